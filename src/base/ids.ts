@@ -1,0 +1,28 @@
+/** Random ids, secrets and stable hashes. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** `length` characters of Crockford base32 in lower case (5 bits each), from the system's CSPRNG. */
+export function randomId(length = 12): string {
+  let id = '';
+  for (const byte of randomBytes(length)) id += ALPHABET[byte & 31];
+  return id;
+}
+
+/** 256 bits, base64url: for tokens, login links and keys that travel. */
+export function randomSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** Lower-case hex SHA-256. */
+export function sha256Hex(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** Compares two strings in time that depends on the first one's length only. */
+export function sameSecret(actual: string, wanted: string): boolean {
+  const a = createHash('sha256').update(actual).digest();
+  const b = createHash('sha256').update(wanted).digest();
+  return timingSafeEqual(a, b);
+}

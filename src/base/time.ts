@@ -1,0 +1,79 @@
+/** The only place that reads a clock or sets a timer; parts take a `Clock`, so that a test may own time. */
+
+export interface Clock {
+  /** Wall clock, milliseconds since the epoch. Jumps; never use it for durations. */
+  now(): number;
+  /** Milliseconds that only grow, with fractions. */
+  monotonicMs(): number;
+  /** Calls once after `ms`; dispose to cancel. Does not keep the process alive. */
+  after(ms: number, call: () => void): Disposable;
+  /** Calls every `ms`; dispose to stop. Does not keep the process alive. */
+  every(ms: number, call: () => void): Disposable;
+  /** Resolves after `ms`; rejects with the signal's reason when aborted. Keeps the process alive. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+function disposableTimer(timer: NodeJS.Timeout): Disposable {
+  timer.unref();
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (ms, call) => disposableTimer(setTimeout(call, ms)),
+  every: (ms, call) => disposableTimer(setInterval(call, ms)),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const stop = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason as Error);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', stop, { once: true });
+    }),
+};
+
+/** `2026-11-20T12:00:00.000Z` of epoch milliseconds. */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** `3 s`, `4 min`, `2 h`, `5 d`: the largest unit that fits. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
+}
+
+/**
+ * Runs `work` with a deadline. Rejects with `onTimeout()` when `ms` have passed; `work` gets a signal
+ * that is aborted then, and should stop.
+ */
+export async function withDeadline<T>(
+  ms: number,
+  onTimeout: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      const error = onTimeout();
+      controller.abort(error);
+      reject(error);
+    }, ms);
+  });
+  try {
+    return await Promise.race([work(controller.signal), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What the agent tells its gateway processes, as plain data over IPC. A new config replaces the old one per route:
+ * routes and upstreams with an unchanged id keep their connections and counters.
+ */
+
+export interface GatewayConfig {
+  /** Grows with each config; the gateway answers `applied` with it. */
+  readonly version: number;
+  readonly listeners: readonly ListenerConfig[];
+  readonly routes: readonly RouteConfig[];
+  readonly limits: GatewayLimits;
+}
+
+export interface ListenerConfig {
+  /** Stable; `http`, `https`. */
+  readonly id: string;
+  /** IP to bind; `::` is all interfaces, IPv4 included. */
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: 'http' | 'https';
+  /** PEM; required for https. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+export interface RouteConfig {
+  /** Stable over changes, unique: metrics, logs and counters go by it. For apps `app/<name>`. */
+  readonly id: string;
+  /** Lower-case host names without port. `*` matches any host; `*.example.org` one or more labels before the rest. */
+  readonly hosts: readonly string[];
+  /** Path prefix on segment borders: `/a` matches `/a` and `/a/b`, not `/ab`. The longest wins. */
+  readonly path: string;
+  readonly target: RouteTarget;
+  readonly limits?: Partial<RouteLimits>;
+}
+
+export type RouteTarget =
+  | { readonly kind: 'upstreams'; readonly upstreams: readonly UpstreamConfig[] }
+  | {
+      readonly kind: 'static';
+      /** Absolute folder. Dotfiles below it are hidden, except `.well-known`. */
+      readonly root: string;
+      /** A file below root that answers unknown paths with 200 (single-page apps). */
+      readonly fallback?: string;
+      /** A file below root that answers unknown paths with 404. */
+      readonly notFound?: string;
+    }
+  | { readonly kind: 'redirect'; readonly status: 301 | 302 | 307 | 308; readonly location: string }
+  | { readonly kind: 'respond'; readonly status: number; readonly message: string };
+
+export interface UpstreamConfig {
+  /** Stable and unique in the whole config; for apps the instance id. */
+  readonly id: string;
+  readonly address: UpstreamAddress;
+}
+
+export type UpstreamAddress =
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** Per route; defaults in `limits.ts`. Times in milliseconds, sizes in bytes. */
+export interface RouteLimits {
+  readonly connectTimeoutMs: number;
+  /** From the end of the request to the head of the answer. */
+  readonly responseTimeoutMs: number;
+  /** Without a byte in either direction, once the answer has begun. */
+  readonly idleTimeoutMs: number;
+  /** 413 beyond it. */
+  readonly requestBodyBytesMax: number;
+}
+
+/** Per listener. */
+export interface GatewayLimits {
+  readonly requestHeadBytesMax: number;
+  readonly requestHeadersMax: number;
+  readonly targetBytesMax: number;
+  /** From the first byte of a request to the end of its head: 408. */
+  readonly requestHeadTimeoutMs: number;
+  /** Between two bytes of a request body: 408. */
+  readonly requestBodyIdleTimeoutMs: number;
+  /** A kept-alive connection without a request. */
+  readonly keepAliveTimeoutMs: number;
+  readonly connectionsMax: number;
+}
+
+/** Agent → gateway, one JSON object a line over the worker's unix socket. */
+export type GatewayCommand =
+  | { readonly kind: 'config'; readonly config: GatewayConfig }
+  | { readonly kind: 'stats' }
+  /** Stop accepting, let requests and upgraded connections finish until the deadline, exit 0. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number };
+
+/** Gateway → agent. */
+export type GatewayReply =
+  | { readonly kind: 'hello'; readonly pid: number; readonly protocol: 1; readonly version: number }
+  | { readonly kind: 'applied'; readonly version: number }
+  | {
+      readonly kind: 'refused';
+      readonly version: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly kind: 'stats'; readonly stats: GatewayStats };
+
+export interface GatewayStats {
+  readonly pid: number;
+  readonly version: number;
+  readonly connections: number;
+  readonly memoryBytes: number;
+  /** What is under way now, by upstream id; absent means zero. */
+  readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Since start, by route id. */
+  readonly routes: Readonly<Record<string, RouteTotals>>;
+  readonly metrics: readonly import('../base/metrics.ts').MetricFamily[];
+}
+
+export interface UpstreamLoad {
+  readonly requests: number;
+  readonly upgrades: number;
+}
+
+export interface RouteTotals {
+  readonly requests: number;
+  readonly errors5xx: number;
+  readonly errors4xx: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly latencySumMs: number;
+}
