@@ -3,8 +3,6 @@
  * the command to run; bugs are `assert`s and are never turned into one of these.
  */
 
-const BRAND: unique symbol = Symbol.for('moln.error') as never;
-
 /** What travels over the API and IPC. The stack stays in the log. */
 export interface ErrorBody {
   readonly code: string;
@@ -32,7 +30,8 @@ export class MolnError extends Error {
   readonly retryable: boolean;
   readonly hint: string | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
-  readonly [BRAND]: true = true;
+  /** Tells it from other errors, also over process borders and between two copies of this package. */
+  readonly molnError = true;
 
   constructor(code: string, message: string, options: MolnErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -66,7 +65,7 @@ export function isMolnError(value: unknown, code?: string): value is MolnError {
   return (
     typeof value === 'object' &&
     value !== null &&
-    BRAND in value &&
+    'molnError' in value &&
     (code === undefined || (value as MolnError).code === code)
   );
 }

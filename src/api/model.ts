@@ -1,0 +1,159 @@
+/**
+ * What the API says and takes, as plain data: shared by the server, the CLI and the console.
+ * Times are epoch milliseconds, sizes bytes, rates per second.
+ */
+import type { ErrorBody } from '../base/errors.ts';
+
+export type Scope = 'admin' | 'deploy' | 'read';
+
+export interface Status {
+  /** One plain sentence: "All good: 2 apps on 1 node". */
+  readonly sentence: string;
+  readonly version: string;
+  readonly cluster: { readonly id: string; readonly name: string };
+  /** Name of the node that leads. */
+  readonly leader: string;
+  readonly nodes: readonly NodeStatus[];
+  readonly apps: readonly AppSummary[];
+  readonly gateway: GatewayStatus;
+  readonly console: { readonly url: string };
+  readonly registry: { readonly engine: string; readonly revision: number };
+  /** How apps are kept apart on this node, and why so. */
+  readonly driver: { readonly name: string; readonly why: string; readonly isolated: boolean };
+  readonly workers: readonly WorkerStatus[];
+}
+
+export interface NodeStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly region: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: 'ready' | 'starting' | 'stopping';
+  readonly address: string;
+  readonly port: number;
+  readonly dataFolder: string;
+  readonly startedAt: number;
+  readonly cpu: { readonly cores: number; readonly usedRatio: number };
+  readonly memory: { readonly totalBytes: number; readonly usedBytes: number };
+  readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
+}
+
+export interface GatewayStatus {
+  /** `http://127.0.0.1:8080`, without a slash at the end. */
+  readonly url: string;
+  readonly httpsUrl: string;
+  readonly workers: readonly {
+    readonly pid: number;
+    readonly connections: number;
+    readonly memoryBytes: number;
+    readonly state: 'serving' | 'starting' | 'away';
+  }[];
+}
+
+export interface WorkerStatus {
+  readonly name: string;
+  readonly status: string;
+  readonly state: string;
+  readonly errors: number;
+  readonly lastError: string | undefined;
+}
+
+export type AppState = 'healthy' | 'degraded' | 'failing' | 'deploying' | 'stopped' | 'empty';
+
+export interface AppSummary {
+  readonly name: string;
+  readonly kind: string;
+  readonly state: AppState;
+  readonly release: string | undefined;
+  readonly urls: readonly string[];
+  readonly instances: { readonly healthy: number; readonly wanted: number };
+  readonly deployedAt: number | undefined;
+}
+
+export interface AppDetail extends AppSummary {
+  readonly explanation: string;
+  readonly domains: readonly string[];
+  readonly scale: Readonly<Record<string, number>>;
+  readonly env: Readonly<Record<string, string>>;
+  readonly secretNames: readonly string[];
+  readonly instanceList: readonly InstanceDetail[];
+  readonly releases: readonly ReleaseDetail[];
+  readonly history: readonly DeploymentDetail[];
+}
+
+export interface InstanceDetail {
+  readonly id: string;
+  readonly process: string;
+  readonly release: string;
+  readonly node: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly pid: number | undefined;
+  readonly driver: string;
+  readonly address: string | undefined;
+  readonly startedAt: number;
+  readonly restarts: number;
+  readonly memoryBytes: number | undefined;
+  readonly requestsNow: number;
+}
+
+export interface ReleaseDetail {
+  readonly id: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly createdAt: number;
+  readonly kind: string;
+  readonly current: boolean;
+}
+
+export interface DeploymentDetail {
+  readonly release: string;
+  readonly at: number;
+  readonly by: string;
+  readonly kind: string;
+}
+
+/** Lines of a deploy, rollback, scale or restart, as they happen; the last is `done` or `failed`. NDJSON. */
+export type Progress =
+  | { readonly kind: 'step'; readonly at: number; readonly message: string }
+  | { readonly kind: 'output'; readonly at: number; readonly line: string }
+  | { readonly kind: 'done'; readonly app: string; readonly release: string; readonly url: string }
+  | { readonly kind: 'failed'; readonly error: ErrorBody; readonly logTail: readonly string[] };
+
+export interface LogLine {
+  readonly at: number;
+  readonly instance: string;
+  readonly process: string;
+  readonly text: string;
+}
+
+/** Output of `run` and `exec`: base64 chunks, then the exit. NDJSON. */
+export type RunOutput =
+  | { readonly kind: 'output'; readonly stream: 'stdout' | 'stderr'; readonly base64: string }
+  | { readonly kind: 'exit'; readonly code: number | null; readonly signal: string | null };
+
+export interface TokenDetail {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly createdAt: number;
+  readonly expiresAt: number | undefined;
+  readonly lastUsedAt: number | undefined;
+}
+
+/** One second of this node, for charts. Latencies in milliseconds. */
+export interface LiveSample {
+  readonly at: number;
+  readonly requestsPerSecond: number;
+  readonly errorsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly bytesOutPerSecond: number;
+  readonly cpuRatio: number;
+  readonly memoryBytes: number;
+  readonly connections: number;
+  /** By app name. */
+  readonly apps: Readonly<
+    Record<string, { readonly requestsPerSecond: number; readonly errorsPerSecond: number }>
+  >;
+}
