@@ -14,7 +14,8 @@ export interface Clock {
 }
 
 function disposableTimer(timer: NodeJS.Timeout): Disposable {
-  timer.unref();
+  // A browser numbers its timers, and they keep nothing alive.
+  if (typeof timer === 'object') timer.unref();
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
