@@ -1,0 +1,120 @@
+/**
+ * The layout of one node's data folder, its format version, and the lock that keeps a second agent out.
+ *
+ * The lock is an abstract unix socket named after the folder: the kernel frees it when the agent dies, however it
+ * dies, so there is no stale lock to clean up. `run/agent.json` only says who holds it.
+ */
+import { readFileSync, realpathSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { join, resolve } from 'node:path';
+import { ensureFolderSync, writeFileAtomicSync } from '../base/disk.ts';
+import { MolnError, systemCode } from '../base/errors.ts';
+import { sha256Hex } from '../base/ids.ts';
+import { processId } from '../base/process-id.ts';
+
+/** Version of the layout below; a folder of a newer one is refused untouched. */
+const FORMAT = 1;
+
+export interface DataFolder {
+  readonly path: string;
+  readonly registry: string;
+  readonly apps: string;
+  readonly run: string;
+  readonly logs: string;
+  readonly keys: string;
+  readonly apiSocket: string;
+}
+
+export interface FolderLock extends AsyncDisposable {
+  readonly folder: DataFolder;
+}
+
+/** Creates what is missing and takes the lock. Throws `NODE_RUNNING`, `DATA_TOO_NEW` or `DISK_*`. */
+export async function openDataFolder(path: string): Promise<FolderLock> {
+  const root = resolve(path);
+  // Apps run under their own uids and must pass through; what is private below closes itself.
+  ensureFolderSync(root, 0o711);
+  const lock = await takeLock(realpathSync(root));
+  try {
+    checkFormat(join(root, 'format.json'));
+    for (const name of ['run', 'logs', 'keys']) ensureFolderSync(join(root, name), 0o700);
+    ensureFolderSync(join(root, 'apps'), 0o711);
+    const self = processId(process.pid);
+    writeFileAtomicSync(join(root, 'run', 'agent.json'), `${JSON.stringify(self)}\n`);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+  return {
+    folder: layout(root),
+    [Symbol.asyncDispose]: () => new Promise((done) => lock.close(() => done())),
+  };
+}
+
+function layout(root: string): DataFolder {
+  return {
+    path: root,
+    registry: join(root, 'registry.sqlite'),
+    apps: join(root, 'apps'),
+    run: join(root, 'run'),
+    logs: join(root, 'logs'),
+    keys: join(root, 'keys'),
+    apiSocket: join(root, 'run', 'api.sock'),
+  };
+}
+
+function takeLock(root: string): Promise<Server> {
+  return new Promise((done, fail) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', (error) => fail(systemCode(error) === 'EADDRINUSE' ? running(root) : error));
+    server.listen({ path: `\0moln-${sha256Hex(root).slice(0, 32)}` }, () => {
+      server.unref();
+      done(server);
+    });
+  });
+}
+
+function running(root: string): MolnError {
+  const pid = readJson(join(root, 'run', 'agent.json'))?.['pid'];
+  const who = typeof pid === 'number' ? ` as process ${pid}` : '';
+  return new MolnError('NODE_RUNNING', `A node already runs on the data folder "${root}"${who}`, {
+    hint: `Run "moln status --data ${root}" to see it, or choose another folder with --data DIR`,
+  });
+}
+
+function checkFormat(path: string): void {
+  const found = readJson(path);
+  if (found === undefined) {
+    writeFileAtomicSync(path, `${JSON.stringify({ format: FORMAT })}\n`, 0o644);
+    return;
+  }
+  const format = found['format'];
+  if (format === FORMAT) return;
+  if (typeof format === 'number' && format > FORMAT) {
+    throw new MolnError(
+      'DATA_TOO_NEW',
+      `The data folder has format ${format}, this Moln knows up to ${FORMAT}`,
+      { hint: 'Start the newer Moln that wrote it, or choose another folder with --data DIR' },
+    );
+  }
+  throw new MolnError('DATA_DAMAGED', `"${path}" does not say a known format`, {
+    hint: 'Restore the file from a backup, or choose another folder with --data DIR',
+  });
+}
+
+function readJson(path: string): Readonly<Record<string, unknown>> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    // Not JSON is as good as no known format; the caller says so.
+    return {};
+  }
+}
