@@ -66,7 +66,9 @@ function layout(root: string): DataFolder {
 function takeLock(root: string): Promise<Server> {
   return new Promise((done, fail) => {
     const server = createServer((socket) => socket.destroy());
-    server.once('error', (error) => fail(systemCode(error) === 'EADDRINUSE' ? running(root) : error));
+    server.once('error', (error) =>
+      fail(systemCode(error) === 'EADDRINUSE' ? running(root) : error),
+    );
     server.listen({ path: `\0moln-${sha256Hex(root).slice(0, 32)}` }, () => {
       server.unref();
       done(server);
