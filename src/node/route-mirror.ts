@@ -1,0 +1,148 @@
+/**
+ * Carries routes from the registry to this node's gateway: lists `/routes/`, watches it, and hands the whole set to
+ * `apply` whenever it changed. Several commits that arrive while one set is being applied become one further set.
+ */
+import { isMolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { RouteConfig } from '../gateway/config.ts';
+import type { RegistryReader, Revision, WatchBatch } from '../registry/registry.ts';
+
+export const ROUTES_PREFIX = '/routes/';
+
+const RETRY_MS = 500;
+
+export interface RouteMirrorOptions {
+  readonly registry: RegistryReader;
+  /** Resolves when every gateway process uses exactly these routes. */
+  readonly apply: (routes: readonly RouteConfig[]) => Promise<unknown>;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+interface Waiter {
+  readonly revision: Revision;
+  readonly done: () => void;
+}
+
+export class RouteMirror implements AsyncDisposable {
+  readonly #options: RouteMirrorOptions;
+  readonly #stop = new AbortController();
+  readonly #routes = new Map<string, RouteConfig>();
+  readonly #waiters = new Set<Waiter>();
+  #seen: Revision = 0;
+  #applied: Revision = -1;
+  #applying: Promise<void> | undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(options: RouteMirrorOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the routes of now are applied; goes on watching until disposed. */
+  async start(): Promise<void> {
+    const from = await this.#list();
+    await this.#applyAll();
+    this.#loop = this.#follow(from);
+  }
+
+  routes(): readonly RouteConfig[] {
+    return [...this.#routes.values()];
+  }
+
+  /** Resolves when every gateway uses the routes as of `revision` or later. */
+  async appliedAt(revision: Revision): Promise<void> {
+    if (this.#applied >= revision) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { revision, done: resolve };
+    this.#waiters.add(waiter);
+    await promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+    for (const waiter of this.#waiters) waiter.done();
+  }
+
+  async #list(): Promise<Revision> {
+    const { entries, revision } = await this.#options.registry.list(ROUTES_PREFIX);
+    this.#routes.clear();
+    for (const entry of entries) this.#put(entry.key, entry.value);
+    this.#seen = revision;
+    return revision + 1;
+  }
+
+  #put(key: string, value: Uint8Array): void {
+    this.#routes.set(key, JSON.parse(Buffer.from(value).toString()) as RouteConfig);
+  }
+
+  async #follow(firstRevision: Revision): Promise<void> {
+    const signal = this.#stop.signal;
+    let from = firstRevision;
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.#options.registry.watch(ROUTES_PREFIX, from, signal)) {
+          this.#take(batch);
+          from = batch.revision + 1;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isMolnError(error, 'REGISTRY_COMPACTED')) {
+          from = await this.#list();
+          this.#schedule();
+          continue;
+        }
+        this.#options.log.warn('Route watch failed and will retry', { error });
+        await this.#pause();
+      }
+    }
+    await this.#applying;
+  }
+
+  #take(batch: WatchBatch): void {
+    for (const change of batch.changes) {
+      if (change.kind === 'put') this.#put(change.entry.key, change.entry.value);
+      else this.#routes.delete(change.key);
+    }
+    this.#seen = batch.revision;
+    this.#schedule();
+  }
+
+  /** One apply at a time; whatever changed meanwhile goes into the next. */
+  #schedule(): void {
+    this.#applying ??= this.#applyUntilCurrent().finally(() => {
+      this.#applying = undefined;
+    });
+  }
+
+  async #applyUntilCurrent(): Promise<void> {
+    while (this.#applied < this.#seen && !this.#stop.signal.aborted) {
+      try {
+        await this.#applyAll();
+      } catch (error) {
+        this.#options.log.error('The gateway did not take the routes and is asked again', { error });
+        await this.#pause();
+      }
+    }
+  }
+
+  async #applyAll(): Promise<void> {
+    const revision = this.#seen;
+    await this.#options.apply(this.routes());
+    this.#applied = revision;
+    for (const waiter of this.#waiters) {
+      if (waiter.revision > revision) continue;
+      this.#waiters.delete(waiter);
+      waiter.done();
+    }
+  }
+
+  /** Ends early, without an error, when the mirror is disposed. */
+  async #pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#options.clock.after(RETRY_MS, resolve);
+    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+  }
+}
