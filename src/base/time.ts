@@ -39,6 +39,9 @@ export const systemClock: Clock = {
     }),
 };
 
+/** For formats that want a date where none is meant, so that equal content gives equal bytes. */
+export const EPOCH: Date = new Date(0);
+
 /** `2026-11-20T12:00:00.000Z` of epoch milliseconds. */
 export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
