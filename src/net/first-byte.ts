@@ -1,0 +1,163 @@
+/**
+ * One TCP port for HTTPS and, from this machine only, plain HTTP: the first byte of a connection decides.
+ * A TLS record starts with 0x16 (handshake, RFC 8446 §5.1), which no HTTP method does. Plain text from
+ * elsewhere is told so and closed. What comes out are sockets for an HTTP server; HTTP itself is not known here.
+ */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { isLoopback } from './addresses.ts';
+import {
+  CONNECTIONS_MAX,
+  FIRST_BYTE_TIMEOUT_MS,
+  REFUSAL_LINGER_MS,
+  TLS_HANDSHAKE_TIMEOUT_MS,
+} from './limits.ts';
+import { bindTcp } from './listening.ts';
+
+/** PEM texts. */
+export interface TlsCredentials {
+  readonly key: string;
+  /** The certificate and, after it, the intermediate ones. */
+  readonly cert: string;
+}
+
+const TLS_HANDSHAKE_RECORD = 0x16;
+
+const SPEAKS_HTTPS = 'This port speaks HTTPS: write https:// in front of the address.\n';
+const REFUSAL = [
+  'HTTP/1.1 400 Bad Request',
+  'Content-Type: text/plain; charset=utf-8',
+  `Content-Length: ${Buffer.byteLength(SPEAKS_HTTPS)}`,
+  'Connection: close',
+  '',
+  SPEAKS_HTTPS,
+].join('\r\n');
+
+export interface FirstByteOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Absent: only plain HTTP from loopback until `setTls` is called. */
+  readonly tls?: TlsCredentials;
+  /** Gets each connection that may speak HTTP, no byte of it lost: a `TLSSocket` or a plain `Socket`. */
+  readonly onConnection: (socket: Socket | TLSSocket) => void;
+  /** Who may speak plain HTTP; by default loopback only. */
+  readonly allowsPlain?: (remoteAddress: string | undefined) => boolean;
+  readonly firstByteTimeoutMs?: number;
+}
+
+export class FirstByteListener implements AsyncDisposable {
+  readonly #options: FirstByteOptions;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #tls: TlsServer | undefined;
+
+  constructor(options: FirstByteOptions) {
+    this.#options = options;
+    // Half-open, as node:http has it: a client may finish sending before it has read the answer.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#accept(socket),
+    );
+    this.#server.maxConnections = CONNECTIONS_MAX;
+  }
+
+  /** Binds; throws `NET_PORT_TAKEN` or `NET_ADDRESS_UNUSABLE`. */
+  async listen(where: { readonly address: string; readonly port: number }): Promise<void> {
+    if (this.#options.tls !== undefined) this.setTls(this.#options.tls);
+    await bindTcp(this.#server, where);
+  }
+
+  /** The bound address, or undefined before `listen` and after dispose. */
+  address(): { readonly address: string; readonly port: number } | undefined {
+    const bound = this.#server.address() as AddressInfo | null;
+    return bound === null ? undefined : { address: bound.address, port: bound.port };
+  }
+
+  /** New handshakes use these; running connections keep what they have. Throws when key and certificate do not fit. */
+  setTls(credentials: TlsCredentials): void {
+    const context = {
+      key: credentials.key,
+      cert: credentials.cert,
+      minVersion: 'TLSv1.2',
+    } as const;
+    if (this.#tls !== undefined) {
+      this.#tls.setSecureContext(context);
+      return;
+    }
+    this.#tls = createTlsServer(
+      { ...context, ALPNProtocols: ['http/1.1'], handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS },
+      (socket) => this.#options.onConnection(socket),
+    );
+    this.#tls.on('tlsClientError', (error, socket) => {
+      this.#options.log.debug('TLS handshake failed', { reason: messageOf(error) });
+      socket.destroy();
+    });
+  }
+
+  /** Stops accepting; connections go on. */
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.#server.listening
+      ? new Promise<void>((resolve) => {
+          this.#server.close(() => resolve());
+        })
+      : Promise.resolve();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', (error) => {
+      this.#options.log.debug('Connection failed', { reason: error.message });
+    });
+    const timeoutMs = this.#options.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS;
+    const timer = this.#options.clock.after(timeoutMs, () => socket.destroy());
+    socket.once('close', () => timer[Symbol.dispose]());
+    const onEnd = (): void => {
+      socket.destroy();
+    };
+    const onReadable = (): void => {
+      const bytes = socket.read() as Buffer | null;
+      if (bytes === null) return;
+      socket.off('readable', onReadable);
+      socket.off('end', onEnd);
+      timer[Symbol.dispose]();
+      socket.unshift(bytes);
+      this.#route(socket, bytes[0]);
+    };
+    socket.on('readable', onReadable);
+    socket.on('end', onEnd);
+  }
+
+  #route(socket: Socket, firstByte: number | undefined): void {
+    if (firstByte === TLS_HANDSHAKE_RECORD) {
+      if (this.#tls === undefined) socket.destroy();
+      else this.#tls.emit('connection', socket);
+      return;
+    }
+    const allowsPlain = this.#options.allowsPlain ?? isLoopback;
+    if (allowsPlain(socket.remoteAddress)) this.#options.onConnection(socket);
+    else this.#refuse(socket);
+  }
+
+  #refuse(socket: Socket): void {
+    // What the peer still sends is read and dropped: unread bytes would turn the close into a reset
+    // that throws away the sentence before the peer has read it.
+    socket.resume();
+    socket.end(REFUSAL);
+    const timer = this.#options.clock.after(REFUSAL_LINGER_MS, () => socket.destroy());
+    socket.once('close', () => timer[Symbol.dispose]());
+    socket.once('end', () => socket.destroySoon());
+  }
+}

@@ -1,0 +1,14 @@
+/** Named limits of listeners and line streams. */
+
+/** A peer that connects and says nothing is cut off after this. */
+export const FIRST_BYTE_TIMEOUT_MS = 10_000;
+/** From the first byte of a ClientHello to the end of the handshake. */
+export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How long a refused peer may take to read its sentence before the connection is cut. */
+export const REFUSAL_LINGER_MS = 1_000;
+/** Open connections of one listener; further ones are closed at once. */
+export const CONNECTIONS_MAX = 4_096;
+/** One NDJSON line, without its newline. */
+export const LINE_BYTES_MAX: number = 4 * 1024 * 1024;
+/** `sun_path` of Linux is 108 bytes with the final NUL. */
+export const SOCKET_PATH_BYTES_MAX = 107;

@@ -1,0 +1,7 @@
+/** Door of `net`: listeners and line streams; knows sockets, not HTTP. */
+export { isLoopback, peerGroup, plainAddress } from './addresses.ts';
+export { FirstByteListener, type FirstByteOptions, type TlsCredentials } from './first-byte.ts';
+export { bindTcp } from './listening.ts';
+export { decodeLines, encodeLine } from './ndjson.ts';
+export { describePortHolder } from './port-holder.ts';
+export { answers, checkSocketPath, listenUnix } from './unix-socket.ts';
