@@ -121,7 +121,9 @@ export class RouteMirror implements AsyncDisposable {
       try {
         await this.#applyAll();
       } catch (error) {
-        this.#options.log.error('The gateway did not take the routes and is asked again', { error });
+        this.#options.log.error('The gateway did not take the routes and is asked again', {
+          error,
+        });
         await this.#pause();
       }
     }
