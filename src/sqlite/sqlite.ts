@@ -1,0 +1,11 @@
+/** The door of the sqlite part: open, migrate, prepare, transaction. Nobody else imports `node:sqlite`. */
+export {
+  type Database,
+  openDatabase,
+  type OpenOptions,
+  type SqlValue,
+  type Statement,
+  transaction,
+} from './database.ts';
+export { sqliteResultCode } from './errors.ts';
+export { migrate, type MigrateOptions, type Migration } from './migrations.ts';
