@@ -1,0 +1,133 @@
+/**
+ * The door of the CLI: one call from the words that were typed to an exit code. Prints errors: one sentence, then
+ * the hint, on stderr; with `--json` also `{ "error": … }` on stdout.
+ */
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../base/time.ts';
+import { MolnClient } from './client.ts';
+import type { CommandSpec, Context, Input } from './command.ts';
+import { APP } from './commands/app.ts';
+import { CONSOLE } from './commands/console.ts';
+import { DEPLOY } from './commands/deploy.ts';
+import { DOCTOR } from './commands/doctor.ts';
+import { DOWN } from './commands/down.ts';
+import { APPS, STATUS } from './commands/status.ts';
+import { TOKEN } from './commands/token.ts';
+import { UP } from './commands/up.ts';
+import { VERSION } from './commands/version.ts';
+import { chooseDataFolder } from './data-folder.ts';
+import { errorBody, EXIT, exitCodeOf } from './errors.ts';
+import { topHelp } from './help.ts';
+import type { CliIo } from './io.ts';
+import { parseCommandLine } from './parser.ts';
+import { onStopSignals } from './signals.ts';
+import { remoteTarget, Transport, type Target } from './transport.ts';
+import type { StartNode } from './up.ts';
+import { Words } from './words.ts';
+
+export type { CliIo } from './io.ts';
+export type { RunningNode, StartNode, UpOptions } from './up.ts';
+
+/** All commands, in the order of the help page. */
+export const COMMANDS: readonly CommandSpec[] = [
+  UP,
+  DEPLOY,
+  STATUS,
+  APPS,
+  APP,
+  CONSOLE,
+  TOKEN,
+  DOCTOR,
+  DOWN,
+  VERSION,
+];
+
+/** What the CLI cannot import: the node, made by the composition root. */
+export interface CliParts {
+  readonly startNode?: StartNode;
+}
+
+/** Runs one command line (without the program's name); resolves with the exit code, never rejects. */
+export async function runCli(
+  argv: readonly string[],
+  io: CliIo,
+  parts: CliParts = {},
+): Promise<number> {
+  try {
+    const parsed = parseCommandLine(versionWord(argv), COMMANDS, topHelp(COMMANDS));
+    if (parsed.kind === 'text') {
+      io.stdout.write(parsed.text);
+      return EXIT.ok;
+    }
+    return await runCommand(parsed.spec, parsed.input, io, parts);
+  } catch (error) {
+    return printError(error, argv, io);
+  }
+}
+
+async function runCommand(
+  spec: CommandSpec,
+  input: Input,
+  io: CliIo,
+  parts: CliParts,
+): Promise<number> {
+  if (spec.run === undefined) throw new Error(`Command "${spec.name}" does nothing`);
+  const stop = new AbortController();
+  // `up` lives by its own signals; everything else ends its streams and returns.
+  using _signals =
+    spec === UP ? undefined : onStopSignals(() => stop.abort(new Error('interrupted')));
+  return await spec.run(contextOf(input, io, parts, stop.signal), input);
+}
+
+function contextOf(input: Input, io: CliIo, parts: CliParts, signal: AbortSignal): Context {
+  const dataFolder = chooseDataFolder(io, input.text('data'), process.getuid?.());
+  return {
+    io,
+    words: new Words(io),
+    clock: systemClock,
+    json: input.flag('json'),
+    version: ownVersion(),
+    dataFolder,
+    dataFolderGiven: (input.text('data') ?? io.env['MOLN_DATA'] ?? '') !== '',
+    startNode: parts.startNode,
+    client: () => {
+      const target = targetOf(input, io, dataFolder);
+      return new MolnClient(new Transport(target, () => systemClock.now()));
+    },
+    signal,
+  };
+}
+
+function targetOf(input: Input, io: CliIo, dataFolder: string): Target {
+  const value = (option: string, variable: string): string | undefined => {
+    const text = input.text(option) ?? io.env[variable];
+    return text === '' ? undefined : text;
+  };
+  const url = value('url', 'MOLN_URL');
+  // A folder named on the command line means this machine, whatever the environment says.
+  if (url === undefined || (input.text('url') === undefined && input.text('data') !== undefined)) {
+    return { kind: 'local', dataFolder };
+  }
+  return remoteTarget(url, value('token', 'MOLN_TOKEN'), value('pin', 'MOLN_PIN'));
+}
+
+function printError(error: unknown, argv: readonly string[], io: CliIo): number {
+  const words = new Words(io);
+  const body = errorBody(error);
+  const end = argv.indexOf('--');
+  if ((end === -1 ? argv : argv.slice(0, end)).includes('--json')) words.json({ error: body });
+  words.note(`${words.style('red', 'Error')}: ${body.message}`);
+  if (body.hint !== undefined) words.note(`  ${body.hint}`);
+  if (body.code === 'CLI_BUG' && error instanceof Error) words.note(error.stack ?? '');
+  return exitCodeOf(error);
+}
+
+/** `--version` and `-V` are what people try first. */
+function versionWord(argv: readonly string[]): readonly string[] {
+  return argv[0] === '--version' || argv[0] === '-V' ? ['version', ...argv.slice(1)] : argv;
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}

@@ -1,0 +1,172 @@
+/** The API as functions: one method an endpoint, nothing else. Paths are those of `src/api`. */
+import { Readable } from 'node:stream';
+import type {
+  AppDetail,
+  AppSummary,
+  LogLine,
+  Progress,
+  RunOutput,
+  Scope,
+  Status,
+  TokenDetail,
+} from '../api/model.ts';
+import type { Transport } from './transport.ts';
+
+export interface EnvChange {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly unset?: readonly string[];
+  readonly setSecrets?: Readonly<Record<string, string>>;
+  readonly unsetSecrets?: readonly string[];
+}
+
+export interface LogsWanted {
+  readonly tail: number;
+  readonly follow: boolean;
+  readonly process: string | undefined;
+  readonly instance: string | undefined;
+}
+
+export interface RunWanted {
+  readonly command: readonly string[];
+  readonly instance: string | undefined;
+  readonly stdin: Readable | undefined;
+}
+
+/** Methods throw the node's own `MolnError`, or `CLI_NO_NODE` and its like when there is no answer. */
+export class MolnClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  status(): Promise<Status> {
+    return this.#transport.json({ method: 'GET', path: '/api/status' });
+  }
+
+  async apps(): Promise<readonly AppSummary[]> {
+    const answer = await this.#transport.json<{ readonly apps: readonly AppSummary[] }>({
+      method: 'GET',
+      path: '/api/apps',
+    });
+    return answer.apps;
+  }
+
+  app(name: string): Promise<AppDetail> {
+    return this.#transport.json({ method: 'GET', path: appPath(name) });
+  }
+
+  /** `tar`: the folder, uncompressed. */
+  deploy(
+    app: string,
+    tar: Readable,
+    domains: readonly string[],
+    signal: AbortSignal,
+  ): AsyncIterable<Progress> {
+    const query = new URLSearchParams(domains.map((domain) => ['domain', domain]));
+    return this.#transport.lines({
+      method: 'POST',
+      path: `${appPath(app)}/deploy${query.size === 0 ? '' : `?${query}`}`,
+      body: { type: 'application/x-tar', stream: tar },
+      signal,
+    });
+  }
+
+  rollback(app: string, release: string | undefined): AsyncIterable<Progress> {
+    return this.#change(app, 'rollback', release === undefined ? {} : { release });
+  }
+
+  scale(app: string, counts: Readonly<Record<string, number>>): AsyncIterable<Progress> {
+    return this.#change(app, 'scale', { counts });
+  }
+
+  restart(app: string): AsyncIterable<Progress> {
+    return this.#change(app, 'restart', {});
+  }
+
+  start(app: string): AsyncIterable<Progress> {
+    return this.#change(app, 'start', {});
+  }
+
+  stop(app: string): Promise<void> {
+    return this.#transport.json({ method: 'POST', path: `${appPath(app)}/stop`, json: {} });
+  }
+
+  remove(app: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: appPath(app) });
+  }
+
+  changeEnv(app: string, change: EnvChange): AsyncIterable<Progress> {
+    const path = `${appPath(app)}/env`;
+    return this.#transport.lines({ method: 'PATCH', path, json: change });
+  }
+
+  setDomains(app: string, domains: readonly string[]): Promise<void> {
+    return this.#transport.json({
+      method: 'PUT',
+      path: `${appPath(app)}/domains`,
+      json: { domains },
+    });
+  }
+
+  logs(app: string, wanted: LogsWanted, signal: AbortSignal): AsyncIterable<LogLine> {
+    const query = new URLSearchParams({ tail: String(wanted.tail) });
+    if (wanted.follow) query.set('follow', 'true');
+    if (wanted.process !== undefined) query.set('process', wanted.process);
+    if (wanted.instance !== undefined) query.set('instance', wanted.instance);
+    return this.#transport.lines({ method: 'GET', path: `${appPath(app)}/logs?${query}`, signal });
+  }
+
+  /** With an instance: inside it (`exec`). Without: a fresh one-off. */
+  run(app: string, wanted: RunWanted, signal: AbortSignal): AsyncIterable<RunOutput> {
+    const query = new URLSearchParams(wanted.command.map((word) => ['command', word]));
+    if (wanted.instance !== undefined) query.set('instance', wanted.instance);
+    const body = { type: 'application/octet-stream', stream: wanted.stdin ?? Readable.from([]) };
+    return this.#transport.lines({
+      method: 'POST',
+      path: `${appPath(app)}/run?${query}`,
+      body,
+      signal,
+    });
+  }
+
+  async tokens(): Promise<readonly TokenDetail[]> {
+    const answer = await this.#transport.json<{ readonly tokens: readonly TokenDetail[] }>({
+      method: 'GET',
+      path: '/api/tokens',
+    });
+    return answer.tokens;
+  }
+
+  createToken(wanted: {
+    readonly name: string;
+    readonly scope: Scope;
+    readonly ttlMs?: number;
+  }): Promise<{ readonly token: string; readonly detail: TokenDetail }> {
+    return this.#transport.json({ method: 'POST', path: '/api/tokens', json: wanted });
+  }
+
+  revokeToken(id: string): Promise<void> {
+    return this.#transport.json({
+      method: 'DELETE',
+      path: `/api/tokens/${encodeURIComponent(id)}`,
+    });
+  }
+
+  /** A link that logs one browser in, once. */
+  loginLink(): Promise<{ readonly url: string; readonly expiresAt: number }> {
+    return this.#transport.json({ method: 'POST', path: '/api/login-links', json: {} });
+  }
+
+  shutdown(): Promise<void> {
+    return this.#transport.json({ method: 'POST', path: '/api/shutdown', json: {} });
+  }
+
+  #change(app: string, verb: string, json: unknown): AsyncIterable<Progress> {
+    return this.#transport.lines({ method: 'POST', path: `${appPath(app)}/${verb}`, json });
+  }
+}
+
+function appPath(name: string): string {
+  return `/api/apps/${encodeURIComponent(name)}`;
+}

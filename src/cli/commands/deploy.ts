@@ -1,0 +1,54 @@
+/** `moln deploy`: packs a folder, sends it, and returns when it is live. */
+import { resolve } from 'node:path';
+import type { CommandSpec } from '../command.ts';
+import { EXIT, usageError } from '../errors.ts';
+import { followProgress } from '../progress.ts';
+import { appNameOf } from '../up.ts';
+
+export const DEPLOY: CommandSpec = {
+  name: 'deploy',
+  summary: 'Put a folder online, or a new version of it; returns when it is live.',
+  arguments: [
+    {
+      name: 'DIR',
+      description: 'the folder: a site, or an app in Node, Python or PHP',
+      required: true,
+    },
+  ],
+  options: [
+    { flags: '--name <NAME>', description: "the app's name (default: the folder's name)" },
+    {
+      flags: '--domain <HOST>',
+      description: 'a further host name that it answers to',
+      repeat: true,
+    },
+  ],
+  examples: [
+    ['moln deploy ./blog --name blog', 'http://blog.localhost:8080/'],
+    ['moln deploy . --name shop --domain shop.example.org', 'with a domain of its own'],
+    ['moln deploy . --name shop --json', 'prints { "app", "release", "url" }'],
+  ],
+  run: async (context, input) => {
+    const folder = resolve(context.io.cwd, input.argument('DIR') ?? '.');
+    const given = input.text('name');
+    if (given === '') throw usageError('Option --name is empty', 'Write it as --name blog');
+    const app = given ?? appNameOf(folder);
+    const startedMs = context.clock.monotonicMs();
+    // Loaded here alone: no other command needs it, and each should start fast.
+    const { packFolder } = await import('../../apps/apps.ts');
+    const tar = await packFolder(folder);
+    const stream = context.client().deploy(app, tar, input.texts('domain'), context.signal);
+    const done = await followProgress(context, `Sending ${folder}`, stream);
+    if (context.json) {
+      context.words.json({ app: done.app, release: done.release, url: done.url });
+      return EXIT.ok;
+    }
+    const seconds = ((context.clock.monotonicMs() - startedMs) / 1000).toFixed(1);
+    const { words } = context;
+    words.line(
+      `${words.style('green', '●')} ${words.style('bold', done.app)} is live: ` +
+        `${words.style('cyan', done.url)}  ${words.style('dim', `release ${done.release}, ${seconds} s`)}`,
+    );
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,111 @@
+/**
+ * Shows a stream of `Progress`: in place with a spinner and the time on a terminal, one plain line a step
+ * otherwise. Goes to stderr, so that stdout holds the result alone.
+ */
+import type { Progress } from '../api/model.ts';
+import { MolnError } from '../base/errors.ts';
+import { formatDuration } from '../base/time.ts';
+import type { Context } from './command.ts';
+import { printable } from './words.ts';
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const FRAME_MS = 100;
+const CLEAR_LINE = '\r\u001B[2K';
+
+export type Done = Extract<Progress, { kind: 'done' }>;
+
+/** Follows the stream to its end. Throws the error of `failed`, or one that says that the stream broke off. */
+export async function followProgress(
+  context: Context,
+  title: string,
+  stream: AsyncIterable<Progress>,
+): Promise<Done> {
+  using display = context.json ? undefined : openDisplay(context, title);
+  for await (const item of stream) {
+    switch (item.kind) {
+      case 'step':
+        display?.step(item.message);
+        break;
+      case 'output':
+        display?.output(item.line);
+        break;
+      case 'done':
+        return item;
+      case 'failed':
+        for (const line of item.logTail) display?.output(line);
+        throw MolnError.from(item.error);
+    }
+  }
+  throw new MolnError('CLI_STREAM_BROKEN', 'The node stopped answering before the work was done', {
+    hint: 'See what it is doing now with "moln status"',
+    retryable: true,
+  });
+}
+
+interface Display extends Disposable {
+  step(message: string): void;
+  output(line: string): void;
+}
+
+function openDisplay(context: Context, title: string): Display {
+  return context.io.isTerminal ? new SpinnerDisplay(context, title) : new PlainDisplay(context);
+}
+
+class PlainDisplay implements Display {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  step(message: string): void {
+    this.#context.words.note(printable(message));
+  }
+
+  output(line: string): void {
+    this.#context.words.note(`  | ${printable(line)}`);
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+class SpinnerDisplay implements Display {
+  readonly #context: Context;
+  readonly #startedMs: number;
+  readonly #timer: Disposable;
+  #message: string;
+  #frame = 0;
+
+  constructor(context: Context, title: string) {
+    this.#context = context;
+    this.#message = title;
+    this.#startedMs = context.clock.monotonicMs();
+    this.#timer = context.clock.every(FRAME_MS, () => this.#draw());
+    this.#draw();
+  }
+
+  step(message: string): void {
+    this.#message = printable(message);
+    this.#draw();
+  }
+
+  output(line: string): void {
+    const { io, words } = this.#context;
+    io.stderr.write(`${CLEAR_LINE}${words.style('dim', `  | ${printable(line)}`)}\n`);
+    this.#draw();
+  }
+
+  #draw(): void {
+    const { io, words, clock } = this.#context;
+    const frame = FRAMES[this.#frame++ % FRAMES.length] ?? '';
+    const time = formatDuration(clock.monotonicMs() - this.#startedMs);
+    io.stderr.write(
+      `${CLEAR_LINE}${words.style('cyan', frame)} ${this.#message} ${words.style('dim', time)}`,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer[Symbol.dispose]();
+    this.#context.io.stderr.write(CLEAR_LINE);
+  }
+}

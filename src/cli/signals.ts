@@ -1,0 +1,22 @@
+/** Ctrl-C and its kin. The only file of the CLI that listens to the process's signals. */
+
+const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Calls with each stop signal instead of dying of it, until disposed. */
+export function onStopSignals(call: (signal: string) => void): Disposable {
+  const listeners = STOP_SIGNALS.map((signal) => {
+    const listener = (): void => call(signal);
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  });
+  return {
+    [Symbol.dispose]: () => {
+      for (const remove of listeners) remove();
+    },
+  };
+}
+
+/** The last resort: ends this process at once, whatever it waits for. */
+export function endNow(): void {
+  process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,257 @@
+/**
+ * How the CLI reaches a node: HTTP over the unix socket of a local data folder, or over TLS with a pinned
+ * certificate. Every answer that is not 2xx becomes the `MolnError` that its body carries.
+ */
+import {
+  request as httpRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestOptions,
+} from 'node:http';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
+import { decodeLines } from '../net/net.ts';
+import { noNodeError, unreachableError, usageError } from './errors.ts';
+import { isPinned, parsePin } from './pin.ts';
+
+/** An answer that is no stream. */
+const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_API_PORT = 7420;
+
+export type Target =
+  | { readonly kind: 'local'; readonly dataFolder: string }
+  | {
+      readonly kind: 'remote';
+      readonly url: URL;
+      readonly token: string | undefined;
+      /** 64 hex digits; undefined: the system's certificate authorities decide. */
+      readonly pin: string | undefined;
+    };
+
+/** Checks the remote's URL and pin. Plain HTTP is for this machine only: a token must not travel in clear. */
+export function remoteTarget(
+  url: string,
+  token: string | undefined,
+  pin: string | undefined,
+): Target {
+  const parsed = URL.parse(url);
+  const loopback = parsed !== null && /^(127\.|localhost$|\[::1\]$)/.test(parsed.hostname);
+  if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
+    throw usageError(`URL "${url}" is not understood`, 'Write it as https://HOST:7420');
+  }
+  if (parsed.protocol === 'http:' && !loopback) {
+    throw usageError(
+      `URL "${url}" would send the token in clear over the network`,
+      'Write it with https:// and give the fingerprint with --pin',
+    );
+  }
+  return { kind: 'remote', url: parsed, token, pin: pin === undefined ? undefined : parsePin(pin) };
+}
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly json?: unknown;
+  readonly body?: { readonly type: string; readonly stream: Readable };
+  readonly signal?: AbortSignal;
+}
+
+/** Where to, and what to say who asks. */
+type Connection = Omit<RequestOptions, 'headers'> & {
+  readonly headers?: OutgoingHttpHeaders;
+};
+
+export class Transport {
+  readonly #target: Target;
+  readonly #nowMs: () => number;
+
+  constructor(target: Target, nowMs: () => number) {
+    this.#target = target;
+    this.#nowMs = nowMs;
+  }
+
+  /** The decoded JSON of the answer, undefined when it has no body. */
+  async json<T>(call: Call): Promise<T> {
+    const answer = await this.#send(call);
+    const text = await readAll(answer);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** The answer's lines, each decoded, as they come. Ends quietly when the signal aborts. */
+  async *lines<T>(call: Call): AsyncGenerator<T> {
+    try {
+      for await (const line of decodeLines(await this.#send(call))) {
+        const failure = errorUnder(line);
+        if (failure !== undefined) throw MolnError.from(failure);
+        yield line as T;
+      }
+    } catch (error) {
+      if (call.signal?.aborted !== true) throw error;
+    }
+  }
+
+  async #send(call: Call): Promise<IncomingMessage> {
+    let answer: IncomingMessage;
+    try {
+      answer = await this.#exchange(call);
+    } catch (error) {
+      throw this.#explain(error);
+    }
+    const status = answer.statusCode ?? 0;
+    if (status >= 200 && status < 300) return answer;
+    throw errorOf(status, await readAll(answer));
+  }
+
+  async #exchange(call: Call): Promise<IncomingMessage> {
+    const options = await this.#connection();
+    const payload = call.json === undefined ? undefined : JSON.stringify(call.json);
+    const type = payload === undefined ? call.body?.type : 'application/json';
+    const headers: OutgoingHttpHeaders = {
+      ...options.headers,
+      accept: 'application/json, application/x-ndjson',
+      ...(type === undefined ? {} : { 'content-type': type }),
+      ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
+    };
+    const signal = call.signal === undefined ? {} : { signal: call.signal };
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const request = httpRequest({
+      ...options,
+      ...signal,
+      agent: false,
+      method: call.method,
+      path: call.path,
+      headers,
+    });
+    request.once('response', resolve).once('error', reject);
+    if (call.body === undefined) request.end(payload);
+    // An early refusal (413, 401) arrives while the body is still being sent: the answer wins over the broken pipe.
+    else pipeline(call.body.stream, request).catch(reject);
+    return promise;
+  }
+
+  async #connection(): Promise<Connection> {
+    const target = this.#target;
+    if (target.kind === 'local') return { socketPath: join(target.dataFolder, 'run', 'api.sock') };
+    const headers = target.token === undefined ? {} : { authorization: `Bearer ${target.token}` };
+    const host = target.url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(target.url.port === '' ? DEFAULT_API_PORT : target.url.port);
+    if (target.url.protocol === 'http:') return { host, port, headers };
+    const socket = await connectTls(host, port, target.pin, this.#nowMs());
+    return { host, port, headers, createConnection: () => socket };
+  }
+
+  #explain(error: unknown): unknown {
+    if (error instanceof MolnError) return error;
+    if (this.#target.kind === 'remote') return unreachableError(this.#target.url.href, error);
+    const code = systemCode(error);
+    if (code === 'EACCES' || code === 'EPERM') {
+      return new MolnError(
+        'CLI_DENIED',
+        `The node on "${this.#target.dataFolder}" belongs to another user`,
+        { hint: 'Run the command as that user, or with sudo', cause: error },
+      );
+    }
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
+      return noNodeError(this.#target.dataFolder, error);
+    }
+    return unreachableError(`the node on "${this.#target.dataFolder}"`, error);
+  }
+}
+
+/** Resolves once the peer is trusted; nothing was sent before. */
+async function connectTls(
+  host: string,
+  port: number,
+  pin: string | undefined,
+  nowMs: number,
+): Promise<TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = tlsConnect({
+    host,
+    port,
+    ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+    rejectUnauthorized: pin === undefined,
+    ALPNProtocols: ['http/1.1'],
+    minVersion: 'TLSv1.2',
+  });
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () =>
+    socket.destroy(new Error(`no answer within ${CONNECT_TIMEOUT_MS / 1000} s`)),
+  );
+  socket.once('secureConnect', resolve).once('error', reject);
+  try {
+    await promise;
+  } catch (error) {
+    throw isTrustProblem(error) ? untrusted(host, port, messageOf(error)) : error;
+  }
+  socket.setTimeout(0);
+  if (pin === undefined) return socket;
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf !== undefined && isPinned(leaf, pin, nowMs)) return socket;
+  socket.destroy();
+  throw new MolnError(
+    'CLI_PIN_MISMATCH',
+    `The certificate of ${host}:${port} is not the pinned one: this may be another machine`,
+    {
+      hint: 'Compare --pin with the fingerprint that "moln status" prints on that cluster',
+      details: { pin, actual: leaf?.fingerprint256.replaceAll(':', '').toLowerCase() },
+    },
+  );
+}
+
+function isTrustProblem(error: unknown): boolean {
+  return /SELF_SIGNED|UNABLE_TO|CERT_|ALTNAME/.test(systemCode(error) ?? '');
+}
+
+function untrusted(host: string, port: number, why: string): MolnError {
+  return new MolnError(
+    'CLI_UNTRUSTED',
+    `The certificate of ${host}:${port} is not trusted: ${why}`,
+    {
+      hint: 'Give the cluster\'s fingerprint with --pin: "moln status" prints it there',
+    },
+  );
+}
+
+async function readAll(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is above ${ANSWER_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function errorOf(status: number, text: string): MolnError {
+  const body = errorUnder(parseJson(text));
+  if (body !== undefined) return MolnError.from(body);
+  return new MolnError(
+    'CLI_BAD_ANSWER',
+    `The node answered with status ${status}: ${text.slice(0, 200)}`,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not from our API: whatever answered, its text goes into the sentence.
+    return undefined;
+  }
+}
+
+/** The `ErrorBody` of `{ "error": … }`: an answer's body, or the last line of a stream that failed. */
+function errorUnder(value: unknown): ErrorBody | undefined {
+  if (typeof value !== 'object' || value === null || 'kind' in value || !('error' in value)) {
+    return undefined;
+  }
+  const { error } = value;
+  if (typeof error !== 'object' || error === null) return undefined;
+  if (!('code' in error && 'message' in error)) return undefined;
+  return error as ErrorBody;
+}

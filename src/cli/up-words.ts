@@ -1,0 +1,46 @@
+/** The words of `moln up`, once everything runs: short, and what to type next at the end. */
+import type { Status } from '../api/model.ts';
+import type { Words } from './words.ts';
+
+const LABEL_WIDTH = 10;
+
+/** `command`: how this CLI was called, so that the hints can be copied (`moln` or `moln --data DIR`). */
+export function printUpWords(
+  words: Words,
+  status: Status,
+  loginLink: string,
+  options: { readonly dataFolder: string; readonly tookMs: number; readonly command: string },
+): void {
+  const row = (label: string, value: string): void =>
+    words.line(`  ${words.style('dim', label.padEnd(LABEL_WIDTH))}${value}`);
+  const node = status.nodes[0]?.name ?? '';
+  words.line();
+  words.line(
+    `${words.style('green', '●')} ${words.style('bold', 'Moln is up')}: node "${node}"` +
+      words.style('dim', ` in ${(options.tookMs / 1000).toFixed(1)} s`),
+  );
+  words.line();
+  row('Gateway', `${status.gateway.url}  ${status.gateway.httpsUrl}`);
+  status.apps.forEach((app, at) => {
+    const url = app.urls[0] ?? 'no address yet';
+    const state = app.state === 'healthy' ? '' : words.style('yellow', `  (${app.state})`);
+    row(at === 0 ? 'Apps' : '', `${words.style('cyan', url)}${state}`);
+  });
+  row('Console', `${words.style('cyan', loginLink)}  ${words.style('dim', '(works once)')}`);
+  row('Data', options.dataFolder);
+  if (!status.driver.isolated) {
+    words.line();
+    words.line(
+      `  ${words.style('yellow', 'Apps are not kept apart')}: ${status.driver.why.replace(/\.$/, '')}`,
+    );
+  }
+  words.line();
+  words.line('  Next, in another terminal:');
+  const deploy = `${options.command} deploy DIR --name NAME`;
+  const status_ = `${options.command} status`;
+  const width = Math.max(deploy.length, status_.length);
+  words.line(`    ${deploy.padEnd(width)}  put a folder online`);
+  words.line(`    ${status_.padEnd(width)}  see what runs`);
+  words.line();
+  words.line('  Ctrl-C stops the node and its apps; nothing is lost.');
+}

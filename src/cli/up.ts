@@ -1,0 +1,155 @@
+/** What `moln up` takes: reading and checking of its options, and the node that it is given to start. */
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import type { Progress, Status } from '../api/model.ts';
+import type { Input, OptionSpec } from './command.ts';
+import { usageError } from './errors.ts';
+
+export interface UpOptions {
+  /** Absolute. */
+  readonly dataFolder: string;
+  /** Undefined: the node's known name, else the machine's host name. */
+  readonly name: string | undefined;
+  /** Where the gateway and the API listen; undefined: all interfaces for the gateway, loopback for the rest. */
+  readonly address: string | undefined;
+  /** Undefined: 80 when root and free, else 8080. Port 0: any free one. */
+  readonly httpPort: number | undefined;
+  /** Undefined: 443 when root and free, else 8443. */
+  readonly httpsPort: number | undefined;
+  /** Node, API and console; undefined: 7420. */
+  readonly port: number | undefined;
+  readonly region: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Folders to deploy under their own names once the node is up. */
+  readonly deploys: readonly { readonly folder: string; readonly app: string }[];
+  /** Gateway processes; undefined: one per core. */
+  readonly gateways: number | undefined;
+}
+
+/** A node of this process. The composition root makes it. */
+export interface RunningNode {
+  status(): Promise<Status>;
+  loginLink(): Promise<string>;
+  /** Skips the work, and says so with `done`, when exactly this release is live already. */
+  deployFolder(folder: string, app: string): AsyncIterable<Progress>;
+  /** Resolves when the node has stopped, whoever asked; rejects when it fell over. */
+  readonly stopped: Promise<void>;
+  /** Orderly: no new requests, instances drained and ended, everything written. */
+  stop(): Promise<void>;
+}
+
+export type StartNode = (options: UpOptions) => Promise<RunningNode>;
+
+const PORT_MAX = 65_535;
+const GATEWAYS_MAX = 64;
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+const LABEL_KEY = /^[a-z0-9][a-z0-9._/-]{0,62}$/i;
+
+export const UP_OPTIONS: readonly OptionSpec[] = [
+  { flags: '--name <NODE>', description: "this node's name (default: the machine's host name)" },
+  {
+    flags: '--address <IP>',
+    description: 'listen on this address only (default: all for the gateway, loopback for the API)',
+  },
+  {
+    flags: '--http <PORT>',
+    description: 'gateway, plain HTTP (default: 8080; 80 as root if free)',
+  },
+  { flags: '--https <PORT>', description: 'gateway, TLS (default: 8443; 443 as root if free)' },
+  { flags: '--port <PORT>', description: 'node, API and console (default: 7420)' },
+  { flags: '--region <NAME>', description: 'the site or data centre that this machine stands in' },
+  { flags: '--label <KEY=VALUE>', description: 'a free label on the node', repeat: true },
+  {
+    flags: '--deploy <DIR>',
+    description: 'deploy this folder under its own name once the node is up',
+    repeat: true,
+  },
+  { flags: '--gateways <N>', description: 'gateway processes (default: one per core)' },
+];
+
+/** Throws `CLI_USAGE` that names the option. */
+export function readUpOptions(input: Input, dataFolder: string, cwd: string): UpOptions {
+  const address = input.text('address');
+  if (address !== undefined && isIP(address) === 0) {
+    throw usageError(
+      `Option --address is "${address}", want an IP address`,
+      'Write it as 127.0.0.1, 0.0.0.0 or ::1',
+    );
+  }
+  return {
+    dataFolder,
+    name: checkedName(input.text('name'), '--name'),
+    address,
+    httpPort: wholeNumber(input.text('http'), '--http', 0, PORT_MAX),
+    httpsPort: wholeNumber(input.text('https'), '--https', 0, PORT_MAX),
+    port: wholeNumber(input.text('port'), '--port', 0, PORT_MAX),
+    region: checkedName(input.text('region'), '--region'),
+    labels: readPairs(input.texts('label'), '--label', LABEL_KEY),
+    deploys: input.texts('deploy').map((folder) => {
+      const absolute = resolve(cwd, folder);
+      return { folder: absolute, app: appNameOf(absolute) };
+    }),
+    gateways: wholeNumber(input.text('gateways'), '--gateways', 1, GATEWAYS_MAX),
+  };
+}
+
+/** `KEY=VALUE` words as an object. Throws `CLI_USAGE` for anything else. */
+export function readPairs(
+  words: readonly string[],
+  option: string,
+  key: RegExp,
+): Readonly<Record<string, string>> {
+  const pairs: Record<string, string> = {};
+  for (const word of words) {
+    const equals = word.indexOf('=');
+    const name = equals === -1 ? word : word.slice(0, equals);
+    if (equals < 1 || !key.test(name)) {
+      throw usageError(
+        `"${word}" of ${option} is not KEY=VALUE`,
+        `Write it as ${option} key=value`,
+      );
+    }
+    pairs[name] = word.slice(equals + 1);
+  }
+  return pairs;
+}
+
+/** A whole number within bounds, undefined when not given. Throws `CLI_USAGE`. */
+export function wholeNumber(
+  text: string | undefined,
+  option: string,
+  least: number,
+  most: number,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= least && number <= most) return number;
+  throw usageError(
+    `Option ${option} is "${text}", want a whole number from ${least} to ${most}`,
+    `Write it as ${option} N`,
+  );
+}
+
+/** The app's name that a folder suggests: its last part in lower case, other characters as `-`. */
+export function appNameOf(folder: string): string {
+  const last = folder.split('/').filter(Boolean).at(-1) ?? '';
+  const name = last
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+|-+$/g, '')
+    .slice(0, 40)
+    .replace(/-+$/, '');
+  if (name !== '') return name;
+  throw usageError(
+    `Folder "${folder}" suggests no app name`,
+    'Rename it, or deploy it with "moln deploy DIR --name NAME"',
+  );
+}
+
+function checkedName(text: string | undefined, option: string): string | undefined {
+  if (text === undefined || NAME.test(text)) return text;
+  throw usageError(
+    `Option ${option} is "${text}", want lower-case letters, digits and -, at most 40`,
+    `Write it as ${option} home-1`,
+  );
+}
