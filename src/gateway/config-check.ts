@@ -1,0 +1,280 @@
+/**
+ * Strict check of a whole `GatewayConfig`, done by the worker that is asked to apply it: an unknown key, a double
+ * id or two routes for the same place refuse the config as a whole, and the one before stays.
+ */
+import { isAbsolute, normalize } from 'node:path';
+import { ConfigError } from '../base/errors.ts';
+import {
+  array,
+  integer,
+  literal,
+  object,
+  optional,
+  string,
+  union,
+  type Schema,
+} from '../base/schema.ts';
+import { parseHost } from '../http/host.ts';
+import type {
+  GatewayConfig,
+  GatewayLimits,
+  ListenerConfig,
+  RouteConfig,
+  RouteLimits,
+  RouteTarget,
+  UpstreamAddress,
+  UpstreamConfig,
+} from './config.ts';
+import {
+  HOSTS_PER_ROUTE_MAX,
+  LISTENERS_MAX,
+  PATH_CHARACTERS_MAX,
+  ROUTES_MAX,
+  UPSTREAMS_PER_ROUTE_MAX,
+} from './limits.ts';
+
+/** `sun_path` of unix(7) without its final zero. */
+const SOCKET_PATH_BYTES_MAX = 107;
+const TIMEOUT_MS_MAX = 86_400_000;
+
+const id = string({
+  pattern: /^[\x21-\x7e]{1,200}$/,
+  patternMeans: '1 to 200 printable characters without spaces',
+});
+const port = integer({ min: 0, max: 65_535 });
+const timeout = integer({ min: 1, max: TIMEOUT_MS_MAX });
+
+/** A schema whose value must also pass `check`, which throws `ConfigError` with the path. */
+function checked<T>(inner: Schema<T>, check: (value: T, path: string) => void): Schema<T> {
+  return {
+    ...inner,
+    decode(value, path) {
+      const decoded = inner.decode(value, path);
+      check(decoded, path);
+      return decoded;
+    },
+  };
+}
+
+const absolutePath = checked(string({ lengthMax: 4096 }), (value, path) => {
+  if (!isAbsolute(value) || value.includes('\0') || normalize(value) !== value) {
+    throw new ConfigError(path, `Key "${path}" is "${value}", want an absolute path without ".."`);
+  }
+});
+
+/** A file below a folder: no way out of it. */
+const pathBelow = checked(string({ lengthMax: 1024 }), (value, path) => {
+  const parts = value.split('/');
+  const bad = parts.some((part) => part === '' || part === '.' || part === '..');
+  if (bad || value.includes('\0')) {
+    throw new ConfigError(path, `Key "${path}" is "${value}", want a path below the root`);
+  }
+});
+
+const socketPath = checked(absolutePath, (value, path) => {
+  const bytes = Buffer.byteLength(value);
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return;
+  throw new ConfigError(
+    path,
+    `Key "${path}" has ${bytes} bytes, a socket path has at most ${SOCKET_PATH_BYTES_MAX}`,
+  );
+});
+
+const hostPattern = checked(string({ lengthMax: 253 }), (value, path) => {
+  if (value === '*') return;
+  const name = value.startsWith('*.') ? value.slice(2) : value;
+  const parsed = parseHost(name);
+  if (parsed?.host === name && parsed.port === undefined && !name.endsWith(':')) return;
+  throw new ConfigError(
+    path,
+    `Key "${path}" is "${value}", want a lower-case host name without port, "*.name" or "*"`,
+  );
+});
+
+const routePath = string({
+  pattern: /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/,
+  patternMeans: 'a path that starts with / and has no spaces, ? or #',
+  lengthMax: PATH_CHARACTERS_MAX,
+});
+
+/** Visible ASCII: the value goes into a head as it is. */
+const location = string({
+  pattern: /^[\x21-\x7e]+$/,
+  patternMeans: 'a URL or path without spaces',
+  lengthMax: 4096,
+});
+
+const redirectStatus: Schema<301 | 302 | 307 | 308> = {
+  decode(value, path) {
+    if (value === 301 || value === 302 || value === 307 || value === 308) return value;
+    throw new ConfigError(
+      path,
+      `Key "${path}" is ${JSON.stringify(value)}, want 301, 302, 307 or 308`,
+    );
+  },
+  json: { enum: [301, 302, 307, 308] },
+};
+
+const address: Schema<UpstreamAddress> = union<UpstreamAddress, 'kind'>('kind', {
+  socket: object({ kind: literal('socket'), path: socketPath }),
+  tcp: object({
+    kind: literal('tcp'),
+    host: string({ pattern: /^[^\s]+$/, patternMeans: 'a host name or IP address' }),
+    port: integer({ min: 1, max: 65_535 }),
+  }),
+});
+
+const upstream: Schema<UpstreamConfig> = object({ id, address });
+
+const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
+  upstreams: object({
+    kind: literal('upstreams'),
+    upstreams: array(upstream, { itemsMax: UPSTREAMS_PER_ROUTE_MAX }),
+  }),
+  static: object({
+    kind: literal('static'),
+    root: absolutePath,
+    fallback: optional(pathBelow),
+    notFound: optional(pathBelow),
+  }),
+  redirect: object({ kind: literal('redirect'), status: redirectStatus, location }),
+  respond: object({
+    kind: literal('respond'),
+    status: integer({ min: 200, max: 599 }),
+    message: string({ lengthMax: 4096 }),
+  }),
+});
+
+const routeLimitFields = {
+  connectTimeoutMs: optional(timeout),
+  responseTimeoutMs: optional(timeout),
+  idleTimeoutMs: optional(timeout),
+  requestBodyBytesMax: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
+};
+
+const route: Schema<RouteConfig> = object({
+  id,
+  hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
+  path: routePath,
+  target,
+  limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
+});
+
+const listener: Schema<ListenerConfig> = object({
+  id,
+  address: checked(string({ lengthMax: 100 }), (value, path) => {
+    const text = value.includes(':') ? `[${value}]` : value;
+    const parsed = parseHost(text);
+    if (parsed?.host === text && !/[a-z]/.test(text.replaceAll(/[:a-f[\]]/g, ''))) return;
+    throw new ConfigError(path, `Key "${path}" is "${value}", want an IP address`);
+  }),
+  port,
+  protocol: literal('http', 'https'),
+  tls: optional(
+    object({ cert: string({ lengthMax: 1024 * 1024 }), key: string({ lengthMax: 1024 * 1024 }) }),
+  ),
+});
+
+const limits: Schema<GatewayLimits> = object({
+  requestHeadBytesMax: integer({ min: 1024, max: 1024 * 1024 }),
+  requestHeadersMax: integer({ min: 8, max: 10_000 }),
+  targetBytesMax: integer({ min: 256, max: 1024 * 1024 }),
+  requestHeadTimeoutMs: timeout,
+  requestBodyIdleTimeoutMs: timeout,
+  keepAliveTimeoutMs: timeout,
+  connectionsMax: integer({ min: 1, max: 1_000_000 }),
+});
+
+const config: Schema<GatewayConfig> = object({
+  version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  listeners: array(listener, { itemsMax: LISTENERS_MAX }),
+  routes: array(route, { itemsMax: ROUTES_MAX }),
+  limits,
+});
+
+/** Returns the config, or throws `ConfigError` with the path of the first bad key. */
+export function checkGatewayConfig(value: unknown): GatewayConfig {
+  const decoded = config.decode(value, '');
+  checkListeners(decoded.listeners);
+  checkRoutes(decoded.routes);
+  return decoded;
+}
+
+function checkListeners(listeners: readonly ListenerConfig[]): void {
+  const ids = new Set<string>();
+  const places = new Map<string, string>();
+  for (const [index, item] of listeners.entries()) {
+    const path = `listeners[${index}]`;
+    requireNew(ids, item.id, `${path}.id`);
+    const place = `${item.address} port ${item.port}`;
+    const other = places.get(place);
+    if (item.port !== 0 && other !== undefined) {
+      throw new ConfigError(
+        `${path}.port`,
+        `Listeners "${other}" and "${item.id}" both want ${place}`,
+      );
+    }
+    places.set(place, item.id);
+    if (item.protocol === 'https' && item.tls === undefined) {
+      throw new ConfigError(`${path}.tls`, `Listener "${item.id}" is https and needs "tls"`);
+    }
+  }
+}
+
+function checkRoutes(routes: readonly RouteConfig[]): void {
+  const ids = new Set<string>();
+  const places = new Map<string, string>();
+  const upstreams = new Map<string, string>();
+  for (const [index, item] of routes.entries()) {
+    const path = `routes[${index}]`;
+    requireNew(ids, item.id, `${path}.id`);
+    if (item.hosts.length === 0) {
+      throw new ConfigError(`${path}.hosts`, `Route "${item.id}" has no hosts, want at least one`);
+    }
+    for (const [at, host] of item.hosts.entries()) {
+      const place = `${host}${pathKey(item.path)}/`;
+      const other = places.get(place);
+      if (other !== undefined) {
+        throw new ConfigError(
+          `${path}.hosts[${at}]`,
+          `Routes "${other}" and "${item.id}" both want host "${host}" with path "${item.path}"`,
+        );
+      }
+      places.set(place, item.id);
+    }
+    if (item.target.kind === 'upstreams') {
+      checkUpstreams(item.target.upstreams, `${path}.target.upstreams`, upstreams);
+    }
+  }
+}
+
+/** The same upstream may serve several routes; the same id with two addresses is a mistake. */
+function checkUpstreams(
+  list: readonly UpstreamConfig[],
+  path: string,
+  known: Map<string, string>,
+): void {
+  const here = new Set<string>();
+  for (const [index, item] of list.entries()) {
+    requireNew(here, item.id, `${path}[${index}].id`);
+    const place = JSON.stringify(item.address);
+    const other = known.get(item.id);
+    if (other !== undefined && other !== place) {
+      throw new ConfigError(
+        `${path}[${index}].address`,
+        `Upstream "${item.id}" has two addresses: ${other} and ${place}`,
+      );
+    }
+    known.set(item.id, place);
+  }
+}
+
+function requireNew(known: Set<string>, name: string, path: string): void {
+  if (known.has(name)) throw new ConfigError(path, `Key "${path}" repeats the id "${name}"`);
+  known.add(name);
+}
+
+/** `/a/` and `/a` are the same place; `/` is the empty key. */
+export function pathKey(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path;
+}

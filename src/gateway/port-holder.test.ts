@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { isMolnError } from '../base/errors.ts';
+import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
+import { listeningInodes, portUse, requireFreePort } from './port-holder.ts';
+
+const NOBODY: ReadonlySet<number> = new Set();
+
+async function takePort(t: TestContext, host: string): Promise<number> {
+  const server = createServer();
+  server.listen(0, host);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+test('the kernel table is read: state and port', () => {
+  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100
+   1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 222 1 0 20
+   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 333 1 0 100
+`;
+  assert.deepEqual(listeningInodes(table, 8080), ['111']);
+  assert.deepEqual(listeningInodes(table, 80), []);
+  assert.deepEqual(listeningInodes('', 80), []);
+});
+
+test('a taken port names its holder', async (t) => {
+  for (const [host, address] of [
+    ['127.0.0.1', '127.0.0.1'],
+    ['::', '127.0.0.1'],
+    ['127.0.0.1', '::'],
+  ] as const) {
+    const port = await takePort(t, host);
+    assert.ok(portUse(port).holders.some((holder) => holder.pid === process.pid));
+    await assert.rejects(requireFreePort({ address, port, protocol: 'http' }, NOBODY), (error) => {
+      assert.ok(isMolnError(error, GATEWAY_PORT_TAKEN));
+      assert.match(
+        error.message,
+        new RegExp(`^Port ${port} is taken by .+ \\(pid ${process.pid}\\)$`),
+      );
+      assert.match(error.hint ?? '', /--http PORT/);
+      return true;
+    });
+  }
+});
+
+test('a port held by our own workers is fine, and so is a free one', async (t) => {
+  const port = await takePort(t, '127.0.0.1');
+  await requireFreePort({ address: '127.0.0.1', port, protocol: 'http' }, new Set([process.pid]));
+  await requireFreePort({ address: '127.0.0.1', port: 0, protocol: 'http' }, NOBODY);
+});
+
+test('an address of another machine is said', async () => {
+  const wanted = { address: '192.0.2.1', port: 0, protocol: 'https' } as const;
+  await assert.rejects(requireFreePort(wanted, NOBODY), (error) =>
+    isMolnError(error, GATEWAY_LISTEN_FAILED),
+  );
+});

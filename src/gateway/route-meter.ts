@@ -1,0 +1,94 @@
+/**
+ * What one route has done since the process started. Plain number fields and one typed array, so that counting a
+ * request costs a few additions; read out as `RouteTotals` and as metric families.
+ */
+import { LATENCY_BUCKETS, type MetricFamily, type MetricSample } from '../base/metrics.ts';
+import type { RouteTotals } from './config.ts';
+
+const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+
+export class RouteMeter implements RouteTotals {
+  requests = 0;
+  errors5xx = 0;
+  errors4xx = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  latencySumMs = 0;
+  /** By status class, 1xx first. */
+  readonly byClass: Float64Array = new Float64Array(CLASSES.length);
+  /** Not cumulative, by the bounds of `LATENCY_BUCKETS`; the last one is everything slower. */
+  readonly latencyCounts: Float64Array = new Float64Array(LATENCY_BUCKETS.length + 1);
+
+  /** Counts one finished request; `latencyMs` from the end of its head to the end of the answer. */
+  record(status: number, latencyMs: number, bytesIn: number, bytesOut: number): void {
+    this.requests++;
+    this.bytesIn += bytesIn;
+    this.bytesOut += bytesOut;
+    this.latencySumMs += latencyMs;
+    if (status >= 500) this.errors5xx++;
+    else if (status >= 400) this.errors4xx++;
+    const group = Math.min(4, Math.max(0, Math.floor(status / 100) - 1));
+    this.byClass[group] = (this.byClass[group] ?? 0) + 1;
+    const seconds = latencyMs / 1000;
+    let bucket = 0;
+    while (bucket < LATENCY_BUCKETS.length && seconds > (LATENCY_BUCKETS[bucket] ?? 0)) bucket++;
+    this.latencyCounts[bucket] = (this.latencyCounts[bucket] ?? 0) + 1;
+  }
+
+  totals(): RouteTotals {
+    const { requests, errors5xx, errors4xx, bytesIn, bytesOut, latencySumMs } = this;
+    return { requests, errors5xx, errors4xx, bytesIn, bytesOut, latencySumMs };
+  }
+
+  requestSamples(route: string): MetricSample[] {
+    return CLASSES.flatMap((name, index) => {
+      const value = this.byClass[index] ?? 0;
+      return value === 0 ? [] : [{ labels: { route, status: name }, value }];
+    });
+  }
+
+  latencySample(route: string): MetricSample {
+    let cumulative = 0;
+    const buckets = LATENCY_BUCKETS.map((bound, index): [number, number] => {
+      cumulative += this.latencyCounts[index] ?? 0;
+      return [bound, cumulative];
+    });
+    const count = cumulative + (this.latencyCounts[LATENCY_BUCKETS.length] ?? 0);
+    return { labels: { route }, value: this.latencySumMs / 1000, count, buckets };
+  }
+}
+
+/** Families of many routes; `pairs` are route ids and their meters. */
+export function routeFamilies(
+  pairs: Iterable<readonly [id: string, meter: RouteMeter]>,
+): MetricFamily[] {
+  const all = [...pairs];
+  const bytes = (pick: (meter: RouteMeter) => number): MetricSample[] =>
+    all.map(([route, meter]) => ({ labels: { route }, value: pick(meter) }));
+  return [
+    {
+      name: 'moln_gateway_requests_total',
+      help: 'Finished requests by route and status class',
+      type: 'counter',
+      samples: all.flatMap(([route, meter]) => meter.requestSamples(route)),
+    },
+    {
+      name: 'moln_gateway_request_seconds',
+      help: 'From the end of the request head to the end of the answer',
+      type: 'histogram',
+      samples: all.map(([route, meter]) => meter.latencySample(route)),
+    },
+    {
+      name: 'moln_gateway_received_bytes_total',
+      help: 'Bytes of request heads and bodies',
+      type: 'counter',
+      samples: bytes((meter) => meter.bytesIn),
+    },
+    {
+      name: 'moln_gateway_sent_bytes_total',
+      help: 'Bytes of answer heads and bodies',
+      type: 'counter',
+      samples: bytes((meter) => meter.bytesOut),
+    },
+  ];
+}

@@ -1,0 +1,157 @@
+/**
+ * Which route answers a request: exact host, then the longest wildcard, then `*`; within a host the longest path
+ * prefix on segment borders. A host tier without a fitting path is passed over, so `*` may still answer.
+ * A table never changes; a new config makes a new one, which takes over meters and upstreams with the same id.
+ */
+import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
+import { pathKey } from './config-check.ts';
+import { routeLimits } from './limits.ts';
+import { RouteMeter } from './route-meter.ts';
+import { Upstream } from './upstream.ts';
+
+/** A request keeps the route that it was matched to, whatever happens to the table meanwhile. */
+export interface Route {
+  readonly id: string;
+  readonly config: RouteConfig;
+  readonly limits: RouteLimits;
+  /** Shared by all generations of the route id: `totals.record(…)` once per finished request. */
+  readonly totals: RouteMeter;
+  /** Empty unless the target is `upstreams`. */
+  readonly upstreams: readonly Upstream[];
+}
+
+/** The routes of one host pattern by path prefix (without a final slash). */
+interface HostRoutes {
+  readonly byPath: Map<string, Route>;
+  /** Characters of the longest prefix: nothing beyond it needs a look. */
+  longest: number;
+}
+
+export class RouteTable {
+  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #upstreams: ReadonlyMap<string, Upstream>;
+  readonly #exact: ReadonlyMap<string, HostRoutes>;
+  /** Keys without the `*.`. */
+  readonly #wildcards: ReadonlyMap<string, HostRoutes>;
+  readonly #any: HostRoutes | undefined;
+
+  private constructor(
+    routes: ReadonlyMap<string, Route>,
+    upstreams: ReadonlyMap<string, Upstream>,
+    hosts: ReadonlyMap<string, HostRoutes>,
+  ) {
+    this.#routes = routes;
+    this.#upstreams = upstreams;
+    const exact = new Map<string, HostRoutes>();
+    const wildcards = new Map<string, HostRoutes>();
+    for (const [host, entry] of hosts) {
+      if (host.startsWith('*.')) wildcards.set(host.slice(2), entry);
+      else if (host !== '*') exact.set(host, entry);
+    }
+    this.#exact = exact;
+    this.#wildcards = wildcards;
+    this.#any = hosts.get('*');
+  }
+
+  /** A table of a config that `checkGatewayConfig` has passed. Upstreams that `previous` alone has are retired. */
+  static build(config: GatewayConfig, previous: RouteTable | undefined): RouteTable {
+    const routes = new Map<string, Route>();
+    const upstreams = new Map<string, Upstream>();
+    const hosts = new Map<string, HostRoutes>();
+    const upstreamOf = (wanted: UpstreamConfig): Upstream => {
+      const made = upstreams.get(wanted.id) ?? reusable(previous, wanted) ?? new Upstream(wanted);
+      upstreams.set(wanted.id, made);
+      return made;
+    };
+    for (const item of config.routes) {
+      const { target } = item;
+      const route: Route = {
+        id: item.id,
+        config: item,
+        limits: routeLimits(item.limits),
+        totals: previous?.route(item.id)?.totals ?? new RouteMeter(),
+        upstreams: target.kind === 'upstreams' ? target.upstreams.map(upstreamOf) : [],
+      };
+      routes.set(item.id, route);
+      for (const host of item.hosts) addRoute(hosts, host, route);
+    }
+    for (const upstream of previous?.upstreams() ?? []) {
+      if (upstreams.get(upstream.config.id) !== upstream) upstream.retire();
+    }
+    return new RouteTable(routes, upstreams, hosts);
+  }
+
+  /** `host`: lower-case, without port. `path`: as received, without the query. */
+  match(host: string, path: string): Route | undefined {
+    const exact = this.#exact.get(host);
+    if (exact !== undefined) {
+      const route = matchPath(exact, path);
+      if (route !== undefined) return route;
+    }
+    if (this.#wildcards.size > 0) {
+      for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+        const entry = this.#wildcards.get(host.slice(dot + 1));
+        const route = entry === undefined ? undefined : matchPath(entry, path);
+        if (route !== undefined) return route;
+      }
+    }
+    return this.#any === undefined ? undefined : matchPath(this.#any, path);
+  }
+
+  route(id: string): Route | undefined {
+    return this.#routes.get(id);
+  }
+
+  routes(): Iterable<Route> {
+    return this.#routes.values();
+  }
+
+  /** Each once, even when several routes share it. */
+  upstreams(): Iterable<Upstream> {
+    return this.#upstreams.values();
+  }
+
+  upstream(id: string): Upstream | undefined {
+    return this.#upstreams.get(id);
+  }
+}
+
+/** The upstream of that id if it has that very address. */
+function reusable(previous: RouteTable | undefined, wanted: UpstreamConfig): Upstream | undefined {
+  const known = previous?.upstream(wanted.id);
+  return known !== undefined && sameAddress(known.config, wanted) ? known : undefined;
+}
+
+function addRoute(hosts: Map<string, HostRoutes>, host: string, route: Route): void {
+  let entry = hosts.get(host);
+  if (entry === undefined) {
+    entry = { byPath: new Map(), longest: 0 };
+    hosts.set(host, entry);
+  }
+  const key = pathKey(route.config.path);
+  entry.byPath.set(key, route);
+  entry.longest = Math.max(entry.longest, key.length);
+}
+
+/** Tries the path, then each shorter one that ends before a slash. */
+function matchPath(entry: HostRoutes, path: string): Route | undefined {
+  const { byPath, longest } = entry;
+  // Most hosts have one route, for everything.
+  if (longest === 0) return byPath.get('');
+  // Prefixes end at most at `longest`; a border there is seen because the next character is kept.
+  let end = path.length;
+  if (end > longest) end = Math.max(0, path.lastIndexOf('/', longest));
+  for (;;) {
+    const route = byPath.get(path.slice(0, end));
+    if (route !== undefined) return route;
+    if (end <= 0) return undefined;
+    end = path.lastIndexOf('/', end - 1);
+  }
+}
+
+function sameAddress(a: UpstreamConfig, b: UpstreamConfig): boolean {
+  const one = a.address;
+  const two = b.address;
+  if (one.kind === 'socket') return two.kind === 'socket' && one.path === two.path;
+  return two.kind === 'tcp' && one.host === two.host && one.port === two.port;
+}
