@@ -47,6 +47,11 @@ export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/** For libraries that want a `Date`. */
+export function dateOf(ms: number): Date {
+  return new Date(ms);
+}
+
 /** `3 s`, `4 min`, `2 h`, `5 d`: the largest unit that fits. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -1,0 +1,57 @@
+/** The cluster part's expected failures. */
+import { MolnError } from '../base/errors.ts';
+
+export function dataTooNew(path: string, format: number, known: number): MolnError {
+  return new MolnError(
+    'CLUSTER_DATA_TOO_NEW',
+    `"${path}" was written by a newer Moln (format ${format}, this one knows up to ${known})`,
+    {
+      hint: 'Start the Moln that wrote it, or choose another folder with --data DIR',
+      details: { path, format, known },
+    },
+  );
+}
+
+export function dataDamaged(path: string, why: string, cause?: unknown): MolnError {
+  return new MolnError('CLUSTER_DATA_DAMAGED', `Cannot read "${path}": ${why}`, {
+    hint: 'Put it back from a backup, or choose another folder with --data DIR',
+    details: { path },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The node knows its cluster, but a key that only exists there is gone or another one. */
+export function keysMissing(path: string, what: string): MolnError {
+  return new MolnError('CLUSTER_KEYS_MISSING', `${what} of this cluster is not in "${path}"`, {
+    hint: 'Put the folder "keys" back from a backup; without it, start anew in an empty data folder',
+    details: { path },
+  });
+}
+
+export function nodeNameInvalid(name: string): MolnError {
+  return new MolnError(
+    'CLUSTER_NAME_INVALID',
+    `Name "${name}" is not valid, want 1 to 63 lower-case letters, digits and -`,
+    { hint: 'Choose another with --name NODE' },
+  );
+}
+
+export function sealBroken(context: string, cause?: unknown): MolnError {
+  return new MolnError(
+    'CLUSTER_SEAL_BROKEN',
+    `The sealed value of "${context}" was changed or belongs elsewhere`,
+    {
+      hint: 'Set the secret again',
+      details: { context },
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
+
+export function sealKeyUnknown(context: string, keyId: string, wanted: string): MolnError {
+  return new MolnError(
+    'CLUSTER_SEAL_KEY',
+    `The value of "${context}" was sealed with key ${wanted}, this node has key ${keyId}`,
+    { hint: 'Put "keys/seal.key" back from a backup, or set the secret again' },
+  );
+}
