@@ -1,0 +1,43 @@
+/** PHP: an index.php at the top or in public/. */
+import { buildSteps } from './build-steps.ts';
+import { toolMissing } from './detection.ts';
+import type { DetectInput, Found } from './detection.ts';
+import type { ProcessPlan } from './model.ts';
+
+const ROOTS = ['public', '.', 'web', 'www', 'htdocs'];
+
+/** Throws `APPS_TOOL_MISSING` when the folder is PHP and the machine has none. */
+export function detectPhp(input: DetectInput): Found | undefined {
+  const { view, tools } = input;
+  const hasIndex = (root: string): boolean =>
+    view.kind(root === '.' ? 'index.php' : `${root}/index.php`) === 'file';
+  const root = ROOTS.find(hasIndex);
+  if (root === undefined) return undefined;
+  if (tools.phpCgi === undefined && tools.php === undefined) {
+    throw toolMissing('This is a PHP app, and PHP is not there', 'php-cgi');
+  }
+  const at = root === '.' ? '{release}' : `{release}/${root}`;
+  const where = root === '.' ? 'index.php' : `${root}/index.php`;
+  const web: ProcessPlan =
+    tools.phpCgi === undefined
+      ? { command: builtInServer(at), env: {}, kind: 'http' }
+      : {
+          command: ['{node}', '{runners}/php-runner.ts', '--root', at],
+          env: {},
+          kind: 'http',
+        };
+  const how =
+    tools.phpCgi === undefined
+      ? "by PHP's built-in server, which is meant for development (php-cgi is not installed)"
+      : 'by php-cgi';
+  return {
+    kind: 'php',
+    explanation: `PHP app ${where}, served ${how}`,
+    build: buildSteps(input),
+    processes: { web },
+  };
+}
+
+function builtInServer(root: string): readonly string[] {
+  return ['sh', '-c', 'exec php -S "127.0.0.1:$PORT" -t "$0"', root];
+}

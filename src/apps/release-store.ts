@@ -1,0 +1,286 @@
+/**
+ * Releases on this node's disk, below `<data>/apps/<app>/`:
+ *
+ *     incoming/<release>.tmp-…/tree      unpacked and built here; a crash leaves only such names
+ *     releases/<release>/release.json    what it is and how it runs
+ *     releases/<release>/tree/           the folder that instances run in, read-only
+ *
+ * A release appears by one rename and never changes after it. Its id is the hash of the *source*: the same source is
+ * the same release and is built once.
+ */
+import { chmod, chown, lchown, lstat, readdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import {
+  ensureFolder,
+  readTextIfAny,
+  removeTree,
+  renameDurable,
+  sweepTemporary,
+  syncFolder,
+  temporaryName,
+  writeFileAtomic,
+} from '../base/disk.ts';
+import { MolnError, systemCode } from '../base/errors.ts';
+import { unpackArchive } from './archive.ts';
+import type { LaunchPlan, Release } from './model.ts';
+import { syncTree } from './tree-sync.ts';
+import { hashTree, listTree, verifyTree } from './tree.ts';
+
+/** An app's source on its way to become a release. Dispose removes it, unless it was sealed. */
+export interface StagedTree extends AsyncDisposable {
+  readonly app: string;
+  /** The release's id, if it is sealed. */
+  readonly id: string;
+  /** Absolute path of the unpacked folder; the build works here. */
+  readonly path: string;
+  readonly treeHash: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface SealOptions {
+  readonly plan: LaunchPlan;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  /** Unix group that may read it; without one only the agent's user may. Needs root. */
+  readonly gid?: number;
+}
+
+/** `release.json`. */
+interface StoredRelease {
+  readonly format: 1;
+  readonly release: Release;
+  /** Hash of the tree as it was sealed, build results included. */
+  readonly sealedHash: string;
+}
+
+export class ReleaseStore {
+  readonly #appsFolder: string;
+
+  constructor(options: { readonly dataFolder: string }) {
+    this.#appsFolder = join(options.dataFolder, 'apps');
+  }
+
+  /** Removes what a crash left behind. */
+  async start(): Promise<void> {
+    await ensureFolder(this.#appsFolder, 0o711);
+    for (const app of await namesIn(this.#appsFolder)) {
+      for (const part of ['incoming', 'releases']) {
+        const folder = join(this.#appsFolder, app, part);
+        for (const name of await namesIn(folder)) await makeRemovable(join(folder, name), name);
+        if ((await namesIn(folder)).length > 0) await sweepTemporary(folder);
+      }
+    }
+  }
+
+  /** Unpacks and hashes. Throws what `unpackArchive` throws, and then nothing is left of it. */
+  async receive(app: string, tar: Readable, signal?: AbortSignal): Promise<StagedTree> {
+    const incoming = join(this.#appsFolder, app, 'incoming');
+    await ensureFolder(this.#appsFolder, 0o711);
+    await ensureFolder(dirname(incoming), 0o711);
+    await ensureFolder(incoming, 0o711);
+    const staging = temporaryName(join(incoming, 'release'));
+    const path = join(staging, 'tree');
+    try {
+      await ensureFolder(path, 0o755);
+      const { files } = await unpackArchive(tar, path, undefined, signal);
+      if (files === 0 && (await namesIn(path)).length === 0) throw emptyArchive();
+      const summary = await hashTree(path);
+      signal?.throwIfAborted();
+      return {
+        app,
+        id: summary.hash.slice(0, 12),
+        path,
+        treeHash: summary.hash,
+        files: summary.files,
+        bytes: summary.bytes,
+        [Symbol.asyncDispose]: () => removeReadOnlyTree(staging),
+      };
+    } catch (error) {
+      await removeReadOnlyTree(staging);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes the built tree read-only and durable, and the release visible, in this order. A release that is already
+   * there wins: the staged one is dropped.
+   */
+  async seal(staged: StagedTree, options: SealOptions): Promise<Release> {
+    const existing = await this.find(staged.app, staged.id);
+    if (existing !== undefined) return existing;
+    const staging = dirname(staged.path);
+    const release: Release = {
+      format: 1,
+      id: staged.id,
+      treeHash: staged.treeHash,
+      files: staged.files,
+      bytes: staged.bytes,
+      createdAt: options.createdAt,
+      plan: options.plan,
+    };
+    const sealed = await hashTree(staged.path);
+    await grantTree(staged.path, options.gid);
+    await syncTree(staged.path);
+    const stored: StoredRelease = { format: 1, release, sealedHash: sealed.hash };
+    await writeFileAtomic(join(staging, 'release.json'), `${JSON.stringify(stored, null, 2)}\n`);
+    await chmod(staging, 0o711);
+    const target = this.#releaseFolder(staged.app, staged.id);
+    await ensureFolder(dirname(target), 0o711);
+    await syncFolder(dirname(dirname(target)));
+    try {
+      await renameDurable(staging, target);
+    } catch (error) {
+      // The same source was sealed meanwhile by another deploy.
+      const winner = await this.find(staged.app, staged.id);
+      if (winner !== undefined) return winner;
+      throw error;
+    }
+    return release;
+  }
+
+  /** The release, or undefined when this node does not have it. */
+  async find(app: string, id: string): Promise<Release | undefined> {
+    return (await this.#stored(app, id))?.release;
+  }
+
+  /** Absolute path of the release's folder; throws `APPS_RELEASE_MISSING`. */
+  async open(app: string, id: string): Promise<string> {
+    if ((await this.find(app, id)) === undefined) {
+      throw new MolnError(
+        'APPS_RELEASE_MISSING',
+        `Release "${id}" of "${app}" is not on this node`,
+        {
+          hint: 'Deploy it again',
+        },
+      );
+    }
+    return join(this.#releaseFolder(app, id), 'tree');
+  }
+
+  /** Oldest first. */
+  async list(app: string): Promise<readonly Release[]> {
+    const releases: Release[] = [];
+    for (const id of await namesIn(join(this.#appsFolder, app, 'releases'))) {
+      const release = RELEASE_ID.test(id) ? await this.find(app, id) : undefined;
+      if (release !== undefined) releases.push(release);
+    }
+    return releases.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  }
+
+  /** Reads everything again; throws `APPS_TREE_CHANGED` when a byte differs from what was sealed. */
+  async verify(app: string, id: string): Promise<void> {
+    const path = await this.open(app, id);
+    await verifyTree(path, (await this.#stored(app, id))?.sealedHash ?? '');
+  }
+
+  /** Absent is fine. First out of sight, then off the disk: a crash between leaves a temporary. */
+  async remove(app: string, id: string): Promise<void> {
+    const folder = this.#releaseFolder(app, id);
+    const gone = temporaryName(folder);
+    try {
+      await rename(folder, gone);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    await removeReadOnlyTree(gone);
+  }
+
+  /** Removes all releases but those named; returns the ids that are gone. */
+  async prune(app: string, keep: Iterable<string>): Promise<readonly string[]> {
+    const kept = new Set(keep);
+    const gone = (await this.list(app)).map(({ id }) => id).filter((id) => !kept.has(id));
+    for (const id of gone) await this.remove(app, id);
+    return gone;
+  }
+
+  /** Removes every release of the app, and what is on its way. */
+  async removeApp(app: string): Promise<void> {
+    for (const part of ['incoming', 'releases']) {
+      await removeReadOnlyTree(join(this.#appsFolder, app, part));
+    }
+  }
+
+  #releaseFolder(app: string, id: string): string {
+    if (!RELEASE_ID.test(id)) {
+      throw new MolnError('APPS_RELEASE_MISSING', `"${id}" is not the id of a release`, {
+        hint: `Run "moln app ${app} releases" to see them`,
+      });
+    }
+    return join(this.#appsFolder, app, 'releases', id);
+  }
+
+  async #stored(app: string, id: string): Promise<StoredRelease | undefined> {
+    const text = await readTextIfAny(join(this.#releaseFolder(app, id), 'release.json'));
+    if (text === undefined) return undefined;
+    const stored = JSON.parse(text) as { readonly format: number };
+    if (stored.format !== 1) {
+      const message = `Release "${id}" of "${app}" was written by a newer Moln`;
+      throw new MolnError('APPS_RELEASE_NEWER', message, {
+        hint: 'Update Moln on this node, or deploy the app again under a new name',
+      });
+    }
+    return stored as StoredRelease;
+  }
+}
+
+const RELEASE_ID = /^[0-9a-f]{12}$/;
+
+/**
+ * Makes a tree read-only: folders and executables 0550, files 0440. With a `gid` it belongs to the agent's user and
+ * that group, so that the app itself can read but neither change it nor its modes, and no other app can read it.
+ */
+export async function grantTree(folder: string, gid?: number): Promise<void> {
+  const owner = process.getuid?.() ?? 0;
+  const grant = async (path: string, kind: string): Promise<void> => {
+    if (gid !== undefined) await (kind === 'l' ? lchown : chown)(path, owner, gid);
+    if (kind !== 'l') await chmod(path, kind === 'f' ? 0o440 : 0o550);
+  };
+  for (const { path, kind } of await listTree(folder)) await grant(join(folder, path), kind);
+  await grant(folder, 'd');
+}
+
+/** Gives a staged tree to the user that builds in it. Needs root. */
+export async function giveTree(folder: string, uid: number): Promise<void> {
+  for (const { path } of await listTree(folder)) await lchown(join(folder, path), uid, uid);
+  await chown(folder, uid, uid);
+}
+
+/** Without root, a folder without the write bit cannot be emptied: that bit comes back first. */
+async function removeReadOnlyTree(folder: string): Promise<void> {
+  if (process.getuid?.() !== 0) await makeFoldersWritable(folder);
+  await removeTree(folder);
+}
+
+async function makeRemovable(path: string, name: string): Promise<void> {
+  if (process.getuid?.() !== 0 && name.includes('.tmp-')) await makeFoldersWritable(path);
+}
+
+async function makeFoldersWritable(folder: string): Promise<void> {
+  try {
+    if (!(await lstat(folder)).isDirectory()) return;
+    await chmod(folder, 0o700);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) await makeFoldersWritable(join(folder, entry.name));
+    }
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+function emptyArchive(): MolnError {
+  return new MolnError('APPS_NOTHING_TO_DEPLOY', 'The folder is empty', {
+    hint: 'Put an index.html, a package.json, an app.py or an index.php into it',
+  });
+}

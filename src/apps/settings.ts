@@ -1,0 +1,161 @@
+/** `moln.json` in an app's folder: everything in it is optional, and nothing unknown is let through. */
+import { ConfigError, MolnError, messageOf } from '../base/errors.ts';
+import {
+  array,
+  integer,
+  literal,
+  object,
+  optional,
+  record,
+  string,
+  withDefault,
+} from '../base/schema.ts';
+import type { Infer, Schema } from '../base/schema.ts';
+import { parseDuration } from '../base/units.ts';
+import type { HealthPlan, LaunchPlan } from './model.ts';
+
+export const SETTINGS_FILE = 'moln.json';
+
+/** Commands in one `build` list and processes in one app. */
+const BUILD_COMMANDS_MAX = 20;
+const COMMAND_CHARACTERS_MAX = 4096;
+const SCALE_MAX = 100;
+const DOMAINS_MAX = 100;
+
+/** Unless `moln.json` says otherwise. Any answer but an error of the server means healthy. */
+export const HEALTH_DEFAULTS: HealthPlan = {
+  path: '/',
+  startTimeoutMs: 30_000,
+  stopTimeoutMs: 10_000,
+};
+
+export interface AppSettings {
+  readonly kind: LaunchPlan['kind'] | undefined;
+  /** Shell commands instead of the ones that detection would choose after the dependencies are there. */
+  readonly build: readonly string[] | undefined;
+  /** Shell commands by process type; `web` answers requests, all others are workers. */
+  readonly processes: Readonly<Record<string, string>> | undefined;
+  readonly static: {
+    readonly root: string | undefined;
+    readonly fallback: string | undefined;
+    readonly notFound: string | undefined;
+  };
+  readonly health: HealthPlan;
+  readonly env: Readonly<Record<string, string>>;
+  readonly domains: readonly string[];
+  readonly scale: Readonly<Record<string, number>>;
+}
+
+/** Names of process types, as in a Procfile. */
+export const PROCESS_NAME: RegExp = /^[a-z](?:[a-z0-9_-]{0,30}[a-z0-9])?$/;
+const PROCESS_NAME_MEANS = 'lower-case letters, digits, - and _, starting with a letter';
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const HOST =
+  /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+const command = string({ lengthMax: COMMAND_CHARACTERS_MAX });
+
+/** A path below the app's folder. */
+const pathInside: Schema<string> = string({
+  lengthMax: 1024,
+  pattern: /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$)).+$/s,
+  patternMeans: 'a path inside the app folder, without .. and not starting with /',
+});
+
+/** `"npm run x"` or `["a", "b"]`. */
+const commands: Schema<readonly string[]> = {
+  decode(value, path) {
+    if (typeof value === 'string') return [command.decode(value, path)];
+    return array(command, { itemsMax: BUILD_COMMANDS_MAX }).decode(value, path);
+  },
+  json: { oneOf: [command.json, array(command).json] },
+};
+
+/** `"30s"` to milliseconds. */
+const duration: Schema<number> = {
+  decode: (value, path) => parseDuration(string().decode(value, path), path),
+  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
+};
+
+const byProcess = { key: PROCESS_NAME, keyMeans: PROCESS_NAME_MEANS };
+
+const schema = object({
+  kind: optional(literal('static', 'node', 'python', 'php', 'procfile')),
+  build: optional(commands),
+  processes: optional(record(command, byProcess)),
+  static: withDefault(
+    object({
+      root: optional(pathInside),
+      fallback: optional(pathInside),
+      notFound: optional(pathInside),
+    }),
+    {},
+  ),
+  health: withDefault(
+    object({
+      path: optional(string({ pattern: /^\/[!-~]*$/, patternMeans: 'a path such as /up' })),
+      startTimeout: optional(duration),
+      stopTimeout: optional(duration),
+    }),
+    {},
+  ),
+  env: withDefault(
+    record(string(), { key: ENV_NAME, keyMeans: 'letters, digits and _, not a digit first' }),
+    {},
+  ),
+  domains: withDefault(
+    array(string({ pattern: HOST, patternMeans: 'a host name in lower case' }), {
+      itemsMax: DOMAINS_MAX,
+    }),
+    [],
+  ),
+  scale: withDefault(record(integer({ min: 0, max: SCALE_MAX }), byProcess), {}),
+});
+
+/** Decodes the text of a `moln.json`; without one, the defaults. Throws `ConfigError` with the path of the key. */
+export function readSettings(text: string | undefined): AppSettings {
+  const raw = decode(text === undefined ? {} : parse(text));
+  const health = raw.health;
+  return {
+    kind: raw.kind,
+    build: raw.build,
+    processes: raw.processes,
+    static: {
+      root: raw.static.root,
+      fallback: raw.static.fallback,
+      notFound: raw.static.notFound,
+    },
+    health: {
+      path: health.path ?? HEALTH_DEFAULTS.path,
+      startTimeoutMs: health.startTimeout ?? HEALTH_DEFAULTS.startTimeoutMs,
+      stopTimeoutMs: health.stopTimeout ?? HEALTH_DEFAULTS.stopTimeoutMs,
+    },
+    env: raw.env,
+    domains: raw.domains,
+    scale: raw.scale,
+  };
+}
+
+function decode(value: unknown): Infer<typeof schema> {
+  try {
+    return schema.decode(value, '');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.key, `${error.message} (in ${SETTINGS_FILE})`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    throw new MolnError(
+      'CONFIG_INVALID',
+      `${SETTINGS_FILE} is not valid JSON: ${messageOf(error)}`,
+      { hint: `Correct ${SETTINGS_FILE} and deploy again`, cause: error },
+    );
+  }
+}

@@ -1,0 +1,85 @@
+/** What this machine has for building and running apps: found out once per deploy, then passed around as data. */
+import { execFile } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** One look at the system's Python. */
+const PYTHON_TIMEOUT_MS = 10_000;
+
+/** Absolute paths of programs, or undefined when the machine does not have them. */
+export interface Tools {
+  readonly npm: string | undefined;
+  readonly python: PythonTools | undefined;
+  readonly php: string | undefined;
+  readonly phpCgi: string | undefined;
+  readonly composer: string | undefined;
+  readonly nice: string | undefined;
+  readonly ionice: string | undefined;
+}
+
+export interface PythonTools {
+  readonly path: string;
+  /** `3.11.7` */
+  readonly version: string;
+  /** True when `python3 -m venv` can make an environment with pip. */
+  readonly venv: boolean;
+  /** Installed distributions: normalised name (PEP 503) to version. */
+  readonly packages: Readonly<Record<string, string>>;
+}
+
+export const NO_TOOLS: Tools = {
+  npm: undefined,
+  python: undefined,
+  php: undefined,
+  phpCgi: undefined,
+  composer: undefined,
+  nice: undefined,
+  ionice: undefined,
+};
+
+/** Looks along `path` (the value of PATH). Never fails: what does not answer is not there. */
+export async function findTools(path: string): Promise<Tools> {
+  const find = (name: string): Promise<string | undefined> => findProgram(name, path);
+  const [npm, python3, php, phpCgi, composer, nice, ionice] = await Promise.all(
+    ['npm', 'python3', 'php', 'php-cgi', 'composer', 'nice', 'ionice'].map(find),
+  );
+  const python = python3 === undefined ? undefined : await askPython(python3);
+  return { npm, python, php, phpCgi, composer, nice, ionice };
+}
+
+export async function findProgram(name: string, path: string): Promise<string | undefined> {
+  for (const folder of path.split(delimiter)) {
+    if (folder === '') continue;
+    const candidate = join(folder, name);
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+const PYTHON_QUESTION = `
+import importlib.metadata as m, importlib.util as u, json, re, sys
+print(json.dumps({
+    "version": ".".join(map(str, sys.version_info[:3])),
+    "venv": u.find_spec("venv") is not None and u.find_spec("ensurepip") is not None,
+    "packages": {re.sub("[-_.]+", "-", d.metadata["Name"]).lower(): d.version
+                 for d in m.distributions() if d.metadata["Name"]},
+}))
+`;
+
+async function askPython(path: string): Promise<PythonTools | undefined> {
+  try {
+    const options = { timeout: PYTHON_TIMEOUT_MS, cwd: '/' };
+    const { stdout } = await run(path, ['-I', '-c', PYTHON_QUESTION], options);
+    return { path, ...(JSON.parse(stdout) as Omit<PythonTools, 'path'>) };
+  } catch {
+    return undefined;
+  }
+}
