@@ -1,0 +1,13 @@
+/** The whole table. */
+import type { Operation } from '../operation.ts';
+import { accessOperations } from './access.ts';
+import { appOperations } from './apps.ts';
+import { nodeOperations } from './node.ts';
+import { releaseOperations } from './releases.ts';
+
+export const OPERATIONS: readonly Operation[] = [
+  ...nodeOperations,
+  ...appOperations,
+  ...releaseOperations,
+  ...accessOperations,
+];

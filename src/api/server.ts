@@ -1,0 +1,173 @@
+/**
+ * The API of one node, on a unix socket and on one TCP port. Takes requests in, checks host, caller, scope and
+ * shape by the table of operations, and sends answers and errors out; what is done is the `Cloud`'s affair.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isMolnError, MolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { FirstByteListener, listenUnix, type TlsCredentials } from '../net/net.ts';
+import { Access } from './access.ts';
+import type { Cloud } from './cloud.ts';
+import type { ConsoleAssets } from './console-assets.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Exchange } from './exchange.ts';
+import { FailureLimit } from './failure-limit.ts';
+import {
+  CLOSE_TIMEOUT_MS,
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_TIMEOUT_MS,
+  REFUSED_BODY_LINGER_MS,
+} from './limits.ts';
+import { Pages } from './pages.ts';
+
+export interface ApiServerOptions {
+  readonly cloud: Cloud;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Moln's version, for the OpenAPI document. */
+  readonly version: string;
+  /** Absent: only the API is served. */
+  readonly console?: ConsoleAssets;
+  /** Host names, in lower case, that this node answers to beside localhost and any address. Asked each time. */
+  readonly names?: () => Iterable<string>;
+}
+
+export interface ApiListenOptions {
+  /** Path of the unix socket; whoever can open it is admin. */
+  readonly unixSocket?: string;
+  /** Absent: no TCP. Port 0 takes any free one. */
+  readonly tcp?: { readonly address: string; readonly port: number };
+  /** Absent: only plain HTTP from loopback, until `setTls`. */
+  readonly tls?: TlsCredentials;
+}
+
+export class ApiServer implements AsyncDisposable {
+  readonly #options: ApiServerOptions;
+  readonly #dispatcher: Dispatcher;
+  readonly #closing = new AbortController();
+  /** Requests that are answered, and work that runs on after its client left. */
+  readonly #underWay = new Set<Promise<void>>();
+  /** Two servers rather than a mark on sockets: which one got a request says whether it is local. */
+  readonly #local: Server;
+  readonly #remote: Server;
+  readonly #listener: FirstByteListener;
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    const { cloud, clock, log, version, console } = options;
+    const access = new Access({ cloud, failures: new FailureLimit(clock) });
+    this.#dispatcher = new Dispatcher({
+      cloud,
+      clock,
+      log,
+      access,
+      version,
+      names: options.names ?? (() => []),
+      pages: console === undefined ? undefined : new Pages({ cloud, access, console }),
+    });
+    this.#local = this.#createServer({ local: true });
+    this.#remote = this.#createServer({ local: false });
+    this.#listener = new FirstByteListener({
+      clock,
+      log,
+      onConnection: (socket) => this.#remote.emit('connection', socket),
+    });
+  }
+
+  /** Binds both; throws `API_PORT_TAKEN`, `NET_SOCKET_TAKEN` and their like. Dispose after a failure too. */
+  async listen({ unixSocket, tcp, tls }: ApiListenOptions): Promise<void> {
+    if (unixSocket !== undefined) await listenUnix(this.#local, unixSocket);
+    if (tls !== undefined) this.setTls(tls);
+    if (tcp === undefined) return;
+    // node:http starts its sweep for slow heads when a server itself listens; this one is handed its sockets.
+    this.#remote.emit('listening');
+    try {
+      await this.#listener.listen(tcp);
+    } catch (error) {
+      throw isMolnError(error, 'NET_PORT_TAKEN') ? portTaken(error) : error;
+    }
+  }
+
+  /** Of the TCP port; undefined when there is none. */
+  address(): { readonly address: string; readonly port: number } | undefined {
+    return this.#listener.address();
+  }
+
+  /** New connections use these; running ones keep theirs. */
+  setTls(credentials: TlsCredentials): void {
+    this.#listener.setTls(credentials);
+  }
+
+  /** Ends streams, lets other answers finish for `CLOSE_TIMEOUT_MS`, then cuts what is left. */
+  async close(): Promise<void> {
+    this.#listener.stopAccepting();
+    if (this.#local.listening) this.#local.close();
+    this.#closing.abort(new Error('The API closes'));
+    const deadline = Promise.withResolvers<void>();
+    using _timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, deadline.resolve);
+    await Promise.race([Promise.all(this.#underWay), deadline.promise]);
+    this.#local.closeAllConnections();
+    this.#remote.close();
+    this.#remote.closeAllConnections();
+    await this.#listener[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #createServer(origin: { readonly local: boolean }): Server {
+    const server = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // Bodies are bounded where they are read: uploads and standard input may take hours.
+      requestTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+    });
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      const work = this.#answer(new Exchange(request, response, origin));
+      this.#underWay.add(work);
+      void work.finally(() => this.#underWay.delete(work));
+    };
+    server.on('request', take);
+    // The 100 is sent when the operation wants the body: a refused upload is then never sent at all.
+    server.on('checkContinue', take);
+    return server;
+  }
+
+  /** Never rejects. Resolves when the answer is out and the work is done. */
+  async #answer(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    const left = new AbortController();
+    const out = new Promise<void>((resolve) => {
+      response.once('close', () => {
+        if (!response.writableFinished) left.abort(new Error('The client left'));
+        resolve();
+      });
+    });
+    response.once('finish', () => this.#boundRest(request));
+    const signal = AbortSignal.any([left.signal, this.#closing.signal]);
+    await this.#dispatcher.dispatch(exchange, signal);
+    await out;
+  }
+
+  /** After the answer: what is left of a refused body is dropped by node:http, but not for ever. */
+  #boundRest(request: IncomingMessage): void {
+    if (request.complete) return;
+    const timer = this.#options.clock.after(REFUSED_BODY_LINGER_MS, () => {
+      if (!request.complete) request.socket.destroy();
+    });
+    request.socket.once('close', () => timer[Symbol.dispose]());
+  }
+}
+
+function portTaken(error: MolnError): MolnError {
+  return new MolnError('API_PORT_TAKEN', error.message, {
+    hint: 'Stop that process or choose another port with --port PORT',
+    ...(error.details === undefined ? {} : { details: error.details }),
+    cause: error,
+  });
+}

@@ -1,0 +1,37 @@
+/** Which HTTP status an error code means. Codes are stable, so this table is part of the protocol. */
+
+const EXACT: Readonly<Record<string, number>> = {
+  CONFIG_INVALID: 400,
+  DISK_FULL: 507,
+  DISK_DENIED: 500,
+  API_HOST_UNKNOWN: 421,
+  API_METHOD_NOT_ALLOWED: 405,
+  API_BODY_TOO_LARGE: 413,
+  API_URL_TOO_LONG: 414,
+  API_BODY_TYPE: 415,
+  API_BODY_TIMEOUT: 408,
+  API_TOO_MANY_FAILURES: 429,
+  API_CLOSING: 503,
+};
+
+/** Ends of codes of any part, first match wins: `APPS_NOT_FOUND` → 404. */
+const ENDINGS: readonly (readonly [RegExp, number])[] = [
+  [/(?:^|_)UNAUTHORIZED$/, 401],
+  [/(?:^|_)FORBIDDEN$/, 403],
+  [/(?:^|_)NOT_FOUND$|(?:^|_)UNKNOWN$/, 404],
+  [/(?:^|_)(?:CONFLICT|BUSY|TAKEN|EXISTS|IN_PROGRESS)$/, 409],
+  [/(?:^|_)(?:TOO_LARGE|TOO_BIG)$/, 413],
+  [/(?:^|_)INVALID$/, 400],
+  [/(?:^|_)(?:UNAVAILABLE|AWAY|STOPPING)$/, 503],
+  [/(?:^|_)(?:TIMEOUT|TIMED_OUT)$/, 504],
+];
+
+/**
+ * The status of an expected failure. A code that no row knows is a refusal of a well-formed request, 422:
+ * every `MolnError` is expected, so 500 is for bugs only.
+ */
+export function statusOfCode(code: string): number {
+  const exact = EXACT[code];
+  if (exact !== undefined) return exact;
+  return ENDINGS.find(([pattern]) => pattern.test(code))?.[1] ?? 422;
+}
