@@ -1,0 +1,126 @@
+/** The API as the console uses it: one function per call, failures as `MolnError`. */
+import type { ErrorBody } from '../../base/errors.ts';
+import type {
+  AppDetail,
+  LiveSample,
+  LogLine,
+  Progress,
+  Scope,
+  Status,
+  TokenDetail,
+} from '../../api/model.ts';
+import { MolnError } from '../../base/errors.ts';
+import { readItems } from './ndjson.ts';
+
+/** The session has ended; only `moln console` helps. */
+export const SIGNED_OUT = 'CONSOLE_SIGNED_OUT';
+/** No answer at all: the node stops, restarts or is away. */
+export const UNREACHABLE = 'CONSOLE_UNREACHABLE';
+
+/** What may change in an app's settings; secrets go in and never come out. */
+export interface EnvChange {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly unset?: readonly string[];
+  readonly setSecrets?: Readonly<Record<string, string>>;
+  readonly unsetSecrets?: readonly string[];
+}
+
+export interface CreatedToken {
+  readonly token: string;
+  readonly detail?: TokenDetail;
+}
+
+interface Call {
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+async function failureOf(response: Response): Promise<MolnError> {
+  if (response.status === 401) {
+    return new MolnError(SIGNED_OUT, 'This browser is not signed in', {
+      hint: 'Run moln console on a machine of this cluster',
+    });
+  }
+  const text = await response.text();
+  try {
+    const body = JSON.parse(text) as { error?: ErrorBody } & Partial<ErrorBody>;
+    const error = body.error ?? body;
+    if (typeof error.message === 'string' && typeof error.code === 'string') {
+      return MolnError.from({ ...error, retryable: error.retryable ?? false } as ErrorBody);
+    }
+  } catch {
+    // Not JSON: something between the node and the browser answered; its status is all we know.
+    return new MolnError(UNREACHABLE, `The node answered ${response.status} and no reason`);
+  }
+  return new MolnError(UNREACHABLE, `The node answered ${response.status}`);
+}
+
+async function send(path: string, call: Call = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: call.method ?? 'GET',
+      credentials: 'same-origin',
+      cache: 'no-store',
+      headers: {
+        accept: 'application/json, application/x-ndjson',
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    });
+  } catch (error) {
+    if (call.signal?.aborted === true) throw error;
+    throw new MolnError(UNREACHABLE, 'The node does not answer', { retryable: true, cause: error });
+  }
+  if (!response.ok) throw await failureOf(response);
+  return response;
+}
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await send(path, signal === undefined ? {} : { signal });
+  return (await response.json()) as T;
+}
+
+async function* stream<T>(path: string, call: Call): AsyncGenerator<T, void> {
+  const response = await send(path, call);
+  const lines = response.headers.get('content-type')?.includes('ndjson') ?? false;
+  if (lines && response.body !== null) yield* readItems<T>(response.body);
+}
+
+function app(name: string): string {
+  return `/api/apps/${encodeURIComponent(name)}`;
+}
+
+export type AppAction = 'rollback' | 'scale' | 'restart' | 'start' | 'stop';
+
+export const api = {
+  status: (signal?: AbortSignal): Promise<Status> => get('/api/status', signal),
+  app: (name: string, signal?: AbortSignal): Promise<AppDetail> => get(app(name), signal),
+  history: (signal?: AbortSignal): Promise<readonly LiveSample[]> => get('/api/history', signal),
+  live: (signal: AbortSignal): AsyncGenerator<LiveSample, void> => stream('/api/live', { signal }),
+  act: (name: string, action: AppAction, body: unknown = {}): AsyncGenerator<Progress, void> =>
+    stream(`${app(name)}/${action}`, { method: 'POST', body }),
+  changeEnv: (name: string, change: EnvChange): AsyncGenerator<Progress, void> =>
+    stream(`${app(name)}/env`, { method: 'PATCH', body: change }),
+  remove: (name: string): AsyncGenerator<Progress, void> => stream(app(name), { method: 'DELETE' }),
+  logs: (name: string, tail: number, signal: AbortSignal): AsyncGenerator<LogLine, void> =>
+    stream(`${app(name)}/logs?tail=${tail}&follow=1`, { signal }),
+  tokens: async (): Promise<readonly TokenDetail[]> => {
+    const answer = await get<readonly TokenDetail[] | { tokens: readonly TokenDetail[] }>(
+      '/api/tokens',
+    );
+    return 'tokens' in answer ? answer.tokens : answer;
+  },
+  createToken: async (name: string, scope: Scope): Promise<CreatedToken> => {
+    const response = await send('/api/tokens', { method: 'POST', body: { name, scope } });
+    return (await response.json()) as CreatedToken;
+  },
+  revokeToken: async (id: string): Promise<void> => {
+    await send(`/api/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' });
+  },
+  signOut: async (): Promise<void> => {
+    await send('/logout', { method: 'POST', body: {} });
+  },
+} as const;

@@ -1,0 +1,164 @@
+/** One app: how it stands, its instances, history, settings and logs, and everything one may do to it. */
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import type { AppDetail } from '../../api/model.ts';
+import type { Action } from './action.tsx';
+import type { View } from './view.ts';
+import { ActionReport, useAction } from './action.tsx';
+import { api } from './api.ts';
+import { AppEnv } from './app-env.tsx';
+import { AppHistory } from './app-history.tsx';
+import { AppInstances } from './app-instances.tsx';
+import { AppLogs } from './app-logs.tsx';
+import { AppRemoval } from './app-removal.tsx';
+import { AppScale } from './app-scale.tsx';
+import { Command } from './command.tsx';
+import { Confirm } from './dialog.tsx';
+import { AppChart } from './live-charts.tsx';
+import { navigate } from './router.ts';
+import { Section } from './section.tsx';
+import { StateMark } from './state-mark.tsx';
+import { usePolled } from './time-hooks.ts';
+
+const DETAIL_EVERY_MS = 2000;
+
+type Question = 'restart' | 'stop' | undefined;
+
+function Buttons(props: { readonly detail: AppDetail; readonly action: Action }): VNode {
+  const { detail, action } = props;
+  const { name } = detail;
+  const [question, setQuestion] = useState<Question>(undefined);
+  const close = (): void => setQuestion(undefined);
+  const stopped = detail.state === 'stopped';
+  return (
+    <div class="buttons">
+      {stopped ? (
+        <button
+          type="button"
+          class="primary"
+          disabled={action.running}
+          onClick={() => void action.run(`Start ${name}`, () => api.act(name, 'start'))}
+        >
+          Start
+        </button>
+      ) : (
+        <>
+          <button type="button" disabled={action.running} onClick={() => setQuestion('restart')}>
+            Restart
+          </button>
+          <button type="button" disabled={action.running} onClick={() => setQuestion('stop')}>
+            Stop
+          </button>
+        </>
+      )}
+      {question === 'restart' ? (
+        <Confirm
+          title={`Restart ${name}?`}
+          action="Restart"
+          onClose={close}
+          onConfirm={() => void action.run(`Restart ${name}`, () => api.act(name, 'restart'))}
+        >
+          <p>Its instances are replaced one by one; visitors notice nothing.</p>
+          <Command text={`moln app ${name} restart`} />
+        </Confirm>
+      ) : null}
+      {question === 'stop' ? (
+        <Confirm
+          title={`Stop ${name}?`}
+          action="Stop"
+          danger
+          onClose={close}
+          onConfirm={() => void action.run(`Stop ${name}`, () => api.act(name, 'stop'))}
+        >
+          <p>Visitors get an error page until it is started again. Nothing is deleted.</p>
+          <Command text={`moln app ${name} stop`} />
+        </Confirm>
+      ) : null}
+    </div>
+  );
+}
+
+function Head(props: { readonly detail: AppDetail; readonly action: Action }): VNode {
+  const { detail } = props;
+  return (
+    <div class="app-head">
+      <div>
+        <p class="crumbs">
+          <a href="/#apps">Apps</a> /
+        </p>
+        <h1>{detail.name}</h1>
+        <p class="lead" aria-live="polite">
+          <StateMark state={detail.state} />
+          {detail.explanation === '' ? null : <span>{detail.explanation}</span>}
+        </p>
+        <ul class="urls">
+          {detail.urls.map((url) => (
+            <li key={url}>
+              <a href={url} target="_blank" rel="noreferrer">
+                {url}
+              </a>
+            </li>
+          ))}
+        </ul>
+      </div>
+      <div class="app-tools">
+        <Buttons detail={detail} action={props.action} />
+        <Command text={`moln app ${detail.name}`} />
+      </div>
+    </div>
+  );
+}
+
+function Loaded(props: {
+  readonly detail: AppDetail;
+  readonly view: View;
+  readonly action: Action;
+}): VNode {
+  const { detail, view, action } = props;
+  const remove = async (): Promise<void> => {
+    const gone = await action.run(`Remove ${detail.name}`, () => api.remove(detail.name));
+    if (gone) navigate('/#apps');
+  };
+  return (
+    <>
+      <Head detail={detail} action={action} />
+      <ActionReport action={action} />
+      <div class="columns">
+        <Section id="traffic" title="Last 10 minutes" command="moln status --json">
+          <AppChart
+            app={detail.name}
+            samples={view.live.samples}
+            deploys={detail.history.map((one) => one.at)}
+          />
+        </Section>
+        <AppScale detail={detail} action={action} />
+      </div>
+      <AppInstances detail={detail} />
+      <AppHistory detail={detail} action={action} />
+      <AppLogs app={detail.name} />
+      <AppEnv detail={detail} action={action} />
+      <AppRemoval name={detail.name} busy={action.running} onRemove={() => void remove()} />
+    </>
+  );
+}
+
+export function AppPage(props: { readonly view: View; readonly name: string }): VNode {
+  const { view, name } = props;
+  const polled = usePolled(name, (signal) => api.app(name, signal), DETAIL_EVERY_MS);
+  const action = useAction(() => {
+    polled.refresh();
+    view.refresh();
+  });
+  if (polled.value !== undefined) {
+    return <Loaded key={name} detail={polled.value} view={view} action={action} />;
+  }
+  return (
+    <>
+      <h1>{name}</h1>
+      <p class="lead">{polled.failure?.message ?? 'Loading …'}</p>
+      <p>
+        <a href="/#apps">All apps</a>
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,165 @@
+/** The frame around every page: navigation, whether the node answers, and which page is shown. */
+import type { VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { Status } from '../../api/model.ts';
+import type { Connection, LiveState } from './live-feed.ts';
+import type { Page } from './router.ts';
+import type { View } from './view.ts';
+import { systemClock } from '../../base/time.ts';
+import { api, SIGNED_OUT } from './api.ts';
+import { AppPage } from './app-page.tsx';
+import { GatewayPage } from './gateway-page.tsx';
+import { KeyboardHelp, useKeyboard } from './keyboard.tsx';
+import { LiveFeed } from './live-feed.ts';
+import { Overview } from './overview.tsx';
+import { titleOf, usePage } from './router.ts';
+import { SettingsPage } from './settings-page.tsx';
+import { SignedOut } from './signed-out.tsx';
+import { useNow, usePolled } from './time-hooks.ts';
+
+const STATUS_EVERY_MS = 2000;
+
+const NAVIGATION: readonly (readonly [string, string, Page['kind']])[] = [
+  ['/', 'Overview', 'overview'],
+  ['/#apps', 'Apps', 'app'],
+  ['/gateway', 'Gateway', 'gateway'],
+  ['/settings', 'Settings', 'settings'],
+];
+
+function useLive(): LiveState {
+  const [state, setState] = useState<LiveState>({
+    samples: [],
+    connection: { kind: 'connecting' },
+  });
+  useEffect(() => {
+    const stop = new AbortController();
+    const feed = new LiveFeed({ source: api, clock: systemClock, onChange: setState });
+    void feed.run(stop.signal);
+    return () => stop.abort();
+  }, []);
+  return state;
+}
+
+function ConnectionNote(props: { readonly connection: Connection }): VNode {
+  const { connection } = props;
+  const now = useNow();
+  const lost = connection.kind === 'lost';
+  return (
+    <div class="connection" role="status">
+      {lost ? 'Connection lost, retrying. What you see may be old.' : null}
+      {lost && connection.retryAt > now ? (
+        <span aria-hidden="true">
+          {' '}
+          Next try in {Math.ceil((connection.retryAt - now) / 1000)} s.
+        </span>
+      ) : null}
+    </div>
+  );
+}
+
+function Header(props: {
+  readonly page: Page;
+  readonly status: Status | undefined;
+  readonly onHelp: () => void;
+}): VNode {
+  return (
+    <header class="top">
+      <div class="top-inner">
+        <a class="brand" href="/">
+          <svg width="26" height="20" viewBox="0 0 26 20" aria-hidden="true">
+            <path d="M6.5 19a5.6 5.6 0 0 1-1-11.1 7.2 7.2 0 0 1 13.7-1A5.5 5.5 0 0 1 19 19z" />
+          </svg>
+          Moln
+        </a>
+        <nav aria-label="Main">
+          {NAVIGATION.map(([href, text, kind]) => (
+            <a key={href} href={href} aria-current={kind === props.page.kind ? 'page' : undefined}>
+              {text}
+            </a>
+          ))}
+        </nav>
+        <p class="where">
+          {props.status === undefined ? '' : props.status.cluster.name}
+          <button type="button" class="help" aria-label="Keys and help" onClick={props.onHelp}>
+            ?
+          </button>
+        </p>
+      </div>
+    </header>
+  );
+}
+
+function PageBody(props: {
+  readonly page: Page;
+  readonly view: View;
+  readonly onSignOut: () => void;
+}): VNode {
+  const { page, view } = props;
+  switch (page.kind) {
+    case 'overview':
+      return <Overview {...view} />;
+    case 'app':
+      return <AppPage view={view} name={page.name} />;
+    case 'gateway':
+      return <GatewayPage {...view} />;
+    case 'settings':
+      return <SettingsPage {...view} onSignOut={props.onSignOut} />;
+    case 'unknown':
+      return (
+        <>
+          <h1>No such page</h1>
+          <p>
+            There is nothing at <code>{page.path}</code>. <a href="/">Go to the overview</a>
+          </p>
+        </>
+      );
+  }
+}
+
+/** `first` is the status that came with the page, so that something true is shown at once. */
+export function AppShell(props: { readonly first: Status | undefined }): VNode {
+  const page = usePage();
+  const live = useLive();
+  const { help, setHelp } = useKeyboard();
+  const [left, setLeft] = useState(false);
+  const polled = usePolled('status', (signal) => api.status(signal), STATUS_EVERY_MS, props.first);
+  const status = polled.value;
+  const title = titleOf(page);
+  useEffect(() => {
+    document.title = `${title} · Moln`;
+  }, [title]);
+  const signOut = async (): Promise<void> => {
+    await api.signOut().catch(() => undefined);
+    setLeft(true);
+  };
+  if (left || polled.failure?.code === SIGNED_OUT || live.connection.kind === 'signed-out') {
+    return <SignedOut />;
+  }
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the content
+      </a>
+      <Header page={page} status={status} onHelp={() => setHelp(true)} />
+      <ConnectionNote connection={live.connection} />
+      <main id="main" tabIndex={-1} class={live.connection.kind === 'lost' ? 'stale' : ''}>
+        {status === undefined ? (
+          <>
+            <h1 class="hidden">{title}</h1>
+            <p class="lead">{polled.failure?.message ?? 'Loading …'}</p>
+          </>
+        ) : (
+          <PageBody
+            page={page}
+            view={{ status, live, refresh: polled.refresh }}
+            onSignOut={() => void signOut()}
+          />
+        )}
+      </main>
+      <footer class="foot">
+        Moln {status?.version ?? ''} · <kbd>?</kbd> shows the keys
+      </footer>
+      {help ? <KeyboardHelp onClose={() => setHelp(false)} /> : null}
+    </>
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * A live chart that can be seen, heard and steered with the arrow keys: the canvas is a figure with its
+ * last, least and most in words, and a short table says the same to those who do not see it.
+ */
+import type { VNode } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Point } from './chart-data.ts';
+import type { Plot, PlotSeries } from './plot.ts';
+import { systemClock } from '../../base/time.ts';
+import { columnsOf, rowsOf, summaryOf } from './chart-data.ts';
+import { formatClock } from './format.ts';
+import { createPlot } from './plot.ts';
+
+/** Holding an arrow key down must not flood a screen reader. */
+const ANNOUNCE_AFTER_MS = 400;
+
+export interface ChartProps {
+  readonly title: string;
+  readonly series: readonly PlotSeries[];
+  readonly points: readonly Point[];
+  readonly format: (value: number) => string;
+  readonly reachLeast: number;
+  /** Epoch milliseconds of deploys. */
+  readonly marks?: readonly number[];
+}
+
+function labelOf(props: ChartProps): string {
+  const parts = props.series.map((series, index) => {
+    const summary = summaryOf(props.points, index);
+    if (summary === undefined) return `${series.label}: no samples yet`;
+    const { last, least, most } = summary;
+    const format = props.format;
+    return `${series.label}: now ${format(last)}, least ${format(least)}, most ${format(most)}`;
+  });
+  return `${props.title}, last 10 minutes. ${parts.join('; ')}. Arrow keys move through time.`;
+}
+
+function valuesAt(props: ChartProps, point: Point): string {
+  const one = props.series.length === 1;
+  return props.series
+    .map((series, index) => {
+      const value = props.format(point.values[index] ?? 0);
+      return one ? value : `${series.label} ${value}`;
+    })
+    .join(' · ');
+}
+
+function HiddenTable(props: ChartProps): VNode {
+  return (
+    <table class="hidden">
+      <caption>{props.title}, last 10 minutes, at most 25 rows</caption>
+      <thead>
+        <tr>
+          <th scope="col">Time</th>
+          {props.series.map((series) => (
+            <th key={series.label} scope="col">
+              {series.label}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rowsOf(props.points).map((point) => (
+          <tr key={point.at}>
+            <th scope="row">{formatClock(point.at)}</th>
+            {props.series.map((series, index) => (
+              <td key={series.label}>{props.format(point.values[index] ?? 0)}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** Where an arrow key leads; undefined for other keys. */
+function steppedBy(key: string, from: number, last: number): number | undefined {
+  if (key === 'ArrowLeft') return Math.max(0, from - 1);
+  if (key === 'ArrowRight') return Math.min(last, from + 1);
+  if (key === 'PageUp') return Math.max(0, from - 60);
+  if (key === 'PageDown') return Math.min(last, from + 60);
+  if (key === 'Home') return 0;
+  if (key === 'End') return last;
+  return undefined;
+}
+
+function nearest(points: readonly Point[], second: number): Point | undefined {
+  return points.find((point) => point.at / 1000 >= second);
+}
+
+export function Chart(props: ChartProps): VNode {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<Plot | undefined>(undefined);
+  const marks = useRef<readonly number[]>([]);
+  const pending = useRef<Disposable | undefined>(undefined);
+  const [cursor, setCursor] = useState<number | undefined>(undefined);
+  const [said, setSaid] = useState('');
+  marks.current = (props.marks ?? []).map((at) => at / 1000);
+  const columns = columnsOf(props.points, props.series.length);
+
+  useEffect(() => {
+    if (box.current === null) return;
+    const created = createPlot({
+      element: box.current,
+      series: props.series,
+      reachLeast: props.reachLeast,
+      format: props.format,
+      marks: () => marks.current,
+      onCursor: setCursor,
+    });
+    plot.current = created;
+    return () => created[Symbol.dispose]();
+  }, []);
+  useEffect(() => plot.current?.setData(columns), [props.points]);
+
+  const seconds = columns[0] ?? [];
+  const second = cursor === undefined ? undefined : seconds[cursor];
+  const picked = typeof second === 'number' ? nearest(props.points, second) : undefined;
+  const latest = props.points.at(-1);
+  const shown = picked ?? latest;
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const last = seconds.length - 1;
+    const next = steppedBy(event.key, cursor ?? last, last);
+    if (next === undefined || last < 0) return;
+    event.preventDefault();
+    plot.current?.pointAt(next);
+    pending.current?.[Symbol.dispose]();
+    pending.current = systemClock.after(ANNOUNCE_AFTER_MS, () => {
+      const at = seconds[next];
+      const point = typeof at === 'number' ? nearest(props.points, at) : undefined;
+      if (point !== undefined) setSaid(`${formatClock(point.at)}: ${valuesAt(props, point)}`);
+    });
+  };
+
+  return (
+    <div class="chart">
+      <div class="chart-head">
+        <h3>{props.title}</h3>
+        <p class="chart-now" aria-hidden="true">
+          {shown === undefined ? '–' : valuesAt(props, shown)}
+          <span class="quiet">
+            {picked === undefined ? ' now' : ` at ${formatClock(picked.at)}`}
+          </span>
+        </p>
+      </div>
+      <div
+        class="plot"
+        ref={box}
+        role="figure"
+        aria-label={labelOf(props)}
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+        onBlur={() => plot.current?.leave()}
+      />
+      <p class="hidden" aria-live="polite">
+        {said}
+      </p>
+      <HiddenTable {...props} />
+    </div>
+  );
+}

@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { appPath, pageOf } from './router.ts';
+
+test('paths name pages', () => {
+  assert.deepEqual(pageOf('/'), { kind: 'overview' });
+  assert.deepEqual(pageOf('/apps/guestbook'), { kind: 'app', name: 'guestbook' });
+  assert.deepEqual(pageOf(appPath('a b')), { kind: 'app', name: 'a b' });
+  assert.deepEqual(pageOf('/gateway'), { kind: 'gateway' });
+  assert.deepEqual(pageOf('/settings'), { kind: 'settings' });
+  assert.deepEqual(pageOf('/apps/a/b'), { kind: 'unknown', path: '/apps/a/b' });
+  assert.deepEqual(pageOf('/apps/%E0%A4'), { kind: 'unknown', path: '/apps/%E0%A4' });
+});

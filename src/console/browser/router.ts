@@ -1,0 +1,93 @@
+/** Which page an address means, and moving between them without loading anew. */
+import { useEffect, useState } from 'preact/hooks';
+
+export type Page =
+  | { readonly kind: 'overview' }
+  | { readonly kind: 'app'; readonly name: string }
+  | { readonly kind: 'gateway' }
+  | { readonly kind: 'settings' }
+  | { readonly kind: 'unknown'; readonly path: string };
+
+/** Pure: the page of a path. */
+export function pageOf(path: string): Page {
+  const app = /^\/apps\/([^/]+)\/?$/.exec(path)?.[1];
+  if (app !== undefined) {
+    try {
+      return { kind: 'app', name: decodeURIComponent(app) };
+    } catch {
+      return { kind: 'unknown', path };
+    }
+  }
+  if (path === '/' || path === '/apps' || path === '/apps/') return { kind: 'overview' };
+  if (path === '/gateway') return { kind: 'gateway' };
+  if (path === '/settings') return { kind: 'settings' };
+  return { kind: 'unknown', path };
+}
+
+export function appPath(name: string): string {
+  return `/apps/${encodeURIComponent(name)}`;
+}
+
+export function titleOf(page: Page): string {
+  switch (page.kind) {
+    case 'overview':
+      return 'Overview';
+    case 'app':
+      return page.name;
+    case 'gateway':
+      return 'Gateway';
+    case 'settings':
+      return 'Settings';
+    case 'unknown':
+      return 'Not found';
+  }
+}
+
+const NAVIGATED = 'moln:navigated';
+
+/** Goes to a path of the console; with a hash, its element gets the focus. */
+export function navigate(path: string): void {
+  if (path !== location.pathname + location.hash) history.pushState(null, '', path);
+  dispatchEvent(new Event(NAVIGATED));
+}
+
+/** Plain clicks on links within the console stay within the page. */
+function onLinkClick(event: MouseEvent): void {
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey;
+  const link = (event.target as Element).closest('a');
+  const href = link?.getAttribute('href');
+  if (!plain || event.defaultPrevented || href === undefined || href === null) return;
+  if (!href.startsWith('/') || href.startsWith('/api/') || link?.hasAttribute('target')) return;
+  event.preventDefault();
+  navigate(href);
+}
+
+/** After the new page is drawn: focus where a reader would begin. */
+function focusTarget(): void {
+  const id = location.hash.slice(1);
+  const target = (id === '' ? null : document.getElementById(id)) ?? document.querySelector('h1');
+  if (target === null) return;
+  if (!target.hasAttribute('tabindex')) target.setAttribute('tabindex', '-1');
+  if (id === '') scrollTo(0, 0);
+  target.focus({ preventScroll: id === '' });
+}
+
+/** The page of the current address; follows links, back and forward. */
+export function usePage(): Page {
+  const [path, setPath] = useState(location.pathname);
+  useEffect(() => {
+    const update = (): void => {
+      setPath(location.pathname);
+      requestAnimationFrame(() => requestAnimationFrame(focusTarget));
+    };
+    addEventListener('popstate', update);
+    addEventListener(NAVIGATED, update);
+    document.addEventListener('click', onLinkClick);
+    return () => {
+      removeEventListener('popstate', update);
+      removeEventListener(NAVIGATED, update);
+      document.removeEventListener('click', onLinkClick);
+    };
+  }, []);
+  return pageOf(path);
+}
