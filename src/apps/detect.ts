@@ -74,11 +74,11 @@ function findKind(input: DetectInput): Found {
     const found = find(input);
     if (found !== undefined) return found;
   }
-  const what =
-    settings.kind === undefined ? '' : ` as "${settings.kind}", which moln.json asks for`;
-  throw new MolnError('APPS_NOTHING_TO_DEPLOY', `Nothing here can be run or served${what}`, {
-    hint: 'Add an index.html, a package.json with a start script, an app.py, an index.php or a Procfile',
-    details: { lookedFor: LOOKED_FOR, files: input.view.list('.').slice(0, 50) },
+  const what = settings.kind === undefined ? '' : ` as "${settings.kind}" (from moln.json)`;
+  const message = `Found nothing to run or serve${what}; looked for ${LOOKED_FOR}`;
+  throw new MolnError('APPS_NOTHING_TO_DEPLOY', message, {
+    hint: 'Add one of them, or say in moln.json what to run: {"processes": {"web": "COMMAND"}}',
+    details: { files: input.view.list('.').slice(0, 50) },
   });
 }
 

@@ -34,6 +34,8 @@ export interface StagedTree extends AsyncDisposable {
   readonly id: string;
   /** Absolute path of the unpacked folder; the build works here. */
   readonly path: string;
+  /** Where that folder will be once it is sealed. */
+  readonly finalPath: string;
   readonly treeHash: string;
   readonly files: number;
   readonly bytes: number;
@@ -88,10 +90,12 @@ export class ReleaseStore {
       if (files === 0 && (await namesIn(path)).length === 0) throw emptyArchive();
       const summary = await hashTree(path);
       signal?.throwIfAborted();
+      const id = summary.hash.slice(0, 12);
       return {
         app,
-        id: summary.hash.slice(0, 12),
+        id,
         path,
+        finalPath: join(this.#releaseFolder(app, id), 'tree'),
         treeHash: summary.hash,
         files: summary.files,
         bytes: summary.bytes,

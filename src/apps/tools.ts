@@ -6,6 +6,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+/** What every user of the machine can run; programs in someone's home are not for apps. */
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** One look at the system's Python. */
 const PYTHON_TIMEOUT_MS = 10_000;
 
@@ -40,8 +43,8 @@ export const NO_TOOLS: Tools = {
   ionice: undefined,
 };
 
-/** Looks along `path` (the value of PATH). Never fails: what does not answer is not there. */
-export async function findTools(path: string): Promise<Tools> {
+/** Looks along `path`, which is written like PATH. Never fails: what does not answer is not there. */
+export async function findTools(path: string = SYSTEM_PATH): Promise<Tools> {
   const find = (name: string): Promise<string | undefined> => findProgram(name, path);
   const [npm, python3, php, phpCgi, composer, nice, ionice] = await Promise.all(
     ['npm', 'python3', 'php', 'php-cgi', 'composer', 'nice', 'ionice'].map(find),
