@@ -1,0 +1,104 @@
+/** What the scenario tests need of the system, and how to get it on Debian. */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runQuietly, type Outcome } from './run.ts';
+
+interface Need {
+  /** The program looked for, or a Python module as `python3:NAME`. */
+  readonly program: string;
+  readonly package: string;
+  readonly why: string;
+}
+
+const NEEDS: readonly Need[] = [
+  { program: 'chromium', package: 'chromium', why: 'the console is tested in a real browser' },
+  { program: 'curl', package: 'curl', why: 'apps are asked by a client that is not ours' },
+  { program: 'openssl', package: 'openssl', why: 'certificates for the TLS tests' },
+  { program: 'ip', package: 'iproute2', why: 'addresses and sockets of the machine' },
+  { program: 'unshare', package: 'util-linux', why: 'apps kept apart' },
+  { program: 'setpriv', package: 'util-linux', why: 'apps under users of their own' },
+  { program: 'python3', package: 'python3', why: 'Python apps' },
+  { program: 'gunicorn', package: 'gunicorn', why: 'Python apps on WSGI' },
+  { program: 'python3:uvicorn', package: 'python3-uvicorn', why: 'Python apps on ASGI' },
+  { program: 'php-cgi', package: 'php-cgi', why: 'PHP apps' },
+  { program: 'php', package: 'php-cli', why: 'PHP apps' },
+];
+
+const ATTEMPTS = 3;
+const UPDATE_TIMEOUT_MS = 180_000;
+const INSTALL_TIMEOUT_MS = 600_000;
+const PAUSE_MS = 3000;
+/** What apt's cron job may hold the lock for. */
+const LOCK_TIMEOUT_S = 120;
+
+/** True when everything is there, after installing it where that is possible. Says what it does. */
+export async function ensurePackages(): Promise<boolean> {
+  let missing = await findMissing();
+  if (missing.length === 0) return true;
+  const packages = [...new Set(missing.map((need) => need.package))];
+  const command = `apt-get install --no-install-recommends -y ${packages.join(' ')}`;
+  if (!isDebian() || process.getuid?.() !== 0) {
+    console.error('The tests need programs that are not installed:');
+    for (const need of missing) console.error(`  ${need.program.padEnd(16)} ${need.why}`);
+    console.error(`Install them as root with:\n  ${command}`);
+    return false;
+  }
+  console.log(`Installing what the tests need: ${packages.join(' ')}`);
+  for (let attempt = 1; attempt <= ATTEMPTS && missing.length > 0; attempt++) {
+    if (attempt > 1) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
+    await install(packages);
+    missing = await findMissing();
+  }
+  if (missing.length === 0) return true;
+  const names = missing.map((need) => need.program).join(', ');
+  console.error(`After ${ATTEMPTS} attempts these are still missing: ${names}`);
+  console.error(`  See what "${command}" says`);
+  return false;
+}
+
+async function install(packages: readonly string[]): Promise<void> {
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const wait = ['-o', `DPkg::Lock::Timeout=${LOCK_TIMEOUT_S}`, '-o', 'Acquire::Retries=3', '-q'];
+  const update = ['apt-get', ...wait, 'update'];
+  report(await runQuietly(update, { timeoutMs: UPDATE_TIMEOUT_MS, env }), 'apt-get update');
+  const add = ['apt-get', ...wait, 'install', '-y', '--no-install-recommends', ...packages];
+  report(await runQuietly(add, { timeoutMs: INSTALL_TIMEOUT_MS, env }), 'apt-get install');
+}
+
+function report(outcome: Outcome, what: string): void {
+  if (!outcome.ok) console.error(`${what} failed:\n${outcome.output.slice(-2000)}`);
+}
+
+async function findMissing(): Promise<readonly Need[]> {
+  const found = await Promise.all(NEEDS.map((need) => isThere(need.program)));
+  return NEEDS.filter((_need, at) => found[at] !== true);
+}
+
+async function isThere(program: string): Promise<boolean> {
+  const [interpreter = '', module] = program.split(':');
+  if (module === undefined) return isOnPath(interpreter);
+  // Debian's own interpreter, whatever else stands first on the path: its packages are for that one.
+  const command = ['/usr/bin/python3', '-c', `import ${module}`];
+  return (await runQuietly(command, { timeoutMs: UPDATE_TIMEOUT_MS })).ok;
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      // Not in this folder; the next one may have it.
+      return false;
+    }
+  });
+}
+
+function isDebian(): boolean {
+  try {
+    return /^ID(?:_LIKE)?=.*(?:debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'));
+  } catch {
+    // No such file: not a system that we know how to install on.
+    return false;
+  }
+}

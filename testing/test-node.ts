@@ -1,0 +1,312 @@
+/**
+ * A real node in real processes, started by the real CLI on a temporary data folder: what a person would start.
+ * When the test ends, nothing of it may be left: no process, and no file unless the test failed.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Status } from '../src/api/model.ts';
+import { freePorts } from './free-ports.ts';
+import { ask, type Answer } from './http.ts';
+import { Load } from './load.ts';
+import { killProcesses, processesOf, type SeenProcess } from './processes.ts';
+import { until } from './until.ts';
+
+export const MOLN: string = fileURLToPath(new URL('../moln', import.meta.url));
+
+const START_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 30_000;
+const CLI_WITHIN_MS = 90_000;
+const TAIL_LINES = 40;
+const OUTPUT_CHARACTERS_MAX = 200_000;
+/** The last words of `moln up` once everything runs. */
+const UP_MARK = 'Ctrl-C stops';
+
+export interface TestNodeOptions {
+  /** Default 127.0.0.1. */
+  readonly address?: string;
+  readonly name?: string;
+  /** More words for `moln up`, such as `--deploy DIR`. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** An existing folder; it is not removed. Default: a temporary one. */
+  readonly dataFolder?: string;
+}
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface AskOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export class TestNode implements AsyncDisposable {
+  readonly dataFolder: string;
+  readonly address: string;
+  readonly ports: { readonly http: number; readonly https: number; readonly api: number };
+  readonly #options: TestNodeOptions;
+  #agent: ChildProcess | undefined;
+  #output = '';
+
+  private constructor(options: TestNodeOptions, dataFolder: string, ports: readonly number[]) {
+    const [http = 0, https = 0, api = 0] = ports;
+    this.#options = options;
+    this.dataFolder = dataFolder;
+    this.address = options.address ?? '127.0.0.1';
+    this.ports = { http, https, api };
+  }
+
+  /** Resolves when everything that `moln up` was told runs. On a failed test its folder is kept and shown. */
+  static async start(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+    const node = await TestNode.create(t, options);
+    try {
+      await node.restart();
+    } catch (error) {
+      await node[Symbol.asyncDispose]();
+      throw error;
+    }
+    return node;
+  }
+
+  /** Folder and ports, nothing started yet. */
+  static async create(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+    const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'moln-test-'));
+    const ports = await freePorts(options.address ?? '127.0.0.1', 3);
+    const node = new TestNode(options, folder, ports);
+    t.after(() => node.#cleanUp(t));
+    return node;
+  }
+
+  get agentPid(): number {
+    const pid = this.#agent?.pid;
+    if (pid === undefined) throw new Error('The agent is not running');
+    return pid;
+  }
+
+  /** What `moln up` printed since it was last started. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** The words after `moln` that start this node. */
+  get upArguments(): readonly string[] {
+    const { address, dataFolder, ports } = this;
+    const name = this.#options.name;
+    const places = ['--data', dataFolder, '--address', address];
+    const numbers = [ports.http, ports.https, ports.api].map(String);
+    const [http = '', https = '', api = ''] = numbers;
+    const listeners = ['--http', http, '--https', https, '--port', api, '--gateways', '1'];
+    const named = name === undefined ? [] : ['--name', name];
+    return ['up', ...places, ...listeners, ...named, ...(this.#options.args ?? [])];
+  }
+
+  /** Starts the agent, for the first time or again on the same folder and ports. */
+  async restart(): Promise<void> {
+    if (this.#agent !== undefined) throw new Error('The agent runs already');
+    this.#output = '';
+    const agent = spawn(MOLN, this.upArguments, {
+      env: this.#environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    this.#agent = agent;
+    const take = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString('utf8')).slice(-OUTPUT_CHARACTERS_MAX);
+    };
+    agent.stdout.on('data', take);
+    agent.stderr.on('data', take);
+    const up = async (): Promise<void> => {
+      await until(
+        '"moln up" to say that it is up',
+        () => this.#output.includes(UP_MARK) || agent.exitCode !== null,
+        { withinMs: START_WITHIN_MS },
+      );
+      if (agent.exitCode === null) return;
+      this.#agent = undefined;
+      throw new Error(`"moln up" ended with ${agent.exitCode}:\n${this.#output}`);
+    };
+    await up();
+  }
+
+  /** As Ctrl-C does it. Returns the exit code once the agent and everything that it started are gone. */
+  async stop(): Promise<number | null> {
+    const code = await this.#end('SIGINT');
+    await this.expectNoProcess();
+    return code;
+  }
+
+  /** kill -9 of the agent alone; gateways and instances go on. */
+  async crash(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  pause(): void {
+    process.kill(this.agentPid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    process.kill(this.agentPid, 'SIGCONT');
+  }
+
+  /** Resolves when the agent has ended by itself, as after `moln down`. */
+  async ended(): Promise<number | null> {
+    const agent = this.#agent;
+    if (agent === undefined) throw new Error('The agent is not running');
+    await until('the agent to end', () => agent.exitCode !== null || agent.signalCode !== null, {
+      withinMs: STOP_WITHIN_MS,
+    });
+    this.#agent = undefined;
+    return agent.exitCode;
+  }
+
+  /** Runs the real CLI against this node. `input` is its standard input. */
+  async cli(...words: readonly string[]): Promise<CliResult> {
+    return this.cliWith({}, ...words);
+  }
+
+  async cliWith(
+    options: { readonly input?: string; readonly env?: Readonly<Record<string, string>> },
+    ...words: readonly string[]
+  ): Promise<CliResult> {
+    const env = { ...this.#environment(), MOLN_DATA: this.dataFolder, ...options.env };
+    return runMoln(words, { env, input: options.input ?? '' });
+  }
+
+  /** The same with `--json`; throws unless it exits with 0. */
+  async json<T>(...words: readonly string[]): Promise<T> {
+    const result = await this.cli(...words, '--json');
+    if (result.code !== 0) {
+      throw new Error(`"moln ${words.join(' ')}" exits ${result.code}: ${result.stderr}`);
+    }
+    return JSON.parse(result.stdout) as T;
+  }
+
+  status(): Promise<Status> {
+    return this.json<Status>('status');
+  }
+
+  /** Without a slash at the end. */
+  url(app: string): string {
+    return `http://${app}.localhost:${this.ports.http}`;
+  }
+
+  /** Through the gateway, to the app's own host name. */
+  get(app: string, path = '/', options: AskOptions = {}): Promise<Answer> {
+    const { address } = this;
+    const port = this.ports.http;
+    return ask({ address, port, host: `${app}.localhost:${port}`, path, ...options });
+  }
+
+  /** Steady GETs to the app until it is stopped. */
+  load(app: string, path = '/', options: { readonly parallel?: number } = {}): Load {
+    return new Load(() => this.get(app, path), options);
+  }
+
+  processes(): readonly SeenProcess[] {
+    return processesOf(this.dataFolder);
+  }
+
+  /** Everything that was started is gone, or an error that names what is left. */
+  async expectNoProcess(): Promise<void> {
+    const words = (): string =>
+      this.processes()
+        .map(({ pid, command }) => `${pid} ${command}`)
+        .join('\n');
+    await until(
+      'all processes of the node to end',
+      () => words() === '' || Promise.reject(new Error(words())),
+      {
+        withinMs: 5000,
+      },
+    );
+  }
+
+  /** The last lines of what the agent printed and of every log file. */
+  logTail(): string {
+    const tail = (text: string): string => text.trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+    const parts = [`── moln up ──\n${tail(this.#output)}`];
+    for (const name of filesBelow(this.dataFolder)) {
+      if (!/\.(?:log|jsonl|ndjson)$/.test(name)) continue;
+      parts.push(`── ${name} ──\n${tail(readFileSync(join(this.dataFolder, name), 'utf8'))}`);
+    }
+    return parts.join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    let problem: unknown;
+    try {
+      if (this.#agent !== undefined) await this.#end('SIGINT');
+      await this.expectNoProcess();
+    } catch (error) {
+      problem = error;
+    }
+    killProcesses(this.processes());
+    this.#agent = undefined;
+    if (problem !== undefined) throw problem;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const agent = this.#agent;
+    if (agent === undefined) throw new Error('The agent is not running');
+    if (agent.exitCode === null && agent.signalCode === null) {
+      // A stopped process would not hear anything but SIGKILL.
+      process.kill(this.agentPid, 'SIGCONT');
+      agent.kill(signal);
+    }
+    return this.ended();
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    const { PATH, LANG } = process.env;
+    return { PATH, LANG, HOME: this.dataFolder, ...this.#options.env };
+  }
+
+  /** After the test, when it is known whether it passed. */
+  #cleanUp(t: TestContext): void {
+    killProcesses(this.processes());
+    // In Node since 21.7, in its types not yet.
+    if ((t as TestContext & { readonly passed: boolean }).passed) {
+      if (this.#options.dataFolder === undefined) {
+        rmSync(this.dataFolder, { recursive: true, force: true, maxRetries: 3 });
+      }
+      return;
+    }
+    t.diagnostic(`The node's folder is kept: ${this.dataFolder}`);
+    for (const line of this.logTail().split('\n')) t.diagnostic(line);
+  }
+}
+
+/** Runs `./moln` with a time limit; the environment is exactly `env`. */
+export async function runMoln(
+  words: readonly string[],
+  options: { readonly env: NodeJS.ProcessEnv; readonly input?: string; readonly cwd?: string },
+): Promise<CliResult> {
+  const child = spawn(MOLN, words, {
+    env: options.env,
+    stdio: 'pipe',
+    timeout: CLI_WITHIN_MS,
+    killSignal: 'SIGKILL',
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  // A command that does not read its input closes it early: that is its right.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input ?? '');
+  await once(child, 'close');
+  return { code: child.exitCode, ...output };
+}
+
+function filesBelow(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+}
