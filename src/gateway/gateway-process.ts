@@ -1,0 +1,231 @@
+/**
+ * One gateway worker: takes configs over its control socket, runs the data plane, and answers what the agent asks.
+ * It lives without an agent; it goes when told, or when it is of no use: no agent is there and its record is gone
+ * (the data folder was removed), or nobody ever gave it a config.
+ */
+import { once } from 'node:events';
+import { chmod, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { processId } from '../base/process-id.ts';
+import type { Clock } from '../base/time.ts';
+import { AccessLog } from './access-log.ts';
+import { checkGatewayConfig } from './config-check.ts';
+import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
+import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
+import { DataPlane } from './data-plane.ts';
+import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
+import { ProcessMetrics } from './metrics.ts';
+import { routeFamilies } from './route-meter.ts';
+import {
+  readWorkerRecord,
+  removeWorkerFiles,
+  writeWorkerRecord,
+  type WorkerPaths,
+} from './worker-record.ts';
+
+export interface GatewayProcessOptions {
+  readonly paths: WorkerPaths;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** How often a worker without an agent asks itself whether it is still wanted. */
+const USE_CHECK_MS = 10_000;
+/** Checks without an agent and without a config before it gives up. */
+const UNUSED_CHECKS_MAX = 6;
+/** For requests under way when the data folder is gone. */
+const UNWANTED_DRAIN_MS = 5000;
+
+type Channel = MessageChannel<GatewayCommand, GatewayReply>;
+
+export class GatewayProcess implements AsyncDisposable {
+  readonly #options: GatewayProcessOptions;
+  readonly #accessLog: AccessLog;
+  readonly #plane: DataPlane;
+  readonly #metrics = new ProcessMetrics();
+  readonly #channels = new Set<Channel>();
+  readonly #finished = Promise.withResolvers<void>();
+  #server: Server | undefined;
+  #useCheck: Disposable | undefined;
+  #unusedChecks = 0;
+  #version = 0;
+  #configs: Promise<void> = Promise.resolve();
+  #draining: Promise<void> | undefined;
+
+  constructor(options: GatewayProcessOptions) {
+    this.#options = options;
+    const { log, clock, paths } = options;
+    this.#accessLog = new AccessLog({
+      path: paths.accessLog,
+      clock,
+      onRefused: (error) => log.warn('The access log cannot be written and loses lines', { error }),
+    });
+    this.#plane = new DataPlane({ log, accessLog: this.#accessLog, reusePort: true });
+  }
+
+  /** Resolves when the control socket answers. */
+  async start(): Promise<void> {
+    const { paths, log, clock } = this.#options;
+    const self = processId(process.pid);
+    if (self === undefined) throw new Error('This process is not in /proc');
+    if (await answers(paths.socket)) {
+      throw new MolnError(
+        GATEWAY_WORKER_FAILED,
+        `Another worker answers on "${paths.socket}" already`,
+      );
+    }
+    await rm(paths.socket, { force: true });
+    await writeWorkerRecord(paths.record, {
+      format: 1,
+      process: self,
+      protocol: CONTROL_PROTOCOL,
+    });
+    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.listen(paths.socket);
+    await once(this.#server, 'listening');
+    await chmod(paths.socket, 0o600);
+    this.#useCheck = clock.every(USE_CHECK_MS, () => void this.#checkUse());
+    log.info('Gateway worker is ready', { pid: process.pid });
+  }
+
+  /** Resolves when the worker has drained and may exit. */
+  finished(): Promise<void> {
+    return this.#finished.promise;
+  }
+
+  /** Stops accepting; requests and upgraded connections may finish for `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void> {
+    this.#draining ??= this.#drainOnce(deadlineMs);
+    return this.#draining;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#useCheck?.[Symbol.dispose]();
+    await this.#plane[Symbol.asyncDispose]();
+    await this.#accessLog[Symbol.asyncDispose]();
+    for (const channel of this.#channels) channel.close();
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    await removeWorkerFiles(this.#options.paths);
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+
+  async #drainOnce(deadlineMs: number): Promise<void> {
+    this.#options.log.info('Gateway worker drains', { deadlineMs });
+    await this.#configs;
+    await this.#plane.drain(deadlineMs);
+    this.#finished.resolve();
+  }
+
+  #accept(socket: Socket): void {
+    const channel: Channel = new MessageChannel(socket, {
+      onMessage: (command) => this.#obey(command, channel),
+      onClose: (error) => {
+        this.#channels.delete(channel);
+        if (error !== undefined) this.#options.log.warn('Agent connection failed', { error });
+      },
+    });
+    this.#channels.add(channel);
+    channel.send({
+      kind: 'hello',
+      pid: process.pid,
+      protocol: CONTROL_PROTOCOL,
+      version: this.#version,
+    });
+  }
+
+  #obey(command: GatewayCommand, channel: Channel): void {
+    switch (command.kind) {
+      case 'config':
+        // One after the other: listeners and tables of two configs must not mix.
+        this.#configs = this.#configs.then(async () => {
+          channel.send(await this.#configure(command.config));
+        });
+        return;
+      case 'stats':
+        channel.send({ kind: 'stats', stats: this.#stats() });
+        return;
+      case 'drain':
+        void this.drain(command.deadlineMs);
+        return;
+      default:
+        this.#options.log.warn('Agent sent an unknown command', { command });
+    }
+  }
+
+  async #configure(value: unknown): Promise<GatewayReply> {
+    const asked = (value as { readonly version?: unknown } | null)?.version;
+    const version = typeof asked === 'number' ? asked : -1;
+    try {
+      const config = checkGatewayConfig(value);
+      if (this.#draining !== undefined) {
+        throw new MolnError(GATEWAY_STOPPED, 'This worker is draining');
+      }
+      if (version < this.#version) {
+        throw new MolnError(
+          GATEWAY_CONFIG_REFUSED,
+          `Config version ${version} is older than ${this.#version}, which is in use`,
+        );
+      }
+      // The agent repeats itself after a lost connection.
+      if (version > this.#version) await this.#plane.apply(config);
+      this.#version = version;
+      return { kind: 'applied', version };
+    } catch (error) {
+      this.#options.log.error('Config refused; the one before stays', { version, error });
+      return {
+        kind: 'refused',
+        version,
+        code: isMolnError(error) ? error.code : GATEWAY_CONFIG_REFUSED,
+        message: messageOf(error),
+      };
+    }
+  }
+
+  #stats(): GatewayStats {
+    const { connections, upstreams } = this.#plane.stats();
+    const memoryBytes = process.memoryUsage.rss();
+    const routes = [...(this.#plane.table()?.routes() ?? [])];
+    return {
+      pid: process.pid,
+      version: this.#version,
+      connections,
+      memoryBytes,
+      upstreams,
+      routes: Object.fromEntries(routes.map((route) => [route.id, route.totals.totals()])),
+      metrics: [
+        ...routeFamilies(routes.map((route) => [route.id, route.totals] as const)),
+        ...this.#metrics.families({
+          connections,
+          memoryBytes,
+          accessLogDropped: this.#accessLog.dropped,
+        }),
+      ],
+    };
+  }
+
+  async #checkUse(): Promise<void> {
+    if (this.#channels.size > 0) {
+      this.#unusedChecks = 0;
+      return;
+    }
+    const record = await readWorkerRecord(this.#options.paths.record);
+    if (record?.process.pid !== process.pid) return this.drain(UNWANTED_DRAIN_MS);
+    this.#unusedChecks++;
+    if (this.#version === 0 && this.#unusedChecks >= UNUSED_CHECKS_MAX) return this.drain(0);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

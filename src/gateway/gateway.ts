@@ -1,0 +1,17 @@
+/** The door of the gateway: what the composition root and the API need of it. */
+export { checkGatewayConfig } from './config-check.ts';
+export {
+  GATEWAY_CONFIG_REFUSED,
+  GATEWAY_LISTEN_FAILED,
+  GATEWAY_PORT_TAKEN,
+  GATEWAY_STOPPED,
+  GATEWAY_WORKER_FAILED,
+} from './errors.ts';
+export { DEFAULT_GATEWAY_LIMITS, DEFAULT_ROUTE_LIMITS } from './limits.ts';
+export { portUse, requireFreePort, type PortHolder } from './port-holder.ts';
+export {
+  GatewaySupervisor,
+  type GatewayConfigContent,
+  type GatewaySupervisorOptions,
+} from './supervisor.ts';
+export type { GatewayWorkerState } from './worker-slot.ts';

@@ -1,0 +1,51 @@
+/** Metric families of one gateway process as a whole; those of routes are in `route-meter.ts`. */
+import { performance, type EventLoopUtilization } from 'node:perf_hooks';
+import type { MetricFamily, MetricType } from '../base/metrics.ts';
+
+export interface ProcessFigures {
+  readonly connections: number;
+  readonly memoryBytes: number;
+  readonly accessLogDropped: number;
+}
+
+/** Keeps the last reading of the event loop, so that each snapshot covers the time since the one before. */
+export class ProcessMetrics {
+  #last: EventLoopUtilization = performance.eventLoopUtilization();
+
+  families(figures: ProcessFigures): MetricFamily[] {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, this.#last);
+    this.#last = now;
+    return [
+      family('moln_gateway_workers', 'Gateway processes that answer', 'gauge', 1),
+      family(
+        'moln_gateway_connections',
+        'Open client connections, upgraded ones too',
+        'gauge',
+        figures.connections,
+      ),
+      family(
+        'moln_gateway_memory_bytes',
+        'Resident memory of the gateway processes',
+        'gauge',
+        figures.memoryBytes,
+      ),
+      family(
+        'moln_gateway_busy_ratio',
+        'Share of time that the event loops were busy; sum over the processes',
+        'gauge',
+        Number.isFinite(utilization) ? utilization : 0,
+      ),
+      family(
+        'moln_gateway_access_log_dropped_total',
+        'Access log lines lost because the disk was stuck or full',
+        'counter',
+        figures.accessLogDropped,
+      ),
+    ];
+  }
+}
+
+function family(name: string, help: string, type: MetricType, value: number): MetricFamily {
+  return { name, help, type, samples: [{ labels: {}, value }] };
+}

@@ -1,0 +1,93 @@
+/**
+ * Names and records of gateway workers on disk. A worker writes its record itself, before it answers on its socket, so
+ * that there is no moment at which a living worker is unknown.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readTextIfAny, writeFileAtomic } from '../base/disk.ts';
+import { isRunning, type ProcessId } from '../base/process-id.ts';
+
+/** `gateway-<slot>.json`, format 1. */
+export interface WorkerRecord {
+  readonly format: 1;
+  readonly process: ProcessId;
+  /** `CONTROL_PROTOCOL` of the worker. */
+  readonly protocol: number;
+}
+
+export interface WorkerFolders {
+  /** For sockets and records; the owner alone may enter it. */
+  readonly runFolder: string;
+  readonly logFolder: string;
+}
+
+export interface WorkerPaths {
+  readonly socket: string;
+  readonly record: string;
+  /** Structured log of the worker. */
+  readonly log: string;
+  /** What a crash prints. */
+  readonly output: string;
+  readonly accessLog: string;
+}
+
+/** `slot` counts from 1. */
+export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
+  return {
+    socket: join(folders.runFolder, `gateway-${slot}.sock`),
+    record: join(folders.runFolder, `gateway-${slot}.json`),
+    log: join(folders.logFolder, `gateway-${slot}.jsonl`),
+    output: join(folders.logFolder, `gateway-${slot}.out`),
+    accessLog: join(folders.logFolder, `access-${slot}.jsonl`),
+  };
+}
+
+export async function writeWorkerRecord(path: string, record: WorkerRecord): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(record)}\n`);
+}
+
+/** Undefined when there is none, or none that can be read: such a worker is unknown. */
+export async function readWorkerRecord(path: string): Promise<WorkerRecord | undefined> {
+  const text = await readTextIfAny(path);
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  return isRecord(value) ? value : undefined;
+}
+
+function isRecord(value: unknown): value is WorkerRecord {
+  const record = value as Partial<WorkerRecord> | null;
+  return (
+    typeof record === 'object' &&
+    record !== null &&
+    typeof record.protocol === 'number' &&
+    Number.isSafeInteger(record.process?.pid) &&
+    Number.isSafeInteger(record.process?.startTicks)
+  );
+}
+
+/** Slots with a living worker; sockets and records of dead ones are removed. */
+export async function livingWorkers(
+  folders: WorkerFolders,
+): Promise<ReadonlyMap<number, WorkerRecord>> {
+  const living = new Map<number, WorkerRecord>();
+  for (const name of await readdir(folders.runFolder)) {
+    const slot = Number(/^gateway-(\d{1,6})\.json$/.exec(name)?.[1]);
+    if (!Number.isSafeInteger(slot)) continue;
+    const paths = workerPaths(folders, slot);
+    const record = await readWorkerRecord(paths.record);
+    if (record !== undefined && isRunning(record.process)) living.set(slot, record);
+    else await removeWorkerFiles(paths);
+  }
+  return living;
+}
+
+export async function removeWorkerFiles(paths: WorkerPaths): Promise<void> {
+  await rm(paths.socket, { force: true });
+  await rm(paths.record, { force: true });
+}
