@@ -58,6 +58,7 @@ export async function openSqliteRegistry(options: SqliteRegistryOptions): Promis
   const db = openDatabase({
     path: options.path,
     durability: 'full',
+    busyTimeoutMs: BUSY_TIMEOUT_MS,
     exclusive: true,
     check: true,
   });
@@ -79,6 +80,8 @@ interface Job {
 
 type Outcome = { readonly job: Job } & ({ readonly applied: Applied } | { readonly error: Error });
 
+/** Another node on the same folder does not let go soon: say so at once. */
+const BUSY_TIMEOUT_MS = 100;
 const COMPACT_EVERY_MS = 60_000;
 /** Compaction waits until so much more than the limit has gathered, so that it is not done at every commit. */
 const COMPACT_SLACK = 1.25;
