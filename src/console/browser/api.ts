@@ -13,7 +13,7 @@ import { MolnError } from '../../base/errors.ts';
 import { readItems } from './ndjson.ts';
 
 /** The session has ended; only `moln console` helps. */
-export const SIGNED_OUT = 'CONSOLE_SIGNED_OUT';
+export const LOGGED_OUT = 'CONSOLE_LOGGED_OUT';
 /** No answer at all: the node stops, restarts or is away. */
 export const UNREACHABLE = 'CONSOLE_UNREACHABLE';
 
@@ -38,7 +38,7 @@ interface Call {
 
 async function failureOf(response: Response): Promise<MolnError> {
   if (response.status === 401) {
-    return new MolnError(SIGNED_OUT, 'This browser is not signed in', {
+    return new MolnError(LOGGED_OUT, 'This browser is not logged in', {
       hint: 'Run moln console on a machine of this cluster',
     });
   }
@@ -86,7 +86,20 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 async function* stream<T>(path: string, call: Call): AsyncGenerator<T, void> {
   const response = await send(path, call);
   const lines = response.headers.get('content-type')?.includes('ndjson') ?? false;
-  if (lines && response.body !== null) yield* readItems<T>(response.body);
+  if (!lines || response.body === null) return;
+  for await (const item of readItems<T | LateFailure>(response.body)) {
+    if (isLateFailure(item)) throw MolnError.from(item.error);
+    yield item;
+  }
+}
+
+/** How a stream ends that broke after its status had been sent; progress has its own `failed` instead. */
+interface LateFailure {
+  readonly error: ErrorBody;
+}
+
+function isLateFailure(item: unknown): item is LateFailure {
+  return typeof item === 'object' && item !== null && 'error' in item && !('kind' in item);
 }
 
 function app(name: string): string {
@@ -120,7 +133,7 @@ export const api = {
   revokeToken: async (id: string): Promise<void> => {
     await send(`/api/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' });
   },
-  signOut: async (): Promise<void> => {
+  logOut: async (): Promise<void> => {
     await send('/logout', { method: 'POST', body: {} });
   },
 } as const;

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/ho
 import type { NumberedLine } from './log-buffer.ts';
 import { isMolnError } from '../../base/errors.ts';
 import { systemClock } from '../../base/time.ts';
-import { api, SIGNED_OUT } from './api.ts';
+import { api, LOGGED_OUT } from './api.ts';
 import { count, formatAbsolute, formatClock } from './format.ts';
 import { backoffMs } from './live-feed.ts';
 import { appendLines, filterLines, seenBefore } from './log-buffer.ts';
@@ -46,7 +46,7 @@ function useLogs(app: string): LogState {
         try {
           await follow();
         } catch (error) {
-          if (isMolnError(error, SIGNED_OUT)) return;
+          if (isMolnError(error, LOGGED_OUT)) return;
           // The node is away or the app is being replaced: the note above the lines says so.
         }
         if (connected) failures = 1;

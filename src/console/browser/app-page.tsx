@@ -144,7 +144,8 @@ function Loaded(props: {
 
 export function AppPage(props: { readonly view: View; readonly name: string }): VNode {
   const { view, name } = props;
-  const polled = usePolled(name, (signal) => api.app(name, signal), DETAIL_EVERY_MS);
+  const first = view.first.app?.name === name ? view.first.app : undefined;
+  const polled = usePolled(name, (signal) => api.app(name, signal), DETAIL_EVERY_MS, first);
   const action = useAction(() => {
     polled.refresh();
     view.refresh();

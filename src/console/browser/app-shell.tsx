@@ -4,9 +4,9 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Status } from '../../api/model.ts';
 import type { Connection, LiveState } from './live-feed.ts';
 import type { Page } from './router.ts';
-import type { View } from './view.ts';
+import type { FirstData, View } from './view.ts';
 import { systemClock } from '../../base/time.ts';
-import { api, SIGNED_OUT } from './api.ts';
+import { api, LOGGED_OUT } from './api.ts';
 import { AppPage } from './app-page.tsx';
 import { GatewayPage } from './gateway-page.tsx';
 import { KeyboardHelp, useKeyboard } from './keyboard.tsx';
@@ -14,7 +14,7 @@ import { LiveFeed } from './live-feed.ts';
 import { Overview } from './overview.tsx';
 import { titleOf, usePage } from './router.ts';
 import { SettingsPage } from './settings-page.tsx';
-import { SignedOut } from './signed-out.tsx';
+import { LoggedOut } from './logged-out.tsx';
 import { useNow, usePolled } from './time-hooks.ts';
 
 const STATUS_EVERY_MS = 2000;
@@ -92,7 +92,7 @@ function Header(props: {
 function PageBody(props: {
   readonly page: Page;
   readonly view: View;
-  readonly onSignOut: () => void;
+  readonly onLogOut: () => void;
 }): VNode {
   const { page, view } = props;
   switch (page.kind) {
@@ -103,7 +103,7 @@ function PageBody(props: {
     case 'gateway':
       return <GatewayPage {...view} />;
     case 'settings':
-      return <SettingsPage {...view} onSignOut={props.onSignOut} />;
+      return <SettingsPage {...view} onLogOut={props.onLogOut} />;
     case 'unknown':
       return (
         <>
@@ -116,24 +116,28 @@ function PageBody(props: {
   }
 }
 
-/** `first` is the status that came with the page, so that something true is shown at once. */
-export function AppShell(props: { readonly first: Status | undefined }): VNode {
+export function AppShell(props: { readonly first: FirstData }): VNode {
   const page = usePage();
   const live = useLive();
   const { help, setHelp } = useKeyboard();
   const [left, setLeft] = useState(false);
-  const polled = usePolled('status', (signal) => api.status(signal), STATUS_EVERY_MS, props.first);
+  const polled = usePolled(
+    'status',
+    (signal) => api.status(signal),
+    STATUS_EVERY_MS,
+    props.first.status,
+  );
   const status = polled.value;
   const title = titleOf(page);
   useEffect(() => {
     document.title = `${title} · Moln`;
   }, [title]);
-  const signOut = async (): Promise<void> => {
-    await api.signOut().catch(() => undefined);
+  const logOut = async (): Promise<void> => {
+    await api.logOut().catch(() => undefined);
     setLeft(true);
   };
-  if (left || polled.failure?.code === SIGNED_OUT || live.connection.kind === 'signed-out') {
-    return <SignedOut />;
+  if (left || polled.failure?.code === LOGGED_OUT || live.connection.kind === 'logged-out') {
+    return <LoggedOut />;
   }
   return (
     <>
@@ -151,8 +155,8 @@ export function AppShell(props: { readonly first: Status | undefined }): VNode {
         ) : (
           <PageBody
             page={page}
-            view={{ status, live, refresh: polled.refresh }}
-            onSignOut={() => void signOut()}
+            view={{ first: props.first, status, live, refresh: polled.refresh }}
+            onLogOut={() => void logOut()}
           />
         )}
       </main>

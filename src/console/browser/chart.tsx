@@ -47,29 +47,31 @@ function valuesAt(props: ChartProps, point: Point): string {
 
 function HiddenTable(props: ChartProps): VNode {
   return (
-    <table class="hidden">
-      <caption>{props.title}, last 10 minutes, at most 25 rows</caption>
-      <thead>
-        <tr>
-          <th scope="col">Time</th>
-          {props.series.map((series) => (
-            <th key={series.label} scope="col">
-              {series.label}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rowsOf(props.points).map((point) => (
-          <tr key={point.at}>
-            <th scope="row">{formatClock(point.at)}</th>
-            {props.series.map((series, index) => (
-              <td key={series.label}>{props.format(point.values[index] ?? 0)}</td>
+    <div class="hidden">
+      <table>
+        <caption>{props.title}, last 10 minutes, at most 25 rows</caption>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {props.series.map((series) => (
+              <th key={series.label} scope="col">
+                {series.label}
+              </th>
             ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rowsOf(props.points).map((point) => (
+            <tr key={point.at}>
+              <th scope="row">{formatClock(point.at)}</th>
+              {props.series.map((series, index) => (
+                <td key={series.label}>{props.format(point.values[index] ?? 0)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
@@ -84,16 +86,14 @@ function steppedBy(key: string, from: number, last: number): number | undefined 
   return undefined;
 }
 
-function nearest(points: readonly Point[], second: number): Point | undefined {
-  return points.find((point) => point.at / 1000 >= second);
-}
-
 export function Chart(props: ChartProps): VNode {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | undefined>(undefined);
   const marks = useRef<readonly number[]>([]);
   const pending = useRef<Disposable | undefined>(undefined);
   const [cursor, setCursor] = useState<number | undefined>(undefined);
+  /** The time that the arrow keys hold on to, in epoch milliseconds, while the chart moves on. */
+  const held = useRef<number | undefined>(undefined);
   const [said, setSaid] = useState('');
   marks.current = (props.marks ?? []).map((at) => at / 1000);
   const columns = columnsOf(props.points, props.series.length);
@@ -111,26 +111,34 @@ export function Chart(props: ChartProps): VNode {
     plot.current = created;
     return () => created[Symbol.dispose]();
   }, []);
-  useEffect(() => plot.current?.setData(columns), [props.points]);
+  const times = columns[0] ?? [];
+  useEffect(() => {
+    plot.current?.setData(columns);
+    if (held.current !== undefined) plot.current?.pointAt(times.indexOf(held.current / 1000));
+  }, [props.points]);
 
-  const seconds = columns[0] ?? [];
-  const second = cursor === undefined ? undefined : seconds[cursor];
-  const picked = typeof second === 'number' ? nearest(props.points, second) : undefined;
-  const latest = props.points.at(-1);
-  const shown = picked ?? latest;
+  const under = cursor === undefined ? undefined : times[cursor];
+  const pickedAt =
+    held.current ?? (typeof under === 'number' ? Math.round(under * 1000) : undefined);
+  const picked = props.points.find((point) => point.at === pickedAt);
+  const shown = picked ?? props.points.at(-1);
 
+  const letGo = (): void => {
+    held.current = undefined;
+    plot.current?.leave();
+  };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const last = seconds.length - 1;
-    const next = steppedBy(event.key, cursor ?? last, last);
-    if (next === undefined || last < 0) return;
+    const last = props.points.length - 1;
+    const from = props.points.findIndex((point) => point.at === pickedAt);
+    const next = props.points[steppedBy(event.key, from < 0 ? last : from, last) ?? -1];
+    if (next === undefined) return;
     event.preventDefault();
-    plot.current?.pointAt(next);
+    held.current = next.at;
+    plot.current?.pointAt(times.indexOf(next.at / 1000));
     pending.current?.[Symbol.dispose]();
-    pending.current = systemClock.after(ANNOUNCE_AFTER_MS, () => {
-      const at = seconds[next];
-      const point = typeof at === 'number' ? nearest(props.points, at) : undefined;
-      if (point !== undefined) setSaid(`${formatClock(point.at)}: ${valuesAt(props, point)}`);
-    });
+    pending.current = systemClock.after(ANNOUNCE_AFTER_MS, () =>
+      setSaid(`${formatClock(next.at)}: ${valuesAt(props, next)}`),
+    );
   };
 
   return (
@@ -151,7 +159,10 @@ export function Chart(props: ChartProps): VNode {
         aria-label={labelOf(props)}
         tabIndex={0}
         onKeyDown={onKeyDown}
-        onBlur={() => plot.current?.leave()}
+        onBlur={letGo}
+        onPointerMove={() => {
+          held.current = undefined;
+        }}
       />
       <p class="hidden" aria-live="polite">
         {said}

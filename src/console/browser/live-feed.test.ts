@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { LiveSample } from '../../api/model.ts';
 import type { Clock } from '../../base/time.ts';
 import { MolnError } from '../../base/errors.ts';
-import { SIGNED_OUT } from './api.ts';
+import { LOGGED_OUT } from './api.ts';
 import { backoffMs, LiveFeed, mergeSamples, SAMPLES_KEPT } from './live-feed.ts';
 
 export function sample(at: number): LiveSample {
@@ -62,7 +62,7 @@ test('a broken stream is followed again and what was missed is fetched', async (
       history: () => {
         round++;
         if (round === 3) {
-          return Promise.reject(new MolnError(SIGNED_OUT, 'This browser is not signed in'));
+          return Promise.reject(new MolnError(LOGGED_OUT, 'This browser is not logged in'));
         }
         return Promise.resolve([sample(round * 10)]);
       },
@@ -73,7 +73,7 @@ test('a broken stream is followed again and what was missed is fetched', async (
     },
   });
   await feed.run(new AbortController().signal);
-  assert.deepEqual(kinds, ['live', 'live', 'lost', 'live', 'live', 'lost', 'signed-out']);
+  assert.deepEqual(kinds, ['live', 'live', 'lost', 'live', 'live', 'lost', 'logged-out']);
   assert.deepEqual(
     last.map((item) => item.at),
     [10, 11, 20, 21],

@@ -5,7 +5,7 @@
 import type { LiveSample } from '../../api/model.ts';
 import type { Clock } from '../../base/time.ts';
 import { isMolnError } from '../../base/errors.ts';
-import { SIGNED_OUT } from './api.ts';
+import { LOGGED_OUT } from './api.ts';
 
 export const SAMPLES_KEPT = 600;
 /** A stream that says nothing for this long is taken for dead: samples come every second. */
@@ -17,7 +17,7 @@ export type Connection =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
   | { readonly kind: 'lost'; readonly retryAt: number }
-  | { readonly kind: 'signed-out' };
+  | { readonly kind: 'logged-out' };
 
 export interface LiveState {
   /** Oldest first. */
@@ -69,8 +69,8 @@ export class LiveFeed {
       try {
         await this.#follow(signal);
       } catch (error) {
-        if (isMolnError(error, SIGNED_OUT)) {
-          this.#set({ connection: { kind: 'signed-out' } });
+        if (isMolnError(error, LOGGED_OUT)) {
+          this.#set({ connection: { kind: 'logged-out' } });
           return;
         }
         // Anything else means that the node is away: the state below tells the reader.

@@ -1,4 +1,4 @@
-/** Tokens for scripts and other machines, facts about the cluster, and signing out. */
+/** Tokens for scripts and other machines, facts about the cluster, and logging out. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Scope, TokenDetail } from '../../api/model.ts';
@@ -108,7 +108,7 @@ function Tokens(): VNode {
         rows={tokens.value ?? []}
         rowKey={(token) => token.id}
         empty={
-          tokens.failure?.message ?? 'No tokens yet. Scripts and other machines sign in with one.'
+          tokens.failure?.message ?? 'No tokens yet. scripts and other machines log in with one.'
         }
         columns={[
           { key: 'name', label: 'Name', by: (token) => token.name, cell: (token) => token.name },
@@ -166,7 +166,7 @@ function Tokens(): VNode {
   );
 }
 
-export function SettingsPage(props: View & { readonly onSignOut: () => void }): VNode {
+export function SettingsPage(props: View & { readonly onLogOut: () => void }): VNode {
   const { status } = props;
   return (
     <>
@@ -197,14 +197,12 @@ export function SettingsPage(props: View & { readonly onSignOut: () => void }): 
         title="This browser"
         command="moln console"
         tools={
-          <button type="button" onClick={props.onSignOut}>
-            Sign out
+          <button type="button" onClick={props.onLogOut}>
+            Log out
           </button>
         }
       >
-        <p class="small">
-          The command opens a signed-in console again, on this or another browser.
-        </p>
+        <p class="small">The command prints a link that logs this or another browser in again.</p>
       </Section>
     </>
   );

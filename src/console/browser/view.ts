@@ -1,8 +1,16 @@
-/** What every page is given: the last status, the samples and whether the node still answers. */
-import type { Status } from '../../api/model.ts';
+/** What pages are given. */
+import type { AppDetail, Status } from '../../api/model.ts';
 import type { LiveState } from './live-feed.ts';
 
+/** What came with the page itself, so that something true is shown at once. */
+export interface FirstData {
+  readonly status?: Status;
+  readonly app?: AppDetail;
+}
+
+/** The last status, the samples, and whether the node still answers. */
 export interface View {
+  readonly first: FirstData;
   readonly status: Status;
   readonly live: LiveState;
   /** Asks for the status now instead of at the next turn. */

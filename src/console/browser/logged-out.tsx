@@ -2,12 +2,12 @@
 import type { VNode } from 'preact';
 import { Command } from './command.tsx';
 
-export function SignedOut(): VNode {
+export function LoggedOut(): VNode {
   return (
-    <main class="signed-out" id="main">
-      <h1>You are signed out</h1>
+    <main class="logged-out" id="main">
+      <h1>You are logged out</h1>
       <p>
-        On a machine of this cluster, run this. It prints a link that signs one browser in, once.
+        On a machine of this cluster, run this. It prints a link that logs one browser in, once.
       </p>
       <Command text="moln console" />
     </main>
