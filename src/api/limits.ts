@@ -7,6 +7,8 @@ export const JSON_BODY_TIMEOUT_MS = 30_000;
 export const UPLOAD_IDLE_TIMEOUT_MS = 60_000;
 export const HEADER_BYTES_MAX: number = 32 * 1024;
 export const HEADERS_TIMEOUT_MS = 10_000;
+/** How often slow heads are looked for. */
+export const SLOW_HEAD_SWEEP_MS = 1_000;
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** How long the rest of a refused upload is read and dropped, so that the client gets to read the answer. */
 export const REFUSED_BODY_LINGER_MS = 3_000;

@@ -3,7 +3,7 @@
  * made. `defineOperation` ties the shapes of a row to the types that its handler sees.
  */
 import type { Readable } from 'node:stream';
-import type { JsonSchema, Schema } from '../base/schema.ts';
+import { object, type JsonSchema, type Schema } from '../base/schema.ts';
 import type { Caller, Cloud } from './cloud.ts';
 import type { Scope } from './model.ts';
 import type { QueryParams, QueryValues } from './query.ts';
@@ -113,9 +113,17 @@ export function defineOperation<
         ...input,
         // The router decoded the query with this row's own parameters.
         query: input.query as QueryValues<Params>,
-        body: json === undefined ? (undefined as Body) : json.decode(input.body, ''),
+        body: (json ?? bodyless(stream)).decode(input.body, '') as Body,
       }),
   };
+}
+
+/** What an operation without a JSON body takes: nothing, or `{}`. */
+const NOTHING: Schema<unknown> = object({});
+const STREAMED: Schema<unknown> = { decode: () => undefined, json: {} };
+
+function bodyless(stream: unknown): Schema<unknown> {
+  return stream === undefined ? NOTHING : STREAMED;
 }
 
 function bodyKind(

@@ -19,6 +19,7 @@ import {
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_TIMEOUT_MS,
   REFUSED_BODY_LINGER_MS,
+  SLOW_HEAD_SWEEP_MS,
 } from './limits.ts';
 import { Pages } from './pages.ts';
 
@@ -32,6 +33,8 @@ export interface ApiServerOptions {
   readonly console?: ConsoleAssets;
   /** Host names, in lower case, that this node answers to beside localhost and any address. Asked each time. */
   readonly names?: () => Iterable<string>;
+  /** How long the head of a request may take. */
+  readonly headersTimeoutMs?: number;
 }
 
 export interface ApiListenOptions {
@@ -121,11 +124,11 @@ export class ApiServer implements AsyncDisposable {
   #createServer(origin: { readonly local: boolean }): Server {
     const server = createServer({
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      headersTimeout: this.#options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
       // Bodies are bounded where they are read: uploads and standard input may take hours.
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: SLOW_HEAD_SWEEP_MS,
     });
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       const work = this.#answer(new Exchange(request, response, origin));

@@ -33,9 +33,10 @@ export class Console {
     this.#folder = options.folder;
   }
 
-  /** Reads the build. Without one the pages still show their tables, and how to make it. */
+  /** Reads the build. Without a usable one the pages still show their tables, and how to make it. */
   async load(): Promise<void> {
-    this.#build = await readBuild(this.#folder);
+    const build = await readBuild(this.#folder);
+    this.#build = build !== undefined && APP_PLACE.test(build.index) ? build : undefined;
   }
 
   /** A file of the build by its path, `/assets/main-Bx7d.js`. */
