@@ -121,7 +121,6 @@ export class Transport {
     const request = httpRequest({
       ...options,
       ...signal,
-      agent: false,
       method: call.method,
       path: call.path,
       headers,
@@ -135,12 +134,15 @@ export class Transport {
 
   async #connection(): Promise<Connection> {
     const target = this.#target;
-    if (target.kind === 'local') return { socketPath: join(target.dataFolder, 'run', 'api.sock') };
+    if (target.kind === 'local') {
+      return { agent: false, socketPath: join(target.dataFolder, 'run', 'api.sock') };
+    }
     const headers = target.token === undefined ? {} : { authorization: `Bearer ${target.token}` };
     const host = target.url.hostname.replace(/^\[|\]$/g, '');
     const port = Number(target.url.port === '' ? DEFAULT_API_PORT : target.url.port);
-    if (target.url.protocol === 'http:') return { host, port, headers };
+    if (target.url.protocol === 'http:') return { agent: false, host, port, headers };
     const socket = await connectTls(host, port, target.pin, this.#nowMs());
+    // Without `agent`: an agent of any kind would make a connection of its own.
     return { host, port, headers, createConnection: () => socket };
   }
 
