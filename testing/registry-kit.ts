@@ -1,8 +1,8 @@
 /** Words in which the registry's conformance suite is written. */
 import assert from 'node:assert/strict';
 import { isMolnError } from '../src/base/errors.ts';
-import { systemClock } from '../src/base/time.ts';
 import type { Operation, Registry, Revision, WatchBatch } from '../src/registry/registry.ts';
+import { until } from './until.ts';
 
 /** One fresh registry and the means to be rough with it. */
 export interface RegistryUnderTest {
@@ -20,6 +20,7 @@ export type Body = (on: RegistryUnderTest, registry: Registry) => Promise<void>;
 /** Registers one test on a fresh registry. */
 export type Check = (title: string, body: Body) => void;
 
+/** A watch that brings nothing for so long has lost something. */
 const UNTIL_MS = 20_000;
 
 export function bytes(text: string): Buffer {
@@ -94,14 +95,6 @@ export async function follow(
   see: (batch: WatchBatch) => void,
 ): Promise<void> {
   for await (const batch of registry.watch(prefix, from, signal)) see(batch);
-}
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = systemClock.monotonicMs() + UNTIL_MS;
-  while (!(await holds())) {
-    assert.ok(systemClock.monotonicMs() < end, `not within ${UNTIL_MS} ms: ${what}`);
-    await systemClock.sleep(5);
-  }
 }
 
 export async function untilKeys(

@@ -14,9 +14,9 @@ import {
   rejects,
   take,
   type Check,
-  until,
   untilKeys,
 } from './registry-kit.ts';
+import { until } from './until.ts';
 
 const LEASE_MS = 2000;
 
