@@ -19,7 +19,7 @@ export function AppRemoval(props: {
   );
   return (
     <Section id="remove" title="Remove" command={`moln app ${name} remove`} tools={tools}>
-      <p class="small">Ends its instances and deletes its releases, settings, secrets and logs.</p>
+      <p class="small">Ends its instances and deletes its releases, settings, secrets and data.</p>
       {asked ? (
         <Confirm
           title={`Remove ${name} for good?`}

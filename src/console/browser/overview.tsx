@@ -221,12 +221,21 @@ function AppsPanel(props: { readonly apps: readonly AppSummary[] }): VNode {
   );
 }
 
+/** An app that was removed meanwhile is left out instead of hiding the others. */
+async function detailsOf(
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly AppDetail[]> {
+  const settled = await Promise.allSettled(names.map((name) => api.app(name, signal)));
+  return settled.filter((one) => one.status === 'fulfilled').map((one) => one.value);
+}
+
 export function Overview(props: View): VNode {
   const { status, live } = props;
   const names = status.apps.slice(0, DETAILED_APPS_MAX).map((app) => app.name);
   const details = usePolled(
     names.join(' '),
-    (signal) => Promise.all(names.map((name) => api.app(name, signal))),
+    (signal) => detailsOf(names, signal),
     DETAILS_EVERY_MS,
   );
   const sample = live.samples.at(-1);

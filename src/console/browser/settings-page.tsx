@@ -160,6 +160,7 @@ function Tokens(): VNode {
           onConfirm={() => void revoke(asked)}
         >
           <p>Whoever uses it is refused from now on.</p>
+          <Command text={`moln token revoke ${asked.id}`} />
         </Confirm>
       )}
     </Section>
