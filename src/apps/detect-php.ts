@@ -22,7 +22,7 @@ export function detectPhp(input: DetectInput): Found | undefined {
     tools.phpCgi === undefined
       ? { command: builtInServer(at), env: {}, kind: 'http' }
       : {
-          command: ['{node}', '{runners}/php-runner.ts', '--root', at],
+          command: ['{node}', '{runners}/php-main.ts', '--root', at],
           env: {},
           kind: 'http',
         };

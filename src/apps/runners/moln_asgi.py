@@ -10,7 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 from moln_http import HEAD_BYTES_MAX, Head, Refused, date_header, has_body, refusal
 
-IDLE_TIMEOUT_S = 75
+# Longer than the gateway keeps a connection that it does not use.
+IDLE_TIMEOUT_S = 120
 READ_BYTES = 65536
 UNREAD_BYTES_MAX = 1024 * 1024
 STOP_TIMEOUT_S = 30

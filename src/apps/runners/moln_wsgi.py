@@ -13,7 +13,8 @@ from wsgiref.util import FileWrapper
 
 from moln_http import HEAD_BYTES_MAX, Head, Refused, date_header, has_body, refusal
 
-IDLE_TIMEOUT_S = 75
+# Longer than the gateway keeps a connection that it does not use.
+IDLE_TIMEOUT_S = 120
 # How much of a body that the app did not read is read for it, to keep the connection.
 UNREAD_BYTES_MAX = 1024 * 1024
 STOP_TIMEOUT_S = 30
