@@ -1,0 +1,218 @@
+/**
+ * The data plane of one process: listeners, the route table in force, and the sweep that keeps time limits. A new
+ * config touches nothing that is under way: requests hold the route and upstream objects that they started with.
+ */
+import { randomInt } from 'node:crypto';
+import type { Logger } from '../base/log.ts';
+import { systemClock, type Clock } from '../base/time.ts';
+import { createRandom } from './balance.ts';
+import type { GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
+import type { Dispatch } from './connection.ts';
+import { createDispatch } from './dispatch.ts';
+import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
+import { Listener } from './listener.ts';
+import { Plane, type AccessRecorder } from './plane.ts';
+import { RouteTable } from './route-table.ts';
+import { StaticFiles } from './static-files.ts';
+import type { Upstream } from './upstream.ts';
+
+/** How often time limits are checked: a quarter of the shortest, within these. */
+const SWEEP_LEAST_MS = 25;
+const SWEEP_MOST_MS = 500;
+/** How often a drain looks whether everything is done. */
+const DRAIN_LOOK_MS = 20;
+
+export interface DataPlaneOptions {
+  readonly log: Logger;
+  readonly accessLog?: AccessRecorder;
+  /** Share ports with other processes. */
+  readonly reusePort: boolean;
+  readonly clock?: Clock;
+}
+
+export interface DataPlaneStats {
+  readonly connections: number;
+  readonly connectionsRefused: number;
+  /** By upstream id; those with nothing under way are left out. */
+  readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+}
+
+const EMPTY_CONFIG: GatewayConfig = {
+  version: 0,
+  listeners: [],
+  routes: [],
+  limits: DEFAULT_GATEWAY_LIMITS,
+};
+
+export class DataPlane implements AsyncDisposable {
+  readonly #plane: Plane;
+  readonly #clock: Clock;
+  readonly #files: StaticFiles;
+  readonly #dispatch: Dispatch;
+  readonly #reusePort: boolean;
+  readonly #listeners = new Map<string, Listener>();
+  /** Closed listeners whose connections are not all done. */
+  readonly #leaving = new Set<Listener>();
+  /** Upstreams that left the config with requests or tunnels under way. */
+  readonly #retired = new Set<Upstream>();
+  #sweep: Disposable | undefined;
+  #sweepMs = 0;
+
+  constructor(options: DataPlaneOptions) {
+    this.#clock = options.clock ?? systemClock;
+    this.#reusePort = options.reusePort;
+    this.#plane = new Plane({
+      clock: this.#clock,
+      log: options.log,
+      accessLog: options.accessLog,
+      random: createRandom(randomInt(1, 0x7fff_ffff)),
+      table: RouteTable.build(EMPTY_CONFIG, undefined),
+    });
+    this.#files = new StaticFiles(this.#plane);
+    this.#dispatch = createDispatch(this.#files);
+  }
+
+  /**
+   * Makes `config` the one in force. Throws GATEWAY_PORT_TAKEN or GATEWAY_LISTEN_FAILED, and then nothing has
+   * changed. Calls must not overlap.
+   */
+  async apply(config: GatewayConfig): Promise<void> {
+    const plane = this.#plane;
+    plane.tick();
+    const opened = await this.#openNew(config.listeners);
+    const before = [...plane.table.upstreams()];
+    plane.setLimits(config.limits);
+    plane.table = RouteTable.build(config, plane.table);
+    const current = new Set(plane.table.upstreams());
+    for (const upstream of before) {
+      if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
+    }
+    const wanted = new Map(config.listeners.map((item) => [item.id, item]));
+    for (const [id, listener] of this.#listeners) {
+      const item = wanted.get(id);
+      if (item !== undefined && !opened.has(id)) {
+        listener.update(item);
+        continue;
+      }
+      this.#listeners.delete(id);
+      listener.stop();
+      this.#leaving.add(listener);
+    }
+    for (const [id, listener] of opened) this.#listeners.set(id, listener);
+    this.#scheduleSweep(config);
+  }
+
+  /** The table in force. */
+  table(): RouteTable {
+    return this.#plane.table;
+  }
+
+  /** Port of the listener, for those configured with port 0. */
+  port(listenerId: string): number | undefined {
+    return this.#listeners.get(listenerId)?.port;
+  }
+
+  stats(): DataPlaneStats {
+    const { connections, connectionsRefused, table } = this.#plane;
+    const upstreams: Record<string, UpstreamLoad> = {};
+    for (const upstream of [...this.#retired, ...table.upstreams()]) {
+      if (upstream.load === 0) continue;
+      const known = upstreams[upstream.id];
+      upstreams[upstream.id] = {
+        requests: upstream.requests + (known?.requests ?? 0),
+        upgrades: upstream.upgrades + (known?.upgrades ?? 0),
+      };
+    }
+    return { connections, connectionsRefused, upstreams };
+  }
+
+  /** Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. */
+  async drain(deadlineMs: number): Promise<void> {
+    const plane = this.#plane;
+    plane.draining = true;
+    const endMs = this.#clock.monotonicMs() + deadlineMs;
+    for (const listener of this.#all()) listener.stop();
+    while (plane.connections > 0 && this.#clock.monotonicMs() < endMs) {
+      await this.#clock.sleep(DRAIN_LOOK_MS);
+    }
+    for (const listener of this.#all()) listener.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const listener of this.#all()) listener.destroy();
+    this.#listeners.clear();
+    this.#leaving.clear();
+    this.#sweep?.[Symbol.dispose]();
+    // Retires all upstreams: their idle sockets would keep the process alive.
+    this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    await this.#files[Symbol.asyncDispose]();
+  }
+
+  #all(): Listener[] {
+    return [...this.#listeners.values(), ...this.#leaving];
+  }
+
+  /** Opens what is new or has moved; all or nothing. */
+  async #openNew(configs: readonly ListenerConfig[]): Promise<Map<string, Listener>> {
+    const opened = new Map<string, Listener>();
+    try {
+      for (const config of configs) {
+        const known = this.#listeners.get(config.id);
+        if (known !== undefined && samePlace(known.config, config)) continue;
+        const listener = new Listener({
+          config,
+          plane: this.#plane,
+          dispatch: this.#dispatch,
+          reusePort: this.#reusePort,
+        });
+        opened.set(config.id, listener);
+        await listener.open();
+      }
+    } catch (error) {
+      for (const listener of opened.values()) listener.destroy();
+      throw error;
+    }
+    return opened;
+  }
+
+  #scheduleSweep(config: GatewayConfig): void {
+    const everyMs = sweepInterval(config);
+    if (everyMs === this.#sweepMs) return;
+    this.#sweepMs = everyMs;
+    this.#sweep?.[Symbol.dispose]();
+    this.#sweep = this.#clock.every(everyMs, () => this.#sweepAll());
+  }
+
+  #sweepAll(): void {
+    const plane = this.#plane;
+    // Stamps are as old as the last tick, so a limit is due one grain later: never early.
+    const horizonMs = plane.coarseMs;
+    plane.tick();
+    for (const listener of this.#listeners.values()) listener.sweep(horizonMs);
+    for (const listener of this.#leaving) {
+      listener.sweep(horizonMs);
+      if (listener.connections.size === 0) this.#leaving.delete(listener);
+    }
+    for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
+    for (const upstream of this.#retired) if (upstream.load === 0) this.#retired.delete(upstream);
+  }
+}
+
+function samePlace(a: ListenerConfig, b: ListenerConfig): boolean {
+  return a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+}
+
+function sweepInterval(config: GatewayConfig): number {
+  const { limits } = config;
+  const times = [
+    limits.requestHeadTimeoutMs,
+    limits.requestBodyIdleTimeoutMs,
+    limits.keepAliveTimeoutMs,
+    ...config.routes.flatMap((route) => {
+      const own = routeLimits(route.limits);
+      return [own.connectTimeoutMs, own.responseTimeoutMs, own.idleTimeoutMs];
+    }),
+  ];
+  const shortest = times.reduce((least, ms) => Math.min(least, ms), Infinity);
+  return Math.max(SWEEP_LEAST_MS, Math.min(SWEEP_MOST_MS, shortest / 4));
+}

@@ -1,0 +1,192 @@
+/**
+ * Heads as they go to the other side: the scanned bytes with a few lines left out and a few added. Nothing is
+ * taken apart that can stay: a usual head is one slice and one appended fragment.
+ */
+import { FIELD, fieldSet } from '../http/field-names.ts';
+import { BODY, type BodyKind, type RequestFraming } from '../http/framing.ts';
+import type { FieldScanner, RequestHead, ResponseHead } from '../http/head.ts';
+import { latin1 } from '../http/latin1.ts';
+import type { RequestTarget } from '../http/target.ts';
+
+/**
+ * Ends at this hop (RFC 9110 7.6.1), is framing that is said anew, or is what only the gateway may say about the
+ * client.
+ */
+const REQUEST_DROPPED = fieldSet(
+  FIELD.contentLength,
+  FIELD.transferEncoding,
+  FIELD.connection,
+  FIELD.keepAlive,
+  FIELD.proxyConnection,
+  FIELD.te,
+  FIELD.upgrade,
+  FIELD.expect,
+  FIELD.http2Settings,
+  FIELD.forwarded,
+  FIELD.xRealIp,
+  FIELD.xForwarded,
+  FIELD.proxyAuthorization,
+);
+
+const RESPONSE_DROPPED = fieldSet(
+  FIELD.transferEncoding,
+  FIELD.connection,
+  FIELD.keepAlive,
+  FIELD.proxyConnection,
+  FIELD.te,
+  FIELD.upgrade,
+  FIELD.proxyAuthenticate,
+);
+
+const HOST_DROPPED = fieldSet(FIELD.host);
+const LENGTH_DROPPED = fieldSet(FIELD.contentLength);
+const TRAILER_DROPPED = fieldSet(FIELD.trailer);
+const DATE_BIT = fieldSet(FIELD.date);
+const TE_BIT = fieldSet(FIELD.te);
+
+/** Never in a trailer section (RFC 9110 6.5.1): framing, routing, and what decides before the body. */
+const TRAILER_FORBIDDEN = fieldSet(
+  FIELD.host,
+  FIELD.contentLength,
+  FIELD.transferEncoding,
+  FIELD.connection,
+  FIELD.keepAlive,
+  FIELD.proxyConnection,
+  FIELD.te,
+  FIELD.trailer,
+  FIELD.upgrade,
+  FIELD.expect,
+  FIELD.forwarded,
+  FIELD.xRealIp,
+  FIELD.xForwarded,
+  FIELD.range,
+  FIELD.cacheControl,
+  FIELD.contentType,
+  FIELD.contentEncoding,
+  FIELD.cookie,
+  FIELD.proxyAuthorization,
+  FIELD.proxyAuthenticate,
+);
+
+/** The bytes from `from` to the end of the fields, without lines of dropped fields. */
+function keptLines(
+  head: FieldScanner,
+  from: number,
+  dropped: number,
+  names: readonly string[],
+): string {
+  const end = head.end - 2;
+  if ((head.seen & dropped) === 0 && names.length === 0) return latin1(head.buffer, from, end);
+  let text = '';
+  let at = from;
+  for (let index = 0; index < head.count; index++) {
+    const drops =
+      (dropped & (1 << (head.ids[index] ?? 0))) !== 0 ||
+      (names.length > 0 && names.includes(head.nameAt(index).toLowerCase()));
+    if (!drops) continue;
+    const line = head.lineAt(index);
+    if (line > at) text += latin1(head.buffer, at, line);
+    at = head.lineAt(index + 1);
+  }
+  return at < end ? text + latin1(head.buffer, at, end) : text;
+}
+
+/**
+ * The head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
+ * `localAuthority` is Host for a client that sent none.
+ */
+export function requestHeadText(
+  head: RequestHead,
+  framing: RequestFraming,
+  target: RequestTarget,
+  fragment: string,
+  localAuthority: string,
+): string {
+  const originForm = head.buffer[head.targetStart] === 0x2f;
+  let text: string;
+  if (originForm && head.minor === 1) {
+    text = keptLines(head, head.methodStart, REQUEST_DROPPED, framing.names);
+  } else {
+    const authority = target.authority === '' ? localAuthority : target.authority;
+    text = `${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`;
+    text += keptLines(head, head.lineAt(0), REQUEST_DROPPED | HOST_DROPPED, framing.names);
+  }
+  text += fragment;
+  if (framing.kind === BODY.length) text += `Content-Length: ${framing.length}\r\n`;
+  else if (framing.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
+  if (framing.expectContinue) text += 'Expect: 100-continue\r\n';
+  if (framing.upgrade) text += upgradeLines(head);
+  else if ((head.seen & TE_BIT) !== 0 && wantsTrailers(head)) {
+    text += 'TE: trailers\r\nConnection: TE\r\n';
+  }
+  return `${text}\r\n`;
+}
+
+/** The protocols that the head asks to change to, without `h2c`, which would tunnel past the gateway. */
+export function upgradeProtocols(head: FieldScanner): string {
+  const value = head.joined(FIELD.upgrade) ?? '';
+  return value
+    .split(',')
+    .map((protocol) => protocol.trim())
+    .filter((protocol) => protocol !== '' && !/^h2c?$/i.test(protocol))
+    .join(', ');
+}
+
+function upgradeLines(head: FieldScanner): string {
+  const protocols = upgradeProtocols(head);
+  return protocols === '' ? '' : `Connection: Upgrade\r\nUpgrade: ${protocols}\r\n`;
+}
+
+function wantsTrailers(head: FieldScanner): boolean {
+  return /(?:^|[\s,])trailers(?:$|[\s,;])/i.test(head.joined(FIELD.te) ?? '');
+}
+
+/** How an answer goes on to the client. */
+export interface ResponseHeadOptions {
+  /** Fields that the upstream's Connection names. */
+  readonly names: readonly string[];
+  /** Framing towards the client; `BODY.none` for answers without a body. */
+  readonly kind: BodyKind;
+  /** `Connection: …` and its line end, or nothing. */
+  readonly connection: string;
+  /** A whole line, added when the upstream sent no Date (RFC 9110 6.6.1). */
+  readonly dateLine: string;
+}
+
+/** The head to send to the client, for a final answer. */
+export function responseHeadText(head: ResponseHead, options: ResponseHeadOptions): string {
+  let dropped = RESPONSE_DROPPED;
+  // A 204 has no length (RFC 9110 8.6); a body that is chunked towards the client has none either.
+  if (options.kind === BODY.chunked || head.status === 204) dropped |= LENGTH_DROPPED;
+  if (options.kind !== BODY.chunked) dropped |= TRAILER_DROPPED;
+  let text: string;
+  if (head.minor === 1) {
+    text = keptLines(head, head.start, dropped, options.names);
+  } else {
+    text = `HTTP/1.1 ${latin1(head.buffer, head.statusStart, head.statusEnd)}\r\n`;
+    text += keptLines(head, head.lineAt(0), dropped, options.names);
+  }
+  if ((head.seen & DATE_BIT) === 0) text += options.dateLine;
+  if (options.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
+  return `${text}${options.connection}\r\n`;
+}
+
+/** An interim answer (1xx but 101): hop-by-hop fields and framing do not belong there. */
+export function interimHeadText(head: ResponseHead, names: readonly string[]): string {
+  const line = `HTTP/1.1 ${latin1(head.buffer, head.statusStart, head.statusEnd)}\r\n`;
+  const dropped = RESPONSE_DROPPED | LENGTH_DROPPED | TRAILER_DROPPED;
+  return `${line}${keptLines(head, head.lineAt(0), dropped, names)}\r\n`;
+}
+
+/** 101: the connection changes its protocol. */
+export function switchingHeadText(head: ResponseHead, names: readonly string[]): string {
+  const line = `HTTP/1.1 ${latin1(head.buffer, head.statusStart, head.statusEnd)}\r\n`;
+  const dropped = RESPONSE_DROPPED | LENGTH_DROPPED | TRAILER_DROPPED;
+  return `${line}${keptLines(head, head.lineAt(0), dropped, names)}${upgradeLines(head)}\r\n`;
+}
+
+/** The last chunk with the trailer fields that may be passed on. */
+export function lastChunkText(trailers: FieldScanner | undefined): string {
+  if (trailers === undefined) return '0\r\n\r\n';
+  return `0\r\n${keptLines(trailers, trailers.start, TRAILER_FORBIDDEN, [])}\r\n`;
+}

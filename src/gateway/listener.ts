@@ -1,0 +1,155 @@
+/**
+ * One address that clients connect to. Tracks its connections, so that they can be counted, swept and drained;
+ * what is asked over them is not its business.
+ */
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { MolnError, systemCode } from '../base/errors.ts';
+import type { ListenerConfig } from './config.ts';
+import { Connection, type ConnectionOwner, type Dispatch } from './connection.ts';
+import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
+import type { Plane } from './plane.ts';
+
+/** Connections that the kernel keeps waiting while this process is busy. */
+const BACKLOG = 1024;
+/** Of a TLS handshake. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+export class Listener implements ConnectionOwner {
+  readonly plane: Plane;
+  readonly dispatch: Dispatch;
+  readonly connections: Set<Connection> = new Set();
+  config: ListenerConfig;
+  private readonly reusePort: boolean;
+  private server: Server | undefined;
+
+  constructor(options: {
+    readonly config: ListenerConfig;
+    readonly plane: Plane;
+    readonly dispatch: Dispatch;
+    readonly reusePort: boolean;
+  }) {
+    this.reusePort = options.reusePort;
+    this.config = options.config;
+    this.plane = options.plane;
+    this.dispatch = options.dispatch;
+  }
+
+  get protocol(): 'http' | 'https' {
+    return this.config.protocol;
+  }
+
+  /** The port it got; differs from the configured one when that is 0. */
+  get port(): number {
+    const address = this.server?.address();
+    return typeof address === 'object' && address !== null ? address.port : this.config.port;
+  }
+
+  /** Opens the port. Throws GATEWAY_PORT_TAKEN or GATEWAY_LISTEN_FAILED. */
+  async open(): Promise<void> {
+    const { config } = this;
+    const options = { allowHalfOpen: true, noDelay: true };
+    const accept = (socket: Socket): void => this.accept(socket);
+    const server =
+      config.protocol === 'https'
+        ? createTlsServer(
+            {
+              ...options,
+              ...tlsOptions(config),
+              handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+            },
+            accept,
+          )
+        : createTcpServer(options, accept);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(
+        {
+          host: config.address,
+          port: config.port,
+          backlog: BACKLOG,
+          // Several gateway processes share the port; the kernel spreads connections over them.
+          reusePort: this.reusePort,
+          exclusive: true,
+        },
+        () => {
+          server.off('error', reject);
+          resolve();
+        },
+      );
+    }).catch((error: unknown) => {
+      throw listenError(config, error);
+    });
+    server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
+    server.on('tlsClientError', (error: Error) => {
+      this.plane.log.debug('A TLS handshake failed', { error: error.message });
+    });
+    this.server = server;
+  }
+
+  /** New certificate or other settings that need no new port. Connections stay. */
+  update(config: ListenerConfig): void {
+    const changed = config.tls?.cert !== this.config.tls?.cert;
+    this.config = config;
+    if (changed && this.server !== undefined && 'setSecureContext' in this.server) {
+      (this.server as TlsServer).setSecureContext(tlsOptions(config));
+    }
+  }
+
+  /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
+  stop(): void {
+    this.server?.close();
+    for (const connection of this.connections) connection.drain();
+  }
+
+  sweep(horizonMs: number): void {
+    for (const connection of this.connections) connection.sweep(horizonMs);
+  }
+
+  /** Breaks what is left. */
+  destroy(): void {
+    this.server?.close();
+    for (const connection of this.connections) connection.socket.destroy();
+  }
+
+  closed(connection: Connection): void {
+    this.connections.delete(connection);
+    this.plane.connections--;
+  }
+
+  private accept(socket: Socket): void {
+    const { plane } = this;
+    if (plane.connections >= plane.limits.connectionsMax) {
+      plane.connectionsRefused++;
+      socket.destroy();
+      return;
+    }
+    plane.connections++;
+    const connection = new Connection(socket, this);
+    this.connections.add(connection);
+    connection.start();
+  }
+}
+
+function tlsOptions(config: ListenerConfig): { cert?: string; key?: string } {
+  return config.tls === undefined ? {} : { cert: config.tls.cert, key: config.tls.key };
+}
+
+function listenError(config: ListenerConfig, error: unknown): MolnError {
+  const where = `port ${config.port} of ${config.address}`;
+  const code = systemCode(error);
+  if (code === 'EADDRINUSE') {
+    return new MolnError(GATEWAY_PORT_TAKEN, `Cannot listen on ${where}: it is taken`, {
+      hint: 'Stop the program that has it, or choose another port with --http and --https',
+      cause: error,
+    });
+  }
+  return new MolnError(
+    GATEWAY_LISTEN_FAILED,
+    `Cannot listen on ${where}: ${code ?? String(error)}`,
+    {
+      hint: 'Choose an address of this machine, and a port above 1023 unless you are root',
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,96 @@
+/**
+ * What all connections of one process share: the current table and limits, clocks, and the scratch objects that
+ * are used up within one event, so that an idle connection owns next to nothing.
+ */
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { formatHttpDate } from '../http/http-date.ts';
+import { RequestFraming, ResponseFraming } from '../http/framing.ts';
+import { RequestHead, ResponseHead } from '../http/head.ts';
+import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { RequestTarget } from '../http/target.ts';
+import type { AccessEntry } from './access-log.ts';
+import type { GatewayLimits } from './config.ts';
+import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import type { RouteTable } from './route-table.ts';
+
+/** Where finished requests are told; the entry is valid only during the call. */
+export interface AccessRecorder {
+  record(entry: AccessEntry): void;
+}
+
+export class Plane {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly accessLog: AccessRecorder | undefined;
+  /** Numbers in 0..1 for balancing. */
+  readonly random: () => number;
+  table: RouteTable;
+  limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
+  draining = false;
+  /** Open client connections. */
+  connections = 0;
+  /** Closed at once because there were too many. */
+  connectionsRefused = 0;
+  /** Monotonic, as of the last sweep; for idle times, where a fraction of a second does not matter. */
+  coarseMs = 0;
+  /** Add to monotonic milliseconds for the epoch; kept fresh by the sweep. */
+  epochOffsetMs = 0;
+  /** For the head being scanned in this event; a head that needs several events gets its own. */
+  requestHead: RequestHead;
+  readonly responseHead: ResponseHead = new ResponseHead(RESPONSE_HEAD_LIMITS);
+  readonly requestFraming: RequestFraming = new RequestFraming();
+  readonly responseFraming: ResponseFraming = new ResponseFraming();
+  readonly target: RequestTarget = new RequestTarget();
+  private dateSecond = -1;
+  private date = '';
+
+  constructor(options: {
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly accessLog: AccessRecorder | undefined;
+    readonly random: () => number;
+    readonly table: RouteTable;
+  }) {
+    this.clock = options.clock;
+    this.log = options.log;
+    this.accessLog = options.accessLog;
+    this.random = options.random;
+    this.table = options.table;
+    this.requestHead = this.newRequestHead();
+  }
+
+  setLimits(limits: GatewayLimits): void {
+    this.limits = limits;
+    this.requestHead = this.newRequestHead();
+  }
+
+  newRequestHead(): RequestHead {
+    return new RequestHead({
+      headBytesMax: this.limits.requestHeadBytesMax,
+      headersMax: this.limits.requestHeadersMax,
+      targetBytesMax: this.limits.targetBytesMax,
+    });
+  }
+
+  /** Called a few times a second. */
+  tick(): void {
+    this.coarseMs = this.clock.monotonicMs();
+    this.epochOffsetMs = this.clock.now() - this.coarseMs;
+  }
+
+  /** Epoch seconds as of the last sweep. */
+  get second(): number {
+    return Math.floor((this.coarseMs + this.epochOffsetMs) / 1000);
+  }
+
+  /** `Date: …` and its line end; made once a second. */
+  get dateLine(): string {
+    const { second } = this;
+    if (second !== this.dateSecond) {
+      this.dateSecond = second;
+      this.date = `Date: ${formatHttpDate(second * 1000)}\r\n`;
+    }
+    return this.date;
+  }
+}

@@ -1,0 +1,491 @@
+/**
+ * One request on its way through an upstream and its answer on the way back, streamed in both directions with
+ * back-pressure. Also carries what follows a 101. One of these serves all requests of a connection in turn.
+ */
+import { ChunkedDecoder, chunkLine, type ChunkSink } from '../http/chunked.ts';
+import { FIELD } from '../http/field-names.ts';
+import { BODY, type BodyKind, ResponseFraming } from '../http/framing.ts';
+import { forwardedFields } from '../http/forwarded.ts';
+import { ResponseHead, type RequestHead } from '../http/head.ts';
+import { isHttpError } from '../http/http-error.ts';
+import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { chooseUpstream } from './balance.ts';
+import type { Connection, Responder } from './connection.ts';
+import {
+  interimHeadText,
+  lastChunkText,
+  requestHeadText,
+  responseHeadText,
+  switchingHeadText,
+  upgradeProtocols,
+} from './forward-head.ts';
+import type { Plane } from './plane.ts';
+import type { Route } from './route-table.ts';
+import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
+
+/** A request that must not be sent twice goes only to sockets that were in use this lately. */
+const UNSAFE_RESTED_MS_MAX = 1000;
+/** A tunnel without a byte in either direction; web sockets that are alive ping far more often. */
+const TUNNEL_IDLE_MS = 3_600_000;
+/** Interim answers before the final one. */
+const INTERIMS_MAX = 16;
+const RETRY_AFTER_S = 1;
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
+
+export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
+  private readonly connection: Connection;
+  private readonly plane: Plane;
+  private phase: number = PHASE.rest;
+  private route: Route | undefined;
+  private upstream: Upstream | undefined;
+  private socket: UpstreamSocket | undefined;
+  private readonly tried: Upstream[] = [];
+  private headText = '';
+  private requestKind: BodyKind = BODY.none;
+  private requestDone = false;
+  private requestBytesSent = 0;
+  private upgrading = false;
+  /** Something of the answer came: from here on there is no retry. */
+  private answerBegan = false;
+  private interims = 0;
+  private connectTimedOut = false;
+  private retriedFresh = false;
+  /** Coarse time of the last step forward in this phase. */
+  private sinceMs = 0;
+
+  // The answer.
+  private partial: ResponseHead | undefined;
+  private answerKind: BodyKind = BODY.none;
+  private remaining = 0;
+  private toClient: BodyKind = BODY.none;
+  private upstreamKeepsAlive = false;
+  private decoder: ChunkedDecoder | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.plane = connection.plane;
+  }
+
+  /** Starts on the request in the plane's scratch objects. */
+  begin(head: RequestHead, route: Route): void {
+    const { connection, plane } = this;
+    const framing = plane.requestFraming;
+    if (route.upstreams.length === 0) {
+      connection.fail(503, 'The route has no upstream', { retryAfterS: RETRY_AFTER_S });
+      return;
+    }
+    this.route = route;
+    this.upgrading = framing.upgrade && upgradeProtocols(head) !== '';
+    this.headText = requestHeadText(
+      head,
+      framing,
+      plane.target,
+      clientFragment(connection, plane.target.authority),
+      connection.localAuthority,
+    );
+    this.requestKind = framing.kind;
+    this.requestDone = connection.body.done;
+    this.requestBytesSent = 0;
+    this.answerBegan = false;
+    this.interims = 0;
+    this.connectTimedOut = false;
+    this.retriedFresh = false;
+    this.partial = undefined;
+    this.tried.length = 0;
+    connection.answerBy(this);
+    this.obtain(route);
+  }
+
+  // Reaching an upstream ------------------------------------------------------------------------------------
+
+  private obtain(route: Route): void {
+    const { plane, connection } = this;
+    const nowMs = plane.coarseMs;
+    const index = chooseUpstream(route.upstreams, this.tried, nowMs, plane.random);
+    const upstream = route.upstreams[index];
+    if (upstream === undefined) {
+      this.phase = PHASE.rest;
+      if (this.connectTimedOut) connection.fail(504, 'Connecting to the upstream took too long');
+      else {
+        connection.fail(503, 'No upstream takes connections', { retryAfterS: RETRY_AFTER_S });
+      }
+      return;
+    }
+    this.upstream = upstream;
+    upstream.requests++;
+    connection.upstreamId = upstream.id;
+    this.sinceMs = nowMs;
+    const rested = IDEMPOTENT.has(connection.method) ? Infinity : UNSAFE_RESTED_MS_MAX;
+    const idle = upstream.takeIdle(this, nowMs, rested);
+    if (idle === undefined) this.connectTo(upstream);
+    else this.sendHead(idle);
+  }
+
+  private connectTo(upstream: Upstream): void {
+    this.phase = PHASE.connecting;
+    this.socket = upstream.connect(this);
+  }
+
+  upstreamConnected(): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    this.upstream?.connectSucceeded();
+    this.sendHead(socket);
+    this.connection.continueReading();
+    this.flush();
+  }
+
+  private sendHead(socket: UpstreamSocket): void {
+    this.socket = socket;
+    this.phase = PHASE.head;
+    this.sinceMs = this.plane.coarseMs;
+    socket.out.text(this.headText);
+  }
+
+  /** The upstream did not take the connection: another one may. */
+  private connectFailed(): void {
+    const { upstream, route } = this;
+    this.leave();
+    if (upstream === undefined || route === undefined) return;
+    upstream.connectFailed(this.plane.coarseMs);
+    this.tried.push(upstream);
+    this.obtain(route);
+  }
+
+  /** Lets go of the upstream without another word to it. */
+  private leave(): void {
+    const { socket, upstream } = this;
+    this.socket = undefined;
+    this.upstream = undefined;
+    if (upstream !== undefined) {
+      if (this.phase === PHASE.tunnel) upstream.upgrades--;
+      else upstream.requests--;
+    }
+    this.phase = PHASE.rest;
+    socket?.discard();
+  }
+
+  // The request's body --------------------------------------------------------------------------------------
+
+  get holdsBody(): boolean {
+    return this.phase === PHASE.connecting || (this.socket?.out.blocked ?? false);
+  }
+
+  requestBytes(buffer: Buffer, from: number, to: number): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    this.requestBytesSent += to - from;
+    this.sinceMs = this.plane.coarseMs;
+    const chunked = this.requestKind === BODY.chunked && this.phase !== PHASE.tunnel;
+    if (chunked) socket.out.text(chunkLine(to - from));
+    socket.out.owned(from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to));
+    if (chunked) socket.out.text('\r\n');
+  }
+
+  requestEnded(): void {
+    this.requestDone = true;
+    this.sinceMs = this.plane.coarseMs;
+    if (this.requestKind === BODY.chunked) {
+      this.socket?.out.text(lastChunkText(this.connection.body.trailers));
+    }
+  }
+
+  flush(): void {
+    if (this.phase !== PHASE.connecting) this.socket?.out.flush();
+    // A body that the upstream does not take waits in the kernel, not here.
+    const streams = !this.requestDone || this.phase === PHASE.tunnel;
+    if (streams && this.holdsBody) this.connection.holdReading();
+  }
+
+  upstreamDrained(): void {
+    this.sinceMs = this.plane.coarseMs;
+    this.connection.continueReading();
+    this.flush();
+  }
+
+  // The answer ----------------------------------------------------------------------------------------------
+
+  upstreamBytes(buffer: Buffer, from: number, to: number): void {
+    const { connection } = this;
+    this.sinceMs = this.plane.coarseMs;
+    try {
+      if (this.phase === PHASE.head) this.readHeads(buffer, from, to);
+      else this.passOn(buffer, from, to);
+    } catch (error) {
+      if (!isHttpError(error)) throw error;
+      this.leave();
+      connection.fail(502, `The upstream's answer is malformed: ${error.message}`);
+    }
+    connection.out.flush();
+    if (connection.out.blocked) this.socket?.socket.pause();
+  }
+
+  private readHeads(buffer: Buffer, from: number, to: number): void {
+    this.answerBegan = true;
+    let bytes = buffer;
+    let at = from;
+    let end = to;
+    let head = this.partial;
+    if (head === undefined) {
+      head = this.plane.responseHead;
+      head.reset(at);
+    } else {
+      bytes = Buffer.concat([head.buffer, buffer.subarray(from, to)]);
+      end = bytes.length;
+    }
+    for (;;) {
+      if (!head.scan(bytes, end)) {
+        this.keepPartial(head, bytes, end);
+        return;
+      }
+      this.partial = undefined;
+      at = head.end;
+      if (head.status >= 200 || head.status === 101) break;
+      this.passInterim(head);
+      head = this.plane.responseHead;
+      head.reset(at);
+      if (at === end) return;
+    }
+    if (head.status === 101) this.switchProtocols(head, bytes, at, end);
+    else this.beginAnswer(head, bytes, at, end);
+  }
+
+  /** The read buffer is used again after this event, so an incomplete head moves to memory of its own. */
+  private keepPartial(head: ResponseHead, bytes: Buffer, end: number): void {
+    if (head === this.partial) return;
+    const own = Buffer.from(bytes.subarray(head.start, end));
+    this.partial = new ResponseHead(RESPONSE_HEAD_LIMITS);
+    this.partial.reset(0);
+    this.partial.scan(own, own.length);
+  }
+
+  private passInterim(head: ResponseHead): void {
+    if (++this.interims > INTERIMS_MAX) {
+      this.leave();
+      this.connection.fail(502, 'The upstream sends interim answers without end');
+      return;
+    }
+    const framing = this.plane.responseFraming;
+    framing.read(head, false);
+    if (this.connection.minor === 1) this.connection.out.text(interimHeadText(head, framing.names));
+  }
+
+  private beginAnswer(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
+    const { connection, plane } = this;
+    if (this.phase !== PHASE.head) return;
+    const framing = plane.responseFraming;
+    framing.read(head, connection.method === 'HEAD');
+    this.answerKind = framing.kind;
+    this.remaining = framing.length;
+    this.upstreamKeepsAlive = framing.keepAlive;
+    const keepAlive = head.value(FIELD.keepAlive);
+    if (keepAlive !== undefined) this.socket?.learnKeepAlive(keepAlive);
+    this.toClient = this.clientFraming(framing);
+    if (this.toClient === BODY.close) connection.keepAlive = false;
+    connection.status = head.status;
+    connection.answering = true;
+    connection.out.text(
+      responseHeadText(head, {
+        names: framing.names,
+        kind: this.toClient,
+        connection: connection.connectionLine,
+        dateLine: plane.dateLine,
+      }),
+    );
+    this.phase = PHASE.body;
+    if (framing.kind === BODY.chunked) (this.decoder ??= new ChunkedDecoder()).reset();
+    const empty =
+      framing.kind === BODY.none || (framing.kind === BODY.length && framing.length === 0);
+    if (empty) this.complete(from === to);
+    else if (from < to) this.passOn(bytes, from, to);
+  }
+
+  private clientFraming(framing: ResponseFraming): BodyKind {
+    if (framing.kind === BODY.none || framing.kind === BODY.length) return framing.kind;
+    return this.connection.minor === 1 ? BODY.chunked : BODY.close;
+  }
+
+  private passOn(buffer: Buffer, from: number, to: number): void {
+    const { out } = this.connection;
+    if (this.phase === PHASE.tunnel) out.copied(buffer, from, to);
+    else if (this.answerKind === BODY.length) {
+      const end = from + Math.min(this.remaining, to - from);
+      this.remaining -= end - from;
+      out.copied(buffer, from, end);
+      if (this.remaining === 0) this.complete(end === to);
+    } else if (this.answerKind === BODY.chunked) {
+      const { decoder } = this;
+      if (decoder === undefined) return;
+      const end = decoder.decode(buffer, from, to, this);
+      if (!decoder.done) return;
+      if (this.toClient === BODY.chunked) out.text(lastChunkText(decoder.trailers));
+      this.complete(end === to);
+    } else if (this.answerKind === BODY.close) this.bodyBytes(buffer, from, to);
+  }
+
+  /** Decoded bytes of the answer. */
+  bodyBytes(buffer: Buffer, from: number, to: number): void {
+    const { out } = this.connection;
+    if (this.toClient !== BODY.chunked) {
+      out.copied(buffer, from, to);
+      return;
+    }
+    out.text(chunkLine(to - from));
+    out.copied(buffer, from, to);
+    out.text('\r\n');
+  }
+
+  /** The answer is all there. `clean`: nothing came after it, so the socket may be used again. */
+  private complete(clean: boolean): void {
+    const { connection, socket, upstream } = this;
+    const reusable = clean && this.upstreamKeepsAlive && this.requestDone;
+    // The rest of a body that the upstream did not wait for is not read.
+    if (!this.requestDone) connection.keepAlive = false;
+    if (reusable && socket !== undefined && upstream !== undefined) {
+      this.socket = undefined;
+      this.upstream = undefined;
+      this.phase = PHASE.rest;
+      upstream.requests--;
+      // A slow client may have paused it.
+      if (socket.socket.isPaused()) socket.socket.resume();
+      upstream.release(socket, this.plane.coarseMs);
+    } else {
+      this.leave();
+    }
+    this.headText = '';
+    connection.answered();
+  }
+
+  upstreamEnded(): void {
+    if (this.phase === PHASE.tunnel) {
+      this.connection.out.end();
+      return;
+    }
+    if (this.phase === PHASE.body && this.answerKind === BODY.close) {
+      if (this.toClient === BODY.chunked) this.connection.out.text(lastChunkText(undefined));
+      this.complete(false);
+      this.connection.out.flush();
+      return;
+    }
+    this.broken('The upstream closed the connection');
+  }
+
+  upstreamClosed(error: Error | undefined): void {
+    if (this.phase === PHASE.connecting) {
+      this.socket = undefined;
+      this.connectFailed();
+    } else if (this.phase === PHASE.tunnel) {
+      this.leave();
+      if (error === undefined) this.connection.out.end();
+      else this.connection.socket.destroy();
+    } else {
+      this.broken(`The upstream broke the connection: ${error?.message ?? 'closed'}`);
+    }
+  }
+
+  /** The upstream went away before its answer was complete. */
+  private broken(reason: string): void {
+    const { connection, socket, upstream } = this;
+    const began = this.answerBegan;
+    const safe = IDEMPOTENT.has(connection.method) || !connection.body.done;
+    const again =
+      socket?.reused === true &&
+      !began &&
+      !this.retriedFresh &&
+      this.requestBytesSent === 0 &&
+      safe;
+    this.leave();
+    if (again && upstream !== undefined) {
+      // RFC 9110 9.2.2: it died while it was idle, most likely; the request is sent once more.
+      this.retriedFresh = true;
+      this.upstream = upstream;
+      upstream.requests++;
+      this.sinceMs = this.plane.coarseMs;
+      this.connectTo(upstream);
+      return;
+    }
+    connection.fail(502, reason);
+  }
+
+  // 101 -----------------------------------------------------------------------------------------------------
+
+  private switchProtocols(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
+    const { connection, upstream, socket } = this;
+    if (!this.upgrading || upstream === undefined || socket === undefined) {
+      this.leave();
+      connection.fail(502, 'The upstream changed the protocol without being asked');
+      return;
+    }
+    const framing = this.plane.responseFraming;
+    framing.read(head, false);
+    upstream.requests--;
+    upstream.upgrades++;
+    this.phase = PHASE.tunnel;
+    connection.status = 101;
+    connection.answering = true;
+    connection.out.text(switchingHeadText(head, framing.names));
+    if (from < to) connection.out.copied(bytes, from, to);
+    // Nobody pings for them: the kernel notices dead peers.
+    connection.socket.setKeepAlive(true, 60_000);
+    socket.socket.setKeepAlive(true, 60_000);
+    connection.tunnel();
+  }
+
+  // The client ----------------------------------------------------------------------------------------------
+
+  clientDrained(): void {
+    this.sinceMs = this.plane.coarseMs;
+    const socket = this.socket?.socket;
+    if (socket?.isPaused() === true) socket.resume();
+  }
+
+  clientEnded(): void {
+    this.socket?.out.end();
+  }
+
+  clientClosed(): void {
+    this.leave();
+  }
+
+  sweep(horizonMs: number): void {
+    const { route } = this;
+    if (route === undefined) return;
+    const waitedMs = horizonMs - this.sinceMs;
+    const { limits } = route;
+    if (this.phase === PHASE.connecting) {
+      if (waitedMs < limits.connectTimeoutMs) return;
+      this.connectTimedOut = true;
+      this.connectFailed();
+    } else if (this.phase === PHASE.head) {
+      const limit = this.requestDone ? limits.responseTimeoutMs : limits.idleTimeoutMs;
+      if (waitedMs < limit) return;
+      this.leave();
+      this.connection.fail(504, 'The upstream did not answer in time');
+    } else if (this.phase === PHASE.body) {
+      if (waitedMs < limits.idleTimeoutMs) return;
+      this.leave();
+      this.connection.fail(504, 'The answer stood still for too long');
+    } else if (this.phase === PHASE.tunnel && waitedMs >= TUNNEL_IDLE_MS) {
+      this.leave();
+      this.connection.socket.destroy();
+    }
+  }
+}
+
+/** Lines about the client; a client that asks the same host again costs nothing. */
+function clientFragment(connection: Connection, authority: string): string {
+  if (connection.fragmentAuthority === authority) return connection.fragment;
+  const fields = forwardedFields({
+    clientAddress: connection.clientAddress,
+    host: authority === '' ? connection.localAuthority : authority,
+    protocol: connection.owner.protocol,
+  });
+  connection.fragmentAuthority = authority;
+  connection.fragment =
+    `X-Forwarded-For: ${fields.xForwardedFor}\r\nX-Forwarded-Host: ${fields.xForwardedHost}\r\n` +
+    `X-Forwarded-Proto: ${fields.xForwardedProto}\r\nForwarded: ${fields.forwarded}\r\n`;
+  return connection.fragment;
+}

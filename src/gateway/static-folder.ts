@@ -1,0 +1,109 @@
+/** Which file of a folder a request path means. Remembers answers for as long as an entry is believed. */
+import { realpath, stat } from 'node:fs/promises';
+import type { RouteTarget } from './config.ts';
+import { FRESH_MS, isAbsent, type StaticCache, type StaticFile } from './static-cache.ts';
+import { parseStaticPath, type StaticPath } from './static-path.ts';
+
+export type StaticTarget = RouteTarget & { readonly kind: 'static' };
+
+/** Paths remembered for one folder; the map is emptied when it is full. */
+const PATHS_MAX = 4096;
+const INDEX = 'index.html';
+
+/**
+ * `slash`: a folder was asked for without its final slash. `fallback`: the path is unknown, the folder has an answer
+ * for such; its status is 200 or 404.
+ */
+export type Found =
+  | { readonly kind: 'file'; readonly file: StaticFile; readonly status: 200 | 404 }
+  | { readonly kind: 'slash' }
+  | { readonly kind: 'none' };
+
+interface Known {
+  readonly real: string;
+  checkedMs: number;
+}
+
+export class StaticFolder {
+  private readonly target: StaticTarget;
+  private readonly cache: StaticCache;
+  private readonly paths = new Map<string, Known>();
+
+  constructor(target: StaticTarget, cache: StaticCache) {
+    this.target = target;
+    this.cache = cache;
+  }
+
+  /** The file that a path meant a moment ago, if it still counts. */
+  fresh(path: string, nowMs: number): StaticFile | undefined {
+    const known = this.paths.get(path);
+    if (known === undefined || nowMs - known.checkedMs >= FRESH_MS) return undefined;
+    return this.cache.fresh(known.real, nowMs);
+  }
+
+  /** Asks the disk. */
+  async find(path: string, nowMs: number): Promise<Found> {
+    const root = await realOf(this.target.root);
+    if (root === undefined) return { kind: 'none' };
+    const wanted = parseStaticPath(path);
+    if (wanted !== undefined) {
+      const found = await this.look(root, wanted, nowMs);
+      if (found === 'slash') return { kind: 'slash' };
+      if (found !== undefined) {
+        if (this.paths.size >= PATHS_MAX) this.paths.clear();
+        this.paths.set(path, { real: found.plain.path, checkedMs: nowMs });
+        return { kind: 'file', file: found, status: 200 };
+      }
+    }
+    const { fallback, notFound } = this.target;
+    if (fallback !== undefined && wanted !== undefined) {
+      const file = await this.below(root, fallback.split('/'), nowMs);
+      if (file !== undefined) return { kind: 'file', file, status: 200 };
+    }
+    if (notFound !== undefined) {
+      const file = await this.below(root, notFound.split('/'), nowMs);
+      if (file !== undefined) return { kind: 'file', file, status: 404 };
+    }
+    return { kind: 'none' };
+  }
+
+  private async look(
+    root: string,
+    wanted: StaticPath,
+    nowMs: number,
+  ): Promise<StaticFile | 'slash' | undefined> {
+    if (wanted.folder) return this.below(root, [...wanted.segments, INDEX], nowMs);
+    const file = await this.below(root, wanted.segments, nowMs);
+    if (file !== undefined) return file;
+    const real = await realOf(`${root}/${wanted.segments.join('/')}`);
+    if (real === undefined || !isBelow(root, real)) return undefined;
+    // Only a folder that would answer is worth a redirect.
+    const index = await this.below(root, [...wanted.segments, INDEX], nowMs);
+    return index === undefined ? undefined : 'slash';
+  }
+
+  /** The file at `segments`, unless a symbolic link leads out of the root. */
+  private async below(
+    root: string,
+    segments: readonly string[],
+    nowMs: number,
+  ): Promise<StaticFile | undefined> {
+    const real = await realOf(`${root}/${segments.join('/')}`);
+    if (real === undefined || !isBelow(root, real)) return undefined;
+    if (!(await stat(real)).isFile()) return undefined;
+    return this.cache.look(real, nowMs);
+  }
+}
+
+function isBelow(root: string, path: string): boolean {
+  return path.startsWith(root === '/' ? root : `${root}/`);
+}
+
+async function realOf(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}

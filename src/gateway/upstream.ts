@@ -1,0 +1,204 @@
+/**
+ * One place that answers requests, over a unix socket or TCP, and its kept-alive sockets. An upstream that
+ * left the config is retired: idle sockets close at once, busy ones when they are done.
+ */
+import { connect, type Socket } from 'node:net';
+import type { Candidate } from './balance.ts';
+import type { UpstreamConfig } from './config.ts';
+import { Outbox } from './outbox.ts';
+
+/** Idle sockets kept for one upstream; more are closed. */
+const IDLE_SOCKETS_MAX = 256;
+/** How long an idle socket is kept when the upstream does not say; servers close after 2 s and more. */
+const IDLE_DEFAULT_MS = 4000;
+/** However long an upstream says that it keeps idle connections. */
+const IDLE_MOST_MS = 60_000;
+/** Closed this long before the upstream would do it, so that no request meets the closing. */
+const IDLE_MARGIN_MS = 1000;
+/** Pause after a failed connect; doubles up to the second value. */
+const DOWN_FIRST_MS = 250;
+const DOWN_MOST_MS = 5000;
+
+/**
+ * Every socket of every upstream reads into this one: what arrives is used up before the callback returns.
+ * It stays in the processor's cache, and a thousand idle sockets need no read buffers.
+ */
+const READ_BYTES = 64 * 1024;
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** Who uses a socket for the moment. Bytes are valid only during the call. */
+export interface UpstreamUser {
+  upstreamConnected(): void;
+  upstreamBytes(buffer: Buffer, from: number, to: number): void;
+  upstreamDrained(): void;
+  /** The upstream sends no more. */
+  upstreamEnded(): void;
+  /** Always the last call; `error` is undefined for an orderly close. */
+  upstreamClosed(error: Error | undefined): void;
+}
+
+export class UpstreamSocket {
+  readonly upstream: Upstream;
+  readonly socket: Socket;
+  readonly out: Outbox;
+  connected = false;
+  /** It has carried a request before this one. */
+  reused = false;
+  /** The upstream's word on how long it keeps an idle connection. */
+  idleMs: number = IDLE_DEFAULT_MS;
+  /** When it became idle, monotonic. */
+  idleSinceMs = 0;
+  user: UpstreamUser | undefined;
+  private error: Error | undefined;
+
+  constructor(upstream: Upstream, user: UpstreamUser) {
+    this.upstream = upstream;
+    this.user = user;
+    const { address } = upstream.config;
+    const options = {
+      allowHalfOpen: true,
+      noDelay: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (size: number): boolean => {
+          this.user?.upstreamBytes(readBuffer, 0, size);
+          // An idle socket has nothing to say.
+          if (this.user === undefined) this.socket.destroy();
+          return true;
+        },
+      },
+    };
+    this.socket =
+      address.kind === 'socket'
+        ? connect({ ...options, path: address.path })
+        : connect({ ...options, host: address.host, port: address.port });
+    this.out = new Outbox(this.socket);
+    this.socket.on('connect', () => {
+      this.connected = true;
+      this.user?.upstreamConnected();
+    });
+    this.socket.on('drain', () => this.user?.upstreamDrained());
+    this.socket.on('end', () => {
+      if (this.user === undefined) this.socket.destroy();
+      else this.user.upstreamEnded();
+    });
+    this.socket.on('error', (error) => {
+      this.error = error;
+    });
+    this.socket.on('close', () => {
+      const { user } = this;
+      this.user = undefined;
+      upstream.closed(this);
+      user?.upstreamClosed(this.error);
+    });
+  }
+
+  /** `Keep-Alive: timeout=5, max=100` of an answer. */
+  learnKeepAlive(value: string): void {
+    const seconds = /(?:^|[,;\s])timeout\s*=\s*(\d{1,6})/i.exec(value)?.[1];
+    if (seconds === undefined) return;
+    this.idleMs = Math.max(0, Math.min(IDLE_MOST_MS, Number(seconds) * 1000 - IDLE_MARGIN_MS));
+  }
+
+  /** Gives the socket up for good; its user hears no more of it. */
+  discard(): void {
+    this.user = undefined;
+    this.socket.destroy();
+  }
+}
+
+export class Upstream implements Candidate {
+  readonly config: UpstreamConfig;
+  requests = 0;
+  upgrades = 0;
+  downUntilMs = 0;
+  retired = false;
+  private downMs = 0;
+  /** The one that became idle last is taken first; the others may age and go. */
+  private readonly idle: UpstreamSocket[] = [];
+
+  constructor(config: UpstreamConfig) {
+    this.config = config;
+  }
+
+  get id(): string {
+    return this.config.id;
+  }
+
+  get load(): number {
+    return this.requests + this.upgrades;
+  }
+
+  get idleSockets(): number {
+    return this.idle.length;
+  }
+
+  /** An idle socket that has rested at most `restedMsMax`, if there is one. */
+  takeIdle(user: UpstreamUser, nowMs: number, restedMsMax: number): UpstreamSocket | undefined {
+    for (;;) {
+      const taken = this.idle.pop();
+      if (taken === undefined) return undefined;
+      const restedMs = nowMs - taken.idleSinceMs;
+      if (restedMs > taken.idleMs || taken.socket.destroyed || !taken.socket.writable) {
+        taken.discard();
+        continue;
+      }
+      if (restedMs > restedMsMax) {
+        this.idle.push(taken);
+        return undefined;
+      }
+      taken.reused = true;
+      taken.user = user;
+      return taken;
+    }
+  }
+
+  /** A new connection; the user hears `upstreamConnected` or `upstreamClosed`. */
+  connect(user: UpstreamUser): UpstreamSocket {
+    return new UpstreamSocket(this, user);
+  }
+
+  /** Takes back a socket whose last answer is complete and that may be used again. */
+  release(socket: UpstreamSocket, nowMs: number): void {
+    socket.user = undefined;
+    if (this.retired || this.idle.length >= IDLE_SOCKETS_MAX || socket.idleMs === 0) {
+      socket.discard();
+      return;
+    }
+    socket.idleSinceMs = nowMs;
+    this.idle.push(socket);
+  }
+
+  connectFailed(nowMs: number): void {
+    this.downMs = Math.min(DOWN_MOST_MS, this.downMs === 0 ? DOWN_FIRST_MS : this.downMs * 2);
+    this.downUntilMs = nowMs + this.downMs;
+  }
+
+  connectSucceeded(): void {
+    this.downMs = 0;
+    this.downUntilMs = 0;
+  }
+
+  /** Closes sockets that have been idle for too long. */
+  sweep(nowMs: number): void {
+    for (let index = this.idle.length - 1; index >= 0; index--) {
+      const socket = this.idle[index];
+      if (socket !== undefined && nowMs - socket.idleSinceMs > socket.idleMs) {
+        this.idle.splice(index, 1);
+        socket.discard();
+      }
+    }
+  }
+
+  /** No new requests come: idle sockets close now, the others when they are released. */
+  retire(): void {
+    this.retired = true;
+    for (const socket of this.idle.splice(0)) socket.discard();
+  }
+
+  closed(socket: UpstreamSocket): void {
+    if (socket.user !== undefined) return;
+    const index = this.idle.indexOf(socket);
+    if (index >= 0) this.idle.splice(index, 1);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * What a request asks for: host, path and the target to forward (RFC 9112 3.2). Absolute form is turned into
+ * origin form, and its authority wins over Host (3.2.2), so that nobody behind can see another host than the
+ * one that was routed by.
+ */
+import { FIELD } from './field-names.ts';
+import type { RequestHead } from './head.ts';
+import { parseHost } from './host.ts';
+import { HttpError } from './http-error.ts';
+
+const SLASH = 0x2f;
+const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
+
+/** Host values whose check is remembered; the map is emptied when it is full. */
+const HOSTS_REMEMBERED_MAX = 1024;
+const hostNames = new Map<string, string>();
+
+/** The lower-case host without port of a Host value. Throws HttpError 400. */
+function hostNameOf(authority: string): string {
+  const known = hostNames.get(authority);
+  if (known !== undefined) return known;
+  const parsed = parseHost(authority);
+  if (parsed === undefined) {
+    throw new HttpError(400, 'HTTP_BAD_HOST', 'The host of the request is not a valid name');
+  }
+  if (hostNames.size >= HOSTS_REMEMBERED_MAX) hostNames.clear();
+  hostNames.set(authority, parsed.host);
+  return parsed.host;
+}
+
+/** Reused from request to request. */
+export class RequestTarget {
+  /** Lower-case, without port; empty for HTTP/1.0 without Host. */
+  host = '';
+  /** As it goes into Host upstream, port included; empty for HTTP/1.0 without Host. */
+  authority = '';
+  /** Origin form (or `*`), query included. */
+  target = '';
+  /** The target up to its query; `/` for `*`. */
+  path = '';
+
+  /** Throws HttpError 400, or 501 for methods that a gateway does not pass on. */
+  read(head: RequestHead): void {
+    const method = head.method;
+    if (method === 'CONNECT' || method === 'TRACE') {
+      throw new HttpError(501, 'HTTP_BAD_METHOD', `The method ${method} is not served here`);
+    }
+    const host = head.value(FIELD.host);
+    this.authority = host ?? '';
+    this.host = host === undefined ? '' : hostNameOf(host);
+    this.target = head.target;
+    if (head.buffer[head.targetStart] !== SLASH) this.readOtherForm(method);
+    const query = this.target.indexOf('?');
+    this.path = query < 0 ? this.target : this.target.slice(0, query);
+    if (this.target === '*') this.path = '/';
+  }
+
+  private readOtherForm(method: string): void {
+    if (this.target === '*' && method === 'OPTIONS') return;
+    const absolute = ABSOLUTE.exec(this.target);
+    if (absolute === null) {
+      throw new HttpError(400, 'HTTP_BAD_TARGET', 'The request target is not a path');
+    }
+    const [, authority = '', rest = ''] = absolute;
+    this.host = hostNameOf(authority);
+    this.authority = authority;
+    if (rest.startsWith('/')) this.target = rest;
+    // RFC 9112 3.2.4: OPTIONS for a whole server.
+    else if (rest === '' && method === 'OPTIONS') this.target = '*';
+    else this.target = `/${rest}`;
+  }
+}
