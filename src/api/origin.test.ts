@@ -38,7 +38,10 @@ test('same origin needs scheme, host and port, and both headers to agree', () =>
     ['https://localhost:7420', undefined, false],
     ['http://localhost', undefined, false],
     ['http://localhost:7420', 'cross-site', false],
-    ['null', 'same-origin', false],
+    ['null', 'same-origin', true],
+    ['null', undefined, false],
+    ['null', 'cross-site', false],
+    ['http://evil.example', 'same-origin', false],
   ] as const;
   for (const [origin, secFetchSite, same] of rows) {
     const facts = { origin, secFetchSite, host, encrypted: false };

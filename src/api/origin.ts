@@ -32,11 +32,12 @@ export interface OriginFacts {
 /**
  * Whether a request that changes something was made by a page of this very origin. Browsers send at least
  * one of the two headers with every such request; both must agree. Ports count: an app of this cluster on
- * another port is another origin, though the same "site" for SameSite cookies.
+ * another port is another origin, though the same "site" for SameSite cookies. Under our referrer policy a
+ * form sends `Origin: null` (Fetch standard, "append a request Origin header"), which says nothing by itself.
  */
 export function isSameOrigin({ origin, secFetchSite, host, encrypted }: OriginFacts): boolean {
   if (secFetchSite !== undefined && secFetchSite !== 'same-origin') return false;
-  if (origin === undefined) return secFetchSite === 'same-origin';
+  if (origin === undefined || origin === 'null') return secFetchSite === 'same-origin';
   return host !== undefined && origin === `${encrypted ? 'https' : 'http'}://${host}`.toLowerCase();
 }
 

@@ -11,7 +11,7 @@ export type { BuiltAsset, FirstPage };
 /** The place in the built page that the application takes over. */
 const APP_PLACE = /<div id="app">\s*<\/div>/;
 const TITLE = /<title>[^<]*<\/title>/;
-const STYLES = /<link\b[^>]*\brel="stylesheet"[^>]*>/g;
+const LOOKS = /<link\b[^>]*\brel="(?:stylesheet|icon)"[^>]*>/g;
 
 /** For pages without a build, and for nothing else. */
 const PLAIN_STYLE_PATH = '/plain.css';
@@ -75,8 +75,9 @@ export class Console {
 
   /** A page without scripts, in the style of the build when there is one. */
   #plain(body: string): string {
-    const styles = this.#build?.index.match(STYLES) ?? [
+    const looks = this.#build?.index.match(LOOKS) ?? [
       `<link rel="stylesheet" href="${PLAIN_STYLE_PATH}" />`,
+      '<link rel="icon" href="data:," />',
     ];
     return `<!doctype html>
 <html lang="en">
@@ -85,7 +86,7 @@ export class Console {
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta name="color-scheme" content="light dark" />
     <title>Log in to Moln</title>
-    ${styles.join('\n    ')}
+    ${looks.join('\n    ')}
   </head>
   <body>
     ${body}

@@ -24,13 +24,17 @@ export function titleOf({ path, app, status }: FirstPage): string {
 }
 
 export function renderFirstPage(page: FirstPage): Html {
-  return html`<header>
-      <nav aria-label="Console">
-        <a href="/">Overview</a> <a href="/gateway">Gateway</a> <a href="/settings">Settings</a>
-      </nav>
+  return html`<header class="top">
+      <div class="top-inner">
+        <a class="brand" href="/">Moln</a>
+        <nav aria-label="Main">
+          <a href="/">Overview</a> <a href="/gateway">Gateway</a> <a href="/settings">Settings</a>
+        </nav>
+        <p class="where">${page.status.cluster.name}</p>
+      </div>
     </header>
     <main>${content(page)}</main>
-    <footer>
+    <footer class="foot">
       <form method="post" action="/logout">
         <p>
           Logged in as ${page.caller.name} (${page.caller.scope}).
