@@ -3,24 +3,24 @@
  * When the test ends, nothing of it may be left: no process, and no file unless the test failed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Status } from '../src/api/model.ts';
+import { FollowedCli } from './followed-cli.ts';
 import { freePorts } from './free-ports.ts';
 import { ask, type Answer } from './http.ts';
 import { Load } from './load.ts';
+import { MOLN, runMoln, type CliResult } from './moln.ts';
 import { killProcesses, processesOf, type SeenProcess } from './processes.ts';
 import { until } from './until.ts';
 
-export const MOLN: string = fileURLToPath(new URL('../moln', import.meta.url));
-
 const START_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 30_000;
-const CLI_WITHIN_MS = 90_000;
+/** Signals closer together than this are one press to `moln up`. */
+const SAME_PRESS_MS = 350;
 const TAIL_LINES = 40;
 const OUTPUT_CHARACTERS_MAX = 200_000;
 /** The last words of `moln up` once everything runs. */
@@ -35,12 +35,6 @@ export interface TestNodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** An existing folder; it is not removed. Default: a temporary one. */
   readonly dataFolder?: string;
-}
-
-export interface CliResult {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 export interface AskOptions {
@@ -144,6 +138,20 @@ export class TestNode implements AsyncDisposable {
     return code;
   }
 
+  /** One Ctrl-C without waiting for what it does. Two in a row are far enough apart to count as two. */
+  async interrupt(): Promise<void> {
+    process.kill(this.agentPid, 'SIGINT');
+    await pause(SAME_PRESS_MS);
+  }
+
+  /** Resolves when the agent has printed something that matches. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(
+      `${pattern}`,
+      () => pattern.test(this.#output) || Promise.reject(new Error(this.#output)),
+    );
+  }
+
   /** kill -9 of the agent alone; gateways and instances go on. */
   async crash(): Promise<void> {
     await this.#end('SIGKILL');
@@ -179,6 +187,11 @@ export class TestNode implements AsyncDisposable {
   ): Promise<CliResult> {
     const env = { ...this.#environment(), MOLN_DATA: this.dataFolder, ...options.env };
     return runMoln(words, { env, input: options.input ?? '' });
+  }
+
+  /** Starts a command that does not end by itself, such as `logs -f`; interrupted when disposed of. */
+  follow(...words: readonly string[]): FollowedCli {
+    return new FollowedCli(words, { ...this.#environment(), MOLN_DATA: this.dataFolder });
   }
 
   /** The same with `--json`; throws unless it exits with 0. */
@@ -283,28 +296,6 @@ export class TestNode implements AsyncDisposable {
     t.diagnostic(`The node's folder is kept: ${this.dataFolder}`);
     for (const line of this.logTail().split('\n')) t.diagnostic(line);
   }
-}
-
-/** Runs `./moln` with a time limit; the environment is exactly `env`. */
-export async function runMoln(
-  words: readonly string[],
-  options: { readonly env: NodeJS.ProcessEnv; readonly input?: string; readonly cwd?: string },
-): Promise<CliResult> {
-  const child = spawn(MOLN, words, {
-    env: options.env,
-    stdio: 'pipe',
-    timeout: CLI_WITHIN_MS,
-    killSignal: 'SIGKILL',
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-  });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
-  // A command that does not read its input closes it early: that is its right.
-  child.stdin.on('error', () => undefined);
-  child.stdin.end(options.input ?? '');
-  await once(child, 'close');
-  return { code: child.exitCode, ...output };
 }
 
 function filesBelow(folder: string): readonly string[] {

@@ -44,12 +44,8 @@ export class MolnClient {
     return this.#transport.json({ method: 'GET', path: '/api/status' });
   }
 
-  async apps(): Promise<readonly AppSummary[]> {
-    const answer = await this.#transport.json<{ readonly apps: readonly AppSummary[] }>({
-      method: 'GET',
-      path: '/api/apps',
-    });
-    return answer.apps;
+  apps(): Promise<readonly AppSummary[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/apps' });
   }
 
   app(name: string): Promise<AppDetail> {
@@ -130,12 +126,8 @@ export class MolnClient {
     });
   }
 
-  async tokens(): Promise<readonly TokenDetail[]> {
-    const answer = await this.#transport.json<{ readonly tokens: readonly TokenDetail[] }>({
-      method: 'GET',
-      path: '/api/tokens',
-    });
-    return answer.tokens;
+  tokens(): Promise<readonly TokenDetail[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/tokens' });
   }
 
   createToken(wanted: {

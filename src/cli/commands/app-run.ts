@@ -1,5 +1,6 @@
 /** `moln app NAME run` and `exec`: a command in the app's release and environment. */
 import { once } from 'node:events';
+import type { RunOutput } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
@@ -55,6 +56,15 @@ async function runCommand(
 ): Promise<number> {
   const stdin = context.io.isTerminal ? undefined : context.io.stdin;
   const output = context.client().run(app, { command, instance, stdin }, context.signal);
+  try {
+    return await printOutput(context, output);
+  } finally {
+    // The command ended without reading to its end: whoever writes there must not hold us up.
+    stdin?.destroy();
+  }
+}
+
+async function printOutput(context: Context, output: AsyncIterable<RunOutput>): Promise<number> {
   const collected = { stdout: '', stderr: '' };
   for await (const item of output) {
     if (item.kind === 'output') {
