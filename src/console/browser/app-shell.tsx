@@ -99,7 +99,7 @@ function PageBody(props: {
     case 'overview':
       return <Overview {...view} />;
     case 'app':
-      return <AppPage view={view} name={page.name} />;
+      return <AppPage key={page.name} view={view} name={page.name} />;
     case 'gateway':
       return <GatewayPage {...view} />;
     case 'settings':

@@ -2,6 +2,7 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Scope, TokenDetail } from '../../api/model.ts';
+import type { Column } from './data-table.tsx';
 import type { View } from './view.ts';
 import { isMolnError, messageOf } from '../../base/errors.ts';
 import { api } from './api.ts';
@@ -88,6 +89,43 @@ function NewToken(props: { readonly onCreated: () => void }): VNode {
   );
 }
 
+function tokenColumns(onRevoke: (token: TokenDetail) => void): readonly Column<TokenDetail>[] {
+  return [
+    { key: 'name', label: 'Name', by: (token) => token.name, cell: (token) => token.name },
+    {
+      key: 'scope',
+      label: 'Scope',
+      by: (token) => token.scope,
+      cell: (token) => token.scope,
+    },
+    {
+      key: 'created',
+      label: 'Created',
+      by: (token) => token.createdAt,
+      cell: (token) => <Ago at={token.createdAt} />,
+    },
+    {
+      key: 'used',
+      label: 'Last used',
+      by: (token) => token.lastUsedAt ?? 0,
+      cell: (token) => <Ago at={token.lastUsedAt} />,
+    },
+    {
+      key: 'do',
+      label: 'Change',
+      cell: (token) => (
+        <button
+          type="button"
+          aria-label={`Revoke token ${token.name}`}
+          onClick={() => onRevoke(token)}
+        >
+          Revoke
+        </button>
+      ),
+    },
+  ];
+}
+
 function Tokens(): VNode {
   const tokens = usePolled('tokens', () => api.tokens(), TOKENS_EVERY_MS);
   const [asked, setAsked] = useState<TokenDetail | undefined>(undefined);
@@ -110,40 +148,7 @@ function Tokens(): VNode {
         empty={
           tokens.failure?.message ?? 'No tokens yet. scripts and other machines log in with one.'
         }
-        columns={[
-          { key: 'name', label: 'Name', by: (token) => token.name, cell: (token) => token.name },
-          {
-            key: 'scope',
-            label: 'Scope',
-            by: (token) => token.scope,
-            cell: (token) => token.scope,
-          },
-          {
-            key: 'created',
-            label: 'Created',
-            by: (token) => token.createdAt,
-            cell: (token) => <Ago at={token.createdAt} />,
-          },
-          {
-            key: 'used',
-            label: 'Last used',
-            by: (token) => token.lastUsedAt ?? 0,
-            cell: (token) => <Ago at={token.lastUsedAt} />,
-          },
-          {
-            key: 'do',
-            label: 'Change',
-            cell: (token) => (
-              <button
-                type="button"
-                aria-label={`Revoke token ${token.name}`}
-                onClick={() => setAsked(token)}
-              >
-                Revoke
-              </button>
-            ),
-          },
-        ]}
+        columns={tokenColumns(setAsked)}
       />
       {failure === undefined ? null : (
         <p class="tone-bad" role="alert">
