@@ -194,7 +194,7 @@ async function isAccessible({ browser, page }: Session): Promise<void> {
   }
 }
 
-async function readsWithoutScripts({ node, browser, page }: Session): Promise<void> {
+async function readsWithoutScripts({ browser, page }: Session): Promise<void> {
   const plain = await browser.page({ javaScript: false }, page);
   await plain.goto(new URL('/', page.url()).href);
   assert.match(await text(plain, 'h1'), /1 app on 1 node/);

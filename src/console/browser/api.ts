@@ -31,7 +31,7 @@ export interface CreatedToken {
 }
 
 interface Call {
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
   readonly signal?: AbortSignal;
 }
@@ -117,6 +117,9 @@ export const api = {
     stream(`${app(name)}/${action}`, { method: 'POST', body }),
   changeEnv: (name: string, change: EnvChange): AsyncGenerator<Progress, void> =>
     stream(`${app(name)}/env`, { method: 'PATCH', body: change }),
+  /** All of them, anew. */
+  setDomains: (name: string, domains: readonly string[]): AsyncGenerator<Progress, void> =>
+    stream(`${app(name)}/domains`, { method: 'PUT', body: { domains } }),
   remove: (name: string): AsyncGenerator<Progress, void> => stream(app(name), { method: 'DELETE' }),
   logs: (name: string, tail: number, signal: AbortSignal): AsyncGenerator<LogLine, void> =>
     stream(`${app(name)}/logs?tail=${tail}&follow=1`, { signal }),

@@ -6,6 +6,7 @@ import type { Action } from './action.tsx';
 import type { View } from './view.ts';
 import { ActionReport, useAction } from './action.tsx';
 import { api } from './api.ts';
+import { AppDomains } from './app-domains.tsx';
 import { AppEnv } from './app-env.tsx';
 import { AppHistory } from './app-history.tsx';
 import { AppInstances } from './app-instances.tsx';
@@ -137,6 +138,7 @@ function Loaded(props: {
       <AppHistory detail={detail} action={action} />
       <AppLogs app={detail.name} />
       <AppEnv detail={detail} action={action} />
+      <AppDomains detail={detail} action={action} />
       <AppRemoval name={detail.name} busy={action.running} onRemove={() => void remove()} />
     </>
   );
