@@ -61,9 +61,9 @@ export class UpstreamSocket {
       onread: {
         buffer: readBuffer,
         callback: (size: number): boolean => {
-          this.user?.upstreamBytes(readBuffer, 0, size);
           // An idle socket has nothing to say.
           if (this.user === undefined) this.socket.destroy();
+          else this.user.upstreamBytes(readBuffer, 0, size);
           return true;
         },
       },
