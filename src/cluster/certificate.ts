@@ -12,7 +12,7 @@ export interface Certificate extends KeyPair {
   readonly notAfter: number;
   /** Two thirds of its life. */
   readonly renewAt: number;
-  /** `subjectAltName` as Node prints it, to see whether it still says what it should. */
+  /** `subjectAltName` as Node prints it: `DNS:one, IP Address:127.0.0.1, URI:…`. */
   readonly names: string;
   /** Lower-case hex SHA-256 of the DER form. */
   readonly sha256: string;
@@ -35,6 +35,22 @@ export function certificateOf(pair: KeyPair): Certificate {
 /** Lower-case hex SHA-256 of a certificate in DER: what a pin holds. */
 export function fingerprintOf(certificatePem: string): string {
   return new X509Certificate(certificatePem).fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
+/** What a certificate must say. */
+export interface Names {
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
+  readonly uris: readonly string[];
+}
+
+export function hasNames(certificate: Certificate, wanted: Names): boolean {
+  const parsed = new X509Certificate(certificate.certificatePem);
+  return (
+    wanted.dnsNames.every((name) => parsed.checkHost(name) !== undefined) &&
+    wanted.addresses.every((address) => parsed.checkIP(address) !== undefined) &&
+    wanted.uris.every((uri) => certificate.names.split(', ').includes(`URI:${uri}`))
+  );
 }
 
 /** True when `certificate` was signed by that authority and is its to be checked against. */

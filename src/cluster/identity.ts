@@ -12,7 +12,9 @@ import type { StepResult, Worker } from '../base/worker.ts';
 import {
   type Certificate,
   certificateOf,
+  hasNames,
   isIssuedBy,
+  type Names,
   readKeyPair,
   writeKeyPair,
 } from './certificate.ts';
@@ -41,6 +43,8 @@ export interface IdentityOptions {
 }
 
 const LOOPBACK = ['127.0.0.1', '::1'] as const;
+/** A server may listen on them, but nobody connects to them. */
+const EVERY_INTERFACE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 /** Opens the identity of a data folder, and makes what is missing of it. */
@@ -67,7 +71,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     await writeNodeFile(path, file);
     options.log.info('Node identity created', { node: file.node.id, cluster: file.cluster.id });
   }
-  const addresses = [...new Set([...LOOPBACK, ...(options.addresses ?? [])])];
+  const given = (options.addresses ?? []).filter((address) => !EVERY_INTERFACE.has(address));
+  const addresses = [...new Set([...LOOPBACK, ...given])];
   const identity = new Identity({ ...options, file, authority, sealer, addresses, keysFolder });
   await identity.renewIfDue();
   return identity;
@@ -138,12 +143,7 @@ export class Identity {
       this.#certificate = current;
       return false;
     }
-    const next = await this.#issue({
-      commonName: this.node.name,
-      dnsNames: [...new Set([this.node.name, 'localhost'])],
-      addresses: this.#addresses,
-      uris: [this.spiffeId],
-    });
+    const next = await this.#issue(this.node.name, this.#names, { asClient: true });
     await writeKeyPair(this.#path, next);
     this.#certificate = next;
     this.#log.info('Node certificate issued', { notAfter: next.notAfter, sha256: next.sha256 });
@@ -157,7 +157,8 @@ export class Identity {
    */
   issueServerCertificate(names: readonly string[]): Promise<Certificate> {
     const [commonName = this.node.name] = names;
-    return this.#issue({ commonName, dnsNames: names, addresses: this.#addresses, uris: [] });
+    const all: Names = { dnsNames: names, addresses: this.#addresses, uris: [] };
+    return this.#issue(commonName, all, { asClient: false });
   }
 
   /** To be put under the worker runner. */
@@ -172,33 +173,31 @@ export class Identity {
     };
   }
 
-  async #issue(options: {
-    readonly commonName: string;
-    readonly dnsNames: readonly string[];
-    readonly addresses: readonly string[];
-    readonly uris: readonly string[];
-  }): Promise<Certificate> {
+  get #names(): Names {
+    const dnsNames = [...new Set([this.node.name, 'localhost'])];
+    return { dnsNames, addresses: this.#addresses, uris: [this.spiffeId] };
+  }
+
+  async #issue(
+    commonName: string,
+    names: Names,
+    usage: { readonly asClient: boolean },
+  ): Promise<Certificate> {
     const now = this.#clock.now();
     const notAfter = Math.min(now + CERTIFICATE_LIFE_MS, this.#authority.notAfter);
     const validity = { notBefore: now - CLOCK_SKEW_MS, notAfter };
     const authority: KeyPair = this.#authority;
-    return certificateOf(await issueCertificate({ authority, validity, ...options }));
+    return certificateOf(
+      await issueCertificate({ authority, commonName, validity, ...names, ...usage }),
+    );
   }
 
   #isGood(certificate: Certificate): boolean {
     const now = this.#clock.now();
-    const names = certificate.names.split(', ');
-    const wanted = [
-      `DNS:${this.node.name}`,
-      `URI:${this.spiffeId}`,
-      ...this.#addresses
-        .filter((address) => !address.includes(':'))
-        .map((ip) => `IP Address:${ip}`),
-    ];
     return (
       now < certificate.renewAt &&
       now >= certificate.notBefore &&
-      wanted.every((name) => names.includes(name)) &&
+      hasNames(certificate, this.#names) &&
       isIssuedBy(certificate.certificatePem, this.authorityPem)
     );
   }

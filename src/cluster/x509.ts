@@ -57,7 +57,7 @@ export async function createAuthority(options: {
   return { certificatePem: pemOf(certificate), keyPem: await keyPemOf(keys.privateKey) };
 }
 
-/** A fresh key and a certificate for it that serves as server and as client. */
+/** A fresh key and a certificate for it, for servers and, if `asClient` is set, for clients too. */
 export async function issueCertificate(options: {
   readonly authority: KeyPair;
   readonly commonName: string;
@@ -65,6 +65,7 @@ export async function issueCertificate(options: {
   readonly dnsNames: readonly string[];
   readonly addresses: readonly string[];
   readonly uris: readonly string[];
+  readonly asClient: boolean;
 }): Promise<KeyPair> {
   const authority = new X509Certificate(options.authority.certificatePem);
   const keys = await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify']);
@@ -73,6 +74,8 @@ export async function issueCertificate(options: {
     ...options.addresses.map((value) => ({ type: 'ip' as const, value })),
     ...options.uris.map((value) => ({ type: 'url' as const, value })),
   ];
+  const usages = [ExtendedKeyUsage.serverAuth];
+  if (options.asClient) usages.push(ExtendedKeyUsage.clientAuth);
   const certificate = await X509CertificateGenerator.create({
     ...datesOf(options.validity),
     serialNumber: serialNumber(),
@@ -84,7 +87,7 @@ export async function issueCertificate(options: {
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
+      new ExtendedKeyUsageExtension(usages),
       new SubjectAlternativeNameExtension(names),
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
       await AuthorityKeyIdentifierExtension.create(authority),
