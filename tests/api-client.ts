@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { ApiServer, type ApiServerOptions } from '../src/api/api.ts';
 import { createLogger, type LogRecord } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import { createAuthority, issueCertificate } from '../src/cluster/x509.ts';
+import { openIdentity } from '../src/cluster/cluster.ts';
 import { Console } from '../src/console/console.ts';
 import type { TlsCredentials } from '../src/net/net.ts';
 import { MemoryCloud } from './api-memory-cloud.ts';
@@ -32,20 +32,17 @@ export interface Ask {
   readonly over?: 'unix' | 'tls';
 }
 
-const HOUR_MS = 3_600_000;
-
+/** A node's certificate and the authority that a client trusts. */
 export async function makeCertificate(name: string): Promise<TlsCredentials & { ca: string }> {
-  const validity = { notBefore: Date.now() - HOUR_MS, notAfter: Date.now() + HOUR_MS };
-  const authority = await createAuthority({ commonName: 'test', validity });
-  const pair = await issueCertificate({
-    authority,
-    commonName: name,
-    validity,
-    dnsNames: ['localhost', name],
-    addresses: ['127.0.0.1'],
-    uris: [],
-  });
-  return { key: pair.keyPem, cert: pair.certificatePem, ca: authority.certificatePem };
+  const dataFolder = await mkdtemp(join(tmpdir(), 'moln-api-keys-'));
+  try {
+    const log = createLogger({ part: 'test', sinks: [], now: () => 0 });
+    const identity = await openIdentity({ dataFolder, nodeName: name, clock: systemClock, log });
+    const { keyPem, certificatePem } = identity.certificate;
+    return { key: keyPem, cert: certificatePem, ca: identity.authorityPem };
+  } finally {
+    await rm(dataFolder, { recursive: true, force: true });
+  }
 }
 
 /** An `ApiServer` over a `MemoryCloud`, listening; disposing ends it and removes its folder. */
@@ -77,7 +74,7 @@ export class ApiUnderTest implements AsyncDisposable {
     const { tls = false, ...rest } = options;
     const folder = await mkdtemp(join(tmpdir(), 'moln-api-'));
     const api = new ApiUnderTest(folder, rest);
-    if (tls) api.certificate = await makeCertificate('first.test');
+    if (tls) api.certificate = await makeCertificate('first');
     await api.server.listen({
       unixSocket: api.socketPath,
       tcp: { address: '127.0.0.1', port: 0 },

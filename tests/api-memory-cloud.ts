@@ -38,6 +38,8 @@ export class MemoryCloud implements Cloud {
   readonly sessions: Set<string> = new Set();
   /** Streams that were told to stop. */
   stopped = 0;
+  /** Lines, of 1 KB each, that were taken from an endless log. */
+  flooded = 0;
   /** What `status` throws instead of answering. */
   failure: unknown;
   /** Opened by the test to let a rollback go on. */
@@ -135,6 +137,10 @@ export class MemoryCloud implements Cloud {
 
   async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
     this.calls.push({ logs: query });
+    while (query.process === 'endless') {
+      this.flooded++;
+      yield { at: 1, instance: 'site-web-1', process: 'web', text: 'x'.repeat(1_000) };
+    }
     yield { at: 1, instance: 'site-web-1', process: 'web', text: 'hello' };
     if (!query.follow) return;
     // Deaf to the signal while it waits, as a real source may be: the API must not wait with it.

@@ -1,5 +1,6 @@
 /** The API over real sockets: who may do what, shapes, errors, streams, and the first byte of a connection. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
@@ -318,6 +319,41 @@ test('a followed stream sends its head at once and empty lines while nothing hap
   live.destroy();
 });
 
+test('a client that does not read holds its source back instead of filling the memory', async () => {
+  await using api = await ApiUnderTest.start();
+  const logs = await api.head({
+    path: '/api/apps/site/logs?process=endless&follow=1',
+    token: 'read-token',
+  });
+  let before = -1;
+  await until('the source to be held back', () => {
+    const held = api.cloud.flooded === before;
+    before = api.cloud.flooded;
+    return held;
+  });
+  assert.ok(before > 0 && before < 50_000, `${before} lines were taken`);
+  logs.destroy();
+});
+
+test('an upload that stalls is cut off and its deploy is told', async () => {
+  // A clock whose minute is 60 ms.
+  const clock: Clock = { ...systemClock, every: (ms, call) => systemClock.every(ms / 1000, call) };
+  await using api = await ApiUnderTest.start({ clock });
+  const request = api.open({
+    method: 'POST',
+    path: '/api/apps/site/deploy',
+    token: 'deploy-token',
+    headers: { 'content-type': 'application/x-tar' },
+  });
+  request.on('error', () => undefined);
+  request.write('the beginning');
+  const response = await answered(request);
+  response.on('error', () => undefined).resume();
+  await until('the deploy to be stopped', () => api.cloud.stopped === 1);
+  await until('the connection to be cut', () => request.destroyed);
+  assert.deepEqual(api.cloud.calls, []);
+});
+
 test('closing ends followed streams instead of waiting for them', async () => {
   await using api = await ApiUnderTest.start();
   const logs = await api.head({ path: '/api/apps/site/logs?follow=1', over: 'unix' });
@@ -376,16 +412,19 @@ test('one port: TLS by its first byte, plain HTTP from loopback, a new certifica
   });
   assert.deepEqual(lines(big.text).at(-1), DONE);
   assert.equal((api.cloud.calls.at(-1) as { readonly bytes: number }).bytes, 3_000_000);
-  const subject = async (): Promise<string> => {
+  const served = async (): Promise<string> => {
     const socket = tlsConnect({ host: '127.0.0.1', port: api.port, rejectUnauthorized: false });
     await new Promise((resolve) => socket.once('secureConnect', resolve));
-    const { CN } = socket.getPeerCertificate().subject;
+    const { fingerprint256 } = socket.getPeerCertificate();
     socket.destroy();
-    return String(CN);
+    return fingerprint256;
   };
-  assert.equal(await subject(), 'first.test');
-  api.server.setTls(await makeCertificate('second.test'));
-  assert.equal(await subject(), 'second.test');
+  const fingerprint = ({ cert }: { readonly cert: string }): string =>
+    new X509Certificate(cert).fingerprint256;
+  assert.equal(await served(), fingerprint(api.certificate ?? { cert: '' }));
+  const second = await makeCertificate('second');
+  api.server.setTls(second);
+  assert.equal(await served(), fingerprint(second));
 });
 
 test('a head that trickles in is cut off', async () => {

@@ -16,6 +16,7 @@ import { isLoopback } from './addresses.ts';
 import {
   CONNECTIONS_MAX,
   FIRST_BYTE_TIMEOUT_MS,
+  KEEP_ALIVE_PROBE_MS,
   REFUSAL_LINGER_MS,
   TLS_HANDSHAKE_TIMEOUT_MS,
 } from './limits.ts';
@@ -61,8 +62,14 @@ export class FirstByteListener implements AsyncDisposable {
   constructor(options: FirstByteOptions) {
     this.#options = options;
     // Half-open, as node:http has it: a client may finish sending before it has read the answer.
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.#accept(socket),
+    this.#server = createServer(
+      {
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      },
+      (socket) => this.#accept(socket),
     );
     this.#server.maxConnections = CONNECTIONS_MAX;
   }

@@ -6,6 +6,8 @@ export const FIRST_BYTE_TIMEOUT_MS = 10_000;
 export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 /** How long a refused peer may take to read its sentence before the connection is cut. */
 export const REFUSAL_LINGER_MS = 1_000;
+/** A silent connection is probed after this, so that one whose peer vanished does not stay for ever. */
+export const KEEP_ALIVE_PROBE_MS = 60_000;
 /** Open connections of one listener; further ones are closed at once. */
 export const CONNECTIONS_MAX = 4_096;
 /** One NDJSON line, without its newline. */
