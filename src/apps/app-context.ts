@@ -1,0 +1,104 @@
+/** What the operations on apps share: the parts of the run side, put together once, and small questions to them. */
+import { removeTree } from '../base/disk.ts';
+import type { Stored } from '../registry/registry.ts';
+import type { AppFolders } from './app-folders.ts';
+import { hostsOf } from './app-route.ts';
+import type { AppChange, AppStore } from './app-store.ts';
+import type { Drivers } from './driver.ts';
+import type { LaunchParts } from './instance.ts';
+import type { App, Release } from './model.ts';
+import type { OperationResult } from './operations.ts';
+import type { ReleaseStore } from './release-store.ts';
+import { type Blueprint, type Decision, drained, type RolloutContext } from './rollout.ts';
+import { noRelease } from './run-errors.ts';
+
+export interface AppContextOptions {
+  readonly store: AppStore;
+  readonly releases: ReleaseStore;
+  readonly folders: AppFolders;
+  readonly drivers: Drivers;
+  readonly rollout: RolloutContext;
+  readonly urlOf: (host: string) => string;
+}
+
+export class AppContext {
+  readonly store: AppStore;
+  readonly releases: ReleaseStore;
+  readonly folders: AppFolders;
+  readonly drivers: Drivers;
+  readonly rollout: RolloutContext;
+  readonly #urlOf: (host: string) => string;
+
+  constructor(options: AppContextOptions) {
+    this.store = options.store;
+    this.releases = options.releases;
+    this.folders = options.folders;
+    this.drivers = options.drivers;
+    this.rollout = options.rollout;
+    this.#urlOf = options.urlOf;
+  }
+
+  /** The release that serves, if any. */
+  async current(app: App): Promise<Release | undefined> {
+    return app.release === undefined ? undefined : this.store.release(app.name, app.release);
+  }
+
+  /** What new instances are made of, by the wishes of now. */
+  async blueprint(app: App, release: Release): Promise<Blueprint> {
+    const [releaseFolder, secrets] = await Promise.all([
+      this.releases.open(app.name, release.id),
+      this.store.secrets(app.name),
+    ]);
+    return { app, release, releaseFolder, env: { ...app.env, ...secrets } };
+  }
+
+  /** What one process needs for a start, by the wishes of now. Throws when its release is gone. */
+  async parts(app: string, release: string, process: string): Promise<LaunchParts> {
+    const { value } = await this.store.get(app);
+    const found = await this.store.release(app, release);
+    const plan = found?.plan.processes[process];
+    if (found === undefined || plan === undefined) throw noRelease(app);
+    const { releaseFolder, env } = await this.blueprint(value, found);
+    return { process: plan, releaseFolder, env };
+  }
+
+  /** Writes `app` in place of what was read; `undo` writes that back. */
+  decision(
+    stored: Stored<App>,
+    app: App,
+    more: Omit<AppChange, 'app' | 'revision'> = {},
+  ): Decision {
+    let committed = 0;
+    return {
+      commit: async () => {
+        committed = await this.store.commit({ ...more, app, revision: stored.revision });
+      },
+      undo: async () => {
+        // A first deploy has nothing to go back to: the app stays, without a release.
+        await this.store.commit({ app: stored.value, revision: committed });
+      },
+    };
+  }
+
+  result(app: App): OperationResult {
+    const host = app.domains.find((domain) => !domain.startsWith('*')) ?? hostsOf(app)[0] ?? '';
+    return { release: app.release ?? '', url: this.#urlOf(host) };
+  }
+
+  /** Takes all instances out of the route and ends them when nothing is under way on them. */
+  async retireAll(name: string): Promise<void> {
+    const { supervisor, publisher } = this.rollout;
+    const instances = supervisor.of(name);
+    for (const instance of instances) instance.drain();
+    await publisher.refresh(name);
+    await drained(this.rollout, instances, { step: () => {} });
+    // Nobody stays for its open connections when the whole app goes.
+    await Promise.all(supervisor.of(name).map(({ id }) => supervisor.stop(id, 'the app stops')));
+  }
+
+  /** The last step of a removal, and safe to repeat. */
+  async removeFolder(name: string): Promise<void> {
+    await this.releases.removeApp(name);
+    await removeTree(this.folders.app(name));
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What the registry keeps of apps: `/apps/<app>`, `/releases/<app>/<release>`, `/secrets/<app>/<NAME>` (sealed) and
+ * `/app-uids/<uid>` (so that two apps never get one uid). What belongs together is one commit.
+ */
+import { Collection, type Operation, type Registry, type Stored } from '../registry/registry.ts';
+import type { App, Release } from './model.ts';
+import { appConflict, appNotFound } from './run-errors.ts';
+
+/** Encrypts secrets; the context binds a sealed value to its place. */
+export interface Sealer {
+  seal(plain: string, context: string): Uint8Array;
+  open(sealed: Uint8Array, context: string): string;
+}
+
+/** Everything that one operation changes at once. */
+export interface AppChange {
+  readonly app: App;
+  /** Revision at which the app was read; 0 for a new one. */
+  readonly revision: number;
+  readonly release?: Release;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly secretsGone?: readonly string[];
+  readonly releasesGone?: readonly string[];
+}
+
+export class AppStore {
+  readonly #registry: Registry;
+  readonly #sealer: Sealer;
+  readonly #apps: Collection<App>;
+
+  constructor(options: { readonly registry: Registry; readonly sealer: Sealer }) {
+    this.#registry = options.registry;
+    this.#sealer = options.sealer;
+    this.#apps = new Collection<App>({
+      registry: options.registry,
+      prefix: '/apps/',
+      schema: (value) => value as App,
+    });
+  }
+
+  /** All apps, by name. */
+  async list(): Promise<readonly App[]> {
+    return (await this.#apps.list()).map((stored) => stored.value);
+  }
+
+  async find(name: string): Promise<Stored<App> | undefined> {
+    return this.#apps.get(name);
+  }
+
+  /** Throws `APPS_NOT_FOUND` with the nearest name. */
+  async get(name: string): Promise<Stored<App>> {
+    const stored = await this.#apps.get(name);
+    if (stored !== undefined) return stored;
+    throw appNotFound(
+      name,
+      (await this.list()).map((app) => app.name),
+    );
+  }
+
+  async release(app: string, id: string): Promise<Release | undefined> {
+    return (await this.#releases(app).get(id))?.value;
+  }
+
+  /** Newest first. */
+  async releases(app: string): Promise<readonly Release[]> {
+    const all = (await this.#releases(app).list()).map((stored) => stored.value);
+    return all.toSorted((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /** The opened secrets of an app. */
+  async secrets(app: string): Promise<Readonly<Record<string, string>>> {
+    const prefix = secretKey(app, '');
+    const { entries } = await this.#registry.list(prefix);
+    return Object.fromEntries(
+      entries.map(({ key, value }) => [key.slice(prefix.length), this.#sealer.open(value, key)]),
+    );
+  }
+
+  /** All or nothing; throws `APPS_CONFLICT` when the app is not what it was. Returns the new revision. */
+  async commit(change: AppChange): Promise<number> {
+    const { app, revision } = change;
+    const conditions = [{ key: this.#apps.keyOf(app.name), revision }];
+    const operations: Operation[] = [this.#apps.putOperation(app.name, app)];
+    if (revision === 0) {
+      const key = uidKey(app.uid);
+      conditions.push({ key, revision: 0 });
+      operations.push({ kind: 'put', key, value: Buffer.from(app.name) });
+    }
+    if (change.release !== undefined) {
+      operations.push(this.#releases(app.name).putOperation(change.release.id, change.release));
+    }
+    for (const [name, plain] of Object.entries(change.secrets ?? {})) {
+      const key = secretKey(app.name, name);
+      operations.push({ kind: 'put', key, value: this.#sealer.seal(plain, key) });
+    }
+    for (const name of change.secretsGone ?? []) {
+      operations.push({ kind: 'delete', key: secretKey(app.name, name) });
+    }
+    for (const id of change.releasesGone ?? []) {
+      operations.push({ kind: 'delete', key: this.#releases(app.name).keyOf(id) });
+    }
+    const result = await this.#registry.commit(conditions, operations);
+    if (result.kind === 'conflict') throw appConflict(app.name);
+    return result.revision;
+  }
+
+  /** Forgets the app and everything kept about it. */
+  async remove(app: App): Promise<void> {
+    await this.#registry.commit(
+      [],
+      [
+        { kind: 'delete', key: this.#apps.keyOf(app.name) },
+        { kind: 'delete', key: uidKey(app.uid) },
+        { kind: 'deletePrefix', prefix: this.#releases(app.name).prefix },
+        { kind: 'deletePrefix', prefix: secretKey(app.name, '') },
+      ],
+    );
+  }
+
+  #releases(app: string): Collection<Release> {
+    return new Collection<Release>({
+      registry: this.#registry,
+      prefix: `/releases/${app}/`,
+      schema: (value) => value as Release,
+    });
+  }
+}
+
+function secretKey(app: string, name: string): string {
+  return `/secrets/${app}/${name}`;
+}
+
+function uidKey(uid: number): string {
+  return `/app-uids/${uid}`;
+}

@@ -1,0 +1,69 @@
+/** Pure: an app as people see it, out of its wishes, its release and its instances. */
+import { hostsOf } from './app-route.ts';
+import type { App, Instance, Release } from './model.ts';
+import { type Operation } from './operations.ts';
+import { wantedCount } from './plan-actions.ts';
+
+/** `empty`: nothing deployed yet. `degraded`: fewer healthy instances than wished. `failing`: none. */
+export type AppState = 'healthy' | 'degraded' | 'failing' | 'deploying' | 'stopped' | 'empty';
+
+export interface AppView {
+  readonly app: App;
+  readonly state: AppState;
+  /** The one that serves. */
+  readonly release: Release | undefined;
+  /** Newest first; only when asked for one app. */
+  readonly releases: readonly Release[];
+  readonly instances: readonly InstanceView[];
+  readonly healthy: number;
+  readonly wanted: number;
+  /** Own host first. */
+  readonly hosts: readonly string[];
+  readonly operation: Operation | undefined;
+  /** Epoch milliseconds of the newest deploy or rollback. */
+  readonly deployedAt: number | undefined;
+}
+
+export interface InstanceView extends Instance {
+  /** Undefined while no process runs. */
+  readonly memoryBytes: number | undefined;
+}
+
+export function appView(input: {
+  readonly app: App;
+  readonly release: Release | undefined;
+  readonly releases: readonly Release[];
+  readonly instances: readonly InstanceView[];
+  readonly operation: Operation | undefined;
+}): AppView {
+  const { app, release, instances, operation } = input;
+  const processes = Object.keys(release?.plan.processes ?? {});
+  const wanted = app.running
+    ? processes.reduce((sum, process) => sum + wantedCount(app, process), 0)
+    : 0;
+  const healthy = instances.filter(
+    (each) => each.state === 'healthy' && each.release === app.release,
+  ).length;
+  return {
+    ...input,
+    state: stateOf({ app, healthy, wanted, operation }),
+    healthy,
+    wanted,
+    hosts: hostsOf(app),
+    deployedAt: app.history[0]?.at,
+  };
+}
+
+function stateOf(input: {
+  readonly app: App;
+  readonly healthy: number;
+  readonly wanted: number;
+  readonly operation: Operation | undefined;
+}): AppState {
+  const { app, healthy, wanted, operation } = input;
+  if (operation !== undefined && operation.what !== 'removal') return 'deploying';
+  if (app.release === undefined) return 'empty';
+  if (!app.running) return 'stopped';
+  if (healthy >= wanted) return 'healthy';
+  return healthy > 0 ? 'degraded' : 'failing';
+}

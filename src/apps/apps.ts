@@ -1,0 +1,27 @@
+/** The door of apps: everything that other parts may use. */
+export type { AppRoute, AppTarget, AppUpstream, Router, UpstreamLoad } from './app-route.ts';
+export { hostsOf } from './app-route.ts';
+export { packFolder } from './archive.ts';
+export type { Sealer } from './app-store.ts';
+export type { AppState, AppView, InstanceView } from './app-view.ts';
+export type { EnvChange } from './app-wishes.ts';
+export { chooseDriver, type DriverFacts, gatherDriverFacts } from './choose-driver.ts';
+export type { RunOutput } from './command-stream.ts';
+export { Apps, type AppsOptions, type Workers } from './controller.ts';
+export type { DeployRequest } from './deploy.ts';
+export type { Driver } from './driver.ts';
+export type { LogLine, LogRequest } from './log-reader.ts';
+export { APP_NAME, APP_NAME_MEANS } from './model.ts';
+export type {
+  App,
+  Deployment,
+  DriverName,
+  Instance,
+  InstanceAddress,
+  InstanceState,
+  LaunchPlan,
+  Release,
+} from './model.ts';
+export type { RunRequest } from './one-off.ts';
+export type { OperationResult, Progress } from './operations.ts';
+export { findTools, type Tools } from './tools.ts';

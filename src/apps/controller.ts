@@ -1,0 +1,362 @@
+/**
+ * Everything that can be done with apps on this node. Owns the parts of the run side and puts them together; each
+ * operation is a few lines over `rollout.ts`. Instances survive the end of this object: `stopAll` ends them.
+ */
+import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { ensureFolder, writeFileAtomic } from '../base/disk.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Worker } from '../base/worker.ts';
+import type { Registry } from '../registry/registry.ts';
+import { AppContext } from './app-context.ts';
+import { AppFolders } from './app-folders.ts';
+import type { Router } from './app-route.ts';
+import { AppStore, type Sealer } from './app-store.ts';
+import { type AppView, appView } from './app-view.ts';
+import { changedEnv, checkDomains, type EnvChange, releaseBefore, scaled } from './app-wishes.ts';
+import { openDrivers } from './choose-driver.ts';
+import type { RunOutput } from './command-stream.ts';
+import { deployApp, type DeployRequest, serve } from './deploy.ts';
+import type { Driver } from './driver.ts';
+import type { InstanceContext } from './instance.ts';
+import { InstanceSupervisor } from './instance-supervisor.ts';
+import { type LogLine, LogReader, type LogRequest } from './log-reader.ts';
+import { LogStore } from './log-store.ts';
+import type { App, Release } from './model.ts';
+import { execInside, runOneOff, type RunRequest } from './one-off.ts';
+import { Operations, type OperationResult, type Progress, type Report } from './operations.ts';
+import { Reconciler } from './reconciler.ts';
+import { ReleaseStore } from './release-store.ts';
+import { replaceAll, replaceOneByOne, resize } from './rollout.ts';
+import { RoutePublisher } from './route-publisher.ts';
+import { noRelease, nothingBefore, releaseNotFound } from './run-errors.ts';
+import { LOG_TAIL_LINES_MAX } from './run-limits.ts';
+import type { Tools } from './tools.ts';
+
+/** Runs workers; `WorkerRunner` of base is one. */
+export interface Workers {
+  add(worker: Worker): void;
+  wake(name: string): void;
+}
+
+export interface AppsOptions {
+  readonly dataFolder: string;
+  readonly registry: Registry;
+  readonly sealer: Sealer;
+  readonly router: Router;
+  readonly workers: Workers;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Absolute path of the node binary that apps run on, without symbolic links. */
+  readonly node: string;
+  /** Folder with the programs that serve Python and PHP apps. */
+  readonly runners: string;
+  /** What this machine has for building. */
+  readonly tools: Tools;
+  /** The agent's environment: registries and proxies for builds. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The address of an app with this host name, such as `http://guestbook.localhost:8080/`. */
+  readonly urlOf: (host: string) => string;
+  /** Use the weaker driver even where the better one works. */
+  readonly driver?: 'plain';
+}
+
+/** What exists from `open` on. */
+interface Opened {
+  readonly context: AppContext;
+  readonly shared: Omit<InstanceContext, 'changed'>;
+  readonly reconciler: Reconciler;
+}
+
+export class Apps implements AsyncDisposable {
+  readonly #options: AppsOptions;
+  readonly #store: AppStore;
+  readonly #releases: ReleaseStore;
+  readonly #folders: AppFolders;
+  readonly #operations: Operations;
+  readonly #logs: LogStore;
+  readonly #logReader: LogReader;
+  #opened: Opened | undefined;
+
+  constructor(options: AppsOptions) {
+    this.#options = options;
+    const { clock, log } = options;
+    this.#store = new AppStore(options);
+    this.#releases = new ReleaseStore(options);
+    this.#folders = new AppFolders({ data: options.dataFolder });
+    this.#operations = new Operations({ clock, log });
+    this.#logs = new LogStore({
+      folders: this.#folders,
+      clock,
+      log,
+      isAlive: (instance) => this.#opened?.context.rollout.supervisor.has(instance) ?? true,
+    });
+    this.#logReader = new LogReader({ store: this.#logs, clock });
+  }
+
+  /**
+   * Chooses the driver, adopts what runs, finishes removals that a crash cut short, and begins to look after the apps.
+   * Routes are published by the first look, shortly after.
+   */
+  async open(): Promise<void> {
+    const { dataFolder: data, node, runners, clock, log, workers, router } = this.#options;
+    const folders = this.#folders;
+    await ensureFolder(folders.apps, 0o711);
+    await this.#releases.start();
+    const drivers = await openDrivers({ data, node, runners }, this.#options.driver);
+    const shared = { folders, logs: this.#logs, drivers, clock, log, node, runners };
+    const supervisor = new InstanceSupervisor({
+      context: shared,
+      parts: (record) => this.#now().parts(record.app, record.release, record.process),
+      wake: () => {
+        workers.wake('instances');
+        workers.wake('apps');
+      },
+    });
+    const [store, releases] = [this.#store, this.#releases];
+    const publisher = new RoutePublisher({ store, releases, supervisor, router });
+    const rollout = { supervisor, publisher, router, logReader: this.#logReader, clock };
+    const { urlOf } = this.#options;
+    const context = new AppContext({ store, releases, folders, drivers, rollout, urlOf });
+    const operations = this.#operations;
+    const reconciler = new Reconciler({ context, operations, clock, log });
+    this.#opened = { context, shared, reconciler };
+    await supervisor.adopt();
+    await this.#finishRemovals();
+    for (const worker of [supervisor, reconciler, this.#logs]) workers.add(worker);
+  }
+
+  /** How apps are kept apart on this node. */
+  get driver(): Driver {
+    return this.#now().drivers.chosen;
+  }
+
+  async list(): Promise<readonly AppView[]> {
+    const apps = await this.#store.list();
+    return Promise.all(apps.map((app) => this.#view(app, [])));
+  }
+
+  /** Throws `APPS_NOT_FOUND` with the nearest name. */
+  async show(name: string): Promise<AppView> {
+    const { value: app } = await this.#store.get(name);
+    return this.#view(app, await this.#store.releases(name));
+  }
+
+  /** The id of the release that this source would become. Keeps nothing of it. */
+  async identify(app: string, tar: Readable): Promise<string> {
+    await using staged = await this.#releases.receive(app, tar);
+    return staged.id;
+  }
+
+  deploy(request: DeployRequest, signal?: AbortSignal): AsyncIterable<Progress> {
+    const work = (report: Report): Promise<OperationResult> =>
+      deployApp({ ...this.#options, context: this.#now() }, request, report);
+    return this.#operations.stream(request.app, 'a deploy', { signal, work });
+  }
+
+  /** Without a release: the one that served before the current. */
+  rollback(name: string, release: string | undefined, by: string): AsyncIterable<Progress> {
+    return this.#stream(name, 'a rollback', async (report) => {
+      const stored = await this.#store.get(name);
+      const wanted = release ?? releaseBefore(stored.value);
+      if (wanted === undefined) throw nothingBefore(name);
+      const found = await this.#store.release(name, wanted);
+      if (found === undefined) {
+        const known = (await this.#store.releases(name)).map(({ id }) => id);
+        throw releaseNotFound(name, wanted, known);
+      }
+      report.step(`Going back to release ${found.id}`);
+      const { clock } = this.#options;
+      const context = this.#now();
+      const app = stored.value;
+      return serve({ context, stored, app, release: found, kind: 'rollback', by, report, clock });
+    });
+  }
+
+  /** `counts`: wished instances by process. */
+  scale(name: string, counts: Readonly<Record<string, number>>): AsyncIterable<Progress> {
+    return this.#stream(name, 'a scaling', async (report) => {
+      const stored = await this.#store.get(name);
+      const release = await this.#now().current(stored.value);
+      const app = { ...stored.value, scale: scaled(stored.value, release, counts) };
+      const decision = this.#now().decision(stored, app);
+      if (release === undefined || !app.running) await decision.commit();
+      else {
+        const blueprint = await this.#now().blueprint(app, release);
+        await resize(this.#now().rollout, blueprint, decision, report);
+      }
+      return this.#now().result(app);
+    });
+  }
+
+  restart(name: string): AsyncIterable<Progress> {
+    return this.#stream(name, 'a restart', async (report) => {
+      const { value: app } = await this.#store.get(name);
+      const release = await this.#now().current(app);
+      if (release === undefined) throw noRelease(name);
+      if (!app.running) return this.#start(name, report);
+      await replaceOneByOne(this.#now().rollout, await this.#now().blueprint(app, release), report);
+      return this.#now().result(app);
+    });
+  }
+
+  startApp(name: string): AsyncIterable<Progress> {
+    return this.#stream(name, 'a start', (report) => this.#start(name, report));
+  }
+
+  /** Its hosts answer 503 with a sentence until it is started again. */
+  async stop(name: string): Promise<void> {
+    await this.#operations.alone(name, 'a stop', async () => {
+      const stored = await this.#store.get(name);
+      await this.#store.commit({
+        app: { ...stored.value, running: false },
+        revision: stored.revision,
+      });
+      await this.#now().retireAll(name);
+    });
+  }
+
+  /** Its instances, releases, data, settings, secrets and logs are gone when this resolves. */
+  async remove(name: string): Promise<void> {
+    await this.#operations.alone(name, 'removal', async () => {
+      const { value: app } = await this.#store.get(name);
+      // From here on a crash leads to the end of the removal, not back: see `#finishRemovals`.
+      await ensureFolder(this.#folders.app(name), 0o711);
+      await writeFileAtomic(this.#folders.tombstone(name), '');
+      await this.#store.remove(app);
+      await this.#now().retireAll(name);
+      await this.#now().removeFolder(name);
+    });
+  }
+
+  /** Applies the change; the instances are replaced by new ones when something changed. */
+  changeEnv(name: string, change: EnvChange): AsyncIterable<Progress> {
+    return this.#stream(name, 'a change of settings', async (report) => {
+      const stored = await this.#store.get(name);
+      const before = stored.value;
+      const app = { ...before, ...changedEnv(before, change) };
+      const secrets = change.setSecrets ?? {};
+      const secretsGone = before.secretNames.filter((each) => !app.secretNames.includes(each));
+      const same = JSON.stringify(app) === JSON.stringify(before);
+      if (same && Object.keys(secrets).length === 0) {
+        report.step('Nothing changed');
+        return this.#now().result(app);
+      }
+      const decision = this.#now().decision(stored, app, { secrets, secretsGone });
+      const release = await this.#now().current(app);
+      if (release === undefined || !app.running) {
+        await decision.commit();
+        return this.#now().result(app);
+      }
+      const opened = Object.entries({ ...(await this.#store.secrets(name)), ...secrets });
+      const kept = opened.filter(([each]) => app.secretNames.includes(each));
+      const env = { ...app.env, ...Object.fromEntries(kept) };
+      const releaseFolder = await this.#releases.open(name, release.id);
+      const blueprint = { app, release, releaseFolder, env };
+      await replaceAll(this.#now().rollout, blueprint, decision, report);
+      return this.#now().result(app);
+    });
+  }
+
+  /** Replaces the further host names. */
+  async setDomains(name: string, domains: readonly string[]): Promise<void> {
+    await this.#operations.alone(name, 'a change of domains', async () => {
+      const stored = await this.#store.get(name);
+      const checked = checkDomains(name, domains, await this.#store.list());
+      const app = { ...stored.value, domains: checked };
+      await this.#store.commit({ app, revision: stored.revision });
+      await this.#now().rollout.publisher.refresh(name);
+    });
+  }
+
+  async *logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
+    await this.#store.get(request.app);
+    const tail = Math.min(request.tail, LOG_TAIL_LINES_MAX);
+    yield* this.#logReader.read({ ...request, tail }, signal);
+  }
+
+  /** With an instance: inside it. Without: in a fresh sandbox of the current release. */
+  async *run(request: RunRequest, signal: AbortSignal): AsyncGenerator<RunOutput, void, undefined> {
+    const { value: app } = await this.#store.get(request.app);
+    const { context, shared } = this.#all();
+    if (request.instance !== undefined) {
+      yield* execInside(shared, request, context.rollout.supervisor.of(app.name), signal);
+      return;
+    }
+    const release = await context.current(app);
+    if (release === undefined) throw noRelease(app.name);
+    yield* runOneOff(shared, request, await context.blueprint(app, release), signal);
+  }
+
+  /** Ends all instances of this node and changes no wish: they run again after the next start. */
+  async stopAll(): Promise<void> {
+    if (this.#opened === undefined) return;
+    const { supervisor } = this.#opened.context.rollout;
+    await Promise.all(supervisor.list().map(({ id }) => supervisor.stop(id, 'the node stops')));
+  }
+
+  /** To be called after the workers have stopped. Instances go on running. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#operations[Symbol.asyncDispose]();
+    await this.#opened?.reconciler[Symbol.asyncDispose]();
+    await this.#opened?.context.rollout.supervisor[Symbol.asyncDispose]();
+  }
+
+  #all(): Opened {
+    if (this.#opened === undefined) throw new Error('Apps are not open');
+    return this.#opened;
+  }
+
+  #now(): AppContext {
+    return this.#all().context;
+  }
+
+  #stream(
+    name: string,
+    what: string,
+    work: (report: Report) => Promise<OperationResult>,
+  ): AsyncIterable<Progress> {
+    return this.#operations.stream(name, what, { work });
+  }
+
+  async #start(name: string, report: Report): Promise<OperationResult> {
+    const stored = await this.#store.get(name);
+    const release = await this.#now().current(stored.value);
+    if (release === undefined) throw noRelease(name);
+    if (stored.value.running) {
+      report.step('It runs already');
+      return this.#now().result(stored.value);
+    }
+    const app = { ...stored.value, running: true };
+    const blueprint = await this.#now().blueprint(app, release);
+    const decision = this.#now().decision(stored, app);
+    await replaceAll(this.#now().rollout, blueprint, decision, report);
+    return this.#now().result(app);
+  }
+
+  async #view(app: App, releases: readonly Release[]): Promise<AppView> {
+    const instances = this.#now().rollout.supervisor.of(app.name);
+    return appView({
+      app,
+      release: await this.#now().current(app),
+      releases,
+      instances: instances.map((each) => ({ ...each.view(), memoryBytes: each.memoryBytes() })),
+      operation: this.#operations.current(app.name),
+    });
+  }
+
+  /** Removals that were certain when an agent crashed. */
+  async #finishRemovals(): Promise<void> {
+    const context = this.#now();
+    const { store, rollout, folders } = context;
+    for (const name of folders.list()) {
+      if (!existsSync(folders.tombstone(name)) || (await store.find(name)) !== undefined) continue;
+      const stops = rollout.supervisor
+        .of(name)
+        .map(({ id }) => rollout.supervisor.stop(id, 'the app was removed'));
+      await Promise.all(stops);
+      await context.removeFolder(name);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Driver `unshare`: own pid, mount, ipc and uts namespaces and an own uid without capabilities, made with the tools of
+ * util-linux; needs root. The started process is `unshare` itself, whose one child is PID 1 inside. It guards
+ * against mistakes and one compromised app, not against hostile tenants: network and kernel are shared.
+ */
+import { isRunning, type ProcessId, signalProcess } from '../base/process-id.ts';
+import type { Driver, LaunchSpec, ProcessStats, SpawnPlan } from './driver.ts';
+import { treeStats } from './driver-plain.ts';
+import { type ProcessRow, processesOfInstance, processTable } from './process-table.ts';
+import {
+  carriedEnvironment,
+  insideScript,
+  type SandboxView,
+  sandboxScript,
+} from './sandbox-script.ts';
+
+export const UNSHARE_ARGS: readonly string[] = [
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount',
+  '--mount-proc',
+  '--ipc',
+  '--uts',
+  '--',
+];
+
+export class UnshareDriver implements Driver {
+  readonly name = 'unshare';
+  readonly isolated = true;
+  readonly why: string;
+  readonly #view: SandboxView;
+
+  constructor(options: { readonly why: string; readonly view: SandboxView }) {
+    this.why = options.why;
+    this.#view = options.view;
+  }
+
+  command(spec: LaunchSpec): SpawnPlan {
+    const script = sandboxScript(spec, this.#view);
+    return {
+      file: 'unshare',
+      args: [...UNSHARE_ARGS, '/bin/sh', '-c', script, 'moln-sandbox', ...spec.command],
+      cwd: '/',
+      env: carriedEnvironment(spec.env),
+    };
+  }
+
+  commandInside(spec: LaunchSpec, root: ProcessId): SpawnPlan {
+    const target = innerProcess(root)?.pid ?? root.pid;
+    const enter = [`--target=${target}`, '--pid', '--mount', '--ipc', '--uts', '--'];
+    return {
+      file: 'nsenter',
+      args: [...enter, '/bin/sh', '-c', insideScript(spec), 'moln-exec', ...spec.command],
+      cwd: '/',
+      env: carriedEnvironment(spec.env),
+    };
+  }
+
+  terminate(root: ProcessId): boolean {
+    const inner = innerProcess(root);
+    return inner !== undefined && signalProcess(inner, 'SIGTERM');
+  }
+
+  kill(root: ProcessId, instance: string): void {
+    const inner = innerProcess(root);
+    // The end of PID 1 ends its whole namespace; `unshare` follows by itself.
+    if (inner !== undefined) signalProcess(inner, 'SIGKILL');
+    else if (isRunning(root)) signalProcess(root, 'SIGKILL', true);
+    for (const row of processesOfInstance(instance)) signalProcess(row, 'SIGKILL');
+  }
+
+  stats(root: ProcessId): ProcessStats {
+    return treeStats(root);
+  }
+}
+
+/** PID 1 of the sandbox, by its pid outside. `unshare --fork` does not forward signals to it. */
+function innerProcess(root: ProcessId): ProcessRow | undefined {
+  if (!isRunning(root)) return undefined;
+  return processTable().find((row) => row.parent === root.pid);
+}

@@ -1,0 +1,73 @@
+/** Asks an instance whether it is well: any answer below 500 on the health path counts. */
+import { request } from 'node:http';
+import { messageOf, systemCode } from '../base/errors.ts';
+import type { InstanceAddress } from './model.ts';
+import { PROBE_TIMEOUT_MS } from './run-limits.ts';
+
+export type ProbeResult =
+  | { readonly kind: 'answered'; readonly status: number; readonly address: InstanceAddress }
+  /** `nobody listens` is told apart: during a start it only means "not yet". */
+  | { readonly kind: 'silent'; readonly listens: boolean; readonly problem: string };
+
+export interface ProbeTarget {
+  readonly socket: string;
+  readonly port: number;
+  readonly path: string;
+  readonly host: string;
+}
+
+/** Asks the socket first, then the port; whichever answers is the instance's address. */
+export async function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
+  const socket: InstanceAddress = { kind: 'socket', path: target.socket };
+  const tcp: InstanceAddress = { kind: 'tcp', host: '127.0.0.1', port: target.port };
+  const first = await ask(socket, target, signal);
+  if (first.kind === 'answered' || first.listens) return first;
+  const second = await ask(tcp, target, signal);
+  if (second.kind === 'answered' || second.listens) return second;
+  const problem = `did not listen on port ${target.port} or on LISTEN_SOCKET`;
+  return { kind: 'silent', listens: false, problem };
+}
+
+/** The sentence for an unhealthy answer, or undefined for a healthy one. */
+export function problemOfStatus(status: number, path: string): string | undefined {
+  return status < 500 ? undefined : `answered ${status} on "${path}", want less than 500`;
+}
+
+function ask(
+  address: InstanceAddress,
+  target: ProbeTarget,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const outgoing = request(
+      {
+        ...(address.kind === 'socket'
+          ? { socketPath: address.path }
+          : { host: address.host, port: address.port }),
+        path: target.path,
+        method: 'GET',
+        headers: { host: target.host, 'user-agent': 'moln-health', connection: 'close' },
+        agent: false,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]),
+      },
+      (answer) => {
+        // The head is enough; the body may be endless.
+        answer.destroy();
+        resolve({ kind: 'answered', status: answer.statusCode ?? 0, address });
+      },
+    );
+    outgoing.on('error', (error) => {
+      const code = systemCode(error);
+      const listens = code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'EACCES';
+      resolve({ kind: 'silent', listens, problem: problemOf(error, target.path) });
+    });
+    outgoing.end();
+  });
+}
+
+function problemOf(error: Error, path: string): string {
+  if (error.name === 'AbortError' || error.name === 'TimeoutError') {
+    return `did not answer on "${path}" within ${PROBE_TIMEOUT_MS / 1000} s`;
+  }
+  return `closed the connection without an answer on "${path}" (${messageOf(error)})`;
+}

@@ -1,0 +1,230 @@
+/** Reads the instances' logs as lines: the last of the past, merged by time, and then what follows, live. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { systemCode } from '../base/errors.ts';
+import type { Clock } from '../base/time.ts';
+import type { LogFile, LogStore } from './log-store.ts';
+import { LOG_FOLLOW_EVERY_MS, LOG_LINE_BYTES_MAX } from './run-limits.ts';
+
+const NEWLINE = 10;
+const CHUNK_BYTES: number = 64 * 1024;
+
+/** One line of one instance. `at`: epoch milliseconds, see `log-store.ts`. */
+export interface LogLine {
+  readonly at: number;
+  readonly instance: string;
+  readonly process: string;
+  readonly text: string;
+}
+
+export interface LogRequest {
+  readonly app: string;
+  /** Lines of the past, at most; the newest ones. */
+  readonly tail: number;
+  readonly follow: boolean;
+  readonly process: string | undefined;
+  readonly instance: string | undefined;
+}
+
+/** A line and where it ends, newline included. */
+export interface OffsetLine {
+  readonly text: string;
+  readonly end: number;
+}
+
+/** The last `count` lines of a file between two offsets. An unfinished last line counts as one. */
+export async function lastLines(
+  path: string,
+  range: { readonly start: number; readonly end: number },
+  count: number,
+): Promise<OffsetLine[]> {
+  if (count <= 0 || range.end <= range.start) return [];
+  const file = await openIfAny(path);
+  if (file === undefined) return [];
+  try {
+    let bytes = Buffer.alloc(0);
+    let from = range.end;
+    let newlines = 0;
+    // One more newline than lines: what stands before it belongs to an earlier line.
+    while (from > range.start && newlines <= count) {
+      const length = Math.min(CHUNK_BYTES, from - range.start);
+      from -= length;
+      const chunk = await readFully(file, from, length);
+      for (const byte of chunk) if (byte === NEWLINE) newlines++;
+      bytes = Buffer.concat([chunk, bytes]);
+    }
+    const splitter = new LineSplitter(from);
+    const lines = splitter.push(bytes);
+    const rest = splitter.flush();
+    if (rest !== undefined) lines.push(rest);
+    // What follows a hole begins in the middle of a line.
+    if (from > 0 && from === range.start) lines.shift();
+    return lines.slice(-count);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Cuts bytes into lines at LF (a CR before it goes too), remembering offsets. */
+export class LineSplitter {
+  #rest: Buffer = Buffer.alloc(0);
+  #offset: number;
+
+  constructor(offset: number) {
+    this.#offset = offset;
+  }
+
+  push(bytes: Buffer): OffsetLine[] {
+    const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    const lines: OffsetLine[] = [];
+    let start = 0;
+    while (start < all.length) {
+      const newline = all.indexOf(NEWLINE, start);
+      const tooLong = (newline < 0 ? all.length : newline) - start > LOG_LINE_BYTES_MAX;
+      if (newline < 0 && !tooLong) break;
+      const end = tooLong ? start + LOG_LINE_BYTES_MAX : newline;
+      const next = tooLong ? end : newline + 1;
+      lines.push({ text: plainText(all.subarray(start, end)), end: this.#offset + next });
+      start = next;
+    }
+    this.#rest = all.subarray(start);
+    this.#offset += start;
+    return lines;
+  }
+
+  /** The unfinished last line, if any. */
+  flush(): OffsetLine | undefined {
+    if (this.#rest.length === 0) return undefined;
+    const line = { text: plainText(this.#rest), end: this.#offset + this.#rest.length };
+    this.#offset = line.end;
+    this.#rest = Buffer.alloc(0);
+    return line;
+  }
+}
+
+function plainText(bytes: Buffer): string {
+  const end = bytes.at(-1) === 13 ? bytes.length - 1 : bytes.length;
+  return bytes.toString('utf8', 0, end);
+}
+
+export class LogReader {
+  readonly #store: LogStore;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly store: LogStore; readonly clock: Clock }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+  }
+
+  /** The last lines of one instance. */
+  async tail(app: string, instance: string, count: number): Promise<string[]> {
+    const file = await this.#store.file(app, instance);
+    if (file === undefined) return [];
+    const lines = await lastLines(file.path, { start: file.start, end: file.size }, count);
+    return lines.map((line) => line.text);
+  }
+
+  /** Past lines in order of time, then new ones until the signal aborts (without an error). */
+  async *read(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
+    const followed = new Map<string, Follower>();
+    const past: LogLine[] = [];
+    for (const file of await this.#wanted(request)) {
+      const follower = new Follower(file, file.size);
+      followed.set(file.path, follower);
+      const range = { start: file.start, end: file.size };
+      for (const line of await lastLines(file.path, range, request.tail)) {
+        past.push(lineOf(file, line, file.marks.timeOf(line.end) ?? file.writtenAt));
+      }
+    }
+    // Stable: the lines of one instance keep their order within one time.
+    past.sort((a, b) => a.at - b.at);
+    yield* past.slice(Math.max(0, past.length - request.tail));
+    if (!request.follow) return;
+    while (!signal.aborted) {
+      for (const file of await this.#wanted(request)) {
+        const follower = followed.get(file.path) ?? new Follower(file, file.start);
+        followed.set(file.path, follower);
+        for (const line of await follower.grown(file)) yield lineOf(file, line, this.#clock.now());
+      }
+      await pause(this.#clock, LOG_FOLLOW_EVERY_MS, signal);
+    }
+  }
+
+  async #wanted(request: LogRequest): Promise<LogFile[]> {
+    const files = await this.#store.files(request.app);
+    return files.filter(
+      ({ instance }) =>
+        (request.instance === undefined || instance === request.instance) &&
+        (request.process === undefined || processOf(request.app, instance) === request.process),
+    );
+  }
+}
+
+/** Reads what was appended to one file since the last look. */
+class Follower {
+  #offset: number;
+  #splitter: LineSplitter;
+
+  constructor(file: LogFile, offset: number) {
+    this.#offset = Math.min(offset, file.size);
+    this.#splitter = new LineSplitter(this.#offset);
+  }
+
+  async grown(file: LogFile): Promise<OffsetLine[]> {
+    // Emptied, or shortened beyond us: go on where there is something.
+    if (file.size < this.#offset || file.start > this.#offset) {
+      this.#offset = file.start;
+      this.#splitter = new LineSplitter(this.#offset);
+    }
+    if (file.size === this.#offset) return [];
+    const handle = await openIfAny(file.path);
+    if (handle === undefined) return [];
+    try {
+      const length = Math.min(file.size - this.#offset, 16 * CHUNK_BYTES);
+      const bytes = await readFully(handle, this.#offset, length);
+      this.#offset += bytes.length;
+      return this.#splitter.push(bytes);
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** Instance ids are `<app>-<process>-<random>`. */
+export function processOf(app: string, instance: string): string {
+  const rest = instance.startsWith(`${app}-`) ? instance.slice(app.length + 1) : instance;
+  return rest.slice(0, Math.max(0, rest.lastIndexOf('-')));
+}
+
+function lineOf(file: LogFile, line: OffsetLine, at: number): LogLine {
+  const app = file.path.split('/').at(-3) ?? '';
+  const process = processOf(app, file.instance);
+  return { at, instance: file.instance, process, text: line.text };
+}
+
+async function openIfAny(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function readFully(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}
+
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

@@ -1,0 +1,151 @@
+/** Brings what runs closer to what is wished, one look at all apps per step. Decides with `planActions`. */
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { StepResult, Worker } from '../base/worker.ts';
+import type { AppContext } from './app-context.ts';
+import { backoffMs } from './instance-life.ts';
+import type { SupervisedInstance } from './instance.ts';
+import type { App, Release } from './model.ts';
+import type { Operations } from './operations.ts';
+import { type Action, type PlannedInstance, planActions } from './plan-actions.ts';
+import { RECONCILE_EVERY_MS } from './run-limits.ts';
+
+export interface ReconcilerOptions {
+  readonly context: AppContext;
+  readonly operations: Operations;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Failure {
+  readonly count: number;
+  /** Monotonic milliseconds. */
+  readonly retryAt: number;
+  readonly problem: string;
+}
+
+export class Reconciler implements Worker {
+  readonly name = 'apps';
+  readonly #options: ReconcilerOptions;
+  readonly #failures = new Map<string, Failure>();
+  readonly #stops = new Set<Promise<void>>();
+  #apps = 0;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  status(): string {
+    const failing = [...this.#failures].map(([app, { problem }]) => `${app}: ${problem}`);
+    return failing.length === 0 ? `${this.#apps} apps as wished` : failing.join('; ');
+  }
+
+  async step(signal: AbortSignal): Promise<StepResult> {
+    const { store, rollout } = this.#options.context;
+    const { supervisor, publisher } = rollout;
+    const apps = await store.list();
+    this.#apps = apps.length;
+    const names = new Set([
+      ...apps.map((app) => app.name),
+      ...publisher.apps(),
+      ...supervisor.list().map((each) => each.record.app),
+    ]);
+    for (const name of names) {
+      if (signal.aborted) break;
+      await this.#tend(name);
+    }
+    return { kind: 'idle', retryInMs: RECONCILE_EVERY_MS };
+  }
+
+  /** Waits for instances that are being stopped. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#stops);
+  }
+
+  async #tend(name: string): Promise<void> {
+    const { clock, log } = this.#options;
+    const failure = this.#failures.get(name);
+    if (failure !== undefined && clock.monotonicMs() < failure.retryAt) return;
+    try {
+      await this.#reconcile(name);
+      this.#failures.delete(name);
+    } catch (error) {
+      const count = (failure?.count ?? 0) + 1;
+      const retryAt = clock.monotonicMs() + backoffMs(count);
+      this.#failures.set(name, { count, retryAt, problem: messageOf(error) });
+      log.warn('Cannot bring an app to its wished state', { app: name, error });
+    }
+  }
+
+  async #reconcile(name: string): Promise<void> {
+    const { context, operations, clock } = this.#options;
+    const { store } = context;
+    const { supervisor, publisher } = context.rollout;
+    const { changes } = operations;
+    const held = operations.current(name) !== undefined;
+    const app = (await store.find(name))?.value;
+    const release = app?.release === undefined ? undefined : await store.release(name, app.release);
+    const instances = await this.#planned(supervisor.of(name));
+    for (const action of planActions({ app, release, held, instances }, clock.now())) {
+      // An operation that came or went in between may have made the plan wrong; the next look plans anew.
+      if (operations.changes !== changes) return;
+      await this.#act(action, app, release);
+    }
+    // During a removal the operation itself takes the route away.
+    if (app !== undefined || !held) await publisher.refresh(name);
+    if (app === undefined && !held && supervisor.of(name).length === 0) publisher.forget(name);
+  }
+
+  async #planned(instances: readonly SupervisedInstance[]): Promise<PlannedInstance[]> {
+    const { router, publisher } = this.#options.context.rollout;
+    const draining = instances.filter((each) => each.life.state === 'draining');
+    const load = draining.length === 0 ? {} : await router.load(draining.map(({ id }) => id));
+    return instances.map((each) => ({
+      id: each.id,
+      process: each.record.process,
+      release: each.record.release,
+      state: each.life.state,
+      trial: each.trial,
+      startedAt: each.record.startedAt,
+      drainingSince: each.record.drainingSince,
+      routed: publisher.isRouted(each.record.app, each.id),
+      requests: load[each.id]?.requests ?? 0,
+      upgrades: load[each.id]?.upgrades ?? 0,
+    }));
+  }
+
+  async #act(action: Action, app: App | undefined, release: Release | undefined): Promise<void> {
+    const { context, log } = this.#options;
+    const { supervisor } = context.rollout;
+    log.debug('Reconciles', { app: app?.name, ...action });
+    if (action.kind === 'drain') supervisor.get(action.id)?.drain();
+    if (action.kind === 'stop') this.#stop(action.id, action.why);
+    if (action.kind !== 'start' || app === undefined || release === undefined) return;
+    const plan = release.plan.processes[action.process];
+    if (plan === undefined) return;
+    const parts = await context.parts(app.name, release.id, action.process);
+    for (let count = 0; count < action.count; count++) {
+      await supervisor.start({
+        app: app.name,
+        uid: app.uid,
+        release: release.id,
+        process: action.process,
+        kind: plan.kind,
+        health: release.plan.health,
+        trial: false,
+        parts,
+      });
+    }
+  }
+
+  /** Takes up to the app's stop time-out; nobody else has to wait for that. */
+  #stop(id: string, why: string): void {
+    const { context, log } = this.#options;
+    const stop = context.rollout.supervisor
+      .stop(id, why)
+      .catch((error: unknown) => log.error('Cannot stop an instance', { instance: id, error }))
+      .finally(() => this.#stops.delete(stop));
+    this.#stops.add(stop);
+  }
+}
