@@ -61,7 +61,11 @@ export function answerOfError(
   error: unknown,
   log: Logger,
 ): { readonly status: number; readonly body: ErrorBody } {
-  if (isMolnError(error)) return { status: statusOfCode(error.code), body: bodyOf(error) };
+  if (isMolnError(error)) {
+    const status = statusOfCode(error.code);
+    if (status >= 500) log.warn('Request failed on the side of this node', { status, error });
+    return { status, body: bodyOf(error) };
+  }
   const id = randomId();
   log.error('Request failed by a bug', { id, error });
   return {

@@ -3,7 +3,6 @@
 const EXACT: Readonly<Record<string, number>> = {
   CONFIG_INVALID: 400,
   DISK_FULL: 507,
-  DISK_DENIED: 500,
   API_HOST_UNKNOWN: 421,
   API_METHOD_NOT_ALLOWED: 405,
   API_BODY_TOO_LARGE: 413,
@@ -11,7 +10,9 @@ const EXACT: Readonly<Record<string, number>> = {
   API_BODY_TYPE: 415,
   API_BODY_TIMEOUT: 408,
   API_TOO_MANY_FAILURES: 429,
-  API_CLOSING: 503,
+  REGISTRY_FULL: 507,
+  APPS_RELEASE_MISSING: 404,
+  APPS_ARCHIVE_BROKEN: 400,
 };
 
 /** Ends of codes of any part, first match wins: `APPS_NOT_FOUND` → 404. */
@@ -22,13 +23,14 @@ const ENDINGS: readonly (readonly [RegExp, number])[] = [
   [/(?:^|_)(?:CONFLICT|BUSY|TAKEN|EXISTS|IN_PROGRESS)$/, 409],
   [/(?:^|_)(?:TOO_LARGE|TOO_BIG)$/, 413],
   [/(?:^|_)INVALID$/, 400],
-  [/(?:^|_)(?:UNAVAILABLE|AWAY|STOPPING)$/, 503],
+  [/(?:^|_)(?:UNAVAILABLE|AWAY|STOPPING|CLOSED|LEASE_LOST)$/, 503],
   [/(?:^|_)(?:TIMEOUT|TIMED_OUT)$/, 504],
+  // The node's own disk and files: nothing that a client sends differently will help.
+  [/^SQLITE_|^DISK_|(?:^|_)(?:CORRUPT|DAMAGED|BROKEN|TOO_NEW)$/, 500],
 ];
 
 /**
- * The status of an expected failure. A code that no row knows is a refusal of a well-formed request, 422:
- * every `MolnError` is expected, so 500 is for bugs only.
+ * The status of an expected failure. A code that no row knows is a refusal of a well-formed request, 422.
  */
 export function statusOfCode(code: string): number {
   const exact = EXACT[code];
