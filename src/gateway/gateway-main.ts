@@ -1,6 +1,6 @@
 /**
- * Entry of a gateway worker process: `node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT`. SIGTERM drains; SIGINT and
- * SIGHUP are for the agent alone, since a terminal sends them to the whole group, and the agent orders the end.
+ * Entry of a gateway worker process: `node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT [no-access-log]`. SIGTERM drains;
+ * SIGINT and SIGHUP are for the agent alone, since a terminal sends them to the whole group, and the agent orders the end.
  */
 import { messageOf } from '../base/errors.ts';
 import { openLogFile } from '../base/log-file.ts';
@@ -14,7 +14,7 @@ const SIGNAL_DRAIN_MS = 30_000;
 /** Closing what is left must not keep a drained process alive. */
 const EXIT_GRACE_MS = 3000;
 
-const [runFolder, logFolder, slotText] = process.argv.slice(2);
+const [runFolder, logFolder, slotText, accessLog] = process.argv.slice(2);
 const slot = Number(slotText);
 if (runFolder === undefined || logFolder === undefined || !Number.isSafeInteger(slot)) {
   process.stderr.write('Usage: node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT\n');
@@ -34,11 +34,15 @@ const log = createLogger({
   ],
 });
 
-process.title = `moln-gateway-${slot}`;
 process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
 process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
 
-const worker = new GatewayProcess({ paths, log, clock: systemClock });
+const worker = new GatewayProcess({
+  paths,
+  log,
+  clock: systemClock,
+  accessLog: accessLog !== 'no-access-log',
+});
 process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));
 
 await worker.start();

@@ -29,6 +29,8 @@ export interface GatewayProcessOptions {
   readonly paths: WorkerPaths;
   readonly log: Logger;
   readonly clock: Clock;
+  /** False only for measurements. */
+  readonly accessLog: boolean;
 }
 
 /** How often a worker without an agent asks itself whether it is still wanted. */
@@ -62,7 +64,12 @@ export class GatewayProcess implements AsyncDisposable {
       clock,
       onRefused: (error) => log.warn('The access log cannot be written and loses lines', { error }),
     });
-    this.#plane = new DataPlane({ log, accessLog: this.#accessLog, reusePort: true });
+    this.#plane = new DataPlane({
+      log,
+      clock,
+      reusePort: true,
+      ...(options.accessLog ? { accessLog: this.#accessLog } : {}),
+    });
   }
 
   /** Resolves when the control socket answers. */
@@ -186,9 +193,9 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   #stats(): GatewayStats {
-    const { connections, upstreams } = this.#plane.stats();
+    const { connections, connectionsRefused, upstreams } = this.#plane.stats();
     const memoryBytes = process.memoryUsage.rss();
-    const routes = [...(this.#plane.table()?.routes() ?? [])];
+    const routes = [...this.#plane.table().routes()];
     return {
       pid: process.pid,
       version: this.#version,
@@ -200,6 +207,7 @@ export class GatewayProcess implements AsyncDisposable {
         ...routeFamilies(routes.map((route) => [route.id, route.totals] as const)),
         ...this.#metrics.families({
           connections,
+          connectionsRefused,
           memoryBytes,
           accessLogDropped: this.#accessLog.dropped,
         }),

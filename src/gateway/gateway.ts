@@ -15,3 +15,4 @@ export {
   type GatewaySupervisorOptions,
 } from './supervisor.ts';
 export type { GatewayWorkerState } from './worker-slot.ts';
+export { livingWorkers } from './worker-record.ts';

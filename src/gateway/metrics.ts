@@ -4,6 +4,8 @@ import type { MetricFamily, MetricType } from '../base/metrics.ts';
 
 export interface ProcessFigures {
   readonly connections: number;
+  /** Closed at once because `connectionsMax` was reached. */
+  readonly connectionsRefused: number;
   readonly memoryBytes: number;
   readonly accessLogDropped: number;
 }
@@ -23,6 +25,12 @@ export class ProcessMetrics {
         'Open client connections, upgraded ones too',
         'gauge',
         figures.connections,
+      ),
+      family(
+        'moln_gateway_connections_refused_total',
+        'Connections closed at once because there were too many',
+        'counter',
+        figures.connectionsRefused,
       ),
       family(
         'moln_gateway_memory_bytes',

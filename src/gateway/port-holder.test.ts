@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
-import { listeningInodes, portUse, requireFreePort } from './port-holder.ts';
+import { listeningInodes, portUse, programName, requireFreePort } from './port-holder.ts';
 
 const NOBODY: ReadonlySet<number> = new Set();
 
@@ -25,6 +25,18 @@ test('the kernel table is read: state and port', () => {
   assert.deepEqual(listeningInodes(table, 8080), ['111']);
   assert.deepEqual(listeningInodes(table, 80), []);
   assert.deepEqual(listeningInodes('', 80), []);
+});
+
+test('programs are named so that a person knows them', () => {
+  for (const [command, name] of [
+    [['/usr/bin/node', '--flag', '/srv/app/server.js', 'x', ''], 'node server.js'],
+    [['nginx: master process /usr/sbin/nginx', ''], 'nginx'],
+    [['python3.11', '-m', 'http.server'], 'python3.11 http.server'],
+    [['/usr/sbin/haproxy', '-f', 'x'], 'haproxy'],
+    [[''], 'unknown'],
+  ] as const) {
+    assert.equal(programName(command), name);
+  }
 });
 
 test('a taken port names its holder', async (t) => {

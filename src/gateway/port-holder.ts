@@ -4,12 +4,13 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 
 export interface PortHolder {
   readonly pid: number;
-  /** As in `ps -o comm`. */
+  /** `nginx`, `node server.js`: of the command line, without folders and options. */
   readonly program: string;
 }
 
@@ -44,11 +45,25 @@ export function portUse(port: number): PortUse {
   const holders: PortHolder[] = [];
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name) || !holdsOne(name, wanted)) continue;
-    const program = readIfAny(`/proc/${name}/comm`).trim();
-    holders.push({ pid: Number(name), program: program === '' ? 'unknown' : program });
+    holders.push({
+      pid: Number(name),
+      program: programName(readIfAny(`/proc/${name}/cmdline`).split('\0')),
+    });
   }
   return { found: inodes.length, holders };
 }
+
+/** An interpreter says little without its script. */
+export function programName(command: readonly string[]): string {
+  const [program = '', ...rest] = command;
+  // Programs that rewrite their title (`nginx: master process /usr/sbin/nginx`) say their name first.
+  const name = basename(program.split(/:? /)[0] ?? '');
+  if (!INTERPRETER.test(name)) return name === '' ? 'unknown' : name;
+  const script = rest.find((word) => word !== '' && !word.startsWith('-'));
+  return script === undefined ? name : `${name} ${basename(script)}`;
+}
+
+const INTERPRETER = /^(?:node|python|ruby|perl|php|java|deno|bun|bash|sh)[\d.]*$/;
 
 function holdsOne(pid: string, wanted: ReadonlySet<string>): boolean {
   const folder = `/proc/${pid}/fd`;

@@ -41,6 +41,7 @@ export class GatewaySupervisor implements AsyncDisposable {
   readonly #leaving = new Map<number, Promise<void>>();
   #config: GatewayConfig | undefined;
   #version = 0;
+  #adopted = false;
   #applying: Promise<unknown> = Promise.resolve();
   #state: 'new' | 'running' | 'detached' | 'stopped' = 'new';
   /** Monotonic; a worker on its way out is killed then. */
@@ -63,6 +64,7 @@ export class GatewaySupervisor implements AsyncDisposable {
       .filter(([, record]) => record.protocol === CONTROL_PROTOCOL)
       .toSorted(([a], [b]) => a - b)
       .slice(0, workers);
+    this.#adopted = adopted.length > 0;
     this.#slots = adopted.map(([slot, record]) => this.#slot(slot, record));
     for (let slot = 1; this.#slots.length < workers; slot++) {
       if (!living.has(slot)) this.#slots.push(this.#slot(slot, undefined));
@@ -109,6 +111,11 @@ export class GatewaySupervisor implements AsyncDisposable {
       upgrades += load?.upgrades ?? 0;
     }
     return { requests, upgrades };
+  }
+
+  /** True when workers of an earlier agent were found serving. */
+  get adopted(): boolean {
+    return this.#adopted;
   }
 
   workers(): readonly GatewayWorkerState[] {

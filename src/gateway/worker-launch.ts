@@ -8,7 +8,7 @@ import { processId, type ProcessId } from '../base/process-id.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
 import { workerPaths, type WorkerFolders } from './worker-record.ts';
 
-const ENTRY = fileURLToPath(new URL('gateway-main.ts', import.meta.url));
+export const WORKER_ENTRY: string = fileURLToPath(new URL('gateway-main.ts', import.meta.url));
 
 /** Crash output beyond it is cut off at the next start. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
@@ -17,7 +17,7 @@ const OUTPUT_BYTES_MAX = 1024 * 1024;
  * Requests live for milliseconds: a larger young generation lets nearly all of their memory die there, which
  * is measured in docs/benchmarks.md.
  */
-const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=32'];
+export const WORKER_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=32'];
 
 export async function launchWorker(folders: WorkerFolders, slot: number): Promise<ProcessId> {
   const output = await open(workerPaths(folders, slot).output, 'a', 0o600);
@@ -25,7 +25,7 @@ export async function launchWorker(folders: WorkerFolders, slot: number): Promis
     if ((await output.stat()).size > OUTPUT_BYTES_MAX) await output.truncate(0);
     const child = spawn(
       process.execPath,
-      [...NODE_FLAGS, ENTRY, folders.runFolder, folders.logFolder, String(slot)],
+      [...WORKER_NODE_FLAGS, WORKER_ENTRY, folders.runFolder, folders.logFolder, String(slot)],
       { detached: true, cwd: '/', stdio: ['ignore', output.fd, output.fd] },
     );
     await once(child, 'spawn');

@@ -288,10 +288,12 @@ export class WorkerSlot {
 
   /** Cut short by the end of the slot. */
   async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    using _timer = this.#options.clock.after(ms, resolve);
-    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
-    if (!this.#stop.signal.aborted) await promise;
+    const { signal } = this.#stop;
+    try {
+      await this.#options.clock.sleep(ms, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 }
 

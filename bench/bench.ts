@@ -1,0 +1,17 @@
+/** `npm run bench -- PART [options]`: measures one part of Moln side by side with others. */
+import { benchGateway } from './gateway.ts';
+
+const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
+  gateway: benchGateway,
+};
+
+const [part, ...options] = process.argv.slice(2);
+const run = part === undefined ? undefined : PARTS[part];
+if (run === undefined) {
+  console.error(
+    `Usage: npm run bench -- PART, where PART is one of: ${Object.keys(PARTS).join(', ')}`,
+  );
+  process.exitCode = 2;
+} else {
+  await run(options);
+}

@@ -1,0 +1,230 @@
+/**
+ * The gateway beside nginx and HAProxy: the same requests in alternating rounds, the server on one core and load with
+ * upstream on another. CPU time per request is the figure that counts: it does not depend on who waits for whom.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify, parseArgs } from 'node:util';
+import { freePorts } from '../testing/free-ports.ts';
+import { summarizeProfiles } from './profile.ts';
+import { formatReport, type GatewayReport, type IdleMemory, type Measurement } from './report.ts';
+import { startHaproxy, startMoln, startNginx, type Place, type Server } from './servers.ts';
+import {
+  allowedCores,
+  cpuSeconds,
+  memoryOf,
+  requirePrograms,
+  startPinned,
+  stop,
+  untilListening,
+  versionOf,
+} from './tools.ts';
+
+const RAW_UPSTREAM = fileURLToPath(new URL('raw-upstream.ts', import.meta.url));
+const IDLE_CLIENTS = fileURLToPath(new URL('idle-clients.ts', import.meta.url));
+const RESULTS = fileURLToPath(new URL('results', import.meta.url));
+const IDLE_CONNECTIONS = 10_000;
+const CONNECTIONS = 64;
+/** Large bodies need fewer connections to fill a core. */
+const LARGE_CONNECTIONS = 16;
+
+interface Scenario {
+  readonly name: string;
+  readonly path: (server: Server['name']) => string;
+  readonly connections: number;
+}
+
+const SCENARIOS: readonly Scenario[] = [
+  { name: 'static 1 KB', path: () => '/static/1k.bin', connections: CONNECTIONS },
+  { name: 'proxied 1 KB', path: () => '/proxied', connections: CONNECTIONS },
+  {
+    name: 'static 1 MB',
+    // HAProxy serves no files; its cache is the nearest that it has.
+    path: (server) => (server === 'haproxy' ? '/large' : '/static/1m.bin'),
+    connections: LARGE_CONNECTIONS,
+  },
+];
+
+export async function benchGateway(options: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...options],
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      only: { type: 'string' },
+      server: { type: 'string' },
+      'no-idle': { type: 'boolean', default: false },
+      profile: { type: 'string' },
+      flag: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  requirePrograms({ nginx: 'nginx-light', haproxy: 'haproxy', wrk: 'wrk' });
+  const [serverCore, loadCore] = allowedCores();
+  if (serverCore === undefined || loadCore === undefined) {
+    throw new Error('This measurement needs two cores: one for the server, one for the load');
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
+  const files = await writeFiles(folder);
+  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 4);
+  const upstream = startPinned({
+    core: loadCore,
+    program: process.execPath,
+    args: [RAW_UPSTREAM, String(upstreamPort)],
+  });
+  const places = ports.map((port): Place => ({
+    folder,
+    files,
+    core: serverCore,
+    port,
+    upstreamPort,
+  }));
+  const profileFlags =
+    values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
+  const servers: Server[] = [];
+  try {
+    await untilListening(upstreamPort);
+    const starts = [
+      (place: Place) => startMoln(place, [...profileFlags, ...values.flag]),
+      startNginx,
+      startHaproxy,
+    ];
+    for (const [index, start] of starts.entries()) {
+      const place = places[index];
+      if (place !== undefined) servers.push(await start(place));
+    }
+    const measured = await measureAll({
+      servers: servers.filter(({ name }) => (values.server ?? name).includes(name)),
+      scenarios: SCENARIOS.filter(({ name }) => name.includes(values.only ?? '')),
+      rounds: Number(values.rounds),
+      seconds: Number(values.seconds),
+      loadCore,
+    });
+    const idle = values['no-idle'] ? [] : await measureIdle(servers, loadCore);
+    await report({
+      measured,
+      idle,
+      rounds: Number(values.rounds),
+      seconds: Number(values.seconds),
+    });
+  } finally {
+    for (const server of servers) await server.stop();
+    await stop(upstream);
+    await rm(folder, { recursive: true, force: true });
+  }
+  if (values.profile !== undefined) console.log(await summarizeProfiles(values.profile));
+}
+
+async function writeFiles(folder: string): Promise<string> {
+  const files = join(folder, 'files');
+  await mkdir(join(files, 'static'), { recursive: true });
+  await writeFile(join(files, 'static', '1k.bin'), Buffer.alloc(1024, 'x'));
+  await writeFile(join(files, 'static', '1m.bin'), Buffer.alloc(1024 * 1024, 'x'));
+  return files;
+}
+
+interface Plan {
+  readonly servers: readonly Server[];
+  readonly scenarios: readonly Scenario[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly loadCore: number;
+}
+
+/** Rounds alternate between the servers, so that a noisy minute hurts all alike. */
+async function measureAll(plan: Plan): Promise<Measurement[]> {
+  const { servers, scenarios, rounds, seconds, loadCore } = plan;
+  const measured: Measurement[] = [];
+  for (const scenario of scenarios) {
+    for (const server of servers) await load(server, scenario, 1, loadCore);
+    for (let round = 0; round < rounds; round++) {
+      const order = round % 2 === 0 ? servers : servers.toReversed();
+      for (const server of order) {
+        const before = cpuSeconds(server.pid);
+        const requests = await load(server, scenario, seconds, loadCore);
+        const cpu = cpuSeconds(server.pid) - before;
+        measured.push({
+          scenario: scenario.name,
+          server: server.name,
+          requestsPerSecond: requests / seconds,
+          cpuMicrosPerRequest: (cpu / requests) * 1e6,
+        });
+        console.log(
+          `${scenario.name} · ${server.name}: ${Math.round(requests / seconds)} requests/s, ` +
+            `${((cpu / requests) * 1e6).toFixed(2)} µs`,
+        );
+      }
+    }
+  }
+  return measured;
+}
+
+const run = promisify(execFile);
+
+/** Requests that wrk finished; a failed one ends the measurement. */
+async function load(
+  server: Server,
+  scenario: Scenario,
+  seconds: number,
+  core: number,
+): Promise<number> {
+  const url = `http://127.0.0.1:${server.port}${scenario.path(server.name)}`;
+  const wrk = ['wrk', '-t1', `-c${scenario.connections}`, `-d${seconds}s`, url];
+  const { stdout } = await run('taskset', ['-c', String(core), ...wrk]);
+  const requests = Number(/(\d+) requests in /.exec(stdout)?.[1]);
+  if (!(requests > 0) || /Non-2xx|Socket errors/.test(stdout)) {
+    throw new Error(`${server.name} failed in "${scenario.name}":\n${stdout}`);
+  }
+  return requests;
+}
+
+async function measureIdle(servers: readonly Server[], loadCore: number): Promise<IdleMemory[]> {
+  const results: IdleMemory[] = [];
+  for (const server of servers) {
+    const before = memoryOf(server.pid);
+    const what = [String(server.port), String(IDLE_CONNECTIONS), '/static/1k.bin'];
+    const clients = spawn(
+      'taskset',
+      ['-c', String(loadCore), process.execPath, IDLE_CLIENTS, ...what],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await firstLine(clients, server.name);
+    const after = memoryOf(server.pid);
+    clients.kill('SIGKILL');
+    results.push({ server: server.name, connections: IDLE_CONNECTIONS, before, after });
+  }
+  return results;
+}
+
+async function firstLine(child: ChildProcess, name: string): Promise<void> {
+  if (child.stdout === null) throw new Error('The output is not piped');
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`The idle clients of ${name} ended early`);
+  });
+  // After the line nobody waits for the end any more.
+  ended.catch(() => undefined);
+  await Promise.race([once(child.stdout, 'data'), ended]);
+}
+
+async function report(
+  figures: Pick<GatewayReport, 'measured' | 'idle' | 'rounds' | 'seconds'>,
+): Promise<void> {
+  const full: GatewayReport = {
+    ...figures,
+    date: new Date().toISOString().slice(0, 10),
+    versions: {
+      node: process.version.slice(1),
+      nginx: versionOf('nginx', ['-v']) ?? '',
+      haproxy: versionOf('haproxy', ['-v']) ?? '',
+      wrk: versionOf('wrk', ['-v']) ?? '',
+    },
+  };
+  const markdown = formatReport(full);
+  console.log(`\n${markdown}`);
+  await mkdir(RESULTS, { recursive: true });
+  await writeFile(join(RESULTS, 'gateway.json'), `${JSON.stringify(full, undefined, 2)}\n`);
+  await writeFile(join(RESULTS, 'gateway.md'), markdown);
+}

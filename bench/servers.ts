@@ -1,0 +1,167 @@
+/** The servers that are measured, each with one worker on one core and with access logs off. */
+import type { ChildProcess } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../src/base/time.ts';
+import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
+import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
+import { WORKER_ENTRY, WORKER_NODE_FLAGS } from '../src/gateway/worker-launch.ts';
+import { WorkerLink } from '../src/gateway/worker-link.ts';
+import { workerPaths } from '../src/gateway/worker-record.ts';
+import { childOf, startPinned, stop, untilListening } from './tools.ts';
+
+export interface Place {
+  /** For configs, logs and sockets. */
+  readonly folder: string;
+  /** Files `1k.bin` and `1m.bin`. */
+  readonly files: string;
+  readonly core: number;
+  readonly port: number;
+  readonly upstreamPort: number;
+}
+
+/** A running server. Targets: `/static/1k.bin`, `/static/1m.bin`, `/proxied`. */
+export interface Server {
+  readonly name: 'moln' | 'nginx' | 'haproxy';
+  /** The process that serves. */
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+export async function startMoln(place: Place, nodeFlags: readonly string[]): Promise<Server> {
+  const folders = { runFolder: join(place.folder, 'run'), logFolder: join(place.folder, 'logs') };
+  await mkdir(folders.runFolder, { recursive: true });
+  await mkdir(folders.logFolder, { recursive: true });
+  const child = startPinned({
+    core: place.core,
+    program: process.execPath,
+    args: [
+      ...WORKER_NODE_FLAGS,
+      ...nodeFlags,
+      WORKER_ENTRY,
+      folders.runFolder,
+      folders.logFolder,
+      '1',
+      'no-access-log',
+    ],
+  });
+  const link = await connectWorker(workerPaths(folders, 1).socket);
+  const verdict = await link.configure(molnConfig(place));
+  if (verdict.kind === 'refused') throw verdict.error;
+  link.close();
+  await untilListening(place.port);
+  return server('moln', child, child.pid ?? 0, place.port);
+}
+
+async function connectWorker(path: string): Promise<WorkerLink> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return (await WorkerLink.connect(path, systemClock)).link;
+    } catch (error) {
+      if (attempt > 200) throw error;
+      await systemClock.sleep(50);
+    }
+  }
+}
+
+function molnConfig({ port, files, upstreamPort }: Place): GatewayConfig {
+  const routes: RouteConfig[] = [
+    { id: 'static', hosts: ['*'], path: '/', target: { kind: 'static', root: files } },
+    {
+      id: 'proxied',
+      hosts: ['*'],
+      path: '/proxied',
+      target: {
+        kind: 'upstreams',
+        upstreams: [{ id: 'raw', address: { kind: 'tcp', host: '127.0.0.1', port: upstreamPort } }],
+      },
+    },
+  ];
+  return {
+    version: 1,
+    listeners: [{ id: 'http', address: '127.0.0.1', port, protocol: 'http' }],
+    routes,
+    limits: { ...DEFAULT_GATEWAY_LIMITS, keepAliveTimeoutMs: 600_000 },
+  };
+}
+
+export async function startNginx(place: Place): Promise<Server> {
+  const { folder, files, port, upstreamPort, core } = place;
+  const path = join(folder, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${folder}/nginx-${name};`)
+    .join(' ');
+  await writeFile(
+    path,
+    `daemon off; user root; worker_processes 1; pid ${folder}/nginx.pid; error_log ${folder}/nginx.log;
+worker_rlimit_nofile 19000;
+events { worker_connections 18000; }
+http {
+  ${temporary}
+  access_log off; sendfile on; tcp_nopush on; etag on;
+  open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s;
+  keepalive_timeout 600s; keepalive_requests 1000000000;
+  upstream raw { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / { root ${files}; }
+    location /proxied {
+      proxy_pass http://raw; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
+      proxy_set_header Forwarded "for=$remote_addr;host=$host;proto=http";
+    }
+  }
+}
+`,
+  );
+  const child = startPinned({ core, program: 'nginx', args: ['-c', path] });
+  await untilListening(port);
+  return server('nginx', child, childOf(child.pid ?? 0), port);
+}
+
+export async function startHaproxy(place: Place): Promise<Server> {
+  const { folder, files, port, upstreamPort, core } = place;
+  const path = join(folder, 'haproxy.cfg');
+  await writeFile(
+    path,
+    `global
+  nbthread 1
+  maxconn 12000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 60s
+  timeout http-keep-alive 600s
+cache large
+  total-max-size 64
+  max-object-size 8000000
+  max-age 3600
+frontend main
+  bind 127.0.0.1:${port}
+  http-request return status 200 content-type application/octet-stream file ${files}/static/1k.bin if { path /static/1k.bin }
+  use_backend cached if { path_beg /large }
+  default_backend raw
+backend raw
+  http-reuse always
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header Forwarded for=%[src];host=%[req.hdr(host)];proto=http
+  server raw 127.0.0.1:${upstreamPort}
+backend cached
+  http-request cache-use large
+  http-response cache-store large
+  server raw 127.0.0.1:${upstreamPort}
+`,
+  );
+  const child = startPinned({ core, program: 'haproxy', args: ['-db', '-f', path] });
+  await untilListening(port);
+  return server('haproxy', child, child.pid ?? 0, port);
+}
+
+function server(name: Server['name'], child: ChildProcess, pid: number, port: number): Server {
+  return { name, pid, port, stop: () => stop(child) };
+}

@@ -1,0 +1,344 @@
+/** Real worker processes: changes under load, crashes, an agent that dies, bad configs, taken ports, a quiet end. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { isMolnError } from '../src/base/errors.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
+import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
+import {
+  DEFAULT_GATEWAY_LIMITS,
+  GATEWAY_PORT_TAKEN,
+  GatewaySupervisor,
+  type GatewayConfigContent,
+} from '../src/gateway/gateway.ts';
+import { WorkerLink } from '../src/gateway/worker-link.ts';
+import { workerPaths } from '../src/gateway/worker-record.ts';
+import { freePorts } from '../testing/free-ports.ts';
+import { ask, type Answer } from '../testing/http.ts';
+import { Load } from '../testing/load.ts';
+import { killProcesses, processesOf } from '../testing/processes.ts';
+import { until } from '../testing/until.ts';
+import { UpstreamServer } from './gateway/upstream-server.ts';
+
+const ADDRESS = '127.0.0.1';
+const AGENT = fileURLToPath(new URL('gateway/agent-main.ts', import.meta.url));
+
+/** A folder, a port, two upstreams, and whatever supervisors the test makes. */
+class Stage implements AsyncDisposable {
+  readonly folder: string;
+  readonly port: number;
+  readonly a: UpstreamServer;
+  readonly b: UpstreamServer;
+
+  private constructor(folder: string, port: number) {
+    this.folder = folder;
+    this.port = port;
+    this.a = new UpstreamServer(join(folder, 'a.sock'), 'a');
+    this.b = new UpstreamServer(join(folder, 'b.sock'), 'b');
+  }
+
+  static async open(): Promise<Stage> {
+    const folder = await mkdtemp(join(tmpdir(), 'moln-gw-'));
+    const [port = 0] = await freePorts(ADDRESS, 1);
+    await mkdir(join(folder, 'logs'));
+    const stage = new Stage(folder, port);
+    await stage.a.start();
+    await stage.b.start();
+    return stage;
+  }
+
+  get folders(): { readonly runFolder: string; readonly logFolder: string } {
+    return { runFolder: join(this.folder, 'run'), logFolder: join(this.folder, 'logs') };
+  }
+
+  supervisor(workers = 2): GatewaySupervisor {
+    return new GatewaySupervisor({
+      ...this.folders,
+      workers,
+      clock: systemClock,
+      log: silentLogger,
+    });
+  }
+
+  config(routes: readonly RouteConfig[]): GatewayConfigContent {
+    return {
+      listeners: [{ id: 'http', address: ADDRESS, port: this.port, protocol: 'http' }],
+      routes,
+      limits: DEFAULT_GATEWAY_LIMITS,
+    };
+  }
+
+  route(...servers: readonly UpstreamServer[]): RouteConfig {
+    const upstreams = servers.map(({ path }) => ({
+      id: path,
+      address: { kind: 'socket', path } as const,
+    }));
+    return { id: 'app/x', hosts: ['x.test'], path: '/', target: { kind: 'upstreams', upstreams } };
+  }
+
+  ask(path = '/', host = 'x.test'): Promise<Answer> {
+    return ask({ address: ADDRESS, port: this.port, host, path });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    killProcesses(processesOf(this.folder));
+    await this.a[Symbol.asyncDispose]();
+    await this.b[Symbol.asyncDispose]();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** An upgraded connection through the gateway whose far end echoes. */
+class Echo {
+  readonly #socket: Socket;
+  #received = '';
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => {
+      this.#received += chunk.toString('latin1');
+    });
+    socket.on('error', () => socket.destroy());
+  }
+
+  static async open(port: number): Promise<Echo> {
+    const echo = new Echo(connect(port, ADDRESS));
+    echo.#socket.write(
+      'GET /echo HTTP/1.1\r\nHost: x.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n',
+    );
+    await until('the upgrade', () => echo.#received.startsWith('HTTP/1.1 101 '));
+    return echo;
+  }
+
+  async says(text: string): Promise<void> {
+    assert.equal(this.#socket.destroyed, false, 'the connection lives');
+    this.#socket.write(text);
+    await until(`the echo of ${text}`, () => this.#received.endsWith(text));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+const pids = (supervisor: GatewaySupervisor): (number | undefined)[] =>
+  supervisor.workers().map((worker) => worker.pid);
+
+test('a route change under load fails no request and closes no upgraded connection', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  const echoes = await Promise.all([1, 2, 3, 4].map(() => Echo.open(stage.port)));
+  await using load = new Load(() => stage.ask());
+  let version = 0;
+  for (let change = 0; change < 30; change++) {
+    const route = change % 2 === 0 ? stage.route(stage.a, stage.b) : stage.route(stage.b);
+    const other = { ...stage.route(stage.a), id: `app/${change}`, hosts: [`${change}.test`] };
+    const applied = await gateway.apply(stage.config([route, other]));
+    assert.ok(applied > version);
+    version = applied;
+    assert.equal((await stage.ask('/', `${change}.test`)).body, 'a');
+    const seen = load.answers;
+    await until('a few answers', () => load.answers > seen + 3);
+  }
+  // The last change took the only route of the upgraded connections away from their upstream.
+  assert.equal((await stage.ask()).body, 'b');
+  for (const [index, echo] of echoes.entries()) await echo.says(`still here ${index}`);
+  assert.deepEqual((await load.stop()).failures, []);
+  const loads = await gateway.stats();
+  assert.equal(loads.length, 2);
+  assert.ok(loads.every((stats) => stats.version === version));
+  for (const echo of echoes) echo.close();
+  await gateway.stop({ drainMs: 5000 });
+  assert.deepEqual(processesOf(stage.folder), []);
+});
+
+test('load of an upstream counts requests and upgrades over all workers', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  const held = Promise.withResolvers<void>();
+  stage.a.onLate = () => held.promise;
+  const late = [1, 2, 3].map(() => stage.ask('/late'));
+  const echoes = await Promise.all([1, 2].map(() => Echo.open(stage.port)));
+  await until('three requests and two upgrades', async () => {
+    const { requests, upgrades } = await gateway.upstreamLoad(stage.a.path);
+    return requests === 3 && upgrades === 2;
+  });
+  held.resolve();
+  for (const answer of await Promise.all(late)) assert.equal(answer.body, 'a');
+  for (const echo of echoes) echo.close();
+  await until('nothing under way', async () => {
+    const { requests, upgrades } = await gateway.upstreamLoad(stage.a.path);
+    return requests === 0 && upgrades === 0;
+  });
+  const totals = (await gateway.stats()).map((stats) => stats.routes['app/x']?.requests ?? 0);
+  assert.ok(totals.reduce((sum, count) => sum + count, 0) >= 3);
+  await gateway.stop({ drainMs: 0 });
+});
+
+test('a killed worker is replaced and serves again', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  const version = await gateway.apply(stage.config([stage.route(stage.a)]));
+  const [victim] = pids(gateway);
+  assert.ok(victim !== undefined);
+  process.kill(victim, 'SIGKILL');
+  await until('a new worker with the config', () => {
+    const [worker] = gateway.workers();
+    return worker?.pid !== victim && worker?.state === 'serving' && worker.version === version;
+  });
+  assert.equal(gateway.workers()[0]?.restarts, 1);
+  for (let count = 0; count < 20; count++) assert.equal((await stage.ask()).body, 'a');
+  await gateway.stop({ drainMs: 0 });
+});
+
+test('the gateway serves on without its agent, and the next agent adopts it', async () => {
+  await using stage = await Stage.open();
+  const content = stage.config([stage.route(stage.a)]);
+  const { runFolder, logFolder } = stage.folders;
+  const agent = spawn(process.execPath, [AGENT, runFolder, logFolder, JSON.stringify(content)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  agent.stdout.setEncoding('utf8');
+  assert.deepEqual(await Promise.race([once(agent.stdout, 'data'), once(agent, 'exit')]), [
+    'ready\n',
+  ]);
+  const before = await readPids(stage);
+  await using load = new Load(() => stage.ask());
+  agent.kill('SIGKILL');
+  await once(agent, 'exit');
+  const seen = load.answers;
+  await until('answers without an agent', () => load.answers > seen + 50);
+
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  assert.deepEqual(pids(gateway), before);
+  assert.ok(gateway.workers().every((worker) => worker.state === 'serving'));
+  await gateway.apply(stage.config([stage.route(stage.b)]));
+  assert.equal((await stage.ask()).body, 'b');
+  assert.deepEqual((await load.stop()).failures, []);
+
+  await gateway.detach();
+  assert.equal((await stage.ask()).body, 'b');
+  await using third = stage.supervisor(1);
+  await third.start();
+  assert.deepEqual(pids(third), before.slice(0, 1));
+  await until('the second worker is gone', () => processesOf(stage.folder).length === 1);
+  assert.equal((await stage.ask()).body, 'b');
+  await third.stop({ drainMs: 0 });
+});
+
+async function readPids(stage: Stage): Promise<number[]> {
+  return await Promise.all(
+    [1, 2].map(async (slot) => {
+      const text = await readFile(workerPaths(stage.folders, slot).record, 'utf8');
+      return (JSON.parse(text) as { process: { pid: number } }).process.pid;
+    }),
+  );
+}
+
+test('a bad config is refused and the one before serves on', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor(1);
+  await gateway.start();
+  const good = stage.config([stage.route(stage.a)]);
+  const version = await gateway.apply(good);
+  const bad = { ...good, routes: [{ ...stage.route(stage.a), hosts: ['Not A Host'] }] };
+  await assert.rejects(gateway.apply(bad), (error) => isMolnError(error, 'CONFIG_INVALID'));
+  const [route] = good.routes;
+  await assert.rejects(
+    gateway.apply({ ...good, routes: [route, route] as readonly RouteConfig[] }),
+    /repeats the id/,
+  );
+  // Past the agent: a worker trusts nobody.
+  const { link } = await WorkerLink.connect(workerPaths(stage.folders, 1).socket, systemClock);
+  const verdict = await link.configure({ ...bad, version: 99 } as GatewayConfig);
+  assert.equal(verdict.kind, 'refused');
+  const older = await link.configure({ ...good, version: 0 });
+  assert.equal(older.kind, 'refused');
+  link.close();
+  assert.equal((await stage.ask()).body, 'a');
+  assert.equal((await gateway.stats())[0]?.version, version);
+  await gateway.apply(stage.config([stage.route(stage.b)]));
+  assert.equal((await stage.ask()).body, 'b');
+  await gateway.stop({ drainMs: 0 });
+});
+
+test('a taken port is said with its holder, before anything starts to serve', async () => {
+  await using stage = await Stage.open();
+  const holder = createServer();
+  holder.listen(stage.port, ADDRESS);
+  await once(holder, 'listening');
+  await using gateway = stage.supervisor(1);
+  await gateway.start();
+  const content = stage.config([stage.route(stage.a)]);
+  await assert.rejects(gateway.apply(content), (error) => {
+    assert.ok(isMolnError(error, GATEWAY_PORT_TAKEN));
+    assert.match(
+      error.message,
+      new RegExp(`^Port ${stage.port} is taken by .+\\(pid ${process.pid}\\)$`),
+    );
+    return true;
+  });
+  holder.close();
+  await once(holder, 'close');
+  await gateway.apply(content);
+  assert.equal((await stage.ask()).body, 'a');
+  await gateway.stop({ drainMs: 0 });
+});
+
+test('a stop lets requests under way finish and takes no new ones', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  const held = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  stage.a.onLate = () => {
+    asked.resolve();
+    return held.promise;
+  };
+  const late = stage.ask('/late');
+  await asked.promise;
+  const stopped = gateway.stop({ drainMs: 20_000 });
+  await until('connections to be refused', async () => {
+    try {
+      await stage.ask();
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  held.resolve();
+  assert.equal((await late).body, 'a');
+  await stopped;
+  assert.deepEqual(processesOf(stage.folder), []);
+});
+
+test('workers whose data folder is gone do not stay', async () => {
+  await using stage = await Stage.open();
+  const gateway = stage.supervisor(1);
+  await gateway.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  const [pid] = pids(gateway);
+  await gateway.detach();
+  await rm(stage.folders.runFolder, { recursive: true });
+  await until(
+    'the worker to end',
+    () => !processesOf(stage.folder).some((seen) => seen.pid === pid),
+    {
+      withinMs: 30_000,
+    },
+  );
+});
