@@ -3,6 +3,7 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { readFileSync } from 'node:fs';
 import { diskSpace } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
+import type { Clock } from '../base/time.ts';
 
 export interface HostFacts {
   readonly cpu: { readonly cores: number; readonly usedRatio: number };
@@ -10,18 +11,32 @@ export interface HostFacts {
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
 }
 
-/** Processor use is measured between two calls of `read`. */
+/** Readings this close together would measure nothing but noise. */
+const WINDOW_LEAST_MS = 500;
+
+/** Processor use is measured between two readings; callers in between get the last one. */
 export class HostMeter {
   readonly #dataFolder: string;
+  readonly #clock: Clock;
+  #last: { readonly atMs: number; readonly facts: HostFacts } | undefined;
   #busy = 0;
   #total = 0;
   #usedRatio = 0;
 
-  constructor(dataFolder: string) {
-    this.#dataFolder = dataFolder;
+  constructor(options: { readonly dataFolder: string; readonly clock: Clock }) {
+    this.#dataFolder = options.dataFolder;
+    this.#clock = options.clock;
   }
 
   read(): HostFacts {
+    const atMs = this.#clock.monotonicMs();
+    if (this.#last === undefined || atMs - this.#last.atMs >= WINDOW_LEAST_MS) {
+      this.#last = { atMs, facts: this.#measure() };
+    }
+    return this.#last.facts;
+  }
+
+  #measure(): HostFacts {
     const cores = cpus();
     let busy = 0;
     let total = 0;

@@ -50,6 +50,12 @@ export class RouteMirror implements AsyncDisposable {
     return [...this.#routes.values()];
   }
 
+  /** Hands the same routes over again: something else that goes with them has changed. */
+  applyAgain(): void {
+    this.#applied = Math.min(this.#applied, this.#seen - 1);
+    this.#schedule();
+  }
+
   /** Resolves when every gateway uses the routes as of `revision` or later. */
   async appliedAt(revision: Revision): Promise<void> {
     if (this.#applied >= revision) return;

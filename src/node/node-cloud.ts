@@ -1,0 +1,231 @@
+/** Fulfils what the API asks for (`src/api/cloud.ts`) out of the parts of this node. */
+import { mergeFamilies, type Metrics, formatPrometheus } from '../base/metrics.ts';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Cloud, DeployRequest, EnvChange, LogQuery, RunRequest } from '../api/api.ts';
+import type {
+  AppDetail,
+  AppSummary,
+  LiveSample,
+  LogLine,
+  Progress,
+  RunOutput,
+  Scope,
+  Status,
+  TokenDetail,
+} from '../api/model.ts';
+import type { Apps, AppView } from '../apps/apps.ts';
+import type { WorkerRunner } from '../base/worker.ts';
+import type { Identity } from '../cluster/cluster.ts';
+import type { GatewaySupervisor } from '../gateway/gateway.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { HostFacts } from './host-facts.ts';
+import type { LiveFeed } from './live-feed.ts';
+import type { RegistryRouter } from './registry-router.ts';
+import { appDetail, appSummary } from './node-status.ts';
+import { statusSentence } from './sentence.ts';
+
+export interface NodeFacts {
+  readonly version: string;
+  readonly region: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly address: string;
+  readonly apiPort: number;
+  readonly dataFolder: string;
+  readonly startedAt: number;
+  readonly gatewayUrl: string;
+  readonly gatewayHttpsUrl: string;
+  readonly consoleUrl: string;
+  /** Addresses of one host name, HTTP first. */
+  readonly urlsOf: (host: string) => readonly string[];
+}
+
+export interface NodeCloudOptions {
+  readonly facts: NodeFacts;
+  readonly identity: Identity;
+  readonly registry: Registry;
+  readonly accounts: Accounts;
+  readonly apps: Apps;
+  readonly supervisor: GatewaySupervisor;
+  readonly router: RegistryRouter;
+  readonly feed: LiveFeed;
+  readonly workers: WorkerRunner;
+  readonly metrics: Metrics;
+  readonly hostFacts: () => HostFacts;
+  /** Begins the orderly stop of the node; does not wait for it. */
+  readonly stop: () => void;
+  readonly isStopping: () => boolean;
+}
+
+export class NodeCloud implements Cloud {
+  readonly #options: NodeCloudOptions;
+
+  constructor(options: NodeCloudOptions) {
+    this.#options = options;
+  }
+
+  async status(): Promise<Status> {
+    const { facts, identity, registry, apps, supervisor, workers, hostFacts } = this.#options;
+    const host = hostFacts();
+    const summaries = await this.listApps();
+    const gateways = supervisor.workers();
+    const stats = new Map((await supervisor.stats()).map((each) => [each.pid, each]));
+    const { driver } = apps;
+    return {
+      sentence: statusSentence({
+        apps: summaries,
+        gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
+        gatewaysWanted: gateways.length,
+        diskFreeRatio: host.disk.freeBytes / Math.max(1, host.disk.totalBytes),
+      }),
+      version: facts.version,
+      cluster: identity.cluster,
+      leader: identity.node.name,
+      nodes: [
+        {
+          id: identity.node.id,
+          name: identity.node.name,
+          region: facts.region,
+          labels: facts.labels,
+          state: this.#options.isStopping() ? 'stopping' : 'ready',
+          address: facts.address,
+          port: facts.apiPort,
+          dataFolder: facts.dataFolder,
+          startedAt: facts.startedAt,
+          ...host,
+        },
+      ],
+      apps: summaries,
+      gateway: {
+        url: facts.gatewayUrl,
+        httpsUrl: facts.gatewayHttpsUrl,
+        workers: gateways.flatMap(({ pid, state }) => {
+          if (pid === undefined) return [];
+          const { connections = 0, memoryBytes = 0 } = stats.get(pid) ?? {};
+          return [{ pid, connections, memoryBytes, state: state === 'down' ? 'away' : state }];
+        }),
+      },
+      console: { url: facts.consoleUrl },
+      registry: { engine: registry.engine, revision: (await registry.list('/cluster/')).revision },
+      driver: { name: driver.name, why: driver.why, isolated: driver.isolated },
+      workers: workers.list(),
+    };
+  }
+
+  async listApps(): Promise<readonly AppSummary[]> {
+    const views = await this.#options.apps.list();
+    return views.map((view) => appSummary(view, this.#urls));
+  }
+
+  async showApp(app: string): Promise<AppDetail> {
+    const { apps, identity, router } = this.#options;
+    const view = await apps.show(app);
+    return appDetail(view, {
+      urls: this.#urls,
+      node: identity.node.name,
+      loads: await router.load(view.instances.map((instance) => instance.id)),
+    });
+  }
+
+  deploy(request: DeployRequest, signal: AbortSignal): AsyncIterable<Progress> {
+    return this.#options.apps.deploy(request, signal);
+  }
+
+  rollback(app: string, release: string | undefined, by: string): AsyncIterable<Progress> {
+    return this.#options.apps.rollback(app, release, by);
+  }
+
+  scale(app: string, counts: Readonly<Record<string, number>>): AsyncIterable<Progress> {
+    return this.#options.apps.scale(app, counts);
+  }
+
+  restart(app: string): AsyncIterable<Progress> {
+    return this.#options.apps.restart(app);
+  }
+
+  start(app: string): AsyncIterable<Progress> {
+    return this.#options.apps.startApp(app);
+  }
+
+  stop(app: string): Promise<void> {
+    return this.#options.apps.stop(app);
+  }
+
+  remove(app: string): Promise<void> {
+    return this.#options.apps.remove(app);
+  }
+
+  changeEnv(app: string, change: EnvChange): AsyncIterable<Progress> {
+    return this.#options.apps.changeEnv(app, change);
+  }
+
+  setDomains(app: string, domains: readonly string[]): Promise<void> {
+    return this.#options.apps.setDomains(app, domains);
+  }
+
+  logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
+    return this.#options.apps.logs(query, signal);
+  }
+
+  run(request: RunRequest, signal: AbortSignal): AsyncIterable<RunOutput> {
+    return this.#options.apps.run(request, signal);
+  }
+
+  listTokens(): Promise<readonly TokenDetail[]> {
+    return this.#options.accounts.listTokens();
+  }
+
+  createToken(options: {
+    readonly name: string;
+    readonly scope: Scope;
+    readonly ttlMs: number | undefined;
+  }): Promise<{ readonly token: string; readonly detail: TokenDetail }> {
+    return this.#options.accounts.createToken(options);
+  }
+
+  revokeToken(id: string): Promise<void> {
+    return this.#options.accounts.revokeToken(id);
+  }
+
+  verifyToken(token: string): ReturnType<Cloud['verifyToken']> {
+    return this.#options.accounts.verifyToken(token);
+  }
+
+  async createLoginLink(): Promise<{ readonly url: string; readonly expiresAt: number }> {
+    const { code, expiresAt } = await this.#options.accounts.createLoginCode();
+    return { url: `${this.#options.facts.consoleUrl}/login?code=${code}`, expiresAt };
+  }
+
+  redeemLogin(code: string): ReturnType<Cloud['redeemLogin']> {
+    return this.#options.accounts.redeemLogin(code);
+  }
+
+  verifySession(session: string): ReturnType<Cloud['verifySession']> {
+    return this.#options.accounts.verifySession(session);
+  }
+
+  endSession(session: string): Promise<void> {
+    return this.#options.accounts.endSession(session);
+  }
+
+  history(): readonly LiveSample[] {
+    return this.#options.feed.history();
+  }
+
+  live(signal: AbortSignal): AsyncIterable<LiveSample> {
+    return this.#options.feed.follow(signal);
+  }
+
+  async metricsText(): Promise<string> {
+    const stats = await this.#options.supervisor.stats();
+    const families = [this.#options.metrics.snapshot(), ...stats.map((each) => each.metrics)];
+    return formatPrometheus(mergeFamilies(families));
+  }
+
+  async shutdown(): Promise<void> {
+    this.#options.stop();
+  }
+
+  readonly #urls = (view: AppView): readonly string[] => {
+    return view.hosts.flatMap((host) => this.#options.facts.urlsOf(host));
+  };
+}

@@ -1,0 +1,305 @@
+/**
+ * The steps of a node's start, from the bottom to the top. Each opens one part, puts it on the stack that closes it, and
+ * hands it what it asks for.
+ */
+import { strict as assert } from 'node:assert';
+import { readFileSync, realpathSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { availableParallelism, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ApiServer } from '../api/api.ts';
+import { Apps, findTools } from '../apps/apps.ts';
+import { openLogFile } from '../base/log-file.ts';
+import { createLogger, formatPlain, type Logger } from '../base/log.ts';
+import { Metrics } from '../base/metrics.ts';
+import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
+import type { Clock } from '../base/time.ts';
+import { WorkerRunner } from '../base/worker.ts';
+import { type Identity, openIdentity } from '../cluster/cluster.ts';
+import { Console } from '../console/console.ts';
+import { GatewaySupervisor, livingWorkers, portUse } from '../gateway/gateway.ts';
+import { bindTcp, checkSocketPath } from '../net/net.ts';
+import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
+import type { DataFolder } from './data-folder.ts';
+import { GatewayConfigurer } from './gateway-config.ts';
+import type { HostFacts } from './host-facts.ts';
+import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
+import type { NodeCloud, NodeFacts } from './node-cloud.ts';
+import { RegistryRouter } from './registry-router.ts';
+import { RouteMirror } from './route-mirror.ts';
+
+export interface NodeOptions {
+  readonly dataFolder: string;
+  readonly name: string | undefined;
+  readonly address: string | undefined;
+  readonly httpPort: number | undefined;
+  readonly httpsPort: number | undefined;
+  readonly port: number | undefined;
+  readonly region: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Gateway processes; undefined: one per core. */
+  readonly gateways: number | undefined;
+  /** The agent's environment, for what builds need of it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Warnings and errors go there too, as plain lines. */
+  readonly terminal: (line: string) => void;
+}
+
+const DEFAULT_REGION = 'home';
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What every step of the start is handed. */
+export interface Base {
+  readonly options: NodeOptions;
+  readonly folder: DataFolder;
+  readonly registry: Registry;
+  readonly identity: Identity;
+  readonly workers: WorkerRunner;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Gateway {
+  readonly supervisor: GatewaySupervisor;
+  readonly router: RegistryRouter;
+  readonly mirror: RouteMirror;
+  readonly choice: ListenChoice;
+}
+
+export async function openBase(
+  options: NodeOptions,
+  folder: DataFolder,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  stack: AsyncDisposableStack,
+): Promise<Base> {
+  const registry = stack.use(
+    await openSqliteRegistry({ path: folder.registry, clock, log: log.for('registry') }),
+  );
+  const workers = stack.use(new WorkerRunner({ clock, log: log.for('workers') }));
+  const identity = await openIdentity({
+    dataFolder: folder.path,
+    nodeName: options.name,
+    addresses: localAddresses(options.address),
+    clock,
+    log: log.for('cluster'),
+  });
+  return { options, folder, registry, identity, workers, clock, log };
+}
+
+/** Fails here, before anything runs, when the API's port is not to be had. */
+export async function chooseAddresses({ options, folder }: Base): Promise<ListenChoice> {
+  checkSocketPath(folder.apiSocket);
+  const living = await livingWorkers({ runFolder: folder.run, logFolder: folder.logs });
+  const own = new Set([...living.values()].map((record) => record.process.pid));
+  const chosen = chooseListeners(options, {
+    isRoot: process.getuid?.() === 0,
+    hasIpv6: Object.values(networkInterfaces()).some((list) =>
+      list?.some(({ family }) => family === 'IPv6'),
+    ),
+    isFree: (port) => portUse(port).holders.every(({ pid }) => own.has(pid)),
+  });
+  const api = { ...chosen.api, port: await probePort(chosen.api, 'API_PORT_TAKEN') };
+  const gateway = [];
+  for (const place of chosen.gateway) {
+    // Gateway processes share their ports, so any free one has to become a certain one first.
+    const port = place.port === 0 ? await probePort(place, 'GATEWAY_PORT_TAKEN') : place.port;
+    gateway.push({ ...place, port });
+  }
+  return { gateway, api };
+}
+
+/** Binds for a moment; the port, or the one that 0 became. */
+async function probePort(
+  place: { readonly address: string; readonly port: number },
+  code: string,
+): Promise<number> {
+  const server = createServer();
+  try {
+    await bindTcp(server, place);
+  } catch (error) {
+    if (!isMolnError(error, 'NET_PORT_TAKEN')) throw error;
+    throw new MolnError(code, error.message, {
+      hint: 'Stop that process or choose another port with --port PORT',
+      cause: error,
+    });
+  }
+  const address = server.address();
+  assert(address !== null && typeof address === 'object', 'A bound TCP server has an address');
+  await new Promise((done) => server.close(done));
+  return address.port;
+}
+
+export async function startGateway(
+  { options, folder, registry, identity, clock, log }: Base,
+  choice: ListenChoice,
+  stack: AsyncDisposableStack,
+): Promise<Gateway> {
+  const supervisor = new GatewaySupervisor({
+    runFolder: folder.run,
+    logFolder: folder.logs,
+    workers: options.gateways ?? availableParallelism(),
+    clock,
+    log: log.for('gateway'),
+  });
+  // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
+  stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
+  await supervisor.start();
+  const configurer = new GatewayConfigurer({ supervisor, identity, places: choice.gateway });
+  const mirror = stack.use(
+    new RouteMirror({
+      registry,
+      apply: (routes) => configurer.apply(routes),
+      log: log.for('routes'),
+      clock,
+    }),
+  );
+  await mirror.start();
+  stack.use(identity.onRenewed(() => mirror.applyAgain()));
+  const router = new RegistryRouter({
+    registry,
+    appliedAt: (revision) => mirror.appliedAt(revision),
+    loads: async () => (await supervisor.stats()).map((each) => each.upstreams),
+  });
+  return { supervisor, router, mirror, choice };
+}
+
+export async function openApps(
+  { options, folder, registry, identity, workers, clock, log }: Base,
+  { router }: Gateway,
+  facts: NodeFacts,
+  stack: AsyncDisposableStack,
+): Promise<Apps> {
+  const { sealer } = identity;
+  const apps = new Apps({
+    dataFolder: folder.path,
+    registry,
+    sealer: {
+      seal: (plain, context) => sealer.seal(plain, context),
+      open: (sealed, context) => sealer.open(sealed, context).toString(),
+    },
+    router,
+    workers,
+    clock,
+    log: log.for('apps'),
+    node: realpathSync(process.execPath),
+    runners: join(ROOT, 'src', 'apps', 'runners'),
+    tools: await findTools(),
+    environment: options.environment,
+    urlOf: (host) => facts.urlsOf(host)[0] ?? '',
+  });
+  stack.use(apps);
+  await apps.open();
+  return apps;
+}
+
+export async function openApi(
+  { folder, identity, clock, log }: Base,
+  cloud: NodeCloud,
+  choice: ListenChoice,
+  stack: AsyncDisposableStack,
+): Promise<ApiServer> {
+  const console = new Console({ folder: join(ROOT, 'dist', 'console') });
+  await console.load();
+  const api = stack.use(
+    new ApiServer({
+      cloud,
+      log: log.for('api'),
+      clock,
+      version: moduleVersion(),
+      console,
+      names: () => [identity.node.name],
+    }),
+  );
+  const credentials = (): { readonly cert: string; readonly key: string } => ({
+    cert: identity.certificate.certificatePem + identity.authorityPem,
+    key: identity.certificate.keyPem,
+  });
+  await api.listen({ unixSocket: folder.apiSocket, tcp: choice.api, tls: credentials() });
+  stack.use(identity.onRenewed(() => api.setTls(credentials())));
+  return api;
+}
+
+export function nodeFacts(
+  options: NodeOptions,
+  folder: DataFolder,
+  choice: ListenChoice,
+  clock: Clock,
+): NodeFacts {
+  const http = firstPlace(choice, 'http');
+  const https = firstPlace(choice, 'https');
+  return {
+    version: moduleVersion(),
+    region: options.region ?? DEFAULT_REGION,
+    labels: options.labels,
+    address: choice.api.address,
+    apiPort: choice.api.port,
+    dataFolder: folder.path,
+    startedAt: clock.now(),
+    gatewayUrl: urlOf(http),
+    gatewayHttpsUrl: urlOf(https),
+    consoleUrl: urlOf({ ...choice.api, protocol: 'http' }),
+    urlsOf: (host) => [`${urlOf(http, host)}/`, `${urlOf(https, host)}/`],
+  };
+}
+
+function firstPlace(choice: ListenChoice, protocol: 'http' | 'https'): ListenPlace {
+  const place = choice.gateway.find((each) => each.protocol === protocol);
+  assert(place !== undefined, `No place for ${protocol} was chosen`);
+  return place;
+}
+
+/** Everything to the file, warnings and errors to the terminal too. */
+export function openLog(
+  folder: DataFolder,
+  clock: Clock,
+  terminal: (line: string) => void,
+): Logger {
+  const file = openLogFile({
+    path: join(folder.logs, 'agent.jsonl'),
+    onRefused: (error) => terminal(`The log file cannot be written: ${messageOf(error)}\n`),
+  });
+  return createLogger({
+    part: 'node',
+    now: () => clock.now(),
+    sinks: [
+      file,
+      (record) => {
+        if (record.level === 'warn' || record.level === 'error') terminal(formatPlain(record));
+      },
+    ],
+  });
+}
+
+/** Of the node itself; the gateways bring their own. */
+export function nodeMetrics(hostFacts: () => HostFacts): Metrics {
+  const metrics = new Metrics();
+  const cpu = metrics.gauge('moln_node_cpu_used_ratio', 'Processor time in use, 0 to 1');
+  const memory = metrics.gauge('moln_node_memory_used_bytes', 'Memory in use');
+  const disk = metrics.gauge('moln_node_disk_free_bytes', 'Free bytes on the data folder disk');
+  const agent = metrics.gauge('moln_agent_memory_bytes', 'Resident memory of the agent');
+  metrics.onCollect(() => {
+    const facts = hostFacts();
+    cpu.set(facts.cpu.usedRatio);
+    memory.set(facts.memory.usedBytes);
+    disk.set(facts.disk.freeBytes);
+    agent.set(process.memoryUsage.rss());
+  });
+  return metrics;
+}
+
+/** What others may reach this node by; goes into its certificate. */
+function localAddresses(wished: string | undefined): string[] {
+  if (wished !== undefined) return [wished];
+  return Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? [])
+      .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
+      .map(({ address }) => address),
+  );
+}
+
+function moduleVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  assert(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
+  return String(manifest.version);
+}

@@ -1,0 +1,151 @@
+/**
+ * The composition root: the only place that knows all parts. `node-parts.ts` opens them one by one; here they become
+ * a running node, and end in the reverse order, also after half a start.
+ */
+import { Accounts } from '../accounts/accounts.ts';
+import type { Progress, Status } from '../api/model.ts';
+import { type Apps, packFolder } from '../apps/apps.ts';
+import { systemClock } from '../base/time.ts';
+import { openDataFolder } from './data-folder.ts';
+import { HostMeter } from './host-facts.ts';
+import { LiveFeed } from './live-feed.ts';
+import { NodeCloud } from './node-cloud.ts';
+import {
+  chooseAddresses,
+  nodeFacts,
+  nodeMetrics,
+  type NodeOptions,
+  openApi,
+  openApps,
+  openBase,
+  openLog,
+  startGateway,
+} from './node-parts.ts';
+
+export type { NodeOptions };
+
+/** Requests under way may finish for this long when the node stops. */
+const STOP_DRAIN_MS = 10_000;
+
+/** A running node of this process. */
+export class MolnNode {
+  readonly #cloud: NodeCloud;
+  readonly #apps: Apps;
+  readonly #end: () => Promise<void>;
+  readonly #stopped = Promise.withResolvers<void>();
+  #stopping: Promise<void> | undefined;
+
+  /** Only `startNode` calls it. */
+  constructor(parts: {
+    readonly cloud: NodeCloud;
+    readonly apps: Apps;
+    readonly end: () => Promise<void>;
+  }) {
+    this.#cloud = parts.cloud;
+    this.#apps = parts.apps;
+    this.#end = parts.end;
+    // Whoever asked for the stop gets the rejection; `stopped` may have no listener.
+    this.#stopped.promise.catch(() => undefined);
+  }
+
+  /** Resolves when the node has stopped, whoever asked; rejects when the stop failed. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  status(): Promise<Status> {
+    return this.#cloud.status();
+  }
+
+  async loginLink(): Promise<string> {
+    return (await this.#cloud.createLoginLink()).url;
+  }
+
+  /** Deploys unless exactly this source is live already. */
+  async *deployFolder(folder: string, app: string): AsyncIterable<Progress> {
+    const live = (await this.#apps.list()).find((view) => view.app.name === app);
+    if (live?.release !== undefined && live.app.running) {
+      const id = await this.#apps.identify(app, packFolder(folder));
+      if (id === live.release.id) {
+        const url = (await this.#cloud.showApp(app)).urls[0] ?? '';
+        yield { kind: 'done', app, release: id, url };
+        return;
+      }
+    }
+    yield* this.#apps.deploy({ app, tar: packFolder(folder), domains: [], by: 'local' });
+  }
+
+  /** Orderly: no new requests, those under way finish, instances end, everything is on the disk. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end().then(this.#stopped.resolve, (error: unknown) => {
+      this.#stopped.reject(error);
+      throw error;
+    });
+    return this.#stopping;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
+  }
+}
+
+/** Starts everything, or nothing: what was opened before a failure is closed again. */
+export async function startNode(options: NodeOptions): Promise<MolnNode> {
+  await using stack = new AsyncDisposableStack();
+  const clock = systemClock;
+  const { folder } = stack.use(await openDataFolder(options.dataFolder));
+  const log = openLog(folder, clock, options.terminal);
+  const base = await openBase(options, folder, { clock, log }, stack);
+  const choice = await chooseAddresses(base);
+  const gateway = await startGateway(base, choice, stack);
+  const facts = nodeFacts(options, folder, choice, clock);
+  const apps = await openApps(base, gateway, facts, stack);
+  const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
+  const hostFacts = hostMeter.read.bind(hostMeter);
+  const feed = stack.use(
+    new LiveFeed({
+      clock,
+      log: log.for('live'),
+      gateways: () => gateway.supervisor.stats(),
+      hostFacts,
+    }),
+  );
+  feed.start();
+  const { registry, identity, workers } = base;
+  const accounts = new Accounts({ registry, clock, log: log.for('accounts') });
+  for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
+  const cloud = new NodeCloud({
+    facts,
+    identity,
+    registry,
+    accounts,
+    apps,
+    supervisor: gateway.supervisor,
+    router: gateway.router,
+    feed,
+    workers,
+    metrics: nodeMetrics(hostFacts),
+    hostFacts,
+    stop: () => {
+      node.stop().catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
+    },
+    isStopping: () => node.isStopping,
+  });
+  const api = await openApi(base, cloud, choice, stack);
+  const opened = stack.move();
+  const node: MolnNode = new MolnNode({
+    cloud,
+    apps,
+    end: async () => {
+      log.info('The node stops');
+      await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
+      await workers[Symbol.asyncDispose]();
+      await apps.stopAll();
+      await api.close();
+      await opened.disposeAsync();
+      log.info('The node has stopped');
+    },
+  });
+  log.info('The node runs', { version: facts.version, dataFolder: folder.path });
+  return node;
+}

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { statusSentence } from './sentence.ts';
+
+const GOOD = { apps: [], gatewaysServing: 2, gatewaysWanted: 2, diskFreeRatio: 0.5 };
+const shop = { name: 'shop', state: 'healthy', instances: { healthy: 2, wanted: 2 } } as const;
+
+test('the sentence says what is wrong, and that nothing is', () => {
+  assert.equal(statusSentence(GOOD), 'All good: 0 apps on 1 node');
+  assert.equal(statusSentence({ ...GOOD, apps: [shop] }), 'All good: 1 app on 1 node');
+  assert.equal(
+    statusSentence({
+      ...GOOD,
+      apps: [{ ...shop, state: 'degraded', instances: { healthy: 1, wanted: 2 } }],
+      diskFreeRatio: 0.011,
+    }),
+    'App "shop" is degraded: 1 of 2 instances healthy; the disk has 1 % free',
+  );
+  assert.equal(statusSentence({ ...GOOD, gatewaysServing: 1 }), '1 of 2 gateway processes serve');
+});

@@ -1,0 +1,36 @@
+/** Pure: the one plain sentence that `moln status` and the console begin with. */
+import type { AppSummary } from '../api/model.ts';
+
+const TROUBLE: readonly AppSummary['state'][] = ['failing', 'degraded'];
+
+export function statusSentence(options: {
+  readonly apps: readonly Pick<AppSummary, 'name' | 'state' | 'instances'>[];
+  readonly gatewaysServing: number;
+  readonly gatewaysWanted: number;
+  readonly diskFreeRatio: number;
+}): string {
+  const problems: string[] = [];
+  if (options.gatewaysServing < options.gatewaysWanted) {
+    problems.push(
+      `${options.gatewaysServing} of ${count(options.gatewaysWanted, 'gateway process', 'gateway processes')} serve`,
+    );
+  }
+  for (const app of options.apps) {
+    if (!TROUBLE.includes(app.state)) continue;
+    const { healthy, wanted } = app.instances;
+    problems.push(`app "${app.name}" is ${app.state}: ${healthy} of ${wanted} instances healthy`);
+  }
+  if (options.diskFreeRatio < DISK_FREE_LOW) {
+    problems.push(`the disk has ${Math.floor(options.diskFreeRatio * 100)} % free`);
+  }
+  const serving = options.apps.filter((app) => app.state !== 'empty');
+  const [first, ...rest] = problems;
+  if (first === undefined) return `All good: ${count(serving.length, 'app', 'apps')} on 1 node`;
+  return [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...rest].join('; ');
+}
+
+const DISK_FREE_LOW = 0.05;
+
+function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
