@@ -53,7 +53,6 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   if (options.nodeName !== undefined) checkName(options.nodeName);
   if (options.clusterName !== undefined) checkName(options.clusterName);
   const keysFolder = join(dataFolder, 'keys');
-  ensureFolderSync(dataFolder);
   const path = join(dataFolder, 'node.json');
   let file = await readNodeFile(path);
   ensureFolderSync(keysFolder);
