@@ -229,18 +229,9 @@ test('logs are followed live, commands run in the app and end with their exit co
   const { stdout } = await node.cli('app', 'app', 'logs', '--tail', '1');
   assert.match(stdout, /^\S+ \S+ asked \/live\n$/);
 
-  const run = await node.cliWith(
-    { input: 'from stdin' },
-    ...[
-      'app',
-      'app',
-      'run',
-      '--',
-      'sh',
-      '-c',
-      'echo "$MOLN_APP: $(cat)"; ls; echo oops >&2; exit 3',
-    ],
-  );
+  const script = 'echo "$MOLN_APP: $(cat)"; ls; echo oops >&2; exit 3';
+  const words = ['app', 'app', 'run', '--', 'sh', '-c', script];
+  const run = await node.cliWith({ input: 'from stdin' }, ...words);
   assert.equal(run.code, 3);
   assert.match(run.stdout, /^app: from stdin\n[\s\S]*server\.js/);
   assert.match(run.stderr, /oops/);

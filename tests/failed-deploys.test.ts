@@ -20,7 +20,12 @@ const FAILURES: readonly {
   /** Among the log lines that are shown. */
   readonly shows?: RegExp;
 }[] = [
-  { title: 'an empty folder', files: {}, code: /^APPS_/, sentence: /nothing/i },
+  {
+    title: 'an empty folder',
+    files: {},
+    code: /^CLI_NOTHING_TO_DEPLOY$/,
+    sentence: /is empty: nothing to deploy/,
+  },
   {
     title: 'a folder with nothing to run',
     files: { 'notes.txt': 'x' },

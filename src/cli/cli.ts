@@ -75,7 +75,7 @@ async function runCommand(
   const stop = new AbortController();
   // `up` lives by its own signals; everything else ends its streams and returns.
   using _signals =
-    spec === UP ? undefined : onStopSignals(() => stop.abort(new Error('interrupted')));
+    spec === UP ? undefined : onStopSignals(() => stop.abort(new Error('interrupted')), io.signals);
   return await spec.run(contextOf(input, io, parts, stop.signal), input);
 }
 

@@ -1,13 +1,17 @@
 /** Ctrl-C and its kin. The only file of the CLI that listens to the process's signals. */
+import type { SignalSource } from './io.ts';
 
 const STOP_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** Calls with each stop signal instead of dying of it, until disposed. */
-export function onStopSignals(call: (signal: string) => void): Disposable {
+export function onStopSignals(
+  call: (signal: string) => void,
+  source: SignalSource = process,
+): Disposable {
   const listeners = STOP_SIGNALS.map((signal) => {
     const listener = (): void => call(signal);
-    process.on(signal, listener);
-    return () => process.off(signal, listener);
+    source.on(signal, listener);
+    return () => source.off(signal, listener);
   });
   return {
     [Symbol.dispose]: () => {

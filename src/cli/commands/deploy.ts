@@ -1,9 +1,12 @@
 /** `moln deploy`: packs a folder, sends it, and returns when it is live. */
+import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { MolnError, systemCode } from '../../base/errors.ts';
 import type { CommandSpec } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { followProgress } from '../progress.ts';
 import { appNameOf } from '../up.ts';
+import { printable } from '../words.ts';
 
 export const DEPLOY: CommandSpec = {
   name: 'deploy',
@@ -36,7 +39,12 @@ export const DEPLOY: CommandSpec = {
     const startedMs = context.clock.monotonicMs();
     // Loaded here alone: no other command needs it, and each should start fast.
     const { packFolder } = await import('../../apps/apps.ts');
-    const tar = await packFolder(folder);
+    await refuseEmpty(folder);
+    const tar = packFolder(folder, {
+      onSkipped: (path, why) => {
+        if (!context.json) context.words.note(`Left out ${printable(path)}: ${why}`);
+      },
+    });
     const stream = context.client().deploy(app, tar, input.texts('domain'), context.signal);
     const done = await followProgress(context, `Sending ${folder}`, stream);
     if (context.json) {
@@ -52,3 +60,20 @@ export const DEPLOY: CommandSpec = {
     return EXIT.ok;
   },
 };
+
+/** What is obvious is said before anything is asked of the node. */
+async function refuseEmpty(folder: string): Promise<void> {
+  let names: readonly string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    const what = code === 'ENOENT' ? `There is no folder "${folder}"` : `"${folder}" is no folder`;
+    throw usageError(what, 'Give the folder of the app, such as "moln deploy ."');
+  }
+  if (names.length > 0) return;
+  throw new MolnError('CLI_NOTHING_TO_DEPLOY', `Folder "${folder}" is empty: nothing to deploy`, {
+    hint: 'Put an index.html, a package.json, an app.py or an index.php into it',
+  });
+}

@@ -26,8 +26,8 @@ export const UP: CommandSpec = {
     const startedMs = context.clock.monotonicMs();
     const node = await context.startNode(options);
     const life = new ForegroundLife(context, node, options);
-    using _signals = onStopSignals((signal) => life.signalled(signal));
-    return life.run(startedMs);
+    using _signals = onStopSignals((signal) => life.signalled(signal), context.io.signals);
+    return await life.run(startedMs);
   },
 };
 
