@@ -133,10 +133,10 @@ async function rollsBack({ node, page }: Session): Promise<void> {
   await page.getByRole('button', { name: 'Roll back', exact: true }).click();
   const dialog = page.getByRole('dialog');
   assert.match((await dialog.textContent()) ?? '', /moln app hello rollback/);
-  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await dialog.getByRole('button', { name: 'Cancel', exact: true }).click();
   assert.equal((await node.get('hello')).body, 'two');
   await page.getByRole('button', { name: 'Roll back', exact: true }).click();
-  await dialog.getByRole('button', { name: 'Roll back' }).click();
+  await dialog.getByRole('button', { name: 'Roll back', exact: true }).click();
   await page.waitForSelector('.outcome:has-text("done")', { timeout: 60_000 });
   assert.ok((await page.locator('.progress li').count()) > 0);
   assert.equal((await node.get('hello')).body, 'one');
@@ -171,7 +171,7 @@ async function makesTokens({ page }: Session): Promise<void> {
   await page.getByRole('button', { name: 'I have it' }).click();
   assert.ok(!(await page.content()).includes(token));
   await page.getByRole('button', { name: 'Revoke token ci' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
   await until('the token to be refused', async () => (await ask()) === 401);
 }
 
@@ -227,7 +227,7 @@ async function removesApp({ node, page }: Session): Promise<void> {
   await page.goto(new URL('/apps/hello', page.url()).href);
   await page.getByRole('button', { name: 'Remove hello' }).click();
   const dialog = page.getByRole('dialog');
-  const yes = dialog.getByRole('button', { name: 'Remove' });
+  const yes = dialog.getByRole('button', { name: 'Remove', exact: true });
   assert.equal(await yes.isDisabled(), true);
   await dialog.getByLabel('Name of the app').fill('hello');
   await yes.click();

@@ -1,38 +1,17 @@
 /** Something under way (deploy, rollback, scale, …): its progress line by line, and how it ended. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import type { ErrorBody } from '../../base/errors.ts';
 import type { Progress } from '../../api/model.ts';
+import type { ActionState } from './action-state.ts';
 import { isMolnError, messageOf } from '../../base/errors.ts';
+import { afterItem } from './action-state.ts';
 import { formatClock } from './format.ts';
-
-export interface ActionState {
-  readonly title: string;
-  readonly lines: readonly Exclude<Progress, { kind: 'done' | 'failed' }>[];
-  readonly outcome:
-    | { readonly kind: 'running' }
-    | { readonly kind: 'done' }
-    | { readonly kind: 'failed'; readonly error: ErrorBody; readonly logTail: readonly string[] };
-}
 
 export interface Action {
   readonly state: ActionState | undefined;
   readonly running: boolean;
   readonly run: (title: string, progress: () => AsyncIterable<Progress>) => Promise<boolean>;
   readonly clear: () => void;
-}
-
-/** Pure: the state after one more item. */
-export function afterItem(state: ActionState, item: Progress): ActionState {
-  switch (item.kind) {
-    case 'step':
-    case 'output':
-      return { ...state, lines: [...state.lines, item] };
-    case 'done':
-      return { ...state, outcome: { kind: 'done' } };
-    case 'failed':
-      return { ...state, outcome: item };
-  }
 }
 
 function failed(error: unknown): ActionState['outcome'] {

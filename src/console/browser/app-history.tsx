@@ -5,23 +5,13 @@ import type { AppDetail, DeploymentDetail } from '../../api/model.ts';
 import type { Action } from './action.tsx';
 import type { Column } from './data-table.tsx';
 import { formatBytes } from '../../base/units.ts';
+import { keptRelease, previousRelease } from './app-facts.ts';
 import { api } from './api.ts';
 import { Command } from './command.tsx';
 import { DataTable } from './data-table.tsx';
 import { Confirm } from './dialog.tsx';
 import { Ago } from './moment.tsx';
 import { Section } from './section.tsx';
-
-/** Pure: what a rollback without a release goes back to, newest first. */
-export function previousRelease(detail: AppDetail): string | undefined {
-  return detail.history.find(
-    (one) => one.release !== detail.release && kept(detail, one.release) !== undefined,
-  )?.release;
-}
-
-function kept(detail: AppDetail, release: string): AppDetail['releases'][number] | undefined {
-  return detail.releases.find((one) => one.id === release);
-}
 
 function columnsOf(
   detail: AppDetail,
@@ -42,9 +32,9 @@ function columnsOf(
       key: 'size',
       label: 'Size',
       numeric: true,
-      by: (one) => kept(detail, one.release)?.bytes ?? 0,
+      by: (one) => keptRelease(detail, one.release)?.bytes ?? 0,
       cell: (one) => {
-        const release = kept(detail, one.release);
+        const release = keptRelease(detail, one.release);
         return release === undefined
           ? '–'
           : `${formatBytes(release.bytes)} in ${release.files} files`;
@@ -55,7 +45,7 @@ function columnsOf(
       label: 'Go back',
       cell: (one) => {
         if (one.release === detail.release) return <span class="badge">serves now</span>;
-        if (kept(detail, one.release) === undefined) {
+        if (keptRelease(detail, one.release) === undefined) {
           return <span class="quiet">no longer kept</span>;
         }
         return (

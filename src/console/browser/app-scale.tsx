@@ -3,23 +3,12 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { AppDetail } from '../../api/model.ts';
 import type { Action } from './action.tsx';
+import { wishedCounts } from './app-facts.ts';
 import { api } from './api.ts';
 import { Section } from './section.tsx';
 
 /** The server has the last word; this only keeps fingers from slipping. */
 const INSTANCES_MAX = 64;
-
-/** Pure: processes of the app and their wished numbers; absent means one. */
-export function wishedCounts(detail: AppDetail): Readonly<Record<string, number>> {
-  const processes = new Set([
-    ...Object.keys(detail.scale),
-    ...detail.instanceList.map((instance) => instance.process),
-  ]);
-  if (processes.size === 0) processes.add('web');
-  return Object.fromEntries(
-    [...processes].toSorted().map((process) => [process, detail.scale[process] ?? 1]),
-  );
-}
 
 function Stepper(props: {
   readonly process: string;

@@ -1,6 +1,7 @@
 /** A dense table whose columns sort. Real table, real headers, real buttons. */
 import type { ComponentChildren, VNode } from 'preact';
 import { useState } from 'preact/hooks';
+import { sortRows } from './sorting.ts';
 
 export interface Column<Row> {
   readonly key: string;
@@ -14,20 +15,6 @@ export interface Column<Row> {
 interface Order {
   readonly key: string;
   readonly down: boolean;
-}
-
-/** Pure: rows in the order asked for; numbers by size, words as people sort them. */
-export function sortRows<Row>(
-  rows: readonly Row[],
-  by: (row: Row) => string | number,
-  down: boolean,
-): readonly Row[] {
-  const sign = down ? -1 : 1;
-  return rows.toSorted((left, right) => {
-    const [a, b] = [by(left), by(right)];
-    if (typeof a === 'number' && typeof b === 'number') return (a - b) * sign;
-    return String(a).localeCompare(String(b), undefined, { numeric: true }) * sign;
-  });
 }
 
 function HeaderCell<Row>(props: {

@@ -1,9 +1,11 @@
 /** The gateway: where it listens, its workers, and where each host name leads. */
 import type { VNode } from 'preact';
-import type { AppSummary, GatewayStatus, LiveSample } from '../../api/model.ts';
+import type { GatewayStatus, LiveSample } from '../../api/model.ts';
+import type { Route } from './app-facts.ts';
 import type { Column } from './data-table.tsx';
 import type { View } from './view.ts';
 import { formatBytes } from '../../base/units.ts';
+import { routesOf } from './app-facts.ts';
 import { DataTable } from './data-table.tsx';
 import { count, formatNumber } from './format.ts';
 import { NodeCharts } from './live-charts.tsx';
@@ -36,23 +38,6 @@ const WORKER_COLUMNS: readonly Column<GatewayWorker>[] = [
     cell: (worker) => formatBytes(worker.memoryBytes),
   },
 ];
-
-interface Route {
-  readonly host: string;
-  readonly url: string;
-  readonly app: AppSummary;
-}
-
-/** Pure: one row for each address of each app. */
-export function routesOf(apps: readonly AppSummary[]): readonly Route[] {
-  return apps.flatMap((app) =>
-    app.urls.map((url) => ({
-      host: url.replace(/^https?:\/\//, '').replace(/\/$/, ''),
-      url,
-      app,
-    })),
-  );
-}
 
 function routeColumns(sample: LiveSample | undefined): readonly Column<Route>[] {
   const rates = (route: Route): { requestsPerSecond: number; errorsPerSecond: number } =>

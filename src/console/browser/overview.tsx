@@ -1,11 +1,11 @@
 /** The first page: how it stands in one sentence, boxes, charts, the picture, and the tables. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import type { AppDetail, AppSummary, NodeStatus, Status, WorkerStatus } from '../../api/model.ts';
+import type { AppDetail, AppSummary, NodeStatus, WorkerStatus } from '../../api/model.ts';
 import type { Column } from './data-table.tsx';
-import type { Chip, TopologyNode } from './topology-layout.ts';
 import type { View } from './view.ts';
 import { formatBytes } from '../../base/units.ts';
+import { topologyOf } from './app-facts.ts';
 import { api } from './api.ts';
 import { Boxes } from './boxes.tsx';
 import { DataTable } from './data-table.tsx';
@@ -155,32 +155,6 @@ const WORKER_COLUMNS: readonly Column<WorkerStatus>[] = [
   },
   { key: 'last', label: 'Last error', cell: (worker) => worker.lastError ?? '–' },
 ];
-
-/** Pure: who runs where. An app without processes is served by every node's gateway. */
-export function topologyOf(status: Status, details: readonly AppDetail[]): readonly TopologyNode[] {
-  return status.nodes.map((node) => {
-    const chips: Chip[] = [];
-    for (const app of status.apps) {
-      const detail = details.find((one) => one.name === app.name);
-      const here = (detail?.instanceList ?? []).filter(
-        (instance) => instance.node === node.name || instance.node === node.id,
-      );
-      for (const { id, state } of here) {
-        chips.push({ key: id, app: app.name, text: app.name, state });
-      }
-      const everywhere = detail === undefined || (app.kind === 'static' && here.length === 0);
-      if (everywhere && app.state !== 'empty') {
-        chips.push({
-          key: `${app.name}@${node.name}`,
-          app: app.name,
-          text: app.name,
-          state: app.state,
-        });
-      }
-    }
-    return { name: node.name, region: node.region, state: node.state, chips };
-  });
-}
 
 function AppsPanel(props: { readonly apps: readonly AppSummary[] }): VNode {
   const [filter, setFilter] = useState('');
