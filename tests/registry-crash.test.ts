@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
@@ -96,6 +97,34 @@ async function oldestRevision(registry: Registry): Promise<number> {
   }
   throw new Error('there is no history');
 }
+
+test('two processes never have one registry, and a killed one lets go at once', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-crash-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'registry.sqlite');
+  const open = (): Promise<Registry> =>
+    openSqliteRegistry({ path, clock: systemClock, log: silentLogger });
+  const script = join(import.meta.dirname, 'registry-crash-writer.ts');
+  const child = spawn(process.execPath, [script, path, '1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  context.after(() => child.kill('SIGKILL'));
+  const exit = once(child, 'exit');
+  await once(child.stdout, 'data');
+  child.stdout.resume();
+  for (let round = 0; round < 3; round++) {
+    await assert.rejects(open(), (error) => isMolnError(error, 'SQLITE_BUSY'));
+  }
+  // The other way round, and after a failed attempt from within: the first one keeps its lock.
+  child.kill('SIGKILL');
+  await exit;
+  const registry = await open();
+  await assert.rejects(open(), (error) => isMolnError(error, 'SQLITE_BUSY'));
+  const second = spawn(process.execPath, [script, path, '1'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const complaint = await readAll(second.stderr);
+  assert.match(complaint, /SQLITE_BUSY/);
+  await registry[Symbol.asyncDispose]();
+});
 
 test(`acknowledged commits survive ${ROUNDS} kills, whole`, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'moln-crash-'));

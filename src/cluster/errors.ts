@@ -55,3 +55,9 @@ export function sealKeyUnknown(context: string, keyId: string, wanted: string): 
     { hint: 'Put "keys/seal.key" back from a backup, or set the secret again' },
   );
 }
+
+export function clockUnset(now: string): MolnError {
+  return new MolnError('CLUSTER_CLOCK_UNSET', `The clock of this machine says ${now}`, {
+    hint: 'Set the clock, for certificates made now would soon be invalid; then start again',
+  });
+}

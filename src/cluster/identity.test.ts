@@ -57,6 +57,14 @@ test('the first start makes everything, the second finds it', async (context) =>
   assert.deepEqual((await readdir(dataFolder)).sort(), ['keys', 'node.json']);
 });
 
+test('a machine whose clock was never set makes no authority', async (context) => {
+  const { dataFolder } = await prepare(context);
+  const clock = new ManualClock(0);
+  const opening = openIdentity({ dataFolder, clock, log: silentLogger });
+  await refuses(opening, 'CLUSTER_CLOCK_UNSET');
+  assert.deepEqual(await readdir(dataFolder), []);
+});
+
 test('keys are for the owner only', async (context) => {
   const { dataFolder, open } = await prepare(context);
   await open();

@@ -18,11 +18,12 @@ import {
   readKeyPair,
   writeKeyPair,
 } from './certificate.ts';
-import { keysMissing, nodeNameInvalid } from './errors.ts';
+import { clockUnset, keysMissing, nodeNameInvalid } from './errors.ts';
 import {
   AUTHORITY_LIFE_MS,
   CERTIFICATE_LIFE_MS,
   CLOCK_SKEW_MS,
+  EARLIEST_NOW_MS,
   NODE_NAME_LENGTH_MAX,
 } from './limits.ts';
 import { type NodeFile, readNodeFile, writeNodeFile } from './node-file.ts';
@@ -50,6 +51,7 @@ const NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 /** Opens the identity of a data folder, and makes what is missing of it. */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const { dataFolder, clock } = options;
+  if (clock.now() < EARLIEST_NOW_MS) throw clockUnset(isoTime(clock.now()));
   if (options.nodeName !== undefined) checkName(options.nodeName);
   if (options.clusterName !== undefined) checkName(options.clusterName);
   const keysFolder = join(dataFolder, 'keys');

@@ -11,3 +11,5 @@ export const RENEW_AT_RATIO: number = 2 / 3;
 export const CLOCK_SKEW_MS: number = 3600_000;
 /** A DNS label (RFC 1035 §2.3.4). */
 export const NODE_NAME_LENGTH_MAX = 63;
+/** 2023-01-01: a clock before that was never set, and an authority made by it would have expired when it is. */
+export const EARLIEST_NOW_MS: number = 1_672_531_200_000;

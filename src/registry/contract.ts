@@ -75,7 +75,7 @@ export interface RegistryReader {
   list(prefix: string): Promise<ListResult>;
   /**
    * Every commit that touches `prefix` from `fromRevision` on, in order, until the signal aborts (the iteration then
-   * ends without an error). Throws `REGISTRY_COMPACTED` when that revision is no longer kept: list again.
+   * ends without an error). Throws `REGISTRY_COMPACTED` when that revision is no longer kept: list again. At least 1.
    */
   watch(prefix: string, fromRevision: Revision, signal: AbortSignal): AsyncIterable<WatchBatch>;
 }
@@ -85,7 +85,8 @@ export interface Registry extends RegistryReader, AsyncDisposable {
   readonly engine: string;
   /**
    * All operations or none, durable when it resolves. At most `OPERATIONS_MAX` operations on distinct keys and
-   * `VALUE_BYTES_MAX` a value.
+   * `VALUE_BYTES_MAX` a value; values must not be changed before. Throws `REGISTRY_LEASE_LOST` when a lease that it
+   * names has ended. Any error whose code is not the registry's own leaves the outcome unknown: read again.
    */
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
   lease(ttlMs: number): Promise<Lease>;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { type RegistryUnderTest, testRegistry } from '../../testing/registry-conformance.ts';
+import { until } from '../../testing/until.ts';
 import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import type { Registry } from './contract.ts';
@@ -132,6 +133,26 @@ describe('embedded registry', () => {
         ['/c', revision],
       ],
     );
+  });
+
+  test('a watch sees what a broken group still stored', async (context) => {
+    const { registry } = await openIn(context, { bytesMax: 1024 * 1024 });
+    const seen: number[] = [];
+    const stop = new AbortController();
+    const watching = (async () => {
+      for await (const batch of registry.watch('/w/', 1, stop.signal)) seen.push(batch.revision);
+    })();
+    // Stored one after the other in one turn of the loop, while the watch waits for the first of them.
+    await Promise.allSettled([
+      put(registry, '/w/a', 'small'),
+      put(registry, '/b', Buffer.alloc(1024 * 1024)),
+      put(registry, '/elsewhere', 'small'),
+    ]);
+    await put(registry, '/w/b', 'small');
+    await until('both commits under the prefix', () => seen.length === 2);
+    stop.abort();
+    await watching;
+    assert.deepEqual(seen, [1, 3]);
   });
 
   test('a second process is told that the file is taken', async (context) => {

@@ -240,13 +240,14 @@ class SqliteRegistry implements Registry {
   /** False when the group was rolled back and its jobs, if several, still wait for an answer. */
   #runGroup(jobs: readonly Job[]): boolean {
     const outcomes: Outcome[] = [];
+    const before = this.#store.counters();
     try {
       transaction(this.#db, () => {
         for (const job of jobs) outcomes.push(runJob(job));
         if (this.#compactionIsDue()) this.#compactNow();
       });
     } catch (error) {
-      this.#store.reload();
+      this.#store.restore(before);
       if (jobs.length === 1) jobs[0]?.reject(this.#explain(error));
       return false;
     }
@@ -286,10 +287,11 @@ class SqliteRegistry implements Registry {
   }
 
   #compact(): void {
+    const before = this.#store.counters();
     try {
       transaction(this.#db, () => this.#compactNow());
     } catch (error) {
-      this.#store.reload();
+      this.#store.restore(before);
       this.#log.warn('Cannot compact the registry, will try again', { error });
     }
   }

@@ -63,6 +63,12 @@ export interface Applied {
   readonly keys: readonly string[];
 }
 
+export interface Counters {
+  readonly revision: Revision;
+  readonly compacted: Revision;
+  readonly historyBytes: number;
+}
+
 export interface HistoryPage {
   readonly batches: readonly WatchBatch[];
   /** Where the next page starts. */
@@ -81,15 +87,24 @@ export class Store {
   constructor(db: Database) {
     this.#db = db;
     this.#sql = prepareStatements(db);
-    this.reload();
+    const state = this.#sql.state.get();
+    this.restore({
+      revision: state?.revision ?? 0,
+      compacted: state?.compacted ?? 0,
+      historyBytes: this.#sql.historyBytes.get()?.bytes ?? 0,
+    });
   }
 
-  /** Takes the counters from the file again, after a transaction that was rolled back. */
-  reload(): void {
-    const row = this.#sql.state.get();
-    this.revision = row?.revision ?? 0;
-    this.compacted = row?.compacted ?? 0;
-    this.historyBytes = this.#sql.historyBytes.get()?.bytes ?? 0;
+  /** What a rolled back transaction has to give back to `restore`. */
+  counters(): Counters {
+    const { revision, compacted, historyBytes } = this;
+    return { revision, compacted, historyBytes };
+  }
+
+  restore(counters: Counters): void {
+    this.revision = counters.revision;
+    this.compacted = counters.compacted;
+    this.historyBytes = counters.historyBytes;
   }
 
   get(key: string): Entry | undefined {

@@ -3,7 +3,7 @@
  * heavy SQL does so in a process or thread of its own.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, closeSync, fsyncSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { diskError } from '../base/disk.ts';
@@ -159,12 +159,17 @@ function configure(db: Database, options: OpenOptions): void {
   }
 }
 
-/** SQLite would create it readable for everybody; its side files take over the mode of the file. */
+/**
+ * SQLite would create it readable for everybody; its side files take over the mode of the file. An existing file is not
+ * opened here: closing it would drop the locks of a connection that this process may already have (POSIX).
+ */
 function createFile(path: string): void {
   try {
-    const file = openSync(path, 'a', 0o600);
-    closeSync(file);
-    chmodSync(path, 0o600);
+    if (existsSync(path)) {
+      chmodSync(path, 0o600);
+      return;
+    }
+    closeSync(openSync(path, 'wx', 0o600));
     const folder = openSync(dirname(path), 'r');
     try {
       fsyncSync(folder);
