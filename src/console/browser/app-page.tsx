@@ -79,21 +79,27 @@ function Buttons(props: { readonly detail: AppDetail; readonly action: Action })
   );
 }
 
-function Head(props: { readonly detail: AppDetail; readonly action: Action }): VNode {
-  const { detail } = props;
+/** Stays the same while the app is loaded, so that its title keeps the focus. */
+function Head(props: {
+  readonly name: string;
+  readonly detail: AppDetail | undefined;
+  readonly otherwise: string;
+  readonly action: Action;
+}): VNode {
+  const { name, detail } = props;
   return (
     <div class="app-head">
       <div>
         <p class="crumbs">
           <a href="/#apps">Apps</a> /
         </p>
-        <h1>{detail.name}</h1>
+        <h1>{name}</h1>
         <p class="lead" aria-live="polite">
-          <StateMark state={detail.state} />
-          {detail.explanation === '' ? null : <span>{detail.explanation}</span>}
+          {detail === undefined ? props.otherwise : <StateMark state={detail.state} />}
+          {detail === undefined ? null : <span>{detail.explanation}</span>}
         </p>
         <ul class="urls">
-          {detail.urls.map((url) => (
+          {detail?.urls.map((url) => (
             <li key={url}>
               <a href={url} target="_blank" rel="noreferrer">
                 {url}
@@ -103,14 +109,14 @@ function Head(props: { readonly detail: AppDetail; readonly action: Action }): V
         </ul>
       </div>
       <div class="app-tools">
-        <Buttons detail={detail} action={props.action} />
-        <Command text={`moln app ${detail.name}`} />
+        {detail === undefined ? null : <Buttons detail={detail} action={props.action} />}
+        <Command text={`moln app ${name}`} />
       </div>
     </div>
   );
 }
 
-function Loaded(props: {
+function Parts(props: {
   readonly detail: AppDetail;
   readonly view: View;
   readonly action: Action;
@@ -122,8 +128,6 @@ function Loaded(props: {
   };
   return (
     <>
-      <Head detail={detail} action={action} />
-      <ActionReport action={action} />
       <div class="columns">
         <Section id="traffic" title="Last 10 minutes" command="moln status --json">
           <AppChart
@@ -152,16 +156,18 @@ export function AppPage(props: { readonly view: View; readonly name: string }): 
     polled.refresh();
     view.refresh();
   });
-  if (polled.value !== undefined) {
-    return <Loaded key={name} detail={polled.value} view={view} action={action} />;
-  }
+  const detail = polled.value;
+  const otherwise = polled.failure?.message ?? 'Loading …';
   return (
     <>
-      <h1>{name}</h1>
-      <p class="lead">{polled.failure?.message ?? 'Loading …'}</p>
-      <p>
-        <a href="/#apps">All apps</a>
-      </p>
+      <Head name={name} detail={detail} otherwise={otherwise} action={action} />
+      {detail === undefined || polled.failure === undefined ? null : (
+        <p class="tone-warn" role="status">
+          ▲ {polled.failure.message}. What follows is how it was.
+        </p>
+      )}
+      <ActionReport action={action} />
+      {detail === undefined ? null : <Parts detail={detail} view={view} action={action} />}
     </>
   );
 }
