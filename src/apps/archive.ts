@@ -2,7 +2,6 @@
  * Folders as tar streams, both ways: how an app's source travels from a person's machine to the node. The only file
  * that knows the tar library. Packing is deterministic; unpacking trusts nothing that it reads.
  */
-import { once } from 'node:events';
 import { constants, createReadStream } from 'node:fs';
 import { copyFile, lstat, mkdir, open, readdir, readlink, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -77,6 +76,9 @@ async function* packedBytes(folder: string, options: PackOptions): AsyncGenerato
   });
   try {
     for await (const chunk of tar) yield chunk as Buffer;
+  } catch (error) {
+    await feeding;
+    throw failure ?? error;
   } finally {
     tar.destroy();
     await feeding;
@@ -169,7 +171,7 @@ async function feedFile(tar: Pack, path: string, common: EntryName): Promise<num
     const mode = (stat.mode & 0o100) === 0 ? 0o644 : 0o755;
     const header = { ...common, type: 'file' as const, mode, size: stat.size };
     const sink = tar.entry(header) as unknown as NodeJS.WritableStream;
-    const settled = once(sink, 'close');
+    const closed = new Promise((resolve) => sink.once('close', resolve));
     if (stat.size === 0) sink.end();
     else {
       const options = { fd: file, autoClose: false, start: 0, end: stat.size - 1 };
@@ -179,7 +181,7 @@ async function feedFile(tar: Pack, path: string, common: EntryName): Promise<num
         throw archiveRefused(common.name, 'it changed while it was packed');
       }
     }
-    await settled;
+    await closed;
     return stat.size;
   } finally {
     await file.close();
@@ -210,17 +212,23 @@ export async function unpackArchive(
     parser.destroy();
   });
   try {
-    for await (const entry of parser) await unpacking.take(entry);
+    for await (const entry of parser) {
+      try {
+        await unpacking.take(entry);
+      } catch (error) {
+        // What the disk or the archive's content is to blame for counts more than the end of the stream, which follows.
+        if (isMolnError(error) || isSystemError(error)) broken = diskError(error, folder);
+        throw error;
+      }
+    }
     await feeding;
     if (broken !== undefined) throw broken;
     await unpacking.finish();
   } catch (error) {
-    const own = isMolnError(error) || isSystemError(error);
-    if (own) broken ??= diskError(error, folder);
     source.destroy();
     parser.destroy();
     await feeding;
-    throw broken ?? error;
+    throw broken ?? diskError(error, folder);
   }
   return { files: unpacking.files, bytes: unpacking.bytes };
 }
@@ -272,6 +280,8 @@ class Unpacking {
 
   async take(entry: Entry): Promise<void> {
     const { header } = entry;
+    // The library's types promise a string also where an archive has none.
+    const linkname = (header.linkname as string | null) ?? '';
     const path = archivePath(header.name);
     if (path === '') {
       if (header.type !== 'directory') throw archiveRefused(header.name, 'it has no name');
@@ -290,8 +300,8 @@ class Unpacking {
       await this.#writeFile(path, entry, header);
       return;
     }
-    if (header.type === 'symlink') this.#takeLink(path, header.linkname);
-    else if (header.type === 'link') await this.#copyHardLink(path, header.linkname);
+    if (header.type === 'symlink') this.#takeLink(path, linkname);
+    else if (header.type === 'link') await this.#copyHardLink(path, linkname);
     else if (header.type !== 'directory') {
       throw archiveRefused(path, `it is a ${header.type ?? 'thing of unknown type'}`);
     }
