@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HEALTH_DEFAULTS, readSettings } from './settings.ts';
+
+test('without a moln.json, and with an empty one, there are defaults', () => {
+  const settings = readSettings(undefined);
+  assert.deepEqual(settings, readSettings('{}'));
+  assert.deepEqual(settings.health, HEALTH_DEFAULTS);
+  assert.equal(settings.processes, undefined);
+});
+
+test('a build is one command or several', () => {
+  assert.deepEqual(readSettings('{"build": "make"}').build, ['make']);
+  assert.deepEqual(readSettings('{"build": ["a", "b"]}').build, ['a', 'b']);
+  assert.deepEqual(readSettings('{"build": []}').build, []);
+});
+
+const BROKEN: readonly (readonly [string, string, RegExp])[] = [
+  ['an unknown key', '{"proceses": {}}', /"proceses": did you mean "processes"\? \(in moln.json\)/],
+  ['an unknown key further down', '{"health": {"pth": "/"}}', /"health.pth": did you mean "path"/],
+  ['a wrong type', '{"processes": {"web": 5}}', /"processes.web" is a number, want a string/],
+  ['a wrong kind', '{"kind": "pyton"}', /"kind" is "pyton", want one of static, node/],
+  ['a bad name of a process', '{"processes": {"Web": "x"}}', /"Web" in "processes"/],
+  ['a duration without unit', '{"health": {"startTimeout": "30"}}', /"health.startTimeout"/],
+  ['a health path without slash', '{"health": {"path": "up"}}', /"health.path" is "up"/],
+  [
+    'a root outside',
+    '{"static": {"root": "../x"}}',
+    /"static.root" is "..\/x", want a path inside/,
+  ],
+  ['an absolute root', '{"static": {"root": "/etc"}}', /"static.root"/],
+  ['a bad name of a setting', '{"env": {"A-B": "1"}}', /"A-B" in "env"/],
+  ['a domain with a scheme', '{"domains": ["https://a.example"]}', /"domains\[0\]"/],
+  ['a domain with capitals', '{"domains": ["A.example"]}', /host name in lower case/],
+  ['too many instances', '{"scale": {"web": 101}}', /"scale.web" is 101, want 0 to 100/],
+  ['a list instead of an object', '[]', /want an object/],
+  ['a comma too many', '{"env": {},}', /moln\.json is not valid JSON/],
+];
+
+for (const [what, text, message] of BROKEN) {
+  test(`${what} is an error that names it`, () => {
+    assert.throws(() => readSettings(text), { code: 'CONFIG_INVALID', message });
+  });
+}
