@@ -6,7 +6,12 @@
 import { isRunning, type ProcessId, signalProcess } from '../base/process-id.ts';
 import type { Driver, LaunchSpec, ProcessStats, SpawnPlan } from './driver.ts';
 import { treeStats } from './driver-plain.ts';
-import { type ProcessRow, processesOfInstance, processTable } from './process-table.ts';
+import {
+  catchesSignal,
+  type ProcessRow,
+  processesOfInstance,
+  processTable,
+} from './process-table.ts';
 import {
   carriedEnvironment,
   insideScript,
@@ -24,6 +29,8 @@ export const UNSHARE_ARGS: readonly string[] = [
   '--uts',
   '--',
 ];
+
+const SIGTERM = 15;
 
 export class UnshareDriver implements Driver {
   readonly name = 'unshare';
@@ -59,7 +66,9 @@ export class UnshareDriver implements Driver {
 
   terminate(root: ProcessId): boolean {
     const inner = innerProcess(root);
-    return inner !== undefined && signalProcess(inner, 'SIGTERM');
+    if (inner === undefined) return false;
+    // A PID 1 that has no handler ignores the signal: then the app has not been started yet.
+    return signalProcess(inner, catchesSignal(inner.pid, SIGTERM) ? 'SIGTERM' : 'SIGKILL');
   }
 
   kill(root: ProcessId, instance: string): void {

@@ -70,6 +70,12 @@ export function environmentOf(pid: number): ReadonlyMap<string, string> | undefi
   return new Map(entries);
 }
 
+/** True when the process has a handler for the signal (`SigCgt` of proc_pid_status(5)). */
+export function catchesSignal(pid: number, signal: number): boolean {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readProc(pid, 'status') ?? '')?.[1];
+  return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
+}
+
 export interface TaggedProcess extends ProcessRow {
   readonly instance: string;
 }
