@@ -139,6 +139,8 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
     end: async () => {
       log.info('The node stops');
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
+      // An app that is just starting waits for its route: no gateway will take it any more.
+      await gateway.mirror[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();
       await api.close();

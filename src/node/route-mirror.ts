@@ -56,9 +56,9 @@ export class RouteMirror implements AsyncDisposable {
     this.#schedule();
   }
 
-  /** Resolves when every gateway uses the routes as of `revision` or later. */
+  /** Resolves when every gateway uses the routes as of `revision` or later, or the mirror was disposed of. */
   async appliedAt(revision: Revision): Promise<void> {
-    if (this.#applied >= revision) return;
+    if (this.#applied >= revision || this.#stop.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiter = { revision, done: resolve };
     this.#waiters.add(waiter);
