@@ -10,6 +10,7 @@ import { api } from './api.ts';
 import { Command } from './command.tsx';
 import { DataTable } from './data-table.tsx';
 import { Confirm } from './dialog.tsx';
+import { count } from './format.ts';
 import { Ago } from './moment.tsx';
 import { Section } from './section.tsx';
 
@@ -37,7 +38,7 @@ function columnsOf(
         const release = keptRelease(detail, one.release);
         return release === undefined
           ? '–'
-          : `${formatBytes(release.bytes)} in ${release.files} files`;
+          : `${formatBytes(release.bytes)} in ${count(release.files, 'file')}`;
       },
     },
     {

@@ -90,11 +90,7 @@ export function AppInstances(props: { readonly detail: AppDetail }): VNode {
         columns={COLUMNS}
         rows={detail.instanceList}
         rowKey={(instance) => instance.id}
-        empty={
-          detail.kind === 'static'
-            ? 'A static site needs none: the gateway serves its files itself.'
-            : 'No instance runs.'
-        }
+        empty="No instance runs."
       />
     </Section>
   );

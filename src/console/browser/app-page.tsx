@@ -44,9 +44,11 @@ function Buttons(props: { readonly detail: AppDetail; readonly action: Action })
         </button>
       ) : (
         <>
-          <button type="button" disabled={action.running} onClick={() => setQuestion('restart')}>
-            Restart
-          </button>
+          {detail.kind === 'static' ? null : (
+            <button type="button" disabled={action.running} onClick={() => setQuestion('restart')}>
+              Restart
+            </button>
+          )}
           <button type="button" disabled={action.running} onClick={() => setQuestion('stop')}>
             Stop
           </button>
@@ -79,6 +81,11 @@ function Buttons(props: { readonly detail: AppDetail; readonly action: Action })
   );
 }
 
+function explanationOf(detail: AppDetail): string {
+  if (detail.kind !== 'static') return detail.explanation;
+  return `${detail.explanation}. Every gateway serves them itself: nothing to start or scale.`;
+}
+
 /** Stays the same while the app is loaded, so that its title keeps the focus. */
 function Head(props: {
   readonly name: string;
@@ -96,7 +103,7 @@ function Head(props: {
         <h1>{name}</h1>
         <p class="lead" aria-live="polite">
           {detail === undefined ? props.otherwise : <StateMark state={detail.state} />}
-          {detail === undefined ? null : <span>{detail.explanation}</span>}
+          {detail === undefined ? null : <span>{explanationOf(detail)}</span>}
         </p>
         <ul class="urls">
           {detail?.urls.map((url) => (
@@ -116,6 +123,7 @@ function Head(props: {
   );
 }
 
+/** A static site has no processes: nothing to scale, no logs, no settings. */
 function Parts(props: {
   readonly detail: AppDetail;
   readonly view: View;
@@ -126,24 +134,41 @@ function Parts(props: {
     const gone = await action.run(`Remove ${detail.name}`, () => api.remove(detail.name));
     if (gone) navigate('/#apps');
   };
+  const traffic = (
+    <Section id="traffic" title="Last 10 minutes" command="moln status --json">
+      <AppChart
+        app={detail.name}
+        samples={view.live.samples}
+        deploys={detail.history.map((one) => one.at)}
+      />
+    </Section>
+  );
+  const rest = (
+    <>
+      <AppDomains detail={detail} action={action} />
+      <AppRemoval name={detail.name} busy={action.running} onRemove={() => void remove()} />
+    </>
+  );
+  if (detail.kind === 'static') {
+    return (
+      <>
+        {traffic}
+        <AppHistory detail={detail} action={action} />
+        {rest}
+      </>
+    );
+  }
   return (
     <>
       <div class="columns">
-        <Section id="traffic" title="Last 10 minutes" command="moln status --json">
-          <AppChart
-            app={detail.name}
-            samples={view.live.samples}
-            deploys={detail.history.map((one) => one.at)}
-          />
-        </Section>
+        {traffic}
         <AppScale detail={detail} action={action} />
       </div>
       <AppInstances detail={detail} />
       <AppHistory detail={detail} action={action} />
       <AppLogs app={detail.name} />
       <AppEnv detail={detail} action={action} />
-      <AppDomains detail={detail} action={action} />
-      <AppRemoval name={detail.name} busy={action.running} onRemove={() => void remove()} />
+      {rest}
     </>
   );
 }

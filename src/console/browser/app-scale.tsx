@@ -53,13 +53,6 @@ function Stepper(props: {
 export function AppScale(props: { readonly detail: AppDetail; readonly action: Action }): VNode {
   const { detail, action } = props;
   const [edited, setEdited] = useState<Readonly<Record<string, number>>>({});
-  if (detail.kind === 'static') {
-    return (
-      <Section id="scale" title="Scale">
-        <p class="nothing">Nothing to scale: every gateway serves the files of this site itself.</p>
-      </Section>
-    );
-  }
   const wished = wishedCounts(detail);
   const counts = { ...wished, ...edited };
   const changed = Object.entries(counts).filter(([process, value]) => wished[process] !== value);

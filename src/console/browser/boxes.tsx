@@ -50,6 +50,8 @@ function Bar(props: {
   readonly label: string;
   readonly ratio: number;
   readonly text: string;
+  /** What a nearly full bar says. */
+  readonly fullWord?: string;
 }): VNode {
   const ratio = Math.min(1, Math.max(0, props.ratio));
   const full = ratio > FULL_RATIO;
@@ -66,7 +68,7 @@ function Bar(props: {
         />
       </svg>
       <span class="bar-text">
-        {full ? 'Nearly full: ' : ''}
+        {full ? `${props.fullWord ?? 'Nearly full'}: ` : ''}
         {props.text}
       </span>
     </div>
@@ -88,6 +90,7 @@ function CapacityBox(props: { readonly status: Status }): VNode {
     <BoxCard title="Capacity">
       <Bar
         label="CPU"
+        fullWord="Busy"
         ratio={ratio(busy, cores)}
         text={`${formatPercent(ratio(busy, cores))} of ${count(cores, 'core')}`}
       />

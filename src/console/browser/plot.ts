@@ -3,8 +3,8 @@ import uPlot from 'uplot';
 import type { Columns } from './chart-data.ts';
 import { formatClock } from './format.ts';
 
-/** What the charts show at once. */
-const WINDOW_SECONDS = 600;
+/** What the charts show at once; less while there is less, so that a young node has something to see. */
+const WINDOW_SECONDS = { least: 120, most: 600 };
 const HEIGHT_PX = 150;
 
 export interface PlotSeries {
@@ -69,8 +69,11 @@ function axesOf(format: (value: number) => string): uPlot.Axis[] {
       ticks: { ...lines, size: 4 },
       size: 26,
       space: 70,
-      values: (_plot, splits) =>
-        splits.map((second) => formatClock(second * 1000).slice(0, 'HH:MM'.length)),
+      values: (_plot, splits) => {
+        const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+        const length = step < 60 ? 'HH:MM:SS'.length : 'HH:MM'.length;
+        return splits.map((second) => formatClock(second * 1000).slice(0, length));
+      },
     },
     {
       stroke,
@@ -82,6 +85,12 @@ function axesOf(format: (value: number) => string): uPlot.Axis[] {
       values: (_plot, splits) => splits.map((value) => format(value)),
     },
   ];
+}
+
+function windowOf(first: number | null, last: number | null): [number, number] {
+  const end = last ?? 0;
+  const { least, most } = WINDOW_SECONDS;
+  return [end - Math.min(most, Math.max(least, end - (first ?? end))), end];
 }
 
 function optionsOf(options: PlotOptions): uPlot.Options {
@@ -97,7 +106,7 @@ function optionsOf(options: PlotOptions): uPlot.Options {
       sync: { key: 'moln' },
     },
     scales: {
-      x: { time: true, range: (_plot, _min, max) => [max - WINDOW_SECONDS, max] },
+      x: { time: true, range: (_plot, min, max) => windowOf(min, max) },
       y: { range: (_plot, _min, max) => [0, Math.max(options.reachLeast, (max ?? 0) * 1.15)] },
     },
     axes: axesOf(options.format),
