@@ -128,7 +128,8 @@ export async function startHaproxy(place: Place): Promise<Server> {
     path,
     `global
   nbthread 1
-  maxconn 12000
+  no strict-limits
+  maxconn 10500
 defaults
   mode http
   timeout connect 5s
@@ -157,7 +158,7 @@ backend cached
   server raw 127.0.0.1:${upstreamPort}
 `,
   );
-  const child = startPinned({ core, program: 'haproxy', args: ['-db', '-f', path] });
+  const child = startPinned({ core, program: 'haproxy', args: ['-q', '-db', '-f', path] });
   await untilListening(port);
   return server('haproxy', child, child.pid ?? 0, port);
 }

@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { readTextIfAny } from '../src/base/disk.ts';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
+import { formatPrometheus, mergeFamilies } from '../src/base/metrics.ts';
 import { systemClock } from '../src/base/time.ts';
+import type { AccessEntry } from '../src/gateway/access-log.ts';
 import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
 import {
   DEFAULT_GATEWAY_LIMITS,
@@ -186,6 +189,45 @@ test('load of an upstream counts requests and upgrades over all workers', async 
   await gateway.stop({ drainMs: 0 });
 });
 
+test('metrics of the workers add up, and the access log knows the id of an error page', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  for (let count = 0; count < 10; count++) await stage.ask(`/?n=${count}`);
+  const missing = await stage.ask('/', 'nobody.test');
+  assert.equal(missing.status, 404);
+  const id = String(missing.headers['moln-error-id']);
+  assert.ok(missing.body.includes(id));
+  await until('ten requests in the metrics', async () => {
+    const families = mergeFamilies((await gateway.stats()).map((stats) => stats.metrics));
+    const text = formatPrometheus(families);
+    return (
+      text.includes('moln_gateway_requests_total{route="app/x",status="2xx"} 10\n') &&
+      text.includes('moln_gateway_request_seconds_count{route="app/x"} 10\n') &&
+      text.includes('moln_gateway_workers 2\n')
+    );
+  });
+  await gateway.stop({ drainMs: 0 });
+  const lines = await accessLines(stage);
+  const targets = lines.filter((line) => line.route === 'app/x').map((line) => line.target);
+  assert.deepEqual(
+    targets.toSorted(),
+    Array.from({ length: 10 }, (_, index) => `/?n=${index}`),
+  );
+  assert.equal(lines.find((line) => line.errorId === id)?.status, 404);
+});
+
+async function accessLines(stage: Stage): Promise<readonly AccessEntry[]> {
+  const texts = await Promise.all(
+    [1, 2].map((slot) => readTextIfAny(workerPaths(stage.folders, slot).accessLog)),
+  );
+  return texts
+    .flatMap((text) => (text ?? '').split('\n'))
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AccessEntry);
+}
+
 test('a killed worker is replaced and serves again', async () => {
   await using stage = await Stage.open();
   await using gateway = stage.supervisor();
@@ -234,6 +276,7 @@ test('the gateway serves on without its agent, and the next agent adopts it', as
   await using third = stage.supervisor(1);
   await third.start();
   assert.deepEqual(pids(third), before.slice(0, 1));
+  await third.apply(stage.config([stage.route(stage.b)]));
   await until('the second worker is gone', () => processesOf(stage.folder).length === 1);
   assert.equal((await stage.ask()).body, 'b');
   await third.stop({ drainMs: 0 });
@@ -247,6 +290,57 @@ async function readPids(stage: Stage): Promise<number[]> {
     }),
   );
 }
+
+test('workers of another release are replaced without a failed request', async () => {
+  await using stage = await Stage.open();
+  const first = stage.supervisor();
+  await first.start();
+  await first.apply(stage.config([stage.route(stage.a)]));
+  const before = await readPids(stage);
+  await first.detach();
+  for (const slot of [1, 2]) {
+    const path = workerPaths(stage.folders, slot).record;
+    const record = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...record, protocol: 99 }));
+  }
+  await using load = new Load(() => stage.ask());
+  await using second = stage.supervisor();
+  await second.start();
+  assert.deepEqual(
+    second.workers().map((worker) => worker.slot),
+    [3, 4],
+  );
+  await second.apply(stage.config([stage.route(stage.b)]));
+  await until('the old workers to be gone', () =>
+    processesOf(stage.folder).every((seen) => !before.includes(seen.pid)),
+  );
+  assert.equal((await stage.ask()).body, 'b');
+  assert.deepEqual((await load.stop()).failures, []);
+  await second.stop({ drainMs: 0 });
+  assert.deepEqual(processesOf(stage.folder), []);
+});
+
+test('two nodes of one user do not share a port without a word', async () => {
+  await using stage = await Stage.open();
+  await using other = await Stage.open();
+  await using gateway = stage.supervisor(1);
+  await using second = other.supervisor(1);
+  await gateway.start();
+  await second.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  const content = {
+    ...other.config([other.route(other.b)]),
+    listeners: stage.config([]).listeners,
+  };
+  await assert.rejects(second.apply(content), (error) => {
+    assert.ok(isMolnError(error, GATEWAY_PORT_TAKEN));
+    assert.match(error.message, /is taken by node gateway-main\.ts \(pid \d+\)$/);
+    return true;
+  });
+  for (let count = 0; count < 10; count++) assert.equal((await stage.ask()).body, 'a');
+  await gateway.stop({ drainMs: 0 });
+  await second.stop({ drainMs: 0 });
+});
 
 test('a bad config is refused and the one before serves on', async () => {
   await using stage = await Stage.open();

@@ -17,6 +17,8 @@ import type { Route } from './route-table.ts';
 
 /** After the last answer: wait this long for the client to close, so that a reset does not eat the answer. */
 const LINGER_MS = 2000;
+/** For the first request of a connection that was accepted just before its listener closed. */
+const LEAVING_FRESH_MS = 1000;
 /** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
 const DISCARD_BYTES_MAX = 64 * 1024;
 /** Only in the log and the counters: the client left before its answer began. */
@@ -127,6 +129,8 @@ export class Connection implements ChunkSink {
   /** Coarse time of the last progress in the present state. */
   private sinceMs: number;
   private served = 0;
+  /** The listener is closed: the next answer is the last. */
+  private leaving = false;
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.socket = socket;
@@ -357,9 +361,7 @@ export class Connection implements ChunkSink {
           this.keepAlive = false;
           this.fail(408, 'The request head did not come in time');
         }
-      } else if (
-        waitedMs >= (this.served === 0 ? limits.requestHeadTimeoutMs : limits.keepAliveTimeoutMs)
-      ) {
+      } else if (waitedMs >= this.idleMsMax()) {
         this.close();
       }
     } else if (this.state === STATE.body && !this.paused) {
@@ -373,10 +375,21 @@ export class Connection implements ChunkSink {
     }
   }
 
-  /** Stops after the request under way; at once when idle. Tunnels live on. */
+  /**
+   * Stops after the request under way; at once when idle. A fresh connection gets a moment, since its first request is
+   * probably on its way and the client would not know that it may repeat it. Tunnels live on.
+   */
   drain(): void {
     this.keepAlive = false;
-    if (this.idle) this.close();
+    this.leaving = true;
+    if (this.idle && this.served > 0) this.close();
+  }
+
+  /** How long the connection may wait for the next request. */
+  private idleMsMax(): number {
+    const { limits } = this.plane;
+    if (this.served > 0) return limits.keepAliveTimeoutMs;
+    return this.leaving ? LEAVING_FRESH_MS : limits.requestHeadTimeoutMs;
   }
 
   // Bytes ---------------------------------------------------------------------------------------------------
@@ -492,7 +505,7 @@ export class Connection implements ChunkSink {
     target.read(head);
     this.authority = target.authority;
     this.target = target.target;
-    this.keepAlive = framing.keepAlive && !plane.draining;
+    this.keepAlive = framing.keepAlive && !plane.draining && !this.leaving;
     this.expectsContinue = framing.expectContinue;
     body.start(framing);
     this.state = body.done ? STATE.busy : STATE.body;

@@ -34,9 +34,9 @@ export interface GatewayProcessOptions {
 }
 
 /** How often a worker without an agent asks itself whether it is still wanted. */
-const USE_CHECK_MS = 10_000;
+const USE_CHECK_MS = 5000;
 /** Checks without an agent and without a config before it gives up. */
-const UNUSED_CHECKS_MAX = 6;
+const UNUSED_CHECKS_MAX = 12;
 /** For requests under way when the data folder is gone. */
 const UNWANTED_DRAIN_MS = 5000;
 

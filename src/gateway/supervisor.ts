@@ -37,7 +37,9 @@ const SOCKET_PATH_BYTES_MAX = 107;
 export class GatewaySupervisor implements AsyncDisposable {
   readonly #options: GatewaySupervisorOptions;
   #slots: WorkerSlot[] = [];
-  /** Workers of another protocol or number, on their way out. */
+  /** Workers of another protocol or number. They serve until the others have a config. */
+  #surplus: readonly (readonly [slot: number, record: WorkerRecord])[] = [];
+  /** Surplus workers on their way out, by pid. */
   readonly #leaving = new Map<number, Promise<void>>();
   #config: GatewayConfig | undefined;
   #version = 0;
@@ -72,7 +74,7 @@ export class GatewaySupervisor implements AsyncDisposable {
     for (const slot of this.#slots) slot.start();
     await this.#untilReady(signal);
     const kept = new Set(adopted.map(([slot]) => slot));
-    for (const [slot, record] of living) if (!kept.has(slot)) this.#leave(slot, record);
+    this.#surplus = [...living].filter(([slot]) => !kept.has(slot));
   }
 
   /**
@@ -132,6 +134,8 @@ export class GatewaySupervisor implements AsyncDisposable {
   /** Ends all workers: listeners close at once, what is under way may finish for `drainMs`. */
   async stop(options: { readonly drainMs: number }): Promise<void> {
     this.#state = 'stopped';
+    for (const [slot, record] of this.#surplus) this.#leave(slot, record);
+    this.#surplus = [];
     this.#leaveDeadlineMs = this.#options.clock.monotonicMs() + options.drainMs;
     await Promise.all([
       ...this.#slots.map((slot) => slot.end(options.drainMs)),
@@ -201,6 +205,8 @@ export class GatewaySupervisor implements AsyncDisposable {
       });
     }
     this.#config = config;
+    for (const [slot, record] of this.#surplus) this.#leave(slot, record);
+    this.#surplus = [];
     return config.version;
   }
 
@@ -219,6 +225,7 @@ export class GatewaySupervisor implements AsyncDisposable {
   async #requirePorts(config: GatewayConfig): Promise<void> {
     const own = new Set(this.#slots.flatMap((slot) => slot.state().pid ?? []));
     for (const pid of this.#leaving.keys()) own.add(pid);
+    for (const [, record] of this.#surplus) own.add(record.process.pid);
     const known = new Set(this.#config?.listeners.map(place));
     for (const listener of config.listeners) {
       if (listener.port !== 0 && !known.has(place(listener))) {
