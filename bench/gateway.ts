@@ -24,9 +24,9 @@ import {
   versionOf,
 } from './tools.ts';
 
-const RAW_UPSTREAM = fileURLToPath(new URL('raw-upstream.ts', import.meta.url));
-const IDLE_CLIENTS = fileURLToPath(new URL('idle-clients.ts', import.meta.url));
-const RESULTS = fileURLToPath(new URL('results', import.meta.url));
+const RAW_UPSTREAM = fileURLToPath(new URL('./raw-upstream.ts', import.meta.url));
+const IDLE_CLIENTS = fileURLToPath(new URL('./idle-clients.ts', import.meta.url));
+const RESULTS = fileURLToPath(new URL('./results', import.meta.url));
 const IDLE_CONNECTIONS = 10_000;
 const CONNECTIONS = 64;
 /** Large bodies need fewer connections to fill a core. */

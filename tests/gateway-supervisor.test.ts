@@ -31,7 +31,7 @@ import { until } from '../testing/until.ts';
 import { UpstreamServer } from './gateway/upstream-server.ts';
 
 const ADDRESS = '127.0.0.1';
-const AGENT = fileURLToPath(new URL('gateway/agent-main.ts', import.meta.url));
+const AGENT = fileURLToPath(new URL('./gateway/agent-main.ts', import.meta.url));
 
 /** A folder, a port, two upstreams, and whatever supervisors the test makes. */
 class Stage implements AsyncDisposable {

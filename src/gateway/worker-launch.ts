@@ -8,7 +8,7 @@ import { processId, type ProcessId } from '../base/process-id.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
 import { workerPaths, type WorkerFolders } from './worker-record.ts';
 
-export const WORKER_ENTRY: string = fileURLToPath(new URL('gateway-main.ts', import.meta.url));
+export const WORKER_ENTRY: string = fileURLToPath(new URL('./gateway-main.ts', import.meta.url));
 
 /** Crash output beyond it is cut off at the next start. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
