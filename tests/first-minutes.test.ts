@@ -51,7 +51,7 @@ test('one command starts a cloud with two apps; Ctrl-C and again loses nothing',
     'name=Ada',
     '--data-urlencode',
     `message=${entry}`,
-    `${node.url('guestbook')}/`,
+    `${node.url('guestbook')}/entries`,
   );
   assert.ok((await curl(`${node.url('guestbook')}/`)).includes(entry));
   const before = await node.status();

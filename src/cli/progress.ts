@@ -10,6 +10,9 @@ import { printable } from './words.ts';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 100;
+const COLUMNS_USUAL = 80;
+/** Spinner, the spaces, and the last column, which some terminals wrap at. */
+const MARGIN = 4;
 const CLEAR_LINE = '\r\u001B[2K';
 
 export type Done = Extract<Progress, { kind: 'done' }>;
@@ -40,6 +43,11 @@ export async function followProgress(
     hint: 'See what it is doing now with "moln status"',
     retryable: true,
   });
+}
+
+/** Shows on a terminal that something is waited for, until disposed; says nothing elsewhere. */
+export function showWaiting(context: Context, title: string): Disposable | undefined {
+  return context.json || !context.io.isTerminal ? undefined : new SpinnerDisplay(context, title);
 }
 
 interface Display extends Disposable {
@@ -99,8 +107,11 @@ class SpinnerDisplay implements Display {
     const { io, words, clock } = this.#context;
     const frame = FRAMES[this.#frame++ % FRAMES.length] ?? '';
     const time = formatDuration(clock.monotonicMs() - this.#startedMs);
+    // A line that wraps could not be cleared again.
+    const columns = 'columns' in io.stderr ? Number(io.stderr.columns) : COLUMNS_USUAL;
+    const message = this.#message.slice(0, Math.max(0, columns - time.length - MARGIN));
     io.stderr.write(
-      `${CLEAR_LINE}${words.style('cyan', frame)} ${this.#message} ${words.style('dim', time)}`,
+      `${CLEAR_LINE}${words.style('cyan', frame)} ${message} ${words.style('dim', time)}`,
     );
   }
 

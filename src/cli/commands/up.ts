@@ -1,8 +1,9 @@
 /** `moln up`: starts a node in the foreground and lives with it until Ctrl-C. */
+import type { AppState, Status } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import { followProgress } from '../progress.ts';
+import { followProgress, showWaiting } from '../progress.ts';
 import { findProcesses } from '../processes.ts';
 import { endNow, onStopSignals } from '../signals.ts';
 import { stopProcesses } from '../stop-processes.ts';
@@ -32,6 +33,10 @@ export const UP: CommandSpec = {
 };
 
 const SAME_PRESS_MS = 300;
+/** An app that is not up by then is shown as what it is. */
+const APPS_START_WITHIN_MS = 10_000;
+const POLL_MS = 50;
+const STARTING: ReadonlySet<AppState> = new Set(['deploying', 'degraded', 'failing']);
 
 class ForegroundLife {
   readonly #context: Context;
@@ -95,7 +100,7 @@ class ForegroundLife {
   async #greet(startedMs: number): Promise<void> {
     const { words, clock, json } = this.#context;
     for (const { folder, app } of this.#options.deploys) await this.#deploy(folder, app);
-    const status = await this.#node.status();
+    const status = await this.#settledStatus();
     if (this.#signals > 0) return;
     if (json) {
       words.json({ ...status, loginLink: await this.#node.loginLink() });
@@ -106,6 +111,19 @@ class ForegroundLife {
       tookMs: clock.monotonicMs() - startedMs,
       command: commandOf(this.#context),
     });
+  }
+
+  /** The apps of last time start by themselves: what is said about them should be true when it is read. */
+  async #settledStatus(): Promise<Status> {
+    const { clock } = this.#context;
+    const deadline = clock.monotonicMs() + APPS_START_WITHIN_MS;
+    using _display = showWaiting(this.#context, 'Starting the apps');
+    for (;;) {
+      const status = await this.#node.status();
+      const settled = status.apps.every(({ state }) => !STARTING.has(state));
+      if (settled || this.#signals > 0 || clock.monotonicMs() > deadline) return status;
+      await clock.sleep(POLL_MS);
+    }
   }
 
   /** A folder that does not deploy is told, and the node stays up: its other apps are worth serving. */
