@@ -2,7 +2,7 @@
  * The run side of apps without a gateway: a real registry, real processes, and a router that is a small reverse proxy,
  * so that tests can send requests through published routes.
  */
-import { mkdtempSync, realpathSync, rmSync, chmodSync, mkdirSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -154,7 +154,10 @@ const ROOT = join(import.meta.dirname, '..');
 export function dataFolder(t: TestContext): string {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'moln-run-')));
   chmodSync(base, 0o711);
-  t.after(() => rmSync(base, { recursive: true, force: true }));
+  t.after(() => {
+    makeWritable(base);
+    rmSync(base, { recursive: true, force: true });
+  });
   const data = join(base, 'data');
   mkdirSync(data, { mode: 0o711 });
   return data;
@@ -205,14 +208,28 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
   };
 }
 
-/** One for a test: its instances end with it. */
-export async function testApps(t: TestContext, driver?: 'plain'): Promise<RunningApps> {
-  const running = await openApps(dataFolder(t), driver);
+/** One for a test: its instances end with it. With a data folder: in place of an agent that was killed. */
+export async function testApps(
+  t: TestContext,
+  driver?: 'plain',
+  data?: string,
+): Promise<RunningApps> {
+  // Hooks run in the order in which they were set: the folder must go last.
+  let running: RunningApps | undefined;
   t.after(async () => {
-    await running.apps.stopAll();
-    await running[Symbol.asyncDispose]();
+    await running?.apps.stopAll();
+    await running?.[Symbol.asyncDispose]();
   });
+  running = await openApps(data ?? dataFolder(t), driver);
   return running;
+}
+
+/** Without root, read-only folders (sealed releases) cannot be emptied. */
+function makeWritable(folder: string): void {
+  chmodSync(folder, 0o711);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) makeWritable(join(folder, entry.name));
+  }
 }
 
 function testLog(): Logger {

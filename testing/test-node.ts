@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Status } from '../src/api/model.ts';
+import { messageOf } from '../src/base/errors.ts';
 import { FollowedCli } from './followed-cli.ts';
 import { freePorts } from './free-ports.ts';
 import { ask, type Answer } from './http.ts';
@@ -50,6 +51,7 @@ export class TestNode implements AsyncDisposable {
   readonly #options: TestNodeOptions;
   #agent: ChildProcess | undefined;
   #output = '';
+  #problem: unknown;
 
   private constructor(options: TestNodeOptions, dataFolder: string, ports: readonly number[]) {
     const [http = 0, https = 0, api = 0] = ports;
@@ -254,17 +256,16 @@ export class TestNode implements AsyncDisposable {
     return parts.join('\n');
   }
 
+  /** Never throws, or it would hide why the test failed: what went wrong fails the test afterwards. */
   async [Symbol.asyncDispose](): Promise<void> {
-    let problem: unknown;
     try {
       if (this.#agent !== undefined) await this.#end('SIGINT');
       await this.expectNoProcess();
     } catch (error) {
-      problem = error;
+      this.#problem = error;
     }
     killProcesses(this.processes());
     this.#agent = undefined;
-    if (problem !== undefined) throw problem;
   }
 
   async #end(signal: NodeJS.Signals): Promise<number | null> {
@@ -287,14 +288,17 @@ export class TestNode implements AsyncDisposable {
   #cleanUp(t: TestContext): void {
     killProcesses(this.processes());
     // In Node since 21.7, in its types not yet.
-    if ((t as TestContext & { readonly passed: boolean }).passed) {
-      if (this.#options.dataFolder === undefined) {
-        rmSync(this.dataFolder, { recursive: true, force: true, maxRetries: 3 });
-      }
+    const { passed } = t as TestContext & { readonly passed: boolean };
+    if (passed && this.#problem === undefined) {
+      if (this.#options.dataFolder !== undefined) return;
+      rmSync(this.dataFolder, { recursive: true, force: true, maxRetries: 3 });
       return;
     }
     t.diagnostic(`The node's folder is kept: ${this.dataFolder}`);
     for (const line of this.logTail().split('\n')) t.diagnostic(line);
+    if (this.#problem === undefined) return;
+    if (passed) throw this.#problem;
+    t.diagnostic(`And it did not end as it should: ${messageOf(this.#problem)}`);
   }
 }
 

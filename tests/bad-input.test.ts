@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { runMoln, type CliResult } from '../testing/moln.ts';
 import { TestNode } from '../testing/test-node.ts';
@@ -80,7 +80,7 @@ test('a data folder that is a file is refused', async (t) => {
 });
 
 /** A file system of this size; undefined when we may not mount one. */
-function smallDisk(t: TestContext, size: string): string | undefined {
+function smallDisk(size: string): string | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'moln-disk-'));
   try {
@@ -92,20 +92,23 @@ function smallDisk(t: TestContext, size: string): string | undefined {
     rmSync(folder, { recursive: true });
     return undefined;
   }
-  t.after(() => {
-    execFileSync('umount', ['-l', folder]);
-    rmSync(folder, { recursive: true });
-  });
   return folder;
 }
 
 test('a full disk fails the deploy with a sentence, and what runs goes on', async (t) => {
-  const disk = smallDisk(t, '24m');
+  const disk = smallDisk('24m');
   if (disk === undefined) {
     t.diagnostic('No right to mount a small file system here: not shown');
     return;
   }
-  await using node = await TestNode.start(t, { dataFolder: disk });
+  const node = await TestNode.create(t, { dataFolder: disk });
+  // Registered after the node's own, so that its logs can still be read.
+  t.after(() => {
+    execFileSync('umount', ['-l', disk]);
+    rmSync(disk, { recursive: true });
+  });
+  await using _running = node;
+  await node.restart();
   await node.json('deploy', appFolder(t, { 'index.html': 'small' }), '--name', 'app');
   const big = appFolder(t, { 'index.html': 'big', 'big.bin': 'x'.repeat(40_000_000) });
   const result = await node.cli('deploy', big, '--name', 'app');

@@ -3,6 +3,7 @@
  * shape by the table of operations, and sends answers and errors out; what is done is the `Cloud`'s affair.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -151,19 +152,21 @@ export class ApiServer implements AsyncDisposable {
         resolve();
       });
     });
-    response.once('finish', () => this.#boundRest(request));
+    // node:http may have let go of the socket by the time that the answer is out.
+    const { socket } = request;
+    response.once('finish', () => this.#boundRest(request, socket));
     const signal = AbortSignal.any([left.signal, this.#closing.signal]);
     await this.#dispatcher.dispatch(exchange, signal);
     await out;
   }
 
   /** After the answer: what is left of a refused body is dropped by node:http, but not for ever. */
-  #boundRest(request: IncomingMessage): void {
+  #boundRest(request: IncomingMessage, socket: Socket): void {
     if (request.complete) return;
     const timer = this.#options.clock.after(REFUSED_BODY_LINGER_MS, () => {
-      if (!request.complete) request.socket.destroy();
+      if (!request.complete) socket.destroy();
     });
-    request.socket.once('close', () => timer[Symbol.dispose]());
+    socket.once('close', () => timer[Symbol.dispose]());
   }
 }
 
