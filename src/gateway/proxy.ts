@@ -134,8 +134,7 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     if (socket === undefined) return;
     this.upstream?.connectSucceeded();
     this.sendHead(socket);
-    this.connection.continueReading();
-    this.flush();
+    this.sendHeld();
   }
 
   private sendHead(socket: UpstreamSocket): void {
@@ -153,6 +152,13 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     upstream.connectFailed(this.plane.coarseMs);
     this.tried.push(upstream);
     this.obtain(route);
+    // An idle socket of another upstream is ready at once, and the body was held.
+    if (this.phase === PHASE.head) this.sendHeld();
+  }
+
+  private sendHeld(): void {
+    this.connection.continueReading();
+    this.flush();
   }
 
   /** Lets go of the upstream without another word to it. */
