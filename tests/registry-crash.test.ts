@@ -105,7 +105,9 @@ test('two processes never have one registry, and a killed one lets go at once', 
   const open = (): Promise<Registry> =>
     openSqliteRegistry({ path, clock: systemClock, log: silentLogger });
   const script = join(import.meta.dirname, 'registry-crash-writer.ts');
-  const child = spawn(process.execPath, [script, path, '1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, path, '1'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   context.after(() => child.kill('SIGKILL'));
   const exit = once(child, 'exit');
   await once(child.stdout, 'data');
@@ -121,6 +123,7 @@ test('two processes never have one registry, and a killed one lets go at once', 
   const second = spawn(process.execPath, [script, path, '1'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  context.after(() => second.kill('SIGKILL'));
   const complaint = await readAll(second.stderr);
   assert.match(complaint, /SQLITE_BUSY/);
   await registry[Symbol.asyncDispose]();

@@ -81,6 +81,12 @@ describe('embedded registry', () => {
     for (let round = 0; round < 200; round++) await put(registry, '/a', String(round));
     const first = await oldest(registry);
     assert.ok(first > 200 - 40 * 1.25 - 1 && first <= 161, `oldest kept is ${first}`);
+    const signal = AbortSignal.timeout(5000);
+    const tooOld = registry
+      .watch('', first - 1, signal)
+      [Symbol.asyncIterator]()
+      .next();
+    await assert.rejects(tooOld, (error) => isMolnError(error, 'REGISTRY_COMPACTED'));
   });
 
   test('the history is bounded by size', async (context) => {
@@ -153,6 +159,13 @@ describe('embedded registry', () => {
     stop.abort();
     await watching;
     assert.deepEqual(seen, [1, 3]);
+  });
+
+  test('a lease whose time is over cannot be renewed, even before it is noticed', async (context) => {
+    const { registry, clock } = await openIn(context);
+    const lease = await registry.lease(1000);
+    clock.advance(1000);
+    await assert.rejects(lease.renew(), (error) => isMolnError(error, 'REGISTRY_LEASE_LOST'));
   });
 
   test('a second process is told that the file is taken', async (context) => {
