@@ -51,7 +51,7 @@ export class MemoryCloud implements Cloud {
     return {
       sentence: 'All good: 1 app on 1 node',
       version: '0.1.0',
-      cluster: { id: 'c1', name: 'home' },
+      cluster: { id: 'c1', name: 'home', fingerprint: 'ab'.repeat(32) },
       leader: 'one',
       nodes: [],
       apps: await this.listApps(),

@@ -274,6 +274,9 @@ test('tokens let other machines in, pinned, as far as their scope goes', async (
     'ab'.repeat(32),
   );
   assert.match(wrong.stderr, /is not the pinned one/);
+  const { fingerprint } = (await node.status()).cluster;
+  const pinned = await node.cliWith({ env: elsewhere }, 'status', ...secure, '--pin', fingerprint);
+  assert.equal(pinned.code, 0, pinned.stderr);
 
   await node.json('token', 'revoke', made.id);
   const revoked = await node.cliWith({ env: elsewhere }, 'status', ...remote);

@@ -10,7 +10,12 @@ export interface Status {
   /** One plain sentence: "All good: 2 apps on 1 node". */
   readonly sentence: string;
   readonly version: string;
-  readonly cluster: { readonly id: string; readonly name: string };
+  readonly cluster: {
+    readonly id: string;
+    readonly name: string;
+    /** Lower-case hex SHA-256 of the certificate authority: what `--pin` takes. */
+    readonly fingerprint: string;
+  };
   /** Name of the node that leads. */
   readonly leader: string;
   readonly nodes: readonly NodeStatus[];

@@ -154,7 +154,7 @@ export const statusSchema: Schema<Wire<Status>> = named(
   object({
     sentence: text,
     version: text,
-    cluster: object({ id: text, name: text }),
+    cluster: object({ id: text, name: text, fingerprint: text }),
     leader: text,
     nodes: array(nodeSchema),
     apps: array(appSummarySchema),

@@ -5,7 +5,12 @@ export { packFolder } from './archive.ts';
 export type { Sealer } from './app-store.ts';
 export type { AppState, AppView, InstanceView } from './app-view.ts';
 export type { EnvChange } from './app-wishes.ts';
-export { chooseDriver, type DriverFacts, gatherDriverFacts } from './choose-driver.ts';
+export {
+  chooseDriver,
+  type DriverChoice,
+  type DriverFacts,
+  gatherDriverFacts,
+} from './choose-driver.ts';
 export type { RunOutput } from './command-stream.ts';
 export { Apps, type AppsOptions, type Workers } from './controller.ts';
 export type { DeployRequest } from './deploy.ts';

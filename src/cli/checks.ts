@@ -1,7 +1,8 @@
 /** What `moln doctor` looks at: each check reads one fact of this machine and says what to do about it. */
 import { constants, accessSync, readFileSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+import type { DriverChoice, Tools } from '../apps/apps.ts';
 import { diskSpace } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
@@ -19,16 +20,6 @@ const MEMORY_BYTES_LEAST: number = 256 * 1024 * 1024;
 const MEMORY_BYTES_GOOD: number = 1024 * 1024 * 1024;
 const DISK_BYTES_LEAST: number = 256 * 1024 * 1024;
 const DISK_BYTES_GOOD: number = 2 * 1024 * 1024 * 1024;
-
-/** Programs that make Moln better when they are there. */
-const TOOLS: readonly { readonly name: string; readonly package: string; readonly use: string }[] =
-  [
-    { name: 'python3', package: 'python3', use: 'Python apps run' },
-    { name: 'gunicorn', package: 'gunicorn', use: 'WSGI apps run on a production server' },
-    { name: 'uvicorn', package: 'uvicorn', use: 'ASGI apps run' },
-    { name: 'php-cgi', package: 'php-cgi', use: 'PHP apps run' },
-    { name: 'git', package: 'git', use: 'apps can be fetched from repositories' },
-  ];
 
 const ok = (name: string, sentence: string): Finding => ({
   name,
@@ -97,55 +88,33 @@ export function checkDataFolder(dataFolder: string): Finding {
   };
 }
 
-/** How well apps can be kept apart. `has` says whether a program is installed. */
-export function checkIsolation(uid: number | undefined, has: (tool: string) => boolean): Finding {
+/** How well apps can be kept apart, as the node itself would choose. */
+export function checkIsolation(choice: DriverChoice): Finding {
   const name = 'Isolation';
-  if (uid !== 0) {
-    return {
-      name,
-      verdict: 'warn',
-      sentence: 'Not root: apps run as this user and are not kept apart',
-      fix: 'Run Moln as root to give each app its own user and namespaces',
-    };
-  }
-  const missing = ['unshare', 'setpriv'].filter((tool) => !has(tool));
-  if (missing.length === 0) {
-    return ok(
-      name,
-      'Root, unshare and setpriv are there: each app gets its own user and namespaces',
-    );
-  }
+  if (choice.name === 'unshare') return ok(name, choice.why);
+  const apart = choice.ownUid ? 'share processes and files' : 'are not kept apart';
   return {
     name,
     verdict: 'warn',
-    sentence: `${missing.join(' and ')} not found: apps are not kept apart`,
-    fix: 'Run "apt-get install util-linux"',
+    sentence: `apps ${apart}: ${choice.why}`,
+    fix: 'Run Moln as root, with util-linux installed and its folders open to all users to enter',
   };
 }
 
-export function checkTools(has: (tool: string) => boolean): readonly Finding[] {
-  return TOOLS.map((tool) => {
-    if (has(tool.name)) return ok(tool.name, `found: ${tool.use}`);
-    return {
-      name: tool.name,
-      verdict: 'warn',
-      sentence: `not found; with it ${tool.use}`,
-      fix: `Run "apt-get install ${tool.package}" if you need it`,
-    };
-  });
-}
-
-/** True when an executable of that name lies on the path. */
-export function findsTool(path: string, tool: string): boolean {
-  return path.split(':').some((folder) => {
-    if (folder === '') return false;
-    try {
-      accessSync(join(folder, tool), constants.X_OK);
-      return true;
-    } catch {
-      // Not there or not ours to run: the next folder may have it.
-      return false;
-    }
+/** Programs that make more kinds of apps run, or run better. */
+export function checkTools(tools: Tools): readonly Finding[] {
+  const packages = tools.python?.packages ?? {};
+  const rows: readonly (readonly [string, string | undefined, string, string])[] = [
+    ['Python', tools.python?.version, 'python3 python3-venv', 'Python apps run'],
+    ['gunicorn', packages['gunicorn'], 'gunicorn', 'WSGI apps run on a production server'],
+    ['uvicorn', packages['uvicorn'], 'python3-uvicorn', 'ASGI apps have WebSockets'],
+    ['PHP', tools.phpCgi, 'php-cgi', 'PHP apps run'],
+    ['npm', tools.npm, 'npm', 'Node apps get their packages'],
+  ];
+  return rows.map(([name, found, debian, use]) => {
+    if (found !== undefined) return ok(name, `${found}: ${use}`);
+    const fix = `Run "apt-get install ${debian}" if you need it`;
+    return { name, verdict: 'warn', sentence: `not found; with it ${use}`, fix };
   });
 }
 

@@ -11,7 +11,7 @@ import { appNameOf, readPairs, type RunningNode } from './up.ts';
 const STATUS: Status = {
   sentence: 'All good: 1 app on 1 node',
   version: '0.1.0',
-  cluster: { id: 'c1', name: 'home' },
+  cluster: { id: 'c1', name: 'home', fingerprint: 'ab'.repeat(32) },
   leader: 'attic',
   nodes: [
     {

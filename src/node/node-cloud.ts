@@ -78,7 +78,7 @@ export class NodeCloud implements Cloud {
         diskFreeRatio: host.disk.freeBytes / Math.max(1, host.disk.totalBytes),
       }),
       version: facts.version,
-      cluster: identity.cluster,
+      cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
       leader: identity.node.name,
       nodes: [
         {

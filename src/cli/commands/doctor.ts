@@ -1,4 +1,6 @@
 /** `moln doctor`: whether this machine is fit for Moln, line by line, each with its fix. */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import {
   checkDataFolder,
   checkDisk,
@@ -7,7 +9,6 @@ import {
   checkOpenFiles,
   checkRuntime,
   checkTools,
-  findsTool,
   type Finding,
 } from '../checks.ts';
 import type { CommandSpec, Context } from '../command.ts';
@@ -31,17 +32,30 @@ export const DOCTOR: CommandSpec = {
   },
 };
 
+const RUNNERS: string = fileURLToPath(new URL('../../apps/runners', import.meta.url));
+
 async function examine(context: Context): Promise<readonly Finding[]> {
-  const has = (tool: string): boolean => findsTool(context.io.env['PATH'] ?? '', tool);
+  // Loaded here alone: other commands should start fast.
+  const { chooseDriver, findTools, gatherDriverFacts } = await import('../../apps/apps.ts');
+  const folders = {
+    data: context.dataFolder,
+    node: realpathSync(process.execPath),
+    runners: RUNNERS,
+  };
+  const [driverFacts, tools, ports] = await Promise.all([
+    gatherDriverFacts(folders),
+    findTools(),
+    checkPorts(context.dataFolder),
+  ]);
   return [
     checkRuntime(process.version),
     checkMemory(),
     checkDisk(context.dataFolder),
     checkDataFolder(context.dataFolder),
     checkOpenFiles(),
-    checkIsolation(process.getuid?.(), has),
-    ...(await checkPorts(context.dataFolder)),
-    ...checkTools(has),
+    checkIsolation(chooseDriver(driverFacts)),
+    ...ports,
+    ...checkTools(tools),
   ];
 }
 

@@ -43,6 +43,7 @@ function printStatus(context: Context, status: Status): void {
   row('Console', `${status.console.url}  ${words.style('dim', '("moln console" logs you in)')}`);
   row('Registry', `${status.registry.engine}, revision ${status.registry.revision}`);
   row('Driver', `${status.driver.name}: ${status.driver.why}`);
+  row('Pin', `${status.cluster.fingerprint}  ${words.style('dim', '(for --pin elsewhere)')}`);
   row('Version', status.version);
   words.line();
   words.table(
