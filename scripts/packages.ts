@@ -15,6 +15,7 @@ const NEEDS: readonly Need[] = [
   { program: 'curl', package: 'curl', why: 'apps are asked by a client that is not ours' },
   { program: 'openssl', package: 'openssl', why: 'certificates for the TLS tests' },
   { program: 'ip', package: 'iproute2', why: 'addresses and sockets of the machine' },
+  { program: 'etcd', package: 'etcd-server', why: 'the registry of a cluster, as a real one' },
   { program: 'unshare', package: 'util-linux', why: 'apps kept apart' },
   { program: 'setpriv', package: 'util-linux', why: 'apps under users of their own' },
   { program: 'python3', package: 'python3', why: 'Python apps' },
