@@ -2,4 +2,3 @@
 export { type Certificate, fingerprintOf } from './certificate.ts';
 export { Identity, type IdentityOptions, nodeNameOf, openIdentity } from './identity.ts';
 export { Sealer } from './sealing.ts';
-export { type SecretChange, Secrets } from './secrets.ts';

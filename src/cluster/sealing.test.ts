@@ -4,12 +4,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ManualClock } from '../../testing/manual-clock.ts';
 import { isMolnError } from '../base/errors.ts';
-import { silentLogger } from '../base/log.ts';
-import { openSqliteRegistry } from '../registry/registry.ts';
 import { openSealer, Sealer } from './sealing.ts';
-import { Secrets } from './secrets.ts';
 
 const sealer = new Sealer(Buffer.alloc(32, 7));
 const CONTEXT = '/secrets/guestbook/PASSWORD';
@@ -90,29 +86,4 @@ test('a key file that is damaged or newer is refused, not replaced', async (cont
     await assert.rejects(openSealer(path, { create: true }), (error) => isMolnError(error, code));
     assert.equal(await readFile(path, 'utf8'), text);
   }
-});
-
-test('secrets of an app are set, named, opened and removed', async (context) => {
-  const path = join(await temporaryFolder(context), 'registry.sqlite');
-  await using registry = await openSqliteRegistry({
-    path,
-    clock: new ManualClock(),
-    log: silentLogger,
-  });
-  const secrets = new Secrets({ registry, sealer });
-  await secrets.change('guestbook', { set: { PASSWORD: 'hunter2', API_KEY: 'k' } });
-  await secrets.change('guest', { set: { PASSWORD: 'other' } });
-  await secrets.change('guestbook', { set: { PASSWORD: 'hunter3' }, unset: ['API_KEY', 'NONE'] });
-  assert.deepEqual(await secrets.names('guestbook'), ['PASSWORD']);
-  assert.deepEqual(await secrets.open('guestbook'), { PASSWORD: 'hunter3' });
-  const stored = await registry.get('/secrets/guestbook/PASSWORD');
-  assert.ok(!Buffer.from(stored?.value ?? '').includes('hunter3'));
-  await registry.commit(
-    [],
-    [{ kind: 'put', key: '/secrets/guest/STOLEN', value: stored?.value ?? new Uint8Array() }],
-  );
-  await assert.rejects(secrets.open('guest'), (error) => isMolnError(error, 'CLUSTER_SEAL_BROKEN'));
-  await secrets.removeAll('guestbook');
-  assert.deepEqual(await secrets.names('guestbook'), []);
-  assert.deepEqual(await secrets.names('guest'), ['PASSWORD', 'STOLEN']);
 });
