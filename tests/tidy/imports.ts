@@ -9,6 +9,8 @@ export interface Import {
   /** Root-relative path of a relative import. */
   readonly path: string | undefined;
   readonly typeOnly: boolean;
+  /** Named by `new URL(…)`: an entry to start or a folder, whose code is not ours to call. */
+  readonly byUrl: boolean;
 }
 
 /** Static, dynamic and re-exporting imports, and files named by `new URL('./x', import.meta.url)`. */
@@ -18,14 +20,15 @@ const IMPORT =
 export const IMPORTS: readonly Import[] = SOURCES.flatMap((from) =>
   [...(from.path.startsWith('tests/tidy/') ? '' : from.text).matchAll(IMPORT)].map(
     (match): Import => {
-      const specifier = match[2] ?? match[3] ?? match[4] ?? match[5] ?? '';
-      const isUrl = match[5] !== undefined;
-      const relative = specifier.startsWith('.') || isUrl;
+      const url = match[5] === undefined ? undefined : `./${match[5]}`;
+      const specifier = match[2] ?? match[3] ?? match[4] ?? url ?? '';
+      const relative = specifier.startsWith('.');
       return {
         from,
         specifier,
         path: relative ? normalize(join(dirname(from.path), specifier)) : undefined,
         typeOnly: match[1] !== undefined,
+        byUrl: url !== undefined,
       };
     },
   ),
