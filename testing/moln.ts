@@ -16,21 +16,27 @@ export interface CliResult {
 /** Runs `./moln` with a time limit; the environment is exactly `env`. */
 export async function runMoln(
   words: readonly string[],
-  options: { readonly env: NodeJS.ProcessEnv; readonly input?: string; readonly cwd?: string },
+  options: {
+    readonly env: NodeJS.ProcessEnv;
+    readonly input?: string;
+    readonly cwd?: string;
+    readonly uid?: number;
+    readonly gid?: number;
+  },
 ): Promise<CliResult> {
+  const { input, ...where } = options;
   const child = spawn(MOLN, words, {
-    env: options.env,
+    ...where,
     stdio: 'pipe',
     timeout: WITHIN_MS,
     killSignal: 'SIGKILL',
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   // A command that does not read its input closes it early: that is its right.
   child.stdin.on('error', () => undefined);
-  child.stdin.end(options.input ?? '');
+  child.stdin.end(input ?? '');
   await once(child, 'close');
   return { code: child.exitCode, ...output };
 }

@@ -3,7 +3,7 @@
  * When the test ends, nothing of it may be left: no process, and no file unless the test failed.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -36,6 +36,8 @@ export interface TestNodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** An existing folder; it is not removed. Default: a temporary one. */
   readonly dataFolder?: string;
+  /** Runs the node and the CLI as this user; only root may. */
+  readonly uid?: number;
 }
 
 export interface AskOptions {
@@ -76,6 +78,7 @@ export class TestNode implements AsyncDisposable {
   /** Folder and ports, nothing started yet. */
   static async create(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
     const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'moln-test-'));
+    if (options.uid !== undefined) chownSync(folder, options.uid, options.uid);
     const ports = await freePorts(options.address ?? '127.0.0.1', 3);
     const node = new TestNode(options, folder, ports);
     t.after(() => node.#cleanUp(t));
@@ -113,6 +116,7 @@ export class TestNode implements AsyncDisposable {
       env: this.#environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
+      ...userOf(this.#options.uid),
     });
     this.#agent = agent;
     const take = (chunk: Buffer): void => {
@@ -188,7 +192,8 @@ export class TestNode implements AsyncDisposable {
     ...words: readonly string[]
   ): Promise<CliResult> {
     const env = { ...this.#environment(), MOLN_DATA: this.dataFolder, ...options.env };
-    return runMoln(words, { env, input: options.input ?? '' });
+    const user = userOf(this.#options.uid);
+    return runMoln(words, { env, input: options.input ?? '', ...user });
   }
 
   /** Starts a command that does not end by itself, such as `logs -f`; interrupted when disposed of. */
@@ -300,6 +305,10 @@ export class TestNode implements AsyncDisposable {
     if (passed) throw this.#problem;
     t.diagnostic(`And it did not end as it should: ${messageOf(this.#problem)}`);
   }
+}
+
+function userOf(uid: number | undefined): { readonly uid?: number; readonly gid?: number } {
+  return uid === undefined ? {} : { uid, gid: uid };
 }
 
 function filesBelow(folder: string): readonly string[] {
