@@ -2,7 +2,7 @@
  * The gateway beside nginx and HAProxy: the same requests in alternating rounds, the server on one core and load with
  * upstream on another. CPU time per request is the figure that counts: it does not depend on who waits for whom.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,9 @@ import { startHaproxy, startMoln, startNginx, type Place, type Server } from './
 import {
   allowedCores,
   cpuSeconds,
+  hurry,
   memoryOf,
+  pinned,
   requirePrograms,
   startPinned,
   stop,
@@ -67,6 +69,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
   if (serverCore === undefined || loadCore === undefined) {
     throw new Error('This measurement needs two cores: one for the server, one for the load');
   }
+  using _priority = hurry();
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const files = await writeFiles(folder);
   const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 4);
@@ -172,8 +175,12 @@ async function load(
   core: number,
 ): Promise<number> {
   const url = `http://127.0.0.1:${server.port}${scenario.path(server.name)}`;
-  const wrk = ['wrk', '-t1', `-c${scenario.connections}`, `-d${seconds}s`, url];
-  const { stdout } = await run('taskset', ['-c', String(core), ...wrk]);
+  const [program, ...args] = pinned({
+    core,
+    program: 'wrk',
+    args: ['-t1', `-c${scenario.connections}`, `-d${seconds}s`, url],
+  });
+  const { stdout } = await run(program, args);
   const requests = Number(/(\d+) requests in /.exec(stdout)?.[1]);
   if (!(requests > 0) || /Non-2xx|Socket errors/.test(stdout)) {
     throw new Error(`${server.name} failed in "${scenario.name}":\n${stdout}`);
@@ -185,11 +192,13 @@ async function measureIdle(servers: readonly Server[], loadCore: number): Promis
   const results: IdleMemory[] = [];
   for (const server of servers) {
     const before = memoryOf(server.pid);
-    const what = [String(server.port), String(IDLE_CONNECTIONS), '/static/1k.bin'];
-    const clients = spawn(
-      'taskset',
-      ['-c', String(loadCore), process.execPath, IDLE_CLIENTS, ...what],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+    const clients = startPinned(
+      {
+        core: loadCore,
+        program: process.execPath,
+        args: [IDLE_CLIENTS, String(server.port), String(IDLE_CONNECTIONS), '/static/1k.bin'],
+      },
+      'pipe',
     );
     await firstLine(clients, server.name);
     const after = memoryOf(server.pid);
