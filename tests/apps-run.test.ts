@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { packFolder } from '../src/apps/apps.ts';
 import { taggedProcesses } from '../src/apps/process-table.ts';
-import { isRunning, processId } from '../src/base/process-id.ts';
+import { isRunning, processId, signalProcess } from '../src/base/process-id.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import {
   collect,
@@ -15,7 +15,6 @@ import {
   deployFiles,
   doneRelease,
   failure,
-  openApps,
   type RunningApps,
   testApps,
 } from '../testing/apps-kit.ts';
@@ -390,7 +389,13 @@ interface Agent {
   kill(): Promise<void>;
 }
 
-async function startAgent(t: TestContext, data: string): Promise<Agent> {
+/** An agent in its own process, on a new data folder. What it leaves running ends with the test. */
+async function startAgent(
+  t: TestContext,
+): Promise<{ readonly data: string; readonly agent: Agent }> {
+  let end = async (): Promise<void> => {};
+  t.after(() => end());
+  const data = dataFolder(t);
   const child = spawn(process.execPath, [`${import.meta.dirname}/apps-run-agent.ts`, data], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -399,10 +404,13 @@ async function startAgent(t: TestContext, data: string): Promise<Agent> {
     child.kill('SIGKILL');
     await exited;
   };
-  t.after(kill);
+  end = async () => {
+    await kill();
+    for (const row of taggedProcesses(`${data}/apps`)) signalProcess(row, 'SIGKILL');
+  };
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const { value: first } = await lines.next();
-  return {
+  const agent: Agent = {
     port: Number(String(first).split(' ').at(-1)),
     kill,
     async deploy(app, folder) {
@@ -414,18 +422,14 @@ async function startAgent(t: TestContext, data: string): Promise<Agent> {
       }
     },
   };
+  return { data, agent };
 }
 
 test('instances survive a killed agent and are adopted with the same pids', async (t) => {
-  const data = dataFolder(t);
-  const agent = await startAgent(t, data);
+  const { data, agent } = await startAgent(t);
   assert.match(await agent.deploy('hello', appFolder(t, nodeApp('process.pid'))), /"done"/);
   await agent.kill();
-  const running = await openApps(data);
-  t.after(async () => {
-    await running.apps.stopAll();
-    await running[Symbol.asyncDispose]();
-  });
+  const running = await testApps(t, undefined, data);
   const view = await until('the route', async () => {
     const now = await running.apps.show('hello');
     return running.router.routes.has('hello') && now.state === 'healthy' ? now : undefined;
@@ -448,8 +452,7 @@ test('instances survive a killed agent and are adopted with the same pids', asyn
 });
 
 test('an agent killed in the middle of a deploy leaves no stray process', async (t) => {
-  const data = dataFolder(t);
-  const agent = await startAgent(t, data);
+  const { data, agent } = await startAgent(t);
   await agent.deploy('hello', appFolder(t, nodeApp('"one"')));
   // Never healthy: the deploy is under way when the agent dies.
   const marker = `marker-${process.pid}`;
@@ -459,11 +462,7 @@ test('an agent killed in the middle of a deploy leaves no stray process', async 
   await agent.kill();
   await deploying;
   assert.equal(instanceProcesses(data).size, 2);
-  const running = await openApps(data);
-  t.after(async () => {
-    await running.apps.stopAll();
-    await running[Symbol.asyncDispose]();
-  });
+  const running = await testApps(t, undefined, data);
   await until('the old one alone', async () => {
     const view = await running.apps.show('hello');
     return view.instances.length === 1 && view.state === 'healthy';

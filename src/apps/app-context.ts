@@ -74,8 +74,8 @@ export class AppContext {
         committed = await this.store.commit({ ...more, app, revision: stored.revision });
       },
       undo: async () => {
-        // A first deploy has nothing to go back to: the app stays, without a release.
-        await this.store.commit({ app: stored.value, revision: committed });
+        if (stored.revision === 0) await this.store.remove(app);
+        else await this.store.commit({ app: stored.value, revision: committed });
       },
     };
   }

@@ -26,6 +26,7 @@ import { LogStore } from './log-store.ts';
 import type { App, Release } from './model.ts';
 import { execInside, runOneOff, type RunRequest } from './one-off.ts';
 import { Operations, type OperationResult, type Progress, type Report } from './operations.ts';
+import { type ProcessRow, processTable } from './process-table.ts';
 import { Reconciler } from './reconciler.ts';
 import { ReleaseStore } from './release-store.ts';
 import { replaceAll, replaceOneByOne, resize } from './rollout.ts';
@@ -134,13 +135,14 @@ export class Apps implements AsyncDisposable {
 
   async list(): Promise<readonly AppView[]> {
     const apps = await this.#store.list();
-    return Promise.all(apps.map((app) => this.#view(app, [])));
+    const table = processTable();
+    return Promise.all(apps.map((app) => this.#view(app, [], table)));
   }
 
   /** Throws `APPS_NOT_FOUND` with the nearest name. */
   async show(name: string): Promise<AppView> {
     const { value: app } = await this.#store.get(name);
-    return this.#view(app, await this.#store.releases(name));
+    return this.#view(app, await this.#store.releases(name), processTable());
   }
 
   /** The id of the release that this source would become. Keeps nothing of it. */
@@ -335,13 +337,20 @@ export class Apps implements AsyncDisposable {
     return this.#now().result(app);
   }
 
-  async #view(app: App, releases: readonly Release[]): Promise<AppView> {
+  async #view(
+    app: App,
+    releases: readonly Release[],
+    table: readonly ProcessRow[],
+  ): Promise<AppView> {
     const instances = this.#now().rollout.supervisor.of(app.name);
     return appView({
       app,
       release: await this.#now().current(app),
       releases,
-      instances: instances.map((each) => ({ ...each.view(), memoryBytes: each.memoryBytes() })),
+      instances: instances.map((each) => ({
+        ...each.view(),
+        memoryBytes: each.memoryBytes(table),
+      })),
       operation: this.#operations.current(app.name),
     });
   }

@@ -4,7 +4,7 @@
  */
 import { isRunning, type ProcessId, signalProcess } from '../base/process-id.ts';
 import type { Driver, LaunchSpec, ProcessStats, SpawnPlan } from './driver.ts';
-import { descendants, processesOfInstance, processRow, processTable } from './process-table.ts';
+import { descendants, processesOfInstance, type ProcessRow } from './process-table.ts';
 
 /** What the console and `moln doctor` show while this driver is in use. */
 export const PLAIN_BANNER = 'Apps on this node are not isolated from each other';
@@ -44,16 +44,14 @@ export class PlainDriver implements Driver {
     for (const row of processesOfInstance(instance)) signalProcess(row, 'SIGKILL');
   }
 
-  stats(root: ProcessId): ProcessStats {
-    return treeStats(root);
+  stats(root: ProcessId, table: readonly ProcessRow[]): ProcessStats {
+    return treeStats(root, table);
   }
 }
 
 /** Memory and number of a process with all its descendants; zeros when it is gone. */
-export function treeStats(root: ProcessId): ProcessStats {
-  const row = processRow(root.pid);
-  if (row?.startTicks !== root.startTicks) return { memoryBytes: 0, processes: 0 };
-  const rows = descendants(processTable(), root.pid);
+export function treeStats(root: ProcessId, table: readonly ProcessRow[]): ProcessStats {
+  const rows = descendants(table, root);
   return {
     memoryBytes: rows.reduce((sum, each) => sum + each.memoryBytes, 0),
     processes: rows.length,

@@ -12,12 +12,7 @@ import {
   processesOfInstance,
   processTable,
 } from './process-table.ts';
-import {
-  carriedEnvironment,
-  insideScript,
-  type SandboxView,
-  sandboxScript,
-} from './sandbox-script.ts';
+import { insideScript, type SandboxView, sandboxScript, scriptCommand } from './sandbox-script.ts';
 
 export const UNSHARE_ARGS: readonly string[] = [
   '--pid',
@@ -44,24 +39,15 @@ export class UnshareDriver implements Driver {
   }
 
   command(spec: LaunchSpec): SpawnPlan {
-    const script = sandboxScript(spec, this.#view);
-    return {
-      file: 'unshare',
-      args: [...UNSHARE_ARGS, '/bin/sh', '-c', script, 'moln-sandbox', ...spec.command],
-      cwd: '/',
-      env: carriedEnvironment(spec.env),
-    };
+    const { argv, env } = scriptCommand(spec, sandboxScript(spec, this.#view));
+    return { file: 'unshare', args: [...UNSHARE_ARGS, ...argv], cwd: '/', env };
   }
 
   commandInside(spec: LaunchSpec, root: ProcessId): SpawnPlan {
     const target = innerProcess(root)?.pid ?? root.pid;
     const enter = [`--target=${target}`, '--pid', '--mount', '--ipc', '--uts', '--'];
-    return {
-      file: 'nsenter',
-      args: [...enter, '/bin/sh', '-c', insideScript(spec), 'moln-exec', ...spec.command],
-      cwd: '/',
-      env: carriedEnvironment(spec.env),
-    };
+    const { argv, env } = scriptCommand(spec, insideScript(spec));
+    return { file: 'nsenter', args: [...enter, ...argv], cwd: '/', env };
   }
 
   terminate(root: ProcessId): boolean {
@@ -79,8 +65,8 @@ export class UnshareDriver implements Driver {
     for (const row of processesOfInstance(instance)) signalProcess(row, 'SIGKILL');
   }
 
-  stats(root: ProcessId): ProcessStats {
-    return treeStats(root);
+  stats(root: ProcessId, table: readonly ProcessRow[]): ProcessStats {
+    return treeStats(root, table);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ProcessId } from '../base/process-id.ts';
 import type { DriverName } from './model.ts';
+import type { ProcessRow } from './process-table.ts';
 
 /** One process to be started for an app. All folders are absolute and exist. */
 export interface LaunchSpec {
@@ -52,7 +53,8 @@ export interface Driver {
   terminate(root: ProcessId): boolean;
   /** Ends every process of the instance, also those that left its process group. */
   kill(root: ProcessId, instance: string): void;
-  stats(root: ProcessId): ProcessStats;
+  /** Out of a look at all processes that the caller took. */
+  stats(root: ProcessId, table: readonly ProcessRow[]): ProcessStats;
 }
 
 /** The drivers of this node: one for new instances, all for those that are running. */

@@ -22,6 +22,8 @@ export interface InstanceRecord {
   readonly uid: number;
   readonly driver: DriverName;
   readonly processId: ProcessId | undefined;
+  /** Of the kernel that `processId` is about: start ticks count from boot. */
+  readonly bootId: string;
   readonly port: number;
   readonly address: InstanceAddress | undefined;
   readonly healthy: boolean;
@@ -30,6 +32,11 @@ export interface InstanceRecord {
   readonly restarts: number;
   /** Epoch milliseconds since when it only finishes what is under way. */
   readonly drainingSince: number | undefined;
+}
+
+/** Names the running kernel; another one after each boot. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 export async function writeRecord(path: string, record: InstanceRecord): Promise<void> {

@@ -7,7 +7,7 @@ import { messageOf } from '../base/errors.ts';
 import { isRunning, processId, signalProcess } from '../base/process-id.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import { type InstanceContext, type LaunchParts, SupervisedInstance } from './instance.ts';
-import { type InstanceRecord, readRecords } from './instance-record.ts';
+import { bootId, type InstanceRecord, readRecords } from './instance-record.ts';
 import type { HealthPlan, Instance, ProcessPlan } from './model.ts';
 import { taggedProcesses } from './process-table.ts';
 import { WATCH_EVERY_MS } from './run-limits.ts';
@@ -85,6 +85,7 @@ export class InstanceSupervisor implements Worker {
       uid,
       driver: this.#context.drivers.chosen.name,
       processId: undefined,
+      bootId: bootId(),
       port: 0,
       address: undefined,
       healthy: false,
@@ -154,10 +155,11 @@ export class InstanceSupervisor implements Worker {
   async adopt(): Promise<void> {
     const { folders, log } = this.#context;
     const tagged = taggedProcesses(folders.apps);
+    const boot = bootId();
     for (const app of folders.list()) {
       for (const record of readRecords(folders.run(app))) {
         const found = tagged.find((row) => row.instance === record.id && row.session === row.pid);
-        const known = record.processId;
+        const known = record.bootId === boot ? record.processId : undefined;
         const root =
           known !== undefined && isRunning(known)
             ? known
@@ -168,7 +170,7 @@ export class InstanceSupervisor implements Worker {
           await folders.removeInstance(folders.instance(app, record.id));
           continue;
         }
-        const adopted: InstanceRecord = { ...record, processId: root };
+        const adopted: InstanceRecord = { ...record, processId: root, bootId: boot };
         this.#instances.set(
           record.id,
           new SupervisedInstance(this.#context, {

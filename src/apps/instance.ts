@@ -25,7 +25,7 @@ import { fillCommand, launchEnvironment } from './launch-plan.ts';
 import { lastLines } from './log-reader.ts';
 import type { LogStore } from './log-store.ts';
 import type { Instance, ProcessPlan } from './model.ts';
-import { processesOfInstance } from './process-table.ts';
+import { processesOfInstance, type ProcessRow } from './process-table.ts';
 import {
   PORT_RETRIES_MAX,
   PROBE_EVERY_MS,
@@ -129,10 +129,10 @@ export class SupervisedInstance {
     };
   }
 
-  memoryBytes(): number | undefined {
+  memoryBytes(table: readonly ProcessRow[]): number | undefined {
     const { processId: root } = this.#record;
     if (root === undefined || !this.#alive()) return undefined;
-    return this.#driver().stats(root).memoryBytes;
+    return this.#driver().stats(root, table).memoryBytes;
   }
 
   /** It has proved itself: from now on it is restarted when it crashes. */

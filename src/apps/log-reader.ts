@@ -25,10 +25,13 @@ export interface LogRequest {
   readonly instance: string | undefined;
 }
 
-/** A line and where it ends, newline included. */
+/** A line and where it begins and ends, newline included. */
 export interface OffsetLine {
   readonly text: string;
+  readonly begin: number;
   readonly end: number;
+  /** False while its newline is missing. */
+  readonly finished: boolean;
 }
 
 /** The last `count` lines of a file between two offsets. An unfinished last line counts as one. */
@@ -83,7 +86,12 @@ export class LineSplitter {
       if (newline < 0 && !tooLong) break;
       const end = tooLong ? start + LOG_LINE_BYTES_MAX : newline;
       const next = tooLong ? end : newline + 1;
-      lines.push({ text: plainText(all.subarray(start, end)), end: this.#offset + next });
+      lines.push({
+        text: plainText(all.subarray(start, end)),
+        begin: this.#offset + start,
+        end: this.#offset + next,
+        finished: true,
+      });
       start = next;
     }
     this.#rest = all.subarray(start);
@@ -94,8 +102,10 @@ export class LineSplitter {
   /** The unfinished last line, if any. */
   flush(): OffsetLine | undefined {
     if (this.#rest.length === 0) return undefined;
-    const line = { text: plainText(this.#rest), end: this.#offset + this.#rest.length };
-    this.#offset = line.end;
+    const begin = this.#offset;
+    const end = begin + this.#rest.length;
+    const line = { text: plainText(this.#rest), begin, end, finished: false };
+    this.#offset = end;
     this.#rest = Buffer.alloc(0);
     return line;
   }
@@ -128,10 +138,13 @@ export class LogReader {
     const followed = new Map<string, Follower>();
     const past: LogLine[] = [];
     for (const file of await this.#wanted(request)) {
-      const follower = new Follower(file, file.size);
-      followed.set(file.path, follower);
       const range = { start: file.start, end: file.size };
-      for (const line of await lastLines(file.path, range, request.tail)) {
+      const lines = await lastLines(file.path, range, Math.max(1, request.tail));
+      const unfinished =
+        request.follow && lines.at(-1)?.finished === false ? lines.pop() : undefined;
+      // A line that is still being written is not of the past: the follower begins with it.
+      followed.set(file.path, new Follower(file, unfinished?.begin ?? file.size));
+      for (const line of lines.slice(lines.length - Math.min(lines.length, request.tail))) {
         past.push(lineOf(file, line, file.marks.timeOf(line.end) ?? file.writtenAt));
       }
     }

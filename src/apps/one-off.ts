@@ -4,7 +4,7 @@ import { randomId } from '../base/ids.ts';
 import { processId, signalProcess } from '../base/process-id.ts';
 import type { LaunchSpec } from './driver.ts';
 import type { InstanceContext, SupervisedInstance } from './instance.ts';
-import { type InstanceRecord, writeRecord } from './instance-record.ts';
+import { bootId, type InstanceRecord, writeRecord } from './instance-record.ts';
 import { fillCommand, launchEnvironment } from './launch-plan.ts';
 import type { ProcessPlan } from './model.ts';
 import { runCommand, type RunOutput } from './command-stream.ts';
@@ -74,6 +74,7 @@ export async function* runOneOff(
     uid: app.uid,
     driver: driver.name,
     processId: undefined,
+    bootId: bootId(),
     port: 0,
     address: undefined,
     healthy: false,

@@ -52,9 +52,9 @@ export function processTable(): ProcessRow[] {
   return rows;
 }
 
-/** The process and all its descendants. */
-export function descendants(table: readonly ProcessRow[], root: number): ProcessRow[] {
-  const found = table.filter((row) => row.pid === root);
+/** The process and all its descendants; empty when it is gone. */
+export function descendants(table: readonly ProcessRow[], root: ProcessId): ProcessRow[] {
+  const found = table.filter((row) => row.pid === root.pid && row.startTicks === root.startTicks);
   for (const known of found) found.push(...table.filter((row) => row.parent === known.pid));
   return found;
 }

@@ -36,7 +36,7 @@ const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const TAGS = ['MOLN_INSTANCE', 'MOLN_DATA_DIR'];
 
 /** The environment for the privileged part of the start. Names that are no shell names are left out. */
-export function carriedEnvironment(
+function carriedEnvironment(
   env: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const carried: Record<string, string> = { PATH: TOOLS_PATH };
@@ -97,13 +97,29 @@ const LIMIT_LINES: readonly string[] = [
 
 /** The last lines of a privileged script: become the app, run `lines` with the app's argv. */
 function becomeApp(spec: LaunchSpec, lines: readonly string[]): string[] {
-  const script = [...restoreLines(spec.env), ...lines].join('\n');
-  const drop = dropPrivileges(spec.uid).map(shellQuote).join(' ');
+  const script = [`unset ${SETUP} ${INIT}`, ...restoreLines(spec.env), ...lines].join('\n');
+  const drop = dropPrivileges(spec.uid).join(' ');
   return [
     ...LIMIT_LINES,
     `cd ${shellQuote(spec.cwd)}`,
-    `exec ${drop} /bin/sh -c ${shellQuote(script)} moln-init "$@"`,
+    `export ${INIT}=${shellQuote(script)}`,
+    `exec ${drop} /bin/sh -c 'eval "$${INIT}"' moln-init "$@"`,
   ];
+}
+
+/** Scripts travel in the environment, so that a process list stays readable. */
+const SETUP = 'MOLN_SETUP';
+const INIT = 'MOLN_INIT';
+
+/** argv and environment that run a privileged script on the app's command. */
+export function scriptCommand(
+  spec: LaunchSpec,
+  script: string,
+): { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  return {
+    argv: ['/bin/sh', '-c', `eval "$${SETUP}"`, 'moln-setup', ...spec.command],
+    env: { ...carriedEnvironment(spec.env), [SETUP]: script },
+  };
 }
 
 /** What the driver hides from every app, and what every app may read below that. */
