@@ -18,7 +18,8 @@ const ARGUMENTS: readonly string[] = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const WAIT_AT_MOST_MS = 15_000;
+/** Browsers are slow on busy machines; a page that works is shown long before. */
+const WAIT_AT_MOST_MS = 60_000;
 
 export interface PageOptions {
   readonly javaScript?: boolean;

@@ -5,7 +5,14 @@ import { appFolder, writeFiles } from '../testing/app-folder.ts';
 import { TestBrowser, type Page } from '../testing/browser.ts';
 import { contrastMissing, focusUnseen, namesMissing, tooWideBy } from '../testing/page-checks.ts';
 import { TestNode } from '../testing/test-node.ts';
-import { until } from '../testing/until.ts';
+import { until as untilWithin } from '../testing/until.ts';
+
+const WITHIN_MS = 60_000;
+
+/** With the patience that a browser needs on a busy machine. */
+function until(what: string, condition: () => boolean | Promise<boolean>): Promise<boolean> {
+  return untilWithin(what, condition, { withinMs: WITHIN_MS });
+}
 
 const PAGES: readonly string[] = ['/', '/apps/hello', '/gateway', '/settings'];
 
@@ -51,14 +58,10 @@ function focused(page: Page): Promise<string> {
 }
 
 async function tabTo(page: Page, name: string): Promise<void> {
-  await until(
-    `Tab to reach "${name}"`,
-    async () => {
-      await page.keyboard.press('Tab');
-      return (await focused(page)) === name;
-    },
-    { withinMs: 30_000 },
-  );
+  await until(`Tab to reach "${name}"`, async () => {
+    await page.keyboard.press('Tab');
+    return (await focused(page)) === name;
+  });
 }
 
 /** What every story is told with; the page is logged in from the first story on. */
@@ -79,6 +82,7 @@ async function logsInOnce({ node, browser, page }: Session): Promise<void> {
   assert.equal(answer?.status(), 401);
   assert.match(await text(second, 'main'), /used already or has expired/);
   assert.match(await text(second, 'main'), /moln console/);
+  await second.close();
   // Chromium notes every 401 as an error of its own.
   browser.problems.length = 0;
 }
@@ -128,6 +132,29 @@ async function logsAppear({ node, page }: Session): Promise<void> {
   await page.waitForSelector('.log-text:has-text("/while-paused")');
 }
 
+/** Pretends that the tab was put behind another, or back in front. */
+function setHidden(page: Page, hidden: boolean): Promise<void> {
+  return page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+}
+
+async function restsWhileHidden({ node, page }: Session): Promise<void> {
+  const streams: string[] = [];
+  page.on('requestfailed', (request) => streams.push(new URL(request.url()).pathname));
+  await setHidden(page, true);
+  await until('both streams to end', () =>
+    ['/api/live', '/api/apps/hello/logs'].every((path) => streams.includes(path)),
+  );
+  await node.get('hello', '/while-hidden');
+  await setHidden(page, false);
+  const line = page.locator('.log-text:has-text("/while-hidden")');
+  await line.waitFor();
+  assert.equal(await line.count(), 1);
+  assert.equal(await page.locator('.log-text:has-text("/while-paused")').count(), 1);
+}
+
 async function rollsBack({ node, page }: Session): Promise<void> {
   assert.equal((await node.get('hello')).body, 'two');
   await page.getByRole('button', { name: 'Roll back', exact: true }).click();
@@ -137,7 +164,7 @@ async function rollsBack({ node, page }: Session): Promise<void> {
   assert.equal((await node.get('hello')).body, 'two');
   await page.getByRole('button', { name: 'Roll back', exact: true }).click();
   await dialog.getByRole('button', { name: 'Roll back', exact: true }).click();
-  await page.waitForSelector('.outcome:has-text("done")', { timeout: 60_000 });
+  await page.waitForSelector('.outcome:has-text("done")');
   assert.ok((await page.locator('.progress li').count()) > 0);
   assert.equal((await node.get('hello')).body, 'one');
   await page.waitForSelector('td:text-is("rollback")');
@@ -146,13 +173,13 @@ async function rollsBack({ node, page }: Session): Promise<void> {
 async function changesSettings({ page }: Session): Promise<void> {
   await page.getByRole('button', { name: 'One web more' }).click();
   await page.getByRole('button', { name: 'Apply' }).click();
-  await page.waitForSelector('.outcome:has-text("web=2: done")', { timeout: 60_000 });
+  await page.waitForSelector('.outcome:has-text("web=2: done")');
   await page.waitForSelector('text=2 of 2 wanted instances are healthy');
   await page.getByLabel('Name', { exact: true }).fill('API_KEY');
   await page.getByLabel('Value', { exact: true }).fill('hush-hush');
   await page.getByLabel('Secret: nobody can read it again').check();
   await page.getByRole('button', { name: 'Set and restart' }).click();
-  await page.waitForSelector('.outcome:has-text("Set API_KEY: done")', { timeout: 60_000 });
+  await page.waitForSelector('.outcome:has-text("Set API_KEY: done")');
   await page.waitForSelector('td:has-text("secret, not shown")');
   assert.ok(!(await page.content()).includes('hush-hush'));
 }
@@ -184,6 +211,7 @@ async function isAccessible({ browser, page }: Session): Promise<void> {
       assert.deepEqual(await contrastMissing(other), [], `${path} ${colorScheme}`);
       assert.deepEqual(await namesMissing(other), [], path);
     }
+    await other.close();
   }
   const phone = await browser.page({ width: 360, height: 740 }, page);
   for (const path of PAGES) {
@@ -192,6 +220,7 @@ async function isAccessible({ browser, page }: Session): Promise<void> {
     assert.equal(await tooWideBy(phone), 0, path);
     assert.deepEqual(await focusUnseen(phone, 25), [], path);
   }
+  await phone.close();
 }
 
 async function readsWithoutScripts({ browser, page }: Session): Promise<void> {
@@ -215,11 +244,9 @@ async function survivesCrash({ node, page }: Session): Promise<void> {
   await page.goto(new URL('/', page.url()).href);
   await page.waitForSelector('.sentence');
   await node.crash();
-  await page.waitForSelector('.connection:has-text("Connection lost")', { timeout: 30_000 });
+  await page.waitForSelector('.connection:has-text("Connection lost")');
   await node.restart();
-  await until('the note to go', async () => (await text(page, '.connection')) === '', {
-    withinMs: 30_000,
-  });
+  await until('the note to go', async () => (await text(page, '.connection')) === '');
   assert.match(await text(page, '.sentence'), /1 app on 1 node/);
 }
 
@@ -250,6 +277,7 @@ const STORIES: readonly (readonly [string, (session: Session) => Promise<void>])
   ['the keyboard alone leads to an app', walksByKeyboard],
   ['charts get samples, and speak', chartsSpeak],
   ['a request appears in the log at once, and the filter finds it', logsAppear],
+  ['a hidden tab holds no connection and catches up when it is shown', restsWhileHidden],
   ['a rollback asks, shows its steps, and serves the release before', rollsBack],
   ['scale, settings and secrets are changed, and secrets are not shown', changesSettings],
   ['a token is shown once and works until it is revoked', makesTokens],

@@ -1,13 +1,15 @@
 /** What an app writes, as it writes it: filter, pause, and following the end unless the reader scrolled up. */
 import type { VNode } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { LogLine } from '../../api/model.ts';
 import type { NumberedLine } from './log-buffer.ts';
 import { isMolnError } from '../../base/errors.ts';
 import { systemClock } from '../../base/time.ts';
 import { api, LOGGED_OUT } from './api.ts';
 import { count, formatAbsolute, formatClock } from './format.ts';
 import { backoffMs } from './live-feed.ts';
-import { appendLines, filterLines, seenBefore } from './log-buffer.ts';
+import { appendLines, filterLines, LINES_KEPT, seenBefore } from './log-buffer.ts';
+import { whileVisible } from './time-hooks.ts';
 import { Section } from './section.tsx';
 
 const TAIL_LINES = 200;
@@ -16,52 +18,50 @@ const DRAW_EVERY_MS = 100;
 /** Nearer to the end than this counts as reading the end. */
 const AT_END_PX = 24;
 
-interface LogState {
-  readonly lines: readonly NumberedLine[];
-  readonly connected: boolean;
-}
-
-/** Follows until the component goes; opens the stream again when it breaks. */
-function useLogs(app: string): LogState {
-  const [state, setState] = useState<LogState>({ lines: [], connected: false });
+/** Lines as they come, while the page is visible; opens the stream again when it breaks. */
+function useLogs(app: string): readonly NumberedLine[] {
+  const [shown, setShown] = useState<readonly NumberedLine[]>([]);
   useEffect(() => {
-    const stop = new AbortController();
     let lines: readonly NumberedLine[] = [];
-    let connected = false;
-    let changed = true;
-    const drawing = systemClock.every(DRAW_EVERY_MS, () => {
-      if (changed) setState({ lines, connected });
-      changed = false;
-    });
-    const follow = async (): Promise<void> => {
+    let fresh: LogLine[] = [];
+    const draw = (): void => {
+      if (fresh.length === 0) return;
+      lines = appendLines(lines, fresh);
+      fresh = [];
+      setShown(lines);
+    };
+    const follow = async (signal: AbortSignal): Promise<boolean> => {
+      draw();
       const newest = lines.at(-1)?.at;
-      for await (const line of api.logs(app, TAIL_LINES, stop.signal)) {
-        if (!seenBefore(line, newest)) lines = appendLines(lines, [line]);
-        connected = true;
-        changed = true;
-      }
-    };
-    const run = async (): Promise<void> => {
-      for (let failures = 1; !stop.signal.aborted; failures++) {
-        try {
-          await follow();
-        } catch (error) {
-          if (isMolnError(error, LOGGED_OUT)) return;
-          // The node is away or the app is being replaced: the note above the lines says so.
+      const tail = newest === undefined ? TAIL_LINES : LINES_KEPT;
+      try {
+        for await (const line of api.logs(app, tail, signal)) {
+          if (!seenBefore(line, newest)) fresh.push(line);
         }
-        if (connected) failures = 1;
-        connected = false;
-        changed = true;
-        await systemClock.sleep(backoffMs(failures), stop.signal).catch(() => undefined);
+      } catch (error) {
+        // The frame of the page says that the node is away; without a session it is replaced.
+        if (isMolnError(error, LOGGED_OUT)) return false;
+      }
+      return true;
+    };
+    const run = async (signal: AbortSignal): Promise<void> => {
+      let failures = 0;
+      while (!signal.aborted) {
+        const before = lines.at(-1)?.number;
+        if (!(await follow(signal))) return;
+        draw();
+        failures = lines.at(-1)?.number === before ? failures + 1 : 1;
+        await systemClock.sleep(backoffMs(failures), signal).catch(() => undefined);
       }
     };
-    void run();
+    const drawing = systemClock.every(DRAW_EVERY_MS, draw);
+    const end = whileVisible(run);
     return () => {
-      stop.abort();
+      end();
       drawing[Symbol.dispose]();
     };
   }, [app]);
-  return state;
+  return shown;
 }
 
 function Lines(props: {
@@ -106,7 +106,7 @@ function Lines(props: {
 }
 
 export function AppLogs(props: { readonly app: string }): VNode {
-  const { lines } = useLogs(props.app);
+  const lines = useLogs(props.app);
   const [text, setText] = useState('');
   const [process, setProcess] = useState('');
   const [pausedAt, setPausedAt] = useState<number | undefined>(undefined);

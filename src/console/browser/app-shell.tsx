@@ -15,7 +15,7 @@ import { Overview } from './overview.tsx';
 import { titleOf, usePage } from './router.ts';
 import { SettingsPage } from './settings-page.tsx';
 import { LoggedOut } from './logged-out.tsx';
-import { useNow, usePolled } from './time-hooks.ts';
+import { useNow, usePolled, whileVisible } from './time-hooks.ts';
 
 const STATUS_EVERY_MS = 2000;
 
@@ -32,10 +32,8 @@ function useLive(): LiveState {
     connection: { kind: 'connecting' },
   });
   useEffect(() => {
-    const stop = new AbortController();
     const feed = new LiveFeed({ source: api, clock: systemClock, onChange: setState });
-    void feed.run(stop.signal);
-    return () => stop.abort();
+    return whileVisible((signal) => feed.run(signal));
   }, []);
   return state;
 }

@@ -27,6 +27,29 @@ export function useNow(): number {
   return now;
 }
 
+/**
+ * Does `work` while the page is visible, anew each time it is shown again. Browsers allow six connections to a
+ * node over HTTP/1.1, all tabs together: streams of hidden tabs would starve the visible one. Returns how to end it.
+ */
+export function whileVisible(work: (signal: AbortSignal) => Promise<void>): () => void {
+  let stop: AbortController | undefined;
+  const update = (): void => {
+    if (document.hidden) {
+      stop?.abort();
+      stop = undefined;
+    } else if (stop === undefined) {
+      stop = new AbortController();
+      void work(stop.signal);
+    }
+  };
+  document.addEventListener('visibilitychange', update);
+  update();
+  return () => {
+    document.removeEventListener('visibilitychange', update);
+    stop?.abort();
+  };
+}
+
 export interface Polled<T> {
   /** The last good answer, kept while the node is away. */
   readonly value: T | undefined;
