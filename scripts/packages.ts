@@ -19,6 +19,7 @@ const NEEDS: readonly Need[] = [
   { program: 'unshare', package: 'util-linux', why: 'apps kept apart' },
   { program: 'setpriv', package: 'util-linux', why: 'apps under users of their own' },
   { program: 'python3', package: 'python3', why: 'Python apps' },
+  { program: 'python3:ensurepip', package: 'python3-venv', why: 'Python apps with packages' },
   { program: 'gunicorn', package: 'gunicorn', why: 'Python apps on WSGI' },
   { program: 'python3:uvicorn', package: 'python3-uvicorn', why: 'Python apps on ASGI' },
   { program: 'php-cgi', package: 'php-cgi', why: 'PHP apps' },
