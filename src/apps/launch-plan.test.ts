@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fillCommand, launchEnvironment, type LaunchInput } from './launch-plan.ts';
+
+const INPUT: LaunchInput = {
+  app: 'a',
+  instance: 'a-web-1',
+  release: 'r1',
+  releaseFolder: '/r',
+  dataFolder: '/d',
+  home: '/h',
+  tmpFolder: '/t',
+  process: { command: ['x'], env: { MODE: 'release', KEEP: 'yes' }, kind: 'http' },
+  node: '/opt/node/bin/node',
+  runners: '/opt/runners',
+  port: 4000,
+  socket: '/s.sock',
+  env: { MODE: 'app', PORT: '1', MOLN_APP: 'other', HOME: '/root' },
+};
+
+test('places in a command are filled wherever they stand', () => {
+  const command = ['{node}', '{runners}/wsgi.py', '--root={release}', '{else}'];
+  assert.deepEqual(fillCommand(command, INPUT), [
+    '/opt/node/bin/node',
+    '/opt/runners/wsgi.py',
+    '--root=/r',
+    '{else}',
+  ]);
+});
+
+test('settings of the app win over the release, identity and address over both', () => {
+  const env = launchEnvironment(INPUT);
+  assert.deepEqual([env['MODE'], env['KEEP']], ['app', 'yes']);
+  assert.deepEqual([env['PORT'], env['MOLN_APP'], env['HOME']], ['4000', 'a', '/h']);
+  assert.equal(env['LISTEN_SOCKET'], '/s.sock');
+  assert.match(env['PATH'] ?? '', /\/opt\/node\/bin/);
+});
+
+test('nothing of the own environment gets through', () => {
+  const env = launchEnvironment({ ...INPUT, port: undefined, socket: undefined, env: {} });
+  const names = ['HOME', 'KEEP', 'LANG', 'MODE', 'MOLN_APP', 'MOLN_DATA_DIR', 'MOLN_INSTANCE'];
+  names.push('MOLN_RELEASE', 'NODE_ENV', 'PATH', 'PYTHONDONTWRITEBYTECODE', 'PYTHONUNBUFFERED');
+  assert.deepEqual(Object.keys(env).toSorted(), [...names, 'TMPDIR']);
+  assert.deepEqual([env['PORT'], env['LISTEN_SOCKET']], [undefined, undefined]);
+});
