@@ -188,7 +188,7 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
     log,
     node: realpathSync(process.execPath),
     runners: join(ROOT, 'src', 'apps', 'runners'),
-    tools: await findTools(),
+    tools: findTools,
     environment: {},
     urlOf: (host) => `http://${host}:${router.port}/`,
     ...(driver === undefined ? {} : { driver }),

@@ -54,7 +54,7 @@ export interface AppsOptions {
   /** Folder with the programs that serve Python and PHP apps. */
   readonly runners: string;
   /** What this machine has for building. */
-  readonly tools: Tools;
+  readonly tools: () => Promise<Tools>;
   /** The agent's environment: registries and proxies for builds. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The address of an app with this host name, such as `http://guestbook.localhost:8080/`. */

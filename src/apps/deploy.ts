@@ -27,7 +27,8 @@ export interface DeployOptions {
   readonly clock: Clock;
   readonly dataFolder: string;
   readonly node: string;
-  readonly tools: Tools;
+  /** Asked for each deploy: what was missing may have been installed meanwhile. */
+  readonly tools: () => Promise<Tools>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -90,7 +91,7 @@ async function prepare(
     tar: request.tar,
     driver: context.drivers.chosen,
     uid,
-    tools,
+    tools: await tools(),
     node,
     environment,
     cacheFolder: join(dataFolder, 'cache'),

@@ -18,8 +18,8 @@ import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, openIdentity } from '../cluster/cluster.ts';
 import { Console } from '../console/console.ts';
-import { GatewaySupervisor, livingWorkers, portUse } from '../gateway/gateway.ts';
-import { bindTcp, checkSocketPath } from '../net/net.ts';
+import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
+import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
@@ -184,7 +184,7 @@ export async function openApps(
     log: log.for('apps'),
     node: realpathSync(process.execPath),
     runners: join(ROOT, 'src', 'apps', 'runners'),
-    tools: await findTools(),
+    tools: findTools,
     environment: options.environment,
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
