@@ -8,7 +8,6 @@ export {
   GATEWAY_WORKER_FAILED,
 } from './errors.ts';
 export { DEFAULT_GATEWAY_LIMITS, DEFAULT_ROUTE_LIMITS } from './limits.ts';
-export { portUse, requireFreePort, type PortHolder } from './port-holder.ts';
 export {
   GatewaySupervisor,
   type GatewayConfigContent,

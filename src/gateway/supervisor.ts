@@ -11,7 +11,7 @@ import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
-import { requireFreePort } from './port-holder.ts';
+import { requireFreePort } from './free-port.ts';
 import { livingWorkers, workerPaths, type WorkerRecord } from './worker-record.ts';
 import { WorkerSlot, type ApplyOutcome, type GatewayWorkerState } from './worker-slot.ts';
 

@@ -24,17 +24,17 @@ export async function bindTcp(
   try {
     await bind(server, { host: address, port });
   } catch (error) {
-    throw await bindError(error, options);
+    throw bindError(error, options);
   }
 }
 
-async function bindError(
+function bindError(
   error: unknown,
   { address, port }: { readonly address: string; readonly port: number },
-): Promise<unknown> {
+): unknown {
   switch (systemCode(error)) {
     case 'EADDRINUSE': {
-      const holder = await describePortHolder(port);
+      const holder = describePortHolder(port);
       return new MolnError(
         NET_PORT_TAKEN,
         `Port ${port} on ${address} is taken${holder === undefined ? '' : ` by ${holder}`}`,

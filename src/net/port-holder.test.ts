@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { listeningInodes } from './port-holder.ts';
+import { listeningInodes, programName } from './port-holder.ts';
 
-const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1CFC 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0000000000000000 100 0 0 10 0
-   1: 0100007F:1CFC 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4343 1 0000000000000000 20 4 30 10 -1
-   2: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4444 1 0000000000000000 100 0 0 10 0
+test('the kernel table is read: state and port', () => {
+  const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100
+   1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 222 1 0 20
+   2: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 333 1 0 100
 `;
+  assert.deepEqual(listeningInodes(table, 8080), ['111']);
+  assert.deepEqual(listeningInodes(table, 80), []);
+  assert.deepEqual(listeningInodes('', 80), []);
+});
 
-test('only listening sockets of the port count, not connections to it', () => {
-  assert.deepEqual(listeningInodes(TABLE, 7420), ['4242']);
-  assert.deepEqual(listeningInodes(TABLE, 8080), ['4444']);
-  assert.deepEqual(listeningInodes(TABLE, 80), []);
+test('programs are named so that a person knows them', () => {
+  for (const [command, name] of [
+    [['/usr/bin/node', '--flag', '/srv/app/server.js', 'x', ''], 'node server.js'],
+    [['nginx: master process /usr/sbin/nginx', ''], 'nginx'],
+    [['python3.11', '-m', 'http.server'], 'python3.11 http.server'],
+    [['/usr/sbin/haproxy', '-f', 'x'], 'haproxy'],
+    [[''], 'unknown'],
+  ] as const) {
+    assert.equal(programName(command), name);
+  }
 });
