@@ -268,6 +268,15 @@ test('a built site is served from where the build wrote it', async (t) => {
   });
 });
 
+test('a site does not give away its settings', async (t) => {
+  const cloud = await site(t);
+  const settings = JSON.stringify({ env: { KEY: 'private' }, domains: ['shop.example'] });
+  const prepared = await cloud.prepare({ 'index.html': 'hej', 'moln.json': settings });
+  assert.deepEqual(prepared.domains, ['shop.example']);
+  const path = await cloud.store.open('web', prepared.release.id);
+  assert.deepEqual(await readdir(path), ['index.html']);
+});
+
 test('a full disk is one sentence and leaves nothing', async (t) => {
   if (process.geteuid?.() !== 0) return t.skip('needs root to mount a small disk');
   const data = await mkdtemp(join(tmpdir(), 'moln-full-'));

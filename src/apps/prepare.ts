@@ -1,5 +1,7 @@
 /** From an archive to a sealed release: receive, recognise, build, seal. The one way in which releases come to be. */
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { removeTree } from '../base/disk.ts';
 import { MolnError } from '../base/errors.ts';
 import { runBuild } from './build.ts';
 import type { BuildContext } from './build.ts';
@@ -7,6 +9,7 @@ import { detect } from './detect.ts';
 import { builtSite } from './detect-static.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import type { ReleaseStore, StagedTree } from './release-store.ts';
+import { SETTINGS_FILE } from './settings.ts';
 import { folderView } from './tree-view.ts';
 
 export interface PrepareRequest extends BuildContext {
@@ -39,8 +42,11 @@ export async function prepareRelease(request: PrepareRequest): Promise<Prepared>
   if (known !== undefined) return { release: known, reused: true, domains, scale };
   await runBuild(staged, plan.build, request);
   signal.throwIfAborted();
+  const built = afterBuild(plan, staged);
+  // The gateway would serve it to everybody, settings included; what it says is in the plan.
+  if (built.staticRoot === '.') await removeTree(join(staged.path, SETTINGS_FILE));
   const release = await store.seal(staged, {
-    plan: afterBuild(plan, staged),
+    plan: built,
     createdAt: request.clock.now(),
     ...(process.geteuid?.() === 0 ? { gid: request.uid } : {}),
   });
