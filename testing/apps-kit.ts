@@ -150,15 +150,15 @@ export interface RunningApps extends AsyncDisposable {
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** A data folder below one that is open to app uids; removed after the test. */
-export function dataFolder(t: TestContext): string {
+/** A data folder; removed after the test. Its parent is closed to other users like `/root`, if wished. */
+export function dataFolder(t: TestContext, name = 'data', parentMode = 0o711): string {
   const base = realpathSync(mkdtempSync(join(tmpdir(), 'moln-run-')));
-  chmodSync(base, 0o711);
+  chmodSync(base, parentMode);
   t.after(() => {
     makeWritable(base);
     rmSync(base, { recursive: true, force: true });
   });
-  const data = join(base, 'data');
+  const data = join(base, name);
   mkdirSync(data, { mode: 0o711 });
   return data;
 }

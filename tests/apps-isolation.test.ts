@@ -1,11 +1,13 @@
 /** What an app can see and touch under the driver `unshare`. Needs root; says so otherwise. */
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { test } from 'node:test';
 import { processTable } from '../src/apps/process-table.ts';
 import { nodeApp } from '../testing/app-folder.ts';
 import {
   collect,
+  dataFolder,
   deployFiles,
   doneRelease,
   type RunningApps,
@@ -93,6 +95,25 @@ test(
     assert.deepEqual([...new Set(uids)], [String(uid)]);
   },
 );
+
+test('a data folder that is closed to others, and deep, does not matter', { skip }, async (t) => {
+  const data = dataFolder(t, 'x'.repeat(90), 0o700);
+  const running = await testApps(t, undefined, data);
+  doneRelease(await deployFiles(t, running, 'one', nodeApp('"one"')));
+  const view = await running.apps.show('one');
+  const address = view.instances[0]?.address;
+  assert.ok(address?.kind === 'socket' && address.path.length <= 107, JSON.stringify(address));
+  assert.equal((await running.router.get('one.localhost')).body, 'one');
+  const listing = await shell(
+    running,
+    'one',
+    `cd ${data}/.. && ls; ls ${data}; ls ${data}/apps`,
+    'inside',
+  );
+  assert.equal(listing, `${basename(data)}\napps\none\n`);
+  await running.apps.remove('one');
+  assert.equal(existsSync(address.path), false);
+});
 
 test('everything an app started ends with it', { skip }, async (t) => {
   const running = await testApps(t);

@@ -8,11 +8,12 @@
  *       logs/<instance>.log       written by the instance
  *       removing                  exists while the app is being removed
  */
-import { chownSync, existsSync, lchownSync, readdirSync, statSync } from 'node:fs';
+import { chownSync, existsSync, lchownSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { chown, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureFolder, ensureFolderSync, removeTree } from '../base/disk.ts';
+import { systemCode } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import { SOCKET_PATH_BYTES_MAX } from './run-limits.ts';
 
@@ -110,8 +111,17 @@ export class AppFolders {
 
   async removeInstance(folders: InstanceFolders): Promise<void> {
     await removeTree(folders.socketFolder);
+    if (folders.socketFolder !== folders.base) removeIfEmpty(this.#shortBase);
     await removeTree(folders.base);
     await removeTree(folders.record);
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOTEMPTY' && systemCode(error) !== 'ENOENT') throw error;
   }
 }
 
