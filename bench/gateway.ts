@@ -99,14 +99,15 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
       const place = places[index];
       if (place !== undefined) servers.push(await start(place));
     }
+    const chosen = servers.filter(({ name }) => (values.server ?? name).includes(name));
     const measured = await measureAll({
-      servers: servers.filter(({ name }) => (values.server ?? name).includes(name)),
+      servers: chosen,
       scenarios: SCENARIOS.filter(({ name }) => name.includes(values.only ?? '')),
       rounds: Number(values.rounds),
       seconds: Number(values.seconds),
       loadCore,
     });
-    const idle = values['no-idle'] ? [] : await measureIdle(servers, loadCore);
+    const idle = values['no-idle'] ? [] : await measureIdle(chosen, loadCore);
     await report({
       measured,
       idle,

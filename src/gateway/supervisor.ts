@@ -12,6 +12,7 @@ import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { requireFreePort } from './free-port.ts';
+import { warmUp } from './worker-launch.ts';
 import { livingWorkers, workerPaths, type WorkerRecord } from './worker-record.ts';
 import { WorkerSlot, type ApplyOutcome, type GatewayWorkerState } from './worker-slot.ts';
 
@@ -61,6 +62,7 @@ export class GatewaySupervisor implements AsyncDisposable {
     requireShortPath(workerPaths(this.#options, workers).socket);
     await ensureFolder(runFolder);
     await ensureFolder(logFolder);
+    await warmUp(this.#options);
     const living = await livingWorkers(this.#options);
     const adopted = [...living]
       .filter(([, record]) => record.protocol === CONTROL_PROTOCOL)

@@ -1,0 +1,52 @@
+/** A gateway worker's life from its arguments to its end; the entry is `gateway-main.ts`. */
+import { messageOf } from '../base/errors.ts';
+import { openLogFile } from '../base/log-file.ts';
+import { createLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { GatewayProcess } from './gateway-process.ts';
+import { workerPaths, type WorkerFolders } from './worker-record.ts';
+
+/** For a SIGTERM that nobody followed up with a drain command; systemd kills after 90 s. */
+const SIGNAL_DRAIN_MS = 30_000;
+/** Closing what is left must not keep a drained process alive. */
+const EXIT_GRACE_MS = 3000;
+
+export interface WorkerArguments {
+  readonly folders: WorkerFolders;
+  readonly slot: number;
+  /** False only for measurements. */
+  readonly accessLog: boolean;
+  /** Ends the process, whatever is still open. */
+  readonly exit: () => void;
+}
+
+/** Resolves when the worker has drained and closed everything. */
+export async function runWorker({
+  folders,
+  slot,
+  accessLog,
+  exit,
+}: WorkerArguments): Promise<void> {
+  const paths = workerPaths(folders, slot);
+  const log = createLogger({
+    part: 'gateway',
+    now: () => systemClock.now(),
+    fields: { slot },
+    sinks: [
+      openLogFile({
+        path: paths.log,
+        onRefused: (error) => process.stderr.write(`Cannot write the log: ${messageOf(error)}\n`),
+      }),
+    ],
+  });
+  // A terminal sends these to the whole group; the agent alone orders the end.
+  process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
+  process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
+  const worker = new GatewayProcess({ paths, log, clock: systemClock, accessLog });
+  process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));
+  await worker.start();
+  await worker.finished();
+  systemClock.after(EXIT_GRACE_MS, exit);
+  await worker[Symbol.asyncDispose]();
+  log.info('Gateway worker ends');
+}
