@@ -39,7 +39,7 @@ export async function checkPort(
   return {
     name,
     verdict: 'warn',
-    sentence: `${taken} (${use})`,
+    sentence: `${taken.replace(/^Port \d+ on \S+ is /, '')} (${use})`,
     fix: `Stop that program, or choose another port with "moln up ${option} PORT"`,
   };
 }

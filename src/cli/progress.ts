@@ -108,7 +108,8 @@ class SpinnerDisplay implements Display {
     const frame = FRAMES[this.#frame++ % FRAMES.length] ?? '';
     const time = formatDuration(clock.monotonicMs() - this.#startedMs);
     // A line that wraps could not be cleared again.
-    const columns = 'columns' in io.stderr ? Number(io.stderr.columns) : COLUMNS_USUAL;
+    const known = 'columns' in io.stderr ? Number(io.stderr.columns) : 0;
+    const columns = known > 0 ? known : COLUMNS_USUAL;
     const message = this.#message.slice(0, Math.max(0, columns - time.length - MARGIN));
     io.stderr.write(
       `${CLEAR_LINE}${words.style('cyan', frame)} ${message} ${words.style('dim', time)}`,

@@ -5,6 +5,7 @@ import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
 import { followProgress, showWaiting } from '../progress.ts';
 import { findProcesses } from '../processes.ts';
+import { programName } from '../program-name.ts';
 import { endNow, onStopSignals } from '../signals.ts';
 import { stopProcesses } from '../stop-processes.ts';
 import { readUpOptions, UP_OPTIONS, type RunningNode, type UpOptions } from '../up.ts';
@@ -93,7 +94,8 @@ class ForegroundLife {
 
   #stopped(): number {
     if (this.#context.json) return EXIT.ok;
-    this.#context.words.line('Stopped. Everything is kept; start it again with "moln up"');
+    const again = `${commandOf(this.#context)} up`;
+    this.#context.words.line(`Stopped. Everything is kept; start it again with "${again}"`);
     return EXIT.ok;
   }
 
@@ -142,6 +144,6 @@ class ForegroundLife {
 
 /** How to call this CLI so that it means the same node. */
 function commandOf(context: Context): string {
-  const program = context.io.env['npm_lifecycle_event'] === undefined ? 'moln' : './moln';
+  const program = programName(context.io);
   return context.dataFolderGiven ? `${program} --data ${context.dataFolder}` : program;
 }
