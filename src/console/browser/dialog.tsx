@@ -24,7 +24,10 @@ export function Dialog(props: {
   );
 }
 
-/** Asks before something is done. `disabled` keeps the answer yes away. */
+/**
+ * Asks before something is done. The focus begins on the harmless answer of a dangerous question; `disabled` keeps
+ * the answer yes away.
+ */
 export function Confirm(props: {
   readonly title: string;
   readonly action: string;
@@ -34,6 +37,8 @@ export function Confirm(props: {
   readonly onConfirm: () => void;
   readonly onClose: () => void;
 }): VNode {
+  const danger = props.danger === true;
+  const typed = props.disabled !== undefined;
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <form
@@ -46,12 +51,13 @@ export function Confirm(props: {
       >
         {props.children}
         <p class="buttons">
-          <button type="button" onClick={props.onClose}>
+          <button type="button" autofocus={danger && !typed} onClick={props.onClose}>
             Cancel
           </button>
           <button
             type="submit"
-            class={props.danger === true ? 'danger' : 'primary'}
+            autofocus={!danger}
+            class={danger ? 'danger' : 'primary'}
             disabled={props.disabled === true}
           >
             {props.action}
