@@ -1,5 +1,6 @@
 /** For the gateway's tests: a data plane in this process, raw clients and raw origins that show every byte. */
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -218,4 +219,27 @@ export function proxyRoute(
     target: { kind: 'upstreams', upstreams },
     ...(limits === undefined ? {} : { limits }),
   };
+}
+
+/** A node:http app on a unix socket in the gateway's folder, as the only upstream. */
+export async function startApp(
+  gateway: Gateway,
+  listener: RequestListener,
+  name = 'app',
+): Promise<string> {
+  const path = `${gateway.folder}/${name}.sock`;
+  const server = createHttpServer(listener);
+  await new Promise<void>((resolve) => server.listen(path, () => resolve()));
+  gateway.onDispose(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return path;
+}
+
+/** A gateway whose only route goes to that app. */
+export async function startWithApp(listener: RequestListener): Promise<Gateway> {
+  const gateway = await Gateway.start([]);
+  await gateway.route(proxyRoute([socketUpstream(await startApp(gateway, listener))]));
+  return gateway;
 }

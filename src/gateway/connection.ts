@@ -5,15 +5,17 @@
 import type { Socket } from 'node:net';
 import { randomId } from '../base/ids.ts';
 import type { ChunkSink } from '../http/chunked.ts';
-import { FIELD } from '../http/field-names.ts';
 import { BODY } from '../http/framing.ts';
 import type { RequestHead } from '../http/head.ts';
 import { HttpError, isHttpError } from '../http/http-error.ts';
+import { startReading } from './accepted-socket.ts';
+import { listenTo, type ClientEvents } from './client-events.ts';
+import { ClientRequest } from './client-request.ts';
 import { errorFormat, errorResponse } from './error-page.ts';
 import { Outbox } from './outbox.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
-import type { Route } from './route-table.ts';
+import type { ConnectionOwner, Proxy, Responder } from './responder.ts';
 
 /** After the last answer: wait this long for the client to close, so that a reset does not eat the answer. */
 const LINGER_MS = 2000;
@@ -24,66 +26,10 @@ const DISCARD_BYTES_MAX = 64 * 1024;
 /** Only in the log and the counters: the client left before its answer began. */
 const STATUS_CLIENT_GONE = 499;
 
-/** Answers one request. All calls come from the connection; bytes are valid as long as they are referred to. */
-export interface Responder {
-  /** Body bytes should wait. */
-  readonly holdsBody: boolean;
-  requestBytes(buffer: Buffer, from: number, to: number): void;
-  /** The body is complete; not called for requests without one. */
-  requestEnded(): void;
-  /** End of what came in one event. */
-  flush(): void;
-  clientDrained(): void;
-  /** The client sends no more; the answer may still be wanted. Only for tunnels. */
-  clientEnded(): void;
-  /** The connection is gone: stop, and call it no more. */
-  clientClosed(): void;
-  /** Checks time limits against `horizonMs`, which is now minus the sweep's grain. */
-  sweep(horizonMs: number): void;
-}
-
-/** A responder that serves one request of its connection after the other. */
-export interface Proxy extends Responder {
-  begin(head: RequestHead, route: Route): void;
-}
-
-/** Picks who answers; gets the scanned head in the plane's scratch objects. */
-export type Dispatch = (connection: Connection, head: RequestHead) => void;
-
-/** What the connection belongs to. */
-export interface ConnectionOwner {
-  readonly plane: Plane;
-  readonly protocol: 'http' | 'https';
-  readonly dispatch: Dispatch;
-  closed(connection: Connection): void;
-}
-
 /** What a connection waits for. */
 const STATE = { head: 0, body: 1, busy: 2, closing: 3, tunnel: 4, closed: 5 } as const;
 
-const CONNECTION = Symbol('connection');
-interface ClientSocket extends Socket {
-  [CONNECTION]: Connection;
-}
-
-// One function for all connections: a listener closure each would cost memory for every idle one.
-function onData(this: ClientSocket, chunk: Buffer): void {
-  this[CONNECTION].received(chunk);
-}
-function onDrain(this: ClientSocket): void {
-  this[CONNECTION].drained();
-}
-function onEnd(this: ClientSocket): void {
-  this[CONNECTION].ended();
-}
-function onClose(this: ClientSocket): void {
-  this[CONNECTION].closed();
-}
-function onError(this: ClientSocket, error: Error): void {
-  this[CONNECTION].failure = error.message;
-}
-
-export class Connection implements ChunkSink {
+export class Connection implements ChunkSink, ClientEvents {
   readonly socket: Socket;
   readonly owner: ConnectionOwner;
   readonly plane: Plane;
@@ -97,25 +43,11 @@ export class Connection implements ChunkSink {
   fragment = '';
   fragmentAuthority: string | undefined;
 
-  // The request under way.
-  method = '';
-  authority = '';
-  target = '';
-  accept: string | undefined;
-  minor: 0 | 1 = 1;
+  readonly request: ClientRequest = new ClientRequest();
+  /** The connection goes on after the answer under way. */
   keepAlive = true;
-  route: Route | undefined;
-  upstreamId: string | undefined;
-  status = 0;
-  /** The head of the final answer has been written. */
-  answering = false;
   readonly body: RequestBody = new RequestBody();
   private expectsContinue = false;
-  private startedMs = 0;
-  private bytesIn = 0;
-  private outBefore = 0;
-  private errorId: string | undefined;
-  private error: string | undefined;
 
   private state: number = STATE.head;
   private responder: Responder | undefined;
@@ -132,24 +64,20 @@ export class Connection implements ChunkSink {
   /** The listener is closed: the next answer is the last. */
   private leaving = false;
 
-  constructor(socket: Socket, owner: ConnectionOwner) {
-    this.socket = socket;
+  /** Takes over an accepted, paused socket. */
+  constructor(accepted: Socket, owner: ConnectionOwner) {
     this.owner = owner;
     this.plane = owner.plane;
+    const socket = startReading(accepted, (buffer, size) => this.received(buffer, size));
+    this.socket = socket;
     this.out = new Outbox(socket);
     this.clientAddress = socket.remoteAddress ?? '';
     this.sinceMs = owner.plane.coarseMs;
   }
 
-  /** Takes over the socket's events. */
+  /** Takes over the socket's other events. */
   start(): void {
-    const socket = this.socket as ClientSocket;
-    socket[CONNECTION] = this;
-    socket.on('data', onData);
-    socket.on('drain', onDrain);
-    socket.on('end', onEnd);
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    listenTo(this.socket, this);
   }
 
   /** Host for a client that sent none (HTTP/1.0): where it connected to. */
@@ -185,7 +113,7 @@ export class Connection implements ChunkSink {
   /** `Connection: close` or what an HTTP/1.0 client needs to hear; usually nothing. */
   get connectionLine(): string {
     if (!this.keepAlive) return 'Connection: close\r\n';
-    return this.minor === 0 ? 'Connection: keep-alive\r\n' : '';
+    return this.request.minor === 0 ? 'Connection: keep-alive\r\n' : '';
   }
 
   /** The final answer is complete in the outbox. */
@@ -211,19 +139,19 @@ export class Connection implements ChunkSink {
     error: string,
     options: { reason?: string; retryAfterS?: number } = {},
   ): void {
-    this.error = error;
-    if (this.answering) {
+    this.request.error = error;
+    if (this.request.answering) {
       this.abort();
       return;
     }
     this.settleBody();
-    this.answering = true;
-    this.status = status;
-    this.errorId = randomId(8);
-    const format = errorFormat(this.accept);
+    this.request.answering = true;
+    this.request.status = status;
+    this.request.errorId = randomId(8);
+    const format = errorFormat(this.request.accept);
     const answer = errorResponse(status, {
-      id: this.errorId,
-      head: this.method === 'HEAD',
+      id: this.request.errorId,
+      head: this.request.method === 'HEAD',
       close: !this.keepAlive,
       ...format,
       reason: options.reason,
@@ -237,8 +165,8 @@ export class Connection implements ChunkSink {
   /** A whole answer without a body; `head` lacks Connection and the empty line. */
   answerBodyless(status: number, head: string): void {
     this.settleBody();
-    this.status = status;
-    this.answering = true;
+    this.request.status = status;
+    this.request.answering = true;
     this.out.text(`${head}${this.connectionLine}\r\n`);
     this.answered();
     if (!this.consuming) this.out.flush();
@@ -246,8 +174,8 @@ export class Connection implements ChunkSink {
 
   /** A whole answer, prepared for a plain connection (see `plain`). */
   answerPrepared(status: number, answer: string | Buffer): void {
-    this.status = status;
-    this.answering = true;
+    this.request.status = status;
+    this.request.answering = true;
     if (typeof answer === 'string') this.out.text(answer);
     else this.out.owned(answer);
     this.answered();
@@ -265,14 +193,14 @@ export class Connection implements ChunkSink {
   /** The head of an answer whose body follows; `head` lacks Connection and the empty line. */
   beginAnswer(status: number, head: string): void {
     this.settleBody();
-    this.status = status;
-    this.answering = true;
+    this.request.status = status;
+    this.request.answering = true;
     this.out.text(`${head}${this.connectionLine}\r\n`);
   }
 
   /** Answers need no Connection field, and no body is in the way. */
   get plain(): boolean {
-    return this.keepAlive && this.minor === 1 && this.body.done;
+    return this.keepAlive && this.request.minor === 1 && this.body.done;
   }
 
   /** Breaks the connection off in the middle of an answer. */
@@ -294,7 +222,7 @@ export class Connection implements ChunkSink {
   continueReading(): void {
     const { pending } = this;
     this.pending = undefined;
-    if (pending !== undefined) this.consume(pending);
+    if (pending !== undefined) this.consume(pending, pending.length);
     if (this.pending !== undefined || this.state === STATE.closed) return;
     if (this.clientEnded) this.actOnEnd();
     else if (this.paused) {
@@ -311,11 +239,12 @@ export class Connection implements ChunkSink {
 
   // Socket events -------------------------------------------------------------------------------------------
 
-  received(chunk: Buffer): void {
+  /** The bytes `0..size` are valid only during the call. */
+  private received(buffer: Buffer, size: number): void {
     this.sinceMs = this.plane.coarseMs;
     const { pending } = this;
-    if (pending === undefined) this.consume(chunk);
-    else this.pending = Buffer.concat([pending, chunk]);
+    if (pending === undefined) this.consume(buffer, size);
+    else this.pending = Buffer.concat([pending, buffer.subarray(0, size)]);
   }
 
   drained(): void {
@@ -341,8 +270,8 @@ export class Connection implements ChunkSink {
     this.responder = undefined;
     responder?.clientClosed();
     if (responder !== undefined && this.state !== STATE.tunnel) {
-      this.error ??= this.failure ?? 'The client closed the connection';
-      if (!this.answering) this.status = STATUS_CLIENT_GONE;
+      this.request.error ??= this.failure ?? 'The client closed the connection';
+      if (!this.request.answering) this.request.status = STATUS_CLIENT_GONE;
       this.record();
     }
     this.state = STATE.closed;
@@ -357,7 +286,7 @@ export class Connection implements ChunkSink {
     const { limits } = this.plane;
     if (this.state === STATE.head) {
       if (this.partial !== undefined) {
-        if (horizonMs - this.startedMs >= limits.requestHeadTimeoutMs) {
+        if (horizonMs - this.request.startedMs >= limits.requestHeadTimeoutMs) {
           this.keepAlive = false;
           this.fail(408, 'The request head did not come in time');
         }
@@ -394,10 +323,10 @@ export class Connection implements ChunkSink {
 
   // Bytes ---------------------------------------------------------------------------------------------------
 
-  private consume(buffer: Buffer): void {
+  private consume(buffer: Buffer, end: number): void {
     this.consuming = true;
     try {
-      this.consumeAll(buffer);
+      this.consumeAll(buffer, end);
     } catch (error) {
       if (!isHttpError(error)) throw error;
       this.refuse(error);
@@ -408,30 +337,29 @@ export class Connection implements ChunkSink {
     this.out.flush();
   }
 
-  private consumeAll(buffer: Buffer): void {
+  private consumeAll(buffer: Buffer, end: number): void {
     let at = 0;
-    const end = buffer.length;
     while (at < end) {
       switch (this.state) {
         case STATE.head:
-          at = this.readHead(buffer, at);
+          at = this.readHead(buffer, at, end);
           break;
         case STATE.body:
           if (this.responder?.holdsBody === true) {
-            this.keep(buffer, at);
+            this.keep(buffer, at, end);
             return;
           }
-          at = this.readBody(buffer, at);
+          at = this.readBody(buffer, at, end);
           break;
         case STATE.tunnel:
           if (this.responder?.holdsBody === true) {
-            this.keep(buffer, at);
+            this.keep(buffer, at, end);
             return;
           }
           this.responder?.requestBytes(buffer, at, end);
           return;
         case STATE.busy:
-          this.keep(buffer, at);
+          this.keep(buffer, at, end);
           return;
         default:
           return;
@@ -439,72 +367,50 @@ export class Connection implements ChunkSink {
     }
   }
 
-  private keep(buffer: Buffer, at: number): void {
-    this.pending = at === 0 ? buffer : buffer.subarray(at);
+  private keep(buffer: Buffer, at: number, end: number): void {
+    this.pending = Buffer.from(buffer.subarray(at, end));
     this.holdReading();
   }
 
   /** Scans one head from `from`; answers where it ended, or the end of the buffer when more is needed. */
-  private readHead(buffer: Buffer, from: number): number {
+  private readHead(buffer: Buffer, from: number, to: number): number {
     const { partial } = this;
-    if (partial !== undefined) return this.readRestOfHead(buffer, from, partial);
+    if (partial !== undefined) return this.readRestOfHead(buffer, from, to, partial);
     const head = this.plane.requestHead;
     head.reset(from);
-    this.begin();
-    if (!head.scan(buffer, buffer.length)) {
-      // Its bytes are copied: the read buffer must not be kept alive by a slow client.
+    this.keepAlive = true;
+    this.request.begin(this.plane.clock.monotonicMs(), this.out.bytes);
+    if (!head.scan(buffer, to)) {
+      // Its bytes move to memory of their own.
       const own = this.plane.newRequestHead();
-      const bytes = Buffer.from(buffer.subarray(from));
+      const bytes = Buffer.from(buffer.subarray(from, to));
       own.reset(0);
       own.scan(bytes, bytes.length);
       this.partial = own;
-      return buffer.length;
+      return to;
     }
     const { end } = head;
     this.dispatch(head);
     return end;
   }
 
-  private readRestOfHead(buffer: Buffer, from: number, head: RequestHead): number {
+  private readRestOfHead(buffer: Buffer, from: number, to: number, head: RequestHead): number {
     const known = head.buffer.length;
-    const all = Buffer.concat([head.buffer, buffer.subarray(from)]);
-    if (!head.scan(all, all.length)) return buffer.length;
+    const all = Buffer.concat([head.buffer, buffer.subarray(from, to)]);
+    if (!head.scan(all, all.length)) return to;
     this.partial = undefined;
     const { end } = head;
     this.dispatch(head);
     return from + (end - known);
   }
 
-  /** Forgets the last request; errors from here on belong to the new one. */
-  private begin(): void {
-    this.startedMs = this.plane.clock.monotonicMs();
-    this.outBefore = this.out.bytes;
-    this.method = '';
-    this.authority = '';
-    this.target = '';
-    this.accept = undefined;
-    this.minor = 1;
-    this.keepAlive = true;
-    this.route = undefined;
-    this.upstreamId = undefined;
-    this.status = 0;
-    this.answering = false;
-    this.errorId = undefined;
-    this.error = undefined;
-    this.bytesIn = 0;
-  }
-
   private dispatch(head: RequestHead): void {
-    const { plane, body } = this;
+    const { plane, body, request } = this;
     const { requestFraming: framing, target } = plane;
-    this.minor = head.minor;
-    this.method = head.method;
-    this.accept = head.value(FIELD.accept);
-    this.bytesIn = head.end - head.start;
+    request.setHead(head);
     framing.read(head);
     target.read(head);
-    this.authority = target.authority;
-    this.target = target.target;
+    request.setTarget(target);
     this.keepAlive = framing.keepAlive && !plane.draining && !this.leaving;
     this.expectsContinue = framing.expectContinue;
     body.start(framing);
@@ -514,23 +420,22 @@ export class Connection implements ChunkSink {
       this.fail(404, 'No route', { reason: 'No site has this address here' });
       return;
     }
-    this.route = route;
-    const bytesMax = route.limits.requestBodyBytesMax;
-    body.bytesMax = bytesMax;
-    if (framing.length > bytesMax) {
+    request.route = route;
+    body.bytesMax = route.limits.requestBodyBytesMax;
+    if (framing.length > body.bytesMax) {
       throw new HttpError(
         413,
         'HTTP_BODY_TOO_LARGE',
-        `The body has ${framing.length} bytes, ${bytesMax} are accepted`,
+        `The body has ${framing.length} bytes, ${body.bytesMax} are accepted`,
       );
     }
-    this.owner.dispatch(this, head);
+    this.owner.dispatch(this, head, route);
   }
 
-  private readBody(buffer: Buffer, from: number): number {
+  private readBody(buffer: Buffer, from: number, end: number): number {
     const { body } = this;
-    const to = body.feed(buffer, from, buffer.length, this);
-    this.bytesIn += to - from;
+    const to = body.feed(buffer, from, end, this);
+    this.request.bytesIn += to - from;
     if (body.done) {
       const { responder } = this;
       // Without a responder the answer is out and the body was only being thrown away.
@@ -552,7 +457,7 @@ export class Connection implements ChunkSink {
     this.partial = undefined;
     responder?.clientClosed();
     this.keepAlive = false;
-    if (this.state === STATE.body && responder === undefined && this.answering) {
+    if (this.state === STATE.body && responder === undefined && this.request.answering) {
       this.close();
       return;
     }
@@ -587,25 +492,6 @@ export class Connection implements ChunkSink {
   }
 
   private record(): void {
-    const { plane, route } = this;
-    const endedMs = plane.clock.monotonicMs();
-    const bytesOut = this.out.bytes - this.outBefore;
-    const durationMs = endedMs - this.startedMs;
-    route?.totals.record(this.status, durationMs, this.bytesIn, bytesOut);
-    plane.accessLog?.record({
-      time: this.startedMs + plane.epochOffsetMs,
-      client: this.clientAddress,
-      method: this.method,
-      host: this.authority,
-      target: this.target,
-      status: this.status,
-      durationMs,
-      bytesIn: this.bytesIn,
-      bytesOut,
-      route: route?.id,
-      upstream: this.upstreamId,
-      errorId: this.errorId,
-      error: this.error,
-    });
+    this.request.record(this.plane, this.clientAddress, this.out.bytes);
   }
 }

@@ -1,15 +1,13 @@
 /** From a route's target to who answers the request. */
-import type { RequestHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import type { RouteTarget } from './config.ts';
-import type { Connection, Dispatch } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { ProxyExchange } from './proxy.ts';
+import type { Dispatch } from './responder.ts';
 import type { StaticFiles } from './static-files.ts';
 
 export function createDispatch(files: StaticFiles): Dispatch {
-  return (connection, head) => {
-    const { route } = connection;
-    if (route === undefined) return;
+  return (connection, head, route) => {
     const { target } = route.config;
     switch (target.kind) {
       case 'upstreams': {

@@ -4,7 +4,8 @@
  */
 import { close, read } from 'node:fs';
 import type { ByteRange } from '../http/range.ts';
-import type { Connection, Responder } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { Responder } from './responder.ts';
 
 const READ_BYTES = 256 * 1024;
 /** Buffers kept for reuse: 8 MiB. */
@@ -123,7 +124,7 @@ export class FileSender implements Responder {
   }
 
   sweep(horizonMs: number): void {
-    const limit = this.connection.route?.limits.idleTimeoutMs ?? Infinity;
+    const limit = this.connection.request.route?.limits.idleTimeoutMs ?? Infinity;
     if (horizonMs - this.sinceMs < limit) return;
     this.stop();
     this.connection.fail(504, 'The client does not read');

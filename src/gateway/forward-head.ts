@@ -93,21 +93,21 @@ function keptLines(
 
 /**
  * The head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
- * `localAuthority` is Host for a client that sent none.
+ * `connection.localAuthority` is Host for a client that sent none.
  */
 export function requestHeadText(
   head: RequestHead,
   framing: RequestFraming,
   target: RequestTarget,
   fragment: string,
-  localAuthority: string,
+  connection: { readonly localAuthority: string },
 ): string {
   const originForm = head.buffer[head.targetStart] === 0x2f;
   let text: string;
   if (originForm && head.minor === 1) {
     text = keptLines(head, head.methodStart, REQUEST_DROPPED, framing.names);
   } else {
-    const authority = target.authority === '' ? localAuthority : target.authority;
+    const authority = target.authority === '' ? connection.localAuthority : target.authority;
     text = `${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`;
     text += keptLines(head, head.lineAt(0), REQUEST_DROPPED | HOST_DROPPED, framing.names);
   }

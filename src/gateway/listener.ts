@@ -6,9 +6,10 @@ import { createServer as createTcpServer, type Server, type Socket } from 'node:
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { MolnError, systemCode } from '../base/errors.ts';
 import type { ListenerConfig } from './config.ts';
-import { Connection, type ConnectionOwner, type Dispatch } from './connection.ts';
+import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import type { Plane } from './plane.ts';
+import type { ConnectionOwner, Dispatch } from './responder.ts';
 
 /** Connections that the kernel keeps waiting while this process is busy. */
 const BACKLOG = 1024;
@@ -48,7 +49,7 @@ export class Listener implements ConnectionOwner {
   /** Opens the port. Throws GATEWAY_PORT_TAKEN or GATEWAY_LISTEN_FAILED. */
   async open(): Promise<void> {
     const { config } = this;
-    const options = { allowHalfOpen: true, noDelay: true };
+    const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
     const accept = (socket: Socket): void => this.accept(socket);
     const server =
       config.protocol === 'https'

@@ -10,7 +10,7 @@ import { ResponseHead, type RequestHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { chooseUpstream } from './balance.ts';
-import type { Connection, Responder } from './connection.ts';
+import type { Connection } from './connection.ts';
 import {
   interimHeadText,
   lastChunkText,
@@ -20,6 +20,7 @@ import {
   upgradeProtocols,
 } from './forward-head.ts';
 import type { Plane } from './plane.ts';
+import type { Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
 
@@ -35,7 +36,7 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 
 const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
 
-export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
+export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   private readonly connection: Connection;
   private readonly plane: Plane;
   private phase: number = PHASE.rest;
@@ -84,7 +85,7 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
       framing,
       plane.target,
       clientFragment(connection, plane.target.authority),
-      connection.localAuthority,
+      connection,
     );
     this.requestKind = framing.kind;
     this.requestDone = connection.body.done;
@@ -116,9 +117,9 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     }
     this.upstream = upstream;
     upstream.requests++;
-    connection.upstreamId = upstream.id;
+    connection.request.upstreamId = upstream.id;
     this.sinceMs = nowMs;
-    const rested = IDEMPOTENT.has(connection.method) ? Infinity : UNSAFE_RESTED_MS_MAX;
+    const rested = IDEMPOTENT.has(connection.request.method) ? Infinity : UNSAFE_RESTED_MS_MAX;
     const idle = upstream.takeIdle(this, nowMs, rested);
     if (idle === undefined) this.connectTo(upstream);
     else this.sendHead(idle);
@@ -187,7 +188,7 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     this.sinceMs = this.plane.coarseMs;
     const chunked = this.requestKind === BODY.chunked && this.phase !== PHASE.tunnel;
     if (chunked) socket.out.text(chunkLine(to - from));
-    socket.out.owned(from === 0 && to === buffer.length ? buffer : buffer.subarray(from, to));
+    socket.out.copied(buffer, from, to);
     if (chunked) socket.out.text('\r\n');
   }
 
@@ -276,14 +277,15 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     }
     const framing = this.plane.responseFraming;
     framing.read(head, false);
-    if (this.connection.minor === 1) this.connection.out.text(interimHeadText(head, framing.names));
+    if (this.connection.request.minor === 1)
+      this.connection.out.text(interimHeadText(head, framing.names));
   }
 
   private beginAnswer(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
     const { connection, plane } = this;
     if (this.phase !== PHASE.head) return;
     const framing = plane.responseFraming;
-    framing.read(head, connection.method === 'HEAD');
+    framing.read(head, connection.request.method === 'HEAD');
     this.answerKind = framing.kind;
     this.remaining = framing.length;
     this.upstreamKeepsAlive = framing.keepAlive;
@@ -291,8 +293,8 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     if (keepAlive !== undefined) this.socket?.learnKeepAlive(keepAlive);
     this.toClient = this.clientFraming(framing);
     if (this.toClient === BODY.close) connection.keepAlive = false;
-    connection.status = head.status;
-    connection.answering = true;
+    connection.request.status = head.status;
+    connection.request.answering = true;
     connection.out.text(
       responseHeadText(head, {
         names: framing.names,
@@ -311,7 +313,7 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
 
   private clientFraming(framing: ResponseFraming): BodyKind {
     if (framing.kind === BODY.none || framing.kind === BODY.length) return framing.kind;
-    return this.connection.minor === 1 ? BODY.chunked : BODY.close;
+    return this.connection.request.minor === 1 ? BODY.chunked : BODY.close;
   }
 
   private passOn(buffer: Buffer, from: number, to: number): void {
@@ -396,7 +398,7 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
   private broken(reason: string): void {
     const { connection, socket, upstream } = this;
     const began = this.answerBegan;
-    const safe = IDEMPOTENT.has(connection.method) || !connection.body.done;
+    const safe = IDEMPOTENT.has(connection.request.method) || !connection.body.done;
     const again =
       socket?.reused === true &&
       !began &&
@@ -430,8 +432,8 @@ export class ProxyExchange implements Responder, UpstreamUser, ChunkSink {
     upstream.requests--;
     upstream.upgrades++;
     this.phase = PHASE.tunnel;
-    connection.status = 101;
-    connection.answering = true;
+    connection.request.status = 101;
+    connection.request.answering = true;
     connection.out.text(switchingHeadText(head, framing.names));
     if (from < to) connection.out.copied(bytes, from, to);
     // Nobody pings for them: the kernel notices dead peers.

@@ -17,10 +17,11 @@ import {
   type ByteRange,
 } from '../http/range.ts';
 import { statusLine } from '../http/status.ts';
-import type { Connection, Responder } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { FileSender, type FilePiece } from './file-sender.ts';
 import { SMALL_BYTES_MAX } from './outbox.ts';
 import type { Plane } from './plane.ts';
+import type { Responder } from './responder.ts';
 import { StaticCache, type FileVersion, type StaticFile } from './static-cache.ts';
 import { StaticFolder, type Found, type StaticTarget } from './static-folder.ts';
 
@@ -67,7 +68,7 @@ export class StaticFiles implements AsyncDisposable {
 
   /** Answers the request in the plane's scratch objects, at once or after a look at the disk. */
   answer(connection: Connection, head: RequestHead, target: StaticTarget): void {
-    const { method } = connection;
+    const { method } = connection.request;
     if (method !== 'GET' && method !== 'HEAD') {
       connection.answerBodyless(
         405,
@@ -217,7 +218,7 @@ class StaticRequest implements Responder {
     const verdict =
       wishes.conditions === undefined
         ? 'perform'
-        : evaluatePreconditions(connection.method, wishes.conditions, version);
+        : evaluatePreconditions(connection.request.method, wishes.conditions, version);
     if (verdict === 'precondition-failed') {
       connection.fail(412, 'A condition of the request does not hold');
       return;
@@ -229,7 +230,7 @@ class StaticRequest implements Responder {
       );
       return;
     }
-    const useRange = verdict === 'perform' && connection.method === 'GET';
+    const useRange = verdict === 'perform' && connection.request.method === 'GET';
     const range = useRange ? wishes.range : undefined;
     const ranges = range === undefined ? undefined : parseRange(range, version.size);
     if (ranges?.kind === 'unsatisfiable') {
@@ -250,7 +251,7 @@ class StaticRequest implements Responder {
   ): Promise<void> {
     const { connection } = this;
     const reply = compose(connection.plane, version, status, ranges);
-    if (connection.method === 'HEAD') {
+    if (connection.request.method === 'HEAD') {
       connection.answerBodyless(reply.status, reply.head);
       return;
     }

@@ -1,0 +1,42 @@
+/**
+ * How bytes come in from accepted sockets. Node allocates 64 KiB for every read of a server's socket; sockets that
+ * are made with `onread` share one buffer instead, which saves a tenth of the work of a small request. A server
+ * cannot ask for that, so the accepted handle moves to a second socket. `_handle` is not documented: when it is
+ * not there (or the socket is TLS), 'data' events do, and only speed is lost.
+ */
+import { Socket, type SocketConstructorOpts } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+const READ_BYTES = 64 * 1024;
+/** Used up before the callback returns, like the one for upstreams. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** The bytes `0..size` are valid only during the call. */
+export type BytesTaker = (buffer: Buffer, size: number) => void;
+
+interface WithHandle {
+  _handle: object | null;
+}
+
+/** Starts reading from a socket that was accepted paused; answers the socket to use from here on. */
+export function startReading(accepted: Socket, take: BytesTaker): Socket {
+  const { _handle: handle } = accepted as unknown as WithHandle;
+  if (accepted instanceof TLSSocket || handle === null || typeof handle !== 'object') {
+    accepted.on('data', (chunk: Buffer) => take(chunk, chunk.length));
+    accepted.resume();
+    return accepted;
+  }
+  (accepted as unknown as WithHandle)._handle = null;
+  const options = {
+    handle,
+    allowHalfOpen: true,
+    onread: {
+      buffer: readBuffer,
+      callback: (size: number): boolean => {
+        take(readBuffer, size);
+        return true;
+      },
+    },
+  };
+  return new Socket(options as SocketConstructorOpts);
+}

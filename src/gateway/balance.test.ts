@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { chooseUpstream, createRandom, type Candidate } from './balance.ts';
+
+function candidates(...loads: readonly number[]): Candidate[] {
+  return loads.map((load) => ({ load, downUntilMs: 0 }));
+}
+
+/** How often each index is chosen in many draws. */
+function counts(list: readonly Candidate[], excluded: readonly Candidate[] = []): number[] {
+  const random = createRandom(7);
+  const found = list.map(() => 0);
+  for (let draw = 0; draw < 1000; draw++) {
+    const index = chooseUpstream(list, excluded, 100, random);
+    found[index] = (found[index] ?? 0) + 1;
+  }
+  return found;
+}
+
+test('equal load is shared evenly', () => {
+  for (const count of counts(candidates(1, 1, 1, 1))) assert.ok(count > 200 && count < 300);
+});
+
+test('the busiest of all is never chosen, the idlest most often', () => {
+  const [busy = 0, middle = 0, idle = 0] = counts(candidates(9, 5, 0));
+  assert.equal(busy, 0);
+  assert.ok(idle > middle && middle > 200);
+});
+
+test('of two, the less busy one', () => {
+  assert.deepEqual(counts(candidates(3, 2)), [0, 1000]);
+});
+
+test('those that are down or were tried are passed over', () => {
+  const [a, b, c] = [
+    { load: 0, downUntilMs: 200 },
+    { load: 5, downUntilMs: 100 },
+    { load: 9, downUntilMs: 0 },
+  ];
+  assert.deepEqual(counts([a, b, c]), [0, 1000, 0]);
+  assert.deepEqual(counts([a, b, c], [b]), [0, 0, 1000]);
+});
+
+test('when all are down, they are tried all the same', () => {
+  const list = [1, 2].map((load) => ({ load, downUntilMs: 999 }));
+  assert.deepEqual(counts(list), [1000, 0]);
+});
+
+test('nothing is left', () => {
+  assert.equal(chooseUpstream([], [], 0, Math.random), -1);
+  const one = candidates(0);
+  assert.equal(chooseUpstream(one, one, 0, Math.random), -1);
+  const two = candidates(0, 0);
+  assert.equal(chooseUpstream(two, two, 0, Math.random), -1);
+});

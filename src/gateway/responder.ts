@@ -1,0 +1,39 @@
+/** What a connection and those who answer its requests know of each other. */
+import type { RequestHead } from '../http/head.ts';
+import type { Connection } from './connection.ts';
+import type { Plane } from './plane.ts';
+import type { Route } from './route-table.ts';
+
+/** Answers one request. All calls come from the connection; bytes are valid only during the call. */
+export interface Responder {
+  /** Body bytes should wait. */
+  readonly holdsBody: boolean;
+  requestBytes(buffer: Buffer, from: number, to: number): void;
+  /** The body is complete; not called for requests without one. */
+  requestEnded(): void;
+  /** End of what came in one event. */
+  flush(): void;
+  clientDrained(): void;
+  /** The client sends no more; the answer may still be wanted. Only for tunnels. */
+  clientEnded(): void;
+  /** The connection is gone: stop, and call it no more. */
+  clientClosed(): void;
+  /** Checks time limits against `horizonMs`, which is now minus the sweep's grain. */
+  sweep(horizonMs: number): void;
+}
+
+/** A responder that serves one request of its connection after the other. */
+export interface Proxy extends Responder {
+  begin(head: RequestHead, route: Route): void;
+}
+
+/** Picks who answers; gets the scanned head in the plane's scratch objects. */
+export type Dispatch = (connection: Connection, head: RequestHead, route: Route) => void;
+
+/** What a connection belongs to. */
+export interface ConnectionOwner {
+  readonly plane: Plane;
+  readonly protocol: 'http' | 'https';
+  readonly dispatch: Dispatch;
+  closed(connection: Connection): void;
+}

@@ -1,0 +1,135 @@
+/** Time limits, sizes and draining of the data plane, with limits made short. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Gateway, proxyRoute, socketUpstream, startApp, until } from './gateway-kit.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+describe('limits', () => {
+  const short = { requestHeadTimeoutMs: 60, requestBodyIdleTimeoutMs: 60, keepAliveTimeoutMs: 60 };
+
+  test('a slow head is 408', async () => {
+    await using gateway = await Gateway.start([], { limits: short });
+    const client = gateway.connect();
+    client.send('GET / HTTP/1.1\r\nHo');
+    await client.closed();
+    assert.match(client.text, /^HTTP\/1\.1 408 .*Connection: close\r\n/s);
+  });
+
+  test('a head that trickles is 408 too', async () => {
+    await using gateway = await Gateway.start([], { limits: short });
+    const client = gateway.connect();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nX: ');
+    const trickle = setInterval(() => client.socket.writable && client.send('x'), 10);
+    await client.closed();
+    clearInterval(trickle);
+    assert.match(client.text, /^HTTP\/1\.1 408 /);
+  });
+
+  test('a slow body is 408', async () => {
+    await using gateway = await Gateway.start([], { limits: short });
+    const path = await startApp(gateway, (request) => request.resume());
+    await gateway.route(proxyRoute([socketUpstream(path)]));
+    const client = gateway.connect();
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf');
+    await client.closed();
+    assert.match(client.text, /^HTTP\/1\.1 408 /);
+    assert.deepEqual(gateway.plane.stats().upstreams, {});
+  });
+
+  test('an idle connection is closed without a word', async () => {
+    await using gateway = await Gateway.start([], { limits: short });
+    const fresh = gateway.connect();
+    await fresh.closed();
+    assert.equal(fresh.text, '');
+    const path = await startApp(gateway, (_request, response) => response.end('ok'));
+    await gateway.route(proxyRoute([socketUpstream(path)]));
+    const used = gateway.connect();
+    used.send(GET);
+    await used.closed();
+    assert.match(used.text, /\r\n\r\nok$/);
+  });
+
+  test('a body larger than allowed is 413, announced or not', async () => {
+    await using gateway = await Gateway.start([]);
+    let bytes = 0;
+    const path = await startApp(gateway, (request) =>
+      request.on('data', (chunk: Buffer) => (bytes += chunk.length)),
+    );
+    await gateway.route(proxyRoute([socketUpstream(path)], { requestBodyBytesMax: 10 }));
+    const announced = await gateway.exchange(
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890',
+    );
+    assert.match(announced, /^HTTP\/1\.1 413 /);
+    assert.equal(bytes, 0);
+    const chunked = await gateway.exchange(
+      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n6\r\nabcdef\r\n0\r\n\r\n',
+    );
+    assert.match(chunked, /^HTTP\/1\.1 413 /);
+  });
+
+  test('a silent app is 504', async () => {
+    await using gateway = await Gateway.start([]);
+    const path = await startApp(gateway, () => {});
+    await gateway.route(proxyRoute([socketUpstream(path)], { responseTimeoutMs: 60 }));
+    const text = await gateway.exchange('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    assert.match(text, /^HTTP\/1\.1 504 /);
+  });
+
+  test('an answer that stands still is broken off', async () => {
+    await using gateway = await Gateway.start([]);
+    const path = await startApp(gateway, (_request, response) => void response.write('begin'));
+    await gateway.route(proxyRoute([socketUpstream(path)], { idleTimeoutMs: 60 }));
+    const client = gateway.connect();
+    client.send(GET);
+    await client.closed();
+    assert.match(client.text, /begin\r\n$/);
+  });
+
+  test('a route without upstreams is 503, an unknown host 404', async () => {
+    await using gateway = await Gateway.start([{ ...proxyRoute([]), hosts: ['a'] }]);
+    const close = 'Connection: close\r\n\r\n';
+    assert.match(
+      await gateway.exchange(`GET / HTTP/1.1\r\nHost: a\r\n${close}`),
+      /^HTTP\/1\.1 503 /,
+    );
+    assert.match(
+      await gateway.exchange(`GET / HTTP/1.1\r\nHost: b\r\n${close}`),
+      /^HTTP\/1\.1 404 /,
+    );
+  });
+
+  test('connections beyond the limit are closed', async () => {
+    await using gateway = await Gateway.start([], { limits: { connectionsMax: 2 } });
+    const first = [gateway.connect(), gateway.connect()];
+    await until('two connections', () => gateway.plane.stats().connections === 2);
+    await gateway.connect().closed();
+    assert.equal(gateway.plane.stats().connectionsRefused, 1);
+    for (const client of first) {
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await client.see(/404/);
+    }
+  });
+
+  test('a drain finishes what is under way and closes the rest', async () => {
+    await using gateway = await Gateway.start([]);
+    const release = Promise.withResolvers<void>();
+    const path = await startApp(gateway, (_request, response) => {
+      void release.promise.then(() => response.end('done'));
+    });
+    await gateway.route(proxyRoute([socketUpstream(path)]));
+    const idle = gateway.connect();
+    const busy = gateway.connect();
+    busy.send(GET);
+    await until(
+      'a request is under way',
+      () => gateway.plane.stats().upstreams['one'] !== undefined,
+    );
+    const drained = gateway.plane.drain(5000);
+    await idle.closed();
+    release.resolve();
+    await busy.see(/Connection: close\r\n[^]*done/);
+    await drained;
+    assert.equal(gateway.plane.stats().connections, 0);
+  });
+});

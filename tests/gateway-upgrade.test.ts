@@ -1,0 +1,113 @@
+/** Web sockets and other upgrades through the data plane. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { describe, test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import {
+  Gateway,
+  proxyRoute,
+  RawOrigin,
+  socketUpstream,
+  startWithApp,
+  until,
+} from './gateway-kit.ts';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+describe('upgrades', () => {
+  async function startEcho(): Promise<Gateway> {
+    const gateway = await Gateway.start([]);
+    const path = `${gateway.folder}/ws.sock`;
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    sockets.on('connection', (socket) => {
+      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+    });
+    await new Promise<void>((resolve) => server.listen(path, () => resolve()));
+    gateway.onDispose(() => {
+      for (const socket of sockets.clients) socket.terminate();
+      server.close();
+    });
+    await gateway.route(proxyRoute([socketUpstream(path)]));
+    return gateway;
+  }
+
+  function open(gateway: Gateway): Promise<WebSocket> {
+    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/`);
+    return new Promise((resolve, reject) => {
+      socket.once('open', () => resolve(socket));
+      socket.once('error', reject);
+    });
+  }
+
+  test('web sockets carry messages both ways, large ones too, and close in order', async () => {
+    await using gateway = await startEcho();
+    const socket = await open(gateway);
+    assert.deepEqual(gateway.plane.stats().upstreams, { one: { requests: 0, upgrades: 1 } });
+    const large = Buffer.alloc(5_000_000, 'moln');
+    const received: Buffer[] = [];
+    socket.on('message', (data: Buffer) => received.push(data));
+    for (const message of ['one', large, 'two']) socket.send(message);
+    await until('three echoes', () => received.length === 3);
+    assert.equal(received[0]?.toString(), 'one');
+    assert.ok(received[1]?.equals(large));
+    const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+    socket.close(4000, 'bye');
+    assert.equal(await closed, 4000);
+    await until(
+      'the tunnel is gone',
+      () => Object.keys(gateway.plane.stats().upstreams).length === 0,
+    );
+  });
+
+  test('web sockets outlive config changes', async () => {
+    await using gateway = await startEcho();
+    const socket = await open(gateway);
+    for (let change = 0; change < 100; change++) await gateway.route();
+    const echo = new Promise<string>((resolve) => {
+      socket.once('message', (data: Buffer) => resolve(data.toString()));
+    });
+    socket.send('still here');
+    assert.equal(await echo, 'still here');
+    assert.deepEqual(gateway.plane.stats().upstreams, { one: { requests: 0, upgrades: 1 } });
+    socket.terminate();
+  });
+
+  test('bytes sent with the handshake arrive, and either side may close first', async () => {
+    await using gateway = await Gateway.start([]);
+    await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, (connection) => {
+      const { socket, seen } = connection;
+      if (seen.endsWith('\r\n\r\nearly')) {
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\nhi',
+        );
+      }
+    });
+    await gateway.route(proxyRoute([socketUpstream(origin.path)]));
+    const client = gateway.connect();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\nearly');
+    // The origin answers when it has both; the gateway must not wait for the answer with the bytes.
+    await until('the head at the origin', () => origin.seen.includes('\r\n\r\n'));
+    origin.connections[0]?.socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\nhi',
+    );
+    await client.see(/Connection: Upgrade\r\nUpgrade: raw\r\n\r\nhi$/);
+    await until('early bytes at the origin', () => origin.seen.endsWith('early'));
+    client.socket.end('last words');
+    await until('the last words at the origin', () => origin.seen.endsWith('last words'));
+    await client.closed();
+  });
+
+  test('a refused upgrade is an ordinary answer', async () => {
+    await using gateway = await startWithApp((_request, response) => {
+      response.statusCode = 426;
+      response.end('no');
+    });
+    const client = gateway.connect();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await client.see(/^HTTP\/1\.1 426 [^]*no$/);
+    client.clear();
+    client.send(GET);
+    await client.see(/^HTTP\/1\.1 426 [^]*no$/);
+  });
+});
