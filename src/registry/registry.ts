@@ -25,3 +25,7 @@ export {
   VALUE_BYTES_MAX,
 } from './limits.ts';
 export { type HistoryLimits, openSqliteRegistry } from './sqlite-registry.ts';
+export { EtcdAdmin, type EtcdMemberInfo, type EtcdStatus } from './etcd/admin.ts';
+export type { EtcdTls } from './etcd/connection.ts';
+export { type EtcdRegistryOptions, openEtcdRegistry } from './etcd/etcd-registry.ts';
+export { EtcdMember, type EtcdMemberOptions, findEtcd } from './etcd/member.ts';

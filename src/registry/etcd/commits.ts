@@ -1,0 +1,194 @@
+/**
+ * Carries commits out, each once. When the answer to one is lost, its mark tells what became of it: either the mark
+ * holds the commit's own word, so it happened, or we overwrite the mark under the same comparison that the commit
+ * carries, so that it never can (DESIGN §7, "in doubt").
+ */
+import { isMolnError, messageOf } from '../../base/errors.ts';
+import { randomId } from '../../base/ids.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type { CommitResult, Condition, Operation } from '../contract.ts';
+import { leaseLost } from '../errors.ts';
+import { failureOf } from './connection.ts';
+import { type Endpoints, READ_MS } from './endpoints.ts';
+import type { TxnResponse } from './etcd-pb.ts';
+import { isLeaseLost, isUnknown, outcomeUnknown, refused, unavailable } from './failures.ts';
+import { canBeMarked, type Mark, Marks } from './marks.ts';
+import { failedOf, isAt, putOp, rangeOp, revisionOf, type Root, type Txn } from './translate.ts';
+
+export interface CommitsOptions {
+  readonly endpoints: Endpoints;
+  readonly root: Root;
+  /** Begins this client's marks. One that stays the same leaves no litter behind. */
+  readonly client: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** A commit may wait longer than a read: a refusal after five seconds would only be repeated by its caller. */
+const COMMIT_ATTEMPT_MS = 5000;
+/** After so long a commit that certainly did not happen is not tried again. */
+const COMMIT_MS = 15_000;
+
+type Answer =
+  | { readonly kind: 'answered'; readonly response: TxnResponse }
+  /** Sent, and no answer came. */
+  | { readonly kind: 'lost'; readonly why: string };
+
+export class Commits {
+  readonly #options: CommitsOptions;
+  readonly #marks: Marks;
+  /** Begins what this client writes into its marks, so that two processes of one name are told apart. */
+  readonly #session = randomId();
+  #count = 0;
+
+  constructor(options: CommitsOptions) {
+    this.#options = options;
+    this.#marks = new Marks((index) => options.root.markKey(`${options.client}/${index}`));
+  }
+
+  /** Throws `REGISTRY_OUTCOME_UNKNOWN` only when a mark did not fit or no manager can be asked about it. */
+  async commit(
+    conditions: readonly Condition[],
+    operations: readonly Operation[],
+  ): Promise<CommitResult> {
+    checkLeases(operations);
+    const txn = this.#options.root.txnOf(conditions, operations);
+    if (!canBeMarked(conditions, operations)) return this.#commitBare(txn, conditions, operations);
+    const mark = await this.#marks.take();
+    try {
+      return await this.#commitMarked(txn, mark, conditions, operations);
+    } finally {
+      this.#marks.give(mark);
+    }
+  }
+
+  async #commitBare(
+    txn: Txn,
+    conditions: readonly Condition[],
+    operations: readonly Operation[],
+  ): Promise<CommitResult> {
+    if (operations.length === 0) {
+      const response = await this.#options.endpoints.read(({ kv }, options) =>
+        kv.txn(txn, options),
+      );
+      return resultOf(conditions, response);
+    }
+    const answer = await this.#send(txn, operations);
+    if (answer.kind === 'lost') throw outcomeUnknown(answer.why);
+    return resultOf(conditions, answer.response);
+  }
+
+  async #commitMarked(
+    txn: Txn,
+    mark: Mark,
+    conditions: readonly Condition[],
+    operations: readonly Operation[],
+  ): Promise<CommitResult> {
+    const { clock, endpoints, log } = this.#options;
+    const deadline = clock.monotonicMs() + COMMIT_MS;
+    let why = 'its mark was overwritten again and again';
+    while (clock.monotonicMs() < deadline) {
+      mark.revision ??= (await this.#read(mark)).revision;
+      const word = this.#newWord('commit');
+      const marked: Txn = {
+        compare: [...txn.compare, isAt(mark.key, mark.revision)],
+        success: [...txn.success, putOp(mark.key, Buffer.from(word))],
+        failure: txn.failure,
+      };
+      const answer = await this.#send(marked, operations);
+      if (answer.kind === 'answered') {
+        const result = resultOf(conditions, answer.response);
+        if (result.kind === 'committed') mark.revision = result.revision;
+        // No condition failed, so it was the mark: another process of our name writes it. Nothing was changed.
+        else if (result.failed.length === 0) mark.revision = undefined;
+        if (result.kind === 'committed' || result.failed.length > 0) return result;
+        continue;
+      }
+      why = answer.why;
+      const revision = await this.#settle(mark, word, why);
+      log.info('The answer to a commit was lost', { why, happened: revision !== undefined });
+      if (revision !== undefined) return { kind: 'committed', revision };
+    }
+    throw unavailable(endpoints.all, why);
+  }
+
+  /**
+   * What became of a commit whose answer was lost: its revision, or undefined when it did not and cannot happen any more.
+   * Throws `REGISTRY_OUTCOME_UNKNOWN` when no manager answers, or somebody else wrote the mark.
+   */
+  async #settle(mark: Mark, word: string, why: string): Promise<number | undefined> {
+    const before = mark.revision ?? 0;
+    // Whoever takes the mark next has to look it up, unless this succeeds.
+    mark.revision = undefined;
+    const barrier = this.#newWord('barrier');
+    const txn: Txn = {
+      compare: [isAt(mark.key, before)],
+      success: [putOp(mark.key, Buffer.from(barrier))],
+      failure: [rangeOp(mark.key)],
+    };
+    try {
+      const { endpoints } = this.#options;
+      // May be repeated: it writes only where nothing has been written since.
+      const response = await endpoints.read(({ kv }, options) => kv.txn(txn, options), READ_MS);
+      if (response.succeeded) {
+        mark.revision = revisionOf(response.header?.revision);
+        return undefined;
+      }
+      const found = await this.#read(mark);
+      mark.revision = found.revision;
+      if (found.word === word) return found.revision;
+      if (found.word === barrier) return undefined;
+    } catch (error) {
+      throw outcomeUnknown(`${why}; then ${messageOf(error)}`);
+    }
+    throw outcomeUnknown(`${why}; then another process of this node's name wrote its mark`);
+  }
+
+  async #read(mark: Mark): Promise<{ readonly revision: number; readonly word: string }> {
+    const { endpoints } = this.#options;
+    const { kvs } = await endpoints.read(({ kv }, options) => kv.range({ key: mark.key }, options));
+    const word = Buffer.from(kvs[0]?.value ?? []).toString();
+    return { revision: revisionOf(kvs[0]?.modRevision), word };
+  }
+
+  /** Sends once. Throws when it was not sent, or was refused; both changed nothing. */
+  async #send(txn: Txn, operations: readonly Operation[]): Promise<Answer> {
+    const { endpoints, clock } = this.#options;
+    const deadline = clock.monotonicMs() + READ_MS;
+    const connection = await endpoints.connectedBefore('calls', deadline);
+    try {
+      const response = await connection.kv.txn(txn, { timeoutMs: COMMIT_ATTEMPT_MS });
+      return { kind: 'answered', response };
+    } catch (error) {
+      if (isMolnError(error)) throw error;
+      const failure = failureOf(error);
+      if (isLeaseLost(failure)) throw leaseLost(leaseIdsOf(operations).join(', '));
+      if (!isUnknown(failure)) throw refused(failure);
+      endpoints.rotate('calls', connection);
+      return { kind: 'lost', why: `${connection.endpoint}: ${failure.message}` };
+    }
+  }
+
+  #newWord(kind: 'commit' | 'barrier'): string {
+    return `${kind} ${this.#session} ${this.#count++}`;
+  }
+}
+
+function resultOf(conditions: readonly Condition[], response: TxnResponse): CommitResult {
+  const revision = revisionOf(response.header?.revision);
+  if (response.succeeded) return { kind: 'committed', revision };
+  return { kind: 'conflict', revision, failed: failedOf(conditions, response) };
+}
+
+function leaseIdsOf(operations: readonly Operation[]): readonly string[] {
+  const ids = operations.flatMap((one) => (one.kind === 'put' ? (one.leaseId ?? []) : []));
+  return [...new Set(ids)];
+}
+
+/** Another engine's lease, say after a move to etcd: it has ended. */
+function checkLeases(operations: readonly Operation[]): void {
+  for (const id of leaseIdsOf(operations)) {
+    if (!/^[1-9]\d{0,18}$/.test(id)) throw leaseLost(id);
+  }
+}

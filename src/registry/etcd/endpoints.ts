@@ -1,0 +1,141 @@
+/**
+ * Which member is talked to. One connection for calls and another for watches, because a flood of watch events would
+ * hold calls back on a shared one (etcd-io/etcd#15402); when a member does not answer, the next one is tried.
+ */
+import { isMolnError, messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import { Connection, type EtcdTls, failureOf, type CallFailure } from './connection.ts';
+import { isUnknown, unavailable } from './failures.ts';
+
+export interface EndpointsOptions {
+  /** `https://10.0.0.1:7421` and so on; at least one. */
+  readonly endpoints: readonly string[];
+  /** Asked at each new connection, so that a renewed certificate is used. */
+  readonly tls?: () => EtcdTls;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export type Purpose = 'calls' | 'watches';
+
+/** One call is given so long before the next member is asked. */
+export const ATTEMPT_MS = 3000;
+/** After so long in vain, a call that may be repeated fails. An election takes one to two seconds. */
+export const READ_MS = 15_000;
+const PAUSE_FIRST_MS = 20;
+const PAUSE_MS_MAX = 500;
+
+export class Endpoints implements Disposable {
+  readonly all: readonly string[];
+  readonly #options: EndpointsOptions;
+  readonly #current = new Map<Purpose, Connection>();
+  /** What has been rotated away from and may still have calls to finish. */
+  #retired: Connection[] = [];
+  #at = 0;
+  #closed = false;
+
+  constructor(options: EndpointsOptions) {
+    this.all = options.endpoints;
+    this.#options = options;
+  }
+
+  /**
+   * An open connection: the one in use, or the first of the members in turn that can be reached. Throws
+   * `REGISTRY_UNAVAILABLE` when none can, and then nothing was sent.
+   */
+  async connected(purpose: Purpose): Promise<Connection> {
+    const reasons: string[] = [];
+    for (let tried = 0; tried < this.all.length && !this.#closed; tried++) {
+      const connection = this.#current.get(purpose) ?? this.#connect(purpose);
+      if (connection.isOpen) return connection;
+      const reason = await connection.open();
+      if (reason === undefined) return connection;
+      reasons.push(reason);
+      this.rotate(purpose, connection);
+    }
+    throw unavailable(this.all, [...new Set(reasons)].join('; ') || 'closed');
+  }
+
+  /** As `connected`, but goes on trying until `deadline` (monotonic). */
+  async connectedBefore(purpose: Purpose, deadline: number): Promise<Connection> {
+    const { clock } = this.#options;
+    for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+      try {
+        return await this.connected(purpose);
+      } catch (error) {
+        if (this.#closed || clock.monotonicMs() + pauseMs >= deadline) throw error;
+      }
+      await clock.sleep(pauseMs);
+    }
+  }
+
+  /** Leaves a member that failed to the calls that still run there; new ones go to the next. */
+  rotate(purpose: Purpose, from: Connection): void {
+    if (this.#current.get(purpose) !== from) return;
+    this.#current.delete(purpose);
+    this.#retired = [...this.#retired.filter((connection) => !connection.isClosed), from];
+    // Only once for the two connections of a member that is away.
+    if (this.#endpoint() === from.endpoint) this.#at++;
+  }
+
+  /** Makes a call that may be repeated, at one member after the other until one answers. */
+  async read<T>(
+    call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
+    totalMs: number = READ_MS,
+  ): Promise<T> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonicMs() + totalMs;
+    for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+      const last = await this.#attempt(call, deadline - clock.monotonicMs());
+      if ('value' in last) return last.value;
+      if (this.#closed || clock.monotonicMs() + pauseMs >= deadline) {
+        throw unavailable(this.all, last.failure.message);
+      }
+      await clock.sleep(pauseMs);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const connection of [...this.#current.values(), ...this.#retired]) connection.close();
+    this.#current.clear();
+  }
+
+  async #attempt<T>(
+    call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
+    leftMs: number,
+  ): Promise<{ readonly value: T } | { readonly failure: CallFailure }> {
+    let connection: Connection;
+    try {
+      connection = await this.connected('calls');
+    } catch (error) {
+      return { failure: { status: 'Unavailable', message: messageOf(error) } };
+    }
+    // gRPC has no fractions of a unit: etcd resets a stream that asks for 1999.5 ms.
+    const timeoutMs = Math.max(1, Math.ceil(Math.min(ATTEMPT_MS, leftMs)));
+    try {
+      return { value: await call(connection, { timeoutMs }) };
+    } catch (error) {
+      if (isMolnError(error)) throw error;
+      const failure = failureOf(error);
+      if (!isUnknown(failure)) throw error;
+      this.rotate('calls', connection);
+      return { failure };
+    }
+  }
+
+  #connect(purpose: Purpose): Connection {
+    const { tls, clock } = this.#options;
+    const connection = new Connection(this.#endpoint(), {
+      clock,
+      ...(tls === undefined ? {} : { tls: tls() }),
+    });
+    this.#current.set(purpose, connection);
+    return connection;
+  }
+
+  #endpoint(): string {
+    return this.all[this.#at % this.all.length] ?? '';
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The engine for more than one machine: etcd 3.4 or newer. Reads are linearizable, a commit is one etcd transaction. What
+ * etcd 3.4.23 gets wrong with watches and leases is listed in the README; compare-and-swap is not among it.
+ */
+import { isMolnError } from '../../base/errors.ts';
+import { randomId } from '../../base/ids.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type {
+  CommitResult,
+  Condition,
+  Entry,
+  Lease,
+  ListResult,
+  Operation,
+  Registry,
+  Revision,
+  WatchBatch,
+} from '../contract.ts';
+import { closed, leaseLost } from '../errors.ts';
+import { LEASE_TTL_MAX_MS, LEASE_TTL_MIN_MS } from '../limits.ts';
+import { checkCommit, checkKey, checkPrefix } from '../rules.ts';
+import { Commits } from './commits.ts';
+import { type Connection, type EtcdTls, failureOf } from './connection.ts';
+import { Endpoints, READ_MS } from './endpoints.ts';
+import { watchForEver } from './etcd-watch.ts';
+import { isCompacted, isLeaseLost, refused } from './failures.ts';
+import { sayOnce } from './open-stream.ts';
+import { revisionOf, Root } from './translate.ts';
+
+export interface EtcdRegistryOptions {
+  /** `https://10.0.0.1:7421` and so on, in the order in which they are tried. */
+  readonly endpoints: readonly string[];
+  /** Asked at each new connection, so that a renewed certificate is used. */
+  readonly tls?: () => EtcdTls;
+  /** Begins all keys of this registry, such as `/moln/`. */
+  readonly prefix: string;
+  /** Names this client's marks: the node's id. Left out, a random one is used, which leaves a few keys behind. */
+  readonly client?: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Entries of one page of a list; at 1 MiB a value a message stays below 64 MiB. */
+const PAGE_ENTRIES = 64;
+const PAGE_ENTRIES_MAX = 2048;
+const PAGE_BYTES_GOOD: number = 4 * 1024 * 1024;
+const SECOND_MS = 1000;
+
+/** Throws `REGISTRY_UNAVAILABLE` when no member answers, `REGISTRY_DENIED` when they do not trust the certificate. */
+export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Registry> {
+  const registry = new EtcdRegistry(options);
+  try {
+    await registry.commit([], []);
+    return registry;
+  } catch (error) {
+    await registry[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class EtcdRegistry implements Registry {
+  readonly engine = 'etcd';
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #root: Root;
+  readonly #endpoints: Endpoints;
+  readonly #commits: Commits;
+  readonly #inFlight = new Set<Promise<unknown>>();
+  readonly #stop = new AbortController();
+
+  constructor(options: EtcdRegistryOptions) {
+    const { clock, log, prefix } = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#root = new Root(prefix);
+    this.#endpoints = new Endpoints(options);
+    this.#commits = new Commits({
+      endpoints: this.#endpoints,
+      root: this.#root,
+      client: options.client ?? randomId(),
+      clock,
+      log,
+    });
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    checkKey(key);
+    const name = this.#root.keyOf(key);
+    const { kvs } = await this.#read(({ kv }, options) => kv.range({ key: name }, options));
+    return kvs[0] === undefined ? undefined : this.#root.entryOf(kvs[0]);
+  }
+
+  async list(prefix: string): Promise<ListResult> {
+    checkPrefix(prefix);
+    for (;;) {
+      const result = await this.#listOnce(prefix);
+      if (result !== undefined) return result;
+    }
+  }
+
+  async commit(
+    conditions: readonly Condition[],
+    operations: readonly Operation[],
+  ): Promise<CommitResult> {
+    checkCommit(conditions, operations);
+    return this.#track(() => this.#commits.commit(conditions, operations));
+  }
+
+  /** etcd counts in seconds and grants no less than one and a half election timeouts. */
+  async lease(ttlMs: number): Promise<Lease> {
+    const wanted = Math.min(Math.max(ttlMs, LEASE_TTL_MIN_MS), LEASE_TTL_MAX_MS);
+    const seconds = BigInt(Math.ceil(wanted / SECOND_MS));
+    // Repeating it may leave a lease that nobody knows of: it holds no keys and ends by itself.
+    const { ID, TTL } = await this.#read(({ lease }, options) =>
+      lease.leaseGrant({ TTL: seconds }, options),
+    );
+    const granted = Number(TTL) * SECOND_MS;
+    return {
+      id: String(ID),
+      ttlMs: granted,
+      renew: () => this.#renew(ID, granted),
+      revoke: () => this.#revoke(ID),
+    };
+  }
+
+  async *watch(
+    prefix: string,
+    fromRevision: Revision,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchBatch, void, undefined> {
+    checkPrefix(prefix);
+    this.#requireOpen();
+    yield* watchForEver({
+      endpoints: this.#endpoints,
+      root: this.#root,
+      prefix,
+      from: fromRevision,
+      signal: AbortSignal.any([signal, this.#stop.signal]),
+      clock: this.#clock,
+      log: this.#log,
+    });
+  }
+
+  /** Answers what was asked, ends the watches and the connections. Leases live on until their time is over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    await Promise.allSettled(this.#inFlight);
+    this.#endpoints[Symbol.dispose]();
+  }
+
+  #requireOpen(): void {
+    if (this.#stop.signal.aborted) throw closed();
+  }
+
+  async #track<T>(work: () => Promise<T>): Promise<T> {
+    this.#requireOpen();
+    const running = work();
+    this.#inFlight.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#inFlight.delete(running);
+    }
+  }
+
+  /** For calls that may be repeated. */
+  async #read<T>(
+    call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
+    totalMs: number = READ_MS,
+  ): Promise<T> {
+    return this.#track(async () => {
+      try {
+        return await this.#endpoints.read(call, totalMs);
+      } catch (error) {
+        if (isMolnError(error)) throw error;
+        const failure = failureOf(error);
+        throw isLeaseLost(failure) || isCompacted(failure) ? error : refused(failure);
+      }
+    });
+  }
+
+  /** All pages at the revision of the first. Undefined when that was compacted on the way: list again. */
+  async #listOnce(prefix: string): Promise<ListResult | undefined> {
+    const range = this.#root.rangeOf(prefix);
+    const entries: Entry[] = [];
+    let { key } = range;
+    let revision = 0;
+    let limit = PAGE_ENTRIES;
+    for (;;) {
+      const request = { ...range, key, limit: BigInt(limit), revision: BigInt(revision) };
+      try {
+        const page = await this.#read(({ kv }, options) => kv.range(request, options));
+        if (revision === 0) revision = revisionOf(page.header?.revision);
+        let bytes = 0;
+        for (const kv of page.kvs) {
+          entries.push(this.#root.entryOf(kv));
+          bytes += kv.value.byteLength;
+        }
+        const last = page.kvs.at(-1);
+        if (!page.more || last === undefined) return { entries, revision };
+        key = Buffer.concat([last.key, Buffer.of(0)]);
+        limit = bytes < PAGE_BYTES_GOOD ? Math.min(limit * 4, PAGE_ENTRIES_MAX) : PAGE_ENTRIES;
+      } catch (error) {
+        if (isMolnError(error) || !isCompacted(failureOf(error))) throw error;
+        return undefined;
+      }
+    }
+  }
+
+  /** One request of a keepalive stream: whoever holds the lease decides when to renew it. */
+  async #renew(ID: bigint, ttlMs: number): Promise<void> {
+    const totalMs = Math.min(READ_MS, ttlMs);
+    const seconds = await this.#read(
+      (connection, options) => keepAlive(connection, ID, options),
+      totalMs,
+    );
+    if (seconds === 0n) throw leaseLost(String(ID));
+  }
+
+  async #revoke(ID: bigint): Promise<void> {
+    try {
+      await this.#read(({ lease }, options) => lease.leaseRevoke({ ID }, options));
+    } catch (error) {
+      // It has ended by itself, or an earlier attempt got through.
+      if (isMolnError(error) || !isLeaseLost(failureOf(error))) throw error;
+    }
+  }
+}
+
+/** What is left of it in seconds after the renewal; 0 when it has ended. */
+async function keepAlive(
+  { lease }: Connection,
+  ID: bigint,
+  { timeoutMs }: { readonly timeoutMs: number },
+): Promise<bigint> {
+  const answered = new AbortController();
+  const { signal } = answered;
+  try {
+    const answers = lease.leaseKeepAlive(sayOnce({ ID }, signal), { timeoutMs, signal });
+    for await (const { TTL } of answers) return TTL;
+    throw new Error('etcd ended a keepalive without an answer');
+  } finally {
+    answered.abort();
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A watch that outlives its connections: after a cut it goes on at another member behind the last commit that was
+ * handed over, without a gap or a repetition.
+ */
+import { isMolnError, messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Clock } from '../../base/time.ts';
+import type { Revision, WatchBatch } from '../contract.ts';
+import { compacted } from '../errors.ts';
+import { type Connection, failureOf } from './connection.ts';
+import type { Endpoints } from './endpoints.ts';
+import { isUnknown, refused } from './failures.ts';
+import { sayOnce } from './open-stream.ts';
+import { type Root, revisionOf } from './translate.ts';
+import { WatchJoiner } from './watch-joiner.ts';
+
+export interface WatchOptions {
+  readonly endpoints: Endpoints;
+  readonly root: Root;
+  readonly prefix: string;
+  readonly from: Revision;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const PAUSE_FIRST_MS = 20;
+const PAUSE_MS_MAX = 2000;
+/** A member that is cut off from the others has to say so, else its watches would stay silent. */
+const HEADERS = { hasleader: 'true' } as const;
+
+type Requests = Parameters<Connection['watch']['watch']>[0];
+type Request = Requests extends AsyncIterable<infer One> ? One : never;
+
+/** Ends without an error when the signal aborts. Throws `REGISTRY_COMPACTED`, or what etcd refuses for good. */
+export async function* watchForEver(
+  options: WatchOptions,
+): AsyncGenerator<WatchBatch, void, undefined> {
+  const { endpoints, root, signal, clock, log } = options;
+  const joiner = new WatchJoiner(Math.max(1, options.from), (event) => root.changeOf(event));
+  let pauseMs = PAUSE_FIRST_MS;
+  while (!signal.aborted) {
+    let connection: Connection | undefined;
+    try {
+      connection = await endpoints.connected('watches');
+      for await (const batch of watchOnce(connection, joiner, options)) {
+        pauseMs = PAUSE_FIRST_MS;
+        yield batch;
+        if (signal.aborted) return;
+      }
+      throw new Error('etcd ended the watch');
+    } catch (error) {
+      if (signal.aborted) return;
+      checkTemporary(error);
+      log.warn('A watch was cut and goes on at another manager', {
+        prefix: options.prefix,
+        next: joiner.next,
+        reason: messageOf(error),
+      });
+      if (connection !== undefined) endpoints.rotate('watches', connection);
+    }
+    await pause(clock, pauseMs, signal);
+    pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX);
+  }
+}
+
+async function* watchOnce(
+  connection: Connection,
+  joiner: WatchJoiner,
+  { root, prefix, signal }: WatchOptions,
+): AsyncGenerator<WatchBatch, void, undefined> {
+  joiner.restart();
+  const leave = new AbortController();
+  const stop = AbortSignal.any([signal, leave.signal]);
+  const range = { ...root.rangeOf(prefix), startRevision: BigInt(joiner.next), fragment: true };
+  try {
+    const create: Request = { requestUnion: { case: 'createRequest', value: range } };
+    const options = { signal: stop, headers: HEADERS };
+    const responses = connection.watch.watch(sayOnce(create, stop), options);
+    for await (const response of responses) {
+      if (response.canceled) {
+        const { compactRevision, cancelReason } = response;
+        if (compactRevision > 0n) throw compacted(joiner.next, revisionOf(compactRevision) + 1);
+        throw new Error(`etcd ended the watch: ${cancelReason}`);
+      }
+      yield* joiner.add(response);
+    }
+  } finally {
+    leave.abort();
+  }
+}
+
+/** Throws what another attempt cannot mend. */
+function checkTemporary(error: unknown): void {
+  if (isMolnError(error) && error.code !== 'REGISTRY_UNAVAILABLE') throw error;
+  const failure = failureOf(error);
+  if (!isMolnError(error) && !isUnknown(failure)) throw refused(failure);
+}
+
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

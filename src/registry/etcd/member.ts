@@ -1,0 +1,198 @@
+/**
+ * One etcd member as a child process of the agent. It outlives a killed agent, as instances do, and is adopted by the
+ * next one: managers stay managers while Moln is updated.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { readTextIfAny, writeFileAtomic } from '../../base/disk.ts';
+import { messageOf, MolnError, systemCode } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { isRunning, processId, type ProcessId, signalProcess } from '../../base/process-id.ts';
+import type { Clock } from '../../base/time.ts';
+import type { StepResult, Worker } from '../../base/worker.ts';
+import { clientUrl, etcdFlags, type EtcdVersion, parseVersion, peerUrl } from './etcd-flags.ts';
+
+export interface EtcdMemberOptions {
+  /** Holds `data/`, `etcd.pid` and `etcd.log`; on a disk of its own where there are databases. */
+  readonly folder: string;
+  /** Unique among the members: the node's name. */
+  readonly name: string;
+  /** IP address that the other managers reach this node at. */
+  readonly address: string;
+  readonly ports?: { readonly client: number; readonly peer: number };
+  /** For clients and peers alike: PEM files of the cluster's CA and of this node. etcd reads renewed ones by itself. */
+  readonly tls?: {
+    readonly caFile: string;
+    readonly certificateFile: string;
+    readonly keyFile: string;
+  };
+  /** All members including this one, as they are when it starts for the first time. */
+  readonly members: readonly { readonly name: string; readonly peerUrl: string }[];
+  /** True when it was added to members that run already. */
+  readonly joins: boolean;
+  /** The cluster's id, so that members of two clusters never mix. */
+  readonly clusterToken: string;
+  readonly timing?: { readonly heartbeatMs: number; readonly electionMs: number };
+  readonly quotaBytes?: number;
+  /** Path of etcd, or its name on the usual paths. */
+  readonly program?: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Where programs are; the agent's own environment is not handed on, for `ETCD_…` in it would be obeyed. */
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const STOP_MS = 10_000;
+const STOP_POLL_MS = 50;
+const CHECK_EVERY_MS = 1000;
+const LOG_TAIL_CHARS = 600;
+
+/** A `Worker` that starts the member whenever it is not there. */
+export class EtcdMember implements Worker {
+  readonly name = 'etcd';
+  readonly endpoint: string;
+  readonly peerUrl: string;
+  readonly #options: EtcdMemberOptions;
+  #process: ProcessId | undefined;
+  #starts = 0;
+
+  constructor(options: EtcdMemberOptions) {
+    this.#options = options;
+    this.endpoint = clientUrl(options);
+    this.peerUrl = peerUrl(options);
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined && isRunning(this.#process);
+  }
+
+  get pid(): number | undefined {
+    return this.isRunning ? this.#process?.pid : undefined;
+  }
+
+  status(): string {
+    if (!this.isRunning) return 'etcd is not running';
+    const again = this.#starts > 1 ? `, started ${this.#starts} times` : '';
+    return `etcd runs as process ${this.#process?.pid} at ${this.endpoint}${again}`;
+  }
+
+  async step(): Promise<StepResult> {
+    if (!this.isRunning) {
+      if (this.#starts > 0) {
+        this.#options.log.warn('etcd ended and is started again', { log: await this.logTail() });
+      }
+      await this.start();
+    }
+    return { kind: 'idle', retryInMs: CHECK_EVERY_MS };
+  }
+
+  /**
+   * Adopts the member that a former agent left running, else starts it; does not wait until it answers. Throws
+   * `REGISTRY_ETCD_MISSING` before anything is touched when this machine has no etcd.
+   */
+  async start(): Promise<void> {
+    if (this.isRunning) return;
+    const version = await findEtcd(this.#options.program);
+    const { folder } = this.#options;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    // etcd wants it to be its own; without this 3.4 complains and 3.5 refuses.
+    await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
+    this.#process = (await this.#adopt()) ?? (await this.#spawn(version));
+    this.#starts++;
+  }
+
+  /** SIGTERM, and SIGKILL when that does not help. The data stays. */
+  async stop(): Promise<void> {
+    const { clock, log, name } = this.#options;
+    const running = this.#process;
+    this.#process = undefined;
+    if (running === undefined || !signalProcess(running, 'SIGTERM')) return;
+    const deadline = clock.monotonicMs() + STOP_MS;
+    while (isRunning(running)) {
+      if (clock.monotonicMs() > deadline) {
+        log.warn('etcd does not end and is killed', { name });
+        signalProcess(running, 'SIGKILL');
+      }
+      await clock.sleep(STOP_POLL_MS);
+    }
+  }
+
+  /** The end of what etcd said, for an error that a person reads. */
+  async logTail(): Promise<string> {
+    try {
+      return (await readFile(this.#logPath(), 'utf8')).slice(-LOG_TAIL_CHARS);
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  async #adopt(): Promise<ProcessId | undefined> {
+    const text = await readTextIfAny(this.#pidPath());
+    const [pid, startTicks] = (text ?? '').split(' ').map(Number);
+    if (pid === undefined || startTicks === undefined) return undefined;
+    const id = { pid, startTicks };
+    if (!isRunning(id)) return undefined;
+    this.#options.log.info('The etcd that runs already goes on', { pid });
+    return id;
+  }
+
+  async #spawn(version: EtcdVersion): Promise<ProcessId> {
+    const { program = 'etcd', folder } = this.#options;
+    await using output = await open(this.#logPath(), 'a', 0o600);
+    const child = spawn(program, etcdFlags(this.#options, version), {
+      cwd: folder,
+      detached: true,
+      stdio: ['ignore', output.fd, output.fd],
+      env: environment(),
+    });
+    const started = Promise.withResolvers<void>();
+    child.once('spawn', started.resolve);
+    child.once('error', started.reject);
+    await started.promise;
+    child.unref();
+    const id = child.pid === undefined ? undefined : processId(child.pid);
+    if (id === undefined) throw await this.#ended();
+    await writeFileAtomic(this.#pidPath(), `${id.pid} ${id.startTicks}\n`);
+    return id;
+  }
+
+  async #ended(): Promise<MolnError> {
+    return new MolnError('REGISTRY_ETCD_ENDED', 'etcd ended as soon as it was started', {
+      hint: `See ${this.#logPath()}`,
+      retryable: true,
+      details: { log: await this.logTail() },
+    });
+  }
+
+  #pidPath(): string {
+    return join(this.#options.folder, 'etcd.pid');
+  }
+
+  #logPath(): string {
+    return join(this.#options.folder, 'etcd.log');
+  }
+}
+
+/** The version of this machine's etcd. Throws `REGISTRY_ETCD_MISSING`. */
+export async function findEtcd(program = 'etcd'): Promise<EtcdVersion> {
+  try {
+    const { stdout } = await promisify(execFile)(program, ['--version'], { env: environment() });
+    const version = parseVersion(stdout);
+    if (version !== undefined) return version;
+    throw new Error(`it says ${JSON.stringify(stdout.slice(0, 100))} for its version`);
+  } catch (error) {
+    const missing = systemCode(error) === 'ENOENT';
+    const why = missing ? 'this machine has none' : messageOf(error);
+    throw new MolnError('REGISTRY_ETCD_MISSING', `Cannot start etcd: ${why}`, {
+      hint: 'Run "apt-get install etcd-server", or name another machine\'s with --etcd URL',
+      cause: error,
+    });
+  }
+}
+
+/** etcd 3.4 refuses to run on 64-bit ARM unless told that one means it. */
+function environment(): NodeJS.ProcessEnv {
+  return { PATH, ...(process.arch === 'arm64' ? { ETCD_UNSUPPORTED_ARCH: 'arm64' } : {}) };
+}

@@ -1,0 +1,140 @@
+/**
+ * Between the registry's words and etcd's: keys below a root, ranges, transactions, entries. Pure. Revisions are etcd's
+ * own, so they grow with every writer of that etcd, and may skip numbers for readers of one root.
+ */
+import type { Change, Condition, Entry, Operation, Revision } from '../contract.ts';
+import type { Connection } from './connection.ts';
+import type { Event, KeyValue, TxnResponse } from './etcd-pb.ts';
+
+type TxnInit = Exclude<
+  Parameters<Connection['kv']['txn']>[0],
+  { readonly $typeName: 'etcdserverpb.TxnRequest' }
+>;
+type Op = NonNullable<TxnInit['success']>[number];
+type Compare = NonNullable<TxnInit['compare']>[number];
+
+export interface Txn {
+  readonly compare: Compare[];
+  readonly success: Op[];
+  readonly failure: Op[];
+}
+
+/** etcd's numbers: see `etcd.proto`. */
+const EQUAL = 0;
+const MOD_REVISION = 2;
+const DELETE_EVENT = 1;
+
+/** Where the registry of one cluster lives in an etcd that others may use too. */
+export class Root {
+  /** Begins every data key. */
+  readonly #data: string;
+  readonly #marks: string;
+
+  constructor(prefix: string) {
+    this.#data = `${prefix}d`;
+    this.#marks = `${prefix}m/`;
+  }
+
+  keyOf(key: string): Uint8Array {
+    return Buffer.from(this.#data + key);
+  }
+
+  /** A key beside the data, which no list or watch of the registry sees. */
+  markKey(name: string): Uint8Array {
+    return Buffer.from(this.#marks + name);
+  }
+
+  /** Smallest key and first key beyond the prefix. UTF-8 has no byte 0xff, so the last one can always grow. */
+  rangeOf(prefix: string): { readonly key: Uint8Array; readonly rangeEnd: Uint8Array } {
+    const key = Buffer.from(this.#data + prefix);
+    const rangeEnd = Buffer.from(key);
+    rangeEnd[rangeEnd.length - 1] = (rangeEnd.at(-1) ?? 0) + 1;
+    return { key, rangeEnd };
+  }
+
+  nameOf(key: Uint8Array): string {
+    return Buffer.from(key).toString('utf8').slice(this.#data.length);
+  }
+
+  entryOf(kv: KeyValue): Entry {
+    return {
+      key: this.nameOf(kv.key),
+      value: kv.value,
+      revision: revisionOf(kv.modRevision),
+      created: revisionOf(kv.createRevision),
+      leaseId: kv.lease === 0n ? undefined : String(kv.lease),
+    };
+  }
+
+  changeOf({ type, kv }: Event): Change {
+    if (kv === undefined) throw new Error('etcd sent an event without a key');
+    return type === DELETE_EVENT
+      ? { kind: 'delete', key: this.nameOf(kv.key) }
+      : { kind: 'put', entry: this.entryOf(kv) };
+  }
+
+  /** When a condition fails, nothing is changed and the answer holds every condition's key. */
+  txnOf(conditions: readonly Condition[], operations: readonly Operation[]): Txn {
+    return {
+      compare: conditions.map(({ key, revision }) => isAt(this.keyOf(key), revision)),
+      success: operations.length === 0 ? [READ_NOTHING] : operations.map((one) => this.#opOf(one)),
+      failure: conditions.map(({ key }) => rangeOp(this.keyOf(key))),
+    };
+  }
+
+  #opOf(operation: Operation): Op {
+    switch (operation.kind) {
+      case 'put': {
+        const { key, value, leaseId } = operation;
+        const lease = leaseId === undefined ? {} : { lease: BigInt(leaseId) };
+        const put = { key: this.keyOf(key), value, ...lease };
+        return { request: { case: 'requestPut', value: put } };
+      }
+      case 'delete':
+        return deleteOp({ key: this.keyOf(operation.key) });
+      case 'deletePrefix':
+        return deleteOp(this.rangeOf(operation.prefix));
+    }
+  }
+}
+
+/** `revision` 0: the key is absent. */
+export function isAt(key: Uint8Array, revision: Revision): Compare {
+  const targetUnion = { case: 'modRevision', value: BigInt(revision) } as const;
+  return { result: EQUAL, target: MOD_REVISION, key, targetUnion };
+}
+
+export function putOp(key: Uint8Array, value: Uint8Array): Op {
+  return { request: { case: 'requestPut', value: { key, value } } };
+}
+
+/** Reads revisions only. */
+export function rangeOp(key: Uint8Array): Op {
+  return { request: { case: 'requestRange', value: { key, keysOnly: true } } };
+}
+
+function deleteOp(range: { readonly key: Uint8Array; readonly rangeEnd?: Uint8Array }): Op {
+  return { request: { case: 'requestDeleteRange', value: range } };
+}
+
+/** An empty transaction may be answered by a member that is behind; one that reads may not. */
+const READ_NOTHING: Op = {
+  request: { case: 'requestRange', value: { key: Buffer.of(0), countOnly: true } },
+};
+
+/** The keys whose revision differed, of an answer whose `failure` side was carried out. */
+export function failedOf(conditions: readonly Condition[], { responses }: TxnResponse): string[] {
+  const failed = conditions.filter(({ revision }, at) => {
+    const response = responses[at]?.response;
+    if (response?.case !== 'responseRange') throw new Error('etcd left out a range');
+    return revisionOf(response.value.kvs[0]?.modRevision ?? 0n) !== revision;
+  });
+  return [...new Set(failed.map(({ key }) => key))];
+}
+
+/** etcd counts in 64 bits; at 10,000 commits a second a double is exact for 28,000 years. */
+export function revisionOf(value: bigint | undefined): Revision {
+  const revision = Number(value ?? 0n);
+  if (!Number.isSafeInteger(revision)) throw new Error(`Revision ${value} is too large`);
+  return revision;
+}
