@@ -61,10 +61,11 @@ class Stage implements AsyncDisposable {
     return { runFolder: join(this.folder, 'run'), logFolder: join(this.folder, 'logs') };
   }
 
-  supervisor(workers = 2): GatewaySupervisor {
+  supervisor(workers = 2, hangTimeoutMs = 30_000): GatewaySupervisor {
     return new GatewaySupervisor({
       ...this.folders,
       workers,
+      hangTimeoutMs,
       clock: systemClock,
       log: silentLogger,
     });
@@ -245,6 +246,22 @@ test('a killed worker is replaced and serves again', async () => {
   await gateway.stop({ drainMs: 0 });
 });
 
+test('a worker that hangs is replaced', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor(1, 1000);
+  await gateway.start();
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  const [victim] = pids(gateway);
+  assert.ok(victim !== undefined);
+  process.kill(victim, 'SIGSTOP');
+  await until('another worker that serves', () => {
+    const [worker] = gateway.workers();
+    return worker?.pid !== victim && worker?.state === 'serving';
+  });
+  assert.equal((await stage.ask()).body, 'a');
+  await gateway.stop({ drainMs: 0 });
+});
+
 test('the gateway serves on without its agent, and the next agent adopts it', async () => {
   await using stage = await Stage.open();
   const content = stage.config([stage.route(stage.a)]);
@@ -366,6 +383,33 @@ test('a bad config is refused and the one before serves on', async () => {
   assert.equal((await gateway.stats())[0]?.version, version);
   await gateway.apply(stage.config([stage.route(stage.b)]));
   assert.equal((await stage.ask()).body, 'b');
+  await gateway.stop({ drainMs: 0 });
+});
+
+test('a config that no worker can bring about is taken back everywhere', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor();
+  await gateway.start();
+  const good = stage.config([stage.route(stage.a)]);
+  await gateway.apply(good);
+  const [port = 0] = await freePorts(ADDRESS, 1);
+  const https = { id: 'https', address: ADDRESS, port, protocol: 'https' } as const;
+  const broken = {
+    ...stage.config([stage.route(stage.b)]),
+    listeners: [...good.listeners, { ...https, tls: { cert: 'no certificate', key: 'no key' } }],
+  };
+  await assert.rejects(gateway.apply(broken), (error) =>
+    isMolnError(error, 'GATEWAY_CONFIG_REFUSED'),
+  );
+  for (let count = 0; count < 10; count++) assert.equal((await stage.ask()).body, 'a');
+  const [victim] = pids(gateway);
+  assert.ok(victim !== undefined);
+  process.kill(victim, 'SIGKILL');
+  await until('a new worker with the config before', () => {
+    const [worker] = gateway.workers();
+    return worker?.pid !== victim && worker?.state === 'serving';
+  });
+  for (let count = 0; count < 10; count++) assert.equal((await stage.ask()).body, 'a');
   await gateway.stop({ drainMs: 0 });
 });
 

@@ -24,12 +24,16 @@ export interface GatewaySupervisorOptions {
   readonly workers: number;
   readonly clock: Clock;
   readonly log: Logger;
+  /** A worker that says nothing for this long is replaced; 30 s unless said. */
+  readonly hangTimeoutMs?: number;
 }
 
 /** A config without its version, which the supervisor gives. */
 export type GatewayConfigContent = Omit<GatewayConfig, 'version'>;
 
 const STATS_TIMEOUT_MS = 5000;
+/** Longer than a machine under full load lets a process wait. */
+const HANG_TIMEOUT_MS = 30_000;
 /** For requests under way on a worker that is replaced or not needed any more. */
 const REPLACED_DRAIN_MS = 30_000;
 /** `sun_path` of unix(7) without its final zero. */
@@ -159,6 +163,7 @@ export class GatewaySupervisor implements AsyncDisposable {
       clock,
       log,
       adopted: record?.process,
+      hangTimeoutMs: this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
     });
   }
 

@@ -36,14 +36,14 @@ export interface WorkerSlotOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly adopted: ProcessId | undefined;
+  /** A worker that says nothing for this long is killed: the kernel goes on giving it connections. */
+  readonly hangTimeoutMs: number;
 }
 
 const CONNECT_RETRY_MS = 50;
 /** From the start of a process to its hello; on a loaded machine the start alone may take seconds. */
 const READY_TIMEOUT_MS = 20_000;
 const PROBE_EVERY_MS = 5000;
-/** A worker whose event loop hangs this long is killed: the kernel goes on giving it connections. */
-const PROBE_TIMEOUT_MS = 30_000;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MOST_MS = 10_000;
 /** A process that served this long earns the first pause again. */
@@ -229,10 +229,10 @@ export class WorkerSlot {
   /** Brings the config, then watches until the connection ends. */
   async #attend(link: WorkerLink, running: ProcessId): Promise<void> {
     await this.#bring(link);
-    const { clock, log, slot } = this.#options;
+    const { clock, log, slot, hangTimeoutMs } = this.#options;
     const probe = async (): Promise<void> => {
       try {
-        await link.stats(PROBE_TIMEOUT_MS);
+        await link.stats(hangTimeoutMs);
         // A refusal may have been a matter of time: a port that was taken, a full table of files.
         if (this.#version < (this.#wanted?.version ?? 0)) await this.#bring(link);
       } catch (error) {
@@ -241,7 +241,7 @@ export class WorkerSlot {
         signalProcess(running, 'SIGKILL');
       }
     };
-    using _probes = clock.every(PROBE_EVERY_MS, () => void probe());
+    using _probes = clock.every(Math.min(PROBE_EVERY_MS, hangTimeoutMs), () => void probe());
     await link.closed();
   }
 
