@@ -381,9 +381,12 @@ for (const [server, files] of [
     const explanation = new RegExp(`served by ${server}$`);
     const app = await run(t, files, { withServers: true, explanation });
     await answering(app);
-    const answer = await app.ask('/x?q=1', { method: 'POST', headers: FORWARDED, body: 'abc' });
+    // What the gateway sends to an upstream unless a proxy in front of it is trusted: one address.
+    const headers = { ...FORWARDED, 'x-forwarded-for': '203.0.113.7' };
+    const answer = await app.ask('/x?q=1', { method: 'POST', headers, body: 'abc' });
     assert.equal((JSON.parse(answer.body) as { bytes: number }).bytes, 3);
     assert.match(answer.body, /https/);
+    assert.match(answer.body, /203\.0\.113\.7/);
     assert.equal(await app.stop(), 0);
   });
 }

@@ -7,7 +7,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chown } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { stripVTControlCharacters } from 'node:util';
 import { ensureFolder, removeTree } from '../base/disk.ts';
 import { MolnError } from '../base/errors.ts';
@@ -27,7 +26,7 @@ import { relocateVenv } from './venv.ts';
 
 /** Lines of output that a failed build shows. */
 export const FAILED_BUILD_LINES = 30;
-/** Longer lines are cut. */
+/** Longer lines are cut into pieces. */
 const LINE_CHARACTERS_MAX = 2000;
 
 export interface BuildContext {
@@ -175,13 +174,24 @@ function killAll(driver: Driver, root: ProcessId | undefined, instance: string):
   if (root !== undefined) driver.kill(root, instance);
 }
 
+/** Lines of both streams as they come; one that is too long is given in pieces, so that memory stays bounded. */
 function readLines(child: ChildProcess, onLine: (line: string) => void): void {
+  const give = (line: string): void => {
+    const plain = stripVTControlCharacters(line).trimEnd();
+    if (plain !== '') onLine(plain);
+  };
   for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => {
-      const plain = stripVTControlCharacters(line).slice(0, LINE_CHARACTERS_MAX).trimEnd();
-      if (plain !== '') onLine(plain);
+    let pending = '';
+    stream?.setEncoding('utf8');
+    stream?.on('data', (text: string) => {
+      const lines = (pending + text).split(/\r\n|[\r\n]/);
+      pending = lines.pop() ?? '';
+      lines.forEach(give);
+      for (; pending.length > LINE_CHARACTERS_MAX; pending = pending.slice(LINE_CHARACTERS_MAX)) {
+        give(pending.slice(0, LINE_CHARACTERS_MAX));
+      }
     });
+    stream?.once('end', () => give(pending));
   }
 }
 

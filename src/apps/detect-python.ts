@@ -59,18 +59,29 @@ function serveApp(
       [...runner, ...factory, target],
     ];
   }
-  const listen =
-    server === 'gunicorn'
-      ? // One process with threads: a second process would be a second instance that nobody asked for.
-        `-m gunicorn --bind "unix:$LISTEN_SOCKET" --workers 1 --threads 8 --forwarded-allow-ips '*' "$1"`
-      : `-m uvicorn --uds "$LISTEN_SOCKET" --proxy-headers --forwarded-allow-ips '*' --no-access-log${
-          app.factory ? ' --factory' : ''
-        } "$1"`;
-  const argument = server === 'gunicorn' && app.factory ? `${target}()` : target;
-  return [
-    `Python ${kind} app ${target}, served by ${server}`,
-    ['sh', '-c', `exec "$0" ${listen}`, python, argument],
+  const command =
+    app.interface === 'wsgi' ? byGunicorn(input, python, app) : byUvicorn(python, app);
+  return [`Python ${kind} app ${target}, served by ${server}`, command];
+}
+
+function byGunicorn({ view }: DetectInput, python: string, app: PythonApp): readonly string[] {
+  const target = `${app.module}:${app.callable}${app.factory ? '()' : ''}`;
+  // An app with settings of its own keeps them, and only learns where to listen.
+  return view.kind('gunicorn.conf.py') === 'file'
+    ? ['sh', '-c', 'exec "$0" -m gunicorn --bind "unix:$LISTEN_SOCKET" "$1"', python, target]
+    : [python, '-m', 'gunicorn', '--config', '{runners}/gunicorn_config.py', target];
+}
+
+function byUvicorn(python: string, app: PythonApp): readonly string[] {
+  const flags = [
+    '--uds "$LISTEN_SOCKET"',
+    "--proxy-headers --forwarded-allow-ips '*'",
+    // Longer than the gateway keeps a connection that it does not use.
+    '--timeout-keep-alive 120 --no-access-log',
+    ...(app.factory ? ['--factory'] : []),
   ];
+  const target = `${app.module}:${app.callable}`;
+  return ['sh', '-c', `exec "$0" -m uvicorn ${flags.join(' ')} "$1"`, python, target];
 }
 
 /** Whether it will be importable: named by the app itself, or there already. */

@@ -226,7 +226,17 @@ const PYTHONS: readonly Case[] = [
     explanation: 'Python WSGI app app:app, served by gunicorn',
     build: [],
     processes: {
-      web: `sh -c exec "$0" -m gunicorn --bind "unix:$LISTEN_SOCKET" --workers 1 --threads 8 --forwarded-allow-ips '*' "$1" python3 app:app`,
+      web: 'python3 -m gunicorn --config {runners}/gunicorn_config.py app:app',
+    },
+  },
+  {
+    what: 'settings for gunicorn, which stay',
+    files: { 'app.py': 'def create_app():\n  pass', 'gunicorn.conf.py': 'workers = 2' },
+    tools: SERVERS,
+    kind: 'python',
+    explanation: /served by gunicorn/,
+    processes: {
+      web: 'sh -c exec "$0" -m gunicorn --bind "unix:$LISTEN_SOCKET" "$1" python3 app:create_app()',
     },
   },
   {

@@ -25,8 +25,11 @@ interface Fixture {
   readonly data: string;
   readonly store: ReleaseStore;
   /** Packs files, by name, as a tar stream. */
-  source(files: Readonly<Record<string, string>>): Promise<Readable>;
-  deploy(files: Readonly<Record<string, string>>, createdAt?: number): Promise<Release>;
+  readonly source: (files: Readonly<Record<string, string>>) => Promise<Readable>;
+  readonly deploy: (
+    files: Readonly<Record<string, string>>,
+    createdAt?: number,
+  ) => Promise<Release>;
 }
 
 async function fixture(t: TestContext): Promise<Fixture> {
