@@ -1,5 +1,7 @@
 /** Time limits, sizes and draining of the data plane, with limits made short. */
 import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Gateway, proxyRoute, socketUpstream, startApp, until } from './gateway-kit.ts';
 
@@ -131,5 +133,33 @@ describe('limits', () => {
     await busy.see(/Connection: close\r\n[^]*done/);
     await drained;
     assert.equal(gateway.plane.stats().connections, 0);
+  });
+
+  test('a client that asks without reading is not asked for more', async () => {
+    await using gateway = await Gateway.start([]);
+    const root = join(gateway.folder, 'site');
+    await mkdir(root);
+    await writeFile(join(root, 'page.txt'), 'x'.repeat(60_000));
+    await gateway.route({ id: 's', hosts: ['*'], path: '/', target: { kind: 'static', root } });
+    const line = 'GET /page.txt HTTP/1.1\r\nHost: a\r\n\r\n';
+    const client = gateway.connect();
+    client.send(line);
+    await client.see(/x{60000}$/);
+    client.socket.pause();
+    const before = gateway.entries.length;
+    client.send(line.repeat(2000));
+    await until('some answers', () => gateway.entries.length > before);
+    let seen = -1;
+    await until('the gateway to stop', async () => {
+      const still = seen === gateway.entries.length;
+      seen = gateway.entries.length;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return still;
+    });
+    // What the kernel takes, and a little more.
+    assert.ok(seen < 500, `${seen} answers of 60 KB were made`);
+    client.clear();
+    client.socket.resume();
+    await until('all answers', () => gateway.entries.length === before + 2000);
   });
 });

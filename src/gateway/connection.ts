@@ -92,10 +92,6 @@ export class Connection implements ChunkSink, ClientEvents {
     return this.state === STATE.head && this.partial === undefined && this.pending === undefined;
   }
 
-  get tunnelled(): boolean {
-    return this.state === STATE.tunnel;
-  }
-
   // Called by whoever answers -------------------------------------------------------------------------------
 
   /** Says who answers the request being dispatched. */
@@ -249,7 +245,8 @@ export class Connection implements ChunkSink, ClientEvents {
 
   drained(): void {
     this.sinceMs = this.plane.coarseMs;
-    this.responder?.clientDrained();
+    if (this.responder !== undefined) this.responder.clientDrained();
+    else if (this.pending !== undefined) this.continueReading();
   }
 
   ended(): void {
@@ -342,6 +339,11 @@ export class Connection implements ChunkSink, ClientEvents {
     while (at < end) {
       switch (this.state) {
         case STATE.head:
+          // A client that asks without reading answers is not asked for more.
+          if (this.out.blocked) {
+            this.keep(buffer, at, end);
+            return;
+          }
           at = this.readHead(buffer, at, end);
           break;
         case STATE.body:

@@ -90,7 +90,8 @@ export class Listener implements ConnectionOwner {
 
   /** New certificate or other settings that need no new port. Connections stay. */
   update(config: ListenerConfig): void {
-    const changed = config.tls?.cert !== this.config.tls?.cert;
+    const { tls } = this.config;
+    const changed = config.tls?.cert !== tls?.cert || config.tls?.key !== tls?.key;
     this.config = config;
     if (changed && this.server !== undefined && 'setSecureContext' in this.server) {
       (this.server as TlsServer).setSecureContext(tlsOptions(config));

@@ -2,14 +2,15 @@
  * One request on its way through an upstream and its answer on the way back, streamed in both directions with
  * back-pressure. Also carries what follows a 101. One of these serves all requests of a connection in turn.
  */
+import { systemCode } from '../base/errors.ts';
 import { ChunkedDecoder, chunkLine, type ChunkSink } from '../http/chunked.ts';
 import { FIELD } from '../http/field-names.ts';
 import { BODY, type BodyKind, ResponseFraming } from '../http/framing.ts';
-import { forwardedFields } from '../http/forwarded.ts';
 import { ResponseHead, type RequestHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { chooseUpstream } from './balance.ts';
+import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
 import {
   interimHeadText,
@@ -31,6 +32,8 @@ const TUNNEL_IDLE_MS = 3_600_000;
 /** Interim answers before the final one. */
 const INTERIMS_MAX = 16;
 const RETRY_AFTER_S = 1;
+/** Before connecting again to an upstream whose backlog is full; the connect time-out bounds it all. */
+const BACKLOG_PAUSE_MS = 10;
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
@@ -157,6 +160,22 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
     if (this.phase === PHASE.head) this.sendHeld();
   }
 
+  /** The backlog of a unix socket is full: many clients came at once, and the app will take them in a moment. */
+  private connectLater(): void {
+    const { plane, upstream, socket, sinceMs } = this;
+    plane.clock.after(BACKLOG_PAUSE_MS, () => {
+      const waits = this.phase === PHASE.connecting && this.socket === socket;
+      if (
+        waits &&
+        this.upstream === upstream &&
+        this.sinceMs === sinceMs &&
+        upstream !== undefined
+      ) {
+        this.connectTo(upstream);
+      }
+    });
+  }
+
   private sendHeld(): void {
     this.connection.continueReading();
     this.flush();
@@ -252,6 +271,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
       at = head.end;
       if (head.status >= 200 || head.status === 101) break;
       this.passInterim(head);
+      if (this.phase !== PHASE.head) return;
       head = this.plane.responseHead;
       head.reset(at);
       if (at === end) return;
@@ -384,7 +404,8 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   upstreamClosed(error: Error | undefined): void {
     if (this.phase === PHASE.connecting) {
       this.socket = undefined;
-      this.connectFailed();
+      if (systemCode(error) === 'EAGAIN') this.connectLater();
+      else this.connectFailed();
     } else if (this.phase === PHASE.tunnel) {
       this.leave();
       if (error === undefined) this.connection.out.end();
@@ -481,19 +502,4 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
       this.connection.socket.destroy();
     }
   }
-}
-
-/** Lines about the client; a client that asks the same host again costs nothing. */
-function clientFragment(connection: Connection, authority: string): string {
-  if (connection.fragmentAuthority === authority) return connection.fragment;
-  const fields = forwardedFields({
-    clientAddress: connection.clientAddress,
-    host: authority === '' ? connection.localAuthority : authority,
-    protocol: connection.owner.protocol,
-  });
-  connection.fragmentAuthority = authority;
-  connection.fragment =
-    `X-Forwarded-For: ${fields.xForwardedFor}\r\nX-Forwarded-Host: ${fields.xForwardedHost}\r\n` +
-    `X-Forwarded-Proto: ${fields.xForwardedProto}\r\nForwarded: ${fields.forwarded}\r\n`;
-  return connection.fragment;
 }

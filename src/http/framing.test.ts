@@ -89,6 +89,7 @@ const REQUESTS: readonly (readonly [string, string])[] = [
   ['Connection: keep-alive, CLOSE\r\n', 'none close'],
   ['Connection: close\r\nConnection: keep-alive\r\n', 'none close'],
   ['Connection: X-One, x-two\r\n', 'none names x-one,x-two'],
+  ['Connection: Content-Length, x, Transfer-Encoding\r\n', 'none names x'],
   ['Connection: Host\r\n', '400'],
   ['Connection: x, Authorization\r\n', '400'],
   ['Connection: Upgrade\r\nUpgrade: websocket\r\n', 'none upgrade'],

@@ -50,6 +50,8 @@ class ConnectionOptions {
       if (option === 'close') close = true;
       else if (option === 'keep-alive') this.keepAlive = true;
       else if (option === 'upgrade') this.upgrade = true;
+      // Framing is said anew at each hop in any case; without it the message would have no end.
+      else if (option === 'content-length' || option === 'transfer-encoding') continue;
       else if (NEVER_HOP_BY_HOP.has(option)) {
         throw new HttpError(400, 'HTTP_BAD_CONNECTION', `Connection names the field "${option}"`);
       } else if (option !== '') names.push(option);
