@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { TestNode } from '../testing/test-node.ts';
@@ -80,4 +81,18 @@ test('moln down stops it from another terminal', async (t) => {
   assert.equal(await node.ended(), 0);
   await node.expectNoProcess();
   assert.equal((await node.cli('status')).code, 3);
+});
+
+test('Ctrl-C while it starts leaves nothing behind', async (t) => {
+  const node = await TestNode.create(t);
+  await node.restart();
+  await node.json('deploy', EXAMPLES[1] ?? '', '--name', 'guestbook');
+  await node.stop();
+  for (const afterMs of [150, 400, 700, 1000]) {
+    await using up = node.follow(...node.upArguments);
+    await pause(afterMs);
+    const { code, stderr } = await up.interrupt();
+    assert.ok(code === 0 || code === null, `${afterMs} ms: ${code} ${stderr}`);
+    await node.expectNoProcess();
+  }
 });

@@ -157,7 +157,7 @@ test('a stream prints plain steps, then the result alone on stdout', async (t) =
   });
   const plain = await moln(['app', 'blog', 'rollback', '--data', folder]);
   assert.equal(plain.code, 0);
-  assert.equal(plain.stderr, 'Starting 2 instances\n  | hi \\x1b[2Jthere\n');
+  assert.equal(plain.stderr, 'Rolling blog back\n  Starting 2 instances\n  | hi \\x1b[2Jthere\n');
   assert.match(plain.stdout, /blog is back on release abc: http:\/\/blog\.localhost\//);
   const json = await moln(['--json', 'app', 'blog', 'rollback', '--data', folder]);
   assert.deepEqual(JSON.parse(json.stdout), {

@@ -57,10 +57,10 @@ test('on a terminal the step stands in one line that never wraps, and is gone at
   assert.equal(frames.at(-1), '', 'the line is cleared');
 });
 
-test('elsewhere each step is a plain line', async () => {
+test('elsewhere each step is a plain line under the title', async () => {
   const { context, text } = terminal(false);
   await followProgress(context, 'Sending', steps());
-  assert.equal(text(), `${'x'.repeat(100)}\n  | built\n`);
+  assert.equal(text(), `Sending\n  ${'x'.repeat(100)}\n  | built\n`);
 });
 
 test('what is printed to copy is what can be called', () => {

@@ -56,22 +56,34 @@ interface Display extends Disposable {
 }
 
 function openDisplay(context: Context, title: string): Display {
-  return context.io.isTerminal ? new SpinnerDisplay(context, title) : new PlainDisplay(context);
+  return context.io.isTerminal
+    ? new SpinnerDisplay(context, title)
+    : new PlainDisplay(context, title);
 }
 
 class PlainDisplay implements Display {
   readonly #context: Context;
+  readonly #title: string;
+  #begun = false;
 
-  constructor(context: Context) {
+  constructor(context: Context, title: string) {
     this.#context = context;
+    this.#title = title;
   }
 
   step(message: string): void {
-    this.#context.words.note(printable(message));
+    this.#note(`  ${printable(message)}`);
   }
 
   output(line: string): void {
-    this.#context.words.note(`  | ${printable(line)}`);
+    this.#note(`  | ${printable(line)}`);
+  }
+
+  /** Under the title, which stands there once something is under way. */
+  #note(text: string): void {
+    if (!this.#begun) this.#context.words.note(this.#title);
+    this.#begun = true;
+    this.#context.words.note(text);
   }
 
   [Symbol.dispose](): void {}

@@ -3,6 +3,7 @@
  * certificate. Every answer that is not 2xx becomes the `MolnError` that its body carries.
  */
 import {
+  type ClientRequest,
   request as httpRequest,
   type IncomingMessage,
   type OutgoingHttpHeaders,
@@ -10,9 +11,9 @@ import {
 } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
+import { systemClock } from '../base/time.ts';
 import { decodeLines } from '../net/net.ts';
 import { noNodeError, unreachableError, usageError } from './errors.ts';
 import { isPinned, parsePin } from './pin.ts';
@@ -20,6 +21,8 @@ import { isPinned, parsePin } from './pin.ts';
 /** An answer that is no stream. */
 const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Something between that does not know 100-continue gets the body unasked after this. */
+const CONTINUE_TIMEOUT_MS = 2_000;
 const DEFAULT_API_PORT = 7420;
 
 export type Target =
@@ -115,6 +118,7 @@ export class Transport {
       accept: 'application/json, application/x-ndjson',
       ...(type === undefined ? {} : { 'content-type': type }),
       ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
+      ...(call.body === undefined ? {} : { expect: '100-continue' }),
     };
     const signal = call.signal === undefined ? {} : { signal: call.signal };
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -125,10 +129,10 @@ export class Transport {
       path: call.path,
       headers,
     });
-    request.once('response', resolve).once('error', reject);
+    // For good, not once: a connection may break after the answer, too, and then nobody minds.
+    request.once('response', resolve).on('error', reject);
     if (call.body === undefined) request.end(payload);
-    // An early refusal (413, 401) arrives while the body is still being sent: the answer wins over the broken pipe.
-    else pipeline(call.body.stream, request).catch(reject);
+    else upload(call.body.stream, request);
     return promise;
   }
 
@@ -162,6 +166,33 @@ export class Transport {
     }
     return unreachableError(`the node on "${this.#target.dataFolder}"`, error);
   }
+}
+
+/**
+ * Sends the body when the node asks for it (RFC 9110 10.1.1) and no longer than until it has answered: a refusal must
+ * be read, not drown in a broken pipe.
+ */
+function upload(body: Readable, request: ClientRequest): void {
+  let begun = false;
+  const begin = (): void => {
+    if (begun || request.destroyed) return;
+    begun = true;
+    body.pipe(request);
+  };
+  const impatience = systemClock.after(CONTINUE_TIMEOUT_MS, begin);
+  request.once('continue', begin).once('response', (answer: IncomingMessage) => {
+    impatience[Symbol.dispose]();
+    if ((answer.statusCode ?? 0) >= 300) body.unpipe(request);
+    answer.once('close', () => {
+      body.destroy();
+      if (!request.writableFinished) request.destroy();
+    });
+  });
+  request.once('close', () => {
+    impatience[Symbol.dispose]();
+    body.destroy();
+  });
+  body.once('error', (error) => request.destroy(error));
 }
 
 /** Resolves once the peer is trusted; nothing was sent before. */

@@ -70,7 +70,7 @@ interface Up {
   readonly signals: EventEmitter;
 }
 
-function up(node: RunningNode, ...words: readonly string[]): Up {
+function up(node: RunningNode | Promise<RunningNode>, ...words: readonly string[]): Up {
   const output = new PassThrough();
   let text = '';
   output.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -156,4 +156,31 @@ test('an app is named after its folder', () => {
 test('pairs keep everything after the first equals sign', () => {
   assert.deepEqual(readPairs(['A=b=c', 'B='], 'env', /^[A-Z]$/), { A: 'b=c', B: '' });
   for (const word of ['A', '=x', 'ab=1']) assert.throws(() => readPairs([word], 'env', /^[A-Z]$/));
+});
+
+test('Ctrl-C during the start stops the node as soon as there is one', async () => {
+  const node = quietNode(() => assert.fail('nothing is deployed any more'));
+  const { promise, resolve } = Promise.withResolvers<RunningNode>();
+  const run = up(promise, '--deploy', 'blog');
+  run.signals.emit('SIGINT');
+  await says(run, /Ctrl-C: stopping the node/);
+  resolve(node);
+  assert.equal(await run.ended, 0);
+  assert.equal(node.stops, 1);
+  assert.doesNotMatch(run.text(), /Moln is up/);
+});
+
+test('a stop that cuts a deploy off is no error', async () => {
+  const gate = Promise.withResolvers<void>();
+  const node = quietNode(async function* () {
+    yield { kind: 'step', at: 0, message: 'Building' };
+    await gate.promise;
+    throw new Error('the node stops');
+  });
+  const run = up(node, '--deploy', 'blog');
+  await says(run, /Building/);
+  run.signals.emit('SIGINT');
+  gate.resolve();
+  assert.equal(await run.ended, 0);
+  assert.doesNotMatch(run.text(), /Error/);
 });

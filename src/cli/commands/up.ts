@@ -8,7 +8,13 @@ import { findProcesses } from '../processes.ts';
 import { programName } from '../program-name.ts';
 import { endNow, onStopSignals } from '../signals.ts';
 import { stopProcesses } from '../stop-processes.ts';
-import { readUpOptions, UP_OPTIONS, type RunningNode, type UpOptions } from '../up.ts';
+import {
+  readUpOptions,
+  UP_OPTIONS,
+  type RunningNode,
+  type StartNode,
+  type UpOptions,
+} from '../up.ts';
 import { printUpWords } from '../up-words.ts';
 import { count } from '../words.ts';
 
@@ -25,11 +31,11 @@ export const UP: CommandSpec = {
   run: async (context, input) => {
     const options = readUpOptions(input, context.dataFolder, context.io.cwd);
     if (context.startNode === undefined) throw new Error('This CLI was built without a node');
-    const startedMs = context.clock.monotonicMs();
-    const node = await context.startNode(options);
-    const life = new ForegroundLife(context, node, options);
+    const { startNode } = context;
+    const life = new ForegroundLife(context, options);
+    // Before the start: an agent that dies half-way would leave gateways and apps running.
     using _signals = onStopSignals((signal) => life.signalled(signal), context.io.signals);
-    return await life.run(startedMs);
+    return await life.run(startNode);
   },
 };
 
@@ -41,23 +47,40 @@ const STARTING: ReadonlySet<AppState> = new Set(['deploying', 'degraded', 'faili
 
 class ForegroundLife {
   readonly #context: Context;
-  readonly #node: RunningNode;
   readonly #options: UpOptions;
   readonly #forced: PromiseWithResolvers<never> = Promise.withResolvers();
+  #node: RunningNode | undefined;
   #signals = 0;
   #lastSignalMs = -Infinity;
 
-  constructor(context: Context, node: RunningNode, options: UpOptions) {
+  constructor(context: Context, options: UpOptions) {
     this.#context = context;
-    this.#node = node;
     this.#options = options;
   }
 
   /** Until the node has stopped: by a signal, by `moln down`, or because it fell over. */
-  async run(startedMs: number): Promise<number> {
-    const ended = this.#node.stopped.then(() => this.#stopped());
-    // The greeting may still be under way when the node stops: whichever ends first decides.
-    return Promise.race([this.#greet(startedMs).then(() => ended), ended, this.#forced.promise]);
+  async run(startNode: StartNode): Promise<number> {
+    const startedMs = this.#context.clock.monotonicMs();
+    const start = this.#withSpinner('Starting the node', startNode(this.#options));
+    const node = await Promise.race([start, this.#forced.promise]);
+    this.#node = node;
+    if (this.#signals > 0) this.#stop(node);
+    const ended = node.stopped.then(() => this.#stopped());
+    const greeted = this.#greet(node, startedMs).then(
+      () => ended,
+      async (error: unknown) => {
+        // A stop cuts off what was under way; anything else that fails here ends the node in order.
+        if (this.#signals > 0) return ended;
+        await node.stop();
+        throw error;
+      },
+    );
+    return Promise.race([greeted, ended, this.#forced.promise]);
+  }
+
+  async #withSpinner<T>(title: string, work: Promise<T>): Promise<T> {
+    using _display = showWaiting(this.#context, title);
+    return await work;
   }
 
   /** The first signal stops in order, the second says what is waited for, the third forces. */
@@ -71,13 +94,17 @@ class ForegroundLife {
     const left = findProcesses(this.#options.dataFolder).filter(({ role }) => role !== 'agent');
     if (this.#signals === 1) {
       words.note(`\n${signal === 'SIGINT' ? 'Ctrl-C' : signal}: stopping ${this.#leftWords(left)}`);
-      this.#node.stop().catch((error: unknown) => this.#forced.reject(error));
+      if (this.#node !== undefined) this.#stop(this.#node);
     } else if (this.#signals === 2) {
       const names = left.map(({ label }) => label).join(', ') || 'the last writes';
       words.note(`Still waiting for ${names}. Press Ctrl-C again to force`);
     } else {
       this.#force().catch((error: unknown) => this.#forced.reject(error));
     }
+  }
+
+  #stop(node: RunningNode): void {
+    node.stop().catch((error: unknown) => this.#forced.reject(error));
   }
 
   #leftWords(left: readonly unknown[]): string {
@@ -99,16 +126,17 @@ class ForegroundLife {
     return EXIT.ok;
   }
 
-  async #greet(startedMs: number): Promise<void> {
+  async #greet(node: RunningNode, startedMs: number): Promise<void> {
+    if (this.#signals > 0) return;
     const { words, clock, json } = this.#context;
-    for (const { folder, app } of this.#options.deploys) await this.#deploy(folder, app);
-    const status = await this.#settledStatus();
+    for (const { folder, app } of this.#options.deploys) await this.#deploy(node, folder, app);
+    const status = await this.#settledStatus(node);
     if (this.#signals > 0) return;
     if (json) {
-      words.json({ ...status, loginLink: await this.#node.loginLink() });
+      words.json({ ...status, loginLink: await node.loginLink() });
       return;
     }
-    printUpWords(words, status, await this.#node.loginLink(), {
+    printUpWords(words, status, await node.loginLink(), {
       dataFolder: this.#options.dataFolder,
       tookMs: clock.monotonicMs() - startedMs,
       command: commandOf(this.#context),
@@ -116,12 +144,12 @@ class ForegroundLife {
   }
 
   /** The apps of last time start by themselves: what is said about them should be true when it is read. */
-  async #settledStatus(): Promise<Status> {
+  async #settledStatus(node: RunningNode): Promise<Status> {
     const { clock } = this.#context;
     const deadline = clock.monotonicMs() + APPS_START_WITHIN_MS;
     using _display = showWaiting(this.#context, 'Starting the apps');
     for (;;) {
-      const status = await this.#node.status();
+      const status = await node.status();
       const settled = status.apps.every(({ state }) => !STARTING.has(state));
       if (settled || this.#signals > 0 || clock.monotonicMs() > deadline) return status;
       await clock.sleep(POLL_MS);
@@ -129,10 +157,10 @@ class ForegroundLife {
   }
 
   /** A folder that does not deploy is told, and the node stays up: its other apps are worth serving. */
-  async #deploy(folder: string, app: string): Promise<void> {
+  async #deploy(node: RunningNode, folder: string, app: string): Promise<void> {
     const { words } = this.#context;
     try {
-      const stream = this.#node.deployFolder(folder, app);
+      const stream = node.deployFolder(folder, app);
       await followProgress(this.#context, `Deploying ${app}`, stream);
     } catch (error) {
       if (!(error instanceof MolnError) || this.#signals > 0) throw error;
