@@ -1,4 +1,5 @@
 /** From a request to its operation and back: host, router, caller, scope, query, body, answer, errors. */
+import type { Readable } from 'node:stream';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -14,7 +15,7 @@ import { OPERATIONS } from './operations/operations.ts';
 import { answersTo } from './origin.ts';
 import type { Pages } from './pages.ts';
 import { decodeQuery } from './query.ts';
-import { boundPauses, readJson, requireContentType } from './request-body.ts';
+import { apart, boundPauses, readJson, requireContentType } from './request-body.ts';
 import { createRouter, type Match, type Router } from './router.ts';
 
 export interface DispatcherOptions {
@@ -92,12 +93,12 @@ export class Dispatcher {
     await this.#send(exchange, operation, operation.call(cloud, input), signal);
   }
 
-  #streamOf(exchange: Exchange, { body }: Operation): Exchange['request'] | undefined {
+  #streamOf(exchange: Exchange, { body }: Operation): Readable | undefined {
     if (body.kind !== 'stream' || !exchange.hasBody) return undefined;
     if (body.idleTimeoutMs !== undefined) {
       boundPauses(exchange.request, body.idleTimeoutMs, this.#options.clock);
     }
-    return exchange.request;
+    return apart(exchange.request);
   }
 
   async #send(

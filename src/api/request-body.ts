@@ -1,6 +1,6 @@
 /** Reading request bodies: JSON within a limit and a time, streams with a bound on pauses. */
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { ConfigError, MolnError, messageOf } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { formatBytes } from '../base/units.ts';
@@ -89,4 +89,26 @@ export function boundPauses(request: IncomingMessage, idleMs: number, clock: Clo
   });
   request.once('close', () => watch[Symbol.dispose]());
   return watch;
+}
+
+/**
+ * The body as a stream of its own: whoever takes it may give up in the middle without cutting the connection, whose
+ * answer says why. What then still comes is read and dropped.
+ */
+export function apart(request: IncomingMessage): Readable {
+  const body = new PassThrough();
+  request.pipe(body);
+  request.once('error', (error) => body.destroy(error));
+  request.once('close', () => {
+    if (!request.readableEnded && !body.destroyed) {
+      body.destroy(new Error('The client left in the middle of its request'));
+    }
+  });
+  body.once('close', () => {
+    request.unpipe(body);
+    if (!request.destroyed) request.resume();
+  });
+  // Whoever reads it hears of the error; nobody may be reading yet.
+  body.on('error', () => undefined);
+  return body;
 }

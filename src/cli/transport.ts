@@ -60,7 +60,6 @@ export interface Call {
   readonly path: string;
   readonly json?: unknown;
   readonly body?: { readonly type: string; readonly stream: Readable };
-  readonly signal?: AbortSignal;
 }
 
 /** Where to, and what to say who asks. */
@@ -71,10 +70,13 @@ type Connection = Omit<RequestOptions, 'headers'> & {
 export class Transport {
   readonly #target: Target;
   readonly #nowMs: () => number;
+  readonly #signal: AbortSignal;
 
-  constructor(target: Target, nowMs: () => number) {
+  /** Aborting `signal` ends whatever is under way; its reason is what calls then fail with. */
+  constructor(target: Target, nowMs: () => number, signal: AbortSignal) {
     this.#target = target;
     this.#nowMs = nowMs;
+    this.#signal = signal;
   }
 
   /** The decoded JSON of the answer, undefined when it has no body. */
@@ -93,7 +95,7 @@ export class Transport {
         yield line as T;
       }
     } catch (error) {
-      if (call.signal?.aborted !== true) throw error;
+      if (!this.#signal.aborted) throw error;
     }
   }
 
@@ -120,11 +122,10 @@ export class Transport {
       ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
       ...(call.body === undefined ? {} : { expect: '100-continue' }),
     };
-    const signal = call.signal === undefined ? {} : { signal: call.signal };
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const request = httpRequest({
       ...options,
-      ...signal,
+      signal: this.#signal,
       method: call.method,
       path: call.path,
       headers,
@@ -152,6 +153,7 @@ export class Transport {
 
   #explain(error: unknown): unknown {
     if (error instanceof MolnError) return error;
+    if (this.#signal.aborted) return this.#signal.reason;
     if (this.#target.kind === 'remote') return unreachableError(this.#target.url.href, error);
     const code = systemCode(error);
     if (code === 'EACCES' || code === 'EPERM') {
