@@ -1,17 +1,13 @@
 /** Apps as real processes: deploys under load, failures, crashes of instances and of the agent, and what people do. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { packFolder } from '../src/apps/apps.ts';
-import { taggedProcesses } from '../src/apps/process-table.ts';
-import { isRunning, processId, signalProcess } from '../src/base/process-id.ts';
+import { processId } from '../src/base/process-id.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import {
   collect,
-  dataFolder,
   deployFiles,
   doneRelease,
   failure,
@@ -224,8 +220,10 @@ test('scaling up and down, and restarting, fail no request', async (t) => {
   const three = await running.apps.show('hello');
   assert.deepEqual([three.healthy, three.wanted, three.state], [3, 3, 'healthy']);
   const answers = new Set<string>();
-  for (let turn = 0; turn < 12; turn++) answers.add((await running.router.get(HELLO)).body);
-  assert.equal(answers.size, 3);
+  await until('all three to answer', async () => {
+    answers.add((await running.router.get(HELLO)).body);
+    return answers.size === 3;
+  });
   doneRelease(await collect(running.apps.restart('hello')));
   const again = await running.apps.show('hello');
   assert.equal(again.healthy, 3);
@@ -381,97 +379,3 @@ test('an instance with open connections of its own stays until they end', async 
   await until('its end', async () => (await running.apps.show('hello')).instances.length === 1);
   assert.equal(processId(old.pid), undefined);
 });
-
-interface Agent {
-  readonly port: number;
-  /** Sends a line, and returns what it prints until `done` or `failed`. */
-  deploy(app: string, folder: string): Promise<string>;
-  kill(): Promise<void>;
-}
-
-/** An agent in its own process, on a new data folder. What it leaves running ends with the test. */
-async function startAgent(
-  t: TestContext,
-): Promise<{ readonly data: string; readonly agent: Agent }> {
-  let end = async (): Promise<void> => {};
-  t.after(() => end());
-  const data = dataFolder(t);
-  const child = spawn(process.execPath, [`${import.meta.dirname}/apps-run-agent.ts`, data], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()));
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await exited;
-  };
-  end = async () => {
-    await kill();
-    for (const row of taggedProcesses(`${data}/apps`)) signalProcess(row, 'SIGKILL');
-  };
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const { value: first } = await lines.next();
-  const agent: Agent = {
-    port: Number(String(first).split(' ').at(-1)),
-    kill,
-    async deploy(app, folder) {
-      child.stdin.write(`${app} ${folder}\n`);
-      for (;;) {
-        const { value } = await lines.next();
-        const text = String(value);
-        if (value === undefined || /"kind":"(done|failed)"/.test(text)) return text;
-      }
-    },
-  };
-  return { data, agent };
-}
-
-test('instances survive a killed agent and are adopted with the same pids', async (t) => {
-  const { data, agent } = await startAgent(t);
-  assert.match(await agent.deploy('hello', appFolder(t, nodeApp('process.pid'))), /"done"/);
-  await agent.kill();
-  const running = await testApps(t, undefined, data);
-  const view = await until('the route', async () => {
-    const now = await running.apps.show('hello');
-    return running.router.routes.has('hello') && now.state === 'healthy' ? now : undefined;
-  });
-  const [adopted] = view.instances;
-  assert.equal(view.instances.length, 1);
-  assert.equal(adopted?.restarts, 0);
-  const started = processId(adopted?.pid ?? 0);
-  assert.ok(started !== undefined && isRunning(started));
-  const inside = (await running.router.get(HELLO)).body;
-  // The adopted one is watched although it is nobody's child here.
-  process.kill(started.pid, 'SIGKILL');
-  await until('a restart', async () => {
-    const [instance] = (await running.apps.show('hello')).instances;
-    return instance?.restarts === 1 && instance.state === 'healthy';
-  });
-  const [restarted] = await pids(running, 'hello');
-  assert.notEqual(restarted, started.pid);
-  assert.match(inside, /^\d+$/);
-});
-
-test('an agent killed in the middle of a deploy leaves no stray process', async (t) => {
-  const { data, agent } = await startAgent(t);
-  await agent.deploy('hello', appFolder(t, nodeApp('"one"')));
-  // Never healthy: the deploy is under way when the agent dies.
-  const marker = `marker-${process.pid}`;
-  const stuck = appFolder(t, { 'server.js': `setInterval(() => {}, 1000) // ${marker}` });
-  const deploying = agent.deploy('hello', stuck);
-  await until('the new instance', () => instanceProcesses(data).size === 2);
-  await agent.kill();
-  await deploying;
-  assert.equal(instanceProcesses(data).size, 2);
-  const running = await testApps(t, undefined, data);
-  await until('the old one alone', async () => {
-    const view = await running.apps.show('hello');
-    return view.instances.length === 1 && view.state === 'healthy';
-  });
-  assert.equal((await running.router.get(HELLO)).body, 'one');
-  assert.equal(instanceProcesses(data).size, 1);
-});
-
-/** Ids of the instances that have processes, by their environment. */
-function instanceProcesses(data: string): Set<string> {
-  return new Set(taggedProcesses(`${data}/apps`).map((row) => row.instance));
-}

@@ -73,6 +73,11 @@ test('with nobody healthy the known addresses stay, then the last route, then a 
     upstreams: [{ id: 'gone', address: { kind: 'socket', path: '/s' } }],
   };
   assert.deepEqual(ids(target({ last })), ['gone']);
+  const port: AppTarget = {
+    kind: 'upstreams',
+    upstreams: [{ id: 'gone', address: { kind: 'tcp', host: '127.0.0.1', port: 1 } }],
+  };
+  assert.equal(ids(target({ last: port })), '503 App "shop" is starting');
   assert.equal(ids(target({})), '503 App "shop" is starting');
   assert.equal(ids(target({ app: { ...APP, running: false }, last })), '503 App "shop" is stopped');
   assert.equal(ids(target({ release: undefined })), '503 App "shop" has nothing deployed yet');

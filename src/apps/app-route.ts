@@ -77,11 +77,16 @@ function targetOf({ app, release, releaseFolder, instances, last }: RouteInput):
   // Nobody is well: those that may come back at their old address, rather than a sentence for everybody.
   const known = upstreamsOf(web);
   if (known.length > 0) return { kind: 'upstreams', upstreams: known };
-  if (last?.kind === 'upstreams' && last.upstreams.length > 0) return last;
+  if (last?.kind === 'upstreams' && last.upstreams.every(isOwnSocket)) return last;
   if (!Object.values(plan.processes).some((process) => process.kind === 'http')) {
     return say(`App "${app.name}" has no process that answers requests`);
   }
   return say(`App "${app.name}" is starting`);
+}
+
+/** The port of an instance that is gone may belong to another app by now. */
+function isOwnSocket({ address }: AppUpstream): boolean {
+  return address.kind === 'socket';
 }
 
 /** Sorted, so that the same instances always give the same route. */

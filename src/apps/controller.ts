@@ -295,6 +295,9 @@ export class Apps implements AsyncDisposable {
   async stopAll(): Promise<void> {
     if (this.#opened === undefined) return;
     const { supervisor } = this.#opened.context.rollout;
+    supervisor.close();
+    await this.#operations[Symbol.asyncDispose]();
+    await this.#opened.reconciler[Symbol.asyncDispose]();
     await Promise.all(supervisor.list().map(({ id }) => supervisor.stop(id, 'the node stops')));
   }
 

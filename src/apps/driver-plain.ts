@@ -12,12 +12,12 @@ export const PLAIN_BANNER = 'Apps on this node are not isolated from each other'
 export class PlainDriver implements Driver {
   readonly name = 'plain';
   readonly isolated = false;
+  readonly ownUid: boolean;
   readonly why: string;
-  readonly #ownUid: boolean;
 
   constructor(options: { readonly why: string; readonly ownUid: boolean }) {
     this.why = `${PLAIN_BANNER}: ${options.why}`;
-    this.#ownUid = options.ownUid;
+    this.ownUid = options.ownUid;
   }
 
   command(spec: LaunchSpec): SpawnPlan {
@@ -26,7 +26,7 @@ export class PlainDriver implements Driver {
       args: spec.command.slice(1),
       cwd: spec.cwd,
       env: spec.env,
-      ...(this.#ownUid ? { uid: spec.uid, gid: spec.uid } : {}),
+      ...(this.ownUid ? { uid: spec.uid, gid: spec.uid } : {}),
     };
   }
 

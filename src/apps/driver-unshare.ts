@@ -30,6 +30,7 @@ const SIGTERM = 15;
 export class UnshareDriver implements Driver {
   readonly name = 'unshare';
   readonly isolated = true;
+  readonly ownUid = true;
   readonly why: string;
   readonly #view: SandboxView;
 

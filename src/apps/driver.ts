@@ -43,6 +43,8 @@ export interface Driver {
   readonly name: DriverName;
   /** True when apps cannot see or touch each other. */
   readonly isolated: boolean;
+  /** True when an app's processes run under the app's own uid. */
+  readonly ownUid: boolean;
   /** One sentence for people: why this driver was chosen, or what it does not protect from. */
   readonly why: string;
   /** How to start a process of the app in a sandbox of its own. */

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { messageOf, systemCode } from '../base/errors.ts';
 import type { InstanceAddress } from './model.ts';
 import { PROBE_TIMEOUT_MS } from './run-limits.ts';
+import { listenerUids } from './tcp-listeners.ts';
 
 export type ProbeResult =
   | { readonly kind: 'answered'; readonly status: number; readonly address: InstanceAddress }
@@ -14,6 +15,8 @@ export interface ProbeTarget {
   readonly port: number;
   readonly path: string;
   readonly host: string;
+  /** Whoever listens on the port has to be this user; undefined where apps have no uid of their own. */
+  readonly uid: number | undefined;
 }
 
 /** Asks the socket first, then the port; whichever answers is the instance's address. */
@@ -22,6 +25,12 @@ export async function probe(target: ProbeTarget, signal: AbortSignal): Promise<P
   const tcp: InstanceAddress = { kind: 'tcp', host: '127.0.0.1', port: target.port };
   const first = await ask(socket, target, signal);
   if (first.kind === 'answered' || first.listens) return first;
+  const owners = target.uid === undefined ? undefined : listenerUids(target.port);
+  if (owners !== undefined && owners.size > 0 && !owners.has(target.uid ?? -1)) {
+    // Another app may have taken the port to be taken for this one.
+    const problem = `found port ${target.port} taken by another program`;
+    return { kind: 'silent', listens: false, problem };
+  }
   const second = await ask(tcp, target, signal);
   if (second.kind === 'answered' || second.listens) return second;
   const problem = `did not listen on port ${target.port} or on LISTEN_SOCKET`;

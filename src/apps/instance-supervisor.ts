@@ -10,6 +10,7 @@ import { type InstanceContext, type LaunchParts, SupervisedInstance } from './in
 import { bootId, type InstanceRecord, readRecords } from './instance-record.ts';
 import type { HealthPlan, Instance, ProcessPlan } from './model.ts';
 import { taggedProcesses } from './process-table.ts';
+import { nodeStops } from './run-errors.ts';
 import { WATCH_EVERY_MS } from './run-limits.ts';
 
 /** A step is never repeated faster than this. */
@@ -43,6 +44,7 @@ export class InstanceSupervisor implements Worker {
   readonly #instances = new Map<string, SupervisedInstance>();
   readonly #listeners = new Set<() => void>();
   readonly #tasks = new Map<string, Promise<void>>();
+  #closed = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -70,8 +72,18 @@ export class InstanceSupervisor implements Worker {
     return this.#instances.has(id);
   }
 
+  /** From here on nothing is started or restarted; what runs can only be stopped. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** Starts a new instance and returns once its process exists; it is not healthy yet. */
   async start(request: StartRequest): Promise<SupervisedInstance> {
+    if (this.#closed) throw nodeStops();
     const { app, uid, release, process, kind, health } = request;
     const record: InstanceRecord = {
       format: 1,
@@ -190,6 +202,7 @@ export class InstanceSupervisor implements Worker {
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {
+    if (this.#closed) return { kind: 'done' };
     for (const instance of this.list()) {
       // One that is slow to end must not keep the others waiting: its check goes on beside this step.
       if (this.#tasks.has(instance.id)) continue;

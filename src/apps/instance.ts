@@ -367,7 +367,9 @@ export class SupervisedInstance {
     for (const row of processesOfInstance(this.id)) signalProcess(row, 'SIGKILL');
     const exit = this.#exit ?? { code: undefined, signal: undefined, problem: undefined };
     this.#child = undefined;
-    this.#record = { ...this.#record, processId: undefined };
+    // Its port is anybody's now; its socket can only be its own.
+    const address = this.#record.address?.kind === 'socket' ? this.#record.address : undefined;
+    this.#record = { ...this.#record, processId: undefined, address };
     this.#unsaved = true;
     if (this.#life.state === 'starting' && (await this.#portWasTaken())) {
       this.#portRetries++;
@@ -402,6 +404,7 @@ export class SupervisedInstance {
       port: this.#record.port,
       path: this.#record.health.path,
       host: `${this.#record.app}.localhost`,
+      uid: this.#driver().ownUid ? this.#record.uid : undefined,
     };
     const root = this.#record.processId;
     void probe(target, signal).then((result) => {

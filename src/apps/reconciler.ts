@@ -44,6 +44,7 @@ export class Reconciler implements Worker {
   async step(signal: AbortSignal): Promise<StepResult> {
     const { store, rollout } = this.#options.context;
     const { supervisor, publisher } = rollout;
+    if (supervisor.isClosed) return { kind: 'done' };
     const apps = await store.list();
     this.#apps = apps.length;
     const names = new Set([

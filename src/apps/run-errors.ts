@@ -88,3 +88,10 @@ export function noUidLeft(): MolnError {
     hint: 'Remove an app that is no longer needed',
   });
 }
+
+export function nodeStops(): MolnError {
+  return new MolnError('APPS_NODE_STOPS', 'This node is stopping', {
+    hint: 'Start it again with "moln up" and try again',
+    retryable: true,
+  });
+}
