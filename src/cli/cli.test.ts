@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,7 @@ async function moln(
     readonly env?: Readonly<Record<string, string>>;
     readonly stdin?: string;
     readonly startNode?: StartNode;
+    readonly signals?: EventEmitter;
   } = {},
 ): Promise<Ran> {
   const stdout = new PassThrough();
@@ -31,6 +33,8 @@ async function moln(
     env: options.env ?? {},
     isTerminal: false,
     cwd: tmpdir(),
+    // Never the process itself: the test runner listens there too.
+    signals: options.signals ?? new EventEmitter(),
   };
   const { startNode } = options;
   const code = await runCli(words, io, startNode === undefined ? {} : { startNode });
@@ -261,4 +265,21 @@ test('up reads its options, and a node that cannot start is one sentence', async
     deploys: [{ folder: join(tmpdir(), 'My.Site'), app: 'my-site' }],
     gateways: undefined,
   });
+});
+
+test('Ctrl-C ends a call that the node does not answer, and a followed log without an error', async (t) => {
+  const signals = new EventEmitter();
+  const folder = await fakeNode(t, (request, response) => {
+    if (request.url?.includes('/logs') === true)
+      response.write('{"at":1,"instance":"i","process":"web","text":"hi"}\n');
+    setImmediate(() => signals.emit('SIGINT'));
+    request.on('close', () => response.destroy());
+  });
+  const status = await moln(['status', '--json', '--data', folder], { signals });
+  assert.equal(status.code, 1);
+  assert.match(status.stdout, /"code": "CLI_INTERRUPTED"/);
+  const restart = await moln(['app', 'blog', 'restart', '--data', folder], { signals });
+  assert.match(restart.stderr, /Interrupted before it was done/);
+  const logs = await moln(['app', 'blog', 'logs', '-f', '--data', folder], { signals });
+  assert.equal(logs.code, 0, logs.stderr);
 });

@@ -16,7 +16,7 @@ import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
 import { VERSION } from './commands/version.ts';
 import { chooseDataFolder } from './data-folder.ts';
-import { errorBody, EXIT, exitCodeOf } from './errors.ts';
+import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
 import { topHelp } from './help.ts';
 import type { CliIo } from './io.ts';
 import { parseCommandLine } from './parser.ts';
@@ -75,7 +75,7 @@ async function runCommand(
   const stop = new AbortController();
   // `up` lives by its own signals; everything else ends its streams and returns.
   using _signals =
-    spec === UP ? undefined : onStopSignals(() => stop.abort(new Error('interrupted')), io.signals);
+    spec === UP ? undefined : onStopSignals(() => stop.abort(interruptedError()), io.signals);
   return await spec.run(contextOf(input, io, parts, stop.signal), input);
 }
 
@@ -92,7 +92,7 @@ function contextOf(input: Input, io: CliIo, parts: CliParts, signal: AbortSignal
     startNode: parts.startNode,
     client: () => {
       const target = targetOf(input, io, dataFolder);
-      return new MolnClient(new Transport(target, () => systemClock.now()));
+      return new MolnClient(new Transport(target, () => systemClock.now(), signal));
     },
     signal,
   };

@@ -53,18 +53,12 @@ export class MolnClient {
   }
 
   /** `tar`: the folder, uncompressed. */
-  deploy(
-    app: string,
-    tar: Readable,
-    domains: readonly string[],
-    signal: AbortSignal,
-  ): AsyncIterable<Progress> {
+  deploy(app: string, tar: Readable, domains: readonly string[]): AsyncIterable<Progress> {
     const query = new URLSearchParams(domains.map((domain) => ['domain', domain]));
     return this.#transport.lines({
       method: 'POST',
       path: `${appPath(app)}/deploy${query.size === 0 ? '' : `?${query}`}`,
       body: { type: 'application/x-tar', stream: tar },
-      signal,
     });
   }
 
@@ -105,16 +99,16 @@ export class MolnClient {
     });
   }
 
-  logs(app: string, wanted: LogsWanted, signal: AbortSignal): AsyncIterable<LogLine> {
+  logs(app: string, wanted: LogsWanted): AsyncIterable<LogLine> {
     const query = new URLSearchParams({ tail: String(wanted.tail) });
     if (wanted.follow) query.set('follow', 'true');
     if (wanted.process !== undefined) query.set('process', wanted.process);
     if (wanted.instance !== undefined) query.set('instance', wanted.instance);
-    return this.#transport.lines({ method: 'GET', path: `${appPath(app)}/logs?${query}`, signal });
+    return this.#transport.lines({ method: 'GET', path: `${appPath(app)}/logs?${query}` });
   }
 
   /** With an instance: inside it (`exec`). Without: a fresh one-off. */
-  run(app: string, wanted: RunWanted, signal: AbortSignal): AsyncIterable<RunOutput> {
+  run(app: string, wanted: RunWanted): AsyncIterable<RunOutput> {
     const query = new URLSearchParams(wanted.command.map((word) => ['command', word]));
     if (wanted.instance !== undefined) query.set('instance', wanted.instance);
     const body = { type: 'application/octet-stream', stream: wanted.stdin ?? Readable.from([]) };
@@ -122,7 +116,6 @@ export class MolnClient {
       method: 'POST',
       path: `${appPath(app)}/run?${query}`,
       body,
-      signal,
     });
   }
 

@@ -36,6 +36,13 @@ export function unreachableError(url: string, cause: unknown): MolnError {
   });
 }
 
+/** Ctrl-C in a command that waits for the node. */
+export function interruptedError(): MolnError {
+  return new MolnError('CLI_INTERRUPTED', 'Interrupted before it was done', {
+    hint: 'See how things stand with "moln status"',
+  });
+}
+
 export function exitCodeOf(error: unknown): number {
   if (!isMolnError(error)) return EXIT.failed;
   if (NO_NODE_CODES.has(error.code)) return EXIT.noNode;

@@ -104,7 +104,10 @@ async function askServer(leaf: string, chain: string, pin: string | undefined): 
     const { port } = server.address() as AddressInfo;
     const target = remoteTarget(`https://127.0.0.1:${port}`, 'secret', pin);
     const nowMs = new X509Certificate(pem('leaf')).validFromDate.getTime() + 1000;
-    await new Transport(target, () => nowMs).json({ method: 'GET', path: '/' });
+    await new Transport(target, () => nowMs, new AbortController().signal).json({
+      method: 'GET',
+      path: '/',
+    });
     return 'ok';
   } catch (error) {
     assert.equal(requests, 0, 'nothing may be sent to a peer that is not trusted');

@@ -39,6 +39,7 @@ export async function followProgress(
         throw MolnError.from(item.error);
     }
   }
+  context.signal.throwIfAborted();
   throw new MolnError('CLI_STREAM_BROKEN', 'The node stopped answering before the work was done', {
     hint: 'See what it is doing now with "moln status"',
     retryable: true,

@@ -19,16 +19,17 @@ export async function stopProcesses(
   await allGone(processes, options.clock, Infinity);
 }
 
-/** True once none runs, false when `withinMs` have passed before. */
+/** True once none runs, false when `withinMs` have passed before. Rejects with the signal's reason. */
 export async function allGone(
   processes: readonly Found[],
   clock: Clock,
   withinMs: number,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   const deadline = clock.monotonicMs() + withinMs;
   while (processes.some(({ id }) => isRunning(id))) {
     if (clock.monotonicMs() >= deadline) return false;
-    await clock.sleep(POLL_MS);
+    await clock.sleep(POLL_MS, signal);
   }
   return true;
 }

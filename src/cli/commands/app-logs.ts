@@ -24,16 +24,12 @@ export const LOGS: CommandSpec = {
   ],
   run: async (context, input) => {
     const follow = input.flag('follow');
-    const lines = context.client().logs(
-      input.subject,
-      {
-        tail: wholeNumber(input.text('tail'), '--tail', 0, TAIL_LINES_MAX) ?? TAIL_LINES,
-        follow,
-        process: input.text('process'),
-        instance: input.text('instance'),
-      },
-      context.signal,
-    );
+    const lines = context.client().logs(input.subject, {
+      tail: wholeNumber(input.text('tail'), '--tail', 0, TAIL_LINES_MAX) ?? TAIL_LINES,
+      follow,
+      process: input.text('process'),
+      instance: input.text('instance'),
+    });
     const all: LogLine[] = [];
     for await (const line of lines) {
       if (!context.json) printLine(context, line);

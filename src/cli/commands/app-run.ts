@@ -55,7 +55,7 @@ async function runCommand(
   instance: string | undefined,
 ): Promise<number> {
   const stdin = context.io.isTerminal ? undefined : context.io.stdin;
-  const output = context.client().run(app, { command, instance, stdin }, context.signal);
+  const output = context.client().run(app, { command, instance, stdin });
   try {
     return await printOutput(context, output);
   } finally {

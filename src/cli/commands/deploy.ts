@@ -45,7 +45,7 @@ export const DEPLOY: CommandSpec = {
         if (!context.json) context.words.note(`Left out ${printable(path)}: ${why}`);
       },
     });
-    const stream = context.client().deploy(app, tar, input.texts('domain'), context.signal);
+    const stream = context.client().deploy(app, tar, input.texts('domain'));
     const done = await followProgress(context, `Sending ${folder}`, stream);
     if (context.json) {
       context.words.json({ app: done.app, release: done.release, url: done.url });

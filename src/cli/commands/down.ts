@@ -19,7 +19,7 @@ export const DOWN: CommandSpec = {
     const running = findProcesses(context.dataFolder);
     const asked = await askToStop(context, running);
     if (asked && !context.json) context.words.note('Stopping the node and its apps');
-    if (asked && !(await allGone(running, context.clock, STOP_WITHIN_MS))) {
+    if (asked && !(await allGone(running, context.clock, STOP_WITHIN_MS, context.signal))) {
       const names = findProcesses(context.dataFolder).map(
         ({ label, id }) => `${label} (${id.pid})`,
       );
