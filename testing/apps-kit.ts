@@ -60,6 +60,8 @@ export class ProxyRouter implements Router {
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
           answer.pipe(outgoing);
           answer.on('close', done);
+          // A client that has all it was promised closes, perhaps before the upstream's end is seen here.
+          outgoing.on('close', () => answer.destroy());
         },
       );
       forward.on('error', (error) => {
