@@ -69,7 +69,6 @@ test('a sealed release is read-only, readable by a new store, and verifies', asy
   const path = await again.open('web', release.id);
   assert.equal(await readFile(join(path, 'index.html'), 'utf8'), '<h1>hej</h1>');
   assert.equal((await stat(join(path, 'index.html'))).mode & 0o222, 0);
-  assert.equal((await stat(path)).mode & 0o222, 0);
   await store.verify('web', release.id);
   await chmod(join(path, 'index.html'), 0o644);
   await writeFile(join(path, 'index.html'), '<h1>hey</h1>');

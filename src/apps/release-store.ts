@@ -26,6 +26,7 @@ import { unpackArchive } from './archive.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import { syncTree } from './tree-sync.ts';
 import { hashTree, listTree, verifyTree } from './tree.ts';
+import type { TreeEntry } from './tree.ts';
 
 /** An app's source on its way to become a release. Dispose removes it, unless it was sealed. */
 export interface StagedTree extends AsyncDisposable {
@@ -233,14 +234,18 @@ export class ReleaseStore {
 const RELEASE_ID = /^[0-9a-f]{12}$/;
 
 /**
- * Makes a tree read-only: folders and executables 0550, files 0440. With a `gid` it belongs to the agent's user and
- * that group, so that the app itself can read but neither change it nor its modes, and no other app can read it.
+ * Makes a tree read-only: files 0440, executables 0550. With a `gid` its folders are 0550 too, and it belongs to the
+ * agent's user and that group: the app itself can read it but neither change it nor its modes, and no other app can
+ * read it. Without one the apps run as the agent's user, who could change the modes anyway; folders stay 0750, so
+ * that this user can still remove the data folder by hand.
  */
 export async function grantTree(folder: string, gid?: number): Promise<void> {
   const owner = process.getuid?.() ?? 0;
-  const grant = async (path: string, kind: string): Promise<void> => {
+  const folderMode = gid === undefined ? 0o750 : 0o550;
+  const grant = async (path: string, kind: TreeEntry['kind']): Promise<void> => {
     if (gid !== undefined) await (kind === 'l' ? lchown : chown)(path, owner, gid);
-    if (kind !== 'l') await chmod(path, kind === 'f' ? 0o440 : 0o550);
+    if (kind === 'd') await chmod(path, folderMode);
+    else if (kind !== 'l') await chmod(path, kind === 'f' ? 0o440 : 0o550);
   };
   for (const { path, kind } of await listTree(folder)) await grant(join(folder, path), kind);
   await grant(folder, 'd');
