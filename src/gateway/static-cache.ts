@@ -10,6 +10,8 @@ import { formatHttpDate } from '../http/http-date.ts';
 import { mediaTypeOf } from '../http/media-type.ts';
 
 /** Files up to this size are kept in memory. */
+export const MEMORY_FILE_BYTES_MAX: number = 1024 * 1024;
+/** Files up to this size are kept as complete answers too, and their tag is a hash of their bytes. */
 export const SMALL_FILE_BYTES_MAX: number = 64 * 1024;
 /** All bytes kept, their heads not counted; the longest unused go first. */
 const CACHE_BYTES_MAX = 64 * 1024 * 1024;
@@ -39,7 +41,7 @@ export interface FileVersion {
   readonly etag: string;
   readonly lastModifiedMs: number | undefined;
   readonly coding: Coding | undefined;
-  /** All bytes, when the file is small. */
+  /** All bytes, unless the file is too large for memory. */
   readonly body: Buffer | undefined;
   /** Fields that are the same in every answer: whole lines. */
   readonly lines: string;
@@ -139,10 +141,15 @@ export class StaticCache {
 }
 
 function bytesOf(file: StaticFile): number {
-  let bytes = file.plain.body?.length ?? 0;
-  for (const one of file.coded) bytes += one.body?.length ?? 0;
+  let bytes = bytesOfVersion(file.plain);
+  for (const one of file.coded) bytes += bytesOfVersion(one);
+  return bytes;
+}
+
+function bytesOfVersion({ body }: FileVersion): number {
+  if (body === undefined) return 0;
   // The complete answer is a second copy.
-  return bytes * 2;
+  return body.length <= SMALL_FILE_BYTES_MAX ? body.length * 2 : body.length;
 }
 
 const VARY = 'Vary: Accept-Encoding\r\n';
@@ -190,9 +197,9 @@ async function read(
   // Of the open file, so that size, tag and bytes belong together whatever is renamed meanwhile.
   const seen = await file.stat();
   if (!seen.isFile()) return undefined;
-  const body = seen.size <= SMALL_FILE_BYTES_MAX ? await readWhole(file, seen.size) : undefined;
+  const body = seen.size <= MEMORY_FILE_BYTES_MAX ? await readWhole(file, seen.size) : undefined;
   const tag =
-    body === undefined
+    body === undefined || body.length > SMALL_FILE_BYTES_MAX
       ? `${seen.size.toString(36)}-${seen.mtimeMs.toString(36)}-${seen.ino.toString(36)}`
       : createHash('sha256').update(body).digest('base64url').slice(0, 22);
   const etag = `"${tag}${coding === undefined ? '' : `-${coding}`}"`;

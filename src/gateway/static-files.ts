@@ -22,7 +22,12 @@ import { FileSender, type FilePiece } from './file-sender.ts';
 import { SMALL_BYTES_MAX } from './outbox.ts';
 import type { Plane } from './plane.ts';
 import type { Responder } from './responder.ts';
-import { StaticCache, type FileVersion, type StaticFile } from './static-cache.ts';
+import {
+  SMALL_FILE_BYTES_MAX,
+  StaticCache,
+  type FileVersion,
+  type StaticFile,
+} from './static-cache.ts';
 import { StaticFolder, type Found, type StaticTarget } from './static-folder.ts';
 
 const CONDITIONS = fieldSet(
@@ -124,8 +129,13 @@ export class StaticFiles implements AsyncDisposable {
 
   private answerWhole(connection: Connection, version: FileVersion): void {
     const { plane } = this;
-    const second = plane.second;
+    const { second } = plane;
     let { whole } = version;
+    if (version.size > SMALL_FILE_BYTES_MAX && version.body !== undefined) {
+      const head = answerHead(plane, version, 200, version.size);
+      connection.answerBuffers(200, head, [version.body]);
+      return;
+    }
     if (whole?.second !== second) {
       const body = version.body ?? Buffer.alloc(0);
       const head = `${answerHead(plane, version, 200, version.size)}\r\n`;
