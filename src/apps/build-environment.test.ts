@@ -24,17 +24,17 @@ test('only registries, proxies and their certificates get through', () => {
   const own = environment({});
   const found = environment({
     ...passed,
-    npm_config_prefix: '/root',
-    npm_config_cache: '/root/.npm',
-    npm_config_userconfig: '/root/.npmrc',
+    npm_config_prefix: '/home/agent',
+    npm_config_cache: '/home/agent/.npm',
+    npm_config_userconfig: '/home/agent/.npmrc',
     npm_config_local_prefix: '/work',
     NPM_CONFIG_PRODUCTION: 'true',
     npm_package_name: 'moln',
     npm_lifecycle_event: 'start',
     NODE_OPTIONS: '--inspect',
     NODE_ENV: 'production',
-    HOME: '/root',
-    PATH: '/root/bin',
+    HOME: '/home/agent',
+    PATH: '/home/agent/bin',
     SSH_AUTH_SOCK: '/x',
     DATABASE_PASSWORD: 'x',
   });
