@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import { EtcdAdmin, EtcdMember, type EtcdMemberOptions } from '../src/registry/registry.ts';
+import {
+  type EtcdAdmin,
+  EtcdMember,
+  type EtcdMemberOptions,
+  type EtcdTls,
+  openEtcdAdmin,
+} from '../src/registry/registry.ts';
 import { freePorts } from './free-ports.ts';
 import { until } from './until.ts';
 
@@ -26,11 +32,21 @@ const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** Shorter than ours, so that tests of elections are quick. */
 const TIMING = { heartbeatMs: 30, electionMs: 300 } as const;
 
-export async function startEtcd(count: number, changes: Changes = {}): Promise<EtcdUnderTest> {
+/** Waits until there is a leader. `tls` is for the admin client, where the members want certificates. */
+export async function startEtcd(
+  count: number,
+  changes: Changes = {},
+  tls?: () => EtcdTls,
+): Promise<EtcdUnderTest> {
   const folder = await mkdtemp(join(FOLDER, 'moln-etcd-'));
   const members = (await optionsOf(folder, count, changes)).map((one) => new EtcdMember(one));
   const endpoints = members.map((member) => member.endpoint);
-  const admin = new EtcdAdmin({ endpoints, clock: systemClock, log: silentLogger });
+  const admin = await openEtcdAdmin({
+    endpoints,
+    clock: systemClock,
+    log: silentLogger,
+    ...(tls === undefined ? {} : { tls }),
+  });
   const leader = async (): Promise<EtcdMember> => {
     const leading = await until('a leader', async () => {
       const alive = members.filter((member) => member.isRunning);

@@ -25,7 +25,10 @@ export {
   VALUE_BYTES_MAX,
 } from './limits.ts';
 export { type HistoryLimits, openSqliteRegistry } from './sqlite-registry.ts';
-export { EtcdAdmin, type EtcdMemberInfo, type EtcdStatus } from './etcd/admin.ts';
+export type { EtcdAdmin, EtcdAlarm, EtcdMemberInfo, EtcdStatus } from './etcd/admin.ts';
 export type { EtcdTls } from './etcd/connection.ts';
-export { type EtcdRegistryOptions, openEtcdRegistry } from './etcd/etcd-registry.ts';
+export type { EndpointsOptions } from './etcd/endpoints.ts';
+export { openEtcdAdmin, openEtcdRegistry } from './etcd/etcd.ts';
+export type { EtcdRegistryOptions } from './etcd/etcd-registry.ts';
 export { EtcdMember, type EtcdMemberOptions, findEtcd } from './etcd/member.ts';
+export { EtcdUpkeep, type EtcdUpkeepOptions } from './etcd/upkeep.ts';

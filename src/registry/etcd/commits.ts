@@ -10,7 +10,7 @@ import type { Clock } from '../../base/time.ts';
 import type { CommitResult, Condition, Operation } from '../contract.ts';
 import { leaseLost } from '../errors.ts';
 import { failureOf } from './connection.ts';
-import { type Endpoints, READ_MS } from './endpoints.ts';
+import type { Endpoints } from './endpoints.ts';
 import type { TxnResponse } from './etcd-pb.ts';
 import { isLeaseLost, isUnknown, outcomeUnknown, refused, unavailable } from './failures.ts';
 import { canBeMarked, type Mark, Marks } from './marks.ts';
@@ -27,8 +27,6 @@ export interface CommitsOptions {
 
 /** A commit may wait longer than a read: a refusal after five seconds would only be repeated by its caller. */
 const COMMIT_ATTEMPT_MS = 5000;
-/** After so long a commit that certainly did not happen is not tried again. */
-const COMMIT_MS = 15_000;
 
 type Answer =
   | { readonly kind: 'answered'; readonly response: TxnResponse }
@@ -58,6 +56,11 @@ export class Commits {
     const mark = await this.#marks.take();
     try {
       return await this.#commitMarked(txn, mark, conditions, operations);
+    } catch (error) {
+      // etcd that has run full takes deletions, but no mark.
+      const isFull = isMolnError(error, 'REGISTRY_FULL');
+      if (!isFull || operations.some(({ kind }) => kind === 'put')) throw error;
+      return await this.#commitBare(txn, conditions, operations);
     } finally {
       this.#marks.give(mark);
     }
@@ -86,7 +89,7 @@ export class Commits {
     operations: readonly Operation[],
   ): Promise<CommitResult> {
     const { clock, endpoints, log } = this.#options;
-    const deadline = clock.monotonicMs() + COMMIT_MS;
+    const deadline = clock.monotonicMs() + endpoints.patienceMs;
     let why = 'its mark was overwritten again and again';
     while (clock.monotonicMs() < deadline) {
       mark.revision ??= (await this.#read(mark)).revision;
@@ -130,7 +133,7 @@ export class Commits {
     try {
       const { endpoints } = this.#options;
       // May be repeated: it writes only where nothing has been written since.
-      const response = await endpoints.read(({ kv }, options) => kv.txn(txn, options), READ_MS);
+      const response = await endpoints.read(({ kv }, options) => kv.txn(txn, options));
       if (response.succeeded) {
         mark.revision = revisionOf(response.header?.revision);
         return undefined;
@@ -155,7 +158,7 @@ export class Commits {
   /** Sends once. Throws when it was not sent, or was refused; both changed nothing. */
   async #send(txn: Txn, operations: readonly Operation[]): Promise<Answer> {
     const { endpoints, clock } = this.#options;
-    const deadline = clock.monotonicMs() + READ_MS;
+    const deadline = clock.monotonicMs() + endpoints.patienceMs;
     const connection = await endpoints.connectedBefore('calls', deadline);
     try {
       const response = await connection.kv.txn(txn, { timeoutMs: COMMIT_ATTEMPT_MS });

@@ -13,6 +13,8 @@ export interface EndpointsOptions {
   readonly endpoints: readonly string[];
   /** Asked at each new connection, so that a renewed certificate is used. */
   readonly tls?: () => EtcdTls;
+  /** How long a call goes on trying when no member answers; 15 s by default. */
+  readonly patienceMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -20,14 +22,16 @@ export interface EndpointsOptions {
 export type Purpose = 'calls' | 'watches';
 
 /** One call is given so long before the next member is asked. */
-export const ATTEMPT_MS = 3000;
-/** After so long in vain, a call that may be repeated fails. An election takes one to two seconds. */
-export const READ_MS = 15_000;
+const ATTEMPT_MS = 3000;
+/** An election takes one to two seconds. */
+const PATIENCE_MS = 15_000;
 const PAUSE_FIRST_MS = 20;
 const PAUSE_MS_MAX = 500;
 
 export class Endpoints implements Disposable {
   readonly all: readonly string[];
+  /** How long anything is tried. */
+  readonly patienceMs: number;
   readonly #options: EndpointsOptions;
   readonly #current = new Map<Purpose, Connection>();
   /** What has been rotated away from and may still have calls to finish. */
@@ -37,6 +41,7 @@ export class Endpoints implements Disposable {
 
   constructor(options: EndpointsOptions) {
     this.all = options.endpoints;
+    this.patienceMs = options.patienceMs ?? PATIENCE_MS;
     this.#options = options;
   }
 
@@ -82,7 +87,7 @@ export class Endpoints implements Disposable {
   /** Makes a call that may be repeated, at one member after the other until one answers. */
   async read<T>(
     call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
-    totalMs: number = READ_MS,
+    totalMs: number = this.patienceMs,
   ): Promise<T> {
     const { clock } = this.#options;
     const deadline = clock.monotonicMs() + totalMs;

@@ -22,7 +22,7 @@ import { LEASE_TTL_MAX_MS, LEASE_TTL_MIN_MS } from '../limits.ts';
 import { checkCommit, checkKey, checkPrefix } from '../rules.ts';
 import { Commits } from './commits.ts';
 import { type Connection, type EtcdTls, failureOf } from './connection.ts';
-import { Endpoints, READ_MS } from './endpoints.ts';
+import { Endpoints } from './endpoints.ts';
 import { watchForEver } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
@@ -37,6 +37,8 @@ export interface EtcdRegistryOptions {
   readonly prefix: string;
   /** Names this client's marks: the node's id. Left out, a random one is used, which leaves a few keys behind. */
   readonly client?: string;
+  /** How long a call goes on trying when no manager answers; 15 s by default. */
+  readonly patienceMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -47,19 +49,7 @@ const PAGE_ENTRIES_MAX = 2048;
 const PAGE_BYTES_GOOD: number = 4 * 1024 * 1024;
 const SECOND_MS = 1000;
 
-/** Throws `REGISTRY_UNAVAILABLE` when no member answers, `REGISTRY_DENIED` when they do not trust the certificate. */
-export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Registry> {
-  const registry = new EtcdRegistry(options);
-  try {
-    await registry.commit([], []);
-    return registry;
-  } catch (error) {
-    await registry[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-class EtcdRegistry implements Registry {
+export class EtcdRegistry implements Registry {
   readonly engine = 'etcd';
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -168,7 +158,7 @@ class EtcdRegistry implements Registry {
   /** For calls that may be repeated. */
   async #read<T>(
     call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
-    totalMs: number = READ_MS,
+    totalMs?: number,
   ): Promise<T> {
     return this.#track(async () => {
       try {
@@ -211,7 +201,7 @@ class EtcdRegistry implements Registry {
 
   /** One request of a keepalive stream: whoever holds the lease decides when to renew it. */
   async #renew(ID: bigint, ttlMs: number): Promise<void> {
-    const totalMs = Math.min(READ_MS, ttlMs);
+    const totalMs = Math.min(this.#endpoints.patienceMs, ttlMs);
     const seconds = await this.#read(
       (connection, options) => keepAlive(connection, ID, options),
       totalMs,

@@ -1,0 +1,27 @@
+/**
+ * What the registry's door shows of etcd. The client is loaded when it is first used: it costs 30 MB of memory, which a
+ * single machine has no use for.
+ */
+import type { Registry } from '../contract.ts';
+import type { EtcdAdmin } from './admin.ts';
+import type { EndpointsOptions } from './endpoints.ts';
+import type { EtcdRegistryOptions } from './etcd-registry.ts';
+
+/** Throws `REGISTRY_UNAVAILABLE` when no member answers, `REGISTRY_DENIED` when they do not trust the certificate. */
+export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Registry> {
+  const { EtcdRegistry } = await import('./etcd-registry.ts');
+  const registry = new EtcdRegistry(options);
+  try {
+    await registry.commit([], []);
+    return registry;
+  } catch (error) {
+    await registry[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Connects when it is first asked for something. */
+export async function openEtcdAdmin(options: EndpointsOptions): Promise<EtcdAdmin> {
+  const { EtcdAdmin } = await import('./admin.ts');
+  return new EtcdAdmin(options);
+}
