@@ -34,7 +34,6 @@ interface Question {
 interface Running {
   readonly socket: string;
   readonly folder: string;
-  /** What it has written so far. */
   log(): string;
   ask(path: string, question?: Question): Promise<Answer>;
   /** SIGTERM, and the exit code that follows. */
@@ -112,7 +111,7 @@ async function start(
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(async () => {
     agent.destroy();
-    // Not SIGKILL: php-cgi makes a session of its own and would stay behind.
+    // Not SIGKILL: php-cgi has a session of its own and would stay.
     child.kill('SIGTERM');
     await exited;
   });
@@ -381,7 +380,7 @@ for (const [server, files] of [
     const explanation = new RegExp(`served by ${server}$`);
     const app = await run(t, files, { withServers: true, explanation });
     await answering(app);
-    // What the gateway sends to an upstream unless a proxy in front of it is trusted: one address.
+    // As the gateway sends it: one address.
     const headers = { ...FORWARDED, 'x-forwarded-for': '203.0.113.7' };
     const answer = await app.ask('/x?q=1', { method: 'POST', headers, body: 'abc' });
     assert.equal((JSON.parse(answer.body) as { bytes: number }).bytes, 3);
