@@ -1,6 +1,7 @@
 /** Time limits, sizes and draining of the data plane, with limits made short. */
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Gateway, proxyRoute, socketUpstream, startApp, until } from './gateway-kit.ts';
@@ -161,5 +162,51 @@ describe('limits', () => {
     client.clear();
     client.socket.resume();
     await until('all answers', () => gateway.entries.length === before + 2000);
+  });
+
+  test('a config whose port is taken changes nothing', async () => {
+    await using gateway = await Gateway.start([{ ...proxyRoute([]), hosts: ['a'] }]);
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', () => resolve()));
+    gateway.onDispose(() => other.close());
+    const { port } = other.address() as AddressInfo;
+    const before = gateway.listeners;
+    const { port: old } = gateway;
+    const more = (id: string, at: number): (typeof before)[number] => {
+      return { id, address: '127.0.0.1', port: at, protocol: 'http' };
+    };
+    gateway.listeners = [...before, more('free', 0), more('taken', port)];
+    await assert.rejects(gateway.route(), { code: 'GATEWAY_PORT_TAKEN' });
+    assert.equal(gateway.plane.port('free'), undefined);
+    assert.equal(gateway.port, old);
+    assert.match(
+      await gateway.exchange(`${GET.slice(0, -2)}Connection: close\r\n\r\n`),
+      /^HTTP\/1\.1 503 /,
+    );
+  });
+
+  test('a listener that leaves the config closes, its requests are finished', async () => {
+    await using gateway = await Gateway.start([]);
+    const release = Promise.withResolvers<void>();
+    const path = await startApp(gateway, (_request, response) => {
+      void release.promise.then(() => response.end('done'));
+    });
+    const route = proxyRoute([socketUpstream(path)]);
+    await gateway.route(route);
+    const busy = gateway.connect();
+    busy.send(GET);
+    await until('a request', () => gateway.plane.stats().upstreams['one'] !== undefined);
+    const { port } = gateway;
+    gateway.listeners = [{ id: 'http2', address: '127.0.0.1', port: 0, protocol: 'http' }];
+    await gateway.route(route);
+    const late = connect({ port, host: '127.0.0.1' });
+    const refused = new Promise<string | undefined>((resolve) => {
+      late.on('connect', () => resolve(undefined));
+      late.on('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+    });
+    assert.equal(await refused, 'ECONNREFUSED');
+    release.resolve();
+    await busy.see(/Connection: close\r\n[^]*done$/);
+    await busy.closed();
   });
 });
