@@ -60,6 +60,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
       only: { type: 'string' },
       server: { type: 'string' },
       'no-idle': { type: 'boolean', default: false },
+      'access-log': { type: 'boolean', default: false },
       profile: { type: 'string' },
       flag: { type: 'string', multiple: true, default: [] },
     },
@@ -78,13 +79,14 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
     program: process.execPath,
     args: [RAW_UPSTREAM, String(upstreamPort)],
   });
-  const places = ports.map((port): Place => ({
+  const common = {
     folder,
     files,
     core: serverCore,
-    port,
     upstreamPort,
-  }));
+    accessLog: values['access-log'],
+  };
+  const places = ports.map((port): Place => ({ ...common, port }));
   const profileFlags =
     values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const servers: Server[] = [];

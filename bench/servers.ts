@@ -1,4 +1,4 @@
-/** The servers that are measured, each with one worker on one core and with access logs off. */
+/** The servers that are measured, each with one worker on one core and without access logs unless asked. */
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,6 +18,8 @@ export interface Place {
   readonly core: number;
   readonly port: number;
   readonly upstreamPort: number;
+  /** HAProxy logs to syslog only and stays without. */
+  readonly accessLog: boolean;
 }
 
 /** A running server. Targets: `/static/1k.bin`, `/static/1m.bin`, `/proxied`. */
@@ -44,7 +46,7 @@ export async function startMoln(place: Place, nodeFlags: readonly string[]): Pro
       folders.runFolder,
       folders.logFolder,
       '1',
-      'no-access-log',
+      place.accessLog ? 'access-log' : 'no-access-log',
     ],
   });
   const link = await connectWorker(workerPaths(folders, 1).socket);
@@ -90,6 +92,7 @@ function molnConfig({ port, files, upstreamPort }: Place): GatewayConfig {
 export async function startNginx(place: Place): Promise<Server> {
   const { folder, files, port, upstreamPort, core } = place;
   const path = join(folder, 'nginx.conf');
+  const log = place.accessLog ? `${folder}/access.log combined buffer=64k flush=1s` : 'off';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${folder}/nginx-${name};`)
     .join(' ');
@@ -100,7 +103,7 @@ worker_rlimit_nofile 19000;
 events { worker_connections 18000; }
 http {
   ${temporary}
-  access_log off; sendfile on; tcp_nopush on; etag on;
+  access_log ${log}; sendfile on; tcp_nopush on; etag on;
   open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s;
   keepalive_timeout 600s; keepalive_requests 1000000000;
   upstream raw { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000000; }
