@@ -1,7 +1,7 @@
 /** Pure: an app as people see it, out of its wishes, its release and its instances. */
 import { hostsOf } from './app-route.ts';
 import type { App, Instance, Release } from './model.ts';
-import { type Operation } from './operations.ts';
+import { DEPLOY, type Operation, ROLLBACK } from './operations.ts';
 import { wantedCount } from './plan-actions.ts';
 
 /** `empty`: nothing deployed yet. `degraded`: fewer healthy instances than wished. `failing`: none. */
@@ -61,7 +61,7 @@ function stateOf(input: {
   readonly operation: Operation | undefined;
 }): AppState {
   const { app, healthy, wanted, operation } = input;
-  if (operation !== undefined && operation.what !== 'removal') return 'deploying';
+  if (operation?.what === DEPLOY || operation?.what === ROLLBACK) return 'deploying';
   if (app.release === undefined) return 'empty';
   if (!app.running) return 'stopped';
   if (healthy >= wanted) return 'healthy';

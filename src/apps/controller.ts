@@ -25,7 +25,14 @@ import { type LogLine, LogReader, type LogRequest } from './log-reader.ts';
 import { LogStore } from './log-store.ts';
 import type { App, Release } from './model.ts';
 import { execInside, runOneOff, type RunRequest } from './one-off.ts';
-import { Operations, type OperationResult, type Progress, type Report } from './operations.ts';
+import {
+  DEPLOY,
+  type OperationResult,
+  Operations,
+  type Progress,
+  type Report,
+  ROLLBACK,
+} from './operations.ts';
 import { type ProcessRow, processTable } from './process-table.ts';
 import { Reconciler } from './reconciler.ts';
 import { ReleaseStore } from './release-store.ts';
@@ -154,12 +161,12 @@ export class Apps implements AsyncDisposable {
   deploy(request: DeployRequest, signal?: AbortSignal): AsyncIterable<Progress> {
     const work = (report: Report): Promise<OperationResult> =>
       deployApp({ ...this.#options, context: this.#now() }, request, report);
-    return this.#operations.stream(request.app, 'a deploy', { signal, work });
+    return this.#operations.stream(request.app, DEPLOY, { signal, work });
   }
 
   /** Without a release: the one that served before the current. */
   rollback(name: string, release: string | undefined, by: string): AsyncIterable<Progress> {
-    return this.#stream(name, 'a rollback', async (report) => {
+    return this.#stream(name, ROLLBACK, async (report) => {
       const stored = await this.#store.get(name);
       const wanted = release ?? releaseBefore(stored.value);
       if (wanted === undefined) throw nothingBefore(name);
@@ -221,7 +228,7 @@ export class Apps implements AsyncDisposable {
 
   /** Its instances, releases, data, settings, secrets and logs are gone when this resolves. */
   async remove(name: string): Promise<void> {
-    await this.#operations.alone(name, 'removal', async () => {
+    await this.#operations.alone(name, 'a removal', async () => {
       const { value: app } = await this.#store.get(name);
       // From here on a crash leads to the end of the removal, not back: see `#finishRemovals`.
       await ensureFolder(this.#folders.app(name), 0o711);

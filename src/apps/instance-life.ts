@@ -3,6 +3,7 @@
  * read off the state by `instance-supervisor.ts`. Times are monotonic milliseconds.
  */
 import type { HealthPlan, InstanceState, ProcessPlan } from './model.ts';
+import { systemCode } from '../base/errors.ts';
 import { formatDuration } from '../base/time.ts';
 import {
   BACKOFF_FIRST_MS,
@@ -197,3 +198,17 @@ const EXIT_MEANINGS: Readonly<Record<number, string>> = {
   126: ' (the command cannot be run)',
   127: ' (the command was not found)',
 };
+
+export function notStarted(problem: string): Exit {
+  return { code: undefined, signal: undefined, problem };
+}
+
+/** What the error of a `spawn` means for people. */
+export function startProblem(error: Error, command: string): string {
+  const code = systemCode(error);
+  if (code === 'ENOENT') return `could not be started: "${command}" was not found`;
+  if (code === 'EACCES') {
+    return `could not be started: "${command}" is not a program that may be run`;
+  }
+  return `could not be started: ${error.message}`;
+}

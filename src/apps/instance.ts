@@ -4,13 +4,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { messageOf, systemCode } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, type ProcessId, processId, signalProcess } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
 import type { AppFolders, InstanceFolders } from './app-folders.ts';
 import type { Driver, Drivers, LaunchSpec } from './driver.ts';
+import { freePort } from './free-port.ts';
 import { probe, type ProbeResult, problemOfStatus } from './health.ts';
 import {
   type Exit,
@@ -19,9 +19,11 @@ import {
   type LifeEvent,
   type LifeRules,
   NEW_LIFE,
+  notStarted,
+  startProblem,
 } from './instance-life.ts';
 import { type InstanceRecord, writeRecord } from './instance-record.ts';
-import { fillCommand, launchEnvironment } from './launch-plan.ts';
+import { launchSpec } from './launch-plan.ts';
 import { lastLines } from './log-reader.ts';
 import type { LogStore } from './log-store.ts';
 import type { Instance, ProcessPlan } from './model.ts';
@@ -335,8 +337,7 @@ export class SupervisedInstance {
       release: record.release,
       releaseFolder: parts.releaseFolder,
       dataFolder,
-      home: this.#folders.home,
-      tmpFolder: this.#folders.tmp,
+      folders: this.#folders,
       process: parts.process,
       node,
       runners,
@@ -344,16 +345,7 @@ export class SupervisedInstance {
       socket: http ? this.#folders.socket : undefined,
       env: parts.env,
     };
-    return {
-      instance: this.id,
-      uid: record.uid,
-      command: fillCommand(parts.process.command, input),
-      cwd: parts.releaseFolder,
-      env: launchEnvironment(input),
-      tmpFolder: this.#folders.tmp,
-      readable: [parts.releaseFolder],
-      writable: [dataFolder, this.#folders.base, this.#folders.socketFolder],
-    };
+    return launchSpec(input, record.uid);
   }
 
   /** The process is gone: what it left goes too, and its life takes notice. */
@@ -472,29 +464,4 @@ function adoptedLife(record: InstanceRecord, clock: Clock): Life {
   }
   if (!record.healthy) return life;
   return { ...life, state: 'healthy', reason: 'answers', healthyAt: clock.monotonicMs() };
-}
-
-function notStarted(problem: string): Exit {
-  return { code: undefined, signal: undefined, problem };
-}
-
-function startProblem(error: Error, command: string): string {
-  const code = systemCode(error);
-  if (code === 'ENOENT') return `could not be started: "${command}" was not found`;
-  if (code === 'EACCES')
-    return `could not be started: "${command}" is not a program that may be run`;
-  return `could not be started: ${error.message}`;
-}
-
-/** Free at this moment; taken by somebody else before the app binds it in the worst case, see `PORT_RETRIES_MAX`. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

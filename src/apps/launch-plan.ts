@@ -1,5 +1,7 @@
 /** Pure: the argv and environment of an instance, out of what the release says and the app wishes. */
 import { delimiter, dirname, join } from 'node:path';
+import type { InstanceFolders } from './app-folders.ts';
+import type { LaunchSpec } from './driver.ts';
 import type { ProcessPlan } from './model.ts';
 
 export interface LaunchInput {
@@ -8,8 +10,8 @@ export interface LaunchInput {
   readonly release: string;
   readonly releaseFolder: string;
   readonly dataFolder: string;
-  readonly home: string;
-  readonly tmpFolder: string;
+  /** The instance's own; they exist. */
+  readonly folders: Pick<InstanceFolders, 'base' | 'home' | 'tmp' | 'socketFolder'>;
   readonly process: ProcessPlan;
   /** Absolute path of the node binary. */
   readonly node: string;
@@ -49,13 +51,28 @@ export function launchEnvironment(input: LaunchInput): Record<string, string> {
     PYTHONDONTWRITEBYTECODE: '1',
     ...input.process.env,
     ...input.env,
-    HOME: input.home,
-    TMPDIR: input.tmpFolder,
+    HOME: input.folders.home,
+    TMPDIR: input.folders.tmp,
     ...(input.port === undefined ? {} : { PORT: String(input.port) }),
     ...(input.socket === undefined ? {} : { LISTEN_SOCKET: input.socket }),
     MOLN_APP: input.app,
     MOLN_INSTANCE: input.instance,
     MOLN_RELEASE: input.release,
     MOLN_DATA_DIR: input.dataFolder,
+  };
+}
+
+/** Everything a driver has to know. `uid`: the app's. */
+export function launchSpec(input: LaunchInput, uid: number): LaunchSpec {
+  const { folders, releaseFolder } = input;
+  return {
+    instance: input.instance,
+    uid,
+    command: fillCommand(input.process.command, input),
+    cwd: releaseFolder,
+    env: launchEnvironment(input),
+    tmpFolder: folders.tmp,
+    readable: [releaseFolder],
+    writable: [input.dataFolder, folders.base, folders.socketFolder],
   };
 }

@@ -5,8 +5,7 @@ import { processId, signalProcess } from '../base/process-id.ts';
 import type { LaunchSpec } from './driver.ts';
 import type { InstanceContext, SupervisedInstance } from './instance.ts';
 import { bootId, type InstanceRecord, writeRecord } from './instance-record.ts';
-import { fillCommand, launchEnvironment } from './launch-plan.ts';
-import type { ProcessPlan } from './model.ts';
+import { launchSpec } from './launch-plan.ts';
 import { runCommand, type RunOutput } from './command-stream.ts';
 import { processesOfInstance } from './process-table.ts';
 import type { Blueprint } from './rollout.ts';
@@ -33,33 +32,26 @@ export async function* runOneOff(
   const driver = context.drivers.chosen;
   const instance = `${app.name}-run-${randomId(8)}`;
   const own = folders.instance(app.name, instance);
-  const process: ProcessPlan = { command: checked(request.command), env: {}, kind: 'worker' };
   const input = {
     app: app.name,
     instance,
     release: release.id,
     releaseFolder,
     dataFolder: folders.data(app.name),
-    home: own.home,
-    tmpFolder: own.tmp,
-    // Settings that a release gives to its processes hold for commands as well.
-    process: { ...process, env: Object.values(release.plan.processes)[0]?.env ?? {} },
+    folders: own,
+    process: {
+      command: checked(request.command),
+      // Settings that a release gives to its processes hold for commands as well.
+      env: Object.values(release.plan.processes)[0]?.env ?? {},
+      kind: 'worker',
+    },
     node,
     runners,
     port: undefined,
     socket: undefined,
     env,
-  };
-  const spec: LaunchSpec = {
-    instance,
-    uid: app.uid,
-    command: fillCommand(process.command, input),
-    cwd: releaseFolder,
-    env: launchEnvironment(input),
-    tmpFolder: own.tmp,
-    readable: [releaseFolder],
-    writable: [input.dataFolder, own.base],
-  };
+  } as const;
+  const spec = launchSpec(input, app.uid);
   await folders.prepareApp(app.name, app.uid);
   folders.prepareInstance(own, app.uid);
   const record: InstanceRecord = {

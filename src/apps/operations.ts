@@ -25,6 +25,10 @@ export interface Report {
   decided(): void;
 }
 
+/** The operations during which an app shows as `deploying`. */
+export const DEPLOY = 'a deploy';
+export const ROLLBACK = 'a rollback';
+
 export interface Operation {
   /** As in "App x is busy: a deploy is under way". */
   readonly what: string;
