@@ -86,6 +86,8 @@ export interface GatewayLimits {
 export type GatewayCommand =
   | { readonly kind: 'config'; readonly config: GatewayConfig }
   | { readonly kind: 'stats' }
+  /** Answered by `pong` at once: whether the worker's event loop turns. */
+  | { readonly kind: 'ping' }
   /** Stop accepting, let requests and upgraded connections finish until the deadline, exit 0. */
   | { readonly kind: 'drain'; readonly deadlineMs: number };
 
@@ -99,7 +101,8 @@ export type GatewayReply =
       readonly code: string;
       readonly message: string;
     }
-  | { readonly kind: 'stats'; readonly stats: GatewayStats };
+  | { readonly kind: 'stats'; readonly stats: GatewayStats }
+  | { readonly kind: 'pong' };
 
 export interface GatewayStats {
   readonly pid: number;

@@ -93,7 +93,9 @@ export class GatewayProcess implements AsyncDisposable {
     this.#server.listen(paths.socket);
     await once(this.#server, 'listening');
     await chmod(paths.socket, 0o600);
-    this.#useCheck = clock.every(USE_CHECK_MS, () => void this.#checkUse());
+    this.#useCheck = clock.every(USE_CHECK_MS, () => {
+      this.#checkUse().catch((error: unknown) => log.error('The use check failed', { error }));
+    });
     log.info('Gateway worker is ready', { pid: process.pid });
   }
 
@@ -154,6 +156,9 @@ export class GatewayProcess implements AsyncDisposable {
         return;
       case 'stats':
         channel.send({ kind: 'stats', stats: this.#stats() });
+        return;
+      case 'ping':
+        channel.send({ kind: 'pong' });
         return;
       case 'drain':
         void this.drain(command.deadlineMs);

@@ -29,8 +29,9 @@ export class WorkerLink {
   readonly #closed = Promise.withResolvers<void>();
   readonly #configs = new Map<number, (verdict: ConfigVerdict) => void>();
   readonly #failures = new Set<(error: Error) => void>();
-  /** Answers to `stats` come in the order of the questions. */
+  /** Answers of one kind come in the order of the questions. */
   readonly #stats: ((stats: GatewayStats) => void)[] = [];
+  readonly #pings: (() => void)[] = [];
   #open = true;
 
   private constructor(path: string, clock: Clock) {
@@ -69,19 +70,20 @@ export class WorkerLink {
 
   /** Rejects when the connection ends before the answer, or after `timeoutMs`. */
   async stats(timeoutMs: number): Promise<GatewayStats> {
-    const late = Promise.withResolvers<never>();
-    using _timeout = this.#clock.after(timeoutMs, () =>
-      late.reject(
-        new MolnError(GATEWAY_WORKER_FAILED, `Gateway worker did not answer in ${timeoutMs} ms`, {
-          retryable: true,
-        }),
-      ),
-    );
     const answer = this.#ask<GatewayStats>((resolve) => {
       this.#stats.push(resolve);
       this.#channel.send({ kind: 'stats' });
     });
-    return await Promise.race([answer, late.promise]);
+    return await this.#within(timeoutMs, answer);
+  }
+
+  /** Like `stats`, but costs the worker nothing. */
+  async ping(timeoutMs: number): Promise<void> {
+    const answer = this.#ask<void>((resolve) => {
+      this.#pings.push(resolve);
+      this.#channel.send({ kind: 'ping' });
+    });
+    await this.#within(timeoutMs, answer);
   }
 
   drain(deadlineMs: number): void {
@@ -91,6 +93,18 @@ export class WorkerLink {
   /** At once: a worker that hangs must not hold up the agent. */
   close(): void {
     this.#channel.destroy();
+  }
+
+  async #within<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    using _timeout = this.#clock.after(timeoutMs, () =>
+      late.reject(
+        new MolnError(GATEWAY_WORKER_FAILED, `Gateway worker did not answer in ${timeoutMs} ms`, {
+          retryable: true,
+        }),
+      ),
+    );
+    return await Promise.race([answer, late.promise]);
   }
 
   #ask<T>(send: (resolve: (value: T) => void) => void): Promise<T> {
@@ -123,6 +137,9 @@ export class WorkerLink {
         return;
       case 'stats':
         this.#stats.shift()?.(reply.stats);
+        return;
+      case 'pong':
+        this.#pings.shift()?.();
         return;
       default:
       // A later release may say more than we know.

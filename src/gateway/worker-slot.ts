@@ -232,7 +232,7 @@ export class WorkerSlot {
     const { clock, log, slot, hangTimeoutMs } = this.#options;
     const probe = async (): Promise<void> => {
       try {
-        await link.stats(hangTimeoutMs);
+        await link.ping(hangTimeoutMs);
         // A refusal may have been a matter of time: a port that was taken, a full table of files.
         if (this.#version < (this.#wanted?.version ?? 0)) await this.#bring(link);
       } catch (error) {
