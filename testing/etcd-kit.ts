@@ -21,6 +21,8 @@ export interface EtcdUnderTest extends AsyncDisposable {
   readonly admin: EtcdAdmin;
   /** Kills a member at once, as a power cut would. */
   kill(member: EtcdMember): Promise<void>;
+  /** A new member in the place of one that was removed: nothing of the old one is left, and it is not started. */
+  replace(member: EtcdMember): Promise<EtcdMember>;
   /** The member that leads now. */
   leader(): Promise<EtcdMember>;
 }
@@ -39,7 +41,8 @@ export async function startEtcd(
   tls?: () => EtcdTls,
 ): Promise<EtcdUnderTest> {
   const folder = await mkdtemp(join(FOLDER, 'moln-etcd-'));
-  const members = (await optionsOf(folder, count, changes)).map((one) => new EtcdMember(one));
+  const options = await optionsOf(folder, count, changes);
+  const members = options.map((one) => new EtcdMember(one));
   const endpoints = members.map((member) => member.endpoint);
   const admin = await openEtcdAdmin({
     endpoints,
@@ -58,6 +61,16 @@ export async function startEtcd(
     if (found === undefined) throw new Error(`${leading.endpoint} is none of ours`);
     return found;
   };
+  const replace = async (member: EtcdMember): Promise<EtcdMember> => {
+    await kill(member);
+    const at = members.indexOf(member);
+    const old = options[at];
+    if (old === undefined) throw new Error(`${member.endpoint} is none of ours`);
+    await rm(old.folder, { recursive: true });
+    const next = new EtcdMember({ ...old, joins: true });
+    members[at] = next;
+    return next;
+  };
   const dispose = async (): Promise<void> => {
     admin[Symbol.dispose]();
     await Promise.all(members.map((member) => kill(member)));
@@ -71,7 +84,7 @@ export async function startEtcd(
     await dispose();
     throw new Error(`etcd did not start:\n${said.join('\n')}`, { cause: error });
   }
-  return { members, endpoints, admin, kill, leader, [Symbol.asyncDispose]: dispose };
+  return { members, endpoints, admin, kill, replace, leader, [Symbol.asyncDispose]: dispose };
 }
 
 async function kill(member: EtcdMember): Promise<void> {

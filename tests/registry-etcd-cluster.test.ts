@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { randomId } from '../src/base/ids.ts';
-import type { Registry, Revision } from '../src/registry/registry.ts';
+import { EtcdMember, type Registry, type Revision } from '../src/registry/registry.ts';
 import { type EtcdUnderTest, startEtcd } from '../testing/etcd-kit.ts';
 import { makeOn, openOn } from '../testing/etcd-registry-kit.ts';
 import { testRegistry } from '../testing/registry-conformance.ts';
@@ -101,14 +101,36 @@ describe('etcd, three members', () => {
     assert.deepEqual(rest, [], 'what was reported as not done has been done');
   });
 
-  test('a member is adopted by the next agent, removed, and comes back as a learner', async () => {
+  test('a running member is adopted by the next agent', async () => {
     const [member] = etcd.members;
     assert.ok(member !== undefined);
     const { pid } = member;
-    await member.start();
-    assert.equal(member.pid, pid);
+    const again = new EtcdMember(member.options);
+    await again.start();
+    assert.equal(again.pid, pid);
+  });
+
+  test('a member that lost its disk is removed, learns all anew and votes again', async (context) => {
+    const registry = await openOn(etcd.endpoints, `/${randomId()}/`);
+    context.after(() => registry[Symbol.asyncDispose]());
+    await commit(registry, [putOf('/a', '1')]);
+    const lost = await etcd.leader();
+    const { id } = await etcd.admin.status(lost.endpoint);
+    const fresh = await etcd.replace(lost);
+    await until('the others go on', async () => {
+      await etcd.admin.remove(id);
+      return true;
+    });
+    const added = await etcd.admin.addLearner(fresh.peerUrl);
+    assert.equal(await etcd.admin.addLearner(fresh.peerUrl), added);
+    await fresh.start();
+    await until('it has caught up', () => etcd.admin.promote(added));
     const members = await etcd.admin.members();
-    assert.equal(members.length, 3);
-    assert.ok(members.every((one) => !one.isLearner));
+    assert.deepEqual([members.length, members.some((one) => one.isLearner)], [3, false]);
+    // The others may go to where they were: the new one knows everything.
+    const alone = await openOn([fresh.endpoint], `/${randomId()}/`);
+    await alone[Symbol.asyncDispose]();
+    assert.equal((await etcd.admin.status(fresh.endpoint)).isLearner, false);
+    await commit(registry, [putOf('/a', '2')]);
   });
 });

@@ -25,8 +25,10 @@ export interface CommitsOptions {
   readonly log: Logger;
 }
 
-/** A commit may wait longer than a read: a refusal after five seconds would only be repeated by its caller. */
-const COMMIT_ATTEMPT_MS = 5000;
+/** Short, for a proposal that died with a leader is never answered, and a mark settles what is cut short. */
+const MARKED_ATTEMPT_MS = 3000;
+/** Longer than etcd itself waits (5 s and two elections): without a mark nothing can be settled. */
+const BARE_ATTEMPT_MS = 8000;
 
 type Answer =
   | { readonly kind: 'answered'; readonly response: TxnResponse }
@@ -77,7 +79,7 @@ export class Commits {
       );
       return resultOf(conditions, response);
     }
-    const answer = await this.#send(txn, operations);
+    const answer = await this.#send(txn, operations, BARE_ATTEMPT_MS);
     if (answer.kind === 'lost') throw outcomeUnknown(answer.why);
     return resultOf(conditions, answer.response);
   }
@@ -99,7 +101,7 @@ export class Commits {
         success: [...txn.success, putOp(mark.key, Buffer.from(word))],
         failure: txn.failure,
       };
-      const answer = await this.#send(marked, operations);
+      const answer = await this.#send(marked, operations, MARKED_ATTEMPT_MS);
       if (answer.kind === 'answered') {
         const result = resultOf(conditions, answer.response);
         if (result.kind === 'committed') mark.revision = result.revision;
@@ -156,12 +158,12 @@ export class Commits {
   }
 
   /** Sends once. Throws when it was not sent, or was refused; both changed nothing. */
-  async #send(txn: Txn, operations: readonly Operation[]): Promise<Answer> {
+  async #send(txn: Txn, operations: readonly Operation[], timeoutMs: number): Promise<Answer> {
     const { endpoints, clock } = this.#options;
     const deadline = clock.monotonicMs() + endpoints.patienceMs;
     const connection = await endpoints.connectedBefore('calls', deadline);
     try {
-      const response = await connection.kv.txn(txn, { timeoutMs: COMMIT_ATTEMPT_MS });
+      const response = await connection.kv.txn(txn, { timeoutMs });
       return { kind: 'answered', response };
     } catch (error) {
       if (isMolnError(error)) throw error;

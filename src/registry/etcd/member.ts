@@ -54,12 +54,12 @@ export class EtcdMember implements Worker {
   readonly name = 'etcd';
   readonly endpoint: string;
   readonly peerUrl: string;
-  readonly #options: EtcdMemberOptions;
+  readonly options: EtcdMemberOptions;
   #process: ProcessId | undefined;
   #starts = 0;
 
   constructor(options: EtcdMemberOptions) {
-    this.#options = options;
+    this.options = options;
     this.endpoint = clientUrl(options);
     this.peerUrl = peerUrl(options);
   }
@@ -81,7 +81,7 @@ export class EtcdMember implements Worker {
   async step(): Promise<StepResult> {
     if (!this.isRunning) {
       if (this.#starts > 0) {
-        this.#options.log.warn('etcd ended and is started again', { log: await this.logTail() });
+        this.options.log.warn('etcd ended and is started again', { log: await this.logTail() });
       }
       await this.start();
     }
@@ -94,8 +94,8 @@ export class EtcdMember implements Worker {
    */
   async start(): Promise<void> {
     if (this.isRunning) return;
-    const version = await findEtcd(this.#options.program);
-    const { folder } = this.#options;
+    const version = await findEtcd(this.options.program);
+    const { folder } = this.options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     // etcd wants it to be its own; without this 3.4 complains and 3.5 refuses.
     await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
@@ -105,7 +105,7 @@ export class EtcdMember implements Worker {
 
   /** SIGTERM, and SIGKILL when that does not help. The data stays. */
   async stop(): Promise<void> {
-    const { clock, log, name } = this.#options;
+    const { clock, log, name } = this.options;
     const running = this.#process;
     this.#process = undefined;
     if (running === undefined || !signalProcess(running, 'SIGTERM')) return;
@@ -134,14 +134,14 @@ export class EtcdMember implements Worker {
     if (pid === undefined || startTicks === undefined) return undefined;
     const id = { pid, startTicks };
     if (!isRunning(id)) return undefined;
-    this.#options.log.info('The etcd that runs already goes on', { pid });
+    this.options.log.info('The etcd that runs already goes on', { pid });
     return id;
   }
 
   async #spawn(version: EtcdVersion): Promise<ProcessId> {
-    const { program = 'etcd', folder } = this.#options;
+    const { program = 'etcd', folder } = this.options;
     await using output = await open(this.#logPath(), 'a', 0o600);
-    const child = spawn(program, etcdFlags(this.#options, version), {
+    const child = spawn(program, etcdFlags(this.options, version), {
       cwd: folder,
       detached: true,
       stdio: ['ignore', output.fd, output.fd],
@@ -167,11 +167,11 @@ export class EtcdMember implements Worker {
   }
 
   #pidPath(): string {
-    return join(this.#options.folder, 'etcd.pid');
+    return join(this.options.folder, 'etcd.pid');
   }
 
   #logPath(): string {
-    return join(this.#options.folder, 'etcd.log');
+    return join(this.options.folder, 'etcd.log');
   }
 }
 

@@ -42,10 +42,15 @@ export function planUpkeep(view: UpkeepView): UpkeepStep {
   if (view.compactedAgoMs >= COMPACT_EVERY_MS && target > view.compactedTo) {
     return { kind: 'compact', revision: target };
   }
-  return defragment(view, known, DEFRAGMENT_BYTES_MIN) ?? { kind: 'nothing', why: 'all is well' };
+  const next = defragmentable(view, known).find((one) => isWorthIt(view, one));
+  if (next !== undefined) return { kind: 'defragment', endpoint: next.endpoint };
+  return { kind: 'nothing', why: 'all is well' };
 }
 
-/** Writers wait: forget all history, give the pages back, let them in again. */
+/**
+ * Writers wait: forget all history, give the pages back, let them in again. What a member says of its free pages is no
+ * help here: etcd counts those of the last compaction only with the next write, and there are none.
+ */
 function planRoom(
   view: UpkeepView,
   known: readonly EtcdStatus[],
@@ -53,8 +58,10 @@ function planRoom(
   alarm: EtcdAlarm,
 ): UpkeepStep {
   if (leader.revision > view.compactedTo) return { kind: 'compact', revision: leader.revision };
-  const step = defragment(view, known, 0);
-  if (step !== undefined) return step;
+  const next = defragmentable(view, known).find((one) => {
+    return (view.defragmentedAgoMs.get(one.endpoint) ?? Infinity) > view.compactedAgoMs;
+  });
+  if (next !== undefined) return { kind: 'defragment', endpoint: next.endpoint };
   const used = Math.max(...known.map((status) => status.dbBytes));
   if (used < view.quotaBytes * DISARM_BELOW_RATIO)
     return { kind: 'disarm', memberId: alarm.memberId };
@@ -65,22 +72,18 @@ function planRoom(
  * One member at a time, the leader last. Never while one is away, catches up or learns: etcd 3.4 damages its data when
  * a snapshot arrives during a defragmentation (fixed in 3.4.38).
  */
-function defragment(
-  view: UpkeepView,
-  known: readonly EtcdStatus[],
-  bytesMin: number,
-): UpkeepStep | undefined {
+function defragmentable(view: UpkeepView, known: readonly EtcdStatus[]): readonly EtcdStatus[] {
   const newest = Math.max(...known.map((status) => status.raftIndex));
   const isSettled =
     known.length === view.statuses.length &&
     known.every((one) => !one.isLearner && newest - one.raftIndex <= LAG_ENTRIES_MAX);
-  if (!isSettled) return undefined;
-  const [next] = known
-    .filter((one) => one.dbBytes > bytesMin)
-    .filter((one) => one.dbBytes - one.dbBytesInUse > one.dbBytes * DEFRAGMENT_FREE_RATIO)
-    .filter((one) => {
-      return (view.defragmentedAgoMs.get(one.endpoint) ?? Infinity) >= DEFRAGMENT_EVERY_MS;
-    })
-    .toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader));
-  return next === undefined ? undefined : { kind: 'defragment', endpoint: next.endpoint };
+  return isSettled ? known.toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader)) : [];
+}
+
+function isWorthIt(view: UpkeepView, { endpoint, dbBytes, dbBytesInUse }: EtcdStatus): boolean {
+  return (
+    dbBytes > DEFRAGMENT_BYTES_MIN &&
+    dbBytes - dbBytesInUse > dbBytes * DEFRAGMENT_FREE_RATIO &&
+    (view.defragmentedAgoMs.get(endpoint) ?? Infinity) >= DEFRAGMENT_EVERY_MS
+  );
 }
