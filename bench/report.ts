@@ -6,6 +6,8 @@ export interface Measurement {
   readonly server: string;
   readonly requestsPerSecond: number;
   readonly cpuMicrosPerRequest: number;
+  /** Of the server's core during the round: other programs and the host. */
+  readonly othersShare: number;
 }
 
 export interface IdleMemory {
@@ -30,8 +32,10 @@ export function formatReport(report: GatewayReport): string {
   const versions = Object.entries(report.versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(', ');
+  const others = Math.round(median(report.measured.map(({ othersShare }) => othersShare)) * 100);
   return [
-    `${report.date}; ${versions}; medians of ${report.rounds} rounds of ${report.seconds} s each.`,
+    `${report.date}; ${versions}; medians of ${report.rounds} rounds of ${report.seconds} s each. ` +
+      `Other work took ${others} % of the server's core (median).`,
     '',
     speedTable(report.measured),
     ...(report.idle.length === 0 ? [] : ['', memoryTable(report.idle)]),
