@@ -283,3 +283,14 @@ test('Ctrl-C ends a call that the node does not answer, and a followed log witho
   const logs = await moln(['app', 'blog', 'logs', '-f', '--data', folder], { signals });
   assert.equal(logs.code, 0, logs.stderr);
 });
+
+test('something else behind the address is told from a node', async (t) => {
+  const folder = await fakeNode(t, (request, response) => {
+    response.writeHead(request.url === '/api/status' ? 200 : 502).end('<html>\u001B[2J');
+  });
+  for (const words of [['status'], ['apps']]) {
+    const { code, stderr } = await moln([...words, '--data', folder]);
+    assert.equal(code, 1);
+    assert.match(stderr, /no answer of a Moln node: status \d+, "<html>\\x1b\[2J"/);
+  }
+});

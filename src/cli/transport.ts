@@ -17,6 +17,7 @@ import { systemClock } from '../base/time.ts';
 import { decodeLines } from '../net/net.ts';
 import { noNodeError, unreachableError, usageError } from './errors.ts';
 import { isPinned, parsePin } from './pin.ts';
+import { printable } from './words.ts';
 
 /** An answer that is no stream. */
 const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024;
@@ -24,6 +25,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Something between that does not know 100-continue gets the body unasked after this. */
 const CONTINUE_TIMEOUT_MS = 2_000;
 const DEFAULT_API_PORT = 7420;
+const OK = 200;
 
 export type Target =
   | { readonly kind: 'local'; readonly dataFolder: string }
@@ -81,9 +83,10 @@ export class Transport {
 
   /** The decoded JSON of the answer, undefined when it has no body. */
   async json<T>(call: Call): Promise<T> {
-    const answer = await this.#send(call);
-    const text = await readAll(answer);
-    return (text === '' ? undefined : JSON.parse(text)) as T;
+    const text = await readAll(await this.#send(call));
+    const value = text === '' ? undefined : parseJson(text);
+    if (text !== '' && value === undefined) throw badAnswer(OK, text);
+    return value as T;
   }
 
   /** The answer's lines, each decoded, as they come. Ends quietly when the signal aborts. */
@@ -95,7 +98,7 @@ export class Transport {
         yield line as T;
       }
     } catch (error) {
-      if (!this.#signal.aborted) throw error;
+      if (!this.#signal.aborted) throw this.#explain(error);
     }
   }
 
@@ -120,7 +123,8 @@ export class Transport {
       accept: 'application/json, application/x-ndjson',
       ...(type === undefined ? {} : { 'content-type': type }),
       ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
-      ...(call.body === undefined ? {} : { expect: '100-continue' }),
+      // Kept alive, so that a node which gives up half-way takes the rest and its reason is read, not cut off.
+      ...(call.body === undefined ? {} : { expect: '100-continue', connection: 'keep-alive' }),
     };
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const request = httpRequest({
@@ -265,9 +269,14 @@ async function readAll(answer: IncomingMessage): Promise<string> {
 function errorOf(status: number, text: string): MolnError {
   const body = errorUnder(parseJson(text));
   if (body !== undefined) return MolnError.from(body);
+  return badAnswer(status, text);
+}
+
+function badAnswer(status: number, text: string): MolnError {
   return new MolnError(
     'CLI_BAD_ANSWER',
-    `The node answered with status ${status}: ${text.slice(0, 200)}`,
+    `This is no answer of a Moln node: status ${status}, "${printable(text.slice(0, 200))}"`,
+    { hint: 'Check --url: something else may listen there' },
   );
 }
 
