@@ -216,6 +216,24 @@ describe('upstreams', () => {
     assert.equal(origin.connections.length, 6);
   });
 
+  test('a repeated request is complete, its empty chunked body too', async () => {
+    await using gateway = await Gateway.start([]);
+    await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, (connection) => {
+      const { socket, seen } = connection;
+      if (seen.split('HTTP/1.1').length > 2) socket.destroy();
+      else if (/\r\n\r\n(?:0\r\n\r\n)?$/.test(seen) && !/chunked\r\n\r\n$/.test(seen))
+        socket.write(OK);
+    });
+    await gateway.route(proxyRoute([socketUpstream(origin.path)]));
+    const client = gateway.connect();
+    client.send(GET);
+    await client.see(/ok$/);
+    client.clear();
+    client.send('PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+    await client.see(/^HTTP\/1\.1 200 [^]*ok$/);
+    assert.equal(origin.connections.length, 2);
+  });
+
   test('a request that may have been acted on is not repeated', async () => {
     await using gateway = await Gateway.start([]);
     await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, (connection) => {

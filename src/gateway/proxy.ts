@@ -60,7 +60,6 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   /** Coarse time of the last step forward in this phase. */
   private sinceMs = 0;
 
-  // The answer.
   private partial: ResponseHead | undefined;
   private answerKind: BodyKind = BODY.none;
   private remaining = 0;
@@ -146,6 +145,8 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
     this.phase = PHASE.head;
     this.sinceMs = this.plane.coarseMs;
     socket.out.text(this.headText);
+    // Sent once more, and the body was empty: its end went with the socket that died.
+    if (this.requestDone) this.endBody();
   }
 
   /** The upstream did not take the connection: another one may. */
@@ -214,9 +215,12 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   requestEnded(): void {
     this.requestDone = true;
     this.sinceMs = this.plane.coarseMs;
-    if (this.requestKind === BODY.chunked) {
-      this.socket?.out.text(lastChunkText(this.connection.body.trailers));
-    }
+    this.endBody();
+  }
+
+  private endBody(): void {
+    if (this.requestKind !== BODY.chunked) return;
+    this.socket?.out.text(lastChunkText(this.connection.body.trailers));
   }
 
   flush(): void {
@@ -418,16 +422,10 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   /** The upstream went away before its answer was complete. */
   private broken(reason: string): void {
     const { connection, socket, upstream } = this;
-    const began = this.answerBegan;
+    const untouched = !this.answerBegan && this.requestBytesSent === 0 && !this.retriedFresh;
     const safe = IDEMPOTENT.has(connection.request.method) || !connection.body.done;
-    const again =
-      socket?.reused === true &&
-      !began &&
-      !this.retriedFresh &&
-      this.requestBytesSent === 0 &&
-      safe;
     this.leave();
-    if (again && upstream !== undefined) {
+    if (untouched && safe && socket?.reused === true && upstream !== undefined) {
       // RFC 9110 9.2.2: it died while it was idle, most likely; the request is sent once more.
       this.retriedFresh = true;
       this.upstream = upstream;
@@ -488,15 +486,12 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
       if (waitedMs < limits.connectTimeoutMs) return;
       this.connectTimedOut = true;
       this.connectFailed();
-    } else if (this.phase === PHASE.head) {
-      const limit = this.requestDone ? limits.responseTimeoutMs : limits.idleTimeoutMs;
-      if (waitedMs < limit) return;
+    } else if (this.phase === PHASE.head || this.phase === PHASE.body) {
+      const waits = this.phase === PHASE.head && this.requestDone;
+      if (waitedMs < (waits ? limits.responseTimeoutMs : limits.idleTimeoutMs)) return;
       this.leave();
-      this.connection.fail(504, 'The upstream did not answer in time');
-    } else if (this.phase === PHASE.body) {
-      if (waitedMs < limits.idleTimeoutMs) return;
-      this.leave();
-      this.connection.fail(504, 'The answer stood still for too long');
+      // In the middle of an answer this breaks the connection.
+      this.connection.fail(504, 'The upstream stood still for too long');
     } else if (this.phase === PHASE.tunnel && waitedMs >= TUNNEL_IDLE_MS) {
       this.leave();
       this.connection.socket.destroy();
