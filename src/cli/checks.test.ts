@@ -51,8 +51,8 @@ test('a taken port says who has it, and that is fine when it is our own node', a
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
   const wanted = { port, use: 'gateway, HTTP', option: '--http' };
-  const taken = await checkPort(wanted, new Set());
+  const taken = checkPort(wanted, new Set());
   assert.equal(taken.verdict, 'warn');
   assert.match(taken.sentence, new RegExp(`process ${process.pid} `));
-  assert.equal((await checkPort(wanted, new Set([process.pid]))).verdict, 'ok');
+  assert.equal(checkPort(wanted, new Set([process.pid])).verdict, 'ok');
 });

@@ -1,7 +1,5 @@
 /** Which of Moln's usual ports are free on this machine, and who has the others. */
-import { createServer } from 'node:net';
-import { MolnError } from '../base/errors.ts';
-import { bindTcp } from '../net/net.ts';
+import { portUse } from '../net/net.ts';
 import type { Finding } from './checks.ts';
 import { findProcesses } from './processes.ts';
 
@@ -18,42 +16,26 @@ interface UsualPort {
   readonly option: string;
 }
 
-export async function checkPorts(dataFolder: string): Promise<readonly Finding[]> {
+export function checkPorts(dataFolder: string): readonly Finding[] {
   const ours = new Set(findProcesses(dataFolder).map(({ id }) => id.pid));
-  return Promise.all(USUAL_PORTS.map((usual) => checkPort(usual, ours)));
+  return USUAL_PORTS.map((usual) => checkPort(usual, ours));
 }
 
 /** A port that one of `ours`, this data folder's own processes, holds is fine. */
-export async function checkPort(
-  { port, use, option }: UsualPort,
-  ours: ReadonlySet<number>,
-): Promise<Finding> {
+export function checkPort({ port, use, option }: UsualPort, ours: ReadonlySet<number>): Finding {
   const name = `Port ${port}`;
-  const taken = await whyTaken(port);
-  if (taken === undefined)
-    return { name, verdict: 'ok', sentence: `free (${use})`, fix: undefined };
-  const holder = Number(/\bprocess (\d+)/.exec(taken)?.[1]);
-  if (ours.has(holder)) {
+  const { found, holders } = portUse(port, '0.0.0.0');
+  if (found === 0) return { name, verdict: 'ok', sentence: `free (${use})`, fix: undefined };
+  if (holders.some(({ pid }) => ours.has(pid))) {
     return { name, verdict: 'ok', sentence: `held by this node (${use})`, fix: undefined };
   }
+  const [first] = holders;
+  const who =
+    first === undefined ? "another user's program" : `process ${first.pid} (${first.program})`;
   return {
     name,
     verdict: 'warn',
-    sentence: `${taken.replace(/^Port \d+ on \S+ is /, '')} (${use})`,
+    sentence: `taken by ${who} (${use})`,
     fix: `Stop that program, or choose another port with "moln up ${option} PORT"`,
   };
-}
-
-/** Undefined when the port is free. */
-async function whyTaken(port: number): Promise<string | undefined> {
-  const server = createServer();
-  try {
-    await bindTcp(server, { address: '0.0.0.0', port });
-    return undefined;
-  } catch (error) {
-    if (error instanceof MolnError) return error.message;
-    throw error;
-  } finally {
-    server.close();
-  }
 }

@@ -24,7 +24,7 @@ test('a taken port names its holder', async (t) => {
     ['127.0.0.1', '::'],
   ] as const) {
     const port = await takePort(t, host);
-    assert.ok(portUse(port).holders.some((holder) => holder.pid === process.pid));
+    assert.ok(portUse(port, address).holders.some((holder) => holder.pid === process.pid));
     await assert.rejects(requireFreePort({ address, port, protocol: 'http' }, NOBODY), (error) => {
       assert.ok(isMolnError(error, GATEWAY_PORT_TAKEN));
       assert.match(

@@ -22,7 +22,7 @@ export async function requireFreePort(wanted: PortWanted, own: ReadonlySet<numbe
   } catch (error) {
     const code = systemCode(error);
     if (code !== 'EADDRINUSE') throw listenFailed(wanted, error, code);
-    const use = portUse(wanted.port);
+    const use = portUse(wanted.port, wanted.address);
     const foreign = use.holders.filter((holder) => !own.has(holder.pid));
     const ownCount = use.holders.length - foreign.length;
     if (ownCount > 0 && foreign.length === 0) return;

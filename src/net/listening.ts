@@ -34,7 +34,7 @@ function bindError(
 ): unknown {
   switch (systemCode(error)) {
     case 'EADDRINUSE': {
-      const holder = describePortHolder(port);
+      const holder = describePortHolder(port, address);
       return new MolnError(
         NET_PORT_TAKEN,
         `Port ${port} on ${address} is taken${holder === undefined ? '' : ` by ${holder}`}`,

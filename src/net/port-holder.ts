@@ -3,6 +3,7 @@
  * sockets' inodes and then the open files of the processes that this user may see.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { isIPv6, SocketAddress } from 'node:net';
 import { basename } from 'node:path';
 import { systemCode } from '../base/errors.ts';
 
@@ -21,22 +22,48 @@ export interface PortUse {
 /** `st` column of /proc/net/tcp: TCP_LISTEN of tcp_states.h. */
 const LISTEN_STATE = '0A';
 
-/** Inodes of the listening sockets on `port` in the text of /proc/net/tcp or tcp6. */
-export function listeningInodes(table: string, port: number): string[] {
+/**
+ * Inodes of the sockets in the text of /proc/net/tcp or tcp6 that stand in the way of listening on `address` and
+ * `port`: those on the same address, and a wildcard on either side.
+ */
+export function listeningInodes(table: string, port: number, address: string): string[] {
+  const wanted = canonical(address);
   const inodes: string[] = [];
   for (const line of table.split('\n').slice(1)) {
-    const fields = line.trim().split(/\s+/);
-    const localPort = Number.parseInt(fields[1]?.split(':')[1] ?? '', 16);
-    const inode = fields[9];
-    if (localPort === port && fields[3] === LISTEN_STATE && inode !== undefined) inodes.push(inode);
+    const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+    const [hexAddress = '', hexPort = ''] = local.split(':');
+    if (state !== LISTEN_STATE || Number.parseInt(hexPort, 16) !== port) continue;
+    const held = canonical(readAddress(hexAddress));
+    const collides = held === wanted || held === ANY || wanted === ANY;
+    if (collides && inode !== undefined) inodes.push(inode);
   }
   return inodes;
 }
 
-/** Looks through all processes: some milliseconds, for the error path only. */
-export function portUse(port: number): PortUse {
+const ANY = 'any';
+
+/** One text for one place: wildcards of both families, and IPv4 inside IPv6. */
+function canonical(address: string): string {
+  const parsed = new SocketAddress({
+    address,
+    family: isIPv6(address) ? 'ipv6' : 'ipv4',
+  }).address.replace(/^::ffff:(?=\d+\.)/, '');
+  return parsed === '::' || parsed === '0.0.0.0' ? ANY : parsed;
+}
+
+/** `0100007F` is 127.0.0.1: words of four bytes, each in the machine's order (little-endian on all we run on). */
+function readAddress(hex: string): string {
+  const words = hex.match(/.{8}/g) ?? [];
+  const bytes = words.map((word) => Buffer.from(word, 'hex').reverse());
+  if (words.length === 1) return [...(bytes[0] ?? [])].join('.');
+  const groups = Buffer.concat(bytes).toString('hex').match(/.{4}/g) ?? [];
+  return groups.join(':');
+}
+
+/** Who is in the way of listening there. Looks through all processes: some milliseconds, for error paths. */
+export function portUse(port: number, address: string): PortUse {
   const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
-    listeningInodes(readIfAny(path), port),
+    listeningInodes(readIfAny(path), port, address),
   );
   if (inodes.length === 0) return { found: 0, holders: [] };
   const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
@@ -85,7 +112,7 @@ function attempt<T>(look: () => T, otherwise: T): T {
 }
 
 /** `process 1234 (nginx)`, or undefined when it cannot be found out. */
-export function describePortHolder(port: number): string | undefined {
-  const [holder] = portUse(port).holders;
+export function describePortHolder(port: number, address: string): string | undefined {
+  const [holder] = portUse(port, address).holders;
   return holder === undefined ? undefined : `process ${holder.pid} (${holder.program})`;
 }

@@ -11,7 +11,7 @@ export interface ListenFacts {
   readonly isRoot: boolean;
   readonly hasIpv6: boolean;
   /** Free for us: nobody listens there but our own gateway processes. */
-  readonly isFree: (port: number) => boolean;
+  readonly isFree: (port: number, address: string) => boolean;
 }
 
 export interface ListenPlace {
@@ -39,7 +39,7 @@ export function chooseListeners(wishes: ListenWishes, facts: ListenFacts): Liste
   const places = (protocol: 'http' | 'https', wished: number | undefined): ListenPlace[] => {
     const [usual, short] = protocol === 'http' ? [HTTP_PORT, 80] : [HTTPS_PORT, 443];
     const first: ListenPlace = { id: protocol, address, port: wished ?? usual, protocol };
-    if (wished !== undefined || !facts.isRoot || !facts.isFree(short)) return [first];
+    if (wished !== undefined || !facts.isRoot || !facts.isFree(short, address)) return [first];
     return [{ id: `${protocol}-short`, address, port: short, protocol }, first];
   };
   return {

@@ -97,7 +97,10 @@ export async function chooseAddresses({ options, folder }: Base): Promise<Listen
     hasIpv6: Object.values(networkInterfaces()).some((list) =>
       list?.some(({ family }) => family === 'IPv6'),
     ),
-    isFree: (port) => portUse(port).holders.every(({ pid }) => own.has(pid)),
+    isFree: (port, address) => {
+      const { found, holders } = portUse(port, address);
+      return found === 0 || (holders.length > 0 && holders.every(({ pid }) => own.has(pid)));
+    },
   });
   const api = { ...chosen.api, port: await probePort(chosen.api, 'API_PORT_TAKEN') };
   const gateway = [];
