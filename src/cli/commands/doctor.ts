@@ -42,11 +42,7 @@ async function examine(context: Context): Promise<readonly Finding[]> {
     node: realpathSync(process.execPath),
     runners: RUNNERS,
   };
-  const [driverFacts, tools, ports] = await Promise.all([
-    gatherDriverFacts(folders),
-    findTools(),
-    checkPorts(context.dataFolder),
-  ]);
+  const [driverFacts, tools] = await Promise.all([gatherDriverFacts(folders), findTools()]);
   return [
     checkRuntime(process.version),
     checkMemory(),
@@ -54,7 +50,7 @@ async function examine(context: Context): Promise<readonly Finding[]> {
     checkDataFolder(context.dataFolder),
     checkOpenFiles(),
     checkIsolation(chooseDriver(driverFacts)),
-    ...ports,
+    ...checkPorts(context.dataFolder),
     ...checkTools(tools),
   ];
 }
