@@ -286,6 +286,15 @@ describe('static files', () => {
     assert.equal(plain.headers['vary'], undefined);
   });
 
+  test('a precompressed sibling that was forgotten in a build is not used', async () => {
+    await writeFile(join(root, 'style.css'), 'new');
+    await writeFile(join(root, 'style.css.gz'), gzipSync('old'));
+    await utimes(join(root, 'style.css.gz'), 1_600_000_000, 1_600_000_000);
+    const answer = await ask(gateway, '/style.css', { 'accept-encoding': 'gzip' });
+    assert.equal(answer.headers['content-encoding'], undefined);
+    assert.equal(answer.body.toString(), 'new');
+  });
+
   test('a changed file is seen', async () => {
     const path = join(root, 'changing.txt');
     await writeFile(path, 'one');

@@ -20,6 +20,9 @@ const CACHE_ENTRIES_MAX = 10_000;
 /** An entry is answered from for this long before the disk is asked again. */
 export const FRESH_MS = 1000;
 
+/** A sibling older than its file by more was forgotten in a build; a release is not written in one instant. */
+const SIBLING_OLDER_MS_MAX = 10_000;
+
 /** Codings of precompressed siblings, best first, and how their names end. */
 const CODINGS = [
   ['br', '.br'],
@@ -98,9 +101,8 @@ export class StaticCache {
         ),
       ),
     );
-    // A sibling older than its file was forgotten in a build.
     const coded = siblings.filter(
-      (one) => one !== undefined && one.mtimeMs >= plain.mtimeMs - FRESH_MS,
+      (one) => one !== undefined && one.mtimeMs >= plain.mtimeMs - SIBLING_OLDER_MS_MAX,
     ) as FileVersion[];
     const same =
       known?.plain === plain &&
