@@ -30,6 +30,7 @@ import {
 const RAW_UPSTREAM = fileURLToPath(new URL('./raw-upstream.ts', import.meta.url));
 const IDLE_CLIENTS = fileURLToPath(new URL('./idle-clients.ts', import.meta.url));
 const RESULTS = fileURLToPath(new URL('./results', import.meta.url));
+const MIB = 1024 * 1024;
 const IDLE_CONNECTIONS = 10_000;
 const CONNECTIONS = 64;
 /** Large bodies need fewer connections to fill a core. */
@@ -41,7 +42,8 @@ const ATTEMPTS_MAX = 4;
 
 interface Scenario {
   readonly name: string;
-  readonly path: (server: Server['name']) => string;
+  /** Undefined for a server that cannot do it. */
+  readonly path: (server: Server['name']) => string | undefined;
   readonly connections: number;
 }
 
@@ -52,6 +54,12 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'static 1 MB',
     // HAProxy serves no files; its cache is the nearest that it has.
     path: (server) => (server === 'haproxy' ? '/large' : '/static/1m.bin'),
+    connections: LARGE_CONNECTIONS,
+  },
+  {
+    // Larger than what we keep in memory: each answer is read from the file.
+    name: 'static 8 MB',
+    path: (server) => (server === 'haproxy' ? undefined : '/static/8m.bin'),
     connections: LARGE_CONNECTIONS,
   },
 ];
@@ -134,7 +142,8 @@ async function writeFiles(folder: string): Promise<string> {
   const files = join(folder, 'files');
   await mkdir(join(files, 'static'), { recursive: true });
   await writeFile(join(files, 'static', '1k.bin'), Buffer.alloc(1024, 'x'));
-  await writeFile(join(files, 'static', '1m.bin'), Buffer.alloc(1024 * 1024, 'x'));
+  await writeFile(join(files, 'static', '1m.bin'), Buffer.alloc(MIB, 'x'));
+  await writeFile(join(files, 'static', '8m.bin'), Buffer.alloc(8 * MIB, 'x'));
   return files;
 }
 
@@ -149,9 +158,10 @@ interface Plan {
 
 /** Rounds alternate between the servers, so that a noisy minute hurts all alike. */
 async function measureAll(plan: Plan): Promise<Measurement[]> {
-  const { servers, scenarios, rounds, loadCore } = plan;
+  const { scenarios, rounds, loadCore } = plan;
   const measured: Measurement[] = [];
   for (const scenario of scenarios) {
+    const servers = plan.servers.filter(({ name }) => scenario.path(name) !== undefined);
     for (const server of servers) await load(server, scenario, 1, loadCore);
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? servers : servers.toReversed();
@@ -201,7 +211,7 @@ async function load(
   seconds: number,
   core: number,
 ): Promise<number> {
-  const url = `http://127.0.0.1:${server.port}${scenario.path(server.name)}`;
+  const url = `http://127.0.0.1:${server.port}${scenario.path(server.name) ?? ''}`;
   const [program, ...args] = pinned({
     core,
     program: 'wrk',
