@@ -63,7 +63,14 @@ export interface WorkerStatus {
   readonly lastError: string | undefined;
 }
 
-export type AppState = 'healthy' | 'degraded' | 'failing' | 'deploying' | 'stopped' | 'empty';
+export type AppState =
+  | 'healthy'
+  | 'degraded'
+  | 'failing'
+  | 'starting'
+  | 'deploying'
+  | 'stopped'
+  | 'empty';
 
 export interface AppSummary {
   readonly name: string;

@@ -73,7 +73,7 @@ function appSummaryFields() {
   return {
     name: text,
     kind: text,
-    state: literal('healthy', 'degraded', 'failing', 'deploying', 'stopped', 'empty'),
+    state: literal('healthy', 'degraded', 'failing', 'starting', 'deploying', 'stopped', 'empty'),
     release: optional(text),
     urls: texts,
     instances: object({ healthy: count, wanted: count }),

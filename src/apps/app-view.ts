@@ -4,8 +4,15 @@ import type { App, Instance, Release } from './model.ts';
 import { DEPLOY, type Operation, ROLLBACK } from './operations.ts';
 import { wantedCount } from './plan-actions.ts';
 
-/** `empty`: nothing deployed yet. `degraded`: fewer healthy instances than wished. `failing`: none. */
-export type AppState = 'healthy' | 'degraded' | 'failing' | 'deploying' | 'stopped' | 'empty';
+/** `empty`: nothing deployed yet. `starting`: its first instances are on their way. `degraded`: fewer healthy instances than wished. `failing`: none. */
+export type AppState =
+  | 'healthy'
+  | 'degraded'
+  | 'failing'
+  | 'starting'
+  | 'deploying'
+  | 'stopped'
+  | 'empty';
 
 export interface AppView {
   readonly app: App;
@@ -46,7 +53,7 @@ export function appView(input: {
   ).length;
   return {
     ...input,
-    state: stateOf({ app, healthy, wanted, operation }),
+    state: stateOf({ app, instances, healthy, wanted, operation }),
     healthy,
     wanted,
     hosts: hostsOf(app),
@@ -56,14 +63,22 @@ export function appView(input: {
 
 function stateOf(input: {
   readonly app: App;
+  readonly instances: readonly InstanceView[];
   readonly healthy: number;
   readonly wanted: number;
   readonly operation: Operation | undefined;
 }): AppState {
-  const { app, healthy, wanted, operation } = input;
+  const { app, instances, healthy, wanted, operation } = input;
   if (operation?.what === DEPLOY || operation?.what === ROLLBACK) return 'deploying';
   if (app.release === undefined) return 'empty';
   if (!app.running) return 'stopped';
   if (healthy >= wanted) return 'healthy';
-  return healthy > 0 ? 'degraded' : 'failing';
+  if (healthy > 0) return 'degraded';
+  const own = instances.filter((each) => each.release === app.release);
+  return own.every(isFirstStart) ? 'starting' : 'failing';
+}
+
+/** Nothing has gone wrong with it yet: after the start of a node, all apps are like this for a moment. */
+function isFirstStart({ state, restarts }: InstanceView): boolean {
+  return state === 'starting' && restarts === 0;
 }

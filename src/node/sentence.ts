@@ -25,7 +25,10 @@ export function statusSentence(options: {
   }
   const serving = options.apps.filter((app) => app.state !== 'empty');
   const [first, ...rest] = problems;
-  if (first === undefined) return `All good: ${count(serving.length, 'app', 'apps')} on 1 node`;
+  const starting = serving.filter((app) => app.state === 'starting').length;
+  const apps = count(serving.length, 'app', 'apps');
+  if (first === undefined && starting > 0) return `${starting} of ${apps} on 1 node still starting`;
+  if (first === undefined) return `All good: ${apps} on 1 node`;
   return [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...rest].join('; ');
 }
 

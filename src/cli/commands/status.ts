@@ -92,6 +92,7 @@ const STATE_STYLES = {
   healthy: 'green',
   degraded: 'yellow',
   failing: 'red',
+  starting: 'cyan',
   deploying: 'cyan',
   stopped: 'dim',
   empty: 'dim',

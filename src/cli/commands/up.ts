@@ -43,7 +43,7 @@ const SAME_PRESS_MS = 300;
 /** An app that is not up by then is shown as what it is. */
 const APPS_START_WITHIN_MS = 10_000;
 const POLL_MS = 50;
-const STARTING: ReadonlySet<AppState> = new Set(['deploying', 'degraded', 'failing']);
+const STARTING: ReadonlySet<AppState> = new Set(['starting', 'deploying', 'degraded', 'failing']);
 
 class ForegroundLife {
   readonly #context: Context;

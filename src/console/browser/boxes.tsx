@@ -10,6 +10,7 @@ const FULL_RATIO = 0.9;
 const APP_STATES: readonly AppState[] = [
   'failing',
   'degraded',
+  'starting',
   'deploying',
   'healthy',
   'stopped',

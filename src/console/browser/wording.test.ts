@@ -4,7 +4,15 @@ import { wordingOf, worstTone } from './wording.ts';
 
 test('no two tones share a shape, so that colour says nothing alone', () => {
   const shapes = new Map<string, string>();
-  for (const state of ['healthy', 'deploying', 'degraded', 'failing', 'stopped', 'empty']) {
+  for (const state of [
+    'healthy',
+    'starting',
+    'deploying',
+    'degraded',
+    'failing',
+    'stopped',
+    'empty',
+  ]) {
     const { shape, tone } = wordingOf(state);
     assert.ok(!shapes.has(shape), `${state} has the shape of ${shapes.get(shape)}`);
     shapes.set(shape, `${state} (${tone})`);
