@@ -83,5 +83,8 @@ export class ClientRequest {
       errorId: this.errorId,
       error: this.error,
     });
+    // Slices of the head: they would keep it in memory while the connection is idle.
+    this.target = '';
+    this.accept = undefined;
   }
 }

@@ -5,7 +5,6 @@
 import { FIELD, fieldSet } from '../http/field-names.ts';
 import { BODY, type BodyKind, type RequestFraming } from '../http/framing.ts';
 import type { FieldScanner, RequestHead, ResponseHead } from '../http/head.ts';
-import { latin1 } from '../http/latin1.ts';
 import type { RequestTarget } from '../http/target.ts';
 
 /**
@@ -76,7 +75,7 @@ function keptLines(
   names: readonly string[],
 ): string {
   const end = head.end - 2;
-  if ((head.seen & dropped) === 0 && names.length === 0) return latin1(head.buffer, from, end);
+  if ((head.seen & dropped) === 0 && names.length === 0) return head.slice(from, end);
   let text = '';
   let at = from;
   for (let index = 0; index < head.count; index++) {
@@ -85,10 +84,10 @@ function keptLines(
       (names.length > 0 && names.includes(head.nameAt(index).toLowerCase()));
     if (!drops) continue;
     const line = head.lineAt(index);
-    if (line > at) text += latin1(head.buffer, at, line);
+    if (line > at) text += head.slice(at, line);
     at = head.lineAt(index + 1);
   }
-  return at < end ? text + latin1(head.buffer, at, end) : text;
+  return at < end ? text + head.slice(at, end) : text;
 }
 
 /**
@@ -163,7 +162,7 @@ export function responseHeadText(head: ResponseHead, options: ResponseHeadOption
   if (head.minor === 1) {
     text = keptLines(head, head.start, dropped, options.names);
   } else {
-    text = `HTTP/1.1 ${latin1(head.buffer, head.statusStart, head.statusEnd)}\r\n`;
+    text = `HTTP/1.1 ${head.slice(head.statusStart, head.statusEnd)}\r\n`;
     text += keptLines(head, head.lineAt(0), dropped, options.names);
   }
   if ((head.seen & DATE_BIT) === 0) text += options.dateLine;
@@ -173,14 +172,14 @@ export function responseHeadText(head: ResponseHead, options: ResponseHeadOption
 
 /** An interim answer (1xx but 101): hop-by-hop fields and framing do not belong there. */
 export function interimHeadText(head: ResponseHead, names: readonly string[]): string {
-  const line = `HTTP/1.1 ${latin1(head.buffer, head.statusStart, head.statusEnd)}\r\n`;
+  const line = `HTTP/1.1 ${head.slice(head.statusStart, head.statusEnd)}\r\n`;
   const dropped = RESPONSE_DROPPED | LENGTH_DROPPED | TRAILER_DROPPED;
   return `${line}${keptLines(head, head.lineAt(0), dropped, names)}\r\n`;
 }
 
 /** 101: the connection changes its protocol. */
 export function switchingHeadText(head: ResponseHead, names: readonly string[]): string {
-  const line = `HTTP/1.1 ${latin1(head.buffer, head.statusStart, head.statusEnd)}\r\n`;
+  const line = `HTTP/1.1 ${head.slice(head.statusStart, head.statusEnd)}\r\n`;
   const dropped = RESPONSE_DROPPED | LENGTH_DROPPED | TRAILER_DROPPED;
   return `${line}${keptLines(head, head.lineAt(0), dropped, names)}${upgradeLines(head)}\r\n`;
 }

@@ -53,6 +53,7 @@ export class FieldScanner {
   readonly ids: Uint8Array;
   /** Where the next line to be scanned starts. */
   protected line = 0;
+  private whole = '';
 
   constructor(limits: HeadLimits) {
     this.limits = limits;
@@ -68,6 +69,13 @@ export class FieldScanner {
     this.seen = 0;
     this.repeated = 0;
     this.buffer = EMPTY;
+    this.whole = '';
+  }
+
+  /** The bytes `from..to` of a complete head. The head becomes text once: a call into Node costs more than a slice. */
+  slice(from: number, to: number): string {
+    if (this.whole === '') this.whole = latin1(this.buffer, this.start, this.end);
+    return this.whole.slice(from - this.start, to - this.start);
   }
 
   /**
@@ -118,12 +126,12 @@ export class FieldScanner {
   /** As it was written; compare in lower case. */
   nameAt(index: number): string {
     const at = index * OFFSETS_PER_FIELD;
-    return latin1(this.buffer, this.offsets[at] ?? 0, this.offsets[at + 1] ?? 0);
+    return this.slice(this.offsets[at] ?? 0, this.offsets[at + 1] ?? 0);
   }
 
   valueAt(index: number): string {
     const at = index * OFFSETS_PER_FIELD;
-    return latin1(this.buffer, this.offsets[at + 2] ?? 0, this.offsets[at + 3] ?? 0);
+    return this.slice(this.offsets[at + 2] ?? 0, this.offsets[at + 3] ?? 0);
   }
 
   /** First byte of the field's line; for `count` the empty line. */
@@ -280,11 +288,11 @@ export class RequestHead extends FieldScanner {
       while (at < length && method.charCodeAt(at) === this.buffer[this.methodStart + at]) at++;
       if (at === length) return method;
     }
-    return latin1(this.buffer, this.methodStart, this.methodEnd);
+    return this.slice(this.methodStart, this.methodEnd);
   }
 
   get target(): string {
-    return latin1(this.buffer, this.targetStart, this.targetEnd);
+    return this.slice(this.targetStart, this.targetEnd);
   }
 
   private requestLine(buffer: Buffer, from: number, end: number): number {

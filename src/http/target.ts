@@ -13,19 +13,30 @@ const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
 
 /** Host values whose check is remembered; the map is emptied when it is full. */
 const HOSTS_REMEMBERED_MAX = 1024;
-const hostNames = new Map<string, string>();
+const hosts = new Map<string, KnownHost>();
 
-/** The lower-case host without port of a Host value. Throws HttpError 400. */
-function hostNameOf(authority: string): string {
-  const known = hostNames.get(authority);
+interface KnownHost {
+  readonly authority: string;
+  /** Lower-case, without port. */
+  readonly host: string;
+}
+
+const NO_HOST: KnownHost = { authority: '', host: '' };
+
+/** Checks a Host value. Throws HttpError 400. */
+function hostOf(authority: string): KnownHost {
+  const known = hosts.get(authority);
   if (known !== undefined) return known;
   const parsed = parseHost(authority);
   if (parsed === undefined) {
     throw new HttpError(400, 'HTTP_BAD_HOST', 'The host of the request is not a valid name');
   }
-  if (hostNames.size >= HOSTS_REMEMBERED_MAX) hostNames.clear();
-  hostNames.set(authority, parsed.host);
-  return parsed.host;
+  if (hosts.size >= HOSTS_REMEMBERED_MAX) hosts.clear();
+  // A string of its own: a slice would keep the whole head in memory.
+  const own = Buffer.from(authority, 'latin1').toString('latin1');
+  const made = { authority: own, host: parsed.host };
+  hosts.set(own, made);
+  return made;
 }
 
 /** Reused from request to request. */
@@ -46,13 +57,17 @@ export class RequestTarget {
       throw new HttpError(501, 'HTTP_BAD_METHOD', `The method ${method} is not served here`);
     }
     const host = head.value(FIELD.host);
-    this.authority = host ?? '';
-    this.host = host === undefined ? '' : hostNameOf(host);
+    this.setHost(host === undefined ? NO_HOST : hostOf(host));
     this.target = head.target;
     if (head.buffer[head.targetStart] !== SLASH) this.readOtherForm(method);
     const query = this.target.indexOf('?');
     this.path = query < 0 ? this.target : this.target.slice(0, query);
     if (this.target === '*') this.path = '/';
+  }
+
+  private setHost(known: KnownHost): void {
+    this.host = known.host;
+    this.authority = known.authority;
   }
 
   private readOtherForm(method: string): void {
@@ -62,8 +77,7 @@ export class RequestTarget {
       throw new HttpError(400, 'HTTP_BAD_TARGET', 'The request target is not a path');
     }
     const [, authority = '', rest = ''] = absolute;
-    this.host = hostNameOf(authority);
-    this.authority = authority;
+    this.setHost(hostOf(authority));
     if (rest.startsWith('/')) this.target = rest;
     // RFC 9112 3.2.4: OPTIONS for a whole server.
     else if (rest === '' && method === 'OPTIONS') this.target = '*';
