@@ -31,9 +31,6 @@ type Changes = Partial<Pick<EtcdMemberOptions, 'quotaBytes' | 'timing' | 'tls'>>
 
 /** In memory where the system has such a folder: members that are killed, not machines, need no disk. */
 const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-/** Shorter than ours, so that tests of elections are quick. */
-const TIMING = { heartbeatMs: 30, electionMs: 300 } as const;
-
 /** Waits until there is a leader. `tls` is for the admin client, where the members want certificates. */
 export async function startEtcd(
   count: number,
@@ -115,7 +112,6 @@ async function optionsOf(
     members: peers,
     joins: false,
     clusterToken: 'test',
-    timing: TIMING,
     clock: systemClock,
     log: silentLogger,
     ...changes,

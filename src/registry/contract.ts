@@ -3,7 +3,10 @@
  * etcd 3.4 can keep: a revision is etcd's, created is its create_revision.
  */
 
-/** Revisions are whole numbers, one for the whole registry, growing by one with each commit that changes something. */
+/**
+ * Revisions are whole numbers, one for the whole registry, growing with each commit that changes something: by one, unless
+ * others write to the same etcd. Never count on the next number; what is below one that was seen is in the past.
+ */
 export type Revision = number;
 
 export interface Entry {
@@ -86,7 +89,8 @@ export interface Registry extends RegistryReader, AsyncDisposable {
   /**
    * All operations or none, durable when it resolves. At most `OPERATIONS_MAX` operations on distinct keys and
    * `VALUE_BYTES_MAX` a value; values must not be changed before. Throws `REGISTRY_LEASE_LOST` when a lease that it
-   * names has ended. Any error whose code is not the registry's own leaves the outcome unknown: read again.
+   * names has ended. `REGISTRY_OUTCOME_UNKNOWN`, and any error whose code is not the registry's own, leave the outcome
+   * unknown: read again before repeating it. After all others nothing was changed.
    */
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
   lease(ttlMs: number): Promise<Lease>;

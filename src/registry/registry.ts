@@ -16,6 +16,7 @@ export type {
   Revision,
   WatchBatch,
 } from './contract.ts';
+export { type CopyOptions, type CopyResult, copyRegistry, isCopyComplete } from './copy.ts';
 export {
   COMMIT_BYTES_MAX,
   CONDITIONS_MAX,
