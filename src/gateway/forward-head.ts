@@ -2,6 +2,7 @@
  * Heads as they go to the other side: the scanned bytes with a few lines left out and a few added. Nothing is
  * taken apart that can stay: a usual head is one slice and one appended fragment.
  */
+import { LAST_CHUNK } from '../http/chunked.ts';
 import { FIELD, fieldSet } from '../http/field-names.ts';
 import { BODY, type BodyKind, type RequestFraming } from '../http/framing.ts';
 import type { FieldScanner, RequestHead, ResponseHead } from '../http/head.ts';
@@ -186,6 +187,6 @@ export function switchingHeadText(head: ResponseHead, names: readonly string[]):
 
 /** The last chunk with the trailer fields that may be passed on. */
 export function lastChunkText(trailers: FieldScanner | undefined): string {
-  if (trailers === undefined) return '0\r\n\r\n';
+  if (trailers === undefined) return LAST_CHUNK;
   return `0\r\n${keptLines(trailers, trailers.start, TRAILER_FORBIDDEN, [])}\r\n`;
 }
