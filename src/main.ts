@@ -1,7 +1,9 @@
 /** The entry of the `moln` command: the only file that reads argv and the environment. */
 import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
-enableCompileCache();
+// Beside the code that it is made of: whoever can write there can change the code anyway. Never a shared folder.
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/moln', import.meta.url)));
 const { runCli } = await import('./cli/cli.ts');
 process.exitCode = await runCli(
   process.argv.slice(2),
