@@ -1,7 +1,13 @@
 /** Words in which the registry's conformance suite is written. */
 import assert from 'node:assert/strict';
 import { isMolnError } from '../src/base/errors.ts';
-import type { Operation, Registry, Revision, WatchBatch } from '../src/registry/registry.ts';
+import type {
+  Operation,
+  Registry,
+  RegistryReader,
+  Revision,
+  WatchBatch,
+} from '../src/registry/registry.ts';
 import { until } from './until.ts';
 
 /** One fresh registry and the means to be rough with it. */
@@ -88,7 +94,7 @@ export async function take(
 }
 
 export async function follow(
-  registry: Registry,
+  registry: RegistryReader,
   prefix: string,
   from: Revision,
   signal: AbortSignal,

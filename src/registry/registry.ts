@@ -25,6 +25,12 @@ export {
   OPERATIONS_MAX,
   VALUE_BYTES_MAX,
 } from './limits.ts';
+export {
+  type MirrorOptions,
+  type MirrorStatus,
+  openMirror,
+  type RegistryMirror,
+} from './mirror.ts';
 export { type HistoryLimits, openSqliteRegistry } from './sqlite-registry.ts';
 export type { EtcdAdmin, EtcdAlarm, EtcdMemberInfo, EtcdStatus } from './etcd/admin.ts';
 export type { EtcdTls } from './etcd/connection.ts';

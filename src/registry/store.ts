@@ -301,7 +301,7 @@ function prepareStatements(db: Database): Statements {
 }
 
 /** Smallest key and first key beyond the prefix. UTF-8 has no byte 0xff, so the last one can always grow. */
-function rangeOf(prefix: string): [string, Uint8Array] {
+export function rangeOf(prefix: string): [string, Uint8Array] {
   const end = Buffer.from(prefix);
   if (end.length === 0) return ['', Buffer.of(0xff)];
   end[end.length - 1] = (end.at(-1) ?? 0) + 1;

@@ -1,0 +1,223 @@
+/**
+ * A copy of some prefixes on this node, fed by watches, that can be read when no manager answers: gateway, DNS and console
+ * go on with it, and it says that it is behind. It never writes, and each prefix is true at a revision of its own.
+ */
+import { isMolnError, MolnError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Entry, ListResult, RegistryReader, Revision, WatchBatch } from './contract.ts';
+import { closed, compacted } from './errors.ts';
+import { MirrorStore } from './mirror-store.ts';
+import { checkKey, checkPrefix } from './rules.ts';
+import { wake, type Watcher, Watchers } from './watchers.ts';
+
+export interface MirrorOptions {
+  /** Path of the file; its folder exists. It is a cache and may be deleted when nobody has it open. */
+  readonly path: string;
+  readonly source: RegistryReader;
+  /** Names the source: after a move to another engine revisions start anew, and so must the mirror. */
+  readonly sourceId: string;
+  /** None begins another. */
+  readonly prefixes: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface MirrorStatus {
+  /** False while the source does not answer: what is read may be old. */
+  readonly isLive: boolean;
+  /** When the source answered last, in epoch milliseconds; undefined when never since the start. */
+  readonly seenAt: number | undefined;
+  /** False until every prefix has been loaded once. */
+  readonly isComplete: boolean;
+}
+
+const PROBE_EVERY_MS = 5000;
+const RETRY_MS = 1000;
+/** Commits of a prefix that its watchers may be behind before they have to list again. */
+const HISTORY_BATCHES_MAX = 1000;
+
+interface Mirrored {
+  readonly prefix: string;
+  readonly watchers: Watchers;
+  /** The newest commits, oldest first. */
+  history: WatchBatch[];
+  /** Newest revision that is not in the history. */
+  forgotten: Revision;
+}
+
+/** Opens the file and starts to follow the source, which need not answer. */
+export function openMirror(options: MirrorOptions): RegistryMirror {
+  return new RegistryMirror(options, new MirrorStore(options.path, options.sourceId));
+}
+
+export class RegistryMirror implements RegistryReader, AsyncDisposable {
+  readonly #options: MirrorOptions;
+  readonly #store: MirrorStore;
+  readonly #mirrored: readonly Mirrored[];
+  readonly #stop = new AbortController();
+  readonly #loops: readonly Promise<void>[];
+  #isLive = false;
+  #seenAt: number | undefined;
+
+  constructor(options: MirrorOptions, store: MirrorStore) {
+    this.#options = options;
+    this.#store = store;
+    this.#mirrored = options.prefixes.map((prefix) => {
+      const forgotten = store.revisionOf(prefix) ?? 0;
+      return { prefix, watchers: new Watchers(), history: [], forgotten };
+    });
+    this.#loops = [this.#probe(), ...this.#mirrored.map((one) => this.#follow(one))];
+  }
+
+  status(): MirrorStatus {
+    const isComplete = this.#mirrored.every(
+      ({ prefix }) => this.#store.revisionOf(prefix) !== undefined,
+    );
+    return { isLive: this.#isLive, seenAt: this.#seenAt, isComplete };
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    checkKey(key);
+    this.#revisionOf(this.#covering(key));
+    return this.#store.get(key);
+  }
+
+  async list(prefix: string): Promise<ListResult> {
+    checkPrefix(prefix);
+    const revision = this.#revisionOf(this.#covering(prefix));
+    return { entries: this.#store.list(prefix), revision };
+  }
+
+  async *watch(
+    prefix: string,
+    fromRevision: Revision,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchBatch, void, undefined> {
+    checkPrefix(prefix);
+    const one = this.#covering(prefix);
+    const watcher = one.watchers.add(prefix, fromRevision);
+    const stop = (): void => wake(watcher);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      while (!signal.aborted && !this.#stop.signal.aborted) {
+        const batch = nextOf(one, watcher);
+        if (batch === undefined) await one.watchers.wait(watcher);
+        else yield batch;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      one.watchers.remove(watcher);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    for (const { watchers } of this.#mirrored) watchers.wakeAll();
+    await Promise.all(this.#loops);
+    this.#store[Symbol.dispose]();
+  }
+
+  #covering(keyOrPrefix: string): Mirrored {
+    if (this.#stop.signal.aborted) throw closed();
+    const one = this.#mirrored.find(({ prefix }) => keyOrPrefix.startsWith(prefix));
+    if (one !== undefined) return one;
+    const known = this.#options.prefixes.join(', ');
+    throw new MolnError(
+      'REGISTRY_NOT_MIRRORED',
+      `"${keyOrPrefix}" is not mirrored on this node, only what is below ${known}`,
+    );
+  }
+
+  #revisionOf({ prefix }: Mirrored): Revision {
+    const revision = this.#store.revisionOf(prefix);
+    if (revision !== undefined) return revision;
+    throw new MolnError('REGISTRY_UNAVAILABLE', `"${prefix}" has never been read on this node`, {
+      hint: 'Wait until a manager can be reached: see "moln manager"',
+      retryable: true,
+    });
+  }
+
+  /** Knows whether the source answers also when nothing happens there. */
+  async #probe(): Promise<void> {
+    const { source, prefixes, clock, log } = this.#options;
+    const probed = `${prefixes[0] ?? '/'}.`;
+    await this.#repeat(PROBE_EVERY_MS, async () => {
+      try {
+        await source.get(probed);
+        if (!this.#isLive) log.info('The mirror of the registry is up to date');
+        this.#isLive = true;
+        this.#seenAt = clock.now();
+      } catch (error) {
+        if (this.#isLive) log.warn('The mirror of the registry is cut off', { error });
+        this.#isLive = false;
+      }
+    });
+  }
+
+  async #follow(one: Mirrored): Promise<void> {
+    await this.#repeat(RETRY_MS, async () => {
+      try {
+        await this.#followOnce(one);
+      } catch (error) {
+        if (isMolnError(error, 'REGISTRY_COMPACTED')) await this.#load(one);
+        else throw error;
+      }
+    });
+  }
+
+  async #followOnce(one: Mirrored): Promise<void> {
+    const { prefix } = one;
+    if (this.#store.revisionOf(prefix) === undefined) await this.#load(one);
+    const from = this.#revisionOf(one) + 1;
+    for await (const batch of this.#options.source.watch(prefix, from, this.#stop.signal)) {
+      this.#store.apply(prefix, batch);
+      one.history.push(batch);
+      const dropped = one.history.splice(0, one.history.length - HISTORY_BATCHES_MAX).at(-1);
+      one.forgotten = dropped?.revision ?? one.forgotten;
+      const keys = batch.changes.map((each) => (each.kind === 'put' ? each.entry.key : each.key));
+      one.watchers.notify(keys, batch.revision);
+    }
+  }
+
+  /** All anew: whoever watches has to list again, for what led here is not known. */
+  async #load(one: Mirrored): Promise<void> {
+    const result = await this.#options.source.list(one.prefix);
+    this.#store.replace(one.prefix, result);
+    one.history = [];
+    one.forgotten = result.revision;
+    one.watchers.wakeAll();
+  }
+
+  /** Until it is stopped; a failure is a reason to wait. */
+  async #repeat(everyMs: number, work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await work();
+      } catch (error) {
+        if (!signal.aborted) log.debug('The mirror will try again', { reason: messageOf(error) });
+      }
+      await clock.sleep(everyMs, signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+    }
+  }
+}
+
+/** Throws `REGISTRY_COMPACTED`. Undefined when there is no news. */
+function nextOf(one: Mirrored, watcher: Watcher): WatchBatch | undefined {
+  if (watcher.cursor <= one.forgotten) throw compacted(watcher.cursor, one.forgotten + 1);
+  for (const { revision, changes } of one.history) {
+    if (revision < watcher.cursor) continue;
+    watcher.cursor = revision + 1;
+    const seen = changes.filter((change) => {
+      const key = change.kind === 'put' ? change.entry.key : change.key;
+      return key.startsWith(watcher.prefix);
+    });
+    if (seen.length > 0) return { revision, changes: seen };
+  }
+  return undefined;
+}
