@@ -13,7 +13,7 @@ import { openSqliteRegistry } from './sqlite-registry.ts';
 
 interface Bed {
   readonly source: Registry;
-  mirror(sourceId?: string): RegistryMirror;
+  readonly mirror: (sourceId?: string) => RegistryMirror;
 }
 
 async function makeBed(context: TestContext): Promise<Bed> {
