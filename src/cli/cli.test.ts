@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { COMMANDS, runCli } from './cli.ts';
 import type { StartNode } from './up.ts';
@@ -293,4 +293,24 @@ test('something else behind the address is told from a node', async (t) => {
     assert.equal(code, 1);
     assert.match(stderr, /no answer of a Moln node: status \d+, "<html>\\x1b\[2J"/);
   }
+});
+
+test('a reader that has seen enough ends a command silently', async () => {
+  const stderr = new PassThrough();
+  const stdout = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    },
+  });
+  const code = await runCli(['version'], {
+    stdout,
+    stderr,
+    stdin: Readable.from(['']),
+    env: {},
+    isTerminal: false,
+    cwd: tmpdir(),
+    signals: new EventEmitter(),
+  });
+  assert.equal(code, 0);
+  assert.equal(stderr.read(), null);
 });

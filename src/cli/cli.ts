@@ -3,6 +3,7 @@
  * the hint, on stderr; with `--json` also `{ "error": … }` on stdout.
  */
 import { readFileSync } from 'node:fs';
+import { systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
@@ -53,30 +54,44 @@ export async function runCli(
   io: CliIo,
   parts: CliParts = {},
 ): Promise<number> {
+  const readerGone = watchReader(io);
   try {
     const parsed = parseCommandLine(versionWord(argv), COMMANDS, topHelp(COMMANDS));
     if (parsed.kind === 'text') {
       io.stdout.write(parsed.text);
       return EXIT.ok;
     }
-    return await runCommand(parsed.spec, parsed.input, io, parts);
+    return await runCommand(parsed.spec, parsed.input, io, { ...parts, readerGone });
   } catch (error) {
-    return printError(error, argv, io);
+    return readerGone.aborted ? EXIT.ok : printError(error, argv, io);
   }
+}
+
+/** A reader such as `head` that has seen enough ends the command, silently: that is no error. */
+function watchReader(io: CliIo): AbortSignal {
+  const gone = new AbortController();
+  for (const stream of [io.stdout, io.stderr]) {
+    stream.on('error', (error) => {
+      if (systemCode(error) !== 'EPIPE') throw error;
+      if (stream === io.stdout) gone.abort();
+    });
+  }
+  return gone.signal;
 }
 
 async function runCommand(
   spec: CommandSpec,
   input: Input,
   io: CliIo,
-  parts: CliParts,
+  parts: CliParts & { readonly readerGone: AbortSignal },
 ): Promise<number> {
   if (spec.run === undefined) throw new Error(`Command "${spec.name}" does nothing`);
   const stop = new AbortController();
   // `up` lives by its own signals; everything else ends its streams and returns.
   using _signals =
     spec === UP ? undefined : onStopSignals(() => stop.abort(interruptedError()), io.signals);
-  return await spec.run(contextOf(input, io, parts, stop.signal), input);
+  const signal = AbortSignal.any([stop.signal, parts.readerGone]);
+  return await spec.run(contextOf(input, io, parts, signal), input);
 }
 
 function contextOf(input: Input, io: CliIo, parts: CliParts, signal: AbortSignal): Context {

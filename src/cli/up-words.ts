@@ -34,6 +34,15 @@ export function printUpWords(
       `  ${words.style('yellow', 'Apps are not kept apart')}: ${status.driver.why.replace(/\.$/, '')}`,
     );
   }
+  const address = unreachedBy(status);
+  if (address !== undefined) {
+    words.line();
+    words.line(
+      '  Names under .localhost lead to 127.0.0.1, and this node listens elsewhere. Give an app a',
+    );
+    words.line('  domain of your own, or say the name yourself:');
+    words.line(`    curl -H "Host: NAME.localhost" ${address}/`);
+  }
   words.line();
   words.line('  Next, in another terminal:');
   const deploy = `${options.command} deploy DIR --name NAME`;
@@ -43,4 +52,10 @@ export function printUpWords(
   words.line(`    ${status_.padEnd(width)}  see what runs`);
   words.line();
   words.line('  Ctrl-C stops the node and its apps; nothing is lost.');
+}
+
+/** The gateway's address when names under .localhost do not lead to it. */
+function unreachedBy(status: Status): string | undefined {
+  const { hostname } = new URL(status.gateway.url);
+  return hostname === '127.0.0.1' || hostname === '[::1]' ? undefined : status.gateway.url;
 }
