@@ -19,7 +19,7 @@ after(() => etcd[Symbol.asyncDispose]());
 testRegistry('etcd, three members', () => makeOn(etcd));
 
 const WRITERS = 4;
-const KILLS = 3;
+const KILLS = 2;
 
 /** What one writer was told. */
 interface Told {

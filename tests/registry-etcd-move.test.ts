@@ -60,6 +60,7 @@ test('all moves to etcd, and a mirror goes on when etcd is cut off', async (cont
     source,
     sourceId: 'etcd',
     prefixes: ['/apps/'],
+    probeEveryMs: 200,
     ...common,
   });
   await until('it is loaded', () => mirror.status().isComplete && mirror.status().isLive);

@@ -19,6 +19,8 @@ export interface MirrorOptions {
   readonly sourceId: string;
   /** None begins another. */
   readonly prefixes: readonly string[];
+  /** How often the source is asked whether it is there; 5 s by default. */
+  readonly probeEveryMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -141,9 +143,9 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
 
   /** Knows whether the source answers also when nothing happens there. */
   async #probe(): Promise<void> {
-    const { source, prefixes, clock, log } = this.#options;
+    const { source, prefixes, probeEveryMs = PROBE_EVERY_MS, clock, log } = this.#options;
     const probed = `${prefixes[0] ?? '/'}.`;
-    await this.#repeat(PROBE_EVERY_MS, async () => {
+    await this.#repeat(probeEveryMs, async () => {
       try {
         await source.get(probed);
         if (!this.#isLive) log.info('The mirror of the registry is up to date');

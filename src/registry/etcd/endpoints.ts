@@ -2,10 +2,10 @@
  * Which member is talked to. One connection for calls and another for watches, because a flood of watch events would
  * hold calls back on a shared one (etcd-io/etcd#15402); when a member does not answer, the next one is tried.
  */
-import { isMolnError, messageOf } from '../../base/errors.ts';
+import { isMolnError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Clock } from '../../base/time.ts';
-import { Connection, type EtcdTls, failureOf, type CallFailure } from './connection.ts';
+import { Connection, type EtcdTls, failureOf } from './connection.ts';
 import { isUnknown, unavailable } from './failures.ts';
 
 export interface EndpointsOptions {
@@ -94,9 +94,7 @@ export class Endpoints implements Disposable {
     for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
       const last = await this.#attempt(call, deadline - clock.monotonicMs());
       if ('value' in last) return last.value;
-      if (this.#closed || clock.monotonicMs() + pauseMs >= deadline) {
-        throw unavailable(this.all, last.failure.message);
-      }
+      if (this.#closed || clock.monotonicMs() + pauseMs >= deadline) throw last.error;
       await clock.sleep(pauseMs);
     }
   }
@@ -110,12 +108,12 @@ export class Endpoints implements Disposable {
   async #attempt<T>(
     call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
     leftMs: number,
-  ): Promise<{ readonly value: T } | { readonly failure: CallFailure }> {
+  ): Promise<{ readonly value: T } | { readonly error: unknown }> {
     let connection: Connection;
     try {
       connection = await this.connected('calls');
     } catch (error) {
-      return { failure: { status: 'Unavailable', message: messageOf(error) } };
+      return { error };
     }
     // gRPC has no fractions of a unit: etcd resets a stream that asks for 1999.5 ms.
     const timeoutMs = Math.max(1, Math.ceil(Math.min(ATTEMPT_MS, leftMs)));
@@ -126,7 +124,7 @@ export class Endpoints implements Disposable {
       const failure = failureOf(error);
       if (!isUnknown(failure)) throw error;
       this.rotate('calls', connection);
-      return { failure };
+      return { error: unavailable(this.all, failure.message) };
     }
   }
 

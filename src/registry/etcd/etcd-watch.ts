@@ -52,11 +52,9 @@ export async function* watchForEver(
     } catch (error) {
       if (signal.aborted) return;
       checkTemporary(error);
-      log.warn('A watch was cut and goes on at another manager', {
-        prefix: options.prefix,
-        next: joiner.next,
-        reason: messageOf(error),
-      });
+      const fields = { prefix: options.prefix, next: joiner.next, reason: messageOf(error) };
+      if (connection === undefined) log.debug('A watch finds no manager yet', fields);
+      else log.info('A watch was cut and goes on at another manager', fields);
       if (connection !== undefined) endpoints.rotate('watches', connection);
     }
     await pause(clock, pauseMs, signal);
