@@ -101,6 +101,33 @@ describe('etcd, three members', () => {
     assert.deepEqual(rest, [], 'what was reported as not done has been done');
   });
 
+  test('a leader that hangs is passed by', async (context) => {
+    const leader = await etcd.leader();
+    const others = etcd.endpoints.filter((endpoint) => endpoint !== leader.endpoint);
+    // The hanging one first: that is where the calls and the watch are when it stops.
+    const registry = await openOn([leader.endpoint, ...others], `/${randomId()}/`);
+    context.after(() => registry[Symbol.asyncDispose]());
+    const base = await commit(registry, [putOf('/a', '1')]);
+    const { pid } = leader;
+    assert.ok(pid !== undefined);
+    process.kill(pid, 'SIGSTOP');
+    let hung: Revision;
+    try {
+      hung = await commit(registry, [putOf('/a', '2')]);
+      assert.equal(plain(await registry.get('/a'))?.value, '2');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await until('it follows again', async () => {
+      const { leaderId, id } = await etcd.admin.status(leader.endpoint);
+      return leaderId !== undefined && leaderId !== id;
+    });
+    // What the old leader still held when it stopped is not carried out after all.
+    const last = await commit(registry, [putOf('/a', '3')]);
+    const writes = await historyOf(registry, base, last);
+    assert.deepEqual(writes.get('/a'), [base, hung, last]);
+  });
+
   test('a running member is adopted by the next agent', async () => {
     const [member] = etcd.members;
     assert.ok(member !== undefined);

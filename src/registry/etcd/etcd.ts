@@ -7,7 +7,7 @@ import type { EtcdAdmin } from './admin.ts';
 import type { EndpointsOptions } from './endpoints.ts';
 import type { EtcdRegistryOptions } from './etcd-registry.ts';
 
-/** Throws `REGISTRY_UNAVAILABLE` when no member answers, `REGISTRY_DENIED` when they do not trust the certificate. */
+/** Throws `REGISTRY_UNAVAILABLE` when no member answers, also when none trusts our certificate: the message says which. */
 export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Registry> {
   const { EtcdRegistry } = await import('./etcd-registry.ts');
   const registry = new EtcdRegistry(options);
