@@ -29,7 +29,7 @@ import {
 
 const RAW_UPSTREAM = fileURLToPath(new URL('./raw-upstream.ts', import.meta.url));
 const IDLE_CLIENTS = fileURLToPath(new URL('./idle-clients.ts', import.meta.url));
-const RESULTS = fileURLToPath(new URL('./results', import.meta.url));
+const RESULTS = join(import.meta.dirname, 'results');
 const MIB = 1024 * 1024;
 const IDLE_CONNECTIONS = 10_000;
 const CONNECTIONS = 64;

@@ -180,16 +180,18 @@ export class Transport {
  */
 function upload(body: Readable, request: ClientRequest): void {
   let begun = false;
+  let answer: IncomingMessage | undefined;
   const begin = (): void => {
     if (begun || request.destroyed) return;
     begun = true;
     body.pipe(request);
   };
   const impatience = systemClock.after(CONTINUE_TIMEOUT_MS, begin);
-  request.once('continue', begin).once('response', (answer: IncomingMessage) => {
+  request.once('continue', begin).once('response', (response) => {
+    answer = response;
     impatience[Symbol.dispose]();
-    if ((answer.statusCode ?? 0) >= 300) body.unpipe(request);
-    answer.once('close', () => {
+    if ((response.statusCode ?? 0) >= 300) body.unpipe(request);
+    response.once('close', () => {
       body.destroy();
       if (!request.writableFinished) request.destroy();
     });
@@ -198,7 +200,11 @@ function upload(body: Readable, request: ClientRequest): void {
     impatience[Symbol.dispose]();
     body.destroy();
   });
-  body.once('error', (error) => request.destroy(error));
+  body.once('error', (error) => {
+    // Whoever reads the answer shall hear the reason, not that the connection broke.
+    answer?.destroy(error);
+    request.destroy(error);
+  });
 }
 
 /** Resolves once the peer is trusted; nothing was sent before. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -18,6 +18,7 @@ test('one agent at a time has the folder, and the refusal says who', async () =>
   await withFolder(async (folder) => {
     {
       await using first = await openDataFolder(folder);
+      first.keep();
       assert.equal(first.folder.registry, join(folder, 'registry.sqlite'));
       await assert.rejects(openDataFolder(folder), {
         code: 'NODE_RUNNING',
@@ -60,5 +61,27 @@ test('a path that is a file is a sentence', async () => {
   await withFolder(async (folder) => {
     await writeFile(join(folder, 'file'), '');
     await assert.rejects(openDataFolder(join(folder, 'file')), { code: 'DISK_NOT_A_FOLDER' });
+  });
+});
+
+test('a start that fails leaves a new folder as it was', async () => {
+  await withFolder(async (folder) => {
+    await chmod(folder, 0o750);
+    for (const path of [folder, join(folder, 'new')]) {
+      const lock = await openDataFolder(path);
+      await writeFile(lock.folder.registry, 'half a start');
+      await lock[Symbol.asyncDispose]();
+    }
+    assert.deepEqual(await readdir(folder), []);
+    assert.equal((await stat(folder)).mode & 0o777, 0o750);
+  });
+});
+
+test('a folder with the files of others is refused and not touched', async () => {
+  await withFolder(async (folder) => {
+    await writeFile(join(folder, 'thesis.txt'), 'two years of work');
+    await assert.rejects(openDataFolder(folder), { code: 'DATA_FOREIGN' });
+    assert.deepEqual(await readdir(folder), ['thesis.txt']);
+    assert.equal((await stat(folder)).mode & 0o777, 0o700);
   });
 });

@@ -4,16 +4,17 @@
  * The lock is an abstract unix socket named after the folder: the kernel frees it when the agent dies, however it
  * dies, so there is no stale lock to clean up. `run/agent.json` only says who holds it.
  */
-import { readFileSync, realpathSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
-import { ensureFolderSync, writeFileAtomicSync } from '../base/disk.ts';
+import { diskError, ensureFolderSync, removeTree, writeFileAtomicSync } from '../base/disk.ts';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import { processId } from '../base/process-id.ts';
 
 /** Version of the layout below; a folder of a newer one is refused untouched. */
 const FORMAT = 1;
+const FORMAT_FILE = 'format.json';
 
 export interface DataFolder {
   readonly path: string;
@@ -25,30 +26,73 @@ export interface DataFolder {
   readonly apiSocket: string;
 }
 
+/** Dispose frees the folder, and removes a new one that nobody wanted to keep. */
 export interface FolderLock extends AsyncDisposable {
   readonly folder: DataFolder;
+  /** The start succeeded: from now on the folder stays. */
+  keep(): void;
 }
 
-/** Creates what is missing and takes the lock. Throws `NODE_RUNNING`, `DATA_TOO_NEW` or `DISK_*`. */
+/**
+ * Creates what is missing and takes the lock. Throws `NODE_RUNNING`, `DATA_TOO_NEW`, `DATA_FOREIGN`, `DATA_DAMAGED` or
+ * `DISK_*`, and then everything is as it was.
+ */
 export async function openDataFolder(path: string): Promise<FolderLock> {
   const root = resolve(path);
+  const before = contentsOf(root);
+  const isNew = before === undefined || before.length === 0;
+  if (!isNew && !before.includes(FORMAT_FILE)) throw foreign(root);
+  const modeBefore = statSync(root, { throwIfNoEntry: false })?.mode;
   // Apps run under their own uids and must pass through; what is private below closes itself.
   ensureFolderSync(root, 0o711);
+  let kept = !isNew;
   const lock = await takeLock(realpathSync(root));
+  const release = async (): Promise<void> => {
+    if (!kept) await undo(root, modeBefore);
+    await new Promise<void>((done) => lock.close(() => done()));
+  };
   try {
-    checkFormat(join(root, 'format.json'));
+    checkFormat(join(root, FORMAT_FILE));
     for (const name of ['run', 'logs', 'keys']) ensureFolderSync(join(root, name), 0o700);
     ensureFolderSync(join(root, 'apps'), 0o711);
     const self = processId(process.pid);
     writeFileAtomicSync(join(root, 'run', 'agent.json'), `${JSON.stringify(self)}\n`);
   } catch (error) {
-    lock.close();
+    await release();
     throw error;
   }
   return {
     folder: layout(root),
-    [Symbol.asyncDispose]: () => new Promise((done) => lock.close(() => done())),
+    keep: () => {
+      kept = true;
+    },
+    [Symbol.asyncDispose]: release,
   };
+}
+
+/** Names in the folder, undefined when there is none. What a file system makes by itself does not count. */
+function contentsOf(root: string): readonly string[] | undefined {
+  try {
+    return readdirSync(root).filter((name) => name !== 'lost+found');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw diskError(error, root);
+  }
+}
+
+function foreign(root: string): MolnError {
+  return new MolnError(
+    'DATA_FOREIGN',
+    `"${root}" holds files that are not Moln's, so it cannot be a data folder`,
+    { hint: 'Choose an empty or new folder with --data DIR' },
+  );
+}
+
+/** Removes everything of a folder that was empty or not there before. */
+async function undo(root: string, modeBefore: number | undefined): Promise<void> {
+  for (const name of contentsOf(root) ?? []) await removeTree(join(root, name));
+  if (modeBefore === undefined) await removeTree(root);
+  else chmodSync(root, modeBefore & 0o7777);
 }
 
 function layout(root: string): DataFolder {

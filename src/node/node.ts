@@ -93,7 +93,8 @@ export class MolnNode {
 export async function startNode(options: NodeOptions): Promise<MolnNode> {
   await using stack = new AsyncDisposableStack();
   const clock = systemClock;
-  const { folder } = stack.use(await openDataFolder(options.dataFolder));
+  const lock = stack.use(await openDataFolder(options.dataFolder));
+  const { folder } = lock;
   const log = openLog(folder, clock, options.terminal);
   const base = await openBase(options, folder, { clock, log }, stack);
   const choice = await chooseAddresses(base);
@@ -132,6 +133,7 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
     isStopping: () => node.isStopping,
   });
   const api = await openApi(base, cloud, choice, stack);
+  lock.keep();
   const opened = stack.move();
   const node: MolnNode = new MolnNode({
     cloud,

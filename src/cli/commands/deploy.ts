@@ -38,7 +38,13 @@ export const DEPLOY: CommandSpec = {
     const app = given ?? appNameOf(folder);
     const startedMs = context.clock.monotonicMs();
     // Loaded here alone: no other command needs it, and each should start fast.
-    const { packFolder } = await import('../../apps/apps.ts');
+    const { APP_NAME, APP_NAME_MEANS, packFolder } = await import('../../apps/apps.ts');
+    if (!APP_NAME.test(app)) {
+      throw usageError(
+        `App name "${printable(app)}" is not allowed, want ${APP_NAME_MEANS}`,
+        'Choose another name with --name NAME',
+      );
+    }
     await refuseEmpty(folder);
     const tar = packFolder(folder, {
       onSkipped: (path, why) => {
