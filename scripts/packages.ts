@@ -1,10 +1,10 @@
 /** What the scenario tests need of the system, and how to get it on Debian. */
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runQuietly, type Outcome } from './run.ts';
 
 interface Need {
-  /** The program looked for, or a Python module as `python3:NAME`. */
+  /** The program looked for, with `*` for a version in its name, or a Python module as `python3:NAME`. */
   readonly program: string;
   readonly package: string;
   readonly why: string;
@@ -24,6 +24,7 @@ const NEEDS: readonly Need[] = [
   { program: 'python3:uvicorn', package: 'python3-uvicorn', why: 'Python apps on ASGI' },
   { program: 'php-cgi', package: 'php-cgi', why: 'PHP apps' },
   { program: 'php', package: 'php-cli', why: 'PHP apps' },
+  { program: 'php-fpm*', package: 'php-fpm', why: 'PHP apps where php-cgi is missing' },
 ];
 
 const ATTEMPTS = 3;
@@ -87,8 +88,11 @@ async function isThere(program: string): Promise<boolean> {
 function isOnPath(program: string): boolean {
   return (process.env['PATH'] ?? '').split(':').some((folder) => {
     try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
+      if (!program.endsWith('*')) {
+        accessSync(join(folder, program), constants.X_OK);
+        return true;
+      }
+      return readdirSync(folder).some((name) => name.startsWith(program.slice(0, -1)));
     } catch {
       // Not in this folder; the next one may have it.
       return false;

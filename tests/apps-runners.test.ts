@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { detect } from '../src/apps/detect.ts';
-import { findTools } from '../src/apps/tools.ts';
+import { findTools, type Tools } from '../src/apps/tools.ts';
 import { folderView } from '../src/apps/tree-view.ts';
 import { until } from '../testing/until.ts';
 
@@ -52,13 +52,18 @@ async function writeFiles(folder: string, files: Readonly<Record<string, string>
 async function run(
   t: TestContext,
   files: Readonly<Record<string, string>>,
-  options: { readonly withServers?: boolean; readonly explanation?: RegExp } = {},
+  options: {
+    readonly withServers?: boolean;
+    readonly explanation?: RegExp;
+    readonly without?: keyof Tools;
+  } = {},
 ): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), 'moln-runner-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const release = join(folder, 'release');
   await writeFiles(release, files);
-  const tools = await findTools();
+  const found = await findTools();
+  const tools = options.without === undefined ? found : { ...found, [options.without]: undefined };
   const python =
     tools.python === undefined || options.withServers === true
       ? tools.python
@@ -412,44 +417,50 @@ echo json_encode($out + ['bytes' => strlen(file_get_contents('php://input')), 'g
   'secret.txt': 'outside of the root',
 };
 
-test('a PHP app behind php-cgi', async (t) => {
-  const app = await run(t, PHP_FILES, { explanation: /served by php-cgi/ });
-  await answering(app);
-  const body = Buffer.alloc(3_000_000, 'x');
-  for (const chunked of [false, true]) {
-    const headers = { ...FORWARDED, 'content-type': 'text/x', proxy: 'http://evil.example' };
-    const answer = await app.ask('/a%20b?q=1', { method: 'POST', headers, body, chunked });
-    assert.equal(answer.status, 201);
-    assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
-    assert.deepEqual(JSON.parse(answer.body), {
-      REQUEST_METHOD: 'POST',
-      REQUEST_URI: '/a%20b?q=1',
-      QUERY_STRING: 'q=1',
-      SCRIPT_NAME: '/index.php',
-      PATH_INFO: null,
-      REMOTE_ADDR: '203.0.113.7',
-      HTTPS: 'on',
-      SERVER_NAME: 'shop.example',
-      SERVER_PORT: '443',
-      CONTENT_TYPE: 'text/x',
-      HTTP_PROXY: null,
-      HTTP_X_FORWARDED_FOR: '10.0.0.1, 203.0.113.7',
-      bytes: 3_000_000,
-      greeting: 'hej',
-    });
-  }
-  assert.equal((await app.ask('/large')).body.length, 10_000_000);
-  const moved = await app.ask('/go');
-  assert.deepEqual([moved.status, moved.headers.location], [302, '/elsewhere']);
-  assert.equal((await app.ask('/boom')).status, 500);
-  await until('the log to say why', () => app.log().includes('on purpose'));
-  const first = await app.ask('/session');
-  const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
-  assert.equal((await app.ask('/session', { headers: { cookie } })).body, '2');
-  const many = await Promise.all(Array.from({ length: 40 }, () => app.ask('/info.php/x')));
-  assert.ok(many.every((answer) => answer.body === '/info.php /x'));
-  assert.equal(await app.stop(), 0);
-});
+for (const [server, explanation, without] of [
+  ['php-cgi', /served by php-cgi/, undefined],
+  ['php-fpm', /served by php-fpm/, 'phpCgi'],
+] as const) {
+  test(`a PHP app behind ${server}`, async (t) => {
+    const options = without === undefined ? { explanation } : { explanation, without };
+    const app = await run(t, PHP_FILES, options);
+    await answering(app);
+    const body = Buffer.alloc(3_000_000, 'x');
+    for (const chunked of [false, true]) {
+      const headers = { ...FORWARDED, 'content-type': 'text/x', proxy: 'http://evil.example' };
+      const answer = await app.ask('/a%20b?q=1', { method: 'POST', headers, body, chunked });
+      assert.equal(answer.status, 201);
+      assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+      assert.deepEqual(JSON.parse(answer.body), {
+        REQUEST_METHOD: 'POST',
+        REQUEST_URI: '/a%20b?q=1',
+        QUERY_STRING: 'q=1',
+        SCRIPT_NAME: '/index.php',
+        PATH_INFO: null,
+        REMOTE_ADDR: '203.0.113.7',
+        HTTPS: 'on',
+        SERVER_NAME: 'shop.example',
+        SERVER_PORT: '443',
+        CONTENT_TYPE: 'text/x',
+        HTTP_PROXY: null,
+        HTTP_X_FORWARDED_FOR: '10.0.0.1, 203.0.113.7',
+        bytes: 3_000_000,
+        greeting: 'hej',
+      });
+    }
+    assert.equal((await app.ask('/large')).body.length, 10_000_000);
+    const moved = await app.ask('/go');
+    assert.deepEqual([moved.status, moved.headers.location], [302, '/elsewhere']);
+    assert.equal((await app.ask('/boom')).status, 500);
+    await until('the log to say why', () => app.log().includes('on purpose'));
+    const first = await app.ask('/session');
+    const cookie = first.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    assert.equal((await app.ask('/session', { headers: { cookie } })).body, '2');
+    const many = await Promise.all(Array.from({ length: 40 }, () => app.ask('/info.php/x')));
+    assert.ok(many.every((answer) => answer.body === '/info.php /x'));
+    assert.equal(await app.stop(), 0);
+  });
+}
 
 test('a PHP app gives away its files and nothing else', async (t) => {
   const app = await run(t, PHP_FILES);

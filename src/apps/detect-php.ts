@@ -1,4 +1,5 @@
 /** PHP: an index.php at the top or in public/. */
+import { basename } from 'node:path';
 import { buildSteps } from './build-steps.ts';
 import { toolMissing } from './detection.ts';
 import type { DetectInput, Found } from './detection.ts';
@@ -13,23 +14,24 @@ export function detectPhp(input: DetectInput): Found | undefined {
     view.kind(root === '.' ? 'index.php' : `${root}/index.php`) === 'file';
   const root = ROOTS.find(hasIndex);
   if (root === undefined) return undefined;
-  if (tools.phpCgi === undefined && tools.php === undefined) {
+  const fastCgi = tools.phpCgi ?? tools.phpFpm;
+  if (fastCgi === undefined && tools.php === undefined) {
     throw toolMissing('This is a PHP app, and PHP is not there', 'php-cgi');
   }
   const at = root === '.' ? '{release}' : `{release}/${root}`;
   const where = root === '.' ? 'index.php' : `${root}/index.php`;
   const web: ProcessPlan =
-    tools.phpCgi === undefined
+    fastCgi === undefined
       ? { command: builtInServer(at), env: {}, kind: 'http' }
       : {
-          command: ['{node}', '{runners}/php-main.ts', '--root', at],
+          command: ['{node}', '{runners}/php-main.ts', '--root', at, '--php', fastCgi],
           env: {},
           kind: 'http',
         };
   const how =
-    tools.phpCgi === undefined
+    fastCgi === undefined
       ? "by PHP's built-in server, which is meant for development (php-cgi is not installed)"
-      : 'by php-cgi';
+      : `by ${basename(fastCgi)}`;
   return {
     kind: 'php',
     explanation: `PHP app ${where}, served ${how}`,

@@ -321,8 +321,16 @@ const OTHERS: readonly Case[] = [
     files: { 'index.php': '<?php', 'index.html': '' },
     kind: 'php',
     explanation: 'PHP app index.php, served by php-cgi',
-    processes: { web: '{node} {runners}/php-main.ts --root {release}' },
+    processes: { web: '{node} {runners}/php-main.ts --root {release} --php /usr/bin/php-cgi' },
     build: [],
+  },
+  {
+    what: 'PHP where php-fpm is there and php-cgi is not',
+    files: { 'index.php': '<?php' },
+    tools: { ...NO_TOOLS, php: '/usr/bin/php', phpFpm: '/usr/sbin/php-fpm8.2' },
+    kind: 'php',
+    explanation: 'PHP app index.php, served by php-fpm8.2',
+    processes: { web: '{node} {runners}/php-main.ts --root {release} --php /usr/sbin/php-fpm8.2' },
   },
   {
     what: 'a Laravel-like app',

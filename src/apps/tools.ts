@@ -1,6 +1,6 @@
 /** What this machine has for building and running apps: found out once per deploy, then passed around as data. */
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -18,6 +18,8 @@ export interface Tools {
   readonly python: PythonTools | undefined;
   readonly php: string | undefined;
   readonly phpCgi: string | undefined;
+  /** Debian names it by its version, `php-fpm8.2`. */
+  readonly phpFpm: string | undefined;
   readonly composer: string | undefined;
   readonly nice: string | undefined;
   readonly ionice: string | undefined;
@@ -38,6 +40,7 @@ export const NO_TOOLS: Tools = {
   python: undefined,
   php: undefined,
   phpCgi: undefined,
+  phpFpm: undefined,
   composer: undefined,
   nice: undefined,
   ionice: undefined,
@@ -50,7 +53,16 @@ export async function findTools(path: string = SYSTEM_PATH): Promise<Tools> {
     ['npm', 'python3', 'php', 'php-cgi', 'composer', 'nice', 'ionice'].map(find),
   );
   const python = python3 === undefined ? undefined : await askPython(python3);
-  return { npm, python, php, phpCgi, composer, nice, ionice };
+  const phpFpm = await find(await newestFpm(path));
+  return { npm, python, php, phpCgi, phpFpm, composer, nice, ionice };
+}
+
+/** The name of the newest php-fpm in the folders of `path`, `php-fpm` when there is none. */
+async function newestFpm(path: string): Promise<string> {
+  const lists = path.split(delimiter).map((folder) => readdir(folder).catch(() => []));
+  const names = (await Promise.all(lists)).flat().filter((name) => /^php-fpm\d[\d.]*$/.test(name));
+  const newestFirst = names.toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+  return newestFirst[0] ?? 'php-fpm';
 }
 
 export async function findProgram(name: string, path: string): Promise<string | undefined> {

@@ -36,8 +36,9 @@ test('isolation is told as the node would choose it', () => {
 });
 
 test('what is not installed is named with its package', () => {
-  const none = { npm: undefined, python: undefined, php: undefined, phpCgi: undefined };
-  const findings = checkTools({ ...none, composer: undefined, nice: undefined, ionice: undefined });
+  const php = { php: undefined, phpCgi: undefined, phpFpm: undefined, composer: undefined };
+  const none = { npm: undefined, python: undefined, nice: undefined, ionice: undefined };
+  const findings = checkTools({ ...none, ...php });
   assert.ok(findings.length > 3);
   for (const finding of findings) {
     assert.equal(finding.verdict, 'warn');

@@ -108,7 +108,7 @@ export function checkTools(tools: Tools): readonly Finding[] {
     ['Python', tools.python?.version, 'python3 python3-venv', 'Python apps run'],
     ['gunicorn', packages['gunicorn'], 'gunicorn', 'WSGI apps run on a production server'],
     ['uvicorn', packages['uvicorn'], 'python3-uvicorn', 'ASGI apps have WebSockets'],
-    ['PHP', tools.phpCgi, 'php-cgi', 'PHP apps run'],
+    ['PHP', tools.phpCgi ?? tools.phpFpm, 'php-cgi', 'PHP apps run'],
     ['npm', tools.npm, 'npm', 'Node apps get their packages'],
   ];
   return rows.map(([name, found, debian, use]) => {

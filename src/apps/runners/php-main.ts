@@ -1,14 +1,14 @@
 /**
  * Serves a PHP app inside its instance: `php-main.ts --root FOLDER`. Files come from the disk, scripts from the
- * children of a php-cgi that this process starts. Listens on LISTEN_SOCKET, else on 127.0.0.1:PORT. Stands alone: only
+ * children of a php-cgi or php-fpm that this process starts. Listens on LISTEN_SOCKET, else on 127.0.0.1:PORT. Stands alone: only
  * this folder is visible inside an instance.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PhpHandler } from './php-handler.ts';
@@ -20,6 +20,7 @@ const REQUESTS_PER_CHILD = 1000;
 const PHP_START_TRIES = 500;
 const PHP_START_PAUSE_MS = 20;
 const KEEP_ALIVE_TIMEOUT_MS = 120_000;
+const PHP_SOCKET = 'php.sock';
 /** Longest path of a unix socket (unix(7)). */
 const SOCKET_PATH_BYTES_MAX = 107;
 
@@ -46,6 +47,37 @@ function phpSettings(): string[] {
   return settings.flatMap((each) => ['-d', each]);
 }
 
+/**
+ * What php-cgi or php-fpm needs to be told to serve on the socket in `folder`. Both keep `children` workers; php-fpm
+ * takes that from a file only.
+ */
+function listenWords(program: string, folder: string, children: number): string[] {
+  const socket = join(folder, PHP_SOCKET);
+  if (!/^php-fpm/.test(basename(program))) return ['-b', socket];
+  // php-fpm does not like to be root; where the app is root, its node chose so.
+  const isRoot = process.geteuid?.() === 0;
+  const config = join(folder, 'fpm.conf');
+  const lines = [
+    '[global]',
+    // It insists on a file. What it says goes to our standard error, which cannot always be opened by name.
+    'error_log = /dev/null',
+    '[app]',
+    `listen = ${socket}`,
+    ...(isRoot ? ['user = root', 'group = root'] : []),
+    'pm = static',
+    `pm.max_children = ${children}`,
+    `pm.max_requests = ${REQUESTS_PER_CHILD}`,
+    'clear_env = no',
+    'catch_workers_output = yes',
+    'decorate_workers_output = no',
+    // Which scripts run is decided here, by `php-paths.ts`.
+    'security.limit_extensions =',
+  ];
+  writeFileSync(config, `${lines.join('\n')}\n`, { mode: 0o600 });
+  const asRoot = isRoot ? ['--allow-to-run-as-root'] : [];
+  return ['--nodaemonize', '--force-stderr', ...asRoot, '--fpm-config', config];
+}
+
 async function answers(socket: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect({ path: socket });
@@ -67,10 +99,10 @@ async function main(): Promise<void> {
   const inside = root === release || root.startsWith(release + sep) ? release : root;
   const children = Number(process.env['PHP_FCGI_CHILDREN'] ?? CHILDREN);
   const folder = privateFolder();
-  const phpSocket = join(folder, 'php.sock');
+  const phpSocket = join(folder, PHP_SOCKET);
   let stopping = false;
 
-  const php = spawn(values.php, ['-b', phpSocket, ...phpSettings()], {
+  const php = spawn(values.php, [...listenWords(values.php, folder, children), ...phpSettings()], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {
       ...process.env,
@@ -82,7 +114,7 @@ async function main(): Promise<void> {
   php.once('exit', (code, signal) => {
     rmSync(folder, { recursive: true, force: true });
     if (stopping) process.exit(0);
-    fail(`php-cgi ended (${signal ?? `code ${code}`})`);
+    fail(`${basename(values.php)} ended (${signal ?? `code ${code}`})`);
   });
   const stop = (): void => {
     stopping = true;
@@ -117,7 +149,7 @@ async function main(): Promise<void> {
     });
   }
   for (let tries = 0; !(await answers(phpSocket)); tries++) {
-    if (tries >= PHP_START_TRIES) fail('php-cgi does not answer');
+    if (tries >= PHP_START_TRIES) fail(`${basename(values.php)} does not answer`);
     await scheduler.wait(PHP_START_PAUSE_MS);
   }
   listen(server);
