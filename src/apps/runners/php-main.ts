@@ -53,7 +53,7 @@ function phpSettings(): string[] {
  */
 function listenWords(program: string, folder: string, children: number): string[] {
   const socket = join(folder, PHP_SOCKET);
-  if (!/^php-fpm/.test(basename(program))) return ['-b', socket];
+  if (!basename(program).startsWith('php-fpm')) return ['-b', socket];
   // php-fpm does not like to be root; where the app is root, its node chose so.
   const isRoot = process.geteuid?.() === 0;
   const config = join(folder, 'fpm.conf');
