@@ -61,3 +61,38 @@ export function clockUnset(now: string): MolnError {
     hint: 'Set the clock, for certificates made now would soon be invalid; then start again',
   });
 }
+
+/** Nobody has heard this node for so long that its singletons may run elsewhere. */
+export function fenced(lostAfterMs: number): MolnError {
+  return new MolnError(
+    'CLUSTER_FENCED',
+    `This node was not heard for almost ${lostAfterMs} ms and may count as lost elsewhere`,
+    { retryable: true, details: { lostAfterMs } },
+  );
+}
+
+/** Another one leads, or may by now. Nothing was changed. */
+export function deposed(why: string): MolnError {
+  return new MolnError('CLUSTER_DEPOSED', `This node does not lead any more: ${why}`, {
+    hint: 'See "moln manager" for who leads',
+    retryable: true,
+  });
+}
+
+export function stepUnknown(plan: string, step: string): MolnError {
+  return new MolnError(
+    'CLUSTER_STEP_UNKNOWN',
+    `Plan "${plan}" has a step "${step}" of another Moln`,
+    {
+      hint: 'Update Moln on the managers',
+      details: { plan, step },
+    },
+  );
+}
+
+export function planTooLong(plan: string, count: number, countMax: number): MolnError {
+  return new MolnError(
+    'CLUSTER_PLAN_TOO_LONG',
+    `Plan "${plan}" has ${count} steps, at most ${countMax} are allowed`,
+  );
+}

@@ -1,0 +1,107 @@
+/** Follows the check-ins in the registry and tells whenever a node's state changes. */
+import { isMolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { StepResult, Worker } from '../base/worker.ts';
+import type { Collection, Entry, Registry } from '../registry/registry.ts';
+import { type CheckIn, type NodePresence, Presence, type PresenceClocks } from './presence.ts';
+import { PRESENCE_PREFIX, presenceRecords } from './presence-records.ts';
+
+export interface PresenceWatchOptions {
+  readonly registry: Registry;
+  /** The node that looks: it has to check in itself, for it believes what it sees only while it hears itself. */
+  readonly nodeId: string;
+  readonly clocks: PresenceClocks;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** After every change of a state, with what changed. Must not throw. */
+  readonly onChange: (changed: readonly NodePresence[]) => void;
+}
+
+const TICK_MS = 100;
+
+export class PresenceWatch implements Worker, Disposable {
+  readonly name = 'presence-watch';
+  readonly #options: PresenceWatchOptions;
+  readonly #records: Collection<CheckIn>;
+  readonly #presence: Presence;
+  readonly #said = new Map<string, NodePresence['state']>();
+  #tick: Disposable | undefined;
+
+  constructor(options: PresenceWatchOptions) {
+    this.#options = options;
+    this.#records = presenceRecords(options.registry);
+    this.#presence = new Presence(options.nodeId, options.clocks);
+  }
+
+  status(): string {
+    const nodes = this.list();
+    const ready = nodes.filter(({ state }) => state === 'ready').length;
+    const deaf = this.isDeaf ? '; it does not hear itself and judges nobody' : '';
+    return `${ready} of ${nodes.length} nodes are ready${deaf}`;
+  }
+
+  /** As `Presence.isDeaf`, now. */
+  get isDeaf(): boolean {
+    this.#apply({ kind: 'tick' });
+    return this.#presence.isDeaf;
+  }
+
+  list(): readonly NodePresence[] {
+    return this.#presence.list();
+  }
+
+  get(node: string): NodePresence {
+    return this.#presence.get(node);
+  }
+
+  /** Who belongs to the cluster: silent ones are then seen even if they were never heard. */
+  members(nodes: readonly string[]): void {
+    this.#apply({ kind: 'members', nodes });
+  }
+
+  /** One step is one watch: the whole list, then every change until the history is gone or the signal aborts. */
+  async step(signal: AbortSignal): Promise<StepResult> {
+    const { clock, registry } = this.#options;
+    this.#tick ??= clock.every(TICK_MS, () => this.#apply({ kind: 'tick' }));
+    const { entries, revision } = await registry.list(PRESENCE_PREFIX);
+    const there = new Set(entries.map(({ key }) => key.slice(PRESENCE_PREFIX.length)));
+    for (const { node } of this.list()) {
+      if (!there.has(node)) this.#apply({ kind: 'ended', node });
+    }
+    for (const entry of entries) this.#hear(entry);
+    try {
+      for await (const { changes } of registry.watch(PRESENCE_PREFIX, revision + 1, signal)) {
+        for (const change of changes) {
+          if (change.kind === 'put') this.#hear(change.entry);
+          else this.#apply({ kind: 'ended', node: change.key.slice(PRESENCE_PREFIX.length) });
+        }
+      }
+    } catch (error) {
+      if (!isMolnError(error, 'REGISTRY_COMPACTED')) throw error;
+    }
+    return signal.aborted ? { kind: 'done' } : { kind: 'busy' };
+  }
+
+  [Symbol.dispose](): void {
+    this.#tick?.[Symbol.dispose]();
+    this.#tick = undefined;
+  }
+
+  #hear(entry: Entry): void {
+    try {
+      const { id, value, revision } = this.#records.decode(entry);
+      this.#apply({ kind: 'checkIn', node: id, checkIn: value, revision });
+    } catch (error) {
+      // One node's strange record must not make all others silent.
+      this.#options.log.warn('A check-in cannot be read', { error });
+    }
+  }
+
+  #apply(event: Parameters<Presence['apply']>[0]): void {
+    this.#presence.apply(event, this.#options.clock.monotonicMs());
+    const changed = this.list().filter(({ node, state }) => this.#said.get(node) !== state);
+    for (const { node, state } of changed) this.#said.set(node, state);
+    if (changed.length > 0) this.#options.onChange(changed);
+  }
+}

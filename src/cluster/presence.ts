@@ -1,0 +1,194 @@
+/**
+ * Who is there, as one node sees it: a pure state machine of the two clocks. *Suspect*: not heard for about two seconds,
+ * send no requests there. *Lost*: not heard for half a minute, start its instances elsewhere.
+ *
+ * Only the time in which this node was listening counts. It knows that it listens by hearing itself: while its own
+ * check-ins do not come back (registry away, cut off, stopped), it judges nobody. Since the registry's order is one for
+ * all, hearing its own newest check-in means that it has heard everything before.
+ */
+import type { Revision } from '../registry/registry.ts';
+
+export interface PresenceClocks {
+  readonly suspectAfterMs: number;
+  readonly lostAfterMs: number;
+}
+
+export const PRESENCE_CLOCKS: PresenceClocks = { suspectAfterMs: 2000, lostAfterMs: 30_000 };
+/** Two may be missed before a node is suspect. */
+export const CHECK_IN_MS = 700;
+
+/** What a node says of itself. */
+export interface CheckIn {
+  /** Random, one per start of the agent. */
+  readonly incarnation: string;
+  /** Counts the check-ins of this incarnation. */
+  readonly count: number;
+  /** `leaving`: its instances are stopped and nothing has to be waited for. */
+  readonly wish: 'stay' | 'leaving';
+}
+
+export type PresenceEvent =
+  | {
+      readonly kind: 'checkIn';
+      readonly node: string;
+      readonly checkIn: CheckIn;
+      readonly revision: Revision;
+    }
+  /** Its key ended, with the lease or by hand. That proves nothing but silence. */
+  | { readonly kind: 'ended'; readonly node: string }
+  /** All members of the cluster; those never heard count as silent from now on, others are forgotten. */
+  | { readonly kind: 'members'; readonly nodes: readonly string[] }
+  /** Time has passed. */
+  | { readonly kind: 'tick' };
+
+export interface NodePresence {
+  readonly node: string;
+  readonly state: 'ready' | 'suspect' | 'lost';
+  /** Infinity for one that said good-bye. */
+  readonly silentMs: number;
+  /** Revision of its last check-in; 0 when its key has ended. Whoever moves its instances makes that a condition. */
+  readonly revision: Revision;
+  readonly incarnation: string | undefined;
+  readonly reason: string;
+}
+
+/** Longer gaps between two events mean that this process did not run, not that the others were silent. */
+const GAP_MAX_MS = 500;
+/** Deaf before the others can be suspect, also when all were last heard a check-in earlier. */
+const DEAF_AFTER_RATIO = 0.6;
+
+interface Known {
+  readonly heardMs: number;
+  readonly revision: Revision;
+  readonly checkIn: CheckIn | undefined;
+}
+
+export class Presence {
+  readonly #own: string;
+  readonly #clocks: PresenceClocks;
+  readonly #known = new Map<string, Known>();
+  /** Time spent listening; only this is compared. */
+  #listenedMs = 0;
+  #lastMs: number | undefined;
+  #ownHeardMs = -Infinity;
+  #isDeaf = true;
+
+  /** `own` is the id of the node that looks. */
+  constructor(own: string, clocks: PresenceClocks = PRESENCE_CLOCKS) {
+    this.#own = own;
+    this.#clocks = clocks;
+  }
+
+  /** `atMs` is the monotonic clock. */
+  apply(event: PresenceEvent, atMs: number): void {
+    this.#pass(atMs);
+    switch (event.kind) {
+      case 'tick':
+        return;
+      case 'checkIn':
+        this.#heard(event, atMs);
+        return;
+      case 'ended': {
+        const known = this.#known.get(event.node);
+        if (known !== undefined) this.#known.set(event.node, { ...known, revision: 0 });
+        return;
+      }
+      case 'members':
+        this.#members(event.nodes);
+    }
+  }
+
+  /** This node does not hear itself and so judges nobody: what it says is what it knew last. */
+  get isDeaf(): boolean {
+    return this.#isDeaf;
+  }
+
+  /** Sorted by id. */
+  list(): readonly NodePresence[] {
+    return [...this.#known.keys()].toSorted().map((node) => this.get(node));
+  }
+
+  /** A node that was never heard of is suspect. */
+  get(node: string): NodePresence {
+    const known = this.#known.get(node);
+    const silentMs = this.#silentMs(known);
+    return {
+      node,
+      ...this.#judge(known, silentMs),
+      silentMs,
+      revision: known?.revision ?? 0,
+      incarnation: known?.checkIn?.incarnation,
+    };
+  }
+
+  #silentMs(known: Known | undefined): number {
+    if (known === undefined) return 0;
+    if (known.checkIn?.wish === 'leaving') return Infinity;
+    return this.#listenedMs - known.heardMs;
+  }
+
+  #judge(
+    known: Known | undefined,
+    silentMs: number,
+  ): { readonly state: NodePresence['state']; readonly reason: string } {
+    const { suspectAfterMs, lostAfterMs } = this.#clocks;
+    if (known?.checkIn?.wish === 'leaving') return { state: 'lost', reason: 'It said good-bye' };
+    if (silentMs >= lostAfterMs) {
+      return { state: 'lost', reason: `It was not heard for ${lostAfterMs / 1000} s` };
+    }
+    if (known?.checkIn === undefined) return { state: 'suspect', reason: 'It was never heard' };
+    if (known.revision === 0) return { state: 'suspect', reason: 'Its lease has ended' };
+    if (silentMs >= suspectAfterMs) {
+      return { state: 'suspect', reason: `It was not heard for ${suspectAfterMs / 1000} s` };
+    }
+    return { state: 'ready', reason: 'It checks in' };
+  }
+
+  #pass(atMs: number): void {
+    const passedMs = Math.max(0, Math.min(GAP_MAX_MS, atMs - (this.#lastMs ?? atMs)));
+    this.#lastMs = atMs;
+    if (atMs - this.#ownHeardMs > this.#clocks.suspectAfterMs * DEAF_AFTER_RATIO) {
+      this.#isDeaf = true;
+    }
+    if (!this.#isDeaf) this.#listenedMs += passedMs;
+  }
+
+  #heard(event: Extract<PresenceEvent, { kind: 'checkIn' }>, atMs: number): void {
+    const { node, checkIn, revision } = event;
+    const known = this.#known.get(node);
+    // Some etcd repeat events; an old one proves nothing.
+    if (known !== undefined && known.checkIn !== undefined && isOld(known, event)) return;
+    this.#known.set(node, { heardMs: this.#listenedMs, revision, checkIn });
+    if (node !== this.#own) return;
+    this.#ownHeardMs = atMs;
+    if (this.#isDeaf) this.#listenAgain();
+  }
+
+  /** Those that were not suspect before the silence get their time anew, for nobody could be heard in it. */
+  #listenAgain(): void {
+    this.#isDeaf = false;
+    for (const [node, known] of this.#known) {
+      if (this.#listenedMs - known.heardMs >= this.#clocks.suspectAfterMs) continue;
+      this.#known.set(node, { ...known, heardMs: this.#listenedMs });
+    }
+  }
+
+  #members(nodes: readonly string[]): void {
+    for (const node of this.#known.keys()) if (!nodes.includes(node)) this.#known.delete(node);
+    for (const node of nodes) {
+      if (this.#known.has(node)) continue;
+      this.#known.set(node, { heardMs: this.#listenedMs, revision: 0, checkIn: undefined });
+    }
+  }
+}
+
+function isOld(
+  known: Known,
+  event: { readonly checkIn: CheckIn; readonly revision: Revision },
+): boolean {
+  if (known.revision > 0) return event.revision <= known.revision;
+  return (
+    known.checkIn?.incarnation === event.checkIn.incarnation &&
+    event.checkIn.count <= known.checkIn.count
+  );
+}
