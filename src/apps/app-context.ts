@@ -1,5 +1,4 @@
 /** What the operations on apps share: the parts of the run side, put together once, and small questions to them. */
-import { removeTree } from '../base/disk.ts';
 import type { Stored } from '../registry/registry.ts';
 import type { AppFolders } from './app-folders.ts';
 import { hostsOf } from './app-route.ts';
@@ -11,6 +10,7 @@ import type { OperationResult } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
 import { type Blueprint, type Decision, drained, type RolloutContext } from './rollout.ts';
 import { noRelease } from './run-errors.ts';
+import { removeOwnedTree } from './tree-owner.ts';
 
 export interface AppContextOptions {
   readonly store: AppStore;
@@ -99,6 +99,6 @@ export class AppContext {
   /** The last step of a removal, and safe to repeat. */
   async removeFolder(name: string): Promise<void> {
     await this.releases.removeApp(name);
-    await removeTree(this.folders.app(name));
+    await removeOwnedTree(this.folders.app(name));
   }
 }

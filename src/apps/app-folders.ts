@@ -3,33 +3,48 @@
  *
  *     apps/<app>/                 root 0711 (the agent's user 0700 without root)
  *       data/                     the app's own; survives deploys (MOLN_DATA_DIR)
- *       run/<instance>/           the app's own: home/, tmp/, http.sock
+ *       run/<instance>/           the agent's; in it home/, tmp/ and socket/ of the app, and
+ *       run/<instance>/http.sock  the agent's own name of the socket that the app listens on
  *       run/<instance>.json       the agent's record of it
  *       logs/<instance>.log       written by the instance
  *       removing                  exists while the app is being removed
  */
-import { chownSync, existsSync, lchownSync, readdirSync, rmdirSync, statSync } from 'node:fs';
-import { chown, readdir } from 'node:fs/promises';
+import {
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { ensureFolder, ensureFolderSync, removeTree } from '../base/disk.ts';
+import { dirname, join } from 'node:path';
+import { ensureFolder, ensureFolderSync, removeTree, temporaryName } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import { SOCKET_PATH_BYTES_MAX } from './run-limits.ts';
+import { giveTree, removeOwnedTree } from './tree-owner.ts';
 
 /** The folders of one instance. */
 export interface InstanceFolders {
   readonly base: string;
   readonly home: string;
   readonly tmp: string;
-  /** The folder of the socket: `base`, or a shorter one elsewhere. */
+  /** The app's folder for its socket: in `base`, or in a shorter one elsewhere. */
   readonly socketFolder: string;
+  /** Where the app is to listen. The app may put anything there: see `linkSocket`. */
+  readonly listen: string;
+  /** Where it is connected to: a name in a folder of the agent. */
   readonly socket: string;
   readonly record: string;
   readonly log: string;
 }
 
 const SOCKET_NAME = 'http.sock';
+const SOCKET_FOLDER = 'socket';
 
 export class AppFolders {
   /** `<data>/apps` */
@@ -69,14 +84,16 @@ export class AppFolders {
 
   instance(app: string, instance: string): InstanceFolders {
     const base = join(this.run(app), instance);
-    const fits = Buffer.byteLength(join(base, SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX;
-    const socketFolder = fits ? base : join(this.#shortBase, sha256Hex(instance).slice(0, 12));
+    const fits = Buffer.byteLength(join(base, SOCKET_FOLDER, SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX;
+    const above = fits ? base : join(this.#shortBase, sha256Hex(instance).slice(0, 12));
+    const socketFolder = join(above, SOCKET_FOLDER);
     return {
       base,
       home: join(base, 'home'),
       tmp: join(base, 'tmp'),
       socketFolder,
-      socket: join(socketFolder, SOCKET_NAME),
+      listen: join(socketFolder, SOCKET_NAME),
+      socket: join(above, SOCKET_NAME),
       record: join(this.run(app), `${instance}.json`),
       log: join(this.logs(app), `${instance}.log`),
     };
@@ -97,23 +114,59 @@ export class AppFolders {
     const data = this.data(app);
     await ensureFolder(data);
     // A node that ran without root before left files of another owner; an app must be able to use its data.
-    if (this.#asRoot && statSync(data).uid !== uid) await chownTree(data, uid);
+    if (this.#asRoot && statSync(data).uid !== uid) await giveTree(data, uid);
   }
 
-  /** Makes the folders of one instance, owned by the app. */
-  prepareInstance(folders: InstanceFolders, uid: number): void {
-    if (folders.socketFolder !== folders.base) ensureFolderSync(this.#shortBase, 0o711);
-    for (const folder of [folders.base, folders.home, folders.tmp, folders.socketFolder]) {
+  /**
+   * Makes the folders of one instance anew. What lies in them is the app's; they themselves are not, so that it cannot
+   * put a link in the place of one.
+   */
+  async prepareInstance(folders: InstanceFolders, uid: number): Promise<void> {
+    await this.#removeScratch(folders);
+    const above = dirname(folders.socketFolder);
+    const mode = this.#asRoot ? 0o711 : 0o700;
+    if (above !== folders.base) ensureFolderSync(this.#shortBase, 0o711);
+    for (const folder of [folders.base, above]) ensureFolderSync(folder, mode);
+    for (const folder of [folders.home, folders.tmp, folders.socketFolder]) {
       ensureFolderSync(folder);
       if (this.#asRoot) chownSync(folder, uid, uid);
     }
   }
 
+  /**
+   * Gives the socket that the app listens on a second name, in a folder of the agent, where the app cannot put anything
+   * else in its place: the gateways may be root and would follow a link to whatever socket. False when the app has none.
+   * With a `uid`, only a socket of that user counts.
+   */
+  linkSocket(folders: InstanceFolders, uid: number | undefined): boolean {
+    const known = lstatSync(folders.socket, { throwIfNoEntry: false });
+    const now = lstatSync(folders.listen, { throwIfNoEntry: false });
+    if (now?.isSocket() !== true || now.ino === known?.ino) return known !== undefined;
+    const temporary = temporaryName(folders.socket);
+    try {
+      // A link to whatever lies there by now, even if it is a symbolic one; what it is, is looked at afterwards.
+      linkSync(folders.listen, temporary);
+      const linked = lstatSync(temporary);
+      if (!linked.isSocket() || (uid !== undefined && linked.uid !== uid)) return false;
+      renameSync(temporary, folders.socket);
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false;
+      throw error;
+    } finally {
+      rmSync(temporary, { force: true });
+    }
+  }
+
   async removeInstance(folders: InstanceFolders): Promise<void> {
-    await removeTree(folders.socketFolder);
-    if (folders.socketFolder !== folders.base) removeIfEmpty(this.#shortBase);
-    await removeTree(folders.base);
+    await this.#removeScratch(folders);
+    if (dirname(folders.socketFolder) !== folders.base) removeIfEmpty(this.#shortBase);
     await removeTree(folders.record);
+  }
+
+  async #removeScratch(folders: InstanceFolders): Promise<void> {
+    await removeOwnedTree(dirname(folders.socketFolder));
+    await removeOwnedTree(folders.base);
   }
 }
 
@@ -122,12 +175,5 @@ function removeIfEmpty(folder: string): void {
     rmdirSync(folder);
   } catch (error) {
     if (systemCode(error) !== 'ENOTEMPTY' && systemCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-async function chownTree(root: string, uid: number): Promise<void> {
-  await chown(root, uid, uid);
-  for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {
-    lchownSync(join(entry.parentPath, entry.name), uid, uid);
   }
 }

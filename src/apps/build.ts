@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { chown } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { ensureFolder, removeTree } from '../base/disk.ts';
+import { ensureFolder } from '../base/disk.ts';
 import { MolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import { processId } from '../base/process-id.ts';
@@ -19,9 +19,9 @@ import { buildEnvironment, copyRegistrySettings } from './build-environment.ts';
 import type { BuildFolders } from './build-environment.ts';
 import type { Driver, LaunchSpec } from './driver.ts';
 import type { BuildStep } from './model.ts';
-import { giveTree } from './release-store.ts';
 import type { StagedTree } from './release-store.ts';
 import type { Tools } from './tools.ts';
+import { giveTree, removeOwnedTree } from './tree-owner.ts';
 import { relocateVenv } from './venv.ts';
 
 /** Lines of output that a failed build shows. */
@@ -64,8 +64,8 @@ export async function runBuild(
     context.onStep(step.label);
     await runStep(staged, step, folders, context);
   }
-  await removeTree(folders.home);
-  await removeTree(folders.tmp);
+  await removeOwnedTree(folders.home);
+  await removeOwnedTree(folders.tmp);
   await relocateVenv(staged.path, staged.finalPath);
 }
 

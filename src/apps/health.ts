@@ -11,7 +11,8 @@ export type ProbeResult =
   | { readonly kind: 'silent'; readonly listens: boolean; readonly problem: string };
 
 export interface ProbeTarget {
-  readonly socket: string;
+  /** Undefined while there is none. */
+  readonly socket: string | undefined;
   readonly port: number;
   readonly path: string;
   readonly host: string;
@@ -21,10 +22,11 @@ export interface ProbeTarget {
 
 /** Asks the socket first, then the port; whichever answers is the instance's address. */
 export async function probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
-  const socket: InstanceAddress = { kind: 'socket', path: target.socket };
   const tcp: InstanceAddress = { kind: 'tcp', host: '127.0.0.1', port: target.port };
-  const first = await ask(socket, target, signal);
-  if (first.kind === 'answered' || first.listens) return first;
+  if (target.socket !== undefined) {
+    const first = await ask({ kind: 'socket', path: target.socket }, target, signal);
+    if (first.kind === 'answered' || first.listens) return first;
+  }
   const owners = target.uid === undefined ? undefined : listenerUids(target.port);
   if (owners !== undefined && owners.size > 0 && !owners.has(target.uid ?? -1)) {
     // Another app may have taken the port to be taken for this one.

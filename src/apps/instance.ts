@@ -3,7 +3,7 @@
  * everything else it does by itself. Its process does not end with the agent.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, rmSync, statSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, type ProcessId, processId, signalProcess } from '../base/process-id.ts';
@@ -270,8 +270,7 @@ export class SupervisedInstance {
     const { app, uid } = this.#record;
     const parts = await this.#parts();
     await folders.prepareApp(app, uid);
-    folders.prepareInstance(this.#folders, uid);
-    rmSync(this.#folders.socket, { force: true });
+    await folders.prepareInstance(this.#folders, uid);
     // The intent is on disk before the process exists: a crash in between leaves no unknown process.
     await this.#save({
       processId: undefined,
@@ -342,7 +341,7 @@ export class SupervisedInstance {
       node,
       runners,
       port: http ? record.port : undefined,
-      socket: http ? this.#folders.socket : undefined,
+      socket: http ? this.#folders.listen : undefined,
       env: parts.env,
     };
     return launchSpec(input, record.uid);
@@ -390,15 +389,18 @@ export class SupervisedInstance {
   }
 
   #startProbe(signal: AbortSignal): void {
-    this.#probing = true;
+    const uid = this.#driver().ownUid ? this.#record.uid : undefined;
     const target = {
-      socket: this.#folders.socket,
+      socket: this.#context.folders.linkSocket(this.#folders, uid)
+        ? this.#folders.socket
+        : undefined,
       port: this.#record.port,
       path: this.#record.health.path,
       host: `${this.#record.app}.localhost`,
-      uid: this.#driver().ownUid ? this.#record.uid : undefined,
+      uid,
     };
     const root = this.#record.processId;
+    this.#probing = true;
     void probe(target, signal).then((result) => {
       this.#probing = false;
       // An answer of a process that has been replaced meanwhile says nothing.

@@ -53,7 +53,7 @@ export async function* runOneOff(
   } as const;
   const spec = launchSpec(input, app.uid);
   await folders.prepareApp(app.name, app.uid);
-  folders.prepareInstance(own, app.uid);
+  await folders.prepareInstance(own, app.uid);
   const record: InstanceRecord = {
     format: 1,
     id: instance,

@@ -1,7 +1,7 @@
 /** From an archive to a sealed release: receive, recognise, build, seal. The one way in which releases come to be. */
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { removeTree } from '../base/disk.ts';
 import { MolnError } from '../base/errors.ts';
 import { runBuild } from './build.ts';
 import type { BuildContext } from './build.ts';
@@ -9,7 +9,10 @@ import { detect } from './detect.ts';
 import { builtSite } from './detect-static.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import type { ReleaseStore, StagedTree } from './release-store.ts';
+import { isWithin } from './sandbox-script.ts';
 import { SETTINGS_FILE } from './settings.ts';
+import { removeOwnedTree } from './tree-owner.ts';
+import { treeStrange } from './tree.ts';
 import { folderView } from './tree-view.ts';
 
 export interface PrepareRequest extends BuildContext {
@@ -42,9 +45,9 @@ export async function prepareRelease(request: PrepareRequest): Promise<Prepared>
   if (known !== undefined) return { release: known, reused: true, domains, scale };
   await runBuild(staged, plan.build, request);
   signal.throwIfAborted();
-  const built = afterBuild(plan, staged);
+  const built = await afterBuild(plan, staged);
   // The gateway would serve it to everybody, settings included; what it says is in the plan.
-  if (built.staticRoot === '.') await removeTree(join(staged.path, SETTINGS_FILE));
+  if (built.staticRoot === '.') await removeOwnedTree(join(staged.path, SETTINGS_FILE));
   const release = await store.seal(staged, {
     plan: built,
     createdAt: request.clock.now(),
@@ -54,7 +57,7 @@ export async function prepareRelease(request: PrepareRequest): Promise<Prepared>
 }
 
 /** A built site shows only now whether it is where it was expected. */
-function afterBuild(plan: LaunchPlan, staged: StagedTree): LaunchPlan {
+async function afterBuild(plan: LaunchPlan, staged: StagedTree): Promise<LaunchPlan> {
   if (plan.staticRoot === undefined) return plan;
   const site = builtSite(folderView(staged.path), plan.staticRoot);
   if (site === undefined) {
@@ -62,6 +65,13 @@ function afterBuild(plan: LaunchPlan, staged: StagedTree): LaunchPlan {
     throw new MolnError('APPS_NOTHING_TO_DEPLOY', message, {
       hint: 'Name the folder that it writes in moln.json: {"static": {"root": "FOLDER"}}',
     });
+  }
+  // The gateway serves whatever lies below, and may read everything.
+  const [top, root] = await Promise.all(
+    [staged.path, join(staged.path, site.root)].map((each) => realpath(each)),
+  );
+  if (!isWithin(root ?? '/', top ?? '')) {
+    throw treeStrange(site.root, 'is a link that leads out of the app');
   }
   return { ...plan, staticRoot: site.root, notFound: plan.notFound ?? site.notFound };
 }

@@ -8,15 +8,14 @@
  * A release appears by one rename and never changes after it. Its id is the hash of the *source*: the same source is
  * the same release and is built once.
  */
-import { chmod, chown, lchown, lstat, readdir, rename } from 'node:fs/promises';
+import { chmod, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
   ensureFolder,
+  isTemporary,
   readTextIfAny,
-  removeTree,
   renameDurable,
-  sweepTemporary,
   syncFolder,
   temporaryName,
   writeFileAtomic,
@@ -25,8 +24,8 @@ import { MolnError, systemCode } from '../base/errors.ts';
 import { unpackArchive } from './archive.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import { syncTree } from './tree-sync.ts';
-import { hashTree, listTree, verifyTree } from './tree.ts';
-import type { TreeEntry } from './tree.ts';
+import { grantTree, removeOwnedTree } from './tree-owner.ts';
+import { BUILT_LIMITS, hashTree, listTree, verifyTree } from './tree.ts';
 
 /** An app's source on its way to become a release. Dispose removes it, unless it was sealed. */
 export interface StagedTree extends AsyncDisposable {
@@ -71,8 +70,9 @@ export class ReleaseStore {
     for (const app of await namesIn(this.#appsFolder)) {
       for (const part of ['incoming', 'releases']) {
         const folder = join(this.#appsFolder, app, part);
-        for (const name of await namesIn(folder)) await makeRemovable(join(folder, name), name);
-        if ((await namesIn(folder)).length > 0) await sweepTemporary(folder);
+        for (const name of await namesIn(folder)) {
+          if (isTemporary(name)) await removeOwnedTree(join(folder, name));
+        }
       }
     }
   }
@@ -100,10 +100,10 @@ export class ReleaseStore {
         treeHash: summary.hash,
         files: summary.files,
         bytes: summary.bytes,
-        [Symbol.asyncDispose]: () => removeReadOnlyTree(staging),
+        [Symbol.asyncDispose]: () => removeOwnedTree(staging),
       };
     } catch (error) {
-      await removeReadOnlyTree(staging);
+      await removeOwnedTree(staging);
       throw error;
     }
   }
@@ -125,8 +125,10 @@ export class ReleaseStore {
       createdAt: options.createdAt,
       plan: options.plan,
     };
-    const sealed = await hashTree(staged.path);
+    // Read only when nobody else can write it any more.
+    await listTree(staged.path, BUILT_LIMITS);
     await grantTree(staged.path, options.gid);
+    const sealed = await hashTree(staged.path, BUILT_LIMITS);
     await syncTree(staged.path);
     const stored: StoredRelease = { format: 1, release, sealedHash: sealed.hash };
     await writeFileAtomic(join(staging, 'release.json'), `${JSON.stringify(stored, null, 2)}\n`);
@@ -190,7 +192,7 @@ export class ReleaseStore {
       if (systemCode(error) === 'ENOENT') return;
       throw error;
     }
-    await removeReadOnlyTree(gone);
+    await removeOwnedTree(gone);
   }
 
   /** Removes all releases but those named; returns the ids that are gone. */
@@ -204,7 +206,7 @@ export class ReleaseStore {
   /** Removes every release of the app, and what is on its way. */
   async removeApp(app: string): Promise<void> {
     for (const part of ['incoming', 'releases']) {
-      await removeReadOnlyTree(join(this.#appsFolder, app, part));
+      await removeOwnedTree(join(this.#appsFolder, app, part));
     }
   }
 
@@ -232,52 +234,6 @@ export class ReleaseStore {
 }
 
 const RELEASE_ID = /^[0-9a-f]{12}$/;
-
-/**
- * Makes a tree read-only: files 0440, executables 0550. With a `gid` its folders are 0550 too, and it belongs to the
- * agent's user and that group: the app itself can read it but neither change it nor its modes, and no other app can
- * read it. Without one the apps run as the agent's user, who could change the modes anyway; folders stay 0750, so
- * that this user can still remove the data folder by hand.
- */
-export async function grantTree(folder: string, gid?: number): Promise<void> {
-  const owner = process.getuid?.() ?? 0;
-  const folderMode = gid === undefined ? 0o750 : 0o550;
-  const grant = async (path: string, kind: TreeEntry['kind']): Promise<void> => {
-    if (gid !== undefined) await (kind === 'l' ? lchown : chown)(path, owner, gid);
-    if (kind === 'd') await chmod(path, folderMode);
-    else if (kind !== 'l') await chmod(path, kind === 'f' ? 0o440 : 0o550);
-  };
-  for (const { path, kind } of await listTree(folder)) await grant(join(folder, path), kind);
-  await grant(folder, 'd');
-}
-
-/** Gives a staged tree to the user that builds in it. Needs root. */
-export async function giveTree(folder: string, uid: number): Promise<void> {
-  for (const { path } of await listTree(folder)) await lchown(join(folder, path), uid, uid);
-  await chown(folder, uid, uid);
-}
-
-/** Without root, a folder without the write bit cannot be emptied: that bit comes back first. */
-async function removeReadOnlyTree(folder: string): Promise<void> {
-  if (process.getuid?.() !== 0) await makeFoldersWritable(folder);
-  await removeTree(folder);
-}
-
-async function makeRemovable(path: string, name: string): Promise<void> {
-  if (process.getuid?.() !== 0 && name.includes('.tmp-')) await makeFoldersWritable(path);
-}
-
-async function makeFoldersWritable(folder: string): Promise<void> {
-  try {
-    if (!(await lstat(folder)).isDirectory()) return;
-    await chmod(folder, 0o700);
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) await makeFoldersWritable(join(folder, entry.name));
-    }
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
-}
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {

@@ -25,6 +25,16 @@ export function temporaryName(path: string): string {
   return join(dirname(path), `${basename(path)}.tmp-${randomBytes(6).toString('hex')}`);
 }
 
+/** Whether a crash may have left it: `sweepTemporary` removes it. */
+export function isTemporaryName(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
+/** True for names that `temporaryName` makes. */
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
 /** Writes the whole file durably: temporary name, fsync, rename, fsync of the folder. */
 export async function writeFileAtomic(
   path: string,
@@ -119,7 +129,7 @@ export async function readTextIfAny(path: string): Promise<string | undefined> {
 /** Removes temporary files and folders that a crash left in `folder`. */
 export async function sweepTemporary(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (TEMPORARY.test(name)) await removeTree(join(folder, name));
+    if (isTemporaryName(name)) await removeTree(join(folder, name));
   }
 }
 
