@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -85,3 +85,33 @@ test('a folder with the files of others is refused and not touched', async () =>
     assert.equal((await stat(folder)).mode & 0o777, 0o700);
   });
 });
+
+test('what a start left that was killed in its first write is swept away', async () => {
+  await withFolder(async (folder) => {
+    await writeFile(join(folder, 'format.json.tmp-0123456789ab'), '{"for');
+    await using lock = await openDataFolder(folder);
+    lock.keep();
+    assert.deepEqual((await readdir(folder)).toSorted(), [
+      'apps',
+      'format.json',
+      'keys',
+      'logs',
+      'run',
+    ]);
+  });
+});
+
+test(
+  'a folder that another user owns is refused: he could put other keys into it',
+  { skip: process.getuid?.() !== 0 },
+  async () => {
+    await withFolder(async (folder) => {
+      await chown(folder, 54_321, 54_321);
+      await assert.rejects(openDataFolder(folder), {
+        code: 'DATA_FOREIGN',
+        message: `"${folder}" belongs to another user (uid 54321)`,
+      });
+      assert.deepEqual(await readdir(folder), []);
+    });
+  },
+);

@@ -7,7 +7,14 @@
 import { chmodSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
-import { diskError, ensureFolderSync, removeTree, writeFileAtomicSync } from '../base/disk.ts';
+import {
+  diskError,
+  ensureFolderSync,
+  isTemporaryName,
+  removeTree,
+  sweepTemporary,
+  writeFileAtomicSync,
+} from '../base/disk.ts';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import { processId } from '../base/process-id.ts';
@@ -42,7 +49,9 @@ export async function openDataFolder(path: string): Promise<FolderLock> {
   const before = contentsOf(root);
   const isNew = before === undefined || before.length === 0;
   if (!isNew && !before.includes(FORMAT_FILE)) throw foreign(root);
-  const modeBefore = statSync(root, { throwIfNoEntry: false })?.mode;
+  const found = statSync(root, { throwIfNoEntry: false });
+  if (found !== undefined) checkOwner(root, found.uid);
+  const modeBefore = found?.mode;
   // Apps run under their own uids and must pass through; what is private below closes itself.
   ensureFolderSync(root, 0o711);
   let kept = !isNew;
@@ -52,6 +61,7 @@ export async function openDataFolder(path: string): Promise<FolderLock> {
     await new Promise<void>((done) => lock.close(() => done()));
   };
   try {
+    await sweepTemporary(root);
     checkFormat(join(root, FORMAT_FILE));
     for (const name of ['run', 'logs', 'keys']) ensureFolderSync(join(root, name), 0o700);
     ensureFolderSync(join(root, 'apps'), 0o711);
@@ -70,14 +80,25 @@ export async function openDataFolder(path: string): Promise<FolderLock> {
   };
 }
 
-/** Names in the folder, undefined when there is none. What a file system makes by itself does not count. */
+/**
+ * Names in the folder, undefined when there is none. What a file system makes by itself does not count, nor what a start
+ * left that was killed in the middle of its first write.
+ */
 function contentsOf(root: string): readonly string[] | undefined {
   try {
-    return readdirSync(root).filter((name) => name !== 'lost+found');
+    return readdirSync(root).filter((name) => name !== 'lost+found' && !isTemporaryName(name));
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw diskError(error, root);
   }
+}
+
+/** Whoever owns a folder can put other files in the place of keys and registry, whatever their modes. */
+function checkOwner(root: string, uid: number): void {
+  if (uid === process.geteuid?.()) return;
+  throw new MolnError('DATA_FOREIGN', `"${root}" belongs to another user (uid ${uid})`, {
+    hint: `Run as that user, take it over with "chown -R $(id -u) ${root}", or choose another with --data DIR`,
+  });
 }
 
 function foreign(root: string): MolnError {

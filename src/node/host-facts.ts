@@ -8,6 +8,7 @@ import type { Clock } from '../base/time.ts';
 export interface HostFacts {
   readonly cpu: { readonly cores: number; readonly usedRatio: number };
   readonly memory: { readonly totalBytes: number; readonly usedBytes: number };
+  /** Zeros when the disk does not say. */
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
 }
 
@@ -48,12 +49,22 @@ export class HostMeter {
     if (total > this.#total) this.#usedRatio = (busy - this.#busy) / (total - this.#total);
     this.#busy = busy;
     this.#total = total;
-    const { freeBytes, sizeBytes } = diskSpace(this.#dataFolder);
     return {
       cpu: { cores: cores.length, usedRatio: this.#usedRatio },
       memory: { totalBytes: totalmem(), usedBytes: totalmem() - availableMemory() },
-      disk: { totalBytes: sizeBytes, freeBytes },
+      disk: this.#disk(),
     };
+  }
+
+  /** A disk that does not say keeps its last figures, zeros at first: the rest is worth knowing all the same. */
+  #disk(): HostFacts['disk'] {
+    try {
+      const { freeBytes, sizeBytes } = diskSpace(this.#dataFolder);
+      return { totalBytes: sizeBytes, freeBytes };
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      return this.#last?.facts.disk ?? { totalBytes: 0, freeBytes: 0 };
+    }
   }
 }
 

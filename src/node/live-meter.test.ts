@@ -72,3 +72,11 @@ test('ten minutes are kept', () => {
   assert.equal(meter.history().length, SAMPLES_KEPT);
   assert.equal(meter.history()[0]?.at, 1000);
 });
+
+test('a route that was removed and made again counts from nothing', () => {
+  const meter = new LiveMeter('seconds');
+  meter.add(0, [gateway(1, 1000)], FACTS);
+  const sample = meter.add(1000, [gateway(1, 3)], FACTS);
+  assert.equal(sample.requestsPerSecond, 3);
+  assert.equal(sample.bytesOutPerSecond, 30);
+});

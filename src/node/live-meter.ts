@@ -51,11 +51,11 @@ export class LiveMeter {
       if (latency !== undefined) latencies.push(difference(latency, before.latency));
       for (const [id, totals] of Object.entries(gateway.routes)) {
         const old = before.routes[id];
-        const requests = totals.requests - (old?.requests ?? 0);
-        const errors = totals.errors5xx - (old?.errors5xx ?? 0);
+        const requests = growth(totals.requests, old?.requests);
+        const errors = growth(totals.errors5xx, old?.errors5xx);
         all.requests += requests;
         all.errors += errors;
-        bytesOut += totals.bytesOut - (old?.bytesOut ?? 0);
+        bytesOut += growth(totals.bytesOut, old?.bytesOut);
         if (!id.startsWith(APP_ROUTE)) continue;
         const app = id.slice(APP_ROUTE.length);
         const rates = apps.get(app) ?? { requests: 0, errors: 0 };
@@ -91,6 +91,11 @@ export class LiveMeter {
     if (this.#samples.length > SAMPLES_KEPT) this.#samples.shift();
     return sample;
   }
+}
+
+/** A total that fell was begun anew: its route was removed and made again. */
+function growth(now: number, before = 0): number {
+  return now >= before ? now - before : now;
 }
 
 const EMPTY: MetricSample = { labels: {}, value: 0, count: 0, buckets: [] };

@@ -20,6 +20,7 @@ import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { LiveFeed } from './live-feed.ts';
+import { checkDomainsApart } from './console-host.ts';
 import type { RegistryRouter } from './registry-router.ts';
 import { appDetail, appSummary } from './node-status.ts';
 import { statusSentence } from './sentence.ts';
@@ -75,7 +76,7 @@ export class NodeCloud implements Cloud {
         apps: summaries,
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
-        diskFreeRatio: host.disk.freeBytes / Math.max(1, host.disk.totalBytes),
+        diskFreeRatio: host.disk.totalBytes === 0 ? 1 : host.disk.freeBytes / host.disk.totalBytes,
       }),
       version: facts.version,
       cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
@@ -127,6 +128,7 @@ export class NodeCloud implements Cloud {
   }
 
   deploy(request: DeployRequest, signal: AbortSignal): AsyncIterable<Progress> {
+    this.#checkDomains(request.domains);
     return this.#options.apps.deploy(request, signal);
   }
 
@@ -158,8 +160,13 @@ export class NodeCloud implements Cloud {
     return this.#options.apps.changeEnv(app, change);
   }
 
-  setDomains(app: string, domains: readonly string[]): Promise<void> {
-    return this.#options.apps.setDomains(app, domains);
+  async setDomains(app: string, domains: readonly string[]): Promise<void> {
+    this.#checkDomains(domains);
+    await this.#options.apps.setDomains(app, domains);
+  }
+
+  #checkDomains(domains: readonly string[]): void {
+    checkDomainsApart(domains, [this.#options.identity.node.name]);
   }
 
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {

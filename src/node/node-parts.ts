@@ -21,6 +21,7 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
+import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -241,7 +242,7 @@ export function nodeFacts(
     startedAt: clock.now(),
     gatewayUrl: urlOf(http),
     gatewayHttpsUrl: urlOf(https),
-    consoleUrl: urlOf({ ...choice.api, protocol: 'http' }),
+    consoleUrl: consoleUrlOf(choice.api),
     urlsOf: (host) => [`${urlOf(http, host)}/`, `${urlOf(https, host)}/`],
   };
 }

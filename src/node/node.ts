@@ -115,6 +115,9 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
   const { registry, identity, workers } = base;
   const accounts = new Accounts({ registry, clock, log: log.for('accounts') });
   for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
+  // The API answers before this function has returned: until then there is no node to ask.
+  const born = Promise.withResolvers<MolnNode>();
+  let node: MolnNode | undefined;
   const cloud = new NodeCloud({
     facts,
     identity,
@@ -128,18 +131,22 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
     metrics: nodeMetrics(hostFacts),
     hostFacts,
     stop: () => {
-      node.stop().catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
+      born.promise
+        .then((one) => one.stop())
+        .catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
     },
-    isStopping: () => node.isStopping,
+    isStopping: () => node?.isStopping ?? false,
   });
   const api = await openApi(base, cloud, choice, stack);
   lock.keep();
   const opened = stack.move();
-  const node: MolnNode = new MolnNode({
+  node = new MolnNode({
     cloud,
     apps,
     end: async () => {
       log.info('The node stops');
+      // Whatever fails on the way, what is open is closed: a half stopped node would never end.
+      await using _rest = opened;
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();
@@ -150,6 +157,7 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
       log.info('The node has stopped');
     },
   });
+  born.resolve(node);
   log.info('The node runs', { version: facts.version, dataFolder: folder.path });
   return node;
 }

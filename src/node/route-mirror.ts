@@ -32,6 +32,9 @@ export class RouteMirror implements AsyncDisposable {
   readonly #waiters = new Set<Waiter>();
   #seen: Revision = 0;
   #applied: Revision = -1;
+  /** Counts what the gateways have to hear of: changes of the routes, and of what goes with them. */
+  #wanted = 1;
+  #reached = 0;
   #applying: Promise<void> | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -52,7 +55,7 @@ export class RouteMirror implements AsyncDisposable {
 
   /** Hands the same routes over again: something else that goes with them has changed. */
   applyAgain(): void {
-    this.#applied = Math.min(this.#applied, this.#seen - 1);
+    this.#wanted++;
     this.#schedule();
   }
 
@@ -85,25 +88,33 @@ export class RouteMirror implements AsyncDisposable {
 
   async #follow(firstRevision: Revision): Promise<void> {
     const signal = this.#stop.signal;
-    let from = firstRevision;
+    let from: Revision | undefined = firstRevision;
     while (!signal.aborted) {
       try {
+        from ??= await this.#listAgain();
         for await (const batch of this.#options.registry.watch(ROUTES_PREFIX, from, signal)) {
           this.#take(batch);
           from = batch.revision + 1;
         }
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         if (isMolnError(error, 'REGISTRY_COMPACTED')) {
-          from = await this.#list();
-          this.#schedule();
+          from = undefined;
           continue;
         }
         this.#options.log.warn('Route watch failed and will retry', { error });
-        await this.#pause();
       }
+      // Also after a watch that just ended: one that ends at once must not become a spin.
+      await this.#pause();
     }
     await this.#applying;
+  }
+
+  async #listAgain(): Promise<Revision> {
+    const from = await this.#list();
+    this.#wanted++;
+    this.#schedule();
+    return from;
   }
 
   #take(batch: WatchBatch): void {
@@ -112,6 +123,7 @@ export class RouteMirror implements AsyncDisposable {
       else this.#routes.delete(change.key);
     }
     this.#seen = batch.revision;
+    this.#wanted++;
     this.#schedule();
   }
 
@@ -119,11 +131,17 @@ export class RouteMirror implements AsyncDisposable {
   #schedule(): void {
     this.#applying ??= this.#applyUntilCurrent().finally(() => {
       this.#applying = undefined;
+      // What came after the last look found an apply under way and left it at that.
+      if (this.#isBehind) this.#schedule();
     });
   }
 
+  get #isBehind(): boolean {
+    return this.#reached < this.#wanted && !this.#stop.signal.aborted;
+  }
+
   async #applyUntilCurrent(): Promise<void> {
-    while (this.#applied < this.#seen && !this.#stop.signal.aborted) {
+    while (this.#isBehind) {
       try {
         await this.#applyAll();
       } catch (error) {
@@ -137,8 +155,10 @@ export class RouteMirror implements AsyncDisposable {
 
   async #applyAll(): Promise<void> {
     const revision = this.#seen;
+    const wanted = this.#wanted;
     await this.#options.apply(this.routes());
     this.#applied = revision;
+    this.#reached = wanted;
     for (const waiter of this.#waiters) {
       if (waiter.revision > revision) continue;
       this.#waiters.delete(waiter);
@@ -148,9 +168,6 @@ export class RouteMirror implements AsyncDisposable {
 
   /** Ends early, without an error, when the mirror is disposed. */
   async #pause(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    using _timer = this.#options.clock.after(RETRY_MS, resolve);
-    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
+    await this.#options.clock.sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
   }
 }

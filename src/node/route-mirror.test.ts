@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../../testing/manual-clock.ts';
+import { until } from '../../testing/until.ts';
+import { MolnError } from '../base/errors.ts';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import type { ListResult, RegistryReader, WatchBatch } from '../registry/registry.ts';
+import { RouteMirror, ROUTES_PREFIX } from './route-mirror.ts';
+
+/** A registry whose watch says what the test pushes. */
+class Source implements RegistryReader {
+  revision = 1;
+  listFailures = 0;
+  lists = 0;
+  readonly #queue: (WatchBatch | Error)[] = [];
+  #wake: () => void = () => {};
+
+  push(next: WatchBatch | Error): void {
+    this.#queue.push(next);
+    this.#wake();
+  }
+
+  put(name: string): number {
+    this.revision++;
+    this.push({
+      revision: this.revision,
+      changes: [{ kind: 'put', entry: entryOf(name, this.revision) }],
+    });
+    return this.revision;
+  }
+
+  async get(): Promise<undefined> {
+    return undefined;
+  }
+
+  async list(): Promise<ListResult> {
+    this.lists++;
+    if (this.listFailures-- > 0) throw new MolnError('REGISTRY_UNAVAILABLE', 'No manager answers');
+    return { entries: [entryOf('first', 1)], revision: this.revision };
+  }
+
+  async *watch(_prefix: string, _from: number, signal: AbortSignal): AsyncGenerator<WatchBatch> {
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    while (!signal.aborted) {
+      const next = this.#queue.shift();
+      if (next instanceof Error) throw next;
+      if (next !== undefined) yield next;
+      else {
+        await new Promise<void>((wake) => {
+          this.#wake = wake;
+        });
+      }
+    }
+  }
+}
+
+function entryOf(name: string, revision: number): ListResult['entries'][number] {
+  const value = Buffer.from(JSON.stringify({ id: `app/${name}`, hosts: [], path: '/' }));
+  return {
+    key: `${ROUTES_PREFIX}app/${name}`,
+    value,
+    revision,
+    created: revision,
+    leaseId: undefined,
+  };
+}
+
+test('a change that comes in the very moment an apply ends is applied too', async () => {
+  // At how many turns of the microtask queue after the apply the next change comes: all must do.
+  for (let turns = 0; turns < 12; turns++) {
+    const source = new Source();
+    let inside = 0;
+    let last = 0;
+    let afterApply: (() => Promise<void>) | undefined;
+    await using mirror = new RouteMirror({
+      registry: source,
+      apply: async (routes) => {
+        inside++;
+        last = routes.length;
+        const call = afterApply;
+        afterApply = undefined;
+        void call?.();
+      },
+      log: silentLogger,
+      clock: systemClock,
+    });
+    await mirror.start();
+    let second = 0;
+    afterApply = async () => {
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      second = source.put('second');
+    };
+    source.put('one');
+    await until(`the second change is applied, ${turns} turns on`, () => second > 0 && last === 3);
+    await mirror.appliedAt(second);
+    assert.ok(inside >= 2);
+  }
+});
+
+test('what changes beside the routes while they are applied makes one more apply', async () => {
+  const source = new Source();
+  const gate = Promise.withResolvers<void>();
+  let applies = 0;
+  await using mirror = new RouteMirror({
+    registry: source,
+    apply: async () => {
+      applies++;
+      if (applies === 2) await gate.promise;
+    },
+    log: silentLogger,
+    clock: systemClock,
+  });
+  await mirror.start();
+  source.put('one');
+  await until('the second apply is under way', () => applies === 2);
+  mirror.applyAgain();
+  gate.resolve();
+  await until('a third apply', () => applies === 3);
+});
+
+test('a list that fails after a compaction is tried again', async () => {
+  const source = new Source();
+  const clock = new ManualClock();
+  let applies = 0;
+  await using mirror = new RouteMirror({
+    registry: source,
+    apply: async () => void applies++,
+    log: silentLogger,
+    clock,
+  });
+  await mirror.start();
+  source.listFailures = 1;
+  source.push(new MolnError('REGISTRY_COMPACTED', 'Too far behind'));
+  await until('the list has failed', () => source.lists === 2);
+  await until('it was listed again', () => {
+    clock.advance(1000);
+    return source.lists === 3;
+  });
+  await until('it was applied again', () => applies === 2);
+});
