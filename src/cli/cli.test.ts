@@ -102,6 +102,8 @@ const MISTYPED: readonly (readonly [line: string, sentence: RegExp])[] = [
   ['app blog scale x', /"x" is not a number of instances/],
   ['app blog env 1A=x', /is not KEY=VALUE/],
   ['up --http 65536', /Option --http is "65536", want a whole number from 0 to 65535/],
+  ['up --http 9000 --https 9000', /Options --http and --https both say port 9000/],
+  ['up --https 7000 --port 7000', /Options --https and --port both say port 7000/],
   ['up --address here', /want an IP address/],
   ['up --name Über', /Option --name is "Über"/],
   ['up --label x', /"x" of --label is not KEY=VALUE/],
@@ -109,6 +111,7 @@ const MISTYPED: readonly (readonly [line: string, sentence: RegExp])[] = [
   ['token create --name x --scope root', /--scope is "root"/],
   ['status --url ftp://x', /URL "ftp:\/\/x" is not understood/],
   ['status --url http://example.org', /in clear/],
+  ['status --url http://127.evil.example', /in clear/],
   ['status --url https://example.org --pin abc', /not a SHA-256 fingerprint/],
 ];
 

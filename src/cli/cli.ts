@@ -24,7 +24,7 @@ import { parseCommandLine } from './parser.ts';
 import { onStopSignals } from './signals.ts';
 import { remoteTarget, Transport, type Target } from './transport.ts';
 import type { StartNode } from './up.ts';
-import { Words } from './words.ts';
+import { printable, Words } from './words.ts';
 
 export type { CliIo } from './io.ts';
 export type { RunningNode, StartNode, UpOptions } from './up.ts';
@@ -131,8 +131,9 @@ function printError(error: unknown, argv: readonly string[], io: CliIo): number 
   const body = errorBody(error);
   const end = argv.indexOf('--');
   if ((end === -1 ? argv : argv.slice(0, end)).includes('--json')) words.json({ error: body });
-  words.note(`${words.style('red', 'Error')}: ${body.message}`);
-  if (body.hint !== undefined) words.note(`  ${body.hint}`);
+  // Of a node that may be anybody's: its words must not steer this terminal.
+  words.note(`${words.style('red', 'Error')}: ${printable(body.message)}`);
+  if (body.hint !== undefined) words.note(`  ${printable(body.hint)}`);
   if (body.code === 'CLI_BUG' && error instanceof Error) words.note(error.stack ?? '');
   return exitCodeOf(error);
 }

@@ -43,6 +43,14 @@ export function interruptedError(): MolnError {
   });
 }
 
+/** A stream that ended without its last word. */
+export function streamBroken(): MolnError {
+  return new MolnError('CLI_STREAM_BROKEN', 'The node stopped answering before the work was done', {
+    hint: 'See what it is doing now with "moln status"',
+    retryable: true,
+  });
+}
+
 export function exitCodeOf(error: unknown): number {
   if (!isMolnError(error)) return EXIT.failed;
   if (NO_NODE_CODES.has(error.code)) return EXIT.noNode;

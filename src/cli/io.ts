@@ -10,12 +10,18 @@ export interface SignalSource {
 export interface CliIo {
   readonly stdout: Writable;
   readonly stderr: Writable;
-  readonly stdin: Readable;
+  /** `isTTY` is true when a person types there: a file or pipe may feed it while the output is a terminal. */
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** True when a person watches: in-place progress and colours, questions may be asked. */
+  /** True when a person watches: in-place progress and colours. */
   readonly isTerminal: boolean;
   /** Where Ctrl-C and its kin come from; the process itself when not given. */
   readonly signals?: SignalSource;
   /** Relative folders on the command line start here. */
   readonly cwd: string;
+}
+
+/** Whether questions can be asked: a person sees them and types the answer. */
+export function isConversation(io: CliIo): boolean {
+  return io.isTerminal && io.stdin.isTTY === true;
 }

@@ -14,12 +14,12 @@ export type Parsed =
 
 const HELP_WIDTH = 100;
 /** Taken by every command. */
-const COMMON_OPTIONS: readonly OptionSpec[] = [
+export const COMMON_OPTIONS: readonly OptionSpec[] = [
   { flags: '--json', description: 'print the result as JSON on stdout, for scripts' },
   { flags: '--data <DIR>', description: 'data folder of the node that is meant (or MOLN_DATA)' },
 ];
 /** Taken by every command that asks a node. */
-const REMOTE_OPTIONS: readonly OptionSpec[] = [
+export const REMOTE_OPTIONS: readonly OptionSpec[] = [
   { flags: '--url <URL>', description: 'another machine, as https://HOST:7420 (or MOLN_URL)' },
   { flags: '--token <TOKEN>', description: 'token for --url (or MOLN_TOKEN)' },
   {

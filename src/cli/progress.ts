@@ -6,6 +6,7 @@ import type { Progress } from '../api/model.ts';
 import { MolnError } from '../base/errors.ts';
 import { formatDuration } from '../base/time.ts';
 import type { Context } from './command.ts';
+import { streamBroken } from './errors.ts';
 import { printable } from './words.ts';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -40,10 +41,7 @@ export async function followProgress(
     }
   }
   context.signal.throwIfAborted();
-  throw new MolnError('CLI_STREAM_BROKEN', 'The node stopped answering before the work was done', {
-    hint: 'See what it is doing now with "moln status"',
-    retryable: true,
-  });
+  throw streamBroken();
 }
 
 /** Shows on a terminal that something is waited for, until disposed; says nothing elsewhere. */

@@ -1,30 +1,40 @@
 /** Questions to a person, and secrets from standard input. */
-import { createInterface } from 'node:readline/promises';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { usageError } from './errors.ts';
-import type { CliIo } from './io.ts';
+import { type CliIo, isConversation } from './io.ts';
 
 const SECRET_BYTES_MAX: number = 64 * 1024;
 
 /** One line of answer. Throws `CLI_USAGE` when nobody is there to answer. */
 export async function ask(io: CliIo, question: string): Promise<string> {
-  if (!io.isTerminal) throw usageError('This needs an answer and nobody is there', 'Give --yes');
+  if (!isConversation(io))
+    throw usageError('This needs an answer and nobody is there', 'Give --yes');
   const lines = createInterface({ input: io.stdin, output: io.stderr });
   try {
-    return (await lines.question(question)).trim();
+    return (await answerOf(lines, question)).trim();
   } finally {
     lines.close();
   }
 }
 
+/** Throws `CLI_USAGE` when the input ends (Ctrl-D): readline would wait for ever. */
+async function answerOf(lines: Interface, question: string): Promise<string> {
+  const ended = once(lines, 'close').then(() => {
+    throw usageError('No answer was given', 'Type one and press Enter');
+  });
+  return Promise.race([lines.question(question), ended]);
+}
+
 /** A value that must not stand on the command line: typed unseen on a terminal, else all of stdin. */
 export async function readSecret(io: CliIo, name: string): Promise<string> {
-  if (!io.isTerminal) return readValue(io);
+  if (!isConversation(io)) return readValue(io);
   io.stderr.write(`Value of ${name} (not shown): `);
   const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: io.stdin, output: unseen, terminal: true });
   try {
-    return await lines.question('');
+    return await answerOf(lines, '');
   } finally {
     lines.close();
     io.stderr.write('\n');

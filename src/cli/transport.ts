@@ -14,7 +14,7 @@ import type { Readable } from 'node:stream';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
-import { decodeLines } from '../net/net.ts';
+import { decodeLines, isLoopback } from '../net/net.ts';
 import { noNodeError, unreachableError, usageError } from './errors.ts';
 import { isPinned, parsePin } from './pin.ts';
 import { printable } from './words.ts';
@@ -44,7 +44,8 @@ export function remoteTarget(
   pin: string | undefined,
 ): Target {
   const parsed = URL.parse(url);
-  const loopback = parsed !== null && /^(127\.|localhost$|\[::1\]$)/.test(parsed.hostname);
+  const host = parsed?.hostname.replace(/^\[|\]$/g, '');
+  const loopback = host === 'localhost' || isLoopback(host);
   if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
     throw usageError(`URL "${url}" is not understood`, 'Write it as https://HOST:7420');
   }

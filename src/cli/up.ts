@@ -76,13 +76,17 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
       'Write it as 127.0.0.1, 0.0.0.0 or ::1',
     );
   }
+  const httpPort = wholeNumber(input.text('http'), '--http', 0, PORT_MAX);
+  const httpsPort = wholeNumber(input.text('https'), '--https', 0, PORT_MAX);
+  const port = wholeNumber(input.text('port'), '--port', 0, PORT_MAX);
+  checkPortsDiffer({ '--http': httpPort, '--https': httpsPort, '--port': port });
   return {
     dataFolder,
     name: checkedName(input.text('name'), '--name'),
     address,
-    httpPort: wholeNumber(input.text('http'), '--http', 0, PORT_MAX),
-    httpsPort: wholeNumber(input.text('https'), '--https', 0, PORT_MAX),
-    port: wholeNumber(input.text('port'), '--port', 0, PORT_MAX),
+    httpPort,
+    httpsPort,
+    port,
     region: checkedName(input.text('region'), '--region'),
     labels: readPairs(input.texts('label'), '--label', LABEL_KEY),
     deploys: input.texts('deploy').map((folder) => {
@@ -93,13 +97,29 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
   };
 }
 
+/** Port 0, any free one, may be given to all of them. */
+function checkPortsDiffer(ports: Readonly<Record<string, number | undefined>>): void {
+  const seen = new Map<number, string>();
+  for (const [option, port] of Object.entries(ports)) {
+    if (port === undefined || port === 0) continue;
+    const other = seen.get(port);
+    if (other !== undefined) {
+      throw usageError(
+        `Options ${other} and ${option} both say port ${port}`,
+        `Give ${option} another port, or leave it out`,
+      );
+    }
+    seen.set(port, option);
+  }
+}
+
 /** `KEY=VALUE` words as an object. Throws `CLI_USAGE` for anything else. */
 export function readPairs(
   words: readonly string[],
   option: string,
   key: RegExp,
 ): Readonly<Record<string, string>> {
-  const pairs: Record<string, string> = {};
+  const pairs: [string, string][] = [];
   for (const word of words) {
     const equals = word.indexOf('=');
     const name = equals === -1 ? word : word.slice(0, equals);
@@ -109,9 +129,9 @@ export function readPairs(
         `Write it as ${option} key=value`,
       );
     }
-    pairs[name] = word.slice(equals + 1);
+    pairs.push([name, word.slice(equals + 1)]);
   }
-  return pairs;
+  return Object.fromEntries(pairs);
 }
 
 /** A whole number within bounds, undefined when not given. Throws `CLI_USAGE`. */

@@ -6,6 +6,7 @@ import { EXIT } from '../errors.ts';
 import { followProgress } from '../progress.ts';
 import { readSecret } from '../prompt.ts';
 import { readPairs } from '../up.ts';
+import { printable } from '../words.ts';
 
 const KEY = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 
@@ -75,7 +76,9 @@ function printEnv(context: Context, app: AppDetail): void {
     words.json({ app: app.name, env: app.env, secretNames: app.secretNames });
     return;
   }
-  for (const [key, value] of Object.entries(app.env)) words.line(`${key}=${value}`);
+  // Exact for programs; for people, what would steer their terminal is made visible.
+  const shown = context.io.isTerminal ? printable : (text: string): string => text;
+  for (const [key, value] of Object.entries(app.env)) words.line(`${key}=${shown(value)}`);
   for (const key of app.secretNames) words.line(`${key}=${words.style('dim', '(secret)')}`);
   if (Object.keys(app.env).length + app.secretNames.length > 0) return;
   words.note(`No settings yet: add one with "moln app ${app.name} env KEY=VALUE"`);

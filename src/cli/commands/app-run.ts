@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { RunOutput } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
 import type { CommandSpec, Context } from '../command.ts';
-import { EXIT } from '../errors.ts';
+import { streamBroken } from '../errors.ts';
 
 const COMMAND = {
   name: 'CMD',
@@ -54,7 +54,7 @@ async function runCommand(
   command: readonly string[],
   instance: string | undefined,
 ): Promise<number> {
-  const stdin = context.io.isTerminal ? undefined : context.io.stdin;
+  const stdin = context.io.stdin.isTTY === true ? undefined : context.io.stdin;
   const output = context.client().run(app, { command, instance, stdin });
   try {
     return await printOutput(context, output);
@@ -65,17 +65,22 @@ async function runCommand(
 }
 
 async function printOutput(context: Context, output: AsyncIterable<RunOutput>): Promise<number> {
-  const collected = { stdout: '', stderr: '' };
+  const collected: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
   for await (const item of output) {
     if (item.kind === 'output') {
       const bytes = Buffer.from(item.base64, 'base64');
-      if (context.json) collected[item.stream] += bytes.toString('utf8');
+      if (context.json) collected[item.stream].push(bytes);
       else if (!context.io[item.stream].write(bytes)) await once(context.io[item.stream], 'drain');
       continue;
     }
-    if (context.json) context.words.json({ code: item.code, signal: item.signal, ...collected });
-    else if (item.signal !== null) context.words.note(`Ended by ${item.signal}`);
+    if (context.json) {
+      // Decoded as a whole: a character may come in two pieces.
+      const stdout = Buffer.concat(collected.stdout).toString('utf8');
+      const stderr = Buffer.concat(collected.stderr).toString('utf8');
+      context.words.json({ code: item.code, signal: item.signal, stdout, stderr });
+    } else if (item.signal !== null) context.words.note(`Ended by ${item.signal}`);
     return item.code ?? EXIT_BY_SIGNAL;
   }
-  return EXIT.failed;
+  context.signal.throwIfAborted();
+  throw streamBroken();
 }
