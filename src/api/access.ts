@@ -5,7 +5,7 @@
 import { peerGroup } from '../net/net.ts';
 import type { Caller, Cloud } from './cloud.ts';
 import { forbidden, originRefused, tooManyFailures, unauthorized } from './errors.ts';
-import type { FailureLimit } from './failure-limit.ts';
+import type { FailureLimit, WayIn } from './failure-limit.ts';
 import type { Scope } from './model.ts';
 import { isSameOrigin, sessionCookie } from './origin.ts';
 import type { Exchange } from './exchange.ts';
@@ -44,20 +44,16 @@ export class Access {
   async #byToken(exchange: Exchange, authorization: string): Promise<Caller> {
     const token = /^Bearer +([\w.~+/-]{1,512}=*)$/i.exec(authorization)?.[1];
     if (token === undefined) throw unauthorized('The Authorization header is not "Bearer TOKEN"');
-    const peer = peerOf(exchange);
-    if (!this.#failures.allows('token', peer)) throw tooManyFailures();
     const caller = await this.#cloud.verifyToken(token);
     if (caller !== undefined) return caller;
-    this.#failures.recordFailure('token', peer);
+    this.#refuseHasty('token', exchange);
     throw unauthorized('The token is unknown, revoked or expired');
   }
 
   async #bySession(exchange: Exchange, session: string): Promise<Caller> {
-    const peer = peerOf(exchange);
-    if (!this.#failures.allows('session', peer)) throw tooManyFailures();
     const caller = await this.#cloud.verifySession(session);
     if (caller === undefined) {
-      this.#failures.recordFailure('session', peer);
+      this.#refuseHasty('session', exchange);
       throw unauthorized('The session has ended');
     }
     // A cookie travels with requests that other sites make, so it alone proves nothing about a change.
@@ -69,11 +65,20 @@ export class Access {
 
   /** Trades a login link's code for a session; undefined when it is used, unknown or expired. */
   async redeem(exchange: Exchange, code: string): ReturnType<Cloud['redeemLogin']> {
-    const peer = peerOf(exchange);
-    if (!this.#failures.allows('login', peer)) throw tooManyFailures();
     const session = await this.#cloud.redeemLogin(code);
-    if (session === undefined) this.#failures.recordFailure('login', peer);
+    if (session === undefined) this.#refuseHasty('login', exchange);
     return session;
+  }
+
+  /**
+   * Throws `API_TOO_MANY_FAILURES` when wrong secrets come too fast from there. Asked only after a secret was found wrong:
+   * a right one always opens, or whoever shares an address with others (all users of one machine do) could lock them out.
+   */
+  #refuseHasty(way: WayIn, exchange: Exchange): void {
+    const peer = peerOf(exchange);
+    const isHasty = !this.#failures.allows(way, peer);
+    this.#failures.recordFailure(way, peer);
+    if (isHasty) throw tooManyFailures();
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Slows down whoever guesses secrets: a token bucket per address. One bucket for each way in, so that a
- * browser with an old cookie cannot lock its own person out of the login link.
+ * Tells whoever sends wrong secrets fast to slow down: a token bucket per address, one for each way in. What keeps
+ * secrets safe is their 256 random bits; this keeps the noise down and shows in programs that went astray.
  */
 import type { Clock } from '../base/time.ts';
 import {
@@ -33,7 +33,7 @@ export class FailureLimit {
     this.#clock = clock;
   }
 
-  /** Whether this peer may try at all. */
+  /** Whether this peer may send one more wrong secret. */
   allows(way: WayIn, peer: string): boolean {
     return refilled(this.#buckets.get(`${way} ${peer}`), this.#clock.monotonicMs()) >= 1;
   }

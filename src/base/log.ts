@@ -71,13 +71,31 @@ export function formatPlain(record: LogRecord): string {
       return ` ${key}=${typeof plain === 'string' ? plain : JSON.stringify(plain)}`;
     })
     .join('');
-  return `${clock} ${record.level} ${record.part}: ${record.message}${fields}\n`;
+  return `${oneLine(`${clock} ${record.level} ${record.part}: ${record.message}${fields}`)}\n`;
 }
 
-function errorFields(value: unknown): unknown {
+/** What apps and peers wrote may be in an error's message: it must not steer a terminal or pose as a line of ours. */
+function oneLine(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+  return text.replace(/[\u0000-\u001F\u007F-\u009F]/g, (control) =>
+    control === '\n' ? ' ' : `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}
+
+/** Causes below this many are left out: an error can be its own. */
+const CAUSES_MAX = 8;
+
+function errorFields(value: unknown, depth = 0): unknown {
+  if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;
+  if (depth > CAUSES_MAX) return value.message;
   const code = 'code' in value ? value.code : undefined;
-  return { message: value.message, code, stack: value.stack, cause: errorFields(value.cause) };
+  return {
+    message: value.message,
+    code,
+    stack: value.stack,
+    cause: errorFields(value.cause, depth + 1),
+  };
 }
 
 /** Says nothing; for tests of parts whose log does not matter. */

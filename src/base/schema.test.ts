@@ -80,3 +80,11 @@ test('the same description gives the JSON Schema', () => {
     },
   });
 });
+
+test('every name of a record is kept, also one that JavaScript has plans for', () => {
+  const names = record(string()).decode(JSON.parse('{"__proto__":"a","constructor":"b"}'), '');
+  assert.deepEqual(Object.entries(names), [
+    ['__proto__', 'a'],
+    ['constructor', 'b'],
+  ]);
+});

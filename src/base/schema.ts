@@ -132,18 +132,19 @@ export function record<T>(
   return {
     decode(value, path) {
       if (!isPlainObject(value)) return reject(path, 'an object', value);
-      const result: Record<string, T> = {};
+      const result: [string, T][] = [];
       for (const [key, entry] of Object.entries(value)) {
         if (rules.key !== undefined && !rules.key.test(key)) {
           const means = rules.keyMeans ?? String(rules.key);
           throw new ConfigError(
             join(path, key),
-            `Name "${key}" in "${path}" is not valid, want ${means}`,
+            `Name "${key}"${path === '' ? '' : ` in "${path}"`} is not valid, want ${means}`,
           );
         }
-        result[key] = item.decode(entry, join(path, key));
+        result.push([key, item.decode(entry, join(path, key))]);
       }
-      return result;
+      // Not by assignment: `__proto__` is a name like any other.
+      return Object.fromEntries(result);
     },
     json: { type: 'object', additionalProperties: item.json },
   };

@@ -91,3 +91,14 @@ test('log records keep levels, parts and errors', () => {
   assert.equal(line.error.message, 'boom');
   assert.match(formatPlain(record), /warn apps: Went away app=a error=boom\n$/);
 });
+
+test('what others wrote neither steers the terminal nor breaks the log', () => {
+  const error = new Error('bad\u001B[2J\nname');
+  error.cause = error;
+  const fields = { error, big: 1n };
+  const record: LogRecord = { time: 0, level: 'warn', part: 'a', message: 'm', fields };
+  assert.match(formatPlain({ ...record, fields: { error } }), /error=bad\\x1b\[2J name\n$/);
+  const line = JSON.parse(formatJson(record));
+  assert.equal(line.big, '1');
+  assert.equal(line.error.cause.message, error.message);
+});

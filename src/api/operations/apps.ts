@@ -1,5 +1,13 @@
 /** Operations on apps that look and change: list, show, env, domains, scale, start, stop, remove. */
-import { array, integer, object, optional, record, string } from '../../base/schema.ts';
+import {
+  array,
+  integer,
+  object,
+  optional,
+  record,
+  type Schema,
+  string,
+} from '../../base/schema.ts';
 import { DOMAINS_PER_APP_MAX, INSTANCES_PER_PROCESS_MAX } from '../limits.ts';
 import { defineOperation, type AnswerKind, type Operation } from '../operation.ts';
 import { appDetailSchema, appSummarySchema, envSchema, progressSchema } from '../schemas.ts';
@@ -14,7 +22,12 @@ const progressToTheEnd: AnswerKind = {
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const ENV_NAME_MEANS = 'letters, digits and _, not starting with a digit';
-const settings = record(string(), { key: ENV_NAME, keyMeans: ENV_NAME_MEANS });
+/** Errors name the setting as its person knows it, not where it lies in the body. */
+const settings: Schema<Readonly<Record<string, string>>> = (() => {
+  const entries = record(string(), { key: ENV_NAME, keyMeans: ENV_NAME_MEANS });
+  const plain = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  return { ...entries, decode: (value, path) => entries.decode(value, plain(value) ? '' : path) };
+})();
 const names = array(string({ pattern: ENV_NAME, patternMeans: ENV_NAME_MEANS }));
 
 export const appOperations: readonly Operation[] = [
