@@ -48,8 +48,8 @@ test('files and upstreams over TLS, and a new certificate without a new port', a
   await using gateway = await Gateway.start([], { listeners: [listener(pair)] });
   const large = 'moln'.repeat(100_000);
   const root = join(gateway.folder, 'site');
-  await mkdir(join(root, 'static'), { recursive: true });
-  await writeFile(join(root, 'static', 'large.txt'), large);
+  await mkdir(root);
+  await writeFile(join(root, 'large.txt'), large);
   await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, ({ socket, seen }) => {
     if (/\r\n\r\n(?:body)?$/.test(seen)) {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${seen.length}\r\n\r\n${seen}`);

@@ -37,7 +37,10 @@ export type RouteTarget =
   | { readonly kind: 'upstreams'; readonly upstreams: readonly UpstreamConfig[] }
   | {
       readonly kind: 'static';
-      /** Absolute folder. Dotfiles below it are hidden, except `.well-known`. */
+      /**
+       * Absolute folder. What follows the route's path is looked up in it: with path `/assets`, `/assets/x.css` is
+       * the file `x.css` of this folder. Dotfiles below it are hidden, except `.well-known`.
+       */
       readonly root: string;
       /** A file below root that answers unknown paths with 200 (single-page apps). */
       readonly fallback?: string;

@@ -13,12 +13,11 @@ import { listenTo, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
 import { errorFormat, errorResponse } from './error-page.ts';
 import { Outbox } from './outbox.ts';
+import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
 import type { ConnectionOwner, Proxy, Responder } from './responder.ts';
 
-/** After the last answer: wait this long for the client to close, so that a reset does not eat the answer. */
-const LINGER_MS = 2000;
 /** For the first request of a connection that was accepted just before its listener closed. */
 const LEAVING_FRESH_MS = 1000;
 /** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
@@ -61,6 +60,7 @@ export class Connection implements ChunkSink, ClientEvents {
   /** Coarse time of the last progress in the present state. */
   private sinceMs: number;
   private served = 0;
+  private linger: Linger | undefined;
   /** The listener is closed: the next answer is the last. */
   private leaving = false;
 
@@ -154,18 +154,18 @@ export class Connection implements ChunkSink, ClientEvents {
       retryAfterS: options.retryAfterS,
     });
     this.out.owned(answer);
+    this.finish();
+  }
+
+  private finish(): void {
     this.answered();
     if (!this.consuming) this.out.flush();
   }
 
   /** A whole answer without a body; `head` lacks Connection and the empty line. */
   answerBodyless(status: number, head: string): void {
-    this.settleBody();
-    this.request.status = status;
-    this.request.answering = true;
-    this.out.text(`${head}${this.connectionLine}\r\n`);
-    this.answered();
-    if (!this.consuming) this.out.flush();
+    this.beginAnswer(status, head);
+    this.finish();
   }
 
   /** A whole answer, prepared for a plain connection (see `plain`). */
@@ -174,16 +174,14 @@ export class Connection implements ChunkSink, ClientEvents {
     this.request.answering = true;
     if (typeof answer === 'string') this.out.text(answer);
     else this.out.owned(answer);
-    this.answered();
-    if (!this.consuming) this.out.flush();
+    this.finish();
   }
 
   /** A whole answer whose body is in memory; `head` lacks Connection and the empty line. */
   answerBuffers(status: number, head: string, body: readonly Buffer[]): void {
     this.beginAnswer(status, head);
     for (const buffer of body) this.out.owned(buffer);
-    this.answered();
-    if (!this.consuming) this.out.flush();
+    this.finish();
   }
 
   /** The head of an answer whose body follows; `head` lacks Connection and the empty line. */
@@ -237,7 +235,10 @@ export class Connection implements ChunkSink, ClientEvents {
 
   /** The bytes `0..size` are valid only during the call. */
   private received(buffer: Buffer, size: number): void {
-    this.sinceMs = this.plane.coarseMs;
+    // A client that does not read its last answer gains nothing by sending.
+    if (this.state !== STATE.closing || this.socket.writableFinished) {
+      this.sinceMs = this.plane.coarseMs;
+    }
     const { pending } = this;
     if (pending === undefined) this.consume(buffer, size);
     else this.pending = Buffer.concat([pending, buffer.subarray(0, size)]);
@@ -257,7 +258,7 @@ export class Connection implements ChunkSink, ClientEvents {
   /** Everything that the client sent before it closed its side has been used. */
   private actOnEnd(): void {
     if (this.state === STATE.tunnel) this.responder?.clientEnded();
-    else if (this.state === STATE.body) this.gone();
+    else if (this.state === STATE.body) this.socket.destroy();
     else if (this.state === STATE.head) this.close();
     // Otherwise an answer is under way and still wanted: RFC 9112 9.6 lets a client close its side.
   }
@@ -294,8 +295,8 @@ export class Connection implements ChunkSink, ClientEvents {
       if (waitedMs >= limits.requestBodyIdleTimeoutMs) this.bodyTimedOut();
       else this.responder?.sweep(horizonMs);
     } else if (this.state === STATE.closing) {
-      const limit = this.socket.writableFinished ? LINGER_MS : limits.keepAliveTimeoutMs;
-      if (waitedMs >= limit) this.socket.destroy();
+      const over = this.linger?.isOver(this.socket.writableFinished, this.sinceMs, horizonMs);
+      if (over === true) this.socket.destroy();
     } else {
       this.responder?.sweep(horizonMs);
     }
@@ -475,16 +476,12 @@ export class Connection implements ChunkSink, ClientEvents {
     else this.fail(408, 'The request body did not come in time');
   }
 
-  /** The client left in the middle of a request. */
-  private gone(): void {
-    this.socket.destroy();
-  }
-
   /** Closes the writing side and waits a little for the client to close its own. */
   private close(): void {
     this.partial = undefined;
     this.pending = undefined;
     this.state = STATE.closing;
+    this.linger = new Linger(this.plane.limits.keepAliveTimeoutMs);
     this.sinceMs = this.plane.coarseMs;
     this.out.end();
     if (this.paused) {

@@ -9,7 +9,7 @@ import { createRandom } from './balance.ts';
 import type { GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
-import { Listener } from './listener.ts';
+import { Listener, requireUsableTls } from './listener.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
@@ -157,6 +157,7 @@ export class DataPlane implements AsyncDisposable {
     const opened = new Map<string, Listener>();
     try {
       for (const config of configs) {
+        requireUsableTls(config);
         const known = this.#listeners.get(config.id);
         if (known !== undefined && samePlace(known.config, config)) continue;
         const listener = new Listener({

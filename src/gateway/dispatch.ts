@@ -16,7 +16,7 @@ export function createDispatch(files: StaticFiles): Dispatch {
         return;
       }
       case 'static':
-        files.answer(connection, head, target);
+        files.answer(connection, head, { target, prefix: route.prefix });
         return;
       case 'redirect':
         redirect(connection, target);

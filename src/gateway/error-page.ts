@@ -45,12 +45,13 @@ const SENTENCES: ReadonlyMap<number, string> = new Map([
 /** The whole HTTP/1.1 response as bytes. */
 export function errorResponse(status: number, options: ErrorResponseOptions): Buffer {
   const reason = oneLine(options.reason ?? SENTENCES.get(status) ?? reasonPhrase(status));
+  // RFC 9110 15.3.5 and 15.4.5: these never have a body, and one would be taken for the next answer.
+  const bodyless = status === 204 || status === 304;
   const { type, body } = render(status, reason, options);
   const lines = [
     statusLine(status),
     `Date: ${formatHttpDate(options.now ?? systemClock.now())}`,
-    `Content-Type: ${type}`,
-    `Content-Length: ${body.length}`,
+    ...(bodyless ? [] : [`Content-Type: ${type}`, `Content-Length: ${body.length}`]),
     'Cache-Control: no-store',
     `Moln-Error-Id: ${fieldSafe(options.id)}`,
     ...(options.html === true ? [PAGE_POLICY] : []),
@@ -60,7 +61,7 @@ export function errorResponse(status: number, options: ErrorResponseOptions): Bu
     ...(options.close === true ? ['Connection: close'] : []),
   ];
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-  return options.head === true ? head : Buffer.concat([head, body]);
+  return options.head === true || bodyless ? head : Buffer.concat([head, body]);
 }
 
 /** What a client would rather read, by its Accept field. Browsers name text/html; the rest gets plain text. */

@@ -7,6 +7,7 @@ import { FIELD, fieldSet } from '../http/field-names.ts';
 import { BODY, type BodyKind, type RequestFraming } from '../http/framing.ts';
 import type { FieldScanner, RequestHead, ResponseHead } from '../http/head.ts';
 import type { RequestTarget } from '../http/target.ts';
+import { mayHoldSession, otherCookies } from './session-cookie.ts';
 
 /**
  * Ends at this hop (RFC 9110 7.6.1), is framing that is said anew, or is what only the gateway may say about the
@@ -39,6 +40,7 @@ const RESPONSE_DROPPED = fieldSet(
 );
 
 const HOST_DROPPED = fieldSet(FIELD.host);
+const COOKIE_DROPPED = fieldSet(FIELD.cookie);
 const LENGTH_DROPPED = fieldSet(FIELD.contentLength);
 const TRAILER_DROPPED = fieldSet(FIELD.trailer);
 const DATE_BIT = fieldSet(FIELD.date);
@@ -103,14 +105,17 @@ export function requestHeadText(
   connection: { readonly localAuthority: string },
 ): string {
   const originForm = head.buffer[head.targetStart] === 0x2f;
+  const session = mayHoldSession(head);
+  const dropped = session ? REQUEST_DROPPED | COOKIE_DROPPED : REQUEST_DROPPED;
   let text: string;
   if (originForm && head.minor === 1) {
-    text = keptLines(head, head.methodStart, REQUEST_DROPPED, framing.names);
+    text = keptLines(head, head.methodStart, dropped, framing.names);
   } else {
     const authority = target.authority === '' ? connection.localAuthority : target.authority;
     text = `${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`;
-    text += keptLines(head, head.lineAt(0), REQUEST_DROPPED | HOST_DROPPED, framing.names);
+    text += keptLines(head, head.lineAt(0), dropped | HOST_DROPPED, framing.names);
   }
+  if (session) text += otherCookies(head);
   text += fragment;
   if (framing.kind === BODY.length) text += `Content-Length: ${framing.length}\r\n`;
   else if (framing.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';

@@ -3,8 +3,13 @@
  * what is asked over them is not its business.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import { MolnError, systemCode } from '../base/errors.ts';
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from 'node:tls';
+import { messageOf, MolnError, systemCode } from '../base/errors.ts';
 import type { ListenerConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
@@ -58,6 +63,8 @@ export class Listener implements ConnectionOwner {
               ...options,
               ...tlsOptions(config),
               handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+              // A client that speaks another protocol only is told so in the handshake.
+              ALPNProtocols: ['http/1.1'],
             },
             accept,
           )
@@ -133,8 +140,26 @@ export class Listener implements ConnectionOwner {
   }
 }
 
-function tlsOptions(config: ListenerConfig): { cert?: string; key?: string } {
-  return config.tls === undefined ? {} : { cert: config.tls.cert, key: config.tls.key };
+/** Also for each new certificate: what is not said again falls back to the default. */
+function tlsOptions({ tls }: ListenerConfig): SecureContextOptions {
+  return { minVersion: 'TLSv1.2', ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key }) };
+}
+
+/** Throws GATEWAY_LISTEN_FAILED when certificate and key cannot be used, before anything has changed. */
+export function requireUsableTls(config: ListenerConfig): void {
+  if (config.tls === undefined) return;
+  try {
+    createSecureContext(tlsOptions(config));
+  } catch (error) {
+    throw new MolnError(
+      GATEWAY_LISTEN_FAILED,
+      `The certificate or key of listener "${config.id}" cannot be used: ${messageOf(error)}`,
+      {
+        hint: 'Give a PEM certificate chain, its own one first, and the key that belongs to it',
+        cause: error,
+      },
+    );
+  }
 }
 
 function listenError(config: ListenerConfig, error: unknown): MolnError {

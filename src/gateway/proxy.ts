@@ -3,12 +3,13 @@
  * back-pressure. Also carries what follows a 101. One of these serves all requests of a connection in turn.
  */
 import { systemCode } from '../base/errors.ts';
-import { ChunkedDecoder, chunkLine, type ChunkSink } from '../http/chunked.ts';
+import { chunkLine } from '../http/chunked.ts';
 import { FIELD } from '../http/field-names.ts';
-import { BODY, type BodyKind, ResponseFraming } from '../http/framing.ts';
+import { BODY, type BodyKind } from '../http/framing.ts';
 import { ResponseHead, type RequestHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { AnswerBody } from './answer-body.ts';
 import { chooseUpstream } from './balance.ts';
 import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
@@ -39,7 +40,7 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 
 const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
 
-export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
+export class ProxyExchange implements Proxy, UpstreamUser {
   private readonly connection: Connection;
   private readonly plane: Plane;
   private phase: number = PHASE.rest;
@@ -61,15 +62,13 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   private sinceMs = 0;
 
   private partial: ResponseHead | undefined;
-  private answerKind: BodyKind = BODY.none;
-  private remaining = 0;
-  private toClient: BodyKind = BODY.none;
+  private readonly answer: AnswerBody;
   private upstreamKeepsAlive = false;
-  private decoder: ChunkedDecoder | undefined;
 
   constructor(connection: Connection) {
     this.connection = connection;
     this.plane = connection.plane;
+    this.answer = new AnswerBody(connection.out);
   }
 
   /** Starts on the request in the plane's scratch objects. */
@@ -110,11 +109,8 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
     const index = chooseUpstream(route.upstreams, this.tried, nowMs, plane.random);
     const upstream = route.upstreams[index];
     if (upstream === undefined) {
-      this.phase = PHASE.rest;
-      if (this.connectTimedOut) connection.fail(504, 'Connecting to the upstream took too long');
-      else {
-        connection.fail(503, 'No upstream takes connections', { retryAfterS: RETRY_AFTER_S });
-      }
+      if (this.connectTimedOut) this.giveUp(504, 'Connecting to the upstream took too long');
+      else this.giveUp(503, 'No upstream takes connections', { retryAfterS: RETRY_AFTER_S });
       return;
     }
     this.upstream = upstream;
@@ -195,6 +191,13 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
     socket?.discard();
   }
 
+  /** There will be no answer; in the middle of one this breaks the connection. */
+  private giveUp(status: number, error: string, options?: { readonly retryAfterS: number }): void {
+    this.leave();
+    this.headText = '';
+    this.connection.fail(status, error, options);
+  }
+
   // The request's body --------------------------------------------------------------------------------------
 
   get holdsBody(): boolean {
@@ -246,8 +249,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
       else this.passOn(buffer, from, to);
     } catch (error) {
       if (!isHttpError(error)) throw error;
-      this.leave();
-      connection.fail(502, `The upstream's answer is malformed: ${error.message}`);
+      this.giveUp(502, `The upstream's answer is malformed: ${error.message}`);
     }
     connection.out.flush();
     if (connection.out.blocked) this.socket?.socket.pause();
@@ -295,8 +297,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
 
   private passInterim(head: ResponseHead): void {
     if (++this.interims > INTERIMS_MAX) {
-      this.leave();
-      this.connection.fail(502, 'The upstream sends interim answers without end');
+      this.giveUp(502, 'The upstream sends interim answers without end');
       return;
     }
     const framing = this.plane.responseFraming;
@@ -306,76 +307,44 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   }
 
   private beginAnswer(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
-    const { connection, plane } = this;
+    const { connection, plane, answer } = this;
     if (this.phase !== PHASE.head) return;
     const framing = plane.responseFraming;
     framing.read(head, connection.request.method === 'HEAD');
-    this.answerKind = framing.kind;
-    this.remaining = framing.length;
     this.upstreamKeepsAlive = framing.keepAlive;
     const keepAlive = head.value(FIELD.keepAlive);
     if (keepAlive !== undefined) this.socket?.learnKeepAlive(keepAlive);
-    this.toClient = this.clientFraming(framing);
-    if (this.toClient === BODY.close) connection.keepAlive = false;
+    answer.start(framing, connection.request.minor);
+    // An answer before the end of the request is the last one (RFC 9112 9.3), and its head must say so.
+    if (answer.toClient === BODY.close || !this.requestDone) connection.keepAlive = false;
     connection.request.status = head.status;
     connection.request.answering = true;
     connection.out.text(
       responseHeadText(head, {
         names: framing.names,
-        kind: this.toClient,
+        kind: answer.toClient,
         connection: connection.connectionLine,
         dateLine: plane.dateLine,
       }),
     );
     this.phase = PHASE.body;
-    if (framing.kind === BODY.chunked) (this.decoder ??= new ChunkedDecoder()).reset();
-    const empty =
-      framing.kind === BODY.none || (framing.kind === BODY.length && framing.length === 0);
-    if (empty) this.complete(from === to);
+    if (answer.done) this.complete(from === to);
     else if (from < to) this.passOn(bytes, from, to);
   }
 
-  private clientFraming(framing: ResponseFraming): BodyKind {
-    if (framing.kind === BODY.none || framing.kind === BODY.length) return framing.kind;
-    return this.connection.request.minor === 1 ? BODY.chunked : BODY.close;
-  }
-
   private passOn(buffer: Buffer, from: number, to: number): void {
-    const { out } = this.connection;
-    if (this.phase === PHASE.tunnel) out.copied(buffer, from, to);
-    else if (this.answerKind === BODY.length) {
-      const end = from + Math.min(this.remaining, to - from);
-      this.remaining -= end - from;
-      out.copied(buffer, from, end);
-      if (this.remaining === 0) this.complete(end === to);
-    } else if (this.answerKind === BODY.chunked) {
-      const { decoder } = this;
-      if (decoder === undefined) return;
-      const end = decoder.decode(buffer, from, to, this);
-      if (!decoder.done) return;
-      if (this.toClient === BODY.chunked) out.text(lastChunkText(decoder.trailers));
-      this.complete(end === to);
-    } else if (this.answerKind === BODY.close) this.bodyBytes(buffer, from, to);
-  }
-
-  /** Decoded bytes of the answer. */
-  bodyBytes(buffer: Buffer, from: number, to: number): void {
-    const { out } = this.connection;
-    if (this.toClient !== BODY.chunked) {
-      out.copied(buffer, from, to);
+    if (this.phase === PHASE.tunnel) {
+      this.connection.out.copied(buffer, from, to);
       return;
     }
-    out.text(chunkLine(to - from));
-    out.copied(buffer, from, to);
-    out.text('\r\n');
+    const end = this.answer.feed(buffer, from, to);
+    if (this.answer.done) this.complete(end === to);
   }
 
   /** The answer is all there. `clean`: nothing came after it, so the socket may be used again. */
   private complete(clean: boolean): void {
     const { connection, socket, upstream } = this;
     const reusable = clean && this.upstreamKeepsAlive && this.requestDone;
-    // The rest of a body that the upstream did not wait for is not read.
-    if (!this.requestDone) connection.keepAlive = false;
     if (reusable && socket !== undefined && upstream !== undefined) {
       this.socket = undefined;
       this.upstream = undefined;
@@ -396,8 +365,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
       this.connection.out.end();
       return;
     }
-    if (this.phase === PHASE.body && this.answerKind === BODY.close) {
-      if (this.toClient === BODY.chunked) this.connection.out.text(lastChunkText(undefined));
+    if (this.phase === PHASE.body && this.answer.ended()) {
       this.complete(false);
       this.connection.out.flush();
       return;
@@ -434,7 +402,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
       this.connectTo(upstream);
       return;
     }
-    connection.fail(502, reason);
+    this.giveUp(502, reason);
   }
 
   // 101 -----------------------------------------------------------------------------------------------------
@@ -442,8 +410,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
   private switchProtocols(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
     const { connection, upstream, socket } = this;
     if (!this.upgrading || upstream === undefined || socket === undefined) {
-      this.leave();
-      connection.fail(502, 'The upstream changed the protocol without being asked');
+      this.giveUp(502, 'The upstream changed the protocol without being asked');
       return;
     }
     const framing = this.plane.responseFraming;
@@ -475,6 +442,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
 
   clientClosed(): void {
     this.leave();
+    this.headText = '';
   }
 
   sweep(horizonMs: number): void {
@@ -489,9 +457,7 @@ export class ProxyExchange implements Proxy, UpstreamUser, ChunkSink {
     } else if (this.phase === PHASE.head || this.phase === PHASE.body) {
       const waits = this.phase === PHASE.head && this.requestDone;
       if (waitedMs < (waits ? limits.responseTimeoutMs : limits.idleTimeoutMs)) return;
-      this.leave();
-      // In the middle of an answer this breaks the connection.
-      this.connection.fail(504, 'The upstream stood still for too long');
+      this.giveUp(504, 'The upstream stood still for too long');
     } else if (this.phase === PHASE.tunnel && waitedMs >= TUNNEL_IDLE_MS) {
       this.leave();
       this.connection.socket.destroy();

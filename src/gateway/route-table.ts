@@ -13,6 +13,8 @@ import { Upstream } from './upstream.ts';
 export interface Route {
   readonly id: string;
   readonly config: RouteConfig;
+  /** The path without a final slash: what a static target cuts off. */
+  readonly prefix: string;
   readonly limits: RouteLimits;
   /** Shared by all generations of the route id: `totals.record(…)` once per finished request. */
   readonly totals: RouteMeter;
@@ -68,6 +70,7 @@ export class RouteTable {
       const route: Route = {
         id: item.id,
         config: item,
+        prefix: pathKey(item.path),
         limits: routeLimits(item.limits),
         totals: previous?.route(item.id)?.totals ?? new RouteMeter(),
         upstreams: target.kind === 'upstreams' ? target.upstreams.map(upstreamOf) : [],
@@ -128,9 +131,8 @@ function addRoute(hosts: Map<string, HostRoutes>, host: string, route: Route): v
     entry = { byPath: new Map(), longest: 0 };
     hosts.set(host, entry);
   }
-  const key = pathKey(route.config.path);
-  entry.byPath.set(key, route);
-  entry.longest = Math.max(entry.longest, key.length);
+  entry.byPath.set(route.prefix, route);
+  entry.longest = Math.max(entry.longest, route.prefix.length);
 }
 
 /** Tries the path, then each shorter one that ends before a slash. */

@@ -51,6 +51,12 @@ const openFile = promisify(open);
 const statFile = promisify(fstat);
 const closeFile = promisify(close);
 
+/** Where a route's files are. */
+interface StaticPlace {
+  readonly target: StaticTarget;
+  readonly prefix: string;
+}
+
 /** What an answer depends on, kept while the disk is asked. */
 interface Wishes {
   readonly acceptEncoding: string | undefined;
@@ -64,15 +70,18 @@ export class StaticFiles implements AsyncDisposable {
   private readonly byTarget = new WeakMap<StaticTarget, StaticFolder>();
   /** Outlives configs: the same folder keeps what is known about it. */
   private readonly folders = new Map<string, StaticFolder>();
-  private readonly choices = new Map<string, string | undefined>();
+  private readonly choices = new Map<string, string>();
   private readonly running = new Set<Promise<void>>();
 
   constructor(plane: Plane) {
     this.plane = plane;
   }
 
-  /** Answers the request in the plane's scratch objects, at once or after a look at the disk. */
-  answer(connection: Connection, head: RequestHead, target: StaticTarget): void {
+  /**
+   * Answers the request in the plane's scratch objects, at once or after a look at the disk. `place.prefix` is the
+   * route's path without a final slash; what follows it in the request's path is looked up below the root.
+   */
+  answer(connection: Connection, head: RequestHead, place: StaticPlace): void {
     const { method } = connection.request;
     if (method !== 'GET' && method !== 'HEAD') {
       connection.answerBodyless(
@@ -81,20 +90,20 @@ export class StaticFiles implements AsyncDisposable {
       );
       return;
     }
-    const folder = this.folder(target);
-    const { path } = this.plane.target;
+    const folder = this.folder(place.target);
+    const { path: whole, target: full } = this.plane.target;
+    const path = place.prefix === '' ? whole : whole.slice(place.prefix.length);
     const file = folder.fresh(path, this.plane.coarseMs);
     if (file !== undefined && (head.seen & CONDITIONS) === 0 && method === 'GET') {
       const version = this.choose(file, head.joined(FIELD.acceptEncoding));
-      if (version?.body !== undefined && connection.plain) {
+      if (version.body !== undefined && connection.plain) {
         this.answerWhole(connection, version);
         return;
       }
     }
     const request = new StaticRequest(this, connection, wishesOf(head));
-    const { target: full } = this.plane.target;
     connection.answerBy(request);
-    this.track(request.run(folder, path, full.slice(path.length)));
+    this.track(request.run(folder, path, `${whole}/${full.slice(whole.length)}`));
   }
 
   /** Lets looks at the disk that are under way end. */
@@ -102,8 +111,8 @@ export class StaticFiles implements AsyncDisposable {
     await Promise.all(this.running);
   }
 
-  /** The version for an Accept-Encoding; undefined when the client takes none, the plain one included. */
-  choose(file: StaticFile, accepts: string | undefined): FileVersion | undefined {
+  /** The version for an Accept-Encoding; the plain one too when the client takes none (RFC 9110 12.5.3). */
+  choose(file: StaticFile, accepts: string | undefined): FileVersion {
     if (accepts === undefined || file.coded.length === 0) return file.plain;
     const available = file.coded.map((one) => one.coding ?? '');
     const key = `${available.join()} ${accepts}`;
@@ -193,31 +202,31 @@ class StaticRequest implements Responder {
     this.wishes = wishes;
   }
 
-  async run(folder: StaticFolder, path: string, query: string): Promise<void> {
+  /** `withSlash`: where the same request leads with a slash behind its path. */
+  async run(folder: StaticFolder, path: string, withSlash: string): Promise<void> {
     const { connection } = this;
     try {
       const found = await folder.find(path, connection.plane.coarseMs);
       if (this.gone) return;
-      await this.answer(found, path, query);
+      await this.answer(found, withSlash);
     } catch (error) {
       connection.plane.log.error('A file could not be read', { path, error });
       if (!this.gone) connection.fail(500, 'A file could not be read');
     }
   }
 
-  private async answer(found: Found, path: string, query: string): Promise<void> {
+  private async answer(found: Found, withSlash: string): Promise<void> {
     const { connection, wishes } = this;
     if (found.kind === 'none') connection.fail(404, 'No such file');
     else if (found.kind === 'slash') {
       connection.answerBodyless(
         301,
-        `${statusLine(301)}\r\n${connection.plane.dateLine}Location: ${path}/${query}\r\n` +
+        `${statusLine(301)}\r\n${connection.plane.dateLine}Location: ${withSlash}\r\n` +
           'Content-Length: 0\r\n',
       );
     } else {
       const version = this.files.choose(found.file, wishes.acceptEncoding);
-      if (version === undefined) connection.fail(406, 'No coding is acceptable');
-      else if (found.status === 404) await this.send(version, 404, undefined);
+      if (found.status === 404) await this.send(version, 404, undefined);
       else await this.weigh(version);
     }
   }

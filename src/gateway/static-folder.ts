@@ -8,7 +8,11 @@ export type StaticTarget = RouteTarget & { readonly kind: 'static' };
 
 /** Paths remembered for one folder; the map is emptied when it is full. */
 const PATHS_MAX = 4096;
+/** Longer ones are looked up each time: a file has many spellings in percent codes, and all would be kept. */
+const PATH_CHARACTERS_MAX = 256;
 const INDEX = 'index.html';
+/** The folder itself, asked for without its slash. */
+const ROOT: StaticPath = { segments: [], folder: false };
 
 /**
  * `slash`: a folder was asked for without its final slash. `fallback`: the path is unknown, the folder has an answer
@@ -41,17 +45,16 @@ export class StaticFolder {
     return this.cache.fresh(known.real, nowMs);
   }
 
-  /** Asks the disk. */
+  /** Asks the disk. `path` starts with a slash, or is empty: the root without its slash. */
   async find(path: string, nowMs: number): Promise<Found> {
     const root = await realOf(this.target.root);
     if (root === undefined) return { kind: 'none' };
-    const wanted = parseStaticPath(path);
+    const wanted = path === '' ? ROOT : parseStaticPath(path);
     if (wanted !== undefined) {
       const found = await this.look(root, wanted, nowMs);
       if (found === 'slash') return { kind: 'slash' };
       if (found !== undefined) {
-        if (this.paths.size >= PATHS_MAX) this.paths.clear();
-        this.paths.set(path, { real: found.plain.path, checkedMs: nowMs });
+        this.remember(path, found.plain.path, nowMs);
         return { kind: 'file', file: found, status: 200 };
       }
     }
@@ -67,6 +70,14 @@ export class StaticFolder {
     return { kind: 'none' };
   }
 
+  private remember(path: string, real: string, nowMs: number): void {
+    if (path.length > PATH_CHARACTERS_MAX) return;
+    if (this.paths.size >= PATHS_MAX) this.paths.clear();
+    // A string of its own: a slice would keep the whole head in memory.
+    const own = Buffer.from(path, 'latin1').toString('latin1');
+    this.paths.set(own, { real, checkedMs: nowMs });
+  }
+
   private async look(
     root: string,
     wanted: StaticPath,
@@ -75,8 +86,6 @@ export class StaticFolder {
     if (wanted.folder) return this.below(root, [...wanted.segments, INDEX], nowMs);
     const file = await this.below(root, wanted.segments, nowMs);
     if (file !== undefined) return file;
-    const real = await realOf(`${root}/${wanted.segments.join('/')}`);
-    if (real === undefined || !isBelow(root, real)) return undefined;
     // Only a folder that would answer is worth a redirect.
     const index = await this.below(root, [...wanted.segments, INDEX], nowMs);
     return index === undefined ? undefined : 'slash';
