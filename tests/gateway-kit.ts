@@ -29,6 +29,8 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 }
 
 export class Gateway implements AsyncDisposable {
+  /** How the gateways of this process read from clients. */
+  static sharesReads = true;
   readonly plane: DataPlane;
   readonly entries: AccessEntry[] = [];
   readonly folder: string;
@@ -42,6 +44,7 @@ export class Gateway implements AsyncDisposable {
     this.plane = new DataPlane({
       log,
       reusePort: false,
+      sharesReads: Gateway.sharesReads,
       accessLog: { record: (entry) => this.entries.push({ ...entry }) },
     });
   }

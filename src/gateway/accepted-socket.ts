@@ -18,10 +18,14 @@ interface WithHandle {
   _handle: object | null;
 }
 
-/** Starts reading from a socket that was accepted paused; answers the socket to use from here on. */
-export function startReading(accepted: Socket, take: BytesTaker): Socket {
+/**
+ * Starts reading from a socket that was accepted paused; answers the socket to use from here on. `shares`: read into
+ * the shared buffer if that is possible.
+ */
+export function startReading(accepted: Socket, shares: boolean, take: BytesTaker): Socket {
   const { _handle: handle } = accepted as unknown as WithHandle;
-  if (accepted instanceof TLSSocket || handle === null || typeof handle !== 'object') {
+  const possible = typeof handle === 'object' && handle !== null;
+  if (!shares || !possible || accepted instanceof TLSSocket) {
     accepted.on('data', (chunk: Buffer) => take(chunk, chunk.length));
     accepted.resume();
     return accepted;

@@ -27,6 +27,8 @@ export interface DataPlaneOptions {
   readonly accessLog?: AccessRecorder;
   /** Share ports with other processes. */
   readonly reusePort: boolean;
+  /** False: as if Node had no handle to move; see `accepted-socket.ts`. True unless said. */
+  readonly sharesReads?: boolean;
   readonly clock?: Clock;
 }
 
@@ -65,6 +67,7 @@ export class DataPlane implements AsyncDisposable {
       clock: this.#clock,
       log: options.log,
       accessLog: options.accessLog,
+      sharesReads: options.sharesReads ?? true,
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
     });

@@ -25,6 +25,8 @@ export class Plane {
   readonly accessLog: AccessRecorder | undefined;
   /** Numbers in 0..1 for balancing. */
   readonly random: () => number;
+  /** Client sockets read into one buffer, see `accepted-socket.ts`. */
+  readonly sharesReads: boolean;
   table: RouteTable;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   draining = false;
@@ -50,12 +52,14 @@ export class Plane {
     readonly log: Logger;
     readonly accessLog: AccessRecorder | undefined;
     readonly random: () => number;
+    readonly sharesReads: boolean;
     readonly table: RouteTable;
   }) {
     this.clock = options.clock;
     this.log = options.log;
     this.accessLog = options.accessLog;
     this.random = options.random;
+    this.sharesReads = options.sharesReads;
     this.table = options.table;
     this.requestHead = this.newRequestHead();
   }
