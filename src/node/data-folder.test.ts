@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { MolnError } from '../base/errors.ts';
+import { sha256Hex } from '../base/ids.ts';
 import { openDataFolder } from './data-folder.ts';
 
 async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -115,3 +118,23 @@ test(
     });
   },
 );
+
+test('a lock that somebody else took is not called a running node', async () => {
+  await withFolder(async (folder) => {
+    {
+      await using lock = await openDataFolder(folder);
+      lock.keep();
+    }
+    const gone = { pid: process.pid, startTicks: 1 };
+    await writeFile(join(folder, 'run', 'agent.json'), JSON.stringify(gone));
+    const squatter = createServer();
+    const name = `moln-${sha256Hex(folder).slice(0, 32)}`;
+    await new Promise<void>((done) => squatter.listen({ path: `\0${name}` }, done));
+    await assert.rejects(openDataFolder(folder), (error: MolnError) => {
+      assert.match(error.message, /held by a process that is not its last agent/);
+      assert.ok(error.hint?.includes(name));
+      return true;
+    });
+    await new Promise((done) => squatter.close(done));
+  });
+});

@@ -17,7 +17,7 @@ import {
 } from '../base/disk.ts';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
-import { processId } from '../base/process-id.ts';
+import { isRunning, processId } from '../base/process-id.ts';
 
 /** Version of the layout below; a folder of a newer one is refused untouched. */
 const FORMAT = 1;
@@ -134,7 +134,7 @@ function takeLock(root: string): Promise<Server> {
     server.once('error', (error) =>
       fail(systemCode(error) === 'EADDRINUSE' ? running(root) : error),
     );
-    server.listen({ path: `\0moln-${sha256Hex(root).slice(0, 32)}` }, () => {
+    server.listen({ path: `\0${lockName(root)}` }, () => {
       server.unref();
       done(server);
     });
@@ -142,11 +142,26 @@ function takeLock(root: string): Promise<Server> {
 }
 
 function running(root: string): MolnError {
-  const pid = readJson(join(root, 'run', 'agent.json'))?.['pid'];
-  const who = typeof pid === 'number' ? ` as process ${pid}` : '';
+  const { pid, startTicks } = readJson(join(root, 'run', 'agent.json')) ?? {};
+  const isKnown = typeof pid === 'number' && typeof startTicks === 'number';
+  if (isKnown && !isRunning({ pid, startTicks })) return held(root);
+  const who = isKnown ? ` as process ${pid}` : '';
   return new MolnError('NODE_RUNNING', `A node already runs on the data folder "${root}"${who}`, {
     hint: `Run "moln status --data ${root}" to see it, or choose another folder with --data DIR`,
   });
+}
+
+/** Any user may take the name of the lock: whoever has it can keep a node from starting, and nothing more. */
+function held(root: string): MolnError {
+  return new MolnError(
+    'NODE_RUNNING',
+    `The lock of the data folder "${root}" is held by a process that is not its last agent`,
+    { hint: `Find it with "ss -xlp | grep ${lockName(root)}" as root and end it` },
+  );
+}
+
+function lockName(root: string): string {
+  return `moln-${sha256Hex(root).slice(0, 32)}`;
 }
 
 function checkFormat(path: string): void {
