@@ -2,135 +2,26 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readTextIfAny } from '../src/base/disk.ts';
 import { isMolnError } from '../src/base/errors.ts';
-import { silentLogger } from '../src/base/log.ts';
 import { formatPrometheus, mergeFamilies } from '../src/base/metrics.ts';
 import { systemClock } from '../src/base/time.ts';
 import type { AccessEntry } from '../src/gateway/access-log.ts';
 import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
-import {
-  DEFAULT_GATEWAY_LIMITS,
-  GATEWAY_PORT_TAKEN,
-  GatewaySupervisor,
-  type GatewayConfigContent,
-} from '../src/gateway/gateway.ts';
+import { GATEWAY_PORT_TAKEN, GatewaySupervisor } from '../src/gateway/gateway.ts';
 import { WorkerLink } from '../src/gateway/worker-link.ts';
 import { workerPaths } from '../src/gateway/worker-record.ts';
-import { freePorts } from '../testing/free-ports.ts';
-import { ask, type Answer } from '../testing/http.ts';
 import { Load } from '../testing/load.ts';
-import { killProcesses, processesOf } from '../testing/processes.ts';
+import { freePorts } from '../testing/free-ports.ts';
+import { processesOf } from '../testing/processes.ts';
 import { until } from '../testing/until.ts';
-import { UpstreamServer } from './gateway/upstream-server.ts';
+import { ADDRESS, Echo, Stage } from './gateway/stage.ts';
 
-const ADDRESS = '127.0.0.1';
 const AGENT = fileURLToPath(new URL('./gateway/agent-main.ts', import.meta.url));
-
-/** A folder, a port, two upstreams, and whatever supervisors the test makes. */
-class Stage implements AsyncDisposable {
-  readonly folder: string;
-  readonly port: number;
-  readonly a: UpstreamServer;
-  readonly b: UpstreamServer;
-
-  private constructor(folder: string, port: number) {
-    this.folder = folder;
-    this.port = port;
-    this.a = new UpstreamServer(join(folder, 'a.sock'), 'a');
-    this.b = new UpstreamServer(join(folder, 'b.sock'), 'b');
-  }
-
-  static async open(): Promise<Stage> {
-    const folder = await mkdtemp(join(tmpdir(), 'moln-gw-'));
-    const [port = 0] = await freePorts(ADDRESS, 1);
-    await mkdir(join(folder, 'logs'));
-    const stage = new Stage(folder, port);
-    await stage.a.start();
-    await stage.b.start();
-    return stage;
-  }
-
-  get folders(): { readonly runFolder: string; readonly logFolder: string } {
-    return { runFolder: join(this.folder, 'run'), logFolder: join(this.folder, 'logs') };
-  }
-
-  supervisor(workers = 2, hangTimeoutMs = 30_000): GatewaySupervisor {
-    return new GatewaySupervisor({
-      ...this.folders,
-      workers,
-      hangTimeoutMs,
-      clock: systemClock,
-      log: silentLogger,
-    });
-  }
-
-  config(routes: readonly RouteConfig[]): GatewayConfigContent {
-    return {
-      listeners: [{ id: 'http', address: ADDRESS, port: this.port, protocol: 'http' }],
-      routes,
-      limits: DEFAULT_GATEWAY_LIMITS,
-    };
-  }
-
-  route(...servers: readonly UpstreamServer[]): RouteConfig {
-    const upstreams = servers.map(({ path }) => ({
-      id: path,
-      address: { kind: 'socket', path } as const,
-    }));
-    return { id: 'app/x', hosts: ['x.test'], path: '/', target: { kind: 'upstreams', upstreams } };
-  }
-
-  ask(path = '/', host = 'x.test'): Promise<Answer> {
-    return ask({ address: ADDRESS, port: this.port, host, path });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    killProcesses(processesOf(this.folder));
-    await this.a[Symbol.asyncDispose]();
-    await this.b[Symbol.asyncDispose]();
-    await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
-/** An upgraded connection through the gateway whose far end echoes. */
-class Echo {
-  readonly #socket: Socket;
-  #received = '';
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => {
-      this.#received += chunk.toString('latin1');
-    });
-    socket.on('error', () => socket.destroy());
-  }
-
-  static async open(port: number): Promise<Echo> {
-    const echo = new Echo(connect(port, ADDRESS));
-    echo.#socket.write(
-      'GET /echo HTTP/1.1\r\nHost: x.test\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n',
-    );
-    await until('the upgrade', () => echo.#received.startsWith('HTTP/1.1 101 '));
-    return echo;
-  }
-
-  async says(text: string): Promise<void> {
-    assert.equal(this.#socket.destroyed, false, 'the connection lives');
-    this.#socket.write(text);
-    await until(`the echo of ${text}`, () => this.#received.endsWith(text));
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-}
 
 const pids = (supervisor: GatewaySupervisor): (number | undefined)[] =>
   supervisor.workers().map((worker) => worker.pid);
@@ -333,6 +224,34 @@ test('workers of another release are replaced without a failed request', async (
   );
   assert.equal((await stage.ask()).body, 'b');
   assert.deepEqual((await load.stop()).failures, []);
+  await second.stop({ drainMs: 0 });
+  assert.deepEqual(processesOf(stage.folder), []);
+});
+
+test('workers on their way out are not adopted', async () => {
+  await using stage = await Stage.open();
+  const first = stage.supervisor();
+  await first.start();
+  await first.apply(stage.config([stage.route(stage.a)]));
+  const before = await readPids(stage);
+  const echoes = await Promise.all([1, 2, 3, 4].map(() => Echo.open(stage.port)));
+  await first.detach();
+  // As when the whole service is stopped: everybody gets it, and the upgraded connections hold the workers up.
+  for (const pid of before) process.kill(pid, 'SIGTERM');
+  await until('both to refuse connections', async () => {
+    const asked = await Promise.allSettled([stage.ask(), stage.ask()]);
+    return asked.every(({ status }) => status === 'rejected');
+  });
+  await using second = stage.supervisor();
+  await second.start();
+  await second.apply(stage.config([stage.route(stage.b)]));
+  assert.equal((await stage.ask()).body, 'b');
+  assert.equal(
+    pids(second).some((pid) => before.includes(pid ?? 0)),
+    false,
+  );
+  for (const [index, echo] of echoes.entries()) await echo.says(`still here ${index}`);
+  for (const echo of echoes) echo.close();
   await second.stop({ drainMs: 0 });
   assert.deepEqual(processesOf(stage.folder), []);
 });

@@ -124,9 +124,22 @@ export class GatewayProcess implements AsyncDisposable {
 
   async #drainOnce(deadlineMs: number): Promise<void> {
     this.#options.log.info('Gateway worker drains', { deadlineMs });
+    await this.#sayLeaving();
     await this.#configs;
     await this.#plane.drain(deadlineMs);
     this.#finished.resolve();
+  }
+
+  /** So that the next agent does not adopt this process, which may drain for long. */
+  async #sayLeaving(): Promise<void> {
+    const { paths, log } = this.#options;
+    try {
+      const record = await readWorkerRecord(paths.record);
+      if (record?.process.pid !== process.pid) return;
+      await writeWorkerRecord(paths.record, { ...record, leaving: true });
+    } catch (error) {
+      log.warn('The record of this worker cannot say that it leaves', { error });
+    }
   }
 
   #accept(socket: Socket): void {

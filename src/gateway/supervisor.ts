@@ -42,7 +42,7 @@ const SOCKET_PATH_BYTES_MAX = 107;
 export class GatewaySupervisor implements AsyncDisposable {
   readonly #options: GatewaySupervisorOptions;
   #slots: WorkerSlot[] = [];
-  /** Workers of another protocol or number. They serve until the others have a config. */
+  /** Workers of another protocol or number, or on their way out. They serve until the others have a config. */
   #surplus: readonly (readonly [slot: number, record: WorkerRecord])[] = [];
   /** Surplus workers on their way out, by pid. */
   readonly #leaving = new Map<number, Promise<void>>();
@@ -69,7 +69,7 @@ export class GatewaySupervisor implements AsyncDisposable {
     await warmUp(this.#options);
     const living = await livingWorkers(this.#options);
     const adopted = [...living]
-      .filter(([, record]) => record.protocol === CONTROL_PROTOCOL)
+      .filter(([, record]) => record.protocol === CONTROL_PROTOCOL && record.leaving !== true)
       .toSorted(([a], [b]) => a - b)
       .slice(0, workers);
     this.#adopted = adopted.length > 0;

@@ -13,6 +13,8 @@ export interface WorkerRecord {
   readonly process: ProcessId;
   /** `CONTROL_PROTOCOL` of the worker. */
   readonly protocol: number;
+  /** It drains and takes no config any more. */
+  readonly leaving?: boolean;
 }
 
 export interface WorkerFolders {

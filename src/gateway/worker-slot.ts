@@ -7,7 +7,7 @@ import type { Logger } from '../base/log.ts';
 import { isRunning, signalProcess, type ProcessId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
 import type { GatewayConfig, GatewayStats } from './config.ts';
-import { GATEWAY_WORKER_FAILED } from './errors.ts';
+import { GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { WorkerLink, type WorkerHello } from './worker-link.ts';
 import { launchWorker } from './worker-launch.ts';
 import { removeWorkerFiles, workerPaths, type WorkerFolders } from './worker-record.ts';
@@ -256,7 +256,9 @@ export class WorkerSlot {
       } else {
         this.#lastError = verdict.error.message;
       }
-      this.#settle(wanted.version, verdict);
+      // It drains, on a signal from elsewhere: the process after it begins with this config.
+      const drains = verdict.kind === 'refused' && verdict.error.code === GATEWAY_STOPPED;
+      this.#settle(wanted.version, drains ? { kind: 'absent' } : verdict);
     } catch (error) {
       // The connection ended; the loop connects again or starts anew, and then brings it again.
       this.#lastError = messageOf(error);
