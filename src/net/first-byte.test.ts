@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { until } from '../../testing/until.ts';
 import { createLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { FirstByteListener, type FirstByteOptions } from './first-byte.ts';
@@ -94,4 +95,30 @@ test('dispose before listen, and twice, is fine', async () => {
   await listener[Symbol.asyncDispose]();
   await listener[Symbol.asyncDispose]();
   assert.equal(listener.address(), undefined);
+});
+
+test('one peer cannot take the connections of all', async () => {
+  await using listener = await listening({ connectionsPerPeerMax: 2 });
+  const dial = (localAddress: string): Socket =>
+    connect({ port: listener.port, host: '127.0.0.1', localAddress });
+  const answers = async (socket: Socket): Promise<boolean> => {
+    socket.on('error', () => undefined);
+    const answer = once(socket, 'data').then(() => true);
+    const gone = once(socket, 'close').then(() => false);
+    socket.write('hello');
+    return Promise.race([answer, gone]);
+  };
+  const [first, second] = [dial('127.0.0.5'), dial('127.0.0.5')];
+  assert.deepEqual([await answers(first), await answers(second)], [true, true]);
+  assert.equal(await answers(dial('127.0.0.5')), false);
+  const other = dial('127.0.0.6');
+  assert.equal(await answers(other), true);
+  first.destroy();
+  await until('the place of the one that left is free', async () => {
+    const next = dial('127.0.0.5');
+    const isIn = await answers(next);
+    next.destroy();
+    return isIn;
+  });
+  for (const socket of [second, other]) socket.destroy();
 });

@@ -12,9 +12,10 @@ import {
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { isLoopback } from './addresses.ts';
+import { isLoopback, peerGroup } from './addresses.ts';
 import {
   CONNECTIONS_MAX,
+  CONNECTIONS_PER_PEER_MAX,
   FIRST_BYTE_TIMEOUT_MS,
   KEEP_ALIVE_PROBE_MS,
   REFUSAL_LINGER_MS,
@@ -51,12 +52,15 @@ export interface FirstByteOptions {
   /** Who may speak plain HTTP; by default loopback only. */
   readonly allowsPlain?: (remoteAddress: string | undefined) => boolean;
   readonly firstByteTimeoutMs?: number;
+  readonly connectionsPerPeerMax?: number;
 }
 
 export class FirstByteListener implements AsyncDisposable {
   readonly #options: FirstByteOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Open connections by `peerGroup`. */
+  readonly #peers = new Map<string, number>();
   #tls: TlsServer | undefined;
 
   constructor(options: FirstByteOptions) {
@@ -123,6 +127,10 @@ export class FirstByteListener implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
+    if (!this.#admit(socket)) {
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     socket.on('error', (error) => {
@@ -145,6 +153,20 @@ export class FirstByteListener implements AsyncDisposable {
     };
     socket.on('readable', onReadable);
     socket.on('end', onEnd);
+  }
+
+  /** Counts the connection among its peer's until it closes; false when these are too many already. */
+  #admit(socket: Socket): boolean {
+    const peer = peerGroup(socket.remoteAddress);
+    const open = this.#peers.get(peer) ?? 0;
+    if (open >= (this.#options.connectionsPerPeerMax ?? CONNECTIONS_PER_PEER_MAX)) return false;
+    this.#peers.set(peer, open + 1);
+    socket.once('close', () => {
+      const left = (this.#peers.get(peer) ?? 1) - 1;
+      if (left === 0) this.#peers.delete(peer);
+      else this.#peers.set(peer, left);
+    });
+    return true;
   }
 
   #route(socket: Socket, firstByte: number | undefined): void {

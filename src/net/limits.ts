@@ -10,6 +10,8 @@ export const REFUSAL_LINGER_MS = 1_000;
 export const KEEP_ALIVE_PROBE_MS = 60_000;
 /** Open connections of one listener; further ones are closed at once. */
 export const CONNECTIONS_MAX = 4_096;
+/** Of them, those of one address (IPv6: of one /64), so that no neighbour alone can take all. */
+export const CONNECTIONS_PER_PEER_MAX = 512;
 /** One NDJSON line, without its newline. */
 export const LINE_BYTES_MAX: number = 4 * 1024 * 1024;
 /** `sun_path` of Linux is 108 bytes with the final NUL. */

@@ -38,6 +38,7 @@ export class Leases implements Disposable {
 
   remove(id: string): void {
     this.#deadlines.delete(id);
+    this.#arm();
   }
 
   [Symbol.dispose](): void {
@@ -57,12 +58,15 @@ export class Leases implements Disposable {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     if (this.#deadlines.size === 0) return;
-    let next = Infinity;
-    for (const { atMs } of this.#deadlines.values()) next = Math.min(next, atMs);
-    // At least a moment, so that a lease whose end cannot be written is tried again without spinning.
-    const wait = Math.min(WAIT_MAX_MS, Math.max(RETRY_MS, next - this.#clock.monotonicMs()));
+    const now = this.#clock.monotonicMs();
+    let wait = WAIT_MAX_MS;
+    for (const { atMs } of this.#deadlines.values()) {
+      // One that is over was told of, and its end may not be writable, on a full disk perhaps.
+      wait = Math.min(wait, atMs <= now ? RETRY_MS : atMs - now);
+    }
     this.#timer = this.#clock.after(wait, () => this.expire());
   }
 }
 
-const RETRY_MS = 50;
+/** How soon the end of a lease that could not be written is tried again. */
+const RETRY_MS = 1000;
