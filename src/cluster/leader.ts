@@ -75,6 +75,7 @@ export class LeaderElection implements Worker, AsyncDisposable {
   #status = 'Not a candidate yet';
   #shyUntilMs = -Infinity;
   #isClosed = false;
+  #hasLed = false;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -124,7 +125,7 @@ export class LeaderElection implements Worker, AsyncDisposable {
   async #campaign(): Promise<void> {
     const { clock, registry, node, log } = this.#options;
     const holder = await this.#records.get('now');
-    if (holder !== undefined && holder.value.nodeId !== node.id) {
+    if (holder !== undefined && !this.#mayTakeOver(holder.value)) {
       this.#status = `${holder.value.nodeName} leads`;
       return;
     }
@@ -140,7 +141,6 @@ export class LeaderElection implements Worker, AsyncDisposable {
     };
     const sentAtMs = clock.monotonicMs();
     const lease = await registry.lease(this.#ttlMs);
-    // Its own key of an earlier start is taken over at once: that agent is gone, or deposed by this.
     const result = await registry.commit(
       [{ key: LEADER_KEY, revision: holder?.revision ?? 0 }],
       [
@@ -155,6 +155,15 @@ export class LeaderElection implements Worker, AsyncDisposable {
     if (this.#isClosed) return lease.revoke();
     log.info('This node leads', { why: record.why, token: result.revision });
     this.#begin(lease, record, { token: result.revision, sentAtMs });
+  }
+
+  /**
+   * Its own key of an earlier start is taken over at once: that agent is gone, or deposed by this. Not by one that has
+   * led before, or two agents of one node id would go on deposing each other.
+   */
+  #mayTakeOver({ nodeId, incarnation }: LeaderRecord): boolean {
+    if (nodeId !== this.#options.node.id) return false;
+    return incarnation === this.incarnation || !this.#hasLed;
   }
 
   #begin(
@@ -175,6 +184,7 @@ export class LeaderElection implements Worker, AsyncDisposable {
       isWorkDone: false,
     };
     this.#leading = leading;
+    this.#hasLed = true;
     this.#status = `This node leads: ${record.why}`;
     this.#extend(leading, sentAtMs);
     const term: LeaderTerm = {
