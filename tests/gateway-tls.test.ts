@@ -96,3 +96,34 @@ test('plain bytes on a TLS port break only their own connection', async () => {
   client.send('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n');
   await client.see(/^HTTP\/1\.1 404 /);
 });
+
+test('handshakes that never end count as connections', async () => {
+  const validity = { notBefore: Date.now() - DAY_MS, notAfter: Date.now() + DAY_MS };
+  const authority = await createAuthority({ commonName: 'Test', validity });
+  const pair = await issue(authority, 'a.example');
+  await using gateway = await Gateway.start([], {
+    listeners: [listener(pair)],
+    limits: { connectionsMax: 2 },
+  });
+  const silent = [gateway.connect(), gateway.connect()];
+  await until('two connections', () => silent.every(({ socket }) => !socket.connecting));
+  await gateway.connect().closed();
+  assert.equal(gateway.plane.stats().connectionsRefused, 1);
+  for (const { socket } of silent) socket.resetAndDestroy();
+  const answered = async (): Promise<boolean> => {
+    const client = await dial(gateway, authority).catch(() => undefined);
+    client?.send('GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n');
+    await client?.closed();
+    return client?.text.startsWith('HTTP/1.1 404 ') ?? false;
+  };
+  await until('room again', answered);
+  gateway.limits = { ...gateway.limits, connectionsMax: 1 };
+  await gateway.route();
+  let only: Client | undefined;
+  await until('the only connection', async () => {
+    only = await dial(gateway, authority).catch(() => undefined);
+    return only !== undefined;
+  });
+  await gateway.connect().closed();
+  assert.equal(only?.ended, false);
+});

@@ -92,6 +92,7 @@ export class Listener implements ConnectionOwner {
     server.on('tlsClientError', (error: Error) => {
       this.plane.log.debug('A TLS handshake failed', { error: error.message });
     });
+    server.on('drop', () => this.plane.connectionsRefused++);
     this.server = server;
   }
 
@@ -124,6 +125,15 @@ export class Listener implements ConnectionOwner {
   closed(connection: Connection): void {
     this.connections.delete(connection);
     this.plane.connections--;
+  }
+
+  /** Connections whose handshake has not ended count too: they come to `accept` only then. Call after new limits. */
+  limitHandshakes(): void {
+    const { server, plane } = this;
+    // Plain sockets move to other objects, so that the server would count them for ever.
+    if (server !== undefined && this.protocol === 'https') {
+      server.maxConnections = plane.limits.connectionsMax;
+    }
   }
 
   private accept(socket: Socket): void {

@@ -1,6 +1,6 @@
 /**
  * What the gateway tells an upstream about the client: `X-Forwarded-*` and `Forwarded` (RFC 7239). What a client
- * itself sent in these fields is either dropped or, from a trusted proxy, continued; that choice is the caller's.
+ * itself sent in these fields is dropped by the caller, never continued.
  */
 import { isIPv6 } from 'node:net';
 
@@ -10,11 +10,6 @@ export interface ForwardedInput {
   /** Authority as the client sent it, port included. Checked by `parseHost` before. */
   readonly host: string;
   readonly protocol: 'http' | 'https';
-  /** Values that a trusted proxy in front sent; they are kept and continued. */
-  readonly previous?: {
-    readonly forwardedFor?: string | undefined;
-    readonly forwarded?: string | undefined;
-  };
 }
 
 /** Field values to send upstream. */
@@ -40,21 +35,16 @@ export function forwardedNode(address: string): string {
 }
 
 export function forwardedFields(input: ForwardedInput): ForwardedFields {
-  const { host, protocol, previous } = input;
+  const { host, protocol } = input;
   const address = plainAddress(input.clientAddress);
   const quotedHost = TOKEN.test(host) ? host : `"${host.replaceAll(/["\\]/g, '\\$&')}"`;
-  const element = `for=${forwardedNode(address)};host=${quotedHost};proto=${protocol}`;
   return {
-    xForwardedFor: append(previous?.forwardedFor, address === '' ? 'unknown' : address),
+    xForwardedFor: address === '' ? 'unknown' : address,
     xForwardedHost: host,
     xForwardedProto: protocol,
-    forwarded: append(previous?.forwarded, element),
+    forwarded: `for=${forwardedNode(address)};host=${quotedHost};proto=${protocol}`,
   };
 }
 
 /** RFC 9110 5.6.2; anything else is quoted. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-
-function append(before: string | undefined, value: string): string {
-  return before === undefined || before === '' ? value : `${before}, ${value}`;
-}
