@@ -23,6 +23,7 @@ import { prepareRelease } from '../src/apps/prepare.ts';
 import type { Prepared } from '../src/apps/prepare.ts';
 import { ReleaseStore } from '../src/apps/release-store.ts';
 import { findTools } from '../src/apps/tools.ts';
+import { Turns } from '../src/apps/turns.ts';
 import { systemClock } from '../src/base/time.ts';
 import type { Clock } from '../src/base/time.ts';
 import { isMolnError } from '../src/base/errors.ts';
@@ -56,11 +57,13 @@ async function site(t: TestContext): Promise<Site> {
   const store = new ReleaseStore({ dataFolder: data });
   await store.start();
   const tools = await findTools();
+  const builds = new Turns(1);
   const steps: string[] = [];
   const output: string[] = [];
   const prepareFolder = (folder: string, options: PrepareOptions = {}): Promise<Prepared> =>
     prepareRelease({
       store,
+      builds,
       app: 'web',
       tar: packFolder(folder),
       driver: drivers.chosen,

@@ -326,7 +326,8 @@ test('run and exec: output, input, exit code, environment', async (t) => {
   await collect(running.apps.changeEnv('hello', { set: { COLOUR: 'red' } }));
   const [instance] = (await running.apps.show('hello')).instances;
   for (const inside of [undefined, instance?.id]) {
-    const script = 'read line; echo "$line $COLOUR $MOLN_APP"; echo oops >&2; exit 5';
+    const script =
+      'read line; echo "$line $COLOUR $MOLN_APP"; echo $MOLN_INSTANCE >&2; echo oops >&2; exit 5';
     const output = await collect(
       running.apps.run(
         {
@@ -347,7 +348,9 @@ test('run and exec: output, input, exit code, environment', async (t) => {
         )
         .join('');
     assert.equal(text('stdout'), 'typed red hello\n');
-    assert.equal(text('stderr'), 'oops\n');
+    const [id = '', ...rest] = text('stderr').split('\n');
+    assert.deepEqual(rest, ['oops', '']);
+    assert.ok(inside === undefined ? id.startsWith('hello-run-') : id === inside, id);
     assert.deepEqual(output.at(-1), { kind: 'exit', code: 5, signal: null });
   }
   const client = new AbortController();

@@ -10,7 +10,9 @@ import type { OperationResult } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
 import { type Blueprint, type Decision, drained, type RolloutContext } from './rollout.ts';
 import { noRelease } from './run-errors.ts';
+import { BUILDS_AT_ONCE_MAX } from './run-limits.ts';
 import { removeOwnedTree } from './tree-owner.ts';
+import { Turns } from './turns.ts';
 
 export interface AppContextOptions {
   readonly store: AppStore;
@@ -27,6 +29,7 @@ export class AppContext {
   readonly folders: AppFolders;
   readonly drivers: Drivers;
   readonly rollout: RolloutContext;
+  readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
 
   constructor(options: AppContextOptions) {
@@ -36,6 +39,12 @@ export class AppContext {
     this.drivers = options.drivers;
     this.rollout = options.rollout;
     this.#urlOf = options.urlOf;
+  }
+
+  /** Also those of apps that are just being removed, whose processes are not gone yet. */
+  usedUids(apps: readonly App[]): Set<number> {
+    const running = this.rollout.supervisor.list().map(({ record }) => record.uid);
+    return new Set([...apps.map(({ uid }) => uid), ...running]);
   }
 
   /** The release that serves, if any. */

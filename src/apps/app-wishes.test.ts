@@ -78,3 +78,9 @@ test('uids are free ones of the range, until there are none', () => {
   const all = new Set(Array.from({ length: last + 1 }, (_, index) => UID_FIRST + index));
   assert.throws(() => freeUid(all), { code: 'APPS_NO_UID_LEFT' });
 });
+
+test('settings that no process could be started with are refused', () => {
+  const value = 'x'.repeat(32 * 1024);
+  const set = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`N${n}`, value]));
+  assert.throws(() => changedEnv(APP, { set }), INVALID);
+});

@@ -1,10 +1,12 @@
 /** Pure: checks what people wish for an app (name, domains, scale, settings) and applies it to the `App`. */
 import { randomBytes } from 'node:crypto';
+import { formatBytes } from '../base/units.ts';
 import type { App, Deployment, Release } from './model.ts';
 import { APP_NAME, APP_NAME_MEANS, RELEASES_KEPT } from './model.ts';
 import { domainTaken, noUidLeft, wishInvalid } from './run-errors.ts';
 import {
   DOMAINS_MAX,
+  ENV_BYTES_MAX,
   ENV_ENTRIES_MAX,
   ENV_VALUE_BYTES_MAX,
   INSTANCES_PER_PROCESS_MAX,
@@ -110,6 +112,17 @@ export function changedEnv(app: App, change: EnvChange): Pick<App, 'env' | 'secr
     throw wishInvalid(
       `App "${app.name}" would have more than ${ENV_ENTRIES_MAX} settings and secrets`,
       'Remove some first',
+    );
+  }
+  // Of secrets only those of this change are at hand; the sum of old ones was looked at when they came.
+  const bytes = Object.entries({ ...env, ...setSecrets }).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value) + 2,
+    0,
+  );
+  if (bytes > ENV_BYTES_MAX) {
+    throw wishInvalid(
+      `The settings of "${app.name}" would have ${formatBytes(bytes)}, want at most ${formatBytes(ENV_BYTES_MAX)}`,
+      'Put larger things into a file',
     );
   }
   return { env, secretNames };

@@ -58,6 +58,12 @@ export function checkLinkText(path: string, target: string): void {
   if (target === '' || target.includes('\0') || target.includes('\uFFFD')) {
     throw archiveRefused(path, 'the target of this link is not a valid path');
   }
+  if (Buffer.byteLength(target) > ARCHIVE_PATH_BYTES_MAX) {
+    throw archiveRefused(
+      path,
+      `the target of this link has more than ${ARCHIVE_PATH_BYTES_MAX} bytes`,
+    );
+  }
   if (target.startsWith('/')) {
     throw archiveRefused(path, `this link points to the absolute path ${JSON.stringify(target)}`);
   }

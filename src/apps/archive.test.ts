@@ -267,6 +267,25 @@ test('unpacking keeps to its limits, whatever the archive says about sizes', asy
   await assert.rejects(unpackArchive(Readable.from([linked]), await folder(t), limits), large);
 });
 
+test('folders that no entry names count as well', async (t) => {
+  const deep = tar([{ name: `${'d/'.repeat(40)}a` }]);
+  await assert.rejects(
+    unpackArchive(Readable.from([deep]), await folder(t), { filesMax: 20, bytesMax: 1000 }),
+    { code: 'APPS_ARCHIVE_TOO_LARGE' },
+  );
+});
+
+test('unpacking names no folder that only the node knows', async (t) => {
+  const target = `${'x'.repeat(90)}/`.repeat(60);
+  const link = tar([
+    { name: 'l', type: 'K', content: `${target}\0` },
+    { name: 'l', type: '2' },
+  ]);
+  await assert.rejects(unpackArchive(Readable.from([link]), await folder(t)), {
+    code: 'APPS_ARCHIVE_REFUSED',
+  });
+});
+
 test('unpacking refuses what is cut off or no archive', async (t) => {
   const whole = tar([{ name: 'a', content: 'x'.repeat(1000) }, { name: 'b' }]);
   const broken = { code: 'APPS_ARCHIVE_BROKEN' };

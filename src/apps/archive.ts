@@ -326,6 +326,9 @@ class Unpacking {
     const kind = this.#kinds.get(path);
     if (kind === 'directory') return;
     if (kind !== undefined) throw archiveRefused(path, `it is both a ${kind} and a folder`);
+    if (this.#kinds.size >= this.#limits.filesMax) {
+      throw tooManyFiles(this.#kinds.size + 1, this.#limits);
+    }
     this.#kinds.set(path, 'directory');
     await mkdir(join(this.#folder, path), { mode: 0o755 });
   }

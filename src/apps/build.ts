@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { chown } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { ensureFolder } from '../base/disk.ts';
+import { ensureFolder, requireSpace } from '../base/disk.ts';
 import { MolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import { processId } from '../base/process-id.ts';
@@ -19,7 +19,9 @@ import { buildEnvironment, copyRegistrySettings } from './build-environment.ts';
 import type { BuildFolders } from './build-environment.ts';
 import type { Driver, LaunchSpec } from './driver.ts';
 import type { BuildStep } from './model.ts';
+import { freeBytesLeast } from './release-store.ts';
 import type { StagedTree } from './release-store.ts';
+import { BUILD_WATCH_EVERY_MS } from './run-limits.ts';
 import type { Tools } from './tools.ts';
 import { giveTree, removeOwnedTree } from './tree-owner.ts';
 import { relocateVenv } from './venv.ts';
@@ -129,18 +131,25 @@ async function runStep(
     ...(plan.uid === undefined ? {} : { uid: plan.uid }),
     ...(plan.gid === undefined ? {} : { gid: plan.gid }),
   });
-  await finish(child, step, instance, context);
+  await finish(child, { step, instance, tree }, context);
+}
+
+interface Running {
+  readonly step: BuildStep;
+  readonly instance: string;
+  readonly tree: string;
 }
 
 async function finish(
   child: ChildProcess,
-  step: BuildStep,
-  instance: string,
+  { step, instance, tree }: Running,
   context: BuildContext,
 ): Promise<void> {
   const root = child.pid === undefined ? undefined : processId(child.pid);
   const lines: string[] = [];
-  readLines(child, (line) => {
+  readLines(child, (raw) => {
+    // Where a build happens means nothing to people.
+    const line = raw.replaceAll(`${tree}/`, '').replaceAll(tree, '.');
     lines.push(line);
     if (lines.length > FAILED_BUILD_LINES) lines.shift();
     context.onOutput(line);
@@ -151,12 +160,18 @@ async function finish(
     timedOut = true;
     stop();
   });
+  let full: unknown;
+  using _watch = context.clock.every(BUILD_WATCH_EVERY_MS, () => {
+    full ??= noSpaceLeft(context.cacheFolder);
+    if (full !== undefined) stop();
+  });
   context.signal.addEventListener('abort', stop, { once: true });
   // Output that a forgotten background process keeps open must not hold the build up: it goes with the command.
   child.once('exit', stop);
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
     context.signal.throwIfAborted();
+    if (full !== undefined) throw full;
     if (timedOut) throw failed(step, `took longer than ${formatDuration(step.timeoutMs)}`, lines);
     if (code !== 0) {
       const how = code === null ? `was ended by ${signal}` : `ended with code ${code}`;
@@ -167,6 +182,16 @@ async function finish(
     throw error;
   } finally {
     context.signal.removeEventListener('abort', stop);
+  }
+}
+
+/** A build that fills the disk would take what serves down with it. */
+function noSpaceLeft(folder: string): unknown {
+  try {
+    requireSpace(folder, Math.floor(freeBytesLeast(folder) / 2));
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

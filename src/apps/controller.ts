@@ -113,7 +113,17 @@ export class Apps implements AsyncDisposable {
     await ensureFolder(folders.apps, 0o711);
     await this.#releases.start();
     const drivers = await openDrivers({ data, node, runners }, this.#options.driver);
-    const shared = { folders, logs: this.#logs, drivers, clock, log, node, runners };
+    const silentRestarts = { lastAt: -Infinity };
+    const shared = {
+      folders,
+      logs: this.#logs,
+      drivers,
+      clock,
+      log,
+      node,
+      runners,
+      silentRestarts,
+    };
     const supervisor = new InstanceSupervisor({
       context: shared,
       parts: (record) => this.#now().parts(record.app, record.release, record.process),

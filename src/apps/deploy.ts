@@ -44,7 +44,7 @@ export async function deployApp(
   const stored = (await context.store.find(request.app)) ?? {
     id: request.app,
     revision: 0,
-    value: newApp(request.app, freeUid(new Set(others.map(({ uid }) => uid))), clock.now()),
+    value: newApp(request.app, freeUid(context.usedUids(others)), clock.now()),
   };
   const before = stored.value;
   try {
@@ -87,6 +87,7 @@ async function prepare(
   const { context, clock, node, tools, environment, dataFolder } = options;
   return prepareRelease({
     store: context.releases,
+    builds: context.builds,
     app: request.app,
     tar: request.tar,
     driver: context.drivers.chosen,

@@ -3,7 +3,7 @@ import { ConfigError } from '../base/errors.ts';
 import { buildSteps } from './build-steps.ts';
 import { commandProcess } from './detection.ts';
 import type { DetectInput, Found } from './detection.ts';
-import { PROCESS_NAME } from './settings.ts';
+import { checkProcessCount, PROCESS_NAME } from './settings.ts';
 
 /** Throws `CONFIG_INVALID` with the line that is wrong. */
 export function detectProcfile(input: DetectInput): Found | undefined {
@@ -35,10 +35,11 @@ export function readProcfile(text: string): Readonly<Record<string, string>> {
         hint: 'Write lines such as "web: node server.js"',
       });
     }
-    if (commands[name] !== undefined) {
+    if (Object.hasOwn(commands, name)) {
       throw new ConfigError(key, `Procfile has "${name}" twice`);
     }
     commands[name] = command;
   });
+  checkProcessCount('Procfile', Object.keys(commands).length);
   return commands;
 }

@@ -25,7 +25,7 @@ const CRASH: LifeEvent = {
   kind: 'exited',
   exit: { code: 1, signal: undefined, problem: undefined },
 };
-const SILENT: LifeEvent = { kind: 'failed', problem: 'did not listen' };
+const SILENT: LifeEvent = { kind: 'failed', problem: 'did not listen', mayRestart: true };
 
 /** The life after events at these times. */
 function lived(
@@ -40,7 +40,7 @@ const ANSWERED = (at: number): [number, LifeEvent] => [at, { kind: 'answered' }]
 const failures = (count: number, from: number): [number, LifeEvent][] =>
   Array.from({ length: count }, (_, index) => [
     from + index,
-    { kind: 'failed', problem: 'answered 500' },
+    { kind: 'failed', problem: 'answered 500', mayRestart: true },
   ]);
 
 test('a web instance is healthy when it answers, and not before', () => {
@@ -74,7 +74,15 @@ test('failed probes: unhealthy, back again, or restarted', () => {
   assert.equal(lifeAfter(unhealthy, { kind: 'answered' }, 50, WEB).state, 'healthy');
   const restarted = lived(WEB, ...up, ...failures(FAILURES_UNTIL_RESTART, 2));
   assert.equal(restarted.state, 'backoff');
-  assert.match(restarted.reason, /^answered 500 \(5 times in a row\); restarts in/);
+  assert.match(restarted.reason, /^answered 500 \(\d+ times in a row\); restarts in/);
+});
+
+test('one that is silent waits for its turn to be restarted', () => {
+  const silent = lived(WEB, LAUNCHED, ANSWERED(1), ...failures(FAILURES_UNTIL_RESTART - 1, 2));
+  const later = Array.from({ length: 9 }, () => ({ ...SILENT, mayRestart: false }) as LifeEvent);
+  const waiting = later.reduce<Life>((life, event) => lifeAfter(life, event, 99, WEB), silent);
+  assert.equal(waiting.state, 'unhealthy');
+  assert.equal(lifeAfter(waiting, SILENT, 100, WEB).state, 'backoff');
 });
 
 test('crashes in a row wait ever longer, up to a limit; stability forgets them', () => {

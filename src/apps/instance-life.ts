@@ -48,7 +48,8 @@ export interface Exit {
 export type LifeEvent =
   | { readonly kind: 'launched' }
   | { readonly kind: 'answered' }
-  | { readonly kind: 'failed'; readonly problem: string }
+  /** `mayRestart`: it is its turn, if it has been silent for too long. */
+  | { readonly kind: 'failed'; readonly problem: string; readonly mayRestart: boolean }
   /** Time has passed. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'exited'; readonly exit: Exit }
@@ -78,7 +79,7 @@ export function lifeAfter(life: Life, event: LifeEvent, now: number, rules: Life
     case 'answered':
       return answered(life, now);
     case 'failed':
-      return failed(life, event.problem, now, rules);
+      return failed(life, event, now, rules);
     case 'tick':
       return ticked(life, now, rules);
     case 'exited':
@@ -116,11 +117,16 @@ function answered(life: Life, now: number): Life {
   return { ...life, state: 'healthy', reason: 'answers', healthyAt, failures: 0 };
 }
 
-function failed(life: Life, problem: string, now: number, rules: LifeRules): Life {
+function failed(
+  life: Life,
+  { problem, mayRestart }: Extract<LifeEvent, { kind: 'failed' }>,
+  now: number,
+  rules: LifeRules,
+): Life {
   if (life.state === 'starting') return { ...life, problem };
   if (life.state !== 'healthy' && life.state !== 'unhealthy') return life;
   const failures = life.failures + 1;
-  if (failures >= FAILURES_UNTIL_RESTART) {
+  if (failures >= FAILURES_UNTIL_RESTART && mayRestart) {
     return ended(life, `${problem} (${failures} times in a row)`, now, rules);
   }
   if (failures < FAILURES_UNTIL_UNHEALTHY) return { ...life, failures, problem };

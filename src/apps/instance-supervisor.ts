@@ -9,7 +9,7 @@ import type { StepResult, Worker } from '../base/worker.ts';
 import { type InstanceContext, type LaunchParts, SupervisedInstance } from './instance.ts';
 import { bootId, type InstanceRecord, readRecords } from './instance-record.ts';
 import type { HealthPlan, Instance, ProcessPlan } from './model.ts';
-import { taggedProcesses } from './process-table.ts';
+import { type TaggedProcess, taggedProcesses } from './process-table.ts';
 import { nodeStops } from './run-errors.ts';
 import { WATCH_EVERY_MS } from './run-limits.ts';
 
@@ -170,7 +170,7 @@ export class InstanceSupervisor implements Worker {
     const boot = bootId();
     for (const app of folders.list()) {
       for (const record of readRecords(folders.run(app))) {
-        const found = tagged.find((row) => row.instance === record.id && row.session === row.pid);
+        const found = tagged.find((row) => mayBeRoot(row, record));
         const known = record.bootId === boot ? record.processId : undefined;
         const root =
           known !== undefined && isRunning(known)
@@ -195,7 +195,7 @@ export class InstanceSupervisor implements Worker {
       }
     }
     for (const row of tagged) {
-      if (this.#instances.has(row.instance)) continue;
+      if (this.#instances.has(row.instance) && !row.command) continue;
       log.warn('Ended a process that no record knows', { instance: row.instance, pid: row.pid });
       signalProcess(row, 'SIGKILL');
     }
@@ -231,6 +231,16 @@ export class InstanceSupervisor implements Worker {
     for (const listener of this.#listeners) listener();
     this.#options.wake();
   }
+}
+
+/**
+ * Whether a process is the first one of an instance whose record does not say. Its tags are only its own word: under
+ * `unshare` the first one is ours, otherwise at least the app's, and not somebody else's that took its name.
+ */
+function mayBeRoot(row: TaggedProcess, record: InstanceRecord): boolean {
+  const own = process.geteuid?.();
+  const uidFits = row.uid === own || (record.driver === 'plain' && row.uid === record.uid);
+  return row.instance === record.id && row.session === row.pid && !row.command && uidFits;
 }
 
 const SETTLED: ReadonlySet<string> = new Set(['healthy', 'stopped']);

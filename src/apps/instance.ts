@@ -30,9 +30,11 @@ import type { Instance, ProcessPlan } from './model.ts';
 import { processesOfInstance, type ProcessRow } from './process-table.ts';
 import {
   PORT_RETRIES_MAX,
+  PROBE_AGAIN_MS,
   PROBE_EVERY_MS,
   PROBE_START_FIRST_MS,
   PROBE_START_MOST_MS,
+  SILENT_RESTART_EVERY_MS,
   WATCH_EVERY_MS,
 } from './run-limits.ts';
 
@@ -60,6 +62,8 @@ export interface InstanceContext {
   readonly log: Logger;
   readonly node: string;
   readonly runners: string;
+  /** Monotonic milliseconds of the last restart because of failed probes. */
+  readonly silentRestarts: { lastAt: number };
   /** Called after every change of state or address. */
   readonly changed: () => void;
 }
@@ -162,7 +166,11 @@ export class SupervisedInstance {
 
   /** SIGTERM, the stop time-out, SIGKILL; then nothing of it is left but its log. */
   stop(reason: string): Promise<void> {
-    this.#stopped ??= this.#stop(reason);
+    this.#stopped ??= this.#stop(reason).catch((error: unknown) => {
+      // Whoever tries again may have more luck.
+      this.#stopped = undefined;
+      throw error;
+    });
     return this.#stopped;
   }
 
@@ -398,6 +406,7 @@ export class SupervisedInstance {
       path: this.#record.health.path,
       host: `${this.#record.app}.localhost`,
       uid,
+      clock: this.#context.clock,
     };
     const root = this.#record.processId;
     this.#probing = true;
@@ -410,6 +419,10 @@ export class SupervisedInstance {
 
   #probed(result: ProbeResult): void {
     const wasStarting = this.#life.state === 'starting';
+    if (result.kind === 'unknown') {
+      this.#probeAt = this.#context.clock.monotonicMs();
+      return;
+    }
     const problem =
       result.kind === 'silent'
         ? result.problem
@@ -418,19 +431,30 @@ export class SupervisedInstance {
       this.#portRetries = 0;
       this.#record = { ...this.#record, address: result.address };
       this.#dispatch({ kind: 'answered' });
-    } else this.#dispatch({ kind: 'failed', problem: problem ?? 'did not answer' });
+    } else this.#failed(problem ?? 'did not answer');
     if (wasStarting && this.#life.state === 'starting') {
       this.#probePauseMs = Math.min(this.#probePauseMs * 1.5, PROBE_START_MOST_MS);
-    } else this.#probePauseMs = PROBE_EVERY_MS;
+    } else this.#probePauseMs = this.#life.failures === 0 ? PROBE_EVERY_MS : PROBE_AGAIN_MS;
     this.#probeAt = this.#context.clock.monotonicMs() + this.#probePauseMs;
+  }
+
+  /** At most one instance of the node is restarted at a time because it is silent. */
+  #failed(problem: string): void {
+    const { clock, silentRestarts } = this.#context;
+    const now = clock.monotonicMs();
+    const mayRestart = now - silentRestarts.lastAt >= SILENT_RESTART_EVERY_MS;
+    const served = PROBED.has(this.#life.state) && this.#life.state !== 'starting';
+    this.#dispatch({ kind: 'failed', problem, mayRestart });
+    if (served && !PROBED.has(this.#life.state)) silentRestarts.lastAt = now;
   }
 
   async #stop(reason: string): Promise<void> {
     while (this.#busy) await this.#context.clock.sleep(EXIT_POLL_MS);
-    this.#busy = true;
-    await this.#end();
-    this.#dispatch({ kind: 'stop', reason });
-    await this.#context.folders.removeInstance(this.#folders);
+    await this.#exclusively(async () => {
+      await this.#end();
+      this.#dispatch({ kind: 'stop', reason });
+      await this.#context.folders.removeInstance(this.#folders);
+    });
   }
 
   /** Ends the process, gently first, and everything it started. */

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type { LogFile, LogStore } from './log-store.ts';
-import { LOG_FOLLOW_EVERY_MS, LOG_LINE_BYTES_MAX } from './run-limits.ts';
+import { LOG_FOLLOW_EVERY_MS, LOG_LINE_BYTES_MAX, LOG_TAIL_BYTES_MAX } from './run-limits.ts';
 
 const NEWLINE = 10;
 const CHUNK_BYTES: number = 64 * 1024;
@@ -44,23 +44,25 @@ export async function lastLines(
   const file = await openIfAny(path);
   if (file === undefined) return [];
   try {
-    let bytes = Buffer.alloc(0);
     let from = range.end;
+    // An app may make its log as long as it likes, without a single newline.
+    const first = Math.max(range.start, range.end - LOG_TAIL_BYTES_MAX);
     let newlines = 0;
     // One more newline than lines: what stands before it belongs to an earlier line.
-    while (from > range.start && newlines <= count) {
-      const length = Math.min(CHUNK_BYTES, from - range.start);
+    const chunks: Buffer[] = [];
+    while (from > first && newlines <= count) {
+      const length = Math.min(CHUNK_BYTES, from - first);
       from -= length;
       const chunk = await readFully(file, from, length);
       for (const byte of chunk) if (byte === NEWLINE) newlines++;
-      bytes = Buffer.concat([chunk, bytes]);
+      chunks.unshift(chunk);
     }
     const splitter = new LineSplitter(from);
-    const lines = splitter.push(bytes);
+    const lines = splitter.push(Buffer.concat(chunks));
     const rest = splitter.flush();
     if (rest !== undefined) lines.push(rest);
     // What follows a hole begins in the middle of a line.
-    if (from > 0 && from === range.start) lines.shift();
+    if (from > 0 && from === first) lines.shift();
     return lines.slice(-count);
   } finally {
     await file.close();

@@ -107,7 +107,7 @@ export class LogStore implements Worker {
       const files = await this.files(app);
       for (const file of files) {
         bytes += file.size - file.start;
-        if (file.size - file.start > this.#bytesMax) await this.#shorten(file);
+        if (file.size - file.start > this.#bytesMax) await this.#tryShorten(file);
       }
       if (housekeep) await this.#forget(files);
     }
@@ -141,6 +141,15 @@ export class LogStore implements Worker {
     }
     // Emptied by the fallback, or by the app itself: then it begins anew.
     return start <= size ? start : 0;
+  }
+
+  /** One log that cannot be shortened must not keep the others from it. */
+  async #tryShorten(file: LogFile): Promise<void> {
+    try {
+      await this.#shorten(file);
+    } catch (error) {
+      this.#options.log.warn('Cannot shorten a log', { path: file.path, error });
+    }
   }
 
   async #shorten(file: LogFile): Promise<void> {

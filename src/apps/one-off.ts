@@ -7,7 +7,7 @@ import type { InstanceContext, SupervisedInstance } from './instance.ts';
 import { bootId, type InstanceRecord, writeRecord } from './instance-record.ts';
 import { launchSpec } from './launch-plan.ts';
 import { runCommand, type RunOutput } from './command-stream.ts';
-import { processesOfInstance } from './process-table.ts';
+import { COMMAND_TAG, processesOfCommand } from './process-table.ts';
 import type { Blueprint } from './rollout.ts';
 import { instanceNotFound, wishInvalid } from './run-errors.ts';
 
@@ -19,7 +19,7 @@ export interface RunRequest {
   readonly stdin: Readable | undefined;
 }
 
-export type OneOffContext = Omit<InstanceContext, 'changed' | 'logs'>;
+export type OneOffContext = Omit<InstanceContext, 'changed' | 'logs' | 'silentRestarts'>;
 
 /** A fresh sandbox with the current release, settings and secrets, and a folder of its own for its time. */
 export async function* runOneOff(
@@ -108,9 +108,8 @@ export async function* execInside(
   const command = checked(request.command).map((part) => part.replaceAll('{node}', context.node));
   const spec: LaunchSpec = {
     ...inside.spec,
-    instance: tag,
     command,
-    env: { ...inside.spec.env, MOLN_INSTANCE: tag },
+    env: { ...inside.spec.env, [COMMAND_TAG]: tag },
   };
   yield* runCommand({
     plan: driver.commandInside(spec, root),
@@ -126,7 +125,7 @@ export async function* execInside(
 function endTagged(pid: number | undefined, tag: string): void {
   const own = pid === undefined ? undefined : processId(pid);
   if (own !== undefined) signalProcess(own, 'SIGKILL', true);
-  for (const row of processesOfInstance(tag)) signalProcess(row, 'SIGKILL');
+  for (const row of processesOfCommand(tag)) signalProcess(row, 'SIGKILL');
 }
 
 function checked(command: readonly string[]): readonly string[] {

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newApp } from './app-wishes.ts';
 import type { App, Release } from './model.ts';
-import { type PlanInput, planActions, type PlannedInstance, surplus } from './plan-actions.ts';
+import {
+  type PlanInput,
+  planActions,
+  type PlannedInstance,
+  surplus,
+  wantedCount,
+} from './plan-actions.ts';
 import { DRAIN_TIMEOUT_MS, UPGRADED_DRAIN_TIMEOUT_MS } from './run-limits.ts';
 
 const NOW = 10_000_000;
@@ -180,4 +186,8 @@ test('doing what is planned leaves nothing to plan', () => {
     drained.has(each.id) ? instance(each.id, { state: 'draining', requests: 1 }) : each,
   );
   assert.deepEqual(plan({ instances: after }), []);
+});
+
+test('a process may have any name', () => {
+  assert.equal(wantedCount(APP, 'constructor'), 1);
 });

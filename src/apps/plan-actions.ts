@@ -44,7 +44,7 @@ export function planActions(input: PlanInput, now: number): Action[] {
 
 /** Wished number of instances of a process type. */
 export function wantedCount(app: App, process: string): number {
-  return app.scale[process] ?? 1;
+  return Object.hasOwn(app.scale, process) ? (app.scale[process] ?? 1) : 1;
 }
 
 /** Instances that count: neither on their way out nor ended for good. */

@@ -13,11 +13,14 @@ import { isWithin } from './sandbox-script.ts';
 import { SETTINGS_FILE } from './settings.ts';
 import { removeOwnedTree } from './tree-owner.ts';
 import { treeStrange } from './tree.ts';
+import type { Turns } from './turns.ts';
 import { folderView } from './tree-view.ts';
 
 export interface PrepareRequest extends BuildContext {
   readonly store: ReleaseStore;
   readonly app: string;
+  /** Builds of the whole node. */
+  readonly builds: Turns;
   /** An uncompressed tar stream. */
   readonly tar: Readable;
 }
@@ -43,7 +46,7 @@ export async function prepareRelease(request: PrepareRequest): Promise<Prepared>
   request.onStep(plan.explanation);
   const known = await store.find(app, staged.id);
   if (known !== undefined) return { release: known, reused: true, domains, scale };
-  await runBuild(staged, plan.build, request);
+  await build(staged, plan, request);
   signal.throwIfAborted();
   const built = await afterBuild(plan, staged);
   // The gateway would serve it to everybody, settings included; what it says is in the plan.
@@ -54,6 +57,14 @@ export async function prepareRelease(request: PrepareRequest): Promise<Prepared>
     ...(process.geteuid?.() === 0 ? { gid: request.uid } : {}),
   });
   return { release, reused: false, domains, scale };
+}
+
+async function build(staged: StagedTree, plan: LaunchPlan, request: PrepareRequest): Promise<void> {
+  if (plan.build.length === 0) return;
+  using _turn = await request.builds.take(request.signal, (before) =>
+    request.onStep(`Waiting for its turn to build: ${before} before this one`),
+  );
+  await runBuild(staged, plan.build, request);
 }
 
 /** A built site shows only now whether it is where it was expected. */

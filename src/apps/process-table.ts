@@ -76,8 +76,15 @@ export function catchesSignal(pid: number, signal: number): boolean {
   return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }
 
+/** Names a command that somebody runs inside an instance. */
+export const COMMAND_TAG = 'MOLN_COMMAND';
+
 export interface TaggedProcess extends ProcessRow {
   readonly instance: string;
+  /** It belongs to a command that somebody ran inside the instance. */
+  readonly command: boolean;
+  /** Real uid. */
+  readonly uid: number;
 }
 
 /**
@@ -91,9 +98,18 @@ export function taggedProcesses(appsFolder: string): TaggedProcess[] {
     const instance = env?.get('MOLN_INSTANCE');
     const data = env?.get('MOLN_DATA_DIR');
     if (instance === undefined || data?.startsWith(`${appsFolder}/`) !== true) continue;
-    tagged.push({ ...row, instance });
+    tagged.push({ ...row, instance, command: env?.has(COMMAND_TAG) === true, uid: uidOf(row.pid) });
   }
   return tagged.sort((a, b) => a.startTicks - b.startTicks || a.pid - b.pid);
+}
+
+function uidOf(pid: number): number {
+  return Number(/^Uid:\s*(\d+)/m.exec(readProc(pid, 'status') ?? '')?.[1] ?? -1);
+}
+
+/** Living processes of one command. */
+export function processesOfCommand(tag: string): ProcessRow[] {
+  return processTable().filter((row) => environmentOf(row.pid)?.get(COMMAND_TAG) === tag);
 }
 
 /** Living processes started for one instance; its id is unique, so the node does not matter. */

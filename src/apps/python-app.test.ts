@@ -89,3 +89,14 @@ test('requirements come from requirements.txt before pyproject.toml', () => {
     undefined,
   );
 });
+
+test('source that was written to keep us busy is read in no time', () => {
+  for (const text of [
+    `async def app(scope${',x'.repeat(150_000)}`,
+    `def app(environ${',start_response'.repeat(20_000)}`,
+    `app${':'.repeat(300_000)}`,
+    'def a(environ,\n'.repeat(20_000),
+  ]) {
+    assert.equal(findCallable(text), undefined);
+  }
+});

@@ -112,11 +112,25 @@ function importedApp(text: string, called: string): 'wsgi' | 'asgi' | undefined 
   return /^from falcon import .*\bApp\b/m.test(text) ? 'wsgi' : undefined;
 }
 
+/** Longer lists of parameters are not looked at: the source may be written to keep us busy. */
+const SIGNATURE = /^(async )?def (\w+)\(([^)]{0,400})\)/gm;
+
 function findFunction(text: string): Callable | undefined {
-  const asgi = /^async def (app|application|\w+)\(\s*scope\b[^)]*,[^)]*,[^)]*\)/m.exec(text)?.[1];
-  if (asgi !== undefined) return { callable: asgi, interface: 'asgi', factory: false };
-  const wsgi = /^def (\w+)\(\s*env(?:iron)?\b[^)]*,\s*start_response\b[^)]*\)/m.exec(text)?.[1];
-  if (wsgi !== undefined) return { callable: wsgi, interface: 'wsgi', factory: false };
+  const functions = [...text.matchAll(SIGNATURE)].map(([, isAsync, callable = '', list = '']) => ({
+    isAsync: isAsync !== undefined,
+    callable,
+    parameters: list.split(',').map((each) => each.trim()),
+  }));
+  const asgi = functions.find(
+    ({ isAsync, parameters }) =>
+      isAsync && parameters.length >= 3 && /^scope\b/.test(parameters[0] ?? ''),
+  );
+  if (asgi !== undefined) return { callable: asgi.callable, interface: 'asgi', factory: false };
+  const wsgi = functions.find(
+    ({ isAsync, parameters: [first = '', ...rest] }) =>
+      !isAsync && /^env(?:iron)?\b/.test(first) && rest.some((e) => /^start_response\b/.test(e)),
+  );
+  if (wsgi !== undefined) return { callable: wsgi.callable, interface: 'wsgi', factory: false };
   const named = /^(async )?def application\(/m.exec(text);
   if (named === null) return undefined;
   const kind = named[1] === undefined ? 'wsgi' : 'asgi';

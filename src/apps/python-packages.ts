@@ -28,7 +28,11 @@ export function pythonNeeds(view: TreeView): PythonNeeds | undefined {
 /** The strings of `dependencies = [ … ]` in the `[project]` table. */
 function projectDependencies(toml: string): readonly string[] {
   const project = /^\[project\][ \t]*$([\s\S]*?)(?=^\[|(?![\s\S]))/m.exec(toml)?.[1] ?? '';
-  const list = /^dependencies\s*=\s*\[((?:[^\]"']|"[^"]*"|'[^']*')*)\]/m.exec(project)?.[1] ?? '';
+  // One look from the first place only: a file may be written to keep us busy.
+  const at = project.search(/^dependencies\s*=\s*\[/m);
+  if (at < 0) return [];
+  const text = project.slice(at);
+  const list = /^dependencies\s*=\s*\[((?:[^\]"']|"[^"]*"|'[^']*')*)\]/.exec(text)?.[1] ?? '';
   const bare = list.replace(/^\s*#.*$/gm, '');
   return [...bare.matchAll(/"([^"]*)"|'([^']*)'/g)].map((match) => match[1] ?? match[2] ?? '');
 }

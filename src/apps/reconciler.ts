@@ -9,7 +9,7 @@ import type { SupervisedInstance } from './instance.ts';
 import type { App, Release } from './model.ts';
 import type { Operations } from './operations.ts';
 import { type Action, type PlannedInstance, planActions } from './plan-actions.ts';
-import { RECONCILE_EVERY_MS } from './run-limits.ts';
+import { RECONCILE_EVERY_MS, STARTING_AT_ONCE_MAX, STARTING_COUNTS_MS } from './run-limits.ts';
 
 export interface ReconcilerOptions {
   readonly context: AppContext;
@@ -127,6 +127,8 @@ export class Reconciler implements Worker {
     if (plan === undefined) return;
     const parts = await context.parts(app.name, release.id, action.process);
     for (let count = 0; count < action.count; count++) {
+      // The rest follows at the next look: after a boot, starting everything at once would be slower for all.
+      if (this.#starting() >= STARTING_AT_ONCE_MAX) return;
       await supervisor.start({
         app: app.name,
         uid: app.uid,
@@ -138,6 +140,13 @@ export class Reconciler implements Worker {
         parts,
       });
     }
+  }
+
+  #starting(): number {
+    const { clock, context } = this.#options;
+    const since = clock.monotonicMs() - STARTING_COUNTS_MS;
+    const all = context.rollout.supervisor.list();
+    return all.filter(({ life }) => life.state === 'starting' && life.launchedAt > since).length;
   }
 
   /** Takes up to the app's stop time-out; nobody else has to wait for that. */

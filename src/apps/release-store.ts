@@ -12,15 +12,18 @@ import { chmod, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import {
+  diskError,
+  diskSpace,
   ensureFolder,
   isTemporary,
   readTextIfAny,
   renameDurable,
+  requireSpace,
   syncFolder,
   temporaryName,
   writeFileAtomic,
 } from '../base/disk.ts';
-import { MolnError, systemCode } from '../base/errors.ts';
+import { isMolnError, MolnError, systemCode } from '../base/errors.ts';
 import { unpackArchive } from './archive.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import { syncTree } from './tree-sync.ts';
@@ -59,9 +62,11 @@ interface StoredRelease {
 
 export class ReleaseStore {
   readonly #appsFolder: string;
+  readonly #cacheFolder: string;
 
   constructor(options: { readonly dataFolder: string }) {
     this.#appsFolder = join(options.dataFolder, 'apps');
+    this.#cacheFolder = join(options.dataFolder, 'cache');
   }
 
   /** Removes what a crash left behind. */
@@ -83,6 +88,7 @@ export class ReleaseStore {
     await ensureFolder(this.#appsFolder, 0o711);
     await ensureFolder(dirname(incoming), 0o711);
     await ensureFolder(incoming, 0o711);
+    requireSpace(this.#appsFolder, freeBytesLeast(this.#appsFolder));
     const staging = temporaryName(join(incoming, 'release'));
     const path = join(staging, 'tree');
     try {
@@ -104,7 +110,7 @@ export class ReleaseStore {
       };
     } catch (error) {
       await removeOwnedTree(staging);
-      throw error;
+      throw this.#outward(error);
     }
   }
 
@@ -208,6 +214,14 @@ export class ReleaseStore {
     for (const part of ['incoming', 'releases']) {
       await removeOwnedTree(join(this.#appsFolder, app, part));
     }
+    // The next app of this name has another uid, and is not to build from what this one kept.
+    for (const tool of CACHES) await removeOwnedTree(join(this.#cacheFolder, tool, app));
+  }
+
+  /** The folder of an archive on its way means nothing to people. */
+  #outward(error: unknown): unknown {
+    const cause = isMolnError(error) ? (error as MolnError).cause : error;
+    return systemCode(cause) === undefined ? error : diskError(cause, this.#appsFolder);
   }
 
   #releaseFolder(app: string, id: string): string {
@@ -232,6 +246,19 @@ export class ReleaseStore {
     return stored as StoredRelease;
   }
 }
+
+/** Kept free for what runs: deploys do not begin, and builds end, where less is left. */
+const FREE_BYTES_LEAST: number = 256 * 1024 ** 2;
+/** Of small disks this part. */
+const FREE_PART_LEAST = 0.05;
+
+/** Bytes that are to stay free on the disk of `path`. */
+export function freeBytesLeast(path: string): number {
+  return Math.min(FREE_BYTES_LEAST, Math.floor(diskSpace(path).sizeBytes * FREE_PART_LEAST));
+}
+
+/** Below `<data>/cache`, one folder an app in each: see `build.ts`. */
+const CACHES = ['npm', 'pip'];
 
 const RELEASE_ID = /^[0-9a-f]{12}$/;
 

@@ -53,13 +53,15 @@ export async function startFresh(
   report.step(`Starting ${describe(counts)}`);
   const giveUp = new AbortController();
   const signal = AbortSignal.any([report.signal, giveUp.signal]);
+  const each = Object.entries(counts).flatMap(([process, count]) =>
+    Array.from({ length: count }, () => startOne(context, blueprint, process, fresh, signal)),
+  );
   try {
-    const each = Object.entries(counts).flatMap(([process, count]) =>
-      Array.from({ length: count }, () => startOne(context, blueprint, process, fresh, signal)),
-    );
     await Promise.all(each);
   } catch (error) {
     giveUp.abort(error);
+    // One that is being launched at this moment is to be stopped like the rest.
+    await Promise.allSettled(each);
     await stopAll(context, fresh, 'the change was given up');
     throw error;
   }

@@ -6,11 +6,25 @@ export const UID_LAST = 64_999;
 
 /** Instances of one process type on one node. */
 export const INSTANCES_PER_PROCESS_MAX = 64;
+/** Process types of one app. */
+export const PROCESS_TYPES_MAX = 20;
+/** How long an app may say that its start and its stop take. */
+export const START_TIMEOUT_MAX_MS = 600_000;
+export const STOP_TIMEOUT_MAX_MS = 300_000;
+/** Builds at the same time on one node; the rest wait. */
+export const BUILDS_AT_ONCE_MAX = 2;
+/** Between two looks at the free space during a build. */
+export const BUILD_WATCH_EVERY_MS = 1000;
+/** Instances that may be starting at once without an operation, as after a boot. One that takes long does not count. */
+export const STARTING_AT_ONCE_MAX = 16;
+export const STARTING_COUNTS_MS = 10_000;
 /** Domains of one app. */
 export const DOMAINS_MAX = 50;
 /** Settings and secrets of one app, and the size of one value. */
 export const ENV_ENTRIES_MAX = 200;
 export const ENV_VALUE_BYTES_MAX: number = 32 * 1024;
+/** All names and values together; Linux takes 2 MiB for all arguments and settings of a process. */
+export const ENV_BYTES_MAX: number = 512 * 1024;
 
 /** Longest path that fits into `sockaddr_un.sun_path` with its NUL (unix(7)). */
 export const SOCKET_PATH_BYTES_MAX = 107;
@@ -26,9 +40,15 @@ export const PROBE_START_FIRST_MS = 20;
 export const PROBE_START_MOST_MS = 500;
 /** Between probes of a healthy instance. */
 export const PROBE_EVERY_MS = 2000;
+/** After a failed one. */
+export const PROBE_AGAIN_MS = 1000;
+/** A time-out that comes this late says that the agent was held up, not the app. */
+export const PROBE_STALL_MS = 1000;
 /** Failed probes in a row until it counts as unhealthy, and until it is restarted. */
-export const FAILURES_UNTIL_UNHEALTHY = 2;
-export const FAILURES_UNTIL_RESTART = 5;
+export const FAILURES_UNTIL_UNHEALTHY = 3;
+export const FAILURES_UNTIL_RESTART = 6;
+/** Between two restarts because of failed probes on one node: a busy machine gets no easier by starting everything anew. */
+export const SILENT_RESTART_EVERY_MS = 10_000;
 /** A worker is healthy once it has stayed up this long (or its start time-out, if that is shorter). */
 export const WORKER_STAYED_UP_MS = 2000;
 
@@ -61,6 +81,8 @@ export const LOG_CHECK_EVERY_MS = 1000;
 export const LOG_FOLLOW_EVERY_MS = 100;
 /** Longer lines are cut into pieces of this size. */
 export const LOG_LINE_BYTES_MAX: number = 64 * 1024;
+/** The tail of a log is looked for in at most so many of its last bytes. */
+export const LOG_TAIL_BYTES_MAX: number = 2 * LOG_BYTES_MAX;
 /** Lines that one request may ask for. */
 export const LOG_TAIL_LINES_MAX = 10_000;
 /** Lines that a failed deploy shows. */

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { LaunchSpec } from './driver.ts';
+import { COMMAND_TAG } from './process-table.ts';
 import { OPEN_FILES_MAX, PROCESSES_PER_APP_MAX } from './run-limits.ts';
 
 /** Quotes for sh: everything but NUL survives. */
@@ -33,7 +34,7 @@ const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Where root's tools are looked up, whatever the app's own PATH says. */
 const TOOLS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** By these an agent finds processes that it has no record of. */
-const TAGS = ['MOLN_INSTANCE', 'MOLN_DATA_DIR'];
+const TAGS = ['MOLN_INSTANCE', 'MOLN_DATA_DIR', COMMAND_TAG];
 
 /** The environment for the privileged part of the start. Names that are no shell names are left out. */
 function carriedEnvironment(

@@ -32,7 +32,16 @@ const BROKEN: readonly (readonly [string, string, RegExp])[] = [
   ['a bad name of a setting', '{"env": {"A-B": "1"}}', /"A-B" in "env"/],
   ['a domain with a scheme', '{"domains": ["https://a.example"]}', /"domains\[0\]"/],
   ['a domain with capitals', '{"domains": ["A.example"]}', /host name in lower case/],
-  ['too many instances', '{"scale": {"web": 101}}', /"scale.web" is 101, want 0 to 100/],
+  ['too many instances', '{"scale": {"web": 65}}', /"scale.web" is 65, want 0 to 64/],
+  ['an endless stop', '{"health": {"stopTimeout": "9h"}}', /"health.stopTimeout" is "9h", want at/],
+  ['an endless start', '{"health": {"startTimeout": "9h"}}', /want at most 10 min/],
+  [
+    'too many processes',
+    JSON.stringify({
+      processes: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`p${n}`, 'x'])),
+    }),
+    /"processes" has 21 .*at most 20/,
+  ],
   ['a list instead of an object', '[]', /want an object/],
   ['a comma too many', '{"env": {},}', /moln\.json is not valid JSON/],
 ];

@@ -11,16 +11,22 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import type { Infer, Schema } from '../base/schema.ts';
+import { formatDuration } from '../base/time.ts';
 import { parseDuration } from '../base/units.ts';
 import type { HealthPlan, LaunchPlan } from './model.ts';
+import {
+  DOMAINS_MAX,
+  INSTANCES_PER_PROCESS_MAX,
+  PROCESS_TYPES_MAX,
+  START_TIMEOUT_MAX_MS,
+  STOP_TIMEOUT_MAX_MS,
+} from './run-limits.ts';
 
 export const SETTINGS_FILE = 'moln.json';
 
 /** Commands in one `build` list and processes in one app. */
 const BUILD_COMMANDS_MAX = 20;
 const COMMAND_CHARACTERS_MAX = 4096;
-const SCALE_MAX = 100;
-const DOMAINS_MAX = 100;
 
 /** Unless `moln.json` says otherwise. Any answer but an error of the server means healthy. */
 export const HEALTH_DEFAULTS: HealthPlan = {
@@ -72,10 +78,24 @@ const commands: Schema<readonly string[]> = {
 };
 
 /** `"30s"` to milliseconds. */
-const duration: Schema<number> = {
-  decode: (value, path) => parseDuration(string().decode(value, path), path),
-  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
-};
+function duration(mostMs: number): Schema<number> {
+  return {
+    decode(value, path) {
+      const text = string().decode(value, path);
+      const ms = parseDuration(text, path);
+      if (ms <= mostMs) return ms;
+      throw new ConfigError(path, `"${path}" is "${text}", want at most ${formatDuration(mostMs)}`);
+    },
+    json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
+  };
+}
+
+/** Throws `ConfigError` when an app has too many process types. */
+export function checkProcessCount(key: string, count: number): void {
+  if (count <= PROCESS_TYPES_MAX) return;
+  const message = `"${key}" has ${count} processes, want at most ${PROCESS_TYPES_MAX}`;
+  throw new ConfigError(key, message, { hint: 'Let one process do the work of several' });
+}
 
 const byProcess = { key: PROCESS_NAME, keyMeans: PROCESS_NAME_MEANS };
 
@@ -94,8 +114,8 @@ const schema = object({
   health: withDefault(
     object({
       path: optional(string({ pattern: /^\/[!-~]*$/, patternMeans: 'a path such as /up' })),
-      startTimeout: optional(duration),
-      stopTimeout: optional(duration),
+      startTimeout: optional(duration(START_TIMEOUT_MAX_MS)),
+      stopTimeout: optional(duration(STOP_TIMEOUT_MAX_MS)),
     }),
     {},
   ),
@@ -109,7 +129,7 @@ const schema = object({
     }),
     [],
   ),
-  scale: withDefault(record(integer({ min: 0, max: SCALE_MAX }), byProcess), {}),
+  scale: withDefault(record(integer({ min: 0, max: INSTANCES_PER_PROCESS_MAX }), byProcess), {}),
 });
 
 /** Decodes the text of a `moln.json`; without one, the defaults. Throws `ConfigError` with the path of the key. */
@@ -138,7 +158,9 @@ export function readSettings(text: string | undefined): AppSettings {
 
 function decode(value: unknown): Infer<typeof schema> {
   try {
-    return schema.decode(value, '');
+    const raw = schema.decode(value, '');
+    checkProcessCount('processes', Object.keys(raw.processes ?? {}).length);
+    return raw;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.key, `${error.message} (in ${SETTINGS_FILE})`, {

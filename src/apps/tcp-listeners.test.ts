@@ -16,6 +16,18 @@ test('listeners are told by port and state', () => {
   assert.deepEqual(parseListeners(table, 81), []);
 });
 
+test('a listener on another address does not get what is sent to 127.0.0.1', () => {
+  const zeros = '0'.repeat(32);
+  const table = [
+    'head',
+    `  0: ${'0'.repeat(31)}1:0FA0 ${zeros}:0000 0A 0:0 00:0 0 61000 0 1 1`,
+    `  1: ${'0'.repeat(24)}0100A8C0:0FA0 ${zeros}:0000 0A 0:0 00:0 0 61001 0 1 1`,
+    `  2: ${zeros}:0FA0 ${zeros}:0000 0A 0:0 00:0 0 61002 0 1 1`,
+    `  3: 0000000000000000FFFF00000100007F:0FA0 ${zeros}:0000 0A 0:0 00:0 0 61003 0 1 1`,
+  ].join('\n');
+  assert.deepEqual(parseListeners(table, 4000), [61_002, 61_003]);
+});
+
 test('a real listener is found, and gone when it is closed', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
 
 const LISTEN = '0A';
+/** Any address, 127.0.0.1, and the same mapped into IPv6; words in the byte order of the machine. */
+const REACHED = /^(?:0{8}|0{32}|(?:0{16}(?:FFFF0000|0000FFFF))?(?:0100007F|7F000001))$/;
 
-/** Uids of the sockets that listen on the port, on whatever address; empty when nobody does. */
+/** Uids of the sockets that get what is sent to the port of 127.0.0.1; empty when nobody listens. */
 export function listenerUids(port: number): Set<number> {
   const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(readTable);
   return new Set(tables.flatMap((table) => parseListeners(table, port)));
@@ -17,7 +19,10 @@ export function parseListeners(table: string, port: number): number[] {
     .split('\n')
     .slice(1)
     .map((line) => line.trim().split(/\s+/))
-    .filter(([, local, , state]) => state === LISTEN && local?.endsWith(wanted) === true)
+    .filter(([, local = '', , state]) => {
+      const [address = ''] = local.split(':');
+      return state === LISTEN && local.endsWith(wanted) && REACHED.test(address);
+    })
     .map((fields) => Number(fields[7]));
 }
 
