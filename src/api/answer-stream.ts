@@ -8,7 +8,7 @@ import type { Clock } from '../base/time.ts';
 import { encodeLine } from '../net/net.ts';
 import { answerOfError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import { FIRST_ITEM_GRACE_MS, HEARTBEAT_MS } from './limits.ts';
+import { FIRST_ITEM_GRACE_MS, HEARTBEAT_MS, PROGRESS_STALL_MS } from './limits.ts';
 import type { AnswerKind } from './operation.ts';
 
 export interface StreamContext {
@@ -41,13 +41,13 @@ export async function sendStream(
   const stop = kind.whenClientLeaves === 'abort' ? signal : undefined;
   try {
     for (let step = await unlessAborted(first, stop); step?.done === false;) {
-      await write(response, encodeLine(step.value));
+      await write(response, encodeLine(step.value), context);
       step = await unlessAborted(iterator.next(), stop);
     }
   } catch (error) {
     // A source that was told to stop may say so by throwing: nobody is left to hear it.
     if (stop?.aborted === true) log.debug('Stream ended by its client', { error });
-    else await write(response, encodeLine(lateFailure(error, context)));
+    else await write(response, encodeLine(lateFailure(error, context)), context);
   } finally {
     if (stop?.aborted === true) abandon(iterator, log);
     response.end();
@@ -82,9 +82,17 @@ function abandon(iterator: AsyncIterator<unknown>, log: Logger): void {
   });
 }
 
-/** Waits until the client took the line, or left. */
-async function write(response: ServerResponse, line: string): Promise<void> {
+/** Waits until the client took the line, or left; one that holds up work for too long is made to leave. */
+async function write(
+  response: ServerResponse,
+  line: string,
+  { kind, clock }: StreamContext,
+): Promise<void> {
   if (!response.writable || response.write(line)) return;
+  using _patience =
+    kind.lateFailure === 'progress'
+      ? clock.after(PROGRESS_STALL_MS, () => response.destroy())
+      : undefined;
   const { promise, resolve } = Promise.withResolvers<void>();
   response.once('drain', resolve).once('close', resolve);
   if (response.destroyed) resolve();

@@ -15,6 +15,11 @@ export const REFUSED_BODY_LINGER_MS = 3_000;
 export const URL_CHARACTERS_MAX = 16_384;
 /** An empty line on every stream this often, so that both ends notice a dead connection. */
 export const HEARTBEAT_MS = 10_000;
+/**
+ * A client that takes nothing of a running deploy for so long counts as gone: the app is locked meanwhile. Logs and figures
+ * lock nothing and wait for ever, as a pager wants it.
+ */
+export const PROGRESS_STALL_MS = 60_000;
 /** A stream whose first item is not there by then sends its head and waits on. */
 export const FIRST_ITEM_GRACE_MS = 250;
 /** What runs on after its client left may hold a closing server up this long. */

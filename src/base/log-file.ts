@@ -21,8 +21,8 @@ export function openLogFile(options: LogFileOptions): LogSink {
   let size = sizeOf(options.path);
   let refused = false;
   return (record) => {
-    const line = formatJson(record);
     try {
+      const line = Buffer.from(formatJson(record));
       if (size + line.length > bytesMax) {
         rotate(options.path, options.keep ?? KEEP);
         size = 0;

@@ -1,7 +1,8 @@
 /**
  * Listening on a unix socket: a file left by a dead process is removed, one that answers is not, and the new
- * one can be reached by this user only.
+ * one can be reached by this user only, given that its folder is his too.
  */
+import { chmodSync } from 'node:fs';
 import { lstat, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { MolnError, systemCode } from '../base/errors.ts';
@@ -9,8 +10,7 @@ import { bind } from './listening.ts';
 import { NET_SOCKET_PATH_TOO_LONG, NET_SOCKET_TAKEN } from './errors.ts';
 import { SOCKET_PATH_BYTES_MAX } from './limits.ts';
 
-/** Everything but the owner's read and write: sockets are born with mode 0600. */
-const OWNER_ONLY_UMASK = 0o177;
+const OWNER_ONLY = 0o600;
 
 /** Throws `NET_SOCKET_PATH_TOO_LONG` when the kernel would cut the path short. */
 export function checkSocketPath(path: string): void {
@@ -30,16 +30,10 @@ export function checkSocketPath(path: string): void {
 export async function listenUnix(server: Server, path: string): Promise<void> {
   checkSocketPath(path);
   await removeStaleSocket(path);
-  // The bind happens inside the call, so the umask is narrowed for no other work of this process.
-  const umask = process.umask(OWNER_ONLY_UMASK);
-  let bound: Promise<void>;
   try {
-    bound = bind(server, { path });
-  } finally {
-    process.umask(umask);
-  }
-  try {
-    await bound;
+    await bind(server, { path });
+    // Not by the umask: it is one for all threads, and folders that others of them make just now would be closed too.
+    chmodSync(path, OWNER_ONLY);
   } catch (error) {
     if (systemCode(error) === 'EADDRINUSE') throw socketTaken(path);
     throw error;
