@@ -9,6 +9,10 @@ test('the sentence says what is wrong, and that nothing is', () => {
   assert.equal(statusSentence(GOOD), 'All good: 0 apps on 1 node');
   assert.equal(statusSentence({ ...GOOD, apps: [shop] }), 'All good: 1 app on 1 node');
   assert.equal(
+    statusSentence({ ...GOOD, apps: [{ ...shop, state: 'stopped' }, shop] }),
+    'All good: 2 apps on 1 node, 1 of them stopped',
+  );
+  assert.equal(
     statusSentence({ ...GOOD, apps: [{ ...shop, state: 'starting' }, shop] }),
     '1 of 2 apps on 1 node still starting',
   );

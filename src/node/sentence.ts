@@ -28,7 +28,9 @@ export function statusSentence(options: {
   const starting = serving.filter((app) => app.state === 'starting').length;
   const apps = count(serving.length, 'app', 'apps');
   if (first === undefined && starting > 0) return `${starting} of ${apps} on 1 node still starting`;
-  if (first === undefined) return `All good: ${apps} on 1 node`;
+  const stopped = serving.filter((app) => app.state === 'stopped').length;
+  const aside = stopped === 0 ? '' : `, ${stopped} of them stopped`;
+  if (first === undefined) return `All good: ${apps} on 1 node${aside}`;
   return [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...rest].join('; ');
 }
 
