@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,4 +56,12 @@ test('a taken port says who has it, and that is fine when it is our own node', a
   assert.equal(taken.verdict, 'warn');
   assert.match(taken.sentence, new RegExp(`process ${process.pid} `));
   assert.equal(checkPort(wanted, new Set([process.pid])).verdict, 'ok');
+});
+
+test("another user's data folder is no place to run", { skip: process.getuid?.() !== 0 }, (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-checks-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  assert.equal(checkDataFolder(folder).verdict, 'ok');
+  chownSync(folder, 54_321, 54_321);
+  assert.equal(checkDataFolder(folder).sentence, `"${folder}" belongs to another user (uid 54321)`);
 });

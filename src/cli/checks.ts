@@ -78,7 +78,16 @@ export function checkDataFolder(dataFolder: string): Finding {
     };
   }
   if (place !== dataFolder) return ok(name, `"${dataFolder}" will be created`);
-  const open = (statSync(dataFolder).mode & 0o022) !== 0;
+  const { mode, uid } = statSync(dataFolder);
+  if (uid !== process.geteuid?.()) {
+    return {
+      name,
+      verdict: 'fail',
+      sentence: `"${dataFolder}" belongs to another user (uid ${uid})`,
+      fix: 'Run as that user, or choose another folder with --data DIR',
+    };
+  }
+  const open = (mode & 0o022) !== 0;
   if (!open) return ok(name, `"${dataFolder}" is there and ours alone to write`);
   return {
     name,
