@@ -30,11 +30,10 @@ import {
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
   ROUTES_MAX,
+  SOCKET_PATH_BYTES_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
 
-/** `sun_path` of unix(7) without its final zero. */
-const SOCKET_PATH_BYTES_MAX = 107;
 const TIMEOUT_MS_MAX = 86_400_000;
 
 const id = string({

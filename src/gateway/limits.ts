@@ -47,3 +47,5 @@ export const UPSTREAMS_PER_ROUTE_MAX = 1000;
 export const LISTENERS_MAX = 64;
 /** Characters of a route's path; bounds the work of one match. */
 export const PATH_CHARACTERS_MAX = 1024;
+/** `sun_path` of unix(7) without its final zero. */
+export const SOCKET_PATH_BYTES_MAX = 107;

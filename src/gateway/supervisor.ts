@@ -12,6 +12,7 @@ import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { requireFreePort } from './free-port.ts';
+import { SOCKET_PATH_BYTES_MAX } from './limits.ts';
 import { warmUp } from './worker-launch.ts';
 import { livingWorkers, workerPaths, type WorkerRecord } from './worker-record.ts';
 import { WorkerSlot, type ApplyOutcome, type GatewayWorkerState } from './worker-slot.ts';
@@ -36,8 +37,6 @@ const STATS_TIMEOUT_MS = 5000;
 const HANG_TIMEOUT_MS = 30_000;
 /** For requests under way on a worker that is replaced or not needed any more. */
 const REPLACED_DRAIN_MS = 30_000;
-/** `sun_path` of unix(7) without its final zero. */
-const SOCKET_PATH_BYTES_MAX = 107;
 
 export class GatewaySupervisor implements AsyncDisposable {
   readonly #options: GatewaySupervisorOptions;

@@ -245,14 +245,8 @@ function minorVersion(buffer: Buffer, from: number, to: number): 0 | 1 {
   throw new HttpError(400, 'HTTP_BAD_VERSION', 'The request line has no HTTP version');
 }
 
-/** The head of a request: method, target and version beside the fields. */
-export class RequestHead extends FieldScanner {
-  methodEnd = 0;
-  methodStart = 0;
-  targetStart = 0;
-  targetEnd = 0;
-  /** The x of HTTP/1.x. */
-  minor: 0 | 1 = 1;
+/** A start line and the fields after it. */
+abstract class MessageHead extends FieldScanner {
   private started = false;
 
   override reset(start: number): void {
@@ -262,12 +256,12 @@ export class RequestHead extends FieldScanner {
 
   /**
    * Scans from `start` (given to `reset`) to `end`. False: not all there yet, call again with more bytes
-   * appended. Throws HttpError 400, 414, 431 or 505.
+   * appended. Throws HttpError 400, 414, 431 or 505, which is for requests and means nothing for answers.
    */
   scan(buffer: Buffer, end: number): boolean {
     this.buffer = buffer;
     if (!this.started) {
-      const next = this.requestLine(buffer, this.line, end);
+      const next = this.startLine(buffer, this.line, end);
       if (next === MORE) {
         if (end - this.start >= this.limits.headBytesMax) throw tooLarge();
         return false;
@@ -278,6 +272,18 @@ export class RequestHead extends FieldScanner {
     return this.scanFields(buffer, end);
   }
 
+  /** Answers where the first field starts, or `MORE`. */
+  protected abstract startLine(buffer: Buffer, from: number, end: number): number;
+}
+
+/** The head of a request: method, target and version beside the fields. */
+export class RequestHead extends MessageHead {
+  methodEnd = 0;
+  methodStart = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  /** The x of HTTP/1.x. */
+  minor: 0 | 1 = 1;
   /** The method; the usual ones are constants, so comparing them is comparing pointers. */
   get method(): string {
     const length = this.methodEnd - this.methodStart;
@@ -295,7 +301,7 @@ export class RequestHead extends FieldScanner {
     return this.slice(this.targetStart, this.targetEnd);
   }
 
-  private requestLine(buffer: Buffer, from: number, end: number): number {
+  protected override startLine(buffer: Buffer, from: number, end: number): number {
     let at = from;
     // RFC 9112 2.2: one empty line before the request line is forgiven.
     if (at < end && buffer[at] === CR) {
@@ -340,35 +346,13 @@ export class RequestHead extends FieldScanner {
 }
 
 /** The head of an answer: status and reason beside the fields. Errors are for a 502. */
-export class ResponseHead extends FieldScanner {
+export class ResponseHead extends MessageHead {
   status = 0;
   minor: 0 | 1 = 1;
   /** Status code and reason, as they came: `200 OK`. */
   statusStart = 0;
   statusEnd = 0;
-  private started = false;
-
-  override reset(start: number): void {
-    super.reset(start);
-    this.started = false;
-  }
-
-  /** As `RequestHead.scan`. Throws HttpError; its status is for requests and means nothing here. */
-  scan(buffer: Buffer, end: number): boolean {
-    this.buffer = buffer;
-    if (!this.started) {
-      const next = this.statusLine(buffer, this.line, end);
-      if (next === MORE) {
-        if (end - this.start >= this.limits.headBytesMax) throw tooLarge();
-        return false;
-      }
-      this.started = true;
-      this.line = next;
-    }
-    return this.scanFields(buffer, end);
-  }
-
-  private statusLine(buffer: Buffer, from: number, end: number): number {
+  protected override startLine(buffer: Buffer, from: number, end: number): number {
     let at = from;
     while (at < end && at - from < 7 && buffer[at] === VERSION[at - from]) at++;
     if (at === end) return MORE;
