@@ -116,3 +116,26 @@ test('what a build leaves deep or strange goes with it', { skip }, async (t) => 
     assert.equal(existsSync(join(running.data, 'apps/odd')), false);
   }
 });
+
+test(
+  'builds wait for their turn, and the next app of a name starts from nothing',
+  { skip },
+  async (t) => {
+    const running = await testApps(t);
+    const build = 'echo kept > $npm_config_cache/kept; pwd; sleep 1';
+    const files = {
+      'package.json': JSON.stringify({ name: 'x', scripts: { build, start: 'node server.js' } }),
+      'server.js': SERVER,
+    };
+    const names = ['one', 'two', 'three'];
+    const all = await Promise.all(names.map((name) => deployFiles(t, running, name, files)));
+    const lines = all.flat().map((item) => JSON.stringify(item));
+    for (const progress of all) doneRelease(progress);
+    assert.equal(lines.filter((line) => line.includes('Waiting for its turn')).length, 1);
+    assert.ok(!lines.some((line) => line.includes('.tmp-')), lines.join('\n'));
+    const cache = join(running.data, 'cache/npm/one');
+    assert.ok(existsSync(join(cache, 'kept')));
+    await running.apps.remove('one');
+    assert.equal(existsSync(cache), false);
+  },
+);

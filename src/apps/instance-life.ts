@@ -4,7 +4,8 @@
  */
 import type { HealthPlan, InstanceState, ProcessPlan } from './model.ts';
 import { systemCode } from '../base/errors.ts';
-import { formatDuration } from '../base/time.ts';
+import { type Clock, formatDuration } from '../base/time.ts';
+import type { InstanceRecord } from './instance-record.ts';
 import {
   BACKOFF_FIRST_MS,
   BACKOFF_MOST_MS,
@@ -69,6 +70,20 @@ export const NEW_LIFE: Life = {
   restarts: 0,
   restartAt: undefined,
 };
+
+/** The life of an instance that an earlier agent started, or of one that is about to be. */
+export function adoptedLife(
+  record: Pick<InstanceRecord, 'startedAt' | 'restarts' | 'drainingSince' | 'healthy'>,
+  clock: Clock,
+): Life {
+  const launchedAt = clock.monotonicMs() - Math.max(0, clock.now() - record.startedAt);
+  const life = { ...NEW_LIFE, launchedAt, restarts: record.restarts };
+  if (record.drainingSince !== undefined) {
+    return { ...life, state: 'draining', reason: 'finishes what is under way' };
+  }
+  if (!record.healthy) return life;
+  return { ...life, state: 'healthy', reason: 'answers', healthyAt: clock.monotonicMs() };
+}
 
 export function lifeAfter(life: Life, event: LifeEvent, now: number, rules: LifeRules): Life {
   // Stopped is the end: a late probe or exit changes nothing.

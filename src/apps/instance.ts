@@ -13,12 +13,12 @@ import type { Driver, Drivers, LaunchSpec } from './driver.ts';
 import { freePort } from './free-port.ts';
 import { probe, type ProbeResult, problemOfStatus } from './health.ts';
 import {
+  adoptedLife,
   type Exit,
   type Life,
   lifeAfter,
   type LifeEvent,
   type LifeRules,
-  NEW_LIFE,
   notStarted,
   startProblem,
 } from './instance-life.ts';
@@ -431,11 +431,22 @@ export class SupervisedInstance {
       this.#portRetries = 0;
       this.#record = { ...this.#record, address: result.address };
       this.#dispatch({ kind: 'answered' });
-    } else this.#failed(problem ?? 'did not answer');
+    } else {
+      if (result.kind === 'silent' && !result.listens) this.#forgetPort();
+      this.#failed(problem ?? 'did not answer');
+    }
     if (wasStarting && this.#life.state === 'starting') {
       this.#probePauseMs = Math.min(this.#probePauseMs * 1.5, PROBE_START_MOST_MS);
     } else this.#probePauseMs = this.#life.failures === 0 ? PROBE_EVERY_MS : PROBE_AGAIN_MS;
     this.#probeAt = this.#context.clock.monotonicMs() + this.#probePauseMs;
+  }
+
+  /** Nobody listens on its port, or somebody else does: nothing is to be sent there. */
+  #forgetPort(): void {
+    if (this.#record.address?.kind !== 'tcp') return;
+    this.#record = { ...this.#record, address: undefined };
+    this.#unsaved = true;
+    this.#context.changed();
   }
 
   /** At most one instance of the node is restarted at a time because it is silent. */
@@ -480,14 +491,4 @@ export class SupervisedInstance {
     }
     return true;
   }
-}
-
-function adoptedLife(record: InstanceRecord, clock: Clock): Life {
-  const launchedAt = clock.monotonicMs() - Math.max(0, clock.now() - record.startedAt);
-  const life = { ...NEW_LIFE, launchedAt, restarts: record.restarts };
-  if (record.drainingSince !== undefined) {
-    return { ...life, state: 'draining', reason: 'finishes what is under way' };
-  }
-  if (!record.healthy) return life;
-  return { ...life, state: 'healthy', reason: 'answers', healthyAt: clock.monotonicMs() };
 }

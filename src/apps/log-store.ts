@@ -157,11 +157,18 @@ export class LogStore implements Worker {
     const start = Math.floor(half / HOLE_ALIGN_BYTES) * HOLE_ALIGN_BYTES;
     if (start <= file.start) return;
     // Written first: a reader must never take the zeros of the hole for output.
-    await writeFileAtomic(`${file.path}.start`, String(start));
+    const remember = (): Promise<void> => writeFileAtomic(`${file.path}.start`, String(start));
+    const full = await remember().then(
+      () => false,
+      () => true,
+    );
     this.#starts.set(file.path, start);
     try {
       await run('fallocate', ['--punch-hole', '--offset', '0', '--length', `${start}`, file.path]);
+      // On a full disk the hole has to make room first.
+      if (full) await remember();
     } catch (error) {
+      if (full) throw error;
       this.#options.log.warn('This file system cannot punch holes: a log was copied and emptied', {
         path: file.path,
         error,
