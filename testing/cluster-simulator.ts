@@ -19,6 +19,7 @@ const ANSWER_WITHIN_MS = 2000;
 const LEADER_TTL_MS = 3000;
 const LEADER_BELIEF_RATIO = 0.8;
 const DELAY_MAX_MS = 300;
+const RECONNECT_MAX_MS = 4000;
 /** Clocks gain or lose up to half a percent, far more than real ones. */
 const DRIFT_MAX = 0.005;
 const MANAGERS = 5;
@@ -114,6 +115,9 @@ interface Machine {
   readonly offsetMs: number;
   /** How late it hears of changes. */
   readonly lagMs: number;
+  /** How long its watch takes to come back after a cut; calls come back at once. */
+  readonly reconnectMs: number;
+  watchesFromMs: number;
   node: SimNode | undefined;
   life: number;
   pausedUntilMs: number;
@@ -143,6 +147,8 @@ export class ClusterSimulator {
       rate: 1 + (this.random.next() * 2 - 1) * DRIFT_MAX,
       offsetMs: this.random.below(1_000_000),
       lagMs: this.random.below(DELAY_MAX_MS),
+      reconnectMs: this.random.below(RECONNECT_MAX_MS),
+      watchesFromMs: 0,
       node: undefined,
       life: 0,
       pausedUntilMs: 0,
@@ -236,7 +242,8 @@ export class ClusterSimulator {
     if (node === undefined) return;
     const localMs = this.#localMs(machine);
     node.fence.wake();
-    if (!this.isCut(machine)) this.#hear(machine, node, localMs);
+    if (this.isCut(machine)) machine.watchesFromMs = this.nowMs + machine.reconnectMs;
+    else if (this.nowMs >= machine.watchesFromMs) this.#hear(machine, node, localMs);
     node.presence.apply({ kind: 'tick' }, localMs);
     if (localMs >= node.nextCheckInMs) this.#checkIn(machine, node, localMs);
     this.#lead(machine, node, localMs);

@@ -135,6 +135,34 @@ test('kill -9 of the leader, then SIGSTOP of the next: others take over, no old 
   assert.ok(first < second && second < third);
 });
 
+test('when etcd stops, everybody is fenced and nobody is blamed; it comes back and so do they', async (context) => {
+  const [one, two] = [start(context, 'o1'), start(context, 'o2')];
+  await says(one, /^o2 is ready/);
+  await says(two, /^o1 is ready/);
+  const leader = await until('one of them leads', () =>
+    [one, two].find((node) => node.lines.some((line) => line.startsWith('leads'))),
+  );
+  const pid = etcd.members[0]?.pid;
+  assert.ok(pid);
+  const from = [one.lines.length, two.lines.length] as const;
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await says(one, /^fenced/, from[0]);
+    await says(two, /^fenced/, from[1]);
+    await says(leader, /^led/);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await says(one, /^returned/, from[0]);
+  await says(two, /^returned/, from[1]);
+  for (const node of [one, two]) {
+    assert.deepEqual(
+      node.lines.filter((line) => /^o\d is (?:suspect|lost)/.test(line)),
+      [],
+    );
+  }
+});
+
 test('a second agent of the same node id takes its place, and the first stays fenced', async (context) => {
   const keeperOf = (): { keeper: PresenceKeeper; calls: string[] } => {
     const calls: string[] = [];

@@ -71,7 +71,7 @@ export function fenced(lostAfterMs: number): MolnError {
   );
 }
 
-/** Another one leads, or may by now. Nothing was changed. */
+/** Another one leads, or may by now. */
 export function deposed(why: string): MolnError {
   return new MolnError('CLUSTER_DEPOSED', `This node does not lead any more: ${why}`, {
     hint: 'See "moln manager" for who leads',

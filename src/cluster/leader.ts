@@ -28,8 +28,8 @@ export interface LeaderTerm {
   /** Aborts when the term is over, or may be. */
   readonly signal: AbortSignal;
   /**
-   * As the registry's, but only while this term lasts. Throws `CLUSTER_DEPOSED` when another one leads; nothing was
-   * changed then. Takes one condition less.
+   * As the registry's, but only while this term lasts. Throws `CLUSTER_DEPOSED` when it is over; what is committed after
+   * that changes nothing, what was on its way at that moment may have happened. Takes one condition less.
    */
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
 }
@@ -252,7 +252,10 @@ export class LeaderElection implements Worker, AsyncDisposable {
       throw deposed('its lease was not renewed in time');
     }
     const token: Condition = { key: LEADER_KEY, revision: leading.token };
-    const result = await this.#options.registry.commit([token, ...conditions], operations);
+    const result = await unlessAborted(
+      leading.stop.signal,
+      this.#options.registry.commit([token, ...conditions], operations),
+    );
     if (result.kind === 'conflict' && result.failed.includes(LEADER_KEY)) {
       leading.stop.abort(deposed('another one leads'));
       throw deposed('another one leads');
@@ -288,4 +291,13 @@ function whyNow(
 ): string {
   if (holder !== undefined) return 'it led before and its agent was started again';
   return last === undefined ? 'it was the first' : endOf(last.value);
+}
+
+/** Does not wait for a registry that hangs when the term is over: the next one must not be held up. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

@@ -52,9 +52,10 @@ export interface NodePresence {
   readonly reason: string;
 }
 
-/** Longer gaps between two events mean that this process did not run, not that the others were silent. */
-const GAP_MAX_MS = 500;
-/** Deaf before the others can be suspect, also when all were last heard a check-in earlier. */
+/**
+ * Deaf before the others can be suspect, also when all were last heard a check-in earlier; so a gap in which this process
+ * did not run makes nobody suspect either.
+ */
 const DEAF_AFTER_RATIO = 0.6;
 
 interface Known {
@@ -145,7 +146,7 @@ export class Presence {
   }
 
   #pass(atMs: number): void {
-    const passedMs = Math.max(0, Math.min(GAP_MAX_MS, atMs - (this.#lastMs ?? atMs)));
+    const passedMs = Math.max(0, atMs - (this.#lastMs ?? atMs));
     this.#lastMs = atMs;
     if (atMs - this.#ownHeardMs > this.#clocks.suspectAfterMs * DEAF_AFTER_RATIO) {
       this.#isDeaf = true;
