@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readTextIfAny, writeFileAtomic } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
+import { sha256Hex } from '../base/ids.ts';
 import { dataDamaged } from './errors.ts';
 import { RENEW_AT_RATIO } from './limits.ts';
 import type { KeyPair } from './x509.ts';
@@ -82,6 +83,47 @@ export async function readKeyPair(path: string): Promise<Certificate | undefined
     return certificateOf({ certificatePem, keyPem });
   } catch (error) {
     throw dataDamaged(path, messageOf(error), error);
+  }
+}
+
+/** A certificate with or without its key: the authority's, of which most nodes have the public half only. */
+export interface AuthorityFile {
+  readonly certificatePem: string;
+  readonly keyPem?: string;
+}
+
+export async function writeAuthority(path: string, file: AuthorityFile): Promise<void> {
+  await writeFileAtomic(path, (file.keyPem ?? '') + file.certificatePem);
+}
+
+/** Undefined when there is none. Throws `CLUSTER_DATA_DAMAGED`. */
+export async function readAuthority(path: string): Promise<AuthorityFile | undefined> {
+  const text = await readTextIfAny(path);
+  if (text === undefined) return undefined;
+  if (block(text, 'PRIVATE KEY') !== undefined) return readKeyPair(path);
+  const certificatePem = block(text, 'CERTIFICATE');
+  if (certificatePem === undefined) throw dataDamaged(path, 'it does not hold a certificate');
+  try {
+    fingerprintOf(certificatePem);
+  } catch (error) {
+    throw dataDamaged(path, messageOf(error), error);
+  }
+  return { certificatePem };
+}
+
+/** Lower-case hex SHA-256 of a certificate's public key (SPKI, DER). */
+export function keyFingerprintOf(certificatePem: string): string {
+  const { publicKey } = new X509Certificate(certificatePem);
+  return sha256Hex(publicKey.export({ type: 'spki', format: 'der' }));
+}
+
+/** True when `keyPem` is the private key of that certificate. */
+export function isKeyOf(certificatePem: string, keyPem: string): boolean {
+  try {
+    return new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem));
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
   }
 }
 

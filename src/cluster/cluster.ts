@@ -1,6 +1,26 @@
 /** The door of the cluster part: who this node is, its certificates, and sealing of secrets. */
+export { Admission, type AdmissionOptions, memberCertificateOf } from './admission.ts';
 export { type Certificate, fingerprintOf } from './certificate.ts';
-export { Identity, type IdentityOptions, nodeNameOf, openIdentity } from './identity.ts';
+export { ClusterServer, type ClusterServerOptions, type Doors } from './cluster-server.ts';
+export {
+  Identity,
+  type IdentityOptions,
+  nodeNameOf,
+  openIdentity,
+  type RemoteIssuer,
+} from './identity.ts';
+export { decodeInvite, encodeInvite, type Invite, type InviteAddress } from './invite.ts';
+export { type InviteDetail, type InviteRole, Invites } from './invites.ts';
+export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
+export { type HelloAnswer, helloSchema } from './join-wire.ts';
+export { type Member, type MemberCertificate, Members, type RevokedNode } from './members.ts';
+export {
+  connectNode,
+  fetchAuthorityKey,
+  type NodeAddress,
+  remoteIssuer,
+} from './node-client.ts';
+export type { ManagerAddress } from './node-file.ts';
 export { Sealer } from './sealing.ts';
 export { Fence, type FenceGuard } from './fence.ts';
 export {

@@ -15,6 +15,7 @@ import { systemClock } from '../base/time.ts';
 import { isIssuedBy } from './certificate.ts';
 import { fingerprintOf, type Identity, nodeNameOf, openIdentity } from './cluster.ts';
 import { CERTIFICATE_LIFE_MS } from './limits.ts';
+import { readNodeFile } from './node-file.ts';
 
 interface Ground {
   readonly dataFolder: string;
@@ -142,7 +143,7 @@ test('a folder of a newer Moln, or a damaged one, is refused and left alone', as
   await writeFile(path, newer);
   await assert.rejects(open(), (error) => {
     assert.ok(isMolnError(error, 'CLUSTER_DATA_TOO_NEW'));
-    return error.message.endsWith('by a newer Moln (format 7, this one knows up to 1)');
+    return error.message.endsWith('by a newer Moln (format 7, this one knows up to 2)');
   });
   assert.equal(await readFile(path, 'utf8'), newer);
   for (const text of ['', '{', '[]', '{"format":1}', good.slice(0, -20)]) {
@@ -165,6 +166,19 @@ test('node.json of format 1 is read for ever', async (context) => {
   assert.deepEqual(identity.node, { id: 'n0de12345678', name: 'one' });
   assert.deepEqual(identity.cluster, { id: 'c1uster123456789', name: 'home' });
   assert.equal(identity.createdAt, 1_790_000_000_000);
+});
+
+test('node.json of format 2, of a node that has joined, is read for ever', async (context) => {
+  const { dataFolder, open } = await prepare(context);
+  const path = join(dataFolder, 'node.json');
+  await writeFile(path, await readFile(join(import.meta.dirname, 'golden', 'node-2.json')));
+  const file = await readNodeFile(path);
+  assert.equal(file?.joined?.authorityKey, false);
+  assert.deepEqual(file.joined.managers, [
+    { id: 'n0de12345678', address: '192.0.2.1', port: 7420 },
+  ]);
+  // Its keys are elsewhere: none are made in their place.
+  await refuses(open(), 'CLUSTER_KEYS_MISSING');
 });
 
 test('a node is renamed by its option, and keeps its id', async (context) => {

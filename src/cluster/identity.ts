@@ -3,22 +3,29 @@
  * at the first start, each part durably and by itself, so that a start that was cut off is completed by the next one.
  */
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ensureFolderSync, sweepTemporary } from '../base/disk.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import { type Clock, isoTime } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
+import { X509Certificate } from 'node:crypto';
 import {
+  type AuthorityFile,
   type Certificate,
   certificateOf,
+  fingerprintOf,
   hasNames,
   isIssuedBy,
+  isKeyOf,
   type Names,
+  readAuthority,
   readKeyPair,
+  writeAuthority,
   writeKeyPair,
 } from './certificate.ts';
 import { clockUnset, keysMissing, nodeNameInvalid } from './errors.ts';
+import { answerInvalid, notManager, requestInvalid } from './join-errors.ts';
 import {
   AUTHORITY_LIFE_MS,
   CERTIFICATE_LIFE_MS,
@@ -26,9 +33,16 @@ import {
   EARLIEST_NOW_MS,
   NODE_NAME_LENGTH_MAX,
 } from './limits.ts';
-import { type NodeFile, readNodeFile, writeNodeFile } from './node-file.ts';
+import { type ManagerAddress, type NodeFile, readNodeFile, writeNodeFile } from './node-file.ts';
 import { openSealer, type Sealer } from './sealing.ts';
-import { createAuthority, issueCertificate, type KeyPair } from './x509.ts';
+import {
+  createAuthority,
+  createSigningRequest,
+  issueCertificate,
+  issueFromRequest,
+  type KeyPair,
+  type Validity,
+} from './x509.ts';
 
 export interface IdentityOptions {
   /** Exists or is created with mode 0700. */
@@ -60,23 +74,33 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   ensureFolderSync(keysFolder);
   await sweepTemporary(keysFolder);
   file = await nameNode(path, file, options);
-  const authority = await openAuthority(join(keysFolder, 'ca.pem'), file, clock.now());
+  const authorityPath = join(keysFolder, 'ca.pem');
+  const authority = await openAuthority(authorityPath, file, clock.now());
   const sealPath = join(keysFolder, 'seal.key');
   const sealer = await openSealer(sealPath, { create: file.keys === undefined });
   if (sealer === undefined || (file.keys !== undefined && file.keys.sealKeyId !== sealer.keyId)) {
     throw keysMissing(sealPath, 'The sealing key');
   }
   if (file.keys === undefined) {
-    const keys = { authoritySha256: authority.sha256, sealKeyId: sealer.keyId };
+    const authoritySha256 = fingerprintOf(authority.certificatePem);
+    const keys = { authoritySha256, sealKeyId: sealer.keyId };
     file = { ...file, keys };
     await writeNodeFile(path, file);
     options.log.info('Node identity created', { node: file.node.id, cluster: file.cluster.id });
   }
   const given = (options.addresses ?? []).filter((address) => !EVERY_INTERFACE.has(address));
   const addresses = [...new Set([...LOOPBACK, ...given])];
-  const identity = new Identity({ ...options, file, authority, sealer, addresses, keysFolder });
-  await identity.renewIfDue();
+  const identity = new Identity({ ...options, file, authority, sealer, addresses, path });
+  await identity.open();
   return identity;
+}
+
+/** Asks a manager, on behalf of a node without the authority's key. Requests and answers are PEM. */
+export interface RemoteIssuer {
+  /** A node certificate for the node that asks. */
+  renew(requestPem: string): Promise<string>;
+  /** A server's, for these names. */
+  certify(requestPem: string, names: readonly string[]): Promise<string>;
 }
 
 /** An open identity. `certificate` changes when it is renewed: ask for it at each use. */
@@ -89,21 +113,26 @@ export class Identity {
   /** Lower-case hex SHA-256 of the authority's certificate: what clients pin. */
   readonly fingerprint: string;
   readonly sealer: Sealer;
-  readonly #authority: Certificate;
   readonly #addresses: readonly string[];
+  readonly #keysFolder: string;
+  readonly #filePath: string;
   readonly #path: string;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #onRenewed = new Set<(certificate: Certificate) => void>();
+  #file: NodeFile;
+  #authorityKeyPem: string | undefined;
   #certificate: Certificate | undefined;
+  #issuer: RemoteIssuer | undefined;
 
   /** Only `openIdentity` calls it. */
   constructor(options: {
     readonly file: NodeFile;
-    readonly authority: Certificate;
+    readonly authority: AuthorityFile;
     readonly sealer: Sealer;
     readonly addresses: readonly string[];
-    readonly keysFolder: string;
+    /** Of `node.json`. */
+    readonly path: string;
     readonly clock: Clock;
     readonly log: Logger;
   }) {
@@ -111,11 +140,14 @@ export class Identity {
     this.node = options.file.node;
     this.createdAt = options.file.createdAt;
     this.authorityPem = options.authority.certificatePem;
-    this.fingerprint = options.authority.sha256;
+    this.fingerprint = fingerprintOf(options.authority.certificatePem);
     this.sealer = options.sealer;
-    this.#authority = options.authority;
+    this.#file = options.file;
+    this.#authorityKeyPem = options.authority.keyPem;
     this.#addresses = options.addresses;
-    this.#path = join(options.keysFolder, 'node.pem');
+    this.#filePath = options.path;
+    this.#keysFolder = join(dirname(options.path), 'keys');
+    this.#path = join(this.#keysFolder, 'node.pem');
     this.#clock = options.clock;
     this.#log = options.log;
   }
@@ -131,6 +163,53 @@ export class Identity {
     return `spiffe://${this.cluster.id}/node/${this.node.id}`;
   }
 
+  /** True in a node that may sign: it has the authority's key. */
+  get isManager(): boolean {
+    return this.#authorityKeyPem !== undefined;
+  }
+
+  /** Where managers were when this node joined; none in the node that made the cluster. */
+  get knownManagers(): readonly ManagerAddress[] {
+    return this.#file.joined?.managers ?? [];
+  }
+
+  /** The key's PEM, for a node that becomes a manager. Throws `CLUSTER_NOT_MANAGER`. */
+  get authorityKeyPem(): string {
+    if (this.#authorityKeyPem === undefined) throw notManager(this.node.name);
+    return this.#authorityKeyPem;
+  }
+
+  /** Makes a manager of this node, durably. Throws `CLUSTER_ANSWER_INVALID` for another authority's key. */
+  async takeAuthorityKey(keyPem: string): Promise<void> {
+    if (!isKeyOf(this.authorityPem, keyPem)) throw answerInvalid('the key of another authority');
+    const file = { certificatePem: this.authorityPem, keyPem };
+    await writeAuthority(join(this.#keysFolder, 'ca.pem'), file);
+    if (this.#file.joined !== undefined) {
+      this.#file = { ...this.#file, joined: { ...this.#file.joined, authorityKey: true } };
+      await writeNodeFile(this.#filePath, this.#file);
+    }
+    this.#authorityKeyPem = keyPem;
+  }
+
+  /** Who signs for a node without the authority's key. */
+  setIssuer(issuer: RemoteIssuer): void {
+    this.#issuer = issuer;
+  }
+
+  /** Only `openIdentity` calls it. */
+  async open(): Promise<void> {
+    const current = await readKeyPair(this.#path);
+    if (this.isManager) {
+      await this.renewIfDue();
+      return;
+    }
+    if (current === undefined || !isIssuedBy(current.certificatePem, this.authorityPem)) {
+      throw keysMissing(this.#path, 'The node certificate');
+    }
+    // It may be due or expired: that is for the renewer, who can ask.
+    this.#certificate = current;
+  }
+
   /** Calls with each new certificate, so that servers take it over without a restart. */
   onRenewed(call: (certificate: Certificate) => void): Disposable {
     this.#onRenewed.add(call);
@@ -144,7 +223,12 @@ export class Identity {
       this.#certificate = current;
       return false;
     }
-    const next = await this.#issue(this.node.name, this.#names, { asClient: true });
+    const next = this.isManager
+      ? await this.#issue(this.node.name, this.#names, { asClient: true })
+      : await this.#ask((issuer, request) => issuer.renew(request));
+    if (!hasNames(next, this.#ownNames)) {
+      throw answerInvalid('a certificate with other names');
+    }
     await writeKeyPair(this.#path, next);
     this.#certificate = next;
     this.#log.info('Node certificate issued', { notAfter: next.notAfter, sha256: next.sha256 });
@@ -159,7 +243,36 @@ export class Identity {
   issueServerCertificate(names: readonly string[]): Promise<Certificate> {
     const [commonName = this.node.name] = names;
     const all: Names = { dnsNames: names, addresses: this.#addresses, uris: [] };
-    return this.#issue(commonName, all, { asClient: false });
+    return this.isManager
+      ? this.#issue(commonName, all, { asClient: false })
+      : this.#ask((issuer, request) => issuer.certify(request, names));
+  }
+
+  /**
+   * A certificate for the key of another node's request, under names that the caller has decided on. Throws
+   * `CLUSTER_REQUEST_INVALID` and `CLUSTER_NOT_MANAGER`.
+   */
+  async signRequest(
+    requestPem: string,
+    order: { readonly commonName: string; readonly names: Names; readonly asClient: boolean },
+  ): Promise<string> {
+    const { commonName, names, asClient } = order;
+    const terms = { ...this.#terms(), commonName, ...names, asClient };
+    const certificatePem = await issueFromRequest(requestPem, terms);
+    if (certificatePem === undefined) throw requestInvalid();
+    return certificatePem;
+  }
+
+  /** A key of this machine, certified elsewhere; the key stays here. */
+  async #ask(
+    send: (issuer: RemoteIssuer, requestPem: string) => Promise<string>,
+  ): Promise<Certificate> {
+    if (this.#issuer === undefined) throw notManager(this.node.name);
+    const { requestPem, keyPem } = await createSigningRequest();
+    const certificatePem = await send(this.#issuer, requestPem);
+    const fits = isKeyOf(certificatePem, keyPem) && isIssuedBy(certificatePem, this.authorityPem);
+    if (!fits) throw answerInvalid('a certificate for another key or of another authority');
+    return certificateOf({ certificatePem, keyPem });
   }
 
   /** To be put under the worker runner. */
@@ -179,18 +292,28 @@ export class Identity {
     return { dnsNames, addresses: this.#addresses, uris: [this.spiffeId] };
   }
 
+  /** Addresses are the manager's to decide: it puts those in that the registry has for this node. */
+  get #ownNames(): Names {
+    return { ...this.#names, addresses: [] };
+  }
+
   async #issue(
     commonName: string,
     names: Names,
     usage: { readonly asClient: boolean },
   ): Promise<Certificate> {
+    const order = { ...this.#terms(), commonName, ...names, ...usage };
+    return certificateOf(await issueCertificate(order));
+  }
+
+  #terms(): { readonly authority: KeyPair; readonly validity: Validity } {
     const now = this.#clock.now();
-    const notAfter = Math.min(now + CERTIFICATE_LIFE_MS, this.#authority.notAfter);
-    const validity = { notBefore: now - CLOCK_SKEW_MS, notAfter };
-    const authority: KeyPair = this.#authority;
-    return certificateOf(
-      await issueCertificate({ authority, commonName, validity, ...names, ...usage }),
-    );
+    const end = new X509Certificate(this.authorityPem).validToDate.getTime();
+    const notAfter = Math.min(now + CERTIFICATE_LIFE_MS, end);
+    return {
+      authority: { certificatePem: this.authorityPem, keyPem: this.authorityKeyPem },
+      validity: { notBefore: now - CLOCK_SKEW_MS, notAfter },
+    };
   }
 
   #isGood(certificate: Certificate): boolean {
@@ -198,7 +321,7 @@ export class Identity {
     return (
       now < certificate.renewAt &&
       now >= certificate.notBefore &&
-      hasNames(certificate, this.#names) &&
+      hasNames(certificate, this.isManager ? this.#names : this.#ownNames) &&
       isIssuedBy(certificate.certificatePem, this.authorityPem)
     );
   }
@@ -213,7 +336,8 @@ async function nameNode(
 ): Promise<NodeFile> {
   if (file !== undefined) {
     const name = options.nodeName ?? file.node.name;
-    if (name === file.node.name) return file;
+    // The name of a node that has joined is the registry's, where it is unique.
+    if (name === file.node.name || file.joined !== undefined) return file;
     const renamed = { ...file, node: { ...file.node, name } };
     await writeNodeFile(path, renamed);
     return renamed;
@@ -227,21 +351,27 @@ async function nameNode(
   return created;
 }
 
-async function openAuthority(path: string, file: NodeFile, nowMs: number): Promise<Certificate> {
-  const known = await readKeyPair(path);
+async function openAuthority(path: string, file: NodeFile, nowMs: number): Promise<AuthorityFile> {
+  const known = await readAuthority(path);
   const wanted = file.keys?.authoritySha256;
-  if (wanted !== undefined && known?.sha256 !== wanted) {
+  const sha256 = known === undefined ? undefined : fingerprintOf(known.certificatePem);
+  if (wanted !== undefined && sha256 !== wanted) {
     throw keysMissing(path, 'The certificate authority');
+  }
+  const needsKey = file.joined === undefined || file.joined.authorityKey;
+  if (known !== undefined && needsKey && known.keyPem === undefined) {
+    throw keysMissing(path, "The authority's key");
   }
   if (known !== undefined) return known;
   const validity = { notBefore: nowMs - CLOCK_SKEW_MS, notAfter: nowMs + AUTHORITY_LIFE_MS };
   const commonName = `Moln cluster ${file.cluster.name} ${file.cluster.id}`;
   const pair = await createAuthority({ commonName, validity });
   await writeKeyPair(path, pair);
-  return certificateOf(pair);
+  return pair;
 }
 
-function checkName(name: string): void {
+/** Throws `CLUSTER_NAME_INVALID`. */
+export function checkName(name: string): void {
   if (!NAME.test(name) || name.length > NODE_NAME_LENGTH_MAX) throw nodeNameInvalid(name);
 }
 

@@ -29,6 +29,11 @@ export class Sealer {
       .toString('hex');
   }
 
+  /** The text of the key's file, for a node that joins. Nobody else may ever see it. */
+  exportKey(): string {
+    return `moln-seal-key ${FORMAT} ${Buffer.from(this.#key).toString('base64')}\n`;
+  }
+
   seal(value: string | Uint8Array, context: string): Uint8Array {
     const header = Buffer.concat([Buffer.of(FORMAT), Buffer.from(this.keyId, 'hex')]);
     const nonce = randomBytes(NONCE_BYTES);
@@ -72,9 +77,16 @@ export async function openSealer(
   const text = await readTextIfAny(path);
   if (text !== undefined) return new Sealer(parseKeyFile(path, text));
   if (!options.create) return undefined;
-  const key = randomBytes(KEY_BYTES);
-  await writeFileAtomic(path, `moln-seal-key ${FORMAT} ${key.toString('base64')}\n`);
-  return new Sealer(key);
+  const sealer = new Sealer(randomBytes(KEY_BYTES));
+  await writeFileAtomic(path, sealer.exportKey());
+  return sealer;
+}
+
+/** Writes the key that another node has exported. Throws `CLUSTER_DATA_DAMAGED` and `CLUSTER_DATA_TOO_NEW`. */
+export async function importSealer(path: string, text: string): Promise<Sealer> {
+  const sealer = new Sealer(parseKeyFile(path, text));
+  await writeFileAtomic(path, sealer.exportKey());
+  return sealer;
 }
 
 function parseKeyFile(path: string, text: string): Uint8Array {

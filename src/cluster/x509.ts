@@ -13,12 +13,14 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
+  Pkcs10CertificateRequest,
+  Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { dateOf } from '../base/time.ts';
 
 /** A certificate and its private key (PKCS #8), both as PEM. */
@@ -57,18 +59,74 @@ export async function createAuthority(options: {
   return { certificatePem: pemOf(certificate), keyPem: await keyPemOf(keys.privateKey) };
 }
 
-/** A fresh key and a certificate for it, for servers and, if `asClient` is set, for clients too. */
-export async function issueCertificate(options: {
+/** What an issuer decides about a certificate. */
+export interface CertificateOrder {
   readonly authority: KeyPair;
   readonly commonName: string;
   readonly validity: Validity;
   readonly dnsNames: readonly string[];
   readonly addresses: readonly string[];
   readonly uris: readonly string[];
+  /** For clients too, not for servers alone. */
   readonly asClient: boolean;
-}): Promise<KeyPair> {
-  const authority = new X509Certificate(options.authority.certificatePem);
+}
+
+/** A fresh key and a certificate for it. */
+export async function issueCertificate(order: CertificateOrder): Promise<KeyPair> {
   const keys = await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify']);
+  const certificatePem = await certify(keys.publicKey, order);
+  return { certificatePem, keyPem: await keyPemOf(keys.privateKey) };
+}
+
+/** A request (PKCS #10, RFC 2986) and its private key, which stays with whoever asks. */
+export interface SigningRequest {
+  readonly requestPem: string;
+  readonly keyPem: string;
+}
+
+/** With a fresh key, or with one (PKCS #8, P-256) that there is. */
+export async function createSigningRequest(keyPem?: string): Promise<SigningRequest> {
+  const keys =
+    keyPem === undefined
+      ? await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
+      : await keysOf(keyPem);
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    name: nameOf('node'),
+    keys,
+    signingAlgorithm: SIGNING,
+  });
+  return {
+    requestPem: `${request.toString('pem').trim()}\n`,
+    keyPem: keyPem ?? (await keyPemOf(keys.privateKey)),
+  };
+}
+
+/**
+ * A certificate for the key of a request. The request proves that its sender has the private key; nothing else of it
+ * is used: the names are the issuer's. Undefined when it is no good request with a P-256 key.
+ */
+export async function issueFromRequest(
+  requestPem: string,
+  order: CertificateOrder,
+): Promise<string | undefined> {
+  const publicKey = await requestKey(requestPem);
+  return publicKey === undefined ? undefined : certify(publicKey, order);
+}
+
+async function requestKey(requestPem: string): Promise<CryptoKey | undefined> {
+  try {
+    const request = new Pkcs10CertificateRequest(requestPem);
+    if (!(await request.verify())) return undefined;
+    return await request.publicKey.export(CURVE, ['verify']);
+  } catch (error) {
+    // The parsers below have no error class of their own; whatever they stumble over is the sender's doing.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+async function certify(publicKey: CryptoKey, options: CertificateOrder): Promise<string> {
+  const authority = new X509Certificate(options.authority.certificatePem);
   const names: JsonGeneralNames = [
     ...options.dnsNames.map((value) => ({ type: 'dns' as const, value })),
     ...options.addresses.map((value) => ({ type: 'ip' as const, value })),
@@ -81,7 +139,7 @@ export async function issueCertificate(options: {
     serialNumber: serialNumber(),
     subject: nameOf(options.commonName),
     issuer: authority.subjectName.toJSON(),
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: await importKey(options.authority.keyPem),
     signingAlgorithm: SIGNING,
     extensions: [
@@ -89,11 +147,11 @@ export async function issueCertificate(options: {
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension(usages),
       new SubjectAlternativeNameExtension(names),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await SubjectKeyIdentifierExtension.create(publicKey),
       await AuthorityKeyIdentifierExtension.create(authority),
     ],
   });
-  return { certificatePem: pemOf(certificate), keyPem: await keyPemOf(keys.privateKey) };
+  return pemOf(certificate);
 }
 
 /** 127 random bits, positive as RFC 5280 §4.1.2.2 wants it. */
@@ -119,6 +177,14 @@ function pemOf(certificate: X509Certificate): string {
 async function keyPemOf(key: CryptoKey): Promise<string> {
   const der = await crypto.subtle.exportKey('pkcs8', key);
   return `${PemConverter.encode(der, PemConverter.PrivateKeyTag).trim()}\n`;
+}
+
+async function keysOf(keyPem: string): Promise<CryptoKeyPair> {
+  const spki = createPublicKey(createPrivateKey(keyPem)).export({ type: 'spki', format: 'der' });
+  return {
+    privateKey: await importKey(keyPem),
+    publicKey: await crypto.subtle.importKey('spki', spki, CURVE, true, ['verify']),
+  };
 }
 
 async function importKey(pem: string): Promise<CryptoKey> {

@@ -2,6 +2,8 @@
  * One TCP port for HTTPS and, from this machine only, plain HTTP: the first byte of a connection decides.
  * A TLS record starts with 0x16 (handshake, RFC 8446 §5.1), which no HTTP method does. Plain text from
  * elsewhere is told so and closed. What comes out are sockets for an HTTP server; HTTP itself is not known here.
+ * A TLS client that offers the protocol (ALPN) of a door is let in there, under that door's own rules: so a browser is
+ * never asked for a certificate, and a node always is.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import {
@@ -13,6 +15,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { isLoopback, peerGroup } from './addresses.ts';
+import { offeredProtocols } from './client-hello.ts';
 import {
   CONNECTIONS_MAX,
   CONNECTIONS_PER_PEER_MAX,
@@ -28,6 +31,15 @@ export interface TlsCredentials {
   readonly key: string;
   /** The certificate and, after it, the intermediate ones. */
   readonly cert: string;
+}
+
+/** A way in for clients that offer `protocol`. TLS 1.3 only. */
+export interface TlsDoor {
+  readonly protocol: string;
+  readonly credentials: TlsCredentials;
+  /** PEM; set: only clients with a certificate of this authority get in. */
+  readonly clientAuthority?: string;
+  readonly onConnection: (socket: TLSSocket) => void;
 }
 
 const TLS_HANDSHAKE_RECORD = 0x16;
@@ -61,6 +73,7 @@ export class FirstByteListener implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   /** Open connections by `peerGroup`. */
   readonly #peers = new Map<string, number>();
+  readonly #doors = new Map<string, TlsServer>();
   #tls: TlsServer | undefined;
 
   constructor(options: FirstByteOptions) {
@@ -105,7 +118,40 @@ export class FirstByteListener implements AsyncDisposable {
       { ...context, ALPNProtocols: ['http/1.1'], handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS },
       (socket) => this.#options.onConnection(socket),
     );
-    this.#tls.on('tlsClientError', (error, socket) => {
+    this.#logFailures(this.#tls);
+  }
+
+  /** Opens a door, or gives an open one new credentials: running connections keep what they have. */
+  setDoor(door: TlsDoor): void {
+    const { protocol, clientAuthority } = door;
+    const context = {
+      key: door.credentials.key,
+      cert: door.credentials.cert,
+      minVersion: 'TLSv1.3',
+      ...(clientAuthority === undefined ? {} : { ca: clientAuthority }),
+    } as const;
+    const open = this.#doors.get(protocol);
+    if (open !== undefined) {
+      open.setSecureContext(context);
+      return;
+    }
+    const asksClient = clientAuthority !== undefined;
+    const server = createTlsServer(
+      {
+        ...context,
+        ALPNProtocols: [protocol],
+        handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
+        requestCert: asksClient,
+        rejectUnauthorized: asksClient,
+      },
+      door.onConnection,
+    );
+    this.#logFailures(server);
+    this.#doors.set(protocol, server);
+  }
+
+  #logFailures(server: TlsServer): void {
+    server.on('tlsClientError', (error, socket) => {
       this.#options.log.debug('TLS handshake failed', { reason: messageOf(error) });
       socket.destroy();
     });
@@ -142,14 +188,20 @@ export class FirstByteListener implements AsyncDisposable {
     const onEnd = (): void => {
       socket.destroy();
     };
+    const chunks: Buffer[] = [];
     const onReadable = (): void => {
-      const bytes = socket.read() as Buffer | null;
-      if (bytes === null) return;
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) return;
+      chunks.push(chunk);
+      const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks);
+      const asksDoors = this.#doors.size > 0 && bytes[0] === TLS_HANDSHAKE_RECORD;
+      const offered = asksDoors ? offeredProtocols(bytes) : [];
+      if (offered === undefined) return;
       socket.off('readable', onReadable);
       socket.off('end', onEnd);
       timer[Symbol.dispose]();
       socket.unshift(bytes);
-      this.#route(socket, bytes[0]);
+      this.#route(socket, bytes[0], offered);
     };
     socket.on('readable', onReadable);
     socket.on('end', onEnd);
@@ -169,10 +221,12 @@ export class FirstByteListener implements AsyncDisposable {
     return true;
   }
 
-  #route(socket: Socket, firstByte: number | undefined): void {
+  #route(socket: Socket, firstByte: number | undefined, offered: readonly string[]): void {
     if (firstByte === TLS_HANDSHAKE_RECORD) {
-      if (this.#tls === undefined) socket.destroy();
-      else this.#tls.emit('connection', socket);
+      const door = offered.find((protocol) => this.#doors.has(protocol));
+      const server = door === undefined ? this.#tls : this.#doors.get(door);
+      if (server === undefined) socket.destroy();
+      else server.emit('connection', socket);
       return;
     }
     const allowsPlain = this.#options.allowsPlain ?? isLoopback;

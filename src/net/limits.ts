@@ -16,3 +16,17 @@ export const CONNECTIONS_PER_PEER_MAX = 512;
 export const LINE_BYTES_MAX: number = 4 * 1024 * 1024;
 /** `sun_path` of Linux is 108 bytes with the final NUL. */
 export const SOCKET_PATH_BYTES_MAX = 107;
+/** One JSON question or answer between nodes. */
+export const RPC_BODY_BYTES_MAX: number = 4 * 1024 * 1024;
+/** Parameters of a stream, which travel in its head. */
+export const RPC_PARAMS_BYTES_MAX = 8_192;
+/** Calls and streams under way on one connection; further ones wait at the caller. */
+export const RPC_STREAMS_MAX = 256;
+/** Bytes of one stream that may be under way unread: the back-pressure of RFC 9113 §5.2. */
+export const RPC_WINDOW_BYTES: number = 256 * 1024;
+/** From the first packet to the answer of the first ping. */
+export const RPC_CONNECT_TIMEOUT_MS = 5_000;
+/** A call without a deadline of its own. */
+export const RPC_DEADLINE_MS = 10_000;
+/** How long a refused peer may take to read why. */
+export const RPC_REFUSAL_LINGER_MS = 1_000;

@@ -1,0 +1,246 @@
+/**
+ * The nodes of the cluster as the registry has them. A name belongs to one node: it is a second key, written in the same
+ * commit. A node that is forgotten comes onto the deny-list in the commit that removes it.
+ */
+import type { Logger } from '../base/log.ts';
+import {
+  array,
+  type Infer,
+  integer,
+  literal,
+  object,
+  record,
+  type Schema,
+  string,
+} from '../base/schema.ts';
+import type { Clock } from '../base/time.ts';
+import { formatDuration } from '../base/time.ts';
+import type { StepResult, Worker } from '../base/worker.ts';
+import { Collection, type Registry, type Stored } from '../registry/registry.ts';
+import type { Redemption } from './invites.ts';
+import { nameTaken, nodeForgotten, nodeNotFound, nodeUnknown, tooBusy } from './join-errors.ts';
+import {
+  COMMIT_ROUNDS_MAX,
+  LABEL_LENGTH_MAX,
+  NODE_ADDRESSES_MAX,
+  REVOKED_KEPT_MS,
+  SWEEP_EVERY_MS,
+} from './limits.ts';
+
+const time = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+export const labelsSchema: Schema<Readonly<Record<string, string>>> = record(
+  string({ lengthMax: LABEL_LENGTH_MAX }),
+  { key: /^[a-z0-9][a-z0-9._-]{0,62}$/, keyMeans: 'lower-case letters, digits, ".", "_" and "-"' },
+);
+
+/** One node. Times are epoch milliseconds. */
+export interface Member {
+  readonly id: string;
+  readonly name: string;
+  readonly region: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Where other nodes reach it; one of `addresses`. */
+  readonly address: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** `manager`: it has the authority's key and may hold the registry. */
+  readonly roles: readonly 'manager'[];
+  readonly joinedAt: number;
+  readonly certificate: MemberCertificate;
+}
+
+/** Of a node's newest certificate; hashes are lower-case hex SHA-256. */
+export interface MemberCertificate {
+  readonly serial: string;
+  /** Of the DER form. */
+  readonly sha256: string;
+  /** Of the public key (SPKI, DER). */
+  readonly keySha256: string;
+  readonly notAfter: number;
+}
+
+export const memberSchema: Schema<Member> = object({
+  id: string(),
+  name: string(),
+  region: string(),
+  labels: labelsSchema,
+  address: string(),
+  addresses: array(string(), { itemsMax: NODE_ADDRESSES_MAX }),
+  port: integer({ min: 1, max: 65_535 }),
+  roles: array(literal('manager')),
+  joinedAt: time,
+  certificate: object({
+    serial: string(),
+    sha256: string(),
+    keySha256: string(),
+    notAfter: time,
+  }),
+});
+
+/** A node that must not come in any more. */
+export interface RevokedNode {
+  readonly id: string;
+  readonly name: string;
+  readonly at: number;
+}
+
+const revokedSchema: Schema<RevokedNode> = object({ id: string(), name: string(), at: time });
+
+const nameSchema = object({ id: string() });
+
+export class Members {
+  readonly #registry: Registry;
+  readonly #nodes: Collection<Member>;
+  readonly #names: Collection<Infer<typeof nameSchema>>;
+  readonly #revoked: Collection<RevokedNode>;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+
+  constructor(options: {
+    readonly registry: Registry;
+    readonly clock: Clock;
+    readonly log: Logger;
+  }) {
+    const { registry } = options;
+    this.#registry = registry;
+    this.#nodes = new Collection({ registry, prefix: '/cluster/nodes/', schema: memberSchema });
+    this.#names = new Collection({ registry, prefix: '/cluster/names/', schema: nameSchema });
+    this.#revoked = new Collection({
+      registry,
+      prefix: '/cluster/revoked/',
+      schema: revokedSchema,
+    });
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  /** Oldest first. */
+  async list(): Promise<readonly Member[]> {
+    const all = (await this.#nodes.list()).map(({ value }) => value);
+    return all.sort((a, b) => a.joinedAt - b.joinedAt || (a.id < b.id ? -1 : 1));
+  }
+
+  async get(id: string): Promise<Member | undefined> {
+    return (await this.#nodes.get(id))?.value;
+  }
+
+  async byName(name: string): Promise<Member | undefined> {
+    const holder = await this.#names.get(name);
+    return holder === undefined ? undefined : this.get(holder.value.id);
+  }
+
+  /** Throws `CLUSTER_NODE_FORGOTTEN` or `CLUSTER_NODE_UNKNOWN` unless this node may take part. */
+  async check(id: string): Promise<Member> {
+    if ((await this.#revoked.get(id)) !== undefined) throw nodeForgotten();
+    const member = await this.get(id);
+    if (member === undefined) throw nodeUnknown();
+    return member;
+  }
+
+  /** Throws `CLUSTER_NAME_TAKEN` when another node has the name. */
+  async checkFree(node: { readonly id: string; readonly name: string }): Promise<void> {
+    const holder = await this.#names.get(node.name);
+    if (holder !== undefined && holder.value.id !== node.id) throw nameTaken(node.name);
+  }
+
+  /**
+   * What has to be committed so that this node is a member: as a new one, or again with the same key, which its
+   * holder has proved. Throws `CLUSTER_NAME_TAKEN` and `CLUSTER_NODE_FORGOTTEN`.
+   */
+  async admission(member: Member): Promise<Redemption> {
+    const { id, name } = member;
+    if ((await this.#revoked.get(id)) !== undefined) throw nodeForgotten();
+    const known = await this.#nodes.get(id);
+    const holder = await this.#names.get(name);
+    if (holder !== undefined && holder.value.id !== id) throw nameTaken(name);
+    if (known !== undefined && known.value.certificate.keySha256 !== member.certificate.keySha256) {
+      // Ids are 60 random bits: the same one with another key is somebody who wants to be that node.
+      throw nameTaken(known.value.name);
+    }
+    const old = known === undefined || known.value.name === name ? undefined : known.value.name;
+    const kept = known === undefined ? member : { ...member, joinedAt: known.value.joinedAt };
+    return {
+      conditions: [
+        { key: this.#nodes.keyOf(id), revision: known?.revision ?? 0 },
+        { key: this.#names.keyOf(name), revision: holder?.revision ?? 0 },
+        { key: this.#revoked.keyOf(id), revision: 0 },
+      ],
+      operations: [
+        this.#nodes.putOperation(id, kept),
+        this.#names.putOperation(name, { id }),
+        ...(old === undefined ? [] : [{ kind: 'delete' as const, key: this.#names.keyOf(old) }]),
+      ],
+    };
+  }
+
+  /** Enters a node without an invite: the first of a cluster enters itself, at each start. */
+  async register(member: Member): Promise<void> {
+    for (let round = 0; round < COMMIT_ROUNDS_MAX; round++) {
+      const { conditions, operations } = await this.admission(member);
+      if ((await this.#registry.commit(conditions, operations)).kind === 'committed') return;
+    }
+    throw tooBusy('the nodes');
+  }
+
+  /** Keeps a record of the newest certificate. Throws `CLUSTER_NODE_UNKNOWN`. */
+  async setCertificate(id: string, certificate: MemberCertificate): Promise<void> {
+    await this.#nodes.update(id, (current) => {
+      if (current === undefined) throw nodeUnknown();
+      return { ...current, certificate };
+    });
+  }
+
+  /** Removes a node, by name, for good: its certificate is refused from now on. Throws `CLUSTER_NODE_NOT_FOUND`. */
+  async forget(name: string): Promise<Member> {
+    for (let round = 0; round < COMMIT_ROUNDS_MAX; round++) {
+      const holder = await this.#names.get(name);
+      const stored = holder === undefined ? undefined : await this.#nodes.get(holder.value.id);
+      if (holder === undefined || stored === undefined) throw nodeNotFound(name);
+      const { id } = stored;
+      const result = await this.#registry.commit(
+        [
+          { key: this.#nodes.keyOf(id), revision: stored.revision },
+          { key: this.#names.keyOf(name), revision: holder.revision },
+        ],
+        [
+          { kind: 'delete', key: this.#nodes.keyOf(id) },
+          { kind: 'delete', key: this.#names.keyOf(name) },
+          this.#revoked.putOperation(id, { id, name, at: this.#clock.now() }),
+        ],
+      );
+      if (result.kind === 'conflict') continue;
+      this.#log.info('Node forgotten', { audit: true, id, name });
+      return stored.value;
+    }
+    throw tooBusy('the nodes');
+  }
+
+  /** All nodes now and after each change, until the signal aborts. */
+  async *watch(signal: AbortSignal): AsyncGenerator<ReadonlyMap<string, Member>, void, undefined> {
+    for await (const { records } of this.#nodes.watch(signal)) yield records;
+  }
+
+  /** The deny-list, likewise. */
+  async *watchRevoked(
+    signal: AbortSignal,
+  ): AsyncGenerator<ReadonlyMap<string, RevokedNode>, void, undefined> {
+    for await (const { records } of this.#revoked.watch(signal)) yield records;
+  }
+
+  /** Takes nodes off the deny-list whose certificates have all expired. For the worker runner of one node. */
+  sweeper(): Worker {
+    return {
+      name: 'deny-list-sweeper',
+      status: () => `Looks for outlived entries every ${formatDuration(SWEEP_EVERY_MS)}`,
+      step: async (): Promise<StepResult> => {
+        const before = this.#clock.now() - REVOKED_KEPT_MS;
+        for (const entry of await this.#revoked.list()) await this.#sweep(entry, before);
+        return { kind: 'idle', retryInMs: SWEEP_EVERY_MS };
+      },
+    };
+  }
+
+  async #sweep({ id, value, revision }: Stored<RevokedNode>, before: number): Promise<void> {
+    if (value.at < before) await this.#revoked.delete(id, { ifRevision: revision });
+  }
+}
