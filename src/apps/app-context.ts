@@ -29,6 +29,8 @@ export class AppContext {
   readonly folders: AppFolders;
   readonly drivers: Drivers;
   readonly rollout: RolloutContext;
+  /** Of apps whose first deploy is under way. */
+  readonly newUids: Set<number> = new Set();
   readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
 
@@ -44,7 +46,7 @@ export class AppContext {
   /** Also those of apps that are just being removed, whose processes are not gone yet. */
   usedUids(apps: readonly App[]): Set<number> {
     const running = this.rollout.supervisor.list().map(({ record }) => record.uid);
-    return new Set([...apps.map(({ uid }) => uid), ...running]);
+    return new Set([...apps.map(({ uid }) => uid), ...running, ...this.newUids]);
   }
 
   /** The release that serves, if any. */

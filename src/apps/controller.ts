@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { ensureFolder, writeFileAtomic } from '../base/disk.ts';
+import { ensureFolder, removeTree, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Worker } from '../base/worker.ts';
@@ -243,7 +243,15 @@ export class Apps implements AsyncDisposable {
       // From here on a crash leads to the end of the removal, not back: see `#finishRemovals`.
       await ensureFolder(this.#folders.app(name), 0o711);
       await writeFileAtomic(this.#folders.tombstone(name), '');
-      await this.#store.remove(app);
+      try {
+        await this.#store.remove(app);
+      } catch (error) {
+        // Only when it is certain that nothing was removed.
+        if ((await this.#store.find(name)) !== undefined) {
+          await removeTree(this.#folders.tombstone(name));
+        }
+        throw error;
+      }
       await this.#now().retireAll(name);
       await this.#now().removeFolder(name);
     });

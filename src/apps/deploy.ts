@@ -47,6 +47,7 @@ export async function deployApp(
     value: newApp(request.app, freeUid(context.usedUids(others)), clock.now()),
   };
   const before = stored.value;
+  context.newUids.add(before.uid);
   try {
     const prepared = await prepare(options, request, before.uid, report);
     const domains = [...before.domains, ...prepared.domains, ...request.domains];
@@ -75,6 +76,8 @@ export async function deployApp(
       await context.removeFolder(request.app);
     } else await forgetUnknown(context, request.app);
     throw error;
+  } finally {
+    context.newUids.delete(before.uid);
   }
 }
 
