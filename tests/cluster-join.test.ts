@@ -191,6 +191,17 @@ test('a machine of an older or a newer Moln is told so, whatever else it sends',
   await refuses(newer, 'CLUSTER_VERSION_TOO_NEW', /Moln 3\.0\.0, too new .* has 0\.1\.0/);
 });
 
+test('a stranger at the join door cannot make it swallow much', async () => {
+  await using one = await founder();
+  await using two = await machine();
+  const labels = Object.fromEntries(
+    Array.from({ length: 1_000 }, (_, at) => [`label-${at}`, 'x'.repeat(100)]),
+  );
+  const joining = joinCluster(two.options(await one.invite(), { labels }));
+  await refuses(joining, 'NET_RPC_TOO_LARGE', /at most 65536/);
+  await assertUntouched(one, two);
+});
+
 test('somebody in between with an authority of their own is sent nothing', async () => {
   await using one = await founder();
   await using stranger = await founder({ name: 'stranger' });

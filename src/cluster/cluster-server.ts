@@ -24,7 +24,7 @@ import {
   RPC_PROTOCOL,
   spiffeOf,
 } from './join-wire.ts';
-import { SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
+import { JOIN_DOOR_LIMITS, SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
 import type { Member, Members } from './members.ts';
 
 export interface ClusterServerOptions {
@@ -78,6 +78,7 @@ export class ClusterServer implements AsyncDisposable {
       log,
       admit: () => Promise.resolve(undefined),
       methods: admission.methods,
+      limits: JOIN_DOOR_LIMITS,
     });
   }
 

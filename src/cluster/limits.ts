@@ -28,9 +28,8 @@ export const INVITE_KEPT_MS: number = DAY_MS;
 export const SWEEP_EVERY_MS = 600_000;
 /** A forgotten node stays on the deny-list until no certificate of it can be valid any more. */
 export const REVOKED_KEPT_MS: number = CERTIFICATE_LIFE_MS + DAY_MS;
-/** Addresses, labels and roles of one node. */
+/** Addresses of one node, and the length of a label's value. */
 export const NODE_ADDRESSES_MAX = 16;
-export const NODE_LABELS_MAX = 64;
 export const LABEL_LENGTH_MAX = 128;
 /** Certificate requests are about 500 bytes. */
 export const SIGNING_REQUEST_LENGTH_MAX = 8_192;
@@ -40,3 +39,5 @@ export const REACH_TIMEOUT_MS = 3_000;
 export const JOIN_DEADLINE_MS = 20_000;
 /** Rounds that a commit is tried when other writers are faster. */
 export const COMMIT_ROUNDS_MAX = 100;
+/** Of one connection to the join door, where anybody may knock: 64 KiB are ample for a request. */
+export const JOIN_DOOR_LIMITS = { idleMs: 30_000, streams: 2, bodyBytes: 65_536 } as const;

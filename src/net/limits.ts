@@ -28,5 +28,7 @@ export const RPC_WINDOW_BYTES: number = 256 * 1024;
 export const RPC_CONNECT_TIMEOUT_MS = 5_000;
 /** A call without a deadline of its own. */
 export const RPC_DEADLINE_MS = 10_000;
+/** Longer ones that a caller asks for are not believed. */
+export const RPC_DEADLINE_MAX_MS = 3_600_000;
 /** How long a refused peer may take to read why. */
 export const RPC_REFUSAL_LINGER_MS = 1_000;

@@ -16,6 +16,7 @@ export {
   type RpcContext,
   type RpcMethod,
   RpcServer,
+  type RpcServerLimits,
   type RpcServerOptions,
   type RpcStreamMethod,
 } from './rpc-server.ts';

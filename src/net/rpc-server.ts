@@ -11,6 +11,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { NET_RPC_BROKEN, NET_RPC_UNKNOWN_METHOD } from './errors.ts';
 import {
+  RPC_DEADLINE_MAX_MS,
   RPC_DEADLINE_MS,
   RPC_REFUSAL_LINGER_MS,
   RPC_STREAMS_MAX,
@@ -49,6 +50,16 @@ export interface RpcServerOptions<Peer> {
   readonly admit: (socket: TLSSocket) => Promise<Peer>;
   readonly methods: Readonly<Record<string, RpcMethod<Peer>>>;
   readonly streams?: Readonly<Record<string, RpcStreamMethod<Peer>>>;
+  /** For a door that lets strangers in. Default: no limit in time, `RPC_STREAMS_MAX` and `RPC_BODY_BYTES_MAX`. */
+  readonly limits?: RpcServerLimits;
+}
+
+/** What one connection may take. */
+export interface RpcServerLimits {
+  /** A connection on which nothing moves for so long is cut. */
+  readonly idleMs: number;
+  readonly streams: number;
+  readonly bodyBytes: number;
 }
 
 export class RpcServer<Peer> implements AsyncDisposable {
@@ -112,9 +123,14 @@ export class RpcServer<Peer> implements AsyncDisposable {
     } while (drops !== this.#drops && refusal === undefined);
     if (socket.destroyed) return;
     this.#waiting.delete(socket);
+    const { limits } = this.#options;
     const session = performServerHandshake(socket, {
-      settings: { maxConcurrentStreams: RPC_STREAMS_MAX, initialWindowSize: RPC_WINDOW_BYTES },
+      settings: {
+        maxConcurrentStreams: limits?.streams ?? RPC_STREAMS_MAX,
+        initialWindowSize: RPC_WINDOW_BYTES,
+      },
     });
+    if (limits !== undefined) session.setTimeout(limits.idleMs, () => session.destroy());
     session.on('error', (error: Error) => this.#failed(error));
     if (refusal !== undefined) {
       this.#options.log.info('Node refused', { code: refusal.code, reason: refusal.message });
@@ -143,7 +159,8 @@ export class RpcServer<Peer> implements AsyncDisposable {
     // A caller that hangs up while bytes for it are waiting: nobody will take them, so 'close' alone would never come.
     stream.once('aborted', () => stream.destroy());
     stream.once('close', () => gone.abort(new Error('The caller has gone')));
-    const deadlineMs = Number(headers[DEADLINE_HEADER] ?? RPC_DEADLINE_MS);
+    const asked = Number(headers[DEADLINE_HEADER]);
+    const deadlineMs = asked > 0 && asked <= RPC_DEADLINE_MAX_MS ? asked : RPC_DEADLINE_MS;
     const remoteAddress = stream.session?.socket.remoteAddress;
     const call: RpcContext<Peer> = { peer, remoteAddress, signal: gone.signal };
     const method = String(headers[':path'] ?? '').slice(1);
@@ -157,7 +174,8 @@ export class RpcServer<Peer> implements AsyncDisposable {
         gone.abort(new Error('The deadline of the caller has passed')),
       );
       const run = own(this.#options.methods, method);
-      const answer = encodeBody(await run(await readBody(stream), call));
+      const bodyBytes = this.#options.limits?.bodyBytes;
+      const answer = encodeBody(await run(await readBody(stream, bodyBytes), call));
       if (stream.destroyed) return;
       stream.respond({ ':status': STATUS_DONE });
       stream.end(answer);

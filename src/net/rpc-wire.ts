@@ -31,14 +31,17 @@ export function encodeBody(value: unknown): Buffer {
 }
 
 /** Throws `NET_RPC_TOO_LARGE` and `NET_RPC_INVALID`. */
-export async function readBody(stream: Readable): Promise<unknown> {
+export async function readBody(
+  stream: Readable,
+  bytesMax: number = RPC_BODY_BYTES_MAX,
+): Promise<unknown> {
   const chunks: Buffer[] = [];
   let length = 0;
   // Reading to the end must not destroy a stream that is still to be answered on.
   const parts = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   for await (const chunk of parts) {
     length += chunk.length;
-    if (length > RPC_BODY_BYTES_MAX) throw tooLarge(length, RPC_BODY_BYTES_MAX);
+    if (length > bytesMax) throw tooLarge(length, bytesMax);
     chunks.push(chunk);
   }
   return parse(Buffer.concat(chunks).toString('utf8'));
