@@ -34,7 +34,7 @@ export type PresenceEvent =
       readonly checkIn: CheckIn;
       readonly revision: Revision;
     }
-  /** Its key ended, with the lease or by hand. That proves nothing but silence. */
+  /** Its key ended. That proves nothing: after an outage etcd ends the leases of all, and they check in again. */
   | { readonly kind: 'ended'; readonly node: string }
   /** All members of the cluster; those never heard count as silent from now on, others are forgotten. */
   | { readonly kind: 'members'; readonly nodes: readonly string[] }
@@ -138,7 +138,6 @@ export class Presence {
       return { state: 'lost', reason: `It was not heard for ${lostAfterMs / 1000} s` };
     }
     if (known?.checkIn === undefined) return { state: 'suspect', reason: 'It was never heard' };
-    if (known.revision === 0) return { state: 'suspect', reason: 'Its lease has ended' };
     if (silentMs >= suspectAfterMs) {
       return { state: 'suspect', reason: `It was not heard for ${suspectAfterMs / 1000} s` };
     }
