@@ -202,6 +202,18 @@ test('a stranger at the join door cannot make it swallow much', async () => {
   await assertUntouched(one, two);
 });
 
+test('the first node enters itself again with a new key and name; nobody else can as it', async () => {
+  await using one = await founder();
+  const member = await one.members.byName('one');
+  assert.ok(member);
+  const certificate = { ...member.certificate, keySha256: 'another' };
+  const admission = one.members.admission({ ...member, certificate });
+  await refuses(admission, 'CLUSTER_NAME_TAKEN', /"one"/);
+  await one.members.register({ ...member, name: 'first', certificate });
+  assert.equal(await one.members.byName('one'), undefined);
+  assert.equal((await one.members.byName('first'))?.certificate.keySha256, 'another');
+});
+
 test('somebody in between with an authority of their own is sent nothing', async () => {
   await using one = await founder();
   await using stranger = await founder({ name: 'stranger' });

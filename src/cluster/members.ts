@@ -148,15 +148,19 @@ export class Members {
    * holder has proved. Throws `CLUSTER_NAME_TAKEN` and `CLUSTER_NODE_FORGOTTEN`.
    */
   async admission(member: Member): Promise<Redemption> {
-    const { id, name } = member;
-    if ((await this.#revoked.get(id)) !== undefined) throw nodeForgotten();
-    const known = await this.#nodes.get(id);
-    const holder = await this.#names.get(name);
-    if (holder !== undefined && holder.value.id !== id) throw nameTaken(name);
+    const known = await this.#nodes.get(member.id);
     if (known !== undefined && known.value.certificate.keySha256 !== member.certificate.keySha256) {
       // Ids are 60 random bits: the same one with another key is somebody who wants to be that node.
       throw nameTaken(known.value.name);
     }
+    return this.#entry(member, known);
+  }
+
+  async #entry(member: Member, known: Stored<Member> | undefined): Promise<Redemption> {
+    const { id, name } = member;
+    if ((await this.#revoked.get(id)) !== undefined) throw nodeForgotten();
+    const holder = await this.#names.get(name);
+    if (holder !== undefined && holder.value.id !== id) throw nameTaken(name);
     const old = known === undefined || known.value.name === name ? undefined : known.value.name;
     const kept = known === undefined ? member : { ...member, joinedAt: known.value.joinedAt };
     return {
@@ -173,10 +177,14 @@ export class Members {
     };
   }
 
-  /** Enters a node without an invite: the first of a cluster enters itself, at each start. */
+  /**
+   * Enters a node without an invite: a manager enters itself, at each start and after each renewal, with whatever key it
+   * has now. Never for what came over the wire.
+   */
   async register(member: Member): Promise<void> {
     for (let round = 0; round < COMMIT_ROUNDS_MAX; round++) {
-      const { conditions, operations } = await this.admission(member);
+      const known = await this.#nodes.get(member.id);
+      const { conditions, operations } = await this.#entry(member, known);
       if ((await this.#registry.commit(conditions, operations)).kind === 'committed') return;
     }
     throw tooBusy('the nodes');
