@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
@@ -15,7 +15,6 @@ import {
   fetchAuthorityKey,
   type Identity,
   joinCluster,
-  type Member,
   remoteIssuer,
 } from '../src/cluster/cluster.ts';
 import { openEtcdRegistry, type Registry } from '../src/registry/registry.ts';
@@ -25,22 +24,17 @@ import { startEtcd } from '../testing/etcd-kit.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { until } from '../testing/until.ts';
-import { type Founder, founder, type Machine, machine } from './cluster-kit.ts';
+import {
+  call,
+  type Founder,
+  founder,
+  type Machine,
+  machine,
+  nodeOf,
+  refuses,
+} from './cluster-kit.ts';
 
 const DAY_MS = 86_400_000;
-
-async function refuses(promise: Promise<unknown>, code: string, words: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(isMolnError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, words);
-    return true;
-  });
-}
-
-function nodeOf(one: Founder): { readonly id: string; readonly address: string; port: number } {
-  return { id: one.identity.node.id, address: '127.0.0.1', port: one.port };
-}
 
 async function namesIn(one: Founder): Promise<readonly string[]> {
   return (await one.members.list()).map(({ name }) => name);
@@ -51,11 +45,6 @@ async function assertUntouched(one: Founder, two: Machine): Promise<void> {
   assert.deepEqual(await namesIn(one), ['one']);
   assert.ok((await one.invites.list()).every(({ uses, usesLeft }) => uses === usesLeft));
   await assert.rejects(readdir(two.dataFolder), { code: 'ENOENT' });
-}
-
-async function call(identity: Identity, one: Founder, method: string): Promise<unknown> {
-  await using client = connectNode({ identity, node: nodeOf(one), clock: systemClock });
-  return await client.call(method, {});
 }
 
 test('a machine joins with one line, calls the first node and is called by its name', async () => {
@@ -434,71 +423,4 @@ test('a join that is cut off at any step is completed by the next call, as the s
   }
   const members = await one.members.list();
   assert.equal(members.filter(({ name }) => name === 'two').length, 1);
-});
-
-test('streams carry bytes both ways with back-pressure, and end with their caller', async () => {
-  let sent = 0;
-  const gone = Promise.withResolvers<void>();
-  const streams = {
-    flood: (params: unknown, { peer, signal }: { readonly peer: Member; signal: AbortSignal }) => {
-      assert.deepEqual(params, { of: 'bytes' });
-      assert.equal(peer.name, 'two');
-      signal.addEventListener('abort', () => gone.resolve());
-      return Promise.resolve(async (stream: import('node:stream').Duplex) => {
-        const chunk = Buffer.alloc(64 * 1024);
-        while (!stream.destroyed) {
-          sent += chunk.length;
-          if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), gone.promise]);
-        }
-      });
-    },
-    echo: () =>
-      Promise.resolve(async (stream: import('node:stream').Duplex) => {
-        for await (const chunk of stream.iterator({ destroyOnReturn: false })) stream.write(chunk);
-      }),
-  };
-  await using one = await founder({ streams });
-  await using two = await machine();
-  await joinCluster(two.options(await one.invite()));
-  const identity = await two.open();
-  await using client = connectNode({ identity, node: nodeOf(one), clock: systemClock });
-  const echo = await client.open('echo', {});
-  const text = 'x'.repeat(1_000_000);
-  echo.end(text);
-  let back = '';
-  for await (const chunk of echo) back += String(chunk);
-  assert.equal(back, text);
-  const flood = await client.open('flood', { of: 'bytes' });
-  await until('the sender has to wait', async () => {
-    const before = sent;
-    await call(identity, one, 'hello');
-    return sent > 0 && sent === before;
-  });
-  assert.ok(sent < 4 * 1024 * 1024, `${sent} bytes were taken though nobody reads`);
-  flood.destroy();
-  await gone.promise;
-  await refuses(client.open('nosuch', {}), 'NET_RPC_UNKNOWN_METHOD', /nosuch/);
-  await refuses(client.call('nosuch', {}), 'NET_RPC_UNKNOWN_METHOD', /nosuch/);
-});
-
-test('a node that accepts and says nothing is not connected to', async () => {
-  await using one = await founder();
-  await using two = await machine();
-  await joinCluster(two.options(await one.invite()));
-  const identity = await two.open();
-  const silent = createServer((socket) => socket.destroy());
-  silent.listen(0, '127.0.0.1');
-  await once(silent, 'listening');
-  const { port } = silent.address() as AddressInfo;
-  const node = { ...nodeOf(one), port };
-  await using client = connectNode({ identity, node, clock: systemClock });
-  await assert.rejects(client.connect(), (error) => isMolnError(error, 'NET_RPC_UNREACHABLE'));
-  await using other = connectNode({
-    identity,
-    node: { ...nodeOf(one), id: identity.node.id },
-    clock: systemClock,
-  });
-  await refuses(other.connect(), 'CLUSTER_NOT_THIS_NODE', /Another node answers/);
-  silent.close();
-  await once(silent, 'close');
 });

@@ -1,13 +1,16 @@
 /** Nodes of a cluster without the rest of Moln: identity, registry, doors on a real port. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { ManualClock } from '../testing/manual-clock.ts';
+import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import {
   Admission,
   ClusterServer,
+  connectNode,
   encodeInvite,
   type Identity,
   type InviteRole,
@@ -15,6 +18,7 @@ import {
   type JoinOptions,
   memberCertificateOf,
   Members,
+  type NodeAddress,
   openIdentity,
 } from '../src/cluster/cluster.ts';
 import { FirstByteListener, type RpcStreamMethod } from '../src/net/net.ts';
@@ -152,4 +156,28 @@ export async function machine(name = 'two'): Promise<Machine> {
     open: () => openIdentity({ dataFolder, clock, log: silentLogger }),
     [Symbol.asyncDispose]: () => rm(parent, { recursive: true }),
   };
+}
+
+/** That error, with a sentence that matches. */
+export async function refuses(
+  promise: Promise<unknown>,
+  code: string,
+  words: RegExp,
+): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert.ok(isMolnError(error), String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, words);
+    return true;
+  });
+}
+
+export function nodeOf(one: Founder): NodeAddress {
+  return { id: one.identity.node.id, address: '127.0.0.1', port: one.port };
+}
+
+/** One call of `method` on a connection of its own. */
+export async function call(identity: Identity, one: Founder, method: string): Promise<unknown> {
+  await using client = connectNode({ identity, node: nodeOf(one), clock: systemClock });
+  return await client.call(method, {});
 }

@@ -1,0 +1,78 @@
+/** Calls between nodes: streams, back-pressure, ends, and whom one talks to. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { test } from 'node:test';
+import { isMolnError } from '../src/base/errors.ts';
+import { systemClock } from '../src/base/time.ts';
+import { connectNode, joinCluster, type Member } from '../src/cluster/cluster.ts';
+import { until } from '../testing/until.ts';
+import { call, founder, machine, nodeOf, refuses } from './cluster-kit.ts';
+
+test('streams carry bytes both ways with back-pressure, and end with their caller', async () => {
+  let sent = 0;
+  const gone = Promise.withResolvers<void>();
+  const streams = {
+    flood: (params: unknown, { peer, signal }: { readonly peer: Member; signal: AbortSignal }) => {
+      assert.deepEqual(params, { of: 'bytes' });
+      assert.equal(peer.name, 'two');
+      signal.addEventListener('abort', () => gone.resolve());
+      return Promise.resolve(async (stream: Duplex) => {
+        const chunk = Buffer.alloc(64 * 1024);
+        while (!stream.destroyed) {
+          sent += chunk.length;
+          if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), gone.promise]);
+        }
+      });
+    },
+    echo: () =>
+      Promise.resolve(async (stream: Duplex) => {
+        for await (const chunk of stream.iterator({ destroyOnReturn: false })) stream.write(chunk);
+      }),
+  };
+  await using one = await founder({ streams });
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  await using client = connectNode({ identity, node: nodeOf(one), clock: systemClock });
+  const echo = await client.open('echo', {});
+  const text = 'x'.repeat(1_000_000);
+  echo.end(text);
+  let back = '';
+  for await (const chunk of echo) back += String(chunk);
+  assert.equal(back, text);
+  const flood = await client.open('flood', { of: 'bytes' });
+  await until('the sender has to wait', async () => {
+    const before = sent;
+    await call(identity, one, 'hello');
+    return sent > 0 && sent === before;
+  });
+  assert.ok(sent < 4 * 1024 * 1024, `${sent} bytes were taken though nobody reads`);
+  flood.destroy();
+  await gone.promise;
+  await refuses(client.open('nosuch', {}), 'NET_RPC_UNKNOWN_METHOD', /nosuch/);
+  await refuses(client.call('nosuch', {}), 'NET_RPC_UNKNOWN_METHOD', /nosuch/);
+});
+
+test('a node that accepts and says nothing is not connected to', async () => {
+  await using one = await founder();
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  const silent = createServer((socket) => socket.destroy());
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const node = { ...nodeOf(one), port };
+  await using client = connectNode({ identity, node, clock: systemClock });
+  await assert.rejects(client.connect(), (error) => isMolnError(error, 'NET_RPC_UNREACHABLE'));
+  await using other = connectNode({
+    identity,
+    node: { ...nodeOf(one), id: identity.node.id },
+    clock: systemClock,
+  });
+  await refuses(other.connect(), 'CLUSTER_NOT_THIS_NODE', /Another node answers/);
+  silent.close();
+  await once(silent, 'close');
+});
