@@ -14,12 +14,7 @@ export { type InviteDetail, type InviteRole, Invites } from './invites.ts';
 export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
 export { type HelloAnswer, helloSchema } from './join-wire.ts';
 export { type Member, type MemberCertificate, Members, type RevokedNode } from './members.ts';
-export {
-  connectNode,
-  fetchAuthorityKey,
-  type NodeAddress,
-  remoteIssuer,
-} from './node-client.ts';
+export { connectNode, fetchAuthorityKey, type NodeAddress, remoteIssuer } from './node-client.ts';
 export type { ManagerAddress } from './node-file.ts';
 export { Sealer } from './sealing.ts';
 export { Fence, type FenceGuard } from './fence.ts';
