@@ -70,6 +70,23 @@ test('a data folder of a newer version is refused untouched', async (t) => {
   await node.stop();
 });
 
+test('a start that fails at its last step leaves nothing running', async (t) => {
+  const node = await TestNode.start(t);
+  await node.json('deploy', appFolder(t, nodeApp('"x"')), '--name', 'app');
+  await node.stop();
+  const inTheWay = join(node.dataFolder, 'run', 'api.sock');
+  writeFileSync(inTheWay, 'not a socket');
+  const env = { PATH: process.env['PATH'], HOME: node.dataFolder };
+  const result = await runMoln(node.upArguments, { env });
+  assert.notEqual(result.code, 0);
+  assert.match(result.stderr, /api\.sock/);
+  await node.expectNoProcess();
+  rmSync(inTheWay);
+  await node.restart();
+  assert.equal((await node.get('app')).body, 'x');
+  await node.stop();
+});
+
 test('a data folder that is a file is refused', async (t) => {
   const node = await TestNode.create(t);
   const file = join(node.dataFolder, 'file');

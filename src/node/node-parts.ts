@@ -170,7 +170,7 @@ export async function startGateway(
 
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
-  { router }: Gateway,
+  { router, supervisor }: Gateway,
   facts: NodeFacts,
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
@@ -193,6 +193,8 @@ export async function openApps(
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);
+  // As with the gateways: what this start began ends when it fails, what it found goes on.
+  stack.defer(() => (supervisor.adopted ? undefined : apps.stopAll()));
   await apps.open();
   return apps;
 }
