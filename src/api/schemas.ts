@@ -68,7 +68,6 @@ export const appSummarySchema: Schema<Wire<AppSummary>> = named(
 );
 
 // A function, because the fields are used twice and an object literal of schemas has no short type.
-// eslint-disable-next-line
 function appSummaryFields() {
   return {
     name: text,

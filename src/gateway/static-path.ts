@@ -23,7 +23,7 @@ export function parseStaticPath(path: string): StaticPath | undefined {
     const name = decode(part);
     if (name === undefined || name === '') return undefined;
     if (name.startsWith('.') && !(index === 0 && name === WELL_KNOWN)) return undefined;
-    // eslint-disable-next-line no-control-regex -- control bytes in names are what is looked for
+    // oxlint-disable-next-line no-control-regex -- control bytes in names are what is looked for
     if (/[/\\\u0000-\u001f\u007f]/.test(name)) return undefined;
     segments.push(name);
   }
