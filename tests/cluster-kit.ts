@@ -27,6 +27,7 @@ import type { Member } from '../src/cluster/cluster.ts';
 
 const ADDRESS = '127.0.0.1';
 export const VERSION = '0.1.0';
+export const REGISTRY_PLACE = { endpoints: ['https://127.0.0.1:7421'], prefix: '/moln/' } as const;
 
 export interface Founder extends AsyncDisposable {
   readonly clock: ManualClock;
@@ -72,6 +73,7 @@ export async function founder(
     log,
     version: VERSION,
     region: 'local',
+    openRegistry: () => Promise.resolve(REGISTRY_PLACE),
   });
   const server = new ClusterServer({
     identity,
@@ -99,6 +101,9 @@ export async function founder(
     address: ADDRESS,
     addresses: [ADDRESS],
     port,
+    gatewayPort: 7423,
+    memoryMiB: 1024,
+    isDraining: false,
     roles: ['manager'],
     joinedAt: clock.now(),
     certificate: memberCertificateOf(cert),
@@ -147,6 +152,8 @@ export async function machine(name = 'two'): Promise<Machine> {
       name,
       addresses: [ADDRESS],
       port: 0,
+      gatewayPort: 7423,
+      memoryMiB: 1024,
       listenAddress: ADDRESS,
       version: VERSION,
       clock,

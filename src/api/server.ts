@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { FirstByteListener, listenUnix, type TlsCredentials } from '../net/net.ts';
+import { FirstByteListener, listenUnix, type TlsCredentials, type TlsDoor } from '../net/net.ts';
 import { Access } from './access.ts';
 import type { Cloud } from './cloud.ts';
 import type { ConsoleAssets } from './console-assets.ts';
@@ -97,6 +97,16 @@ export class ApiServer implements AsyncDisposable {
   /** Of the TCP port; undefined when there is none. */
   address(): { readonly address: string; readonly port: number } | undefined {
     return this.#listener.address();
+  }
+
+  /** One more address, of the same port: others are to reach this node. Throws as `listen`. */
+  async listenAlso(where: { readonly address: string; readonly port: number }): Promise<void> {
+    await this.#listener.listen(where);
+  }
+
+  /** For calls between nodes, on the same port. */
+  setDoor(door: TlsDoor): void {
+    this.#listener.setDoor(door);
   }
 
   /** New connections use these; running ones keep theirs. */

@@ -18,6 +18,7 @@ import {
   type JoinRequest,
   joinRequestSchema,
   joinVersionSchema,
+  type RegistryPlace,
 } from './join-wire.ts';
 import { CLOCK_SKEW_MS } from './limits.ts';
 import type { Member, MemberCertificate, Members } from './members.ts';
@@ -33,6 +34,11 @@ export interface AdmissionOptions {
   readonly version: string;
   /** Where nodes are that say nothing else. */
   readonly region: string;
+  /**
+   * Called when a joiner may come in, before anything is written: makes the registry one that other machines reach, and
+   * says where it is. Its refusal refuses the join.
+   */
+  readonly openRegistry: () => Promise<RegistryPlace>;
 }
 
 /** Answers `join` on the join door, whose callers have no certificate: the invite's secret is what lets them in. */
@@ -48,7 +54,7 @@ export class Admission {
   }
 
   async join(params: unknown): Promise<JoinAnswer> {
-    const { identity, invites, members, clock, log } = this.#options;
+    const { identity, invites, members, clock, log, openRegistry } = this.#options;
     this.#checkVersion(params);
     const request = joinRequestSchema.decode(params, '');
     checkName(request.name);
@@ -58,6 +64,7 @@ export class Admission {
     let reachable: readonly string[] | undefined;
     let member: Member | undefined;
     let certificate = '';
+    let registry: RegistryPlace | undefined;
     const used = await invites.redeem({ id: inviteId, secret, nodeId }, async (invite) => {
       // Not before the secret was found good: a stranger makes this node sign nothing and connect nowhere.
       await members.checkFree({ id: nodeId, name });
@@ -68,10 +75,15 @@ export class Admission {
         asClient: true,
       });
       member = this.#memberOf(request, { invite, certificate, addresses });
+      registry = await openRegistry();
       return members.admission(member);
     });
     log.info('Node joined', { audit: true, id: nodeId, name: request.name });
-    return this.#answer(request, used, certificate, member);
+    return this.#answer(request, used, {
+      certificate,
+      member,
+      registry: registry ?? (await openRegistry()),
+    });
   }
 
   /** Looked at before the rest, which another version may have in another shape. */
@@ -99,6 +111,9 @@ export class Admission {
       address: addresses[0] ?? '',
       addresses,
       port: request.port,
+      gatewayPort: request.gatewayPort,
+      memoryMiB: request.memoryMiB,
+      isDraining: false,
       roles: invite.role === 'manager' ? ['manager'] : [],
       joinedAt: this.#options.clock.now(),
       certificate: memberCertificateOf(certificate),
@@ -121,10 +136,14 @@ export class Admission {
   async #answer(
     request: JoinRequest,
     invite: InviteDetail,
-    certificate: string,
-    member: Member | undefined,
+    made: {
+      readonly certificate: string;
+      readonly member: Member | undefined;
+      readonly registry: RegistryPlace;
+    },
   ): Promise<JoinAnswer> {
     const { identity, members, region } = this.#options;
+    const { certificate, member, registry } = made;
     const managers = (await members.list())
       .filter(({ roles, id }) => roles.includes('manager') && id !== request.nodeId)
       .map(({ id, address, port }) => ({ id, address, port }));
@@ -136,6 +155,7 @@ export class Admission {
       ...(invite.role === 'manager' ? { authorityKey: identity.authorityKeyPem } : {}),
       sealKey: identity.sealer.exportKey(),
       managers,
+      registry,
     };
   }
 }

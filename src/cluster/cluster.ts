@@ -12,7 +12,12 @@ export {
 export { decodeInvite, encodeInvite, type Invite, type InviteAddress } from './invite.ts';
 export { type InviteDetail, type InviteRole, Invites } from './invites.ts';
 export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
-export { type HelloAnswer, helloSchema } from './join-wire.ts';
+export {
+  type HelloAnswer,
+  helloSchema,
+  type RegistryPlace,
+  registryPlaceSchema,
+} from './join-wire.ts';
 export { type Member, type MemberCertificate, Members, type RevokedNode } from './members.ts';
 export { connectNode, fetchAuthorityKey, type NodeAddress, remoteIssuer } from './node-client.ts';
 export type { ManagerAddress } from './node-file.ts';
@@ -36,7 +41,7 @@ export type {
   PlacementNode,
   PlacementProcess,
 } from './placement-model.ts';
-export { CHECK_IN_MS, type NodePresence, PRESENCE_CLOCKS } from './presence.ts';
+export { CHECK_IN_MS, type NodeLoad, type NodePresence, PRESENCE_CLOCKS } from './presence.ts';
 export { PresenceKeeper, type PresenceKeeperOptions } from './presence-keeper.ts';
 export { PresenceWatch, type PresenceWatchOptions } from './presence-watch.ts';
 export { type Plan, Plans, type StepHandler } from './steps.ts';

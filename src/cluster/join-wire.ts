@@ -1,6 +1,6 @@
 /** What a joiner and a manager say to each other, checked strictly on both sides. */
 import { array, boolean, integer, object, optional, type Schema, string } from '../base/schema.ts';
-import { NODE_ADDRESSES_MAX, SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
+import { MEMORY_MIB_MAX, NODE_ADDRESSES_MAX, SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
 import { labelsSchema } from './members.ts';
 import { managerSchema, type ManagerAddress } from './node-file.ts';
 
@@ -21,6 +21,8 @@ export interface JoinRequest {
   readonly name: string;
   readonly addresses: readonly string[];
   readonly port: number;
+  readonly gatewayPort: number;
+  readonly memoryMiB: number;
   readonly region?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** PKCS #10, PEM. */
@@ -47,6 +49,8 @@ export const joinRequestSchema: Schema<JoinRequest> = object({
   name: short(255),
   addresses: array(short(255), { itemsMax: NODE_ADDRESSES_MAX }),
   port: integer({ min: 1, max: 65_535 }),
+  gatewayPort: integer({ min: 1, max: 65_535 }),
+  memoryMiB: integer({ min: 0, max: MEMORY_MIB_MAX }),
   region: optional(short(63)),
   labels: labelsSchema,
   request: short(SIGNING_REQUEST_LENGTH_MAX),
@@ -65,7 +69,21 @@ export interface JoinAnswer {
   /** The text of `seal.key`. */
   readonly sealKey: string;
   readonly managers: readonly ManagerAddress[];
+  readonly registry: RegistryPlace;
 }
+
+/** Where the cluster's registry is. */
+export interface RegistryPlace {
+  /** Of etcd, `https://10.0.0.1:7421`. */
+  readonly endpoints: readonly string[];
+  /** What every key begins with there. */
+  readonly prefix: string;
+}
+
+export const registryPlaceSchema: Schema<RegistryPlace> = object({
+  endpoints: array(string({ lengthMax: 300 }), { itemsMax: 100 }),
+  prefix: string({ lengthMax: 300 }),
+});
 
 const named = object({ id: string(), name: string() });
 
@@ -77,6 +95,7 @@ export const joinAnswerSchema: Schema<JoinAnswer> = object({
   authorityKey: optional(string()),
   sealKey: string(),
   managers: array(managerSchema),
+  registry: registryPlaceSchema,
 });
 
 /** What any node says about itself. */

@@ -30,6 +30,7 @@ import {
   JOIN_PROTOCOL,
   type JoinAnswer,
   joinAnswerSchema,
+  type RegistryPlace,
   spiffeOf,
 } from './join-wire.ts';
 import { EARLIEST_NOW_MS, JOIN_DEADLINE_MS } from './limits.ts';
@@ -48,6 +49,10 @@ export interface JoinOptions {
   readonly addresses: readonly string[];
   /** Of the control port, which must be free now; 0 takes any (for tests). */
   readonly port: number;
+  /** Where the gateways will answer those of other nodes. */
+  readonly gatewayPort: number;
+  /** What all instances together may use. */
+  readonly memoryMiB: number;
   /** What the control port is bound to. Default: every interface. */
   readonly listenAddress?: string;
   readonly region?: string | undefined;
@@ -61,6 +66,8 @@ export interface JoinResult {
   readonly cluster: { readonly id: string; readonly name: string };
   readonly node: { readonly id: string; readonly name: string };
   readonly managers: readonly ManagerAddress[];
+  /** Undefined when a former call had done it. */
+  readonly registry: RegistryPlace | undefined;
   /** True when a former call had done it and only its end was missing. */
   readonly completed: boolean;
 }
@@ -100,7 +107,12 @@ export async function joinCluster(options: JoinOptions): Promise<JoinResult> {
   const answer = joinAnswerSchema.decode(said, '');
   const joined = await persist(options, { answer, plan, contact });
   options.log.info('Cluster joined', { cluster: joined.cluster.id, node: joined.node.id });
-  return { ...joined, managers: answer.managers, completed: false };
+  return {
+    ...joined,
+    managers: answer.managers,
+    registry: answer.registry,
+    completed: false,
+  };
 }
 
 /** False where it stays open whether the cluster has done it. */
@@ -127,7 +139,13 @@ async function completed(
   if (former !== undefined && former.nodeId === file.node.id) {
     await removeTree(join(dataFolder, 'keys', 'join.json'));
     const { cluster, node } = file;
-    return { cluster, node, managers: file.joined?.managers ?? [], completed: true };
+    return {
+      cluster,
+      node,
+      managers: file.joined?.managers ?? [],
+      registry: undefined,
+      completed: true,
+    };
   }
   const isSame = file.keys?.authoritySha256.startsWith(invite.pin) === true;
   throw isSame ? alreadyMember(file.cluster.name) : ofOtherCluster(file.cluster.name, dataFolder);
@@ -181,6 +199,8 @@ async function ask(
     name,
     addresses,
     port: reachable.port,
+    gatewayPort: options.gatewayPort,
+    memoryMiB: options.memoryMiB,
     ...(region === undefined ? {} : { region }),
     labels: options.labels ?? {},
     request: requestPem,

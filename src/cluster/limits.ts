@@ -41,3 +41,6 @@ export const JOIN_DEADLINE_MS = 20_000;
 export const COMMIT_ROUNDS_MAX = 100;
 /** Of one connection to the join door, where anybody may knock: 64 KiB are ample for a request. */
 export const JOIN_DOOR_LIMITS = { idleMs: 30_000, streams: 2, bodyBytes: 65_536 } as const;
+
+/** A node with more than 16 TiB of memory is a mistake. */
+export const MEMORY_MIB_MAX: number = 16 * 1024 * 1024;

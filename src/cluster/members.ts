@@ -5,6 +5,7 @@
 import type { Logger } from '../base/log.ts';
 import {
   array,
+  boolean,
   type Infer,
   integer,
   literal,
@@ -22,6 +23,7 @@ import { nameTaken, nodeForgotten, nodeNotFound, nodeUnknown, tooBusy } from './
 import {
   COMMIT_ROUNDS_MAX,
   LABEL_LENGTH_MAX,
+  MEMORY_MIB_MAX,
   NODE_ADDRESSES_MAX,
   REVOKED_KEPT_MS,
   SWEEP_EVERY_MS,
@@ -43,6 +45,12 @@ export interface Member {
   readonly address: string;
   readonly addresses: readonly string[];
   readonly port: number;
+  /** Where its gateways answer those of other nodes. */
+  readonly gatewayPort: number;
+  /** What all instances together may use. */
+  readonly memoryMiB: number;
+  /** A person wishes that it holds nothing any more. */
+  readonly isDraining: boolean;
   /** `manager`: it has the authority's key and may hold the registry. */
   readonly roles: readonly 'manager'[];
   readonly joinedAt: number;
@@ -67,6 +75,9 @@ export const memberSchema: Schema<Member> = object({
   address: string(),
   addresses: array(string(), { itemsMax: NODE_ADDRESSES_MAX }),
   port: integer({ min: 1, max: 65_535 }),
+  gatewayPort: integer({ min: 1, max: 65_535 }),
+  memoryMiB: integer({ min: 0, max: MEMORY_MIB_MAX }),
+  isDraining: boolean(),
   roles: array(literal('manager')),
   joinedAt: time,
   certificate: object({
@@ -196,6 +207,22 @@ export class Members {
       if (current === undefined) throw nodeUnknown();
       return { ...current, certificate };
     });
+  }
+
+  /** Changes what people wish of a node, by name. Throws `CLUSTER_NODE_NOT_FOUND`. */
+  async change(
+    name: string,
+    edit: (member: Member) => Pick<Member, 'labels' | 'isDraining' | 'roles'>,
+  ): Promise<Member> {
+    const found = await this.byName(name);
+    if (found === undefined) throw nodeNotFound(name);
+    const stored = await this.#nodes.update(found.id, (current) => {
+      if (current === undefined) throw nodeNotFound(name);
+      const { labels, isDraining, roles } = edit(current);
+      return { ...current, labels, isDraining, roles };
+    });
+    this.#log.info('Node changed', { audit: true, id: found.id, name });
+    return stored.value;
   }
 
   /** Removes a node, by name, for good: its certificate is refused from now on. Throws `CLUSTER_NODE_NOT_FOUND`. */

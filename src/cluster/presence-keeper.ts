@@ -9,7 +9,7 @@ import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import type { Collection, Lease, Registry, Revision } from '../registry/registry.ts';
 import type { Fence } from './fence.ts';
-import { CHECK_IN_MS, type CheckIn, PRESENCE_CLOCKS } from './presence.ts';
+import { CHECK_IN_MS, type CheckIn, type NodeLoad, PRESENCE_CLOCKS } from './presence.ts';
 import { presenceRecords } from './presence-records.ts';
 
 export interface PresenceKeeperOptions {
@@ -22,6 +22,8 @@ export interface PresenceKeeperOptions {
   readonly lostAfterMs?: number;
   /** 700 ms by default. A node that is alone can do with far fewer, as long as its apps' clocks allow it. */
   readonly checkInMs?: number;
+  /** Told with each check-in. */
+  readonly load?: () => NodeLoad;
 }
 
 /** A lease is renewed when a third of it has passed. */
@@ -108,7 +110,7 @@ export class PresenceKeeper implements Worker {
     const before = this.#revision ?? (await this.#found());
     if (before === undefined) return;
     const sentAtMs = clock.monotonicMs();
-    const checkIn: CheckIn = { incarnation, count: this.#count + 1, wish };
+    const checkIn: CheckIn = { incarnation, count: this.#count + 1, wish, ...this.#load() };
     const result = await registry.commit(
       [{ key: this.#records.keyOf(nodeId), revision: before }],
       [this.#records.putOperation(nodeId, checkIn, this.#lease?.id)],
@@ -123,6 +125,11 @@ export class PresenceKeeper implements Worker {
     this.#revision = result.revision;
     this.#status = wish === 'stay' ? 'The registry hears this node' : 'It has said good-bye';
     if (wish === 'stay') fence.confirm(sentAtMs, result.revision);
+  }
+
+  #load(): Pick<CheckIn, 'load'> {
+    const { load } = this.#options;
+    return load === undefined ? {} : { load: load() };
   }
 
   /** Revision to write over; 0 for none, undefined when another one has taken our place. */

@@ -25,6 +25,14 @@ export interface CheckIn {
   readonly count: number;
   /** `leaving`: its instances are stopped and nothing has to be waited for. */
   readonly wish: 'stay' | 'leaving';
+  /** Of the whole machine. */
+  readonly load?: NodeLoad;
+}
+
+export interface NodeLoad {
+  /** Processor time in use, of all cores. */
+  readonly cpuPercent: number;
+  readonly memoryFreeMiB: number;
 }
 
 export type PresenceEvent =
@@ -49,6 +57,8 @@ export interface NodePresence {
   /** Revision of its last check-in; 0 when its key has ended. Whoever moves its instances makes that a condition. */
   readonly revision: Revision;
   readonly incarnation: string | undefined;
+  /** As it said at its last check-in. */
+  readonly load: NodeLoad | undefined;
   readonly reason: string;
 }
 
@@ -119,6 +129,7 @@ export class Presence {
       silentMs,
       revision: known?.revision ?? 0,
       incarnation: known?.checkIn?.incarnation,
+      load: known?.checkIn?.load,
     };
   }
 

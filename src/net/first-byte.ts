@@ -69,7 +69,7 @@ export interface FirstByteOptions {
 
 export class FirstByteListener implements AsyncDisposable {
   readonly #options: FirstByteOptions;
-  readonly #server: Server;
+  readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
   /** Open connections by `peerGroup`. */
   readonly #peers = new Map<string, number>();
@@ -78,8 +78,13 @@ export class FirstByteListener implements AsyncDisposable {
 
   constructor(options: FirstByteOptions) {
     this.#options = options;
+    if (options.tls !== undefined) this.setTls(options.tls);
+  }
+
+  /** Binds, again for each further address. Throws `NET_PORT_TAKEN` or `NET_ADDRESS_UNUSABLE`. */
+  async listen(where: { readonly address: string; readonly port: number }): Promise<void> {
     // Half-open, as node:http has it: a client may finish sending before it has read the answer.
-    this.#server = createServer(
+    const server = createServer(
       {
         allowHalfOpen: true,
         noDelay: true,
@@ -88,18 +93,14 @@ export class FirstByteListener implements AsyncDisposable {
       },
       (socket) => this.#accept(socket),
     );
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    server.maxConnections = CONNECTIONS_MAX;
+    await bindTcp(server, where);
+    this.#servers.push(server);
   }
 
-  /** Binds; throws `NET_PORT_TAKEN` or `NET_ADDRESS_UNUSABLE`. */
-  async listen(where: { readonly address: string; readonly port: number }): Promise<void> {
-    if (this.#options.tls !== undefined) this.setTls(this.#options.tls);
-    await bindTcp(this.#server, where);
-  }
-
-  /** The bound address, or undefined before `listen` and after dispose. */
+  /** What was bound first, or undefined before `listen` and after dispose. */
   address(): { readonly address: string; readonly port: number } | undefined {
-    const bound = this.#server.address() as AddressInfo | null;
+    const bound = (this.#servers[0]?.address() ?? null) as AddressInfo | null;
     return bound === null ? undefined : { address: bound.address, port: bound.port };
   }
 
@@ -159,17 +160,20 @@ export class FirstByteListener implements AsyncDisposable {
 
   /** Stops accepting; connections go on. */
   stopAccepting(): void {
-    if (this.#server.listening) this.#server.close();
+    for (const server of this.#servers) if (server.listening) server.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = this.#server.listening
-      ? new Promise<void>((resolve) => {
-          this.#server.close(() => resolve());
-        })
-      : Promise.resolve();
+    const closed = this.#servers
+      .filter((server) => server.listening)
+      .map(
+        (server) =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+          }),
+      );
     for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await Promise.all(closed);
   }
 
   #accept(socket: Socket): void {
