@@ -96,3 +96,12 @@ export function planTooLong(plan: string, count: number, countMax: number): Moln
     `Plan "${plan}" has ${count} steps, at most ${countMax} are allowed`,
   );
 }
+
+/** A call of this node to itself that took too long. */
+export function callDeadline(method: string, deadlineMs: number): MolnError {
+  return new MolnError(
+    'CLUSTER_CALL_DEADLINE',
+    `This node did not answer "${method}" within ${deadlineMs} ms`,
+    { retryable: true, details: { method, deadlineMs } },
+  );
+}
