@@ -58,6 +58,8 @@ export interface JoinOptions {
   readonly region?: string | undefined;
   readonly labels?: Readonly<Record<string, string>>;
   readonly version: string;
+  /** Keeps where the registry is, before the last step makes a node of the folder. */
+  readonly keepRegistry?: (place: RegistryPlace) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -212,7 +214,7 @@ async function ask(
 
 /** Everything is checked before the first byte is written; `node.json` makes it a node. */
 async function persist(
-  { dataFolder, clock }: JoinOptions,
+  { dataFolder, clock, keepRegistry }: JoinOptions,
   known: {
     readonly answer: JoinAnswer;
     readonly plan: JoinPlan;
@@ -248,6 +250,7 @@ async function persist(
       managers: answer.managers,
     },
   };
+  await keepRegistry?.(answer.registry);
   await writeNodeFile(join(dataFolder, 'node.json'), file);
   await removeTree(join(keysFolder, 'join.json'));
   return { cluster: file.cluster, node: file.node };
