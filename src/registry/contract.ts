@@ -94,4 +94,6 @@ export interface Registry extends RegistryReader, AsyncDisposable {
    */
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
   lease(ttlMs: number): Promise<Lease>;
+  /** Of engines that are elsewhere: where, from now on. */
+  setEndpoints?(endpoints: readonly string[]): void;
 }

@@ -6,7 +6,7 @@ import {
   type Statement,
   transaction,
 } from '../sqlite/sqlite.ts';
-import type { Entry, ListResult, Revision, WatchBatch } from './contract.ts';
+import type { Change, Entry, ListResult, Revision, WatchBatch } from './contract.ts';
 import { rangeOf } from './store.ts';
 
 /** Format 1. Released formats are never edited: append a step. */
@@ -42,8 +42,13 @@ export class MirrorStore implements Disposable {
   readonly #setRevision: Statement<object>;
 
   /** Opens or creates the file. What it holds of another source is forgotten: its revisions mean nothing here. */
-  constructor(path: string, sourceId: string) {
-    const db = openDatabase({ path, durability: 'normal', exclusive: true, check: true });
+  constructor(options: {
+    readonly path: string;
+    readonly sourceId: string;
+    readonly durability?: 'normal' | 'full';
+  }) {
+    const { path, sourceId, durability = 'normal' } = options;
+    const db = openDatabase({ path, durability, exclusive: true, check: true });
     this.#db = db;
     try {
       migrate(db, { application: APPLICATION, migrations: MIGRATIONS });
@@ -88,19 +93,30 @@ export class MirrorStore implements Disposable {
   replace(prefix: string, { entries, revision }: ListResult): void {
     transaction(this.#db, () => {
       this.#clear.run(...rangeOf(prefix));
-      for (const entry of entries) this.#write(entry);
+      for (const entry of entries) if (entry.leaseId === undefined) this.#write(entry);
       this.#setRevision.run(prefix, revision);
     });
   }
 
-  apply(prefix: string, { changes, revision }: WatchBatch): void {
+  /** Returns the part of the commit that is kept here. When that is nothing, the file is not touched. */
+  apply(prefix: string, batch: WatchBatch): WatchBatch {
+    const changes = batch.changes.flatMap((change) => this.#kept(change));
+    if (changes.length === 0) return { ...batch, changes };
     transaction(this.#db, () => {
       for (const change of changes) {
         if (change.kind === 'put') this.#write(change.entry);
         else this.#delete.run(change.key);
       }
-      this.#setRevision.run(prefix, revision);
+      this.#setRevision.run(prefix, batch.revision);
     });
+    return { ...batch, changes };
+  }
+
+  /** A key that now hangs on a lease is as good as deleted here. */
+  #kept(change: Change): readonly Change[] {
+    if (change.kind === 'put' && change.entry.leaseId === undefined) return [change];
+    const key = change.kind === 'put' ? change.entry.key : change.key;
+    return this.get(key) === undefined ? [] : [{ kind: 'delete', key }];
   }
 
   #write({ key, value, revision, created, leaseId }: Entry): void {

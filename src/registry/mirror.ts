@@ -1,10 +1,11 @@
 /**
  * A copy of some prefixes on this node, fed by watches, that can be read when no manager answers: gateway, DNS and console
- * go on with it, and it says that it is behind. It never writes, and each prefix is true at a revision of its own.
+ * go on with it, and it says that it is behind. It never writes, and each prefix is true at a revision of its own. Keys that
+ * hang on a lease are left out: they are the word of somebody who is there now.
  */
 import { isMolnError, MolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, withDeadline } from '../base/time.ts';
 import type { Entry, ListResult, RegistryReader, Revision, WatchBatch } from './contract.ts';
 import { closed, compacted } from './errors.ts';
 import { MirrorStore } from './mirror-store.ts';
@@ -19,7 +20,9 @@ export interface MirrorOptions {
   readonly sourceId: string;
   /** None begins another. */
   readonly prefixes: readonly string[];
-  /** How often the source is asked whether it is there; 5 s by default. */
+  /** `full`: what `appliedAt` has said is on the disk. */
+  readonly durability?: 'normal' | 'full';
+  /** How often the source is asked whether it is there; 2 s by default. */
   readonly probeEveryMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -34,7 +37,9 @@ export interface MirrorStatus {
   readonly isComplete: boolean;
 }
 
-const PROBE_EVERY_MS = 5000;
+const PROBE_EVERY_MS = 2000;
+/** Without an answer in this time the source counts as away. */
+const PROBE_WITHIN_MS = 2000;
 const RETRY_MS = 1000;
 /** Commits of a prefix that its watchers may be behind before they have to list again. */
 const HISTORY_BATCHES_MAX = 1000;
@@ -46,11 +51,18 @@ interface Mirrored {
   history: WatchBatch[];
   /** Newest revision that is not in the history. */
   forgotten: Revision;
+  /** Newest that was heard, also when nothing of it is kept here. */
+  heard: Revision;
+}
+
+interface Waiter {
+  readonly revision: Revision;
+  readonly done: () => void;
 }
 
 /** Opens the file and starts to follow the source, which need not answer. */
 export function openMirror(options: MirrorOptions): RegistryMirror {
-  return new RegistryMirror(options, new MirrorStore(options.path, options.sourceId));
+  return new RegistryMirror(options, new MirrorStore(options));
 }
 
 export class RegistryMirror implements RegistryReader, AsyncDisposable {
@@ -59,6 +71,8 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   readonly #mirrored: readonly Mirrored[];
   readonly #stop = new AbortController();
   readonly #loops: readonly Promise<void>[];
+  readonly #waiters = new Set<Waiter>();
+  readonly #listeners = new Set<() => void>();
   #isLive = false;
   #seenAt: number | undefined;
 
@@ -67,7 +81,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     this.#store = store;
     this.#mirrored = options.prefixes.map((prefix) => {
       const forgotten = store.revisionOf(prefix) ?? 0;
-      return { prefix, watchers: new Watchers(), history: [], forgotten };
+      return { prefix, watchers: new Watchers(), history: [], forgotten, heard: forgotten };
     });
     this.#loops = [this.#probe(), ...this.#mirrored.map((one) => this.#follow(one))];
   }
@@ -77,6 +91,34 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
       ({ prefix }) => this.#store.revisionOf(prefix) !== undefined,
     );
     return { isLive: this.#isLive, seenAt: this.#seenAt, isComplete };
+  }
+
+  /** Calls whenever `status().isLive` has changed. */
+  onLive(call: () => void): Disposable {
+    this.#listeners.add(call);
+    return { [Symbol.dispose]: () => this.#listeners.delete(call) };
+  }
+
+  /** Everything up to here is in the file; 0 when something was never loaded. */
+  revision(): Revision {
+    return Math.min(...this.#mirrored.map(({ heard }) => heard));
+  }
+
+  /** Resolves when everything up to `revision` is in the file; rejects when the signal aborts. */
+  async appliedAt(revision: Revision, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.revision() >= revision) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { revision, done: resolve };
+    const abort = (): void => reject(signal.reason as Error);
+    this.#waiters.add(waiter);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#waiters.delete(waiter);
+      signal.removeEventListener('abort', abort);
+    }
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -147,13 +189,13 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     const probed = `${prefixes[0] ?? '/'}.`;
     await this.#repeat(probeEveryMs, async () => {
       try {
-        await source.get(probed);
-        if (!this.#isLive) log.info('The mirror of the registry is up to date');
-        this.#isLive = true;
+        await withDeadline(PROBE_WITHIN_MS, unavailableNow, () => source.get(probed));
+        if (!this.#isLive) log.info('The registry answers');
         this.#seenAt = clock.now();
+        this.#setLive(true);
       } catch (error) {
-        if (this.#isLive) log.warn('The mirror of the registry is cut off', { error });
-        this.#isLive = false;
+        if (this.#isLive) log.warn('The registry does not answer: its mirror is read', { error });
+        this.#setLive(false);
       }
     });
   }
@@ -174,13 +216,27 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     if (this.#store.revisionOf(prefix) === undefined) await this.#load(one);
     const from = this.#revisionOf(one) + 1;
     for await (const batch of this.#options.source.watch(prefix, from, this.#stop.signal)) {
-      this.#store.apply(prefix, batch);
-      one.history.push(batch);
+      const kept = this.#store.apply(prefix, batch);
+      one.heard = batch.revision;
+      this.#tellApplied();
+      if (kept.changes.length === 0) continue;
+      one.history.push(kept);
       const dropped = one.history.splice(0, one.history.length - HISTORY_BATCHES_MAX).at(-1);
       one.forgotten = dropped?.revision ?? one.forgotten;
-      const keys = batch.changes.map((each) => (each.kind === 'put' ? each.entry.key : each.key));
+      const keys = kept.changes.map((each) => (each.kind === 'put' ? each.entry.key : each.key));
       one.watchers.notify(keys, batch.revision);
     }
+  }
+
+  #setLive(isLive: boolean): void {
+    if (this.#isLive === isLive) return;
+    this.#isLive = isLive;
+    for (const call of this.#listeners) call();
+  }
+
+  #tellApplied(): void {
+    const applied = this.revision();
+    for (const waiter of this.#waiters) if (waiter.revision <= applied) waiter.done();
   }
 
   /** All anew: whoever watches has to list again, for what led here is not known. */
@@ -189,6 +245,8 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     this.#store.replace(one.prefix, result);
     one.history = [];
     one.forgotten = result.revision;
+    one.heard = result.revision;
+    this.#tellApplied();
     one.watchers.wakeAll();
   }
 
@@ -207,6 +265,10 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
       });
     }
   }
+}
+
+function unavailableNow(): MolnError {
+  return new MolnError('REGISTRY_UNAVAILABLE', 'No manager answers', { retryable: true });
 }
 
 /** Throws `REGISTRY_COMPACTED`. Undefined when there is no news. */

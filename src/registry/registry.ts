@@ -31,6 +31,8 @@ export {
   openMirror,
   type RegistryMirror,
 } from './mirror.ts';
+export { type ReadableMirror, ReadThrough } from './read-through.ts';
+export { type CommitGate, SwitchableRegistry } from './switchable.ts';
 export { type HistoryLimits, openSqliteRegistry } from './sqlite-registry.ts';
 export type { EtcdAdmin, EtcdAlarm, EtcdMemberInfo, EtcdStatus } from './etcd/admin.ts';
 export type { EtcdTls } from './etcd/connection.ts';

@@ -3,7 +3,7 @@ import { isMolnError } from '../../base/errors.ts';
 import { Connection, failureOf } from './connection.ts';
 import { Endpoints, type EndpointsOptions } from './endpoints.ts';
 import { isCompacted, refused, unavailable } from './failures.ts';
-import { revisionOf } from './translate.ts';
+import { etcdRevisionOf, revisionOf } from './translate.ts';
 
 /** `id` in lower-case hex, as etcd's own tools print it. */
 export interface EtcdMemberInfo {
@@ -163,7 +163,9 @@ export class EtcdAdmin implements Disposable {
 
   /** Forgets the history before `revision`, and returns when the room is free for use. Fine when it is gone already. */
   async compact(revision: number): Promise<void> {
-    const request = { revision: BigInt(revision), physical: true };
+    const wanted = etcdRevisionOf(revision);
+    if (wanted <= 0n) return;
+    const request = { revision: wanted, physical: true };
     try {
       await this.#endpoints.read(({ kv }) => kv.compact(request, { timeoutMs: CHANGE_MS }));
     } catch (error) {

@@ -29,7 +29,7 @@ const PAUSE_FIRST_MS = 20;
 const PAUSE_MS_MAX = 500;
 
 export class Endpoints implements Disposable {
-  readonly all: readonly string[];
+  #all: readonly string[];
   /** How long anything is tried. */
   readonly patienceMs: number;
   readonly #options: EndpointsOptions;
@@ -40,9 +40,23 @@ export class Endpoints implements Disposable {
   #closed = false;
 
   constructor(options: EndpointsOptions) {
-    this.all = options.endpoints;
+    this.#all = options.endpoints;
     this.patienceMs = options.patienceMs ?? PATIENCE_MS;
     this.#options = options;
+  }
+
+  get all(): readonly string[] {
+    return this.#all;
+  }
+
+  /** The members of from now on. What runs on a connection to one that is left out goes on until it ends. */
+  set(endpoints: readonly string[]): void {
+    const now = this.#endpoint();
+    this.#all = endpoints;
+    this.#at = Math.max(0, endpoints.indexOf(now));
+    for (const [purpose, connection] of this.#current) {
+      if (!endpoints.includes(connection.endpoint)) this.rotate(purpose, connection);
+    }
   }
 
   /**

@@ -26,7 +26,7 @@ import { Endpoints } from './endpoints.ts';
 import { watchForEver } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
-import { revisionOf, Root } from './translate.ts';
+import { etcdRevisionOf, revisionOf, Root } from './translate.ts';
 
 export interface EtcdRegistryOptions {
   /** `https://10.0.0.1:7421` and so on, in the order in which they are tried. */
@@ -39,6 +39,8 @@ export interface EtcdRegistryOptions {
   readonly client?: string;
   /** How long a call goes on trying when no manager answers; 15 s by default. */
   readonly patienceMs?: number;
+  /** By default opening fails when no member answers; false: it opens, and answers later. */
+  readonly mustAnswer?: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -72,6 +74,11 @@ export class EtcdRegistry implements Registry {
       clock,
       log,
     });
+  }
+
+  /** The members of from now on; calls and watches go on. */
+  setEndpoints(endpoints: readonly string[]): void {
+    this.#endpoints.set(endpoints);
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -179,7 +186,7 @@ export class EtcdRegistry implements Registry {
     let revision = 0;
     let limit = PAGE_ENTRIES;
     for (;;) {
-      const request = { ...range, key, limit: BigInt(limit), revision: BigInt(revision) };
+      const request = { ...range, key, limit: BigInt(limit), revision: etcdRevisionOf(revision) };
       try {
         const page = await this.#read(({ kv }, options) => kv.range(request, options));
         if (revision === 0) revision = revisionOf(page.header?.revision);

@@ -11,7 +11,7 @@ import { type Connection, failureOf } from './connection.ts';
 import type { Endpoints } from './endpoints.ts';
 import { isUnknown, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
-import { type Root, revisionOf } from './translate.ts';
+import { ETCD_REVISION_BASE, etcdRevisionOf, type Root, revisionOf } from './translate.ts';
 import { WatchJoiner } from './watch-joiner.ts';
 
 export interface WatchOptions {
@@ -37,7 +37,10 @@ export async function* watchForEver(
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch, void, undefined> {
   const { endpoints, root, signal, clock, log } = options;
-  const joiner = new WatchJoiner(Math.max(1, options.from), (event) => root.changeOf(event));
+  // One from before the move to this etcd: what came since is not known here.
+  const first = ETCD_REVISION_BASE + 1;
+  if (options.from < first) throw compacted(options.from, first);
+  const joiner = new WatchJoiner(options.from, (event) => root.changeOf(event));
   let pauseMs = PAUSE_FIRST_MS;
   while (!signal.aborted) {
     let connection: Connection | undefined;
@@ -70,7 +73,11 @@ async function* watchOnce(
   joiner.restart();
   const leave = new AbortController();
   const stop = AbortSignal.any([signal, leave.signal]);
-  const range = { ...root.rangeOf(prefix), startRevision: BigInt(joiner.next), fragment: true };
+  const range = {
+    ...root.rangeOf(prefix),
+    startRevision: etcdRevisionOf(joiner.next),
+    fragment: true,
+  };
   try {
     const create: Request = { requestUnion: { case: 'createRequest', value: range } };
     const options = { signal: stop, headers: HEADERS };

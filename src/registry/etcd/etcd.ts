@@ -11,6 +11,7 @@ import type { EtcdRegistryOptions } from './etcd-registry.ts';
 export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Registry> {
   const { EtcdRegistry } = await import('./etcd-registry.ts');
   const registry = new EtcdRegistry(options);
+  if (options.mustAnswer === false) return registry;
   try {
     await registry.commit([], []);
     return registry;

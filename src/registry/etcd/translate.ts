@@ -1,6 +1,6 @@
 /**
  * Between the registry's words and etcd's: keys below a root, ranges, transactions, entries. Pure. Revisions are etcd's
- * own, so they grow with every writer of that etcd, and may skip numbers for readers of one root.
+ * own plus a base, so they grow with every writer of that etcd, and may skip numbers for readers of one root.
  */
 import type { Change, Condition, Entry, Operation, Revision } from '../contract.ts';
 import type { Connection } from './connection.ts';
@@ -100,7 +100,7 @@ export class Root {
 
 /** `revision` 0: the key is absent. */
 export function isAt(key: Uint8Array, revision: Revision): Compare {
-  const targetUnion = { case: 'modRevision', value: BigInt(revision) } as const;
+  const targetUnion = { case: 'modRevision', value: etcdRevisionOf(revision) } as const;
   return { result: EQUAL, target: MOD_REVISION, key, targetUnion };
 }
 
@@ -132,9 +132,24 @@ export function failedOf(conditions: readonly Condition[], { responses }: TxnRes
   return [...new Set(failed.map(({ key }) => key))];
 }
 
-/** etcd counts in 64 bits; at 10,000 commits a second a double is exact for 28,000 years. */
+/**
+ * Added to etcd's own. The embedded registry never gets that far, so that revisions go on growing when its state is moved
+ * here, and one from before the move is never by accident that of another commit.
+ */
+export const ETCD_REVISION_BASE: Revision = 2 ** 40;
+
+/** etcd counts in 64 bits; at 10,000 commits a second a double is exact for 28,000 years. 0 stays 0: absent. */
 export function revisionOf(value: bigint | undefined): Revision {
-  const revision = Number(value ?? 0n);
+  if (value === undefined || value === 0n) return 0;
+  const revision = Number(value) + ETCD_REVISION_BASE;
   if (!Number.isSafeInteger(revision)) throw new Error(`Revision ${value} is too large`);
   return revision;
 }
+
+/** The way back. One from before the move is one that no key of etcd ever has. */
+export function etcdRevisionOf(revision: Revision): bigint {
+  if (revision === 0) return 0n;
+  return revision > ETCD_REVISION_BASE ? BigInt(revision - ETCD_REVISION_BASE) : NEVER;
+}
+
+const NEVER = -1n;
