@@ -33,7 +33,7 @@ export interface NodeStatus {
   readonly name: string;
   readonly region: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly state: 'ready' | 'starting' | 'stopping';
+  readonly state: 'ready' | 'starting' | 'stopping' | 'draining' | 'suspect' | 'lost';
   readonly address: string;
   readonly port: number;
   readonly dataFolder: string;

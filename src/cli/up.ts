@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly httpsPort: number | undefined;
   /** Node, API and console; undefined: 7420. */
   readonly port: number | undefined;
+  /** Where gateways answer those of other nodes; undefined: 7423. */
+  readonly gatewayPort: number | undefined;
   readonly region: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** Folders to deploy under their own names once the node is up. */
@@ -57,6 +59,10 @@ export const UP_OPTIONS: readonly OptionSpec[] = [
   },
   { flags: '--https <PORT>', description: 'gateway, TLS (default: 8443; 443 as root if free)' },
   { flags: '--port <PORT>', description: 'node, API and console (default: 7420)' },
+  {
+    flags: '--gateway-port <PORT>',
+    description: 'where gateways answer those of other nodes (default: 7423)',
+  },
   { flags: '--region <NAME>', description: 'the site or data centre that this machine stands in' },
   { flags: '--label <KEY=VALUE>', description: 'a free label on the node', repeat: true },
   {
@@ -79,7 +85,13 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
   const httpPort = wholeNumber(input.text('http'), '--http', 0, PORT_MAX);
   const httpsPort = wholeNumber(input.text('https'), '--https', 0, PORT_MAX);
   const port = wholeNumber(input.text('port'), '--port', 0, PORT_MAX);
-  checkPortsDiffer({ '--http': httpPort, '--https': httpsPort, '--port': port });
+  const gatewayPort = wholeNumber(input.text('gateway-port'), '--gateway-port', 0, PORT_MAX);
+  checkPortsDiffer({
+    '--http': httpPort,
+    '--https': httpsPort,
+    '--port': port,
+    '--gateway-port': gatewayPort,
+  });
   return {
     dataFolder,
     name: checkedName(input.text('name'), '--name'),
@@ -87,6 +99,7 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
     httpPort,
     httpsPort,
     port,
+    gatewayPort,
     region: checkedName(input.text('region'), '--region'),
     labels: readPairs(input.texts('label'), '--label', LABEL_KEY),
     deploys: input.texts('deploy').map((folder) => {

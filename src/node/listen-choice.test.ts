@@ -6,6 +6,7 @@ const NONE: ListenWishes = {
   address: undefined,
   httpPort: undefined,
   httpsPort: undefined,
+  gatewayPort: undefined,
   port: undefined,
 };
 const ROOT: ListenFacts = { isRoot: true, hasIpv6: true, isFree: () => true };

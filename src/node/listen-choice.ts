@@ -5,6 +5,7 @@ export interface ListenWishes {
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
   readonly port: number | undefined;
+  readonly gatewayPort: number | undefined;
 }
 
 export interface ListenFacts {
@@ -24,11 +25,14 @@ export interface ListenPlace {
 export interface ListenChoice {
   readonly gateway: readonly ListenPlace[];
   readonly api: { readonly address: string; readonly port: number };
+  /** Where the gateways answer those of other nodes, once there are others. */
+  readonly node: { readonly address: string; readonly port: number };
 }
 
 export const HTTP_PORT = 8080;
 export const HTTPS_PORT = 8443;
 export const API_PORT = 7420;
+export const GATEWAY_PORT = 7423;
 
 /**
  * A wished port is taken as it is. By default the gateway listens on 8080 and 8443, and on 80 and 443 too when we are
@@ -45,6 +49,7 @@ export function chooseListeners(wishes: ListenWishes, facts: ListenFacts): Liste
   return {
     gateway: [...places('http', wishes.httpPort), ...places('https', wishes.httpsPort)],
     api: { address: wishes.address ?? '127.0.0.1', port: wishes.port ?? API_PORT },
+    node: { address, port: wishes.gatewayPort ?? GATEWAY_PORT },
   };
 }
 

@@ -18,6 +18,7 @@ import type { WorkerRunner } from '../base/worker.ts';
 import type { Identity } from '../cluster/cluster.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { NodeDirectory } from './node-directory.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { LiveFeed } from './live-feed.ts';
 import { checkDomainsApart } from './console-host.ts';
@@ -27,8 +28,6 @@ import { statusSentence } from './sentence.ts';
 
 export interface NodeFacts {
   readonly version: string;
-  readonly region: string;
-  readonly labels: Readonly<Record<string, string>>;
   readonly address: string;
   readonly apiPort: number;
   readonly dataFolder: string;
@@ -49,12 +48,12 @@ export interface NodeCloudOptions {
   readonly supervisor: GatewaySupervisor;
   readonly router: RegistryRouter;
   readonly feed: LiveFeed;
+  readonly directory: NodeDirectory;
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
   readonly hostFacts: () => HostFacts;
   /** Begins the orderly stop of the node; does not wait for it. */
   readonly stop: () => void;
-  readonly isStopping: () => boolean;
 }
 
 export class NodeCloud implements Cloud {
@@ -67,7 +66,7 @@ export class NodeCloud implements Cloud {
   async status(): Promise<Status> {
     const { facts, identity, registry, apps, supervisor, workers, hostFacts } = this.#options;
     const host = hostFacts();
-    const summaries = await this.listApps();
+    const [summaries, nodes] = await Promise.all([this.listApps(), this.#options.directory.list()]);
     const gateways = supervisor.workers();
     const stats = new Map((await supervisor.stats()).map((each) => [each.pid, each]));
     const { driver } = apps;
@@ -81,20 +80,7 @@ export class NodeCloud implements Cloud {
       version: facts.version,
       cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
       leader: identity.node.name,
-      nodes: [
-        {
-          id: identity.node.id,
-          name: identity.node.name,
-          region: facts.region,
-          labels: facts.labels,
-          state: this.#options.isStopping() ? 'stopping' : 'ready',
-          address: facts.address,
-          port: facts.apiPort,
-          dataFolder: facts.dataFolder,
-          startedAt: facts.startedAt,
-          ...host,
-        },
-      ],
+      nodes,
       apps: summaries,
       gateway: {
         url: facts.gatewayUrl,

@@ -20,13 +20,18 @@ import { type Identity, openIdentity } from '../cluster/cluster.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
-import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import type { HostFacts } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
+import { instanceMemoryMiB } from './join-node.ts';
+import { NodeCluster } from './node-cluster.ts';
+import { NodeRegistry } from './node-registry.ts';
+import { ownAddresses } from './own-addresses.ts';
+import { openOwnEtcd } from './own-etcd.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
@@ -37,6 +42,8 @@ export interface NodeOptions {
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
   readonly port: number | undefined;
+  /** Where gateways answer those of other nodes; undefined: 7423. */
+  readonly gatewayPort: number | undefined;
   readonly region: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** Gateway processes; undefined: one per core. */
@@ -47,13 +54,15 @@ export interface NodeOptions {
   readonly terminal: (line: string) => void;
 }
 
-const DEFAULT_REGION = 'home';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What every step of the start is handed. */
 export interface Base {
   readonly options: NodeOptions;
   readonly folder: DataFolder;
+  /** Embedded or etcd, whatever it is at the time. */
+  readonly nodeRegistry: NodeRegistry;
+  /** The one that parts hold: `nodeRegistry.registry`. */
   readonly registry: Registry;
   readonly identity: Identity;
   readonly workers: WorkerRunner;
@@ -74,18 +83,69 @@ export async function openBase(
   { clock, log }: { readonly clock: Clock; readonly log: Logger },
   stack: AsyncDisposableStack,
 ): Promise<Base> {
-  const registry = stack.use(
-    await openSqliteRegistry({ path: folder.registry, clock, log: log.for('registry') }),
-  );
-  const workers = stack.use(new WorkerRunner({ clock, log: log.for('workers') }));
   const identity = await openIdentity({
     dataFolder: folder.path,
     nodeName: options.name,
-    addresses: localAddresses(options.address),
+    addresses: ownAddresses(options.address),
     clock,
     log: log.for('cluster'),
   });
-  return { options, folder, registry, identity, workers, clock, log };
+  const nodeRegistry = stack.use(
+    await NodeRegistry.open({ folder, identity, clock, log: log.for('registry') }),
+  );
+  const workers = stack.use(new WorkerRunner({ clock, log: log.for('workers') }));
+  const { registry } = nodeRegistry;
+  return { options, folder, nodeRegistry, registry, identity, workers, clock, log };
+}
+
+/** This node among the others, or alone. */
+export async function openCluster(
+  { options, folder, nodeRegistry, identity, workers, clock, log }: Base,
+  given: { readonly choice: ListenChoice; readonly hostFacts: () => HostFacts },
+  stack: AsyncDisposableStack,
+): Promise<NodeCluster> {
+  const { choice, hostFacts } = given;
+  const addresses = ownAddresses(options.address);
+  const etcd = await openOwnEtcd({
+    folder,
+    identity,
+    address: addresses[0] ?? '127.0.0.1',
+    isInUse: nodeRegistry.place !== undefined,
+    workers,
+    clock,
+    log: log.for('etcd'),
+  });
+  let cluster: NodeCluster | undefined;
+  stack.defer(() => etcd.stop(cluster?.hasLeft === true ? 'the node stops' : 'the start failed'));
+  cluster = stack.use(
+    new NodeCluster({
+      facts: {
+        region: options.region,
+        labels: options.labels,
+        addresses,
+        port: choice.api.port,
+        gatewayPort: choice.node.port,
+        memoryMiB: instanceMemoryMiB(),
+        version: moduleVersion(),
+      },
+      identity,
+      registry: nodeRegistry,
+      workers,
+      load: () => {
+        const { cpu, memory } = hostFacts();
+        return {
+          cpuPercent: Math.round(Math.min(1, cpu.usedRatio) * 100),
+          memoryFreeMiB: Math.floor((memory.totalBytes - memory.usedBytes) / 1024 ** 2),
+        };
+      },
+      startEtcd: () => etcd.startFirst(),
+      onCluster: () => Promise.resolve(),
+      clock,
+      log: log.for('cluster'),
+    }),
+  );
+  await cluster.start();
+  return cluster;
 }
 
 /** Fails here, before anything runs, when the API's port is not to be had. */
@@ -110,7 +170,10 @@ export async function chooseAddresses({ options, folder }: Base): Promise<Listen
     const port = place.port === 0 ? await probePort(place, 'GATEWAY_PORT_TAKEN') : place.port;
     gateway.push({ ...place, port });
   }
-  return { gateway, api };
+  const nodePort =
+    chosen.node.port === 0 ? await probePort(chosen.node, 'GATEWAY_PORT_TAKEN') : chosen.node.port;
+  const node = { ...chosen.node, port: nodePort };
+  return { gateway, api, node };
 }
 
 /** Binds for a moment; the port, or the one that 0 became. */
@@ -226,18 +289,11 @@ export async function openApi(
   return api;
 }
 
-export function nodeFacts(
-  options: NodeOptions,
-  folder: DataFolder,
-  choice: ListenChoice,
-  clock: Clock,
-): NodeFacts {
+export function nodeFacts(folder: DataFolder, choice: ListenChoice, clock: Clock): NodeFacts {
   const http = firstPlace(choice, 'http');
   const https = firstPlace(choice, 'https');
   return {
     version: moduleVersion(),
-    region: options.region ?? DEFAULT_REGION,
-    labels: options.labels,
     address: choice.api.address,
     apiPort: choice.api.port,
     dataFolder: folder.path,
@@ -294,17 +350,7 @@ export function nodeMetrics(hostFacts: () => HostFacts): Metrics {
   return metrics;
 }
 
-/** What others may reach this node by; goes into its certificate. */
-function localAddresses(wished: string | undefined): string[] {
-  if (wished !== undefined) return [wished];
-  return Object.values(networkInterfaces()).flatMap((list) =>
-    (list ?? [])
-      .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
-      .map(({ address }) => address),
-  );
-}
-
-function moduleVersion(): string {
+export function moduleVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   assert(typeof manifest === 'object' && manifest !== null && 'version' in manifest);
   return String(manifest.version);

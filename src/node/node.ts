@@ -5,19 +5,24 @@
 import { Accounts } from '../accounts/accounts.ts';
 import type { Progress, Status } from '../api/model.ts';
 import { type Apps, packFolder } from '../apps/apps.ts';
+import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { openDataFolder } from './data-folder.ts';
+import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { HostMeter } from './host-facts.ts';
+import { joinInto } from './join-node.ts';
 import { LiveFeed } from './live-feed.ts';
 import { NodeCloud } from './node-cloud.ts';
+import { NodeDirectory } from './node-directory.ts';
 import {
   chooseAddresses,
+  moduleVersion,
   nodeFacts,
   nodeMetrics,
   type NodeOptions,
   openApi,
   openApps,
   openBase,
+  openCluster,
   openLog,
   startGateway,
 } from './node-parts.ts';
@@ -92,17 +97,39 @@ export class MolnNode {
 /** Starts everything, or nothing: what was opened before a failure is closed again. */
 export async function startNode(options: NodeOptions): Promise<MolnNode> {
   await using stack = new AsyncDisposableStack();
-  const clock = systemClock;
   const lock = stack.use(await openDataFolder(options.dataFolder));
+  const log = openLog(lock.folder, systemClock, options.terminal);
+  return await launch(options, lock, log, stack);
+}
+
+/** The same for a machine that becomes a node of another's cluster first. */
+export async function joinNode(
+  options: NodeOptions & { readonly invite: string },
+): Promise<MolnNode> {
+  await using stack = new AsyncDisposableStack();
+  const lock = stack.use(await openDataFolder(options.dataFolder));
+  const log = openLog(lock.folder, systemClock, options.terminal);
+  const version = moduleVersion();
+  await joinInto(lock, options, { version, clock: systemClock, log: log.for('cluster') });
+  return await launch(options, lock, log, stack);
+}
+
+async function launch(
+  options: NodeOptions,
+  lock: FolderLock,
+  log: Logger,
+  stack: AsyncDisposableStack,
+): Promise<MolnNode> {
+  const clock = systemClock;
   const { folder } = lock;
-  const log = openLog(folder, clock, options.terminal);
   const base = await openBase(options, folder, { clock, log }, stack);
   const choice = await chooseAddresses(base);
-  const gateway = await startGateway(base, choice, stack);
-  const facts = nodeFacts(options, folder, choice, clock);
-  const apps = await openApps(base, gateway, facts, stack);
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
+  const cluster = await openCluster(base, { choice, hostFacts }, stack);
+  const gateway = await startGateway(base, choice, stack);
+  const facts = nodeFacts(folder, choice, clock);
+  const apps = await openApps(base, gateway, facts, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,
@@ -118,6 +145,13 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
   // The API answers before this function has returned: until then there is no node to ask.
   const born = Promise.withResolvers<MolnNode>();
   let node: MolnNode | undefined;
+  const directory = new NodeDirectory({
+    peers: cluster.peers,
+    own: { dataFolder: folder.path, startedAt: facts.startedAt, version: facts.version },
+    hostFacts,
+    isStopping: () => node?.isStopping ?? false,
+    log: log.for('nodes'),
+  });
   const cloud = new NodeCloud({
     facts,
     identity,
@@ -127,6 +161,7 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
     supervisor: gateway.supervisor,
     router: gateway.router,
     feed,
+    directory,
     workers,
     metrics: nodeMetrics(hostFacts),
     hostFacts,
@@ -135,9 +170,9 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
         .then((one) => one.stop())
         .catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
     },
-    isStopping: () => node?.isStopping ?? false,
   });
   const api = await openApi(base, cloud, choice, stack);
+  cluster.serve(api, { methods: { ...directory.methods() }, streams: {} });
   lock.keep();
   const opened = stack.move();
   node = new MolnNode({
@@ -152,6 +187,7 @@ export async function startNode(options: NodeOptions): Promise<MolnNode> {
       await gateway.mirror[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();
+      await cluster.leave();
       await api.close();
       await opened.disposeAsync();
       log.info('The node has stopped');

@@ -57,6 +57,8 @@ export class EtcdMember implements Worker {
   readonly options: EtcdMemberOptions;
   #process: ProcessId | undefined;
   #starts = 0;
+  #hasEnded = false;
+  #isAdopted = false;
 
   constructor(options: EtcdMemberOptions) {
     this.options = options;
@@ -66,6 +68,11 @@ export class EtcdMember implements Worker {
 
   get isRunning(): boolean {
     return this.#process !== undefined && isRunning(this.#process);
+  }
+
+  /** A former agent had left it running. */
+  get isAdopted(): boolean {
+    return this.#isAdopted;
   }
 
   get pid(): number | undefined {
@@ -79,6 +86,7 @@ export class EtcdMember implements Worker {
   }
 
   async step(): Promise<StepResult> {
+    if (this.#hasEnded) return { kind: 'done' };
     if (!this.isRunning) {
       if (this.#starts > 0) {
         this.options.log.warn('etcd ended and is started again', { log: await this.logTail() });
@@ -99,8 +107,17 @@ export class EtcdMember implements Worker {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     // etcd wants it to be its own; without this 3.4 complains and 3.5 refuses.
     await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
-    this.#process = (await this.#adopt()) ?? (await this.#spawn(version));
+    const adopted = await this.#adopt();
+    this.#isAdopted = adopted !== undefined;
+    this.#process = adopted ?? (await this.#spawn(version));
     this.#starts++;
+  }
+
+  /** Stops it for good, also one that a former agent left running: `step` does not start it again. */
+  async end(): Promise<void> {
+    this.#hasEnded = true;
+    this.#process ??= await this.#adopt();
+    await this.stop();
   }
 
   /** SIGTERM, and SIGKILL when that does not help. The data stays. */

@@ -1,0 +1,184 @@
+/**
+ * The registry of this node: embedded while it is alone, etcd from its first companion on. The parts hold one registry that
+ * stays the same through the move; what they read comes from the mirror on this node while no manager answers.
+ */
+import { join } from 'node:path';
+import { removeTree } from '../base/disk.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Identity } from '../cluster/cluster.ts';
+import {
+  copyRegistry,
+  type EtcdTls,
+  openEtcdRegistry,
+  openMirror,
+  openSqliteRegistry,
+  ReadThrough,
+  type Registry,
+  type RegistryMirror,
+  SwitchableRegistry,
+} from '../registry/registry.ts';
+import type { DataFolder } from './data-folder.ts';
+import { prefixOf, readPlace, type StoredPlace, writePlace } from './registry-place.ts';
+
+export interface NodeRegistryOptions {
+  readonly folder: DataFolder;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Everything that does not hang on a lease. */
+const MIRRORED = '/';
+
+export class NodeRegistry implements AsyncDisposable {
+  /** What the managers say and nothing else: for leases, presence and the leader. */
+  readonly live: SwitchableRegistry;
+  /** The same, but while no manager answers it is read as it was last heard of. */
+  readonly registry: Registry;
+  readonly #options: NodeRegistryOptions;
+  #place: StoredPlace | undefined;
+  #mirror: RegistryMirror | undefined;
+
+  private constructor(
+    options: NodeRegistryOptions,
+    engine: Registry,
+    place: StoredPlace | undefined,
+  ) {
+    this.#options = options;
+    this.#place = place;
+    this.live = new SwitchableRegistry(engine);
+    const reader = new ReadThrough({ registry: this.live, mirror: () => this.#mirror });
+    const { live } = this;
+    this.registry = {
+      get engine() {
+        return live.engine;
+      },
+      get: (key) => reader.get(key),
+      list: (prefix) => reader.list(prefix),
+      watch: (prefix, from, signal) => reader.watch(prefix, from, signal),
+      commit: (conditions, operations) => live.commit(conditions, operations),
+      lease: (ttlMs) => live.lease(ttlMs),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  static async open(options: NodeRegistryOptions): Promise<NodeRegistry> {
+    const { folder, clock, log } = options;
+    const place = await readPlace(folder.path);
+    const engine =
+      place === undefined
+        ? await openSqliteRegistry({ path: folder.registry, clock, log })
+        : await openEtcd(options, place, { mustAnswer: false });
+    const registry = new NodeRegistry(options, engine, place);
+    if (place !== undefined) registry.#openMirror(place);
+    return registry;
+  }
+
+  /** Undefined while the registry is embedded. */
+  get place(): StoredPlace | undefined {
+    return this.#place;
+  }
+
+  /** Undefined while the registry is embedded. */
+  get mirror(): RegistryMirror | undefined {
+    return this.#mirror;
+  }
+
+  /** False while no manager answers: what is shown may be old. */
+  get isLive(): boolean {
+    return this.#mirror?.status().isLive ?? true;
+  }
+
+  /**
+   * From the embedded registry to etcd. Whatever fails before the place is written leaves everything as it was; commits
+   * wait for a moment, none is refused or lost.
+   */
+  async moveTo(endpoints: readonly string[]): Promise<StoredPlace> {
+    const { folder, identity, log } = this.#options;
+    const place: StoredPlace = { endpoints, prefix: prefixOf(identity.cluster.id), epoch: 1 };
+    await this.live.switchTo(async (freeze) => {
+      const etcd = await openEtcd(this.#options, place, { mustAnswer: true });
+      try {
+        const { keys } = await copyRegistry({ from: this.live.current, to: etcd, freeze });
+        await writePlace(folder.path, place);
+        log.info('The registry has moved to etcd', { audit: true, keys, endpoints });
+        return etcd;
+      } catch (error) {
+        await etcd[Symbol.asyncDispose]();
+        throw error;
+      }
+    });
+    this.#place = place;
+    this.#openMirror(place);
+    return place;
+  }
+
+  /** The managers are elsewhere now; a higher epoch is another etcd, after a takeover. */
+  async follow(place: StoredPlace): Promise<void> {
+    const before = this.#place;
+    if (before === undefined || place.epoch < before.epoch) return;
+    if (JSON.stringify(place) === JSON.stringify(before)) return;
+    await writePlace(this.#options.folder.path, place);
+    this.#place = place;
+    if (place.epoch === before.epoch) {
+      this.live.setEndpoints(place.endpoints);
+      return;
+    }
+    await this.live.switchTo(async (freeze) => {
+      const etcd = await openEtcd(this.#options, place, { mustAnswer: false });
+      await freeze();
+      return etcd;
+    });
+    await this.#mirror?.[Symbol.asyncDispose]();
+    this.#openMirror(place);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#mirror?.[Symbol.asyncDispose]();
+    await this.live[Symbol.asyncDispose]();
+  }
+
+  #openMirror(place: StoredPlace): void {
+    const { folder, identity, clock, log } = this.#options;
+    this.#mirror = openMirror({
+      path: mirrorPath(folder),
+      source: this.live,
+      sourceId: `${identity.cluster.id}/${place.epoch}`,
+      prefixes: [MIRRORED],
+      clock,
+      log,
+    });
+  }
+}
+
+/** What is left of a move that did not come to its end counts for nothing. */
+export async function forgetHalfMove(folder: DataFolder): Promise<void> {
+  await removeTree(mirrorPath(folder));
+}
+
+export function etcdTls(identity: Identity): EtcdTls {
+  const { certificatePem, keyPem } = identity.certificate;
+  return { caPem: identity.authorityPem, certificatePem, keyPem };
+}
+
+function mirrorPath(folder: DataFolder): string {
+  return join(folder.path, 'mirror.sqlite');
+}
+
+function openEtcd(
+  { identity, clock, log }: NodeRegistryOptions,
+  place: StoredPlace,
+  { mustAnswer }: { readonly mustAnswer: boolean },
+): Promise<Registry> {
+  const isTls = place.endpoints.some((endpoint) => endpoint.startsWith('https:'));
+  return openEtcdRegistry({
+    endpoints: place.endpoints,
+    ...(isTls ? { tls: () => etcdTls(identity) } : {}),
+    prefix: place.prefix,
+    client: identity.node.id,
+    mustAnswer,
+    clock,
+    log,
+  });
+}

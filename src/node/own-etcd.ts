@@ -1,0 +1,145 @@
+/**
+ * The etcd member of this node, where it is one. What it needs to start is kept in `etcd.json`, written before it is
+ * started for the first time; a member whose move never came to its end is removed.
+ */
+import { join } from 'node:path';
+import { readTextIfAny, removeTree, writeFileAtomic } from '../base/disk.ts';
+import type { Logger } from '../base/log.ts';
+import { array, boolean, integer, object, type Schema, string } from '../base/schema.ts';
+import type { Clock } from '../base/time.ts';
+import type { WorkerRunner } from '../base/worker.ts';
+import type { Identity } from '../cluster/cluster.ts';
+import { EtcdMember, findEtcd } from '../registry/registry.ts';
+import type { DataFolder } from './data-folder.ts';
+
+const FORMAT = 1;
+
+export interface MemberPlan {
+  readonly address: string;
+  readonly members: readonly { readonly name: string; readonly peerUrl: string }[];
+  /** It was added to members that run already. */
+  readonly joins: boolean;
+  /** Of the etcd cluster: another one after each takeover. */
+  readonly token: string;
+}
+
+const schema: Schema<MemberPlan & { readonly format: number }> = object({
+  format: integer({ min: FORMAT, max: FORMAT }),
+  address: string(),
+  members: array(object({ name: string(), peerUrl: string() }), { itemsMax: 100 }),
+  joins: boolean(),
+  token: string(),
+});
+
+export interface OwnEtcdOptions {
+  readonly folder: DataFolder;
+  readonly identity: Identity;
+  /** Where the other managers reach this node. */
+  readonly address: string;
+  /** The registry is etcd: a member that is there belongs to it. */
+  readonly isInUse: boolean;
+  readonly workers: WorkerRunner;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Starts the member that is here, if any, and looks after it. */
+export async function openOwnEtcd(options: OwnEtcdOptions): Promise<OwnEtcd> {
+  const etcd = new OwnEtcd(options);
+  await etcd.open();
+  return etcd;
+}
+
+export class OwnEtcd {
+  readonly #options: OwnEtcdOptions;
+  #member: EtcdMember | undefined;
+
+  constructor(options: OwnEtcdOptions) {
+    this.#options = options;
+  }
+
+  /** Only `openOwnEtcd` calls it. */
+  async open(): Promise<void> {
+    const plan = await this.#read();
+    if (plan === undefined) return;
+    if (this.#options.isInUse) await this.#run(plan);
+    else await this.remove();
+  }
+
+  get member(): EtcdMember | undefined {
+    return this.#member;
+  }
+
+  /** The first member of the cluster. Throws `REGISTRY_ETCD_MISSING` before anything is touched. Returns the endpoints. */
+  async startFirst(): Promise<readonly string[]> {
+    await findEtcd();
+    const { address, identity } = this.#options;
+    const { id } = identity.node;
+    const draft = { address, members: [], joins: false, token: identity.cluster.id };
+    const { peerUrl } = this.#memberOf(draft);
+    return this.start({ ...draft, members: [{ name: id, peerUrl }] });
+  }
+
+  /** Keeps the plan, then starts the member. Returns where it is. */
+  async start(plan: MemberPlan): Promise<readonly string[]> {
+    await findEtcd();
+    await writeFileAtomic(this.#path, `${JSON.stringify({ format: FORMAT, ...plan })}\n`);
+    return [(await this.#run(plan)).endpoint];
+  }
+
+  /** The member stops and its data goes. */
+  async remove(): Promise<void> {
+    const plan = await this.#read();
+    if (plan !== undefined) {
+      const member = this.#member ?? this.#memberOf(plan);
+      await member.end();
+    }
+    this.#member = undefined;
+    await removeTree(this.#folder);
+    await removeTree(this.#path);
+  }
+
+  /** Stops the process; the data stays for the next start. A start that failed leaves what it had found running. */
+  async stop(why: 'the node stops' | 'the start failed'): Promise<void> {
+    if (why === 'the start failed' && this.#member?.isAdopted === true) return;
+    await this.#member?.end();
+  }
+
+  get #path(): string {
+    return join(this.#options.folder.path, 'etcd.json');
+  }
+
+  get #folder(): string {
+    return join(this.#options.folder.path, 'etcd');
+  }
+
+  async #run(plan: MemberPlan): Promise<EtcdMember> {
+    const member = this.#memberOf(plan);
+    this.#member = member;
+    await member.start();
+    this.#options.workers.add(member);
+    return member;
+  }
+
+  async #read(): Promise<MemberPlan | undefined> {
+    const text = await readTextIfAny(this.#path);
+    return text === undefined ? undefined : schema.decode(JSON.parse(text), this.#path);
+  }
+
+  #memberOf(plan: MemberPlan): EtcdMember {
+    const { folder, identity, clock, log } = this.#options;
+    const certificateFile = join(folder.keys, 'node.pem');
+    return new EtcdMember({
+      folder: this.#folder,
+      name: identity.node.id,
+      address: plan.address,
+      // Certificate and key are one file, and so are the authority's: etcd takes the part that it looks for.
+      tls: { caFile: join(folder.keys, 'ca.pem'), certificateFile, keyFile: certificateFile },
+      members: plan.members,
+      joins: plan.joins,
+      clusterToken: plan.token,
+      clock,
+      log,
+    });
+  }
+}
