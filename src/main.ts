@@ -21,5 +21,10 @@ process.exitCode = await runCli(
       const terminal = (line: string): void => void process.stderr.write(line);
       return startNode({ ...options, environment: process.env, terminal });
     },
+    joinNode: async (options) => {
+      const { joinNode } = await import('./node/node.ts');
+      const terminal = (line: string): void => void process.stderr.write(line);
+      return joinNode({ ...options, environment: process.env, terminal });
+    },
   },
 );

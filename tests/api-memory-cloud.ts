@@ -8,9 +8,12 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
+import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
   AppDetail,
   AppSummary,
+  EventDetail,
+  InviteDetail,
   LiveSample,
   LogLine,
   Progress,
@@ -25,6 +28,16 @@ const DEPLOYED: Progress = {
   app: 'site',
   release: 'r1',
   url: 'http://site.localhost',
+};
+
+const INVITE: InviteDetail = {
+  id: 'i1',
+  role: 'worker',
+  region: undefined,
+  createdAt: 1,
+  expiresAt: 2,
+  uses: 1,
+  usesLeft: 1,
 };
 
 export class MemoryCloud implements Cloud {
@@ -213,6 +226,78 @@ export class MemoryCloud implements Cloud {
 
   metricsText(): Promise<string> {
     return Promise.resolve('moln_up 1\n');
+  }
+
+  createInvite(request: InviteRequest): ReturnType<Cloud['createInvite']> {
+    const detail = { ...INVITE, region: request.region, uses: request.uses ?? 1 };
+    return Promise.resolve({ invite: 'moln1.line', detail });
+  }
+
+  listInvites(): ReturnType<Cloud['listInvites']> {
+    return Promise.resolve([INVITE]);
+  }
+
+  revokeInvite(id: string): Promise<void> {
+    return this.#done(`revokeInvite ${id}`);
+  }
+
+  listNodes(): ReturnType<Cloud['listNodes']> {
+    return Promise.resolve([]);
+  }
+
+  showNode(name: string): ReturnType<Cloud['showNode']> {
+    return Promise.reject(new MolnError('CLUSTER_NODE_NOT_FOUND', `There is no node "${name}"`));
+  }
+
+  drainNode(name: string): Promise<void> {
+    return this.#done(`drainNode ${name}`);
+  }
+
+  undrainNode(name: string): Promise<void> {
+    return this.#done(`undrainNode ${name}`);
+  }
+
+  forgetNode(name: string): Promise<void> {
+    return this.#done(`forgetNode ${name}`);
+  }
+
+  labelNode(name: string, change: LabelChange): Promise<void> {
+    return this.#done(`labelNode ${name} ${JSON.stringify(change)}`);
+  }
+
+  regions(): ReturnType<Cloud['regions']> {
+    return Promise.resolve([{ name: 'home', nodes: ['one'], ready: 1 }]);
+  }
+
+  manager(): ReturnType<Cloud['manager']> {
+    return Promise.resolve({
+      sentence: 'One node',
+      engine: 'sqlite',
+      isLive: true,
+      leader: undefined,
+      leaderWhy: '',
+      managers: [],
+      mode: 'automatic',
+      endpoints: [],
+    });
+  }
+
+  setManagers(names: readonly string[] | undefined): Promise<void> {
+    return this.#done(`setManagers ${names?.join(',') ?? 'automatic'}`);
+  }
+
+  takeover(): Promise<void> {
+    return this.#done('takeover');
+  }
+
+  listEvents(): ReturnType<Cloud['listEvents']> {
+    return Promise.resolve([]);
+  }
+
+  async *followEvents(): AsyncGenerator<EventDetail> {}
+
+  whyApp(): ReturnType<Cloud['whyApp']> {
+    return Promise.resolve([]);
   }
 
   shutdown(): Promise<void> {

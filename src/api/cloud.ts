@@ -3,6 +3,7 @@
  * the API checks scopes and shapes and knows nothing else.
  */
 import type { Readable } from 'node:stream';
+import type { ClusterCloud } from './cluster-cloud.ts';
 import type {
   AppDetail,
   AppSummary,
@@ -55,7 +56,7 @@ export interface EnvChange {
 }
 
 /** Every method throws `MolnError` for expected failures; streams end with a last item that says so instead. */
-export interface Cloud {
+export interface Cloud extends ClusterCloud {
   status(): Promise<Status>;
   listApps(): Promise<readonly AppSummary[]>;
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

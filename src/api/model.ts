@@ -43,6 +43,73 @@ export interface NodeStatus {
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
 }
 
+/** What `moln nodes` shows beside the figures. */
+export interface NodeDetail extends NodeStatus {
+  /** The words for its state: "It was not heard for 2 s". */
+  readonly reason: string;
+  readonly isManager: boolean;
+  readonly isLeader: boolean;
+  /** Since its last check-in; 0 when it was just heard. */
+  readonly silentMs: number;
+  readonly joinedAt: number;
+  readonly certificateEndsAt: number;
+  /** Ids of the instances that run there. */
+  readonly instances: readonly string[];
+}
+
+export interface RegionDetail {
+  readonly name: string;
+  readonly nodes: readonly string[];
+  readonly ready: number;
+}
+
+export type InviteRole = 'worker' | 'manager';
+
+/** An invite without its secret. */
+export interface InviteDetail {
+  readonly id: string;
+  readonly role: InviteRole;
+  readonly region: string | undefined;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly uses: number;
+  readonly usesLeft: number;
+}
+
+/** Who holds the registry, who leads, and what the loss of a machine would mean. */
+export interface ManagerStatus {
+  readonly sentence: string;
+  readonly engine: string;
+  /** False while no manager answers: what is shown may be old. */
+  readonly isLive: boolean;
+  readonly leader: string | undefined;
+  readonly leaderWhy: string;
+  readonly managers: readonly string[];
+  readonly mode: 'automatic' | 'pinned';
+  readonly endpoints: readonly string[];
+}
+
+/** Something that happened in the cluster. */
+export interface EventDetail {
+  readonly id: string;
+  readonly at: number;
+  readonly kind: string;
+  readonly text: string;
+  readonly node: string | undefined;
+  readonly app: string | undefined;
+}
+
+/** One wished instance of an app, and why it is where it is. */
+export interface SlotDetail {
+  readonly process: string;
+  readonly slot: number;
+  /** Name of the node; undefined while it has none. */
+  readonly node: string | undefined;
+  /** Where it still runs until the new one is healthy. */
+  readonly leaving: string | undefined;
+  readonly reason: string;
+}
+
 export interface GatewayStatus {
   /** `http://127.0.0.1:8080`, without a slash at the end. */
   readonly url: string;

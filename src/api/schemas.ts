@@ -19,6 +19,7 @@ import type {
   InstanceDetail,
   LiveSample,
   LogLine,
+  NodeDetail,
   NodeStatus,
   Progress,
   ReleaseDetail,
@@ -128,22 +129,36 @@ export const appDetailSchema: Schema<Wire<AppDetail>> = named(
   }),
 );
 
-const nodeSchema: Schema<Wire<NodeStatus>> = named(
+/** Of a node, wherever one is described. */
+const nodeFields = {
+  id: text,
+  name: text,
+  region: text,
+  labels: record(text),
+  state: literal('ready', 'starting', 'stopping', 'draining', 'suspect', 'lost'),
+  address: text,
+  port: count,
+  dataFolder: text,
+  startedAt: time,
+  cpu: object({ cores: count, usedRatio: ratio }),
+  memory: object({ totalBytes: bytes, usedBytes: bytes }),
+  disk: object({ totalBytes: bytes, freeBytes: bytes }),
+} as const;
+
+const nodeSchema: Schema<Wire<NodeStatus>> = named(shapes, 'Node', object(nodeFields));
+
+export const nodeDetailSchema: Schema<Wire<NodeDetail>> = named(
   shapes,
-  'Node',
+  'NodeDetail',
   object({
-    id: text,
-    name: text,
-    region: text,
-    labels: record(text),
-    state: literal('ready', 'starting', 'stopping'),
-    address: text,
-    port: count,
-    dataFolder: text,
-    startedAt: time,
-    cpu: object({ cores: count, usedRatio: ratio }),
-    memory: object({ totalBytes: bytes, usedBytes: bytes }),
-    disk: object({ totalBytes: bytes, freeBytes: bytes }),
+    ...nodeFields,
+    reason: text,
+    isManager: boolean(),
+    isLeader: boolean(),
+    silentMs: count,
+    joinedAt: time,
+    certificateEndsAt: time,
+    instances: texts,
   }),
 );
 

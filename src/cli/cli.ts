@@ -8,10 +8,14 @@ import { systemClock } from '../base/time.ts';
 import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
 import { APP } from './commands/app.ts';
+import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DEPLOY } from './commands/deploy.ts';
 import { DOCTOR } from './commands/doctor.ts';
 import { DOWN } from './commands/down.ts';
+import { INVITE } from './commands/invite.ts';
+import { JOIN } from './commands/join.ts';
+import { NODE, NODES } from './commands/node.ts';
 import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
@@ -23,19 +27,27 @@ import type { CliIo } from './io.ts';
 import { parseCommandLine } from './parser.ts';
 import { onStopSignals } from './signals.ts';
 import { remoteTarget, Transport, type Target } from './transport.ts';
-import type { StartNode } from './up.ts';
+import type { JoinNode, StartNode } from './up.ts';
 import { printable, Words } from './words.ts';
 
 export type { CliIo } from './io.ts';
-export type { RunningNode, StartNode, UpOptions } from './up.ts';
+export type { JoinNode, RunningNode, StartNode, UpOptions } from './up.ts';
 
 /** All commands, in the order of the help page. */
 export const COMMANDS: readonly CommandSpec[] = [
   UP,
+  INVITE,
+  JOIN,
   DEPLOY,
   STATUS,
   APPS,
   APP,
+  NODES,
+  NODE,
+  REGIONS,
+  MANAGER,
+  EVENTS,
+  WHY,
   CONSOLE,
   TOKEN,
   DOCTOR,
@@ -46,6 +58,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 /** What the CLI cannot import: the node, made by the composition root. */
 export interface CliParts {
   readonly startNode?: StartNode;
+  readonly joinNode?: JoinNode;
 }
 
 /** Runs one command line (without the program's name); resolves with the exit code, never rejects. */
@@ -89,7 +102,9 @@ async function runCommand(
   const stop = new AbortController();
   // `up` lives by its own signals; everything else ends its streams and returns.
   using _signals =
-    spec === UP ? undefined : onStopSignals(() => stop.abort(interruptedError()), io.signals);
+    spec === UP || spec === JOIN
+      ? undefined
+      : onStopSignals(() => stop.abort(interruptedError()), io.signals);
   const signal = AbortSignal.any([stop.signal, parts.readerGone]);
   return await spec.run(contextOf(input, io, parts, signal), input);
 }
@@ -105,6 +120,7 @@ function contextOf(input: Input, io: CliIo, parts: CliParts, signal: AbortSignal
     dataFolder,
     dataFolderGiven: (input.text('data') ?? io.env['MOLN_DATA'] ?? '') !== '',
     startNode: parts.startNode,
+    joinNode: parts.joinNode,
     client: () => {
       const target = targetOf(input, io, dataFolder);
       return new MolnClient(new Transport(target, () => systemClock.now(), signal));

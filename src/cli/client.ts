@@ -3,10 +3,17 @@ import { Readable } from 'node:stream';
 import type {
   AppDetail,
   AppSummary,
+  EventDetail,
+  InviteDetail,
+  InviteRole,
   LogLine,
+  ManagerStatus,
+  NodeDetail,
   Progress,
+  RegionDetail,
   RunOutput,
   Scope,
+  SlotDetail,
   Status,
   TokenDetail,
 } from '../api/model.ts';
@@ -143,6 +150,84 @@ export class MolnClient {
     return this.#transport.json({ method: 'POST', path: '/api/login-links', json: {} });
   }
 
+  createInvite(wanted: {
+    readonly role?: InviteRole;
+    readonly region?: string;
+    readonly ttlMs?: number;
+    readonly uses?: number;
+  }): Promise<{ readonly invite: string; readonly detail: InviteDetail }> {
+    return this.#transport.json({ method: 'POST', path: '/api/invites', json: wanted });
+  }
+
+  invites(): Promise<readonly InviteDetail[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/invites' });
+  }
+
+  revokeInvite(id: string): Promise<void> {
+    return this.#transport.json({
+      method: 'DELETE',
+      path: `/api/invites/${encodeURIComponent(id)}`,
+    });
+  }
+
+  nodes(): Promise<readonly NodeDetail[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/nodes' });
+  }
+
+  node(name: string): Promise<NodeDetail> {
+    return this.#transport.json({ method: 'GET', path: nodePath(name) });
+  }
+
+  /** `drain` or `undrain`. */
+  changeNode(name: string, verb: 'drain' | 'undrain'): Promise<void> {
+    return this.#transport.json({ method: 'POST', path: `${nodePath(name)}/${verb}`, json: {} });
+  }
+
+  forgetNode(name: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: nodePath(name) });
+  }
+
+  labelNode(
+    name: string,
+    change: { readonly set: Readonly<Record<string, string>>; readonly unset: readonly string[] },
+  ): Promise<void> {
+    return this.#transport.json({
+      method: 'PATCH',
+      path: `${nodePath(name)}/labels`,
+      json: change,
+    });
+  }
+
+  regions(): Promise<readonly RegionDetail[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/regions' });
+  }
+
+  manager(): Promise<ManagerStatus> {
+    return this.#transport.json({ method: 'GET', path: '/api/manager' });
+  }
+
+  /** Undefined: automatic. */
+  setManagers(names: readonly string[] | undefined): Promise<void> {
+    const json = names === undefined ? { automatic: true } : { names };
+    return this.#transport.json({ method: 'PUT', path: '/api/manager', json });
+  }
+
+  takeover(): Promise<void> {
+    return this.#transport.json({ method: 'POST', path: '/api/manager/takeover', json: {} });
+  }
+
+  events(): Promise<readonly EventDetail[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/events' });
+  }
+
+  followEvents(): AsyncIterable<EventDetail> {
+    return this.#transport.lines({ method: 'GET', path: '/api/events/follow' });
+  }
+
+  whyApp(app: string): Promise<readonly SlotDetail[]> {
+    return this.#transport.json({ method: 'GET', path: `${appPath(app)}/why` });
+  }
+
   shutdown(): Promise<void> {
     return this.#transport.json({ method: 'POST', path: '/api/shutdown', json: {} });
   }
@@ -154,4 +239,8 @@ export class MolnClient {
 
 function appPath(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
+}
+
+function nodePath(name: string): string {
+  return `/api/nodes/${encodeURIComponent(name)}`;
 }

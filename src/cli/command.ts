@@ -5,7 +5,7 @@
 import type { Clock } from '../base/time.ts';
 import type { MolnClient } from './client.ts';
 import type { CliIo } from './io.ts';
-import type { StartNode } from './up.ts';
+import type { JoinNode, StartNode } from './up.ts';
 import type { Words } from './words.ts';
 
 export interface ArgumentSpec {
@@ -66,6 +66,7 @@ export interface Context {
   readonly dataFolderGiven: boolean;
   /** Undefined when the CLI is used without a node to start, as in some tests. */
   readonly startNode: StartNode | undefined;
+  readonly joinNode: JoinNode | undefined;
   /** A connection to the node that is meant; opening it does nothing yet. */
   client(): MolnClient;
   /** Aborted by Ctrl-C: for commands that stream. */

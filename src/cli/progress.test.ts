@@ -33,6 +33,7 @@ function terminal(isTerminal: boolean): { readonly context: Context; readonly te
     dataFolder: '/',
     dataFolderGiven: false,
     startNode: undefined,
+    joinNode: undefined,
     client: () => assert.fail('nothing is asked'),
     signal: AbortSignal.abort(),
   };

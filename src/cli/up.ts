@@ -42,6 +42,9 @@ export interface RunningNode {
 
 export type StartNode = (options: UpOptions) => Promise<RunningNode>;
 
+/** The same for a machine that becomes a node of another's cluster first. */
+export type JoinNode = (options: UpOptions & { readonly invite: string }) => Promise<RunningNode>;
+
 const PORT_MAX = 65_535;
 const GATEWAYS_MAX = 64;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;

@@ -180,14 +180,15 @@ export class ClusterServer implements AsyncDisposable {
     return { certificate };
   }
 
-  /** For names of apps, at this node's addresses: never for the name of a node. */
+  /** For names of apps and the asker's own, at its addresses: never for the name of another node. */
   async #certify(params: unknown, { peer }: RpcContext<Member>): Promise<unknown> {
     const { identity, members } = this.#options;
     const { request, names } = certifySchema.decode(params, '');
     const { addresses } = await members.check(peer.id);
-    const taken = new Set((await members.list()).flatMap((node) => [node.name, ...node.addresses]));
+    const others = (await members.list()).filter(({ id }) => id !== peer.id);
+    const taken = new Set(others.flatMap((node) => [node.name, ...node.addresses]));
     const [commonName] = names;
-    const isBad = (name: string): boolean => name === 'localhost' || taken.has(name);
+    const isBad = (name: string): boolean => taken.has(name);
     if (commonName === undefined || names.some(isBad)) throw requestInvalid();
     const own = namesOf({ clusterId: '', nodeId: '', name: commonName, addresses });
     const certificate = await identity.signRequest(request, {

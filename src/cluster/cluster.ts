@@ -24,6 +24,7 @@ export type { ManagerAddress } from './node-file.ts';
 export { ClusterPeers, type NodeMethods, type PresenceSource } from './cluster-peers.ts';
 export type { PeerCallOptions, PeerNode, Peers, PeerState } from './peers.ts';
 export { Sealer } from './sealing.ts';
+export { type ClusterEvent, Events } from './events.ts';
 export { Fence, type FenceGuard } from './fence.ts';
 export {
   LeaderElection,

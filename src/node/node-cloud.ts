@@ -15,10 +15,9 @@ import type {
 } from '../api/model.ts';
 import type { Apps, AppView } from '../apps/apps.ts';
 import type { WorkerRunner } from '../base/worker.ts';
-import type { Identity } from '../cluster/cluster.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { NodeDirectory } from './node-directory.ts';
+import { type ClusterCloudOptions, NodeClusterCloud } from './cluster-cloud.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { LiveFeed } from './live-feed.ts';
 import { checkDomainsApart } from './console-host.ts';
@@ -39,16 +38,15 @@ export interface NodeFacts {
   readonly urlsOf: (host: string) => readonly string[];
 }
 
-export interface NodeCloudOptions {
+export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly facts: NodeFacts;
-  readonly identity: Identity;
   readonly registry: Registry;
   readonly accounts: Accounts;
   readonly apps: Apps;
   readonly supervisor: GatewaySupervisor;
   readonly router: RegistryRouter;
   readonly feed: LiveFeed;
-  readonly directory: NodeDirectory;
+
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
   readonly hostFacts: () => HostFacts;
@@ -56,10 +54,11 @@ export interface NodeCloudOptions {
   readonly stop: () => void;
 }
 
-export class NodeCloud implements Cloud {
+export class NodeCloud extends NodeClusterCloud implements Cloud {
   readonly #options: NodeCloudOptions;
 
   constructor(options: NodeCloudOptions) {
+    super(options);
     this.#options = options;
   }
 
@@ -79,7 +78,7 @@ export class NodeCloud implements Cloud {
       }),
       version: facts.version,
       cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
-      leader: identity.node.name,
+      leader: (await this.manager()).leader ?? '',
       nodes,
       apps: summaries,
       gateway: {

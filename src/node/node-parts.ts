@@ -289,6 +289,15 @@ export async function openApi(
   return api;
 }
 
+/** Lets others reach the control port of a node that had been alone. */
+export async function openFurther(
+  api: ApiServer,
+  addresses: readonly string[],
+  port: number,
+): Promise<void> {
+  for (const address of addresses) await api.listenAlso({ address, port });
+}
+
 export function nodeFacts(folder: DataFolder, choice: ListenChoice, clock: Clock): NodeFacts {
   const http = firstPlace(choice, 'http');
   const https = firstPlace(choice, 'https');

@@ -3,11 +3,13 @@
  * a running node, and end in the reverse order, also after half a start.
  */
 import { Accounts } from '../accounts/accounts.ts';
+import type { ApiServer } from '../api/api.ts';
 import type { Progress, Status } from '../api/model.ts';
 import { type Apps, packFolder } from '../apps/apps.ts';
 import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
+import { Events } from '../cluster/cluster.ts';
 import { HostMeter } from './host-facts.ts';
 import { joinInto } from './join-node.ts';
 import { LiveFeed } from './live-feed.ts';
@@ -22,10 +24,12 @@ import {
   openApi,
   openApps,
   openBase,
+  openFurther,
   openCluster,
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
 export type { NodeOptions };
 
@@ -152,9 +156,30 @@ async function launch(
     isStopping: () => node?.isStopping ?? false,
     log: log.for('nodes'),
   });
-  const cloud = new NodeCloud({
+  const events = new Events({ registry, clock, log: log.for('events') });
+  let opening: Promise<void> | undefined;
+  const openToOthers = async (): Promise<void> => {
+    const places = furtherAddresses(choice.api.address, options.address);
+    opening ??= openFurther(api, places, choice.api.port);
+    await opening;
+  };
+  const cloud: NodeCloud = new NodeCloud({
     facts,
     identity,
+    cluster,
+    nodeRegistry: base.nodeRegistry,
+    events,
+    addresses: ownAddresses(options.address),
+    apiPort: choice.api.port,
+    openToOthers,
+    instancesByNode: async () => {
+      const own = (await apps.list()).flatMap((view) => view.instances.map(({ id }) => id));
+      return new Map([[identity.node.id, own]]);
+    },
+    why: async (app) => {
+      await apps.show(app);
+      return [];
+    },
     registry,
     accounts,
     apps,
@@ -171,7 +196,9 @@ async function launch(
         .catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
     },
   });
-  const api = await openApi(base, cloud, choice, stack);
+  const api: ApiServer = await openApi(base, cloud, choice, stack);
+  const isExpected = (await cluster.invites.list()).length > 0;
+  if (base.nodeRegistry.place !== undefined || isExpected) await openToOthers();
   cluster.serve(api, { methods: { ...directory.methods() }, streams: {} });
   lock.keep();
   const opened = stack.move();

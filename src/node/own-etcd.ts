@@ -3,7 +3,7 @@
  * started for the first time; a member whose move never came to its end is removed.
  */
 import { join } from 'node:path';
-import { readTextIfAny, removeTree, writeFileAtomic } from '../base/disk.ts';
+import { ensureFolder, readTextIfAny, removeTree, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import { array, boolean, integer, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
@@ -113,9 +113,16 @@ export class OwnEtcd {
     return join(this.#options.folder.path, 'etcd');
   }
 
+  get #authorityFile(): string {
+    return join(this.#folder, 'authority.pem');
+  }
+
   async #run(plan: MemberPlan): Promise<EtcdMember> {
     const member = this.#memberOf(plan);
     this.#member = member;
+    await ensureFolder(this.#folder);
+    // etcd takes every block of this file for a certificate, so the authority's key must not be in it.
+    await writeFileAtomic(this.#authorityFile, this.#options.identity.authorityPem);
     await member.start();
     this.#options.workers.add(member);
     return member;
@@ -133,8 +140,8 @@ export class OwnEtcd {
       folder: this.#folder,
       name: identity.node.id,
       address: plan.address,
-      // Certificate and key are one file, and so are the authority's: etcd takes the part that it looks for.
-      tls: { caFile: join(folder.keys, 'ca.pem'), certificateFile, keyFile: certificateFile },
+      // Certificate and key are one file: etcd takes the part that it looks for.
+      tls: { caFile: this.#authorityFile, certificateFile, keyFile: certificateFile },
       members: plan.members,
       joins: plan.joins,
       clusterToken: plan.token,

@@ -2,11 +2,13 @@
 import type { Operation } from '../operation.ts';
 import { accessOperations } from './access.ts';
 import { appOperations } from './apps.ts';
+import { clusterOperations } from './cluster.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
 
 export const OPERATIONS: readonly Operation[] = [
   ...nodeOperations,
+  ...clusterOperations,
   ...appOperations,
   ...releaseOperations,
   ...accessOperations,

@@ -31,13 +31,21 @@ export const UP: CommandSpec = {
   run: async (context, input) => {
     const options = readUpOptions(input, context.dataFolder, context.io.cwd);
     if (context.startNode === undefined) throw new Error('This CLI was built without a node');
-    const { startNode } = context;
-    const life = new ForegroundLife(context, options);
-    // Before the start: an agent that dies half-way would leave gateways and apps running.
-    using _signals = onStopSignals((signal) => life.signalled(signal), context.io.signals);
-    return await life.run(startNode);
+    return await runForeground(context, options, context.startNode);
   },
 };
+
+/** Lives with the node until it has stopped; returns the exit code. */
+export async function runForeground(
+  context: Context,
+  options: UpOptions,
+  startNode: StartNode,
+): Promise<number> {
+  const life = new ForegroundLife(context, options);
+  // Before the start: an agent that dies half-way would leave gateways and apps running.
+  using _signals = onStopSignals((signal) => life.signalled(signal), context.io.signals);
+  return await life.run(startNode);
+}
 
 const SAME_PRESS_MS = 300;
 /** An app that is not up by then is shown as what it is. */

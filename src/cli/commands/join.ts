@@ -1,0 +1,23 @@
+/** `moln join LINE`: makes this machine a node of another's cluster, then lives with it as `moln up` does. */
+import type { CommandSpec } from '../command.ts';
+import { readUpOptions, UP_OPTIONS } from '../up.ts';
+import { runForeground } from './up.ts';
+
+export const JOIN: CommandSpec = {
+  name: 'join',
+  summary: 'Make this machine a node of the cluster that the invite is from, in the foreground.',
+  local: true,
+  arguments: [{ name: 'LINE', description: 'what "moln invite" printed there', required: true }],
+  options: UP_OPTIONS,
+  examples: [
+    ['moln join moln1.AQ…', 'the line from the first machine; afterwards "moln up" starts it'],
+    ['moln join moln1.AQ… --name two --region east', ''],
+  ],
+  run: async (context, input) => {
+    const options = readUpOptions(input, context.dataFolder, context.io.cwd);
+    const { joinNode } = context;
+    if (joinNode === undefined) throw new Error('This CLI was built without a node');
+    const invite = input.argument('LINE') ?? '';
+    return await runForeground(context, options, (wished) => joinNode({ ...wished, invite }));
+  },
+};

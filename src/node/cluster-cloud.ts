@@ -1,0 +1,269 @@
+/** Fulfils what the API asks for about the nodes together (`src/api/cluster-cloud.ts`). */
+import type { ClusterCloud, InviteRequest, LabelChange } from '../api/api.ts';
+import type {
+  EventDetail,
+  InviteDetail,
+  ManagerStatus,
+  NodeDetail,
+  RegionDetail,
+  SlotDetail,
+} from '../api/model.ts';
+import { MolnError } from '../base/errors.ts';
+import { nearestName } from '../base/suggest.ts';
+import {
+  encodeInvite,
+  type Events,
+  type Identity,
+  leaderFacts,
+  type Member,
+} from '../cluster/cluster.ts';
+import { findEtcd } from '../registry/registry.ts';
+import type { NodeCluster } from './node-cluster.ts';
+import type { NodeDirectory } from './node-directory.ts';
+import type { NodeRegistry } from './node-registry.ts';
+import { noAddress } from './join-node.ts';
+
+export interface ClusterCloudOptions {
+  readonly identity: Identity;
+  readonly cluster: NodeCluster;
+  readonly nodeRegistry: NodeRegistry;
+  readonly directory: NodeDirectory;
+  readonly events: Events;
+  /** Where other machines reach this one, the best first. */
+  readonly addresses: readonly string[];
+  readonly apiPort: number;
+  /** Lets the control port be reached from other machines. */
+  readonly openToOthers: () => Promise<void>;
+  /** Instance ids by node id. */
+  readonly instancesByNode: () => Promise<ReadonlyMap<string, readonly string[]>>;
+  readonly why: (app: string) => Promise<readonly SlotDetail[]>;
+}
+
+export class NodeClusterCloud implements ClusterCloud {
+  readonly #options: ClusterCloudOptions;
+
+  constructor(options: ClusterCloudOptions) {
+    this.#options = options;
+  }
+
+  async createInvite(
+    request: InviteRequest,
+  ): Promise<{ readonly invite: string; readonly detail: InviteDetail }> {
+    const { cluster, identity, nodeRegistry, openToOthers } = this.#options;
+    const addresses = await this.#inviteAddresses();
+    // Better said now than to the one who joins.
+    if (nodeRegistry.place === undefined) await findEtcd();
+    await openToOthers();
+    const { secret, detail } = await cluster.invites.create(request);
+    const invite = encodeInvite({
+      pin: identity.fingerprint,
+      addresses,
+      id: detail.id,
+      secret,
+      ...(request.region === undefined ? {} : { region: request.region }),
+    });
+    return { invite, detail };
+  }
+
+  listInvites(): Promise<readonly InviteDetail[]> {
+    return this.#options.cluster.invites.list();
+  }
+
+  revokeInvite(id: string): Promise<void> {
+    return this.#options.cluster.invites.revoke(id);
+  }
+
+  async listNodes(): Promise<readonly NodeDetail[]> {
+    const { directory, cluster, nodeRegistry, instancesByNode } = this.#options;
+    const [nodes, members, leader, instances] = await Promise.all([
+      directory.list(),
+      cluster.members.list(),
+      this.#leader(),
+      instancesByNode(),
+    ]);
+    const byId = new Map(members.map((member) => [member.id, member]));
+    return nodes.map((node) => {
+      const member = byId.get(node.id);
+      const peer = cluster.peers.get(node.id);
+      const presence =
+        nodeRegistry.place === undefined ? undefined : cluster.presence?.get(node.id);
+      const silentMs = peer?.silentMs ?? 0;
+      return {
+        ...node,
+        reason: reasonOf(node.state, presence?.reason),
+        isManager: member?.roles.includes('manager') ?? false,
+        isLeader: leader?.id === node.id,
+        silentMs: Number.isFinite(silentMs) ? Math.round(silentMs) : 0,
+        joinedAt: member?.joinedAt ?? 0,
+        certificateEndsAt: member?.certificate.notAfter ?? 0,
+        instances: instances.get(node.id) ?? [],
+      };
+    });
+  }
+
+  async showNode(name: string): Promise<NodeDetail> {
+    const nodes = await this.listNodes();
+    const found = nodes.find((node) => node.name === name);
+    if (found === undefined) {
+      throw nodeMissing(
+        name,
+        nodes.map((node) => node.name),
+      );
+    }
+    return found;
+  }
+
+  async drainNode(name: string): Promise<void> {
+    await this.#change(name, (member) => ({ ...member, isDraining: true }));
+    this.#options.events.tell('node', `${name} is to be drained`, { node: name });
+  }
+
+  async undrainNode(name: string): Promise<void> {
+    await this.#change(name, (member) => ({ ...member, isDraining: false }));
+    this.#options.events.tell('node', `${name} is used again`, { node: name });
+  }
+
+  async forgetNode(name: string): Promise<void> {
+    const { cluster, events } = this.#options;
+    const node = await this.showNode(name);
+    if (node.id === cluster.peers.self) throw notItself(name);
+    if (node.isManager && node.state !== 'lost') throw stillManager(name);
+    await cluster.members.forget(name);
+    events.tell('node', `${name} was forgotten`, { node: name });
+  }
+
+  async labelNode(name: string, { set, unset }: LabelChange): Promise<void> {
+    await this.#change(name, (member) => {
+      const kept = Object.entries(member.labels).filter(([key]) => !unset.includes(key));
+      return { ...member, labels: { ...Object.fromEntries(kept), ...set } };
+    });
+  }
+
+  async regions(): Promise<readonly RegionDetail[]> {
+    const regions = new Map<string, { nodes: string[]; ready: number }>();
+    for (const { region, name, state } of this.#options.cluster.peers.all()) {
+      const known = regions.get(region) ?? { nodes: [], ready: 0 };
+      known.nodes.push(name);
+      if (state === 'ready') known.ready++;
+      regions.set(region, known);
+    }
+    return [...regions].map(([name, rest]) => ({ name, ...rest }));
+  }
+
+  async manager(): Promise<ManagerStatus> {
+    const { cluster, nodeRegistry } = this.#options;
+    const managers = cluster.peers.all().filter(({ isManager }) => isManager);
+    const { place } = nodeRegistry;
+    const facts = place === undefined ? undefined : await this.#facts();
+    const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
+    return {
+      sentence: managerSentence(cluster.peers.all().length, managers.length),
+      engine: nodeRegistry.live.engine,
+      isLive: nodeRegistry.isLive,
+      leader: facts === undefined ? own : facts.leader?.nodeName,
+      leaderWhy: facts?.summary ?? `${own} leads: it is alone`,
+      managers: managers.map(({ name }) => name),
+      mode: 'automatic',
+      endpoints: place?.endpoints ?? [],
+    };
+  }
+
+  setManagers(_names: readonly string[] | undefined): Promise<void> {
+    return Promise.reject(notYet('Pinning the managers'));
+  }
+
+  takeover(): Promise<void> {
+    return Promise.reject(notYet('A takeover'));
+  }
+
+  listEvents(): Promise<readonly EventDetail[]> {
+    return this.#options.events.list();
+  }
+
+  followEvents(signal: AbortSignal): AsyncIterable<EventDetail> {
+    return this.#options.events.follow(signal);
+  }
+
+  whyApp(app: string): Promise<readonly SlotDetail[]> {
+    return this.#options.why(app);
+  }
+
+  /** Managers other than this one are named too: any of them takes a joiner in. */
+  async #inviteAddresses(): Promise<readonly { readonly host: string; readonly port: number }[]> {
+    const { addresses, apiPort, cluster, identity } = this.#options;
+    const { self } = cluster.peers;
+    const own = addresses.map((host) => ({ host, port: apiPort }));
+    if (own.length === 0) throw noAddress();
+    const others = cluster.peers
+      .all()
+      .filter(({ id, isManager, state }) => id !== self && isManager && state === 'ready')
+      .map(({ address, port }) => ({ host: address, port }));
+    return (identity.isManager ? [...own, ...others] : others).slice(0, INVITE_ADDRESSES);
+  }
+
+  async #leader(): Promise<{ readonly id: string } | undefined> {
+    const { nodeRegistry, cluster } = this.#options;
+    if (nodeRegistry.place === undefined) return { id: cluster.peers.self };
+    const leader = (await this.#facts())?.leader;
+    return leader === undefined ? undefined : { id: leader.nodeId };
+  }
+
+  /** Undefined while no manager answers: who leads is not kept in mirrors. */
+  async #facts(): Promise<Awaited<ReturnType<typeof leaderFacts>> | undefined> {
+    const { nodeRegistry } = this.#options;
+    return nodeRegistry.isLive ? leaderFacts(nodeRegistry.live) : undefined;
+  }
+
+  async #change(
+    name: string,
+    edit: (member: Member) => Pick<Member, 'labels' | 'isDraining' | 'roles'>,
+  ): Promise<void> {
+    await this.showNode(name);
+    await this.#options.cluster.members.change(name, edit);
+  }
+}
+
+/** As many as fit into a line that one pastes. */
+const INVITE_ADDRESSES = 6;
+
+function reasonOf(state: NodeDetail['state'], heard: string | undefined): string {
+  if (state === 'draining') return 'It is to hold nothing any more';
+  if (state === 'stopping') return 'It stops';
+  return heard ?? 'It is this node';
+}
+
+/** What the loss of a machine would mean. */
+export function managerSentence(nodes: number, managers: number): string {
+  if (nodes === 1) return 'One node: it holds everything; with two more, failover is automatic';
+  if (managers < 3) {
+    const more = nodes === 2 ? 'one more machine' : 'three managers';
+    return `${nodes} nodes, ${managers} of them a manager: ${more} and failover is automatic`;
+  }
+  const losable = Math.floor((managers - 1) / 2);
+  return `${managers} managers: the loss of any ${losable} of them changes nothing`;
+}
+
+function nodeMissing(name: string, known: readonly string[]): MolnError {
+  const nearest = nearestName(name, known);
+  const hint =
+    nearest === undefined ? 'Run "moln nodes" to see them' : `Did you mean "${nearest}"?`;
+  return new MolnError('CLUSTER_NODE_NOT_FOUND', `There is no node "${name}"`, { hint });
+}
+
+function notItself(name: string): MolnError {
+  return new MolnError('CLUSTER_NODE_IN_USE', `Node "${name}" cannot forget itself`, {
+    hint: 'Ask another node with --url, or stop this one with "moln down" first',
+  });
+}
+
+function stillManager(name: string): MolnError {
+  return new MolnError('CLUSTER_NODE_IN_USE', `Node "${name}" is a manager and there`, {
+    hint: `Stop it with "moln down" and wait until "moln nodes" says that it is lost`,
+  });
+}
+
+function notYet(what: string): MolnError {
+  return new MolnError('CLUSTER_NOT_YET', `${what} is not possible yet`, {
+    hint: 'See the status table in README.md',
+  });
+}
