@@ -51,8 +51,6 @@ export interface NodeClusterOptions {
   readonly load: () => NodeLoad;
   /** Starts an etcd member here, or checks the one that was named; resolves to its endpoints. */
   readonly startEtcd: () => Promise<readonly string[]>;
-  /** The first companion is about to come in: the registry is etcd now. */
-  readonly onCluster: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -73,6 +71,7 @@ export class NodeCluster implements AsyncDisposable {
   #moving: Promise<void> | undefined;
   #watching: Promise<void> | undefined;
   #hasLeft = false;
+  #onCluster: () => Promise<void> = () => Promise.resolve();
 
   constructor(options: NodeClusterOptions) {
     this.#options = options;
@@ -176,6 +175,11 @@ export class NodeCluster implements AsyncDisposable {
     workers.add(watch);
   }
 
+  /** Calls when the first companion is about to come in: the registry is etcd then. */
+  onCluster(call: () => Promise<void>): void {
+    this.#onCluster = call;
+  }
+
   get hasLeft(): boolean {
     return this.#hasLeft;
   }
@@ -193,10 +197,10 @@ export class NodeCluster implements AsyncDisposable {
   }
 
   async #move(): Promise<void> {
-    const { registry, startEtcd, onCluster } = this.#options;
+    const { registry, startEtcd } = this.#options;
     await registry.moveTo(await startEtcd());
     this.startPresence();
-    await onCluster();
+    await this.#onCluster();
   }
 
   /** A node without the authority's key has its certificates signed by one that has it. */

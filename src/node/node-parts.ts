@@ -139,7 +139,6 @@ export async function openCluster(
         };
       },
       startEtcd: () => etcd.startFirst(),
-      onCluster: () => Promise.resolve(),
       clock,
       log: log.for('cluster'),
     }),

@@ -10,7 +10,9 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
+import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
+import { Leadership } from './leadership.ts';
 import { joinInto } from './join-node.ts';
 import { LiveFeed } from './live-feed.ts';
 import { NodeCloud } from './node-cloud.ts';
@@ -157,6 +159,24 @@ async function launch(
     log: log.for('nodes'),
   });
   const events = new Events({ registry, clock, log: log.for('events') });
+  const { nodeRegistry } = base;
+  const leadership = stack.use(
+    new Leadership({
+      registry: nodeRegistry.live,
+      node: identity.node,
+      duties: [
+        new Chronicle({
+          peers: cluster.peers,
+          events,
+          leads: () => (nodeRegistry.place === undefined ? undefined : identity.node.name),
+          clock,
+        }),
+      ],
+      workers,
+      clock,
+      log: log.for('leader'),
+    }),
+  );
   let opening: Promise<void> | undefined;
   const openToOthers = async (): Promise<void> => {
     const places = furtherAddresses(choice.api.address, options.address);
@@ -167,7 +187,7 @@ async function launch(
     facts,
     identity,
     cluster,
-    nodeRegistry: base.nodeRegistry,
+    nodeRegistry,
     events,
     addresses: ownAddresses(options.address),
     apiPort: choice.api.port,
@@ -198,8 +218,11 @@ async function launch(
   });
   const api: ApiServer = await openApi(base, cloud, choice, stack);
   const isExpected = (await cluster.invites.list()).length > 0;
-  if (base.nodeRegistry.place !== undefined || isExpected) await openToOthers();
+  if (nodeRegistry.place !== undefined || isExpected) await openToOthers();
   cluster.serve(api, { methods: { ...directory.methods() }, streams: {} });
+  if (nodeRegistry.place === undefined) leadership.leadAlone();
+  else if (identity.isManager) await leadership.elect();
+  cluster.onCluster(() => leadership.elect());
   lock.keep();
   const opened = stack.move();
   node = new MolnNode({
@@ -212,6 +235,7 @@ async function launch(
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();
+      await leadership[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();
       await cluster.leave();
