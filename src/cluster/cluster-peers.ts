@@ -161,7 +161,8 @@ export class ClusterPeers implements Peers, AsyncDisposable {
 
   #peer(member: Member): PeerNode {
     const { id, name, region, labels, address, port, gatewayPort, memoryMiB, roles } = member;
-    const presence = this.#presence?.get(id);
+    // Itself it always reaches, whether or not the registry hears it.
+    const presence = id === this.self ? undefined : this.#presence?.get(id);
     return {
       id,
       name,
@@ -173,7 +174,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
       port,
       gatewayPort,
       memoryMiB,
-      load: (presence?.load?.cpuPercent ?? 0) / 100,
+      load: (this.#presence?.get(id).load?.cpuPercent ?? 0) / 100,
       isManager: roles.includes('manager'),
     };
   }
