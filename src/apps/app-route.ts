@@ -21,7 +21,17 @@ export type AppTarget =
 export interface AppUpstream {
   /** The instance's id. */
   readonly id: string;
-  readonly address: InstanceAddress;
+  readonly address: InstanceAddress | NodeAddress;
+}
+
+/** An instance on another node, which is reached by way of that node's gateways. */
+export interface NodeAddress {
+  readonly kind: 'node';
+  /** The node's id. */
+  readonly node: string;
+  readonly host: string;
+  /** Where its gateways answer those of other nodes. */
+  readonly port: number;
 }
 
 /** What is under way on an instance over all gateways. */

@@ -1,6 +1,13 @@
 /** The door of apps: everything that other parts may use. */
 export type { AppRoute, AppTarget, AppUpstream, Router, UpstreamLoad } from './app-route.ts';
 export { hostsOf } from './app-route.ts';
+export {
+  AppRoutes,
+  type AppRoutesOptions,
+  type ComposedRoute,
+  type ComposedRoutes,
+  type RoutePeer,
+} from './app-routes.ts';
 export { packFolder } from './archive.ts';
 export type { Sealer } from './app-store.ts';
 export type { AppState, AppView, InstanceView } from './app-view.ts';

@@ -172,6 +172,11 @@ export class ReleaseStore {
     return join(this.#releaseFolder(app, id), 'tree');
   }
 
+  /** The folder that a release has, or would have, on this node. */
+  pathOf(app: string, id: string): string {
+    return join(this.#releaseFolder(app, id), 'tree');
+  }
+
   /** Oldest first. */
   async list(app: string): Promise<readonly Release[]> {
     const releases: Release[] = [];

@@ -7,6 +7,7 @@ import {
   type GatewaySupervisor,
 } from '../gateway/gateway.ts';
 import type { ListenPlace } from './listen-choice.ts';
+import type { RouteSet } from './route-mirror.ts';
 
 /** Names a certificate carries at most; further hosts are served with the one that has the first. */
 const CERTIFICATE_NAMES_MAX = 100;
@@ -30,7 +31,7 @@ export class GatewayConfigurer {
   }
 
   /** Resolves when every gateway process uses these routes. */
-  async apply(routes: readonly RouteConfig[]): Promise<void> {
+  async apply({ routes }: RouteSet): Promise<void> {
     await this.#supervisor.apply(await this.#content(routes));
   }
 

@@ -9,14 +9,14 @@ import { availableParallelism, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
-import { Apps, findTools } from '../apps/apps.ts';
+import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
 import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
-import { type Identity, openIdentity } from '../cluster/cluster.ts';
+import { type Identity, type NodeMethods, openIdentity, type Peers } from '../cluster/cluster.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -24,6 +24,7 @@ import type { Registry } from '../registry/registry.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
+import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
 import type { HostFacts } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
@@ -74,7 +75,11 @@ export interface Gateway {
   readonly supervisor: GatewaySupervisor;
   readonly router: RegistryRouter;
   readonly mirror: RouteMirror;
+  /** Of all nodes. */
+  readonly settled: GatewaysSettled;
   readonly choice: ListenChoice;
+  /** What other nodes may ask. */
+  readonly methods: NodeMethods['methods'];
 }
 
 export async function openBase(
@@ -198,9 +203,10 @@ async function probePort(
 
 export async function startGateway(
   { options, folder, registry, identity, clock, log }: Base,
-  choice: ListenChoice,
+  given: { readonly choice: ListenChoice; readonly peers: Peers },
   stack: AsyncDisposableStack,
 ): Promise<Gateway> {
+  const { choice, peers } = given;
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
@@ -215,19 +221,30 @@ export async function startGateway(
   const mirror = stack.use(
     new RouteMirror({
       registry,
-      apply: (routes) => configurer.apply(routes),
+      apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
+      peers,
+      apply: (set) => configurer.apply(set),
       log: log.for('routes'),
       clock,
     }),
   );
   await mirror.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
+  const appliedAt = mirror.appliedAt.bind(mirror);
   const router = new RegistryRouter({
     registry,
-    appliedAt: (revision) => mirror.appliedAt(revision),
+    appliedAt,
     loads: async () => (await supervisor.stats()).map((each) => each.upstreams),
   });
-  return { supervisor, router, mirror, choice };
+  const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
+  return {
+    supervisor,
+    router,
+    mirror,
+    settled,
+    choice,
+    methods: gatewayMethods({ appliedAt, clock }),
+  };
 }
 
 export async function openApps(

@@ -133,7 +133,7 @@ async function launch(
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
   const cluster = await openCluster(base, { choice, hostFacts }, stack);
-  const gateway = await startGateway(base, choice, stack);
+  const gateway = await startGateway(base, { choice, peers: cluster.peers }, stack);
   const facts = nodeFacts(folder, choice, clock);
   const apps = await openApps(base, gateway, facts, stack);
   const feed = stack.use(
@@ -219,7 +219,7 @@ async function launch(
   const api: ApiServer = await openApi(base, cloud, choice, stack);
   const isExpected = (await cluster.invites.list()).length > 0;
   if (nodeRegistry.place !== undefined || isExpected) await openToOthers();
-  cluster.serve(api, { methods: { ...directory.methods() }, streams: {} });
+  cluster.serve(api, { methods: { ...directory.methods(), ...gateway.methods }, streams: {} });
   if (nodeRegistry.place === undefined) leadership.leadAlone();
   else if (identity.isManager) await leadership.elect();
   cluster.onCluster(() => leadership.elect());

@@ -2,7 +2,8 @@
  * What apps need of the gateways, by way of the registry: a published route is a registry entry first, so that every
  * node of a cluster will see it, and counts as published when this node's gateways use it.
  */
-import type { RouteConfig, UpstreamLoad } from '../gateway/config.ts';
+import type { AppRoute } from '../apps/apps.ts';
+import type { UpstreamLoad } from '../gateway/config.ts';
 import type { Registry } from '../registry/registry.ts';
 import { ROUTES_PREFIX } from './route-mirror.ts';
 
@@ -22,10 +23,7 @@ export class RegistryRouter {
   }
 
   /** Undefined removes the app's route. Resolves when every gateway of this node uses it. */
-  async publish(
-    app: string,
-    route: Pick<RouteConfig, 'hosts' | 'target'> | undefined,
-  ): Promise<void> {
+  async publish(app: string, route: AppRoute | undefined): Promise<void> {
     const key = `${ROUTES_PREFIX}app/${app}`;
     const { registry, appliedAt } = this.#options;
     // A deletion that changes nothing makes no revision that anybody would wait to see.
@@ -58,6 +56,6 @@ export class RegistryRouter {
   }
 }
 
-function encode(route: RouteConfig): Uint8Array {
+function encode(route: AppRoute & { readonly id: string; readonly path: string }): Uint8Array {
   return Buffer.from(JSON.stringify(route));
 }

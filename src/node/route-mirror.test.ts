@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { until } from '../../testing/until.ts';
+import { AppRoutes } from '../apps/apps.ts';
 import { MolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import type { ListResult, RegistryReader, WatchBatch } from '../registry/registry.ts';
-import { RouteMirror, ROUTES_PREFIX } from './route-mirror.ts';
+import type { Peers } from '../cluster/cluster.ts';
+import type { ListResult, Registry, RegistryReader, WatchBatch } from '../registry/registry.ts';
+import { RouteMirror, type RouteMirrorOptions, ROUTES_PREFIX } from './route-mirror.ts';
 
 /** A registry whose watch says what the test pushes. */
 class Source implements RegistryReader {
@@ -56,14 +58,25 @@ class Source implements RegistryReader {
 }
 
 function entryOf(name: string, revision: number): ListResult['entries'][number] {
-  const value = Buffer.from(JSON.stringify({ id: `app/${name}`, hosts: [], path: '/' }));
+  const value = Buffer.from(JSON.stringify({ id: name, hosts: [`${name}.test`], path: '/' }));
   return {
-    key: `${ROUTES_PREFIX}app/${name}`,
+    key: `${ROUTES_PREFIX}${name}`,
     value,
     revision,
     created: revision,
     leaseId: undefined,
   };
+}
+
+const NOBODY: Pick<Peers, 'all' | 'onChange'> = {
+  all: () => [],
+  onChange: () => ({ [Symbol.dispose]: () => {} }),
+};
+
+function partsOf(source: Source): Pick<RouteMirrorOptions, 'registry' | 'apps' | 'peers'> {
+  const registry = source as unknown as Registry;
+  const options = { self: 'here', registry, dataFolder: '/nowhere', log: silentLogger };
+  return { registry: source, apps: new AppRoutes(options), peers: NOBODY };
 }
 
 test('a change that comes in the very moment an apply ends is applied too', async () => {
@@ -74,8 +87,8 @@ test('a change that comes in the very moment an apply ends is applied too', asyn
     let last = 0;
     let afterApply: (() => Promise<void>) | undefined;
     await using mirror = new RouteMirror({
-      registry: source,
-      apply: async (routes) => {
+      ...partsOf(source),
+      apply: async ({ routes }) => {
         inside++;
         last = routes.length;
         const call = afterApply;
@@ -103,7 +116,7 @@ test('what changes beside the routes while they are applied makes one more apply
   const gate = Promise.withResolvers<void>();
   let applies = 0;
   await using mirror = new RouteMirror({
-    registry: source,
+    ...partsOf(source),
     apply: async () => {
       applies++;
       if (applies === 2) await gate.promise;
@@ -124,7 +137,7 @@ test('a list that fails after a compaction is tried again', async () => {
   const clock = new ManualClock();
   let applies = 0;
   await using mirror = new RouteMirror({
-    registry: source,
+    ...partsOf(source),
     apply: async () => void applies++,
     log: silentLogger,
     clock,

@@ -1,21 +1,37 @@
 /**
- * Carries routes from the registry to this node's gateway: lists `/routes/`, watches it, and hands the whole set to
- * `apply` whenever it changed. Several commits that arrive while one set is being applied become one further set.
+ * Carries routes from the registry to this node's gateways: lists everything, watches it, and hands over the whole set
+ * whenever a gateway would notice the difference. Apps, releases and reports have to be read at one revision, so there is one
+ * watch for all. Several commits that arrive while one set is being applied become one further set. When nothing can be
+ * read, the gateways go on with what they have.
  */
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import type { AppRoutes, ComposedRoutes } from '../apps/apps.ts';
+import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
-import type { RegistryReader, Revision, WatchBatch } from '../registry/registry.ts';
+import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
+import { mergeRoutes } from './merge-routes.ts';
 
+/** Further routes, beside those of apps. */
 export const ROUTES_PREFIX = '/routes/';
 
+const EVERYTHING = '/';
 const RETRY_MS = 500;
+
+/** What goes to the gateways together. */
+export interface RouteSet {
+  readonly routes: readonly RouteConfig[];
+  /** What the gateways of other nodes may reach on this one. */
+  readonly locals: ComposedRoutes['locals'];
+}
 
 export interface RouteMirrorOptions {
   readonly registry: RegistryReader;
-  /** Resolves when every gateway process uses exactly these routes. */
-  readonly apply: (routes: readonly RouteConfig[]) => Promise<unknown>;
+  readonly apps: AppRoutes;
+  readonly peers: Pick<Peers, 'all' | 'onChange'>;
+  /** Resolves when every gateway process uses exactly this. */
+  readonly apply: (set: RouteSet) => Promise<unknown>;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -28,13 +44,17 @@ interface Waiter {
 export class RouteMirror implements AsyncDisposable {
   readonly #options: RouteMirrorOptions;
   readonly #stop = new AbortController();
-  readonly #routes = new Map<string, RouteConfig>();
+  readonly #records = new Map<string, RouteConfig>();
   readonly #waiters = new Set<Waiter>();
+  #composed: ComposedRoutes = { routes: [], locals: [] };
+  #set: RouteSet = { routes: [], locals: [] };
+  #refused = '';
   #seen: Revision = 0;
   #applied: Revision = -1;
   /** Counts what the gateways have to hear of: changes of the routes, and of what goes with them. */
   #wanted = 1;
   #reached = 0;
+  #peersChange: Disposable | undefined;
   #applying: Promise<void> | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -42,15 +62,32 @@ export class RouteMirror implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Resolves when the routes of now are applied; goes on watching until disposed. */
+  /**
+   * Resolves when the routes of now are applied, or cannot be read yet; goes on until disposed. Rejects when the gateways
+   * refuse them.
+   */
   async start(): Promise<void> {
-    const from = await this.#list();
-    await this.#applyAll();
+    const { apps, peers, log } = this.#options;
+    apps.setPeers(peers.all());
+    this.#peersChange = peers.onChange(() => {
+      apps.setPeers(peers.all());
+      this.#look();
+    });
+    let from: Revision | undefined;
+    try {
+      from = await this.#list();
+    } catch (error) {
+      log.warn('The routes cannot be read yet; the gateways go on with what they have', { error });
+    }
+    if (from !== undefined) {
+      this.#compose();
+      await this.#applyAll();
+    }
     this.#loop = this.#follow(from);
   }
 
   routes(): readonly RouteConfig[] {
-    return [...this.#routes.values()];
+    return this.#set.routes;
   }
 
   /** Hands the same routes over again: something else that goes with them has changed. */
@@ -60,40 +97,53 @@ export class RouteMirror implements AsyncDisposable {
   }
 
   /** Resolves when every gateway uses the routes as of `revision` or later, or the mirror was disposed of. */
-  async appliedAt(revision: Revision): Promise<void> {
+  async appliedAt(revision: Revision, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#applied >= revision || this.#stop.signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { revision, done: resolve };
+    const abort = (): void => reject(signal?.reason as Error);
     this.#waiters.add(waiter);
-    await promise;
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#waiters.delete(waiter);
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#peersChange?.[Symbol.dispose]();
     this.#stop.abort();
     await this.#loop;
+    await this.#applying;
     for (const waiter of this.#waiters) waiter.done();
   }
 
   async #list(): Promise<Revision> {
-    const { entries, revision } = await this.#options.registry.list(ROUTES_PREFIX);
-    this.#routes.clear();
-    for (const entry of entries) this.#put(entry.key, entry.value);
+    const { entries, revision } = await this.#options.registry.list(EVERYTHING);
+    this.#records.clear();
+    for (const entry of entries) this.#putRecord(entry);
+    this.#options.apps.reset(entries);
     this.#seen = revision;
     return revision + 1;
   }
 
-  #put(key: string, value: Uint8Array): void {
-    this.#routes.set(key, JSON.parse(Buffer.from(value).toString()) as RouteConfig);
+  #putRecord({ key, value }: Entry): void {
+    if (!key.startsWith(ROUTES_PREFIX)) return;
+    this.#records.set(key, JSON.parse(Buffer.from(value).toString()) as RouteConfig);
   }
 
-  async #follow(firstRevision: Revision): Promise<void> {
+  async #follow(firstRevision: Revision | undefined): Promise<void> {
+    const { registry, log } = this.#options;
     const signal = this.#stop.signal;
-    let from: Revision | undefined = firstRevision;
+    let from = firstRevision;
     while (!signal.aborted) {
       try {
         from ??= await this.#listAgain();
-        for await (const batch of this.#options.registry.watch(ROUTES_PREFIX, from, signal)) {
-          this.#take(batch);
+        for await (const batch of registry.watch(EVERYTHING, from, signal)) {
+          this.#take(batch.changes, batch.revision);
           from = batch.revision + 1;
         }
       } catch (error) {
@@ -102,29 +152,52 @@ export class RouteMirror implements AsyncDisposable {
           from = undefined;
           continue;
         }
-        this.#options.log.warn('Route watch failed and will retry', { error });
+        log.warn('Route watch failed and will retry', { error });
       }
       // Also after a watch that just ended: one that ends at once must not become a spin.
       await this.#pause();
     }
-    await this.#applying;
   }
 
   async #listAgain(): Promise<Revision> {
     const from = await this.#list();
+    // What is known now may be older than what was applied, when the registry moved: said anew in any case.
     this.#wanted++;
-    this.#schedule();
+    this.#look();
     return from;
   }
 
-  #take(batch: WatchBatch): void {
-    for (const change of batch.changes) {
-      if (change.kind === 'put') this.#put(change.entry.key, change.entry.value);
-      else this.#routes.delete(change.key);
+  #take(changes: readonly Change[], revision: Revision): void {
+    for (const change of changes) {
+      if (change.kind === 'put') this.#putRecord(change.entry);
+      else this.#records.delete(change.key);
+      const key = change.kind === 'put' ? change.entry.key : change.key;
+      if (key.startsWith(ROUTES_PREFIX)) this.#wanted++;
     }
-    this.#seen = batch.revision;
-    this.#wanted++;
-    this.#schedule();
+    this.#options.apps.take(changes);
+    this.#seen = revision;
+    this.#look();
+  }
+
+  /** Most commits are none of the gateways' business: those count as applied at once. */
+  #look(): void {
+    this.#compose();
+    if (this.#isBehind) this.#schedule();
+    else if (this.#applying === undefined) this.#reachedRevision(this.#seen);
+  }
+
+  #compose(): void {
+    const composed = this.#options.apps.compose();
+    if (composed === this.#composed && this.#reached === this.#wanted) return;
+    if (composed !== this.#composed) this.#wanted++;
+    this.#composed = composed;
+    const { routes, refused } = mergeRoutes([...this.#records.values()], composed.routes);
+    this.#set = { routes, locals: composed.locals };
+    const said = refused.join(', ');
+    if (said !== this.#refused && said !== '') {
+      this.#options.log.warn('Two routes claim the same place; the older one has it', { refused });
+    }
+    this.#refused = said;
   }
 
   /** One apply at a time; whatever changed meanwhile goes into the next. */
@@ -133,6 +206,7 @@ export class RouteMirror implements AsyncDisposable {
       this.#applying = undefined;
       // What came after the last look found an apply under way and left it at that.
       if (this.#isBehind) this.#schedule();
+      else if (!this.#stop.signal.aborted) this.#reachedRevision(this.#seen);
     });
   }
 
@@ -156,9 +230,13 @@ export class RouteMirror implements AsyncDisposable {
   async #applyAll(): Promise<void> {
     const revision = this.#seen;
     const wanted = this.#wanted;
-    await this.#options.apply(this.routes());
-    this.#applied = revision;
+    await this.#options.apply(this.#set);
     this.#reached = wanted;
+    this.#reachedRevision(revision);
+  }
+
+  #reachedRevision(revision: Revision): void {
+    this.#applied = revision;
     for (const waiter of this.#waiters) {
       if (waiter.revision > revision) continue;
       this.#waiters.delete(waiter);
