@@ -126,7 +126,7 @@ export class AppRoutes {
   #composeOne(name: string): boolean {
     const known = this.#known.get(name);
     if (known === undefined) return false;
-    const route = known.app === undefined ? undefined : this.#routeOf(known.app, known);
+    const route = this.#routeOf(known);
     const said = JSON.stringify([route, known.app?.createdAt, this.#localsOf(known)]);
     const isNew = said !== known.said;
     known.route = route;
@@ -135,17 +135,24 @@ export class AppRoutes {
     return isNew;
   }
 
-  #routeOf(app: RouteApp, { releases, reports, route }: Known): ComposedRoute {
-    const composed = composeRoute({
-      self: this.#options.self,
-      app,
-      releases,
-      reports,
-      nodes: this.#nodes,
-      siteFolder: (release, root) => join(this.#releases.pathOf(app.name, release), root),
-      last: route?.target,
-    });
-    return { id: `app/${app.name}`, ...composed };
+  /** The one before when it cannot be composed: one app's strange record must not stop all others. */
+  #routeOf({ app, releases, reports, route }: Known): ComposedRoute | undefined {
+    if (app === undefined) return undefined;
+    try {
+      const composed = composeRoute({
+        self: this.#options.self,
+        app,
+        releases,
+        reports,
+        nodes: this.#nodes,
+        siteFolder: (release, root) => join(this.#releases.pathOf(app.name, release), root),
+        last: route?.target,
+      });
+      return { id: `app/${app.name}`, ...composed };
+    } catch (error) {
+      this.#options.log.warn('The route of an app cannot be composed', { app: app.name, error });
+      return route;
+    }
   }
 
   #collect(): ComposedRoutes {
@@ -182,10 +189,11 @@ export class AppRoutes {
   #put(entry: Entry): void {
     const { key } = entry;
     if (key.startsWith(APPS_PREFIX)) {
+      const [name] = partsOf(key, APPS_PREFIX);
       const app = this.#records.app(entry);
       if (app === undefined) return;
-      this.#of(app.name).app = app;
-      this.#stale.add(app.name);
+      this.#of(name).app = app;
+      this.#stale.add(name);
     } else if (key.startsWith(RELEASES_PREFIX)) {
       const [name, id] = partsOf(key, RELEASES_PREFIX);
       const release = this.#records.release(entry);
