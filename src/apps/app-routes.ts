@@ -131,7 +131,8 @@ export class AppRoutes {
     const isNew = said !== known.said;
     known.route = route;
     known.said = said;
-    if (known.app === undefined && known.reports.size === 0) this.#known.delete(name);
+    const { app, releases, reports } = known;
+    if (app === undefined && releases.size + reports.size === 0) this.#known.delete(name);
     return isNew;
   }
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { until } from '../../testing/until.ts';
 import { AppRoutes } from '../apps/apps.ts';
@@ -7,8 +10,19 @@ import { MolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
-import type { ListResult, Registry, RegistryReader, WatchBatch } from '../registry/registry.ts';
-import { RouteMirror, type RouteMirrorOptions, ROUTES_PREFIX } from './route-mirror.ts';
+import {
+  type ListResult,
+  openSqliteRegistry,
+  type Registry,
+  type RegistryReader,
+  type WatchBatch,
+} from '../registry/registry.ts';
+import {
+  RouteMirror,
+  type RouteMirrorOptions,
+  ROUTES_PREFIX,
+  type RouteSet,
+} from './route-mirror.ts';
 
 /** A registry whose watch says what the test pushes. */
 class Source implements RegistryReader {
@@ -152,3 +166,118 @@ test('a list that fails after a compaction is tried again', async () => {
   });
   await until('it was applied again', () => applies === 2);
 });
+
+test('a commit that is none of the gateways business counts as applied without an apply', async (t) => {
+  const { registry, mirror, applies } = await onSqlite(t);
+  await mirror.start();
+  assert.equal(applies.length, 1);
+  await mirror.appliedAt(await commit(registry, '/sessions/x', {}));
+  assert.equal(applies.length, 1);
+  const at = await commit(registry, '/routes/x', { id: 'x', hosts: ['x.test'], path: '/' });
+  await mirror.appliedAt(at);
+  assert.deepEqual(
+    applies.at(-1)?.routes.map(({ id }) => id),
+    ['x'],
+  );
+  await registry.commit([], [{ kind: 'delete', key: '/routes/x' }]);
+  await until('the route is gone', () => applies.at(-1)?.routes.length === 0);
+});
+
+test('an app, its release and its instances become a route at one revision', async (t) => {
+  const { registry, mirror, applies } = await onSqlite(t);
+  await mirror.start();
+  await commit(registry, '/releases/shop/r1', record({ id: 'r1', plan: PLAN }));
+  await commit(registry, '/instances/shop/here', record(REPORT));
+  const app = { name: 'shop', domains: [], history: [], running: true, createdAt: 0 };
+  const at = await commit(
+    registry,
+    '/apps/shop',
+    record({ ...app, release: 'r1', generation: 'g1' }),
+  );
+  await mirror.appliedAt(at);
+  const set = applies.at(-1);
+  assert.deepEqual(set?.routes[0], {
+    id: 'app/shop',
+    path: '/',
+    hosts: ['shop.localhost'],
+    target: { kind: 'upstreams', upstreams: [{ id: 'a', address: ADDRESS }] },
+  });
+  assert.deepEqual(set?.locals, [{ id: 'a', address: ADDRESS }]);
+  assert.equal(applies.length, 3, 'with the report there is a local, with the app a route');
+});
+
+test('a start without a registry leaves the gateways as they are, until it is there', async () => {
+  const source = new Source();
+  source.listFailures = 2;
+  const clock = new ManualClock();
+  let applies = 0;
+  await using mirror = new RouteMirror({
+    ...partsOf(source),
+    apply: async () => void applies++,
+    log: silentLogger,
+    clock,
+  });
+  await mirror.start();
+  assert.equal(applies, 0);
+  await until('it was listed at last', () => {
+    clock.advance(1000);
+    return applies === 1;
+  });
+});
+
+test('waiting for a revision ends with its signal', async (t) => {
+  const { mirror } = await onSqlite(t);
+  await mirror.start();
+  const giveUp = new AbortController();
+  const waiting = mirror.appliedAt(1_000_000, giveUp.signal);
+  giveUp.abort(new Error('Enough'));
+  await assert.rejects(waiting, /Enough/);
+});
+
+const ADDRESS = { kind: 'tcp', host: '127.0.0.1', port: 1 };
+const PLAN = { processes: { web: { kind: 'http' } } };
+const REPORT = {
+  releases: [],
+  instances: [
+    {
+      id: 'a',
+      process: 'web',
+      generation: 'g1',
+      state: 'healthy',
+      draining: false,
+      address: ADDRESS,
+    },
+  ],
+};
+
+function record(value: unknown): unknown {
+  return { format: 1, record: value };
+}
+
+async function commit(registry: Registry, key: string, value: unknown): Promise<number> {
+  const bytes = Buffer.from(JSON.stringify(value));
+  return (await registry.commit([], [{ kind: 'put', key, value: bytes }])).revision;
+}
+
+async function onSqlite(
+  t: TestContext,
+): Promise<{ registry: Registry; mirror: RouteMirror; applies: RouteSet[] }> {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-routes-'));
+  const path = join(folder, 'registry.sqlite');
+  const registry = await openSqliteRegistry({ path, clock: systemClock, log: silentLogger });
+  const applies: RouteSet[] = [];
+  const mirror = new RouteMirror({
+    registry,
+    apps: new AppRoutes({ self: 'here', registry, dataFolder: folder, log: silentLogger }),
+    peers: NOBODY,
+    apply: async (set) => void applies.push(set),
+    log: silentLogger,
+    clock: systemClock,
+  });
+  t.after(async () => {
+    await mirror[Symbol.asyncDispose]();
+    await registry[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  });
+  return { registry, mirror, applies };
+}
