@@ -56,6 +56,9 @@ interface Known {
   said: string;
 }
 
+/** `said` of an app without a route and without instances here. */
+const NOTHING = JSON.stringify([undefined, undefined, []]);
+
 export class AppRoutes {
   readonly #options: AppRoutesOptions;
   readonly #records: RouteRecords;
@@ -181,7 +184,7 @@ export class AppRoutes {
       releases: new Map(),
       reports: new Map(),
       route: undefined,
-      said: '',
+      said: NOTHING,
     };
     this.#known.set(name, created);
     return created;
