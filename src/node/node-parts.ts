@@ -21,6 +21,7 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { AppCertificate } from './app-certificate.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
@@ -217,8 +218,18 @@ export async function startGateway(
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const configurer = new GatewayConfigurer({ supervisor, identity, places: choice.gateway });
-  const mirror = stack.use(
+  const certificate = stack.use(
+    new AppCertificate({
+      path: join(folder.keys, 'apps-certificate.json'),
+      identity,
+      clock,
+      log: log.for('routes'),
+      onIssued: () => mirror.applyAgain(),
+    }),
+  );
+  await certificate.open();
+  const configurer = new GatewayConfigurer({ supervisor, certificate, places: choice.gateway });
+  const mirror: RouteMirror = stack.use(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
