@@ -1,12 +1,30 @@
-/** Several real nodes on one machine, each on its own loopback address and folder. */
+/**
+ * Several real nodes on one machine, each on its own loopback address and folder. `start` makes nodes that do not know of
+ * each other, `form` a cluster of them: the first invites, the others join.
+ */
+import { createServer, type Server } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { AppDetail, NodeDetail } from '../src/api/model.ts';
+import { PacedLoad } from './paced-load.ts';
 import { TestNode, type TestNodeOptions } from './test-node.ts';
+import { until } from './until.ts';
+
+/** etcd has the same ports on each node, so clusters that are tested side by side need addresses of their own. */
+const NETS = { first: 1, last: 250, prefix: '127.77' } as const;
+const SETTLE_WITHIN_MS = 40_000;
+
+export interface FormOptions extends TestNodeOptions {
+  /** By node name; default: all in the one that the program gives. */
+  readonly regions?: Readonly<Record<string, string>>;
+}
 
 export class TestCluster implements AsyncDisposable {
-  readonly #nodes: ReadonlyMap<string, TestNode>;
+  readonly #nodes: Map<string, TestNode>;
+  readonly #isOne: boolean;
 
-  private constructor(nodes: ReadonlyMap<string, TestNode>) {
+  private constructor(nodes: Map<string, TestNode>, isOne: boolean) {
     this.#nodes = nodes;
+    this.#isOne = isOne;
   }
 
   /** `names` in order: the first listens on 127.0.0.1, the second on 127.0.0.2, and so on. */
@@ -21,11 +39,61 @@ export class TestCluster implements AsyncDisposable {
     });
     const settled = await Promise.allSettled(starts);
     const nodes = settled.filter((one) => one.status === 'fulfilled').map((one) => one.value);
-    const cluster = new TestCluster(new Map(nodes));
+    const cluster = new TestCluster(new Map(nodes), false);
     const failed = settled.find((one) => one.status === 'rejected');
     if (failed === undefined) return cluster;
     await cluster[Symbol.asyncDispose]();
     throw failed.reason;
+  }
+
+  /** One cluster: the first of `names` invites the others, one after the other, on addresses that no other test has. */
+  static async form(
+    t: TestContext,
+    names: readonly string[],
+    options: FormOptions = {},
+  ): Promise<TestCluster> {
+    const cluster = new TestCluster(new Map(), true);
+    const net = await freeNet(t);
+    try {
+      for (const [at, name] of names.entries()) {
+        const node = await cluster.add(t, name, `${net}.${at + 1}`, options);
+        if (at === 0) await node.restart();
+        else await node.join(await cluster.invite());
+      }
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** A node with folder and ports that is not started yet. */
+  async add(
+    t: TestContext,
+    name: string,
+    address: string,
+    { regions, ...options }: FormOptions = {},
+  ): Promise<TestNode> {
+    const region = regions?.[name];
+    const place = region === undefined ? [] : ['--region', region];
+    const args = [...place, ...(options.args ?? [])];
+    const node = await TestNode.create(t, { ...options, args, name, address });
+    this.#nodes.set(name, node);
+    return node;
+  }
+
+  /** The line to paste, made by the first node or the named one. */
+  async invite(from = this.names[0] ?? '', ...words: readonly string[]): Promise<string> {
+    const { invite } = await this.node(from).json<{ invite: string }>('invite', ...words);
+    return invite;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  get nodes(): readonly TestNode[] {
+    return [...this.#nodes.values()];
   }
 
   node(name: string): TestNode {
@@ -34,11 +102,107 @@ export class TestCluster implements AsyncDisposable {
     return node;
   }
 
+  /** How `seer` sees the nodes, by name. */
+  async states(seer: string): Promise<Readonly<Record<string, NodeDetail['state']>>> {
+    const nodes = await this.node(seer).json<readonly NodeDetail[]>('nodes');
+    return Object.fromEntries(nodes.map(({ name, state }) => [name, state]));
+  }
+
+  /** Resolves when `seer` sees these states, and no other node. */
+  async sees(
+    seer: string,
+    wanted: Readonly<Record<string, NodeDetail['state']>>,
+    withinMs: number = SETTLE_WITHIN_MS,
+  ): Promise<void> {
+    const words = (states: Readonly<Record<string, string>>): string =>
+      Object.entries(states)
+        .map(([name, state]) => `${name} ${state}`)
+        .sort()
+        .join(', ');
+    await until(
+      `${seer} to see ${words(wanted)}`,
+      async () => {
+        const seen = words(await this.states(seer));
+        if (seen === words(wanted)) return true;
+        throw new Error(seen);
+      },
+      { withinMs },
+    );
+  }
+
+  /** Names of the nodes with healthy instances of the app, each as often as it has some, as `seer` says. */
+  async placesOf(app: string, seer: string): Promise<readonly string[]> {
+    const { instanceList } = await this.node(seer).json<AppDetail>('app', app);
+    return instanceList
+      .filter(({ state }) => state === 'healthy')
+      .map(({ node }) => node)
+      .sort();
+  }
+
+  /** Resolves when the app's healthy instances are on exactly these nodes. */
+  async runsOn(
+    app: string,
+    wanted: readonly string[],
+    options: { readonly seer?: string; readonly withinMs?: number } = {},
+  ): Promise<void> {
+    const seer = options.seer ?? wanted[0] ?? this.names[0] ?? '';
+    await until(
+      `${app} to run on ${wanted.join(', ')}`,
+      async () => {
+        const seen = (await this.placesOf(app, seer)).join(', ');
+        if (seen === wanted.toSorted().join(', ')) return true;
+        throw new Error(`it runs on ${seen === '' ? 'no node' : seen}`);
+      },
+      { withinMs: options.withinMs ?? SETTLE_WITHIN_MS },
+    );
+  }
+
+  /** Steady GETs, in turn through the gateways of these nodes. */
+  load(
+    app: string,
+    through: readonly string[],
+    options: { readonly perSecond?: number; readonly path?: string } = {},
+  ): PacedLoad {
+    const nodes = through.map((name) => this.node(name));
+    return new PacedLoad(options.perSecond ?? 100, (count) => {
+      const node = nodes[count % nodes.length];
+      if (node === undefined) throw new Error('No node to ask');
+      return node.get(app, options.path ?? '/');
+    });
+  }
+
+  /** Nodes of one cluster are killed: their orderly end is a test of its own. */
   async [Symbol.asyncDispose](): Promise<void> {
     const ends = await Promise.allSettled(
-      [...this.#nodes.values()].map((node) => node[Symbol.asyncDispose]()),
+      this.nodes.map(async (node) => {
+        if (this.#isOne) await node.kill();
+        await node[Symbol.asyncDispose]();
+      }),
     );
     const failed = ends.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
+}
+
+/** Three numbers of an address, such as `127.77.4`, that no other test process uses until this test has ended. */
+export async function freeNet(t: TestContext): Promise<string> {
+  const count = NETS.last - NETS.first + 1;
+  for (let attempt = 0; attempt < count; attempt++) {
+    const number = NETS.first + ((process.pid + attempt) % count);
+    const held = await reserve(`moln-test-net-${number}`);
+    if (held === undefined) continue;
+    t.after(() => held.close());
+    return `${NETS.prefix}.${number}`;
+  }
+  throw new Error(`All ${count} test nets are taken`);
+}
+
+/** An abstract socket of that name, which the kernel frees whatever happens; undefined: somebody has it. */
+async function reserve(name: string): Promise<Server | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Server | undefined>();
+  const server = createServer((socket) => socket.destroy());
+  server.once('error', () => resolve(undefined));
+  server.listen(`\0${name}`, () => resolve(server));
+  server.unref();
+  return promise;
 }

@@ -38,6 +38,10 @@ export interface TestNodeOptions {
   readonly dataFolder?: string;
   /** Runs the node and the CLI as this user; only root may. */
   readonly uid?: number;
+  /** A program and words in front of what starts the agent, such as `ip netns exec NAME`. */
+  readonly under?: readonly string[];
+  /** Where ports are looked for that are free; default: the node's address, which must be one of this machine. */
+  readonly portsOn?: string;
 }
 
 export interface AskOptions {
@@ -49,18 +53,24 @@ export interface AskOptions {
 export class TestNode implements AsyncDisposable {
   readonly dataFolder: string;
   readonly address: string;
-  readonly ports: { readonly http: number; readonly https: number; readonly api: number };
+  readonly ports: {
+    readonly http: number;
+    readonly https: number;
+    readonly api: number;
+    /** Where gateways answer those of other nodes. */
+    readonly gateway: number;
+  };
   readonly #options: TestNodeOptions;
   #agent: ChildProcess | undefined;
   #output = '';
   #problem: unknown;
 
   private constructor(options: TestNodeOptions, dataFolder: string, ports: readonly number[]) {
-    const [http = 0, https = 0, api = 0] = ports;
+    const [http = 0, https = 0, api = 0, gateway = 0] = ports;
     this.#options = options;
     this.dataFolder = dataFolder;
     this.address = options.address ?? '127.0.0.1';
-    this.ports = { http, https, api };
+    this.ports = { http, https, api, gateway };
   }
 
   /** Resolves when everything that `moln up` was told runs. On a failed test its folder is kept and shown. */
@@ -79,7 +89,7 @@ export class TestNode implements AsyncDisposable {
   static async create(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
     const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'moln-test-'));
     if (options.uid !== undefined) chownSync(folder, options.uid, options.uid);
-    const ports = await freePorts(options.address ?? '127.0.0.1', 3);
+    const ports = await freePorts(options.portsOn ?? options.address ?? '127.0.0.1', 4);
     const node = new TestNode(options, folder, ports);
     t.after(() => node.#cleanUp(t));
     return node;
@@ -96,23 +106,42 @@ export class TestNode implements AsyncDisposable {
     return this.#output;
   }
 
+  get name(): string {
+    return this.#options.name ?? '';
+  }
+
   /** The words after `moln` that start this node. */
   get upArguments(): readonly string[] {
+    return ['up', ...this.#places()];
+  }
+
+  #places(): readonly string[] {
     const { address, dataFolder, ports } = this;
     const name = this.#options.name;
     const places = ['--data', dataFolder, '--address', address];
-    const numbers = [ports.http, ports.https, ports.api].map(String);
-    const [http = '', https = '', api = ''] = numbers;
+    const numbers = [ports.http, ports.https, ports.api, ports.gateway].map(String);
+    const [http = '', https = '', api = '', gateway = ''] = numbers;
     const listeners = ['--http', http, '--https', https, '--port', api, '--gateways', '1'];
     const named = name === undefined ? [] : ['--name', name];
-    return ['up', ...places, ...listeners, ...named, ...(this.#options.args ?? [])];
+    const between = ['--gateway-port', gateway];
+    return [...places, ...listeners, ...between, ...named, ...(this.#options.args ?? [])];
   }
 
   /** Starts the agent, for the first time or again on the same folder and ports. */
   async restart(): Promise<void> {
+    await this.#start(this.upArguments);
+  }
+
+  /** Becomes a node of the cluster that the invite is from; started again with `restart`. */
+  async join(invite: string): Promise<void> {
+    await this.#start(['join', invite, ...this.#places()]);
+  }
+
+  async #start(words: readonly string[]): Promise<void> {
     if (this.#agent !== undefined) throw new Error('The agent runs already');
     this.#output = '';
-    const agent = spawn(MOLN, this.upArguments, {
+    const [program = MOLN, ...rest] = [...(this.#options.under ?? []), MOLN, ...words];
+    const agent = spawn(program, rest, {
       env: this.#environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -124,17 +153,15 @@ export class TestNode implements AsyncDisposable {
     };
     agent.stdout.on('data', take);
     agent.stderr.on('data', take);
-    const up = async (): Promise<void> => {
-      await until(
-        '"moln up" to say that it is up',
-        () => this.#output.includes(UP_MARK) || agent.exitCode !== null,
-        { withinMs: START_WITHIN_MS },
-      );
-      if (agent.exitCode === null) return;
-      this.#agent = undefined;
-      throw new Error(`"moln up" ended with ${agent.exitCode}:\n${this.#output}`);
-    };
-    await up();
+    const command = `"moln ${words[0]}"`;
+    await until(
+      `${command} to say that it is up`,
+      () => this.#output.includes(UP_MARK) || agent.exitCode !== null,
+      { withinMs: START_WITHIN_MS },
+    );
+    if (agent.exitCode === null) return;
+    this.#agent = undefined;
+    throw new Error(`${command} ended with ${agent.exitCode}:\n${this.#output}`);
   }
 
   /** As Ctrl-C does it. Returns the exit code once the agent and everything that it started are gone. */
@@ -161,6 +188,24 @@ export class TestNode implements AsyncDisposable {
   /** kill -9 of the agent alone; gateways and instances go on. */
   async crash(): Promise<void> {
     await this.#end('SIGKILL');
+  }
+
+  /** kill -9 of everything that runs on the node, as when its power goes. */
+  async kill(): Promise<void> {
+    const agent = this.#agent;
+    // Twice: something may just have been starting something.
+    for (let round = 0; round < 2; round++) killProcesses(this.processes());
+    await this.expectNoProcess();
+    if (agent !== undefined) await this.ended();
+  }
+
+  /** SIGSTOP of everything that runs on the node, as when its machine hangs. */
+  freeze(): void {
+    for (const { pid } of this.processes()) process.kill(pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    for (const { pid } of this.processes()) process.kill(pid, 'SIGCONT');
   }
 
   pause(): void {
