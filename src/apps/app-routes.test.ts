@@ -151,6 +151,24 @@ test('a list that is the same as what was known keeps the last target of a momen
   assert.deepEqual(said(of), ['app/shop: a']);
 });
 
+test('what runs here counts first hand', () => {
+  const of = routes();
+  of.setPeers([peer('here'), peer('there')]);
+  of.take([
+    app('shop'),
+    release('shop'),
+    report('shop', 'here', 'a'),
+    report('shop', 'there', 'b'),
+  ]);
+  of.setOwn('shop', { releases: [], instances: [] });
+  assert.deepEqual(said(of), ['app/shop: b@there']);
+  assert.deepEqual(of.compose().locals, []);
+  of.take([report('shop', 'here', 'a', 'c')]);
+  assert.deepEqual(said(of), ['app/shop: b@there'], 'the record is behind');
+  of.setOwn('shop', undefined);
+  assert.deepEqual(said(of), ['app/shop: a b@there c']);
+});
+
 test('a strange record is passed over; the older app comes first', () => {
   const of = routes();
   of.setPeers([peer('here')]);

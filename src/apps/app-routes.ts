@@ -51,6 +51,8 @@ interface Known {
   app: RouteApp | undefined;
   readonly releases: Map<string, RouteRelease>;
   readonly reports: Map<string, RouteReport>;
+  /** What runs here, first hand. */
+  own: RouteReport | undefined;
   route: ComposedRoute | undefined;
   /** Of `route`, to tell whether anything is new. */
   said: string;
@@ -117,6 +119,15 @@ export class AppRoutes {
     }
   }
 
+  /**
+   * What runs on this node, before it is in the registry, and when no manager answers instead of it: a port that nobody
+   * listens on any more may be another app's in a moment. Undefined when the app is gone.
+   */
+  setOwn(app: string, report: RouteReport | undefined): void {
+    this.#of(app).own = report;
+    this.#stale.add(app);
+  }
+
   /** The very same object as long as nothing has changed that a gateway would notice. */
   compose(): ComposedRoutes {
     let isNew = false;
@@ -134,20 +145,22 @@ export class AppRoutes {
     const isNew = said !== known.said;
     known.route = route;
     known.said = said;
-    const { app, releases, reports } = known;
-    if (app === undefined && releases.size + reports.size === 0) this.#known.delete(name);
+    const { app, releases, reports, own } = known;
+    const isEmpty = app === undefined && own === undefined && releases.size + reports.size === 0;
+    if (isEmpty) this.#known.delete(name);
     return isNew;
   }
 
   /** The one before when it cannot be composed: one app's strange record must not stop all others. */
-  #routeOf({ app, releases, reports, route }: Known): ComposedRoute | undefined {
+  #routeOf({ app, releases, reports, own, route }: Known): ComposedRoute | undefined {
     if (app === undefined) return undefined;
+    const { self } = this.#options;
     try {
       const composed = composeRoute({
-        self: this.#options.self,
+        self,
         app,
         releases,
-        reports,
+        reports: own === undefined ? reports : new Map(reports).set(self, own),
         nodes: this.#nodes,
         siteFolder: (release, root) => join(this.#releases.pathOf(app.name, release), root),
         last: route?.target,
@@ -171,9 +184,11 @@ export class AppRoutes {
   }
 
   /** Also those on trial or draining: another node may be a moment ahead of this one, or behind. */
-  #localsOf({ reports }: Known): AppUpstream[] {
-    const own = reports.get(this.#options.self)?.instances ?? [];
-    return own.flatMap(({ id, address }) => (address === undefined ? [] : [{ id, address }]));
+  #localsOf({ reports, own }: Known): AppUpstream[] {
+    const here = own ?? reports.get(this.#options.self);
+    return (here?.instances ?? []).flatMap(({ id, address }) =>
+      address === undefined ? [] : [{ id, address }],
+    );
   }
 
   #of(name: string): Known {
@@ -183,6 +198,7 @@ export class AppRoutes {
       app: undefined,
       releases: new Map(),
       reports: new Map(),
+      own: undefined,
       route: undefined,
       said: NOTHING,
     };

@@ -8,6 +8,7 @@ export {
   type ComposedRoutes,
   type RoutePeer,
 } from './app-routes.ts';
+export type { RouteReport } from './compose-route.ts';
 export { packFolder } from './archive.ts';
 export type { Sealer } from './app-store.ts';
 export type { AppState, AppView, InstanceView } from './app-view.ts';

@@ -7,7 +7,7 @@
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { AppRoutes, ComposedRoutes } from '../apps/apps.ts';
+import type { AppRoutes, ComposedRoutes, RouteReport } from '../apps/apps.ts';
 import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
 import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
@@ -94,6 +94,12 @@ export class RouteMirror implements AsyncDisposable {
   applyAgain(): void {
     this.#wanted++;
     this.#schedule();
+  }
+
+  /** See `AppRoutes.setOwn`. */
+  setOwn(app: string, report: RouteReport | undefined): void {
+    this.#options.apps.setOwn(app, report);
+    this.#look();
   }
 
   /** Resolves when every gateway uses the routes as of `revision` or later, or the mirror was disposed of. */
