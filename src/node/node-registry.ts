@@ -37,6 +37,7 @@ export class NodeRegistry implements AsyncDisposable {
   /** The same, but while no manager answers it is read as it was last heard of. */
   readonly registry: Registry;
   readonly #options: NodeRegistryOptions;
+  readonly #reader: ReadThrough;
   #place: StoredPlace | undefined;
   #mirror: RegistryMirror | undefined;
 
@@ -49,6 +50,7 @@ export class NodeRegistry implements AsyncDisposable {
     this.#place = place;
     this.live = new SwitchableRegistry(engine);
     const reader = new ReadThrough({ registry: this.live, mirror: () => this.#mirror });
+    this.#reader = reader;
     const { live } = this;
     this.registry = {
       get engine() {
@@ -149,6 +151,7 @@ export class NodeRegistry implements AsyncDisposable {
       clock,
       log,
     });
+    this.#reader.mirrorChanged();
   }
 }
 
@@ -176,6 +179,7 @@ function openEtcd(
     endpoints: place.endpoints,
     ...(isTls ? { tls: () => etcdTls(identity) } : {}),
     prefix: place.prefix,
+    epoch: place.epoch,
     client: identity.node.id,
     mustAnswer,
     clock,

@@ -1,7 +1,7 @@
 /**
  * Moves the state of one engine into another: from the embedded registry to etcd when a second machine joins. The copy
- * counts for nothing until its mark says "complete", which is written last; until then it can be repeated after any
- * crash. Keys that hang on a lease are left out: their owners put them again, under a lease of the new engine.
+ * counts for nothing until its mark says "complete", which is written last, and the caller has noted for good that it is
+ * used; until then it can be repeated after any crash, and has to be, for its source may have gone on. Keys that hang on a lease are left out: their owners put them again, under a lease of the new engine.
  */
 import { MolnError } from '../base/errors.ts';
 import { literal, object } from '../base/schema.ts';
@@ -18,8 +18,6 @@ export interface CopyOptions {
 }
 
 export interface CopyResult {
-  /** False when an earlier attempt had completed it: nothing was done. */
-  readonly copied: boolean;
   readonly keys: number;
   /** The revision of `from` that the copy is equal to. */
   readonly revision: Revision;
@@ -31,19 +29,19 @@ const MARK = object({ state: literal('copying', 'complete') });
 /** Room in a commit for what is not key or value. */
 const BATCH_BYTES_MAX: number = COMMIT_BYTES_MAX - 64 * 1024;
 
-/** Throws `REGISTRY_NOT_EMPTY` when `to` holds something that is no copy. */
+/** Throws `REGISTRY_NOT_EMPTY` when `to` holds something that is no copy, or a copy that somebody uses already. */
 export async function copyRegistry(options: CopyOptions): Promise<CopyResult> {
   const { from, to, freeze } = options;
   const marks = marksOf(to);
   const mark = await marks.get(MARK_ID);
-  if (mark?.value.state === 'complete') {
-    const { entries, revision } = await from.list('');
-    return { copied: false, keys: entries.length, revision };
-  }
+  const { entries } = await to.list('');
   if (mark === undefined) {
-    const { entries } = await to.list('');
     if (entries.length > 0) throw notEmpty(entries);
     await marks.create(MARK_ID, { state: 'copying' });
+  } else if (mark.value.state === 'complete') {
+    const written = entries.filter(({ revision }) => revision > mark.revision);
+    if (written.length > 0) throw notEmpty(written);
+    await marks.put(MARK_ID, { state: 'copying' }, { ifRevision: mark.revision });
   }
   await makeEqual(from, to);
   await freeze();
@@ -51,7 +49,7 @@ export async function copyRegistry(options: CopyOptions): Promise<CopyResult> {
   const copying = await marks.get(MARK_ID);
   const ifRevision = copying?.revision ?? 0;
   await marks.put(MARK_ID, { state: 'complete' }, { ifRevision });
-  return { copied: true, keys, revision };
+  return { keys, revision };
 }
 
 /** True when a copy into this registry was completed, so that it may be used. */

@@ -1,5 +1,5 @@
 /** The registry's expected failures. */
-import { MolnError } from '../base/errors.ts';
+import { messageOf, MolnError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 
 /** A key, value or commit beyond its limit. Shown with both sizes. */
@@ -32,6 +32,28 @@ export function compacted(fromRevision: number, oldest: number): MolnError {
     'REGISTRY_COMPACTED',
     `Revision ${fromRevision} is no longer kept, the oldest is ${oldest}`,
     { hint: 'List again and watch from the revision after that', details: { oldest } },
+  );
+}
+
+/** The code is that of a compaction, for the cure is the same. */
+export function moved(): MolnError {
+  return new MolnError(
+    'REGISTRY_COMPACTED',
+    'The registry is read elsewhere now, and what led there is not known',
+    { hint: 'List again and watch from the revision after that' },
+  );
+}
+
+/** Done here, and not said to be safe elsewhere. */
+export function unconfirmed(revision: number, cause: unknown): MolnError {
+  return new MolnError(
+    'REGISTRY_OUTCOME_UNKNOWN',
+    `A commit was carried out and nobody else has it yet: ${messageOf(cause)}`,
+    {
+      hint: 'Read again what it was to change before you repeat it',
+      details: { revision },
+      cause,
+    },
   );
 }
 

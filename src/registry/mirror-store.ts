@@ -47,7 +47,7 @@ export class MirrorStore implements Disposable {
     readonly sourceId: string;
     readonly durability?: 'normal' | 'full';
   }) {
-    const { path, sourceId, durability = 'normal' } = options;
+    const { path, sourceId, durability = 'full' } = options;
     const db = openDatabase({ path, durability, exclusive: true, check: true });
     this.#db = db;
     try {
@@ -88,6 +88,15 @@ export class MirrorStore implements Disposable {
   /** Undefined when the prefix was never loaded. */
   revisionOf(prefix: string): Revision | undefined {
     return this.#revision.get(prefix)?.revision;
+  }
+
+  /** True when it holds these entries and no others, but for those on a lease. */
+  isSame(prefix: string, entries: readonly Entry[]): boolean {
+    const wanted = entries.filter(({ leaseId }) => leaseId === undefined);
+    const here = new Map(this.list(prefix).map(({ key, revision }) => [key, revision]));
+    return (
+      here.size === wanted.length && wanted.every(({ key, revision }) => here.get(key) === revision)
+    );
   }
 
   replace(prefix: string, { entries, revision }: ListResult): void {

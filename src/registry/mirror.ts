@@ -20,7 +20,7 @@ export interface MirrorOptions {
   readonly sourceId: string;
   /** None begins another. */
   readonly prefixes: readonly string[];
-  /** `full`: what `appliedAt` has said is on the disk. */
+  /** `full` is the default, and what makes `appliedAt` mean the disk; `normal` may lose the last commits with the power. */
   readonly durability?: 'normal' | 'full';
   /** How often the source is asked whether it is there; 2 s by default. */
   readonly probeEveryMs?: number;
@@ -33,7 +33,7 @@ export interface MirrorStatus {
   readonly isLive: boolean;
   /** When the source answered last, in epoch milliseconds; undefined when never since the start. */
   readonly seenAt: number | undefined;
-  /** False until every prefix has been loaded once. */
+  /** False until every prefix has been loaded once, and when it is closed. */
   readonly isComplete: boolean;
 }
 
@@ -41,6 +41,8 @@ const PROBE_EVERY_MS = 2000;
 /** Without an answer in this time the source counts as away. */
 const PROBE_WITHIN_MS = 2000;
 const RETRY_MS = 1000;
+/** Nothing may ever be heard of a revision, when nothing that is kept has changed there: so much later it is looked up. */
+const CATCH_UP_MS = 250;
 /** Commits of a prefix that its watchers may be behind before they have to list again. */
 const HISTORY_BATCHES_MAX = 1000;
 
@@ -58,6 +60,7 @@ interface Mirrored {
 interface Waiter {
   readonly revision: Revision;
   readonly done: () => void;
+  readonly fail: (error: Error) => void;
 }
 
 /** Opens the file and starts to follow the source, which need not answer. */
@@ -73,6 +76,8 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   readonly #loops: readonly Promise<void>[];
   readonly #waiters = new Set<Waiter>();
   readonly #listeners = new Set<() => void>();
+  readonly #probed = Promise.withResolvers<void>();
+  #catchingUp: Promise<void> | undefined;
   #isLive = false;
   #seenAt: number | undefined;
 
@@ -87,13 +92,21 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   }
 
   status(): MirrorStatus {
+    if (this.#stop.signal.aborted) {
+      return { isLive: false, seenAt: this.#seenAt, isComplete: false };
+    }
     const isComplete = this.#mirrored.every(
       ({ prefix }) => this.#store.revisionOf(prefix) !== undefined,
     );
     return { isLive: this.#isLive, seenAt: this.#seenAt, isComplete };
   }
 
-  /** Calls whenever `status().isLive` has changed. */
+  /** Resolves when the source has answered for the first time since the start, or has not within 2 s. */
+  probed(): Promise<void> {
+    return this.#probed.promise;
+  }
+
+  /** Calls whenever `status().isLive` has changed, and when the mirror is closed. */
   onLive(call: () => void): Disposable {
     this.#listeners.add(call);
     return { [Symbol.dispose]: () => this.#listeners.delete(call) };
@@ -104,15 +117,20 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     return Math.min(...this.#mirrored.map(({ heard }) => heard));
   }
 
-  /** Resolves when everything up to `revision` is in the file; rejects when the signal aborts. */
+  /**
+   * Resolves when everything up to `revision` is durable in the file; rejects when the signal aborts, or with
+   * `REGISTRY_CLOSED`.
+   */
   async appliedAt(revision: Revision, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (this.#stop.signal.aborted) throw closed();
     if (this.revision() >= revision) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { revision, done: resolve };
+    const waiter: Waiter = { revision, done: resolve, fail: reject };
     const abort = (): void => reject(signal.reason as Error);
     this.#waiters.add(waiter);
     signal.addEventListener('abort', abort, { once: true });
+    this.#catchingUp ??= this.#catchUp();
     try {
       await promise;
     } finally {
@@ -158,14 +176,19 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
+    this.#probed.resolve();
+    for (const waiter of this.#waiters) waiter.fail(closed());
     for (const { watchers } of this.#mirrored) watchers.wakeAll();
-    await Promise.all(this.#loops);
+    for (const call of this.#listeners) call();
+    await Promise.all([...this.#loops, this.#catchingUp]);
     this.#store[Symbol.dispose]();
   }
 
   #covering(keyOrPrefix: string): Mirrored {
     if (this.#stop.signal.aborted) throw closed();
-    const one = this.#mirrored.find(({ prefix }) => keyOrPrefix.startsWith(prefix));
+    // Keys are paths: all of them is what is below "/".
+    const wanted = keyOrPrefix === '' ? '/' : keyOrPrefix;
+    const one = this.#mirrored.find(({ prefix }) => wanted.startsWith(prefix));
     if (one !== undefined) return one;
     const known = this.#options.prefixes.join(', ');
     throw new MolnError(
@@ -197,6 +220,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
         if (this.#isLive) log.warn('The registry does not answer: its mirror is read', { error });
         this.#setLive(false);
       }
+      this.#probed.resolve();
     });
   }
 
@@ -214,8 +238,10 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   async #followOnce(one: Mirrored): Promise<void> {
     const { prefix } = one;
     if (this.#store.revisionOf(prefix) === undefined) await this.#load(one);
-    const from = this.#revisionOf(one) + 1;
+    const from = Math.max(this.#revisionOf(one), one.heard) + 1;
     for await (const batch of this.#options.source.watch(prefix, from, this.#stop.signal)) {
+      // Comes again after a cut, when nothing of it was kept.
+      if (batch.revision <= one.heard) continue;
       const kept = this.#store.apply(prefix, batch);
       one.heard = batch.revision;
       this.#tellApplied();
@@ -237,6 +263,31 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   #tellApplied(): void {
     const applied = this.revision();
     for (const waiter of this.#waiters) if (waiter.revision <= applied) waiter.done();
+  }
+
+  /**
+   * Commits that change nothing, and those of others in the same etcd, make revisions that no watch brings. While somebody
+   * waits, the source is listed: when that is what is here, it is true at that revision too.
+   */
+  async #catchUp(): Promise<void> {
+    const { source, clock } = this.#options;
+    const { signal } = this.#stop;
+    await clock.sleep(CATCH_UP_MS, signal).catch(() => undefined);
+    while (this.#waiters.size > 0 && !signal.aborted) {
+      try {
+        for (const one of this.#mirrored) {
+          const { entries, revision } = await source.list(one.prefix);
+          if (signal.aborted) break;
+          const isSame = one.heard >= revision || this.#store.isSame(one.prefix, entries);
+          if (isSame) one.heard = Math.max(one.heard, revision);
+        }
+        this.#tellApplied();
+      } catch (error) {
+        this.#options.log.debug('The mirror cannot compare yet', { reason: messageOf(error) });
+      }
+      await clock.sleep(CATCH_UP_MS, signal).catch(() => undefined);
+    }
+    this.#catchingUp = undefined;
   }
 
   /** All anew: whoever watches has to list again, for what led here is not known. */

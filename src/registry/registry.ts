@@ -34,10 +34,17 @@ export {
 export { type ReadableMirror, ReadThrough } from './read-through.ts';
 export { type CommitGate, SwitchableRegistry } from './switchable.ts';
 export { type HistoryLimits, openSqliteRegistry } from './sqlite-registry.ts';
-export type { EtcdAdmin, EtcdAlarm, EtcdMemberInfo, EtcdStatus } from './etcd/admin.ts';
+export type {
+  EtcdAdmin,
+  EtcdAdminOptions,
+  EtcdAlarm,
+  EtcdMemberInfo,
+  EtcdStatus,
+} from './etcd/admin.ts';
 export type { EtcdTls } from './etcd/connection.ts';
 export type { EndpointsOptions } from './etcd/endpoints.ts';
 export { openEtcdAdmin, openEtcdRegistry } from './etcd/etcd.ts';
 export type { EtcdRegistryOptions } from './etcd/etcd-registry.ts';
+export { ETCD_REVISION_BASE } from './etcd/revisions.ts';
 export { EtcdMember, type EtcdMemberOptions, findEtcd } from './etcd/member.ts';
 export { EtcdUpkeep, type EtcdUpkeepOptions } from './etcd/upkeep.ts';

@@ -2,6 +2,7 @@
  * A registry whose engine can be changed while it is used: embedded first, etcd when a second machine comes. Commits wait for
  * the moment of the change, watches end with `REGISTRY_COMPACTED` (list again), nothing is refused or lost.
  */
+import { isMolnError } from '../base/errors.ts';
 import type {
   CommitResult,
   Condition,
@@ -13,10 +14,16 @@ import type {
   Revision,
   WatchBatch,
 } from './contract.ts';
-import { closed, compacted } from './errors.ts';
+import { closed, leaseLost, moved, unconfirmed } from './errors.ts';
 
-/** Asked after a commit and before it is answered; while it waits, so does the one who committed. */
-export type CommitGate = (revision: Revision) => Promise<void>;
+/**
+ * Asked after a commit that changed the registry and before it is answered; while it waits, so does the one who committed. When
+ * it rejects, the commit has happened all the same, and its author is told `REGISTRY_OUTCOME_UNKNOWN`.
+ */
+export type CommitGate = (
+  result: { readonly revision: Revision },
+  operations: readonly Operation[],
+) => Promise<void>;
 
 export class SwitchableRegistry implements Registry {
   #engine: Registry;
@@ -30,10 +37,12 @@ export class SwitchableRegistry implements Registry {
   #isSwitching = false;
   #isClosed = false;
 
+  /** It owns the engine from now on. */
   constructor(engine: Registry) {
     this.#engine = engine;
   }
 
+  /** Of the engine of now: `sqlite` or `etcd`. */
   get engine(): string {
     return this.#engine.engine;
   }
@@ -44,11 +53,11 @@ export class SwitchableRegistry implements Registry {
   }
 
   get(key: string): Promise<Entry | undefined> {
-    return this.#engine.get(key);
+    return this.#read((engine) => engine.get(key));
   }
 
   list(prefix: string): Promise<ListResult> {
-    return this.#engine.list(prefix);
+    return this.#read((engine) => engine.list(prefix));
   }
 
   async *watch(
@@ -57,30 +66,53 @@ export class SwitchableRegistry implements Registry {
     signal: AbortSignal,
   ): AsyncGenerator<WatchBatch, void, undefined> {
     const era = this.#era.signal;
-    const both = AbortSignal.any([signal, era]);
-    yield* this.#engine.watch(prefix, fromRevision, both);
-    if (signal.aborted || !era.aborted || this.#isClosed) return;
-    throw compacted(fromRevision, fromRevision + 1);
+    yield* this.#engine.watch(prefix, fromRevision, AbortSignal.any([signal, era]));
+    if (era.aborted && !signal.aborted && !this.#isClosed) throw moved();
   }
 
+  /** As the engine's. Waits during a move; conditions from before it then fail, as they should. */
   async commit(
     conditions: readonly Condition[],
     operations: readonly Operation[],
   ): Promise<CommitResult> {
-    const result = await this.#change(() => this.#engine.commit(conditions, operations));
+    const result = await this.#change((engine) => engine.commit(conditions, operations));
     const gate = this.#gate;
     if (gate === undefined || result.kind !== 'committed') return result;
     // What hangs on a lease is gone when its owner is: it need not be anywhere else.
     if (operations.every((one) => one.kind === 'put' && one.leaseId !== undefined)) return result;
-    await gate(result.revision);
+    try {
+      await gate(result, operations);
+    } catch (error) {
+      throw unconfirmed(result.revision, error);
+    }
     return result;
   }
 
-  lease(ttlMs: number): Promise<Lease> {
-    return this.#change(() => this.#engine.lease(ttlMs));
+  /** Ends with the engine that granted it: afterwards it says `REGISTRY_LEASE_LOST`. */
+  async lease(ttlMs: number): Promise<Lease> {
+    const { engine, lease } = await this.#change(async (engine) => {
+      return { engine, lease: await engine.lease(ttlMs) };
+    });
+    const hasMoved = (): boolean => this.#engine !== engine && !this.#isClosed;
+    const renew = async (): Promise<void> => {
+      try {
+        if (!hasMoved()) return await lease.renew();
+      } catch (error) {
+        if (!hasMoved()) throw error;
+      }
+      throw leaseLost(lease.id);
+    };
+    const revoke = async (): Promise<void> => {
+      try {
+        if (!hasMoved()) await lease.revoke();
+      } catch (error) {
+        if (!hasMoved()) throw error;
+      }
+    };
+    return { id: lease.id, ttlMs: lease.ttlMs, renew, revoke };
   }
 
-  /** Where etcd's members are from now on. Only while the engine is etcd. */
+  /** Where etcd's members are from now on. Nothing happens while the registry is embedded. */
   setEndpoints(endpoints: readonly string[]): void {
     this.#engine.setEndpoints?.(endpoints);
   }
@@ -92,25 +124,37 @@ export class SwitchableRegistry implements Registry {
 
   /**
    * Changes the engine. `move` resolves to the next one; once it has called `freeze`, and that has resolved, nobody commits to
-   * the old one any more. When `move` throws, all goes on with the old one. Afterwards the old one is closed.
+   * the old one any more. When `move` throws, all goes on with the old one. Afterwards the old one is closed: what only that
+   * meets is thrown when the new one is in use already. One at a time.
    */
   async switchTo(move: (freeze: () => Promise<void>) => Promise<Registry>): Promise<void> {
     if (this.#isClosed) throw closed();
     if (this.#isSwitching) throw new Error('The registry is being switched already');
     this.#isSwitching = true;
     const old = this.#engine;
+    let next: Registry;
     try {
-      this.#engine = await move(() => this.#freeze());
+      next = await move(() => this.#freeze());
+    } catch (error) {
+      this.#thaw();
+      throw error;
     } finally {
       this.#isSwitching = false;
-      if (this.#engine === old) this.#thaw();
+    }
+    if (this.#isClosed) {
+      await next[Symbol.asyncDispose]();
+      throw closed();
     }
     const era = this.#era;
+    this.#engine = next;
     this.#era = new AbortController();
-    era.abort(new Error('The registry has another engine'));
+    era.abort();
     this.#thaw();
-    for (const call of this.#listeners) call();
-    await old[Symbol.asyncDispose]();
+    try {
+      for (const call of this.#listeners) call();
+    } finally {
+      await old[Symbol.asyncDispose]();
+    }
   }
 
   /** Calls after each change of the engine. */
@@ -126,10 +170,25 @@ export class SwitchableRegistry implements Registry {
     await this.#engine[Symbol.asyncDispose]();
   }
 
-  async #change<T>(work: () => Promise<T>): Promise<T> {
+  /** One that the old engine did not finish is asked of the new one. */
+  async #read<T>(ask: (engine: Registry) => Promise<T>): Promise<T> {
+    for (;;) {
+      const engine = this.#engine;
+      try {
+        return await ask(engine);
+      } catch (error) {
+        const isOver = engine !== this.#engine && isMolnError(error);
+        const isOfTheMove =
+          isOver && (error.code === 'REGISTRY_CLOSED' || error.code === 'REGISTRY_UNAVAILABLE');
+        if (!isOfTheMove) throw error;
+      }
+    }
+  }
+
+  async #change<T>(work: (engine: Registry) => Promise<T>): Promise<T> {
     while (this.#frozen !== undefined) await this.#frozen.promise;
     if (this.#isClosed) throw closed();
-    const running = work();
+    const running = work(this.#engine);
     this.#underWay.add(running);
     try {
       return await running;

@@ -3,7 +3,12 @@ import { isMolnError } from '../../base/errors.ts';
 import { Connection, failureOf } from './connection.ts';
 import { Endpoints, type EndpointsOptions } from './endpoints.ts';
 import { isCompacted, refused, unavailable } from './failures.ts';
-import { etcdRevisionOf, revisionOf } from './translate.ts';
+import { Revisions } from './revisions.ts';
+
+export interface EtcdAdminOptions extends EndpointsOptions {
+  /** As of the registry that is there. */
+  readonly epoch?: number;
+}
 
 /** `id` in lower-case hex, as etcd's own tools print it. */
 export interface EtcdMemberInfo {
@@ -49,12 +54,19 @@ const GET = 0;
 const DEACTIVATE = 2;
 
 export class EtcdAdmin implements Disposable {
-  readonly #options: EndpointsOptions;
+  readonly #options: EtcdAdminOptions;
   readonly #endpoints: Endpoints;
+  readonly #revisions: Revisions;
 
-  constructor(options: EndpointsOptions) {
+  constructor(options: EtcdAdminOptions) {
     this.#options = options;
     this.#endpoints = new Endpoints(options);
+    this.#revisions = new Revisions(options.epoch);
+  }
+
+  /** The members of from now on. */
+  setEndpoints(endpoints: readonly string[]): void {
+    this.#endpoints.set(endpoints);
   }
 
   [Symbol.dispose](): void {
@@ -122,7 +134,7 @@ export class EtcdAdmin implements Disposable {
         isLeader: id === leaderId,
         isLearner: status.isLearner,
         version: status.version,
-        revision: revisionOf(status.header?.revision),
+        revision: this.#revisions.ours(status.header?.revision),
         raftIndex: Number(status.raftIndex),
         dbBytes: Number(status.dbSize),
         dbBytesInUse: Number(status.dbSizeInUse),
@@ -163,7 +175,7 @@ export class EtcdAdmin implements Disposable {
 
   /** Forgets the history before `revision`, and returns when the room is free for use. Fine when it is gone already. */
   async compact(revision: number): Promise<void> {
-    const wanted = etcdRevisionOf(revision);
+    const wanted = this.#revisions.theirs(revision);
     if (wanted <= 0n) return;
     const request = { revision: wanted, physical: true };
     try {

@@ -14,7 +14,7 @@ import type { Endpoints } from './endpoints.ts';
 import type { TxnResponse } from './etcd-pb.ts';
 import { isLeaseLost, isUnknown, outcomeUnknown, refused, unavailable } from './failures.ts';
 import { canBeMarked, type Mark, Marks } from './marks.ts';
-import { failedOf, isAt, putOp, rangeOp, revisionOf, type Root, type Txn } from './translate.ts';
+import { putOp, rangeOp, type Root, type Txn } from './translate.ts';
 
 export interface CommitsOptions {
   readonly endpoints: Endpoints;
@@ -77,11 +77,11 @@ export class Commits {
       const response = await this.#options.endpoints.read(({ kv }, options) =>
         kv.txn(txn, options),
       );
-      return resultOf(conditions, response);
+      return this.#resultOf(conditions, response);
     }
     const answer = await this.#send(txn, operations, BARE_ATTEMPT_MS);
     if (answer.kind === 'lost') throw outcomeUnknown(answer.why);
-    return resultOf(conditions, answer.response);
+    return this.#resultOf(conditions, answer.response);
   }
 
   async #commitMarked(
@@ -97,13 +97,13 @@ export class Commits {
       mark.revision ??= (await this.#read(mark)).revision;
       const word = this.#newWord('commit');
       const marked: Txn = {
-        compare: [...txn.compare, isAt(mark.key, mark.revision)],
+        compare: [...txn.compare, this.#options.root.isAt(mark.key, mark.revision)],
         success: [...txn.success, putOp(mark.key, Buffer.from(word))],
         failure: txn.failure,
       };
       const answer = await this.#send(marked, operations, MARKED_ATTEMPT_MS);
       if (answer.kind === 'answered') {
-        const result = resultOf(conditions, answer.response);
+        const result = this.#resultOf(conditions, answer.response);
         if (result.kind === 'committed') mark.revision = result.revision;
         // No condition failed, so it was the mark: another process of our name writes it. Nothing was changed.
         else if (result.failed.length === 0) mark.revision = undefined;
@@ -128,7 +128,7 @@ export class Commits {
     mark.revision = undefined;
     const barrier = this.#newWord('barrier');
     const txn: Txn = {
-      compare: [isAt(mark.key, before)],
+      compare: [this.#options.root.isAt(mark.key, before)],
       success: [putOp(mark.key, Buffer.from(barrier))],
       failure: [rangeOp(mark.key)],
     };
@@ -137,7 +137,7 @@ export class Commits {
       // May be repeated: it writes only where nothing has been written since.
       const response = await endpoints.read(({ kv }, options) => kv.txn(txn, options));
       if (response.succeeded) {
-        mark.revision = revisionOf(response.header?.revision);
+        mark.revision = this.#options.root.revisions.ours(response.header?.revision);
         return undefined;
       }
       const found = await this.#read(mark);
@@ -151,10 +151,10 @@ export class Commits {
   }
 
   async #read(mark: Mark): Promise<{ readonly revision: number; readonly word: string }> {
-    const { endpoints } = this.#options;
+    const { endpoints, root } = this.#options;
     const { kvs } = await endpoints.read(({ kv }, options) => kv.range({ key: mark.key }, options));
     const word = Buffer.from(kvs[0]?.value ?? []).toString();
-    return { revision: revisionOf(kvs[0]?.modRevision), word };
+    return { revision: root.revisions.ours(kvs[0]?.modRevision), word };
   }
 
   /** Sends once. Throws when it was not sent, or was refused; both changed nothing. */
@@ -175,15 +175,16 @@ export class Commits {
     }
   }
 
+  #resultOf(conditions: readonly Condition[], response: TxnResponse): CommitResult {
+    const { root } = this.#options;
+    const revision = root.revisions.ours(response.header?.revision);
+    if (response.succeeded) return { kind: 'committed', revision };
+    return { kind: 'conflict', revision, failed: root.failedOf(conditions, response) };
+  }
+
   #newWord(kind: 'commit' | 'barrier'): string {
     return `${kind} ${this.#session} ${this.#count++}`;
   }
-}
-
-function resultOf(conditions: readonly Condition[], response: TxnResponse): CommitResult {
-  const revision = revisionOf(response.header?.revision);
-  if (response.succeeded) return { kind: 'committed', revision };
-  return { kind: 'conflict', revision, failed: failedOf(conditions, response) };
 }
 
 function leaseIdsOf(operations: readonly Operation[]): readonly string[] {

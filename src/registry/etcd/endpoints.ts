@@ -35,7 +35,7 @@ export class Endpoints implements Disposable {
   readonly #options: EndpointsOptions;
   readonly #current = new Map<Purpose, Connection>();
   /** What has been rotated away from and may still have calls to finish. */
-  #retired: Connection[] = [];
+  #retired: { readonly purpose: Purpose; readonly connection: Connection }[] = [];
   #at = 0;
   #closed = false;
 
@@ -49,13 +49,18 @@ export class Endpoints implements Disposable {
     return this.#all;
   }
 
-  /** The members of from now on. What runs on a connection to one that is left out goes on until it ends. */
+  /** The members of from now on. Calls to one that is left out get their answer, watches go on elsewhere at once. */
   set(endpoints: readonly string[]): void {
+    if (endpoints.length === 0) throw new Error('An etcd without members cannot be asked');
     const now = this.#endpoint();
     this.#all = endpoints;
     this.#at = Math.max(0, endpoints.indexOf(now));
     for (const [purpose, connection] of this.#current) {
       if (!endpoints.includes(connection.endpoint)) this.rotate(purpose, connection);
+    }
+    for (const { purpose, connection } of this.#retired) {
+      // A member that was removed while it hung would keep its watches for as long as it hangs.
+      if (purpose === 'watches' && !endpoints.includes(connection.endpoint)) connection.close();
     }
   }
 
@@ -93,7 +98,8 @@ export class Endpoints implements Disposable {
   rotate(purpose: Purpose, from: Connection): void {
     if (this.#current.get(purpose) !== from) return;
     this.#current.delete(purpose);
-    this.#retired = [...this.#retired.filter((connection) => !connection.isClosed), from];
+    const retired = this.#retired.filter(({ connection }) => !connection.isClosed);
+    this.#retired = [...retired, { purpose, connection: from }];
     // Only once for the two connections of a member that is away.
     if (this.#endpoint() === from.endpoint) this.#at++;
   }
@@ -115,7 +121,8 @@ export class Endpoints implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true;
-    for (const connection of [...this.#current.values(), ...this.#retired]) connection.close();
+    for (const connection of this.#current.values()) connection.close();
+    for (const { connection } of this.#retired) connection.close();
     this.#current.clear();
   }
 

@@ -61,6 +61,10 @@ export function etcdFlags(options: EtcdMemberOptions, version: EtcdVersion): str
       flags[`${side}trusted-ca-file`] = tls.caFile;
       flags[`${side}client-cert-auth`] = true;
     }
+    if (tls.crlFile !== undefined) {
+      flags['client-crl-file'] = tls.crlFile;
+      flags['peer-crl-file'] = tls.crlFile;
+    }
   }
   return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
 }

@@ -26,7 +26,7 @@ import { Endpoints } from './endpoints.ts';
 import { watchForEver } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
-import { etcdRevisionOf, revisionOf, Root } from './translate.ts';
+import { Root } from './translate.ts';
 
 export interface EtcdRegistryOptions {
   /** `https://10.0.0.1:7421` and so on, in the order in which they are tried. */
@@ -35,6 +35,11 @@ export interface EtcdRegistryOptions {
   readonly tls?: () => EtcdTls;
   /** Begins all keys of this registry, such as `/moln/`. */
   readonly prefix: string;
+  /**
+   * Counts the etcds that the cluster has had, from 1 (the default): one more with each that takes the place of another, so
+   * that revisions only grow.
+   */
+  readonly epoch?: number;
   /** Names this client's marks: the node's id. Left out, a random one is used, which leaves a few keys behind. */
   readonly client?: string;
   /** How long a call goes on trying when no manager answers; 15 s by default. */
@@ -65,7 +70,7 @@ export class EtcdRegistry implements Registry {
     const { clock, log, prefix } = options;
     this.#clock = clock;
     this.#log = log;
-    this.#root = new Root(prefix);
+    this.#root = new Root(prefix, options.epoch);
     this.#endpoints = new Endpoints(options);
     this.#commits = new Commits({
       endpoints: this.#endpoints,
@@ -181,15 +186,16 @@ export class EtcdRegistry implements Registry {
   /** All pages at the revision of the first. Undefined when that was compacted on the way: list again. */
   async #listOnce(prefix: string): Promise<ListResult | undefined> {
     const range = this.#root.rangeOf(prefix);
+    const { revisions } = this.#root;
     const entries: Entry[] = [];
     let { key } = range;
     let revision = 0;
     let limit = PAGE_ENTRIES;
     for (;;) {
-      const request = { ...range, key, limit: BigInt(limit), revision: etcdRevisionOf(revision) };
+      const request = { ...range, key, limit: BigInt(limit), revision: revisions.theirs(revision) };
       try {
         const page = await this.#read(({ kv }, options) => kv.range(request, options));
-        if (revision === 0) revision = revisionOf(page.header?.revision);
+        if (revision === 0) revision = revisions.ours(page.header?.revision);
         let bytes = 0;
         for (const kv of page.kvs) {
           entries.push(this.#root.entryOf(kv));

@@ -11,7 +11,7 @@ import { type Connection, failureOf } from './connection.ts';
 import type { Endpoints } from './endpoints.ts';
 import { isUnknown, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
-import { ETCD_REVISION_BASE, etcdRevisionOf, type Root, revisionOf } from './translate.ts';
+import type { Root } from './translate.ts';
 import { WatchJoiner } from './watch-joiner.ts';
 
 export interface WatchOptions {
@@ -38,9 +38,9 @@ export async function* watchForEver(
 ): AsyncGenerator<WatchBatch, void, undefined> {
   const { endpoints, root, signal, clock, log } = options;
   // One from before the move to this etcd: what came since is not known here.
-  const first = ETCD_REVISION_BASE + 1;
+  const first = root.revisions.base + 1;
   if (options.from < first) throw compacted(options.from, first);
-  const joiner = new WatchJoiner(options.from, (event) => root.changeOf(event));
+  const joiner = new WatchJoiner(options.from, root);
   let pauseMs = PAUSE_FIRST_MS;
   while (!signal.aborted) {
     let connection: Connection | undefined;
@@ -75,7 +75,7 @@ async function* watchOnce(
   const stop = AbortSignal.any([signal, leave.signal]);
   const range = {
     ...root.rangeOf(prefix),
-    startRevision: etcdRevisionOf(joiner.next),
+    startRevision: root.revisions.theirs(joiner.next),
     fragment: true,
   };
   try {
@@ -85,7 +85,9 @@ async function* watchOnce(
     for await (const response of responses) {
       if (response.canceled) {
         const { compactRevision, cancelReason } = response;
-        if (compactRevision > 0n) throw compacted(joiner.next, revisionOf(compactRevision) + 1);
+        if (compactRevision > 0n) {
+          throw compacted(joiner.next, root.revisions.ours(compactRevision) + 1);
+        }
         throw new Error(`etcd ended the watch: ${cancelReason}`);
       }
       yield* joiner.add(response);

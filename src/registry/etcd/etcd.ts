@@ -3,8 +3,7 @@
  * single machine has no use for.
  */
 import type { Registry } from '../contract.ts';
-import type { EtcdAdmin } from './admin.ts';
-import type { EndpointsOptions } from './endpoints.ts';
+import type { EtcdAdmin, EtcdAdminOptions } from './admin.ts';
 import type { EtcdRegistryOptions } from './etcd-registry.ts';
 
 /** Throws `REGISTRY_UNAVAILABLE` when no member answers, also when none trusts our certificate: the message says which. */
@@ -22,7 +21,7 @@ export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Re
 }
 
 /** Connects when it is first asked for something. */
-export async function openEtcdAdmin(options: EndpointsOptions): Promise<EtcdAdmin> {
+export async function openEtcdAdmin(options: EtcdAdminOptions): Promise<EtcdAdmin> {
   const { EtcdAdmin } = await import('./admin.ts');
   return new EtcdAdmin(options);
 }

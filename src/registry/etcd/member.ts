@@ -3,7 +3,7 @@
  * next one: managers stay managers while Moln is updated.
  */
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readTextIfAny, writeFileAtomic } from '../../base/disk.ts';
@@ -27,6 +27,11 @@ export interface EtcdMemberOptions {
     readonly caFile: string;
     readonly certificateFile: string;
     readonly keyFile: string;
+    /**
+     * Revoked certificates, PEM. It must exist before the member starts, and is read at each new connection: without it
+     * nobody gets in. Connections that are open stay open.
+     */
+    readonly crlFile?: string;
   };
   /** All members including this one, as they are when it starts for the first time. */
   readonly members: readonly { readonly name: string; readonly peerUrl: string }[];
@@ -36,6 +41,8 @@ export interface EtcdMemberOptions {
   readonly clusterToken: string;
   readonly timing?: { readonly heartbeatMs: number; readonly electionMs: number };
   readonly quotaBytes?: number;
+  /** Of `etcd.log`; 4 MiB by default. */
+  readonly logBytesMax?: number;
   /** Path of etcd, or its name on the usual paths. */
   readonly program?: string;
   readonly clock: Clock;
@@ -48,6 +55,9 @@ const STOP_MS = 10_000;
 const STOP_POLL_MS = 50;
 const CHECK_EVERY_MS = 1000;
 const LOG_TAIL_CHARS = 600;
+
+/** Of `etcd.log`; as much again is kept as `etcd.log.1`. */
+export const LOG_BYTES_MAX: number = 4 * 1024 * 1024;
 
 /** A `Worker` that starts the member whenever it is not there. */
 export class EtcdMember implements Worker {
@@ -93,6 +103,7 @@ export class EtcdMember implements Worker {
       }
       await this.start();
     }
+    await this.#capLog();
     return { kind: 'idle', retryInMs: CHECK_EVERY_MS };
   }
 
@@ -173,6 +184,21 @@ export class EtcdMember implements Worker {
     if (id === undefined) throw await this.#ended();
     await writeFileAtomic(this.#pidPath(), `${id.pid} ${id.startTicks}\n`);
     return id;
+  }
+
+  /** etcd holds the file open, to append: it is copied and emptied. What is said between the two is lost. */
+  async #capLog(): Promise<void> {
+    const path = this.#logPath();
+    try {
+      const { size } = await stat(path);
+      if (size < (this.options.logBytesMax ?? LOG_BYTES_MAX)) return;
+      await copyFile(path, `${path}.1`);
+    } catch (error) {
+      // Without room for a copy the log goes; etcd needs the disk more.
+      if (systemCode(error) === 'ENOENT') return;
+      this.options.log.debug('The log of etcd is not kept', { reason: messageOf(error) });
+    }
+    await truncate(path);
   }
 
   async #ended(): Promise<MolnError> {

@@ -5,6 +5,7 @@
 import type { Change, Condition, Entry, Operation, Revision } from '../contract.ts';
 import type { Connection } from './connection.ts';
 import type { Event, KeyValue, TxnResponse } from './etcd-pb.ts';
+import { Revisions } from './revisions.ts';
 
 type TxnInit = Exclude<
   Parameters<Connection['kv']['txn']>[0],
@@ -29,10 +30,13 @@ export class Root {
   /** Begins every data key. */
   readonly #data: string;
   readonly #marks: string;
+  readonly revisions: Revisions;
 
-  constructor(prefix: string) {
+  /** `epoch` counts the etcds that the cluster has had, from 1. */
+  constructor(prefix: string, epoch?: number) {
     this.#data = `${prefix}d`;
     this.#marks = `${prefix}m/`;
+    this.revisions = new Revisions(epoch);
   }
 
   keyOf(key: string): Uint8Array {
@@ -60,8 +64,8 @@ export class Root {
     return {
       key: this.nameOf(kv.key),
       value: kv.value,
-      revision: revisionOf(kv.modRevision),
-      created: revisionOf(kv.createRevision),
+      revision: this.revisions.ours(kv.modRevision),
+      created: this.revisions.ours(kv.createRevision),
       leaseId: kv.lease === 0n ? undefined : String(kv.lease),
     };
   }
@@ -76,10 +80,26 @@ export class Root {
   /** When a condition fails, nothing is changed and the answer holds every condition's key. */
   txnOf(conditions: readonly Condition[], operations: readonly Operation[]): Txn {
     return {
-      compare: conditions.map(({ key, revision }) => isAt(this.keyOf(key), revision)),
+      compare: conditions.map(({ key, revision }) => this.isAt(this.keyOf(key), revision)),
       success: operations.length === 0 ? [READ_NOTHING] : operations.map((one) => this.#opOf(one)),
       failure: conditions.map(({ key }) => rangeOp(this.keyOf(key))),
     };
+  }
+
+  /** `revision` 0: the key is absent. */
+  isAt(key: Uint8Array, revision: Revision): Compare {
+    const targetUnion = { case: 'modRevision', value: this.revisions.theirs(revision) } as const;
+    return { result: EQUAL, target: MOD_REVISION, key, targetUnion };
+  }
+
+  /** The keys whose revision differed, of an answer whose `failure` side was carried out. */
+  failedOf(conditions: readonly Condition[], { responses }: TxnResponse): string[] {
+    const failed = conditions.filter(({ revision }, at) => {
+      const response = responses[at]?.response;
+      if (response?.case !== 'responseRange') throw new Error('etcd left out a range');
+      return this.revisions.ours(response.value.kvs[0]?.modRevision) !== revision;
+    });
+    return [...new Set(failed.map(({ key }) => key))];
   }
 
   #opOf(operation: Operation): Op {
@@ -96,12 +116,6 @@ export class Root {
         return deleteOp(this.rangeOf(operation.prefix));
     }
   }
-}
-
-/** `revision` 0: the key is absent. */
-export function isAt(key: Uint8Array, revision: Revision): Compare {
-  const targetUnion = { case: 'modRevision', value: etcdRevisionOf(revision) } as const;
-  return { result: EQUAL, target: MOD_REVISION, key, targetUnion };
 }
 
 export function putOp(key: Uint8Array, value: Uint8Array): Op {
@@ -121,35 +135,3 @@ function deleteOp(range: { readonly key: Uint8Array; readonly rangeEnd?: Uint8Ar
 const READ_NOTHING: Op = {
   request: { case: 'requestRange', value: { key: Buffer.of(0), countOnly: true } },
 };
-
-/** The keys whose revision differed, of an answer whose `failure` side was carried out. */
-export function failedOf(conditions: readonly Condition[], { responses }: TxnResponse): string[] {
-  const failed = conditions.filter(({ revision }, at) => {
-    const response = responses[at]?.response;
-    if (response?.case !== 'responseRange') throw new Error('etcd left out a range');
-    return revisionOf(response.value.kvs[0]?.modRevision ?? 0n) !== revision;
-  });
-  return [...new Set(failed.map(({ key }) => key))];
-}
-
-/**
- * Added to etcd's own. The embedded registry never gets that far, so that revisions go on growing when its state is moved
- * here, and one from before the move is never by accident that of another commit.
- */
-export const ETCD_REVISION_BASE: Revision = 2 ** 40;
-
-/** etcd counts in 64 bits; at 10,000 commits a second a double is exact for 28,000 years. 0 stays 0: absent. */
-export function revisionOf(value: bigint | undefined): Revision {
-  if (value === undefined || value === 0n) return 0;
-  const revision = Number(value) + ETCD_REVISION_BASE;
-  if (!Number.isSafeInteger(revision)) throw new Error(`Revision ${value} is too large`);
-  return revision;
-}
-
-/** The way back. One from before the move is one that no key of etcd ever has. */
-export function etcdRevisionOf(revision: Revision): bigint {
-  if (revision === 0) return 0n;
-  return revision > ETCD_REVISION_BASE ? BigInt(revision - ETCD_REVISION_BASE) : NEVER;
-}
-
-const NEVER = -1n;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Event } from './etcd-pb.ts';
-import { ETCD_REVISION_BASE, Root } from './translate.ts';
+import { ETCD_REVISION_BASE } from './revisions.ts';
+import { Root } from './translate.ts';
 import { WatchJoiner } from './watch-joiner.ts';
 
 const ROOT = new Root('/moln/');
@@ -30,7 +31,7 @@ function add(joiner: WatchJoiner, fragment: boolean, ...events: Event[]): string
 }
 
 function joinerFrom(next: number): WatchJoiner {
-  return new WatchJoiner(ETCD_REVISION_BASE + next, (one) => ROOT.changeOf(one));
+  return new WatchJoiner(ETCD_REVISION_BASE + next, ROOT);
 }
 
 describe('joining what a watch brings', () => {

@@ -4,18 +4,18 @@
  */
 import type { Change, Revision, WatchBatch } from '../contract.ts';
 import type { Event, WatchResponse } from './etcd-pb.ts';
-import { revisionOf } from './translate.ts';
+import type { Root } from './translate.ts';
 
 export class WatchJoiner {
-  readonly #changeOf: (event: Event) => Change;
+  readonly #root: Root;
   /** The next revision that is news. */
   #next: Revision;
   /** Of a commit whose end has not come yet. */
   #rest: Event[] = [];
 
-  constructor(next: Revision, changeOf: (event: Event) => Change) {
+  constructor(next: Revision, root: Root) {
     this.#next = next;
-    this.#changeOf = changeOf;
+    this.#root = root;
   }
 
   get next(): Revision {
@@ -34,7 +34,7 @@ export class WatchJoiner {
     }
     const batches: { revision: Revision; changes: Change[] }[] = [];
     for (const event of events) {
-      const revision = revisionOf(event.kv?.modRevision);
+      const revision = this.#root.revisions.ours(event.kv?.modRevision);
       if (revision < this.#next) continue;
       let batch = batches.at(-1);
       if (batch === undefined || batch.revision < revision) {
@@ -42,7 +42,7 @@ export class WatchJoiner {
         batches.push(batch);
       }
       // Behind the newest commit of the same response: seen already, or out of order, which etcd must not do.
-      if (batch.revision === revision) batch.changes.push(this.#changeOf(event));
+      if (batch.revision === revision) batch.changes.push(this.#root.changeOf(event));
     }
     this.#next = (batches.at(-1)?.revision ?? this.#next - 1) + 1;
     return batches;
