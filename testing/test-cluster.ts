@@ -83,7 +83,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** The line to paste, made by the first node or the named one. */
-  async invite(from = this.names[0] ?? '', ...words: readonly string[]): Promise<string> {
+  async invite(from: string = this.names[0] ?? '', ...words: readonly string[]): Promise<string> {
     const { invite } = await this.node(from).json<{ invite: string }>('invite', ...words);
     return invite;
   }

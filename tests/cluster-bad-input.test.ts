@@ -1,0 +1,112 @@
+/** A join that cannot be: one clear sentence each, nothing changed on either side. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import type { InviteDetail } from '../src/api/model.ts';
+import { decodeInvite, encodeInvite } from '../src/cluster/cluster.ts';
+import { freeNet, TestCluster } from '../testing/test-cluster.ts';
+import { TestNode } from '../testing/test-node.ts';
+import { until } from '../testing/until.ts';
+
+/** A little more than the life of the shortest invite. */
+const EXPIRED_MS = 1500;
+
+test('invites that are wrong, used, revoked, expired or of strangers', async (t) => {
+  await using cluster = await TestCluster.form(t, ['one']);
+  await using strangers = await TestCluster.form(t, ['foreign']);
+  const one = cluster.node('one');
+  const net = one.address.replace(/\.\d+$/, '');
+  const two = await cluster.add(t, 'two', `${net}.2`);
+
+  const refuses = async (line: string, words: RegExp): Promise<void> => {
+    await assert.rejects(two.join(line), (error: Error) => {
+      assert.match(error.message, words);
+      assert.doesNotMatch(error.message, /\n\s+at /, 'a sentence and no stack');
+      return true;
+    });
+    assert.deepEqual(Object.keys(await cluster.states('one')), ['one']);
+    assert.deepEqual(readdirSync(two.dataFolder), [], 'nothing is left in the data folder');
+    await two.expectNoProcess();
+  };
+
+  const line = await cluster.invite();
+  await refuses('hello', /no invite/i);
+  await refuses(line.slice(0, -4), /not complete|no invite/i);
+  // As if somebody else had taken the address of the first node over.
+  const { fingerprint: pin } = (await strangers.node('foreign').status()).cluster;
+  await refuses(
+    encodeInvite({ ...decodeInvite(line), pin }),
+    /another cluster|not the cluster|pin/i,
+  );
+  const foreign = await strangers.invite();
+  const short = await cluster.invite('one', '--ttl', '1s');
+  const revoked = await one.json<InviteDetail & { invite: string }>('invite');
+  await one.json('invite', 'revoke', revoked.id);
+  await refuses(revoked.invite, /does not know|revoked/i);
+  const shortMs = performance.now();
+  await until('the invite to expire', () => performance.now() > shortMs + EXPIRED_MS);
+  await refuses(short, /expired/i);
+  assert.equal((await one.status()).registry.engine, 'sqlite', 'and no etcd for nothing');
+
+  await t.test('a used one', async () => {
+    await two.join(line);
+    await cluster.sees('one', { one: 'ready', two: 'ready' });
+    const three = await cluster.add(t, 'three', `${net}.3`);
+    await assert.rejects(three.join(line), /used/i);
+    assert.deepEqual(readdirSync(three.dataFolder), []);
+    assert.deepEqual(Object.keys(await cluster.states('one')).toSorted(), ['one', 'two']);
+  });
+
+  await t.test('a node of another cluster', async () => {
+    assert.equal(await two.stop(), 0);
+    await assert.rejects(two.join(foreign), /another cluster|belongs to|already/i);
+    assert.deepEqual(Object.keys(await strangers.states('foreign')), ['foreign']);
+    await two.restart();
+    await cluster.sees('two', { one: 'ready', two: 'ready' });
+  });
+
+  await t.test('a second node of the name', async () => {
+    const twin = await TestNode.create(t, { name: 'two', address: `${net}.4` });
+    await assert.rejects(twin.join(await cluster.invite()), /"two".*already|already.*"two"/i);
+    assert.deepEqual(readdirSync(twin.dataFolder), []);
+    await twin[Symbol.asyncDispose]();
+  });
+});
+
+test('a first node that cannot be reached', async (t) => {
+  await using cluster = await TestCluster.form(t, ['one']);
+  const one = cluster.node('one');
+  const net = one.address.replace(/\.\d+$/, '');
+  const line = await cluster.invite();
+  const two = await cluster.add(t, 'two', `${net}.2`);
+  await one.stop();
+  await assert.rejects(two.join(line), (error: Error) => {
+    assert.match(error.message, /can be reached from this machine/);
+    assert.ok(error.message.includes(`${one.address}:${one.ports.api}`), error.message);
+    return true;
+  });
+  assert.deepEqual(readdirSync(two.dataFolder), []);
+});
+
+test('without etcd: how to get it, before anything is touched', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('hides a program by a mount, which only root may');
+  const net = await freeNet(t);
+  const hide = ['for f in /usr/bin/etcd /usr/local/bin/etcd /usr/sbin/etcd; do'];
+  const script = `${hide.join(' ')} [ -e "$f" ] && mount --bind /dev/null "$f"; done; exec "$@"`;
+  const under = ['unshare', '-m', 'sh', '-c', script, 'sh'];
+  await using one = await TestNode.start(t, { name: 'one', address: `${net}.1`, under });
+  await using two = await TestNode.create(t, { name: 'two', address: `${net}.2` });
+  const invited = await one.cli('invite', '--json');
+  const words = /apt(?:-get)? install .*etcd-server/;
+  if (invited.code === 0) {
+    const { invite } = JSON.parse(invited.stdout) as { readonly invite: string };
+    await assert.rejects(two.join(invite), words);
+  } else {
+    assert.match(invited.stderr, words);
+  }
+  assert.ok(!existsSync(`${one.dataFolder}/etcd`));
+  assert.deepEqual(readdirSync(two.dataFolder), []);
+  const { nodes, registry } = await one.status();
+  assert.equal(registry.engine, 'sqlite');
+  assert.equal(nodes.length, 1);
+});

@@ -1,0 +1,154 @@
+/** Three nodes are three managers; any one of them may go, and clients of the others do not notice. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EventDetail, ManagerStatus } from '../src/api/model.ts';
+import { appFolder, nodeApp } from '../testing/app-folder.ts';
+import { failuresOf } from '../testing/paced-load.ts';
+import { TestCluster } from '../testing/test-cluster.ts';
+import { until } from '../testing/until.ts';
+
+const NAMES = ['a', 'b', 'c'] as const;
+const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
+/** "Routing away < 2 s", and room for a slow machine. */
+const SUSPECT_WITHIN_MS = 4000;
+
+/** Answers which instance it is; comes back elsewhere five seconds after its node was last heard. */
+const APP = {
+  ...nodeApp('process.env.MOLN_INSTANCE'),
+  'moln.json': JSON.stringify({ lostAfter: '5s' }),
+};
+
+async function managers(cluster: TestCluster, seer: string): Promise<ManagerStatus> {
+  return cluster.node(seer).json<ManagerStatus>('manager');
+}
+
+async function untilAllManage(cluster: TestCluster, seer = 'a'): Promise<ManagerStatus> {
+  return until(
+    'three managers',
+    async () => {
+      const status = await managers(cluster, seer);
+      if (status.managers.length === NAMES.length && status.isLive) return status;
+      throw new Error(JSON.stringify(status));
+    },
+    { withinMs: 60_000 },
+  );
+}
+
+async function untilLed(cluster: TestCluster, seer: string, notBy: string): Promise<string> {
+  return until(
+    `another leader than ${notBy}`,
+    async () => {
+      const { leader, isLive } = await managers(cluster, seer);
+      return isLive && leader !== undefined && leader !== notBy ? leader : undefined;
+    },
+    { withinMs: 30_000 },
+  );
+}
+
+test('three nodes: each may be lost and come back', async (t) => {
+  await using cluster = await TestCluster.form(t, NAMES);
+  const { leader = '' } = await untilAllManage(cluster);
+  assert.equal(leader, 'a', 'the first');
+  await cluster.node('b').json('deploy', appFolder(t, APP), '--name', 'app');
+  await cluster.node('c').json('app', 'app', 'scale', '3');
+  await cluster.runsOn('app', NAMES);
+
+  await t.test('a node is killed entirely: requests through the others go on', async () => {
+    await using load = cluster.load('app', ['a', 'b']);
+    await until('some answers', () => load.answered > 100);
+    const killedMs = performance.now();
+    await cluster.node('c').kill();
+    await cluster.runsOn('app', ['a', 'b', 'b'], { seer: 'a' }).catch(async () => {
+      // The third goes to either of the two.
+      await cluster.runsOn('app', ['a', 'a', 'b'], { seer: 'a', withinMs: 1000 });
+    });
+    const asked = await load.stop();
+    const later = asked.filter(({ startedMs }) => startedMs > killedMs);
+    assert.deepEqual(failuresOf(later, killedMs), [], 'only what was in flight there may fail');
+    await cluster.sees('a', { ...READY, c: 'lost' }, 40_000);
+  });
+
+  await t.test('it comes back with its old state and is used again', async () => {
+    const c = cluster.node('c');
+    await c.restart();
+    await cluster.sees('a', READY);
+    await until('c to serve', async () => (await c.get('app')).status === 200);
+    await until('three instances, and no more', async () => {
+      const places = await cluster.placesOf('app', 'c');
+      return places.length === NAMES.length;
+    });
+    await untilAllManage(cluster);
+  });
+
+  await t.test('the leading manager is killed with its etcd: another one leads', async () => {
+    await using load = cluster.load('app', ['b', 'c']);
+    await until('some answers', () => load.answered > 100);
+    const killedMs = performance.now();
+    await cluster.node('a').kill();
+    const next = await untilLed(cluster, 'b', 'a');
+    t.diagnostic(`${next} leads after ${Math.round(performance.now() - killedMs)} ms`);
+    await cluster.node('b').json('app', 'app', 'env', 'COLOUR=blue');
+    const asked = await load.stop();
+    const later = asked.filter(({ startedMs }) => startedMs > killedMs);
+    assert.deepEqual(failuresOf(later, killedMs), []);
+    await cluster.node('a').restart();
+    await cluster.sees('b', READY);
+    await untilAllManage(cluster, 'b');
+    assert.equal((await managers(cluster, 'b')).leader, next, 'no needless change');
+  });
+
+  await t.test('a node that hangs is routed around', async () => {
+    const c = cluster.node('c');
+    await using load = cluster.load('app', ['a', 'b']);
+    await until('some answers', () => load.answered > 100);
+    const frozenMs = performance.now();
+    c.freeze();
+    await cluster.sees('a', { ...READY, c: 'suspect' }, 20_000);
+    const routedMs = frozenMs + SUSPECT_WITHIN_MS;
+    await until('requests after that', () => performance.now() > routedMs + 1000);
+    c.thaw();
+    const asked = await load.stop();
+    const later = asked.filter(({ startedMs }) => startedMs > routedMs);
+    assert.ok(later.length > 0);
+    assert.deepEqual(failuresOf(later, frozenMs), []);
+    await cluster.sees('a', READY);
+  });
+
+  await t.test('a node is drained and used again without a failed request', async () => {
+    await using load = cluster.load('app', NAMES);
+    await until('some answers', () => load.answered > 100);
+    await cluster.node('a').json('node', 'b', 'drain');
+    await until('b to be empty', async () => {
+      const places = await cluster.placesOf('app', 'a');
+      if (places.length === NAMES.length && !places.includes('b')) return true;
+      throw new Error(places.join(', '));
+    });
+    await cluster.sees('a', { ...READY, b: 'draining' });
+    assert.equal((await cluster.node('b').get('app')).status, 200, 'its gateway goes on');
+    await cluster.node('a').json('node', 'b', 'undrain');
+    await cluster.sees('a', READY);
+    assert.deepEqual(failuresOf(await load.stop()), []);
+  });
+
+  await t.test('what happened is told on every node', async () => {
+    const { stdout } = await cluster.node('b').cli('events', '--json');
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as EventDetail);
+    const about = (node: string, words: RegExp): boolean =>
+      events.some((event) => event.node === node && words.test(event.text));
+    assert.ok(about('b', /joined/), stdout);
+    assert.ok(about('c', /lost/), stdout);
+    const leaders = events.filter(({ kind }) => kind === 'leader');
+    assert.ok(leaders.length >= 2, stdout);
+  });
+
+  await t.test('a node is forgotten: it is gone for good', async () => {
+    await cluster.node('c').kill();
+    await cluster.node('a').json('node', 'c', 'forget', '--yes');
+    await cluster.sees('a', { a: 'ready', b: 'ready' });
+    await assert.rejects(cluster.node('c').restart(), /forgotten|not a node|removed|refused/i);
+    assert.equal((await cluster.node('a').get('app')).status, 200);
+  });
+});

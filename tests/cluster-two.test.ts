@@ -1,0 +1,125 @@
+/** The second machine takes one command: everything through the CLI, the gateways and signals. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ManagerStatus, NodeDetail, SlotDetail } from '../src/api/model.ts';
+import { appFolder, nodeApp, writeFiles } from '../testing/app-folder.ts';
+import { failuresOf } from '../testing/paced-load.ts';
+import { freeNet, TestCluster } from '../testing/test-cluster.ts';
+import { until } from '../testing/until.ts';
+
+interface Deployed {
+  readonly release: string;
+}
+
+test('a node that has apps invites a second one: nothing is lost, no request fails', async (t) => {
+  const region = { regions: { two: 'east' } };
+  await using cluster = await TestCluster.form(t, ['one'], region);
+  const one = cluster.node('one');
+  await one.json('deploy', appFolder(t, nodeApp('"hello"')), '--name', 'app');
+  await one.json('deploy', appFolder(t, { 'index.html': '<h1>Hej</h1>' }), '--name', 'site');
+  const before = await one.status();
+
+  const load = cluster.load('app', ['one']);
+  const net = one.address.replace(/\.\d+$/, '');
+  const two = await cluster.add(t, 'two', `${net}.2`, region);
+  await two.join(await cluster.invite());
+  await cluster.sees('one', { one: 'ready', two: 'ready' });
+  await cluster.sees('two', { one: 'ready', two: 'ready' });
+  assert.deepEqual(failuresOf(await load.stop()), [], 'the move of the registry disturbs nobody');
+
+  const [first, second] = [await one.status(), await two.status()];
+  assert.equal(first.cluster.id, before.cluster.id);
+  assert.deepEqual(second.cluster, first.cluster);
+  assert.equal(first.registry.engine, 'etcd');
+  assert.deepEqual(
+    second.apps.map(({ name }) => name),
+    ['app', 'site'],
+  );
+  const nodes = await two.json<readonly NodeDetail[]>('nodes');
+  assert.deepEqual(
+    nodes.map(({ name, region: where }) => [name, where === 'east']),
+    [
+      ['one', false],
+      ['two', true],
+    ],
+  );
+  for (const node of cluster.nodes) {
+    await until(`${node.name} to serve both`, async () => {
+      const [app, site] = [await node.get('app'), await node.get('site')];
+      return app.body === 'hello' && site.body.includes('Hej');
+    });
+  }
+});
+
+test('apps spread, both gateways serve them, and any node takes commands', async (t) => {
+  await using cluster = await TestCluster.form(t, ['one', 'two']);
+  const [one, two] = [cluster.node('one'), cluster.node('two')];
+  const folder = appFolder(t, nodeApp('process.env.MOLN_INSTANCE'));
+  await two.json('deploy', folder, '--name', 'app');
+  await one.json('app', 'app', 'scale', '2');
+  await cluster.runsOn('app', ['one', 'two']);
+
+  for (const node of cluster.nodes) {
+    const seen = new Set<string>();
+    await until(`answers of both instances through ${node.name}`, async () => {
+      const { status, body } = await node.get('app');
+      assert.equal(status, 200, body);
+      return seen.add(body).size === 2;
+    });
+  }
+  const slots = await two.json<readonly SlotDetail[]>('why', 'app', 'app');
+  assert.deepEqual(slots.map(({ node }) => node ?? '').sort(), ['one', 'two']);
+  assert.ok(slots.every(({ reason }) => reason.length > 0));
+
+  await t.test('a deploy on two under load: all at once, no failed request', async () => {
+    const load = cluster.load('app', ['one', 'two']);
+    await until('some answers', () => load.answered > 50);
+    writeFiles(folder, nodeApp('"new " + process.env.MOLN_INSTANCE'));
+    await two.json<Deployed>('deploy', folder, '--name', 'app');
+    const deployedMs = performance.now();
+    for (const node of cluster.nodes) assert.match((await node.get('app')).body, /^new /);
+    const atDeploy = load.answered;
+    await until('more answers', () => load.answered > atDeploy + 50);
+    const asked = await load.stop();
+    assert.deepEqual(failuresOf(asked, deployedMs), []);
+    const old = asked.filter(
+      (each) => each.startedMs > deployedMs && !each.body?.startsWith('new'),
+    );
+    assert.deepEqual(old, [], 'deploy returns when no gateway knows the old release any more');
+    await cluster.runsOn('app', ['one', 'two']);
+  });
+
+  await t.test('rollback, env, logs and run reach both nodes', async () => {
+    await one.json('app', 'app', 'rollback');
+    for (const node of cluster.nodes) assert.doesNotMatch((await node.get('app')).body, /^new/);
+    await two.json('app', 'app', 'env', 'COLOUR=blue');
+    const ran = await two.cli('app', 'app', 'run', '--', 'sh', '-c', 'echo $COLOUR');
+    assert.equal(ran.stdout, 'blue\n', ran.stderr);
+  });
+
+  await t.test('the state of managers is said plainly', async () => {
+    const manager = await two.json<ManagerStatus>('manager');
+    assert.deepEqual(manager.managers, ['one']);
+    assert.equal(manager.leader, 'one');
+    assert.ok(manager.isLive);
+    const { stdout } = await two.cli('manager');
+    assert.match(stdout, /one more machine/i, 'what a third machine would give');
+  });
+
+  await t.test('both stop in order, and come back as they were', async () => {
+    assert.equal(await two.stop(), 0);
+    assert.equal((await one.get('app')).status, 200);
+    assert.equal(await one.stop(), 0);
+    await one.restart();
+    await two.restart();
+    await cluster.sees('two', { one: 'ready', two: 'ready' });
+    for (const node of cluster.nodes) {
+      await until(`${node.name} to serve`, async () => (await node.get('app')).status === 200);
+    }
+    await cluster.runsOn('app', ['one', 'two']);
+  });
+});
+
+test('test nets of clusters side by side differ', async (t) => {
+  assert.notEqual(await freeNet(t), await freeNet(t));
+});
