@@ -1,8 +1,7 @@
-/** A singleton never runs twice, whatever happens to the agent of its node: the marks that it leaves tell. */
+/** A singleton never runs twice, whatever happens to the agent of its node: its beats tell. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, chmodSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { appFolder } from '../testing/app-folder.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
@@ -12,11 +11,11 @@ const BEAT_MS = 50;
 /** A process may be stopped by the machine for so long between the look at the clock and the write. */
 const GRAIN_MS = 2 * BEAT_MS;
 
-/** Appends the time to a file of its own, 20 times a second, as long as it lives. */
+/** Tells who it is 20 times a second, as long as it lives; apps see no folder that they could share, so over UDP. */
 const TICKER = `
-const { appendFileSync } = require('node:fs');
-const file = process.env.MARKS + '/' + process.env.MOLN_INSTANCE;
-const beat = () => appendFileSync(file, Date.now() + '\\n');
+const socket = require('node:dgram').createSocket('udp4');
+const beat = () =>
+  socket.send(process.env.MOLN_INSTANCE + ' ' + Date.now(), Number(process.env.BEATS), '127.0.0.1');
 beat();
 setInterval(beat, ${BEAT_MS});
 `;
@@ -24,16 +23,25 @@ setInterval(beat, ${BEAT_MS});
 interface Life {
   readonly instance: string;
   readonly from: number;
-  readonly to: number;
+  to: number;
 }
 
-function livesIn(folder: string): readonly Life[] {
-  return readdirSync(folder)
-    .map((instance) => {
-      const beats = readFileSync(join(folder, instance), 'utf8').trim().split('\n').map(Number);
-      return { instance, from: beats[0] ?? 0, to: beats.at(-1) ?? 0 };
-    })
-    .sort((left, right) => left.from - right.from);
+/** The lives of all instances so far, in the order in which they began. */
+async function hearBeats(
+  t: TestContext,
+): Promise<{ readonly port: number; readonly lives: Life[] }> {
+  const socket = createSocket('udp4');
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  t.after(() => socket.close());
+  const lives: Life[] = [];
+  socket.on('message', (message) => {
+    const [instance = '', at = ''] = message.toString('utf8').split(' ');
+    const life = lives.find((one) => one.instance === instance);
+    if (life === undefined) lives.push({ instance, from: Number(at), to: Number(at) });
+    else life.to = Math.max(life.to, Number(at));
+  });
+  return { port: socket.address().port, lives };
 }
 
 function expectNoOverlap(lives: readonly Life[]): void {
@@ -47,17 +55,9 @@ function expectNoOverlap(lives: readonly Life[]): void {
   }
 }
 
-function marksFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'moln-marks-'));
-  // Apps run under users of their own.
-  chmodSync(folder, 0o777);
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 test('the agent of a singleton is killed, stopped, and its node is killed: never two', async (t) => {
   await using cluster = await TestCluster.form(t, ['a', 'b', 'c']);
-  const marks = marksFolder(t);
+  const { port, lives } = await hearBeats(t);
   const folder = appFolder(t, {
     'package.json': JSON.stringify({ name: 'ticker' }),
     'ticker.js': TICKER,
@@ -65,7 +65,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
       processes: { clock: 'node ticker.js' },
       singletons: ['clock'],
       lostAfter: '5s',
-      env: { MARKS: marks },
+      env: { BEATS: String(port) },
     }),
   });
   await cluster.node('a').json('deploy', folder, '--name', 'ticker');
@@ -74,17 +74,17 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
     assert.ok(places.length <= 1, `it runs on ${places.join(' and ')}`);
     return places[0] ?? '';
   };
-  const lively = (): number => livesIn(marks).filter(({ to }) => Date.now() - to < 1000).length;
+  const lively = (): number => lives.filter(({ to }) => Date.now() - to < 1000).length;
   const other = (name: string): string => (name === 'a' ? 'b' : 'a');
   const first = await until('the singleton to run', () => where('a'));
 
   const moved = async (from: string): Promise<string> => {
-    const lives = livesIn(marks).length;
+    const begun = lives.length;
     return until(
       `the singleton to leave ${from}`,
       async () => {
         const now = await where(other(from));
-        return livesIn(marks).length > lives && lively() === 1 && now !== from ? now : undefined;
+        return lives.length > begun && lively() === 1 && now !== from ? now : undefined;
       },
       { withinMs: 40_000 },
     );
@@ -95,7 +95,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
     const node = cluster.node(place);
     await node.crash();
     place = await moved(place);
-    expectNoOverlap(livesIn(marks));
+    expectNoOverlap(lives);
     await node.restart();
     await cluster.sees('a', { a: 'ready', b: 'ready', c: 'ready' });
   });
@@ -107,7 +107,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
     place = await moved(before);
     node.resume();
     await cluster.sees(other(before), { a: 'ready', b: 'ready', c: 'ready' });
-    expectNoOverlap(livesIn(marks));
+    expectNoOverlap(lives);
   });
 
   await t.test('kill -9 of its whole node', async () => {
@@ -119,14 +119,11 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
   });
 
   await t.test('a new release and a restart', async () => {
-    await cluster
-      .node('a')
-      .catch(() => '');
+    await cluster.node('a').catch(() => '');
     await cluster.node('b').json('app', 'ticker', 'restart');
     await until('one to run', async () => (await where('c')) !== '' && lively() === 1);
   });
 
-  const lives = livesIn(marks);
   assert.ok(lives.length >= 5, `${lives.length} lives`);
   expectNoOverlap(lives);
 });
