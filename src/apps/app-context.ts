@@ -1,14 +1,13 @@
 /** What the operations on apps share: the parts of the run side, put together once, and small questions to them. */
-import type { Stored } from '../registry/registry.ts';
 import type { AppFolders } from './app-folders.ts';
 import { hostsOf } from './app-route.ts';
-import type { AppChange, AppStore } from './app-store.ts';
+import type { AppStore } from './app-store.ts';
 import type { Drivers } from './driver.ts';
 import type { LaunchParts } from './instance.ts';
 import type { App, Release } from './model.ts';
 import type { OperationResult } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
-import { type Blueprint, type Decision, drained, type RolloutContext } from './rollout.ts';
+import type { Blueprint, RolloutContext } from './rollout.ts';
 import { noRelease } from './run-errors.ts';
 import { BUILDS_AT_ONCE_MAX } from './run-limits.ts';
 import { removeOwnedTree } from './tree-owner.ts';
@@ -73,38 +72,9 @@ export class AppContext {
     return { process: plan, releaseFolder, env };
   }
 
-  /** Writes `app` in place of what was read; `undo` writes that back. */
-  decision(
-    stored: Stored<App>,
-    app: App,
-    more: Omit<AppChange, 'app' | 'revision'> = {},
-  ): Decision {
-    let committed = 0;
-    return {
-      commit: async () => {
-        committed = await this.store.commit({ ...more, app, revision: stored.revision });
-      },
-      undo: async () => {
-        if (stored.revision === 0) await this.store.remove(app);
-        else await this.store.commit({ app: stored.value, revision: committed });
-      },
-    };
-  }
-
   result(app: App): OperationResult {
     const host = app.domains.find((domain) => !domain.startsWith('*')) ?? hostsOf(app)[0] ?? '';
     return { release: app.release ?? '', url: this.#urlOf(host) };
-  }
-
-  /** Takes all instances out of the route and ends them when nothing is under way on them. */
-  async retireAll(name: string): Promise<void> {
-    const { supervisor, publisher } = this.rollout;
-    const instances = supervisor.of(name);
-    for (const instance of instances) instance.drain();
-    await publisher.refresh(name);
-    await drained(this.rollout, instances, { step: () => {} });
-    // Nobody stays for its open connections when the whole app goes.
-    await Promise.all(supervisor.of(name).map(({ id }) => supervisor.stop(id, 'the app stops')));
   }
 
   /** The last step of a removal, and safe to repeat. */

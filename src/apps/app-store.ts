@@ -3,6 +3,7 @@
  * `/app-uids/<uid>` (so that two apps never get one uid). What belongs together is one commit.
  */
 import { Collection, type Operation, type Registry, type Stored } from '../registry/registry.ts';
+import { assignmentRecords, type Slot, type Slots } from './slots.ts';
 import type { App, Release } from './model.ts';
 import { appConflict, appNotFound } from './run-errors.ts';
 
@@ -21,21 +22,33 @@ export interface AppChange {
   readonly secrets?: Readonly<Record<string, string>>;
   readonly secretsGone?: readonly string[];
   readonly releasesGone?: readonly string[];
+  /** Where its instances belong, in place of what is at `revision`. */
+  readonly slots?: { readonly slots: readonly Slot[]; readonly revision: number };
 }
 
 export class AppStore {
   readonly #registry: Registry;
   readonly #sealer: Sealer;
   readonly #apps: Collection<App>;
+  readonly #assignments: Collection<Slots>;
 
   constructor(options: { readonly registry: Registry; readonly sealer: Sealer }) {
     this.#registry = options.registry;
     this.#sealer = options.sealer;
+    this.#assignments = assignmentRecords(options.registry);
     this.#apps = new Collection<App>({
       registry: options.registry,
       prefix: '/apps/',
       schema: (value) => value as App,
     });
+  }
+
+  /** Where the instances of an app belong. */
+  async slots(
+    app: string,
+  ): Promise<{ readonly slots: readonly Slot[]; readonly revision: number }> {
+    const stored = await this.#assignments.get(app);
+    return { slots: stored?.value.slots ?? [], revision: stored?.revision ?? 0 };
   }
 
   /** All apps, by name. */
@@ -89,6 +102,11 @@ export class AppStore {
     if (change.release !== undefined) {
       operations.push(this.#releases(app.name).putOperation(change.release.id, change.release));
     }
+    if (change.slots !== undefined) {
+      const { slots, revision: at } = change.slots;
+      conditions.push({ key: this.#assignments.keyOf(app.name), revision: at });
+      operations.push(this.#assignments.putOperation(app.name, { slots }));
+    }
     for (const [name, plain] of Object.entries(change.secrets ?? {})) {
       const key = secretKey(app.name, name);
       operations.push({ kind: 'put', key, value: this.#sealer.seal(plain, key) });
@@ -111,6 +129,7 @@ export class AppStore {
       [
         { kind: 'delete', key: this.#apps.keyOf(app.name) },
         { kind: 'delete', key: uidKey(app.uid) },
+        { kind: 'delete', key: this.#assignments.keyOf(app.name) },
         { kind: 'deletePrefix', prefix: this.#releases(app.name).prefix },
         { kind: 'deletePrefix', prefix: secretKey(app.name, '') },
       ],

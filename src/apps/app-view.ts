@@ -1,4 +1,6 @@
 /** Pure: an app as people see it, out of its wishes, its release and its instances. */
+import type { PeerNode } from '../cluster/cluster.ts';
+import type { NodeReport } from './reporter.ts';
 import { hostsOf } from './app-route.ts';
 import type { App, Instance, Release } from './model.ts';
 import { DEPLOY, type Operation, ROLLBACK } from './operations.ts';
@@ -32,6 +34,8 @@ export interface AppView {
 }
 
 export interface InstanceView extends Instance {
+  /** Name of the node that it runs on. */
+  readonly node: string;
   /** Undefined while no process runs. */
   readonly memoryBytes: number | undefined;
 }
@@ -81,4 +85,22 @@ function stateOf(input: {
 /** Nothing has gone wrong with it yet: after the start of a node, all apps are like this for a moment. */
 function isFirstStart({ state, restarts }: InstanceView): boolean {
   return state === 'starting' && restarts === 0;
+}
+
+/** What another node reports; one that is not heard of may have anything. */
+export function reportedViews(
+  app: string,
+  { report }: NodeReport,
+  peer: PeerNode | undefined,
+): readonly InstanceView[] {
+  if (peer === undefined) return [];
+  const isHeard = peer.state === 'ready' || peer.state === 'draining';
+  return report.instances.map((one) => ({
+    ...one,
+    app,
+    state: isHeard ? one.state : 'unhealthy',
+    reason: isHeard ? one.reason : `node ${peer.name} is ${peer.state}`,
+    node: peer.name,
+    memoryBytes: undefined,
+  }));
 }

@@ -168,6 +168,7 @@ export function newApp(name: string, uid: number, createdAt: number): App {
     name,
     domains: [],
     release: undefined,
+    generation: '',
     history: [],
     scale: {},
     env: {},

@@ -40,7 +40,15 @@ export const ARCHIVE_LIMITS: ArchiveLimits = {
   bytesMax: ARCHIVE_BYTES_MAX,
 };
 
+/** Of a built tree, which another node has sealed. */
+export const BUILT_ARCHIVE_LIMITS: ArchiveLimits = {
+  filesMax: 500_000,
+  bytesMax: 8 * 1024 ** 3,
+};
+
 export interface PackOptions {
+  /** Everything, without any rules: a sealed release. */
+  readonly isWhole?: boolean;
   /** Patterns beside those of `.molnignore`, in the same notation. */
   readonly ignore?: readonly string[];
   /** Called for what stays behind although one might miss it: `.env`, sockets, devices. */
@@ -92,14 +100,15 @@ async function listFolder(folder: string, options: PackOptions): Promise<readonl
   const skipped = options.onSkipped ?? (() => undefined);
   const walk = async (above: string): Promise<void> => {
     const list = await readdir(join(folder, above), { withFileTypes: true });
-    if (above !== '' && list.some((entry) => entry.name === 'pyvenv.cfg')) {
+    const isVenv = list.some((entry) => entry.name === 'pyvenv.cfg');
+    if (options.isWhole !== true && above !== '' && isVenv) {
       skipped(above, 'a Python environment is rebuilt on the node');
       return;
     }
     if (above !== '') found.push({ path: above, kind: 'directory' });
     for (const entry of list.toSorted((a, b) => compareBytes(a.name, b.name))) {
       const path = archivePath(above === '' ? entry.name : `${above}/${entry.name}`);
-      const verdict = rules.verdict(path, entry.isDirectory());
+      const verdict = options.isWhole === true ? 'keep' : rules.verdict(path, entry.isDirectory());
       if (verdict === 'skip-secret') skipped(path, 'secrets are set with "moln app NAME env"');
       if (verdict !== 'keep') continue;
       if (entry.isDirectory()) await walk(path);

@@ -8,12 +8,13 @@ import { ensureFolder, removeTree, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Worker } from '../base/worker.ts';
+import type { NodeMethods, Peers } from '../cluster/cluster.ts';
 import type { Registry } from '../registry/registry.ts';
 import { AppContext } from './app-context.ts';
 import { AppFolders } from './app-folders.ts';
 import type { Router } from './app-route.ts';
 import { AppStore, type Sealer } from './app-store.ts';
-import { type AppView, appView } from './app-view.ts';
+import { type AppView, appView, reportedViews } from './app-view.ts';
 import { changedEnv, checkDomains, type EnvChange, releaseBefore, scaled } from './app-wishes.ts';
 import { openDrivers } from './choose-driver.ts';
 import type { RunOutput } from './command-stream.ts';
@@ -34,10 +35,15 @@ import {
   ROLLBACK,
 } from './operations.ts';
 import { type ProcessRow, processTable } from './process-table.ts';
-import { Reconciler } from './reconciler.ts';
+import { Coordinator } from './coordinator.ts';
+import { NodeRollout } from './node-rollout.ts';
+import { Reconciler, type SingletonFence } from './reconciler.ts';
 import { ReleaseStore } from './release-store.ts';
-import { replaceAll, replaceOneByOne, resize } from './rollout.ts';
-import { RoutePublisher } from './route-publisher.ts';
+import { ReleaseCopier } from './release-copy.ts';
+import { type Gateways, type NodeReport, Reporter } from './reporter.ts';
+import { appMethods } from './app-methods.ts';
+import { Placer } from './placer.ts';
+import type { Slot } from './slots.ts';
 import { noRelease, nothingBefore, releaseNotFound } from './run-errors.ts';
 import { LOG_TAIL_LINES_MAX } from './run-limits.ts';
 import type { Tools } from './tools.ts';
@@ -53,6 +59,10 @@ export interface AppsOptions {
   readonly registry: Registry;
   readonly sealer: Sealer;
   readonly router: Router;
+  /** The other nodes, or none. */
+  readonly peers: Peers;
+  readonly gateways: Gateways;
+  readonly fence: SingletonFence;
   readonly workers: Workers;
   readonly clock: Clock;
   readonly log: Logger;
@@ -75,6 +85,9 @@ interface Opened {
   readonly context: AppContext;
   readonly shared: Omit<InstanceContext, 'changed'>;
   readonly reconciler: Reconciler;
+  readonly local: NodeRollout;
+  readonly coordinator: Coordinator;
+  readonly copier: ReleaseCopier;
 }
 
 export class Apps implements AsyncDisposable {
@@ -133,13 +146,28 @@ export class Apps implements AsyncDisposable {
       },
     });
     const [store, releases] = [this.#store, this.#releases];
-    const publisher = new RoutePublisher({ store, releases, supervisor, router });
-    const rollout = { supervisor, publisher, router, logReader: this.#logReader, clock };
+    const { registry, peers, gateways, fence } = this.#options;
+    const nodeId = peers.self;
+    const reporter = new Reporter({ nodeId, registry, store, releases, supervisor, gateways, log });
+    const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
     const { urlOf } = this.#options;
     const context = new AppContext({ store, releases, folders, drivers, rollout, urlOf });
     const operations = this.#operations;
-    const reconciler = new Reconciler({ context, operations, clock, log });
-    this.#opened = { context, shared, reconciler };
+    const copier = new ReleaseCopier({ releases, peers, log });
+    const local = new NodeRollout({ context, copier, nodeId, clock });
+    const coordinator = new Coordinator({ store, peers, local, gateways, log });
+    const reconciler = new Reconciler({
+      context,
+      operations,
+      local,
+      copier,
+      peers,
+      fence,
+      nodeId,
+      clock,
+      log,
+    });
+    this.#opened = { context, shared, reconciler, local, coordinator, copier };
     await supervisor.adopt();
     await this.#finishRemovals();
     for (const worker of [supervisor, reconciler, this.#logs]) workers.add(worker);
@@ -153,13 +181,35 @@ export class Apps implements AsyncDisposable {
   async list(): Promise<readonly AppView[]> {
     const apps = await this.#store.list();
     const table = processTable();
-    return Promise.all(apps.map((app) => this.#view(app, [], table)));
+    const reports = await this.#now().rollout.reporter.everything();
+    const of = ({ name }: App): readonly NodeReport[] => reports.get(name) ?? [];
+    return Promise.all(apps.map((app) => this.#view(app, [], of(app), table)));
+  }
+
+  /** Where the instances of an app belong, and why. */
+  async slots(name: string): Promise<readonly Slot[]> {
+    await this.#store.get(name);
+    return (await this.#store.slots(name)).slots;
+  }
+
+  /** What other nodes may ask of this one. */
+  methods(): NodeMethods {
+    const { local, copier } = this.#all();
+    return appMethods({ local, copier, logs: this.#logReader, log: this.#options.log });
+  }
+
+  /** For the leader: keeps every instance where it belongs, until the term is over. */
+  placer(): Placer {
+    const { peers, registry, clock, log } = this.#options;
+    const { reporter } = this.#now().rollout;
+    return new Placer({ store: this.#store, reporter, peers, registry, clock, log });
   }
 
   /** Throws `APPS_NOT_FOUND` with the nearest name. */
   async show(name: string): Promise<AppView> {
     const { value: app } = await this.#store.get(name);
-    return this.#view(app, await this.#store.releases(name), processTable());
+    const reports = await this.#now().rollout.reporter.all(name);
+    return this.#view(app, await this.#store.releases(name), reports, processTable());
   }
 
   /** The id of the release that this source would become. Keeps nothing of it. */
@@ -170,7 +220,11 @@ export class Apps implements AsyncDisposable {
 
   deploy(request: DeployRequest, signal?: AbortSignal): AsyncIterable<Progress> {
     const work = (report: Report): Promise<OperationResult> =>
-      deployApp({ ...this.#options, context: this.#now() }, request, report);
+      deployApp(
+        { ...this.#options, context: this.#now(), coordinator: this.#all().coordinator },
+        request,
+        report,
+      );
     return this.#operations.stream(request.app, DEPLOY, { signal, work });
   }
 
@@ -189,7 +243,18 @@ export class Apps implements AsyncDisposable {
       const { clock } = this.#options;
       const context = this.#now();
       const app = stored.value;
-      return serve({ context, stored, app, release: found, kind: 'rollback', by, report, clock });
+      const { coordinator } = this.#all();
+      return serve({
+        context,
+        coordinator,
+        stored,
+        app,
+        release: found,
+        kind: 'rollback',
+        by,
+        report,
+        clock,
+      });
     });
   }
 
@@ -199,11 +264,11 @@ export class Apps implements AsyncDisposable {
       const stored = await this.#store.get(name);
       const release = await this.#now().current(stored.value);
       const app = { ...stored.value, scale: scaled(stored.value, release, counts) };
-      const decision = this.#now().decision(stored, app);
-      if (release === undefined || !app.running) await decision.commit();
-      else {
-        const blueprint = await this.#now().blueprint(app, release);
-        await resize(this.#now().rollout, blueprint, decision, report);
+      if (release === undefined || !app.running) {
+        await this.#store.commit({ app, revision: stored.revision });
+      } else {
+        const env = await this.#env(app);
+        await this.#all().coordinator.resize({ stored, app, release, env, report });
       }
       return this.#now().result(app);
     });
@@ -211,11 +276,13 @@ export class Apps implements AsyncDisposable {
 
   restart(name: string): AsyncIterable<Progress> {
     return this.#stream(name, 'a restart', async (report) => {
-      const { value: app } = await this.#store.get(name);
+      const stored = await this.#store.get(name);
+      const app = stored.value;
       const release = await this.#now().current(app);
       if (release === undefined) throw noRelease(name);
       if (!app.running) return this.#start(name, report);
-      await replaceOneByOne(this.#now().rollout, await this.#now().blueprint(app, release), report);
+      const env = await this.#env(app);
+      await this.#all().coordinator.replace({ stored, app, release, env, report });
       return this.#now().result(app);
     });
   }
@@ -228,11 +295,13 @@ export class Apps implements AsyncDisposable {
   async stop(name: string): Promise<void> {
     await this.#operations.alone(name, 'a stop', async () => {
       const stored = await this.#store.get(name);
+      const { revision } = await this.#store.slots(name);
       await this.#store.commit({
         app: { ...stored.value, running: false },
         revision: stored.revision,
+        slots: { slots: [], revision },
       });
-      await this.#now().retireAll(name);
+      await this.#all().coordinator.retire(name);
     });
   }
 
@@ -252,8 +321,7 @@ export class Apps implements AsyncDisposable {
         }
         throw error;
       }
-      await this.#now().retireAll(name);
-      await this.#now().removeFolder(name);
+      await this.#all().coordinator.forget(name);
     });
   }
 
@@ -270,18 +338,16 @@ export class Apps implements AsyncDisposable {
         report.step('Nothing changed');
         return this.#now().result(app);
       }
-      const decision = this.#now().decision(stored, app, { secrets, secretsGone });
+      const more = { secrets, secretsGone };
       const release = await this.#now().current(app);
       if (release === undefined || !app.running) {
-        await decision.commit();
+        await this.#store.commit({ ...more, app, revision: stored.revision });
         return this.#now().result(app);
       }
       const opened = Object.entries({ ...(await this.#store.secrets(name)), ...secrets });
       const kept = opened.filter(([each]) => app.secretNames.includes(each));
       const env = { ...app.env, ...Object.fromEntries(kept) };
-      const releaseFolder = await this.#releases.open(name, release.id);
-      const blueprint = { app, release, releaseFolder, env };
-      await replaceAll(this.#now().rollout, blueprint, decision, report);
+      await this.#all().coordinator.replace({ stored, app, release, env, report, more });
       return this.#now().result(app);
     });
   }
@@ -292,8 +358,8 @@ export class Apps implements AsyncDisposable {
       const stored = await this.#store.get(name);
       const checked = checkDomains(name, domains, await this.#store.list());
       const app = { ...stored.value, domains: checked };
-      await this.#store.commit({ app, revision: stored.revision });
-      await this.#now().rollout.publisher.refresh(name);
+      const revision = await this.#store.commit({ app, revision: stored.revision });
+      await this.#options.gateways.settled(revision);
     });
   }
 
@@ -359,26 +425,37 @@ export class Apps implements AsyncDisposable {
       return this.#now().result(stored.value);
     }
     const app = { ...stored.value, running: true };
-    const blueprint = await this.#now().blueprint(app, release);
-    const decision = this.#now().decision(stored, app);
-    await replaceAll(this.#now().rollout, blueprint, decision, report);
+    const env = await this.#env(app);
+    await this.#all().coordinator.replace({ stored, app, release, env, report });
     return this.#now().result(app);
+  }
+
+  async #env(app: App): Promise<Readonly<Record<string, string>>> {
+    return { ...app.env, ...(await this.#store.secrets(app.name)) };
   }
 
   async #view(
     app: App,
     releases: readonly Release[],
+    reports: readonly NodeReport[],
     table: readonly ProcessRow[],
   ): Promise<AppView> {
+    const { peers } = this.#options;
+    const own = peers.get(peers.self)?.name ?? '';
     const instances = this.#now().rollout.supervisor.of(app.name);
+    const others = reports.filter(({ nodeId }) => nodeId !== peers.self);
     return appView({
       app,
       release: await this.#now().current(app),
       releases,
-      instances: instances.map((each) => ({
-        ...each.view(),
-        memoryBytes: each.memoryBytes(table),
-      })),
+      instances: [
+        ...instances.map((each) => ({
+          ...each.view(),
+          node: own,
+          memoryBytes: each.memoryBytes(table),
+        })),
+        ...others.flatMap((one) => reportedViews(app.name, one, peers.get(one.nodeId))),
+      ],
       operation: this.#operations.current(app.name),
     });
   }

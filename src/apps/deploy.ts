@@ -4,12 +4,12 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../base/time.ts';
 import type { Stored } from '../registry/registry.ts';
 import type { AppContext } from './app-context.ts';
+import type { Coordinator } from './coordinator.ts';
 import { checkAppName, checkDomains, deployed, freeUid, newApp } from './app-wishes.ts';
 import type { App, Deployment, Release } from './model.ts';
 import type { OperationResult, Report } from './operations.ts';
 import { isServing } from './plan-actions.ts';
 import { type Prepared, prepareRelease } from './prepare.ts';
-import { replaceAll } from './rollout.ts';
 import type { Tools } from './tools.ts';
 
 export interface DeployRequest {
@@ -24,6 +24,7 @@ export interface DeployRequest {
 
 export interface DeployOptions {
   readonly context: AppContext;
+  readonly coordinator: Coordinator;
   readonly clock: Clock;
   readonly dataFolder: string;
   readonly node: string;
@@ -63,6 +64,7 @@ export async function deployApp(
     const { release } = prepared;
     return await serve({
       context,
+      coordinator: options.coordinator,
       stored,
       app,
       release,
@@ -116,6 +118,7 @@ function nothingToDo(context: AppContext, app: App, before: App, prepared: Prepa
 
 export interface ServeOptions {
   readonly context: AppContext;
+  readonly coordinator: Coordinator;
   readonly stored: Stored<App>;
   /** The app as it is wished to be, still with its old release. */
   readonly app: App;
@@ -128,14 +131,14 @@ export interface ServeOptions {
 
 /** Lets a release serve in place of whatever serves now. */
 export async function serve(options: ServeOptions): Promise<OperationResult> {
-  const { context, stored, release, kind, by, report, clock } = options;
+  const { context, coordinator, stored, release, kind, by, report, clock } = options;
   const app = deployed(options.app, { release: release.id, at: clock.now(), by, kind });
   const kept = new Set([release.id, ...app.history.map((each) => each.release)]);
   const known = await context.store.releases(app.name);
   const releasesGone = known.map(({ id }) => id).filter((id) => !kept.has(id));
-  const blueprint = await context.blueprint(app, release);
-  const decision = context.decision(stored, app, { release, releasesGone });
-  await replaceAll(context.rollout, blueprint, decision, report);
+  const env = { ...app.env, ...(await context.store.secrets(app.name)) };
+  const more = { release, releasesGone };
+  await coordinator.replace({ stored, app, release, env, report, more });
   await forgetUnknown(context, app.name);
   return context.result(app);
 }

@@ -58,6 +58,7 @@ export function detect(view: TreeView, tools: Tools): Detection {
     fallback: settings.static.fallback ?? found.static?.fallback,
     notFound: settings.static.notFound ?? found.static?.notFound,
     health: settings.health,
+    placement: settings.placement,
   };
   return { plan, domains: settings.domains, scale: settings.scale };
 }

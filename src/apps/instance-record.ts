@@ -17,6 +17,8 @@ export interface InstanceRecord {
   readonly purpose: 'instance' | 'run';
   readonly release: string;
   readonly process: string;
+  /** Of the app when it was started. */
+  readonly generation: string;
   readonly kind: ProcessPlan['kind'];
   readonly health: HealthPlan;
   readonly uid: number;

@@ -21,6 +21,7 @@ export interface StartRequest {
   readonly uid: number;
   readonly release: string;
   readonly process: string;
+  readonly generation: string;
   readonly kind: ProcessPlan['kind'];
   readonly health: HealthPlan;
   /** A trial is not restarted when it fails. */
@@ -84,7 +85,7 @@ export class InstanceSupervisor implements Worker {
   /** Starts a new instance and returns once its process exists; it is not healthy yet. */
   async start(request: StartRequest): Promise<SupervisedInstance> {
     if (this.#closed) throw nodeStops();
-    const { app, uid, release, process, kind, health } = request;
+    const { app, uid, release, process, generation, kind, health } = request;
     const record: InstanceRecord = {
       format: 1,
       id: `${app}-${process}-${randomId(8)}`,
@@ -92,6 +93,7 @@ export class InstanceSupervisor implements Worker {
       purpose: 'instance',
       release,
       process,
+      generation,
       kind,
       health,
       uid,

@@ -125,6 +125,7 @@ export class SupervisedInstance {
       app: record.app,
       release: record.release,
       process: record.process,
+      generation: record.generation,
       state: life.state,
       pid: record.processId !== undefined && this.#alive() ? record.processId.pid : undefined,
       driver: record.driver,

@@ -15,6 +15,11 @@ export interface App {
   readonly domains: readonly string[];
   /** The release that serves; undefined until the first deploy succeeded. */
   readonly release: string | undefined;
+  /**
+   * Another one with each decision that replaces the instances (deploy, rollback, restart, settings). An instance belongs to
+   * the generation that it was started for, and only those of this one get requests.
+   */
+  readonly generation: string;
   /** Newest first, at most `RELEASES_KEPT`. */
   readonly history: readonly Deployment[];
   /** Wished number of instances per process type; absent means 1. */
@@ -44,6 +49,8 @@ export interface Release {
   /** First 12 hex digits of the tree's SHA-256. */
   readonly id: string;
   readonly treeHash: string;
+  /** Of the tree as it was sealed, build results included: what a copy on another node is checked by. */
+  readonly sealedHash: string;
   readonly files: number;
   readonly bytes: number;
   readonly createdAt: number;
@@ -64,6 +71,20 @@ export interface LaunchPlan {
   readonly fallback: string | undefined;
   readonly notFound: string | undefined;
   readonly health: HealthPlan;
+  readonly placement: PlacementPlan;
+}
+
+/** On which nodes instances may be, and what becomes of them when theirs is lost. */
+export interface PlacementPlan {
+  readonly restart: 'elsewhere' | 'wait' | 'never';
+  /** The app's own clock; the cluster's when left out. */
+  readonly lostAfterMs?: number | undefined;
+  /** What one instance is counted with. */
+  readonly memoryMiB: number;
+  /** That the node must have. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Process types of which there is never more than one instance. */
+  readonly singletons: readonly string[];
 }
 
 export interface BuildStep {
@@ -93,6 +114,7 @@ export interface Instance {
   readonly app: string;
   readonly release: string;
   readonly process: string;
+  readonly generation: string;
   readonly state: InstanceState;
   readonly pid: number | undefined;
   readonly driver: DriverName;

@@ -61,6 +61,7 @@ export async function* runOneOff(
     purpose: 'run',
     release: release.id,
     process: 'run',
+    generation: app.generation,
     kind: 'worker',
     health: release.plan.health,
     uid: app.uid,

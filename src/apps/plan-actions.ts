@@ -6,6 +6,7 @@ export interface PlannedInstance {
   readonly id: string;
   readonly process: string;
   readonly release: string;
+  readonly generation: string;
   readonly state: InstanceState;
   /** Belongs to an operation that has not decided yet. */
   readonly trial: boolean;
@@ -25,6 +26,10 @@ export interface PlanInput {
   readonly app: App | undefined;
   /** The release that serves; undefined when there is none. */
   readonly release: Release | undefined;
+  /** Instances that this node is to run, by process type. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Processes of which the last one elsewhere has not ended yet: a singleton waits for that. */
+  readonly waits: ReadonlySet<string>;
   /** An operation is under way: it decides alone about starting and draining. */
   readonly held: boolean;
   readonly instances: readonly PlannedInstance[];
@@ -75,7 +80,7 @@ export function drainedBecause(
   return waited < limit ? undefined : `it had ${Math.round(limit / 1000)} s to finish`;
 }
 
-function balance({ app, release, instances }: PlanInput): Action[] {
+function balance({ app, release, counts, waits, instances }: PlanInput): Action[] {
   const serving = instances.filter(isServing);
   const drain = (why: string, of: readonly PlannedInstance[]): Action[] =>
     of.map(({ id }) => ({ kind: 'drain', id, why }));
@@ -85,15 +90,18 @@ function balance({ app, release, instances }: PlanInput): Action[] {
 
   const processes = release.plan.processes;
   const belongs = (each: PlannedInstance): boolean =>
-    each.release === release.id && !each.trial && Object.hasOwn(processes, each.process);
+    each.release === release.id &&
+    each.generation === app.generation &&
+    !each.trial &&
+    Object.hasOwn(processes, each.process);
   const actions = drain(
-    'it is not of the current release',
+    'it is of an older generation',
     serving.filter((each) => !belongs(each)),
   );
   for (const process of Object.keys(processes)) {
     const have = serving.filter((each) => belongs(each) && each.process === process);
-    const wanted = wantedCount(app, process);
-    if (have.length < wanted) {
+    const wanted = counts[process] ?? 0;
+    if (have.length < wanted && !waits.has(process)) {
       actions.push({ kind: 'start', process, count: wanted - have.length });
     }
     actions.push(...drain('fewer are wanted', surplus(have, wanted)));

@@ -3,9 +3,13 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
+import type { Peers } from '../cluster/cluster.ts';
 import type { AppContext } from './app-context.ts';
 import { backoffMs } from './instance-life.ts';
 import type { SupervisedInstance } from './instance.ts';
+import type { NodeRollout } from './node-rollout.ts';
+import type { ReleaseCopier } from './release-copy.ts';
+import { countsOf } from './slots.ts';
 import type { App, Release } from './model.ts';
 import type { Operations } from './operations.ts';
 import { type Action, type PlannedInstance, planActions } from './plan-actions.ts';
@@ -14,8 +18,19 @@ import { RECONCILE_EVERY_MS, STARTING_AT_ONCE_MAX, STARTING_COUNTS_MS } from './
 export interface ReconcilerOptions {
   readonly context: AppContext;
   readonly operations: Operations;
+  readonly local: NodeRollout;
+  readonly copier: ReleaseCopier;
+  readonly peers: Peers;
+  readonly fence: SingletonFence;
+  readonly nodeId: string;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** Whether a node may run singletons: it has been heard lately enough. */
+export interface SingletonFence {
+  /** Undefined: by the cluster's own clock. */
+  isFenced(lostAfterMs: number | undefined): boolean;
 }
 
 interface Failure {
@@ -43,13 +58,13 @@ export class Reconciler implements Worker {
 
   async step(signal: AbortSignal): Promise<StepResult> {
     const { store, rollout } = this.#options.context;
-    const { supervisor, publisher } = rollout;
+    const { supervisor, reporter } = rollout;
     if (supervisor.isClosed) return { kind: 'done' };
     const apps = await store.list();
     this.#apps = apps.length;
     const names = new Set([
       ...apps.map((app) => app.name),
-      ...publisher.apps(),
+      ...reporter.apps(),
       ...supervisor.list().map((each) => each.record.app),
     ]);
     for (const name of names) {
@@ -80,37 +95,80 @@ export class Reconciler implements Worker {
   }
 
   async #reconcile(name: string): Promise<void> {
-    const { context, operations, clock } = this.#options;
+    const { context, operations, local, copier, nodeId, clock } = this.#options;
     const { store } = context;
-    const { supervisor, publisher } = context.rollout;
+    const { supervisor, reporter } = context.rollout;
     const { changes } = operations;
-    const held = operations.current(name) !== undefined;
+    const held = operations.current(name) !== undefined || local.isHeld(name);
     const app = (await store.find(name))?.value;
     const release = app?.release === undefined ? undefined : await store.release(name, app.release);
+    const { slots } = await store.slots(name);
+    const counts = countsOf(slots, nodeId);
+    const isSite = release?.plan.staticRoot !== undefined;
+    const isHere = Object.values(counts).some((count) => count > 0);
+    // A coordinator asks for what it needs; this is for nodes that came, or came back, later.
+    if (app !== undefined && release !== undefined && !held && (isSite || isHere)) {
+      await copier.ensure(app, release);
+    }
+    if (!held && app !== undefined) this.#acceptTrials(app);
+    const waits = await this.#waits(name, release, counts);
     const instances = await this.#planned(supervisor.of(name));
-    for (const action of planActions({ app, release, held, instances }, clock.now())) {
+    const plan = { app, release, counts, waits, held, instances };
+    for (const action of planActions(plan, clock.now())) {
       // An operation that came or went in between may have made the plan wrong; the next look plans anew.
-      if (operations.changes !== changes) return;
+      if (operations.changes !== changes || (local.isHeld(name) && !held)) return;
       await this.#act(action, app, release);
     }
-    // During a removal the operation itself takes the route away.
-    if (app !== undefined || !held) await publisher.refresh(name);
-    if (app === undefined && !held && supervisor.of(name).length === 0) publisher.forget(name);
+    await reporter.refresh(name);
+    if (app === undefined && !held && supervisor.of(name).length === 0) reporter.forget(name);
+  }
+
+  /** Of a coordinator that decided and did not come to tell. */
+  #acceptTrials(app: App): void {
+    for (const each of this.#options.context.rollout.supervisor.of(app.name)) {
+      if (each.trial && each.record.generation === app.generation) each.accept();
+    }
+  }
+
+  /** Singletons that may not be started now: one runs elsewhere, or this node may count as lost there. */
+  async #waits(
+    name: string,
+    release: Release | undefined,
+    counts: Readonly<Record<string, number>>,
+  ): Promise<ReadonlySet<string>> {
+    const { context, peers, fence, nodeId } = this.#options;
+    const singletons = (release?.plan.placement.singletons ?? []).filter(
+      (process) => (counts[process] ?? 0) > 0,
+    );
+    if (release === undefined || singletons.length === 0) return new Set();
+    if (fence.isFenced(release.plan.placement.lostAfterMs)) return new Set(singletons);
+    const own = context.rollout.supervisor.of(name);
+    const elsewhere = (await context.rollout.reporter.all(name)).filter(
+      ({ nodeId: id }) => id !== nodeId && isThere(peers, id, release),
+    );
+    return new Set(
+      singletons.filter(
+        (process) =>
+          elsewhere.some(({ report }) => report.instances.some((one) => one.process === process)) ||
+          own.some(({ record, life }) => record.process === process && life.state === 'draining'),
+      ),
+    );
   }
 
   async #planned(instances: readonly SupervisedInstance[]): Promise<PlannedInstance[]> {
-    const { router, publisher } = this.#options.context.rollout;
+    const { router, reporter } = this.#options.context.rollout;
     const draining = instances.filter((each) => each.life.state === 'draining');
     const load = draining.length === 0 ? {} : await router.load(draining.map(({ id }) => id));
     return instances.map((each) => ({
       id: each.id,
       process: each.record.process,
       release: each.record.release,
+      generation: each.record.generation,
       state: each.life.state,
       trial: each.trial,
       startedAt: each.record.startedAt,
       drainingSince: each.record.drainingSince,
-      routed: publisher.isRouted(each.record.app, each.id),
+      routed: reporter.isRouted(each.record.app, each.id),
       requests: load[each.id]?.requests ?? 0,
       upgrades: load[each.id]?.upgrades ?? 0,
     }));
@@ -134,6 +192,7 @@ export class Reconciler implements Worker {
         uid: app.uid,
         release: release.id,
         process: action.process,
+        generation: app.generation,
         kind: plan.kind,
         health: release.plan.health,
         trial: false,
@@ -158,4 +217,13 @@ export class Reconciler implements Worker {
       .finally(() => this.#stops.delete(stop));
     this.#stops.add(stop);
   }
+}
+
+/** Not counted as lost by the app's clock: what it reports may still run. */
+function isThere(peers: Peers, nodeId: string, release: Release): boolean {
+  const peer = peers.get(nodeId);
+  if (peer === undefined) return false;
+  const { lostAfterMs } = release.plan.placement;
+  if (lostAfterMs === undefined) return peer.state !== 'lost';
+  return peer.state === 'ready' || peer.state === 'draining' || peer.silentMs < lostAfterMs;
 }

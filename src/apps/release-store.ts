@@ -24,7 +24,7 @@ import {
   writeFileAtomic,
 } from '../base/disk.ts';
 import { isMolnError, MolnError, systemCode } from '../base/errors.ts';
-import { unpackArchive } from './archive.ts';
+import { type ArchiveLimits, BUILT_ARCHIVE_LIMITS, unpackArchive } from './archive.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import { syncTree } from './tree-sync.ts';
 import { grantTree, removeOwnedTree } from './tree-owner.ts';
@@ -50,6 +50,8 @@ export interface SealOptions {
   readonly createdAt: number;
   /** Unix group that may read it; without one only the agent's user may. Needs root. */
   readonly gid?: number;
+  /** Of a copy: nothing else is sealed. Throws `APPS_COPY_DIFFERS`. */
+  readonly sealedHash?: string;
 }
 
 /** `release.json`. */
@@ -83,7 +85,12 @@ export class ReleaseStore {
   }
 
   /** Unpacks and hashes. Throws what `unpackArchive` throws, and then nothing is left of it. */
-  async receive(app: string, tar: Readable, signal?: AbortSignal): Promise<StagedTree> {
+  async receive(
+    app: string,
+    tar: Readable,
+    signal?: AbortSignal,
+    limits?: ArchiveLimits,
+  ): Promise<StagedTree> {
     const incoming = join(this.#appsFolder, app, 'incoming');
     await ensureFolder(this.#appsFolder, 0o711);
     await ensureFolder(dirname(incoming), 0o711);
@@ -93,7 +100,7 @@ export class ReleaseStore {
     const path = join(staging, 'tree');
     try {
       await ensureFolder(path, 0o755);
-      const { files } = await unpackArchive(tar, path, undefined, signal);
+      const { files } = await unpackArchive(tar, path, limits, signal);
       if (files === 0 && (await namesIn(path)).length === 0) throw emptyArchive();
       const summary = await hashTree(path);
       signal?.throwIfAborted();
@@ -115,6 +122,32 @@ export class ReleaseStore {
   }
 
   /**
+   * Takes over a release that another node has sealed: unpacked as strictly as any archive, and only if it is to the byte
+   * what the registry says.
+   */
+  async takeOver(
+    app: string,
+    release: Release,
+    tar: Readable,
+    given: { readonly gid?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Release> {
+    await using staged = await this.receive(app, tar, given.signal, BUILT_ARCHIVE_LIMITS);
+    const copy: StagedTree = {
+      ...staged,
+      id: release.id,
+      treeHash: release.treeHash,
+      files: release.files,
+      bytes: release.bytes,
+    };
+    return await this.seal(copy, {
+      plan: release.plan,
+      createdAt: release.createdAt,
+      sealedHash: release.sealedHash,
+      ...(given.gid === undefined ? {} : { gid: given.gid }),
+    });
+  }
+
+  /**
    * Makes the built tree read-only and durable, and the release visible, in this order. A release that is already
    * there wins: the staged one is dropped.
    */
@@ -122,20 +155,24 @@ export class ReleaseStore {
     const existing = await this.find(staged.app, staged.id);
     if (existing !== undefined) return existing;
     const staging = dirname(staged.path);
+    // Read only when nobody else can write it any more.
+    await listTree(staged.path, BUILT_LIMITS);
+    await grantTree(staged.path, options.gid);
+    const sealed = await hashTree(staged.path, BUILT_LIMITS);
+    if (options.sealedHash !== undefined && options.sealedHash !== sealed.hash) {
+      throw copyDiffers(staged.app, staged.id);
+    }
+    await syncTree(staged.path);
     const release: Release = {
       format: 1,
       id: staged.id,
       treeHash: staged.treeHash,
+      sealedHash: sealed.hash,
       files: staged.files,
       bytes: staged.bytes,
       createdAt: options.createdAt,
       plan: options.plan,
     };
-    // Read only when nobody else can write it any more.
-    await listTree(staged.path, BUILT_LIMITS);
-    await grantTree(staged.path, options.gid);
-    const sealed = await hashTree(staged.path, BUILT_LIMITS);
-    await syncTree(staged.path);
     const stored: StoredRelease = { format: 1, release, sealedHash: sealed.hash };
     await writeFileAtomic(join(staging, 'release.json'), `${JSON.stringify(stored, null, 2)}\n`);
     await chmod(staging, 0o711);
@@ -260,6 +297,14 @@ const FREE_PART_LEAST = 0.05;
 /** Bytes that are to stay free on the disk of `path`. */
 export function freeBytesLeast(path: string): number {
   return Math.min(FREE_BYTES_LEAST, Math.floor(diskSpace(path).sizeBytes * FREE_PART_LEAST));
+}
+
+function copyDiffers(app: string, id: string): MolnError {
+  return new MolnError(
+    'APPS_COPY_DIFFERS',
+    `What was received of release "${id}" of "${app}" is not what was sealed`,
+    { hint: 'Another node is asked; if all fail, deploy the app again', retryable: true },
+  );
 }
 
 /** Below `<data>/cache`, one folder an app in each: see `build.ts`. */

@@ -1,7 +1,6 @@
 /**
- * How instances are replaced without anybody noticing: new ones are started beside the old, have to prove themselves,
- * the decision is committed, the route follows, and the old finish what is under way. Whatever fails before the
- * decision leaves the old ones as they were.
+ * The two halves of replacing instances on one node without anybody noticing: new ones are started beside the old and have to
+ * prove themselves; later the old finish what is under way. What is decided in between is the coordinator's affair.
  */
 import { formatDuration } from '../base/time.ts';
 import type { Clock } from '../base/time.ts';
@@ -11,14 +10,14 @@ import type { InstanceSupervisor } from './instance-supervisor.ts';
 import type { LogReader } from './log-reader.ts';
 import type { App, Release } from './model.ts';
 import type { Report } from './operations.ts';
-import { drainedBecause, isServing, surplus, wantedCount } from './plan-actions.ts';
-import type { RoutePublisher } from './route-publisher.ts';
+import { drainedBecause } from './plan-actions.ts';
+import type { Reporter } from './reporter.ts';
 import { instanceFailed } from './run-errors.ts';
 import { DRAIN_POLL_MS, FAILED_LOG_LINES } from './run-limits.ts';
 
 export interface RolloutContext {
   readonly supervisor: InstanceSupervisor;
-  readonly publisher: RoutePublisher;
+  readonly reporter: Reporter;
   readonly router: Router;
   readonly logReader: LogReader;
   readonly clock: Clock;
@@ -31,12 +30,6 @@ export interface Blueprint {
   readonly releaseFolder: string;
   /** Plain settings and opened secrets. */
   readonly env: Readonly<Record<string, string>>;
-}
-
-/** Makes the change durable, or takes it back when the gateways refuse it. */
-export interface Decision {
-  readonly commit: () => Promise<void>;
-  readonly undo: () => Promise<void>;
 }
 
 /** Starts the instances of `counts` by process, beside whatever runs, and waits until all are healthy. */
@@ -84,6 +77,7 @@ async function startOne(
     uid: app.uid,
     release: release.id,
     process,
+    generation: app.generation,
     kind: plan.kind,
     health: release.plan.health,
     trial: true,
@@ -94,103 +88,6 @@ async function startOne(
   if (state === 'healthy') return;
   const lines = await logReader.tail(app.name, instance.id, FAILED_LOG_LINES);
   throw instanceFailed({ app: app.name, process, instance: instance.id, reason, lines });
-}
-
-/** Lets `fresh` serve instead of `old`, and returns when the old have stopped or only hold upgraded connections. */
-export async function swap(
-  context: RolloutContext,
-  options: {
-    readonly app: string;
-    readonly fresh: readonly SupervisedInstance[];
-    readonly old: readonly SupervisedInstance[];
-    readonly decision: Decision;
-    readonly report: Report;
-  },
-): Promise<void> {
-  const { app, fresh, old, decision, report } = options;
-  try {
-    report.decided();
-    await decision.commit();
-  } catch (error) {
-    await stopAll(context, fresh, 'the change was given up');
-    throw error;
-  }
-  for (const instance of fresh) instance.accept();
-  const retired = old.filter((each) => isServing(each.life));
-  for (const instance of retired) instance.drain();
-  try {
-    await context.publisher.refresh(app);
-  } catch (error) {
-    await decision.undo();
-    for (const instance of retired) instance.resume();
-    for (const instance of fresh) instance.drain();
-    await context.publisher.refresh(app);
-    await stopAll(context, fresh, 'the gateways refused the new route');
-    throw error;
-  }
-  await drained(context, old, report);
-}
-
-/** Replaces all of an app's instances by new ones. */
-export async function replaceAll(
-  context: RolloutContext,
-  blueprint: Blueprint,
-  decision: Decision,
-  report: Report,
-): Promise<void> {
-  const { app, release } = blueprint;
-  const old = context.supervisor.of(app.name);
-  const counts = Object.fromEntries(
-    Object.keys(release.plan.processes).map((process) => [process, wantedCount(app, process)]),
-  );
-  const fresh = await startFresh(context, blueprint, counts, report);
-  await swap(context, { app: app.name, fresh, old, decision, report });
-}
-
-/** Replaces the instances one after the other; the first failure leaves the rest as they were. */
-export async function replaceOneByOne(
-  context: RolloutContext,
-  blueprint: Blueprint,
-  report: Report,
-): Promise<void> {
-  const { app, release } = blueprint;
-  const nothing: Decision = { commit: async () => {}, undo: async () => {} };
-  for (const old of context.supervisor.of(app.name)) {
-    const { process } = old.record;
-    if (!isServing(old.life) || release.plan.processes[process] === undefined) continue;
-    report.signal.throwIfAborted();
-    const fresh = await startFresh(context, blueprint, { [process]: 1 }, report);
-    const each: Report = { ...report, decided: () => report.signal.throwIfAborted() };
-    await swap(context, { app: app.name, fresh, old: [old], decision: nothing, report: each });
-  }
-}
-
-/** Starts what is missing for the wished counts, and retires what is too much. */
-export async function resize(
-  context: RolloutContext,
-  blueprint: Blueprint,
-  decision: Decision,
-  report: Report,
-): Promise<void> {
-  const { app, release } = blueprint;
-  const missing: Record<string, number> = {};
-  const old: SupervisedInstance[] = [];
-  for (const process of Object.keys(release.plan.processes)) {
-    const have = context.supervisor
-      .of(app.name)
-      .filter((each) => each.record.process === process && isServing(each.life));
-    const wanted = wantedCount(app, process);
-    if (have.length < wanted) missing[process] = wanted - have.length;
-    const tooMany = new Set(
-      surplus(
-        have.map((each) => each.view()),
-        wanted,
-      ).map(({ id }) => id),
-    );
-    old.push(...have.filter((each) => tooMany.has(each.id)));
-  }
-  const fresh = await startFresh(context, blueprint, missing, report);
-  await swap(context, { app: app.name, fresh, old, decision, report });
 }
 
 /**
@@ -228,7 +125,7 @@ export async function drained(
   await Promise.all(stops);
 }
 
-async function stopAll(
+export async function stopAll(
   context: RolloutContext,
   instances: readonly SupervisedInstance[],
   reason: string,

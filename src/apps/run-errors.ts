@@ -95,3 +95,10 @@ export function nodeStops(): MolnError {
     retryable: true,
   });
 }
+
+/** No node can run an instance. */
+export function noPlace(app: string, process: string, reason: string): MolnError {
+  return new MolnError('APPS_NO_PLACE', `No node can run ${process} of "${app}": ${reason}`, {
+    hint: 'See "moln nodes", add a node, or ask for less in moln.json',
+  });
+}

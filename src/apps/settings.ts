@@ -13,7 +13,7 @@ import {
 import type { Infer, Schema } from '../base/schema.ts';
 import { formatDuration } from '../base/time.ts';
 import { parseDuration } from '../base/units.ts';
-import type { HealthPlan, LaunchPlan } from './model.ts';
+import type { HealthPlan, LaunchPlan, PlacementPlan } from './model.ts';
 import {
   DOMAINS_MAX,
   INSTANCES_PER_PROCESS_MAX,
@@ -35,6 +35,13 @@ export const HEALTH_DEFAULTS: HealthPlan = {
   stopTimeoutMs: 10_000,
 };
 
+export const PLACEMENT_DEFAULTS: PlacementPlan = {
+  restart: 'elsewhere',
+  memoryMiB: 128,
+  labels: {},
+  singletons: [],
+};
+
 export interface AppSettings {
   readonly kind: LaunchPlan['kind'] | undefined;
   /** Shell commands instead of the ones that detection would choose after the dependencies are there. */
@@ -47,6 +54,7 @@ export interface AppSettings {
     readonly notFound: string | undefined;
   };
   readonly health: HealthPlan;
+  readonly placement: PlacementPlan;
   readonly env: Readonly<Record<string, string>>;
   readonly domains: readonly string[];
   readonly scale: Readonly<Record<string, number>>;
@@ -55,6 +63,10 @@ export interface AppSettings {
 /** Names of process types, as in a Procfile. */
 export const PROCESS_NAME: RegExp = /^[a-z](?:[a-z0-9_-]{0,30}[a-z0-9])?$/;
 const PROCESS_NAME_MEANS = 'lower-case letters, digits, - and _, starting with a letter';
+const LABEL = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const LOST_AFTER_LEAST_MS = 4000;
+const LOST_AFTER_MAX_MS: number = 24 * 3600_000;
+const MEMORY_MIB_MAX: number = 1024 * 1024;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const HOST =
   /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -119,6 +131,19 @@ const schema = object({
     }),
     {},
   ),
+  restart: withDefault(literal('elsewhere', 'wait', 'never'), PLACEMENT_DEFAULTS.restart),
+  lostAfter: optional(duration(LOST_AFTER_MAX_MS)),
+  memoryMiB: withDefault(integer({ min: 1, max: MEMORY_MIB_MAX }), PLACEMENT_DEFAULTS.memoryMiB),
+  labels: withDefault(
+    record(string({ lengthMax: 255 }), { key: LABEL, keyMeans: 'lower-case letters and digits' }),
+    {},
+  ),
+  singletons: withDefault(
+    array(string({ pattern: PROCESS_NAME, patternMeans: PROCESS_NAME_MEANS }), {
+      itemsMax: PROCESS_TYPES_MAX,
+    }),
+    [],
+  ),
   env: withDefault(
     record(string(), { key: ENV_NAME, keyMeans: 'letters, digits and _, not a digit first' }),
     {},
@@ -150,10 +175,25 @@ export function readSettings(text: string | undefined): AppSettings {
       startTimeoutMs: health.startTimeout ?? HEALTH_DEFAULTS.startTimeoutMs,
       stopTimeoutMs: health.stopTimeout ?? HEALTH_DEFAULTS.stopTimeoutMs,
     },
+    placement: {
+      restart: raw.restart,
+      ...(raw.lostAfter === undefined ? {} : { lostAfterMs: checkLostAfter(raw.lostAfter) }),
+      memoryMiB: raw.memoryMiB,
+      labels: raw.labels,
+      singletons: raw.singletons,
+    },
     env: raw.env,
     domains: raw.domains,
     scale: raw.scale,
   };
+}
+
+/** Shorter than the nodes' own clocks can tell would only move things for nothing. */
+function checkLostAfter(ms: number): number {
+  if (ms >= LOST_AFTER_LEAST_MS) return ms;
+  const least = formatDuration(LOST_AFTER_LEAST_MS);
+  const message = `"lostAfter" is ${formatDuration(ms)}, want at least ${least} (in ${SETTINGS_FILE})`;
+  throw new ConfigError('lostAfter', message);
 }
 
 function decode(value: unknown): Infer<typeof schema> {

@@ -21,6 +21,7 @@ export {
 export { type Member, type MemberCertificate, Members, type RevokedNode } from './members.ts';
 export { connectNode, fetchAuthorityKey, type NodeAddress, remoteIssuer } from './node-client.ts';
 export type { ManagerAddress } from './node-file.ts';
+export { alonePeers } from './alone-peers.ts';
 export { ClusterPeers, type NodeMethods, type PresenceSource } from './cluster-peers.ts';
 export type { PeerCallOptions, PeerNode, Peers, PeerState } from './peers.ts';
 export { Sealer } from './sealing.ts';

@@ -16,6 +16,7 @@ import {
   type Identity,
   leaderFacts,
   type Member,
+  type Peers,
 } from '../cluster/cluster.ts';
 import { findEtcd } from '../registry/registry.ts';
 import type { NodeCluster } from './node-cluster.ts';
@@ -34,8 +35,8 @@ export interface ClusterCloudOptions {
   readonly apiPort: number;
   /** Lets the control port be reached from other machines. */
   readonly openToOthers: () => Promise<void>;
-  /** Instance ids by node id. */
-  readonly instancesByNode: () => Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Instances by the name of their node. */
+  readonly instancesByNode: () => Promise<ReadonlyMap<string, readonly { readonly id: string }[]>>;
   readonly why: (app: string) => Promise<readonly SlotDetail[]>;
 }
 
@@ -96,7 +97,7 @@ export class NodeClusterCloud implements ClusterCloud {
         silentMs: Number.isFinite(silentMs) ? Math.round(silentMs) : 0,
         joinedAt: member?.joinedAt ?? 0,
         certificateEndsAt: member?.certificate.notAfter ?? 0,
-        instances: instances.get(node.id) ?? [],
+        instances: (instances.get(node.name) ?? []).map(({ id }) => id),
       };
     });
   }
@@ -266,4 +267,26 @@ function notYet(what: string): MolnError {
   return new MolnError('CLUSTER_NOT_YET', `${what} is not possible yet`, {
     hint: 'See the status table in README.md',
   });
+}
+
+/** With names in place of ids. */
+export function slotDetails(
+  slots: readonly {
+    readonly process: string;
+    readonly slot: number;
+    readonly node?: string | undefined;
+    readonly leaving?: string | undefined;
+    readonly reason: string;
+  }[],
+  peers: Peers,
+): readonly SlotDetail[] {
+  const nameOf = (id: string | undefined): string | undefined =>
+    id === undefined ? undefined : (peers.get(id)?.name ?? id);
+  return slots.map(({ process, slot, node, leaving, reason }) => ({
+    process,
+    slot,
+    node: nameOf(node),
+    leaving: nameOf(leaving),
+    reason,
+  }));
 }

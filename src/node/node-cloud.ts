@@ -103,11 +103,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
   }
 
   async showApp(app: string): Promise<AppDetail> {
-    const { apps, identity, router } = this.#options;
+    const { apps, router } = this.#options;
     const view = await apps.show(app);
     return appDetail(view, {
       urls: this.#urls,
-      node: identity.node.name,
       loads: await router.load(view.instances.map((instance) => instance.id)),
     });
   }

@@ -98,6 +98,14 @@ export class NodeCluster implements AsyncDisposable {
     if (registry.place !== undefined) this.startPresence();
   }
 
+  /** Alone, nobody could start a singleton elsewhere. */
+  singletonFence(): { isFenced(lostAfterMs: number | undefined): boolean } {
+    return {
+      isFenced: (lostAfterMs = PRESENCE_CLOCKS.lostAfterMs) =>
+        this.#options.registry.place !== undefined && this.fence.isFenced(lostAfterMs),
+    };
+  }
+
   /** Opens the doors for other nodes on the control port. `methods`: what they may call. */
   serve(doors: Doors, methods: NodeMethods): void {
     const { identity, clock, log, facts } = this.#options;

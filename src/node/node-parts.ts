@@ -260,8 +260,8 @@ export async function startGateway(
 
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
-  { router, supervisor }: Gateway,
-  facts: NodeFacts,
+  { router, supervisor, settled }: Gateway,
+  { facts, cluster }: { readonly facts: NodeFacts; readonly cluster: NodeCluster },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
   const { sealer } = identity;
@@ -273,6 +273,9 @@ export async function openApps(
       open: (sealed, context) => sealer.open(sealed, context).toString(),
     },
     router,
+    peers: cluster.peers,
+    gateways: settled,
+    fence: cluster.singletonFence(),
     workers,
     clock,
     log: log.for('apps'),

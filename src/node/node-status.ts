@@ -21,7 +21,6 @@ export function appDetail(
   view: AppView,
   options: {
     readonly urls: AppUrls;
-    readonly node: string;
     readonly loads: Readonly<Record<string, UpstreamLoad>>;
   },
 ): AppDetail {
@@ -41,7 +40,7 @@ export function appDetail(
         id: instance.id,
         process: instance.process,
         release: instance.release,
-        node: options.node,
+        node: instance.node,
         state: instance.state,
         reason: instance.reason,
         pid: instance.pid,

@@ -15,6 +15,7 @@ import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
 import { joinInto } from './join-node.ts';
 import { LiveFeed } from './live-feed.ts';
+import { slotDetails } from './cluster-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
@@ -135,7 +136,7 @@ async function launch(
   const cluster = await openCluster(base, { choice, hostFacts }, stack);
   const gateway = await startGateway(base, { choice, peers: cluster.peers }, stack);
   const facts = nodeFacts(folder, choice, clock);
-  const apps = await openApps(base, gateway, facts, stack);
+  const apps = await openApps(base, gateway, { facts, cluster }, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,
@@ -171,6 +172,7 @@ async function launch(
           leads: () => (nodeRegistry.place === undefined ? undefined : identity.node.name),
           clock,
         }),
+        apps.placer(),
       ],
       workers,
       clock,
@@ -193,13 +195,10 @@ async function launch(
     apiPort: choice.api.port,
     openToOthers,
     instancesByNode: async () => {
-      const own = (await apps.list()).flatMap((view) => view.instances.map(({ id }) => id));
-      return new Map([[identity.node.id, own]]);
+      const views = (await apps.list()).flatMap(({ instances }) => instances);
+      return Map.groupBy(views, ({ node: name }) => name);
     },
-    why: async (app) => {
-      await apps.show(app);
-      return [];
-    },
+    why: async (app) => slotDetails(await apps.slots(app), cluster.peers),
     registry,
     accounts,
     apps,
@@ -219,7 +218,11 @@ async function launch(
   const api: ApiServer = await openApi(base, cloud, choice, stack);
   const isExpected = (await cluster.invites.list()).length > 0;
   if (nodeRegistry.place !== undefined || isExpected) await openToOthers();
-  cluster.serve(api, { methods: { ...directory.methods(), ...gateway.methods }, streams: {} });
+  const { methods, streams } = apps.methods();
+  cluster.serve(api, {
+    methods: { ...directory.methods(), ...gateway.methods, ...methods },
+    streams,
+  });
   if (nodeRegistry.place === undefined) leadership.leadAlone();
   else if (identity.isManager) await leadership.elect();
   cluster.onCluster(() => leadership.elect());

@@ -1,0 +1,237 @@
+/**
+ * Changes an app on all its nodes as one: every node has its new instances healthy beside the old, then one commit decides,
+ * then all gateways follow, then the old finish. Whatever fails before the commit leaves everything as it was.
+ */
+import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
+import { randomId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import type { PeerNode, Peers, PlacementNode } from '../cluster/cluster.ts';
+import type { Stored } from '../registry/registry.ts';
+import type { AppChange, AppStore } from './app-store.ts';
+import type { App, Release } from './model.ts';
+import type { NodeRollout, Preparation } from './node-rollout.ts';
+import type { Report } from './operations.ts';
+import type { Gateways } from './reporter.ts';
+import { noPlace } from './run-errors.ts';
+import { countsOf, nodesOf, placementAppOf, placed, type Slot } from './slots.ts';
+
+export interface CoordinatorOptions {
+  readonly store: AppStore;
+  readonly peers: Peers;
+  readonly local: NodeRollout;
+  readonly gateways: Gateways;
+  readonly log: Logger;
+}
+
+export interface Wish {
+  readonly stored: Stored<App>;
+  /** As it is wished to be. */
+  readonly app: App;
+  readonly release: Release;
+  readonly env: Readonly<Record<string, string>>;
+  readonly report: Report;
+  /** What else belongs into the commit. */
+  readonly more?: Omit<AppChange, 'app' | 'revision' | 'slots'>;
+}
+
+/** A node may copy a large release first, and its instances may take their time. */
+const PREPARE_WITHIN_MS = 1_800_000;
+const FINISH_WITHIN_MS = 120_000;
+const ABANDON_WITHIN_MS = 60_000;
+
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+  }
+
+  /** Replaces all instances by new ones, placed anew; singletons stay on their nodes and start after the old have ended. */
+  async replace(wish: Wish): Promise<void> {
+    const { store } = this.#options;
+    const { release } = wish;
+    const { singletons } = release.plan.placement;
+    const app: App = { ...wish.app, generation: randomId(8) };
+    const current = await store.slots(app.name);
+    const kept = current.slots.filter(({ process }) => singletons.includes(process));
+    const slots = this.#place(app, release, kept);
+    const begun = slots.filter(({ process }) => !singletons.includes(process));
+    await this.#change({ ...wish, app }, { slots, revision: current.revision }, begun);
+  }
+
+  /** Starts what is missing for the wished counts and ends what is too much; the rest stays where it is. */
+  async resize(wish: Wish): Promise<void> {
+    const { store } = this.#options;
+    const { app, release } = wish;
+    const { singletons } = release.plan.placement;
+    const current = await store.slots(app.name);
+    const slots = this.#place(app, release, current.slots);
+    const had = new Set(current.slots.map(slotName));
+    const begun = slots.filter(
+      (slot) => !had.has(slotName(slot)) && !singletons.includes(slot.process),
+    );
+    await this.#change(wish, { slots, revision: current.revision }, begun);
+  }
+
+  /** Ends all instances, also those that only hold open connections. */
+  async retire(app: string): Promise<void> {
+    await this.#everywhere(app, true, { step: () => {} });
+  }
+
+  /** Nothing of the app stays on any node that answers. */
+  async forget(app: string): Promise<void> {
+    const { peers, local, log } = this.#options;
+    await Promise.all(
+      peers.all().map(async ({ id, state, name }) => {
+        if (id === peers.self) return local.forget(app);
+        if (state === 'lost') return;
+        try {
+          await peers.call(id, 'apps.forget', { app }, { deadlineMs: FINISH_WITHIN_MS });
+        } catch (error) {
+          log.warn('A node keeps what it had of a removed app', { app, node: name, error });
+        }
+      }),
+    );
+  }
+
+  #place(app: App, release: Release, current: readonly Slot[]): readonly Slot[] {
+    const nodes = this.#options.peers.all().map(placementNodeOf);
+    const slots = placed(nodes, placementAppOf(app, release), current);
+    const homeless = slots.find(({ node }) => node === undefined);
+    if (homeless !== undefined) throw noPlace(app.name, homeless.process, homeless.reason);
+    return slots;
+  }
+
+  async #change(
+    wish: Wish,
+    next: { readonly slots: readonly Slot[]; readonly revision: number },
+    begun: readonly Slot[],
+  ): Promise<void> {
+    const { store, gateways } = this.#options;
+    const { app, stored, report, more } = wish;
+    const asked = this.#asked(wish.release, begun);
+    await this.#prepare(wish, begun, asked);
+    let revision: number;
+    try {
+      report.decided();
+      revision = await store.commit({
+        ...more,
+        app,
+        revision: stored.revision,
+        slots: next,
+      });
+    } catch (error) {
+      await this.#abandon(app.name, asked);
+      throw error;
+    }
+    try {
+      await gateways.settled(revision);
+    } catch (error) {
+      await this.#undo(stored, app, revision);
+      await this.#abandon(app.name, asked);
+      throw error;
+    }
+    await this.#everywhere(app.name, false, report);
+  }
+
+  /** Nodes that have to have something ready: a site has to be on all that can be asked. */
+  #asked(release: Release, begun: readonly Slot[]): readonly PeerNode[] {
+    const { peers } = this.#options;
+    if (release.plan.staticRoot !== undefined) return peers.ready();
+    const ids = nodesOf(begun);
+    return peers.all().filter(({ id }) => ids.includes(id));
+  }
+
+  async #prepare(wish: Wish, begun: readonly Slot[], asked: readonly PeerNode[]): Promise<void> {
+    const { app, release, env, report } = wish;
+    const giveUp = new AbortController();
+    const signal = AbortSignal.any([report.signal, giveUp.signal]);
+    const all = asked.map(async (node) => {
+      const counts = countsOf(begun, node.id);
+      try {
+        await this.#prepareOn(node, { app, release, env, counts }, { ...report, signal });
+      } catch (error) {
+        giveUp.abort(error);
+        throw asked.length > 1 && isMolnError(error) ? onNode(node.name, error) : error;
+      }
+    });
+    try {
+      await Promise.all(all);
+    } catch (error) {
+      await Promise.allSettled(all);
+      await this.#abandon(app.name, asked);
+      throw error;
+    }
+  }
+
+  async #prepareOn(node: PeerNode, wanted: Preparation, report: Report): Promise<void> {
+    const { peers, local } = this.#options;
+    if (node.id === peers.self) {
+      await local.prepare(wanted, report);
+      return;
+    }
+    const counts = Object.entries(wanted.counts).map(([process, count]) => `${count} ${process}`);
+    if (counts.length > 0) report.step(`Starting ${counts.join(', ')} on ${node.name}`);
+    await peers.call(node.id, 'apps.prepare', wanted, {
+      deadlineMs: PREPARE_WITHIN_MS,
+      signal: report.signal,
+    });
+  }
+
+  async #abandon(app: string, asked: readonly PeerNode[]): Promise<void> {
+    const { peers, local, log } = this.#options;
+    await Promise.all(
+      asked.map(async ({ id, name }) => {
+        try {
+          if (id === peers.self) await local.abandon(app);
+          else await peers.call(id, 'apps.abandon', { app }, { deadlineMs: ABANDON_WITHIN_MS });
+        } catch (error) {
+          // It gives them up by itself when nobody decides.
+          log.warn('A node was not told that a change was given up', { app, node: name, error });
+        }
+      }),
+    );
+  }
+
+  async #undo(stored: Stored<App>, app: App, revision: number): Promise<void> {
+    const { store } = this.#options;
+    if (stored.revision === 0) await store.remove(app);
+    else await store.commit({ app: stored.value, revision });
+  }
+
+  async #everywhere(app: string, force: boolean, report: Pick<Report, 'step'>): Promise<void> {
+    const { peers, local, log } = this.#options;
+    await Promise.all(
+      peers.all().map(async ({ id, name, state }) => {
+        if (id === peers.self) return local.finish(app, { force, report });
+        // It finds out by itself when it comes back.
+        if (state === 'suspect' || state === 'lost') return;
+        try {
+          await peers.call(id, 'apps.finish', { app, force }, { deadlineMs: FINISH_WITHIN_MS });
+        } catch (error) {
+          log.warn('A node did not say that it has finished', { app, node: name, error });
+          report.step(`${name} has not finished yet: ${messageOf(error)}`);
+        }
+      }),
+    );
+  }
+}
+
+export function placementNodeOf(peer: PeerNode): PlacementNode {
+  const { id, name, region, labels, memoryMiB, load, state, silentMs } = peer;
+  return { id, name, region, labels, memoryMiB, load, state, silentMs };
+}
+
+function slotName({ process, slot }: Slot): string {
+  return `${process}/${slot}`;
+}
+
+function onNode(node: string, error: MolnError): MolnError {
+  const { code, hint, details, retryable } = error;
+  return new MolnError(code, `${error.message} (on node ${node})`, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+    retryable,
+    cause: error,
+  });
+}

@@ -1,0 +1,174 @@
+/**
+ * The leader's part in where instances are: looks at nodes, wishes and assignments whenever one of them changes, and commits
+ * what `place` says is different. An ordinary instance leaves a living node only when its successor is healthy; a singleton
+ * ends first. Every commit stands on what it was decided by: a check-in of the lost node, or another change, stops it.
+ */
+import { isMolnError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { type LeaderTerm, type Peers, place, type PlacementNode } from '../cluster/cluster.ts';
+import type { Condition, Operation, Registry } from '../registry/registry.ts';
+import type { AppStore } from './app-store.ts';
+import { placementNodeOf } from './coordinator.ts';
+import type { App, Release } from './model.ts';
+import type { NodeReport, Reporter } from './reporter.ts';
+import { assignmentRecords, placementAppOf, type Slot } from './slots.ts';
+
+export interface PlacerOptions {
+  readonly store: AppStore;
+  readonly reporter: Reporter;
+  readonly peers: Peers;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Clocks of apps run down without an event; so does a successor become healthy. */
+const LOOK_EVERY_MS = 1000;
+/** A node that is alone has nothing to move. */
+const LOOK_ALONE_MS = 30_000;
+
+/** One change of where an app's instances are. */
+export interface Shift {
+  readonly slots: readonly Slot[];
+  /** Nodes that something is taken from because they are lost: they must not have been heard meanwhile. */
+  readonly lost: readonly string[];
+}
+
+export class Placer {
+  readonly name = 'placement';
+  readonly #options: PlacerOptions;
+
+  constructor(options: PlacerOptions) {
+    this.#options = options;
+  }
+
+  async lead(term: LeaderTerm): Promise<void> {
+    const { peers, clock, log } = this.#options;
+    let wake: () => void = () => {};
+    using _changes = peers.onChange(() => wake());
+    while (!term.signal.aborted) {
+      try {
+        await this.look(term);
+      } catch (error) {
+        if (term.signal.aborted || isMolnError(error, 'CLUSTER_DEPOSED')) return;
+        log.warn('The leader could not look after the placement', { reason: messageOf(error) });
+      }
+      const everyMs = peers.all().length === 1 ? LOOK_ALONE_MS : LOOK_EVERY_MS;
+      const pause = new AbortController();
+      wake = () => pause.abort();
+      const both = AbortSignal.any([term.signal, pause.signal]);
+      await clock.sleep(everyMs, both).catch(() => undefined);
+    }
+  }
+
+  /** One look at all apps. */
+  async look(term: LeaderTerm): Promise<void> {
+    const { store, reporter, peers } = this.#options;
+    const apps = await store.list();
+    const reports = await reporter.everything();
+    const nodes = peers.all().map(placementNodeOf);
+    for (const app of apps) {
+      if (term.signal.aborted) return;
+      await this.#tend(term, app, reports.get(app.name) ?? [], nodes);
+    }
+  }
+
+  async #tend(
+    term: LeaderTerm,
+    app: App,
+    reports: readonly NodeReport[],
+    nodes: readonly PlacementNode[],
+  ): Promise<void> {
+    const { store, registry, log } = this.#options;
+    const release =
+      app.release === undefined ? undefined : await store.release(app.name, app.release);
+    if (release === undefined || !app.running) return;
+    const { slots, revision } = await store.slots(app.name);
+    const shift = shiftOf({ app, release, slots, reports, nodes });
+    if (shift === undefined) return;
+    const records = assignmentRecords(registry);
+    const conditions: Condition[] = [{ key: records.keyOf(app.name), revision }];
+    for (const node of shift.lost) {
+      const entry = await registry.get(`/presence/${node}`);
+      if (this.#isHeard(node)) return;
+      conditions.push({ key: `/presence/${node}`, revision: entry?.revision ?? 0 });
+    }
+    const operations: Operation[] = [records.putOperation(app.name, { slots: shift.slots })];
+    const result = await term.commit(conditions, operations);
+    if (result.kind === 'conflict') return;
+    log.info('Instances are placed anew', { app: app.name, slots: shift.slots });
+  }
+
+  #isHeard(node: string): boolean {
+    const state = this.#options.peers.get(node)?.state;
+    return state === 'ready' || state === 'draining';
+  }
+}
+
+/** Pure. Undefined when everything is where it should be. */
+export function shiftOf(input: {
+  readonly app: App;
+  readonly release: Release;
+  readonly slots: readonly Slot[];
+  readonly reports: readonly NodeReport[];
+  readonly nodes: readonly PlacementNode[];
+}): Shift | undefined {
+  const { app, release, slots, reports, nodes } = input;
+  const wish = placementAppOf(app, release);
+  const current = slots.flatMap(({ process, slot, node, reason }) =>
+    node === undefined ? [] : [{ app: app.name, process, slot, node, reason }],
+  );
+  const { assignments, unplaced } = place({ nodes, apps: [wish], current });
+  const { singletons } = release.plan.placement;
+  const lost = new Set<string>();
+  const known = new Map(slots.map((slot) => [`${slot.process}/${slot.slot}`, slot]));
+  const next: Slot[] = assignments.map(({ process, slot, node, reason }) => {
+    const before = known.get(`${process}/${slot}`);
+    if (before === undefined || before.node === undefined) {
+      // Of a singleton, nothing is left anywhere that can be heard: the reconciler looks again.
+      return { process, slot, node, reason };
+    }
+    if (before.node === node) return settled(before, { app, reports, nodes });
+    const from = nodes.find(({ id }) => id === before.node);
+    if (from === undefined || from.state === 'lost' || from.state === 'suspect') {
+      if (from !== undefined) lost.add(from.id);
+      return { process, slot, node, reason };
+    }
+    // The reconcilers of both nodes see to it that a singleton ends before the next one starts.
+    if (singletons.includes(process)) return { process, slot, node, reason };
+    return { process, slot, node, leaving: before.node, reason };
+  });
+  for (const { process, slot, reason } of unplaced) next.push({ process, slot, reason });
+  const isSame = JSON.stringify(sorted(next)) === JSON.stringify(sorted(slots));
+  return isSame ? undefined : { slots: sorted(next), lost: [...lost] };
+}
+
+/** Its predecessor may go when as many as are assigned here are healthy, or when its node is not there any more. */
+function settled(
+  slot: Slot,
+  given: {
+    readonly app: App;
+    readonly reports: readonly NodeReport[];
+    readonly nodes: readonly PlacementNode[];
+  },
+): Slot {
+  const { leaving, node, process } = slot;
+  if (leaving === undefined) return slot;
+  const { app, reports, nodes } = given;
+  const state = nodes.find(({ id }) => id === leaving)?.state;
+  const here = reports.find(({ nodeId }) => nodeId === node)?.report.instances ?? [];
+  const isHealthy = here.some(
+    (one) =>
+      one.process === process && one.generation === app.generation && one.state === 'healthy',
+  );
+  if (!isHealthy && state !== undefined && state !== 'lost') return slot;
+  const { leaving: _left, ...rest } = slot;
+  return rest;
+}
+
+function sorted(slots: readonly Slot[]): Slot[] {
+  return slots
+    .map(({ process, slot, node, leaving, reason }) => ({ process, slot, node, leaving, reason }))
+    .toSorted((a, b) => (a.process < b.process ? -1 : a.process > b.process ? 1 : a.slot - b.slot));
+}
