@@ -24,6 +24,8 @@ export interface MirrorOptions {
   readonly durability?: 'normal' | 'full';
   /** How often the source is asked whether it is there; 2 s by default. */
   readonly probeEveryMs?: number;
+  /** Without an answer in this time the source counts as away; 2 s by default. */
+  readonly probeWithinMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -38,7 +40,6 @@ export interface MirrorStatus {
 }
 
 const PROBE_EVERY_MS = 2000;
-/** Without an answer in this time the source counts as away. */
 const PROBE_WITHIN_MS = 2000;
 const RETRY_MS = 1000;
 /** Nothing may ever be heard of a revision, when nothing that is kept has changed there: so much later it is looked up. */
@@ -101,7 +102,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     return { isLive: this.#isLive, seenAt: this.#seenAt, isComplete };
   }
 
-  /** Resolves when the source has answered for the first time since the start, or has not within 2 s. */
+  /** Resolves when the source has answered for the first time since the start, or is known to be away. */
   probed(): Promise<void> {
     return this.#probed.promise;
   }
@@ -208,11 +209,12 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
 
   /** Knows whether the source answers also when nothing happens there. */
   async #probe(): Promise<void> {
-    const { source, prefixes, probeEveryMs = PROBE_EVERY_MS, clock, log } = this.#options;
+    const { source, prefixes, clock, log } = this.#options;
+    const { probeEveryMs = PROBE_EVERY_MS, probeWithinMs = PROBE_WITHIN_MS } = this.#options;
     const probed = `${prefixes[0] ?? '/'}.`;
     await this.#repeat(probeEveryMs, async () => {
       try {
-        await withDeadline(PROBE_WITHIN_MS, unavailableNow, () => source.get(probed));
+        await withDeadline(probeWithinMs, unavailableNow, () => source.get(probed));
         if (!this.#isLive) log.info('The registry answers');
         this.#seenAt = clock.now();
         this.#setLive(true);
