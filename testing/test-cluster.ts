@@ -16,6 +16,8 @@ const SETTLE_WITHIN_MS = 40_000;
 export interface FormOptions extends TestNodeOptions {
   /** By node name; default: all in the one that the program gives. */
   readonly regions?: Readonly<Record<string, string>>;
+  /** Where the nodes are, in order; default: on loopback addresses that no other test has. */
+  readonly places?: readonly { readonly address: string; readonly under: readonly string[] }[];
 }
 
 export class TestCluster implements AsyncDisposable {
@@ -53,10 +55,12 @@ export class TestCluster implements AsyncDisposable {
     options: FormOptions = {},
   ): Promise<TestCluster> {
     const cluster = new TestCluster(new Map(), true);
-    const net = await freeNet(t);
+    const { places, ...common } = options;
+    const net = places === undefined ? await freeNet(t) : '';
     try {
       for (const [at, name] of names.entries()) {
-        const node = await cluster.add(t, name, `${net}.${at + 1}`, options);
+        const { address, ...place } = places?.[at] ?? { address: `${net}.${at + 1}` };
+        const node = await cluster.add(t, name, address, { ...common, ...place });
         if (at === 0) await node.restart();
         else await node.join(await cluster.invite());
       }
@@ -72,7 +76,7 @@ export class TestCluster implements AsyncDisposable {
     t: TestContext,
     name: string,
     address: string,
-    { regions, ...options }: FormOptions = {},
+    { regions, ...options }: Omit<FormOptions, 'places'> = {},
   ): Promise<TestNode> {
     const region = regions?.[name];
     const place = region === undefined ? [] : ['--region', region];

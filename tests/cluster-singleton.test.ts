@@ -119,7 +119,6 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
   });
 
   await t.test('a new release and a restart', async () => {
-    await cluster.node('a').catch(() => '');
     await cluster.node('b').json('app', 'ticker', 'restart');
     await until('one to run', async () => (await where('c')) !== '' && lively() === 1);
   });
