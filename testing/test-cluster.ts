@@ -3,10 +3,9 @@
  * each other, `form` a cluster of them: the first invites, the others join.
  */
 import { createServer, type Server } from 'node:net';
-import type { TestContext } from 'node:test';
 import type { AppDetail, NodeDetail } from '../src/api/model.ts';
 import { PacedLoad } from './paced-load.ts';
-import { TestNode, type TestNodeOptions } from './test-node.ts';
+import { type TestLife, TestNode, type TestNodeOptions } from './test-node.ts';
 import { until } from './until.ts';
 
 /** etcd has the same ports on each node, so clusters that are tested side by side need addresses of their own. */
@@ -31,7 +30,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** `names` in order: the first listens on 127.0.0.1, the second on 127.0.0.2, and so on. */
   static async start(
-    t: TestContext,
+    t: TestLife,
     names: readonly string[],
     options: TestNodeOptions = {},
   ): Promise<TestCluster> {
@@ -50,7 +49,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** One cluster: the first of `names` invites the others, one after the other, on addresses that no other test has. */
   static async form(
-    t: TestContext,
+    t: TestLife,
     names: readonly string[],
     options: FormOptions = {},
   ): Promise<TestCluster> {
@@ -73,7 +72,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** A node with folder and ports that is not started yet. */
   async add(
-    t: TestContext,
+    t: TestLife,
     name: string,
     address: string,
     { regions, ...options }: Omit<FormOptions, 'places'> = {},
@@ -189,7 +188,7 @@ export class TestCluster implements AsyncDisposable {
 }
 
 /** Three numbers of an address, such as `127.77.4`, that no other test process uses until this test has ended. */
-export async function freeNet(t: TestContext): Promise<string> {
+export async function freeNet(t: TestLife): Promise<string> {
   const count = NETS.last - NETS.first + 1;
   for (let attempt = 0; attempt < count; attempt++) {
     const number = NETS.first + ((process.pid + attempt) % count);

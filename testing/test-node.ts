@@ -6,7 +6,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Status } from '../src/api/model.ts';
 import { messageOf } from '../src/base/errors.ts';
@@ -26,6 +25,14 @@ const TAIL_LINES = 40;
 const OUTPUT_CHARACTERS_MAX = 200_000;
 /** The last words of `moln up` once everything runs. */
 const UP_MARK = 'Ctrl-C stops';
+
+/** What a node needs of the test that it lives in: a `TestContext`, or something that plays it. */
+export interface TestLife {
+  after(cleanUp: () => void): void;
+  diagnostic(message: string): void;
+  /** In Node since 21.7, in its types not yet. */
+  readonly passed?: boolean;
+}
 
 export interface TestNodeOptions {
   /** Default 127.0.0.1. */
@@ -74,7 +81,7 @@ export class TestNode implements AsyncDisposable {
   }
 
   /** Resolves when everything that `moln up` was told runs. On a failed test its folder is kept and shown. */
-  static async start(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+  static async start(t: TestLife, options: TestNodeOptions = {}): Promise<TestNode> {
     const node = await TestNode.create(t, options);
     try {
       await node.restart();
@@ -86,7 +93,7 @@ export class TestNode implements AsyncDisposable {
   }
 
   /** Folder and ports, nothing started yet. */
-  static async create(t: TestContext, options: TestNodeOptions = {}): Promise<TestNode> {
+  static async create(t: TestLife, options: TestNodeOptions = {}): Promise<TestNode> {
     const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'moln-test-'));
     if (options.uid !== undefined) chownSync(folder, options.uid, options.uid);
     const ports = await freePorts(options.portsOn ?? options.address ?? '127.0.0.1', 4);
@@ -335,10 +342,9 @@ export class TestNode implements AsyncDisposable {
   }
 
   /** After the test, when it is known whether it passed. */
-  #cleanUp(t: TestContext): void {
+  #cleanUp(t: TestLife): void {
     killProcesses(this.processes());
-    // In Node since 21.7, in its types not yet.
-    const { passed } = t as TestContext & { readonly passed: boolean };
+    const passed = t.passed === true;
     if (passed && this.#problem === undefined) {
       if (this.#options.dataFolder !== undefined) return;
       rmSync(this.dataFolder, { recursive: true, force: true, maxRetries: 3 });
