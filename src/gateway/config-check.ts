@@ -19,6 +19,7 @@ import type {
   GatewayConfig,
   GatewayLimits,
   ListenerConfig,
+  NodeDoorConfig,
   RouteConfig,
   RouteLimits,
   RouteTarget,
@@ -114,10 +115,21 @@ const redirectStatus: Schema<301 | 302 | 307 | 308> = {
   json: { enum: [301, 302, 307, 308] },
 };
 
+const LOCALS_MAX = 20_000;
+const REVOKED_MAX = 100_000;
+
+const nodeId = string({ pattern: /^[0-9a-z]{1,32}$/, patternMeans: 'letters and digits' });
+
 const address: Schema<UpstreamAddress> = union<UpstreamAddress, 'kind'>('kind', {
   socket: object({ kind: literal('socket'), path: socketPath }),
   tcp: object({
     kind: literal('tcp'),
+    host: string({ pattern: /^[^\s]+$/, patternMeans: 'a host name or IP address' }),
+    port: integer({ min: 1, max: 65_535 }),
+  }),
+  node: object({
+    kind: literal('node'),
+    node: nodeId,
     host: string({ pattern: /^[^\s]+$/, patternMeans: 'a host name or IP address' }),
     port: integer({ min: 1, max: 65_535 }),
   }),
@@ -159,19 +171,20 @@ const route: Schema<RouteConfig> = object({
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
 });
 
+const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
+  const text = value.includes(':') ? `[${value}]` : value;
+  const parsed = parseHost(text);
+  if (parsed?.host === text && !/[a-z]/.test(text.replaceAll(/[:a-f[\]]/g, ''))) return;
+  throw new ConfigError(path, `Key "${path}" is "${value}", want an IP address`);
+});
+const pem = string({ lengthMax: 1024 * 1024 });
+
 const listener: Schema<ListenerConfig> = object({
   id,
-  address: checked(string({ lengthMax: 100 }), (value, path) => {
-    const text = value.includes(':') ? `[${value}]` : value;
-    const parsed = parseHost(text);
-    if (parsed?.host === text && !/[a-z]/.test(text.replaceAll(/[:a-f[\]]/g, ''))) return;
-    throw new ConfigError(path, `Key "${path}" is "${value}", want an IP address`);
-  }),
+  address: ipAddress,
   port,
   protocol: literal('http', 'https'),
-  tls: optional(
-    object({ cert: string({ lengthMax: 1024 * 1024 }), key: string({ lengthMax: 1024 * 1024 }) }),
-  ),
+  tls: optional(object({ cert: pem, key: pem })),
 });
 
 const limits: Schema<GatewayLimits> = object({
@@ -184,11 +197,23 @@ const limits: Schema<GatewayLimits> = object({
   connectionsMax: integer({ min: 1, max: 1_000_000 }),
 });
 
+const nodeDoor: Schema<NodeDoorConfig> = object({
+  address: ipAddress,
+  port,
+  cert: pem,
+  key: pem,
+  authority: pem,
+  clusterId: nodeId,
+  revoked: array(nodeId, { itemsMax: REVOKED_MAX }),
+});
+
 const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   listeners: array(listener, { itemsMax: LISTENERS_MAX }),
   routes: array(route, { itemsMax: ROUTES_MAX }),
   limits,
+  node: optional(nodeDoor),
+  locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
 });
 
 /** Returns the config, or throws `ConfigError` with the path of the first bad key. */

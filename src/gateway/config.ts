@@ -9,6 +9,23 @@ export interface GatewayConfig {
   readonly listeners: readonly ListenerConfig[];
   readonly routes: readonly RouteConfig[];
   readonly limits: GatewayLimits;
+  /** How this node's gateways and those of others talk; undefined while there are no others. */
+  readonly node?: NodeDoorConfig;
+  /** What other nodes may reach here, by instance id. */
+  readonly locals?: readonly UpstreamConfig[];
+}
+
+/** One certificate serves both directions. PEM. */
+export interface NodeDoorConfig {
+  readonly address: string;
+  readonly port: number;
+  readonly cert: string;
+  readonly key: string;
+  /** The cluster's; who it has not signed does not come in. */
+  readonly authority: string;
+  readonly clusterId: string;
+  /** Ids of nodes whose certificates count for nothing. */
+  readonly revoked: readonly string[];
 }
 
 export interface ListenerConfig {
@@ -58,7 +75,14 @@ export interface UpstreamConfig {
 
 export type UpstreamAddress =
   | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  /** An instance of that name on another node, by way of its gateways. `node`: the id in its certificate. */
+  | {
+      readonly kind: 'node';
+      readonly node: string;
+      readonly host: string;
+      readonly port: number;
+    };
 
 /** Per route; defaults in `limits.ts`. Times in milliseconds, sizes in bytes. */
 export interface RouteLimits {

@@ -10,6 +10,8 @@ import type { GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
 import { Listener, requireUsableTls } from './listener.ts';
+import { NodeClient } from './node-client.ts';
+import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
@@ -57,6 +59,8 @@ export class DataPlane implements AsyncDisposable {
   readonly #leaving = new Set<Listener>();
   /** Upstreams that left the config with requests or tunnels under way. */
   readonly #retired = new Set<Upstream>();
+  readonly #door: NodeDoor;
+  readonly #nodes: NodeClient = new NodeClient();
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
@@ -71,6 +75,11 @@ export class DataPlane implements AsyncDisposable {
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
     });
+    this.#door = new NodeDoor({
+      log: options.log,
+      clock: this.#clock,
+      reusePort: options.reusePort,
+    });
     this.#files = new StaticFiles(this.#plane);
     this.#dispatch = createDispatch(this.#files);
   }
@@ -83,9 +92,16 @@ export class DataPlane implements AsyncDisposable {
     const plane = this.#plane;
     plane.tick();
     const opened = await this.#openNew(config.listeners);
+    try {
+      await this.#door.apply(config.node, config.locals ?? []);
+    } catch (error) {
+      for (const listener of opened.values()) listener.destroy();
+      throw error;
+    }
+    this.#nodes.configure(config.node);
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
-    plane.table = RouteTable.build(config, plane.table);
+    plane.table = RouteTable.build(config, plane.table, this.#nodes);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
@@ -136,14 +152,17 @@ export class DataPlane implements AsyncDisposable {
     plane.draining = true;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
+    this.#door.stop();
     while (plane.connections > 0 && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();
+    this.#door.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const listener of this.#all()) listener.destroy();
+    this.#door.destroy();
     this.#listeners.clear();
     this.#leaving.clear();
     this.#sweep?.[Symbol.dispose]();

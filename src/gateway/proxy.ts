@@ -33,6 +33,8 @@ const TUNNEL_IDLE_MS = 3_600_000;
 /** Interim answers before the final one. */
 const INTERIMS_MAX = 16;
 const RETRY_AFTER_S = 1;
+/** Upstreams that die with a request, before it is given up. */
+const RETRIES_MAX = 3;
 /** Before connecting again to an upstream whose backlog is full; the connect time-out bounds it all. */
 const BACKLOG_PAUSE_MS = 10;
 
@@ -402,7 +404,23 @@ export class ProxyExchange implements Proxy, UpstreamUser {
       this.connectTo(upstream);
       return;
     }
+    if (this.mayAskAnother(upstream)) return;
     this.giveUp(502, reason);
+  }
+
+  /** Another upstream answers in place of one that died: nothing of an answer came, and asking twice does no harm. */
+  private mayAskAnother(failed: Upstream | undefined): boolean {
+    const { connection, route } = this;
+    const isHarmless = IDEMPOTENT.has(connection.request.method) && !this.answerBegan;
+    if (!isHarmless || this.requestBytesSent > 0 || !this.requestDone) return false;
+    if (failed === undefined || route === undefined || this.tried.length >= RETRIES_MAX) {
+      return false;
+    }
+    this.tried.push(failed);
+    if (route.upstreams.every((each) => this.tried.includes(each))) return false;
+    this.retriedFresh = false;
+    this.obtain(route);
+    return true;
   }
 
   // 101 -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
 import { RouteMeter } from './route-meter.ts';
+import type { NodeClient } from './node-client.ts';
 import { Upstream } from './upstream.ts';
 
 /** A request keeps the route that it was matched to, whatever happens to the table meanwhile. */
@@ -56,12 +57,17 @@ export class RouteTable {
   }
 
   /** A table of a config that `checkGatewayConfig` has passed. Upstreams that `previous` alone has are retired. */
-  static build(config: GatewayConfig, previous: RouteTable | undefined): RouteTable {
+  static build(
+    config: GatewayConfig,
+    previous: RouteTable | undefined,
+    nodes?: NodeClient,
+  ): RouteTable {
     const routes = new Map<string, Route>();
     const upstreams = new Map<string, Upstream>();
     const hosts = new Map<string, HostRoutes>();
     const upstreamOf = (wanted: UpstreamConfig): Upstream => {
-      const made = upstreams.get(wanted.id) ?? reusable(previous, wanted) ?? new Upstream(wanted);
+      const made =
+        upstreams.get(wanted.id) ?? reusable(previous, wanted) ?? new Upstream(wanted, nodes);
       upstreams.set(wanted.id, made);
       return made;
     };
@@ -155,5 +161,7 @@ function sameAddress(a: UpstreamConfig, b: UpstreamConfig): boolean {
   const one = a.address;
   const two = b.address;
   if (one.kind === 'socket') return two.kind === 'socket' && one.path === two.path;
-  return two.kind === 'tcp' && one.host === two.host && one.port === two.port;
+  if (two.kind === 'socket' || one.host !== two.host || one.port !== two.port) return false;
+  const node = one.kind === 'node' ? one.node : '';
+  return one.kind === two.kind && (two.kind === 'tcp' || two.node === node);
 }

@@ -4,7 +4,9 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { Candidate } from './balance.ts';
-import type { UpstreamConfig } from './config.ts';
+import type { TLSSocket } from 'node:tls';
+import type { UpstreamAddress, UpstreamConfig } from './config.ts';
+import { type NodeClient, REACHED } from './node-client.ts';
 import { Outbox } from './outbox.ts';
 
 /** Idle sockets kept for one upstream; more are closed. */
@@ -68,18 +70,22 @@ export class UpstreamSocket {
         },
       },
     };
-    this.socket =
-      address.kind === 'socket'
-        ? connect({ ...options, path: address.path })
-        : connect({ ...options, host: address.host, port: address.port });
+    if (address.kind === 'node') {
+      this.socket = this.connectFar(upstream.farConnect(address));
+    } else {
+      this.socket =
+        address.kind === 'socket'
+          ? connect({ ...options, path: address.path })
+          : connect({ ...options, host: address.host, port: address.port });
+      this.socket.on('connect', () => {
+        this.connected = true;
+        this.user?.upstreamConnected();
+      });
+    }
     this.out = new Outbox(this.socket);
-    this.socket.on('connect', () => {
-      this.connected = true;
-      this.user?.upstreamConnected();
-    });
     this.socket.on('drain', () => this.user?.upstreamDrained());
     this.socket.on('end', () => {
-      if (this.user === undefined) this.socket.destroy();
+      if (this.user === undefined || !this.connected) this.socket.destroy();
       else this.user.upstreamEnded();
     });
     this.socket.on('error', (error) => {
@@ -91,6 +97,25 @@ export class UpstreamSocket {
       upstream.closed(this);
       user?.upstreamClosed(this.error);
     });
+  }
+
+  /** Names the instance, and counts as connected when the other gateway has reached it. */
+  private connectFar(socket: TLSSocket): Socket {
+    socket.once('secureConnect', () => socket.write(`${this.upstream.id}\n`));
+    socket.on('data', (bytes: Buffer) => {
+      if (this.connected) {
+        if (this.user === undefined) socket.destroy();
+        else this.user.upstreamBytes(bytes, 0, bytes.length);
+        return;
+      }
+      if (bytes.length !== 1 || bytes[0] !== REACHED) {
+        socket.destroy();
+        return;
+      }
+      this.connected = true;
+      this.user?.upstreamConnected();
+    });
+    return socket;
   }
 
   /** `Keep-Alive: timeout=5, max=100` of an answer. */
@@ -113,12 +138,20 @@ export class Upstream implements Candidate {
   upgrades = 0;
   downUntilMs = 0;
   retired = false;
+  private readonly nodes: NodeClient | undefined;
   private downMs = 0;
   /** The one that became idle last is taken first; the others may age and go. */
   private readonly idle: UpstreamSocket[] = [];
 
-  constructor(config: UpstreamConfig) {
+  constructor(config: UpstreamConfig, nodes?: NodeClient) {
     this.config = config;
+    this.nodes = nodes;
+  }
+
+  /** Only for addresses on other nodes. */
+  farConnect(address: Extract<UpstreamAddress, { kind: 'node' }>): TLSSocket {
+    if (this.nodes === undefined) throw new Error('There are no other nodes');
+    return this.nodes.connect(address);
   }
 
   get id(): string {

@@ -1,0 +1,88 @@
+/**
+ * Connections to instances on other nodes: mutual TLS 1.3 to the gateways there, which lead the bytes to the instance. Before
+ * the first byte of a request the other side has said that it reached it, so a failure up to there is one to connect.
+ */
+import {
+  connect,
+  createSecureContext,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
+import type { NodeDoorConfig, UpstreamAddress } from './config.ts';
+
+export const NODE_PROTOCOL = 'moln-instance/1';
+/** Answers to the line that names an instance. */
+export const REACHED = 0x2b;
+export const REFUSED = 0x2d;
+
+type NodeAddress = Extract<UpstreamAddress, { kind: 'node' }>;
+
+export class NodeClient {
+  #config: NodeDoorConfig | undefined;
+  #context: SecureContext | undefined;
+  /** Of the last connection to a node, so that the next one need not prove everything again. */
+  readonly #sessions = new Map<string, Buffer>();
+
+  /** New connections use these credentials; what is open stays. Undefined: there are no other nodes. */
+  configure(config: NodeDoorConfig | undefined): void {
+    const before = this.#config;
+    this.#config = config;
+    if (config === undefined) {
+      this.#context = undefined;
+      return;
+    }
+    const isSame =
+      before !== undefined && before.cert === config.cert && before.authority === config.authority;
+    if (isSame) return;
+    this.#sessions.clear();
+    this.#context = createSecureContext({
+      cert: config.cert,
+      key: config.key,
+      ca: config.authority,
+      minVersion: 'TLSv1.3',
+    });
+  }
+
+  /** The socket says `secureConnect` when the other side is that node; then the instance is to be named. */
+  connect(address: NodeAddress): TLSSocket {
+    const { node, host, port } = address;
+    const config = this.#config;
+    const context = this.#context;
+    const session = this.#sessions.get(node);
+    const socket = connect({
+      host,
+      port,
+      ALPNProtocols: [NODE_PROTOCOL],
+      ...(context === undefined ? {} : { secureContext: context }),
+      ...(session === undefined ? {} : { session }),
+      checkServerIdentity: (_host, certificate) =>
+        config !== undefined && isNode(certificate, config.clusterId, node)
+          ? undefined
+          : new Error(`Another one than node ${node} answers at ${host}`),
+    });
+    socket.setNoDelay(true);
+    socket.on('session', (next: Buffer) => this.#sessions.set(node, next));
+    return socket;
+  }
+}
+
+/** Whether a certificate, whose chain is good, is that node's. */
+export function isNode(
+  certificate: PeerCertificate | DetailedPeerCertificate,
+  clusterId: string,
+  node: string,
+): boolean {
+  return spiffeNode(certificate.subjectaltname, clusterId) === node;
+}
+
+/** The node in `URI:spiffe://<cluster>/node/<id>`, if it is of this cluster. */
+export function spiffeNode(names: string | undefined, clusterId: string): string | undefined {
+  const start = `URI:spiffe://${clusterId}/node/`;
+  const found = (names ?? '').split(', ').filter((name) => name.startsWith('URI:'));
+  const [only] = found;
+  return found.length === 1 && only?.startsWith(start) === true
+    ? only.slice(start.length)
+    : undefined;
+}
