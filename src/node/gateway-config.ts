@@ -5,6 +5,7 @@ import {
   type GatewaySupervisor,
 } from '../gateway/gateway.ts';
 import type { AppCertificate } from './app-certificate.ts';
+import type { GatewayDoor } from './gateway-door.ts';
 import type { ListenPlace } from './listen-choice.ts';
 import type { RouteSet } from './route-mirror.ts';
 
@@ -12,6 +13,7 @@ export interface GatewayConfigurerOptions {
   readonly supervisor: Pick<GatewaySupervisor, 'apply'>;
   readonly certificate: Pick<AppCertificate, 'of'>;
   readonly places: readonly ListenPlace[];
+  readonly door: Pick<GatewayDoor, 'config'>;
 }
 
 export class GatewayConfigurer {
@@ -26,8 +28,9 @@ export class GatewayConfigurer {
     await this.#options.supervisor.apply(await this.#content(set));
   }
 
-  async #content({ routes }: RouteSet): Promise<GatewayConfigContent> {
-    const { certificate, places } = this.#options;
+  async #content({ routes, locals }: RouteSet): Promise<GatewayConfigContent> {
+    const { certificate, places, door } = this.#options;
+    const node = door.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
       listeners: places.map((place) => ({
@@ -36,6 +39,7 @@ export class GatewayConfigurer {
       })),
       routes,
       limits: DEFAULT_GATEWAY_LIMITS,
+      ...(node === undefined ? {} : { node, locals }),
     };
   }
 }

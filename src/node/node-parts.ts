@@ -16,7 +16,7 @@ import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
-import { type Identity, type NodeMethods, openIdentity, type Peers } from '../cluster/cluster.ts';
+import { type Identity, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -25,6 +25,8 @@ import { AppCertificate } from './app-certificate.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
+import { GatewayDoor } from './gateway-door.ts';
+import { GatewayLoads } from './gateway-loads.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
 import type { HostFacts } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
@@ -204,10 +206,11 @@ async function probePort(
 
 export async function startGateway(
   { options, folder, registry, identity, clock, log }: Base,
-  given: { readonly choice: ListenChoice; readonly peers: Peers },
+  given: { readonly choice: ListenChoice; readonly cluster: NodeCluster },
   stack: AsyncDisposableStack,
 ): Promise<Gateway> {
-  const { choice, peers } = given;
+  const { choice, cluster } = given;
+  const { peers, members } = cluster;
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
@@ -228,7 +231,23 @@ export async function startGateway(
     }),
   );
   await certificate.open();
-  const configurer = new GatewayConfigurer({ supervisor, certificate, places: choice.gateway });
+  const door = stack.use(
+    new GatewayDoor({
+      place: choice.node,
+      peers,
+      members,
+      identity,
+      clock,
+      log: log.for('routes'),
+      onChange: () => mirror.applyAgain(),
+    }),
+  );
+  const configurer = new GatewayConfigurer({
+    supervisor,
+    certificate,
+    places: choice.gateway,
+    door,
+  });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
       registry,
@@ -239,13 +258,17 @@ export async function startGateway(
       clock,
     }),
   );
+  door.start();
   await mirror.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
   const appliedAt = mirror.appliedAt.bind(mirror);
+  const loads = new GatewayLoads({
+    peers,
+    own: async () => (await supervisor.stats()).map((each) => each.upstreams),
+    log: log.for('routes'),
+  });
   const router = new RegistryRouter({
-    registry,
-    appliedAt,
-    loads: async () => (await supervisor.stats()).map((each) => each.upstreams),
+    loads: () => loads.everywhere(),
   });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
@@ -254,7 +277,7 @@ export async function startGateway(
     mirror,
     settled,
     choice,
-    methods: gatewayMethods({ appliedAt, clock }),
+    methods: { ...gatewayMethods({ appliedAt, clock }), ...loads.methods() },
   };
 }
 

@@ -134,7 +134,7 @@ async function launch(
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
   const cluster = await openCluster(base, { choice, hostFacts }, stack);
-  const gateway = await startGateway(base, { choice, peers: cluster.peers }, stack);
+  const gateway = await startGateway(base, { choice, cluster }, stack);
   const facts = nodeFacts(folder, choice, clock);
   const apps = await openApps(base, gateway, { facts, cluster }, stack);
   const feed = stack.use(

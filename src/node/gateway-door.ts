@@ -1,0 +1,91 @@
+/**
+ * What this node's gateways need to talk with those of other nodes: a listener of their own, credentials for both directions,
+ * and who must not come in any more. Alone there is nobody to talk with, and no port is taken.
+ */
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { NodeDoorConfig } from '../gateway/config.ts';
+import type { Identity, Members, Peers } from '../cluster/cluster.ts';
+
+const RETRY_MS = 1_000;
+
+export interface GatewayDoorOptions {
+  readonly place: { readonly address: string; readonly port: number };
+  readonly peers: Pick<Peers, 'all' | 'onChange'>;
+  readonly members: Pick<Members, 'watchRevoked'>;
+  readonly identity: Pick<Identity, 'cluster' | 'certificate' | 'authorityPem'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `config()` is another one. */
+  readonly onChange: () => void;
+}
+
+export class GatewayDoor implements AsyncDisposable {
+  readonly #options: GatewayDoorOptions;
+  readonly #stop = new AbortController();
+  #revoked: readonly string[] = [];
+  #hasCompany = false;
+  #peersChange: Disposable | undefined;
+  #following: Promise<void> | undefined;
+
+  constructor(options: GatewayDoorOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { peers, onChange } = this.#options;
+    const hasCompany = (): boolean => peers.all().length > 1;
+    this.#hasCompany = hasCompany();
+    this.#peersChange = peers.onChange(() => {
+      if (this.#hasCompany === hasCompany()) return;
+      this.#hasCompany = hasCompany();
+      onChange();
+    });
+    this.#following = this.#follow();
+  }
+
+  /** True from the first companion on, until all others are forgotten. */
+  get hasCompany(): boolean {
+    return this.#hasCompany;
+  }
+
+  /** Undefined while this node is alone. Asked for anew at each apply, for certificates are renewed. */
+  config(): NodeDoorConfig | undefined {
+    if (!this.#hasCompany) return undefined;
+    const { place, identity } = this.#options;
+    const { certificate, authorityPem } = identity;
+    return {
+      ...place,
+      cert: certificate.certificatePem,
+      key: certificate.keyPem,
+      authority: authorityPem,
+      clusterId: identity.cluster.id,
+      revoked: this.#revoked,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#peersChange?.[Symbol.dispose]();
+    this.#stop.abort();
+    await this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    const { members, clock, log, onChange } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        for await (const records of members.watchRevoked(signal)) {
+          const revoked = [...records.keys()].toSorted();
+          if (revoked.join(' ') === this.#revoked.join(' ')) continue;
+          this.#revoked = revoked;
+          onChange();
+        }
+      } catch (error) {
+        // The list of before goes on to count.
+        if (!signal.aborted) log.warn('Cannot follow the deny-list and will retry', { error });
+      }
+      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+    }
+  }
+}
