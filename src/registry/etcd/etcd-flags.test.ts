@@ -15,7 +15,7 @@ const OPTIONS: EtcdMemberOptions = {
   ],
   joins: true,
   clusterToken: 'c1',
-  tls: { caFile: '/ca', certificateFile: '/cert', keyFile: '/key' },
+  tls: { caFile: '/ca', certificateFile: '/cert', keyFile: '/key', crlFile: '/crl' },
   clock: systemClock,
   log: silentLogger,
 };
@@ -34,6 +34,8 @@ describe('flags of etcd', () => {
       '--auto-compaction-retention=0',
       '--pre-vote=true',
       '--experimental-initial-corrupt-check=true',
+      '--client-crl-file=/crl',
+      '--peer-crl-file=/crl',
     ]) {
       assert.ok(flags.includes(flag), `${flag} is missing in ${flags.join(' ')}`);
     }
