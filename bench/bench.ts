@@ -1,7 +1,9 @@
 /** `npm run bench -- PART [options]`: measures one part of Moln side by side with others. */
+import { benchCluster } from './cluster.ts';
 import { benchGateway } from './gateway.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
+  cluster: benchCluster,
   gateway: benchGateway,
 };
 

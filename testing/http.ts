@@ -1,5 +1,5 @@
 /** A plain HTTP client for tests: one connection a request, so that what is seen is what was just decided. */
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { type Agent, request, type IncomingHttpHeaders } from 'node:http';
 
 const TIMEOUT_MS = 20_000;
 
@@ -19,6 +19,8 @@ export interface Question {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs?: number;
+  /** Of connections that are kept; default: one a request. */
+  readonly agent?: Agent;
 }
 
 /** Rejects when the connection fails or breaks off; any status is an answer. */
@@ -31,7 +33,7 @@ export function ask(question: Question): Promise<Answer> {
       path: question.path,
       method: question.method ?? 'GET',
       headers: { host: question.host, ...question.headers },
-      agent: false,
+      agent: question.agent ?? false,
       timeout: question.timeoutMs ?? TIMEOUT_MS,
     },
     (response) => {

@@ -12,12 +12,12 @@ const PAUSE_MS_MAX = 150;
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  options: { readonly withinMs?: number } = {},
+  options: { readonly withinMs?: number; readonly pauseMsMax?: number } = {},
 ): Promise<Exclude<T, false | 0 | '' | null | undefined>> {
-  const withinMs = options.withinMs ?? WITHIN_MS;
+  const { withinMs = WITHIN_MS, pauseMsMax = PAUSE_MS_MAX } = options;
   const deadline = performance.now() + withinMs;
   let last: unknown;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, PAUSE_MS_MAX)) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, pauseMsMax)) {
     try {
       const value = await condition();
       if (value) return value as Exclude<T, false | 0 | '' | null | undefined>;
