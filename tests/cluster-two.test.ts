@@ -116,7 +116,9 @@ test('apps spread, both gateways serve them, and any node takes commands', async
     for (const node of cluster.nodes) {
       await until(`${node.name} to serve`, async () => (await node.get('app')).status === 200);
     }
-    await cluster.runsOn('app', ['one', 'two']);
+    await until('two instances, wherever they are now', async () => {
+      return (await cluster.placesOf('app', 'two')).length === 2;
+    });
   });
 });
 
