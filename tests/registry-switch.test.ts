@@ -1,5 +1,7 @@
 /** The registry moves to etcd, and from one etcd to the next, while everybody goes on using it. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -223,6 +225,44 @@ test('an etcd that dies in the middle of the copy leaves all as it was, and the 
   assert.equal(wanted.includes('/late=1'), true);
 });
 
+test('a node that is killed in the middle of the copy, again and again, loses nothing', async (context) => {
+  const folder = await makeFolder(context);
+  await using etcd = await startEtcd(1);
+  await using on = await openOn(etcd);
+  const change = async (round: number): Promise<readonly string[]> => {
+    await using embedded = await openEmbedded(folder);
+    const key = (at: number): string => `/apps/${String(at).padStart(4, '0')}`;
+    for (let from = 0; from < 4000 && round === 0; from += 100) {
+      await embedded.commit(
+        [],
+        Array.from({ length: 100 }, (_, at) => putOf(key(from + at), 'x')),
+      );
+    }
+    // It goes on with what it had, and not with what was copied.
+    await put(embedded, key(round), `changed in round ${round}`);
+    await put(embedded, `/late/${round}`, 'x');
+    await embedded.commit([], [{ kind: 'delete', key: key(100 + round) }]);
+    return contentOf(embedded);
+  };
+  let wanted = await change(0);
+  const script = join(import.meta.dirname, 'registry-switch-mover.ts');
+  const stages = ['/registry/copy', '/apps/0099', '/apps/2000', '/apps/3999', 'complete'];
+  for (const [round, stage] of stages.entries()) {
+    const args = [script, join(folder, 'registry.sqlite'), etcd.endpoints[0] ?? ''];
+    const child = spawn(process.execPath, args, { stdio: 'inherit' });
+    const exit = once(child, 'exit');
+    const isDone = async (): Promise<boolean> =>
+      stage === 'complete' ? isCopyComplete(on) : (await on.get(stage)) !== undefined;
+    await until(`the copy has come to ${stage}`, isDone);
+    child.kill('SIGKILL');
+    assert.equal((await exit)[1], 'SIGKILL');
+    wanted = await change(round + 1);
+  }
+  await using moved = await openEmbedded(folder);
+  await moveTo(moved, etcd);
+  assert.deepEqual(await contentOf(moved), wanted);
+});
+
 test('a commit is answered when the second machine has it', async (context) => {
   const folder = await makeFolder(context);
   await using etcd = await startEtcd(1);
@@ -266,9 +306,8 @@ test('the standby makes a new etcd of its mirror, and nothing of the old one cou
   const stop = new AbortController();
   const views = apps.watch(stop.signal);
   await views.next();
-  const raw = (async () => {
-    for await (const _batch of on.watch('/', last + 1, forEver));
-  })();
+  const next = on.watch('/', last + 1, forEver).next();
+  const ended = rejects(next, 'REGISTRY_COMPACTED');
   const [member] = first.members;
   assert.ok(member !== undefined);
   await first.kill(member);
@@ -279,7 +318,7 @@ test('the standby makes a new etcd of its mirror, and nothing of the old one cou
     await copyRegistry({ from: mirror, to: next, freeze });
     return next;
   });
-  await rejects(raw, 'REGISTRY_COMPACTED');
+  await ended;
   assert.deepEqual(await contentOf(on), wanted);
   assert.ok((await on.list('')).revision > last);
   for (const revision of new Set(revisions)) {

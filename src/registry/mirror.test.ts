@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -104,6 +104,17 @@ test('what is known of another source is not shown as of this one', async (conte
   const on = mirror('two');
   assert.equal(on.status().isComplete, false);
   await rejects(on.list('/apps/'), 'REGISTRY_UNAVAILABLE');
+});
+
+test('a damaged file is put aside and all is read anew', async (context) => {
+  const { folder, source, mirror } = await makeBed(context);
+  await put(source, '/apps/a', '1');
+  const path = join(folder, 'mirror.sqlite');
+  await writeFile(path, Buffer.alloc(20_000, 'no database at all. '));
+  const on = mirror();
+  await until('it is loaded', () => on.status().isComplete);
+  assert.equal(await valueOf(on, '/apps/a'), '1');
+  assert.match(await readFile(`${path}.damaged`, 'utf8'), /^no database/);
 });
 
 const forEver = new AbortController().signal;

@@ -3,6 +3,7 @@
  * go on with it, and it says that it is behind. It never writes, and each prefix is true at a revision of its own. Keys that
  * hang on a lease are left out: they are the word of somebody who is there now.
  */
+import { renameSync, rmSync } from 'node:fs';
 import { isMolnError, MolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { type Clock, withDeadline } from '../base/time.ts';
@@ -64,9 +65,25 @@ interface Waiter {
   readonly fail: (error: Error) => void;
 }
 
-/** Opens the file and starts to follow the source, which need not answer. */
+/**
+ * Opens the file and starts to follow the source, which need not answer. A damaged file is put aside as `….damaged` and all is
+ * read anew: a node must not fail to start for its cache.
+ */
 export function openMirror(options: MirrorOptions): RegistryMirror {
-  return new RegistryMirror(options, new MirrorStore(options));
+  return new RegistryMirror(options, openStore(options));
+}
+
+function openStore(options: MirrorOptions): MirrorStore {
+  const { path, log } = options;
+  try {
+    return new MirrorStore(options);
+  } catch (error) {
+    if (!isMolnError(error, 'SQLITE_CORRUPT')) throw error;
+    log.warn('The mirror of the registry is damaged and begins anew', { path, error });
+    for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true });
+    renameSync(path, `${path}.damaged`);
+    return new MirrorStore(options);
+  }
 }
 
 export class RegistryMirror implements RegistryReader, AsyncDisposable {

@@ -93,16 +93,17 @@ test('a watch ends with "list again", and a collection just goes on', async (con
   });
   await numbers.create('a', { value: 1 });
   const stop = new AbortController();
-  const raw = (async () => {
+  const drain = async (): Promise<void> => {
     for await (const _batch of on.watch('/', 1, stop.signal));
-  })();
+  };
+  const ended = rejects(drain(), 'REGISTRY_COMPACTED');
   const views = numbers.watch(stop.signal);
   assert.equal((await views.next()).value?.records.get('a')?.value, 1);
   await on.switchTo(async (freeze) => {
     await copyRegistry({ from: old, to: next, freeze });
     return next;
   });
-  await rejects(raw, 'REGISTRY_COMPACTED');
+  await ended;
   await numbers.put('b', { value: 2 });
   for await (const { records } of views) if (records.size === 2) break;
   stop.abort();
