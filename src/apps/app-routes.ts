@@ -14,7 +14,8 @@ import {
   type RouteReport,
 } from './compose-route.ts';
 import { ReleaseStore } from './release-store.ts';
-import { APPS_PREFIX, RELEASES_PREFIX, REPORTS_PREFIX, RouteRecords } from './route-records.ts';
+import { REPORTS_PREFIX } from './reporter.ts';
+import { APPS_PREFIX, RELEASES_PREFIX, RouteRecords } from './route-records.ts';
 
 /** A route of the gateway's config but for the path, which is always `/`. */
 export interface ComposedRoute extends AppRoute {

@@ -5,7 +5,8 @@
  */
 import type { AppRoute, AppTarget, AppUpstream } from './app-route.ts';
 import { hostsOf } from './app-route.ts';
-import type { App, InstanceAddress, InstanceState } from './model.ts';
+import type { App } from './model.ts';
+import type { Report, ReportedInstance } from './reporter.ts';
 
 /** The part of a release that routes go by. */
 export interface RouteRelease {
@@ -23,19 +24,13 @@ export interface RouteSite {
 }
 
 /** The part of a reported instance that routes go by. */
-export interface RouteInstance {
-  readonly id: string;
-  readonly process: string;
-  readonly generation: string;
-  readonly state: InstanceState;
-  readonly draining: boolean;
-  readonly address: InstanceAddress | undefined;
-}
+export type RouteInstance = Pick<
+  ReportedInstance,
+  'id' | 'process' | 'generation' | 'state' | 'draining' | 'address'
+>;
 
-/** What one node reports of one app. */
-export interface RouteReport {
-  /** Releases whose tree is on that node. */
-  readonly releases: readonly string[];
+/** The part of what one node reports of one app. */
+export interface RouteReport extends Pick<Report, 'releases'> {
   readonly instances: readonly RouteInstance[];
 }
 
@@ -49,8 +44,8 @@ export interface RouteNode {
 
 export type RouteApp = Pick<
   App,
-  'name' | 'domains' | 'release' | 'history' | 'running' | 'createdAt'
-> & { readonly generation?: string };
+  'name' | 'domains' | 'release' | 'generation' | 'history' | 'running' | 'createdAt'
+>;
 
 export interface RouteFacts {
   /** The id of the node whose route it is. */

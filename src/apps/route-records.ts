@@ -6,23 +6,15 @@ import type { Logger } from '../base/log.ts';
 import { Collection, type Entry, type Registry } from '../registry/registry.ts';
 import type { RouteApp, RouteRelease, RouteReport } from './compose-route.ts';
 import type { App, Release } from './model.ts';
+import { type Report, REPORTS_PREFIX } from './reporter.ts';
 
 export const APPS_PREFIX = '/apps/';
 export const RELEASES_PREFIX = '/releases/';
-export const REPORTS_PREFIX = '/instances/';
-
-/** As it is stored: the address of one that has none may be absent or null. */
-interface StoredReport {
-  readonly releases: readonly string[];
-  readonly instances: readonly (Omit<RouteReport['instances'][number], 'address'> & {
-    readonly address?: RouteReport['instances'][number]['address'] | null;
-  })[];
-}
 
 export class RouteRecords {
   readonly #apps: Collection<App>;
   readonly #releases: Collection<Release>;
-  readonly #reports: Collection<StoredReport>;
+  readonly #reports: Collection<Report>;
   readonly #log: Logger;
 
   constructor(options: { readonly registry: Registry; readonly log: Logger }) {
@@ -62,7 +54,7 @@ export class RouteRecords {
         generation,
         state,
         draining,
-        address: address ?? undefined,
+        address,
       })),
     }));
   }

@@ -16,6 +16,8 @@ import { mergeRoutes } from './merge-routes.ts';
 /** Further routes, beside those of apps. */
 export const ROUTES_PREFIX = '/routes/';
 
+/** What a node of an older Moln published for its apps; composed by now. */
+const PUBLISHED_PREFIX = '/routes/app/';
 const EVERYTHING = '/';
 const RETRY_MS = 500;
 
@@ -49,6 +51,8 @@ export class RouteMirror implements AsyncDisposable {
   #composed: ComposedRoutes = { routes: [], locals: [] };
   #set: RouteSet = { routes: [], locals: [] };
   #refused = '';
+  /** Until something was read there is nothing to hand over: gateways of an earlier agent serve what they have. */
+  #isRead = false;
   #seen: Revision = 0;
   #applied: Revision = -1;
   /** Counts what the gateways have to hear of: changes of the routes, and of what goes with them. */
@@ -132,12 +136,13 @@ export class RouteMirror implements AsyncDisposable {
     this.#records.clear();
     for (const entry of entries) this.#putRecord(entry);
     this.#options.apps.reset(entries);
+    this.#isRead = true;
     this.#seen = revision;
     return revision + 1;
   }
 
   #putRecord({ key, value }: Entry): void {
-    if (!key.startsWith(ROUTES_PREFIX)) return;
+    if (!key.startsWith(ROUTES_PREFIX) || key.startsWith(PUBLISHED_PREFIX)) return;
     this.#records.set(key, JSON.parse(Buffer.from(value).toString()) as RouteConfig);
   }
 
@@ -187,6 +192,7 @@ export class RouteMirror implements AsyncDisposable {
 
   /** Most commits are none of the gateways' business: those count as applied at once. */
   #look(): void {
+    if (!this.#isRead) return;
     this.#compose();
     if (this.#isBehind) this.#schedule();
     else if (this.#applying === undefined) this.#reachedRevision(this.#seen);
@@ -208,6 +214,7 @@ export class RouteMirror implements AsyncDisposable {
 
   /** One apply at a time; whatever changed meanwhile goes into the next. */
   #schedule(): void {
+    if (!this.#isBehind) return;
     this.#applying ??= this.#applyUntilCurrent().finally(() => {
       this.#applying = undefined;
       // What came after the last look found an apply under way and left it at that.
@@ -217,7 +224,7 @@ export class RouteMirror implements AsyncDisposable {
   }
 
   get #isBehind(): boolean {
-    return this.#reached < this.#wanted && !this.#stop.signal.aborted;
+    return this.#isRead && this.#reached < this.#wanted && !this.#stop.signal.aborted;
   }
 
   async #applyUntilCurrent(): Promise<void> {
