@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import {
   type AppRoute,
+  AppRoutes,
   Apps,
   findTools,
   packFolder,
@@ -20,18 +21,25 @@ import {
 import { createLogger, formatPlain, type Logger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { WorkerRunner } from '../src/base/worker.ts';
-import { openSqliteRegistry, type Registry } from '../src/registry/registry.ts';
+import { alonePeers } from '../src/cluster/cluster.ts';
+import { openSqliteRegistry, type Registry, type Revision } from '../src/registry/registry.ts';
 import { appFolder } from './app-folder.ts';
+import { until } from './until.ts';
+
+const NODE_ID = 'n1';
 
 export type { Progress };
 
-/** Publishes to itself: one plain proxy, one fresh upstream connection per request. */
+/** The gateways of these tests: one plain proxy, one fresh upstream connection per request. */
 export class ProxyRouter implements Router {
   readonly routes: Map<string, AppRoute> = new Map();
   readonly #load = new Map<string, { requests: number; upgrades: number }>();
   readonly #server: Server;
   #turn = 0;
-  #refuses: string | undefined;
+  readonly #stop = new AbortController();
+  #following: Promise<void> = Promise.resolve();
+  #seen: Revision = 0;
+  #refuses = false;
 
   constructor() {
     this.#server = createServer((incoming, outgoing) => {
@@ -81,22 +89,49 @@ export class ProxyRouter implements Router {
   }
 
   async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#following;
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** The next routes of this app are refused. */
-  refuse(app: string | undefined): void {
-    this.#refuses = app;
+  /** The next change is not taken over in time. */
+  refuse(): void {
+    this.#refuses = true;
   }
 
-  async publish(app: string, route: AppRoute | undefined): Promise<void> {
-    if (app === this.#refuses) {
-      this.#refuses = undefined;
+  /** Follows the registry as a node's gateways do. */
+  follow(registry: Registry, dataFolder: string, log: Logger): void {
+    const own = new AppRoutes({ self: NODE_ID, registry, dataFolder, log });
+    this.#following = this.#follow(registry, own);
+  }
+
+  /** As `GatewaysSettled` of a node that is alone. */
+  async settled(revision: Revision): Promise<void> {
+    if (this.#refuses) {
+      this.#refuses = false;
       throw new Error('The gateway refuses');
     }
-    if (route === undefined) this.routes.delete(app);
-    else this.routes.set(app, route);
+    await until(`the routes of revision ${revision}`, () => this.#seen >= revision, {
+      pauseMsMax: 5,
+    });
+  }
+
+  async #follow(registry: Registry, own: AppRoutes): Promise<void> {
+    const { signal } = this.#stop;
+    const { entries, revision } = await registry.list('/');
+    own.reset(entries);
+    this.#take(own, revision);
+    for await (const batch of registry.watch('/', revision + 1, signal)) {
+      own.take(batch.changes);
+      this.#take(own, batch.revision);
+    }
+  }
+
+  #take(own: AppRoutes, revision: Revision): void {
+    this.routes.clear();
+    for (const route of own.compose().routes) this.routes.set(route.id.slice('app/'.length), route);
+    this.#seen = revision;
   }
 
   async load(ids: readonly string[]): Promise<Readonly<Record<string, UpstreamLoad>>> {
@@ -172,6 +207,7 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
   const registry = await openSqliteRegistry({ path: join(data, 'registry.sqlite'), clock, log });
   const router = new ProxyRouter();
   await router.listen();
+  router.follow(registry, data, log);
   const workers = new WorkerRunner({ clock, log });
   const apps = new Apps({
     dataFolder: data,
@@ -185,6 +221,9 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
       },
     },
     router,
+    peers: alonePeers({ id: NODE_ID, name: 'one' }),
+    gateways: router,
+    fence: { isFenced: () => false },
     workers,
     clock,
     log,

@@ -175,7 +175,7 @@ test('a failed first deploy leaves no app behind', async (t) => {
 test('gateways that refuse the route bring the old release back', async (t) => {
   const running = await testApps(t);
   const first = doneRelease(await deployFiles(t, running, 'hello', nodeApp('"one"')));
-  running.router.refuse('hello');
+  running.router.refuse();
   const failed = failure(await deployFiles(t, running, 'hello', nodeApp('"two"')));
   assert.match(failed.error.message, /The gateway refuses/);
   assert.equal((await running.router.get(HELLO)).body, 'one');

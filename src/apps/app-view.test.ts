@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { type AppState, appView, type InstanceView } from './app-view.ts';
 import { deployed, newApp } from './app-wishes.ts';
 import type { App, Release } from './model.ts';
+import { PLACEMENT_DEFAULTS } from './settings.ts';
 import { DEPLOY } from './operations.ts';
 
 const EMPTY = newApp('shop', 61_000, 0);
@@ -12,6 +13,7 @@ const RELEASE: Release = {
   format: 1,
   id: 'r1',
   treeHash: '',
+  sealedHash: '',
   files: 1,
   bytes: 1,
   createdAt: 0,
@@ -24,6 +26,7 @@ const RELEASE: Release = {
     fallback: undefined,
     notFound: undefined,
     health: { path: '/', startTimeoutMs: 1, stopTimeoutMs: 1 },
+    placement: PLACEMENT_DEFAULTS,
   },
 };
 
@@ -33,6 +36,8 @@ function instance(state: InstanceView['state'], release = 'r1'): InstanceView {
     app: 'shop',
     release,
     process: 'web',
+    generation: '',
+    node: 'one',
     state,
     pid: 1,
     driver: 'plain',

@@ -9,6 +9,7 @@ import {
   surplus,
   wantedCount,
 } from './plan-actions.ts';
+import { PLACEMENT_DEFAULTS } from './settings.ts';
 import { DRAIN_TIMEOUT_MS, UPGRADED_DRAIN_TIMEOUT_MS } from './run-limits.ts';
 
 const NOW = 10_000_000;
@@ -19,6 +20,7 @@ function release(id: string, ...processes: string[]): Release {
     format: 1,
     id,
     treeHash: id,
+    sealedHash: id,
     files: 1,
     bytes: 1,
     createdAt: 0,
@@ -31,6 +33,7 @@ function release(id: string, ...processes: string[]): Release {
       fallback: undefined,
       notFound: undefined,
       health: { path: '/', startTimeoutMs: 1, stopTimeoutMs: 1 },
+      placement: PLACEMENT_DEFAULTS,
     },
   };
 }
@@ -43,6 +46,7 @@ function instance(id: string, more: Partial<PlannedInstance> = {}): PlannedInsta
     id,
     process: 'web',
     release: 'r1',
+    generation: '',
     state: 'healthy',
     trial: false,
     startedAt: 0,
@@ -56,7 +60,19 @@ function instance(id: string, more: Partial<PlannedInstance> = {}): PlannedInsta
 
 /** `start web 2`, `drain x`, `stop x`: short enough for a table. */
 function plan(input: Partial<PlanInput>): string[] {
-  const whole = { app: APP, release: R1, held: false, instances: [], ...input };
+  const app = input.app ?? APP;
+  const counts = Object.fromEntries(
+    Object.keys((input.release ?? R1).plan.processes).map((name) => [name, wantedCount(app, name)]),
+  );
+  const whole = {
+    app: APP,
+    release: R1,
+    counts,
+    waits: new Set<string>(),
+    held: false,
+    instances: [],
+    ...input,
+  };
   return planActions(whole, NOW).map((action) =>
     action.kind === 'start'
       ? `start ${action.process} ${action.count}`

@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test';
 import { packFolder } from './archive.ts';
 import type { LaunchPlan, Release } from './model.ts';
 import { ReleaseStore } from './release-store.ts';
-import { HEALTH_DEFAULTS } from './settings.ts';
+import { HEALTH_DEFAULTS, PLACEMENT_DEFAULTS } from './settings.ts';
 
 const PLAN: LaunchPlan = {
   kind: 'static',
@@ -19,6 +19,7 @@ const PLAN: LaunchPlan = {
   fallback: undefined,
   notFound: undefined,
   health: HEALTH_DEFAULTS,
+  placement: PLACEMENT_DEFAULTS,
 };
 
 interface Fixture {
