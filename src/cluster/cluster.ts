@@ -18,6 +18,16 @@ export {
   type RegistryPlace,
   registryPlaceSchema,
 } from './join-wire.ts';
+export {
+  AUTOMATIC,
+  ManagerRecords,
+  type ManagerSetting,
+  type ManagerStep,
+  planManagers,
+  type RegistryMember,
+  type RegistryState,
+  wantedManagers,
+} from './managers.ts';
 export { type Member, type MemberCertificate, Members, type RevokedNode } from './members.ts';
 export { connectNode, fetchAuthorityKey, type NodeAddress, remoteIssuer } from './node-client.ts';
 export type { ManagerAddress } from './node-file.ts';

@@ -110,23 +110,22 @@ export class NodeCluster implements AsyncDisposable {
   serve(doors: Doors, methods: NodeMethods): void {
     const { identity, clock, log, facts } = this.#options;
     this.peers.serve(methods);
-    const admission = identity.isManager
-      ? new Admission({
-          identity,
-          invites: this.invites,
-          members: this.members,
-          clock,
-          log,
-          version: facts.version,
-          region: facts.region ?? DEFAULT_REGION,
-          openRegistry: () => this.openRegistry(),
-        })
-      : undefined;
+    // Also on a worker, which may become a manager; until then it refuses.
+    const admission = new Admission({
+      identity,
+      invites: this.invites,
+      members: this.members,
+      clock,
+      log,
+      version: facts.version,
+      region: facts.region ?? DEFAULT_REGION,
+      openRegistry: () => this.openRegistry(),
+    });
     const server = this.#stack.use(
       new ClusterServer({
         identity,
         members: this.members,
-        ...(admission === undefined ? {} : { admission }),
+        admission,
         clock,
         log,
         version: facts.version,

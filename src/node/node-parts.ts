@@ -35,7 +35,7 @@ import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
 import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
-import { openOwnEtcd } from './own-etcd.ts';
+import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
@@ -111,7 +111,7 @@ export async function openCluster(
   { options, folder, nodeRegistry, identity, workers, clock, log }: Base,
   given: { readonly choice: ListenChoice; readonly hostFacts: () => HostFacts },
   stack: AsyncDisposableStack,
-): Promise<NodeCluster> {
+): Promise<{ readonly cluster: NodeCluster; readonly etcd: OwnEtcd }> {
   const { choice, hostFacts } = given;
   const addresses = ownAddresses(options.address);
   const etcd = await openOwnEtcd({
@@ -152,7 +152,7 @@ export async function openCluster(
     }),
   );
   await cluster.start();
-  return cluster;
+  return { cluster, etcd };
 }
 
 /** Fails here, before anything runs, when the API's port is not to be had. */
@@ -283,7 +283,7 @@ export async function startGateway(
 
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
-  { router, supervisor, settled }: Gateway,
+  { router, supervisor, settled, mirror }: Gateway,
   { facts, cluster }: { readonly facts: NodeFacts; readonly cluster: NodeCluster },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
@@ -297,7 +297,10 @@ export async function openApps(
     },
     router,
     peers: cluster.peers,
-    gateways: settled,
+    gateways: {
+      settled: (revision, signal) => settled.settled(revision, signal),
+      own: (app, report) => mirror.setOwn(app, report),
+    },
     fence: cluster.singletonFence(),
     workers,
     clock,

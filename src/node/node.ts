@@ -16,6 +16,9 @@ import { Leadership } from './leadership.ts';
 import { joinInto } from './join-node.ts';
 import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
+import { ManagerDuty } from './manager-duty.ts';
+import { etcdTls } from './node-registry.ts';
+import { PlaceFollower } from './place-follower.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
@@ -133,7 +136,7 @@ async function launch(
   const choice = await chooseAddresses(base);
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
-  const cluster = await openCluster(base, { choice, hostFacts }, stack);
+  const { cluster, etcd } = await openCluster(base, { choice, hostFacts }, stack);
   const gateway = await startGateway(base, { choice, cluster }, stack);
   const facts = nodeFacts(folder, choice, clock);
   const apps = await openApps(base, gateway, { facts, cluster }, stack);
@@ -161,7 +164,18 @@ async function launch(
   });
   const events = new Events({ registry, clock, log: log.for('events') });
   const { nodeRegistry } = base;
-  const leadership = stack.use(
+  const managers: ManagerDuty = new ManagerDuty({
+    cluster,
+    nodeRegistry,
+    etcd,
+    events,
+    clusterId: identity.cluster.id,
+    tls: () => etcdTls(identity),
+    onManager: () => leadership.elect(),
+    clock,
+    log: log.for('managers'),
+  });
+  const leadership: Leadership = stack.use(
     new Leadership({
       registry: nodeRegistry.live,
       node: identity.node,
@@ -173,6 +187,7 @@ async function launch(
           clock,
         }),
         apps.placer(),
+        managers,
       ],
       workers,
       clock,
@@ -220,12 +235,21 @@ async function launch(
   if (nodeRegistry.place !== undefined || isExpected) await openToOthers();
   const { methods, streams } = apps.methods();
   cluster.serve(api, {
-    methods: { ...directory.methods(), ...gateway.methods, ...methods },
+    methods: {
+      ...directory.methods(),
+      ...gateway.methods,
+      ...managers.methods(),
+      ...methods,
+    },
     streams,
   });
   if (nodeRegistry.place === undefined) leadership.leadAlone();
   else if (identity.isManager) await leadership.elect();
   cluster.onCluster(() => leadership.elect());
+  const follower = stack.use(
+    new PlaceFollower({ nodeRegistry, records: managers.records, clock, log }),
+  );
+  follower.start();
   lock.keep();
   const opened = stack.move();
   node = new MolnNode({

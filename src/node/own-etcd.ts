@@ -53,6 +53,7 @@ export async function openOwnEtcd(options: OwnEtcdOptions): Promise<OwnEtcd> {
 export class OwnEtcd {
   readonly #options: OwnEtcdOptions;
   #member: EtcdMember | undefined;
+  #runs = 0;
 
   constructor(options: OwnEtcdOptions) {
     this.#options = options;
@@ -85,6 +86,22 @@ export class OwnEtcd {
     await findEtcd();
     await writeFileAtomic(this.#path, `${JSON.stringify({ format: FORMAT, ...plan })}\n`);
     return [(await this.#run(plan)).endpoint];
+  }
+
+  /** Where the other members would find one here. Throws `REGISTRY_ETCD_MISSING`. */
+  async plannedPeerUrl(): Promise<string> {
+    await findEtcd();
+    const { address, identity } = this.#options;
+    const draft = { address, members: [], joins: true, token: identity.cluster.id };
+    return this.#memberOf(draft).peerUrl;
+  }
+
+  /** A member beside others, which know of it. Fine when it runs already. */
+  async startJoined(given: Pick<MemberPlan, 'members' | 'token'>): Promise<void> {
+    if (this.#member?.isRunning === true) return;
+    // What a former membership left would be refused by the others.
+    await this.remove();
+    await this.start({ ...given, address: this.#options.address, joins: true });
   }
 
   /** The member stops and its data goes. */
@@ -124,7 +141,12 @@ export class OwnEtcd {
     // etcd takes every block of this file for a certificate, so the authority's key must not be in it.
     await writeFileAtomic(this.#authorityFile, this.#options.identity.authorityPem);
     await member.start();
-    this.#options.workers.add(member);
+    // The worker of a former member has ended; the runner knows it by its name.
+    this.#options.workers.add({
+      name: `etcd-${++this.#runs}`,
+      status: () => member.status(),
+      step: () => member.step(),
+    });
     return member;
   }
 

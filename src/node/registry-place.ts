@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { readTextIfAny, writeFileAtomic } from '../base/disk.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
-import { array, integer, object, type Schema, string } from '../base/schema.ts';
+import { array, boolean, integer, object, optional, type Schema, string } from '../base/schema.ts';
 
 const FORMAT = 1;
 
@@ -16,6 +16,8 @@ export interface StoredPlace {
   readonly prefix: string;
   /** Counts takeovers: of two places with different epochs the higher one is the cluster's. */
   readonly epoch: number;
+  /** Somebody else looks after it: Moln manages no members there. */
+  readonly isForeign?: boolean | undefined;
 }
 
 const schema: Schema<StoredPlace & { readonly format: number }> = object({
@@ -23,6 +25,7 @@ const schema: Schema<StoredPlace & { readonly format: number }> = object({
   endpoints: array(string(), { itemsMax: 100 }),
   prefix: string(),
   epoch: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  isForeign: optional(boolean()),
 });
 
 function pathOf(dataFolder: string): string {
@@ -35,8 +38,8 @@ export async function readPlace(dataFolder: string): Promise<StoredPlace | undef
   const text = await readTextIfAny(path);
   if (text === undefined) return undefined;
   try {
-    const { endpoints, prefix, epoch } = schema.decode(JSON.parse(text), '');
-    return { endpoints, prefix, epoch };
+    const { format: _format, ...place } = schema.decode(JSON.parse(text), '');
+    return place;
   } catch (error) {
     throw new MolnError('DATA_DAMAGED', `"${path}" cannot be read: ${messageOf(error)}`, {
       hint: 'Restore the file from a backup; it names the etcd of the cluster',

@@ -174,7 +174,10 @@ test('a commit that is none of the gateways business counts as applied without a
   await mirror.appliedAt(await commit(registry, '/sessions/x', {}));
   assert.equal(applies.length, 1);
   const at = await commit(registry, '/routes/x', { id: 'x', hosts: ['x.test'], path: '/' });
+  const old = { id: 'app/old', hosts: ['old.test'], path: '/' };
+  await commit(registry, '/routes/app/old', old);
   await mirror.appliedAt(at);
+  await until('what was published once is passed over', () => applies.length === 2);
   assert.deepEqual(
     applies.at(-1)?.routes.map(({ id }) => id),
     ['x'],

@@ -1,0 +1,265 @@
+/**
+ * A duty of the leader: makes managers of nodes until there are as many as there should be, replaces those that are gone for
+ * long, and tells all nodes where the registry is.
+ */
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { array, object, type Schema, string } from '../base/schema.ts';
+import type { Clock } from '../base/time.ts';
+import {
+  type Events,
+  type LeaderTerm,
+  ManagerRecords,
+  type ManagerStep,
+  type NodeMethods,
+  type PeerNode,
+  planManagers,
+  type RegistryMember,
+} from '../cluster/cluster.ts';
+import { type EtcdAdmin, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import type { Duty } from './leadership.ts';
+import type { NodeCluster } from './node-cluster.ts';
+import type { NodeRegistry } from './node-registry.ts';
+import type { OwnEtcd } from './own-etcd.ts';
+
+const LOOK_EVERY_MS = 3000;
+/** A step that did not lead on is taken again soon. */
+const STEP_EVERY_MS = 500;
+const AVOID_MS = 300_000;
+const START_WITHIN_MS = 60_000;
+/** A learner that does not catch up in this time is given up. */
+const CATCH_UP_MS = 120_000;
+
+const startSchema: Schema<{
+  readonly members: readonly { readonly name: string; readonly peerUrl: string }[];
+  readonly token: string;
+}> = object({
+  members: array(object({ name: string(), peerUrl: string() }), { itemsMax: 20 }),
+  token: string(),
+});
+
+export interface ManagerDutyOptions {
+  readonly cluster: NodeCluster;
+  readonly nodeRegistry: NodeRegistry;
+  readonly etcd: OwnEtcd;
+  readonly events: Events;
+  readonly clusterId: string;
+  readonly tls: Parameters<typeof openEtcdAdmin>[0]['tls'];
+  /** This node may lead from now on. */
+  readonly onManager: () => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class ManagerDuty implements Duty {
+  readonly name = 'managers';
+  readonly records: ManagerRecords;
+  readonly #options: ManagerDutyOptions;
+  /** Until when, by the monotonic clock. */
+  readonly #avoid = new Map<string, number>();
+  #learnerSinceMs: number | undefined;
+
+  constructor(options: ManagerDutyOptions) {
+    this.#options = options;
+    this.records = new ManagerRecords(options.nodeRegistry.registry);
+  }
+
+  /** What the leader asks of this node. */
+  methods(): NodeMethods['methods'] {
+    const { cluster, etcd, onManager } = this.#options;
+    return {
+      'cluster.becomeManager': async () => {
+        await cluster.becomeManager();
+        return { peerUrl: await etcd.plannedPeerUrl() };
+      },
+      'cluster.startMember': async (params) => {
+        const { members, token } = startSchema.decode(params, '');
+        await etcd.startJoined({ members, token });
+        await onManager();
+        return {};
+      },
+    };
+  }
+
+  async lead(term: LeaderTerm): Promise<void> {
+    const { nodeRegistry, clock, tls, log } = this.#options;
+    const { place } = nodeRegistry;
+    // Alone, or on an etcd that somebody else looks after.
+    if (place === undefined || place.isForeign === true) {
+      await untilAborted(term.signal);
+      return;
+    }
+    using admin = await openEtcdAdmin({
+      endpoints: place.endpoints,
+      ...(tls === undefined ? {} : { tls }),
+      clock,
+      log,
+    });
+    const upkeep = this.#keepUp(admin, term.signal);
+    while (!term.signal.aborted) {
+      const step = await this.#step(admin);
+      const pauseMs = step.kind === 'none' ? LOOK_EVERY_MS : STEP_EVERY_MS;
+      await clock.sleep(pauseMs, term.signal).catch(() => undefined);
+    }
+    await upkeep;
+  }
+
+  /** The members of etcd, for people. */
+  async voters(): Promise<readonly string[]> {
+    return this.#options.nodeRegistry.place?.endpoints ?? [];
+  }
+
+  async #step(admin: EtcdAdmin): Promise<ManagerStep> {
+    const { cluster, events, clock, log, nodeRegistry } = this.#options;
+    const all = await admin.members();
+    const members: RegistryMember[] = all.map(({ id, name, peerUrls, isLearner }) => ({
+      id,
+      nodeId: name,
+      peerUrl: peerUrls[0] ?? '',
+      isLearner,
+    }));
+    const endpoints = all
+      .filter(({ isLearner, clientUrls }) => !isLearner && clientUrls.length > 0)
+      .map(({ clientUrls }) => clientUrls[0] ?? '')
+      .toSorted();
+    const { place } = nodeRegistry;
+    if (endpoints.length > 0 && place !== undefined) {
+      admin.setEndpoints(endpoints);
+      await this.records.setState({ epoch: place.epoch, endpoints });
+    }
+    const nowMs = clock.monotonicMs();
+    const avoid = new Set([...this.#avoid].filter(([, until]) => until > nowMs).map(([id]) => id));
+    const step = planManagers({
+      peers: cluster.peers.all(),
+      members,
+      setting: await this.records.setting(),
+      avoid,
+      peerUrlOf: ({ address }) => peerUrlOf(address),
+    });
+    try {
+      await this.#carryOut(step, admin, members);
+    } catch (error) {
+      const node = step.kind === 'add' || step.kind === 'start' ? step.node : undefined;
+      if (node === undefined) throw error;
+      this.#avoid.set(node.id, nowMs + AVOID_MS);
+      events.tell('manager', `${node.name} could not become a manager: ${messageOf(error)}`, {
+        node: node.name,
+      });
+      log.warn('A node could not become a manager', { node: node.name, error });
+    }
+    return step;
+  }
+
+  async #carryOut(
+    step: ManagerStep,
+    admin: EtcdAdmin,
+    members: readonly RegistryMember[],
+  ): Promise<void> {
+    switch (step.kind) {
+      case 'add':
+        await this.#add(step.node, admin);
+        return;
+      case 'start':
+        await this.#start(step.node, members);
+        return;
+      case 'promote':
+        await this.#promote(step.member, admin);
+        return;
+      case 'remove':
+        await this.#remove(step, admin);
+        return;
+      case 'none':
+        this.#learnerSinceMs = undefined;
+    }
+  }
+
+  /** First what may be refused, so that etcd is not told of a member that never comes. */
+  async #add(node: PeerNode, admin: EtcdAdmin): Promise<void> {
+    const { cluster, clock } = this.#options;
+    await this.#setRole(node, true);
+    const said = await cluster.peers.call(
+      node.id,
+      'cluster.becomeManager',
+      {},
+      {
+        deadlineMs: START_WITHIN_MS,
+      },
+    );
+    const { peerUrl } = object({ peerUrl: string() }).decode(said, '');
+    this.#learnerSinceMs = clock.monotonicMs();
+    await admin.addLearner(peerUrl);
+  }
+
+  async #start(node: PeerNode, members: readonly RegistryMember[]): Promise<void> {
+    const { cluster, clusterId } = this.#options;
+    const own = { name: node.id, peerUrl: peerUrlOf(node.address) };
+    const others = members
+      .filter(({ nodeId }) => nodeId !== '')
+      .map(({ nodeId, peerUrl }) => ({ name: nodeId, peerUrl }));
+    const params = { members: [...others, own], token: clusterId };
+    await cluster.peers.call(node.id, 'cluster.startMember', params, {
+      deadlineMs: START_WITHIN_MS,
+    });
+  }
+
+  async #promote(member: RegistryMember, admin: EtcdAdmin): Promise<void> {
+    const { cluster, events, clock } = this.#options;
+    const node = cluster.peers.get(member.nodeId);
+    if (await admin.promote(member.id)) {
+      this.#learnerSinceMs = undefined;
+      const name = node?.name ?? member.nodeId;
+      events.tell('manager', `${name} is a manager now`, { node: name });
+      return;
+    }
+    const sinceMs = (this.#learnerSinceMs ??= clock.monotonicMs());
+    if (clock.monotonicMs() - sinceMs < CATCH_UP_MS) return;
+    this.#avoid.set(member.nodeId, clock.monotonicMs() + AVOID_MS);
+  }
+
+  async #remove(step: Extract<ManagerStep, { kind: 'remove' }>, admin: EtcdAdmin): Promise<void> {
+    const { cluster, events } = this.#options;
+    const { member, why } = step;
+    await admin.remove(member.id);
+    const node = cluster.peers.get(member.nodeId);
+    if (node !== undefined) await this.#setRole(node, false);
+    const name = node?.name ?? member.nodeId;
+    events.tell('manager', `${name} is not a manager any more: ${why}`, { node: name });
+  }
+
+  async #setRole(node: PeerNode, isManager: boolean): Promise<void> {
+    if (node.isManager === isManager) return;
+    await this.#options.cluster.members.change(node.name, (member) => ({
+      ...member,
+      roles: isManager ? ['manager'] : [],
+    }));
+  }
+
+  async #keepUp(admin: EtcdAdmin, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const upkeep = new EtcdUpkeep({ admin, clock, log });
+    while (!signal.aborted) {
+      let pauseMs = LOOK_EVERY_MS;
+      try {
+        const result = await upkeep.step();
+        pauseMs = result.kind === 'idle' ? (result.retryInMs ?? LOOK_EVERY_MS) : STEP_EVERY_MS;
+      } catch (error) {
+        log.debug('etcd could not be looked after', { reason: messageOf(error) });
+      }
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+/** Where a node's member is for the other members. */
+export function peerUrlOf(address: string): string {
+  return `https://${address.includes(':') ? `[${address}]` : address}:${PEER_PORT}`;
+}
+
+const PEER_PORT = 7422;
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
