@@ -147,8 +147,8 @@ export class AppRoutes {
     known.route = route;
     known.said = said;
     const { app, releases, reports, own } = known;
-    const isEmpty = app === undefined && own === undefined && releases.size + reports.size === 0;
-    if (isEmpty) this.#known.delete(name);
+    const isGone = app === undefined && (own?.instances ?? []).length === 0;
+    if (isGone && releases.size + reports.size === 0) this.#known.delete(name);
     return isNew;
   }
 

@@ -39,6 +39,8 @@ export interface ReportedInstance {
 export interface Gateways {
   /** Resolves when all that can be heard use the routes as of the revision. */
   settled(revision: Revision, signal?: AbortSignal): Promise<void>;
+  /** What runs on this node, first hand, for its own gateways: also while nothing can be written. */
+  own?(app: string, report: Report | undefined): void;
 }
 
 /** By app and node: what the nodes report. */
@@ -141,6 +143,7 @@ export class Reporter {
   /** The app is gone for good. */
   forget(app: string): void {
     this.#told.delete(app);
+    this.#options.gateways.own?.(app, undefined);
   }
 
   async #refresh(name: string): Promise<void> {
@@ -149,6 +152,7 @@ export class Reporter {
     const text = JSON.stringify(report);
     const before = this.#told.get(name);
     if (before?.text === text) return;
+    this.#options.gateways.own?.(name, report);
     const records = reportRecords(registry, name);
     const isEmpty = report.instances.length === 0 && report.releases.length === 0;
     if (before === undefined && isEmpty && (await records.get(nodeId)) === undefined) {
