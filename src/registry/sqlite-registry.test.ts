@@ -11,13 +11,17 @@ import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import type { Registry } from './contract.ts';
 import { HISTORY_AGE_MAX_MS } from './limits.ts';
+import { SwitchableRegistry } from './switchable.ts';
 import { openSqliteRegistry, type SqliteRegistryOptions } from './sqlite-registry.ts';
 
-async function make(): Promise<RegistryUnderTest> {
+async function make(
+  around: (engine: Registry) => Registry = (engine) => engine,
+): Promise<RegistryUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'moln-registry-'));
   let clock = new ManualClock();
-  const open = (): Promise<Registry> =>
-    openSqliteRegistry({ path: join(folder, 'registry.sqlite'), clock, log: silentLogger });
+  const path = join(folder, 'registry.sqlite');
+  const open = async (): Promise<Registry> =>
+    around(await openSqliteRegistry({ path, clock, log: silentLogger }));
   let registry = await open();
   return {
     registry,
@@ -40,7 +44,8 @@ async function make(): Promise<RegistryUnderTest> {
   };
 }
 
-testRegistry('sqlite', make);
+testRegistry('sqlite', () => make());
+testRegistry('sqlite, behind a switch', () => make((engine) => new SwitchableRegistry(engine)));
 
 async function openIn(
   context: TestContext,
