@@ -2,7 +2,7 @@
  * A duty of the leader: makes managers of nodes until there are as many as there should be, replaces those that are gone for
  * long, and tells all nodes where the registry is.
  */
-import { messageOf } from '../base/errors.ts';
+import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { array, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
@@ -141,6 +141,11 @@ export class ManagerDuty implements Duty {
     } catch (error) {
       const node = step.kind === 'add' || step.kind === 'start' ? step.node : undefined;
       if (node === undefined) throw error;
+      if (isMolnError(error) && error.retryable) {
+        // Right after a change etcd refuses the next one for a few seconds.
+        log.info('A node is not a manager yet', { node: node.name, reason: error.message });
+        return { kind: 'none' };
+      }
       this.#avoid.set(node.id, nowMs + AVOID_MS);
       events.tell('manager', `${node.name} could not become a manager: ${messageOf(error)}`, {
         node: node.name,
