@@ -113,7 +113,7 @@ class ClusterBench {
       const asked = await load.stop();
       this.#add(what, seconds(tookMs), at < 3 ? '< 15 s' : '', asked);
       if (name === 'c') {
-        await until('three managers', async () => (await manager(a)).managers.length === 3, WITHIN);
+        await cluster.isManagedBy(3, 'a');
         this.#add(
           'three managers, counted from the third join',
           seconds(performance.now() - begunMs),

@@ -3,7 +3,7 @@
  * each other, `form` a cluster of them: the first invites, the others join.
  */
 import { createServer, type Server } from 'node:net';
-import type { AppDetail, NodeDetail } from '../src/api/model.ts';
+import type { AppDetail, ManagerStatus, NodeDetail } from '../src/api/model.ts';
 import { PacedLoad } from './paced-load.ts';
 import { type TestLife, TestNode, type TestNodeOptions } from './test-node.ts';
 import { until } from './until.ts';
@@ -11,6 +11,7 @@ import { until } from './until.ts';
 /** etcd has the same ports on each node, so clusters that are tested side by side need addresses of their own. */
 const NETS = { first: 1, last: 250, prefix: '127.77' } as const;
 const SETTLE_WITHIN_MS = 40_000;
+const MANAGED_WITHIN_MS = 60_000;
 
 export interface FormOptions extends TestNodeOptions {
   /** By node name; default: all in the one that the program gives. */
@@ -130,6 +131,19 @@ export class TestCluster implements AsyncDisposable {
         throw new Error(seen);
       },
       { withinMs },
+    );
+  }
+
+  /** Resolves when so many managers hold the registry, and it answers. */
+  async isManagedBy(count: number, seer: string): Promise<ManagerStatus> {
+    return until(
+      `${count} managers`,
+      async () => {
+        const status = await this.node(seer).json<ManagerStatus>('manager');
+        if (status.managers.length === count && status.isLive) return status;
+        throw new Error(JSON.stringify(status));
+      },
+      { withinMs: MANAGED_WITHIN_MS },
     );
   }
 

@@ -35,11 +35,7 @@ test(
   async (t) => {
     const net = await makeNet(t, 3);
     await using cluster = await formOn(t, net, ['a', 'b', 'c']);
-    await until(
-      'three managers',
-      async () => (await cluster.node('a').json<ManagerStatus>('manager')).managers.length === 3,
-      { withinMs: 60_000 },
-    );
+    await cluster.isManagedBy(3, 'a');
     await cluster.node('a').json('deploy', appFolder(t, APP), '--name', 'app');
     await cluster.node('a').json('app', 'app', 'scale', '3');
     await cluster.runsOn('app', ['a', 'b', 'c']);

@@ -57,6 +57,7 @@ function expectNoOverlap(lives: readonly Life[]): void {
 
 test('the agent of a singleton is killed, stopped, and its node is killed: never two', async (t) => {
   await using cluster = await TestCluster.form(t, ['a', 'b', 'c']);
+  await cluster.isManagedBy(3, 'a');
   const { port, lives } = await hearBeats(t);
   const folder = appFolder(t, {
     'package.json': JSON.stringify({ name: 'ticker' }),

@@ -22,18 +22,6 @@ async function managers(cluster: TestCluster, seer: string): Promise<ManagerStat
   return cluster.node(seer).json<ManagerStatus>('manager');
 }
 
-async function untilAllManage(cluster: TestCluster, seer = 'a'): Promise<ManagerStatus> {
-  return until(
-    'three managers',
-    async () => {
-      const status = await managers(cluster, seer);
-      if (status.managers.length === NAMES.length && status.isLive) return status;
-      throw new Error(JSON.stringify(status));
-    },
-    { withinMs: 60_000 },
-  );
-}
-
 async function untilLed(cluster: TestCluster, seer: string, notBy: string): Promise<string> {
   return until(
     `another leader than ${notBy}`,
@@ -47,7 +35,7 @@ async function untilLed(cluster: TestCluster, seer: string, notBy: string): Prom
 
 test('three nodes: each may be lost and come back', async (t) => {
   await using cluster = await TestCluster.form(t, NAMES);
-  const { leader = '' } = await untilAllManage(cluster);
+  const { leader = '' } = await cluster.isManagedBy(NAMES.length, 'a');
   assert.equal(leader, 'a', 'the first');
   await cluster.node('b').json('deploy', appFolder(t, APP), '--name', 'app');
   await cluster.node('c').json('app', 'app', 'scale', '3');
@@ -77,7 +65,7 @@ test('three nodes: each may be lost and come back', async (t) => {
       const places = await cluster.placesOf('app', 'c');
       return places.length === NAMES.length;
     });
-    await untilAllManage(cluster);
+    await cluster.isManagedBy(NAMES.length, 'a');
   });
 
   await t.test('the leading manager is killed with its etcd: another one leads', async () => {
@@ -93,7 +81,7 @@ test('three nodes: each may be lost and come back', async (t) => {
     assert.deepEqual(failuresOf(later, killedMs), []);
     await cluster.node('a').restart();
     await cluster.sees('b', READY);
-    await untilAllManage(cluster, 'b');
+    await cluster.isManagedBy(NAMES.length, 'b');
     assert.equal((await managers(cluster, 'b')).leader, next, 'no needless change');
   });
 
