@@ -51,7 +51,7 @@ export class ReleaseCopier {
     const { id } = release;
     const gid = process.geteuid?.() === 0 ? { gid: uid } : {};
     const others = peers.all().filter((peer) => peer.id !== peers.self && peer.state !== 'lost');
-    let last: unknown;
+    const reasons: string[] = [];
     for (const peer of others) {
       try {
         const tar = await peers.open(peer.id, 'apps.release', { app, id });
@@ -63,8 +63,8 @@ export class ReleaseCopier {
         log.info('Release copied from another node', { app, release: id, from: peer.name });
         return;
       } catch (error) {
-        last = error;
-        log.debug('A node could not give a release', {
+        reasons.push(`${peer.name}: ${messageOf(error)}`);
+        log.info('A node could not give a release', {
           app,
           release: id,
           from: peer.name,
@@ -72,7 +72,7 @@ export class ReleaseCopier {
         });
       }
     }
-    const why = last === undefined ? 'there is no other node' : messageOf(last);
+    const why = reasons.length === 0 ? 'there is no other node' : reasons.join('; ');
     throw new MolnError(
       'APPS_RELEASE_MISSING',
       `Release "${id}" of "${app}" is on no node that can be asked: ${why}`,
