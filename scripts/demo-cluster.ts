@@ -1,6 +1,7 @@
 /**
  * `npm run demo:cluster`: five nodes on this machine in two regions, with the example apps. A number on the keyboard kills
  * that node with everything that runs there, and again starts it; Ctrl-C stops all and removes their folders.
+ * `-- --address 127.0.0.11` is for when 127.0.0.1 to .5 have something on these ports already.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { killProcesses, processesOf } from '../testing/processes.ts';
 import { ownRuntime, ROOT } from './run.ts';
 
@@ -33,10 +35,10 @@ class DemoNode {
   readonly #region: string;
   #agent: ChildProcess | undefined;
 
-  constructor(parent: string, at: number) {
+  constructor(parent: string, first: string, at: number) {
     this.name = NAMES[at] ?? String(at);
     this.#region = REGIONS[at] ?? 'north';
-    this.address = `127.0.0.${at + 1}`;
+    this.address = first.replace(/\d+$/, (last) => String(Number(last) + at));
     this.folder = join(parent, this.name);
   }
 
@@ -117,10 +119,19 @@ class DemoNode {
 
 class Demo {
   readonly #folder = mkdtempSync(join(tmpdir(), 'moln-demo-'));
-  readonly #nodes: readonly DemoNode[] = NAMES.map((_, at) => new DemoNode(this.#folder, at));
-  readonly #first: DemoNode = this.#nodes[0] ?? new DemoNode(this.#folder, 0);
+  readonly #nodes: readonly DemoNode[];
+  readonly #first: DemoNode;
   #events: ChildProcess | undefined;
+  /** Whose events are shown. */
+  #seer: DemoNode | undefined;
   #stopping: Promise<void> | undefined;
+
+  /** `address` is the first of five. */
+  constructor(address: string) {
+    this.#first = new DemoNode(this.#folder, address, 0);
+    const others = NAMES.slice(1).map((_, at) => new DemoNode(this.#folder, address, at + 1));
+    this.#nodes = [this.#first, ...others];
+  }
 
   get #isStopping(): boolean {
     return this.#stopping !== undefined;
@@ -153,7 +164,7 @@ class Demo {
       console.log(`\n   kill -9 of everything on ${node.name}: watch`);
       node.kill();
       const seer = this.#nodes.find((other) => other !== node && other.isUp);
-      if (seer !== undefined) this.#follow(seer);
+      if (seer !== undefined && this.#seer === node) this.#follow(seer);
     } else {
       console.log(`\n   ${node.name} comes back`);
       await node.start('up');
@@ -170,7 +181,13 @@ class Demo {
     console.log('\nStopping the five nodes');
     this.#events?.kill();
     // The first, which the others' registry may be on, goes last.
-    for (const node of this.#nodes.toReversed()) await node.stop();
+    for (const node of this.#nodes.toReversed()) {
+      const begunMs = performance.now();
+      await node.stop();
+      console.log(
+        `   ${node.name.padEnd(6)} ${((performance.now() - begunMs) / 1000).toFixed(1)} s`,
+      );
+    }
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
@@ -186,6 +203,7 @@ class Demo {
 
   #follow(node: DemoNode): void {
     this.#events?.kill();
+    this.#seer = node;
     this.#events = node.followEvents((line) => console.log(`   ${line}`));
   }
 
@@ -212,7 +230,8 @@ class Demo {
 }
 
 ownRuntime();
-const demo = new Demo();
+const { values } = parseArgs({ options: { address: { type: 'string', default: '127.0.0.1' } } });
+const demo = new Demo(values.address);
 let pressedMs = -Infinity;
 const onSignal = (): void => {
   const isAgain = pressedMs > 0;
