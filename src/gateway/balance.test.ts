@@ -31,6 +31,15 @@ test('of two, the less busy one', () => {
   assert.deepEqual(counts(candidates(3, 2)), [0, 1000]);
 });
 
+test('on a busy machine an instance counts for what is left of it', () => {
+  const on = (busy: number, load: number): Candidate => ({ load, downUntilMs: 0, busy });
+  const [quiet = 0, full = 0] = counts([on(0, 1), on(1, 1)]);
+  assert.ok(quiet > 750 && full > 100, `${quiet} and ${full}: both get their share`);
+  assert.deepEqual(counts([on(0, 3), on(0.9, 2)]), [1000, 0]);
+  assert.deepEqual(counts([on(0.5, 9), on(0.6, 2)]), [0, 1000]);
+  for (const share of counts([on(0.4, 1), on(0.4, 1)])) assert.ok(share > 400);
+});
+
 test('those that are down or were tried are passed over', () => {
   const [a, b, c] = [
     { load: 0, downUntilMs: 200 },

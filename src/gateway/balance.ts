@@ -6,6 +6,8 @@ export interface Candidate {
   readonly load: number;
   /** Monotonic milliseconds until which it is passed over because connecting failed; 0 when it is fine. */
   readonly downUntilMs: number;
+  /** Processor time in use of the machine it is on, 0 to 1, as far as it is known. */
+  readonly busy?: number;
 }
 
 /**
@@ -32,7 +34,28 @@ export function chooseUpstream(
   const second = (first + 1 + Math.floor(random() * (from.length - 1))) % from.length;
   const a = from[first] ?? -1;
   const b = from[second] ?? -1;
-  return (candidates[b]?.load ?? 0) < (candidates[a]?.load ?? 0) ? b : a;
+  return isBetter(candidates[b], candidates[a], random) ? b : a;
+}
+
+/**
+ * By what is under way, as long as the machines are as busy; else an instance counts for what its machine has left. Of two
+ * with as much under way both get their share: a machine that was quieter a second ago is not to get everything.
+ */
+function isBetter(
+  one: Candidate | undefined,
+  other: Candidate | undefined,
+  random: () => number,
+): boolean {
+  const [load, otherLoad] = [one?.load ?? 0, other?.load ?? 0];
+  const [left, otherLeft] = [leftOf(one), leftOf(other)];
+  if (left === otherLeft) return load < otherLoad;
+  if (load === otherLoad) return random() * (left + otherLeft) < left;
+  return (load + 1) / left < (otherLoad + 1) / otherLeft;
+}
+
+/** Never nothing: what is known of other machines is a second old. */
+function leftOf(one: Candidate | undefined): number {
+  return 1 - 0.8 * (one?.busy ?? 0);
 }
 
 function indexes(candidates: readonly Candidate[], accepts: (one: Candidate) => boolean): number[] {

@@ -113,6 +113,8 @@ export interface GatewayLimits {
 export type GatewayCommand =
   | { readonly kind: 'config'; readonly config: GatewayConfig }
   | { readonly kind: 'stats' }
+  /** How busy the nodes of upstreams are, 0 to 1, by upstream id; absent means idle. Not answered. */
+  | { readonly kind: 'loads'; readonly loads: Readonly<Record<string, number>> }
   /** Answered by `pong` at once: whether the worker's event loop turns. */
   | { readonly kind: 'ping' }
   /** Stop accepting, let requests and upgraded connections finish until the deadline, exit 0. */

@@ -132,6 +132,13 @@ export class DataPlane implements AsyncDisposable {
     return this.#listeners.get(listenerId)?.port;
   }
 
+  setLoads(loads: Readonly<Record<string, number>>): void {
+    for (const upstream of this.#plane.table.upstreams()) {
+      const busy = Object.hasOwn(loads, upstream.id) ? Number(loads[upstream.id]) : 0;
+      upstream.busy = busy >= 0 && busy <= 1 ? busy : 0;
+    }
+  }
+
   stats(): DataPlaneStats {
     const { connections, connectionsRefused, table } = this.#plane;
     const upstreams: Record<string, UpstreamLoad> = {};

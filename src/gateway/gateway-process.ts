@@ -170,6 +170,9 @@ export class GatewayProcess implements AsyncDisposable {
       case 'stats':
         channel.send({ kind: 'stats', stats: this.#stats() });
         return;
+      case 'loads':
+        this.#plane.setLoads(command.loads);
+        return;
       case 'ping':
         channel.send({ kind: 'pong' });
         return;

@@ -98,6 +98,11 @@ export class GatewaySupervisor implements AsyncDisposable {
     return next;
   }
 
+  /** How busy the nodes of upstreams are, 0 to 1, by upstream id. Nothing is waited for. */
+  tellLoads(loads: Readonly<Record<string, number>>): void {
+    for (const slot of this.#slots) slot.tellLoads(loads);
+  }
+
   /** Of the workers that answer. */
   async stats(): Promise<readonly GatewayStats[]> {
     const answers = await Promise.allSettled(

@@ -137,6 +137,7 @@ export class Upstream implements Candidate {
   requests = 0;
   upgrades = 0;
   downUntilMs = 0;
+  busy = 0;
   retired = false;
   private readonly nodes: NodeClient | undefined;
   private downMs = 0;

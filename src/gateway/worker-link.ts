@@ -86,6 +86,10 @@ export class WorkerLink {
     await this.#within(timeoutMs, answer);
   }
 
+  tellLoads(loads: Readonly<Record<string, number>>): void {
+    this.#channel.send({ kind: 'loads', loads });
+  }
+
   drain(deadlineMs: number): void {
     this.#channel.send({ kind: 'drain', deadlineMs });
   }

@@ -116,6 +116,11 @@ export class WorkerSlot {
     this.#wanted = config;
   }
 
+  /** Nothing happens when the worker is not there at the moment. */
+  tellLoads(loads: Readonly<Record<string, number>>): void {
+    this.#link?.tellLoads(loads);
+  }
+
   async stats(timeoutMs: number): Promise<GatewayStats | undefined> {
     return await this.#link?.stats(timeoutMs);
   }

@@ -30,6 +30,7 @@ import { GatewayLoads } from './gateway-loads.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
 import type { HostFacts } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
+import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
@@ -258,8 +259,18 @@ export async function startGateway(
       clock,
     }),
   );
+  const feed = stack.use(
+    new LoadFeed({
+      peers,
+      routes: () => mirror.routes(),
+      tell: (told) => supervisor.tellLoads(told),
+      clock,
+      log: log.for('routes'),
+    }),
+  );
   door.start();
   await mirror.start();
+  feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
