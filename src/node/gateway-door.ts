@@ -37,14 +37,14 @@ export class GatewayDoor implements AsyncDisposable {
     const hasCompany = (): boolean => peers.all().length > 1;
     this.#hasCompany = hasCompany();
     this.#peersChange = peers.onChange(() => {
-      if (this.#hasCompany === hasCompany()) return;
-      this.#hasCompany = hasCompany();
+      if (this.#hasCompany || !hasCompany()) return;
+      this.#hasCompany = true;
       onChange();
     });
     this.#following = this.#follow();
   }
 
-  /** True from the first companion on, until all others are forgotten. */
+  /** True from the first companion on, for the life of this agent: a route may lead to one that was just forgotten. */
   get hasCompany(): boolean {
     return this.#hasCompany;
   }
