@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { InviteDetail } from '../src/api/model.ts';
+import { step } from '../testing/step.ts';
 import { decodeInvite, encodeInvite } from '../src/cluster/cluster.ts';
 import { freeNet, TestCluster } from '../testing/test-cluster.ts';
 import { TestNode } from '../testing/test-node.ts';
@@ -48,7 +49,7 @@ test('invites that are wrong, used, revoked, expired or of strangers', async (t)
   await refuses(short, /expired/i);
   assert.equal((await one.status()).registry.engine, 'sqlite', 'and no etcd for nothing');
 
-  await t.test('a used one', async () => {
+  await step(t, 'a used one', async () => {
     await two.join(line);
     await cluster.sees('one', { one: 'ready', two: 'ready' });
     const three = await cluster.add(t, 'three', `${net}.3`);
@@ -57,7 +58,7 @@ test('invites that are wrong, used, revoked, expired or of strangers', async (t)
     assert.deepEqual(Object.keys(await cluster.states('one')).toSorted(), ['one', 'two']);
   });
 
-  await t.test('a node of another cluster', async () => {
+  await step(t, 'a node of another cluster', async () => {
     assert.equal(await two.stop(), 0);
     await assert.rejects(two.join(foreign), /another cluster|belongs to|already/i);
     assert.deepEqual(Object.keys(await strangers.states('foreign')), ['foreign']);
@@ -65,7 +66,7 @@ test('invites that are wrong, used, revoked, expired or of strangers', async (t)
     await cluster.sees('two', { one: 'ready', two: 'ready' });
   });
 
-  await t.test('a second node of the name', async () => {
+  await step(t, 'a second node of the name', async () => {
     const twin = await TestNode.create(t, { name: 'two', address: `${net}.4` });
     await assert.rejects(twin.join(await cluster.invite()), /"two".*already|already.*"two"/i);
     assert.deepEqual(readdirSync(twin.dataFolder), []);

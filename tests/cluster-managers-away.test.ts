@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ManagerStatus } from '../src/api/model.ts';
+import { step } from '../testing/step.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { failuresOf } from '../testing/paced-load.ts';
 import type { SeenProcess } from '../testing/processes.ts';
@@ -39,7 +40,7 @@ test('all managers hang, and come back', async (t) => {
     });
   }
 
-  await t.test('everything is served and shown', async () => {
+  await step(t, 'everything is served and shown', async () => {
     for (const node of nodes) {
       assert.equal((await node.get('app')).status, 200);
       assert.equal((await node.get('site')).body, 'static');
@@ -52,7 +53,7 @@ test('all managers hang, and come back', async (t) => {
     }
   });
 
-  await t.test('a change is refused in time, with a sentence', async () => {
+  await step(t, 'a change is refused in time, with a sentence', async () => {
     const begunMs = performance.now();
     const { code, stderr } = await a.cli('app', 'app', 'scale', '1');
     assert.equal(code, 1);
@@ -61,7 +62,7 @@ test('all managers hang, and come back', async (t) => {
     assert.ok(performance.now() - begunMs < 45_000, 'nobody waits for ever');
   });
 
-  await t.test('an agent that starts meanwhile serves what it knew', async () => {
+  await step(t, 'an agent that starts meanwhile serves what it knew', async () => {
     await b.crash();
     const started = b.restart();
     await until('b to serve', async () => (await b.get('app')).status === 200);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
 import type { ManagerStatus } from '../src/api/model.ts';
+import { step } from '../testing/step.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { canMakeNets, makeNet, type TestNet } from '../testing/net-kit.ts';
 import { failuresOf } from '../testing/paced-load.ts';
@@ -40,7 +41,7 @@ test(
     await cluster.node('a').json('app', 'app', 'scale', '3');
     await cluster.runsOn('app', ['a', 'b', 'c']);
 
-    await t.test('a worker', async () => {
+    await step(t, 'a worker', async () => {
       const load = cluster.load('app', ['a', 'b'], { perSecond: 50 });
       await until('some answers', () => load.answered > 50);
       const cutMs = performance.now();
@@ -66,7 +67,7 @@ test(
       });
     });
 
-    await t.test('the leader', async () => {
+    await step(t, 'the leader', async () => {
       const { leader = '' } = await cluster.node('a').json<ManagerStatus>('manager');
       const at = cluster.names.indexOf(leader) + 1;
       const others = cluster.names.filter((name) => name !== leader);

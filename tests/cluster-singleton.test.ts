@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
+import { step } from '../testing/step.ts';
 import { appFolder } from '../testing/app-folder.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
 import { until } from '../testing/until.ts';
@@ -92,7 +93,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
   };
 
   let place = first;
-  await t.test('kill -9 of its agent, which does not come back', async () => {
+  await step(t, 'kill -9 of its agent, which does not come back', async () => {
     const node = cluster.node(place);
     await node.crash();
     place = await moved(place);
@@ -101,7 +102,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
     await cluster.sees('a', { a: 'ready', b: 'ready', c: 'ready' });
   });
 
-  await t.test('SIGSTOP of its agent', async () => {
+  await step(t, 'SIGSTOP of its agent', async () => {
     const node = cluster.node(place);
     node.pause();
     const before = place;
@@ -111,7 +112,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
     expectNoOverlap(lives);
   });
 
-  await t.test('kill -9 of its whole node', async () => {
+  await step(t, 'kill -9 of its whole node', async () => {
     const node = cluster.node(place);
     await node.kill();
     place = await moved(place);
@@ -119,7 +120,7 @@ test('the agent of a singleton is killed, stopped, and its node is killed: never
     await cluster.sees('a', { a: 'ready', b: 'ready', c: 'ready' });
   });
 
-  await t.test('a new release and a restart', async () => {
+  await step(t, 'a new release and a restart', async () => {
     await cluster.node('b').json('app', 'ticker', 'restart');
     await until('one to run', async () => (await where('c')) !== '' && lively() === 1);
   });

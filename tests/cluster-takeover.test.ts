@@ -4,6 +4,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AppDetail, ManagerStatus } from '../src/api/model.ts';
+import { step } from '../testing/step.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
 import type { TestNode } from '../testing/test-node.ts';
@@ -48,7 +49,7 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     rmSync(join(one.dataFolder, name), { recursive: true, force: true });
   }
 
-  await t.test('the other serves on, and says what it takes', async () => {
+  await step(t, 'the other serves on, and says what it takes', async () => {
     await until('two to serve', async () => (await two.get('app')).status === 200);
     const status = await until(
       'two to say that no manager answers',
@@ -62,7 +63,7 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     assert.match(`${status.sentence} ${sentence}`, /moln manager takeover/);
   });
 
-  await t.test('takeover: everything acknowledged is there, and it can be changed', async () => {
+  await step(t, 'takeover: everything acknowledged is there, and it can be changed', async () => {
     const taken = await two.json<ManagerStatus>('manager', 'takeover', '--yes');
     assert.deepEqual(taken.managers, ['two']);
     assert.ok(taken.isLive);
@@ -77,7 +78,7 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     );
   });
 
-  await t.test('another machine joins the one that is left', async () => {
+  await step(t, 'another machine joins the one that is left', async () => {
     await two.json('node', 'one', 'forget', '--yes');
     const three = await cluster.add(t, 'three', two.address.replace(/\d+$/, '3'));
     await three.join(await cluster.invite('two'));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ManagerStatus, NodeDetail, SlotDetail } from '../src/api/model.ts';
+import { step } from '../testing/step.ts';
 import { appFolder, nodeApp, writeFiles } from '../testing/app-folder.ts';
 import { failuresOf } from '../testing/paced-load.ts';
 import { freeNet, TestCluster } from '../testing/test-cluster.ts';
@@ -71,7 +72,7 @@ test('apps spread, both gateways serve them, and any node takes commands', async
   assert.deepEqual(slots.map(({ node }) => node ?? '').sort(), ['one', 'two']);
   assert.ok(slots.every(({ reason }) => reason.length > 0));
 
-  await t.test('a deploy on two under load: all at once, no failed request', async () => {
+  await step(t, 'a deploy on two under load: all at once, no failed request', async () => {
     const load = cluster.load('app', ['one', 'two']);
     await until('some answers', () => load.answered > 50);
     writeFiles(folder, nodeApp('"new " + process.env.MOLN_INSTANCE'));
@@ -89,7 +90,7 @@ test('apps spread, both gateways serve them, and any node takes commands', async
     await cluster.runsOn('app', ['one', 'two']);
   });
 
-  await t.test('rollback, env, logs and run reach both nodes', async () => {
+  await step(t, 'rollback, env, logs and run reach both nodes', async () => {
     await one.json('app', 'app', 'rollback');
     for (const node of cluster.nodes) assert.doesNotMatch((await node.get('app')).body, /^new/);
     await two.json('app', 'app', 'env', 'COLOUR=blue');
@@ -97,7 +98,7 @@ test('apps spread, both gateways serve them, and any node takes commands', async
     assert.equal(ran.stdout, 'blue\n', ran.stderr);
   });
 
-  await t.test('the state of managers is said plainly', async () => {
+  await step(t, 'the state of managers is said plainly', async () => {
     const manager = await two.json<ManagerStatus>('manager');
     assert.deepEqual(manager.managers, ['one']);
     assert.equal(manager.leader, 'one');
@@ -106,7 +107,7 @@ test('apps spread, both gateways serve them, and any node takes commands', async
     assert.match(stdout, /one more machine/i, 'what a third machine would give');
   });
 
-  await t.test('both stop in order, and come back as they were', async () => {
+  await step(t, 'both stop in order, and come back as they were', async () => {
     assert.equal(await two.stop(), 0);
     assert.equal((await one.get('app')).status, 200);
     assert.equal(await one.stop(), 0);
