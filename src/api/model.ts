@@ -16,13 +16,22 @@ export interface Status {
     /** Lower-case hex SHA-256 of the certificate authority: what `--pin` takes. */
     readonly fingerprint: string;
   };
-  /** Name of the node that leads. */
+  /** Name of the node that says this. */
+  readonly self: string;
+  /** Name of the node that leads; empty while nobody does. */
   readonly leader: string;
+  /** What the loss of a machine would mean. */
+  readonly managers: string;
   readonly nodes: readonly NodeStatus[];
   readonly apps: readonly AppSummary[];
   readonly gateway: GatewayStatus;
   readonly console: { readonly url: string };
-  readonly registry: { readonly engine: string; readonly revision: number };
+  /** `isLive`: false while no manager answers, and what is shown may be old. */
+  readonly registry: {
+    readonly engine: string;
+    readonly revision: number;
+    readonly isLive: boolean;
+  };
   /** How apps are kept apart on this node, and why so. */
   readonly driver: { readonly name: string; readonly why: string; readonly isolated: boolean };
   readonly workers: readonly WorkerStatus[];

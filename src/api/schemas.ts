@@ -169,7 +169,9 @@ export const statusSchema: Schema<Wire<Status>> = named(
     sentence: text,
     version: text,
     cluster: object({ id: text, name: text, fingerprint: text }),
+    self: text,
     leader: text,
+    managers: text,
     nodes: array(nodeSchema),
     apps: array(appSummarySchema),
     gateway: object({
@@ -185,7 +187,7 @@ export const statusSchema: Schema<Wire<Status>> = named(
       ),
     }),
     console: object({ url: text }),
-    registry: object({ engine: text, revision: count }),
+    registry: object({ engine: text, revision: count, isLive: boolean() }),
     driver: object({ name: text, why: text, isolated: boolean() }),
     workers: array(
       object({ name: text, status: text, state: text, errors: count, lastError: optional(text) }),

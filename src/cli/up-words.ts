@@ -13,7 +13,7 @@ export function printUpWords(
 ): void {
   const row = (label: string, value: string): void =>
     words.line(`  ${words.style('dim', label.padEnd(LABEL_WIDTH))}${value}`);
-  const node = status.nodes[0]?.name ?? '';
+  const node = status.self;
   words.line();
   words.line(
     `${words.style('green', '●')} ${words.style('bold', 'Moln is up')}: node "${node}"` +

@@ -12,7 +12,9 @@ const STATUS: Status = {
   sentence: 'All good: 1 app on 1 node',
   version: '0.1.0',
   cluster: { id: 'c1', name: 'home', fingerprint: 'ab'.repeat(32) },
+  self: 'attic',
   leader: 'attic',
+  managers: 'One node',
   nodes: [
     {
       id: 'n1',
@@ -42,7 +44,7 @@ const STATUS: Status = {
   ],
   gateway: { url: 'http://127.0.0.1:8080', httpsUrl: 'https://127.0.0.1:8443', workers: [] },
   console: { url: 'http://127.0.0.1:7420' },
-  registry: { engine: 'sqlite', revision: 7 },
+  registry: { engine: 'sqlite', revision: 7, isLive: true },
   driver: { name: 'plain', why: 'not root', isolated: false },
   workers: [],
 };

@@ -65,12 +65,18 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
   async status(): Promise<Status> {
     const { facts, identity, registry, apps, supervisor, workers, hostFacts } = this.#options;
     const host = hostFacts();
-    const [summaries, nodes] = await Promise.all([this.listApps(), this.#options.directory.list()]);
+    const [summaries, nodes, manager] = await Promise.all([
+      this.listApps(),
+      this.#options.directory.list(),
+      this.manager(),
+    ]);
     const gateways = supervisor.workers();
     const stats = new Map((await supervisor.stats()).map((each) => [each.pid, each]));
     const { driver } = apps;
     return {
       sentence: statusSentence({
+        nodes,
+        isLive: manager.isLive,
         apps: summaries,
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
@@ -78,7 +84,9 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       }),
       version: facts.version,
       cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
-      leader: (await this.manager()).leader ?? '',
+      self: identity.node.name,
+      leader: manager.leader ?? '',
+      managers: manager.sentence,
       nodes,
       apps: summaries,
       gateway: {
@@ -91,7 +99,11 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         }),
       },
       console: { url: facts.consoleUrl },
-      registry: { engine: registry.engine, revision: (await registry.list('/cluster/')).revision },
+      registry: {
+        engine: registry.engine,
+        revision: (await registry.list('/cluster/')).revision,
+        isLive: manager.isLive,
+      },
       driver: { name: driver.name, why: driver.why, isolated: driver.isolated },
       workers: workers.list(),
     };

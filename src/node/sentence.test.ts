@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { statusSentence } from './sentence.ts';
 
-const GOOD = { apps: [], gatewaysServing: 2, gatewaysWanted: 2, diskFreeRatio: 0.5 };
+const one = { name: 'one', state: 'ready' } as const;
+const GOOD = {
+  apps: [],
+  gatewaysServing: 2,
+  gatewaysWanted: 2,
+  diskFreeRatio: 0.5,
+  nodes: [one],
+  isLive: true,
+};
 const shop = { name: 'shop', state: 'healthy', instances: { healthy: 2, wanted: 2 } } as const;
 
 test('the sentence says what is wrong, and that nothing is', () => {
@@ -23,6 +31,15 @@ test('the sentence says what is wrong, and that nothing is', () => {
       diskFreeRatio: 0.011,
     }),
     'App "shop" is degraded: 1 of 2 instances healthy; the disk has 1 % free',
+  );
+  const lost = { name: 'two', state: 'lost' } as const;
+  assert.equal(
+    statusSentence({ ...GOOD, nodes: [one, lost] }),
+    '1 of 2 nodes is away: two is lost',
+  );
+  assert.equal(
+    statusSentence({ ...GOOD, isLive: false }),
+    'No manager answers, so this may be old',
   );
   assert.equal(statusSentence({ ...GOOD, gatewaysServing: 1 }), '1 of 2 gateway processes serve');
 });

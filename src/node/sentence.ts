@@ -1,5 +1,5 @@
 /** Pure: the one plain sentence that `moln status` and the console begin with. */
-import type { AppSummary } from '../api/model.ts';
+import type { AppSummary, NodeStatus } from '../api/model.ts';
 
 const TROUBLE: readonly AppSummary['state'][] = ['failing', 'degraded'];
 
@@ -8,8 +8,18 @@ export function statusSentence(options: {
   readonly gatewaysServing: number;
   readonly gatewaysWanted: number;
   readonly diskFreeRatio: number;
+  readonly nodes: readonly Pick<NodeStatus, 'name' | 'state'>[];
+  readonly isLive: boolean;
 }): string {
   const problems: string[] = [];
+  if (!options.isLive) problems.push('no manager answers, so this may be old');
+  const away = options.nodes.filter(({ state }) => state === 'suspect' || state === 'lost');
+  if (away.length > 0) {
+    const names = away.map(({ name, state }) => `${name} is ${state}`).join(', ');
+    problems.push(
+      `${away.length} of ${options.nodes.length} nodes ${away.length === 1 ? 'is' : 'are'} away: ${names}`,
+    );
+  }
   if (options.gatewaysServing < options.gatewaysWanted) {
     problems.push(
       `${options.gatewaysServing} of ${count(options.gatewaysWanted, 'gateway process', 'gateway processes')} serve`,
@@ -27,10 +37,12 @@ export function statusSentence(options: {
   const [first, ...rest] = problems;
   const starting = serving.filter((app) => app.state === 'starting').length;
   const apps = count(serving.length, 'app', 'apps');
-  if (first === undefined && starting > 0) return `${starting} of ${apps} on 1 node still starting`;
+  const where = count(options.nodes.length, 'node', 'nodes');
+  if (first === undefined && starting > 0)
+    return `${starting} of ${apps} on ${where} still starting`;
   const stopped = serving.filter((app) => app.state === 'stopped').length;
   const aside = stopped === 0 ? '' : `, ${stopped} of them stopped`;
-  if (first === undefined) return `All good: ${apps} on 1 node${aside}`;
+  if (first === undefined) return `All good: ${apps} on ${where}${aside}`;
   return [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...rest].join('; ');
 }
 

@@ -38,7 +38,9 @@ function printStatus(context: Context, status: Status): void {
   words.line();
   const row = (label: string, value: string): void =>
     words.line(`  ${words.style('dim', label.padEnd(9))} ${value}`);
-  row('Cluster', `${status.cluster.name} (${status.cluster.id}), leader ${status.leader}`);
+  const leader = status.leader === '' ? 'nobody leads' : `leader ${status.leader}`;
+  row('Cluster', `${status.cluster.name} (${status.cluster.id}), ${leader}`);
+  row('Managers', status.managers);
   row('Gateway', `${status.gateway.url}  ${status.gateway.httpsUrl}`);
   row('Console', `${status.console.url}  ${words.style('dim', '("moln console" logs you in)')}`);
   row('Registry', `${status.registry.engine}, revision ${status.registry.revision}`);
