@@ -14,6 +14,7 @@ import {
   encodeInvite,
   type Events,
   type Identity,
+  type ManagerRecords,
   leaderFacts,
   type Member,
   type Peers,
@@ -30,6 +31,7 @@ export interface ClusterCloudOptions {
   readonly nodeRegistry: NodeRegistry;
   readonly directory: NodeDirectory;
   readonly events: Events;
+  readonly managers: ManagerRecords;
   /** Where other machines reach this one, the best first. */
   readonly addresses: readonly string[];
   readonly apiPort: number;
@@ -152,25 +154,36 @@ export class NodeClusterCloud implements ClusterCloud {
   }
 
   async manager(): Promise<ManagerStatus> {
-    const { cluster, nodeRegistry } = this.#options;
-    const managers = cluster.peers.all().filter(({ isManager }) => isManager);
+    const { cluster, nodeRegistry, managers } = this.#options;
+    const holders = cluster.peers.all().filter(({ isManager }) => isManager);
     const { place } = nodeRegistry;
     const facts = place === undefined ? undefined : await this.#facts();
     const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
     return {
-      sentence: managerSentence(cluster.peers.all().length, managers.length),
+      sentence: managerSentence(cluster.peers.all().length, holders.length),
       engine: nodeRegistry.live.engine,
       isLive: nodeRegistry.isLive,
       leader: facts === undefined ? own : facts.leader?.nodeName,
       leaderWhy: facts?.summary ?? `${own} leads: it is alone`,
-      managers: managers.map(({ name }) => name),
-      mode: 'automatic',
+      managers: holders.map(({ name }) => name),
+      mode: (await managers.setting()).mode,
       endpoints: place?.endpoints ?? [],
     };
   }
 
-  setManagers(_names: readonly string[] | undefined): Promise<void> {
-    return Promise.reject(notYet('Pinning the managers'));
+  async setManagers(names: readonly string[] | undefined): Promise<void> {
+    const { cluster, managers, events } = this.#options;
+    if (names === undefined) {
+      await managers.set({ mode: 'automatic', pinned: [] });
+      events.tell('manager', 'The managers are chosen automatically');
+      return;
+    }
+    const known = cluster.peers.all().map(({ name }) => name);
+    for (const name of names) if (!known.includes(name)) throw nodeMissing(name, known);
+    const pinned = [...new Set(names)];
+    if (pinned.length % 2 === 0) throw evenManagers(pinned.length);
+    await managers.set({ mode: 'pinned', pinned });
+    events.tell('manager', `The managers are to be ${pinned.join(', ')}`);
   }
 
   takeover(): Promise<void> {
@@ -248,23 +261,29 @@ function nodeMissing(name: string, known: readonly string[]): MolnError {
   const nearest = nearestName(name, known);
   const hint =
     nearest === undefined ? 'Run "moln nodes" to see them' : `Did you mean "${nearest}"?`;
-  return new MolnError('CLUSTER_NODE_NOT_FOUND', `There is no node "${name}"`, { hint });
+  return new MolnError('NODE_NOT_FOUND', `There is no node "${name}"`, { hint });
 }
 
 function notItself(name: string): MolnError {
-  return new MolnError('CLUSTER_NODE_IN_USE', `Node "${name}" cannot forget itself`, {
+  return new MolnError('NODE_IN_USE', `Node "${name}" cannot forget itself`, {
     hint: 'Ask another node with --url, or stop this one with "moln down" first',
   });
 }
 
 function stillManager(name: string): MolnError {
-  return new MolnError('CLUSTER_NODE_IN_USE', `Node "${name}" is a manager and there`, {
+  return new MolnError('NODE_IN_USE', `Node "${name}" is a manager and there`, {
     hint: `Stop it with "moln down" and wait until "moln nodes" says that it is lost`,
   });
 }
 
+function evenManagers(count: number): MolnError {
+  return new MolnError('NODE_MANAGERS_EVEN', `${count} managers are no better than ${count - 1}`, {
+    hint: 'Name one, three or five nodes',
+  });
+}
+
 function notYet(what: string): MolnError {
-  return new MolnError('CLUSTER_NOT_YET', `${what} is not possible yet`, {
+  return new MolnError('NODE_NOT_YET', `${what} is not possible yet`, {
     hint: 'See the status table in README.md',
   });
 }

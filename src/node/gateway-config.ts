@@ -1,6 +1,10 @@
 /** What this node tells its gateways: where to listen, with which certificate, and the routes. */
+import { isMolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
 import {
   DEFAULT_GATEWAY_LIMITS,
+  GATEWAY_CONFIG_REFUSED,
+  GATEWAY_PORT_TAKEN,
   type GatewayConfigContent,
   type GatewaySupervisor,
 } from '../gateway/gateway.ts';
@@ -14,18 +18,33 @@ export interface GatewayConfigurerOptions {
   readonly certificate: Pick<AppCertificate, 'of'>;
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  readonly log: Logger;
 }
 
 export class GatewayConfigurer {
   readonly #options: GatewayConfigurerOptions;
+  #isDoorShut = false;
 
   constructor(options: GatewayConfigurerOptions) {
     this.#options = options;
   }
 
-  /** Resolves when every gateway process uses these routes. */
+  /**
+   * Resolves when every gateway process uses these routes. When the port for other nodes is not to be had they are used all
+   * the same: clients have to be served, and what is here is then asked of other nodes' instances.
+   */
   async apply(set: RouteSet): Promise<void> {
-    await this.#options.supervisor.apply(await this.#content(set));
+    const { supervisor, log } = this.#options;
+    const content = await this.#content(set);
+    try {
+      await supervisor.apply(content);
+      this.#isDoorShut = false;
+    } catch (error) {
+      if (content.node === undefined || !isPortTaken(error)) throw error;
+      await supervisor.apply({ ...content, node: { ...content.node, port: 0 } });
+      if (!this.#isDoorShut) log.error('Other nodes cannot reach the instances here', { error });
+      this.#isDoorShut = true;
+    }
   }
 
   async #content({ routes, locals }: RouteSet): Promise<GatewayConfigContent> {
@@ -42,4 +61,12 @@ export class GatewayConfigurer {
       ...(node === undefined ? {} : { node, locals }),
     };
   }
+}
+
+/** A gateway process found it out: the ports for clients are looked at before one is asked. */
+function isPortTaken(error: unknown): boolean {
+  return (
+    isMolnError(error, GATEWAY_CONFIG_REFUSED) &&
+    isMolnError((error as Error).cause, GATEWAY_PORT_TAKEN)
+  );
 }

@@ -136,7 +136,7 @@ test('who does not follow is named', async () => {
   nodes.apply('here', 7);
   nodes.apply('far', 7);
   await assert.rejects(nodes.settle(7, 50).end, {
-    code: 'GATEWAY_NOT_SETTLED',
+    code: 'NODE_GATEWAYS_BEHIND',
     message: 'The gateways of "there" did not take the new routes in 50 ms',
   });
 });

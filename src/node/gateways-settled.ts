@@ -45,7 +45,7 @@ export class GatewaysSettled {
     this.#options = options;
   }
 
-  /** Throws `GATEWAY_NOT_SETTLED` with the nodes that did not follow in 30 s. */
+  /** Throws `NODE_GATEWAYS_BEHIND` with the nodes that did not follow in 30 s. */
   async settled(revision: Revision, signal?: AbortSignal): Promise<void> {
     const { peers, appliedAt, withinMs = SETTLE_WITHIN_MS } = this.#options;
     const waiting = new Set<string>();
@@ -125,7 +125,7 @@ function notSettled(nodes: readonly string[], withinMs: number): MolnError {
   const message =
     `The gateways of ${nodes.map((name) => `"${name}"`).join(', ')} did not take the new ` +
     `routes in ${formatDuration(withinMs)}`;
-  return new MolnError('GATEWAY_NOT_SETTLED', message, {
+  return new MolnError('NODE_GATEWAYS_BEHIND', message, {
     retryable: true,
     hint: 'Run "moln nodes" to see how they are, and read their logs/agent.jsonl',
   });

@@ -248,6 +248,7 @@ export async function startGateway(
     certificate,
     places: choice.gateway,
     door,
+    log: log.for('gateway'),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({

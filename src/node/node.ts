@@ -206,6 +206,7 @@ async function launch(
     cluster,
     nodeRegistry,
     events,
+    managers: managers.records,
     addresses: ownAddresses(options.address),
     apiPort: choice.api.port,
     openToOthers,
