@@ -140,7 +140,9 @@ export class TestCluster implements AsyncDisposable {
       `${count} managers`,
       async () => {
         const status = await this.node(seer).json<ManagerStatus>('manager');
-        if (status.managers.length === count && status.isLive) return status;
+        const { managers, endpoints, isLive } = status;
+        const counts = [managers.length, endpoints.length];
+        if (isLive && counts.every((each) => each === count)) return status;
         throw new Error(JSON.stringify(status));
       },
       { withinMs: MANAGED_WITHIN_MS },
