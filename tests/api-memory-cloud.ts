@@ -248,7 +248,7 @@ export class MemoryCloud implements Cloud {
   }
 
   showNode(name: string): ReturnType<Cloud['showNode']> {
-    return Promise.reject(new MolnError('CLUSTER_NODE_NOT_FOUND', `There is no node "${name}"`));
+    return Promise.reject(new MolnError('NODE_NOT_FOUND', `There is no node "${name}"`));
   }
 
   drainNode(name: string): Promise<void> {

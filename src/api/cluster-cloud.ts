@@ -32,7 +32,7 @@ export interface ClusterCloud {
   revokeInvite(id: string): Promise<void>;
   /** Oldest first. */
   listNodes(): Promise<readonly NodeDetail[]>;
-  /** Throws `CLUSTER_NODE_NOT_FOUND`. */
+  /** Throws `NODE_NOT_FOUND`. */
   showNode(name: string): Promise<NodeDetail>;
   /** Its instances move elsewhere, and nothing new comes. */
   drainNode(name: string): Promise<void>;
