@@ -155,8 +155,11 @@ export class NodeClusterCloud implements ClusterCloud {
 
   async manager(): Promise<ManagerStatus> {
     const { cluster, nodeRegistry, managers } = this.#options;
-    const holders = cluster.peers.all().filter(({ isManager }) => isManager);
     const { place } = nodeRegistry;
+    // The role comes before the member: only who holds the registry counts.
+    const holders = cluster.peers
+      .all()
+      .filter((peer) => peer.isManager && (place === undefined || holdsRegistry(peer, place)));
     const facts = place === undefined ? undefined : await this.#facts();
     const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
     return {
@@ -244,6 +247,15 @@ function reasonOf(state: NodeDetail['state'], heard: string | undefined): string
   if (state === 'draining') return 'It is to hold nothing any more';
   if (state === 'stopping') return 'It stops';
   return heard ?? 'It is this node';
+}
+
+function holdsRegistry(
+  { address }: { readonly address: string },
+  { endpoints }: { readonly endpoints: readonly string[] },
+): boolean {
+  return endpoints.some(
+    (endpoint) => new URL(endpoint).hostname.replace(/^\[|\]$/g, '') === address,
+  );
 }
 
 /** What the loss of a machine would mean. */
