@@ -1,6 +1,6 @@
 /**
  * The nouns of apps: what the registry stores and what the other files of this part talk about.
- * Registry keys: `/apps/<app>` (App), `/releases/<app>/<release>` (Release), `/routes/app/<app>` (RouteConfig of the gateway).
+ * Registry keys: `/apps/<app>` (App), `/releases/<app>/<release>` (Release).
  */
 
 export const APP_NAME: RegExp = /^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
