@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { fileURLToPath } from 'node:url';
 import type { EventDetail, ManagerStatus } from '../src/api/model.ts';
 import { writeFiles } from '../testing/app-folder.ts';
 import { ask, type Answer } from '../testing/http.ts';
@@ -22,7 +21,7 @@ import { cpuSeconds, hurry, memoryOf, median } from './tools.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
 const WORKER = 'e';
-const RESULTS = fileURLToPath(new URL('results', import.meta.url));
+const RESULTS = join(import.meta.dirname, 'results');
 const IDLE_S = 20;
 const MIB = 1024 * 1024;
 const LOST_AFTER_S = 5;

@@ -42,6 +42,7 @@ import { ReleaseStore } from './release-store.ts';
 import { ReleaseCopier } from './release-copy.ts';
 import { type Gateways, type NodeReport, Reporter } from './reporter.ts';
 import { appMethods } from './app-methods.ts';
+import { clusterLogs } from './cluster-logs.ts';
 import { Placer } from './placer.ts';
 import type { Slot } from './slots.ts';
 import { noRelease, nothingBefore, releaseNotFound } from './run-errors.ts';
@@ -366,7 +367,8 @@ export class Apps implements AsyncDisposable {
   async *logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
     await this.#store.get(request.app);
     const tail = Math.min(request.tail, LOG_TAIL_LINES_MAX);
-    yield* this.#logReader.read({ ...request, tail }, signal);
+    const { peers, log } = this.#options;
+    yield* clusterLogs({ local: this.#logReader, peers, log }, { ...request, tail }, signal);
   }
 
   /** With an instance: inside it. Without: in a fresh sandbox of the current release. */
