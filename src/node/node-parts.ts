@@ -206,12 +206,13 @@ async function probePort(
 }
 
 export async function startGateway(
-  { options, folder, registry, identity, clock, log }: Base,
+  base: Base,
   given: { readonly choice: ListenChoice; readonly cluster: NodeCluster },
   stack: AsyncDisposableStack,
 ): Promise<Gateway> {
+  const { options, folder, clock, log } = base;
   const { choice, cluster } = given;
-  const { peers, members } = cluster;
+  const { peers } = cluster;
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
@@ -222,12 +223,43 @@ export async function startGateway(
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
+  const mirror = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const appliedAt = mirror.appliedAt.bind(mirror);
+  const loads = new GatewayLoads({
+    peers,
+    own: async () => (await supervisor.stats()).map((each) => each.upstreams),
+    log: log.for('routes'),
+  });
+  const router = new RegistryRouter({ loads: () => loads.everywhere() });
+  const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
+  return {
+    supervisor,
+    router,
+    mirror,
+    settled,
+    choice,
+    methods: { ...gatewayMethods({ appliedAt, clock }), ...loads.methods() },
+  };
+}
+
+/** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
+async function openRoutes(
+  { folder, registry, identity, clock, log }: Base,
+  given: {
+    readonly choice: ListenChoice;
+    readonly cluster: NodeCluster;
+    readonly supervisor: GatewaySupervisor;
+  },
+  stack: AsyncDisposableStack,
+): Promise<RouteMirror> {
+  const { choice, cluster, supervisor } = given;
+  const { peers, members } = cluster;
+  const shared = { clock, log: log.for('routes') };
   const certificate = stack.use(
     new AppCertificate({
       path: join(folder.keys, 'apps-certificate.json'),
       identity,
-      clock,
-      log: log.for('routes'),
+      ...shared,
       onIssued: () => mirror.applyAgain(),
     }),
   );
@@ -238,8 +270,7 @@ export async function startGateway(
       peers,
       members,
       identity,
-      clock,
-      log: log.for('routes'),
+      ...shared,
       onChange: () => mirror.applyAgain(),
     }),
   );
@@ -256,8 +287,7 @@ export async function startGateway(
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
       peers,
       apply: (set) => configurer.apply(set),
-      log: log.for('routes'),
-      clock,
+      ...shared,
     }),
   );
   const feed = stack.use(
@@ -265,32 +295,14 @@ export async function startGateway(
       peers,
       routes: () => mirror.routes(),
       tell: (told) => supervisor.tellLoads(told),
-      clock,
-      log: log.for('routes'),
+      ...shared,
     }),
   );
   door.start();
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
-  const appliedAt = mirror.appliedAt.bind(mirror);
-  const loads = new GatewayLoads({
-    peers,
-    own: async () => (await supervisor.stats()).map((each) => each.upstreams),
-    log: log.for('routes'),
-  });
-  const router = new RegistryRouter({
-    loads: () => loads.everywhere(),
-  });
-  const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
-  return {
-    supervisor,
-    router,
-    mirror,
-    settled,
-    choice,
-    methods: { ...gatewayMethods({ appliedAt, clock }), ...loads.methods() },
-  };
+  return mirror;
 }
 
 export async function openApps(
