@@ -27,7 +27,11 @@ import type { Member } from '../src/cluster/cluster.ts';
 
 const ADDRESS = '127.0.0.1';
 export const VERSION = '0.1.0';
-export const REGISTRY_PLACE = { endpoints: ['https://127.0.0.1:7421'], prefix: '/moln/' } as const;
+export const REGISTRY_PLACE = {
+  endpoints: ['https://127.0.0.1:7421'],
+  prefix: '/moln/',
+  epoch: 1,
+} as const;
 
 export interface Founder extends AsyncDisposable {
   readonly clock: ManualClock;

@@ -139,7 +139,11 @@ export class Coordinator {
     const { peers } = this.#options;
     if (release.plan.staticRoot !== undefined) return peers.ready();
     const ids = nodesOf(begun);
-    return peers.all().filter(({ id }) => ids.includes(id));
+    const asked = peers.all().filter(({ id }) => ids.includes(id));
+    // What was acknowledged outlives any one machine: the release is on two before the commit.
+    const other = peers.ready().find(({ id }) => id !== peers.self && !ids.includes(id));
+    const isAlone = new Set([...ids, peers.self]).size < 2;
+    return isAlone && other !== undefined ? [...asked, other] : asked;
   }
 
   async #prepare(wish: Wish, begun: readonly Slot[], asked: readonly PeerNode[]): Promise<void> {

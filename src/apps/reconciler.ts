@@ -33,6 +33,10 @@ export interface SingletonFence {
   isFenced(lostAfterMs: number | undefined): boolean;
 }
 
+/** Up to so many nodes each keeps the current release of every app. */
+const COPIES_EVERYWHERE_MAX = 3;
+const COPY_AGAIN_MS = 60_000;
+
 interface Failure {
   readonly count: number;
   /** Monotonic milliseconds. */
@@ -45,6 +49,8 @@ export class Reconciler implements Worker {
   readonly #options: ReconcilerOptions;
   readonly #failures = new Map<string, Failure>();
   readonly #stops = new Set<Promise<void>>();
+  /** By app and release: when a spare copy was last looked after, by the monotonic clock. */
+  readonly #copied = new Map<string, number>();
   #apps = 0;
 
   constructor(options: ReconcilerOptions) {
@@ -109,7 +115,7 @@ export class Reconciler implements Worker {
     // A coordinator asks for what it needs; this is for nodes that came, or came back, later.
     if (app !== undefined && release !== undefined && !held && (isSite || isHere)) {
       await copier.ensure(app, release);
-    }
+    } else if (app !== undefined && release !== undefined && !held) this.#keepCopy(app, release);
     if (!held && app !== undefined) this.#acceptTrials(app);
     const waits = await this.#waits(name, release, counts);
     const instances = await this.#planned(supervisor.of(name));
@@ -121,6 +127,20 @@ export class Reconciler implements Worker {
     }
     await reporter.refresh(name);
     if (app === undefined && !held && supervisor.of(name).length === 0) reporter.forget(name);
+  }
+
+  /** In a small cluster every node has what all apps are made of, for the day on which it has to start them. */
+  #keepCopy(app: App, release: Release): void {
+    const { copier, peers, clock, log } = this.#options;
+    const nodes = peers.all().length;
+    if (nodes < 2 || nodes > COPIES_EVERYWHERE_MAX) return;
+    const key = `${app.name}/${release.id}`;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - (this.#copied.get(key) ?? -Infinity) < COPY_AGAIN_MS) return;
+    this.#copied.set(key, nowMs);
+    copier.ensure(app, release).catch((error: unknown) => {
+      log.info('A spare copy of a release is missing', { app: app.name, reason: messageOf(error) });
+    });
   }
 
   /** Of a coordinator that decided and did not come to tell. */

@@ -78,11 +78,14 @@ export interface RegistryPlace {
   readonly endpoints: readonly string[];
   /** What every key begins with there. */
   readonly prefix: string;
+  /** Counts takeovers. */
+  readonly epoch: number;
 }
 
 export const registryPlaceSchema: Schema<RegistryPlace> = object({
   endpoints: array(string({ lengthMax: 300 }), { itemsMax: 100 }),
   prefix: string({ lengthMax: 300 }),
+  epoch: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
 });
 
 const named = object({ id: string(), name: string() });

@@ -22,6 +22,7 @@ import {
 import { findEtcd } from '../registry/registry.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeDirectory } from './node-directory.ts';
+import type { Standby } from './standby.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { noAddress } from './join-node.ts';
 
@@ -32,6 +33,7 @@ export interface ClusterCloudOptions {
   readonly directory: NodeDirectory;
   readonly events: Events;
   readonly managers: ManagerRecords;
+  readonly standby: Pick<Standby, 'status' | 'takeOver'>;
   /** Where other machines reach this one, the best first. */
   readonly addresses: readonly string[];
   readonly apiPort: number;
@@ -154,7 +156,7 @@ export class NodeClusterCloud implements ClusterCloud {
   }
 
   async manager(): Promise<ManagerStatus> {
-    const { cluster, nodeRegistry, managers } = this.#options;
+    const { cluster, nodeRegistry, managers, standby } = this.#options;
     const { place } = nodeRegistry;
     // The role comes before the member: only who holds the registry counts.
     const holders = cluster.peers
@@ -163,7 +165,7 @@ export class NodeClusterCloud implements ClusterCloud {
     const facts = place === undefined ? undefined : await this.#facts();
     const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
     return {
-      sentence: managerSentence(cluster.peers.all().length, holders.length),
+      sentence: managerSentence(cluster.peers.all().length, holders.length, standby.status()),
       engine: nodeRegistry.live.engine,
       isLive: nodeRegistry.isLive,
       leader: facts === undefined ? own : facts.leader?.nodeName,
@@ -190,7 +192,7 @@ export class NodeClusterCloud implements ClusterCloud {
   }
 
   takeover(): Promise<void> {
-    return Promise.reject(notYet('A takeover'));
+    return this.#options.standby.takeOver();
   }
 
   listEvents(): Promise<readonly EventDetail[]> {
@@ -259,11 +261,19 @@ function holdsRegistry(
 }
 
 /** What the loss of a machine would mean. */
-export function managerSentence(nodes: number, managers: number): string {
+export function managerSentence(
+  nodes: number,
+  managers: number,
+  standby?: { readonly node: string; readonly isInSync: boolean },
+): string {
   if (nodes === 1) return 'One node: it holds everything; with two more, failover is automatic';
   if (managers < 3) {
     const more = nodes === 2 ? 'one more machine' : 'three managers';
-    return `${nodes} nodes, ${managers} of them a manager: ${more} and failover is automatic`;
+    const copy =
+      standby?.isInSync === true
+        ? `${standby.node} keeps a complete copy`
+        : 'changes are on one machine only';
+    return `${nodes} nodes, ${managers} of them a manager, ${copy}: ${more} and failover is automatic`;
   }
   const losable = Math.floor((managers - 1) / 2);
   return `${managers} managers: the loss of any ${losable} of them changes nothing`;
@@ -291,12 +301,6 @@ function stillManager(name: string): MolnError {
 function evenManagers(count: number): MolnError {
   return new MolnError('NODE_MANAGERS_EVEN', `${count} managers are no better than ${count - 1}`, {
     hint: 'Name one, three or five nodes',
-  });
-}
-
-function notYet(what: string): MolnError {
-  return new MolnError('NODE_NOT_YET', `${what} is not possible yet`, {
-    hint: 'See the status table in README.md',
   });
 }
 

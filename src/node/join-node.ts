@@ -15,8 +15,6 @@ import { writePlace } from './registry-place.ts';
 
 /** What instances may use of a node's memory; the rest is for Moln and the system. */
 const MEMORY_SHARE = 0.75;
-/** A place that has seen no takeover; the record in the registry corrects it. */
-const FIRST_EPOCH = 1;
 
 /** MiB that all instances of this machine together may use. */
 export function instanceMemoryMiB(): number {
@@ -44,8 +42,7 @@ export async function joinInto(
       ...(options.address === undefined ? {} : { listenAddress: options.address }),
       region: options.region,
       labels: options.labels,
-      keepRegistry: ({ endpoints, prefix }) =>
-        writePlace(folder.path, { endpoints, prefix, epoch: FIRST_EPOCH }),
+      keepRegistry: (place) => writePlace(folder.path, place),
       ...given,
     });
   } finally {

@@ -146,7 +146,7 @@ export class NodeCluster implements AsyncDisposable {
     }
     const { place } = registry;
     assert(place !== undefined, 'The registry has moved');
-    return { endpoints: place.endpoints, prefix: place.prefix };
+    return { endpoints: place.endpoints, prefix: place.prefix, epoch: place.epoch };
   }
 
   get presence(): PresenceWatch | undefined {

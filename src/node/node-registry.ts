@@ -127,12 +127,43 @@ export class NodeRegistry implements AsyncDisposable {
       this.live.setEndpoints(place.endpoints);
       return;
     }
-    await this.live.switchTo(async (freeze) => {
-      const etcd = await openEtcd(this.#options, place, { mustAnswer: false });
-      await freeze();
-      return etcd;
-    });
+    // Commits that are stuck at the old one need not be waited for: it is not the cluster's any more.
+    await this.live.switchTo(() => openEtcd(this.#options, place, { mustAnswer: false }));
     await this.#mirror?.[Symbol.asyncDispose]();
+    this.#openMirror(place);
+  }
+
+  /**
+   * Out of the mirror into an etcd of this node. `startEtcd` is given the name of the new etcd cluster and resolves to its
+   * endpoints. Repeated after a failure it begins anew.
+   */
+  async takeOver(startEtcd: (token: string) => Promise<readonly string[]>): Promise<void> {
+    const { folder, identity, log } = this.#options;
+    const mirror = this.#mirror;
+    const before = this.#place;
+    if (mirror === undefined || before === undefined)
+      throw new Error('There is nothing to take over');
+    const epoch = before.epoch + 1;
+    const endpoints = await startEtcd(`${identity.cluster.id}-${epoch}`);
+    const place: StoredPlace = { endpoints, prefix: before.prefix, epoch };
+    await this.live.switchTo(async () => {
+      const etcd = await openEtcd(this.#options, place, { mustAnswer: true });
+      try {
+        const { keys } = await copyRegistry({
+          from: mirror,
+          to: etcd,
+          freeze: () => Promise.resolve(),
+        });
+        await writePlace(folder.path, place);
+        log.info('The registry was taken over', { audit: true, keys, epoch });
+        return etcd;
+      } catch (error) {
+        await etcd[Symbol.asyncDispose]();
+        throw error;
+      }
+    });
+    this.#place = place;
+    await mirror[Symbol.asyncDispose]();
     this.#openMirror(place);
   }
 

@@ -18,6 +18,7 @@ import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
 import { ManagerDuty } from './manager-duty.ts';
 import { etcdTls } from './node-registry.ts';
+import { Standby } from './standby.ts';
 import { PlaceFollower } from './place-follower.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { NodeDirectory } from './node-directory.ts';
@@ -175,6 +176,17 @@ async function launch(
     clock,
     log: log.for('managers'),
   });
+  const standby: Standby = stack.use(
+    new Standby({
+      nodeRegistry,
+      cluster,
+      etcd,
+      events,
+      onManager: () => leadership.elect(),
+      clock,
+      log: log.for('standby'),
+    }),
+  );
   const leadership: Leadership = stack.use(
     new Leadership({
       registry: nodeRegistry.live,
@@ -188,6 +200,7 @@ async function launch(
         }),
         apps.placer(),
         managers,
+        standby,
       ],
       workers,
       clock,
@@ -207,6 +220,7 @@ async function launch(
     nodeRegistry,
     events,
     managers: managers.records,
+    standby,
     addresses: ownAddresses(options.address),
     apiPort: choice.api.port,
     openToOthers,
@@ -240,6 +254,7 @@ async function launch(
       ...directory.methods(),
       ...gateway.methods,
       ...managers.methods(),
+      ...standby.methods(),
       ...methods,
     },
     streams,
@@ -251,6 +266,7 @@ async function launch(
     new PlaceFollower({ nodeRegistry, records: managers.records, clock, log }),
   );
   follower.start();
+  standby.start();
   lock.keep();
   const opened = stack.move();
   node = new MolnNode({

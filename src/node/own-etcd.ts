@@ -2,6 +2,7 @@
  * The etcd member of this node, where it is one. What it needs to start is kept in `etcd.json`, written before it is
  * started for the first time; a member whose move never came to its end is removed.
  */
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureFolder, readTextIfAny, removeTree, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
@@ -102,6 +103,24 @@ export class OwnEtcd {
     // What a former membership left would be refused by the others.
     await this.remove();
     await this.start({ ...given, address: this.#options.address, joins: true });
+  }
+
+  /** The only member of a new cluster, in place of whatever was here. Returns the endpoints. */
+  async startAnew(token: string): Promise<readonly string[]> {
+    const { address, identity } = this.#options;
+    const peerUrl = await this.plannedPeerUrl();
+    await this.remove();
+    const members = [{ name: identity.node.id, peerUrl }];
+    return this.start({ address, members, joins: false, token });
+  }
+
+  /** Another machine has taken over: the member ends, and what it had is kept beside, for whoever wants to look. */
+  async setAside(): Promise<void> {
+    await this.#member?.end();
+    this.#member = undefined;
+    const kept = `${this.#folder}.replaced-${this.#options.clock.now()}`;
+    if ((await this.#read()) !== undefined) await rename(this.#folder, kept);
+    await removeTree(this.#path);
   }
 
   /** The member stops and its data goes. */

@@ -20,12 +20,18 @@ export interface StoredPlace {
   readonly isForeign?: boolean | undefined;
 }
 
-const schema: Schema<StoredPlace & { readonly format: number }> = object({
-  format: integer({ min: FORMAT, max: FORMAT }),
+const fields = {
   endpoints: array(string(), { itemsMax: 100 }),
   prefix: string(),
   epoch: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   isForeign: optional(boolean()),
+};
+
+export const placeSchema: Schema<StoredPlace> = object(fields);
+
+const schema: Schema<StoredPlace & { readonly format: number }> = object({
+  format: integer({ min: FORMAT, max: FORMAT }),
+  ...fields,
 });
 
 function pathOf(dataFolder: string): string {

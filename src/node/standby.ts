@@ -1,0 +1,281 @@
+/**
+ * The two-machine rule. While one machine holds the registry, another one keeps a complete copy of it, its mirror, and a
+ * commit is answered only when that copy has it on its disk. A standby that is lost is left behind by the leader, which says
+ * so; taking over is for a person, since nobody else can know that the silent machine is really gone.
+ */
+import { messageOf, MolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { boolean, integer, object, type Schema, string } from '../base/schema.ts';
+import type { Clock } from '../base/time.ts';
+import type { Events, LeaderTerm, NodeMethods, PeerNode, Peers } from '../cluster/cluster.ts';
+import { Collection, type CommitGate } from '../registry/registry.ts';
+import type { Duty } from './leadership.ts';
+import type { NodeCluster } from './node-cluster.ts';
+import type { NodeRegistry } from './node-registry.ts';
+import { type StoredPlace, placeSchema } from './registry-place.ts';
+import type { OwnEtcd } from './own-etcd.ts';
+
+const PREFIX = '/managers/standby/';
+const ID = 'now';
+const LOOK_EVERY_MS = 1000;
+/** A standby that needs longer for one commit is asked again. */
+const CONFIRM_WITHIN_MS = 5000;
+const RETRY_MS = 200;
+const CATCH_UP_WITHIN_MS = 10_000;
+const CALL_WITHIN_MS = 20_000;
+/** How often a manager that is alone asks the others whether somebody has taken over. */
+const ASK_EVERY_MS = 3000;
+
+interface StandbyRecord {
+  /** Id of the node. */
+  readonly node: string;
+  /** It has everything, and every commit waits for it. */
+  readonly isInSync: boolean;
+}
+
+const recordSchema: Schema<StandbyRecord> = object({ node: string(), isInSync: boolean() });
+const mirroredSchema = object({ revision: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }) });
+
+export interface StandbyOptions {
+  readonly nodeRegistry: NodeRegistry;
+  readonly cluster: NodeCluster;
+  readonly etcd: OwnEtcd;
+  readonly events: Events;
+  /** This node may lead from now on. */
+  readonly onManager: () => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Standby implements Duty, AsyncDisposable {
+  readonly name = 'standby';
+  readonly #options: StandbyOptions;
+  readonly #records: Collection<StandbyRecord>;
+  readonly #stop = new AbortController();
+  #current: StandbyRecord | undefined;
+  #loops: readonly Promise<void>[] = [];
+
+  constructor(options: StandbyOptions) {
+    this.#options = options;
+    const { registry } = options.nodeRegistry;
+    this.#records = new Collection({ registry, prefix: PREFIX, schema: recordSchema });
+  }
+
+  /** Commits of this node wait for the standby from now on, whenever there is one. */
+  start(): void {
+    const gate: CommitGate = async ({ revision }, operations) => {
+      // Whether there is a standby is not decided by the standby.
+      if (operations.every((one) => 'key' in one && one.key.startsWith(PREFIX))) return;
+      await this.#confirm(revision);
+    };
+    this.#options.nodeRegistry.live.setCommitGate(gate);
+    this.#loops = [this.#follow(), this.#askOthers()];
+  }
+
+  /** The standby's name, and whether it has everything; undefined while there is none. */
+  status(): { readonly node: string; readonly isInSync: boolean } | undefined {
+    const current = this.#current;
+    if (current === undefined) return undefined;
+    const name = this.#peers.get(current.node)?.name ?? current.node;
+    return { node: name, isInSync: current.isInSync };
+  }
+
+  methods(): NodeMethods['methods'] {
+    const { nodeRegistry } = this.#options;
+    return {
+      'cluster.mirrored': async (params, { signal }) => {
+        const { revision } = mirroredSchema.decode(params, '');
+        await this.#mirrored(revision, signal);
+        return {};
+      },
+      'cluster.place': () => Promise.resolve(nodeRegistry.place ?? {}),
+    };
+  }
+
+  /** One standby while one machine holds the registry, none otherwise. */
+  async lead({ signal }: LeaderTerm): Promise<void> {
+    const { clock, nodeRegistry } = this.#options;
+    while (!signal.aborted) {
+      const { place } = nodeRegistry;
+      if (place !== undefined && place.isForeign !== true) await this.#look(place);
+      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** This node becomes the one that holds the registry, out of its copy. Throws `NODE_TAKEOVER_REFUSED`. */
+  async takeOver(): Promise<void> {
+    const { nodeRegistry, etcd, events, onManager, log } = this.#options;
+    const { place, mirror } = nodeRegistry;
+    if (place === undefined || mirror === undefined) {
+      throw refused('This node holds the registry itself', 'There is nothing to take over');
+    }
+    if (nodeRegistry.isLive) {
+      throw refused('The registry answers', 'A takeover is for when its machine is gone for good');
+    }
+    if (!mirror.status().isComplete) {
+      throw refused('This node has no complete copy', 'Ask the node that was the standby');
+    }
+    log.warn('This node takes the registry over', { audit: true, epoch: place.epoch + 1 });
+    await nodeRegistry.takeOver((token) => etcd.startAnew(token));
+    await this.#records.delete(ID);
+    await onManager();
+    const name = this.#peers.get(this.#peers.self)?.name ?? '';
+    events.tell('manager', `${name} has taken the registry over`, { node: name });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.nodeRegistry.live.setCommitGate(undefined);
+    this.#stop.abort();
+    await Promise.all(this.#loops);
+  }
+
+  get #peers(): Peers {
+    return this.#options.cluster.peers;
+  }
+
+  async #look(place: StoredPlace): Promise<void> {
+    const { events } = this.#options;
+    const peers = this.#peers.all();
+    const stored = await this.#records.get(ID);
+    const isHolder = ({ address }: PeerNode): boolean =>
+      place.endpoints.some((endpoint) => hostOf(endpoint) === address);
+    const wanted = place.endpoints.length === 1 ? peers.filter((peer) => !isHolder(peer)) : [];
+    const current = stored?.value;
+    if (current === undefined) {
+      const next = wanted.find(({ state }) => state === 'ready');
+      if (next === undefined) return;
+      await this.#prepare(next);
+      await this.#records.put(ID, { node: next.id, isInSync: false });
+      return;
+    }
+    const node = wanted.find(({ id }) => id === current.node);
+    if (node === undefined) {
+      await this.#records.delete(ID);
+      return;
+    }
+    if (current.isInSync && node.state === 'lost') {
+      await this.#records.put(ID, { ...current, isInSync: false });
+      events.tell('manager', `${node.name} is away: changes are on one machine only`, {
+        node: node.name,
+      });
+    } else if (!current.isInSync && node.state === 'ready') {
+      await this.#catchUp(node, current);
+    }
+  }
+
+  /** It needs the authority's key, for there may be nobody left to ask. */
+  async #prepare(node: PeerNode): Promise<void> {
+    const { cluster } = this.#options;
+    await cluster.members.change(node.name, (member) => ({ ...member, roles: ['manager'] }));
+    const options = { deadlineMs: CALL_WITHIN_MS };
+    await this.#peers.call(node.id, 'cluster.becomeManager', {}, options);
+  }
+
+  async #catchUp(node: PeerNode, current: StandbyRecord): Promise<void> {
+    const { nodeRegistry, events, log } = this.#options;
+    const { revision } = await nodeRegistry.live.list(PREFIX);
+    try {
+      await this.#ask(node.id, revision, CATCH_UP_WITHIN_MS);
+    } catch (error) {
+      log.debug('The standby has not caught up yet', { reason: messageOf(error) });
+      return;
+    }
+    // What is committed between that look and this record waits for nobody, so the next look is the one that counts.
+    const { revision: marked } = await this.#records.put(ID, { ...current, isInSync: true });
+    await this.#ask(node.id, marked, CATCH_UP_WITHIN_MS).catch(() => undefined);
+    events.tell('manager', `${node.name} keeps a complete copy of the registry`, {
+      node: node.name,
+    });
+  }
+
+  /** Returns when the standby has it, or when there is none any more. */
+  async #confirm(revision: number): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const current = this.#current;
+      if (current?.isInSync !== true) return;
+      try {
+        await this.#ask(current.node, revision, CONFIRM_WITHIN_MS);
+        return;
+      } catch {
+        // Not there yet, or away: the leader decides how long it is waited for.
+        await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #ask(node: string, revision: number, deadlineMs: number): Promise<void> {
+    await this.#peers.call(node, 'cluster.mirrored', { revision }, { deadlineMs });
+  }
+
+  async #mirrored(revision: number, signal: AbortSignal): Promise<void> {
+    const { mirror } = this.#options.nodeRegistry;
+    if (mirror === undefined) throw refused('This node has no copy of the registry', 'Try again');
+    await mirror.appliedAt(revision, signal);
+  }
+
+  /** Who the standby is, as every node has to know for its own commits. */
+  async #follow(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        for await (const { records } of this.#records.watch(signal)) {
+          this.#current = records.get(ID);
+        }
+      } catch (error) {
+        if (!signal.aborted) log.debug('Cannot follow the standby', { reason: messageOf(error) });
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** A machine that held the registry alone and comes back finds out here that another one has taken over. */
+  async #askOthers(): Promise<void> {
+    const { clock, nodeRegistry, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const { place } = nodeRegistry;
+      if (place !== undefined && place.endpoints.length === 1) {
+        for (const { id, name } of this.#peers.all()) {
+          if (id === this.#peers.self || signal.aborted) continue;
+          const theirs = await this.#placeOf(id);
+          if (theirs === undefined || theirs.epoch <= place.epoch) continue;
+          log.warn('The registry was taken over: this node follows', { by: name });
+          await this.#giveWay(theirs);
+          break;
+        }
+      }
+      await clock.sleep(ASK_EVERY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  async #placeOf(node: string): Promise<StoredPlace | undefined> {
+    try {
+      const said = await this.#peers.call(node, 'cluster.place', {}, { deadlineMs: ASK_EVERY_MS });
+      return placeSchema.decode(said, '');
+    } catch {
+      // Away, or alone: nothing to follow.
+      return undefined;
+    }
+  }
+
+  async #giveWay(theirs: StoredPlace): Promise<void> {
+    const { nodeRegistry, etcd, log } = this.#options;
+    try {
+      await etcd.setAside();
+      await nodeRegistry.follow(theirs);
+    } catch (error) {
+      log.error('This node could not follow the registry', { error });
+    }
+  }
+}
+
+function hostOf(endpoint: string): string {
+  return new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
+}
+
+function refused(why: string, hint: string): MolnError {
+  return new MolnError('NODE_TAKEOVER_REFUSED', why, { hint });
+}
