@@ -86,7 +86,11 @@ export class RpcClient implements AsyncDisposable {
       stream.destroy(deadlinePassed(method, this.#target(), deadlineMs)),
     );
     const headers = await this.#headersOf(stream, method);
-    if (headers[':status'] === STATUS_DONE) return stream;
+    if (headers[':status'] === STATUS_DONE) {
+      // Node throws away what a stream has got when the other side is done before anybody has begun to read it.
+      stream.read(0);
+      return stream;
+    }
     const refusal = await this.#errorFrom(stream, method);
     stream.close(constants.NGHTTP2_CANCEL);
     throw refusal;
