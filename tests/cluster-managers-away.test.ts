@@ -31,7 +31,7 @@ test('all managers hang, and come back', async (t) => {
   await cluster.runsOn('app', NAMES);
   await b.json('deploy', appFolder(t, { 'index.html': 'static' }), '--name', 'site');
 
-  const load = cluster.load('app', NAMES);
+  await using load = cluster.load('app', NAMES);
   const members = nodes.flatMap(etcdOf);
   for (const { pid } of members) process.kill(pid, 'SIGSTOP');
   for (const node of nodes) {
@@ -86,7 +86,7 @@ test('kill -9 of an etcd member: it is started again, nobody notices', async (t)
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = [cluster.node('one'), cluster.node('two')];
   await two.json('deploy', appFolder(t, nodeApp('"x"')), '--name', 'app');
-  const load = cluster.load('app', ['one', 'two']);
+  await using load = cluster.load('app', ['one', 'two']);
   const [member] = etcdOf(one);
   assert.ok(member !== undefined);
   process.kill(member.pid, 'SIGKILL');

@@ -42,7 +42,7 @@ test(
     await cluster.runsOn('app', ['a', 'b', 'c']);
 
     await step(t, 'a worker', async () => {
-      const load = cluster.load('app', ['a', 'b'], { perSecond: 50 });
+      await using load = cluster.load('app', ['a', 'b'], { perSecond: 50 });
       await until('some answers', () => load.answered > 50);
       const cutMs = performance.now();
       net.cut(3);

@@ -20,7 +20,7 @@ test('a node that has apps invites a second one: nothing is lost, no request fai
   await one.json('deploy', appFolder(t, { 'index.html': '<h1>Hej</h1>' }), '--name', 'site');
   const before = await one.status();
 
-  const load = cluster.load('app', ['one']);
+  await using load = cluster.load('app', ['one']);
   const net = one.address.replace(/\.\d+$/, '');
   const two = await cluster.add(t, 'two', `${net}.2`, region);
   await two.join(await cluster.invite());
@@ -73,7 +73,7 @@ test('apps spread, both gateways serve them, and any node takes commands', async
   assert.ok(slots.every(({ reason }) => reason.length > 0));
 
   await step(t, 'a deploy on two under load: all at once, no failed request', async () => {
-    const load = cluster.load('app', ['one', 'two']);
+    await using load = cluster.load('app', ['one', 'two']);
     await until('some answers', () => load.answered > 50);
     writeFiles(folder, nodeApp('"new " + process.env.MOLN_INSTANCE'));
     await two.json<Deployed>('deploy', folder, '--name', 'app');
