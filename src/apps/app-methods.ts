@@ -53,12 +53,16 @@ export function appMethods(parts: {
       'apps.release': async (params) => {
         const { app, id } = releaseSchema.decode(params, '');
         const tar = await copier.pack(app, id);
-        return (stream) => pipeline(tar, stream);
+        return (stream) => {
+          stream.resume();
+          return pipeline(tar, stream);
+        };
       },
       'apps.logs': (params, { signal }) => {
         const request = params as LogRequest;
         appName.decode(request.app, 'app');
         return Promise.resolve(async (stream) => {
+          stream.resume();
           for await (const line of logs.read(request, signal)) {
             if (!stream.write(encodeLine(line))) await drainOf(stream);
           }
