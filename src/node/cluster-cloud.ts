@@ -165,7 +165,9 @@ export class NodeClusterCloud implements ClusterCloud {
     const facts = place === undefined ? undefined : await this.#facts();
     const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
     return {
-      sentence: managerSentence(cluster.peers.all().length, holders.length, standby.status()),
+      sentence: nodeRegistry.isLive
+        ? managerSentence(cluster.peers.all().length, holders.length, standby.status())
+        : awaySentence(holders.length, standby.status()),
       engine: nodeRegistry.live.engine,
       isLive: nodeRegistry.isLive,
       leader: facts === undefined ? own : facts.leader?.nodeName,
@@ -258,6 +260,16 @@ function holdsRegistry(
   return endpoints.some(
     (endpoint) => new URL(endpoint).hostname.replace(/^\[|\]$/g, '') === address,
   );
+}
+
+/** No manager answers: what still works, and what a person can do when the only one never comes back. */
+export function awaySentence(
+  managers: number,
+  standby?: { readonly node: string; readonly isInSync: boolean },
+): string {
+  const away = 'No manager answers: apps go on, and nothing can be changed';
+  if (managers > 1 || standby?.isInSync !== true) return away;
+  return `${away}; if its machine is gone for good, run "moln manager takeover" on ${standby.node}`;
 }
 
 /** What the loss of a machine would mean. */
