@@ -26,6 +26,17 @@ async function twoInSync(cluster: TestCluster): Promise<readonly [TestNode, Test
   return [cluster.node('one'), two];
 }
 
+async function untilNobodyAnswers(node: TestNode): Promise<ManagerStatus> {
+  return until(
+    `${node.name} to say that no manager answers`,
+    async () => {
+      const seen = await node.json<ManagerStatus>('manager');
+      return seen.isLive ? undefined : seen;
+    },
+    { withinMs: 30_000 },
+  );
+}
+
 test('the first is killed while it writes, and its disk wiped: takeover brings all back', async (t) => {
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = await twoInSync(cluster);
@@ -51,14 +62,7 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
 
   await step(t, 'the other serves on, and says what it takes', async () => {
     await until('two to serve', async () => (await two.get('app')).status === 200);
-    const status = await until(
-      'two to say that no manager answers',
-      async () => {
-        const seen = await two.json<ManagerStatus>('manager');
-        return seen.isLive ? undefined : seen;
-      },
-      { withinMs: 30_000 },
-    );
+    const status = await untilNobodyAnswers(two);
     const { sentence } = await two.status();
     assert.match(`${status.sentence} ${sentence}`, /moln manager takeover/);
   });
@@ -92,6 +96,7 @@ test('the first comes back after a takeover: it follows, and its own registry is
   const [one, two] = await twoInSync(cluster);
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
   await one.kill();
+  await untilNobodyAnswers(two);
   await two.json<ManagerStatus>('manager', 'takeover', '--yes');
   await two.json('app', 'app', 'env', 'COUNT=after');
   await one.restart();
