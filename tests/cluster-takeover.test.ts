@@ -83,6 +83,7 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
   });
 
   await step(t, 'another machine joins the one that is left', async () => {
+    await cluster.sees('two', { one: 'lost', two: 'ready' });
     await two.json('node', 'one', 'forget', '--yes');
     const three = await cluster.add(t, 'three', two.address.replace(/\d+$/, '3'));
     await three.join(await cluster.invite('two'));
@@ -98,6 +99,7 @@ test('the first comes back after a takeover: it follows, and its own registry is
   await one.kill();
   await untilNobodyAnswers(two);
   await two.json<ManagerStatus>('manager', 'takeover', '--yes');
+  await until('one to be missed', async () => (await cluster.states('two'))['one'] !== 'ready');
   await two.json('app', 'app', 'env', 'COUNT=after');
   await one.restart();
   await cluster.sees('two', { one: 'ready', two: 'ready' });
