@@ -80,17 +80,16 @@ export class RpcClient implements AsyncDisposable {
   async open(method: string, params: unknown, options: RpcCallOptions = {}): Promise<Duplex> {
     const deadlineMs = options.deadlineMs ?? RPC_DEADLINE_MS;
     const stream = await this.#request(method, { [PARAMS_HEADER]: encodeParams(params) });
+    // Node throws away what a stream has got when the other side is done before anybody has begun to read it, and all of
+    // it may come at once with the head.
+    stream.read(0);
     const abort = cancelOn(options.signal, stream);
     stream.once('close', () => abort[Symbol.dispose]());
     using _timer = this.#clock.after(deadlineMs, () =>
       stream.destroy(deadlinePassed(method, this.#target(), deadlineMs)),
     );
     const headers = await this.#headersOf(stream, method);
-    if (headers[':status'] === STATUS_DONE) {
-      // Node throws away what a stream has got when the other side is done before anybody has begun to read it.
-      stream.read(0);
-      return stream;
-    }
+    if (headers[':status'] === STATUS_DONE) return stream;
     const refusal = await this.#errorFrom(stream, method);
     stream.close(constants.NGHTTP2_CANCEL);
     throw refusal;
