@@ -223,7 +223,7 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
     router,
     peers: alonePeers({ id: NODE_ID, name: 'one' }),
     gateways: router,
-    fence: { isFenced: () => false },
+    fence: { isFenced: () => false, remainingMs: () => Infinity },
     workers,
     clock,
     log,

@@ -29,7 +29,6 @@ export async function* clusterLogs(
   const far = async function* (node: string): AsyncGenerator<LogLine, void, undefined> {
     try {
       const stream = await peers.open(node, 'apps.logs', request, { signal: until });
-      stream.end();
       for await (const line of decodeLines(stream)) yield line as LogLine;
     } catch (error) {
       if (!until.aborted) log.info('A node gives no logs', { node, reason: messageOf(error) });

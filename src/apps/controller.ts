@@ -3,6 +3,7 @@
  * operation is a few lines over `rollout.ts`. Instances survive the end of this object: `stopAll` ends them.
  */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ensureFolder, removeTree, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
@@ -20,7 +21,8 @@ import { openDrivers } from './choose-driver.ts';
 import type { RunOutput } from './command-stream.ts';
 import { deployApp, type DeployRequest, serve } from './deploy.ts';
 import type { Driver } from './driver.ts';
-import type { InstanceContext } from './instance.ts';
+import type { InstanceContext, LaunchParts } from './instance.ts';
+import type { InstanceRecord } from './instance-record.ts';
 import { InstanceSupervisor } from './instance-supervisor.ts';
 import { type LogLine, LogReader, type LogRequest } from './log-reader.ts';
 import { LogStore } from './log-store.ts';
@@ -37,6 +39,7 @@ import {
 import { type ProcessRow, processTable } from './process-table.ts';
 import { Coordinator } from './coordinator.ts';
 import { NodeRollout } from './node-rollout.ts';
+import { type SingletonClock, SingletonGuard } from './singleton-guard.ts';
 import { Reconciler, type SingletonFence } from './reconciler.ts';
 import { ReleaseStore } from './release-store.ts';
 import { ReleaseCopier } from './release-copy.ts';
@@ -44,8 +47,8 @@ import { type Gateways, type NodeReport, Reporter } from './reporter.ts';
 import { appMethods } from './app-methods.ts';
 import { clusterLogs } from './cluster-logs.ts';
 import { Placer } from './placer.ts';
-import type { Slot } from './slots.ts';
-import { noRelease, nothingBefore, releaseNotFound } from './run-errors.ts';
+import { countsOf, type Slot } from './slots.ts';
+import { noRelease, notHere, nothingBefore, releaseNotFound } from './run-errors.ts';
 import { LOG_TAIL_LINES_MAX } from './run-limits.ts';
 import type { Tools } from './tools.ts';
 
@@ -63,7 +66,7 @@ export interface AppsOptions {
   /** The other nodes, or none. */
   readonly peers: Peers;
   readonly gateways: Gateways;
-  readonly fence: SingletonFence;
+  readonly fence: SingletonFence & SingletonClock;
   readonly workers: Workers;
   readonly clock: Clock;
   readonly log: Logger;
@@ -89,6 +92,7 @@ interface Opened {
   readonly local: NodeRollout;
   readonly coordinator: Coordinator;
   readonly copier: ReleaseCopier;
+  readonly guard: SingletonGuard;
 }
 
 export class Apps implements AsyncDisposable {
@@ -140,7 +144,7 @@ export class Apps implements AsyncDisposable {
     };
     const supervisor = new InstanceSupervisor({
       context: shared,
-      parts: (record) => this.#now().parts(record.app, record.release, record.process),
+      parts: (record) => this.#parts(record),
       wake: () => {
         workers.wake('instances');
         workers.wake('apps');
@@ -157,8 +161,15 @@ export class Apps implements AsyncDisposable {
     const copier = new ReleaseCopier({ releases, peers, log });
     const local = new NodeRollout({ context, copier, nodeId, clock });
     const coordinator = new Coordinator({ store, peers, local, gateways, log });
+    const guard = new SingletonGuard({
+      runFolder: join(data, 'run'),
+      supervisor,
+      clock: fence,
+      log,
+    });
     const reconciler = new Reconciler({
       context,
+      guard,
       operations,
       local,
       copier,
@@ -168,10 +179,10 @@ export class Apps implements AsyncDisposable {
       clock,
       log,
     });
-    this.#opened = { context, shared, reconciler, local, coordinator, copier };
+    this.#opened = { context, shared, reconciler, local, coordinator, copier, guard };
     await supervisor.adopt();
     await this.#finishRemovals();
-    for (const worker of [supervisor, reconciler, this.#logs]) workers.add(worker);
+    for (const worker of [supervisor, reconciler, guard, this.#logs]) workers.add(worker);
   }
 
   /** How apps are kept apart on this node. */
@@ -392,6 +403,7 @@ export class Apps implements AsyncDisposable {
     await this.#operations[Symbol.asyncDispose]();
     await this.#opened.reconciler[Symbol.asyncDispose]();
     await Promise.all(supervisor.list().map(({ id }) => supervisor.stop(id, 'the node stops')));
+    await this.#opened.guard.end();
   }
 
   /** To be called after the workers have stopped. Instances go on running. */
@@ -460,6 +472,18 @@ export class Apps implements AsyncDisposable {
       ],
       operation: this.#operations.current(app.name),
     });
+  }
+
+  /** For a restart. A singleton only where it still belongs, and only while nobody may start it elsewhere. */
+  async #parts(record: InstanceRecord): Promise<LaunchParts> {
+    const { app, release, process, singleton } = record;
+    if (singleton !== undefined) {
+      const { fence, peers } = this.#options;
+      const { slots } = await this.#store.slots(app);
+      const isHere = (countsOf(slots, peers.self)[process] ?? 0) > 0;
+      if (!isHere || fence.isFenced(singleton.lostAfterMs)) throw notHere(app, process);
+    }
+    return this.#now().parts(app, release, process);
   }
 
   /** Removals that were certain when an agent crashed. */

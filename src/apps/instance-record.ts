@@ -20,6 +20,8 @@ export interface InstanceRecord {
   /** Of the app when it was started. */
   readonly generation: string;
   readonly kind: ProcessPlan['kind'];
+  /** Never more than one in the cluster; `lostAfterMs` undefined: by the cluster's own clock. */
+  readonly singleton?: { readonly lostAfterMs?: number | undefined } | undefined;
   readonly health: HealthPlan;
   readonly uid: number;
   readonly driver: DriverName;

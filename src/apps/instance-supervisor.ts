@@ -22,6 +22,7 @@ export interface StartRequest {
   readonly release: string;
   readonly process: string;
   readonly generation: string;
+  readonly singleton?: InstanceRecord['singleton'];
   readonly kind: ProcessPlan['kind'];
   readonly health: HealthPlan;
   /** A trial is not restarted when it fails. */
@@ -94,6 +95,7 @@ export class InstanceSupervisor implements Worker {
       release,
       process,
       generation,
+      ...(request.singleton === undefined ? {} : { singleton: request.singleton }),
       kind,
       health,
       uid,

@@ -3,6 +3,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
+import type { SingletonGuard } from './singleton-guard.ts';
 import type { Peers } from '../cluster/cluster.ts';
 import type { AppContext } from './app-context.ts';
 import { backoffMs } from './instance-life.ts';
@@ -22,6 +23,7 @@ export interface ReconcilerOptions {
   readonly copier: ReleaseCopier;
   readonly peers: Peers;
   readonly fence: SingletonFence;
+  readonly guard: SingletonGuard;
   readonly nodeId: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -204,6 +206,8 @@ export class Reconciler implements Worker {
     const plan = release.plan.processes[action.process];
     if (plan === undefined) return;
     const parts = await context.parts(app.name, release.id, action.process);
+    const isSingleton = release.plan.placement.singletons.includes(action.process);
+    if (isSingleton) await this.#options.guard.ready();
     for (let count = 0; count < action.count; count++) {
       // The rest follows at the next look: after a boot, starting everything at once would be slower for all.
       if (this.#starting() >= STARTING_AT_ONCE_MAX) return;
@@ -213,6 +217,7 @@ export class Reconciler implements Worker {
         release: release.id,
         process: action.process,
         generation: app.generation,
+        ...(isSingleton ? { singleton: { lostAfterMs: release.plan.placement.lostAfterMs } } : {}),
         kind: plan.kind,
         health: release.plan.health,
         trial: false,

@@ -55,8 +55,6 @@ export class ReleaseCopier {
     for (const peer of others) {
       try {
         const tar = await peers.open(peer.id, 'apps.release', { app, id });
-        // Nothing goes the other way. Left open, it would be cut with the last bytes that are still on their way.
-        tar.end();
         try {
           await releases.takeOver(app, release, tar, gid);
         } finally {

@@ -102,3 +102,11 @@ export function noPlace(app: string, process: string, reason: string): MolnError
     hint: 'See "moln nodes", add a node, or ask for less in moln.json',
   });
 }
+
+/** Of a singleton that this node must not run now. */
+export function notHere(app: string, process: string): MolnError {
+  return new MolnError('APPS_NOT_HERE', `This node may not run ${process} of "${app}" now`, {
+    hint: `See "moln why app ${app}"`,
+    retryable: true,
+  });
+}

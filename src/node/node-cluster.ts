@@ -99,8 +99,13 @@ export class NodeCluster implements AsyncDisposable {
   }
 
   /** Alone, nobody could start a singleton elsewhere. */
-  singletonFence(): { isFenced(lostAfterMs: number | undefined): boolean } {
+  singletonFence(): {
+    isFenced(lostAfterMs: number | undefined): boolean;
+    remainingMs(lostAfterMs: number | undefined): number;
+  } {
     return {
+      remainingMs: (lostAfterMs = PRESENCE_CLOCKS.lostAfterMs) =>
+        this.#options.registry.place === undefined ? Infinity : this.fence.remainingMs(lostAfterMs),
       isFenced: (lostAfterMs = PRESENCE_CLOCKS.lostAfterMs) =>
         this.#options.registry.place !== undefined && this.fence.isFenced(lostAfterMs),
     };
