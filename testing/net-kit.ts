@@ -30,7 +30,11 @@ export async function makeNet(t: TestContext, count: number): Promise<TestNet> {
   const numbers = Array.from({ length: count }, (_, at) => at + 1);
 
   t.after(() => {
-    for (const number of numbers) ip('netns', 'del', space(number));
+    for (const number of numbers) {
+      // At once: what goes with a namespace goes when the kernel finds the time.
+      ip('link', 'del', port(number));
+      ip('netns', 'del', space(number));
+    }
     ip('link', 'del', bridge);
   });
   ip('link', 'add', bridge, 'type', 'bridge');
