@@ -112,7 +112,7 @@ export function planManagers(input: ManagerInput): ManagerStep {
   const learner = members.find(({ isLearner }) => isLearner);
   if (learner !== undefined) {
     const node = nodeOf(learner);
-    if (node === undefined || avoid.has(node.id)) {
+    if (node === undefined || node.state === 'lost' || avoid.has(node.id)) {
       return { kind: 'remove', member: learner, why: 'it cannot be started' };
     }
     return learner.nodeId === ''

@@ -67,7 +67,7 @@ export class RpcClient implements AsyncDisposable {
   async call(method: string, params: unknown, options: RpcCallOptions = {}): Promise<unknown> {
     const deadlineMs = options.deadlineMs ?? RPC_DEADLINE_MS;
     const body = encodeBody(params);
-    const stream = await this.#request(method, { [DEADLINE_HEADER]: deadlineMs });
+    const stream = await this.#request(method, { [DEADLINE_HEADER]: deadlineMs }, deadlineMs);
     using _timer = this.#clock.after(deadlineMs, () =>
       stream.destroy(deadlinePassed(method, this.#target(), deadlineMs)),
     );
@@ -79,7 +79,8 @@ export class RpcClient implements AsyncDisposable {
   /** A stream of bytes in both directions, with the other side's consent; the deadline is that of the consent. */
   async open(method: string, params: unknown, options: RpcCallOptions = {}): Promise<Duplex> {
     const deadlineMs = options.deadlineMs ?? RPC_DEADLINE_MS;
-    const stream = await this.#request(method, { [PARAMS_HEADER]: encodeParams(params) });
+    const sent = { [PARAMS_HEADER]: encodeParams(params) };
+    const stream = await this.#request(method, sent, deadlineMs);
     // Node throws away what a stream has got when the other side is done before anybody has begun to read it, and all of
     // it may come at once with the head.
     stream.read(0);
@@ -104,8 +105,14 @@ export class RpcClient implements AsyncDisposable {
     );
   }
 
-  async #request(method: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
-    const session = await this.#ready();
+  async #request(
+    method: string,
+    headers: OutgoingHttpHeaders,
+    deadlineMs: number,
+  ): Promise<ClientHttp2Stream> {
+    // Connecting may take longer than the caller waits; it goes on, for the next call.
+    const late = (): MolnError => deadlinePassed(method, this.#target(), deadlineMs);
+    const session = await withDeadline(deadlineMs, late, () => this.#ready());
     try {
       const stream = session.request(
         { ':method': 'POST', ':path': `/${method}`, ...headers },

@@ -78,6 +78,10 @@ export class ManagerDuty implements Duty {
         await onManager();
         return {};
       },
+      'cluster.stopMember': async () => {
+        await etcd.remove();
+        return {};
+      },
     };
   }
 
@@ -226,9 +230,25 @@ export class ManagerDuty implements Duty {
     const { member, why } = step;
     await admin.remove(member.id);
     const node = cluster.peers.get(member.nodeId);
-    if (node !== undefined) await this.#setRole(node, false);
     const name = node?.name ?? member.nodeId;
+    if (node !== undefined) {
+      await this.#setRole(node, false);
+      await this.#stopMember(node);
+    }
     events.tell('manager', `${name} is not a manager any more: ${why}`, { node: name });
+  }
+
+  /** It would try for ever to come back to members that do not know it any more. */
+  async #stopMember(node: PeerNode): Promise<void> {
+    const { cluster, log } = this.#options;
+    if (node.state === 'lost') return;
+    const options = { deadlineMs: START_WITHIN_MS };
+    await cluster.peers.call(node.id, 'cluster.stopMember', {}, options).catch((error: unknown) => {
+      log.warn('A member of etcd that was removed could not be stopped', {
+        node: node.name,
+        error,
+      });
+    });
   }
 
   async #setRole(node: PeerNode, isManager: boolean): Promise<void> {

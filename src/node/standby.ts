@@ -34,7 +34,9 @@ interface StandbyRecord {
 }
 
 const recordSchema: Schema<StandbyRecord> = object({ node: string(), isInSync: boolean() });
-const mirroredSchema = object({ revision: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }) });
+const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+/** Of one epoch: revisions of a later one are above all of an earlier one, and would say yes to anything. */
+const mirroredSchema = object({ revision: count, epoch: count });
 
 export interface StandbyOptions {
   readonly nodeRegistry: NodeRegistry;
@@ -53,6 +55,7 @@ export class Standby implements Duty, AsyncDisposable {
   readonly #records: Collection<StandbyRecord>;
   readonly #stop = new AbortController();
   #current: StandbyRecord | undefined;
+  #isRead = false;
   #loops: readonly Promise<void>[] = [];
 
   constructor(options: StandbyOptions) {
@@ -84,7 +87,8 @@ export class Standby implements Duty, AsyncDisposable {
     const { nodeRegistry } = this.#options;
     return {
       'cluster.mirrored': async (params, { signal }) => {
-        const { revision } = mirroredSchema.decode(params, '');
+        const { revision, epoch } = mirroredSchema.decode(params, '');
+        if (nodeRegistry.place?.epoch !== epoch) throw otherEpoch(epoch);
         await this.#mirrored(revision, signal);
         return {};
       },
@@ -163,6 +167,11 @@ export class Standby implements Duty, AsyncDisposable {
     }
   }
 
+  /** Right after a start nobody has told yet whether there is one. */
+  async #read(): Promise<StandbyRecord | undefined> {
+    return (await this.#records.get(ID))?.value;
+  }
+
   /** It needs the authority's key, for there may be nobody left to ask. */
   async #prepare(node: PeerNode): Promise<void> {
     const { cluster } = this.#options;
@@ -193,9 +202,9 @@ export class Standby implements Duty, AsyncDisposable {
     const { clock } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const current = this.#current;
-      if (current?.isInSync !== true) return;
       try {
+        const current = this.#isRead ? this.#current : await this.#read();
+        if (current?.isInSync !== true) return;
         await this.#ask(current.node, revision, CONFIRM_WITHIN_MS);
         return;
       } catch {
@@ -206,7 +215,8 @@ export class Standby implements Duty, AsyncDisposable {
   }
 
   async #ask(node: string, revision: number, deadlineMs: number): Promise<void> {
-    await this.#peers.call(node, 'cluster.mirrored', { revision }, { deadlineMs });
+    const epoch = this.#options.nodeRegistry.place?.epoch ?? 0;
+    await this.#peers.call(node, 'cluster.mirrored', { revision, epoch }, { deadlineMs });
   }
 
   async #mirrored(revision: number, signal: AbortSignal): Promise<void> {
@@ -223,6 +233,7 @@ export class Standby implements Duty, AsyncDisposable {
       try {
         for await (const { records } of this.#records.watch(signal)) {
           this.#current = records.get(ID);
+          this.#isRead = true;
         }
       } catch (error) {
         if (!signal.aborted) log.debug('Cannot follow the standby', { reason: messageOf(error) });
@@ -274,6 +285,13 @@ export class Standby implements Duty, AsyncDisposable {
 
 function hostOf(endpoint: string): string {
   return new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
+}
+
+function otherEpoch(epoch: number): MolnError {
+  return new MolnError('NODE_EPOCH_DIFFERS', `This node is not of epoch ${epoch} of the registry`, {
+    hint: 'Another machine has taken the registry over; the asking one will follow',
+    retryable: true,
+  });
 }
 
 function refused(why: string, hint: string): MolnError {
