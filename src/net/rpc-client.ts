@@ -73,7 +73,8 @@ export class RpcClient implements AsyncDisposable {
     );
     using _abort = cancelOn(options.signal, stream);
     stream.end(body);
-    return this.#answerOf(stream, method);
+    // Awaited here, or the deadline would end with this function.
+    return await this.#answerOf(stream, method);
   }
 
   /** A stream of bytes in both directions, with the other side's consent; the deadline is that of the consent. */
