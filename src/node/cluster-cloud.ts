@@ -132,7 +132,8 @@ export class NodeClusterCloud implements ClusterCloud {
     const { cluster, events } = this.#options;
     const node = await this.showNode(name);
     if (node.id === cluster.peers.self) throw notItself(name);
-    if (node.isManager && node.state !== 'lost') throw stillManager(name);
+    // The leader takes its member out of etcd, which needs another one to go on with.
+    if ((await this.manager()).managers.join() === name) throw onlyManager(name);
     await cluster.members.forget(name);
     events.tell('node', `${name} was forgotten`, { node: name });
   }
@@ -304,9 +305,9 @@ function notItself(name: string): MolnError {
   });
 }
 
-function stillManager(name: string): MolnError {
-  return new MolnError('NODE_IN_USE', `Node "${name}" is a manager and there`, {
-    hint: `Stop it with "moln down" and wait until "moln nodes" says that it is lost`,
+function onlyManager(name: string): MolnError {
+  return new MolnError('NODE_IN_USE', `Node "${name}" is the only one that holds the registry`, {
+    hint: 'If its machine is gone for good, run "moln manager takeover" on another one first',
   });
 }
 

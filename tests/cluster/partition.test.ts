@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import type { ManagerStatus } from '../src/api/model.ts';
-import { step } from '../testing/step.ts';
-import { appFolder, nodeApp } from '../testing/app-folder.ts';
-import { canMakeNets, makeNet, type TestNet } from '../testing/net-kit.ts';
-import { failuresOf } from '../testing/paced-load.ts';
-import { TestCluster } from '../testing/test-cluster.ts';
-import { until } from '../testing/until.ts';
+import type { ManagerStatus } from '../../src/api/model.ts';
+import { step } from '../../testing/step.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { canMakeNets, makeNet, type TestNet } from '../../testing/net-kit.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import { until } from '../../testing/until.ts';
 
 const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
 const APP = {

@@ -1,12 +1,12 @@
 /** Three nodes are three managers; any one of them may go, and clients of the others do not notice. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EventDetail, ManagerStatus } from '../src/api/model.ts';
-import { step } from '../testing/step.ts';
-import { appFolder, nodeApp } from '../testing/app-folder.ts';
-import { failuresOf } from '../testing/paced-load.ts';
-import { TestCluster } from '../testing/test-cluster.ts';
-import { until } from '../testing/until.ts';
+import type { EventDetail, ManagerStatus } from '../../src/api/model.ts';
+import { step } from '../../testing/step.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;

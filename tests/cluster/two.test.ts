@@ -1,12 +1,12 @@
 /** The second machine takes one command: everything through the CLI, the gateways and signals. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ManagerStatus, NodeDetail, SlotDetail } from '../src/api/model.ts';
-import { step } from '../testing/step.ts';
-import { appFolder, nodeApp, writeFiles } from '../testing/app-folder.ts';
-import { failuresOf } from '../testing/paced-load.ts';
-import { freeNet, TestCluster } from '../testing/test-cluster.ts';
-import { until } from '../testing/until.ts';
+import type { ManagerStatus, NodeDetail, SlotDetail } from '../../src/api/model.ts';
+import { step } from '../../testing/step.ts';
+import { appFolder, nodeApp, writeFiles } from '../../testing/app-folder.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
+import { freeNet, TestCluster } from '../../testing/test-cluster.ts';
+import { until } from '../../testing/until.ts';
 
 interface Deployed {
   readonly release: string;

@@ -1,14 +1,14 @@
 /** No manager answers: what runs goes on and is served, reads say how old they are, and all is well once they are back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ManagerStatus } from '../src/api/model.ts';
-import { step } from '../testing/step.ts';
-import { appFolder, nodeApp } from '../testing/app-folder.ts';
-import { failuresOf } from '../testing/paced-load.ts';
-import type { SeenProcess } from '../testing/processes.ts';
-import { TestCluster } from '../testing/test-cluster.ts';
-import type { TestNode } from '../testing/test-node.ts';
-import { until } from '../testing/until.ts';
+import type { ManagerStatus } from '../../src/api/model.ts';
+import { step } from '../../testing/step.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
+import type { SeenProcess } from '../../testing/processes.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
+import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import { step } from '../testing/step.ts';
-import { appFolder } from '../testing/app-folder.ts';
-import { TestCluster } from '../testing/test-cluster.ts';
-import { until } from '../testing/until.ts';
+import { step } from '../../testing/step.ts';
+import { appFolder } from '../../testing/app-folder.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import { until } from '../../testing/until.ts';
 
 const BEAT_MS = 50;
 /** A process may be stopped by the machine for so long between the look at the clock and the write. */

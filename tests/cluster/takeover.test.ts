@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { AppDetail, ManagerStatus } from '../src/api/model.ts';
-import { step } from '../testing/step.ts';
-import { appFolder, nodeApp } from '../testing/app-folder.ts';
-import { TestCluster } from '../testing/test-cluster.ts';
-import type { TestNode } from '../testing/test-node.ts';
-import { until } from '../testing/until.ts';
+import type { AppDetail, ManagerStatus } from '../../src/api/model.ts';
+import { step } from '../../testing/step.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
+import { until } from '../../testing/until.ts';
 
 const APP = {
   ...nodeApp('process.env.COUNT + " " + process.env.MOLN_INSTANCE'),
