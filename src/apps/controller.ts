@@ -256,17 +256,8 @@ export class Apps implements AsyncDisposable {
       const context = this.#now();
       const app = stored.value;
       const { coordinator } = this.#all();
-      return serve({
-        context,
-        coordinator,
-        stored,
-        app,
-        release: found,
-        kind: 'rollback',
-        by,
-        report,
-        clock,
-      });
+      const what = { stored, app, release: found, kind: 'rollback', by } as const;
+      return serve({ context, coordinator, ...what, report, clock });
     });
   }
 
