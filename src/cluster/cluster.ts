@@ -13,6 +13,7 @@ export { decodeInvite, encodeInvite, type Invite, type InviteAddress } from './i
 export { type InviteDetail, type InviteRole, Invites } from './invites.ts';
 export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
 export {
+  type ForeignAccess,
   type HelloAnswer,
   helloSchema,
   type RegistryPlace,

@@ -16,10 +16,11 @@ import {
   planManagers,
   type RegistryMember,
 } from '../cluster/cluster.ts';
-import { type EtcdAdmin, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import { type EtcdAdmin, type EtcdTls, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import { nextManager } from './appoint-managers.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
-import type { NodeRegistry } from './node-registry.ts';
+import type { EtcdPlace, NodeRegistry } from './node-registry.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 
 const LOOK_EVERY_MS = 3000;
@@ -44,7 +45,7 @@ export interface ManagerDutyOptions {
   readonly etcd: OwnEtcd;
   readonly events: Events;
   readonly clusterId: string;
-  readonly tls: Parameters<typeof openEtcdAdmin>[0]['tls'];
+  readonly tls: (place: EtcdPlace) => EtcdTls;
   /** This node may lead from now on. */
   readonly onManager: () => Promise<void>;
   readonly clock: Clock;
@@ -66,10 +67,14 @@ export class ManagerDuty implements Duty {
 
   /** What the leader asks of this node. */
   methods(): NodeMethods['methods'] {
-    const { cluster, etcd, onManager } = this.#options;
+    const { cluster, etcd, nodeRegistry, onManager } = this.#options;
     return {
       'cluster.becomeManager': async () => {
         await cluster.becomeManager();
+        if (nodeRegistry.place?.foreign !== undefined) {
+          await onManager();
+          return {};
+        }
         return { peerUrl: await etcd.plannedPeerUrl() };
       },
       'cluster.startMember': async (params) => {
@@ -88,14 +93,17 @@ export class ManagerDuty implements Duty {
   async lead(term: LeaderTerm): Promise<void> {
     const { nodeRegistry, clock, tls, log } = this.#options;
     const { place } = nodeRegistry;
-    // Alone, or on an etcd that somebody else looks after.
-    if (place === undefined || place.isForeign === true) {
+    if (place === undefined) {
       await untilAborted(term.signal);
+      return;
+    }
+    if (place.foreign !== undefined) {
+      await this.#appoint(term.signal);
       return;
     }
     using admin = await openEtcdAdmin({
       endpoints: place.endpoints,
-      ...(tls === undefined ? {} : { tls }),
+      tls: () => tls(place),
       clock,
       log,
     });
@@ -108,9 +116,18 @@ export class ManagerDuty implements Duty {
     await upkeep;
   }
 
-  /** The members of etcd, for people. */
-  async voters(): Promise<readonly string[]> {
-    return this.#options.nodeRegistry.place?.endpoints ?? [];
+  async #appoint(signal: AbortSignal): Promise<void> {
+    const { cluster, events, clock } = this.#options;
+    while (!signal.aborted) {
+      const next = nextManager(cluster.peers.all());
+      if (next !== undefined) {
+        const options = { deadlineMs: START_WITHIN_MS };
+        await this.#setRole(next, true);
+        await cluster.peers.call(next.id, 'cluster.becomeManager', {}, options);
+        events.tell('manager', `${next.name} is a manager now`, { node: next.name });
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+    }
   }
 
   async #step(admin: EtcdAdmin): Promise<ManagerStep> {

@@ -171,7 +171,7 @@ async function launch(
     etcd,
     events,
     clusterId: identity.cluster.id,
-    tls: () => etcdTls(identity),
+    tls: (place) => etcdTls(identity, place),
     onManager: () => leadership.elect(),
     clock,
     log: log.for('managers'),

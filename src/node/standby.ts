@@ -7,12 +7,19 @@ import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { boolean, integer, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
-import type { Events, LeaderTerm, NodeMethods, PeerNode, Peers } from '../cluster/cluster.ts';
+import {
+  type Events,
+  type LeaderTerm,
+  type NodeMethods,
+  type PeerNode,
+  type Peers,
+  type RegistryPlace,
+  registryPlaceSchema,
+} from '../cluster/cluster.ts';
 import { Collection, type CommitGate } from '../registry/registry.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';
-import { type StoredPlace, placeSchema } from './registry-place.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 
 const PREFIX = '/managers/standby/';
@@ -101,7 +108,7 @@ export class Standby implements Duty, AsyncDisposable {
     const { clock, nodeRegistry } = this.#options;
     while (!signal.aborted) {
       const { place } = nodeRegistry;
-      if (place !== undefined && place.isForeign !== true) await this.#look(place);
+      if (place !== undefined && place.foreign === undefined) await this.#look(place);
       await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
     }
   }
@@ -112,6 +119,10 @@ export class Standby implements Duty, AsyncDisposable {
     const { place, mirror } = nodeRegistry;
     if (place === undefined || mirror === undefined) {
       throw refused('This node holds the registry itself', 'There is nothing to take over');
+    }
+    if (place.foreign !== undefined) {
+      const hint = `Bring ${place.endpoints.join(' or ')} back`;
+      throw refused('The registry is on an etcd that Moln does not look after', hint);
     }
     if (nodeRegistry.isLive) {
       throw refused('The registry answers', 'A takeover is for when its machine is gone for good');
@@ -137,7 +148,7 @@ export class Standby implements Duty, AsyncDisposable {
     return this.#options.cluster.peers;
   }
 
-  async #look(place: StoredPlace): Promise<void> {
+  async #look(place: RegistryPlace): Promise<void> {
     const { events } = this.#options;
     const peers = this.#peers.all();
     const stored = await this.#records.get(ID);
@@ -248,7 +259,7 @@ export class Standby implements Duty, AsyncDisposable {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const { place } = nodeRegistry;
-      if (place !== undefined && place.endpoints.length === 1) {
+      if (place?.endpoints.length === 1 && place.foreign === undefined) {
         for (const { id, name } of this.#peers.all()) {
           if (id === this.#peers.self || signal.aborted) continue;
           const theirs = await this.#placeOf(id);
@@ -262,17 +273,17 @@ export class Standby implements Duty, AsyncDisposable {
     }
   }
 
-  async #placeOf(node: string): Promise<StoredPlace | undefined> {
+  async #placeOf(node: string): Promise<RegistryPlace | undefined> {
     try {
       const said = await this.#peers.call(node, 'cluster.place', {}, { deadlineMs: ASK_EVERY_MS });
-      return placeSchema.decode(said, '');
+      return registryPlaceSchema.decode(said, '');
     } catch {
       // Away, or alone: nothing to follow.
       return undefined;
     }
   }
 
-  async #giveWay(theirs: StoredPlace): Promise<void> {
+  async #giveWay(theirs: RegistryPlace): Promise<void> {
     const { nodeRegistry, etcd, log } = this.#options;
     try {
       await etcd.setAside();
