@@ -11,6 +11,7 @@ import {
   type Events,
   type LeaderTerm,
   type NodeMethods,
+  type PeerCallOptions,
   type PeerNode,
   type Peers,
   type RegistryPlace,
@@ -27,6 +28,8 @@ const ID = 'now';
 const LOOK_EVERY_MS = 1000;
 /** A standby that needs longer for one commit is asked again. */
 const CONFIRM_WITHIN_MS = 5000;
+/** The same while this node stops. */
+const LEAVING_CONFIRM_MS = 1000;
 const RETRY_MS = 200;
 const CATCH_UP_WITHIN_MS = 10_000;
 const CALL_WITHIN_MS = 20_000;
@@ -61,6 +64,7 @@ export class Standby implements Duty, AsyncDisposable {
   readonly #options: StandbyOptions;
   readonly #records: Collection<StandbyRecord>;
   readonly #stop = new AbortController();
+  readonly #leaving = new AbortController();
   #current: StandbyRecord | undefined;
   #isRead = false;
   #loops: readonly Promise<void>[] = [];
@@ -80,6 +84,14 @@ export class Standby implements Duty, AsyncDisposable {
     };
     this.#options.nodeRegistry.live.setCommitGate(gate);
     this.#loops = [this.#follow(), this.#askOthers()];
+  }
+
+  /**
+   * This node stops: what the standby has not got in a moment is said to be unknown rather than waited for, since
+   * nobody may be left who could say that the standby is away.
+   */
+  leave(): void {
+    this.#leaving.abort();
   }
 
   /** The standby's name, and whether it has everything; undefined while there is none. */
@@ -139,7 +151,7 @@ export class Standby implements Duty, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#options.nodeRegistry.live.setCommitGate(undefined);
+    this.leave();
     this.#stop.abort();
     await Promise.all(this.#loops);
   }
@@ -195,14 +207,14 @@ export class Standby implements Duty, AsyncDisposable {
     const { nodeRegistry, events, log } = this.#options;
     const { revision } = await nodeRegistry.live.list(PREFIX);
     try {
-      await this.#ask(node.id, revision, CATCH_UP_WITHIN_MS);
+      await this.#ask(node.id, revision, { deadlineMs: CATCH_UP_WITHIN_MS });
     } catch (error) {
       log.debug('The standby has not caught up yet', { reason: messageOf(error) });
       return;
     }
     // What is committed between that look and this record waits for nobody, so the next look is the one that counts.
     const { revision: marked } = await this.#records.put(ID, { ...current, isInSync: true });
-    await this.#ask(node.id, marked, CATCH_UP_WITHIN_MS).catch(() => undefined);
+    await this.#ask(node.id, marked, { deadlineMs: CATCH_UP_WITHIN_MS }).catch(() => undefined);
     events.tell('manager', `${node.name} keeps a complete copy of the registry`, {
       node: node.name,
     });
@@ -211,23 +223,28 @@ export class Standby implements Duty, AsyncDisposable {
   /** Returns when the standby has it, or when there is none any more. */
   async #confirm(revision: number): Promise<void> {
     const { clock } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
+    const { signal } = this.#leaving;
+    for (;;) {
+      const isLast = signal.aborted;
       try {
         const current = this.#isRead ? this.#current : await this.#read();
         if (current?.isInSync !== true) return;
-        await this.#ask(current.node, revision, CONFIRM_WITHIN_MS);
+        const options = isLast
+          ? { deadlineMs: LEAVING_CONFIRM_MS }
+          : { deadlineMs: CONFIRM_WITHIN_MS, signal };
+        await this.#ask(current.node, revision, options);
         return;
-      } catch {
+      } catch (error) {
+        if (isLast) throw error;
         // Not there yet, or away: the leader decides how long it is waited for.
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       }
     }
   }
 
-  async #ask(node: string, revision: number, deadlineMs: number): Promise<void> {
+  async #ask(node: string, revision: number, options: PeerCallOptions): Promise<void> {
     const epoch = this.#options.nodeRegistry.place?.epoch ?? 0;
-    await this.#peers.call(node, 'cluster.mirrored', { revision, epoch }, { deadlineMs });
+    await this.#peers.call(node, 'cluster.mirrored', { revision, epoch }, options);
   }
 
   async #mirrored(revision: number, signal: AbortSignal): Promise<void> {
