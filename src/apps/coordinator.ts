@@ -55,29 +55,33 @@ export class Coordinator {
 
   /** Replaces all instances by new ones, placed anew; singletons stay on their nodes and start after the old have ended. */
   async replace(wish: Wish): Promise<void> {
-    await this.#untilReached(wish.report, () => this.#replace(wish));
+    await this.#whileNodesLeave(wish.report, () => this.#replace(wish));
   }
 
   /** Starts what is missing for the wished counts and ends what is too much; the rest stays where it is. */
   async resize(wish: Wish): Promise<void> {
-    await this.#untilReached(wish.report, () => this.#resize(wish));
+    await this.#whileNodesLeave(wish.report, () => this.#resize(wish));
   }
 
   /**
-   * A node that has just died is taken for a living one for two seconds more. Nothing is decided then, so the change begins
-   * again without it.
+   * A node that has just died is taken for a living one for two seconds more, and when it is lost the leader moves its
+   * instances. Nothing is decided then, so the change begins again on what is there now. Without managers it does not begin.
    */
-  async #untilReached(report: Report, change: () => Promise<void>): Promise<void> {
-    const { peers, clock } = this.#options;
+  async #whileNodesLeave(report: Report, change: () => Promise<void>): Promise<void> {
+    const { peers, store, clock } = this.#options;
     for (let attempt = 1; ; attempt++) {
+      await store.mustAnswer();
       try {
         await change();
         return;
       } catch (error) {
-        if (!(error instanceof NodeAway) || attempt === ATTEMPTS_MAX) throw error;
-        report.step(`${error.node.name} does not answer: trying without it`);
-        const { id } = error.node;
-        await leaves(peers, id, clock, report.signal);
+        if (attempt === ATTEMPTS_MAX) throw error;
+        if (error instanceof NodeAway) {
+          report.step(`${error.node.name} does not answer: trying without it`);
+          await leaves(peers, error.node.id, clock, report.signal);
+        } else if (error instanceof SlotsMoved) {
+          report.step('Its instances were placed anew meanwhile: trying again');
+        } else throw error;
       }
     }
   }
@@ -156,7 +160,9 @@ export class Coordinator {
       });
     } catch (error) {
       await this.#abandon(app.name, asked);
-      throw error;
+      const isConflict = isMolnError(error, 'APPS_CONFLICT');
+      const now = isConflict ? await store.find(app.name) : undefined;
+      throw now?.revision === stored.revision ? new SlotsMoved(app.name) : error;
     }
     try {
       await gateways.settled(revision);
@@ -268,6 +274,16 @@ class NodeAway extends MolnError {
       cause,
     });
     this.node = node;
+  }
+}
+
+/** The app is what it was, and its instances belong elsewhere now. */
+class SlotsMoved extends MolnError {
+  constructor(app: string) {
+    super('APPS_CONFLICT', `The instances of app "${app}" are being moved`, {
+      hint: 'Nothing has changed. Try again in a moment',
+      retryable: true,
+    });
   }
 }
 
