@@ -39,6 +39,7 @@ export { Sealer } from './sealing.ts';
 export { type ClusterEvent, Events } from './events.ts';
 export { Fence, type FenceGuard } from './fence.ts';
 export {
+  duringTerm,
   LeaderElection,
   type LeaderElectionOptions,
   type LeaderTerm,

@@ -199,8 +199,8 @@ export class NodeClusterCloud implements ClusterCloud {
     events.tell('manager', `The managers are to be ${pinned.join(', ')}`);
   }
 
-  takeover(): Promise<void> {
-    return this.#options.standby.takeOver();
+  takeover(options: { readonly force: boolean }): Promise<void> {
+    return this.#options.standby.takeOver(options);
   }
 
   listEvents(): Promise<readonly EventDetail[]> {

@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import { array, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import {
+  duringTerm,
   type Events,
   type LeaderTerm,
   ManagerRecords,
@@ -108,8 +109,9 @@ export class ManagerDuty implements Duty {
       log,
     });
     const upkeep = this.#keepUp(admin, term.signal);
+    const records = new ManagerRecords(duringTerm(nodeRegistry.live, term));
     while (!term.signal.aborted) {
-      const step = await this.#step(admin);
+      const step = await this.#step(admin, records);
       const pauseMs = step.kind === 'none' ? LOOK_EVERY_MS : STEP_EVERY_MS;
       await clock.sleep(pauseMs, term.signal).catch(() => undefined);
     }
@@ -130,7 +132,7 @@ export class ManagerDuty implements Duty {
     }
   }
 
-  async #step(admin: EtcdAdmin): Promise<ManagerStep> {
+  async #step(admin: EtcdAdmin, records: ManagerRecords): Promise<ManagerStep> {
     const { cluster, events, clock, log, nodeRegistry } = this.#options;
     const all = await admin.members();
     const members: RegistryMember[] = all.map(({ id, name, peerUrls, isLearner }) => ({
@@ -146,14 +148,14 @@ export class ManagerDuty implements Duty {
     const { place } = nodeRegistry;
     if (endpoints.length > 0 && place !== undefined) {
       admin.setEndpoints(endpoints);
-      await this.records.setState({ epoch: place.epoch, endpoints });
+      await records.setState({ epoch: place.epoch, endpoints });
     }
     const nowMs = clock.monotonicMs();
     const avoid = new Set([...this.#avoid].filter(([, until]) => until > nowMs).map(([id]) => id));
     const step = planManagers({
       peers: cluster.peers.all(),
       members,
-      setting: await this.records.setting(),
+      setting: await records.setting(),
       avoid,
       peerUrlOf: ({ address }) => peerUrlOf(address),
     });
