@@ -153,6 +153,7 @@ export class ManagerDuty implements Duty {
     const nowMs = clock.monotonicMs();
     const avoid = new Set([...this.#avoid].filter(([, until]) => until > nowMs).map(([id]) => id));
     const step = planManagers({
+      self: cluster.peers.self,
       peers: cluster.peers.all(),
       members,
       setting: await records.setting(),
