@@ -1,6 +1,6 @@
 /**
  * A duty of the leader: makes managers of nodes until there are as many as there should be, replaces those that are gone for
- * long, and tells all nodes where the registry is.
+ * long, tells all nodes where the registry is, and has etcd refuse nodes that were forgotten.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -17,6 +17,7 @@ import {
   type RegistryMember,
 } from '../cluster/cluster.ts';
 import { type EtcdAdmin, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import { CutOff } from './cut-off.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';
@@ -78,6 +79,11 @@ export class ManagerDuty implements Duty {
         await onManager();
         return {};
       },
+      'cluster.refuseRevoked': async () => ({ startedWith: await etcd.refuseRevoked() }),
+      'cluster.restartMember': async () => {
+        await etcd.restartIfBehind();
+        return {};
+      },
       'cluster.stopMember': async () => {
         await etcd.remove();
         return {};
@@ -86,7 +92,7 @@ export class ManagerDuty implements Duty {
   }
 
   async lead(term: LeaderTerm): Promise<void> {
-    const { nodeRegistry, clock, tls, log } = this.#options;
+    const { nodeRegistry, cluster, events, clock, tls, log } = this.#options;
     const { place } = nodeRegistry;
     // Alone, or on an etcd that somebody else looks after.
     if (place === undefined || place.isForeign === true) {
@@ -100,9 +106,12 @@ export class ManagerDuty implements Duty {
       log,
     });
     const upkeep = this.#keepUp(admin, term.signal);
+    const cutOff = new CutOff({ cluster, events, admin, clock, log });
     while (!term.signal.aborted) {
       const step = await this.#step(admin);
-      const pauseMs = step.kind === 'none' ? LOOK_EVERY_MS : STEP_EVERY_MS;
+      const isQuiet = step.kind === 'none';
+      const isCutting = await cutOff.step({ mayRestart: isQuiet });
+      const pauseMs = isQuiet && !isCutting ? LOOK_EVERY_MS : STEP_EVERY_MS;
       await clock.sleep(pauseMs, term.signal).catch(() => undefined);
     }
     await upkeep;
