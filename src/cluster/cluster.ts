@@ -1,6 +1,7 @@
 /** The door of the cluster part: who this node is, its certificates, and sealing of secrets. */
 export { Admission, type AdmissionOptions, memberCertificateOf } from './admission.ts';
 export { type Certificate, fingerprintOf } from './certificate.ts';
+export { type CutOffStep, planCutOff, type RegistryHolder } from './cut-off.ts';
 export { ClusterServer, type ClusterServerOptions, type Doors } from './cluster-server.ts';
 export {
   Identity,
@@ -59,4 +60,5 @@ export type {
 export { CHECK_IN_MS, type NodeLoad, type NodePresence, PRESENCE_CLOCKS } from './presence.ts';
 export { PresenceKeeper, type PresenceKeeperOptions } from './presence-keeper.ts';
 export { PresenceWatch, type PresenceWatchOptions } from './presence-watch.ts';
+export { serialsIn } from './x509.ts';
 export { type Plan, Plans, type StepHandler } from './steps.ts';

@@ -1,6 +1,6 @@
 /**
  * A duty of the leader: makes managers of nodes until there are as many as there should be, replaces those that are gone for
- * long, and tells all nodes where the registry is.
+ * long, tells all nodes where the registry is, and has etcd refuse nodes that were forgotten.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -19,6 +19,7 @@ import {
 } from '../cluster/cluster.ts';
 import { type EtcdAdmin, type EtcdTls, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
 import { nextManager } from './appoint-managers.ts';
+import { CutOff } from './cut-off.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { EtcdPlace, NodeRegistry } from './node-registry.ts';
@@ -84,6 +85,11 @@ export class ManagerDuty implements Duty {
         await onManager();
         return {};
       },
+      'cluster.refuseRevoked': async () => ({ startedWith: await etcd.refuseRevoked() }),
+      'cluster.restartMember': async () => {
+        await etcd.restartIfBehind();
+        return {};
+      },
       'cluster.stopMember': async () => {
         await etcd.remove();
         return {};
@@ -92,7 +98,7 @@ export class ManagerDuty implements Duty {
   }
 
   async lead(term: LeaderTerm): Promise<void> {
-    const { nodeRegistry, clock, tls, log } = this.#options;
+    const { nodeRegistry, cluster, events, clock, tls, log } = this.#options;
     const { place } = nodeRegistry;
     if (place === undefined) {
       await untilAborted(term.signal);
@@ -110,9 +116,12 @@ export class ManagerDuty implements Duty {
     });
     const upkeep = this.#keepUp(admin, term.signal);
     const records = new ManagerRecords(duringTerm(nodeRegistry.live, term));
+    const cutOff = new CutOff({ cluster, events, admin, clock, log });
     while (!term.signal.aborted) {
       const step = await this.#step(admin, records);
-      const pauseMs = step.kind === 'none' ? LOOK_EVERY_MS : STEP_EVERY_MS;
+      const isQuiet = step.kind === 'none';
+      const isCutting = await cutOff.step({ mayRestart: isQuiet });
+      const pauseMs = isQuiet && !isCutting ? LOOK_EVERY_MS : STEP_EVERY_MS;
       await clock.sleep(pauseMs, term.signal).catch(() => undefined);
     }
     await upkeep;

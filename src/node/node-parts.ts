@@ -16,7 +16,7 @@ import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
-import { type Identity, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
+import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -112,7 +112,7 @@ export async function openBase(
 
 /** This node among the others, or alone. */
 export async function openCluster(
-  { options, folder, nodeRegistry, identity, workers, clock, log }: Base,
+  { options, folder, nodeRegistry, registry, identity, workers, clock, log }: Base,
   given: { readonly choice: ListenChoice; readonly hostFacts: () => HostFacts },
   stack: AsyncDisposableStack,
 ): Promise<{ readonly cluster: NodeCluster; readonly etcd: OwnEtcd }> {
@@ -123,6 +123,7 @@ export async function openCluster(
     identity,
     address: addresses[0] ?? '127.0.0.1',
     isInUse: nodeRegistry.place !== undefined,
+    revoked: () => new Members({ registry, clock, log: log.for('cluster') }).revoked(),
     workers,
     clock,
     log: log.for('etcd'),
