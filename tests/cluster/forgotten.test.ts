@@ -81,6 +81,8 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
   await cluster.isManagedBy(NAMES.length, 'a');
   const [a, b, c] = NAMES.map((name) => cluster.node(name));
   assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  // Left to itself, a cluster of two has one manager.
+  await a.json('manager', 'set', ...NAMES);
   await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
   await a.json('app', 'app', 'scale', '3');
   await cluster.runsOn('app', NAMES);
@@ -105,6 +107,9 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
     for (const [at, id] of after.entries()) assert.notEqual(id, before[at], 'restarted');
     await b.json('app', 'app', 'env', 'COLOUR=blue');
     assert.deepEqual(failuresOf(await load.stop()), []);
+    assert.equal(await c.ended(), 1, 'it ends');
+    assert.match(c.output, /This node was removed from the cluster/);
+    await c.expectNoProcess();
   });
 
   await step(t, 'then neither new connections nor those it had lead anywhere', async () => {
