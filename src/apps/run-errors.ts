@@ -110,3 +110,40 @@ export function notHere(app: string, process: string): MolnError {
     retryable: true,
   });
 }
+
+/** A command for another node that has not begun. */
+export function nodeAway(node: string, cause?: unknown): MolnError {
+  return new MolnError('APPS_NODE_AWAY', `Node "${node}" does not answer, and nothing was run`, {
+    hint: 'See "moln nodes"',
+    retryable: true,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** A command on another node that may have begun. */
+export function commandLost(node: string, cause?: unknown): MolnError {
+  return new MolnError(
+    'APPS_COMMAND_LOST',
+    `Node "${node}" went away before the command on it ended`,
+    {
+      hint: 'It may have done part of its work; see "moln nodes"',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
+
+export function commandsBusy(most: number): MolnError {
+  return new MolnError(
+    'APPS_COMMANDS_BUSY',
+    `${most} commands of one node run on another already, which is the most`,
+    { hint: 'Wait for one to end, or ask the other node itself with --url', retryable: true },
+  );
+}
+
+export function releaseNowhere(app: string): MolnError {
+  return new MolnError(
+    'APPS_RELEASE_MISSING',
+    `The release of "${app}" is on no node that can be asked`,
+    { hint: 'Start the node that has it, or deploy the app again', retryable: true },
+  );
+}
