@@ -31,15 +31,15 @@ export function appMethods(parts: {
   const silent = { step: () => {} };
   return {
     methods: {
-      'apps.prepare': async (params, { signal }) => {
+      'apps.prepare': async (params, { signal, peer }) => {
         const wanted = params as Preparation;
         appName.decode(wanted.app.name, 'app.name');
         const report = { ...silent, output: () => {}, signal, decided: () => {} };
-        await expected(log, () => local.prepare(wanted, report));
+        await expected(log, () => local.prepare(wanted, report, peer.id));
         return {};
       },
-      'apps.abandon': async (params) => {
-        await local.abandon(appSchema.decode(params, '').app);
+      'apps.abandon': async (params, { peer }) => {
+        await local.abandon(appSchema.decode(params, '').app, peer.id);
         return {};
       },
       'apps.finish': async (params) => {

@@ -160,7 +160,7 @@ export class Apps implements AsyncDisposable {
     const context = new AppContext({ store, releases, folders, drivers, rollout, urlOf });
     const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, log });
-    const local = new NodeRollout({ context, copier, nodeId, clock });
+    const local = new NodeRollout({ context, copier, peers, clock });
     const coordinator = new Coordinator({ store, peers, local, gateways, log });
     const guard = new SingletonGuard({
       runFolder: join(data, 'run'),

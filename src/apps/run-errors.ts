@@ -17,6 +17,14 @@ export function appBusy(app: string, what: string, since: number): MolnError {
   });
 }
 
+/** By a change that another node coordinates. */
+export function appHeld(app: string, by: string): MolnError {
+  return new MolnError('APPS_BUSY', `App "${app}" is busy: ${by} has a change of it under way`, {
+    hint: 'Wait for it to end and try again',
+    retryable: true,
+  });
+}
+
 export function appConflict(app: string): MolnError {
   return new MolnError('APPS_CONFLICT', `App "${app}" was changed by somebody else meanwhile`, {
     hint: 'Try again',
