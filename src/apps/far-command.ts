@@ -42,8 +42,13 @@ export async function* runFar(
   signal: AbortSignal,
 ): AsyncGenerator<RunOutput, void, undefined> {
   using present = whilePresent(peers, node.id, signal);
+  signal.throwIfAborted();
+  if (present.signal.aborted) throw nodeAway(node.name);
   const params = { ...wish, hasStdin: stdin !== undefined };
-  const stream = await opened(peers, node, params, present.signal);
+  const stream = await opened(peers, node, params, present.signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
   let reason = 'it ended without an exit';
   try {
     if (stdin === undefined) stream.end();
@@ -124,14 +129,12 @@ async function opened(
   params: unknown,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  if (peers.get(id)?.state === 'lost') throw nodeAway(name);
   try {
     return await peers.open(id, METHOD, params, { signal });
   } catch (error) {
-    signal.throwIfAborted();
     if (isMolnError(error, 'NET_RPC_UNREACHABLE')) throw nodeAway(name, error);
     // These leave open whether it has begun.
-    if (isMolnError(error, 'NET_RPC_BROKEN')) throw commandLost(name, error);
+    if (signal.aborted || isMolnError(error, 'NET_RPC_BROKEN')) throw commandLost(name, error);
     if (isMolnError(error, 'NET_RPC_DEADLINE')) throw commandLost(name, error);
     throw error;
   }
