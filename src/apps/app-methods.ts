@@ -48,7 +48,7 @@ export function appMethods(parts: {
         return {};
       },
       'apps.forget': async (params) => {
-        await local.forget(appSchema.decode(params, '').app);
+        await local.carryOut(appSchema.decode(params, '').app);
         return {};
       },
     },

@@ -2,10 +2,9 @@
  * Everything that can be done with apps on this node. Owns the parts of the run side and puts them together; each
  * operation is a few lines over `rollout.ts`. Instances survive the end of this object: `stopAll` ends them.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { ensureFolder, removeTree, writeFileAtomic } from '../base/disk.ts';
+import { ensureFolder } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Worker } from '../base/worker.ts';
@@ -123,7 +122,7 @@ export class Apps implements AsyncDisposable {
   }
 
   /**
-   * Chooses the driver, adopts what runs, finishes removals that a crash cut short, and begins to look after the apps.
+   * Chooses the driver, adopts what runs, and begins to look after the apps.
    * Routes are published by the first look, shortly after.
    */
   async open(): Promise<void> {
@@ -183,7 +182,6 @@ export class Apps implements AsyncDisposable {
     const commands = new Commands({ context, shared, peers, log });
     this.#opened = { context, commands, reconciler, local, coordinator, copier, guard };
     await supervisor.adopt();
-    await this.#finishRemovals();
     for (const worker of [supervisor, reconciler, guard, this.#logs]) workers.add(worker);
   }
 
@@ -234,12 +232,9 @@ export class Apps implements AsyncDisposable {
   }
 
   deploy(request: DeployRequest, signal?: AbortSignal): AsyncIterable<Progress> {
-    const work = (report: Report): Promise<OperationResult> =>
-      deployApp(
-        { ...this.#options, context: this.#now(), coordinator: this.#all().coordinator },
-        request,
-        report,
-      );
+    const { context, coordinator, local } = this.#all();
+    const options = { ...this.#options, context, coordinator, local };
+    const work = (report: Report): Promise<OperationResult> => deployApp(options, request, report);
     return this.#operations.stream(request.app, DEPLOY, { signal, work });
   }
 
@@ -311,22 +306,16 @@ export class Apps implements AsyncDisposable {
     });
   }
 
-  /** Its instances, releases, data, settings, secrets and logs are gone when this resolves. */
+  /**
+   * Its instances, releases, data, settings, secrets and logs are gone when this resolves; on a node that is away, as soon
+   * as it is back.
+   */
   async remove(name: string): Promise<void> {
     await this.#operations.alone(name, 'a removal', async () => {
       const { value: app } = await this.#store.get(name);
-      // From here on a crash leads to the end of the removal, not back: see `#finishRemovals`.
-      await ensureFolder(this.#folders.app(name), 0o711);
-      await writeFileAtomic(this.#folders.tombstone(name), '');
-      try {
-        await this.#store.remove(app);
-      } catch (error) {
-        // Only when it is certain that nothing was removed.
-        if ((await this.#store.find(name)) !== undefined) {
-          await removeTree(this.#folders.tombstone(name));
-        }
-        throw error;
-      }
+      const nodes = this.#options.peers.all().map(({ id }) => id);
+      // From here on each node finishes it by itself, also after a crash.
+      await this.#store.remove(app, nodes);
       await this.#all().coordinator.forget(name);
     });
   }
@@ -470,19 +459,5 @@ export class Apps implements AsyncDisposable {
       if (!isHere || fence.isFenced(singleton.lostAfterMs)) throw notHere(app, process);
     }
     return this.#now().parts(app, release, process);
-  }
-
-  /** Removals that were certain when an agent crashed. */
-  async #finishRemovals(): Promise<void> {
-    const context = this.#now();
-    const { store, rollout, folders } = context;
-    for (const name of folders.list()) {
-      if (!existsSync(folders.tombstone(name)) || (await store.find(name)) !== undefined) continue;
-      const stops = rollout.supervisor
-        .of(name)
-        .map(({ id }) => rollout.supervisor.stop(id, 'the app was removed'));
-      await Promise.all(stops);
-      await context.removeFolder(name);
-    }
   }
 }

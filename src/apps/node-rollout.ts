@@ -44,6 +44,10 @@ export class NodeRollout {
   readonly #trials = new Map<string, Trial>();
   /** By app: the node whose change is prepared here. */
   readonly #holders = new Map<string, string>();
+  /** By app: the uid that it has in that change. */
+  readonly #uids = new Map<string, number>();
+  /** By app: the removal that is being carried out. */
+  readonly #removals = new Map<string, Promise<void>>();
   /** Apps of which something is being prepared or finished right now. */
   readonly #busy = new Map<string, number>();
 
@@ -77,7 +81,10 @@ export class NodeRollout {
   async prepare(wanted: Preparation, report: Report, by: string): Promise<void> {
     const { app, release, env, counts } = wanted;
     const { name } = app;
+    // An app of that name that was before: neither its data nor its processes are this one's.
+    await this.carryOut(name);
     this.#hold(name, by);
+    this.#uids.set(name, app.uid);
     await this.#alone(name, async () => {
       await this.#giveUp(name);
       await this.#copier.ensure(app, release);
@@ -95,7 +102,7 @@ export class NodeRollout {
   async abandon(app: string, by: string): Promise<void> {
     if (this.#holders.get(app) !== by) return;
     await this.#alone(app, () => this.#giveUp(app));
-    if (this.#holders.get(app) === by) this.#holders.delete(app);
+    if (this.#holders.get(app) === by) this.#release(app);
   }
 
   /** The commit is there: what belongs serves, what does not ends when nothing is under way on it. */
@@ -107,7 +114,7 @@ export class NodeRollout {
     const { supervisor, reporter } = rollout;
     await this.#alone(name, async () => {
       this.#trials.delete(name);
-      this.#holders.delete(name);
+      this.#release(name);
       await this.drainSurplus(name);
       await reporter.settled(name);
       const leaving = supervisor.of(name).filter(isLeaving);
@@ -117,11 +124,40 @@ export class NodeRollout {
     });
   }
 
-  /** Nothing of the app stays on this node. */
-  async forget(name: string): Promise<void> {
+  /**
+   * When the registry says that this node has yet to remove an app of that name: nothing of it stays here, and the registry
+   * is told. Throws `REGISTRY_UNAVAILABLE` while no manager answers.
+   */
+  async carryOut(name: string): Promise<void> {
+    let removal = this.#removals.get(name);
+    if (removal === undefined) {
+      removal = this.#carryOut(name).finally(() => this.#removals.delete(name));
+      this.#removals.set(name, removal);
+    }
+    await removal;
+  }
+
+  async #carryOut(name: string): Promise<void> {
+    const { removals } = this.#context.store;
+    for (;;) {
+      const due = await removals.due(this.#peers.self, name);
+      if (due === undefined) return;
+      await this.#remove(name, new Set(due.value.uids));
+      if (await removals.done(due)) return;
+    }
+  }
+
+  /** What is here may be of a later app by now; then only processes of the former ones are to end. */
+  async #remove(name: string, uids: ReadonlySet<number>): Promise<void> {
+    const { rollout } = this.#context;
+    const own = rollout.supervisor.of(name);
+    const prepared = this.#uids.get(name);
+    const former = own.filter(({ record }) => uids.has(record.uid));
+    const isLater = former.length < own.length || (prepared !== undefined && !uids.has(prepared));
+    if (isLater) return stopAll(rollout, former, 'the app was removed');
     await this.finish(name, { force: true, report: { step: () => {} } });
     await this.#context.removeFolder(name);
-    this.#context.rollout.reporter.forget(name);
+    rollout.reporter.forget(name);
   }
 
   /** Accepts what is of the current generation, and drains what does not belong here. */
@@ -153,6 +189,11 @@ export class NodeRollout {
     const isOther = peer !== undefined && peer.id !== by && peer.state !== 'lost';
     if (isOther && this.isHeld(app)) throw appHeld(app, peer.name);
     this.#holders.set(app, by);
+  }
+
+  #release(app: string): void {
+    this.#holders.delete(app);
+    this.#uids.delete(app);
   }
 
   async #giveUp(app: string): Promise<void> {

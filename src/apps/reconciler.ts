@@ -51,6 +51,7 @@ export class Reconciler implements Worker {
   readonly #options: ReconcilerOptions;
   readonly #failures = new Map<string, Failure>();
   readonly #stops = new Set<Promise<void>>();
+  readonly #removals = new Map<string, Promise<void>>();
   /** By app and release: when a spare copy was last looked after, by the monotonic clock. */
   readonly #copied = new Map<string, number>();
   #apps = 0;
@@ -72,6 +73,7 @@ export class Reconciler implements Worker {
     this.#apps = apps.length;
     const names = new Set([
       ...apps.map((app) => app.name),
+      ...(await store.removals.of(this.#options.nodeId)),
       ...reporter.apps(),
       ...supervisor.list().map((each) => each.record.app),
     ]);
@@ -84,7 +86,7 @@ export class Reconciler implements Worker {
 
   /** Waits for instances that are being stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#stops);
+    await Promise.allSettled([...this.#stops, ...this.#removals.values()]);
   }
 
   async #tend(name: string): Promise<void> {
@@ -93,13 +95,17 @@ export class Reconciler implements Worker {
     if (failure !== undefined && clock.monotonicMs() < failure.retryAt) return;
     try {
       await this.#reconcile(name);
-      this.#failures.delete(name);
+      if (!this.#removals.has(name)) this.#failures.delete(name);
     } catch (error) {
-      const count = (failure?.count ?? 0) + 1;
-      const retryAt = clock.monotonicMs() + backoffMs(count);
-      this.#failures.set(name, { count, retryAt, problem: messageOf(error) });
+      this.#failed(name, error);
       log.warn('Cannot bring an app to its wished state', { app: name, error });
     }
+  }
+
+  #failed(name: string, error: unknown): void {
+    const count = (this.#failures.get(name)?.count ?? 0) + 1;
+    const retryAt = this.#options.clock.monotonicMs() + backoffMs(count);
+    this.#failures.set(name, { count, retryAt, problem: messageOf(error) });
   }
 
   async #reconcile(name: string): Promise<void> {
@@ -110,6 +116,11 @@ export class Reconciler implements Worker {
     const held = operations.current(name) !== undefined || local.isHeld(name);
     const app = (await store.find(name))?.value;
     const release = app?.release === undefined ? undefined : await store.release(name, app.release);
+    // Looked for after the app: a later one of that name must not begin on what is left of this one.
+    if (await store.removals.isKnown(nodeId, name)) {
+      if (!held) this.#carryOut(name);
+      return;
+    }
     const { slots } = await store.slots(name);
     const counts = countsOf(slots, nodeId);
     const isSite = release?.plan.staticRoot !== undefined;
@@ -129,6 +140,26 @@ export class Reconciler implements Worker {
     }
     await reporter.refresh(name);
     if (app === undefined && !held && supervisor.of(name).length === 0) reporter.forget(name);
+  }
+
+  /** Takes as long as the requests that are under way; nobody else has to wait for that. */
+  #carryOut(name: string): void {
+    if (this.#removals.has(name)) return;
+    const { local, log } = this.#options;
+    const removal = local
+      .carryOut(name)
+      .then(
+        () => {
+          this.#failures.delete(name);
+          log.info('A removed app has left this node', { app: name });
+        },
+        (error: unknown) => {
+          this.#failed(name, error);
+          log.warn('A removed app cannot leave this node', { app: name, error });
+        },
+      )
+      .finally(() => this.#removals.delete(name));
+    this.#removals.set(name, removal);
   }
 
   /** In a small cluster every node has what all apps are made of, for the day on which it has to start them. */

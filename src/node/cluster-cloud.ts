@@ -8,6 +8,7 @@ import type {
   RegionDetail,
   SlotDetail,
 } from '../api/model.ts';
+import { removalsGone } from '../apps/apps.ts';
 import { MolnError } from '../base/errors.ts';
 import { nearestName } from '../base/suggest.ts';
 import {
@@ -135,7 +136,7 @@ export class NodeClusterCloud implements ClusterCloud {
     if (node.id === cluster.peers.self) throw notItself(name);
     // The leader takes its member out of etcd, which needs another one to go on with.
     if ((await this.manager()).managers.join() === name) throw onlyManager(name);
-    await cluster.members.forget(name);
+    await cluster.members.forget(name, (id) => [removalsGone(id)]);
     events.tell('node', `${name} was forgotten`, { node: name });
   }
 
