@@ -6,7 +6,10 @@ import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { systemClock } from '../src/base/time.ts';
+import { RPC_PING_EVERY_MS, RPC_PING_TIMEOUT_MS } from '../src/net/limits.ts';
 import { connectNode, joinCluster, type Member } from '../src/cluster/cluster.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { until } from '../testing/until.ts';
 import { call, founder, machine, nodeOf, refuses } from './cluster-kit.ts';
 
@@ -75,4 +78,29 @@ test('a node that accepts and says nothing is not connected to', async () => {
   await refuses(other.connect(), 'CLUSTER_NOT_THIS_NODE', /Another node answers/);
   silent.close();
   await once(silent, 'close');
+});
+
+test('what is under way fails when the other machine falls silent, and nothing else does', async () => {
+  const streams = {
+    wait: () => Promise.resolve((stream: Duplex) => once(stream, 'close').then(() => {})),
+  };
+  await using one = await founder({ streams });
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  await using proxy = await startTcpProxy({ port: one.port });
+  const clock = new ManualClock();
+  const node = { ...nodeOf(one), port: proxy.port };
+  await using client = connectNode({ identity, node, clock });
+  const stream = await client.open('wait', {});
+  const pinged = proxy.bytesAnswered;
+  clock.advance(RPC_PING_EVERY_MS);
+  await until('a ping is answered', () => proxy.bytesAnswered > pinged);
+  clock.advance(RPC_PING_TIMEOUT_MS - 1);
+  assert.equal(stream.destroyed, false, 'it answers, and may take its time');
+  proxy.hold('both');
+  clock.advance(RPC_PING_EVERY_MS + RPC_PING_TIMEOUT_MS);
+  await assert.rejects(once(stream, 'close'), /No answer to a ping/);
+  proxy.release();
+  assert.deepEqual(await client.call('hello', {}).then(() => 'answered'), 'answered');
 });

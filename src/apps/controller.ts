@@ -160,7 +160,7 @@ export class Apps implements AsyncDisposable {
     const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, log });
     const local = new NodeRollout({ context, copier, nodeId, clock });
-    const coordinator = new Coordinator({ store, peers, local, gateways, log });
+    const coordinator = new Coordinator({ store, peers, local, gateways, clock, log });
     const guard = new SingletonGuard({
       runFolder: join(data, 'run'),
       supervisor,

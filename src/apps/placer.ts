@@ -131,13 +131,17 @@ export function shiftOf(input: {
     }
     if (before.node === node) return settled(before, { app, reports, nodes });
     const from = nodes.find(({ id }) => id === before.node);
+    const moved = { process, slot, node, reason };
     if (from === undefined || from.state === 'lost' || from.state === 'suspect') {
       if (from !== undefined) lost.add(from.id);
-      return { process, slot, node, reason };
+      if (singletons.includes(process)) return moved;
+      // What that one was to replace may be all that serves.
+      return without(node, { ...moved, leaving: there(before.leaving, nodes) });
     }
     // The reconcilers of both nodes see to it that a singleton ends before the next one starts.
-    if (singletons.includes(process)) return { process, slot, node, reason };
-    return { process, slot, node, leaving: before.node, reason };
+    if (singletons.includes(process)) return moved;
+    const { leaving = before.node } = settled(before, { app, reports, nodes });
+    return without(node, { ...moved, leaving });
   });
   for (const { process, slot, reason } of unplaced) next.push({ process, slot, reason });
   const isSame = JSON.stringify(sorted(next)) === JSON.stringify(sorted(slots));
@@ -156,15 +160,25 @@ function settled(
   const { leaving, node, process } = slot;
   if (leaving === undefined) return slot;
   const { app, reports, nodes } = given;
-  const state = nodes.find(({ id }) => id === leaving)?.state;
   const here = reports.find(({ nodeId }) => nodeId === node)?.report.instances ?? [];
   const isHealthy = here.some(
     (one) =>
       one.process === process && one.generation === app.generation && one.state === 'healthy',
   );
-  if (!isHealthy && state !== undefined && state !== 'lost') return slot;
+  if (!isHealthy && there(leaving, nodes) !== undefined) return slot;
   const { leaving: _left, ...rest } = slot;
   return rest;
+}
+
+/** The node, unless it is not there any more. */
+function there(node: string | undefined, nodes: readonly PlacementNode[]): string | undefined {
+  const state = nodes.find(({ id }) => id === node)?.state;
+  return state === undefined || state === 'lost' ? undefined : node;
+}
+
+/** Nobody leaves a node for itself. */
+function without(node: string, slot: Slot): Slot {
+  return slot.leaving === node ? { ...slot, leaving: undefined } : slot;
 }
 
 function sorted(slots: readonly Slot[]): Slot[] {

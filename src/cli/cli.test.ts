@@ -262,6 +262,7 @@ test('up reads its options, and a node that cannot start is one sentence', async
     address: undefined,
     httpPort: 0,
     httpsPort: undefined,
+    etcd: undefined,
     gatewayPort: undefined,
     port: undefined,
     region: undefined,

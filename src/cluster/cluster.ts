@@ -14,6 +14,7 @@ export { decodeInvite, encodeInvite, type Invite, type InviteAddress } from './i
 export { type InviteDetail, type InviteRole, Invites } from './invites.ts';
 export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
 export {
+  type ForeignAccess,
   type HelloAnswer,
   helloSchema,
   type RegistryPlace,
@@ -39,6 +40,7 @@ export { Sealer } from './sealing.ts';
 export { type ClusterEvent, Events } from './events.ts';
 export { Fence, type FenceGuard } from './fence.ts';
 export {
+  duringTerm,
   LeaderElection,
   type LeaderElectionOptions,
   type LeaderTerm,

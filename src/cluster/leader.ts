@@ -34,6 +34,21 @@ export interface LeaderTerm {
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
 }
 
+/** The registry for a leader's writes: they fail with `CLUSTER_DEPOSED` once the term is over. */
+export function duringTerm(registry: Registry, term: LeaderTerm): Registry {
+  return {
+    get engine() {
+      return registry.engine;
+    },
+    get: (key) => registry.get(key),
+    list: (prefix) => registry.list(prefix),
+    watch: (prefix, from, signal) => registry.watch(prefix, from, signal),
+    commit: (conditions, operations) => term.commit(conditions, operations),
+    lease: (ttlMs) => registry.lease(ttlMs),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
 export interface LeaderElectionOptions {
   readonly registry: Registry;
   readonly node: { readonly id: string; readonly name: string };

@@ -26,6 +26,10 @@ export const RPC_STREAMS_MAX = 256;
 export const RPC_WINDOW_BYTES: number = 256 * 1024;
 /** From the first packet to the answer of the first ping. */
 export const RPC_CONNECT_TIMEOUT_MS = 5_000;
+/** While something is under way a connection is pinged so often; */
+export const RPC_PING_EVERY_MS = 3_000;
+/** and when no answer comes in this time, the other side is gone and all that was under way fails. */
+export const RPC_PING_TIMEOUT_MS = 7_000;
 /** A call without a deadline of its own. */
 export const RPC_DEADLINE_MS = 10_000;
 /** Longer ones that a caller asks for are not believed. */

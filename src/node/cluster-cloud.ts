@@ -18,6 +18,7 @@ import {
   leaderFacts,
   type Member,
   type Peers,
+  type RegistryPlace,
 } from '../cluster/cluster.ts';
 import { findEtcd } from '../registry/registry.ts';
 import type { NodeCluster } from './node-cluster.ts';
@@ -167,7 +168,9 @@ export class NodeClusterCloud implements ClusterCloud {
     const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
     return {
       sentence: nodeRegistry.isLive
-        ? managerSentence(cluster.peers.all().length, holders.length, standby.status())
+        ? place?.foreign === undefined
+          ? managerSentence(cluster.peers.all().length, holders.length, standby.status())
+          : `The registry is on an etcd of your own: ${place.endpoints.join(', ')}`
         : awaySentence(holders.length, standby.status()),
       engine: nodeRegistry.live.engine,
       isLive: nodeRegistry.isLive,
@@ -180,7 +183,9 @@ export class NodeClusterCloud implements ClusterCloud {
   }
 
   async setManagers(names: readonly string[] | undefined): Promise<void> {
-    const { cluster, managers, events } = this.#options;
+    const { cluster, managers, events, nodeRegistry } = this.#options;
+    const { place } = nodeRegistry;
+    if (place?.foreign !== undefined) throw foreignManagers(place.endpoints);
     if (names === undefined) {
       await managers.set({ mode: 'automatic', pinned: [] });
       events.tell('manager', 'The managers are chosen automatically');
@@ -194,8 +199,8 @@ export class NodeClusterCloud implements ClusterCloud {
     events.tell('manager', `The managers are to be ${pinned.join(', ')}`);
   }
 
-  takeover(): Promise<void> {
-    return this.#options.standby.takeOver();
+  takeover(options: { readonly force: boolean }): Promise<void> {
+    return this.#options.standby.takeOver(options);
   }
 
   listEvents(): Promise<readonly EventDetail[]> {
@@ -256,8 +261,9 @@ function reasonOf(state: NodeDetail['state'], heard: string | undefined): string
 
 function holdsRegistry(
   { address }: { readonly address: string },
-  { endpoints }: { readonly endpoints: readonly string[] },
+  { endpoints, foreign }: Pick<RegistryPlace, 'endpoints' | 'foreign'>,
 ): boolean {
+  if (foreign !== undefined) return true;
   return endpoints.some(
     (endpoint) => new URL(endpoint).hostname.replace(/^\[|\]$/g, '') === address,
   );
@@ -315,6 +321,17 @@ function evenManagers(count: number): MolnError {
   return new MolnError('NODE_MANAGERS_EVEN', `${count} managers are no better than ${count - 1}`, {
     hint: 'Name one, three or five nodes',
   });
+}
+
+function foreignManagers(endpoints: readonly string[]): MolnError {
+  const where = endpoints.join(', ');
+  return new MolnError(
+    'NODE_MANAGERS_FOREIGN',
+    `The registry is on an etcd of your own: ${where}`,
+    {
+      hint: 'Its members are for you to choose; nodes that may lead are made so by themselves',
+    },
+  );
 }
 
 /** With names in place of ids. */

@@ -50,7 +50,7 @@ export interface NodeClusterOptions {
   readonly registry: NodeRegistry;
   readonly workers: WorkerRunner;
   readonly load: () => NodeLoad;
-  /** Starts an etcd member here, or checks the one that was named; resolves to its endpoints. */
+  /** Starts an etcd member here; resolves to its endpoints. */
   readonly startEtcd: () => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -153,7 +153,7 @@ export class NodeCluster implements AsyncDisposable {
     }
     const { place } = registry;
     assert(place !== undefined, 'The registry has moved');
-    return { endpoints: place.endpoints, prefix: place.prefix, epoch: place.epoch };
+    return place;
   }
 
   get presence(): PresenceWatch | undefined {
@@ -212,7 +212,7 @@ export class NodeCluster implements AsyncDisposable {
 
   async #move(): Promise<void> {
     const { registry, startEtcd } = this.#options;
-    await registry.moveTo(await startEtcd());
+    await registry.moveTo({ endpoints: await startEtcd() });
     this.startPresence();
     await this.#onCluster();
   }

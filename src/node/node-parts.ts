@@ -34,7 +34,7 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { NodeRegistry } from './node-registry.ts';
+import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
 import { RegistryRouter } from './registry-router.ts';
@@ -49,6 +49,8 @@ export interface NodeOptions {
   readonly port: number | undefined;
   /** Where gateways answer those of other nodes; undefined: 7423. */
   readonly gatewayPort: number | undefined;
+  /** Somebody else's, in place of members of our own. */
+  readonly etcd: EtcdPlace | undefined;
   readonly region: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** Gateway processes; undefined: one per core. */
@@ -102,6 +104,7 @@ export async function openBase(
   const nodeRegistry = stack.use(
     await NodeRegistry.open({ folder, identity, clock, log: log.for('registry') }),
   );
+  if (options.etcd !== undefined) await nodeRegistry.use(options.etcd);
   const workers = stack.use(new WorkerRunner({ clock, log: log.for('workers') }));
   const { registry } = nodeRegistry;
   return { options, folder, nodeRegistry, registry, identity, workers, clock, log };

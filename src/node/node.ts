@@ -171,7 +171,7 @@ async function launch(
     etcd,
     events,
     clusterId: identity.cluster.id,
-    tls: () => etcdTls(identity),
+    tls: (place) => etcdTls(identity, place),
     onManager: () => leadership.elect(),
     clock,
     log: log.for('managers'),
@@ -279,6 +279,7 @@ async function launch(
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();
+      standby.leave();
       await leadership[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();

@@ -48,13 +48,16 @@ const SET: CommandSpec = {
 const TAKEOVER: CommandSpec = {
   name: 'takeover',
   summary: 'Let this node take the registry over from a machine that is gone for good.',
-  options: [{ flags: '--yes', description: 'do not ask' }],
+  options: [
+    { flags: '--yes', description: 'do not ask' },
+    { flags: '--force', description: 'also with a copy that may lack the last changes' },
+  ],
   run: async (context, input) => {
     if (!input.flag('yes')) {
       const answer = await ask(context.io, 'Type "takeover" if the other machine is really gone: ');
       if (answer !== 'takeover') throw usageError('Nothing was changed', 'Type "takeover"');
     }
-    await context.client().takeover();
+    await context.client().takeover({ force: input.flag('force') });
     return showManager(context);
   },
 };

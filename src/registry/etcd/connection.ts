@@ -8,11 +8,12 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import type { Clock } from '../../base/time.ts';
 import { Cluster, KV, Lease, Maintenance, Watch } from './etcd-pb.ts';
 
-/** Client certificates, in PEM. etcd takes the certificate's common name for the user. */
+/** All in PEM. etcd takes the common name of the client's certificate for the user. */
 export interface EtcdTls {
-  readonly caPem: string;
-  readonly certificatePem: string;
-  readonly keyPem: string;
+  /** Who signs the members' certificates; undefined: an authority that the whole world trusts. */
+  readonly caPem?: string | undefined;
+  readonly certificatePem?: string | undefined;
+  readonly keyPem?: string | undefined;
   /** What the member's certificate must be for, where that is not the host of its address. */
   readonly serverName?: string;
 }
