@@ -17,6 +17,7 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
+import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -108,6 +109,16 @@ export async function openBase(
   const workers = stack.use(new WorkerRunner({ clock, log: log.for('workers') }));
   const { registry } = nodeRegistry;
   return { options, folder, nodeRegistry, registry, identity, workers, clock, log };
+}
+
+/** Throws `CLUSTER_NODE_FORGOTTEN`. */
+export async function checkMembership(base: Base): Promise<void> {
+  const { nodeRegistry, registry, identity, clock, log } = base;
+  if (nodeRegistry.place === undefined) return;
+  // Nothing may be known yet, and nobody may answer: then the others are asked later.
+  const members = await new Members({ registry, clock, log }).list().catch(() => []);
+  const others = members.filter(({ id }) => id !== identity.node.id);
+  await refuseIfForgotten(others, { identity, clock });
 }
 
 /** This node among the others, or alone. */

@@ -19,6 +19,7 @@ import {
   registryPlaceSchema,
 } from '../cluster/cluster.ts';
 import { Collection, type CommitGate } from '../registry/registry.ts';
+import { isForgotten } from './forgotten.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';
@@ -60,6 +61,8 @@ export interface StandbyOptions {
   readonly events: Events;
   /** This node may lead from now on. */
   readonly onManager: () => Promise<void>;
+  /** The others do not let this node in any more. */
+  readonly onForgotten: (error: unknown) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -316,7 +319,8 @@ export class Standby implements Duty, AsyncDisposable {
     try {
       const said = await this.#peers.call(node, 'cluster.place', {}, { deadlineMs: ASK_EVERY_MS });
       return registryPlaceSchema.decode(said, '');
-    } catch {
+    } catch (error) {
+      if (isForgotten(error)) this.#options.onForgotten(error);
       // Away, or alone: nothing to follow.
       return undefined;
     }
