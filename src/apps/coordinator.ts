@@ -213,7 +213,7 @@ export class Coordinator {
   async #prepareOn(node: PeerNode, wanted: Preparation, report: Report): Promise<void> {
     const { peers, local } = this.#options;
     if (node.id === peers.self) {
-      await local.prepare(wanted, report);
+      await local.prepare(wanted, report, peers.self);
       return;
     }
     const counts = Object.entries(wanted.counts).map(([process, count]) => `${count} ${process}`);
@@ -229,7 +229,7 @@ export class Coordinator {
     await Promise.all(
       asked.map(async ({ id, name }) => {
         try {
-          if (id === peers.self) await local.abandon(app);
+          if (id === peers.self) await local.abandon(app, peers.self);
           else await peers.call(id, 'apps.abandon', { app }, { deadlineMs: ABANDON_WITHIN_MS });
         } catch (error) {
           // It gives them up by itself when nobody decides.

@@ -56,13 +56,14 @@ export interface LeaderElectionOptions {
   readonly log: Logger;
   /** The leader's work, until the signal aborts. Returning early resigns; throwing resigns and is logged. */
   readonly lead: (term: LeaderTerm) => Promise<void>;
-  /** 3 s by default; etcd may grant more. */
+  /** 2 s by default; etcd may grant more. */
   readonly ttlMs?: number;
 }
 
-export const LEADER_TTL_MS = 3000;
+/** The least that etcd grants with its usual election timeout: after the death of its own leader it counts anew. */
+export const LEADER_TTL_MS = 2000;
 /** Renewals and looks at the key in one life of the lease. */
-const LOOKS_PER_TTL = 6;
+const LOOKS_PER_TTL = 4;
 /** A leader stops this part of its lease's life before the others may notice that it ended. */
 const MARGIN_RATIO = 0.2;
 /** After resigning for an error the others have so many lives of the lease to take over. */

@@ -18,8 +18,8 @@ export const LINE_BYTES_MAX: number = 4 * 1024 * 1024;
 export const SOCKET_PATH_BYTES_MAX = 107;
 /** One JSON question or answer between nodes. */
 export const RPC_BODY_BYTES_MAX: number = 4 * 1024 * 1024;
-/** Parameters of a stream, which travel in its head. */
-export const RPC_PARAMS_BYTES_MAX = 8_192;
+/** Parameters of a stream, which travel in its head: a command of the API's longest URL in base64; a head holds 64 KiB. */
+export const RPC_PARAMS_BYTES_MAX: number = 48 * 1024;
 /** Calls and streams under way on one connection; further ones wait at the caller. */
 export const RPC_STREAMS_MAX = 256;
 /** Bytes of one stream that may be under way unread: the back-pressure of RFC 9113 §5.2. */
