@@ -175,6 +175,7 @@ export class NodeClusterCloud implements ClusterCloud {
       leaderWhy: facts?.summary ?? `${own} leads: it is alone`,
       managers: holders.map(({ name }) => name),
       mode: (await managers.setting()).mode,
+      standby: standby.status(),
       endpoints: place?.endpoints ?? [],
     };
   }
