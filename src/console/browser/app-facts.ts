@@ -2,6 +2,7 @@
 import type { AppDetail, AppSummary, Status } from '../../api/model.ts';
 import type { Chip, TopologyNode } from './topology-layout.ts';
 import { formatPercent } from './format.ts';
+import { isAway } from './node-facts.ts';
 
 /** What a rollback without a release goes back to, newest first. */
 export function previousRelease(detail: AppDetail): string | undefined {
@@ -55,10 +56,6 @@ export function topologyOf(status: Status, details: readonly AppDetail[]): reado
     const { name, region, state } = node;
     return { name, region, state, notes: notesOf(node, status.leader), chips };
   });
-}
-
-function isAway({ state }: Pick<Status['nodes'][number], 'state'>): boolean {
-  return state === 'lost' || state === 'suspect';
 }
 
 /** A node that is away has nothing to say of itself. */

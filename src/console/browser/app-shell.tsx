@@ -1,6 +1,6 @@
 /** The frame around every page: navigation, whether the node answers, and which page is shown. */
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Status } from '../../api/model.ts';
 import type { Connection, LiveState } from './live-feed.ts';
 import type { Page } from './router.ts';
@@ -67,6 +67,12 @@ function Header(props: {
   readonly status: Status | undefined;
   readonly onHelp: () => void;
 }): VNode {
+  const navigation = useRef<HTMLElement>(null);
+  // On narrow screens the navigation scrolls: where one is must be seen.
+  useEffect(() => {
+    const current = navigation.current?.querySelector('[aria-current]');
+    current?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [props.page.kind]);
   return (
     <header class="top">
       <div class="top-inner">
@@ -76,7 +82,7 @@ function Header(props: {
           </svg>
           Moln
         </a>
-        <nav aria-label="Main">
+        <nav aria-label="Main" ref={navigation}>
           {NAVIGATION.map(([href, text, kinds]) => (
             <a
               key={href}

@@ -4,6 +4,7 @@ import type { AppState, LiveSample, NodeStatus, Status } from '../../api/model.t
 import { formatBytes } from '../../base/units.ts';
 import { CapacityBars } from './capacity.tsx';
 import { count, formatMs, formatNumber } from './format.ts';
+import { isAway } from './node-facts.ts';
 import { nodePath } from './router.ts';
 import { StateMark } from './state-mark.tsx';
 
@@ -61,7 +62,7 @@ function tally<State extends string>(
 function CapacityBox(props: { readonly status: Status }): VNode {
   return (
     <BoxCard title="Capacity">
-      <CapacityBars nodes={props.status.nodes} />
+      <CapacityBars nodes={props.status.nodes.filter((node) => !isAway(node))} />
     </BoxCard>
   );
 }
@@ -104,7 +105,7 @@ export function Boxes(props: {
         <p class="small">
           {regions > 1 ? `In ${count(regions, 'region')}. ` : ''}
           {status.leader === '' ? (
-            'Nobody leads'
+            <>{status.registry.isLive ? 'Nobody leads' : 'No manager answers'}</>
           ) : (
             <>
               Leader <a href={nodePath(status.leader)}>{status.leader}</a>

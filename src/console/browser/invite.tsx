@@ -59,7 +59,7 @@ function Form(props: {
         Region
         <input
           list="known-regions"
-          placeholder="it says so itself"
+          placeholder="its own"
           autocomplete="off"
           spellcheck={false}
           value={region}

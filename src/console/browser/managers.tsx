@@ -1,6 +1,7 @@
 /** Who holds the registry, who leads and why, and what the loss of a machine would mean. */
 import type { ComponentChildren, VNode } from 'preact';
-import type { ManagerStatus } from '../../api/model.ts';
+import type { ManagerStatus, NodeStatus } from '../../api/model.ts';
+import { isAway } from './node-facts.ts';
 import { nodePath } from './router.ts';
 import { Section } from './section.tsx';
 import { StateMark } from './state-mark.tsx';
@@ -14,15 +15,24 @@ function NodeLink(props: { readonly name: string }): VNode {
   return <a href={nodePath(props.name)}>{props.name}</a>;
 }
 
-/** `a, b, c` with links. */
-function names(nodes: readonly string[]): ComponentChildren {
-  if (nodes.length === 0) return 'none that answers';
-  return nodes.map((name, index) => (
-    <span key={name}>
-      {index === 0 ? '' : ', '}
-      <NodeLink name={name} />
-    </span>
-  ));
+/** `a, b, c` with links; those that are away say so. */
+function names(managers: readonly string[], nodes: readonly NodeStatus[]): ComponentChildren {
+  if (managers.length === 0) return 'none that answers';
+  return managers.map((name, index) => {
+    const away = nodes.find((node) => node.name === name && isAway(node));
+    return (
+      <span key={name}>
+        {index === 0 ? '' : ', '}
+        <NodeLink name={name} />
+        {away === undefined ? null : (
+          <>
+            {' '}
+            <StateMark state={away.state} />
+          </>
+        )}
+      </span>
+    );
+  });
 }
 
 function standbyOf(manager: ManagerStatus): ComponentChildren {
@@ -38,8 +48,11 @@ function standbyOf(manager: ManagerStatus): ComponentChildren {
   return managers.length > 1 ? 'none needed: the managers hold copies' : 'none';
 }
 
-function Facts(props: { readonly manager: ManagerStatus }): VNode {
-  const { manager } = props;
+function Facts(props: {
+  readonly manager: ManagerStatus;
+  readonly nodes: readonly NodeStatus[];
+}): VNode {
+  const { manager, nodes } = props;
   return (
     <>
       <p class="says">{manager.sentence}.</p>
@@ -51,7 +64,7 @@ function Facts(props: { readonly manager: ManagerStatus }): VNode {
         </dd>
         <dt>Managers</dt>
         <dd>
-          {names(manager.managers)}
+          {names(manager.managers, nodes)}
           <span class="aside">{MODES[manager.mode]}</span>
         </dd>
         <dt>Standby</dt>
@@ -72,12 +85,17 @@ function Facts(props: { readonly manager: ManagerStatus }): VNode {
 
 export function Managers(props: {
   readonly manager: ManagerStatus | undefined;
+  readonly nodes: readonly NodeStatus[];
   readonly otherwise: string;
 }): VNode {
-  const { manager, otherwise } = props;
+  const { manager, nodes, otherwise } = props;
   return (
     <Section id="managers" title="Managers" command="moln manager">
-      {manager === undefined ? <p class="nothing">{otherwise}</p> : <Facts manager={manager} />}
+      {manager === undefined ? (
+        <p class="nothing">{otherwise}</p>
+      ) : (
+        <Facts manager={manager} nodes={nodes} />
+      )}
     </Section>
   );
 }

@@ -3,6 +3,11 @@ import type { AppDetail, InstanceDetail, ManagerStatus, NodeDetail } from '../..
 
 export type NodeRole = 'leader' | 'manager' | 'standby' | 'worker';
 
+/** Its figures are those of when it was last seen. */
+export function isAway({ state }: { readonly state: string }): boolean {
+  return state === 'suspect' || state === 'lost';
+}
+
 /** The first that holds of leader, manager and standby. */
 export function roleOf(
   node: Pick<NodeDetail, 'name' | 'isLeader' | 'isManager'>,

@@ -13,7 +13,7 @@ import { Confirm } from './dialog.tsx';
 import { formatAbsolute } from './format.ts';
 import { Ago, Since } from './moment.tsx';
 import { NodeEvents } from './node-events.tsx';
-import { instancesOn, roleOf, whyNotForgotten } from './node-facts.ts';
+import { instancesOn, isAway, roleOf, whyNotForgotten } from './node-facts.ts';
 import { NodeInstances } from './node-instances.tsx';
 import { NodeLabels } from './node-labels.tsx';
 import { NodeRemoval } from './node-removal.tsx';
@@ -106,7 +106,7 @@ function Facts(props: {
   const { node, manager } = props;
   return (
     <Section id="facts" title="Facts" command={`moln node ${node.name} --json`}>
-      <dl class="pairs wide">
+      <dl class="pairs wide double">
         <dt>Role</dt>
         <dd>
           <RoleMark role={roleOf(node, manager)} />
@@ -122,7 +122,9 @@ function Facts(props: {
         <dt>Version</dt>
         <dd>{node.version === '' ? 'not known' : node.version}</dd>
         <dt>Up for</dt>
-        <dd>{node.startedAt === 0 ? 'not known' : <Since at={node.startedAt} />}</dd>
+        <dd>
+          {node.startedAt === 0 || isAway(node) ? 'not known' : <Since at={node.startedAt} />}
+        </dd>
         <dt>Last heard</dt>
         <dd>
           {node.silentMs < SILENCE_WORTH_A_WORD_MS
@@ -154,7 +156,10 @@ function Capacity(props: { readonly node: NodeDetail }): VNode {
       {node.cpu.cores === 0 ? (
         <p class="nothing">It has not said what it has.</p>
       ) : (
-        <CapacityBars nodes={[node]} />
+        <>
+          {isAway(node) ? <p class="small">As it was when it was last seen.</p> : null}
+          <CapacityBars nodes={[node]} />
+        </>
       )}
     </Section>
   );

@@ -8,11 +8,14 @@ import { Meter } from './capacity.tsx';
 import { DataTable } from './data-table.tsx';
 import { formatPercent } from './format.ts';
 import { Since } from './moment.tsx';
-import { labelWords, roleOf } from './node-facts.ts';
+import { isAway, labelWords, roleOf } from './node-facts.ts';
 import { RoleMark } from './role-mark.tsx';
 import { nodePath } from './router.ts';
 import { Section } from './section.tsx';
 import { StateMark } from './state-mark.tsx';
+
+/** What only the node itself could say. */
+const UNKNOWN = '–';
 
 function columnsFor(manager: ManagerStatus | undefined): readonly Column<NodeDetail>[] {
   return [
@@ -51,26 +54,32 @@ function columnsFor(manager: ManagerStatus | undefined): readonly Column<NodeDet
       label: 'CPU',
       numeric: true,
       by: (node) => node.cpu.usedRatio,
-      cell: ({ cpu }) => (
-        <Meter
-          used={cpu.usedRatio * cpu.cores}
-          total={cpu.cores}
-          text={`${formatPercent(cpu.usedRatio)} of ${cpu.cores}`}
-        />
-      ),
+      cell: ({ cpu, state }) =>
+        isAway({ state }) ? (
+          UNKNOWN
+        ) : (
+          <Meter
+            used={cpu.usedRatio * cpu.cores}
+            total={cpu.cores}
+            text={`${formatPercent(cpu.usedRatio)} of ${cpu.cores}`}
+          />
+        ),
     },
     {
       key: 'memory',
       label: 'Memory',
       numeric: true,
       by: (node) => node.memory.usedBytes,
-      cell: ({ memory }) => (
-        <Meter
-          used={memory.usedBytes}
-          total={memory.totalBytes}
-          text={`${formatBytes(memory.usedBytes)} of ${formatBytes(memory.totalBytes)}`}
-        />
-      ),
+      cell: ({ memory, state }) =>
+        isAway({ state }) ? (
+          UNKNOWN
+        ) : (
+          <Meter
+            used={memory.usedBytes}
+            total={memory.totalBytes}
+            text={`${formatBytes(memory.usedBytes)} of ${formatBytes(memory.totalBytes)}`}
+          />
+        ),
     },
     {
       key: 'address',
@@ -86,13 +95,14 @@ function columnsFor(manager: ManagerStatus | undefined): readonly Column<NodeDet
       key: 'version',
       label: 'Version',
       by: (node) => node.version,
-      cell: (node) => (node.version === '' ? '–' : node.version),
+      cell: (node) => (node.version === '' ? UNKNOWN : node.version),
     },
     {
       key: 'up',
       label: 'Up for',
       by: (node) => -node.startedAt,
-      cell: (node) => (node.startedAt === 0 ? '–' : <Since at={node.startedAt} />),
+      cell: (node) =>
+        node.startedAt === 0 || isAway(node) ? UNKNOWN : <Since at={node.startedAt} />,
     },
     {
       key: 'labels',

@@ -30,7 +30,11 @@ export function NodesPage(props: View): VNode {
         otherwise={nodes.failure?.message ?? 'Loading …'}
       />
       <div class="halves">
-        <Managers manager={manager.value} otherwise={manager.failure?.message ?? 'Loading …'} />
+        <Managers
+          manager={manager.value}
+          nodes={known}
+          otherwise={manager.failure?.message ?? 'Loading …'}
+        />
         <AddMachine regions={regions} />
       </div>
     </>

@@ -32,7 +32,7 @@ export interface PlacedNode extends Box {
 export interface PlacedRegion extends Box {
   readonly name: string;
   readonly nodes: number;
-  /** How many of its nodes get requests. */
+  /** How many of its nodes get requests: those that are ready, and those that are drained. */
   readonly serving: number;
 }
 
@@ -153,7 +153,7 @@ function placeRegion(
   return { region: { name, nodes: nodes.length, serving, ...box }, nodes: placed };
 }
 
-/** All cards of a row of regions are equally wide, and the row stands in the middle. */
+/** In a row of regions all cards are equally wide and all regions equally high; the row stands in the middle. */
 export function layoutTopology(nodes: readonly TopologyNode[], width: number): Topology {
   const entry = { x: (width - ENTRY.width) / 2, y: 0, ...ENTRY };
   const regions: PlacedRegion[] = [];
@@ -165,15 +165,15 @@ export function layoutTopology(nodes: readonly TopologyNode[], width: number): T
     const room = roomForCards(width, row.length, columns);
     const cardWidth = Math.min(CARD_WIDTH.most, room / columns);
     let x = (room - columns * cardWidth) / 2;
-    let height = 0;
-    row.forEach((group, index) => {
+    const line = row.map((group, index) => {
       const cards = { columns: shares[index] ?? 1, width: cardWidth };
       const one = placeRegion(group, { x, y: top }, cards);
-      regions.push(one.region);
       placed.push(...one.nodes);
       x += one.region.width + GAP;
-      height = Math.max(height, one.region.height);
+      return one.region;
     });
+    const height = Math.max(...line.map((region) => region.height));
+    regions.push(...line.map((region) => ({ ...region, height })));
     top += height + GAP;
   }
   return { height: top - GAP + 2, entry, regions, nodes: placed };

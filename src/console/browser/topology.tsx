@@ -10,9 +10,10 @@ import { wordingOf } from './wording.ts';
 
 /** Narrower than this the picture scrolls instead of breaking. */
 const WIDTH_LEAST_PX = 280;
-/** Rough widths of letters at the size of chips and of names: SVG cannot clip text with an ellipsis. */
+/** Rough widths of letters at the size of chips, names and small words: SVG cannot clip text with an ellipsis. */
 const LETTER_PX = 6.9;
 const NAME_LETTER_PX = 8.2;
+const WORD_LETTER_PX = 6.1;
 
 function clip(text: string, widthPx: number, letterPx: number = LETTER_PX): string {
   const letters = Math.floor(widthPx / letterPx);
@@ -39,14 +40,16 @@ function Icon(props: { readonly state: string; readonly x: number; readonly y: n
 function RegionFrame(props: { readonly region: PlacedRegion }): VNode {
   const { region } = props;
   const all = region.serving === region.nodes;
+  const words = all ? count(region.nodes, 'node') : `${region.serving} of ${region.nodes} serve`;
+  const nameRoomPx = region.width - 44 - words.length * WORD_LETTER_PX;
   return (
     <g>
       <rect class="region" {...box(region)} rx={12} />
       <text class="region-name" x={region.x + 14} y={region.y + 21}>
-        Region {region.name}
+        {clip(`Region ${region.name}`, nameRoomPx, NAME_LETTER_PX)}
       </text>
       <text class="node-word" x={region.x + region.width - 14} y={region.y + 21} text-anchor="end">
-        {all ? count(region.nodes, 'node') : `${region.serving} of ${region.nodes} nodes serve`}
+        {words}
       </text>
     </g>
   );
@@ -66,7 +69,7 @@ function CardHead(props: { readonly card: PlacedNode }): VNode {
         {clip(node.name, width - 40, NAME_LETTER_PX)}
       </text>
       <text class={tone === 'good' ? 'node-word' : `node-word tone-${tone}`} x={x + 31} y={y + 42}>
-        {clip(words.join(' · '), width - 36, 6.1)}
+        {clip(words.join(' · '), width - 36, WORD_LETTER_PX)}
       </text>
     </a>
   );
