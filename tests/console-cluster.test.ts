@@ -1,7 +1,8 @@
 /** The console of a cluster as a person meets it: two real nodes, real Chromium, mostly by keyboard. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { InviteDetail } from '../src/api/model.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { InviteDetail, SlotDetail } from '../src/api/model.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { TestBrowser, type Page } from '../testing/browser.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
@@ -97,11 +98,21 @@ async function labelsAreSet({ page }: Session): Promise<void> {
   assert.equal(await page.getByRole('button', { name: 'Forget one' }).isDisabled(), true);
 }
 
-async function appSaysWhy({ page }: Session): Promise<void> {
+async function appSaysWhy({ cluster, page }: Session): Promise<void> {
   await page.goto(new URL('/apps/hello', page.url()).href);
   const why = page.locator('.panel', { has: page.locator('#placement') });
-  await why.locator('tbody tr').first().waitFor();
-  assert.match((await why.textContent()) ?? '', /web 0.*(?:one|two).*is wanted/);
+  // An instance may still be on its way since the drain.
+  await until('the page to say what the command says', async () => {
+    const shown = await why.locator('tbody tr > *').allTextContents();
+    const slots = await cluster.node('two').json<readonly SlotDetail[]>('why', 'app', 'hello');
+    const said = slots.flatMap(({ process, slot, node = '', reason }) => [
+      `${process} ${slot}`,
+      node,
+      reason,
+    ]);
+    if (said.length > 0 && isDeepStrictEqual(shown, said)) return true;
+    throw new Error(`${shown.join(' | ')} instead of ${said.join(' | ')}`);
+  });
 }
 
 async function isAccessible({ browser, page }: Session): Promise<void> {

@@ -28,8 +28,13 @@ const MANAGER_EVERY_MS = 3000;
 /** Shorter silences are the time between two check-ins. */
 const SILENCE_WORTH_A_WORD_MS = 2000;
 
-function Buttons(props: { readonly node: NodeDetail; readonly action: Action }): VNode {
-  const { node, action } = props;
+function Buttons(props: {
+  readonly node: NodeDetail;
+  /** Whether another node can take what runs here. */
+  readonly hasOthers: boolean;
+  readonly action: Action;
+}): VNode {
+  const { node, hasOthers, action } = props;
   const { name } = node;
   const [asked, setAsked] = useState(false);
   if (node.state === 'draining') {
@@ -60,10 +65,16 @@ function Buttons(props: { readonly node: NodeDetail; readonly action: Action }):
           onClose={() => setAsked(false)}
           onConfirm={() => void action.run(`Drain ${name}`, () => api.changeNode(name, 'drain'))}
         >
-          <p>
-            Its instances are started elsewhere before they stop here, so visitors notice nothing.
-            Nothing new comes until it is used again.
-          </p>
+          {hasOthers ? (
+            <p>
+              Its instances are started elsewhere before they stop here, so visitors notice nothing.
+            </p>
+          ) : (
+            <p class="tone-warn">
+              ▲ No other node is ready now, so nothing can be started elsewhere.
+            </p>
+          )}
+          <p>Nothing new comes here until it is used again.</p>
           <Command text={`moln node ${name} drain`} />
         </Confirm>
       ) : null}
@@ -76,9 +87,10 @@ function Head(props: {
   readonly name: string;
   readonly node: NodeDetail | undefined;
   readonly otherwise: string;
+  readonly hasOthers: boolean;
   readonly action: Action;
 }): VNode {
-  const { name, node } = props;
+  const { name, node, hasOthers, action } = props;
   return (
     <div class="app-head">
       <div>
@@ -92,7 +104,7 @@ function Head(props: {
         </p>
       </div>
       <div class="app-tools">
-        {node === undefined ? null : <Buttons node={node} action={props.action} />}
+        {node === undefined ? null : <Buttons node={node} hasOthers={hasOthers} action={action} />}
         <Command text={`moln node ${name}`} />
       </div>
     </div>
@@ -185,6 +197,7 @@ export function NodePage(props: { readonly view: View; readonly name: string }):
         name={name}
         node={node}
         otherwise={polled.failure?.message ?? 'Loading …'}
+        hasOthers={view.status.nodes.some((one) => one.name !== name && one.state === 'ready')}
         action={action}
       />
       {node === undefined || polled.failure === undefined ? null : (
