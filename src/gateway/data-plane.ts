@@ -160,7 +160,8 @@ export class DataPlane implements AsyncDisposable {
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#door.stop();
-    while (plane.connections > 0 && this.#clock.monotonicMs() < endMs) {
+    const isBusy = (): boolean => plane.connections > 0 || this.#door.tunnels > 0;
+    while (isBusy() && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import type { Candidate } from './balance.ts';
 import type { TLSSocket } from 'node:tls';
 import type { UpstreamAddress, UpstreamConfig } from './config.ts';
+import { NODE_REUSE_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
 import { Outbox } from './outbox.ts';
 
@@ -50,6 +51,8 @@ export class UpstreamSocket {
   idleMs: number = IDLE_DEFAULT_MS;
   /** When it became idle, monotonic. */
   idleSinceMs = 0;
+  /** Monotonic; it takes no request after it. Known from its first rest on. */
+  reuseUntilMs: number | undefined;
   user: UpstreamUser | undefined;
   private error: Error | undefined;
 
@@ -159,6 +162,11 @@ export class Upstream implements Candidate {
     return this.config.id;
   }
 
+  /** How long its sockets may be used again. */
+  private get reuseMs(): number {
+    return this.config.address.kind === 'node' ? NODE_REUSE_MS : Infinity;
+  }
+
   get load(): number {
     return this.requests + this.upgrades;
   }
@@ -173,7 +181,7 @@ export class Upstream implements Candidate {
       const taken = this.idle.pop();
       if (taken === undefined) return undefined;
       const restedMs = nowMs - taken.idleSinceMs;
-      if (restedMs > taken.idleMs || taken.socket.destroyed || !taken.socket.writable) {
+      if (isStale(taken, nowMs) || taken.socket.destroyed || !taken.socket.writable) {
         taken.discard();
         continue;
       }
@@ -195,7 +203,9 @@ export class Upstream implements Candidate {
   /** Takes back a socket whose last answer is complete and that may be used again. */
   release(socket: UpstreamSocket, nowMs: number): void {
     socket.user = undefined;
-    if (this.retired || this.idle.length >= IDLE_SOCKETS_MAX || socket.idleMs === 0) {
+    socket.reuseUntilMs ??= nowMs + this.reuseMs;
+    const isOld = nowMs >= socket.reuseUntilMs;
+    if (this.retired || isOld || this.idle.length >= IDLE_SOCKETS_MAX || socket.idleMs === 0) {
       socket.discard();
       return;
     }
@@ -217,7 +227,7 @@ export class Upstream implements Candidate {
   sweep(nowMs: number): void {
     for (let index = this.idle.length - 1; index >= 0; index--) {
       const socket = this.idle[index];
-      if (socket !== undefined && nowMs - socket.idleSinceMs > socket.idleMs) {
+      if (socket !== undefined && isStale(socket, nowMs)) {
         this.idle.splice(index, 1);
         socket.discard();
       }
@@ -235,4 +245,9 @@ export class Upstream implements Candidate {
     const index = this.idle.indexOf(socket);
     if (index >= 0) this.idle.splice(index, 1);
   }
+}
+
+function isStale(idle: UpstreamSocket, nowMs: number): boolean {
+  const { reuseUntilMs = Infinity } = idle;
+  return nowMs - idle.idleSinceMs > idle.idleMs || nowMs >= reuseUntilMs;
 }
