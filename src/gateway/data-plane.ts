@@ -135,7 +135,7 @@ export class DataPlane implements AsyncDisposable {
   setLoads(loads: Readonly<Record<string, number>>): void {
     for (const upstream of this.#plane.table.upstreams()) {
       const busy = Object.hasOwn(loads, upstream.id) ? Number(loads[upstream.id]) : 0;
-      upstream.busy = busy >= 0 && busy <= 1 ? busy : 0;
+      upstream.learnNodeLoad(busy >= 0 && busy <= 1 ? busy : 0, this.#plane.coarseMs);
     }
   }
 

@@ -75,3 +75,8 @@ export const NODE_DOOR = {
  * in what it leads through untouched: this is how long it has to wait for the last one.
  */
 export const NODE_REUSE_MS: number = 5 * SECOND;
+
+/** Of `endpoint-load-metrics` on an answer; a longer one is not read. */
+export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
+/** What an answer stated fades to nothing within. */
+export const STATED_LOAD_MS: number = 10 * SECOND;

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import type { Candidate } from './balance.ts';
 import type { TLSSocket } from 'node:tls';
 import type { UpstreamAddress, UpstreamConfig } from './config.ts';
-import { NODE_REUSE_MS } from './limits.ts';
+import { NODE_REUSE_MS, STATED_LOAD_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
 import { Outbox } from './outbox.ts';
 
@@ -140,9 +140,13 @@ export class Upstream implements Candidate {
   requests = 0;
   upgrades = 0;
   downUntilMs = 0;
+  /** The greater of what its node and what it itself says, 0 to 1. */
   busy = 0;
   retired = false;
   private readonly nodes: NodeClient | undefined;
+  private nodeLoad = 0;
+  private ownLoad = 0;
+  private ownLoadAtMs = 0;
   private downMs = 0;
   /** The one that became idle last is taken first; the others may age and go. */
   private readonly idle: UpstreamSocket[] = [];
@@ -223,8 +227,28 @@ export class Upstream implements Candidate {
     this.downUntilMs = 0;
   }
 
-  /** Closes sockets that have been idle for too long. */
+  /** How busy the machine is that it is on, 0 to 1. */
+  learnNodeLoad(load: number, nowMs: number): void {
+    this.nodeLoad = load;
+    this.weigh(nowMs);
+  }
+
+  /** What one of its answers stated, 0 to 1. */
+  learnLoad(load: number, nowMs: number): void {
+    this.ownLoad = load;
+    this.ownLoadAtMs = nowMs;
+    this.weigh(nowMs);
+  }
+
+  /** Its own word counts for less with each moment: who is not asked cannot say that he is idle again. */
+  private weigh(nowMs: number): void {
+    const fresh = Math.max(0, 1 - (nowMs - this.ownLoadAtMs) / STATED_LOAD_MS);
+    this.busy = Math.max(this.nodeLoad, this.ownLoad * fresh);
+  }
+
+  /** Closes sockets that have been idle for too long, and lets what was stated fade. */
   sweep(nowMs: number): void {
+    if (this.ownLoad > 0) this.weigh(nowMs);
     for (let index = this.idle.length - 1; index >= 0; index--) {
       const socket = this.idle[index];
       if (socket !== undefined && isStale(socket, nowMs)) {
