@@ -1,4 +1,4 @@
-/** An instance whose backlog is soon full: `fork(this, [socket path or port])`. Says `ready`, and answers while it is not stopped. */
+/** An instance as a process of its own, to be killed or stopped: `fork(this, [socket path or port])`. Says `ready`; its backlog is soon full. */
 import { createServer } from 'node:http';
 
 const [place = ''] = process.argv.slice(2);
