@@ -1,8 +1,10 @@
 /** The entry of the `moln` command: the only file that reads argv and the environment. */
 import { flushCompileCache } from 'node:module';
+import { systemClock } from './base/time.ts';
 
 // It is meant for this process: gateways have a cache of their own, and what people run has none of ours.
 delete process.env['NODE_COMPILE_CACHE'];
+const FLUSH_EVERY_MS = 60_000;
 const { runCli } = await import('./cli/cli.ts');
 process.exitCode = await runCli(
   process.argv.slice(2),
@@ -19,8 +21,10 @@ process.exitCode = await runCli(
       const { startNode } = await import('./node/node.ts');
       const terminal = (line: string): void => void process.stderr.write(line);
       const node = await startNode({ ...options, environment: process.env, terminal });
-      // Now, not at the end: an agent may be killed, and the next one is to start from it.
+      // Not at the end alone: an agent may be killed, and the next one is to start from it.
       flushCompileCache();
+      // Some parts are loaded when the node is not alone any more, or leads.
+      systemClock.every(FLUSH_EVERY_MS, flushCompileCache);
       return node;
     },
     joinNode: async (options) => {

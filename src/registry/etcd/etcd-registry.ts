@@ -242,12 +242,19 @@ async function keepAlive(
   { timeoutMs }: { readonly timeoutMs: number },
 ): Promise<bigint> {
   const answered = new AbortController();
-  const { signal } = answered;
+  let seconds: bigint | undefined;
   try {
-    const answers = lease.leaseKeepAlive(sayOnce({ ID }, signal), { timeoutMs, signal });
-    for await (const { TTL } of answers) return TTL;
-    throw new Error('etcd ended a keepalive without an answer');
+    const answers = lease.leaseKeepAlive(sayOnce({ ID }, answered.signal), { timeoutMs });
+    for await (const { TTL } of answers) {
+      seconds ??= TTL;
+      // Then etcd ends the stream. Breaking it off would cost more than all the rest: one error for each part of the call.
+      answered.abort('answered');
+    }
+  } catch (error) {
+    if (seconds === undefined) throw error;
   } finally {
-    answered.abort();
+    answered.abort('over');
   }
+  if (seconds === undefined) throw new Error('etcd ended a keepalive without an answer');
+  return seconds;
 }
