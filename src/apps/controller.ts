@@ -37,6 +37,7 @@ import {
   ROLLBACK,
 } from './operations.ts';
 import { type ProcessRow, processTable } from './process-table.ts';
+import { FollowedApps } from './followed-apps.ts';
 import { Coordinator } from './coordinator.ts';
 import { NodeRollout } from './node-rollout.ts';
 import { type SingletonClock, SingletonGuard } from './singleton-guard.ts';
@@ -88,6 +89,7 @@ export interface AppsOptions {
 interface Opened {
   readonly context: AppContext;
   readonly commands: Commands;
+  readonly followed: FollowedApps;
   readonly reconciler: Reconciler;
   readonly local: NodeRollout;
   readonly coordinator: Coordinator;
@@ -153,7 +155,10 @@ export class Apps implements AsyncDisposable {
     const [store, releases] = [this.#store, this.#releases];
     const { registry, peers, gateways, fence } = this.#options;
     const nodeId = peers.self;
-    const reporter = new Reporter({ nodeId, registry, store, releases, supervisor, gateways, log });
+    const followed = new FollowedApps({ nodeId, registry, store, clock });
+    followed.onChange(() => workers.wake('apps'));
+    const told = { nodeId, registry, followed, releases, gateways, log };
+    const reporter = new Reporter({ ...told, supervisor });
     const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
     const { urlOf } = this.#options;
     const context = new AppContext({ store, releases, folders, drivers, rollout, urlOf });
@@ -161,14 +166,11 @@ export class Apps implements AsyncDisposable {
     const copier = new ReleaseCopier({ releases, peers, log });
     const local = new NodeRollout({ context, copier, peers, clock });
     const coordinator = new Coordinator({ store, peers, local, gateways, clock, log });
-    const guard = new SingletonGuard({
-      runFolder: join(data, 'run'),
-      supervisor,
-      clock: fence,
-      log,
-    });
+    const runFolder = join(data, 'run');
+    const guard = new SingletonGuard({ runFolder, supervisor, clock: fence, log });
     const reconciler = new Reconciler({
       context,
+      followed,
       guard,
       operations,
       local,
@@ -180,9 +182,9 @@ export class Apps implements AsyncDisposable {
       log,
     });
     const commands = new Commands({ context, shared, peers, log });
-    this.#opened = { context, commands, reconciler, local, coordinator, copier, guard };
+    this.#opened = { context, commands, followed, reconciler, local, coordinator, copier, guard };
     await supervisor.adopt();
-    for (const worker of [supervisor, reconciler, guard, this.#logs]) workers.add(worker);
+    for (const worker of [followed, supervisor, reconciler, guard, this.#logs]) workers.add(worker);
   }
 
   /** How apps are kept apart on this node. */
@@ -214,8 +216,7 @@ export class Apps implements AsyncDisposable {
   /** For the leader: keeps every instance where it belongs, until the term is over. */
   placer(): Placer {
     const { peers, registry, clock, log } = this.#options;
-    const { reporter } = this.#now().rollout;
-    return new Placer({ store: this.#store, reporter, peers, registry, clock, log });
+    return new Placer({ followed: this.#all().followed, peers, registry, clock, log });
   }
 
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

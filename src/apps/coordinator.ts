@@ -122,7 +122,7 @@ export class Coordinator {
     await Promise.all(
       peers.all().map(async ({ id, state, name }) => {
         if (id === peers.self) return local.carryOut(app);
-        if (state === 'lost') return;
+        if (state === 'suspect' || state === 'lost') return;
         try {
           await peers.call(id, 'apps.forget', { app }, { deadlineMs: FINISH_WITHIN_MS });
         } catch (error) {

@@ -50,6 +50,7 @@ export class NodeRollout {
   readonly #removals = new Map<string, Promise<void>>();
   /** Apps of which something is being prepared or finished right now. */
   readonly #busy = new Map<string, number>();
+  #changes = 0;
 
   constructor(options: {
     readonly context: AppContext;
@@ -61,6 +62,11 @@ export class NodeRollout {
     this.#copier = options.copier;
     this.#peers = options.peers;
     this.#clock = options.clock;
+  }
+
+  /** Grows whenever this node begins or ends its part in a change: what was read before may no longer be true. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** True while the coordinator alone decides about starting and draining. */
@@ -209,9 +215,11 @@ export class NodeRollout {
 
   async #alone<T>(app: string, work: () => Promise<T>): Promise<T> {
     this.#busy.set(app, (this.#busy.get(app) ?? 0) + 1);
+    this.#changes++;
     try {
       return await work();
     } finally {
+      this.#changes++;
       const left = (this.#busy.get(app) ?? 1) - 1;
       if (left === 0) this.#busy.delete(app);
       else this.#busy.set(app, left);

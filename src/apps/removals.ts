@@ -35,7 +35,7 @@ export class Removals {
 
   /** Names of the apps that a node has yet to remove, as far as is known here. */
   async of(node: string): Promise<readonly string[]> {
-    const prefix = `${PREFIX}${node}/`;
+    const prefix = removalsPrefix(node);
     const { entries } = await this.#registry.list(prefix);
     return entries.map(({ key }) => key.slice(prefix.length));
   }
@@ -91,9 +91,14 @@ export class Removals {
   }
 }
 
+/** Of all removals of one node; what follows is the app. */
+export function removalsPrefix(node: string): string {
+  return `${PREFIX}${node}/`;
+}
+
 /** Of a node that is forgotten: nobody waits for it any more. */
 export function removalsGone(node: string): Operation {
-  return { kind: 'deletePrefix', prefix: `${PREFIX}${node}/` };
+  return { kind: 'deletePrefix', prefix: removalsPrefix(node) };
 }
 
 function idOf(node: string, app: string): string {

@@ -165,20 +165,22 @@ export class NodeClusterCloud implements ClusterCloud {
     const holders = cluster.peers
       .all()
       .filter((peer) => peer.isManager && (place === undefined || holdsRegistry(peer, place)));
-    const facts = place === undefined ? undefined : await this.#facts();
-    const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
+    const away = holders.filter(({ state }) => state === 'suspect' || state === 'lost').length;
     return {
       sentence: nodeRegistry.isLive
         ? place?.foreign === undefined
-          ? managerSentence(cluster.peers.all().length, holders.length, standby.status())
+          ? managerSentence(
+              { nodes: cluster.peers.all().length, managers: holders.length, away },
+              standby.status(),
+            )
           : `The registry is on an etcd of your own: ${place.endpoints.join(', ')}`
         : awaySentence(holders.length, standby.status()),
       engine: nodeRegistry.live.engine,
       isLive: nodeRegistry.isLive,
-      leader: facts === undefined ? own : facts.leader?.nodeName,
-      leaderWhy: facts?.summary ?? `${own} leads: it is alone`,
+      ...(await this.#leadership()),
       managers: holders.map(({ name }) => name),
       mode: (await managers.setting()).mode,
+      standby: standby.status(),
       endpoints: place?.endpoints ?? [],
     };
   }
@@ -227,6 +229,19 @@ export class NodeClusterCloud implements ClusterCloud {
       .filter(({ id, isManager, state }) => id !== self && isManager && state === 'ready')
       .map(({ address, port }) => ({ host: address, port }));
     return (identity.isManager ? [...own, ...others] : others).slice(0, INVITE_ADDRESSES);
+  }
+
+  async #leadership(): Promise<Pick<ManagerStatus, 'leader' | 'leaderWhy'>> {
+    const { nodeRegistry, cluster } = this.#options;
+    if (nodeRegistry.place === undefined) {
+      const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
+      return { leader: own, leaderWhy: `${own} leads: it is alone` };
+    }
+    const facts = await this.#facts();
+    return {
+      leader: facts?.leader?.nodeName,
+      leaderWhy: facts?.summary ?? 'No manager answers, so nobody can tell',
+    };
   }
 
   async #leader(): Promise<{ readonly id: string } | undefined> {
@@ -280,12 +295,12 @@ export function awaySentence(
   return `${away}; if its machine is gone for good, run "moln manager takeover" on ${standby.node}`;
 }
 
-/** What the loss of a machine would mean. */
+/** What the loss of a machine would mean; `away`: how many managers are silent already. */
 export function managerSentence(
-  nodes: number,
-  managers: number,
+  counts: { readonly nodes: number; readonly managers: number; readonly away: number },
   standby?: { readonly node: string; readonly isInSync: boolean },
 ): string {
+  const { nodes, managers, away } = counts;
   if (nodes === 1) return 'One node: it holds everything; with two more, failover is automatic';
   if (managers < 3) {
     const more = nodes === 2 ? 'one more machine' : 'three managers';
@@ -295,7 +310,14 @@ export function managerSentence(
         : 'changes are on one machine only';
     return `${nodes} nodes, ${managers} of them a manager, ${copy}: ${more} and failover is automatic`;
   }
-  const losable = Math.floor((managers - 1) / 2);
+  const losable = Math.floor((managers - 1) / 2) - away;
+  if (away > 0) {
+    const next =
+      losable > 0
+        ? `the loss of any ${losable} more changes nothing`
+        : 'if one more is lost, nothing can be changed';
+    return `${managers} managers, ${away} of them away: ${next}`;
+  }
   return `${managers} managers: the loss of any ${losable} of them changes nothing`;
 }
 

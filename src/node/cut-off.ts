@@ -7,9 +7,14 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { array, object, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
-import { type Events, planCutOff, type RegistryHolder } from '../cluster/cluster.ts';
+import {
+  type Events,
+  type Members,
+  type Peers,
+  planCutOff,
+  type RegistryHolder,
+} from '../cluster/cluster.ts';
 import type { EtcdAdmin, EtcdStatus } from '../registry/registry.ts';
-import type { NodeCluster } from './node-cluster.ts';
 
 const ASK_WITHIN_MS = 5000;
 /** Stopping may take etcd ten seconds. */
@@ -20,7 +25,9 @@ const AGAIN_MS = 3000;
 const answerSchema = object({ startedWith: array(string()) });
 
 export interface CutOffOptions {
-  readonly cluster: Pick<NodeCluster, 'members' | 'peers'>;
+  /** As the registry itself has them, changed only while this node leads. */
+  readonly members: Members;
+  readonly peers: Peers;
   readonly events: Events;
   readonly admin: EtcdAdmin;
   readonly clock: Clock;
@@ -40,14 +47,14 @@ export class CutOff {
 
   /** True when it wants to go on soon. */
   async step({ mayRestart }: { readonly mayRestart: boolean }): Promise<boolean> {
-    const { cluster, admin, clock } = this.#options;
-    const revoked = await cluster.members.revoked();
+    const { members, admin, clock } = this.#options;
+    const revoked = await members.revoked();
     const serials = revoked.flatMap((node) => node.serials);
-    const members = await admin.members();
-    const look = JSON.stringify([serials, members.map(({ id }) => id)]);
+    const voters = await admin.members();
+    const look = JSON.stringify([serials, voters.map(({ id }) => id)]);
     if (look === this.#settled || clock.monotonicMs() < this.#waitUntilMs) return false;
     const holders = await Promise.all(
-      members.map(({ name, clientUrls }) => this.#holderOf(name, clientUrls[0])),
+      voters.map(({ name, clientUrls }) => this.#holderOf(name, clientUrls[0])),
     );
     const step = planCutOff(holders, serials);
     switch (step.kind) {
@@ -89,10 +96,10 @@ export class CutOff {
 
   /** Undefined when the node is away; it is asked again until it is back or its member was replaced. */
   async #refuse(nodeId: string): Promise<readonly string[] | undefined> {
-    const { cluster, log } = this.#options;
+    const { peers, log } = this.#options;
     try {
       const options = { deadlineMs: ASK_WITHIN_MS };
-      const said = await cluster.peers.call(nodeId, 'cluster.refuseRevoked', {}, options);
+      const said = await peers.call(nodeId, 'cluster.refuseRevoked', {}, options);
       return answerSchema.decode(said, '').startedWith;
     } catch (error) {
       log.debug('A manager does not say what its etcd refuses', {
@@ -105,12 +112,12 @@ export class CutOff {
 
   async #restart(nodeId: string): Promise<void> {
     const options = { deadlineMs: RESTART_WITHIN_MS };
-    await this.#options.cluster.peers.call(nodeId, 'cluster.restartMember', {}, options);
+    await this.#options.peers.call(nodeId, 'cluster.restartMember', {}, options);
   }
 
   async #note(id: string, name: string): Promise<void> {
-    const { cluster, events } = this.#options;
-    if (!(await cluster.members.setCutOff(id))) return;
+    const { members, events } = this.#options;
+    if (!(await members.setCutOff(id))) return;
     events.tell('node', `${name} is cut off from the registry`, { node: name });
   }
 }

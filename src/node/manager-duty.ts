@@ -12,6 +12,7 @@ import {
   type LeaderTerm,
   ManagerRecords,
   type ManagerStep,
+  Members,
   type NodeMethods,
   type PeerNode,
   planManagers,
@@ -115,8 +116,10 @@ export class ManagerDuty implements Duty {
       log,
     });
     const upkeep = this.#keepUp(admin, term.signal);
-    const records = new ManagerRecords(duringTerm(nodeRegistry.live, term));
-    const cutOff = new CutOff({ cluster, events, admin, clock, log });
+    const registry = duringTerm(nodeRegistry.live, term);
+    const records = new ManagerRecords(registry);
+    const members = new Members({ registry, clock, log });
+    const cutOff = new CutOff({ members, peers: cluster.peers, events, admin, clock, log });
     while (!term.signal.aborted) {
       const step = await this.#step(admin, records);
       const isQuiet = step.kind === 'none';

@@ -28,6 +28,8 @@ import type { OwnEtcd } from './own-etcd.ts';
 const PREFIX = '/managers/standby/';
 const ID = 'now';
 const LOOK_EVERY_MS = 1000;
+/** What is followed is asked for all the same so often: etcd has lost events before. */
+const READ_AGAIN_MS = 30_000;
 /** A standby that needs longer for one commit is asked again. */
 const CONFIRM_WITHIN_MS = 5000;
 /** The same while this node stops. */
@@ -76,6 +78,9 @@ export class Standby implements Duty, AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #leaving = new AbortController();
   #current: StandbyRecord | undefined;
+  #isRead = false;
+  /** When the leader last asked for the record, by the monotonic clock. */
+  #lookedAtMs = -Infinity;
   #loops: readonly Promise<void>[] = [];
 
   constructor(options: StandbyOptions) {
@@ -180,13 +185,15 @@ export class Standby implements Duty, AsyncDisposable {
   }
 
   async #look(place: RegistryPlace, records: Collection<StandbyRecord>): Promise<void> {
-    const { events } = this.#options;
+    const { events, clock } = this.#options;
     const peers = this.#peers.all();
-    const stored = await records.get(ID);
     const isHolder = ({ address }: PeerNode): boolean =>
       place.endpoints.some((endpoint) => hostOf(endpoint) === address);
     const wanted = place.endpoints.length === 1 ? peers.filter((peer) => !isHolder(peer)) : [];
-    const current = stored?.value;
+    const isFresh = this.#isRead && clock.monotonicMs() - this.#lookedAtMs < READ_AGAIN_MS;
+    if (isFresh && !isDue(this.#current, wanted)) return;
+    this.#lookedAtMs = clock.monotonicMs();
+    const current = (await records.get(ID))?.value;
     if (current === undefined) {
       const next = wanted.find(({ state }) => state === 'ready');
       if (next === undefined) return;
@@ -285,6 +292,7 @@ export class Standby implements Duty, AsyncDisposable {
       try {
         for await (const { records } of this.#records.watch(signal)) {
           this.#current = records.get(ID);
+          this.#isRead = true;
         }
       } catch (error) {
         if (!signal.aborted) log.debug('Cannot follow the standby', { reason: messageOf(error) });
@@ -335,6 +343,13 @@ export class Standby implements Duty, AsyncDisposable {
       log.error('This node could not follow the registry', { error });
     }
   }
+}
+
+/** Whether the leader has something to do. */
+function isDue(current: StandbyRecord | undefined, wanted: readonly PeerNode[]): boolean {
+  if (current === undefined) return wanted.some(({ state }) => state === 'ready');
+  const node = wanted.find(({ id }) => id === current.node);
+  return node === undefined || node.state === (current.isInSync ? 'lost' : 'ready');
 }
 
 function hostOf(endpoint: string): string {

@@ -75,6 +75,10 @@ async function showManager(context: Context): Promise<number> {
   row('Leader', manager.leader === undefined ? 'nobody' : manager.leader);
   row('Why', manager.leaderWhy);
   row('Managers', `${manager.managers.join(' ')} (${manager.mode})`);
+  if (manager.standby !== undefined) {
+    const { node, isInSync } = manager.standby;
+    row('Standby', `${node}, ${isInSync ? 'with everything' : 'not complete yet'}`);
+  }
   row('Registry', manager.isLive ? manager.engine : `${manager.engine}, which does not answer`);
   if (manager.endpoints.length > 0) row('At', manager.endpoints.join(' '));
   return EXIT.ok;

@@ -102,9 +102,12 @@ export class Connection {
   }
 }
 
-/** Widens the window of a connection as a whole, which the library leaves at 64 KiB. */
+/**
+ * Widens the window of a connection as a whole, which the library leaves at 64 KiB; and listens to its errors to the end: the
+ * library takes its own listener away before an error that it has raised arrives, which would end the process.
+ */
 class Session extends Http2SessionManager {
-  readonly #widened = new WeakSet<ClientHttp2Session>();
+  readonly #known = new WeakSet<ClientHttp2Session>();
 
   constructor(endpoint: string, tls: EtcdTls | undefined) {
     super(
@@ -127,8 +130,10 @@ class Session extends Http2SessionManager {
   ): Promise<ClientHttp2Stream> {
     const stream = await super.request(...call);
     const { session } = stream;
-    if (session !== undefined && !this.#widened.has(session as ClientHttp2Session)) {
-      this.#widened.add(session as ClientHttp2Session);
+    if (session !== undefined && !this.#known.has(session as ClientHttp2Session)) {
+      this.#known.add(session as ClientHttp2Session);
+      // Whoever has a call under way is told by its stream.
+      session.on('error', () => {});
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     }
     return stream;

@@ -1,0 +1,67 @@
+/** Apps on several nodes of which one is away, falls silent or comes back: what is left there, and what reaches it. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { processId } from '../src/base/process-id.ts';
+import { nodeApp } from '../testing/app-folder.ts';
+import { collect, deployFiles, doneRelease, type RunningApps } from '../testing/apps-kit.ts';
+import { LinkedApps } from '../testing/linked-apps.ts';
+import { until } from '../testing/until.ts';
+
+const NAMES = ['one', 'two'] as const;
+const FILES = nodeApp('"hello"');
+
+function folder({ data }: RunningApps, ...rest: readonly string[]): string {
+  return join(data, 'apps', 'shop', ...rest);
+}
+
+/** `shop` runs once on each of two nodes. */
+async function spread(nodes: LinkedApps, t: Parameters<typeof deployFiles>[0]): Promise<void> {
+  const one = nodes.node('one');
+  doneRelease(await deployFiles(t, one, 'shop', FILES));
+  doneRelease(await collect(one.apps.scale('shop', { web: 2 })));
+  const places = (await one.apps.show('shop')).instances.map(({ node }) => node);
+  assert.deepEqual(places.toSorted(), [...NAMES]);
+}
+
+test('a node that was away while an app was removed keeps nothing of it', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  await spread(nodes, t);
+  const [one, two] = [nodes.node('one'), nodes.node('two')];
+  const pid = (await two.apps.show('shop')).instances.find(({ node }) => node === 'two')?.pid ?? 0;
+  writeFileSync(folder(two, 'data', 'orders'), 'secret');
+  await nodes.leave('two');
+  await one.apps.remove('shop');
+  assert.equal(existsSync(folder(one)), false);
+  assert.ok(processId(pid) !== undefined && existsSync(folder(two, 'data', 'orders')));
+
+  await nodes.comeBack('two');
+  await until('nothing of it on the node', () => !existsSync(folder(two)));
+  assert.equal(processId(pid), undefined);
+  const isTold = async (): Promise<boolean> =>
+    (await nodes.registry.list('/app-removals/')).entries.length === 0;
+  await until('its word that nothing is left', isTold);
+});
+
+test('a later app of that name begins on nothing of the former', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  await spread(nodes, t);
+  const [one, before] = [nodes.node('one'), nodes.node('two')];
+  writeFileSync(folder(before, 'data', 'orders'), 'secret');
+  await nodes.leave('two');
+  await one.apps.remove('shop');
+  doneRelease(await deployFiles(t, one, 'shop', FILES));
+  doneRelease(await collect(one.apps.scale('shop', { web: 2 })));
+  await nodes.comeBack('two');
+  const two = nodes.node('two');
+  // Whatever comes first, the deploy or the look of the node at what it has to remove.
+  doneRelease(await deployFiles(t, one, 'shop', nodeApp('"other"')));
+  await until('both nodes to run it', async () => {
+    const { instances } = await two.apps.show('shop');
+    const healthy = instances.filter(({ state }) => state === 'healthy').map(({ node }) => node);
+    return isDeepStrictEqual(healthy.toSorted(), [...NAMES]);
+  });
+  assert.deepEqual(readdirSync(folder(two, 'data')), []);
+});
