@@ -4,6 +4,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import { UID_FIRST, UID_LAST } from '../src/apps/run-limits.ts';
 import { processId } from '../src/base/process-id.ts';
 import { nodeApp } from '../testing/app-folder.ts';
 import { collect, deployFiles, doneRelease, type RunningApps } from '../testing/apps-kit.ts';
@@ -64,4 +65,24 @@ test('a later app of that name begins on nothing of the former', async (t) => {
     return isDeepStrictEqual(healthy.toSorted(), [...NAMES]);
   });
   assert.deepEqual(readdirSync(folder(two, 'data')), []);
+});
+
+test('first deploys at the same time through different nodes never get one uid', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  const free = [UID_FIRST + 7, UID_FIRST + 8];
+  const taken = Array.from({ length: UID_LAST - UID_FIRST + 1 }, (_, at) => UID_FIRST + at);
+  const claims = taken.filter((uid) => !free.includes(uid)).map((uid) => `/app-uid-claims/${uid}`);
+  const value = Buffer.of();
+  for (const key of claims) await nodes.registry.commit([], [{ kind: 'put', key, value }]);
+  const [shop, blog] = await Promise.all([
+    deployFiles(t, nodes.node('one'), 'shop', FILES),
+    deployFiles(t, nodes.node('two'), 'blog', FILES),
+  ]);
+  doneRelease(shop);
+  doneRelease(blog);
+  const uids = (await nodes.node('one').apps.list()).map(({ app }) => app.uid);
+  assert.deepEqual(
+    uids.toSorted((a, b) => a - b),
+    free,
+  );
 });

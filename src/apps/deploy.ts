@@ -53,7 +53,7 @@ export async function deployApp(
   if (stored !== undefined) return deployOver(options, request, stored, report);
   const { registry, log, clock } = options;
   const used = await context.usedUids(await context.store.list());
-  await using claim = await claimUid({ registry, log, used });
+  await using claim = await claimUid({ registry, log, used, removals: context.store.removals });
   const value = newApp(request.app, claim.uid, clock.now());
   return await deployOver(options, request, { id: request.app, revision: 0, value }, report);
 }

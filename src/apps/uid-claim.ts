@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import type { Registry } from '../registry/registry.ts';
 import { freeUid } from './app-wishes.ts';
 import { uidKey } from './app-store.ts';
+import type { Removals } from './removals.ts';
 
 /** Longer than any deploy takes; after a crash that uid is not given for so long. */
 const CLAIM_MS = 86_400_000;
@@ -21,10 +22,12 @@ export async function claimUid(options: {
   readonly log: Logger;
   /** Not to be given. */
   readonly used: ReadonlySet<number>;
+  /** What nodes have yet to remove: looked at again when a uid is claimed, since another deploy may just have ended. */
+  readonly removals: Removals;
   /** Where the search begins; default: anywhere. */
   readonly seed?: number;
 }): Promise<UidClaim> {
-  const { registry, log, seed } = options;
+  const { registry, log, removals, seed } = options;
   const used = new Set(options.used);
   const lease = await registry.lease(CLAIM_MS);
   const end = async (): Promise<void> => {
@@ -44,7 +47,8 @@ export async function claimUid(options: {
       const { kind } = await registry.commit(free, [
         { kind: 'put', key, value, leaseId: lease.id },
       ]);
-      if (kind === 'committed') return { uid, [Symbol.asyncDispose]: end };
+      const isOurs = kind === 'committed' && !(await removals.uids()).includes(uid);
+      if (isOurs) return { uid, [Symbol.asyncDispose]: end };
       used.add(uid);
     }
   } catch (error) {
