@@ -4,10 +4,17 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import { Removals } from '../src/apps/removals.ts';
 import { UID_FIRST, UID_LAST } from '../src/apps/run-limits.ts';
 import { processId } from '../src/base/process-id.ts';
 import { nodeApp } from '../testing/app-folder.ts';
-import { collect, deployFiles, doneRelease, type RunningApps } from '../testing/apps-kit.ts';
+import {
+  collect,
+  deployFiles,
+  doneRelease,
+  failure,
+  type RunningApps,
+} from '../testing/apps-kit.ts';
 import { LinkedApps } from '../testing/linked-apps.ts';
 import { until } from '../testing/until.ts';
 
@@ -16,6 +23,10 @@ const FILES = nodeApp('"hello"');
 
 function folder({ data }: RunningApps, ...rest: readonly string[]): string {
   return join(data, 'apps', 'shop', ...rest);
+}
+
+async function nothingIsDue({ registry }: LinkedApps): Promise<boolean> {
+  return (await new Removals(registry).uids()).length === 0;
 }
 
 /** `shop` runs once on each of two nodes. */
@@ -41,9 +52,7 @@ test('a node that was away while an app was removed keeps nothing of it', async 
   await nodes.comeBack('two');
   await until('nothing of it on the node', () => !existsSync(folder(two)));
   assert.equal(processId(pid), undefined);
-  const isTold = async (): Promise<boolean> =>
-    (await nodes.registry.list('/app-removals/')).entries.length === 0;
-  await until('its word that nothing is left', isTold);
+  await until('its word that nothing is left', () => nothingIsDue(nodes));
 });
 
 test('a later app of that name begins on nothing of the former', async (t) => {
@@ -65,6 +74,30 @@ test('a later app of that name begins on nothing of the former', async (t) => {
     return isDeepStrictEqual(healthy.toSorted(), [...NAMES]);
   });
   assert.deepEqual(readdirSync(folder(two, 'data')), []);
+});
+
+test('a removal that comes late does not touch the app that has the name by now', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  await spread(nodes, t);
+  const two = nodes.node('two');
+  writeFileSync(folder(two, 'data', 'orders'), 'kept');
+  const ids = async (): Promise<readonly string[]> =>
+    (await two.apps.show('shop')).instances.map(({ id }) => id);
+  const before = await ids();
+  const former = await new Removals(nodes.registry).entered({ name: 'shop', uid: 1 }, ['two']);
+  await nodes.registry.commit(former.conditions, former.operations);
+  await until('the node to be done with it', () => nothingIsDue(nodes));
+  assert.equal(existsSync(folder(two, 'data', 'orders')), true);
+  assert.deepEqual(await ids(), before);
+});
+
+test('a first deploy that fails leaves nothing on any node', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  const [one, two] = [nodes.node('one'), nodes.node('two')];
+  const broken = await deployFiles(t, one, 'shop', { 'server.js': 'process.exit(3);' });
+  assert.equal(failure(broken).error.code, 'APPS_INSTANCE_FAILED');
+  await until('nothing on any node', () => !existsSync(folder(one)) && !existsSync(folder(two)));
+  await until('nothing left to do', () => nothingIsDue(nodes));
 });
 
 test('first deploys at the same time through different nodes never get one uid', async (t) => {
