@@ -67,6 +67,11 @@ export class LinkedApps {
     for (const call of this.#listeners) call();
   }
 
+  /** What a node asks of another one, or of itself. */
+  call(from: string, to: string, method: string, params: unknown): Promise<unknown> {
+    return this.#peersOf(from).call(to, method, params);
+  }
+
   /** The next call of this method to the node goes nowhere, as when it falls silent at that moment. */
   loseNext(name: string, method: string): void {
     this.#unanswered.add(`${name} ${method}`);

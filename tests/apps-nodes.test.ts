@@ -1,8 +1,8 @@
 /** Apps on several nodes of which one is away, falls silent or comes back: what is left there, and what reaches it. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { Removals } from '../src/apps/removals.ts';
 import { UID_FIRST, UID_LAST } from '../src/apps/run-limits.ts';
@@ -30,9 +30,9 @@ async function nothingIsDue({ registry }: LinkedApps): Promise<boolean> {
 }
 
 /** `shop` runs once on each of two nodes. */
-async function spread(nodes: LinkedApps, t: Parameters<typeof deployFiles>[0]): Promise<void> {
+async function spread(nodes: LinkedApps, t: TestContext, files = FILES): Promise<void> {
   const one = nodes.node('one');
-  doneRelease(await deployFiles(t, one, 'shop', FILES));
+  doneRelease(await deployFiles(t, one, 'shop', files));
   doneRelease(await collect(one.apps.scale('shop', { web: 2 })));
   const places = (await one.apps.show('shop')).instances.map(({ node }) => node);
   assert.deepEqual(places.toSorted(), [...NAMES]);
@@ -98,6 +98,55 @@ test('a first deploy that fails leaves nothing on any node', async (t) => {
   assert.equal(failure(broken).error.code, 'APPS_INSTANCE_FAILED');
   await until('nothing on any node', () => !existsSync(folder(one)) && !existsSync(folder(two)));
   await until('nothing left to do', () => nothingIsDue(nodes));
+});
+
+test('a node that missed the end of a deploy takes part in the next one, whoever coordinates it', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  await spread(nodes, t);
+  const [one, two] = [nodes.node('one'), nodes.node('two')];
+  nodes.loseNext('two', 'apps.finish');
+  doneRelease(await deployFiles(t, one, 'shop', nodeApp('"second"')));
+  const serving = async (): Promise<readonly string[]> => {
+    const { instances, app } = await one.apps.show('shop');
+    const own = instances.filter(({ release }) => release === app.release);
+    return own.map(({ id }) => id).toSorted();
+  };
+  const before = await serving();
+  assert.equal(before.length, 2);
+  const broken = await deployFiles(t, one, 'shop', { 'server.js': 'process.exit(3);' });
+  assert.equal(failure(broken).error.code, 'APPS_INSTANCE_FAILED');
+  assert.deepEqual(await serving(), before, 'what serves is not given up as if it were on trial');
+
+  nodes.loseNext('two', 'apps.finish');
+  doneRelease(await deployFiles(t, one, 'shop', nodeApp('"third"')));
+  doneRelease(await deployFiles(t, two, 'shop', nodeApp('"fourth"')));
+});
+
+test('a change that is not decided yet keeps others out', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  const [one, two] = [nodes.node('one'), nodes.node('two')];
+  const gates = [one, two].map(({ data }) => join(data, 'gate'));
+  for (const gate of gates) writeFileSync(gate, '');
+  const files = nodeApp('"hello"');
+  const patient = `const { existsSync } = require('node:fs');
+const begin = () => existsSync(process.env.MOLN_DATA_DIR + '/../../../gate') ? require('./server.js') : setTimeout(begin, 20);
+begin();`;
+  const scripts = { scripts: { start: 'node patient.js' } };
+  const gated = { ...files, 'package.json': JSON.stringify(scripts), 'patient.js': patient };
+  await spread(nodes, t, gated);
+  const [gate = ''] = gates;
+  rmSync(gate);
+  const slow = collect(one.apps.scale('shop', { web: 4 }));
+  await until('its part on the other node', async () => {
+    const { instances } = await two.apps.show('shop');
+    const far = instances.filter(({ node, state }) => node === 'two' && state === 'healthy');
+    return far.length === 2;
+  });
+  const { app, release } = await two.apps.show('shop');
+  const wanted = { app, release, env: {}, counts: {} };
+  await assert.rejects(nodes.call('two', 'two', 'apps.prepare', wanted), { code: 'APPS_BUSY' });
+  writeFileSync(gate, '');
+  doneRelease(await slow);
 });
 
 test('first deploys at the same time through different nodes never get one uid', async (t) => {

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
+import type { Revision } from '../registry/registry.ts';
 import type { AppContext } from './app-context.ts';
 import type { SupervisedInstance } from './instance.ts';
 import type { App, Release } from './model.ts';
@@ -28,6 +29,10 @@ export interface Preparation {
 
 interface Trial {
   readonly instances: readonly SupervisedInstance[];
+  /** Of the app as it will be. */
+  readonly generation: string;
+  /** Of the app before anything was decided. */
+  readonly revision: Revision;
   /** By the monotonic clock: a coordinator that says nothing for so long is gone. */
   readonly untilMs: number;
 }
@@ -89,17 +94,20 @@ export class NodeRollout {
     const { name } = app;
     // An app of that name that was before: neither its data nor its processes are this one's.
     await this.carryOut(name);
+    await this.#acceptDecided(name);
     this.#hold(name, by);
     this.#uids.set(name, app.uid);
     await this.#alone(name, async () => {
       await this.#giveUp(name);
+      const revision = (await this.#context.store.find(name))?.revision ?? 0;
       await this.#copier.ensure(app, release);
       const releaseFolder = await this.#context.releases.open(name, release.id);
       const blueprint = { app, release, releaseFolder, env };
       const instances = await startFresh(this.#context.rollout, blueprint, counts, report);
       const untilMs =
         this.#clock.monotonicMs() + release.plan.health.startTimeoutMs + TRIAL_EXTRA_MS;
-      this.#trials.set(name, { instances, untilMs });
+      const { generation } = app;
+      this.#trials.set(name, { instances, generation, revision, untilMs });
       await this.#context.rollout.reporter.refresh(name);
     });
   }
@@ -187,6 +195,23 @@ export class NodeRollout {
     for (const action of planActions(input, this.#clock.now())) {
       if (action.kind === 'drain') supervisor.get(action.id)?.drain();
     }
+  }
+
+  /**
+   * Its coordinator has committed the change that was on trial here and did not come to tell, as when this node was silent for
+   * a moment: that one is over, and what was on trial serves. The old finish with the next change, or by the next look.
+   */
+  async #acceptDecided(app: string): Promise<void> {
+    const trial = this.#trials.get(app);
+    if (trial === undefined) return;
+    const stored = await this.#context.store.find(app);
+    // A change of the counts keeps the generation, and is a new revision all the same.
+    const isDecided =
+      stored?.value.generation === trial.generation && stored.revision !== trial.revision;
+    if (!isDecided || this.#trials.get(app) !== trial) return;
+    for (const each of trial.instances) each.accept();
+    this.#trials.delete(app);
+    this.#release(app);
   }
 
   #hold(app: string, by: string): void {
