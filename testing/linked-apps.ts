@@ -17,6 +17,8 @@ interface LinkedNode {
   readonly data: string;
   state: PeerState;
   running: RunningApps | undefined;
+  /** The callers' ends. */
+  readonly streams: Set<Duplex>;
 }
 
 export class LinkedApps {
@@ -31,23 +33,24 @@ export class LinkedApps {
 
   /** Nodes of these names, which are their ids too; all end with the test. */
   static async open(t: TestContext, names: readonly string[]): Promise<LinkedApps> {
-    // Hooks run in the order in which they were set: the folders must go last.
+    // Hooks run in the order in which they were set: what runs has to end before the folders go.
     const end = new AsyncDisposableStack();
     t.after(() => end.disposeAsync());
     const path = join(dataFolder(t, 'registry'), 'registry.sqlite');
     const registry = await openSqliteRegistry({ path, clock: systemClock, log: testLog() });
     const linked = new LinkedApps(registry);
     end.defer(() => linked.#end());
-    for (const name of names) {
-      linked.#nodes.set(name, {
-        member: memberOf(name),
-        data: dataFolder(t),
-        state: 'ready',
-        running: undefined,
-      });
-    }
-    for (const name of names) await linked.#start(name);
+    for (const name of names) await linked.join(t, name);
     return linked;
+  }
+
+  /** One more node. */
+  async join(t: TestContext, name: string): Promise<void> {
+    const data = dataFolder(t);
+    const node = { member: memberOf(name), data, state: 'ready', running: undefined } as const;
+    this.#nodes.set(name, { ...node, streams: new Set() });
+    await this.#start(name);
+    this.setState(name, 'ready');
   }
 
   get registry(): Registry {
@@ -83,6 +86,7 @@ export class LinkedApps {
     const { running } = node;
     this.setState(name, 'lost');
     node.running = undefined;
+    for (const stream of node.streams) stream.destroy(new Error(`Node "${name}" is gone`));
     await running?.[Symbol.asyncDispose]();
   }
 
@@ -145,7 +149,10 @@ export class LinkedApps {
         const left = new AbortController();
         const until = AbortSignal.any([left.signal, ...(options?.signal ? [options.signal] : [])]);
         const use = await serve(copy(params), this.#context(self, until));
-        return carried(use, left, until);
+        const stream = carried(use, left, until);
+        const { streams } = this.#find(id);
+        streams.add(stream);
+        return stream.once('close', () => streams.delete(stream));
       },
       onChange: (call) => {
         this.#listeners.add(call);

@@ -1,7 +1,9 @@
 /** Apps on several nodes of which one is away, falls silent or comes back: what is left there, and what reaches it. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { Removals } from '../src/apps/removals.ts';
@@ -27,6 +29,16 @@ function folder({ data }: RunningApps, ...rest: readonly string[]): string {
 
 async function nothingIsDue({ registry }: LinkedApps): Promise<boolean> {
   return (await new Removals(registry).uids()).length === 0;
+}
+
+/** What an instance of `shop` answers, past all gateways. */
+async function askInstance({ apps }: RunningApps, id: string, path: string): Promise<string> {
+  const { instances } = await apps.show('shop');
+  const address = instances.find((each) => each.id === id)?.address;
+  const where = address?.kind === 'socket' ? { socketPath: address.path } : { ...address };
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  get({ ...where, path, agent: false }, resolve).once('error', reject);
+  return text(await promise);
 }
 
 /** `shop` runs once on each of two nodes. */
@@ -167,4 +179,50 @@ test('first deploys at the same time through different nodes never get one uid',
     uids.toSorted((a, b) => a - b),
     free,
   );
+});
+
+test('who follows the logs gets the lines of nodes that join or come back, each of them once', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  const files = nodeApp(
+    // Not of the probes.
+    `(request.url === '/' || console.log('asked', process.env.MOLN_INSTANCE, request.url), process.env.MOLN_INSTANCE)`,
+  );
+  await spread(nodes, t, files);
+  const one = nodes.node('one');
+  const client = new AbortController();
+  t.after(() => client.abort());
+  const seen: string[] = [];
+  const request = { app: 'shop', tail: 10, follow: true, process: undefined, instance: undefined };
+  const reading = (async () => {
+    for await (const line of one.apps.logs(request, client.signal)) seen.push(line.text);
+  })();
+  const idOn = async (name: string): Promise<string> => {
+    const { instances } = await one.apps.show('shop');
+    return instances.find(({ node, state }) => node === name && state === 'healthy')?.id ?? '';
+  };
+  const ask = async (name: string, path: string): Promise<string> => {
+    const id = await until(`an instance on ${name}`, () => idOn(name));
+    await until(`an answer from ${id}`, async () => (await askInstance(one, id, path)) === id);
+    return `asked ${id} ${path}`;
+  };
+  const followed = async (name: string, path: string): Promise<void> => {
+    const line = await ask(name, path);
+    await until(`the line "${line}"`, () => seen.includes(line));
+  };
+  await followed('one', '/first');
+  await followed('two', '/first');
+  const away = await idOn('two');
+  await nodes.leave('two');
+  await until('an answer', async () => (await askInstance(one, away, '/away')) === away);
+  await nodes.comeBack('two');
+  await until('what was written meanwhile', () => seen.includes(`asked ${away} /away`));
+  await followed('two', '/back');
+
+  await nodes.join(t, 'three');
+  doneRelease(await collect(one.apps.scale('shop', { web: 3 })));
+  await followed('three', '/joined');
+  client.abort();
+  await reading;
+  const repeated = seen.filter((line, at) => seen.indexOf(line) !== at);
+  assert.deepEqual(repeated, []);
 });

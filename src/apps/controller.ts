@@ -362,8 +362,8 @@ export class Apps implements AsyncDisposable {
   async *logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
     await this.#store.get(request.app);
     const tail = Math.min(request.tail, LOG_TAIL_LINES_MAX);
-    const { peers, log } = this.#options;
-    yield* clusterLogs({ local: this.#logReader, peers, log }, { ...request, tail }, signal);
+    const options = { ...this.#options, local: this.#logReader };
+    yield* clusterLogs(options, { ...request, tail }, signal);
   }
 
   /** With an instance: inside it, wherever it runs. Without: in a fresh sandbox of the current release. */
