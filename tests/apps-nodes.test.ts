@@ -226,3 +226,25 @@ test('who follows the logs gets the lines of nodes that join or come back, each 
   const repeated = seen.filter((line, at) => seen.indexOf(line) !== at);
   assert.deepEqual(repeated, []);
 });
+
+test('what an instance uses is known on other nodes too, while its node answers', async (t) => {
+  const nodes = await LinkedApps.open(t, NAMES);
+  await spread(nodes, t);
+  const memory = async (): Promise<readonly (number | undefined)[]> => {
+    const [one] = await nodes.node('one').apps.list();
+    const shown = await nodes.node('one').apps.show('shop');
+    const all = [...(one?.instances ?? []), ...shown.instances];
+    return all.filter(({ node }) => node === 'two').map(({ memoryBytes }) => memoryBytes);
+  };
+  const known = await memory();
+  assert.equal(known.length, 2);
+  assert.ok(
+    known.every((bytes = 0) => bytes > 1_000_000),
+    `${known.join()} bytes`,
+  );
+  nodes.setState('two', 'lost');
+  assert.deepEqual(await memory(), [undefined, undefined]);
+  nodes.setState('two', 'ready');
+  nodes.loseNext('two', 'apps.memory');
+  assert.equal((await memory())[0], undefined, 'and the status is there all the same');
+});

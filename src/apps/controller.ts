@@ -21,6 +21,7 @@ import type { RunOutput } from './command-stream.ts';
 import { Commands } from './commands.ts';
 import { deployApp, type DeployRequest, serve } from './deploy.ts';
 import type { Driver } from './driver.ts';
+import { type FarMemory, farMemory } from './far-memory.ts';
 import type { LaunchParts } from './instance.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { InstanceSupervisor } from './instance-supervisor.ts';
@@ -196,8 +197,9 @@ export class Apps implements AsyncDisposable {
     const apps = await this.#store.list();
     const table = processTable();
     const reports = await this.#now().rollout.reporter.everything();
+    const memory = await this.#farMemory([...reports.values()].flat());
     const of = ({ name }: App): readonly NodeReport[] => reports.get(name) ?? [];
-    return Promise.all(apps.map((app) => this.#view(app, [], of(app), table)));
+    return Promise.all(apps.map((app) => this.#view(app, [], of(app), { table, memory })));
   }
 
   /** Where the instances of an app belong, and why. */
@@ -208,9 +210,10 @@ export class Apps implements AsyncDisposable {
 
   /** What other nodes may ask of this one. */
   methods(): NodeMethods {
-    const { local, copier, commands } = this.#all();
+    const { context, local, copier, commands } = this.#all();
+    const { supervisor } = context.rollout;
     const { log } = this.#options;
-    return appMethods({ local, copier, logs: this.#logReader, commands, log });
+    return appMethods({ local, copier, logs: this.#logReader, commands, supervisor, log });
   }
 
   /** For the leader: keeps every instance where it belongs, until the term is over. */
@@ -223,7 +226,9 @@ export class Apps implements AsyncDisposable {
   async show(name: string): Promise<AppView> {
     const { value: app } = await this.#store.get(name);
     const reports = await this.#now().rollout.reporter.all(name);
-    return this.#view(app, await this.#store.releases(name), reports, processTable());
+    const memory = await this.#farMemory(reports);
+    const releases = await this.#store.releases(name);
+    return this.#view(app, releases, reports, { table: processTable(), memory });
   }
 
   /** The id of the release that this source would become. Keeps nothing of it. */
@@ -424,11 +429,16 @@ export class Apps implements AsyncDisposable {
     return { ...app.env, ...(await this.#store.secrets(app.name)) };
   }
 
+  #farMemory(reports: readonly NodeReport[]): Promise<FarMemory> {
+    const having = reports.filter(({ report }) => report.instances.length > 0);
+    return farMemory(this.#options, new Set(having.map(({ nodeId }) => nodeId)));
+  }
+
   async #view(
     app: App,
     releases: readonly Release[],
     reports: readonly NodeReport[],
-    table: readonly ProcessRow[],
+    used: { readonly table: readonly ProcessRow[]; readonly memory: FarMemory },
   ): Promise<AppView> {
     const { peers } = this.#options;
     const own = peers.get(peers.self)?.name ?? '';
@@ -442,9 +452,11 @@ export class Apps implements AsyncDisposable {
         ...instances.map((each) => ({
           ...each.view(),
           node: own,
-          memoryBytes: each.memoryBytes(table),
+          memoryBytes: each.memoryBytes(used.table),
         })),
-        ...others.flatMap((one) => reportedViews(app.name, one, peers.get(one.nodeId))),
+        ...others.flatMap((one) =>
+          reportedViews(app.name, one, peers.get(one.nodeId), used.memory),
+        ),
       ],
       operation: this.#operations.current(app.name),
     });
