@@ -199,7 +199,7 @@ export class NodeRollout {
 
   /**
    * Its coordinator has committed the change that was on trial here and did not come to tell, as when this node was silent for
-   * a moment: that one is over, and what was on trial serves. The old finish with the next change, or by the next look.
+   * a moment: that one is over, and what was on trial serves. The old finish with the next change, or when this node looks.
    */
   async #acceptDecided(app: string): Promise<void> {
     const trial = this.#trials.get(app);
