@@ -113,7 +113,7 @@ async function allIsWell(cluster: TestCluster, word: string): Promise<void> {
   }
 }
 
-test('each role is killed, and stopped for a while', { timeout: 900_000 }, async (t) => {
+test('each role is killed, and stopped for a while', async (t) => {
   await using cluster = await TestCluster.form(t, NAMES);
   await cluster.isManagedBy(NAMES.length, 'a');
   const app = nodeApp('process.env.WORD');
