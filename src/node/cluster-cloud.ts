@@ -122,12 +122,10 @@ export class NodeClusterCloud implements ClusterCloud {
 
   async drainNode(name: string): Promise<void> {
     await this.#change(name, (member) => ({ ...member, isDraining: true }));
-    this.#options.events.tell('node', `${name} is to be drained`, { node: name });
   }
 
   async undrainNode(name: string): Promise<void> {
     await this.#change(name, (member) => ({ ...member, isDraining: false }));
-    this.#options.events.tell('node', `${name} is used again`, { node: name });
   }
 
   async forgetNode(name: string): Promise<void> {

@@ -289,6 +289,8 @@ async function launch(
       log.info('The node stops');
       // Whatever fails on the way, what is open is closed: a half stopped node would never end.
       await using _rest = opened;
+      // Nor does a registry that is away keep it.
+      nodeRegistry.live.hurry();
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();
