@@ -14,6 +14,7 @@ import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
 import { joinInto } from './join-node.ts';
+import { ClusterLive } from './cluster-live.ts';
 import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
 import { ManagerDuty } from './manager-duty.ts';
@@ -161,6 +162,7 @@ async function launch(
     }),
   );
   feed.start();
+  const live = new ClusterLive({ feed, peers: cluster.peers, clock, log: log.for('live') });
   const { registry, identity, workers } = base;
   const accounts = new Accounts({ registry, clock, log: log.for('accounts') });
   for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
@@ -251,7 +253,7 @@ async function launch(
     apps,
     supervisor: gateway.supervisor,
     router: gateway.router,
-    feed,
+    live,
     directory,
     workers,
     metrics: nodeMetrics(hostFacts),
@@ -268,6 +270,7 @@ async function launch(
       ...gateway.methods,
       ...managers.methods(),
       ...standby.methods(),
+      ...live.methods(),
       ...methods,
     },
     streams,
