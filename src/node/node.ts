@@ -176,6 +176,10 @@ async function launch(
     peers: cluster.peers,
     own: { dataFolder: folder.path, startedAt: facts.startedAt, version: facts.version },
     hostFacts,
+    etcd: () => {
+      if (etcd.member === undefined) return 'none';
+      return etcd.member.isRunning ? 'runs' : 'away';
+    },
     isStopping: () => node?.isStopping ?? false,
     log: log.for('nodes'),
   });
