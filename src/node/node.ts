@@ -276,6 +276,7 @@ async function launch(
     },
     streams,
   });
+  apps.announce();
   if (nodeRegistry.place === undefined) leadership.leadAlone();
   else if (identity.isManager) await leadership.elect();
   cluster.onCluster(() => leadership.elect());
