@@ -54,7 +54,7 @@ async function allIsWell(cluster: TestCluster, word: string): Promise<void> {
   }
 }
 
-test('the clock of the leader jumps, and then that of another', { timeout: 240_000 }, async (t) => {
+test('the clock of the leader jumps, and then that of another', { timeout: 400_000 }, async (t) => {
   const net = await freeNet(t);
   await using cluster = await TestCluster.form(t, []);
   const clocks = new Map<string, JumpingClock>();

@@ -58,7 +58,7 @@ async function wordOf(node: TestNode): Promise<string | undefined> {
   return nodes.find(({ name }) => name === 'one')?.labels['word'];
 }
 
-test('no change is acknowledged that the standby has not got', { timeout: 180_000 }, async (t) => {
+test('no change is acknowledged that the standby has not got', { timeout: 400_000 }, async (t) => {
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = [cluster.node('one'), cluster.node('two')];
   await one.json('deploy', appFolder(t, APP), '--name', 'app');

@@ -15,7 +15,7 @@ import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
-const ROUNDS = 6;
+const ROUNDS = 4;
 /** Requests that must be of one release, spread over all gateways. */
 const ASKED = 12;
 const SETTLED_WITHIN_MS = 60_000;
@@ -85,7 +85,7 @@ async function allIsWell(cluster: TestCluster): Promise<string> {
 
 test(
   'two deploy the same app at once, and one of them wins whole',
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async (t) => {
     await using cluster = await TestCluster.form(t, NAMES);
     await cluster.isManagedBy(NAMES.length, 'a');
