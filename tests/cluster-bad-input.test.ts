@@ -140,7 +140,7 @@ test('a machine of an older or a newer Moln is told which one it takes', async (
   ] as const;
   for (const [at, [other, words]] of cases.entries()) {
     const under = otherVersion(t, other);
-    const two = await TestNode.create(t, { name: 'two', address: `${net}.${at + 2}`, under });
+    await using two = await TestNode.create(t, { name: 'two', address: `${net}.${at + 2}`, under });
     await assert.rejects(two.join(await cluster.invite()), (error: Error) => {
       assert.ok(error.message.includes(words), error.message);
       assert.match(error.message, new RegExp(`[Ii]nstall Moln ${own} here`));
@@ -148,7 +148,6 @@ test('a machine of an older or a newer Moln is told which one it takes', async (
       return true;
     });
     assert.deepEqual(readdirSync(two.dataFolder), []);
-    await two[Symbol.asyncDispose]();
   }
   assert.deepEqual(Object.keys(await cluster.states('one')), ['one']);
   assert.equal((await one.status()).registry.engine, 'sqlite', 'nothing has moved for them');
