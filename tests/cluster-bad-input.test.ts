@@ -1,10 +1,22 @@
 /** A join that cannot be: one clear sentence each, nothing changed on either side. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
-import { test } from 'node:test';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test, type TestContext } from 'node:test';
 import type { InviteDetail } from '../src/api/model.ts';
 import { step } from '../testing/step.ts';
 import { decodeInvite, encodeInvite } from '../src/cluster/cluster.ts';
+import { MOLN } from '../testing/moln.ts';
 import { freeNet, TestCluster } from '../testing/test-cluster.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
@@ -87,6 +99,58 @@ test('a first node that cannot be reached', async (t) => {
     return true;
   });
   assert.deepEqual(readdirSync(two.dataFolder), []);
+});
+
+/** The program as another version of it would be; what stands in front of the usual one to start it instead. */
+function otherVersion(
+  t: TestContext,
+  { version, protocol }: { readonly version: string; readonly protocol: number },
+): readonly string[] {
+  const root = dirname(MOLN);
+  const folder = mkdtempSync(join(tmpdir(), 'moln-version-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const name of ['moln', 'src', 'package.json']) {
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const edit = (name: string, from: RegExp, to: string): void => {
+    const text = readFileSync(join(folder, name), 'utf8');
+    assert.match(text, from);
+    writeFileSync(join(folder, name), text.replace(from, to));
+  };
+  edit('package.json', /"version": "[^"]*"/, `"version": "${version}"`);
+  edit('src/cluster/join-wire.ts', /CLUSTER_PROTOCOL = \d+/, `CLUSTER_PROTOCOL = ${protocol}`);
+  return ['sh', '-c', `shift; exec ${join(folder, 'moln')} "$@"`, 'sh'];
+}
+
+test('a machine of an older or a newer Moln is told which one it takes', async (t) => {
+  await using cluster = await TestCluster.form(t, ['one']);
+  const one = cluster.node('one');
+  const net = one.address.replace(/\.\d+$/, '');
+  const { version: own } = await one.status();
+  const cases = [
+    [
+      { version: '0.0.9', protocol: 0 },
+      `has Moln 0.0.9, too old for the cluster, which has ${own}`,
+    ],
+    [
+      { version: '9.0.0', protocol: 9 },
+      `has Moln 9.0.0, too new for the cluster, which has ${own}`,
+    ],
+  ] as const;
+  for (const [at, [other, words]] of cases.entries()) {
+    const under = otherVersion(t, other);
+    await using two = await TestNode.create(t, { name: 'two', address: `${net}.${at + 2}`, under });
+    await assert.rejects(two.join(await cluster.invite()), (error: Error) => {
+      assert.ok(error.message.includes(words), error.message);
+      assert.match(error.message, new RegExp(`[Ii]nstall Moln ${own} here`));
+      assert.doesNotMatch(error.message, /\n\s+at /, 'a sentence and no stack');
+      return true;
+    });
+    assert.deepEqual(readdirSync(two.dataFolder), []);
+  }
+  assert.deepEqual(Object.keys(await cluster.states('one')), ['one']);
+  assert.equal((await one.status()).registry.engine, 'sqlite', 'nothing has moved for them');
 });
 
 test('without etcd: how to get it, before anything is touched', async (t) => {

@@ -3,35 +3,18 @@
  * space is made and the same registry goes on.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { openSqliteRegistry, type Registry } from '../src/registry/registry.ts';
+import { SmallDisk } from '../testing/small-disk.ts';
 
 const DISK_BYTES = 4 * 1024 * 1024;
 const BALLAST_BYTES = 2 * 1024 * 1024;
-
-/** A folder with a disk of its own, or undefined where that is not allowed. */
-function smallDisk(context: TestContext): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'moln-full-'));
-  try {
-    const options = ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', folder];
-    execFileSync('mount', options, { stdio: 'ignore' });
-  } catch {
-    rmSync(folder, { recursive: true });
-    return undefined;
-  }
-  context.after(() => {
-    execFileSync('umount', ['--lazy', folder]);
-    rmSync(folder, { recursive: true });
-  });
-  return folder;
-}
 
 async function valuesOf(registry: Registry): Promise<ReadonlyMap<string, string>> {
   const { entries } = await registry.list('');
@@ -39,8 +22,9 @@ async function valuesOf(registry: Registry): Promise<ReadonlyMap<string, string>
 }
 
 test('a full disk loses nothing, and the registry goes on when there is room', async (context) => {
-  const folder = smallDisk(context);
-  if (folder === undefined) return context.skip('cannot mount a small disk here');
+  const folder = mkdtempSync(join(tmpdir(), 'moln-full-'));
+  const disk = SmallDisk.mount(context, folder, DISK_BYTES);
+  if (disk === undefined) return context.skip('cannot mount a small disk here');
   const path = join(folder, 'registry.sqlite');
   const open = (): Promise<Registry> =>
     openSqliteRegistry({ path, clock: systemClock, log: silentLogger });

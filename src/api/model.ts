@@ -53,6 +53,8 @@ export interface NodeStatus {
   readonly cpu: { readonly cores: number; readonly usedRatio: number };
   readonly memory: { readonly totalBytes: number; readonly usedBytes: number };
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
+  /** Its member of etcd; `none`: it holds no registry, or has not said it. */
+  readonly etcd: 'none' | 'runs' | 'away';
 }
 
 /** What `moln nodes` shows beside the figures. */

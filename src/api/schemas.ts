@@ -144,6 +144,7 @@ const nodeFields = {
   cpu: object({ cores: count, usedRatio: ratio }),
   memory: object({ totalBytes: bytes, usedBytes: bytes }),
   disk: object({ totalBytes: bytes, freeBytes: bytes }),
+  etcd: literal('none', 'runs', 'away'),
 } as const;
 
 const nodeSchema: Schema<Wire<NodeStatus>> = named(shapes, 'Node', object(nodeFields));

@@ -46,6 +46,10 @@ export function appMethods(parts: {
         await local.abandon(appSchema.decode(params, '').app, peer.id);
         return {};
       },
+      'apps.begun': async (_params, { peer }) => {
+        await local.letGo(peer.id);
+        return {};
+      },
       'apps.finish': async (params) => {
         const { app, force } = finishSchema.decode(params, '');
         await local.finish(app, { force, report: silent });

@@ -281,6 +281,11 @@ export class Apps implements AsyncDisposable {
     });
   }
 
+  /** Once after the start, when the others can be asked and before anything is changed. */
+  announce(): void {
+    this.#all().coordinator.announce();
+  }
+
   restart(name: string): AsyncIterable<Progress> {
     return this.#stream(name, 'a restart', async (report) => {
       const stored = await this.#store.get(name);

@@ -40,6 +40,8 @@ export interface Wish {
 const PREPARE_WITHIN_MS = 1_800_000;
 const FINISH_WITHIN_MS = 120_000;
 const ABANDON_WITHIN_MS = 60_000;
+/** The first change after a start waits no longer for nodes that do not answer. */
+const BEGUN_WITHIN_MS = 3_000;
 /** How often a change begins again because a node has died meanwhile. */
 const ATTEMPTS_MAX = 3;
 /** Presence needs two seconds to see it; a node that is still there is asked again. */
@@ -48,9 +50,30 @@ const UNREACHED: ReadonlySet<string> = new Set(['NET_RPC_UNREACHABLE', 'NET_RPC_
 
 export class Coordinator {
   readonly #options: CoordinatorOptions;
+  #announced: Promise<unknown> = Promise.resolve();
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Tells the others that whatever a former agent of this node coordinated has come to its end. Nothing is coordinated before
+   * they know, or they would take it for that.
+   */
+  announce(): void {
+    const { peers, log } = this.#options;
+    const options = { deadlineMs: BEGUN_WITHIN_MS };
+    const others = peers.all().filter(({ id }) => id !== peers.self);
+    this.#announced = Promise.all(
+      others.map(async ({ id, name }) => {
+        try {
+          await peers.call(id, 'apps.begun', {}, options);
+        } catch (error) {
+          // It waits for the end of its trials.
+          log.debug('A node was not told of the start', { node: name, reason: messageOf(error) });
+        }
+      }),
+    );
   }
 
   /** Replaces all instances by new ones, placed anew; singletons stay on their nodes and start after the old have ended. */
@@ -69,6 +92,7 @@ export class Coordinator {
    */
   async #whileNodesLeave(report: Report, change: () => Promise<void>): Promise<void> {
     const { peers, store, clock } = this.#options;
+    await this.#announced;
     for (let attempt = 1; ; attempt++) {
       await store.mustAnswer();
       try {

@@ -119,6 +119,23 @@ export class NodeRollout {
     if (this.#holders.get(app) === by) this.#release(app);
   }
 
+  /**
+   * That node has begun anew and coordinates nothing any more: what it had on trial here serves if it was committed, and
+   * ends if not. Otherwise the app could not be changed until the trial's time is over.
+   */
+  async letGo(by: string): Promise<void> {
+    for (const [app, holder] of this.#holders) {
+      // What is still being prepared for it ends with the connection that asked for it.
+      if (holder !== by || this.#busy.has(app)) continue;
+      await this.#alone(app, async () => {
+        this.#trials.delete(app);
+        this.#holders.delete(app);
+        await this.drainSurplus(app);
+        await this.#context.rollout.reporter.refresh(app);
+      });
+    }
+  }
+
   /** The commit is there: what belongs serves, what does not ends when nothing is under way on it. */
   async finish(
     name: string,

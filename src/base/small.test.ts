@@ -31,6 +31,7 @@ test('sizes and durations are read and written with units', () => {
   assert.equal(formatBytes(0), '0 B');
   assert.equal(formatDuration(89_000), '89 s');
   assert.equal(formatDuration(7_200_000), '2 h');
+  assert.equal(formatDuration(-7_200_000), '-2 h');
 });
 
 test('ids do not repeat and secrets compare', () => {

@@ -52,8 +52,9 @@ export function dateOf(ms: number): Date {
   return new Date(ms);
 }
 
-/** `3 s`, `4 min`, `2 h`, `5 d`: the largest unit that fits. */
+/** `3 s`, `4 min`, `2 h`, `5 d`: the largest unit that fits. Less than nothing is what two clocks differ by: `-2 h`. */
 export function formatDuration(ms: number): string {
+  if (ms < 0) return `-${formatDuration(-ms)}`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 90) return `${Math.round(seconds)} s`;

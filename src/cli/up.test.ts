@@ -30,6 +30,7 @@ const STATUS: Status = {
       cpu: { cores: 2, usedRatio: 0.1 },
       memory: { totalBytes: 4e9, usedBytes: 1e9 },
       disk: { totalBytes: 1e11, freeBytes: 5e10 },
+      etcd: 'none',
     },
   ],
   apps: [

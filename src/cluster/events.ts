@@ -7,7 +7,7 @@ import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import { integer, object, optional, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
-import { Collection, type Registry } from '../registry/registry.ts';
+import { Collection, type Registry, type Stored } from '../registry/registry.ts';
 import { EVENTS_KEPT } from './limits.ts';
 
 /** Time: epoch milliseconds. Node and app go by name. */
@@ -71,32 +71,40 @@ export class Events {
     });
   }
 
-  /** Oldest first. */
+  /** In the order in which they were kept, oldest first: the clocks of those who told them may differ. */
   async list(): Promise<readonly ClusterEvent[]> {
-    return (await this.#records.list()).map(({ id, value }) => eventOf(id, value));
+    return (await this.#inOrder()).map(({ id, value }) => eventOf(id, value));
   }
 
   /** Those from now on, until the signal aborts. */
   async *follow(signal: AbortSignal): AsyncGenerator<ClusterEvent, void, undefined> {
-    let seen: string | undefined;
+    let seen: Set<string> | undefined;
     for await (const { records } of this.#records.watch(signal)) {
-      const ids = [...records.keys()].toSorted();
       if (seen !== undefined) {
-        for (const id of ids) {
+        for (const id of [...records.keys()].toSorted()) {
           const record = records.get(id);
-          if (id > seen && record !== undefined) yield eventOf(id, record);
+          // Not by its time: one that was told by a clock that was ahead would hide all that come until then.
+          if (!seen.has(id) && record !== undefined) yield eventOf(id, record);
         }
       }
-      seen = ids.at(-1) ?? seen ?? '';
+      // Those that are not there now may come back: without managers an older copy is read.
+      if (seen === undefined || seen.size > 2 * EVENTS_KEPT) seen = new Set();
+      for (const id of records.keys()) seen.add(id);
     }
   }
 
   /** Keeps the newest only. */
   async trim(): Promise<void> {
-    const all = await this.#records.list();
+    const all = await this.#inOrder();
     for (const { id } of all.slice(0, Math.max(0, all.length - EVENTS_KEPT))) {
       await this.#records.delete(id);
     }
+  }
+
+  /** Those of one commit, as after a move of the registry, by their ids. */
+  async #inOrder(): Promise<readonly Stored<EventRecord>[]> {
+    const all = await this.#records.list();
+    return all.toSorted((a, b) => a.revision - b.revision);
   }
 }
 

@@ -119,9 +119,9 @@ const STEPS: readonly (readonly [what: string, given: PlanCase, step: string])[]
     'none',
   ],
   [
-    'a voter that came back under another name is known by where it is',
+    'a forgotten voter whose address a new node has: its member does not run there',
     { peers: nodes('abc'), members: [...voters('ab'), { ...voter('c'), nodeId: 'former' }] },
-    'none',
+    'remove m-c: its node was forgotten',
   ],
   [
     'two nodes: the one that does not lead',

@@ -118,8 +118,9 @@ interface Holder {
 export function planManagers(input: ManagerInput): ManagerStep {
   const { peers, members, setting, peerUrlOf } = input;
   const holders = members.map((member): Holder => {
-    const node = peers.find(
-      (peer) => peer.id === member.nodeId || peerUrlOf(peer) === member.peerUrl,
+    // By its address only until it has a name: another node may have that of a forgotten one.
+    const node = peers.find((peer) =>
+      member.nodeId === '' ? peerUrlOf(peer) === member.peerUrl : peer.id === member.nodeId,
     );
     return { member, node };
   });

@@ -5,6 +5,7 @@ import type {
   InviteDetail,
   ManagerStatus,
   NodeDetail,
+  NodeStatus,
   RegionDetail,
   SlotDetail,
 } from '../api/model.ts';
@@ -27,6 +28,7 @@ import type { NodeDirectory } from './node-directory.ts';
 import type { Standby } from './standby.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import { noAddress } from './join-node.ts';
+import { troublesOf } from './sentence.ts';
 
 export interface ClusterCloudOptions {
   readonly identity: Identity;
@@ -97,7 +99,7 @@ export class NodeClusterCloud implements ClusterCloud {
       const silentMs = peer?.silentMs ?? 0;
       return {
         ...node,
-        reason: reasonOf(node.state, presence?.reason),
+        reason: reasonOf(node, presence?.reason),
         isManager: member?.roles.includes('manager') ?? false,
         isLeader: leader?.id === node.id,
         silentMs: Number.isFinite(silentMs) ? Math.round(silentMs) : 0,
@@ -157,13 +159,18 @@ export class NodeClusterCloud implements ClusterCloud {
   }
 
   async manager(): Promise<ManagerStatus> {
-    const { cluster, nodeRegistry, managers, standby } = this.#options;
+    const { cluster, directory, nodeRegistry, managers, standby } = this.#options;
     const { place } = nodeRegistry;
     // The role comes before the member: only who holds the registry counts.
     const holders = cluster.peers
       .all()
       .filter((peer) => peer.isManager && (place === undefined || holdsRegistry(peer, place)));
-    const away = holders.filter(({ state }) => state === 'suspect' || state === 'lost').length;
+    const nodes = await directory.list();
+    const isAway = ({ id, state }: { readonly id: string; readonly state: string }): boolean =>
+      state === 'suspect' ||
+      state === 'lost' ||
+      nodes.some((node) => node.id === id && node.etcd === 'away');
+    const away = holders.filter(isAway).length;
     return {
       sentence: nodeRegistry.isLive
         ? place?.foreign === undefined
@@ -267,10 +274,18 @@ export class NodeClusterCloud implements ClusterCloud {
 /** As many as fit into a line that one pastes. */
 const INVITE_ADDRESSES = 6;
 
-function reasonOf(state: NodeDetail['state'], heard: string | undefined): string {
-  if (state === 'draining') return 'It is to hold nothing any more';
-  if (state === 'stopping') return 'It stops';
-  return heard ?? 'It is this node';
+function reasonOf(node: NodeStatus, heard: string | undefined): string {
+  const { state } = node;
+  // Of one that is away nobody knows more than that.
+  if (state === 'suspect' || state === 'lost') return heard ?? '';
+  const first =
+    state === 'draining'
+      ? 'It is to hold nothing any more'
+      : state === 'stopping'
+        ? 'It stops'
+        : (heard ?? 'It is this node');
+  const troubles = troublesOf(node);
+  return troubles.length === 0 ? first : `${first}, but ${troubles.join(', and ')}`;
 }
 
 function holdsRegistry(

@@ -63,8 +63,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
   }
 
   async status(): Promise<Status> {
-    const { facts, identity, registry, apps, supervisor, workers, hostFacts } = this.#options;
-    const host = hostFacts();
+    const { facts, identity, registry, apps, supervisor, workers } = this.#options;
     const [summaries, nodes, manager] = await Promise.all([
       this.listApps(),
       this.#options.directory.list(),
@@ -80,7 +79,6 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         apps: summaries,
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
-        diskFreeRatio: host.disk.totalBytes === 0 ? 1 : host.disk.freeBytes / host.disk.totalBytes,
       }),
       version: facts.version,
       cluster: { ...identity.cluster, fingerprint: identity.fingerprint },

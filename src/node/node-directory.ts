@@ -2,7 +2,7 @@
 import type { NodeStatus } from '../api/model.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { integer, object, type Schema, string } from '../base/schema.ts';
+import { integer, literal, object, type Schema, string, withDefault } from '../base/schema.ts';
 import type { NodeMethods, PeerNode, Peers } from '../cluster/cluster.ts';
 import type { HostFacts } from './host-facts.ts';
 
@@ -20,6 +20,7 @@ interface OwnFigures {
   readonly memoryUsed: number;
   readonly diskTotal: number;
   readonly diskFree: number;
+  readonly etcd: NodeStatus['etcd'];
 }
 
 const size = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -33,6 +34,7 @@ const figuresSchema: Schema<OwnFigures> = object({
   memoryUsed: size,
   diskTotal: size,
   diskFree: size,
+  etcd: withDefault(literal('none', 'runs', 'away'), 'none'),
 });
 
 const NOTHING: OwnFigures = {
@@ -45,12 +47,14 @@ const NOTHING: OwnFigures = {
   memoryUsed: 0,
   diskTotal: 0,
   diskFree: 0,
+  etcd: 'none',
 };
 
 export interface NodeDirectoryOptions {
   readonly peers: Peers;
   readonly own: Pick<OwnFigures, 'dataFolder' | 'startedAt' | 'version'>;
   readonly hostFacts: () => HostFacts;
+  readonly etcd: () => NodeStatus['etcd'];
   readonly isStopping: () => boolean;
   readonly log: Logger;
 }
@@ -90,6 +94,7 @@ export class NodeDirectory {
       cpu: { cores: figures.cores, usedRatio: figures.cpuPermille / 1000 },
       memory: { totalBytes: figures.memoryTotal, usedBytes: figures.memoryUsed },
       disk: { totalBytes: figures.diskTotal, freeBytes: figures.diskFree },
+      etcd: figures.etcd,
     };
   }
 
@@ -113,7 +118,7 @@ export class NodeDirectory {
   }
 
   #figures(): OwnFigures {
-    const { own, hostFacts } = this.#options;
+    const { own, hostFacts, etcd } = this.#options;
     const { cpu, memory, disk } = hostFacts();
     return {
       ...own,
@@ -123,6 +128,7 @@ export class NodeDirectory {
       memoryUsed: memory.usedBytes,
       diskTotal: disk.totalBytes,
       diskFree: disk.freeBytes,
+      etcd: etcd(),
     };
   }
 }

@@ -178,6 +178,10 @@ async function launch(
     peers: cluster.peers,
     own: { dataFolder: folder.path, startedAt: facts.startedAt, version: facts.version },
     hostFacts,
+    etcd: () => {
+      if (etcd.member === undefined) return 'none';
+      return etcd.member.isRunning ? 'runs' : 'away';
+    },
     isStopping: () => node?.isStopping ?? false,
     log: log.for('nodes'),
   });
@@ -275,6 +279,7 @@ async function launch(
     },
     streams,
   });
+  apps.announce();
   if (nodeRegistry.place === undefined) leadership.leadAlone();
   else if (identity.isManager) await leadership.elect();
   cluster.onCluster(() => leadership.elect());

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { statusSentence } from './sentence.ts';
+import { statusSentence, troublesOf } from './sentence.ts';
 
-const one = { name: 'one', state: 'ready' } as const;
+const MIB = 1024 * 1024;
+const well = { disk: { totalBytes: 10_000 * MIB, freeBytes: 5000 * MIB }, etcd: 'runs' } as const;
+const one = { name: 'one', state: 'ready', ...well } as const;
 const GOOD = {
   apps: [],
   gatewaysServing: 2,
   gatewaysWanted: 2,
-  diskFreeRatio: 0.5,
   nodes: [one],
   isLive: true,
 };
@@ -28,11 +29,11 @@ test('the sentence says what is wrong, and that nothing is', () => {
     statusSentence({
       ...GOOD,
       apps: [{ ...shop, state: 'degraded', instances: { healthy: 1, wanted: 2 } }],
-      diskFreeRatio: 0.011,
+      nodes: [{ ...one, disk: { ...well.disk, freeBytes: 110 * MIB } }],
     }),
-    'App "shop" is degraded: 1 of 2 instances healthy; the disk has 1 % free',
+    'App "shop" is degraded: 1 of 2 instances healthy; the disk is nearly full, 110 MiB free (on one)',
   );
-  const lost = { name: 'two', state: 'lost' } as const;
+  const lost = { name: 'two', state: 'lost', ...well, etcd: 'away' } as const;
   assert.equal(
     statusSentence({ ...GOOD, nodes: [one, lost] }),
     '1 of 2 nodes is away: two is lost',
@@ -42,4 +43,17 @@ test('the sentence says what is wrong, and that nothing is', () => {
     'No manager answers, so this may be old',
   );
   assert.equal(statusSentence({ ...GOOD, gatewaysServing: 1 }), '1 of 2 gateway processes serve');
+});
+
+test('what is wrong with a node that is heard of', () => {
+  assert.deepEqual(troublesOf(well), []);
+  assert.deepEqual(troublesOf({ ...well, etcd: 'none' }), []);
+  assert.deepEqual(troublesOf({ disk: { ...well.disk, freeBytes: MIB }, etcd: 'away' }), [
+    'the disk is full, 1.0 MiB free',
+    'its etcd does not run',
+  ]);
+  const unknown = { totalBytes: 0, freeBytes: 0 };
+  assert.deepEqual(troublesOf({ ...well, disk: unknown }), [], 'a node that has not said it');
+  const small = { totalBytes: 50 * MIB, freeBytes: 25 * MIB };
+  assert.deepEqual(troublesOf({ ...well, disk: small }), [], 'small and half empty');
 });

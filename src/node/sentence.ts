@@ -1,5 +1,6 @@
 /** Pure: the one plain sentence that `moln status` and the console begin with. */
 import type { AppSummary, NodeStatus } from '../api/model.ts';
+import { formatBytes } from '../base/units.ts';
 
 const TROUBLE: readonly AppSummary['state'][] = ['failing', 'degraded'];
 
@@ -7,8 +8,7 @@ export function statusSentence(options: {
   readonly apps: readonly Pick<AppSummary, 'name' | 'state' | 'instances'>[];
   readonly gatewaysServing: number;
   readonly gatewaysWanted: number;
-  readonly diskFreeRatio: number;
-  readonly nodes: readonly Pick<NodeStatus, 'name' | 'state'>[];
+  readonly nodes: readonly Pick<NodeStatus, 'name' | 'state' | 'disk' | 'etcd'>[];
   readonly isLive: boolean;
 }): string {
   const problems: string[] = [];
@@ -30,8 +30,9 @@ export function statusSentence(options: {
     const { healthy, wanted } = app.instances;
     problems.push(`app "${app.name}" is ${app.state}: ${healthy} of ${wanted} instances healthy`);
   }
-  if (options.diskFreeRatio < DISK_FREE_LOW) {
-    problems.push(`the disk has ${Math.floor(options.diskFreeRatio * 100)} % free`);
+  for (const node of options.nodes) {
+    if (away.includes(node)) continue;
+    for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
   }
   const serving = options.apps.filter((app) => app.state !== 'empty');
   const [first, ...rest] = problems;
@@ -47,6 +48,21 @@ export function statusSentence(options: {
 }
 
 const DISK_FREE_LOW = 0.05;
+/** Less than this and hardly anything can be written: a file of etcd's log alone has as much. */
+const DISK_BYTES_FULL: number = 64 * 1024 * 1024;
+
+/** What is wrong with a node that is heard of all the same, as parts of a sentence. */
+export function troublesOf({ disk, etcd }: Pick<NodeStatus, 'disk' | 'etcd'>): readonly string[] {
+  const troubles: string[] = [];
+  const ratio = disk.totalBytes === 0 ? 1 : disk.freeBytes / disk.totalBytes;
+  const free = `${formatBytes(disk.freeBytes)} free`;
+  if (ratio < DISK_FREE_LOW) {
+    const isFull = disk.freeBytes < DISK_BYTES_FULL;
+    troubles.push(isFull ? `the disk is full, ${free}` : `the disk is nearly full, ${free}`);
+  }
+  if (etcd === 'away') troubles.push('its etcd does not run');
+  return troubles;
+}
 
 function count(number: number, one: string, many: string): string {
   return `${number} ${number === 1 ? one : many}`;

@@ -158,6 +158,8 @@ export class SwitchableRegistry implements Registry {
     try {
       for (const call of this.#listeners) call();
     } finally {
+      // What it still tries is asked of the new one.
+      old.hurry?.();
       await old[Symbol.asyncDispose]();
     }
   }
