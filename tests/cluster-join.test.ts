@@ -313,7 +313,7 @@ test('without a certificate of this cluster nobody gets to the calls', async () 
   await using one = await founder();
   await using stranger = await founder({ name: 'stranger' });
   const forged: Identity = Object.create(stranger.identity, {
-    authorityPem: { value: one.identity.authorityPem },
+    trustedPem: { value: one.identity.trustedPem },
     cluster: { value: one.identity.cluster },
     certificate: { value: stranger.identity.certificate },
   }) as Identity;

@@ -151,7 +151,7 @@ export class Admission {
       cluster: identity.cluster,
       node: { id: request.nodeId, name: request.name, region: member?.region ?? region },
       certificate,
-      authority: identity.authorityPem,
+      authority: identity.trustedPem,
       ...(invite.role === 'manager' ? { authorityKey: identity.authorityKeyPem } : {}),
       sealKey: identity.sealer.exportKey(),
       managers,

@@ -105,14 +105,13 @@ export class ClusterServer implements AsyncDisposable {
   }
 
   #openDoors(doors: Doors): void {
-    const { authorityPem, certificate } = this.#options.identity;
+    const { trustedPem, chainPem, certificate } = this.#options.identity;
     // The authority goes along, for a joiner that has nothing but its hash.
-    const cert = certificate.certificatePem + authorityPem;
-    const credentials = { key: certificate.keyPem, cert };
+    const credentials = { key: certificate.keyPem, cert: chainPem };
     doors.setDoor({
       protocol: RPC_PROTOCOL,
       credentials,
-      clientAuthority: authorityPem,
+      clientAuthority: trustedPem,
       onConnection: (socket) => this.#nodes.accept(socket),
     });
     const joiners = this.#joiners;

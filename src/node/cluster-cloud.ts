@@ -62,7 +62,7 @@ export class NodeClusterCloud implements ClusterCloud {
     await openToOthers();
     const { secret, detail } = await cluster.invites.create(request);
     const invite = encodeInvite({
-      pin: identity.fingerprint,
+      pin: identity.authorities.pin,
       addresses,
       id: detail.id,
       secret,

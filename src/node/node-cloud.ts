@@ -83,7 +83,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         diskFreeRatio: host.disk.totalBytes === 0 ? 1 : host.disk.freeBytes / host.disk.totalBytes,
       }),
       version: facts.version,
-      cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
+      cluster: { ...identity.cluster, fingerprint: identity.authorities.pin },
       self: identity.node.name,
       leader: manager.leader ?? '',
       managers: manager.sentence,
