@@ -18,6 +18,7 @@ import {
   type JoinOptions,
   memberCertificateOf,
   Members,
+  RotationRecords,
   type NodeAddress,
   openIdentity,
 } from '../src/cluster/cluster.ts';
@@ -73,6 +74,7 @@ export async function founder(
     identity,
     invites,
     members,
+    rotations: new RotationRecords(registry),
     clock,
     log,
     version: VERSION,

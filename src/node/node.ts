@@ -16,6 +16,8 @@ import { Leadership } from './leadership.ts';
 import { joinInto } from './join-node.ts';
 import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
+import { AuthorityDuty } from './authority-duty.ts';
+import { AuthorityFollower } from './authority-follower.ts';
 import { ManagerDuty } from './manager-duty.ts';
 import { etcdTls } from './node-registry.ts';
 import { Standby } from './standby.ts';
@@ -218,6 +220,14 @@ async function launch(
         apps.placer(),
         managers,
         standby,
+        new AuthorityDuty({
+          identity,
+          nodeRegistry,
+          cluster,
+          events,
+          clock,
+          log: log.for('authority'),
+        }),
       ],
       workers,
       clock,
@@ -279,6 +289,19 @@ async function launch(
     new PlaceFollower({ nodeRegistry, records: managers.records, clock, log }),
   );
   follower.start();
+  const authority = stack.use(
+    new AuthorityFollower({
+      identity,
+      registry: nodeRegistry.live,
+      etcd,
+      gateways: gateway.mirror,
+      fetchKey: (of) => cluster.fetchAuthorityKey(of),
+      isManager: () => cluster.peers.get(cluster.peers.self)?.isManager ?? false,
+      clock,
+      log: log.for('authority'),
+    }),
+  );
+  authority.start();
   standby.start();
   lock.keep();
   const opened = stack.move();

@@ -1,0 +1,197 @@
+/**
+ * A duty of the leader: begins a rotation of the authority long before its end, or when somebody asks for one, and moves it
+ * on when every node has acknowledged the step before. Everything that the next leader has to know is in the registry.
+ */
+import { X509Certificate } from 'node:crypto';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import {
+  duringTerm,
+  type Events,
+  type Identity,
+  type Lack,
+  type LeaderTerm,
+  Members,
+  pairOf,
+  planRotation,
+  type Rotation,
+  RotationRecords,
+  type RotatingNode,
+} from '../cluster/cluster.ts';
+import type { Duty } from './leadership.ts';
+import type { NodeCluster } from './node-cluster.ts';
+import type { NodeRegistry } from './node-registry.ts';
+
+const STEP_EVERY_MS = 500;
+/** How often the end of the authority's life is looked at. */
+const LOOK_EVERY_MS = 3600_000;
+
+export interface AuthorityDutyOptions {
+  readonly identity: Identity;
+  readonly nodeRegistry: NodeRegistry;
+  readonly cluster: NodeCluster;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class AuthorityDuty implements Duty {
+  readonly name = 'authority';
+  readonly #options: AuthorityDutyOptions;
+  /** Who was told to hold the rotation up. */
+  #toldOf = '';
+
+  constructor(options: AuthorityDutyOptions) {
+    this.#options = options;
+  }
+
+  async lead(term: LeaderTerm): Promise<void> {
+    const { nodeRegistry, clock, log } = this.#options;
+    const registry = duringTerm(nodeRegistry.live, term);
+    const records = new RotationRecords(registry);
+    const members = new Members({ registry, clock, log });
+    while (!term.signal.aborted) {
+      const isUnderWay = await this.#step(records, members);
+      if (isUnderWay) await clock.sleep(STEP_EVERY_MS, term.signal).catch(() => undefined);
+      else await this.#untilAsked(records, term.signal);
+    }
+  }
+
+  /** False when nothing is to be done until somebody asks, or for long. */
+  async #step(records: RotationRecords, members: Members): Promise<boolean> {
+    const { identity, clock } = this.#options;
+    const view = await records.view();
+    const { rotation } = view;
+    const move = planRotation({
+      step: rotation?.step,
+      pair: pairOf(rotation),
+      nodes: await this.#nodes(records, members),
+      life: lifeOf(identity.authorityPem),
+      nowMs: clock.now(),
+      isKeyLost: await this.#isKeyLost(rotation),
+    });
+    switch (move.kind) {
+      case 'none':
+        return false;
+      case 'ask':
+        await records.move(view, { step: 'asked', why: move.why, startedAt: clock.now() });
+        break;
+      case 'propose': {
+        const proposed = await this.#propose(rotation);
+        if (await records.move(view, proposed)) this.#tell(proposed);
+        await records.sweep((await members.list()).map(({ id }) => id));
+        break;
+      }
+      case 'move': {
+        if (rotation === undefined) return false;
+        const next = { ...rotation, step: move.to };
+        if (await records.move(view, next)) this.#tell(next);
+        break;
+      }
+      case 'wait':
+        this.#tellAway(move.lacks);
+    }
+    return true;
+  }
+
+  async #nodes(records: RotationRecords, members: Members): Promise<readonly RotatingNode[]> {
+    return rotatingNodes(records, await members.list(), this.#options.cluster);
+  }
+
+  /** Its key is on the disk before anybody hears of it. Nobody is certified by it while one manager alone has the key. */
+  async #propose(rotation: Rotation | undefined): Promise<Rotation> {
+    const { identity, clock } = this.#options;
+    const { authorityPem: to, keyPem: keysPem, endorsementPem } = await identity.createSuccessor();
+    const from = identity.authorityPem;
+    const endorsement = { certificatePem: endorsementPem, formerPem: from };
+    await identity.setAuthorities([from, to], { keysPem, endorsement });
+    const { why = '', startedAt = clock.now() } = rotation ?? {};
+    const certificates = { from, to, endorsement: endorsementPem };
+    return { step: 'trust', why, startedAt, certificates };
+  }
+
+  /** The leader that made it may have died before another manager had it. */
+  async #isKeyLost(rotation: Rotation | undefined): Promise<boolean> {
+    const { identity, cluster, log } = this.#options;
+    const pair = pairOf(rotation);
+    if (rotation?.step !== 'trust' || pair === undefined) return false;
+    // Not before this node has taken it in: a key without its authority is not kept.
+    if (!identity.authorities.trusted.includes(pair.to)) return false;
+    try {
+      await cluster.fetchAuthorityKey(pair.to);
+      return false;
+    } catch (error) {
+      log.info('Nobody has the key of the new authority, so another one is made', {
+        reason: messageOf(error),
+      });
+      return true;
+    }
+  }
+
+  /** Until there is something to do, or it is time to look again. */
+  async #untilAsked(records: RotationRecords, signal: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    using _timer = this.#options.clock.after(LOOK_EVERY_MS, () => late.abort());
+    const until = AbortSignal.any([signal, late.signal]);
+    try {
+      for await (const rotation of records.watch(until)) {
+        if (rotation !== undefined && rotation.step !== 'done') return;
+      }
+    } catch (error) {
+      if (!until.aborted) throw error;
+    }
+  }
+
+  #tell({ step, why }: Rotation): void {
+    this.#toldOf = '';
+    this.#options.events.tell('authority', SENTENCES[step](why));
+  }
+
+  #tellAway(lacks: readonly Lack[]): void {
+    const away = lacks.filter(({ isAway }) => isAway).map(({ node }) => node);
+    const said = away.join(', ');
+    if (said === this.#toldOf) return;
+    this.#toldOf = said;
+    const [node] = away;
+    if (node === undefined) return;
+    const text = `The rotation of the certificate authority waits for ${said}: away`;
+    this.#options.events.tell('authority', text, { node });
+  }
+}
+
+const SENTENCES: Readonly<Record<Rotation['step'], (why: string) => string>> = {
+  asked: (why) => `The certificate authority is to be rotated: ${why}`,
+  trust: (why) => `A new certificate authority was made, because ${why}; all nodes are to trust it`,
+  renew: () => 'All nodes trust the new certificate authority, and get certificates of it',
+  drop: () => 'All nodes have certificates of the new authority, and drop the former one',
+  done: () => 'The certificate authority was rotated; the former one counts for nothing any more',
+};
+
+/** Every member, and what it has said. */
+export async function rotatingNodes(
+  records: RotationRecords,
+  members: Awaited<ReturnType<Members['list']>>,
+  { peers }: Pick<NodeCluster, 'peers'>,
+): Promise<readonly RotatingNode[]> {
+  const acknowledged = await records.acknowledgements();
+  return members.map(({ id, name, roles }) => {
+    const state = peers.get(id)?.state;
+    return {
+      id,
+      name,
+      isManager: roles.includes('manager'),
+      isAway: state === 'suspect' || state === 'lost',
+      acknowledged: acknowledged.get(id),
+    };
+  });
+}
+
+/** Epoch milliseconds. */
+export function lifeOf(certificatePem: string): {
+  readonly notBefore: number;
+  readonly notAfter: number;
+} {
+  const { validFromDate, validToDate } = new X509Certificate(certificatePem);
+  return { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() };
+}
