@@ -39,6 +39,7 @@ export { ClusterPeers, type NodeMethods, type PresenceSource } from './cluster-p
 export type { PeerCallOptions, PeerNode, Peers, PeerState } from './peers.ts';
 export {
   type Acknowledgement,
+  type AuthorityPair,
   isSame,
   type Lack,
   lacksOf,

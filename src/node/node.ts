@@ -18,6 +18,7 @@ import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
 import { AuthorityDuty } from './authority-duty.ts';
 import { AuthorityFollower } from './authority-follower.ts';
+import { AuthorityView } from './authority-status.ts';
 import { ManagerDuty } from './manager-duty.ts';
 import { etcdTls } from './node-registry.ts';
 import { Standby } from './standby.ts';
@@ -246,6 +247,7 @@ async function launch(
     cluster,
     nodeRegistry,
     events,
+    authority: new AuthorityView({ identity, nodeRegistry, cluster, events, clock }),
     managers: managers.records,
     standby,
     addresses: ownAddresses(options.address),

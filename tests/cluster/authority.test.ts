@@ -1,0 +1,132 @@
+/** The authority is replaced while everything runs: nobody is locked out, and no request fails. */
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { AuthorityStatus, EventDetail, ManagerStatus } from '../../src/api/model.ts';
+import { readAuthorities } from '../../src/cluster/authority-files.ts';
+import { fingerprintOf, isIssuedBy, readKeyPair } from '../../src/cluster/certificate.ts';
+import type { KeyPair } from '../../src/cluster/x509.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
+import { step } from '../../testing/step.ts';
+import { freeNet, TestCluster } from '../../testing/test-cluster.ts';
+import { TestNode } from '../../testing/test-node.ts';
+import { knocks } from '../../testing/tls-knock.ts';
+import { until } from '../../testing/until.ts';
+
+const NAMES = ['a', 'b', 'c'] as const;
+const CLIENT_PORT = 7421;
+const PEER_PORT = 7422;
+/** Each etcd member is restarted twice, one after the other. */
+const ROTATED_WITHIN_MS = 180_000;
+
+function authority(node: TestNode): Promise<AuthorityStatus> {
+  return node.json<AuthorityStatus>('authority');
+}
+
+async function credentialsOf(node: TestNode): Promise<KeyPair> {
+  const pair = await readKeyPair(join(node.dataFolder, 'keys', 'node.pem'));
+  assert.ok(pair !== undefined);
+  return pair;
+}
+
+async function untilRotated(seer: TestNode, former: string): Promise<string> {
+  return until(
+    'the authority to be rotated',
+    async () => {
+      const { rotation, fingerprint } = await authority(seer);
+      if (rotation === undefined && fingerprint !== former) return fingerprint;
+      throw new Error(JSON.stringify(rotation));
+    },
+    { withinMs: ROTATED_WITHIN_MS },
+  );
+}
+
+/** On the disk: what is trusted, by whom the node is certified, and whose keys are there. */
+async function isOn(node: TestNode, fingerprint: string): Promise<void> {
+  const all = (await readAuthorities(join(node.dataFolder, 'keys', 'ca.pem'))) ?? [];
+  const [only] = all;
+  assert.deepEqual(
+    all.map(({ certificatePem }) => fingerprintOf(certificatePem)),
+    [fingerprint],
+  );
+  assert.ok(only !== undefined);
+  const { certificatePem } = await credentialsOf(node);
+  assert.ok(isIssuedBy(certificatePem, only.certificatePem));
+}
+
+async function events(seer: TestNode): Promise<readonly EventDetail[]> {
+  const { stdout } = await seer.cli('events', '--json');
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as EventDetail);
+}
+
+test('a lone node rotates at once, and its former pin goes on to work', async (t) => {
+  await using cluster = await TestCluster.start(t, ['a']);
+  const node = cluster.node('a');
+  const { fingerprint, rotatesAt, since, until: end } = await authority(node);
+  assert.ok(since < rotatesAt && rotatesAt < end);
+  const { stdout, stderr } = await node.cli('authority', 'rotate');
+  const next = await untilRotated(node, fingerprint);
+  assert.ok(stdout.includes(next), stdout);
+  assert.match(stderr, /new authority/);
+  await isOn(node, next);
+  assert.match((await node.cli('authority')).stdout, /Good until/);
+});
+
+test('three nodes rotate under load, and the leader is killed on the way', async (t) => {
+  await using cluster = await TestCluster.form(t, NAMES);
+  await cluster.isManagedBy(NAMES.length, 'a');
+  const nodes = NAMES.map((name) => cluster.node(name));
+  const [a, b, c] = nodes;
+  assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
+  await a.json('app', 'app', 'scale', '3');
+  await cluster.runsOn('app', NAMES);
+  const { fingerprint: first } = await authority(a);
+  const former = await Promise.all(nodes.map(credentialsOf));
+  const invites = [await cluster.invite('a'), await cluster.invite('a')];
+  let second = '';
+
+  await step(t, 'all nodes go over, and not a request fails', async () => {
+    await using load = cluster.load('app', NAMES);
+    await until('some answers', () => load.answered > 100);
+    await b.cli('authority', 'rotate');
+    second = await untilRotated(a, first);
+    assert.deepEqual(failuresOf(await load.stop()), []);
+    for (const node of nodes) {
+      assert.equal((await authority(node)).fingerprint, second);
+      await isOn(node, second);
+    }
+    await cluster.isManagedBy(NAMES.length, 'a');
+    await b.json('app', 'app', 'env', 'COLOUR=blue');
+  });
+
+  await step(t, 'the former certificates open nothing any more', async () => {
+    const [next] = (await readAuthorities(join(a.dataFolder, 'keys', 'ca.pem'))) ?? [];
+    assert.ok(next !== undefined);
+    for (const [at, { address }] of nodes.entries()) {
+      const pair = former[(at + 1) % former.length];
+      assert.ok(pair !== undefined);
+      for (const port of [CLIENT_PORT, PEER_PORT]) {
+        const door = `https://${address}:${port}`;
+        assert.equal(await knocks(door, next, pair), false, door);
+        assert.equal(await knocks(door, next, await credentialsOf(b)), true, door);
+      }
+    }
+  });
+
+  await step(t, 'what happened is told', async () => {
+    const told = (await events(c)).filter(({ kind }) => kind === 'authority');
+    assert.deepEqual(
+      told.map(
+        ({ text }) =>
+          /to be rotated|was made|All nodes trust|have certificates|was rotated/.exec(text)?.[0],
+      ),
+      ['to be rotated', 'was made', 'All nodes trust', 'have certificates', 'was rotated'],
+    );
+  });
+});
