@@ -1,6 +1,5 @@
 /** The authority is replaced while everything runs: nobody is locked out, and no request fails. */
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AuthorityStatus, EventDetail, ManagerStatus } from '../../src/api/model.ts';
@@ -10,8 +9,8 @@ import type { KeyPair } from '../../src/cluster/x509.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
-import { freeNet, TestCluster } from '../../testing/test-cluster.ts';
-import { TestNode } from '../../testing/test-node.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
 import { knocks } from '../../testing/tls-knock.ts';
 import { until } from '../../testing/until.ts';
 
@@ -88,7 +87,7 @@ test('three nodes rotate under load, and the leader is killed on the way', async
   await cluster.runsOn('app', NAMES);
   const { fingerprint: first } = await authority(a);
   const former = await Promise.all(nodes.map(credentialsOf));
-  const invites = [await cluster.invite('a'), await cluster.invite('a')];
+  const formerInvite = await cluster.invite('a');
   let second = '';
 
   await step(t, 'all nodes go over, and not a request fails', async () => {
@@ -119,13 +118,55 @@ test('three nodes rotate under load, and the leader is killed on the way', async
     }
   });
 
+  await step(t, 'an invite of before lets a node in, and one of now another', async () => {
+    const net = a.address.slice(0, a.address.lastIndexOf('.'));
+    for (const [at, [name, invite]] of [
+      ['d', formerInvite],
+      ['e', await cluster.invite('b')],
+    ].entries()) {
+      assert.ok(name !== undefined && invite !== undefined);
+      const node = await cluster.add(t, name, `${net}.${NAMES.length + at + 1}`);
+      await node.join(invite);
+      await isOn(node, second);
+      await until(`${name} to serve`, async () => (await node.get('app')).status === 200);
+    }
+  });
+
+  await step(t, 'the leader is killed while all are to trust a third one', async () => {
+    const all = cluster.nodes;
+    await using load = cluster.load('app', ['d', 'e']);
+    await until('some answers', () => load.answered > 100);
+    const { leader = '' } = await a.json<ManagerStatus>('manager');
+    const killed = cluster.node(leader);
+    const seer = all.find((node) => node !== killed) ?? a;
+    const rotating = seer.cli('authority', 'rotate');
+    await until('it is under way', async () => (await authority(seer)).rotation !== undefined);
+    await killed.crash();
+    await until('it waits for the node that is away', async () => {
+      const { rotation } = await authority(seer);
+      const lack = rotation?.waitsFor.find(({ node }) => node === leader);
+      if (lack?.isAway === true && /bring it back, or forget it/.test(lack.sentence)) return true;
+      throw new Error(JSON.stringify(rotation));
+    });
+    assert.match((await rotating).stdout, /is away: bring it back/);
+    await killed.restart();
+    const third = await untilRotated(seer, second);
+    assert.deepEqual(failuresOf(await load.stop()), []);
+    for (const node of all) await isOn(node, third);
+    await cluster.isManagedBy(NAMES.length, 'd');
+    await cluster.node('e').json('app', 'app', 'env', 'COLOUR=green');
+  });
+
   await step(t, 'what happened is told', async () => {
     const told = (await events(c)).filter(({ kind }) => kind === 'authority');
+    const rotated = told.findIndex(({ text }) => text.includes('was rotated'));
     assert.deepEqual(
-      told.map(
-        ({ text }) =>
-          /to be rotated|was made|All nodes trust|have certificates|was rotated/.exec(text)?.[0],
-      ),
+      told
+        .slice(0, rotated + 1)
+        .map(
+          ({ text }) =>
+            /to be rotated|was made|All nodes trust|have certificates|was rotated/.exec(text)?.[0],
+        ),
       ['to be rotated', 'was made', 'All nodes trust', 'have certificates', 'was rotated'],
     );
   });
