@@ -40,7 +40,13 @@ export class AuthorityStore {
     return this.#all.map(({ certificatePem }) => certificatePem);
   }
 
-  /** Fingerprints of the same. */
+  /** With the former one, by which somebody may be known who is not trusted any more. PEM. */
+  get knownPem(): string {
+    const former = this.#endorsement?.formerPem ?? '';
+    return this.certificates.filter((pem) => pem !== former).join('') + former;
+  }
+
+  /** Fingerprints of those that are trusted. */
   get trusted(): readonly string[] {
     return this.certificates.map(fingerprintOf);
   }

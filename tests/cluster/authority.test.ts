@@ -17,6 +17,7 @@ import { until } from '../../testing/until.ts';
 const NAMES = ['a', 'b', 'c'] as const;
 const CLIENT_PORT = 7421;
 const PEER_PORT = 7422;
+const STEPS = ['asked', 'trust', 'renew', 'drop', 'done'] as const;
 /** Each etcd member is restarted twice, one after the other. */
 const ROTATED_WITHIN_MS = 180_000;
 
@@ -89,6 +90,7 @@ test('three nodes rotate under load, and the leader is killed on the way', async
   const former = await Promise.all(nodes.map(credentialsOf));
   const formerInvite = await cluster.invite('a');
   let second = '';
+  let third = '';
 
   await step(t, 'all nodes go over, and not a request fails', async () => {
     await using load = cluster.load('app', NAMES);
@@ -132,29 +134,59 @@ test('three nodes rotate under load, and the leader is killed on the way', async
     }
   });
 
-  await step(t, 'the leader is killed while all are to trust a third one', async () => {
+  await step(t, 'the leader is killed in each step', async () => {
     const all = cluster.nodes;
     await using load = cluster.load('app', ['d', 'e']);
     await until('some answers', () => load.answered > 100);
-    const { leader = '' } = await a.json<ManagerStatus>('manager');
-    const killed = cluster.node(leader);
-    const seer = all.find((node) => node !== killed) ?? a;
-    const rotating = seer.cli('authority', 'rotate');
-    await until('it is under way', async () => (await authority(seer)).rotation !== undefined);
-    await killed.crash();
-    await until('it waits for the node that is away', async () => {
-      const { rotation } = await authority(seer);
-      const lack = rotation?.waitsFor.find(({ node }) => node === leader);
-      if (lack?.isAway === true && /bring it back, or forget it/.test(lack.sentence)) return true;
-      throw new Error(JSON.stringify(rotation));
-    });
-    assert.match((await rotating).stdout, /is away: bring it back/);
-    await killed.restart();
-    const third = await untilRotated(seer, second);
+    const d = cluster.node('d');
+    const rotating = d.cli('authority', 'rotate');
+    for (const wanted of ['trust', 'renew', 'drop'] as const) {
+      const reached = await until(
+        `step ${wanted}`,
+        async () => {
+          const { rotation } = await authority(d);
+          const at = STEPS.findIndex((one) => one === (rotation?.step ?? 'done'));
+          if (at >= STEPS.indexOf(wanted)) return rotation?.step ?? 'done';
+          throw new Error(JSON.stringify(rotation));
+        },
+        { withinMs: ROTATED_WITHIN_MS },
+      );
+      const { leader = '' } = await until('a leader', async () => {
+        const status = await d.json<ManagerStatus>('manager');
+        return status.leader === undefined ? undefined : status;
+      });
+      t.diagnostic(`${leader} is killed in step ${reached}`);
+      await cluster.node(leader).crash();
+      await cluster.node(leader).restart();
+    }
+    await rotating;
+    third = await untilRotated(d, second);
     assert.deepEqual(failuresOf(await load.stop()), []);
     for (const node of all) await isOn(node, third);
     await cluster.isManagedBy(NAMES.length, 'd');
     await cluster.node('e').json('app', 'app', 'env', 'COLOUR=green');
+  });
+
+  await step(t, 'it waits for a node that is away, until that is forgotten', async () => {
+    const e = cluster.node('e');
+    await e.kill();
+    await cluster.sees('a', { a: 'ready', b: 'ready', c: 'ready', d: 'ready', e: 'lost' });
+    await b.cli('authority', 'rotate');
+    await until(
+      'it waits for that one alone',
+      async () => {
+        const { rotation } = await authority(c);
+        const [lack, ...others] = rotation?.waitsFor ?? [];
+        const isAway = lack?.node === 'e' && lack.isAway && others.length === 0;
+        if (isAway && /bring it back, or forget it/.test(lack.sentence)) return true;
+        throw new Error(JSON.stringify(rotation));
+      },
+      { withinMs: ROTATED_WITHIN_MS },
+    );
+    assert.match((await b.cli('authority', 'rotate')).stdout, /e .* is away: bring it back/);
+    await a.json('node', 'e', 'forget', '--yes');
+    await untilRotated(c, third);
+    await assert.rejects(e.restart(), /removed from the cluster/);
   });
 
   await step(t, 'what happened is told', async () => {
