@@ -14,26 +14,33 @@ import {
   type LeaderTerm,
   Members,
   pairOf,
+  type Peers,
   planRotation,
   type Rotation,
   RotationRecords,
   type RotatingNode,
 } from '../cluster/cluster.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
-import type { NodeRegistry } from './node-registry.ts';
 
-const STEP_EVERY_MS = 500;
+const STEP_EVERY_MS = 200;
+/** Nodes that are away may be so for days. */
+const AWAY_MS = 3000;
 /** How often the end of the authority's life is looked at. */
 const LOOK_EVERY_MS = 3600_000;
 
 export interface AuthorityDutyOptions {
   readonly identity: Identity;
-  readonly nodeRegistry: NodeRegistry;
-  readonly cluster: NodeCluster;
+  readonly nodeRegistry: { readonly live: Registry };
+  readonly cluster: WithPeers & Pick<NodeCluster, 'fetchAuthorityKey'>;
   readonly events: Events;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+interface WithPeers {
+  readonly peers: Pick<Peers, 'get'>;
 }
 
 export class AuthorityDuty implements Duty {
@@ -52,14 +59,14 @@ export class AuthorityDuty implements Duty {
     const records = new RotationRecords(registry);
     const members = new Members({ registry, clock, log });
     while (!term.signal.aborted) {
-      const isUnderWay = await this.#step(records, members);
-      if (isUnderWay) await clock.sleep(STEP_EVERY_MS, term.signal).catch(() => undefined);
-      else await this.#untilAsked(records, term.signal);
+      const pauseMs = await this.#step(records, members);
+      if (pauseMs === undefined) await this.#untilAsked(records, term.signal);
+      else await clock.sleep(pauseMs, term.signal).catch(() => undefined);
     }
   }
 
-  /** False when nothing is to be done until somebody asks, or for long. */
-  async #step(records: RotationRecords, members: Members): Promise<boolean> {
+  /** How soon the next one is due; undefined when nothing is to be done until somebody asks, or for long. */
+  async #step(records: RotationRecords, members: Members): Promise<number | undefined> {
     const { identity, clock } = this.#options;
     const view = await records.view();
     const { rotation } = view;
@@ -73,7 +80,7 @@ export class AuthorityDuty implements Duty {
     });
     switch (move.kind) {
       case 'none':
-        return false;
+        return undefined;
       case 'ask':
         await records.move(view, { step: 'asked', why: move.why, startedAt: clock.now() });
         break;
@@ -84,15 +91,16 @@ export class AuthorityDuty implements Duty {
         break;
       }
       case 'move': {
-        if (rotation === undefined) return false;
+        if (rotation === undefined) return undefined;
         const next = { ...rotation, step: move.to };
         if (await records.move(view, next)) this.#tell(next);
         break;
       }
       case 'wait':
         this.#tellAway(move.lacks);
+        if (move.lacks.every(({ isAway }) => isAway)) return AWAY_MS;
     }
-    return true;
+    return STEP_EVERY_MS;
   }
 
   async #nodes(records: RotationRecords, members: Members): Promise<readonly RotatingNode[]> {
@@ -172,7 +180,7 @@ const SENTENCES: Readonly<Record<Rotation['step'], (why: string) => string>> = {
 export async function rotatingNodes(
   records: RotationRecords,
   members: Awaited<ReturnType<Members['list']>>,
-  { peers }: Pick<NodeCluster, 'peers'>,
+  { peers }: WithPeers,
 ): Promise<readonly RotatingNode[]> {
   const acknowledged = await records.acknowledgements();
   return members.map(({ id, name, roles }) => {

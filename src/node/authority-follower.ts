@@ -20,7 +20,9 @@ import {
 import type { Registry } from '../registry/registry.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 
-const RETRY_MS = 500;
+const RETRY_MS = 200;
+/** How often etcd and gateways are looked at once all that they were to do is acknowledged: others may take days. */
+const IDLE_MS = 1000;
 
 export interface AuthorityFollowerOptions {
   readonly identity: Identity;
@@ -102,8 +104,11 @@ export class AuthorityFollower implements AsyncDisposable {
     const { clock, log } = this.#options;
     while (!this.#isFinished) {
       const rotation = this.#rotation;
+      let pauseMs = RETRY_MS;
       try {
-        if (await this.#step(rotation)) this.#finished = rotation;
+        const state = await this.#step(rotation);
+        if (state === 'finished') this.#finished = rotation;
+        if (state === 'idle') pauseMs = IDLE_MS;
         this.#trouble = '';
       } catch (error) {
         const reason = messageOf(error);
@@ -113,15 +118,17 @@ export class AuthorityFollower implements AsyncDisposable {
         this.#trouble = reason;
       }
       if (this.#isFinished) return;
-      await clock.sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
+      await clock.sleep(pauseMs, this.#stop.signal).catch(() => undefined);
     }
   }
 
-  /** True when nothing is left to do until the record changes. */
-  async #step(rotation: Rotation | undefined): Promise<boolean> {
+  /** `finished`: nothing is left to do until the record changes; `idle`: only etcd or the gateways may change something. */
+  async #step(rotation: Rotation | undefined): Promise<'busy' | 'idle' | 'finished'> {
     const pair = pairOf(rotation);
     const certificates = rotation?.certificates;
-    if (rotation === undefined || pair === undefined || certificates === undefined) return true;
+    if (rotation === undefined || pair === undefined || certificates === undefined) {
+      return 'finished';
+    }
     const { trusted } = this.#options.identity.authorities;
     if (!trusted.includes(pair.from) && !trusted.includes(pair.to)) {
       throw new Error('the rotation is from an authority that this node does not know');
@@ -142,11 +149,10 @@ export class AuthorityFollower implements AsyncDisposable {
         await this.#drop(certificates, pair);
         break;
       case 'asked':
-        return true;
+        return 'finished';
     }
-    if (rotation.step === 'done') return true;
-    await this.#acknowledge();
-    return false;
+    if (rotation.step === 'done') return 'finished';
+    return (await this.#acknowledge()) ? 'idle' : 'busy';
   }
 
   async #trust(certificates: RotationCertificates, pair: AuthorityPair): Promise<void> {
@@ -177,10 +183,10 @@ export class AuthorityFollower implements AsyncDisposable {
     await identity.setAuthorities([to], { endorsement: { certificatePem, formerPem } });
   }
 
-  /** Only what is new. */
-  async #acknowledge(): Promise<void> {
+  /** Only what is new. True when there was nothing. */
+  async #acknowledge(): Promise<boolean> {
     const { identity, etcd, gateways } = this.#options;
-    if (!gateways.isApplied) return;
+    if (!gateways.isApplied) return false;
     const { trusted } = identity.authorities;
     const said: Acknowledgement = {
       trusts: trusted,
@@ -189,9 +195,10 @@ export class AuthorityFollower implements AsyncDisposable {
       etcd: await etcd.authoritiesAtStart(),
     };
     const text = JSON.stringify(said);
-    if (text === this.#acknowledged) return;
+    if (text === this.#acknowledged) return true;
     await this.#records.acknowledge(identity.node.id, said);
     this.#acknowledged = text;
+    return false;
   }
 
   /** Fingerprint of the authority that has issued the certificate of now. */
