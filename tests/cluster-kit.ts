@@ -58,6 +58,8 @@ export async function founder(
     readonly name?: string;
     readonly registry?: Registry;
     readonly streams?: Readonly<Record<string, RpcStreamMethod<Member>>>;
+    /** After a joiner's certificate was signed, before it is a member. */
+    readonly whileJoining?: () => Promise<void>;
   } = {},
 ): Promise<Founder> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'moln-founder-'));
@@ -79,7 +81,10 @@ export async function founder(
     log,
     version: VERSION,
     region: 'local',
-    openRegistry: () => Promise.resolve(REGISTRY_PLACE),
+    openRegistry: async () => {
+      await options.whileJoining?.();
+      return REGISTRY_PLACE;
+    },
   });
   const server = new ClusterServer({
     identity,

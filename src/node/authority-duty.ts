@@ -85,6 +85,7 @@ export class AuthorityDuty implements Duty {
         await records.move(view, { step: 'asked', why: move.why, startedAt: clock.now() });
         break;
       case 'propose': {
+        if (!(await this.#canSign())) return AWAY_MS;
         const proposed = await this.#propose(rotation);
         if (await records.move(view, proposed)) this.#tell(proposed);
         await records.sweep((await members.list()).map(({ id }) => id));
@@ -105,6 +106,20 @@ export class AuthorityDuty implements Duty {
 
   async #nodes(records: RotationRecords, members: Members): Promise<readonly RotatingNode[]> {
     return rotatingNodes(records, await members.list(), this.#options.cluster);
+  }
+
+  /** After a takeover by a node that was no manager the key may be gone for good. */
+  async #canSign(): Promise<boolean> {
+    const { identity, cluster, events } = this.#options;
+    try {
+      await cluster.fetchAuthorityKey(identity.fingerprint);
+      return true;
+    } catch (error) {
+      const text = `The certificate authority cannot be rotated: nobody has its key (${messageOf(error)})`;
+      if (this.#toldOf !== text) events.tell('authority', text);
+      this.#toldOf = text;
+      return false;
+    }
   }
 
   /** Its key is on the disk before anybody hears of it. Nobody is certified by it while one manager alone has the key. */
