@@ -56,6 +56,12 @@ async function isOn(node: TestNode, fingerprint: string): Promise<void> {
   assert.ok(isIssuedBy(certificatePem, only.certificatePem));
 }
 
+/** Of the authority that signs. */
+async function hasKey(node: TestNode): Promise<boolean> {
+  const [first] = (await readAuthorities(join(node.dataFolder, 'keys', 'ca.pem'))) ?? [];
+  return first?.keyPem !== undefined;
+}
+
 async function events(seer: TestNode): Promise<readonly EventDetail[]> {
   const { stdout } = await seer.cli('events', '--json');
   return stdout
@@ -84,6 +90,22 @@ test('a lone node rotates at once, and its former pin goes on to work', async (t
     const { code, stderr: said } = await node.cliWith(elsewhere, ...words);
     assert.equal(code, 0, said);
   }
+});
+
+test('two nodes, one of which holds the registry, rotate under load', async (t) => {
+  await using cluster = await TestCluster.form(t, ['a', 'b']);
+  await cluster.isManagedBy(1, 'a');
+  const [a, b] = [cluster.node('a'), cluster.node('b')];
+  await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
+  await cluster.runsOn('app', ['a']);
+  const { fingerprint } = await authority(b);
+  await using load = cluster.load('app', ['a', 'b']);
+  await until('some answers', () => load.answered > 100);
+  await b.cli('authority', 'rotate');
+  const next = await untilRotated(b, fingerprint);
+  assert.deepEqual(failuresOf(await load.stop()), []);
+  for (const node of [a, b]) await isOn(node, next);
+  assert.ok(await hasKey(b), 'it could take over');
 });
 
 test('three nodes rotate under load, and the leader is killed on the way', async (t) => {
@@ -177,6 +199,7 @@ test('three nodes rotate under load, and the leader is killed on the way', async
     third = await untilRotated(d, second);
     assert.deepEqual(failuresOf(await load.stop()), []);
     for (const node of all) await isOn(node, third);
+    assert.deepEqual(await Promise.all([a, b, c, d].map(hasKey)), [true, true, true, false]);
     await cluster.isManagedBy(NAMES.length, 'd');
     await cluster.node('e').json('app', 'app', 'env', 'COLOUR=green');
   });
