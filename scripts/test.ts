@@ -1,9 +1,9 @@
 /**
- * `npm test`: what the tests need, then `check`, then the scenarios of `tests/`, each file in processes of its own.
- * `npm test -- deploy two-nodes` runs the named scenarios only.
+ * `npm test`: what the tests need, then `check`, then the scenarios of `tests/` and the stories of whole clusters in
+ * `tests/cluster/`, each file in processes of its own. `npm test -- deploy cluster/three` runs the named ones only, and a
+ * folder's name with a slash means all of it.
  */
 import { globSync } from 'node:fs';
-import { basename } from 'node:path';
 import { check } from './check.ts';
 import { ensurePackages } from './packages.ts';
 import { ownRuntime, ROOT, runLoudly } from './run.ts';
@@ -15,34 +15,53 @@ const ALL_TIMEOUT_MS = 900_000;
 /** Runs with `check` already. */
 const NOT_A_SCENARIO = 'tidy.test.ts';
 
-async function scenarios(names: readonly string[]): Promise<boolean> {
-  const files = globSync('tests/*.test.ts', { cwd: ROOT })
-    .filter((file) => basename(file) !== NOT_A_SCENARIO)
-    .filter((file) => names.length === 0 || names.some((name) => basename(file).startsWith(name)))
+interface Group {
+  readonly title: string;
+  /** Relative to `tests/`. */
+  readonly pattern: string;
+}
+
+const GROUPS: readonly Group[] = [
+  { title: 'Scenarios', pattern: '*.test.ts' },
+  { title: 'Clusters', pattern: 'cluster/*.test.ts' },
+];
+
+function filesOf({ pattern }: Group, names: readonly string[]): readonly string[] {
+  return globSync(pattern, { cwd: `${ROOT}/tests` })
+    .filter((file) => file !== NOT_A_SCENARIO)
+    .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
     .sort();
-  if (files.length === 0) {
-    console.error(`No scenario is called ${names.join(' or ')}`);
-    return false;
-  }
+}
+
+async function run(files: readonly string[]): Promise<boolean> {
   const command = [
     process.execPath,
     '--test',
     `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     '--test-reporter=spec',
-    ...files,
+    ...files.map((file) => `tests/${file}`),
   ];
   return (await runLoudly(command, { timeoutMs: ALL_TIMEOUT_MS })).ok;
 }
 
 async function main(names: readonly string[]): Promise<boolean> {
+  const groups = GROUPS.map((group) => ({ ...group, files: filesOf(group, names) }));
+  if (groups.every(({ files }) => files.length === 0)) {
+    console.error(`No scenario is called ${names.join(' or ')}`);
+    return false;
+  }
   section('What the tests need');
   if (!(await ensurePackages())) return false;
   console.log('All there');
   section('Check');
   const checked = await check();
-  section('Scenarios');
-  const passed = await scenarios(names);
+  let passed = true;
+  for (const { title, files } of groups) {
+    if (files.length === 0) continue;
+    section(title);
+    passed = (await run(files)) && passed;
+  }
   if (!checked) console.error('\nThe scenarios are done, but "check" failed above');
   return checked && passed;
 }

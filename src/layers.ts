@@ -16,8 +16,9 @@ export const LEVELS: Readonly<Record<string, number>> = {
   apps: 6,
   api: 7,
   console: 7,
-  cli: 7,
-  node: 8,
+  standalone: 7,
+  cli: 8,
+  node: 9,
 };
 
 /** Parts without a single door: each of their files stands for itself. */

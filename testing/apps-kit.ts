@@ -21,7 +21,7 @@ import {
 import { createLogger, formatPlain, type Logger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { WorkerRunner } from '../src/base/worker.ts';
-import { alonePeers } from '../src/cluster/cluster.ts';
+import { alonePeers, type Peers } from '../src/cluster/cluster.ts';
 import { openSqliteRegistry, type Registry, type Revision } from '../src/registry/registry.ts';
 import { appFolder } from './app-folder.ts';
 import { until } from './until.ts';
@@ -101,8 +101,8 @@ export class ProxyRouter implements Router {
   }
 
   /** Follows the registry as a node's gateways do. */
-  follow(registry: Registry, dataFolder: string, log: Logger): void {
-    const own = new AppRoutes({ self: NODE_ID, registry, dataFolder, log });
+  follow(registry: Registry, dataFolder: string, log: Logger, self: string): void {
+    const own = new AppRoutes({ self, registry, dataFolder, log });
     this.#following = this.#follow(registry, own);
   }
 
@@ -201,13 +201,19 @@ export function dataFolder(t: TestContext, name = 'data', parentMode = 0o711): s
 }
 
 /** What an agent does about apps. Disposing leaves the instances running, as a killed agent would. */
-export async function openApps(data: string, driver?: 'plain'): Promise<RunningApps> {
+export async function openApps(
+  data: string,
+  driver?: 'plain',
+  among?: { readonly peers: Peers; readonly registry: Registry },
+): Promise<RunningApps> {
   const clock = systemClock;
   const log = testLog();
-  const registry = await openSqliteRegistry({ path: join(data, 'registry.sqlite'), clock, log });
+  const path = join(data, 'registry.sqlite');
+  const registry = among?.registry ?? (await openSqliteRegistry({ path, clock, log }));
+  const peers = among?.peers ?? alonePeers({ id: NODE_ID, name: 'one' });
   const router = new ProxyRouter();
   await router.listen();
-  router.follow(registry, data, log);
+  router.follow(registry, data, log, peers.self);
   const workers = new WorkerRunner({ clock, log });
   const apps = new Apps({
     dataFolder: data,
@@ -221,7 +227,7 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
       },
     },
     router,
-    peers: alonePeers({ id: NODE_ID, name: 'one' }),
+    peers,
     gateways: router,
     fence: { isFenced: () => false, remainingMs: () => Infinity },
     workers,
@@ -244,7 +250,7 @@ export async function openApps(data: string, driver?: 'plain'): Promise<RunningA
       await workers[Symbol.asyncDispose]();
       await apps[Symbol.asyncDispose]();
       await router.close();
-      await registry[Symbol.asyncDispose]();
+      if (among === undefined) await registry[Symbol.asyncDispose]();
     },
   };
 }
@@ -273,7 +279,7 @@ function makeWritable(folder: string): void {
   }
 }
 
-function testLog(): Logger {
+export function testLog(): Logger {
   const sinks =
     process.env['MOLN_TEST_LOG'] === undefined
       ? []

@@ -216,8 +216,8 @@ export class MemoryCloud implements Cloud {
     return Promise.resolve();
   }
 
-  history(): readonly LiveSample[] {
-    return [];
+  history(): Promise<readonly LiveSample[]> {
+    return Promise.resolve([]);
   }
 
   /** Says nothing for now: the head of the answer must not wait for the first sample. */

@@ -16,6 +16,8 @@ import { until } from '../testing/until.ts';
 
 /** Time for tests in which nobody ever answers. */
 const SHORT_PATIENCE_MS = 1000;
+/** Longer than a test may take. */
+const LONG_PATIENCE_MS = 600_000;
 
 let etcd: EtcdUnderTest;
 before(async () => {
@@ -140,6 +142,19 @@ describe('etcd behind a bad network', { concurrency: 4 }, () => {
     await until('it has been carried out', async () => (await witness.get('/a')) === undefined);
     proxy.cut();
     await rejects(pending, 'REGISTRY_OUTCOME_UNKNOWN');
+  });
+
+  test('whoever is about to end is not kept by an etcd that is away', async (context) => {
+    const { proxy, registry } = await makeBed(context, {
+      only: true,
+      patienceMs: LONG_PATIENCE_MS,
+    });
+    await put(registry, '/warm', '1');
+    proxy.hold('requests');
+    const read = rejects(registry.get('/a'), 'REGISTRY_UNAVAILABLE');
+    const written = rejects(commit(registry, [putOf('/a', '1')]), 'REGISTRY_OUTCOME_UNKNOWN');
+    registry.hurry?.();
+    await Promise.all([read, written, rejects(registry.get('/b'), 'REGISTRY_UNAVAILABLE')]);
   });
 
   test('nothing listens: it is said at once, and nothing was changed', async () => {

@@ -95,7 +95,7 @@ export interface Cloud extends ClusterCloud {
   endSession(session: string): Promise<void>;
 
   /** The last samples, oldest first, at most 600 (one a second). */
-  history(): readonly LiveSample[];
+  history(): Promise<readonly LiveSample[]>;
   /** One sample a second until the signal aborts. */
   live(signal: AbortSignal): AsyncIterable<LiveSample>;
   /** Prometheus text of the whole node. */

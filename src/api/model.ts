@@ -261,7 +261,7 @@ export interface TokenDetail {
   readonly lastUsedAt: number | undefined;
 }
 
-/** One second of this node, for charts. Latencies in milliseconds. */
+/** One second of this node, for charts; `apps` of all nodes that answer. Latencies in milliseconds. */
 export interface LiveSample {
   readonly at: number;
   readonly requestsPerSecond: number;
@@ -272,7 +272,7 @@ export interface LiveSample {
   readonly cpuRatio: number;
   readonly memoryBytes: number;
   readonly connections: number;
-  /** By app name. */
+  /** By app name, over all nodes. */
   readonly apps: Readonly<
     Record<string, { readonly requestsPerSecond: number; readonly errorsPerSecond: number }>
   >;

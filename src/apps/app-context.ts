@@ -28,8 +28,6 @@ export class AppContext {
   readonly folders: AppFolders;
   readonly drivers: Drivers;
   readonly rollout: RolloutContext;
-  /** Of apps whose first deploy is under way. */
-  readonly newUids: Set<number> = new Set();
   readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
 
@@ -42,10 +40,12 @@ export class AppContext {
     this.#urlOf = options.urlOf;
   }
 
-  /** Also those of apps that are just being removed, whose processes are not gone yet. */
-  usedUids(apps: readonly App[]): Set<number> {
+  /** Also those of apps that were removed, whose processes or files may still be on some node. */
+  async usedUids(apps: readonly App[]): Promise<ReadonlySet<number>> {
     const running = this.rollout.supervisor.list().map(({ record }) => record.uid);
-    return new Set([...apps.map(({ uid }) => uid), ...running, ...this.newUids]);
+    // Read after the apps: whatever has left those is here by then.
+    const leaving = await this.store.removals.uids();
+    return new Set([...apps.map(({ uid }) => uid), ...running, ...leaving]);
   }
 
   /** The release that serves, if any. */

@@ -7,7 +7,6 @@
  *       run/<instance>/http.sock  the agent's own name of the socket that the app listens on
  *       run/<instance>.json       the agent's record of it
  *       logs/<instance>.log       written by the instance
- *       removing                  exists while the app is being removed
  */
 import {
   chownSync,
@@ -75,11 +74,6 @@ export class AppFolders {
 
   logs(app: string): string {
     return join(this.apps, app, 'logs');
-  }
-
-  /** Exists from the moment that an app's removal is certain until its folder is gone. */
-  tombstone(app: string): string {
-    return join(this.apps, app, 'removing');
   }
 
   instance(app: string, instance: string): InstanceFolders {

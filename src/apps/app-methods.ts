@@ -7,6 +7,8 @@ import type { NodeMethods } from '../cluster/cluster.ts';
 import { encodeLine } from '../net/net.ts';
 import type { Commands } from './commands.ts';
 import { drainOf } from './far-command.ts';
+import { memoryMethods } from './far-memory.ts';
+import type { InstanceSupervisor } from './instance-supervisor.ts';
 import type { LogReader, LogRequest } from './log-reader.ts';
 import type { NodeRollout, Preparation } from './node-rollout.ts';
 import type { ReleaseCopier } from './release-copy.ts';
@@ -25,12 +27,14 @@ export function appMethods(parts: {
   readonly copier: ReleaseCopier;
   readonly logs: LogReader;
   readonly commands: Commands;
+  readonly supervisor: InstanceSupervisor;
   readonly log: Logger;
 }): NodeMethods {
-  const { local, copier, logs, commands, log } = parts;
+  const { local, copier, logs, commands, supervisor, log } = parts;
   const silent = { step: () => {} };
   return {
     methods: {
+      ...memoryMethods(supervisor),
       'apps.prepare': async (params, { signal, peer }) => {
         const wanted = params as Preparation;
         appName.decode(wanted.app.name, 'app.name');
@@ -48,7 +52,7 @@ export function appMethods(parts: {
         return {};
       },
       'apps.forget': async (params) => {
-        await local.forget(appSchema.decode(params, '').app);
+        await local.carryOut(appSchema.decode(params, '').app);
         return {};
       },
     },

@@ -5,6 +5,7 @@
 import { Collection, type Operation, type Registry, type Stored } from '../registry/registry.ts';
 import { assignmentRecords, type Slot, type Slots } from './slots.ts';
 import type { App, Release } from './model.ts';
+import { Removals } from './removals.ts';
 import { appConflict, appNotFound } from './run-errors.ts';
 
 /** Encrypts secrets; the context binds a sealed value to its place. */
@@ -26,13 +27,19 @@ export interface AppChange {
   readonly slots?: { readonly slots: readonly Slot[]; readonly revision: number };
 }
 
+/** Rounds of a removal that meet other changes before it gives up. */
+const REMOVE_ROUNDS_MAX = 20;
+
 export class AppStore {
+  /** What nodes have yet to remove. */
+  readonly removals: Removals;
   readonly #registry: Registry;
   readonly #sealer: Sealer;
   readonly #apps: Collection<App>;
   readonly #assignments: Collection<Slots>;
 
   constructor(options: { readonly registry: Registry; readonly sealer: Sealer }) {
+    this.removals = new Removals(options.registry);
     this.#registry = options.registry;
     this.#sealer = options.sealer;
     this.#assignments = assignmentRecords(options.registry);
@@ -127,18 +134,42 @@ export class AppStore {
     return result.revision;
   }
 
-  /** Forgets the app and everything kept about it. */
-  async remove(app: App): Promise<void> {
-    await this.#registry.commit(
-      [],
-      [
-        { kind: 'delete', key: this.#apps.keyOf(app.name) },
-        { kind: 'delete', key: uidKey(app.uid) },
-        { kind: 'delete', key: this.#assignments.keyOf(app.name) },
-        { kind: 'deletePrefix', prefix: this.#releases(app.name).prefix },
-        { kind: 'deletePrefix', prefix: secretKey(app.name, '') },
-      ],
-    );
+  /**
+   * Forgets the app and everything kept about it, and says of each of these nodes that it has yet to remove what is on it.
+   * Nothing happens when the app is gone, or is another one by now.
+   */
+  async remove({ name, uid }: App, nodes: readonly string[]): Promise<void> {
+    const key = this.#apps.keyOf(name);
+    for (let round = 0; round < REMOVE_ROUNDS_MAX; round++) {
+      const stored = await this.#apps.get(name);
+      const { conditions, operations } = await this.removals.entered({ name, uid }, nodes);
+      const isGone = stored?.value.uid !== uid;
+      const result = await this.#registry.commit(
+        isGone
+          ? [{ key, revision: stored?.revision ?? 0 }]
+          : [...conditions, { key, revision: stored.revision }],
+        isGone
+          ? []
+          : [
+              ...operations,
+              { kind: 'delete', key },
+              { kind: 'delete', key: uidKey(uid) },
+              { kind: 'delete', key: this.#assignments.keyOf(name) },
+              { kind: 'deletePrefix', prefix: this.#releases(name).prefix },
+              { kind: 'deletePrefix', prefix: secretKey(name, '') },
+            ],
+      );
+      if (result.kind === 'committed') return;
+    }
+    throw appConflict(name);
+  }
+
+  /** An app that came to nothing left something on these nodes. False when there is an app of that name. */
+  async leftOn(app: App, nodes: readonly string[]): Promise<boolean> {
+    const { conditions, operations } = await this.removals.entered(app, nodes);
+    const absent = { key: this.#apps.keyOf(app.name), revision: 0 };
+    const result = await this.#registry.commit([...conditions, absent], operations);
+    return result.kind === 'committed';
   }
 
   #releases(app: string): Collection<Release> {
@@ -154,6 +185,7 @@ function secretKey(app: string, name: string): string {
   return `/secrets/${app}/${name}`;
 }
 
-function uidKey(uid: number): string {
+/** Of the uid of an app. */
+export function uidKey(uid: number): string {
   return `/app-uids/${uid}`;
 }

@@ -36,7 +36,7 @@ export interface AppView {
 export interface InstanceView extends Instance {
   /** Name of the node that it runs on. */
   readonly node: string;
-  /** Undefined while no process runs. */
+  /** Undefined while no process runs, or while its node does not say. */
   readonly memoryBytes: number | undefined;
 }
 
@@ -87,11 +87,12 @@ function isFirstStart({ state, restarts }: InstanceView): boolean {
   return state === 'starting' && restarts === 0;
 }
 
-/** What another node reports; one that is not heard of may have anything. */
+/** What another node reports; one that is not heard of may have anything. `memory`: bytes by instance. */
 export function reportedViews(
   app: string,
   { report }: NodeReport,
   peer: PeerNode | undefined,
+  memory: Readonly<Record<string, number>>,
 ): readonly InstanceView[] {
   if (peer === undefined) return [];
   const isHeard = peer.state === 'ready' || peer.state === 'draining';
@@ -101,6 +102,6 @@ export function reportedViews(
     state: isHeard ? one.state : 'unhealthy',
     reason: isHeard ? one.reason : `node ${peer.name} is ${peer.state}`,
     node: peer.name,
-    memoryBytes: undefined,
+    memoryBytes: memory[one.id],
   }));
 }

@@ -35,6 +35,7 @@ export type {
   LaunchPlan,
   Release,
 } from './model.ts';
+export { removalsGone } from './removals.ts';
 export type { RunRequest } from './one-off.ts';
 export type { OperationResult, Progress } from './operations.ts';
 export { findTools, type Tools } from './tools.ts';

@@ -2,10 +2,9 @@
  * Everything that can be done with apps on this node. Owns the parts of the run side and puts them together; each
  * operation is a few lines over `rollout.ts`. Instances survive the end of this object: `stopAll` ends them.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { ensureFolder, removeTree, writeFileAtomic } from '../base/disk.ts';
+import { ensureFolder } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Worker } from '../base/worker.ts';
@@ -22,6 +21,7 @@ import type { RunOutput } from './command-stream.ts';
 import { Commands } from './commands.ts';
 import { deployApp, type DeployRequest, serve } from './deploy.ts';
 import type { Driver } from './driver.ts';
+import { type FarMemory, farMemory } from './far-memory.ts';
 import type { LaunchParts } from './instance.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { InstanceSupervisor } from './instance-supervisor.ts';
@@ -125,7 +125,7 @@ export class Apps implements AsyncDisposable {
   }
 
   /**
-   * Chooses the driver, adopts what runs, finishes removals that a crash cut short, and begins to look after the apps.
+   * Chooses the driver, adopts what runs, and begins to look after the apps.
    * Routes are published by the first look, shortly after.
    */
   async open(): Promise<void> {
@@ -156,7 +156,7 @@ export class Apps implements AsyncDisposable {
     const [store, releases] = [this.#store, this.#releases];
     const { registry, peers, gateways, fence } = this.#options;
     const nodeId = peers.self;
-    const followed = new FollowedApps({ registry, store, clock });
+    const followed = new FollowedApps({ nodeId, registry, store, clock });
     followed.onChange(() => workers.wake('apps'));
     const told = { nodeId, registry, followed, releases, gateways, log };
     const reporter = new Reporter({ ...told, supervisor });
@@ -185,7 +185,6 @@ export class Apps implements AsyncDisposable {
     const commands = new Commands({ context, shared, peers, log });
     this.#opened = { context, commands, followed, reconciler, local, coordinator, copier, guard };
     await supervisor.adopt();
-    await this.#finishRemovals();
     for (const worker of [followed, supervisor, reconciler, guard, this.#logs]) workers.add(worker);
   }
 
@@ -198,8 +197,9 @@ export class Apps implements AsyncDisposable {
     const apps = await this.#store.list();
     const table = processTable();
     const reports = await this.#now().rollout.reporter.everything();
+    const memory = await this.#farMemory([...reports.values()].flat());
     const of = ({ name }: App): readonly NodeReport[] => reports.get(name) ?? [];
-    return Promise.all(apps.map((app) => this.#view(app, [], of(app), table)));
+    return Promise.all(apps.map((app) => this.#view(app, [], of(app), { table, memory })));
   }
 
   /** Where the instances of an app belong, and why. */
@@ -210,9 +210,10 @@ export class Apps implements AsyncDisposable {
 
   /** What other nodes may ask of this one. */
   methods(): NodeMethods {
-    const { local, copier, commands } = this.#all();
+    const { context, local, copier, commands } = this.#all();
+    const { supervisor } = context.rollout;
     const { log } = this.#options;
-    return appMethods({ local, copier, logs: this.#logReader, commands, log });
+    return appMethods({ local, copier, logs: this.#logReader, commands, supervisor, log });
   }
 
   /** For the leader: keeps every instance where it belongs, until the term is over. */
@@ -225,7 +226,9 @@ export class Apps implements AsyncDisposable {
   async show(name: string): Promise<AppView> {
     const { value: app } = await this.#store.get(name);
     const reports = await this.#now().rollout.reporter.all(name);
-    return this.#view(app, await this.#store.releases(name), reports, processTable());
+    const memory = await this.#farMemory(reports);
+    const releases = await this.#store.releases(name);
+    return this.#view(app, releases, reports, { table: processTable(), memory });
   }
 
   /** The id of the release that this source would become. Keeps nothing of it. */
@@ -235,12 +238,9 @@ export class Apps implements AsyncDisposable {
   }
 
   deploy(request: DeployRequest, signal?: AbortSignal): AsyncIterable<Progress> {
-    const work = (report: Report): Promise<OperationResult> =>
-      deployApp(
-        { ...this.#options, context: this.#now(), coordinator: this.#all().coordinator },
-        request,
-        report,
-      );
+    const { context, coordinator, local } = this.#all();
+    const options = { ...this.#options, context, coordinator, local };
+    const work = (report: Report): Promise<OperationResult> => deployApp(options, request, report);
     return this.#operations.stream(request.app, DEPLOY, { signal, work });
   }
 
@@ -312,22 +312,16 @@ export class Apps implements AsyncDisposable {
     });
   }
 
-  /** Its instances, releases, data, settings, secrets and logs are gone when this resolves. */
+  /**
+   * Its instances, releases, data, settings, secrets and logs are gone when this resolves; on a node that is away, as soon
+   * as it is back.
+   */
   async remove(name: string): Promise<void> {
     await this.#operations.alone(name, 'a removal', async () => {
       const { value: app } = await this.#store.get(name);
-      // From here on a crash leads to the end of the removal, not back: see `#finishRemovals`.
-      await ensureFolder(this.#folders.app(name), 0o711);
-      await writeFileAtomic(this.#folders.tombstone(name), '');
-      try {
-        await this.#store.remove(app);
-      } catch (error) {
-        // Only when it is certain that nothing was removed.
-        if ((await this.#store.find(name)) !== undefined) {
-          await removeTree(this.#folders.tombstone(name));
-        }
-        throw error;
-      }
+      const nodes = this.#options.peers.all().map(({ id }) => id);
+      // From here on each node finishes it by itself, also after a crash.
+      await this.#store.remove(app, nodes);
       await this.#all().coordinator.forget(name);
     });
   }
@@ -373,8 +367,8 @@ export class Apps implements AsyncDisposable {
   async *logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
     await this.#store.get(request.app);
     const tail = Math.min(request.tail, LOG_TAIL_LINES_MAX);
-    const { peers, log } = this.#options;
-    yield* clusterLogs({ local: this.#logReader, peers, log }, { ...request, tail }, signal);
+    const options = { ...this.#options, local: this.#logReader };
+    yield* clusterLogs(options, { ...request, tail }, signal);
   }
 
   /** With an instance: inside it, wherever it runs. Without: in a fresh sandbox of the current release. */
@@ -435,11 +429,16 @@ export class Apps implements AsyncDisposable {
     return { ...app.env, ...(await this.#store.secrets(app.name)) };
   }
 
+  #farMemory(reports: readonly NodeReport[]): Promise<FarMemory> {
+    const having = reports.filter(({ report }) => report.instances.length > 0);
+    return farMemory(this.#options, new Set(having.map(({ nodeId }) => nodeId)));
+  }
+
   async #view(
     app: App,
     releases: readonly Release[],
     reports: readonly NodeReport[],
-    table: readonly ProcessRow[],
+    used: { readonly table: readonly ProcessRow[]; readonly memory: FarMemory },
   ): Promise<AppView> {
     const { peers } = this.#options;
     const own = peers.get(peers.self)?.name ?? '';
@@ -453,9 +452,11 @@ export class Apps implements AsyncDisposable {
         ...instances.map((each) => ({
           ...each.view(),
           node: own,
-          memoryBytes: each.memoryBytes(table),
+          memoryBytes: each.memoryBytes(used.table),
         })),
-        ...others.flatMap((one) => reportedViews(app.name, one, peers.get(one.nodeId))),
+        ...others.flatMap((one) =>
+          reportedViews(app.name, one, peers.get(one.nodeId), used.memory),
+        ),
       ],
       operation: this.#operations.current(app.name),
     });
@@ -471,19 +472,5 @@ export class Apps implements AsyncDisposable {
       if (!isHere || fence.isFenced(singleton.lostAfterMs)) throw notHere(app, process);
     }
     return this.#now().parts(app, release, process);
-  }
-
-  /** Removals that were certain when an agent crashed. */
-  async #finishRemovals(): Promise<void> {
-    const context = this.#now();
-    const { store, rollout, folders } = context;
-    for (const name of folders.list()) {
-      if (!existsSync(folders.tombstone(name)) || (await store.find(name)) !== undefined) continue;
-      const stops = rollout.supervisor
-        .of(name)
-        .map(({ id }) => rollout.supervisor.stop(id, 'the app was removed'));
-      await Promise.all(stops);
-      await context.removeFolder(name);
-    }
   }
 }

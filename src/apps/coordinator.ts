@@ -116,17 +116,17 @@ export class Coordinator {
     await this.#everywhere(app, true, { step: () => {} });
   }
 
-  /** Nothing of the app stays on any node that answers. */
+  /** Nothing of a removed app stays on any node that answers; the others find out when they are back. */
   async forget(app: string): Promise<void> {
     const { peers, local, log } = this.#options;
     await Promise.all(
       peers.all().map(async ({ id, state, name }) => {
-        if (id === peers.self) return local.forget(app);
-        if (state === 'lost') return;
+        if (id === peers.self) return local.carryOut(app);
+        if (state === 'suspect' || state === 'lost') return;
         try {
           await peers.call(id, 'apps.forget', { app }, { deadlineMs: FINISH_WITHIN_MS });
         } catch (error) {
-          log.warn('A node keeps what it had of a removed app', { app, node: name, error });
+          log.warn('A node has yet to remove what it had of an app', { app, node: name, error });
         }
       }),
     );
@@ -160,6 +160,7 @@ export class Coordinator {
       });
     } catch (error) {
       await this.#abandon(app.name, asked);
+      if (stored.revision === 0) await this.#clear(app, asked);
       const isConflict = isMolnError(error, 'APPS_CONFLICT');
       const now = isConflict ? await store.find(app.name) : undefined;
       throw now?.revision === stored.revision ? new SlotsMoved(app.name) : error;
@@ -169,6 +170,7 @@ export class Coordinator {
     } catch (error) {
       await this.#undo(stored, app, revision);
       await this.#abandon(app.name, asked);
+      if (stored.revision === 0) await this.forget(app.name);
       throw error;
     }
     await this.#everywhere(app.name, false, report);
@@ -206,6 +208,7 @@ export class Coordinator {
     } catch (error) {
       await Promise.allSettled(all);
       await this.#abandon(app.name, asked);
+      if (wish.stored.revision === 0) await this.#clear(app, asked);
       throw error;
     }
   }
@@ -239,10 +242,26 @@ export class Coordinator {
     );
   }
 
+  /** Of an app that was new and came to nothing: whoever begins its first deploy again clears up here. */
+  async #clear(app: App, asked: readonly PeerNode[]): Promise<void> {
+    const { store, peers, log } = this.#options;
+    const others = asked.map(({ id }) => id).filter((id) => id !== peers.self);
+    if (others.length === 0) return;
+    try {
+      if (await store.leftOn(app, others)) await this.forget(app.name);
+    } catch (error) {
+      log.warn('Nodes were not told to clear up', { app: app.name, error });
+    }
+  }
+
   async #undo(stored: Stored<App>, app: App, revision: number): Promise<void> {
     const { store } = this.#options;
-    if (stored.revision === 0) await store.remove(app);
+    if (stored.revision === 0) await store.remove(app, this.#nodes());
     else await store.commit({ app: stored.value, revision });
+  }
+
+  #nodes(): readonly string[] {
+    return this.#options.peers.all().map(({ id }) => id);
   }
 
   async #everywhere(app: string, force: boolean, report: Pick<Report, 'step'>): Promise<void> {

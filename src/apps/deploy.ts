@@ -1,16 +1,19 @@
 /** A deploy from the archive to the drained old release, and how a release comes to serve. */
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Stored } from '../registry/registry.ts';
+import type { Registry, Stored } from '../registry/registry.ts';
 import type { AppContext } from './app-context.ts';
 import type { Coordinator } from './coordinator.ts';
-import { checkAppName, checkDomains, deployed, freeUid, newApp } from './app-wishes.ts';
+import { checkAppName, checkDomains, deployed, newApp } from './app-wishes.ts';
 import type { App, Deployment, Release } from './model.ts';
+import type { NodeRollout } from './node-rollout.ts';
 import type { OperationResult, Report } from './operations.ts';
 import { isServing } from './plan-actions.ts';
 import { type Prepared, prepareRelease } from './prepare.ts';
 import type { Tools } from './tools.ts';
+import { claimUid } from './uid-claim.ts';
 
 export interface DeployRequest {
   readonly app: string;
@@ -25,6 +28,9 @@ export interface DeployRequest {
 export interface DeployOptions {
   readonly context: AppContext;
   readonly coordinator: Coordinator;
+  readonly local: NodeRollout;
+  readonly registry: Registry;
+  readonly log: Logger;
   readonly clock: Clock;
   readonly dataFolder: string;
   readonly node: string;
@@ -39,16 +45,29 @@ export async function deployApp(
   request: DeployRequest,
   report: Report,
 ): Promise<OperationResult> {
-  const { context, clock } = options;
+  const { context, local } = options;
   checkAppName(request.app);
+  // What was received would go with what is left of an app of that name that was before.
+  await local.carryOut(request.app);
+  const stored = await context.store.find(request.app);
+  if (stored !== undefined) return deployOver(options, request, stored, report);
+  const { registry, log, clock } = options;
+  const used = await context.usedUids(await context.store.list());
+  await using claim = await claimUid({ registry, log, used, removals: context.store.removals });
+  const value = newApp(request.app, claim.uid, clock.now());
+  return await deployOver(options, request, { id: request.app, revision: 0, value }, report);
+}
+
+/** `stored`: as the app is, or at revision 0 as it begins. */
+async function deployOver(
+  options: DeployOptions,
+  request: DeployRequest,
+  stored: Stored<App>,
+  report: Report,
+): Promise<OperationResult> {
+  const { context, clock } = options;
   const others = await context.store.list();
-  const stored = (await context.store.find(request.app)) ?? {
-    id: request.app,
-    revision: 0,
-    value: newApp(request.app, freeUid(context.usedUids(others)), clock.now()),
-  };
   const before = stored.value;
-  context.newUids.add(before.uid);
   try {
     const prepared = await prepare(options, request, before.uid, report);
     const domains = [...before.domains, ...prepared.domains, ...request.domains];
@@ -78,8 +97,6 @@ export async function deployApp(
       await context.removeFolder(request.app);
     } else await forgetUnknown(context, request.app);
     throw error;
-  } finally {
-    context.newUids.delete(before.uid);
   }
 }
 

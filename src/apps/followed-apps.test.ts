@@ -57,7 +57,7 @@ async function ground(context: TestContext): Promise<Ground> {
   };
   const sealer = { seal: () => Buffer.of(), open: () => '' };
   const store = new AppStore({ registry, sealer });
-  const followed = new FollowedApps({ registry, store, clock });
+  const followed = new FollowedApps({ nodeId: 'n1', registry, store, clock });
   const stop = new AbortController();
   let step: Promise<unknown> = Promise.resolve();
   context.after(async () => {
@@ -119,8 +119,14 @@ test('whatever is said of an app is seen, and told', async (context) => {
   await store.commit({ app: newApp('blog', 61_001, 0), revision: 0 });
   await sees('another app', async () => (await followed.list()).length === 2);
   told = 0;
-  await store.remove(SHOP);
+  await store.remove(SHOP, ['n1', 'n2']);
   await sees('that it is gone', async () => (await followed.of('shop')).app === undefined);
+  assert.deepEqual(await followed.leaving(), ['shop']);
+  assert.equal((await followed.of('shop')).isLeaving, true);
+  told = 0;
+  const due = await store.removals.due('n1', 'shop');
+  assert.ok(due !== undefined && (await store.removals.done(due)));
+  await sees('that nothing is left of it', async () => (await followed.leaving()).length === 0);
 });
 
 test('what was asked before a change is not kept', async (context) => {

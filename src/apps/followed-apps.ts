@@ -8,6 +8,7 @@ import type { StepResult, Worker } from '../base/worker.ts';
 import type { Registry, Revision } from '../registry/registry.ts';
 import type { AppStore } from './app-store.ts';
 import type { App, Release } from './model.ts';
+import { removalsPrefix } from './removals.ts';
 import { type NodeReport, REPORTS_PREFIX, reportsOf } from './reporter.ts';
 import { APPS_PREFIX, RELEASES_PREFIX } from './route-records.ts';
 import { ASSIGNMENTS_PREFIX, type Slot } from './slots.ts';
@@ -21,9 +22,12 @@ export interface FollowedApp {
   readonly slotsRevision: Revision;
   /** What the nodes say that they run of it. */
   readonly reports: readonly NodeReport[];
+  /** This node has yet to remove an app of that name; whatever `app` is, it must not begin on what is left of that one. */
+  readonly isLeaving: boolean;
 }
 
 export interface FollowedAppsOptions {
+  readonly nodeId: string;
   readonly registry: Registry;
   readonly store: AppStore;
   readonly clock: Clock;
@@ -38,13 +42,16 @@ export class FollowedApps implements Worker {
   readonly name = 'app-watch';
   readonly #options: FollowedAppsOptions;
   readonly #all: Kept<readonly App[]>;
+  readonly #leaving: Kept<readonly string[]>;
   readonly #apps = new Map<string, Kept<FollowedApp>>();
   readonly #listeners = new Set<() => void>();
   #isFollowing = false;
 
   constructor(options: FollowedAppsOptions) {
+    const { clock, store, nodeId } = options;
     this.#options = options;
-    this.#all = new Kept(options.clock, () => options.store.list());
+    this.#all = new Kept(clock, () => store.list());
+    this.#leaving = new Kept(clock, () => store.removals.of(nodeId));
   }
 
   status(): string {
@@ -54,6 +61,11 @@ export class FollowedApps implements Worker {
   /** All apps, by name, as far as is known. */
   list(): Promise<readonly App[]> {
     return this.#isFollowing ? this.#all.last() : this.#all.now();
+  }
+
+  /** Names of the apps that this node has yet to remove, as far as is known. */
+  leaving(): Promise<readonly string[]> {
+    return this.#isFollowing ? this.#leaving.last() : this.#leaving.now();
   }
 
   /** As far as is known. */
@@ -83,10 +95,12 @@ export class FollowedApps implements Worker {
     const over = new AbortController();
     const stop = AbortSignal.any([signal, over.signal]);
     this.#all.forget();
+    this.#leaving.forget();
     this.#apps.clear();
     this.#isFollowing = true;
     this.#tell();
-    const watches = PREFIXES.map((prefix) =>
+    const prefixes = [...PREFIXES, removalsPrefix(this.#options.nodeId)];
+    const watches = prefixes.map((prefix) =>
       this.#follow(prefix, revision + 1, stop).finally(() => over.abort()),
     );
     const ends = await Promise.allSettled(watches);
@@ -106,6 +120,7 @@ export class FollowedApps implements Worker {
         this.#apps.get(app)?.forget();
       }
       if (prefix === APPS_PREFIX) this.#all.forget();
+      if (prefix === removalsPrefix(this.#options.nodeId)) this.#leaving.forget();
       this.#tell();
     }
   }
@@ -128,14 +143,16 @@ export class FollowedApps implements Worker {
   }
 
   async #read(name: string): Promise<FollowedApp> {
-    const { store, registry } = this.#options;
+    const { store, registry, nodeId } = this.#options;
     const app = (await store.find(name))?.value;
-    const [release, { slots, revision }, reports] = await Promise.all([
+    // All after the app: what had to go before it could come is seen then.
+    const [release, { slots, revision }, reports, isLeaving] = await Promise.all([
       app?.release === undefined ? undefined : store.release(name, app.release),
       store.slots(name),
       reportsOf(registry, name),
+      store.removals.isKnown(nodeId, name),
     ]);
-    return { app, release, slots, slotsRevision: revision, reports };
+    return { app, release, slots, slotsRevision: revision, reports, isLeaving };
   }
 }
 

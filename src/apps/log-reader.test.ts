@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { AppFolders } from './app-folders.ts';
 import { LogMarks } from './log-marks.ts';
-import { lastLines, LineSplitter, processOf } from './log-reader.ts';
-import { logsToForget } from './log-store.ts';
+import { lastLines, LineSplitter, LogReader, processOf } from './log-reader.ts';
+import { LogStore, logsToForget } from './log-store.ts';
 import { LOG_LINE_BYTES_MAX, OLD_LOGS_MAX, OLD_LOGS_MAX_AGE_MS } from './run-limits.ts';
 
 test('the last lines of a file, however it is cut', async (t) => {
@@ -90,4 +93,36 @@ test('old logs go by age and by number', () => {
 test('the process is part of the name of an instance', () => {
   assert.equal(processOf('my-app', 'my-app-my-worker-1a2b'), 'my-worker');
   assert.equal(processOf('my-app', 'my-app-web-1a2b'), 'web');
+});
+
+test('who goes on with logs gets what came since: by offset, or by time where nothing was read', async (t) => {
+  const data = mkdtempSync(join(tmpdir(), 'moln-log-'));
+  t.after(() => rmSync(data, { recursive: true }));
+  const folders = new AppFolders({ data });
+  mkdirSync(folders.logs('shop'), { recursive: true });
+  const write = (instance: string, text: string): void =>
+    writeFileSync(join(folders.logs('shop'), `${instance}.log`), text);
+  write('shop-web-known', 'first\nsecond\n');
+  write('shop-web-other', 'third\n');
+  const clock = systemClock;
+  const store = new LogStore({ folders, clock, log: silentLogger, isAlive: () => true });
+  const reader = new LogReader({ store, clock });
+  const asked = { app: 'shop', follow: true, process: undefined, instance: undefined };
+  const read = async (since: number, tail: number, last: string): Promise<readonly string[]> => {
+    const stop = new AbortController();
+    const resume = { ends: { 'shop-web-known': 6 }, since };
+    const lines: string[] = [];
+    for await (const { text } of reader.read({ ...asked, tail, resume }, stop.signal)) {
+      lines.push(text);
+      if (text === last) stop.abort();
+    }
+    return lines;
+  };
+  assert.deepEqual(
+    await read(0, 0, 'third'),
+    ['second', 'third'],
+    'no line of a new one is left out',
+  );
+  const later = clock.now() + 3_600_000;
+  assert.deepEqual(await read(later, 5, 'second'), ['second']);
 });

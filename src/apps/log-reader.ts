@@ -16,6 +16,11 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** And where it ends in the log of its instance, for whoever goes on from there later. */
+export interface PlacedLine extends LogLine {
+  readonly end: number;
+}
+
 export interface LogRequest {
   readonly app: string;
   /** Lines of the past, at most; the newest ones. */
@@ -23,6 +28,15 @@ export interface LogRequest {
   readonly follow: boolean;
   readonly process: string | undefined;
   readonly instance: string | undefined;
+  /** With `follow`: goes on with what was followed before. */
+  readonly resume?: LogResume;
+}
+
+export interface LogResume {
+  /** By instance: the end of the last line that was read. */
+  readonly ends: Readonly<Record<string, number>>;
+  /** Epoch milliseconds: of other instances only what was written since then. */
+  readonly since: number;
 }
 
 /** A line and where it begins and ends, newline included. */
@@ -136,10 +150,19 @@ export class LogReader {
   }
 
   /** Past lines in order of time, then new ones until the signal aborts (without an error). */
-  async *read(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogLine, void, undefined> {
+  async *read(
+    request: LogRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<PlacedLine, void, undefined> {
+    const since = request.resume?.since ?? 0;
     const followed = new Map<string, Follower>();
-    const past: LogLine[] = [];
+    const past: PlacedLine[] = [];
     for (const file of await this.#wanted(request)) {
+      const from = resumedAt(file, request.resume);
+      if (from !== undefined) {
+        followed.set(file.path, new Follower(file, from));
+        continue;
+      }
       const range = { start: file.start, end: file.size };
       const lines = await lastLines(file.path, range, Math.max(1, request.tail));
       const unfinished =
@@ -147,7 +170,8 @@ export class LogReader {
       // A line that is still being written is not of the past: the follower begins with it.
       followed.set(file.path, new Follower(file, unfinished?.begin ?? file.size));
       for (const line of lines.slice(lines.length - Math.min(lines.length, request.tail))) {
-        past.push(lineOf(file, line, file.marks.timeOf(line.end) ?? file.writtenAt));
+        const at = file.marks.timeOf(line.end) ?? file.writtenAt;
+        if (at >= since) past.push(lineOf(file, line, at));
       }
     }
     // Stable: the lines of one instance keep their order within one time.
@@ -210,10 +234,17 @@ export function processOf(app: string, instance: string): string {
   return rest.slice(0, Math.max(0, rest.lastIndexOf('-')));
 }
 
-function lineOf(file: LogFile, line: OffsetLine, at: number): LogLine {
+/** Where to go on in a log; undefined when its past is to be looked at by time. */
+function resumedAt(file: LogFile, resume: LogResume | undefined): number | undefined {
+  if (resume === undefined) return undefined;
+  const { ends, since } = resume;
+  return ends[file.instance] ?? (file.bornAt >= since ? file.start : undefined);
+}
+
+function lineOf(file: LogFile, line: OffsetLine, at: number): PlacedLine {
   const app = file.path.split('/').at(-3) ?? '';
   const process = processOf(app, file.instance);
-  return { at, instance: file.instance, process, text: line.text };
+  return { at, instance: file.instance, process, text: line.text, end: line.end };
 }
 
 async function openIfAny(path: string): Promise<FileHandle | undefined> {

@@ -41,6 +41,8 @@ export interface LogFile {
   readonly size: number;
   /** Epoch milliseconds of the last write. */
   readonly writtenAt: number;
+  /** Epoch milliseconds; not after the first write. Some file systems do not know, and say 0. */
+  readonly bornAt: number;
   readonly marks: LogMarks;
 }
 
@@ -118,13 +120,14 @@ export class LogStore implements Worker {
 
   async #look(instance: string, path: string): Promise<LogFile | undefined> {
     try {
-      const { size, mtimeMs } = await stat(path);
+      const { size, mtimeMs, birthtimeMs } = await stat(path);
       let marks = this.#marks.get(path);
       if (marks === undefined) this.#marks.set(path, (marks = new LogMarks()));
       const start = await this.#startOf(path, size);
       // The first look comes after the fact; later ones are at most a second late.
       marks.saw(size, marks.empty ? Math.round(mtimeMs) : this.#options.clock.now());
-      return { instance, path, start, size, writtenAt: Math.round(mtimeMs), marks };
+      const [writtenAt, bornAt] = [Math.round(mtimeMs), Math.round(birthtimeMs)];
+      return { instance, path, start, size, writtenAt, bornAt, marks };
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
       this.#marks.delete(path);

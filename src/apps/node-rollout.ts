@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
+import type { Revision } from '../registry/registry.ts';
 import type { AppContext } from './app-context.ts';
 import type { SupervisedInstance } from './instance.ts';
 import type { App, Release } from './model.ts';
@@ -28,6 +29,10 @@ export interface Preparation {
 
 interface Trial {
   readonly instances: readonly SupervisedInstance[];
+  /** Of the app as it will be. */
+  readonly generation: string;
+  /** Of the app before anything was decided. */
+  readonly revision: Revision;
   /** By the monotonic clock: a coordinator that says nothing for so long is gone. */
   readonly untilMs: number;
 }
@@ -44,6 +49,10 @@ export class NodeRollout {
   readonly #trials = new Map<string, Trial>();
   /** By app: the node whose change is prepared here. */
   readonly #holders = new Map<string, string>();
+  /** By app: the uid that it has in that change. */
+  readonly #uids = new Map<string, number>();
+  /** By app: the removal that is being carried out. */
+  readonly #removals = new Map<string, Promise<void>>();
   /** Apps of which something is being prepared or finished right now. */
   readonly #busy = new Map<string, number>();
   #changes = 0;
@@ -83,16 +92,22 @@ export class NodeRollout {
   async prepare(wanted: Preparation, report: Report, by: string): Promise<void> {
     const { app, release, env, counts } = wanted;
     const { name } = app;
+    // An app of that name that was before: neither its data nor its processes are this one's.
+    await this.carryOut(name);
+    await this.#acceptDecided(name);
     this.#hold(name, by);
+    this.#uids.set(name, app.uid);
     await this.#alone(name, async () => {
       await this.#giveUp(name);
+      const revision = (await this.#context.store.find(name))?.revision ?? 0;
       await this.#copier.ensure(app, release);
       const releaseFolder = await this.#context.releases.open(name, release.id);
       const blueprint = { app, release, releaseFolder, env };
       const instances = await startFresh(this.#context.rollout, blueprint, counts, report);
       const untilMs =
         this.#clock.monotonicMs() + release.plan.health.startTimeoutMs + TRIAL_EXTRA_MS;
-      this.#trials.set(name, { instances, untilMs });
+      const { generation } = app;
+      this.#trials.set(name, { instances, generation, revision, untilMs });
       await this.#context.rollout.reporter.refresh(name);
     });
   }
@@ -101,7 +116,7 @@ export class NodeRollout {
   async abandon(app: string, by: string): Promise<void> {
     if (this.#holders.get(app) !== by) return;
     await this.#alone(app, () => this.#giveUp(app));
-    if (this.#holders.get(app) === by) this.#holders.delete(app);
+    if (this.#holders.get(app) === by) this.#release(app);
   }
 
   /** The commit is there: what belongs serves, what does not ends when nothing is under way on it. */
@@ -113,7 +128,7 @@ export class NodeRollout {
     const { supervisor, reporter } = rollout;
     await this.#alone(name, async () => {
       this.#trials.delete(name);
-      this.#holders.delete(name);
+      this.#release(name);
       await this.drainSurplus(name);
       await reporter.settled(name);
       const leaving = supervisor.of(name).filter(isLeaving);
@@ -123,11 +138,40 @@ export class NodeRollout {
     });
   }
 
-  /** Nothing of the app stays on this node. */
-  async forget(name: string): Promise<void> {
+  /**
+   * When the registry says that this node has yet to remove an app of that name: nothing of it stays here, and the registry
+   * is told. Throws `REGISTRY_UNAVAILABLE` while no manager answers.
+   */
+  async carryOut(name: string): Promise<void> {
+    let removal = this.#removals.get(name);
+    if (removal === undefined) {
+      removal = this.#carryOut(name).finally(() => this.#removals.delete(name));
+      this.#removals.set(name, removal);
+    }
+    await removal;
+  }
+
+  async #carryOut(name: string): Promise<void> {
+    const { removals } = this.#context.store;
+    for (;;) {
+      const due = await removals.due(this.#peers.self, name);
+      if (due === undefined) return;
+      await this.#remove(name, new Set(due.value.uids));
+      if (await removals.done(due)) return;
+    }
+  }
+
+  /** What is here may be of a later app by now; then only processes of the former ones are to end. */
+  async #remove(name: string, uids: ReadonlySet<number>): Promise<void> {
+    const { rollout } = this.#context;
+    const own = rollout.supervisor.of(name);
+    const prepared = this.#uids.get(name);
+    const former = own.filter(({ record }) => uids.has(record.uid));
+    const isLater = former.length < own.length || (prepared !== undefined && !uids.has(prepared));
+    if (isLater) return stopAll(rollout, former, 'the app was removed');
     await this.finish(name, { force: true, report: { step: () => {} } });
     await this.#context.removeFolder(name);
-    this.#context.rollout.reporter.forget(name);
+    rollout.reporter.forget(name);
   }
 
   /** Accepts what is of the current generation, and drains what does not belong here. */
@@ -153,12 +197,34 @@ export class NodeRollout {
     }
   }
 
+  /**
+   * Its coordinator has committed the change that was on trial here and did not come to tell, as when this node was silent for
+   * a moment: that one is over, and what was on trial serves. The old finish with the next change, or when this node looks.
+   */
+  async #acceptDecided(app: string): Promise<void> {
+    const trial = this.#trials.get(app);
+    if (trial === undefined) return;
+    const stored = await this.#context.store.find(app);
+    // A change of the counts keeps the generation, and is a new revision all the same.
+    const isDecided =
+      stored?.value.generation === trial.generation && stored.revision !== trial.revision;
+    if (!isDecided || this.#trials.get(app) !== trial) return;
+    for (const each of trial.instances) each.accept();
+    this.#trials.delete(app);
+    this.#release(app);
+  }
+
   #hold(app: string, by: string): void {
     const holder = this.#holders.get(app);
     const peer = holder === undefined ? undefined : this.#peers.get(holder);
     const isOther = peer !== undefined && peer.id !== by && peer.state !== 'lost';
     if (isOther && this.isHeld(app)) throw appHeld(app, peer.name);
     this.#holders.set(app, by);
+  }
+
+  #release(app: string): void {
+    this.#holders.delete(app);
+    this.#uids.delete(app);
   }
 
   async #giveUp(app: string): Promise<void> {

@@ -63,6 +63,7 @@ export class Reconciler implements Worker {
   readonly #options: ReconcilerOptions;
   readonly #failures = new Map<string, Failure>();
   readonly #stops = new Set<Promise<void>>();
+  readonly #removals = new Map<string, Promise<void>>();
   /** By app and release: when a spare copy was last looked after, by the monotonic clock. */
   readonly #copied = new Map<string, number>();
   #apps = 0;
@@ -84,6 +85,7 @@ export class Reconciler implements Worker {
     this.#apps = apps.length;
     const names = new Set([
       ...apps.map((app) => app.name),
+      ...(await followed.leaving()),
       ...reporter.apps(),
       ...supervisor.list().map((each) => each.record.app),
     ]);
@@ -96,7 +98,7 @@ export class Reconciler implements Worker {
 
   /** Waits for instances that are being stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#stops);
+    await Promise.allSettled([...this.#stops, ...this.#removals.values()]);
   }
 
   async #tend(name: string): Promise<void> {
@@ -105,13 +107,17 @@ export class Reconciler implements Worker {
     if (failure !== undefined && clock.monotonicMs() < failure.retryAt) return;
     try {
       await this.#reconcile(name);
-      this.#failures.delete(name);
+      if (!this.#removals.has(name)) this.#failures.delete(name);
     } catch (error) {
-      const count = (failure?.count ?? 0) + 1;
-      const retryAt = clock.monotonicMs() + backoffMs(count);
-      this.#failures.set(name, { count, retryAt, problem: messageOf(error) });
+      this.#failed(name, error);
       log.warn('Cannot bring an app to its wished state', { app: name, error });
     }
+  }
+
+  #failed(name: string, error: unknown): void {
+    const count = (this.#failures.get(name)?.count ?? 0) + 1;
+    const retryAt = this.#options.clock.monotonicMs() + backoffMs(count);
+    this.#failures.set(name, { count, retryAt, problem: messageOf(error) });
   }
 
   async #reconcile(name: string): Promise<void> {
@@ -119,9 +125,10 @@ export class Reconciler implements Worker {
     const { supervisor, reporter } = context.rollout;
     let plan = await this.#plan(name, () => followed.of(name));
     // What is known may lack the newest commit.
-    if (plan.actions.length > 0 || plan.known.app === undefined) {
+    if (plan !== undefined && (plan.actions.length > 0 || plan.known.app === undefined)) {
       plan = await this.#plan(name, () => followed.read(name));
     }
+    if (plan === undefined) return;
     const { app, release } = plan.known;
     for (const action of plan.actions) {
       // An operation that came or went in between may have made the plan wrong; the next look plans anew.
@@ -132,11 +139,16 @@ export class Reconciler implements Worker {
     if (app === undefined && !plan.held && supervisor.of(name).length === 0) reporter.forget(name);
   }
 
-  async #plan(name: string, find: () => Promise<FollowedApp>): Promise<Plan> {
+  /** Undefined while what was here before of an app of that name has to go first. */
+  async #plan(name: string, find: () => Promise<FollowedApp>): Promise<Plan | undefined> {
     const { context, operations, local, copier, nodeId, clock } = this.#options;
     const changes = this.#changes();
     const held = operations.current(name) !== undefined || local.isHeld(name);
     const known = await find();
+    if (known.isLeaving) {
+      if (!held) this.#carryOut(name);
+      return undefined;
+    }
     const { app, release, slots, reports } = known;
     const counts = countsOf(slots, nodeId);
     const isSite = release?.plan.staticRoot !== undefined;
@@ -154,6 +166,26 @@ export class Reconciler implements Worker {
 
   #changes(): number {
     return this.#options.operations.changes + this.#options.local.changes;
+  }
+
+  /** Takes as long as the requests that are under way; nobody else has to wait for that. */
+  #carryOut(name: string): void {
+    if (this.#removals.has(name)) return;
+    const { local, log } = this.#options;
+    const removal = local
+      .carryOut(name)
+      .then(
+        () => {
+          this.#failures.delete(name);
+          log.info('A removed app has left this node', { app: name });
+        },
+        (error: unknown) => {
+          this.#failed(name, error);
+          log.warn('A removed app cannot leave this node', { app: name, error });
+        },
+      )
+      .finally(() => this.#removals.delete(name));
+    this.#removals.set(name, removal);
   }
 
   /** In a small cluster every node has what all apps are made of, for the day on which it has to start them. */

@@ -14,6 +14,7 @@ import { CONSOLE } from './commands/console.ts';
 import { DEPLOY } from './commands/deploy.ts';
 import { DOCTOR } from './commands/doctor.ts';
 import { DOWN } from './commands/down.ts';
+import { GATEWAY, GATEWAY_RUN } from './commands/gateway.ts';
 import { INVITE } from './commands/invite.ts';
 import { JOIN } from './commands/join.ts';
 import { NODE, NODES } from './commands/node.ts';
@@ -50,12 +51,16 @@ export const COMMANDS: readonly CommandSpec[] = [
   AUTHORITY,
   EVENTS,
   WHY,
+  GATEWAY,
   CONSOLE,
   TOKEN,
   DOCTOR,
   DOWN,
   VERSION,
 ];
+
+/** They live by signals of their own; everything else ends its streams and returns. */
+const OWN_SIGNALS: ReadonlySet<CommandSpec> = new Set([UP, JOIN, GATEWAY_RUN]);
 
 /** What the CLI cannot import: the node, made by the composition root. */
 export interface CliParts {
@@ -102,11 +107,9 @@ async function runCommand(
 ): Promise<number> {
   if (spec.run === undefined) throw new Error(`Command "${spec.name}" does nothing`);
   const stop = new AbortController();
-  // `up` lives by its own signals; everything else ends its streams and returns.
-  using _signals =
-    spec === UP || spec === JOIN
-      ? undefined
-      : onStopSignals(() => stop.abort(interruptedError()), io.signals);
+  using _signals = OWN_SIGNALS.has(spec)
+    ? undefined
+    : onStopSignals(() => stop.abort(interruptedError()), io.signals);
   const signal = AbortSignal.any([stop.signal, parts.readerGone]);
   return await spec.run(contextOf(input, io, parts, signal), input);
 }

@@ -65,7 +65,7 @@ export {
   type LeaderTerm,
   LEADER_TTL_MS,
 } from './leader.ts';
-export { type LeaderFacts, leaderFacts } from './leader-records.ts';
+export { LEADER_PREFIX, type LeaderFacts, leaderFacts } from './leader-records.ts';
 export { isLostFor, place } from './placement.ts';
 export type {
   Assignment,

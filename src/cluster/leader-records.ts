@@ -5,6 +5,7 @@
 import { integer, literal, object, type Schema, string } from '../base/schema.ts';
 import { Collection, type Registry, type Revision } from '../registry/registry.ts';
 
+export const LEADER_PREFIX = '/leader/';
 export const LEADER_KEY = '/leader/now';
 
 export interface LeaderRecord {
@@ -29,7 +30,7 @@ const leaderSchema: Schema<LeaderRecord> = object({
 });
 
 export function leaderRecords(registry: Registry): Collection<LeaderRecord> {
-  return new Collection({ registry, prefix: '/leader/', schema: leaderSchema });
+  return new Collection({ registry, prefix: LEADER_PREFIX, schema: leaderSchema });
 }
 
 /** For `moln manager`. */

@@ -7,13 +7,14 @@ import { type TestContext, test } from 'node:test';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
-import { openSqliteRegistry } from '../registry/registry.ts';
+import { openSqliteRegistry, type Operation, type Registry } from '../registry/registry.ts';
 import { FORMER_CERTIFICATES_MAX, REVOKED_KEPT_MS } from './limits.ts';
 import { type Member, type MemberCertificate, Members } from './members.ts';
 
 const LIFE_MS = 1_000_000;
 
 interface Ground {
+  readonly registry: Registry;
   readonly clock: ManualClock;
   readonly members: Members;
   readonly certificate: (serial: string) => MemberCertificate;
@@ -34,7 +35,7 @@ async function prepare(context: TestContext): Promise<Ground> {
     keySha256: 'key',
     notAfter: clock.now() + LIFE_MS,
   });
-  return { clock, members: new Members({ registry, ...common }), certificate };
+  return { registry, clock, members: new Members({ registry, ...common }), certificate };
 }
 
 function member(certificate: MemberCertificate): Member {
@@ -54,6 +55,19 @@ function member(certificate: MemberCertificate): Member {
     certificate,
   };
 }
+
+test('what else goes with a forgotten node goes in one commit with it', async (context) => {
+  const { registry, members, certificate } = await prepare(context);
+  await members.register(member(certificate('01')));
+  const put = (id: string): readonly Operation[] => [
+    { kind: 'put', key: `/left/${id}`, value: Buffer.of() },
+  ];
+  await members.forget('one', put);
+  const [entry] = (await registry.list('/left/')).entries;
+  const [gone] = (await registry.list('/cluster/revoked/')).entries;
+  assert.equal(entry?.key, '/left/n1');
+  assert.equal(entry?.revision, gone?.revision);
+});
 
 test('whatever a node was issued is revoked with it, unless it has ended', async (context) => {
   const { clock, members, certificate } = await prepare(context);

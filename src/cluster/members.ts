@@ -19,7 +19,7 @@ import {
 import type { Clock } from '../base/time.ts';
 import { formatDuration } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
-import { Collection, type Registry, type Stored } from '../registry/registry.ts';
+import { Collection, type Operation, type Registry, type Stored } from '../registry/registry.ts';
 import type { Redemption } from './invites.ts';
 import {
   certificatesTooMany,
@@ -265,8 +265,14 @@ export class Members {
     return stored.value;
   }
 
-  /** Removes a node, by name, for good: its certificate is refused from now on. Throws `CLUSTER_NODE_NOT_FOUND`. */
-  async forget(name: string): Promise<Member> {
+  /**
+   * Removes a node, by name, for good: its certificate is refused from now on. `more`: what else goes in that commit, by its
+   * id. Throws `CLUSTER_NODE_NOT_FOUND`.
+   */
+  async forget(
+    name: string,
+    more: (id: string) => readonly Operation[] = () => [],
+  ): Promise<Member> {
     for (let round = 0; round < COMMIT_ROUNDS_MAX; round++) {
       const holder = await this.#names.get(name);
       const stored = holder === undefined ? undefined : await this.#nodes.get(holder.value.id);
@@ -281,6 +287,7 @@ export class Members {
           { kind: 'delete', key: this.#nodes.keyOf(id) },
           { kind: 'delete', key: this.#names.keyOf(name) },
           this.#revoked.putOperation(id, this.#revocationOf(stored.value)),
+          ...more(id),
         ],
       );
       if (result.kind === 'conflict') continue;

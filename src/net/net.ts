@@ -7,6 +7,7 @@ export {
   type TlsDoor,
 } from './first-byte.ts';
 export { bindTcp } from './listening.ts';
+export { lockName, takeNameLock } from './name-lock.ts';
 export { decodeLines, encodeLine } from './ndjson.ts';
 export { describePortHolder, type PortHolder, portUse } from './port-holder.ts';
 export { answers, checkSocketPath, listenUnix } from './unix-socket.ts';

@@ -45,15 +45,19 @@ export class Chronicle implements Duty {
     for (const [name, state] of now) {
       const was = before.get(name);
       if (was === state) continue;
-      const text = was === undefined ? `${name} joined` : `${name} ${WORDS[state]}`;
-      this.#options.events.tell('node', text, { node: name });
+      this.#options.events.tell('node', `${name} ${change(was, state)}`, { node: name });
     }
   }
+}
+
+function change(was: PeerState | undefined, state: PeerState): string {
+  if (was === undefined) return 'joined';
+  return was === 'draining' && state === 'ready' ? 'is used again' : WORDS[state];
 }
 
 const WORDS: Readonly<Record<PeerState, string>> = {
   ready: 'is ready',
   suspect: 'is silent and gets no requests',
   lost: 'is lost',
-  draining: 'is to hold nothing any more',
+  draining: 'is to be drained',
 };

@@ -9,6 +9,7 @@ import type {
   RegionDetail,
   SlotDetail,
 } from '../api/model.ts';
+import { removalsGone } from '../apps/apps.ts';
 import { MolnError } from '../base/errors.ts';
 import { nearestName } from '../base/suggest.ts';
 import {
@@ -124,12 +125,10 @@ export class NodeClusterCloud implements ClusterCloud {
 
   async drainNode(name: string): Promise<void> {
     await this.#change(name, (member) => ({ ...member, isDraining: true }));
-    this.#options.events.tell('node', `${name} is to be drained`, { node: name });
   }
 
   async undrainNode(name: string): Promise<void> {
     await this.#change(name, (member) => ({ ...member, isDraining: false }));
-    this.#options.events.tell('node', `${name} is used again`, { node: name });
   }
 
   async forgetNode(name: string): Promise<void> {
@@ -138,7 +137,7 @@ export class NodeClusterCloud implements ClusterCloud {
     if (node.id === cluster.peers.self) throw notItself(name);
     // The leader takes its member out of etcd, which needs another one to go on with.
     if ((await this.manager()).managers.join() === name) throw onlyManager(name);
-    await cluster.members.forget(name);
+    await cluster.members.forget(name, (id) => [removalsGone(id)]);
     events.tell('node', `${name} was forgotten`, { node: name });
   }
 

@@ -5,7 +5,6 @@
  * dies, so there is no stale lock to clean up. `run/agent.json` only says who holds it.
  */
 import { chmodSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import {
   diskError,
@@ -16,8 +15,8 @@ import {
   writeFileAtomicSync,
 } from '../base/disk.ts';
 import { MolnError, systemCode } from '../base/errors.ts';
-import { sha256Hex } from '../base/ids.ts';
 import { isRunning, processId } from '../base/process-id.ts';
+import { lockName, takeNameLock } from '../net/net.ts';
 
 /** Version of the layout below; a folder of a newer one is refused untouched. */
 const FORMAT = 1;
@@ -55,10 +54,11 @@ export async function openDataFolder(path: string): Promise<FolderLock> {
   // Apps run under their own uids and must pass through; what is private below closes itself.
   ensureFolderSync(root, 0o711);
   let kept = !isNew;
-  const lock = await takeLock(realpathSync(root));
+  const lock = await takeNameLock(realpathSync(root));
+  if (lock === undefined) throw running(realpathSync(root));
   const release = async (): Promise<void> => {
     if (!kept) await undo(root, modeBefore);
-    await new Promise<void>((done) => lock.close(() => done()));
+    await lock[Symbol.asyncDispose]();
   };
   try {
     await sweepTemporary(root);
@@ -128,19 +128,6 @@ function layout(root: string): DataFolder {
   };
 }
 
-function takeLock(root: string): Promise<Server> {
-  return new Promise((done, fail) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once('error', (error) =>
-      fail(systemCode(error) === 'EADDRINUSE' ? running(root) : error),
-    );
-    server.listen({ path: `\0${lockName(root)}` }, () => {
-      server.unref();
-      done(server);
-    });
-  });
-}
-
 function running(root: string): MolnError {
   const { pid, startTicks } = readJson(join(root, 'run', 'agent.json')) ?? {};
   const isKnown = typeof pid === 'number' && typeof startTicks === 'number';
@@ -158,10 +145,6 @@ function held(root: string): MolnError {
     `The lock of the data folder "${root}" is held by a process that is not its last agent`,
     { hint: `Find it with "ss -xlp | grep ${lockName(root)}" as root and end it` },
   );
-}
-
-function lockName(root: string): string {
-  return `moln-${sha256Hex(root).slice(0, 32)}`;
 }
 
 function checkFormat(path: string): void {

@@ -3,7 +3,7 @@
  * heard of. A node that falls silent meanwhile is not waited for: its gateways go on with older routes, and find the
  * way by themselves when an instance is gone.
  */
-import { MolnError } from '../base/errors.ts';
+import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { boolean, integer, object } from '../base/schema.ts';
 import { type Clock, formatDuration, withDeadline } from '../base/time.ts';
@@ -75,6 +75,8 @@ export class GatewaysSettled {
         if (await this.#ask(nodeId, revision, either)) return;
       } catch (error) {
         signal.throwIfAborted();
+        // It is this node that does not belong here any more.
+        if (isMolnError(error, 'CLUSTER_NODE_FORGOTTEN')) throw error;
         log.debug('A node does not say yet whether it uses the routes', { node: nodeId, error });
         // Ends early when nobody has to wait any more, which the loop sees.
         await clock.sleep(RETRY_MS, either).catch(() => undefined);

@@ -19,7 +19,7 @@ import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ClusterCloudOptions, NodeClusterCloud } from './cluster-cloud.ts';
 import type { HostFacts } from './host-facts.ts';
-import type { LiveFeed } from './live-feed.ts';
+import type { ClusterLive } from './cluster-live.ts';
 import { checkDomainsApart } from './console-host.ts';
 import type { RegistryRouter } from './registry-router.ts';
 import { appDetail, appSummary } from './node-status.ts';
@@ -45,7 +45,7 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly apps: Apps;
   readonly supervisor: GatewaySupervisor;
   readonly router: RegistryRouter;
-  readonly feed: LiveFeed;
+  readonly live: ClusterLive;
 
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
@@ -214,12 +214,12 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.accounts.endSession(session);
   }
 
-  history(): readonly LiveSample[] {
-    return this.#options.feed.history();
+  history(): Promise<readonly LiveSample[]> {
+    return this.#options.live.history();
   }
 
   live(signal: AbortSignal): AsyncIterable<LiveSample> {
-    return this.#options.feed.follow(signal);
+    return this.#options.live.follow(signal);
   }
 
   async metricsText(): Promise<string> {

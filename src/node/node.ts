@@ -14,6 +14,7 @@ import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
 import { joinInto } from './join-node.ts';
+import { ClusterLive } from './cluster-live.ts';
 import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
 import { AuthorityDuty } from './authority-duty.ts';
@@ -164,6 +165,7 @@ async function launch(
     }),
   );
   feed.start();
+  const live = new ClusterLive({ feed, peers: cluster.peers, clock, log: log.for('live') });
   const { registry, identity, workers } = base;
   const accounts = new Accounts({ registry, clock, log: log.for('accounts') });
   for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
@@ -263,7 +265,7 @@ async function launch(
     apps,
     supervisor: gateway.supervisor,
     router: gateway.router,
-    feed,
+    live,
     directory,
     workers,
     metrics: nodeMetrics(hostFacts),
@@ -280,6 +282,7 @@ async function launch(
       ...gateway.methods,
       ...managers.methods(),
       ...standby.methods(),
+      ...live.methods(),
       ...methods,
     },
     streams,
@@ -314,6 +317,8 @@ async function launch(
       log.info('The node stops');
       // Whatever fails on the way, what is open is closed: a half stopped node would never end.
       await using _rest = opened;
+      // Nor does a registry that is away keep it.
+      nodeRegistry.live.hurry();
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();

@@ -10,6 +10,7 @@ import { type Clock, isoTime } from '../base/time.ts';
 import {
   duringTerm,
   type Events,
+  LEADER_PREFIX,
   type LeaderTerm,
   type NodeMethods,
   type PeerCallOptions,
@@ -93,8 +94,7 @@ export class Standby implements Duty, AsyncDisposable {
   /** Commits of this node wait for the standby from now on, whenever there is one. */
   start(): void {
     const gate: CommitGate = async ({ revision }, operations) => {
-      // Whether there is a standby is not decided by the standby.
-      if (operations.every((one) => 'key' in one && one.key.startsWith(PREFIX))) return;
+      if (operations.every((one) => 'key' in one && isForLeading(one.key))) return;
       await this.#confirm(revision);
     };
     this.#options.nodeRegistry.live.setCommitGate(gate);
@@ -350,6 +350,11 @@ function isDue(current: StandbyRecord | undefined, wanted: readonly PeerNode[]):
   if (current === undefined) return wanted.some(({ state }) => state === 'ready');
   const node = wanted.find(({ id }) => id === current.node);
   return node === undefined || node.state === (current.isInSync ? 'lost' : 'ready');
+}
+
+/** Who leads, and whether there is a standby, cannot wait for the standby: the leader says when that is away. */
+function isForLeading(key: string): boolean {
+  return key.startsWith(PREFIX) || key.startsWith(LEADER_PREFIX);
 }
 
 function hostOf(endpoint: string): string {

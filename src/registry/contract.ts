@@ -94,6 +94,8 @@ export interface Registry extends RegistryReader, AsyncDisposable {
    */
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
   lease(ttlMs: number): Promise<Lease>;
+  /** Of engines that are elsewhere: their user is about to end, what does not answer soon is given up. */
+  hurry?(): void;
   /** Of engines that are elsewhere: where, from now on. */
   setEndpoints?(endpoints: readonly string[]): void;
 }

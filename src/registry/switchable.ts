@@ -117,6 +117,11 @@ export class SwitchableRegistry implements Registry {
     this.#engine.setEndpoints?.(endpoints);
   }
 
+  /** As the engine's. Nothing happens while the registry is embedded. */
+  hurry(): void {
+    this.#engine.hurry?.();
+  }
+
   /** Undefined: a commit is answered when the engine has answered. */
   setCommitGate(gate: CommitGate | undefined): void {
     this.#gate = gate;

@@ -19,8 +19,8 @@ const APP = {
 async function twoInSync(cluster: TestCluster): Promise<readonly [TestNode, TestNode]> {
   const two = cluster.node('two');
   await until('the standby to be there', async () => {
-    const { sentence } = await two.json<ManagerStatus>('manager');
-    if (/standby|one more machine/i.test(sentence)) return true;
+    const { standby, sentence } = await two.json<ManagerStatus>('manager');
+    if (standby?.isInSync === true) return true;
     throw new Error(sentence);
   });
   return [cluster.node('one'), two];

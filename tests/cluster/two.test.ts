@@ -1,17 +1,33 @@
 /** The second machine takes one command: everything through the CLI, the gateways and signals. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { test } from 'node:test';
-import type { AppDetail, ManagerStatus, NodeDetail, SlotDetail } from '../../src/api/model.ts';
+import type {
+  AppDetail,
+  LiveSample,
+  ManagerStatus,
+  NodeDetail,
+  SlotDetail,
+} from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp, writeFiles } from '../../testing/app-folder.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { freeNet, TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 interface Deployed {
   readonly release: string;
+}
+
+async function historyOf(node: TestNode): Promise<readonly LiveSample[]> {
+  const socketPath = join(node.dataFolder, 'run', 'api.sock');
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  get({ socketPath, path: '/api/history' }, resolve).once('error', reject);
+  return (await json(await promise)) as readonly LiveSample[];
 }
 
 test('a node that has apps invites a second one: nothing is lost, no request fails', async (t) => {
@@ -73,6 +89,14 @@ test('apps spread, both gateways serve them, and any node takes commands', async
   const slots = await two.json<readonly SlotDetail[]>('why', 'app', 'app');
   assert.deepEqual(slots.map(({ node }) => node ?? '').sort(), ['one', 'two']);
   assert.ok(slots.every(({ reason }) => reason.length > 0));
+
+  await step(t, 'the figures of an app on one count what came to two', async () => {
+    await using _load = cluster.load('app', ['two']);
+    await until('the load of two', async () => {
+      const rate = (await historyOf(one)).at(-1)?.apps['app']?.requestsPerSecond ?? 0;
+      return rate > 30;
+    });
+  });
 
   await step(t, 'a deploy on two under load: all at once, no failed request', async () => {
     await using load = cluster.load('app', ['one', 'two']);

@@ -48,7 +48,7 @@ export const nodeOperations: readonly Operation[] = [
     summary: 'The last ten minutes of figures',
     description: 'At most 600 samples, one a second, oldest first.',
     answer: { kind: 'json', status: 200, schema: array(liveSampleSchema) },
-    handle: (cloud) => Promise.resolve(cloud.history()),
+    handle: (cloud) => cloud.history(),
   }),
   defineOperation({
     id: 'followFigures',

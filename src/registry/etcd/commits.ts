@@ -6,7 +6,6 @@
 import { isMolnError, messageOf } from '../../base/errors.ts';
 import { randomId } from '../../base/ids.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Clock } from '../../base/time.ts';
 import type { CommitResult, Condition, Operation } from '../contract.ts';
 import { leaseLost } from '../errors.ts';
 import { failureOf } from './connection.ts';
@@ -21,7 +20,6 @@ export interface CommitsOptions {
   readonly root: Root;
   /** Begins this client's marks. One that stays the same leaves no litter behind. */
   readonly client: string;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -90,10 +88,10 @@ export class Commits {
     conditions: readonly Condition[],
     operations: readonly Operation[],
   ): Promise<CommitResult> {
-    const { clock, endpoints, log } = this.#options;
-    const deadline = clock.monotonicMs() + endpoints.patienceMs;
+    const { endpoints, log } = this.#options;
+    const patience = endpoints.patience();
     let why = 'its mark was overwritten again and again';
-    while (clock.monotonicMs() < deadline) {
+    while (patience.leftMs > 0) {
       mark.revision ??= (await this.#read(mark)).revision;
       const word = this.#newWord('commit');
       const marked: Txn = {
@@ -159,9 +157,8 @@ export class Commits {
 
   /** Sends once. Throws when it was not sent, or was refused; both changed nothing. */
   async #send(txn: Txn, operations: readonly Operation[], timeoutMs: number): Promise<Answer> {
-    const { endpoints, clock } = this.#options;
-    const deadline = clock.monotonicMs() + endpoints.patienceMs;
-    const connection = await endpoints.connectedBefore('calls', deadline);
+    const { endpoints } = this.#options;
+    const connection = await endpoints.connectedInTime('calls');
     try {
       const response = await connection.kv.txn(txn, { timeoutMs });
       return { kind: 'answered', response };

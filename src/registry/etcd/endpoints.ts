@@ -25,13 +25,14 @@ export type Purpose = 'calls' | 'watches';
 const ATTEMPT_MS = 3000;
 /** An election takes one to two seconds. */
 const PATIENCE_MS = 15_000;
+/** The same once its user is about to end. */
+const HURRIED_MS = 3000;
 const PAUSE_FIRST_MS = 20;
 const PAUSE_MS_MAX = 500;
 
 export class Endpoints implements Disposable {
   #all: readonly string[];
-  /** How long anything is tried. */
-  readonly patienceMs: number;
+  #patienceMs: number;
   readonly #options: EndpointsOptions;
   readonly #current = new Map<Purpose, Connection>();
   /** What has been rotated away from and may still have calls to finish. */
@@ -41,12 +42,29 @@ export class Endpoints implements Disposable {
 
   constructor(options: EndpointsOptions) {
     this.#all = options.endpoints;
-    this.patienceMs = options.patienceMs ?? PATIENCE_MS;
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
     this.#options = options;
   }
 
   get all(): readonly string[] {
     return this.#all;
+  }
+
+  /** What does not answer soon is given up from now on, also what is under way. */
+  hurry(): void {
+    this.#patienceMs = Math.min(this.#patienceMs, HURRIED_MS);
+  }
+
+  /** Begins to count now: tells how much is left of `totalMs`, of the usual patience when left out. */
+  patience(totalMs: number = Infinity): { readonly leftMs: number } {
+    const { clock } = this.#options;
+    const began = clock.monotonicMs();
+    const allMs = (): number => Math.min(totalMs, this.#patienceMs);
+    return {
+      get leftMs() {
+        return began + allMs() - clock.monotonicMs();
+      },
+    };
   }
 
   /** The members of from now on. Calls to one that is left out get their answer, watches go on elsewhere at once. */
@@ -81,14 +99,15 @@ export class Endpoints implements Disposable {
     throw unavailable(this.all, [...new Set(reasons)].join('; ') || 'closed');
   }
 
-  /** As `connected`, but goes on trying until `deadline` (monotonic). */
-  async connectedBefore(purpose: Purpose, deadline: number): Promise<Connection> {
+  /** As `connected`, but goes on trying for as long as anything is tried. */
+  async connectedInTime(purpose: Purpose): Promise<Connection> {
     const { clock } = this.#options;
+    const patience = this.patience();
     for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
       try {
         return await this.connected(purpose);
       } catch (error) {
-        if (this.#closed || clock.monotonicMs() + pauseMs >= deadline) throw error;
+        if (this.#closed || patience.leftMs <= pauseMs) throw error;
       }
       await clock.sleep(pauseMs);
     }
@@ -107,14 +126,14 @@ export class Endpoints implements Disposable {
   /** Makes a call that may be repeated, at one member after the other until one answers. */
   async read<T>(
     call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
-    totalMs: number = this.patienceMs,
+    totalMs?: number,
   ): Promise<T> {
     const { clock } = this.#options;
-    const deadline = clock.monotonicMs() + totalMs;
+    const patience = this.patience(totalMs);
     for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
-      const last = await this.#attempt(call, deadline - clock.monotonicMs());
+      const last = await this.#attempt(call, patience.leftMs);
       if ('value' in last) return last.value;
-      if (this.#closed || clock.monotonicMs() + pauseMs >= deadline) throw last.error;
+      if (this.#closed || patience.leftMs <= pauseMs) throw last.error;
       await clock.sleep(pauseMs);
     }
   }

@@ -78,7 +78,6 @@ export class EtcdRegistry implements Registry {
       endpoints: this.#endpoints,
       root: this.#root,
       client: options.client ?? randomId(),
-      clock,
       log,
     });
   }
@@ -86,6 +85,11 @@ export class EtcdRegistry implements Registry {
   /** The members of from now on; calls and watches go on. */
   setEndpoints(endpoints: readonly string[]): void {
     this.#endpoints.set(endpoints);
+  }
+
+  /** Calls under way and those to come end within a few seconds, answered or not. */
+  hurry(): void {
+    this.#endpoints.hurry();
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -217,10 +221,9 @@ export class EtcdRegistry implements Registry {
 
   /** One request of a keepalive stream: whoever holds the lease decides when to renew it. */
   async #renew(ID: bigint, ttlMs: number): Promise<void> {
-    const totalMs = Math.min(this.#endpoints.patienceMs, ttlMs);
     const seconds = await this.#read(
       (connection, options) => keepAlive(connection, ID, options),
-      totalMs,
+      ttlMs,
     );
     if (seconds === 0n) throw leaseLost(String(ID));
   }

@@ -1,0 +1,123 @@
+/** `moln gateway run` and `check`: the gateway by itself, from one file. */
+import { resolve } from 'node:path';
+import { messageOf, MolnError } from '../../base/errors.ts';
+import { createLogger, formatPlain } from '../../base/log.ts';
+import {
+  type GatewayFile,
+  readGatewayFile,
+  StandaloneGateway,
+} from '../../standalone/standalone.ts';
+import type { CommandSpec, Context, Input } from '../command.ts';
+import { EXIT } from '../errors.ts';
+import { endNow, onStopSignals } from '../signals.ts';
+import { count } from '../words.ts';
+
+const FILE = { name: 'FILE', description: 'what it serves, in YAML or JSON', required: true };
+
+export const GATEWAY_RUN: CommandSpec = {
+  name: 'run',
+  summary: 'Serve what the file says, in the foreground; SIGHUP reads it again.',
+  arguments: [FILE],
+  local: true,
+  examples: [
+    ['moln gateway run site.yml', 'until Ctrl-C'],
+    ['pkill -HUP -f "gateway run"', 'the changed file is applied without a lost request'],
+  ],
+  run: async (context, input) => {
+    const gateway = await StandaloneGateway.start({
+      file: fileOf(context, input),
+      stateFolder: `${context.dataFolder}-gateway`,
+      clock: context.clock,
+      log: createLogger({
+        part: 'gateway',
+        now: () => context.clock.now(),
+        sinks: [(record) => void context.io.stderr.write(formatPlain(record))],
+        level: 'warn',
+      }),
+    });
+    greet(context, gateway);
+    return await untilStopped(context, gateway);
+  },
+};
+
+const CHECK: CommandSpec = {
+  name: 'check',
+  summary: 'Check the file; says the line and the key that is wrong.',
+  arguments: [FILE],
+  local: true,
+  examples: [['moln gateway check site.yml', '']],
+  run: async (context, input) => {
+    const file = fileOf(context, input);
+    const { content } = readGatewayFile(file);
+    const { listeners, routes } = content;
+    if (context.json) {
+      context.words.json({ listeners: listeners.length, routes: routes.length });
+      return Promise.resolve(EXIT.ok);
+    }
+    const found = `${count(listeners.length, 'listener')}, ${count(routes.length, 'route')}`;
+    context.words.line(`${file} is good: ${found}`);
+    return Promise.resolve(EXIT.ok);
+  },
+};
+
+export const GATEWAY: CommandSpec = {
+  name: 'gateway',
+  summary: 'Run the gateway by itself, without a node.',
+  examples: [
+    ['moln gateway run site.yml', ''],
+    ['moln gateway check site.yml', ''],
+  ],
+  commands: [GATEWAY_RUN, CHECK],
+};
+
+function fileOf(context: Context, input: Input): string {
+  return resolve(context.io.cwd, input.argument('FILE') ?? '');
+}
+
+function greet(context: Context, gateway: StandaloneGateway): void {
+  const { words } = context;
+  if (context.json) {
+    words.json({ pid: process.pid, urls: urlsOf(gateway.file), logs: `${gateway.folder}/logs` });
+    return;
+  }
+  for (const url of urlsOf(gateway.file)) words.line(`Serving ${url}`);
+  words.note(`Logs are in ${gateway.folder}/logs. Ctrl-C stops it, SIGHUP reads the file again`);
+}
+
+function urlsOf({ content }: GatewayFile): readonly string[] {
+  return content.listeners.map(({ protocol, address, port }) => {
+    const host = address.includes(':') ? `[${address}]` : address;
+    return `${protocol}://${host}:${port}`;
+  });
+}
+
+/** SIGHUP reloads, the first other signal stops in order, the second one at once. */
+async function untilStopped(context: Context, gateway: StandaloneGateway): Promise<number> {
+  const { words } = context;
+  const stopped = Promise.withResolvers<void>();
+  let isStopping = false;
+  let reloads = Promise.resolve();
+  using _signals = onStopSignals((signal) => {
+    if (signal === 'SIGHUP' && !isStopping) {
+      reloads = reloads.then(() => reload(context, gateway));
+    } else if (isStopping) {
+      endNow();
+    } else {
+      isStopping = true;
+      words.note('Stopping: requests under way may finish');
+      reloads.then(() => gateway.stop()).then(stopped.resolve, stopped.reject);
+    }
+  }, context.io.signals);
+  await stopped.promise;
+  return EXIT.ok;
+}
+
+async function reload({ words }: Context, gateway: StandaloneGateway): Promise<void> {
+  try {
+    await gateway.reload();
+    words.note('The file was read again and is in use');
+  } catch (error) {
+    words.note(`The file was read again and is not used: ${messageOf(error)}`);
+    if (error instanceof MolnError && error.hint !== undefined) words.note(`  ${error.hint}`);
+  }
+}

@@ -1,0 +1,354 @@
+/**
+ * One request on its way to an upstream, up to the head of its answer: choosing, connecting, asking another one when
+ * one fails. Who is asked for and what becomes of the answer is the business of those who extend it.
+ */
+import { systemCode } from '../base/errors.ts';
+import type { ResponseFraming } from '../http/framing.ts';
+import { FIELD } from '../http/field-names.ts';
+import { ResponseHead } from '../http/head.ts';
+import { isHttpError } from '../http/http-error.ts';
+import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { chooseUpstream } from './balance.ts';
+import { statedLoad } from './load-report.ts';
+import type { Plane } from './plane.ts';
+import type { Route } from './route-table.ts';
+import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
+
+/** A request that must not be sent twice goes only to sockets that were in use this lately. */
+const UNSAFE_RESTED_MS_MAX = 1000;
+/** Interim answers before the final one. */
+const INTERIMS_MAX = 16;
+const RETRY_AFTER_S = 1;
+/** Upstreams that die with a request, before it is given up. */
+const RETRIES_MAX = 3;
+/** Before connecting again to an upstream whose backlog is full; the connect time-out bounds it all. */
+const BACKLOG_PAUSE_MS = 10;
+
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+export const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
+
+export interface FailureOptions {
+  readonly retryAfterS: number;
+}
+
+export abstract class UpstreamExchange implements UpstreamUser {
+  protected readonly plane: Plane;
+  protected phase: number = PHASE.rest;
+  protected route: Route | undefined;
+  protected upstream: Upstream | undefined;
+  protected socket: UpstreamSocket | undefined;
+  protected requestDone = false;
+  protected requestBytesSent = 0;
+  /** Coarse time of the last step forward in this phase. */
+  protected sinceMs = 0;
+  private headText = '';
+  private readonly tried: Upstream[] = [];
+  /** Something of the answer came: from here on there is no retry. */
+  private answerBegan = false;
+  private interims = 0;
+  private connectTimedOut = false;
+  private retriedFresh = false;
+  private partial: ResponseHead | undefined;
+  private upstreamKeepsAlive = false;
+
+  constructor(plane: Plane) {
+    this.plane = plane;
+  }
+
+  // What it is for ------------------------------------------------------------------------------------------
+
+  protected abstract get method(): string;
+  protected abstract chosen(upstream: Upstream): void;
+  /** The upstream takes the request's body from now on. */
+  protected abstract reached(): void;
+  /** Sends what marks the end of the request's body. */
+  protected abstract sendEnd(): void;
+  protected abstract interim(head: ResponseHead): void;
+  /** The final answer's head, in the plane's scratch objects; `bytes` from `from` on are what follows it. */
+  protected abstract answerHead(head: ResponseHead, bytes: Buffer, from: number, to: number): void;
+  /** 101. */
+  protected abstract switched(head: ResponseHead, bytes: Buffer, from: number, to: number): void;
+  /** Of the body, or of what follows a 101. */
+  protected abstract answerBytes(buffer: Buffer, from: number, to: number): void;
+  /** The upstream sends no more. True when that is how the body ends. */
+  protected abstract answerEnds(): boolean;
+  /** The end of what came in one event. */
+  protected abstract settled(): void;
+  /** There will be no answer, or no more of it. */
+  protected abstract failed(status: number, error: string, options?: FailureOptions): void;
+
+  // Reaching an upstream ------------------------------------------------------------------------------------
+
+  /** `headText`: all of the head. */
+  protected ask(route: Route, headText: string, requestDone: boolean): void {
+    this.route = route;
+    this.headText = headText;
+    this.requestDone = requestDone;
+    this.requestBytesSent = 0;
+    this.answerBegan = false;
+    this.interims = 0;
+    this.connectTimedOut = false;
+    this.retriedFresh = false;
+    this.partial = undefined;
+    this.tried.length = 0;
+    this.obtain(route);
+  }
+
+  private obtain(route: Route): void {
+    const { plane } = this;
+    const nowMs = plane.coarseMs;
+    const index = chooseUpstream(route.upstreams, this.tried, nowMs, plane.random);
+    const upstream = route.upstreams[index];
+    if (upstream === undefined) {
+      if (this.connectTimedOut) this.giveUp(504, 'Connecting to the upstream took too long');
+      else this.giveUp(503, 'No upstream takes connections', { retryAfterS: RETRY_AFTER_S });
+      return;
+    }
+    this.upstream = upstream;
+    upstream.requests++;
+    this.chosen(upstream);
+    this.sinceMs = nowMs;
+    const rested = IDEMPOTENT.has(this.method) ? Infinity : UNSAFE_RESTED_MS_MAX;
+    const idle = upstream.takeIdle(this, nowMs, rested);
+    if (idle === undefined) this.connectTo(upstream);
+    else this.sendHead(idle);
+  }
+
+  private connectTo(upstream: Upstream): void {
+    this.phase = PHASE.connecting;
+    this.socket = upstream.connect(this);
+  }
+
+  upstreamConnected(): void {
+    const { socket } = this;
+    if (socket === undefined) return;
+    this.upstream?.connectSucceeded();
+    this.sendHead(socket);
+    this.reached();
+  }
+
+  private sendHead(socket: UpstreamSocket): void {
+    this.socket = socket;
+    this.phase = PHASE.head;
+    this.sinceMs = this.plane.coarseMs;
+    socket.out.text(this.headText);
+    // Sent once more, and the body was empty: its end went with the socket that died.
+    if (this.requestDone) this.sendEnd();
+  }
+
+  /** The upstream did not take the connection: another one may. */
+  private connectFailed(): void {
+    const { upstream, route } = this;
+    this.leave();
+    if (upstream === undefined || route === undefined) return;
+    upstream.connectFailed(this.plane.coarseMs);
+    this.tried.push(upstream);
+    this.obtain(route);
+    // An idle socket of another upstream is ready at once, and the body was held.
+    if (this.phase === PHASE.head) this.reached();
+  }
+
+  /** The backlog of a unix socket is full: many clients came at once, and the app will take them in a moment. */
+  private connectLater(): void {
+    const { plane, upstream, socket, sinceMs } = this;
+    plane.clock.after(BACKLOG_PAUSE_MS, () => {
+      const waits = this.phase === PHASE.connecting && this.socket === socket;
+      if (
+        waits &&
+        this.upstream === upstream &&
+        this.sinceMs === sinceMs &&
+        upstream !== undefined
+      ) {
+        this.connectTo(upstream);
+      }
+    });
+  }
+
+  /** Lets go of the upstream without another word to it. */
+  protected leave(): void {
+    const { socket, upstream } = this;
+    this.socket = undefined;
+    this.upstream = undefined;
+    if (upstream !== undefined) {
+      if (this.phase === PHASE.tunnel) upstream.upgrades--;
+      else upstream.requests--;
+    }
+    this.phase = PHASE.rest;
+    socket?.discard();
+  }
+
+  /** There will be no answer; in the middle of one this breaks the connection. */
+  protected giveUp(status: number, error: string, options?: FailureOptions): void {
+    this.leave();
+    this.headText = '';
+    this.failed(status, error, options);
+  }
+
+  protected refuseSwitch(): void {
+    this.giveUp(502, 'The upstream changed the protocol without being asked');
+  }
+
+  // The answer ----------------------------------------------------------------------------------------------
+
+  upstreamBytes(buffer: Buffer, from: number, to: number): void {
+    this.sinceMs = this.plane.coarseMs;
+    try {
+      if (this.phase === PHASE.head) this.readHeads(buffer, from, to);
+      else this.answerBytes(buffer, from, to);
+    } catch (error) {
+      if (!isHttpError(error)) throw error;
+      this.giveUp(502, `The upstream's answer is malformed: ${error.message}`);
+    }
+    this.settled();
+  }
+
+  private readHeads(buffer: Buffer, from: number, to: number): void {
+    this.answerBegan = true;
+    let bytes = buffer;
+    let at = from;
+    let end = to;
+    let head = this.partial;
+    if (head === undefined) {
+      head = this.plane.responseHead;
+      head.reset(at);
+    } else {
+      bytes = Buffer.concat([head.buffer, buffer.subarray(from, to)]);
+      end = bytes.length;
+    }
+    for (;;) {
+      if (!head.scan(bytes, end)) {
+        this.keepPartial(head, bytes, end);
+        return;
+      }
+      this.partial = undefined;
+      at = head.end;
+      if (head.status >= 200 || head.status === 101) break;
+      this.passInterim(head);
+      if (this.phase !== PHASE.head) return;
+      head = this.plane.responseHead;
+      head.reset(at);
+      if (at === end) return;
+    }
+    if (head.status === 101) this.switched(head, bytes, at, end);
+    else this.finalHead(head, bytes, at, end);
+  }
+
+  /** The read buffer is used again after this event, so an incomplete head moves to memory of its own. */
+  private keepPartial(head: ResponseHead, bytes: Buffer, end: number): void {
+    if (head === this.partial) return;
+    const own = Buffer.from(bytes.subarray(head.start, end));
+    this.partial = new ResponseHead(RESPONSE_HEAD_LIMITS);
+    this.partial.reset(0);
+    this.partial.scan(own, own.length);
+  }
+
+  private passInterim(head: ResponseHead): void {
+    if (++this.interims > INTERIMS_MAX) {
+      this.giveUp(502, 'The upstream sends interim answers without end');
+      return;
+    }
+    this.interim(head);
+  }
+
+  private finalHead(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
+    const { plane } = this;
+    const framing: ResponseFraming = plane.responseFraming;
+    framing.read(head, this.method === 'HEAD');
+    this.upstreamKeepsAlive = framing.keepAlive;
+    const keepAlive = head.value(FIELD.keepAlive);
+    if (keepAlive !== undefined) this.socket?.learnKeepAlive(keepAlive);
+    const load = statedLoad(head);
+    if (load !== undefined) this.upstream?.learnLoad(load, plane.coarseMs);
+    this.phase = PHASE.body;
+    this.answerHead(head, bytes, from, to);
+  }
+
+  /** The answer is all there. `clean`: nothing came after it, so the socket may be used again. */
+  protected release(clean: boolean): void {
+    const { socket, upstream } = this;
+    const reusable = clean && this.upstreamKeepsAlive && this.requestDone;
+    if (reusable && socket !== undefined && upstream !== undefined) {
+      this.socket = undefined;
+      this.upstream = undefined;
+      this.phase = PHASE.rest;
+      upstream.requests--;
+      // A slow client may have paused it.
+      if (socket.socket.isPaused()) socket.socket.resume();
+      upstream.release(socket, this.plane.coarseMs);
+    } else {
+      this.leave();
+    }
+    this.headText = '';
+  }
+
+  upstreamDrained(): void {
+    this.sinceMs = this.plane.coarseMs;
+  }
+
+  upstreamEnded(): void {
+    if (this.phase === PHASE.body && this.answerEnds()) return;
+    this.broken('The upstream closed the connection');
+  }
+
+  upstreamClosed(error: Error | undefined): void {
+    if (this.phase === PHASE.connecting) {
+      this.socket = undefined;
+      if (systemCode(error) === 'EAGAIN') this.connectLater();
+      else this.connectFailed();
+    } else {
+      this.broken(`The upstream broke the connection: ${error?.message ?? 'closed'}`);
+    }
+  }
+
+  /** The upstream went away before its answer was complete. */
+  private broken(reason: string): void {
+    const { socket, upstream } = this;
+    const untouched = !this.answerBegan && this.requestBytesSent === 0 && !this.retriedFresh;
+    const safe = IDEMPOTENT.has(this.method) || !this.requestDone;
+    this.leave();
+    if (untouched && safe && socket?.reused === true && upstream !== undefined) {
+      // RFC 9110 9.2.2: it died while it was idle, most likely; the request is sent once more.
+      this.retriedFresh = true;
+      this.upstream = upstream;
+      upstream.requests++;
+      this.sinceMs = this.plane.coarseMs;
+      this.connectTo(upstream);
+      return;
+    }
+    if (this.mayAskAnother(upstream)) return;
+    this.giveUp(502, reason);
+  }
+
+  /** Another upstream answers in place of one that died: nothing of an answer came, and asking twice does no harm. */
+  private mayAskAnother(failed: Upstream | undefined): boolean {
+    const { route } = this;
+    const isHarmless = IDEMPOTENT.has(this.method) && !this.answerBegan;
+    if (!isHarmless || this.requestBytesSent > 0 || !this.requestDone) return false;
+    if (failed === undefined || route === undefined || this.tried.length >= RETRIES_MAX) {
+      return false;
+    }
+    this.tried.push(failed);
+    if (route.upstreams.every((each) => this.tried.includes(each))) return false;
+    this.retriedFresh = false;
+    this.obtain(route);
+    return true;
+  }
+
+  /** Of what waits for the upstream; `horizonMs` is now minus the sweep's grain. */
+  sweep(horizonMs: number): void {
+    const { route } = this;
+    if (route === undefined) return;
+    const waitedMs = horizonMs - this.sinceMs;
+    const { limits } = route;
+    if (this.phase === PHASE.connecting) {
+      if (waitedMs < limits.connectTimeoutMs) return;
+      this.connectTimedOut = true;
+      this.connectFailed();
+    } else if (this.phase === PHASE.head || this.phase === PHASE.body) {
+      const waits = this.phase === PHASE.head && this.requestDone;
+      if (waitedMs < (waits ? limits.responseTimeoutMs : limits.idleTimeoutMs)) return;
+      this.giveUp(504, 'The upstream stood still for too long');
+    }
+  }
+}

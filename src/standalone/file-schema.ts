@@ -1,0 +1,153 @@
+/** The shape of a gateway's file. What it means is in `gateway-file.ts`. */
+import { ConfigError } from '../base/errors.ts';
+import {
+  array,
+  integer,
+  literal,
+  object,
+  optional,
+  type Schema,
+  string,
+  withDefault,
+} from '../base/schema.ts';
+import { parseDuration, parseSize } from '../base/units.ts';
+
+const WORKERS_MAX = 256;
+
+/** `"30s"` to milliseconds. */
+const duration: Schema<number> = {
+  decode: (value, path) => parseDuration(string().decode(value, path), path),
+  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
+};
+
+/** `256MB`, or a number of bytes. */
+const size: Schema<number> = {
+  decode(value, path) {
+    if (typeof value === 'number') {
+      return integer({ min: 0, max: Number.MAX_SAFE_INTEGER }).decode(value, path);
+    }
+    return parseSize(string().decode(value, path), path);
+  },
+  json: {
+    type: ['string', 'integer'],
+    description: 'Bytes, or a number with a unit, such as 256MB',
+  },
+};
+
+/** One, or a list of them. */
+function oneOrMore<T>(item: Schema<T>): Schema<readonly T[]> {
+  const list = array(item, { itemsMax: 1000 });
+  return {
+    decode: (value, path) =>
+      Array.isArray(value) ? list.decode(value, path) : [item.decode(value, path)],
+    json: { oneOf: [item.json, list.json] },
+  };
+}
+
+const filePath = string({ lengthMax: 4096, pattern: /^[^\0]+$/, patternMeans: 'a path' });
+
+export interface FileListener {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: 'http' | 'https';
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** Times in milliseconds, sizes in bytes. */
+export interface FileRoute {
+  readonly host: readonly string[];
+  readonly path: string;
+  readonly upstreams?: readonly { readonly url: string }[];
+  readonly static?: {
+    readonly root: string;
+    readonly fallback?: string;
+    readonly notFound?: string;
+  };
+  readonly redirect?: { readonly status: number; readonly to: string };
+  readonly respond?: { readonly status: number; readonly message: string };
+  readonly timeouts: {
+    readonly connect?: number;
+    readonly response?: number;
+    readonly idle?: number;
+  };
+  readonly limits: { readonly requestBody?: number };
+}
+
+export interface FileLimits {
+  readonly requestHead?: number;
+  readonly requestHeaders?: number;
+  readonly target?: number;
+  readonly requestHeadTimeout?: number;
+  readonly requestBodyIdleTimeout?: number;
+  readonly keepAliveTimeout?: number;
+  readonly connections?: number;
+}
+
+export interface FileShape {
+  readonly workers?: number;
+  readonly listeners: readonly FileListener[];
+  readonly routes: readonly FileRoute[];
+  readonly limits: FileLimits;
+}
+
+const listener: Schema<FileListener> = object({
+  address: withDefault(string(), '::'),
+  port: integer({ min: 0, max: 65_535 }),
+  protocol: withDefault(literal('http', 'https'), 'http'),
+  tls: optional(object({ cert: filePath, key: filePath })),
+});
+
+const route: Schema<FileRoute> = object({
+  host: withDefault(oneOrMore(string()), ['*']),
+  path: withDefault(string(), '/'),
+  upstreams: optional(array(object({ url: string() }), { itemsMax: 1000 })),
+  static: optional(
+    object({
+      root: filePath,
+      fallback: optional(filePath),
+      notFound: optional(filePath),
+    }),
+  ),
+  redirect: optional(
+    object({ status: withDefault(integer({ min: 300, max: 399 }), 308), to: string() }),
+  ),
+  respond: optional(
+    object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
+  ),
+  timeouts: withDefault(
+    object({
+      connect: optional(duration),
+      response: optional(duration),
+      idle: optional(duration),
+    }),
+    {},
+  ),
+  limits: withDefault(object({ requestBody: optional(size) }), {}),
+});
+
+const file: Schema<FileShape> = object({
+  workers: optional(integer({ min: 1, max: WORKERS_MAX })),
+  listeners: array(listener, { itemsMax: 64 }),
+  routes: array(route, { itemsMax: 10_000 }),
+  limits: withDefault(
+    object({
+      requestHead: optional(size),
+      requestHeaders: optional(integer({ min: 8, max: 10_000 })),
+      target: optional(size),
+      requestHeadTimeout: optional(duration),
+      requestBodyIdleTimeout: optional(duration),
+      keepAliveTimeout: optional(duration),
+      connections: optional(integer({ min: 1, max: 1_000_000 })),
+    }),
+    {},
+  ),
+});
+
+/** Throws `ConfigError` with the path of the first bad key. */
+export function decodeFile(value: unknown): FileShape {
+  const decoded = file.decode(value, '');
+  if (decoded.listeners.length > 0) return decoded;
+  throw new ConfigError('listeners', 'Key "listeners" is empty, want at least one', {
+    hint: 'Write "listeners: [{ port: 8080 }]"',
+  });
+}

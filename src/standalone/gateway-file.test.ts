@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { isMolnError } from '../base/errors.ts';
+import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
+
+let folder: string;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'moln-gateway-file-'));
+  mkdirSync(join(folder, 'public'));
+});
+
+after(() => rmSync(folder, { recursive: true }));
+
+function read(text: string): GatewayFile {
+  const path = join(folder, 'gateway.yml');
+  writeFileSync(path, text);
+  return readGatewayFile(path);
+}
+
+/** The sentence with which the file is refused. */
+function refusal(text: string): string {
+  try {
+    read(text);
+  } catch (error) {
+    assert.ok(isMolnError(error, 'CONFIG_INVALID'));
+    return error.message.replace(join(folder, 'gateway.yml'), 'FILE');
+  }
+  return assert.fail(`accepted: ${text}`);
+}
+
+const LISTENERS = 'listeners: [{ port: 8080 }]\n';
+
+test('a small file gets what is usual', () => {
+  const { workers, content } = read(`${LISTENERS}routes: [{ upstreams: [{ url: "http://a" }] }]`);
+  assert.equal(workers, undefined);
+  assert.deepEqual(content.listeners, [
+    { id: 'http-::-8080', address: '::', port: 8080, protocol: 'http' },
+  ]);
+  assert.deepEqual(content.routes, [
+    {
+      id: '*/',
+      hosts: ['*'],
+      path: '/',
+      target: {
+        kind: 'upstreams',
+        upstreams: [{ id: 'http://a:80', address: { kind: 'tcp', host: 'a', port: 80 } }],
+      },
+      limits: {},
+    },
+  ]);
+});
+
+test('JSON is read too, times and sizes are as people write them, paths go from the file', () => {
+  const { workers, content } = read(
+    JSON.stringify({
+      workers: 3,
+      listeners: [{ address: '127.0.0.1', port: 0 }],
+      limits: { requestHead: '64KiB', keepAliveTimeout: '2m', connections: 7 },
+      routes: [
+        {
+          host: ['a.example', '*.b.example'],
+          upstreams: [{ url: 'http://[::1]:9000' }, { url: 'unix:/run/app.sock' }],
+          timeouts: { connect: '500ms', response: '1h' },
+          limits: { requestBody: '1MB' },
+        },
+        { path: '/assets', static: { root: './public', notFound: '404.html' } },
+        { path: '/old', redirect: { to: '/new' } },
+        { path: '/gone', respond: { status: 410 } },
+      ],
+    }),
+  );
+  assert.equal(workers, 3);
+  const { limits, routes } = content;
+  assert.equal(limits.requestHeadBytesMax, 65_536);
+  assert.equal(limits.keepAliveTimeoutMs, 120_000);
+  assert.equal(limits.connectionsMax, 7);
+  assert.deepEqual(routes[0]?.hosts, ['a.example', '*.b.example']);
+  assert.deepEqual(routes[0]?.limits, {
+    connectTimeoutMs: 500,
+    responseTimeoutMs: 3_600_000,
+    requestBodyBytesMax: 1_000_000,
+  });
+  assert.deepEqual(
+    routes.map(({ target }) => target),
+    [
+      {
+        kind: 'upstreams',
+        upstreams: [
+          { id: 'http://[::1]:9000', address: { kind: 'tcp', host: '::1', port: 9000 } },
+          { id: 'unix:/run/app.sock', address: { kind: 'socket', path: '/run/app.sock' } },
+        ],
+      },
+      { kind: 'static', root: join(folder, 'public'), notFound: '404.html' },
+      { kind: 'redirect', status: 308, location: '/new' },
+      { kind: 'respond', status: 410, message: '' },
+    ],
+  );
+});
+
+describe('what is wrong is said with line and key', () => {
+  const cases: readonly (readonly [what: string, text: string, refusal: RegExp])[] = [
+    ['no YAML', 'listeners: [', /^FILE: Line 1 is not valid YAML: /],
+    [
+      'a key twice',
+      `${LISTENERS}${LISTENERS}`,
+      /^FILE: Line 2 is not valid YAML: Map keys must be unique/,
+    ],
+    ['nothing', '', /^FILE: Key "the value" is null, want an object$/],
+    [
+      'no listener',
+      'listeners: []\nroutes: []',
+      /^FILE:1: Key "listeners" is empty, want at least one$/,
+    ],
+    [
+      'an unknown key',
+      `${LISTENERS}routes:\n  - path: /\n    upstream: []`,
+      /^FILE:4: Unknown key "routes\[0\]\.upstream": did you mean "upstreams"\?$/,
+    ],
+    [
+      'no target',
+      `${LISTENERS}routes:\n  - path: /a`,
+      /^FILE:3: "routes\[0\]" has none of them, want one of upstreams, static, redirect, respond$/,
+    ],
+    [
+      'two targets',
+      `${LISTENERS}routes: [{ static: { root: public }, redirect: { to: /a } }]`,
+      /^FILE:2: "routes\[0\]" has static and redirect, want one of/,
+    ],
+    [
+      'an upstream with a path',
+      `${LISTENERS}routes:\n  - upstreams:\n      - url: http://a/b`,
+      /^FILE:4: Key "routes\[0\]\.upstreams\[0\]\.url" is "http:\/\/a\/b", want http:\/\/HOST:PORT or unix:\/PATH$/,
+    ],
+    [
+      'an upstream twice',
+      `${LISTENERS}routes: [{ upstreams: [{ url: "http://a" }, { url: "http://a:80" }] }]`,
+      /^FILE:2: "routes\[0\]\.upstreams\[1\]" repeats "http:\/\/a:80"$/,
+    ],
+    [
+      'a folder that is not there',
+      `${LISTENERS}routes: [{ static: { root: publik } }]`,
+      /^FILE:2: ".*publik" is no folder$/,
+    ],
+    [
+      'a place twice',
+      `${LISTENERS}routes:\n- { redirect: { to: /a } }\n- { redirect: { to: /b } }`,
+      /^FILE:\d: .*repeats the id "\*\/"$/,
+    ],
+    [
+      'https without a certificate',
+      'listeners: [{ port: 1, protocol: https }]\nroutes: []',
+      /^FILE:1: Listener "https-::-1" is https and needs "tls"$/,
+    ],
+    [
+      'a certificate that is not there',
+      'listeners:\n- port: 1\n  protocol: https\n  tls: { cert: no.pem, key: no.key }\nroutes: []',
+      /^FILE:4: Key "listeners\[0\]\.tls\.cert" names a file that cannot be read: ENOENT/,
+    ],
+    [
+      'a certificate that is none',
+      'listeners:\n- port: 1\n  protocol: https\n  tls: { cert: gateway.yml, key: gateway.yml }\nroutes: []',
+      /^FILE:4: Certificate and key of "listeners\[0\]\.tls" cannot be used: /,
+    ],
+    [
+      'a time without a unit',
+      `${LISTENERS}routes: [{ redirect: { to: /a }, timeouts: { idle: "30" } }]`,
+      /^FILE:2: Duration "30" of "routes\[0\]\.timeouts\.idle" is not understood$/,
+    ],
+    [
+      'a status that is no redirect',
+      `${LISTENERS}routes: [{ redirect: { to: /a, status: 304 } }]`,
+      /^FILE:2: Key "routes\[0\]\.redirect\.status" is 304, want 301, 302, 307 or 308$/,
+    ],
+    [
+      'aliases that grow without end',
+      `a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]`,
+      /^FILE: The text is not valid YAML: Excessive alias count/,
+    ],
+  ];
+  for (const [what, text, expected] of cases) {
+    test(what, () => assert.match(refusal(text), expected));
+  }
+});
+
+test('a file that is not there is named', () => {
+  assert.throws(
+    () => readGatewayFile(join(folder, 'none.yml')),
+    /none\.yml" cannot be read: ENOENT/,
+  );
+});

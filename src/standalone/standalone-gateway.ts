@@ -1,0 +1,142 @@
+/**
+ * The gateway by itself, without node or cluster: its workers serve what one file says. They outlive this process, as
+ * they do an agent; the next one for the same file takes them over.
+ */
+import { realpathSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { ensureFolder } from '../base/disk.ts';
+import { MolnError } from '../base/errors.ts';
+import { sha256Hex } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { GatewaySupervisor } from '../gateway/gateway.ts';
+import { takeNameLock } from '../net/net.ts';
+import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
+
+export interface StandaloneOptions {
+  /** Absolute. */
+  readonly file: string;
+  /** Where the folders of such gateways are; one for each file is made in it. */
+  readonly stateFolder: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const STOP_DRAIN_MS = 10_000;
+
+export class StandaloneGateway {
+  readonly #options: StandaloneOptions;
+  readonly #folder: string;
+  readonly #lock: AsyncDisposable;
+  #supervisor: GatewaySupervisor;
+  #file: GatewayFile;
+  #workers: number;
+
+  private constructor(
+    options: StandaloneOptions,
+    parts: {
+      readonly folder: string;
+      readonly lock: AsyncDisposable;
+      readonly supervisor: GatewaySupervisor;
+      readonly file: GatewayFile;
+    },
+  ) {
+    this.#options = options;
+    this.#folder = parts.folder;
+    this.#lock = parts.lock;
+    this.#supervisor = parts.supervisor;
+    this.#file = parts.file;
+    this.#workers = workersOf(parts.file);
+  }
+
+  /**
+   * Resolves when it serves. Throws `CONFIG_INVALID`, `STANDALONE_RUNNING`, or what the gateway says of ports and
+   * workers; then nothing serves that did not before.
+   */
+  static async start(options: StandaloneOptions): Promise<StandaloneGateway> {
+    const file = readGatewayFile(options.file);
+    const path = realpathSync(options.file);
+    const folder = join(options.stateFolder, sha256Hex(path).slice(0, 16));
+    await ensureFolder(folder);
+    const lock = await takeNameLock(folder);
+    if (lock === undefined) throw running(path);
+    const supervisor = supervise(options, folder, workersOf(file));
+    try {
+      await supervisor.start();
+      await supervisor.apply(file.content);
+    } catch (error) {
+      if (supervisor.adopted) await supervisor.detach();
+      else await supervisor.stop({ drainMs: 0 });
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+    return new StandaloneGateway(options, { folder, lock, supervisor, file });
+  }
+
+  /** What it serves now. */
+  get file(): GatewayFile {
+    return this.#file;
+  }
+
+  /** For `logs/` and `run/`. */
+  get folder(): string {
+    return this.#folder;
+  }
+
+  /** Serves what the file says now; when that cannot be, throws and goes on as before. No request is lost. */
+  async reload(): Promise<void> {
+    const file = readGatewayFile(this.#options.file);
+    if (workersOf(file) !== this.#workers) await this.#resize(workersOf(file));
+    await this.#supervisor.apply(file.content);
+    this.#file = file;
+  }
+
+  /** Requests under way may finish for ten seconds. */
+  async stop(): Promise<void> {
+    await this.#supervisor.stop({ drainMs: STOP_DRAIN_MS });
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  /** Another supervisor takes the workers over; those who are too many leave when the others serve. */
+  async #resize(workers: number): Promise<void> {
+    await this.#supervisor.detach();
+    try {
+      await this.#takeOver(workers);
+    } catch (error) {
+      await this.#takeOver(this.#workers);
+      throw error;
+    }
+    this.#workers = workers;
+  }
+
+  async #takeOver(workers: number): Promise<void> {
+    this.#supervisor = supervise(this.#options, this.#folder, workers);
+    await this.#supervisor.start();
+    await this.#supervisor.apply(this.#file.content);
+  }
+}
+
+function supervise(
+  { clock, log }: StandaloneOptions,
+  folder: string,
+  workers: number,
+): GatewaySupervisor {
+  return new GatewaySupervisor({
+    runFolder: join(folder, 'run'),
+    logFolder: join(folder, 'logs'),
+    workers,
+    clock,
+    log: log.for('gateway'),
+  });
+}
+
+function workersOf({ workers }: GatewayFile): number {
+  return workers ?? availableParallelism();
+}
+
+function running(path: string): MolnError {
+  return new MolnError('STANDALONE_RUNNING', `A gateway already runs with "${path}"`, {
+    hint: 'Send it SIGHUP to read the file again, or stop it first',
+  });
+}

@@ -1,0 +1,3 @@
+/** Door of `standalone`: the gateway by itself. */
+export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
+export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';

@@ -1,0 +1,136 @@
+/** `moln gateway run FILE`: the gateway alone, as a person starts it. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { once } from 'node:events';
+import { FollowedCli } from '../testing/followed-cli.ts';
+import { freePorts } from '../testing/free-ports.ts';
+import { ask, type Answer } from '../testing/http.ts';
+import { Load } from '../testing/load.ts';
+import { runMoln } from '../testing/moln.ts';
+import { killProcesses, processesOf } from '../testing/processes.ts';
+import { step } from '../testing/step.ts';
+import { until } from '../testing/until.ts';
+
+interface Place {
+  readonly file: string;
+  readonly env: NodeJS.ProcessEnv;
+  write(lines: readonly string[]): void;
+  get(path: string): Promise<Answer>;
+  workers(): readonly number[];
+}
+
+async function placeFor(t: TestContext): Promise<Place> {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-run-'));
+  mkdirSync(join(folder, 'public'));
+  writeFileSync(join(folder, 'public', 'a.txt'), 'a file');
+  const [port = 0] = await freePorts('127.0.0.1', 1);
+  const origin = createServer((request, response) => response.end(`origin ${request.url}`));
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  const originPort = (origin.address() as AddressInfo).port;
+  t.after(() => {
+    killProcesses(processesOf(folder));
+    origin.close();
+    rmSync(folder, { recursive: true });
+  });
+  const file = join(folder, 'gateway.yml');
+  return {
+    file,
+    env: { ...process.env, MOLN_DATA: join(folder, 'data') },
+    write: (lines) =>
+      writeFileSync(
+        file,
+        [
+          `listeners: [{ address: 127.0.0.1, port: ${port} }]`,
+          'routes:',
+          `  - { path: /, upstreams: [{ url: "http://127.0.0.1:${originPort}" }] }`,
+          ...lines,
+          '',
+        ].join('\n'),
+      ),
+    get: (path) => ask({ address: '127.0.0.1', port, host: 'localhost', path }),
+    workers: () =>
+      processesOf(folder)
+        .filter(({ command }) => command.includes('gateway-main'))
+        .map(({ pid }) => pid),
+  };
+}
+
+test('the gateway runs by itself from a file', async (t) => {
+  const place = await placeFor(t);
+  const run = (): FollowedCli => new FollowedCli(['gateway', 'run', place.file], place.env);
+  place.write(['  - { path: /files, static: { root: public } }', 'workers: 1']);
+  const first = run();
+  await using _first = first;
+  await first.says(/Serving http:\/\/127\.0\.0\.1:\d+/);
+
+  await step(t, 'it serves what the file says', async () => {
+    assert.equal((await place.get('/x')).body, 'origin /x');
+    assert.equal((await place.get('/files/a.txt')).body, 'a file');
+    assert.equal(place.workers().length, 1);
+  });
+
+  await step(t, 'a second one for the same file is refused', async () => {
+    const { code, stderr } = await runMoln(['gateway', 'run', place.file], { env: place.env });
+    assert.equal(code, 1);
+    assert.match(stderr, /A gateway already runs with ".*gateway\.yml"/);
+  });
+
+  await step(t, 'a changed file is used after SIGHUP, without a lost request', async () => {
+    await using load = new Load(() => place.get('/x'));
+    place.write(['  - { path: /new, redirect: { to: /x } }', 'workers: 2']);
+    process.kill(first.pid, 'SIGHUP');
+    await until('the new route', async () => (await place.get('/new')).status === 308);
+    await until('the second worker', () => place.workers().length === 2);
+    assert.equal((await place.get('/files/a.txt')).body, 'origin /files/a.txt');
+    place.write(['  - { path: /newer, redirect: { to: /x } }', 'workers: 1']);
+    process.kill(first.pid, 'SIGHUP');
+    await until('the newer route', async () => (await place.get('/newer')).status === 308);
+    await until('one worker', () => place.workers().length === 1);
+    const { answers, failures } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(answers > 0);
+  });
+
+  await step(t, 'a file with a mistake changes nothing', async () => {
+    place.write(['  - { path: /bad, redirekt: { to: /x } }']);
+    process.kill(first.pid, 'SIGHUP');
+    await until('the words', () => /:4: Unknown key "routes\[1\]\.redirekt"/.test(first.stderr));
+    assert.equal((await place.get('/newer')).status, 308);
+    const checked = await runMoln(['gateway', 'check', place.file], { env: place.env });
+    assert.equal(checked.code, 2);
+    assert.match(checked.stderr, /did you mean "redirect"\?/);
+  });
+
+  place.write(['workers: 1']);
+  await step(t, 'it serves on when its parent is killed, and the next one takes over', async () => {
+    const before = place.workers();
+    await using load = new Load(() => place.get('/x'));
+    process.kill(first.pid, 'SIGKILL');
+    await first.ended();
+    const second = run();
+    await using _second = second;
+    await second.says(/Serving/);
+    assert.deepEqual(place.workers(), before);
+    await until('the file of now', async () => (await place.get('/newer')).status === 200);
+    const { failures } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.equal((await second.interrupt()).code, 0);
+    await until('no process', () => place.workers().length === 0);
+  });
+});
+
+test('check says what is in a good file', async (t) => {
+  const place = await placeFor(t);
+  place.write([]);
+  const { code, stdout } = await runMoln(['gateway', 'check', place.file, '--json'], {
+    env: place.env,
+  });
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), { listeners: 1, routes: 1 });
+});
