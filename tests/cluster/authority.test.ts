@@ -97,7 +97,8 @@ test('two nodes, one of which holds the registry, rotate under load', async (t) 
   await cluster.isManagedBy(1, 'a');
   const [a, b] = [cluster.node('a'), cluster.node('b')];
   await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
-  await cluster.runsOn('app', ['a']);
+  await a.json('app', 'app', 'scale', '2');
+  await cluster.runsOn('app', ['a', 'b']);
   const { fingerprint } = await authority(b);
   await using load = cluster.load('app', ['a', 'b']);
   await until('some answers', () => load.answered > 100);
