@@ -293,6 +293,22 @@ export class MemoryCloud implements Cloud {
     return this.#done('takeover');
   }
 
+  authority(): ReturnType<Cloud['authority']> {
+    return Promise.resolve({
+      sentence: 'Good',
+      fingerprint: 'ab',
+      pin: 'ab',
+      since: 1,
+      until: 4,
+      rotatesAt: 3,
+      rotation: undefined,
+    });
+  }
+
+  rotateAuthority(): Promise<void> {
+    return this.#done('rotateAuthority');
+  }
+
   listEvents(): ReturnType<Cloud['listEvents']> {
     const text = 'two joined <quietly>';
     return Promise.resolve([{ id: 'e1', at: 1, kind: 'node', text, node: 'two', app: undefined }]);

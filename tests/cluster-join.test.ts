@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { isMolnError } from '../src/base/errors.ts';
 import { systemClock } from '../src/base/time.ts';
+import { isIssuedBy } from '../src/cluster/certificate.ts';
 import {
   connectNode,
   decodeInvite,
@@ -16,6 +17,7 @@ import {
   type Identity,
   joinCluster,
   remoteIssuer,
+  RotationRecords,
 } from '../src/cluster/cluster.ts';
 import { openEtcdRegistry, type Registry } from '../src/registry/registry.ts';
 import { silentLogger } from '../src/base/log.ts';
@@ -80,6 +82,34 @@ test('a machine joins with one line, calls the first node and is called by its n
     'node.pem',
     'seal.key',
   ]);
+});
+
+test('a rotation of the authority that moves on during a join has the certificate signed again', async () => {
+  let rotate = (): Promise<void> => Promise.resolve();
+  await using one = await founder({ whileJoining: () => rotate() });
+  await using two = await machine();
+  const { identity, registry } = one;
+  const records = new RotationRecords(registry);
+  const from = identity.authorityPem;
+  const { authorityPem: to, keyPem: keysPem, endorsementPem } = await identity.createSuccessor();
+  const endorsement = { certificatePem: endorsementPem, formerPem: from };
+  await identity.setAuthorities([from, to], { keysPem, endorsement });
+  const read = await records.view();
+  const rotation = { step: 'renew', why: 'a test', startedAt: 1 } as const;
+  rotate = async () => {
+    rotate = () => Promise.resolve();
+    await identity.setAuthorities([to, from]);
+    await identity.renewIfDue();
+    assert.ok(await records.move(read, rotation));
+  };
+  await joinCluster(two.options(await one.invite()));
+  const joined = await two.open();
+  assert.deepEqual(joined.authorities.trusted, identity.authorities.trusted);
+  assert.ok(isIssuedBy(joined.certificate.certificatePem, to));
+  const before = await records.view();
+  await using three = await machine('three');
+  await joinCluster(three.options(await one.invite()));
+  assert.equal(await records.move(before, { ...rotation, step: 'drop' }), false, 'a node came in');
 });
 
 test('the registry has a hash of the secret and never the secret', async () => {
@@ -313,7 +343,7 @@ test('without a certificate of this cluster nobody gets to the calls', async () 
   await using one = await founder();
   await using stranger = await founder({ name: 'stranger' });
   const forged: Identity = Object.create(stranger.identity, {
-    authorityPem: { value: one.identity.authorityPem },
+    trustedPem: { value: one.identity.trustedPem },
     cluster: { value: one.identity.cluster },
     certificate: { value: stranger.identity.certificate },
   }) as Identity;

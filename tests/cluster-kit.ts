@@ -18,6 +18,7 @@ import {
   type JoinOptions,
   memberCertificateOf,
   Members,
+  RotationRecords,
   type NodeAddress,
   openIdentity,
 } from '../src/cluster/cluster.ts';
@@ -57,6 +58,8 @@ export async function founder(
     readonly name?: string;
     readonly registry?: Registry;
     readonly streams?: Readonly<Record<string, RpcStreamMethod<Member>>>;
+    /** After a joiner's certificate was signed, before it is a member. */
+    readonly whileJoining?: () => Promise<void>;
   } = {},
 ): Promise<Founder> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'moln-founder-'));
@@ -73,11 +76,15 @@ export async function founder(
     identity,
     invites,
     members,
+    rotations: new RotationRecords(registry),
     clock,
     log,
     version: VERSION,
     region: 'local',
-    openRegistry: () => Promise.resolve(REGISTRY_PLACE),
+    openRegistry: async () => {
+      await options.whileJoining?.();
+      return REGISTRY_PLACE;
+    },
   });
   const server = new ClusterServer({
     identity,

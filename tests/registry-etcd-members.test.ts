@@ -164,6 +164,57 @@ test('a list that has ended or was signed by a former authority locks nobody out
   }
 });
 
+test('members go from one authority to the next, one after the other, and serve all the time', async (context) => {
+  const folder = await makeFolder(context);
+  // Of one name, as those of a cluster are.
+  const [former, next] = [await makePki(), await makePki()];
+  const both = former.authority.certificatePem + next.authority.certificatePem;
+  const [before, after] = [await former.issue('node'), await next.issue('node')];
+  const [caFile, certificateFile] = [join(folder, 'ca.pem'), join(folder, 'node.pem')];
+  const crlFile = join(folder, 'crl.der');
+  const useCertificate = (pair: KeyPair): Promise<void> =>
+    writeFile(certificateFile, pair.keyPem + pair.certificatePem, { mode: 0o600 });
+  await writeFile(caFile, former.authority.certificatePem);
+  await useCertificate(before);
+  await writeFile(crlFile, await former.revoke());
+  const tls = { caFile, certificateFile, keyFile: certificateFile, crlFile };
+  let own: EtcdTls = { caPem: former.authority.certificatePem, ...before };
+  await using etcd = await startEtcd(3, { tls }, () => own);
+  const options = { prefix: '/moln/', endpoints: etcd.endpoints, tls: () => own, ...common };
+  await using registry = await openEtcdRegistry(options);
+  const restartAll = async (): Promise<void> => {
+    for (const member of etcd.members) {
+      await member.restart();
+      await until(`${member.name} is back`, () => etcd.admin.status(member.endpoint));
+      await put(registry, '/a', member.endpoint);
+    }
+    const leader = await etcd.leader();
+    assert.ok(etcd.members.includes(leader));
+  };
+  const doors = etcd.members.flatMap(({ endpoint, peerUrl }) => [endpoint, peerUrl]);
+  const letsIn = async (authority: KeyPair, pair: KeyPair): Promise<boolean> => {
+    const all = await Promise.all(doors.map((door) => knocks(door, authority, pair)));
+    assert.equal(new Set(all).size, 1, 'all members agree');
+    return all[0] === true;
+  };
+  assert.equal(await letsIn(former.authority, after), false);
+  await writeFile(caFile, both);
+  own = { ...own, caPem: both };
+  assert.equal(await letsIn(former.authority, after), false, 'the file is read at the start only');
+  await restartAll();
+  assert.equal(await letsIn(former.authority, before), true);
+  assert.equal(await letsIn(former.authority, after), true);
+  await useCertificate(after);
+  await writeFile(crlFile, await next.revoke());
+  own = { caPem: both, ...after };
+  assert.equal(await letsIn(next.authority, before), true, 'it is read at each connection');
+  await writeFile(caFile, next.authority.certificatePem);
+  own = { caPem: next.authority.certificatePem, ...after };
+  await restartAll();
+  assert.equal(await letsIn(next.authority, before), false);
+  assert.equal(await letsIn(next.authority, after), true);
+});
+
 test('OpenSSL reads and verifies the list of revoked certificates', async (context) => {
   const folder = await makeFolder(context);
   const pki = await makePki();

@@ -1,5 +1,6 @@
 /** What the API needs of the node for everything that is about several machines. */
 import type {
+  AuthorityStatus,
   EventDetail,
   InviteDetail,
   InviteRole,
@@ -46,6 +47,9 @@ export interface ClusterCloud {
   setManagers(names: readonly string[] | undefined): Promise<void>;
   /** This node takes the registry over, from its own copy. */
   takeover(options: { readonly force: boolean }): Promise<void>;
+  authority(): Promise<AuthorityStatus>;
+  /** Begins a rotation, unless one is under way; the leader brings it to its end. */
+  rotateAuthority(): Promise<void>;
   /** Newest last. */
   listEvents(): Promise<readonly EventDetail[]>;
   followEvents(signal: AbortSignal): AsyncIterable<EventDetail>;

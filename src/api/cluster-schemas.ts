@@ -10,6 +10,7 @@ import {
   string,
 } from '../base/schema.ts';
 import type {
+  AuthorityStatus,
   EventDetail,
   InviteDetail,
   ManagerStatus,
@@ -53,6 +54,30 @@ export const managerStatusSchema: Schema<Wire<ManagerStatus>> = object({
   mode: literal('automatic', 'pinned'),
   standby: optional(object({ node: text, isInSync: boolean() })),
   endpoints: texts,
+});
+
+export const authorityStatusSchema: Schema<Wire<AuthorityStatus>> = object({
+  sentence: text,
+  fingerprint: text,
+  pin: text,
+  since: time,
+  until: time,
+  rotatesAt: time,
+  rotation: optional(
+    object({
+      step: literal('asked', 'trust', 'renew', 'drop', 'done'),
+      why: text,
+      startedAt: time,
+      waitsFor: array(
+        object({
+          node: text,
+          isAway: boolean(),
+          what: literal('trust', 'key', 'etcd', 'certificate', 'drop'),
+          sentence: text,
+        }),
+      ),
+    }),
+  ),
 });
 
 export const eventDetailSchema: Schema<Wire<EventDetail>> = object({

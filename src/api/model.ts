@@ -105,6 +105,33 @@ export interface ManagerStatus {
   readonly endpoints: readonly string[];
 }
 
+/** The cluster's certificate authority, and the rotation that is under way. Times are epoch milliseconds. */
+export interface AuthorityStatus {
+  readonly sentence: string;
+  /** SHA-256 of the certificate of the one that signs on the node that was asked. */
+  readonly fingerprint: string;
+  /** What clients are to pin now. */
+  readonly pin: string;
+  readonly since: number;
+  readonly until: number;
+  /** From when on it is rotated without being asked. */
+  readonly rotatesAt: number;
+  readonly rotation:
+    | {
+        readonly step: 'asked' | 'trust' | 'renew' | 'drop' | 'done';
+        readonly why: string;
+        readonly startedAt: number;
+        /** What holds the step up, one entry a node. */
+        readonly waitsFor: readonly {
+          readonly node: string;
+          readonly isAway: boolean;
+          readonly what: 'trust' | 'key' | 'etcd' | 'certificate' | 'drop';
+          readonly sentence: string;
+        }[];
+      }
+    | undefined;
+}
+
 /** Something that happened in the cluster. */
 export interface EventDetail {
   readonly id: string;

@@ -8,6 +8,7 @@ import { systemClock } from '../base/time.ts';
 import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
 import { APP } from './commands/app.ts';
+import { AUTHORITY } from './commands/authority.ts';
 import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DEPLOY } from './commands/deploy.ts';
@@ -47,6 +48,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   NODE,
   REGIONS,
   MANAGER,
+  AUTHORITY,
   EVENTS,
   WHY,
   GATEWAY,

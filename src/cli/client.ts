@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type {
   AppDetail,
   AppSummary,
+  AuthorityStatus,
   EventDetail,
   InviteDetail,
   InviteRole,
@@ -215,6 +216,14 @@ export class MolnClient {
   takeover(options: { readonly force: boolean }): Promise<void> {
     const path = '/api/manager/takeover';
     return this.#transport.json({ method: 'POST', path, json: options });
+  }
+
+  authority(): Promise<AuthorityStatus> {
+    return this.#transport.json({ method: 'GET', path: '/api/authority' });
+  }
+
+  rotateAuthority(): Promise<void> {
+    return this.#transport.json({ method: 'POST', path: '/api/authority/rotate', json: {} });
   }
 
   events(): Promise<readonly EventDetail[]> {

@@ -5,8 +5,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { usageError } from './errors.ts';
 
-/** A chain longer than this is not ours: leaf, intermediate, root and one to spare. */
-const CHAIN_MAX = 4;
+/** A chain longer than this is not ours: leaf, its authority, the word of the one before, that one, and one to spare. */
+const CHAIN_MAX = 5;
 
 /** 64 hex digits in lower case of `AB:CD:…`, `sha256:abcd…` or plain hex. Throws `CLI_USAGE`. */
 export function parsePin(text: string): string {
@@ -22,21 +22,37 @@ export function parsePin(text: string): string {
 }
 
 /**
- * True when the peer proved to hold the pinned certificate, or one that the pinned CA signed. A chain is what the
- * peer chose to send, so every signature in it is checked: merely appending the pinned CA proves nothing.
+ * True when the peer proved to hold the pinned certificate, or one that leads to the pinned CA. A chain is what the peer chose
+ * to send, in any order, so every signature on the way is checked: merely appending the pinned CA proves nothing.
  */
 export function isPinned(leaf: X509Certificate, pin: string, nowMs: number): boolean {
-  let certificate: X509Certificate | undefined = leaf;
-  for (let depth = 0; depth < CHAIN_MAX && certificate !== undefined; depth++) {
-    if (!isTimely(certificate, nowMs)) return false;
+  const chain = sentWith(leaf);
+  if (!isTimely(leaf, nowMs)) return false;
+  const proved = new Set([leaf]);
+  for (const certificate of proved) {
     if (certificate.fingerprint256.replaceAll(':', '').toLowerCase() === pin) return true;
-    const issuer: X509Certificate | undefined = certificate.issuerCertificate;
-    if (issuer === undefined || issuer.fingerprint256 === certificate.fingerprint256) return false;
-    if (!issuer.ca || !certificate.checkIssued(issuer)) return false;
-    if (!certificate.verify(issuer.publicKey)) return false;
-    certificate = issuer;
+    for (const other of chain) if (hasIssued(other, certificate, nowMs)) proved.add(other);
   }
   return false;
+}
+
+function sentWith(leaf: X509Certificate): readonly X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next = leaf.issuerCertificate;
+  while (next !== undefined && chain.length < CHAIN_MAX - 1) {
+    chain.push(next);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+function hasIssued(issuer: X509Certificate, certificate: X509Certificate, nowMs: number): boolean {
+  return (
+    issuer.ca &&
+    isTimely(issuer, nowMs) &&
+    certificate.checkIssued(issuer) &&
+    certificate.verify(issuer.publicKey)
+  );
 }
 
 function isTimely(certificate: X509Certificate, nowMs: number): boolean {

@@ -22,12 +22,14 @@ import {
 } from './join-wire.ts';
 import { CLOCK_SKEW_MS } from './limits.ts';
 import type { Member, MemberCertificate, Members } from './members.ts';
+import type { RotationRecords } from './rotation-records.ts';
 import { reach } from './reach.ts';
 
 export interface AdmissionOptions {
   readonly identity: Identity;
   readonly invites: Invites;
   readonly members: Members;
+  readonly rotations: RotationRecords;
   readonly clock: Clock;
   readonly log: Logger;
   /** Moln's. */
@@ -54,7 +56,7 @@ export class Admission {
   }
 
   async join(params: unknown): Promise<JoinAnswer> {
-    const { identity, invites, members, clock, log, openRegistry } = this.#options;
+    const { identity, invites, members, rotations, clock, log, openRegistry } = this.#options;
     this.#checkVersion(params);
     const request = joinRequestSchema.decode(params, '');
     checkName(request.name);
@@ -68,6 +70,7 @@ export class Admission {
     const used = await invites.redeem({ id: inviteId, secret, nodeId }, async (invite) => {
       // Not before the secret was found good: a stranger makes this node sign nothing and connect nowhere.
       await members.checkFree({ id: nodeId, name });
+      const joining = await rotations.joining(nodeId);
       const addresses = (reachable ??= await this.#reachable(request));
       certificate = await identity.signRequest(request.request, {
         commonName: name,
@@ -76,7 +79,11 @@ export class Admission {
       });
       member = this.#memberOf(request, { invite, certificate, addresses });
       registry = await openRegistry();
-      return members.admission(member);
+      const { conditions, operations } = await members.admission(member);
+      return {
+        conditions: [...conditions, ...joining.conditions],
+        operations: [...operations, ...joining.operations],
+      };
     });
     log.info('Node joined', { audit: true, id: nodeId, name: request.name });
     return this.#answer(request, used, {
@@ -151,7 +158,7 @@ export class Admission {
       cluster: identity.cluster,
       node: { id: request.nodeId, name: request.name, region: member?.region ?? region },
       certificate,
-      authority: identity.authorityPem,
+      authority: identity.trustedPem,
       ...(invite.role === 'manager' ? { authorityKey: identity.authorityKeyPem } : {}),
       sealKey: identity.sealer.exportKey(),
       managers,

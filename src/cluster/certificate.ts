@@ -70,8 +70,8 @@ export async function writeKeyPair(path: string, pair: KeyPair): Promise<void> {
 export async function readKeyPair(path: string): Promise<Certificate | undefined> {
   const text = await readTextIfAny(path);
   if (text === undefined) return undefined;
-  const keyPem = block(text, 'PRIVATE KEY');
-  const certificatePem = block(text, 'CERTIFICATE');
+  const [keyPem] = pemBlocks(text, 'PRIVATE KEY');
+  const [certificatePem] = pemBlocks(text, 'CERTIFICATE');
   if (keyPem === undefined || certificatePem === undefined) {
     throw dataDamaged(path, 'it does not hold a private key and a certificate');
   }
@@ -84,31 +84,6 @@ export async function readKeyPair(path: string): Promise<Certificate | undefined
   } catch (error) {
     throw dataDamaged(path, messageOf(error), error);
   }
-}
-
-/** A certificate with or without its key: the authority's, of which most nodes have the public half only. */
-export interface AuthorityFile {
-  readonly certificatePem: string;
-  readonly keyPem?: string;
-}
-
-export async function writeAuthority(path: string, file: AuthorityFile): Promise<void> {
-  await writeFileAtomic(path, (file.keyPem ?? '') + file.certificatePem);
-}
-
-/** Undefined when there is none. Throws `CLUSTER_DATA_DAMAGED`. */
-export async function readAuthority(path: string): Promise<AuthorityFile | undefined> {
-  const text = await readTextIfAny(path);
-  if (text === undefined) return undefined;
-  if (block(text, 'PRIVATE KEY') !== undefined) return readKeyPair(path);
-  const certificatePem = block(text, 'CERTIFICATE');
-  if (certificatePem === undefined) throw dataDamaged(path, 'it does not hold a certificate');
-  try {
-    fingerprintOf(certificatePem);
-  } catch (error) {
-    throw dataDamaged(path, messageOf(error), error);
-  }
-  return { certificatePem };
 }
 
 /** Lower-case hex SHA-256 of a certificate's public key (SPKI, DER). */
@@ -127,7 +102,8 @@ export function isKeyOf(certificatePem: string, keyPem: string): boolean {
   }
 }
 
-function block(text: string, label: string): string | undefined {
-  const match = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----\n?`).exec(text);
-  return match?.[0];
+/** All blocks of a PEM text that have this label, in order. */
+export function pemBlocks(text: string, label: 'CERTIFICATE' | 'PRIVATE KEY'): readonly string[] {
+  const pattern = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----\n?`, 'g');
+  return text.match(pattern) ?? [];
 }

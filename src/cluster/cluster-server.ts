@@ -105,14 +105,14 @@ export class ClusterServer implements AsyncDisposable {
   }
 
   #openDoors(doors: Doors): void {
-    const { authorityPem, certificate } = this.#options.identity;
+    const { authorities, chainPem, certificate } = this.#options.identity;
     // The authority goes along, for a joiner that has nothing but its hash.
-    const cert = certificate.certificatePem + authorityPem;
-    const credentials = { key: certificate.keyPem, cert };
+    const credentials = { key: certificate.keyPem, cert: chainPem };
     doors.setDoor({
       protocol: RPC_PROTOCOL,
       credentials,
-      clientAuthority: authorityPem,
+      // Who was forgotten while its authority was replaced is to be told so, and not just cut: see `#admit`.
+      clientAuthority: authorities.knownPem,
       onConnection: (socket) => this.#nodes.accept(socket),
     });
     const joiners = this.#joiners;
@@ -126,9 +126,11 @@ export class ClusterServer implements AsyncDisposable {
 
   /** TLS has checked the chain; the name in it says which node, the registry whether it may. */
   async #admit(socket: TLSSocket): Promise<Member> {
-    const peer = spiffeOf(socket.getPeerX509Certificate()?.subjectAltName);
+    const certificate = socket.getPeerX509Certificate();
+    const peer = spiffeOf(certificate?.subjectAltName);
     const { identity, members } = this.#options;
-    if (peer === undefined || peer.clusterId !== identity.cluster.id) throw nodeUnknown();
+    if (certificate === undefined || peer?.clusterId !== identity.cluster.id) throw nodeUnknown();
+    if (identity.authorities.issuerOf(certificate.toString()) === undefined) throw nodeForgotten();
     return members.check(peer.nodeId);
   }
 

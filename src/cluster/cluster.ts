@@ -1,7 +1,8 @@
 /** The door of the cluster part: who this node is, its certificates, and sealing of secrets. */
+export { isEndorsed } from './authority-files.ts';
 export { Admission, type AdmissionOptions, memberCertificateOf } from './admission.ts';
-export { type Certificate, fingerprintOf } from './certificate.ts';
-export { type CutOffStep, planCutOff, type RegistryHolder } from './cut-off.ts';
+export { type Certificate, fingerprintOf, pemBlocks } from './certificate.ts';
+export { planCutOff, type RegistryHolder, type StartedWith } from './cut-off.ts';
 export { ClusterServer, type ClusterServerOptions, type Doors } from './cluster-server.ts';
 export {
   Identity,
@@ -36,6 +37,24 @@ export type { ManagerAddress } from './node-file.ts';
 export { alonePeers } from './alone-peers.ts';
 export { ClusterPeers, type NodeMethods, type PresenceSource } from './cluster-peers.ts';
 export type { PeerCallOptions, PeerNode, Peers, PeerState } from './peers.ts';
+export {
+  type Acknowledgement,
+  type AuthorityPair,
+  isSame,
+  type Lack,
+  lacksOf,
+  planRotation,
+  rotatesAt,
+  type RotatingNode,
+  type RotationStep,
+  wantedOfEtcd,
+} from './rotation.ts';
+export {
+  pairOf,
+  type Rotation,
+  type RotationCertificates,
+  RotationRecords,
+} from './rotation-records.ts';
 export { Sealer } from './sealing.ts';
 export { type ClusterEvent, Events } from './events.ts';
 export { Fence, type FenceGuard } from './fence.ts';

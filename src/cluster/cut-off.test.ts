@@ -1,16 +1,27 @@
-/** Which member of etcd is restarted next so that forgotten nodes lose their connections. */
+/** Which member of etcd is restarted next, so that forgotten nodes lose their connections and all trust the same authorities. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planCutOff, type RegistryHolder } from './cut-off.ts';
 
-/** `a` serves and was started with serial 1; `*` leads, `!` does not answer, `?` says nothing, digits are serials. */
+/**
+ * `a` serves; `*` leads, `!` does not answer, `?` says nothing. Digits are serials that it was started with, capitals the
+ * authorities, and what follows `>` those that it would be started with now.
+ */
 function holder(words: string): RegistryHolder {
   const nodeId = words.slice(0, 1);
+  const [before = '', now = before] = words.split('>');
+  const authorities = before.match(/[A-Z]/g)?.map(String) ?? [];
   return {
     nodeId,
     isAnswering: !words.includes('!'),
     isLeading: words.includes('*'),
-    startedWith: words.includes('?') ? undefined : (words.match(/\d/g)?.map(String) ?? []),
+    startedWith: words.includes('?')
+      ? undefined
+      : {
+          serials: words.match(/\d/g)?.map(String) ?? [],
+          authorities,
+          nextAuthorities: now.match(/[A-Z]/g)?.map(String) ?? [],
+        },
   };
 }
 
@@ -41,11 +52,40 @@ const CASES: readonly (readonly [members: string, wanted: string])[] = [
 
 for (const [members, wanted] of CASES) {
   test(`members ${members}: ${wanted}`, () => {
-    const step = planCutOff(members.split(' ').map(holder), ['1', '2']);
+    const wish = { serials: ['1', '2'], authorities: undefined };
+    const step = planCutOff(members.split(' ').map(holder), wish);
     assert.equal(step.kind === 'restart' ? `restart ${step.nodeId}` : step.kind, wanted);
   });
 }
 
 test('nothing revoked: nothing to do', () => {
-  assert.deepEqual(planCutOff([holder('a'), holder('b!')], []), { kind: 'done' });
+  const wish = { serials: [], authorities: undefined };
+  assert.deepEqual(planCutOff([holder('a'), holder('b!')], wish), { kind: 'done' });
+});
+
+const ROTATIONS: readonly (readonly [members: string, wanted: string])[] = [
+  ['aAB bBA cAB', 'done'],
+  ['a*A>AB bA>AB cA>AB', 'restart b'],
+  ['a*A>AB bAB cA>AB', 'restart c'],
+  ['a*A>AB bAB cAB', 'restart a'],
+  ['a*A>AB bAB! cAB', 'wait'],
+  // Its node has not heard of the other one yet: a restart would change nothing.
+  ['a*AB bA cAB', 'wait'],
+  ['a*A>AB bA cAB', 'restart a'],
+  ['a*AB b? cAB', 'wait'],
+  ['aABC>AB', 'restart a'],
+  ['aB>AB', 'restart a'],
+];
+
+for (const [members, wanted] of ROTATIONS) {
+  test(`members ${members} are to trust A and B: ${wanted}`, () => {
+    const wish = { serials: [], authorities: ['A', 'B'] };
+    const step = planCutOff(members.split(' ').map(holder), wish);
+    assert.equal(step.kind === 'restart' ? `restart ${step.nodeId}` : step.kind, wanted);
+  });
+}
+
+test('a forgotten node is not let in for the sake of an authority that is not known yet', () => {
+  const wish = { serials: ['1'], authorities: ['A', 'B'] };
+  assert.deepEqual(planCutOff([holder('aA')], wish), { kind: 'restart', nodeId: 'a' });
 });

@@ -3,7 +3,7 @@
  * goes over this connection, which trusts nobody; the next one trusts this authority only.
  */
 import { X509Certificate } from 'node:crypto';
-import { connect, type DetailedPeerCertificate, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { MolnError } from '../base/errors.ts';
 import { type Clock, isoTime, withDeadline } from '../base/time.ts';
 import { connectFailed, hostAndPort } from '../net/net.ts';
@@ -16,7 +16,10 @@ const TIMEOUT_MS = 5_000;
 /** Certificates in a chain that are looked at. */
 const CHAIN_MAX = 5;
 
-/** The authority's PEM. Throws `CLUSTER_PIN_MISMATCH`, `CLUSTER_CLOCK_OFF` and `NET_RPC_UNREACHABLE`. */
+/**
+ * PEM of the pinned authority, after the node has shown that it, or one that it has signed for, issued its certificate. Throws `CLUSTER_PIN_MISMATCH`, `CLUSTER_CLOCK_OFF` and
+ * `NET_RPC_UNREACHABLE`.
+ */
 export async function fetchAuthority(
   { host, port }: InviteAddress,
   options: { readonly pin: string; readonly clock: Clock },
@@ -27,11 +30,12 @@ export async function fetchAuthority(
     () => connectFailed(where),
     (signal) => chainOf(where, signal),
   );
-  const [leaf] = chain;
-  const authority = chain.find((pem) => fingerprintOf(pem).startsWith(options.pin));
-  if (leaf === undefined || authority === undefined || !isIssuedBy(leaf, authority)) {
-    throw otherCluster(hostAndPort(where));
-  }
+  const [leaf, ...others] = chain;
+  const authority = others.find((pem) => fingerprintOf(pem).startsWith(options.pin));
+  if (leaf === undefined || authority === undefined) throw otherCluster(hostAndPort(where));
+  // Itself, or one that it has signed for.
+  const between = [authority, ...others.filter((pem) => isIssuedBy(pem, authority))];
+  if (!between.some((pem) => isIssuedBy(leaf, pem))) throw otherCluster(hostAndPort(where));
   checkClock([leaf, authority], options.clock);
   return authority;
 }
@@ -60,13 +64,13 @@ function chainOf(
   });
 }
 
+/** In the order in which they were sent, whether or not one has issued the other. */
 function certificatesOf(socket: TLSSocket): readonly string[] {
   const chain: string[] = [];
-  let at: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (at?.raw !== undefined && chain.length < CHAIN_MAX) {
-    chain.push(new X509Certificate(at.raw).toString());
-    // The root is its own issuer.
-    at = at.issuerCertificate === at ? undefined : at.issuerCertificate;
+  let at = socket.getPeerX509Certificate();
+  while (at !== undefined && chain.length < CHAIN_MAX) {
+    chain.push(at.toString());
+    at = at.issuerCertificate;
   }
   return chain;
 }

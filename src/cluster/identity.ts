@@ -10,8 +10,15 @@ import type { Logger } from '../base/log.ts';
 import { type Clock, isoTime } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import { X509Certificate } from 'node:crypto';
+import { AuthorityStore } from './authorities.ts';
 import {
-  type AuthorityFile,
+  type Authorities,
+  type Endorsement,
+  readAuthorities,
+  readEndorsement,
+  writeAuthorities,
+} from './authority-files.ts';
+import {
   type Certificate,
   certificateOf,
   fingerprintOf,
@@ -19,9 +26,7 @@ import {
   isIssuedBy,
   isKeyOf,
   type Names,
-  readAuthority,
   readKeyPair,
-  writeAuthority,
   writeKeyPair,
 } from './certificate.ts';
 import { clockUnset, keysMissing, nodeNameInvalid } from './errors.ts';
@@ -39,6 +44,7 @@ import {
   createAuthority,
   createRevocationList,
   createSigningRequest,
+  endorseAuthority,
   issueCertificate,
   issueFromRequest,
   type KeyPair,
@@ -76,15 +82,15 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   ensureFolderSync(keysFolder);
   await sweepTemporary(keysFolder);
   file = await nameNode(path, file, options);
-  const authorityPath = join(keysFolder, 'ca.pem');
-  const authority = await openAuthority(authorityPath, file, clock.now());
+  const authorities = await openAuthorities(join(keysFolder, 'ca.pem'), file, clock.now());
+  const endorsement = await readEndorsement(join(keysFolder, 'ca-former.pem'));
   const sealPath = join(keysFolder, 'seal.key');
   const sealer = await openSealer(sealPath, { create: file.keys === undefined });
   if (sealer === undefined || (file.keys !== undefined && file.keys.sealKeyId !== sealer.keyId)) {
     throw keysMissing(sealPath, 'The sealing key');
   }
   if (file.keys === undefined) {
-    const authoritySha256 = fingerprintOf(authority.certificatePem);
+    const authoritySha256 = fingerprintOf(authorities[0].certificatePem);
     const keys = { authoritySha256, sealKeyId: sealer.keyId };
     file = { ...file, keys };
     await writeNodeFile(path, file);
@@ -92,7 +98,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   }
   const given = (options.addresses ?? []).filter((address) => !EVERY_INTERFACE.has(address));
   const addresses = [...new Set([...LOOPBACK, ...given])];
-  const identity = new Identity({ ...options, file, authority, sealer, addresses, path });
+  const known = { authorities, endorsement, sealer, addresses, path };
+  const identity = new Identity({ ...options, file, ...known });
   await identity.open();
   return identity;
 }
@@ -105,15 +112,20 @@ export interface RemoteIssuer {
   certify(requestPem: string, names: readonly string[]): Promise<string>;
 }
 
+/** A new authority and the word of the one before it; all PEM. */
+export interface Successor {
+  readonly authorityPem: string;
+  readonly keyPem: string;
+  readonly endorsementPem: string;
+}
+
 /** An open identity. `certificate` changes when it is renewed: ask for it at each use. */
 export class Identity {
   readonly cluster: { readonly id: string; readonly name: string };
   readonly node: { readonly id: string; readonly name: string };
   readonly createdAt: number;
-  /** The authority's certificate; its key stays inside. */
-  readonly authorityPem: string;
-  /** Lower-case hex SHA-256 of the authority's certificate: what clients pin. */
-  readonly fingerprint: string;
+  /** Whom this node trusts, and which one signs. */
+  readonly authorities: AuthorityStore;
   readonly sealer: Sealer;
   readonly #addresses: readonly string[];
   readonly #keysFolder: string;
@@ -121,16 +133,16 @@ export class Identity {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #onRenewed = new Set<(certificate: Certificate) => void>();
+  readonly #onRenewed = new Set<() => void>();
   #file: NodeFile;
-  #authorityKeyPem: string | undefined;
   #certificate: Certificate | undefined;
   #issuer: RemoteIssuer | undefined;
 
   /** Only `openIdentity` calls it. */
   constructor(options: {
     readonly file: NodeFile;
-    readonly authority: AuthorityFile;
+    readonly authorities: Authorities;
+    readonly endorsement: Endorsement | undefined;
     readonly sealer: Sealer;
     readonly addresses: readonly string[];
     /** Of `node.json`. */
@@ -141,17 +153,26 @@ export class Identity {
     this.cluster = options.file.cluster;
     this.node = options.file.node;
     this.createdAt = options.file.createdAt;
-    this.authorityPem = options.authority.certificatePem;
-    this.fingerprint = fingerprintOf(options.authority.certificatePem);
     this.sealer = options.sealer;
     this.#file = options.file;
-    this.#authorityKeyPem = options.authority.keyPem;
     this.#addresses = options.addresses;
     this.#filePath = options.path;
     this.#keysFolder = join(dirname(options.path), 'keys');
     this.#path = join(this.#keysFolder, 'node.pem');
     this.#clock = options.clock;
     this.#log = options.log;
+    this.authorities = new AuthorityStore({
+      keysFolder: this.#keysFolder,
+      authorities: options.authorities,
+      endorsement: options.endorsement,
+      mark: {
+        get: () => this.#file.keys?.authoritySha256,
+        set: async (authoritySha256) => {
+          const sealKeyId = this.sealer.keyId;
+          await this.#write({ ...this.#file, keys: { authoritySha256, sealKeyId } });
+        },
+      },
+    });
   }
 
   /** The node's own, for server and client side. */
@@ -165,9 +186,29 @@ export class Identity {
     return `spiffe://${this.cluster.id}/node/${this.node.id}`;
   }
 
+  /** The certificate of the authority that signs now; its key stays inside. */
+  get authorityPem(): string {
+    return this.authorities.signingPem;
+  }
+
+  /** Of all authorities whose certificates are good: one, or two while the cluster goes from one to the next. */
+  get trustedPem(): string {
+    return this.authorities.certificates.join('');
+  }
+
+  /** Lower-case hex SHA-256 of the certificate of the authority that signs. */
+  get fingerprint(): string {
+    return fingerprintOf(this.authorityPem);
+  }
+
   /** True in a node that may sign: it has the authority's key. */
   get isManager(): boolean {
-    return this.#authorityKeyPem !== undefined;
+    return this.authorities.signer !== undefined;
+  }
+
+  /** The node's certificate as servers show it. */
+  get chainPem(): string {
+    return this.authorities.chainOf(this.certificate.certificatePem);
   }
 
   /** Where managers were when this node joined; none in the node that made the cluster. */
@@ -175,22 +216,46 @@ export class Identity {
     return this.#file.joined?.managers ?? [];
   }
 
-  /** The key's PEM, for a node that becomes a manager. Throws `CLUSTER_NOT_MANAGER`. */
+  /** The keys' PEM, for a node that becomes a manager. Throws `CLUSTER_NOT_MANAGER`. */
   get authorityKeyPem(): string {
-    if (this.#authorityKeyPem === undefined) throw notManager(this.node.name);
-    return this.#authorityKeyPem;
+    if (!this.isManager) throw notManager(this.node.name);
+    return this.authorities.keysPem;
   }
 
-  /** Makes a manager of this node, durably. Throws `CLUSTER_ANSWER_INVALID` for another authority's key. */
-  async takeAuthorityKey(keyPem: string): Promise<void> {
-    if (!isKeyOf(this.authorityPem, keyPem)) throw answerInvalid('the key of another authority');
-    const file = { certificatePem: this.authorityPem, keyPem };
-    await writeAuthority(join(this.#keysFolder, 'ca.pem'), file);
-    if (this.#file.joined !== undefined) {
-      this.#file = { ...this.#file, joined: { ...this.#file.joined, authorityKey: true } };
-      await writeNodeFile(this.#filePath, this.#file);
+  /** Makes a manager of this node, durably. Throws `CLUSTER_ANSWER_INVALID` without the key of `fingerprint`'s authority. */
+  async takeAuthorityKey(keyPem: string, fingerprint: string = this.fingerprint): Promise<void> {
+    await this.authorities.takeKeys(keyPem);
+    if (!this.authorities.holdsKeyOf(fingerprint)) {
+      throw answerInvalid('the key of another authority');
     }
-    this.#authorityKeyPem = keyPem;
+    const { joined } = this.#file;
+    if (joined === undefined || joined.authorityKey || !this.isManager) return;
+    await this.#write({ ...this.#file, joined: { ...joined, authorityKey: true } });
+  }
+
+  /** Made, but used by nobody yet; the key is the caller's to keep. Throws `CLUSTER_NOT_MANAGER`. */
+  async createSuccessor(): Promise<Successor> {
+    const authority = this.#signer();
+    const pair = await createAuthority(authorityOrder(this.cluster, this.#clock.now()));
+    const endorsementPem = await endorseAuthority({ authority, successorPem: pair.certificatePem });
+    return { authorityPem: pair.certificatePem, keyPem: pair.keyPem, endorsementPem };
+  }
+
+  /** See `AuthorityStore.set`; servers take it over without a restart. */
+  async setAuthorities(...given: Parameters<AuthorityStore['set']>): Promise<void> {
+    if (await this.authorities.set(...given)) this.#tell();
+  }
+
+  /** Throws `CLUSTER_NOT_MANAGER`. */
+  #signer(): KeyPair {
+    const { signer } = this.authorities;
+    if (signer === undefined) throw notManager(this.node.name);
+    return signer;
+  }
+
+  async #write(file: NodeFile): Promise<void> {
+    await writeNodeFile(this.#filePath, file);
+    this.#file = file;
   }
 
   /** Who signs for a node without the authority's key. */
@@ -205,15 +270,17 @@ export class Identity {
       await this.renewIfDue();
       return;
     }
-    if (current === undefined || !isIssuedBy(current.certificatePem, this.authorityPem)) {
+    const isOurs =
+      current !== undefined && this.authorities.issuerOf(current.certificatePem) !== undefined;
+    if (!isOurs) {
       throw keysMissing(this.#path, 'The node certificate');
     }
     // It may be due or expired: that is for the renewer, who can ask.
     this.#certificate = current;
   }
 
-  /** Calls with each new certificate, so that servers take it over without a restart. */
-  onRenewed(call: (certificate: Certificate) => void): Disposable {
+  /** Calls with each new certificate and whenever others are trusted, so that servers take it over without a restart. */
+  onRenewed(call: () => void): Disposable {
     this.#onRenewed.add(call);
     return { [Symbol.dispose]: () => this.#onRenewed.delete(call) };
   }
@@ -234,8 +301,12 @@ export class Identity {
     await writeKeyPair(this.#path, next);
     this.#certificate = next;
     this.#log.info('Node certificate issued', { notAfter: next.notAfter, sha256: next.sha256 });
-    for (const call of this.#onRenewed) call(next);
+    this.#tell();
     return current !== undefined;
+  }
+
+  #tell(): void {
+    for (const call of this.#onRenewed) call();
   }
 
   /**
@@ -267,8 +338,7 @@ export class Identity {
 
   /** What etcd goes by, in DER. Throws `CLUSTER_NOT_MANAGER`. */
   revocationList(revoked: readonly Revocation[]): Promise<Buffer> {
-    const authority = { certificatePem: this.authorityPem, keyPem: this.authorityKeyPem };
-    return createRevocationList({ authority, revoked, now: this.#clock.now() });
+    return createRevocationList({ authority: this.#signer(), revoked, now: this.#clock.now() });
   }
 
   /** A key of this machine, certified elsewhere; the key stays here. */
@@ -316,10 +386,11 @@ export class Identity {
 
   #terms(): { readonly authority: KeyPair; readonly validity: Validity } {
     const now = this.#clock.now();
-    const end = new X509Certificate(this.authorityPem).validToDate.getTime();
+    const authority = this.#signer();
+    const end = new X509Certificate(authority.certificatePem).validToDate.getTime();
     const notAfter = Math.min(now + CERTIFICATE_LIFE_MS, end);
     return {
-      authority: { certificatePem: this.authorityPem, keyPem: this.authorityKeyPem },
+      authority,
       validity: { notBefore: now - CLOCK_SKEW_MS, notAfter },
     };
   }
@@ -359,23 +430,30 @@ async function nameNode(
   return created;
 }
 
-async function openAuthority(path: string, file: NodeFile, nowMs: number): Promise<AuthorityFile> {
-  const known = await readAuthority(path);
+async function openAuthorities(path: string, file: NodeFile, nowMs: number): Promise<Authorities> {
+  const known = await readAuthorities(path);
   const wanted = file.keys?.authoritySha256;
-  const sha256 = known === undefined ? undefined : fingerprintOf(known.certificatePem);
-  if (wanted !== undefined && sha256 !== wanted) {
-    throw keysMissing(path, 'The certificate authority');
-  }
+  const has = known?.some(({ certificatePem }) => fingerprintOf(certificatePem) === wanted);
+  if (wanted !== undefined && has !== true) throw keysMissing(path, 'The certificate authority');
   const needsKey = file.joined === undefined || file.joined.authorityKey;
-  if (known !== undefined && needsKey && known.keyPem === undefined) {
+  if (known !== undefined && needsKey && known[0].keyPem === undefined) {
     throw keysMissing(path, "The authority's key");
   }
   if (known !== undefined) return known;
-  const validity = { notBefore: nowMs - CLOCK_SKEW_MS, notAfter: nowMs + AUTHORITY_LIFE_MS };
-  const commonName = `Moln cluster ${file.cluster.name} ${file.cluster.id}`;
-  const pair = await createAuthority({ commonName, validity });
-  await writeKeyPair(path, pair);
-  return pair;
+  const made: Authorities = [await createAuthority(authorityOrder(file.cluster, nowMs))];
+  await writeAuthorities(path, made);
+  return made;
+}
+
+/** Of an authority that is made now. */
+function authorityOrder(
+  cluster: { readonly id: string; readonly name: string },
+  nowMs: number,
+): { readonly commonName: string; readonly validity: Validity } {
+  return {
+    commonName: `Moln cluster ${cluster.name} ${cluster.id}`,
+    validity: { notBefore: nowMs - CLOCK_SKEW_MS, notAfter: nowMs + AUTHORITY_LIFE_MS },
+  };
 }
 
 /** Throws `CLUSTER_NAME_INVALID`. */

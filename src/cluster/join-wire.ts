@@ -63,8 +63,9 @@ export interface JoinAnswer {
   readonly node: { readonly id: string; readonly name: string; readonly region: string };
   /** PEM. */
   readonly certificate: string;
+  /** All that are trusted; the first one has issued the certificate. */
   readonly authority: string;
-  /** Only for a manager. */
+  /** Of these; only for a manager. */
   readonly authorityKey?: string;
   /** The text of `seal.key`. */
   readonly sealKey: string;

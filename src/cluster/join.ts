@@ -12,7 +12,8 @@ import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import { type Clock, isoTime } from '../base/time.ts';
 import { hostAndPort, RpcClient } from '../net/net.ts';
-import { isIssuedBy, isKeyOf, fingerprintOf, writeAuthority, writeKeyPair } from './certificate.ts';
+import { authoritiesOf, readEndorsement, writeAuthorities } from './authority-files.ts';
+import { isIssuedBy, isKeyOf, fingerprintOf, pemBlocks, writeKeyPair } from './certificate.ts';
 import { clockUnset } from './errors.ts';
 import { fetchAuthority } from './fetch-authority.ts';
 import { checkName } from './identity.ts';
@@ -77,6 +78,7 @@ export interface JoinResult {
 /** What the joiner knows of the manager it talks to. */
 interface Contact {
   readonly where: InviteAddress;
+  /** What it is trusted by. */
   readonly authorityPem: string;
 }
 
@@ -107,7 +109,7 @@ export async function joinCluster(options: JoinOptions): Promise<JoinResult> {
     throw error;
   }
   const answer = joinAnswerSchema.decode(said, '');
-  const joined = await persist(options, { answer, plan, contact });
+  const joined = await persist(options, { answer, plan });
   options.log.info('Cluster joined', { cluster: joined.cluster.id, node: joined.node.id });
   return {
     ...joined,
@@ -149,7 +151,10 @@ async function completed(
       completed: true,
     };
   }
-  const isSame = file.keys?.authoritySha256.startsWith(invite.pin) === true;
+  const endorsement = await readEndorsement(join(dataFolder, 'keys', 'ca-former.pem'));
+  const own = file.keys?.authoritySha256;
+  const before = endorsement === undefined ? undefined : fingerprintOf(endorsement.formerPem);
+  const isSame = [own, before].some((fingerprint) => fingerprint?.startsWith(invite.pin) === true);
   throw isSame ? alreadyMember(file.cluster.name) : ofOtherCluster(file.cluster.name, dataFolder);
 }
 
@@ -218,35 +223,38 @@ async function persist(
   known: {
     readonly answer: JoinAnswer;
     readonly plan: JoinPlan;
-    readonly contact: Contact;
   },
 ): Promise<Pick<JoinResult, 'cluster' | 'node'>> {
-  const { answer, plan, contact } = known;
-  const { certificate: certificatePem, authorityKey } = answer;
-  const { authorityPem } = contact;
+  const { answer, plan } = known;
+  const { certificate: certificatePem, authorityKey = '' } = answer;
   const keysFolder = join(dataFolder, 'keys');
   if (answer.node.id !== plan.nodeId) throw answerInvalid('another node id');
-  if (!isKeyOf(certificatePem, plan.keyPem) || !isIssuedBy(certificatePem, authorityPem)) {
+  // Whoever has proved the pin says which authorities there are: two, while one follows the other.
+  const authorities = authoritiesOf(
+    pemBlocks(answer.authority, 'CERTIFICATE'),
+    pemBlocks(authorityKey, 'PRIVATE KEY'),
+  );
+  if (authorities === undefined) throw answerInvalid('no authority');
+  const [authority] = authorities;
+  const isOurs = isIssuedBy(certificatePem, authority.certificatePem);
+  if (!isKeyOf(certificatePem, plan.keyPem) || !isOurs) {
     throw answerInvalid('a certificate for another key or of another authority');
   }
-  if (authorityKey !== undefined && !isKeyOf(authorityPem, authorityKey)) {
+  if (answer.authorityKey !== undefined && authority.keyPem === undefined) {
     throw answerInvalid('the key of another authority');
   }
   const sealer = await importSealer(join(keysFolder, 'seal.key'), answer.sealKey);
-  await writeAuthority(join(keysFolder, 'ca.pem'), {
-    certificatePem: authorityPem,
-    ...(authorityKey === undefined ? {} : { keyPem: authorityKey }),
-  });
+  await writeAuthorities(join(keysFolder, 'ca.pem'), authorities);
   await writeKeyPair(join(keysFolder, 'node.pem'), { certificatePem, keyPem: plan.keyPem });
   const { id, name } = answer.node;
   const file: NodeFile = {
     cluster: answer.cluster,
     node: { id, name },
     createdAt: clock.now(),
-    keys: { authoritySha256: fingerprintOf(authorityPem), sealKeyId: sealer.keyId },
+    keys: { authoritySha256: fingerprintOf(authority.certificatePem), sealKeyId: sealer.keyId },
     joined: {
       at: clock.now(),
-      authorityKey: authorityKey !== undefined,
+      authorityKey: answer.authorityKey !== undefined,
       managers: answer.managers,
     },
   };

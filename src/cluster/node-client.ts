@@ -3,8 +3,9 @@ import { object, string } from '../base/schema.ts';
 import type { MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { hostAndPort, RpcClient } from '../net/net.ts';
+import { isIssuedBy } from './certificate.ts';
 import type { Identity, RemoteIssuer } from './identity.ts';
-import { notManager, notThisNode } from './join-errors.ts';
+import { answerInvalid, notManager, notThisNode } from './join-errors.ts';
 import { RPC_PROTOCOL, spiffeOf } from './join-wire.ts';
 
 export interface NodeAddress {
@@ -34,7 +35,7 @@ export function connectNode(options: {
       address,
       port,
       protocol: RPC_PROTOCOL,
-      authority: identity.authorityPem,
+      authority: identity.trustedPem,
       credentials: {
         key: identity.certificate.keyPem,
         cert: identity.certificate.certificatePem,
@@ -53,25 +54,36 @@ export function remoteIssuer(options: {
   readonly managers: () => Promise<readonly NodeAddress[]>;
   readonly clock: Clock;
 }): RemoteIssuer {
-  const ask = async (method: string, params: unknown): Promise<string> =>
-    answerSchema.decode(await askManager(options, method, params), '').certificate;
+  const { identity } = options;
+  const ask = (method: string, params: unknown): Promise<string> =>
+    askManager(options, method, params, (answer) => {
+      const { certificate } = answerSchema.decode(answer, '');
+      // One that has not gone over to the next authority yet: another one may have.
+      if (isIssuedBy(certificate, identity.authorityPem)) return certificate;
+      throw answerInvalid('a certificate of another authority');
+    });
   return {
     renew: (request) => ask('cluster.renew', { request }),
     certify: (request, names) => ask('cluster.certify', { request, names }),
   };
 }
 
-/** Fetches the authority's key, for a node that the registry has made a manager. */
+/** Fetches the keys of the authorities, for a node that the registry has made a manager, until it has the one of `of`. */
 export async function fetchAuthorityKey(options: {
   readonly identity: Identity;
   readonly managers: () => Promise<readonly NodeAddress[]>;
   readonly clock: Clock;
+  /** Fingerprint; default: of the one that signs. */
+  readonly of?: string;
 }): Promise<void> {
-  const answer = await askManager(options, 'cluster.authority', {});
-  await options.identity.takeAuthorityKey(authoritySchema.decode(answer, '').authorityKey);
+  const { identity, of = identity.fingerprint } = options;
+  await askManager(options, 'cluster.authority', {}, (answer) =>
+    identity.takeAuthorityKey(authoritySchema.decode(answer, '').authorityKey, of),
+  );
 }
 
-async function askManager(
+/** Until one answers, and its answer is taken. */
+async function askManager<T>(
   options: {
     readonly identity: Identity;
     readonly managers: () => Promise<readonly NodeAddress[]>;
@@ -79,13 +91,14 @@ async function askManager(
   },
   method: string,
   params: unknown,
-): Promise<unknown> {
+  take: (answer: unknown) => T | Promise<T>,
+): Promise<T> {
   const { identity, clock } = options;
   let last: unknown = notManager(identity.node.name);
   for (const node of await options.managers()) {
     await using client = connectNode({ identity, node, clock });
     try {
-      return await client.call(method, params);
+      return await take(await client.call(method, params));
     } catch (error) {
       last = error;
     }

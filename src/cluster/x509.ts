@@ -55,6 +55,45 @@ export async function createAuthority(options: {
   return { certificatePem: pemOf(certificate), keyPem: await keyPemOf(keys.privateKey) };
 }
 
+/**
+ * The word of an authority for the one that follows it: a certificate of the successor's key that the former one has signed.
+ * Who trusts the former one alone, because it is what was pinned, has a way to whatever the successor has issued.
+ */
+export async function endorseAuthority(options: {
+  readonly authority: KeyPair;
+  readonly successorPem: string;
+}): Promise<string> {
+  const {
+    AuthorityKeyIdentifierExtension,
+    BasicConstraintsExtension,
+    KeyUsageFlags,
+    KeyUsagesExtension,
+    SubjectKeyIdentifierExtension,
+    X509Certificate,
+    X509CertificateGenerator,
+  } = await library();
+  const former = new X509Certificate(options.authority.certificatePem);
+  const successor = new X509Certificate(options.successorPem);
+  const publicKey = await successor.publicKey.export(CURVE, ['verify']);
+  const certificate = await X509CertificateGenerator.create({
+    notBefore: successor.notBefore,
+    notAfter: former.notAfter < successor.notAfter ? former.notAfter : successor.notAfter,
+    serialNumber: serialNumber(),
+    subject: successor.subjectName.toJSON(),
+    issuer: former.subjectName.toJSON(),
+    publicKey,
+    signingKey: await importKey(options.authority.keyPem),
+    signingAlgorithm: SIGNING,
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      await SubjectKeyIdentifierExtension.create(publicKey),
+      await AuthorityKeyIdentifierExtension.create(former),
+    ],
+  });
+  return pemOf(certificate);
+}
+
 /** What an issuer decides about a certificate. */
 export interface CertificateOrder {
   readonly authority: KeyPair;

@@ -21,7 +21,7 @@ export interface NodeDoorConfig {
   readonly port: number;
   readonly cert: string;
   readonly key: string;
-  /** The cluster's; who it has not signed does not come in. */
+  /** The cluster's, one or more; whom none of them has signed does not come in. */
   readonly authority: string;
   readonly clusterId: string;
   /** Ids of nodes whose certificates count for nothing. */

@@ -25,13 +25,14 @@ class Issuer {
   }
 
   certificate(more: Partial<AppCertificateOptions> = {}): AppCertificate {
-    const { node, certificate, authorityPem } = this.identity;
+    const { node, certificate, authorityPem, authorities } = this.identity;
     return new AppCertificate({
       path: join(this.folder, 'apps-certificate.json'),
       identity: {
         node,
         certificate,
         authorityPem,
+        authorities,
         issueServerCertificate: (names) => this.#issue(names),
       },
       clock: systemClock,

@@ -16,7 +16,7 @@ const CERTIFICATE_NAMES_MAX = 100;
 const PATIENCE_MS = 1_000;
 const RETRY_MS = 10_000;
 
-/** PEM; the certificate with the authority's after it. */
+/** PEM; the certificate with what leads to its authority after it. */
 export interface Tls {
   readonly cert: string;
   readonly key: string;
@@ -34,7 +34,7 @@ export interface AppCertificateOptions {
   readonly path: string;
   readonly identity: Pick<
     Identity,
-    'node' | 'certificate' | 'authorityPem' | 'issueServerCertificate'
+    'node' | 'certificate' | 'authorityPem' | 'authorities' | 'issueServerCertificate'
   >;
   readonly clock: Clock;
   readonly log: Logger;
@@ -114,8 +114,8 @@ export class AppCertificate implements Disposable {
 
   #best(): Tls {
     if (this.#issued !== undefined) return this.#issued.tls;
-    const { certificate, authorityPem } = this.#options.identity;
-    return { cert: certificate.certificatePem + authorityPem, key: certificate.keyPem };
+    const { certificate, authorities } = this.#options.identity;
+    return { cert: authorities.chainOf(certificate.certificatePem), key: certificate.keyPem };
   }
 
   /** Never rejects: what cannot be had now is asked for again. */
@@ -124,7 +124,7 @@ export class AppCertificate implements Disposable {
     const issuedFor = identity.certificate.sha256;
     try {
       const made = await identity.issueServerCertificate(names);
-      const tls = { cert: made.certificatePem + identity.authorityPem, key: made.keyPem };
+      const tls = { cert: identity.authorities.chainOf(made.certificatePem), key: made.keyPem };
       this.#issued = { names: names.join(' '), issuedFor, tls };
       await this.#keep(this.#issued);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Fulfils what the API asks for about the nodes together (`src/api/cluster-cloud.ts`). */
 import type { ClusterCloud, InviteRequest, LabelChange } from '../api/api.ts';
 import type {
+  AuthorityStatus,
   EventDetail,
   InviteDetail,
   ManagerStatus,
@@ -23,6 +24,7 @@ import {
   type RegistryPlace,
 } from '../cluster/cluster.ts';
 import { findEtcd } from '../registry/registry.ts';
+import type { AuthorityView } from './authority-status.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeDirectory } from './node-directory.ts';
 import type { Standby } from './standby.ts';
@@ -36,6 +38,7 @@ export interface ClusterCloudOptions {
   readonly nodeRegistry: NodeRegistry;
   readonly directory: NodeDirectory;
   readonly events: Events;
+  readonly authority: AuthorityView;
   readonly managers: ManagerRecords;
   readonly standby: Pick<Standby, 'status' | 'takeOver'>;
   /** Where other machines reach this one, the best first. */
@@ -65,7 +68,7 @@ export class NodeClusterCloud implements ClusterCloud {
     await openToOthers();
     const { secret, detail } = await cluster.invites.create(request);
     const invite = encodeInvite({
-      pin: identity.fingerprint,
+      pin: identity.authorities.pin,
       addresses,
       id: detail.id,
       secret,
@@ -209,6 +212,14 @@ export class NodeClusterCloud implements ClusterCloud {
 
   takeover(options: { readonly force: boolean }): Promise<void> {
     return this.#options.standby.takeOver(options);
+  }
+
+  authority(): Promise<AuthorityStatus> {
+    return this.#options.authority.status();
+  }
+
+  rotateAuthority(): Promise<void> {
+    return this.#options.authority.rotate();
   }
 
   listEvents(): Promise<readonly EventDetail[]> {

@@ -1,18 +1,23 @@
 /**
  * The leader's work after a node was forgotten: all managers get the new list of revoked certificates, for connections that
- * begin, and their etcd members are restarted one after the other, for those that are open. Nothing is kept but what each
- * member was started with, which its node knows, so the next leader simply looks again.
+ * begin, and their etcd members are restarted one after the other, for those that are open. The same restarts have them trust
+ * the authorities of a rotation. Nothing is kept but what each member was started with, which its node knows, so the next
+ * leader simply looks again.
  */
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { array, object, string } from '../base/schema.ts';
+import { array, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import {
   type Events,
   type Members,
+  pairOf,
   type Peers,
   planCutOff,
   type RegistryHolder,
+  type RotationRecords,
+  type StartedWith,
+  wantedOfEtcd,
 } from '../cluster/cluster.ts';
 import type { EtcdAdmin, EtcdStatus } from '../registry/registry.ts';
 
@@ -22,11 +27,16 @@ const RESTART_WITHIN_MS = 60_000;
 /** How often managers that did not say are asked again. */
 const AGAIN_MS = 3000;
 
-const answerSchema = object({ startedWith: array(string()) });
+const startedWithSchema: Schema<StartedWith> = object({
+  serials: array(string()),
+  authorities: array(string()),
+  nextAuthorities: array(string()),
+});
 
 export interface CutOffOptions {
   /** As the registry itself has them, changed only while this node leads. */
   readonly members: Members;
+  readonly rotations: RotationRecords;
   readonly peers: Peers;
   readonly events: Events;
   readonly admin: EtcdAdmin;
@@ -37,7 +47,7 @@ export interface CutOffOptions {
 /** Of one term. */
 export class CutOff {
   readonly #options: CutOffOptions;
-  /** The serials and members that are done with. */
+  /** The serials, authorities and members that are done with. */
   #settled = '';
   #waitUntilMs = 0;
 
@@ -47,16 +57,18 @@ export class CutOff {
 
   /** True when it wants to go on soon. */
   async step({ mayRestart }: { readonly mayRestart: boolean }): Promise<boolean> {
-    const { members, admin, clock } = this.#options;
+    const { members, rotations, admin, clock } = this.#options;
     const revoked = await members.revoked();
     const serials = revoked.flatMap((node) => node.serials);
+    const rotation = await rotations.rotation();
+    const authorities = wantedOfEtcd(rotation?.step, pairOf(rotation));
     const voters = await admin.members();
-    const look = JSON.stringify([serials, voters.map(({ id }) => id)]);
+    const look = JSON.stringify([serials, authorities, voters.map(({ id }) => id)]);
     if (look === this.#settled || clock.monotonicMs() < this.#waitUntilMs) return false;
     const holders = await Promise.all(
       voters.map(({ name, clientUrls }) => this.#holderOf(name, clientUrls[0])),
     );
-    const step = planCutOff(holders, serials);
+    const step = planCutOff(holders, { serials, authorities });
     switch (step.kind) {
       case 'restart':
         if (mayRestart) await this.#restart(step.nodeId);
@@ -95,12 +107,12 @@ export class CutOff {
   }
 
   /** Undefined when the node is away; it is asked again until it is back or its member was replaced. */
-  async #refuse(nodeId: string): Promise<readonly string[] | undefined> {
+  async #refuse(nodeId: string): Promise<StartedWith | undefined> {
     const { peers, log } = this.#options;
     try {
       const options = { deadlineMs: ASK_WITHIN_MS };
       const said = await peers.call(nodeId, 'cluster.refuseRevoked', {}, options);
-      return answerSchema.decode(said, '').startedWith;
+      return startedWithSchema.decode(said, '');
     } catch (error) {
       log.debug('A manager does not say what its etcd refuses', {
         node: nodeId,

@@ -21,9 +21,9 @@ class Around {
   readonly door: GatewayDoor;
 
   constructor() {
-    const identity = (): Pick<Identity, 'cluster' | 'certificate' | 'authorityPem'> => ({
+    const identity = (): Pick<Identity, 'cluster' | 'certificate' | 'trustedPem'> => ({
       cluster: { id: 'c1', name: 'moln' },
-      authorityPem: 'CA',
+      trustedPem: 'CA',
       certificate: { certificatePem: this.certificate, keyPem: 'KEY' } as Certificate,
     });
     this.door = new GatewayDoor({

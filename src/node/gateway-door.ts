@@ -13,7 +13,7 @@ export interface GatewayDoorOptions {
   readonly place: { readonly address: string; readonly port: number };
   readonly peers: Pick<Peers, 'all' | 'onChange'>;
   readonly members: Pick<Members, 'watchRevoked'>;
-  readonly identity: Pick<Identity, 'cluster' | 'certificate' | 'authorityPem'>;
+  readonly identity: Pick<Identity, 'cluster' | 'certificate' | 'trustedPem'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** `config()` is another one. */
@@ -53,12 +53,12 @@ export class GatewayDoor implements AsyncDisposable {
   config(): NodeDoorConfig | undefined {
     if (!this.#hasCompany) return undefined;
     const { place, identity } = this.#options;
-    const { certificate, authorityPem } = identity;
+    const { certificate, trustedPem } = identity;
     return {
       ...place,
       cert: certificate.certificatePem,
       key: certificate.keyPem,
-      authority: authorityPem,
+      authority: trustedPem,
       clusterId: identity.cluster.id,
       revoked: this.#revoked,
     };

@@ -1,6 +1,6 @@
 /**
  * A duty of the leader: makes managers of nodes until there are as many as there should be, replaces those that are gone for
- * long, tells all nodes where the registry is, and has etcd refuse nodes that were forgotten.
+ * long, tells all nodes where the registry is, has etcd refuse nodes that were forgotten and trust the authorities of now.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -17,6 +17,7 @@ import {
   type PeerNode,
   planManagers,
   type RegistryMember,
+  RotationRecords,
 } from '../cluster/cluster.ts';
 import { type EtcdAdmin, type EtcdTls, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
 import { nextManager } from './appoint-managers.ts';
@@ -86,7 +87,7 @@ export class ManagerDuty implements Duty {
         await onManager();
         return {};
       },
-      'cluster.refuseRevoked': async () => ({ startedWith: await etcd.refuseRevoked() }),
+      'cluster.refuseRevoked': () => etcd.refuseRevoked(),
       'cluster.restartMember': async () => {
         await etcd.restartIfBehind();
         return {};
@@ -119,7 +120,9 @@ export class ManagerDuty implements Duty {
     const registry = duringTerm(nodeRegistry.live, term);
     const records = new ManagerRecords(registry);
     const members = new Members({ registry, clock, log });
-    const cutOff = new CutOff({ members, peers: cluster.peers, events, admin, clock, log });
+    const rotations = new RotationRecords(registry);
+    const { peers } = cluster;
+    const cutOff = new CutOff({ members, rotations, peers, events, admin, clock, log });
     while (!term.signal.aborted) {
       const step = await this.#step(admin, records);
       const isQuiet = step.kind === 'none';

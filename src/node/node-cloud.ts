@@ -81,7 +81,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         gatewaysWanted: gateways.length,
       }),
       version: facts.version,
-      cluster: { ...identity.cluster, fingerprint: identity.fingerprint },
+      cluster: { ...identity.cluster, fingerprint: identity.authorities.pin },
       self: identity.node.name,
       leader: manager.leader ?? '',
       managers: manager.sentence,

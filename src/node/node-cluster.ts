@@ -27,6 +27,7 @@ import {
   PresenceWatch,
   type RegistryPlace,
   remoteIssuer,
+  RotationRecords,
 } from '../cluster/cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';
 
@@ -122,6 +123,7 @@ export class NodeCluster implements AsyncDisposable {
       identity,
       invites: this.invites,
       members: this.members,
+      rotations: new RotationRecords(this.#options.registry.live),
       clock,
       log,
       version: facts.version,
@@ -234,10 +236,16 @@ export class NodeCluster implements AsyncDisposable {
 
   /** Makes a manager of this node, after the registry has said so. */
   async becomeManager(): Promise<void> {
+    const { identity } = this.#options;
+    await this.fetchAuthorityKey(identity.fingerprint);
+  }
+
+  /** Asks the managers for the key of the authority with this fingerprint, unless it is here. */
+  async fetchAuthorityKey(of: string): Promise<void> {
     const { identity, clock } = this.#options;
-    if (identity.isManager) return;
+    if (identity.authorities.holdsKeyOf(of)) return;
     const managers = (): Promise<readonly NodeAddress[]> => Promise.resolve(this.#managers());
-    await fetchAuthorityKey({ identity, managers, clock });
+    await fetchAuthorityKey({ identity, managers, clock, of });
   }
 
   async #register(): Promise<void> {

@@ -376,7 +376,7 @@ export async function openApi(
     }),
   );
   const credentials = (): { readonly cert: string; readonly key: string } => ({
-    cert: identity.certificate.certificatePem + identity.authorityPem,
+    cert: identity.chainPem,
     key: identity.certificate.keyPem,
   });
   await api.listen({ unixSocket: folder.apiSocket, tcp: choice.api, tls: credentials() });

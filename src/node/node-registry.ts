@@ -247,7 +247,7 @@ export function etcdTls(identity: Identity, place: EtcdPlace): EtcdTls {
     return { caPem: authority, certificatePem: certificate, keyPem: key };
   }
   const { certificatePem, keyPem } = identity.certificate;
-  return { caPem: identity.authorityPem, certificatePem, keyPem };
+  return { caPem: identity.trustedPem, certificatePem, keyPem };
 }
 
 function mirrorPath(folder: DataFolder): string {

@@ -17,6 +17,9 @@ import { joinInto } from './join-node.ts';
 import { ClusterLive } from './cluster-live.ts';
 import { LiveFeed } from './live-feed.ts';
 import { slotDetails } from './cluster-cloud.ts';
+import { AuthorityDuty } from './authority-duty.ts';
+import { AuthorityFollower } from './authority-follower.ts';
+import { AuthorityView } from './authority-status.ts';
 import { ManagerDuty } from './manager-duty.ts';
 import { etcdTls } from './node-registry.ts';
 import { Standby } from './standby.ts';
@@ -224,6 +227,14 @@ async function launch(
         apps.placer(),
         managers,
         standby,
+        new AuthorityDuty({
+          identity,
+          nodeRegistry,
+          cluster,
+          events,
+          clock,
+          log: log.for('authority'),
+        }),
       ],
       workers,
       clock,
@@ -242,6 +253,7 @@ async function launch(
     cluster,
     nodeRegistry,
     events,
+    authority: new AuthorityView({ identity, nodeRegistry, cluster, events, clock }),
     managers: managers.records,
     standby,
     addresses: ownAddresses(options.address),
@@ -287,6 +299,19 @@ async function launch(
     new PlaceFollower({ nodeRegistry, records: managers.records, clock, log }),
   );
   follower.start();
+  const authority = stack.use(
+    new AuthorityFollower({
+      identity,
+      registry: nodeRegistry.live,
+      etcd,
+      gateways: gateway.mirror,
+      fetchKey: (of) => cluster.fetchAuthorityKey(of),
+      isManager: () => cluster.peers.get(cluster.peers.self)?.isManager ?? false,
+      clock,
+      log: log.for('authority'),
+    }),
+  );
+  authority.start();
   standby.start();
   lock.keep();
   const opened = stack.move();

@@ -10,7 +10,15 @@ import type { Logger } from '../base/log.ts';
 import { array, boolean, integer, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import type { WorkerRunner } from '../base/worker.ts';
-import { type Identity, type RevokedNode, serialsIn } from '../cluster/cluster.ts';
+import {
+  fingerprintOf,
+  type Identity,
+  isSame,
+  pemBlocks,
+  type RevokedNode,
+  serialsIn,
+  type StartedWith,
+} from '../cluster/cluster.ts';
 import { EtcdMember, findEtcd } from '../registry/registry.ts';
 import type { DataFolder } from './data-folder.ts';
 
@@ -121,22 +129,38 @@ export class OwnEtcd {
   }
 
   /**
-   * Brings the list of revoked certificates up to date, for new connections. Returns the serials that the member knew when
-   * its process started: only connections of those are surely not open.
+   * Brings the list of revoked certificates up to date, for new connections. Returns what the member knew when its process
+   * started: only connections of those serials are surely not open.
    */
-  async refuseRevoked(): Promise<readonly string[]> {
+  async refuseRevoked(): Promise<StartedWith> {
     await this.#writeRevoked(await this.#options.revoked());
-    return (await serialsAt(this.#startedWithFile)) ?? [];
+    return {
+      serials: (await serialsAt(this.#startedWithFile)) ?? [],
+      authorities: (await this.authoritiesAtStart()) ?? [],
+      nextAuthorities: this.#options.identity.authorities.trusted,
+    };
   }
 
-  /** Ends the connections of certificates that were revoked since the member started, if there are such. */
+  /** Fingerprints of those that the member trusts, for it reads them when it starts; undefined: there is no member here. */
+  async authoritiesAtStart(): Promise<readonly string[] | undefined> {
+    if (this.#member === undefined) return undefined;
+    const text = (await readTextIfAny(this.#authorityAtStartFile)) ?? '';
+    return pemBlocks(text, 'CERTIFICATE').map(fingerprintOf);
+  }
+
+  /**
+   * Ends the connections of certificates that were revoked since the member started, and has it trust the authorities of
+   * now, if either is to be done.
+   */
   async restartIfBehind(): Promise<void> {
-    const startedWith = new Set(await this.refuseRevoked());
+    const { serials, authorities, nextAuthorities } = await this.refuseRevoked();
     const now = (await serialsAt(this.#revokedFile)) ?? [];
-    if (now.every((serial) => startedWith.has(serial))) return;
-    this.#options.log.info('etcd is restarted without the connections of forgotten nodes', {
-      audit: true,
-    });
+    const isCurrent = now.every((serial) => serials.includes(serial));
+    if (isCurrent && isSame(authorities, nextAuthorities)) return;
+    const why = isCurrent
+      ? 'trusting other authorities'
+      : 'without the connections of forgotten nodes';
+    this.#options.log.info(`etcd is restarted, ${why}`, { audit: true });
     await this.#member?.restart();
   }
 
@@ -179,6 +203,11 @@ export class OwnEtcd {
     return join(this.#folder, 'authority.pem');
   }
 
+  /** The same as it was when the process started. */
+  get #authorityAtStartFile(): string {
+    return join(this.#folder, 'authority-at-start.pem');
+  }
+
   /** What etcd goes by when a connection begins. */
   get #revokedFile(): string {
     return join(this.#folder, 'revoked.der');
@@ -197,8 +226,16 @@ export class OwnEtcd {
     await writeFileAtomic(this.#revokedFile, list);
   }
 
-  /** The member cannot be asked for the deny-list before it runs: what was written last counts until the leader looks. */
-  async #noteRevoked(): Promise<void> {
+  /**
+   * What the process will know. The member cannot be asked for the deny-list before it runs: what was written last counts
+   * until the leader looks.
+   */
+  async #noteStart(): Promise<void> {
+    // etcd takes every block of this file for a certificate, so the authorities' keys must not be in it.
+    const { trustedPem, isManager } = this.#options.identity;
+    await writeFileAtomic(this.#authorityFile, trustedPem);
+    await writeFileAtomic(this.#authorityAtStartFile, trustedPem);
+    if (!isManager) return;
     if ((await serialsAt(this.#revokedFile)) === undefined) await this.#writeRevoked([]);
     await writeFileAtomic(this.#startedWithFile, await readFile(this.#revokedFile));
   }
@@ -207,8 +244,6 @@ export class OwnEtcd {
     const member = this.#memberOf(plan);
     this.#member = member;
     await ensureFolder(this.#folder);
-    // etcd takes every block of this file for a certificate, so the authority's key must not be in it.
-    await writeFileAtomic(this.#authorityFile, this.#options.identity.authorityPem);
     await member.start();
     // The worker of a former member has ended; the runner knows it by its name.
     this.#options.workers.add({
@@ -235,7 +270,7 @@ export class OwnEtcd {
       address: plan.address,
       // After a takeover by a node without the authority's key nobody can sign a list.
       tls: { ...tls, ...(identity.isManager ? { crlFile: this.#revokedFile } : {}) },
-      ...(identity.isManager ? { onSpawn: () => this.#noteRevoked() } : {}),
+      onSpawn: () => this.#noteStart(),
       members: plan.members,
       joins: plan.joins,
       clusterToken: plan.token,

@@ -100,6 +100,11 @@ export class RouteMirror implements AsyncDisposable {
     this.#schedule();
   }
 
+  /** True when the gateways use everything that they are to hear of. */
+  get isApplied(): boolean {
+    return this.#isRead && this.#reached >= this.#wanted;
+  }
+
   /** See `AppRoutes.setOwn`. */
   setOwn(app: string, report: RouteReport | undefined): void {
     this.#options.apps.setOwn(app, report);

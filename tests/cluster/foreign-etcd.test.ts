@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { ManagerStatus } from '../../src/api/model.ts';
+import type { AuthorityStatus, ManagerStatus } from '../../src/api/model.ts';
 import { createAuthority, issueCertificate, type KeyPair } from '../../src/cluster/x509.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
 import { type EtcdUnderTest, startEtcd } from '../../testing/etcd-kit.ts';
@@ -118,6 +118,18 @@ test('a cluster on an etcd that somebody else looks after', async (t) => {
       assert.equal(code, 1, stderr);
       assert.match(stderr, /etcd/);
     }
+  });
+
+  await step(t, 'the authority of the nodes is rotated without a word to that etcd', async () => {
+    const { fingerprint } = await one.json<AuthorityStatus>('authority');
+    await cluster.node('two').cli('authority', 'rotate');
+    for (const node of ['one', 'two', 'three']) {
+      await until(`${node} to have another`, async () => {
+        const now = await cluster.node(node).json<AuthorityStatus>('authority');
+        return now.rotation === undefined && now.fingerprint !== fingerprint;
+      });
+    }
+    await one.json('app', 'app', 'env', 'COLOUR=red');
   });
 
   await step(t, 'the first node is killed: another one leads', async () => {

@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import type { EventDetail } from '../../src/api/model.ts';
 import { silentLogger } from '../../src/base/log.ts';
 import { systemClock } from '../../src/base/time.ts';
-import { readAuthority, readKeyPair } from '../../src/cluster/certificate.ts';
+import { readAuthorities } from '../../src/cluster/authority-files.ts';
+import { readKeyPair } from '../../src/cluster/certificate.ts';
 import type { KeyPair } from '../../src/cluster/x509.ts';
 import { type EtcdTls, openEtcdRegistry, type Registry } from '../../src/registry/registry.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
@@ -32,7 +33,7 @@ async function credentialsOf(node: TestNode): Promise<KeyPair> {
 }
 
 async function authorityOf(node: TestNode): Promise<{ readonly certificatePem: string }> {
-  const authority = await readAuthority(join(node.dataFolder, 'keys', 'ca.pem'));
+  const [authority] = (await readAuthorities(join(node.dataFolder, 'keys', 'ca.pem'))) ?? [];
   assert.ok(authority !== undefined);
   return authority;
 }

@@ -11,6 +11,7 @@ import {
 } from '../../base/schema.ts';
 import { defineOperation, type Operation } from '../operation.ts';
 import {
+  authorityStatusSchema,
   eventDetailSchema,
   inviteDetailSchema,
   managerStatusSchema,
@@ -204,6 +205,29 @@ export const clusterOperations: readonly Operation[] = [
     json: takeoverRequest,
     answer: { kind: 'empty' },
     handle: (cloud, { body }) => cloud.takeover({ force: body.force === true }),
+  }),
+  defineOperation({
+    id: 'showAuthority',
+    method: 'GET',
+    path: '/api/authority',
+    scope: 'read',
+    tag: 'node',
+    summary: 'The certificate authority of the cluster',
+    description: 'How long it lasts, and what a rotation that is under way waits for.',
+    answer: { kind: 'json', status: 200, schema: authorityStatusSchema },
+    handle: (cloud) => cloud.authority(),
+  }),
+  defineOperation({
+    id: 'rotateAuthority',
+    method: 'POST',
+    path: '/api/authority/rotate',
+    scope: 'admin',
+    tag: 'node',
+    summary: 'Replace the certificate authority',
+    description:
+      'While everything runs; returns when it is begun. One that is under way is not begun again.',
+    answer: { kind: 'empty' },
+    handle: (cloud) => cloud.rotateAuthority(),
   }),
   defineOperation({
     id: 'listEvents',
