@@ -4,12 +4,12 @@
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { EventDetail, ManagerStatus } from '../src/api/model.ts';
-import { writeFiles } from '../testing/app-folder.ts';
+import { nodeApp, writeFiles } from '../testing/app-folder.ts';
 import { ask, type Answer } from '../testing/http.ts';
 import { failuresOf, PacedLoad, type Asked } from '../testing/paced-load.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
@@ -65,6 +65,7 @@ class ClusterBench {
   readonly #rate: number;
   readonly #apps: number;
   readonly #figures: Figure[] = [];
+  readonly #loadAverage = loadavg()[0] ?? 0;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
   constructor(life: TestLife, options: { readonly rate: number; readonly apps: number }) {
@@ -87,7 +88,7 @@ class ClusterBench {
     const routes = await routeChanges(cluster.nodes, this.#apps);
     const slowest = `, slowest of ${routes.length} ${Math.max(...routes).toFixed(0)} ms`;
     this.#add(
-      `${this.#apps} apps on ${NAMES.length} nodes: a change of a route is live on all gateways`,
+      `${this.#apps} apps (a fifth of them processes, the others sites) on ${NAMES.length} nodes: a change of a route is live on all gateways`,
       `${median(routes).toFixed(0)} ms${slowest}`,
       '< 500 ms',
     );
@@ -203,7 +204,7 @@ class ClusterBench {
     await pause(3000);
     const asked = await load.stop();
     this.#add(
-      'kill -9 of the leading manager with its etcd: a new leader',
+      'kill -9 of everything on the leading manager: a new leader',
       seconds(tookMs),
       '< 5 s',
     );
@@ -239,7 +240,14 @@ class ClusterBench {
 
   async #write(): Promise<void> {
     const date = new Date().toISOString().slice(0, 10);
-    const full = { date, node: process.version.slice(1), rate: this.#rate, figures: this.#figures };
+    const full = {
+      date,
+      node: process.version.slice(1),
+      rate: this.#rate,
+      loadAverage: this.#loadAverage,
+      cores: availableParallelism(),
+      figures: this.#figures,
+    };
     const markdown = clusterTable(full);
     console.log(`\n${markdown}`);
     await mkdir(RESULTS, { recursive: true });
@@ -249,10 +257,7 @@ class ClusterBench {
 }
 
 const APP: Readonly<Record<string, string>> = {
-  'package.json': JSON.stringify({ name: 'app', scripts: { start: 'node server.js' } }),
-  'server.js': `const { createServer } = require('node:http');
-createServer((request, response) => response.end('hello')).listen(process.env.LISTEN_SOCKET);
-`,
+  ...nodeApp(`'hello'`),
   'moln.json': JSON.stringify({ lostAfter: `${LOST_AFTER_S}s` }),
 };
 
