@@ -18,12 +18,8 @@ const PARALLEL = 4;
 const WITHIN_MS = 60_000;
 const POLL_MS = 5;
 
-/** Milliseconds from sending the change to the last gateway's first answer by it, for each of some changes. */
-export async function routeChanges(
-  nodes: readonly TestNode[],
-  apps: number,
-): Promise<readonly number[]> {
-  const [first] = nodes;
+/** Puts apps online, through the first node. */
+export async function deployApps([first]: readonly TestNode[], apps: number): Promise<void> {
   if (first === undefined) throw new Error('No nodes');
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const [site, processApp] = [join(folder, 'site'), join(folder, 'process')];
@@ -38,6 +34,15 @@ export async function routeChanges(
   };
   await Promise.all(Array.from({ length: PARALLEL }, deploy));
   await rm(folder, { recursive: true });
+}
+
+/** Milliseconds from sending the change to the last gateway's first answer by it, for each of some changes. */
+export async function routeChanges(
+  nodes: readonly TestNode[],
+  apps: number,
+): Promise<readonly number[]> {
+  const [first] = nodes;
+  if (first === undefined) throw new Error('No nodes');
   const took: number[] = [];
   for (let change = 0; change < CHANGES; change++) {
     const name = nameOf((change * CHANGE_STRIDE) % apps);
