@@ -3,16 +3,38 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeFiles } from '../testing/app-folder.ts';
+import { nodeApp, writeFiles } from '../testing/app-folder.ts';
 import { ask } from '../testing/http.ts';
 import type { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
 
 const CHANGES = 20;
+/** Every fifth app is a process, the others are folders of files: a machine holds more of those than of processes. */
+const PROCESS_EVERY = 5;
+/** The apps whose routes change are so far apart, so that both kinds are among them. */
+const CHANGE_STRIDE = 7;
 /** Deploys that run side by side. */
 const PARALLEL = 4;
 const WITHIN_MS = 60_000;
 const POLL_MS = 5;
+
+/** Puts apps online, through the first node. */
+export async function deployApps([first]: readonly TestNode[], apps: number): Promise<void> {
+  if (first === undefined) throw new Error('No nodes');
+  const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
+  const [site, processApp] = [join(folder, 'site'), join(folder, 'process')];
+  writeFiles(site, { 'index.html': 'hello' });
+  writeFiles(processApp, nodeApp(`'hello'`));
+  const todo = Array.from({ length: apps }, (_, at) => at);
+  const deploy = async (): Promise<void> => {
+    for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
+      const source = at % PROCESS_EVERY === 0 ? processApp : site;
+      await first.json('deploy', source, '--name', nameOf(at));
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, deploy));
+  await rm(folder, { recursive: true });
+}
 
 /** Milliseconds from sending the change to the last gateway's first answer by it, for each of some changes. */
 export async function routeChanges(
@@ -21,20 +43,9 @@ export async function routeChanges(
 ): Promise<readonly number[]> {
   const [first] = nodes;
   if (first === undefined) throw new Error('No nodes');
-  const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
-  writeFiles(folder, { 'index.html': 'hello' });
-  const names = Array.from({ length: apps }, (_, at) => `app${at}`);
-  const todo = [...names];
-  const deploy = async (): Promise<void> => {
-    for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
-      await first.json('deploy', folder, '--name', name);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, deploy));
-  await rm(folder, { recursive: true });
   const took: number[] = [];
   for (let change = 0; change < CHANGES; change++) {
-    const name = names[Math.floor((change * apps) / CHANGES)] ?? 'app0';
+    const name = nameOf((change * CHANGE_STRIDE) % apps);
     const host = `change${change}.example.org`;
     const begunMs = performance.now();
     await setDomain(first, name, host);
@@ -42,6 +53,10 @@ export async function routeChanges(
     took.push(performance.now() - begunMs);
   }
   return took;
+}
+
+function nameOf(at: number): string {
+  return `app${at}`;
 }
 
 /** Straight to the API, so that the start of a CLI is not measured. */

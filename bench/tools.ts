@@ -59,11 +59,16 @@ export function hurry(): Disposable {
   return { [Symbol.dispose]: () => setAutogroupNice('0') };
 }
 
-function setAutogroupNice(nice: string): void {
+/** The same for a process of another session, for as long as it lives. */
+export function hurryProcess(pid: number): void {
+  setAutogroupNice('-15', pid);
+}
+
+function setAutogroupNice(nice: string, pid: number | 'self' = 'self'): void {
   try {
-    writeFileSync('/proc/self/autogroup', nice);
+    writeFileSync(`/proc/${pid}/autogroup`, nice);
   } catch {
-    // Not root, or no autogroups.
+    // Not root, no autogroups, or it has ended.
   }
 }
 

@@ -19,18 +19,23 @@ process.exitCode = await runCli(
   {
     startNode: async (options) => {
       const { startNode } = await import('./node/node.ts');
-      const terminal = (line: string): void => void process.stderr.write(line);
-      const node = await startNode({ ...options, environment: process.env, terminal });
-      // Not at the end alone: an agent may be killed, and the next one is to start from it.
-      flushCompileCache();
-      // Some parts are loaded when the node is not alone any more, or leads.
-      systemClock.every(FLUSH_EVERY_MS, flushCompileCache);
-      return node;
+      return kept(await startNode({ ...options, environment: process.env, terminal }));
     },
     joinNode: async (options) => {
       const { joinNode } = await import('./node/node.ts');
-      const terminal = (line: string): void => void process.stderr.write(line);
-      return joinNode({ ...options, environment: process.env, terminal });
+      return kept(await joinNode({ ...options, environment: process.env, terminal }));
     },
   },
 );
+
+/** Writes down what was compiled. Not at the end alone: an agent may be killed, and the next one is to start from it. */
+function kept<T>(node: T): T {
+  flushCompileCache();
+  // Some parts are loaded when the node is not alone any more, or leads.
+  systemClock.every(FLUSH_EVERY_MS, flushCompileCache);
+  return node;
+}
+
+function terminal(line: string): void {
+  process.stderr.write(line);
+}

@@ -69,6 +69,26 @@ describe('etcd is looked after', { concurrency: true }, () => {
     assert.ok(status.dbBytes < QUOTA_BYTES / 2, `the file has ${status.dbBytes} bytes`);
   });
 
+  test('the lead of etcd goes to another member than the own, and stays there', async () => {
+    await using etcd = await startEtcd(3);
+    const { admin } = etcd;
+    const leaderName = async (): Promise<string | undefined> => {
+      const members = await admin.members();
+      const statuses = await Promise.all(etcd.endpoints.map((each) => admin.status(each)));
+      const id = statuses.find(({ isLeader }) => isLeader)?.id;
+      return members.find((member) => member.id === id)?.name;
+    };
+    const ownName = await until('somebody leads', leaderName);
+    const upkeep = new EtcdUpkeep({ admin, ownName, clock: systemClock, log: silentLogger });
+    const moved = await until('another one leads', async () => {
+      await upkeep.step();
+      const name = await leaderName();
+      return name === ownName ? undefined : name;
+    });
+    await upkeep.step();
+    assert.equal(await leaderName(), moved);
+  });
+
   test('compaction under a watch: every commit, or the word that some are gone', async () => {
     await using etcd = await startEtcd(1);
     await using registry = await openOn(etcd.endpoints, '/moln/');

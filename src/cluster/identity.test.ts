@@ -332,6 +332,21 @@ test('other names, other clusters and nobody at all are refused', async (context
   );
 });
 
+test('a certificate holds few names and many', async (context) => {
+  const identity = await (await prepare(context)).open();
+  // A length in one byte of DER, in two and in three.
+  for (const count of [1, 8, 30, 100]) {
+    const names = Array.from({ length: count }, (_, at) => `app${at}.localhost`);
+    const { certificatePem } = await identity.issueServerCertificate(names);
+    const { subjectAltName } = new X509Certificate(certificatePem);
+    const found = subjectAltName?.split(', ').filter((name) => name.startsWith('DNS:'));
+    assert.deepEqual(
+      found,
+      names.map((name) => `DNS:${name}`),
+    );
+  }
+});
+
 test('a server certificate for apps carries exactly their names', async (context) => {
   const identity = await (await prepare(context)).open();
   const names = ['guestbook.localhost', 'site.localhost', 'example.org'];

@@ -138,6 +138,21 @@ test('an agent that starts again takes its own term over without waiting', async
   assert.match((await leaderFacts(registry)).summary, /its agent was started again/);
 });
 
+test('who waits is told when the leader ends', async (context) => {
+  const { candidate } = await stageOf(context);
+  const [one, two] = [candidate('n1'), candidate('n2')];
+  await firstTerm(one);
+  const stop = new AbortController();
+  context.after(() => stop.abort());
+  const changes = two.election.changes(stop.signal);
+  await changes.next();
+  const told = changes.next();
+  await one.election.resign();
+  await told;
+  await two.election.step();
+  assert.equal(two.election.isLeading, true);
+});
+
 test('work that fails resigns and lets the others go first', async (context) => {
   const { clock, candidate } = await stageOf(context);
   const one = candidate('n1', () => Promise.reject(new Error('broken')));

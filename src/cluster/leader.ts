@@ -62,8 +62,8 @@ export interface LeaderElectionOptions {
 
 /** The least that etcd grants with its usual election timeout: after the death of its own leader it counts anew. */
 export const LEADER_TTL_MS = 2000;
-/** Renewals and looks at the key in one life of the lease. */
-const LOOKS_PER_TTL = 4;
+/** Renewals in one life of the lease. */
+const RENEWALS_PER_TTL = 4;
 /** A leader stops this part of its lease's life before the others may notice that it ended. */
 const MARGIN_RATIO = 0.2;
 /** After resigning for an error the others have so many lives of the lease to take over. */
@@ -110,14 +110,22 @@ export class LeaderElection implements Worker, AsyncDisposable {
 
   async step(): Promise<StepResult> {
     if (this.#isClosed) return { kind: 'done' };
+    const soonMs = this.#ttlMs / RENEWALS_PER_TTL;
     try {
       if (this.#leading === undefined) await this.#campaign();
       else await this.#hold(this.#leading);
     } catch (error) {
       // A leader goes on until its time is over; its timer sees to that.
       this.#status = `The registry does not answer: ${messageOf(error)}`;
+      return { kind: 'idle', retryInMs: soonMs };
     }
-    return { kind: 'idle', retryInMs: this.#ttlMs / LOOKS_PER_TTL };
+    // Whoever only waits is woken by `changes`, and looks by itself for the case that this fails.
+    return { kind: 'idle', retryInMs: this.#leading === undefined ? this.#ttlMs : soonMs };
+  }
+
+  /** Yields whenever it changed who leads: the next step should come at once. Until the signal aborts. */
+  async *changes(signal: AbortSignal): AsyncGenerator<void, void, undefined> {
+    for await (const _view of this.#records.watch(signal)) yield;
   }
 
   /** Ends the term at once, for the next one to begin. Safe when not leading. */

@@ -3,7 +3,7 @@
  * verifying is Node's own affair. The library is loaded when it is first used: it costs 16 MB of memory, and a node that
  * has its certificates needs it again in weeks.
  */
-import type { JsonGeneralNames, JsonName, X509Certificate } from '@peculiar/x509';
+import type { JsonName, X509Certificate } from '@peculiar/x509';
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { dateOf } from '../base/time.ts';
 
@@ -166,21 +166,24 @@ async function certify(publicKey: CryptoKey, options: CertificateOrder): Promise
   const {
     AuthorityKeyIdentifierExtension,
     BasicConstraintsExtension,
+    Extension,
     ExtendedKeyUsage,
     ExtendedKeyUsageExtension,
+    GeneralName,
     KeyUsageFlags,
     KeyUsagesExtension,
-    SubjectAlternativeNameExtension,
     SubjectKeyIdentifierExtension,
     X509Certificate,
     X509CertificateGenerator,
   } = await library();
   const authority = new X509Certificate(options.authority.certificatePem);
-  const names: JsonGeneralNames = [
-    ...options.dnsNames.map((value) => ({ type: 'dns' as const, value })),
-    ...options.addresses.map((value) => ({ type: 'ip' as const, value })),
-    ...options.uris.map((value) => ({ type: 'url' as const, value })),
-  ];
+  // The library's own extension of names parses again what it has made: most of the time of a certificate with a hundred of them,
+  // and routes wait for certificates.
+  const names = [
+    ...options.dnsNames.map((value) => new GeneralName('dns', value)),
+    ...options.addresses.map((value) => new GeneralName('ip', value)),
+    ...options.uris.map((value) => new GeneralName('url', value)),
+  ].map(({ rawData }) => rawData);
   const usages = [ExtendedKeyUsage.serverAuth];
   if (options.asClient) usages.push(ExtendedKeyUsage.clientAuth);
   const certificate = await X509CertificateGenerator.create({
@@ -195,7 +198,7 @@ async function certify(publicKey: CryptoKey, options: CertificateOrder): Promise
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension(usages),
-      new SubjectAlternativeNameExtension(names),
+      new Extension(SUBJECT_ALTERNATIVE_NAME, false, derSequence(names)),
       await SubjectKeyIdentifierExtension.create(publicKey),
       await AuthorityKeyIdentifierExtension.create(authority),
     ],
@@ -256,6 +259,18 @@ export async function serialsIn(
     if (error instanceof Error) return undefined;
     throw error;
   }
+}
+
+/** RFC 5280 §4.2.1.6. */
+const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
+
+/** A SEQUENCE of what is in DER already (X.690 §8.9), up to 64 KiB. */
+function derSequence(parts: readonly ArrayBuffer[]): Uint8Array<ArrayBuffer> {
+  const content = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  const { length } = content;
+  const size =
+    length < 0x80 ? [length] : length <= 0xff ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return new Uint8Array([0x30, ...size, ...content]);
 }
 
 /** RFC 5280 §5.2.3. */

@@ -30,8 +30,10 @@ const AGAIN_MS = 1000;
 export class Leadership implements AsyncDisposable {
   readonly #options: LeadershipOptions;
   readonly #alone = new AbortController();
+  readonly #stop = new AbortController();
   #aloneWork: Promise<void> | undefined;
   #election: LeaderElection | undefined;
+  #following: Promise<void> | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -61,6 +63,7 @@ export class Leadership implements AsyncDisposable {
     });
     await this.#endAlone();
     workers.add(this.#election);
+    this.#following = this.#follow(this.#election);
   }
 
   get isLeading(): boolean {
@@ -69,8 +72,24 @@ export class Leadership implements AsyncDisposable {
 
   /** To be called before the node says good-bye. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('The node stops'));
+    await this.#following;
     await this.#endAlone();
     await this.#election?.[Symbol.asyncDispose]();
+  }
+
+  /** A candidate takes over the moment that the leader's key ends. */
+  async #follow(election: LeaderElection): Promise<void> {
+    const { workers, clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        for await (const _change of election.changes(signal)) workers.wake(election.name);
+      } catch (error) {
+        if (!signal.aborted) log.warn('Cannot follow who leads and will retry', { error });
+      }
+      await clock.sleep(AGAIN_MS, signal).catch(() => undefined);
+    }
   }
 
   async #endAlone(): Promise<void> {

@@ -295,8 +295,8 @@ export class ManagerDuty implements Duty {
   }
 
   async #keepUp(admin: EtcdAdmin, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    const upkeep = new EtcdUpkeep({ admin, clock, log });
+    const { cluster, clock, log } = this.#options;
+    const upkeep = new EtcdUpkeep({ admin, ownName: cluster.peers.self, clock, log });
     while (!signal.aborted) {
       let pauseMs = LOOK_EVERY_MS;
       try {

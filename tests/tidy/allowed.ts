@@ -6,7 +6,7 @@ export const OWN_CLOCK: Readonly<Record<string, string>> = {
 };
 
 /** Files that may touch the process's environment or end it. */
-export const ENTRY: RegExp = /^src\/(?:main|(?:[^/]+\/)+[^/]*-main)\.ts$/;
+export const ENTRY: RegExp = /^src\/(?:main|warm-up-main|(?:[^/]+\/)+[^/]*-main)\.ts$/;
 
 /** Packages that more than one file may import. */
 export const SPREAD_PACKAGES: Readonly<Record<string, string>> = {

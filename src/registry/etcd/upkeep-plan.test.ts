@@ -43,6 +43,23 @@ const cases: readonly [title: string, view: Partial<UpkeepView>, step: UpkeepSte
   ['not sooner', { compactedTo: 1000, compactedAgoMs: COMPACT_EVERY_MS - 1 }, NOTHING],
   ['nothing old', { compactedTo: 4000, compactedAgoMs: COMPACT_EVERY_MS }, NOTHING],
   [
+    'the lead goes from the own member to the one that is furthest',
+    { ownId: 'a', statuses: [status('a'), status('b', { raftIndex: 8999 }), status('c')] },
+    { kind: 'moveLeader', from: 'a', toId: 'c' },
+  ],
+  ['it is another one already', { ownId: 'b' }, NOTHING],
+  ['two members', { ownId: 'a', statuses: [status('a'), status('b')] }, NOTHING],
+  [
+    'not while one is away',
+    { ownId: 'a', statuses: [status('a'), status('b'), undefined] },
+    NOTHING,
+  ],
+  [
+    'nor while one learns',
+    { ownId: 'a', statuses: [status('a'), status('b'), status('c', { isLearner: true })] },
+    NOTHING,
+  ],
+  [
     'a follower before the leader',
     { statuses: [status('a', HOLES), status('b', HOLES), status('c')] },
     { kind: 'defragment', endpoint: 'b' },

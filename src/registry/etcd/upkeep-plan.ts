@@ -5,6 +5,8 @@ export interface UpkeepView {
   /** Of every member, undefined for one that does not answer. */
   readonly statuses: readonly (EtcdStatus | undefined)[];
   readonly alarms: readonly EtcdAlarm[];
+  /** The member on the node that looks after etcd, which is the one that leads the cluster; undefined when it has none. */
+  readonly ownId?: string | undefined;
   readonly quotaBytes: number;
   /** What was forgotten last, and how long ago; Infinity when never. */
   readonly compactedTo: number;
@@ -17,6 +19,7 @@ export type UpkeepStep =
   | { readonly kind: 'compact'; readonly revision: number }
   | { readonly kind: 'defragment'; readonly endpoint: string }
   | { readonly kind: 'disarm'; readonly memberId: string }
+  | { readonly kind: 'moveLeader'; readonly from: string; readonly toId: string }
   | { readonly kind: 'nothing'; readonly why: string };
 
 export const COMPACT_EVERY_MS = 60_000;
@@ -42,6 +45,8 @@ export function planUpkeep(view: UpkeepView): UpkeepStep {
   if (view.compactedAgoMs >= COMPACT_EVERY_MS && target > view.compactedTo) {
     return { kind: 'compact', revision: target };
   }
+  const heir = leader.id === view.ownId ? heirOf(view, known) : undefined;
+  if (heir !== undefined) return { kind: 'moveLeader', from: leader.endpoint, toId: heir.id };
   const next = defragmentable(view, known).find((one) => isWorthIt(view, one));
   if (next !== undefined) return { kind: 'defragment', endpoint: next.endpoint };
   return { kind: 'nothing', why: 'all is well' };
@@ -69,15 +74,29 @@ function planRoom(
 }
 
 /**
+ * Who leads etcd instead of the node that leads the cluster: with both on one node its death would cost two elections in a
+ * row, for after its own etcd gives all leases a new life. Two members cannot do without either of them anyway.
+ */
+function heirOf(view: UpkeepView, known: readonly EtcdStatus[]): EtcdStatus | undefined {
+  const others = settled(view, known).filter(({ isLeader }) => !isLeader);
+  return others.length < 2 ? undefined : others.toSorted((a, b) => b.raftIndex - a.raftIndex)[0];
+}
+
+/**
  * One member at a time, the leader last. Never while one is away, catches up or learns: etcd 3.4 damages its data when
  * a snapshot arrives during a defragmentation (fixed in 3.4.38).
  */
 function defragmentable(view: UpkeepView, known: readonly EtcdStatus[]): readonly EtcdStatus[] {
+  return settled(view, known).toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader));
+}
+
+/** All members; none while one is away, catches up or learns. */
+function settled(view: UpkeepView, known: readonly EtcdStatus[]): readonly EtcdStatus[] {
   const newest = Math.max(...known.map((status) => status.raftIndex));
   const isSettled =
     known.length === view.statuses.length &&
     known.every((one) => !one.isLearner && newest - one.raftIndex <= LAG_ENTRIES_MAX);
-  return isSettled ? known.toSorted((a, b) => Number(a.isLeader) - Number(b.isLeader)) : [];
+  return isSettled ? known : [];
 }
 
 function isWorthIt(view: UpkeepView, { endpoint, dbBytes, dbBytesInUse }: EtcdStatus): boolean {

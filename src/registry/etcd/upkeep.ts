@@ -10,6 +10,8 @@ import { planUpkeep, type UpkeepStep } from './upkeep-plan.ts';
 
 export interface EtcdUpkeepOptions {
   readonly admin: EtcdAdmin;
+  /** The member on this node, by its name; etcd is to be led by another one. */
+  readonly ownName?: string;
   /** As the members were started with. */
   readonly quotaBytes?: number;
   readonly clock: Clock;
@@ -35,7 +37,7 @@ export class EtcdUpkeep implements Worker {
   }
 
   async step(): Promise<StepResult> {
-    const { admin, clock, quotaBytes = QUOTA_BYTES } = this.#options;
+    const { admin, ownName, clock, quotaBytes = QUOTA_BYTES } = this.#options;
     const members = await admin.members();
     const statuses = await Promise.all(members.map((one) => this.#look(one.clientUrls[0])));
     const now = clock.monotonicMs();
@@ -43,6 +45,7 @@ export class EtcdUpkeep implements Worker {
     const step = planUpkeep({
       statuses,
       alarms: await admin.alarms(),
+      ownId: members.find(({ name }) => name === ownName)?.id,
       quotaBytes,
       compactedTo: this.#compactedTo,
       compactedAgoMs: now - this.#compactedAt,
@@ -84,6 +87,10 @@ export class EtcdUpkeep implements Worker {
         await admin.disarmNoSpace(step.memberId);
         log.warn('etcd was full and takes commits again', { memberId: step.memberId });
         return;
+      case 'moveLeader':
+        await admin.moveLeader(step.from, step.toId);
+        log.info('Another member leads etcd, so that no node leads both', { memberId: step.toId });
+        return;
     }
   }
 }
@@ -98,5 +105,7 @@ function describe(step: UpkeepStep): string {
       return `defragmenting ${step.endpoint}`;
     case 'disarm':
       return 'letting writers in again';
+    case 'moveLeader':
+      return `handing the lead of etcd to ${step.toId}`;
   }
 }
