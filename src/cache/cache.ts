@@ -1,0 +1,36 @@
+/**
+ * The door of the cache: a shared HTTP cache (RFC 9111) as pure deciders, and the tiers that hold what they decide to
+ * keep. No sockets; time comes in as a number.
+ */
+export { answerFrom, answerWith, holds, type Answer, type AnswerBody } from './answer.ts';
+export { cacheKey, relatedKey, type QueryRule } from './cache-key.ts';
+export { CACHE_NAME, cacheStatusLine, type CacheStatus } from './cache-status.ts';
+export {
+  behind,
+  decide,
+  select,
+  type Candidates,
+  type Decision,
+  type DecisionKind,
+  type HasEntry,
+  type Why,
+} from './decide.ts';
+export {
+  ageMs,
+  Entry,
+  ENTRY,
+  freshMs,
+  outdated,
+  UNKNOWN_LENGTH,
+  type EntryValues,
+} from './entry.ts';
+export { FieldList, HeadFields, type FieldLine, type Fields } from './fields.ts';
+export { forwardChange, type ForwardChange } from './forward.ts';
+export { freshen, freshenByHead, identified, type Update } from './freshen.ts';
+export { entryOfPost, invalidated } from './invalidate.ts';
+export { brokenOff, join, storedOffset, type Join, type JoinPiece } from './partial.ts';
+export { CacheRequest, REQUEST } from './request.ts';
+export type { CacheResponse } from './response.ts';
+export { DEFAULT_SETTINGS, type CacheSettings } from './settings.ts';
+export { settle, settleFailure, type Outcome } from './settle.ts';
+export { makeEntry, mayStore, type NotStored, type StoreVerdict } from './store.ts';
