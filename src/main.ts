@@ -1,9 +1,10 @@
 /** The entry of the `moln` command: the only file that reads argv and the environment. */
-import { enableCompileCache } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { flushCompileCache } from 'node:module';
+import { systemClock } from './base/time.ts';
 
-// Beside the code that it is made of: whoever can write there can change the code anyway. Never a shared folder.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/moln', import.meta.url)));
+// It is meant for this process: gateways have a cache of their own, and what people run has none of ours.
+delete process.env['NODE_COMPILE_CACHE'];
+const FLUSH_EVERY_MS = 60_000;
 const { runCli } = await import('./cli/cli.ts');
 process.exitCode = await runCli(
   process.argv.slice(2),
@@ -19,7 +20,12 @@ process.exitCode = await runCli(
     startNode: async (options) => {
       const { startNode } = await import('./node/node.ts');
       const terminal = (line: string): void => void process.stderr.write(line);
-      return startNode({ ...options, environment: process.env, terminal });
+      const node = await startNode({ ...options, environment: process.env, terminal });
+      // Not at the end alone: an agent may be killed, and the next one is to start from it.
+      flushCompileCache();
+      // Some parts are loaded when the node is not alone any more, or leads.
+      systemClock.every(FLUSH_EVERY_MS, flushCompileCache);
+      return node;
     },
     joinNode: async (options) => {
       const { joinNode } = await import('./node/node.ts');

@@ -27,7 +27,7 @@ export interface EtcdUnderTest extends AsyncDisposable {
   leader(): Promise<EtcdMember>;
 }
 
-type Changes = Partial<Pick<EtcdMemberOptions, 'quotaBytes' | 'timing' | 'tls'>>;
+type Changes = Partial<Pick<EtcdMemberOptions, 'quotaBytes' | 'timing' | 'tls' | 'onSpawn'>>;
 
 /** In memory where the system has such a folder: members that are killed, not machines, need no disk. */
 const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();

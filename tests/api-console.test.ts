@@ -117,6 +117,9 @@ test('pages are readable without scripts and carry the same data for the applica
   const app = await page('/apps/site');
   assert.match(app.text, /<td>&lt;red&gt;<\/td>/);
   assert.doesNotMatch(app.text, /<red>/);
+  assert.match((await page('/nodes')).text, /<h1>Nodes<\/h1>\s*<p>One node\.<\/p>/);
+  assert.match((await page('/events')).text, /<td>two joined &lt;quietly&gt;<\/td>/);
+  assert.equal((await page('/nodes/nope')).status, 404);
   assert.equal((await page('/gateway')).status, 200);
   assert.equal((await page('/settings')).status, 200);
   assert.equal((await page('/apps/nope')).status, 404);

@@ -280,6 +280,7 @@ export class MemoryCloud implements Cloud {
       leaderWhy: '',
       managers: [],
       mode: 'automatic',
+      standby: undefined,
       endpoints: [],
     });
   }
@@ -293,7 +294,8 @@ export class MemoryCloud implements Cloud {
   }
 
   listEvents(): ReturnType<Cloud['listEvents']> {
-    return Promise.resolve([]);
+    const text = 'two joined <quietly>';
+    return Promise.resolve([{ id: 'e1', at: 1, kind: 'node', text, node: 'two', app: undefined }]);
   }
 
   async *followEvents(): AsyncGenerator<EventDetail> {}

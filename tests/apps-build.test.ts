@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { packFolder } from '../src/apps/archive.ts';
+import { BUILT_ARCHIVE_LIMITS, packFolder } from '../src/apps/archive.ts';
 import { openDrivers } from '../src/apps/choose-driver.ts';
 import { prepareRelease } from '../src/apps/prepare.ts';
 import type { Prepared } from '../src/apps/prepare.ts';
@@ -192,7 +192,7 @@ with zipfile.ZipFile(sys.argv[1], "w") as z:
   execFileSync('python3', ['-c', script, path]);
 }
 
-test('pip installs into an environment that still works where the release ends up', async (t) => {
+test('pip installs into an environment that works where the release ends up, also on another node', async (t) => {
   const cloud = await site(t);
   const folder = await mkdtemp(join(cloud.data, 'python-'));
   makeWheel(join(folder, 'greeting-1.0-py3-none-any.whl'));
@@ -203,6 +203,17 @@ test('pip installs into an environment that still works where the release ends u
   assert.equal(execFileSync(join(path, '.venv/bin/greet'), { encoding: 'utf8' }), 'hej\n');
   const script = await readFile(join(path, '.venv/bin/greet'), 'utf8');
   assert.doesNotMatch(script, /incoming/);
+
+  const other = await site(t);
+  const tar = packFolder(path, { isWhole: true, limits: BUILT_ARCHIVE_LIMITS });
+  const { id } = await other.store.takeOver('web', good.release, tar);
+  // What still leads to the first node leads nowhere now.
+  await cloud.store.remove('web', id);
+  const copy = join(await other.store.open('web', id), '.venv/bin');
+  const output = { encoding: 'utf8' } as const;
+  assert.equal(execFileSync(join(copy, 'greet'), output), 'hej\n');
+  assert.equal(execFileSync(join(copy, 'python'), ['-m', 'greeting'], output), '');
+  assert.match(execFileSync(join(copy, 'pip'), ['show', 'greeting'], output), /Version: 1\.0/);
 });
 
 test('a failed build says what it printed last and leaves nothing', async (t) => {

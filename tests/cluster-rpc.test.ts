@@ -6,7 +6,10 @@ import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { systemClock } from '../src/base/time.ts';
+import { RPC_PING_EVERY_MS, RPC_PING_TIMEOUT_MS } from '../src/net/limits.ts';
 import { connectNode, joinCluster, type Member } from '../src/cluster/cluster.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { startTcpProxy } from '../testing/tcp-proxy.ts';
 import { until } from '../testing/until.ts';
 import { call, founder, machine, nodeOf, refuses } from './cluster-kit.ts';
 
@@ -55,6 +58,72 @@ test('streams carry bytes both ways with back-pressure, and end with their calle
   await refuses(client.call('nosuch', {}), 'NET_RPC_UNKNOWN_METHOD', /nosuch/);
 });
 
+test('a stream has two halves, and holds up nobody but its own sender', async () => {
+  const [gone, params] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()];
+  const streams = {
+    deaf: (_params: unknown, { signal }: { readonly signal: AbortSignal }) => {
+      signal.addEventListener('abort', () => gone.resolve());
+      return Promise.resolve(() => gone.promise);
+    },
+    total: (said: unknown) => {
+      params.resolve(said);
+      return Promise.resolve(async (stream: Duplex) => {
+        let bytes = 0;
+        const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+        for await (const chunk of chunks) bytes += chunk.length;
+        // Its caller has long ended its half.
+        stream.end(String(bytes));
+      });
+    },
+  };
+  await using one = await founder({ streams });
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  await using client = connectNode({ identity, node: nodeOf(one), clock: systemClock });
+  const deaf = await client.open('deaf', {});
+  let taken = 0;
+  const chunk = Buffer.alloc(64 * 1024);
+  const fill = (): void => {
+    while (deaf.write(chunk)) taken += chunk.length;
+  };
+  deaf.on('drain', fill);
+  fill();
+  const words = 'x'.repeat(30_000);
+  await until('the caller has to wait', async () => {
+    const before = taken;
+    const total = await client.open('total', { words });
+    total.end(Buffer.alloc(1_000_000));
+    assert.equal(String(await total.toArray()), '1000000');
+    return taken === before;
+  });
+  assert.deepEqual(await params.promise, { words });
+  assert.ok(taken < 4 * 1024 * 1024, `${taken} bytes were taken though nobody reads`);
+  await refuses(client.open('total', { words: words.repeat(2) }), 'NET_RPC_TOO_LARGE', /at most/);
+  deaf.destroy();
+  await gone.promise;
+});
+
+test('a stream whose other node ends breaks, and is not taken for one that was finished', async () => {
+  const streams = {
+    half: () =>
+      Promise.resolve(async (stream: Duplex) => {
+        stream.write('half');
+        await once(stream, 'close');
+      }),
+  };
+  await using one = await founder({ streams });
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  await using client = connectNode({ identity, node: nodeOf(one), clock: systemClock });
+  const stream = await client.open('half', {});
+  assert.equal(String(await once(stream, 'data')), 'half');
+  const rest = stream.toArray();
+  await one.server[Symbol.asyncDispose]();
+  await assert.rejects(rest);
+});
+
 test('a node that accepts and says nothing is not connected to', async () => {
   await using one = await founder();
   await using two = await machine();
@@ -75,4 +144,29 @@ test('a node that accepts and says nothing is not connected to', async () => {
   await refuses(other.connect(), 'CLUSTER_NOT_THIS_NODE', /Another node answers/);
   silent.close();
   await once(silent, 'close');
+});
+
+test('what is under way fails when the other machine falls silent, and nothing else does', async () => {
+  const streams = {
+    wait: () => Promise.resolve((stream: Duplex) => once(stream, 'close').then(() => {})),
+  };
+  await using one = await founder({ streams });
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  await using proxy = await startTcpProxy({ port: one.port });
+  const clock = new ManualClock();
+  const node = { ...nodeOf(one), port: proxy.port };
+  await using client = connectNode({ identity, node, clock });
+  const stream = await client.open('wait', {});
+  const pinged = proxy.bytesAnswered;
+  clock.advance(RPC_PING_EVERY_MS);
+  await until('a ping is answered', () => proxy.bytesAnswered > pinged);
+  clock.advance(RPC_PING_TIMEOUT_MS - 1);
+  assert.equal(stream.destroyed, false, 'it answers, and may take its time');
+  proxy.hold('both');
+  clock.advance(RPC_PING_EVERY_MS + RPC_PING_TIMEOUT_MS);
+  await assert.rejects(once(stream, 'close'), /No answer to a ping/);
+  proxy.release();
+  assert.deepEqual(await client.call('hello', {}).then(() => 'answered'), 'answered');
 });

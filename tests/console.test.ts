@@ -3,18 +3,10 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { appFolder, writeFiles } from '../testing/app-folder.ts';
 import { TestBrowser, type Page } from '../testing/browser.ts';
-import { contrastMissing, focusUnseen, namesMissing, tooWideBy } from '../testing/page-checks.ts';
 import { TestNode } from '../testing/test-node.ts';
-import { until as untilWithin } from '../testing/until.ts';
+import { focused, loginLink, pagesAreForEverybody, tabTo, text, until } from './console-kit.ts';
 
-const WITHIN_MS = 60_000;
-
-/** With the patience that a browser needs on a busy machine. */
-function until(what: string, condition: () => boolean | Promise<boolean>): Promise<boolean> {
-  return untilWithin(what, condition, { withinMs: WITHIN_MS });
-}
-
-const PAGES: readonly string[] = ['/', '/apps/hello', '/gateway', '/settings'];
+const PAGES: readonly string[] = ['/', '/apps/hello', '/nodes', '/gateway', '/events', '/settings'];
 
 /** An app that answers with its version and writes down what it was asked. */
 function helloApp(version: string): Readonly<Record<string, string>> {
@@ -31,10 +23,6 @@ process.on('SIGTERM', () => server.close(() => process.exit(0)));
   };
 }
 
-async function loginLink(node: TestNode): Promise<string> {
-  return (await node.json<{ readonly url: string }>('console')).url;
-}
-
 /** Node with two releases of `hello`, and a browser that is logged in. */
 async function deployedTwice(t: TestContext): Promise<TestNode> {
   const node = await TestNode.start(t);
@@ -43,25 +31,6 @@ async function deployedTwice(t: TestContext): Promise<TestNode> {
   writeFiles(folder, helloApp('two'));
   await node.json('deploy', folder, '--name', 'hello');
   return node;
-}
-
-async function text(page: Page, selector: string): Promise<string> {
-  return (await page.locator(selector).first().textContent()) ?? '';
-}
-
-/** What has the focus, by its name. */
-function focused(page: Page): Promise<string> {
-  return page.evaluate(() => {
-    const element = document.activeElement;
-    return element?.getAttribute('aria-label') ?? element?.textContent?.trim() ?? '';
-  });
-}
-
-async function tabTo(page: Page, name: string): Promise<void> {
-  await until(`Tab to reach "${name}"`, async () => {
-    await page.keyboard.press('Tab');
-    return (await focused(page)) === name;
-  });
 }
 
 /** What every story is told with; the page is logged in from the first story on. */
@@ -203,24 +172,7 @@ async function makesTokens({ page }: Session): Promise<void> {
 }
 
 async function isAccessible({ browser, page }: Session): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    const other = await browser.page({ colorScheme }, page);
-    for (const path of PAGES) {
-      await other.goto(new URL(path, page.url()).href);
-      await other.waitForSelector('.panel');
-      assert.deepEqual(await contrastMissing(other), [], `${path} ${colorScheme}`);
-      assert.deepEqual(await namesMissing(other), [], path);
-    }
-    await other.close();
-  }
-  const phone = await browser.page({ width: 360, height: 740 }, page);
-  for (const path of PAGES) {
-    await phone.goto(new URL(path, page.url()).href);
-    await phone.waitForSelector('.panel');
-    assert.equal(await tooWideBy(phone), 0, path);
-    assert.deepEqual(await focusUnseen(phone, 25), [], path);
-  }
-  await phone.close();
+  await pagesAreForEverybody(browser, page, PAGES);
 }
 
 async function readsWithoutScripts({ browser, page }: Session): Promise<void> {

@@ -5,11 +5,13 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, type Logger } from '../src/base/log.ts';
+import { systemClock, type Clock } from '../src/base/time.ts';
 import type { AccessEntry } from '../src/gateway/access-log.ts';
 import type {
   GatewayConfig,
   GatewayLimits,
   ListenerConfig,
+  NodeDoorConfig,
   RouteConfig,
   RouteLimits,
   UpstreamConfig,
@@ -38,11 +40,14 @@ export class Gateway implements AsyncDisposable {
   private version = 0;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   listeners: ListenerConfig[] = [{ id: 'http', address: '127.0.0.1', port: 0, protocol: 'http' }];
+  node: NodeDoorConfig | undefined;
+  locals: readonly UpstreamConfig[] = [];
 
-  private constructor(folder: string, log: Logger) {
+  private constructor(folder: string, log: Logger, clock: Clock) {
     this.folder = folder;
     this.plane = new DataPlane({
       log,
+      clock,
       reusePort: false,
       sharesReads: Gateway.sharesReads,
       accessLog: { record: (entry) => this.entries.push({ ...entry }) },
@@ -55,10 +60,11 @@ export class Gateway implements AsyncDisposable {
       readonly limits?: Partial<GatewayLimits>;
       readonly listeners?: ListenerConfig[];
       readonly log?: Logger;
+      readonly clock?: Clock;
     } = {},
   ): Promise<Gateway> {
     const folder = await mkdtemp(join(tmpdir(), 'moln-gateway-'));
-    const gateway = new Gateway(folder, options.log ?? silentLogger);
+    const gateway = new Gateway(folder, options.log ?? silentLogger, options.clock ?? systemClock);
     gateway.limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
     gateway.listeners = options.listeners ?? gateway.listeners;
     await gateway.route(...routes);
@@ -76,6 +82,7 @@ export class Gateway implements AsyncDisposable {
       listeners: this.listeners,
       limits: this.limits,
       routes,
+      ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);
   }

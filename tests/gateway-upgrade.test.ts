@@ -1,8 +1,6 @@
 /** Web sockets and other upgrades through the data plane. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { describe, test } from 'node:test';
-import { WebSocket, WebSocketServer } from 'ws';
 import {
   Gateway,
   proxyRoute,
@@ -11,6 +9,7 @@ import {
   startWithApp,
   until,
 } from './gateway-kit.ts';
+import { openWebSocket, startEchoServer } from './web-socket-kit.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
@@ -18,31 +17,15 @@ describe('upgrades', () => {
   async function startEcho(): Promise<Gateway> {
     const gateway = await Gateway.start([]);
     const path = `${gateway.folder}/ws.sock`;
-    const server = createServer();
-    const sockets = new WebSocketServer({ server });
-    sockets.on('connection', (socket) => {
-      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
-    });
-    await new Promise<void>((resolve) => server.listen(path, () => resolve()));
-    gateway.onDispose(() => {
-      for (const socket of sockets.clients) socket.terminate();
-      server.close();
-    });
+    const echo = await startEchoServer(path);
+    gateway.onDispose(() => echo[Symbol.dispose]());
     await gateway.route(proxyRoute([socketUpstream(path)]));
     return gateway;
   }
 
-  function open(gateway: Gateway): Promise<WebSocket> {
-    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/`);
-    return new Promise((resolve, reject) => {
-      socket.once('open', () => resolve(socket));
-      socket.once('error', reject);
-    });
-  }
-
   test('web sockets carry messages both ways, large ones too, and close in order', async () => {
     await using gateway = await startEcho();
-    const socket = await open(gateway);
+    const socket = await openWebSocket(gateway.port);
     assert.deepEqual(gateway.plane.stats().upstreams, { one: { requests: 0, upgrades: 1 } });
     const large = Buffer.alloc(5_000_000, 'moln');
     const received: Buffer[] = [];
@@ -62,7 +45,7 @@ describe('upgrades', () => {
 
   test('web sockets outlive config changes', async () => {
     await using gateway = await startEcho();
-    const socket = await open(gateway);
+    const socket = await openWebSocket(gateway.port);
     for (let change = 0; change < 100; change++) await gateway.route();
     const echo = new Promise<string>((resolve) => {
       socket.once('message', (data: Buffer) => resolve(data.toString()));

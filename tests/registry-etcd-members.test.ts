@@ -1,6 +1,7 @@
-/** etcd's members come and go: endpoints that change, revoked certificates, a log that stays small. */
+/** etcd's members come and go: endpoints that change, revoked certificates, restarts, a log that stays small. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,14 @@ import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import { createAuthority, issueCertificate, type KeyPair } from '../src/cluster/x509.ts';
+import {
+  createAuthority,
+  createRevocationList,
+  issueCertificate,
+  type KeyPair,
+  serialsIn,
+  type Validity,
+} from '../src/cluster/x509.ts';
 import {
   EtcdMember,
   type EtcdTls,
@@ -18,6 +26,7 @@ import {
 import { startEtcd } from '../testing/etcd-kit.ts';
 import { openOn } from '../testing/etcd-registry-kit.ts';
 import { follow, plain, put, rejects } from '../testing/registry-kit.ts';
+import { knocks } from '../testing/tls-knock.ts';
 import { until } from '../testing/until.ts';
 
 const common = { clock: systemClock, log: silentLogger } as const;
@@ -79,42 +88,108 @@ test('commits that are under way when the endpoints change are answered', async 
   assert.equal(await registry.get('/a'), undefined);
 });
 
-test('a new connection of a revoked node is refused', async (context) => {
+test('a revoked node is refused when it connects, and at a restart what it has open ends', async (context) => {
   const folder = await makeFolder(context);
-  const pki = await makePki(folder);
-  const [node, forgotten] = [await pki.issue('node'), await pki.issue('forgotten')];
-  await writeFile(join(folder, 'node.pem'), node.certificatePem);
-  await writeFile(join(folder, 'node.key'), node.keyPem, { mode: 0o600 });
-  const crlFile = join(folder, 'crl.pem');
-  await pki.writeCrl(crlFile);
-  const files = {
-    caFile: join(folder, 'ca.pem'),
-    certificateFile: join(folder, 'node.pem'),
-    keyFile: join(folder, 'node.key'),
-    crlFile,
-  };
+  const pki = await makePki();
+  const [node, forgotten, other] = await Promise.all(
+    ['node', 'forgotten', 'other'].map((name) => pki.issue(name)),
+  );
+  assert.ok(node !== undefined && forgotten !== undefined && other !== undefined);
+  const certificateFile = join(folder, 'node.pem');
+  const [caFile, crlFile] = [join(folder, 'ca.pem'), join(folder, 'crl.der')];
+  await writeFile(caFile, pki.authority.certificatePem);
+  await writeFile(certificateFile, node.keyPem + node.certificatePem, { mode: 0o600 });
+  await writeFile(crlFile, await pki.revoke());
+  const tls = { caFile, certificateFile, keyFile: certificateFile, crlFile };
   const tlsOf = (pair: KeyPair) => (): EtcdTls => ({
     caPem: pki.authority.certificatePem,
     ...pair,
   });
-  await using etcd = await startEtcd(1, { tls: files }, tlsOf(node));
+  let spawned = 0;
+  const onSpawn = (): Promise<void> => {
+    spawned++;
+    return Promise.resolve();
+  };
+  await using etcd = await startEtcd(1, { tls, onSpawn }, tlsOf(node));
+  const [member] = etcd.members;
+  assert.ok(member !== undefined);
   const options = { prefix: '/moln/', endpoints: etcd.endpoints, patienceMs: 500, ...common };
-  await using good = await openEtcdRegistry({ ...options, tls: tlsOf(node) });
+  await using good = await openEtcdRegistry({ ...options, tls: tlsOf(other) });
   await using bad = await openEtcdRegistry({ ...options, tls: tlsOf(forgotten) });
   await put(bad, '/a', '1');
+  const doors = [member.endpoint, member.peerUrl];
+  for (const door of doors) assert.equal(await knocks(door, pki.authority, forgotten), true, door);
 
-  await pki.revoke(forgotten);
-  await pki.writeCrl(crlFile);
+  await writeFile(crlFile, await pki.revoke(forgotten));
   await rejects(openEtcdRegistry({ ...options, tls: tlsOf(forgotten) }), 'REGISTRY_UNAVAILABLE');
+  for (const door of doors) {
+    assert.equal(await knocks(door, pki.authority, forgotten), false, door);
+    assert.equal(await knocks(door, pki.authority, other), true, door);
+  }
   // etcd looks at the list when a connection begins, and never again.
   await put(bad, '/a', '2');
   assert.equal(plain(await good.get('/a'))?.value, '2');
-  const [member] = etcd.members;
-  assert.ok(member !== undefined);
-  await etcd.kill(member);
-  await member.start();
+  const { pid } = member;
+  // The worker's step meanwhile must not start another one.
+  await Promise.all([member.restart(), member.step(), member.restart(), member.step()]);
+  assert.notEqual(member.pid, pid);
+  assert.equal(spawned, 3);
   await until('the good one is back', () => put(good, '/a', '3'));
   await rejects(bad.get('/a'), 'REGISTRY_UNAVAILABLE');
+  await member.end();
+  await member.restart();
+  assert.equal(member.isRunning, false, 'what has ended stays so');
+});
+
+test('a list that has ended or was signed by a former authority locks nobody out', async (context) => {
+  const folder = await makeFolder(context);
+  const [pki, former] = [await makePki(), await makePki()];
+  const [node, forgotten] = [await pki.issue('node'), await pki.issue('forgotten')];
+  const certificateFile = join(folder, 'node.pem');
+  const [caFile, crlFile] = [join(folder, 'ca.pem'), join(folder, 'crl.der')];
+  await writeFile(caFile, pki.authority.certificatePem);
+  await writeFile(certificateFile, node.keyPem + node.certificatePem, { mode: 0o600 });
+  const ended = await makePki({ notBefore: YEAR_2024, notAfter: YEAR_2024 + 3600_000 });
+  const tls = { caFile, certificateFile, keyFile: certificateFile, crlFile };
+  await writeFile(crlFile, await former.revoke());
+  await using etcd = await startEtcd(1, { tls }, () => ({
+    caPem: pki.authority.certificatePem,
+    ...node,
+  }));
+  const door = etcd.endpoints[0] ?? '';
+  for (const authority of [pki, former, ended]) {
+    await writeFile(crlFile, await authority.revoke(forgotten));
+    assert.equal(await knocks(door, pki.authority, node), true);
+    assert.equal(await knocks(door, pki.authority, forgotten), false);
+  }
+});
+
+test('OpenSSL reads and verifies the list of revoked certificates', async (context) => {
+  const folder = await makeFolder(context);
+  const pki = await makePki();
+  const [one, two] = [await pki.issue('one'), await pki.issue('two')];
+  const [ca, crl] = [join(folder, 'ca.pem'), join(folder, 'crl.der')];
+  await writeFile(ca, pki.authority.certificatePem);
+  const read = async (list: Buffer): Promise<string> => {
+    await writeFile(crl, list);
+    const words = ['crl', '-inform', 'der', '-in', crl, '-noout', '-text', '-CAfile', ca];
+    const { stdout, stderr } = await promisify(execFile)('openssl', words);
+    return stdout + stderr;
+  };
+  const none = await read(await pki.revoke());
+  assert.match(none, /verify OK/);
+  assert.match(none, /No Revoked Certificates/);
+  const both = await read(await pki.revoke(one, two));
+  assert.match(both, /verify OK/);
+  assert.match(both, /Version 2/);
+  for (const pair of [one, two]) assert.ok(both.includes(`Serial Number: ${serialOf(pair)}`), both);
+  assert.match(both, new RegExp(`CRL Number: \\s*${pki.now}`));
+  const serials = await serialsIn(await pki.revoke(one, two));
+  assert.deepEqual(
+    serials,
+    [one, two].map((pair) => serialOf(pair).toLowerCase()),
+  );
+  assert.equal(await serialsIn(Buffer.from('no list')), undefined);
 });
 
 test('the log of etcd is capped, and etcd goes on writing it', async () => {
@@ -141,33 +216,27 @@ test('the log of etcd is capped, and etcd goes on writing it', async () => {
   assert.ok(!text.startsWith('\0'), 'there is no hole');
 });
 
-interface Pki {
-  readonly authority: KeyPair;
-  issue(commonName: string): Promise<KeyPair>;
-  revoke(pair: KeyPair): Promise<void>;
-  writeCrl(path: string): Promise<void>;
+function serialOf({ certificatePem }: KeyPair): string {
+  return new X509Certificate(certificatePem).serialNumber;
 }
 
-/** Lists of revoked certificates are made by OpenSSL, which must agree with etcd on what they are. */
-async function makePki(folder: string): Promise<Pki> {
+const YEAR_2024 = 1_704_067_200_000;
+
+interface Pki {
+  readonly authority: KeyPair;
+  readonly now: number;
+  issue(commonName: string): Promise<KeyPair>;
+  /** A list of these. */
+  revoke(...pairs: readonly KeyPair[]): Promise<Buffer>;
+}
+
+async function makePki(given?: Validity): Promise<Pki> {
   const now = systemClock.now();
-  const validity = { notBefore: now - 60_000, notAfter: now + 3600_000 };
+  const validity = given ?? { notBefore: now - 60_000, notAfter: now + 3600_000 };
   const authority = await createAuthority({ commonName: 'test', validity });
-  const [ca, key] = [join(folder, 'ca.pem'), join(folder, 'ca.key')];
-  await writeFile(ca, authority.certificatePem);
-  await writeFile(key, authority.keyPem, { mode: 0o600 });
-  await writeFile(join(folder, 'index.txt'), '');
-  const config = join(folder, 'ca.cnf');
-  await writeFile(
-    config,
-    `[ca]\ndefault_ca=d\n[d]\ndatabase=${folder}/index.txt\ndefault_md=sha256\ndefault_crl_days=1\n`,
-  );
-  const run = async (...args: string[]): Promise<void> => {
-    const begin = ['ca', '-config', config, '-cert', ca, '-keyfile', key];
-    await promisify(execFile)('openssl', [...begin, ...args]);
-  };
   return {
     authority,
+    now,
     issue: (commonName) =>
       issueCertificate({
         authority,
@@ -178,11 +247,9 @@ async function makePki(folder: string): Promise<Pki> {
         uris: [],
         asClient: true,
       }),
-    async revoke({ certificatePem }) {
-      const path = join(folder, 'revoked.pem');
-      await writeFile(path, certificatePem);
-      await run('-revoke', path);
+    revoke: (...pairs) => {
+      const revoked = pairs.map((pair) => ({ serial: serialOf(pair), at: now }));
+      return createRevocationList({ authority, revoked, now });
     },
-    writeCrl: (path) => run('-gencrl', '-out', path),
   };
 }

@@ -45,7 +45,7 @@ export interface ClusterCloud {
   /** Undefined: automatic. */
   setManagers(names: readonly string[] | undefined): Promise<void>;
   /** This node takes the registry over, from its own copy. */
-  takeover(): Promise<void>;
+  takeover(options: { readonly force: boolean }): Promise<void>;
   /** Newest last. */
   listEvents(): Promise<readonly EventDetail[]>;
   followEvents(signal: AbortSignal): AsyncIterable<EventDetail>;

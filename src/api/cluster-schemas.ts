@@ -51,6 +51,7 @@ export const managerStatusSchema: Schema<Wire<ManagerStatus>> = object({
   leaderWhy: text,
   managers: texts,
   mode: literal('automatic', 'pinned'),
+  standby: optional(object({ node: text, isInSync: boolean() })),
   endpoints: texts,
 });
 

@@ -1,6 +1,6 @@
 /** What the API needs of the console's server side; the composition root hands it in. */
 import type { Caller } from './cloud.ts';
-import type { AppDetail, Status } from './model.ts';
+import type { AppDetail, EventDetail, NodeStatus, Status } from './model.ts';
 
 export interface ConsoleAsset {
   readonly body: Uint8Array;
@@ -12,12 +12,16 @@ export interface ConsoleAsset {
 
 /** What the first HTML of a page shows before, or without, any script. */
 export interface ConsoleView {
-  /** `/`, `/apps/NAME`, `/gateway`, `/settings`. */
+  /** `/`, `/apps/NAME`, `/nodes`, `/nodes/NAME`, `/gateway`, `/events`, `/settings`. */
   readonly path: string;
   readonly caller: Caller;
   readonly status: Status;
   /** On an app's page, when there is such an app. */
   readonly app: AppDetail | undefined;
+  /** On a node's page, when there is such a node. */
+  readonly node: NodeStatus | undefined;
+  /** On the page of events, oldest first. */
+  readonly events: readonly EventDetail[] | undefined;
 }
 
 export interface ConsoleAssets {

@@ -46,6 +46,9 @@ export interface NodeStatus {
   readonly address: string;
   readonly port: number;
   readonly dataFolder: string;
+  /** Of Moln; empty while the node has not said it. */
+  readonly version: string;
+  /** 0 while the node has not said it. */
   readonly startedAt: number;
   readonly cpu: { readonly cores: number; readonly usedRatio: number };
   readonly memory: { readonly totalBytes: number; readonly usedBytes: number };
@@ -95,6 +98,8 @@ export interface ManagerStatus {
   readonly leaderWhy: string;
   readonly managers: readonly string[];
   readonly mode: 'automatic' | 'pinned';
+  /** The node that keeps a complete copy while one machine holds the registry. */
+  readonly standby: { readonly node: string; readonly isInSync: boolean } | undefined;
   readonly endpoints: readonly string[];
 }
 

@@ -9,8 +9,10 @@ import type { AppDetail } from './model.ts';
 import { isSameOrigin, sessionCookie, setSessionCookie } from './origin.ts';
 import { statusOfCode } from './statuses.ts';
 
-const PAGE = /^\/(?:apps|gateway|settings)?$/;
+const PAGE = /^\/(?:apps|nodes|gateway|events|settings)?$/;
 const APP_PAGE = /^\/apps\/([^/]+)$/;
+const NODE_PAGE = /^\/nodes\/([^/]+)$/;
+const EVENTS_PATH = '/events';
 
 export class Pages {
   readonly #cloud: Cloud;
@@ -76,9 +78,11 @@ export class Pages {
   }
 
   async #page(exchange: Exchange): Promise<void> {
-    const appName = appOf(exchange.path);
-    const known = appName !== undefined || PAGE.test(exchange.path);
-    if (!known && !exchange.wantsPage) throw notFound(exchange.path);
+    const { path } = exchange;
+    const appName = nameIn(APP_PAGE, path);
+    const nodeName = nameIn(NODE_PAGE, path);
+    const known = appName !== undefined || nodeName !== undefined || PAGE.test(path);
+    if (!known && !exchange.wantsPage) throw notFound(path);
     let caller: Caller;
     try {
       caller = await this.#access.identify(exchange);
@@ -88,12 +92,17 @@ export class Pages {
       this.#askToLogIn(exchange, statusOfCode(error.code), reasonOf(error));
       return;
     }
-    const [status, app] = await Promise.all([
+    const [status, app, events] = await Promise.all([
       this.#cloud.status(),
       appName === undefined ? undefined : this.#appIfAny(appName),
+      path === EVENTS_PATH ? this.#cloud.listEvents() : undefined,
     ]);
-    const found = known && (appName === undefined || app !== undefined);
-    const html = this.#console.page({ path: exchange.path, caller, status, app });
+    const node = status.nodes.find(({ name }) => name === nodeName);
+    const isMissing =
+      (appName !== undefined && app === undefined) ||
+      (nodeName !== undefined && node === undefined);
+    const found = known && !isMissing;
+    const html = this.#console.page({ path, caller, status, app, node, events });
     exchange.sendPage(found ? 200 : 404, html);
   }
 
@@ -115,13 +124,13 @@ function reasonOf(error: MolnError): string {
   return error.code === 'API_UNAUTHORIZED' ? 'You are not logged in here' : error.message;
 }
 
-function appOf(path: string): string | undefined {
-  const segment = APP_PAGE.exec(path)?.[1];
+function nameIn(page: RegExp, path: string): string | undefined {
+  const segment = page.exec(path)?.[1];
   if (segment === undefined) return undefined;
   try {
     return decodeURIComponent(segment);
   } catch {
-    // Not a name in any encoding: the page says that there is no such app.
+    // Not a name in any encoding: the page says that there is nothing of that name.
     return undefined;
   }
 }

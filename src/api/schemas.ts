@@ -139,6 +139,7 @@ const nodeFields = {
   address: text,
   port: count,
   dataFolder: text,
+  version: text,
   startedAt: time,
   cpu: object({ cores: count, usedRatio: ratio }),
   memory: object({ totalBytes: bytes, usedBytes: bytes }),

@@ -16,6 +16,7 @@ const EXACT: Readonly<Record<string, number>> = {
   REGISTRY_DENIED: 503,
   APPS_RELEASE_MISSING: 404,
   APPS_ARCHIVE_BROKEN: 400,
+  APPS_COMMAND_LOST: 503,
 };
 
 /** Ends of codes of any part, first match wins: `APPS_NOT_FOUND` → 404. */

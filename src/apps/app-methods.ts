@@ -5,6 +5,8 @@ import type { Logger } from '../base/log.ts';
 import { boolean, object, type Schema, string } from '../base/schema.ts';
 import type { NodeMethods } from '../cluster/cluster.ts';
 import { encodeLine } from '../net/net.ts';
+import type { Commands } from './commands.ts';
+import { drainOf } from './far-command.ts';
 import type { LogReader, LogRequest } from './log-reader.ts';
 import type { NodeRollout, Preparation } from './node-rollout.ts';
 import type { ReleaseCopier } from './release-copy.ts';
@@ -22,21 +24,22 @@ export function appMethods(parts: {
   readonly local: NodeRollout;
   readonly copier: ReleaseCopier;
   readonly logs: LogReader;
+  readonly commands: Commands;
   readonly log: Logger;
 }): NodeMethods {
-  const { local, copier, logs, log } = parts;
+  const { local, copier, logs, commands, log } = parts;
   const silent = { step: () => {} };
   return {
     methods: {
-      'apps.prepare': async (params, { signal }) => {
+      'apps.prepare': async (params, { signal, peer }) => {
         const wanted = params as Preparation;
         appName.decode(wanted.app.name, 'app.name');
         const report = { ...silent, output: () => {}, signal, decided: () => {} };
-        await expected(log, () => local.prepare(wanted, report));
+        await expected(log, () => local.prepare(wanted, report, peer.id));
         return {};
       },
-      'apps.abandon': async (params) => {
-        await local.abandon(appSchema.decode(params, '').app);
+      'apps.abandon': async (params, { peer }) => {
+        await local.abandon(appSchema.decode(params, '').app, peer.id);
         return {};
       },
       'apps.finish': async (params) => {
@@ -50,6 +53,7 @@ export function appMethods(parts: {
       },
     },
     streams: {
+      ...commands.streams(),
       'apps.release': async (params) => {
         const { app, id } = releaseSchema.decode(params, '');
         const tar = await copier.pack(app, id);
@@ -84,11 +88,4 @@ async function expected(log: Logger, work: () => Promise<void>): Promise<void> {
       cause: error,
     });
   }
-}
-
-function drainOf(stream: NodeJS.WritableStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.once('drain', resolve);
-    stream.once('close', resolve);
-  });
 }

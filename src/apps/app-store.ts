@@ -51,6 +51,11 @@ export class AppStore {
     return { slots: stored?.value.slots ?? [], revision: stored?.revision ?? 0 };
   }
 
+  /** Throws `REGISTRY_UNAVAILABLE` while no manager answers: reading alone would not tell. */
+  async mustAnswer(): Promise<void> {
+    await this.#registry.commit([], []);
+  }
+
   /** All apps, by name. */
   async list(): Promise<readonly App[]> {
     return (await this.#apps.list()).map((stored) => stored.value);

@@ -53,8 +53,11 @@ export function foldersAbove(path: string): readonly string[] {
   return parts.slice(1).map((_part, index) => parts.slice(0, index + 1).join('/'));
 }
 
+/** Whether links may lead to absolute paths: only in a tree of which a hash says that it is the one that was sealed. */
+export type AbsoluteLinks = 'refused' | 'taken';
+
 /** Refuses a link whose text alone already leads out. */
-export function checkLinkText(path: string, target: string): void {
+export function checkLinkText(path: string, target: string, absolute: AbsoluteLinks): void {
   if (target === '' || target.includes('\0') || target.includes('\uFFFD')) {
     throw archiveRefused(path, 'the target of this link is not a valid path');
   }
@@ -65,6 +68,7 @@ export function checkLinkText(path: string, target: string): void {
     );
   }
   if (target.startsWith('/')) {
+    if (absolute === 'taken') return;
     throw archiveRefused(path, `this link points to the absolute path ${JSON.stringify(target)}`);
   }
   const reached = posix.join(posix.dirname(path), target);
@@ -78,10 +82,15 @@ export function checkLinkText(path: string, target: string): void {
  * elsewhere than its text says. Refuses when any step leaves the folder. A target that does not exist is allowed
  * as long as it stays inside.
  */
-export function checkLinkStaysInside(path: string, links: ReadonlyMap<string, string>): void {
+export function checkLinkStaysInside(
+  path: string,
+  links: ReadonlyMap<string, string>,
+  absolute: AbsoluteLinks,
+): void {
   const target = links.get(path);
   if (target === undefined) return;
-  checkLinkText(path, target);
+  checkLinkText(path, target, absolute);
+  if (target.startsWith('/')) return;
   const at: string[] = path.split('/').slice(0, -1);
   const rest: string[] = target.split('/');
   let followed = 1;
@@ -101,6 +110,7 @@ export function checkLinkStaysInside(path: string, links: ReadonlyMap<string, st
       continue;
     }
     followed += 1;
+    if (next.startsWith('/') && absolute === 'taken') return;
     if (followed > LINK_STEPS_MAX || next.startsWith('/')) {
       throw archiveRefused(path, 'this link goes round in circles');
     }

@@ -17,6 +17,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { type RawEntry, rawTar } from '../../testing/raw-tar.ts';
 import { isMolnError } from '../base/errors.ts';
 import { packFolder, unpackArchive } from './archive.ts';
 
@@ -24,38 +25,6 @@ async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'moln-archive-'));
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
-}
-
-interface RawEntry {
-  readonly name: string;
-  readonly type?: string;
-  readonly content?: string;
-  readonly link?: string;
-  readonly mode?: number;
-  /** Says another size than the content has. */
-  readonly size?: number;
-}
-
-/** A ustar archive byte by byte: what no honest packer would write must be writable here. */
-function tar(entries: readonly RawEntry[], end: number = 1024): Buffer {
-  const blocks = entries.flatMap((entry) => {
-    const content = Buffer.from(entry.content ?? '');
-    const head = Buffer.alloc(512);
-    head.write(entry.name, 0, 100, 'latin1');
-    head.write(`${(entry.mode ?? 0o644).toString(8).padStart(7, '0')}\0`, 100);
-    head.write('0000000\0'.repeat(2), 108);
-    head.write(`${(entry.size ?? content.length).toString(8).padStart(11, '0')} `, 124);
-    head.write('00000000000 ', 136);
-    head.write(' '.repeat(8), 148);
-    head.write(entry.type ?? '0', 156);
-    head.write(entry.link ?? '', 157, 100, 'latin1');
-    head.write('ustar\u000000', 257, 'latin1');
-    const sum = head.reduce((total, byte) => total + byte, 0);
-    head.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-    const padding = Buffer.alloc((512 - (content.length % 512)) % 512);
-    return [head, content, padding];
-  });
-  return Buffer.concat([...blocks, Buffer.alloc(end)]);
 }
 
 /** A pax header that gives the next entry another path. */
@@ -230,7 +199,7 @@ for (const [what, entries] of HOSTILE) {
     const outer = await folder(t);
     const to = join(outer, 'in/side');
     await mkdir(to, { recursive: true });
-    await assert.rejects(unpackArchive(Readable.from([tar(entries)]), to), {
+    await assert.rejects(unpackArchive(Readable.from([rawTar(entries)]), to), {
       code: 'APPS_ARCHIVE_REFUSED',
     });
     assert.deepEqual(await readdir(outer), ['in'], 'nothing was written outside');
@@ -239,7 +208,7 @@ for (const [what, entries] of HOSTILE) {
 
 test('unpacking takes links and hard links that stay inside', async (t) => {
   const to = await folder(t);
-  const archive = tar([
+  const archive = rawTar([
     { name: './', type: '5' },
     { name: './d/a', content: 'one' },
     { name: './d/l', type: '2', link: '../d/./a' },
@@ -254,13 +223,13 @@ test('unpacking takes links and hard links that stay inside', async (t) => {
 });
 
 test('unpacking keeps to its limits, whatever the archive says about sizes', async (t) => {
-  const many = tar([{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
+  const many = rawTar([{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
   const limits = { filesMax: 2, bytesMax: 10 };
   const large = { code: 'APPS_ARCHIVE_TOO_LARGE' };
   await assert.rejects(unpackArchive(Readable.from([many]), await folder(t), limits), large);
-  const huge = tar([{ name: 'a', content: 'x', size: 8 * 1024 ** 3 - 1 }]);
+  const huge = rawTar([{ name: 'a', content: 'x', size: 8 * 1024 ** 3 - 1 }]);
   await assert.rejects(unpackArchive(Readable.from([huge]), await folder(t), limits), large);
-  const linked = tar([
+  const linked = rawTar([
     { name: 'a', content: '123456' },
     { name: 'b', type: '1', link: 'a' },
   ]);
@@ -268,7 +237,7 @@ test('unpacking keeps to its limits, whatever the archive says about sizes', asy
 });
 
 test('folders that no entry names count as well', async (t) => {
-  const deep = tar([{ name: `${'d/'.repeat(40)}a` }]);
+  const deep = rawTar([{ name: `${'d/'.repeat(40)}a` }]);
   await assert.rejects(
     unpackArchive(Readable.from([deep]), await folder(t), { filesMax: 20, bytesMax: 1000 }),
     { code: 'APPS_ARCHIVE_TOO_LARGE' },
@@ -277,7 +246,7 @@ test('folders that no entry names count as well', async (t) => {
 
 test('unpacking names no folder that only the node knows', async (t) => {
   const target = `${'x'.repeat(90)}/`.repeat(60);
-  const link = tar([
+  const link = rawTar([
     { name: 'l', type: 'K', content: `${target}\0` },
     { name: 'l', type: '2' },
   ]);
@@ -287,7 +256,7 @@ test('unpacking names no folder that only the node knows', async (t) => {
 });
 
 test('unpacking refuses what is cut off or no archive', async (t) => {
-  const whole = tar([{ name: 'a', content: 'x'.repeat(1000) }, { name: 'b' }]);
+  const whole = rawTar([{ name: 'a', content: 'x'.repeat(1000) }, { name: 'b' }]);
   const broken = { code: 'APPS_ARCHIVE_BROKEN' };
   for (const length of [0, 100, 512, 700, 1536, 2048, whole.length - 513]) {
     const cut = Readable.from([whole.subarray(0, length)], { objectMode: false });
@@ -308,7 +277,7 @@ test('unpacking refuses what is cut off or no archive', async (t) => {
 
 test('unpacking ends when the sender fails or the caller gives up', async (t) => {
   const source = new PassThrough();
-  source.write(tar([{ name: 'a', content: 'x'.repeat(5000) }]).subarray(0, 1000));
+  source.write(rawTar([{ name: 'a', content: 'x'.repeat(5000) }]).subarray(0, 1000));
   const failing = unpackArchive(source, await folder(t));
   source.destroy(new Error('the connection was reset'));
   await assert.rejects(failing, { code: 'APPS_ARCHIVE_BROKEN', message: /reset/ });

@@ -20,7 +20,7 @@ import {
   checkLinkText,
   foldersAbove,
 } from './archive-paths.ts';
-import type { EntryKind } from './archive-paths.ts';
+import type { AbsoluteLinks, EntryKind } from './archive-paths.ts';
 import { IgnoreRules } from './ignore-rules.ts';
 
 /** Files, folders and links in one archive. */
@@ -33,6 +33,8 @@ const END_BLOCKS_BYTES = 1024;
 export interface ArchiveLimits {
   readonly filesMax: number;
   readonly bytesMax: number;
+  /** `refused` when left out. */
+  readonly absoluteLinks?: AbsoluteLinks;
 }
 
 export const ARCHIVE_LIMITS: ArchiveLimits = {
@@ -40,10 +42,14 @@ export const ARCHIVE_LIMITS: ArchiveLimits = {
   bytesMax: ARCHIVE_BYTES_MAX,
 };
 
-/** Of a built tree, which another node has sealed. */
+/**
+ * Of a built tree, which another node has sealed. Builds make links to the system, such as the interpreter of a Python
+ * environment; whoever takes them compares the tree with its hash before anything follows one.
+ */
 export const BUILT_ARCHIVE_LIMITS: ArchiveLimits = {
   filesMax: 500_000,
   bytesMax: 8 * 1024 ** 3,
+  absoluteLinks: 'taken',
 };
 
 export interface PackOptions {
@@ -160,7 +166,7 @@ async function feed(
     const common = { name: path, mtime: EPOCH, uid: 0, gid: 0 };
     if (kind === 'directory') tar.entry({ ...common, type: 'directory', mode: 0o755 });
     else if (kind === 'symlink') {
-      checkLinkStaysInside(path, links);
+      checkLinkStaysInside(path, links, limits.absoluteLinks ?? 'refused');
       const linkname = links.get(path) ?? '';
       tar.entry({ ...common, type: 'symlink', linkname, mode: 0o777 });
     } else {
@@ -318,8 +324,12 @@ class Unpacking {
   }
 
   async finish(): Promise<void> {
-    for (const path of this.#links.keys()) checkLinkStaysInside(path, this.#links);
+    for (const path of this.#links.keys()) checkLinkStaysInside(path, this.#links, this.#absolute);
     for (const [path, target] of this.#links) await symlink(target, join(this.#folder, path));
+  }
+
+  get #absolute(): AbsoluteLinks {
+    return this.#limits.absoluteLinks ?? 'refused';
   }
 
   #claim(path: string, kind: EntryKind): void {
@@ -343,7 +353,7 @@ class Unpacking {
   }
 
   #takeLink(path: string, target: string): void {
-    checkLinkText(path, target);
+    checkLinkText(path, target, this.#absolute);
     this.#links.set(path, target);
   }
 

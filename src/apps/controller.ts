@@ -19,15 +19,16 @@ import { type AppView, appView, reportedViews } from './app-view.ts';
 import { changedEnv, checkDomains, type EnvChange, releaseBefore, scaled } from './app-wishes.ts';
 import { openDrivers } from './choose-driver.ts';
 import type { RunOutput } from './command-stream.ts';
+import { Commands } from './commands.ts';
 import { deployApp, type DeployRequest, serve } from './deploy.ts';
 import type { Driver } from './driver.ts';
-import type { InstanceContext, LaunchParts } from './instance.ts';
+import type { LaunchParts } from './instance.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { InstanceSupervisor } from './instance-supervisor.ts';
 import { type LogLine, LogReader, type LogRequest } from './log-reader.ts';
 import { LogStore } from './log-store.ts';
 import type { App, Release } from './model.ts';
-import { execInside, runOneOff, type RunRequest } from './one-off.ts';
+import type { RunRequest } from './one-off.ts';
 import {
   DEPLOY,
   type OperationResult,
@@ -37,6 +38,7 @@ import {
   ROLLBACK,
 } from './operations.ts';
 import { type ProcessRow, processTable } from './process-table.ts';
+import { FollowedApps } from './followed-apps.ts';
 import { Coordinator } from './coordinator.ts';
 import { NodeRollout } from './node-rollout.ts';
 import { type SingletonClock, SingletonGuard } from './singleton-guard.ts';
@@ -87,7 +89,8 @@ export interface AppsOptions {
 /** What exists from `open` on. */
 interface Opened {
   readonly context: AppContext;
-  readonly shared: Omit<InstanceContext, 'changed'>;
+  readonly commands: Commands;
+  readonly followed: FollowedApps;
   readonly reconciler: Reconciler;
   readonly local: NodeRollout;
   readonly coordinator: Coordinator;
@@ -153,22 +156,22 @@ export class Apps implements AsyncDisposable {
     const [store, releases] = [this.#store, this.#releases];
     const { registry, peers, gateways, fence } = this.#options;
     const nodeId = peers.self;
-    const reporter = new Reporter({ nodeId, registry, store, releases, supervisor, gateways, log });
+    const followed = new FollowedApps({ registry, store, clock });
+    followed.onChange(() => workers.wake('apps'));
+    const told = { nodeId, registry, followed, releases, gateways, log };
+    const reporter = new Reporter({ ...told, supervisor });
     const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
     const { urlOf } = this.#options;
     const context = new AppContext({ store, releases, folders, drivers, rollout, urlOf });
     const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, log });
-    const local = new NodeRollout({ context, copier, nodeId, clock });
-    const coordinator = new Coordinator({ store, peers, local, gateways, log });
-    const guard = new SingletonGuard({
-      runFolder: join(data, 'run'),
-      supervisor,
-      clock: fence,
-      log,
-    });
+    const local = new NodeRollout({ context, copier, peers, clock });
+    const coordinator = new Coordinator({ store, peers, local, gateways, clock, log });
+    const runFolder = join(data, 'run');
+    const guard = new SingletonGuard({ runFolder, supervisor, clock: fence, log });
     const reconciler = new Reconciler({
       context,
+      followed,
       guard,
       operations,
       local,
@@ -179,10 +182,11 @@ export class Apps implements AsyncDisposable {
       clock,
       log,
     });
-    this.#opened = { context, shared, reconciler, local, coordinator, copier, guard };
+    const commands = new Commands({ context, shared, peers, log });
+    this.#opened = { context, commands, followed, reconciler, local, coordinator, copier, guard };
     await supervisor.adopt();
     await this.#finishRemovals();
-    for (const worker of [supervisor, reconciler, guard, this.#logs]) workers.add(worker);
+    for (const worker of [followed, supervisor, reconciler, guard, this.#logs]) workers.add(worker);
   }
 
   /** How apps are kept apart on this node. */
@@ -206,15 +210,15 @@ export class Apps implements AsyncDisposable {
 
   /** What other nodes may ask of this one. */
   methods(): NodeMethods {
-    const { local, copier } = this.#all();
-    return appMethods({ local, copier, logs: this.#logReader, log: this.#options.log });
+    const { local, copier, commands } = this.#all();
+    const { log } = this.#options;
+    return appMethods({ local, copier, logs: this.#logReader, commands, log });
   }
 
   /** For the leader: keeps every instance where it belongs, until the term is over. */
   placer(): Placer {
     const { peers, registry, clock, log } = this.#options;
-    const { reporter } = this.#now().rollout;
-    return new Placer({ store: this.#store, reporter, peers, registry, clock, log });
+    return new Placer({ followed: this.#all().followed, peers, registry, clock, log });
   }
 
   /** Throws `APPS_NOT_FOUND` with the nearest name. */
@@ -373,17 +377,9 @@ export class Apps implements AsyncDisposable {
     yield* clusterLogs({ local: this.#logReader, peers, log }, { ...request, tail }, signal);
   }
 
-  /** With an instance: inside it. Without: in a fresh sandbox of the current release. */
-  async *run(request: RunRequest, signal: AbortSignal): AsyncGenerator<RunOutput, void, undefined> {
-    const { value: app } = await this.#store.get(request.app);
-    const { context, shared } = this.#all();
-    if (request.instance !== undefined) {
-      yield* execInside(shared, request, context.rollout.supervisor.of(app.name), signal);
-      return;
-    }
-    const release = await context.current(app);
-    if (release === undefined) throw noRelease(app.name);
-    yield* runOneOff(shared, request, await context.blueprint(app, release), signal);
+  /** With an instance: inside it, wherever it runs. Without: in a fresh sandbox of the current release. */
+  run(request: RunRequest, signal: AbortSignal): AsyncIterable<RunOutput> {
+    return this.#all().commands.run(request, signal);
   }
 
   /** Ends all instances of this node and changes no wish: they run again after the next start. */

@@ -5,6 +5,7 @@
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
 import type { PeerNode, Peers, PlacementNode } from '../cluster/cluster.ts';
 import type { Stored } from '../registry/registry.ts';
 import type { AppChange, AppStore } from './app-store.ts';
@@ -20,6 +21,7 @@ export interface CoordinatorOptions {
   readonly peers: Peers;
   readonly local: NodeRollout;
   readonly gateways: Gateways;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -38,6 +40,11 @@ export interface Wish {
 const PREPARE_WITHIN_MS = 1_800_000;
 const FINISH_WITHIN_MS = 120_000;
 const ABANDON_WITHIN_MS = 60_000;
+/** How often a change begins again because a node has died meanwhile. */
+const ATTEMPTS_MAX = 3;
+/** Presence needs two seconds to see it; a node that is still there is asked again. */
+const LEAVES_WITHIN_MS = 5_000;
+const UNREACHED: ReadonlySet<string> = new Set(['NET_RPC_UNREACHABLE', 'NET_RPC_BROKEN']);
 
 export class Coordinator {
   readonly #options: CoordinatorOptions;
@@ -48,6 +55,38 @@ export class Coordinator {
 
   /** Replaces all instances by new ones, placed anew; singletons stay on their nodes and start after the old have ended. */
   async replace(wish: Wish): Promise<void> {
+    await this.#whileNodesLeave(wish.report, () => this.#replace(wish));
+  }
+
+  /** Starts what is missing for the wished counts and ends what is too much; the rest stays where it is. */
+  async resize(wish: Wish): Promise<void> {
+    await this.#whileNodesLeave(wish.report, () => this.#resize(wish));
+  }
+
+  /**
+   * A node that has just died is taken for a living one for two seconds more, and when it is lost the leader moves its
+   * instances. Nothing is decided then, so the change begins again on what is there now. Without managers it does not begin.
+   */
+  async #whileNodesLeave(report: Report, change: () => Promise<void>): Promise<void> {
+    const { peers, store, clock } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      await store.mustAnswer();
+      try {
+        await change();
+        return;
+      } catch (error) {
+        if (attempt === ATTEMPTS_MAX) throw error;
+        if (error instanceof NodeAway) {
+          report.step(`${error.node.name} does not answer: trying without it`);
+          await leaves(peers, error.node.id, clock, report.signal);
+        } else if (error instanceof SlotsMoved) {
+          report.step('Its instances were placed anew meanwhile: trying again');
+        } else throw error;
+      }
+    }
+  }
+
+  async #replace(wish: Wish): Promise<void> {
     const { store } = this.#options;
     const { release } = wish;
     const { singletons } = release.plan.placement;
@@ -59,8 +98,7 @@ export class Coordinator {
     await this.#change({ ...wish, app }, { slots, revision: current.revision }, begun);
   }
 
-  /** Starts what is missing for the wished counts and ends what is too much; the rest stays where it is. */
-  async resize(wish: Wish): Promise<void> {
+  async #resize(wish: Wish): Promise<void> {
     const { store } = this.#options;
     const { app, release } = wish;
     const { singletons } = release.plan.placement;
@@ -122,7 +160,9 @@ export class Coordinator {
       });
     } catch (error) {
       await this.#abandon(app.name, asked);
-      throw error;
+      const isConflict = isMolnError(error, 'APPS_CONFLICT');
+      const now = isConflict ? await store.find(app.name) : undefined;
+      throw now?.revision === stored.revision ? new SlotsMoved(app.name) : error;
     }
     try {
       await gateways.settled(revision);
@@ -155,7 +195,9 @@ export class Coordinator {
       try {
         await this.#prepareOn(node, { app, release, env, counts }, { ...report, signal });
       } catch (error) {
+        const isAway = !signal.aborted && isMolnError(error) && UNREACHED.has(error.code);
         giveUp.abort(error);
+        if (isAway) throw new NodeAway(node, error);
         throw asked.length > 1 && isMolnError(error) ? onNode(node.name, error) : error;
       }
     });
@@ -171,7 +213,7 @@ export class Coordinator {
   async #prepareOn(node: PeerNode, wanted: Preparation, report: Report): Promise<void> {
     const { peers, local } = this.#options;
     if (node.id === peers.self) {
-      await local.prepare(wanted, report);
+      await local.prepare(wanted, report, peers.self);
       return;
     }
     const counts = Object.entries(wanted.counts).map(([process, count]) => `${count} ${process}`);
@@ -187,7 +229,7 @@ export class Coordinator {
     await Promise.all(
       asked.map(async ({ id, name }) => {
         try {
-          if (id === peers.self) await local.abandon(app);
+          if (id === peers.self) await local.abandon(app, peers.self);
           else await peers.call(id, 'apps.abandon', { app }, { deadlineMs: ABANDON_WITHIN_MS });
         } catch (error) {
           // It gives them up by itself when nobody decides.
@@ -219,6 +261,44 @@ export class Coordinator {
       }),
     );
   }
+}
+
+/** It could not be asked, or died while it did what it was asked. */
+class NodeAway extends MolnError {
+  readonly node: PeerNode;
+
+  constructor(node: PeerNode, cause: MolnError) {
+    super('APPS_NODE_AWAY', `Node "${node.name}" does not answer: ${cause.message}`, {
+      hint: 'Nothing has changed. Run "moln nodes" to see how it is, then try again',
+      retryable: true,
+      cause,
+    });
+    this.node = node;
+  }
+}
+
+/** The app is what it was, and its instances belong elsewhere now. */
+class SlotsMoved extends MolnError {
+  constructor(app: string) {
+    super('APPS_CONFLICT', `The instances of app "${app}" are being moved`, {
+      hint: 'Nothing has changed. Try again in a moment',
+      retryable: true,
+    });
+  }
+}
+
+/** Until the node is not taken for a ready one any more, or has had the time to be. */
+async function leaves(peers: Peers, id: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  const left = new AbortController();
+  const look = (): void => {
+    if (peers.get(id)?.state !== 'ready') left.abort();
+  };
+  using _change = peers.onChange(look);
+  look();
+  await clock
+    .sleep(LEAVES_WITHIN_MS, AbortSignal.any([left.signal, signal]))
+    .catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 export function placementNodeOf(peer: PeerNode): PlacementNode {

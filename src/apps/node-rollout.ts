@@ -3,8 +3,8 @@
  * new state or give them up. What is on trial counts for nothing; the commit of the app decides, and whoever missed it finds
  * out by looking.
  */
-import { randomId } from '../base/ids.ts';
 import type { Clock } from '../base/time.ts';
+import type { Peers } from '../cluster/cluster.ts';
 import type { AppContext } from './app-context.ts';
 import type { SupervisedInstance } from './instance.ts';
 import type { App, Release } from './model.ts';
@@ -12,6 +12,7 @@ import type { Report } from './operations.ts';
 import { planActions, type PlannedInstance } from './plan-actions.ts';
 import type { ReleaseCopier } from './release-copy.ts';
 import { drained, startFresh, stopAll } from './rollout.ts';
+import { appHeld } from './run-errors.ts';
 import { countsOf } from './slots.ts';
 
 /** What a node is asked to have ready. */
@@ -26,7 +27,6 @@ export interface Preparation {
 }
 
 interface Trial {
-  readonly id: string;
   readonly instances: readonly SupervisedInstance[];
   /** By the monotonic clock: a coordinator that says nothing for so long is gone. */
   readonly untilMs: number;
@@ -38,23 +38,31 @@ const TRIAL_EXTRA_MS = 120_000;
 export class NodeRollout {
   readonly #context: AppContext;
   readonly #copier: ReleaseCopier;
-  readonly #nodeId: string;
+  readonly #peers: Peers;
   readonly #clock: Clock;
   /** By app. */
   readonly #trials = new Map<string, Trial>();
+  /** By app: the node whose change is prepared here. */
+  readonly #holders = new Map<string, string>();
   /** Apps of which something is being prepared or finished right now. */
   readonly #busy = new Map<string, number>();
+  #changes = 0;
 
   constructor(options: {
     readonly context: AppContext;
     readonly copier: ReleaseCopier;
-    readonly nodeId: string;
+    readonly peers: Peers;
     readonly clock: Clock;
   }) {
     this.#context = options.context;
     this.#copier = options.copier;
-    this.#nodeId = options.nodeId;
+    this.#peers = options.peers;
     this.#clock = options.clock;
+  }
+
+  /** Grows whenever this node begins or ends its part in a change: what was read before may no longer be true. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** True while the coordinator alone decides about starting and draining. */
@@ -67,10 +75,15 @@ export class NodeRollout {
     return false;
   }
 
-  /** The release is here and the instances are healthy, on trial. Nothing is left of them when it throws. */
-  async prepare(wanted: Preparation, report: Report): Promise<void> {
+  /**
+   * The release is here and the instances are healthy, on trial. Nothing is left of them when it throws. `by`: the node that
+   * coordinates; it has one change of an app at a time. Throws `APPS_BUSY` while another one has: to give up its trial would
+   * leave the app without instances once it has committed.
+   */
+  async prepare(wanted: Preparation, report: Report, by: string): Promise<void> {
     const { app, release, env, counts } = wanted;
     const { name } = app;
+    this.#hold(name, by);
     await this.#alone(name, async () => {
       await this.#giveUp(name);
       await this.#copier.ensure(app, release);
@@ -79,14 +92,16 @@ export class NodeRollout {
       const instances = await startFresh(this.#context.rollout, blueprint, counts, report);
       const untilMs =
         this.#clock.monotonicMs() + release.plan.health.startTimeoutMs + TRIAL_EXTRA_MS;
-      this.#trials.set(name, { id: randomId(8), instances, untilMs });
+      this.#trials.set(name, { instances, untilMs });
       await this.#context.rollout.reporter.refresh(name);
     });
   }
 
-  /** The change was given up: what was on trial ends, after whoever may have asked it. */
-  async abandon(app: string): Promise<void> {
+  /** The change of that node was given up: what was on trial ends, after whoever may have asked it. */
+  async abandon(app: string, by: string): Promise<void> {
+    if (this.#holders.get(app) !== by) return;
     await this.#alone(app, () => this.#giveUp(app));
+    if (this.#holders.get(app) === by) this.#holders.delete(app);
   }
 
   /** The commit is there: what belongs serves, what does not ends when nothing is under way on it. */
@@ -98,6 +113,7 @@ export class NodeRollout {
     const { supervisor, reporter } = rollout;
     await this.#alone(name, async () => {
       this.#trials.delete(name);
+      this.#holders.delete(name);
       await this.drainSurplus(name);
       await reporter.settled(name);
       const leaving = supervisor.of(name).filter(isLeaving);
@@ -127,7 +143,7 @@ export class NodeRollout {
     const input = {
       app,
       release,
-      counts: countsOf(slots, this.#nodeId),
+      counts: countsOf(slots, this.#peers.self),
       waits: new Set<string>(),
       held: false,
       instances: supervisor.of(name).map(plannedOf),
@@ -135,6 +151,14 @@ export class NodeRollout {
     for (const action of planActions(input, this.#clock.now())) {
       if (action.kind === 'drain') supervisor.get(action.id)?.drain();
     }
+  }
+
+  #hold(app: string, by: string): void {
+    const holder = this.#holders.get(app);
+    const peer = holder === undefined ? undefined : this.#peers.get(holder);
+    const isOther = peer !== undefined && peer.id !== by && peer.state !== 'lost';
+    if (isOther && this.isHeld(app)) throw appHeld(app, peer.name);
+    this.#holders.set(app, by);
   }
 
   async #giveUp(app: string): Promise<void> {
@@ -150,9 +174,11 @@ export class NodeRollout {
 
   async #alone<T>(app: string, work: () => Promise<T>): Promise<T> {
     this.#busy.set(app, (this.#busy.get(app) ?? 0) + 1);
+    this.#changes++;
     try {
       return await work();
     } finally {
+      this.#changes++;
       const left = (this.#busy.get(app) ?? 1) - 1;
       if (left === 0) this.#busy.delete(app);
       else this.#busy.set(app, left);

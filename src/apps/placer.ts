@@ -8,22 +8,21 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { type LeaderTerm, type Peers, place, type PlacementNode } from '../cluster/cluster.ts';
 import type { Condition, Operation, Registry } from '../registry/registry.ts';
-import type { AppStore } from './app-store.ts';
 import { placementNodeOf } from './coordinator.ts';
+import type { FollowedApp, FollowedApps } from './followed-apps.ts';
 import type { App, Release } from './model.ts';
-import type { NodeReport, Reporter } from './reporter.ts';
+import type { NodeReport } from './reporter.ts';
 import { assignmentRecords, placementAppOf, type Slot } from './slots.ts';
 
 export interface PlacerOptions {
-  readonly store: AppStore;
-  readonly reporter: Reporter;
+  readonly followed: FollowedApps;
   readonly peers: Peers;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** Clocks of apps run down without an event; so does a successor become healthy. */
+/** Clocks of apps run down without an event. */
 const LOOK_EVERY_MS = 1000;
 /** A node that is alone has nothing to move. */
 const LOOK_ALONE_MS = 30_000;
@@ -44,9 +43,10 @@ export class Placer {
   }
 
   async lead(term: LeaderTerm): Promise<void> {
-    const { peers, clock, log } = this.#options;
+    const { peers, followed, clock, log } = this.#options;
     let wake: () => void = () => {};
-    using _changes = peers.onChange(() => wake());
+    using _peers = peers.onChange(() => wake());
+    using _apps = followed.onChange(() => wake());
     while (!term.signal.aborted) {
       try {
         await this.look(term);
@@ -64,46 +64,45 @@ export class Placer {
 
   /** One look at all apps. */
   async look(term: LeaderTerm): Promise<void> {
-    const { store, reporter, peers } = this.#options;
-    const apps = await store.list();
-    const reports = await reporter.everything();
+    const { followed, peers } = this.#options;
     const nodes = peers.all().map(placementNodeOf);
-    for (const app of apps) {
+    for (const { name } of await followed.list()) {
       if (term.signal.aborted) return;
-      await this.#tend(term, app, reports.get(app.name) ?? [], nodes);
+      if (shiftAmong(nodes, await followed.of(name)) !== undefined) {
+        await this.#tend(term, name, nodes);
+      }
     }
   }
 
-  async #tend(
-    term: LeaderTerm,
-    app: App,
-    reports: readonly NodeReport[],
-    nodes: readonly PlacementNode[],
-  ): Promise<void> {
-    const { store, registry, log } = this.#options;
-    const release =
-      app.release === undefined ? undefined : await store.release(app.name, app.release);
-    if (release === undefined || !app.running) return;
-    const { slots, revision } = await store.slots(app.name);
-    const shift = shiftOf({ app, release, slots, reports, nodes });
+  /** By what is true now. */
+  async #tend(term: LeaderTerm, app: string, nodes: readonly PlacementNode[]): Promise<void> {
+    const { followed, registry, log } = this.#options;
+    const found = await followed.read(app);
+    const shift = shiftAmong(nodes, found);
     if (shift === undefined) return;
     const records = assignmentRecords(registry);
-    const conditions: Condition[] = [{ key: records.keyOf(app.name), revision }];
+    const conditions: Condition[] = [{ key: records.keyOf(app), revision: found.slotsRevision }];
     for (const node of shift.lost) {
       const entry = await registry.get(`/presence/${node}`);
       if (this.#isHeard(node)) return;
       conditions.push({ key: `/presence/${node}`, revision: entry?.revision ?? 0 });
     }
-    const operations: Operation[] = [records.putOperation(app.name, { slots: shift.slots })];
+    const operations: Operation[] = [records.putOperation(app, { slots: shift.slots })];
     const result = await term.commit(conditions, operations);
     if (result.kind === 'conflict') return;
-    log.info('Instances are placed anew', { app: app.name, slots: shift.slots });
+    log.info('Instances are placed anew', { app, slots: shift.slots });
   }
 
   #isHeard(node: string): boolean {
     const state = this.#options.peers.get(node)?.state;
     return state === 'ready' || state === 'draining';
   }
+}
+
+function shiftAmong(nodes: readonly PlacementNode[], found: FollowedApp): Shift | undefined {
+  const { app, release, slots, reports } = found;
+  if (app === undefined || release === undefined || !app.running) return undefined;
+  return shiftOf({ app, release, slots, reports, nodes });
 }
 
 /** Pure. Undefined when everything is where it should be. */
@@ -131,13 +130,17 @@ export function shiftOf(input: {
     }
     if (before.node === node) return settled(before, { app, reports, nodes });
     const from = nodes.find(({ id }) => id === before.node);
+    const moved = { process, slot, node, reason };
     if (from === undefined || from.state === 'lost' || from.state === 'suspect') {
       if (from !== undefined) lost.add(from.id);
-      return { process, slot, node, reason };
+      if (singletons.includes(process)) return moved;
+      // What that one was to replace may be all that serves.
+      return without(node, { ...moved, leaving: there(before.leaving, nodes) });
     }
     // The reconcilers of both nodes see to it that a singleton ends before the next one starts.
-    if (singletons.includes(process)) return { process, slot, node, reason };
-    return { process, slot, node, leaving: before.node, reason };
+    if (singletons.includes(process)) return moved;
+    const { leaving = before.node } = settled(before, { app, reports, nodes });
+    return without(node, { ...moved, leaving });
   });
   for (const { process, slot, reason } of unplaced) next.push({ process, slot, reason });
   const isSame = JSON.stringify(sorted(next)) === JSON.stringify(sorted(slots));
@@ -156,15 +159,25 @@ function settled(
   const { leaving, node, process } = slot;
   if (leaving === undefined) return slot;
   const { app, reports, nodes } = given;
-  const state = nodes.find(({ id }) => id === leaving)?.state;
   const here = reports.find(({ nodeId }) => nodeId === node)?.report.instances ?? [];
   const isHealthy = here.some(
     (one) =>
       one.process === process && one.generation === app.generation && one.state === 'healthy',
   );
-  if (!isHealthy && state !== undefined && state !== 'lost') return slot;
+  if (!isHealthy && there(leaving, nodes) !== undefined) return slot;
   const { leaving: _left, ...rest } = slot;
   return rest;
+}
+
+/** The node, unless it is not there any more. */
+function there(node: string | undefined, nodes: readonly PlacementNode[]): string | undefined {
+  const state = nodes.find(({ id }) => id === node)?.state;
+  return state === undefined || state === 'lost' ? undefined : node;
+}
+
+/** Nobody leaves a node for itself. */
+function without(node: string, slot: Slot): Slot {
+  return slot.leaving === node ? { ...slot, leaving: undefined } : slot;
 }
 
 function sorted(slots: readonly Slot[]): Slot[] {

@@ -6,6 +6,7 @@ import type { StepResult, Worker } from '../base/worker.ts';
 import type { SingletonGuard } from './singleton-guard.ts';
 import type { Peers } from '../cluster/cluster.ts';
 import type { AppContext } from './app-context.ts';
+import type { FollowedApp, FollowedApps } from './followed-apps.ts';
 import { backoffMs } from './instance-life.ts';
 import type { SupervisedInstance } from './instance.ts';
 import type { NodeRollout } from './node-rollout.ts';
@@ -14,10 +15,12 @@ import { countsOf } from './slots.ts';
 import type { App, Release } from './model.ts';
 import type { Operations } from './operations.ts';
 import { type Action, type PlannedInstance, planActions } from './plan-actions.ts';
+import type { NodeReport } from './reporter.ts';
 import { RECONCILE_EVERY_MS, STARTING_AT_ONCE_MAX, STARTING_COUNTS_MS } from './run-limits.ts';
 
 export interface ReconcilerOptions {
   readonly context: AppContext;
+  readonly followed: FollowedApps;
   readonly operations: Operations;
   readonly local: NodeRollout;
   readonly copier: ReleaseCopier;
@@ -38,6 +41,15 @@ export interface SingletonFence {
 /** Up to so many nodes each keeps the current release of every app. */
 const COPIES_EVERYWHERE_MAX = 3;
 const COPY_AGAIN_MS = 60_000;
+
+/** What one look at an app found to be done. */
+interface Plan {
+  readonly known: FollowedApp;
+  readonly actions: readonly Action[];
+  readonly held: boolean;
+  /** Begins and ends of operations that were counted before anything was read for it. */
+  readonly changes: number;
+}
 
 interface Failure {
   readonly count: number;
@@ -65,10 +77,10 @@ export class Reconciler implements Worker {
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {
-    const { store, rollout } = this.#options.context;
-    const { supervisor, reporter } = rollout;
+    const { context, followed } = this.#options;
+    const { supervisor, reporter } = context.rollout;
     if (supervisor.isClosed) return { kind: 'done' };
-    const apps = await store.list();
+    const apps = await followed.list();
     this.#apps = apps.length;
     const names = new Set([
       ...apps.map((app) => app.name),
@@ -103,14 +115,29 @@ export class Reconciler implements Worker {
   }
 
   async #reconcile(name: string): Promise<void> {
-    const { context, operations, local, copier, nodeId, clock } = this.#options;
-    const { store } = context;
+    const { context, followed } = this.#options;
     const { supervisor, reporter } = context.rollout;
-    const { changes } = operations;
+    let plan = await this.#plan(name, () => followed.of(name));
+    // What is known may lack the newest commit.
+    if (plan.actions.length > 0 || plan.known.app === undefined) {
+      plan = await this.#plan(name, () => followed.read(name));
+    }
+    const { app, release } = plan.known;
+    for (const action of plan.actions) {
+      // An operation that came or went in between may have made the plan wrong; the next look plans anew.
+      if (this.#changes() !== plan.changes) return;
+      await this.#act(action, app, release);
+    }
+    await reporter.keepUp(name);
+    if (app === undefined && !plan.held && supervisor.of(name).length === 0) reporter.forget(name);
+  }
+
+  async #plan(name: string, find: () => Promise<FollowedApp>): Promise<Plan> {
+    const { context, operations, local, copier, nodeId, clock } = this.#options;
+    const changes = this.#changes();
     const held = operations.current(name) !== undefined || local.isHeld(name);
-    const app = (await store.find(name))?.value;
-    const release = app?.release === undefined ? undefined : await store.release(name, app.release);
-    const { slots } = await store.slots(name);
+    const known = await find();
+    const { app, release, slots, reports } = known;
     const counts = countsOf(slots, nodeId);
     const isSite = release?.plan.staticRoot !== undefined;
     const isHere = Object.values(counts).some((count) => count > 0);
@@ -119,16 +146,14 @@ export class Reconciler implements Worker {
       await copier.ensure(app, release);
     } else if (app !== undefined && release !== undefined && !held) this.#keepCopy(app, release);
     if (!held && app !== undefined) this.#acceptTrials(app);
-    const waits = await this.#waits(name, release, counts);
-    const instances = await this.#planned(supervisor.of(name));
-    const plan = { app, release, counts, waits, held, instances };
-    for (const action of planActions(plan, clock.now())) {
-      // An operation that came or went in between may have made the plan wrong; the next look plans anew.
-      if (operations.changes !== changes || (local.isHeld(name) && !held)) return;
-      await this.#act(action, app, release);
-    }
-    await reporter.refresh(name);
-    if (app === undefined && !held && supervisor.of(name).length === 0) reporter.forget(name);
+    const waits = this.#waits(name, { release, counts, reports });
+    const instances = await this.#planned(context.rollout.supervisor.of(name));
+    const input = { app, release, counts, waits, held, instances };
+    return { known, actions: planActions(input, clock.now()), held, changes };
+  }
+
+  #changes(): number {
+    return this.#options.operations.changes + this.#options.local.changes;
   }
 
   /** In a small cluster every node has what all apps are made of, for the day on which it has to start them. */
@@ -153,11 +178,15 @@ export class Reconciler implements Worker {
   }
 
   /** Singletons that may not be started now: one runs elsewhere, or this node may count as lost there. */
-  async #waits(
+  #waits(
     name: string,
-    release: Release | undefined,
-    counts: Readonly<Record<string, number>>,
-  ): Promise<ReadonlySet<string>> {
+    given: {
+      readonly release: Release | undefined;
+      readonly counts: Readonly<Record<string, number>>;
+      readonly reports: readonly NodeReport[];
+    },
+  ): ReadonlySet<string> {
+    const { release, counts, reports } = given;
     const { context, peers, fence, nodeId } = this.#options;
     const singletons = (release?.plan.placement.singletons ?? []).filter(
       (process) => (counts[process] ?? 0) > 0,
@@ -165,7 +194,7 @@ export class Reconciler implements Worker {
     if (release === undefined || singletons.length === 0) return new Set();
     if (fence.isFenced(release.plan.placement.lostAfterMs)) return new Set(singletons);
     const own = context.rollout.supervisor.of(name);
-    const elsewhere = (await context.rollout.reporter.all(name)).filter(
+    const elsewhere = reports.filter(
       ({ nodeId: id }) => id !== nodeId && isThere(peers, id, release),
     );
     return new Set(

@@ -8,6 +8,7 @@
  * A release appears by one rename and never changes after it. Its id is the hash of the *source*: the same source is
  * the same release and is built once.
  */
+import { statSync } from 'node:fs';
 import { chmod, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -62,9 +63,18 @@ interface StoredRelease {
   readonly sealedHash: string;
 }
 
+/** What was read, and of which file. */
+interface KnownRelease {
+  readonly ino: number;
+  readonly mtimeMs: number;
+  readonly stored: StoredRelease;
+}
+
 export class ReleaseStore {
   readonly #appsFolder: string;
   readonly #cacheFolder: string;
+  /** By path. */
+  readonly #known = new Map<string, KnownRelease>();
 
   constructor(options: { readonly dataFolder: string }) {
     this.#appsFolder = join(options.dataFolder, 'apps');
@@ -234,6 +244,7 @@ export class ReleaseStore {
   async remove(app: string, id: string): Promise<void> {
     const folder = this.#releaseFolder(app, id);
     const gone = temporaryName(folder);
+    this.#known.delete(join(folder, 'release.json'));
     try {
       await rename(folder, gone);
     } catch (error) {
@@ -253,9 +264,12 @@ export class ReleaseStore {
 
   /** Removes every release of the app, and what is on its way. */
   async removeApp(app: string): Promise<void> {
-    for (const part of ['incoming', 'releases']) {
-      await removeOwnedTree(join(this.#appsFolder, app, part));
+    const releases = join(this.#appsFolder, app, 'releases');
+    for (const path of this.#known.keys()) {
+      if (path.startsWith(`${releases}/`)) this.#known.delete(path);
     }
+    await removeOwnedTree(join(this.#appsFolder, app, 'incoming'));
+    await removeOwnedTree(releases);
     // The next app of this name has another uid, and is not to build from what this one kept.
     for (const tool of CACHES) await removeOwnedTree(join(this.#cacheFolder, tool, app));
   }
@@ -276,8 +290,16 @@ export class ReleaseStore {
   }
 
   async #stored(app: string, id: string): Promise<StoredRelease | undefined> {
-    const text = await readTextIfAny(join(this.#releaseFolder(app, id), 'release.json'));
-    if (text === undefined) return undefined;
+    const path = join(this.#releaseFolder(app, id), 'release.json');
+    // Asked for every app at every look: what was read stands as long as it is the same file.
+    const stats = statSync(path, { throwIfNoEntry: false });
+    const known = this.#known.get(path);
+    if (known !== undefined && stats?.ino === known.ino && stats.mtimeMs === known.mtimeMs) {
+      return known.stored;
+    }
+    this.#known.delete(path);
+    const text = stats === undefined ? undefined : await readTextIfAny(path);
+    if (stats === undefined || text === undefined) return undefined;
     const stored = JSON.parse(text) as { readonly format: number };
     if (stored.format !== 1) {
       const message = `Release "${id}" of "${app}" was written by a newer Moln`;
@@ -285,6 +307,8 @@ export class ReleaseStore {
         hint: 'Update Moln on this node, or deploy the app again under a new name',
       });
     }
+    const { ino, mtimeMs } = stats;
+    this.#known.set(path, { ino, mtimeMs, stored: stored as StoredRelease });
     return stored as StoredRelease;
   }
 }

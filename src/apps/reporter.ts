@@ -6,7 +6,7 @@
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { Collection, type Registry, type Revision } from '../registry/registry.ts';
-import type { AppStore } from './app-store.ts';
+import type { FollowedApps } from './followed-apps.ts';
 import type { InstanceSupervisor } from './instance-supervisor.ts';
 import type { DriverName, InstanceAddress, InstanceState } from './model.ts';
 import type { ReleaseStore } from './release-store.ts';
@@ -57,10 +57,16 @@ export function reportRecords(registry: Registry, app: string): Collection<Repor
   });
 }
 
+/** What every node reports of the app. */
+export async function reportsOf(registry: Registry, app: string): Promise<readonly NodeReport[]> {
+  const records = await reportRecords(registry, app).list();
+  return records.map(({ id, value }) => ({ nodeId: id, report: value }));
+}
+
 export interface ReporterOptions {
   readonly nodeId: string;
   readonly registry: Registry;
-  readonly store: AppStore;
+  readonly followed: Pick<FollowedApps, 'of' | 'forget'>;
   readonly releases: ReleaseStore;
   readonly supervisor: InstanceSupervisor;
   readonly gateways: Gateways;
@@ -99,6 +105,12 @@ export class Reporter {
 
   /** Tells what is true now, if it differs. Whether the gateways have seen it is another question: `settled`. */
   async refresh(app: string): Promise<void> {
+    this.#options.followed.forget(app);
+    await this.keepUp(app);
+  }
+
+  /** The same by what is known of the app, for those who look often. */
+  async keepUp(app: string): Promise<void> {
     const line = (this.#lines.get(app) ?? Promise.resolve()).then(() => this.#refresh(app));
     const ended = line.catch(() => {});
     this.#lines.set(app, ended);
@@ -117,9 +129,8 @@ export class Reporter {
   }
 
   /** What every node reports of the app. */
-  async all(app: string): Promise<readonly NodeReport[]> {
-    const records = await reportRecords(this.#options.registry, app).list();
-    return records.map(({ id, value }) => ({ nodeId: id, report: value }));
+  all(app: string): Promise<readonly NodeReport[]> {
+    return reportsOf(this.#options.registry, app);
   }
 
   /** The same of all apps, by app. */
@@ -197,8 +208,8 @@ export class Reporter {
   }
 
   async #report(name: string): Promise<Report> {
-    const { supervisor, store, releases } = this.#options;
-    const app = (await store.find(name))?.value;
+    const { supervisor, followed, releases } = this.#options;
+    const { app } = await followed.of(name);
     const wished = [app?.release, app?.history[1]?.release].filter((id) => id !== undefined);
     const here = await Promise.all(wished.map((id) => releases.find(name, id)));
     return {

@@ -17,6 +17,14 @@ export function appBusy(app: string, what: string, since: number): MolnError {
   });
 }
 
+/** By a change that another node coordinates. */
+export function appHeld(app: string, by: string): MolnError {
+  return new MolnError('APPS_BUSY', `App "${app}" is busy: ${by} has a change of it under way`, {
+    hint: 'Wait for it to end and try again',
+    retryable: true,
+  });
+}
+
 export function appConflict(app: string): MolnError {
   return new MolnError('APPS_CONFLICT', `App "${app}" was changed by somebody else meanwhile`, {
     hint: 'Try again',
@@ -109,4 +117,41 @@ export function notHere(app: string, process: string): MolnError {
     hint: `See "moln why app ${app}"`,
     retryable: true,
   });
+}
+
+/** A command for another node that has not begun. */
+export function nodeAway(node: string, cause?: unknown): MolnError {
+  return new MolnError('APPS_NODE_AWAY', `Node "${node}" does not answer, and nothing was run`, {
+    hint: 'See "moln nodes"',
+    retryable: true,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** A command on another node that may have begun. */
+export function commandLost(node: string, cause?: unknown): MolnError {
+  return new MolnError(
+    'APPS_COMMAND_LOST',
+    `Node "${node}" went away before the command on it ended`,
+    {
+      hint: 'It may have done part of its work; see "moln nodes"',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
+
+export function commandsBusy(most: number): MolnError {
+  return new MolnError(
+    'APPS_COMMANDS_BUSY',
+    `${most} commands of one node run on another already, which is the most`,
+    { hint: 'Wait for one to end, or ask the other node itself with --url', retryable: true },
+  );
+}
+
+export function releaseNowhere(app: string): MolnError {
+  return new MolnError(
+    'APPS_RELEASE_MISSING',
+    `The release of "${app}" is on no node that can be asked`,
+    { hint: 'Start the node that has it, or deploy the app again', retryable: true },
+  );
 }

@@ -94,3 +94,5 @@ export const PROGRESS_QUEUE_MAX = 10_000;
 export const RUN_QUEUE_BYTES_MAX: number = 1024 * 1024;
 /** How long the command of `run` may take to stop when its client went away. */
 export const RUN_STOP_TIMEOUT_MS = 5000;
+/** Commands that one other node may have under way here: fewer than `RPC_STREAMS_MAX`, so that calls still get through. */
+export const FAR_COMMANDS_MAX = 64;

@@ -212,8 +212,9 @@ export class MolnClient {
     return this.#transport.json({ method: 'PUT', path: '/api/manager', json });
   }
 
-  takeover(): Promise<void> {
-    return this.#transport.json({ method: 'POST', path: '/api/manager/takeover', json: {} });
+  takeover(options: { readonly force: boolean }): Promise<void> {
+    const path = '/api/manager/takeover';
+    return this.#transport.json({ method: 'POST', path, json: options });
   }
 
   events(): Promise<readonly EventDetail[]> {

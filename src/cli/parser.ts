@@ -176,18 +176,23 @@ class TypedInput implements Input {
   }
 
   flag(option: string): boolean {
-    return this.#options[option] === true;
+    return this.#options[attributeOf(option)] === true;
   }
 
   text(option: string): string | undefined {
-    const value = this.#options[option];
+    const value = this.#options[attributeOf(option)];
     return typeof value === 'string' ? value : undefined;
   }
 
   texts(option: string): readonly string[] {
-    const value = this.#options[option];
+    const value = this.#options[attributeOf(option)];
     return Array.isArray(value) ? (value as string[]) : [];
   }
+}
+
+/** Commander keeps `--gateway-port` as `gatewayPort`. */
+function attributeOf(option: string): string {
+  return option.replace(/-([a-z])/g, (_all, letter: string) => letter.toUpperCase());
 }
 
 /** Our sentence for commander's error. */

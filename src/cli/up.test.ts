@@ -25,6 +25,7 @@ const STATUS: Status = {
       address: '127.0.0.1',
       port: 7420,
       dataFolder: '/data',
+      version: '0.1.0',
       startedAt: 0,
       cpu: { cores: 2, usedRatio: 0.1 },
       memory: { totalBytes: 4e9, usedBytes: 1e9 },

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { Progress, Status } from '../api/model.ts';
 import type { Input, OptionSpec } from './command.ts';
 import { usageError } from './errors.ts';
+import { readEtcdOption, type EtcdOption } from './etcd-option.ts';
 
 export interface UpOptions {
   /** Absolute. */
@@ -20,6 +21,8 @@ export interface UpOptions {
   readonly port: number | undefined;
   /** Where gateways answer those of other nodes; undefined: 7423. */
   readonly gatewayPort: number | undefined;
+  /** An etcd that somebody else looks after, in place of members of Moln's own. */
+  readonly etcd: EtcdOption | undefined;
   readonly region: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** Folders to deploy under their own names once the node is up. */
@@ -74,6 +77,13 @@ export const UP_OPTIONS: readonly OptionSpec[] = [
     repeat: true,
   },
   { flags: '--gateways <N>', description: 'gateway processes (default: one per core)' },
+  {
+    flags: '--etcd <URL,…>',
+    description: 'keep the registry in this etcd, which you look after (default: one of its own)',
+  },
+  { flags: '--etcd-ca <FILE>', description: 'who signs its certificates (default: the system’s)' },
+  { flags: '--etcd-cert <FILE>', description: 'the client certificate for it' },
+  { flags: '--etcd-key <FILE>', description: 'and its key' },
 ];
 
 /** Throws `CLI_USAGE` that names the option. */
@@ -103,6 +113,7 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
     httpsPort,
     port,
     gatewayPort,
+    etcd: readEtcdOption(input, cwd),
     region: checkedName(input.text('region'), '--region'),
     labels: readPairs(input.texts('label'), '--label', LABEL_KEY),
     deploys: input.texts('deploy').map((folder) => {

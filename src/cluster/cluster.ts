@@ -1,6 +1,7 @@
 /** The door of the cluster part: who this node is, its certificates, and sealing of secrets. */
 export { Admission, type AdmissionOptions, memberCertificateOf } from './admission.ts';
 export { type Certificate, fingerprintOf } from './certificate.ts';
+export { type CutOffStep, planCutOff, type RegistryHolder } from './cut-off.ts';
 export { ClusterServer, type ClusterServerOptions, type Doors } from './cluster-server.ts';
 export {
   Identity,
@@ -13,6 +14,7 @@ export { decodeInvite, encodeInvite, type Invite, type InviteAddress } from './i
 export { type InviteDetail, type InviteRole, Invites } from './invites.ts';
 export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
 export {
+  type ForeignAccess,
   type HelloAnswer,
   helloSchema,
   type RegistryPlace,
@@ -38,6 +40,7 @@ export { Sealer } from './sealing.ts';
 export { type ClusterEvent, Events } from './events.ts';
 export { Fence, type FenceGuard } from './fence.ts';
 export {
+  duringTerm,
   LeaderElection,
   type LeaderElectionOptions,
   type LeaderTerm,
@@ -57,4 +60,5 @@ export type {
 export { CHECK_IN_MS, type NodeLoad, type NodePresence, PRESENCE_CLOCKS } from './presence.ts';
 export { PresenceKeeper, type PresenceKeeperOptions } from './presence-keeper.ts';
 export { PresenceWatch, type PresenceWatchOptions } from './presence-watch.ts';
+export { serialsIn } from './x509.ts';
 export { type Plan, Plans, type StepHandler } from './steps.ts';

@@ -37,10 +37,12 @@ import { type ManagerAddress, type NodeFile, readNodeFile, writeNodeFile } from 
 import { openSealer, type Sealer } from './sealing.ts';
 import {
   createAuthority,
+  createRevocationList,
   createSigningRequest,
   issueCertificate,
   issueFromRequest,
   type KeyPair,
+  type Revocation,
   type Validity,
 } from './x509.ts';
 
@@ -261,6 +263,12 @@ export class Identity {
     const certificatePem = await issueFromRequest(requestPem, terms);
     if (certificatePem === undefined) throw requestInvalid();
     return certificatePem;
+  }
+
+  /** What etcd goes by, in DER. Throws `CLUSTER_NOT_MANAGER`. */
+  revocationList(revoked: readonly Revocation[]): Promise<Buffer> {
+    const authority = { certificatePem: this.authorityPem, keyPem: this.authorityKeyPem };
+    return createRevocationList({ authority, revoked, now: this.#clock.now() });
   }
 
   /** A key of this machine, certified elsewhere; the key stays here. */

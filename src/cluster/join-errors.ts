@@ -191,3 +191,11 @@ export function tooBusy(what: string): MolnError {
     retryable: true,
   });
 }
+
+export function certificatesTooMany(name: string): MolnError {
+  return new MolnError(
+    'CLUSTER_CERTIFICATES_TOO_MANY',
+    `Node "${name}" has had too many certificates that are still good`,
+    { hint: 'Each lives a month; see in the log of the node why it asks for so many' },
+  );
+}

@@ -78,14 +78,27 @@ export interface RegistryPlace {
   readonly endpoints: readonly string[];
   /** What every key begins with there. */
   readonly prefix: string;
-  /** Counts takeovers. */
+  /** Counts takeovers: of two places with different epochs the higher one is the cluster's. */
   readonly epoch: number;
+  /** Somebody else looks after it: Moln manages no members there, and has these to come in. */
+  readonly foreign?: ForeignAccess | undefined;
 }
+
+/** Of an etcd that somebody else looks after, all in PEM; secret. */
+export interface ForeignAccess {
+  /** Undefined: one that the whole world trusts. */
+  readonly authority?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+const pem = optional(string({ lengthMax: 100_000 }));
 
 export const registryPlaceSchema: Schema<RegistryPlace> = object({
   endpoints: array(string({ lengthMax: 300 }), { itemsMax: 100 }),
   prefix: string({ lengthMax: 300 }),
   epoch: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  foreign: optional(object({ authority: pem, certificate: pem, key: pem })),
 });
 
 const named = object({ id: string(), name: string() });

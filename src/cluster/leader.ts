@@ -34,6 +34,21 @@ export interface LeaderTerm {
   commit(conditions: readonly Condition[], operations: readonly Operation[]): Promise<CommitResult>;
 }
 
+/** The registry for a leader's writes: they fail with `CLUSTER_DEPOSED` once the term is over. */
+export function duringTerm(registry: Registry, term: LeaderTerm): Registry {
+  return {
+    get engine() {
+      return registry.engine;
+    },
+    get: (key) => registry.get(key),
+    list: (prefix) => registry.list(prefix),
+    watch: (prefix, from, signal) => registry.watch(prefix, from, signal),
+    commit: (conditions, operations) => term.commit(conditions, operations),
+    lease: (ttlMs) => registry.lease(ttlMs),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
 export interface LeaderElectionOptions {
   readonly registry: Registry;
   readonly node: { readonly id: string; readonly name: string };
@@ -41,13 +56,14 @@ export interface LeaderElectionOptions {
   readonly log: Logger;
   /** The leader's work, until the signal aborts. Returning early resigns; throwing resigns and is logged. */
   readonly lead: (term: LeaderTerm) => Promise<void>;
-  /** 3 s by default; etcd may grant more. */
+  /** 2 s by default; etcd may grant more. */
   readonly ttlMs?: number;
 }
 
-export const LEADER_TTL_MS = 3000;
+/** The least that etcd grants with its usual election timeout: after the death of its own leader it counts anew. */
+export const LEADER_TTL_MS = 2000;
 /** Renewals and looks at the key in one life of the lease. */
-const LOOKS_PER_TTL = 6;
+const LOOKS_PER_TTL = 4;
 /** A leader stops this part of its lease's life before the others may notice that it ended. */
 const MARGIN_RATIO = 0.2;
 /** After resigning for an error the others have so many lives of the lease to take over. */

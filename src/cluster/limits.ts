@@ -28,6 +28,8 @@ export const INVITE_KEPT_MS: number = DAY_MS;
 export const SWEEP_EVERY_MS = 600_000;
 /** A forgotten node stays on the deny-list until no certificate of it can be valid any more. */
 export const REVOKED_KEPT_MS: number = CERTIFICATE_LIFE_MS + DAY_MS;
+/** Good certificates of a node beside its newest: each change of its addresses makes one. */
+export const FORMER_CERTIFICATES_MAX = 1000;
 /** Addresses of one node, and the length of a label's value. */
 export const NODE_ADDRESSES_MAX = 16;
 export const LABEL_LENGTH_MAX = 128;

@@ -10,18 +10,28 @@ import {
   integer,
   literal,
   object,
+  optional,
   record,
   type Schema,
   string,
+  withDefault,
 } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import { formatDuration } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import { Collection, type Registry, type Stored } from '../registry/registry.ts';
 import type { Redemption } from './invites.ts';
-import { nameTaken, nodeForgotten, nodeNotFound, nodeUnknown, tooBusy } from './join-errors.ts';
+import {
+  certificatesTooMany,
+  nameTaken,
+  nodeForgotten,
+  nodeNotFound,
+  nodeUnknown,
+  tooBusy,
+} from './join-errors.ts';
 import {
   COMMIT_ROUNDS_MAX,
+  FORMER_CERTIFICATES_MAX,
   LABEL_LENGTH_MAX,
   MEMORY_MIB_MAX,
   NODE_ADDRESSES_MAX,
@@ -55,7 +65,12 @@ export interface Member {
   readonly roles: readonly 'manager'[];
   readonly joinedAt: number;
   readonly certificate: MemberCertificate;
+  /** Those before it that are still good; `Members` keeps them, whoever enters a node need not know them. */
+  readonly formerCertificates?: readonly FormerCertificate[];
 }
+
+/** What revoking a certificate takes. */
+export type FormerCertificate = Pick<MemberCertificate, 'serial' | 'notAfter'>;
 
 /** Of a node's newest certificate; hashes are lower-case hex SHA-256. */
 export interface MemberCertificate {
@@ -86,6 +101,7 @@ export const memberSchema: Schema<Member> = object({
     keySha256: string(),
     notAfter: time,
   }),
+  formerCertificates: optional(array(object({ serial: string(), notAfter: time }))),
 });
 
 /** A node that must not come in any more. */
@@ -93,9 +109,19 @@ export interface RevokedNode {
   readonly id: string;
   readonly name: string;
   readonly at: number;
+  /** Of all its certificates that were good then. */
+  readonly serials: readonly string[];
+  /** No member of etcd has a connection of it any more. */
+  readonly isCutOff: boolean;
 }
 
-const revokedSchema: Schema<RevokedNode> = object({ id: string(), name: string(), at: time });
+const revokedSchema: Schema<RevokedNode> = object({
+  id: string(),
+  name: string(),
+  at: time,
+  serials: withDefault(array(string()), []),
+  isCutOff: withDefault(boolean(), false),
+});
 
 const nameSchema = object({ id: string() });
 
@@ -173,7 +199,10 @@ export class Members {
     const holder = await this.#names.get(name);
     if (holder !== undefined && holder.value.id !== id) throw nameTaken(name);
     const old = known === undefined || known.value.name === name ? undefined : known.value.name;
-    const kept = known === undefined ? member : { ...member, joinedAt: known.value.joinedAt };
+    const kept =
+      known === undefined
+        ? member
+        : { ...this.#withCertificate(known.value, member), joinedAt: known.value.joinedAt };
     return {
       conditions: [
         { key: this.#nodes.keyOf(id), revision: known?.revision ?? 0 },
@@ -205,8 +234,19 @@ export class Members {
   async setCertificate(id: string, certificate: MemberCertificate): Promise<void> {
     await this.#nodes.update(id, (current) => {
       if (current === undefined) throw nodeUnknown();
-      return { ...current, certificate };
+      return this.#withCertificate(current, { ...current, certificate });
     });
+  }
+
+  /** Whatever was issued before stays known until it ends, so that forgetting the node revokes it too. */
+  #withCertificate(before: Member, next: Member): Member {
+    const nowMs = this.#clock.now();
+    const { serial } = next.certificate;
+    const former = certificatesOf(before)
+      .filter((each) => each.serial !== serial && each.notAfter > nowMs)
+      .map(({ serial: one, notAfter }) => ({ serial: one, notAfter }));
+    if (former.length > FORMER_CERTIFICATES_MAX) throw certificatesTooMany(next.name);
+    return { ...next, formerCertificates: former };
   }
 
   /** Changes what people wish of a node, by name. Throws `CLUSTER_NODE_NOT_FOUND`. */
@@ -240,7 +280,7 @@ export class Members {
         [
           { kind: 'delete', key: this.#nodes.keyOf(id) },
           { kind: 'delete', key: this.#names.keyOf(name) },
-          this.#revoked.putOperation(id, { id, name, at: this.#clock.now() }),
+          this.#revoked.putOperation(id, this.#revocationOf(stored.value)),
         ],
       );
       if (result.kind === 'conflict') continue;
@@ -248,6 +288,27 @@ export class Members {
       return stored.value;
     }
     throw tooBusy('the nodes');
+  }
+
+  #revocationOf(member: Member): RevokedNode {
+    const { id, name } = member;
+    const at = this.#clock.now();
+    const good = certificatesOf(member).filter(({ notAfter }) => notAfter > at);
+    return { id, name, at, serials: good.map(({ serial }) => serial), isCutOff: false };
+  }
+
+  /** The deny-list. */
+  async revoked(): Promise<readonly RevokedNode[]> {
+    return (await this.#revoked.list()).map(({ value }) => value);
+  }
+
+  /** Notes that no member of etcd has a connection of that node any more. False when it was known, or is outlived. */
+  async setCutOff(id: string): Promise<boolean> {
+    const known = await this.#revoked.get(id);
+    if (known === undefined || known.value.isCutOff) return false;
+    const { value, revision } = known;
+    await this.#revoked.put(id, { ...value, isCutOff: true }, { ifRevision: revision });
+    return true;
   }
 
   /** All nodes now and after each change, until the signal aborts. */
@@ -278,4 +339,8 @@ export class Members {
   async #sweep({ id, value, revision }: Stored<RevokedNode>, before: number): Promise<void> {
     if (value.at < before) await this.#revoked.delete(id, { ifRevision: revision });
   }
+}
+
+function certificatesOf(member: Member): readonly FormerCertificate[] {
+  return [...(member.formerCertificates ?? []), member.certificate];
 }

@@ -1,25 +1,9 @@
 /**
  * Makes X.509 certificates (RFC 5280) with P-256 keys; the only file that knows the library behind it. Reading and
- * verifying is Node's own affair.
+ * verifying is Node's own affair. The library is loaded when it is first used: it costs 16 MB of memory, and a node that
+ * has its certificates needs it again in weeks.
  */
-import './reflect-metadata.ts';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type JsonGeneralNames,
-  type JsonName,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  Pkcs10CertificateRequest,
-  Pkcs10CertificateRequestGenerator,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509Certificate,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import type { JsonGeneralNames, JsonName, X509Certificate } from '@peculiar/x509';
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { dateOf } from '../base/time.ts';
 
@@ -38,11 +22,23 @@ export interface Validity {
 const CURVE = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const SIGNING = { name: 'ECDSA', hash: 'SHA-256' } as const;
 
+async function library(): Promise<typeof import('@peculiar/x509')> {
+  await import('./reflect-metadata.ts');
+  return import('@peculiar/x509');
+}
+
 /** A self-signed authority that may sign node certificates and one level of authorities below it. */
 export async function createAuthority(options: {
   readonly commonName: string;
   readonly validity: Validity;
 }): Promise<KeyPair> {
+  const {
+    BasicConstraintsExtension,
+    KeyUsageFlags,
+    KeyUsagesExtension,
+    SubjectKeyIdentifierExtension,
+    X509CertificateGenerator,
+  } = await library();
   const keys = await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     ...datesOf(options.validity),
@@ -86,6 +82,7 @@ export interface SigningRequest {
 
 /** With a fresh key, or with one (PKCS #8, P-256) that there is. */
 export async function createSigningRequest(keyPem?: string): Promise<SigningRequest> {
+  const { Pkcs10CertificateRequestGenerator } = await library();
   const keys =
     keyPem === undefined
       ? await crypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])
@@ -114,6 +111,7 @@ export async function issueFromRequest(
 }
 
 async function requestKey(requestPem: string): Promise<CryptoKey | undefined> {
+  const { Pkcs10CertificateRequest } = await library();
   try {
     const request = new Pkcs10CertificateRequest(requestPem);
     if (!(await request.verify())) return undefined;
@@ -126,6 +124,18 @@ async function requestKey(requestPem: string): Promise<CryptoKey | undefined> {
 }
 
 async function certify(publicKey: CryptoKey, options: CertificateOrder): Promise<string> {
+  const {
+    AuthorityKeyIdentifierExtension,
+    BasicConstraintsExtension,
+    ExtendedKeyUsage,
+    ExtendedKeyUsageExtension,
+    KeyUsageFlags,
+    KeyUsagesExtension,
+    SubjectAlternativeNameExtension,
+    SubjectKeyIdentifierExtension,
+    X509Certificate,
+    X509CertificateGenerator,
+  } = await library();
   const authority = new X509Certificate(options.authority.certificatePem);
   const names: JsonGeneralNames = [
     ...options.dnsNames.map((value) => ({ type: 'dns' as const, value })),
@@ -154,6 +164,75 @@ async function certify(publicKey: CryptoKey, options: CertificateOrder): Promise
   return pemOf(certificate);
 }
 
+/** One certificate that counts for nothing any more. */
+export interface Revocation {
+  /** Hex, as the certificate has it. */
+  readonly serial: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/**
+ * A list of revoked certificates (RFC 5280 §5) in DER: etcd 3.6 reads nothing else, older ones read both. It is good for as
+ * long as the authority: whoever checks its end must not lock everybody out while nobody signs a newer one.
+ */
+export async function createRevocationList(options: {
+  readonly authority: KeyPair;
+  readonly revoked: readonly Revocation[];
+  /** Epoch milliseconds; the number of the list too, for it only grows. */
+  readonly now: number;
+}): Promise<Buffer> {
+  const { revoked, now } = options;
+  const { AuthorityKeyIdentifierExtension, Extension, X509Certificate, X509CrlGenerator } =
+    await library();
+  const authority = new X509Certificate(options.authority.certificatePem);
+  const list = await X509CrlGenerator.create({
+    issuer: authority.subjectName.toJSON(),
+    thisUpdate: dateOf(now),
+    nextUpdate: authority.notAfter,
+    entries: revoked.map(({ serial, at }) => ({
+      serialNumber: serial,
+      revocationDate: dateOf(at),
+    })),
+    signingKey: await importKey(options.authority.keyPem),
+    signingAlgorithm: SIGNING,
+    extensions: [
+      await AuthorityKeyIdentifierExtension.create(authority),
+      new Extension(CRL_NUMBER, false, derInteger(now)),
+    ],
+  });
+  return Buffer.from(list.rawData);
+}
+
+/** The serials in a list, lower-case hex; undefined when it is none. */
+export async function serialsIn(
+  revocationList: Uint8Array,
+): Promise<readonly string[] | undefined> {
+  const { X509Crl } = await library();
+  try {
+    const { entries } = new X509Crl(Uint8Array.from(revocationList));
+    return entries.map(({ serialNumber }) => serialNumber.toLowerCase());
+  } catch (error) {
+    // The parsers below have no error class of their own.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+/** RFC 5280 §5.2.3. */
+const CRL_NUMBER = '2.5.29.20';
+
+/** A whole number of 0 to 2^47 - 1 as an ASN.1 INTEGER of six bytes or fewer, without leading zeros (X.690 §8.3). */
+function derInteger(value: number): Uint8Array<ArrayBuffer> {
+  const digits = value.toString(16);
+  const even = digits.padStart(digits.length + (digits.length % 2), '0');
+  const bytes = Buffer.from(
+    Number.parseInt(even.slice(0, 2), 16) >= 0x80 ? `00${even}` : even,
+    'hex',
+  );
+  return new Uint8Array([0x02, bytes.length, ...bytes]);
+}
+
 /** 127 random bits, positive as RFC 5280 §4.1.2.2 wants it. */
 function serialNumber(): string {
   const bytes = randomBytes(16);
@@ -175,8 +254,9 @@ function pemOf(certificate: X509Certificate): string {
 }
 
 async function keyPemOf(key: CryptoKey): Promise<string> {
-  const der = await crypto.subtle.exportKey('pkcs8', key);
-  return `${PemConverter.encode(der, PemConverter.PrivateKeyTag).trim()}\n`;
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
+  const stored = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' });
+  return stored.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 async function keysOf(keyPem: string): Promise<CryptoKeyPair> {
@@ -188,6 +268,6 @@ async function keysOf(keyPem: string): Promise<CryptoKeyPair> {
 }
 
 async function importKey(pem: string): Promise<CryptoKey> {
-  const der = PemConverter.decodeFirst(pem);
+  const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
   return crypto.subtle.importKey('pkcs8', der, CURVE, false, ['sign']);
 }

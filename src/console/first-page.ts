@@ -2,7 +2,7 @@
  * What a page shows before, or without, any script: the node and its apps as plain tables. Readable by a person,
  * a screen reader and a text browser; the application replaces it.
  */
-import type { AppDetail, AppSummary, Status } from '../api/model.ts';
+import type { AppDetail, AppSummary, EventDetail, NodeStatus, Status } from '../api/model.ts';
 import { isoTime } from '../base/time.ts';
 import { formatBytes } from '../base/units.ts';
 import { html, type Html, type HtmlValue } from './html.ts';
@@ -12,15 +12,24 @@ export interface FirstPage {
   readonly caller: { readonly name: string; readonly scope: string };
   readonly status: Status;
   readonly app: AppDetail | undefined;
+  readonly node: NodeStatus | undefined;
+  /** Oldest first; only on their page. */
+  readonly events: readonly EventDetail[] | undefined;
 }
 
 const APP_PATH = /^\/apps\/[^/]+$/;
+const NODE_PATH = /^\/nodes\/[^/]+$/;
+/** The newest ones; the rest is for `moln events`. */
+const EVENTS_SHOWN = 200;
+const TITLES: Readonly<Record<string, string>> = {
+  '/nodes': 'Nodes',
+  '/gateway': 'Gateway',
+  '/events': 'Events',
+  '/settings': 'Settings',
+};
 
-export function titleOf({ path, app, status }: FirstPage): string {
-  if (app !== undefined) return `${app.name} · Moln`;
-  if (path === '/gateway') return 'Gateway · Moln';
-  if (path === '/settings') return 'Settings · Moln';
-  return `${status.cluster.name} · Moln`;
+export function titleOf({ path, app, node, status }: FirstPage): string {
+  return `${app?.name ?? node?.name ?? TITLES[path] ?? status.cluster.name} · Moln`;
 }
 
 export function renderFirstPage(page: FirstPage): Html {
@@ -28,12 +37,13 @@ export function renderFirstPage(page: FirstPage): Html {
       <div class="top-inner">
         <a class="brand" href="/">Moln</a>
         <nav aria-label="Main">
-          <a href="/">Overview</a> <a href="/gateway">Gateway</a> <a href="/settings">Settings</a>
+          <a href="/">Overview</a> <a href="/nodes">Nodes</a> <a href="/gateway">Gateway</a>
+          <a href="/events">Events</a> <a href="/settings">Settings</a>
         </nav>
         <p class="where">${page.status.cluster.name}</p>
       </div>
     </header>
-    <main>${content(page)}</main>
+    <main>${page.status.registry.isLive ? '' : away(page.status)}${content(page)}</main>
     <footer class="foot">
       <form method="post" action="/logout">
         <p>
@@ -44,14 +54,30 @@ export function renderFirstPage(page: FirstPage): Html {
     </footer>`;
 }
 
+function away(status: Status): Html {
+  return html`<p role="alert">What is shown may be old, and changes wait. ${status.managers}.</p>`;
+}
+
 function content(page: FirstPage): HtmlValue {
-  const { path, app, status } = page;
+  const { path, app, node, status } = page;
   if (app !== undefined) return appPage(app);
+  if (node !== undefined) return nodePage(node, status);
   if (APP_PATH.test(path)) {
     return html`<h1>No such app</h1>
       <p>There is no app of that name. These are there:</p>
       ${appsTable(status.apps)}`;
   }
+  if (NODE_PATH.test(path)) {
+    return html`<h1>No such node</h1>
+      <p>There is no node of that name. These are there:</p>
+      ${nodesTable(status)}`;
+  }
+  if (path === '/nodes') {
+    return html`<h1>Nodes</h1>
+      <p>${status.managers}.</p>
+      ${nodesTable(status)} ${command('moln nodes')}`;
+  }
+  if (path === '/events') return eventsPage(page.events ?? []);
   if (path === '/gateway') return gatewayPage(status);
   if (path === '/settings') return settingsPage();
   return html`<h1>${status.sentence}</h1>
@@ -124,7 +150,9 @@ function nodesTable(status: Status): Html {
     'Nodes',
     ['Node', 'State', 'Region', 'Address', 'CPU', 'Memory', 'Disk', 'Since'],
     status.nodes.map((node) => [
-      `${node.name}${node.name === status.leader ? ' (leader)' : ''}`,
+      html`<a href="/nodes/${encodeURIComponent(node.name)}">${node.name}</a>${
+          node.name === status.leader ? ' (leader)' : ''
+        }`,
       node.state,
       node.region,
       `${node.address}:${node.port}`,
@@ -134,6 +162,43 @@ function nodesTable(status: Status): Html {
       moment(node.startedAt),
     ]),
   );
+}
+
+function labelsOf({ labels }: NodeStatus): string {
+  const words = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return words.length === 0 ? 'none' : words.join(' ');
+}
+
+function nodePage(node: NodeStatus, status: Status): Html {
+  return html`<h1>${node.name}: ${node.state}</h1>
+    ${table(
+      'Facts',
+      ['What', 'Is'],
+      [
+        ['Region', node.region],
+        ['Leads', node.name === status.leader ? 'yes' : 'no'],
+        ['Address', `${node.address}:${node.port}`],
+        ['Version', node.version === '' ? 'unknown' : node.version],
+        ['Labels', labelsOf(node)],
+        ['Data folder', node.dataFolder === '' ? 'unknown' : node.dataFolder],
+        ['Started', moment(node.startedAt === 0 ? undefined : node.startedAt)],
+      ],
+    )}
+    ${command(`moln node ${node.name}`)}`;
+}
+
+function eventsPage(events: readonly EventDetail[]): Html {
+  const newest = events.slice(-EVENTS_SHOWN).toReversed();
+  const list =
+    newest.length === 0
+      ? html`<p>Nothing has happened yet.</p>`
+      : table(
+          'Events, newest first',
+          ['When', 'Kind', 'What'],
+          newest.map((event) => [moment(event.at), event.kind, event.text]),
+        );
+  return html`<h1>Events</h1>
+    ${list} ${command('moln events')}`;
 }
 
 function gatewayPage({ gateway }: Status): Html {

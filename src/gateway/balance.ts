@@ -6,7 +6,7 @@ export interface Candidate {
   readonly load: number;
   /** Monotonic milliseconds until which it is passed over because connecting failed; 0 when it is fine. */
   readonly downUntilMs: number;
-  /** Processor time in use of the machine it is on, 0 to 1, as far as it is known. */
+  /** How busy it is or the machine it is on, 0 to 1, as far as it is known. */
   readonly busy?: number;
 }
 

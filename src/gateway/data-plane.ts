@@ -135,7 +135,7 @@ export class DataPlane implements AsyncDisposable {
   setLoads(loads: Readonly<Record<string, number>>): void {
     for (const upstream of this.#plane.table.upstreams()) {
       const busy = Object.hasOwn(loads, upstream.id) ? Number(loads[upstream.id]) : 0;
-      upstream.busy = busy >= 0 && busy <= 1 ? busy : 0;
+      upstream.learnNodeLoad(busy >= 0 && busy <= 1 ? busy : 0, this.#plane.coarseMs);
     }
   }
 
@@ -160,7 +160,8 @@ export class DataPlane implements AsyncDisposable {
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#door.stop();
-    while (plane.connections > 0 && this.#clock.monotonicMs() < endMs) {
+    const isBusy = (): boolean => plane.connections > 0 || this.#door.tunnels > 0;
+    while (isBusy() && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();

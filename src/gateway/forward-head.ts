@@ -37,6 +37,8 @@ const RESPONSE_DROPPED = fieldSet(
   FIELD.te,
   FIELD.upgrade,
   FIELD.proxyAuthenticate,
+  // Said to the gateway; how busy an app is is none of the client's business.
+  FIELD.endpointLoadMetrics,
 );
 
 const HOST_DROPPED = fieldSet(FIELD.host);
@@ -68,6 +70,7 @@ const TRAILER_FORBIDDEN = fieldSet(
   FIELD.cookie,
   FIELD.proxyAuthorization,
   FIELD.proxyAuthenticate,
+  FIELD.endpointLoadMetrics,
 );
 
 /** The bytes from `from` to the end of the fields, without lines of dropped fields. */

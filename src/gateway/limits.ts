@@ -49,3 +49,34 @@ export const LISTENERS_MAX = 64;
 export const PATH_CHARACTERS_MAX = 1024;
 /** `sun_path` of unix(7) without its final zero. */
 export const SOCKET_PATH_BYTES_MAX = 107;
+
+/** Of the port for gateways of other nodes. Who goes beyond one of them loses the connection. */
+export const NODE_DOOR = {
+  /** Per process, handshakes included. */
+  connectionsMax: 20_000,
+  /** Under way at once; the oldest is cut for a new one, since a real node needs milliseconds and a stranger all the time there is. */
+  handshakesMax: 512,
+  handshakeTimeoutMs: 10_000,
+  /** From the end of the handshake to the name of an instance. */
+  nameTimeoutMs: 5_000,
+  nameBytesMax: 200,
+  /** The instance is on this machine; the other gateway is told that it was not reached. */
+  connectTimeoutMs: 5_000,
+  /** Before an instance whose backlog is full is tried again. */
+  backlogPauseMs: 10,
+  /** From a refusal to the other side's end. */
+  refusedLingerMs: 2_000,
+  /** Quiet for so long: the kernel asks whether the other machine is still there. */
+  keepAliveDelayMs: 60_000,
+} as const;
+
+/**
+ * A kept-alive connection to an instance on another node takes no new request after it. A gateway there that drains cannot say so
+ * in what it leads through untouched: this is how long it has to wait for the last one.
+ */
+export const NODE_REUSE_MS: number = 5 * SECOND;
+
+/** Of `endpoint-load-metrics` on an answer; a longer one is not read. */
+export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
+/** What an answer stated fades to nothing within. */
+export const STATED_LOAD_MS: number = 10 * SECOND;

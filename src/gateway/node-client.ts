@@ -4,6 +4,7 @@
  */
 import {
   connect,
+  type ConnectionOptions,
   createSecureContext,
   type DetailedPeerCertificate,
   type PeerCertificate,
@@ -24,25 +25,37 @@ export class NodeClient {
   #context: SecureContext | undefined;
   /** Of the last connection to a node, so that the next one need not prove everything again. */
   readonly #sessions = new Map<string, Buffer>();
+  /** What is open, by the node it was opened to. */
+  readonly #sockets = new Map<TLSSocket, string>();
 
-  /** New connections use these credentials; what is open stays. Undefined: there are no other nodes. */
+  /**
+   * New connections use these credentials; what is open stays, unless the node was forgotten. Undefined: there are no other
+   * nodes.
+   */
   configure(config: NodeDoorConfig | undefined): void {
     const before = this.#config;
     this.#config = config;
     if (config === undefined) {
       this.#context = undefined;
+      this.#sessions.clear();
       return;
     }
-    const isSame =
-      before !== undefined && before.cert === config.cert && before.authority === config.authority;
-    if (isSame) return;
-    this.#sessions.clear();
-    this.#context = createSecureContext({
-      cert: config.cert,
-      key: config.key,
-      ca: config.authority,
-      minVersion: 'TLSv1.3',
-    });
+    const isSame = before?.cert === config.cert && before.authority === config.authority;
+    if (!isSame) {
+      this.#sessions.clear();
+      this.#context = createSecureContext({
+        cert: config.cert,
+        key: config.key,
+        ca: config.authority,
+        minVersion: 'TLSv1.3',
+      });
+    }
+    const revoked = new Set(config.revoked);
+    // A session that goes on proves nothing anew.
+    for (const node of this.#sessions.keys()) if (revoked.has(node)) this.#sessions.delete(node);
+    for (const [socket, node] of this.#sockets) {
+      if (revoked.has(node)) socket.destroy(new Error(`Node ${node} was forgotten`));
+    }
   }
 
   /** The socket says `secureConnect` when the other side is that node; then the instance is to be named. */
@@ -51,19 +64,36 @@ export class NodeClient {
     const config = this.#config;
     const context = this.#context;
     const session = this.#sessions.get(node);
-    const socket = connect({
+    // The types of Node 24 do not know `allowHalfOpen` here; its documentation does.
+    const options: ConnectionOptions & { readonly allowHalfOpen: true } = {
       host,
       port,
+      allowHalfOpen: true,
       ALPNProtocols: [NODE_PROTOCOL],
       ...(context === undefined ? {} : { secureContext: context }),
       ...(session === undefined ? {} : { session }),
       checkServerIdentity: (_host, certificate) =>
-        config !== undefined && isNode(certificate, config.clusterId, node)
+        config !== undefined &&
+        !config.revoked.includes(node) &&
+        isNode(certificate, config.clusterId, node)
           ? undefined
           : new Error(`Another one than node ${node} answers at ${host}`),
-    });
+    };
+    const socket = connect(options);
     socket.setNoDelay(true);
-    socket.on('session', (next: Buffer) => this.#sessions.set(node, next));
+    this.#sockets.set(socket, node);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('secureConnect', () => {
+      // A server that chooses no protocol passes the handshake (RFC 7301 3.2).
+      if (socket.alpnProtocol !== NODE_PROTOCOL) {
+        socket.destroy(new Error(`No gateway of a node answers at ${host}`));
+        return;
+      }
+      // Only now: the next connection with this session does not look at the certificate.
+      socket.on('session', (next: Buffer) => {
+        if (this.#context === context) this.#sessions.set(node, next);
+      });
+    });
     return socket;
   }
 }

@@ -3,28 +3,24 @@
  * agent goes. TLS 1.3, certificates of the cluster on both sides. The other gateway names an instance, is told whether it is
  * there, and from then on the bytes go through untouched: what they mean was decided where the client is.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { messageOf, MolnError, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { NodeDoorConfig, UpstreamConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
-import { NODE_PROTOCOL, REACHED, REFUSED, spiffeNode } from './node-client.ts';
-
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** From the end of the handshake to the name of an instance. */
-const NAME_TIMEOUT_MS = 5_000;
-const NAME_BYTES_MAX = 200;
-const TUNNELS_MAX = 20_000;
-const NEWLINE = 0x0a;
+import { NODE_DOOR } from './limits.ts';
+import { NODE_PROTOCOL, spiffeNode } from './node-client.ts';
+import { NodeTunnel } from './node-tunnel.ts';
 
 export class NodeDoor {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #reusePort: boolean;
-  /** By socket: the id of the node at the other end. */
-  readonly #tunnels = new Map<TLSSocket, string>();
+  readonly #tunnels = new Set<NodeTunnel>();
+  /** Sockets whose handshake is under way by the other side's address and port, the oldest first. */
+  readonly #handshakes = new Map<string, Socket>();
   #locals: ReadonlyMap<string, UpstreamConfig> = new Map();
   #config: NodeDoorConfig | undefined;
   #server: Server | undefined;
@@ -56,9 +52,13 @@ export class NodeDoor {
     }
     this.#config = config;
     this.#locals = new Map(locals.map((local) => [local.id, local]));
-    for (const [socket, node] of this.#tunnels) {
-      if (config?.revoked.includes(node) === true) socket.destroy();
-    }
+    const revoked = new Set(config?.revoked);
+    for (const tunnel of this.#tunnels) if (revoked.has(tunnel.node)) tunnel.destroy();
+  }
+
+  /** Connections of other nodes, in use or kept for the next request. */
+  get tunnels(): number {
+    return this.#tunnels.size;
   }
 
   /** No new connections; those that are open go on. */
@@ -70,7 +70,8 @@ export class NodeDoor {
   /** Breaks what is left. */
   destroy(): void {
     this.stop();
-    for (const socket of this.#tunnels.keys()) socket.destroy();
+    for (const tunnel of this.#tunnels) tunnel.destroy();
+    for (const socket of this.#handshakes.values()) socket.destroy();
   }
 
   async #open(config: NodeDoorConfig): Promise<Server> {
@@ -80,13 +81,17 @@ export class NodeDoor {
         ALPNProtocols: [NODE_PROTOCOL],
         requestCert: true,
         rejectUnauthorized: true,
-        handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+        handshakeTimeout: NODE_DOOR.handshakeTimeoutMs,
         allowHalfOpen: true,
         noDelay: true,
+        // A machine that lost its power says no goodbye.
+        keepAlive: true,
+        keepAliveInitialDelay: NODE_DOOR.keepAliveDelayMs,
       },
       (socket) => this.#accept(socket),
     );
-    server.maxConnections = TUNNELS_MAX;
+    server.maxConnections = NODE_DOOR.connectionsMax;
+    server.on('connection', (socket: Socket) => this.#arrive(socket));
     const { address, port } = config;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -105,70 +110,48 @@ export class NodeDoor {
     return server;
   }
 
+  #arrive(socket: Socket): void {
+    const place = placeOf(socket);
+    const handshakes = this.#handshakes;
+    handshakes.set(place, socket);
+    socket.once('close', () => {
+      if (handshakes.get(place) === socket) handshakes.delete(place);
+    });
+    if (handshakes.size <= NODE_DOOR.handshakesMax) return;
+    const [oldest] = handshakes.values();
+    oldest?.destroy();
+  }
+
   #accept(socket: TLSSocket): void {
     const config = this.#config;
+    const place = placeOf(socket);
+    const raw = this.#handshakes.get(place);
+    this.#handshakes.delete(place);
     const names = socket.getPeerX509Certificate()?.subjectAltName;
     const node = config === undefined ? undefined : spiffeNode(names, config.clusterId);
     socket.on('error', () => socket.destroy());
-    if (node === undefined || config?.revoked.includes(node) === true) {
+    // Who names no protocol at all passes the handshake (RFC 7301 3.2).
+    const isOne = node !== undefined && socket.alpnProtocol === NODE_PROTOCOL;
+    if (!isOne || raw === undefined || config?.revoked.includes(node) === true) {
       socket.destroy();
       return;
     }
-    this.#tunnels.set(socket, node);
-    socket.once('close', () => this.#tunnels.delete(socket));
-    const timer = this.#clock.after(NAME_TIMEOUT_MS, () => socket.destroy());
-    socket.once('close', () => timer[Symbol.dispose]());
-    let held: Buffer = Buffer.alloc(0);
-    const read = (chunk: Buffer): void => {
-      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      const end = held.indexOf(NEWLINE);
-      if (end < 0 && held.length <= NAME_BYTES_MAX) return;
-      socket.off('data', read);
-      socket.pause();
-      timer[Symbol.dispose]();
-      if (end < 0 || end !== held.length - 1) {
-        // Nobody speaks before he has heard that the instance is there.
-        socket.destroy();
-        return;
-      }
-      this.#lead(socket, held.toString('latin1', 0, end));
-    };
-    socket.on('data', read);
-  }
-
-  #lead(socket: TLSSocket, id: string): void {
-    const local = this.#locals.get(id);
-    const { address } = local ?? {};
-    if (address === undefined || address.kind === 'node') {
-      refuse(socket);
-      return;
-    }
-    const options = { allowHalfOpen: true, noDelay: true };
-    const near: Socket =
-      address.kind === 'socket'
-        ? connect({ ...options, path: address.path })
-        : connect({ ...options, host: address.host, port: address.port });
-    let isReached = false;
-    near.once('connect', () => {
-      isReached = true;
-      socket.write(Buffer.of(REACHED));
-      near.pipe(socket);
-      socket.pipe(near);
+    const tunnel = new NodeTunnel({
+      socket,
+      raw,
+      node,
+      find: (id) => this.#locals.get(id)?.address,
+      clock: this.#clock,
     });
-    near.on('error', () => {
-      if (isReached) socket.destroy();
-      else refuse(socket);
-    });
-    near.once('close', (hadError) => {
-      if (hadError && isReached) socket.destroy();
-    });
-    socket.once('close', () => near.destroy());
+    this.#tunnels.add(tunnel);
+    socket.once('close', () => this.#tunnels.delete(tunnel));
+    tunnel.start();
   }
 }
 
-function refuse(socket: TLSSocket): void {
-  socket.resume();
-  socket.end(Buffer.of(REFUSED));
+/** Of the other side: unique among what is open on one port. */
+function placeOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
 function contextOf(config: NodeDoorConfig): {

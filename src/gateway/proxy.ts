@@ -21,6 +21,7 @@ import {
   switchingHeadText,
   upgradeProtocols,
 } from './forward-head.ts';
+import { statedLoad } from './load-report.ts';
 import type { Plane } from './plane.ts';
 import type { Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
@@ -316,6 +317,8 @@ export class ProxyExchange implements Proxy, UpstreamUser {
     this.upstreamKeepsAlive = framing.keepAlive;
     const keepAlive = head.value(FIELD.keepAlive);
     if (keepAlive !== undefined) this.socket?.learnKeepAlive(keepAlive);
+    const load = statedLoad(head);
+    if (load !== undefined) this.upstream?.learnLoad(load, plane.coarseMs);
     answer.start(framing, connection.request.minor);
     // An answer before the end of the request is the last one (RFC 9112 9.3), and its head must say so.
     if (answer.toClient === BODY.close || !this.requestDone) connection.keepAlive = false;

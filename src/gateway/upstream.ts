@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import type { Candidate } from './balance.ts';
 import type { TLSSocket } from 'node:tls';
 import type { UpstreamAddress, UpstreamConfig } from './config.ts';
+import { NODE_REUSE_MS, STATED_LOAD_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
 import { Outbox } from './outbox.ts';
 
@@ -50,6 +51,8 @@ export class UpstreamSocket {
   idleMs: number = IDLE_DEFAULT_MS;
   /** When it became idle, monotonic. */
   idleSinceMs = 0;
+  /** Monotonic; it takes no request after it. Known from its first rest on. */
+  reuseUntilMs: number | undefined;
   user: UpstreamUser | undefined;
   private error: Error | undefined;
 
@@ -137,9 +140,13 @@ export class Upstream implements Candidate {
   requests = 0;
   upgrades = 0;
   downUntilMs = 0;
+  /** The greater of what its node and what it itself says, 0 to 1. */
   busy = 0;
   retired = false;
   private readonly nodes: NodeClient | undefined;
+  private nodeLoad = 0;
+  private ownLoad = 0;
+  private ownLoadAtMs = 0;
   private downMs = 0;
   /** The one that became idle last is taken first; the others may age and go. */
   private readonly idle: UpstreamSocket[] = [];
@@ -159,6 +166,11 @@ export class Upstream implements Candidate {
     return this.config.id;
   }
 
+  /** How long its sockets may be used again. */
+  private get reuseMs(): number {
+    return this.config.address.kind === 'node' ? NODE_REUSE_MS : Infinity;
+  }
+
   get load(): number {
     return this.requests + this.upgrades;
   }
@@ -173,7 +185,7 @@ export class Upstream implements Candidate {
       const taken = this.idle.pop();
       if (taken === undefined) return undefined;
       const restedMs = nowMs - taken.idleSinceMs;
-      if (restedMs > taken.idleMs || taken.socket.destroyed || !taken.socket.writable) {
+      if (isStale(taken, nowMs) || taken.socket.destroyed || !taken.socket.writable) {
         taken.discard();
         continue;
       }
@@ -195,7 +207,9 @@ export class Upstream implements Candidate {
   /** Takes back a socket whose last answer is complete and that may be used again. */
   release(socket: UpstreamSocket, nowMs: number): void {
     socket.user = undefined;
-    if (this.retired || this.idle.length >= IDLE_SOCKETS_MAX || socket.idleMs === 0) {
+    socket.reuseUntilMs ??= nowMs + this.reuseMs;
+    const isOld = nowMs >= socket.reuseUntilMs;
+    if (this.retired || isOld || this.idle.length >= IDLE_SOCKETS_MAX || socket.idleMs === 0) {
       socket.discard();
       return;
     }
@@ -213,11 +227,31 @@ export class Upstream implements Candidate {
     this.downUntilMs = 0;
   }
 
-  /** Closes sockets that have been idle for too long. */
+  /** How busy the machine is that it is on, 0 to 1. */
+  learnNodeLoad(load: number, nowMs: number): void {
+    this.nodeLoad = load;
+    this.weigh(nowMs);
+  }
+
+  /** What one of its answers stated, 0 to 1. */
+  learnLoad(load: number, nowMs: number): void {
+    this.ownLoad = load;
+    this.ownLoadAtMs = nowMs;
+    this.weigh(nowMs);
+  }
+
+  /** Its own word counts for less with each moment: who is not asked cannot say that he is idle again. */
+  private weigh(nowMs: number): void {
+    const fresh = Math.max(0, 1 - (nowMs - this.ownLoadAtMs) / STATED_LOAD_MS);
+    this.busy = Math.max(this.nodeLoad, this.ownLoad * fresh);
+  }
+
+  /** Closes sockets that have been idle for too long, and lets what was stated fade. */
   sweep(nowMs: number): void {
+    if (this.ownLoad > 0) this.weigh(nowMs);
     for (let index = this.idle.length - 1; index >= 0; index--) {
       const socket = this.idle[index];
-      if (socket !== undefined && nowMs - socket.idleSinceMs > socket.idleMs) {
+      if (socket !== undefined && isStale(socket, nowMs)) {
         this.idle.splice(index, 1);
         socket.discard();
       }
@@ -235,4 +269,9 @@ export class Upstream implements Candidate {
     const index = this.idle.indexOf(socket);
     if (index >= 0) this.idle.splice(index, 1);
   }
+}
+
+function isStale(idle: UpstreamSocket, nowMs: number): boolean {
+  const { reuseUntilMs = Infinity } = idle;
+  return nowMs - idle.idleSinceMs > idle.idleMs || nowMs >= reuseUntilMs;
 }

@@ -37,6 +37,7 @@ export const FIELD = {
   contentType: 28,
   contentEncoding: 29,
   cookie: 30,
+  endpointLoadMetrics: 31,
 } as const;
 
 export type FieldId = (typeof FIELD)[keyof typeof FIELD];
@@ -71,6 +72,7 @@ const NAMES: readonly (readonly [string, FieldId])[] = [
   ['content-type', FIELD.contentType],
   ['content-encoding', FIELD.contentEncoding],
   ['cookie', FIELD.cookie],
+  ['endpoint-load-metrics', FIELD.endpointLoadMetrics],
 ];
 
 const FORWARDED_PREFIX = Buffer.from('x-forwarded-', 'latin1');

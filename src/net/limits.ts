@@ -18,14 +18,18 @@ export const LINE_BYTES_MAX: number = 4 * 1024 * 1024;
 export const SOCKET_PATH_BYTES_MAX = 107;
 /** One JSON question or answer between nodes. */
 export const RPC_BODY_BYTES_MAX: number = 4 * 1024 * 1024;
-/** Parameters of a stream, which travel in its head. */
-export const RPC_PARAMS_BYTES_MAX = 8_192;
+/** Parameters of a stream, which travel in its head: a command of the API's longest URL in base64; a head holds 64 KiB. */
+export const RPC_PARAMS_BYTES_MAX: number = 48 * 1024;
 /** Calls and streams under way on one connection; further ones wait at the caller. */
 export const RPC_STREAMS_MAX = 256;
 /** Bytes of one stream that may be under way unread: the back-pressure of RFC 9113 §5.2. */
 export const RPC_WINDOW_BYTES: number = 256 * 1024;
 /** From the first packet to the answer of the first ping. */
 export const RPC_CONNECT_TIMEOUT_MS = 5_000;
+/** While something is under way a connection is pinged so often; */
+export const RPC_PING_EVERY_MS = 3_000;
+/** and when no answer comes in this time, the other side is gone and all that was under way fails. */
+export const RPC_PING_TIMEOUT_MS = 7_000;
 /** A call without a deadline of its own. */
 export const RPC_DEADLINE_MS = 10_000;
 /** Longer ones that a caller asks for are not believed. */

@@ -10,7 +10,13 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { MolnError } from '../base/errors.ts';
 import { type Clock, withDeadline } from '../base/time.ts';
 import type { TlsCredentials } from './first-byte.ts';
-import { RPC_CONNECT_TIMEOUT_MS, RPC_DEADLINE_MS, RPC_WINDOW_BYTES } from './limits.ts';
+import {
+  RPC_CONNECT_TIMEOUT_MS,
+  RPC_DEADLINE_MS,
+  RPC_PING_EVERY_MS,
+  RPC_PING_TIMEOUT_MS,
+  RPC_WINDOW_BYTES,
+} from './limits.ts';
 import { broken, connectFailed, deadlinePassed, wrongProtocol } from './rpc-failures.ts';
 import {
   DEADLINE_HEADER,
@@ -49,6 +55,8 @@ export class RpcClient implements AsyncDisposable {
   /** What the other side said when it hung up. */
   #farewell: MolnError | undefined;
   #closed = false;
+  /** Calls and streams under way. */
+  #underWay = 0;
 
   constructor(options: { readonly clock: Clock; readonly target: () => RpcTarget }) {
     this.#clock = options.clock;
@@ -119,6 +127,8 @@ export class RpcClient implements AsyncDisposable {
         { ':method': 'POST', ':path': `/${method}`, ...headers },
         { endStream: false },
       );
+      this.#underWay++;
+      stream.once('close', () => this.#underWay--);
       // A stream that fails after its answer was read has nobody who waits for the error.
       stream.on('error', () => stream.destroy());
       return stream;
@@ -195,11 +205,38 @@ export class RpcClient implements AsyncDisposable {
       signal.addEventListener('abort', () => session.destroy());
       session.once('remoteSettings', () =>
         session.ping((error: Error | null) => {
-          if (error === null) resolve(session);
-          else cause = error;
+          if (error === null) {
+            resolve(session);
+            this.#keepAlive(session);
+          } else cause = error;
         }),
       );
     });
+  }
+
+  /** A machine that has lost its power or its network says no good-bye, and a call may have a deadline of half an hour. */
+  #keepAlive(session: ClientHttp2Session): void {
+    let timer: Disposable | undefined;
+    const again = (): void => {
+      if (!session.destroyed) timer = this.#clock.after(RPC_PING_EVERY_MS, ask);
+    };
+    const ask = (): void => {
+      if (this.#underWay === 0) {
+        again();
+        return;
+      }
+      timer = this.#clock.after(RPC_PING_TIMEOUT_MS, () => {
+        // The next call is not to find it, even before its end is told.
+        if (this.#open === session) this.#session = undefined;
+        session.destroy(silent());
+      });
+      session.ping(() => {
+        timer?.[Symbol.dispose]();
+        again();
+      });
+    };
+    session.once('close', () => timer?.[Symbol.dispose]());
+    again();
   }
 }
 
@@ -250,4 +287,8 @@ function cancelOn(signal: AbortSignal | undefined, stream: ClientHttp2Stream): D
   if (signal?.aborted === true) cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   return { [Symbol.dispose]: () => signal?.removeEventListener('abort', cancel) };
+}
+
+function silent(): Error {
+  return new Error(`No answer to a ping within ${RPC_PING_TIMEOUT_MS / 1000} s`);
 }

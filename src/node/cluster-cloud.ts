@@ -18,6 +18,7 @@ import {
   leaderFacts,
   type Member,
   type Peers,
+  type RegistryPlace,
 } from '../cluster/cluster.ts';
 import { findEtcd } from '../registry/registry.ts';
 import type { NodeCluster } from './node-cluster.ts';
@@ -163,24 +164,30 @@ export class NodeClusterCloud implements ClusterCloud {
     const holders = cluster.peers
       .all()
       .filter((peer) => peer.isManager && (place === undefined || holdsRegistry(peer, place)));
-    const facts = place === undefined ? undefined : await this.#facts();
-    const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
+    const away = holders.filter(({ state }) => state === 'suspect' || state === 'lost').length;
     return {
       sentence: nodeRegistry.isLive
-        ? managerSentence(cluster.peers.all().length, holders.length, standby.status())
+        ? place?.foreign === undefined
+          ? managerSentence(
+              { nodes: cluster.peers.all().length, managers: holders.length, away },
+              standby.status(),
+            )
+          : `The registry is on an etcd of your own: ${place.endpoints.join(', ')}`
         : awaySentence(holders.length, standby.status()),
       engine: nodeRegistry.live.engine,
       isLive: nodeRegistry.isLive,
-      leader: facts === undefined ? own : facts.leader?.nodeName,
-      leaderWhy: facts?.summary ?? `${own} leads: it is alone`,
+      ...(await this.#leadership()),
       managers: holders.map(({ name }) => name),
       mode: (await managers.setting()).mode,
+      standby: standby.status(),
       endpoints: place?.endpoints ?? [],
     };
   }
 
   async setManagers(names: readonly string[] | undefined): Promise<void> {
-    const { cluster, managers, events } = this.#options;
+    const { cluster, managers, events, nodeRegistry } = this.#options;
+    const { place } = nodeRegistry;
+    if (place?.foreign !== undefined) throw foreignManagers(place.endpoints);
     if (names === undefined) {
       await managers.set({ mode: 'automatic', pinned: [] });
       events.tell('manager', 'The managers are chosen automatically');
@@ -194,8 +201,8 @@ export class NodeClusterCloud implements ClusterCloud {
     events.tell('manager', `The managers are to be ${pinned.join(', ')}`);
   }
 
-  takeover(): Promise<void> {
-    return this.#options.standby.takeOver();
+  takeover(options: { readonly force: boolean }): Promise<void> {
+    return this.#options.standby.takeOver(options);
   }
 
   listEvents(): Promise<readonly EventDetail[]> {
@@ -221,6 +228,19 @@ export class NodeClusterCloud implements ClusterCloud {
       .filter(({ id, isManager, state }) => id !== self && isManager && state === 'ready')
       .map(({ address, port }) => ({ host: address, port }));
     return (identity.isManager ? [...own, ...others] : others).slice(0, INVITE_ADDRESSES);
+  }
+
+  async #leadership(): Promise<Pick<ManagerStatus, 'leader' | 'leaderWhy'>> {
+    const { nodeRegistry, cluster } = this.#options;
+    if (nodeRegistry.place === undefined) {
+      const own = cluster.peers.get(cluster.peers.self)?.name ?? '';
+      return { leader: own, leaderWhy: `${own} leads: it is alone` };
+    }
+    const facts = await this.#facts();
+    return {
+      leader: facts?.leader?.nodeName,
+      leaderWhy: facts?.summary ?? 'No manager answers, so nobody can tell',
+    };
   }
 
   async #leader(): Promise<{ readonly id: string } | undefined> {
@@ -256,8 +276,9 @@ function reasonOf(state: NodeDetail['state'], heard: string | undefined): string
 
 function holdsRegistry(
   { address }: { readonly address: string },
-  { endpoints }: { readonly endpoints: readonly string[] },
+  { endpoints, foreign }: Pick<RegistryPlace, 'endpoints' | 'foreign'>,
 ): boolean {
+  if (foreign !== undefined) return true;
   return endpoints.some(
     (endpoint) => new URL(endpoint).hostname.replace(/^\[|\]$/g, '') === address,
   );
@@ -273,12 +294,12 @@ export function awaySentence(
   return `${away}; if its machine is gone for good, run "moln manager takeover" on ${standby.node}`;
 }
 
-/** What the loss of a machine would mean. */
+/** What the loss of a machine would mean; `away`: how many managers are silent already. */
 export function managerSentence(
-  nodes: number,
-  managers: number,
+  counts: { readonly nodes: number; readonly managers: number; readonly away: number },
   standby?: { readonly node: string; readonly isInSync: boolean },
 ): string {
+  const { nodes, managers, away } = counts;
   if (nodes === 1) return 'One node: it holds everything; with two more, failover is automatic';
   if (managers < 3) {
     const more = nodes === 2 ? 'one more machine' : 'three managers';
@@ -288,7 +309,14 @@ export function managerSentence(
         : 'changes are on one machine only';
     return `${nodes} nodes, ${managers} of them a manager, ${copy}: ${more} and failover is automatic`;
   }
-  const losable = Math.floor((managers - 1) / 2);
+  const losable = Math.floor((managers - 1) / 2) - away;
+  if (away > 0) {
+    const next =
+      losable > 0
+        ? `the loss of any ${losable} more changes nothing`
+        : 'if one more is lost, nothing can be changed';
+    return `${managers} managers, ${away} of them away: ${next}`;
+  }
   return `${managers} managers: the loss of any ${losable} of them changes nothing`;
 }
 
@@ -315,6 +343,17 @@ function evenManagers(count: number): MolnError {
   return new MolnError('NODE_MANAGERS_EVEN', `${count} managers are no better than ${count - 1}`, {
     hint: 'Name one, three or five nodes',
   });
+}
+
+function foreignManagers(endpoints: readonly string[]): MolnError {
+  const where = endpoints.join(', ');
+  return new MolnError(
+    'NODE_MANAGERS_FOREIGN',
+    `The registry is on an etcd of your own: ${where}`,
+    {
+      hint: 'Its members are for you to choose; nodes that may lead are made so by themselves',
+    },
+  );
 }
 
 /** With names in place of ids. */

@@ -60,8 +60,10 @@ class Around {
     signal.addEventListener('abort', () => wake(), { once: true });
     while (!signal.aborted) {
       const next = queue.shift();
-      if (next !== undefined) yield new Map(next.map((id) => [id, { id, name: id, at: 0 }]));
-      else {
+      if (next !== undefined) {
+        const revoked = { at: 0, serials: [], isCutOff: false };
+        yield new Map(next.map((id) => [id, { id, name: id, ...revoked }]));
+      } else {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

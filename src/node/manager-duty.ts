@@ -1,25 +1,29 @@
 /**
  * A duty of the leader: makes managers of nodes until there are as many as there should be, replaces those that are gone for
- * long, and tells all nodes where the registry is.
+ * long, tells all nodes where the registry is, and has etcd refuse nodes that were forgotten.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { array, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import {
+  duringTerm,
   type Events,
   type LeaderTerm,
   ManagerRecords,
   type ManagerStep,
+  Members,
   type NodeMethods,
   type PeerNode,
   planManagers,
   type RegistryMember,
 } from '../cluster/cluster.ts';
-import { type EtcdAdmin, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import { type EtcdAdmin, type EtcdTls, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import { nextManager } from './appoint-managers.ts';
+import { CutOff } from './cut-off.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
-import type { NodeRegistry } from './node-registry.ts';
+import type { EtcdPlace, NodeRegistry } from './node-registry.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 
 const LOOK_EVERY_MS = 3000;
@@ -44,7 +48,7 @@ export interface ManagerDutyOptions {
   readonly etcd: OwnEtcd;
   readonly events: Events;
   readonly clusterId: string;
-  readonly tls: Parameters<typeof openEtcdAdmin>[0]['tls'];
+  readonly tls: (place: EtcdPlace) => EtcdTls;
   /** This node may lead from now on. */
   readonly onManager: () => Promise<void>;
   readonly clock: Clock;
@@ -66,16 +70,25 @@ export class ManagerDuty implements Duty {
 
   /** What the leader asks of this node. */
   methods(): NodeMethods['methods'] {
-    const { cluster, etcd, onManager } = this.#options;
+    const { cluster, etcd, nodeRegistry, onManager } = this.#options;
     return {
       'cluster.becomeManager': async () => {
         await cluster.becomeManager();
+        if (nodeRegistry.place?.foreign !== undefined) {
+          await onManager();
+          return {};
+        }
         return { peerUrl: await etcd.plannedPeerUrl() };
       },
       'cluster.startMember': async (params) => {
         const { members, token } = startSchema.decode(params, '');
         await etcd.startJoined({ members, token });
         await onManager();
+        return {};
+      },
+      'cluster.refuseRevoked': async () => ({ startedWith: await etcd.refuseRevoked() }),
+      'cluster.restartMember': async () => {
+        await etcd.restartIfBehind();
         return {};
       },
       'cluster.stopMember': async () => {
@@ -86,34 +99,52 @@ export class ManagerDuty implements Duty {
   }
 
   async lead(term: LeaderTerm): Promise<void> {
-    const { nodeRegistry, clock, tls, log } = this.#options;
+    const { nodeRegistry, cluster, events, clock, tls, log } = this.#options;
     const { place } = nodeRegistry;
-    // Alone, or on an etcd that somebody else looks after.
-    if (place === undefined || place.isForeign === true) {
+    if (place === undefined) {
       await untilAborted(term.signal);
+      return;
+    }
+    if (place.foreign !== undefined) {
+      await this.#appoint(term.signal);
       return;
     }
     using admin = await openEtcdAdmin({
       endpoints: place.endpoints,
-      ...(tls === undefined ? {} : { tls }),
+      tls: () => tls(place),
       clock,
       log,
     });
     const upkeep = this.#keepUp(admin, term.signal);
+    const registry = duringTerm(nodeRegistry.live, term);
+    const records = new ManagerRecords(registry);
+    const members = new Members({ registry, clock, log });
+    const cutOff = new CutOff({ members, peers: cluster.peers, events, admin, clock, log });
     while (!term.signal.aborted) {
-      const step = await this.#step(admin);
-      const pauseMs = step.kind === 'none' ? LOOK_EVERY_MS : STEP_EVERY_MS;
+      const step = await this.#step(admin, records);
+      const isQuiet = step.kind === 'none';
+      const isCutting = await cutOff.step({ mayRestart: isQuiet });
+      const pauseMs = isQuiet && !isCutting ? LOOK_EVERY_MS : STEP_EVERY_MS;
       await clock.sleep(pauseMs, term.signal).catch(() => undefined);
     }
     await upkeep;
   }
 
-  /** The members of etcd, for people. */
-  async voters(): Promise<readonly string[]> {
-    return this.#options.nodeRegistry.place?.endpoints ?? [];
+  async #appoint(signal: AbortSignal): Promise<void> {
+    const { cluster, events, clock } = this.#options;
+    while (!signal.aborted) {
+      const next = nextManager(cluster.peers.all());
+      if (next !== undefined) {
+        const options = { deadlineMs: START_WITHIN_MS };
+        await this.#setRole(next, true);
+        await cluster.peers.call(next.id, 'cluster.becomeManager', {}, options);
+        events.tell('manager', `${next.name} is a manager now`, { node: next.name });
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+    }
   }
 
-  async #step(admin: EtcdAdmin): Promise<ManagerStep> {
+  async #step(admin: EtcdAdmin, records: ManagerRecords): Promise<ManagerStep> {
     const { cluster, events, clock, log, nodeRegistry } = this.#options;
     const all = await admin.members();
     const members: RegistryMember[] = all.map(({ id, name, peerUrls, isLearner }) => ({
@@ -129,14 +160,15 @@ export class ManagerDuty implements Duty {
     const { place } = nodeRegistry;
     if (endpoints.length > 0 && place !== undefined) {
       admin.setEndpoints(endpoints);
-      await this.records.setState({ epoch: place.epoch, endpoints });
+      await records.setState({ epoch: place.epoch, endpoints });
     }
     const nowMs = clock.monotonicMs();
     const avoid = new Set([...this.#avoid].filter(([, until]) => until > nowMs).map(([id]) => id));
     const step = planManagers({
+      self: cluster.peers.self,
       peers: cluster.peers.all(),
       members,
-      setting: await this.records.setting(),
+      setting: await records.setting(),
       avoid,
       peerUrlOf: ({ address }) => peerUrlOf(address),
     });

@@ -162,7 +162,11 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
   }
 
   #checkDomains(domains: readonly string[]): void {
-    checkDomainsApart(domains, [this.#options.identity.node.name]);
+    const nodes = this.#options.cluster.peers.all();
+    checkDomainsApart(
+      domains,
+      nodes.map(({ name }) => name),
+    );
   }
 
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {

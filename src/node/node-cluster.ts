@@ -3,6 +3,7 @@
  * to having company. Alone, nothing of it costs anything: no check-ins, no election.
  */
 import { strict as assert } from 'node:assert';
+import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker, WorkerRunner } from '../base/worker.ts';
@@ -49,7 +50,7 @@ export interface NodeClusterOptions {
   readonly registry: NodeRegistry;
   readonly workers: WorkerRunner;
   readonly load: () => NodeLoad;
-  /** Starts an etcd member here, or checks the one that was named; resolves to its endpoints. */
+  /** Starts an etcd member here; resolves to its endpoints. */
   readonly startEtcd: () => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -57,6 +58,7 @@ export interface NodeClusterOptions {
 
 export const DEFAULT_REGION = 'home';
 const RETRY_MS = 1000;
+const REGISTER_AGAIN_MS = 30_000;
 
 export class NodeCluster implements AsyncDisposable {
   readonly members: Members;
@@ -151,7 +153,7 @@ export class NodeCluster implements AsyncDisposable {
     }
     const { place } = registry;
     assert(place !== undefined, 'The registry has moved');
-    return { endpoints: place.endpoints, prefix: place.prefix, epoch: place.epoch };
+    return place;
   }
 
   get presence(): PresenceWatch | undefined {
@@ -210,7 +212,7 @@ export class NodeCluster implements AsyncDisposable {
 
   async #move(): Promise<void> {
     const { registry, startEtcd } = this.#options;
-    await registry.moveTo(await startEtcd());
+    await registry.moveTo({ endpoints: await startEtcd() });
     this.startPresence();
     await this.#onCluster();
   }
@@ -261,12 +263,20 @@ export class NodeCluster implements AsyncDisposable {
     await this.members.register(member);
   }
 
+  /** Until it is there: a certificate that the members do not know is not revoked when this node is forgotten. */
   async #registerLater(): Promise<void> {
-    await this.#register().catch((error: unknown) => {
-      if (!this.#stop.signal.aborted) {
-        this.#options.log.warn('The renewed certificate is not among the members yet', { error });
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.#register();
+        return;
+      } catch (error) {
+        if (signal.aborted || isMolnError(error, 'CLUSTER_NODE_FORGOTTEN')) return;
+        log.warn('The renewed certificate is not among the members yet', { error });
       }
-    });
+      await clock.sleep(REGISTER_AGAIN_MS, signal).catch(() => undefined);
+    }
   }
 
   /** The registry may be away when a node starts: it serves what it knows, and enters itself later. */

@@ -85,6 +85,7 @@ export class NodeDirectory {
       address,
       port,
       dataFolder: figures.dataFolder,
+      version: figures.version,
       startedAt: figures.startedAt,
       cpu: { cores: figures.cores, usedRatio: figures.cpuPermille / 1000 },
       memory: { totalBytes: figures.memoryTotal, usedBytes: figures.memoryUsed },

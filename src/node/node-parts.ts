@@ -16,7 +16,8 @@ import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
-import { type Identity, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
+import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
+import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -34,7 +35,7 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { NodeRegistry } from './node-registry.ts';
+import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
 import { RegistryRouter } from './registry-router.ts';
@@ -49,6 +50,8 @@ export interface NodeOptions {
   readonly port: number | undefined;
   /** Where gateways answer those of other nodes; undefined: 7423. */
   readonly gatewayPort: number | undefined;
+  /** Somebody else's, in place of members of our own. */
+  readonly etcd: EtcdPlace | undefined;
   readonly region: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** Gateway processes; undefined: one per core. */
@@ -102,14 +105,25 @@ export async function openBase(
   const nodeRegistry = stack.use(
     await NodeRegistry.open({ folder, identity, clock, log: log.for('registry') }),
   );
+  if (options.etcd !== undefined) await nodeRegistry.use(options.etcd);
   const workers = stack.use(new WorkerRunner({ clock, log: log.for('workers') }));
   const { registry } = nodeRegistry;
   return { options, folder, nodeRegistry, registry, identity, workers, clock, log };
 }
 
+/** Throws `CLUSTER_NODE_FORGOTTEN`. */
+export async function checkMembership(base: Base): Promise<void> {
+  const { nodeRegistry, registry, identity, clock, log } = base;
+  if (nodeRegistry.place === undefined) return;
+  // Nothing may be known yet, and nobody may answer: then the others are asked later.
+  const members = await new Members({ registry, clock, log }).list().catch(() => []);
+  const others = members.filter(({ id }) => id !== identity.node.id);
+  await refuseIfForgotten(others, { identity, clock });
+}
+
 /** This node among the others, or alone. */
 export async function openCluster(
-  { options, folder, nodeRegistry, identity, workers, clock, log }: Base,
+  { options, folder, nodeRegistry, registry, identity, workers, clock, log }: Base,
   given: { readonly choice: ListenChoice; readonly hostFacts: () => HostFacts },
   stack: AsyncDisposableStack,
 ): Promise<{ readonly cluster: NodeCluster; readonly etcd: OwnEtcd }> {
@@ -120,6 +134,7 @@ export async function openCluster(
     identity,
     address: addresses[0] ?? '127.0.0.1',
     isInUse: nodeRegistry.place !== undefined,
+    revoked: () => new Members({ registry, clock, log: log.for('cluster') }).revoked(),
     workers,
     clock,
     log: log.for('etcd'),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { removeTree } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Identity } from '../cluster/cluster.ts';
+import { type Identity, Members, type RegistryPlace } from '../cluster/cluster.ts';
 import {
   copyRegistry,
   type EtcdTls,
@@ -19,7 +19,8 @@ import {
   SwitchableRegistry,
 } from '../registry/registry.ts';
 import type { DataFolder } from './data-folder.ts';
-import { prefixOf, readPlace, type StoredPlace, writePlace } from './registry-place.ts';
+import { prefixOf, readPlace, writePlace } from './registry-place.ts';
+import { messageOf, MolnError } from '../base/errors.ts';
 
 export interface NodeRegistryOptions {
   readonly folder: DataFolder;
@@ -38,13 +39,13 @@ export class NodeRegistry implements AsyncDisposable {
   readonly registry: Registry;
   readonly #options: NodeRegistryOptions;
   readonly #reader: ReadThrough;
-  #place: StoredPlace | undefined;
+  #place: RegistryPlace | undefined;
   #mirror: RegistryMirror | undefined;
 
   private constructor(
     options: NodeRegistryOptions,
     engine: Registry,
-    place: StoredPlace | undefined,
+    place: RegistryPlace | undefined,
   ) {
     this.#options = options;
     this.#place = place;
@@ -78,7 +79,7 @@ export class NodeRegistry implements AsyncDisposable {
   }
 
   /** Undefined while the registry is embedded. */
-  get place(): StoredPlace | undefined {
+  get place(): RegistryPlace | undefined {
     return this.#place;
   }
 
@@ -96,9 +97,10 @@ export class NodeRegistry implements AsyncDisposable {
    * From the embedded registry to etcd. Whatever fails before the place is written leaves everything as it was; commits
    * wait for a moment, none is refused or lost.
    */
-  async moveTo(endpoints: readonly string[]): Promise<StoredPlace> {
+  async moveTo(where: EtcdPlace): Promise<RegistryPlace> {
     const { folder, identity, log } = this.#options;
-    const place: StoredPlace = { endpoints, prefix: prefixOf(identity.cluster.id), epoch: 1 };
+    const { endpoints } = where;
+    const place: RegistryPlace = { ...where, prefix: prefixOf(identity.cluster.id), epoch: 1 };
     await this.live.switchTo(async (freeze) => {
       const etcd = await openEtcd(this.#options, place, { mustAnswer: true });
       try {
@@ -116,8 +118,51 @@ export class NodeRegistry implements AsyncDisposable {
     return place;
   }
 
+  /**
+   * The etcd that a person has named: the registry moves there, or is looked for there from now on. Throws
+   * `NODE_ETCD_REFUSED` with nothing changed.
+   */
+  async use(where: EtcdPlace): Promise<void> {
+    const { folder, identity, clock, log } = this.#options;
+    const before = this.#place;
+    if (before === undefined) {
+      await this.moveTo(where).catch((error: unknown) => {
+        throw etcdRefused(where, messageOf(error), error);
+      });
+      return;
+    }
+    if (before.foreign === undefined) {
+      throw etcdRefused(where, 'the registry of this cluster is on an etcd of its own');
+    }
+    const place = { ...before, ...where };
+    if (JSON.stringify(place) === JSON.stringify(before)) return;
+    let etcd: Registry;
+    try {
+      etcd = await openEtcd(this.#options, place, { mustAnswer: true });
+    } catch (error) {
+      throw etcdRefused(where, messageOf(error), error);
+    }
+    try {
+      // An empty one would be believed, and all apps be gone.
+      const members = new Members({ registry: etcd, clock, log });
+      if ((await members.get(identity.node.id)) === undefined) {
+        throw etcdRefused(where, 'it does not hold the registry of this cluster');
+      }
+      await writePlace(folder.path, place);
+    } catch (error) {
+      await etcd[Symbol.asyncDispose]();
+      throw error;
+    }
+    this.#place = place;
+    await this.live.switchTo(() => Promise.resolve(etcd));
+    // Revisions may count anew there: what was read elsewhere is compared with nothing.
+    await this.#mirror?.[Symbol.asyncDispose]();
+    await forgetHalfMove(folder);
+    this.#openMirror(place);
+  }
+
   /** The managers are elsewhere now; a higher epoch is another etcd, after a takeover. */
-  async follow(place: StoredPlace): Promise<void> {
+  async follow(place: RegistryPlace): Promise<void> {
     const before = this.#place;
     if (before === undefined || place.epoch < before.epoch) return;
     if (JSON.stringify(place) === JSON.stringify(before)) return;
@@ -145,7 +190,7 @@ export class NodeRegistry implements AsyncDisposable {
       throw new Error('There is nothing to take over');
     const epoch = before.epoch + 1;
     const endpoints = await startEtcd(`${identity.cluster.id}-${epoch}`);
-    const place: StoredPlace = { endpoints, prefix: before.prefix, epoch };
+    const place: RegistryPlace = { endpoints, prefix: before.prefix, epoch };
     await this.live.switchTo(async () => {
       const etcd = await openEtcd(this.#options, place, { mustAnswer: true });
       try {
@@ -172,7 +217,7 @@ export class NodeRegistry implements AsyncDisposable {
     await this.live[Symbol.asyncDispose]();
   }
 
-  #openMirror(place: StoredPlace): void {
+  #openMirror(place: RegistryPlace): void {
     const { folder, identity, clock, log } = this.#options;
     this.#mirror = openMirror({
       path: mirrorPath(folder),
@@ -191,7 +236,16 @@ export async function forgetHalfMove(folder: DataFolder): Promise<void> {
   await removeTree(mirrorPath(folder));
 }
 
-export function etcdTls(identity: Identity): EtcdTls {
+/** One that somebody else looks after says how to come in. */
+export type EtcdPlace = Pick<RegistryPlace, 'endpoints' | 'foreign'>;
+
+/** What the members are shown, and by what they are known. */
+export function etcdTls(identity: Identity, place: EtcdPlace): EtcdTls {
+  const { foreign } = place;
+  if (foreign !== undefined) {
+    const { authority, certificate, key } = foreign;
+    return { caPem: authority, certificatePem: certificate, keyPem: key };
+  }
   const { certificatePem, keyPem } = identity.certificate;
   return { caPem: identity.authorityPem, certificatePem, keyPem };
 }
@@ -202,18 +256,26 @@ function mirrorPath(folder: DataFolder): string {
 
 function openEtcd(
   { identity, clock, log }: NodeRegistryOptions,
-  place: StoredPlace,
+  place: RegistryPlace,
   { mustAnswer }: { readonly mustAnswer: boolean },
 ): Promise<Registry> {
   const isTls = place.endpoints.some((endpoint) => endpoint.startsWith('https:'));
   return openEtcdRegistry({
     endpoints: place.endpoints,
-    ...(isTls ? { tls: () => etcdTls(identity) } : {}),
+    ...(isTls ? { tls: () => etcdTls(identity, place) } : {}),
     prefix: place.prefix,
     epoch: place.epoch,
     client: identity.node.id,
     mustAnswer,
     clock,
     log,
+  });
+}
+
+function etcdRefused({ endpoints }: EtcdPlace, why: string, cause?: unknown): MolnError {
+  const message = `The etcd at ${endpoints.join(', ')} cannot be used: ${why}`;
+  return new MolnError('NODE_ETCD_REFUSED', message, {
+    hint: 'Look at what follows --etcd, --etcd-ca, --etcd-cert and --etcd-key, or leave --etcd out',
+    cause,
   });
 }

@@ -23,6 +23,7 @@ import { PlaceFollower } from './place-follower.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
+  checkMembership,
   chooseAddresses,
   moduleVersion,
   nodeFacts,
@@ -93,7 +94,16 @@ export class MolnNode {
 
   /** Orderly: no new requests, those under way finish, instances end, everything is on the disk. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#end().then(this.#stopped.resolve, (error: unknown) => {
+    return this.#stop(() => this.#stopped.resolve());
+  }
+
+  /** The same, and `stopped` rejects with why. */
+  giveUp(why: unknown): Promise<void> {
+    return this.#stop(() => this.#stopped.reject(why));
+  }
+
+  #stop(done: () => void): Promise<void> {
+    this.#stopping ??= this.#end().then(done, (error: unknown) => {
       this.#stopped.reject(error);
       throw error;
     });
@@ -134,6 +144,7 @@ async function launch(
   const clock = systemClock;
   const { folder } = lock;
   const base = await openBase(options, folder, { clock, log }, stack);
+  await checkMembership(base);
   const choice = await chooseAddresses(base);
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
@@ -155,6 +166,11 @@ async function launch(
   for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
   // The API answers before this function has returned: until then there is no node to ask.
   const born = Promise.withResolvers<MolnNode>();
+  const end = (call: (one: MolnNode) => Promise<void>): void => {
+    born.promise
+      .then(call)
+      .catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
+  };
   let node: MolnNode | undefined;
   const directory = new NodeDirectory({
     peers: cluster.peers,
@@ -171,7 +187,7 @@ async function launch(
     etcd,
     events,
     clusterId: identity.cluster.id,
-    tls: () => etcdTls(identity),
+    tls: (place) => etcdTls(identity, place),
     onManager: () => leadership.elect(),
     clock,
     log: log.for('managers'),
@@ -183,6 +199,7 @@ async function launch(
       etcd,
       events,
       onManager: () => leadership.elect(),
+      onForgotten: (error) => end((one) => one.giveUp(error)),
       clock,
       log: log.for('standby'),
     }),
@@ -239,11 +256,7 @@ async function launch(
     workers,
     metrics: nodeMetrics(hostFacts),
     hostFacts,
-    stop: () => {
-      born.promise
-        .then((one) => one.stop())
-        .catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
-    },
+    stop: () => end((one) => one.stop()),
   });
   const api: ApiServer = await openApi(base, cloud, choice, stack);
   const isExpected = (await cluster.invites.list()).length > 0;
@@ -279,6 +292,7 @@ async function launch(
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();
+      standby.leave();
       await leadership[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();

@@ -2,14 +2,15 @@
  * The etcd member of this node, where it is one. What it needs to start is kept in `etcd.json`, written before it is
  * started for the first time; a member whose move never came to its end is removed.
  */
-import { rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCode } from '../base/errors.ts';
 import { ensureFolder, readTextIfAny, removeTree, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import { array, boolean, integer, object, type Schema, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import type { WorkerRunner } from '../base/worker.ts';
-import type { Identity } from '../cluster/cluster.ts';
+import { type Identity, type RevokedNode, serialsIn } from '../cluster/cluster.ts';
 import { EtcdMember, findEtcd } from '../registry/registry.ts';
 import type { DataFolder } from './data-folder.ts';
 
@@ -39,6 +40,8 @@ export interface OwnEtcdOptions {
   readonly address: string;
   /** The registry is etcd: a member that is there belongs to it. */
   readonly isInUse: boolean;
+  /** The deny-list. */
+  readonly revoked: () => Promise<readonly RevokedNode[]>;
   readonly workers: WorkerRunner;
   readonly clock: Clock;
   readonly log: Logger;
@@ -85,6 +88,9 @@ export class OwnEtcd {
   /** Keeps the plan, then starts the member. Returns where it is. */
   async start(plan: MemberPlan): Promise<readonly string[]> {
     await findEtcd();
+    // Before there is anything: a member of its own would have to be asked for what it must know to start.
+    await ensureFolder(this.#folder);
+    if (this.#options.identity.isManager) await this.#writeRevoked(await this.#options.revoked());
     await writeFileAtomic(this.#path, `${JSON.stringify({ format: FORMAT, ...plan })}\n`);
     return [(await this.#run(plan)).endpoint];
   }
@@ -112,6 +118,26 @@ export class OwnEtcd {
     await this.remove();
     const members = [{ name: identity.node.id, peerUrl }];
     return this.start({ address, members, joins: false, token });
+  }
+
+  /**
+   * Brings the list of revoked certificates up to date, for new connections. Returns the serials that the member knew when
+   * its process started: only connections of those are surely not open.
+   */
+  async refuseRevoked(): Promise<readonly string[]> {
+    await this.#writeRevoked(await this.#options.revoked());
+    return (await serialsAt(this.#startedWithFile)) ?? [];
+  }
+
+  /** Ends the connections of certificates that were revoked since the member started, if there are such. */
+  async restartIfBehind(): Promise<void> {
+    const startedWith = new Set(await this.refuseRevoked());
+    const now = (await serialsAt(this.#revokedFile)) ?? [];
+    if (now.every((serial) => startedWith.has(serial))) return;
+    this.#options.log.info('etcd is restarted without the connections of forgotten nodes', {
+      audit: true,
+    });
+    await this.#member?.restart();
   }
 
   /** Another machine has taken over: the member ends, and what it had is kept beside, for whoever wants to look. */
@@ -153,6 +179,30 @@ export class OwnEtcd {
     return join(this.#folder, 'authority.pem');
   }
 
+  /** What etcd goes by when a connection begins. */
+  get #revokedFile(): string {
+    return join(this.#folder, 'revoked.der');
+  }
+
+  /** The same as it was when the process started. */
+  get #startedWithFile(): string {
+    return join(this.#folder, 'revoked-at-start.der');
+  }
+
+  async #writeRevoked(nodes: readonly RevokedNode[]): Promise<void> {
+    const revoked = nodes.flatMap(({ serials, at }) => serials.map((serial) => ({ serial, at })));
+    const known = await serialsAt(this.#revokedFile);
+    if (known !== undefined && sameSerials(known, revoked)) return;
+    const list = await this.#options.identity.revocationList(revoked);
+    await writeFileAtomic(this.#revokedFile, list);
+  }
+
+  /** The member cannot be asked for the deny-list before it runs: what was written last counts until the leader looks. */
+  async #noteRevoked(): Promise<void> {
+    if ((await serialsAt(this.#revokedFile)) === undefined) await this.#writeRevoked([]);
+    await writeFileAtomic(this.#startedWithFile, await readFile(this.#revokedFile));
+  }
+
   async #run(plan: MemberPlan): Promise<EtcdMember> {
     const member = this.#memberOf(plan);
     this.#member = member;
@@ -177,12 +227,15 @@ export class OwnEtcd {
   #memberOf(plan: MemberPlan): EtcdMember {
     const { folder, identity, clock, log } = this.#options;
     const certificateFile = join(folder.keys, 'node.pem');
+    // Certificate and key are one file: etcd takes the part that it looks for.
+    const tls = { caFile: this.#authorityFile, certificateFile, keyFile: certificateFile };
     return new EtcdMember({
       folder: this.#folder,
       name: identity.node.id,
       address: plan.address,
-      // Certificate and key are one file: etcd takes the part that it looks for.
-      tls: { caFile: this.#authorityFile, certificateFile, keyFile: certificateFile },
+      // After a takeover by a node without the authority's key nobody can sign a list.
+      tls: { ...tls, ...(identity.isManager ? { crlFile: this.#revokedFile } : {}) },
+      ...(identity.isManager ? { onSpawn: () => this.#noteRevoked() } : {}),
       members: plan.members,
       joins: plan.joins,
       clusterToken: plan.token,
@@ -190,4 +243,21 @@ export class OwnEtcd {
       log,
     });
   }
+}
+
+/** Undefined when there is no list, or none that can be read: then it is written anew. */
+async function serialsAt(path: string): Promise<readonly string[] | undefined> {
+  const list = await readFile(path).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  return list === undefined ? undefined : serialsIn(list);
+}
+
+function sameSerials(
+  known: readonly string[],
+  wanted: readonly { readonly serial: string }[],
+): boolean {
+  const has = new Set(known);
+  return known.length === wanted.length && wanted.every(({ serial }) => has.has(serial));
 }

@@ -6,25 +6,43 @@
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { boolean, integer, object, type Schema, string } from '../base/schema.ts';
-import type { Clock } from '../base/time.ts';
-import type { Events, LeaderTerm, NodeMethods, PeerNode, Peers } from '../cluster/cluster.ts';
+import { type Clock, isoTime } from '../base/time.ts';
+import {
+  duringTerm,
+  type Events,
+  type LeaderTerm,
+  type NodeMethods,
+  type PeerCallOptions,
+  type PeerNode,
+  type Peers,
+  type RegistryPlace,
+  registryPlaceSchema,
+} from '../cluster/cluster.ts';
 import { Collection, type CommitGate } from '../registry/registry.ts';
+import { isForgotten } from './forgotten.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';
-import { type StoredPlace, placeSchema } from './registry-place.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 
 const PREFIX = '/managers/standby/';
 const ID = 'now';
 const LOOK_EVERY_MS = 1000;
+/** What is followed is asked for all the same so often: etcd has lost events before. */
+const READ_AGAIN_MS = 30_000;
 /** A standby that needs longer for one commit is asked again. */
 const CONFIRM_WITHIN_MS = 5000;
+/** The same while this node stops. */
+const LEAVING_CONFIRM_MS = 1000;
+/** The leader says long before that the standby is away; when it does not, nobody knows. */
+const CONFIRM_MS_MAX = 90_000;
 const RETRY_MS = 200;
 const CATCH_UP_WITHIN_MS = 10_000;
 const CALL_WITHIN_MS = 20_000;
-/** How often a manager that is alone asks the others whether somebody has taken over. */
+/** How often the others are asked whether somebody has taken over, while there is one manager or none answers. */
 const ASK_EVERY_MS = 3000;
+/** The same with several managers, of which the majority may have been given up by a person. */
+const ASK_SELDOM_MS = 30_000;
 
 interface StandbyRecord {
   /** Id of the node. */
@@ -45,6 +63,8 @@ export interface StandbyOptions {
   readonly events: Events;
   /** This node may lead from now on. */
   readonly onManager: () => Promise<void>;
+  /** The others do not let this node in any more. */
+  readonly onForgotten: (error: unknown) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -53,15 +73,21 @@ export class Standby implements Duty, AsyncDisposable {
   readonly name = 'standby';
   readonly #options: StandbyOptions;
   readonly #records: Collection<StandbyRecord>;
+  /** What the managers say, never what was last heard of it. */
+  readonly #live: Collection<StandbyRecord>;
   readonly #stop = new AbortController();
+  readonly #leaving = new AbortController();
   #current: StandbyRecord | undefined;
   #isRead = false;
+  /** When the leader last asked for the record, by the monotonic clock. */
+  #lookedAtMs = -Infinity;
   #loops: readonly Promise<void>[] = [];
 
   constructor(options: StandbyOptions) {
     this.#options = options;
-    const { registry } = options.nodeRegistry;
+    const { registry, live } = options.nodeRegistry;
     this.#records = new Collection({ registry, prefix: PREFIX, schema: recordSchema });
+    this.#live = new Collection({ registry: live, prefix: PREFIX, schema: recordSchema });
   }
 
   /** Commits of this node wait for the standby from now on, whenever there is one. */
@@ -73,6 +99,14 @@ export class Standby implements Duty, AsyncDisposable {
     };
     this.#options.nodeRegistry.live.setCommitGate(gate);
     this.#loops = [this.#follow(), this.#askOthers()];
+  }
+
+  /**
+   * This node stops: what the standby has not got in a moment is said to be unknown rather than waited for, since
+   * nobody may be left who could say that the standby is away.
+   */
+  leave(): void {
+    this.#leaving.abort();
   }
 
   /** The standby's name, and whether it has everything; undefined while there is none. */
@@ -97,21 +131,31 @@ export class Standby implements Duty, AsyncDisposable {
   }
 
   /** One standby while one machine holds the registry, none otherwise. */
-  async lead({ signal }: LeaderTerm): Promise<void> {
+  async lead(term: LeaderTerm): Promise<void> {
     const { clock, nodeRegistry } = this.#options;
+    const { signal } = term;
+    const registry = duringTerm(nodeRegistry.live, term);
+    const records = new Collection({ registry, prefix: PREFIX, schema: recordSchema });
     while (!signal.aborted) {
       const { place } = nodeRegistry;
-      if (place !== undefined && place.isForeign !== true) await this.#look(place);
+      if (place !== undefined && place.foreign === undefined) await this.#look(place, records);
       await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
     }
   }
 
-  /** This node becomes the one that holds the registry, out of its copy. Throws `NODE_TAKEOVER_REFUSED`. */
-  async takeOver(): Promise<void> {
+  /**
+   * This node becomes the one that holds the registry, out of its copy. Throws `NODE_TAKEOVER_REFUSED`; and
+   * `NODE_TAKEOVER_BEHIND` when changes may have been made that the copy lacks, unless forced.
+   */
+  async takeOver({ force }: { readonly force: boolean }): Promise<void> {
     const { nodeRegistry, etcd, events, onManager, log } = this.#options;
     const { place, mirror } = nodeRegistry;
     if (place === undefined || mirror === undefined) {
       throw refused('This node holds the registry itself', 'There is nothing to take over');
+    }
+    if (place.foreign !== undefined) {
+      const hint = `Bring ${place.endpoints.join(' or ')} back`;
+      throw refused('The registry is on an etcd that Moln does not look after', hint);
     }
     if (nodeRegistry.isLive) {
       throw refused('The registry answers', 'A takeover is for when its machine is gone for good');
@@ -119,6 +163,9 @@ export class Standby implements Duty, AsyncDisposable {
     if (!mirror.status().isComplete) {
       throw refused('This node has no complete copy', 'Ask the node that was the standby');
     }
+    const last = (await this.#records.get(ID))?.value;
+    const isStandby = last?.isInSync === true && last.node === this.#peers.self;
+    if (!isStandby && !force) throw behind(mirror.status().seenAt);
     log.warn('This node takes the registry over', { audit: true, epoch: place.epoch + 1 });
     await nodeRegistry.takeOver((token) => etcd.startAnew(token));
     await this.#records.delete(ID);
@@ -128,7 +175,7 @@ export class Standby implements Duty, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#options.nodeRegistry.live.setCommitGate(undefined);
+    this.leave();
     this.#stop.abort();
     await Promise.all(this.#loops);
   }
@@ -137,39 +184,36 @@ export class Standby implements Duty, AsyncDisposable {
     return this.#options.cluster.peers;
   }
 
-  async #look(place: StoredPlace): Promise<void> {
-    const { events } = this.#options;
+  async #look(place: RegistryPlace, records: Collection<StandbyRecord>): Promise<void> {
+    const { events, clock } = this.#options;
     const peers = this.#peers.all();
-    const stored = await this.#records.get(ID);
     const isHolder = ({ address }: PeerNode): boolean =>
       place.endpoints.some((endpoint) => hostOf(endpoint) === address);
     const wanted = place.endpoints.length === 1 ? peers.filter((peer) => !isHolder(peer)) : [];
-    const current = stored?.value;
+    const isFresh = this.#isRead && clock.monotonicMs() - this.#lookedAtMs < READ_AGAIN_MS;
+    if (isFresh && !isDue(this.#current, wanted)) return;
+    this.#lookedAtMs = clock.monotonicMs();
+    const current = (await records.get(ID))?.value;
     if (current === undefined) {
       const next = wanted.find(({ state }) => state === 'ready');
       if (next === undefined) return;
       await this.#prepare(next);
-      await this.#records.put(ID, { node: next.id, isInSync: false });
+      await records.put(ID, { node: next.id, isInSync: false });
       return;
     }
     const node = wanted.find(({ id }) => id === current.node);
     if (node === undefined) {
-      await this.#records.delete(ID);
+      await records.delete(ID);
       return;
     }
     if (current.isInSync && node.state === 'lost') {
-      await this.#records.put(ID, { ...current, isInSync: false });
+      await records.put(ID, { ...current, isInSync: false });
       events.tell('manager', `${node.name} is away: changes are on one machine only`, {
         node: node.name,
       });
     } else if (!current.isInSync && node.state === 'ready') {
-      await this.#catchUp(node, current);
+      await this.#catchUp(node, current, records);
     }
-  }
-
-  /** Right after a start nobody has told yet whether there is one. */
-  async #read(): Promise<StandbyRecord | undefined> {
-    return (await this.#records.get(ID))?.value;
   }
 
   /** It needs the authority's key, for there may be nobody left to ask. */
@@ -180,43 +224,58 @@ export class Standby implements Duty, AsyncDisposable {
     await this.#peers.call(node.id, 'cluster.becomeManager', {}, options);
   }
 
-  async #catchUp(node: PeerNode, current: StandbyRecord): Promise<void> {
+  async #catchUp(
+    node: PeerNode,
+    current: StandbyRecord,
+    records: Collection<StandbyRecord>,
+  ): Promise<void> {
     const { nodeRegistry, events, log } = this.#options;
     const { revision } = await nodeRegistry.live.list(PREFIX);
     try {
-      await this.#ask(node.id, revision, CATCH_UP_WITHIN_MS);
+      await this.#ask(node.id, revision, { deadlineMs: CATCH_UP_WITHIN_MS });
     } catch (error) {
       log.debug('The standby has not caught up yet', { reason: messageOf(error) });
       return;
     }
-    // What is committed between that look and this record waits for nobody, so the next look is the one that counts.
-    const { revision: marked } = await this.#records.put(ID, { ...current, isInSync: true });
-    await this.#ask(node.id, marked, CATCH_UP_WITHIN_MS).catch(() => undefined);
+    // What was committed between that look and this record has waited for nobody: the mark counts once it has come too.
+    const { revision: marked } = await records.put(ID, { ...current, isInSync: true });
+    await this.#ask(node.id, marked, { deadlineMs: CATCH_UP_WITHIN_MS }).catch(() => undefined);
     events.tell('manager', `${node.name} keeps a complete copy of the registry`, {
       node: node.name,
     });
   }
 
-  /** Returns when the standby has it, or when there is none any more. */
+  /**
+   * Returns when the standby has it, or when there is none. Whether there is one is read anew after every commit: what
+   * this node was told last may be older than the commit.
+   */
   async #confirm(revision: number): Promise<void> {
-    const { clock } = this.#options;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
+    const { clock, nodeRegistry } = this.#options;
+    const { signal } = this.#leaving;
+    const givenUpMs = clock.monotonicMs() + CONFIRM_MS_MAX;
+    for (;;) {
+      const { place } = nodeRegistry;
+      if (place?.endpoints.length !== 1 || place.foreign !== undefined) return;
+      const isLast = signal.aborted || clock.monotonicMs() > givenUpMs;
       try {
-        const current = this.#isRead ? this.#current : await this.#read();
+        const current = (await this.#live.get(ID))?.value;
         if (current?.isInSync !== true) return;
-        await this.#ask(current.node, revision, CONFIRM_WITHIN_MS);
+        const options = isLast
+          ? { deadlineMs: LEAVING_CONFIRM_MS }
+          : { deadlineMs: CONFIRM_WITHIN_MS, signal };
+        await this.#ask(current.node, revision, options);
         return;
-      } catch {
+      } catch (error) {
+        if (isLast) throw error;
         // Not there yet, or away: the leader decides how long it is waited for.
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       }
     }
   }
 
-  async #ask(node: string, revision: number, deadlineMs: number): Promise<void> {
+  async #ask(node: string, revision: number, options: PeerCallOptions): Promise<void> {
     const epoch = this.#options.nodeRegistry.place?.epoch ?? 0;
-    await this.#peers.call(node, 'cluster.mirrored', { revision, epoch }, { deadlineMs });
+    await this.#peers.call(node, 'cluster.mirrored', { revision, epoch }, options);
   }
 
   async #mirrored(revision: number, signal: AbortSignal): Promise<void> {
@@ -242,13 +301,13 @@ export class Standby implements Duty, AsyncDisposable {
     }
   }
 
-  /** A machine that held the registry alone and comes back finds out here that another one has taken over. */
+  /** A machine that held the registry and comes back finds out here that another one has taken over. */
   async #askOthers(): Promise<void> {
     const { clock, nodeRegistry, log } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const { place } = nodeRegistry;
-      if (place !== undefined && place.endpoints.length === 1) {
+      if (place !== undefined && place.foreign === undefined) {
         for (const { id, name } of this.#peers.all()) {
           if (id === this.#peers.self || signal.aborted) continue;
           const theirs = await this.#placeOf(id);
@@ -258,21 +317,24 @@ export class Standby implements Duty, AsyncDisposable {
           break;
         }
       }
-      await clock.sleep(ASK_EVERY_MS, signal).catch(() => undefined);
+      const isPressing = place?.endpoints.length === 1 || !nodeRegistry.isLive;
+      const pauseMs = isPressing ? ASK_EVERY_MS : ASK_SELDOM_MS;
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
 
-  async #placeOf(node: string): Promise<StoredPlace | undefined> {
+  async #placeOf(node: string): Promise<RegistryPlace | undefined> {
     try {
       const said = await this.#peers.call(node, 'cluster.place', {}, { deadlineMs: ASK_EVERY_MS });
-      return placeSchema.decode(said, '');
-    } catch {
+      return registryPlaceSchema.decode(said, '');
+    } catch (error) {
+      if (isForgotten(error)) this.#options.onForgotten(error);
       // Away, or alone: nothing to follow.
       return undefined;
     }
   }
 
-  async #giveWay(theirs: StoredPlace): Promise<void> {
+  async #giveWay(theirs: RegistryPlace): Promise<void> {
     const { nodeRegistry, etcd, log } = this.#options;
     try {
       await etcd.setAside();
@@ -283,6 +345,13 @@ export class Standby implements Duty, AsyncDisposable {
   }
 }
 
+/** Whether the leader has something to do. */
+function isDue(current: StandbyRecord | undefined, wanted: readonly PeerNode[]): boolean {
+  if (current === undefined) return wanted.some(({ state }) => state === 'ready');
+  const node = wanted.find(({ id }) => id === current.node);
+  return node === undefined || node.state === (current.isInSync ? 'lost' : 'ready');
+}
+
 function hostOf(endpoint: string): string {
   return new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
 }
@@ -291,6 +360,14 @@ function otherEpoch(epoch: number): MolnError {
   return new MolnError('NODE_EPOCH_DIFFERS', `This node is not of epoch ${epoch} of the registry`, {
     hint: 'Another machine has taken the registry over; the asking one will follow',
     retryable: true,
+  });
+}
+
+function behind(seenAt: number | undefined): MolnError {
+  const since = seenAt === undefined ? 'an unknown time' : isoTime(seenAt);
+  const message = `This node was not the standby: its copy is of ${since} and may lack later changes`;
+  return new MolnError('NODE_TAKEOVER_BEHIND', message, {
+    hint: 'Bring the other machines back; if they are gone for good, "moln manager takeover --force" takes what there is',
   });
 }
 

@@ -143,3 +143,20 @@ test('three nodes: each may be lost and come back', async (t) => {
     assert.equal((await cluster.node('a').get('app')).status, 200);
   });
 });
+
+test('three become two: the one that leads holds the registry, the other one a copy', async (t) => {
+  await using cluster = await TestCluster.form(t, NAMES);
+  await cluster.isManagedBy(NAMES.length, 'a');
+  await cluster.node('c').kill();
+  await cluster.node('a').json('node', 'c', 'forget', '--yes');
+  const { managers: holders, leader } = await cluster.isManagedBy(1, 'a');
+  assert.deepEqual(holders, [leader]);
+  for (const seer of ['a', 'b'] as const) {
+    await until(`${seer} to say that there is a copy`, async () => {
+      const { sentence } = await managers(cluster, seer);
+      if (/standby|one more machine/i.test(sentence)) return true;
+      throw new Error(sentence);
+    });
+    await cluster.node(seer).json('deploy', appFolder(t, APP), '--name', `by-${seer}`);
+  }
+});

@@ -1,7 +1,9 @@
 /** The second machine takes one command: everything through the CLI, the gateways and signals. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import type { ManagerStatus, NodeDetail, SlotDetail } from '../../src/api/model.ts';
+import type { AppDetail, ManagerStatus, NodeDetail, SlotDetail } from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp, writeFiles } from '../../testing/app-folder.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
@@ -96,6 +98,52 @@ test('apps spread, both gateways serve them, and any node takes commands', async
     await two.json('app', 'app', 'env', 'COLOUR=blue');
     const ran = await two.cli('app', 'app', 'run', '--', 'sh', '-c', 'echo $COLOUR');
     assert.equal(ran.stdout, 'blue\n', ran.stderr);
+  });
+
+  await step(
+    t,
+    'of two deploys at once through two nodes the second is told of the first',
+    async () => {
+      const files = nodeApp('"first"');
+      // On two it starts when the test says so.
+      const gate = join(two.dataFolder, 'apps', 'app', 'data', 'go');
+      const isOpen = `!process.cwd().startsWith(${JSON.stringify(two.dataFolder)}) ||
+      require('node:fs').existsSync(process.env.MOLN_DATA_DIR + '/go')`;
+      const server = `(function start() {
+      if (!(${isOpen})) return setTimeout(start, 20);
+      ${files['server.js']}
+    })()`;
+      writeFiles(folder, { ...files, 'server.js': server });
+      const before = (await one.json<AppDetail>('app', 'app')).release;
+      await using first = one.follow('deploy', folder, '--name', 'app');
+      const ready = await until('the new instance on one', async () => {
+        const { instanceList } = await one.json<AppDetail>('app', 'app');
+        return instanceList.find(
+          ({ node, state, release }) => node === 'one' && state === 'healthy' && release !== before,
+        );
+      });
+      const second = await two.cli('deploy', appFolder(t, nodeApp('"second"')), '--name', 'app');
+      assert.equal(second.code, 1);
+      assert.match(second.stderr, /App "app" is busy: one has a change of it under way/);
+      writeFileSync(gate, '');
+      const { code, stdout } = await first.ended();
+      assert.equal(code, 0, stdout);
+      assert.equal((await two.get('app')).body, 'first');
+      const { instanceList } = await two.json<AppDetail>('app', 'app');
+      assert.ok(
+        instanceList.some(({ id }) => id === ready.id),
+        'what the first had begun serves',
+      );
+      await cluster.runsOn('app', ['one', 'two']);
+    },
+  );
+
+  await step(t, 'the name of any node is its own, not a domain of an app', async () => {
+    for (const node of cluster.nodes) {
+      const ran = await one.cli('app', 'app', 'domains', 'add', node.name);
+      assert.equal(ran.code, 1);
+      assert.match(ran.stderr, new RegExp(`"${node.name}" cannot be the domain of an app`));
+    }
   });
 
   await step(t, 'the state of managers is said plainly', async () => {

@@ -41,6 +41,8 @@ const managersRequest = object({
   names: optional(array(string({ lengthMax: 63 }), { itemsMax: NAMES_MAX })),
 });
 
+const takeoverRequest = object({ force: optional(boolean()) });
+
 export const clusterOperations: readonly Operation[] = [
   defineOperation({
     id: 'createInvite',
@@ -199,8 +201,9 @@ export const clusterOperations: readonly Operation[] = [
     summary: 'Let this node take the registry over',
     description:
       'Only where the machine that held it is gone for good, which nobody but a person can know.',
+    json: takeoverRequest,
     answer: { kind: 'empty' },
-    handle: (cloud) => cloud.takeover(),
+    handle: (cloud, { body }) => cloud.takeover({ force: body.force === true }),
   }),
   defineOperation({
     id: 'listEvents',

@@ -26,7 +26,7 @@ export const RUN: CommandSpec = {
 
 export const EXEC: CommandSpec = {
   name: 'exec',
-  summary: 'Run a command inside a running instance.',
+  summary: 'Run a command inside a running instance, on whatever node it is.',
   arguments: [COMMAND],
   passThrough: true,
   options: [

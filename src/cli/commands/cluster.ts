@@ -48,13 +48,16 @@ const SET: CommandSpec = {
 const TAKEOVER: CommandSpec = {
   name: 'takeover',
   summary: 'Let this node take the registry over from a machine that is gone for good.',
-  options: [{ flags: '--yes', description: 'do not ask' }],
+  options: [
+    { flags: '--yes', description: 'do not ask' },
+    { flags: '--force', description: 'also with a copy that may lack the last changes' },
+  ],
   run: async (context, input) => {
     if (!input.flag('yes')) {
       const answer = await ask(context.io, 'Type "takeover" if the other machine is really gone: ');
       if (answer !== 'takeover') throw usageError('Nothing was changed', 'Type "takeover"');
     }
-    await context.client().takeover();
+    await context.client().takeover({ force: input.flag('force') });
     return showManager(context);
   },
 };
@@ -72,6 +75,10 @@ async function showManager(context: Context): Promise<number> {
   row('Leader', manager.leader === undefined ? 'nobody' : manager.leader);
   row('Why', manager.leaderWhy);
   row('Managers', `${manager.managers.join(' ')} (${manager.mode})`);
+  if (manager.standby !== undefined) {
+    const { node, isInSync } = manager.standby;
+    row('Standby', `${node}, ${isInSync ? 'with everything' : 'not complete yet'}`);
+  }
   row('Registry', manager.isLive ? manager.engine : `${manager.engine}, which does not answer`);
   if (manager.endpoints.length > 0) row('At', manager.endpoints.join(' '));
   return EXIT.ok;

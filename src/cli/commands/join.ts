@@ -1,5 +1,6 @@
 /** `moln join LINE`: makes this machine a node of another's cluster, then lives with it as `moln up` does. */
 import type { CommandSpec } from '../command.ts';
+import { usageError } from '../errors.ts';
 import { readUpOptions, UP_OPTIONS } from '../up.ts';
 import { runForeground } from './up.ts';
 
@@ -15,6 +16,9 @@ export const JOIN: CommandSpec = {
   ],
   run: async (context, input) => {
     const options = readUpOptions(input, context.dataFolder, context.io.cwd);
+    if (options.etcd !== undefined) {
+      throw usageError('The cluster knows its etcd', 'Leave --etcd out: it comes with the invite');
+    }
     const { joinNode } = context;
     if (joinNode === undefined) throw new Error('This CLI was built without a node');
     const invite = input.argument('LINE') ?? '';

@@ -63,6 +63,7 @@ async function show(context: Context, input: Input): Promise<number> {
   row('Address', `${node.address}:${node.port}`);
   const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
   row('Labels', labels.length === 0 ? 'none' : labels.join(' '));
+  if (node.version !== '') row('Version', node.version);
   row('Joined', isoTime(node.joinedAt));
   row('Certificate', `until ${isoTime(node.certificateEndsAt)}, renewed by itself`);
   row('Instances', node.instances.length === 0 ? 'none' : node.instances.join(' '));

@@ -2,10 +2,16 @@
 import type { ErrorBody } from '../../base/errors.ts';
 import type {
   AppDetail,
+  EventDetail,
+  InviteDetail,
+  InviteRole,
   LiveSample,
   LogLine,
+  ManagerStatus,
+  NodeDetail,
   Progress,
   Scope,
+  SlotDetail,
   Status,
   TokenDetail,
 } from '../../api/model.ts';
@@ -28,6 +34,25 @@ export interface EnvChange {
 export interface CreatedToken {
   readonly token: string;
   readonly detail?: TokenDetail;
+}
+
+export interface InviteWish {
+  readonly role: InviteRole;
+  /** Undefined: the joining machine says it, or has the default. */
+  readonly region: string | undefined;
+  readonly ttlMs: number;
+  readonly uses: number;
+}
+
+/** `invite` is the line for `moln join`, which no later answer has. */
+export interface CreatedInvite {
+  readonly invite: string;
+  readonly detail: InviteDetail;
+}
+
+export interface LabelChange {
+  readonly set?: Readonly<Record<string, string>>;
+  readonly unset?: readonly string[];
 }
 
 interface Call {
@@ -106,6 +131,10 @@ function app(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
 }
 
+function node(name: string): string {
+  return `/api/nodes/${encodeURIComponent(name)}`;
+}
+
 export type AppAction = 'rollback' | 'scale' | 'restart' | 'start' | 'stop';
 
 export const api = {
@@ -123,6 +152,29 @@ export const api = {
   remove: (name: string): AsyncGenerator<Progress, void> => stream(app(name), { method: 'DELETE' }),
   logs: (name: string, tail: number, signal: AbortSignal): AsyncGenerator<LogLine, void> =>
     stream(`${app(name)}/logs?tail=${tail}&follow=1`, { signal }),
+  why: (name: string, signal?: AbortSignal): Promise<readonly SlotDetail[]> =>
+    get(`${app(name)}/why`, signal),
+  nodes: (signal?: AbortSignal): Promise<readonly NodeDetail[]> => get('/api/nodes', signal),
+  node: (name: string, signal?: AbortSignal): Promise<NodeDetail> => get(node(name), signal),
+  changeNode: (name: string, verb: 'drain' | 'undrain'): AsyncGenerator<Progress, void> =>
+    stream(`${node(name)}/${verb}`, { method: 'POST', body: {} }),
+  labelNode: (name: string, change: LabelChange): AsyncGenerator<Progress, void> =>
+    stream(`${node(name)}/labels`, { method: 'PATCH', body: change }),
+  forgetNode: (name: string): AsyncGenerator<Progress, void> =>
+    stream(node(name), { method: 'DELETE' }),
+  manager: (signal?: AbortSignal): Promise<ManagerStatus> => get('/api/manager', signal),
+  events: (signal?: AbortSignal): Promise<readonly EventDetail[]> => get('/api/events', signal),
+  /** Those from now on. */
+  followEvents: (signal: AbortSignal): AsyncGenerator<EventDetail, void> =>
+    stream('/api/events/follow', { signal }),
+  invites: (signal?: AbortSignal): Promise<readonly InviteDetail[]> => get('/api/invites', signal),
+  createInvite: async (wish: InviteWish): Promise<CreatedInvite> => {
+    const response = await send('/api/invites', { method: 'POST', body: wish });
+    return (await response.json()) as CreatedInvite;
+  },
+  revokeInvite: async (id: string): Promise<void> => {
+    await send(`/api/invites/${encodeURIComponent(id)}`, { method: 'DELETE' });
+  },
   tokens: async (): Promise<readonly TokenDetail[]> => {
     const answer = await get<readonly TokenDetail[] | { tokens: readonly TokenDetail[] }>(
       '/api/tokens',

@@ -65,7 +65,7 @@ test('processes without a wish run once', () => {
   assert.deepEqual(wishedCounts(detail({ scale: { web: 3 }, instanceList })), { jobs: 1, web: 3 });
 });
 
-test('instances stand on their nodes, sites on every node, and empty apps nowhere', () => {
+test('instances stand on their nodes, sites on every node that serves, and empty apps nowhere', () => {
   const shop = detail({
     instanceList: [instance('a', 'web', 'one'), instance('b', 'web', 'id-2')],
   });
@@ -75,16 +75,22 @@ test('instances stand on their nodes, sites on every node, and empty apps nowher
     name,
     id: `id-${index + 1}`,
     region: 'east',
-    state: 'ready',
+    state: index === 0 ? 'ready' : 'lost',
+    cpu: { cores: 2, usedRatio: 0.123 },
   }));
-  const status = { nodes, apps: [shop, site, empty] } as unknown as Status;
+  const status = { nodes, apps: [shop, site, empty], leader: 'one' } as unknown as Status;
+  const [one, two] = topologyOf(status, [shop, site, empty]);
   assert.deepEqual(
-    topologyOf(status, [shop, site, empty]).map((node) => node.chips.map((chip) => chip.key)),
-    [
-      ['a', 'site@one'],
-      ['b', 'site@two'],
-    ],
+    one?.chips.map((chip) => chip.key),
+    ['a', 'site@one'],
   );
+  assert.deepEqual(one.notes, ['Leader', 'CPU 12 %']);
+  assert.deepEqual(
+    two?.chips.map((chip) => chip.key),
+    ['b'],
+    'a gateway that is lost serves no site',
+  );
+  assert.deepEqual(two.notes, []);
 });
 
 test('each address is a route', () => {

@@ -1,6 +1,8 @@
 /** What follows from the state of apps: where a rollback leads, what runs where, which address leads to what. Pure. */
 import type { AppDetail, AppSummary, Status } from '../../api/model.ts';
 import type { Chip, TopologyNode } from './topology-layout.ts';
+import { formatPercent } from './format.ts';
+import { isAway } from './node-facts.ts';
 
 /** What a rollback without a release goes back to, newest first. */
 export function previousRelease(detail: AppDetail): string | undefined {
@@ -29,7 +31,7 @@ export function wishedCounts(detail: AppDetail): Readonly<Record<string, number>
   );
 }
 
-/** Who runs where. An app without processes is served by every node's gateway. */
+/** Who runs where. An app without processes is served by the gateway of every node that is not away. */
 export function topologyOf(status: Status, details: readonly AppDetail[]): readonly TopologyNode[] {
   return status.nodes.map((node) => {
     const chips: Chip[] = [];
@@ -42,7 +44,7 @@ export function topologyOf(status: Status, details: readonly AppDetail[]): reado
         chips.push({ key: id, app: app.name, text: app.name, state });
       }
       const everywhere = detail === undefined || (app.kind === 'static' && here.length === 0);
-      if (everywhere && app.state !== 'empty') {
+      if (everywhere && app.state !== 'empty' && !isAway(node)) {
         chips.push({
           key: `${app.name}@${node.name}`,
           app: app.name,
@@ -51,8 +53,16 @@ export function topologyOf(status: Status, details: readonly AppDetail[]): reado
         });
       }
     }
-    return { name: node.name, region: node.region, state: node.state, chips };
+    const { name, region, state } = node;
+    return { name, region, state, notes: notesOf(node, status.leader), chips };
   });
+}
+
+/** A node that is away has nothing to say of itself. */
+function notesOf(node: Status['nodes'][number], leader: string): readonly string[] {
+  if (isAway(node)) return [];
+  const leads = node.name === leader ? ['Leader'] : [];
+  return node.cpu.cores === 0 ? leads : [...leads, `CPU ${formatPercent(node.cpu.usedRatio)}`];
 }
 
 export interface Route {

@@ -5,6 +5,7 @@ import type { Column } from './data-table.tsx';
 import { formatBytes } from '../../base/units.ts';
 import { DataTable } from './data-table.tsx';
 import { Since } from './moment.tsx';
+import { nodePath } from './router.ts';
 import { Section } from './section.tsx';
 import { StateMark } from './state-mark.tsx';
 
@@ -43,7 +44,7 @@ const COLUMNS: readonly Column<InstanceDetail>[] = [
     key: 'node',
     label: 'Node',
     by: (instance) => instance.node,
-    cell: (instance) => instance.node,
+    cell: (instance) => <a href={nodePath(instance.node)}>{instance.node}</a>,
   },
   {
     key: 'pid',

@@ -11,6 +11,7 @@ import { AppEnv } from './app-env.tsx';
 import { AppHistory } from './app-history.tsx';
 import { AppInstances } from './app-instances.tsx';
 import { AppLogs } from './app-logs.tsx';
+import { AppPlacement } from './app-placement.tsx';
 import { AppRemoval } from './app-removal.tsx';
 import { AppScale } from './app-scale.tsx';
 import { Command } from './command.tsx';
@@ -165,6 +166,7 @@ function Parts(props: {
         <AppScale detail={detail} action={action} />
       </div>
       <AppInstances detail={detail} />
+      <AppPlacement app={detail.name} />
       <AppHistory detail={detail} action={action} />
       <AppLogs app={detail.name} />
       <AppEnv detail={detail} action={action} />

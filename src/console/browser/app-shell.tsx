@@ -1,6 +1,6 @@
 /** The frame around every page: navigation, whether the node answers, and which page is shown. */
 import type { VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Status } from '../../api/model.ts';
 import type { Connection, LiveState } from './live-feed.ts';
 import type { Page } from './router.ts';
@@ -8,9 +8,13 @@ import type { FirstData, View } from './view.ts';
 import { systemClock } from '../../base/time.ts';
 import { api, LOGGED_OUT } from './api.ts';
 import { AppPage } from './app-page.tsx';
+import { Banner } from './banner.tsx';
+import { EventsPage } from './events-page.tsx';
 import { GatewayPage } from './gateway-page.tsx';
 import { KeyboardHelp, useKeyboard } from './keyboard.tsx';
 import { LiveFeed } from './live-feed.ts';
+import { NodePage } from './node-page.tsx';
+import { NodesPage } from './nodes-page.tsx';
 import { Overview } from './overview.tsx';
 import { titleOf, usePage } from './router.ts';
 import { SettingsPage } from './settings-page.tsx';
@@ -19,11 +23,14 @@ import { useNow, usePolled, whileVisible } from './time-hooks.ts';
 
 const STATUS_EVERY_MS = 2000;
 
-const NAVIGATION: readonly (readonly [string, string, Page['kind']])[] = [
-  ['/', 'Overview', 'overview'],
-  ['/#apps', 'Apps', 'app'],
-  ['/gateway', 'Gateway', 'gateway'],
-  ['/settings', 'Settings', 'settings'],
+/** Where it leads, what it is called, and the pages that belong to it. */
+const NAVIGATION: readonly (readonly [string, string, readonly Page['kind'][]])[] = [
+  ['/', 'Overview', ['overview']],
+  ['/#apps', 'Apps', ['app']],
+  ['/nodes', 'Nodes', ['nodes', 'node']],
+  ['/gateway', 'Gateway', ['gateway']],
+  ['/events', 'Events', ['events']],
+  ['/settings', 'Settings', ['settings']],
 ];
 
 function useLive(): LiveState {
@@ -60,6 +67,12 @@ function Header(props: {
   readonly status: Status | undefined;
   readonly onHelp: () => void;
 }): VNode {
+  const navigation = useRef<HTMLElement>(null);
+  // On narrow screens the navigation scrolls: where one is must be seen.
+  useEffect(() => {
+    const current = navigation.current?.querySelector('[aria-current]');
+    current?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [props.page.kind]);
   return (
     <header class="top">
       <div class="top-inner">
@@ -69,9 +82,13 @@ function Header(props: {
           </svg>
           Moln
         </a>
-        <nav aria-label="Main">
-          {NAVIGATION.map(([href, text, kind]) => (
-            <a key={href} href={href} aria-current={kind === props.page.kind ? 'page' : undefined}>
+        <nav aria-label="Main" ref={navigation}>
+          {NAVIGATION.map(([href, text, kinds]) => (
+            <a
+              key={href}
+              href={href}
+              aria-current={kinds.includes(props.page.kind) ? 'page' : undefined}
+            >
               {text}
             </a>
           ))}
@@ -98,6 +115,12 @@ function PageBody(props: {
       return <Overview {...view} />;
     case 'app':
       return <AppPage key={page.name} view={view} name={page.name} />;
+    case 'nodes':
+      return <NodesPage {...view} />;
+    case 'node':
+      return <NodePage key={page.name} view={view} name={page.name} />;
+    case 'events':
+      return <EventsPage {...view} />;
     case 'gateway':
       return <GatewayPage {...view} />;
     case 'settings':
@@ -143,6 +166,7 @@ export function AppShell(props: { readonly first: FirstData }): VNode {
         Skip to the content
       </a>
       <Header page={page} status={status} onHelp={() => setHelp(true)} />
+      <Banner status={status} />
       <ConnectionNote connection={live.connection} />
       <main id="main" tabIndex={-1} class={live.connection.kind === 'lost' ? 'stale' : ''}>
         {status === undefined ? (

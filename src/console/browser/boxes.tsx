@@ -1,12 +1,24 @@
 /** The four boxes of the overview: nodes, capacity, apps, traffic. */
 import type { ComponentChildren, VNode } from 'preact';
-import type { AppState, LiveSample, Status } from '../../api/model.ts';
+import type { AppState, LiveSample, NodeStatus, Status } from '../../api/model.ts';
 import { formatBytes } from '../../base/units.ts';
-import { count, formatMs, formatNumber, formatPercent } from './format.ts';
+import { CapacityBars } from './capacity.tsx';
+import { count, formatMs, formatNumber } from './format.ts';
+import { isAway } from './node-facts.ts';
+import { nodePath } from './router.ts';
 import { StateMark } from './state-mark.tsx';
 
-/** Capacity used beyond this is worth a word. */
-const FULL_RATIO = 0.9;
+type NodeState = NodeStatus['state'];
+
+/** What asks for attention first. */
+const NODE_STATES: readonly NodeState[] = [
+  'lost',
+  'suspect',
+  'draining',
+  'stopping',
+  'starting',
+  'ready',
+];
 const APP_STATES: readonly AppState[] = [
   'failing',
   'degraded',
@@ -47,64 +59,10 @@ function tally<State extends string>(
   return order.map((state) => [state, states.filter((one) => one === state).length]);
 }
 
-function Bar(props: {
-  readonly label: string;
-  readonly ratio: number;
-  readonly text: string;
-  /** What a nearly full bar says. */
-  readonly fullWord?: string;
-}): VNode {
-  const ratio = Math.min(1, Math.max(0, props.ratio));
-  const full = ratio > FULL_RATIO;
-  return (
-    <div class="bar">
-      <span class="bar-label">{props.label}</span>
-      <svg class="bar-track" height="8" width="100%" aria-hidden="true">
-        <rect class="bar-rest" width="100%" height="8" rx="4" />
-        <rect
-          class={full ? 'bar-used full' : 'bar-used'}
-          width={`${ratio * 100}%`}
-          height="8"
-          rx="4"
-        />
-      </svg>
-      <span class="bar-text">
-        {full ? `${props.fullWord ?? 'Nearly full'}: ` : ''}
-        {props.text}
-      </span>
-    </div>
-  );
-}
-
 function CapacityBox(props: { readonly status: Status }): VNode {
-  const { nodes } = props.status;
-  const sum = (pick: (node: Status['nodes'][number]) => number): number =>
-    nodes.reduce((total, node) => total + pick(node), 0);
-  const cores = sum((node) => node.cpu.cores);
-  const busy = sum((node) => node.cpu.cores * node.cpu.usedRatio);
-  const memory = sum((node) => node.memory.totalBytes);
-  const memoryUsed = sum((node) => node.memory.usedBytes);
-  const disk = sum((node) => node.disk.totalBytes);
-  const diskUsed = disk - sum((node) => node.disk.freeBytes);
-  const ratio = (used: number, total: number): number => (total === 0 ? 0 : used / total);
   return (
     <BoxCard title="Capacity">
-      <Bar
-        label="CPU"
-        fullWord="Busy"
-        ratio={ratio(busy, cores)}
-        text={`${formatPercent(ratio(busy, cores))} of ${count(cores, 'core')}`}
-      />
-      <Bar
-        label="Memory"
-        ratio={ratio(memoryUsed, memory)}
-        text={`${formatBytes(memoryUsed)} of ${formatBytes(memory)}`}
-      />
-      <Bar
-        label="Disk"
-        ratio={ratio(diskUsed, disk)}
-        text={`${formatBytes(diskUsed)} of ${formatBytes(disk)}`}
-      />
+      <CapacityBars nodes={props.status.nodes.filter((node) => !isAway(node))} />
     </BoxCard>
   );
 }
@@ -137,14 +95,22 @@ export function Boxes(props: {
 }): VNode {
   const { status, sample } = props;
   const nodeStates = status.nodes.map((node) => node.state);
+  const regions = new Set(status.nodes.map((node) => node.region)).size;
   const appStates = status.apps.map((app) => app.state);
   return (
     <div class="boxes">
       <BoxCard title="Nodes">
         <p class="big">{status.nodes.length}</p>
-        <States counts={tally(nodeStates, ['stopping', 'starting', 'ready'])} />
+        <States counts={tally(nodeStates, NODE_STATES)} />
         <p class="small">
-          Leader {status.leader}
+          {regions > 1 ? `In ${count(regions, 'region')}. ` : ''}
+          {status.leader === '' ? (
+            <>{status.registry.isLive ? 'Nobody leads' : 'No manager answers'}</>
+          ) : (
+            <>
+              Leader <a href={nodePath(status.leader)}>{status.leader}</a>
+            </>
+          )}
           <br />
           Apps are {status.driver.isolated ? 'kept apart' : 'not kept apart'}:{' '}
           <span title={status.driver.why}>{status.driver.name}</span>

@@ -5,7 +5,11 @@ import { systemClock } from '../../base/time.ts';
 
 const COPIED_SHOWN_MS = 2000;
 
-export function Command(props: { readonly text: string }): VNode {
+export function Command(props: {
+  readonly text: string;
+  /** What the button says to those who do not see it; default: the whole command. */
+  readonly label?: string;
+}): VNode {
   const code = useRef<HTMLElement>(null);
   const [copied, setCopied] = useState(false);
   const copy = async (): Promise<void> => {
@@ -24,7 +28,7 @@ export function Command(props: { readonly text: string }): VNode {
       <button
         type="button"
         class="copy"
-        aria-label={`Copy the command ${props.text}`}
+        aria-label={props.label ?? `Copy the command ${props.text}`}
         onClick={() => void copy()}
       >
         <span aria-live="polite">{copied ? 'Copied' : 'Copy'}</span>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { count, formatAgo, formatMs, formatNumber, formatPercent } from './format.ts';
+import { count, formatAgo, formatDay, formatMs, formatNumber, formatPercent } from './format.ts';
 
 test('numbers keep at most three digits that mean something', () => {
   const table: readonly (readonly [number, string])[] = [
@@ -31,4 +31,12 @@ test('ages never lie in the future', () => {
 test('one app, two apps', () => {
   assert.equal(count(1, 'app'), '1 app');
   assert.equal(count(0, 'app'), '0 apps');
+});
+
+test('days near now have names', () => {
+  const now = new Date(2026, 4, 15, 12).getTime();
+  const day = 24 * 3_600_000;
+  assert.equal(formatDay(now, now), 'Today');
+  assert.equal(formatDay(now - day, now), 'Yesterday');
+  assert.match(formatDay(now - 3 * day, now), /2026/);
 });

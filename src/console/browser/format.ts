@@ -51,3 +51,13 @@ export function formatAbsolute(at: number): string {
 export function formatClock(at: number): string {
   return CLOCK.format(at);
 }
+
+const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+const DAY_MS = 24 * 3_600_000;
+
+/** `Today`, `Yesterday`, or the date, in the reader's zone. */
+export function formatDay(at: number, now: number): string {
+  const day = DAY.format(at);
+  if (day === DAY.format(now)) return 'Today';
+  return day === DAY.format(now - DAY_MS) ? 'Yesterday' : day;
+}

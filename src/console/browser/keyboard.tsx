@@ -11,14 +11,18 @@ const SECOND_KEY_MS = 1500;
 const PLACES: Readonly<Record<string, string>> = {
   o: '/',
   a: '/#apps',
+  n: '/nodes',
   g: '/gateway',
+  e: '/events',
   s: '/settings',
 };
 
 const KEYS: readonly (readonly [string, string])[] = [
   ['g o', 'Overview'],
   ['g a', 'Apps'],
+  ['g n', 'Nodes'],
   ['g g', 'Gateway'],
+  ['g e', 'Events'],
   ['g s', 'Settings'],
   ['/', 'Filter the table or the log'],
   ['← →', 'In a chart: one second back or on; Page Up and Page Down: one minute'],

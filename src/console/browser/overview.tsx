@@ -1,27 +1,20 @@
 /** The first page: how it stands in one sentence, boxes, charts, the picture, and the tables. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
-import type { AppDetail, AppSummary, NodeStatus, WorkerStatus } from '../../api/model.ts';
+import type { AppSummary, WorkerStatus } from '../../api/model.ts';
 import type { Column } from './data-table.tsx';
 import type { View } from './view.ts';
-import { formatBytes } from '../../base/units.ts';
 import { topologyOf } from './app-facts.ts';
-import { api } from './api.ts';
+import { useAppDetails } from './app-details.ts';
 import { Boxes } from './boxes.tsx';
 import { DataTable } from './data-table.tsx';
-import { formatPercent } from './format.ts';
 import { NodeCharts } from './live-charts.tsx';
-import { Ago, Since } from './moment.tsx';
+import { Ago } from './moment.tsx';
 import { appPath } from './router.ts';
 import { Section } from './section.tsx';
 import { StateIcon, StateMark } from './state-mark.tsx';
-import { usePolled } from './time-hooks.ts';
 import { TopologyPicture } from './topology.tsx';
 import { worstTone } from './wording.ts';
-
-const DETAILS_EVERY_MS = 5000;
-/** Apps whose instances are drawn one by one; of further ones only the app itself. */
-const DETAILED_APPS_MAX = 24;
 
 const APP_COLUMNS: readonly Column<AppSummary>[] = [
   {
@@ -73,67 +66,6 @@ const APP_COLUMNS: readonly Column<AppSummary>[] = [
         </a>
       );
     },
-  },
-];
-
-const NODE_COLUMNS: readonly Column<NodeStatus>[] = [
-  { key: 'name', label: 'Node', by: (node) => node.name, cell: (node) => node.name },
-  {
-    key: 'state',
-    label: 'State',
-    by: (node) => node.state,
-    cell: (node) => <StateMark state={node.state} />,
-  },
-  { key: 'region', label: 'Region', by: (node) => node.region, cell: (node) => node.region },
-  {
-    key: 'labels',
-    label: 'Labels',
-    cell: (node) => {
-      const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
-      return labels.length === 0 ? '–' : labels.join(' ');
-    },
-  },
-  {
-    key: 'cpu',
-    label: 'CPU',
-    numeric: true,
-    by: (node) => node.cpu.usedRatio,
-    cell: (node) => `${formatPercent(node.cpu.usedRatio)} of ${node.cpu.cores}`,
-  },
-  {
-    key: 'memory',
-    label: 'Memory',
-    numeric: true,
-    by: (node) => node.memory.usedBytes,
-    cell: (node) =>
-      `${formatBytes(node.memory.usedBytes)} of ${formatBytes(node.memory.totalBytes)}`,
-  },
-  {
-    key: 'disk',
-    label: 'Disk free',
-    numeric: true,
-    by: (node) => node.disk.freeBytes,
-    cell: (node) => `${formatBytes(node.disk.freeBytes)} of ${formatBytes(node.disk.totalBytes)}`,
-  },
-  {
-    key: 'address',
-    label: 'Address',
-    cell: (node) => (
-      <code>
-        {node.address}:{node.port}
-      </code>
-    ),
-  },
-  {
-    key: 'up',
-    label: 'Up for',
-    by: (node) => -node.startedAt,
-    cell: (node) => <Since at={node.startedAt} />,
-  },
-  {
-    key: 'data',
-    label: 'Data folder',
-    cell: (node) => <code class="path">{node.dataFolder}</code>,
   },
 ];
 
@@ -195,23 +127,9 @@ function AppsPanel(props: { readonly apps: readonly AppSummary[] }): VNode {
   );
 }
 
-/** An app that was removed meanwhile is left out instead of hiding the others. */
-async function detailsOf(
-  names: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly AppDetail[]> {
-  const settled = await Promise.allSettled(names.map((name) => api.app(name, signal)));
-  return settled.filter((one) => one.status === 'fulfilled').map((one) => one.value);
-}
-
 export function Overview(props: View): VNode {
   const { status, live } = props;
-  const names = status.apps.slice(0, DETAILED_APPS_MAX).map((app) => app.name);
-  const details = usePolled(
-    names.join(' '),
-    (signal) => detailsOf(names, signal),
-    DETAILS_EVERY_MS,
-  );
+  const details = useAppDetails(status);
   const sample = live.samples.at(-1);
   const tone = worstTone([
     ...status.apps.map((app) => app.state),
@@ -237,22 +155,13 @@ export function Overview(props: View): VNode {
       <Section id="live" title="Last 10 minutes" command="moln status --json">
         <NodeCharts samples={live.samples} />
       </Section>
-      <Section id="topology" title="What runs where" command="moln status">
+      <Section id="topology" title="What runs where" command="moln nodes">
         <TopologyPicture
-          nodes={topologyOf(status, details.value ?? [])}
+          nodes={topologyOf(status, details ?? [])}
           requestsPerSecond={sample?.requestsPerSecond ?? 0}
         />
       </Section>
       <AppsPanel apps={status.apps} />
-      <Section id="nodes" title="Nodes" command="moln status">
-        <DataTable
-          caption="Nodes"
-          columns={NODE_COLUMNS}
-          rows={status.nodes}
-          rowKey={(node) => node.id}
-          empty="No node answers."
-        />
-      </Section>
       <Section id="workers" title="Background work" command="moln status --json">
         <DataTable
           caption="Background work"

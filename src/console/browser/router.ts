@@ -4,21 +4,26 @@ import { useEffect, useState } from 'preact/hooks';
 export type Page =
   | { readonly kind: 'overview' }
   | { readonly kind: 'app'; readonly name: string }
+  | { readonly kind: 'nodes' }
+  | { readonly kind: 'node'; readonly name: string }
   | { readonly kind: 'gateway' }
+  | { readonly kind: 'events' }
   | { readonly kind: 'settings' }
   | { readonly kind: 'unknown'; readonly path: string };
 
 /** Pure: the page of a path. */
 export function pageOf(path: string): Page {
-  const app = /^\/apps\/([^/]+)\/?$/.exec(path)?.[1];
-  if (app !== undefined) {
+  const [, part, encoded] = /^\/(apps|nodes)\/([^/]+)\/?$/.exec(path) ?? [];
+  if (encoded !== undefined) {
     try {
-      return { kind: 'app', name: decodeURIComponent(app) };
+      return { kind: part === 'apps' ? 'app' : 'node', name: decodeURIComponent(encoded) };
     } catch {
       return { kind: 'unknown', path };
     }
   }
   if (path === '/' || path === '/apps' || path === '/apps/') return { kind: 'overview' };
+  if (path === '/nodes' || path === '/nodes/') return { kind: 'nodes' };
+  if (path === '/events') return { kind: 'events' };
   if (path === '/gateway') return { kind: 'gateway' };
   if (path === '/settings') return { kind: 'settings' };
   return { kind: 'unknown', path };
@@ -28,14 +33,23 @@ export function appPath(name: string): string {
   return `/apps/${encodeURIComponent(name)}`;
 }
 
+export function nodePath(name: string): string {
+  return `/nodes/${encodeURIComponent(name)}`;
+}
+
 export function titleOf(page: Page): string {
   switch (page.kind) {
     case 'overview':
       return 'Overview';
     case 'app':
+    case 'node':
       return page.name;
+    case 'nodes':
+      return 'Nodes';
     case 'gateway':
       return 'Gateway';
+    case 'events':
+      return 'Events';
     case 'settings':
       return 'Settings';
     case 'unknown':

@@ -4,13 +4,13 @@ import { useState } from 'preact/hooks';
 import type { Scope, TokenDetail } from '../../api/model.ts';
 import type { Column } from './data-table.tsx';
 import type { View } from './view.ts';
-import { isMolnError, messageOf } from '../../base/errors.ts';
 import { api } from './api.ts';
 import { Command } from './command.tsx';
 import { DataTable } from './data-table.tsx';
 import { Confirm } from './dialog.tsx';
 import { Ago } from './moment.tsx';
 import { Section } from './section.tsx';
+import { sentenceOf } from './sentence.ts';
 import { usePolled } from './time-hooks.ts';
 
 const TOKENS_EVERY_MS = 10_000;
@@ -19,11 +19,6 @@ const SCOPES: readonly (readonly [Scope, string])[] = [
   ['deploy', 'deploy: read, and deploy apps'],
   ['admin', 'admin: everything'],
 ];
-
-function sentenceOf(error: unknown): string {
-  if (!isMolnError(error)) return messageOf(error);
-  return error.hint === undefined ? error.message : `${error.message}. ${error.hint}`;
-}
 
 function NewToken(props: { readonly onCreated: () => void }): VNode {
   const [name, setName] = useState('');

@@ -8,6 +8,7 @@ function node(name: string, region: string, chips: number): TopologyNode {
     name,
     region,
     state: 'ready',
+    notes: [],
     chips: Array.from({ length: chips }, (_, index) => ({
       key: `${name}-${index}`,
       app: 'guestbook',
@@ -62,4 +63,22 @@ test('links grow with traffic and stay within reason', () => {
   assert.ok(linkWidth(0) > 0);
   assert.ok(linkWidth(100) > linkWidth(1));
   assert.ok(linkWidth(1e9) <= 9);
+});
+
+test('a region with more nodes gets more room, and one node does not fill a wide screen', () => {
+  const nodes = Array.from({ length: 12 }, (_, index) =>
+    node(`n${index}`, index < 9 ? 'east' : 'west', 2),
+  );
+  const [east, west] = layoutTopology(nodes, 1290).regions;
+  assert.ok(east !== undefined && west !== undefined && east.width > 1.5 * west.width);
+  assert.ok(layoutTopology(nodes, 1290).height < 600);
+  const [alone] = layoutTopology([node('one', 'east', 1)], 1290).regions;
+  assert.ok(alone !== undefined && alone.width < 600);
+  assert.ok(Math.abs(alone.x + alone.width / 2 - 1290 / 2) < 1);
+});
+
+test('nodes that are away do not count as serving', () => {
+  const away = { ...node('two', 'east', 0), state: 'lost' };
+  const [region] = layoutTopology([node('one', 'east', 1), away], 800).regions;
+  assert.deepEqual([region?.serving, region?.nodes], [1, 2]);
 });

@@ -1,20 +1,22 @@
 /** The live picture: visitors above, regions with their nodes below, instances as chips that lead to their app. */
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Box, PlacedNode, TopologyNode } from './topology-layout.ts';
+import type { Box, PlacedNode, PlacedRegion, TopologyNode } from './topology-layout.ts';
 import { count, formatNumber } from './format.ts';
-import { appPath } from './router.ts';
+import { appPath, nodePath } from './router.ts';
 import { ShapeOf } from './state-mark.tsx';
 import { layoutTopology, linkWidth } from './topology-layout.ts';
 import { wordingOf } from './wording.ts';
 
 /** Narrower than this the picture scrolls instead of breaking. */
 const WIDTH_LEAST_PX = 280;
-/** Rough width of a letter at the size of chips: SVG cannot clip text with an ellipsis. */
+/** Rough widths of letters at the size of chips, names and small words: SVG cannot clip text with an ellipsis. */
 const LETTER_PX = 6.9;
+const NAME_LETTER_PX = 8.2;
+const WORD_LETTER_PX = 6.1;
 
-function clip(text: string, widthPx: number): string {
-  const letters = Math.floor(widthPx / LETTER_PX);
+function clip(text: string, widthPx: number, letterPx: number = LETTER_PX): string {
+  const letters = Math.floor(widthPx / letterPx);
   return text.length <= letters ? text : `${text.slice(0, Math.max(1, letters - 1))}…`;
 }
 
@@ -35,21 +37,53 @@ function Icon(props: { readonly state: string; readonly x: number; readonly y: n
   );
 }
 
-function NodeCard(props: { readonly card: PlacedNode }): VNode {
-  const { card } = props;
-  const { word } = wordingOf(card.node.state);
+function RegionFrame(props: { readonly region: PlacedRegion }): VNode {
+  const { region } = props;
+  const all = region.serving === region.nodes;
+  const words = all ? count(region.nodes, 'node') : `${region.serving} of ${region.nodes} serve`;
+  const nameRoomPx = region.width - 44 - words.length * WORD_LETTER_PX;
   return (
     <g>
-      <rect class="node-card" {...box(card)} rx={8} />
-      <Icon state={card.node.state} x={card.x + 12} y={card.y + 13} />
-      <text class="node-name" x={card.x + 30} y={card.y + 23}>
-        {clip(card.node.name, card.width - 110)}
+      <rect class="region" {...box(region)} rx={12} />
+      <text class="region-name" x={region.x + 14} y={region.y + 21}>
+        {clip(`Region ${region.name}`, nameRoomPx, NAME_LETTER_PX)}
       </text>
-      <text class="node-word" x={card.x + card.width - 12} y={card.y + 23} text-anchor="end">
-        {card.more > 0 ? `${word}, ${card.more} more` : word}
+      <text class="node-word" x={region.x + region.width - 14} y={region.y + 21} text-anchor="end">
+        {words}
       </text>
+    </g>
+  );
+}
+
+/** The name, which leads to the node's page, and below it how the node is. */
+function CardHead(props: { readonly card: PlacedNode }): VNode {
+  const { node, x, y, width, more } = props.card;
+  const { word, tone } = wordingOf(node.state);
+  const words = [word, ...node.notes, ...(more > 0 ? [`${more} more`] : [])];
+  return (
+    <a href={nodePath(node.name)} aria-label={`${node.name}, ${words.join(', ')}`}>
+      <title>{`${node.name}: ${words.join(', ')}`}</title>
+      <rect class="node-head" x={x + 4} y={y + 4} width={width - 8} height={46} rx={6} />
+      <Icon state={node.state} x={x + 12} y={y + 14} />
+      <text class="node-name" x={x + 31} y={y + 24}>
+        {clip(node.name, width - 40, NAME_LETTER_PX)}
+      </text>
+      <text class={tone === 'good' ? 'node-word' : `node-word tone-${tone}`} x={x + 31} y={y + 42}>
+        {clip(words.join(' · '), width - 36, WORD_LETTER_PX)}
+      </text>
+    </a>
+  );
+}
+
+function NodeCard(props: { readonly card: PlacedNode }): VNode {
+  const { card } = props;
+  const { tone } = wordingOf(card.node.state);
+  return (
+    <g>
+      <rect class={`node-card tone-${tone}`} {...box(card)} rx={8} />
+      <CardHead card={card} />
       {card.chips.length === 0 ? (
-        <text class="node-word" x={card.x + 12} y={card.y + 54}>
+        <text class="node-word" x={card.x + 12} y={card.y + 75}>
           No app runs here
         </text>
       ) : null}
@@ -57,7 +91,7 @@ function NodeCard(props: { readonly card: PlacedNode }): VNode {
         <a
           key={chip.key}
           href={appPath(chip.app)}
-          aria-label={`${chip.text}, ${wordingOf(chip.state).word}`}
+          aria-label={`${chip.text} on ${card.node.name}, ${wordingOf(chip.state).word}`}
         >
           <title>{`${chip.key}: ${wordingOf(chip.state).word}`}</title>
           <rect class={`chip tone-${wordingOf(chip.state).tone}`} {...box(place)} rx={13} />
@@ -92,7 +126,9 @@ export function TopologyPicture(props: {
     return () => observer.disconnect();
   }, []);
   const layout = layoutTopology(props.nodes, width);
-  const share = props.requestsPerSecond / Math.max(1, props.nodes.length);
+  const serving = layout.regions.reduce((sum, region) => sum + region.serving, 0);
+  const rateOf = (region: PlacedRegion): number =>
+    (props.requestsPerSecond * region.serving) / Math.max(1, serving);
   const instances = props.nodes.reduce((sum, node) => sum + node.chips.length, 0);
   return (
     <div class="topology" ref={frame}>
@@ -103,20 +139,15 @@ export function TopologyPicture(props: {
         aria-label={`${count(props.nodes.length, 'node')} with ${count(instances, 'instance')}`}
       >
         {layout.regions.map((region) => (
-          <g key={region.name}>
-            <rect class="region" {...box(region)} rx={12} />
-            <text class="region-name" x={region.x + 14} y={region.y + 20}>
-              Region {region.name}
-            </text>
-          </g>
-        ))}
-        {layout.nodes.map((card) => (
           <path
-            key={card.node.name}
-            class="link"
-            d={link(layout.entry, card)}
-            stroke-width={linkWidth(share)}
+            key={region.name}
+            class={region.serving === 0 ? 'link none' : 'link'}
+            d={link(layout.entry, region)}
+            stroke-width={linkWidth(rateOf(region))}
           />
+        ))}
+        {layout.regions.map((region) => (
+          <RegionFrame key={region.name} region={region} />
         ))}
         <rect class="entry" {...layout.entry} rx={17} />
         <text

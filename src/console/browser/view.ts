@@ -1,11 +1,13 @@
 /** What pages are given. */
-import type { AppDetail, Status } from '../../api/model.ts';
+import type { AppDetail, EventDetail, Status } from '../../api/model.ts';
 import type { LiveState } from './live-feed.ts';
 
 /** What came with the page itself, so that something true is shown at once. */
 export interface FirstData {
   readonly status?: Status;
   readonly app?: AppDetail;
+  /** Oldest first. */
+  readonly events?: readonly EventDetail[];
 }
 
 /** The last status, the samples, and whether the node still answers. */

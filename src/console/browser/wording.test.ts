@@ -12,6 +12,11 @@ test('no two tones share a shape, so that colour says nothing alone', () => {
     'failing',
     'stopped',
     'empty',
+    'draining',
+    'suspect',
+    'lost',
+    'silent',
+    'paused',
   ]) {
     const { shape, tone } = wordingOf(state);
     assert.equal(shapes.get(shape) ?? tone, tone, `${state} has the shape of another tone`);

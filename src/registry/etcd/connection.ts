@@ -8,11 +8,12 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import type { Clock } from '../../base/time.ts';
 import { Cluster, KV, Lease, Maintenance, Watch } from './etcd-pb.ts';
 
-/** Client certificates, in PEM. etcd takes the certificate's common name for the user. */
+/** All in PEM. etcd takes the common name of the client's certificate for the user. */
 export interface EtcdTls {
-  readonly caPem: string;
-  readonly certificatePem: string;
-  readonly keyPem: string;
+  /** Who signs the members' certificates; undefined: an authority that the whole world trusts. */
+  readonly caPem?: string | undefined;
+  readonly certificatePem?: string | undefined;
+  readonly keyPem?: string | undefined;
   /** What the member's certificate must be for, where that is not the host of its address. */
   readonly serverName?: string;
 }
@@ -101,9 +102,12 @@ export class Connection {
   }
 }
 
-/** Widens the window of a connection as a whole, which the library leaves at 64 KiB. */
+/**
+ * Widens the window of a connection as a whole, which the library leaves at 64 KiB; and listens to its errors to the end: the
+ * library takes its own listener away before an error that it has raised arrives, which would end the process.
+ */
 class Session extends Http2SessionManager {
-  readonly #widened = new WeakSet<ClientHttp2Session>();
+  readonly #known = new WeakSet<ClientHttp2Session>();
 
   constructor(endpoint: string, tls: EtcdTls | undefined) {
     super(
@@ -126,8 +130,10 @@ class Session extends Http2SessionManager {
   ): Promise<ClientHttp2Stream> {
     const stream = await super.request(...call);
     const { session } = stream;
-    if (session !== undefined && !this.#widened.has(session as ClientHttp2Session)) {
-      this.#widened.add(session as ClientHttp2Session);
+    if (session !== undefined && !this.#known.has(session as ClientHttp2Session)) {
+      this.#known.add(session as ClientHttp2Session);
+      // Whoever has a call under way is told by its stream.
+      session.on('error', () => {});
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     }
     return stream;

@@ -23,7 +23,7 @@ import { checkCommit, checkKey, checkPrefix } from '../rules.ts';
 import { Commits } from './commits.ts';
 import { type Connection, type EtcdTls, failureOf } from './connection.ts';
 import { Endpoints } from './endpoints.ts';
-import { watchForEver } from './etcd-watch.ts';
+import { CutLog, watchForEver } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
 import { Root } from './translate.ts';
@@ -63,6 +63,7 @@ export class EtcdRegistry implements Registry {
   readonly #root: Root;
   readonly #endpoints: Endpoints;
   readonly #commits: Commits;
+  readonly #cuts: CutLog;
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
 
@@ -72,6 +73,7 @@ export class EtcdRegistry implements Registry {
     this.#log = log;
     this.#root = new Root(prefix, options.epoch);
     this.#endpoints = new Endpoints(options);
+    this.#cuts = new CutLog({ clock, log });
     this.#commits = new Commits({
       endpoints: this.#endpoints,
       root: this.#root,
@@ -141,6 +143,7 @@ export class EtcdRegistry implements Registry {
       signal: AbortSignal.any([signal, this.#stop.signal]),
       clock: this.#clock,
       log: this.#log,
+      cuts: this.#cuts,
     });
   }
 
@@ -239,12 +242,19 @@ async function keepAlive(
   { timeoutMs }: { readonly timeoutMs: number },
 ): Promise<bigint> {
   const answered = new AbortController();
-  const { signal } = answered;
+  let seconds: bigint | undefined;
   try {
-    const answers = lease.leaseKeepAlive(sayOnce({ ID }, signal), { timeoutMs, signal });
-    for await (const { TTL } of answers) return TTL;
-    throw new Error('etcd ended a keepalive without an answer');
+    const answers = lease.leaseKeepAlive(sayOnce({ ID }, answered.signal), { timeoutMs });
+    for await (const { TTL } of answers) {
+      seconds ??= TTL;
+      // Then etcd ends the stream. Breaking it off would cost more than all the rest: one error for each part of the call.
+      answered.abort('answered');
+    }
+  } catch (error) {
+    if (seconds === undefined) throw error;
   } finally {
-    answered.abort();
+    answered.abort('over');
   }
+  if (seconds === undefined) throw new Error('etcd ended a keepalive without an answer');
+  return seconds;
 }

@@ -14,6 +14,25 @@ import { sayOnce } from './open-stream.ts';
 import type { Root } from './translate.ts';
 import { WatchJoiner } from './watch-joiner.ts';
 
+/** Says that watches were cut: once, and then now and then, for without a leader all of them are cut every two seconds. */
+export class CutLog {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #saidAtMs = -Infinity;
+
+  constructor(options: { readonly clock: Clock; readonly log: Logger }) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  tell(fields: Readonly<Record<string, unknown>>): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#saidAtMs < SAY_EVERY_MS) return;
+    this.#saidAtMs = nowMs;
+    this.#log.info('A watch was cut and goes on at another manager', fields);
+  }
+}
+
 export interface WatchOptions {
   readonly endpoints: Endpoints;
   readonly root: Root;
@@ -22,8 +41,11 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Of all watches of the registry. */
+  readonly cuts: CutLog;
 }
 
+const SAY_EVERY_MS = 60_000;
 const PAUSE_FIRST_MS = 20;
 const PAUSE_MS_MAX = 2000;
 /** A member that is cut off from the others has to say so, else its watches would stay silent. */
@@ -36,7 +58,7 @@ type Request = Requests extends AsyncIterable<infer One> ? One : never;
 export async function* watchForEver(
   options: WatchOptions,
 ): AsyncGenerator<WatchBatch, void, undefined> {
-  const { endpoints, root, signal, clock, log } = options;
+  const { endpoints, root, signal, clock, log, cuts } = options;
   // One from before the move to this etcd: what came since is not known here.
   const first = root.revisions.base + 1;
   if (options.from < first) throw compacted(options.from, first);
@@ -57,7 +79,7 @@ export async function* watchForEver(
       checkTemporary(error);
       const fields = { prefix: options.prefix, next: joiner.next, reason: messageOf(error) };
       if (connection === undefined) log.debug('A watch finds no manager yet', fields);
-      else log.info('A watch was cut and goes on at another manager', fields);
+      else cuts.tell(fields);
       if (connection !== undefined) endpoints.rotate('watches', connection);
     }
     await pause(clock, pauseMs, signal);

@@ -28,11 +28,13 @@ export interface EtcdMemberOptions {
     readonly certificateFile: string;
     readonly keyFile: string;
     /**
-     * Revoked certificates, PEM. It must exist before the member starts, and is read at each new connection: without it
+     * Revoked certificates, DER. It must exist before the member starts, and is read at each new connection: without it
      * nobody gets in. Connections that are open stay open.
      */
     readonly crlFile?: string;
   };
+  /** Called right before a process is started, also in place of one that has ended; not when one is adopted. */
+  readonly onSpawn?: () => Promise<void>;
   /** All members including this one, as they are when it starts for the first time. */
   readonly members: readonly { readonly name: string; readonly peerUrl: string }[];
   /** True when it was added to members that run already. */
@@ -69,6 +71,8 @@ export class EtcdMember implements Worker {
   #starts = 0;
   #hasEnded = false;
   #isAdopted = false;
+  /** Starts, restarts and the end come one after the other, whoever asks. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: EtcdMemberOptions) {
     this.options = options;
@@ -96,12 +100,14 @@ export class EtcdMember implements Worker {
   }
 
   async step(): Promise<StepResult> {
+    // A restart that is under way is not taken for an end.
+    await this.#turn;
     if (this.#hasEnded) return { kind: 'done' };
     if (!this.isRunning) {
       if (this.#starts > 0) {
         this.options.log.warn('etcd ended and is started again', { log: await this.logTail() });
       }
-      await this.start();
+      await this.#inTurn(() => (this.#hasEnded ? Promise.resolve() : this.#start()));
     }
     await this.#capLog();
     return { kind: 'idle', retryInMs: CHECK_EVERY_MS };
@@ -111,7 +117,21 @@ export class EtcdMember implements Worker {
    * Adopts the member that a former agent left running, else starts it; does not wait until it answers. Throws
    * `REGISTRY_ETCD_MISSING` before anything is touched when this machine has no etcd.
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#start());
+  }
+
+  /** A new process in place of the one that runs. Nothing after `end`. */
+  restart(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#hasEnded) return;
+      this.#process ??= await this.#adopt();
+      await this.#stop();
+      await this.#start();
+    });
+  }
+
+  async #start(): Promise<void> {
     if (this.isRunning) return;
     const version = await findEtcd(this.options.program);
     const { folder } = this.options;
@@ -125,14 +145,27 @@ export class EtcdMember implements Worker {
   }
 
   /** Stops it for good, also one that a former agent left running: `step` does not start it again. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
     this.#hasEnded = true;
-    this.#process ??= await this.#adopt();
-    await this.stop();
+    return this.#inTurn(async () => {
+      this.#process ??= await this.#adopt();
+      await this.#stop();
+    });
   }
 
   /** SIGTERM, and SIGKILL when that does not help. The data stays. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#inTurn(() => this.#stop());
+  }
+
+  /** After what was asked for before, whether or not that failed. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #stop(): Promise<void> {
     const { clock, log, name } = this.options;
     const running = this.#process;
     this.#process = undefined;
@@ -167,7 +200,8 @@ export class EtcdMember implements Worker {
   }
 
   async #spawn(version: EtcdVersion): Promise<ProcessId> {
-    const { program = 'etcd', folder } = this.options;
+    const { program = 'etcd', folder, onSpawn } = this.options;
+    await onSpawn?.();
     await using output = await open(this.#logPath(), 'a', 0o600);
     const child = spawn(program, etcdFlags(this.options, version), {
       cwd: folder,

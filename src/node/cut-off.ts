@@ -1,0 +1,123 @@
+/**
+ * The leader's work after a node was forgotten: all managers get the new list of revoked certificates, for connections that
+ * begin, and their etcd members are restarted one after the other, for those that are open. Nothing is kept but what each
+ * member was started with, which its node knows, so the next leader simply looks again.
+ */
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { array, object, string } from '../base/schema.ts';
+import type { Clock } from '../base/time.ts';
+import {
+  type Events,
+  type Members,
+  type Peers,
+  planCutOff,
+  type RegistryHolder,
+} from '../cluster/cluster.ts';
+import type { EtcdAdmin, EtcdStatus } from '../registry/registry.ts';
+
+const ASK_WITHIN_MS = 5000;
+/** Stopping may take etcd ten seconds. */
+const RESTART_WITHIN_MS = 60_000;
+/** How often managers that did not say are asked again. */
+const AGAIN_MS = 3000;
+
+const answerSchema = object({ startedWith: array(string()) });
+
+export interface CutOffOptions {
+  /** As the registry itself has them, changed only while this node leads. */
+  readonly members: Members;
+  readonly peers: Peers;
+  readonly events: Events;
+  readonly admin: EtcdAdmin;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Of one term. */
+export class CutOff {
+  readonly #options: CutOffOptions;
+  /** The serials and members that are done with. */
+  #settled = '';
+  #waitUntilMs = 0;
+
+  constructor(options: CutOffOptions) {
+    this.#options = options;
+  }
+
+  /** True when it wants to go on soon. */
+  async step({ mayRestart }: { readonly mayRestart: boolean }): Promise<boolean> {
+    const { members, admin, clock } = this.#options;
+    const revoked = await members.revoked();
+    const serials = revoked.flatMap((node) => node.serials);
+    const voters = await admin.members();
+    const look = JSON.stringify([serials, voters.map(({ id }) => id)]);
+    if (look === this.#settled || clock.monotonicMs() < this.#waitUntilMs) return false;
+    const holders = await Promise.all(
+      voters.map(({ name, clientUrls }) => this.#holderOf(name, clientUrls[0])),
+    );
+    const step = planCutOff(holders, serials);
+    switch (step.kind) {
+      case 'restart':
+        if (mayRestart) await this.#restart(step.nodeId);
+        return mayRestart;
+      case 'wait':
+        this.#waitUntilMs = clock.monotonicMs() + AGAIN_MS;
+        return false;
+      case 'done':
+        for (const { id, name } of revoked) await this.#note(id, name);
+        this.#settled = look;
+        return false;
+    }
+  }
+
+  async #holderOf(nodeId: string, clientUrl: string | undefined): Promise<RegistryHolder> {
+    const [startedWith, status] = await Promise.all([
+      this.#refuse(nodeId),
+      this.#statusOf(clientUrl),
+    ]);
+    return {
+      nodeId,
+      isAnswering: status?.leaderId !== undefined,
+      isLeading: status?.isLeader ?? false,
+      startedWith,
+    };
+  }
+
+  /** Undefined when it does not answer. */
+  async #statusOf(clientUrl: string | undefined): Promise<EtcdStatus | undefined> {
+    const { admin, log } = this.#options;
+    if (clientUrl === undefined) return undefined;
+    return admin.status(clientUrl).catch((error: unknown) => {
+      log.debug('A member of etcd does not answer', { clientUrl, reason: messageOf(error) });
+      return undefined;
+    });
+  }
+
+  /** Undefined when the node is away; it is asked again until it is back or its member was replaced. */
+  async #refuse(nodeId: string): Promise<readonly string[] | undefined> {
+    const { peers, log } = this.#options;
+    try {
+      const options = { deadlineMs: ASK_WITHIN_MS };
+      const said = await peers.call(nodeId, 'cluster.refuseRevoked', {}, options);
+      return answerSchema.decode(said, '').startedWith;
+    } catch (error) {
+      log.debug('A manager does not say what its etcd refuses', {
+        node: nodeId,
+        reason: messageOf(error),
+      });
+      return undefined;
+    }
+  }
+
+  async #restart(nodeId: string): Promise<void> {
+    const options = { deadlineMs: RESTART_WITHIN_MS };
+    await this.#options.peers.call(nodeId, 'cluster.restartMember', {}, options);
+  }
+
+  async #note(id: string, name: string): Promise<void> {
+    const { members, events } = this.#options;
+    if (!(await members.setCutOff(id))) return;
+    events.tell('node', `${name} is cut off from the registry`, { node: name });
+  }
+}

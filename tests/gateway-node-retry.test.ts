@@ -1,0 +1,128 @@
+/** Instances on other nodes that die, stand still or are full: who is asked instead, and how often. */
+import assert from 'node:assert/strict';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { freePorts } from '../testing/free-ports.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { NODE_DOOR } from '../src/gateway/limits.ts';
+import type { UpstreamConfig } from '../src/gateway/config.ts';
+import { proxyRoute, RawOrigin, socketUpstream, startApp, until } from './gateway-kit.ts';
+import { answer, TwoNodes } from './gateway-node-kit.ts';
+
+/** A process of its own at `place`, which ends with the nodes. */
+async function startInstance(nodes: TwoNodes, place: string): Promise<ChildProcess> {
+  const child = fork(`${import.meta.dirname}/gateway/instance-main.ts`, [place]);
+  nodes.two.onDispose(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return child;
+}
+
+test('a request whose instance is killed before a byte of the answer is answered by another', async () => {
+  const path = (nodes: TwoNodes): string => `${nodes.two.folder}/dies.sock`;
+  for (const [method, status, send] of [
+    ['GET', 200, ''],
+    ['PUT', 200, ''],
+    ['POST', 502, ''],
+    ['POST', 502, 'a body'],
+    ['PUT', 502, 'a body'],
+  ] as const) {
+    await using nodes = await TwoNodes.start();
+    const child = await startInstance(nodes, path(nodes));
+    const held = Promise.withResolvers<() => void>();
+    const other = await startApp(nodes.one, (request, response) => {
+      if (request.url === '/hold') held.resolve(() => response.end());
+      else response.end('the other');
+    });
+    await nodes.one.route(proxyRoute([socketUpstream(other, 'other')]));
+    const holding = answer(nodes.one, { path: '/hold' });
+    const release = await held.promise;
+    nodes.two.locals = [socketUpstream(path(nodes), 'dies')];
+    await nodes.two.route();
+    // The other has a request under way, so the one that dies is asked first.
+    await nodes.one.route(proxyRoute([nodes.far('dies'), socketUpstream(other, 'other')]));
+    const asked = once(child, 'message');
+    const headers = { 'Content-Length': send.length };
+    const answered = answer(nodes.one, { method, path: '/never', headers, send });
+    await asked;
+    child.kill('SIGKILL');
+    assert.equal((await answered).status, status, `${method} ${send}`);
+    release();
+    await holding;
+  }
+});
+
+test('a request is asked of three more instances that break off, then it is given up', async () => {
+  await using nodes = await TwoNodes.start();
+  await using stack = new AsyncDisposableStack();
+  const locals: UpstreamConfig[] = [];
+  let asked = 0;
+  for (let count = 0; count < 7; count++) {
+    const path = `${nodes.two.folder}/${count}.sock`;
+    stack.use(
+      await RawOrigin.start(path, ({ socket }) => {
+        asked++;
+        socket.destroy();
+      }),
+    );
+    locals.push(socketUpstream(path, `app-${count}`));
+  }
+  await nodes.lead(...locals);
+  assert.equal((await answer(nodes.one)).status, 502);
+  assert.equal(asked, 4);
+  assert.equal((await answer(nodes.one, { method: 'POST', send: 'a body' })).status, 502);
+  assert.equal(asked, 5);
+});
+
+test('an instance whose backlog is full is waited for', async () => {
+  await using nodes = await TwoNodes.start();
+  const path = `${nodes.two.folder}/full.sock`;
+  const child = await startInstance(nodes, path);
+  await nodes.lead(socketUpstream(path));
+  assert.equal((await answer(nodes.one)).text, 'ok');
+  child.kill('SIGSTOP');
+  const asked = Array.from({ length: 8 }, () => answer(nodes.one));
+  await until('eight requests', () => nodes.one.plane.stats().upstreams['one']?.requests === 8);
+  await answerOfDoor(nodes, 'nobody', '-');
+  child.kill('SIGCONT');
+  for (const { status, text } of await Promise.all(asked))
+    assert.equal(`${status} ${text}`, '200 ok');
+});
+
+test('an instance that takes no connection is given up in time', async () => {
+  const clock = new ManualClock();
+  await using nodes = await TwoNodes.start({ clock });
+  const [port = 0] = await freePorts('127.0.0.1', 1);
+  const path = `${nodes.two.folder}/full.sock`;
+  const [byPath, byPort] = [
+    await startInstance(nodes, path),
+    await startInstance(nodes, `${port}`),
+  ];
+  const tcp = { id: 'tcp', address: { kind: 'tcp', host: '127.0.0.1', port } } as const;
+  await nodes.lead(socketUpstream(path, 'unix'), tcp);
+  byPath.kill('SIGSTOP');
+  byPort.kill('SIGSTOP');
+  for (const id of ['unix', 'tcp']) {
+    const knocks = Array.from({ length: 6 }, () => nodes.knock().client);
+    for (const client of knocks) client.send(`${id}\n`);
+    // The kernel takes a few for an instance that does not.
+    await until('two or more that it has taken', () => count(knocks, '+') >= 2);
+    await until('the others are refused in time', () => {
+      clock.advance(NODE_DOOR.connectTimeoutMs);
+      return count(knocks, '+') + count(knocks, '-') === 6;
+    });
+    assert.ok(count(knocks, '-') >= 1, id);
+  }
+});
+
+function count(clients: readonly { readonly text: string }[], said: string): number {
+  return clients.filter(({ text }) => text === said).length;
+}
+
+/** What the door says to that name, and so has heard all that came before. */
+async function answerOfDoor(nodes: TwoNodes, name: string, wanted: string): Promise<void> {
+  const { client } = nodes.knock();
+  client.send(`${name}\n`);
+  await client.closed();
+  assert.equal(client.text, wanted);
+}
