@@ -329,7 +329,7 @@ class CacheModel {
     const kept = (this.#store.get(key) ?? []).filter((one) => !old.includes(one));
     if (made !== undefined) {
       // Through its numbers and back, as a tier on disk would have it.
-      kept.push({ entry: new Entry({ ...made.entry }), body: made.body });
+      kept.push({ entry: made.entry.with({}), body: made.body });
     }
     if (kept.length === 0) this.#store.delete(key);
     else this.#store.set(key, kept);

@@ -54,6 +54,8 @@ export interface EntryValues {
   readonly spans: readonly ByteRange[] | undefined;
   /** Cache-Status of caches nearer to the origin, empty when there were none. */
   readonly cacheStatus: string;
+  /** What it can be purged by besides its key, see `tagsOf`. */
+  readonly tags: readonly string[];
 }
 
 export const UNKNOWN_LENGTH = -1;
@@ -76,6 +78,7 @@ export class Entry implements EntryValues {
   readonly length: number;
   readonly spans: readonly ByteRange[] | undefined;
   readonly cacheStatus: string;
+  readonly tags: readonly string[];
 
   constructor(values: EntryValues) {
     this.status = values.status;
@@ -95,6 +98,7 @@ export class Entry implements EntryValues {
     this.length = values.length;
     this.spans = values.spans;
     this.cacheStatus = values.cacheStatus;
+    this.tags = values.tags;
   }
 
   /** Bytes of the body that are stored. */
@@ -106,7 +110,7 @@ export class Entry implements EntryValues {
   }
 
   with(changes: Partial<EntryValues>): Entry {
-    return new Entry({ ...this, ...changes });
+    return new Entry({ ...(this as EntryValues), ...changes });
   }
 }
 

@@ -26,6 +26,7 @@ function entryOf(spans: readonly ByteRange[] | undefined, etag = '"a"', length =
     length,
     spans,
     cacheStatus: '',
+    tags: [],
   });
 }
 

@@ -21,6 +21,7 @@ import {
   type ResponseRules,
 } from './response.ts';
 import type { CacheSettings } from './settings.ts';
+import { tagsOf } from './tags.ts';
 import { parseVary, varyValues } from './vary.ts';
 
 /** Why an answer is not stored; a word for Cache-Status and for "why is this not cached". */
@@ -49,12 +50,12 @@ const HEURISTIC: ReadonlySet<number> = new Set([
 const NEGATIVE: ReadonlySet<number> = new Set([404, 405, 410, 414, 501]);
 /** Say something about one request only, never about the resource. */
 const NEVER: ReadonlySet<number> = new Set([304, 412, 416]);
+const OTHERS_UNDERSTOOD: readonly number[] = [
+  201, 202, 205, 302, 303, 307, 400, 401, 402, 403, 406, 407, 408, 409, 411, 413, 415, 417, 421,
+  422, 426, 428, 429, 431, 451, 500, 502, 503, 504, 505,
+];
 /** Codes whose caching this cache knows about (RFC 9111 3, must-understand): RFC 9110's and a few later ones. */
-const UNDERSTOOD: ReadonlySet<number> = new Set([
-  ...HEURISTIC,
-  ...[201, 202, 205, 302, 303, 307, 400, 401, 402, 403, 406, 407, 408, 409, 411, 413, 415, 417],
-  ...[421, 422, 426, 428, 429, 431, 451, 500, 502, 503, 504, 505],
-]);
+const UNDERSTOOD: ReadonlySet<number> = new Set([...HEURISTIC, ...OTHERS_UNDERSTOOD]);
 
 interface Lifetime {
   readonly seconds: number;
@@ -218,6 +219,7 @@ export function makeEntry(
         ? undefined
         : [{ first: range.first, last: range.last }],
     cacheStatus: fields.get('cache-status') ?? '',
+    tags: tagsOf(fields),
   });
 }
 
