@@ -3,6 +3,17 @@
  * keep. No sockets; time comes in as a number.
  */
 export { answerFrom, answerWith, holds, type Answer, type AnswerBody } from './answer.ts';
+export {
+  BufferBody,
+  ComposedBody,
+  PieceBody,
+  type Block,
+  type Body,
+  type BodyReader,
+  type Piece,
+  type Read,
+  type Section,
+} from './body.ts';
 export { cacheKey, relatedKey, type QueryRule } from './cache-key.ts';
 export { CACHE_NAME, cacheStatusLine, type CacheStatus } from './cache-status.ts';
 export {
@@ -15,6 +26,7 @@ export {
   type HasEntry,
   type Why,
 } from './decide.ts';
+export { DiskTier, type DiskTierOptions } from './disk-tier.ts';
 export {
   ageMs,
   Entry,
@@ -28,9 +40,11 @@ export { FieldList, HeadFields, type FieldLine, type Fields } from './fields.ts'
 export { forwardChange, type ForwardChange } from './forward.ts';
 export { freshen, freshenByHead, identified, type Update } from './freshen.ts';
 export { entryOfPost, invalidated } from './invalidate.ts';
+export { MemoryTier } from './memory-tier.ts';
 export { brokenOff, join, storedOffset, type Join, type JoinPiece } from './partial.ts';
 export { CacheRequest, REQUEST } from './request.ts';
 export type { CacheResponse } from './response.ts';
 export { DEFAULT_SETTINGS, type CacheSettings } from './settings.ts';
 export { settle, settleFailure, type Outcome } from './settle.ts';
 export { makeEntry, mayStore, type NotStored, type StoreVerdict } from './store.ts';
+export { Stored, type Tier, type TierStats, type Variants } from './tier.ts';
