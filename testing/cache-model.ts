@@ -1,10 +1,11 @@
 /**
- * A cache in a few lines around the deciders of `src/cache`: a map as its store, a clock that a case moves, an origin that
- * answers what the case says. What a gateway does with sockets and tiers, without either; it must hold no rule of HTTP of its own.
+ * What a gateway does with `src/cache`, without sockets: a clock that a case moves, an origin that answers what the case says, the
+ * deciders and the tiers as they are. It must hold no rule of HTTP of its own.
  */
 import assert from 'node:assert/strict';
 import {
   answerFrom,
+  answerPieces,
   answerWith,
   behind,
   cacheKey,
@@ -12,30 +13,28 @@ import {
   cacheStatusLine,
   decide,
   DEFAULT_SETTINGS,
-  Entry,
   entryOfPost,
   FieldList,
   forwardChange,
   freshMs,
+  holds,
+  HttpCache,
   invalidated,
   settle,
   settleFailure,
-  storedOffset,
   type Answer,
   type CacheResponse,
   type CacheSettings,
+  type Candidates,
   type Decision,
   type FieldLine,
-  type JoinPiece,
+  type Filling,
   type Outcome,
+  type Stored,
 } from '../src/cache/cache.ts';
 import { formatHttpDate } from '../src/http/http-date.ts';
+import { readBody } from './tier-conformance.ts';
 import type { CacheCase, Expected, Line, OriginAnswer, Source, Step } from './cache-cases/case.ts';
-
-interface Stored {
-  entry: Entry;
-  body: string;
-}
 
 export interface ClientAnswer {
   readonly status: number;
@@ -47,21 +46,39 @@ export interface ClientAnswer {
 const START_MS = Date.UTC(2026, 10, 20, 12);
 const RETRIES_MAX = 1;
 
-/** Plays one case and asserts what it expects. */
-export function playCase(one: CacheCase): void {
-  const model = new CacheModel({ ...DEFAULT_SETTINGS, ...one.settings } as CacheSettings);
-  one.steps.forEach((step, index) => {
-    model.nowMs += (step.afterS ?? 0) * 1000;
-    const label = `step ${index + 1} of "${one.name}"`;
-    model.play(step, index + 1);
-    model.check(step.expect, label);
-  });
+/** A cache that nothing else is in. */
+export type OpenCache = (settings: CacheSettings) => Promise<HttpCache>;
+
+const openInMemory: OpenCache = ({ bodyBytesMax }) =>
+  HttpCache.open({ memoryBytesMax: 64 * 1024 * 1024, bodyBytesMax });
+
+/** Plays one case and asserts what it expects. With `restart`, every step has a cache opened anew. */
+export async function playCase(
+  one: CacheCase,
+  { open = openInMemory, restart = false }: { open?: OpenCache; restart?: boolean } = {},
+): Promise<void> {
+  const settings = { ...DEFAULT_SETTINGS, ...one.settings } as CacheSettings;
+  const model = new CacheModel(await open(settings), settings);
+  try {
+    for (const [index, step] of one.steps.entries()) {
+      if (restart && index > 0) {
+        await model.cache[Symbol.asyncDispose]();
+        model.cache = await open(settings);
+      }
+      model.nowMs += (step.afterS ?? 0) * 1000;
+      const label = `step ${index + 1} of "${one.name}"`;
+      await model.play(step, index + 1);
+      model.check(step.expect, label);
+    }
+  } finally {
+    await model.cache[Symbol.asyncDispose]();
+  }
 }
 
 class CacheModel {
   nowMs = START_MS;
+  cache: HttpCache;
   readonly settings: CacheSettings;
-  readonly #store = new Map<string, Stored[]>();
   /** What the origin was asked in this step, and what it answered. */
   #asked: FieldList[] = [];
   #askedBefore = 0;
@@ -70,13 +87,17 @@ class CacheModel {
   #answer: ClientAnswer | undefined;
   #step: Step = { expect: { from: 'cache' } };
   #number = 0;
+  #candidates: Candidates<Stored>;
+  /** Of the moment at which the origin was asked last. */
+  #stamp = 0;
   readonly #bodies = new Map<string, number>();
 
-  constructor(settings: CacheSettings) {
+  constructor(cache: HttpCache, settings: CacheSettings) {
+    this.cache = cache;
     this.settings = settings;
   }
 
-  play(step: Step, number: number): void {
+  async play(step: Step, number: number): Promise<void> {
     this.#step = step;
     this.#number = number;
     this.#asked = [];
@@ -92,12 +113,13 @@ class CacheModel {
       fields: this.#fields(step.lines ?? []),
       hasBody: step.body !== undefined,
     });
-    const candidates = this.#candidates(request.key);
+    const candidates = await this.cache.find(request.key);
     const decision = decide(request, candidates, this.nowMs, this.settings);
-    this.#answer = this.#act(request, decision);
+    this.#candidates = candidates;
+    this.#answer = await this.#act(request, decision);
     this.#askedBefore = this.#asked.length;
     this.#source = this.#sources.at(-1);
-    if (decision.background) this.#forward(request, behind(decision));
+    if (decision.background) await this.#forward(request, behind(decision));
   }
 
   check(expected: Expected, label: string): void {
@@ -127,7 +149,7 @@ class CacheModel {
 
   // What a gateway does ---------------------------------------------------------------------------------------
 
-  #act(request: CacheRequest, decision: Decision<Stored>): ClientAnswer {
+  async #act(request: CacheRequest, decision: Decision<Stored>): Promise<ClientAnswer> {
     const { kind, stored } = decision;
     if (kind === 'unsatisfied') {
       this.#sources.push('nobody');
@@ -140,7 +162,11 @@ class CacheModel {
     return this.#forward(request, decision);
   }
 
-  #forward(request: CacheRequest, decision: Decision<Stored>, retries = 0): ClientAnswer {
+  async #forward(
+    request: CacheRequest,
+    decision: Decision<Stored>,
+    retries = 0,
+  ): Promise<ClientAnswer> {
     const change = forwardChange(request, decision);
     const response = this.#askOrigin(request, change.drop, change.lines);
     if (response === undefined) {
@@ -154,7 +180,7 @@ class CacheModel {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return this.#unsafe(request, decision, answer, body);
     }
-    const on = { decision, candidates: this.#candidates(request.key) };
+    const on = { decision, candidates: this.#candidates };
     const outcome = settle(request, on, answer, this.settings);
     if (outcome.kind === 'retry') {
       assert(retries < RETRIES_MAX, 'the cache asks again and again');
@@ -163,36 +189,33 @@ class CacheModel {
     return this.#settle(request, decision, outcome, { answer, body });
   }
 
-  #settle(
+  async #settle(
     request: CacheRequest,
     decision: Decision<Stored>,
     outcome: Exclude<Outcome<Stored>, { readonly kind: 'retry' }>,
     came: { readonly answer: CacheResponse; readonly body: string },
-  ): ClientAnswer {
+  ): Promise<ClientAnswer> {
     const { answer, body } = came;
     const { key } = request;
     switch (outcome.kind) {
       case 'store': {
         const { entry } = outcome;
+        const filling = this.cache.store(key, outcome, { stamp: this.#stamp });
+        await this.#feed(filling, body);
         const whole = entry.spans === undefined ? entry.with({ length: body.length }) : entry;
-        this.#replace(key, outcome.replaces, { entry: whole, body });
         this.#sources.push('origin');
-        return this.#fromOrigin(request, decision, came, { entry: whole, body });
+        return this.#fromOrigin(request, decision, came, filling.stored.with(whole));
       }
       case 'join': {
-        const joined = joinBodies(outcome.join.pieces, outcome.stored.body, body);
-        const stored = { entry: outcome.join.entry, body: joined };
-        this.#replace(key, [outcome.stored], stored);
-        const completing = decision.kind === 'complete';
-        this.#sources.push(completing ? 'joined' : 'origin');
-        return this.#fromOrigin(request, decision, came, stored);
+        const filling = this.cache.join(key, outcome, { stamp: this.#stamp });
+        await this.#feed(filling, body);
+        this.#sources.push(decision.kind === 'complete' ? 'joined' : 'origin');
+        return this.#fromOrigin(request, decision, came, filling.stored);
       }
       case 'refreshed': {
-        const stored = { entry: outcome.entry, body: outcome.stored.body };
-        for (const { stored: old, entry, keep } of outcome.updates) {
-          this.#replace(key, [old], keep ? { entry, body: old.body } : undefined);
-        }
+        this.cache.update(outcome.updates);
         this.#sources.push('validated');
+        const stored = outcome.stored.with(outcome.entry);
         return this.#fromStore(request, stored, decision, undefined, answer.status);
       }
       case 'stale':
@@ -205,10 +228,8 @@ class CacheModel {
           answer.status,
         );
       case 'pass':
-        for (const { stored, entry, keep } of outcome.updates) {
-          this.#replace(key, [stored], keep ? { entry, body: stored.body } : undefined);
-        }
-        for (const removed of outcome.removes) this.#replace(key, [removed], undefined);
+        this.cache.update(outcome.updates);
+        this.cache.removeVariants(outcome.removes);
         this.#sources.push('origin');
         return this.#passed(answer, body, {
           kind: decision.kind,
@@ -219,16 +240,17 @@ class CacheModel {
     }
   }
 
-  #unsafe(
+  async #unsafe(
     request: CacheRequest,
     decision: Decision<Stored>,
     answer: CacheResponse,
     body: string,
-  ): ClientAnswer {
-    for (const key of invalidated(request, answer)) this.#store.delete(key);
+  ): Promise<ClientAnswer> {
+    this.cache.remove(invalidated(request, answer));
     const entry = entryOfPost(request, answer, this.settings);
     if (entry !== undefined) {
-      this.#replace(request.key, [], { entry: entry.with({ length: body.length }), body });
+      const stamp = this.cache.stamp(this.nowMs);
+      await this.#feed(this.cache.store(request.key, { entry, replaces: [] }, { stamp }), body);
     }
     this.#sources.push('origin');
     return this.#passed(answer, body, {
@@ -236,6 +258,12 @@ class CacheModel {
       why: decision.why,
       fwdStatus: answer.status,
     });
+  }
+
+  async #feed(filling: Filling, body: string): Promise<void> {
+    const bytes = Buffer.from(body, 'latin1');
+    filling.fill.append(bytes, 0, bytes.length);
+    await filling.end();
   }
 
   // Answers ------------------------------------------------------------------------------------------------------
@@ -246,7 +274,7 @@ class CacheModel {
     decision: Decision<Stored>,
     detail?: string,
     fwdStatus?: number,
-  ): ClientAnswer {
+  ): Promise<ClientAnswer> {
     const { entry } = stored;
     const status = cacheStatusLine({
       kind: decision.kind,
@@ -265,7 +293,7 @@ class CacheModel {
     decision: Decision<Stored>,
     came: { readonly answer: CacheResponse; readonly body: string },
     stored: Stored,
-  ): ClientAnswer {
+  ): Promise<ClientAnswer> {
     const status = cacheStatusLine({
       kind: decision.kind,
       why: decision.why,
@@ -293,47 +321,25 @@ class CacheModel {
     return { status, fields: new FieldList(parseLines(lines)), body: '' };
   }
 
-  #render({ status, head, lines, body }: Answer, stored: Stored, own: string): ClientAnswer {
+  async #render(
+    { status, head, lines, body }: Answer,
+    stored: Stored,
+    own: string,
+  ): Promise<ClientAnswer> {
     const fields = new FieldList(parseLines(head + lines + own));
-    const slice = (first: number, last: number): string => {
-      const at = storedOffset(stored.entry, first);
-      assert(at !== undefined, 'bytes are answered that are not stored');
-      return stored.body.slice(at, at + last - first + 1);
-    };
-    switch (body.kind) {
-      case 'none':
-        return { status, fields, body: '' };
-      case 'whole':
-        assert.equal(stored.entry.spans, undefined, 'a part is sent as the whole');
-        return { status, fields, body: stored.body };
-      case 'range':
-        return { status, fields, body: slice(body.range.first, body.range.last) };
-      case 'multipart': {
-        const { parts, tail } = body.multipart;
-        const text = parts
-          .map(({ head: part, range }) => part.toString('latin1') + slice(range.first, range.last))
-          .join('');
-        return { status, fields, body: text + tail.toString('latin1') };
-      }
+    assert(holds(stored.entry, body), 'bytes are answered that are not stored');
+    let text = '';
+    for (const { before, section } of answerPieces(stored.entry, body)) {
+      text += before?.toString('latin1') ?? '';
+      if (section === undefined) continue;
+      const bytes = await readBody(stored, section.from, section.to);
+      assert(bytes !== 'broken', 'the stored body cannot be read');
+      text += bytes.toString('latin1');
     }
+    return { status, fields, body: text };
   }
 
-  // The store and the origin -------------------------------------------------------------------------------------
-
-  #candidates(key: string): Stored | readonly Stored[] | undefined {
-    const list = this.#store.get(key);
-    return list?.length === 1 ? list[0] : list;
-  }
-
-  #replace(key: string, old: readonly Stored[], made: Stored | undefined): void {
-    const kept = (this.#store.get(key) ?? []).filter((one) => !old.includes(one));
-    if (made !== undefined) {
-      // Through its numbers and back, as a tier on disk would have it.
-      kept.push({ entry: made.entry.with({}), body: made.body });
-    }
-    if (kept.length === 0) this.#store.delete(key);
-    else this.#store.set(key, kept);
-  }
+  // The origin ---------------------------------------------------------------------------------------------------
 
   #askOrigin(
     request: CacheRequest,
@@ -343,6 +349,7 @@ class CacheModel {
     const own = (request.fields as FieldList).lines;
     const kept = own.filter(([name]) => !drop.includes(name.toLowerCase()));
     this.#asked.push(new FieldList([...kept, ...parseLines(lines)]));
+    this.#stamp = this.cache.stamp(this.nowMs);
     const { origin, originAgain } = this.#step;
     const again = this.#asked.length > 1;
     if (origin === 'down') return undefined;
@@ -402,14 +409,6 @@ function parseLines(text: string): FieldLine[] {
     .split('\r\n')
     .filter((line) => line !== '')
     .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
-}
-
-function joinBodies(pieces: readonly JoinPiece[], stored: string, part: string): string {
-  return pieces
-    .map(({ from, offset, length }) =>
-      (from === 'stored' ? stored : part).slice(offset, offset + length),
-    )
-    .join('');
 }
 
 function checkField(fields: FieldList, name: string, wanted: string | null, label: string): void {

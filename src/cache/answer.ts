@@ -12,7 +12,8 @@ import {
   type MultipartRanges,
 } from '../http/range.ts';
 import { ageMs, UNKNOWN_LENGTH, type Entry } from './entry.ts';
-import { covers } from './partial.ts';
+import type { Section } from './body.ts';
+import { covers, storedOffset } from './partial.ts';
 import { REQUEST, type CacheRequest } from './request.ts';
 
 /** Which bytes of the complete body follow the head. */
@@ -169,4 +170,35 @@ export function holds(entry: Entry, body: AnswerBody): boolean {
   if (body.kind === 'whole') return false;
   if (body.kind === 'range') return covers(spans, body.range);
   return body.multipart.parts.every(({ range }) => covers(spans, range));
+}
+
+/** What goes out in turn: bytes of the framing, then a section of the stored body. */
+export interface AnswerPiece {
+  readonly before: Buffer | undefined;
+  readonly section: Section | undefined;
+}
+
+/** The body of an answer as sections of what is stored; `holds` must say yes. */
+export function answerPieces(entry: Entry, body: AnswerBody): readonly AnswerPiece[] {
+  switch (body.kind) {
+    case 'none':
+      return [];
+    case 'whole':
+      return [{ before: undefined, section: { from: 0, to: Infinity } }];
+    case 'range':
+      return [{ before: undefined, section: sectionOf(entry, body.range) }];
+    case 'multipart': {
+      const { parts, tail } = body.multipart;
+      const pieces: AnswerPiece[] = parts.map(({ head, range }) => ({
+        before: head,
+        section: sectionOf(entry, range),
+      }));
+      return [...pieces, { before: tail, section: undefined }];
+    }
+  }
+}
+
+function sectionOf(entry: Entry, { first, last }: ByteRange): Section {
+  const from = storedOffset(entry, first) ?? 0;
+  return { from, to: from + last - first + 1 };
 }

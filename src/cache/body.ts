@@ -47,7 +47,8 @@ export interface Piece {
   bytes: Buffer | undefined;
   block: Block | undefined;
   readonly from: number;
-  readonly length: number;
+  /** Grows while it is the last one of a growing body. */
+  length: number;
 }
 
 /** A body in one buffer: what most bodies are. */

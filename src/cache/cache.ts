@@ -2,7 +2,15 @@
  * The door of the cache: a shared HTTP cache (RFC 9111) as pure deciders, and the tiers that hold what they decide to
  * keep. No sockets; time comes in as a number.
  */
-export { answerFrom, answerWith, holds, type Answer, type AnswerBody } from './answer.ts';
+export {
+  answerFrom,
+  answerPieces,
+  answerWith,
+  holds,
+  type Answer,
+  type AnswerBody,
+  type AnswerPiece,
+} from './answer.ts';
 export {
   BufferBody,
   ComposedBody,
@@ -37,8 +45,17 @@ export {
   type EntryValues,
 } from './entry.ts';
 export { FieldList, HeadFields, type FieldLine, type Fields } from './fields.ts';
+export { Fill, isWorthFinishing, type FillOptions } from './fill.ts';
+export { flightOf, Flights, type Landing, type Turn, type Waiter } from './flights.ts';
 export { forwardChange, type ForwardChange } from './forward.ts';
 export { freshen, freshenByHead, identified, type Update } from './freshen.ts';
+export {
+  HttpCache,
+  type Filling,
+  type HttpCacheOptions,
+  type PurgeTarget,
+  type Storing,
+} from './http-cache.ts';
 export { entryOfPost, invalidated } from './invalidate.ts';
 export { MemoryTier } from './memory-tier.ts';
 export { brokenOff, join, storedOffset, type Join, type JoinPiece } from './partial.ts';

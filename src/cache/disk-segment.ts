@@ -199,6 +199,7 @@ async function openBoth(
 export class DiskBlock implements Block {
   readonly segment: Segment;
   readonly place: BlockPlace;
+  #loading: Promise<Buffer | undefined> | undefined;
 
   constructor(segment: Segment, place: BlockPlace) {
     this.segment = segment;
@@ -221,7 +222,14 @@ export class DiskBlock implements Block {
     this.segment.unpin();
   }
 
-  async load(): Promise<Buffer | undefined> {
+  /** Readers at the same place share one read. */
+  load(): Promise<Buffer | undefined> {
+    return (this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined;
+    }));
+  }
+
+  async #load(): Promise<Buffer | undefined> {
     const { offset, length, checksum } = this.place;
     try {
       const bytes = await this.segment.readBlocks(offset, length);

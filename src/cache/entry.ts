@@ -124,12 +124,20 @@ export function freshMs(entry: Entry, nowMs: number): number {
   return entry.lifetimeS * 1000 - ageMs(entry, nowMs);
 }
 
-/** The same entry, stale from now on: for a soft purge, and for what RFC 9111 4.3.5 calls invalid. */
+/** The same entry, stale from that moment on: for a soft purge. What it says about stale use still counts. */
+export function expired(entry: Entry, sinceMs: number): Entry {
+  const lifetimeS = Math.min(entry.lifetimeS, Math.floor(ageMs(entry, sinceMs) / 1000));
+  return entry.with({ lifetimeS });
+}
+
+/** Stale, and not to be used without a validation: what RFC 9111 4.3.5 calls invalid. */
 export function outdated(entry: Entry, nowMs: number): Entry {
-  return entry.with({
-    lifetimeS: Math.min(entry.lifetimeS, Math.floor(ageMs(entry, nowMs) / 1000)),
-    bits: entry.bits | ENTRY.validate,
-  });
+  return expired(entry, nowMs).with({ bits: entry.bits | ENTRY.validate });
+}
+
+/** Whether the same requests would select both (RFC 9111 4.1). */
+export function isSameVariant(a: Entry, b: Entry): boolean {
+  return a.varyValues === b.varyValues && a.varyNames.join() === b.varyNames.join();
 }
 
 /** Has something to be validated by. */

@@ -3,7 +3,7 @@
  * outcome is a list of deeds for whoever owns tiers and sockets; nothing is done here.
  */
 import { isList, select, type Candidates, type Decision, type HasEntry } from './decide.ts';
-import { mayServeOnFailure, type Entry } from './entry.ts';
+import { isSameVariant, mayServeOnFailure, type Entry } from './entry.ts';
 import { freshen, freshenByHead, identified, listOf, type Update } from './freshen.ts';
 import { join, mayJoin, type Join } from './partial.ts';
 import { REQUEST, type CacheRequest } from './request.ts';
@@ -38,7 +38,7 @@ export type Outcome<S extends HasEntry = HasEntry> =
 /** RFC 5861 4: what counts as an error. */
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
-/** For GET and HEAD, forwarded for `decision`. `candidates` are as `decide` saw them, or fresher. */
+/** For GET and HEAD, forwarded for `decision`. `candidates` are those that `decide` saw: the very objects. */
 export function settle<S extends HasEntry>(
   request: CacheRequest,
   on: { readonly decision: Decision<S>; readonly candidates: Candidates<S> },
@@ -181,10 +181,7 @@ function partnerOf<S extends HasEntry>(
 function replacedBy<S extends HasEntry>(entry: Entry, candidates: Candidates<S>): readonly S[] {
   if (candidates === undefined) return [];
   const list = isList(candidates) ? candidates : [candidates];
-  return list.filter(
-    ({ entry: old }) =>
-      old.varyNames.join() === entry.varyNames.join() && old.varyValues === entry.varyValues,
-  );
+  return list.filter((one) => isSameVariant(one.entry, entry));
 }
 
 function why(request: CacheRequest, response: CacheResponse, settings: CacheSettings): NotStored {
