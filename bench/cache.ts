@@ -1,4 +1,4 @@
-/** `npm run bench -- cache`: what a decision of the cache costs, in time and in garbage. No sockets. */
+/** `npm run bench -- cache`: what a decision of the cache costs, in time and in garbage, and how its tiers do. No sockets. */
 import {
   answerFrom,
   cacheKey,
@@ -15,6 +15,7 @@ import {
 } from '../src/cache/cache.ts';
 import { RequestHead } from '../src/http/head.ts';
 import { DEFAULT_HEAD_LIMITS } from '../src/http/limits.ts';
+import { benchCacheTiers } from './cache-tiers.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
 const ROUNDS = 7;
@@ -85,13 +86,13 @@ const CASES: readonly Case[] = [
   { name: 'stale-while-revalidate', request: BROWSER, response: HTML, laterMs: 90_000 },
 ];
 
-export function benchCache(): Promise<void> {
+export async function benchCache(): Promise<void> {
   console.log(
     'What                                 decision   with answer and status line   garbage',
   );
   for (const one of CASES) report(one);
   reportStoring();
-  return Promise.resolve();
+  await benchCacheTiers();
 }
 
 function report(one: Case): void {

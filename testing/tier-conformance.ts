@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  BufferBody,
   Entry,
   PieceBody,
+  smallBody,
   Stored,
   type Tier,
   type Variants,
@@ -48,7 +48,7 @@ export function storedOf(
     ...changes,
   });
   const PIECE = 64 * 1024;
-  if (body.length <= PIECE) return new Stored(key, entry, new BufferBody(body), changes.stamp ?? 1);
+  if (body.length <= PIECE) return new Stored(key, entry, smallBody(body), changes.stamp ?? 1);
   const pieces = [];
   for (let at = 0; at < body.length; at += PIECE) {
     const bytes = body.subarray(at, at + PIECE);
@@ -122,7 +122,7 @@ export function testTier(name: string, make: (bytesMax: number) => Promise<TierU
       assert.equal(tier.stats.keys, 0);
     });
 
-    for (const length of [0, 1, 1000, 64 * 1024, 64 * 1024 + 1, 1_000_000]) {
+    for (const length of [0, 1, 1000, 4096, 4097, 64 * 1024, 64 * 1024 + 1, 1_000_000]) {
       check(`gives back what was set, entry and ${length} bytes`, async (tier) => {
         const body = bodyOf('one', length);
         const stored = storedOf('a', body, { stamp: 17 });

@@ -51,7 +51,46 @@ export interface Piece {
   length: number;
 }
 
-/** A body in one buffer: what most bodies are. */
+/** A body up to this size is kept as text. */
+export const TEXT_BYTES_MAX: number = 4096;
+
+/**
+ * A small body as latin1 text: a buffer would take 280 bytes more, and what is sent with a head in one write has to be text anyway.
+ * It lives in the heap, whose limit must leave room for it.
+ */
+export class TextBody implements Body {
+  readonly text: string;
+  /** Where the same bytes are outside of memory, if anywhere. */
+  block: Block | undefined;
+
+  constructor(text: string, block?: Block) {
+    this.text = text;
+    this.block = block;
+  }
+
+  get bytes(): number {
+    return this.text.length;
+  }
+
+  get memoryBytes(): number {
+    return this.text.length;
+  }
+
+  get alive(): boolean {
+    return true;
+  }
+
+  read(section: Section): BodyReader {
+    return new BufferBody(Buffer.from(this.text, 'latin1')).read(section);
+  }
+
+  pieces({ from, to }: Section): readonly Piece[] {
+    const bytes = Buffer.from(this.text, 'latin1');
+    return [{ bytes, block: this.block, from, length: to - from }];
+  }
+}
+
+/** A body in one buffer. */
 export class BufferBody implements Body {
   readonly buffer: Buffer;
   /** Where the same bytes are outside of memory, if anywhere. */
@@ -103,6 +142,18 @@ class BufferReader implements BodyReader {
   }
 
   close(): void {}
+}
+
+/** A body that is all in memory and in one piece. */
+export type SmallBody = TextBody | BufferBody;
+
+export function isSmall(body: Body): body is SmallBody {
+  return body instanceof TextBody || body instanceof BufferBody;
+}
+
+export function smallBody(bytes: Buffer, block?: Block): SmallBody {
+  if (bytes.length > TEXT_BYTES_MAX) return new BufferBody(bytes, block);
+  return new TextBody(bytes.toString('latin1'), block);
 }
 
 /** A body of several pieces, which may still grow at its end. */

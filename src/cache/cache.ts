@@ -14,7 +14,10 @@ export {
 export {
   BufferBody,
   ComposedBody,
+  isSmall,
   PieceBody,
+  smallBody,
+  TextBody,
   type Block,
   type Body,
   type BodyReader,

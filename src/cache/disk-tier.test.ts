@@ -145,3 +145,27 @@ test('files of another version, empty and foreign files harm nobody', async (con
   );
   assert.equal(await readFile(join(folder, 'notes.txt'), 'utf8'), 'mine');
 });
+
+/** Two keys and one that was removed, written by the first version with this format. */
+test('the golden files of format 1 are read', async (context) => {
+  const folder = await folderOf(context);
+  for (const name of ['disk-1.keys', 'disk-1.blocks']) {
+    const golden = join(import.meta.dirname, 'golden', name);
+    await cp(golden, join(folder, name.replace('disk-1', '0000000001')));
+  }
+  await using tier = await DiskTier.open({ folder, bytesMax: BYTES_MAX });
+  assert.deepEqual(
+    (await contents(tier, 'small')).map(([{ etag, tags }, stamp, body]) => [
+      etag,
+      tags,
+      stamp,
+      body,
+    ]),
+    [['"e"', ['t', 'u'], 7, 'golden body']],
+  );
+  const [part] = await contents(tier, 'part');
+  assert.equal(part?.[2], bodyOf('part', 3000).toString('latin1'));
+  assert.deepEqual(part[0].spans, [{ first: 5, last: 3004 }]);
+  assert.deepEqual(await contents(tier, 'gone'), []);
+  assert.equal(tier.lastStamp, 9);
+});

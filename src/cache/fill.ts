@@ -3,7 +3,7 @@
  * What does not fit into memory goes to a tier on the side, so that a slow reader holds nobody up; only where there is no such tier does
  * the slowest reader set the pace.
  */
-import { BufferBody, PieceBody, type Block, type Body, type Piece } from './body.ts';
+import { PieceBody, smallBody, type Block, type Body, type Piece } from './body.ts';
 
 /** A piece is at most so large: what a tier writes and checks at once. */
 export const PIECE_BYTES: number = 64 * 1024;
@@ -97,7 +97,8 @@ export class Fill {
       return PieceBody.of(list);
     }
     const parts = list.map((piece) => piece.bytes ?? Buffer.alloc(0));
-    return new BufferBody(parts.length === 1 ? (parts[0] ?? Buffer.alloc(0)) : joined(parts));
+    const [only] = parts;
+    return smallBody(parts.length === 1 && only !== undefined ? only : joined(parts));
   }
 
   get #limit(): number {

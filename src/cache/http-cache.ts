@@ -3,7 +3,7 @@
  * removes and purges. Decides nothing about HTTP.
  */
 import { DiskTier } from './disk-tier.ts';
-import { BufferBody, ComposedBody, PieceBody, type Body } from './body.ts';
+import { ComposedBody, isSmall, PieceBody, smallBody, type Body } from './body.ts';
 import { isList, type Candidates } from './decide.ts';
 import { expired, hasValidator, isSameVariant, UNKNOWN_LENGTH, type Entry } from './entry.ts';
 import { Fill } from './fill.ts';
@@ -254,7 +254,7 @@ export class HttpCache implements AsyncDisposable {
   /** The usual case: nothing to look at. */
   #isPlain(found: Exclude<Candidates<Stored>, undefined>): boolean {
     if (isList(found)) return false;
-    return found.body instanceof BufferBody && found.clearedStamp >= this.#purges.newestStamp;
+    return isSmall(found.body) && found.clearedPurges === this.#purges.count;
   }
 
   #load(key: string): Promise<Candidates<Stored>> {
@@ -389,7 +389,7 @@ async function warmed(stored: Stored): Promise<Stored | undefined> {
   if (bytes === undefined) return undefined;
   const whole = body.list.length === 1 && first.length === bytes.length;
   if (whole && bytes.length <= WARM_BYTES_MAX) {
-    return new Stored(stored.key, stored.entry, new BufferBody(bytes, first.block), stored.stamp);
+    return new Stored(stored.key, stored.entry, smallBody(bytes, first.block), stored.stamp);
   }
   first.bytes = bytes;
   return stored;

@@ -1,15 +1,19 @@
 /** Stored answers in this process's memory, shared by reference. S3-FIFO decides what stays. */
-import { BufferBody, PieceBody, type Body } from './body.ts';
+import { BufferBody, isSmall, PieceBody, type Body } from './body.ts';
 import { isList } from './decide.ts';
 import { Queued, S3Fifo } from './s3-fifo.ts';
 import { asVariants, Stored, type Tier, type TierStats, type Variants } from './tier.ts';
 
 /** What a key costs besides its text, measured by `npm run bench -- cache`: map, queue and list. */
-const KEY_OVERHEAD_BYTES = 250;
+const KEY_OVERHEAD_BYTES = 180;
 /** What a variant costs besides its head and body. */
-const VARIANT_OVERHEAD_BYTES = 450;
+const VARIANT_OVERHEAD_BYTES = 220;
+/** What a buffer costs besides its bytes. */
+const BUFFER_OVERHEAD_BYTES = 280;
 /** What a piece of a large body costs besides its bytes. */
-const PIECE_OVERHEAD_BYTES = 150;
+const PIECE_OVERHEAD_BYTES = 350;
+/** What a tag costs besides its text. */
+const TAG_OVERHEAD_BYTES = 32;
 /** A key that would take a larger share of all is not worth what it would displace. */
 const KEY_SHARE_MAX = 1 / 8;
 
@@ -122,12 +126,12 @@ function bytesOf(key: string, variants: Variants): number {
   for (const { entry, body } of isList(variants) ? variants : [variants]) {
     bytes += VARIANT_OVERHEAD_BYTES + entry.head.length + entry.varyValues.length;
     bytes += entry.etag.length + entry.cacheStatus.length + body.memoryBytes + overheadOf(body);
-    for (const tag of entry.tags) bytes += tag.length + PIECE_OVERHEAD_BYTES;
+    for (const tag of entry.tags) bytes += tag.length + TAG_OVERHEAD_BYTES;
   }
   return bytes;
 }
 
 function overheadOf(body: Body): number {
-  if (body instanceof BufferBody) return 0;
+  if (isSmall(body)) return body instanceof BufferBody ? BUFFER_OVERHEAD_BYTES : 0;
   return body.pieces({ from: 0, to: body.bytes }).length * PIECE_OVERHEAD_BYTES;
 }

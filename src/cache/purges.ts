@@ -22,6 +22,8 @@ export const PREFIX_PURGES_MAX = 100;
 export class Purges {
   /** No purge is newer. */
   newestStamp = 0;
+  /** Purges so far. */
+  count = 0;
   /** What has a lower stamp is purged, since purges are forgotten that may have covered it. */
   #floorStamp = 0;
   readonly #hard = { tag: new Map<string, number>(), prefix: new Map<string, number>() };
@@ -34,6 +36,7 @@ export class Purges {
     map.delete(value);
     map.set(value, Math.max(stamp, known));
     this.newestStamp = Math.max(this.newestStamp, stamp);
+    this.count++;
     const countMax = kind === 'tag' ? TAG_PURGES_MAX : PREFIX_PURGES_MAX;
     const [oldest] = map;
     if (map.size <= countMax || oldest === undefined) return;
@@ -45,16 +48,17 @@ export class Purges {
   purgeOlder(stamp: number): void {
     this.#floorStamp = Math.max(this.#floorStamp, stamp);
     this.newestStamp = Math.max(this.newestStamp, stamp);
+    this.count++;
   }
 
   /** `hard`: as if it were not there. A stamp: stale since that purge. Undefined: nothing covers it. */
   covers(stored: Stored): 'hard' | number | undefined {
-    const { stamp, clearedStamp } = stored;
-    if (clearedStamp >= this.newestStamp) return undefined;
+    const { stamp } = stored;
+    if (stored.clearedPurges === this.count) return undefined;
     if (stamp < this.#floorStamp || latest(stored, this.#hard) > stamp) return 'hard';
     const soft = latest(stored, this.#soft);
     if (soft > stamp) return soft;
-    stored.clearedStamp = this.newestStamp;
+    stored.clearedPurges = this.count;
     return undefined;
   }
 

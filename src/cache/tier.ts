@@ -13,15 +13,14 @@ export class Stored {
   readonly body: Body;
   /** When its upstream was asked, as a number that only grows; a purge covers what has a lower one. */
   readonly stamp: number;
-  /** No purge up to this stamp covers it. */
-  clearedStamp: number;
+  /** So many purges, counted by who purges, are known not to cover it. */
+  clearedPurges = 0;
 
   constructor(key: string, entry: Entry, body: Body, stamp: number) {
     this.key = key;
     this.entry = entry;
     this.body = body;
     this.stamp = stamp;
-    this.clearedStamp = stamp;
   }
 
   with(entry: Entry): Stored {
