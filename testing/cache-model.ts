@@ -213,7 +213,7 @@ class CacheModel {
         return this.#fromOrigin(request, decision, came, filling.stored);
       }
       case 'refreshed': {
-        this.cache.update(outcome.updates);
+        this.cache.update(outcome.updates, { stamp: this.#stamp });
         this.#sources.push('validated');
         const stored = outcome.stored.with(outcome.entry);
         return this.#fromStore(request, stored, decision, undefined, answer.status);
@@ -228,7 +228,7 @@ class CacheModel {
           answer.status,
         );
       case 'pass':
-        this.cache.update(outcome.updates);
+        this.cache.update(outcome.updates, { stamp: this.#stamp });
         this.cache.removeVariants(outcome.removes);
         this.#sources.push('origin');
         return this.#passed(answer, body, {

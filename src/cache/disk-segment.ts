@@ -38,6 +38,7 @@ export class Segment {
   #keys: FileHandle;
   #blocks: FileHandle;
   #pins = 0;
+  #unsynced = true;
   #dropped = false;
   #closed = false;
 
@@ -72,7 +73,9 @@ export class Segment {
   static async reopen(folder: string, number: number): Promise<Segment> {
     const files = await openBoth(folder, number, 'r');
     const [keys, blocks] = await Promise.all([files.keys.stat(), files.blocks.stat()]);
-    return new Segment(folder, number, files, { keys: keys.size, blocks: blocks.size });
+    const segment = new Segment(folder, number, files, { keys: keys.size, blocks: blocks.size });
+    segment.#unsynced = false;
+    return segment;
   }
 
   get bytes(): number {
@@ -107,8 +110,10 @@ export class Segment {
   }
 
   async sync(): Promise<void> {
+    if (!this.#unsynced) return;
     await this.#blocks.datasync();
     await this.#keys.datasync();
+    this.#unsynced = false;
   }
 
   readKeys(offset: number, length: number): Promise<Buffer> {
@@ -150,6 +155,7 @@ export class Segment {
 
   async #write(file: FileHandle, bytes: Buffer, offset: number): Promise<void> {
     let written = 0;
+    this.#unsynced = true;
     try {
       while (written < bytes.length) {
         const left = bytes.length - written;

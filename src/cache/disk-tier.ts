@@ -4,7 +4,7 @@
  * but that of `sync`: what a power failure takes is only a miss.
  */
 import { readdir } from 'node:fs/promises';
-import { ensureFolder } from '../base/disk.ts';
+import { ensureFolder, syncFolder } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import { isSmall, PieceBody, type Body, type Piece } from './body.ts';
 import {
@@ -168,7 +168,10 @@ export class DiskTier implements Tier {
   sync(): Promise<void> {
     return (this.#syncing ??= this.#enqueue(async () => {
       this.#syncing = undefined;
-      await this.#tryTo(async () => this.#current?.sync());
+      await this.#tryTo(async () => {
+        for (const segment of this.#segments.values()) await segment.sync();
+        await syncFolder(this.#folder);
+      });
     }));
   }
 

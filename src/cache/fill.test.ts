@@ -139,7 +139,7 @@ test('a place that is slow, or has no room, holds the upstream up', async () => 
     spill: (bytes) => place.spill(bytes),
     onRoom: () => rooms++,
   });
-  const body = bodyOf('held up', 4 * PIECE_BYTES);
+  const body = bodyOf('held up', 6 * PIECE_BYTES);
   send(fill, body);
   assert(fill.full);
   await place.answer();
@@ -179,6 +179,20 @@ test('a body too long to be stored goes through at the pace of its readers', asy
     reader.close();
   });
   assert(fill.body.memoryBytes <= PIECE_BYTES);
+});
+
+test('a fill for which there is no memory at all goes on as it is read', async () => {
+  const fill = fillOf({ memoryBytesMax: 0 });
+  const reading = drainAll(fill.body);
+  const body = bodyOf('no memory', 8 * PIECE_BYTES);
+  for (let at = 0; at < body.length; at += 1000) {
+    send(fill, body, at, Math.min(body.length, at + 1000));
+    await Promise.resolve();
+    await Promise.resolve();
+    assert(!fill.full);
+  }
+  assert.equal(await fill.end(), undefined);
+  assert.deepEqual(await reading, body);
 });
 
 test('a disk that fills up in the middle takes nothing from those who read', async () => {

@@ -8,6 +8,8 @@ import { PieceBody, smallBody, type Block, type Body, type Piece } from './body.
 /** A piece is at most so large: what a tier writes and checks at once. */
 export const PIECE_BYTES: number = 64 * 1024;
 const FIRST_PIECE_BYTES = 4096;
+/** Held in any case: less would leave no room for the piece that is being filled. */
+const WINDOW_BYTES_MIN: number = 4 * PIECE_BYTES;
 
 export interface FillOptions {
   /** Of the body, or negative while nobody knows. */
@@ -27,6 +29,7 @@ export interface FillOptions {
 export class Fill {
   readonly body: PieceBody = new PieceBody();
   readonly #options: FillOptions;
+  readonly #windowBytes: number;
   #storable = true;
   /** The piece that is being filled; its buffer is longer than it. */
   #last: Piece | undefined;
@@ -39,6 +42,7 @@ export class Fill {
 
   constructor(options: FillOptions) {
     this.#options = options;
+    this.#windowBytes = Math.max(options.memoryBytesMax, WINDOW_BYTES_MIN);
     this.body.onProgress = () => this.#release();
   }
 
@@ -49,7 +53,7 @@ export class Fill {
 
   /** Read no more from the upstream until `onRoom`. */
   get full(): boolean {
-    this.#wasFull = this.#heldBytes > this.#options.memoryBytesMax;
+    this.#wasFull = this.#heldBytes > this.#windowBytes;
     return this.#wasFull;
   }
 
@@ -163,10 +167,9 @@ export class Fill {
 
   /** Lets go of memory, the oldest first: what is elsewhere too, or what nobody will read any more. */
   #release(): void {
-    const { memoryBytesMax } = this.#options;
     const { list } = this.body;
     const passed = this.#storable ? 0 : this.#slowest();
-    while (this.#heldBytes > memoryBytesMax || this.#released < passed) {
+    while (this.#heldBytes > this.#windowBytes || this.#released < passed) {
       const piece = list[this.#released];
       if (piece?.bytes === undefined || piece === this.#last) break;
       if (this.#released >= Math.max(this.#spilled, passed)) break;
@@ -174,7 +177,7 @@ export class Fill {
       piece.bytes = undefined;
       this.#released++;
     }
-    if (!this.#wasFull || this.#heldBytes > memoryBytesMax) return;
+    if (!this.#wasFull || this.#heldBytes > this.#windowBytes) return;
     this.#wasFull = false;
     this.#options.onRoom?.();
   }

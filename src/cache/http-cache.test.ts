@@ -177,6 +177,40 @@ for (const soft of [false, true]) {
   });
 }
 
+test('what was purged softly and then confirmed is fresh again', async (context) => {
+  const cache = await cacheOf(context);
+  await store(cache, 'k', Buffer.from('body'), { tags: ['t'] });
+  const on = await cache.find('k');
+  await cache.purge({ kind: 'tag', value: 't' }, { soft: true });
+  const [stale] = listed(await cache.find('k'));
+  assert(stale !== undefined && stale.entry.lifetimeS < 60);
+  const entry = stale.entry.with({ lifetimeS: 60 });
+  cache.update([{ stored: stale, entry, keep: true }], { stamp: cache.stamp(NOW_MS) });
+  const found = listed(await cache.find('k'));
+  assert.deepEqual(
+    found.map((stored) => stored.entry.lifetimeS),
+    [60],
+  );
+  const [before] = listed(on);
+  assert(before !== undefined);
+  cache.remove(['k']);
+  cache.update([{ stored: before, entry, keep: true }], { stamp: cache.stamp(NOW_MS) });
+  assert.equal(cache.find('k'), undefined, 'a removal is undone by what was confirmed before it');
+});
+
+test('an update of what is still on its way changes nothing', async (context) => {
+  const cache = await cacheOf(context);
+  const filling = begin(cache, 'k', 4);
+  filling.fill.append(Buffer.from('bo'), 0, 2);
+  const { stored } = filling;
+  const entry = stored.entry.with({ lifetimeS: 99 });
+  cache.update([{ stored, entry, keep: true }], { stamp: cache.stamp(NOW_MS) });
+  assert.equal(listed(await cache.find('k')).length, 1);
+  filling.fill.append(Buffer.from('dy'), 0, 2);
+  await filling.end();
+  assert.deepEqual(await bodiesOf(cache, 'k'), ['body']);
+});
+
 test('purges that nobody can read purge everything', async (context) => {
   const disk = await diskOf(context);
   const cache = await cacheOf(context, disk);

@@ -12,7 +12,7 @@ import { listOf, type Update } from './freshen.ts';
 import { MemoryTier } from './memory-tier.ts';
 import { brokenOff, type Join } from './partial.ts';
 import { readPurges, writePurges } from './purge-file.ts';
-import { Purges } from './purges.ts';
+import { Purges, type PurgeKind } from './purges.ts';
 import { Removals } from './removals.ts';
 import { asVariants, Stored, type TierStats } from './tier.ts';
 
@@ -60,10 +60,10 @@ export interface Filling {
   fail(): Promise<void>;
 }
 
-export type PurgeTarget =
-  | { readonly kind: 'key'; readonly value: string }
-  | { readonly kind: 'prefix'; readonly value: string }
-  | { readonly kind: 'tag'; readonly value: string };
+export interface PurgeTarget {
+  readonly kind: PurgeKind;
+  readonly value: string;
+}
 
 export class HttpCache implements AsyncDisposable {
   readonly flights: Flights = new Flights();
@@ -133,16 +133,17 @@ export class HttpCache implements AsyncDisposable {
     const { entry, replaces } = outcome;
     const length = entry.spans === undefined ? entry.length : entry.bodyBytes;
     const fill = this.#fill(key, length, storing);
-    const stored = new Stored(key, entry, fill.body, storing.stamp);
+    const made = (of: Entry, body: Body): Stored => new Stored(key, of, body, storing.stamp);
+    const stored = made(entry, fill.body);
     return this.#begin(stored, fill, {
       end: (body) => {
         const unknown = entry.length === UNKNOWN_LENGTH;
         const whole = unknown ? entry.with({ length: body.bytes }) : entry;
-        if (whole.bodyBytes === body.bytes) this.#change(stored, replaces, { entry: whole, body });
+        if (whole.bodyBytes === body.bytes) this.#change(stored, replaces, made(whole, body));
       },
       fail: (body) => {
         const part = brokenOff(entry, body.bytes);
-        if (part !== undefined) this.#change(stored, replaces, { entry: part, body });
+        if (part !== undefined) this.#change(stored, replaces, made(part, body));
       },
     });
   }
@@ -170,17 +171,20 @@ export class HttpCache implements AsyncDisposable {
         if (part.bytes !== partBytes) return;
         const body = composed(part);
         const all = PieceBody.of(body.pieces({ from: 0, to: body.bytes }));
-        this.#change(stored, [old], { entry, body: all });
+        this.#change(stored, [old], new Stored(key, entry, all, storing.stamp));
       },
       // What is stored stays as it was.
       fail: () => undefined,
     });
   }
 
-  /** For the updates of the outcomes `refreshed` and `pass`. */
-  update(updates: readonly Update<Stored>[]): void {
+  /** For the updates of the outcomes `refreshed` and `pass`. `stamp` is that of the request that brought them. */
+  update(updates: readonly Update<Stored>[], { stamp }: Storing): void {
     for (const { stored, entry, keep } of updates) {
-      this.#change(stored, [stored], keep ? { entry, body: stored.body } : undefined);
+      const { key, body } = stored;
+      // What is on its way is stored when it is there, as it came.
+      if (this.#filling.get(key)?.some((one) => one.body === body) === true) continue;
+      this.#change(stored, [stored], keep ? new Stored(key, entry, body, stamp) : undefined);
     }
   }
 
@@ -205,17 +209,11 @@ export class HttpCache implements AsyncDisposable {
   async purge(target: PurgeTarget, options: { readonly soft: boolean }): Promise<void> {
     const { kind, value } = target;
     const { soft } = options;
-    const stamp = ++this.#lastStamp;
     if (kind === 'key' && !soft) {
       this.remove([value]);
       await this.#disk?.sync();
-    } else if (kind === 'key') {
-      for (const stored of listOf(await this.find(value))) {
-        this.#change(stored, [stored], { entry: expired(stored.entry, stamp), body: stored.body });
-      }
-      await this.#disk?.sync();
     } else {
-      this.#purges.add({ kind, value, soft, stamp });
+      this.#purges.add({ kind, value, soft, stamp: ++this.#lastStamp });
       await this.#savePurges();
     }
   }
@@ -314,22 +312,18 @@ export class HttpCache implements AsyncDisposable {
     else this.#filling.set(key, left);
   }
 
-  /** Puts `made` in the place of `gone`, under the stamp and key of `of`. */
-  #change(
-    of: Stored,
-    gone: readonly Stored[],
-    made: { readonly entry: Entry; readonly body: Body } | undefined,
-  ): void {
-    const { key, stamp } = of;
+  /** Puts `made`, if anything, in the place of `gone`, unless `of` was removed. */
+  #change(of: Stored, gone: readonly Stored[], made: Stored | undefined): void {
+    const { key } = of;
     const apply = (candidates: Candidates<Stored>): void => {
       // Removed since: neither it nor its successor is wanted any more.
-      if (this.#removals.covers(key, stamp)) return;
-      const stamps = new Set(gone.map((one) => one.stamp).concat(stamp));
+      if (this.#removals.covers(key, of.stamp)) return;
       const list = listOf(candidates).filter(
-        (one) => !stamps.has(one.stamp) && !this.#removals.covers(key, one.stamp),
+        (one) =>
+          !gone.some((old) => isSameStored(one, old)) && !this.#removals.covers(key, one.stamp),
       );
       this.#loading.delete(key);
-      this.#set(key, made === undefined ? list : withVariant(list, of, made));
+      this.#set(key, made === undefined ? list : withVariant(list, made));
     };
     if (this.#memory.mayHold(key) || this.#disk?.mayHold(key) !== true) {
       apply(this.#memory.find(key));
@@ -361,16 +355,16 @@ export class HttpCache implements AsyncDisposable {
   }
 }
 
-/** The variants with `made` among them, under the stamp of `of`. Of two that the same requests would get, what was asked for later stays. */
-function withVariant(
-  list: readonly Stored[],
-  { key, stamp }: Stored,
-  made: { readonly entry: Entry; readonly body: Body },
-): readonly Stored[] {
-  const same = (one: Stored): boolean => isSameVariant(one.entry, made.entry);
-  if (list.some((one) => same(one) && one.stamp > stamp)) return list;
-  const others = list.filter((one) => !same(one));
-  return [...others, new Stored(key, made.entry, made.body, stamp)].slice(-VARIANTS_MAX);
+/** It may have been read from disk once more. */
+function isSameStored(a: Stored, b: Stored): boolean {
+  return a.stamp === b.stamp && isSameVariant(a.entry, b.entry);
+}
+
+/** The variants with `made` among them. Of two that the same requests would get, what was asked for later stays. */
+function withVariant(list: readonly Stored[], made: Stored): readonly Stored[] {
+  const others = list.filter((one) => !isSameVariant(one.entry, made.entry));
+  const later = list.some((one) => !others.includes(one) && one.stamp > made.stamp);
+  return later ? list : [...others, made].slice(-VARIANTS_MAX);
 }
 
 function isWorthDisk(entry: Entry, leastS: number): boolean {

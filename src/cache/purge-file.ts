@@ -53,7 +53,7 @@ function isPurge(value: unknown): value is Purge {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, value: text, soft, stamp } = value as Partial<Record<keyof Purge, unknown>>;
   return (
-    (kind === 'tag' || kind === 'prefix') &&
+    (kind === 'tag' || kind === 'prefix' || kind === 'key') &&
     typeof text === 'string' &&
     typeof soft === 'boolean' &&
     typeof stamp === 'number'

@@ -1,12 +1,14 @@
 /**
- * Which stored answers a purge by tag or by prefix covers. Purges are remembered and weighed when an answer is found, so that to purge
+ * Which stored answers a purge by tag, prefix or key covers. Purges are remembered and weighed when an answer is found, so that to purge
  * a million of them costs nothing; stamps say what was asked of the upstream before a purge and what after it.
  */
 import type { Stored } from './tier.ts';
 
+export type PurgeKind = 'tag' | 'prefix' | 'key';
+
 export interface Purge {
-  readonly kind: 'tag' | 'prefix';
-  /** A tag, or the start of a key. */
+  readonly kind: PurgeKind;
+  /** A tag, the start of a key, or a key. */
   readonly value: string;
   /** What it covers becomes stale instead of vanishing. */
   readonly soft: boolean;
@@ -14,8 +16,8 @@ export interface Purge {
   readonly stamp: number;
 }
 
-/** Tags remembered; the oldest makes room, and everything older than it counts as purged. */
-export const TAG_PURGES_MAX = 10_000;
+/** Tags remembered, and keys; the oldest makes room, and everything older than it counts as purged. */
+export const PURGES_MAX = 10_000;
 /** Prefixes remembered; each is compared with each answer that is older. */
 export const PREFIX_PURGES_MAX = 100;
 
@@ -26,8 +28,8 @@ export class Purges {
   count = 0;
   /** What has a lower stamp is purged, since purges are forgotten that may have covered it. */
   #floorStamp = 0;
-  readonly #hard = { tag: new Map<string, number>(), prefix: new Map<string, number>() };
-  readonly #soft = { tag: new Map<string, number>(), prefix: new Map<string, number>() };
+  readonly #hard = stamps();
+  readonly #soft = stamps();
 
   add({ kind, value, soft, stamp }: Purge): void {
     const map = (soft ? this.#soft : this.#hard)[kind];
@@ -37,7 +39,7 @@ export class Purges {
     map.set(value, Math.max(stamp, known));
     this.newestStamp = Math.max(this.newestStamp, stamp);
     this.count++;
-    const countMax = kind === 'tag' ? TAG_PURGES_MAX : PREFIX_PURGES_MAX;
+    const countMax = kind === 'tag' ? PURGES_MAX : PREFIX_PURGES_MAX;
     const [oldest] = map;
     if (map.size <= countMax || oldest === undefined) return;
     map.delete(oldest[0]);
@@ -68,7 +70,7 @@ export class Purges {
 
   list(): readonly Purge[] {
     return [false, true].flatMap((soft) =>
-      (['tag', 'prefix'] as const).flatMap((kind) =>
+      (['tag', 'prefix', 'key'] as const).flatMap((kind) =>
         [...(soft ? this.#soft : this.#hard)[kind]].map(([value, stamp]) => ({
           kind,
           value,
@@ -80,12 +82,16 @@ export class Purges {
   }
 }
 
+/** Of the last purge of each value. */
+type Stamps = Readonly<Record<PurgeKind, Map<string, number>>>;
+
+function stamps(): Stamps {
+  return { tag: new Map(), prefix: new Map(), key: new Map() };
+}
+
 /** The stamp of the last purge that covers it, or 0. */
-function latest(
-  { key, entry }: Stored,
-  purges: { readonly tag: Map<string, number>; readonly prefix: Map<string, number> },
-): number {
-  let last = 0;
+function latest({ key, entry }: Stored, purges: Stamps): number {
+  let last = purges.key.get(key) ?? 0;
   for (const tag of entry.tags) last = Math.max(last, purges.tag.get(tag) ?? 0);
   for (const [prefix, stamp] of purges.prefix) {
     if (stamp > last && key.startsWith(prefix)) last = stamp;
