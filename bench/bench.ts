@@ -1,8 +1,10 @@
 /** `npm run bench -- PART [options]`: measures one part of Moln side by side with others. */
+import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchGateway } from './gateway.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
+  cache: benchCache,
   cluster: benchCluster,
   gateway: benchGateway,
 };

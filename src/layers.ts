@@ -9,6 +9,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   http: 1,
   net: 1,
   sqlite: 1,
+  cache: 2,
   registry: 2,
   cluster: 3,
   accounts: 5,
