@@ -12,7 +12,14 @@ import { promisify, parseArgs } from 'node:util';
 import { freePorts } from '../testing/free-ports.ts';
 import { summarizeProfiles } from './profile.ts';
 import { formatReport, type GatewayReport, type IdleMemory, type Measurement } from './report.ts';
-import { startHaproxy, startMoln, startNginx, type Place, type Server } from './servers.ts';
+import {
+  startHaproxy,
+  startMoln,
+  startNginx,
+  startVarnish,
+  type Place,
+  type Server,
+} from './servers.ts';
 import {
   allowedCores,
   coreBusySeconds,
@@ -47,19 +54,31 @@ interface Scenario {
   readonly connections: number;
 }
 
+const NO_FILES: ReadonlySet<Server['name']> = new Set(['haproxy', 'varnish']);
+
+/** It is a cache and nothing else. */
+function exceptVarnish(path: string): Scenario['path'] {
+  return (server) => (server === 'varnish' ? undefined : path);
+}
+
 const SCENARIOS: readonly Scenario[] = [
-  { name: 'static 1 KB', path: () => '/static/1k.bin', connections: CONNECTIONS },
-  { name: 'proxied 1 KB', path: () => '/proxied', connections: CONNECTIONS },
+  { name: 'static 1 KB', path: exceptVarnish('/static/1k.bin'), connections: CONNECTIONS },
+  { name: 'proxied 1 KB', path: exceptVarnish('/proxied'), connections: CONNECTIONS },
+  { name: 'cache hit 1 KB', path: () => '/hit', connections: CONNECTIONS },
+  { name: 'cache hit 1 MB', path: () => '/large', connections: LARGE_CONNECTIONS },
   {
     name: 'static 1 MB',
     // HAProxy serves no files; its cache is the nearest that it has.
-    path: (server) => (server === 'haproxy' ? '/large' : '/static/1m.bin'),
+    path: (server) => {
+      if (server === 'varnish') return undefined;
+      return server === 'haproxy' ? '/large' : '/static/1m.bin';
+    },
     connections: LARGE_CONNECTIONS,
   },
   {
     // Larger than what we keep in memory: each answer is read from the file.
     name: 'static 8 MB',
-    path: (server) => (server === 'haproxy' ? undefined : '/static/8m.bin'),
+    path: (server) => (NO_FILES.has(server) ? undefined : '/static/8m.bin'),
     connections: LARGE_CONNECTIONS,
   },
 ];
@@ -78,7 +97,12 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
       flag: { type: 'string', multiple: true, default: [] },
     },
   });
-  requirePrograms({ nginx: 'nginx-light', haproxy: 'haproxy', wrk: 'wrk' });
+  requirePrograms({
+    nginx: 'nginx-light',
+    haproxy: 'haproxy',
+    varnishd: 'varnish',
+    wrk: 'wrk',
+  });
   const [serverCore, loadCore] = allowedCores();
   if (serverCore === undefined || loadCore === undefined) {
     throw new Error('This measurement needs two cores: one for the server, one for the load');
@@ -86,7 +110,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
   using _priority = hurry();
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const files = await writeFiles(folder);
-  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 4);
+  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 5);
   const upstream = startPinned({
     core: loadCore,
     program: process.execPath,
@@ -109,6 +133,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
       (place: Place) => startMoln(place, [...profileFlags, ...values.flag]),
       startNginx,
       startHaproxy,
+      startVarnish,
     ];
     for (const [index, start] of starts.entries()) {
       const place = places[index];
@@ -123,7 +148,12 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
       loadCore,
       serverCore,
     });
-    const idle = values['no-idle'] ? [] : await measureIdle(chosen, loadCore);
+    const idle = values['no-idle']
+      ? []
+      : await measureIdle(
+          chosen.filter(({ name }) => name !== 'varnish'),
+          loadCore,
+        );
     await report({
       measured,
       idle,
@@ -265,6 +295,7 @@ async function report(
       node: process.version.slice(1),
       nginx: versionOf('nginx', ['-v']) ?? '',
       haproxy: versionOf('haproxy', ['-v']) ?? '',
+      varnish: versionOf('varnishd', ['-V']) ?? '',
       wrk: versionOf('wrk', ['-v']) ?? '',
     },
   };

@@ -10,6 +10,9 @@ import { WorkerLink } from '../src/gateway/worker-link.ts';
 import { workerPaths } from '../src/gateway/worker-record.ts';
 import { childOf, startPinned, stop, untilListening } from './tools.ts';
 
+/** Of each cache that is measured. */
+const CACHE_BYTES: number = 64 * 1024 * 1024;
+
 export interface Place {
   /** For configs, logs and sockets. */
   readonly folder: string;
@@ -22,9 +25,9 @@ export interface Place {
   readonly accessLog: boolean;
 }
 
-/** A running server. Targets: `/static/1k.bin`, `/static/1m.bin`, `/proxied`. */
+/** A running server. Targets: `/static/1k.bin`, `/static/1m.bin`, `/proxied`, and from its cache `/hit` and `/large`. */
 export interface Server {
-  readonly name: 'moln' | 'nginx' | 'haproxy';
+  readonly name: 'moln' | 'nginx' | 'haproxy' | 'varnish';
   /** The process that serves. */
   readonly pid: number;
   readonly port: number;
@@ -69,23 +72,22 @@ async function connectWorker(path: string): Promise<WorkerLink> {
 }
 
 function molnConfig({ port, files, upstreamPort }: Place): GatewayConfig {
+  const target = {
+    kind: 'upstreams',
+    upstreams: [{ id: 'raw', address: { kind: 'tcp', host: '127.0.0.1', port: upstreamPort } }],
+  } as const;
   const routes: RouteConfig[] = [
     { id: 'static', hosts: ['*'], path: '/', target: { kind: 'static', root: files } },
-    {
-      id: 'proxied',
-      hosts: ['*'],
-      path: '/proxied',
-      target: {
-        kind: 'upstreams',
-        upstreams: [{ id: 'raw', address: { kind: 'tcp', host: '127.0.0.1', port: upstreamPort } }],
-      },
-    },
+    { id: 'proxied', hosts: ['*'], path: '/proxied', target },
+    { id: 'hit', hosts: ['*'], path: '/hit', target, cache: {} },
+    { id: 'large', hosts: ['*'], path: '/large', target, cache: {} },
   ];
   return {
     version: 1,
     listeners: [{ id: 'http', address: '127.0.0.1', port, protocol: 'http' }],
     routes,
     limits: { ...DEFAULT_GATEWAY_LIMITS, keepAliveTimeoutMs: 600_000 },
+    cache: { memoryBytes: CACHE_BYTES },
   };
 }
 
@@ -106,10 +108,14 @@ http {
   access_log ${log}; sendfile on; tcp_nopush on; etag on;
   open_file_cache max=1000 inactive=600s; open_file_cache_valid 600s;
   keepalive_timeout 600s; keepalive_requests 1000000000;
+  proxy_cache_path ${folder}/nginx-cache levels=1:2 keys_zone=hits:10m max_size=64m inactive=1h;
   upstream raw { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location / { root ${files}; }
+    location ~ ^/(hit|large) {
+      proxy_cache hits; proxy_pass http://raw; proxy_http_version 1.1; proxy_set_header Connection "";
+    }
     location /proxied {
       proxy_pass http://raw; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -147,7 +153,7 @@ cache large
 frontend main
   bind 127.0.0.1:${port}
   http-request return status 200 content-type application/octet-stream file ${files}/static/1k.bin if { path /static/1k.bin }
-  use_backend cached if { path_beg /large }
+  use_backend cached if { path_beg /large } or { path_beg /hit }
   default_backend raw
 backend raw
   http-reuse always
@@ -165,6 +171,30 @@ backend cached
   const child = startPinned({ core, program: 'haproxy', args: ['-q', '-db', '-f', path] });
   await untilListening(port);
   return server('haproxy', child, child.pid ?? 0, port);
+}
+
+/** Its worker is a child that the manager starts; one thread pool and the builtin way of memory, as the core is one. */
+export async function startVarnish(place: Place): Promise<Server> {
+  const { folder, port, upstreamPort, core } = place;
+  const path = join(folder, 'varnish.vcl');
+  await writeFile(
+    path,
+    `vcl 4.1;\nbackend default { .host = "127.0.0.1"; .port = "${upstreamPort}"; }\n`,
+  );
+  const child = startPinned({
+    core,
+    program: 'varnishd',
+    args: ['-F', '-n', join(folder, 'varnish'), '-a', `127.0.0.1:${port}`, '-f', path].concat([
+      '-s',
+      `malloc,${CACHE_BYTES}`,
+      '-p',
+      'thread_pools=1',
+      '-p',
+      'timeout_idle=600',
+    ]),
+  });
+  await untilListening(port);
+  return server('varnish', child, childOf(child.pid ?? 0), port);
 }
 
 function server(name: Server['name'], child: ChildProcess, pid: number, port: number): Server {

@@ -8,6 +8,7 @@ import { silentLogger, type Logger } from '../src/base/log.ts';
 import { systemClock, type Clock } from '../src/base/time.ts';
 import type { AccessEntry } from '../src/gateway/access-log.ts';
 import type {
+  GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
   ListenerConfig,
@@ -41,6 +42,7 @@ export class Gateway implements AsyncDisposable {
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   listeners: ListenerConfig[] = [{ id: 'http', address: '127.0.0.1', port: 0, protocol: 'http' }];
   node: NodeDoorConfig | undefined;
+  cache: GatewayCacheConfig | undefined;
   locals: readonly UpstreamConfig[] = [];
 
   private constructor(folder: string, log: Logger, clock: Clock) {
@@ -82,6 +84,7 @@ export class Gateway implements AsyncDisposable {
       listeners: this.listeners,
       limits: this.limits,
       routes,
+      ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);

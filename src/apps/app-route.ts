@@ -8,6 +8,8 @@ export interface AppRoute {
   /** Lower case, without port. */
   readonly hosts: readonly string[];
   readonly target: AppTarget;
+  /** Answers may be stored; what was stored of another generation is never found again. */
+  readonly cache?: { readonly generation: string; readonly heuristicShare: number };
 }
 
 export type AppTarget =

@@ -19,12 +19,18 @@ const APP: RouteApp = {
   createdAt: 0,
   generation: 'new',
 };
-const SERVER: RouteRelease = { id: 'r2', httpProcesses: ['web'], site: undefined };
+const SERVER: RouteRelease = {
+  id: 'r2',
+  httpProcesses: ['web'],
+  site: undefined,
+  isCached: true,
+};
 const NOTHING = { fallback: undefined, notFound: undefined };
 const SITES: readonly RouteRelease[] = ['r1', 'r2'].map((id) => ({
   id,
   httpProcesses: [],
   site: { root: `public-${id}`, ...NOTHING },
+  isCached: true,
 }));
 const SOCKET = { kind: 'socket', path: '/s' } as const;
 const PORT = { kind: 'tcp', host: '127.0.0.1', port: 1 } as const;
@@ -161,6 +167,7 @@ test('a site is served from this node: the newest release that is here', () => {
     id: 'r2',
     httpProcesses: [],
     site: { root: '.', fallback: 'index.html', notFound: '404.html' },
+    isCached: true,
   };
   const target = targetOf({}, { ...has('r2'), releases: new Map([['r2', fallback]]) });
   assert.deepEqual(target, {
@@ -169,6 +176,22 @@ test('a site is served from this node: the newest release that is here', () => {
     fallback: 'index.html',
     notFound: '404.html',
   });
+});
+
+test('answers of instances are stored by generation, unless the app does not want that', () => {
+  const cacheOf = (release: RouteRelease): unknown =>
+    composeRoute({
+      self: 'here',
+      app: APP,
+      releases: new Map([[release.id, release]]),
+      reports: new Map([['here', { releases: ['r2'], instances: [instance('a')] }]]),
+      nodes: new Map([node('here')]),
+      siteFolder: (id, root) => `/tree/${id}/${root}`,
+      last: undefined,
+    }).cache;
+  assert.deepEqual(cacheOf(SERVER), { generation: 'new', heuristicShare: 0 });
+  assert.equal(cacheOf({ ...SERVER, isCached: false }), undefined);
+  assert.equal(cacheOf({ ...SERVER, site: { root: '.', ...NOTHING } }), undefined);
 });
 
 test('the own host comes first, and none twice', () => {

@@ -15,6 +15,8 @@ export interface RouteRelease {
   readonly httpProcesses: readonly string[];
   /** Of static sites: below the release's tree. */
   readonly site: RouteSite | undefined;
+  /** Its answers may be stored. */
+  readonly isCached: boolean;
 }
 
 export interface RouteSite {
@@ -69,7 +71,15 @@ interface Candidate {
 }
 
 export function composeRoute(facts: RouteFacts): AppRoute {
-  return { hosts: hostsOf(facts.app), target: targetOf(facts) };
+  const { app, releases } = facts;
+  const target = targetOf(facts);
+  const release = app.release === undefined ? undefined : releases.get(app.release);
+  const isCached = target.kind === 'upstreams' && release?.isCached === true;
+  return {
+    hosts: hostsOf(app),
+    target,
+    ...(isCached ? { cache: { generation: app.generation, heuristicShare: 0 } } : {}),
+  };
 }
 
 function targetOf(facts: RouteFacts): AppTarget {

@@ -59,6 +59,7 @@ export function detect(view: TreeView, tools: Tools): Detection {
     notFound: settings.static.notFound ?? found.static?.notFound,
     health: settings.health,
     placement: settings.placement,
+    cache: settings.cache,
   };
   return { plan, domains: settings.domains, scale: settings.scale };
 }

@@ -72,6 +72,8 @@ export interface LaunchPlan {
   readonly notFound: string | undefined;
   readonly health: HealthPlan;
   readonly placement: PlacementPlan;
+  /** Answers are stored as they allow it; unless this is false. */
+  readonly cache?: boolean | undefined;
 }
 
 /** On which nodes instances may be, and what becomes of them when theirs is lost. */

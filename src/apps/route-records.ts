@@ -41,6 +41,7 @@ export class RouteRecords {
         plan.staticRoot === undefined
           ? undefined
           : { root: plan.staticRoot, fallback: plan.fallback, notFound: plan.notFound },
+      isCached: plan.cache !== false,
     }));
   }
 

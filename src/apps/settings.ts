@@ -2,6 +2,7 @@
 import { ConfigError, MolnError, messageOf } from '../base/errors.ts';
 import {
   array,
+  boolean,
   integer,
   literal,
   object,
@@ -55,6 +56,8 @@ export interface AppSettings {
   };
   readonly health: HealthPlan;
   readonly placement: PlacementPlan;
+  /** The gateways store answers as they allow it. */
+  readonly cache: boolean;
   readonly env: Readonly<Record<string, string>>;
   readonly domains: readonly string[];
   readonly scale: Readonly<Record<string, number>>;
@@ -144,6 +147,7 @@ const schema = object({
     }),
     [],
   ),
+  cache: withDefault(boolean(), true),
   env: withDefault(
     record(string(), { key: ENV_NAME, keyMeans: 'letters, digits and _, not a digit first' }),
     {},
@@ -182,6 +186,7 @@ export function readSettings(text: string | undefined): AppSettings {
       labels: raw.labels,
       singletons: raw.singletons,
     },
+    cache: raw.cache,
     env: raw.env,
     domains: raw.domains,
     scale: raw.scale,

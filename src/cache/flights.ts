@@ -77,6 +77,11 @@ export class Flights {
     return 'wait';
   }
 
+  /** Somebody waits for it. */
+  isAwaited(flight: string): boolean {
+    return (this.#waiting.get(flight)?.size ?? 0) > 0;
+  }
+
   /** The request is gone, or waits no longer. */
   leave(flight: string, waiter: Waiter): void {
     this.#waiting.get(flight)?.delete(waiter);

@@ -6,6 +6,7 @@ import { isAbsolute, normalize } from 'node:path';
 import { ConfigError } from '../base/errors.ts';
 import {
   array,
+  boolean,
   integer,
   literal,
   object,
@@ -16,10 +17,12 @@ import {
 } from '../base/schema.ts';
 import { parseHost } from '../http/host.ts';
 import type {
+  GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
   ListenerConfig,
   NodeDoorConfig,
+  RouteCacheConfig,
   RouteConfig,
   RouteLimits,
   RouteTarget,
@@ -27,6 +30,8 @@ import type {
   UpstreamConfig,
 } from './config.ts';
 import {
+  CACHE_DISK_BYTES_MIN,
+  CACHE_MEMORY_BYTES_MIN,
   HOSTS_PER_ROUTE_MAX,
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
@@ -163,12 +168,35 @@ const routeLimitFields = {
   requestBodyBytesMax: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
 };
 
+/** Ten years. */
+const CACHE_SECONDS_MAX = 315_360_000;
+const cacheSeconds = optional(integer({ min: 0, max: CACHE_SECONDS_MAX }));
+
+const share: Schema<number> = {
+  decode(value, path) {
+    if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want 0 to 1`);
+  },
+  json: { type: 'number', minimum: 0, maximum: 1 },
+};
+
+const routeCache: Schema<RouteCacheConfig> = object({
+  generation: optional(id),
+  heuristicShare: optional(share),
+  heuristicMaxS: cacheSeconds,
+  negativeS: cacheSeconds,
+  staleUnreachableS: cacheSeconds,
+  requestDirectives: optional(boolean()),
+  setCookie: optional(literal('public', 'always')),
+});
+
 const route: Schema<RouteConfig> = object({
   id,
   hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
   path: routePath,
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
+  cache: optional(routeCache),
 });
 
 const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
@@ -207,11 +235,22 @@ const nodeDoor: Schema<NodeDoorConfig> = object({
   revoked: array(nodeId, { itemsMax: REVOKED_MAX }),
 });
 
+const cache: Schema<GatewayCacheConfig> = object({
+  memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+  disk: optional(
+    object({
+      path: absolutePath,
+      bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+    }),
+  ),
+});
+
 const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   listeners: array(listener, { itemsMax: LISTENERS_MAX }),
   routes: array(route, { itemsMax: ROUTES_MAX }),
   limits,
+  cache: optional(cache),
   node: optional(nodeDoor),
   locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
 });
@@ -221,7 +260,15 @@ export function checkGatewayConfig(value: unknown): GatewayConfig {
   const decoded = config.decode(value, '');
   checkListeners(decoded.listeners);
   checkRoutes(decoded.routes);
+  checkCache(decoded);
   return decoded;
+}
+
+function checkCache({ routes, cache: shared }: GatewayConfig): void {
+  const at = routes.findIndex((one) => one.cache !== undefined);
+  if (at === -1 || shared !== undefined) return;
+  const message = `Route "${routes[at]?.id}" wants a cache, and there is no key "cache" that says how large it is`;
+  throw new ConfigError(`routes[${at}].cache`, message);
 }
 
 function checkListeners(listeners: readonly ListenerConfig[]): void {

@@ -2,6 +2,7 @@
  * What the agent tells its gateway processes, as plain data over IPC. A new config replaces the old one per route:
  * routes and upstreams with an unchanged id keep their connections and counters.
  */
+import type { CacheSettings } from '../cache/cache.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
@@ -9,10 +10,25 @@ export interface GatewayConfig {
   readonly listeners: readonly ListenerConfig[];
   readonly routes: readonly RouteConfig[];
   readonly limits: GatewayLimits;
+  /** For the routes that want one. */
+  readonly cache?: GatewayCacheConfig;
   /** How this node's gateways and those of others talk; undefined while there are no others. */
   readonly node?: NodeDoorConfig;
   /** What other nodes may reach here, by instance id. */
   readonly locals?: readonly UpstreamConfig[];
+}
+
+/** What a site may choose about its cache. */
+export interface RouteCacheConfig extends Partial<Omit<CacheSettings, 'bodyBytesMax'>> {
+  /** What was stored under another one is never found again: it is as if it had been purged. */
+  readonly generation?: string;
+}
+
+/** Of each gateway process. */
+export interface GatewayCacheConfig {
+  readonly memoryBytes: number;
+  /** Every process makes a folder of its own in it. */
+  readonly disk?: { readonly path: string; readonly bytes: number };
 }
 
 /** One certificate serves both directions. PEM. */
@@ -48,6 +64,8 @@ export interface RouteConfig {
   readonly path: string;
   readonly target: RouteTarget;
   readonly limits?: Partial<RouteLimits>;
+  /** Answers of upstreams are stored as RFC 9111 says; what is not said here is as usual. */
+  readonly cache?: RouteCacheConfig;
 }
 
 export type RouteTarget =

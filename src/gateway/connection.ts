@@ -36,8 +36,9 @@ export class Connection implements ChunkSink, ClientEvents {
   readonly clientAddress: string;
   /** Why the socket broke, if it did. */
   failure: string | undefined;
-  /** Reused by whoever proxies for this connection; opaque here. */
+  /** Reused by whoever proxies for this connection, without and with a cache; opaque here. */
   proxy: Proxy | undefined;
+  cached: Proxy | undefined;
   /** Lines about the client for the last authority; made by the proxy. */
   fragment = '';
   fragmentAuthority: string | undefined;
@@ -179,10 +180,11 @@ export class Connection implements ChunkSink, ClientEvents {
     this.finish();
   }
 
-  /** A whole answer whose body is in memory; `head` lacks Connection and the empty line. */
-  answerBuffers(status: number, head: string, body: readonly Buffer[]): void {
+  /** A whole answer whose body is in memory, small ones as latin1; `head` lacks Connection and the empty line. */
+  answerBuffers(status: number, head: string, body: string | readonly Buffer[]): void {
     this.beginAnswer(status, head);
-    for (const buffer of body) this.out.owned(buffer);
+    if (typeof body === 'string') this.out.text(body);
+    else for (const buffer of body) this.out.owned(buffer);
     this.finish();
   }
 

@@ -6,7 +6,8 @@ import { randomInt } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
-import type { GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
+import { CacheRoom } from './cache-room.ts';
+import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
 import { Listener, requireUsableTls } from './listener.ts';
@@ -32,6 +33,8 @@ export interface DataPlaneOptions {
   /** False: as if Node had no handle to move; see `accepted-socket.ts`. True unless said. */
   readonly sharesReads?: boolean;
   readonly clock?: Clock;
+  /** Tells this process from others that share a folder; `1` unless said. */
+  readonly name?: string;
 }
 
 export interface DataPlaneStats {
@@ -61,12 +64,16 @@ export class DataPlane implements AsyncDisposable {
   readonly #retired = new Set<Upstream>();
   readonly #door: NodeDoor;
   readonly #nodes: NodeClient = new NodeClient();
+  readonly #name: string;
+  #room: CacheRoom | undefined;
+  #cacheConfig = '';
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
   constructor(options: DataPlaneOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#reusePort = options.reusePort;
+    this.#name = options.name ?? '1';
     this.#plane = new Plane({
       clock: this.#clock,
       log: options.log,
@@ -81,7 +88,7 @@ export class DataPlane implements AsyncDisposable {
       reusePort: options.reusePort,
     });
     this.#files = new StaticFiles(this.#plane);
-    this.#dispatch = createDispatch(this.#files);
+    this.#dispatch = createDispatch(this.#files, () => this.#room);
   }
 
   /**
@@ -98,6 +105,7 @@ export class DataPlane implements AsyncDisposable {
       for (const listener of opened.values()) listener.destroy();
       throw error;
     }
+    await this.#openCache(config.cache);
     this.#nodes.configure(config.node);
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
@@ -176,7 +184,20 @@ export class DataPlane implements AsyncDisposable {
     this.#sweep?.[Symbol.dispose]();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
+  }
+
+  /** Of another size it begins anew; what is on disk stays. */
+  async #openCache(config: GatewayCacheConfig | undefined): Promise<void> {
+    const text = JSON.stringify(config ?? null);
+    if (text === this.#cacheConfig) return;
+    this.#cacheConfig = text;
+    const before = this.#room;
+    this.#room = undefined;
+    await before?.[Symbol.asyncDispose]();
+    if (config === undefined) return;
+    this.#room = await CacheRoom.open(this.#plane, config, this.#name);
   }
 
   #all(): Listener[] {
@@ -225,6 +246,7 @@ export class DataPlane implements AsyncDisposable {
       listener.sweep(horizonMs);
       if (listener.connections.size === 0) this.#leaving.delete(listener);
     }
+    this.#room?.sweep(horizonMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
     for (const upstream of this.#retired) if (upstream.load === 0) this.#retired.delete(upstream);
   }

@@ -2,17 +2,20 @@
 import { statusLine } from '../http/status.ts';
 import type { RouteTarget } from './config.ts';
 import type { Connection } from './connection.ts';
+import type { CacheRoom } from './cache-room.ts';
+import { CachedExchange } from './cached-exchange.ts';
 import { ProxyExchange } from './proxy.ts';
-import type { Dispatch } from './responder.ts';
+import type { Dispatch, Proxy } from './responder.ts';
+import type { Route } from './route-table.ts';
 import type { StaticFiles } from './static-files.ts';
 
-export function createDispatch(files: StaticFiles): Dispatch {
+/** `room`: the cache of now, for the routes that want one. */
+export function createDispatch(files: StaticFiles, room: () => CacheRoom | undefined): Dispatch {
   return (connection, head, route) => {
     const { target } = route.config;
     switch (target.kind) {
       case 'upstreams': {
-        const proxy = (connection.proxy ??= new ProxyExchange(connection));
-        proxy.begin(head, route);
+        proxyFor(connection, route, room).begin(head, route);
         return;
       }
       case 'static':
@@ -25,6 +28,19 @@ export function createDispatch(files: StaticFiles): Dispatch {
         connection.fail(target.status, 'The route says so', { reason: target.message });
     }
   };
+}
+
+function proxyFor(
+  connection: Connection,
+  route: Route,
+  roomOf: () => CacheRoom | undefined,
+): Proxy {
+  const room = route.config.cache !== undefined ? roomOf() : undefined;
+  if (room === undefined) return (connection.proxy ??= new ProxyExchange(connection));
+  if (connection.cached?.room !== room) {
+    connection.cached = new CachedExchange(connection, room, route);
+  }
+  return connection.cached;
 }
 
 function redirect(

@@ -96,6 +96,14 @@ function keptLines(
   return at < end ? text + head.slice(at, end) : text;
 }
 
+/** What is changed about a head on its way. */
+export interface HeadChange {
+  /** Lower-case names of fields that are left out. */
+  readonly drop: readonly string[];
+  /** Whole lines in their place. */
+  readonly lines: string;
+}
+
 /**
  * The head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
  * `connection.localAuthority` is Host for a client that sent none.
@@ -106,20 +114,23 @@ export function requestHeadText(
   target: RequestTarget,
   fragment: string,
   connection: { readonly localAuthority: string },
+  change?: HeadChange,
 ): string {
   const originForm = head.buffer[head.targetStart] === 0x2f;
   const session = mayHoldSession(head);
   const dropped = session ? REQUEST_DROPPED | COOKIE_DROPPED : REQUEST_DROPPED;
+  const names = change === undefined ? framing.names : [...framing.names, ...change.drop];
   let text: string;
   if (originForm && head.minor === 1) {
-    text = keptLines(head, head.methodStart, dropped, framing.names);
+    text = keptLines(head, head.methodStart, dropped, names);
   } else {
     const authority = target.authority === '' ? connection.localAuthority : target.authority;
     text = `${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`;
-    text += keptLines(head, head.lineAt(0), dropped | HOST_DROPPED, framing.names);
+    text += keptLines(head, head.lineAt(0), dropped | HOST_DROPPED, names);
   }
   if (session) text += otherCookies(head);
   text += fragment;
+  if (change !== undefined) text += change.lines;
   if (framing.kind === BODY.length) text += `Content-Length: ${framing.length}\r\n`;
   else if (framing.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
   if (framing.expectContinue) text += 'Expect: 100-continue\r\n';
@@ -159,6 +170,8 @@ export interface ResponseHeadOptions {
   readonly connection: string;
   /** A whole line, added when the upstream sent no Date (RFC 9110 6.6.1). */
   readonly dateLine: string;
+  /** Further whole lines. */
+  readonly lines: string;
 }
 
 /** The head to send to the client, for a final answer. */
@@ -176,7 +189,7 @@ export function responseHeadText(head: ResponseHead, options: ResponseHeadOption
   }
   if ((head.seen & DATE_BIT) === 0) text += options.dateLine;
   if (options.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
-  return `${text}${options.connection}\r\n`;
+  return `${text}${options.lines}${options.connection}\r\n`;
 }
 
 /** An interim answer (1xx but 101): hop-by-hop fields and framing do not belong there. */

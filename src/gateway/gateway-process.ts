@@ -68,6 +68,7 @@ export class GatewayProcess implements AsyncDisposable {
       log,
       clock,
       reusePort: true,
+      name: paths.name,
       ...(options.accessLog ? { accessLog: this.#accessLog } : {}),
     });
   }

@@ -50,6 +50,10 @@ export const PATH_CHARACTERS_MAX = 1024;
 /** `sun_path` of unix(7) without its final zero. */
 export const SOCKET_PATH_BYTES_MAX = 107;
 
+/** Less is not worth its bookkeeping. */
+export const CACHE_MEMORY_BYTES_MIN: number = 1024 * KIB;
+export const CACHE_DISK_BYTES_MIN: number = 64 * 1024 * KIB;
+
 /** Of the port for gateways of other nodes. Who goes beyond one of them loses the connection. */
 export const NODE_DOOR = {
   /** Per process, handshakes included. */

@@ -9,15 +9,14 @@ import { AnswerBody } from './answer-body.ts';
 import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
 import {
-  interimHeadText,
   lastChunkText,
   requestHeadText,
-  responseHeadText,
   switchingHeadText,
   upgradeProtocols,
 } from './forward-head.ts';
-import type { Proxy } from './responder.ts';
+import type { AnswerWatcher, Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
+import { beginStreamed, passInterim } from './streamed-answer.ts';
 import type { Upstream } from './upstream.ts';
 import { type FailureOptions, PHASE, UpstreamExchange } from './upstream-exchange.ts';
 
@@ -30,6 +29,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   private requestKind: BodyKind = BODY.none;
   private upgrading = false;
   private readonly answer: AnswerBody;
+  private watcher: AnswerWatcher | undefined;
 
   constructor(connection: Connection) {
     super(connection.plane);
@@ -38,8 +38,9 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   }
 
   /** Starts on the request in the plane's scratch objects. */
-  begin(head: RequestHead, route: Route): void {
+  begin(head: RequestHead, route: Route, watcher?: AnswerWatcher): void {
     const { connection, plane } = this;
+    this.watcher = watcher;
     const framing = plane.requestFraming;
     if (route.upstreams.length === 0) {
       connection.fail(503, 'The route has no upstream', { retryAfterS: RETRY_AFTER_S });
@@ -72,6 +73,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   }
 
   protected failed(status: number, error: string, options?: FailureOptions): void {
+    this.endWatch(false);
     this.connection.fail(status, error, options);
   }
 
@@ -125,28 +127,13 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   }
 
   protected interim(head: ResponseHead): void {
-    const framing = this.plane.responseFraming;
-    framing.read(head, false);
-    if (this.connection.request.minor === 1)
-      this.connection.out.text(interimHeadText(head, framing.names));
+    passInterim(this.connection, head);
   }
 
   protected answerHead(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
-    const { connection, plane, answer } = this;
-    const framing = plane.responseFraming;
-    answer.start(framing, connection.request.minor);
-    // An answer before the end of the request is the last one (RFC 9112 9.3), and its head must say so.
-    if (answer.toClient === BODY.close || !this.requestDone) connection.keepAlive = false;
-    connection.request.status = head.status;
-    connection.request.answering = true;
-    connection.out.text(
-      responseHeadText(head, {
-        names: framing.names,
-        kind: answer.toClient,
-        connection: connection.connectionLine,
-        dateLine: plane.dateLine,
-      }),
-    );
+    const { answer, requestDone } = this;
+    beginStreamed(this.connection, { head, body: answer, requestDone }, this.watcher?.headed(head));
+    answer.watch(this.watcher);
     if (answer.done) this.complete(from === to);
     else if (from < to) this.answerBytes(bytes, from, to);
   }
@@ -160,9 +147,16 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
     if (this.answer.done) this.complete(end === to);
   }
 
+  private endWatch(isWhole: boolean): void {
+    const { watcher } = this;
+    this.watcher = undefined;
+    watcher?.ended(isWhole);
+  }
+
   /** `clean`: nothing came after it. */
   private complete(clean: boolean): void {
     this.release(clean);
+    this.endWatch(true);
     this.connection.answered();
   }
 
@@ -225,6 +219,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
 
   clientClosed(): void {
     this.leave();
+    this.endWatch(false);
   }
 
   override sweep(horizonMs: number): void {

@@ -1,6 +1,7 @@
 /** What a connection and those who answer its requests know of each other. */
-import type { RequestHead } from '../http/head.ts';
+import type { RequestHead, ResponseHead } from '../http/head.ts';
 import type { Connection } from './connection.ts';
+import type { HeadChange } from './forward-head.ts';
 import type { Plane } from './plane.ts';
 import type { Route } from './route-table.ts';
 
@@ -22,9 +23,21 @@ export interface Responder {
   sweep(horizonMs: number): void;
 }
 
+/** Sees an answer before the client does. */
+export interface AnswerWatcher {
+  /** The head of the final answer; says what is to be changed about it. */
+  headed(head: ResponseHead): HeadChange;
+  /** Bytes of the body, valid only during the call. */
+  bodyBytes(buffer: Buffer, from: number, to: number): void;
+  /** It is complete, or broke off. */
+  ended(isWhole: boolean): void;
+}
+
 /** A responder that serves one request of its connection after the other. */
 export interface Proxy extends Responder {
-  begin(head: RequestHead, route: Route): void;
+  /** The cache that it uses, if any. */
+  readonly room?: unknown;
+  begin(head: RequestHead, route: Route, watcher?: AnswerWatcher): void;
 }
 
 /** Picks who answers; gets the scanned head in the plane's scratch objects. */

@@ -332,6 +332,8 @@ export abstract class UpstreamExchange implements UpstreamUser {
     if (route.upstreams.every((each) => this.tried.includes(each))) return false;
     this.retriedFresh = false;
     this.obtain(route);
+    // It may have been an idle socket, which is ready at once.
+    if (this.phase === PHASE.head) this.reached();
     return true;
   }
 

@@ -24,6 +24,8 @@ export interface WorkerFolders {
 }
 
 export interface WorkerPaths {
+  /** Tells its files from those of other workers. */
+  readonly name: string;
   readonly socket: string;
   readonly record: string;
   /** Structured log of the worker. */
@@ -36,6 +38,7 @@ export interface WorkerPaths {
 /** `slot` counts from 1. */
 export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
   return {
+    name: `gateway-${slot}`,
     socket: join(folders.runFolder, `gateway-${slot}.sock`),
     record: join(folders.runFolder, `gateway-${slot}.json`),
     log: join(folders.logFolder, `gateway-${slot}.jsonl`),

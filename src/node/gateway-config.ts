@@ -13,6 +13,9 @@ import type { GatewayDoor } from './gateway-door.ts';
 import type { ListenPlace } from './listen-choice.ts';
 import type { RouteSet } from './route-mirror.ts';
 
+/** Of each gateway process, when it is full. */
+const CACHE_BYTES: number = 64 * 1024 * 1024;
+
 export interface GatewayConfigurerOptions {
   readonly supervisor: Pick<GatewaySupervisor, 'apply'>;
   readonly certificate: Pick<AppCertificate, 'of'>;
@@ -58,6 +61,7 @@ export class GatewayConfigurer {
       })),
       routes,
       limits: DEFAULT_GATEWAY_LIMITS,
+      cache: { memoryBytes: CACHE_BYTES },
       ...(node === undefined ? {} : { node, locals }),
     };
   }

@@ -202,6 +202,7 @@ test('an app, its release and its instances become a route at one revision', asy
   assert.deepEqual(set?.routes[0], {
     id: 'app/shop',
     path: '/',
+    cache: { generation: 'g1', heuristicShare: 0 },
     hosts: ['shop.localhost'],
     target: { kind: 'upstreams', upstreams: [{ id: 'a', address: ADDRESS }] },
   });

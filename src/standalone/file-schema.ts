@@ -2,6 +2,7 @@
 import { ConfigError } from '../base/errors.ts';
 import {
   array,
+  boolean,
   integer,
   literal,
   object,
@@ -13,6 +14,7 @@ import {
 import { parseDuration, parseSize } from '../base/units.ts';
 
 const WORKERS_MAX = 256;
+const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
 
 /** `"30s"` to milliseconds. */
 const duration: Schema<number> = {
@@ -44,6 +46,14 @@ function oneOrMore<T>(item: Schema<T>): Schema<readonly T[]> {
   };
 }
 
+const share: Schema<number> = {
+  decode(value, path) {
+    if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want 0 to 1`);
+  },
+  json: { type: 'number', minimum: 0, maximum: 1 },
+};
+
 const filePath = string({ lengthMax: 4096, pattern: /^[^\0]+$/, patternMeans: 'a path' });
 
 export interface FileListener {
@@ -71,6 +81,8 @@ export interface FileRoute {
     readonly idle?: number;
   };
   readonly limits: { readonly requestBody?: number };
+  /** `false`, or what is chosen about it. */
+  readonly cache: false | FileRouteCache;
 }
 
 export interface FileLimits {
@@ -88,6 +100,23 @@ export interface FileShape {
   readonly listeners: readonly FileListener[];
   readonly routes: readonly FileRoute[];
   readonly limits: FileLimits;
+  readonly cache: FileCache;
+}
+
+/** Times in milliseconds. */
+export interface FileRouteCache {
+  readonly negative?: number;
+  readonly staleUnreachable?: number;
+  readonly heuristicShare?: number;
+  readonly heuristicMax?: number;
+  readonly requestDirectives?: boolean;
+  readonly setCookie?: 'public' | 'always';
+}
+
+/** In bytes, of all workers together. */
+export interface FileCache {
+  readonly memory: number;
+  readonly disk?: { readonly path: string; readonly size: number };
 }
 
 const listener: Schema<FileListener> = object({
@@ -96,6 +125,24 @@ const listener: Schema<FileListener> = object({
   protocol: withDefault(literal('http', 'https'), 'http'),
   tls: optional(object({ cert: filePath, key: filePath })),
 });
+
+const chosen: Schema<FileRouteCache> = object({
+  negative: optional(duration),
+  staleUnreachable: optional(duration),
+  heuristicShare: optional(share),
+  heuristicMax: optional(duration),
+  requestDirectives: optional(boolean()),
+  setCookie: optional(literal('public', 'always')),
+});
+
+/** `true` is the usual. */
+const routeCache: Schema<false | FileRouteCache> = {
+  decode(value, path) {
+    if (value === false) return false;
+    return value === true ? {} : chosen.decode(value, path);
+  },
+  json: { oneOf: [{ type: 'boolean' }, chosen.json] },
+};
 
 const route: Schema<FileRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
@@ -123,6 +170,7 @@ const route: Schema<FileRoute> = object({
     {},
   ),
   limits: withDefault(object({ requestBody: optional(size) }), {}),
+  cache: withDefault(routeCache, false),
 });
 
 const file: Schema<FileShape> = object({
@@ -140,6 +188,13 @@ const file: Schema<FileShape> = object({
       connections: optional(integer({ min: 1, max: 1_000_000 })),
     }),
     {},
+  ),
+  cache: withDefault(
+    object({
+      memory: withDefault(size, CACHE_MEMORY_BYTES),
+      disk: optional(object({ path: filePath, size })),
+    }),
+    { memory: CACHE_MEMORY_BYTES },
   ),
 });
 

@@ -1,5 +1,6 @@
 /** From the text of a gateway's file to what its workers are told. Paths in it are relative to the file. */
 import { readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { ConfigError, messageOf, MolnError, systemCode } from '../base/errors.ts';
@@ -8,7 +9,13 @@ import {
   DEFAULT_GATEWAY_LIMITS,
   type GatewayConfigContent,
 } from '../gateway/gateway.ts';
-import { decodeFile, type FileListener, type FileRoute, type FileShape } from './file-schema.ts';
+import {
+  decodeFile,
+  type FileListener,
+  type FileRoute,
+  type FileRouteCache,
+  type FileShape,
+} from './file-schema.ts';
 import { parseYaml } from './yaml.ts';
 
 type RouteConfig = GatewayConfigContent['routes'][number];
@@ -77,6 +84,21 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
       keepAliveTimeoutMs: limits.keepAliveTimeout ?? usual.keepAliveTimeoutMs,
       connectionsMax: limits.connections ?? usual.connectionsMax,
     },
+    ...(shape.routes.some(({ cache }) => cache !== false) ? { cache: cacheOf(shape, folder) } : {}),
+  };
+}
+
+/** Each worker gets its share. */
+function cacheOf(
+  { cache, workers = availableParallelism() }: FileShape,
+  folder: string,
+): NonNullable<GatewayConfigContent['cache']> {
+  const { memory, disk } = cache;
+  return {
+    memoryBytes: Math.floor(memory / workers),
+    ...(disk === undefined
+      ? {}
+      : { disk: { path: resolve(folder, disk.path), bytes: Math.floor(disk.size / workers) } }),
   };
 }
 
@@ -127,7 +149,25 @@ function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
         ? {}
         : { requestBodyBytesMax: one.limits.requestBody }),
     },
+    ...(one.cache === false ? {} : { cache: routeCacheOf(one.cache) }),
   };
+}
+
+function routeCacheOf(chosen: FileRouteCache): NonNullable<RouteConfig['cache']> {
+  const { negative, staleUnreachable, heuristicShare, heuristicMax, requestDirectives, setCookie } =
+    chosen;
+  return {
+    ...(negative === undefined ? {} : { negativeS: seconds(negative) }),
+    ...(staleUnreachable === undefined ? {} : { staleUnreachableS: seconds(staleUnreachable) }),
+    ...(heuristicShare === undefined ? {} : { heuristicShare }),
+    ...(heuristicMax === undefined ? {} : { heuristicMaxS: seconds(heuristicMax) }),
+    ...(requestDirectives === undefined ? {} : { requestDirectives }),
+    ...(setCookie === undefined ? {} : { setCookie }),
+  };
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1000);
 }
 
 const TARGETS = ['upstreams', 'static', 'redirect', 'respond'] as const;

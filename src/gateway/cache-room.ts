@@ -1,0 +1,91 @@
+/** The cache of one gateway process, as its connections share it: the tiers, and what is on its way into them. */
+import { join } from 'node:path';
+import { messageOf } from '../base/errors.ts';
+import { type CacheSettings, DEFAULT_SETTINGS, HttpCache } from '../cache/cache.ts';
+import type { CacheForward } from './cache-forward.ts';
+import type { GatewayCacheConfig } from './config.ts';
+import type { Plane } from './plane.ts';
+import type { Route } from './route-table.ts';
+
+/** A body larger than this share of a tier is not stored: it would displace too much. */
+const BODY_SHARE_MAX = 1 / 8;
+/** What the disk refuses is said so often. */
+const TROUBLE_EVERY_MS = 60_000;
+
+/** Of one route. */
+export interface RouteSettings extends CacheSettings {
+  /** Begins its keys. */
+  readonly space: string;
+}
+
+export class CacheRoom implements AsyncDisposable {
+  readonly plane: Plane;
+  readonly cache: HttpCache;
+  readonly #settings: CacheSettings;
+  readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
+  /** Requests to upstreams that are under way. */
+  readonly forwards: Set<CacheForward> = new Set();
+  /** Of bodies on their way into the store. */
+  fillBytes = 0;
+  readonly fillBytesMax: number;
+
+  private constructor(
+    plane: Plane,
+    cache: HttpCache,
+    settings: CacheSettings,
+    fillBytesMax: number,
+  ) {
+    this.fillBytesMax = fillBytesMax;
+    this.plane = plane;
+    this.cache = cache;
+    this.#settings = settings;
+  }
+
+  /** `name` tells this process from others that share the folder. Throws when the folder cannot be used. */
+  static async open(
+    plane: Plane,
+    { memoryBytes, disk }: GatewayCacheConfig,
+    name: string,
+  ): Promise<CacheRoom> {
+    const bodyBytesMax = Math.floor((disk?.bytes ?? memoryBytes) * BODY_SHARE_MAX);
+    let toldMs = -Infinity;
+    const cache = await HttpCache.open({
+      memoryBytesMax: memoryBytes,
+      ...(disk === undefined
+        ? {}
+        : { disk: { folder: join(disk.path, name), bytesMax: disk.bytes } }),
+      bodyBytesMax,
+      onTrouble: (error) => {
+        if (plane.coarseMs - toldMs < TROUBLE_EVERY_MS) return;
+        toldMs = plane.coarseMs;
+        plane.log.warn('The disk of the cache refuses: what it has is a miss', {
+          reason: messageOf(error),
+        });
+      },
+    });
+    return new CacheRoom(plane, cache, { ...DEFAULT_SETTINGS, bodyBytesMax }, memoryBytes);
+  }
+
+  settingsFor(route: Route): RouteSettings {
+    const known = this.#ofRoutes.get(route);
+    if (known !== undefined) return known;
+    const { generation = '', ...own } = route.config.cache ?? {};
+    const made = { space: `${route.id}@${generation}`, ...this.#settings, ...own };
+    this.#ofRoutes.set(route, made);
+    return made;
+  }
+
+  /** Epoch milliseconds. */
+  nowMs(): number {
+    return this.plane.clock.now();
+  }
+
+  sweep(horizonMs: number): void {
+    for (const forward of this.forwards) forward.sweep(horizonMs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const forward of this.forwards) forward.abandon();
+    await this.cache[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,430 @@
+/**
+ * Answers requests on a route with a cache: from what is stored, from what is on its way, or by asking an upstream. One of
+ * these serves all requests of a connection in turn.
+ */
+import {
+  ageMs,
+  behind,
+  type Body,
+  CacheRequest,
+  type CacheStatus,
+  cacheKey,
+  cacheStatusLine,
+  type Candidates,
+  type Decision,
+  decide,
+  type Entry,
+  flightOf,
+  forwardChange,
+  freshMs,
+  HeadFields,
+  type Landing,
+  settleFailure,
+  type Stored,
+  type Waiter,
+  type Why,
+} from '../cache/cache.ts';
+import { BODY } from '../http/framing.ts';
+import type { RequestHead, ResponseHead } from '../http/head.ts';
+import { statusLine } from '../http/status.ts';
+import { AnswerBody } from './answer-body.ts';
+import { CacheForward, type Delivery, type ForwardClient } from './cache-forward.ts';
+import type { CacheRoom, RouteSettings } from './cache-room.ts';
+import { noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
+import { clientFragment } from './client-fragment.ts';
+import type { Connection } from './connection.ts';
+import { requestHeadText } from './forward-head.ts';
+import { ProxyExchange } from './proxy.ts';
+import type { Proxy } from './responder.ts';
+import type { Route } from './route-table.ts';
+import { StoredAnswer } from './stored-answer.ts';
+import { beginStreamed, passInterim } from './streamed-answer.ts';
+import type { Upstream } from './upstream.ts';
+import type { FailureOptions } from './upstream-exchange.ts';
+
+const NO_STORED: Candidates<Stored> = undefined;
+
+export class CachedExchange implements Proxy, ForwardClient, Waiter {
+  waits = 0;
+  private readonly connection: Connection;
+  readonly room: CacheRoom;
+  private readonly request: CacheRequest = new CacheRequest();
+  private readonly fields: HeadFields;
+  private readonly passBody: AnswerBody;
+  private route: Route | undefined;
+  private settings: RouteSettings;
+  /** Changes with each request: whoever comes back with an older one comes too late. */
+  private turn = 0;
+  /** A copy of the request's head, for what comes after a wait. */
+  private held: RequestHead | undefined;
+  private flight: string | undefined;
+  /** Why it waited for another one. */
+  private missed: Why | undefined;
+  private decision: Decision<Stored> | undefined;
+  private forward: CacheForward | undefined;
+  private readonly stored: StoredAnswer;
+  /** Coarse time of the last step forward. */
+  private sinceMs = 0;
+
+  constructor(connection: Connection, room: CacheRoom, route: Route) {
+    this.connection = connection;
+    this.room = room;
+    this.settings = room.settingsFor(route);
+    this.fields = new HeadFields(connection.plane.requestHead);
+    this.passBody = new AnswerBody(connection.out);
+    this.stored = new StoredAnswer(connection, () => this.over());
+  }
+
+  begin(head: RequestHead, route: Route): void {
+    const { connection, room, request } = this;
+    const { requestFraming: framing, target } = connection.plane;
+    this.route = route;
+    this.turn++;
+    this.waits = 0;
+    this.held = undefined;
+    this.missed = undefined;
+    this.settings = room.settingsFor(route);
+    this.sinceMs = connection.plane.coarseMs;
+    this.fields.scanner = head;
+    const { authority } = target;
+    const key = cacheKey({
+      space: this.settings.space,
+      scheme: connection.owner.protocol,
+      authority: authority === '' ? connection.localAuthority : authority,
+      target: target.target,
+    });
+    const hasBody = framing.kind !== BODY.none;
+    request.read({ method: connection.request.method, key, fields: this.fields, hasBody });
+    if (framing.upgrade || hasBody || !isRead(request.method)) {
+      this.goAround(head, route, decide(request, NO_STORED, 0, this.settings));
+      return;
+    }
+    connection.answerBy(this);
+    this.look(head, route);
+  }
+
+  /** The request in the plane's scratch objects, with what is stored for it. */
+  private look(head: RequestHead, route: Route): void {
+    const { room, request } = this;
+    const found = room.cache.find(request.key);
+    if (!(found instanceof Promise)) {
+      this.decideOn(head, route, found);
+      return;
+    }
+    const { turn } = this;
+    this.hold(head);
+    // It never rejects: what a disk cannot read is not there.
+    void found.then((candidates) => {
+      const { held } = this;
+      if (turn !== this.turn || held === undefined) return;
+      this.readAgain(held);
+      this.decideOn(held, route, candidates);
+      this.connection.out.flush();
+    });
+  }
+
+  private decideOn(head: RequestHead, route: Route, candidates: Candidates<Stored>): void {
+    const { room, request } = this;
+    const nowMs = room.nowMs();
+    const decision = decide(request, candidates, nowMs, this.settings);
+    this.decision = decision;
+    const { kind, stored } = decision;
+    if ((kind === 'hit' || kind === 'stale') && stored !== undefined) {
+      if (decision.background) this.refreshBehind(head, route, { decision, candidates });
+      const { entry, body } = stored;
+      const ttlS = ttlOf(entry, nowMs);
+      const { missed } = this;
+      const isShared = missed !== undefined && kind === 'hit';
+      const status: CacheStatus = isShared
+        ? { kind: 'miss', why: missed, ttlS, collapsed: true }
+        : { kind, why: decision.why, ttlS };
+      this.answer(entry, body, { nowMs, status });
+      return;
+    }
+    if (kind === 'unsatisfied') this.answerUnsatisfied(decision);
+    else if (kind === 'bypass') this.goAround(head, route, decision);
+    else this.enter(head, route, { decision, candidates });
+  }
+
+  // Asking an upstream --------------------------------------------------------------------------------------
+
+  private enter(
+    head: RequestHead,
+    route: Route,
+    on: { readonly decision: Decision<Stored>; readonly candidates: Candidates<Stored> },
+  ): void {
+    const { room, request } = this;
+    const { flights } = room.cache;
+    const flight = flightOf(request, on.decision, on.candidates);
+    const turn =
+      flight === undefined ? 'alone' : flights.enter(flight, request.key, this, room.nowMs());
+    if (turn === 'wait') {
+      this.flight = flight;
+      this.missed ??= on.decision.why;
+      this.hold(head);
+      return;
+    }
+    const order = this.orderFor(head, route, on);
+    const isLead = turn === 'lead';
+    this.forward = new CacheForward(room, {
+      ...order,
+      flight: isLead ? flight : undefined,
+      client: this,
+    });
+    this.forward.begin();
+  }
+
+  /** RFC 5861 3: the client has its answer, and the store gets a fresh one. */
+  private refreshBehind(
+    head: RequestHead,
+    route: Route,
+    on: { readonly decision: Decision<Stored>; readonly candidates: Candidates<Stored> },
+  ): void {
+    const { room, request } = this;
+    const decision = behind(on.decision);
+    const flight = flightOf(request, decision, on.candidates);
+    if (flight === undefined) return;
+    const nobody: Waiter = { waits: 0, wake: () => undefined };
+    if (room.cache.flights.enter(flight, request.key, nobody, room.nowMs()) !== 'lead') return;
+    const order = this.orderFor(head, route, { decision, candidates: on.candidates });
+    new CacheForward(room, { ...order, flight, client: undefined }).begin();
+  }
+
+  private orderFor(
+    head: RequestHead,
+    route: Route,
+    on: { readonly decision: Decision<Stored>; readonly candidates: Candidates<Stored> },
+  ): {
+    readonly request: CacheRequest;
+    readonly decision: Decision<Stored>;
+    readonly candidates: Candidates<Stored>;
+    readonly settings: RouteSettings;
+    readonly route: Route;
+    readonly headText: string;
+    readonly plainText: string;
+  } {
+    const { connection, request } = this;
+    const { requestFraming: framing, target } = connection.plane;
+    const fragment = clientFragment(connection, target.authority);
+    const textFor = (decision: Decision<Stored>): string =>
+      requestHeadText(
+        head,
+        framing,
+        target,
+        fragment,
+        connection,
+        forwardChange(request, decision),
+      );
+    const headText = textFor(on.decision);
+    const { kind } = on.decision;
+    const isPlain = kind !== 'revalidate' && kind !== 'complete';
+    return {
+      ...on,
+      settings: this.settings,
+      request: request.keep(),
+      route,
+      headText,
+      plainText: isPlain ? headText : textFor({ ...on.decision, kind: 'miss', stored: undefined }),
+    };
+  }
+
+  /** Past the store. What the answer makes untrue is removed from it. */
+  private goAround(head: RequestHead, route: Route, decision: Decision<Stored>): void {
+    const { connection, room, request, settings } = this;
+    const watcher = isSafe(request.method)
+      ? new PassWatcher(decision, { request: request.keep(), settings })
+      : new UnsafeWatcher(decision, { room, request: request.keep(), settings });
+    connection.proxy ??= new ProxyExchange(connection);
+    connection.proxy.begin(head, route, watcher);
+  }
+
+  /** What this request waited for has landed. */
+  wake(landing: Landing): void {
+    const { held, route, connection, room, request, decision } = this;
+    this.flight = undefined;
+    if (held === undefined || route === undefined) return;
+    if (landing === 'settled') {
+      this.readAgain(held);
+      this.look(held, route);
+    } else {
+      const nowMs = room.nowMs();
+      const stored =
+        decision === undefined ? undefined : settleFailure(request, decision, nowMs, this.settings);
+      if (stored === undefined || decision === undefined) {
+        connection.fail(502, 'The request that this one waited for got no answer');
+      } else {
+        this.answerStale(stored, decision, nowMs);
+      }
+    }
+    connection.out.flush();
+  }
+
+  private answerStale(stored: Stored, { why }: Decision<Stored>, nowMs: number): void {
+    const { entry, body } = stored;
+    const ttlS = ttlOf(entry, nowMs);
+    this.answer(entry, body, {
+      nowMs,
+      status: { kind: 'stale', why, ttlS, detail: 'unreachable' },
+    });
+  }
+
+  private hold(head: RequestHead): void {
+    if (head === this.held) return;
+    const own = this.connection.plane.newRequestHead();
+    const bytes = Buffer.from(head.buffer.subarray(head.start, head.end));
+    own.reset(0);
+    own.scan(bytes, bytes.length);
+    this.held = own;
+    this.fields.scanner = own;
+  }
+
+  private readAgain(held: RequestHead): void {
+    const { requestFraming, target } = this.connection.plane;
+    requestFraming.read(held);
+    target.read(held);
+  }
+
+  // What comes of it ----------------------------------------------------------------------------------------
+
+  chosen(upstream: Upstream): void {
+    this.connection.request.upstreamId = upstream.id;
+  }
+
+  interim(head: ResponseHead): void {
+    passInterim(this.connection, head);
+  }
+
+  deliver({ entry, body, decision, fwdStatus, isStored, failure, ageLine }: Delivery): void {
+    const nowMs = this.room.nowMs();
+    const { why } = decision;
+    const kind = failure === undefined ? decision.kind : 'stale';
+    const ttlS = isStored ? undefined : ttlOf(entry, nowMs);
+    const status = { kind, why, fwdStatus, stored: isStored, ttlS, detail: failure };
+    this.answer(entry, body, { nowMs, status, ageLine });
+    this.connection.out.flush();
+  }
+
+  pass(head: ResponseHead, detail: string, decision: Decision<Stored>): void {
+    const { kind, why } = decision;
+    const note = noteOf(head, { kind, why, fwdStatus: head.status, detail });
+    beginStreamed(this.connection, { head, body: this.passBody, requestDone: true }, note);
+  }
+
+  passBytes(buffer: Buffer, from: number, to: number): number {
+    this.sinceMs = this.connection.plane.coarseMs;
+    return this.passBody.feed(buffer, from, to);
+  }
+
+  get passDone(): boolean {
+    return this.passBody.done;
+  }
+
+  passEnds(): boolean {
+    return this.passBody.ended();
+  }
+
+  passed(): void {
+    this.forward = undefined;
+    this.over();
+    this.connection.answered();
+    this.connection.out.flush();
+  }
+
+  flushed(): boolean {
+    this.connection.out.flush();
+    return this.connection.out.blocked;
+  }
+
+  forwardFailed(status: number, error: string, options?: FailureOptions): void {
+    this.forward = undefined;
+    this.over();
+    this.connection.fail(status, error, options);
+  }
+
+  // Answering -----------------------------------------------------------------------------------------------
+
+  private answer(
+    entry: Entry,
+    body: Body,
+    on: {
+      readonly nowMs: number;
+      readonly status: CacheStatus;
+      readonly ageLine?: string | undefined;
+    },
+  ): void {
+    const { status, nowMs } = on;
+    const age = on.ageLine ?? `Age: ${Math.floor(ageMs(entry, nowMs) / 1000)}\r\n`;
+    const lines = cacheStatusLine({ ...status, prior: entry.cacheStatus });
+    this.stored.send(this.request, { entry, body }, { age, lines });
+  }
+
+  private answerUnsatisfied(decision: Decision<Stored>): void {
+    this.over();
+    const { kind, why } = decision;
+    const line = cacheStatusLine({ kind, why });
+    this.connection.answerBodyless(
+      504,
+      `${statusLine(504)}\r\n${this.connection.plane.dateLine}${line}Content-Length: 0\r\n`,
+    );
+  }
+
+  /** Nothing of the request is needed any more. */
+  private over(): void {
+    this.turn++;
+    this.stored.close();
+    this.held = undefined;
+    this.decision = undefined;
+    const { forward } = this;
+    this.forward = undefined;
+    forward?.readerLeft();
+  }
+
+  // The client ----------------------------------------------------------------------------------------------
+
+  readonly holdsBody = false;
+  requestBytes(): void {}
+  requestEnded(): void {}
+  flush(): void {}
+  clientEnded(): void {}
+
+  clientDrained(): void {
+    this.sinceMs = this.connection.plane.coarseMs;
+    this.forward?.resume();
+    this.stored.goOn();
+  }
+
+  clientClosed(): void {
+    const { flight, forward } = this;
+    if (flight !== undefined) this.room.cache.flights.leave(flight, this);
+    this.flight = undefined;
+    this.forward = undefined;
+    this.over();
+    forward?.clientLeft();
+  }
+
+  /** Upstreams are watched by the room; here it is about clients that do not read. */
+  sweep(horizonMs: number): void {
+    const { connection, route } = this;
+    if (route === undefined || !connection.out.blocked) return;
+    const sinceMs = Math.max(this.sinceMs, this.stored.sinceMs);
+    if (horizonMs - sinceMs < route.limits.idleTimeoutMs) return;
+    const { forward } = this;
+    this.forward = undefined;
+    this.over();
+    forward?.clientLeft();
+    connection.request.error = 'The client did not read';
+    connection.abort();
+  }
+}
+
+function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+function isSafe(method: string): boolean {
+  return isRead(method) || method === 'OPTIONS' || method === 'TRACE';
+}
+
+function ttlOf(entry: Entry, nowMs: number): number {
+  return Math.floor(freshMs(entry, nowMs) / 1000);
+}

@@ -1,0 +1,166 @@
+/** Sends an answer whose body is stored, or on its way into the store, at the pace of its reader. */
+import { randomId } from '../base/ids.ts';
+import {
+  type Answer,
+  answerWith,
+  type Body,
+  type BodyReader,
+  BufferBody,
+  type CacheRequest,
+  type Entry,
+  type Section,
+  storedOffset,
+  TextBody,
+  UNKNOWN_LENGTH,
+} from '../cache/cache.ts';
+import { chunkLine, LAST_CHUNK } from '../http/chunked.ts';
+import { statusLine } from '../http/status.ts';
+import type { Connection } from './connection.ts';
+
+/** What is left to send: bytes that are there, or a part of a stored body. */
+type Piece = Buffer | Section;
+
+const BOUNDARY_CHARACTERS = 24;
+
+/** One of these serves all answers of a connection in turn. */
+export class StoredAnswer {
+  /** Coarse time of the last step forward. */
+  sinceMs = 0;
+  private readonly connection: Connection;
+  /** Called when nothing of the request is needed any more, before the connection goes on. */
+  private readonly ended: () => void;
+  private body: Body | undefined;
+  private reader: BodyReader | undefined;
+  private pieces: Piece[] = [];
+  private isChunked = false;
+
+  constructor(connection: Connection, ended: () => void) {
+    this.connection = connection;
+    this.ended = ended;
+  }
+
+  /** `age` and `lines` are whole lines of the head. */
+  send(
+    request: CacheRequest,
+    { entry, body }: { readonly entry: Entry; readonly body: Body },
+    { age, lines }: { readonly age: string; readonly lines: string },
+  ): void {
+    const { connection } = this;
+    const answer = answerWith(request, entry, {
+      lines: age,
+      boundary: () => randomId(BOUNDARY_CHARACTERS),
+    });
+    const { status, body: wanted } = answer;
+    const head = `${statusLine(status)}\r\n${answer.head}${answer.lines}${lines}`;
+    if (wanted.kind === 'none') {
+      this.ended();
+      connection.answerBodyless(status, head);
+      return;
+    }
+    const ready = wanted.kind === 'whole' && entry.spans === undefined ? inMemory(body) : undefined;
+    if (ready === undefined) {
+      this.stream(answer, head, entry, body);
+      return;
+    }
+    this.ended();
+    connection.answerBuffers(status, head, ready);
+  }
+
+  /** Reads no more. */
+  close(): void {
+    this.reader?.close();
+    this.reader = undefined;
+    this.body = undefined;
+    this.pieces = [];
+  }
+
+  private stream({ status, body: wanted }: Answer, head: string, entry: Entry, body: Body): void {
+    const { connection } = this;
+    this.isChunked = false;
+    let framing = '';
+    if (wanted.kind === 'whole' && entry.length === UNKNOWN_LENGTH) {
+      this.isChunked = connection.request.minor === 1;
+      if (this.isChunked) framing = 'Transfer-Encoding: chunked\r\n';
+      else connection.keepAlive = false;
+    }
+    this.body = body;
+    this.pieces = piecesOf(entry, wanted);
+    this.sinceMs = connection.plane.coarseMs;
+    connection.beginAnswer(status, `${head}${framing}`);
+    this.pump();
+  }
+
+  /** Sends what there is until the client or the body wants a pause. */
+  private pump(): void {
+    const { connection, body } = this;
+    const { out } = connection;
+    if (body === undefined) return;
+    for (;;) {
+      if (out.blocked) return;
+      const piece = this.pieces[0];
+      if (piece === undefined) {
+        if (this.isChunked) out.text(LAST_CHUNK);
+        this.ended();
+        connection.answered();
+        return;
+      }
+      if (Buffer.isBuffer(piece)) {
+        out.owned(piece);
+        this.pieces.shift();
+        continue;
+      }
+      this.reader ??= body.read(piece, () => this.goOn());
+      const read = this.reader.next();
+      if (read === 'wait') return;
+      if (read === 'broken') {
+        this.ended();
+        connection.fail(502, 'The stored answer broke off');
+        return;
+      }
+      if (read === 'end') {
+        this.reader.close();
+        this.reader = undefined;
+        this.pieces.shift();
+        continue;
+      }
+      this.sinceMs = connection.plane.coarseMs;
+      if (this.isChunked) out.text(chunkLine(read.length));
+      out.owned(read);
+      if (this.isChunked) out.text('\r\n');
+    }
+  }
+
+  /** The reader of the answer keeps up again, or there is more of it. */
+  goOn(): void {
+    this.pump();
+    this.connection.out.flush();
+  }
+}
+
+function inMemory(body: Body): string | readonly Buffer[] | undefined {
+  if (body instanceof TextBody) return body.text;
+  return body instanceof BufferBody ? [body.buffer] : undefined;
+}
+
+/** Which bytes of the stored body make the answer. */
+function piecesOf(entry: Entry, wanted: Answer['body']): Piece[] {
+  const sectionOf = (first: number, last: number): Section => {
+    const from = storedOffset(entry, first) ?? 0;
+    return { from, to: from + last - first + 1 };
+  };
+  switch (wanted.kind) {
+    case 'none':
+      return [];
+    case 'whole':
+      return [{ from: 0, to: entry.length === UNKNOWN_LENGTH ? Infinity : entry.length }];
+    case 'range':
+      return [sectionOf(wanted.range.first, wanted.range.last)];
+    case 'multipart': {
+      const { parts, tail } = wanted.multipart;
+      return [
+        ...parts.flatMap(({ head, range }) => [head, sectionOf(range.first, range.last)]),
+        tail,
+      ];
+    }
+  }
+}

@@ -1,0 +1,224 @@
+/** Coalescing and streaming through the cache: what readers, origins and slow clients see of each other. */
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { test, type TestContext } from 'node:test';
+import {
+  type Client,
+  Gateway,
+  proxyRoute,
+  socketUpstream,
+  startApp,
+  until,
+} from './gateway-kit.ts';
+
+const MEMORY_BYTES: number = 64 * 1024 * 1024;
+const LARGE_BYTES: number = 6 * 1024 * 1024;
+const COLD_BYTES: number = 512 * 1024;
+const CROWD = 100;
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+interface Stage {
+  readonly gateway: Gateway;
+  /** Requests that the origin saw, in order. */
+  readonly asked: IncomingMessage[];
+}
+
+async function stageWith(t: TestContext, handler: Handler): Promise<Stage> {
+  const gateway = await Gateway.start([]);
+  t.after(() => gateway[Symbol.asyncDispose]());
+  const asked: IncomingMessage[] = [];
+  const path = await startApp(gateway, (request, response) => {
+    asked.push(request);
+    handler(request, response);
+  });
+  gateway.cache = { memoryBytes: MEMORY_BYTES };
+  await gateway.route({ ...proxyRoute([socketUpstream(path)]), cache: {} });
+  return { gateway, asked };
+}
+
+function ask(gateway: Gateway, path: string, lines = ''): Client {
+  const client = gateway.connect();
+  client.send(`GET ${path} HTTP/1.1\r\nHost: a.test\r\n${lines}Connection: close\r\n\r\n`);
+  return client;
+}
+
+async function answerTo(client: Client): Promise<string> {
+  await client.closed();
+  return client.text;
+}
+
+function statusOf(text: string): string {
+  return /^Cache-Status: (.*)\r$/m.exec(text)?.[1] ?? '';
+}
+
+test('a crowd for one cold object is one request at the origin', async (t) => {
+  const go = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    void go.promise.then(() => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.end('x'.repeat(COLD_BYTES));
+    });
+  });
+  const clients = Array.from({ length: CROWD }, () => ask(gateway, '/cold'));
+  await until('the first request', () => asked.length > 0);
+  await until('all to be there', () => gateway.plane.stats().connections === CROWD);
+  go.resolve();
+  const answers = await Promise.all(clients.map(answerTo));
+  assert.equal(asked.length, 1);
+  for (const answer of answers) assert.ok(answer.endsWith('x'.repeat(1000)));
+  const statuses = answers.map(statusOf);
+  assert.equal(statuses.filter((one) => one.endsWith('; stored')).length, 1);
+  assert.equal(statuses.filter((one) => one.endsWith('; collapsed')).length, CROWD - 1);
+});
+
+test('readers stream from what is on its way', async (t) => {
+  const rest = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.write('first,');
+    void rest.promise.then(() => response.end('rest'));
+  });
+  const one = ask(gateway, '/live');
+  await one.see(/first,/);
+  const two = ask(gateway, '/live');
+  await two.see(/first,/);
+  assert.match(statusOf(two.text), /hit/);
+  rest.resolve();
+  for (const client of [one, two]) assert.match(await answerTo(client), /first,.*rest/s);
+  assert.equal(asked.length, 1);
+  const three = await answerTo(ask(gateway, '/live'));
+  assert.match(three, /\r\nContent-Length: 10\r\n/);
+});
+
+test('an answer that is not to be stored costs those who waited nothing', async (t) => {
+  let open = 0;
+  let most = 0;
+  const all = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    most = Math.max(most, ++open);
+    response.setHeader('Cache-Control', 'no-store');
+    response.flushHeaders();
+    // Nobody's body ends before all others have been asked for: whoever queued would wait for ever.
+    void all.promise.then(() => {
+      open--;
+      response.end(`own ${asked.length}`);
+    });
+    if (asked.length === CROWD) all.resolve();
+  });
+  const clients = Array.from({ length: CROWD }, () => ask(gateway, '/mine'));
+  for (const answer of await Promise.all(clients.map(answerTo))) {
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.match(statusOf(answer), /detail=no-store$/);
+  }
+  assert.equal(asked.length, CROWD);
+  assert.equal(most, CROWD);
+});
+
+test('the first reader leaves, and harms nobody', async (t) => {
+  const go = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    void go.promise.then(() => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.end('for the others');
+    });
+  });
+  const first = ask(gateway, '/left');
+  await until('the request', () => asked.length === 1);
+  const others = [ask(gateway, '/left'), ask(gateway, '/left')];
+  await until('all to be there', () => gateway.plane.stats().connections === 3);
+  first.socket.resetAndDestroy();
+  await until('the first to be gone', () => gateway.plane.stats().connections === 2);
+  go.resolve();
+  for (const other of others) assert.match(await answerTo(other), /for the others$/);
+  assert.equal(asked.length, 1);
+});
+
+test('a request that nobody waits for any more is given up at the origin too', async (t) => {
+  let closed = 0;
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.once('close', () => closed++);
+  });
+  const client = ask(gateway, '/slow');
+  await until('the request', () => asked.length === 1);
+  client.socket.resetAndDestroy();
+  await until('the origin to see it', () => closed === 1);
+});
+
+test('a slow reader holds up no other', async (t) => {
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end(Buffer.alloc(LARGE_BYTES, 'y'));
+  });
+  const slow = ask(gateway, '/large');
+  await until('the request', () => asked.length === 1);
+  slow.socket.pause();
+  const quick = await answerTo(ask(gateway, '/large'));
+  assert.ok(quick.length > LARGE_BYTES);
+  slow.socket.resume();
+  assert.equal(
+    (await answerTo(slow)).length - quick.indexOf('\r\n\r\n') > LARGE_BYTES - 1000,
+    true,
+  );
+  assert.equal(asked.length, 1);
+});
+
+test('an answer that breaks off is seen as broken, and is not stored', async (t) => {
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.setHeader('Content-Length', 100);
+    response.write('only a part');
+    if (asked.length === 1) setImmediate(() => response.destroy());
+    else response.end('z'.repeat(89));
+  });
+  const broken = await answerTo(ask(gateway, '/broken'));
+  assert.ok(!broken.includes('z'));
+  const whole = await answerTo(ask(gateway, '/broken'));
+  assert.match(whole, /only a partz{89}$/);
+  assert.equal(asked.length, 2);
+});
+
+test('an origin that fails is asked once for all who wait', async (t) => {
+  const go = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (request) => {
+    void go.promise.then(() => request.socket.destroy());
+  });
+  const clients = Array.from({ length: 10 }, () => ask(gateway, '/gone'));
+  await until('all to be there', () => gateway.plane.stats().connections === 10);
+  await until('the request', () => asked.length === 1);
+  go.resolve();
+  for (const answer of await Promise.all(clients.map(answerTo))) {
+    assert.match(answer, /^HTTP\/1\.1 502 /);
+  }
+  assert.equal(asked.length, 1);
+});
+
+test('who asks with cookies or credentials waits for nobody and shares nothing', async (t) => {
+  const { gateway, asked } = await stageWith(t, (request, response) => {
+    response.end(`for ${request.headers.authorization ?? 'nobody'}`);
+  });
+  const one = ask(gateway, '/me', 'Authorization: one\r\n');
+  const two = ask(gateway, '/me', 'Authorization: two\r\n');
+  assert.match(await answerTo(one), /for one$/);
+  assert.match(await answerTo(two), /for two$/);
+  assert.equal(asked.length, 2);
+});
+
+test('routes do not answer for each other', async (t) => {
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end(`answer ${asked.length}`);
+  });
+  const path = await startApp(
+    gateway,
+    (_request, response) => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.end('the other route');
+    },
+    'other',
+  );
+  assert.match(await answerTo(ask(gateway, '/same')), /answer 1$/);
+  assert.match(await answerTo(ask(gateway, '/same')), /answer 1$/);
+  await gateway.route({ ...proxyRoute([socketUpstream(path, 'two')]), id: 'app/other', cache: {} });
+  assert.match(await answerTo(ask(gateway, '/same')), /the other route$/);
+});
