@@ -1,7 +1,7 @@
 /**
  * `npm test`: what the tests need, then `check`, then the scenarios of `tests/` and the stories of whole clusters in
  * `tests/cluster/`, each file in processes of its own. `npm test -- deploy cluster/three` runs the named ones only, and a
- * folder's name with a slash means all of it.
+ * folder's name with a slash means all of it; those in `tests/long/` take minutes each and run only when they are named.
  */
 import { globSync } from 'node:fs';
 import { check } from './check.ts';
@@ -10,7 +10,7 @@ import { ownRuntime, ROOT, runLoudly } from './run.ts';
 
 /** Two nodes' worth of processes at a time are what two cores carry without flakes. */
 const CONCURRENCY = 2;
-const FILE_TIMEOUT_MS = 240_000;
+const FILE_TIMEOUT_MS = 300_000;
 const ALL_TIMEOUT_MS = 900_000;
 /** Runs with `check` already. */
 const NOT_A_SCENARIO = 'tidy.test.ts';
@@ -19,14 +19,20 @@ interface Group {
   readonly title: string;
   /** Relative to `tests/`. */
   readonly pattern: string;
+  readonly onlyIfNamed?: boolean;
 }
 
 const GROUPS: readonly Group[] = [
   { title: 'Scenarios', pattern: '*.test.ts' },
   { title: 'Clusters', pattern: 'cluster/*.test.ts' },
+  { title: 'Long stories', pattern: 'long/*.test.ts', onlyIfNamed: true },
 ];
 
-function filesOf({ pattern }: Group, names: readonly string[]): readonly string[] {
+function filesOf(
+  { pattern, onlyIfNamed = false }: Group,
+  names: readonly string[],
+): readonly string[] {
+  if (onlyIfNamed && names.length === 0) return [];
   return globSync(pattern, { cwd: `${ROOT}/tests` })
     .filter((file) => file !== NOT_A_SCENARIO)
     .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
