@@ -176,16 +176,14 @@ backend cached
 /** Its worker is a child that the manager starts; one thread pool and the builtin way of memory, as the core is one. */
 export async function startVarnish(place: Place): Promise<Server> {
   const { folder, port, upstreamPort, core } = place;
-  const places = [
-    ...['-n', join(folder, 'varnish'), '-a', `127.0.0.1:${port}`],
-    ...['-b', `127.0.0.1:${upstreamPort}`],
-  ];
+  const places = ['-n', join(folder, 'varnish'), '-a', `127.0.0.1:${port}`];
+  const upstream = ['-b', `127.0.0.1:${upstreamPort}`];
   const options = ['-s', `malloc,${CACHE_BYTES}`, '-p', 'thread_pools=1', '-p', 'timeout_idle=600'];
   const child = startPinned({
     core,
     program: 'varnishd',
     // Without its jail, which could not enter the folder.
-    args: ['-F', '-j', 'none', ...places, ...options],
+    args: ['-F', '-j', 'none', ...places, ...upstream, ...options],
   });
   await untilListening(port);
   return server('varnish', child, childOf(child.pid ?? 0), port);
