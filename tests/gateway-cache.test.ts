@@ -222,3 +222,29 @@ test('routes do not answer for each other', async (t) => {
   await gateway.route({ ...proxyRoute([socketUpstream(path, 'two')]), id: 'app/other', cache: {} });
   assert.match(await answerTo(ask(gateway, '/same')), /the other route$/);
 });
+
+test('a hot answer over one connection stays right, until it is made untrue', async (t) => {
+  const { gateway, asked } = await stageWith(t, (request, response) => {
+    if (request.method === 'GET') response.setHeader('Cache-Control', 'max-age=60');
+    response.end(`made ${asked.length}`);
+  });
+  const client = gateway.connect();
+  const get = async (lines = ''): Promise<string> => {
+    client.clear();
+    client.send(`GET /hot HTTP/1.1\r\nHost: a.test\r\n${lines}\r\n`);
+    await client.see(/made \d+$/);
+    return client.text;
+  };
+  for (let count = 0; count < 6; count++) {
+    const answer = await get();
+    assert.match(answer, /^HTTP\/1\.1 200 OK\r\n.*\r\nContent-Length: 6\r\n.*\r\n\r\nmade 1$/s);
+    if (count > 0) assert.match(statusOf(answer), /^Moln; hit; ttl=\d+$/);
+  }
+  // Who wants something else does not get what is ready.
+  assert.match(await get('Cache-Control: no-cache\r\n'), /made 2$/);
+  client.clear();
+  client.send('POST /hot HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n');
+  await client.see(/made 3$/);
+  assert.match(await get(), /made 4$/);
+  assert.match(await get(), /made 4$/);
+});

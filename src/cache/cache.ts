@@ -30,6 +30,7 @@ export { CACHE_NAME, cacheStatusLine, type CacheStatus } from './cache-status.ts
 export {
   behind,
   decide,
+  isList,
   select,
   type Candidates,
   type Decision,

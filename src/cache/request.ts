@@ -56,6 +56,13 @@ export class CacheRequest {
     return this;
   }
 
+  /** Wants nothing but the answer: no conditions, ranges, credentials, cookies or limits of age. */
+  get isPlain(): boolean {
+    const hasLimits =
+      this.maxAgeS !== ABSENT || this.minFreshS !== ABSENT || this.maxStaleS !== ABSENT;
+    return this.bits === 0 && !hasLimits && this.method === 'GET';
+  }
+
   /** A copy that owns its fields. */
   keep(): CacheRequest {
     const copy = new CacheRequest();

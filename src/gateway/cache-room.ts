@@ -5,6 +5,7 @@ import { type CacheSettings, DEFAULT_SETTINGS, HttpCache } from '../cache/cache.
 import type { CacheForward } from './cache-forward.ts';
 import type { GatewayCacheConfig } from './config.ts';
 import type { Plane } from './plane.ts';
+import { ReadyAnswers } from './ready-answers.ts';
 import type { Route } from './route-table.ts';
 
 /** A body larger than this share of a tier is not stored: it would displace too much. */
@@ -25,6 +26,7 @@ export class CacheRoom implements AsyncDisposable {
   readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
+  readonly ready: ReadyAnswers = new ReadyAnswers();
   /** Of bodies on their way into the store. */
   fillBytes = 0;
   readonly fillBytesMax: number;
@@ -81,6 +83,7 @@ export class CacheRoom implements AsyncDisposable {
   }
 
   sweep(horizonMs: number): void {
+    this.ready.clear();
     for (const forward of this.forwards) forward.sweep(horizonMs);
   }
 

@@ -15,6 +15,7 @@ import {
   decide,
   type Entry,
   flightOf,
+  isList,
   forwardChange,
   freshMs,
   HeadFields,
@@ -108,7 +109,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const { room, request } = this;
     const found = room.cache.find(request.key);
     if (!(found instanceof Promise)) {
-      this.decideOn(head, route, found);
+      if (!this.answerReady(found)) this.decideOn(head, route, found);
       return;
     }
     const { turn } = this;
@@ -121,6 +122,17 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       this.decideOn(held, route, candidates);
       this.connection.out.flush();
     });
+  }
+
+  /** What was answered a moment ago is answered again, as it was. */
+  private answerReady(found: Candidates<Stored>): boolean {
+    const { room, request, connection } = this;
+    if (found === undefined || isList(found) || !request.isPlain || !connection.plain) return false;
+    const text = room.ready.find(found, room.nowMs());
+    if (text === undefined) return false;
+    this.over();
+    connection.answerPrepared(found.entry.status, text);
+    return true;
   }
 
   private decideOn(head: RequestHead, route: Route, candidates: Candidates<Stored>): void {
@@ -138,6 +150,11 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       const status: CacheStatus = isShared
         ? { kind: 'miss', why: missed, ttlS, collapsed: true }
         : { kind, why: decision.why, ttlS };
+      const isReusable = kind === 'hit' && !isShared && request.isPlain;
+      if (isReusable && this.connection.plain && room.ready.wants(stored)) {
+        const parts = this.partsOf(entry, { nowMs, status });
+        room.ready.add(stored, nowMs, () => this.stored.textOf(request, stored, parts));
+      }
       this.answer(entry, body, { nowMs, status });
       return;
     }
@@ -352,10 +369,21 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       readonly ageLine?: string | undefined;
     },
   ): void {
+    this.stored.send(this.request, { entry, body }, this.partsOf(entry, on));
+  }
+
+  /** What is new about a stored head. */
+  private partsOf(
+    entry: Entry,
+    on: {
+      readonly nowMs: number;
+      readonly status: CacheStatus;
+      readonly ageLine?: string | undefined;
+    },
+  ): { readonly age: string; readonly lines: string } {
     const { status, nowMs } = on;
     const age = on.ageLine ?? `Age: ${Math.floor(ageMs(entry, nowMs) / 1000)}\r\n`;
-    const lines = cacheStatusLine({ ...status, prior: entry.cacheStatus });
-    this.stored.send(this.request, { entry, body }, { age, lines });
+    return { age, lines: cacheStatusLine({ ...status, prior: entry.cacheStatus }) };
   }
 
   private answerUnsatisfied(decision: Decision<Stored>): void {

@@ -66,6 +66,17 @@ export class StoredAnswer {
     connection.answerBuffers(status, head, ready);
   }
 
+  /** All of a small answer, as it goes over a connection that is kept. */
+  textOf(
+    request: CacheRequest,
+    { entry, body }: { readonly entry: Entry; readonly body: Body },
+    { age, lines }: { readonly age: string; readonly lines: string },
+  ): string {
+    const answer = answerWith(request, entry, { lines: age, boundary: () => '' });
+    const text = body instanceof TextBody ? body.text : '';
+    return `${statusLine(answer.status)}\r\n${answer.head}${answer.lines}${lines}\r\n${text}`;
+  }
+
   /** Reads no more. */
   close(): void {
     this.reader?.close();
