@@ -1,5 +1,6 @@
 /** Coalescing and streaming through the cache: what readers, origins and slow clients see of each other. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import {
@@ -247,4 +248,33 @@ test('a hot answer over one connection stays right, until it is made untrue', as
   await client.see(/made 3$/);
   assert.match(await get(), /made 4$/);
   assert.match(await get(), /made 4$/);
+});
+
+test('what is on disk outlives the process; a folder that cannot be used refuses the config', async (t) => {
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end(`made ${asked.length}`);
+  });
+  const route = gateway.plane.table().route('app/test')?.config;
+  assert.ok(route !== undefined);
+  const disk = { path: `${gateway.folder}/cache`, bytes: MEMORY_BYTES };
+  gateway.cache = { memoryBytes: MEMORY_BYTES, disk };
+  await gateway.route(route);
+  assert.match(await answerTo(ask(gateway, '/kept')), /made 1$/);
+  assert.match(await answerTo(ask(gateway, '/kept')), /made 1$/);
+  // Another size: the cache is closed, and opened anew on what it left.
+  gateway.cache = { memoryBytes: MEMORY_BYTES / 2, disk };
+  await gateway.route(route);
+  const kept = await answerTo(ask(gateway, '/kept'));
+  assert.match(kept, /made 1$/);
+  assert.match(statusOf(kept), /hit/);
+  assert.equal(asked.length, 1);
+
+  writeFileSync(`${gateway.folder}/file`, '');
+  const before = gateway.cache;
+  gateway.cache = { memoryBytes: MEMORY_BYTES, disk: { ...disk, path: `${gateway.folder}/file` } };
+  await assert.rejects(gateway.route(route), /file/);
+  gateway.cache = before;
+  await gateway.route(route);
+  assert.match(await answerTo(ask(gateway, '/kept')), /made 1$/);
 });

@@ -100,12 +100,12 @@ export class DataPlane implements AsyncDisposable {
     plane.tick();
     const opened = await this.#openNew(config.listeners);
     try {
+      await this.#openCache(config.cache);
       await this.#door.apply(config.node, config.locals ?? []);
     } catch (error) {
       for (const listener of opened.values()) listener.destroy();
       throw error;
     }
-    await this.#openCache(config.cache);
     this.#nodes.configure(config.node);
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
@@ -197,7 +197,13 @@ export class DataPlane implements AsyncDisposable {
     this.#room = undefined;
     await before?.[Symbol.asyncDispose]();
     if (config === undefined) return;
-    this.#room = await CacheRoom.open(this.#plane, config, this.#name);
+    try {
+      this.#room = await CacheRoom.open(this.#plane, config, this.#name);
+    } catch (error) {
+      // The config of before is asked for next, and its cache with it.
+      this.#cacheConfig = '';
+      throw error;
+    }
   }
 
   #all(): Listener[] {
