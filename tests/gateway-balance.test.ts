@@ -190,6 +190,25 @@ test('what goes beyond the limit waits in turn, then is told to come back', asyn
   assert.deepEqual(seen, ['/1', '/2', '/3']);
 });
 
+test('who waits is served after a change of the routes too', async () => {
+  await using gateway = await Gateway.start([]);
+  const held: ServerResponse[] = [];
+  const upstreams = await apps(gateway, { app: (_request, response) => void held.push(response) });
+  const limits = { perUpstream: 1, queue: 9, queueTimeoutMs: 60_000 };
+  const waiting = (): number => gateway.plane.table().route('app/test')?.balancer?.waiting ?? 0;
+  await gateway.route(balanced(upstreams, { limits }));
+  const answers = [ask(gateway), ask(gateway)];
+  await until('one to wait', () => waiting() === 1 && held.length === 1);
+  await gateway.route(balanced(upstreams, { limits, algorithm: 'least' }));
+  answers.push(ask(gateway));
+  await until('another one to wait', () => waiting() === 2);
+  for (let at = 0; at < 3; at++) {
+    await until(`request ${at + 1}`, () => held.length === at + 1);
+    held[at]?.end('well');
+  }
+  assert.deepEqual((await Promise.all(answers)).map(bodyOf), ['well', 'well', 'well']);
+});
+
 test('who waits too long in the queue gets 503', async () => {
   await using gateway = await Gateway.start([]);
   const upstreams = await apps(gateway, { app: () => {} });

@@ -52,7 +52,7 @@ test('each worker gets its share of the counts', () => {
     limits: { perUpstream: 3, queue: 5, queueTimeoutMs: 2000 },
   });
   assert.deepEqual(told({ limits: { adaptive: true } }), {
-    limits: { queue: 0, queueTimeoutMs: 1000, adaptive: true },
+    limits: { queue: 50, queueTimeoutMs: 1000, adaptive: true },
   });
 });
 

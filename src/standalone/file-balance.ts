@@ -17,6 +17,7 @@ type BalanceConfig = NonNullable<GatewayConfigContent['routes'][number]['balance
 
 const COUNT_MAX = 1_000_000;
 const SECOND = 1000;
+const USUAL_QUEUE = 100;
 
 /** Times in milliseconds. */
 export interface FileBalance {
@@ -160,7 +161,7 @@ function ejectOf({
 
 /** Each worker gets its share of the counts, and none gets nothing. */
 function limitsOf(limits: FileConcurrency, workers: number): Pick<BalanceConfig, 'limits'> {
-  const { perUpstream, queue = 0, queueTimeout = SECOND, adaptive } = limits;
+  const { perUpstream, queue = USUAL_QUEUE, queueTimeout = SECOND, adaptive } = limits;
   const names = Object.keys(CONCURRENCY_FIELDS) as (keyof FileConcurrency)[];
   if (names.every((name) => limits[name] === undefined)) return {};
   return {

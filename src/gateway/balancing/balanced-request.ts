@@ -10,6 +10,8 @@ import { cookieOf, requestKey } from './request-key.ts';
 import type { Waiting } from './wait-queue.ts';
 
 const FAILURE_STATUS = 500;
+/** An upstream that has too much to do, or one behind it. */
+const OVERLOAD_STATUS: readonly number[] = [502, 503, 504];
 
 /** Who sends the request. */
 export interface BalancedSender extends Waiting, HedgeOwner {
@@ -105,12 +107,14 @@ export class BalancedRequest implements Asking {
   headed(status: number): void {
     this.dropHedge();
     if (this.#member === undefined) return;
-    if (status >= FAILURE_STATUS) {
-      this.failed();
-      return;
-    }
     const nowMs = this.#plane.clock.monotonicMs();
-    this.#balancer.succeeded(this.#member, nowMs - this.#startedMs, nowMs);
+    const latencyMs = nowMs - this.#startedMs;
+    if (status < FAILURE_STATUS) {
+      this.#balancer.succeeded(this.#member, latencyMs, nowMs);
+    } else {
+      const isOverload = OVERLOAD_STATUS.includes(status);
+      this.#balancer.failed(this.#member, nowMs, isOverload ? undefined : latencyMs);
+    }
     this.#endProbe();
   }
 

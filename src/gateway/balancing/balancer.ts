@@ -53,8 +53,16 @@ export class Balancer {
       member.reconfigure(configs[index]?.weight ?? DEFAULT_UPSTREAM_WEIGHT, config);
       return member;
     });
+    // Who waits is woken by requests of the new config too.
+    if (previous !== undefined) this.#queue = previous.#queue;
+    if (previous !== undefined && isSame(config, previous.config)) {
+      this.budget = previous.budget;
+      this.#health = previous.#health;
+      this.#agents = previous.#agents;
+      return;
+    }
     this.budget = new RetryBudget(config.retries ?? USUAL_BUDGET);
-    if (config.health !== undefined) this.#health = new HealthChecks(config, config.health);
+    if (config.health !== undefined) this.#health = new HealthChecks(config.health);
     if (config.agent !== undefined) this.#agents = new AgentChecks(config.agent);
   }
 
@@ -117,12 +125,12 @@ export class Balancer {
     }
   }
 
-  /** A request to `member` has failed. */
-  failed(member: Member, nowMs: number): void {
+  /** A request to `member` has failed; `latencyMs`: of an answer that is no sign of too much load. */
+  failed(member: Member, nowMs: number, latencyMs?: number): void {
     const { eject } = this.config;
     const out = this.members.filter((one) => one.ejection.untilMs > 0).length;
     const allowed = eject !== undefined && mayEject(out, this.members.length, eject.shareMax);
-    member.failed(nowMs, allowed, this.config);
+    member.failed({ nowMs, allowed, latencyMs }, this.config);
   }
 
   succeeded(member: Member, latencyMs: number, nowMs: number): void {
@@ -144,4 +152,8 @@ export class Balancer {
     this.#agents?.sweep(this.members, clock);
     this.freed();
   }
+}
+
+function isSame(one: BalanceConfig, other: BalanceConfig): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

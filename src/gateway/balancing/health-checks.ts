@@ -4,19 +4,17 @@ import { isHttpError } from '../../http/http-error.ts';
 import { ResponseHead } from '../../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../../http/limits.ts';
 import type { UpstreamSocket, UpstreamUser } from '../upstream.ts';
-import type { BalanceConfig, HealthConfig } from './balance-config.ts';
+import type { HealthConfig } from './balance-config.ts';
 import { isHealthyStatus } from './health.ts';
 import type { Member } from './member.ts';
 
 export class HealthChecks {
-  readonly #config: BalanceConfig;
   readonly #health: HealthConfig;
   /** Monotonic; only of those that are still there. */
   readonly #dueMs = new WeakMap<Member, number>();
   readonly #running = new Set<Member>();
 
-  constructor(config: BalanceConfig, health: HealthConfig) {
-    this.#config = config;
+  constructor(health: HealthConfig) {
     this.#health = health;
   }
 
@@ -29,7 +27,7 @@ export class HealthChecks {
       this.#running.add(member);
       const check = new HealthCheck(member, this.#health, (isGood) => {
         this.#running.delete(member);
-        member.checked(isGood, clock.monotonicMs(), this.#config);
+        member.checked(isGood, clock.monotonicMs(), this.#health);
       });
       check.start(clock);
     }

@@ -5,7 +5,7 @@ import type { Upstream } from '../upstream.ts';
 import { type AdaptiveLimit, afterAnswer, firstLimit } from './adaptive-limit.ts';
 import { type AgentWord, NOTHING_SAID } from './agent-line.ts';
 import type { Choice, Turn } from './algorithms.ts';
-import type { BalanceConfig } from './balance-config.ts';
+import type { BalanceConfig, HealthConfig } from './balance-config.ts';
 import { hashText } from './bounded-hash.ts';
 import { afterFailure, afterSuccess, type Ejection, NEVER_EJECTED } from './ejection.ts';
 import { afterCheck, type Health, UNCHECKED } from './health.ts';
@@ -86,7 +86,7 @@ export class Member implements Choice, Turn {
   private limitOf({ perUpstream, adaptive }: NonNullable<BalanceConfig['limits']>): number {
     if (adaptive !== true) return perUpstream ?? Infinity;
     this.#adaptive ??= firstLimit(perUpstream ?? ADAPTIVE_MOST);
-    return this.#adaptive.limit;
+    return Math.min(this.#adaptive.limit, perUpstream ?? ADAPTIVE_MOST);
   }
 
   /** Works out its share. */
@@ -104,11 +104,19 @@ export class Member implements Choice, Turn {
     if (before.untilMs > 0 && this.ejection.untilMs === 0) this.#inSinceMs = nowMs;
   }
 
-  /** `allowed`: it may be taken out. */
-  failed(nowMs: number, allowed: boolean, config: BalanceConfig): void {
-    this.#adapt(0, true, config);
+  /** `allowed`: it may be taken out. `latencyMs`: of an answer that is no sign of too much load. */
+  failed(
+    failure: {
+      readonly nowMs: number;
+      readonly allowed: boolean;
+      readonly latencyMs: number | undefined;
+    },
+    config: BalanceConfig,
+  ): void {
+    const { latencyMs } = failure;
+    this.#adapt(latencyMs ?? 0, latencyMs === undefined, config);
     if (config.eject === undefined) return;
-    this.ejection = afterFailure(this.ejection, config.eject, { nowMs, allowed });
+    this.ejection = afterFailure(this.ejection, config.eject, failure);
   }
 
   #adapt(latencyMs: number, isFailure: boolean, { limits }: BalanceConfig): void {
@@ -117,8 +125,7 @@ export class Member implements Choice, Turn {
     this.#adaptive = afterAnswer(this.#adaptive, answer, limits.perUpstream ?? ADAPTIVE_MOST);
   }
 
-  checked(isGood: boolean, nowMs: number, { health }: BalanceConfig): void {
-    if (health === undefined) return;
+  checked(isGood: boolean, nowMs: number, health: HealthConfig): void {
     const before = this.health;
     this.health = afterCheck(before, isGood, health);
     if (this.health.isUp && !before.isUp) this.#inSinceMs = nowMs;
@@ -137,6 +144,6 @@ export class Member implements Choice, Turn {
     if (config.health === undefined) this.health = UNCHECKED;
     if (config.agent === undefined) this.agent = NOTHING_SAID;
     if (config.eject === undefined) this.ejection = NEVER_EJECTED;
-    this.#adaptive = undefined;
+    if (config.limits?.adaptive !== true) this.#adaptive = undefined;
   }
 }
