@@ -1,9 +1,11 @@
 /** `npm run bench -- PART [options]`: measures one part of Moln side by side with others. */
+import { benchBalance } from './balance.ts';
 import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchGateway } from './gateway.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
+  balance: benchBalance,
   cache: benchCache,
   cluster: benchCluster,
   gateway: benchGateway,

@@ -16,6 +16,7 @@ import {
   type Schema,
 } from '../base/schema.ts';
 import { parseHost } from '../http/host.ts';
+import { balanceSchema, checkBalance } from './balancing/balance-check.ts';
 import type {
   GatewayCacheConfig,
   GatewayConfig,
@@ -37,6 +38,7 @@ import {
   PATH_CHARACTERS_MAX,
   ROUTES_MAX,
   SOCKET_PATH_BYTES_MAX,
+  UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
 
@@ -140,7 +142,11 @@ const address: Schema<UpstreamAddress> = union<UpstreamAddress, 'kind'>('kind', 
   }),
 });
 
-const upstream: Schema<UpstreamConfig> = object({ id, address });
+const upstream: Schema<UpstreamConfig> = object({
+  id,
+  address,
+  weight: optional(integer({ min: 0, max: UPSTREAM_WEIGHT_MAX })),
+});
 
 const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
   upstreams: object({
@@ -197,6 +203,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  balance: optional(balanceSchema),
 });
 
 const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
@@ -313,6 +320,7 @@ function checkRoutes(routes: readonly RouteConfig[]): void {
       }
       places.set(place, item.id);
     }
+    checkBalance(item, `${path}.balance`);
     if (item.target.kind === 'upstreams') {
       checkUpstreams(item.target.upstreams, `${path}.target.upstreams`, upstreams);
     }

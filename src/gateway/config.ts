@@ -3,6 +3,7 @@
  * routes and upstreams with an unchanged id keep their connections and counters.
  */
 import type { CacheSettings } from '../cache/cache.ts';
+import type { BalanceConfig } from './balancing/balance-config.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
@@ -66,6 +67,8 @@ export interface RouteConfig {
   readonly limits?: Partial<RouteLimits>;
   /** Answers of upstreams are stored as RFC 9111 says; what is not said here is as usual. */
   readonly cache?: RouteCacheConfig;
+  /** Absent: power of two choices. */
+  readonly balance?: BalanceConfig;
 }
 
 export type RouteTarget =
@@ -89,6 +92,8 @@ export interface UpstreamConfig {
   /** Stable and unique in the whole config; for apps the instance id. */
   readonly id: string;
   readonly address: UpstreamAddress;
+  /** How many requests it gets beside the others, where the route has `balance`; 1 unless said. */
+  readonly weight?: number;
 }
 
 export type UpstreamAddress =

@@ -254,6 +254,7 @@ export class DataPlane implements AsyncDisposable {
     }
     this.#room?.sweep(horizonMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
+    for (const { balancer } of plane.table.routes()) balancer?.sweep(this.#clock);
     for (const upstream of this.#retired) if (upstream.load === 0) this.#retired.delete(upstream);
   }
 }
@@ -270,7 +271,9 @@ function sweepInterval(config: GatewayConfig): number {
     limits.keepAliveTimeoutMs,
     ...config.routes.flatMap((route) => {
       const own = routeLimits(route.limits);
-      return [own.connectTimeoutMs, own.responseTimeoutMs, own.idleTimeoutMs];
+      const { health, agent } = route.balance ?? {};
+      const checks = [health?.intervalMs ?? Infinity, agent?.intervalMs ?? Infinity];
+      return [own.connectTimeoutMs, own.responseTimeoutMs, own.idleTimeoutMs, ...checks];
     }),
   ];
   const shortest = times.reduce((least, ms) => Math.min(least, ms), Infinity);

@@ -44,6 +44,10 @@ export function routeLimits(own: Partial<RouteLimits> | undefined): RouteLimits 
 export const ROUTES_MAX = 10_000;
 export const HOSTS_PER_ROUTE_MAX = 1000;
 export const UPSTREAMS_PER_ROUTE_MAX = 1000;
+/** Of one that says none. */
+export const DEFAULT_UPSTREAM_WEIGHT = 1;
+/** As HAProxy has it. */
+export const UPSTREAM_WEIGHT_MAX = 256;
 export const LISTENERS_MAX = 64;
 /** Characters of a route's path; bounds the work of one match. */
 export const PATH_CHARACTERS_MAX = 1024;

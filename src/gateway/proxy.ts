@@ -132,7 +132,9 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
 
   protected answerHead(head: ResponseHead, bytes: Buffer, from: number, to: number): void {
     const { answer, requestDone } = this;
-    beginStreamed(this.connection, { head, body: answer, requestDone }, this.watcher?.headed(head));
+    let change = this.watcher?.headed(head);
+    if (this.balanced !== undefined) change = this.balanced.stickyChange(change);
+    beginStreamed(this.connection, { head, body: answer, requestDone }, change);
     answer.watch(this.watcher);
     if (answer.done) this.complete(from === to);
     else if (from < to) this.answerBytes(bytes, from, to);

@@ -3,6 +3,7 @@
  * prefix on segment borders. A host tier without a fitting path is passed over, so `*` may still answer.
  * A table never changes; a new config makes a new one, which takes over meters and upstreams with the same id.
  */
+import { Balancer } from './balancing/balancer.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
@@ -21,6 +22,8 @@ export interface Route {
   readonly totals: RouteMeter;
   /** Empty unless the target is `upstreams`. */
   readonly upstreams: readonly Upstream[];
+  /** Undefined for power of two choices and nothing else. */
+  readonly balancer: Balancer | undefined;
 }
 
 /** The routes of one host pattern by path prefix (without a final slash). */
@@ -72,14 +75,26 @@ export class RouteTable {
       return made;
     };
     for (const item of config.routes) {
-      const { target } = item;
+      const { target, balance } = item;
+      const configs = target.kind === 'upstreams' ? target.upstreams : [];
+      const made = configs.map(upstreamOf);
+      const before = previous?.route(item.id);
       const route: Route = {
         id: item.id,
         config: item,
         prefix: pathKey(item.path),
         limits: routeLimits(item.limits),
-        totals: previous?.route(item.id)?.totals ?? new RouteMeter(),
-        upstreams: target.kind === 'upstreams' ? target.upstreams.map(upstreamOf) : [],
+        totals: before?.totals ?? new RouteMeter(),
+        upstreams: made,
+        balancer:
+          balance === undefined
+            ? undefined
+            : new Balancer({
+                config: balance,
+                upstreams: made,
+                configs,
+                previous: before?.balancer,
+              }),
       };
       routes.set(item.id, route);
       for (const host of item.hosts) addRoute(hosts, host, route);

@@ -9,6 +9,7 @@ import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { chooseUpstream } from './balance.ts';
+import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { statedLoad } from './load-report.ts';
 import type { Plane } from './plane.ts';
 import type { Route } from './route-table.ts';
@@ -32,7 +33,7 @@ export interface FailureOptions {
   readonly retryAfterS: number;
 }
 
-export abstract class UpstreamExchange implements UpstreamUser {
+export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected readonly plane: Plane;
   protected phase: number = PHASE.rest;
   protected route: Route | undefined;
@@ -42,6 +43,8 @@ export abstract class UpstreamExchange implements UpstreamUser {
   protected requestBytesSent = 0;
   /** Coarse time of the last step forward in this phase. */
   protected sinceMs = 0;
+  /** Only for routes that have chosen something about their upstreams. */
+  protected balanced: BalancedRequest | undefined;
   private headText = '';
   private readonly tried: Upstream[] = [];
   /** Something of the answer came: from here on there is no retry. */
@@ -92,14 +95,54 @@ export abstract class UpstreamExchange implements UpstreamUser {
     this.retriedFresh = false;
     this.partial = undefined;
     this.tried.length = 0;
+    const { balancer } = route;
+    if (balancer === undefined) {
+      this.balanced = undefined;
+      this.obtain(route);
+      return;
+    }
+    this.balanced = new BalancedRequest(balancer, this.plane, this, headText);
+    if (this.mayHedge) this.balanced.armHedge();
     this.obtain(route);
   }
 
   private obtain(route: Route): void {
-    const { plane } = this;
-    const nowMs = plane.coarseMs;
-    const index = chooseUpstream(route.upstreams, this.tried, nowMs, plane.random);
-    const upstream = route.upstreams[index];
+    const { plane, balanced } = this;
+    if (balanced !== undefined) {
+      this.obtainBalanced(balanced, false);
+      return;
+    }
+    const index = chooseUpstream(route.upstreams, this.tried, plane.coarseMs, plane.random);
+    this.askOf(route.upstreams[index]);
+  }
+
+  /** False when there is no room; then it waits for some, or has been given up. */
+  private obtainBalanced(balanced: BalancedRequest, isNext: boolean): boolean {
+    const chosen = balanced.choose(this.tried, isNext);
+    if (chosen !== 'full') {
+      this.askOf(chosen);
+      return true;
+    }
+    // Without an upstream this phase means waiting for one: the body is held.
+    this.phase = PHASE.connecting;
+    if (!isNext && !balanced.wait()) this.waitedTooLong();
+    return false;
+  }
+
+  takeTurn(): boolean {
+    if (this.balanced !== undefined && !this.obtainBalanced(this.balanced, true)) return false;
+    if (this.phase === PHASE.head) this.reached();
+    return true;
+  }
+
+  waitedTooLong(): void {
+    this.giveUp(503, 'Every upstream has as many requests as it takes', {
+      retryAfterS: RETRY_AFTER_S,
+    });
+  }
+
+  private askOf(upstream: Upstream | undefined): void {
+    const nowMs = this.plane.coarseMs;
     if (upstream === undefined) {
       if (this.connectTimedOut) this.giveUp(504, 'Connecting to the upstream took too long');
       else this.giveUp(503, 'No upstream takes connections', { retryAfterS: RETRY_AFTER_S });
@@ -140,6 +183,8 @@ export abstract class UpstreamExchange implements UpstreamUser {
   /** The upstream did not take the connection: another one may. */
   private connectFailed(): void {
     const { upstream, route } = this;
+    this.balanced?.failed();
+    if (this.promoteHedge()) return;
     this.leave();
     if (upstream === undefined || route === undefined) return;
     upstream.connectFailed(this.plane.coarseMs);
@@ -176,12 +221,14 @@ export abstract class UpstreamExchange implements UpstreamUser {
     }
     this.phase = PHASE.rest;
     socket?.discard();
+    this.balanced?.left();
   }
 
   /** There will be no answer; in the middle of one this breaks the connection. */
   protected giveUp(status: number, error: string, options?: FailureOptions): void {
     this.leave();
     this.headText = '';
+    this.balanced = undefined;
     this.failed(status, error, options);
   }
 
@@ -230,8 +277,10 @@ export abstract class UpstreamExchange implements UpstreamUser {
       head.reset(at);
       if (at === end) return;
     }
-    if (head.status === 101) this.switched(head, bytes, at, end);
-    else this.finalHead(head, bytes, at, end);
+    if (head.status === 101) {
+      this.balanced?.headed(head.status);
+      this.switched(head, bytes, at, end);
+    } else this.finalHead(head, bytes, at, end);
   }
 
   /** The read buffer is used again after this event, so an incomplete head moves to memory of its own. */
@@ -260,6 +309,7 @@ export abstract class UpstreamExchange implements UpstreamUser {
     if (keepAlive !== undefined) this.socket?.learnKeepAlive(keepAlive);
     const load = statedLoad(head);
     if (load !== undefined) this.upstream?.learnLoad(load, plane.coarseMs);
+    if (this.balanced !== undefined && this.isReplaced(this.balanced, head.status)) return;
     this.phase = PHASE.body;
     this.answerHead(head, bytes, from, to);
   }
@@ -276,10 +326,12 @@ export abstract class UpstreamExchange implements UpstreamUser {
       // A slow client may have paused it.
       if (socket.socket.isPaused()) socket.socket.resume();
       upstream.release(socket, this.plane.coarseMs);
+      this.balanced?.left();
     } else {
       this.leave();
     }
     this.headText = '';
+    this.balanced = undefined;
   }
 
   upstreamDrained(): void {
@@ -306,6 +358,7 @@ export abstract class UpstreamExchange implements UpstreamUser {
     const { socket, upstream } = this;
     const untouched = !this.answerBegan && this.requestBytesSent === 0 && !this.retriedFresh;
     const safe = IDEMPOTENT.has(this.method) || !this.requestDone;
+    if (this.promoteHedge()) return;
     this.leave();
     if (untouched && safe && socket?.reused === true && upstream !== undefined) {
       // RFC 9110 9.2.2: it died while it was idle, most likely; the request is sent once more.
@@ -313,9 +366,11 @@ export abstract class UpstreamExchange implements UpstreamUser {
       this.upstream = upstream;
       upstream.requests++;
       this.sinceMs = this.plane.coarseMs;
+      this.balanced?.again();
       this.connectTo(upstream);
       return;
     }
+    this.balanced?.failed();
     if (this.mayAskAnother(upstream)) return;
     this.giveUp(502, reason);
   }
@@ -325,15 +380,61 @@ export abstract class UpstreamExchange implements UpstreamUser {
     const { route } = this;
     const isHarmless = IDEMPOTENT.has(this.method) && !this.answerBegan;
     if (!isHarmless || this.requestBytesSent > 0 || !this.requestDone) return false;
-    if (failed === undefined || route === undefined || this.tried.length >= RETRIES_MAX) {
-      return false;
-    }
+    const most = this.balanced?.retriesMax ?? RETRIES_MAX;
+    if (failed === undefined || route === undefined || this.tried.length >= most) return false;
+    if (route.upstreams.every((each) => each === failed || this.tried.includes(each))) return false;
+    if (this.balanced?.takeRetry() === false) return false;
+    if (this.upstream !== undefined) this.leave();
     this.tried.push(failed);
-    if (route.upstreams.every((each) => this.tried.includes(each))) return false;
     this.retriedFresh = false;
     this.obtain(route);
     // It may have been an idle socket, which is ready at once.
     if (this.phase === PHASE.head) this.reached();
+    return true;
+  }
+
+  /** Another upstream answers in place of one whose answer the route does not want. */
+  private isReplaced(balanced: BalancedRequest, status: number): boolean {
+    balanced.headed(status);
+    if (!balanced.replaces(status) || this.interims > 0) return false;
+    this.answerBegan = false;
+    if (this.mayAskAnother(this.upstream)) return true;
+    this.answerBegan = true;
+    return false;
+  }
+
+  // A second try at the same time ---------------------------------------------------------------------------
+
+  get mayHedge(): boolean {
+    const isUntouched = !this.answerBegan && this.requestBytesSent === 0;
+    return isUntouched && this.requestDone && IDEMPOTENT.has(this.method);
+  }
+
+  hedgeAnswered(buffer: Buffer, from: number, to: number): void {
+    if (this.answerBegan) this.balanced?.dropHedge();
+    else if (this.promoteHedge()) this.upstreamBytes(buffer, from, to);
+  }
+
+  hedgeLost(): void {
+    this.balanced?.hedgeLost();
+  }
+
+  /** The second try takes the place of the first one. */
+  private promoteHedge(): boolean {
+    const { balanced, upstream, socket } = this;
+    const hedge = balanced?.hedge;
+    if (balanced === undefined || hedge === undefined || this.answerBegan) return false;
+    const taken = hedge.give();
+    if (taken === undefined) return false;
+    balanced.adopt(hedge);
+    if (upstream !== undefined) upstream.requests--;
+    socket?.discard();
+    taken.user = this;
+    this.socket = taken;
+    this.upstream = hedge.upstream;
+    this.phase = taken.connected ? PHASE.head : PHASE.connecting;
+    this.sinceMs = this.plane.coarseMs;
+    this.chosen(hedge.upstream);
     return true;
   }
 
@@ -344,12 +445,15 @@ export abstract class UpstreamExchange implements UpstreamUser {
     const waitedMs = horizonMs - this.sinceMs;
     const { limits } = route;
     if (this.phase === PHASE.connecting) {
+      // In the queue, which has a time-out of its own.
+      if (this.upstream === undefined) return;
       if (waitedMs < limits.connectTimeoutMs) return;
       this.connectTimedOut = true;
       this.connectFailed();
     } else if (this.phase === PHASE.head || this.phase === PHASE.body) {
       const waits = this.phase === PHASE.head && this.requestDone;
       if (waitedMs < (waits ? limits.responseTimeoutMs : limits.idleTimeoutMs)) return;
+      this.balanced?.failed();
       this.giveUp(504, 'The upstream stood still for too long');
     }
   }

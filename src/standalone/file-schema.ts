@@ -11,48 +11,18 @@ import {
   string,
   withDefault,
 } from '../base/schema.ts';
-import { parseDuration, parseSize } from '../base/units.ts';
+import {
+  BALANCE_FIELDS,
+  CONCURRENCY_FIELDS,
+  type FileBalance,
+  type FileConcurrency,
+} from './file-balance.ts';
+import { duration, oneOrMore, ratio, size } from './file-values.ts';
 
 const WORKERS_MAX = 256;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
 
-/** `"30s"` to milliseconds. */
-const duration: Schema<number> = {
-  decode: (value, path) => parseDuration(string().decode(value, path), path),
-  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
-};
-
-/** `256MB`, or a number of bytes. */
-const size: Schema<number> = {
-  decode(value, path) {
-    if (typeof value === 'number') {
-      return integer({ min: 0, max: Number.MAX_SAFE_INTEGER }).decode(value, path);
-    }
-    return parseSize(string().decode(value, path), path);
-  },
-  json: {
-    type: ['string', 'integer'],
-    description: 'Bytes, or a number with a unit, such as 256MB',
-  },
-};
-
-/** One, or a list of them. */
-function oneOrMore<T>(item: Schema<T>): Schema<readonly T[]> {
-  const list = array(item, { itemsMax: 1000 });
-  return {
-    decode: (value, path) =>
-      Array.isArray(value) ? list.decode(value, path) : [item.decode(value, path)],
-    json: { oneOf: [item.json, list.json] },
-  };
-}
-
-const share: Schema<number> = {
-  decode(value, path) {
-    if (typeof value === 'number' && value >= 0 && value <= 1) return value;
-    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want 0 to 1`);
-  },
-  json: { type: 'number', minimum: 0, maximum: 1 },
-};
+const share = ratio(0, 1);
 
 const filePath = string({ lengthMax: 4096, pattern: /^[^\0]+$/, patternMeans: 'a path' });
 
@@ -64,10 +34,10 @@ export interface FileListener {
 }
 
 /** Times in milliseconds, sizes in bytes. */
-export interface FileRoute {
+export interface FileRoute extends FileBalance {
   readonly host: readonly string[];
   readonly path: string;
-  readonly upstreams?: readonly { readonly url: string }[];
+  readonly upstreams?: readonly { readonly url: string; readonly weight?: number }[];
   readonly static?: {
     readonly root: string;
     readonly fallback?: string;
@@ -80,7 +50,7 @@ export interface FileRoute {
     readonly response?: number;
     readonly idle?: number;
   };
-  readonly limits: { readonly requestBody?: number };
+  readonly limits: FileConcurrency & { readonly requestBody?: number };
   /** `false`, or what is chosen about it. */
   readonly cache: false | FileRouteCache;
 }
@@ -147,7 +117,11 @@ const routeCache: Schema<false | FileRouteCache> = {
 const route: Schema<FileRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
   path: withDefault(string(), '/'),
-  upstreams: optional(array(object({ url: string() }), { itemsMax: 1000 })),
+  upstreams: optional(
+    array(object({ url: string(), weight: optional(integer({ min: 0, max: 256 })) }), {
+      itemsMax: 1000,
+    }),
+  ),
   static: optional(
     object({
       root: filePath,
@@ -169,8 +143,9 @@ const route: Schema<FileRoute> = object({
     }),
     {},
   ),
-  limits: withDefault(object({ requestBody: optional(size) }), {}),
+  limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
   cache: withDefault(routeCache, false),
+  ...BALANCE_FIELDS,
 });
 
 const file: Schema<FileShape> = object({

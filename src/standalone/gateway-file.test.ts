@@ -101,6 +101,19 @@ test('JSON is read too, times and sizes are as people write them, paths go from 
   );
 });
 
+test('what a route chooses about its upstreams reaches the workers', () => {
+  const { content } = read(
+    `workers: 1\n${LISTENERS}routes: [{ upstreams: [{ url: "http://a", weight: 3 }, { url: "http://b" }], balance: weighted }]`,
+  );
+  const [route] = content.routes;
+  assert.deepEqual(route?.balance, { algorithm: 'weighted' });
+  assert.ok(route.target.kind === 'upstreams');
+  assert.deepEqual(
+    route.target.upstreams.map(({ weight }) => weight),
+    [3, undefined],
+  );
+});
+
 describe('what is wrong is said with line and key', () => {
   const cases: readonly (readonly [what: string, text: string, refusal: RegExp])[] = [
     ['no YAML', 'listeners: [', /^FILE: Line 1 is not valid YAML: /],
@@ -139,6 +152,11 @@ describe('what is wrong is said with line and key', () => {
       'an upstream twice',
       `${LISTENERS}routes: [{ upstreams: [{ url: "http://a" }, { url: "http://a:80" }] }]`,
       /^FILE:2: "routes\[0\]\.upstreams\[1\]" repeats "http:\/\/a:80"$/,
+    ],
+    [
+      'a hash of nothing',
+      `${LISTENERS}routes:\n- upstreams: [{ url: "http://a" }]\n  balance: hash`,
+      /^FILE:4: Key "routes\[0\]\.balance\.hash" and the algorithm "hash" go together$/,
     ],
     [
       'a folder that is not there',

@@ -16,6 +16,7 @@ import {
   type FileRouteCache,
   type FileShape,
 } from './file-schema.ts';
+import { balanceOf } from './file-balance.ts';
 import { parseYaml } from './yaml.ts';
 
 type RouteConfig = GatewayConfigContent['routes'][number];
@@ -74,7 +75,10 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
   const usual = DEFAULT_GATEWAY_LIMITS;
   return {
     listeners: shape.listeners.map((one, index) => listenerOf(one, `listeners[${index}]`, folder)),
-    routes: shape.routes.map((one, index) => routeOf(one, `routes[${index}]`, folder)),
+    routes: shape.routes.map((one, index) => ({
+      ...routeOf(one, `routes[${index}]`, folder),
+      ...balancing(one, shape.workers),
+    })),
     limits: {
       requestHeadBytesMax: limits.requestHead ?? usual.requestHeadBytesMax,
       requestHeadersMax: limits.requestHeaders ?? usual.requestHeadersMax,
@@ -153,6 +157,12 @@ function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
   };
 }
 
+function balancing(one: FileRoute, workers: number | undefined): Pick<RouteConfig, 'balance'> {
+  const isWeighted = one.upstreams?.some(({ weight }) => weight !== undefined) ?? false;
+  const balance = balanceOf(one, isWeighted, workers);
+  return balance === undefined ? {} : { balance };
+}
+
 function routeCacheOf(chosen: FileRouteCache): NonNullable<RouteConfig['cache']> {
   const { negative, staleUnreachable, heuristicShare, heuristicMax, requestDirectives, setCookie } =
     chosen;
@@ -180,7 +190,10 @@ function targetOf(one: FileRoute, path: string, folder: string): RouteTarget {
   }
   const { upstreams, static: files, redirect, respond } = one;
   if (upstreams !== undefined) {
-    const list = upstreams.map(({ url }, at) => upstreamOf(url, `${path}.upstreams[${at}].url`));
+    const list = upstreams.map(({ url, weight }, at) => ({
+      ...upstreamOf(url, `${path}.upstreams[${at}].url`),
+      ...(weight === undefined ? {} : { weight }),
+    }));
     return { kind: 'upstreams', upstreams: unique(list, `${path}.upstreams`) };
   }
   if (files !== undefined) {

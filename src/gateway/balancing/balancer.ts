@@ -1,0 +1,159 @@
+/**
+ * The upstreams of one route that has chosen something about them. Says who gets the next request; a new config takes over
+ * what is known of those that stay.
+ */
+import type { Clock } from '../../base/time.ts';
+import type { UpstreamConfig } from '../config.ts';
+import { DEFAULT_UPSTREAM_WEIGHT } from '../limits.ts';
+import type { Upstream } from '../upstream.ts';
+import { AgentChecks } from './agent-checks.ts';
+import { chooseInTurn, chooseLeast, chooseOfTwo, drawByShare } from './algorithms.ts';
+import type { BalanceConfig } from './balance-config.ts';
+import { chooseByHash } from './bounded-hash.ts';
+import { mayEject } from './ejection.ts';
+import { HealthChecks } from './health-checks.ts';
+import { Member } from './member.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { WaitQueue } from './wait-queue.ts';
+
+const HASH_BOUND = 1.25;
+/** Of a route that hedges and has not said how much. */
+const USUAL_BUDGET = { budget: 0.2, perSecond: 10 } as const;
+
+/** What is known of the request that is to be sent. */
+export interface Asking {
+  readonly tried: readonly Upstream[];
+  /** Hashed; 0 when the route does not hash. */
+  readonly key: number;
+  /** Of its sticky cookie. */
+  readonly token: string | undefined;
+}
+
+export interface BalancerOptions {
+  readonly config: BalanceConfig;
+  readonly upstreams: readonly Upstream[];
+  readonly configs: readonly UpstreamConfig[];
+  /** Of the route's config before. */
+  readonly previous: Balancer | undefined;
+}
+
+export class Balancer {
+  readonly config: BalanceConfig;
+  readonly members: readonly Member[];
+  readonly budget: RetryBudget;
+  #queue: WaitQueue | undefined;
+  readonly #health: HealthChecks | undefined;
+  readonly #agents: AgentChecks | undefined;
+
+  constructor({ config, upstreams, configs, previous }: BalancerOptions) {
+    this.config = config;
+    this.members = upstreams.map((upstream, index) => {
+      const known = previous?.members.find((one) => one.upstream === upstream);
+      const member = known ?? new Member(upstream);
+      member.reconfigure(configs[index]?.weight ?? DEFAULT_UPSTREAM_WEIGHT, config);
+      return member;
+    });
+    // Who waits is woken by requests of the new config too.
+    if (previous !== undefined) this.#queue = previous.#queue;
+    if (previous !== undefined && isSame(config, previous.config)) {
+      this.budget = previous.budget;
+      this.#health = previous.#health;
+      this.#agents = previous.#agents;
+      return;
+    }
+    this.budget = new RetryBudget(config.retries ?? USUAL_BUDGET);
+    if (config.health !== undefined) this.#health = new HealthChecks(config.health);
+    if (config.agent !== undefined) this.#agents = new AgentChecks(config.agent);
+  }
+
+  queue(clock: Clock): WaitQueue {
+    return (this.#queue ??= new WaitQueue(clock));
+  }
+
+  /** `full`: there are some, and none has room. Undefined: nobody is left. */
+  choose(asking: Asking, nowMs: number, random: () => number): Member | 'full' | undefined {
+    const { config } = this;
+    const fit: Member[] = [];
+    const unfit: Member[] = [];
+    let isFull = false;
+    let probe: Member | undefined;
+    for (const member of this.members) {
+      if (member.isWithdrawn || asking.tried.includes(member.upstream)) continue;
+      if (!member.hasRoom(config)) {
+        isFull ||= member.isFit(nowMs);
+        continue;
+      }
+      if (asking.token === member.token && member.isFit(nowMs)) return member;
+      if (member.isDraining) continue;
+      if (member.wantsProbe(nowMs)) probe = member;
+      member.weigh(nowMs, config.slowStartMs);
+      (member.isFit(nowMs) ? fit : unfit).push(member);
+    }
+    if (probe !== undefined) return probe;
+    if (fit.length > 0) return this.#pick(fit, asking, nowMs, random);
+    if (isFull) return 'full';
+    // A wrong suspicion must not starve a route.
+    return unfit.length > 0 ? this.#pick(unfit, asking, nowMs, random) : undefined;
+  }
+
+  #pick(
+    from: readonly Member[],
+    { key }: Asking,
+    nowMs: number,
+    random: () => number,
+  ): Member | undefined {
+    switch (this.config.algorithm ?? 'p2c') {
+      case 'p2c':
+        return from[chooseOfTwo(from, random)];
+      case 'least':
+        return from[chooseLeast(from, random)];
+      case 'round-robin':
+        return from[chooseInTurn(from, (member) => member.share / member.weight)];
+      case 'weighted':
+        return from[chooseInTurn(from, (member) => member.share)];
+      case 'random':
+        return from[drawByShare(from, random)];
+      case 'ewma': {
+        const cost = (_choice: unknown, index: number): number => {
+          const member = from[index];
+          return member?.latency.cost(member.load, member.share, nowMs) ?? Infinity;
+        };
+        return from[chooseOfTwo(from, random, cost)];
+      }
+      case 'hash':
+        return from[chooseByHash(from, key, this.config.hash?.bound ?? HASH_BOUND)];
+    }
+  }
+
+  /** A request to `member` has failed; `latencyMs`: of an answer that is no sign of too much load. */
+  failed(member: Member, nowMs: number, latencyMs?: number): void {
+    const { eject } = this.config;
+    const out = this.members.filter((one) => one.ejection.untilMs > 0).length;
+    const allowed = eject !== undefined && mayEject(out, this.members.length, eject.shareMax);
+    member.failed({ nowMs, allowed, latencyMs }, this.config);
+  }
+
+  succeeded(member: Member, latencyMs: number, nowMs: number): void {
+    member.succeeded(latencyMs, nowMs, this.config);
+  }
+
+  /** Room may have been made. */
+  freed(): void {
+    this.#queue?.wake();
+  }
+
+  get waiting(): number {
+    return this.#queue?.length ?? 0;
+  }
+
+  /** Begins the checks that are due. Limits of agents and other routes' requests make room too. */
+  sweep(clock: Clock): void {
+    this.#health?.sweep(this.members, clock);
+    this.#agents?.sweep(this.members, clock);
+    this.freed();
+  }
+}
+
+function isSame(one: BalanceConfig, other: BalanceConfig): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
