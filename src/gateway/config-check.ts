@@ -17,6 +17,7 @@ import {
 } from '../base/schema.ts';
 import { parseHost } from '../http/host.ts';
 import type {
+  CertificatePair,
   GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
@@ -32,6 +33,7 @@ import type {
 import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
+  CERTIFICATES_PER_LISTENER_MAX,
   HOSTS_PER_ROUTE_MAX,
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
@@ -207,12 +209,15 @@ const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
 });
 const pem = string({ lengthMax: 1024 * 1024 });
 
+const pair: Schema<CertificatePair> = object({ cert: pem, key: pem });
+
 const listener: Schema<ListenerConfig> = object({
   id,
   address: ipAddress,
   port,
   protocol: literal('http', 'https'),
-  tls: optional(object({ cert: pem, key: pem })),
+  tls: optional(pair),
+  certificates: optional(array(pair, { itemsMax: CERTIFICATES_PER_LISTENER_MAX })),
 });
 
 const limits: Schema<GatewayLimits> = object({

@@ -51,8 +51,16 @@ export interface ListenerConfig {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'http' | 'https';
-  /** PEM; required for https. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Required for https; serves everybody who names no host, or none that is known. */
+  readonly tls?: CertificatePair;
+  /** Further ones, for the hosts that they name. */
+  readonly certificates?: readonly CertificatePair[];
+}
+
+/** PEM: a chain with its own certificate first, and its key. */
+export interface CertificatePair {
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface RouteConfig {

@@ -2,7 +2,6 @@
  * One client connection: finds requests in its bytes, hands each to who answers it, keeps their order and
  * decides when it ends. It knows nothing about upstreams or files; a `Responder` does.
  */
-import type { Socket } from 'node:net';
 import { randomId } from '../base/ids.ts';
 import type { ChunkSink } from '../http/chunked.ts';
 import { BODY } from '../http/framing.ts';
@@ -11,6 +10,7 @@ import { HttpError, isHttpError } from '../http/http-error.ts';
 import { startReading } from './accepted-socket.ts';
 import { listenTo, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
+import type { ClientSocket } from './client-socket.ts';
 import { errorFormat, errorResponse } from './error-page.ts';
 import { Outbox } from './outbox.ts';
 import { Linger } from './linger.ts';
@@ -29,7 +29,7 @@ const STATUS_CLIENT_GONE = 499;
 const STATE = { head: 0, body: 1, busy: 2, closing: 3, tunnel: 4, closed: 5 } as const;
 
 export class Connection implements ChunkSink, ClientEvents {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   readonly owner: ConnectionOwner;
   readonly plane: Plane;
   readonly out: Outbox;
@@ -66,7 +66,7 @@ export class Connection implements ChunkSink, ClientEvents {
   private leaving = false;
 
   /** Takes over an accepted, paused socket. */
-  constructor(accepted: Socket, owner: ConnectionOwner) {
+  constructor(accepted: ClientSocket, owner: ConnectionOwner) {
     this.owner = owner;
     this.plane = owner.plane;
     const socket = startReading(accepted, owner.plane.sharesReads, (buffer, size) =>

@@ -60,7 +60,8 @@ export interface FileListener {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'http' | 'https';
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** The first is the default; the others are for the hosts that they name. */
+  readonly tls?: readonly { readonly cert: string; readonly key: string }[];
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -123,7 +124,7 @@ const listener: Schema<FileListener> = object({
   address: withDefault(string(), '::'),
   port: integer({ min: 0, max: 65_535 }),
   protocol: withDefault(literal('http', 'https'), 'http'),
-  tls: optional(object({ cert: filePath, key: filePath })),
+  tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
 });
 
 const chosen: Schema<FileRouteCache> = object({

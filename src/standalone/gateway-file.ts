@@ -106,18 +106,33 @@ function listenerOf(one: FileListener, path: string, folder: string): ListenerCo
   const { address, port, protocol, tls } = one;
   const listener = { id: `${protocol}-${address}-${port}`, address, port, protocol };
   if (tls === undefined) return listener;
-  const cert = readPem(resolve(folder, tls.cert), `${path}.tls.cert`);
-  const key = readPem(resolve(folder, tls.key), `${path}.tls.key`);
+  const isOne = tls.length === 1;
+  const [first, ...certificates] = tls.map((pair, index) =>
+    pairOf(pair, isOne ? `${path}.tls` : `${path}.tls[${index}]`, folder),
+  );
+  if (first === undefined) {
+    throw new ConfigError(`${path}.tls`, `Key "${path}.tls" is empty, want at least one`);
+  }
+  return { ...listener, tls: first, ...(isOne ? {} : { certificates }) };
+}
+
+function pairOf(
+  pair: NonNullable<FileListener['tls']>[number],
+  path: string,
+  folder: string,
+): NonNullable<ListenerConfig['tls']> {
+  const cert = readPem(resolve(folder, pair.cert), `${path}.cert`);
+  const key = readPem(resolve(folder, pair.key), `${path}.key`);
   try {
     createSecureContext({ cert, key });
   } catch (error) {
-    const what = `Certificate and key of "${path}.tls" cannot be used: ${messageOf(error)}`;
-    throw new ConfigError(`${path}.tls`, what, {
+    const what = `Certificate and key of "${path}" cannot be used: ${messageOf(error)}`;
+    throw new ConfigError(path, what, {
       hint: 'Both have to be PEM and belong together',
       cause: error,
     });
   }
-  return { ...listener, tls: { cert, key } };
+  return { cert, key };
 }
 
 function readPem(file: string, path: string): string {
