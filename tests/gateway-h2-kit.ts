@@ -1,10 +1,12 @@
 /** For tests of HTTP/2: a gateway with certificates, a client that trusts them, and one that sends raw frames. */
+import { createHash } from 'node:crypto';
 import {
   connect as connectH2,
   type ClientHttp2Session,
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { connect, type TLSSocket } from 'node:tls';
+import { type Logger, silentLogger } from '../src/base/log.ts';
 import { createAuthority, issueCertificate, type KeyPair } from '../src/cluster/x509.ts';
 import type { GatewayLimits, ListenerConfig, RouteConfig } from '../src/gateway/config.ts';
 import { Gateway, until } from './gateway-kit.ts';
@@ -51,9 +53,10 @@ export function httpsListener(
 export async function startH2(
   routes: readonly RouteConfig[],
   limits: Partial<GatewayLimits> = {},
+  log: Logger = silentLogger,
 ): Promise<Gateway> {
   const tls = await issue(['a.example']);
-  return Gateway.start(routes, { listeners: [httpsListener(tls)], limits });
+  return Gateway.start(routes, { listeners: [httpsListener(tls)], limits, log });
 }
 
 export interface Answer {
@@ -147,7 +150,6 @@ export const FRAME = {
   continuation: 9,
 } as const;
 export const FLAG = { endStream: 1, ack: 1, endHeaders: 4 } as const;
-export const ENHANCE_YOUR_CALM = 0xb;
 
 export interface Frame {
   readonly type: number;
@@ -222,10 +224,14 @@ export class RawH2 {
     return found;
   }
 
-  /** The code of GOAWAY, once the connection has ended. */
-  async gone(): Promise<number | undefined> {
-    await until('the end of the connection', () => this.ended);
-    return this.frames.findLast(({ type }) => type === FRAME.goaway)?.payload.readUInt32BE(4);
+  /** Acknowledgements of PING or SETTINGS. */
+  answers(type: number): number {
+    return this.frames.filter((one) => one.type === type && one.flags === FLAG.ack).length;
+  }
+
+  /** The last words of the gateway may be lost, when more was on its way to it. */
+  gone(): Promise<void> {
+    return until('the end of the connection', () => this.ended);
   }
 
   private take(chunk: Buffer): void {
@@ -239,4 +245,9 @@ export class RawH2 {
       this.rest = this.rest.subarray(end);
     }
   }
+}
+
+/** RFC 6455 4.2.2. */
+export function acceptOf(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 }

@@ -125,7 +125,10 @@ export class H2Stream extends EventEmitter implements ClientSocket {
     const { stream, answer } = this;
     const { isTunnel } = answer;
     answer.end();
-    if (!isTunnel && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+    if (isTunnel || stream.closed) return;
+    if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
+    // Closed any earlier, it could not be broken off any more when the client does not read.
+    else stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   pause(): void {
@@ -139,10 +142,7 @@ export class H2Stream extends EventEmitter implements ClientSocket {
   /** In the middle of an answer: the client sees that it is not whole. */
   destroy(): void {
     const { stream } = this;
-    if (stream.destroyed) return;
-    if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    // It waited for a client that does not read.
-    else stream.destroy();
+    if (!stream.closed && !stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
   /** The connection's matter. */
