@@ -21,6 +21,7 @@ import type {
   GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
+  HstsConfig,
   ListenerConfig,
   NodeDoorConfig,
   RouteCacheConfig,
@@ -211,6 +212,12 @@ const pem = string({ lengthMax: 1024 * 1024 });
 
 const pair: Schema<CertificatePair> = object({ cert: pem, key: pem });
 
+const hsts: Schema<HstsConfig> = object({
+  maxAgeS: integer({ min: 0, max: CACHE_SECONDS_MAX }),
+  includeSubDomains: optional(boolean()),
+  preload: optional(boolean()),
+});
+
 const listener: Schema<ListenerConfig> = object({
   id,
   address: ipAddress,
@@ -218,6 +225,8 @@ const listener: Schema<ListenerConfig> = object({
   protocol: literal('http', 'https'),
   tls: optional(pair),
   certificates: optional(array(pair, { itemsMax: CERTIFICATES_PER_LISTENER_MAX })),
+  hsts: optional(hsts),
+  redirectHttpsPort: optional(integer({ min: 1, max: 65_535 })),
 });
 
 const limits: Schema<GatewayLimits> = object({
@@ -294,6 +303,18 @@ function checkListeners(listeners: readonly ListenerConfig[]): void {
     if (item.protocol === 'https' && item.tls === undefined) {
       throw new ConfigError(`${path}.tls`, `Listener "${item.id}" is https and needs "tls"`);
     }
+    requireFitting(item, path);
+  }
+}
+
+/** Each half of "https only" belongs to one protocol. */
+function requireFitting(item: ListenerConfig, path: string): void {
+  if (item.protocol === 'http' && item.hsts !== undefined) {
+    throw new ConfigError(`${path}.hsts`, `Listener "${item.id}" is http and cannot have "hsts"`);
+  }
+  if (item.protocol === 'https' && item.redirectHttpsPort !== undefined) {
+    const message = `Listener "${item.id}" is https already and cannot redirect to it`;
+    throw new ConfigError(`${path}.redirectHttpsPort`, message);
   }
 }
 

@@ -55,6 +55,17 @@ export interface ListenerConfig {
   readonly tls?: CertificatePair;
   /** Further ones, for the hosts that they name. */
   readonly certificates?: readonly CertificatePair[];
+  /** For https: clients are told to come over https only. */
+  readonly hsts?: HstsConfig;
+  /** For http: every request is sent to this port over https. */
+  readonly redirectHttpsPort?: number;
+}
+
+/** RFC 6797 6.1. */
+export interface HstsConfig {
+  readonly maxAgeS: number;
+  readonly includeSubDomains?: boolean;
+  readonly preload?: boolean;
 }
 
 /** PEM: a chain with its own certificate first, and its key. */

@@ -73,6 +73,10 @@ export class H2Session implements ConnectionOwner, OwnedConnection {
     socket.on('close', () => this.owner.closed(this));
   }
 
+  get answerLines(): string {
+    return this.owner.answerLines;
+  }
+
   private begin(stream: ServerHttp2Stream, fields: readonly string[], flags: number): void {
     this.served++;
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;

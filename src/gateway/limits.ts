@@ -40,6 +40,11 @@ export function routeLimits(own: Partial<RouteLimits> | undefined): RouteLimits 
   return own === undefined ? DEFAULT_ROUTE_LIMITS : { ...DEFAULT_ROUTE_LIMITS, ...own };
 }
 
+/** For the first request of a connection that was accepted just before its listener closed. */
+export const LEAVING_FRESH_MS = 1000;
+/** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
+export const DISCARD_BYTES_MAX: number = 64 * KIB;
+
 /** Routes in one config; the table is built anew on each change. */
 export const ROUTES_MAX = 10_000;
 export const HOSTS_PER_ROUTE_MAX = 1000;

@@ -10,6 +10,7 @@ import type { ListenerConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import { H2Session } from './h2-session.ts';
+import { dispatchFor, hstsLine } from './https-only.ts';
 import type { Plane } from './plane.ts';
 import type { ConnectionOwner, Dispatch, OwnedConnection } from './responder.ts';
 
@@ -21,10 +22,12 @@ const DAY_S = 86_400;
 
 export class Listener implements ConnectionOwner {
   readonly plane: Plane;
-  readonly dispatch: Dispatch;
+  dispatch: Dispatch;
+  answerLines: string;
   readonly connections: Set<OwnedConnection> = new Set();
   config: ListenerConfig;
   private readonly reusePort: boolean;
+  private readonly usualDispatch: Dispatch;
   private server: Server | undefined;
   private certificates: Certificates | undefined;
   /** What the day's ticket keys were made of. */
@@ -39,7 +42,9 @@ export class Listener implements ConnectionOwner {
     this.reusePort = options.reusePort;
     this.config = options.config;
     this.plane = options.plane;
-    this.dispatch = options.dispatch;
+    this.usualDispatch = options.dispatch;
+    this.dispatch = dispatchFor(options.config, options.dispatch);
+    this.answerLines = hstsLine(options.config.hsts);
   }
 
   get protocol(): 'http' | 'https' {
@@ -104,6 +109,8 @@ export class Listener implements ConnectionOwner {
   update(config: ListenerConfig): void {
     const changed = !samePairs(config, this.config);
     this.config = config;
+    this.dispatch = dispatchFor(config, this.usualDispatch);
+    this.answerLines = hstsLine(config.hsts);
     const { tlsServer } = this;
     if (!changed || tlsServer === undefined) return;
     this.certificates = new Certificates(pairsOf(config));

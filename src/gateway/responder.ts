@@ -55,5 +55,7 @@ export interface ConnectionOwner {
   readonly plane: Plane;
   readonly protocol: 'http' | 'https';
   readonly dispatch: Dispatch;
+  /** Whole lines for the head of every answer; usually none. */
+  readonly answerLines: string;
   closed(connection: OwnedConnection): void;
 }

@@ -62,6 +62,16 @@ export interface FileListener {
   readonly protocol: 'http' | 'https';
   /** The first is the default; the others are for the hosts that they name. */
   readonly tls?: readonly { readonly cert: string; readonly key: string }[];
+  readonly hsts: false | FileHsts;
+  /** Of http: where every request is sent. */
+  readonly redirect?: 'https';
+}
+
+/** In milliseconds. */
+export interface FileHsts {
+  readonly maxAge?: number;
+  readonly includeSubDomains?: boolean;
+  readonly preload?: boolean;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -120,11 +130,30 @@ export interface FileCache {
   readonly disk?: { readonly path: string; readonly size: number };
 }
 
+/** `true` is the usual, which is what `{}` says too. */
+function trueOr<T extends object>(chosen: Schema<T>): Schema<false | T> {
+  return {
+    decode(value, path) {
+      if (value === false) return false;
+      return chosen.decode(value === true ? {} : value, path);
+    },
+    json: { oneOf: [{ type: 'boolean' }, chosen.json] },
+  };
+}
+
+const chosenHsts: Schema<FileHsts> = object({
+  maxAge: optional(duration),
+  includeSubDomains: optional(boolean()),
+  preload: optional(boolean()),
+});
+
 const listener: Schema<FileListener> = object({
   address: withDefault(string(), '::'),
   port: integer({ min: 0, max: 65_535 }),
   protocol: withDefault(literal('http', 'https'), 'http'),
   tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
+  hsts: withDefault(trueOr(chosenHsts), false),
+  redirect: optional(literal('https')),
 });
 
 const chosen: Schema<FileRouteCache> = object({
@@ -135,15 +164,6 @@ const chosen: Schema<FileRouteCache> = object({
   requestDirectives: optional(boolean()),
   setCookie: optional(literal('public', 'always')),
 });
-
-/** `true` is the usual. */
-const routeCache: Schema<false | FileRouteCache> = {
-  decode(value, path) {
-    if (value === false) return false;
-    return value === true ? {} : chosen.decode(value, path);
-  },
-  json: { oneOf: [{ type: 'boolean' }, chosen.json] },
-};
 
 const route: Schema<FileRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
@@ -171,7 +191,7 @@ const route: Schema<FileRoute> = object({
     {},
   ),
   limits: withDefault(object({ requestBody: optional(size) }), {}),
-  cache: withDefault(routeCache, false),
+  cache: withDefault(trueOr(chosen), false),
 });
 
 const file: Schema<FileShape> = object({
