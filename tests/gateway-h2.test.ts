@@ -132,6 +132,29 @@ describe('upstreams', () => {
     assert.equal((await client.get('/hints')).status, 204);
   });
 
+  for (const [what, lines, seen] of [
+    ['one that stands alone, twice', 'Content-Type: a/b\r\nContent-Type: c/d\r\n', 'content-type'],
+    ['the date twice', 'Date: a\r\nDate: b\r\n', 'date'],
+    ['of another protocol', 'HTTP2-Settings: x\r\nTE: gzip\r\nX-A: b\r\n', 'x-a'],
+    ['of an object', '__proto__: 1\r\nconstructor: 2\r\n', 'constructor'],
+  ] as const) {
+    test(`a field of an upstream, ${what}, harms nobody`, async () => {
+      await using gateway = await startH2([]);
+      await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, ({ socket }) => {
+        socket.end(
+          `HTTP/1.1 200 OK\r\n${lines}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n` +
+            'X-End: 1\r\nX-End: 2\r\nHTTP2-Settings: x\r\n\r\n',
+        );
+      });
+      await gateway.route(proxyRoute([socketUpstream(origin.path)]));
+      const answer = await new H2Client(gateway).get('/');
+      assert.deepEqual([answer.status, String(answer.body)], [200, 'ok']);
+      assert.ok(seen in answer.headers);
+      assert.equal(answer.headers['http2-settings'], undefined);
+      assert.equal(answer.trailers['x-end'], '1, 2');
+    });
+  }
+
   test('a limit of the route refuses, and the connection goes on', async () => {
     await using gateway = await startH2([]);
     const path = await startApp(gateway, (_request, response) => response.end('ok'));

@@ -25,6 +25,8 @@ const DROPPED: ReadonlySet<number> = new Set([
   FIELD.proxyConnection,
   FIELD.transferEncoding,
   FIELD.upgrade,
+  FIELD.http2Settings,
+  FIELD.te,
 ]);
 const WEB_SOCKET_ACCEPT = 'sec-websocket-accept';
 /** RFC 6455 1.3. */
@@ -77,7 +79,7 @@ export class H2Answer implements ChunkSink {
       }
       at = end;
     }
-    if (at === bytes.length) done?.();
+    if (at === bytes.length || this.isDone) done?.();
     else if (this.state === STATE.tunnel) this.stream.write(bytes.subarray(at), done);
     else if (this.kind === BODY.chunked) this.writeChunks(bytes, at, done);
     else this.writeBody(bytes, at, done);
@@ -116,9 +118,8 @@ export class H2Answer implements ChunkSink {
       return;
     }
     if (status < 200) {
-      const interim: Record<string, string[]> = {};
-      for (const [name, value] of pairs(scratch)) (interim[name] ??= []).push(value);
-      stream.additionalHeaders({ ...interim, ':status': status });
+      const interim = grouped(scratch);
+      this.attempt(() => stream.additionalHeaders({ ...interim, ':status': status }));
       return;
     }
     framing.read(scratch, this.isHead);
@@ -128,12 +129,20 @@ export class H2Answer implements ChunkSink {
     const isWhole = kind === BODY.none || (kind === BODY.length && framing.length === 0);
     const isChunked = kind === BODY.chunked;
     if (isChunked) this.decoder = new ChunkedDecoder();
-    stream.respond([':status', String(status), ...pairs(scratch).flat()], {
-      endStream: isWhole,
-      waitForTrailers: isChunked,
-      sendDate: false,
-    } as object);
+    const fields = [':status', String(status), ...pairs(scratch).flat()];
+    const how = { endStream: isWhole, waitForTrailers: isChunked, sendDate: false };
     this.state = isWhole ? STATE.done : STATE.body;
+    this.attempt(() => stream.respond(fields, how));
+  }
+
+  /** Node throws at fields that it does not like: what an upstream says must not end the process. */
+  private attempt(send: () => void): void {
+    try {
+      send();
+    } catch (error) {
+      this.state = STATE.done;
+      this.stream.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** RFC 8441 5: 200 here. Who cannot prove that it read the key did not mean this request. */
@@ -147,8 +156,9 @@ export class H2Answer implements ChunkSink {
       return;
     }
     const kept = fields.filter(([name]) => name !== WEB_SOCKET_ACCEPT && name !== 'content-length');
-    stream.respond([':status', '200', ...kept.flat()], { sendDate: false } as object);
     this.state = STATE.tunnel;
+    const all = [':status', '200', ...kept.flat()];
+    this.attempt(() => stream.respond(all, { sendDate: false } as object));
   }
 
   private writeBody(bytes: Buffer, from: number, done: Done): void {
@@ -180,7 +190,7 @@ export class H2Answer implements ChunkSink {
     this.state = STATE.done;
     const { trailers } = decoder;
     stream.once('wantTrailers', () => {
-      stream.sendTrailers(trailers === undefined ? {} : Object.fromEntries(pairs(trailers)));
+      this.attempt(() => stream.sendTrailers(trailers === undefined ? {} : grouped(trailers)));
     });
     stream.end();
   }
@@ -198,4 +208,11 @@ function pairs(head: FieldScanner): (readonly [name: string, value: string])[] {
     list.push([head.nameAt(index).toLowerCase(), head.valueAt(index)]);
   }
   return list;
+}
+
+/** Several of one name stay several. */
+function grouped(head: FieldScanner): Record<string, string[]> {
+  const fields = Object.create(null) as Record<string, string[]>;
+  for (const [name, value] of pairs(head)) (fields[name] ??= []).push(value);
+  return fields;
 }

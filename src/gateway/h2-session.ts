@@ -48,6 +48,8 @@ export class H2Session implements ConnectionOwner, OwnedConnection {
     const { requestHeadBytesMax, requestHeadersMax } = plane.limits;
     accepted.allowHalfOpen = false;
     this.socket = performServerHandshake(accepted, {
+      // What a sloppy upstream says twice goes through, as it does over HTTP/1.1.
+      strictSingleValueFields: false,
       maxHeaderListPairs: H2.headRoom * requestHeadersMax,
       maxSessionInvalidFrames: H2.invalidFramesMax,
       maxSessionRejectedStreams: H2.refusedStreamsMax,
