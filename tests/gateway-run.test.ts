@@ -136,5 +136,5 @@ test('check says what is in a good file', async (t) => {
     env: place.env,
   });
   assert.equal(code, 0);
-  assert.deepEqual(JSON.parse(stdout), { listeners: 1, routes: 1 });
+  assert.deepEqual(JSON.parse(stdout), { listeners: 1, routes: 1, warnings: [] });
 });

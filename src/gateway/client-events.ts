@@ -1,5 +1,5 @@
 /** Events of client sockets. One function for all: a closure for each would cost memory for every idle connection. */
-import type { Socket } from 'node:net';
+import type { ClientSocket } from './client-socket.ts';
 
 export interface ClientEvents {
   /** Why the socket broke, if it did. */
@@ -11,31 +11,31 @@ export interface ClientEvents {
 
 const LISTENER = Symbol('listener');
 
-interface ClientSocket extends Socket {
+interface HeardSocket extends ClientSocket {
   [LISTENER]: ClientEvents;
 }
 
 /** From now on the socket's events go to `listener`. */
-export function listenTo(socket: Socket, listener: ClientEvents): void {
-  (socket as ClientSocket)[LISTENER] = listener;
+export function listenTo(socket: ClientSocket, listener: ClientEvents): void {
+  (socket as HeardSocket)[LISTENER] = listener;
   socket.on('drain', onDrain);
   socket.on('end', onEnd);
   socket.on('error', onError);
   socket.on('close', onClose);
 }
 
-function onDrain(this: Socket): void {
-  (this as ClientSocket)[LISTENER].drained();
+function onDrain(this: ClientSocket): void {
+  (this as HeardSocket)[LISTENER].drained();
 }
 
-function onEnd(this: Socket): void {
-  (this as ClientSocket)[LISTENER].ended();
+function onEnd(this: ClientSocket): void {
+  (this as HeardSocket)[LISTENER].ended();
 }
 
-function onError(this: Socket, error: Error): void {
-  (this as ClientSocket)[LISTENER].failure = error.message;
+function onError(this: ClientSocket, error: Error): void {
+  (this as HeardSocket)[LISTENER].failure = error.message;
 }
 
-function onClose(this: Socket): void {
-  (this as ClientSocket)[LISTENER].closed();
+function onClose(this: ClientSocket): void {
+  (this as HeardSocket)[LISTENER].closed();
 }

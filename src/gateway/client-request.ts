@@ -13,6 +13,8 @@ export class ClientRequest {
   /** Origin form, query included. */
   target = '';
   accept: string | undefined;
+  /** For the access log; undefined: HTTP/1.x. Stays from request to request. */
+  protocol: string | undefined;
   /** The x of HTTP/1.x. */
   minor: 0 | 1 = 1;
   route: Route | undefined;
@@ -80,6 +82,7 @@ export class ClientRequest {
       bytesOut,
       route: route?.id,
       upstream: this.upstreamId,
+      protocol: this.protocol,
       errorId: this.errorId,
       error: this.error,
     });

@@ -18,9 +18,11 @@ import {
 import { parseHost } from '../http/host.ts';
 import { balanceSchema, checkBalance } from './balancing/balance-check.ts';
 import type {
+  CertificatePair,
   GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
+  HstsConfig,
   ListenerConfig,
   NodeDoorConfig,
   RouteCacheConfig,
@@ -33,6 +35,7 @@ import type {
 import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
+  CERTIFICATES_PER_LISTENER_MAX,
   HOSTS_PER_ROUTE_MAX,
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
@@ -214,12 +217,23 @@ const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
 });
 const pem = string({ lengthMax: 1024 * 1024 });
 
+const pair: Schema<CertificatePair> = object({ cert: pem, key: pem });
+
+const hsts: Schema<HstsConfig> = object({
+  maxAgeS: integer({ min: 0, max: CACHE_SECONDS_MAX }),
+  includeSubDomains: optional(boolean()),
+  preload: optional(boolean()),
+});
+
 const listener: Schema<ListenerConfig> = object({
   id,
   address: ipAddress,
   port,
   protocol: literal('http', 'https'),
-  tls: optional(object({ cert: pem, key: pem })),
+  tls: optional(pair),
+  certificates: optional(array(pair, { itemsMax: CERTIFICATES_PER_LISTENER_MAX })),
+  hsts: optional(hsts),
+  redirectHttpsPort: optional(integer({ min: 1, max: 65_535 })),
 });
 
 const limits: Schema<GatewayLimits> = object({
@@ -296,6 +310,18 @@ function checkListeners(listeners: readonly ListenerConfig[]): void {
     if (item.protocol === 'https' && item.tls === undefined) {
       throw new ConfigError(`${path}.tls`, `Listener "${item.id}" is https and needs "tls"`);
     }
+    requireFitting(item, path);
+  }
+}
+
+/** Each half of "https only" belongs to one protocol. */
+function requireFitting(item: ListenerConfig, path: string): void {
+  if (item.protocol === 'http' && item.hsts !== undefined) {
+    throw new ConfigError(`${path}.hsts`, `Listener "${item.id}" is http and cannot have "hsts"`);
+  }
+  if (item.protocol === 'https' && item.redirectHttpsPort !== undefined) {
+    const message = `Listener "${item.id}" is https already and cannot redirect to it`;
+    throw new ConfigError(`${path}.redirectHttpsPort`, message);
   }
 }
 

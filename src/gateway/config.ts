@@ -52,8 +52,27 @@ export interface ListenerConfig {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'http' | 'https';
-  /** PEM; required for https. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Required for https; serves everybody who names no host, or none that is known. */
+  readonly tls?: CertificatePair;
+  /** Further ones, for the hosts that they name. */
+  readonly certificates?: readonly CertificatePair[];
+  /** For https: clients are told to come over https only. */
+  readonly hsts?: HstsConfig;
+  /** For http: every request is sent to this port over https. */
+  readonly redirectHttpsPort?: number;
+}
+
+/** RFC 6797 6.1. */
+export interface HstsConfig {
+  readonly maxAgeS: number;
+  readonly includeSubDomains?: boolean;
+  readonly preload?: boolean;
+}
+
+/** PEM: a chain with its own certificate first, and its key. */
+export interface CertificatePair {
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface RouteConfig {

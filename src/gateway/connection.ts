@@ -2,7 +2,6 @@
  * One client connection: finds requests in its bytes, hands each to who answers it, keeps their order and
  * decides when it ends. It knows nothing about upstreams or files; a `Responder` does.
  */
-import type { Socket } from 'node:net';
 import { randomId } from '../base/ids.ts';
 import type { ChunkSink } from '../http/chunked.ts';
 import { BODY } from '../http/framing.ts';
@@ -11,17 +10,15 @@ import { HttpError, isHttpError } from '../http/http-error.ts';
 import { startReading } from './accepted-socket.ts';
 import { listenTo, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
+import type { ClientSocket } from './client-socket.ts';
 import { errorFormat, errorResponse } from './error-page.ts';
+import { DISCARD_BYTES_MAX, LEAVING_FRESH_MS } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
 import type { ConnectionOwner, Proxy, Responder } from './responder.ts';
 
-/** For the first request of a connection that was accepted just before its listener closed. */
-const LEAVING_FRESH_MS = 1000;
-/** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
-const DISCARD_BYTES_MAX = 64 * 1024;
 /** Only in the log and the counters: the client left before its answer began. */
 const STATUS_CLIENT_GONE = 499;
 
@@ -29,7 +26,7 @@ const STATUS_CLIENT_GONE = 499;
 const STATE = { head: 0, body: 1, busy: 2, closing: 3, tunnel: 4, closed: 5 } as const;
 
 export class Connection implements ChunkSink, ClientEvents {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   readonly owner: ConnectionOwner;
   readonly plane: Plane;
   readonly out: Outbox;
@@ -66,7 +63,7 @@ export class Connection implements ChunkSink, ClientEvents {
   private leaving = false;
 
   /** Takes over an accepted, paused socket. */
-  constructor(accepted: Socket, owner: ConnectionOwner) {
+  constructor(accepted: ClientSocket, owner: ConnectionOwner) {
     this.owner = owner;
     this.plane = owner.plane;
     const socket = startReading(accepted, owner.plane.sharesReads, (buffer, size) =>
@@ -109,10 +106,11 @@ export class Connection implements ChunkSink, ClientEvents {
     if (!small || this.expectsContinue) this.keepAlive = false;
   }
 
-  /** `Connection: close` or what an HTTP/1.0 client needs to hear; usually nothing. */
+  /** `Connection: close` or what an HTTP/1.0 client needs to hear, and the listener's lines; usually nothing. */
   get connectionLine(): string {
-    if (!this.keepAlive) return 'Connection: close\r\n';
-    return this.request.minor === 0 ? 'Connection: keep-alive\r\n' : '';
+    const { answerLines } = this.owner;
+    if (!this.keepAlive) return `Connection: close\r\n${answerLines}`;
+    return this.request.minor === 0 ? `Connection: keep-alive\r\n${answerLines}` : answerLines;
   }
 
   /** The final answer is complete in the outbox. */
@@ -152,6 +150,7 @@ export class Connection implements ChunkSink, ClientEvents {
       id: this.request.errorId,
       head: this.request.method === 'HEAD',
       close: !this.keepAlive,
+      lines: this.owner.answerLines,
       ...format,
       reason: options.reason,
       retryAfterS: options.retryAfterS,
@@ -196,9 +195,10 @@ export class Connection implements ChunkSink, ClientEvents {
     this.out.text(`${head}${this.connectionLine}\r\n`);
   }
 
-  /** Answers need no Connection field, and no body is in the way. */
+  /** Answers need no line but their own, and no body is in the way. */
   get plain(): boolean {
-    return this.keepAlive && this.request.minor === 1 && this.body.done;
+    const isUsual = this.keepAlive && this.request.minor === 1 && this.body.done;
+    return isUsual && this.owner.answerLines === '';
   }
 
   /** Breaks the connection off in the middle of an answer. */

@@ -7,10 +7,11 @@ import type { Logger } from '../base/log.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
 import { CacheRoom } from './cache-room.ts';
+import { certificateTroubles, requireUsableTls } from './certificates.ts';
 import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
-import { Listener, requireUsableTls } from './listener.ts';
+import { Listener } from './listener.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
@@ -67,6 +68,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #name: string;
   #room: CacheRoom | undefined;
   #cacheConfig = '';
+  #troubles: readonly string[] = [];
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
@@ -128,6 +130,7 @@ export class DataPlane implements AsyncDisposable {
     for (const [id, listener] of opened) this.#listeners.set(id, listener);
     for (const listener of this.#listeners.values()) listener.limitHandshakes();
     this.#scheduleSweep(config);
+    this.#tellTroubles(config);
   }
 
   /** The table in force. */
@@ -204,6 +207,15 @@ export class DataPlane implements AsyncDisposable {
       this.#cacheConfig = '';
       throw error;
     }
+  }
+
+  /** Each is told when it is new, not with every config. */
+  #tellTroubles(config: GatewayConfig): void {
+    const troubles = certificateTroubles(config, this.#clock.now());
+    for (const trouble of troubles) {
+      if (!this.#troubles.includes(trouble)) this.#plane.log.warn(trouble);
+    }
+    this.#troubles = troubles;
   }
 
   #all(): Listener[] {

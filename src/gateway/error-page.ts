@@ -13,6 +13,8 @@ export interface ErrorResponseOptions {
   readonly head?: boolean;
   /** Say `Connection: close`; the caller closes. */
   readonly close?: boolean;
+  /** Whole lines for the head. */
+  readonly lines?: string;
   readonly html?: boolean;
   readonly json?: boolean;
   /** One plain sentence about what happened; a default by status otherwise. */
@@ -60,7 +62,7 @@ export function errorResponse(status: number, options: ErrorResponseOptions): Bu
       : [`Retry-After: ${Math.max(0, Math.ceil(options.retryAfterS))}`]),
     ...(options.close === true ? ['Connection: close'] : []),
   ];
-  const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  const head = Buffer.from(`${lines.join('\r\n')}\r\n${options.lines ?? ''}\r\n`, 'latin1');
   return options.head === true || bodyless ? head : Buffer.concat([head, body]);
 }
 

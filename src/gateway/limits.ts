@@ -40,6 +40,11 @@ export function routeLimits(own: Partial<RouteLimits> | undefined): RouteLimits 
   return own === undefined ? DEFAULT_ROUTE_LIMITS : { ...DEFAULT_ROUTE_LIMITS, ...own };
 }
 
+/** For the first request of a connection that was accepted just before its listener closed. */
+export const LEAVING_FRESH_MS = 1000;
+/** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
+export const DISCARD_BYTES_MAX: number = 64 * KIB;
+
 /** Routes in one config; the table is built anew on each change. */
 export const ROUTES_MAX = 10_000;
 export const HOSTS_PER_ROUTE_MAX = 1000;
@@ -49,6 +54,7 @@ export const DEFAULT_UPSTREAM_WEIGHT = 1;
 /** As HAProxy has it. */
 export const UPSTREAM_WEIGHT_MAX = 256;
 export const LISTENERS_MAX = 64;
+export const CERTIFICATES_PER_LISTENER_MAX = 1000;
 /** Characters of a route's path; bounds the work of one match. */
 export const PATH_CHARACTERS_MAX = 1024;
 /** `sun_path` of unix(7) without its final zero. */
@@ -88,3 +94,23 @@ export const NODE_REUSE_MS: number = 5 * SECOND;
 export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
 /** What an answer stated fades to nothing within. */
 export const STATED_LOAD_MS: number = 10 * SECOND;
+
+/** Of one HTTP/2 connection. Beyond those that count, it ends with ENHANCE_YOUR_CALM. */
+export const H2 = {
+  /** Requests under way; a further one is refused, and may be sent again. */
+  streamsMax: 128,
+  /** Times the limits of a head, which are answered with 431: what a head may take before the answer is a reset of its stream. */
+  headRoom: 2,
+  /** Counts begin anew after it. */
+  windowMs: 10_000,
+  /** Requests that the client took back, or that were malformed, in a window: "rapid reset", CVE-2023-44487. */
+  resetsMax: 400,
+  /** PING and SETTINGS frames in a window: each has to be answered. */
+  controlFramesMax: 10_000,
+  /** Frames that make no sense, over all its life. */
+  invalidFramesMax: 100,
+  /** Streams beyond `streamsMax`, over all its life. */
+  refusedStreamsMax: 1000,
+  /** From the first GOAWAY, which asks to leave, to the last, which takes no request any more. */
+  leaveMs: 1000,
+} as const;

@@ -3,31 +3,35 @@
  * what is asked over them is not its business.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import {
-  createSecureContext,
-  createServer as createTlsServer,
-  type SecureContextOptions,
-  type Server as TlsServer,
-} from 'node:tls';
-import { messageOf, MolnError, systemCode } from '../base/errors.ts';
+import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
+import { MolnError, systemCode } from '../base/errors.ts';
+import { Certificates, pairsOf, samePairs, ticketKeys, tlsOptions } from './certificates.ts';
 import type { ListenerConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
+import { H2Session } from './h2-session.ts';
+import { dispatchFor, hstsLine } from './https-only.ts';
 import type { Plane } from './plane.ts';
-import type { ConnectionOwner, Dispatch } from './responder.ts';
+import type { ConnectionOwner, Dispatch, OwnedConnection } from './responder.ts';
 
 /** Connections that the kernel keeps waiting while this process is busy. */
 const BACKLOG = 1024;
 /** Of a TLS handshake. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const DAY_S = 86_400;
 
 export class Listener implements ConnectionOwner {
   readonly plane: Plane;
-  readonly dispatch: Dispatch;
-  readonly connections: Set<Connection> = new Set();
+  dispatch: Dispatch;
+  answerLines: string;
+  readonly connections: Set<OwnedConnection> = new Set();
   config: ListenerConfig;
   private readonly reusePort: boolean;
+  private readonly usualDispatch: Dispatch;
   private server: Server | undefined;
+  private certificates: Certificates | undefined;
+  /** What the day's ticket keys were made of. */
+  private ticketDay = -1;
 
   constructor(options: {
     readonly config: ListenerConfig;
@@ -38,7 +42,9 @@ export class Listener implements ConnectionOwner {
     this.reusePort = options.reusePort;
     this.config = options.config;
     this.plane = options.plane;
-    this.dispatch = options.dispatch;
+    this.usualDispatch = options.dispatch;
+    this.dispatch = dispatchFor(options.config, options.dispatch);
+    this.answerLines = hstsLine(options.config.hsts);
   }
 
   get protocol(): 'http' | 'https' {
@@ -56,15 +62,17 @@ export class Listener implements ConnectionOwner {
     const { config } = this;
     const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
     const accept = (socket: Socket): void => this.accept(socket);
+    this.certificates = new Certificates(pairsOf(config));
     const server =
       config.protocol === 'https'
         ? createTlsServer(
             {
               ...options,
-              ...tlsOptions(config),
+              ...tlsOptions(config.tls),
+              SNICallback: (name, done) => done(null, this.certificates?.contextFor(name)),
               handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
               // A client that speaks another protocol only is told so in the handshake.
-              ALPNProtocols: ['http/1.1'],
+              ALPNProtocols: ['h2', 'http/1.1'],
             },
             accept,
           )
@@ -94,16 +102,33 @@ export class Listener implements ConnectionOwner {
     });
     server.on('drop', () => this.plane.connectionsRefused++);
     this.server = server;
+    this.renewTickets();
   }
 
   /** New certificate or other settings that need no new port. Connections stay. */
   update(config: ListenerConfig): void {
-    const { tls } = this.config;
-    const changed = config.tls?.cert !== tls?.cert || config.tls?.key !== tls?.key;
+    const changed = !samePairs(config, this.config);
     this.config = config;
-    if (changed && this.server !== undefined && 'setSecureContext' in this.server) {
-      (this.server as TlsServer).setSecureContext(tlsOptions(config));
-    }
+    this.dispatch = dispatchFor(config, this.usualDispatch);
+    this.answerLines = hstsLine(config.hsts);
+    const { tlsServer } = this;
+    if (!changed || tlsServer === undefined) return;
+    this.certificates = new Certificates(pairsOf(config));
+    tlsServer.setSecureContext(tlsOptions(config.tls));
+    this.ticketDay = -1;
+    this.renewTickets();
+  }
+
+  private get tlsServer(): TlsServer | undefined {
+    return this.config.protocol === 'https' ? (this.server as TlsServer | undefined) : undefined;
+  }
+
+  private renewTickets(): void {
+    const { tlsServer, config } = this;
+    const day = Math.floor(this.plane.second / DAY_S);
+    if (tlsServer === undefined || config.tls === undefined || day === this.ticketDay) return;
+    this.ticketDay = day;
+    tlsServer.setTicketKeys(ticketKeys(config.tls, this.plane.second));
   }
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
@@ -113,6 +138,7 @@ export class Listener implements ConnectionOwner {
   }
 
   sweep(horizonMs: number): void {
+    if (this.protocol === 'https') this.renewTickets();
     for (const connection of this.connections) connection.sweep(horizonMs);
   }
 
@@ -122,7 +148,7 @@ export class Listener implements ConnectionOwner {
     for (const connection of this.connections) connection.socket.destroy();
   }
 
-  closed(connection: Connection): void {
+  closed(connection: OwnedConnection): void {
     this.connections.delete(connection);
     this.plane.connections--;
   }
@@ -144,31 +170,10 @@ export class Listener implements ConnectionOwner {
       return;
     }
     plane.connections++;
-    const connection = new Connection(socket, this);
+    const isH2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
+    const connection = isH2 ? new H2Session(socket, this) : new Connection(socket, this);
     this.connections.add(connection);
     connection.start();
-  }
-}
-
-/** Also for each new certificate: what is not said again falls back to the default. */
-function tlsOptions({ tls }: ListenerConfig): SecureContextOptions {
-  return { minVersion: 'TLSv1.2', ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key }) };
-}
-
-/** Throws GATEWAY_LISTEN_FAILED when certificate and key cannot be used, before anything has changed. */
-export function requireUsableTls(config: ListenerConfig): void {
-  if (config.tls === undefined) return;
-  try {
-    createSecureContext(tlsOptions(config));
-  } catch (error) {
-    throw new MolnError(
-      GATEWAY_LISTEN_FAILED,
-      `The certificate or key of listener "${config.id}" cannot be used: ${messageOf(error)}`,
-      {
-        hint: 'Give a PEM certificate chain, its own one first, and the key that belongs to it',
-        cause: error,
-      },
-    );
   }
 }
 

@@ -2,8 +2,8 @@
  * What is on its way out of one socket. Small pieces of one event are gathered as latin1 text and leave in
  * one write; large ones are copied into pooled buffers, so that the bytes they came from may be reused at once.
  */
-import type { Socket } from 'node:net';
 import { latin1 } from '../http/latin1.ts';
+import type { ClientSocket } from './client-socket.ts';
 
 /** Pieces up to this size are gathered; the kernel takes as much in one write without a further copy. */
 export const SMALL_BYTES_MAX = 16_384;
@@ -23,12 +23,12 @@ function giveBuffer(buffer: Buffer): void {
 }
 
 export class Outbox {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
   /** Bytes handed over so far. */
   bytes = 0;
   private gathered = '';
 
-  constructor(socket: Socket) {
+  constructor(socket: ClientSocket) {
     this.socket = socket;
   }
 

@@ -43,10 +43,19 @@ export interface Proxy extends Responder {
 /** Picks who answers; gets the scanned head in the plane's scratch objects. */
 export type Dispatch = (connection: Connection, head: RequestHead, route: Route) => void;
 
+/** A connection, or many in one, as their owner knows them. */
+export interface OwnedConnection {
+  readonly socket: { destroy(): unknown };
+  sweep(horizonMs: number): void;
+  drain(): void;
+}
+
 /** What a connection belongs to. */
 export interface ConnectionOwner {
   readonly plane: Plane;
   readonly protocol: 'http' | 'https';
   readonly dispatch: Dispatch;
-  closed(connection: Connection): void;
+  /** Whole lines for the head of every answer; usually none. */
+  readonly answerLines: string;
+  closed(connection: OwnedConnection): void;
 }

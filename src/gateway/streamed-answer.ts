@@ -5,6 +5,8 @@ import type { AnswerBody } from './answer-body.ts';
 import type { Connection } from './connection.ts';
 import { type HeadChange, interimHeadText, responseHeadText } from './forward-head.ts';
 
+/** The listener says it, if it wants to. */
+const SAID_HERE: readonly string[] = ['strict-transport-security'];
 const UNCHANGED: HeadChange = { drop: [], lines: '' };
 
 /** `requestDone`: the upstream has all of the request. */
@@ -17,13 +19,14 @@ export function beginStreamed(
   const { head, body } = answer;
   const framing: ResponseFraming = plane.responseFraming;
   body.start(framing, connection.request.minor);
+  const dropped = connection.owner.answerLines === '' ? drop : [...drop, ...SAID_HERE];
   // An answer before the end of the request is the last one (RFC 9112 9.3), and its head must say so.
   if (body.toClient === BODY.close || !answer.requestDone) connection.keepAlive = false;
   connection.request.status = head.status;
   connection.request.answering = true;
   connection.out.text(
     responseHeadText(head, {
-      names: drop.length === 0 ? framing.names : [...framing.names, ...drop],
+      names: dropped.length === 0 ? framing.names : [...framing.names, ...dropped],
       kind: body.toClient,
       connection: connection.connectionLine,
       dateLine: plane.dateLine,

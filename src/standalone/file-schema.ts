@@ -30,7 +30,18 @@ export interface FileListener {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'http' | 'https';
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** The first is the default; the others are for the hosts that they name. */
+  readonly tls?: readonly { readonly cert: string; readonly key: string }[];
+  readonly hsts: false | FileHsts;
+  /** Of http: where every request is sent. */
+  readonly redirect?: 'https';
+}
+
+/** In milliseconds. */
+export interface FileHsts {
+  readonly maxAge?: number;
+  readonly includeSubDomains?: boolean;
+  readonly preload?: boolean;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -89,11 +100,30 @@ export interface FileCache {
   readonly disk?: { readonly path: string; readonly size: number };
 }
 
+/** `true` is the usual, which is what `{}` says too. */
+function trueOr<T extends object>(chosen: Schema<T>): Schema<false | T> {
+  return {
+    decode(value, path) {
+      if (value === false) return false;
+      return chosen.decode(value === true ? {} : value, path);
+    },
+    json: { oneOf: [{ type: 'boolean' }, chosen.json] },
+  };
+}
+
+const chosenHsts: Schema<FileHsts> = object({
+  maxAge: optional(duration),
+  includeSubDomains: optional(boolean()),
+  preload: optional(boolean()),
+});
+
 const listener: Schema<FileListener> = object({
   address: withDefault(string(), '::'),
   port: integer({ min: 0, max: 65_535 }),
   protocol: withDefault(literal('http', 'https'), 'http'),
-  tls: optional(object({ cert: filePath, key: filePath })),
+  tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
+  hsts: withDefault(trueOr(chosenHsts), false),
+  redirect: optional(literal('https')),
 });
 
 const chosen: Schema<FileRouteCache> = object({
@@ -104,15 +134,6 @@ const chosen: Schema<FileRouteCache> = object({
   requestDirectives: optional(boolean()),
   setCookie: optional(literal('public', 'always')),
 });
-
-/** `true` is the usual. */
-const routeCache: Schema<false | FileRouteCache> = {
-  decode(value, path) {
-    if (value === false) return false;
-    return value === true ? {} : chosen.decode(value, path);
-  },
-  json: { oneOf: [{ type: 'boolean' }, chosen.json] },
-};
 
 const route: Schema<FileRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
@@ -144,7 +165,7 @@ const route: Schema<FileRoute> = object({
     {},
   ),
   limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
-  cache: withDefault(routeCache, false),
+  cache: withDefault(trueOr(chosen), false),
   ...BALANCE_FIELDS,
 });
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
+import { createAuthority } from '../cluster/x509.ts';
 import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 
 let folder: string;
@@ -184,6 +185,21 @@ describe('what is wrong is said with line and key', () => {
       /^FILE:4: Certificate and key of "listeners\[0\]\.tls" cannot be used: /,
     ],
     [
+      'no certificate among none',
+      'listeners:\n- port: 1\n  protocol: https\n  tls: []\nroutes: []',
+      /^FILE:4: Key "listeners\[0\]\.tls" is empty, want at least one$/,
+    ],
+    [
+      'HSTS over http',
+      'listeners: [{ port: 1, hsts: true }]\nroutes: []',
+      /^FILE:1: Listener "http-::-1" is http and cannot have "hsts"$/,
+    ],
+    [
+      'a redirect to something else',
+      'listeners: [{ port: 1, redirect: http }]\nroutes: []',
+      /^FILE:1: Key "listeners\[0\]\.redirect" is "http", /,
+    ],
+    [
       'a time without a unit',
       `${LISTENERS}routes: [{ redirect: { to: /a }, timeouts: { idle: "30" } }]`,
       /^FILE:2: Duration "30" of "routes\[0\]\.timeouts\.idle" is not understood$/,
@@ -202,6 +218,29 @@ describe('what is wrong is said with line and key', () => {
   for (const [what, text, expected] of cases) {
     test(what, () => assert.match(refusal(text), expected));
   }
+});
+
+test('certificates, HSTS and the way from http', async () => {
+  const validity = { notBefore: Date.now() - 1000, notAfter: Date.now() + 86_400_000 };
+  const pair = await createAuthority({ commonName: 'Test', validity });
+  const tls = { cert: pair.certificatePem, key: pair.keyPem };
+  writeFileSync(join(folder, 'a.pem'), tls.cert);
+  writeFileSync(join(folder, 'a.key'), tls.key);
+  const one = '{ cert: a.pem, key: a.key }';
+  const { content } = read(`
+listeners:
+- { port: 80, redirect: https }
+- { port: 8443, protocol: https, tls: ${one}, hsts: true }
+- { port: 9443, protocol: https, tls: [${one}, ${one}], hsts: { maxAge: 1h, preload: true } }
+routes: []
+`);
+  const [http, first, second] = content.listeners;
+  assert.equal(http?.redirectHttpsPort, 8443);
+  assert.deepEqual(first?.tls, tls);
+  assert.equal(first?.certificates, undefined);
+  assert.deepEqual(first?.hsts, { maxAgeS: 31_536_000 });
+  assert.deepEqual(second?.certificates, [tls]);
+  assert.deepEqual(second?.hsts, { maxAgeS: 3600, preload: true });
 });
 
 test('a file that is not there is named', () => {

@@ -11,6 +11,7 @@ import {
 } from '../gateway/gateway.ts';
 import {
   decodeFile,
+  type FileHsts,
   type FileListener,
   type FileRoute,
   type FileRouteCache,
@@ -30,6 +31,8 @@ export interface GatewayFile {
   readonly content: GatewayConfigContent;
 }
 
+/** A year, unless said. */
+const HSTS_MS: number = 365 * 86_400_000;
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Reads and checks all of it. Throws `ConfigError` that names the file, the line and the key. */
@@ -73,8 +76,11 @@ function readText(path: string): string {
 function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
   const { limits } = shape;
   const usual = DEFAULT_GATEWAY_LIMITS;
+  const httpsPort = shape.listeners.find(({ protocol }) => protocol === 'https')?.port ?? 443;
   return {
-    listeners: shape.listeners.map((one, index) => listenerOf(one, `listeners[${index}]`, folder)),
+    listeners: shape.listeners.map((one, index) =>
+      listenerOf(one, { path: `listeners[${index}]`, folder, httpsPort }),
+    ),
     routes: shape.routes.map((one, index) => ({
       ...routeOf(one, `routes[${index}]`, folder),
       ...balancing(one, shape.workers),
@@ -106,22 +112,51 @@ function cacheOf(
   };
 }
 
-function listenerOf(one: FileListener, path: string, folder: string): ListenerConfig {
-  const { address, port, protocol, tls } = one;
-  const listener = { id: `${protocol}-${address}-${port}`, address, port, protocol };
+function hstsOf({ maxAge = HSTS_MS, ...chosen }: FileHsts): NonNullable<ListenerConfig['hsts']> {
+  return { maxAgeS: seconds(maxAge), ...chosen };
+}
+
+function listenerOf(
+  one: FileListener,
+  { path, folder, httpsPort }: { path: string; folder: string; httpsPort: number },
+): ListenerConfig {
+  const { address, port, protocol, tls, hsts, redirect } = one;
+  const listener = {
+    id: `${protocol}-${address}-${port}`,
+    address,
+    port,
+    protocol,
+    ...(hsts === false ? {} : { hsts: hstsOf(hsts) }),
+    ...(redirect === undefined ? {} : { redirectHttpsPort: httpsPort }),
+  };
   if (tls === undefined) return listener;
-  const cert = readPem(resolve(folder, tls.cert), `${path}.tls.cert`);
-  const key = readPem(resolve(folder, tls.key), `${path}.tls.key`);
+  const isOne = tls.length === 1;
+  const [first, ...certificates] = tls.map((pair, index) =>
+    pairOf(pair, isOne ? `${path}.tls` : `${path}.tls[${index}]`, folder),
+  );
+  if (first === undefined) {
+    throw new ConfigError(`${path}.tls`, `Key "${path}.tls" is empty, want at least one`);
+  }
+  return { ...listener, tls: first, ...(isOne ? {} : { certificates }) };
+}
+
+function pairOf(
+  pair: NonNullable<FileListener['tls']>[number],
+  path: string,
+  folder: string,
+): NonNullable<ListenerConfig['tls']> {
+  const cert = readPem(resolve(folder, pair.cert), `${path}.cert`);
+  const key = readPem(resolve(folder, pair.key), `${path}.key`);
   try {
     createSecureContext({ cert, key });
   } catch (error) {
-    const what = `Certificate and key of "${path}.tls" cannot be used: ${messageOf(error)}`;
-    throw new ConfigError(`${path}.tls`, what, {
+    const what = `Certificate and key of "${path}" cannot be used: ${messageOf(error)}`;
+    throw new ConfigError(path, what, {
       hint: 'Both have to be PEM and belong together',
       cause: error,
     });
   }
-  return { ...listener, tls: { cert, key } };
+  return { cert, key };
 }
 
 function readPem(file: string, path: string): string {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { messageOf, MolnError } from '../../base/errors.ts';
 import { createLogger, formatPlain } from '../../base/log.ts';
 import {
+  certificateTroubles,
   type GatewayFile,
   readGatewayFile,
   StandaloneGateway,
@@ -50,12 +51,14 @@ const CHECK: CommandSpec = {
     const file = fileOf(context, input);
     const { content } = readGatewayFile(file);
     const { listeners, routes } = content;
+    const warnings = certificateTroubles(content, context.clock.now());
     if (context.json) {
-      context.words.json({ listeners: listeners.length, routes: routes.length });
+      context.words.json({ listeners: listeners.length, routes: routes.length, warnings });
       return Promise.resolve(EXIT.ok);
     }
     const found = `${count(listeners.length, 'listener')}, ${count(routes.length, 'route')}`;
     context.words.line(`${file} is good: ${found}`);
+    for (const warning of warnings) context.words.note(warning);
     return Promise.resolve(EXIT.ok);
   },
 };

@@ -1,0 +1,153 @@
+/**
+ * The certificates of a listener. A client says which host it wants (SNI, RFC 6066 3): the certificate that names it serves, else
+ * the one with a wildcard for it, else the first. Sessions are resumed with keys that are the same in all processes that have the
+ * same private key, so that a client may come to another one.
+ */
+import { hkdfSync, X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { messageOf, MolnError } from '../base/errors.ts';
+import type { CertificatePair, ListenerConfig } from './config.ts';
+import { GATEWAY_LISTEN_FAILED } from './errors.ts';
+
+const DAY_S = 86_400;
+/** What Node asks for: name, HMAC key and AES key of 16 bytes each. */
+const TICKET_KEYS_BYTES = 48;
+/** A warning comes so long before the end, or when a third of a short life is left. */
+const EXPIRES_SOON_MS: number = 21 * DAY_S * 1000;
+
+/** Forward secrecy and authenticated encryption only; HTTP/2 forbids the rest (RFC 9113 9.2.2). TLS 1.3 has nothing else. */
+const CIPHERS: string = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+/** Also for each new certificate: what is not said again falls back to the default. */
+export function tlsOptions(pair: CertificatePair | undefined): SecureContextOptions {
+  return {
+    minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
+    ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }),
+  };
+}
+
+/** The default is the first. */
+export function pairsOf(config: ListenerConfig): readonly CertificatePair[] {
+  return config.tls === undefined ? [] : [config.tls, ...(config.certificates ?? [])];
+}
+
+/** Throws GATEWAY_LISTEN_FAILED when a certificate and its key cannot be used, before anything has changed. */
+export function requireUsableTls(config: ListenerConfig): void {
+  for (const pair of pairsOf(config)) {
+    try {
+      createSecureContext(tlsOptions(pair));
+    } catch (error) {
+      throw new MolnError(
+        GATEWAY_LISTEN_FAILED,
+        `The certificate or key of listener "${config.id}" cannot be used: ${messageOf(error)}`,
+        {
+          hint: 'Give a PEM certificate chain, its own one first, and the key that belongs to it',
+          cause: error,
+        },
+      );
+    }
+  }
+}
+
+export function samePairs(a: ListenerConfig, b: ListenerConfig): boolean {
+  const [ones, others] = [pairsOf(a), pairsOf(b)];
+  return (
+    ones.length === others.length &&
+    ones.every(({ cert, key }, at) => cert === others[at]?.cert && key === others[at].key)
+  );
+}
+
+export class Certificates {
+  /** By lower-case name; `*.example.org` as it is written. */
+  readonly #byName = new Map<string, SecureContext>();
+
+  /** The one that comes first wins a name that several have. */
+  constructor(pairs: readonly CertificatePair[]) {
+    for (const pair of pairs) {
+      const context = createSecureContext(tlsOptions(pair));
+      for (const name of namesOf(pair)) {
+        if (!this.#byName.has(name)) this.#byName.set(name, context);
+      }
+    }
+  }
+
+  /** Undefined: the default. */
+  contextFor(serverName: string): SecureContext | undefined {
+    const name = serverName.toLowerCase();
+    const exact = this.#byName.get(name);
+    if (exact !== undefined) return exact;
+    // A wildcard stands for one label (RFC 9525 6.3).
+    const dot = name.indexOf('.');
+    return dot < 0 ? undefined : this.#byName.get(`*${name.slice(dot)}`);
+  }
+}
+
+/** Of the day: tickets of the one before are not resumed, whoever takes the keys reads one day. */
+export function ticketKeys({ key }: CertificatePair, epochSecond: number): Buffer {
+  const day = Math.floor(epochSecond / DAY_S);
+  return Buffer.from(hkdfSync('sha256', key, '', `moln tls tickets ${day}`, TICKET_KEYS_BYTES));
+}
+
+/** Lower-case DNS names and addresses that a certificate is for. None when it is not one. */
+function namesOf({ cert }: CertificatePair): readonly string[] {
+  const { subjectAltName = '' } = new X509Certificate(cert);
+  return [...subjectAltName.matchAll(/(?:DNS|IP Address):([^,\s]+)/g)].map(([, name = '']) =>
+    name.toLowerCase(),
+  );
+}
+
+/** What an operator should know: one sentence for each certificate that serves nobody well. */
+export function certificateTroubles(
+  config: {
+    readonly listeners: readonly ListenerConfig[];
+    readonly routes: readonly { readonly hosts: readonly string[] }[];
+  },
+  nowMs: number,
+): readonly string[] {
+  const hosts = config.routes.flatMap((route) => route.hosts);
+  return config.listeners.flatMap((listener) =>
+    pairsOf(listener).flatMap((pair) => troublesOf(pair, listener.id, { hosts, nowMs })),
+  );
+}
+
+function troublesOf(
+  pair: CertificatePair,
+  listenerId: string,
+  { hosts, nowMs }: { readonly hosts: readonly string[]; readonly nowMs: number },
+): readonly string[] {
+  const names = namesOf(pair);
+  const { validFromDate, validToDate } = new X509Certificate(pair.cert);
+  const what = `The certificate for ${names.join(', ') || 'no name'} of listener "${listenerId}"`;
+  const troubles: string[] = [];
+  const leftMs = validToDate.getTime() - nowMs;
+  const lifeMs = validToDate.getTime() - validFromDate.getTime();
+  const end = validToDate.toISOString().slice(0, 10);
+  if (leftMs <= 0) troubles.push(`${what} has expired on ${end}`);
+  else if (leftMs < Math.min(EXPIRES_SOON_MS, lifeMs / 3))
+    troubles.push(`${what} expires on ${end}`);
+  if (validFromDate.getTime() > nowMs) {
+    troubles.push(`${what} is not valid before ${validFromDate.toISOString()}`);
+  }
+  const fits = hosts.some((host) => host === '*' || names.some((name) => covers(name, host)));
+  if (hosts.length > 0 && !fits) troubles.push(`${what} fits no host of the routes`);
+  return troubles;
+}
+
+/** `name` is of a certificate, `host` of a route; each may have a wildcard. */
+function covers(name: string, host: string): boolean {
+  if (name === host) return true;
+  // A route's wildcard has any number of labels in it, one of which may be the certificate's name.
+  if (host.startsWith('*.')) return name.endsWith(host.slice(1));
+  return name.startsWith('*.') && host.slice(host.indexOf('.')) === name.slice(1);
+}
