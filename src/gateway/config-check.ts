@@ -16,6 +16,7 @@ import {
   type Schema,
 } from '../base/schema.ts';
 import { parseHost } from '../http/host.ts';
+import { balancersSchema, checkBalancers, trustedRanges } from './balancer-check.ts';
 import type {
   GatewayCacheConfig,
   GatewayConfig,
@@ -213,6 +214,7 @@ const listener: Schema<ListenerConfig> = object({
   port,
   protocol: literal('http', 'https'),
   tls: optional(object({ cert: pem, key: pem })),
+  proxyProtocol: optional(object({ trust: trustedRanges })),
 });
 
 const limits: Schema<GatewayLimits> = object({
@@ -249,6 +251,7 @@ const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   listeners: array(listener, { itemsMax: LISTENERS_MAX }),
   routes: array(route, { itemsMax: ROUTES_MAX }),
+  balancers: optional(balancersSchema),
   limits,
   cache: optional(cache),
   node: optional(nodeDoor),
@@ -259,6 +262,7 @@ const config: Schema<GatewayConfig> = object({
 export function checkGatewayConfig(value: unknown): GatewayConfig {
   const decoded = config.decode(value, '');
   checkListeners(decoded.listeners);
+  checkBalancers(decoded.balancers ?? [], decoded.listeners);
   checkRoutes(decoded.routes);
   checkCache(decoded);
   return decoded;

@@ -3,12 +3,15 @@
  * routes and upstreams with an unchanged id keep their connections and counters.
  */
 import type { CacheSettings } from '../cache/cache.ts';
+import type { BalancerConfig, BalancerTotals } from './balancer-config.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
   readonly version: number;
   readonly listeners: readonly ListenerConfig[];
   readonly routes: readonly RouteConfig[];
+  /** Ports whose bytes are led on unread. */
+  readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
@@ -53,6 +56,8 @@ export interface ListenerConfig {
   readonly protocol: 'http' | 'https';
   /** PEM; required for https. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Connections from these ranges of addresses begin with a PROXY header; others' are taken as they come. */
+  readonly proxyProtocol?: { readonly trust: readonly string[] };
 }
 
 export interface RouteConfig {
@@ -160,6 +165,8 @@ export interface GatewayStats {
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
   /** Since start, by route id. */
   readonly routes: Readonly<Record<string, RouteTotals>>;
+  /** By balancer id; absent when there are none. */
+  readonly balancers?: Readonly<Record<string, BalancerTotals>>;
   readonly metrics: readonly import('../base/metrics.ts').MetricFamily[];
 }
 
