@@ -269,7 +269,9 @@ export class DataPlane implements AsyncDisposable {
 }
 
 function samePlace(a: ListenerConfig, b: ListenerConfig): boolean {
-  return a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+  const [isProxied, wasProxied] = [a, b].map(({ proxyProtocol }) => proxyProtocol !== undefined);
+  const isSame = a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+  return isSame && isProxied === wasProxied;
 }
 
 function sweepInterval(config: GatewayConfig): number {

@@ -14,6 +14,7 @@ import type { ListenerConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import type { Plane } from './plane.ts';
+import { ProxiedPeers } from './proxied-peers.ts';
 import type { ConnectionOwner, Dispatch } from './responder.ts';
 
 /** Connections that the kernel keeps waiting while this process is busy. */
@@ -27,7 +28,11 @@ export class Listener implements ConnectionOwner {
   readonly connections: Set<Connection> = new Set();
   config: ListenerConfig;
   private readonly reusePort: boolean;
+  private readonly peers: ProxiedPeers | undefined;
+  /** What clients connect to. */
   private server: Server | undefined;
+  /** The same, or what comes after it when connections begin with a PROXY header. */
+  private tls: TlsServer | undefined;
 
   constructor(options: {
     readonly config: ListenerConfig;
@@ -39,6 +44,8 @@ export class Listener implements ConnectionOwner {
     this.config = options.config;
     this.plane = options.plane;
     this.dispatch = options.dispatch;
+    const { proxyProtocol } = options.config;
+    this.peers = proxyProtocol && new ProxiedPeers(options.plane, proxyProtocol.trust);
   }
 
   get protocol(): 'http' | 'https' {
@@ -55,8 +62,9 @@ export class Listener implements ConnectionOwner {
   async open(): Promise<void> {
     const { config } = this;
     const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
+    const { peers } = this;
     const accept = (socket: Socket): void => this.accept(socket);
-    const server =
+    this.tls =
       config.protocol === 'https'
         ? createTlsServer(
             {
@@ -68,7 +76,13 @@ export class Listener implements ConnectionOwner {
             },
             accept,
           )
-        : createTcpServer(options, accept);
+        : undefined;
+    const { tls } = this;
+    const go = tls === undefined ? accept : (socket: Socket) => tls.emit('connection', socket);
+    const server =
+      peers === undefined
+        ? (tls ?? createTcpServer(options, accept))
+        : createTcpServer(options, (socket) => peers.admit(socket, go));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(
@@ -89,7 +103,7 @@ export class Listener implements ConnectionOwner {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
-    server.on('tlsClientError', (error: Error) => {
+    tls?.on('tlsClientError', (error: Error) => {
       this.plane.log.debug('A TLS handshake failed', { error: error.message });
     });
     server.on('drop', () => this.plane.connectionsRefused++);
@@ -101,9 +115,8 @@ export class Listener implements ConnectionOwner {
     const { tls } = this.config;
     const changed = config.tls?.cert !== tls?.cert || config.tls?.key !== tls?.key;
     this.config = config;
-    if (changed && this.server !== undefined && 'setSecureContext' in this.server) {
-      (this.server as TlsServer).setSecureContext(tlsOptions(config));
-    }
+    if (config.proxyProtocol !== undefined) this.peers?.trust(config.proxyProtocol.trust);
+    if (changed) this.tls?.setSecureContext(tlsOptions(config));
   }
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
@@ -119,7 +132,16 @@ export class Listener implements ConnectionOwner {
   /** Breaks what is left. */
   destroy(): void {
     this.server?.close();
+    this.peers?.destroy();
     for (const connection of this.connections) connection.socket.destroy();
+  }
+
+  sharesReads(accepted: Socket): boolean {
+    return this.plane.sharesReads && this.peers?.knows(accepted) !== true;
+  }
+
+  clientAddress(socket: Socket): string {
+    return this.peers?.clientOf(socket) ?? socket.remoteAddress ?? '';
   }
 
   closed(connection: Connection): void {

@@ -1,4 +1,5 @@
 /** What a connection and those who answer its requests know of each other. */
+import type { Socket } from 'node:net';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import type { Connection } from './connection.ts';
 import type { HeadChange } from './forward-head.ts';
@@ -48,5 +49,9 @@ export interface ConnectionOwner {
   readonly plane: Plane;
   readonly protocol: 'http' | 'https';
   readonly dispatch: Dispatch;
+  /** Whether its bytes may come through the buffer that all share. */
+  sharesReads(accepted: Socket): boolean;
+  /** Of the client, also when a trusted proxy is in between. */
+  clientAddress(socket: Socket): string;
   closed(connection: Connection): void;
 }
