@@ -1,4 +1,5 @@
 /** The door of the gateway: what the composition root and the API need of it. */
+export { DEFAULT_BALANCER } from './balancer-limits.ts';
 export { checkGatewayConfig } from './config-check.ts';
 export {
   GATEWAY_CONFIG_REFUSED,

@@ -11,16 +11,18 @@ import {
   string,
   withDefault,
 } from '../base/schema.ts';
-import { parseDuration, parseSize } from '../base/units.ts';
+import { parseSize } from '../base/units.ts';
+import {
+  type FileBalancer,
+  fileBalancer,
+  type FileProxyProtocol,
+  fileProxyProtocol,
+  isBalancer,
+} from './balancer-file.ts';
+import { duration } from './file-values.ts';
 
 const WORKERS_MAX = 256;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
-
-/** `"30s"` to milliseconds. */
-const duration: Schema<number> = {
-  decode: (value, path) => parseDuration(string().decode(value, path), path),
-  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
-};
 
 /** `256MB`, or a number of bytes. */
 const size: Schema<number> = {
@@ -61,6 +63,7 @@ export interface FileListener {
   readonly port: number;
   readonly protocol: 'http' | 'https';
   readonly tls?: { readonly cert: string; readonly key: string };
+  readonly proxyProtocol?: FileProxyProtocol;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -97,7 +100,7 @@ export interface FileLimits {
 
 export interface FileShape {
   readonly workers?: number;
-  readonly listeners: readonly FileListener[];
+  readonly listeners: readonly (FileListener | FileBalancer)[];
   readonly routes: readonly FileRoute[];
   readonly limits: FileLimits;
   readonly cache: FileCache;
@@ -124,7 +127,21 @@ const listener: Schema<FileListener> = object({
   port: integer({ min: 0, max: 65_535 }),
   protocol: withDefault(literal('http', 'https'), 'http'),
   tls: optional(object({ cert: filePath, key: filePath })),
+  proxyProtocol: optional(fileProxyProtocol),
 });
+
+const PROTOCOLS = literal('http', 'https', 'tcp', 'udp');
+
+/** Its protocol says which keys there are. */
+const anyListener: Schema<FileListener | FileBalancer> = {
+  decode(value, path) {
+    const { protocol } = (value ?? {}) as { readonly protocol?: unknown };
+    if (protocol === undefined) return listener.decode(value, path);
+    const known = { protocol: PROTOCOLS.decode(protocol, `${path}.protocol`) };
+    return isBalancer(known) ? fileBalancer.decode(value, path) : listener.decode(value, path);
+  },
+  json: { oneOf: [listener.json, fileBalancer.json] },
+};
 
 const chosen: Schema<FileRouteCache> = object({
   negative: optional(duration),
@@ -175,7 +192,7 @@ const route: Schema<FileRoute> = object({
 
 const file: Schema<FileShape> = object({
   workers: optional(integer({ min: 1, max: WORKERS_MAX })),
-  listeners: array(listener, { itemsMax: 64 }),
+  listeners: array(anyListener, { itemsMax: 64 }),
   routes: array(route, { itemsMax: 10_000 }),
   limits: withDefault(
     object({

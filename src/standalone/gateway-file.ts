@@ -9,6 +9,7 @@ import {
   DEFAULT_GATEWAY_LIMITS,
   type GatewayConfigContent,
 } from '../gateway/gateway.ts';
+import { balancerOf, isBalancer, proxyProtocolOf } from './balancer-file.ts';
 import {
   decodeFile,
   type FileListener,
@@ -35,18 +36,21 @@ const FILE_BYTES_MAX = 16 * 1024 * 1024;
 export function readGatewayFile(path: string): GatewayFile {
   const text = readText(path);
   let lineOf: (key: string) => number | undefined = () => undefined;
+  let written = (words: string): string => words;
   try {
     const yaml = parseYaml(text);
     lineOf = yaml.lineOf;
     const shape = decodeFile(yaml.value);
     const content = contentOf(shape, dirname(path));
+    written = (words) => asWritten(words, shape);
     checkGatewayConfig({ ...content, version: 1 });
     return { workers: shape.workers, content };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const line = lineOf(error.key);
+    const key = written(error.key);
+    const line = lineOf(key);
     const place = line === undefined ? path : `${path}:${line}`;
-    throw new ConfigError(error.key, `${place}: ${error.message}`, {
+    throw new ConfigError(key, `${place}: ${written(error.message)}`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });
@@ -73,7 +77,10 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
   const { limits } = shape;
   const usual = DEFAULT_GATEWAY_LIMITS;
   return {
-    listeners: shape.listeners.map((one, index) => listenerOf(one, `listeners[${index}]`, folder)),
+    listeners: shape.listeners.flatMap((one, index) =>
+      isBalancer(one) ? [] : [listenerOf(one, `listeners[${index}]`, folder)],
+    ),
+    ...(shape.listeners.some(isBalancer) ? { balancers: balancersOf(shape) } : {}),
     routes: shape.routes.map((one, index) => routeOf(one, `routes[${index}]`, folder)),
     limits: {
       requestHeadBytesMax: limits.requestHead ?? usual.requestHeadBytesMax,
@@ -86,6 +93,27 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
     },
     ...(shape.routes.some(({ cache }) => cache !== false) ? { cache: cacheOf(shape, folder) } : {}),
   };
+}
+
+function balancersOf({ listeners }: FileShape): NonNullable<GatewayConfigContent['balancers']> {
+  return listeners.flatMap((one, index) =>
+    isBalancer(one) ? [balancerOf(one, `listeners[${index}]`)] : [],
+  );
+}
+
+/** Workers are told of balancers and other listeners apart; people wrote one list. */
+function asWritten(words: string, { listeners }: FileShape): string {
+  const places = (wanted: boolean): number[] =>
+    [...listeners.keys()].filter((index) => {
+      const one = listeners[index];
+      return one !== undefined && isBalancer(one) === wanted;
+    });
+  const [balancers, others] = [places(true), places(false)];
+  return words.replaceAll(
+    /\b(balancers|listeners)\[(\d+)\]/g,
+    (_all, kind: string, at: string) =>
+      `listeners[${(kind === 'balancers' ? balancers : others)[Number(at)] ?? at}]`,
+  );
 }
 
 /** Each worker gets its share. */
@@ -104,7 +132,18 @@ function cacheOf(
 
 function listenerOf(one: FileListener, path: string, folder: string): ListenerConfig {
   const { address, port, protocol, tls } = one;
-  const listener = { id: `${protocol}-${address}-${port}`, address, port, protocol };
+  const proxied = proxyProtocolOf(one.proxyProtocol, `${path}.proxyProtocol`);
+  if (proxied?.out !== undefined) {
+    const key = `${path}.proxyProtocol.out`;
+    throw new ConfigError(key, `Key "${key}" is for protocol tcp, not ${protocol}`);
+  }
+  const listener = {
+    id: `${protocol}-${address}-${port}`,
+    address,
+    port,
+    protocol,
+    ...(proxied?.trust === undefined ? {} : { proxyProtocol: { trust: proxied.trust } }),
+  };
   if (tls === undefined) return listener;
   const cert = readPem(resolve(folder, tls.cert), `${path}.tls.cert`);
   const key = readPem(resolve(folder, tls.key), `${path}.tls.key`);

@@ -12,6 +12,10 @@ import { EXIT } from '../errors.ts';
 import { endNow, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
 
+type Listener = Pick<GatewayFile['content']['listeners'][number], 'address' | 'port'> & {
+  readonly protocol: string;
+};
+
 const FILE = { name: 'FILE', description: 'what it serves, in YAML or JSON', required: true };
 
 export const GATEWAY_RUN: CommandSpec = {
@@ -49,7 +53,8 @@ const CHECK: CommandSpec = {
   run: async (context, input) => {
     const file = fileOf(context, input);
     const { content } = readGatewayFile(file);
-    const { listeners, routes } = content;
+    const { routes } = content;
+    const listeners = listenersOf(content);
     if (context.json) {
       context.words.json({ listeners: listeners.length, routes: routes.length });
       return Promise.resolve(EXIT.ok);
@@ -84,8 +89,12 @@ function greet(context: Context, gateway: StandaloneGateway): void {
   words.note(`Logs are in ${gateway.folder}/logs. Ctrl-C stops it, SIGHUP reads the file again`);
 }
 
+function listenersOf({ listeners, balancers = [] }: GatewayFile['content']): readonly Listener[] {
+  return [...listeners, ...balancers];
+}
+
 function urlsOf({ content }: GatewayFile): readonly string[] {
-  return content.listeners.map(({ protocol, address, port }) => {
+  return listenersOf(content).map(({ protocol, address, port }) => {
     const host = address.includes(':') ? `[${address}]` : address;
     return `${protocol}://${host}:${port}`;
   });
