@@ -35,7 +35,7 @@ test('a file with TCP and UDP is served by two workers, and a change cuts no con
   await using upstream = await echo();
   await using next = await TcpUpstream.start((socket) => socket.resume().end('next'));
   const names = createSocket('udp4', (bytes, { port, address }) =>
-    names.send(`seen ${bytes}`, port, address),
+    names.send(`seen ${String(bytes)}`, port, address),
   );
   t.after(() => names.close());
   names.bind(0, '127.0.0.1');
