@@ -52,6 +52,8 @@ interface Scenario {
   /** Undefined for a server that cannot do it. */
   readonly path: (server: Server['name']) => string | undefined;
   readonly connections: number;
+  /** Over the port whose bytes are led on unread. */
+  readonly isTcp?: true;
 }
 
 const NO_FILES: ReadonlySet<Server['name']> = new Set(['haproxy', 'varnish']);
@@ -59,6 +61,11 @@ const NO_FILES: ReadonlySet<Server['name']> = new Set(['haproxy', 'varnish']);
 /** It is a cache and nothing else. */
 function exceptVarnish(path: string): Scenario['path'] {
   return (server) => (server === 'varnish' ? undefined : path);
+}
+
+/** The others that are measured here lead no bytes on, or only with a module. */
+function byBalancers(path: string): Scenario['path'] {
+  return (server) => (server === 'moln' || server === 'haproxy' ? path : undefined);
 }
 
 const SCENARIOS: readonly Scenario[] = [
@@ -81,6 +88,8 @@ const SCENARIOS: readonly Scenario[] = [
     path: (server) => (NO_FILES.has(server) ? undefined : '/static/8m.bin'),
     connections: LARGE_CONNECTIONS,
   },
+  { name: 'tcp 1 KB', path: byBalancers('/'), connections: CONNECTIONS, isTcp: true },
+  { name: 'tcp 1 MB', path: byBalancers('/large'), connections: LARGE_CONNECTIONS, isTcp: true },
 ];
 
 export async function benchGateway(options: readonly string[]): Promise<void> {
@@ -110,7 +119,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
   using _priority = hurry();
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const files = await writeFiles(folder);
-  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 5);
+  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 9);
   const upstream = startPinned({
     core: loadCore,
     program: process.execPath,
@@ -123,25 +132,27 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
     upstreamPort,
     accessLog: values['access-log'],
   };
-  const places = ports.map((port): Place => ({ ...common, port }));
+  const places = ports
+    .slice(0, 4)
+    .map((port, index): Place => ({ ...common, port, tcpPort: ports[4 + index] ?? 0 }));
   const profileFlags =
     values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const servers: Server[] = [];
   try {
     await untilListening(upstreamPort);
-    const starts = [
-      (place: Place) => startMoln(place, [...profileFlags, ...values.flag]),
-      startNginx,
-      startHaproxy,
-      startVarnish,
-    ];
-    for (const [index, start] of starts.entries()) {
+    const starts = {
+      moln: (place: Place) => startMoln(place, [...profileFlags, ...values.flag]),
+      nginx: startNginx,
+      haproxy: startHaproxy,
+      varnish: startVarnish,
+    };
+    for (const [index, [name, start]] of Object.entries(starts).entries()) {
       const place = places[index];
-      if (place !== undefined) servers.push(await start(place));
+      const isChosen = (values.server ?? name).includes(name);
+      if (place !== undefined && isChosen) servers.push(await start(place));
     }
-    const chosen = servers.filter(({ name }) => (values.server ?? name).includes(name));
     const measured = await measureAll({
-      servers: chosen,
+      servers,
       scenarios: SCENARIOS.filter(({ name }) => name.includes(values.only ?? '')),
       rounds: Number(values.rounds),
       seconds: Number(values.seconds),
@@ -151,7 +162,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
     const idle = values['no-idle']
       ? []
       : await measureIdle(
-          chosen.filter(({ name }) => name !== 'varnish'),
+          servers.filter(({ name }) => name !== 'varnish'),
           loadCore,
         );
     await report({
@@ -241,7 +252,8 @@ async function load(
   seconds: number,
   core: number,
 ): Promise<number> {
-  const url = `http://127.0.0.1:${server.port}${scenario.path(server.name) ?? ''}`;
+  const port = scenario.isTcp === true ? server.tcpPort : server.port;
+  const url = `http://127.0.0.1:${port}${scenario.path(server.name) ?? ''}`;
   const [program, ...args] = pinned({
     core,
     program: 'wrk',

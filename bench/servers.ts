@@ -20,6 +20,8 @@ export interface Place {
   readonly files: string;
   readonly core: number;
   readonly port: number;
+  /** For bytes that are led on unread. */
+  readonly tcpPort: number;
   readonly upstreamPort: number;
   /** HAProxy logs to syslog only and stays without. */
   readonly accessLog: boolean;
@@ -31,6 +33,7 @@ export interface Server {
   /** The process that serves. */
   readonly pid: number;
   readonly port: number;
+  readonly tcpPort: number;
   stop(): Promise<void>;
 }
 
@@ -57,7 +60,7 @@ export async function startMoln(place: Place, nodeFlags: readonly string[]): Pro
   if (verdict.kind === 'refused') throw verdict.error;
   link.close();
   await untilListening(place.port);
-  return server('moln', child, child.pid ?? 0, place.port);
+  return server('moln', child, child.pid ?? 0, place);
 }
 
 async function connectWorker(path: string): Promise<WorkerLink> {
@@ -71,7 +74,7 @@ async function connectWorker(path: string): Promise<WorkerLink> {
   }
 }
 
-function molnConfig({ port, files, upstreamPort }: Place): GatewayConfig {
+function molnConfig({ port, tcpPort, files, upstreamPort }: Place): GatewayConfig {
   const target = {
     kind: 'upstreams',
     upstreams: [{ id: 'raw', address: { kind: 'tcp', host: '127.0.0.1', port: upstreamPort } }],
@@ -86,6 +89,24 @@ function molnConfig({ port, files, upstreamPort }: Place): GatewayConfig {
     version: 1,
     listeners: [{ id: 'http', address: '127.0.0.1', port, protocol: 'http' }],
     routes,
+    balancers: [
+      {
+        id: 'tcp',
+        address: '127.0.0.1',
+        port: tcpPort,
+        protocol: 'tcp',
+        balance: 'round-robin',
+        upstreams: [
+          {
+            id: 'raw',
+            address: { kind: 'port', host: '127.0.0.1', port: upstreamPort },
+            weight: 1,
+          },
+        ],
+        timeouts: { connectMs: 5000, idleMs: 600_000 },
+        connectionsMax: 10_000,
+      },
+    ],
     limits: { ...DEFAULT_GATEWAY_LIMITS, keepAliveTimeoutMs: 600_000 },
     cache: { memoryBytes: CACHE_BYTES },
   };
@@ -128,11 +149,11 @@ http {
   );
   const child = startPinned({ core, program: 'nginx', args: ['-c', path] });
   await untilListening(port);
-  return server('nginx', child, childOf(child.pid ?? 0), port);
+  return server('nginx', child, childOf(child.pid ?? 0), place);
 }
 
 export async function startHaproxy(place: Place): Promise<Server> {
-  const { folder, files, port, upstreamPort, core } = place;
+  const { folder, files, port, tcpPort, upstreamPort, core } = place;
   const path = join(folder, 'haproxy.cfg');
   await writeFile(
     path,
@@ -146,6 +167,11 @@ defaults
   timeout client 600s
   timeout server 60s
   timeout http-keep-alive 600s
+listen tcp
+  mode tcp
+  timeout server 600s
+  bind 127.0.0.1:${tcpPort}
+  server raw 127.0.0.1:${upstreamPort}
 cache large
   total-max-size 64
   max-object-size 8000000
@@ -170,7 +196,7 @@ backend cached
   );
   const child = startPinned({ core, program: 'haproxy', args: ['-q', '-db', '-f', path] });
   await untilListening(port);
-  return server('haproxy', child, child.pid ?? 0, port);
+  return server('haproxy', child, child.pid ?? 0, place);
 }
 
 /** Its worker is a child that the manager starts; one thread pool and the builtin way of memory, as the core is one. */
@@ -186,9 +212,14 @@ export async function startVarnish(place: Place): Promise<Server> {
     args: ['-F', '-j', 'none', ...places, ...upstream, ...options],
   });
   await untilListening(port);
-  return server('varnish', child, childOf(child.pid ?? 0), port);
+  return server('varnish', child, childOf(child.pid ?? 0), place);
 }
 
-function server(name: Server['name'], child: ChildProcess, pid: number, port: number): Server {
-  return { name, pid, port, stop: () => stop(child) };
+function server(
+  name: Server['name'],
+  child: ChildProcess,
+  pid: number,
+  { port, tcpPort }: Place,
+): Server {
+  return { name, pid, port, tcpPort, stop: () => stop(child) };
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { silentLogger, type Logger } from '../src/base/log.ts';
 import { systemClock, type Clock } from '../src/base/time.ts';
 import type { AccessEntry } from '../src/gateway/access-log.ts';
+import type { BalancerConfig } from '../src/gateway/balancer-config.ts';
 import type {
   GatewayCacheConfig,
   GatewayConfig,
@@ -43,6 +44,7 @@ export class Gateway implements AsyncDisposable {
   listeners: ListenerConfig[] = [{ id: 'http', address: '127.0.0.1', port: 0, protocol: 'http' }];
   node: NodeDoorConfig | undefined;
   cache: GatewayCacheConfig | undefined;
+  balancers: readonly BalancerConfig[] = [];
   locals: readonly UpstreamConfig[] = [];
 
   private constructor(folder: string, log: Logger, clock: Clock) {
@@ -84,6 +86,7 @@ export class Gateway implements AsyncDisposable {
       listeners: this.listeners,
       limits: this.limits,
       routes,
+      balancers: this.balancers,
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };

@@ -23,6 +23,12 @@ interface WithHandle {
  * Starts reading from a socket that was accepted paused; answers the socket to use from here on. `shares`: read into
  * the shared buffer if that is possible.
  */
+export function startReading(accepted: Socket, shares: boolean, take: BytesTaker): Socket;
+export function startReading(
+  accepted: ClientSocket,
+  shares: boolean,
+  take: BytesTaker,
+): ClientSocket;
 export function startReading(
   accepted: ClientSocket,
   shares: boolean,

@@ -17,6 +17,7 @@ import {
 } from '../base/schema.ts';
 import { parseHost } from '../http/host.ts';
 import { balanceSchema, checkBalance } from './balancing/balance-check.ts';
+import { balancersSchema, checkBalancers, trustedRanges } from './balancer-check.ts';
 import type {
   CertificatePair,
   GatewayCacheConfig,
@@ -234,6 +235,7 @@ const listener: Schema<ListenerConfig> = object({
   certificates: optional(array(pair, { itemsMax: CERTIFICATES_PER_LISTENER_MAX })),
   hsts: optional(hsts),
   redirectHttpsPort: optional(integer({ min: 1, max: 65_535 })),
+  proxyProtocol: optional(object({ trust: trustedRanges })),
 });
 
 const limits: Schema<GatewayLimits> = object({
@@ -270,6 +272,7 @@ const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   listeners: array(listener, { itemsMax: LISTENERS_MAX }),
   routes: array(route, { itemsMax: ROUTES_MAX }),
+  balancers: optional(balancersSchema),
   limits,
   cache: optional(cache),
   node: optional(nodeDoor),
@@ -280,6 +283,7 @@ const config: Schema<GatewayConfig> = object({
 export function checkGatewayConfig(value: unknown): GatewayConfig {
   const decoded = config.decode(value, '');
   checkListeners(decoded.listeners);
+  checkBalancers(decoded.balancers ?? [], decoded.listeners);
   checkRoutes(decoded.routes);
   checkCache(decoded);
   return decoded;

@@ -4,12 +4,15 @@
  */
 import type { CacheSettings } from '../cache/cache.ts';
 import type { BalanceConfig } from './balancing/balance-config.ts';
+import type { BalancerConfig, BalancerTotals } from './balancer-config.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
   readonly version: number;
   readonly listeners: readonly ListenerConfig[];
   readonly routes: readonly RouteConfig[];
+  /** Ports whose bytes are led on unread. */
+  readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
@@ -60,6 +63,8 @@ export interface ListenerConfig {
   readonly hsts?: HstsConfig;
   /** For http: every request is sent to this port over https. */
   readonly redirectHttpsPort?: number;
+  /** Connections from these ranges of addresses begin with a PROXY header; others' are taken as they come. */
+  readonly proxyProtocol?: { readonly trust: readonly string[] };
 }
 
 /** RFC 6797 6.1. */
@@ -184,6 +189,8 @@ export interface GatewayStats {
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
   /** Since start, by route id. */
   readonly routes: Readonly<Record<string, RouteTotals>>;
+  /** By balancer id; absent when there are none. */
+  readonly balancers?: Readonly<Record<string, BalancerTotals>>;
   readonly metrics: readonly import('../base/metrics.ts').MetricFamily[];
 }
 

@@ -66,12 +66,12 @@ export class Connection implements ChunkSink, ClientEvents {
   constructor(accepted: ClientSocket, owner: ConnectionOwner) {
     this.owner = owner;
     this.plane = owner.plane;
-    const socket = startReading(accepted, owner.plane.sharesReads, (buffer, size) =>
+    const socket = startReading(accepted, owner.sharesReads(accepted), (buffer, size) =>
       this.received(buffer, size),
     );
     this.socket = socket;
     this.out = new Outbox(socket);
-    this.clientAddress = socket.remoteAddress ?? '';
+    this.clientAddress = owner.clientAddress(socket);
     this.sinceMs = owner.plane.coarseMs;
   }
 

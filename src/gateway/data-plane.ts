@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
+import { Balancers, type OpenedBalancers } from './balancers.ts';
 import { CacheRoom } from './cache-room.ts';
 import { certificateTroubles, requireUsableTls } from './certificates.ts';
 import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
@@ -63,6 +64,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #leaving = new Set<Listener>();
   /** Upstreams that left the config with requests or tunnels under way. */
   readonly #retired = new Set<Upstream>();
+  readonly #balancers: Balancers;
   readonly #door: NodeDoor;
   readonly #nodes: NodeClient = new NodeClient();
   readonly #name: string;
@@ -84,6 +86,7 @@ export class DataPlane implements AsyncDisposable {
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
     });
+    this.#balancers = new Balancers(this.#plane, options.reusePort);
     this.#door = new NodeDoor({
       log: options.log,
       clock: this.#clock,
@@ -101,10 +104,13 @@ export class DataPlane implements AsyncDisposable {
     const plane = this.#plane;
     plane.tick();
     const opened = await this.#openNew(config.listeners);
+    let ports: OpenedBalancers | undefined;
     try {
       await this.#openCache(config.cache);
+      ports = await this.#balancers.open(config.balancers ?? []);
       await this.#door.apply(config.node, config.locals ?? []);
     } catch (error) {
+      if (ports !== undefined) this.#balancers.giveUp(ports);
       for (const listener of opened.values()) listener.destroy();
       throw error;
     }
@@ -128,6 +134,7 @@ export class DataPlane implements AsyncDisposable {
       this.#leaving.add(listener);
     }
     for (const [id, listener] of opened) this.#listeners.set(id, listener);
+    this.#balancers.use(ports);
     for (const listener of this.#listeners.values()) listener.limitHandshakes();
     this.#scheduleSweep(config);
     this.#tellTroubles(config);
@@ -140,7 +147,11 @@ export class DataPlane implements AsyncDisposable {
 
   /** Port of the listener, for those configured with port 0. */
   port(listenerId: string): number | undefined {
-    return this.#listeners.get(listenerId)?.port;
+    return this.#listeners.get(listenerId)?.port ?? this.#balancers.port(listenerId);
+  }
+
+  get balancers(): Balancers {
+    return this.#balancers;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -170,17 +181,21 @@ export class DataPlane implements AsyncDisposable {
     plane.draining = true;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
+    this.#balancers.stop();
     this.#door.stop();
-    const isBusy = (): boolean => plane.connections > 0 || this.#door.tunnels > 0;
+    const isBusy = (): boolean =>
+      plane.connections > 0 || this.#door.tunnels > 0 || this.#balancers.isBusy;
     while (isBusy() && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();
+    this.#balancers.destroy();
     this.#door.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const listener of this.#all()) listener.destroy();
+    this.#balancers.destroy();
     this.#door.destroy();
     this.#listeners.clear();
     this.#leaving.clear();
@@ -264,6 +279,7 @@ export class DataPlane implements AsyncDisposable {
       listener.sweep(horizonMs);
       if (listener.connections.size === 0) this.#leaving.delete(listener);
     }
+    this.#balancers.sweep(horizonMs);
     this.#room?.sweep(horizonMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
     for (const { balancer } of plane.table.routes()) balancer?.sweep(this.#clock);
@@ -272,7 +288,9 @@ export class DataPlane implements AsyncDisposable {
 }
 
 function samePlace(a: ListenerConfig, b: ListenerConfig): boolean {
-  return a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+  const [isProxied, wasProxied] = [a, b].map(({ proxyProtocol }) => proxyProtocol !== undefined);
+  const isSame = a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+  return isSame && isProxied === wasProxied;
 }
 
 function sweepInterval(config: GatewayConfig): number {
@@ -281,6 +299,7 @@ function sweepInterval(config: GatewayConfig): number {
     limits.requestHeadTimeoutMs,
     limits.requestBodyIdleTimeoutMs,
     limits.keepAliveTimeoutMs,
+    ...(config.balancers ?? []).flatMap(({ timeouts }) => [timeouts.connectMs, timeouts.idleMs]),
     ...config.routes.flatMap((route) => {
       const own = routeLimits(route.limits);
       const { health, agent } = route.balance ?? {};

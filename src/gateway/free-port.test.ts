@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
@@ -41,6 +42,21 @@ test('a port held by our own workers is fine, and so is a free one', async (t) =
   const port = await takePort(t, '127.0.0.1');
   await requireFreePort({ address: '127.0.0.1', port, protocol: 'http' }, new Set([process.pid]));
   await requireFreePort({ address: '127.0.0.1', port: 0, protocol: 'http' }, NOBODY);
+});
+
+test('a port of UDP is asked for among those of UDP', async (t) => {
+  const port = await takePort(t, '127.0.0.1');
+  const wanted = { address: '127.0.0.1', port, protocol: 'udp' } as const;
+  await requireFreePort(wanted, NOBODY);
+  const socket = createSocket('udp4');
+  t.after(() => socket.close());
+  socket.bind(port, '127.0.0.1');
+  await once(socket, 'listening');
+  await assert.rejects(requireFreePort(wanted, NOBODY), (error) => {
+    assert.ok(isMolnError(error, GATEWAY_PORT_TAKEN));
+    assert.match(error.hint ?? '', /ss -lunp .* in the file$/);
+    return true;
+  });
 });
 
 test('an address of another machine is said', async () => {

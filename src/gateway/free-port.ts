@@ -1,5 +1,6 @@
 /** Whether the gateway may have a port, and a sentence that says who has it when it may not. */
-import { createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { createServer, isIPv6 } from 'node:net';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { type PortHolder, portUse } from '../net/net.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
@@ -7,8 +8,8 @@ import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 export interface PortWanted {
   readonly address: string;
   readonly port: number;
-  /** `http`: names the option in the hint. */
-  readonly protocol: 'http' | 'https';
+  /** `http` and `https` name the option in the hint. */
+  readonly protocol: 'http' | 'https' | 'tcp' | 'udp';
 }
 
 /**
@@ -22,6 +23,8 @@ export async function requireFreePort(wanted: PortWanted, own: ReadonlySet<numbe
   } catch (error) {
     const code = systemCode(error);
     if (code !== 'EADDRINUSE') throw listenFailed(wanted, error, code);
+    // Who holds a port of UDP is not looked up.
+    if (wanted.protocol === 'udp') throw portTaken(wanted, [], error);
     const use = portUse(wanted.port, wanted.address);
     const foreign = use.holders.filter((holder) => !own.has(holder.pid));
     const ownCount = use.holders.length - foreign.length;
@@ -30,11 +33,23 @@ export async function requireFreePort(wanted: PortWanted, own: ReadonlySet<numbe
   }
 }
 
-function bindOnce({ address, port }: PortWanted): Promise<void> {
+function bindOnce({ address, port, protocol }: PortWanted): Promise<void> {
+  if (protocol === 'udp') return bindDatagramsOnce(address, port);
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
     server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve()));
+  });
+}
+
+function bindDatagramsOnce(address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    socket.once('error', (error) => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve()));
   });
 }
 
@@ -48,15 +63,21 @@ function portTaken(
     first === undefined
       ? 'by a program of another user, which cannot be seen from here'
       : `by ${first.program} (pid ${first.pid})`;
-  const option = `--${protocol} PORT`;
+  const option = choiceOf(protocol);
+  const list = protocol === 'udp' ? 'ss -lunp' : 'ss -ltnp';
   return new MolnError(GATEWAY_PORT_TAKEN, `Port ${port} is taken ${by}`, {
     hint:
       first === undefined
-        ? `Run "ss -ltnp sport = :${port}" as root to see it, or choose another with ${option}`
-        : `Stop it, or choose another port with ${option}`,
+        ? `Run "${list} sport = :${port}" as root to see it, or choose another ${option}`
+        : `Stop it, or choose another port ${option}`,
     details: { port, ...(first === undefined ? {} : { ...first }) },
     cause,
   });
+}
+
+/** Where a person says it. */
+function choiceOf(protocol: PortWanted['protocol']): string {
+  return protocol === 'http' || protocol === 'https' ? `with --${protocol} PORT` : 'in the file';
 }
 
 function listenFailed(wanted: PortWanted, cause: unknown, code: string | undefined): MolnError {
@@ -64,7 +85,7 @@ function listenFailed(wanted: PortWanted, cause: unknown, code: string | undefin
   const place = `${address} port ${port}`;
   if (code === 'EACCES') {
     return new MolnError(GATEWAY_LISTEN_FAILED, `Cannot listen on ${place}: it needs root`, {
-      hint: `Choose a port above 1023 with --${protocol} PORT`,
+      hint: `Choose a port above 1023 ${choiceOf(protocol)}`,
       cause,
     });
   }

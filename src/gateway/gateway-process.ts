@@ -218,6 +218,7 @@ export class GatewayProcess implements AsyncDisposable {
     const { connections, connectionsRefused, upstreams } = this.#plane.stats();
     const memoryBytes = process.memoryUsage.rss();
     const routes = [...this.#plane.table().routes()];
+    const { balancers } = this.#plane;
     return {
       pid: process.pid,
       version: this.#version,
@@ -225,7 +226,9 @@ export class GatewayProcess implements AsyncDisposable {
       memoryBytes,
       upstreams,
       routes: Object.fromEntries(routes.map((route) => [route.id, route.totals.totals()])),
+      balancers: balancers.totals(),
       metrics: [
+        ...balancers.families(),
         ...routeFamilies(routes.map((route) => [route.id, route.totals] as const)),
         ...this.#metrics.families({
           connections,

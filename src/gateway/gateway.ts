@@ -1,5 +1,6 @@
 /** The door of the gateway: what the composition root and the API need of it. */
 export { certificateTroubles } from './certificates.ts';
+export { DEFAULT_BALANCER } from './balancer-limits.ts';
 export { checkGatewayConfig } from './config-check.ts';
 export {
   GATEWAY_CONFIG_REFUSED,

@@ -9,6 +9,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { ClientSocket } from './client-socket.ts';
 import { Connection } from './connection.ts';
 import { translateRequest } from './h2-request.ts';
 import { type H2Peer, H2Stream } from './h2-stream.ts';
@@ -43,8 +44,8 @@ export class H2Session implements ConnectionOwner, OwnedConnection {
     this.dispatch = owner.dispatch;
     this.sinceMs = plane.coarseMs;
     this.windowMs = plane.coarseMs;
-    const { remoteAddress, localAddress, localPort } = accepted;
-    this.peer = { remoteAddress, localAddress, localPort };
+    const { localAddress, localPort } = accepted;
+    this.peer = { remoteAddress: owner.clientAddress(accepted), localAddress, localPort };
     const { requestHeadBytesMax, requestHeadersMax } = plane.limits;
     accepted.allowHalfOpen = false;
     this.socket = performServerHandshake(accepted, {
@@ -96,6 +97,15 @@ export class H2Session implements ConnectionOwner, OwnedConnection {
     this.connections.add(connection);
     connection.start();
     socket.begin(isWhole);
+  }
+
+  /** Streams have no handle to move. */
+  sharesReads(): boolean {
+    return false;
+  }
+
+  clientAddress({ remoteAddress = '' }: ClientSocket): string {
+    return remoteAddress;
   }
 
   closed(connection: OwnedConnection): void {

@@ -2,16 +2,18 @@
  * One address that clients connect to. Tracks its connections, so that they can be counted, swept and drained;
  * what is asked over them is not its business.
  */
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTcpServer, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { Certificates, pairsOf, samePairs, ticketKeys, tlsOptions } from './certificates.ts';
 import type { ListenerConfig } from './config.ts';
+import type { ClientSocket } from './client-socket.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import { H2Session } from './h2-session.ts';
 import { dispatchFor, hstsLine } from './https-only.ts';
 import type { Plane } from './plane.ts';
+import { ProxiedPeers } from './proxied-peers.ts';
 import type { ConnectionOwner, Dispatch, OwnedConnection } from './responder.ts';
 
 /** Connections that the kernel keeps waiting while this process is busy. */
@@ -28,7 +30,11 @@ export class Listener implements ConnectionOwner {
   config: ListenerConfig;
   private readonly reusePort: boolean;
   private readonly usualDispatch: Dispatch;
+  private readonly peers: ProxiedPeers | undefined;
+  /** What clients connect to. */
   private server: Server | undefined;
+  /** The same, or what comes after it when connections begin with a PROXY header. */
+  private tls: TlsServer | undefined;
   private certificates: Certificates | undefined;
   /** What the day's ticket keys were made of. */
   private ticketDay = -1;
@@ -45,6 +51,8 @@ export class Listener implements ConnectionOwner {
     this.usualDispatch = options.dispatch;
     this.dispatch = dispatchFor(options.config, options.dispatch);
     this.answerLines = hstsLine(options.config.hsts);
+    const { proxyProtocol } = options.config;
+    this.peers = proxyProtocol && new ProxiedPeers(options.plane, proxyProtocol.trust);
   }
 
   get protocol(): 'http' | 'https' {
@@ -61,9 +69,10 @@ export class Listener implements ConnectionOwner {
   async open(): Promise<void> {
     const { config } = this;
     const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
+    const { peers } = this;
     const accept = (socket: Socket): void => this.accept(socket);
     this.certificates = new Certificates(pairsOf(config));
-    const server =
+    this.tls =
       config.protocol === 'https'
         ? createTlsServer(
             {
@@ -76,7 +85,13 @@ export class Listener implements ConnectionOwner {
             },
             accept,
           )
-        : createTcpServer(options, accept);
+        : undefined;
+    const { tls } = this;
+    const go = tls === undefined ? accept : (socket: Socket) => tls.emit('connection', socket);
+    const server =
+      peers === undefined
+        ? (tls ?? createTcpServer(options, accept))
+        : createTcpServer(options, (socket) => peers.admit(socket, go));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(
@@ -97,7 +112,7 @@ export class Listener implements ConnectionOwner {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
-    server.on('tlsClientError', (error: Error) => {
+    tls?.on('tlsClientError', (error: Error) => {
       this.plane.log.debug('A TLS handshake failed', { error: error.message });
     });
     server.on('drop', () => this.plane.connectionsRefused++);
@@ -109,26 +124,23 @@ export class Listener implements ConnectionOwner {
   update(config: ListenerConfig): void {
     const changed = !samePairs(config, this.config);
     this.config = config;
+    if (config.proxyProtocol !== undefined) this.peers?.trust(config.proxyProtocol.trust);
     this.dispatch = dispatchFor(config, this.usualDispatch);
     this.answerLines = hstsLine(config.hsts);
-    const { tlsServer } = this;
-    if (!changed || tlsServer === undefined) return;
+    const { tls } = this;
+    if (!changed || tls === undefined) return;
     this.certificates = new Certificates(pairsOf(config));
-    tlsServer.setSecureContext(tlsOptions(config.tls));
+    tls.setSecureContext(tlsOptions(config.tls));
     this.ticketDay = -1;
     this.renewTickets();
   }
 
-  private get tlsServer(): TlsServer | undefined {
-    return this.config.protocol === 'https' ? (this.server as TlsServer | undefined) : undefined;
-  }
-
   private renewTickets(): void {
-    const { tlsServer, config } = this;
+    const { tls, config } = this;
     const day = Math.floor(this.plane.second / DAY_S);
-    if (tlsServer === undefined || config.tls === undefined || day === this.ticketDay) return;
+    if (tls === undefined || config.tls === undefined || day === this.ticketDay) return;
     this.ticketDay = day;
-    tlsServer.setTicketKeys(ticketKeys(config.tls, this.plane.second));
+    tls.setTicketKeys(ticketKeys(config.tls, this.plane.second));
   }
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
@@ -145,7 +157,19 @@ export class Listener implements ConnectionOwner {
   /** Breaks what is left. */
   destroy(): void {
     this.server?.close();
+    this.peers?.destroy();
     for (const connection of this.connections) connection.socket.destroy();
+  }
+
+  sharesReads(accepted: ClientSocket): boolean {
+    const { peers } = this;
+    const isKnown = accepted instanceof Socket && peers?.knows(accepted) === true;
+    return this.plane.sharesReads && !isKnown;
+  }
+
+  clientAddress(socket: ClientSocket): string {
+    const client = socket instanceof Socket ? this.peers?.clientOf(socket) : undefined;
+    return client ?? socket.remoteAddress ?? '';
   }
 
   closed(connection: OwnedConnection): void {

@@ -1,5 +1,6 @@
 /** What a connection and those who answer its requests know of each other. */
 import type { RequestHead, ResponseHead } from '../http/head.ts';
+import type { ClientSocket } from './client-socket.ts';
 import type { Connection } from './connection.ts';
 import type { HeadChange } from './forward-head.ts';
 import type { Plane } from './plane.ts';
@@ -57,5 +58,9 @@ export interface ConnectionOwner {
   readonly dispatch: Dispatch;
   /** Whole lines for the head of every answer; usually none. */
   readonly answerLines: string;
+  /** Whether its bytes may come through the buffer that all share. */
+  sharesReads(accepted: ClientSocket): boolean;
+  /** Of the client, also when a trusted proxy is in between. */
+  clientAddress(socket: ClientSocket): string;
   closed(connection: OwnedConnection): void;
 }

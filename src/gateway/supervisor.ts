@@ -11,7 +11,7 @@ import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
-import { requireFreePort } from './free-port.ts';
+import { type PortWanted, requireFreePort } from './free-port.ts';
 import { SOCKET_PATH_BYTES_MAX } from './limits.ts';
 import { warmUp } from './worker-launch.ts';
 import { livingWorkers, workerPaths, type WorkerRecord } from './worker-record.ts';
@@ -237,8 +237,11 @@ export class GatewaySupervisor implements AsyncDisposable {
     const own = new Set(this.#slots.flatMap((slot) => slot.state().pid ?? []));
     for (const pid of this.#leaving.keys()) own.add(pid);
     for (const [, record] of this.#surplus) own.add(record.process.pid);
-    const known = new Set(this.#config?.listeners.map(place));
-    for (const listener of config.listeners) {
+    const known = new Set(portsOf(this.#config).map(place));
+    // Adopted workers may hold ports of UDP that this supervisor has not been told of yet.
+    const isTold = this.#config !== undefined || !this.#adopted;
+    for (const listener of portsOf(config)) {
+      if (listener.protocol === 'udp' && !isTold) continue;
       if (listener.port !== 0 && !known.has(place(listener))) {
         await requireFreePort(listener, own);
       }
@@ -274,8 +277,12 @@ export class GatewaySupervisor implements AsyncDisposable {
   }
 }
 
-function place(listener: { readonly address: string; readonly port: number }): string {
-  return `${listener.address} ${listener.port}`;
+function portsOf(config: GatewayConfig | undefined): readonly PortWanted[] {
+  return config === undefined ? [] : [...config.listeners, ...(config.balancers ?? [])];
+}
+
+function place({ address, port, protocol }: PortWanted): string {
+  return `${protocol === 'udp' ? 'udp' : 'tcp'} ${address} ${port}`;
 }
 
 function requireShortPath(path: string): void {

@@ -4,15 +4,18 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
-import { CLIENT_HELLO_BYTES_MAX, offeredProtocols } from './client-hello.ts';
+import { CLIENT_HELLO_BYTES_MAX, offeredProtocols, wantedServerName } from './client-hello.ts';
 
 /** The first message of a real client. */
-async function helloOffering(protocols: readonly string[]): Promise<Buffer> {
+async function helloOffering(protocols: readonly string[], servername?: string): Promise<Buffer> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const options = protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] };
+  const options = {
+    ...(protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }),
+    ...(servername === undefined ? {} : { servername }),
+  };
   const client = connect({ port, host: '127.0.0.1', ...options });
   client.on('error', () => client.destroy());
   const [socket] = (await once(server, 'connection')) as [import('node:net').Socket];
@@ -57,5 +60,20 @@ test('nonsense offers nothing and is never waited for without end', async () => 
     const damaged = Buffer.from(hello);
     damaged[at] = 0xff;
     assert.ok(Array.isArray(offeredProtocols(damaged)), `byte ${at}`);
+  }
+});
+
+test('the wanted name is read, whatever else is offered', async () => {
+  const hello = await helloOffering(['http/1.1'], 'Mail.Example.org');
+  assert.equal(wantedServerName(hello), 'mail.example.org');
+  for (let length = 1; length < hello.length; length++) {
+    assert.equal(wantedServerName(hello.subarray(0, length)), undefined, `${length} bytes`);
+  }
+  assert.equal(wantedServerName(await helloOffering([])), '');
+  assert.equal(wantedServerName(Buffer.from('SSH-2.0-x\r\n')), '');
+  for (let at = 9; at < hello.length; at++) {
+    const damaged = Buffer.from(hello);
+    damaged[at] = 0xff;
+    assert.equal(typeof wantedServerName(damaged), 'string', `byte ${at}`);
   }
 });

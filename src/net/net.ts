@@ -1,5 +1,6 @@
 /** Door of `net`: listeners and line streams; knows sockets, not HTTP. */
 export { isLoopback, peerGroup, plainAddress } from './addresses.ts';
+export { CLIENT_HELLO_BYTES_MAX, wantedServerName } from './client-hello.ts';
 export {
   FirstByteListener,
   type FirstByteOptions,
@@ -13,6 +14,15 @@ export { describePortHolder, type PortHolder, portUse } from './port-holder.ts';
 export { answers, checkSocketPath, listenUnix } from './unix-socket.ts';
 export { type RpcCallOptions, RpcClient, type RpcTarget } from './rpc-client.ts';
 export { connectFailed, hostAndPort } from './rpc-failures.ts';
+export {
+  type Endpoint,
+  PROXY_HEADER_BYTES_MAX,
+  type ProxiedEnds,
+  proxyHeader,
+  type ProxyProtocolVersion,
+  readProxyHeader,
+} from './proxy-protocol.ts';
+export { AddressRanges, isAddressRange } from './address-ranges.ts';
 export {
   type RpcContext,
   type RpcMethod,

@@ -12,6 +12,13 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import {
+  type FileBalancer,
+  fileBalancer,
+  type FileProxyProtocol,
+  fileProxyProtocol,
+  isBalancer,
+} from './balancer-file.ts';
+import {
   BALANCE_FIELDS,
   CONCURRENCY_FIELDS,
   type FileBalance,
@@ -35,6 +42,7 @@ export interface FileListener {
   readonly hsts: false | FileHsts;
   /** Of http: where every request is sent. */
   readonly redirect?: 'https';
+  readonly proxyProtocol?: FileProxyProtocol;
 }
 
 /** In milliseconds. */
@@ -78,7 +86,7 @@ export interface FileLimits {
 
 export interface FileShape {
   readonly workers?: number;
-  readonly listeners: readonly FileListener[];
+  readonly listeners: readonly (FileListener | FileBalancer)[];
   readonly routes: readonly FileRoute[];
   readonly limits: FileLimits;
   readonly cache: FileCache;
@@ -124,7 +132,21 @@ const listener: Schema<FileListener> = object({
   tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
   hsts: withDefault(trueOr(chosenHsts), false),
   redirect: optional(literal('https')),
+  proxyProtocol: optional(fileProxyProtocol),
 });
+
+const PROTOCOLS = literal('http', 'https', 'tcp', 'udp');
+
+/** Its protocol says which keys there are. */
+const anyListener: Schema<FileListener | FileBalancer> = {
+  decode(value, path) {
+    const { protocol } = (value ?? {}) as { readonly protocol?: unknown };
+    if (protocol === undefined) return listener.decode(value, path);
+    const known = { protocol: PROTOCOLS.decode(protocol, `${path}.protocol`) };
+    return isBalancer(known) ? fileBalancer.decode(value, path) : listener.decode(value, path);
+  },
+  json: { oneOf: [listener.json, fileBalancer.json] },
+};
 
 const chosen: Schema<FileRouteCache> = object({
   negative: optional(duration),
@@ -171,7 +193,7 @@ const route: Schema<FileRoute> = object({
 
 const file: Schema<FileShape> = object({
   workers: optional(integer({ min: 1, max: WORKERS_MAX })),
-  listeners: array(listener, { itemsMax: 64 }),
+  listeners: array(anyListener, { itemsMax: 64 }),
   routes: array(route, { itemsMax: 10_000 }),
   limits: withDefault(
     object({

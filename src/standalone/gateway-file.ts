@@ -9,6 +9,7 @@ import {
   DEFAULT_GATEWAY_LIMITS,
   type GatewayConfigContent,
 } from '../gateway/gateway.ts';
+import { balancerOf, isBalancer, proxyProtocolOf } from './balancer-file.ts';
 import {
   decodeFile,
   type FileHsts,
@@ -39,18 +40,21 @@ const FILE_BYTES_MAX = 16 * 1024 * 1024;
 export function readGatewayFile(path: string): GatewayFile {
   const text = readText(path);
   let lineOf: (key: string) => number | undefined = () => undefined;
+  let written = (words: string): string => words;
   try {
     const yaml = parseYaml(text);
     lineOf = yaml.lineOf;
     const shape = decodeFile(yaml.value);
     const content = contentOf(shape, dirname(path));
+    written = (words) => asWritten(words, shape);
     checkGatewayConfig({ ...content, version: 1 });
     return { workers: shape.workers, content };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const line = lineOf(error.key);
+    const key = written(error.key);
+    const line = lineOf(key);
     const place = line === undefined ? path : `${path}:${line}`;
-    throw new ConfigError(error.key, `${place}: ${error.message}`, {
+    throw new ConfigError(key, `${place}: ${written(error.message)}`, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });
@@ -78,9 +82,10 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
   const usual = DEFAULT_GATEWAY_LIMITS;
   const httpsPort = shape.listeners.find(({ protocol }) => protocol === 'https')?.port ?? 443;
   return {
-    listeners: shape.listeners.map((one, index) =>
-      listenerOf(one, { path: `listeners[${index}]`, folder, httpsPort }),
+    listeners: shape.listeners.flatMap((one, index) =>
+      isBalancer(one) ? [] : [listenerOf(one, { path: `listeners[${index}]`, folder, httpsPort })],
     ),
+    ...(shape.listeners.some(isBalancer) ? { balancers: balancersOf(shape) } : {}),
     routes: shape.routes.map((one, index) => ({
       ...routeOf(one, `routes[${index}]`, folder),
       ...balancing(one, shape.workers),
@@ -96,6 +101,27 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
     },
     ...(shape.routes.some(({ cache }) => cache !== false) ? { cache: cacheOf(shape, folder) } : {}),
   };
+}
+
+function balancersOf({ listeners }: FileShape): NonNullable<GatewayConfigContent['balancers']> {
+  return listeners.flatMap((one, index) =>
+    isBalancer(one) ? [balancerOf(one, `listeners[${index}]`)] : [],
+  );
+}
+
+/** Workers are told of balancers and other listeners apart; people wrote one list. */
+function asWritten(words: string, { listeners }: FileShape): string {
+  const places = (wanted: boolean): number[] =>
+    [...listeners.keys()].filter((index) => {
+      const one = listeners[index];
+      return one !== undefined && isBalancer(one) === wanted;
+    });
+  const [balancers, others] = [places(true), places(false)];
+  return words.replaceAll(
+    /\b(balancers|listeners)\[(\d+)\]/g,
+    (_all, kind: string, at: string) =>
+      `listeners[${(kind === 'balancers' ? balancers : others)[Number(at)] ?? at}]`,
+  );
 }
 
 /** Each worker gets its share. */
@@ -121,6 +147,11 @@ function listenerOf(
   { path, folder, httpsPort }: { path: string; folder: string; httpsPort: number },
 ): ListenerConfig {
   const { address, port, protocol, tls, hsts, redirect } = one;
+  const proxied = proxyProtocolOf(one.proxyProtocol, `${path}.proxyProtocol`);
+  if (proxied?.out !== undefined) {
+    const key = `${path}.proxyProtocol.out`;
+    throw new ConfigError(key, `Key "${key}" is for protocol tcp, not ${protocol}`);
+  }
   const listener = {
     id: `${protocol}-${address}-${port}`,
     address,
@@ -128,6 +159,7 @@ function listenerOf(
     protocol,
     ...(hsts === false ? {} : { hsts: hstsOf(hsts) }),
     ...(redirect === undefined ? {} : { redirectHttpsPort: httpsPort }),
+    ...(proxied?.trust === undefined ? {} : { proxyProtocol: { trust: proxied.trust } }),
   };
   if (tls === undefined) return listener;
   const isOne = tls.length === 1;

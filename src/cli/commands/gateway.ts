@@ -13,6 +13,10 @@ import { EXIT } from '../errors.ts';
 import { endNow, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
 
+type Listener = Pick<GatewayFile['content']['listeners'][number], 'address' | 'port'> & {
+  readonly protocol: string;
+};
+
 const FILE = { name: 'FILE', description: 'what it serves, in YAML or JSON', required: true };
 
 export const GATEWAY_RUN: CommandSpec = {
@@ -50,7 +54,8 @@ const CHECK: CommandSpec = {
   run: async (context, input) => {
     const file = fileOf(context, input);
     const { content } = readGatewayFile(file);
-    const { listeners, routes } = content;
+    const { routes } = content;
+    const listeners = listenersOf(content);
     const warnings = certificateTroubles(content, context.clock.now());
     if (context.json) {
       context.words.json({ listeners: listeners.length, routes: routes.length, warnings });
@@ -87,8 +92,12 @@ function greet(context: Context, gateway: StandaloneGateway): void {
   words.note(`Logs are in ${gateway.folder}/logs. Ctrl-C stops it, SIGHUP reads the file again`);
 }
 
+function listenersOf({ listeners, balancers = [] }: GatewayFile['content']): readonly Listener[] {
+  return [...listeners, ...balancers];
+}
+
 function urlsOf({ content }: GatewayFile): readonly string[] {
-  return content.listeners.map(({ protocol, address, port }) => {
+  return listenersOf(content).map(({ protocol, address, port }) => {
     const host = address.includes(':') ? `[${address}]` : address;
     return `${protocol}://${host}:${port}`;
   });
