@@ -43,6 +43,7 @@ export class Gateway implements AsyncDisposable {
   listeners: ListenerConfig[] = [{ id: 'http', address: '127.0.0.1', port: 0, protocol: 'http' }];
   node: NodeDoorConfig | undefined;
   cache: GatewayCacheConfig | undefined;
+  purges: GatewayConfig['purges'];
   locals: readonly UpstreamConfig[] = [];
 
   private constructor(folder: string, log: Logger, clock: Clock) {
@@ -85,6 +86,7 @@ export class Gateway implements AsyncDisposable {
       limits: this.limits,
       routes,
       ...(this.cache === undefined ? {} : { cache: this.cache }),
+      ...(this.purges === undefined ? {} : { purges: this.purges }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);

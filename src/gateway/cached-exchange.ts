@@ -29,6 +29,7 @@ import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import { AnswerBody } from './answer-body.ts';
 import { CacheForward, type Delivery, type ForwardClient } from './cache-forward.ts';
+import { CACHE_RESULT, type CacheResult } from './cache-result.ts';
 import type { CacheRoom, RouteSettings } from './cache-room.ts';
 import { noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
 import { clientFragment } from './client-fragment.ts';
@@ -234,6 +235,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const watcher = isSafe(request.method)
       ? new PassWatcher(decision, { request: request.keep(), settings })
       : new UnsafeWatcher(decision, { room, request: request.keep(), settings });
+    connection.request.cache = CACHE_RESULT.pass;
     connection.proxy ??= new ProxyExchange(connection);
     connection.proxy.begin(head, route, watcher);
   }
@@ -306,6 +308,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
 
   pass(head: ResponseHead, detail: string, decision: Decision<Stored>): void {
     const { kind, why } = decision;
+    this.connection.request.cache = CACHE_RESULT.pass;
     const note = noteOf(head, { kind, why, fwdStatus: head.status, detail });
     beginStreamed(this.connection, { head, body: this.passBody, requestDone: true }, note);
   }
@@ -353,6 +356,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     },
   ): void {
     const { status, nowMs } = on;
+    this.connection.request.cache = resultOf(status);
     const age = on.ageLine ?? `Age: ${Math.floor(ageMs(entry, nowMs) / 1000)}\r\n`;
     const lines = cacheStatusLine({ ...status, prior: entry.cacheStatus });
     this.stored.send(this.request, { entry, body }, { age, lines });
@@ -361,6 +365,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   private answerUnsatisfied(decision: Decision<Stored>): void {
     this.over();
     const { kind, why } = decision;
+    this.connection.request.cache = CACHE_RESULT.miss;
     const line = cacheStatusLine({ kind, why });
     this.connection.answerBodyless(
       504,
@@ -415,6 +420,13 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     connection.request.error = 'The client did not read';
     connection.abort();
   }
+}
+
+function resultOf({ kind, collapsed, fwdStatus }: CacheStatus): CacheResult {
+  if (kind === 'hit') return CACHE_RESULT.hit;
+  if (kind === 'stale') return CACHE_RESULT.stale;
+  if (collapsed === true) return CACHE_RESULT.collapsed;
+  return kind === 'revalidate' && fwdStatus === 304 ? CACHE_RESULT.validated : CACHE_RESULT.miss;
 }
 
 function isRead(method: string): boolean {

@@ -39,6 +39,7 @@ import {
   SOCKET_PATH_BYTES_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
 
@@ -251,6 +252,7 @@ const config: Schema<GatewayConfig> = object({
   routes: array(route, { itemsMax: ROUTES_MAX }),
   limits,
   cache: optional(cache),
+  purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),
   locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
 });

@@ -1,3 +1,9 @@
 /** Door of `standalone`: the gateway by itself. */
 export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';
+export {
+  explainStandalone,
+  purgeStandalone,
+  type StandaloneQuestions,
+  topStandalone,
+} from './standalone-questions.ts';
