@@ -128,3 +128,11 @@ export function printTop({ words }: Context, { seconds, routes, urls }: TopRepor
 export function share(part: number, all: number): string {
   return all === 0 ? '-' : `${((part / all) * 100).toFixed(0)} %`;
 }
+
+/** Nodes that did not answer. */
+export function noteSilent(
+  { words }: Context,
+  { silent }: { readonly silent: readonly string[] },
+): void {
+  if (silent.length > 0) words.note(`No answer from ${silent.join(', ')}`);
+}

@@ -1,4 +1,4 @@
-/** `moln gateway purge`, `why` and `top`: of a gateway that runs by itself, or with `top` of all gateways of the cluster. */
+/** `moln gateway purge`, `why` and `top`: of a gateway that runs by itself; `top` without a file of all gateways of the cluster. */
 import { resolve } from 'node:path';
 import {
   explainStandalone,
@@ -12,6 +12,7 @@ import { count } from '../words.ts';
 import {
   fieldsOf,
   HEADER_OPTION,
+  noteSilent,
   printExplanation,
   printTop,
   PURGE_OPTIONS,
@@ -64,13 +65,22 @@ export const GATEWAY_WHY: CommandSpec = {
 export const GATEWAY_TOP: CommandSpec = {
   name: 'top',
   summary: 'Count for a moment what is asked most: by route and by URL.',
-  arguments: [FILE],
+  arguments: [{ ...FILE, description: 'of "moln gateway run"; else the cluster', required: false }],
   options: [TOP_OPTION],
-  local: true,
-  examples: [['moln gateway top site.yml', 'of a gateway that runs by itself']],
+  examples: [
+    ['moln gateway top', 'of all gateways of the cluster'],
+    ['moln gateway top site.yml --seconds 10', 'of a gateway that runs by itself'],
+  ],
   run: async (context, input) => {
-    const durationMs = secondsOf(input) * 1000;
-    const report = await topStandalone(questions(context, input), durationMs);
+    const seconds = secondsOf(input);
+    if (input.argument('FILE') === undefined) {
+      const report = await context.client().gatewayTop(seconds);
+      if (context.json) context.words.json(report);
+      else printTop(context, report);
+      noteSilent(context, report);
+      return EXIT.ok;
+    }
+    const report = await topStandalone(questions(context, input), seconds * 1000);
     if (context.json) context.words.json(report);
     else printTop(context, report);
     return EXIT.ok;
