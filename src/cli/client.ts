@@ -24,7 +24,7 @@ import type {
   ClusterTop,
   PurgeAnswer,
   PurgeRequest,
-} from '../api/cache-model.ts';
+} from '../api/api.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {

@@ -1,5 +1,5 @@
 /** `moln cache` and `moln why cached`: the caches of all gateways of the cluster. */
-import type { CacheRouteFigures, CacheStatus } from '../../api/cache-model.ts';
+import type { CacheRouteFigures, CacheStatus } from '../../api/api.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
