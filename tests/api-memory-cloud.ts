@@ -320,6 +320,26 @@ export class MemoryCloud implements Cloud {
     return Promise.resolve([]);
   }
 
+  cacheStatus(): ReturnType<Cloud['cacheStatus']> {
+    return Promise.resolve({ tiers: [], routes: [], silent: [] });
+  }
+
+  async purgeCache(purge: Parameters<Cloud['purgeCache']>[0]): ReturnType<Cloud['purgeCache']> {
+    await this.#done({ purgeCache: purge });
+    return { nodes: ['one'], away: [] };
+  }
+
+  async explainCache(
+    ...asked: Parameters<Cloud['explainCache']>
+  ): ReturnType<Cloud['explainCache']> {
+    await this.#done({ explainCache: asked });
+    return { explanations: [], silent: [] };
+  }
+
+  gatewayTop(): ReturnType<Cloud['gatewayTop']> {
+    return Promise.resolve({ seconds: 1, routes: [], urls: [], silent: [] });
+  }
+
   shutdown(): Promise<void> {
     return this.#done('shutdown');
   }

@@ -37,6 +37,8 @@ test('each scope opens what it should and nothing more', async () => {
     { path: '/api/apps/site/restart', method: 'POST', read: 403, deploy: 200, admin: 200 },
     { path: '/api/apps/site', method: 'DELETE', read: 403, deploy: 403, admin: 204 },
     { path: '/api/tokens', method: 'GET', read: 403, deploy: 403, admin: 200 },
+    { path: '/api/cache', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/gateway/top', method: 'GET', read: 200, deploy: 200, admin: 200 },
     { path: '/api/login-links', method: 'POST', read: 403, deploy: 403, admin: 201 },
     { path: '/api/shutdown', method: 'POST', read: 403, deploy: 403, admin: 204 },
   ] as const;
@@ -51,6 +53,34 @@ test('each scope opens what it should and nothing more', async () => {
   const refused = await api.ask({ path: '/api/tokens', token: 'read-token' });
   assert.equal(refused.code(), 'API_FORBIDDEN');
   assert.match(refused.text, /needs scope \\"admin\\", the caller has \\"read\\"/);
+});
+
+test('a purge is checked before anything happens, and a URL is explained to who may read logs', async () => {
+  await using api = await ApiUnderTest.start();
+  const purge = (body: unknown, token = 'deploy-token'): ReturnType<typeof api.ask> =>
+    api.ask({ path: '/api/cache/purge', method: 'POST', body, token });
+  const targets = [{ kind: 'tag', tag: 'a' }];
+  assert.equal((await purge({ targets }, 'read-token')).status, 403);
+  for (const bad of [
+    { targets: [{ kind: 'url', url: 'ftp://a.test/' }] },
+    { targets: [{ kind: 'tag', tag: 'a b' }] },
+    { targets: [{ kind: 'everything' }] },
+    { soft: true },
+  ]) {
+    assert.equal((await purge(bad)).status, 400, JSON.stringify(bad));
+  }
+  assert.deepEqual(api.cloud.calls, []);
+  assert.equal((await purge({ targets })).status, 200);
+  assert.deepEqual(api.cloud.calls, [{ purgeCache: { targets, soft: false } }]);
+
+  const path = '/api/cache/explain?url=http%3A%2F%2Fa.test%2F&field=Accept%3A%20*';
+  assert.equal((await api.ask({ path })).status, 401);
+  assert.equal((await api.ask({ path, token: 'read-token' })).status, 200);
+  assert.deepEqual(api.cloud.calls.at(-1), {
+    explainCache: ['http://a.test/', [['Accept', '*']]],
+  });
+  const bare = await api.ask({ path: `${path}&field=none`, token: 'read-token' });
+  assert.equal(bare.status, 400);
 });
 
 test('health is for everybody and metrics are Prometheus text', async () => {

@@ -45,6 +45,7 @@ export class Gateway implements AsyncDisposable {
   node: NodeDoorConfig | undefined;
   cache: GatewayCacheConfig | undefined;
   balancers: readonly BalancerConfig[] = [];
+  purges: GatewayConfig['purges'];
   locals: readonly UpstreamConfig[] = [];
 
   private constructor(folder: string, log: Logger, clock: Clock) {
@@ -88,6 +89,7 @@ export class Gateway implements AsyncDisposable {
       routes,
       balancers: this.balancers,
       ...(this.cache === undefined ? {} : { cache: this.cache }),
+      ...(this.purges === undefined ? {} : { purges: this.purges }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);

@@ -3,6 +3,7 @@
  * the API checks scopes and shapes and knows nothing else.
  */
 import type { Readable } from 'node:stream';
+import type { CacheCloud } from './cache-model.ts';
 import type { ClusterCloud } from './cluster-cloud.ts';
 import type {
   AppDetail,
@@ -56,7 +57,7 @@ export interface EnvChange {
 }
 
 /** Every method throws `MolnError` for expected failures; streams end with a last item that says so instead. */
-export interface Cloud extends ClusterCloud {
+export interface Cloud extends ClusterCloud, CacheCloud {
   status(): Promise<Status>;
   listApps(): Promise<readonly AppSummary[]>;
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

@@ -9,6 +9,7 @@ import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
 import { APP } from './commands/app.ts';
 import { AUTHORITY } from './commands/authority.ts';
+import { CACHE } from './commands/cache.ts';
 import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DEPLOY } from './commands/deploy.ts';
@@ -51,6 +52,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   AUTHORITY,
   EVENTS,
   WHY,
+  CACHE,
   GATEWAY,
   CONSOLE,
   TOKEN,

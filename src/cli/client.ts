@@ -18,6 +18,13 @@ import type {
   Status,
   TokenDetail,
 } from '../api/model.ts';
+import type {
+  CacheExplanations,
+  CacheStatus,
+  ClusterTop,
+  PurgeAnswer,
+  PurgeRequest,
+} from '../api/api.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -236,6 +243,24 @@ export class MolnClient {
 
   whyApp(app: string): Promise<readonly SlotDetail[]> {
     return this.#transport.json({ method: 'GET', path: `${appPath(app)}/why` });
+  }
+
+  cache(): Promise<CacheStatus> {
+    return this.#transport.json({ method: 'GET', path: '/api/cache' });
+  }
+
+  purgeCache(purge: PurgeRequest): Promise<PurgeAnswer> {
+    return this.#transport.json({ method: 'POST', path: '/api/cache/purge', json: purge });
+  }
+
+  /** `fields`: lines of the request. */
+  explainCache(url: string, fields: readonly string[]): Promise<CacheExplanations> {
+    const query = new URLSearchParams([['url', url], ...fields.map((line) => ['field', line])]);
+    return this.#transport.json({ method: 'GET', path: `/api/cache/explain?${query}` });
+  }
+
+  gatewayTop(seconds: number): Promise<ClusterTop> {
+    return this.#transport.json({ method: 'GET', path: `/api/gateway/top?seconds=${seconds}` });
   }
 
   shutdown(): Promise<void> {

@@ -233,6 +233,7 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
 
   private fillFrom(filling: Filling, head: ResponseHead): void {
     this.filling = filling;
+    this.room.refusals.forget(this.order.request.key);
     this.mode = 'fill';
     this.land('settled');
     const { entry, body } = filling.stored;
@@ -245,6 +246,7 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     const { flight, request } = this.order;
     const { client, room } = this;
     if (flight !== undefined) room.cache.flights.unshared(request.key, room.nowMs());
+    room.refusals.add(request.key, { why, status: head.status, time: room.nowMs() });
     this.mode = 'pass';
     if (client === undefined) {
       this.abandon();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { type CacheSettings, DEFAULT_SETTINGS, HttpCache } from '../cache/cache.ts';
 import type { CacheForward } from './cache-forward.ts';
+import { CacheRefusals } from './cache-refusals.ts';
 import type { GatewayCacheConfig } from './config.ts';
 import type { Plane } from './plane.ts';
 import { ReadyAnswers } from './ready-answers.ts';
@@ -27,6 +28,7 @@ export class CacheRoom implements AsyncDisposable {
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
+  readonly refusals: CacheRefusals = new CacheRefusals();
   /** Of bodies on their way into the store. */
   fillBytes = 0;
   readonly fillBytesMax: number;

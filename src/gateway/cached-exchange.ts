@@ -30,6 +30,7 @@ import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import { AnswerBody } from './answer-body.ts';
 import { CacheForward, type Delivery, type ForwardClient } from './cache-forward.ts';
+import { CACHE_RESULT, type CacheResult } from './cache-result.ts';
 import type { CacheRoom, RouteSettings } from './cache-room.ts';
 import { noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
 import { clientFragment } from './client-fragment.ts';
@@ -131,6 +132,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const text = room.ready.find(found, room.nowMs());
     if (text === undefined) return false;
     this.over();
+    connection.request.cache = CACHE_RESULT.hit;
     connection.answerPrepared(found.entry.status, text);
     return true;
   }
@@ -251,6 +253,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const watcher = isSafe(request.method)
       ? new PassWatcher(decision, { request: request.keep(), settings })
       : new UnsafeWatcher(decision, { room, request: request.keep(), settings });
+    connection.request.cache = CACHE_RESULT.pass;
     connection.proxy ??= new ProxyExchange(connection);
     connection.proxy.begin(head, route, watcher);
   }
@@ -323,6 +326,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
 
   pass(head: ResponseHead, detail: string, decision: Decision<Stored>): void {
     const { kind, why } = decision;
+    this.connection.request.cache = CACHE_RESULT.pass;
     const note = noteOf(head, { kind, why, fwdStatus: head.status, detail });
     beginStreamed(this.connection, { head, body: this.passBody, requestDone: true }, note);
   }
@@ -382,6 +386,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     },
   ): { readonly age: string; readonly lines: string } {
     const { status, nowMs } = on;
+    this.connection.request.cache = resultOf(status);
     const age = on.ageLine ?? `Age: ${Math.floor(ageMs(entry, nowMs) / 1000)}\r\n`;
     return { age, lines: cacheStatusLine({ ...status, prior: entry.cacheStatus }) };
   }
@@ -389,6 +394,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   private answerUnsatisfied(decision: Decision<Stored>): void {
     this.over();
     const { kind, why } = decision;
+    this.connection.request.cache = CACHE_RESULT.miss;
     const line = cacheStatusLine({ kind, why });
     this.connection.answerBodyless(
       504,
@@ -443,6 +449,13 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     connection.request.error = 'The client did not read';
     connection.abort();
   }
+}
+
+function resultOf({ kind, collapsed, fwdStatus }: CacheStatus): CacheResult {
+  if (kind === 'hit') return CACHE_RESULT.hit;
+  if (kind === 'stale') return CACHE_RESULT.stale;
+  if (collapsed === true) return CACHE_RESULT.collapsed;
+  return kind === 'revalidate' && fwdStatus === 304 ? CACHE_RESULT.validated : CACHE_RESULT.miss;
 }
 
 function isRead(method: string): boolean {

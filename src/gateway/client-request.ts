@@ -2,8 +2,10 @@
 import { FIELD } from '../http/field-names.ts';
 import type { RequestHead } from '../http/head.ts';
 import type { RequestTarget } from '../http/target.ts';
+import { CACHE_RESULT, CACHE_RESULTS, type CacheResult } from './cache-result.ts';
 import type { Plane } from './plane.ts';
 import type { Route } from './route-table.ts';
+import type { TopMeter } from './top-meter.ts';
 
 /** One per connection, used again for each request. */
 export class ClientRequest {
@@ -19,6 +21,8 @@ export class ClientRequest {
   minor: 0 | 1 = 1;
   route: Route | undefined;
   upstreamId: string | undefined;
+  /** What the cache had to do with it. */
+  cache: CacheResult = CACHE_RESULT.none;
   /** Of the final answer; 0 before it. */
   status = 0;
   /** The head of the final answer has been written. */
@@ -44,6 +48,7 @@ export class ClientRequest {
     this.minor = 1;
     this.route = undefined;
     this.upstreamId = undefined;
+    this.cache = CACHE_RESULT.none;
     this.status = 0;
     this.answering = false;
     this.bytesIn = 0;
@@ -66,10 +71,14 @@ export class ClientRequest {
 
   /** Counts and logs the finished request. */
   record(plane: Plane, client: string, sentBytes: number): void {
-    const { route } = this;
+    const { route, cache } = this;
     const bytesOut = sentBytes - this.sentBefore;
     const durationMs = plane.clock.monotonicMs() - this.startedMs;
     route?.totals.record(this.status, durationMs, this.bytesIn, bytesOut);
+    if (cache !== CACHE_RESULT.none && route !== undefined) {
+      route.totals.byCache[cache] = (route.totals.byCache[cache] ?? 0) + 1;
+    }
+    if (plane.top !== undefined) this.tellTop(plane.top, durationMs, bytesOut);
     plane.accessLog?.record({
       time: this.startedMs + plane.epochOffsetMs,
       client,
@@ -83,11 +92,18 @@ export class ClientRequest {
       route: route?.id,
       upstream: this.upstreamId,
       protocol: this.protocol,
+      cache: cache === CACHE_RESULT.none ? undefined : CACHE_RESULTS[cache],
       errorId: this.errorId,
       error: this.error,
     });
     // Slices of the head: they would keep it in memory while the connection is idle.
     this.target = '';
     this.accept = undefined;
+  }
+
+  private tellTop(top: TopMeter, durationMs: number, bytesOut: number): void {
+    const { authority, target, status, cache } = this;
+    const route = this.route?.id ?? '(none)';
+    top.record({ route, authority, target, status, cache, durationMs, bytesOut });
   }
 }

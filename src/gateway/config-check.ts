@@ -45,6 +45,7 @@ import {
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
 
@@ -275,6 +276,7 @@ const config: Schema<GatewayConfig> = object({
   balancers: optional(balancersSchema),
   limits,
   cache: optional(cache),
+  purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),
   locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
 });

@@ -5,6 +5,12 @@
 import type { CacheSettings } from '../cache/cache.ts';
 import type { BalanceConfig } from './balancing/balance-config.ts';
 import type { BalancerConfig, BalancerTotals } from './balancer-config.ts';
+import type {
+  CacheTierStats,
+  GatewayAnswer,
+  GatewayQuestion,
+  PurgeOrders,
+} from './gateway-question.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
@@ -16,6 +22,8 @@ export interface GatewayConfig {
   readonly limits: GatewayLimits;
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
+  /** What is to be purged by whoever has not yet. */
+  readonly purges?: PurgeOrders;
   /** How this node's gateways and those of others talk; undefined while there are no others. */
   readonly node?: NodeDoorConfig;
   /** What other nodes may reach here, by instance id. */
@@ -162,6 +170,8 @@ export type GatewayCommand =
   | { readonly kind: 'stats' }
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id; absent means idle. Not answered. */
   | { readonly kind: 'loads'; readonly loads: Readonly<Record<string, number>> }
+  /** Answered by `answer` or `failed` with the same id, in whatever order. */
+  | { readonly kind: 'ask'; readonly id: number; readonly question: GatewayQuestion }
   /** Answered by `pong` at once: whether the worker's event loop turns. */
   | { readonly kind: 'ping' }
   /** Stop accepting, let requests and upgraded connections finish until the deadline, exit 0. */
@@ -178,6 +188,13 @@ export type GatewayReply =
       readonly message: string;
     }
   | { readonly kind: 'stats'; readonly stats: GatewayStats }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: GatewayAnswer }
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly kind: 'pong' };
 
 export interface GatewayStats {
@@ -191,6 +208,8 @@ export interface GatewayStats {
   readonly routes: Readonly<Record<string, RouteTotals>>;
   /** By balancer id; absent when there are none. */
   readonly balancers?: Readonly<Record<string, BalancerTotals>>;
+  /** The tiers of the cache; absent without one. */
+  readonly cache?: readonly CacheTierStats[];
   readonly metrics: readonly import('../base/metrics.ts').MetricFamily[];
 }
 
@@ -206,4 +225,6 @@ export interface RouteTotals {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly latencySumMs: number;
+  /** Requests on a route with a cache, by what came of it: `hit`, `miss`, … Absent means zero. */
+  readonly cache?: Readonly<Record<string, number>>;
 }

@@ -11,14 +11,23 @@ import { CacheRoom } from './cache-room.ts';
 import { certificateTroubles, requireUsableTls } from './certificates.ts';
 import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
 import { createDispatch } from './dispatch.ts';
+import { explain } from './cache-explanation.ts';
+import type {
+  CacheTierStats,
+  GatewayAnswer,
+  GatewayQuestion,
+  PurgeOrders,
+} from './gateway-question.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
 import { Listener } from './listener.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
+import { ObeyedPurges, purge } from './purge-orders.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
 import { StaticFiles } from './static-files.ts';
+import { measureTop } from './top-meter.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How often time limits are checked: a quarter of the shortest, within these. */
@@ -71,6 +80,7 @@ export class DataPlane implements AsyncDisposable {
   #room: CacheRoom | undefined;
   #cacheConfig = '';
   #troubles: readonly string[] = [];
+  readonly #purges = new ObeyedPurges();
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
@@ -118,6 +128,7 @@ export class DataPlane implements AsyncDisposable {
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
+    if (config.purges !== undefined) await this.#obey(config.purges);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
@@ -152,6 +163,26 @@ export class DataPlane implements AsyncDisposable {
 
   get balancers(): Balancers {
     return this.#balancers;
+  }
+
+  /** Throws `CONFIG_INVALID`, or what the cache's disk says. */
+  async answer(question: GatewayQuestion): Promise<GatewayAnswer> {
+    const { table } = this.#plane;
+    const { kind } = question;
+    switch (kind) {
+      case 'purge':
+        if (this.#room !== undefined) await purge(question.purge, this.#room, table);
+        return { kind };
+      case 'explain':
+        return { kind, explanation: await explain(question, this.#room, table) };
+      case 'top':
+        return { kind, top: await measureTop(this.#plane, question.durationMs) };
+    }
+  }
+
+  /** Of the cache; none without one. */
+  cacheStats(): readonly CacheTierStats[] {
+    return this.#room?.cache.stats ?? [];
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -231,6 +262,15 @@ export class DataPlane implements AsyncDisposable {
       if (!this.#troubles.includes(trouble)) this.#plane.log.warn(trouble);
     }
     this.#troubles = troubles;
+  }
+
+  /** That the disk refuses is no reason to refuse a config: what was purged is not found again while this process lives. */
+  async #obey(orders: PurgeOrders): Promise<void> {
+    try {
+      await this.#purges.obey(orders, this.#room, this.#plane.table);
+    } catch (error) {
+      this.#plane.log.error('The disk does not remember what was purged', { error });
+    }
   }
 
   #all(): Listener[] {

@@ -16,6 +16,8 @@ import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
 import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
 import { DataPlane } from './data-plane.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
+import { cacheFamilies } from './cache-families.ts';
+import type { GatewayQuestion } from './gateway-question.ts';
 import { ProcessMetrics } from './metrics.ts';
 import { routeFamilies } from './route-meter.ts';
 import {
@@ -171,6 +173,9 @@ export class GatewayProcess implements AsyncDisposable {
       case 'stats':
         channel.send({ kind: 'stats', stats: this.#stats() });
         return;
+      case 'ask':
+        void this.#answer(command.id, command.question).then((reply) => channel.send(reply));
+        return;
       case 'loads':
         this.#plane.setLoads(command.loads);
         return;
@@ -214,11 +219,23 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
+  async #answer(id: number, question: GatewayQuestion): Promise<GatewayReply> {
+    try {
+      return { kind: 'answer', id, answer: await this.#plane.answer(question) };
+    } catch (error) {
+      if (!isMolnError(error)) this.#options.log.error('A question was not answered', { error });
+      const code = isMolnError(error) ? error.code : GATEWAY_WORKER_FAILED;
+      return { kind: 'failed', id, code, message: messageOf(error) };
+    }
+  }
+
   #stats(): GatewayStats {
     const { connections, connectionsRefused, upstreams } = this.#plane.stats();
     const memoryBytes = process.memoryUsage.rss();
     const routes = [...this.#plane.table().routes()];
     const { balancers } = this.#plane;
+    const pairs = routes.map((route) => [route.id, route.totals] as const);
+    const cache = this.#plane.cacheStats();
     return {
       pid: process.pid,
       version: this.#version,
@@ -227,9 +244,11 @@ export class GatewayProcess implements AsyncDisposable {
       upstreams,
       routes: Object.fromEntries(routes.map((route) => [route.id, route.totals.totals()])),
       balancers: balancers.totals(),
+      ...(cache.length === 0 ? {} : { cache }),
       metrics: [
         ...balancers.families(),
-        ...routeFamilies(routes.map((route) => [route.id, route.totals] as const)),
+        ...routeFamilies(pairs),
+        ...cacheFamilies(cache, pairs),
         ...this.#metrics.families({
           connections,
           connectionsRefused,

@@ -1,6 +1,8 @@
 /** The door of the gateway: what the composition root and the API need of it. */
 export { certificateTroubles } from './certificates.ts';
 export { DEFAULT_BALANCER } from './balancer-limits.ts';
+export { askWorkers, type AskedWorkers } from './ask-workers.ts';
+export { CACHE_HITS } from './cache-result.ts';
 export { checkGatewayConfig } from './config-check.ts';
 export {
   GATEWAY_CONFIG_REFUSED,
@@ -9,7 +11,30 @@ export {
   GATEWAY_STOPPED,
   GATEWAY_WORKER_FAILED,
 } from './errors.ts';
+export type {
+  AnswerTo,
+  CacheExplanation,
+  CacheTierStats,
+  GatewayAnswer,
+  GatewayQuestion,
+  PurgeOrder,
+  PurgeOrders,
+  PurgeRequest,
+  PurgeTarget,
+  StorageRefusal,
+  StoredVariant,
+  TopReport,
+  TopRow,
+} from './gateway-question.ts';
 export { DEFAULT_GATEWAY_LIMITS, DEFAULT_ROUTE_LIMITS } from './limits.ts';
+export { askedUrl } from './purge-keys.ts';
+export {
+  PURGE_ORDERS_MAX,
+  PURGE_TARGETS_MAX,
+  purgeOrdersSchema,
+  purgeTargetSchema,
+} from './purge-schema.ts';
+export { mergeTop, TOP_DURATION_MS_MAX } from './top-meter.ts';
 export {
   GatewaySupervisor,
   type GatewayConfigContent,

@@ -13,6 +13,7 @@ import type { AccessEntry } from './access-log.ts';
 import type { GatewayLimits } from './config.ts';
 import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
 import type { RouteTable } from './route-table.ts';
+import type { TopMeter } from './top-meter.ts';
 
 /** Where finished requests are told; the entry is valid only during the call. */
 export interface AccessRecorder {
@@ -30,6 +31,8 @@ export class Plane {
   table: RouteTable;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   draining = false;
+  /** Counts while somebody wants to know what is asked most. */
+  top: TopMeter | undefined;
   /** Open client connections. */
   connections = 0;
   /** Closed at once because there were too many. */

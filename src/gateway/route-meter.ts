@@ -3,17 +3,20 @@
  * request costs a few additions; read out as `RouteTotals` and as metric families.
  */
 import { LATENCY_BUCKETS, type MetricFamily, type MetricSample } from '../base/metrics.ts';
+import { CACHE_RESULTS } from './cache-result.ts';
 import type { RouteTotals } from './config.ts';
 
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
-export class RouteMeter implements RouteTotals {
+export class RouteMeter {
   requests = 0;
   errors5xx = 0;
   errors4xx = 0;
   bytesIn = 0;
   bytesOut = 0;
   latencySumMs = 0;
+  /** By `CacheResult`; `none` is not counted. */
+  readonly byCache: Float64Array = new Float64Array(CACHE_RESULTS.length);
   /** By status class, 1xx first. */
   readonly byClass: Float64Array = new Float64Array(CLASSES.length);
   /** Not cumulative, by the bounds of `LATENCY_BUCKETS`; the last one is everything slower. */
@@ -37,7 +40,13 @@ export class RouteMeter implements RouteTotals {
 
   totals(): RouteTotals {
     const { requests, errors5xx, errors4xx, bytesIn, bytesOut, latencySumMs } = this;
-    return { requests, errors5xx, errors4xx, bytesIn, bytesOut, latencySumMs };
+    const cache: Record<string, number> = {};
+    for (const [index, name] of CACHE_RESULTS.entries()) {
+      const count = this.byCache[index] ?? 0;
+      if (count > 0) cache[name] = count;
+    }
+    const base = { requests, errors5xx, errors4xx, bytesIn, bytesOut, latencySumMs };
+    return Object.keys(cache).length === 0 ? base : { ...base, cache };
   }
 
   requestSamples(route: string): MetricSample[] {

@@ -9,11 +9,13 @@ import { isRunning, signalProcess } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
+import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { type PortWanted, requireFreePort } from './free-port.ts';
 import { SOCKET_PATH_BYTES_MAX } from './limits.ts';
 import { warmUp } from './worker-launch.ts';
+import { answersOf } from './ask-workers.ts';
 import { livingWorkers, workerPaths, type WorkerRecord } from './worker-record.ts';
 import { WorkerSlot, type ApplyOutcome, type GatewayWorkerState } from './worker-slot.ts';
 
@@ -111,6 +113,14 @@ export class GatewaySupervisor implements AsyncDisposable {
     return answers.flatMap((answer) =>
       answer.status === 'fulfilled' && answer.value !== undefined ? [answer.value] : [],
     );
+  }
+
+  /** Of the workers that answer; throws when all of them say that it is wrong. */
+  async ask<Question extends GatewayQuestion>(
+    question: Question,
+    timeoutMs: number = STATS_TIMEOUT_MS,
+  ): Promise<readonly AnswerTo<Question>[]> {
+    return await answersOf(this.#slots.map((slot) => slot.question(question, timeoutMs)));
   }
 
   /** Requests and upgraded connections under way at an upstream, over all workers. */

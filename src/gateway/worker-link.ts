@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
 import type { GatewayCommand, GatewayConfig, GatewayReply, GatewayStats } from './config.ts';
 import { MessageChannel } from './control-protocol.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
@@ -19,6 +20,8 @@ export type ConfigVerdict =
   | { readonly kind: 'applied' }
   | { readonly kind: 'refused'; readonly error: MolnError };
 
+type QuestionReply = GatewayReply & { readonly kind: 'answer' | 'failed' };
+
 /** A worker says hello at once; a machine under full load may take this long to let it. */
 const HELLO_TIMEOUT_MS = 10_000;
 
@@ -32,6 +35,8 @@ export class WorkerLink {
   /** Answers of one kind come in the order of the questions. */
   readonly #stats: ((stats: GatewayStats) => void)[] = [];
   readonly #pings: (() => void)[] = [];
+  readonly #questions = new Map<number, (reply: QuestionReply) => void>();
+  #lastQuestion = 0;
   #open = true;
 
   private constructor(path: string, clock: Clock) {
@@ -84,6 +89,25 @@ export class WorkerLink {
       this.#channel.send({ kind: 'ping' });
     });
     await this.#within(timeoutMs, answer);
+  }
+
+  /** Rejects with what the worker says is wrong, when the connection ends before the answer, or after `timeoutMs`. */
+  async question<Question extends GatewayQuestion>(
+    question: Question,
+    timeoutMs: number,
+  ): Promise<AnswerTo<Question>> {
+    const id = ++this.#lastQuestion;
+    const answer = this.#ask<QuestionReply>((resolve) => {
+      this.#questions.set(id, resolve);
+      this.#channel.send({ kind: 'ask', id, question });
+    });
+    try {
+      const reply = await this.#within(timeoutMs, answer);
+      if (reply.kind === 'failed') throw new MolnError(reply.code, reply.message);
+      return reply.answer as AnswerTo<Question>;
+    } finally {
+      this.#questions.delete(id);
+    }
   }
 
   tellLoads(loads: Readonly<Record<string, number>>): void {
@@ -141,6 +165,10 @@ export class WorkerLink {
         return;
       case 'stats':
         this.#stats.shift()?.(reply.stats);
+        return;
+      case 'answer':
+      case 'failed':
+        this.#questions.get(reply.id)?.(reply);
         return;
       case 'pong':
         this.#pings.shift()?.();

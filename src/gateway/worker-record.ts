@@ -81,20 +81,34 @@ function isRecord(value: unknown): value is WorkerRecord {
   );
 }
 
-/** Slots with a living worker; sockets and records of dead ones are removed. */
+/** Slots with a living worker. Changes nothing: for those who only look. */
+export async function runningWorkers(
+  folders: WorkerFolders,
+): Promise<ReadonlyMap<number, WorkerRecord>> {
+  const running = new Map<number, WorkerRecord>();
+  for (const slot of await recordedSlots(folders)) {
+    const record = await readWorkerRecord(workerPaths(folders, slot).record);
+    if (record !== undefined && isRunning(record.process)) running.set(slot, record);
+  }
+  return running;
+}
+
+/** The same; sockets and records of dead ones are removed. */
 export async function livingWorkers(
   folders: WorkerFolders,
 ): Promise<ReadonlyMap<number, WorkerRecord>> {
-  const living = new Map<number, WorkerRecord>();
-  for (const name of await readdir(folders.runFolder)) {
-    const slot = Number(/^gateway-(\d{1,6})\.json$/.exec(name)?.[1]);
-    if (!Number.isSafeInteger(slot)) continue;
-    const paths = workerPaths(folders, slot);
-    const record = await readWorkerRecord(paths.record);
-    if (record !== undefined && isRunning(record.process)) living.set(slot, record);
-    else await removeWorkerFiles(paths);
+  const living = await runningWorkers(folders);
+  for (const slot of await recordedSlots(folders)) {
+    if (!living.has(slot)) await removeWorkerFiles(workerPaths(folders, slot));
   }
   return living;
+}
+
+async function recordedSlots({ runFolder }: WorkerFolders): Promise<readonly number[]> {
+  const names = await readdir(runFolder);
+  return names
+    .map((name) => Number(/^gateway-(\d{1,6})\.json$/.exec(name)?.[1]))
+    .filter((slot) => Number.isSafeInteger(slot));
 }
 
 export async function removeWorkerFiles(paths: WorkerPaths): Promise<void> {

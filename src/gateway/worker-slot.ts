@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import { isRunning, signalProcess, type ProcessId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
 import type { GatewayConfig, GatewayStats } from './config.ts';
+import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
 import { GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { WorkerLink, type WorkerHello } from './worker-link.ts';
 import { launchWorker } from './worker-launch.ts';
@@ -123,6 +124,14 @@ export class WorkerSlot {
 
   async stats(timeoutMs: number): Promise<GatewayStats | undefined> {
     return await this.#link?.stats(timeoutMs);
+  }
+
+  /** Undefined when no process is there: it could tell nothing, and has nothing to purge. */
+  async question<Question extends GatewayQuestion>(
+    question: Question,
+    timeoutMs: number,
+  ): Promise<AnswerTo<Question> | undefined> {
+    return await this.#link?.question(question, timeoutMs);
   }
 
   /** Lets the process live on. */

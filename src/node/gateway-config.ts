@@ -50,7 +50,7 @@ export class GatewayConfigurer {
     }
   }
 
-  async #content({ routes, locals }: RouteSet): Promise<GatewayConfigContent> {
+  async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, places, door } = this.#options;
     const node = door.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
@@ -62,6 +62,7 @@ export class GatewayConfigurer {
       routes,
       limits: DEFAULT_GATEWAY_LIMITS,
       cache: { memoryBytes: CACHE_BYTES },
+      ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
     };
   }

@@ -15,6 +15,7 @@ import type {
 } from '../api/model.ts';
 import type { Apps, AppView } from '../apps/apps.ts';
 import type { WorkerRunner } from '../base/worker.ts';
+import type { NodeCacheCloud } from './cache-cloud.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ClusterCloudOptions, NodeClusterCloud } from './cluster-cloud.ts';
@@ -46,6 +47,7 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly supervisor: GatewaySupervisor;
   readonly router: RegistryRouter;
   readonly live: ClusterLive;
+  readonly cache: NodeCacheCloud;
 
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
@@ -218,6 +220,22 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   live(signal: AbortSignal): AsyncIterable<LiveSample> {
     return this.#options.live.follow(signal);
+  }
+
+  cacheStatus(): ReturnType<Cloud['cacheStatus']> {
+    return this.#options.cache.cacheStatus();
+  }
+
+  purgeCache(...purge: Parameters<Cloud['purgeCache']>): ReturnType<Cloud['purgeCache']> {
+    return this.#options.cache.purgeCache(...purge);
+  }
+
+  explainCache(...asked: Parameters<Cloud['explainCache']>): ReturnType<Cloud['explainCache']> {
+    return this.#options.cache.explainCache(...asked);
+  }
+
+  gatewayTop(durationMs: number): ReturnType<Cloud['gatewayTop']> {
+    return this.#options.cache.gatewayTop(durationMs);
   }
 
   async metricsText(): Promise<string> {

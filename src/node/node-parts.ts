@@ -28,6 +28,7 @@ import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
+import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
 import type { HostFacts } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
@@ -84,6 +85,8 @@ export interface Gateway {
   readonly mirror: RouteMirror;
   /** Of all nodes. */
   readonly settled: GatewaysSettled;
+  /** To the gateways of all nodes. */
+  readonly questions: GatewayQuestions;
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
@@ -245,6 +248,11 @@ export async function startGateway(
     own: async () => (await supervisor.stats()).map((each) => each.upstreams),
     log: log.for('routes'),
   });
+  const questions = new GatewayQuestions({
+    peers,
+    own: (question, withinMs) => ownAnswers(supervisor, question, withinMs),
+    log: log.for('gateway'),
+  });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
@@ -252,8 +260,13 @@ export async function startGateway(
     router,
     mirror,
     settled,
+    questions,
     choice,
-    methods: { ...gatewayMethods({ appliedAt, clock }), ...loads.methods() },
+    methods: {
+      ...gatewayMethods({ appliedAt, clock }),
+      ...loads.methods(),
+      ...questions.methods(),
+    },
   };
 }
 

@@ -23,7 +23,9 @@ import { AuthorityView } from './authority-status.ts';
 import { ManagerDuty } from './manager-duty.ts';
 import { etcdTls } from './node-registry.ts';
 import { Standby } from './standby.ts';
+import { PurgeLog } from './purge-log.ts';
 import { PlaceFollower } from './place-follower.ts';
+import { NodeCacheCloud } from './cache-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
@@ -270,6 +272,12 @@ async function launch(
     supervisor: gateway.supervisor,
     router: gateway.router,
     live,
+    cache: new NodeCacheCloud({
+      peers: cluster.peers,
+      questions: gateway.questions,
+      purges: new PurgeLog({ registry, clock }),
+      settled: gateway.settled,
+    }),
     directory,
     workers,
     metrics: nodeMetrics(hostFacts),

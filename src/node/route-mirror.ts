@@ -10,8 +10,10 @@ import type { Clock } from '../base/time.ts';
 import type { AppRoutes, ComposedRoutes, RouteReport } from '../apps/apps.ts';
 import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
+import type { PurgeOrders } from '../gateway/gateway.ts';
 import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
 import { mergeRoutes } from './merge-routes.ts';
+import { NO_PURGES, PURGES_KEY, readPurges } from './purge-log.ts';
 
 /** Further routes, beside those of apps. */
 export const ROUTES_PREFIX = '/routes/';
@@ -26,6 +28,7 @@ export interface RouteSet {
   readonly routes: readonly RouteConfig[];
   /** What the gateways of other nodes may reach on this one. */
   readonly locals: ComposedRoutes['locals'];
+  readonly purges?: PurgeOrders;
 }
 
 export interface RouteMirrorOptions {
@@ -50,6 +53,7 @@ export class RouteMirror implements AsyncDisposable {
   readonly #waiters = new Set<Waiter>();
   #composed: ComposedRoutes = { routes: [], locals: [] };
   #set: RouteSet = { routes: [], locals: [] };
+  #purges: PurgeOrders = NO_PURGES;
   #refused = '';
   /** Until something was read there is nothing to hand over: gateways of an earlier agent serve what they have. */
   #isRead = false;
@@ -146,9 +150,20 @@ export class RouteMirror implements AsyncDisposable {
     return revision + 1;
   }
 
-  #putRecord({ key, value }: Entry): void {
+  #putRecord(entry: Entry): void {
+    const { key, value } = entry;
+    if (key === PURGES_KEY) this.#putPurges(entry);
     if (!key.startsWith(ROUTES_PREFIX) || key.startsWith(PUBLISHED_PREFIX)) return;
     this.#records.set(key, JSON.parse(Buffer.from(value).toString()) as RouteConfig);
+  }
+
+  /** Routes do not wait for a record of a later Moln. */
+  #putPurges(entry: Entry): void {
+    try {
+      this.#purges = readPurges(entry);
+    } catch (error) {
+      this.#options.log.error('The purges cannot be read and are passed over', { error });
+    }
   }
 
   async #follow(firstRevision: Revision | undefined): Promise<void> {
@@ -188,7 +203,7 @@ export class RouteMirror implements AsyncDisposable {
       if (change.kind === 'put') this.#putRecord(change.entry);
       else this.#records.delete(change.key);
       const key = change.kind === 'put' ? change.entry.key : change.key;
-      if (key.startsWith(ROUTES_PREFIX)) this.#wanted++;
+      if (key.startsWith(ROUTES_PREFIX) || key === PURGES_KEY) this.#wanted++;
     }
     this.#options.apps.take(changes);
     this.#seen = revision;
@@ -209,7 +224,7 @@ export class RouteMirror implements AsyncDisposable {
     if (composed !== this.#composed) this.#wanted++;
     this.#composed = composed;
     const { routes, refused } = mergeRoutes([...this.#records.values()], composed.routes);
-    this.#set = { routes, locals: composed.locals };
+    this.#set = { routes, locals: composed.locals, ...purgesIn(this.#purges) };
     const said = refused.join(', ');
     if (said !== this.#refused && said !== '') {
       this.#options.log.warn('Two routes claim the same place; the older one has it', { refused });
@@ -266,4 +281,8 @@ export class RouteMirror implements AsyncDisposable {
   async #pause(): Promise<void> {
     await this.#options.clock.sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
   }
+}
+
+function purgesIn(purges: PurgeOrders): Pick<RouteSet, 'purges'> {
+  return purges === NO_PURGES ? {} : { purges };
 }

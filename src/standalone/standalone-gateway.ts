@@ -25,6 +25,22 @@ export interface StandaloneOptions {
 
 const STOP_DRAIN_MS = 10_000;
 
+/** Where the workers of a file have their sockets, records and logs. */
+export function standaloneFolder({
+  file,
+  stateFolder,
+}: Pick<StandaloneOptions, 'file' | 'stateFolder'>): string {
+  return join(stateFolder, sha256Hex(realpathSync(file)).slice(0, 16));
+}
+
+/** Of its supervisor, below its folder. */
+export function workerFolders(folder: string): {
+  readonly runFolder: string;
+  readonly logFolder: string;
+} {
+  return { runFolder: join(folder, 'run'), logFolder: join(folder, 'logs') };
+}
+
 export class StandaloneGateway {
   readonly #options: StandaloneOptions;
   readonly #folder: string;
@@ -57,7 +73,7 @@ export class StandaloneGateway {
   static async start(options: StandaloneOptions): Promise<StandaloneGateway> {
     const file = readGatewayFile(options.file);
     const path = realpathSync(options.file);
-    const folder = join(options.stateFolder, sha256Hex(path).slice(0, 16));
+    const folder = standaloneFolder(options);
     await ensureFolder(folder);
     const lock = await takeNameLock(folder);
     if (lock === undefined) throw running(path);
@@ -123,8 +139,7 @@ function supervise(
   workers: number,
 ): GatewaySupervisor {
   return new GatewaySupervisor({
-    runFolder: join(folder, 'run'),
-    logFolder: join(folder, 'logs'),
+    ...workerFolders(folder),
     workers,
     clock,
     log: log.for('gateway'),

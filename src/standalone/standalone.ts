@@ -2,3 +2,9 @@
 export { certificateTroubles } from '../gateway/gateway.ts';
 export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';
+export {
+  explainStandalone,
+  purgeStandalone,
+  type StandaloneQuestions,
+  topStandalone,
+} from './standalone-questions.ts';

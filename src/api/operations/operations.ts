@@ -2,6 +2,7 @@
 import type { Operation } from '../operation.ts';
 import { accessOperations } from './access.ts';
 import { appOperations } from './apps.ts';
+import { cacheOperations } from './cache.ts';
 import { clusterOperations } from './cluster.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
@@ -11,5 +12,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...clusterOperations,
   ...appOperations,
   ...releaseOperations,
+  ...cacheOperations,
   ...accessOperations,
 ];

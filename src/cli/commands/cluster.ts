@@ -4,6 +4,7 @@ import { isoTime } from '../../base/time.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
+import { WHY_CACHED } from './cache.ts';
 
 const EVENTS_SHOWN = 50;
 
@@ -118,8 +119,12 @@ function print({ words, json, io }: Context, event: EventDetail): void {
 export const WHY: CommandSpec = {
   name: 'why',
   summary: 'Say why things are as they are.',
-  examples: [['moln why app blog', 'why its instances are where they are']],
+  examples: [
+    ['moln why app blog', 'why its instances are where they are'],
+    ['moln why cached http://blog.localhost:8080/', 'what the caches know of it'],
+  ],
   commands: [
+    WHY_CACHED,
     {
       name: 'app',
       summary: 'Why the instances of an app are where they are.',

@@ -12,6 +12,7 @@ import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT } from '../errors.ts';
 import { endNow, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
+import { GATEWAY_PURGE, GATEWAY_TOP, GATEWAY_WHY } from './gateway-questions.ts';
 
 type Listener = Pick<GatewayFile['content']['listeners'][number], 'address' | 'port'> & {
   readonly protocol: string;
@@ -70,12 +71,12 @@ const CHECK: CommandSpec = {
 
 export const GATEWAY: CommandSpec = {
   name: 'gateway',
-  summary: 'Run the gateway by itself, without a node.',
+  summary: 'Run the gateway by itself, without a node; purge and explain its cache.',
   examples: [
     ['moln gateway run site.yml', ''],
     ['moln gateway check site.yml', ''],
   ],
-  commands: [GATEWAY_RUN, CHECK],
+  commands: [GATEWAY_RUN, CHECK, GATEWAY_PURGE, GATEWAY_WHY, GATEWAY_TOP],
 };
 
 function fileOf(context: Context, input: Input): string {

@@ -1,0 +1,79 @@
+/** Questions to a gateway that runs by itself, asked from another process: its workers' sockets are open to their owner. */
+import { MolnError } from '../base/errors.ts';
+import type { Clock } from '../base/time.ts';
+import {
+  askWorkers,
+  type CacheExplanation,
+  type GatewayAnswer,
+  type GatewayQuestion,
+  mergeTop,
+  type PurgeRequest,
+  type TopReport,
+} from '../gateway/gateway.ts';
+import { readGatewayFile } from './gateway-file.ts';
+import { standaloneFolder, workerFolders } from './standalone-gateway.ts';
+
+/** For an answer, beside the time that it takes to count. */
+const ANSWER_WITHIN_MS = 10_000;
+
+export interface StandaloneQuestions {
+  /** Absolute. */
+  readonly file: string;
+  readonly stateFolder: string;
+  readonly clock: Clock;
+}
+
+/** Resolves with the number of workers that have done it. Throws `STANDALONE_NOT_RUNNING`, `STANDALONE_PURGE_FAILED`. */
+export async function purgeStandalone(
+  gateway: StandaloneQuestions,
+  purge: PurgeRequest,
+): Promise<number> {
+  const { answers, running } = await ask(gateway, { kind: 'purge', purge });
+  if (answers.length < running) throw partlyPurged(answers.length, running);
+  return running;
+}
+
+/** One for each worker that answers: each has a cache of its own. */
+export async function explainStandalone(
+  gateway: StandaloneQuestions,
+  question: Omit<Extract<GatewayQuestion, { kind: 'explain' }>, 'kind'>,
+): Promise<readonly CacheExplanation[]> {
+  const { answers } = await ask(gateway, { kind: 'explain', ...question });
+  return answers.flatMap((answer) => (answer.kind === 'explain' ? [answer.explanation] : []));
+}
+
+export async function topStandalone(
+  gateway: StandaloneQuestions,
+  durationMs: number,
+): Promise<TopReport> {
+  const { answers } = await ask(gateway, { kind: 'top', durationMs });
+  return mergeTop(answers.flatMap((answer) => (answer.kind === 'top' ? [answer.top] : [])));
+}
+
+async function ask(
+  { file, stateFolder, clock }: StandaloneQuestions,
+  question: GatewayQuestion,
+): Promise<{ readonly answers: readonly GatewayAnswer[]; readonly running: number }> {
+  // What is no such file is said as `run` would say it.
+  readGatewayFile(file);
+  const folders = workerFolders(standaloneFolder({ file, stateFolder }));
+  const durationMs = question.kind === 'top' ? question.durationMs : 0;
+  const timeoutMs = ANSWER_WITHIN_MS + durationMs;
+  const asked = await askWorkers(folders, question, { clock, timeoutMs });
+  if (asked.running === 0) throw notRunning(file);
+  return asked;
+}
+
+function notRunning(file: string): MolnError {
+  return new MolnError('STANDALONE_NOT_RUNNING', `No gateway runs with "${file}"`, {
+    hint: `Start it with "moln gateway run ${file}", with the same --data`,
+  });
+}
+
+function partlyPurged(done: number, running: number): MolnError {
+  const what = `${done} of ${running} gateway processes have done it`;
+  return new MolnError('STANDALONE_PURGE_FAILED', `The purge is not complete: ${what}`, {
+    retryable: true,
+    hint: 'Purge again; what the others have purged does not come back',
+  });
+}
