@@ -29,6 +29,7 @@ import type {
   UpstreamAddress,
   UpstreamConfig,
 } from './config.ts';
+import { checkRedirect, pathPattern, siteSchema } from './site-check.ts';
 import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
@@ -153,7 +154,12 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     fallback: optional(pathBelow),
     notFound: optional(pathBelow),
   }),
-  redirect: object({ kind: literal('redirect'), status: redirectStatus, location }),
+  redirect: object({
+    kind: literal('redirect'),
+    status: redirectStatus,
+    location,
+    from: optional(pathPattern),
+  }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),
@@ -197,6 +203,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  site: optional(siteSchema),
 });
 
 const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
@@ -312,6 +319,11 @@ function checkRoutes(routes: readonly RouteConfig[]): void {
         );
       }
       places.set(place, item.id);
+    }
+    if (item.target.kind === 'redirect') checkRedirect(item.target, `${path}.target`);
+    if (item.site?.rewrite !== undefined && item.target.kind !== 'upstreams') {
+      const what = `Route "${item.id}" has a rewrite, which is for upstreams alone`;
+      throw new ConfigError(`${path}.site.rewrite`, what);
     }
     if (item.target.kind === 'upstreams') {
       checkUpstreams(item.target.upstreams, `${path}.target.upstreams`, upstreams);

@@ -3,6 +3,7 @@
  * routes and upstreams with an unchanged id keep their connections and counters.
  */
 import type { CacheSettings } from '../cache/cache.ts';
+import type { SiteConfig } from './site-config.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
@@ -66,6 +67,8 @@ export interface RouteConfig {
   readonly limits?: Partial<RouteLimits>;
   /** Answers of upstreams are stored as RFC 9111 says; what is not said here is as usual. */
   readonly cache?: RouteCacheConfig;
+  /** Who is let in, and what is changed about requests and answers. */
+  readonly site?: SiteConfig;
 }
 
 export type RouteTarget =
@@ -82,7 +85,14 @@ export type RouteTarget =
       /** A file below root that answers unknown paths with 404. */
       readonly notFound?: string;
     }
-  | { readonly kind: 'redirect'; readonly status: 301 | 302 | 307 | 308; readonly location: string }
+  | {
+      readonly kind: 'redirect';
+      readonly status: 301 | 302 | 307 | 308;
+      /** May be made of the request: `https://$host$uri`; see `redirect.ts`. */
+      readonly location: string;
+      /** A pattern of paths (`path-pattern.ts`); what it does not match is 404. */
+      readonly from?: string;
+    }
   | { readonly kind: 'respond'; readonly status: number; readonly message: string };
 
 export interface UpstreamConfig {

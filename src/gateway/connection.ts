@@ -3,30 +3,26 @@
  * decides when it ends. It knows nothing about upstreams or files; a `Responder` does.
  */
 import type { Socket } from 'node:net';
-import { randomId } from '../base/ids.ts';
 import type { ChunkSink } from '../http/chunked.ts';
 import { BODY } from '../http/framing.ts';
 import type { RequestHead } from '../http/head.ts';
 import { HttpError, isHttpError } from '../http/http-error.ts';
 import { startReading } from './accepted-socket.ts';
+import type { AnswerShape } from './answer-shape.ts';
 import { listenTo, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
-import { errorFormat, errorResponse } from './error-page.ts';
+import {
+  DISCARD_BYTES_MAX,
+  LEAVING_FRESH_MS,
+  STATE,
+  STATUS_CLIENT_GONE,
+} from './connection-state.ts';
+import { failureAnswer } from './error-page.ts';
 import { Outbox } from './outbox.ts';
 import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
 import type { ConnectionOwner, Proxy, Responder } from './responder.ts';
-
-/** For the first request of a connection that was accepted just before its listener closed. */
-const LEAVING_FRESH_MS = 1000;
-/** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
-const DISCARD_BYTES_MAX = 64 * 1024;
-/** Only in the log and the counters: the client left before its answer began. */
-const STATUS_CLIENT_GONE = 499;
-
-/** What a connection waits for. */
-const STATE = { head: 0, body: 1, busy: 2, closing: 3, tunnel: 4, closed: 5 } as const;
 
 export class Connection implements ChunkSink, ClientEvents {
   readonly socket: Socket;
@@ -39,6 +35,8 @@ export class Connection implements ChunkSink, ClientEvents {
   /** Reused by whoever proxies for this connection, without and with a cache; opaque here. */
   proxy: Proxy | undefined;
   cached: Proxy | undefined;
+  /** What the route of the request changes about its answer. */
+  shape: AnswerShape | undefined;
   /** Lines about the client for the last authority; made by the proxy. */
   fragment = '';
   fragmentAuthority: string | undefined;
@@ -117,6 +115,10 @@ export class Connection implements ChunkSink, ClientEvents {
 
   /** The final answer is complete in the outbox. */
   answered(): void {
+    if (this.out.coder !== undefined) {
+      this.out.coder.end();
+      return;
+    }
     this.responder = undefined;
     this.record();
     if (!this.keepAlive) {
@@ -146,17 +148,9 @@ export class Connection implements ChunkSink, ClientEvents {
     this.settleBody();
     this.request.answering = true;
     this.request.status = status;
-    this.request.errorId = randomId(8);
-    const format = errorFormat(this.request.accept);
-    const answer = errorResponse(status, {
-      id: this.request.errorId,
-      head: this.request.method === 'HEAD',
-      close: !this.keepAlive,
-      ...format,
-      reason: options.reason,
-      retryAfterS: options.retryAfterS,
-    });
-    this.out.owned(answer);
+    const answer = failureAnswer(this.request, this.keepAlive, options);
+    if (this.shape === undefined) this.out.owned(answer);
+    else this.shape.fail(this, answer);
     this.finish();
   }
 
@@ -193,12 +187,13 @@ export class Connection implements ChunkSink, ClientEvents {
     this.settleBody();
     this.request.status = status;
     this.request.answering = true;
-    this.out.text(`${head}${this.connectionLine}\r\n`);
+    if (this.shape !== undefined) this.shape.begin(this, head);
+    else this.out.text(`${head}${this.connectionLine}\r\n`);
   }
 
-  /** Answers need no Connection field, and no body is in the way. */
+  /** Answers go as they are, without a Connection field, and no body is in the way. */
   get plain(): boolean {
-    return this.keepAlive && this.request.minor === 1 && this.body.done;
+    return this.keepAlive && this.request.minor === 1 && this.body.done && this.shape === undefined;
   }
 
   /** Breaks the connection off in the middle of an answer. */
@@ -250,6 +245,7 @@ export class Connection implements ChunkSink, ClientEvents {
 
   drained(): void {
     this.sinceMs = this.plane.coarseMs;
+    this.out.coder?.resume();
     if (this.responder !== undefined) this.responder.clientDrained();
     else if (this.pending !== undefined) this.continueReading();
   }
@@ -270,6 +266,7 @@ export class Connection implements ChunkSink, ClientEvents {
   closed(): void {
     const { responder } = this;
     this.responder = undefined;
+    this.out.coder?.destroy();
     responder?.clientClosed();
     if (responder !== undefined && this.state !== STATE.tunnel) {
       this.request.error ??= this.failure ?? 'The client closed the connection';
@@ -386,6 +383,7 @@ export class Connection implements ChunkSink, ClientEvents {
     const head = this.plane.requestHead;
     head.reset(from);
     this.keepAlive = true;
+    this.shape = undefined;
     this.request.begin(this.plane.clock.monotonicMs(), this.out.bytes);
     if (!head.scan(buffer, to)) {
       // Its bytes move to memory of their own.
@@ -495,6 +493,7 @@ export class Connection implements ChunkSink, ClientEvents {
   }
 
   private record(): void {
-    this.request.record(this.plane, this.clientAddress, this.out.bytes);
+    const client = this.shape?.client ?? this.clientAddress;
+    this.request.record(this.plane, client, this.out.bytes);
   }
 }

@@ -2,9 +2,11 @@
  * Complete answers that the gateway gives in its own name: a quiet page for people, problem details (RFC 9457) or
  * one line of text for programs. The id is also in the access log. Nothing from outside is written unescaped.
  */
+import { randomId } from '../base/ids.ts';
 import { systemClock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { reasonPhrase, statusLine } from '../http/status.ts';
+import type { ClientRequest } from './client-request.ts';
 
 export interface ErrorResponseOptions {
   /** Short and random; the user can quote it, the operator finds it in the log. */
@@ -62,6 +64,23 @@ export function errorResponse(status: number, options: ErrorResponseOptions): Bu
   ];
   const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
   return options.head === true || bodyless ? head : Buffer.concat([head, body]);
+}
+
+/** The answer to a request that failed; its status is known, and its id is made here. */
+export function failureAnswer(
+  request: ClientRequest,
+  keepAlive: boolean,
+  options: { readonly reason?: string; readonly retryAfterS?: number },
+): Buffer {
+  request.errorId = randomId(8);
+  return errorResponse(request.status, {
+    id: request.errorId,
+    head: request.method === 'HEAD',
+    close: !keepAlive,
+    ...errorFormat(request.accept),
+    reason: options.reason,
+    retryAfterS: options.retryAfterS,
+  });
 }
 
 /** What a client would rather read, by its Accept field. Browsers name text/html; the rest gets plain text. */
@@ -125,7 +144,7 @@ function advice(status: number): string {
   return 'Going back and trying again may help.';
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replaceAll(
     /[&<>"']/g,
     (character) => ESCAPES.get(character) ?? `&#${character.charCodeAt(0)};`,

@@ -54,6 +54,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       plane.target,
       clientFragment(connection, plane.target.authority),
       connection,
+      connection.shape?.site.request,
     );
     connection.answerBy(this);
     this.ask(route, headText, connection.body.done);

@@ -8,6 +8,7 @@ import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
 import { RouteMeter } from './route-meter.ts';
 import type { NodeClient } from './node-client.ts';
+import { Site } from './site.ts';
 import { Upstream } from './upstream.ts';
 
 /** A request keeps the route that it was matched to, whatever happens to the table meanwhile. */
@@ -21,6 +22,8 @@ export interface Route {
   readonly totals: RouteMeter;
   /** Empty unless the target is `upstreams`. */
   readonly upstreams: readonly Upstream[];
+  /** Undefined unless the route wants something around its target. */
+  readonly site: Site | undefined;
 }
 
 /** The routes of one host pattern by path prefix (without a final slash). */
@@ -80,6 +83,7 @@ export class RouteTable {
         limits: routeLimits(item.limits),
         totals: previous?.route(item.id)?.totals ?? new RouteMeter(),
         upstreams: target.kind === 'upstreams' ? target.upstreams.map(upstreamOf) : [],
+        site: Site.of(item.site, previous?.route(item.id)?.site),
       };
       routes.set(item.id, route);
       for (const host of item.hosts) addRoute(hosts, host, route);

@@ -11,40 +11,11 @@ import {
   string,
   withDefault,
 } from '../base/schema.ts';
-import { parseDuration, parseSize } from '../base/units.ts';
+import { duration, filePath, oneOrMore, size } from './file-values.ts';
+import { type FileSite, SITE_FIELDS } from './site-schema.ts';
 
 const WORKERS_MAX = 256;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
-
-/** `"30s"` to milliseconds. */
-const duration: Schema<number> = {
-  decode: (value, path) => parseDuration(string().decode(value, path), path),
-  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
-};
-
-/** `256MB`, or a number of bytes. */
-const size: Schema<number> = {
-  decode(value, path) {
-    if (typeof value === 'number') {
-      return integer({ min: 0, max: Number.MAX_SAFE_INTEGER }).decode(value, path);
-    }
-    return parseSize(string().decode(value, path), path);
-  },
-  json: {
-    type: ['string', 'integer'],
-    description: 'Bytes, or a number with a unit, such as 256MB',
-  },
-};
-
-/** One, or a list of them. */
-function oneOrMore<T>(item: Schema<T>): Schema<readonly T[]> {
-  const list = array(item, { itemsMax: 1000 });
-  return {
-    decode: (value, path) =>
-      Array.isArray(value) ? list.decode(value, path) : [item.decode(value, path)],
-    json: { oneOf: [item.json, list.json] },
-  };
-}
 
 const share: Schema<number> = {
   decode(value, path) {
@@ -54,8 +25,6 @@ const share: Schema<number> = {
   json: { type: 'number', minimum: 0, maximum: 1 },
 };
 
-const filePath = string({ lengthMax: 4096, pattern: /^[^\0]+$/, patternMeans: 'a path' });
-
 export interface FileListener {
   readonly address: string;
   readonly port: number;
@@ -64,7 +33,7 @@ export interface FileListener {
 }
 
 /** Times in milliseconds, sizes in bytes. */
-export interface FileRoute {
+export interface FileRoute extends FileSite {
   readonly host: readonly string[];
   readonly path: string;
   readonly upstreams?: readonly { readonly url: string }[];
@@ -73,7 +42,7 @@ export interface FileRoute {
     readonly fallback?: string;
     readonly notFound?: string;
   };
-  readonly redirect?: { readonly status: number; readonly to: string };
+  readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
   readonly respond?: { readonly status: number; readonly message: string };
   readonly timeouts: {
     readonly connect?: number;
@@ -156,7 +125,11 @@ const route: Schema<FileRoute> = object({
     }),
   ),
   redirect: optional(
-    object({ status: withDefault(integer({ min: 300, max: 399 }), 308), to: string() }),
+    object({
+      status: withDefault(integer({ min: 300, max: 399 }), 308),
+      to: string(),
+      from: optional(string()),
+    }),
   ),
   respond: optional(
     object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
@@ -171,6 +144,7 @@ const route: Schema<FileRoute> = object({
   ),
   limits: withDefault(object({ requestBody: optional(size) }), {}),
   cache: withDefault(routeCache, false),
+  ...SITE_FIELDS,
 });
 
 const file: Schema<FileShape> = object({

@@ -16,6 +16,7 @@ import {
   type FileRouteCache,
   type FileShape,
 } from './file-schema.ts';
+import { siteOf } from './site-file.ts';
 import { parseYaml } from './yaml.ts';
 
 type RouteConfig = GatewayConfigContent['routes'][number];
@@ -136,6 +137,7 @@ function readPem(file: string, path: string): string {
 
 function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
   const { timeouts } = one;
+  const site = siteOf(one, path, folder);
   return {
     id: `${one.host.join(',')}${one.path}`,
     hosts: one.host,
@@ -150,6 +152,7 @@ function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
         : { requestBodyBytesMax: one.limits.requestBody }),
     },
     ...(one.cache === false ? {} : { cache: routeCacheOf(one.cache) }),
+    ...(site === undefined ? {} : { site }),
   };
 }
 
@@ -192,7 +195,8 @@ function targetOf(one: FileRoute, path: string, folder: string): RouteTarget {
   }
   if (redirect !== undefined) {
     const status = statusOf(redirect.status, `${path}.redirect.status`);
-    return { kind: 'redirect', status, location: redirect.to };
+    const { to: location, from } = redirect;
+    return { kind: 'redirect', status, location, ...(from === undefined ? {} : { from }) };
   }
   if (respond !== undefined) return { kind: 'respond', ...respond };
   throw new Error('A route without a target was let through');

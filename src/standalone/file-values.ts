@@ -1,0 +1,39 @@
+/** Values as people write them in a gateway's file. */
+import { array, integer, type Schema, string } from '../base/schema.ts';
+import { parseDuration, parseSize } from '../base/units.ts';
+
+/** `"30s"` to milliseconds. */
+export const duration: Schema<number> = {
+  decode: (value, path) => parseDuration(string().decode(value, path), path),
+  json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
+};
+
+/** `256MB`, or a number of bytes. */
+export const size: Schema<number> = {
+  decode(value, path) {
+    if (typeof value === 'number') {
+      return integer({ min: 0, max: Number.MAX_SAFE_INTEGER }).decode(value, path);
+    }
+    return parseSize(string().decode(value, path), path);
+  },
+  json: {
+    type: ['string', 'integer'],
+    description: 'Bytes, or a number with a unit, such as 256MB',
+  },
+};
+
+/** One, or a list of them. */
+export function oneOrMore<T>(item: Schema<T>): Schema<readonly T[]> {
+  const list = array(item, { itemsMax: 1000 });
+  return {
+    decode: (value, path) =>
+      Array.isArray(value) ? list.decode(value, path) : [item.decode(value, path)],
+    json: { oneOf: [item.json, list.json] },
+  };
+}
+
+export const filePath: Schema<string> = string({
+  lengthMax: 4096,
+  pattern: /^[^\0]+$/,
+  patternMeans: 'a path',
+});
