@@ -1,9 +1,12 @@
 /** What a connection can be busy with, and its fixed limits. */
 
-/** For the first request of a connection that was accepted just before its listener closed. */
-export const LEAVING_FRESH_MS = 1000;
-/** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
-export const DISCARD_BYTES_MAX: number = 64 * 1024;
+export const CONNECTION: { readonly leavingFreshMs: number; readonly discardBytesMax: number } = {
+  /** For the first request of a connection that was accepted just before its listener closed. */
+  leavingFreshMs: 1000,
+  /** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
+  discardBytesMax: 64 * 1024,
+};
+
 /** Only in the log and the counters: the client left before its answer began. */
 export const STATUS_CLIENT_GONE = 499;
 

@@ -11,13 +11,9 @@ import { startReading } from './accepted-socket.ts';
 import type { AnswerShape } from './answer-shape.ts';
 import { listenTo, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
-import {
-  DISCARD_BYTES_MAX,
-  LEAVING_FRESH_MS,
-  STATE,
-  STATUS_CLIENT_GONE,
-} from './connection-state.ts';
-import { failureAnswer } from './error-page.ts';
+import { localAuthority } from './client-fragment.ts';
+import { CONNECTION, STATE, STATUS_CLIENT_GONE } from './connection-state.ts';
+import { failureAnswer, type FailureDetails } from './error-page.ts';
 import { Outbox } from './outbox.ts';
 import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
@@ -83,9 +79,7 @@ export class Connection implements ChunkSink, ClientEvents {
 
   /** Host for a client that sent none (HTTP/1.0): where it connected to. */
   get localAuthority(): string {
-    const { localAddress = 'localhost', localPort } = this.socket;
-    const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
-    return localPort === undefined ? host : `${host}:${localPort}`;
+    return localAuthority(this.socket);
   }
 
   /** True between requests: nothing would be lost by closing. */
@@ -103,7 +97,8 @@ export class Connection implements ChunkSink, ClientEvents {
   /** For answers that do not use the body: says whether the connection can go on afterwards. */
   settleBody(): void {
     if (this.body.done) return;
-    const small = this.body.kind === BODY.length && this.body.remaining <= DISCARD_BYTES_MAX;
+    const small =
+      this.body.kind === BODY.length && this.body.remaining <= CONNECTION.discardBytesMax;
     if (!small || this.expectsContinue) this.keepAlive = false;
   }
 
@@ -135,11 +130,7 @@ export class Connection implements ChunkSink, ClientEvents {
    * The request cannot be answered as wanted. Writes an error answer if nothing was written yet; otherwise the
    * connection breaks, so that the client sees a truncated answer as one. `error` is for the operator.
    */
-  fail(
-    status: number,
-    error: string,
-    options: { reason?: string; retryAfterS?: number } = {},
-  ): void {
+  fail(status: number, error: string, options: FailureDetails = {}): void {
     this.request.error = error;
     if (this.request.answering) {
       this.abort();
@@ -222,6 +213,14 @@ export class Connection implements ChunkSink, ClientEvents {
       this.paused = false;
       this.socket.resume();
     }
+  }
+
+  /** Whoever held the request back has handed it on, perhaps outside of any event of the client's. */
+  passedOn(): void {
+    if (this.consuming) return;
+    this.continueReading();
+    this.responder?.flush();
+    this.out.flush();
   }
 
   holdReading(): void {
@@ -317,7 +316,7 @@ export class Connection implements ChunkSink, ClientEvents {
   private idleMsMax(): number {
     const { limits } = this.plane;
     if (this.served > 0) return limits.keepAliveTimeoutMs;
-    return this.leaving ? LEAVING_FRESH_MS : limits.requestHeadTimeoutMs;
+    return this.leaving ? CONNECTION.leavingFreshMs : limits.requestHeadTimeoutMs;
   }
 
   // Bytes ---------------------------------------------------------------------------------------------------
@@ -493,7 +492,6 @@ export class Connection implements ChunkSink, ClientEvents {
   }
 
   private record(): void {
-    const client = this.shape?.client ?? this.clientAddress;
-    this.request.record(this.plane, client, this.out.bytes);
+    this.request.record(this.plane, this.shape?.client ?? this.clientAddress, this.out.bytes);
   }
 }

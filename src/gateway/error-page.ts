@@ -66,11 +66,17 @@ export function errorResponse(status: number, options: ErrorResponseOptions): Bu
   return options.head === true || bodyless ? head : Buffer.concat([head, body]);
 }
 
+export interface FailureDetails {
+  /** For the client, in place of a sentence by status. */
+  readonly reason?: string;
+  readonly retryAfterS?: number;
+}
+
 /** The answer to a request that failed; its status is known, and its id is made here. */
 export function failureAnswer(
   request: ClientRequest,
   keepAlive: boolean,
-  options: { readonly reason?: string; readonly retryAfterS?: number },
+  options: FailureDetails,
 ): Buffer {
   request.errorId = randomId(8);
   return errorResponse(request.status, {
