@@ -77,6 +77,12 @@ const pathBelow = checked(string({ lengthMax: 1024 }), (value, path) => {
   }
 });
 
+const INDEX_NAMES_MAX = 16;
+const fileName = checked(pathBelow, (value, path) => {
+  if (!value.includes('/')) return;
+  throw new ConfigError(path, `Key "${path}" is "${value}", want the name of a file`);
+});
+
 const socketPath = checked(absolutePath, (value, path) => {
   const bytes = Buffer.byteLength(value);
   if (bytes <= SOCKET_PATH_BYTES_MAX) return;
@@ -153,6 +159,8 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     root: absolutePath,
     fallback: optional(pathBelow),
     notFound: optional(pathBelow),
+    index: optional(array(fileName, { itemsMax: INDEX_NAMES_MAX })),
+    list: optional(boolean()),
   }),
   redirect: object({
     kind: literal('redirect'),

@@ -84,6 +84,10 @@ export type RouteTarget =
       readonly fallback?: string;
       /** A file below root that answers unknown paths with 404. */
       readonly notFound?: string;
+      /** Names that the file of a folder may have, the best first; `index.html` unless said. */
+      readonly index?: readonly string[];
+      /** Folders without such a file are listed. */
+      readonly list?: boolean;
     }
   | {
       readonly kind: 'redirect';

@@ -97,7 +97,7 @@ export function errorFormat(accept: string | undefined): { html: boolean; json: 
 }
 
 /** The page runs no script and loads nothing. */
-const PAGE_POLICY = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'";
+export const PAGE_POLICY = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'";
 
 function render(
   status: number,

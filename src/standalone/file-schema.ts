@@ -41,6 +41,8 @@ export interface FileRoute extends FileSite {
     readonly root: string;
     readonly fallback?: string;
     readonly notFound?: string;
+    readonly index?: readonly string[];
+    readonly list?: boolean;
   };
   readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
   readonly respond?: { readonly status: number; readonly message: string };
@@ -122,6 +124,8 @@ const route: Schema<FileRoute> = object({
       root: filePath,
       fallback: optional(filePath),
       notFound: optional(filePath),
+      index: optional(oneOrMore(filePath)),
+      list: optional(boolean()),
     }),
   ),
   redirect: optional(
