@@ -240,6 +240,7 @@ test('an upstream is asked when the body is there', async (t) => {
   await client.see(/100 Continue\r\n\r\n$/);
   client.send('last');
   await client.see(/last/);
+  assert.equal(client.text.split('100 Continue').length, 2);
 });
 
 test('a body that is too large for it goes on as it comes', async (t) => {

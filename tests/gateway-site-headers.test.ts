@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { checkGatewayConfig } from '../src/gateway/config-check.ts';
 import type { SiteConfig } from '../src/gateway/site-config.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
+import { until } from './gateway-kit.ts';
 import { ask, siteAt, siteBefore } from './gateway-site-kit.ts';
 
 const RULES: SiteConfig = {
@@ -132,6 +133,31 @@ test('a rewrite asks the upstream for another target, through a cache too', asyn
       assert.equal(posted.body.toString(), wanted);
     }
   }
+});
+
+test('a request that waited for another one is rewritten too', async (t) => {
+  const go = Promise.withResolvers<void>();
+  const asked: (string | undefined)[] = [];
+  const gateway = await siteBefore(
+    t,
+    { rewrite: { strip: '/api' }, headers: { request: { set: { 'X-Rule': 'on' } } } },
+    (request, response) => {
+      asked.push(`${request.url} ${String(request.headers['x-rule'])}`);
+      void go.promise.then(() => {
+        response.setHeader('Cache-Control', 'no-store');
+        response.end('mine alone');
+      });
+    },
+    { cache: {} },
+  );
+  const both = [ask(gateway, '/api/x'), ask(gateway, '/api/x')];
+  await until('one of them to be asked and both to be there', () => {
+    return asked.length === 1 && gateway.plane.stats().connections === 2;
+  });
+  go.resolve();
+  const bodies = (await Promise.all(both)).map(({ body }) => body.toString());
+  assert.deepEqual(bodies, ['mine alone', 'mine alone']);
+  assert.deepEqual(asked, ['/x on', '/x on']);
 });
 
 const REDIRECTS = [

@@ -62,6 +62,10 @@ export class BodyCoder implements Responder {
 
   /** `bytes` stay as they are until `done`. */
   write(bytes: Buffer, done?: () => void): void {
+    if (this.#encoder.destroyed) {
+      done?.();
+      return;
+    }
     this.#isDirty = true;
     this.#encoder.write(bytes, done);
   }

@@ -1,6 +1,6 @@
 /**
- * Passwords as `users` files hold them: `$scrypt$ln=15,r=8,p=1$SALT$HASH` (PHC), `$5$` and `$6$` (SHA-crypt) are not needed
- * beside it; `{SHA256}BASE64` is for machines' long random secrets; `$apr1$` is what htpasswd writes unless told otherwise.
+ * Passwords as `users` files hold them: `$scrypt$ln=15,r=8,p=1$SALT$HASH` (PHC string format) for people; `$apr1$`, which is what
+ * htpasswd writes unless told otherwise; `{SHA256}BASE64`, without salt, for machines' long random secrets.
  */
 import { createHash, scrypt, timingSafeEqual } from 'node:crypto';
 
