@@ -35,7 +35,7 @@ import type { CacheRoom, RouteSettings } from './cache-room.ts';
 import { noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
 import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
-import { requestHeadText } from './forward-head.ts';
+import { requestHeadText, together } from './forward-head.ts';
 import { ProxyExchange } from './proxy.ts';
 import type { Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
@@ -232,7 +232,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
         target,
         fragment,
         connection,
-        forwardChange(request, decision),
+        together(forwardChange(request, decision), connection.shape?.site.request),
       );
     const headText = textFor(on.decision);
     const { kind } = on.decision;
@@ -302,6 +302,8 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const { requestFraming, target } = this.connection.plane;
     requestFraming.read(held);
     target.read(held);
+    const { shape } = this.connection;
+    if (shape !== undefined) shape.site.aim(shape, target);
   }
 
   // What comes of it ----------------------------------------------------------------------------------------

@@ -1,18 +1,41 @@
 /** What the gateway tells upstreams about the client, as whole lines of a head. */
 import { forwardedFields } from '../http/forwarded.ts';
+import type { ClientSocket } from './client-socket.ts';
 import type { Connection } from './connection.ts';
+
+/** Where the client connected to, for one that sent no Host. */
+export function localAuthority({ localAddress = 'localhost', localPort }: ClientSocket): string {
+  const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
+  return localPort === undefined ? host : `${host}:${localPort}`;
+}
 
 /** Lines about the client; a client that asks the same host again costs nothing. */
 export function clientFragment(connection: Connection, authority: string): string {
+  const { shape } = connection;
+  if (shape?.client !== undefined) {
+    return linesAbout(connection, authority, {
+      clientAddress: shape.client,
+      protocol: shape.clientScheme ?? connection.owner.protocol,
+    });
+  }
   if (connection.fragmentAuthority === authority) return connection.fragment;
-  const fields = forwardedFields({
+  connection.fragmentAuthority = authority;
+  connection.fragment = linesAbout(connection, authority, {
     clientAddress: connection.clientAddress,
-    host: authority === '' ? connection.localAuthority : authority,
     protocol: connection.owner.protocol,
   });
-  connection.fragmentAuthority = authority;
-  connection.fragment =
-    `X-Forwarded-For: ${fields.xForwardedFor}\r\nX-Forwarded-Host: ${fields.xForwardedHost}\r\n` +
-    `X-Forwarded-Proto: ${fields.xForwardedProto}\r\nForwarded: ${fields.forwarded}\r\n`;
   return connection.fragment;
+}
+
+function linesAbout(
+  connection: Connection,
+  authority: string,
+  client: { readonly clientAddress: string; readonly protocol: 'http' | 'https' },
+): string {
+  const host = authority === '' ? connection.localAuthority : authority;
+  const fields = forwardedFields({ ...client, host });
+  return (
+    `X-Forwarded-For: ${fields.xForwardedFor}\r\nX-Forwarded-Host: ${fields.xForwardedHost}\r\n` +
+    `X-Forwarded-Proto: ${fields.xForwardedProto}\r\nForwarded: ${fields.forwarded}\r\n`
+  );
 }

@@ -33,6 +33,7 @@ import type {
   UpstreamAddress,
   UpstreamConfig,
 } from './config.ts';
+import { checkRedirect, pathPattern, siteSchema } from './site-check.ts';
 import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
@@ -81,6 +82,12 @@ const pathBelow = checked(string({ lengthMax: 1024 }), (value, path) => {
   if (bad || value.includes('\0')) {
     throw new ConfigError(path, `Key "${path}" is "${value}", want a path below the root`);
   }
+});
+
+const INDEX_NAMES_MAX = 16;
+const fileName = checked(pathBelow, (value, path) => {
+  if (!value.includes('/')) return;
+  throw new ConfigError(path, `Key "${path}" is "${value}", want the name of a file`);
 });
 
 const socketPath = checked(absolutePath, (value, path) => {
@@ -163,8 +170,15 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     root: absolutePath,
     fallback: optional(pathBelow),
     notFound: optional(pathBelow),
+    index: optional(array(fileName, { itemsMax: INDEX_NAMES_MAX })),
+    list: optional(boolean()),
   }),
-  redirect: object({ kind: literal('redirect'), status: redirectStatus, location }),
+  redirect: object({
+    kind: literal('redirect'),
+    status: redirectStatus,
+    location,
+    from: optional(pathPattern),
+  }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),
@@ -209,6 +223,7 @@ const route: Schema<RouteConfig> = object({
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
   balance: optional(balanceSchema),
+  site: optional(siteSchema),
 });
 
 const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
@@ -353,6 +368,11 @@ function checkRoutes(routes: readonly RouteConfig[]): void {
       places.set(place, item.id);
     }
     checkBalance(item, `${path}.balance`);
+    if (item.target.kind === 'redirect') checkRedirect(item.target, `${path}.target`);
+    if (item.site?.rewrite !== undefined && item.target.kind !== 'upstreams') {
+      const what = `Route "${item.id}" has a rewrite, which is for upstreams alone`;
+      throw new ConfigError(`${path}.site.rewrite`, what);
+    }
     if (item.target.kind === 'upstreams') {
       checkUpstreams(item.target.upstreams, `${path}.target.upstreams`, upstreams);
     }

@@ -11,6 +11,7 @@ import type {
   GatewayQuestion,
   PurgeOrders,
 } from './gateway-question.ts';
+import type { SiteConfig } from './site-config.ts';
 
 export interface GatewayConfig {
   /** Grows with each config; the gateway answers `applied` with it. */
@@ -101,6 +102,8 @@ export interface RouteConfig {
   readonly cache?: RouteCacheConfig;
   /** Absent: power of two choices. */
   readonly balance?: BalanceConfig;
+  /** Who is let in, and what is changed about requests and answers. */
+  readonly site?: SiteConfig;
 }
 
 export type RouteTarget =
@@ -116,8 +119,19 @@ export type RouteTarget =
       readonly fallback?: string;
       /** A file below root that answers unknown paths with 404. */
       readonly notFound?: string;
+      /** Names that the file of a folder may have, the best first; `index.html` unless said. */
+      readonly index?: readonly string[];
+      /** Folders without such a file are listed. */
+      readonly list?: boolean;
     }
-  | { readonly kind: 'redirect'; readonly status: 301 | 302 | 307 | 308; readonly location: string }
+  | {
+      readonly kind: 'redirect';
+      readonly status: 301 | 302 | 307 | 308;
+      /** May be made of the request: `https://$host$uri`; see `redirect.ts`. */
+      readonly location: string;
+      /** A pattern of paths (`path-pattern.ts`); what it does not match is 404. */
+      readonly from?: string;
+    }
   | { readonly kind: 'respond'; readonly status: number; readonly message: string };
 
 export interface UpstreamConfig {

@@ -2,28 +2,24 @@
  * One client connection: finds requests in its bytes, hands each to who answers it, keeps their order and
  * decides when it ends. It knows nothing about upstreams or files; a `Responder` does.
  */
-import { randomId } from '../base/ids.ts';
 import type { ChunkSink } from '../http/chunked.ts';
 import { BODY } from '../http/framing.ts';
 import type { RequestHead } from '../http/head.ts';
 import { HttpError, isHttpError } from '../http/http-error.ts';
 import { startReading } from './accepted-socket.ts';
+import type { AnswerShape } from './answer-shape.ts';
 import { listenTo, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
 import type { ClientSocket } from './client-socket.ts';
-import { errorFormat, errorResponse } from './error-page.ts';
+import { localAuthority } from './client-fragment.ts';
+import { STATE, STATUS_CLIENT_GONE } from './connection-state.ts';
+import { failureAnswer, type FailureDetails } from './error-page.ts';
 import { DISCARD_BYTES_MAX, LEAVING_FRESH_MS } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
 import type { ConnectionOwner, Proxy, Responder } from './responder.ts';
-
-/** Only in the log and the counters: the client left before its answer began. */
-const STATUS_CLIENT_GONE = 499;
-
-/** What a connection waits for. */
-const STATE = { head: 0, body: 1, busy: 2, closing: 3, tunnel: 4, closed: 5 } as const;
 
 export class Connection implements ChunkSink, ClientEvents {
   readonly socket: ClientSocket;
@@ -36,6 +32,8 @@ export class Connection implements ChunkSink, ClientEvents {
   /** Reused by whoever proxies for this connection, without and with a cache; opaque here. */
   proxy: Proxy | undefined;
   cached: Proxy | undefined;
+  /** What the route of the request changes about its answer. */
+  shape: AnswerShape | undefined;
   /** Lines about the client for the last authority; made by the proxy. */
   fragment = '';
   fragmentAuthority: string | undefined;
@@ -82,9 +80,7 @@ export class Connection implements ChunkSink, ClientEvents {
 
   /** Host for a client that sent none (HTTP/1.0): where it connected to. */
   get localAuthority(): string {
-    const { localAddress = 'localhost', localPort } = this.socket;
-    const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
-    return localPort === undefined ? host : `${host}:${localPort}`;
+    return localAuthority(this.socket);
   }
 
   /** True between requests: nothing would be lost by closing. */
@@ -115,6 +111,10 @@ export class Connection implements ChunkSink, ClientEvents {
 
   /** The final answer is complete in the outbox. */
   answered(): void {
+    if (this.out.coder !== undefined) {
+      this.out.coder.end();
+      return;
+    }
     this.responder = undefined;
     this.record();
     if (!this.keepAlive) {
@@ -131,11 +131,7 @@ export class Connection implements ChunkSink, ClientEvents {
    * The request cannot be answered as wanted. Writes an error answer if nothing was written yet; otherwise the
    * connection breaks, so that the client sees a truncated answer as one. `error` is for the operator.
    */
-  fail(
-    status: number,
-    error: string,
-    options: { reason?: string; retryAfterS?: number } = {},
-  ): void {
+  fail(status: number, error: string, options: FailureDetails = {}): void {
     this.request.error = error;
     if (this.request.answering) {
       this.abort();
@@ -144,18 +140,10 @@ export class Connection implements ChunkSink, ClientEvents {
     this.settleBody();
     this.request.answering = true;
     this.request.status = status;
-    this.request.errorId = randomId(8);
-    const format = errorFormat(this.request.accept);
-    const answer = errorResponse(status, {
-      id: this.request.errorId,
-      head: this.request.method === 'HEAD',
-      close: !this.keepAlive,
-      lines: this.owner.answerLines,
-      ...format,
-      reason: options.reason,
-      retryAfterS: options.retryAfterS,
-    });
-    this.out.owned(answer);
+    const lines = this.shape === undefined ? this.owner.answerLines : '';
+    const answer = failureAnswer(this.request, { ...options, close: !this.keepAlive, lines });
+    if (this.shape === undefined) this.out.owned(answer);
+    else this.shape.fail(this, answer);
     this.finish();
   }
 
@@ -192,13 +180,14 @@ export class Connection implements ChunkSink, ClientEvents {
     this.settleBody();
     this.request.status = status;
     this.request.answering = true;
-    this.out.text(`${head}${this.connectionLine}\r\n`);
+    if (this.shape !== undefined) this.shape.begin(this, head);
+    else this.out.text(`${head}${this.connectionLine}\r\n`);
   }
 
-  /** Answers need no line but their own, and no body is in the way. */
+  /** Answers go as they are, without lines of the connection's own, and no body is in the way. */
   get plain(): boolean {
     const isUsual = this.keepAlive && this.request.minor === 1 && this.body.done;
-    return isUsual && this.owner.answerLines === '';
+    return isUsual && this.shape === undefined && this.owner.answerLines === '';
   }
 
   /** Breaks the connection off in the middle of an answer. */
@@ -229,6 +218,14 @@ export class Connection implements ChunkSink, ClientEvents {
     }
   }
 
+  /** Whoever held the request back has handed it on, perhaps outside of any event of the client's. */
+  passedOn(): void {
+    if (this.consuming) return;
+    this.continueReading();
+    this.responder?.flush();
+    this.out.flush();
+  }
+
   holdReading(): void {
     if (this.paused) return;
     this.paused = true;
@@ -250,6 +247,7 @@ export class Connection implements ChunkSink, ClientEvents {
 
   drained(): void {
     this.sinceMs = this.plane.coarseMs;
+    this.out.coder?.resume();
     if (this.responder !== undefined) this.responder.clientDrained();
     else if (this.pending !== undefined) this.continueReading();
   }
@@ -270,6 +268,7 @@ export class Connection implements ChunkSink, ClientEvents {
   closed(): void {
     const { responder } = this;
     this.responder = undefined;
+    this.out.coder?.destroy();
     responder?.clientClosed();
     if (responder !== undefined && this.state !== STATE.tunnel) {
       this.request.error ??= this.failure ?? 'The client closed the connection';
@@ -386,6 +385,7 @@ export class Connection implements ChunkSink, ClientEvents {
     const head = this.plane.requestHead;
     head.reset(from);
     this.keepAlive = true;
+    this.shape = undefined;
     this.request.begin(this.plane.clock.monotonicMs(), this.out.bytes);
     if (!head.scan(buffer, to)) {
       // Its bytes move to memory of their own.
@@ -495,6 +495,6 @@ export class Connection implements ChunkSink, ClientEvents {
   }
 
   private record(): void {
-    this.request.record(this.plane, this.clientAddress, this.out.bytes);
+    this.request.record(this.plane, this.shape?.client ?? this.clientAddress, this.out.bytes);
   }
 }

@@ -1,17 +1,16 @@
 /** From a route's target to who answers the request. */
-import { statusLine } from '../http/status.ts';
-import type { RouteTarget } from './config.ts';
 import type { Connection } from './connection.ts';
 import type { CacheRoom } from './cache-room.ts';
 import { CachedExchange } from './cached-exchange.ts';
 import { ProxyExchange } from './proxy.ts';
+import { redirect } from './redirect.ts';
 import type { Dispatch, Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
 import type { StaticFiles } from './static-files.ts';
 
 /** `room`: the cache of now, for the routes that want one. */
 export function createDispatch(files: StaticFiles, room: () => CacheRoom | undefined): Dispatch {
-  return (connection, head, route) => {
+  const answer: Dispatch = (connection, head, route) => {
     const { target } = route.config;
     switch (target.kind) {
       case 'upstreams': {
@@ -28,6 +27,10 @@ export function createDispatch(files: StaticFiles, room: () => CacheRoom | undef
         connection.fail(target.status, 'The route says so', { reason: target.message });
     }
   };
+  return (connection, head, route) => {
+    if (route.site === undefined) answer(connection, head, route);
+    else route.site.receive(connection, head, route, answer);
+  };
 }
 
 function proxyFor(
@@ -41,15 +44,4 @@ function proxyFor(
     connection.cached = new CachedExchange(connection, room, route);
   }
   return connection.cached;
-}
-
-function redirect(
-  connection: Connection,
-  target: RouteTarget & { readonly kind: 'redirect' },
-): void {
-  connection.answerBodyless(
-    target.status,
-    `${statusLine(target.status)}\r\n${connection.plane.dateLine}Location: ${target.location}\r\n` +
-      `Content-Length: 0\r\n`,
-  );
 }

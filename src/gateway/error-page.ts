@@ -2,9 +2,11 @@
  * Complete answers that the gateway gives in its own name: a quiet page for people, problem details (RFC 9457) or
  * one line of text for programs. The id is also in the access log. Nothing from outside is written unescaped.
  */
+import { randomId } from '../base/ids.ts';
 import { systemClock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { reasonPhrase, statusLine } from '../http/status.ts';
+import type { ClientRequest } from './client-request.ts';
 
 export interface ErrorResponseOptions {
   /** Short and random; the user can quote it, the operator finds it in the log. */
@@ -66,6 +68,29 @@ export function errorResponse(status: number, options: ErrorResponseOptions): Bu
   return options.head === true || bodyless ? head : Buffer.concat([head, body]);
 }
 
+export interface FailureDetails {
+  /** For the client, in place of a sentence by status. */
+  readonly reason?: string;
+  readonly retryAfterS?: number;
+}
+
+/** The answer to a request that failed; its status is known, and its id is made here. */
+export function failureAnswer(
+  request: ClientRequest,
+  options: FailureDetails & { readonly close: boolean; readonly lines: string },
+): Buffer {
+  request.errorId = randomId(8);
+  return errorResponse(request.status, {
+    id: request.errorId,
+    head: request.method === 'HEAD',
+    close: options.close,
+    lines: options.lines,
+    ...errorFormat(request.accept),
+    reason: options.reason,
+    retryAfterS: options.retryAfterS,
+  });
+}
+
 /** What a client would rather read, by its Accept field. Browsers name text/html; the rest gets plain text. */
 export function errorFormat(accept: string | undefined): { html: boolean; json: boolean } {
   const wanted = accept?.toLowerCase() ?? '';
@@ -74,7 +99,7 @@ export function errorFormat(accept: string | undefined): { html: boolean; json: 
 }
 
 /** The page runs no script and loads nothing. */
-const PAGE_POLICY = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'";
+export const PAGE_POLICY = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'";
 
 function render(
   status: number,
@@ -127,7 +152,7 @@ function advice(status: number): string {
   return 'Going back and trying again may help.';
 }
 
-function escapeHtml(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replaceAll(
     /[&<>"']/g,
     (character) => ESCAPES.get(character) ?? `&#${character.charCodeAt(0)};`,

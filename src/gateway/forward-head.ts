@@ -104,6 +104,12 @@ export interface HeadChange {
   readonly lines: string;
 }
 
+/** Both changes; the lines of the second come last. */
+export function together(one: HeadChange, two: HeadChange | undefined): HeadChange {
+  if (two === undefined) return one;
+  return { drop: [...one.drop, ...two.drop], lines: one.lines + two.lines };
+}
+
 /**
  * The head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
  * `connection.localAuthority` is Host for a client that sent none.
@@ -116,7 +122,7 @@ export function requestHeadText(
   connection: { readonly localAuthority: string },
   change?: HeadChange,
 ): string {
-  const originForm = head.buffer[head.targetStart] === 0x2f;
+  const originForm = head.buffer[head.targetStart] === 0x2f && !target.replaced;
   const session = mayHoldSession(head);
   const dropped = session ? REQUEST_DROPPED | COOKIE_DROPPED : REQUEST_DROPPED;
   const names = change === undefined ? framing.names : [...framing.names, ...change.drop];

@@ -3,6 +3,7 @@
  * one write; large ones are copied into pooled buffers, so that the bytes they came from may be reused at once.
  */
 import { latin1 } from '../http/latin1.ts';
+import type { BodyCoder } from './body-coder.ts';
 import type { ClientSocket } from './client-socket.ts';
 
 /** Pieces up to this size are gathered; the kernel takes as much in one write without a further copy. */
@@ -24,6 +25,8 @@ function giveBuffer(buffer: Buffer): void {
 
 export class Outbox {
   readonly socket: ClientSocket;
+  /** Takes all that is written while there is one: the body of an answer that leaves compressed. */
+  coder: BodyCoder | undefined;
   /** Bytes handed over so far. */
   bytes = 0;
   private gathered = '';
@@ -34,11 +37,15 @@ export class Outbox {
 
   /** True when the reader is slow: write no more before 'drain'. */
   get blocked(): boolean {
-    return this.socket.writableNeedDrain;
+    return this.socket.writableNeedDrain || (this.coder !== undefined && this.coder.blocked);
   }
 
   /** Latin1 text; it leaves with the next `flush`, or earlier. */
   text(text: string): void {
+    if (this.coder !== undefined) {
+      this.coder.write(Buffer.from(text, 'latin1'));
+      return;
+    }
     this.bytes += text.length;
     this.gathered = this.gathered === '' ? text : this.gathered + text;
     if (this.gathered.length > SMALL_BYTES_MAX) this.flush();
@@ -47,6 +54,10 @@ export class Outbox {
   /** The bytes `from..to`, which may be overwritten as soon as this returns. */
   copied(buffer: Buffer, from: number, to: number): void {
     const size = to - from;
+    if (this.coder !== undefined) {
+      if (size > 0) this.coder.write(Buffer.from(buffer.subarray(from, to)));
+      return;
+    }
     if (size <= SMALL_BYTES_MAX) {
       if (size > 0) this.text(latin1(buffer, from, to));
       return;
@@ -69,6 +80,10 @@ export class Outbox {
 
   /** Bytes that nobody changes any more. */
   owned(buffer: Buffer): void {
+    if (this.coder !== undefined) {
+      if (buffer.length > 0) this.coder.write(buffer);
+      return;
+    }
     if (buffer.length <= SMALL_BYTES_MAX) {
       this.text(latin1(buffer, 0, buffer.length));
       return;
@@ -86,6 +101,10 @@ export class Outbox {
 
   /** The first `size` bytes of a buffer that `done` takes back. */
   pooled(buffer: Buffer, size: number, done: () => void): void {
+    if (this.coder !== undefined) {
+      this.coder.write(buffer.subarray(0, size), done);
+      return;
+    }
     this.flush();
     this.bytes += size;
     this.socket.write(buffer.subarray(0, size), done);
@@ -93,10 +112,21 @@ export class Outbox {
 
   /** Hands what was gathered to the socket. */
   flush(): void {
+    if (this.coder !== undefined) this.coder.pass();
     if (this.gathered === '') return;
     const text = this.gathered;
     this.gathered = '';
     this.socket.write(text, 'latin1');
+  }
+
+  /** What comes out of the coder. */
+  past(before: string, bytes: Buffer, after: string): void {
+    this.bytes += before.length + bytes.length + after.length;
+    this.socket.cork();
+    if (before !== '') this.socket.write(before, 'latin1');
+    this.socket.write(bytes);
+    if (after !== '') this.socket.write(after, 'latin1');
+    this.socket.uncork();
   }
 
   /** Flushes and closes the writing side. */

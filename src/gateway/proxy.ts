@@ -24,6 +24,12 @@ import { type FailureOptions, PHASE, UpstreamExchange } from './upstream-exchang
 const TUNNEL_IDLE_MS = 3_600_000;
 const RETRY_AFTER_S = 1;
 
+/** A body that was gathered goes with the head, also when the request is sent once more. */
+function bodyText(body: Buffer, kind: BodyKind): string {
+  const text = body.toString('latin1');
+  return kind === BODY.chunked ? `${chunkLine(body.length)}${text}\r\n` : text;
+}
+
 export class ProxyExchange extends UpstreamExchange implements Proxy {
   private readonly connection: Connection;
   private requestKind: BodyKind = BODY.none;
@@ -54,9 +60,12 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       plane.target,
       clientFragment(connection, plane.target.authority),
       connection,
+      connection.shape?.site.request,
     );
     connection.answerBy(this);
-    this.ask(route, headText, connection.body.done);
+    const gathered = connection.shape?.gathered;
+    const first = gathered === undefined ? '' : bodyText(gathered, framing.kind);
+    this.ask(route, headText + first, connection.body.done);
   }
 
   protected get method(): string {

@@ -9,6 +9,7 @@ import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
 import { RouteMeter } from './route-meter.ts';
 import type { NodeClient } from './node-client.ts';
+import { Site } from './site.ts';
 import { Upstream } from './upstream.ts';
 
 /** A request keeps the route that it was matched to, whatever happens to the table meanwhile. */
@@ -24,6 +25,8 @@ export interface Route {
   readonly upstreams: readonly Upstream[];
   /** Undefined for power of two choices and nothing else. */
   readonly balancer: Balancer | undefined;
+  /** Undefined unless the route wants something around its target. */
+  readonly site: Site | undefined;
 }
 
 /** The routes of one host pattern by path prefix (without a final slash). */
@@ -95,6 +98,7 @@ export class RouteTable {
                 configs,
                 previous: before?.balancer,
               }),
+        site: Site.of(item.site, before?.site),
       };
       routes.set(item.id, route);
       for (const host of item.hosts) addRoute(hosts, host, route);

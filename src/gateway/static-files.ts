@@ -18,7 +18,9 @@ import {
 } from '../http/range.ts';
 import { statusLine } from '../http/status.ts';
 import type { Connection } from './connection.ts';
+import { PAGE_POLICY } from './error-page.ts';
 import { FileSender, type FilePiece } from './file-sender.ts';
+import { folderPage } from './folder-page.ts';
 import { SMALL_BYTES_MAX } from './outbox.ts';
 import type { Plane } from './plane.ts';
 import type { Responder } from './responder.ts';
@@ -128,7 +130,7 @@ export class StaticFiles implements AsyncDisposable {
   private folder(target: StaticTarget): StaticFolder {
     const known = this.byTarget.get(target);
     if (known !== undefined) return known;
-    const key = JSON.stringify([target.root, target.fallback, target.notFound]);
+    const key = JSON.stringify(target);
     const folder = this.folders.get(key) ?? new StaticFolder(target, this.cache);
     if (this.folders.size >= FOLDERS_MAX) this.folders.clear();
     this.folders.set(key, folder);
@@ -224,11 +226,28 @@ class StaticRequest implements Responder {
         `${statusLine(301)}\r\n${connection.plane.dateLine}Location: ${withSlash}\r\n` +
           'Content-Length: 0\r\n',
       );
+    } else if (found.kind === 'folder') {
+      await this.list(found.real, withSlash);
     } else {
       const version = this.files.choose(found.file, wishes.acceptEncoding);
       if (found.status === 404) await this.send(version, 404, undefined);
       else await this.weigh(version);
     }
+  }
+
+  /** `withSlash`: the path with one slash more than was asked for, and the query. */
+  private async list(real: string, withSlash: string): Promise<void> {
+    const { connection } = this;
+    const query = withSlash.indexOf('?');
+    const path = withSlash.slice(0, query < 0 ? -1 : query - 1);
+    const page = await folderPage(real, path, query < 0 ? '' : withSlash.slice(query + 1));
+    if (this.gone) return;
+    const body = Buffer.from(page);
+    const head =
+      `${statusLine(200)}\r\n${connection.plane.dateLine}${COMMON_LINES}` +
+      `Content-Type: text/html; charset=utf-8\r\n${PAGE_POLICY}\r\nContent-Length: ${body.length}\r\n`;
+    if (connection.request.method === 'HEAD') connection.answerBodyless(200, head);
+    else connection.answerBuffers(200, head, [body]);
   }
 
   /** Conditions first, then ranges (RFC 9110 13.2.2, 14.2). */

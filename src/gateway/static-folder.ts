@@ -10,7 +10,7 @@ export type StaticTarget = RouteTarget & { readonly kind: 'static' };
 const PATHS_MAX = 4096;
 /** Longer ones are looked up each time: a file has many spellings in percent codes, and all would be kept. */
 const PATH_CHARACTERS_MAX = 256;
-const INDEX = 'index.html';
+const INDEX = ['index.html'];
 /** The folder itself, asked for without its slash. */
 const ROOT: StaticPath = { segments: [], folder: false };
 
@@ -21,6 +21,8 @@ const ROOT: StaticPath = { segments: [], folder: false };
 export type Found =
   | { readonly kind: 'file'; readonly file: StaticFile; readonly status: 200 | 404 }
   | { readonly kind: 'slash' }
+  /** A folder without an index, where folders may be listed; its real path. */
+  | { readonly kind: 'folder'; readonly real: string }
   | { readonly kind: 'none' };
 
 interface Known {
@@ -53,6 +55,7 @@ export class StaticFolder {
     if (wanted !== undefined) {
       const found = await this.look(root, wanted, nowMs);
       if (found === 'slash') return { kind: 'slash' };
+      if (found !== undefined && 'kind' in found) return found;
       if (found !== undefined) {
         this.remember(path, found.plain.path, nowMs);
         return { kind: 'file', file: found, status: 200 };
@@ -82,13 +85,38 @@ export class StaticFolder {
     root: string,
     wanted: StaticPath,
     nowMs: number,
-  ): Promise<StaticFile | 'slash' | undefined> {
-    if (wanted.folder) return this.below(root, [...wanted.segments, INDEX], nowMs);
-    const file = await this.below(root, wanted.segments, nowMs);
+  ): Promise<StaticFile | (Found & { readonly kind: 'folder' }) | 'slash' | undefined> {
+    const { segments } = wanted;
+    if (wanted.folder)
+      return (await this.index(root, segments, nowMs)) ?? this.listed(root, segments);
+    const file = await this.below(root, segments, nowMs);
     if (file !== undefined) return file;
     // Only a folder that would answer is worth a redirect.
-    const index = await this.below(root, [...wanted.segments, INDEX], nowMs);
-    return index === undefined ? undefined : 'slash';
+    const answer = (await this.index(root, segments, nowMs)) ?? (await this.listed(root, segments));
+    return answer === undefined ? undefined : 'slash';
+  }
+
+  /** The first that is there of the names that an index may have. */
+  private async index(
+    root: string,
+    segments: readonly string[],
+    nowMs: number,
+  ): Promise<StaticFile | undefined> {
+    for (const name of this.target.index ?? INDEX) {
+      const file = await this.below(root, [...segments, name], nowMs);
+      if (file !== undefined) return file;
+    }
+    return undefined;
+  }
+
+  private async listed(
+    root: string,
+    segments: readonly string[],
+  ): Promise<(Found & { readonly kind: 'folder' }) | undefined> {
+    if (this.target.list !== true) return undefined;
+    const real = await realOf([root, ...segments].join('/'));
+    if (real === undefined || (real !== root && !isBelow(root, real))) return undefined;
+    return (await stat(real)).isDirectory() ? { kind: 'folder', real } : undefined;
   }
 
   /** The file at `segments`, unless a symbolic link leads out of the root. */

@@ -98,6 +98,8 @@ export class StoredAnswer {
     this.pieces = piecesOf(entry, wanted);
     this.sinceMs = connection.plane.coarseMs;
     connection.beginAnswer(status, `${head}${framing}`);
+    // The coder frames what comes out of it.
+    if (connection.out.coder !== undefined) this.isChunked = false;
     this.pump();
   }
 

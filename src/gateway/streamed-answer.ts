@@ -24,15 +24,21 @@ export function beginStreamed(
   if (body.toClient === BODY.close || !answer.requestDone) connection.keepAlive = false;
   connection.request.status = head.status;
   connection.request.answering = true;
-  connection.out.text(
-    responseHeadText(head, {
-      names: dropped.length === 0 ? framing.names : [...framing.names, ...dropped],
-      kind: body.toClient,
-      connection: connection.connectionLine,
-      dateLine: plane.dateLine,
-      lines,
-    }),
-  );
+  const { shape } = connection;
+  const text = responseHeadText(head, {
+    names: dropped.length === 0 ? framing.names : [...framing.names, ...dropped],
+    kind: body.toClient,
+    connection: shape === undefined ? connection.connectionLine : '',
+    dateLine: plane.dateLine,
+    lines,
+  });
+  if (shape === undefined) {
+    connection.out.text(text);
+    return;
+  }
+  shape.begin(connection, text.slice(0, -2));
+  // The coder frames what comes out of it.
+  if (connection.out.coder !== undefined) body.toClient = BODY.close;
 }
 
 /** 1xx but 101; HTTP/1.0 knows none. */

@@ -49,6 +49,8 @@ export class RequestTarget {
   target = '';
   /** The target up to its query; `/` for `*`. */
   path = '';
+  /** It is not the one in the head any more. */
+  replaced = false;
 
   /** Throws HttpError 400, or 501 for methods that a gateway does not pass on. */
   read(head: RequestHead): void {
@@ -59,7 +61,19 @@ export class RequestTarget {
     const host = head.value(FIELD.host);
     this.setHost(host === undefined ? NO_HOST : hostOf(host));
     this.target = head.target;
+    this.replaced = false;
     if (head.buffer[head.targetStart] !== SLASH) this.readOtherForm(method);
+    this.readPath();
+  }
+
+  /** Another one, in origin form, is asked for. */
+  replace(target: string): void {
+    this.replaced = true;
+    this.target = target;
+    this.readPath();
+  }
+
+  private readPath(): void {
     const query = this.target.indexOf('?');
     this.path = query < 0 ? this.target : this.target.slice(0, query);
     if (this.target === '*') this.path = '/';

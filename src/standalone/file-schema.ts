@@ -24,14 +24,13 @@ import {
   type FileBalance,
   type FileConcurrency,
 } from './file-balance.ts';
-import { duration, oneOrMore, ratio, size } from './file-values.ts';
+import { duration, filePath, oneOrMore, ratio, size } from './file-values.ts';
+import { type FileSite, SITE_FIELDS } from './site-schema.ts';
 
 const WORKERS_MAX = 256;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
 
 const share = ratio(0, 1);
-
-const filePath = string({ lengthMax: 4096, pattern: /^[^\0]+$/, patternMeans: 'a path' });
 
 export interface FileListener {
   readonly address: string;
@@ -53,7 +52,7 @@ export interface FileHsts {
 }
 
 /** Times in milliseconds, sizes in bytes. */
-export interface FileRoute extends FileBalance {
+export interface FileRoute extends FileBalance, FileSite {
   readonly host: readonly string[];
   readonly path: string;
   readonly upstreams?: readonly { readonly url: string; readonly weight?: number }[];
@@ -61,8 +60,10 @@ export interface FileRoute extends FileBalance {
     readonly root: string;
     readonly fallback?: string;
     readonly notFound?: string;
+    readonly index?: readonly string[];
+    readonly list?: boolean;
   };
-  readonly redirect?: { readonly status: number; readonly to: string };
+  readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
   readonly respond?: { readonly status: number; readonly message: string };
   readonly timeouts: {
     readonly connect?: number;
@@ -170,10 +171,16 @@ const route: Schema<FileRoute> = object({
       root: filePath,
       fallback: optional(filePath),
       notFound: optional(filePath),
+      index: optional(oneOrMore(filePath)),
+      list: optional(boolean()),
     }),
   ),
   redirect: optional(
-    object({ status: withDefault(integer({ min: 300, max: 399 }), 308), to: string() }),
+    object({
+      status: withDefault(integer({ min: 300, max: 399 }), 308),
+      to: string(),
+      from: optional(string()),
+    }),
   ),
   respond: optional(
     object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
@@ -189,6 +196,7 @@ const route: Schema<FileRoute> = object({
   limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
   cache: withDefault(trueOr(chosen), false),
   ...BALANCE_FIELDS,
+  ...SITE_FIELDS,
 });
 
 const file: Schema<FileShape> = object({

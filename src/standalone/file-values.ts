@@ -45,3 +45,9 @@ export function ratio(min: number, max: number): Schema<number> {
     json: { type: 'number', minimum: min, maximum: max },
   };
 }
+
+export const filePath: Schema<string> = string({
+  lengthMax: 4096,
+  pattern: /^[^\0]+$/,
+  patternMeans: 'a path',
+});

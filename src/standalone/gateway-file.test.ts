@@ -249,3 +249,65 @@ test('a file that is not there is named', () => {
     /none\.yml" cannot be read: ENOENT/,
   );
 });
+
+test('what a route wants around its target is read, with the files that it names', () => {
+  writeFileSync(join(folder, 'users'), '# people\n\nanna:{SHA256}' + 'A'.repeat(43) + '=\n');
+  writeFileSync(join(folder, '404.html'), '<p>none</p>');
+  const { content } = read(`${LISTENERS}routes:
+  - path: /api
+    upstreams: [{ url: "http://a" }]
+    headers: { response: { set: { Strict-Transport-Security: max-age=31536000 }, remove: Server } }
+    rewrite: { strip: /api, prefix: /v1 }
+    compress: { min: 2KB, codings: [br] }
+    errors: { 404: 404.html }
+    allow: 10.0.0.0/8
+    trust: [127.0.0.1]
+    rate: { by: header X-Key, requests: 100, per: 1s, burst: 200 }
+    cors: { origins: "https://a.example", credentials: true, maxAge: 10m }
+    auth: { basic: { realm: site, users: users } }
+    buffer: 1MB
+  - { path: /old, redirect: { from: "/old/{id}", to: "https://$host/new/$id" }, compress: true }
+  - { path: /files, static: { root: public, list: true, index: start.html } }
+`);
+  const [api, old, files] = content.routes;
+  assert.deepEqual(api?.site, {
+    headers: {
+      response: {
+        set: { 'Strict-Transport-Security': 'max-age=31536000' },
+        remove: ['Server'],
+      },
+    },
+    rewrite: { strip: '/api', prefix: '/v1' },
+    compress: { codings: ['br'], bytesMin: 2000 },
+    errors: [{ status: '404', html: '<p>none</p>' }],
+    access: { allow: ['10.0.0.0/8'], trust: ['127.0.0.1'] },
+    rate: { requests: 100, perMs: 1000, header: 'x-key', burst: 200 },
+    cors: { origins: ['https://a.example'], credentials: true, maxAgeS: 600 },
+    auth: { realm: 'site', users: [{ name: 'anna', hash: `{SHA256}${'A'.repeat(43)}=` }] },
+    bufferBytes: 1_000_000,
+  });
+  assert.deepEqual(old?.site, { compress: {} });
+  assert.equal(old?.target.kind === 'redirect' ? old.target.from : '', '/old/{id}');
+  assert.deepEqual(files?.target, {
+    kind: 'static',
+    root: join(folder, 'public'),
+    list: true,
+    index: ['start.html'],
+  });
+  assert.equal(files?.site, undefined);
+});
+
+test('mistakes about it are named', () => {
+  const route = (keys: string): string =>
+    refusal(`${LISTENERS}routes: [{ upstreams: [{ url: "http://a" }], ${keys} }]`);
+  assert.match(route('errors: { 404: none.html }'), /routes\[0\]\.errors\.404.*cannot be read/);
+  writeFileSync(join(folder, 'bad-users'), 'anna\n');
+  assert.match(route('auth: { basic: { realm: r, users: bad-users } }'), /NAME:HASH/);
+  writeFileSync(join(folder, 'bad-users'), 'anna:$2y$05$abc\n');
+  assert.match(route('auth: { basic: { realm: r, users: bad-users } }'), /users\[0\]\.hash/);
+  assert.match(route('rate: { by: moon, requests: 1, per: 1s }'), /rate\.by.*moon/);
+  assert.match(route('headers: { response: { set: { Connection: x } } }'), /no rule may change/);
+  assert.match(route('allow: 10.0.0.0/33'), /10\.0\.0\.0\/33/);
+  assert.match(route('cors: { origins: "*", credentials: true }'), /origins by name/);
+  assert.match(route('compres: true'), /did you mean "compress"/);
+});

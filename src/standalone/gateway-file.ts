@@ -19,6 +19,7 @@ import {
   type FileShape,
 } from './file-schema.ts';
 import { balanceOf } from './file-balance.ts';
+import { siteOf } from './site-file.ts';
 import { parseYaml } from './yaml.ts';
 
 type RouteConfig = GatewayConfigContent['routes'][number];
@@ -207,6 +208,7 @@ function readPem(file: string, path: string): string {
 
 function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
   const { timeouts } = one;
+  const site = siteOf(one, path, folder);
   return {
     id: `${one.host.join(',')}${one.path}`,
     hosts: one.host,
@@ -221,6 +223,7 @@ function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
         : { requestBodyBytesMax: one.limits.requestBody }),
     },
     ...(one.cache === false ? {} : { cache: routeCacheOf(one.cache) }),
+    ...(site === undefined ? {} : { site }),
   };
 }
 
@@ -272,7 +275,8 @@ function targetOf(one: FileRoute, path: string, folder: string): RouteTarget {
   }
   if (redirect !== undefined) {
     const status = statusOf(redirect.status, `${path}.redirect.status`);
-    return { kind: 'redirect', status, location: redirect.to };
+    const { to: location, from } = redirect;
+    return { kind: 'redirect', status, location, ...(from === undefined ? {} : { from }) };
   }
   if (respond !== undefined) return { kind: 'respond', ...respond };
   throw new Error('A route without a target was let through');

@@ -1,0 +1,79 @@
+/** What a route changes about the answer to one request, whoever gives it. What is stored is what the upstream said. */
+import { BodyCoder } from './body-coder.ts';
+import type { CompressWish } from './compression.ts';
+import type { Connection } from './connection.ts';
+import { errorFormat } from './error-page.ts';
+import { changedHead, fieldIn } from './head-text.ts';
+import type { Site } from './site.ts';
+
+const CONNECTION: ReadonlySet<string> = new Set(['connection']);
+const OWN_PAGE: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-length',
+  'content-security-policy',
+]);
+const HEAD_END = '\r\n\r\n';
+
+export class AnswerShape {
+  readonly site: Site;
+  /** The client, and its scheme, as a trusted proxy says. */
+  client: string | undefined;
+  clientScheme: 'http' | 'https' | undefined;
+  /** After a rewrite. */
+  target: string | undefined;
+  /** All of the request's body, or what of it was gathered before an upstream was asked. */
+  gathered: Buffer | undefined;
+  /** Fields that every answer to this request has. */
+  lines = '';
+  /** Lower-case names of fields that these lines are in place of. */
+  drop: ReadonlySet<string> | undefined;
+  readonly #wish: CompressWish | undefined;
+
+  constructor(site: Site, wish: CompressWish | undefined) {
+    this.site = site;
+    this.#wish = wish;
+  }
+
+  /** Writes the head; what is written from then on may leave compressed. `head` lacks Connection and the empty line. */
+  begin(connection: Connection, head: string): void {
+    const { out, request } = connection;
+    const { compression, response } = this.site;
+    const { status } = request;
+    const wish = this.#wish;
+    const judged =
+      compression === undefined || wish === undefined
+        ? undefined
+        : compression.judge(status, head, wish);
+    let text = judged?.head ?? head;
+    const hasBody = request.method !== 'HEAD';
+    const coding = hasBody ? judged?.coding : undefined;
+    const isChunked = coding !== undefined && request.minor === 1;
+    if (isChunked) text += 'Transfer-Encoding: chunked\r\n';
+    // The end of a body without length is the end of the connection.
+    else if (coding !== undefined) connection.keepAlive = false;
+    if (this.drop !== undefined) text = changedHead(text, this.drop, '');
+    text += this.lines;
+    if (response !== undefined) text = changedHead(text, response.dropped, response.lines);
+    out.text(`${text}${connection.connectionLine}\r\n`);
+    if (coding === undefined) return;
+    const streams = fieldIn(head, 'content-length') === undefined;
+    out.flush();
+    out.coder = new BodyCoder(connection, { coding, isChunked, streams });
+  }
+
+  /** An answer of the gateway's own about something that went wrong. */
+  fail(connection: Connection, answer: Buffer): void {
+    const { status, method, accept } = connection.request;
+    const headEnd = answer.indexOf(HEAD_END);
+    const head = changedHead(answer.toString('latin1', 0, headEnd + 2), CONNECTION, '');
+    const page = errorFormat(accept).json ? undefined : this.site.pageFor(status);
+    if (page === undefined) {
+      this.begin(connection, head);
+      connection.out.owned(answer.subarray(headEnd + HEAD_END.length));
+      return;
+    }
+    const lines = `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${page.length}\r\n`;
+    this.begin(connection, changedHead(head, OWN_PAGE, lines));
+    if (method !== 'HEAD') connection.out.owned(page);
+  }
+}

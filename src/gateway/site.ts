@@ -1,0 +1,193 @@
+/**
+ * What a route wants around its target, made ready once. A request passes, in this order: addresses, rate, CORS, credentials,
+ * rewrite, body; then the target answers, and the answer is shaped. Routes that want nothing of this have no site.
+ */
+import { HeadFields } from '../cache/cache.ts';
+import { FIELD } from '../http/field-names.ts';
+import { plainAddress } from '../http/forwarded.ts';
+import type { RequestHead } from '../http/head.ts';
+import { statusLine } from '../http/status.ts';
+import type { RequestTarget } from '../http/target.ts';
+import { AnswerShape } from './answer-shape.ts';
+import { BasicAuth } from './basic-auth.ts';
+import { Compression, type CompressWish } from './compression.ts';
+import type { Connection } from './connection.ts';
+import { Cors, CORS_FIELDS } from './cors.ts';
+import { type FieldRules, fieldRules } from './field-rules.ts';
+import { GatheredRequest, type GoOn, HeldRequest } from './held-request.ts';
+import { Access } from './networks.ts';
+import { RateLimit, rateKeyOfClient, rateKeyOfField } from './rate-limit.ts';
+import type { Dispatch } from './responder.ts';
+import { Rewrite } from './rewrite.ts';
+import type { Route } from './route-table.ts';
+import type { SiteConfig } from './site-config.ts';
+
+export class Site {
+  readonly config: SiteConfig;
+  readonly request: FieldRules | undefined;
+  readonly response: FieldRules | undefined;
+  readonly compression: Compression | undefined;
+  readonly #rewrite: Rewrite | undefined;
+  readonly #access: Access | undefined;
+  readonly #rate: RateLimit | undefined;
+  readonly #cors: Cors | undefined;
+  readonly #auth: BasicAuth | undefined;
+  /** By status, `404`, or class, `4xx`. */
+  readonly #pages: ReadonlyMap<string, Buffer>;
+
+  constructor(config: SiteConfig) {
+    const { headers, rewrite, compress, errors, access, rate, cors, auth } = config;
+    this.config = config;
+    this.request = fieldRules(headers?.request);
+    this.response = fieldRules(headers?.response);
+    this.compression = compress === undefined ? undefined : new Compression(compress);
+    this.#rewrite = rewrite === undefined ? undefined : new Rewrite(rewrite);
+    this.#access = access === undefined ? undefined : new Access(access);
+    this.#rate = rate === undefined ? undefined : new RateLimit(rate);
+    this.#cors = cors === undefined ? undefined : new Cors(cors);
+    this.#auth = auth === undefined ? undefined : new BasicAuth(auth);
+    this.#pages = new Map((errors ?? []).map(({ status, html }) => [status, Buffer.from(html)]));
+  }
+
+  /** The one before if it is about the same: it knows who has asked how often. */
+  static of(config: SiteConfig | undefined, before: Site | undefined): Site | undefined {
+    if (config === undefined) return undefined;
+    const isSame = JSON.stringify(before?.config) === JSON.stringify(config);
+    return isSame ? before : new Site(config);
+  }
+
+  /** The request in the plane's scratch objects; `answer` is called for what may pass. */
+  receive(connection: Connection, head: RequestHead, route: Route, answer: Dispatch): void {
+    const fields = new HeadFields(head);
+    const shape = new AnswerShape(this, this.#wishOf(head));
+    connection.shape = shape;
+    if (!this.#letsIn(connection, shape, fields)) return;
+    if (this.#cors !== undefined && this.#isPreflight(connection, shape, fields)) return;
+    if (this.#auth === undefined) {
+      this.#enter(connection, head, route, answer);
+      return;
+    }
+    const authorization = fields.get('authorization');
+    const verdict = this.#auth.known(authorization);
+    if (verdict === 'right') this.#enter(connection, head, route, answer);
+    else if (verdict === 'wrong' || authorization === undefined) this.#challenge(connection);
+    else {
+      const held = new HeldRequest(connection, head);
+      const goOn = (own: RequestHead): void => this.#enter(connection, own, route, answer);
+      void this.#weigh(connection, held, { auth: this.#auth, authorization, goOn });
+    }
+  }
+
+  /** Addresses, then how often. */
+  #letsIn(connection: Connection, shape: AnswerShape, fields: HeadFields): boolean {
+    if (this.#access !== undefined) {
+      const client = this.#access.clientOf(connection.clientAddress, fields.get('x-forwarded-for'));
+      if (this.#access.trusts(connection.clientAddress)) {
+        shape.client = client;
+        const scheme = fields.get('x-forwarded-proto')?.toLowerCase();
+        shape.clientScheme = scheme === 'https' || scheme === 'http' ? scheme : undefined;
+      }
+      if (!this.#access.lets(client)) {
+        connection.fail(403, 'The address of the client is not let in');
+        return false;
+      }
+    }
+    if (this.#rate === undefined) return true;
+    const { header } = this.#rate.config;
+    const value = header === undefined ? undefined : fields.get(header);
+    const key =
+      value === undefined
+        ? rateKeyOfClient(shape.client ?? plainAddress(connection.clientAddress))
+        : rateKeyOfField(value);
+    const verdict = this.#rate.take(key, connection.plane.clock.monotonicMs());
+    shape.lines += this.#rate.lines(verdict);
+    if (verdict.allowed) return true;
+    connection.fail(429, 'Too many requests', { retryAfterS: Math.ceil(verdict.waitMs / 1000) });
+    return false;
+  }
+
+  /** Preflights carry no credentials, so they are answered before any are asked for. */
+  #isPreflight(connection: Connection, shape: AnswerShape, fields: HeadFields): boolean {
+    const cors = this.#cors;
+    if (cors === undefined) return false;
+    const origin = fields.get('origin');
+    shape.lines += cors.lines(origin);
+    shape.drop = CORS_FIELDS;
+    const isPreflight =
+      origin !== undefined &&
+      connection.request.method === 'OPTIONS' &&
+      fields.get('access-control-request-method') !== undefined;
+    if (!isPreflight) return false;
+    if (cors.allows(origin)) {
+      const wanted = fields.get('access-control-request-headers');
+      const lines = cors.preflightLines(wanted);
+      connection.answerBodyless(204, `${statusLine(204)}\r\n${connection.plane.dateLine}${lines}`);
+    } else {
+      connection.fail(403, 'The origin is not let in');
+    }
+    return true;
+  }
+
+  async #weigh(
+    connection: Connection,
+    held: HeldRequest,
+    on: { readonly auth: BasicAuth; readonly authorization: string; readonly goOn: GoOn },
+  ): Promise<void> {
+    let isRight: boolean | undefined;
+    try {
+      isRight = await on.auth.check(on.authorization);
+    } catch (error) {
+      connection.plane.log.error('A password could not be checked', { error });
+      isRight = undefined;
+    }
+    held.goOn((head) => {
+      if (isRight === true) on.goOn(head);
+      else if (isRight === false) this.#challenge(connection);
+      else connection.fail(503, 'Too many passwords to check', { retryAfterS: 1 });
+      connection.passedOn();
+    });
+  }
+
+  #challenge(connection: Connection): void {
+    const { shape } = connection;
+    if (shape !== undefined && this.#auth !== undefined) shape.lines += this.#auth.challenge;
+    connection.fail(401, 'No valid credentials', { reason: 'This page asks who you are' });
+  }
+
+  /** What is left to do for a request that is let in. */
+  #enter(connection: Connection, head: RequestHead, route: Route, answer: Dispatch): void {
+    const { shape, plane } = connection;
+    if (this.#rewrite !== undefined && shape !== undefined) {
+      shape.target = this.#rewrite.target(plane.target.target, plane.target.path);
+    }
+    const { bufferBytes } = this.config;
+    const gathers =
+      bufferBytes !== undefined &&
+      route.config.target.kind === 'upstreams' &&
+      !connection.body.done &&
+      plane.requestFraming.length <= bufferBytes;
+    const next = (own: RequestHead): void => {
+      if (shape !== undefined) this.aim(shape, plane.target);
+      answer(connection, own, route);
+    };
+    if (!gathers) next(head);
+    else new GatheredRequest(connection, head, { bytesMax: bufferBytes, next }).start();
+  }
+
+  /** Also when the request is read anew after a wait. */
+  aim({ target }: AnswerShape, requestTarget: RequestTarget): void {
+    if (target !== undefined) requestTarget.replace(target);
+  }
+
+  pageFor(status: number): Buffer | undefined {
+    return this.#pages.get(String(status)) ?? this.#pages.get(`${Math.floor(status / 100)}xx`);
+  }
+
+  #wishOf(head: RequestHead): CompressWish | undefined {
+    if (this.compression === undefined) return undefined;
+    return {
+      acceptEncoding: head.joined(FIELD.acceptEncoding),
+      ifNoneMatch: head.joined(FIELD.ifNoneMatch),
+    };
+  }
+}
