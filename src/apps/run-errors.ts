@@ -67,12 +67,6 @@ export function nothingBefore(app: string): MolnError {
   });
 }
 
-export function appStopped(app: string): MolnError {
-  return new MolnError('APPS_STOPPED', `App "${app}" is stopped`, {
-    hint: `Run "moln app ${app} start" first`,
-  });
-}
-
 export function instanceNotFound(app: string, id: string, known: readonly string[]): MolnError {
   return new MolnError(
     'APPS_INSTANCE_NOT_FOUND',

@@ -1,28 +1,14 @@
-/**
- * One process at a time for a folder: an abstract unix socket named after it, which the kernel frees when the process
- * dies, however it dies. Nobody is ever served on it.
- */
+/** One process at a time for a folder, whatever the folder is called. */
 import { stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { MolnError, systemCode } from '../base/errors.ts';
+import { MolnError } from '../base/errors.ts';
+import { takeNameLock } from '../net/net.ts';
 
 /** Dispose of it to let others have the folder. */
 export async function claimFolder(folder: string): Promise<AsyncDisposable> {
   const { dev, ino } = await stat(folder);
-  const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(systemCode(error) === 'EADDRINUSE' ? taken(folder) : error),
-    );
-    server.listen({ path: `\0moln-cache-${dev}-${ino}` }, resolve);
-  });
-  server.unref();
-  return {
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-      }),
-  };
+  const claim = await takeNameLock(`cache ${dev} ${ino}`);
+  if (claim === undefined) throw taken(folder);
+  return claim;
 }
 
 function taken(folder: string): MolnError {

@@ -1,5 +1,6 @@
 /** Whether an answer leaves compressed, and what its head then says (RFC 9110 8.4, 8.8.1, 12.5.3). */
 import { chooseEncoding } from '../http/accept-encoding.ts';
+import { isCompressible } from '../http/media-type.ts';
 import { changedHead, fieldIn, varyLine } from './head-text.ts';
 import { literally } from './path-pattern.ts';
 import type { CompressCoding, CompressConfig } from './site-config.ts';
@@ -7,21 +8,6 @@ import type { CompressCoding, CompressConfig } from './site-config.ts';
 /** Below it a coding costs more than it saves. */
 const BYTES_MIN = 1024;
 const CODINGS: readonly CompressCoding[] = ['zstd', 'br', 'gzip'];
-/** What shrinks. Pictures, films and archives are compressed already. */
-const TYPES: readonly string[] = [
-  'text/*',
-  'application/json',
-  'application/javascript',
-  'application/manifest+json',
-  'application/wasm',
-  'application/xml',
-  'application/*+json',
-  'application/*+xml',
-  'image/svg+xml',
-  'image/bmp',
-  'font/ttf',
-  'font/otf',
-];
 /** Each event has to leave at once, and is small. */
 const EVENT_STREAM = 'text/event-stream';
 
@@ -49,12 +35,13 @@ export interface CompressVerdict {
 export class Compression {
   readonly #codings: readonly CompressCoding[];
   readonly #bytesMin: number;
-  readonly #types: readonly RegExp[];
+  /** Undefined: what usually shrinks. */
+  readonly #types: readonly RegExp[] | undefined;
 
-  constructor({ codings = CODINGS, types = TYPES, bytesMin = BYTES_MIN }: CompressConfig) {
+  constructor({ codings = CODINGS, types, bytesMin = BYTES_MIN }: CompressConfig) {
     this.#codings = codings;
     this.#bytesMin = bytesMin;
-    this.#types = types.map(
+    this.#types = types?.map(
       (type) => new RegExp(`^${type.split('*').map(literally).join('[^/]*')}$`),
     );
   }
@@ -81,7 +68,11 @@ export class Compression {
     if (length !== undefined && Number(length) < this.#bytesMin) return false;
     const type = fieldIn(head, 'content-type')?.split(';')[0]?.trim().toLowerCase();
     if (type === undefined || type === EVENT_STREAM) return false;
-    if (!this.#types.some((pattern) => pattern.test(type))) return false;
+    const shrinks =
+      this.#types === undefined
+        ? isCompressible(type)
+        : this.#types.some((pattern) => pattern.test(type));
+    if (!shrinks) return false;
     const coding = fieldIn(head, 'content-encoding');
     if (coding !== undefined && coding.toLowerCase() !== 'identity') return false;
     // RFC 9110 7.7; a digest is one of the bytes that the upstream sent (RFC 9530).

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 /** RFC 9110 5.6.2 without capitals (RFC 9113 8.2.1). */
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 /** Would end a line, or is not allowed in one. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- control bytes are what is looked for
 const BAD_VALUE = /[\0\r\n]/;
 const METHOD = /^[A-Z0-9-]+$/;
 /** A target never has a space, which would end it in a request line. */

@@ -1,5 +1,4 @@
 /** Strict check of what a route wants around its target. What goes into a head can neither end a line nor change framing. */
-import { isIP } from 'node:net';
 import { ConfigError } from '../base/errors.ts';
 import {
   array,
@@ -12,6 +11,7 @@ import {
   string,
   type Schema,
 } from '../base/schema.ts';
+import { isAddressRange } from '../net/net.ts';
 import { isChangeable } from './field-rules.ts';
 import { patternMistake, PathPattern, variablesOf } from './path-pattern.ts';
 import { locationMistake, REDIRECT_VARIABLES, type RedirectTarget } from './redirect.ts';
@@ -156,13 +156,7 @@ const errorPage: Schema<ErrorPageConfig> = object({
 const network = checked(string({ lengthMax: 100 }), networkMistake);
 
 function networkMistake(text: string): string | undefined {
-  const [address = '', bits, ...more] = text.split('/');
-  const family = isIP(address);
-  const most = family === 6 ? 128 : 32;
-  const isSize = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most);
-  return family !== 0 && isSize && more.length === 0
-    ? undefined
-    : 'want an IP address or a network such as 10.0.0.0/8';
+  return isAddressRange(text) ? undefined : 'want an IP address or a network such as 10.0.0.0/8';
 }
 
 const networks = array(network, { itemsMax: NETWORKS_MAX });

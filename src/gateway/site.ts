@@ -15,7 +15,7 @@ import type { Connection } from './connection.ts';
 import { Cors, CORS_FIELDS } from './cors.ts';
 import { type FieldRules, fieldRules } from './field-rules.ts';
 import { GatheredRequest, type GoOn, HeldRequest } from './held-request.ts';
-import { Access } from './networks.ts';
+import { Access } from './access.ts';
 import { RateLimit, rateKeyOfClient, rateKeyOfField } from './rate-limit.ts';
 import type { Dispatch } from './responder.ts';
 import { Rewrite } from './rewrite.ts';

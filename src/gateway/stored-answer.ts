@@ -2,6 +2,7 @@
 import { randomId } from '../base/ids.ts';
 import {
   type Answer,
+  answerPieces,
   answerWith,
   type Body,
   type BodyReader,
@@ -9,7 +10,6 @@ import {
   type CacheRequest,
   type Entry,
   type Section,
-  storedOffset,
   TextBody,
   UNKNOWN_LENGTH,
 } from '../cache/cache.ts';
@@ -95,7 +95,9 @@ export class StoredAnswer {
       else connection.keepAlive = false;
     }
     this.body = body;
-    this.pieces = piecesOf(entry, wanted);
+    this.pieces = answerPieces(entry, wanted).flatMap(({ before, section }) =>
+      [before, section].filter((piece) => piece !== undefined),
+    );
     this.sinceMs = connection.plane.coarseMs;
     connection.beginAnswer(status, `${head}${framing}`);
     // The coder frames what comes out of it.
@@ -153,27 +155,4 @@ export class StoredAnswer {
 function inMemory(body: Body): string | readonly Buffer[] | undefined {
   if (body instanceof TextBody) return body.text;
   return body instanceof BufferBody ? [body.buffer] : undefined;
-}
-
-/** Which bytes of the stored body make the answer. */
-function piecesOf(entry: Entry, wanted: Answer['body']): Piece[] {
-  const sectionOf = (first: number, last: number): Section => {
-    const from = storedOffset(entry, first) ?? 0;
-    return { from, to: from + last - first + 1 };
-  };
-  switch (wanted.kind) {
-    case 'none':
-      return [];
-    case 'whole':
-      return [{ from: 0, to: entry.length === UNKNOWN_LENGTH ? Infinity : entry.length }];
-    case 'range':
-      return [sectionOf(wanted.range.first, wanted.range.last)];
-    case 'multipart': {
-      const { parts, tail } = wanted.multipart;
-      return [
-        ...parts.flatMap(({ head, range }) => [head, sectionOf(range.first, range.last)]),
-        tail,
-      ];
-    }
-  }
 }

@@ -1,44 +1,26 @@
 /** Who is let in by address, and who a client behind trusted proxies is. */
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { plainAddress } from '../http/forwarded.ts';
+import { AddressRanges } from '../net/net.ts';
 import type { AccessConfig } from './site-config.ts';
 
 /** Proxies in a row that are believed; a longer list was made up. */
 const PROXIES_MAX = 32;
 
-export class Networks {
-  readonly #list: BlockList = new BlockList();
-
-  /** Addresses and networks: `10.0.0.0/8`, `::1`. */
-  constructor(texts: readonly string[]) {
-    for (const text of texts) {
-      const [address = '', bits] = text.split('/');
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-      if (bits === undefined) this.#list.addAddress(address, family);
-      else this.#list.addSubnet(address, Number(bits), family);
-    }
-  }
-
-  has(address: string): boolean {
-    const family = isIP(address);
-    return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
-  }
-}
-
 export class Access {
-  readonly #allow: Networks | undefined;
-  readonly #deny: Networks | undefined;
-  readonly #trust: Networks | undefined;
+  readonly #allow: AddressRanges | undefined;
+  readonly #deny: AddressRanges | undefined;
+  readonly #trust: AddressRanges | undefined;
 
   constructor({ allow, deny, trust }: AccessConfig) {
-    this.#allow = allow === undefined ? undefined : new Networks(allow);
-    this.#deny = deny === undefined ? undefined : new Networks(deny);
-    this.#trust = trust === undefined ? undefined : new Networks(trust);
+    this.#allow = allow === undefined ? undefined : new AddressRanges(allow);
+    this.#deny = deny === undefined ? undefined : new AddressRanges(deny);
+    this.#trust = trust === undefined ? undefined : new AddressRanges(trust);
   }
 
   /** Whether a proxy at that address is believed. */
   trusts(address: string): boolean {
-    return this.#trust?.has(plainAddress(address)) === true;
+    return this.#trust?.has(address) === true;
   }
 
   /**
