@@ -1,8 +1,6 @@
-/** Forgetting a node for good: only after its name was typed. */
+/** Forgetting a node for good. */
 import type { VNode } from 'preact';
-import { useState } from 'preact/hooks';
-import { Confirm } from './dialog.tsx';
-import { Section } from './section.tsx';
+import { Removal } from './removal.tsx';
 
 export function NodeRemoval(props: {
   readonly name: string;
@@ -11,52 +9,24 @@ export function NodeRemoval(props: {
   readonly problem: string | undefined;
   readonly onForget: () => void;
 }): VNode {
-  const { name, problem } = props;
-  const [asked, setAsked] = useState(false);
-  const [typed, setTyped] = useState('');
-  const tools = (
-    <button
-      type="button"
-      class="danger"
-      disabled={props.busy || problem !== undefined}
-      onClick={() => setAsked(true)}
-    >
-      Forget {name} …
-    </button>
-  );
+  const { name, busy, problem, onForget } = props;
   return (
-    <Section id="forget" title="Forget" command={`moln node ${name} forget`} tools={tools}>
-      <p class="small">
-        {problem ??
-          'For a machine that never comes back: its certificate is refused from now on, and it would have to join anew.'}
-      </p>
-      {asked ? (
-        <Confirm
-          title={`Forget ${name} for good?`}
-          action="Forget"
-          danger
-          disabled={typed !== name}
-          onClose={() => {
-            setAsked(false);
-            setTyped('');
-          }}
-          onConfirm={props.onForget}
-        >
-          <p>
-            What runs there is started elsewhere. To come back, the machine needs a new invite and
-            an empty folder. Type the name of the node to go on.
-          </p>
-          <label class="stacked">
-            Name of the node
-            <input
-              autocomplete="off"
-              spellcheck={false}
-              value={typed}
-              onInput={(event) => setTyped(event.currentTarget.value)}
-            />
-          </label>
-        </Confirm>
-      ) : null}
-    </Section>
+    <Removal
+      id="forget"
+      verb="Forget"
+      command={`moln node ${name} forget`}
+      kind="node"
+      name={name}
+      busy={busy}
+      summary={
+        problem ??
+        'For a machine that never comes back: its certificate is refused from now on, and it would have to join anew.'
+      }
+      impossible={problem !== undefined}
+      onConfirm={onForget}
+    >
+      What runs there is started elsewhere. To come back, the machine needs a new invite and an
+      empty folder.
+    </Removal>
   );
 }
