@@ -10,7 +10,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import { type WrittenSite, SITE_FIELDS } from './site-schema.ts';
-import { duration, filePath, oneOrMore, ratio, size, trueOr } from './values.ts';
+import { duration, filePath, oneOrMore, ratio, size, trueOr, urlOr } from './values.ts';
 import {
   BALANCE_FIELDS,
   CONCURRENCY_FIELDS,
@@ -70,22 +70,15 @@ const chosen: Schema<WrittenRouteCache> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
-const upstreamObject: Schema<WrittenRouteUpstream> = object({
+const upstream: Schema<WrittenRouteUpstream> = object({
   url: string(),
   weight: optional(integer({ min: 0, max: 256 })),
 });
 
-/** An address alone is one without anything else to say. */
-const upstream: Schema<WrittenRouteUpstream> = {
-  decode: (value, path) =>
-    upstreamObject.decode(typeof value === 'string' ? { url: value } : value, path),
-  json: { oneOf: [{ type: 'string' }, upstreamObject.json] },
-};
-
 export const routeSchema: Schema<WrittenRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
   path: withDefault(string(), '/'),
-  upstreams: optional(oneOrMore(upstream)),
+  upstreams: optional(oneOrMore(urlOr(upstream))),
   app: optional(string({ lengthMax: 100 })),
   static: optional(
     object({

@@ -66,3 +66,12 @@ export function trueOr<T extends object>(chosen: Schema<T>): Schema<false | T> {
 export function seconds(ms: number): number {
   return Math.round(ms / 1000);
 }
+
+/** An address alone is one without anything else to say. */
+export function urlOr<T>(chosen: Schema<T>): Schema<T> {
+  return {
+    decode: (value, path) =>
+      chosen.decode(typeof value === 'string' ? { url: value } : value, path),
+    json: { oneOf: [{ type: 'string' }, chosen.json] },
+  };
+}

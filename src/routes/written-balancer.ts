@@ -13,7 +13,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import { DEFAULT_BALANCER, type GatewayConfigContent } from '../gateway/gateway.ts';
-import { duration } from './values.ts';
+import { duration, oneOrMore, urlOr } from './values.ts';
 
 type BalancerConfig = NonNullable<GatewayConfigContent['balancers']>[number];
 type BalancerUpstream = BalancerConfig['upstreams'][number];
@@ -43,11 +43,8 @@ export interface WrittenProxyProtocol {
   readonly out?: 'v1' | 'v2';
 }
 
-const upstreams = array(
-  object({ url: string(), weight: withDefault(integer({ min: 0, max: 256 }), 1) }),
-  {
-    itemsMax: 1000,
-  },
+const upstreams = oneOrMore(
+  urlOr(object({ url: string(), weight: withDefault(integer({ min: 0, max: 256 }), 1) })),
 );
 
 export const proxyProtocolSchema: Schema<WrittenProxyProtocol> = object({
