@@ -6,7 +6,7 @@ import { ConfigError, isMolnError, messageOf, MolnError, systemCode } from '../.
 import { inlineFiles, parseYaml, readYaml, type Written, writeYaml } from '../../routes/routes.ts';
 import type { RecordWord } from '../client.ts';
 import type { ArgumentSpec, Context, Input, OptionSpec } from '../command.ts';
-import { EXIT } from '../errors.ts';
+import { EXIT, usageError } from '../errors.ts';
 
 export const NAME: ArgumentSpec = {
   name: 'NAME',
@@ -40,9 +40,7 @@ export async function wantedRecord(
   const settings = input.rest('KEY=VALUE…');
   const file = input.text('file');
   if ((file === undefined) === (settings.length === 0)) {
-    throw new MolnError('CLI_USAGE', 'Want either KEY=VALUE or --file FILE', {
-      hint: `moln ${kind} set NAME --help`,
-    });
+    throw usageError('Want either KEY=VALUE or --file FILE', `moln ${kind} set NAME --help`);
   }
   if (file !== undefined) return { written: readRecordFile(context, kind, file) };
   const name = input.argument('NAME') ?? '';
@@ -88,9 +86,8 @@ export function withSettings(written: Written, settings: readonly string[]): Wri
     const at = setting.indexOf('=');
     const keys = setting.slice(0, Math.max(0, at)).split('.');
     if (at < 1 || keys.some((key) => key === '')) {
-      throw new MolnError('CLI_USAGE', `"${setting}" is not KEY=VALUE`, {
-        hint: 'Such as host=www.example.org, or cache.negative=10s',
-      });
+      const hint = 'Such as host=www.example.org, or cache.negative=10s';
+      throw usageError(`"${setting}" is not KEY=VALUE`, hint);
     }
     const text = setting.slice(at + 1);
     changed = withValue(changed, keys, text === '' ? undefined : valueOf(text));
