@@ -8,6 +8,7 @@ import {
   claimOfRecord,
   hideUsers,
   placeTaken,
+  readYaml,
   type RecordBook,
   type RecordChange,
   type RecordKind,
@@ -50,7 +51,8 @@ export class NodeRouteCloud implements RouteCloud {
 
   async checkRoute(name: string, change: RecordChange): Promise<RouteDetail['written']> {
     const around = await this.#surroundings();
-    return hideUsers(await this.#options.book.checkRoute(name, change, around));
+    await this.#options.book.checkRoute(name, change, around);
+    return givenOf('route', change);
   }
 
   async setRoute(name: string, change: RecordChange, by: string): Promise<RouteAnswer> {
@@ -75,9 +77,10 @@ export class NodeRouteCloud implements RouteCloud {
     return listenerDetail(found, await this.portTroubles());
   }
 
-  checkListener(name: string, change: RecordChange): Promise<ListenerDetail['written']> {
+  async checkListener(name: string, change: RecordChange): Promise<ListenerDetail['written']> {
     const { book, ports } = this.#options;
-    return book.checkListener(name, change, (port) => ports.requireFree(port));
+    await book.checkListener(name, change, (port) => ports.requireFree(port));
+    return givenOf('listener', change);
   }
 
   async setListener(name: string, change: RecordChange, by: string): Promise<RouteAnswer> {
@@ -162,6 +165,11 @@ export class NodeRouteCloud implements RouteCloud {
       troubles: troublesOf(name, troubles),
     };
   }
+}
+
+/** As it was sent: what is kept of before stays hidden. */
+function givenOf(kind: RecordKind, { written }: RecordChange): RouteDetail['written'] {
+  return typeof written['yaml'] === 'string' ? readYaml(kind, written['yaml']) : written;
 }
 
 function recordDetail(

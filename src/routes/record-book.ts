@@ -76,9 +76,9 @@ export class RecordBook {
     throw missing(kind, name, all);
   }
 
-  /** What would be written. Throws as `setRoute` does. */
-  async checkRoute(name: string, change: RecordChange, around: Surroundings): Promise<Written> {
-    return this.#checkedRoute(name, change, around, await this.list('route'));
+  /** Throws as `setRoute` does. */
+  async checkRoute(name: string, change: RecordChange, around: Surroundings): Promise<void> {
+    await this.#checkedRoute(name, change, around, await this.list('route'));
   }
 
   /** Resolves with the revision at which every node can read it. */
@@ -93,8 +93,9 @@ export class RecordBook {
     );
   }
 
-  async checkListener(name: string, change: RecordChange, ask: AskNodes): Promise<Written> {
-    return this.#checkedListener(name, change, ask, await this.list('listener'));
+  /** Throws as `setListener` does. */
+  async checkListener(name: string, change: RecordChange, ask: AskNodes): Promise<void> {
+    await this.#checkedListener(name, change, ask, await this.list('listener'));
   }
 
   setListener(name: string, change: RecordChange, ask: AskNodes, by: string): Promise<Revision> {
