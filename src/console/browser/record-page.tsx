@@ -48,8 +48,10 @@ export function RecordPage(props: {
       {crumbs}
       <h1>{name}</h1>
       <p class="lead">
-        {kind === 'route' ? 'Route' : 'Listener'} to {record.leadsTo}. Changed{' '}
-        <Ago at={record.changedAt} /> by {record.by}.
+        <span>
+          {'hosts' in record ? record.hosts.join(', ') : `Port ${record.port}`} to {record.leadsTo},
+          changed <Ago at={record.changedAt} /> by {record.by}
+        </span>
       </p>
       {troubles.map((sentence) => (
         <p key={sentence} class="tone-warn">
