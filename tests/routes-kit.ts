@@ -2,9 +2,9 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { type Answer, ask } from '../testing/http.ts';
 import type { TestNode } from '../testing/test-node.ts';
+import { echoOn } from './web-socket-kit.ts';
 
 /** Answers with its word and the path; echoes web sockets. Resolves with its URL. */
 export async function startServer(t: TestContext, word: string): Promise<string> {
@@ -13,13 +13,12 @@ export async function startServer(t: TestContext, word: string): Promise<string>
     response.setHeader('Cache-Control', request.url === '/kept' ? 'max-age=3600' : 'no-store');
     response.end(`${word} ${request.url} ${++asked}`);
   });
-  const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+  const echo = echoOn(server);
   const port = await new Promise<number>((resolve) => {
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
   });
   t.after(() => {
-    for (const socket of sockets.clients) socket.terminate();
+    echo[Symbol.dispose]();
     server.closeAllConnections();
     server.close();
   });
@@ -65,23 +64,5 @@ export function firstWords(address: string, port: number): Promise<string> {
     });
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed without a word')));
-  });
-}
-
-/** Resolves when it is open. */
-export function openSocket({ address, ports }: TestNode, host: string): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://${address}:${ports.http}/`, { headers: { host } });
-  return new Promise((resolve, reject) => {
-    socket.once('open', () => resolve(socket));
-    socket.once('error', reject);
-  });
-}
-
-/** What comes back. */
-export function echoed(socket: WebSocket, text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    socket.once('message', (data: RawData) => resolve(String(data as Buffer)));
-    socket.once('close', () => reject(new Error('the web socket was closed')));
-    socket.send(text);
   });
 }

@@ -59,7 +59,7 @@ export interface RouteCloud {
   listListeners(): Promise<readonly ListenerDetail[]>;
   showListener(name: string): Promise<ListenerDetail>;
   checkListener(name: string, change: RecordChange): Promise<ListenerDetail['written']>;
-  /** Throws `ROUTES_PORT_TAKEN` too. */
+  /** Throws `ROUTES_PORT_TAKEN` and `NODE_PORT_TAKEN` too. */
   setListener(name: string, change: RecordChange, by: string): Promise<RouteAnswer>;
   removeListener(name: string, by: string): Promise<RouteAnswer>;
 }

@@ -49,7 +49,7 @@ export class PortQuestions {
     };
   }
 
-  /** Throws `ROUTES_PORT_TAKEN` with the first node that cannot have it. Nodes that are away are not asked. */
+  /** Throws `NODE_PORT_TAKEN` with the first node that cannot have it. Nodes that are away are not asked. */
   async requireFree({ config }: PortConfig): Promise<void> {
     const { protocol, address, port } = config;
     const wanted = { protocol, address, port };
@@ -60,7 +60,7 @@ export class PortQuestions {
       } catch (error) {
         if (!isMolnError(error)) throw error;
         if (/UNAVAILABLE|AWAY|TIMEOUT|UNREACHABLE/.test(error.code)) throw error;
-        throw new MolnError('ROUTES_PORT_TAKEN', `Node "${node.name}": ${error.message}`, {
+        throw new MolnError('NODE_PORT_TAKEN', `Node "${node.name}": ${error.message}`, {
           hint: 'Choose another port, or free it on that machine',
           cause: error,
         });

@@ -8,7 +8,8 @@ import { failuresOf, PacedLoad } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import { until } from '../../testing/until.ts';
-import { askHost, echoed, firstWords, openSocket, startServer, startTcp } from '../routes-kit.ts';
+import { askHost, firstWords, startServer, startTcp } from '../routes-kit.ts';
+import { echoed, openWebSocket } from '../web-socket-kit.ts';
 
 const HOST = 'shop.example.org';
 const CHANGES = 8;
@@ -29,7 +30,7 @@ test('all gateways take a change as a diff', async (t) => {
   });
 
   await step(t, 'changed on another under load, with an open web socket', async () => {
-    const socket = await openSocket(three, HOST);
+    const socket = await openWebSocket(three.ports.http, { address: three.address, host: HOST });
     assert.equal(await echoed(socket, 'before'), 'before');
     await using load = new PacedLoad(60, (count) => {
       const node = cluster.nodes[count % cluster.nodes.length] ?? one;
