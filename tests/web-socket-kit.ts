@@ -51,8 +51,9 @@ export function echoed(socket: WebSocket, text: string): Promise<string> {
 /** Resolves when it is open. */
 export function openWebSocket(
   port: number,
-  { address = '127.0.0.1', host = `${address}:${port}` } = {},
+  options: { readonly address?: string; readonly host?: string } = {},
 ): Promise<WebSocket> {
+  const { address = '127.0.0.1', host = `${address}:${port}` } = options;
   const socket = new WebSocket(`ws://${address}:${port}/`, { headers: { host } });
   return new Promise((resolve, reject) => {
     socket.once('open', () => resolve(socket));

@@ -45,6 +45,7 @@ function configurer(
     ],
     door: { config: () => node },
     ports: { applyWith: (ports, apply) => apply(ports) },
+    region: () => 'east',
     log: silentLogger,
   });
 }

@@ -24,6 +24,8 @@ export interface GatewayConfigurerOptions {
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
   readonly ports: Pick<FurtherPorts, 'applyWith'>;
+  /** Where this node is. */
+  readonly region: () => string | undefined;
   readonly log: Logger;
 }
 
@@ -61,6 +63,7 @@ export class GatewayConfigurer {
 
   async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, places, door } = this.#options;
+    const region = this.#options.region();
     const node = door.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
@@ -72,6 +75,7 @@ export class GatewayConfigurer {
         ? { balancers: ports.flatMap(balancerIn) }
         : {}),
       routes,
+      ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
       cache: { memoryBytes: CACHE_BYTES },
       ...(purges === undefined ? {} : { purges }),
