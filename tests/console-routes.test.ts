@@ -120,7 +120,7 @@ test('routes and listeners in the console', async (t) => {
 
   await step(t, 'removed only after its name was typed', async () => {
     await page.goto(new URL('/routes/shop', page.url()).href);
-    await page.getByRole('button', { name: 'Remove shop' }).click();
+    await page.getByRole('button', { name: 'Remove shop …' }).click();
     const dialog = page.getByRole('dialog');
     const yes = dialog.getByRole('button', { name: 'Remove', exact: true });
     assert.equal(await yes.isDisabled(), true);

@@ -10,6 +10,7 @@ import { freePorts } from '../testing/free-ports.ts';
 import { ask } from '../testing/http.ts';
 import { step } from '../testing/step.ts';
 import { TestNode } from '../testing/test-node.ts';
+import { until } from '../testing/until.ts';
 import { askHost, firstWords, startServer, startTcp } from './routes-kit.ts';
 
 const HTML = '<h1>Not here, sorry</h1>';
@@ -135,6 +136,23 @@ auth: { basic: { realm: Staff, users: users.txt } }
       ({ name }) => name,
     );
     assert.deepEqual(names, ['shop', 'site']);
+    assert.match((await askHost(node, host)).body, /^two /);
+  });
+
+  await step(t, 'an upstream that does not answer is named', async () => {
+    const [port = 0] = await freePorts('127.0.0.1', 1);
+    const dead = `http://127.0.0.1:${port}`;
+    await node.json(
+      'route',
+      'set',
+      'shop',
+      `upstreams=[${two},${dead}]`,
+      'health={path: /, interval: 100ms}',
+    );
+    await until('the dead one to be seen', async () => {
+      const { troubles } = await node.json<RouteDetail>('route', 'show', 'shop');
+      return troubles.length === 1 && troubles[0]?.includes(`"${dead}" does not answer on`);
+    });
     assert.match((await askHost(node, host)).body, /^two /);
   });
 

@@ -20,7 +20,7 @@ import { checkDomainsApart } from './console-host.ts';
 import type { GatewayQuestions } from './gateway-questions.ts';
 import type { GatewaysSettled } from './gateways-settled.ts';
 import type { NodePortTrouble, PortQuestions } from './port-questions.ts';
-import { listenerFacts, routeFacts } from './route-words.ts';
+import { listenerFacts, outSentences, routeFacts } from './route-words.ts';
 
 export interface RouteCloudOptions {
   readonly book: RecordBook;
@@ -134,9 +134,14 @@ export class NodeRouteCloud implements RouteCloud {
     const names = new Set(views.map(({ app }) => app.name));
     return all.map(({ id, value, revision }) => {
       const counts = answers.map(({ answer }) => answer.routes[routeIdOf(id)]?.requests ?? 0);
+      const facts = routeFacts(value.written, names);
+      const out = answers.flatMap(({ node, answer }) =>
+        (answer.unfit?.[routeIdOf(id)] ?? []).map((upstream) => ({ node, upstream })),
+      );
       return {
         ...recordDetail(id, value, revision),
-        ...routeFacts(value.written, names),
+        ...facts,
+        troubles: [...facts.troubles, ...outSentences(out)],
         requests: counts.reduce((sum, count) => sum + count, 0),
       };
     });

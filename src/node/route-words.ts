@@ -34,6 +34,16 @@ export function routeFacts(written: Written, apps: ReadonlySet<string>): RouteFa
   }
 }
 
+/** One for each upstream that gets no requests on some node. */
+export function outSentences(
+  out: readonly { readonly node: string; readonly upstream: string }[],
+): readonly string[] {
+  return [...Map.groupBy(out, ({ upstream }) => upstream)].map(([upstream, where]) => {
+    const nodes = [...new Set(where.map(({ node }) => node))].toSorted();
+    return `Upstream "${upstream}" does not answer on ${nodes.join(', ')}`;
+  });
+}
+
 function leadOf({
   app,
   upstreams,
