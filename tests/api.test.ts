@@ -39,6 +39,10 @@ test('each scope opens what it should and nothing more', async () => {
     { path: '/api/tokens', method: 'GET', read: 403, deploy: 403, admin: 200 },
     { path: '/api/cache', method: 'GET', read: 200, deploy: 200, admin: 200 },
     { path: '/api/gateway/top', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/routes', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/listeners/mail', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/routes/docs', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
+    { path: '/api/listeners/mail', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
     { path: '/api/login-links', method: 'POST', read: 403, deploy: 403, admin: 201 },
     { path: '/api/shutdown', method: 'POST', read: 403, deploy: 403, admin: 204 },
   ] as const;
@@ -53,6 +57,25 @@ test('each scope opens what it should and nothing more', async () => {
   const refused = await api.ask({ path: '/api/tokens', token: 'read-token' });
   assert.equal(refused.code(), 'API_FORBIDDEN');
   assert.match(refused.text, /needs scope \\"admin\\", the caller has \\"read\\"/);
+});
+
+test('a route comes in keys and values or as text, and its shape is in the document', async () => {
+  await using api = await ApiUnderTest.start();
+  const set = (body: unknown, token = 'admin-token'): ReturnType<typeof api.ask> =>
+    api.ask({ path: '/api/routes/docs', method: 'PUT', body, token });
+  assert.equal((await set({ written: { host: 'a' } }, 'deploy-token')).status, 403);
+  for (const bad of [{}, { written: { host: 'a' }, yaml: 'host: a' }, { route: {} }]) {
+    assert.equal((await set(bad)).status, 400, JSON.stringify(bad));
+  }
+  assert.equal((await set({ written: { host: 'a' }, revision: 7 })).status, 200);
+  assert.equal((await set({ yaml: 'host: a' })).status, 200);
+  const change = { written: { host: 'a' }, ifRevision: 7 };
+  assert.deepEqual(api.cloud.calls, [
+    { setRoute: ['docs', change, 'boss'] },
+    { setRoute: ['docs', { written: { yaml: 'host: a' } }, 'boss'] },
+  ]);
+  const document = await api.ask({ path: '/api/openapi.json', token: 'read-token' });
+  assert.match(document.text, /"staleUnreachable"/);
 });
 
 test('a purge is checked before anything happens, and a URL is explained to who may read logs', async () => {

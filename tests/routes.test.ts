@@ -71,6 +71,8 @@ test('routes are set, shown, changed and removed', async (t) => {
       true,
     );
     assert.equal((await askHost(node, host, '/kept')).body, kept.body);
+    await node.json('cache', 'purge', '--route', 'shop');
+    assert.notEqual((await askHost(node, host, '/kept')).body, kept.body);
     await node.json('route', 'set', 'shop', 'balance=', `upstreams=${two}`);
     assert.match((await askHost(node, host)).body, /^two /);
   });

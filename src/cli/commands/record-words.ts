@@ -95,12 +95,14 @@ export function withSettings(written: Written, settings: readonly string[]): Wri
   return changed;
 }
 
-/** Where YAML would see more than a word, `http://a: b` or `*`, it is the word that is meant. */
+/** Lists and maps are written within [] and {}; where YAML would see more than a word without them, the word is meant. */
 function valueOf(text: string): unknown {
+  const isFlow = /^[[{"']/.test(text);
   try {
-    return parseYaml(text).value;
+    const { value } = parseYaml(text);
+    return typeof value === 'object' && !isFlow ? text : value;
   } catch (error) {
-    if (isMolnError(error, 'CONFIG_INVALID') && !/^[[{"']/.test(text)) return text;
+    if (isMolnError(error, 'CONFIG_INVALID') && !isFlow) return text;
     throw error;
   }
 }
