@@ -45,6 +45,7 @@ function configurer(
     ],
     door: { config: () => node },
     region: () => 'east',
+    ports: { applyWith: (ports, apply) => apply(ports) },
     log: silentLogger,
   });
 }

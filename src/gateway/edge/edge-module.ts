@@ -125,7 +125,7 @@ export class EdgeModule implements Disposable {
     this.#ping = undefined;
     void thread.terminate();
     if (!this.#isRetired) this.#complain(reason);
-    for (const id of [...this.#waiting.keys()]) this.#settle(id, { kind: 'failed', reason });
+    for (const id of this.#waiting.keys()) this.#settle(id, { kind: 'failed', reason });
   }
 
   /** Not with every request. */
