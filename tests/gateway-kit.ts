@@ -46,6 +46,8 @@ export class Gateway implements AsyncDisposable {
   cache: GatewayCacheConfig | undefined;
   balancers: readonly BalancerConfig[] = [];
   purges: GatewayConfig['purges'];
+  challenges: GatewayConfig['challenges'];
+  ticketKeys: GatewayConfig['ticketKeys'];
   locals: readonly UpstreamConfig[] = [];
 
   private constructor(folder: string, log: Logger, clock: Clock) {
@@ -90,6 +92,8 @@ export class Gateway implements AsyncDisposable {
       balancers: this.balancers,
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.purges === undefined ? {} : { purges: this.purges }),
+      ...(this.challenges === undefined ? {} : { challenges: this.challenges }),
+      ...(this.ticketKeys === undefined ? {} : { ticketKeys: this.ticketKeys }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);
