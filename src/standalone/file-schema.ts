@@ -11,6 +11,7 @@ import {
   string,
   withDefault,
 } from '../base/schema.ts';
+import { type ChallengeKind, USUAL_DIRECTORY } from '../certs/certs.ts';
 import {
   type FileBalancer,
   fileBalancer,
@@ -37,11 +38,28 @@ export interface FileListener {
   readonly port: number;
   readonly protocol: 'http' | 'https';
   /** The first is the default; the others are for the hosts that they name. */
-  readonly tls?: readonly { readonly cert: string; readonly key: string }[];
+  readonly tls?: readonly (FilePair | { readonly acme: FileAcme })[];
   readonly hsts: false | FileHsts;
   /** Of http: where every request is sent. */
   readonly redirect?: 'https';
   readonly proxyProtocol?: FileProxyProtocol;
+}
+
+export interface FilePair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Certificates that are ordered. */
+export interface FileAcme {
+  readonly email: string;
+  readonly directory: string;
+  /** A file in PEM: who signed the directory's own certificate. */
+  readonly directoryCa?: string;
+  /** Absent: the public ones among those of the routes. */
+  readonly hosts?: readonly string[];
+  readonly challenge?: ChallengeKind;
+  readonly dnsHook?: string;
 }
 
 /** In milliseconds. */
@@ -126,11 +144,37 @@ const chosenHsts: Schema<FileHsts> = object({
   preload: optional(boolean()),
 });
 
+const acme: Schema<{ readonly acme: FileAcme }> = object({
+  acme: object({
+    email: string({
+      pattern: /^[^\s@]+@[^\s@]+$/,
+      patternMeans: 'an address like you@example.org',
+    }),
+    directory: withDefault(
+      string({ pattern: /^https:\/\/\S+$/, patternMeans: 'a URL with https' }),
+      USUAL_DIRECTORY,
+    ),
+    directoryCa: optional(filePath),
+    hosts: optional(oneOrMore(string())),
+    challenge: optional(literal('http-01', 'tls-alpn-01', 'dns-01')),
+    dnsHook: optional(filePath),
+  }),
+});
+const pair: Schema<FilePair> = object({ cert: filePath, key: filePath });
+
+const certificate: Schema<FilePair | { readonly acme: FileAcme }> = {
+  decode: (value, path) =>
+    typeof value === 'object' && value !== null && 'acme' in value
+      ? acme.decode(value, path)
+      : pair.decode(value, path),
+  json: { oneOf: [pair.json, acme.json] },
+};
+
 const listener: Schema<FileListener> = object({
   address: withDefault(string(), '::'),
   port: integer({ min: 0, max: 65_535 }),
   protocol: withDefault(literal('http', 'https'), 'http'),
-  tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
+  tls: optional(oneOrMore(certificate)),
   hsts: withDefault(trueOr(chosenHsts), false),
   redirect: optional(literal('https')),
   proxyProtocol: optional(fileProxyProtocol),

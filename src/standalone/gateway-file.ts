@@ -2,8 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { createSecureContext } from 'node:tls';
-import { ConfigError, messageOf, MolnError, systemCode } from '../base/errors.ts';
+import { ConfigError, isMolnError, messageOf, MolnError, systemCode } from '../base/errors.ts';
+import { checkPair } from '../certs/certs.ts';
 import {
   checkGatewayConfig,
   DEFAULT_GATEWAY_LIMITS,
@@ -14,11 +14,18 @@ import {
   decodeFile,
   type FileHsts,
   type FileListener,
+  type FilePair,
   type FileRoute,
   type FileRouteCache,
   type FileShape,
 } from './file-schema.ts';
 import { balanceOf } from './file-balance.ts';
+import {
+  NOTHING_YET,
+  type OrderedCertificates,
+  orderedOf,
+  withCertificates,
+} from './ordered-certificates.ts';
 import { siteOf } from './site-file.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -30,7 +37,9 @@ type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][n
 export interface GatewayFile {
   /** Processes; undefined: one per core. */
   readonly workers: number | undefined;
+  /** Where certificates are ordered, its listeners have none yet. */
   readonly content: GatewayConfigContent;
+  readonly ordered: OrderedCertificates | undefined;
 }
 
 /** A year, unless said. */
@@ -48,8 +57,9 @@ export function readGatewayFile(path: string): GatewayFile {
     const shape = decodeFile(yaml.value);
     const content = contentOf(shape, dirname(path));
     written = (words) => asWritten(words, shape);
-    checkGatewayConfig({ ...content, version: 1 });
-    return { workers: shape.workers, content };
+    const ordered = orderedOf(shape, dirname(path));
+    checkGatewayConfig({ ...withCertificates(content, ordered, NOTHING_YET), version: 1 });
+    return { workers: shape.workers, content, ordered };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const key = written(error.key);
@@ -163,33 +173,31 @@ function listenerOf(
     ...(proxied?.trust === undefined ? {} : { proxyProtocol: { trust: proxied.trust } }),
   };
   if (tls === undefined) return listener;
-  const isOne = tls.length === 1;
-  const [first, ...certificates] = tls.map((pair, index) =>
-    pairOf(pair, isOne ? `${path}.tls` : `${path}.tls[${index}]`, folder),
-  );
-  if (first === undefined) {
+  if (tls.length === 0) {
     throw new ConfigError(`${path}.tls`, `Key "${path}.tls" is empty, want at least one`);
   }
-  return { ...listener, tls: first, ...(isOne ? {} : { certificates }) };
+  const isOne = tls.length === 1;
+  const [first, ...certificates] = tls.flatMap((pair, index) =>
+    'acme' in pair ? [] : [pairOf(pair, isOne ? `${path}.tls` : `${path}.tls[${index}]`, folder)],
+  );
+  if (first === undefined) return listener;
+  return { ...listener, tls: first, ...(certificates.length === 0 ? {} : { certificates }) };
 }
 
-function pairOf(
-  pair: NonNullable<FileListener['tls']>[number],
-  path: string,
-  folder: string,
-): NonNullable<ListenerConfig['tls']> {
+function pairOf(pair: FilePair, path: string, folder: string): NonNullable<ListenerConfig['tls']> {
   const cert = readPem(resolve(folder, pair.cert), `${path}.cert`);
   const key = readPem(resolve(folder, pair.key), `${path}.key`);
   try {
-    createSecureContext({ cert, key });
+    const { certPem, keyPem } = checkPair({ cert, key }, undefined);
+    return { cert: certPem, key: keyPem };
   } catch (error) {
     const what = `Certificate and key of "${path}" cannot be used: ${messageOf(error)}`;
+    const hint = isMolnError(error) ? error.hint : undefined;
     throw new ConfigError(path, what, {
-      hint: 'Both have to be PEM and belong together',
+      hint: hint ?? 'Both have to be PEM and belong together',
       cause: error,
     });
   }
-  return { cert, key };
 }
 
 function readPem(file: string, path: string): string {
