@@ -176,7 +176,7 @@ function whyOf(challenge: unknown): string | undefined {
   if (detail === undefined) return undefined;
   const places = (Array.isArray(validationRecord) ? validationRecord : []).flatMap((record) => {
     const { url, addressUsed } = record as Readonly<Record<string, unknown>>;
-    if (typeof url !== 'string') return [];
+    if (typeof url !== 'string' || detail.includes(url)) return [];
     return [
       typeof addressUsed === 'string' && addressUsed !== '' ? `${url} at ${addressUsed}` : url,
     ];
