@@ -22,6 +22,8 @@ export interface Status {
   readonly leader: string;
   /** What the loss of a machine would mean. */
   readonly managers: string;
+  /** What will be noticed before long if nobody does anything: a sentence each. */
+  readonly warnings: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly apps: readonly AppSummary[];
   readonly gateway: GatewayStatus;

@@ -16,9 +16,10 @@ export {
   type Order,
   USUAL_DIRECTORY,
 } from './model.ts';
+export { CERTIFICATES_MAX } from './limits.ts';
 export { heldOf, Orderer } from './orderer.ts';
 export { type CertificateFacts, checkPair, type CheckedPair, readFacts } from './pem.ts';
-export { CERTS_PREFIX, type CertSealer, RegistryStore } from './registry-store.ts';
+export { RegistryStore, type RegistryStoreOptions } from './registry-store.ts';
 export { certificateRows, type CertificateOverview, type CertificateRow } from './rows.ts';
 export { nextTicketKeys } from './ticket-keys.ts';
 export { type CertificateWarning, warningsOf } from './warnings.ts';

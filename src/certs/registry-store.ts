@@ -172,9 +172,21 @@ export class RegistryStore implements CertStore {
     ]);
   }
 
-  /** Its failure stands in the way no more. */
-  async tryAgain(host: string): Promise<void> {
-    await this.#commit([{ kind: 'delete', key: this.#failures.keyOf(host) }]);
+  /** As if it had none yet: what is held serves until the new one is there. */
+  async orderAgain(host: string): Promise<void> {
+    const failure: Operation = { kind: 'delete', key: this.#failures.keyOf(host) };
+    const known = await this.#orders.get(host);
+    if (known !== undefined) return void (await this.#commit([failure]));
+    const begun: Order = {
+      host,
+      directory: '',
+      startedAt: 0,
+      keyPem: '',
+      url: undefined,
+      challenge: undefined,
+    };
+    const sealed = this.#seal(JSON.stringify(begun), this.#orders.keyOf(host));
+    await this.#commit([failure, this.#orders.putOperation(host, { sealed })]);
   }
 
   /** Undefined: nothing is ordered any more; what is held stays. */

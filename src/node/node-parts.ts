@@ -22,9 +22,10 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
-import { AppCertificate } from './app-certificate.ts';
+import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
+import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
@@ -90,6 +91,7 @@ export interface Gateway {
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
+  readonly certificates: GatewayCertificates;
 }
 
 export async function openBase(
@@ -241,7 +243,12 @@ export async function startGateway(
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const mirror = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const certificates = new GatewayCertificates({
+    registry: base.registry,
+    identity: base.identity,
+    log: log.for('certificates'),
+  });
+  const mirror = await openRoutes(base, { choice, cluster, supervisor, certificates }, stack);
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -256,6 +263,7 @@ export async function startGateway(
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
+    certificates,
     supervisor,
     router,
     mirror,
@@ -277,14 +285,15 @@ async function openRoutes(
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
     readonly supervisor: GatewaySupervisor;
+    readonly certificates: GatewayCertificates;
   },
   stack: AsyncDisposableStack,
 ): Promise<RouteMirror> {
-  const { choice, cluster, supervisor } = given;
+  const { choice, cluster, supervisor, certificates } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
   const certificate = stack.use(
-    new AppCertificate({
+    new AppCertificates({
       path: join(folder.keys, 'apps-certificate.json'),
       identity,
       ...shared,
@@ -302,9 +311,11 @@ async function openRoutes(
       onChange: () => mirror.applyAgain(),
     }),
   );
+  const certs = certificates.mirror;
   const configurer = new GatewayConfigurer({
     supervisor,
     certificate,
+    certs,
     places: choice.gateway,
     door,
     log: log.for('gateway'),
@@ -314,7 +325,11 @@ async function openRoutes(
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
       peers,
-      apply: (set) => configurer.apply(set),
+      certs,
+      apply: async (set) => {
+        await configurer.apply(set);
+        certificates.changed();
+      },
       ...shared,
     }),
   );

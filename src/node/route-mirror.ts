@@ -12,6 +12,7 @@ import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
 import type { PurgeOrders } from '../gateway/gateway.ts';
 import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
+import type { CertMirror } from '../certs/certs.ts';
 import { mergeRoutes } from './merge-routes.ts';
 import { NO_PURGES, PURGES_KEY, readPurges } from './purge-log.ts';
 
@@ -34,6 +35,8 @@ export interface RouteSet {
 export interface RouteMirrorOptions {
   readonly registry: RegistryReader;
   readonly apps: AppRoutes;
+  /** Told of every change, as it has to be at one revision with the routes. */
+  readonly certs?: Pick<CertMirror, 'reset' | 'take'>;
   readonly peers: Pick<Peers, 'all' | 'onChange'>;
   /** Resolves when every gateway process uses exactly this. */
   readonly apply: (set: RouteSet) => Promise<unknown>;
@@ -145,6 +148,7 @@ export class RouteMirror implements AsyncDisposable {
     this.#records.clear();
     for (const entry of entries) this.#putRecord(entry);
     this.#options.apps.reset(entries);
+    this.#options.certs?.reset(entries);
     this.#isRead = true;
     this.#seen = revision;
     return revision + 1;
@@ -206,6 +210,7 @@ export class RouteMirror implements AsyncDisposable {
       if (key.startsWith(ROUTES_PREFIX) || key === PURGES_KEY) this.#wanted++;
     }
     this.#options.apps.take(changes);
+    if (this.#options.certs?.take(changes) === true) this.#wanted++;
     this.#seen = revision;
     this.#look();
   }
