@@ -94,7 +94,7 @@ export class NodeCertificateCloud implements CertificateCloud {
       refuse(what, "The cluster's own authority has a certificate for it already");
     }
     if (!this.#options.hosts().includes(host)) {
-      const hint = `Give it to an app first: "moln app NAME domains add ${host}"`;
+      const hint = `Give it to an app first: "moln app NAME domains ${host}"`;
       refuse(`No app or route has the host "${host}"`, hint);
     }
     const own = certificates.find(
