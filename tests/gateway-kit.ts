@@ -49,6 +49,7 @@ export class Gateway implements AsyncDisposable {
   challenges: GatewayConfig['challenges'];
   ticketKeys: GatewayConfig['ticketKeys'];
   locals: readonly UpstreamConfig[] = [];
+  region: string | undefined;
 
   private constructor(folder: string, log: Logger, clock: Clock) {
     this.folder = folder;
@@ -90,6 +91,7 @@ export class Gateway implements AsyncDisposable {
       limits: this.limits,
       routes,
       balancers: this.balancers,
+      ...(this.region === undefined ? {} : { region: this.region }),
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.purges === undefined ? {} : { purges: this.purges }),
       ...(this.challenges === undefined ? {} : { challenges: this.challenges }),

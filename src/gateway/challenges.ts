@@ -50,6 +50,7 @@ function routeOf({ token, answer }: HttpChallenge): Route {
     totals: new RouteMeter(),
     upstreams: [],
     balancer: undefined,
+    regions: undefined,
     site: undefined,
   };
 }

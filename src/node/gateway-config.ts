@@ -25,6 +25,8 @@ export interface GatewayConfigurerOptions {
   readonly certs: { now(): MirroredCertificates };
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  /** Where this node is. */
+  readonly region: () => string | undefined;
   readonly log: Logger;
 }
 
@@ -57,6 +59,7 @@ export class GatewayConfigurer {
   async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, certs, places, door } = this.#options;
     const { certificates, challenges, ticketKeys } = certs.now();
+    const region = this.#options.region();
     const node = door.config();
     const held = certificates.flatMap(({ cert }) => readFacts(cert).names);
     // One name in two certificates would be served with the one that comes first.
@@ -72,6 +75,7 @@ export class GatewayConfigurer {
         ...(place.protocol === 'https' && all.length > 0 ? { certificates: all } : {}),
       })),
       routes,
+      ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
       ...(challenges === undefined ? {} : { challenges }),
       ...(ticketKeys === undefined ? {} : { ticketKeys }),

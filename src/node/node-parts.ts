@@ -318,6 +318,7 @@ async function openRoutes(
     certs,
     places: choice.gateway,
     door,
+    region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
   });
   const mirror: RouteMirror = stack.use(
