@@ -102,9 +102,20 @@ export class Pebble implements AsyncDisposable {
     const names = run(
       'pebble-challtestsrv',
       [
-        ...['-dns01', `${ADDRESS}:${dnsPort}`, '-management', `${ADDRESS}:${dns}`],
-        ...['-http01', '', '-https01', '', '-tlsalpn01', '', '-defaultIPv6', ''],
-        ...['-defaultIPv4', options.address ?? ADDRESS],
+        '-dns01',
+        `${ADDRESS}:${dnsPort}`,
+        '-management',
+        `${ADDRESS}:${dns}`,
+        '-http01',
+        '',
+        '-https01',
+        '',
+        '-tlsalpn01',
+        '',
+        '-defaultIPv6',
+        '',
+        '-defaultIPv4',
+        options.address ?? ADDRESS,
       ],
       {},
     );

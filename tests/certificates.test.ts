@@ -185,8 +185,16 @@ test('certificates ordered by ACME for the hosts of apps', async (t) => {
   await node.json('deploy', 'examples/site', '--name', 'shop', '--domain', SHOP);
   const acme = (...more: readonly string[]): Promise<unknown> =>
     node.json(
-      ...['certificate', 'acme', '--email', 'me@mail.example.com', '--terms-agreed'],
-      ...['--directory', pebble.directory, '--directory-ca', pebble.caFile, ...more],
+      'certificate',
+      'acme',
+      '--email',
+      'me@mail.example.com',
+      '--terms-agreed',
+      '--directory',
+      pebble.directory,
+      '--directory-ca',
+      pebble.caFile,
+      ...more,
     );
 
   await step(t, 'by HTTP-01, and another host when it comes', async () => {

@@ -98,15 +98,17 @@ test('the leader is killed in the middle of an order, and the next one brings it
 
   await step(t, 'the order is under way when its leader is killed', async () => {
     await seer.json(
-      ...['certificate', 'acme', '--email', 'me@mail.example.com', '--terms-agreed'],
-      ...[
-        '--challenge',
-        'http-01',
-        '--directory',
-        pebble.directory,
-        '--directory-ca',
-        pebble.caFile,
-      ],
+      'certificate',
+      'acme',
+      '--email',
+      'me@mail.example.com',
+      '--terms-agreed',
+      '--challenge',
+      'http-01',
+      '--directory',
+      pebble.directory,
+      '--directory-ca',
+      pebble.caFile,
     );
     // The authority waits at the entrance, so no order can have ended.
     await until('orders under way', async () => {
