@@ -1,6 +1,8 @@
 /** The program that sets and clears records of DNS for DNS-01 (RFC 8555 8.4): `PROGRAM set NAME VALUE`, `PROGRAM clear NAME VALUE`. */
 import { spawn } from 'node:child_process';
+import { stat } from 'node:fs/promises';
 import { messageOf } from '../base/errors.ts';
+import { formatDuration } from '../base/time.ts';
 import { hookFailed } from './errors.ts';
 import { HOOK_OUTPUT_CHARACTERS_MAX, HOOK_TIMEOUT_MS } from './limits.ts';
 
@@ -12,13 +14,15 @@ export async function runDnsHook(
   signal: AbortSignal,
 ): Promise<void> {
   const what = `"${program} ${verb}" for ${host}`;
+  await requireOwned(program);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Not spawn's own time limit: its timer outlives a program that could not be started.
+  const late = AbortSignal.timeout(HOOK_TIMEOUT_MS);
   const child = spawn(program, [verb, `_acme-challenge.${host}`, value], {
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: HOOK_TIMEOUT_MS,
     killSignal: 'SIGKILL',
-    signal,
+    signal: AbortSignal.any([signal, late]),
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -27,11 +31,10 @@ export async function runDnsHook(
     });
   }
   child.on('error', (error) => {
-    reject(
-      signal.aborted
-        ? signal.reason
-        : hookFailed(`${what} did not run: ${messageOf(error)}`, error),
-    );
+    if (signal.aborted) reject(signal.reason as Error);
+    else if (late.aborted)
+      reject(hookFailed(`${what} took more than ${formatDuration(HOOK_TIMEOUT_MS)}`));
+    else reject(hookFailed(`${what} did not run: ${messageOf(error)}`, error));
   });
   child.on('close', (code, killedBy) => {
     if (code === 0) resolve();
@@ -42,4 +45,21 @@ export async function runDnsHook(
     }
   });
   await promise;
+}
+
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** It runs with the rights of this process: nobody else may have written it, an app's user least of all. */
+async function requireOwned(program: string): Promise<void> {
+  let found;
+  try {
+    found = await stat(program);
+  } catch (error) {
+    throw hookFailed(`The program "${program}" cannot be looked at: ${messageOf(error)}`, error);
+  }
+  const isOwned = found.uid === 0 || found.uid === process.getuid?.();
+  if (isOwned && (found.mode & WRITABLE_BY_OTHERS) === 0) return;
+  throw hookFailed(
+    `The program "${program}" is not run, for others may change it: it has to be of root or of who runs Moln, and writable by nobody else`,
+  );
 }
