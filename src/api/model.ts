@@ -3,6 +3,7 @@
  * Times are epoch milliseconds, sizes bytes, rates per second.
  */
 export type * from './certificate-model.ts';
+export type { ListenerDetail, RouteAnswer, RouteDetail } from './route-model.ts';
 import type { ErrorBody } from '../base/errors.ts';
 
 export type Scope = 'admin' | 'deploy' | 'read';

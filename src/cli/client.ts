@@ -25,9 +25,13 @@ import type {
   CertificateList,
   CertificateRow,
   ClusterTop,
+  ListenerDetail,
   PurgeAnswer,
   PurgeRequest,
+  RouteAnswer,
+  RouteDetail,
 } from '../api/api.ts';
+import type { Written } from '../routes/routes.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -35,6 +39,14 @@ export interface EnvChange {
   readonly unset?: readonly string[];
   readonly setSecrets?: Readonly<Record<string, string>>;
   readonly unsetSecrets?: readonly string[];
+}
+
+/** What a gateway's file has a list of. */
+export type RecordWord = 'route' | 'listener';
+
+interface RecordDetails {
+  readonly route: RouteDetail;
+  readonly listener: ListenerDetail;
 }
 
 export interface LogsWanted {
@@ -299,6 +311,38 @@ export class MolnClient {
     return this.#transport.json({ method: 'DELETE', path: '/api/acme' });
   }
 
+  /** Routes or listeners. */
+  records<Kind extends RecordWord>(kind: Kind): Promise<readonly RecordDetails[Kind][]> {
+    return this.#transport.json({ method: 'GET', path: `/api/${kind}s` });
+  }
+
+  record<Kind extends RecordWord>(kind: Kind, name: string): Promise<RecordDetails[Kind]> {
+    return this.#transport.json({ method: 'GET', path: recordPath(kind, name) });
+  }
+
+  /** What it would be. */
+  checkRecord(
+    kind: RecordWord,
+    name: string,
+    written: Written,
+  ): Promise<{ readonly written: Written }> {
+    const path = `${recordPath(kind, name)}/check`;
+    return this.#transport.json({ method: 'POST', path, json: { written } });
+  }
+
+  /** `revision`: what it was made of; 0: of nothing. */
+  setRecord(
+    kind: RecordWord,
+    name: string,
+    change: { readonly written: Written; readonly revision?: number },
+  ): Promise<RouteAnswer> {
+    return this.#transport.json({ method: 'PUT', path: recordPath(kind, name), json: change });
+  }
+
+  removeRecord(kind: RecordWord, name: string): Promise<RouteAnswer> {
+    return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
+  }
+
   shutdown(): Promise<void> {
     return this.#transport.json({ method: 'POST', path: '/api/shutdown', json: {} });
   }
@@ -314,6 +358,10 @@ function appPath(name: string): string {
 
 function certificatePath(host: string): string {
   return `/api/certificates/${encodeURIComponent(host)}`;
+}
+
+function recordPath(kind: RecordWord, name: string): string {
+  return `/api/${kind}s/${encodeURIComponent(name)}`;
 }
 
 function nodePath(name: string): string {

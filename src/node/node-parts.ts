@@ -12,7 +12,6 @@ import { ApiServer } from '../api/api.ts';
 import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
-import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
@@ -22,9 +21,11 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
+import { FurtherPorts } from './further-ports.ts';
 import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
@@ -40,6 +41,7 @@ import { NodeCluster } from './node-cluster.ts';
 import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
+import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
@@ -88,6 +90,8 @@ export interface Gateway {
   readonly settled: GatewaysSettled;
   /** To the gateways of all nodes. */
   readonly questions: GatewayQuestions;
+  /** Of listeners, on all nodes. */
+  readonly ports: PortQuestions;
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
@@ -236,7 +240,7 @@ export async function startGateway(
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
-    workers: options.gateways ?? availableParallelism(),
+    workers: gatewayCount(options),
     clock,
     log: log.for('gateway'),
   });
@@ -248,7 +252,11 @@ export async function startGateway(
     identity: base.identity,
     log: log.for('certificates'),
   });
-  const mirror = await openRoutes(base, { choice, cluster, supervisor, certificates }, stack);
+  const { mirror, ports } = await openRoutes(
+    base,
+    { choice, cluster, supervisor, certificates },
+    stack,
+  );
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -260,6 +268,13 @@ export async function startGateway(
     own: (question, withinMs) => ownAnswers(supervisor, question, withinMs),
     log: log.for('gateway'),
   });
+  const portQuestions = new PortQuestions({
+    peers,
+    supervisor,
+    choice,
+    troubles: () => ports.troubles,
+    log: log.for('gateway'),
+  });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
@@ -269,18 +284,24 @@ export async function startGateway(
     mirror,
     settled,
     questions,
+    ports: portQuestions,
     choice,
     methods: {
       ...gatewayMethods({ appliedAt, clock }),
       ...loads.methods(),
       ...questions.methods(),
+      ...portQuestions.methods(),
     },
   };
 }
 
+function gatewayCount({ gateways }: NodeOptions): number {
+  return gateways ?? availableParallelism();
+}
+
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
-  { folder, registry, identity, clock, log }: Base,
+  { options, folder, registry, identity, clock, log }: Base,
   given: {
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
@@ -288,7 +309,7 @@ async function openRoutes(
     readonly certificates: GatewayCertificates;
   },
   stack: AsyncDisposableStack,
-): Promise<RouteMirror> {
+): Promise<{ readonly mirror: RouteMirror; readonly ports: FurtherPorts }> {
   const { choice, cluster, supervisor, certificates } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
@@ -312,7 +333,11 @@ async function openRoutes(
     }),
   );
   const certs = certificates.mirror;
+  const ports = stack.use(
+    new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
+  );
   const configurer = new GatewayConfigurer({
+    ports,
     supervisor,
     certificate,
     certs,
@@ -325,6 +350,8 @@ async function openRoutes(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
+      recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
+      ground: { ...portGround(choice), workers: gatewayCount(options) },
       peers,
       certs,
       apply: async (set) => {
@@ -346,7 +373,7 @@ async function openRoutes(
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
-  return mirror;
+  return { mirror, ports };
 }
 
 export async function openApps(
@@ -464,23 +491,6 @@ export function openLog(
       },
     ],
   });
-}
-
-/** Of the node itself; the gateways bring their own. */
-export function nodeMetrics(hostFacts: () => HostFacts): Metrics {
-  const metrics = new Metrics();
-  const cpu = metrics.gauge('moln_node_cpu_used_ratio', 'Processor time in use, 0 to 1');
-  const memory = metrics.gauge('moln_node_memory_used_bytes', 'Memory in use');
-  const disk = metrics.gauge('moln_node_disk_free_bytes', 'Free bytes on the data folder disk');
-  const agent = metrics.gauge('moln_agent_memory_bytes', 'Resident memory of the agent');
-  metrics.onCollect(() => {
-    const facts = hostFacts();
-    cpu.set(facts.cpu.usedRatio);
-    memory.set(facts.memory.usedBytes);
-    disk.set(facts.disk.freeBytes);
-    agent.set(process.memoryUsage.rss());
-  });
-  return metrics;
 }
 
 export function moduleVersion(): string {

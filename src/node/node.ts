@@ -28,14 +28,15 @@ import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
 import { NodeCertificateCloud } from './certificate-cloud.ts';
 import { CertificateDuty } from './certificate-duty.ts';
+import { NodeRouteCloud } from './route-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
+import { nodeMetrics } from './node-metrics.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
   checkMembership,
   chooseAddresses,
   moduleVersion,
   nodeFacts,
-  nodeMetrics,
   type NodeOptions,
   openApi,
   openApps,
@@ -45,6 +46,7 @@ import {
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
 export type { NodeOptions };
@@ -297,6 +299,15 @@ async function launch(
       questions: gateway.questions,
       purges: new PurgeLog({ registry, clock }),
       settled: gateway.settled,
+    }),
+    routes: new NodeRouteCloud({
+      book: new RecordBook({ registry, clock }),
+      apps,
+      peers: cluster.peers,
+      questions: gateway.questions,
+      ports: gateway.ports,
+      settled: gateway.settled,
+      events,
     }),
     directory,
     workers,

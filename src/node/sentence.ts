@@ -12,6 +12,12 @@ export function statusSentence(options: {
   readonly isLive: boolean;
   /** Warnings about certificates. */
   readonly certificates?: readonly string[];
+  /** Listeners that are not open everywhere. */
+  readonly ports?: readonly {
+    readonly listener: string;
+    readonly node: string;
+    readonly message: string;
+  }[];
 }): string {
   const problems: string[] = [];
   if (!options.isLive) problems.push('no manager answers, so this may be old');
@@ -37,6 +43,9 @@ export function statusSentence(options: {
     for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
   }
   problems.push(...(options.certificates ?? []).map(begunSmall));
+  for (const { listener, node, message } of options.ports ?? []) {
+    problems.push(`listener "${listener}" is not open on ${node}: ${message}`);
+  }
   const serving = options.apps.filter((app) => app.state !== 'empty');
   const [first, ...rest] = problems;
   const starting = serving.filter((app) => app.state === 'starting').length;

@@ -4,8 +4,8 @@ import { isAbsolute, resolve } from 'node:path';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import { type AcmeSettings, type GatewayShare, publicHostsOf, readHost } from '../certs/certs.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
-import { isBalancer } from './balancer-file.ts';
-import type { FileAcme, FileShape } from './file-schema.ts';
+import { isBalancer, type WrittenAcme } from '../routes/routes.ts';
+import type { FileShape } from './file-schema.ts';
 
 type Pair = GatewayShare['certificates'][number];
 
@@ -71,7 +71,7 @@ export function withCertificates(
   };
 }
 
-function settingsOf(acme: FileAcme, path: string, folder: string): AcmeSettings {
+function settingsOf(acme: WrittenAcme, path: string, folder: string): AcmeSettings {
   const { email, directory, challenge, dnsHook, directoryCa } = acme;
   if (challenge === 'dns-01' && dnsHook === undefined) {
     const what = `Key "${path}.challenge" is "dns-01", which needs "${path}.dnsHook", the program that sets records`;
@@ -99,7 +99,7 @@ function readCa(file: string, path: string): string {
 }
 
 function hostsOf(
-  { hosts, dnsHook }: FileAcme,
+  { hosts, dnsHook }: WrittenAcme,
   { routes }: FileShape,
   path: string,
 ): readonly string[] {

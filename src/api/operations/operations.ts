@@ -7,6 +7,7 @@ import { certificateOperations } from './certificates.ts';
 import { clusterOperations } from './cluster.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
+import { routeOperations } from './routes.ts';
 
 export const OPERATIONS: readonly Operation[] = [
   ...nodeOperations,
@@ -15,5 +16,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...releaseOperations,
   ...cacheOperations,
   ...certificateOperations,
+  ...routeOperations,
   ...accessOperations,
 ];
