@@ -16,6 +16,7 @@ const NEEDS: readonly Need[] = [
   { program: 'openssl', package: 'openssl', why: 'certificates for the TLS tests' },
   { program: 'ip', package: 'iproute2', why: 'addresses and sockets of the machine' },
   { program: 'etcd', package: 'etcd-server', why: 'the registry of a cluster, as a real one' },
+  { program: 'pebble', package: 'pebble', why: 'a certificate authority that speaks ACME' },
   { program: 'faketime', package: 'faketime', why: 'a clock that jumps' },
   { program: 'unshare', package: 'util-linux', why: 'apps kept apart' },
   { program: 'setpriv', package: 'util-linux', why: 'apps under users of their own' },

@@ -13,6 +13,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   registry: 2,
   cluster: 3,
   accounts: 5,
+  certs: 5,
   gateway: 6,
   apps: 6,
   routes: 7,

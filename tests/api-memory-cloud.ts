@@ -97,6 +97,7 @@ export class MemoryCloud implements Cloud {
       self: 'one',
       leader: 'one',
       managers: 'One node',
+      warnings: [],
       nodes: [],
       apps: await this.listApps(),
       gateway: { url: 'http://127.0.0.1:8080', httpsUrl: 'https://127.0.0.1:8443', workers: [] },
@@ -367,6 +368,49 @@ export class MemoryCloud implements Cloud {
 
   gatewayTop(): ReturnType<Cloud['gatewayTop']> {
     return Promise.resolve({ seconds: 1, routes: [], urls: [], silent: [] });
+  }
+
+  listCertificates(): ReturnType<Cloud['listCertificates']> {
+    return Promise.resolve({ sentence: 'None', acme: undefined, certificates: [], warnings: [] });
+  }
+
+  showCertificate(host: string): ReturnType<Cloud['showCertificate']> {
+    return Promise.resolve({
+      host,
+      source: 'own',
+      state: 'good',
+      text: 'Good',
+      names: [host],
+      issuer: 'CA',
+      serial: '01',
+      notBefore: 1,
+      notAfter: 2,
+      renewsAt: undefined,
+      failure: undefined,
+    });
+  }
+
+  async addCertificate(
+    ...asked: Parameters<Cloud['addCertificate']>
+  ): ReturnType<Cloud['addCertificate']> {
+    await this.#done({ addCertificate: asked });
+    return this.showCertificate(asked[0]);
+  }
+
+  removeCertificate(host: string): Promise<void> {
+    return this.#done({ removeCertificate: host });
+  }
+
+  orderCertificate(host: string): Promise<void> {
+    return this.#done({ orderCertificate: host });
+  }
+
+  setAcme(request: Parameters<Cloud['setAcme']>[0]): Promise<void> {
+    return this.#done({ setAcme: request });
+  }
+
+  unsetAcme(): Promise<void> {
+    return this.#done('unsetAcme');
   }
 
   listRoutes(): ReturnType<Cloud['listRoutes']> {

@@ -10,6 +10,7 @@ import type { CommandSpec, Context, Input } from './command.ts';
 import { APP } from './commands/app.ts';
 import { AUTHORITY } from './commands/authority.ts';
 import { CACHE } from './commands/cache.ts';
+import { CERTIFICATE } from './commands/certificate.ts';
 import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DEPLOY } from './commands/deploy.ts';
@@ -52,6 +53,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   REGIONS,
   MANAGER,
   AUTHORITY,
+  CERTIFICATE,
   EVENTS,
   WHY,
   ROUTE,

@@ -19,8 +19,11 @@ import type {
   TokenDetail,
 } from '../api/model.ts';
 import type {
+  AcmeRequest,
   CacheExplanations,
   CacheStatus,
+  CertificateList,
+  CertificateRow,
   ClusterTop,
   ListenerDetail,
   PurgeAnswer,
@@ -275,6 +278,39 @@ export class MolnClient {
     return this.#transport.json({ method: 'GET', path: `/api/gateway/top?seconds=${seconds}` });
   }
 
+  certificates(): Promise<CertificateList> {
+    return this.#transport.json({ method: 'GET', path: '/api/certificates' });
+  }
+
+  certificate(host: string): Promise<CertificateRow> {
+    return this.#transport.json({ method: 'GET', path: certificatePath(host) });
+  }
+
+  /** PEM. */
+  addCertificate(
+    host: string,
+    pair: { readonly cert: string; readonly key: string },
+  ): Promise<CertificateRow> {
+    return this.#transport.json({ method: 'PUT', path: certificatePath(host), json: pair });
+  }
+
+  removeCertificate(host: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: certificatePath(host) });
+  }
+
+  orderCertificate(host: string): Promise<void> {
+    const path = `${certificatePath(host)}/order`;
+    return this.#transport.json({ method: 'POST', path, json: {} });
+  }
+
+  setAcme(wish: Partial<AcmeRequest>): Promise<void> {
+    return this.#transport.json({ method: 'PUT', path: '/api/acme', json: wish });
+  }
+
+  unsetAcme(): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: '/api/acme' });
+  }
+
   /** Routes or listeners. */
   records<Kind extends RecordWord>(kind: Kind): Promise<readonly RecordDetails[Kind][]> {
     return this.#transport.json({ method: 'GET', path: `/api/${kind}s` });
@@ -318,6 +354,10 @@ export class MolnClient {
 
 function appPath(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
+}
+
+function certificatePath(host: string): string {
+  return `/api/certificates/${encodeURIComponent(host)}`;
 }
 
 function recordPath(kind: RecordWord, name: string): string {

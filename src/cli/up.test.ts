@@ -15,6 +15,7 @@ const STATUS: Status = {
   self: 'attic',
   leader: 'attic',
   managers: 'One node',
+  warnings: [],
   nodes: [
     {
       id: 'n1',

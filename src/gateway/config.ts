@@ -23,6 +23,10 @@ export interface GatewayConfig {
   /** Ports whose bytes are led on unread. */
   readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
+  /** What certificate authorities ask now. */
+  readonly challenges?: ChallengesConfig;
+  /** Base64, the newest first; absent: made of the private key, so that processes with the same one share them. */
+  readonly ticketKeys?: readonly string[];
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
   /** What is to be purged by whoever has not yet. */
@@ -57,6 +61,22 @@ export interface NodeDoorConfig {
   readonly clusterId: string;
   /** Ids of nodes whose certificates count for nothing. */
   readonly revoked: readonly string[];
+}
+
+/** Answers to authorities, by which they know whose a host is. */
+export interface ChallengesConfig {
+  readonly http: readonly HttpChallenge[];
+  readonly tls: readonly TlsChallenge[];
+}
+
+export interface HttpChallenge {
+  readonly token: string;
+  readonly answer: string;
+}
+
+/** `cert`, `key`: PEM; made for this question alone. */
+export interface TlsChallenge extends CertificatePair {
+  readonly host: string;
 }
 
 export interface ListenerConfig {
@@ -134,7 +154,9 @@ export type RouteTarget =
       /** A pattern of paths (`path-pattern.ts`); what it does not match is 404. */
       readonly from?: string;
     }
-  | { readonly kind: 'respond'; readonly status: number; readonly message: string };
+  | { readonly kind: 'respond'; readonly status: number; readonly message: string }
+  /** These very characters. */
+  | { readonly kind: 'text'; readonly answer: string };
 
 export interface UpstreamConfig {
   /** Stable and unique in the whole config; for apps the instance id. */

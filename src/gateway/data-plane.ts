@@ -149,6 +149,7 @@ export class DataPlane implements AsyncDisposable {
       this.#leaving.add(listener);
     }
     for (const [id, listener] of opened) this.#listeners.set(id, listener);
+    for (const listener of this.#listeners.values()) listener.share(config);
     this.#balancers.use(ports);
     for (const listener of this.#listeners.values()) listener.limitHandshakes();
     this.#scheduleSweep(config);

@@ -2,6 +2,7 @@
 import type { Connection } from './connection.ts';
 import type { CacheRoom } from './cache-room.ts';
 import { CachedExchange } from './cached-exchange.ts';
+import { answerChallenge } from './challenges.ts';
 import { ProxyExchange } from './proxy.ts';
 import { redirect } from './redirect.ts';
 import type { Dispatch, Proxy } from './responder.ts';
@@ -22,6 +23,9 @@ export function createDispatch(files: StaticFiles, room: () => CacheRoom | undef
         return;
       case 'redirect':
         redirect(connection, target);
+        return;
+      case 'text':
+        answerChallenge(connection, target.answer);
         return;
       case 'respond':
         connection.fail(target.status, 'The route says so', { reason: target.message });

@@ -54,6 +54,13 @@ export const DEFAULT_UPSTREAM_WEIGHT = 1;
 /** As HAProxy has it. */
 export const UPSTREAM_WEIGHT_MAX = 256;
 export const LISTENERS_MAX = 64;
+/** Open at once; an order has one. */
+export const CHALLENGES_MAX = 1000;
+/** RFC 8555 8.3. */
+export const HTTP_CHALLENGES_PATH = '/.well-known/acme-challenge/';
+/** What Node asks for: name, HMAC key and AES key of 16 bytes each. */
+export const TICKET_KEY_BYTES = 48;
+export const TICKET_KEYS_MAX = 8;
 export const CERTIFICATES_PER_LISTENER_MAX = 1000;
 /** Characters of a route's path; bounds the work of one match. */
 export const PATH_CHARACTERS_MAX = 1024;

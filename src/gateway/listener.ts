@@ -5,8 +5,9 @@
 import { createServer as createTcpServer, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
 import { MolnError, systemCode } from '../base/errors.ts';
-import { Certificates, pairsOf, samePairs, ticketKeys, tlsOptions } from './certificates.ts';
-import type { ListenerConfig } from './config.ts';
+import { AlpnChallenges } from './alpn-challenges.ts';
+import { Certificates, pairsOf, samePairs, tlsOptions } from './certificates.ts';
+import type { GatewayConfig, ListenerConfig } from './config.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
@@ -15,6 +16,7 @@ import { dispatchFor, hstsLine } from './https-only.ts';
 import type { Plane } from './plane.ts';
 import { ProxiedPeers } from './proxied-peers.ts';
 import type { ConnectionOwner, Dispatch, OwnedConnection } from './responder.ts';
+import { derivedTicketKeys, useTicketKeys } from './ticket-keys.ts';
 
 /** Connections that the kernel keeps waiting while this process is busy. */
 const BACKLOG = 1024;
@@ -31,13 +33,15 @@ export class Listener implements ConnectionOwner {
   private readonly reusePort: boolean;
   private readonly usualDispatch: Dispatch;
   private readonly peers: ProxiedPeers | undefined;
+  private readonly authorities: AlpnChallenges;
   /** What clients connect to. */
   private server: Server | undefined;
   /** The same, or what comes after it when connections begin with a PROXY header. */
   private tls: TlsServer | undefined;
   private certificates: Certificates | undefined;
-  /** What the day's ticket keys were made of. */
-  private ticketDay = -1;
+  /** What the ticket keys in use were made of. */
+  private tickets = '';
+  private ticketKeys: readonly string[] | undefined;
 
   constructor(options: {
     readonly config: ListenerConfig;
@@ -52,6 +56,7 @@ export class Listener implements ConnectionOwner {
     this.dispatch = dispatchFor(options.config, options.dispatch);
     this.answerLines = hstsLine(options.config.hsts);
     const { proxyProtocol } = options.config;
+    this.authorities = new AlpnChallenges(options.plane);
     this.peers = proxyProtocol && new ProxiedPeers(options.plane, proxyProtocol.trust);
   }
 
@@ -87,7 +92,7 @@ export class Listener implements ConnectionOwner {
           )
         : undefined;
     const { tls } = this;
-    const go = tls === undefined ? accept : (socket: Socket) => tls.emit('connection', socket);
+    const go = tls === undefined ? accept : this.intoTls(tls);
     const server =
       peers === undefined
         ? (tls ?? createTcpServer(options, accept))
@@ -131,16 +136,35 @@ export class Listener implements ConnectionOwner {
     if (!changed || tls === undefined) return;
     this.certificates = new Certificates(pairsOf(config));
     tls.setSecureContext(tlsOptions(config.tls));
-    this.ticketDay = -1;
+    this.tickets = '';
     this.renewTickets();
   }
 
+  /** What authorities ask, and with what sessions are resumed; the same for all listeners. */
+  share({ challenges, ticketKeys }: Pick<GatewayConfig, 'challenges' | 'ticketKeys'>): void {
+    this.authorities.set(challenges?.tls ?? []);
+    this.ticketKeys = ticketKeys;
+    this.renewTickets();
+  }
+
+  /** The way of a connection into TLS, past those that are to be looked at first. */
+  private intoTls(tls: TlsServer): (socket: Socket) => void {
+    const begins = tls.listeners('connection') as ((socket: Socket) => void)[];
+    tls.removeAllListeners('connection');
+    const begin = (socket: Socket): void => begins.forEach((each) => each.call(tls, socket));
+    const go = (socket: Socket): void => this.authorities.admit(socket, begin);
+    tls.on('connection', go);
+    return go;
+  }
+
   private renewTickets(): void {
-    const { tls, config } = this;
-    const day = Math.floor(this.plane.second / DAY_S);
-    if (tls === undefined || config.tls === undefined || day === this.ticketDay) return;
-    this.ticketDay = day;
-    tls.setTicketKeys(ticketKeys(config.tls, this.plane.second));
+    const { tls, config, ticketKeys, plane } = this;
+    if (tls === undefined || config.tls === undefined) return;
+    const made = ticketKeys?.join(' ') ?? `day ${Math.floor(plane.second / DAY_S)}`;
+    if (made === this.tickets) return;
+    this.tickets = made;
+    const shared = ticketKeys?.map((key) => Buffer.from(key, 'base64'));
+    useTicketKeys(tls, shared ?? derivedTicketKeys(config.tls.key, plane.second));
   }
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
@@ -158,6 +182,7 @@ export class Listener implements ConnectionOwner {
   destroy(): void {
     this.server?.close();
     this.peers?.destroy();
+    this.authorities.destroy();
     for (const connection of this.connections) connection.socket.destroy();
   }
 

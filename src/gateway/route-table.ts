@@ -6,6 +6,7 @@
 import { Balancer } from './balancing/balancer.ts';
 import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
+import { HttpChallenges } from './challenges.ts';
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
 import { RouteMeter } from './route-meter.ts';
@@ -46,12 +47,15 @@ export class RouteTable {
   /** Keys without the `*.`. */
   readonly #wildcards: ReadonlyMap<string, HostRoutes>;
   readonly #any: HostRoutes | undefined;
+  readonly #challenges: HttpChallenges | undefined;
 
   private constructor(
     routes: ReadonlyMap<string, Route>,
     upstreams: ReadonlyMap<string, Upstream>,
     hosts: ReadonlyMap<string, HostRoutes>,
+    challenges: HttpChallenges | undefined,
   ) {
+    this.#challenges = challenges;
     this.#routes = routes;
     this.#upstreams = upstreams;
     const exact = new Map<string, HostRoutes>();
@@ -121,11 +125,13 @@ export class RouteTable {
     for (const upstream of previous?.upstreams() ?? []) {
       if (upstreams.get(upstream.config.id) !== upstream) upstream.retire();
     }
-    return new RouteTable(routes, upstreams, hosts);
+    return new RouteTable(routes, upstreams, hosts, HttpChallenges.of(config));
   }
 
   /** `host`: lower-case, without port. `path`: as received, without the query. */
   match(host: string, path: string): Route | undefined {
+    const challenge = this.#challenges?.match(path);
+    if (challenge !== undefined) return challenge;
     const exact = this.#exact.get(host);
     if (exact !== undefined) {
       const route = matchPath(exact, path);

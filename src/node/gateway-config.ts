@@ -8,7 +8,8 @@ import {
   type GatewayConfigContent,
   type GatewaySupervisor,
 } from '../gateway/gateway.ts';
-import type { AppCertificate } from './app-certificate.ts';
+import { covers, type MirroredCertificates, readFacts } from '../certs/certs.ts';
+import type { AppCertificates } from './app-certificates.ts';
 import type { GatewayDoor } from './gateway-door.ts';
 import type { ListenPlace } from './listen-choice.ts';
 import type { PortConfig } from '../routes/routes.ts';
@@ -20,7 +21,10 @@ const CACHE_BYTES: number = 64 * 1024 * 1024;
 
 export interface GatewayConfigurerOptions {
   readonly supervisor: Pick<GatewaySupervisor, 'apply'>;
-  readonly certificate: Pick<AppCertificate, 'of'>;
+  /** Of the cluster's own authority. */
+  readonly certificate: Pick<AppCertificates, 'of'>;
+  /** Those that were ordered or added, and what goes with them. */
+  readonly certs: { now(): MirroredCertificates };
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
   readonly ports: Pick<FurtherPorts, 'applyWith'>;
@@ -62,14 +66,22 @@ export class GatewayConfigurer {
   }
 
   async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
-    const { certificate, places, door } = this.#options;
+    const { certificate, certs, places, door } = this.#options;
+    const { certificates, challenges, ticketKeys } = certs.now();
     const region = this.#options.region();
     const node = door.config();
-    const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
+    const held = certificates.flatMap(({ cert }) => readFacts(cert).names);
+    // One name in two certificates would be served with the one that comes first.
+    const hosts = routes.flatMap((route) => route.hosts);
+    const [tls, ...further] = await certificate.of(
+      hosts.filter((host) => !held.some((name) => covers(name, host))),
+    );
+    const all = [...certificates, ...further];
     return {
       listeners: [...places, ...ports.flatMap(listenerIn)].map((place) => ({
         ...place,
         ...(place.protocol === 'https' ? { tls } : {}),
+        ...(place.protocol === 'https' && all.length > 0 ? { certificates: all } : {}),
       })),
       ...(ports.some(({ kind }) => kind === 'balancer')
         ? { balancers: ports.flatMap(balancerIn) }
@@ -77,6 +89,8 @@ export class GatewayConfigurer {
       routes,
       ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
+      ...(challenges === undefined ? {} : { challenges }),
+      ...(ticketKeys === undefined ? {} : { ticketKeys }),
       cache: { memoryBytes: CACHE_BYTES },
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),

@@ -16,6 +16,7 @@ import type {
 import { type Apps, type AppView, hostsOf } from '../apps/apps.ts';
 import type { WorkerRunner } from '../base/worker.ts';
 import type { NodeCacheCloud } from './cache-cloud.ts';
+import type { NodeCertificateCloud } from './certificate-cloud.ts';
 import type { NodeRouteCloud } from './route-cloud.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -49,6 +50,7 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly router: RegistryRouter;
   readonly live: ClusterLive;
   readonly cache: NodeCacheCloud;
+  readonly certificates: NodeCertificateCloud;
   readonly routes: NodeRouteCloud;
 
   readonly workers: WorkerRunner;
@@ -68,8 +70,9 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   async status(): Promise<Status> {
     const { facts, identity, registry, apps, supervisor, workers } = this.#options;
-    const [summaries, nodes, manager, ports] = await Promise.all([
+    const [summaries, certificates, nodes, manager, ports] = await Promise.all([
       this.listApps(),
+      this.#options.certificates.warnings(),
       this.#options.directory.list(),
       this.manager(),
       this.#options.routes.portTroubles(),
@@ -81,6 +84,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       sentence: statusSentence({
         nodes,
         isLive: manager.isLive,
+        certificates,
         apps: summaries,
         ports,
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
@@ -91,6 +95,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       self: identity.node.name,
       leader: manager.leader ?? '',
       managers: manager.sentence,
+      warnings: certificates,
       nodes,
       apps: summaries,
       gateway: {
@@ -248,6 +253,36 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.cache.gatewayTop(durationMs);
   }
 
+  listCertificates(): ReturnType<Cloud['listCertificates']> {
+    return this.#options.certificates.listCertificates();
+  }
+
+  showCertificate(host: string): ReturnType<Cloud['showCertificate']> {
+    return this.#options.certificates.showCertificate(host);
+  }
+
+  addCertificate(
+    ...asked: Parameters<Cloud['addCertificate']>
+  ): ReturnType<Cloud['addCertificate']> {
+    return this.#options.certificates.addCertificate(...asked);
+  }
+
+  removeCertificate(host: string): Promise<void> {
+    return this.#options.certificates.removeCertificate(host);
+  }
+
+  orderCertificate(host: string): Promise<void> {
+    return this.#options.certificates.orderCertificate(host);
+  }
+
+  setAcme(...asked: Parameters<Cloud['setAcme']>): Promise<void> {
+    return this.#options.certificates.setAcme(...asked);
+  }
+
+  unsetAcme(): Promise<void> {
+    return this.#options.certificates.unsetAcme();
+  }
+
   listRoutes(): ReturnType<Cloud['listRoutes']> {
     return this.#options.routes.listRoutes();
   }
@@ -292,7 +327,11 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   async metricsText(): Promise<string> {
     const stats = await this.#options.supervisor.stats();
-    const families = [this.#options.metrics.snapshot(), ...stats.map((each) => each.metrics)];
+    const families = [
+      this.#options.metrics.snapshot(),
+      await this.#options.certificates.families(),
+      ...stats.map((each) => each.metrics),
+    ];
     return formatPrometheus(mergeFamilies(families));
   }
 

@@ -12,7 +12,6 @@ import { ApiServer } from '../api/api.ts';
 import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
-import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
@@ -23,10 +22,11 @@ import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
 import { RecordedRoutes } from '../routes/routes.ts';
-import { AppCertificate } from './app-certificate.ts';
+import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { FurtherPorts } from './further-ports.ts';
+import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
@@ -95,6 +95,7 @@ export interface Gateway {
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
+  readonly certificates: GatewayCertificates;
 }
 
 export async function openBase(
@@ -246,7 +247,16 @@ export async function startGateway(
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const { mirror, ports } = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const certificates = new GatewayCertificates({
+    registry: base.registry,
+    identity: base.identity,
+    log: log.for('certificates'),
+  });
+  const { mirror, ports } = await openRoutes(
+    base,
+    { choice, cluster, supervisor, certificates },
+    stack,
+  );
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -268,6 +278,7 @@ export async function startGateway(
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
+    certificates,
     supervisor,
     router,
     mirror,
@@ -295,14 +306,15 @@ async function openRoutes(
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
     readonly supervisor: GatewaySupervisor;
+    readonly certificates: GatewayCertificates;
   },
   stack: AsyncDisposableStack,
 ): Promise<{ readonly mirror: RouteMirror; readonly ports: FurtherPorts }> {
-  const { choice, cluster, supervisor } = given;
+  const { choice, cluster, supervisor, certificates } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
   const certificate = stack.use(
-    new AppCertificate({
+    new AppCertificates({
       path: join(folder.keys, 'apps-certificate.json'),
       identity,
       ...shared,
@@ -320,6 +332,7 @@ async function openRoutes(
       onChange: () => mirror.applyAgain(),
     }),
   );
+  const certs = certificates.mirror;
   const ports = stack.use(
     new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
   );
@@ -327,6 +340,7 @@ async function openRoutes(
     ports,
     supervisor,
     certificate,
+    certs,
     places: choice.gateway,
     door,
     region: () => peers.get(peers.self)?.region,
@@ -339,7 +353,11 @@ async function openRoutes(
       recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
       ground: { ...portGround(choice), workers: gatewayCount(options) },
       peers,
-      apply: (set) => configurer.apply(set),
+      certs,
+      apply: async (set) => {
+        await configurer.apply(set);
+        certificates.changed();
+      },
       ...shared,
     }),
   );
@@ -473,23 +491,6 @@ export function openLog(
       },
     ],
   });
-}
-
-/** Of the node itself; the gateways bring their own. */
-export function nodeMetrics(hostFacts: () => HostFacts): Metrics {
-  const metrics = new Metrics();
-  const cpu = metrics.gauge('moln_node_cpu_used_ratio', 'Processor time in use, 0 to 1');
-  const memory = metrics.gauge('moln_node_memory_used_bytes', 'Memory in use');
-  const disk = metrics.gauge('moln_node_disk_free_bytes', 'Free bytes on the data folder disk');
-  const agent = metrics.gauge('moln_agent_memory_bytes', 'Resident memory of the agent');
-  metrics.onCollect(() => {
-    const facts = hostFacts();
-    cpu.set(facts.cpu.usedRatio);
-    memory.set(facts.memory.usedBytes);
-    disk.set(facts.disk.freeBytes);
-    agent.set(process.memoryUsage.rss());
-  });
-  return metrics;
 }
 
 export function moduleVersion(): string {

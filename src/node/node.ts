@@ -26,15 +26,17 @@ import { Standby } from './standby.ts';
 import { PurgeLog } from './purge-log.ts';
 import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
+import { NodeCertificateCloud } from './certificate-cloud.ts';
+import { CertificateDuty } from './certificate-duty.ts';
 import { NodeRouteCloud } from './route-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
+import { nodeMetrics } from './node-metrics.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
   checkMembership,
   chooseAddresses,
   moduleVersion,
   nodeFacts,
-  nodeMetrics,
   type NodeOptions,
   openApi,
   openApps,
@@ -194,6 +196,9 @@ async function launch(
   });
   const events = new Events({ registry, clock, log: log.for('events') });
   const { nodeRegistry } = base;
+  const { certificates } = gateway;
+  const hostsOfRoutes = (): readonly string[] =>
+    gateway.mirror.routes().flatMap(({ hosts }) => hosts);
   const managers: ManagerDuty = new ManagerDuty({
     cluster,
     nodeRegistry,
@@ -231,6 +236,16 @@ async function launch(
         apps.placer(),
         managers,
         standby,
+        new CertificateDuty({
+          nodeRegistry,
+          hosts: hostsOfRoutes,
+          onChange: (call) => certificates.onChange(call),
+          sealer: certificates.sealer,
+          settled: (revision) => gateway.settled.settled(revision),
+          events,
+          clock,
+          log: log.for('certificates'),
+        }),
         new AuthorityDuty({
           identity,
           nodeRegistry,
@@ -274,6 +289,11 @@ async function launch(
     supervisor: gateway.supervisor,
     router: gateway.router,
     live,
+    certificates: new NodeCertificateCloud({
+      store: certificates.store((revision) => gateway.settled.settled(revision)),
+      hosts: hostsOfRoutes,
+      clock,
+    }),
     cache: new NodeCacheCloud({
       peers: cluster.peers,
       questions: gateway.questions,

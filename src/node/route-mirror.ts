@@ -12,6 +12,7 @@ import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
 import type { PurgeOrders } from '../gateway/gateway.ts';
 import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
+import type { CertMirror } from '../certs/certs.ts';
 import {
   type AppAnswer,
   type PortConfig,
@@ -37,6 +38,8 @@ export interface RouteSet {
 export interface RouteMirrorOptions {
   readonly registry: RegistryReader;
   readonly apps: AppRoutes;
+  /** Told of every change, as it has to be at one revision with the routes. */
+  readonly certs?: Pick<CertMirror, 'reset' | 'take'>;
   /** Routes and listeners that are records. */
   readonly recorded: RecordedRoutes;
   /** What this node gives them. */
@@ -156,6 +159,7 @@ export class RouteMirror implements AsyncDisposable {
     this.#options.recorded.clear();
     for (const entry of entries) this.#putRecord(entry);
     this.#options.apps.reset(entries);
+    this.#options.certs?.reset(entries);
     this.#isRead = true;
     this.#seen = revision;
     return revision + 1;
@@ -215,6 +219,7 @@ export class RouteMirror implements AsyncDisposable {
       if (RecordedRoutes.isAbout(key) || key === PURGES_KEY) this.#wanted++;
     }
     this.#options.apps.take(changes);
+    if (this.#options.certs?.take(changes) === true) this.#wanted++;
     this.#seen = revision;
     this.#look();
   }

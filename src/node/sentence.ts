@@ -10,6 +10,8 @@ export function statusSentence(options: {
   readonly gatewaysWanted: number;
   readonly nodes: readonly Pick<NodeStatus, 'name' | 'state' | 'disk' | 'etcd'>[];
   readonly isLive: boolean;
+  /** Warnings about certificates. */
+  readonly certificates?: readonly string[];
   /** Listeners that are not open everywhere. */
   readonly ports?: readonly {
     readonly listener: string;
@@ -40,6 +42,7 @@ export function statusSentence(options: {
     if (away.includes(node)) continue;
     for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
   }
+  problems.push(...(options.certificates ?? []).map(begunSmall));
   for (const { listener, node, message } of options.ports ?? []) {
     problems.push(`listener "${listener}" is not open on ${node}: ${message}`);
   }
@@ -71,6 +74,11 @@ export function troublesOf({ disk, etcd }: Pick<NodeStatus, 'disk' | 'etcd'>): r
   }
   if (etcd === 'away') troubles.push('its etcd does not run');
   return troubles;
+}
+
+/** Within a sentence; what begins with a host's name keeps it. */
+function begunSmall(text: string): string {
+  return text.replace(/^The /, 'the ').replace(/^No /, 'no ');
 }
 
 function count(number: number, one: string, many: string): string {

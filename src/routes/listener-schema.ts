@@ -1,4 +1,5 @@
 /** The shape of a listener as people write it. What it means is in `written-listener.ts` and `written-balancer.ts`. */
+import { type ChallengeKind, USUAL_DIRECTORY } from '../certs/certs.ts';
 import {
   boolean,
   integer,
@@ -18,12 +19,29 @@ import {
   isBalancer,
 } from './written-balancer.ts';
 
+export interface WrittenPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Certificates that are ordered; in a gateway's file alone. */
+export interface WrittenAcme {
+  readonly email: string;
+  readonly directory: string;
+  /** A file in PEM: who signed the directory's own certificate. */
+  readonly directoryCa?: string;
+  /** Absent: the public ones among those of the routes. */
+  readonly hosts?: readonly string[];
+  readonly challenge?: ChallengeKind;
+  readonly dnsHook?: string;
+}
+
 export interface WrittenListener {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'http' | 'https';
   /** The first is the default; the others are for the hosts that they name. */
-  readonly tls?: readonly { readonly cert: string; readonly key: string }[];
+  readonly tls?: readonly (WrittenPair | { readonly acme: WrittenAcme })[];
   readonly hsts: false | WrittenHsts;
   /** Of http: where every request is sent. */
   readonly redirect?: 'https';
@@ -43,11 +61,37 @@ const chosenHsts: Schema<WrittenHsts> = object({
   preload: optional(boolean()),
 });
 
+const acme: Schema<{ readonly acme: WrittenAcme }> = object({
+  acme: object({
+    email: string({
+      pattern: /^[^\s@]+@[^\s@]+$/,
+      patternMeans: 'an address like you@example.org',
+    }),
+    directory: withDefault(
+      string({ pattern: /^https:\/\/\S+$/, patternMeans: 'a URL with https' }),
+      USUAL_DIRECTORY,
+    ),
+    directoryCa: optional(filePath),
+    hosts: optional(oneOrMore(string())),
+    challenge: optional(literal('http-01', 'tls-alpn-01', 'dns-01')),
+    dnsHook: optional(filePath),
+  }),
+});
+const pair: Schema<WrittenPair> = object({ cert: filePath, key: filePath });
+
+const certificate: Schema<WrittenPair | { readonly acme: WrittenAcme }> = {
+  decode: (value, path) =>
+    typeof value === 'object' && value !== null && 'acme' in value
+      ? acme.decode(value, path)
+      : pair.decode(value, path),
+  json: { oneOf: [pair.json, acme.json] },
+};
+
 const listener: Schema<WrittenListener> = object({
   address: withDefault(string(), '::'),
   port: integer({ min: 0, max: 65_535 }),
   protocol: withDefault(literal('http', 'https'), 'http'),
-  tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
+  tls: optional(oneOrMore(certificate)),
   hsts: withDefault(trueOr(chosenHsts), false),
   redirect: optional(literal('https')),
   proxyProtocol: optional(proxyProtocolSchema),

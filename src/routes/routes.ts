@@ -4,7 +4,7 @@ export { type PlaceClaim, placeTaken, type PortClaim, portTaken } from './claims
 export type { AppAnswer, Ground, RouteConfig } from './ground.ts';
 export { hideUsers } from './hidden-users.ts';
 export { inlineFiles } from './inline-files.ts';
-export { listenerSchema, type WrittenListener } from './listener-schema.ts';
+export { listenerSchema, type WrittenAcme, type WrittenListener } from './listener-schema.ts';
 export {
   type AskNodes,
   claimOfRecord,

@@ -1,10 +1,10 @@
 /** From a listener as people write it to what workers are told. Certificates that it names are read here, once. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { createSecureContext } from 'node:tls';
-import { ConfigError, messageOf } from '../base/errors.ts';
+import { ConfigError, isMolnError, messageOf } from '../base/errors.ts';
+import { checkPair } from '../certs/certs.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
-import type { WrittenHsts, WrittenListener } from './listener-schema.ts';
+import type { WrittenHsts, WrittenListener, WrittenPair } from './listener-schema.ts';
 import { seconds } from './values.ts';
 import { proxyProtocolOf } from './written-balancer.ts';
 
@@ -55,33 +55,35 @@ export function listenerOf(
       hint: 'Listeners of a cluster have its certificates',
     });
   }
-  const isOne = tls.length === 1;
-  const [first, ...certificates] = tls.map((pair, index) =>
-    pairOf(pair, isOne ? `${path}.tls` : `${path}.tls[${index}]`, folder),
-  );
-  if (first === undefined) {
+  if (tls.length === 0) {
     throw new ConfigError(`${path}.tls`, `Key "${path}.tls" is empty, want at least one`);
   }
-  return { ...listener, tls: first, ...(isOne ? {} : { certificates }) };
+  const isOne = tls.length === 1;
+  const [first, ...certificates] = tls.flatMap((each, index) =>
+    'acme' in each ? [] : [pairOf(each, isOne ? `${path}.tls` : `${path}.tls[${index}]`, folder)],
+  );
+  if (first === undefined) return listener;
+  return { ...listener, tls: first, ...(certificates.length === 0 ? {} : { certificates }) };
 }
 
 function pairOf(
-  pair: NonNullable<WrittenListener['tls']>[number],
+  pair: WrittenPair,
   path: string,
   folder: string,
 ): NonNullable<ListenerConfig['tls']> {
   const cert = readPem(resolve(folder, pair.cert), `${path}.cert`);
   const key = readPem(resolve(folder, pair.key), `${path}.key`);
   try {
-    createSecureContext({ cert, key });
+    const { certPem, keyPem } = checkPair({ cert, key }, undefined);
+    return { cert: certPem, key: keyPem };
   } catch (error) {
     const what = `Certificate and key of "${path}" cannot be used: ${messageOf(error)}`;
     throw new ConfigError(path, what, {
-      hint: 'Both have to be PEM and belong together',
+      hint:
+        (isMolnError(error) ? error.hint : undefined) ?? 'Both have to be PEM and belong together',
       cause: error,
     });
   }
-  return { cert, key };
 }
 
 function readPem(file: string, path: string): string {

@@ -10,11 +10,19 @@ import {
 } from '../gateway/gateway.ts';
 import { balancerOf, isBalancer, listenerOf, parseYaml, routeOf } from '../routes/routes.ts';
 import { decodeFile, type FileShape } from './file-schema.ts';
+import {
+  NOTHING_YET,
+  type OrderedCertificates,
+  orderedOf,
+  withCertificates,
+} from './ordered-certificates.ts';
 
 export interface GatewayFile {
   /** Processes; undefined: one per core. */
   readonly workers: number | undefined;
+  /** Where certificates are ordered, its listeners have none yet. */
   readonly content: GatewayConfigContent;
+  readonly ordered: OrderedCertificates | undefined;
 }
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -30,8 +38,9 @@ export function readGatewayFile(path: string): GatewayFile {
     const shape = decodeFile(yaml.value);
     const content = contentOf(shape, dirname(path));
     written = (words) => asWritten(words, shape);
-    checkGatewayConfig({ ...content, version: 1 });
-    return { workers: shape.workers, content };
+    const ordered = orderedOf(shape, dirname(path));
+    checkGatewayConfig({ ...withCertificates(content, ordered, NOTHING_YET), version: 1 });
+    return { workers: shape.workers, content, ordered };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const key = written(error.key);

@@ -12,6 +12,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { GatewaySupervisor } from '../gateway/gateway.ts';
 import { takeNameLock } from '../net/net.ts';
+import { CertificateKeeper } from './certificate-keeper.ts';
 import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 
 export interface StandaloneOptions {
@@ -48,6 +49,7 @@ export class StandaloneGateway {
   #supervisor: GatewaySupervisor;
   #file: GatewayFile;
   #workers: number;
+  #keeper: CertificateKeeper | undefined;
 
   private constructor(
     options: StandaloneOptions,
@@ -78,16 +80,20 @@ export class StandaloneGateway {
     const lock = await takeNameLock(folder);
     if (lock === undefined) throw running(path);
     const supervisor = supervise(options, folder, workersOf(file));
+    const gateway = new StandaloneGateway(options, { folder, lock, supervisor, file });
     try {
       await supervisor.start();
-      await supervisor.apply(file.content);
+      const keeper = await gateway.#keeperFor(file);
+      await supervisor.apply(keeper?.contentOf(file) ?? file.content);
+      await keeper?.keep(file);
+      keeper?.start();
     } catch (error) {
       if (supervisor.adopted) await supervisor.detach();
       else await supervisor.stop({ drainMs: 0 });
       await lock[Symbol.asyncDispose]();
       throw error;
     }
-    return new StandaloneGateway(options, { folder, lock, supervisor, file });
+    return gateway;
   }
 
   /** What it serves now. */
@@ -104,12 +110,34 @@ export class StandaloneGateway {
   async reload(): Promise<void> {
     const file = readGatewayFile(this.#options.file);
     if (workersOf(file) !== this.#workers) await this.#resize(workersOf(file));
-    await this.#supervisor.apply(file.content);
+    const isNew = this.#keeper === undefined;
+    const keeper = await this.#keeperFor(file);
+    await this.#supervisor.apply(keeper?.contentOf(file) ?? file.content);
     this.#file = file;
+    await keeper?.keep(file);
+    if (isNew) keeper?.start();
+  }
+
+  /** Undefined: nothing is ordered, and nothing was. */
+  async #keeperFor({ ordered }: GatewayFile): Promise<CertificateKeeper | undefined> {
+    if (ordered === undefined) return this.#keeper;
+    const { clock, log } = this.#options;
+    this.#keeper ??= await CertificateKeeper.open({
+      folder: this.#folder,
+      clock,
+      log,
+      apply: () => this.#supervisor.apply(this.#content()),
+    });
+    return this.#keeper;
+  }
+
+  #content(): GatewayFile['content'] {
+    return this.#keeper?.contentOf(this.#file) ?? this.#file.content;
   }
 
   /** Requests under way may finish for ten seconds. */
   async stop(): Promise<void> {
+    await this.#keeper?.[Symbol.asyncDispose]();
     await this.#supervisor.stop({ drainMs: STOP_DRAIN_MS });
     await this.#lock[Symbol.asyncDispose]();
   }
@@ -129,7 +157,7 @@ export class StandaloneGateway {
   async #takeOver(workers: number): Promise<void> {
     this.#supervisor = supervise(this.#options, this.#folder, workers);
     await this.#supervisor.start();
-    await this.#supervisor.apply(this.#file.content);
+    await this.#supervisor.apply(this.#content());
   }
 }
 

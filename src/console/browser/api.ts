@@ -2,6 +2,7 @@
 import type { ErrorBody } from '../../base/errors.ts';
 import type {
   AppDetail,
+  CertificateList,
   EventDetail,
   InviteDetail,
   InviteRole,
@@ -185,6 +186,8 @@ export const api = {
   forgetNode: (name: string): AsyncGenerator<Progress, void> =>
     stream(node(name), { method: 'DELETE' }),
   manager: (signal?: AbortSignal): Promise<ManagerStatus> => get('/api/manager', signal),
+  certificates: (signal?: AbortSignal): Promise<CertificateList> =>
+    get('/api/certificates', signal),
   events: (signal?: AbortSignal): Promise<readonly EventDetail[]> => get('/api/events', signal),
   /** Those from now on. */
   followEvents: (signal: AbortSignal): AsyncGenerator<EventDetail, void> =>
