@@ -33,6 +33,8 @@ export interface NodeLoad {
   /** Processor time in use, of all cores. */
   readonly cpuPercent: number;
   readonly memoryFreeMiB: number;
+  /** What is left on a disk that is nearly full; absent while there is room. */
+  readonly diskFullMiB?: number;
 }
 
 export type PresenceEvent =

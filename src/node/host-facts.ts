@@ -12,6 +12,17 @@ export interface HostFacts {
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
 }
 
+/** A disk with less than both counts as full: too little for a release and its logs. */
+const DISK_FREE_LEAST_MIB = 512;
+const DISK_FREE_LEAST_RATIO = 0.05;
+
+/** What is left in MiB when that is too little for anything new; undefined while there is room, or nobody knows. */
+export function diskFullMiB({ totalBytes, freeBytes }: HostFacts['disk']): number | undefined {
+  const freeMiB = Math.floor(freeBytes / 1024 ** 2);
+  const isFull = freeMiB < DISK_FREE_LEAST_MIB && freeBytes < totalBytes * DISK_FREE_LEAST_RATIO;
+  return isFull ? freeMiB : undefined;
+}
+
 /** Closer together they would measure nothing but noise; a little less than a second, for those who look once a second. */
 const WINDOW_LEAST_MS = 900;
 

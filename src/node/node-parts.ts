@@ -30,7 +30,7 @@ import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
-import type { HostFacts } from './host-facts.ts';
+import { diskFullMiB, type HostFacts } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
 import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
@@ -159,8 +159,10 @@ export async function openCluster(
       registry: nodeRegistry,
       workers,
       load: () => {
-        const { cpu, memory } = hostFacts();
+        const { cpu, memory, disk } = hostFacts();
+        const left = diskFullMiB(disk);
         return {
+          ...(left === undefined ? {} : { diskFullMiB: left }),
           cpuPercent: Math.round(Math.min(1, cpu.usedRatio) * 100),
           memoryFreeMiB: Math.floor((memory.totalBytes - memory.usedBytes) / 1024 ** 2),
         };
