@@ -14,8 +14,8 @@ export interface PresenceClocks {
 }
 
 export const PRESENCE_CLOCKS: PresenceClocks = { suspectAfterMs: 2000, lostAfterMs: 30_000 };
-/** One may be missed: the next is heard 0.4 s before a node is suspect. With what makes deaf it stays below `suspectAfterMs`. */
-export const CHECK_IN_MS = 800;
+/** One may be missed: the next is heard half a second before a node is suspect. With what makes deaf it stays below `suspectAfterMs`. */
+export const CHECK_IN_MS = 750;
 
 /** What a node says of itself. */
 export interface CheckIn {
