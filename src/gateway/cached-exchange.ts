@@ -232,7 +232,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
         target,
         fragment,
         connection,
-        together(forwardChange(request, decision), connection.shape?.site.request),
+        together(forwardChange(request, decision), connection.shape?.request),
       );
     const headText = textFor(on.decision);
     const { kind } = on.decision;

@@ -28,6 +28,7 @@ import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
+import { unfitUpstreams } from './unfit-upstreams.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How often time limits are checked: a quarter of the shortest, within these. */
@@ -53,6 +54,8 @@ export interface DataPlaneStats {
   readonly connectionsRefused: number;
   /** By upstream id; those with nothing under way are left out. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstream ids by route id. */
+  readonly unfit: ReturnType<typeof unfitUpstreams>;
 }
 
 const EMPTY_CONFIG: GatewayConfig = {
@@ -128,6 +131,7 @@ export class DataPlane implements AsyncDisposable {
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
+    plane.edges.keep(config.routes);
     if (config.purges !== undefined) await this.#obey(config.purges);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
@@ -203,7 +207,8 @@ export class DataPlane implements AsyncDisposable {
         upgrades: upstream.upgrades + (known?.upgrades ?? 0),
       };
     }
-    return { connections, connectionsRefused, upstreams };
+    const unfit = unfitUpstreams(table.routes(), this.#plane.coarseMs);
+    return { connections, connectionsRefused, upstreams, unfit };
   }
 
   /** Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. */
@@ -233,6 +238,7 @@ export class DataPlane implements AsyncDisposable {
     this.#sweep?.[Symbol.dispose]();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    this.#plane.edges[Symbol.dispose]();
     await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
   }

@@ -22,9 +22,11 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificate } from './app-certificate.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
+import { FurtherPorts } from './further-ports.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
@@ -39,6 +41,7 @@ import { NodeCluster } from './node-cluster.ts';
 import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
+import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
@@ -87,6 +90,8 @@ export interface Gateway {
   readonly settled: GatewaysSettled;
   /** To the gateways of all nodes. */
   readonly questions: GatewayQuestions;
+  /** Of listeners, on all nodes. */
+  readonly ports: PortQuestions;
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
@@ -236,14 +241,14 @@ export async function startGateway(
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
-    workers: options.gateways ?? availableParallelism(),
+    workers: gatewayCount(options),
     clock,
     log: log.for('gateway'),
   });
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const mirror = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const { mirror, ports } = await openRoutes(base, { choice, cluster, supervisor }, stack);
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -255,6 +260,13 @@ export async function startGateway(
     own: (question, withinMs) => ownAnswers(supervisor, question, withinMs),
     log: log.for('gateway'),
   });
+  const portQuestions = new PortQuestions({
+    peers,
+    supervisor,
+    choice,
+    troubles: () => ports.troubles,
+    log: log.for('gateway'),
+  });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
@@ -263,25 +275,31 @@ export async function startGateway(
     mirror,
     settled,
     questions,
+    ports: portQuestions,
     choice,
     methods: {
       ...gatewayMethods({ appliedAt, clock }),
       ...loads.methods(),
       ...questions.methods(),
+      ...portQuestions.methods(),
     },
   };
 }
 
+function gatewayCount({ gateways }: NodeOptions): number {
+  return gateways ?? availableParallelism();
+}
+
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
-  { folder, registry, identity, clock, log }: Base,
+  { options, folder, registry, identity, clock, log }: Base,
   given: {
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
     readonly supervisor: GatewaySupervisor;
   },
   stack: AsyncDisposableStack,
-): Promise<RouteMirror> {
+): Promise<{ readonly mirror: RouteMirror; readonly ports: FurtherPorts }> {
   const { choice, cluster, supervisor } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
@@ -304,7 +322,11 @@ async function openRoutes(
       onChange: () => mirror.applyAgain(),
     }),
   );
+  const ports = stack.use(
+    new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
+  );
   const configurer = new GatewayConfigurer({
+    ports,
     supervisor,
     certificate,
     places: choice.gateway,
@@ -316,6 +338,8 @@ async function openRoutes(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
+      recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
+      ground: { ...portGround(choice), workers: gatewayCount(options) },
       peers,
       apply: (set) => configurer.apply(set),
       ...shared,
@@ -333,7 +357,7 @@ async function openRoutes(
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
-  return mirror;
+  return { mirror, ports };
 }
 
 export async function openApps(
