@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { diskSpace } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import type { NodeLoad } from '../cluster/cluster.ts';
 
 export interface HostFacts {
   readonly cpu: { readonly cores: number; readonly usedRatio: number };
@@ -21,6 +22,16 @@ export function diskFullMiB({ totalBytes, freeBytes }: HostFacts['disk']): numbe
   const freeMiB = Math.floor(freeBytes / 1024 ** 2);
   const isFull = freeMiB < DISK_FREE_LEAST_MIB && freeBytes < totalBytes * DISK_FREE_LEAST_RATIO;
   return isFull ? freeMiB : undefined;
+}
+
+/** What is told with a check-in. */
+export function loadOf({ cpu, memory: { totalBytes, usedBytes }, disk }: HostFacts): NodeLoad {
+  const left = diskFullMiB(disk);
+  return {
+    ...(left === undefined ? {} : { diskFullMiB: left }),
+    cpuPercent: Math.round(Math.min(1, cpu.usedRatio) * 100),
+    memoryFreeMiB: Math.floor((totalBytes - usedBytes) / 1024 ** 2),
+  };
 }
 
 /** Closer together they would measure nothing but noise; a little less than a second, for those who look once a second. */
