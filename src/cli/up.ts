@@ -35,6 +35,8 @@ export interface UpOptions {
 export interface RunningNode {
   status(): Promise<Status>;
   loginLink(): Promise<string>;
+  /** What changes wait for now, as a sentence; undefined when for nothing. */
+  waitsFor(): string | undefined;
   /** Skips the work, and says so with `done`, when exactly this release is live already. */
   deployFolder(folder: string, app: string): AsyncIterable<Progress>;
   /** Resolves when the node has stopped, whoever asked; rejects when it fell over. */

@@ -32,7 +32,7 @@ import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
-import type { HostFacts } from './host-facts.ts';
+import { type HostFacts, loadOf } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
 import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
@@ -164,13 +164,7 @@ export async function openCluster(
       identity,
       registry: nodeRegistry,
       workers,
-      load: () => {
-        const { cpu, memory } = hostFacts();
-        return {
-          cpuPercent: Math.round(Math.min(1, cpu.usedRatio) * 100),
-          memoryFreeMiB: Math.floor((memory.totalBytes - memory.usedBytes) / 1024 ** 2),
-        };
-      },
+      load: () => loadOf(hostFacts()),
       startEtcd: () => etcd.startFirst(),
       clock,
       log: log.for('cluster'),

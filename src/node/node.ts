@@ -58,6 +58,7 @@ const STOP_DRAIN_MS = 10_000;
 export class MolnNode {
   readonly #cloud: NodeCloud;
   readonly #apps: Apps;
+  readonly #waitsFor: () => string | undefined;
   readonly #end: () => Promise<void>;
   readonly #stopped = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
@@ -66,10 +67,12 @@ export class MolnNode {
   constructor(parts: {
     readonly cloud: NodeCloud;
     readonly apps: Apps;
+    readonly waitsFor: () => string | undefined;
     readonly end: () => Promise<void>;
   }) {
     this.#cloud = parts.cloud;
     this.#apps = parts.apps;
+    this.#waitsFor = parts.waitsFor;
     this.#end = parts.end;
     // Whoever asked for the stop gets the rejection; `stopped` may have no listener.
     this.#stopped.promise.catch(() => undefined);
@@ -86,6 +89,10 @@ export class MolnNode {
 
   async loginLink(): Promise<string> {
     return (await this.#cloud.createLoginLink()).url;
+  }
+
+  waitsFor(): string | undefined {
+    return this.#waitsFor();
   }
 
   /** Deploys unless exactly this source is live already. */
@@ -358,6 +365,7 @@ async function launch(
   node = new MolnNode({
     cloud,
     apps,
+    waitsFor: () => standby.waitsFor(),
     end: async () => {
       log.info('The node stops');
       // Whatever fails on the way, what is open is closed: a half stopped node would never end.
