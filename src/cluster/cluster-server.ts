@@ -59,6 +59,8 @@ export class ClusterServer implements AsyncDisposable {
   readonly #nodes: RpcServer<Member>;
   readonly #joiners: RpcServer<undefined> | undefined;
   readonly #stop = new AbortController();
+  /** With which certificate each peer with an open connection came in. */
+  readonly #certificates = new WeakMap<Member, string>();
   #watching: Promise<void> | undefined;
   #renewals: Disposable | undefined;
 
@@ -85,9 +87,11 @@ export class ClusterServer implements AsyncDisposable {
   /** Opens the doors and keeps their certificates new. */
   start(doors: Doors): void {
     const { identity } = this.#options;
-    const open = (): void => this.#openDoors(doors);
-    open();
-    this.#renewals = identity.onRenewed(open);
+    this.#openDoors(doors);
+    this.#renewals = identity.onRenewed(() => {
+      this.#openDoors(doors);
+      this.#retireUntrusted();
+    });
     this.#watching = this.#cutForgotten();
   }
 
@@ -131,7 +135,18 @@ export class ClusterServer implements AsyncDisposable {
     const { identity, members } = this.#options;
     if (certificate === undefined || peer?.clusterId !== identity.cluster.id) throw nodeUnknown();
     if (identity.authorities.issuerOf(certificate.toString()) === undefined) throw nodeForgotten();
-    return members.check(peer.nodeId);
+    const member = { ...(await members.check(peer.nodeId)) };
+    this.#certificates.set(member, certificate.toString());
+    return member;
+  }
+
+  /** Those who came in under an authority that has been dropped since: they come again with what they have now. */
+  #retireUntrusted(): void {
+    const { authorities } = this.#options.identity;
+    this.#nodes.retire((member) => {
+      const certificate = this.#certificates.get(member);
+      return certificate !== undefined && authorities.issuerOf(certificate) === undefined;
+    });
   }
 
   async #cutForgotten(): Promise<void> {
