@@ -46,6 +46,7 @@ import {
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { traceSchema } from './trace-check.ts';
 import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
@@ -215,6 +216,8 @@ const routeCache: Schema<RouteCacheConfig> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const accessLog = optional(literal('json', 'combined', 'off'));
+
 const route: Schema<RouteConfig> = object({
   id,
   hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
@@ -222,6 +225,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  accessLog,
   balance: optional(balanceSchema),
   site: optional(siteSchema),
 });
@@ -290,6 +294,8 @@ const config: Schema<GatewayConfig> = object({
   routes: array(route, { itemsMax: ROUTES_MAX }),
   balancers: optional(balancersSchema),
   limits,
+  accessLog,
+  trace: optional(traceSchema),
   cache: optional(cache),
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),

@@ -11,6 +11,7 @@ import type {
   GatewayQuestion,
   PurgeOrders,
 } from './gateway-question.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import type { SiteConfig } from './site-config.ts';
 
 export interface GatewayConfig {
@@ -21,6 +22,10 @@ export interface GatewayConfig {
   /** Ports whose bytes are led on unread. */
   readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
+  /** Of routes that do not choose; `json` unless said. */
+  readonly accessLog?: AccessLogFormat;
+  /** Absent: `traceparent` of a client passes as any other field. */
+  readonly trace?: TraceConfig;
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
   /** What is to be purged by whoever has not yet. */
@@ -42,6 +47,16 @@ export interface GatewayCacheConfig {
   readonly memoryBytes: number;
   /** Every process makes a folder of its own in it. */
   readonly disk?: { readonly path: string; readonly bytes: number };
+}
+
+/** W3C trace context: each request is part of a trace. */
+export interface TraceConfig {
+  /** Of traces that begin here, 0 to 1; whoever comes with a trace has decided. */
+  readonly sample: number;
+  /** Where spans of sampled traces go, as OTLP over HTTP: `http://HOST:4318/v1/traces`. */
+  readonly export?: string;
+  /** `service.name` of the spans; `moln-gateway` unless said. */
+  readonly service?: string;
 }
 
 /** One certificate serves both directions. PEM. */
@@ -100,6 +115,7 @@ export interface RouteConfig {
   readonly limits?: Partial<RouteLimits>;
   /** Answers of upstreams are stored as RFC 9111 says; what is not said here is as usual. */
   readonly cache?: RouteCacheConfig;
+  readonly accessLog?: AccessLogFormat;
   /** Absent: power of two choices. */
   readonly balance?: BalanceConfig;
   /** Who is let in, and what is changed about requests and answers. */

@@ -4,12 +4,19 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
+import type { MetricFamily } from '../base/metrics.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
 import { Balancers, type OpenedBalancers } from './balancers.ts';
 import { CacheRoom } from './cache-room.ts';
 import { certificateTroubles, requireUsableTls } from './certificates.ts';
-import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
+import type {
+  GatewayCacheConfig,
+  GatewayConfig,
+  ListenerConfig,
+  TraceConfig,
+  UpstreamLoad,
+} from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { explain } from './cache-explanation.ts';
 import type {
@@ -26,9 +33,12 @@ import { Plane, type AccessRecorder } from './plane.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
+import { slowFigures } from './slow-figures.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
+import { Tracer } from './tracer.ts';
 import type { Upstream } from './upstream.ts';
+import { upstreamFamilies } from './upstream-families.ts';
 
 /** How often time limits are checked: a quarter of the shortest, within these. */
 const SWEEP_LEAST_MS = 25;
@@ -79,6 +89,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #name: string;
   #room: CacheRoom | undefined;
   #cacheConfig = '';
+  #traceConfig = 'null';
   #troubles: readonly string[] = [];
   readonly #purges = new ObeyedPurges();
   #sweep: Disposable | undefined;
@@ -127,6 +138,8 @@ export class DataPlane implements AsyncDisposable {
     this.#nodes.configure(config.node);
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
+    plane.logFormat = config.accessLog ?? 'json';
+    await this.#openTracer(config.trace);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
     if (config.purges !== undefined) await this.#obey(config.purges);
     const current = new Set(plane.table.upstreams());
@@ -166,7 +179,7 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Throws `CONFIG_INVALID`, or what the cache's disk says. */
-  async answer(question: GatewayQuestion): Promise<GatewayAnswer> {
+  async answer(question: Exclude<GatewayQuestion, { kind: 'metrics' }>): Promise<GatewayAnswer> {
     const { table } = this.#plane;
     const { kind } = question;
     switch (kind) {
@@ -175,6 +188,8 @@ export class DataPlane implements AsyncDisposable {
         return { kind };
       case 'explain':
         return { kind, explanation: await explain(question, this.#room, table) };
+      case 'slow':
+        return { kind, slow: slowFigures(question.url, this.#plane) };
       case 'top':
         return { kind, top: await measureTop(this.#plane, question.durationMs) };
     }
@@ -183,6 +198,17 @@ export class DataPlane implements AsyncDisposable {
   /** Of the cache; none without one. */
   cacheStats(): readonly CacheTierStats[] {
     return this.#room?.cache.stats ?? [];
+  }
+
+  /** Beside those of routes, balancers and the process. */
+  families(): MetricFamily[] {
+    const { table, clock, limitHits } = this.#plane;
+    return [...upstreamFamilies([...table.routes()], clock.monotonicMs()), limitHits.family()];
+  }
+
+  /** Undefined unless they are exported. */
+  get spans(): { readonly exported: number; readonly dropped: number } | undefined {
+    return this.#plane.tracer?.exporter;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -233,6 +259,7 @@ export class DataPlane implements AsyncDisposable {
     this.#sweep?.[Symbol.dispose]();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    await this.#plane.tracer?.[Symbol.asyncDispose]();
     await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
   }
@@ -253,6 +280,17 @@ export class DataPlane implements AsyncDisposable {
       this.#cacheConfig = '';
       throw error;
     }
+  }
+
+  /** Spans that wait are sent off; the new one does not wait for that. */
+  async #openTracer(config: TraceConfig | undefined): Promise<void> {
+    const text = JSON.stringify(config ?? null);
+    if (text === this.#traceConfig) return;
+    this.#traceConfig = text;
+    const plane = this.#plane;
+    const before = plane.tracer;
+    plane.tracer = config === undefined ? undefined : await Tracer.open(config, plane);
+    void before?.[Symbol.asyncDispose]();
   }
 
   /** Each is told when it is new, not with every config. */

@@ -1,4 +1,7 @@
 /** From a route's target to who answers the request. */
+import { HeadFields } from '../cache/cache.ts';
+import { RequestHead } from '../http/head.ts';
+import { DEFAULT_HEAD_LIMITS } from '../http/limits.ts';
 import type { Connection } from './connection.ts';
 import type { CacheRoom } from './cache-room.ts';
 import { CachedExchange } from './cached-exchange.ts';
@@ -27,7 +30,17 @@ export function createDispatch(files: StaticFiles, room: () => CacheRoom | undef
         connection.fail(target.status, 'The route says so', { reason: target.message });
     }
   };
+  const fields = new HeadFields(new RequestHead(DEFAULT_HEAD_LIMITS));
   return (connection, head, route) => {
+    const { plane, request } = connection;
+    if (plane.tracer !== undefined || route.logFormat === 'combined') {
+      fields.scanner = head;
+      plane.tracer?.begin(request, fields, plane);
+      if (route.logFormat === 'combined') {
+        request.referer = fields.get('referer');
+        request.agent = fields.get('user-agent');
+      }
+    }
     if (route.site === undefined) answer(connection, head, route);
     else route.site.receive(connection, head, route, answer);
   };

@@ -10,7 +10,7 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
-import { AccessLog } from './access-log.ts';
+import { AccessLogs } from './access-logs.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
 import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
@@ -46,7 +46,7 @@ type Channel = MessageChannel<GatewayCommand, GatewayReply>;
 
 export class GatewayProcess implements AsyncDisposable {
   readonly #options: GatewayProcessOptions;
-  readonly #accessLog: AccessLog;
+  readonly #accessLog: AccessLogs;
   readonly #plane: DataPlane;
   readonly #metrics = new ProcessMetrics();
   readonly #channels = new Set<Channel>();
@@ -61,8 +61,7 @@ export class GatewayProcess implements AsyncDisposable {
   constructor(options: GatewayProcessOptions) {
     this.#options = options;
     const { log, clock, paths } = options;
-    this.#accessLog = new AccessLog({
-      path: paths.accessLog,
+    this.#accessLog = new AccessLogs(paths, {
       clock,
       onRefused: (error) => log.warn('The access log cannot be written and loses lines', { error }),
     });
@@ -105,6 +104,11 @@ export class GatewayProcess implements AsyncDisposable {
   /** Resolves when the worker has drained and may exit. */
   finished(): Promise<void> {
     return this.#finished.promise;
+  }
+
+  /** The files of the access log were moved away. */
+  reopenLogs(): void {
+    this.#accessLog.reopen();
   }
 
   /** Stops accepting; requests and upgraded connections may finish for `deadlineMs`. */
@@ -221,7 +225,11 @@ export class GatewayProcess implements AsyncDisposable {
 
   async #answer(id: number, question: GatewayQuestion): Promise<GatewayReply> {
     try {
-      return { kind: 'answer', id, answer: await this.#plane.answer(question) };
+      const isOwn = question.kind === 'metrics';
+      const answer = isOwn
+        ? { kind: question.kind, families: this.#stats().metrics }
+        : await this.#plane.answer(question);
+      return { kind: 'answer', id, answer };
     } catch (error) {
       if (!isMolnError(error)) this.#options.log.error('A question was not answered', { error });
       const code = isMolnError(error) ? error.code : GATEWAY_WORKER_FAILED;
@@ -249,11 +257,13 @@ export class GatewayProcess implements AsyncDisposable {
         ...balancers.families(),
         ...routeFamilies(pairs),
         ...cacheFamilies(cache, pairs),
+        ...this.#plane.families(),
         ...this.#metrics.families({
           connections,
           connectionsRefused,
           memoryBytes,
           accessLogDropped: this.#accessLog.dropped,
+          spans: this.#plane.spans,
         }),
       ],
     };

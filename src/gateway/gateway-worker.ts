@@ -43,6 +43,7 @@ export async function runWorker({
   process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
   process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
   const worker = new GatewayProcess({ paths, log, clock: systemClock, accessLog });
+  process.on('SIGUSR1', () => worker.reopenLogs());
   process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));
   await worker.start();
   await worker.finished();

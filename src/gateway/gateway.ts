@@ -34,6 +34,14 @@ export {
   purgeOrdersSchema,
   purgeTargetSchema,
 } from './purge-schema.ts';
+export {
+  slowReport,
+  STAGES,
+  type SlowExample,
+  type SlowFigures,
+  type SlowReport,
+} from './slow-report.ts';
+export type { AccessLogFormat } from './log-settings.ts';
 export { mergeTop, TOP_DURATION_MS_MAX } from './top-meter.ts';
 export {
   GatewaySupervisor,

@@ -2,6 +2,7 @@
  * What all connections of one process share: the current table and limits, clocks, and the scratch objects that
  * are used up within one event, so that an idle connection owns next to nothing.
  */
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
@@ -11,9 +12,12 @@ import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { RequestTarget } from '../http/target.ts';
 import type { AccessEntry } from './access-log.ts';
 import type { GatewayLimits } from './config.ts';
+import { LimitHits } from './limit-hits.ts';
 import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import type { RouteTable } from './route-table.ts';
 import type { TopMeter } from './top-meter.ts';
+import type { Tracer } from './tracer.ts';
 
 /** Where finished requests are told; the entry is valid only during the call. */
 export interface AccessRecorder {
@@ -33,6 +37,13 @@ export class Plane {
   draining = false;
   /** Counts while somebody wants to know what is asked most. */
   top: TopMeter | undefined;
+  /** Of requests without a route, and of routes that do not choose. */
+  logFormat: AccessLogFormat = 'json';
+  /** Undefined unless requests are traced. */
+  tracer: Tracer | undefined;
+  readonly limitHits: LimitHits = new LimitHits();
+  /** Since the process started; makes their ids. */
+  requestsFinished = 0;
   /** Open client connections. */
   connections = 0;
   /** Closed at once because there were too many. */
@@ -47,6 +58,8 @@ export class Plane {
   readonly requestFraming: RequestFraming = new RequestFraming();
   readonly responseFraming: ResponseFraming = new ResponseFraming();
   readonly target: RequestTarget = new RequestTarget();
+  /** Of all ids of requests; another one for each process. */
+  private readonly idPrefix: string = randomBytes(4).toString('hex');
   private dateSecond = -1;
   private date = '';
 
@@ -78,6 +91,11 @@ export class Plane {
       headersMax: this.limits.requestHeadersMax,
       targetBytesMax: this.limits.targetBytesMax,
     });
+  }
+
+  /** Of the request that finished as the so-many-th. */
+  idOf(number: number): string {
+    return `${this.idPrefix}-${number.toString(36)}`;
   }
 
   /** Called a few times a second. */

@@ -105,6 +105,11 @@ export class GatewaySupervisor implements AsyncDisposable {
     for (const slot of this.#slots) slot.tellLoads(loads);
   }
 
+  /** For whoever has moved the files of the access logs away. */
+  reopenLogs(): void {
+    for (const slot of this.#slots) slot.reopenLogs();
+  }
+
   /** Of the workers that answer. */
   async stats(): Promise<readonly GatewayStats[]> {
     const answers = await Promise.allSettled(

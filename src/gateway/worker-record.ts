@@ -33,6 +33,8 @@ export interface WorkerPaths {
   /** What a crash prints. */
   readonly output: string;
   readonly accessLog: string;
+  /** The same in the combined format. */
+  readonly combinedLog: string;
 }
 
 /** `slot` counts from 1. */
@@ -44,6 +46,7 @@ export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
     log: join(folders.logFolder, `gateway-${slot}.jsonl`),
     output: join(folders.logFolder, `gateway-${slot}.out`),
     accessLog: join(folders.logFolder, `access-${slot}.jsonl`),
+    combinedLog: join(folders.logFolder, `access-${slot}.log`),
   };
 }
 

@@ -122,6 +122,13 @@ export class WorkerSlot {
     this.#link?.tellLoads(loads);
   }
 
+  /** Nothing happens when no process is there. */
+  reopenLogs(): void {
+    if (this.#process !== undefined && this.#state === 'serving') {
+      signalProcess(this.#process, 'SIGUSR1');
+    }
+  }
+
   async stats(timeoutMs: number): Promise<GatewayStats | undefined> {
     return await this.#link?.stats(timeoutMs);
   }

@@ -11,6 +11,7 @@ import {
   string,
   withDefault,
 } from '../base/schema.ts';
+import type { AccessLogFormat } from '../gateway/gateway.ts';
 import {
   type FileBalancer,
   fileBalancer,
@@ -29,6 +30,9 @@ import { type FileSite, SITE_FIELDS } from './site-schema.ts';
 
 const WORKERS_MAX = 256;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
+
+/** Of traces that begin here. */
+const TRACE_SAMPLE = 0.01;
 
 const share = ratio(0, 1);
 
@@ -71,6 +75,8 @@ export interface FileRoute extends FileBalance, FileSite {
     readonly idle?: number;
   };
   readonly limits: FileConcurrency & { readonly requestBody?: number };
+  /** As the whole file has it unless said. */
+  readonly accessLog?: AccessLogFormat;
   /** `false`, or what is chosen about it. */
   readonly cache: false | FileRouteCache;
 }
@@ -89,6 +95,12 @@ export interface FileShape {
   readonly workers?: number;
   readonly listeners: readonly (FileListener | FileBalancer)[];
   readonly routes: readonly FileRoute[];
+  readonly accessLog?: AccessLogFormat;
+  readonly trace?: {
+    readonly sample: number;
+    readonly export?: string;
+    readonly service?: string;
+  };
   readonly limits: FileLimits;
   readonly cache: FileCache;
 }
@@ -158,6 +170,8 @@ const chosen: Schema<FileRouteCache> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const accessLog = optional(literal('json', 'combined', 'off'));
+
 const route: Schema<FileRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
   path: withDefault(string(), '/'),
@@ -193,6 +207,7 @@ const route: Schema<FileRoute> = object({
     }),
     {},
   ),
+  accessLog,
   limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
   cache: withDefault(trueOr(chosen), false),
   ...BALANCE_FIELDS,
@@ -202,7 +217,16 @@ const route: Schema<FileRoute> = object({
 const file: Schema<FileShape> = object({
   workers: optional(integer({ min: 1, max: WORKERS_MAX })),
   listeners: array(anyListener, { itemsMax: 64 }),
-  routes: array(route, { itemsMax: 10_000 }),
+  // Ports that lead bytes on unread need none.
+  routes: withDefault(array(route, { itemsMax: 10_000 }), []),
+  accessLog,
+  trace: optional(
+    object({
+      sample: withDefault(share, TRACE_SAMPLE),
+      export: optional(string()),
+      service: optional(string()),
+    }),
+  ),
   limits: withDefault(
     object({
       requestHead: optional(size),

@@ -100,6 +100,8 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
       keepAliveTimeoutMs: limits.keepAliveTimeout ?? usual.keepAliveTimeoutMs,
       connectionsMax: limits.connections ?? usual.connectionsMax,
     },
+    ...(shape.accessLog === undefined ? {} : { accessLog: shape.accessLog }),
+    ...(shape.trace === undefined ? {} : { trace: shape.trace }),
     ...(shape.routes.some(({ cache }) => cache !== false) ? { cache: cacheOf(shape, folder) } : {}),
   };
 }
@@ -222,6 +224,7 @@ function routeOf(one: FileRoute, path: string, folder: string): RouteConfig {
         ? {}
         : { requestBodyBytesMax: one.limits.requestBody }),
     },
+    ...(one.accessLog === undefined ? {} : { accessLog: one.accessLog }),
     ...(one.cache === false ? {} : { cache: routeCacheOf(one.cache) }),
     ...(site === undefined ? {} : { site }),
   };

@@ -108,6 +108,11 @@ export class StandaloneGateway {
     this.#file = file;
   }
 
+  /** The files of the access logs were moved away: new ones are begun. */
+  reopenLogs(): void {
+    this.#supervisor.reopenLogs();
+  }
+
   /** Requests under way may finish for ten seconds. */
   async stop(): Promise<void> {
     await this.#supervisor.stop({ drainMs: STOP_DRAIN_MS });

@@ -1,5 +1,6 @@
 /** Questions to a gateway that runs by itself, asked from another process: its workers' sockets are open to their owner. */
 import { MolnError } from '../base/errors.ts';
+import { mergeFamilies, type MetricFamily } from '../base/metrics.ts';
 import type { Clock } from '../base/time.ts';
 import {
   askWorkers,
@@ -8,6 +9,8 @@ import {
   type GatewayQuestion,
   mergeTop,
   type PurgeRequest,
+  slowReport,
+  type SlowReport,
   type TopReport,
 } from '../gateway/gateway.ts';
 import { readGatewayFile } from './gateway-file.ts';
@@ -40,6 +43,25 @@ export async function explainStandalone(
 ): Promise<readonly CacheExplanation[]> {
   const { answers } = await ask(gateway, { kind: 'explain', ...question });
   return answers.flatMap((answer) => (answer.kind === 'explain' ? [answer.explanation] : []));
+}
+
+/** Of all workers that answer. */
+export async function slowStandalone(
+  gateway: StandaloneQuestions,
+  url: string,
+): Promise<SlowReport> {
+  const { answers } = await ask(gateway, { kind: 'slow', url });
+  return slowReport(answers.flatMap((answer) => (answer.kind === 'slow' ? [answer.slow] : [])));
+}
+
+/** Of all workers that answer, added up. */
+export async function metricsStandalone(
+  gateway: StandaloneQuestions,
+): Promise<readonly MetricFamily[]> {
+  const { answers } = await ask(gateway, { kind: 'metrics' });
+  return mergeFamilies(
+    answers.flatMap((answer) => (answer.kind === 'metrics' ? [answer.families] : [])),
+  );
 }
 
 export async function topStandalone(

@@ -4,7 +4,9 @@ export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';
 export {
   explainStandalone,
+  metricsStandalone,
   purgeStandalone,
+  slowStandalone,
   type StandaloneQuestions,
   topStandalone,
 } from './standalone-questions.ts';

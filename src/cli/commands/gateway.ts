@@ -10,9 +10,15 @@ import {
 } from '../../standalone/standalone.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import { endNow, onStopSignals } from '../signals.ts';
+import { endNow, onRequests, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
-import { GATEWAY_PURGE, GATEWAY_TOP, GATEWAY_WHY } from './gateway-questions.ts';
+import {
+  GATEWAY_METRICS,
+  GATEWAY_PURGE,
+  GATEWAY_SLOW,
+  GATEWAY_TOP,
+  GATEWAY_WHY,
+} from './gateway-questions.ts';
 
 type Listener = Pick<GatewayFile['content']['listeners'][number], 'address' | 'port'> & {
   readonly protocol: string;
@@ -76,7 +82,15 @@ export const GATEWAY: CommandSpec = {
     ['moln gateway run site.yml', ''],
     ['moln gateway check site.yml', ''],
   ],
-  commands: [GATEWAY_RUN, CHECK, GATEWAY_PURGE, GATEWAY_WHY, GATEWAY_TOP],
+  commands: [
+    GATEWAY_RUN,
+    CHECK,
+    GATEWAY_PURGE,
+    GATEWAY_WHY,
+    GATEWAY_SLOW,
+    GATEWAY_TOP,
+    GATEWAY_METRICS,
+  ],
 };
 
 function fileOf(context: Context, input: Input): string {
@@ -121,6 +135,7 @@ async function untilStopped(context: Context, gateway: StandaloneGateway): Promi
       reloads.then(() => gateway.stop()).then(stopped.resolve, stopped.reject);
     }
   }, context.io.signals);
+  using _requests = onRequests({ SIGUSR1: () => gateway.reopenLogs() }, context.io.signals);
   await stopped.promise;
   return EXIT.ok;
 }
