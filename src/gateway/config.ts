@@ -196,7 +196,12 @@ export interface GatewayLimits {
 
 /** Agent → gateway, one JSON object a line over the worker's unix socket. */
 export type GatewayCommand =
-  | { readonly kind: 'config'; readonly config: GatewayConfig }
+  | {
+      readonly kind: 'config';
+      readonly config: GatewayConfig;
+      /** Sockets where processes that are to leave hand over their listening sockets. */
+      readonly takeFrom?: readonly string[];
+    }
   | { readonly kind: 'stats' }
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id; absent means idle. Not answered. */
   | { readonly kind: 'loads'; readonly loads: Readonly<Record<string, number>> }

@@ -27,6 +27,7 @@ import type {
 } from './gateway-question.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
 import { Listener } from './listener.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
@@ -77,7 +78,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #files: StaticFiles;
   readonly #dispatch: Dispatch;
-  readonly #reusePort: boolean;
+  readonly #sockets: ListeningSockets;
   readonly #listeners = new Map<string, Listener>();
   /** Closed listeners whose connections are not all done. */
   readonly #leaving = new Set<Listener>();
@@ -97,12 +98,13 @@ export class DataPlane implements AsyncDisposable {
 
   constructor(options: DataPlaneOptions) {
     this.#clock = options.clock ?? systemClock;
-    this.#reusePort = options.reusePort;
+    this.#sockets = new ListeningSockets(options.reusePort);
     this.#name = options.name ?? '1';
     this.#plane = new Plane({
       clock: this.#clock,
       log: options.log,
       accessLog: options.accessLog,
+      sockets: this.#sockets,
       sharesReads: options.sharesReads ?? true,
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
@@ -111,7 +113,7 @@ export class DataPlane implements AsyncDisposable {
     this.#door = new NodeDoor({
       log: options.log,
       clock: this.#clock,
-      reusePort: options.reusePort,
+      sockets: this.#sockets,
     });
     this.#files = new StaticFiles(this.#plane);
     this.#dispatch = createDispatch(this.#files, () => this.#room);
@@ -119,9 +121,25 @@ export class DataPlane implements AsyncDisposable {
 
   /**
    * Makes `config` the one in force. Throws GATEWAY_PORT_TAKEN or GATEWAY_LISTEN_FAILED, and then nothing has
-   * changed. Calls must not overlap.
+   * changed. Calls must not overlap. `takeFrom`: where processes that are to leave hand over their listening sockets.
    */
-  async apply(config: GatewayConfig): Promise<void> {
+  async apply(config: GatewayConfig, takeFrom: readonly string[] = []): Promise<void> {
+    await this.#sockets.take(takeFrom, this.#clock);
+    let isUsed = false;
+    try {
+      await this.#applyAll(config);
+      isUsed = true;
+    } finally {
+      await this.#sockets.settle(isUsed, this.#clock);
+    }
+  }
+
+  /** So that a successor can take over the listening sockets. */
+  async serveSockets(path: string): Promise<void> {
+    await this.#sockets.serve(path);
+  }
+
+  async #applyAll(config: GatewayConfig): Promise<void> {
     const plane = this.#plane;
     plane.tick();
     const opened = await this.#openNew(config.listeners);
@@ -232,10 +250,14 @@ export class DataPlane implements AsyncDisposable {
     return { connections, connectionsRefused, upstreams };
   }
 
-  /** Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. */
-  async drain(deadlineMs: number): Promise<void> {
+  /**
+   * Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. `isGentle`: a kept connection that
+   * is idle is not closed at once, since the client may be about to use it.
+   */
+  async drain(deadlineMs: number, isGentle = false): Promise<void> {
     const plane = this.#plane;
     plane.draining = true;
+    plane.leavesGently = isGentle;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();
@@ -251,6 +273,7 @@ export class DataPlane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#sockets.stopServing();
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
@@ -327,7 +350,6 @@ export class DataPlane implements AsyncDisposable {
           config,
           plane: this.#plane,
           dispatch: this.#dispatch,
-          reusePort: this.#reusePort,
         });
         opened.set(config.id, listener);
         await listener.open();

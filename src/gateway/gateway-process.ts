@@ -33,6 +33,8 @@ export interface GatewayProcessOptions {
   readonly clock: Clock;
   /** False only for measurements. */
   readonly accessLog: boolean;
+  /** See `WorkerRecord`. */
+  readonly code?: string | undefined;
 }
 
 /** How often a worker without an agent asks itself whether it is still wanted. */
@@ -90,7 +92,9 @@ export class GatewayProcess implements AsyncDisposable {
       format: 1,
       process: self,
       protocol: CONTROL_PROTOCOL,
+      ...(this.#options.code === undefined ? {} : { code: this.#options.code }),
     });
+    await this.#plane.serveSockets(paths.handover);
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.listen(paths.socket);
     await once(this.#server, 'listening');
@@ -112,8 +116,8 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   /** Stops accepting; requests and upgraded connections may finish for `deadlineMs`. */
-  drain(deadlineMs: number): Promise<void> {
-    this.#draining ??= this.#drainOnce(deadlineMs);
+  drain(deadlineMs: number, isGentle = false): Promise<void> {
+    this.#draining ??= this.#drainOnce(deadlineMs, isGentle);
     return this.#draining;
   }
 
@@ -129,11 +133,11 @@ export class GatewayProcess implements AsyncDisposable {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  async #drainOnce(deadlineMs: number): Promise<void> {
+  async #drainOnce(deadlineMs: number, isGentle: boolean): Promise<void> {
     this.#options.log.info('Gateway worker drains', { deadlineMs });
     await this.#sayLeaving();
     await this.#configs;
-    await this.#plane.drain(deadlineMs);
+    await this.#plane.drain(deadlineMs, isGentle);
     this.#finished.resolve();
   }
 
@@ -171,7 +175,7 @@ export class GatewayProcess implements AsyncDisposable {
       case 'config':
         // One after the other: listeners and tables of two configs must not mix.
         this.#configs = this.#configs.then(async () => {
-          channel.send(await this.#configure(command.config));
+          channel.send(await this.#configure(command.config, command.takeFrom));
         });
         return;
       case 'stats':
@@ -194,7 +198,7 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
-  async #configure(value: unknown): Promise<GatewayReply> {
+  async #configure(value: unknown, takeFrom?: readonly string[]): Promise<GatewayReply> {
     const asked = (value as { readonly version?: unknown } | null)?.version;
     const version = typeof asked === 'number' ? asked : -1;
     try {
@@ -209,7 +213,7 @@ export class GatewayProcess implements AsyncDisposable {
         );
       }
       // The agent repeats itself after a lost connection.
-      if (version > this.#version) await this.#plane.apply(config);
+      if (version > this.#version) await this.#plane.apply(config, takeFrom);
       this.#version = version;
       return { kind: 'applied', version };
     } catch (error) {

@@ -49,4 +49,5 @@ export {
   type GatewaySupervisorOptions,
 } from './supervisor.ts';
 export type { GatewayWorkerState } from './worker-slot.ts';
+export { loadWorker } from './worker-launch.ts';
 export { livingWorkers } from './worker-record.ts';

@@ -28,7 +28,6 @@ export class Listener implements ConnectionOwner {
   answerLines: string;
   readonly connections: Set<OwnedConnection> = new Set();
   config: ListenerConfig;
-  private readonly reusePort: boolean;
   private readonly usualDispatch: Dispatch;
   private readonly peers: ProxiedPeers | undefined;
   /** What clients connect to. */
@@ -43,9 +42,7 @@ export class Listener implements ConnectionOwner {
     readonly config: ListenerConfig;
     readonly plane: Plane;
     readonly dispatch: Dispatch;
-    readonly reusePort: boolean;
   }) {
-    this.reusePort = options.reusePort;
     this.config = options.config;
     this.plane = options.plane;
     this.usualDispatch = options.dispatch;
@@ -92,23 +89,8 @@ export class Listener implements ConnectionOwner {
       peers === undefined
         ? (tls ?? createTcpServer(options, accept))
         : createTcpServer(options, (socket) => peers.admit(socket, go));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(
-        {
-          host: config.address,
-          port: config.port,
-          backlog: BACKLOG,
-          // Several gateway processes share the port; the kernel spreads connections over them.
-          reusePort: this.reusePort,
-          exclusive: true,
-        },
-        () => {
-          server.off('error', reject);
-          resolve();
-        },
-      );
-    }).catch((error: unknown) => {
+    const place = { address: config.address, port: config.port, backlog: BACKLOG };
+    await this.plane.sockets.listen(server, place).catch((error: unknown) => {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
@@ -145,7 +127,7 @@ export class Listener implements ConnectionOwner {
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
   stop(): void {
-    this.server?.close();
+    this.plane.sockets.close(this.server);
     for (const connection of this.connections) connection.drain();
   }
 
@@ -156,7 +138,7 @@ export class Listener implements ConnectionOwner {
 
   /** Breaks what is left. */
   destroy(): void {
-    this.server?.close();
+    this.plane.sockets.close(this.server);
     this.peers?.destroy();
     for (const connection of this.connections) connection.socket.destroy();
   }

@@ -14,6 +14,7 @@ import type { AccessEntry } from './access-log.ts';
 import type { GatewayLimits } from './config.ts';
 import { LimitHits } from './limit-hits.ts';
 import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import type { ListeningSockets } from './listening-sockets.ts';
 import type { AccessLogFormat } from './log-settings.ts';
 import type { RouteTable } from './route-table.ts';
 import type { TopMeter } from './top-meter.ts';
@@ -28,6 +29,7 @@ export class Plane {
   readonly clock: Clock;
   readonly log: Logger;
   readonly accessLog: AccessRecorder | undefined;
+  readonly sockets: ListeningSockets;
   /** Numbers in 0..1 for balancing. */
   readonly random: () => number;
   /** Client sockets read into one buffer, see `accepted-socket.ts`. */
@@ -35,6 +37,8 @@ export class Plane {
   table: RouteTable;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   draining = false;
+  /** While draining: who kept a connection may use it once more. */
+  leavesGently = false;
   /** Counts while somebody wants to know what is asked most. */
   top: TopMeter | undefined;
   /** Of requests without a route, and of routes that do not choose. */
@@ -67,6 +71,7 @@ export class Plane {
     readonly clock: Clock;
     readonly log: Logger;
     readonly accessLog: AccessRecorder | undefined;
+    readonly sockets: ListeningSockets;
     readonly random: () => number;
     readonly sharesReads: boolean;
     readonly table: RouteTable;
@@ -74,6 +79,7 @@ export class Plane {
     this.clock = options.clock;
     this.log = options.log;
     this.accessLog = options.accessLog;
+    this.sockets = options.sockets;
     this.random = options.random;
     this.sharesReads = options.sharesReads;
     this.table = options.table;

@@ -10,7 +10,7 @@ import { MolnError } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { GatewaySupervisor } from '../gateway/gateway.ts';
+import { GatewaySupervisor, loadWorker } from '../gateway/gateway.ts';
 import { takeNameLock } from '../net/net.ts';
 import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 
@@ -111,6 +111,17 @@ export class StandaloneGateway {
   /** The files of the access logs were moved away: new ones are begun. */
   reopenLogs(): void {
     this.#supervisor.reopenLogs();
+  }
+
+  /** What keeps a worker from running the code on disk; undefined: nothing. */
+  async refusalOfCode(): Promise<string | undefined> {
+    return await loadWorker(workerFolders(this.#folder));
+  }
+
+  /** The workers serve on; the next gateway for this file takes them over, and replaces those that run other code than there is on disk. */
+  async detach(): Promise<void> {
+    await this.#supervisor.detach();
+    await this.#lock[Symbol.asyncDispose]();
   }
 
   /** Requests under way may finish for ten seconds. */

@@ -10,6 +10,7 @@ import {
 } from '../../standalone/standalone.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT } from '../errors.ts';
+import { refusalOf, renewProgram } from '../renew-program.ts';
 import { endNow, onRequests, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
 import {
@@ -28,11 +29,13 @@ const FILE = { name: 'FILE', description: 'what it serves, in YAML or JSON', req
 
 export const GATEWAY_RUN: CommandSpec = {
   name: 'run',
-  summary: 'Serve what the file says, in the foreground; SIGHUP reads it again.',
+  summary:
+    'Serve what the file says, in the foreground; SIGHUP reads it again, SIGUSR2 goes over to the program on disk.',
   arguments: [FILE],
   local: true,
   examples: [
     ['moln gateway run site.yml', 'until Ctrl-C'],
+    ['pkill -USR2 -f "gateway run"', 'Moln was updated: the new program takes over'],
     ['pkill -HUP -f "gateway run"', 'the changed file is applied without a lost request'],
   ],
   run: async (context, input) => {
@@ -48,7 +51,7 @@ export const GATEWAY_RUN: CommandSpec = {
       }),
     });
     greet(context, gateway);
-    return await untilStopped(context, gateway);
+    return await untilStopped(context, input, gateway);
   },
 };
 
@@ -118,8 +121,12 @@ function urlsOf({ content }: GatewayFile): readonly string[] {
   });
 }
 
-/** SIGHUP reloads, the first other signal stops in order, the second one at once. */
-async function untilStopped(context: Context, gateway: StandaloneGateway): Promise<number> {
+/** SIGHUP reloads, SIGUSR1 begins new logs, SIGUSR2 a new program; the first other signal stops in order, the second one at once. */
+async function untilStopped(
+  context: Context,
+  input: Input,
+  gateway: StandaloneGateway,
+): Promise<number> {
   const { words } = context;
   const stopped = Promise.withResolvers<void>();
   let isStopping = false;
@@ -135,9 +142,29 @@ async function untilStopped(context: Context, gateway: StandaloneGateway): Promi
       reloads.then(() => gateway.stop()).then(stopped.resolve, stopped.reject);
     }
   }, context.io.signals);
-  using _requests = onRequests({ SIGUSR1: () => gateway.reopenLogs() }, context.io.signals);
+  const requests = {
+    SIGUSR1: () => gateway.reopenLogs(),
+    SIGUSR2: () => {
+      if (!isStopping) reloads = reloads.then(() => renew(context, input, gateway));
+    },
+  };
+  using _requests = onRequests(requests, context.io.signals);
   await stopped.promise;
   return EXIT.ok;
+}
+
+/** Goes over to the program on disk, if that can read the file. */
+async function renew(context: Context, input: Input, gateway: StandaloneGateway): Promise<void> {
+  const { words } = context;
+  const checked = await refusalOf(['gateway', 'check', fileOf(context, input)]);
+  const refused = checked ?? (await gateway.refusalOfCode());
+  if (refused !== undefined) {
+    words.note(`The program on disk is not used: ${refused}`);
+    return;
+  }
+  words.note('Going over to the program on disk; no request is lost');
+  await gateway.detach();
+  renewProgram();
 }
 
 async function reload({ words }: Context, gateway: StandaloneGateway): Promise<void> {

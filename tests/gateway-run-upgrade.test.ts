@@ -1,0 +1,157 @@
+/** A gateway that runs by itself goes over to new code, and to fewer workers: under load, and nobody notices. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { Agent, createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import { FollowedCli } from '../testing/followed-cli.ts';
+import { freePorts } from '../testing/free-ports.ts';
+import { ask, type Answer } from '../testing/http.ts';
+import { Load } from '../testing/load.ts';
+import { MOLN } from '../testing/moln.ts';
+import { killProcesses, processesOf } from '../testing/processes.ts';
+import { step } from '../testing/step.ts';
+import { until } from '../testing/until.ts';
+
+/** Of each load, before what happens and after it. */
+const ANSWERS = 300;
+
+test('new code, more and fewer workers, and nobody notices', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-run-upgrade-'));
+  const [port = 0, tcpPort = 0] = await freePorts('127.0.0.1', 2);
+  const origin = createServer((request, response) => response.end(`origin ${request.url}`));
+  const sockets = new WebSocketServer({ server: origin });
+  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  const kept = new Agent({ keepAlive: true, maxSockets: 4 });
+  t.after(() => {
+    killProcesses(processesOf(folder));
+    kept.destroy();
+    for (const socket of sockets.clients) socket.terminate();
+    origin.closeAllConnections();
+    origin.close();
+    rmSync(folder, { recursive: true });
+  });
+  // A copy of the program, which is updated later.
+  const root = dirname(MOLN);
+  for (const name of ['src', 'moln', 'package.json']) {
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const file = join(folder, 'gateway.yml');
+  const place = `127.0.0.1:${(origin.address() as AddressInfo).port}`;
+  const write = (workers: number): void =>
+    writeFileSync(
+      file,
+      `workers: ${workers}\nlisteners:\n  - { address: 127.0.0.1, port: ${port} }\n` +
+        `  - { address: 127.0.0.1, port: ${tcpPort}, protocol: tcp, upstreams: [{ url: "tcp://${place}" }] }\n` +
+        `routes: [{ upstreams: [{ url: "http://${place}" }] }]\n`,
+    );
+  write(3);
+  const workers = (): readonly number[] =>
+    processesOf(folder)
+      .filter(({ command }) => command.includes('gateway-main'))
+      .map(({ pid }) => pid);
+  const env = { ...process.env, MOLN_DATA: join(folder, 'data') };
+  await using run = new FollowedCli(['gateway', 'run', file], env, join(folder, 'moln'));
+  await run.says(/Serving/);
+
+  const get = (at: number, agent?: Agent): Promise<Answer> =>
+    ask({ address: '127.0.0.1', port: at, host: 'localhost', path: '/x', ...(agent && { agent }) });
+  /** Connections of one request, kept ones and those that are led on unread, while something happens. */
+  const undisturbed = async (happens: () => Promise<void>): Promise<void> => {
+    await using once = new Load(() => get(port), { parallel: 8 });
+    await using again = new Load(() => get(port, kept), { parallel: 4 });
+    await using tcp = new Load(() => get(tcpPort), { parallel: 4 });
+    const loads = [once, again, tcp];
+    const more = async (): Promise<void> => {
+      const from = loads.map(({ answers }) => answers);
+      await until('further answers', () =>
+        loads.every(({ answers }, index) => answers > (from[index] ?? 0) + ANSWERS),
+      );
+    };
+    await more();
+    await happens();
+    await more();
+    for (const load of loads) assert.deepEqual((await load.stop()).failures, []);
+  };
+
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  await once(socket, 'open');
+  const echo = async (text: string): Promise<void> => {
+    socket.send(text);
+    const [data] = (await once(socket, 'message')) as [Buffer];
+    assert.equal(data.toString(), text);
+  };
+
+  await step(t, 'new code takes over; an open WebSocket stays with the old one', async () => {
+    const before = workers();
+    await undisturbed(async () => {
+      appendFileSync(join(folder, 'src/gateway/limits.ts'), '\n// Another release.\n');
+      process.kill(run.pid, 'SIGUSR2');
+      await until('three new workers', () => {
+        const now = workers();
+        return now.filter((pid) => !before.includes(pid)).length === 3 && now.length === 4;
+      });
+    });
+    await echo('over the worker of before');
+    socket.close();
+    await once(socket, 'close');
+    await until('the old one to go', () => workers().length === 3);
+  });
+
+  await step(t, 'a program that does not run is not gone over to', async () => {
+    const before = workers();
+    const path = join(folder, 'src/gateway/data-plane.ts');
+    appendFileSync(path, '\nthis is no program\n');
+    process.kill(run.pid, 'SIGUSR2');
+    await until('the words', () => run.stderr.includes('The program on disk is not used'));
+    assert.equal((await get(port)).status, 200);
+    assert.deepEqual(workers(), before);
+    cpSync(join(root, 'src/gateway/data-plane.ts'), path);
+  });
+
+  await step(t, 'fewer workers lose nothing that the kernel has accepted for them', async () => {
+    await undisturbed(async () => {
+      write(1);
+      process.kill(run.pid, 'SIGHUP');
+      await until('one worker', () => workers().length === 1);
+    });
+  });
+
+  await step(t, 'and more again', async () => {
+    await undisturbed(async () => {
+      write(2);
+      process.kill(run.pid, 'SIGHUP');
+      await until('two workers', () => workers().length === 2);
+    });
+  });
+
+  await step(t, 'what waits in the kernel for a worker that leaves is answered', async () => {
+    // Stopped, so that it can accept nothing before it is told to leave.
+    const [, leaving = 0] = workers();
+    process.kill(leaving, 'SIGSTOP');
+    const clients = Array.from({ length: 64 }, () => connect(port, '127.0.0.1'));
+    const answers = clients.map(async (client) => {
+      let text = '';
+      client.setEncoding('utf8').on('data', (part: string) => (text += part));
+      client.write('GET /w HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+      await once(client, 'close');
+      return text;
+    });
+    await Promise.all(clients.map((client) => once(client, 'connect')));
+    write(1);
+    process.kill(run.pid, 'SIGHUP');
+    process.kill(leaving, 'SIGCONT');
+    for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 200 OK/);
+    await until('one worker', () => workers().length === 1);
+  });
+
+  assert.equal((await run.interrupt()).code, 0);
+  await until('no process', () => workers().length === 0);
+});
