@@ -22,10 +22,10 @@ export function onStopSignals(
 
 /** Signals that ask for something and do not end the process. */
 export function onRequests(
-  calls: Readonly<Partial<Record<'SIGUSR1' | 'SIGUSR2', () => void>>>,
+  calls: Readonly<Partial<Record<'SIGUSR1' | 'SIGUSR2' | 'SIGQUIT', () => void>>>,
   source: SignalSource = process,
 ): Disposable {
-  const given = Object.entries(calls) as (readonly ['SIGUSR1' | 'SIGUSR2', () => void])[];
+  const given = Object.entries(calls) as (readonly [NodeJS.Signals, () => void])[];
   for (const [signal, call] of given) source.on(signal, call);
   return {
     [Symbol.dispose]: () => {

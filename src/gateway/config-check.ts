@@ -180,6 +180,7 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     location,
     from: optional(pathPattern),
   }),
+  ready: object({ kind: literal('ready') }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),

@@ -148,7 +148,9 @@ export type RouteTarget =
       /** A pattern of paths (`path-pattern.ts`); what it does not match is 404. */
       readonly from?: string;
     }
-  | { readonly kind: 'respond'; readonly status: number; readonly message: string };
+  | { readonly kind: 'respond'; readonly status: number; readonly message: string }
+  /** 200, or 503 when this gateway is about to leave: for a balancer before it. */
+  | { readonly kind: 'ready' };
 
 export interface UpstreamConfig {
   /** Stable and unique in the whole config; for apps the instance id. */

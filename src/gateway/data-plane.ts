@@ -206,6 +206,10 @@ export class DataPlane implements AsyncDisposable {
         return { kind };
       case 'explain':
         return { kind, explanation: await explain(question, this.#room, table) };
+      case 'leave':
+        this.#plane.draining = true;
+        this.#plane.leavesGently = true;
+        return { kind };
       case 'slow':
         return { kind, slow: slowFigures(question.url, this.#plane) };
       case 'top':
@@ -257,7 +261,7 @@ export class DataPlane implements AsyncDisposable {
   async drain(deadlineMs: number, isGentle = false): Promise<void> {
     const plane = this.#plane;
     plane.draining = true;
-    plane.leavesGently = isGentle;
+    plane.leavesGently ||= isGentle;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();

@@ -7,6 +7,7 @@ import type { CacheRoom } from './cache-room.ts';
 import { CachedExchange } from './cached-exchange.ts';
 import { ProxyExchange } from './proxy.ts';
 import { redirect } from './redirect.ts';
+import { statusLine } from '../http/status.ts';
 import type { Dispatch, Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
 import type { StaticFiles } from './static-files.ts';
@@ -26,6 +27,9 @@ export function createDispatch(files: StaticFiles, room: () => CacheRoom | undef
       case 'redirect':
         redirect(connection, target);
         return;
+      case 'ready':
+        answerReady(connection);
+        return;
       case 'respond':
         connection.fail(target.status, 'The route says so', { reason: target.message });
     }
@@ -44,6 +48,16 @@ export function createDispatch(files: StaticFiles, room: () => CacheRoom | undef
     if (route.site === undefined) answer(connection, head, route);
     else route.site.receive(connection, head, route, answer);
   };
+}
+
+function answerReady(connection: Connection): void {
+  const { plane } = connection;
+  const status = plane.draining ? 503 : 200;
+  const body = plane.draining ? 'leaving\n' : 'ready\n';
+  const isHead = connection.request.method === 'HEAD';
+  const fields = `Content-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: ${body.length}\r\n`;
+  const head = `${statusLine(status)}\r\n${plane.dateLine}${fields}`;
+  connection.answerBuffers(status, head, isHead ? '' : body);
 }
 
 function proxyFor(

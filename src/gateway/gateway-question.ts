@@ -48,6 +48,8 @@ export type GatewayQuestion =
     }
   /** Where the time of recent requests went, of the route that answers the URL. */
   | { readonly kind: 'slow'; readonly url: string }
+  /** Says no to those who ask whether it is ready, and ends connections with their next answers; it goes on accepting. */
+  | { readonly kind: 'leave' }
   /** What Prometheus reads. */
   | { readonly kind: 'metrics' }
   /** Counts requests for so long, then answers. */
@@ -56,6 +58,7 @@ export type GatewayQuestion =
 export type GatewayAnswer =
   | { readonly kind: 'purge' }
   | { readonly kind: 'explain'; readonly explanation: CacheExplanation }
+  | { readonly kind: 'leave' }
   | { readonly kind: 'metrics'; readonly families: readonly MetricFamily[] }
   | { readonly kind: 'slow'; readonly slow: SlowFigures }
   | { readonly kind: 'top'; readonly top: TopReport };

@@ -1,6 +1,7 @@
 /** The door of the gateway: what the composition root and the API need of it. */
 export { certificateTroubles } from './certificates.ts';
 export { DEFAULT_BALANCER } from './balancer-limits.ts';
+export { type AgentState, AgentPort } from './agent-answer.ts';
 export { askWorkers, type AskedWorkers } from './ask-workers.ts';
 export { CACHE_HITS } from './cache-result.ts';
 export { checkGatewayConfig } from './config-check.ts';

@@ -22,6 +22,8 @@ export interface GatewayConfigurerOptions {
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
   readonly log: Logger;
+  readonly accessLog?: GatewayConfigContent['accessLog'];
+  readonly trace?: GatewayConfigContent['trace'];
 }
 
 export class GatewayConfigurer {
@@ -51,7 +53,7 @@ export class GatewayConfigurer {
   }
 
   async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
-    const { certificate, places, door } = this.#options;
+    const { certificate, places, door, accessLog, trace } = this.#options;
     const node = door.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
@@ -62,6 +64,8 @@ export class GatewayConfigurer {
       routes,
       limits: DEFAULT_GATEWAY_LIMITS,
       cache: { memoryBytes: CACHE_BYTES },
+      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(trace === undefined ? {} : { trace }),
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
     };

@@ -1,6 +1,7 @@
 /** What this machine has and uses now: processor, memory, disk. */
 import { cpus, freemem, totalmem } from 'node:os';
 import { readFileSync } from 'node:fs';
+import { CpuMeter } from '../base/cpu-meter.ts';
 import { diskSpace } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
@@ -20,9 +21,7 @@ export class HostMeter {
   readonly #dataFolder: string;
   readonly #clock: Clock;
   #last: { readonly atMs: number; readonly facts: HostFacts } | undefined;
-  #busy = 0;
-  #total = 0;
-  #usedRatio = 0;
+  readonly #cpu = new CpuMeter();
 
   constructor(options: { readonly dataFolder: string; readonly clock: Clock }) {
     this.#dataFolder = options.dataFolder;
@@ -38,19 +37,8 @@ export class HostMeter {
   }
 
   #measure(): HostFacts {
-    const cores = cpus();
-    let busy = 0;
-    let total = 0;
-    for (const { times } of cores) {
-      const used = times.user + times.nice + times.sys + times.irq;
-      busy += used;
-      total += used + times.idle;
-    }
-    if (total > this.#total) this.#usedRatio = (busy - this.#busy) / (total - this.#total);
-    this.#busy = busy;
-    this.#total = total;
     return {
-      cpu: { cores: cores.length, usedRatio: this.#usedRatio },
+      cpu: { cores: cpus().length, usedRatio: this.#cpu.read() },
       memory: { totalBytes: totalmem(), usedBytes: totalmem() - availableMemory() },
       disk: this.#disk(),
     };

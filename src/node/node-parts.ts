@@ -19,7 +19,8 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
-import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
+import { CpuMeter } from '../base/cpu-meter.ts';
+import { AgentPort, GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
 import { AppCertificate } from './app-certificate.ts';
@@ -57,11 +58,19 @@ export interface NodeOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Gateway processes; undefined: one per core. */
   readonly gateways: number | undefined;
+  /** Where HAProxy's agent-check is answered; undefined: nowhere. */
+  readonly agentPort: number | undefined;
+  readonly accessLog: 'json' | 'combined' | 'off' | undefined;
+  /** Of requests, to a collector. */
+  readonly trace: { readonly sample: number; readonly export: string } | undefined;
   /** The agent's environment, for what builds need of it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Warnings and errors go there too, as plain lines. */
   readonly terminal: (line: string) => void;
 }
+
+/** A reading says how busy it was since the one before. */
+const AGENT_CPU_EVERY_MS = 2000;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -254,6 +263,7 @@ export async function startGateway(
     log: log.for('gateway'),
   });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
+  await answerAgentChecks(base, given, supervisor, stack);
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
     supervisor,
@@ -270,9 +280,37 @@ export async function startGateway(
   };
 }
 
+/** So that a balancer of somebody else's sends as much as this machine can take. */
+async function answerAgentChecks(
+  { options, clock, log }: Base,
+  { choice, cluster }: { readonly choice: ListenChoice; readonly cluster: NodeCluster },
+  supervisor: GatewaySupervisor,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const port = options.agentPort;
+  if (port === undefined) return;
+  const { peers } = cluster;
+  const cpu = new CpuMeter();
+  cpu.read();
+  let busy = 0;
+  stack.use(
+    clock.every(AGENT_CPU_EVERY_MS, () => {
+      busy = cpu.read();
+    }),
+  );
+  const state = (): 'ready' | 'leaving' | 'down' => {
+    const own = peers.all().find(({ id }) => id === peers.self);
+    if (own?.state === 'draining') return 'leaving';
+    return supervisor.workers().some((worker) => worker.state === 'serving') ? 'ready' : 'down';
+  };
+  const { address } = choice.node;
+  const answers = { address, port, state: () => ({ state: state(), busy }), log };
+  await stack.use(new AgentPort(answers)).open();
+}
+
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
-  { folder, registry, identity, clock, log }: Base,
+  { options, folder, registry, identity, clock, log }: Base,
   given: {
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
@@ -308,6 +346,8 @@ async function openRoutes(
     places: choice.gateway,
     door,
     log: log.for('gateway'),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({

@@ -31,6 +31,8 @@ import { type FileSite, SITE_FIELDS } from './site-schema.ts';
 const WORKERS_MAX = 256;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
 
+/** A balancer that looks every two seconds and believes the third "no" knows by then. */
+const DRAIN_MS = 10_000;
 /** Of traces that begin here. */
 const TRACE_SAMPLE = 0.01;
 
@@ -69,6 +71,8 @@ export interface FileRoute extends FileBalance, FileSite {
   };
   readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
   readonly respond?: { readonly status: number; readonly message: string };
+  /** Says whether the gateway is about to leave. */
+  readonly ready?: true;
   readonly timeouts: {
     readonly connect?: number;
     readonly response?: number;
@@ -95,6 +99,14 @@ export interface FileShape {
   readonly workers?: number;
   readonly listeners: readonly (FileListener | FileBalancer)[];
   readonly routes: readonly FileRoute[];
+  /** Where HAProxy's agent-check is answered. */
+  readonly agent?: {
+    readonly address: string;
+    readonly port: number;
+    readonly connections?: number;
+  };
+  /** From the first "no" of a drain to its end; in milliseconds. */
+  readonly drain: number;
   readonly accessLog?: AccessLogFormat;
   readonly trace?: {
     readonly sample: number;
@@ -170,6 +182,14 @@ const chosen: Schema<FileRouteCache> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const onlyTrue: Schema<true> = {
+  decode(value, path) {
+    if (value === true) return true;
+    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want true`);
+  },
+  json: { enum: [true] },
+};
+
 const accessLog = optional(literal('json', 'combined', 'off'));
 
 const route: Schema<FileRoute> = object({
@@ -199,6 +219,7 @@ const route: Schema<FileRoute> = object({
   respond: optional(
     object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
   ),
+  ready: optional(onlyTrue),
   timeouts: withDefault(
     object({
       connect: optional(duration),
@@ -219,6 +240,14 @@ const file: Schema<FileShape> = object({
   listeners: array(anyListener, { itemsMax: 64 }),
   // Ports that lead bytes on unread need none.
   routes: withDefault(array(route, { itemsMax: 10_000 }), []),
+  agent: optional(
+    object({
+      address: withDefault(string(), '::'),
+      port: integer({ min: 1, max: 65_535 }),
+      connections: optional(integer({ min: 1, max: 1_000_000 })),
+    }),
+  ),
+  drain: withDefault(duration, DRAIN_MS),
   accessLog,
   trace: optional(
     object({

@@ -31,6 +31,9 @@ export interface GatewayFile {
   /** Processes; undefined: one per core. */
   readonly workers: number | undefined;
   readonly content: GatewayConfigContent;
+  readonly agent: FileShape['agent'];
+  /** From the first "no" of a drain to its end. */
+  readonly drainMs: number;
 }
 
 /** A year, unless said. */
@@ -49,7 +52,8 @@ export function readGatewayFile(path: string): GatewayFile {
     const content = contentOf(shape, dirname(path));
     written = (words) => asWritten(words, shape);
     checkGatewayConfig({ ...content, version: 1 });
-    return { workers: shape.workers, content };
+    const { workers, agent, drain: drainMs } = shape;
+    return { workers, content, agent, drainMs };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const key = written(error.key);
@@ -253,7 +257,7 @@ function seconds(ms: number): number {
   return Math.round(ms / 1000);
 }
 
-const TARGETS = ['upstreams', 'static', 'redirect', 'respond'] as const;
+const TARGETS = ['upstreams', 'static', 'redirect', 'respond', 'ready'] as const;
 
 function targetOf(one: FileRoute, path: string, folder: string): RouteTarget {
   const named = TARGETS.filter((name) => one[name] !== undefined);
@@ -281,6 +285,7 @@ function targetOf(one: FileRoute, path: string, folder: string): RouteTarget {
     const { to: location, from } = redirect;
     return { kind: 'redirect', status, location, ...(from === undefined ? {} : { from }) };
   }
+  if (one.ready === true) return { kind: 'ready' };
   if (respond !== undefined) return { kind: 'respond', ...respond };
   throw new Error('A route without a target was let through');
 }

@@ -6,12 +6,14 @@ import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ensureFolder } from '../base/disk.ts';
-import { MolnError } from '../base/errors.ts';
+import { messageOf, MolnError } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { GatewaySupervisor, loadWorker } from '../gateway/gateway.ts';
+import { type AgentState, GatewaySupervisor, loadWorker } from '../gateway/gateway.ts';
 import { takeNameLock } from '../net/net.ts';
+import { AgentOfFile } from './agent-of-file.ts';
+import { removeStandaloneRecord, writeStandaloneRecord } from './standalone-record.ts';
 import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 
 export interface StandaloneOptions {
@@ -24,6 +26,8 @@ export interface StandaloneOptions {
 }
 
 const STOP_DRAIN_MS = 10_000;
+/** Who drains is in no hurry. */
+const LEAVE_DRAIN_MS = 60_000;
 
 /** Where the workers of a file have their sockets, records and logs. */
 export function standaloneFolder({
@@ -48,6 +52,8 @@ export class StandaloneGateway {
   #supervisor: GatewaySupervisor;
   #file: GatewayFile;
   #workers: number;
+  #isLeaving = false;
+  readonly #agent: AgentOfFile;
 
   private constructor(
     options: StandaloneOptions,
@@ -64,6 +70,7 @@ export class StandaloneGateway {
     this.#supervisor = parts.supervisor;
     this.#file = parts.file;
     this.#workers = workersOf(parts.file);
+    this.#agent = new AgentOfFile(() => this.#state(), options);
   }
 
   /**
@@ -87,7 +94,9 @@ export class StandaloneGateway {
       await lock[Symbol.asyncDispose]();
       throw error;
     }
-    return new StandaloneGateway(options, { folder, lock, supervisor, file });
+    const gateway = new StandaloneGateway(options, { folder, lock, supervisor, file });
+    await gateway.#begin();
+    return gateway;
   }
 
   /** What it serves now. */
@@ -106,6 +115,7 @@ export class StandaloneGateway {
     if (workersOf(file) !== this.#workers) await this.#resize(workersOf(file));
     await this.#supervisor.apply(file.content);
     this.#file = file;
+    await this.#agent.use(file.agent);
   }
 
   /** The files of the access logs were moved away: new ones are begun. */
@@ -120,6 +130,7 @@ export class StandaloneGateway {
 
   /** The workers serve on; the next gateway for this file takes them over, and replaces those that run other code than there is on disk. */
   async detach(): Promise<void> {
+    await this.#end();
     await this.#supervisor.detach();
     await this.#lock[Symbol.asyncDispose]();
   }
@@ -127,7 +138,43 @@ export class StandaloneGateway {
   /** Requests under way may finish for ten seconds. */
   async stop(): Promise<void> {
     await this.#supervisor.stop({ drainMs: STOP_DRAIN_MS });
+    await this.#end();
     await this.#lock[Symbol.asyncDispose]();
+  }
+
+  /**
+   * For a gateway behind another balancer: first it says that it is not ready, while it serves on and ends connections with their next
+   * answers; when the balancer has had time to notice, it stops.
+   */
+  async drain(): Promise<void> {
+    const { clock } = this.#options;
+    this.#isLeaving = true;
+    await this.#supervisor.ask({ kind: 'leave' });
+    await clock.sleep(this.#file.drainMs);
+    await this.#supervisor.stop({ drainMs: LEAVE_DRAIN_MS });
+    await this.#end();
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  #state(): AgentState['state'] {
+    if (this.#isLeaving) return 'leaving';
+    const isServing = this.#supervisor.workers().some(({ state }) => state === 'serving');
+    return isServing ? 'ready' : 'down';
+  }
+
+  /** Serves already: what is beside that must not end it. */
+  async #begin(): Promise<void> {
+    await writeStandaloneRecord(this.#folder);
+    try {
+      await this.#agent.use(this.#file.agent);
+    } catch (error) {
+      this.#options.log.error(messageOf(error));
+    }
+  }
+
+  async #end(): Promise<void> {
+    await this.#agent[Symbol.asyncDispose]();
+    await removeStandaloneRecord(this.#folder);
   }
 
   /** Another supervisor takes the workers over; those who are too many leave when the others serve. */

@@ -3,6 +3,7 @@ export { certificateTroubles } from '../gateway/gateway.ts';
 export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';
 export {
+  drainStandalone,
   explainStandalone,
   metricsStandalone,
   purgeStandalone,

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { formatPrometheus } from '../../base/metrics.ts';
 import {
+  drainStandalone,
   explainStandalone,
   metricsStandalone,
   purgeStandalone,
@@ -90,6 +91,20 @@ export const GATEWAY_METRICS: CommandSpec = {
     const families = await metricsStandalone(questions(context, input));
     if (context.json) context.words.json(families);
     else context.io.stdout.write(formatPrometheus(families));
+    return EXIT.ok;
+  },
+};
+
+export const GATEWAY_DRAIN: CommandSpec = {
+  name: 'drain',
+  summary: 'Stop a gateway that runs by itself behind another balancer: it says so first.',
+  arguments: [FILE],
+  local: true,
+  examples: [['moln gateway drain site.yml', 'ends when the gateway has ended']],
+  run: async (context, input) => {
+    await drainStandalone(questions(context, input));
+    if (context.json) context.words.json({ drained: true });
+    else context.words.line('Drained and stopped');
     return EXIT.ok;
   },
 };

@@ -14,6 +14,7 @@ import { refusalOf, renewProgram } from '../renew-program.ts';
 import { endNow, onRequests, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
 import {
+  GATEWAY_DRAIN,
   GATEWAY_METRICS,
   GATEWAY_PURGE,
   GATEWAY_SLOW,
@@ -93,6 +94,7 @@ export const GATEWAY: CommandSpec = {
     GATEWAY_SLOW,
     GATEWAY_TOP,
     GATEWAY_METRICS,
+    GATEWAY_DRAIN,
   ],
 };
 
@@ -144,6 +146,12 @@ async function untilStopped(
   }, context.io.signals);
   const requests = {
     SIGUSR1: () => gateway.reopenLogs(),
+    SIGQUIT: () => {
+      if (isStopping) return;
+      isStopping = true;
+      words.note('Draining: whoever asks is told that this gateway leaves');
+      reloads.then(() => gateway.drain()).then(stopped.resolve, stopped.reject);
+    },
     SIGUSR2: () => {
       if (!isStopping) reloads = reloads.then(() => renew(context, input, gateway));
     },
