@@ -1,7 +1,8 @@
 /** A gateway that runs by itself goes over to new code, and to fewer workers: under load, and nobody notices. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readdirSync } from 'node:fs';
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,7 +51,9 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
       file,
       `workers: ${workers}\nlisteners:\n  - { address: 127.0.0.1, port: ${port} }\n` +
         `  - { address: 127.0.0.1, port: ${tcpPort}, protocol: tcp, upstreams: [{ url: "tcp://${place}" }] }\n` +
-        `routes: [{ upstreams: [{ url: "http://${place}" }] }]\n`,
+        `cache: { memory: 64MB, disk: { path: cache, size: 1GB } }\n` +
+        `routes:\n  - { upstreams: [{ url: "http://${place}" }] }\n` +
+        `  - { path: /cached, upstreams: [{ url: "http://${place}" }], cache: true }\n`,
     );
   write(3);
   const workers = (): readonly number[] =>
@@ -122,6 +125,8 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
       process.kill(run.pid, 'SIGHUP');
       await until('one worker', () => workers().length === 1);
     });
+    // What the others had on disk is of use to nobody.
+    await until('one folder', () => readdirSync(join(folder, 'cache')).length === 1);
   });
 
   await step(t, 'and more again', async () => {

@@ -4,6 +4,7 @@ import type { CompressWish } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { errorFormat } from './error-page.ts';
 import { changedHead, fieldIn } from './head-text.ts';
+import { HSTS_FIELD } from './https-only.ts';
 import type { Site } from './site.ts';
 
 const CONNECTION: ReadonlySet<string> = new Set(['connection']);
@@ -54,6 +55,7 @@ export class AnswerShape {
     if (this.drop !== undefined) text = changedHead(text, this.drop, '');
     text += this.lines;
     if (response !== undefined) text = changedHead(text, response.dropped, response.lines);
+    if (connection.owner.answerLines !== '') text = changedHead(text, HSTS_FIELD, '');
     out.text(`${text}${connection.connectionLine}\r\n`);
     if (coding === undefined) return;
     const streams = fieldIn(head, 'content-length') === undefined;

@@ -8,6 +8,7 @@ import type { MetricFamily } from '../base/metrics.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
 import { Balancers, type OpenedBalancers } from './balancers.ts';
+import { requireCacheFits } from './cache-fit.ts';
 import { CacheRoom } from './cache-room.ts';
 import { certificateTroubles, requireUsableTls } from './certificates.ts';
 import type {
@@ -295,6 +296,7 @@ export class DataPlane implements AsyncDisposable {
   async #openCache(config: GatewayCacheConfig | undefined): Promise<void> {
     const text = JSON.stringify(config ?? null);
     if (text === this.#cacheConfig) return;
+    if (config !== undefined) requireCacheFits(config.memoryBytes);
     this.#cacheConfig = text;
     const before = this.#room;
     this.#room = undefined;

@@ -14,6 +14,7 @@ import { codeOf } from './code-id.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { type PortWanted, requireFreePort } from './free-port.ts';
+import { removeCacheOf } from './old-caches.ts';
 import { REPLACED_DRAIN_MS, SOCKET_PATH_BYTES_MAX } from './limits.ts';
 import { warmUp } from './worker-launch.ts';
 import { answersOf } from './ask-workers.ts';
@@ -299,6 +300,10 @@ export class GatewaySupervisor implements AsyncDisposable {
         await clock.sleep(100);
       }
       this.#leaving.delete(pid);
+      const isFree = this.#slots.every((one) => one.state().slot !== slot);
+      if (isFree && this.#config !== undefined) {
+        await removeCacheOf(slot, this.#config, this.#options);
+      }
     };
     this.#leaving.set(
       pid,

@@ -19,10 +19,10 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
-import { CpuMeter } from '../base/cpu-meter.ts';
-import { AgentPort, GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
+import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { answerAgentChecks } from './agent-checks.ts';
 import { AppCertificate } from './app-certificate.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -68,9 +68,6 @@ export interface NodeOptions {
   /** Warnings and errors go there too, as plain lines. */
   readonly terminal: (line: string) => void;
 }
-
-/** A reading says how busy it was since the one before. */
-const AGENT_CPU_EVERY_MS = 2000;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -263,7 +260,10 @@ export async function startGateway(
     log: log.for('gateway'),
   });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
-  await answerAgentChecks(base, given, supervisor, stack);
+  if (options.agentPort !== undefined) {
+    const place = { address: choice.node.address, port: options.agentPort };
+    await answerAgentChecks({ place, peers, supervisor, clock, log }, stack);
+  }
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
     supervisor,
@@ -278,34 +278,6 @@ export async function startGateway(
       ...questions.methods(),
     },
   };
-}
-
-/** So that a balancer of somebody else's sends as much as this machine can take. */
-async function answerAgentChecks(
-  { options, clock, log }: Base,
-  { choice, cluster }: { readonly choice: ListenChoice; readonly cluster: NodeCluster },
-  supervisor: GatewaySupervisor,
-  stack: AsyncDisposableStack,
-): Promise<void> {
-  const port = options.agentPort;
-  if (port === undefined) return;
-  const { peers } = cluster;
-  const cpu = new CpuMeter();
-  cpu.read();
-  let busy = 0;
-  stack.use(
-    clock.every(AGENT_CPU_EVERY_MS, () => {
-      busy = cpu.read();
-    }),
-  );
-  const state = (): 'ready' | 'leaving' | 'down' => {
-    const own = peers.all().find(({ id }) => id === peers.self);
-    if (own?.state === 'draining') return 'leaving';
-    return supervisor.workers().some((worker) => worker.state === 'serving') ? 'ready' : 'down';
-  };
-  const { address } = choice.node;
-  const answers = { address, port, state: () => ({ state: state(), busy }), log };
-  await stack.use(new AgentPort(answers)).open();
 }
 
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */

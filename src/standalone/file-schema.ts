@@ -280,6 +280,13 @@ const file: Schema<FileShape> = object({
 /** Throws `ConfigError` with the path of the first bad key. */
 export function decodeFile(value: unknown): FileShape {
   const decoded = file.decode(value, '');
+  const isRouted = decoded.listeners.some((one) => !isBalancer(one));
+  const { routes } = (value ?? {}) as { readonly routes?: unknown };
+  if (isRouted && routes === undefined) {
+    throw new ConfigError('routes', 'Key "routes" is missing, want a list of them', {
+      hint: 'Ports of tcp and udp need none, those of http and https do',
+    });
+  }
   if (decoded.listeners.length > 0) return decoded;
   throw new ConfigError('listeners', 'Key "listeners" is empty, want at least one', {
     hint: 'Write "listeners: [{ port: 8080 }]"',

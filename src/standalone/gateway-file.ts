@@ -8,6 +8,7 @@ import {
   checkGatewayConfig,
   DEFAULT_GATEWAY_LIMITS,
   type GatewayConfigContent,
+  requireCacheFits,
 } from '../gateway/gateway.ts';
 import { balancerOf, isBalancer, proxyProtocolOf } from './balancer-file.ts';
 import {
@@ -52,6 +53,7 @@ export function readGatewayFile(path: string): GatewayFile {
     const content = contentOf(shape, dirname(path));
     written = (words) => asWritten(words, shape);
     checkGatewayConfig({ ...content, version: 1 });
+    if (content.cache !== undefined) fitting(content.cache.memoryBytes);
     const { workers, agent, drain: drainMs } = shape;
     return { workers, content, agent, drainMs };
   } catch (error) {
@@ -63,6 +65,16 @@ export function readGatewayFile(path: string): GatewayFile {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });
+  }
+}
+
+function fitting(memoryBytes: number): void {
+  try {
+    requireCacheFits(memoryBytes);
+  } catch (error) {
+    if (!(error instanceof MolnError)) throw error;
+    const options = error.hint === undefined ? {} : { hint: error.hint };
+    throw new ConfigError('cache.memory', error.message, { ...options, cause: error });
   }
 }
 
@@ -124,7 +136,12 @@ function asWritten(words: string, { listeners }: FileShape): string {
       return one !== undefined && isBalancer(one) === wanted;
     });
   const [balancers, others] = [places(true), places(false)];
-  return words.replaceAll(
+  const route = /\b(routes\[\d+\])\./;
+  const flat = words
+    .replaceAll(new RegExp(`${route.source}balance\\.algorithm\\b`, 'g'), '$1.balance')
+    .replaceAll(new RegExp(`${route.source}balance\\.(?=[a-z])`, 'g'), '$1.')
+    .replaceAll(new RegExp(`${route.source}target\\.upstreams\\b`, 'g'), '$1.upstreams');
+  return flat.replaceAll(
     /\b(balancers|listeners)\[(\d+)\]/g,
     (_all, kind: string, at: string) =>
       `listeners[${(kind === 'balancers' ? balancers : others)[Number(at)] ?? at}]`,
