@@ -21,6 +21,8 @@ export interface GatewayConfigurerOptions {
   readonly certificate: Pick<AppCertificate, 'of'>;
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  /** Where this node is. */
+  readonly region: () => string | undefined;
   readonly log: Logger;
   readonly accessLog?: GatewayConfigContent['accessLog'];
   readonly trace?: GatewayConfigContent['trace'];
@@ -54,6 +56,7 @@ export class GatewayConfigurer {
 
   async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, places, door, accessLog, trace } = this.#options;
+    const region = this.#options.region();
     const node = door.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
@@ -62,6 +65,7 @@ export class GatewayConfigurer {
         ...(place.protocol === 'https' ? { tls } : {}),
       })),
       routes,
+      ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
       cache: { memoryBytes: CACHE_BYTES },
       ...(accessLog === undefined ? {} : { accessLog }),

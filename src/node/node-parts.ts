@@ -317,6 +317,7 @@ async function openRoutes(
     certificate,
     places: choice.gateway,
     door,
+    region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
     ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
     ...(options.trace === undefined ? {} : { trace: options.trace }),
