@@ -1,20 +1,19 @@
 /** A gateway that runs by itself goes over to new code, and to fewer workers: under load, and nobody notices. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFileSync, cpSync, mkdtempSync, readdirSync } from 'node:fs';
-import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { FollowedCli } from '../testing/followed-cli.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { ask, type Answer } from '../testing/http.ts';
 import { Load } from '../testing/load.ts';
-import { MOLN } from '../testing/moln.ts';
 import { killProcesses, processesOf } from '../testing/processes.ts';
+import { ProgramCopy } from '../testing/program-copy.ts';
 import { step } from '../testing/step.ts';
 import { until } from '../testing/until.ts';
 
@@ -39,11 +38,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     rmSync(folder, { recursive: true });
   });
   // A copy of the program, which is updated later.
-  const root = dirname(MOLN);
-  for (const name of ['src', 'moln', 'package.json']) {
-    cpSync(join(root, name), join(folder, name), { recursive: true });
-  }
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const program = new ProgramCopy(folder);
   const file = join(folder, 'gateway.yml');
   const place = `127.0.0.1:${(origin.address() as AddressInfo).port}`;
   const write = (workers: number): void =>
@@ -61,7 +56,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
       .filter(({ command }) => command.includes('gateway-main'))
       .map(({ pid }) => pid);
   const env = { ...process.env, MOLN_DATA: join(folder, 'data') };
-  await using run = new FollowedCli(['gateway', 'run', file], env, join(folder, 'moln'));
+  await using run = new FollowedCli(['gateway', 'run', file], env, program.moln);
   await run.says(/Serving/);
 
   const get = (at: number, agent?: Agent): Promise<Answer> =>
@@ -95,7 +90,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
   await step(t, 'new code takes over; an open WebSocket stays with the old one', async () => {
     const before = workers();
     await undisturbed(async () => {
-      appendFileSync(join(folder, 'src/gateway/limits.ts'), '\n// Another release.\n');
+      program.add('src/gateway/limits.ts', '// Another release.');
       process.kill(run.pid, 'SIGUSR2');
       await until('three new workers', () => {
         const now = workers();
@@ -110,13 +105,12 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
 
   await step(t, 'a program that does not run is not gone over to', async () => {
     const before = workers();
-    const path = join(folder, 'src/gateway/data-plane.ts');
-    appendFileSync(path, '\nthis is no program\n');
+    program.add('src/gateway/data-plane.ts', 'this is no program');
     process.kill(run.pid, 'SIGUSR2');
     await until('the words', () => run.stderr.includes('The program on disk is not used'));
     assert.equal((await get(port)).status, 200);
     assert.deepEqual(workers(), before);
-    cpSync(join(root, 'src/gateway/data-plane.ts'), path);
+    program.restore('src/gateway/data-plane.ts');
   });
 
   await step(t, 'fewer workers lose nothing that the kernel has accepted for them', async () => {
