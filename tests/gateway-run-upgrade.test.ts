@@ -7,7 +7,6 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { WebSocket, WebSocketServer } from 'ws';
 import { FollowedCli } from '../testing/followed-cli.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { ask, type Answer } from '../testing/http.ts';
@@ -16,6 +15,7 @@ import { killProcesses, processesOf } from '../testing/processes.ts';
 import { ProgramCopy } from '../testing/program-copy.ts';
 import { step } from '../testing/step.ts';
 import { until } from '../testing/until.ts';
+import { openWebSocket, startEchoServer } from './web-socket-kit.ts';
 
 /** Of each load, before what happens and after it. */
 const ANSWERS = 300;
@@ -24,15 +24,13 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'moln-run-upgrade-'));
   const [port = 0, tcpPort = 0] = await freePorts('127.0.0.1', 2);
   const origin = createServer((request, response) => response.end(`origin ${request.url}`));
-  const sockets = new WebSocketServer({ server: origin });
-  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+  using _echo = await startEchoServer(join(folder, 'echo.sock'));
   origin.listen(0, '127.0.0.1');
   await once(origin, 'listening');
   const kept = new Agent({ keepAlive: true, maxSockets: 4 });
   t.after(() => {
     killProcesses(processesOf(folder));
     kept.destroy();
-    for (const socket of sockets.clients) socket.terminate();
     origin.closeAllConnections();
     origin.close();
     rmSync(folder, { recursive: true });
@@ -48,6 +46,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
         `  - { address: 127.0.0.1, port: ${tcpPort}, protocol: tcp, upstreams: [{ url: "tcp://${place}" }] }\n` +
         `cache: { memory: 64MB, disk: { path: cache, size: 1GB } }\n` +
         `routes:\n  - { upstreams: [{ url: "http://${place}" }] }\n` +
+        `  - { host: 127.0.0.1, upstreams: [{ url: "unix:${join(folder, 'echo.sock')}" }] }\n` +
         `  - { path: /cached, upstreams: [{ url: "http://${place}" }], cache: true }\n`,
     );
   write(3);
@@ -79,8 +78,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     for (const load of loads) assert.deepEqual((await load.stop()).failures, []);
   };
 
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
-  await once(socket, 'open');
+  const socket = await openWebSocket(port);
   const echo = async (text: string): Promise<void> => {
     socket.send(text);
     const [data] = (await once(socket, 'message')) as [Buffer];

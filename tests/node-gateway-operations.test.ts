@@ -36,10 +36,8 @@ test('settings of a node, and a new release of its gateways', async (t) => {
     collector.close();
   });
   const traces = `http://127.0.0.1:${(collector.address() as AddressInfo).port}/v1/traces`;
-  const args = [
-    ...['--agent-port', String(agentPort), '--access-log', 'combined'],
-    ...['--trace', traces, '--trace-sample', '1'],
-  ];
+  const settings = ['--agent-port', String(agentPort), '--access-log', 'combined'];
+  const args = [...settings, '--trace', traces, '--trace-sample', '1'];
   await using node = await TestNode.start(t, { program: program.moln, args });
   const echo = 'request.headers.traceparent ?? ""';
   await node.json('deploy', appFolder(t, nodeApp(echo)), '--name', 'app');

@@ -1,4 +1,6 @@
 /** When a request reached its stations at an upstream; monotonic milliseconds, 0 until then. Numbers only: it is filled for every request. */
+import type { Clock } from '../base/time.ts';
+
 export class RequestTimes {
   /** An upstream was chosen, for the first time; before it the request waited for its turn. */
   askedMs = 0;
@@ -27,6 +29,11 @@ export class RequestTimes {
   sent(nowMs: number): void {
     if (this.askedMs === 0) this.askedMs = nowMs;
     this.sentMs = nowMs;
+  }
+
+  /** `isSameEvent`: the head has just come; the clock need not be asked again. */
+  ended(isSameEvent: boolean, clock: Pick<Clock, 'monotonicMs'>): void {
+    this.endMs = isSameEvent ? this.headMs : clock.monotonicMs();
   }
 
   /** The client does not keep up. */

@@ -58,6 +58,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   private retriedFresh = false;
   private partial: ResponseHead | undefined;
   private upstreamKeepsAlive = false;
+  /** The head of the answer is being dealt with, perhaps with all of its body. */
+  private isHeading = false;
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -94,6 +96,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.requestDone = requestDone;
     this.requestBytesSent = 0;
     this.answerBegan = false;
+    this.isHeading = false;
     this.interims = 0;
     this.connectTimedOut = false;
     this.retriedFresh = false;
@@ -327,13 +330,15 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (this.balanced !== undefined && this.isReplaced(this.balanced, head.status)) return;
     if (this.times !== undefined) this.times.headMs = plane.clock.monotonicMs();
     this.phase = PHASE.body;
+    this.isHeading = true;
     this.answerHead(head, bytes, from, to);
+    this.isHeading = false;
   }
 
   /** The answer is all there. `clean`: nothing came after it, so the socket may be used again. */
   protected release(clean: boolean): void {
     const { socket, upstream } = this;
-    if (this.times !== undefined) this.times.endMs = this.plane.clock.monotonicMs();
+    this.times?.ended(this.isHeading, this.plane.clock);
     const reusable = clean && this.upstreamKeepsAlive && this.requestDone;
     if (reusable && socket !== undefined && upstream !== undefined) {
       this.socket = undefined;
