@@ -176,7 +176,10 @@ export class DataPlane implements AsyncDisposable {
       listener.stop();
       this.#leaving.add(listener);
     }
-    for (const [id, listener] of opened) this.#listeners.set(id, listener);
+    for (const [id, listener] of opened) {
+      this.#listeners.set(id, listener);
+      listener.serve();
+    }
     this.#balancers.use(ports);
     for (const listener of this.#listeners.values()) listener.limitHandshakes();
     this.#scheduleSweep(config);

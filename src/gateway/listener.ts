@@ -35,6 +35,8 @@ export class Listener implements ConnectionOwner {
   /** The same, or what comes after it when connections begin with a PROXY header. */
   private tls: TlsServer | undefined;
   private certificates: Certificates | undefined;
+  /** Accepted before the config that this listener belongs to was in force: they are served with it. */
+  private early: Socket[] | undefined = [];
   /** What the day's ticket keys were made of. */
   private ticketDay = -1;
 
@@ -102,6 +104,13 @@ export class Listener implements ConnectionOwner {
     this.renewTickets();
   }
 
+  /** The config is in force: who has connected meanwhile is served too. */
+  serve(): void {
+    const { early = [] } = this;
+    this.early = undefined;
+    for (const socket of early) if (!socket.destroyed) this.accept(socket);
+  }
+
   /** New certificate or other settings that need no new port. Connections stay. */
   update(config: ListenerConfig): void {
     const changed = !samePairs(config, this.config);
@@ -140,6 +149,7 @@ export class Listener implements ConnectionOwner {
   destroy(): void {
     this.plane.sockets.close(this.server);
     this.peers?.destroy();
+    for (const socket of this.early ?? []) socket.destroy();
     for (const connection of this.connections) connection.socket.destroy();
   }
 
@@ -169,7 +179,14 @@ export class Listener implements ConnectionOwner {
   }
 
   private accept(socket: Socket): void {
-    const { plane } = this;
+    const { plane, early } = this;
+    if (early !== undefined) {
+      // Who goes at once is not served; the connection listens for itself later.
+      socket.on('error', () => socket.destroy());
+      if (early.length < plane.limits.connectionsMax) early.push(socket);
+      else socket.destroy();
+      return;
+    }
     if (plane.connections >= plane.limits.connectionsMax) {
       plane.connectionsRefused++;
       socket.destroy();
