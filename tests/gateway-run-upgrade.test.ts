@@ -19,6 +19,8 @@ import { openWebSocket, startEchoServer } from './web-socket-kit.ts';
 
 /** Of each load, before what happens and after it. */
 const ANSWERS = 300;
+/** Programs are started, and the load takes every processor that there is. */
+const SLOW = { withinMs: 60_000 };
 
 test('new code, more and fewer workers, and nobody notices', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'moln-run-upgrade-'));
@@ -90,10 +92,11 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     await undisturbed(async () => {
       program.add('src/gateway/limits.ts', '// Another release.');
       process.kill(run.pid, 'SIGUSR2');
-      await until('three new workers', () => {
+      const areNew = (): boolean => {
         const now = workers();
         return now.filter((pid) => !before.includes(pid)).length === 3 && now.length === 4;
-      });
+      };
+      await until('three new workers', areNew, SLOW);
     });
     await echo('over the worker of before');
     socket.close();
@@ -105,7 +108,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     const before = workers();
     program.add('src/gateway/data-plane.ts', 'this is no program');
     process.kill(run.pid, 'SIGUSR2');
-    await until('the words', () => run.stderr.includes('The program on disk is not used'));
+    await until('the words', () => run.stderr.includes('The program on disk is not used'), SLOW);
     assert.equal((await get(port)).status, 200);
     assert.deepEqual(workers(), before);
     program.restore('src/gateway/data-plane.ts');
@@ -115,7 +118,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     await undisturbed(async () => {
       write(1);
       process.kill(run.pid, 'SIGHUP');
-      await until('one worker', () => workers().length === 1);
+      await until('one worker', () => workers().length === 1, SLOW);
     });
     // What the others had on disk is of use to nobody.
     await until('one folder', () => readdirSync(join(folder, 'cache')).length === 1);
@@ -125,7 +128,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     await undisturbed(async () => {
       write(2);
       process.kill(run.pid, 'SIGHUP');
-      await until('two workers', () => workers().length === 2);
+      await until('two workers', () => workers().length === 2, SLOW);
     });
   });
 
@@ -146,7 +149,7 @@ test('new code, more and fewer workers, and nobody notices', async (t) => {
     process.kill(run.pid, 'SIGHUP');
     process.kill(leaving, 'SIGCONT');
     for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 200 OK/);
-    await until('one worker', () => workers().length === 1);
+    await until('one worker', () => workers().length === 1, SLOW);
   });
 
   assert.equal((await run.interrupt()).code, 0);
