@@ -235,7 +235,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
         connection,
         together(
           together(forwardChange(request, decision), connection.request.trace?.change),
-          connection.shape?.site.request,
+          connection.shape?.request,
         ),
       );
     const headText = textFor(on.decision);

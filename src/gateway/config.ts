@@ -245,6 +245,8 @@ export interface GatewayStats {
   readonly memoryBytes: number;
   /** What is under way now, by upstream id; absent means zero. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstreams that get no requests just now, by route id; absent means none. */
+  readonly unfit?: Readonly<Record<string, readonly string[]>>;
   /** Since start, by route id. */
   readonly routes: Readonly<Record<string, RouteTotals>>;
   /** By balancer id; absent when there are none. */

@@ -39,6 +39,7 @@ import { slowFigures } from './slow-figures.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
 import { Tracer } from './tracer.ts';
+import { unfitUpstreams } from './unfit-upstreams.ts';
 import type { Upstream } from './upstream.ts';
 import { upstreamFamilies } from './upstream-families.ts';
 
@@ -65,6 +66,8 @@ export interface DataPlaneStats {
   readonly connectionsRefused: number;
   /** By upstream id; those with nothing under way are left out. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstream ids by route id. */
+  readonly unfit: ReturnType<typeof unfitUpstreams>;
 }
 
 const EMPTY_CONFIG: GatewayConfig = {
@@ -160,6 +163,7 @@ export class DataPlane implements AsyncDisposable {
     plane.logFormat = config.accessLog ?? 'json';
     await this.#openTracer(config.trace);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
+    plane.edges.keep(config.routes);
     if (config.purges !== undefined) await this.#obey(config.purges);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
@@ -255,7 +259,8 @@ export class DataPlane implements AsyncDisposable {
         upgrades: upstream.upgrades + (known?.upgrades ?? 0),
       };
     }
-    return { connections, connectionsRefused, upstreams };
+    const unfit = unfitUpstreams(table.routes(), this.#plane.coarseMs);
+    return { connections, connectionsRefused, upstreams, unfit };
   }
 
   /**
@@ -291,6 +296,7 @@ export class DataPlane implements AsyncDisposable {
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
     await this.#plane.tracer?.[Symbol.asyncDispose]();
+    this.#plane.edges[Symbol.dispose]();
     await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
   }

@@ -61,7 +61,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       plane.target,
       clientFragment(connection, plane.target.authority),
       connection,
-      together(connection.request.trace?.change, connection.shape?.site.request),
+      together(connection.request.trace?.change, connection.shape?.request),
     );
     connection.answerBy(this);
     this.times = connection.request.times;

@@ -44,6 +44,7 @@ function configurer(
       { id: 'https', address: '::', port: 8443, protocol: 'https' },
     ],
     door: { config: () => node },
+    ports: { applyWith: (ports, apply) => apply(ports) },
     region: () => 'east',
     log: silentLogger,
   });

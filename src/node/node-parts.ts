@@ -23,9 +23,11 @@ import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
 import { answerAgentChecks } from './agent-checks.ts';
+import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificate } from './app-certificate.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
+import { FurtherPorts } from './further-ports.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
@@ -37,37 +39,15 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
+import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
+import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
+import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
-export interface NodeOptions {
-  readonly dataFolder: string;
-  readonly name: string | undefined;
-  readonly address: string | undefined;
-  readonly httpPort: number | undefined;
-  readonly httpsPort: number | undefined;
-  readonly port: number | undefined;
-  /** Where gateways answer those of other nodes; undefined: 7423. */
-  readonly gatewayPort: number | undefined;
-  /** Somebody else's, in place of members of our own. */
-  readonly etcd: EtcdPlace | undefined;
-  readonly region: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Gateway processes; undefined: one per core. */
-  readonly gateways: number | undefined;
-  /** Where HAProxy's agent-check is answered; undefined: nowhere. */
-  readonly agentPort: number | undefined;
-  readonly accessLog: 'json' | 'combined' | 'off' | undefined;
-  /** Of requests, to a collector. */
-  readonly trace: { readonly sample: number; readonly export: string } | undefined;
-  /** The agent's environment, for what builds need of it. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Warnings and errors go there too, as plain lines. */
-  readonly terminal: (line: string) => void;
-}
+export type { NodeOptions };
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -93,6 +73,8 @@ export interface Gateway {
   readonly settled: GatewaysSettled;
   /** To the gateways of all nodes. */
   readonly questions: GatewayQuestions;
+  /** Of listeners, on all nodes. */
+  readonly ports: PortQuestions;
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
@@ -240,14 +222,14 @@ export async function startGateway(
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
-    workers: options.gateways ?? availableParallelism(),
+    workers: gatewayCount(options),
     clock,
     log: log.for('gateway'),
   });
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const mirror = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const { mirror, ports } = await openRoutes(base, { choice, cluster, supervisor }, stack);
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -257,6 +239,13 @@ export async function startGateway(
   const questions = new GatewayQuestions({
     peers,
     own: (question, withinMs) => ownAnswers(supervisor, question, withinMs),
+    log: log.for('gateway'),
+  });
+  const portQuestions = new PortQuestions({
+    peers,
+    supervisor,
+    choice,
+    troubles: () => ports.troubles,
     log: log.for('gateway'),
   });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
@@ -271,13 +260,19 @@ export async function startGateway(
     mirror,
     settled,
     questions,
+    ports: portQuestions,
     choice,
     methods: {
       ...gatewayMethods({ appliedAt, clock }),
       ...loads.methods(),
       ...questions.methods(),
+      ...portQuestions.methods(),
     },
   };
+}
+
+function gatewayCount({ gateways }: NodeOptions): number {
+  return gateways ?? availableParallelism();
 }
 
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
@@ -289,7 +284,7 @@ async function openRoutes(
     readonly supervisor: GatewaySupervisor;
   },
   stack: AsyncDisposableStack,
-): Promise<RouteMirror> {
+): Promise<{ readonly mirror: RouteMirror; readonly ports: FurtherPorts }> {
   const { choice, cluster, supervisor } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
@@ -312,7 +307,11 @@ async function openRoutes(
       onChange: () => mirror.applyAgain(),
     }),
   );
+  const ports = stack.use(
+    new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
+  );
   const configurer = new GatewayConfigurer({
+    ports,
     supervisor,
     certificate,
     places: choice.gateway,
@@ -326,6 +325,8 @@ async function openRoutes(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
+      recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
+      ground: { ...portGround(choice), workers: gatewayCount(options) },
       peers,
       apply: (set) => configurer.apply(set),
       ...shared,
@@ -343,7 +344,7 @@ async function openRoutes(
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
-  return mirror;
+  return { mirror, ports };
 }
 
 export async function openApps(

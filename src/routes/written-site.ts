@@ -1,17 +1,24 @@
 /** From what a file says around a route's target to what workers are told. Files that it names are read here, once. */
 import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { stripTypeScriptTypes } from 'node:module';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
-import type { FileSite } from './site-schema.ts';
+import { fileOf } from './ground.ts';
+import type { WrittenSite } from './site-schema.ts';
 
 type SiteConfig = NonNullable<GatewayConfigContent['routes'][number]['site']>;
 
 const FILE_BYTES_MAX = 1024 * 1024;
+const EDGE_TIMEOUT_MS = 1000;
 
 /** `path` is the route's key. Undefined when it wants nothing. */
-export function siteOf(one: FileSite, path: string, folder: string): SiteConfig | undefined {
-  const { headers, rewrite, compress, errors, allow, deny, trust, rate, cors, auth, buffer } = one;
+export function siteOf(
+  one: WrittenSite,
+  path: string,
+  folder: string | undefined,
+): SiteConfig | undefined {
+  const { headers, rewrite, compress, errors, allow, deny, trust, rate, cors, auth, buffer, edge } =
+    one;
   const access = allow ?? deny ?? trust;
   const site: SiteConfig = {
     ...(headers === undefined ? {} : { headers }),
@@ -31,12 +38,13 @@ export function siteOf(one: FileSite, path: string, folder: string): SiteConfig 
     ...(cors === undefined ? {} : { cors: corsOf(cors) }),
     ...(auth === undefined ? {} : { auth: authOf(auth, `${path}.auth`, folder) }),
     ...(buffer === undefined ? {} : { bufferBytes: buffer }),
+    ...(edge === undefined ? {} : { edge: edgeOf(edge, `${path}.edge`, folder) }),
   };
   return Object.keys(site).length === 0 ? undefined : site;
 }
 
 function compressOf(
-  compress: true | Exclude<FileSite['compress'], boolean | undefined>,
+  compress: true | Exclude<WrittenSite['compress'], boolean | undefined>,
 ): NonNullable<SiteConfig['compress']> {
   if (compress === true) return {};
   const { min, ...rest } = compress;
@@ -44,19 +52,24 @@ function compressOf(
 }
 
 function pagesOf(
-  errors: NonNullable<FileSite['errors']>,
+  errors: NonNullable<WrittenSite['errors']>,
   path: string,
-  folder: string,
+  folder: string | undefined,
 ): NonNullable<SiteConfig['errors']> {
   return Object.entries(errors).map(([status, file]) => ({
     status,
-    html: readSmall(resolve(folder, file), `${path}.${status}`),
+    html: typeof file === 'string' ? pageIn(file, `${path}.${status}`, folder) : file.html,
   }));
+}
+
+function pageIn(file: string, key: string, folder: string | undefined): string {
+  const instead = 'Write the page itself: "404: { html: <h1>Nothing here</h1> }"';
+  return readSmall(fileOf(folder, file, key, instead), key);
 }
 
 /** `client`, or `header X-Api-Key`. */
 function rateOf(
-  { by = 'client', requests, per, burst }: NonNullable<FileSite['rate']>,
+  { by = 'client', requests, per, burst }: NonNullable<WrittenSite['rate']>,
   path: string,
 ): NonNullable<SiteConfig['rate']> {
   const header = /^header (\S+)$/.exec(by)?.[1]?.toLowerCase();
@@ -75,29 +88,62 @@ function rateOf(
 function corsOf({
   maxAge,
   ...rest
-}: NonNullable<FileSite['cors']>): NonNullable<SiteConfig['cors']> {
+}: NonNullable<WrittenSite['cors']>): NonNullable<SiteConfig['cors']> {
   return { ...rest, ...(maxAge === undefined ? {} : { maxAgeS: Math.round(maxAge / 1000) }) };
 }
 
 /** A line a user: `NAME:HASH`. Empty lines and those that begin with # do not count. */
 function authOf(
-  { basic }: NonNullable<FileSite['auth']>,
+  { basic }: NonNullable<WrittenSite['auth']>,
   path: string,
-  folder: string,
+  folder: string | undefined,
 ): NonNullable<SiteConfig['auth']> {
   const key = `${path}.basic.users`;
-  const lines = readSmall(resolve(folder, basic.users), key).split('\n');
-  const users = lines.flatMap((line) => {
+  const users = linesOf(basic.users, key, folder).flatMap((line) => {
     const text = line.trim();
     if (text === '' || text.startsWith('#')) return [];
     const colon = text.indexOf(':');
     if (colon > 0) return [{ name: text.slice(0, colon), hash: text.slice(colon + 1) }];
-    throw new ConfigError(key, `Key "${key}" names a file with a line that is not NAME:HASH`);
+    throw new ConfigError(key, `Key "${key}" has a line that is not NAME:HASH`);
   });
   if (users.length === 0) {
-    throw new ConfigError(key, `Key "${key}" names a file without a user`);
+    throw new ConfigError(key, `Key "${key}" has no user`);
   }
   return { realm: basic.realm, users };
+}
+
+function linesOf(
+  users: string | readonly string[],
+  key: string,
+  folder: string | undefined,
+): readonly string[] {
+  if (typeof users !== 'string') return users;
+  const instead = 'Write the lines themselves: "users: [NAME:HASH]"';
+  return readSmall(fileOf(folder, users, key, instead), key).split('\n');
+}
+
+/** TypeScript whose types can be left out is made JavaScript here, so that what is no program is refused with the route. */
+function edgeOf(
+  written: NonNullable<WrittenSite['edge']>,
+  path: string,
+  folder: string | undefined,
+): NonNullable<SiteConfig['edge']> {
+  const {
+    file,
+    code,
+    timeout = EDGE_TIMEOUT_MS,
+  } = typeof written === 'string' ? { file: written } : written;
+  if ((file === undefined) === (code === undefined)) {
+    throw new ConfigError(path, `Key "${path}" wants one of "file" and "code"`);
+  }
+  const instead = 'Write the module itself: "edge: { code: … }"';
+  const text = code ?? readSmall(fileOf(folder, file ?? '', path, instead), path);
+  try {
+    return { source: stripTypeScriptTypes(text), timeoutMs: timeout };
+  } catch (error) {
+    const what = `Key "${path}" is no module that can be run: ${messageOf(error)}`;
+    throw new ConfigError(path, what, { cause: error });
+  }
 }
 
 function readSmall(file: string, path: string): string {
