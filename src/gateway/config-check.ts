@@ -50,6 +50,7 @@ import {
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { traceSchema } from './trace-check.ts';
 import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
@@ -188,6 +189,7 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     location,
     from: optional(pathPattern),
   }),
+  ready: object({ kind: literal('ready') }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),
@@ -225,6 +227,8 @@ const routeCache: Schema<RouteCacheConfig> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const accessLog = optional(literal('json', 'combined', 'off'));
+
 const route: Schema<RouteConfig> = object({
   id,
   hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
@@ -232,6 +236,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  accessLog,
   balance: optional(balanceSchema),
   site: optional(siteSchema),
 });
@@ -321,6 +326,8 @@ const config: Schema<GatewayConfig> = object({
   limits,
   challenges: optional(challenges),
   ticketKeys: optional(array(ticketKey, { itemsMax: TICKET_KEYS_MAX })),
+  accessLog,
+  trace: optional(traceSchema),
   cache: optional(cache),
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),

@@ -42,6 +42,10 @@ export function routeLimits(own: Partial<RouteLimits> | undefined): RouteLimits 
 
 /** For the first request of a connection that was accepted just before its listener closed. */
 export const LEAVING_FRESH_MS = 1000;
+/** For the next request of a kept connection to a process that leaves: it is answered with `Connection: close`. */
+export const LEAVING_KEPT_MS: number = 5 * SECOND;
+/** For upgraded connections to a process that was replaced; they are cut then. */
+export const REPLACED_DRAIN_MS: number = 3600 * SECOND;
 /** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
 export const DISCARD_BYTES_MAX: number = 64 * KIB;
 

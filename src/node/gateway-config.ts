@@ -31,6 +31,8 @@ export interface GatewayConfigurerOptions {
   /** Where this node is. */
   readonly region: () => string | undefined;
   readonly log: Logger;
+  readonly accessLog?: GatewayConfigContent['accessLog'];
+  readonly trace?: GatewayConfigContent['trace'];
 }
 
 export class GatewayConfigurer {
@@ -66,7 +68,7 @@ export class GatewayConfigurer {
   }
 
   async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
-    const { certificate, certs, places, door } = this.#options;
+    const { certificate, certs, places, door, accessLog, trace } = this.#options;
     const { certificates, challenges, ticketKeys } = certs.now();
     const region = this.#options.region();
     const node = door.config();
@@ -92,6 +94,8 @@ export class GatewayConfigurer {
       ...(challenges === undefined ? {} : { challenges }),
       ...(ticketKeys === undefined ? {} : { ticketKeys }),
       cache: { memoryBytes: CACHE_BYTES },
+      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(trace === undefined ? {} : { trace }),
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
     };

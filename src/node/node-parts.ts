@@ -21,6 +21,7 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { answerAgentChecks } from './agent-checks.ts';
 import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
@@ -38,33 +39,15 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
+import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
+import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
 import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
-export interface NodeOptions {
-  readonly dataFolder: string;
-  readonly name: string | undefined;
-  readonly address: string | undefined;
-  readonly httpPort: number | undefined;
-  readonly httpsPort: number | undefined;
-  readonly port: number | undefined;
-  /** Where gateways answer those of other nodes; undefined: 7423. */
-  readonly gatewayPort: number | undefined;
-  /** Somebody else's, in place of members of our own. */
-  readonly etcd: EtcdPlace | undefined;
-  readonly region: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Gateway processes; undefined: one per core. */
-  readonly gateways: number | undefined;
-  /** The agent's environment, for what builds need of it. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Warnings and errors go there too, as plain lines. */
-  readonly terminal: (line: string) => void;
-}
+export type { NodeOptions };
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -270,6 +253,10 @@ export async function startGateway(
     log: log.for('gateway'),
   });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
+  if (options.agentPort !== undefined) {
+    const place = { address: choice.node.address, port: options.agentPort };
+    await answerAgentChecks({ place, peers, supervisor, clock, log }, stack);
+  }
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
     certificates,
@@ -339,6 +326,8 @@ async function openRoutes(
     door,
     region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({

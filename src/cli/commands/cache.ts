@@ -12,6 +12,7 @@ import {
   purgeOf,
   share,
 } from './cache-words.ts';
+import { printSlow } from './slow-words.ts';
 
 const PURGE: CommandSpec = {
   name: 'purge',
@@ -83,6 +84,20 @@ export const WHY_CACHED: CommandSpec = {
       printExplanation(context, `${one.node}, process ${one.pid}`, one);
     }
     noteSilent(context, said);
+    return EXIT.ok;
+  },
+};
+
+export const WHY_SLOW: CommandSpec = {
+  name: 'slow',
+  summary: 'Where the time of recent requests goes, over all gateways.',
+  arguments: [{ name: 'URL', description: 'as browsers write it', required: true }],
+  examples: [['moln why slow http://blog.localhost:8080/', 'by stage, and the slowest ones']],
+  run: async (context, input) => {
+    const report = await context.client().gatewaySlow(input.argument('URL') ?? '');
+    if (context.json) context.words.json(report);
+    else printSlow(context, report);
+    noteSilent(context, report);
     return EXIT.ok;
   },
 };
