@@ -53,7 +53,7 @@ export class PassWatcher implements AnswerWatcher {
   ended(): void {}
 }
 
-function isRead(method: string): boolean {
+export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 

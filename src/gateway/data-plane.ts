@@ -17,15 +17,18 @@ import type {
   GatewayAnswer,
   GatewayQuestion,
   PurgeOrders,
+  PurgeRequest,
 } from './gateway-question.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
 import { Listener } from './listener.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
+import { QuestionDoor } from './question-door.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
+import { Sharing, type SharingCounts } from './sharing.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
 import type { Upstream } from './upstream.ts';
@@ -46,6 +49,14 @@ export interface DataPlaneOptions {
   readonly clock?: Clock;
   /** Tells this process from others that share a folder; `1` unless said. */
   readonly name?: string;
+  /** Where this process and its siblings ask each other about the cache; without it nothing is shared. */
+  readonly place?: SharingPlace;
+}
+
+export interface SharingPlace {
+  /** Of this process. */
+  readonly slot: number;
+  readonly socketOf: (slot: number) => string;
 }
 
 export interface DataPlaneStats {
@@ -77,10 +88,14 @@ export class DataPlane implements AsyncDisposable {
   readonly #door: NodeDoor;
   readonly #nodes: NodeClient = new NodeClient();
   readonly #name: string;
+  readonly #place: SharingPlace | undefined;
+  readonly #questions: QuestionDoor;
+  #sharing: Sharing | undefined;
+  #slots: readonly number[] = [];
   #room: CacheRoom | undefined;
   #cacheConfig = '';
   #troubles: readonly string[] = [];
-  readonly #purges = new ObeyedPurges();
+  readonly #purges: ObeyedPurges;
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
@@ -88,6 +103,8 @@ export class DataPlane implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#reusePort = options.reusePort;
     this.#name = options.name ?? '1';
+    this.#place = options.place;
+    this.#purges = new ObeyedPurges(this.#clock);
     this.#plane = new Plane({
       clock: this.#clock,
       log: options.log,
@@ -101,6 +118,12 @@ export class DataPlane implements AsyncDisposable {
       log: options.log,
       clock: this.#clock,
       reusePort: options.reusePort,
+      socketOf: (worker) => this.#socketOf(worker),
+    });
+    this.#questions = new QuestionDoor({
+      plane: this.#plane,
+      room: () => this.#room,
+      purges: this.#purges,
     });
     this.#files = new StaticFiles(this.#plane);
     this.#dispatch = createDispatch(this.#files, () => this.#room);
@@ -129,6 +152,7 @@ export class DataPlane implements AsyncDisposable {
     plane.setLimits(config.limits);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
     if (config.purges !== undefined) await this.#obey(config.purges);
+    await this.#share(config);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
@@ -171,8 +195,7 @@ export class DataPlane implements AsyncDisposable {
     const { kind } = question;
     switch (kind) {
       case 'purge':
-        if (this.#room !== undefined) await purge(question.purge, this.#room, table);
-        return { kind };
+        return await this.#purge(question.purge, question.id);
       case 'explain':
         return { kind, explanation: await explain(question, this.#room, table) };
       case 'top':
@@ -183,6 +206,11 @@ export class DataPlane implements AsyncDisposable {
   /** Of the cache; none without one. */
   cacheStats(): readonly CacheTierStats[] {
     return this.#room?.cache.stats ?? [];
+  }
+
+  /** Undefined while this process shares with nobody. */
+  get sharingCounts(): SharingCounts | undefined {
+    return this.#sharing?.counts;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -214,23 +242,30 @@ export class DataPlane implements AsyncDisposable {
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();
     this.#door.stop();
+    this.#questions.stop();
     const isBusy = (): boolean =>
-      plane.connections > 0 || this.#door.tunnels > 0 || this.#balancers.isBusy;
+      plane.connections > 0 ||
+      this.#door.tunnels > 0 ||
+      this.#questions.connections > 0 ||
+      this.#balancers.isBusy;
     while (isBusy() && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
+    this.#questions.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
+    this.#questions.destroy();
     this.#listeners.clear();
     this.#leaving.clear();
     this.#sweep?.[Symbol.dispose]();
+    this.#sharing?.retire();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
     await this.#room?.[Symbol.asyncDispose]();
@@ -271,6 +306,46 @@ export class DataPlane implements AsyncDisposable {
     } catch (error) {
       this.#plane.log.error('The disk does not remember what was purged', { error });
     }
+  }
+
+  async #purge(order: PurgeRequest, id: number | undefined): Promise<GatewayAnswer> {
+    const done = this.#room === undefined ? undefined : purge(order, this.#room, this.#plane.table);
+    // It has taken effect already; what is waited for is the disk.
+    if (id !== undefined) this.#purges.note(id);
+    await done;
+    return { kind: 'purge' };
+  }
+
+  /** The caches of one machine's processes, and of all nodes, are one. Whoever cannot be asked is passed over by the others. */
+  async #share({ cache, slots = [], sharing }: GatewayConfig): Promise<void> {
+    const place = this.#place;
+    const wants = cache !== undefined && place !== undefined && slots.includes(place.slot);
+    this.#slots = slots;
+    this.#sharing = Sharing.of(
+      {
+        plane: this.#plane,
+        nodes: this.#nodes,
+        purges: this.#purges,
+        socketOf: (slot) => place?.socketOf(slot) ?? '',
+      },
+      wants ? { slots, slot: place.slot, sharing } : { slots: [], slot: 0, sharing: undefined },
+      this.#sharing,
+    );
+    if (this.#room !== undefined) this.#room.sharing = this.#sharing;
+    if (this.#sharing === undefined) this.#questions.stop();
+    else if (place !== undefined && !this.#questions.isOpen) {
+      try {
+        await this.#questions.open(place.socketOf(place.slot));
+      } catch (error) {
+        this.#plane.log.error('Other gateway processes cannot ask this one', { error });
+      }
+    }
+  }
+
+  /** Of the process with that number, counted from 1 on, of those that serve. */
+  #socketOf(worker: number): string | undefined {
+    const slot = this.#slots[worker - 1];
+    return slot === undefined ? undefined : this.#place?.socketOf(slot);
   }
 
   #all(): Listener[] {
@@ -320,6 +395,7 @@ export class DataPlane implements AsyncDisposable {
       if (listener.connections.size === 0) this.#leaving.delete(listener);
     }
     this.#balancers.sweep(horizonMs);
+    this.#questions.sweep(horizonMs);
     this.#room?.sweep(horizonMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
     for (const { balancer } of plane.table.routes()) balancer?.sweep(this.#clock);

@@ -17,6 +17,7 @@ export type {
   CacheTierStats,
   GatewayAnswer,
   GatewayQuestion,
+  KeyOwner,
   PurgeOrder,
   PurgeOrders,
   PurgeRequest,

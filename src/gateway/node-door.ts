@@ -8,16 +8,18 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { messageOf, MolnError, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { NodeDoorConfig, UpstreamConfig } from './config.ts';
+import type { NodeDoorConfig, UpstreamAddress, UpstreamConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import { NODE_DOOR } from './limits.ts';
 import { NODE_PROTOCOL, spiffeNode } from './node-client.ts';
 import { NodeTunnel } from './node-tunnel.ts';
+import { sharerNumber } from './sharing.ts';
 
 export class NodeDoor {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #reusePort: boolean;
+  readonly #socketOf: (worker: number) => string | undefined;
   readonly #tunnels = new Set<NodeTunnel>();
   /** Sockets whose handshake is under way by the other side's address and port, the oldest first. */
   readonly #handshakes = new Map<string, Socket>();
@@ -29,10 +31,13 @@ export class NodeDoor {
     readonly log: Logger;
     readonly clock: Clock;
     readonly reusePort: boolean;
+    /** Where a gateway process of this node answers others, by its number. */
+    readonly socketOf?: (worker: number) => string | undefined;
   }) {
     this.#log = options.log;
     this.#clock = options.clock;
     this.#reusePort = options.reusePort;
+    this.#socketOf = options.socketOf ?? (() => undefined);
   }
 
   /** Opens, moves or closes the port. Throws `GATEWAY_PORT_TAKEN` or `GATEWAY_LISTEN_FAILED`, and nothing has changed. */
@@ -122,6 +127,13 @@ export class NodeDoor {
     oldest?.destroy();
   }
 
+  #find(name: string): UpstreamAddress | undefined {
+    const worker = sharerNumber(name);
+    if (worker === undefined) return this.#locals.get(name)?.address;
+    const path = this.#socketOf(worker);
+    return path === undefined ? undefined : { kind: 'socket', path };
+  }
+
   #accept(socket: TLSSocket): void {
     const config = this.#config;
     const place = placeOf(socket);
@@ -140,7 +152,7 @@ export class NodeDoor {
       socket,
       raw,
       node,
-      find: (id) => this.#locals.get(id)?.address,
+      find: (id) => this.#find(id),
       clock: this.#clock,
     });
     this.#tunnels.add(tunnel);

@@ -29,6 +29,9 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 
 export const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
 
+/** What asking takes of a route. */
+export type AskedRoute = Pick<Route, 'upstreams' | 'balancer' | 'limits'>;
+
 export interface FailureOptions {
   readonly retryAfterS: number;
 }
@@ -36,7 +39,7 @@ export interface FailureOptions {
 export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected readonly plane: Plane;
   protected phase: number = PHASE.rest;
-  protected route: Route | undefined;
+  protected route: AskedRoute | undefined;
   protected upstream: Upstream | undefined;
   protected socket: UpstreamSocket | undefined;
   protected requestDone = false;
@@ -84,7 +87,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   // Reaching an upstream ------------------------------------------------------------------------------------
 
   /** `headText`: all of the head. */
-  protected ask(route: Route, headText: string, requestDone: boolean): void {
+  protected ask(route: AskedRoute, headText: string, requestDone: boolean): void {
     this.route = route;
     this.headText = headText;
     this.requestDone = requestDone;
@@ -106,7 +109,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.obtain(route);
   }
 
-  private obtain(route: Route): void {
+  private obtain(route: AskedRoute): void {
     const { plane, balanced } = this;
     if (balanced !== undefined) {
       this.obtainBalanced(balanced, false);

@@ -28,6 +28,8 @@ export interface WorkerPaths {
   readonly name: string;
   readonly socket: string;
   readonly record: string;
+  /** Where other gateway processes ask about the cache. */
+  readonly questions: string;
   /** Structured log of the worker. */
   readonly log: string;
   /** What a crash prints. */
@@ -41,6 +43,7 @@ export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
     name: `gateway-${slot}`,
     socket: join(folders.runFolder, `gateway-${slot}.sock`),
     record: join(folders.runFolder, `gateway-${slot}.json`),
+    questions: join(folders.runFolder, `gateway-${slot}.ask`),
     log: join(folders.logFolder, `gateway-${slot}.jsonl`),
     output: join(folders.logFolder, `gateway-${slot}.out`),
     accessLog: join(folders.logFolder, `access-${slot}.jsonl`),
@@ -113,5 +116,6 @@ async function recordedSlots({ runFolder }: WorkerFolders): Promise<readonly num
 
 export async function removeWorkerFiles(paths: WorkerPaths): Promise<void> {
   await rm(paths.socket, { force: true });
+  await rm(paths.questions, { force: true });
   await rm(paths.record, { force: true });
 }
