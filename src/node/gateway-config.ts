@@ -10,6 +10,7 @@ import {
 } from '../gateway/gateway.ts';
 import type { AppCertificate } from './app-certificate.ts';
 import type { GatewayDoor } from './gateway-door.ts';
+import type { GatewaySharing } from './gateway-sharing.ts';
 import type { ListenPlace } from './listen-choice.ts';
 import type { RouteSet } from './route-mirror.ts';
 
@@ -21,6 +22,7 @@ export interface GatewayConfigurerOptions {
   readonly certificate: Pick<AppCertificate, 'of'>;
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  readonly sharing: Pick<GatewaySharing, 'config'>;
   readonly log: Logger;
 }
 
@@ -53,6 +55,7 @@ export class GatewayConfigurer {
   async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, places, door } = this.#options;
     const node = door.config();
+    const sharing = node === undefined ? undefined : this.#options.sharing.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
       listeners: places.map((place) => ({
@@ -64,6 +67,7 @@ export class GatewayConfigurer {
       cache: { memoryBytes: CACHE_BYTES },
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
+      ...(sharing === undefined ? {} : { sharing }),
     };
   }
 }

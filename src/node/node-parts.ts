@@ -27,6 +27,7 @@ import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
+import { GatewaySharing } from './gateway-sharing.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
@@ -152,6 +153,7 @@ export async function openCluster(
         addresses,
         port: choice.api.port,
         gatewayPort: choice.node.port,
+        gatewayWorkers: gatewayWorkers(options),
         memoryMiB: instanceMemoryMiB(),
         version: moduleVersion(),
       },
@@ -234,7 +236,7 @@ export async function startGateway(
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
-    workers: options.gateways ?? availableParallelism(),
+    workers: gatewayWorkers(options),
     clock,
     log: log.for('gateway'),
   });
@@ -270,6 +272,10 @@ export async function startGateway(
   };
 }
 
+function gatewayWorkers({ gateways }: Base['options']): number {
+  return gateways ?? availableParallelism();
+}
+
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
   { folder, registry, identity, clock, log }: Base,
@@ -302,11 +308,13 @@ async function openRoutes(
       onChange: () => mirror.applyAgain(),
     }),
   );
+  const sharing = stack.use(new GatewaySharing({ peers, onChange: () => mirror.applyAgain() }));
   const configurer = new GatewayConfigurer({
     supervisor,
     certificate,
     places: choice.gateway,
     door,
+    sharing,
     log: log.for('gateway'),
   });
   const mirror: RouteMirror = stack.use(
@@ -327,6 +335,7 @@ async function openRoutes(
     }),
   );
   door.start();
+  sharing.start();
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
