@@ -29,6 +29,8 @@ export class CacheRoom implements AsyncDisposable {
   readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
+  /** To owners of keys, under way. */
+  readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
   readonly refusals: CacheRefusals = new CacheRefusals();
   /** With other processes; undefined when there are none. */
@@ -84,6 +86,13 @@ export class CacheRoom implements AsyncDisposable {
     return made;
   }
 
+  /** Until when a copy is kept of what another process owns; undefined for what is owned here. */
+  hotUntilMs(key: string): number | undefined {
+    const { sharing } = this;
+    if (sharing === undefined || sharing.stepFor(key, undefined).isOwner) return undefined;
+    return this.nowMs() + SHARING.hotMs;
+  }
+
   /** Epoch milliseconds. */
   nowMs(): number {
     return this.plane.clock.now();
@@ -94,6 +103,7 @@ export class CacheRoom implements AsyncDisposable {
     this.cache.cool(this.nowMs(), SHARING.hotMs);
     this.sharing?.sweep(this.plane.coarseMs);
     for (const forward of this.forwards) forward.sweep(horizonMs);
+    for (const notice of this.notices) notice.sweep(horizonMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -296,9 +296,11 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   /** Past the store. What the answer makes untrue is removed from it. */
   protected goAround(head: RequestHead, route: Route, decision: Decision<Stored>): void {
     const { connection, room, request, settings } = this;
+    const { authority, target } = connection.request;
+    const place = { authority: authority || connection.localAuthority, target };
     const watcher = isSafe(request.method)
       ? new PassWatcher(decision, { request: request.keep(), settings })
-      : new UnsafeWatcher(decision, { room, request: request.keep(), settings });
+      : new UnsafeWatcher(decision, { room, place, request: request.keep(), settings });
     connection.request.cache = CACHE_RESULT.pass;
     connection.proxy ??= new ProxyExchange(connection);
     connection.proxy.begin(head, route, watcher);

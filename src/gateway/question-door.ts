@@ -14,7 +14,13 @@ import type { ClientSocket } from './client-socket.ts';
 import { Connection } from './connection.ts';
 import type { Plane } from './plane.ts';
 import type { ObeyedPurges } from './purge-orders.ts';
-import { type Question, QUESTION_FIELD, readQuestion } from './question.ts';
+import {
+  KEY_FIELD,
+  type Question,
+  QUESTION_FIELD,
+  readQuestion,
+  REMOVE_METHOD,
+} from './question.ts';
 import { QuestionExchange, refuseQuestion } from './question-exchange.ts';
 import type { ConnectionOwner } from './responder.ts';
 import type { Route } from './route-table.ts';
@@ -23,9 +29,6 @@ import type { Route } from './route-table.ts';
 const BACKLOG = 1024;
 /** Says that the question is taken; the answer may be long in coming. */
 const ACCEPTED = 'HTTP/1.1 102 Processing\r\n\r\n';
-/** Asks that what is stored under a key be removed. */
-export const REMOVE_METHOD = 'PURGE';
-export const KEY_FIELD = 'moln-key';
 
 export interface QuestionDoorOptions {
   readonly plane: Plane;

@@ -6,6 +6,10 @@ import type { Tier } from './key-owner.ts';
 
 /** Lower-case. */
 export const QUESTION_FIELD = 'moln-question';
+/** Asks that what is stored under a key be removed; `KEY_FIELD` says which. */
+export const REMOVE_METHOD = 'PURGE';
+/** Lower-case. */
+export const KEY_FIELD = 'moln-key';
 /** Of an answer that is none: the asker goes to the origin himself. */
 export const REFUSAL_FIELD = 'moln-refusal';
 /** Grows with incompatible changes. */
