@@ -8,6 +8,7 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
+import type { ListenerDetail, RouteAnswer, RouteDetail } from '../src/api/route-model.ts';
 import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
   AppDetail,
@@ -39,6 +40,34 @@ const INVITE: InviteDetail = {
   uses: 1,
   usesLeft: 1,
 };
+
+const RECORD = { createdAt: 1, changedAt: 2, by: 'boss', revision: 7 };
+
+const ROUTE: RouteDetail = {
+  ...RECORD,
+  name: 'docs',
+  written: { host: 'docs.example', app: 'site' },
+  hosts: ['docs.example'],
+  path: '/',
+  target: 'app',
+  leadsTo: 'site',
+  isCached: false,
+  requests: 0,
+  troubles: [],
+};
+
+const LISTENER: ListenerDetail = {
+  ...RECORD,
+  name: 'mail',
+  written: { port: 993, protocol: 'tcp', upstreams: 'tcp://10.0.0.2:993' },
+  protocol: 'tcp',
+  address: 'gateway',
+  port: 993,
+  leadsTo: 'tcp://10.0.0.2:993',
+  troubles: [],
+};
+
+const EVERYWHERE: RouteAnswer = { nodes: ['one'], away: [], troubles: [] };
 
 export class MemoryCloud implements Cloud {
   readonly calls: unknown[] = [];
@@ -338,6 +367,52 @@ export class MemoryCloud implements Cloud {
 
   gatewayTop(): ReturnType<Cloud['gatewayTop']> {
     return Promise.resolve({ seconds: 1, routes: [], urls: [], silent: [] });
+  }
+
+  listRoutes(): ReturnType<Cloud['listRoutes']> {
+    return Promise.resolve([ROUTE]);
+  }
+
+  showRoute(): ReturnType<Cloud['showRoute']> {
+    return Promise.resolve(ROUTE);
+  }
+
+  checkRoute(): ReturnType<Cloud['checkRoute']> {
+    return Promise.resolve(ROUTE.written);
+  }
+
+  async setRoute(...change: Parameters<Cloud['setRoute']>): ReturnType<Cloud['setRoute']> {
+    await this.#done({ setRoute: change });
+    return EVERYWHERE;
+  }
+
+  async removeRoute(...asked: Parameters<Cloud['removeRoute']>): ReturnType<Cloud['removeRoute']> {
+    await this.#done({ removeRoute: asked });
+    return EVERYWHERE;
+  }
+
+  listListeners(): ReturnType<Cloud['listListeners']> {
+    return Promise.resolve([LISTENER]);
+  }
+
+  showListener(): ReturnType<Cloud['showListener']> {
+    return Promise.resolve(LISTENER);
+  }
+
+  checkListener(): ReturnType<Cloud['checkListener']> {
+    return Promise.resolve(LISTENER.written);
+  }
+
+  async setListener(...change: Parameters<Cloud['setListener']>): ReturnType<Cloud['setListener']> {
+    await this.#done({ setListener: change });
+    return EVERYWHERE;
+  }
+
+  async removeListener(
+    ...asked: Parameters<Cloud['removeListener']>
+  ): ReturnType<Cloud['removeListener']> {
+    await this.#done({ removeListener: asked });
+    return EVERYWHERE;
   }
 
   shutdown(): Promise<void> {

@@ -39,6 +39,10 @@ test('each scope opens what it should and nothing more', async () => {
     { path: '/api/tokens', method: 'GET', read: 403, deploy: 403, admin: 200 },
     { path: '/api/cache', method: 'GET', read: 200, deploy: 200, admin: 200 },
     { path: '/api/gateway/top', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/routes', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/listeners/mail', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/routes/docs', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
+    { path: '/api/listeners/mail', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
     { path: '/api/login-links', method: 'POST', read: 403, deploy: 403, admin: 201 },
     { path: '/api/shutdown', method: 'POST', read: 403, deploy: 403, admin: 204 },
   ] as const;

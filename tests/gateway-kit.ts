@@ -50,6 +50,7 @@ export class Gateway implements AsyncDisposable {
   locals: readonly UpstreamConfig[] = [];
   slots: readonly number[] = [];
   sharing: SharingConfig | undefined;
+  region: string | undefined;
 
   private constructor(folder: string, log: Logger, clock: Clock, place?: SharingPlace) {
     this.folder = folder;
@@ -95,6 +96,7 @@ export class Gateway implements AsyncDisposable {
       limits: this.limits,
       routes,
       balancers: this.balancers,
+      ...(this.region === undefined ? {} : { region: this.region }),
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.purges === undefined ? {} : { purges: this.purges }),
       slots: this.slots,

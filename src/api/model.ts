@@ -2,6 +2,7 @@
  * What the API says and takes, as plain data: shared by the server, the CLI and the console.
  * Times are epoch milliseconds, sizes bytes, rates per second.
  */
+export type { ListenerDetail, RouteAnswer, RouteDetail } from './route-model.ts';
 import type { ErrorBody } from '../base/errors.ts';
 
 export type Scope = 'admin' | 'deploy' | 'read';

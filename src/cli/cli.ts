@@ -18,7 +18,9 @@ import { DOWN } from './commands/down.ts';
 import { GATEWAY, GATEWAY_RUN } from './commands/gateway.ts';
 import { INVITE } from './commands/invite.ts';
 import { JOIN } from './commands/join.ts';
+import { LISTENER } from './commands/listener.ts';
 import { NODE, NODES } from './commands/node.ts';
+import { ROUTE } from './commands/route.ts';
 import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
@@ -52,6 +54,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   AUTHORITY,
   EVENTS,
   WHY,
+  ROUTE,
+  LISTENER,
   CACHE,
   GATEWAY,
   CONSOLE,

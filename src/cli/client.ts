@@ -22,9 +22,13 @@ import type {
   CacheExplanations,
   CacheStatus,
   ClusterTop,
+  ListenerDetail,
   PurgeAnswer,
   PurgeRequest,
+  RouteAnswer,
+  RouteDetail,
 } from '../api/api.ts';
+import type { Written } from '../routes/routes.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -32,6 +36,14 @@ export interface EnvChange {
   readonly unset?: readonly string[];
   readonly setSecrets?: Readonly<Record<string, string>>;
   readonly unsetSecrets?: readonly string[];
+}
+
+/** What a gateway's file has a list of. */
+export type RecordWord = 'route' | 'listener';
+
+interface RecordDetails {
+  readonly route: RouteDetail;
+  readonly listener: ListenerDetail;
 }
 
 export interface LogsWanted {
@@ -263,6 +275,38 @@ export class MolnClient {
     return this.#transport.json({ method: 'GET', path: `/api/gateway/top?seconds=${seconds}` });
   }
 
+  /** Routes or listeners. */
+  records<Kind extends RecordWord>(kind: Kind): Promise<readonly RecordDetails[Kind][]> {
+    return this.#transport.json({ method: 'GET', path: `/api/${kind}s` });
+  }
+
+  record<Kind extends RecordWord>(kind: Kind, name: string): Promise<RecordDetails[Kind]> {
+    return this.#transport.json({ method: 'GET', path: recordPath(kind, name) });
+  }
+
+  /** What it would be. */
+  checkRecord(
+    kind: RecordWord,
+    name: string,
+    written: Written,
+  ): Promise<{ readonly written: Written }> {
+    const path = `${recordPath(kind, name)}/check`;
+    return this.#transport.json({ method: 'POST', path, json: { written } });
+  }
+
+  /** `revision`: what it was made of; 0: of nothing. */
+  setRecord(
+    kind: RecordWord,
+    name: string,
+    change: { readonly written: Written; readonly revision?: number },
+  ): Promise<RouteAnswer> {
+    return this.#transport.json({ method: 'PUT', path: recordPath(kind, name), json: change });
+  }
+
+  removeRecord(kind: RecordWord, name: string): Promise<RouteAnswer> {
+    return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
+  }
+
   shutdown(): Promise<void> {
     return this.#transport.json({ method: 'POST', path: '/api/shutdown', json: {} });
   }
@@ -274,6 +318,10 @@ export class MolnClient {
 
 function appPath(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
+}
+
+function recordPath(kind: RecordWord, name: string): string {
+  return `/api/${kind}s/${encodeURIComponent(name)}`;
 }
 
 function nodePath(name: string): string {

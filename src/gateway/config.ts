@@ -18,6 +18,8 @@ export interface GatewayConfig {
   readonly version: number;
   readonly listeners: readonly ListenerConfig[];
   readonly routes: readonly RouteConfig[];
+  /** Where this gateway is: upstreams there are asked before those of other regions, as long as they have room. */
+  readonly region?: string;
   /** Ports whose bytes are led on unread. */
   readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
@@ -162,6 +164,8 @@ export interface UpstreamConfig {
   readonly address: UpstreamAddress;
   /** How many requests it gets beside the others, where the route has `balance`; 1 unless said. */
   readonly weight?: number;
+  /** Where it is; the gateway's own unless said. */
+  readonly region?: string;
 }
 
 export type UpstreamAddress =
@@ -240,6 +244,8 @@ export interface GatewayStats {
   readonly memoryBytes: number;
   /** What is under way now, by upstream id; absent means zero. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstreams that get no requests just now, by route id; absent means none. */
+  readonly unfit?: Readonly<Record<string, readonly string[]>>;
   /** Since start, by route id. */
   readonly routes: Readonly<Record<string, RouteTotals>>;
   /** By balancer id; absent when there are none. */

@@ -31,6 +31,7 @@ import { RouteTable } from './route-table.ts';
 import { Sharing, type SharingCounts } from './sharing.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
+import { unfitUpstreams } from './unfit-upstreams.ts';
 import type { Upstream } from './upstream.ts';
 
 /** How often time limits are checked: a quarter of the shortest, within these. */
@@ -64,6 +65,8 @@ export interface DataPlaneStats {
   readonly connectionsRefused: number;
   /** By upstream id; those with nothing under way are left out. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstream ids by route id. */
+  readonly unfit: ReturnType<typeof unfitUpstreams>;
 }
 
 const EMPTY_CONFIG: GatewayConfig = {
@@ -231,7 +234,8 @@ export class DataPlane implements AsyncDisposable {
         upgrades: upstream.upgrades + (known?.upgrades ?? 0),
       };
     }
-    return { connections, connectionsRefused, upstreams };
+    const unfit = unfitUpstreams(table.routes(), this.#plane.coarseMs);
+    return { connections, connectionsRefused, upstreams, unfit };
   }
 
   /** Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. */

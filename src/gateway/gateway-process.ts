@@ -232,7 +232,7 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   #stats(): GatewayStats {
-    const { connections, connectionsRefused, upstreams } = this.#plane.stats();
+    const { connections, connectionsRefused, upstreams, unfit } = this.#plane.stats();
     const memoryBytes = process.memoryUsage.rss();
     const routes = [...this.#plane.table().routes()];
     const { balancers } = this.#plane;
@@ -244,6 +244,7 @@ export class GatewayProcess implements AsyncDisposable {
       connections,
       memoryBytes,
       upstreams,
+      ...(Object.keys(unfit).length === 0 ? {} : { unfit }),
       routes: Object.fromEntries(routes.map((route) => [route.id, route.totals.totals()])),
       balancers: balancers.totals(),
       ...(cache.length === 0 ? {} : { cache }),

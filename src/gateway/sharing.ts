@@ -88,6 +88,7 @@ export class Sharer implements KeyMember {
     return {
       upstreams: this.upstream === undefined ? [] : [this.upstream],
       balancer: undefined,
+      regions: undefined,
       limits: { ...DEFAULT_ROUTE_LIMITS, ...times, connectTimeoutMs },
     };
   }

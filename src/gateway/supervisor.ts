@@ -100,6 +100,11 @@ export class GatewaySupervisor implements AsyncDisposable {
     return next;
   }
 
+  /** Whether a listener could have that port, or one of the workers has it. Throws as `apply` does. */
+  async requirePort(wanted: PortWanted): Promise<void> {
+    await requireFreePort(wanted, this.#ownPids());
+  }
+
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id. Nothing is waited for. */
   tellLoads(loads: Readonly<Record<string, number>>): void {
     for (const slot of this.#slots) slot.tellLoads(loads);
@@ -245,9 +250,7 @@ export class GatewaySupervisor implements AsyncDisposable {
 
   /** Workers share their ports by SO_REUSEPORT, so they themselves would not notice another owner. */
   async #requirePorts(config: GatewayConfig): Promise<void> {
-    const own = new Set(this.#slots.flatMap((slot) => slot.state().pid ?? []));
-    for (const pid of this.#leaving.keys()) own.add(pid);
-    for (const [, record] of this.#surplus) own.add(record.process.pid);
+    const own = this.#ownPids();
     const known = new Set(portsOf(this.#config).map(place));
     // Adopted workers may hold ports of UDP that this supervisor has not been told of yet.
     const isTold = this.#config !== undefined || !this.#adopted;
@@ -257,6 +260,13 @@ export class GatewaySupervisor implements AsyncDisposable {
         await requireFreePort(listener, own);
       }
     }
+  }
+
+  #ownPids(): ReadonlySet<number> {
+    const own = new Set(this.#slots.flatMap((slot) => slot.state().pid ?? []));
+    for (const pid of this.#leaving.keys()) own.add(pid);
+    for (const [, record] of this.#surplus) own.add(record.process.pid);
+    return own;
   }
 
   #leave(slot: number, record: WorkerRecord): void {

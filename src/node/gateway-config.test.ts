@@ -47,6 +47,8 @@ function configurer(
     ],
     door: { config: () => node },
     sharing: { config: () => SHARING },
+    ports: { applyWith: (ports, apply) => apply(ports) },
+    region: () => 'east',
     log: silentLogger,
   });
 }

@@ -12,6 +12,8 @@ import type { AppCertificate } from './app-certificate.ts';
 import type { GatewayDoor } from './gateway-door.ts';
 import type { GatewaySharing } from './gateway-sharing.ts';
 import type { ListenPlace } from './listen-choice.ts';
+import type { PortConfig } from '../routes/routes.ts';
+import type { FurtherPorts } from './further-ports.ts';
 import type { RouteSet } from './route-mirror.ts';
 
 /** Of each gateway process, when it is full. */
@@ -23,6 +25,9 @@ export interface GatewayConfigurerOptions {
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
   readonly sharing: Pick<GatewaySharing, 'config'>;
+  readonly ports: Pick<FurtherPorts, 'applyWith'>;
+  /** Where this node is. */
+  readonly region: () => string | undefined;
   readonly log: Logger;
 }
 
@@ -39,6 +44,12 @@ export class GatewayConfigurer {
    * the same: clients have to be served, and what is here is then asked of other nodes' instances.
    */
   async apply(set: RouteSet): Promise<void> {
+    await this.#options.ports.applyWith(set.ports ?? [], (ports) =>
+      this.#applyWith({ ...set, ports }),
+    );
+  }
+
+  async #applyWith(set: RouteSet): Promise<void> {
     const { supervisor, log } = this.#options;
     const content = await this.#content(set);
     try {
@@ -52,17 +63,22 @@ export class GatewayConfigurer {
     }
   }
 
-  async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
+  async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, places, door } = this.#options;
+    const region = this.#options.region();
     const node = door.config();
     const sharing = node === undefined ? undefined : this.#options.sharing.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
-      listeners: places.map((place) => ({
+      listeners: [...places, ...ports.flatMap(listenerIn)].map((place) => ({
         ...place,
         ...(place.protocol === 'https' ? { tls } : {}),
       })),
+      ...(ports.some(({ kind }) => kind === 'balancer')
+        ? { balancers: ports.flatMap(balancerIn) }
+        : {}),
       routes,
+      ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
       cache: { memoryBytes: CACHE_BYTES },
       ...(purges === undefined ? {} : { purges }),
@@ -70,6 +86,14 @@ export class GatewayConfigurer {
       ...(sharing === undefined ? {} : { sharing }),
     };
   }
+}
+
+function listenerIn(port: PortConfig): GatewayConfigContent['listeners'] {
+  return port.kind === 'listener' ? [port.config] : [];
+}
+
+function balancerIn(port: PortConfig): NonNullable<GatewayConfigContent['balancers']> {
+  return port.kind === 'balancer' ? [port.config] : [];
 }
 
 /** A gateway process found it out: the ports for clients are looked at before one is asked. */

@@ -1,4 +1,5 @@
 /** With which nodes the gateways of this one share their caches: those that are well, by what the cluster says of them now. */
+import { availableParallelism } from 'node:os';
 import type { Peers, PeerNode } from '../cluster/cluster.ts';
 import type { SharingConfig } from '../gateway/config.ts';
 
@@ -56,4 +57,9 @@ export function sharingOf(selfId: string, all: readonly PeerNode[]): SharingConf
       workers: gatewayWorkers,
     })),
   };
+}
+
+/** Processes of this node's gateway. */
+export function gatewayCount({ gateways }: { readonly gateways?: number | undefined }): number {
+  return gateways ?? availableParallelism();
 }

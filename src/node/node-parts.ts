@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
@@ -22,12 +22,14 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificate } from './app-certificate.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
+import { FurtherPorts } from './further-ports.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
-import { GatewaySharing } from './gateway-sharing.ts';
+import { gatewayCount, GatewaySharing } from './gateway-sharing.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
@@ -40,6 +42,7 @@ import { NodeCluster } from './node-cluster.ts';
 import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
+import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
@@ -88,6 +91,8 @@ export interface Gateway {
   readonly settled: GatewaysSettled;
   /** To the gateways of all nodes. */
   readonly questions: GatewayQuestions;
+  /** Of listeners, on all nodes. */
+  readonly ports: PortQuestions;
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
@@ -153,7 +158,7 @@ export async function openCluster(
         addresses,
         port: choice.api.port,
         gatewayPort: choice.node.port,
-        gatewayWorkers: gatewayWorkers(options),
+        gatewayWorkers: gatewayCount(options),
         memoryMiB: instanceMemoryMiB(),
         version: moduleVersion(),
       },
@@ -236,14 +241,14 @@ export async function startGateway(
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
-    workers: gatewayWorkers(options),
+    workers: gatewayCount(options),
     clock,
     log: log.for('gateway'),
   });
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const mirror = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const { mirror, ports } = await openRoutes(base, { choice, cluster, supervisor }, stack);
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -255,6 +260,13 @@ export async function startGateway(
     own: (question, withinMs) => ownAnswers(supervisor, question, withinMs),
     log: log.for('gateway'),
   });
+  const portQuestions = new PortQuestions({
+    peers,
+    supervisor,
+    choice,
+    troubles: () => ports.troubles,
+    log: log.for('gateway'),
+  });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
@@ -263,29 +275,27 @@ export async function startGateway(
     mirror,
     settled,
     questions,
+    ports: portQuestions,
     choice,
     methods: {
       ...gatewayMethods({ appliedAt, clock }),
       ...loads.methods(),
       ...questions.methods(),
+      ...portQuestions.methods(),
     },
   };
 }
 
-function gatewayWorkers({ gateways }: Base['options']): number {
-  return gateways ?? availableParallelism();
-}
-
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
-  { folder, registry, identity, clock, log }: Base,
+  { options, folder, registry, identity, clock, log }: Base,
   given: {
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
     readonly supervisor: GatewaySupervisor;
   },
   stack: AsyncDisposableStack,
-): Promise<RouteMirror> {
+): Promise<{ readonly mirror: RouteMirror; readonly ports: FurtherPorts }> {
   const { choice, cluster, supervisor } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
@@ -309,18 +319,25 @@ async function openRoutes(
     }),
   );
   const sharing = stack.use(new GatewaySharing({ peers, onChange: () => mirror.applyAgain() }));
+  const ports = stack.use(
+    new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
+  );
   const configurer = new GatewayConfigurer({
+    ports,
     supervisor,
     certificate,
     places: choice.gateway,
     door,
     sharing,
+    region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
+      recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
+      ground: { ...portGround(choice), workers: gatewayCount(options) },
       peers,
       apply: (set) => configurer.apply(set),
       ...shared,
@@ -339,7 +356,7 @@ async function openRoutes(
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
-  return mirror;
+  return { mirror, ports };
 }
 
 export async function openApps(

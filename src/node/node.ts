@@ -26,6 +26,7 @@ import { Standby } from './standby.ts';
 import { PurgeLog } from './purge-log.ts';
 import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
+import { NodeRouteCloud } from './route-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
@@ -43,6 +44,7 @@ import {
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
 export type { NodeOptions };
@@ -277,6 +279,15 @@ async function launch(
       questions: gateway.questions,
       purges: new PurgeLog({ registry, clock }),
       settled: gateway.settled,
+    }),
+    routes: new NodeRouteCloud({
+      book: new RecordBook({ registry, clock }),
+      apps,
+      peers: cluster.peers,
+      questions: gateway.questions,
+      ports: gateway.ports,
+      settled: gateway.settled,
+      events,
     }),
     directory,
     workers,

@@ -10,6 +10,12 @@ export function statusSentence(options: {
   readonly gatewaysWanted: number;
   readonly nodes: readonly Pick<NodeStatus, 'name' | 'state' | 'disk' | 'etcd'>[];
   readonly isLive: boolean;
+  /** Listeners that are not open everywhere. */
+  readonly ports?: readonly {
+    readonly listener: string;
+    readonly node: string;
+    readonly message: string;
+  }[];
 }): string {
   const problems: string[] = [];
   if (!options.isLive) problems.push('no manager answers, so this may be old');
@@ -33,6 +39,9 @@ export function statusSentence(options: {
   for (const node of options.nodes) {
     if (away.includes(node)) continue;
     for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
+  }
+  for (const { listener, node, message } of options.ports ?? []) {
+    problems.push(`listener "${listener}" is not open on ${node}: ${message}`);
   }
   const serving = options.apps.filter((app) => app.state !== 'empty');
   const [first, ...rest] = problems;

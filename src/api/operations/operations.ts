@@ -6,6 +6,7 @@ import { cacheOperations } from './cache.ts';
 import { clusterOperations } from './cluster.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
+import { routeOperations } from './routes.ts';
 
 export const OPERATIONS: readonly Operation[] = [
   ...nodeOperations,
@@ -13,5 +14,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...appOperations,
   ...releaseOperations,
   ...cacheOperations,
+  ...routeOperations,
   ...accessOperations,
 ];

@@ -21,6 +21,7 @@ const PURGE: CommandSpec = {
   options: [
     ...PURGE_OPTIONS,
     { flags: '--app <NAME>', description: 'everything of the app', repeat: true },
+    { flags: '--route <NAME>', description: 'everything of the route', repeat: true },
   ],
   examples: [
     ['moln cache purge http://blog.localhost:8080/news', 'one page'],
@@ -32,7 +33,10 @@ const PURGE: CommandSpec = {
     const apps = input
       .texts('app')
       .map((name) => ({ kind: 'route', route: `app/${name}` }) as const);
-    const done = await context.client().purgeCache(purgeOf(input, apps));
+    const routes = input
+      .texts('route')
+      .map((name) => ({ kind: 'route', route: `route/${name}` }) as const);
+    const done = await context.client().purgeCache(purgeOf(input, [...apps, ...routes]));
     const { words } = context;
     if (context.json) {
       words.json(done);

@@ -21,7 +21,7 @@ function places(names: string, weights?: Readonly<Record<string, number>>): stri
 
 test('a text has the same hash everywhere', () => {
   assert.deepEqual(
-    ['', 'a', 'http://127.0.0.1:9000'].map(hashText),
+    ['', 'a', 'http://127.0.0.1:9000'].map(textHash),
     [2872998923, 444641715, 3202505915],
   );
 });

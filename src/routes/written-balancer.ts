@@ -13,50 +13,47 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import { DEFAULT_BALANCER, type GatewayConfigContent } from '../gateway/gateway.ts';
-import { duration } from './file-values.ts';
+import { duration, oneOrMore, urlOr } from './values.ts';
 
 type BalancerConfig = NonNullable<GatewayConfigContent['balancers']>[number];
 type BalancerUpstream = BalancerConfig['upstreams'][number];
 
-interface FileUpstream {
+interface WrittenUpstream {
   readonly url: string;
   readonly weight: number;
 }
 
 /** Times in milliseconds. */
-export interface FileBalancer {
+export interface WrittenBalancer {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'tcp' | 'udp';
-  readonly upstreams: readonly FileUpstream[];
-  readonly sni?: Readonly<Record<string, readonly FileUpstream[]>>;
+  readonly upstreams: readonly WrittenUpstream[];
+  readonly sni?: Readonly<Record<string, readonly WrittenUpstream[]>>;
   readonly balance: 'round-robin' | 'least' | 'source-hash';
   readonly health?: { readonly interval: number; readonly timeout: number };
   readonly timeouts: { readonly connect?: number; readonly idle?: number };
   readonly limits: { readonly connections?: number };
-  readonly proxyProtocol?: FileProxyProtocol;
+  readonly proxyProtocol?: WrittenProxyProtocol;
 }
 
-export interface FileProxyProtocol {
+export interface WrittenProxyProtocol {
   readonly in: boolean;
   readonly trust: readonly string[];
   readonly out?: 'v1' | 'v2';
 }
 
-const upstreams = array(
-  object({ url: string(), weight: withDefault(integer({ min: 0, max: 256 }), 1) }),
-  {
-    itemsMax: 1000,
-  },
+const upstreams = oneOrMore(
+  urlOr(object({ url: string(), weight: withDefault(integer({ min: 0, max: 256 }), 1) })),
 );
 
-export const fileProxyProtocol: Schema<FileProxyProtocol> = object({
+export const proxyProtocolSchema: Schema<WrittenProxyProtocol> = object({
   in: withDefault(boolean(), false),
   trust: withDefault(array(string(), { itemsMax: 1000 }), []),
   out: optional(literal('v1', 'v2')),
 });
 
-export const fileBalancer: Schema<FileBalancer> = object({
+export const balancerSchema: Schema<WrittenBalancer> = object({
   address: withDefault(string(), '::'),
   port: integer({ min: 0, max: 65_535 }),
   protocol: literal('tcp', 'udp'),
@@ -71,17 +68,17 @@ export const fileBalancer: Schema<FileBalancer> = object({
   ),
   timeouts: withDefault(object({ connect: optional(duration), idle: optional(duration) }), {}),
   limits: withDefault(object({ connections: optional(integer({ min: 1, max: 1_000_000 })) }), {}),
-  proxyProtocol: optional(fileProxyProtocol),
+  proxyProtocol: optional(proxyProtocolSchema),
 });
 
 /** Which listeners of a file are balancers. */
 export function isBalancer<T extends { readonly protocol: string }>(
-  one: T | FileBalancer,
-): one is FileBalancer {
+  one: T | WrittenBalancer,
+): one is WrittenBalancer {
   return one.protocol === 'tcp' || one.protocol === 'udp';
 }
 
-export function balancerOf(one: FileBalancer, path: string): BalancerConfig {
+export function balancerOf(one: WrittenBalancer, path: string): BalancerConfig {
   const { address, port, protocol, balance, sni, health, timeouts, limits } = one;
   const isTcp = protocol === 'tcp';
   const usual = DEFAULT_BALANCER;
@@ -117,7 +114,7 @@ export function balancerOf(one: FileBalancer, path: string): BalancerConfig {
 
 /** Throws `ConfigError` when a header is to be believed of nobody, or of somebody who sends none. */
 export function proxyProtocolOf(
-  said: FileProxyProtocol | undefined,
+  said: WrittenProxyProtocol | undefined,
   path: string,
 ): BalancerConfig['proxyProtocol'] {
   if (said === undefined) return undefined;
@@ -132,7 +129,7 @@ export function proxyProtocolOf(
 }
 
 function upstreamsOf(
-  list: readonly FileUpstream[],
+  list: readonly WrittenUpstream[],
   protocol: 'tcp' | 'udp',
   path: string,
 ): readonly BalancerUpstream[] {

@@ -10,26 +10,31 @@ import {
   type Schema,
   string,
 } from '../base/schema.ts';
-import { duration, filePath, oneOrMore, size } from './file-values.ts';
+import { duration, filePath, oneOrMore, size } from './values.ts';
 
-export interface FileFieldRules {
+const PAGE_CHARACTERS_MAX: number = 64 * 1024;
+
+export interface WrittenFieldRules {
   readonly set?: Readonly<Record<string, string>>;
   readonly add?: Readonly<Record<string, string>>;
   readonly remove?: readonly string[];
 }
 
 /** Times in milliseconds, sizes in bytes. What each means is in the gateway's `site-config.ts`. */
-export interface FileSite {
-  readonly headers?: { readonly request?: FileFieldRules; readonly response?: FileFieldRules };
+export interface WrittenSite {
+  readonly headers?: {
+    readonly request?: WrittenFieldRules;
+    readonly response?: WrittenFieldRules;
+  };
   readonly rewrite?: {
     readonly strip?: string;
     readonly prefix?: string;
     readonly from?: string;
     readonly to?: string;
   };
-  readonly compress?: boolean | FileCompress;
-  /** Status or class to the path of a page. */
-  readonly errors?: Readonly<Record<string, string>>;
+  readonly compress?: boolean | WrittenCompress;
+  /** Status or class to a page, or to the path of one. */
+  readonly errors?: Readonly<Record<string, string | { readonly html: string }>>;
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
   readonly trust?: readonly string[];
@@ -47,37 +52,49 @@ export interface FileSite {
     readonly credentials?: boolean;
     readonly maxAge?: number;
   };
-  readonly auth?: { readonly basic: { readonly realm: string; readonly users: string } };
+  /** `users`: `NAME:HASH` a line, or the path of a file of such lines. */
+  readonly auth?: {
+    readonly basic: { readonly realm: string; readonly users: string | readonly string[] };
+  };
   readonly buffer?: number;
 }
 
-export interface FileCompress {
+export interface WrittenCompress {
   readonly codings?: readonly ('br' | 'zstd' | 'gzip')[];
   readonly types?: readonly string[];
   readonly min?: number;
 }
 
-const fieldRules: Schema<FileFieldRules> = object({
+const fieldRules: Schema<WrittenFieldRules> = object({
   set: optional(record(string())),
   add: optional(record(string())),
   remove: optional(oneOrMore(string())),
 });
 
-const compressChosen: Schema<FileCompress> = object({
+const compressChosen: Schema<WrittenCompress> = object({
   codings: optional(array(literal('br', 'zstd', 'gzip'), { itemsMax: 3 })),
   types: optional(oneOrMore(string())),
   min: optional(size),
 });
 
-const compress: Schema<boolean | FileCompress> = {
+const compress: Schema<boolean | WrittenCompress> = {
   decode: (value, path) =>
     typeof value === 'boolean' ? value : compressChosen.decode(value, path),
   json: { oneOf: [{ type: 'boolean' }, compressChosen.json] },
 };
 
+/** Of a file, or what would be in it. */
+function pathOr<T>(inline: Schema<T>): Schema<string | T> {
+  return {
+    decode: (value, path) =>
+      typeof value === 'string' ? filePath.decode(value, path) : inline.decode(value, path),
+    json: { oneOf: [filePath.json, inline.json] },
+  };
+}
+
 type Optional<T> = Schema<T | undefined> & { readonly optional: true };
 
-export const SITE_FIELDS: { readonly [K in keyof FileSite]-?: Optional<FileSite[K]> } = {
+export const SITE_FIELDS: { readonly [K in keyof WrittenSite]-?: Optional<WrittenSite[K]> } = {
   headers: optional(object({ request: optional(fieldRules), response: optional(fieldRules) })),
   rewrite: optional(
     object({
@@ -88,7 +105,7 @@ export const SITE_FIELDS: { readonly [K in keyof FileSite]-?: Optional<FileSite[
     }),
   ),
   compress: optional(compress),
-  errors: optional(record(filePath)),
+  errors: optional(record(pathOr(object({ html: string({ lengthMax: PAGE_CHARACTERS_MAX }) })))),
   allow: optional(oneOrMore(string())),
   deny: optional(oneOrMore(string())),
   trust: optional(oneOrMore(string())),
@@ -110,6 +127,10 @@ export const SITE_FIELDS: { readonly [K in keyof FileSite]-?: Optional<FileSite[
       maxAge: optional(duration),
     }),
   ),
-  auth: optional(object({ basic: object({ realm: string(), users: filePath }) })),
+  auth: optional(
+    object({
+      basic: object({ realm: string(), users: pathOr(array(string({ lengthMax: 1024 }))) }),
+    }),
+  ),
   buffer: optional(size),
 };

@@ -11,7 +11,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
-import { duration, oneOrMore, ratio } from './file-values.ts';
+import { duration, oneOrMore, ratio } from './values.ts';
 
 type BalanceConfig = NonNullable<GatewayConfigContent['routes'][number]['balance']>;
 
@@ -20,27 +20,27 @@ const SECOND = 1000;
 const USUAL_QUEUE = 100;
 
 /** Times in milliseconds. */
-export interface FileBalance {
+export interface WrittenBalance {
   readonly balance?: NonNullable<BalanceConfig['algorithm']>;
   readonly hash?: NonNullable<BalanceConfig['hash']>;
   readonly sticky?: { readonly cookie: string };
-  readonly health?: FileHealth;
+  readonly health?: WrittenHealth;
   readonly agent?: { readonly port: number; readonly interval: number };
-  readonly eject?: FileEject;
-  readonly retries?: FileRetries;
+  readonly eject?: WrittenEject;
+  readonly retries?: WrittenRetries;
   readonly hedge?: { readonly after: number };
   readonly slowStart?: number;
 }
 
 /** Under `limits`. Counts are of all workers together. */
-export interface FileConcurrency {
+export interface WrittenConcurrency {
   readonly perUpstream?: number;
   readonly queue?: number;
   readonly queueTimeout?: number;
   readonly adaptive?: boolean;
 }
 
-interface FileHealth {
+interface WrittenHealth {
   readonly path: string;
   readonly interval: number;
   readonly timeout: number;
@@ -49,14 +49,14 @@ interface FileHealth {
   readonly fall: number;
 }
 
-interface FileEject {
+interface WrittenEject {
   readonly failures: number;
   readonly share: number;
   readonly time: number;
   readonly timeMax: number;
 }
 
-interface FileRetries {
+interface WrittenRetries {
   readonly attempts: number;
   readonly budget: number;
   readonly perSecond: number;
@@ -67,7 +67,7 @@ const count = integer({ min: 1, max: COUNT_MAX });
 const status = oneOrMore(integer({ min: 200, max: 599 }));
 const share = ratio(0, 1);
 
-const health: Schema<FileHealth> = object({
+const health: Schema<WrittenHealth> = object({
   path: string(),
   interval: withDefault(duration, 2 * SECOND),
   timeout: withDefault(duration, SECOND),
@@ -76,14 +76,14 @@ const health: Schema<FileHealth> = object({
   fall: withDefault(count, 3),
 });
 
-const eject: Schema<FileEject> = object({
+const eject: Schema<WrittenEject> = object({
   failures: withDefault(count, 5),
   share: withDefault(share, 0.5),
   time: withDefault(duration, 10 * SECOND),
   timeMax: withDefault(duration, 300 * SECOND),
 });
 
-const retries: Schema<FileRetries> = object({
+const retries: Schema<WrittenRetries> = object({
   attempts: withDefault(integer({ min: 0, max: 10 }), 3),
   budget: withDefault(share, 0.2),
   perSecond: withDefault(ratio(0, COUNT_MAX), 10),
@@ -94,7 +94,7 @@ const retries: Schema<FileRetries> = object({
 type FieldsOf<T> = { readonly [K in keyof T]-?: Schema<T[K] | undefined> };
 
 /** Keys of a route. */
-export const BALANCE_FIELDS: FieldsOf<FileBalance> = {
+export const BALANCE_FIELDS: FieldsOf<WrittenBalance> = {
   balance: optional(literal('p2c', 'least', 'round-robin', 'weighted', 'random', 'ewma', 'hash')),
   hash: optional(
     object({
@@ -115,7 +115,7 @@ export const BALANCE_FIELDS: FieldsOf<FileBalance> = {
 };
 
 /** Keys of a route's `limits`. */
-export const CONCURRENCY_FIELDS: FieldsOf<FileConcurrency> = {
+export const CONCURRENCY_FIELDS: FieldsOf<WrittenConcurrency> = {
   perUpstream: optional(count),
   queue: optional(integer({ min: 0, max: COUNT_MAX })),
   queueTimeout: optional(duration),
@@ -124,7 +124,7 @@ export const CONCURRENCY_FIELDS: FieldsOf<FileConcurrency> = {
 
 /** Undefined when the route chooses nothing: power of two choices, the quickest way. */
 export function balanceOf(
-  route: FileBalance & { readonly limits: FileConcurrency },
+  route: WrittenBalance & { readonly limits: WrittenConcurrency },
   isWeighted: boolean,
   workers: number = availableParallelism(),
 ): BalanceConfig | undefined {
@@ -144,7 +144,7 @@ export function balanceOf(
   return isWeighted || Object.keys(config).length > 0 ? config : undefined;
 }
 
-function healthOf(health: FileHealth): NonNullable<BalanceConfig['health']> {
+function healthOf(health: WrittenHealth): NonNullable<BalanceConfig['health']> {
   const { path, interval, timeout, status: wanted, rise, fall } = health;
   const times = { intervalMs: interval, timeoutMs: timeout };
   return { path, ...times, rise, fall, ...(wanted === undefined ? {} : { status: wanted }) };
@@ -155,14 +155,14 @@ function ejectOf({
   share: most,
   time,
   timeMax,
-}: FileEject): NonNullable<BalanceConfig['eject']> {
+}: WrittenEject): NonNullable<BalanceConfig['eject']> {
   return { failures, shareMax: most, timeMs: time, timeMsMax: timeMax };
 }
 
 /** Each worker gets its share of the counts, and none gets nothing. */
-function limitsOf(limits: FileConcurrency, workers: number): Pick<BalanceConfig, 'limits'> {
+function limitsOf(limits: WrittenConcurrency, workers: number): Pick<BalanceConfig, 'limits'> {
   const { perUpstream, queue = USUAL_QUEUE, queueTimeout = SECOND, adaptive } = limits;
-  const names = Object.keys(CONCURRENCY_FIELDS) as (keyof FileConcurrency)[];
+  const names = Object.keys(CONCURRENCY_FIELDS) as (keyof WrittenConcurrency)[];
   if (names.every((name) => limits[name] === undefined)) return {};
   return {
     limits: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { balanceOf } from './file-balance.ts';
-import { decodeFile } from './file-schema.ts';
+import { balanceOf } from './written-balance.ts';
+import { decodeFile } from '../standalone/file-schema.ts';
 
 const WORKERS = 2;
 

@@ -51,3 +51,27 @@ export const filePath: Schema<string> = string({
   pattern: /^[^\0]+$/,
   patternMeans: 'a path',
 });
+
+/** `true` is the usual, which is what `{}` says too. */
+export function trueOr<T extends object>(chosen: Schema<T>): Schema<false | T> {
+  return {
+    decode(value, path) {
+      if (value === false) return false;
+      return chosen.decode(value === true ? {} : value, path);
+    },
+    json: { oneOf: [{ type: 'boolean' }, chosen.json] },
+  };
+}
+
+export function seconds(ms: number): number {
+  return Math.round(ms / 1000);
+}
+
+/** An address alone is one without anything else to say. */
+export function urlOr<T>(chosen: Schema<T>): Schema<T> {
+  return {
+    decode: (value, path) =>
+      chosen.decode(typeof value === 'string' ? { url: value } : value, path),
+    json: { oneOf: [{ type: 'string' }, chosen.json] },
+  };
+}

@@ -1,5 +1,5 @@
-/** Reads YAML 1.2, of which JSON is a part; the only file that knows the library behind it. */
-import { isMap, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+/** Reads and writes YAML 1.2, of which JSON is a part; the only file that knows the library behind it. */
+import { isMap, isSeq, LineCounter, parseDocument, stringify, type Document } from 'yaml';
 import { ConfigError } from '../base/errors.ts';
 
 /** What a text says, and where. */
@@ -53,4 +53,9 @@ function lineOf(document: Document, lines: LineCounter, path: string): number | 
 function rangeOf(node: unknown): number | undefined {
   const { range } = (node ?? {}) as { readonly range?: readonly number[] | null };
   return range?.[0];
+}
+
+/** As `parseYaml` reads it; what fits into a line is written in one. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 100 });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
-import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
+import { type GatewayFile, readGatewayFile } from '../standalone/gateway-file.ts';
 
 let path: string;
 

@@ -1,16 +1,20 @@
 /** From what a file says around a route's target to what workers are told. Files that it names are read here, once. */
 import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
-import type { FileSite } from './site-schema.ts';
+import { fileOf } from './ground.ts';
+import type { WrittenSite } from './site-schema.ts';
 
 type SiteConfig = NonNullable<GatewayConfigContent['routes'][number]['site']>;
 
 const FILE_BYTES_MAX = 1024 * 1024;
 
 /** `path` is the route's key. Undefined when it wants nothing. */
-export function siteOf(one: FileSite, path: string, folder: string): SiteConfig | undefined {
+export function siteOf(
+  one: WrittenSite,
+  path: string,
+  folder: string | undefined,
+): SiteConfig | undefined {
   const { headers, rewrite, compress, errors, allow, deny, trust, rate, cors, auth, buffer } = one;
   const access = allow ?? deny ?? trust;
   const site: SiteConfig = {
@@ -36,7 +40,7 @@ export function siteOf(one: FileSite, path: string, folder: string): SiteConfig 
 }
 
 function compressOf(
-  compress: true | Exclude<FileSite['compress'], boolean | undefined>,
+  compress: true | Exclude<WrittenSite['compress'], boolean | undefined>,
 ): NonNullable<SiteConfig['compress']> {
   if (compress === true) return {};
   const { min, ...rest } = compress;
@@ -44,19 +48,24 @@ function compressOf(
 }
 
 function pagesOf(
-  errors: NonNullable<FileSite['errors']>,
+  errors: NonNullable<WrittenSite['errors']>,
   path: string,
-  folder: string,
+  folder: string | undefined,
 ): NonNullable<SiteConfig['errors']> {
   return Object.entries(errors).map(([status, file]) => ({
     status,
-    html: readSmall(resolve(folder, file), `${path}.${status}`),
+    html: typeof file === 'string' ? pageIn(file, `${path}.${status}`, folder) : file.html,
   }));
+}
+
+function pageIn(file: string, key: string, folder: string | undefined): string {
+  const instead = 'Write the page itself: "404: { html: <h1>Nothing here</h1> }"';
+  return readSmall(fileOf(folder, file, key, instead), key);
 }
 
 /** `client`, or `header X-Api-Key`. */
 function rateOf(
-  { by = 'client', requests, per, burst }: NonNullable<FileSite['rate']>,
+  { by = 'client', requests, per, burst }: NonNullable<WrittenSite['rate']>,
   path: string,
 ): NonNullable<SiteConfig['rate']> {
   const header = /^header (\S+)$/.exec(by)?.[1]?.toLowerCase();
@@ -75,29 +84,38 @@ function rateOf(
 function corsOf({
   maxAge,
   ...rest
-}: NonNullable<FileSite['cors']>): NonNullable<SiteConfig['cors']> {
+}: NonNullable<WrittenSite['cors']>): NonNullable<SiteConfig['cors']> {
   return { ...rest, ...(maxAge === undefined ? {} : { maxAgeS: Math.round(maxAge / 1000) }) };
 }
 
 /** A line a user: `NAME:HASH`. Empty lines and those that begin with # do not count. */
 function authOf(
-  { basic }: NonNullable<FileSite['auth']>,
+  { basic }: NonNullable<WrittenSite['auth']>,
   path: string,
-  folder: string,
+  folder: string | undefined,
 ): NonNullable<SiteConfig['auth']> {
   const key = `${path}.basic.users`;
-  const lines = readSmall(resolve(folder, basic.users), key).split('\n');
-  const users = lines.flatMap((line) => {
+  const users = linesOf(basic.users, key, folder).flatMap((line) => {
     const text = line.trim();
     if (text === '' || text.startsWith('#')) return [];
     const colon = text.indexOf(':');
     if (colon > 0) return [{ name: text.slice(0, colon), hash: text.slice(colon + 1) }];
-    throw new ConfigError(key, `Key "${key}" names a file with a line that is not NAME:HASH`);
+    throw new ConfigError(key, `Key "${key}" has a line that is not NAME:HASH`);
   });
   if (users.length === 0) {
-    throw new ConfigError(key, `Key "${key}" names a file without a user`);
+    throw new ConfigError(key, `Key "${key}" has no user`);
   }
   return { realm: basic.realm, users };
+}
+
+function linesOf(
+  users: string | readonly string[],
+  key: string,
+  folder: string | undefined,
+): readonly string[] {
+  if (typeof users !== 'string') return users;
+  const instead = 'Write the lines themselves: "users: [NAME:HASH]"';
+  return readSmall(fileOf(folder, users, key, instead), key).split('\n');
 }
 
 function readSmall(file: string, path: string): string {
