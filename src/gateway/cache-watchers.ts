@@ -58,6 +58,10 @@ export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
+export function isSafe(method: string): boolean {
+  return isRead(method) || method === 'OPTIONS' || method === 'TRACE';
+}
+
 export class UnsafeWatcher implements AnswerWatcher {
   private readonly decision: Decision;
   private readonly request: CacheRequest;

@@ -38,7 +38,7 @@ import {
 } from './cache-forward.ts';
 import { CACHE_RESULT, resultOf } from './cache-result.ts';
 import type { CacheRoom, RouteSettings } from './cache-room.ts';
-import { isRead, noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
+import { isRead, isSafe, noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
 import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
 import { type HeadChange, requestHeadText, together } from './forward-head.ts';
@@ -290,7 +290,8 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
 
   /** What is changed about the request on its way to the origin. */
   protected changeFor(decision: Decision<Stored>, route: Route): HeadChange {
-    return together(forwardChange(this.request, decision), route.site?.request);
+    const own = this.connection.shape?.request ?? route.site?.request;
+    return together(forwardChange(this.request, decision), own);
   }
 
   /** Past the store. What the answer makes untrue is removed from it. */
@@ -488,10 +489,6 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     connection.request.error = 'The client did not read';
     connection.abort();
   }
-}
-
-function isSafe(method: string): boolean {
-  return isRead(method) || method === 'OPTIONS' || method === 'TRACE';
 }
 
 function ttlOf(entry: Entry, nowMs: number): number {

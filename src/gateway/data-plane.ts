@@ -154,6 +154,7 @@ export class DataPlane implements AsyncDisposable {
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
+    plane.edges.keep(config.routes);
     if (config.purges !== undefined) await this.#obey(config.purges);
     await this.#share(config);
     const current = new Set(plane.table.upstreams());
@@ -272,6 +273,7 @@ export class DataPlane implements AsyncDisposable {
     this.#sharing?.retire();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    this.#plane.edges[Symbol.dispose]();
     await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
   }

@@ -38,7 +38,8 @@ function proxyFor(
   route: Route,
   roomOf: () => CacheRoom | undefined,
 ): Proxy {
-  const room = route.config.cache !== undefined ? roomOf() : undefined;
+  const isStored = route.config.cache !== undefined && connection.shape?.isPrivate !== true;
+  const room = isStored ? roomOf() : undefined;
   if (room === undefined) return (connection.proxy ??= new ProxyExchange(connection));
   if (connection.cached?.room !== room) {
     connection.cached = new CachedExchange(connection, room, route);

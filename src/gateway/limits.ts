@@ -139,3 +139,19 @@ export const H2 = {
   /** From the first GOAWAY, which asks to leave, to the last, which takes no request any more. */
   leaveMs: 1000,
 } as const;
+
+/** Of the edge modules of a route; each gateway process has a thread for each module. */
+export const EDGE = {
+  sourceCharactersMax: 262_144,
+  /** From the request to what the module makes of it, where the route may say less or more. */
+  timeoutMsMax: 60_000,
+  /** Of an answer that the module gives. */
+  answerBytesMax: 4_194_304,
+  /** Of its objects; beyond it the thread ends and is begun anew. */
+  memoryMiB: 64,
+  /** Requests; a further one is answered with 503. */
+  waitingMax: 1000,
+  /** After a request that took too long, the thread has to show within it that it turns. */
+  pingMs: 250,
+  complainEveryMs: 10_000,
+} as const;

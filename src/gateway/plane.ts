@@ -9,6 +9,7 @@ import { RequestFraming, ResponseFraming } from '../http/framing.ts';
 import { RequestHead, ResponseHead } from '../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { RequestTarget } from '../http/target.ts';
+import { EdgeModules } from './edge/edge-modules.ts';
 import type { AccessEntry } from './access-log.ts';
 import type { GatewayLimits } from './config.ts';
 import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
@@ -28,6 +29,7 @@ export class Plane {
   readonly random: () => number;
   /** Client sockets read into one buffer, see `accepted-socket.ts`. */
   readonly sharesReads: boolean;
+  readonly edges: EdgeModules;
   table: RouteTable;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   draining = false;
@@ -60,6 +62,7 @@ export class Plane {
   }) {
     this.clock = options.clock;
     this.log = options.log;
+    this.edges = new EdgeModules(options.clock, options.log);
     this.accessLog = options.accessLog;
     this.random = options.random;
     this.sharesReads = options.sharesReads;

@@ -60,7 +60,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       plane.target,
       clientFragment(connection, plane.target.authority),
       connection,
-      connection.shape?.site.request,
+      connection.shape?.request,
     );
     connection.answerBy(this);
     const gathered = connection.shape?.gathered;

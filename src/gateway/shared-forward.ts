@@ -45,6 +45,8 @@ export function sharedForward(room: CacheRoom, sharing: Sharing, on: SharedOrder
   const purges = step === undefined ? undefined : sharing.purges.mark();
   const isUseless =
     request.method !== 'GET' ||
+    // Only this process knows what a module has made of the request.
+    order.route.config.site?.edge !== undefined ||
     (request.bits & REQUEST.noStore) !== 0 ||
     room.cache.flights.isAlone(markOf(request), nowMs);
   if (step === undefined || purges === undefined || isUseless) return new CacheForward(room, order);

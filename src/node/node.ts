@@ -286,6 +286,7 @@ async function launch(
       peers: cluster.peers,
       questions: gateway.questions,
       ports: gateway.ports,
+      hasPorts: () => gateway.mirror.hasPorts,
       settled: gateway.settled,
       events,
     }),

@@ -28,6 +28,8 @@ export interface RouteCloudOptions {
   readonly peers: Pick<Peers, 'all'>;
   readonly questions: GatewayQuestions;
   readonly ports: PortQuestions;
+  /** As this node knows. */
+  readonly hasPorts: () => boolean;
   readonly settled: Pick<GatewaysSettled, 'settled'>;
   readonly events: Pick<Events, 'tell'>;
 }
@@ -68,7 +70,7 @@ export class NodeRouteCloud implements RouteCloud {
 
   async listListeners(): Promise<readonly ListenerDetail[]> {
     const all = await this.#options.book.list('listener');
-    const troubles = await this.portTroubles(all.length);
+    const troubles = await this.portTroubles();
     return all.map((one) => listenerDetail(one, troubles));
   }
 
@@ -109,10 +111,9 @@ export class NodeRouteCloud implements RouteCloud {
   }
 
   /** Of all nodes; nobody is asked while there is no listener. */
-  async portTroubles(listeners?: number): Promise<readonly NodePortTrouble[]> {
-    const { book, ports } = this.#options;
-    const count = listeners ?? (await book.list('listener')).length;
-    return count === 0 ? [] : await ports.troubles();
+  async portTroubles(): Promise<readonly NodePortTrouble[]> {
+    const { hasPorts, ports } = this.#options;
+    return hasPorts() ? await ports.troubles() : [];
   }
 
   async #surroundings(): Promise<Surroundings> {

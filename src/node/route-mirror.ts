@@ -104,6 +104,11 @@ export class RouteMirror implements AsyncDisposable {
     return this.#set.routes;
   }
 
+  /** Whether there are ports beside the nodes' own. */
+  get hasPorts(): boolean {
+    return this.#set.ports !== undefined;
+  }
+
   /** Hands the same routes over again: something else that goes with them has changed. */
   applyAgain(): void {
     this.#wanted++;

@@ -1,4 +1,4 @@
-/** Puts into a route the small files that it names: users and error pages. For whoever has the files, before it is sent. */
+/** Puts into a route the small files that it names: users, error pages, its edge module. For whoever has the files, before it is sent. */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConfigError, messageOf } from '../base/errors.ts';
@@ -8,9 +8,10 @@ const FILE_BYTES_MAX = 64 * 1024;
 
 /** Paths are relative to `folder`. Throws `ConfigError` with the key. */
 export function inlineFiles(written: Written, folder: string): Written {
-  const { auth, errors } = written as {
+  const { auth, errors, edge } = written as {
     readonly auth?: { readonly basic?: { readonly users?: unknown } };
     readonly errors?: unknown;
+    readonly edge?: string | { readonly file?: unknown };
   };
   const users = auth?.basic?.users;
   const changes: Record<string, unknown> = {};
@@ -25,6 +26,11 @@ export function inlineFiles(written: Written, folder: string): Written {
       typeof page === 'string' ? { html: read(resolve(folder, page), `errors.${status}`) } : page,
     ]);
     changes['errors'] = Object.fromEntries(pages);
+  }
+  const module = typeof edge === 'string' ? { file: edge } : edge;
+  if (typeof module?.file === 'string') {
+    const { file, ...rest } = module;
+    changes['edge'] = { ...rest, code: read(resolve(folder, file), 'edge.file') };
   }
   return { ...written, ...changes };
 }

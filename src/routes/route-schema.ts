@@ -10,7 +10,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import { type WrittenSite, SITE_FIELDS } from './site-schema.ts';
-import { duration, filePath, oneOrMore, ratio, size, trueOr, urlOr } from './values.ts';
+import { duration, filePath, oneOrMore, ratio, regionName, size, trueOr, urlOr } from './values.ts';
 import {
   BALANCE_FIELDS,
   CONCURRENCY_FIELDS,
@@ -23,6 +23,7 @@ const share = ratio(0, 1);
 export interface WrittenRouteUpstream {
   readonly url: string;
   readonly weight?: number;
+  readonly region?: string;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -73,6 +74,7 @@ const chosen: Schema<WrittenRouteCache> = object({
 const upstream: Schema<WrittenRouteUpstream> = object({
   url: string(),
   weight: optional(integer({ min: 0, max: 256 })),
+  region: optional(regionName),
 });
 
 export const routeSchema: Schema<WrittenRoute> = object({

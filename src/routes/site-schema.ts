@@ -13,6 +13,7 @@ import {
 import { duration, filePath, oneOrMore, size } from './values.ts';
 
 const PAGE_CHARACTERS_MAX: number = 64 * 1024;
+const EDGE_CHARACTERS_MAX: number = 256 * 1024;
 
 export interface WrittenFieldRules {
   readonly set?: Readonly<Record<string, string>>;
@@ -57,6 +58,15 @@ export interface WrittenSite {
     readonly basic: { readonly realm: string; readonly users: string | readonly string[] };
   };
   readonly buffer?: number;
+  /** The path of a module, or what would be in it. */
+  readonly edge?: string | WrittenEdge;
+}
+
+/** One of `file` and `code`. */
+export interface WrittenEdge {
+  readonly file?: string;
+  readonly code?: string;
+  readonly timeout?: number;
 }
 
 export interface WrittenCompress {
@@ -133,4 +143,13 @@ export const SITE_FIELDS: { readonly [K in keyof WrittenSite]-?: Optional<Writte
     }),
   ),
   buffer: optional(size),
+  edge: optional(
+    pathOr(
+      object({
+        file: optional(filePath),
+        code: optional(string({ lengthMax: EDGE_CHARACTERS_MAX })),
+        timeout: optional(duration),
+      }),
+    ),
+  ),
 };

@@ -52,6 +52,12 @@ export const filePath: Schema<string> = string({
   patternMeans: 'a path',
 });
 
+/** As nodes have it. */
+export const regionName: Schema<string> = string({
+  pattern: /^[a-z0-9-]{1,40}$/,
+  patternMeans: 'lower-case letters, digits and -, at most 40',
+});
+
 /** `true` is the usual, which is what `{}` says too. */
 export function trueOr<T extends object>(chosen: Schema<T>): Schema<false | T> {
   return {

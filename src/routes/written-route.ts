@@ -103,14 +103,18 @@ function upstreamsOf(
   path: string,
   folder: string | undefined,
 ): RouteTarget {
-  const list = upstreams.map(({ url, weight }, at) => {
+  const list = upstreams.map(({ url, weight, region }, at) => {
     const key = `${path}[${at}].url`;
     const upstream = upstreamOf(url, key);
     if (folder === undefined && upstream.address.kind === 'socket') {
       const what = `Key "${key}" is "${url}", a socket that only one machine has; want http://HOST:PORT`;
       throw new ConfigError(key, what);
     }
-    return { ...upstream, ...(weight === undefined ? {} : { weight }) };
+    return {
+      ...upstream,
+      ...(weight === undefined ? {} : { weight }),
+      ...(region === undefined ? {} : { region }),
+    };
   });
   return { kind: 'upstreams', upstreams: unique(list, path) };
 }

@@ -1,5 +1,6 @@
 /** From what a file says around a route's target to what workers are told. Files that it names are read here, once. */
 import { readFileSync, statSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { ConfigError, messageOf } from '../base/errors.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
 import { fileOf } from './ground.ts';
@@ -8,6 +9,7 @@ import type { WrittenSite } from './site-schema.ts';
 type SiteConfig = NonNullable<GatewayConfigContent['routes'][number]['site']>;
 
 const FILE_BYTES_MAX = 1024 * 1024;
+const EDGE_TIMEOUT_MS = 1000;
 
 /** `path` is the route's key. Undefined when it wants nothing. */
 export function siteOf(
@@ -15,7 +17,8 @@ export function siteOf(
   path: string,
   folder: string | undefined,
 ): SiteConfig | undefined {
-  const { headers, rewrite, compress, errors, allow, deny, trust, rate, cors, auth, buffer } = one;
+  const { headers, rewrite, compress, errors, allow, deny, trust, rate, cors, auth, buffer, edge } =
+    one;
   const access = allow ?? deny ?? trust;
   const site: SiteConfig = {
     ...(headers === undefined ? {} : { headers }),
@@ -35,6 +38,7 @@ export function siteOf(
     ...(cors === undefined ? {} : { cors: corsOf(cors) }),
     ...(auth === undefined ? {} : { auth: authOf(auth, `${path}.auth`, folder) }),
     ...(buffer === undefined ? {} : { bufferBytes: buffer }),
+    ...(edge === undefined ? {} : { edge: edgeOf(edge, `${path}.edge`, folder) }),
   };
   return Object.keys(site).length === 0 ? undefined : site;
 }
@@ -116,6 +120,30 @@ function linesOf(
   if (typeof users !== 'string') return users;
   const instead = 'Write the lines themselves: "users: [NAME:HASH]"';
   return readSmall(fileOf(folder, users, key, instead), key).split('\n');
+}
+
+/** TypeScript whose types can be left out is made JavaScript here, so that what is no program is refused with the route. */
+function edgeOf(
+  written: NonNullable<WrittenSite['edge']>,
+  path: string,
+  folder: string | undefined,
+): NonNullable<SiteConfig['edge']> {
+  const {
+    file,
+    code,
+    timeout = EDGE_TIMEOUT_MS,
+  } = typeof written === 'string' ? { file: written } : written;
+  if ((file === undefined) === (code === undefined)) {
+    throw new ConfigError(path, `Key "${path}" wants one of "file" and "code"`);
+  }
+  const instead = 'Write the module itself: "edge: { code: … }"';
+  const text = code ?? readSmall(fileOf(folder, file ?? '', path, instead), path);
+  try {
+    return { source: stripTypeScriptTypes(text), timeoutMs: timeout };
+  } catch (error) {
+    const what = `Key "${path}" is no module that can be run: ${messageOf(error)}`;
+    throw new ConfigError(path, what, { cause: error });
+  }
 }
 
 function readSmall(file: string, path: string): string {

@@ -10,6 +10,7 @@ import {
   type WrittenBalancer,
   type WrittenListener,
   type WrittenRoute,
+  regionName,
 } from '../routes/routes.ts';
 
 const WORKERS_MAX = 256;
@@ -27,6 +28,7 @@ export interface FileLimits {
 
 export interface FileShape {
   readonly workers?: number;
+  readonly region?: string;
   readonly listeners: readonly (WrittenListener | WrittenBalancer)[];
   readonly routes: readonly WrittenRoute[];
   readonly limits: FileLimits;
@@ -41,6 +43,7 @@ export interface FileCache {
 
 const file: Schema<FileShape> = object({
   workers: optional(integer({ min: 1, max: WORKERS_MAX })),
+  region: optional(regionName),
   listeners: array(listenerSchema, { itemsMax: 64 }),
   routes: array(routeSchema, { itemsMax: 10_000 }),
   limits: withDefault(

@@ -61,7 +61,7 @@ function readText(path: string): string {
 }
 
 function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
-  const { limits } = shape;
+  const { limits, region } = shape;
   const usual = DEFAULT_GATEWAY_LIMITS;
   const httpsPort = shape.listeners.find(({ protocol }) => protocol === 'https')?.port ?? 443;
   return {
@@ -69,6 +69,7 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
       isBalancer(one) ? [] : [listenerOf(one, { path: `listeners[${index}]`, folder, httpsPort })],
     ),
     ...(shape.listeners.some(isBalancer) ? { balancers: balancersOf(shape) } : {}),
+    ...(region === undefined ? {} : { region }),
     routes: shape.routes.map((one, index) =>
       routeOf(one, `routes[${index}]`, { folder, workers: shape.workers }),
     ),
