@@ -2,12 +2,14 @@
 import { benchBalance } from './balance.ts';
 import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
+import { benchCoalescing } from './coalescing.ts';
 import { benchGateway } from './gateway.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
   cache: benchCache,
   cluster: benchCluster,
+  coalescing: benchCoalescing,
   gateway: benchGateway,
 };
 
