@@ -3,12 +3,14 @@ import { benchBalance } from './balance.ts';
 import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchGateway } from './gateway.ts';
+import { benchPlanner } from './planner.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
   cache: benchCache,
   cluster: benchCluster,
   gateway: benchGateway,
+  planner: benchPlanner,
 };
 
 const [part, ...options] = process.argv.slice(2);

@@ -1,0 +1,435 @@
+/**
+ * One client's view of the database: runs a text after the other, keeps its transaction, and answers changes() and
+ * last_insert_rowid() as SQLite would. Not for two callers at a time.
+ */
+import { MolnError } from '../base/errors.ts';
+import { type Binding, bind } from './binding.ts';
+import type { Catalogue } from './catalogue.ts';
+import { gather, stripesOf } from './gather.ts';
+import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
+import { type Given, valuesOf } from './parameters.ts';
+import type { PinContext } from './pins.ts';
+import type { Planner } from './planner.ts';
+import { runPragma } from './pragmas.ts';
+import { decideRead, type ReadPlan, readShape, type ReadShape } from './read-plan.ts';
+import { isSchemaStatement, planChange } from './schema-change.ts';
+import { loadSequence } from './sequence.ts';
+import { sqliteFailure } from './sqlite-errors.ts';
+import type { StripeSession } from './stripes.ts';
+import {
+  type Edit,
+  isBlank,
+  parseStatement,
+  splice,
+  splitScript,
+  type Stmt,
+  walk,
+} from './syntax.ts';
+import type { SqlRow } from './values.ts';
+
+export interface Result {
+  readonly columns: readonly string[];
+  readonly declared: readonly (string | null)[];
+  readonly rows: readonly SqlRow[];
+  readonly changes: number;
+  readonly lastInsertRowid: bigint;
+}
+
+interface Transaction {
+  readonly session: StripeSession;
+  readonly savepoints: { readonly name: string; readonly catalogue: Catalogue }[];
+  catalogue: Catalogue;
+  /** Opened by SAVEPOINT: releasing the first one commits. */
+  readonly bySavepoint: boolean;
+}
+
+const STATEMENT = '_moln_statement';
+
+export class Connection {
+  readonly #planner: Planner;
+  #transaction: Transaction | undefined;
+  #lastInsertRowid = 0n;
+  #changes = 0;
+  #totalChanges = 0;
+  foreignKeys: boolean;
+
+  constructor(planner: Planner) {
+    this.#planner = planner;
+    this.foreignKeys = planner.settings.foreignKeys;
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction !== undefined;
+  }
+
+  get catalogue(): Catalogue {
+    return this.#transaction?.catalogue ?? this.#planner.catalogue;
+  }
+
+  /** Runs the statements of a script, and gives the result of the last. */
+  async script(sql: string): Promise<Result> {
+    let result = this.#result([]);
+    for (const text of splitScript(sql)) if (!isBlank(text)) result = await this.execute(text);
+    return result;
+  }
+
+  /** Runs the first statement of `sql`. */
+  async execute(sql: string, given?: Given): Promise<Result> {
+    if (isBlank(sql)) return this.#result([]);
+    const parsed = parseStatement(sql);
+    const node = parsed?.node;
+    if (parsed !== undefined && node !== undefined) {
+      if (isSchemaStatement(node)) return await this.#change(parsed);
+      const done = await this.#control(node, sql);
+      if (done !== undefined) return done;
+    }
+    const binding = bind(this.catalogue, sql);
+    const values =
+      parsed === undefined ? ((given ?? []) as SqlRow) : valuesOf(binding.parameters, given);
+    return binding.writes.size > 0
+      ? await this.#write(binding, values)
+      : await this.#read(binding, values);
+  }
+
+  async close(): Promise<void> {
+    const transaction = this.#transaction;
+    this.#transaction = undefined;
+    await transaction?.session.rollback();
+  }
+
+  async #control(node: Stmt, sql: string): Promise<Result | undefined> {
+    switch (node.type) {
+      case 'BeginStmt':
+        if (this.#transaction !== undefined) {
+          throw sqliteFailure('cannot start a transaction within a transaction');
+        }
+        await this.#begin(false);
+        return this.#result([]);
+      case 'CommitStmt':
+        if (this.#transaction === undefined) {
+          throw sqliteFailure('cannot commit - no transaction is active');
+        }
+        await this.#commit();
+        return this.#result([]);
+      case 'RollbackStmt':
+        await this.#rollback(node.savepointName?.text);
+        return this.#result([]);
+      case 'SavepointStmt':
+        if (this.#transaction === undefined) await this.#begin(true);
+        await this.#savepoint(node.savepointName.text);
+        return this.#result([]);
+      case 'ReleaseStmt':
+        await this.#release(node.savepointName.text);
+        return this.#result([]);
+      case 'PragmaStmt':
+        return await runPragma(node, sql, this, async (binding) => this.#read(binding, []));
+      case 'ExplainStmt': {
+        const { columns } = this.catalogue.shadow.prepare(sql);
+        return this.#result(
+          this.catalogue.shadow.prepare(sql).all(),
+          columns.map(({ name }) => name),
+        );
+      }
+      case 'AttachStmt':
+      case 'DetachStmt':
+        throw new MolnError('PLANNER_ATTACH', 'ATTACH and DETACH are not supported', {
+          hint: 'Use a second connection to the other database',
+        });
+      case 'VacuumStmt':
+        if (node.into !== undefined) {
+          throw new MolnError('PLANNER_VACUUM_INTO', 'VACUUM INTO is not supported', {
+            hint: 'Use "moln db dump"',
+          });
+        }
+        if (this.#transaction !== undefined)
+          throw sqliteFailure('cannot VACUUM from within a transaction');
+        return this.#result([]);
+      case 'AnalyzeStmt':
+      case 'ReindexStmt': {
+        // Upkeep is each stripe's own affair; the names are checked all the same.
+        using trial = this.catalogue.clone();
+        trial.exec(sql);
+        return this.#result([]);
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  async #begin(bySavepoint: boolean): Promise<void> {
+    const catalogue = this.catalogue;
+    const session = await this.#planner.stripes.begin('write');
+    this.#transaction = { session, savepoints: [], catalogue, bySavepoint };
+  }
+
+  async #commit(): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    await transaction.session.commit();
+    this.#transaction = undefined;
+    this.#planner.adopt(transaction.catalogue);
+  }
+
+  async #rollback(savepoint: string | undefined): Promise<void> {
+    const transaction = this.#transaction;
+    if (savepoint !== undefined) {
+      const at = this.#savepointAt(savepoint);
+      const found = transaction?.savepoints[at];
+      if (transaction === undefined || found === undefined) return;
+      await transaction.session.rollbackTo(`s${at}`);
+      transaction.savepoints.length = at + 1;
+      transaction.catalogue = found.catalogue;
+      return;
+    }
+    if (transaction === undefined)
+      throw sqliteFailure('cannot rollback - no transaction is active');
+    this.#transaction = undefined;
+    await transaction.session.rollback();
+  }
+
+  async #savepoint(name: string): Promise<void> {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    await transaction.session.savepoint(`s${transaction.savepoints.length}`);
+    transaction.savepoints.push({ name, catalogue: transaction.catalogue });
+  }
+
+  async #release(name: string): Promise<void> {
+    const at = this.#savepointAt(name);
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    if (at === 0 && transaction.bySavepoint) {
+      await this.#commit();
+      return;
+    }
+    await transaction.session.release(`s${at}`);
+    transaction.savepoints.length = at;
+  }
+
+  #savepointAt(name: string): number {
+    const savepoints = this.#transaction?.savepoints ?? [];
+    const at = savepoints.findLastIndex((one) => one.name.toLowerCase() === name.toLowerCase());
+    if (at < 0) throw sqliteFailure(`no such savepoint: ${name}`);
+    return at;
+  }
+
+  async #read(binding: Binding, values: SqlRow): Promise<Result> {
+    const names = binding.columns.map(({ name }) => name);
+    const shape = readShape(binding, this.catalogue);
+    const plan = decideRead(binding, shape, this.#pins(binding, values), this.#planner.homes);
+    const rows = await this.#run(plan, binding, shape, values);
+    return this.#result(rows, names, binding);
+  }
+
+  #pins(binding: Binding, values: SqlRow): PinContext {
+    return {
+      sql: binding.sql,
+      catalogue: this.catalogue,
+      slots: this.#planner.stripes.slots,
+      parameters: binding.parameters,
+      values,
+      coerce: (value, affinity) => this.#planner.coercion.apply(value, affinity),
+    };
+  }
+
+  async #run(
+    plan: ReadPlan,
+    binding: Binding,
+    _shape: ReadShape,
+    values: SqlRow,
+  ): Promise<readonly SqlRow[]> {
+    const text = this.#ownText(binding);
+    if (plan.name === 'P0' && plan.on === 'coordinator') {
+      return this.catalogue.shadow.prepare(text).all(values);
+    }
+    const session = this.#transaction?.session ?? (await this.#planner.stripes.begin('read'));
+    try {
+      if (plan.name !== 'P4') {
+        const stripe = plan.name === 'P1' ? plan.stripe : 0;
+        const rows: SqlRow[] = [];
+        for await (const batch of session.rows(stripe, plan.sql, values)) rows.push(...batch);
+        return rows;
+      }
+      return await this.#gathered(session, binding, text, values);
+    } finally {
+      if (this.#transaction === undefined) await session.rollback();
+    }
+  }
+
+  async #gathered(
+    session: StripeSession,
+    binding: Binding,
+    text: string,
+    values: SqlRow,
+  ): Promise<readonly SqlRow[]> {
+    const { catalogue } = this;
+    const { pool, settings, stripes } = this.#planner;
+    const scratch = pool.take(catalogue);
+    try {
+      const fetches = binding.tables.map((table) => ({
+        table,
+        stripes: stripesOf(table, stripes.count),
+      }));
+      await gather(fetches, { session, scratch, budget: settings.budget });
+      if (binding.readsSequence) await loadSequence(catalogue, scratch, session);
+      if (binding.readsSchema) {
+        scratch.spoiled = true;
+        for (const { type, sql } of catalogue.objects) if (type === 'trigger') scratch.db.exec(sql);
+      }
+      return scratch.db.prepare(text).all(values);
+    } finally {
+      pool.give(scratch);
+    }
+  }
+
+  /** The text with what only this connection knows put in: changes(), total_changes(), last_insert_rowid(). */
+  #ownText({ parsed, sql, functions }: Binding): string {
+    const known = new Map([
+      ['changes', String(this.#changes)],
+      ['total_changes', String(this.#totalChanges)],
+      ['last_insert_rowid', String(this.#lastInsertRowid)],
+    ]);
+    if (parsed === undefined || ![...functions].some((name) => known.has(name))) return sql;
+    const edits: Edit[] = [];
+    walk(parsed.node, (node) => {
+      if (node.type !== 'FunctionCallExpr' || (node.args?.length ?? 0) > 0) return;
+      const value = known.get(node.name.name.toLowerCase());
+      if (value !== undefined) edits.push({ span: node.span, text: `(${value})` });
+    });
+    return splice(sql, edits);
+  }
+
+  async #write(binding: Binding, values: SqlRow): Promise<Result> {
+    const own = this.#transaction;
+    const session = own?.session ?? (await this.#planner.stripes.begin('write'));
+    if (own !== undefined) await session.savepoint(STATEMENT);
+    let written: Written;
+    try {
+      written = await gatheredWrite(
+        binding,
+        this.#ownText(binding),
+        values,
+        this.#writeContext(session),
+      );
+      if (written.rolledBack) {
+        this.#transaction = undefined;
+        await session.rollback();
+      } else if (own === undefined) {
+        await session.commit();
+      } else {
+        await session.release(STATEMENT);
+      }
+    } catch (error) {
+      if (own === undefined) {
+        await session.rollback();
+      } else {
+        await session.rollbackTo(STATEMENT);
+        await session.release(STATEMENT);
+      }
+      throw error;
+    }
+    if (written.failure !== undefined) throw written.failure;
+    this.#changes = written.changes;
+    this.#totalChanges += written.changes;
+    this.#lastInsertRowid = written.lastInsertRowid;
+    return this.#result(
+      written.rows,
+      binding.columns.map(({ name }) => name),
+      binding,
+    );
+  }
+
+  #writeContext(session: StripeSession): WriteContext {
+    const { pool, settings, stripes } = this.#planner;
+    return {
+      session,
+      catalogue: this.catalogue,
+      pool,
+      stripes,
+      budget: settings.budget,
+      foreignKeys: this.foreignKeys,
+      lastInsertRowid: this.#lastInsertRowid,
+      inTransaction: this.#transaction !== undefined,
+    };
+  }
+
+  async #change(parsed: NonNullable<ReturnType<typeof parseStatement>>): Promise<Result> {
+    const change = planChange(parsed, this.catalogue);
+    if (change === undefined) return this.#result([]);
+    const own = this.#transaction;
+    const before = this.catalogue;
+    if (own === undefined) await this.#begin(false);
+    const transaction = this.#transaction;
+    if (transaction === undefined) return this.#result([]);
+    const { session } = transaction;
+    if (own !== undefined) await session.savepoint(STATEMENT);
+    try {
+      if (change.checkUnique !== undefined)
+        await this.#tryUnique(change.checkUnique, before, session);
+      const { catalogue, texts } = change;
+      await session.alter({
+        texts,
+        catalogue: catalogue.serialize(),
+        schemaVersion: catalogue.version,
+      });
+      transaction.catalogue = catalogue;
+      if (change.fill !== undefined) {
+        const { table, select } = change.fill;
+        await this.#fill(`INSERT INTO ${JSON.stringify(table.name)} ${select}`, session);
+      }
+      if (own === undefined) await this.#commit();
+      else await session.release(STATEMENT);
+    } catch (error) {
+      transaction.catalogue = before;
+      if (own === undefined) {
+        this.#transaction = undefined;
+        await session.rollback();
+      } else {
+        await session.rollbackTo(STATEMENT);
+        await session.release(STATEMENT);
+      }
+      throw error;
+    }
+    return this.#result([]);
+  }
+
+  async #fill(sql: string, session: StripeSession): Promise<void> {
+    const binding = bind(this.catalogue, sql);
+    const written = await gatheredWrite(binding, sql, [], this.#writeContext(session));
+    if (written.failure !== undefined) throw written.failure;
+  }
+
+  /** Rows on different stripes may collide: the index is tried over all of them. */
+  async #tryUnique(
+    { table, sql }: { readonly table: { readonly name: string }; readonly sql: string },
+    before: Catalogue,
+    session: StripeSession,
+  ): Promise<void> {
+    const old = before.table(table.name);
+    if (old === undefined) return;
+    const { pool, settings, stripes } = this.#planner;
+    const scratch = pool.take(before);
+    scratch.spoiled = true;
+    try {
+      const fetches = [{ table: old, stripes: stripesOf(old, stripes.count) }];
+      await gather(fetches, { session, scratch, budget: settings.budget });
+      scratch.db.exec(sql);
+    } finally {
+      pool.give(scratch);
+    }
+  }
+
+  plainResult(columns: readonly string[], rows: readonly SqlRow[]): Result {
+    return this.#result(rows, columns);
+  }
+
+  #result(rows: readonly SqlRow[], columns: readonly string[] = [], binding?: Binding): Result {
+    return {
+      columns,
+      declared: binding?.columns.map(({ declared }) => declared) ?? columns.map(() => null),
+      rows,
+      changes: this.#changes,
+      lastInsertRowid: this.#lastInsertRowid,
+    };
+  }
+}
