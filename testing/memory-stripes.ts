@@ -17,7 +17,7 @@ export class MemoryStripes implements Stripes, Disposable {
   catalogue = '';
   schemaVersion = 0;
   /** Texts that the stripes were given, newest last: for tests that look at plans. */
-  readonly log: string[] = [];
+  log: string[] | undefined;
   readonly batchRows: number;
 
   constructor(count: number, batchRows = 100) {
@@ -58,16 +58,12 @@ class MemorySession implements StripeSession {
   }
 
   async *rows(stripe: number, sql: string, values: SqlRow): AsyncGenerator<readonly SqlRow[]> {
-    this.#stripes.log.push(`${stripe}: ${sql}`);
-    let batch: SqlRow[] = [];
-    for (const row of this.#database(stripe).prepare(sql).iterate(values)) {
-      batch.push(row);
-      if (batch.length < this.#stripes.batchRows) continue;
-      yield batch;
-      batch = [];
+    this.#stripes.log?.push(`${stripe}: ${sql}`);
+    const rows = this.#database(stripe).keep(sql).all(values);
+    const { batchRows } = this.#stripes;
+    for (let at = 0; at < rows.length; at += batchRows) {
+      yield await Promise.resolve(rows.slice(at, at + batchRows));
     }
-    if (batch.length > 0) yield batch;
-    await Promise.resolve();
   }
 
   write(stripe: number, writes: readonly StripeWrite[]): Promise<readonly WriteOutcome[]> {
@@ -75,8 +71,8 @@ class MemorySession implements StripeSession {
     return new Promise((resolve) => {
       resolve(
         writes.map(({ sql, runs }) => {
-          this.#stripes.log.push(`${stripe}: ${sql}`);
-          const statement = db.prepare(sql);
+          this.#stripes.log?.push(`${stripe}: ${sql}`);
+          const statement = db.keep(sql);
           const rows: SqlRow[] = [];
           let changes = 0;
           for (const values of runs) {
@@ -92,6 +88,7 @@ class MemorySession implements StripeSession {
   alter({ texts, catalogue, schemaVersion }: SchemaChange): Promise<void> {
     return this.#everywhere(() => {
       for (const db of this.#stripes.databases) for (const text of texts) db.exec(text);
+      for (const db of this.#stripes.databases) db.forget();
       this.#stripes.catalogue = catalogue;
       this.#stripes.schemaVersion = schemaVersion;
     });

@@ -50,6 +50,8 @@ export interface Table {
   /** A name under which the rowid can be written in the user's own definition; undefined when all are taken. */
   readonly rowidName: string | undefined;
   readonly autoincrement: boolean;
+  /** The user's own primary key; empty when there is none. */
+  readonly primary: readonly string[];
   /** The primary key on the stripes. */
   readonly key: readonly string[];
   readonly columns: readonly Column[];
@@ -257,7 +259,11 @@ function readTable(db: MemoryDatabase, object: StoredObject, options: TableOptio
     autoincrement: ownRid !== undefined && /\bautoincrement\b/i.test(object.sql),
     key: rid === undefined ? primary.map((row) => String(row[0])) : [rid],
     columns,
-    uniques: readUniques(db, object.name, place, distkey),
+    primary: primary.map((row) => String(row[0])),
+    uniques: [
+      ...(ownRid === undefined ? [] : [rowidKey(String(ownRid[0]), distkey)]),
+      ...readUniques(db, object.name, place, distkey),
+    ],
     foreignKeys: readForeignKeys(db, object.name),
     triggers: options.triggers,
     strict: options.strict,
@@ -324,6 +330,15 @@ function collationsOf(sql: string): ReadonlyMap<string, string> {
     }
   }
   return found;
+}
+
+/** The rowid is unique without an index. */
+function rowidKey(name: string, distkey: Table['distkey']): UniqueKey {
+  return {
+    index: name,
+    columns: [{ name, collation: 'BINARY' }],
+    local: distkey === undefined || foldName(distkey.name) === foldName(name),
+  };
 }
 
 function readUniques(

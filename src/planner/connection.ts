@@ -2,21 +2,25 @@
  * One client's view of the database: runs a text after the other, keeps its transaction, and answers changes() and
  * last_insert_rowid() as SQLite would. Not for two callers at a time.
  */
-import { MolnError } from '../base/errors.ts';
+import { isMolnError, MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
 import { gather, stripesOf } from './gather.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { type Given, valuesOf } from './parameters.ts';
-import type { PinContext } from './pins.ts';
+import { constant, type PinContext } from './pins.ts';
+import type { Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
 import { runPragma } from './pragmas.ts';
 import { decideRead, type ReadPlan, readShape, type ReadShape } from './read-plan.ts';
+import { routedInsert, UNFIT } from './routed-insert.ts';
+import { routedWrite, routeOf } from './routed-write.ts';
 import { isSchemaStatement, planChange } from './schema-change.ts';
 import { loadSequence } from './sequence.ts';
-import { sqliteFailure } from './sqlite-errors.ts';
+import { asOwnError, sqliteFailure } from './sqlite-errors.ts';
 import type { StripeSession } from './stripes.ts';
 import {
+  cut,
   type Edit,
   isBlank,
   parseStatement,
@@ -26,6 +30,7 @@ import {
   walk,
 } from './syntax.ts';
 import type { SqlRow } from './values.ts';
+import type { InsertShape, WriteShape } from './write-plan.ts';
 
 export interface Result {
   readonly columns: readonly string[];
@@ -75,20 +80,26 @@ export class Connection {
 
   /** Runs the first statement of `sql`. */
   async execute(sql: string, given?: Given): Promise<Result> {
-    if (isBlank(sql)) return this.#result([]);
-    const parsed = parseStatement(sql);
-    const node = parsed?.node;
-    if (parsed !== undefined && node !== undefined) {
-      if (isSchemaStatement(node)) return await this.#change(parsed);
-      const done = await this.#control(node, sql);
-      if (done !== undefined) return done;
+    const { catalogue } = this;
+    let prepared = this.#planner.plans.find(sql, catalogue);
+    if (prepared === undefined) {
+      if (isBlank(sql)) return this.#result([]);
+      const parsed = parseStatement(sql);
+      if (parsed !== undefined) {
+        if (isSchemaStatement(parsed.node)) return await this.#change(parsed);
+        const done = await this.#control(parsed.node, sql);
+        if (done !== undefined) return done;
+      }
+      prepared = this.#planner.plans.prepare(sql, catalogue);
     }
-    const binding = bind(this.catalogue, sql);
+    const { binding } = prepared;
     const values =
-      parsed === undefined ? ((given ?? []) as SqlRow) : valuesOf(binding.parameters, given);
-    return binding.writes.size > 0
-      ? await this.#write(binding, values)
-      : await this.#read(binding, values);
+      binding.parsed === undefined
+        ? ((given ?? []) as SqlRow)
+        : valuesOf(binding.parameters, given);
+    return prepared.write === undefined
+      ? await this.#read(prepared, values)
+      : await this.#write(prepared, values);
   }
 
   async close(): Promise<void> {
@@ -122,7 +133,9 @@ export class Connection {
         await this.#release(node.savepointName.text);
         return this.#result([]);
       case 'PragmaStmt':
-        return await runPragma(node, sql, this, async (binding) => this.#read(binding, []));
+        return await runPragma(node, sql, this, async (binding) =>
+          this.#read({ catalogue: this.catalogue, binding, read: undefined, write: undefined }, []),
+        );
       case 'ExplainStmt': {
         const { columns } = this.catalogue.shadow.prepare(sql);
         return this.#result(
@@ -213,12 +226,19 @@ export class Connection {
     return at;
   }
 
-  async #read(binding: Binding, values: SqlRow): Promise<Result> {
-    const names = binding.columns.map(({ name }) => name);
-    const shape = readShape(binding, this.catalogue);
-    const plan = decideRead(binding, shape, this.#pins(binding, values), this.#planner.homes);
-    const rows = await this.#run(plan, binding, shape, values);
-    return this.#result(rows, names, binding);
+  async #read({ binding, read }: Prepared, values: SqlRow): Promise<Result> {
+    const session = this.#transaction?.session ?? this.#planner.stripes.begin('read');
+    const opened = await session;
+    try {
+      const rows = await this.#rowsOf(binding, read, values, opened);
+      return this.#result(
+        rows,
+        binding.columns.map(({ name }) => name),
+        binding,
+      );
+    } finally {
+      if (this.#transaction === undefined) await opened.rollback();
+    }
   }
 
   #pins(binding: Binding, values: SqlRow): PinContext {
@@ -232,28 +252,29 @@ export class Connection {
     };
   }
 
-  async #run(
-    plan: ReadPlan,
+  /** What a reading text gives, by the plan that fits. */
+  async #rowsOf(
     binding: Binding,
-    _shape: ReadShape,
+    shape: ReadShape | undefined,
     values: SqlRow,
+    session: StripeSession,
   ): Promise<readonly SqlRow[]> {
-    const text = this.#ownText(binding);
+    const plan = this.#planOf(binding, shape, values);
+    if (plan.name === 'P4') {
+      return await this.#gathered(session, binding, this.#ownText(binding), values);
+    }
     if (plan.name === 'P0' && plan.on === 'coordinator') {
-      return this.catalogue.shadow.prepare(text).all(values);
+      return this.catalogue.shadow.prepare(this.#ownText(binding)).all(values);
     }
-    const session = this.#transaction?.session ?? (await this.#planner.stripes.begin('read'));
-    try {
-      if (plan.name !== 'P4') {
-        const stripe = plan.name === 'P1' ? plan.stripe : 0;
-        const rows: SqlRow[] = [];
-        for await (const batch of session.rows(stripe, plan.sql, values)) rows.push(...batch);
-        return rows;
-      }
-      return await this.#gathered(session, binding, text, values);
-    } finally {
-      if (this.#transaction === undefined) await session.rollback();
-    }
+    const stripe = plan.name === 'P1' ? plan.stripe : 0;
+    const rows: SqlRow[] = [];
+    for await (const batch of session.rows(stripe, plan.sql, values)) rows.push(...batch);
+    return rows;
+  }
+
+  #planOf(binding: Binding, shape: ReadShape | undefined, values: SqlRow): ReadPlan {
+    const known = shape ?? readShape(binding, this.catalogue);
+    return decideRead(binding, known, this.#pins(binding, values), this.#planner.homes);
   }
 
   async #gathered(
@@ -299,43 +320,140 @@ export class Connection {
     return splice(sql, edits);
   }
 
-  async #write(binding: Binding, values: SqlRow): Promise<Result> {
+  async #write({ binding, write }: Prepared, values: SqlRow): Promise<Result> {
     const own = this.#transaction;
     const session = own?.session ?? (await this.#planner.stripes.begin('write'));
-    if (own !== undefined) await session.savepoint(STATEMENT);
-    let written: Written;
+    let written: Written | undefined;
     try {
-      written = await gatheredWrite(
-        binding,
-        this.#ownText(binding),
-        values,
-        this.#writeContext(session),
-      );
-      if (written.rolledBack) {
+      written = await this.#fastOrGathered(binding, write, values, session);
+      if (own === undefined) {
+        // Even after an error: OR FAIL keeps what came before the bad row.
+        await session.commit();
+      } else if (written?.rolledBack === true) {
         this.#transaction = undefined;
         await session.rollback();
-      } else if (own === undefined) {
-        await session.commit();
-      } else {
-        await session.release(STATEMENT);
       }
     } catch (error) {
-      if (own === undefined) {
-        await session.rollback();
-      } else {
-        await session.rollbackTo(STATEMENT);
-        await session.release(STATEMENT);
-      }
+      if (own === undefined) await session.rollback();
       throw error;
     }
-    if (written.failure !== undefined) throw written.failure;
-    this.#changes = written.changes;
-    this.#totalChanges += written.changes;
-    this.#lastInsertRowid = written.lastInsertRowid;
+    if (written?.failure !== undefined) throw written.failure;
+    return this.#written(binding, written);
+  }
+
+  /**
+   * On the stripes when the shape allows, else gathered. An error of several rows over several stripes is undone and gathered
+   * too, for SQLite names the first bad row in order; if that is too large, the error of a stripe has to do.
+   */
+  async #fastOrGathered(
+    binding: Binding,
+    shape: WriteShape | undefined,
+    values: SqlRow,
+    session: StripeSession,
+  ): Promise<Written> {
+    const spread = { stripes: 0 };
+    let failure: unknown;
+    try {
+      const written = await this.#attempt(session, async () =>
+        this.#onStripes(binding, shape, values, session, spread),
+      );
+      if (written !== undefined) return written;
+    } catch (error) {
+      failure =
+        shape === undefined || shape.kind === 'gather' ? error : asOwnError(error, shape.table);
+      if (spread.stripes <= 1) throw failure;
+    }
+    try {
+      return await this.#attempt(session, async () =>
+        gatheredWrite(binding, this.#ownText(binding), values, this.#writeContext(session)),
+      );
+    } catch (error) {
+      throw failure !== undefined && isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
+    }
+  }
+
+  #written(binding: Binding, written: Written | undefined): Result {
+    this.#changes = written?.changes ?? 0;
+    this.#totalChanges += this.#changes;
+    this.#lastInsertRowid = written?.lastInsertRowid ?? this.#lastInsertRowid;
     return this.#result(
-      written.rows,
+      written?.rows ?? [],
       binding.columns.map(({ name }) => name),
       binding,
+    );
+  }
+
+  /** All of `work` or nothing of it. */
+  async #attempt<T>(session: StripeSession, work: () => Promise<T>): Promise<T> {
+    await session.savepoint(STATEMENT);
+    try {
+      const result = await work();
+      await session.release(STATEMENT);
+      return result;
+    } catch (error) {
+      await session.rollbackTo(STATEMENT);
+      await session.release(STATEMENT);
+      throw error;
+    }
+  }
+
+  /** Runs it on the stripes themselves; undefined when it has to be gathered. */
+  async #onStripes(
+    binding: Binding,
+    shape: WriteShape | undefined,
+    values: SqlRow,
+    session: StripeSession,
+    spread: { stripes: number },
+  ): Promise<Written | undefined> {
+    if (shape === undefined || shape.kind === 'gather' || (shape.keyed && this.foreignKeys)) {
+      return undefined;
+    }
+    const { homes, stripes, settings } = this.#planner;
+    const pins = this.#pins(binding, values);
+    if (shape.kind === 'routed') {
+      const route = routeOf(shape, pins, homes, stripes.count);
+      if (route === undefined) return undefined;
+      spread.stripes = route.length;
+      return await routedWrite(shape, route, values, session, this.#lastInsertRowid);
+    }
+    if (shape.returningHasParameters) return undefined;
+    const rows = await this.#sourceRows(binding, shape, values, session);
+    spread.stripes = rows.length > 1 ? stripes.count : 1;
+    const written = await routedInsert(shape, rows, {
+      session,
+      pins,
+      stripeCount: stripes.count,
+      ids: settings.ids,
+      lastInsertRowid: this.#lastInsertRowid,
+    });
+    return written === UNFIT ? undefined : written;
+  }
+
+  /** The rows that an INSERT is to put in. */
+  async #sourceRows(
+    binding: Binding,
+    { node }: InsertShape,
+    values: SqlRow,
+    session: StripeSession,
+  ): Promise<readonly SqlRow[]> {
+    if (node.body.type === 'DefaultValuesInsertBody') return [[]];
+    const { select } = node.body;
+    const pins = this.#pins(binding, values);
+    if (select.select.type === 'SelectValues' && select.compounds === undefined) {
+      const rows = select.select.values.map((row) => row.values.map((one) => constant(one, pins)));
+      if (rows.every((row) => row.every((value) => value !== undefined))) return rows as SqlRow[];
+    }
+    const head =
+      node.with === undefined
+        ? ''
+        : `${cut(binding.sql, node.with.span, binding.parameters.edits)} `;
+    const text = `${head}${cut(binding.sql, select.span, binding.parameters.edits)}`;
+    const source = bind(this.catalogue, text);
+    return await this.#rowsOf(
+      source,
+      undefined,
+      values.slice(0, source.parameters.names.length),
+      session,
     );
   }
 

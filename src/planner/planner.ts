@@ -6,7 +6,8 @@ import { Coercion } from './coercion.ts';
 import { Connection } from './connection.ts';
 import { GATHER_BUDGET, type GatherBudget } from './gather.ts';
 import { ScratchPool } from './scratch.ts';
-import type { Stripes } from './stripes.ts';
+import { PlanCache } from './plan-cache.ts';
+import type { IdSource, Stripes } from './stripes.ts';
 
 export { Connection, type Result } from './connection.ts';
 export type { Given } from './parameters.ts';
@@ -25,6 +26,8 @@ export interface PlannerSettings {
   readonly budget: GatherBudget;
   /** What new connections begin with, see PRAGMA foreign_keys. */
   readonly foreignKeys: boolean;
+  /** Without one, ids are those that SQLite would give, and an insert without one asks every stripe. */
+  readonly ids?: IdSource;
 }
 
 const DEFAULTS: PlannerSettings = { budget: GATHER_BUDGET, foreignKeys: true };
@@ -33,6 +36,7 @@ export class Planner implements Disposable {
   readonly stripes: Stripes;
   readonly settings: PlannerSettings;
   readonly pool: ScratchPool = new ScratchPool();
+  readonly plans: PlanCache = new PlanCache();
   readonly coercion: Coercion = new Coercion();
   #catalogue: Catalogue;
   #homes: { readonly version: number; readonly stripes: ReadonlySet<number> } | undefined;

@@ -86,6 +86,11 @@ export class MemoryDatabase implements Disposable {
     return statement;
   }
 
+  /** Drops the kept statements: their columns are those of an older schema. */
+  forget(): void {
+    this.#kept.clear();
+  }
+
   /** Prepares `sql` and tells what its program would touch, triggers and views included. */
   inspect(sql: string): {
     readonly statement: MemoryStatement;
