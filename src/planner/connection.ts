@@ -2,27 +2,27 @@
  * One client's view of the database: runs a text after the other, keeps its transaction, and answers changes() and
  * last_insert_rowid() as SQLite would. Not for two callers at a time.
  */
-import { isMolnError, MolnError } from '../base/errors.ts';
+import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
 import { gather, stripesOf } from './gather.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
+import { explain, type Explanation } from './explain.ts';
 import { type Given, valuesOf } from './parameters.ts';
-import { constant, type PinContext } from './pins.ts';
+import type { PinContext } from './pins.ts';
 import type { Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
 import { runPragma } from './pragmas.ts';
-import { decideRead, type ReadPlan, readShape, type ReadShape } from './read-plan.ts';
-import { routedInsert, UNFIT } from './routed-insert.ts';
-import { routedWrite, routeOf } from './routed-write.ts';
-import { isSchemaStatement, planChange } from './schema-change.ts';
-import { loadSequence } from './sequence.ts';
-import { asOwnError, sqliteFailure } from './sqlite-errors.ts';
+import { runRead } from './read-run.ts';
+import { attempt, type RunContext, runWrite } from './write-run.ts';
+import { readShape } from './read-plan.ts';
+import { isSchemaStatement, planChange, type PlannedChange } from './schema-change.ts';
+import { sqliteFailure } from './sqlite-errors.ts';
 import type { StripeSession } from './stripes.ts';
 import {
-  cut,
   type Edit,
   isBlank,
+  quoted,
   parseStatement,
   splice,
   splitScript,
@@ -30,7 +30,6 @@ import {
   walk,
 } from './syntax.ts';
 import type { SqlRow } from './values.ts';
-import type { InsertShape, WriteShape } from './write-plan.ts';
 
 export interface Result {
   readonly columns: readonly string[];
@@ -47,8 +46,6 @@ interface Transaction {
   /** Opened by SAVEPOINT: releasing the first one commits. */
   readonly bySavepoint: boolean;
 }
-
-const STATEMENT = '_moln_statement';
 
 export class Connection {
   readonly #planner: Planner;
@@ -100,6 +97,20 @@ export class Connection {
     return prepared.write === undefined
       ? await this.#read(prepared, values)
       : await this.#write(prepared, values);
+  }
+
+  /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */
+  explain(sql: string, given?: Given): Explanation {
+    const { catalogue } = this;
+    const { homes, plans, stripes } = this.#planner;
+    const prepared = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
+    const { binding } = prepared;
+    return explain(prepared, {
+      pins: this.#pins(binding, valuesOf(binding.parameters, given)),
+      homes,
+      stripeCount: stripes.count,
+      foreignKeys: this.foreignKeys,
+    });
   }
 
   async close(): Promise<void> {
@@ -230,7 +241,8 @@ export class Connection {
     const session = this.#transaction?.session ?? this.#planner.stripes.begin('read');
     const opened = await session;
     try {
-      const rows = await this.#rowsOf(binding, read, values, opened);
+      const shape = read ?? readShape(binding, this.catalogue);
+      const rows = await runRead(binding, shape, this.#runContext(binding, values, opened));
       return this.#result(
         rows,
         binding.columns.map(({ name }) => name),
@@ -252,55 +264,13 @@ export class Connection {
     };
   }
 
-  /** What a reading text gives, by the plan that fits. */
-  async #rowsOf(
-    binding: Binding,
-    shape: ReadShape | undefined,
-    values: SqlRow,
-    session: StripeSession,
-  ): Promise<readonly SqlRow[]> {
-    const plan = this.#planOf(binding, shape, values);
-    if (plan.name === 'P4') {
-      return await this.#gathered(session, binding, this.#ownText(binding), values);
-    }
-    if (plan.name === 'P0' && plan.on === 'coordinator') {
-      return this.catalogue.shadow.prepare(this.#ownText(binding)).all(values);
-    }
-    const stripe = plan.name === 'P1' ? plan.stripe : 0;
-    const rows: SqlRow[] = [];
-    for await (const batch of session.rows(stripe, plan.sql, values)) rows.push(...batch);
-    return rows;
-  }
-
-  #planOf(binding: Binding, shape: ReadShape | undefined, values: SqlRow): ReadPlan {
-    const known = shape ?? readShape(binding, this.catalogue);
-    return decideRead(binding, known, this.#pins(binding, values), this.#planner.homes);
-  }
-
-  async #gathered(
-    session: StripeSession,
-    binding: Binding,
-    text: string,
-    values: SqlRow,
-  ): Promise<readonly SqlRow[]> {
-    const { catalogue } = this;
-    const { pool, settings, stripes } = this.#planner;
-    const scratch = pool.take(catalogue);
-    try {
-      const fetches = binding.tables.map((table) => ({
-        table,
-        stripes: stripesOf(table, stripes.count),
-      }));
-      await gather(fetches, { session, scratch, budget: settings.budget });
-      if (binding.readsSequence) await loadSequence(catalogue, scratch, session);
-      if (binding.readsSchema) {
-        scratch.spoiled = true;
-        for (const { type, sql } of catalogue.objects) if (type === 'trigger') scratch.db.exec(sql);
-      }
-      return scratch.db.prepare(text).all(values);
-    } finally {
-      pool.give(scratch);
-    }
+  #runContext(binding: Binding, values: SqlRow, session: StripeSession): RunContext {
+    return {
+      planner: this.#planner,
+      ...this.#writeContext(session),
+      pins: this.#pins(binding, values),
+      text: this.#ownText(binding),
+    };
   }
 
   /** The text with what only this connection knows put in: changes(), total_changes(), last_insert_rowid(). */
@@ -325,7 +295,7 @@ export class Connection {
     const session = own?.session ?? (await this.#planner.stripes.begin('write'));
     let written: Written | undefined;
     try {
-      written = await this.#fastOrGathered(binding, write, values, session);
+      written = await runWrite(binding, write, this.#runContext(binding, values, session));
       if (own === undefined) {
         // Even after an error: OR FAIL keeps what came before the bad row.
         await session.commit();
@@ -341,37 +311,6 @@ export class Connection {
     return this.#written(binding, written);
   }
 
-  /**
-   * On the stripes when the shape allows, else gathered. An error of several rows over several stripes is undone and gathered
-   * too, for SQLite names the first bad row in order; if that is too large, the error of a stripe has to do.
-   */
-  async #fastOrGathered(
-    binding: Binding,
-    shape: WriteShape | undefined,
-    values: SqlRow,
-    session: StripeSession,
-  ): Promise<Written> {
-    const spread = { stripes: 0 };
-    let failure: unknown;
-    try {
-      const written = await this.#attempt(session, async () =>
-        this.#onStripes(binding, shape, values, session, spread),
-      );
-      if (written !== undefined) return written;
-    } catch (error) {
-      failure =
-        shape === undefined || shape.kind === 'gather' ? error : asOwnError(error, shape.table);
-      if (spread.stripes <= 1) throw failure;
-    }
-    try {
-      return await this.#attempt(session, async () =>
-        gatheredWrite(binding, this.#ownText(binding), values, this.#writeContext(session)),
-      );
-    } catch (error) {
-      throw failure !== undefined && isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
-    }
-  }
-
   #written(binding: Binding, written: Written | undefined): Result {
     this.#changes = written?.changes ?? 0;
     this.#totalChanges += this.#changes;
@@ -380,80 +319,6 @@ export class Connection {
       written?.rows ?? [],
       binding.columns.map(({ name }) => name),
       binding,
-    );
-  }
-
-  /** All of `work` or nothing of it. */
-  async #attempt<T>(session: StripeSession, work: () => Promise<T>): Promise<T> {
-    await session.savepoint(STATEMENT);
-    try {
-      const result = await work();
-      await session.release(STATEMENT);
-      return result;
-    } catch (error) {
-      await session.rollbackTo(STATEMENT);
-      await session.release(STATEMENT);
-      throw error;
-    }
-  }
-
-  /** Runs it on the stripes themselves; undefined when it has to be gathered. */
-  async #onStripes(
-    binding: Binding,
-    shape: WriteShape | undefined,
-    values: SqlRow,
-    session: StripeSession,
-    spread: { stripes: number },
-  ): Promise<Written | undefined> {
-    if (shape === undefined || shape.kind === 'gather' || (shape.keyed && this.foreignKeys)) {
-      return undefined;
-    }
-    const { homes, stripes, settings } = this.#planner;
-    const pins = this.#pins(binding, values);
-    if (shape.kind === 'routed') {
-      const route = routeOf(shape, pins, homes, stripes.count);
-      if (route === undefined) return undefined;
-      spread.stripes = route.length;
-      return await routedWrite(shape, route, values, session, this.#lastInsertRowid);
-    }
-    if (shape.returningHasParameters) return undefined;
-    const rows = await this.#sourceRows(binding, shape, values, session);
-    spread.stripes = rows.length > 1 ? stripes.count : 1;
-    const written = await routedInsert(shape, rows, {
-      session,
-      pins,
-      stripeCount: stripes.count,
-      ids: settings.ids,
-      lastInsertRowid: this.#lastInsertRowid,
-    });
-    return written === UNFIT ? undefined : written;
-  }
-
-  /** The rows that an INSERT is to put in. */
-  async #sourceRows(
-    binding: Binding,
-    { node }: InsertShape,
-    values: SqlRow,
-    session: StripeSession,
-  ): Promise<readonly SqlRow[]> {
-    if (node.body.type === 'DefaultValuesInsertBody') return [[]];
-    const { select } = node.body;
-    const pins = this.#pins(binding, values);
-    if (select.select.type === 'SelectValues' && select.compounds === undefined) {
-      const rows = select.select.values.map((row) => row.values.map((one) => constant(one, pins)));
-      if (rows.every((row) => row.every((value) => value !== undefined))) return rows as SqlRow[];
-    }
-    const head =
-      node.with === undefined
-        ? ''
-        : `${cut(binding.sql, node.with.span, binding.parameters.edits)} `;
-    const text = `${head}${cut(binding.sql, select.span, binding.parameters.edits)}`;
-    const source = bind(this.catalogue, text);
-    return await this.#rowsOf(
-      source,
-      undefined,
-      values.slice(0, source.parameters.names.length),
-      session,
     );
   }
 
@@ -480,35 +345,33 @@ export class Connection {
     const transaction = this.#transaction;
     if (transaction === undefined) return this.#result([]);
     const { session } = transaction;
-    if (own !== undefined) await session.savepoint(STATEMENT);
     try {
-      if (change.checkUnique !== undefined)
-        await this.#tryUnique(change.checkUnique, before, session);
-      const { catalogue, texts } = change;
-      await session.alter({
-        texts,
-        catalogue: catalogue.serialize(),
-        schemaVersion: catalogue.version,
-      });
-      transaction.catalogue = catalogue;
-      if (change.fill !== undefined) {
-        const { table, select } = change.fill;
-        await this.#fill(`INSERT INTO ${JSON.stringify(table.name)} ${select}`, session);
-      }
+      await attempt(session, async () => this.#alter(change, before, transaction));
       if (own === undefined) await this.#commit();
-      else await session.release(STATEMENT);
     } catch (error) {
       transaction.catalogue = before;
       if (own === undefined) {
         this.#transaction = undefined;
         await session.rollback();
-      } else {
-        await session.rollbackTo(STATEMENT);
-        await session.release(STATEMENT);
       }
       throw error;
     }
     return this.#result([]);
+  }
+
+  async #alter(change: PlannedChange, before: Catalogue, transaction: Transaction): Promise<void> {
+    const { session } = transaction;
+    const { catalogue, checkUnique, fill, texts } = change;
+    if (checkUnique !== undefined) await this.#tryUnique(checkUnique, before, session);
+    await session.alter({
+      texts,
+      catalogue: catalogue.serialize(),
+      schemaVersion: catalogue.version,
+    });
+    transaction.catalogue = catalogue;
+    if (fill !== undefined) {
+      await this.#fill(`INSERT INTO ${quoted(fill.table.name)} ${fill.select}`, session);
+    }
   }
 
   async #fill(sql: string, session: StripeSession): Promise<void> {

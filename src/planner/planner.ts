@@ -5,11 +5,13 @@ import { Catalogue } from './catalogue.ts';
 import { Coercion } from './coercion.ts';
 import { Connection } from './connection.ts';
 import { GATHER_BUDGET, type GatherBudget } from './gather.ts';
+import { Combiners } from './scatter-run.ts';
 import { ScratchPool } from './scratch.ts';
 import { PlanCache } from './plan-cache.ts';
 import type { IdSource, Stripes } from './stripes.ts';
 
 export { Connection, type Result } from './connection.ts';
+export type { Explanation } from './explain.ts';
 export type { Given } from './parameters.ts';
 export { evenSlotMap, type SlotMap, slotOf, SLOTS } from './slots.ts';
 export type {
@@ -28,6 +30,8 @@ export interface PlannerSettings {
   readonly foreignKeys: boolean;
   /** Without one, ids are those that SQLite would give, and an insert without one asks every stripe. */
   readonly ids?: IdSource;
+  /** Every statement takes the way that is always right: for tests that compare. */
+  readonly force?: 'gather';
 }
 
 const DEFAULTS: PlannerSettings = { budget: GATHER_BUDGET, foreignKeys: true };
@@ -36,6 +40,7 @@ export class Planner implements Disposable {
   readonly stripes: Stripes;
   readonly settings: PlannerSettings;
   readonly pool: ScratchPool = new ScratchPool();
+  readonly combiners: Combiners = new Combiners();
   readonly plans: PlanCache = new PlanCache();
   readonly coercion: Coercion = new Coercion();
   #catalogue: Catalogue;
@@ -74,6 +79,7 @@ export class Planner implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.combiners[Symbol.dispose]();
     this.pool[Symbol.dispose]();
     this.coercion[Symbol.dispose]();
     this.#catalogue[Symbol.dispose]();

@@ -1,11 +1,15 @@
 /**
- * Chooses how a reading text runs: P0 in one place, P1 on the one stripe that its keys name, P4 gathered. What cannot be
+ * Chooses how a reading text runs: P0 in one place, P1 on the one stripe that its keys name, P2 and P3 on
+ * several with their rows put together, P4 gathered. What cannot be
  * proved to be right elsewhere is gathered.
  */
 import type { Binding } from './binding.ts';
 import type { Catalogue, Table } from './catalogue.ts';
 import { type Item, itemOf, pinned, type PinContext, termsFor } from './pins.ts';
-import { isUnsteady, plainItems, pushEdits } from './push.ts';
+import { plainItems, pushEdits } from './push.ts';
+import { scatterShape } from './scatter-plan.ts';
+import type { ScatterShape } from './scatter-shape.ts';
+import { scatterStripes } from './scatter-run.ts';
 import { type AstNode, type Edit, type SelectFrom, splice, walk } from './syntax.ts';
 
 export type ReadPlan =
@@ -13,6 +17,13 @@ export type ReadPlan =
   | { readonly name: 'P0'; readonly on: 'coordinator' }
   | { readonly name: 'P0'; readonly on: 'stripe'; readonly sql: string }
   | { readonly name: 'P1'; readonly sql: string; readonly stripe: number }
+  | {
+      readonly name: 'P2' | 'P3';
+      readonly shape: ScatterShape;
+      readonly stripes: readonly number[];
+      /** Why it is not P1. */
+      readonly why: string;
+    }
   | { readonly name: 'P4'; readonly why: string };
 
 /** What of a plan does not depend on the parameters' values: kept with the text. */
@@ -22,6 +33,8 @@ export interface ReadShape {
   /** Every striped table in the text, with the terms that hold for its rows. */
   readonly occurrences: readonly Occurrence[];
   readonly allCounted: boolean;
+  /** How all stripes could answer together, or why they cannot. */
+  readonly scatter: ScatterShape | string;
 }
 
 export interface Occurrence {
@@ -35,7 +48,7 @@ export function readShape(binding: Binding, catalogue: Catalogue): ReadShape {
   const { parsed } = binding;
   if (typeof edits === 'string' || parsed === undefined) {
     const why = typeof edits === 'string' ? edits : 'the text can be read by SQLite only';
-    return { pushed: undefined, why, occurrences: [], allCounted: false };
+    return { pushed: undefined, why, occurrences: [], allCounted: false, scatter: why };
   }
   const occurrences = occurrencesIn(parsed.node, catalogue);
   const counted = new Set(occurrences.map(({ items, at }) => items[at]?.table));
@@ -46,6 +59,7 @@ export function readShape(binding: Binding, catalogue: Catalogue): ReadShape {
     occurrences,
     // A table that SQLite reads and that was not seen in the text: somebody reads the text differently.
     allCounted: striped.every((table) => counted.has(table)),
+    scatter: scatterShape(binding, catalogue, edits),
   };
 }
 
@@ -83,11 +97,24 @@ export function decideRead(
   const places = new Set<number>(hasSingle(tables) ? [0] : []);
   for (const { items, at, terms } of shape.occurrences) {
     const stripes = pinned(items, at, terms, context);
-    if (stripes === undefined) return { name: 'P4', why: whyNotPinned(items[at]) };
+    if (stripes === undefined) {
+      return scattered(shape, context, homes, whyNotPinned(items[at]));
+    }
     for (const stripe of stripes) places.add(stripe);
   }
-  if (places.size > 1) return { name: 'P4', why: 'its keys lie on several stripes' };
+  if (places.size > 1) return scattered(shape, context, homes, 'its keys lie on several stripes');
   return { name: 'P1', sql: shape.pushed, stripe: [...places][0] ?? 0 };
+}
+
+function scattered(
+  { scatter }: ReadShape,
+  context: PinContext,
+  homes: ReadonlySet<number>,
+  why: string,
+): ReadPlan {
+  if (typeof scatter === 'string') return { name: 'P4', why: `${why}; ${scatter}` };
+  const stripes = scatterStripes(scatter, context, homes);
+  return { name: scatter.name, shape: scatter, stripes, why };
 }
 
 function hasSingle(tables: readonly Table[]): boolean {
@@ -97,5 +124,3 @@ function hasSingle(tables: readonly Table[]): boolean {
 function whyNotPinned(item: Item | undefined): string {
   return `table "${item?.table?.name ?? ''}" is not limited to a value of its distribution column "${item?.table?.distkey?.name ?? ''}"`;
 }
-
-export { isUnsteady };
