@@ -84,7 +84,8 @@ export function bind(catalogue: Catalogue, sql: string): Binding {
 }
 
 function refuseSystemTable(name: string): void {
-  if (!name.startsWith('sqlite_')) return;
+  // The largest id ever may be reset.
+  if (!name.startsWith('sqlite_') || name === 'sqlite_sequence') return;
   throw new MolnError('PLANNER_DENIED', `Table "${name}" can only be read`, {
     hint: 'Change the schema with CREATE, ALTER and DROP',
   });

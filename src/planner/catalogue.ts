@@ -34,6 +34,8 @@ export interface UniqueKey {
 export interface ForeignKey {
   readonly parent: string;
   readonly columns: readonly string[];
+  /** Empty: the parent's primary key. */
+  readonly parentColumns: readonly string[];
 }
 
 export interface Table {
@@ -378,13 +380,14 @@ function readUniques(
 }
 
 function readForeignKeys(db: MemoryDatabase, table: string): readonly ForeignKey[] {
-  const keys = new Map<SqlValue, { parent: string; columns: string[] }>();
+  const keys = new Map<SqlValue, { parent: string; columns: string[]; parentColumns: string[] }>();
   const rows = db
-    .prepare('SELECT id, "table", "from" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
+    .prepare('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
     .all([table]);
-  for (const [id = null, parent, from] of rows) {
-    const key = keys.get(id) ?? { parent: String(parent), columns: [] };
+  for (const [id = null, parent, from, to] of rows) {
+    const key = keys.get(id) ?? { parent: String(parent), columns: [], parentColumns: [] };
     key.columns.push(String(from));
+    if (typeof to === 'string') key.parentColumns.push(to);
     keys.set(id, key);
   }
   return [...keys.values()];
@@ -436,4 +439,11 @@ export function isCreateTable(
   node: AstNode | undefined,
 ): node is Extract<AstNode, { type: 'CreateTableStmt' }> {
   return node?.type === 'CreateTableStmt';
+}
+
+/** Foreign keys of some table lead to it. */
+export function isParent(table: Table, catalogue: Catalogue): boolean {
+  return [...catalogue.tables.values()].some(({ foreignKeys }) =>
+    foreignKeys.some(({ parent }) => foldName(parent) === foldName(table.name)),
+  );
 }

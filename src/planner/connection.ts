@@ -4,7 +4,7 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
-import type { Catalogue } from './catalogue.ts';
+import { type Catalogue, isParent } from './catalogue.ts';
 import { gather, stripesOf } from './gather.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { explain, type Explanation } from './explain.ts';
@@ -361,7 +361,11 @@ export class Connection {
 
   async #alter(change: PlannedChange, before: Catalogue, transaction: Transaction): Promise<void> {
     const { session } = transaction;
-    const { catalogue, checkUnique, fill, texts } = change;
+    const { catalogue, checkUnique, empty, fill, texts } = change;
+    if (empty !== undefined && this.foreignKeys && isParent(empty, before)) {
+      const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`);
+      await this.#gathered({ ...binding, usesTrigger: false }, session);
+    }
     if (checkUnique !== undefined) await this.#tryUnique(checkUnique, before, session);
     await session.alter({
       texts,
@@ -370,13 +374,13 @@ export class Connection {
     });
     transaction.catalogue = catalogue;
     if (fill !== undefined) {
-      await this.#fill(`INSERT INTO ${quoted(fill.table.name)} ${fill.select}`, session);
+      const sql = `INSERT INTO ${quoted(fill.table.name)} ${fill.select}`;
+      await this.#gathered(bind(catalogue, sql), session);
     }
   }
 
-  async #fill(sql: string, session: StripeSession): Promise<void> {
-    const binding = bind(this.catalogue, sql);
-    const written = await gatheredWrite(binding, sql, [], this.#writeContext(session));
+  async #gathered(binding: Binding, session: StripeSession): Promise<void> {
+    const written = await gatheredWrite(binding, binding.sql, [], this.#writeContext(session));
     if (written.failure !== undefined) throw written.failure;
   }
 

@@ -1,5 +1,5 @@
 /** What would happen to a text, and why nothing better: the data of `moln why query`. */
-import { fetchText, stripesOf } from './gather.ts';
+import { type Fetch, fetchesOf, fetchText, stripesOf } from './gather.ts';
 import type { PinContext } from './pins.ts';
 import type { Prepared } from './plan-cache.ts';
 import { decideRead } from './read-plan.ts';
@@ -14,6 +14,7 @@ export interface Explanation {
     | 'P3'
     | 'P4'
     | 'routed insert'
+    | 'narrow insert'
     | 'routed write'
     | 'gathered write';
   /** Where it runs, or what is read from; empty for the coordinator alone. */
@@ -68,7 +69,12 @@ function explainRead(
         why: plan.why,
       };
     default:
-      return gathered('P4', prepared(binding.tables, stripeCount), binding.sql, plan.why);
+      return gathered(
+        'P4',
+        fetched(fetchesOf(binding.tables, shape.filters, pins, stripeCount)),
+        binding.sql,
+        plan.why,
+      );
   }
 }
 
@@ -76,21 +82,24 @@ function explainWrite(
   { binding, write }: Prepared,
   { foreignKeys, homes, pins, stripeCount }: ExplainContext,
 ): Explanation {
-  const all = prepared(binding.tables, stripeCount);
+  const all = fetched(
+    binding.tables.map((table) => ({ table, stripes: stripesOf(table, stripeCount) })),
+  );
   if (write === undefined || write.kind === 'gather') {
     return gathered('gathered write', all, binding.sql, write?.why ?? '');
   }
-  if (write.keyed && foreignKeys) {
+  if (write.keyed && foreignKeys && write.kind === 'routed') {
     return gathered('gathered write', all, binding.sql, 'foreign keys lead to or from the table');
   }
   if (write.kind === 'insert') {
     const stripes = Array.from({ length: stripeCount }, (_, stripe) => stripe);
+    const why = write.narrow ?? (write.keyed && foreignKeys ? 'it has foreign keys' : undefined);
     return {
-      plan: 'routed insert',
+      plan: why === undefined ? 'routed insert' : 'narrow insert',
       stripes,
       stripeTexts: [binding.sql],
       combine: undefined,
-      why: '',
+      why: why ?? '',
     };
   }
   const route = routeOf(write, pins, homes, stripeCount);
@@ -120,8 +129,7 @@ interface Fetched {
   readonly texts: readonly string[];
 }
 
-function prepared(tables: Prepared['binding']['tables'], count: number): Fetched {
-  const fetches = tables.map((table) => ({ table, stripes: stripesOf(table, count) }));
+function fetched(fetches: readonly Fetch[]): Fetched {
   return {
     stripes: [...new Set(fetches.flatMap(({ stripes }) => stripes))].sort((a, b) => a - b),
     texts: fetches.map(fetchText),

@@ -4,6 +4,8 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { list, storedColumns, type Table } from './catalogue.ts';
+import type { TableFilter } from './gather-filter.ts';
+import { pinned, type PinContext } from './pins.ts';
 import type { Scratch } from './scratch.ts';
 import type { StripeSession } from './stripes.ts';
 import { quoted } from './syntax.ts';
@@ -20,6 +22,8 @@ export const GATHER_BUDGET: GatherBudget = { rowsMax: 1_000_000, bytesMax: 256 *
 export interface Fetch {
   readonly table: Table;
   readonly stripes: readonly number[];
+  /** The table's name in the terms. */
+  readonly alias?: string;
   /** Terms over the columns as the stripes have them. */
   readonly where?: string;
   readonly values?: SqlRow;
@@ -34,14 +38,34 @@ export interface GatherOptions {
   readonly see?: (table: Table, stripe: number, rows: readonly SqlRow[]) => void;
 }
 
-export function fetchText({ table, where }: Fetch): string {
-  const filter = where === undefined ? '' : ` WHERE ${where}`;
-  return `SELECT ${list(storedColumns(table))} FROM ${quoted(table.name)}${filter}`;
+export function fetchText({ alias, table, where }: Fetch): string {
+  const filter = where === undefined || where === '' ? '' : ` WHERE ${where}`;
+  const name = alias === undefined ? '' : ` AS ${quoted(alias)}`;
+  return `SELECT ${list(storedColumns(table))} FROM ${quoted(table.name)}${name}${filter}`;
 }
 
 /** All stripes that hold rows of a table, one of them for copies. */
 export function stripesOf(table: Table, count: number): readonly number[] {
   return table.place === 'striped' ? Array.from({ length: count }, (_, stripe) => stripe) : [0];
+}
+
+/** What a gathered SELECT fetches: of each table what its own terms leave, from the stripes that its keys leave. */
+export function fetchesOf(
+  tables: readonly Table[],
+  filters: ReadonlyMap<Table, TableFilter>,
+  pins: PinContext,
+  count: number,
+): readonly Fetch[] {
+  return tables.map((table): Fetch => {
+    const filter = filters.get(table);
+    const all = stripesOf(table, count);
+    if (filter === undefined || filter.where === '') return { table, stripes: all };
+    const { alias, at, items, parameters, terms, where } = filter;
+    const left = pinned(items, at, terms, pins);
+    const stripes = left === undefined ? all : all.filter((stripe) => left.has(stripe));
+    const values = pins.values.slice(0, parameters);
+    return { table, stripes, alias, where, values };
+  });
 }
 
 export class Budget {

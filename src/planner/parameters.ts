@@ -1,5 +1,5 @@
 /** Values as a client gives them, by position or by name, into the order of SQLite's numbers. */
-import { sqliteFailure } from './sqlite-errors.ts';
+import { OUT_OF_RANGE, sqliteFailure } from './sqlite-errors.ts';
 import type { Parameters } from './syntax.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 
@@ -9,7 +9,7 @@ export type Given = SqlRow | Readonly<Record<string, SqlValue>>;
 export function valuesOf({ names }: Parameters, given: Given | undefined): SqlRow {
   if (given === undefined) return names.map(() => null);
   if (Array.isArray(given)) {
-    if (given.length > names.length) throw sqliteFailure('column index out of range');
+    if (given.length > names.length) throw sqliteFailure('column index out of range', OUT_OF_RANGE);
     return names.map((_, at) => (given as SqlRow)[at] ?? null);
   }
   const named = given as Readonly<Record<string, SqlValue>>;

@@ -121,7 +121,8 @@ function keysOf(
         ? term.left
         : undefined;
     const key = other === undefined ? undefined : constant(other, context);
-    return key === undefined ? undefined : [key];
+    // `IS NULL` holds for the rows that a LEFT JOIN makes up, too.
+    return key === undefined || (key === null && term.op === 'Is') ? undefined : [key];
   }
   if (term.type === 'InListExpr' && !term.not && isDistkey(term.lhs, items, at)) {
     const keys = (term.rhs ?? []).map((one) => constant(one, context));

@@ -5,6 +5,7 @@
  */
 import type { Binding } from './binding.ts';
 import type { Catalogue, Table } from './catalogue.ts';
+import { type TableFilter, tableFilters } from './gather-filter.ts';
 import { type Item, itemOf, pinned, type PinContext, termsFor } from './pins.ts';
 import { plainItems, pushEdits } from './push.ts';
 import { scatterShape } from './scatter-plan.ts';
@@ -35,6 +36,8 @@ export interface ReadShape {
   readonly allCounted: boolean;
   /** How all stripes could answer together, or why they cannot. */
   readonly scatter: ScatterShape | string;
+  /** What of each table gathering needs. */
+  readonly filters: ReadonlyMap<Table, TableFilter>;
 }
 
 export interface Occurrence {
@@ -46,9 +49,10 @@ export interface Occurrence {
 export function readShape(binding: Binding, catalogue: Catalogue): ReadShape {
   const edits: readonly Edit[] | string = pushEdits(binding, catalogue);
   const { parsed } = binding;
+  const filters = tableFilters(binding, catalogue);
   if (typeof edits === 'string' || parsed === undefined) {
     const why = typeof edits === 'string' ? edits : 'the text can be read by SQLite only';
-    return { pushed: undefined, why, occurrences: [], allCounted: false, scatter: why };
+    return { pushed: undefined, why, occurrences: [], allCounted: false, scatter: why, filters };
   }
   const occurrences = occurrencesIn(parsed.node, catalogue);
   const counted = new Set(occurrences.map(({ items, at }) => items[at]?.table));
@@ -60,6 +64,7 @@ export function readShape(binding: Binding, catalogue: Catalogue): ReadShape {
     // A table that SQLite reads and that was not seen in the text: somebody reads the text differently.
     allCounted: striped.every((table) => counted.has(table)),
     scatter: scatterShape(binding, catalogue, edits),
+    filters,
   };
 }
 

@@ -3,7 +3,7 @@ import { isMolnError } from '../base/errors.ts';
 import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
-import { gather, stripesOf } from './gather.ts';
+import { fetchesOf, gather } from './gather.ts';
 import type { PinContext } from './pins.ts';
 import type { Planner } from './planner.ts';
 import { decideRead, type ReadShape } from './read-plan.ts';
@@ -20,6 +20,8 @@ export interface ReadContext {
   readonly signal?: AbortSignal | undefined;
   /** The text with what only the connection knows put in. */
   readonly text: string;
+  /** Rows in the order that SQLite would find them: ids are given in it. */
+  readonly natural?: boolean;
 }
 
 export async function runRead(
@@ -30,7 +32,7 @@ export async function runRead(
   const { catalogue, pins, planner, session } = context;
   const plan = decideRead(binding, shape, pins, planner.homes);
   if (planner.settings.force === 'gather' && plan.name !== 'P0')
-    return await gathered(binding, context);
+    return await gathered(binding, shape.filters, context);
   switch (plan.name) {
     case 'P0':
       return plan.on === 'coordinator'
@@ -40,6 +42,9 @@ export async function runRead(
       return await onStripe(plan.stripe, plan.sql, context);
     case 'P2':
     case 'P3':
+      if (context.natural === true && plan.shape.combine === undefined) {
+        return await naturally(binding, shape, context);
+      }
       try {
         return await scatter(plan.shape, plan.stripes, pins, {
           session,
@@ -48,10 +53,24 @@ export async function runRead(
           signal: context.signal,
         });
       } catch (error) {
-        return await afterFailure(error, binding, context);
+        return await afterFailure(error, binding, shape, context);
       }
     default:
-      return await gathered(binding, context);
+      return await gathered(binding, shape.filters, context);
+  }
+}
+
+/** As SQLite would order them, if that fits into one place; else any order, which SQL allows. */
+async function naturally(
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): Promise<readonly SqlRow[]> {
+  try {
+    return await gathered(binding, shape.filters, context);
+  } catch (error) {
+    if (!isMolnError(error, 'PLANNER_TOO_LARGE')) throw error;
+    return await runRead(binding, shape, { ...context, natural: false });
   }
 }
 
@@ -59,11 +78,12 @@ export async function runRead(
 async function afterFailure(
   failure: unknown,
   binding: Binding,
+  shape: ReadShape,
   context: ReadContext,
 ): Promise<readonly SqlRow[]> {
   if (sqliteResultCode(failure) !== 1) throw failure;
   try {
-    return await gathered(binding, context);
+    return await gathered(binding, shape.filters, context);
   } catch (error) {
     throw isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
   }
@@ -84,15 +104,13 @@ async function onStripe(
 
 async function gathered(
   binding: Binding,
+  filters: ReadShape['filters'],
   { catalogue, pins, planner, session, signal, text }: ReadContext,
 ): Promise<readonly SqlRow[]> {
   const { pool, settings, stripes } = planner;
   const scratch = pool.take(catalogue);
   try {
-    const fetches = binding.tables.map((table) => ({
-      table,
-      stripes: stripesOf(table, stripes.count),
-    }));
+    const fetches = fetchesOf(binding.tables, filters, pins, stripes.count);
     await gather(fetches, { session, scratch, budget: settings.budget, signal });
     if (binding.readsSequence) await loadSequence(catalogue, scratch, session);
     if (binding.readsSchema) {

@@ -119,6 +119,7 @@ async function withIds(
   });
   if (open.length === 0) {
     if (ridReachesFar) return UNFIT;
+    await tellIds(table, filled, ridAt, context.ids);
     // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
     return filled.every((row) => typeof row[ridAt] === 'bigint') || filled.length === 1
       ? { columns: full, rows: filled, ridAt }
@@ -133,6 +134,20 @@ async function withIds(
   if (first === undefined) return UNFIT;
   for (const [index, row] of filled.entries()) row[ridAt] = first + BigInt(index);
   return { columns: full, rows: filled, ridAt };
+}
+
+async function tellIds(
+  table: Table,
+  rows: readonly SqlRow[],
+  ridAt: number,
+  ids: IdSource | undefined,
+): Promise<void> {
+  let largest: bigint | undefined;
+  for (const row of rows) {
+    const id = row[ridAt];
+    if (typeof id === 'bigint' && (largest === undefined || id > largest)) largest = id;
+  }
+  if (largest !== undefined) await ids?.taken(table.name, largest);
 }
 
 async function nextId(

@@ -14,6 +14,8 @@ export interface PlannedChange {
   readonly texts: readonly string[];
   /** The user's unique index over rows that are there: it has to be tried over all of them. */
   readonly checkUnique?: { readonly table: Table; readonly sql: string };
+  /** DROP TABLE: with foreign keys on, its rows are deleted first, for the sake of its children. */
+  readonly empty?: Table;
   /** CREATE TABLE AS: the rows to put in. */
   readonly fill?: { readonly table: Table; readonly select: string };
 }
@@ -184,7 +186,11 @@ function stripeTexts(
     case 'DropTableStmt': {
       const name = node.tblName.objName.text;
       const forget = old.table(name)?.autoincrement === true ? [forgetText(name)] : [];
-      return { texts: [`DROP TABLE ${quoted(name)}`, ...forget] };
+      const table = old.table(name);
+      return {
+        texts: [`DROP TABLE ${quoted(name)}`, ...forget],
+        ...(table === undefined ? {} : { empty: table }),
+      };
     }
     case 'DropIndexStmt':
       return { texts: [sql] };

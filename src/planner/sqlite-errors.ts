@@ -7,27 +7,30 @@ export interface SqliteFailure extends Error {
   readonly errstr: string;
 }
 
-export function sqliteFailure(message: string): SqliteFailure {
-  return Object.assign(new Error(message), {
-    code: 'ERR_SQLITE_ERROR',
-    errcode: 1,
-    errstr: 'SQL logic error',
-  } as const);
+export function sqliteFailure(message: string, errcode = 1): SqliteFailure {
+  const errstr = errcode === 1 ? 'SQL logic error' : message;
+  return Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode, errstr } as const);
 }
+
+/** SQLITE_RANGE. */
+export const OUT_OF_RANGE = 25;
 
 const UNIQUE = 2067;
 const PRIMARY_KEY = 1555;
 
-/** The user's primary key is a unique constraint on the stripes where the rowid is the key: SQLite's code for it is another. */
+/**
+ * The user's primary key is a unique constraint on the stripes where the rowid is the key: SQLite's code for it is another.
+ * Undefined when another index over the same columns may have been meant.
+ */
 export function asOwnError(error: unknown, { name, primary, ridHidden, uniques }: Table): unknown {
-  const same = uniques.filter(({ columns }) => {
-    return columns?.map((one) => one.name).join() === primary.join();
-  });
-  // With two indexes over the same columns the later one is met first.
-  if (same.length > 1 || !ridHidden || primary.length === 0 || !(error instanceof Error))
-    return error;
+  if (!ridHidden || primary.length === 0 || !(error instanceof Error)) return error;
   const words = primary.map((column) => `${name}.${column}`).join(', ');
   if (error.message !== `UNIQUE constraint failed: ${words}`) return error;
+  const own = primary.join();
+  const same = uniques.filter(
+    ({ columns }) => columns === undefined || columns.map((one) => one.name).join() === own,
+  );
+  if (same.length > 1) return undefined;
   return 'errcode' in error && error.errcode === UNIQUE
     ? Object.assign(error, { errcode: PRIMARY_KEY })
     : error;

@@ -3,7 +3,14 @@
  * keys, no unique key over stripes, no row that moves. Everything else is gathered.
  */
 import type { Binding } from './binding.ts';
-import { type Catalogue, foldName, givenColumns, type Table, type UniqueKey } from './catalogue.ts';
+import {
+  type Catalogue,
+  foldName,
+  givenColumns,
+  isParent,
+  type Table,
+  type UniqueKey,
+} from './catalogue.ts';
 import { conjuncts, type Item } from './pins.ts';
 import { CONNECTION_FUNCTIONS, isUnsteady, pushEdits } from './push.ts';
 import {
@@ -53,6 +60,8 @@ export interface InsertShape {
   /** A default differs from call to call: one row only. */
   readonly unsteady: boolean;
   readonly keyed: boolean;
+  /** Why it needs some rows in one place, and cannot go straight to the stripes. */
+  readonly narrow: string | undefined;
 }
 
 const gathered = (why: string): WriteShape => ({ kind: 'gather', why });
@@ -76,12 +85,23 @@ export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
   return gathered('it is no INSERT, UPDATE or DELETE');
 }
 
-/** Foreign keys lead to or from the table. */
-function isKeyed(table: Table, catalogue: Catalogue): boolean {
-  if (table.foreignKeys.length > 0) return true;
-  return [...catalogue.tables.values()].some(({ foreignKeys }) =>
-    foreignKeys.some(({ parent }) => foldName(parent) === foldName(table.name)),
+/** Whether foreign keys have a say: a child that goes breaks none, a column outside of keys neither. */
+function isKeyed(
+  node: Extract<Stmt, { type: 'UpdateStmt' | 'DeleteStmt' }>,
+  table: Table,
+  catalogue: Catalogue,
+): boolean {
+  const parent = isParent(table, catalogue);
+  if (node.type === 'DeleteStmt') return parent;
+  if (parent && node.orConflict === 'Replace') return true;
+  const set = new Set(
+    node.sets.flatMap(({ colNames }) => colNames.map(({ text }) => foldName(text))),
   );
+  if (table.columns.some(({ generated }) => generated))
+    return parent || table.foreignKeys.length > 0;
+  const children = table.foreignKeys.flatMap(({ columns }) => columns);
+  const parents = parent ? table.uniques.flatMap(({ columns }) => columns ?? table.columns) : [];
+  return [...children, ...parents.map(({ name }) => name)].some((name) => set.has(foldName(name)));
 }
 
 const SUBQUERIES: ReadonlySet<AstNode['type']> = new Set<AstNode['type']>([
@@ -118,7 +138,7 @@ function routedShape(
     terms: node.whereClause === undefined ? [] : conjuncts(node.whereClause),
     items: [{ name: foldName(alias), table }],
     unsteady: isUnsteady(binding),
-    keyed: isKeyed(table, catalogue),
+    keyed: isKeyed(node, table, catalogue),
   };
 }
 
@@ -173,11 +193,6 @@ function insertShape(
   catalogue: Catalogue,
 ): WriteShape {
   if (table.virtual) return gathered('it is a virtual table');
-  if (table.strict && table.ridHidden)
-    return gathered('its primary key is checked by the coordinator');
-  if (table.autoincrement) return gathered('its ids are never given twice');
-  const why = reachesFar(node, table);
-  if (why !== undefined) return gathered(why);
   if (node.orConflict === 'Fail' || node.orConflict === 'Rollback') {
     return gathered('it may stop half way');
   }
@@ -192,9 +207,9 @@ function insertShape(
   const names = columns as readonly string[];
   const missing = given.filter(({ name }) => !names.includes(name));
   const distkey = table.distkey?.name;
-  if (missing.some(({ name, fallback }) => name === distkey && fallback !== null)) {
-    return gathered('its distribution column has a default');
-  }
+  const distkeyMissing = missing.some(
+    ({ name, fallback }) => name === distkey && fallback !== null,
+  );
   const stars = returningEdits(binding.sql, node.returning, table);
   if (stars === undefined) return gathered('its RETURNING is not plain');
   return {
@@ -214,11 +229,19 @@ function insertShape(
     ),
     ridReachesFar: table.uniques.some((key) => !key.local && isRidKey(key, table)),
     unsteady: missing.some(({ fallback }) => fallback !== null && /[(]|current_/i.test(fallback)),
-    keyed: isKeyed(table, catalogue),
+    keyed: table.foreignKeys.length > 0 || (replaces(node, table) && isParent(table, catalogue)),
+    narrow: needsRows(node, table, distkeyMissing),
   };
 }
 
-function reachesFar(node: InsertStmt, table: Table): string | undefined {
+function replaces({ orConflict }: InsertStmt, { sql }: Table): boolean {
+  return orConflict === 'Replace' || /\bconflict\s+replace\b/i.test(sql);
+}
+
+function needsRows(node: InsertStmt, table: Table, distkeyMissing: boolean): string | undefined {
+  if (table.strict && table.ridHidden) return 'its primary key is checked by the coordinator';
+  if (table.autoincrement) return 'its ids are never given twice';
+  if (distkeyMissing) return 'its distribution column has a default';
   if (node.body.type === 'SelectInsertBody' && node.body.upsert !== undefined)
     return 'it is an upsert';
   const far = table.uniques.find((key) => !key.local && !isRidKey(key, table));

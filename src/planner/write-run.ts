@@ -2,6 +2,7 @@
 import { isMolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
+import { narrowInsert } from './narrow-insert.ts';
 import { constant } from './pins.ts';
 import { type ReadContext, runRead } from './read-run.ts';
 import { readShape } from './read-plan.ts';
@@ -50,7 +51,8 @@ export async function runWrite(
   } catch (error) {
     failure =
       shape === undefined || shape.kind === 'gather' ? error : asOwnError(error, shape.table);
-    if (spread.stripes <= 1) throw failure;
+    if (spread.stripes <= 1 && failure !== undefined) throw failure;
+    failure ??= error;
   }
   try {
     return await attempt(session, async () =>
@@ -72,24 +74,36 @@ async function onStripes(
   const { homes, settings, stripes } = planner;
   if (settings.force === 'gather' || shape === undefined || shape.kind === 'gather')
     return undefined;
-  if (shape.keyed && foreignKeys) return undefined;
   if (shape.kind === 'routed') {
+    if (shape.keyed && foreignKeys) return undefined;
     const route = routeOf(shape, pins, homes, stripes.count);
     if (route === undefined) return undefined;
     spread.stripes = route.length;
     return await routedWrite(shape, route, pins.values, session, lastInsertRowid);
   }
-  if (shape.returningHasParameters) return undefined;
   const rows = await sourceRows(binding, shape, context);
-  spread.stripes = rows.length > 1 ? stripes.count : 1;
-  const written = await routedInsert(shape, rows, {
-    session,
-    pins,
+  const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
+  if (direct && !shape.returningHasParameters) {
+    spread.stripes = rows.length > 1 ? stripes.count : 1;
+    const written = await routedInsert(shape, rows, {
+      session,
+      pins,
+      stripeCount: stripes.count,
+      ids: settings.ids,
+      lastInsertRowid,
+    });
+    if (written !== UNFIT) return written;
+  }
+  const narrow = narrowInsert(binding, shape, rows, {
+    catalogue: context.catalogue,
     stripeCount: stripes.count,
-    ids: settings.ids,
-    lastInsertRowid,
+    foreignKeys,
+    values: pins.values,
   });
-  return written === UNFIT ? undefined : written;
+  if (narrow === undefined) return undefined;
+  // A conflict that is found here is SQLite's own answer: nothing to try again.
+  spread.stripes = 0;
+  return await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
 }
 
 /** The rows that an INSERT is to put in. */
@@ -113,5 +127,6 @@ async function sourceRows(
     ...context,
     pins: { ...pins, sql: text, parameters: source.parameters, values },
     text,
+    natural: true,
   });
 }
