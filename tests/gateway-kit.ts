@@ -46,7 +46,10 @@ export class Gateway implements AsyncDisposable {
   cache: GatewayCacheConfig | undefined;
   balancers: readonly BalancerConfig[] = [];
   purges: GatewayConfig['purges'];
+  challenges: GatewayConfig['challenges'];
+  ticketKeys: GatewayConfig['ticketKeys'];
   locals: readonly UpstreamConfig[] = [];
+  region: string | undefined;
 
   private constructor(folder: string, log: Logger, clock: Clock) {
     this.folder = folder;
@@ -88,8 +91,11 @@ export class Gateway implements AsyncDisposable {
       limits: this.limits,
       routes,
       balancers: this.balancers,
+      ...(this.region === undefined ? {} : { region: this.region }),
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.purges === undefined ? {} : { purges: this.purges }),
+      ...(this.challenges === undefined ? {} : { challenges: this.challenges }),
+      ...(this.ticketKeys === undefined ? {} : { ticketKeys: this.ticketKeys }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);

@@ -20,6 +20,7 @@ import { balanceSchema, checkBalance } from './balancing/balance-check.ts';
 import { balancersSchema, checkBalancers, trustedRanges } from './balancer-check.ts';
 import type {
   CertificatePair,
+  ChallengesConfig,
   GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
@@ -38,14 +39,18 @@ import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
   CERTIFICATES_PER_LISTENER_MAX,
+  CHALLENGES_MAX,
   HOSTS_PER_ROUTE_MAX,
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
   ROUTES_MAX,
   SOCKET_PATH_BYTES_MAX,
+  TICKET_KEY_BYTES,
+  TICKET_KEYS_MAX,
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { traceSchema } from './trace-check.ts';
 import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
@@ -55,6 +60,10 @@ const id = string({
   patternMeans: '1 to 200 printable characters without spaces',
 });
 const port = integer({ min: 0, max: 65_535 });
+const region = string({
+  pattern: /^[a-z0-9-]{1,63}$/,
+  patternMeans: 'lower-case letters, digits and -',
+});
 const timeout = integer({ min: 1, max: TIMEOUT_MS_MAX });
 
 /** A schema whose value must also pass `check`, which throws `ConfigError` with the path. */
@@ -158,6 +167,7 @@ const upstream: Schema<UpstreamConfig> = object({
   id,
   address,
   weight: optional(integer({ min: 0, max: UPSTREAM_WEIGHT_MAX })),
+  region: optional(region),
 });
 
 const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
@@ -179,11 +189,13 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     location,
     from: optional(pathPattern),
   }),
+  ready: object({ kind: literal('ready') }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),
     message: string({ lengthMax: 4096 }),
   }),
+  text: object({ kind: literal('text'), answer: string({ lengthMax: 4096 }) }),
 });
 
 const routeLimitFields = {
@@ -215,6 +227,8 @@ const routeCache: Schema<RouteCacheConfig> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const accessLog = optional(literal('json', 'combined', 'off'));
+
 const route: Schema<RouteConfig> = object({
   id,
   hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
@@ -222,6 +236,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  accessLog,
   balance: optional(balanceSchema),
   site: optional(siteSchema),
 });
@@ -235,6 +250,24 @@ const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
 const pem = string({ lengthMax: 1024 * 1024 });
 
 const pair: Schema<CertificatePair> = object({ cert: pem, key: pem });
+
+const challenges: Schema<ChallengesConfig> = object({
+  http: array(
+    object({
+      token: string({ pattern: /^[\w-]{1,200}$/, patternMeans: 'a token (RFC 8555 8.3)' }),
+      answer: string({ pattern: /^[\w.-]{1,400}$/, patternMeans: 'a key authorization' }),
+    }),
+    { itemsMax: CHALLENGES_MAX },
+  ),
+  tls: array(object({ host: string({ lengthMax: 253 }), cert: pem, key: pem }), {
+    itemsMax: CHALLENGES_MAX,
+  }),
+});
+
+const ticketKey = checked(string({ lengthMax: 100 }), (value, path) => {
+  if (Buffer.from(value, 'base64').length === TICKET_KEY_BYTES) return;
+  throw new ConfigError(path, `Key "${path}" is no key of ${TICKET_KEY_BYTES} bytes in base64`);
+});
 
 const hsts: Schema<HstsConfig> = object({
   maxAgeS: integer({ min: 0, max: CACHE_SECONDS_MAX }),
@@ -288,8 +321,13 @@ const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   listeners: array(listener, { itemsMax: LISTENERS_MAX }),
   routes: array(route, { itemsMax: ROUTES_MAX }),
+  region: optional(region),
   balancers: optional(balancersSchema),
   limits,
+  challenges: optional(challenges),
+  ticketKeys: optional(array(ticketKey, { itemsMax: TICKET_KEYS_MAX })),
+  accessLog,
+  trace: optional(traceSchema),
   cache: optional(cache),
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),

@@ -4,10 +4,14 @@
  * A table never changes; a new config makes a new one, which takes over meters and upstreams with the same id.
  */
 import { Balancer } from './balancing/balancer.ts';
+import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
+import { HttpChallenges } from './challenges.ts';
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import { RouteMeter } from './route-meter.ts';
+import { SlowMeter } from './slow-meter.ts';
 import type { NodeClient } from './node-client.ts';
 import { Site } from './site.ts';
 import { Upstream } from './upstream.ts';
@@ -21,10 +25,15 @@ export interface Route {
   readonly limits: RouteLimits;
   /** Shared by all generations of the route id: `totals.record(…)` once per finished request. */
   readonly totals: RouteMeter;
+  /** Where the time of recent requests went; shared like `totals`. */
+  readonly slow: SlowMeter;
+  readonly logFormat: AccessLogFormat;
   /** Empty unless the target is `upstreams`. */
   readonly upstreams: readonly Upstream[];
   /** Undefined for power of two choices and nothing else. */
   readonly balancer: Balancer | undefined;
+  /** Undefined when there is none to choose, or the balancer does. */
+  readonly regions: Regions<Upstream> | undefined;
   /** Undefined unless the route wants something around its target. */
   readonly site: Site | undefined;
 }
@@ -43,12 +52,15 @@ export class RouteTable {
   /** Keys without the `*.`. */
   readonly #wildcards: ReadonlyMap<string, HostRoutes>;
   readonly #any: HostRoutes | undefined;
+  readonly #challenges: HttpChallenges | undefined;
 
   private constructor(
     routes: ReadonlyMap<string, Route>,
     upstreams: ReadonlyMap<string, Upstream>,
     hosts: ReadonlyMap<string, HostRoutes>,
+    challenges: HttpChallenges | undefined,
   ) {
+    this.#challenges = challenges;
     this.#routes = routes;
     this.#upstreams = upstreams;
     const exact = new Map<string, HostRoutes>();
@@ -88,6 +100,8 @@ export class RouteTable {
         prefix: pathKey(item.path),
         limits: routeLimits(item.limits),
         totals: before?.totals ?? new RouteMeter(),
+        slow: before?.slow ?? new SlowMeter(),
+        logFormat: item.accessLog ?? config.accessLog ?? 'json',
         upstreams: made,
         balancer:
           balance === undefined
@@ -96,8 +110,20 @@ export class RouteTable {
                 config: balance,
                 upstreams: made,
                 configs,
+                region: config.region,
                 previous: before?.balancer,
               }),
+        regions:
+          balance === undefined
+            ? Regions.of({
+                own: config.region,
+                all: made,
+                configs,
+                before: before?.regions,
+                useOf: usableUse,
+                isProbed: (upstream) => upstream.statesLoad,
+              })
+            : undefined,
         site: Site.of(item.site, before?.site),
       };
       routes.set(item.id, route);
@@ -106,11 +132,13 @@ export class RouteTable {
     for (const upstream of previous?.upstreams() ?? []) {
       if (upstreams.get(upstream.config.id) !== upstream) upstream.retire();
     }
-    return new RouteTable(routes, upstreams, hosts);
+    return new RouteTable(routes, upstreams, hosts, HttpChallenges.of(config));
   }
 
   /** `host`: lower-case, without port. `path`: as received, without the query. */
   match(host: string, path: string): Route | undefined {
+    const challenge = this.#challenges?.match(path);
+    if (challenge !== undefined) return challenge;
     const exact = this.#exact.get(host);
     if (exact !== undefined) {
       const route = matchPath(exact, path);
@@ -148,6 +176,10 @@ export class RouteTable {
 function reusable(previous: RouteTable | undefined, wanted: UpstreamConfig): Upstream | undefined {
   const known = previous?.upstream(wanted.id);
   return known !== undefined && sameAddress(known.config, wanted) ? known : undefined;
+}
+
+function usableUse({ busy, downUntilMs }: Upstream, nowMs: number): number | undefined {
+  return downUntilMs > nowMs ? undefined : busy;
 }
 
 function addRoute(hosts: Map<string, HostRoutes>, host: string, route: Route): void {

@@ -70,6 +70,18 @@ export class Member implements Choice, Turn {
     );
   }
 
+  /** For the operator: everything that keeps requests from it now. */
+  whyOut(nowMs: number): readonly string[] {
+    const { agent, health, ejection, upstream } = this;
+    return [
+      ...(health.isUp ? [] : ['check']),
+      ...(agent.isUp ? [] : ['agent']),
+      ...(agent.admin === 'ready' ? [] : [agent.admin]),
+      ...(ejection.untilMs > 0 ? ['ejected'] : []),
+      ...(upstream.downUntilMs > nowMs ? ['connect'] : []),
+    ];
+  }
+
   /** Its time out is over and nobody has tried it yet. */
   wantsProbe(nowMs: number): boolean {
     const { untilMs } = this.ejection;
@@ -87,6 +99,13 @@ export class Member implements Choice, Turn {
     if (adaptive !== true) return perUpstream ?? Infinity;
     this.#adaptive ??= firstLimit(perUpstream ?? ADAPTIVE_MOST);
     return Math.min(this.#adaptive.limit, perUpstream ?? ADAPTIVE_MOST);
+  }
+
+  /** How much of what it can do is in use, 0 to 1: by its own word, its agent's, or what may be under way. */
+  use({ limits }: BalanceConfig): number {
+    const most = limits === undefined ? Infinity : this.limitOf(limits);
+    const filled = this.load / Math.min(most, this.agent.maxConnections ?? Infinity);
+    return Math.min(1, Math.max(this.upstream.busy, 1 - this.agent.share, filled));
   }
 
   /** Works out its share. */
