@@ -69,6 +69,18 @@ const FOREIGN_KEYS: readonly string[] = [
   `DELETE FROM tree WHERE id = 1`,
   `DELETE FROM tree`,
   `INSERT INTO tree VALUES (5, 5)`,
+  `BEGIN`,
+  `INSERT INTO tree VALUES (7, 8)`,
+  `SELECT * FROM tree`,
+  `COMMIT`,
+  `INSERT INTO tree VALUES (8, 7)`,
+  `COMMIT`,
+  `SELECT * FROM tree`,
+  `BEGIN`,
+  `DELETE FROM tree WHERE id = 8`,
+  `COMMIT`,
+  `ROLLBACK`,
+  `SELECT * FROM tree`,
 ];
 
 const EVERY_KIND: readonly string[] = [

@@ -59,8 +59,6 @@ export interface Table {
   readonly columns: readonly Column[];
   readonly uniques: readonly UniqueKey[];
   readonly foreignKeys: readonly ForeignKey[];
-  /** Triggers that fire on it. */
-  readonly triggers: number;
   readonly strict: boolean;
 }
 
@@ -101,12 +99,13 @@ export class Catalogue implements Disposable {
     version: number,
     shadow: MemoryDatabase,
     distributions: Readonly<Record<string, Distribution>>,
+    old?: Catalogue,
   ) {
     this.version = version;
     this.shadow = shadow;
     this.objects = readObjects(shadow);
     this.distributions = distributions;
-    this.tables = readTables(shadow, this.objects, distributions);
+    this.tables = readTables(shadow, this, old);
     this.views = namesOf(this.objects, 'view');
     this.triggers = namesOf(this.objects, 'trigger');
   }
@@ -184,8 +183,8 @@ function readObjects(db: MemoryDatabase): readonly StoredObject[] {
 
 function readTables(
   db: MemoryDatabase,
-  objects: readonly StoredObject[],
-  distributions: Readonly<Record<string, Distribution>>,
+  now: Pick<Catalogue, 'objects' | 'distributions'>,
+  old: Catalogue | undefined,
 ): ReadonlyMap<string, Table> {
   const kinds = new Map(
     db
@@ -194,29 +193,44 @@ function readTables(
       .map((row) => [String(row[0]), row] as const),
   );
   const tables = new Map<string, Table>();
-  for (const object of objects) {
+  for (const object of now.objects) {
     if (object.type !== 'table') continue;
+    const name = foldName(object.name);
+    const before = old?.table(name);
+    if (before !== undefined && old !== undefined && sameTable(name, old, now)) {
+      tables.set(name, before);
+      continue;
+    }
     const [, kind, withoutRowid, strict] = kinds.get(object.name) ?? [];
-    const triggers = objects.filter(
-      ({ type, table }) => type === 'trigger' && foldName(table) === foldName(object.name),
-    ).length;
     const options = {
       virtual: kind === 'virtual',
       withoutRowid: withoutRowid === 1n,
       strict: strict === 1n,
-      triggers,
-      distribution: distributions[foldName(object.name)],
+      distribution: now.distributions[name],
     };
-    tables.set(foldName(object.name), readTable(db, object, options));
+    tables.set(name, readTable(db, object, options));
   }
   return tables;
+}
+
+type Definitions = Pick<Catalogue, 'objects' | 'distributions'>;
+
+/** A table is what its own text, its indexes and its distribution say. */
+function sameTable(name: string, old: Definitions, now: Definitions): boolean {
+  const saysOf = ({ objects, distributions }: Definitions): string =>
+    JSON.stringify([
+      distributions[name],
+      objects.filter(
+        ({ type, table }) => type !== 'trigger' && type !== 'view' && foldName(table) === name,
+      ),
+    ]);
+  return saysOf(old) === saysOf(now);
 }
 
 interface TableOptions {
   readonly virtual: boolean;
   readonly withoutRowid: boolean;
   readonly strict: boolean;
-  readonly triggers: number;
   readonly distribution: Distribution | undefined;
 }
 
@@ -267,7 +281,6 @@ function readTable(db: MemoryDatabase, object: StoredObject, options: TableOptio
       ...readUniques(db, object.name, place, distkey),
     ],
     foreignKeys: readForeignKeys(db, object.name),
-    triggers: options.triggers,
     strict: options.strict,
   };
 }

@@ -17,7 +17,7 @@ import { runRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange, type PlannedChange } from './schema-change.ts';
-import { sqliteFailure } from './sqlite-errors.ts';
+import { FOREIGN_KEY, sqliteFailure } from './sqlite-errors.ts';
 import type { StripeSession } from './stripes.ts';
 import {
   type Edit,
@@ -43,6 +43,8 @@ interface Transaction {
   readonly session: StripeSession;
   readonly savepoints: { readonly name: string; readonly catalogue: Catalogue }[];
   catalogue: Catalogue;
+  /** Deferred foreign keys were broken on the way. */
+  keysOpen: boolean;
   /** Opened by SAVEPOINT: releasing the first one commits. */
   readonly bySavepoint: boolean;
 }
@@ -75,8 +77,8 @@ export class Connection {
     return result;
   }
 
-  /** Runs the first statement of `sql`. */
-  async execute(sql: string, given?: Given): Promise<Result> {
+  /** Runs the first statement of `sql`. `signal` ends it between batches of rows, never inside SQLite. */
+  async execute(sql: string, given?: Given, signal?: AbortSignal): Promise<Result> {
     const { catalogue } = this;
     let prepared = this.#planner.plans.find(sql, catalogue);
     if (prepared === undefined) {
@@ -95,8 +97,8 @@ export class Connection {
         ? ((given ?? []) as SqlRow)
         : valuesOf(binding.parameters, given);
     return prepared.write === undefined
-      ? await this.#read(prepared, values)
-      : await this.#write(prepared, values);
+      ? await this.#read(prepared, values, signal)
+      : await this.#write(prepared, values, signal);
   }
 
   /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */
@@ -183,15 +185,29 @@ export class Connection {
   async #begin(bySavepoint: boolean): Promise<void> {
     const catalogue = this.catalogue;
     const session = await this.#planner.stripes.begin('write');
-    this.#transaction = { session, savepoints: [], catalogue, bySavepoint };
+    this.#transaction = { session, savepoints: [], catalogue, keysOpen: false, bySavepoint };
   }
 
   async #commit(): Promise<void> {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
+    if (transaction.keysOpen) await this.#checkKeys(transaction.session);
     await transaction.session.commit();
     this.#transaction = undefined;
     this.#planner.adopt(transaction.catalogue);
+  }
+
+  /** Throws while a foreign key is broken; the transaction stays open, as in SQLite. */
+  async #checkKeys(session: StripeSession): Promise<void> {
+    const { catalogue } = this;
+    const sql = 'PRAGMA foreign_key_check';
+    const tables = [...catalogue.tables.values()].filter(
+      (table) => table.foreignKeys.length > 0 || isParent(table, catalogue),
+    );
+    const binding = { ...bind(catalogue, sql), parsed: undefined, tables };
+    const context = this.#runContext(binding, [], session);
+    const broken = await runRead(binding, readShape(binding, catalogue), context);
+    if (broken.length > 0) throw sqliteFailure('FOREIGN KEY constraint failed', FOREIGN_KEY);
   }
 
   async #rollback(savepoint: string | undefined): Promise<void> {
@@ -237,12 +253,12 @@ export class Connection {
     return at;
   }
 
-  async #read({ binding, read }: Prepared, values: SqlRow): Promise<Result> {
+  async #read({ binding, read }: Prepared, values: SqlRow, signal?: AbortSignal): Promise<Result> {
     const session = this.#transaction?.session ?? this.#planner.stripes.begin('read');
     const opened = await session;
     try {
       const shape = read ?? readShape(binding, this.catalogue);
-      const rows = await runRead(binding, shape, this.#runContext(binding, values, opened));
+      const rows = await runRead(binding, shape, this.#runContext(binding, values, opened, signal));
       return this.#result(
         rows,
         binding.columns.map(({ name }) => name),
@@ -264,8 +280,14 @@ export class Connection {
     };
   }
 
-  #runContext(binding: Binding, values: SqlRow, session: StripeSession): RunContext {
+  #runContext(
+    binding: Binding,
+    values: SqlRow,
+    session: StripeSession,
+    signal?: AbortSignal,
+  ): RunContext {
     return {
+      signal,
       planner: this.#planner,
       ...this.#writeContext(session),
       pins: this.#pins(binding, values),
@@ -290,12 +312,16 @@ export class Connection {
     return splice(sql, edits);
   }
 
-  async #write({ binding, write }: Prepared, values: SqlRow): Promise<Result> {
+  async #write(
+    { binding, write }: Prepared,
+    values: SqlRow,
+    signal?: AbortSignal,
+  ): Promise<Result> {
     const own = this.#transaction;
     const session = own?.session ?? (await this.#planner.stripes.begin('write'));
     let written: Written | undefined;
     try {
-      written = await runWrite(binding, write, this.#runContext(binding, values, session));
+      written = await runWrite(binding, write, this.#runContext(binding, values, session, signal));
       if (own === undefined) {
         // Even after an error: OR FAIL keeps what came before the bad row.
         await session.commit();
@@ -308,6 +334,7 @@ export class Connection {
       throw error;
     }
     if (written?.failure !== undefined) throw written.failure;
+    if (own !== undefined && written?.keysOpen === true) own.keysOpen = true;
     return this.#written(binding, written);
   }
 

@@ -37,6 +37,8 @@ export interface Written {
   readonly failure?: unknown;
   /** OR ROLLBACK and RAISE(ROLLBACK): the whole transaction is undone. */
   readonly rolledBack: boolean;
+  /** Deferred foreign keys are broken now: the transaction must be checked before it commits. */
+  readonly keysOpen?: boolean;
 }
 
 /** Where a gathered row came from. */
@@ -141,20 +143,23 @@ function runIn(
   let rows: readonly SqlRow[] = [];
   let failure: { readonly error: unknown } | undefined;
   let rolledBack = false;
+  let keysOpen = false;
   const counted = (): SqlRow => db.keep('SELECT changes(), last_insert_rowid()').all()[0] ?? [];
   let counts: SqlRow = [0n, lastInsertRowid];
   try {
     rows = db.prepare(sql).all(values);
     counts = counted();
-    if (inTransaction) db.exec('COMMIT');
   } catch (error) {
     failure = { error };
     rolledBack = inTransaction && !db.inTransaction;
+  }
+  if (db.inTransaction) {
     try {
-      if (db.inTransaction) db.exec('COMMIT');
+      db.exec('COMMIT');
     } catch {
-      // A deferred foreign key is broken: nothing of the statement stays.
-      db.exec('ROLLBACK');
+      // A deferred foreign key is broken, which the client may yet mend. The rows are read inside the open transaction.
+      keysOpen = true;
+      scratch.spoiled = true;
     }
   }
   db.exec('PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON');
@@ -163,6 +168,7 @@ function runIn(
     changes: Number(counts[0] ?? 0),
     lastInsertRowid: BigInt((counts[1] ?? lastInsertRowid) as bigint),
     rolledBack,
+    keysOpen,
     ...(failure === undefined ? {} : { failure: failure.error }),
   };
 }

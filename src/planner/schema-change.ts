@@ -54,7 +54,7 @@ export function planChange(parsed: Parsed, old: Catalogue): PlannedChange | unde
   try {
     shadow.exec(sql);
     const distributions = distributionsAfter(parsed, old);
-    const catalogue = new Catalogue(old.version + 1, shadow, distributions);
+    const catalogue = new Catalogue(old.version + 1, shadow, distributions, old);
     if (sameObjects(old, catalogue)) {
       shadow[Symbol.dispose]();
       return undefined;

@@ -8,10 +8,13 @@ export interface SqliteFailure extends Error {
 }
 
 export function sqliteFailure(message: string, errcode = 1): SqliteFailure {
-  const errstr = errcode === 1 ? 'SQL logic error' : message;
+  const errstr =
+    errcode === 1 ? 'SQL logic error' : errcode === FOREIGN_KEY ? 'constraint failed' : message;
   return Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode, errstr } as const);
 }
 
+/** SQLITE_CONSTRAINT_FOREIGNKEY. */
+export const FOREIGN_KEY = 787;
 /** SQLITE_RANGE. */
 export const OUT_OF_RANGE = 25;
 
