@@ -1,6 +1,6 @@
 /** One seed's story: a random schema, statements over it, and the state of every table in the end, asked of all planners and of SQLite. */
 import { PlannerPair } from './planner-pair.ts';
-import { seeded } from './seeded.ts';
+import { type Seeded, seeded } from './seeded.ts';
 import { SqlGenerator } from './sql-generator.ts';
 
 export interface StoryCounts {
@@ -15,11 +15,41 @@ export interface Story {
   readonly stripes?: readonly number[];
 }
 
+/** Now and then a transaction, with savepoints in it, some of them mistaken. */
+class TransactionWords {
+  readonly #random: Seeded;
+  #open = false;
+
+  constructor(random: Seeded) {
+    this.#random = random;
+  }
+
+  next(): readonly string[] {
+    const random = this.#random;
+    if (!random.chance(0.12)) return [];
+    if (!this.#open) {
+      this.#open = true;
+      return [random.pick(['BEGIN', 'BEGIN IMMEDIATE', 'SAVEPOINT a'])];
+    }
+    const words = random.pick([
+      'SAVEPOINT a',
+      'ROLLBACK TO a',
+      'RELEASE a',
+      'COMMIT',
+      'ROLLBACK',
+      'COMMIT',
+    ]);
+    if (words === 'COMMIT' || words === 'ROLLBACK') this.#open = false;
+    return [words];
+  }
+}
+
 /** Throws with the seed, the statements so far and the two answers when one differs. */
 export async function tellStory(story: Story): Promise<StoryCounts> {
   const { seed, statements, stripes = [1, 3, 8] } = story;
   using pair = new PlannerPair(stripes);
-  const generator = new SqlGenerator(seeded(seed));
+  const random = seeded(seed);
+  const generator = new SqlGenerator(random);
   const counts: StoryCounts = { statements: 0, errors: 0, rows: 0 };
   const told: string[] = [];
   const ask = async (sql: string, ordered: boolean): Promise<void> => {
@@ -37,7 +67,9 @@ export async function tellStory(story: Story): Promise<StoryCounts> {
   };
   try {
     for (const sql of generator.schema()) await ask(sql, false);
+    const control = new TransactionWords(random);
     for (let at = 0; at < statements; at += 1) {
+      for (const sql of control.next()) await ask(sql, false);
       const { sql, ordered } = generator.statement();
       await ask(sql, ordered);
       if (!/^(?:SELECT|WITH)/.test(sql)) await compareTables();

@@ -3,7 +3,7 @@
  * leaves open (order of equal rows, LIMIT without a total order, floats that depend on order) is not generated.
  */
 import type { Seeded } from './seeded.ts';
-import { CLAUSES, COLLATIONS, CONSTANTS, TYPES } from './sql-words.ts';
+import { CLAUSES, COLLATIONS, CONSTANTS, REFERENCE_ACTIONS, TYPES } from './sql-words.ts';
 
 export interface GeneratedColumn {
   readonly name: string;
@@ -29,7 +29,10 @@ export class SqlGenerator {
 
   schema(): readonly string[] {
     const random = this.#random;
-    this.tables = Array.from({ length: 3 + random.below(3) }, (_, at) => this.#table(`t${at}`));
+    this.tables = [];
+    for (let at = 3 + random.below(3); at > 0; at -= 1) {
+      this.tables.push(this.#table(`t${this.tables.length}`));
+    }
     const statements = this.tables.map(({ create }) => create);
     for (const { name, columns } of this.tables) {
       if (random.chance(0.4)) {
@@ -77,8 +80,13 @@ export class SqlGenerator {
             : at > 0 && random.chance(0.06)
               ? ' NOT NULL'
               : '';
+      const parent = this.tables.find(({ integerKey: id }) => id !== undefined);
+      const reference =
+        parent !== undefined && extra === '' && random.chance(0.06)
+          ? ` REFERENCES ${parent.name}(id) ${random.pick(REFERENCE_ACTIONS)}`
+          : '';
       const key = kind === 2 && at === 0 ? ' PRIMARY KEY' : '';
-      return `${column} ${type}${collation}${key}${extra}`;
+      return `${column} ${type}${collation}${key}${extra}${reference}`;
     });
     const generated: string[] = [];
     if (random.chance(0.15)) {

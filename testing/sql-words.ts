@@ -42,3 +42,10 @@ export const CONSTANTS: readonly string[] = [
   '9007199254740992.0',
   '1e300',
 ];
+
+export const REFERENCE_ACTIONS: readonly string[] = [
+  '',
+  'ON DELETE CASCADE',
+  'ON DELETE SET NULL ON UPDATE CASCADE',
+  'DEFERRABLE INITIALLY DEFERRED',
+];

@@ -136,3 +136,59 @@ test('the catalogue survives a new planner, and a change is seen by the others',
   assert.equal(late.explain('SELECT * FROM orders WHERE buyer = 1').plan, 'P1');
   assert.throws(() => late.explain('SELECT customer FROM orders'), /no such column: customer/);
 });
+
+test('ids come from their source when there is one', async () => {
+  using stripes = new MemoryStripes(3);
+  const taken = new Map<string, bigint>();
+  const ids = {
+    next: (table: string, count: number): Promise<bigint> => {
+      const first = taken.get(table) ?? 1000n;
+      taken.set(table, first + BigInt(count));
+      return Promise.resolve(first);
+    },
+    taken: (table: string, id: bigint): Promise<void> => {
+      if (id >= (taken.get(table) ?? 1000n)) taken.set(table, id + 1n);
+      return Promise.resolve();
+    },
+  };
+  using planner = new Planner(stripes, { ids });
+  const connection = planner.connect();
+  const last = async (sql: string): Promise<bigint> =>
+    (await connection.execute(sql)).lastInsertRowid;
+  await connection.execute('CREATE TABLE plain(id INTEGER PRIMARY KEY, a)');
+  await connection.execute(
+    'CREATE TABLE uniq(id INTEGER PRIMARY KEY AUTOINCREMENT, a UNIQUE DEFAULT 5)',
+  );
+  await connection.execute('CREATE TABLE keyless(a, b UNIQUE)');
+  assert.equal(await last('INSERT INTO plain(a) VALUES (1), (2)'), 1001n);
+  assert.equal(await last('INSERT INTO plain VALUES (2000, 1)'), 2000n);
+  assert.equal(await last('INSERT INTO plain VALUES (NULL, 1)'), 2001n);
+  assert.equal(await last('INSERT INTO uniq(a) VALUES (1), (2)'), 1001n);
+  assert.equal(await last('INSERT INTO uniq VALUES (NULL, 3)'), 1002n);
+  assert.equal(await last('INSERT INTO uniq DEFAULT VALUES'), 1003n);
+  assert.equal(await last('INSERT INTO keyless VALUES (1, 2)'), 1000n);
+  assert.equal(await last('INSERT INTO keyless(b) VALUES (3)'), 1001n);
+  const { rows } = await connection.execute('SELECT rowid, * FROM keyless ORDER BY rowid');
+  assert.deepEqual(rows, [
+    [1000n, 1n, 2n],
+    [1001n, null, 3n],
+  ]);
+});
+
+test('a stream gives batches and reads no further than it is asked', async () => {
+  using stripes = new MemoryStripes(2, 10);
+  using planner = new Planner(stripes);
+  const connection = planner.connect();
+  await connection.execute('CREATE TABLE t(id INTEGER PRIMARY KEY)');
+  const rows = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)';
+  await connection.execute(`${rows} INSERT INTO t SELECT i FROM n`);
+  let seen = 0;
+  for await (const batch of connection.stream('SELECT id FROM t')) {
+    assert.ok(batch.length <= 10);
+    seen += batch.length;
+  }
+  assert.equal(seen, 100);
+  stripes.log = [];
+  for await (const batch of connection.stream('SELECT id FROM t')) if (batch.length > 0) break;
+  assert.equal(stripes.log.length, 1);
+});

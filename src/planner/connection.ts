@@ -13,7 +13,7 @@ import type { PinContext } from './pins.ts';
 import type { Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
 import { runPragma } from './pragmas.ts';
-import { runRead } from './read-run.ts';
+import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange, type PlannedChange } from './schema-change.ts';
@@ -99,6 +99,33 @@ export class Connection {
     return prepared.write === undefined
       ? await this.#read(prepared, values, signal)
       : await this.#write(prepared, values, signal);
+  }
+
+  /**
+   * The rows of a reading text in batches, none of them kept, when stripes can answer one behind the other; else the whole
+   * result at once. Leaving the loop ends the reading.
+   */
+  async *stream(
+    sql: string,
+    given?: Given,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly SqlRow[]> {
+    const { catalogue } = this;
+    const parsed = isBlank(sql) ? undefined : parseStatement(sql);
+    if (parsed?.node.type !== 'SelectStmt') {
+      yield (await this.execute(sql, given, signal)).rows;
+      return;
+    }
+    const { plans, stripes } = this.#planner;
+    const { binding, read } = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
+    const values = valuesOf(binding.parameters, given);
+    const session = this.#transaction?.session ?? (await stripes.begin('read'));
+    try {
+      const shape = read ?? readShape(binding, catalogue);
+      yield* streamRead(binding, shape, this.#runContext(binding, values, session, signal));
+    } finally {
+      if (this.#transaction === undefined) await session.rollback();
+    }
   }
 
   /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */

@@ -7,14 +7,40 @@ import {
   type Column,
   foldName,
   isParent,
+  list,
   type Table,
   type UniqueKey,
 } from './catalogue.ts';
 import type { Binding } from './binding.ts';
 import { type Fetch, stripesOf } from './gather.ts';
-import { cut, type Edit, find, quoted, splice } from './syntax.ts';
+import type { IdSource } from './stripes.ts';
+import { cut, type Edit, find, type InsertStmt, quoted, splice } from './syntax.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 import type { InsertShape } from './write-plan.ts';
+
+/** Rows whose ids are given by a source of ids rather than by the largest so far. */
+export async function withGivenIds(
+  shape: InsertShape,
+  rows: readonly SqlRow[],
+  ids: IdSource,
+): Promise<{ readonly shape: InsertShape; readonly rows: readonly SqlRow[] }> {
+  const { columns, table } = shape;
+  const name = table.ridHidden ? table.rowidName : table.rid;
+  if (name === undefined || table.rid === undefined) return { shape, rows };
+  const known = columns.findIndex((one) => foldName(one) === foldName(name));
+  const at = known < 0 ? columns.length : known;
+  const open = rows.filter((row) => (row[at] ?? null) === null).length;
+  if (open === 0) return { shape, rows };
+  let next = await ids.next(table.name, open);
+  const filled = rows.map((row): SqlRow => {
+    if ((row[at] ?? null) !== null) return row;
+    return [...row.slice(0, at), next++, ...row.slice(at + 1)];
+  });
+  return {
+    shape: known < 0 ? { ...shape, columns: [...columns, name], idAdded: true } : shape,
+    rows: filled,
+  };
+}
 
 /** SQLite's default limit of an expression's depth is 1,000; of parameters 32,766. */
 const TERMS_MAX = 400;
@@ -170,15 +196,28 @@ function upsertStaysNear({ node, or, table }: InsertShape, options: NarrowOption
   return true;
 }
 
+/** The list of columns with that of the id. */
+function columnsEdit(node: InsertStmt, columns: readonly string[]): Edit {
+  const last = node.columns?.at(-1);
+  const before = last?.span ?? node.tblName.span;
+  const span = { offset: before.offset + before.length, length: 0 };
+  const id = columns.at(-1) ?? 'rowid';
+  return { span, text: last === undefined ? `(${list(columns)})` : `, ${quoted(id)}` };
+}
+
 /** The text with its rows as parameters in place of its source. */
 function withRows(
   { parameters, sql }: Binding,
-  { node }: InsertShape,
+  { columns, idAdded, node }: InsertShape,
   rows: readonly SqlRow[],
   values: SqlRow,
 ): Pick<NarrowInsert, 'sql' | 'values'> | undefined {
   const edits: Edit[] = [...parameters.edits];
   const all: SqlValue[] = [...values];
+  if (idAdded === true) edits.push(columnsEdit(node, columns));
+  if (idAdded === true && node.body.type === 'DefaultValuesInsertBody') {
+    edits.push({ span: node.body.span, text: `VALUES (?${all.push(rows[0]?.[0] ?? null)})` });
+  }
   if (node.body.type === 'SelectInsertBody') {
     const width = rows[0]?.length ?? 0;
     if (all.length + rows.length * width > PARAMETERS_MAX) return undefined;

@@ -60,6 +60,29 @@ export async function runRead(
   }
 }
 
+/** Batches as they come where stripes can simply follow each other; the whole result at once otherwise. */
+export async function* streamRead(
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): AsyncGenerator<readonly SqlRow[]> {
+  const { pins, planner, session, signal } = context;
+  const plan = decideRead(binding, shape, pins, planner.homes);
+  if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
+    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values);
+  } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
+    const values = pins.values.slice(0, plan.shape.stripeParameters);
+    for (const stripe of plan.stripes) {
+      for await (const rows of session.rows(stripe, plan.shape.stripeText, values)) {
+        signal?.throwIfAborted();
+        yield rows;
+      }
+    }
+  } else {
+    yield await runRead(binding, shape, context);
+  }
+}
+
 /** As SQLite would order them, if that fits into one place; else any order, which SQL allows. */
 async function naturally(
   binding: Binding,

@@ -51,6 +51,8 @@ export interface InsertShape {
   readonly node: InsertStmt;
   /** Columns that the source gives, in its order. */
   readonly columns: readonly string[];
+  /** The last column is the id, which the text does not name. */
+  readonly idAdded?: true;
   readonly or: '' | 'OR IGNORE' | 'OR REPLACE';
   /** For the stripes, with our own columns kept out; '' for none. */
   readonly returning: string;

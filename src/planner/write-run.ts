@@ -2,7 +2,7 @@
 import { isMolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
-import { narrowInsert } from './narrow-insert.ts';
+import { narrowInsert, withGivenIds } from './narrow-insert.ts';
 import { constant } from './pins.ts';
 import { type ReadContext, runRead } from './read-run.ts';
 import { readShape } from './read-plan.ts';
@@ -43,6 +43,7 @@ export async function runWrite(
   context: RunContext,
 ): Promise<Written> {
   const { session } = context;
+  /** How many places may fail on their own: stripes, or rows. */
   const spread = { stripes: 0 };
   let failure: unknown;
   try {
@@ -84,7 +85,7 @@ async function onStripes(
   const rows = await sourceRows(binding, shape, context);
   const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
   if (direct && !shape.returningHasParameters) {
-    spread.stripes = rows.length > 1 ? stripes.count : 1;
+    spread.stripes = rows.length;
     const written = await routedInsert(shape, rows, {
       session,
       pins,
@@ -94,7 +95,9 @@ async function onStripes(
     });
     if (written !== UNFIT) return written;
   }
-  const narrow = narrowInsert(binding, shape, rows, {
+  const filled =
+    settings.ids === undefined ? { shape, rows } : await withGivenIds(shape, rows, settings.ids);
+  const narrow = narrowInsert(binding, filled.shape, filled.rows, {
     catalogue: context.catalogue,
     stripeCount: stripes.count,
     foreignKeys,
