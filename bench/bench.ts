@@ -4,6 +4,7 @@ import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchCoalescing } from './coalescing.ts';
 import { benchGateway } from './gateway.ts';
+import { benchPlanner } from './planner.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
@@ -11,6 +12,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   cluster: benchCluster,
   coalescing: benchCoalescing,
   gateway: benchGateway,
+  planner: benchPlanner,
 };
 
 const [part, ...options] = process.argv.slice(2);

@@ -9,3 +9,11 @@ export {
 } from './database.ts';
 export { sqliteResultCode } from './errors.ts';
 export { migrate, type MigrateOptions, type Migration } from './migrations.ts';
+export {
+  type Access,
+  ACCESS,
+  type MemoryColumn,
+  MemoryDatabase,
+  type MemoryStatement,
+  type SqlRow,
+} from './memory.ts';
