@@ -12,6 +12,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   cache: 2,
   registry: 2,
   cluster: 3,
+  database: 4,
   accounts: 5,
   gateway: 6,
   apps: 6,

@@ -1,0 +1,10 @@
+/** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
+export type { Applied } from './applied.ts';
+export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
+export type { Hold } from './hold.ts';
+export { ReaderPool } from './reader-pool.ts';
+export { RegistryLog } from './registry-log.ts';
+export { takeSnapshot } from './snapshot.ts';
+export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
+export type { Column, ReadLevel, SqlValue, Statement, StatementResult } from './statement.ts';
+export { Stripe, type StripeOptions, type StripeStatus } from './stripe.ts';
