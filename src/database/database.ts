@@ -1,6 +1,7 @@
 /** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
 export type { Applied } from './applied.ts';
 export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
+export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
 export type { Hold } from './hold.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { RegistryLog } from './registry-log.ts';
