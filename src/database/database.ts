@@ -2,6 +2,7 @@
 export type { Applied } from './applied.ts';
 export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
 export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
+export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
 export type { Hold } from './hold.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { RegistryLog } from './registry-log.ts';

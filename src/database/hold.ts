@@ -1,6 +1,6 @@
 /**
  * One transaction that has a stripe for itself: statements come one by one, until it commits, rolls back, or takes too long. The same
- * is the share of one stripe in a transaction over several; see `together.ts`.
+ * is the share of one stripe in a transaction over several.
  */
 import { messageOf } from '../base/errors.ts';
 import type { Append, ReadStripe } from './commit-log.ts';

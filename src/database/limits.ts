@@ -51,3 +51,6 @@ export const READ_BYTES_MAX: number = 16 * 1024 * 1024;
 
 /** A primary that has not been heard of for so long may be replaced. */
 export const PRIMARY_TTL_MS = 5000;
+
+/** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
+export const LOG_ENTRIES_KEPT = 1024;

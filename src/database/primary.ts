@@ -154,7 +154,11 @@ export class PrimaryTerm {
   }
 
   facts(cross: boolean): EntryFacts {
-    return { epoch: this.options.epoch, group: Uint8Array.from(randomBytes(GROUP_ID_BYTES)), cross };
+    return {
+      epoch: this.options.epoch,
+      group: Uint8Array.from(randomBytes(GROUP_ID_BYTES)),
+      cross,
+    };
   }
 
   /** True when the entry is in the log; false when it is ruled out, `failure` says why. Throws when the term is over. */

@@ -3,23 +3,24 @@
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
 import { rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { isMolnError, messageOf } from '../base/errors.ts';
-import { removeTree } from '../base/disk.ts';
+import { removeTree, sweepTemporary } from '../base/disk.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
-import type { CommitLog, PrimaryRecord, Term } from './commit-log.ts';
+import type { CommitLog, PrimaryRecord, SnapshotRecord, Term } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex, NO_HASH, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { READ_MS_MAX } from './limits.ts';
+import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult } from './statement.ts';
 import { StripeThread } from './stripe-thread.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
-import { restoreSnapshot } from './snapshot.ts';
+import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { Calls, Role } from './thread-calls.ts';
 
 /** Reads that may take long, in processes that can be killed. */
@@ -105,6 +106,8 @@ export class Stripe implements AsyncDisposable {
 
   /** Opens the copy as a mirror and follows the log. */
   async start(): Promise<void> {
+    // Of a snapshot that was under way when the process ended.
+    await sweepTemporary(dirname(this.#options.path));
     await this.#inTurn(async () => {
       await this.#open('mirror');
       await this.#catchUp();
@@ -149,6 +152,21 @@ export class Stripe implements AsyncDisposable {
     const answer = await this.#thread.call('query', statement, readMs);
     if (answer.kind === 'rows') return answer.result;
     return await this.#options.slowReads.query(this.#options.path, statement, readMs);
+  }
+
+  /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
+  async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
+    const { path, log, snapshots, slowReads } = this.#options;
+    const { epoch } = this.#leading().options;
+    return await takeSnapshot({
+      stripe: this.name,
+      path,
+      log,
+      store: snapshots,
+      copy: (from, to) => slowReads.copy(from, to),
+      epoch,
+      keepEntries,
+    });
   }
 
   async digest(): Promise<ReturnType<Calls['digest']>> {

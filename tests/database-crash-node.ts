@@ -1,0 +1,39 @@
+/**
+ * The victim of `database-crash.test.ts`: two copies of a stripe over the embedded log. Says on its output what it tries and what was
+ * acknowledged. Usage: `node database-crash-node.ts FOLDER FIRST ENTRIES CRASH_POINT`, without the last one it ends by itself.
+ */
+import { writeSync } from 'node:fs';
+import { type CrashPoint, setCrashHook, type Stripe } from '../src/database/database.ts';
+import { run, startDatabase } from '../testing/database-kit.ts';
+
+const [folder = '', first = '', entries = '', crashAt] = process.argv.slice(2);
+const changes = crashAt === undefined ? {} : { crashAt };
+const say = (line: string): void => void writeSync(1, `${line}\n`);
+
+await using on = await startDatabase({ folder });
+setCrashHook((point: CrashPoint) => {
+  if (point === crashAt) process.kill(process.pid, 'SIGKILL');
+});
+const primary = await on.copy('n1', changes);
+const mirror = await on.copy('n2', changes);
+const replaces = (await on.log.primary('s1'))?.epoch;
+if (!(await primary.lead(replaces === undefined ? {} : { replaces })))
+  throw new Error('another one leads');
+let next = Number(first);
+if (next === 1) await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)');
+await insert(primary, Number(entries));
+say(`try c${next}`);
+await run(primary, `ALTER TABLE t ADD COLUMN c${next}`);
+say(`ack c${next}`);
+await insert(primary, 3);
+await mirror.catchUp();
+await primary.snapshot(4);
+await insert(primary, 3);
+
+async function insert(stripe: Stripe, count: number): Promise<void> {
+  for (let left = count; left > 0; left--, next++) {
+    say(`try ${next}`);
+    await run(stripe, 'INSERT INTO t (id, v) VALUES (?, ?)', BigInt(next), 'x'.repeat(next % 2000));
+    say(`ack ${next}`);
+  }
+}
