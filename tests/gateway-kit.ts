@@ -47,6 +47,7 @@ export class Gateway implements AsyncDisposable {
   balancers: readonly BalancerConfig[] = [];
   purges: GatewayConfig['purges'];
   locals: readonly UpstreamConfig[] = [];
+  region: string | undefined;
 
   private constructor(folder: string, log: Logger, clock: Clock) {
     this.folder = folder;
@@ -88,6 +89,7 @@ export class Gateway implements AsyncDisposable {
       limits: this.limits,
       routes,
       balancers: this.balancers,
+      ...(this.region === undefined ? {} : { region: this.region }),
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.purges === undefined ? {} : { purges: this.purges }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),

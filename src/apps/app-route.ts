@@ -26,6 +26,8 @@ export interface AppUpstream {
   /** The instance's id. */
   readonly id: string;
   readonly address: InstanceAddress | NodeAddress;
+  /** Of its node. Requests go to those of the gateway's own region as long as they have room. */
+  readonly region?: string;
 }
 
 /** An instance on another node, which is reached by way of that node's gateways. */

@@ -53,7 +53,7 @@ function report(name: string, node: string, ...ids: readonly string[]): Change {
 }
 
 function peer(id: string, state: RoutePeer['state'] = 'ready'): RoutePeer {
-  return { id, state, address: `${id}.test`, gatewayPort: 7423 };
+  return { id, state, address: `${id}.test`, region: 'home', gatewayPort: 7423 };
 }
 
 /** `shop: a b@there` by route. */

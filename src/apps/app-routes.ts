@@ -35,6 +35,7 @@ export interface RoutePeer {
   readonly id: string;
   readonly state: 'ready' | 'suspect' | 'lost' | 'draining';
   readonly address: string;
+  readonly region: string;
   readonly gatewayPort: number;
 }
 
@@ -100,11 +101,12 @@ export class AppRoutes {
   setPeers(peers: readonly RoutePeer[]): void {
     const before = this.#nodes;
     this.#nodes = new Map(
-      peers.map(({ id, state, address, gatewayPort }) => [
+      peers.map(({ id, state, address, region, gatewayPort }) => [
         id,
         {
           host: address,
           port: gatewayPort,
+          region,
           isHeard: state === 'ready' || state === 'draining',
         },
       ]),
@@ -252,5 +254,6 @@ function partsOf(key: string, prefix: string): readonly [app: string, id: string
 }
 
 function isSameNode(a: RouteNode | undefined, b: RouteNode | undefined): boolean {
-  return a?.host === b?.host && a?.port === b?.port && a?.isHeard === b?.isHeard;
+  if (a === undefined || b === undefined) return a === b;
+  return a.host === b.host && a.port === b.port && a.region === b.region && a.isHeard === b.isHeard;
 }

@@ -48,7 +48,10 @@ function instance(id: string, more: Partial<RouteInstance> = {}): RouteInstance 
 }
 
 function node(name: string, isHeard = true): [string, RouteNode] {
-  return [name, { host: `${name}.test`, port: 7423, isHeard }];
+  return [
+    name,
+    { host: `${name}.test`, port: 7423, region: name === 'far' ? 'west' : 'east', isHeard },
+  ];
 }
 
 /** `on`: instances by node; `heard`: nodes, with a `-` before those that are silent. */
@@ -86,8 +89,12 @@ test('instances here by their own address, those elsewhere by way of their node'
   assert.deepEqual(target, {
     kind: 'upstreams',
     upstreams: [
-      { id: 'a', address: PORT },
-      { id: 'b', address: { kind: 'node', node: 'there', host: 'there.test', port: 7423 } },
+      { id: 'a', region: 'east', address: PORT },
+      {
+        id: 'b',
+        region: 'east',
+        address: { kind: 'node', node: 'there', host: 'there.test', port: 7423 },
+      },
     ],
   });
 });

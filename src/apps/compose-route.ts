@@ -40,6 +40,7 @@ export interface RouteReport extends Pick<Report, 'releases'> {
 export interface RouteNode {
   readonly host: string;
   readonly port: number;
+  readonly region: string;
   /** It was heard of within the time in which nodes have to be heard. */
   readonly isHeard: boolean;
 }
@@ -132,6 +133,7 @@ function candidatesOf(
       found.push({
         upstream: {
           id,
+          ...(node === undefined ? {} : { region: node.region }),
           address: isNear
             ? address
             : { kind: 'node', node: nodeId, host: node.host, port: node.port },

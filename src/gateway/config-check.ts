@@ -55,6 +55,10 @@ const id = string({
   patternMeans: '1 to 200 printable characters without spaces',
 });
 const port = integer({ min: 0, max: 65_535 });
+const region = string({
+  pattern: /^[a-z0-9-]{1,63}$/,
+  patternMeans: 'lower-case letters, digits and -',
+});
 const timeout = integer({ min: 1, max: TIMEOUT_MS_MAX });
 
 /** A schema whose value must also pass `check`, which throws `ConfigError` with the path. */
@@ -158,6 +162,7 @@ const upstream: Schema<UpstreamConfig> = object({
   id,
   address,
   weight: optional(integer({ min: 0, max: UPSTREAM_WEIGHT_MAX })),
+  region: optional(region),
 });
 
 const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
@@ -288,6 +293,7 @@ const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   listeners: array(listener, { itemsMax: LISTENERS_MAX }),
   routes: array(route, { itemsMax: ROUTES_MAX }),
+  region: optional(region),
   balancers: optional(balancersSchema),
   limits,
   cache: optional(cache),

@@ -18,6 +18,8 @@ export interface GatewayConfig {
   readonly version: number;
   readonly listeners: readonly ListenerConfig[];
   readonly routes: readonly RouteConfig[];
+  /** Where this gateway is: upstreams there are asked before those of other regions, as long as they have room. */
+  readonly region?: string;
   /** Ports whose bytes are led on unread. */
   readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
@@ -140,6 +142,8 @@ export interface UpstreamConfig {
   readonly address: UpstreamAddress;
   /** How many requests it gets beside the others, where the route has `balance`; 1 unless said. */
   readonly weight?: number;
+  /** Where it is; the gateway's own unless said. */
+  readonly region?: string;
 }
 
 export type UpstreamAddress =

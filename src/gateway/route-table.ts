@@ -4,6 +4,7 @@
  * A table never changes; a new config makes a new one, which takes over meters and upstreams with the same id.
  */
 import { Balancer } from './balancing/balancer.ts';
+import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
@@ -25,6 +26,8 @@ export interface Route {
   readonly upstreams: readonly Upstream[];
   /** Undefined for power of two choices and nothing else. */
   readonly balancer: Balancer | undefined;
+  /** Undefined when there is none to choose, or the balancer does. */
+  readonly regions: Regions<Upstream> | undefined;
   /** Undefined unless the route wants something around its target. */
   readonly site: Site | undefined;
 }
@@ -96,8 +99,20 @@ export class RouteTable {
                 config: balance,
                 upstreams: made,
                 configs,
+                region: config.region,
                 previous: before?.balancer,
               }),
+        regions:
+          balance === undefined
+            ? Regions.of({
+                own: config.region,
+                all: made,
+                configs,
+                before: before?.regions,
+                useOf: usableUse,
+                isProbed: (upstream) => upstream.statesLoad,
+              })
+            : undefined,
         site: Site.of(item.site, before?.site),
       };
       routes.set(item.id, route);
@@ -148,6 +163,10 @@ export class RouteTable {
 function reusable(previous: RouteTable | undefined, wanted: UpstreamConfig): Upstream | undefined {
   const known = previous?.upstream(wanted.id);
   return known !== undefined && sameAddress(known.config, wanted) ? known : undefined;
+}
+
+function usableUse({ busy, downUntilMs }: Upstream, nowMs: number): number | undefined {
+  return downUntilMs > nowMs ? undefined : busy;
 }
 
 function addRoute(hosts: Map<string, HostRoutes>, host: string, route: Route): void {

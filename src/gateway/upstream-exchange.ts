@@ -9,6 +9,7 @@ import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { chooseUpstream } from './balance.ts';
+import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { statedLoad } from './load-report.ts';
 import type { Plane } from './plane.ts';
@@ -112,8 +113,16 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       this.obtainBalanced(balanced, false);
       return;
     }
-    const index = chooseUpstream(route.upstreams, this.tried, plane.coarseMs, plane.random);
-    this.askOf(route.upstreams[index]);
+    const { regions } = route;
+    const from = regions === undefined ? route.upstreams : this.nearest(route.upstreams, regions);
+    this.askOf(from[chooseUpstream(from, this.tried, plane.coarseMs, plane.random)]);
+  }
+
+  /** Those of the region whose turn it is; all when none of them may be asked. */
+  private nearest(all: readonly Upstream[], regions: Regions<Upstream>): readonly Upstream[] {
+    const { coarseMs, random } = this.plane;
+    const usable = all.filter((one) => one.downUntilMs <= coarseMs && !this.tried.includes(one));
+    return usable.length === 0 ? all : regions.narrow(usable, coarseMs, random());
   }
 
   /** False when there is no room; then it waits for some, or has been given up. */

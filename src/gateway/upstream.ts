@@ -143,6 +143,8 @@ export class Upstream implements Candidate {
   /** The greater of what its node and what it itself says, 0 to 1. */
   busy = 0;
   retired = false;
+  /** It has said on an answer how busy it is, so that only further answers say how it is now. */
+  statesLoad = false;
   private readonly nodes: NodeClient | undefined;
   private nodeLoad = 0;
   private ownLoad = 0;
@@ -235,6 +237,7 @@ export class Upstream implements Candidate {
 
   /** What one of its answers stated, 0 to 1. */
   learnLoad(load: number, nowMs: number): void {
+    this.statesLoad = true;
     this.ownLoad = load;
     this.ownLoadAtMs = nowMs;
     this.weigh(nowMs);

@@ -44,6 +44,7 @@ function configurer(
       { id: 'https', address: '::', port: 8443, protocol: 'https' },
     ],
     door: { config: () => node },
+    region: () => 'east',
     log: silentLogger,
   });
 }

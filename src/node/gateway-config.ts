@@ -21,6 +21,8 @@ export interface GatewayConfigurerOptions {
   readonly certificate: Pick<AppCertificate, 'of'>;
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  /** Where this node is. */
+  readonly region: () => string | undefined;
   readonly log: Logger;
 }
 
@@ -52,6 +54,7 @@ export class GatewayConfigurer {
 
   async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, places, door } = this.#options;
+    const region = this.#options.region();
     const node = door.config();
     const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
     return {
@@ -60,6 +63,7 @@ export class GatewayConfigurer {
         ...(place.protocol === 'https' ? { tls } : {}),
       })),
       routes,
+      ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
       cache: { memoryBytes: CACHE_BYTES },
       ...(purges === undefined ? {} : { purges }),

@@ -307,6 +307,7 @@ async function openRoutes(
     certificate,
     places: choice.gateway,
     door,
+    region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
   });
   const mirror: RouteMirror = stack.use(

@@ -36,7 +36,7 @@ class Route {
       return upstream;
     });
     const previous = (this as { readonly balancer?: Balancer }).balancer;
-    return new Balancer({ config, upstreams, configs, previous });
+    return new Balancer({ config, upstreams, configs, region: undefined, previous });
   }
 
   member(name: string): Member {

@@ -13,10 +13,13 @@ import { chooseByHash } from './bounded-hash.ts';
 import { mayEject } from './ejection.ts';
 import { HealthChecks } from './health-checks.ts';
 import { Member } from './member.ts';
+import { Regions } from './regions.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { WaitQueue } from './wait-queue.ts';
 
 const HASH_BOUND = 1.25;
+/** How many values a hash can have. */
+const HASH_VALUES = 0x1_0000_0000;
 /** Of a route that hedges and has not said how much. */
 const USUAL_BUDGET = { budget: 0.2, perSecond: 10 } as const;
 
@@ -33,6 +36,8 @@ export interface BalancerOptions {
   readonly config: BalanceConfig;
   readonly upstreams: readonly Upstream[];
   readonly configs: readonly UpstreamConfig[];
+  /** The gateway's. */
+  readonly region: string | undefined;
   /** Of the route's config before. */
   readonly previous: Balancer | undefined;
 }
@@ -42,16 +47,25 @@ export class Balancer {
   readonly members: readonly Member[];
   readonly budget: RetryBudget;
   #queue: WaitQueue | undefined;
+  readonly #regions: Regions<Member> | undefined;
   readonly #health: HealthChecks | undefined;
   readonly #agents: AgentChecks | undefined;
 
-  constructor({ config, upstreams, configs, previous }: BalancerOptions) {
+  constructor({ config, upstreams, configs, region, previous }: BalancerOptions) {
     this.config = config;
     this.members = upstreams.map((upstream, index) => {
       const known = previous?.members.find((one) => one.upstream === upstream);
       const member = known ?? new Member(upstream);
       member.reconfigure(configs[index]?.weight ?? DEFAULT_UPSTREAM_WEIGHT, config);
       return member;
+    });
+    this.#regions = Regions.of({
+      own: region,
+      all: this.members,
+      configs,
+      before: previous === undefined ? undefined : previous.#regions,
+      useOf: (member, nowMs) => (member.isFit(nowMs) ? member.use(config) : undefined),
+      isProbed: ({ upstream }) => upstream.statesLoad,
     });
     // Who waits is woken by requests of the new config too.
     if (previous !== undefined) this.#queue = previous.#queue;
@@ -90,10 +104,23 @@ export class Balancer {
       (member.isFit(nowMs) ? fit : unfit).push(member);
     }
     if (probe !== undefined) return probe;
-    if (fit.length > 0) return this.#pick(fit, asking, nowMs, random);
+    if (fit.length > 0)
+      return this.#pick(this.#near(fit, asking, nowMs, random), asking, nowMs, random);
     if (isFull) return 'full';
     // A wrong suspicion must not starve a route.
     return unfit.length > 0 ? this.#pick(unfit, asking, nowMs, random) : undefined;
+  }
+
+  /** A key stays in its region as it stays at its upstream. */
+  #near(
+    fit: readonly Member[],
+    { key }: Asking,
+    nowMs: number,
+    random: () => number,
+  ): readonly Member[] {
+    if (this.#regions === undefined) return fit;
+    const draw = this.config.hash === undefined ? random() : key / HASH_VALUES;
+    return this.#regions.narrow(fit, nowMs, draw);
   }
 
   #pick(

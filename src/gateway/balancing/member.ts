@@ -89,6 +89,13 @@ export class Member implements Choice, Turn {
     return Math.min(this.#adaptive.limit, perUpstream ?? ADAPTIVE_MOST);
   }
 
+  /** How much of what it can do is in use, 0 to 1: by its own word, its agent's, or what may be under way. */
+  use({ limits }: BalanceConfig): number {
+    const most = limits === undefined ? Infinity : this.limitOf(limits);
+    const filled = this.load / Math.min(most, this.agent.maxConnections ?? Infinity);
+    return Math.min(1, Math.max(this.upstream.busy, 1 - this.agent.share, filled));
+  }
+
   /** Works out its share. */
   weigh(nowMs: number, slowStartMs: number | undefined): void {
     this.#inSinceMs ??= nowMs;
