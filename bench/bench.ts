@@ -2,12 +2,14 @@
 import { benchBalance } from './balance.ts';
 import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
+import { benchDatabase } from './database.ts';
 import { benchGateway } from './gateway.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
   cache: benchCache,
   cluster: benchCluster,
+  database: benchDatabase,
   gateway: benchGateway,
 };
 

@@ -20,6 +20,7 @@ import {
   WAITING_TRANSACTIONS_MAX,
   WRITE_MS_MAX,
 } from './limits.ts';
+import { SharedQuestion } from './shared-question.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { StripeThread } from './stripe-thread.ts';
 import type { GroupAnswer } from './thread-calls.ts';
@@ -69,6 +70,7 @@ export class PrimaryTerm {
   readonly statementMs: number;
   readonly #queue: (Job | Turn)[] = [];
   readonly #stop = new AbortController();
+  readonly #confirmation = new SharedQuestion(() => this.confirm());
   #running: Promise<void> | undefined;
   #lost: Error | undefined;
   #transactions = 0;
@@ -129,6 +131,12 @@ export class PrimaryTerm {
     const { log, stripe, epoch } = this.options;
     const now = await log.primary(stripe);
     if (now?.epoch !== epoch) this.lose(notPrimary(stripe, 'its term is over'));
+    this.requireTerm();
+  }
+
+  /** The same, one question for all who ask at a time. */
+  async confirmed(): Promise<void> {
+    await this.#confirmation.answer();
     this.requireTerm();
   }
 

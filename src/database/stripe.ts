@@ -190,30 +190,10 @@ export class Stripe implements AsyncDisposable {
 
   /** Everything that was acknowledged before now is in the file. */
   async #becomeCurrent(): Promise<void> {
-    const term = this.#term;
-    if (term !== undefined) return await this.#confirmed(term);
+    if (this.#term !== undefined) return await this.#term.confirmed();
     const head = await this.#options.log.head(this.name);
     await this.#reached(head.index);
   }
-
-  /** One question to the log for all reads that wait for it. */
-  #confirming: { readonly term: PrimaryTerm; readonly next: Promise<void> } | undefined;
-  async #confirmed(term: PrimaryTerm): Promise<void> {
-    if (this.#confirming?.term !== term) {
-      // Not the one under way: that may have been answered before this read was asked.
-      const before = this.#confirmRunning;
-      const next = (async () => {
-        await before;
-        this.#confirming = undefined;
-        this.#confirmRunning = term.confirm().catch(() => {});
-        await this.#confirmRunning;
-        term.requireTerm();
-      })();
-      this.#confirming = { term, next };
-    }
-    await this.#confirming.next;
-  }
-  #confirmRunning: Promise<void> = Promise.resolve();
 
   async #reached(index: number): Promise<void> {
     while (this.#applied.index < index) {
