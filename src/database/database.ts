@@ -1,5 +1,6 @@
 /** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
 export type { Applied } from './applied.ts';
+export { type CandidateOptions, runCandidate } from './candidate.ts';
 export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
 export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';

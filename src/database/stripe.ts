@@ -93,7 +93,7 @@ export class Stripe implements AsyncDisposable {
     const epoch = this.#term?.options.epoch;
     return {
       name,
-      role: this.#role,
+      role: epoch === undefined ? 'mirror' : 'primary',
       applied: this.#applied,
       epoch,
       quarantined: this.#quarantined,
