@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { randomId } from '../src/base/ids.ts';
 import { type Logger, silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
@@ -111,11 +112,7 @@ export async function look(
 /** Throws when two copies differ in any table. Both must have caught up. */
 export async function sameCopies(one: Stripe, other: Stripe): Promise<void> {
   const [a, b] = [await one.digest(), await other.digest()];
-  const text = (digest: typeof a): string =>
-    JSON.stringify([
-      digest.applied.index,
-      Buffer.from(digest.applied.hash).toString('hex'),
-      digest.tables,
-    ]);
-  if (text(a) !== text(b)) throw new Error(`Two copies differ:\n${text(a)}\n${text(b)}`);
+  if (!isDeepStrictEqual(a, b)) {
+    throw new Error(`Two copies differ:\n${JSON.stringify(a)}\n${JSON.stringify(b)}`);
+  }
 }

@@ -71,8 +71,11 @@ for (const point of CRASH_POINTS) {
     await using on = await startDatabase({ folder });
     const one = await on.copy('n1');
     const other = await on.copy('n2');
-    const replaces = (await on.log.primary('s1'))?.epoch;
-    assert.ok(await one.lead(replaces === undefined ? {} : { replaces }));
+    const second = await on.copy('n1', { name: 's2' });
+    for (const stripe of [one, second]) {
+      const replaces = (await on.log.primary(stripe.name))?.epoch;
+      assert.ok(await stripe.lead(replaces === undefined ? {} : { replaces }));
+    }
     const there = new Set(
       (await look(one, 'SELECT id FROM t WHERE id >= 1000')).map(([id]) => String(id)),
     );
@@ -83,6 +86,9 @@ for (const point of CRASH_POINTS) {
     for (const [name] of columns) there.add(String(name));
     there.delete('c1');
     there.delete(`c${ENTRIES + 1}`);
+    const both = 'SELECT id FROM both WHERE id >= 1000';
+    assert.deepEqual(await look(one, both), await look(second, both));
+    for (const [id] of await look(one, both)) there.add(`b${String(id)}`);
     for (const name of story.acked)
       assert.ok(there.has(name), `${name} was acknowledged and is lost`);
     for (const name of there) assert.ok(story.tried.has(name), `${name} was never tried`);

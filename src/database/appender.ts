@@ -9,7 +9,7 @@ import type { Revision } from '../registry/registry.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { judgeDoubt } from './doubt.ts';
 import { type EncodedEntry, sameHash } from './entry.ts';
-import { notPrimary } from './errors.ts';
+import { notPrimary, outcomeUnknown } from './errors.ts';
 import { isOutcomeOpen } from './registry-log.ts';
 
 export interface AppenderOptions {
@@ -65,7 +65,10 @@ export class Appender {
     }
   }
 
-  /** Goes on until it knows. `why` is what went wrong. Throws what the signal was aborted with. */
+  /**
+   * Goes on until it knows, also when the term is over meanwhile. `why` is what went wrong. Throws `DATABASE_OUTCOME_UNKNOWN` only
+   * when the signal aborts.
+   */
   async resolve(entry: EncodedEntry, why: string, signal: AbortSignal): Promise<Appended> {
     const { clock, logger, stripe } = this.#options;
     logger.warn('The answer to an append was lost', { stripe, index: entry.index, why });
@@ -81,7 +84,8 @@ export class Appender {
           why: messageOf(error),
         });
       }
-      await clock.sleep(pauseMs, signal);
+      if (signal.aborted) throw outcomeUnknown(stripe, why);
+      await Promise.race([clock.sleep(pauseMs), aborted(signal)]);
     }
   }
 
@@ -134,4 +138,10 @@ export class Appender {
   #over(): never {
     throw notPrimary(this.#options.stripe, 'another copy took over');
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -99,6 +99,13 @@ export class Connection implements Disposable {
     });
   }
 
+  /** The same one by one, for more rows than memory holds. */
+  ownRows(sql: string): Iterable<readonly SqlValue[]> {
+    return this.#trusted(
+      () => this.#raw.prepare(sql).iterate() as unknown as Iterable<readonly SqlValue[]>,
+    );
+  }
+
   /** The first value of the first row. */
   ownValue(sql: string, ...values: readonly SqlValue[]): SqlValue {
     return this.own(sql, ...values)[0]?.[0] ?? null;

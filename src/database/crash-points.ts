@@ -8,6 +8,8 @@ export const CRASH_POINTS = [
   'commit:before-append',
   'commit:after-append',
   'commit:before-answer',
+  'together:before-append',
+  'together:after-append',
   'ddl:run',
   'apply:before-commit',
   'apply:after-commit',

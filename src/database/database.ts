@@ -9,5 +9,13 @@ export { ReaderPool } from './reader-pool.ts';
 export { RegistryLog } from './registry-log.ts';
 export { takeSnapshot } from './snapshot.ts';
 export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
-export type { Column, ReadLevel, SqlValue, Statement, StatementResult } from './statement.ts';
+export type {
+  Column,
+  ReadLevel,
+  SqlValue,
+  Statement,
+  StatementResult,
+  StripeDigest,
+} from './statement.ts';
+export { Together } from './together.ts';
 export { Stripe, type StripeOptions, type StripeStatus } from './stripe.ts';

@@ -103,6 +103,15 @@ export function notPrimary(stripe: string, why: string): MolnError {
   );
 }
 
+/** The log did not take it and never will. */
+export function notCommitted(stripe: string, why: string): MolnError {
+  return new MolnError(
+    'DATABASE_NOT_COMMITTED',
+    `The log of stripe "${stripe}" did not take the transaction: ${why}`,
+    { hint: 'Ask again; nothing was changed', retryable: true },
+  );
+}
+
 /** Sent, and neither confirmed nor ruled out. */
 export function outcomeUnknown(stripe: string, why: string): MolnError {
   return new MolnError(

@@ -1,6 +1,6 @@
 /**
  * One transaction that has a stripe for itself: statements come one by one, until it commits, rolls back, or takes too long. The same
- * is the share of one stripe in a transaction over several.
+ * is the share of one stripe in a transaction over several; see `together.ts`.
  */
 import { messageOf } from '../base/errors.ts';
 import type { Append, ReadStripe } from './commit-log.ts';
@@ -82,10 +82,7 @@ export class Hold {
   async settle(): Promise<void> {
     this.#require('prepared');
     try {
-      if (this.#entry !== undefined) await this.#term.options.thread.call('commit');
-    } catch (error) {
-      this.#term.lose(error instanceof Error ? error : new Error(messageOf(error)));
-      throw error;
+      if (this.#entry !== undefined) await this.#term.commit();
     } finally {
       this.#end();
     }

@@ -7,11 +7,12 @@ import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Revision } from '../registry/registry.ts';
+import type { Applied } from './applied.ts';
 import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
-import { errorOf, limitMet, notPrimary, outcomeUnknown } from './errors.ts';
+import { errorOf, limitMet, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
 import { Hold } from './hold.ts';
 import {
   GROUP_BYTES_MAX,
@@ -37,6 +38,10 @@ export interface PrimaryOptions {
   readonly logger: Logger;
   /** The term is over, or the file can no longer be written: called once. */
   readonly onLost: (reason: Error) => void;
+  /** The file contains an entry more. */
+  readonly onApplied: (applied: Applied) => void;
+  /** Aborts when nobody will wait any longer, not even for what is in doubt. */
+  readonly signal: AbortSignal;
   /** A statement cannot be stopped: only the end of the process helps. */
   readonly onStuck: (statementMs: number) => void;
   readonly statementMs?: number;
@@ -48,6 +53,8 @@ export interface PrimaryFigures {
   readonly entries: number;
   readonly appendMs: number;
 }
+
+type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
 
 interface Job {
   readonly statements: readonly Statement[];
@@ -72,6 +79,7 @@ export class PrimaryTerm {
   readonly #stop = new AbortController();
   readonly #confirmation = new SharedQuestion(() => this.confirm());
   #running: Promise<void> | undefined;
+  #committing: Promise<void> = Promise.resolve();
   #lost: Error | undefined;
   #transactions = 0;
   #entries = 0;
@@ -145,6 +153,7 @@ export class PrimaryTerm {
     this.#lost ??= notPrimary(this.options.stripe, 'it is being handed over');
     this.#rejectWaiting(this.#lost);
     await this.#running;
+    await this.#committing;
   }
 
   /** Ends the term: everything that waits is refused. */
@@ -171,17 +180,32 @@ export class PrimaryTerm {
 
   /** True when the entry is in the log; false when it is ruled out, `failure` says why. Throws when the term is over. */
   async append(entry: EncodedEntry): Promise<{ readonly failure: Error | undefined }> {
-    const { clock, stripe, epoch, thread } = this.options;
+    const { clock, stripe, thread } = this.options;
     const began = clock.monotonicMs();
     crashPoint('commit:before-append');
-    const appended = await this.appender.append(entry, this.#stop.signal);
+    const appended = await this.appender.append(entry, this.options.signal);
     crashPoint('commit:after-append');
     this.#appendMs += clock.monotonicMs() - began;
     this.#entries++;
     if (appended.kind === 'appended') return { failure: undefined };
-    await thread.call('rollBack');
-    if (appended.barrier !== undefined) await thread.call('passed', appended.barrier, epoch);
+    await this.#orLose(async () => {
+      await thread.call('rollBack');
+      if (appended.barrier !== undefined) await this.passed(appended.barrier);
+    });
     return { failure: notCommitted(stripe, appended.why) };
+  }
+
+  /** The log has the entry: it has happened, even if this copy cannot write it, which ends the term. */
+  async commit(): Promise<void> {
+    await this.#orLose(async () =>
+      this.options.onApplied(await this.options.thread.call('commit')),
+    );
+  }
+
+  /** The barrier is in the log, and nothing is open. */
+  async passed(barrier: EncodedEntry): Promise<void> {
+    const { thread, epoch, onApplied } = this.options;
+    onApplied(await thread.call('passed', barrier, epoch));
   }
 
   #requireRoom(): void {
@@ -208,6 +232,9 @@ export class PrimaryTerm {
     await Promise.resolve();
     try {
       for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+        // What had to be run again.
+        if (this.#stop.signal.aborted)
+          return this.#rejectWaiting(this.#stop.signal.reason as Error);
         if ('take' in first) {
           this.#queue.shift();
           await this.#lend(first);
@@ -270,26 +297,31 @@ export class PrimaryTerm {
         const { failure } = await this.append(entry);
         settle.isOpen = false;
         if (failure !== undefined) return settle.rejectAll(failure);
-        await this.options.thread.call('commit');
-        crashPoint('commit:before-answer');
+        // The thread takes this and the next group one after the other, so the next need not wait here.
+        this.#committing = this.commit();
       }
       this.#transactions += jobs.length;
-      this.#answer(jobs, answer);
+      this.#runAlone(jobs, answer);
+      void this.#answer(jobs, answer, this.#committing);
     } catch (error) {
       settle.rejectAll(error);
       throw error;
     }
   }
 
-  #answer(jobs: readonly Job[], answer: Extract<GroupAnswer, { kind: 'run' }>): void {
-    const again: Job[] = [];
+  /** When the file has it, so that whoever was answered reads it. */
+  async #answer(jobs: readonly Job[], answer: GroupRun, committed: Promise<void>): Promise<void> {
+    await committed;
+    crashPoint('commit:before-answer');
     for (const [at, job] of jobs.entries()) {
       const outcome = answer.outcomes[at];
       if (outcome?.kind === 'done') job.resolve(outcome.results);
-      else if (outcome?.kind === 'failed')
-        job.reject(failedAt(errorOf(outcome.failure), outcome.at));
-      else again.push(job);
+      if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
     }
+  }
+
+  #runAlone(jobs: readonly Job[], answer: GroupRun): void {
+    const again = jobs.filter((_, at) => answer.outcomes[at]?.kind === 'alone');
     for (const job of again) job.isAlone = true;
     this.#queue.unshift(...again);
   }
@@ -300,6 +332,14 @@ export class PrimaryTerm {
     if (jobs.length === 1) return only?.reject(error);
     for (const job of jobs) job.isAlone = true;
     this.#queue.unshift(...jobs);
+  }
+
+  async #orLose(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.lose(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** Why the term cannot be confirmed; the log may only be out of reach for now. */
@@ -344,15 +384,6 @@ class Unsettled {
       : outcomeUnknown(this.#stripe, error instanceof Error ? error.message : String(error));
     for (const { reject } of this.#jobs) reject(reason);
   }
-}
-
-function notCommitted(stripe: string, why: string): Error {
-  return limitMet(
-    'log',
-    `The log of stripe "${stripe}" did not take the transaction: ${why}`,
-    'Ask again; nothing was changed',
-    5,
-  );
 }
 
 function failedAt(error: Error, at: number): Error {

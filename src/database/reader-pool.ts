@@ -7,7 +7,7 @@ import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { tooLong } from './connection.ts';
 import { errorOf, type FailureBody, limitMet } from './errors.ts';
-import type { Statement, StatementResult } from './statement.ts';
+import type { Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { SlowReads } from './stripe.ts';
 
 export type ReaderRequest =
@@ -17,7 +17,8 @@ export type ReaderRequest =
       readonly statement: Statement;
       readonly readMs: number;
     }
-  | { readonly kind: 'copy'; readonly path: string; readonly to: string };
+  | { readonly kind: 'copy'; readonly path: string; readonly to: string }
+  | { readonly kind: 'digest'; readonly path: string };
 
 export type ReaderReply = { readonly value: unknown } | { readonly failure: FailureBody };
 
@@ -67,6 +68,10 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
 
   async copy(path: string, to: string): Promise<Applied> {
     return (await this.#ask({ kind: 'copy', path, to }, COPY_MS)) as Applied;
+  }
+
+  async digest(path: string): Promise<StripeDigest> {
+    return (await this.#ask({ kind: 'digest', path }, COPY_MS)) as StripeDigest;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

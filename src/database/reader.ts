@@ -3,7 +3,7 @@ import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { isQuickPlan } from './quick-plan.ts';
-import type { SqlValue, Statement, StatementResult } from './statement.ts';
+import type { SqlValue, Statement, StatementResult, StripeDigest } from './statement.ts';
 
 export class Reader implements Disposable {
   readonly #connection: Connection;
@@ -42,14 +42,14 @@ export class Reader implements Disposable {
   }
 
   /** All tables at one entry. */
-  digest(): { readonly applied: Applied; readonly tables: Readonly<Record<string, string>> } {
+  digest(): StripeDigest {
     this.#connection.exec('BEGIN');
     try {
-      const applied = this.applied();
+      const { index } = this.applied();
       const tables = tableNames(this.#connection).map(
         (table) => [table, this.#digestOf(table)] as const,
       );
-      return { applied, tables: Object.fromEntries(tables) };
+      return { index, tables: Object.fromEntries(tables) };
     } finally {
       this.#connection.exec('ROLLBACK');
     }
@@ -81,7 +81,7 @@ export class Reader implements Disposable {
       .map(([key]) => `"${String(key).replaceAll('"', '""')}"`);
     const order = keys.length > 0 ? ` ORDER BY ${keys.join(', ')}` : '';
     const hash = createHash('sha256');
-    for (const row of this.#connection.own(`SELECT * FROM ${name}${order}`)) {
+    for (const row of this.#connection.ownRows(`SELECT * FROM ${name}${order}`)) {
       for (const value of row) hashValue(hash, value);
     }
     return hash.digest('hex');

@@ -10,8 +10,8 @@ import { MolnError } from '../base/errors.ts';
 export interface SnapshotStore {
   /** Keeps the file under that id, durably, on as many nodes as it should be; resolves to their names. */
   put(stripe: string, id: string, path: string): Promise<readonly string[]>;
-  /** Writes the snapshot to a new file. Throws `DATABASE_NO_SNAPSHOT` when none of `nodes` has it. */
-  get(stripe: string, id: string, nodes: readonly string[], to: string): Promise<void>;
+  /** Writes what that node keeps to a new file. Throws `DATABASE_NO_SNAPSHOT` when it has none or is away. */
+  get(stripe: string, id: string, node: string, to: string): Promise<void>;
   /** Removes all snapshots of a stripe but these. */
   keepOnly(stripe: string, ids: readonly string[]): Promise<void>;
 }
@@ -32,21 +32,14 @@ export class FolderSnapshots implements SnapshotStore {
     return [...this.#folders.keys()];
   }
 
-  async get(stripe: string, id: string, nodes: readonly string[], to: string): Promise<void> {
-    for (const node of nodes) {
-      const folder = this.#folders.get(node);
-      const path = folder === undefined ? undefined : join(folder, stripe, `${id}.sqlite`);
-      if (path === undefined || !(await isThere(path))) continue;
-      await copyDurably(path, to);
-      return;
-    }
+  async get(stripe: string, id: string, node: string, to: string): Promise<void> {
+    const folder = this.#folders.get(node);
+    const path = folder === undefined ? undefined : join(folder, stripe, `${id}.sqlite`);
+    if (path !== undefined && (await isThere(path))) return await copyDurably(path, to);
     throw new MolnError(
       'DATABASE_NO_SNAPSHOT',
-      `No node that is here has snapshot "${id}" of stripe "${stripe}"`,
-      {
-        hint: `It is kept by ${nodes.join(', ')}`,
-        retryable: true,
-      },
+      `Node "${node}" does not have snapshot "${id}" of stripe "${stripe}"`,
+      { retryable: true },
     );
   }
 

@@ -55,16 +55,25 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRe
   }
 }
 
-/** Puts a snapshot where a copy's file belongs. Throws `DATABASE_CORRUPT` when it is not what was recorded. */
+/** Puts a snapshot where a copy's file belongs. Throws `DATABASE_CORRUPT` when every node has something else than was recorded. */
 export async function restoreSnapshot(
   store: SnapshotStore,
   stripe: string,
   record: SnapshotRecord,
   path: string,
 ): Promise<void> {
-  await store.get(stripe, record.id, record.nodes, path);
-  const found = await hashFile(path);
-  if (found === record.sha256) return;
-  await removeTree(path);
-  throw corrupt(`Snapshot "${record.id}" of stripe "${stripe}" does not match its checksum`);
+  let problem: unknown;
+  for (const node of record.nodes) {
+    try {
+      await store.get(stripe, record.id, node, path);
+      if ((await hashFile(path)) === record.sha256) return;
+      await removeTree(path);
+      problem = corrupt(
+        `Snapshot "${record.id}" of stripe "${stripe}" on node "${node}" does not match its checksum`,
+      );
+    } catch (error) {
+      problem ??= error;
+    }
+  }
+  throw problem;
 }

@@ -32,6 +32,12 @@ export interface StatementResult {
   readonly lastInsertRowid: bigint | undefined;
 }
 
+/** SHA-256 of each table's rows in the order of its key, all at one entry. */
+export interface StripeDigest {
+  readonly index: number;
+  readonly tables: Readonly<Record<string, string>>;
+}
+
 /** `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here. */
 export type ReadLevel =
   | { readonly kind: 'strong' }

@@ -118,10 +118,6 @@ class StripeThread implements Calls {
     return { kind: 'rows', result: reader.query(statement, readMs) };
   }
 
-  digest(): ReturnType<Calls['digest']> {
-    return this.#needReader().digest();
-  }
-
   close(): void {
     this.#reader?.[Symbol.dispose]();
     this.#writer?.[Symbol.dispose]();

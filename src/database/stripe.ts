@@ -4,6 +4,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { removeTree, sweepTemporary } from '../base/disk.ts';
 import { randomId } from '../base/ids.ts';
@@ -17,17 +18,18 @@ import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
-import type { ReadLevel, Statement, StatementResult } from './statement.ts';
+import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
 import { StripeThread } from './stripe-thread.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
-import type { Calls, Role } from './thread-calls.ts';
+import type { Role } from './thread-calls.ts';
 
 /** Reads that may take long, in processes that can be killed. */
 export interface SlowReads {
   query(path: string, statement: Statement, readMs: number): Promise<StatementResult>;
   /** A packed copy of the whole file. */
   copy(path: string, to: string): Promise<Applied>;
+  digest(path: string): Promise<StripeDigest>;
 }
 
 export interface StripeOptions {
@@ -169,8 +171,26 @@ export class Stripe implements AsyncDisposable {
     });
   }
 
-  async digest(): Promise<ReturnType<Calls['digest']>> {
-    return await this.#thread.call('digest');
+  async digest(): Promise<StripeDigest> {
+    return await this.#options.slowReads.digest(this.#options.path);
+  }
+
+  /**
+   * Of a mirror: compares all rows with those of another copy, which `reference` asks for; both at the same entry, for this one waits
+   * meanwhile. False when they differed: then this copy is put aside and built anew.
+   */
+  async scrub(reference: () => Promise<StripeDigest>): Promise<boolean> {
+    return await this.#inTurn(async () => {
+      let wanted = await reference();
+      // Its file may be an entry behind the log.
+      while (wanted.index < this.#applied.index) wanted = await reference();
+      if (this.#role !== 'mirror') throw notPrimary(this.name, 'only a mirror is compared');
+      await this.#catchUp(wanted.index);
+      const own = await this.digest();
+      if (isDeepStrictEqual(own.tables, wanted.tables)) return true;
+      await this.#rebuild(`its rows differ from another copy's at entry ${own.index}`, 'keep');
+      return false;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -251,15 +271,12 @@ export class Stripe implements AsyncDisposable {
     timer[Symbol.dispose]();
   }
 
-  async #catchUp(): Promise<void> {
+  /** To the head, or to `last`. */
+  async #catchUp(last = Infinity): Promise<void> {
     if (this.#role !== 'mirror') return;
     try {
-      for (;;) {
-        const entries = await this.#options.log.read(this.name, this.#applied.index + 1);
-        if (entries.length === 0) break;
-        this.#moved(await this.#thread.call('apply', entries));
-      }
-      await this.#checkHead();
+      await this.#replay(last);
+      if (last === Infinity) await this.#checkHead();
     } catch (error) {
       if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
       else if (isMolnError(error, 'DATABASE_CORRUPT'))
@@ -293,15 +310,16 @@ export class Stripe implements AsyncDisposable {
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     this.#thread = this.#newThread();
     await this.#open('mirror');
-    await this.#replay();
+    // What does not fit now cannot be mended by building it once more.
+    await this.#replay(Infinity);
   }
 
-  /** After a rebuild: what does not fit now cannot be mended by another one. */
-  async #replay(): Promise<void> {
-    for (;;) {
+  async #replay(last: number): Promise<void> {
+    while (this.#applied.index < last) {
       const entries = await this.#options.log.read(this.name, this.#applied.index + 1);
-      if (entries.length === 0) return;
-      this.#moved(await this.#thread.call('apply', entries));
+      const wanted = entries.filter(({ index }) => index <= last);
+      if (wanted.length === 0) return;
+      this.#moved(await this.#thread.call('apply', wanted));
     }
   }
 
@@ -345,6 +363,8 @@ export class Stripe implements AsyncDisposable {
       clock,
       logger,
       onLost: (reason) => this.#lost(term, reason),
+      onApplied: (applied) => this.#moved(applied),
+      signal: this.#stop.signal,
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
     });
@@ -365,7 +385,10 @@ export class Stripe implements AsyncDisposable {
   async #renew(lease: Term, term: PrimaryTerm): Promise<void> {
     try {
       await lease.renew();
+      // Whoever takes over may do so without waiting for the lease to end.
+      await term.confirm();
     } catch (error) {
+      if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) return;
       if (isMolnError(error, 'REGISTRY_LEASE_LOST'))
         term.lose(notPrimary(this.name, 'its lease has ended'));
       else
@@ -382,7 +405,10 @@ export class Stripe implements AsyncDisposable {
       why: reason.message,
     });
     void this.#inTurn(async () => {
-      if (this.#term === term) await this.#stepDown();
+      if (this.#term !== term) return;
+      // What is in doubt is found out first.
+      await term.drain();
+      await this.#stepDown();
     }).catch((error: unknown) => {
       this.#options.logger.error('Cannot become a mirror', {
         stripe: this.name,

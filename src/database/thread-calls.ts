@@ -51,8 +51,6 @@ export interface Calls {
   barrier(facts: EntryFacts): EncodedEntry;
   passed(barrier: EncodedEntry, epoch: number): Applied;
   query(statement: Statement, readMs: number): QueryAnswer;
-  /** Per table SHA-256 of its rows in the order of its key, at one entry. */
-  digest(): { readonly applied: Applied; readonly tables: Readonly<Record<string, string>> };
   close(): void;
 }
 
