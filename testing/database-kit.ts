@@ -96,8 +96,8 @@ export async function run(
   sql: string,
   ...args: readonly SqlValue[]
 ): Promise<readonly (readonly SqlValue[])[]> {
-  const [result] = await stripe.execute([{ sql, args }]);
-  return result?.rows ?? [];
+  const { results } = await stripe.execute([{ sql, args }]);
+  return results[0]?.rows ?? [];
 }
 
 /** What a copy has, as it is. */

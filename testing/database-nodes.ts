@@ -7,6 +7,7 @@ import type {
   Statement,
   StatementResult,
   StripeStatus,
+  TransactionResult,
 } from '../src/database/database.ts';
 import { until } from './until.ts';
 
@@ -117,10 +118,8 @@ export class DatabaseNode {
     statements: readonly Statement[],
     patienceMs?: number,
   ): Promise<readonly StatementResult[]> {
-    return (await this.ask(
-      { kind: 'execute', statements },
-      patienceMs,
-    )) as readonly StatementResult[];
+    const done = (await this.ask({ kind: 'execute', statements }, patienceMs)) as TransactionResult;
+    return done.results;
   }
 
   async query(

@@ -154,8 +154,8 @@ test('reads: stale, at least an entry, and everything that was acknowledged', as
   const primary = await filled(on);
   const mirror = await on.copy('n2');
   for (let n = 0; n < 30; n++) {
-    await run(primary, 'UPDATE t SET v = ? WHERE id = 1', BigInt(n));
-    const { index } = primary.status.applied;
+    const update = { sql: 'UPDATE t SET v = ? WHERE id = 1', args: [BigInt(n)] };
+    const { index } = await primary.execute([update]);
     const sql = 'SELECT v FROM t WHERE id = 1';
     const level =
       n % 2 === 0 ? ({ kind: 'strong' } as const) : ({ kind: 'session', index } as const);

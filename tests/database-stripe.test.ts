@@ -100,20 +100,20 @@ test('values come back as they went in', async () => {
       values,
     );
   }
-  const [result] = await primary.execute([
+  const { results } = await primary.execute([
     { sql: 'SELECT a AS x, a || 1 AS y, id FROM v WHERE id = :id', named: { id: 2n } },
   ]);
   assert.deepEqual(
-    result?.columns,
+    results[0]?.columns,
     [
       { name: 'x', declaredType: '', table: 'v', column: 'a' },
       { name: 'y', declaredType: null, table: null, column: null },
       { name: 'id', declaredType: 'INTEGER', table: 'v', column: 'id' },
     ].map((column, at) => (at === 0 ? { ...column, declaredType: null } : column)),
   );
-  const [added] = await primary.execute([{ sql: 'INSERT INTO v (a) VALUES (1), (2)' }]);
-  assert.equal(added?.changes, 2);
-  assert.equal(added?.lastInsertRowid, BigInt(values.length + 2));
+  const added = await primary.execute([{ sql: 'INSERT INTO v (a) VALUES (1), (2)' }]);
+  assert.equal(added.results[0]?.changes, 2);
+  assert.equal(added.results[0]?.lastInsertRowid, BigInt(values.length + 2));
 });
 
 test('an interactive transaction sees its own writes, and nobody else does before it commits', async () => {

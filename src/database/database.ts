@@ -6,6 +6,8 @@ export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
 export type { Hold } from './hold.ts';
 export { ReaderPool } from './reader-pool.ts';
+export { IdBlocks } from './id-blocks.ts';
+export type { StripeClient, StripeTransaction, TransactionResult } from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
 export { takeSnapshot } from './snapshot.ts';
 export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';

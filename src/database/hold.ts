@@ -8,6 +8,7 @@ import type { EncodedEntry } from './entry.ts';
 import { limitMet } from './errors.ts';
 import { TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits.ts';
 import type { PrimaryTerm } from './primary.ts';
+import type { StripeTransaction } from './stripe-client.ts';
 import type { Statement, StatementResult } from './statement.ts';
 
 /** What a stripe adds to the append of a transaction: an entry, or that it was only read. */
@@ -15,7 +16,7 @@ export type Share =
   | { readonly kind: 'append'; readonly append: Append }
   | { readonly kind: 'read'; readonly read: ReadStripe };
 
-export class Hold {
+export class Hold implements StripeTransaction {
   /** Resolves when the stripe is free again. */
   readonly over: Promise<void>;
   readonly #term: PrimaryTerm;
@@ -89,7 +90,7 @@ export class Hold {
   }
 
   /** Commits a transaction of this stripe alone. */
-  async commit(): Promise<void> {
+  async commit(): Promise<number> {
     const share = await this.prepare(false);
     try {
       if (share.kind === 'read') await this.#term.confirm();
@@ -102,6 +103,7 @@ export class Hold {
       throw error;
     }
     await this.settle();
+    return this.#term.appender.head.index;
   }
 
   /** Nothing of it happened. Without effect when it is over. */

@@ -19,6 +19,7 @@ import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
+import type { StripeClient, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
@@ -65,7 +66,7 @@ const LOOK_EVERY_MS = 1000;
 const PAUSE_MS = 200;
 const NOTHING: Applied = { index: 0, hash: NO_HASH, schemaVersion: 0, epoch: 0 };
 
-export class Stripe implements AsyncDisposable {
+export class Stripe implements StripeClient, AsyncDisposable {
   readonly #options: StripeOptions;
   #thread: StripeThread;
   readonly #stop = new AbortController();
@@ -138,8 +139,9 @@ export class Stripe implements AsyncDisposable {
     });
   }
 
-  async execute(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
-    return await this.#leading().execute(statements);
+  async execute(statements: readonly Statement[]): Promise<TransactionResult> {
+    const results = await this.#leading().execute(statements);
+    return { results, index: this.#applied.index };
   }
 
   /** A transaction whose statements come one by one. */
