@@ -1,11 +1,14 @@
 /** Copies that are not what they should be: found, put aside and built anew; and copies that begin from a snapshot. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import type { Stripe } from '../src/database/database.ts';
+import { SmallDisk } from '../testing/small-disk.ts';
+import { until } from '../testing/until.ts';
 import {
   type DatabaseUnderTest,
   look,
@@ -185,4 +188,63 @@ test('a read without an end is stopped, and others do not wait for it', async ()
       isMolnError(error, 'DATABASE_LIMIT') && error.details?.['sqliteCode'] === 'SQLITE_INTERRUPT',
   );
   assert.deepEqual(await look(primary, 'SELECT count(*) FROM t'), [[1n]]);
+});
+
+test('a primary that was replaced and does not know it answers nothing from its old state', async () => {
+  await using on = await startDatabase();
+  const old = await filled(on);
+  await run(old, 'CREATE UNIQUE INDEX i ON t (v) WHERE id > 100');
+  await run(old, "INSERT INTO t VALUES (101, 'taken')");
+  const successor = await on.copy('n2');
+  const { epoch } = (await on.log.primary('s1')) ?? {};
+  assert.ok(await successor.lead(epoch === undefined ? {} : { replaces: epoch }));
+  await run(successor, "UPDATE t SET v = 'free' WHERE id = 101");
+  assert.equal(old.status.role, 'primary');
+  const asked = await Promise.allSettled([
+    old.query({ sql: 'SELECT v FROM t WHERE id = 101' }, { kind: 'strong' }),
+    // Would be refused, would change nothing, and would only read: each from what is no longer so.
+    run(old, "INSERT INTO t VALUES (102, 'taken')"),
+    run(old, "UPDATE t SET v = 'x' WHERE v = 'free'"),
+    run(old, 'SELECT v FROM t WHERE id = 101'),
+  ]);
+  for (const one of asked) {
+    assert.ok(
+      one.status === 'rejected',
+      JSON.stringify(one, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)),
+    );
+    assert.ok(isMolnError(one.reason, 'DATABASE_NOT_PRIMARY'), String(one.reason));
+  }
+  await until('it follows', () => old.status.role === 'mirror');
+  const { rows } = await old.query({ sql: 'SELECT v FROM t WHERE id = 101' }, { kind: 'strong' });
+  assert.deepEqual(rows, [['free']]);
+});
+
+test('a full disk: what was acknowledged is in the log, and the copy goes on when there is room', async (context) => {
+  await using on = await startDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'moln-full-'));
+  const disk = SmallDisk.mount(context, folder, 8 * 1024 * 1024);
+  if (disk === undefined) return context.diagnostic('Only root may mount a small disk');
+  const primary = await on.copy('n1', { path: join(folder, 's1.sqlite') });
+  assert.ok(await primary.lead());
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
+  await run(primary, 'INSERT INTO t VALUES (1, ?)', 'x'.repeat(1000));
+  disk.fill();
+  let acknowledged = 1n;
+  await assert.rejects(async () => {
+    for (let id = 2n; ; id++) {
+      await run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x'.repeat(20_000));
+      acknowledged = id;
+    }
+  });
+  disk.free();
+  await until('it can lead again', async () => {
+    await primary.lead();
+    return primary.status.role === 'primary';
+  });
+  await run(primary, "INSERT INTO t VALUES (100000, 'after')");
+  const count = Number((await look(primary, 'SELECT count(*) FROM t'))[0]?.[0]);
+  assert.ok(count >= Number(acknowledged) + 1, `${count} rows, ${acknowledged} acknowledged`);
+  assert.equal(primary.status.quarantined, undefined);
+  const mirror = await on.copy('n2');
+  await sameCopies(primary, mirror);
 });
