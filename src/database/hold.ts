@@ -55,7 +55,8 @@ export class Hold implements StripeTransaction {
     this.#require('open');
     this.#idle?.[Symbol.dispose]();
     try {
-      return await this.#term.options.thread.call('step', statement, this.#term.statementMs);
+      const { thread } = this.#term.options;
+      return await this.#term.inTime(thread.call('step', statement, this.#term.statementMs));
     } finally {
       if (this.#state === 'open') this.#rest();
     }

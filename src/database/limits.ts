@@ -49,8 +49,8 @@ export const STATEMENTS_KEPT = 500;
 export const READ_ENTRIES_MAX = 256;
 export const READ_BYTES_MAX: number = 16 * 1024 * 1024;
 
-/** A primary that has not been heard of for so long may be replaced. */
-export const PRIMARY_TTL_MS = 5000;
+/** A primary that has not been heard of for so long may be replaced. The least that etcd grants with its usual timing. */
+export const PRIMARY_TTL_MS = 2000;
 
 /** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
 export const LOG_ENTRIES_KEPT = 1024;

@@ -208,6 +208,19 @@ export class PrimaryTerm {
     onApplied(await thread.call('passed', barrier, epoch));
   }
 
+  /** Tells when the thread hangs in a statement. */
+  async inTime<T>(work: Promise<T>): Promise<T> {
+    // Twice: between rows the thread looks at the clock by itself.
+    const timer = this.options.clock.after(2 * this.statementMs, () => {
+      this.options.onStuck(this.statementMs);
+    });
+    try {
+      return await work;
+    } finally {
+      timer[Symbol.dispose]();
+    }
+  }
+
   #requireRoom(): void {
     this.requireTerm();
     if (this.#queue.length < WAITING_TRANSACTIONS_MAX) return;
@@ -277,7 +290,7 @@ export class PrimaryTerm {
   async #group(jobs: readonly Job[]): Promise<void> {
     const settle = new Unsettled(jobs, this.options.stripe);
     try {
-      const answer = await this.#inTime(
+      const answer = await this.inTime(
         this.options.thread.call(
           'group',
           jobs.map(({ statements }) => statements),
@@ -349,18 +362,6 @@ export class PrimaryTerm {
       return undefined;
     } catch (error) {
       return error;
-    }
-  }
-
-  async #inTime<T>(work: Promise<T>): Promise<T> {
-    // Twice: between rows the thread looks at the clock by itself.
-    const timer = this.options.clock.after(2 * this.statementMs, () => {
-      this.options.onStuck(this.statementMs);
-    });
-    try {
-      return await work;
-    } finally {
-      timer[Symbol.dispose]();
     }
   }
 }
