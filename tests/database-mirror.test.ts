@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
-import type { Stripe } from '../src/database/database.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
+import { runSnapshots, type Stripe } from '../src/database/database.ts';
 import { SmallDisk } from '../testing/small-disk.ts';
 import { until } from '../testing/until.ts';
 import {
@@ -43,7 +45,7 @@ test('a row that differs is found when it changes, and the copy is built anew', 
   await sameCopies(primary, mirror);
   const names = await readdir(join(on.folder, 'n2'));
   assert.ok(
-    names.some((name) => name.startsWith('s1.sqlite.damaged-')),
+    names.some((name) => name === 's1.sqlite.damaged'),
     names.join(),
   );
 });
@@ -128,6 +130,35 @@ test('a copy that is too far behind begins from a snapshot, also when one node h
   // The next one takes the place of the first.
   await primary.snapshot(0);
   assert.equal((await readdir(dirname(stored))).length, 1);
+});
+
+test('a log that grows is trimmed by itself', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const stop = new AbortController();
+  const duty = runSnapshots(
+    {
+      stripe: primary,
+      log: on.log,
+      clock: systemClock,
+      logger: silentLogger,
+      everyMs: 10,
+      afterEntries: 200,
+      keepEntries: 20,
+    },
+    stop.signal,
+  );
+  const isTrimmed = async (): Promise<boolean> => {
+    await run(primary, "INSERT INTO t (v) VALUES ('more')");
+    return on.log.read('s1', 1).then(
+      () => false,
+      (error: unknown) => isMolnError(error, 'DATABASE_TRIMMED'),
+    );
+  };
+  await until('the first entries are gone', isTrimmed, { pauseMsMax: 1, withinMs: 60_000 });
+  stop.abort();
+  await duty;
+  await sameCopies(primary, await on.copy('n2'));
 });
 
 test('a snapshot is made while the primary goes on, and contains one moment', async () => {

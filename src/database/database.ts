@@ -9,7 +9,7 @@ export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
 export type { StripeClient, StripeTransaction, TransactionResult } from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
-export { takeSnapshot } from './snapshot.ts';
+export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
 export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
 export type {
   Column,

@@ -52,5 +52,8 @@ export const READ_BYTES_MAX: number = 16 * 1024 * 1024;
 /** A primary that has not been heard of for so long may be replaced. The least that etcd grants with its usual timing. */
 export const PRIMARY_TTL_MS = 2000;
 
+/** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
+export const SNAPSHOT_AFTER_ENTRIES = 20_000;
+export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
 /** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
 export const LOG_ENTRIES_KEPT = 1024;

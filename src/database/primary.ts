@@ -51,6 +51,9 @@ export interface PrimaryOptions {
 export interface PrimaryFigures {
   readonly transactions: number;
   readonly entries: number;
+  /** Of all entries, packed. */
+  readonly bytes: number;
+  /** In all. */
   readonly appendMs: number;
 }
 
@@ -83,6 +86,7 @@ export class PrimaryTerm {
   #lost: Error | undefined;
   #transactions = 0;
   #entries = 0;
+  #bytes = 0;
   #appendMs = 0;
 
   constructor(options: PrimaryOptions) {
@@ -105,7 +109,12 @@ export class PrimaryTerm {
   }
 
   get figures(): PrimaryFigures {
-    return { transactions: this.#transactions, entries: this.#entries, appendMs: this.#appendMs };
+    return {
+      transactions: this.#transactions,
+      entries: this.#entries,
+      bytes: this.#bytes,
+      appendMs: this.#appendMs,
+    };
   }
 
   /** All statements or none. Its error says which statement failed (`details.at`). */
@@ -187,6 +196,7 @@ export class PrimaryTerm {
     crashPoint('commit:after-append');
     this.#appendMs += clock.monotonicMs() - began;
     this.#entries++;
+    this.#bytes += entry.header.byteLength + entry.body.byteLength;
     if (appended.kind === 'appended') return { failure: undefined };
     await this.#orLose(async () => {
       await thread.call('rollBack');
@@ -299,7 +309,7 @@ export class PrimaryTerm {
         ),
       );
       crashPoint('commit:group-run');
-      if (answer.kind === 'lost') return this.#again(jobs, errorOf(answer.failure));
+      if (answer.kind === 'lost') return await this.#again(jobs, errorOf(answer.failure));
       const { entry } = answer;
       // What was refused, or changed nothing, was decided from what is here: only a primary may say that.
       if (entry === undefined) {
@@ -340,9 +350,9 @@ export class PrimaryTerm {
   }
 
   /** The group was rolled back: one of them is to blame. */
-  #again(jobs: readonly Job[], error: Error): void {
+  async #again(jobs: readonly Job[], error: Error): Promise<void> {
     const [only] = jobs;
-    if (jobs.length === 1) return only?.reject(error);
+    if (jobs.length === 1) return only?.reject((await this.#unconfirmed()) ?? error);
     for (const job of jobs) job.isAlone = true;
     this.#queue.unshift(...jobs);
   }

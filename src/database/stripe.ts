@@ -2,12 +2,12 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
-import { rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readdir, rename } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { removeTree, sweepTemporary } from '../base/disk.ts';
-import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
@@ -304,10 +304,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
     logger.error('A copy is built anew', { stripe: this.name, why });
     if (old === 'keep') this.#quarantined = why;
     await this.#thread.close();
-    for (const suffix of ['', '-wal', '-shm']) {
-      if (old === 'remove') await removeTree(`${path}${suffix}`);
-      else await moveAside(`${path}${suffix}`, `${path}.damaged${suffix}`);
-    }
+    if (old === 'keep') await putAside(path);
+    else for (const suffix of ['', '-wal', '-shm']) await removeTree(`${path}${suffix}`);
     const snapshot = await log.snapshot(this.name);
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     this.#thread = this.#newThread();
@@ -459,10 +457,15 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 }
 
-async function moveAside(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, `${to}-${randomId(6)}`);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+/** Keeps the newest broken file of a copy, for whoever wants to know what happened to it. */
+async function putAside(path: string): Promise<void> {
+  const folder = dirname(path);
+  const name = `${basename(path)}.damaged`;
+  for (const old of await readdir(folder)) {
+    if (old.startsWith(name)) await removeTree(join(folder, old));
+  }
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(`${path}${suffix}`))
+      await rename(`${path}${suffix}`, join(folder, `${name}${suffix}`));
   }
 }
