@@ -2,6 +2,7 @@
  * One stripe of the database, asked in this process: single-row inserts at 1, 64 and 256 clients over the embedded log and over three
  * real etcd members, beside bare appends to that log and beside SQLite itself; point reads at each level.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,18 +17,18 @@ import { startEtcd } from '../testing/etcd-kit.ts';
 const SECONDS = 2;
 const CLIENTS = [1, 64, 256] as const;
 const ROWS = 1000n;
+const MOVES = 6;
+const LARGE_BYTES = 200_000;
+const LARGE_ENTRIES = 300;
 
 export async function benchDatabase(): Promise<void> {
   await reportSqlite();
   await reportOn('embedded log', undefined);
   await using etcd = await startEtcd(3);
-  const registry = await openEtcdRegistry({
-    endpoints: etcd.endpoints,
-    prefix: '/bench/',
-    clock: systemClock,
-    log: silentLogger,
-  });
-  await reportOn('three etcd members', registry);
+  const open = (prefix: string): Promise<Registry> =>
+    openEtcdRegistry({ endpoints: etcd.endpoints, prefix, clock: systemClock, log: silentLogger });
+  await reportOn('three etcd members', await open('/a/'));
+  await reportMoves(await open('/b/'));
 }
 
 /** What one thread can do without any log: one durable commit for each row. */
@@ -113,5 +114,39 @@ function say(what: string, clients: number, perSecond: number, times: readonly n
   const at = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2);
   console.log(
     `${what.padEnd(32)} ${String(clients).padStart(4)} clients ${String(Math.round(perSecond)).padStart(8)}/s   p50 ${at(0.5)} ms   p99 ${at(0.99)} ms`,
+  );
+}
+
+/** How long writers wait while a stripe is handed over on purpose, and how fast a new copy catches up from a log of large entries. */
+async function reportMoves(registry: Registry): Promise<void> {
+  console.log('\nMoves and new copies, three etcd members');
+  await using on = await startDatabase({ registry });
+  const [one, other] = [await on.copy('n1', { name: 'm' }), await on.copy('n2', { name: 'm' })];
+  await one.lead();
+  await run(one, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)');
+  const pauses: number[] = [];
+  let [from, to] = [one, other];
+  for (let move = 0; move < MOVES; move++) {
+    await to.catchUp();
+    const began = performance.now();
+    await from.release();
+    await to.lead();
+    await run(to, 'INSERT INTO t (v) VALUES (1)');
+    pauses.push(performance.now() - began);
+    [from, to] = [to, from];
+  }
+  console.log(
+    `planned move, to the first write: ${pauses.map((ms) => ms.toFixed(0)).join(', ')} ms`,
+  );
+  const piece = randomBytes(LARGE_BYTES);
+  for (let n = 0; n < LARGE_ENTRIES; n++) {
+    await run(from, 'INSERT INTO t (v) VALUES (?)', new Uint8Array(piece));
+  }
+  const began = performance.now();
+  await on.copy('n3', { name: 'm' });
+  const seconds = (performance.now() - began) / 1000;
+  const mb = (LARGE_BYTES * LARGE_ENTRIES) / 1e6;
+  console.log(
+    `a new copy applied ${mb.toFixed(0)} MB of log in ${seconds.toFixed(2)} s: ${(mb / seconds).toFixed(0)} MB/s`,
   );
 }

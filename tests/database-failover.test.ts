@@ -28,7 +28,7 @@ const PATIENCE_MS = 1500;
 class Clients {
   readonly history: Operation[] = [];
   unknown = 0;
-  #going = true;
+  readonly #stop = new AbortController();
   readonly #nodes: readonly DatabaseNode[];
   #running: Promise<unknown> = Promise.resolve();
 
@@ -41,7 +41,7 @@ class Clients {
   }
 
   async end(): Promise<void> {
-    this.#going = false;
+    this.#stop.abort();
     await this.#running;
   }
 
@@ -54,7 +54,7 @@ class Clients {
   }
 
   async #client(n: number): Promise<void> {
-    for (let turn = n; this.#going; turn++) {
+    for (let turn = n; !this.#stop.signal.aborted; turn++) {
       const node = this.#nodes[turn % this.#nodes.length];
       const kind = turn % 3 === 0 ? 'read' : 'add';
       const began = performance.now();

@@ -45,9 +45,9 @@ export const COMPOUND_SELECT_MAX = 500;
 /** Statements that a connection keeps prepared. */
 export const STATEMENTS_KEPT = 500;
 
-/** Entries that a follower reads at once, and their bytes; one entry is always read. */
+/** Entries that a follower reads at once, and their bytes, unpacked: what a bucket of the log may hold inline. One entry is always read. */
 export const READ_ENTRIES_MAX = 256;
-export const READ_BYTES_MAX: number = 16 * 1024 * 1024;
+export const READ_BYTES_MAX: number = 64 * 1024 * 1024;
 
 /** A primary that has not been heard of for so long may be replaced. The least that etcd grants with its usual timing. */
 export const PRIMARY_TTL_MS = 2000;

@@ -286,8 +286,9 @@ export class RegistryLog implements CommitLog {
         );
       }
       entries.push(entry);
-      for (const part of entry.parts)
+      for (const part of entry.parts) {
         if (part.kind === 'changes') bytes += part.changeset.byteLength;
+      }
       if (bytes > READ_BYTES_MAX) break;
     }
     return entries;

@@ -107,13 +107,22 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return this.#term;
   }
 
-  /** Opens the copy as a mirror and follows the log. */
+  /** Opens the copy as a mirror, with all that the log has if that can be reached, and follows it from then on. */
   async start(): Promise<void> {
     // Of a snapshot that was under way when the process ended.
     await sweepTemporary(dirname(this.#options.path));
     await this.#inTurn(async () => {
       await this.#open('mirror');
-      await this.#catchUp();
+      try {
+        await this.#catchUp();
+      } catch (error) {
+        // It can serve what it has, and goes on when the log is there.
+        if (!isMolnError(error) || !error.retryable) throw error;
+        this.#options.logger.warn('Cannot reach the log of a stripe yet', {
+          stripe: this.name,
+          why: error.message,
+        });
+      }
     });
     this.#following = this.#follow();
   }
@@ -315,10 +324,17 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   async #replay(last: number): Promise<void> {
+    const { log } = this.#options;
+    let reading = log.read(this.name, this.#applied.index + 1);
     while (this.#applied.index < last) {
-      const entries = await this.#options.log.read(this.name, this.#applied.index + 1);
+      const entries = await reading;
       const wanted = entries.filter(({ index }) => index <= last);
-      if (wanted.length === 0) return;
+      const newest = wanted.at(-1);
+      if (newest === undefined) return;
+      // The next ones come while these are applied.
+      reading = log.read(this.name, newest.index + 1);
+      // How that ends is looked at in the next round, if there is one.
+      void settled(reading);
       this.#moved(await this.#thread.call('apply', wanted));
     }
   }
@@ -468,4 +484,9 @@ async function putAside(path: string): Promise<void> {
     if (existsSync(`${path}${suffix}`))
       await rename(`${path}${suffix}`, join(folder, `${name}${suffix}`));
   }
+}
+
+/** Keeps a promise that nobody may wait for any more from ending the process. */
+async function settled(promise: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([promise]);
 }
