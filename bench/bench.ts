@@ -3,6 +3,7 @@ import { benchBalance } from './balance.ts';
 import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchCoalescing } from './coalescing.ts';
+import { benchDatabase } from './database.ts';
 import { benchGateway } from './gateway.ts';
 import { benchPlanner } from './planner.ts';
 
@@ -11,6 +12,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   cache: benchCache,
   cluster: benchCluster,
   coalescing: benchCoalescing,
+  database: benchDatabase,
   gateway: benchGateway,
   planner: benchPlanner,
 };

@@ -13,6 +13,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   planner: 2,
   registry: 2,
   cluster: 3,
+  database: 4,
   accounts: 5,
   certs: 5,
   gateway: 6,

@@ -1,4 +1,7 @@
-/** The door of the sqlite part: open, migrate, prepare, transaction. Nobody else imports `node:sqlite`. */
+/**
+ * The door of the sqlite part: open, migrate, prepare, transaction. Nobody else imports `node:sqlite`, but `src/database`, which
+ * needs its sessions and its authorizer.
+ */
 export {
   type Database,
   openDatabase,
