@@ -366,6 +366,12 @@ export class MemoryCloud implements Cloud {
     return { explanations: [], silent: [] };
   }
 
+  async gatewaySlow(url: string): ReturnType<Cloud['gatewaySlow']> {
+    await this.#done({ gatewaySlow: url });
+    const totalMs = { p50: 1, p90: 2, p99: 3, max: 4 };
+    return { route: undefined, requests: 0, totalMs, stages: [], examples: [], silent: [] };
+  }
+
   gatewayTop(): ReturnType<Cloud['gatewayTop']> {
     return Promise.resolve({ seconds: 1, routes: [], urls: [], silent: [] });
   }

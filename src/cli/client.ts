@@ -24,6 +24,7 @@ import type {
   CacheStatus,
   CertificateList,
   CertificateRow,
+  ClusterSlow,
   ClusterTop,
   ListenerDetail,
   PurgeAnswer,
@@ -272,6 +273,11 @@ export class MolnClient {
   explainCache(url: string, fields: readonly string[]): Promise<CacheExplanations> {
     const query = new URLSearchParams([['url', url], ...fields.map((line) => ['field', line])]);
     return this.#transport.json({ method: 'GET', path: `/api/cache/explain?${query}` });
+  }
+
+  gatewaySlow(url: string): Promise<ClusterSlow> {
+    const query = new URLSearchParams([['url', url]]);
+    return this.#transport.json({ method: 'GET', path: `/api/gateway/slow?${query}` });
   }
 
   gatewayTop(seconds: number): Promise<ClusterTop> {

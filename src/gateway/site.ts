@@ -9,7 +9,7 @@ import type { RequestHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import type { RequestTarget } from '../http/target.ts';
 import { AnswerShape } from './answer-shape.ts';
-import { BasicAuth } from './basic-auth.ts';
+import { BasicAuth, nameOf } from './basic-auth.ts';
 import { Compression, type CompressWish } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { Cors, CORS_FIELDS } from './cors.ts';
@@ -75,6 +75,7 @@ export class Site {
     }
     const authorization = fields.get('authorization');
     const verdict = this.#auth.known(authorization);
+    if (verdict === 'right') connection.request.user = nameOf(authorization);
     if (verdict === 'right') this.#enter(connection, head, route, answer);
     else if (verdict === 'wrong' || authorization === undefined) this.#challenge(connection);
     else {
@@ -147,6 +148,7 @@ export class Site {
       isRight = undefined;
     }
     held.goOn((head) => {
+      if (isRight === true) connection.request.user = nameOf(on.authorization);
       if (isRight === true) on.goOn(head);
       else if (isRight === false) this.#challenge(connection);
       else connection.fail(503, 'Too many passwords to check', { retryAfterS: 1 });
@@ -208,6 +210,12 @@ export class Site {
   /** Also when the request is read anew after a wait. */
   aim({ target }: AnswerShape, requestTarget: RequestTarget): void {
     if (target !== undefined) requestTarget.replace(target);
+  }
+
+  /** For a request that was let in elsewhere. */
+  aimAnew(requestTarget: RequestTarget): void {
+    if (this.#rewrite === undefined) return;
+    requestTarget.replace(this.#rewrite.target(requestTarget.target, requestTarget.path));
   }
 
   pageFor(status: number): Buffer | undefined {

@@ -249,6 +249,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.cache.explainCache(...asked);
   }
 
+  gatewaySlow(url: string): ReturnType<Cloud['gatewaySlow']> {
+    return this.#options.cache.gatewaySlow(url);
+  }
+
   gatewayTop(durationMs: number): ReturnType<Cloud['gatewayTop']> {
     return this.#options.cache.gatewayTop(durationMs);
   }

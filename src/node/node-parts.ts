@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
@@ -21,6 +21,7 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { answerAgentChecks } from './agent-checks.ts';
 import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
@@ -29,6 +30,7 @@ import { FurtherPorts } from './further-ports.ts';
 import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
+import { gatewayCount, GatewaySharing } from './gateway-sharing.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
@@ -38,33 +40,15 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
+import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
+import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
 import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
-export interface NodeOptions {
-  readonly dataFolder: string;
-  readonly name: string | undefined;
-  readonly address: string | undefined;
-  readonly httpPort: number | undefined;
-  readonly httpsPort: number | undefined;
-  readonly port: number | undefined;
-  /** Where gateways answer those of other nodes; undefined: 7423. */
-  readonly gatewayPort: number | undefined;
-  /** Somebody else's, in place of members of our own. */
-  readonly etcd: EtcdPlace | undefined;
-  readonly region: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Gateway processes; undefined: one per core. */
-  readonly gateways: number | undefined;
-  /** The agent's environment, for what builds need of it. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Warnings and errors go there too, as plain lines. */
-  readonly terminal: (line: string) => void;
-}
+export type { NodeOptions };
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -158,6 +142,7 @@ export async function openCluster(
         addresses,
         port: choice.api.port,
         gatewayPort: choice.node.port,
+        gatewayWorkers: gatewayCount(options),
         memoryMiB: instanceMemoryMiB(),
         version: moduleVersion(),
       },
@@ -270,6 +255,10 @@ export async function startGateway(
     log: log.for('gateway'),
   });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
+  if (options.agentPort !== undefined) {
+    const place = { address: choice.node.address, port: options.agentPort };
+    await answerAgentChecks({ place, peers, supervisor, clock, log }, stack);
+  }
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
     certificates,
@@ -287,10 +276,6 @@ export async function startGateway(
       ...portQuestions.methods(),
     },
   };
-}
-
-function gatewayCount({ gateways }: NodeOptions): number {
-  return gateways ?? availableParallelism();
 }
 
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
@@ -327,6 +312,7 @@ async function openRoutes(
     }),
   );
   const certs = certificates.mirror;
+  const sharing = stack.use(new GatewaySharing({ peers, onChange: () => mirror.applyAgain() }));
   const ports = stack.use(
     new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
   );
@@ -337,8 +323,11 @@ async function openRoutes(
     certs,
     places: choice.gateway,
     door,
+    sharing,
     region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
@@ -364,6 +353,7 @@ async function openRoutes(
     }),
   );
   door.start();
+  sharing.start();
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
