@@ -17,15 +17,10 @@ import {
 import { type Admission, memberCertificateOf, namesOf } from './admission.ts';
 import type { Identity } from './identity.ts';
 import { nodeForgotten, nodeUnknown, notManager, requestInvalid } from './join-errors.ts';
-import {
-  CLUSTER_PROTOCOL,
-  type HelloAnswer,
-  JOIN_PROTOCOL,
-  RPC_PROTOCOL,
-  spiffeOf,
-} from './join-wire.ts';
+import { type HelloAnswer, JOIN_PROTOCOL, RPC_PROTOCOL, spiffeOf } from './join-wire.ts';
 import { JOIN_DOOR_LIMITS, SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
 import type { Member, Members } from './members.ts';
+import { spokenBy } from './versions.ts';
 
 export interface ClusterServerOptions {
   readonly identity: Identity;
@@ -177,7 +172,7 @@ export class ClusterServer implements AsyncDisposable {
   #hello(): HelloAnswer {
     const { identity, clock, version } = this.#options;
     const { node, isManager } = identity;
-    return { ...node, protocol: CLUSTER_PROTOCOL, version, isManager, now: clock.now() };
+    return { ...node, ...spokenBy(version), isManager, now: clock.now() };
   }
 
   /** A new certificate over the connection of the old one, for the node that asks and no other. */
