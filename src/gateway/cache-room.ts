@@ -33,8 +33,6 @@ export class CacheRoom implements AsyncDisposable {
   readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
   readonly refusals: CacheRefusals = new CacheRefusals();
-  /** With other processes; undefined when there are none. */
-  sharing: Sharing | undefined;
   /** Of bodies on their way into the store. */
   fillBytes = 0;
   readonly fillBytesMax: number;
@@ -77,6 +75,11 @@ export class CacheRoom implements AsyncDisposable {
     return new CacheRoom(plane, cache, { ...DEFAULT_SETTINGS, bodyBytesMax }, memoryBytes);
   }
 
+  /** With other processes; undefined when there are none. */
+  get sharing(): Sharing | undefined {
+    return this.plane.sharing;
+  }
+
   settingsFor(route: Route): RouteSettings {
     const known = this.#ofRoutes.get(route);
     if (known !== undefined) return known;
@@ -101,7 +104,6 @@ export class CacheRoom implements AsyncDisposable {
   sweep(horizonMs: number): void {
     this.ready.clear();
     this.cache.cool(this.nowMs(), SHARING.hotMs);
-    this.sharing?.sweep(this.plane.coarseMs);
     for (const forward of this.forwards) forward.sweep(horizonMs);
     for (const notice of this.notices) notice.sweep(horizonMs);
   }
