@@ -52,7 +52,7 @@ export class CacheRoom implements AsyncDisposable {
   /** `name` tells this process from others that share the folder. Throws when the folder cannot be used. */
   static async open(
     plane: Plane,
-    { memoryBytes, disk }: GatewayCacheConfig,
+    { memoryBytes, disk, mongodb }: GatewayCacheConfig,
     name: string,
   ): Promise<CacheRoom> {
     const bodyBytesMax = Math.floor((disk?.bytes ?? memoryBytes) * BODY_SHARE_MAX);
@@ -63,11 +63,22 @@ export class CacheRoom implements AsyncDisposable {
       ...(disk === undefined
         ? {}
         : { disk: { folder: join(disk.path, name), bytesMax: disk.bytes } }),
+      ...(mongodb === undefined
+        ? {}
+        : {
+            mongo: {
+              url: mongodb.url,
+              database: mongodb.database,
+              name: `${mongodb.name}/${name}`,
+              bytesMax: mongodb.bytes,
+              clock: plane.clock,
+            },
+          }),
       bodyBytesMax,
       onTrouble: (error) => {
         if (plane.coarseMs - toldMs < TROUBLE_EVERY_MS) return;
         toldMs = plane.coarseMs;
-        plane.log.warn('The disk of the cache refuses: what it has is a miss', {
+        plane.log.warn('The disk or the database of the cache refuses: what it has is a miss', {
           reason: messageOf(error),
         });
       },

@@ -69,6 +69,13 @@ export interface FileShape {
 export interface FileCache {
   readonly memory: number;
   readonly disk?: { readonly path: string; readonly size: number };
+  /** `name`: of this gateway, among those that use the database; the machine's unless said. */
+  readonly mongodb?: {
+    readonly url: string;
+    readonly database: string;
+    readonly size: number;
+    readonly name?: string;
+  };
 }
 
 const file: Schema<FileShape> = object({
@@ -109,6 +116,9 @@ const file: Schema<FileShape> = object({
     object({
       memory: withDefault(size, CACHE_MEMORY_BYTES),
       disk: optional(object({ path: filePath, size })),
+      mongodb: optional(
+        object({ url: string(), database: string(), size, name: optional(string()) }),
+      ),
     }),
     { memory: CACHE_MEMORY_BYTES },
   ),
