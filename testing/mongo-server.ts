@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { BSON, type Document } from 'mongodb';
+import { deserialize, type Document, Long, serialize } from 'bson';
 
 const OP_REPLY = 1;
 const OP_QUERY = 2004;
@@ -85,13 +85,13 @@ export class MongoServer implements AsyncDisposable {
     const request = message.readInt32LE(4);
     if (opcode === OP_QUERY) {
       const start = message.indexOf(0, HEADER_BYTES + 4) + 1 + 8;
-      const reply = BSON.serialize(this.#run(read(message, start)));
+      const reply = serialize(this.#run(read(message, start)));
       const front = Buffer.alloc(20);
       front.writeInt32LE(1, 16);
       return framed(OP_REPLY, request, [front, reply]);
     }
     if (opcode !== OP_MSG) throw new Error(`Opcode ${opcode} is not spoken here`);
-    const reply = BSON.serialize(this.#run(commandIn(message)));
+    const reply = serialize(this.#run(commandIn(message)));
     return framed(OP_MSG, request, [Buffer.alloc(5), reply]);
   }
 
@@ -152,7 +152,7 @@ export class MongoServer implements AsyncDisposable {
         for (const [field] of hidden) delete one[field];
         return one;
       });
-    return { cursor: { firstBatch: found, id: BSON.Long.ZERO, ns: `${$db}.${find}` }, ok: 1 };
+    return { cursor: { firstBatch: found, id: Long.ZERO, ns: `${$db}.${find}` }, ok: 1 };
   }
 
   #write(name: string, command: Document): Document {
@@ -164,7 +164,7 @@ export class MongoServer implements AsyncDisposable {
           writeErrors.push({ index, code: DUPLICATE, errmsg: 'E11000 duplicate key error' });
           break;
         }
-        documents.set(one['_id'], Buffer.from(BSON.serialize(one)));
+        documents.set(one['_id'], Buffer.from(serialize(one)));
       }
       const n = (command['documents'] as Document[]).length - writeErrors.length;
       return { n, ok: 1, ...(writeErrors.length === 0 ? {} : { writeErrors }) };
@@ -185,7 +185,7 @@ export class MongoServer implements AsyncDisposable {
         for (const one of this.#fitting(command[name], q as Document)) {
           n++;
           const changed = { ...one, ...(u as Document)['$set'] };
-          documents.set(one['_id'], Buffer.from(BSON.serialize(changed)));
+          documents.set(one['_id'], Buffer.from(serialize(changed)));
         }
       }
       return { n, nModified: n, ok: 1 };
@@ -196,7 +196,7 @@ export class MongoServer implements AsyncDisposable {
 
 function read(bytes: Buffer, from: number): Document {
   const length = bytes.readInt32LE(from);
-  return BSON.deserialize(bytes.subarray(from, from + length), { promoteBuffers: true });
+  return deserialize(bytes.subarray(from, from + length), { promoteBuffers: true });
 }
 
 /** The body, and sequences of documents beside it, as one command. */

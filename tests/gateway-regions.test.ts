@@ -79,9 +79,7 @@ class Site implements AsyncDisposable {
     const families = this.gateway.plane.families();
     const { samples = [] } =
       families.find(({ name }) => name.endsWith('region_chosen_total')) ?? {};
-    return Object.fromEntries(
-      samples.map(({ labels, value }) => [labels['region'] ?? '', value]),
-    );
+    return Object.fromEntries(samples.map(({ labels, value }) => [labels['region'] ?? '', value]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -34,7 +34,8 @@ function play(wish: Wish): {
   held: number;
 } {
   const { processes, latencyMs, offered, forMs, lost = 0 } = wish;
-  const { next: random } = seeded(7);
+  const seed = seeded(7);
+  const random = (): number => seed.next();
   const bucket = new RateLimit(wish.config);
   const accounts = Array.from({ length: processes }, () => new RateAccount());
   const busy = accounts.map(() => false);
