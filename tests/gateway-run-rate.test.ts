@@ -8,6 +8,7 @@ import { FollowedCli } from '../testing/followed-cli.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { ask } from '../testing/http.ts';
 import { killProcesses, processesOf } from '../testing/processes.ts';
+import { until } from '../testing/until.ts';
 
 const WORKERS = 2;
 const BURST = 10;
@@ -27,7 +28,7 @@ test('workers count together, without a cache too', async (t) => {
   );
   const env = { ...process.env, MOLN_DATA: join(folder, 'data') };
   await using run = new FollowedCli(['gateway', 'run', file], env);
-  await run.says(/Serving/);
+  await until('it to serve', () => /Serving/.test(run.stdout), { withinMs: 60_000 });
   const statuses: number[] = [];
   // Each request is a connection of its own: the kernel gives them to both.
   for (let time = 0; time < 5 * BURST; time++) {

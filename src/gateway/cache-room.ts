@@ -26,6 +26,7 @@ export class CacheRoom implements AsyncDisposable {
   readonly plane: Plane;
   readonly cache: HttpCache;
   readonly #settings: CacheSettings;
+  readonly #shares: boolean;
   readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
@@ -40,19 +41,23 @@ export class CacheRoom implements AsyncDisposable {
   private constructor(
     plane: Plane,
     cache: HttpCache,
-    settings: CacheSettings,
-    fillBytesMax: number,
+    options: {
+      readonly settings: CacheSettings;
+      readonly share: boolean;
+      readonly fillBytesMax: number;
+    },
   ) {
-    this.fillBytesMax = fillBytesMax;
+    this.fillBytesMax = options.fillBytesMax;
+    this.#shares = options.share;
     this.plane = plane;
     this.cache = cache;
-    this.#settings = settings;
+    this.#settings = options.settings;
   }
 
   /** `name` tells this process from others that share the folder. Throws when the folder cannot be used. */
   static async open(
     plane: Plane,
-    { memoryBytes, disk, mongodb }: GatewayCacheConfig,
+    { memoryBytes, share = true, disk, mongodb }: GatewayCacheConfig,
     name: string,
   ): Promise<CacheRoom> {
     const bodyBytesMax = Math.floor((disk?.bytes ?? memoryBytes) * BODY_SHARE_MAX);
@@ -83,12 +88,13 @@ export class CacheRoom implements AsyncDisposable {
         });
       },
     });
-    return new CacheRoom(plane, cache, { ...DEFAULT_SETTINGS, bodyBytesMax }, memoryBytes);
+    const settings = { ...DEFAULT_SETTINGS, bodyBytesMax };
+    return new CacheRoom(plane, cache, { settings, share, fillBytesMax: memoryBytes });
   }
 
   /** With other processes; undefined when there are none. */
   get sharing(): Sharing | undefined {
-    return this.plane.sharing;
+    return this.#shares ? this.plane.sharing : undefined;
   }
 
   settingsFor(route: Route): RouteSettings {

@@ -332,6 +332,7 @@ const mongoUrl = checked(string({ lengthMax: 4096 }), (value, path) => {
 const cache: Schema<GatewayCacheConfig> = checked(
   object({
     memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+    share: optional(boolean()),
     disk: optional(
       object({
         path: absolutePath,

@@ -392,7 +392,9 @@ export class DataPlane implements AsyncDisposable {
   /** Caches and rate limits of one machine's processes, and of all nodes, are one. Whoever cannot be asked is passed over by the others. */
   async #share({ cache, routes, slots = [], sharing }: GatewayConfig): Promise<void> {
     const place = this.#place;
-    const isOfUse = cache !== undefined || routes.some(({ site }) => site?.rate !== undefined);
+    const isOfUse =
+      (cache !== undefined && cache.share !== false) ||
+      routes.some(({ site }) => site?.rate !== undefined);
     const wants = isOfUse && place !== undefined && slots.includes(place.slot);
     this.#slots = slots;
     this.#plane.sharing = Sharing.of(

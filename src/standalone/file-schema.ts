@@ -2,6 +2,7 @@
 import { ConfigError } from '../base/errors.ts';
 import {
   array,
+  boolean,
   integer,
   literal,
   object,
@@ -68,6 +69,7 @@ export interface FileShape {
 /** In bytes, of all workers together. */
 export interface FileCache {
   readonly memory: number;
+  readonly share?: boolean;
   readonly disk?: { readonly path: string; readonly size: number };
   /** `name`: of this gateway, among those that use the database; the machine's unless said. */
   readonly mongodb?: {
@@ -115,6 +117,7 @@ const file: Schema<FileShape> = object({
   cache: withDefault(
     object({
       memory: withDefault(size, CACHE_MEMORY_BYTES),
+      share: optional(boolean()),
       disk: optional(object({ path: filePath, size })),
       mongodb: optional(
         object({ url: string(), database: string(), size, name: optional(string()) }),

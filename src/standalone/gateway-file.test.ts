@@ -337,6 +337,7 @@ test('a cache may be in MongoDB in place of a disk', () => {
     `${LISTENERS}workers: 2\nroutes: [{ upstreams: [{ url: "http://a" }], cache: true }]\ncache: { ${keys} }\n`;
   const mongodb =
     'mongodb: { url: "mongodb://u:secret@db", database: moln, size: 1GB, name: edge }';
+  assert.equal(read(cacheOf('share: false')).content.cache?.share, false);
   const { content } = read(cacheOf(mongodb));
   const url = 'mongodb://u:secret@db';
   assert.deepEqual(content.cache?.mongodb, {

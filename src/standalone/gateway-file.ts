@@ -146,9 +146,10 @@ function cacheOf(
   { cache, workers = availableParallelism() }: FileShape,
   folder: string,
 ): NonNullable<GatewayConfigContent['cache']> {
-  const { memory, disk, mongodb } = cache;
+  const { memory, share, disk, mongodb } = cache;
   return {
     memoryBytes: Math.floor(memory / workers),
+    ...(share === undefined ? {} : { share }),
     ...(disk === undefined
       ? {}
       : { disk: { path: resolve(folder, disk.path), bytes: Math.floor(disk.size / workers) } }),
