@@ -44,6 +44,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
   readonly #listeners = new Set<() => void>();
+  readonly #renewals: Disposable;
   #members: readonly Member[] = [];
   #presence: PresenceSource | undefined;
   #own: NodeMethods = { methods: {}, streams: {} };
@@ -58,6 +59,10 @@ export class ClusterPeers implements Peers, AsyncDisposable {
     this.self = options.identity.node.id;
     this.#clock = options.clock;
     this.#log = options.log;
+    // Connections are made anew with the certificates and authorities of now, before the others drop the former ones.
+    this.#renewals = options.identity.onRenewed(() => {
+      for (const { client } of this.#connections.values()) client.renew();
+    });
   }
 
   /** What calls to this node itself lead to. */
@@ -154,6 +159,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#renewals[Symbol.dispose]();
     const all = [...this.#connections.values()];
     this.#connections.clear();
     await Promise.all(all.map(({ client }) => client[Symbol.asyncDispose]()));

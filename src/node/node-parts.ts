@@ -16,7 +16,7 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
-import { refuseIfForgotten } from './forgotten.ts';
+import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -105,13 +105,13 @@ export async function openBase(
 }
 
 /** Throws `CLUSTER_NODE_FORGOTTEN`. */
-export async function checkMembership(base: Base): Promise<void> {
+export async function checkMembership(base: Base): Promise<Welcome> {
   const { nodeRegistry, registry, identity, clock, log } = base;
-  if (nodeRegistry.place === undefined) return;
+  if (nodeRegistry.place === undefined) return 'welcome';
   // Nothing may be known yet, and nobody may answer: then the others are asked later.
   const members = await new Members({ registry, clock, log }).list().catch(() => []);
   const others = members.filter(({ id }) => id !== identity.node.id);
-  await refuseIfForgotten(others, { identity, clock });
+  return askIfWelcome(others, { identity, version: moduleVersion(), clock });
 }
 
 /** This node among the others, or alone. */

@@ -46,6 +46,7 @@ import {
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { LateWelcome } from './welcome.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
@@ -161,7 +162,7 @@ async function launch(
   const clock = systemClock;
   const { folder } = lock;
   const base = await openBase(options, folder, { clock, log }, stack);
-  await checkMembership(base);
+  const welcome = await checkMembership(base);
   const choice = await chooseAddresses(base);
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
@@ -233,6 +234,7 @@ async function launch(
     new Leadership({
       registry: nodeRegistry.live,
       node: identity.node,
+      mayLead: () => nodeRegistry.place?.foreign !== undefined || etcd.member !== undefined,
       duties: [
         new Chronicle({
           peers: cluster.peers,
@@ -346,6 +348,17 @@ async function launch(
     new PlaceFollower({ nodeRegistry, records: managers.records, clock, log }),
   );
   follower.start();
+  if (welcome === 'unknown') {
+    workers.add(
+      new LateWelcome({
+        identity,
+        version: facts.version,
+        others: () => cluster.peers.all().filter(({ id }) => id !== cluster.peers.self),
+        onRefused: (error) => end((one) => one.giveUp(error)),
+        clock,
+      }),
+    );
+  }
   const authority = stack.use(
     new AuthorityFollower({
       identity,
