@@ -10,6 +10,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   net: 1,
   sqlite: 1,
   cache: 2,
+  hrana: 2,
   registry: 2,
   cluster: 3,
   accounts: 5,
