@@ -14,13 +14,15 @@ export const LEVELS: Readonly<Record<string, number>> = {
   registry: 2,
   cluster: 3,
   accounts: 5,
+  certs: 5,
   gateway: 6,
   apps: 6,
-  api: 7,
-  console: 7,
-  standalone: 7,
-  cli: 8,
-  node: 9,
+  routes: 7,
+  api: 8,
+  console: 8,
+  standalone: 8,
+  cli: 9,
+  node: 10,
 };
 
 /** Parts without a single door: each of their files stands for itself. */

@@ -8,6 +8,7 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
+import type { ListenerDetail, RouteAnswer, RouteDetail } from '../src/api/route-model.ts';
 import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
   AppDetail,
@@ -40,6 +41,34 @@ const INVITE: InviteDetail = {
   usesLeft: 1,
 };
 
+const RECORD = { createdAt: 1, changedAt: 2, by: 'boss', revision: 7 };
+
+const ROUTE: RouteDetail = {
+  ...RECORD,
+  name: 'docs',
+  written: { host: 'docs.example', app: 'site' },
+  hosts: ['docs.example'],
+  path: '/',
+  target: 'app',
+  leadsTo: 'site',
+  isCached: false,
+  requests: 0,
+  troubles: [],
+};
+
+const LISTENER: ListenerDetail = {
+  ...RECORD,
+  name: 'mail',
+  written: { port: 993, protocol: 'tcp', upstreams: 'tcp://10.0.0.2:993' },
+  protocol: 'tcp',
+  address: 'gateway',
+  port: 993,
+  leadsTo: 'tcp://10.0.0.2:993',
+  troubles: [],
+};
+
+const EVERYWHERE: RouteAnswer = { nodes: ['one'], away: [], troubles: [] };
+
 export class MemoryCloud implements Cloud {
   readonly calls: unknown[] = [];
   readonly tokens: Map<string, Caller> = new Map([
@@ -68,6 +97,7 @@ export class MemoryCloud implements Cloud {
       self: 'one',
       leader: 'one',
       managers: 'One node',
+      warnings: [],
       nodes: [],
       apps: await this.listApps(),
       gateway: { url: 'http://127.0.0.1:8080', httpsUrl: 'https://127.0.0.1:8443', workers: [] },
@@ -336,8 +366,103 @@ export class MemoryCloud implements Cloud {
     return { explanations: [], silent: [] };
   }
 
+  async gatewaySlow(url: string): ReturnType<Cloud['gatewaySlow']> {
+    await this.#done({ gatewaySlow: url });
+    const totalMs = { p50: 1, p90: 2, p99: 3, max: 4 };
+    return { route: undefined, requests: 0, totalMs, stages: [], examples: [], silent: [] };
+  }
+
   gatewayTop(): ReturnType<Cloud['gatewayTop']> {
     return Promise.resolve({ seconds: 1, routes: [], urls: [], silent: [] });
+  }
+
+  listCertificates(): ReturnType<Cloud['listCertificates']> {
+    return Promise.resolve({ sentence: 'None', acme: undefined, certificates: [], warnings: [] });
+  }
+
+  showCertificate(host: string): ReturnType<Cloud['showCertificate']> {
+    return Promise.resolve({
+      host,
+      source: 'own',
+      state: 'good',
+      text: 'Good',
+      names: [host],
+      issuer: 'CA',
+      serial: '01',
+      notBefore: 1,
+      notAfter: 2,
+      renewsAt: undefined,
+      failure: undefined,
+    });
+  }
+
+  async addCertificate(
+    ...asked: Parameters<Cloud['addCertificate']>
+  ): ReturnType<Cloud['addCertificate']> {
+    await this.#done({ addCertificate: asked });
+    return this.showCertificate(asked[0]);
+  }
+
+  removeCertificate(host: string): Promise<void> {
+    return this.#done({ removeCertificate: host });
+  }
+
+  orderCertificate(host: string): Promise<void> {
+    return this.#done({ orderCertificate: host });
+  }
+
+  setAcme(request: Parameters<Cloud['setAcme']>[0]): Promise<void> {
+    return this.#done({ setAcme: request });
+  }
+
+  unsetAcme(): Promise<void> {
+    return this.#done('unsetAcme');
+  }
+
+  listRoutes(): ReturnType<Cloud['listRoutes']> {
+    return Promise.resolve([ROUTE]);
+  }
+
+  showRoute(): ReturnType<Cloud['showRoute']> {
+    return Promise.resolve(ROUTE);
+  }
+
+  checkRoute(): ReturnType<Cloud['checkRoute']> {
+    return Promise.resolve(ROUTE.written);
+  }
+
+  async setRoute(...change: Parameters<Cloud['setRoute']>): ReturnType<Cloud['setRoute']> {
+    await this.#done({ setRoute: change });
+    return EVERYWHERE;
+  }
+
+  async removeRoute(...asked: Parameters<Cloud['removeRoute']>): ReturnType<Cloud['removeRoute']> {
+    await this.#done({ removeRoute: asked });
+    return EVERYWHERE;
+  }
+
+  listListeners(): ReturnType<Cloud['listListeners']> {
+    return Promise.resolve([LISTENER]);
+  }
+
+  showListener(): ReturnType<Cloud['showListener']> {
+    return Promise.resolve(LISTENER);
+  }
+
+  checkListener(): ReturnType<Cloud['checkListener']> {
+    return Promise.resolve(LISTENER.written);
+  }
+
+  async setListener(...change: Parameters<Cloud['setListener']>): ReturnType<Cloud['setListener']> {
+    await this.#done({ setListener: change });
+    return EVERYWHERE;
+  }
+
+  async removeListener(
+    ...asked: Parameters<Cloud['removeListener']>
+  ): ReturnType<Cloud['removeListener']> {
+    await this.#done({ removeListener: asked });
+    return EVERYWHERE;
   }
 
   shutdown(): Promise<void> {

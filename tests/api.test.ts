@@ -39,6 +39,10 @@ test('each scope opens what it should and nothing more', async () => {
     { path: '/api/tokens', method: 'GET', read: 403, deploy: 403, admin: 200 },
     { path: '/api/cache', method: 'GET', read: 200, deploy: 200, admin: 200 },
     { path: '/api/gateway/top', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/routes', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/listeners/mail', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/routes/docs', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
+    { path: '/api/listeners/mail', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
     { path: '/api/login-links', method: 'POST', read: 403, deploy: 403, admin: 201 },
     { path: '/api/shutdown', method: 'POST', read: 403, deploy: 403, admin: 204 },
   ] as const;
@@ -79,6 +83,9 @@ test('a purge is checked before anything happens, and a URL is explained to who 
   assert.deepEqual(api.cloud.calls.at(-1), {
     explainCache: ['http://a.test/', [['Accept', '*']]],
   });
+  const slow = '/api/gateway/slow?url=http%3A%2F%2Fa.test%2F';
+  assert.equal((await api.ask({ path: slow, token: 'read-token' })).status, 200);
+  assert.deepEqual(api.cloud.calls.at(-1), { gatewaySlow: 'http://a.test/' });
   const bare = await api.ask({ path: `${path}&field=none`, token: 'read-token' });
   assert.equal(bare.status, 400);
 });

@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
-import { ticketKeys } from '../src/gateway/certificates.ts';
+import { derivedTicketKeys } from '../src/gateway/ticket-keys.ts';
 import type { ListenerConfig, RouteConfig } from '../src/gateway/config.ts';
 import { AUTHORITY, dialTls, H2Client, httpsListener, issue } from './gateway-h2-kit.ts';
 import { Client, Gateway, socketUpstream, startApp, until } from './gateway-kit.ts';
@@ -77,6 +77,44 @@ test('every answer over https says for how long to come over https only', async 
   assert.equal((await h2.get('/hello')).headers['strict-transport-security'], undefined);
 });
 
+test('what is stored, and what a route adds, is not said beside what the listener says', async () => {
+  const tls = await issue(['a.example']);
+  const listener = httpsListener(tls, { hsts: { maxAgeS: 60 } });
+  await using gateway = await Gateway.start([], { listeners: [listener] });
+  gateway.cache = { memoryBytes: 8 * 1024 * 1024 };
+  const path = await startApp(gateway, (_request, response) => {
+    response.setHeader('strict-transport-security', 'max-age=1');
+    response.setHeader('cache-control', 'max-age=60');
+    response.end('app');
+  });
+  const target = { kind: 'upstreams', upstreams: [socketUpstream(path)] } as const;
+  const set = { 'strict-transport-security': 'max-age=2' };
+  await gateway.route(
+    { ...HELLO, target, cache: {} },
+    {
+      ...HELLO,
+      id: 'own',
+      path: '/own',
+      target,
+      cache: {},
+      site: { headers: { response: { set } } },
+    },
+  );
+  const client = new Client(dialTls(gateway, ['http/1.1']));
+  for (const one of ['/', '/', '/', '/own', '/own', '/own']) {
+    client.clear();
+    client.send(`GET ${one} HTTP/1.1\r\nHost: a.example\r\n\r\n`);
+    await client.see(/\r\n\r\napp/);
+    const said = [...client.text.matchAll(/^strict-transport-security: (.*)\r$/gim)];
+    assert.deepEqual(
+      said.map(([, value]) => value),
+      ['max-age=60'],
+      one,
+    );
+  }
+  assert.match(client.text, /cache-status: .*hit/i);
+});
+
 async function resumed(from: Gateway, at: Gateway): Promise<boolean> {
   const dial = (gateway: Gateway, session?: Buffer): TLSSocket => {
     const socket = connect({
@@ -104,8 +142,11 @@ test('a session goes on at another process that has the same key, and at no othe
   await using stranger = await Gateway.start([HELLO], { listeners: [httpsListener(other)] });
   assert.equal(await resumed(one, two), true);
   assert.equal(await resumed(one, stranger), false);
-  const [noon, night, morning] = [43_200, 86_399, 86_400].map((at) => ticketKeys(tls, at));
+  const [noon, night, morning] = [43_200, 86_399, 86_400].map((at) =>
+    derivedTicketKeys(tls.key, at),
+  );
   assert.deepEqual(noon, night);
-  assert.notDeepEqual(night, morning);
-  assert.notDeepEqual(noon, ticketKeys(other, 43_200));
+  assert.notDeepEqual(night?.[0], morning?.[0]);
+  assert.deepEqual(night?.[0], morning?.[1], 'those of yesterday are taken');
+  assert.notDeepEqual(noon, derivedTicketKeys(other.key, 43_200));
 });

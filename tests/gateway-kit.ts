@@ -46,6 +46,8 @@ export class Gateway implements AsyncDisposable {
   cache: GatewayCacheConfig | undefined;
   balancers: readonly BalancerConfig[] = [];
   purges: GatewayConfig['purges'];
+  challenges: GatewayConfig['challenges'];
+  ticketKeys: GatewayConfig['ticketKeys'];
   locals: readonly UpstreamConfig[] = [];
   region: string | undefined;
 
@@ -92,6 +94,8 @@ export class Gateway implements AsyncDisposable {
       ...(this.region === undefined ? {} : { region: this.region }),
       ...(this.cache === undefined ? {} : { cache: this.cache }),
       ...(this.purges === undefined ? {} : { purges: this.purges }),
+      ...(this.challenges === undefined ? {} : { challenges: this.challenges }),
+      ...(this.ticketKeys === undefined ? {} : { ticketKeys: this.ticketKeys }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);

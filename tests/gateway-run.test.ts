@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { once } from 'node:events';
 import { FollowedCli } from '../testing/followed-cli.ts';
@@ -94,7 +94,7 @@ test('the gateway runs by itself from a file', async (t) => {
     const { answers, failures } = await load.stop();
     assert.deepEqual(failures, []);
     assert.ok(answers > 0);
-    // Not under load: what the kernel has accepted for a worker that leaves is reset, as the gateway's README says.
+    // Under load: gateway-run-upgrade.test.ts.
     place.write(['  - { path: /newer, redirect: { to: /x } }', 'workers: 1']);
     process.kill(first.pid, 'SIGHUP');
     await until('the newer route', async () => (await place.get('/newer')).status === 308);
@@ -137,4 +137,29 @@ test('check says what is in a good file', async (t) => {
   });
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(stdout), { listeners: 1, routes: 1, warnings: [] });
+});
+
+test('an edge module of the file, in TypeScript; one that is no program is refused with its key', async (t) => {
+  const place = await placeFor(t);
+  const module = join(dirname(place.file), 'guard.ts');
+  const guard = (word: string): void =>
+    writeFileSync(
+      module,
+      `export default (request: Request): Response | undefined =>
+        request.url.endsWith('/edge') ? new Response('${word}') : undefined;`,
+    );
+  const run = (): FollowedCli => new FollowedCli(['gateway', 'run', place.file], place.env);
+  place.write(['  - { path: /edge, respond: { status: 404 }, edge: ./guard.ts }', 'workers: 1']);
+  writeFileSync(module, 'export default (request');
+  const refused = await runMoln(['gateway', 'check', place.file], { env: place.env });
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /gateway\.yml:\d+: Key "routes\[1\]\.edge" is no module/);
+  guard('first');
+  await using first = run();
+  await first.says(/Serving http/);
+  assert.equal((await place.get('/edge')).body, 'first');
+  assert.equal((await place.get('/page')).body, 'origin /page');
+  guard('second');
+  process.kill(first.pid, 'SIGHUP');
+  await until('the changed module', async () => (await place.get('/edge')).body === 'second');
 });

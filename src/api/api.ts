@@ -4,4 +4,5 @@ export type { Caller, Cloud, DeployRequest, EnvChange, LogQuery, RunRequest } fr
 export type { ClusterCloud, InviteRequest, LabelChange } from './cluster-cloud.ts';
 export type { ConsoleAsset, ConsoleAssets, ConsoleView } from './console-assets.ts';
 export type * from './model.ts';
+export type * from './route-model.ts';
 export { ApiServer, type ApiListenOptions, type ApiServerOptions } from './server.ts';

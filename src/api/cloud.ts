@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { CacheCloud } from './cache-model.ts';
+import type { CertificateCloud } from './certificate-model.ts';
 import type { ClusterCloud } from './cluster-cloud.ts';
 import type {
   AppDetail,
@@ -16,6 +17,7 @@ import type {
   Status,
   TokenDetail,
 } from './model.ts';
+import type { RouteCloud } from './route-model.ts';
 
 /** Who asks: a token's name, `console` or `local`. */
 export interface Caller {
@@ -57,7 +59,7 @@ export interface EnvChange {
 }
 
 /** Every method throws `MolnError` for expected failures; streams end with a last item that says so instead. */
-export interface Cloud extends ClusterCloud, CacheCloud {
+export interface Cloud extends ClusterCloud, CacheCloud, CertificateCloud, RouteCloud {
   status(): Promise<Status>;
   listApps(): Promise<readonly AppSummary[]>;
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

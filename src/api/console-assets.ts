@@ -1,6 +1,6 @@
 /** What the API needs of the console's server side; the composition root hands it in. */
 import type { Caller } from './cloud.ts';
-import type { AppDetail, EventDetail, NodeStatus, Status } from './model.ts';
+import type { AppDetail, EventDetail, NodeStatus, RouteDetail, Status } from './model.ts';
 
 export interface ConsoleAsset {
   readonly body: Uint8Array;
@@ -12,7 +12,7 @@ export interface ConsoleAsset {
 
 /** What the first HTML of a page shows before, or without, any script. */
 export interface ConsoleView {
-  /** `/`, `/apps/NAME`, `/nodes`, `/nodes/NAME`, `/gateway`, `/events`, `/settings`. */
+  /** `/`, `/apps/NAME`, `/nodes`, `/nodes/NAME`, `/routes`, `/gateway`, `/events`, `/settings`. */
   readonly path: string;
   readonly caller: Caller;
   readonly status: Status;
@@ -22,6 +22,8 @@ export interface ConsoleView {
   readonly node: NodeStatus | undefined;
   /** On the page of events, oldest first. */
   readonly events: readonly EventDetail[] | undefined;
+  /** On the page of routes. */
+  readonly routes: readonly RouteDetail[] | undefined;
 }
 
 export interface ConsoleAssets {

@@ -2,6 +2,8 @@
  * What the API says and takes, as plain data: shared by the server, the CLI and the console.
  * Times are epoch milliseconds, sizes bytes, rates per second.
  */
+export type * from './certificate-model.ts';
+export type { ListenerDetail, RouteAnswer, RouteDetail } from './route-model.ts';
 import type { ErrorBody } from '../base/errors.ts';
 
 export type Scope = 'admin' | 'deploy' | 'read';
@@ -22,6 +24,8 @@ export interface Status {
   readonly leader: string;
   /** What the loss of a machine would mean. */
   readonly managers: string;
+  /** What will be noticed before long if nobody does anything: a sentence each. */
+  readonly warnings: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly apps: readonly AppSummary[];
   readonly gateway: GatewayStatus;

@@ -32,6 +32,7 @@ export function openApiDocument(
     tags: [
       { name: 'node', description: 'The node and the cluster' },
       { name: 'apps', description: 'Apps, their releases and instances' },
+      { name: 'gateway', description: 'Routes and listeners beside those of apps' },
       { name: 'access', description: 'Tokens and login links' },
     ],
     paths,

@@ -9,10 +9,12 @@ import type { AppDetail } from './model.ts';
 import { isSameOrigin, sessionCookie, setSessionCookie } from './origin.ts';
 import { statusOfCode } from './statuses.ts';
 
-const PAGE = /^\/(?:apps|nodes|gateway|events|settings)?$/;
+const PAGE = /^\/(?:apps|nodes|routes|gateway|events|settings)?$/;
 const APP_PAGE = /^\/apps\/([^/]+)$/;
 const NODE_PAGE = /^\/nodes\/([^/]+)$/;
+const RECORD_PAGE = /^\/(?:routes|listeners)\/([^/]+)$/;
 const EVENTS_PATH = '/events';
+const ROUTES_PATH = '/routes';
 
 export class Pages {
   readonly #cloud: Cloud;
@@ -81,7 +83,8 @@ export class Pages {
     const { path } = exchange;
     const appName = nameIn(APP_PAGE, path);
     const nodeName = nameIn(NODE_PAGE, path);
-    const known = appName !== undefined || nodeName !== undefined || PAGE.test(path);
+    const isNamed = [appName, nodeName, nameIn(RECORD_PAGE, path)].some((one) => one !== undefined);
+    const known = isNamed || PAGE.test(path);
     if (!known && !exchange.wantsPage) throw notFound(path);
     let caller: Caller;
     try {
@@ -92,17 +95,18 @@ export class Pages {
       this.#askToLogIn(exchange, statusOfCode(error.code), reasonOf(error));
       return;
     }
-    const [status, app, events] = await Promise.all([
+    const [status, app, events, routes] = await Promise.all([
       this.#cloud.status(),
       appName === undefined ? undefined : this.#appIfAny(appName),
       path === EVENTS_PATH ? this.#cloud.listEvents() : undefined,
+      path === ROUTES_PATH ? this.#cloud.listRoutes() : undefined,
     ]);
     const node = status.nodes.find(({ name }) => name === nodeName);
     const isMissing =
       (appName !== undefined && app === undefined) ||
       (nodeName !== undefined && node === undefined);
     const found = known && !isMissing;
-    const html = this.#console.page({ path, caller, status, app, node, events });
+    const html = this.#console.page({ path, caller, status, app, node, events, routes });
     exchange.sendPage(found ? 200 : 404, html);
   }
 

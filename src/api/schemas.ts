@@ -174,6 +174,7 @@ export const statusSchema: Schema<Wire<Status>> = named(
     self: text,
     leader: text,
     managers: text,
+    warnings: array(text),
     nodes: array(nodeSchema),
     apps: array(appSummarySchema),
     gateway: object({

@@ -17,6 +17,8 @@ const EXACT: Readonly<Record<string, number>> = {
   APPS_RELEASE_MISSING: 404,
   APPS_ARCHIVE_BROKEN: 400,
   APPS_COMMAND_LOST: 503,
+  ROUTES_BUSY: 503,
+  ROUTES_HOST_RESERVED: 409,
 };
 
 /** Ends of codes of any part, first match wins: `APPS_NOT_FOUND` → 404. */

@@ -345,8 +345,8 @@ async function leaves(peers: Peers, id: string, clock: Clock, signal: AbortSigna
 }
 
 export function placementNodeOf(peer: PeerNode): PlacementNode {
-  const { id, name, region, labels, memoryMiB, load, state, silentMs } = peer;
-  return { id, name, region, labels, memoryMiB, load, state, silentMs };
+  const { id, name, region, labels, memoryMiB, load, diskFullMiB, state, silentMs } = peer;
+  return { id, name, region, labels, memoryMiB, load, diskFullMiB, state, silentMs };
 }
 
 function slotName({ process, slot }: Slot): string {

@@ -4,11 +4,12 @@
  * singletons have ended before anybody may start them elsewhere.
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTextIfAny, writeFileAtomic } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, type ProcessId, processId, signalProcess } from '../base/process-id.ts';
+import { uptimeMs } from '../base/uptime.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import type { InstanceSupervisor } from './instance-supervisor.ts';
 
@@ -137,9 +138,4 @@ export class SingletonGuard implements Worker {
     const known = JSON.parse(text) as ProcessId;
     return isRunning(known) ? known : undefined;
   }
-}
-
-/** By the clock that counts a machine's sleep too. */
-function uptimeMs(): number {
-  return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
 }

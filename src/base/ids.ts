@@ -15,6 +15,11 @@ export function randomSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
+/** 0 to 1, for spreading what must not happen at one moment. */
+export function randomShare(): number {
+  return randomBytes(4).readUInt32BE() / 2 ** 32;
+}
+
 /** Lower-case hex SHA-256. */
 export function sha256Hex(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');

@@ -10,6 +10,7 @@ import type { CommandSpec, Context, Input } from './command.ts';
 import { APP } from './commands/app.ts';
 import { AUTHORITY } from './commands/authority.ts';
 import { CACHE } from './commands/cache.ts';
+import { CERTIFICATE } from './commands/certificate.ts';
 import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
 import { DEPLOY } from './commands/deploy.ts';
@@ -18,7 +19,9 @@ import { DOWN } from './commands/down.ts';
 import { GATEWAY, GATEWAY_RUN } from './commands/gateway.ts';
 import { INVITE } from './commands/invite.ts';
 import { JOIN } from './commands/join.ts';
+import { LISTENER } from './commands/listener.ts';
 import { NODE, NODES } from './commands/node.ts';
+import { ROUTE } from './commands/route.ts';
 import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
@@ -50,8 +53,11 @@ export const COMMANDS: readonly CommandSpec[] = [
   REGIONS,
   MANAGER,
   AUTHORITY,
+  CERTIFICATE,
   EVENTS,
   WHY,
+  ROUTE,
+  LISTENER,
   CACHE,
   GATEWAY,
   CONSOLE,

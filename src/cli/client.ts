@@ -19,12 +19,20 @@ import type {
   TokenDetail,
 } from '../api/model.ts';
 import type {
+  AcmeRequest,
   CacheExplanations,
   CacheStatus,
+  CertificateList,
+  CertificateRow,
+  ClusterSlow,
   ClusterTop,
+  ListenerDetail,
   PurgeAnswer,
   PurgeRequest,
+  RouteAnswer,
+  RouteDetail,
 } from '../api/api.ts';
+import type { Written } from '../routes/routes.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -32,6 +40,14 @@ export interface EnvChange {
   readonly unset?: readonly string[];
   readonly setSecrets?: Readonly<Record<string, string>>;
   readonly unsetSecrets?: readonly string[];
+}
+
+/** What a gateway's file has a list of. */
+export type RecordWord = 'route' | 'listener';
+
+interface RecordDetails {
+  readonly route: RouteDetail;
+  readonly listener: ListenerDetail;
 }
 
 export interface LogsWanted {
@@ -259,8 +275,78 @@ export class MolnClient {
     return this.#transport.json({ method: 'GET', path: `/api/cache/explain?${query}` });
   }
 
+  gatewaySlow(url: string): Promise<ClusterSlow> {
+    const query = new URLSearchParams([['url', url]]);
+    return this.#transport.json({ method: 'GET', path: `/api/gateway/slow?${query}` });
+  }
+
   gatewayTop(seconds: number): Promise<ClusterTop> {
     return this.#transport.json({ method: 'GET', path: `/api/gateway/top?seconds=${seconds}` });
+  }
+
+  certificates(): Promise<CertificateList> {
+    return this.#transport.json({ method: 'GET', path: '/api/certificates' });
+  }
+
+  certificate(host: string): Promise<CertificateRow> {
+    return this.#transport.json({ method: 'GET', path: certificatePath(host) });
+  }
+
+  /** PEM. */
+  addCertificate(
+    host: string,
+    pair: { readonly cert: string; readonly key: string },
+  ): Promise<CertificateRow> {
+    return this.#transport.json({ method: 'PUT', path: certificatePath(host), json: pair });
+  }
+
+  removeCertificate(host: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: certificatePath(host) });
+  }
+
+  orderCertificate(host: string): Promise<void> {
+    const path = `${certificatePath(host)}/order`;
+    return this.#transport.json({ method: 'POST', path, json: {} });
+  }
+
+  setAcme(wish: Partial<AcmeRequest>): Promise<void> {
+    return this.#transport.json({ method: 'PUT', path: '/api/acme', json: wish });
+  }
+
+  unsetAcme(): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: '/api/acme' });
+  }
+
+  /** Routes or listeners. */
+  records<Kind extends RecordWord>(kind: Kind): Promise<readonly RecordDetails[Kind][]> {
+    return this.#transport.json({ method: 'GET', path: `/api/${kind}s` });
+  }
+
+  record<Kind extends RecordWord>(kind: Kind, name: string): Promise<RecordDetails[Kind]> {
+    return this.#transport.json({ method: 'GET', path: recordPath(kind, name) });
+  }
+
+  /** What it would be. */
+  checkRecord(
+    kind: RecordWord,
+    name: string,
+    written: Written,
+  ): Promise<{ readonly written: Written }> {
+    const path = `${recordPath(kind, name)}/check`;
+    return this.#transport.json({ method: 'POST', path, json: { written } });
+  }
+
+  /** `revision`: what it was made of; 0: of nothing. */
+  setRecord(
+    kind: RecordWord,
+    name: string,
+    change: { readonly written: Written; readonly revision?: number },
+  ): Promise<RouteAnswer> {
+    return this.#transport.json({ method: 'PUT', path: recordPath(kind, name), json: change });
+  }
+
+  removeRecord(kind: RecordWord, name: string): Promise<RouteAnswer> {
+    return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
   }
 
   shutdown(): Promise<void> {
@@ -274,6 +360,14 @@ export class MolnClient {
 
 function appPath(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
+}
+
+function certificatePath(host: string): string {
+  return `/api/certificates/${encodeURIComponent(host)}`;
+}
+
+function recordPath(kind: RecordWord, name: string): string {
+  return `/api/${kind}s/${encodeURIComponent(name)}`;
 }
 
 function nodePath(name: string): string {

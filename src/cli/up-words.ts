@@ -8,8 +8,13 @@ const LABEL_WIDTH = 10;
 export function printUpWords(
   words: Words,
   status: Status,
-  loginLink: string,
-  options: { readonly dataFolder: string; readonly tookMs: number; readonly command: string },
+  loginLink: string | undefined,
+  options: {
+    readonly waitsFor: string | undefined;
+    readonly dataFolder: string;
+    readonly tookMs: number;
+    readonly command: string;
+  },
 ): void {
   const row = (label: string, value: string): void =>
     words.line(`  ${words.style('dim', label.padEnd(LABEL_WIDTH))}${value}`);
@@ -26,8 +31,13 @@ export function printUpWords(
     const state = app.state === 'healthy' ? '' : words.style('yellow', `  (${app.state})`);
     row(at === 0 ? 'Apps' : '', `${words.style('cyan', url)}${state}`);
   });
-  row('Console', `${words.style('cyan', loginLink)}  ${words.style('dim', '(works once)')}`);
+  if (loginLink === undefined) row('Console', `"${options.command} console" makes a link`);
+  else row('Console', `${words.style('cyan', loginLink)}  ${words.style('dim', '(works once)')}`);
   row('Data', options.dataFolder);
+  if (options.waitsFor !== undefined) {
+    words.line();
+    words.line(`  ${words.style('yellow', options.waitsFor)}`);
+  }
   if (!status.driver.isolated) {
     words.line();
     words.line(

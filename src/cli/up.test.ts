@@ -15,6 +15,7 @@ const STATUS: Status = {
   self: 'attic',
   leader: 'attic',
   managers: 'One node',
+  warnings: [],
   nodes: [
     {
       id: 'n1',
@@ -58,6 +59,7 @@ function quietNode(deploy: () => AsyncIterable<Progress>): RunningNode & { stops
     stops: 0,
     status: () => Promise.resolve(STATUS),
     loginLink: () => Promise.resolve('http://127.0.0.1:7420/login?code=x'),
+    waitsFor: () => undefined,
     deployFolder: deploy,
     stopped: promise,
     stop() {

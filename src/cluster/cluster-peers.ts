@@ -163,6 +163,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
     const { id, name, region, labels, address, port, gatewayPort, memoryMiB, roles } = member;
     // Itself it always reaches, whether or not the registry hears it.
     const presence = id === this.self ? undefined : this.#presence?.get(id);
+    const said = this.#presence?.get(id).load;
     return {
       id,
       name,
@@ -174,7 +175,8 @@ export class ClusterPeers implements Peers, AsyncDisposable {
       port,
       gatewayPort,
       memoryMiB,
-      load: (this.#presence?.get(id).load?.cpuPercent ?? 0) / 100,
+      load: (said?.cpuPercent ?? 0) / 100,
+      diskFullMiB: said?.diskFullMiB,
       isManager: roles.includes('manager'),
     };
   }

@@ -79,5 +79,5 @@ export type {
 export { CHECK_IN_MS, type NodeLoad, type NodePresence, PRESENCE_CLOCKS } from './presence.ts';
 export { PresenceKeeper, type PresenceKeeperOptions } from './presence-keeper.ts';
 export { PresenceWatch, type PresenceWatchOptions } from './presence-watch.ts';
-export { serialsIn } from './x509.ts';
+export { serialsIn, standInCertificate } from './x509.ts';
 export { type Plan, Plans, type StepHandler } from './steps.ts';

@@ -1,6 +1,6 @@
 /**
  * Self-fencing: whoever cannot prove that he was heard stops his singletons before anybody starts them elsewhere. Only
- * the monotonic clock counts, and only from when a check-in was sent, for nobody knows when it arrived.
+ * the monotonic clock counts, one that goes on while the machine sleeps, and only from when a check-in was sent, for nobody knows when it arrived.
  *
  * Why it is safe: others count silence from when they heard a check-in, which is after it was sent, and they may move
  * something only when `lostAfterMs` of it are over. The margin pays for stopping and for clocks that run unevenly.

@@ -63,7 +63,7 @@ export interface LeaderElectionOptions {
 /** The least that etcd grants with its usual election timeout: after the death of its own leader it counts anew. */
 export const LEADER_TTL_MS = 2000;
 /** Renewals in one life of the lease. */
-const RENEWALS_PER_TTL = 4;
+const RENEWALS_PER_TTL = 3;
 /** A leader stops this part of its lease's life before the others may notice that it ended. */
 const MARGIN_RATIO = 0.2;
 /** After resigning for an error the others have so many lives of the lease to take over. */
@@ -92,6 +92,9 @@ export class LeaderElection implements Worker, AsyncDisposable {
   #shyUntilMs = -Infinity;
   #isClosed = false;
   #hasLed = false;
+  /** The key is followed by `changes`: it need not be read while that says nothing. */
+  #isFollowed = false;
+  #isNews = true;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -125,7 +128,15 @@ export class LeaderElection implements Worker, AsyncDisposable {
 
   /** Yields whenever it changed who leads: the next step should come at once. Until the signal aborts. */
   async *changes(signal: AbortSignal): AsyncGenerator<void, void, undefined> {
-    for await (const _view of this.#records.watch(signal)) yield;
+    try {
+      for await (const _view of this.#records.watch(signal)) {
+        this.#isFollowed = true;
+        this.#isNews = true;
+        yield;
+      }
+    } finally {
+      this.#isFollowed = false;
+    }
   }
 
   /** Ends the term at once, for the next one to begin. Safe when not leading. */
@@ -242,13 +253,22 @@ export class LeaderElection implements Worker, AsyncDisposable {
       // A renewal that hung and failed may have been overtaken by the end of the term.
       if (this.#isOver(leading)) leading.stop.abort(deposed('its lease ended'));
     }
-    const holder = await this.#records.get('now');
-    if (holder?.revision !== leading.token) {
-      await this.#end(leading, `${holder?.value.nodeName ?? 'nobody'} leads now`);
-      return;
-    }
+    if (!(await this.#stillHolds(leading))) return;
     this.#extend(leading, sentAtMs);
     this.#status = `This node leads: ${leading.record.why}`;
+  }
+
+  /** Ends the term of one whose key is somebody else's. Liveness only: a commit of such a leader fails in any case. */
+  async #stillHolds(leading: Leading): Promise<boolean> {
+    if (this.#isFollowed && !this.#isNews) return true;
+    this.#isNews = false;
+    const holder = await this.#records.get('now').catch((error: unknown) => {
+      this.#isNews = true;
+      throw error;
+    });
+    if (holder?.revision === leading.token) return true;
+    await this.#end(leading, `${holder?.value.nodeName ?? 'nobody'} leads now`);
+    return false;
   }
 
   #extend(leading: Leading, sentAtMs: number): void {

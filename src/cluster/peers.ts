@@ -24,6 +24,8 @@ export interface PeerNode {
   readonly memoryMiB: number;
   /** Processor time in use of the whole machine, 0 to 1, smoothed. */
   readonly load: number;
+  /** What is left on its disk, when that is nearly full. */
+  readonly diskFullMiB?: number | undefined;
   readonly isManager: boolean;
 }
 

@@ -26,7 +26,7 @@ export function choose(
   const full: PlacementNode[] = [];
   for (const node of board.nodes) {
     if (node.id === options.not?.id) continue;
-    const why = node.state === 'ready' ? obstacle(board, piece, node) : `is ${node.state}`;
+    const why = refusal(board, piece, node);
     if (why !== undefined) refused.push(`${node.name} ${why}`);
     else if (board.freeMiB(node) >= piece.wish.memoryMiB) fit.push(node);
     else full.push(node);
@@ -47,6 +47,14 @@ export function choose(
     refused.push(`${node.name} has ${free} MiB free of the ${piece.wish.memoryMiB} that it needs`);
   }
   return { kind: 'none', reason: refused.length === 0 ? 'there is no other node' : short(refused) };
+}
+
+/** Why nothing new goes there; what is there already stays on a full disk. */
+function refusal(board: Board, piece: Piece, node: PlacementNode): string | undefined {
+  if (node.state !== 'ready') return `is ${node.state}`;
+  const { diskFullMiB } = node;
+  if (diskFullMiB !== undefined) return `has only ${diskFullMiB} MiB left on its disk`;
+  return obstacle(board, piece, node);
 }
 
 function mayOvercommit(board: Board, piece: Piece, node: PlacementNode): boolean {

@@ -13,6 +13,8 @@ export interface PlacementNode {
   readonly memoryMiB: number;
   /** 0 idle … 1 busy, smoothed; of the whole machine. */
   readonly load: number;
+  /** What is left on a disk that is nearly full: nothing new is put there. Undefined while there is room. */
+  readonly diskFullMiB?: number | undefined;
   readonly state: NodeState;
   /** Time without a check-in; decides for apps with a clock of their own. 0 when it was just heard. */
   readonly silentMs: number;

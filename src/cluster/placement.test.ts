@@ -207,3 +207,14 @@ test('scaling down takes from lost nodes first, then from where most are', () =>
   const removed = place({ nodes, apps: [], current: [at('a', 0, 'e1')] });
   assert.deepEqual(words(removed), ['stop a/0 from e1: a web is no longer wanted']);
 });
+
+test('a node whose disk is nearly full gets nothing new and keeps what it has', () => {
+  const nodes = [node('e1', 'east', { diskFullMiB: 120 }), node('e2', 'east')];
+  const grown = place({ nodes, apps: [app('a', { wanted: 2 })], current: [at('a', 0, 'e1')] });
+  assert.equal(nodesOf(grown), 'e1 e2');
+  assert.deepEqual(words(grown), [
+    'start a/1 to e2: 2 are wanted: only e2 can take it (e1 has only 120 MiB left on its disk)',
+  ]);
+  const none = place({ nodes: nodes.slice(0, 1), apps: [app('b')], current: [] });
+  assert.match(none.unplaced[0]?.reason ?? '', /e1 has only 120 MiB left on its disk/);
+});

@@ -20,7 +20,7 @@ export interface PresenceKeeperOptions {
   readonly log: Logger;
   /** Life of the lease; 30 s by default. */
   readonly lostAfterMs?: number;
-  /** 700 ms by default. A node that is alone can do with far fewer, as long as its apps' clocks allow it. */
+  /** 750 ms by default. A node that is alone can do with far fewer, as long as its apps' clocks allow it. */
   readonly checkInMs?: number;
   /** Told with each check-in. */
   readonly load?: () => NodeLoad;

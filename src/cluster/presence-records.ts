@@ -14,6 +14,7 @@ const checkInSchema: Schema<CheckIn> = object({
     object({
       cpuPercent: integer({ min: 0, max: 100 }),
       memoryFreeMiB: integer({ min: 0, max: MEMORY_MIB_MAX }),
+      diskFullMiB: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
     }),
   ),
 });

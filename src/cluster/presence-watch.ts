@@ -18,7 +18,8 @@ export interface PresenceWatchOptions {
   readonly onChange: (changed: readonly NodePresence[]) => void;
 }
 
-const TICK_MS = 100;
+/** Never looked at more often than this by time alone. */
+const TICK_LEAST_MS = 20;
 
 export class PresenceWatch implements Worker, Disposable {
   readonly name = 'presence-watch';
@@ -26,7 +27,9 @@ export class PresenceWatch implements Worker, Disposable {
   readonly #records: Collection<CheckIn>;
   readonly #presence: Presence;
   readonly #said = new Map<string, NodePresence['state']>();
+  /** Looks when time alone may have changed something; what is heard meanwhile can only make that later. */
   #tick: Disposable | undefined;
+  #isDisposed = false;
 
   constructor(options: PresenceWatchOptions) {
     this.#options = options;
@@ -62,8 +65,7 @@ export class PresenceWatch implements Worker, Disposable {
 
   /** One step is one watch: the whole list, then every change until the history is gone or the signal aborts. */
   async step(signal: AbortSignal): Promise<StepResult> {
-    const { clock, registry } = this.#options;
-    this.#tick ??= clock.every(TICK_MS, () => this.#apply({ kind: 'tick' }));
+    const { registry } = this.#options;
     const { entries, revision } = await registry.list(PRESENCE_PREFIX);
     const there = new Set(entries.map(({ key }) => key.slice(PRESENCE_PREFIX.length)));
     for (const { node } of this.list()) {
@@ -84,6 +86,7 @@ export class PresenceWatch implements Worker, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     this.#tick?.[Symbol.dispose]();
     this.#tick = undefined;
   }
@@ -99,9 +102,31 @@ export class PresenceWatch implements Worker, Disposable {
   }
 
   #apply(event: Parameters<Presence['apply']>[0]): void {
-    this.#presence.apply(event, this.#options.clock.monotonicMs());
-    const changed = this.list().filter(({ node, state }) => this.#said.get(node) !== state);
-    for (const { node, state } of changed) this.#said.set(node, state);
+    const atMs = this.#options.clock.monotonicMs();
+    this.#presence.apply(event, atMs);
+    if (this.#tick === undefined) this.#arm(atMs);
+    const changed = this.#changed();
     if (changed.length > 0) this.#options.onChange(changed);
+  }
+
+  /** What was not said yet. */
+  #changed(): readonly NodePresence[] {
+    const changed: NodePresence[] = [];
+    for (const node of this.#presence.nodes()) {
+      const state = this.#presence.stateOf(node);
+      if (this.#said.get(node) === state) continue;
+      this.#said.set(node, state);
+      changed.push(this.#presence.get(node));
+    }
+    return changed;
+  }
+
+  #arm(atMs: number): void {
+    const dueMs = this.#presence.dueInMs(atMs);
+    if (dueMs === Infinity || this.#isDisposed) return;
+    this.#tick = this.#options.clock.after(Math.max(TICK_LEAST_MS, dueMs), () => {
+      this.#tick = undefined;
+      this.#apply({ kind: 'tick' });
+    });
   }
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { isMolnError } from '../base/errors.ts';
+import { countingSleep } from '../base/uptime.ts';
 import { Fence, fencedAtMs } from './fence.ts';
 import { type CheckIn, Presence } from './presence.ts';
 
@@ -198,4 +199,20 @@ test('a stopped process finds out before its timers do', () => {
   // Even if the first thing that it sees is the answer to a check-in that is fresh.
   fence.confirm(60_000, 9);
   assert.deepEqual(calls, ['fenced', 'returned']);
+});
+
+test('a machine that was suspended finds itself fenced on waking, though no timer ran', () => {
+  const clock = new ManualClock();
+  let sleptMs = 0;
+  const fence = new Fence(countingSleep(clock, () => clock.monotonicMs() + sleptMs));
+  const said: string[] = [];
+  const guard = { onFenced: () => said.push('fenced'), onReturned: () => said.push('returned') };
+  using _guard = fence.guard({ lostAfterMs: 5000, ...guard });
+  fence.confirm(0, 7);
+  assert.equal(fence.isFenced(5000), false);
+  sleptMs = 60_000;
+  assert.throws(() => fence.check(5000), { code: 'CLUSTER_FENCED' });
+  assert.deepEqual(said, ['fenced', 'returned', 'fenced']);
+  fence.confirm(60_000, 8);
+  assert.equal(said.at(-1), 'returned');
 });

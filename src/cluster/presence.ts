@@ -14,8 +14,8 @@ export interface PresenceClocks {
 }
 
 export const PRESENCE_CLOCKS: PresenceClocks = { suspectAfterMs: 2000, lostAfterMs: 30_000 };
-/** Two may be missed before a node is suspect. */
-export const CHECK_IN_MS = 700;
+/** One may be missed: the next is heard half a second before a node is suspect. With what makes deaf it stays below `suspectAfterMs`. */
+export const CHECK_IN_MS = 750;
 
 /** What a node says of itself. */
 export interface CheckIn {
@@ -33,6 +33,8 @@ export interface NodeLoad {
   /** Processor time in use, of all cores. */
   readonly cpuPercent: number;
   readonly memoryFreeMiB: number;
+  /** What is left on a disk that is nearly full; absent while there is room. */
+  readonly diskFullMiB?: number;
 }
 
 export type PresenceEvent =
@@ -112,6 +114,33 @@ export class Presence {
   /** This node does not hear itself and so judges nobody: what it says is what it knew last. */
   get isDeaf(): boolean {
     return this.#isDeaf;
+  }
+
+  /** Ids, in no order. */
+  nodes(): Iterable<string> {
+    return this.#known.keys();
+  }
+
+  /**
+   * How long nothing changes by time alone; Infinity while this node is deaf. What is applied in between can only make
+   * it longer, but for nodes that are new.
+   */
+  dueInMs(atMs: number): number {
+    if (this.#isDeaf) return Infinity;
+    const { suspectAfterMs, lostAfterMs } = this.#clocks;
+    let dueMs = this.#ownHeardMs + suspectAfterMs * DEAF_AFTER_RATIO - atMs;
+    const passedMs = atMs - (this.#lastMs ?? atMs);
+    for (const known of this.#known.values()) {
+      const silentMs = this.#silentMs(known) + passedMs;
+      if (silentMs < suspectAfterMs) dueMs = Math.min(dueMs, suspectAfterMs - silentMs);
+      else if (silentMs < lostAfterMs) dueMs = Math.min(dueMs, lostAfterMs - silentMs);
+    }
+    return Math.max(0, dueMs);
+  }
+
+  stateOf(node: string): NodePresence['state'] {
+    const known = this.#known.get(node);
+    return this.#judge(known, this.#silentMs(known)).state;
   }
 
   /** Sorted by id. */

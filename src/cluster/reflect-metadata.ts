@@ -9,6 +9,9 @@ interface MetadataReflect {
   getMetadata?(key: Key, target: object): unknown;
   getOwnMetadata?(key: Key, target: object): unknown;
   defineMetadata?(key: Key, value: unknown, target: object): void;
+  hasOwnMetadata?(key: Key, target: object): boolean;
+  getOwnMetadataKeys?(target: object): readonly Key[];
+  deleteMetadata?(key: Key, target: object): boolean;
 }
 
 const store = new WeakMap<object, Map<Key, unknown>>();
@@ -28,4 +31,8 @@ if (reflect.getMetadata === undefined) {
     const known = store.get(target) ?? new Map<Key, unknown>();
     store.set(target, known.set(key, value));
   };
+  // The real thing, when a library brings it after this one, asks the store of before by these.
+  reflect.hasOwnMetadata = (key, target) => store.get(target)?.has(key) ?? false;
+  reflect.getOwnMetadataKeys = (target) => [...(store.get(target)?.keys() ?? [])];
+  reflect.deleteMetadata = (key, target) => store.get(target)?.delete(key) ?? false;
 }

@@ -55,6 +55,16 @@ export async function createAuthority(options: {
   return { certificatePem: pemOf(certificate), keyPem: await keyPemOf(keys.privateKey) };
 }
 
+const STAND_IN_LIFE_MS: number = 365 * 86_400_000;
+
+/** For a listener that has no certificate yet: names nobody, so that no client takes it for somebody. */
+export function standInCertificate(nowMs: number): Promise<KeyPair> {
+  return createAuthority({
+    commonName: 'No certificate yet',
+    validity: { notBefore: nowMs - 86_400_000, notAfter: nowMs + STAND_IN_LIFE_MS },
+  });
+}
+
 /**
  * The word of an authority for the one that follows it: a certificate of the successor's key that the former one has signed.
  * Who trusts the former one alone, because it is what was pinned, has a way to whatever the successor has issued.

@@ -47,8 +47,8 @@ export class Console {
 
   /** The first HTML of a page: readable tables, and the same data for the application. */
   page(view: FirstPage): string {
-    const { caller, status, app, events } = view;
-    const data = jsonScript('moln-data', { caller, status, app, events });
+    const { caller, status, app, events, routes } = view;
+    const data = jsonScript('moln-data', { caller, status, app, events, routes });
     const notice = this.#build === undefined ? missingBuild() : html``;
     const content = html`<div id="app">${notice}${renderFirstPage(view)}</div>
       ${data}`;

@@ -2,7 +2,14 @@
  * What a page shows before, or without, any script: the node and its apps as plain tables. Readable by a person,
  * a screen reader and a text browser; the application replaces it.
  */
-import type { AppDetail, AppSummary, EventDetail, NodeStatus, Status } from '../api/model.ts';
+import type {
+  AppDetail,
+  AppSummary,
+  EventDetail,
+  NodeStatus,
+  RouteDetail,
+  Status,
+} from '../api/model.ts';
 import { isoTime } from '../base/time.ts';
 import { formatBytes } from '../base/units.ts';
 import { html, type Html, type HtmlValue } from './html.ts';
@@ -15,6 +22,8 @@ export interface FirstPage {
   readonly node: NodeStatus | undefined;
   /** Oldest first; only on their page. */
   readonly events: readonly EventDetail[] | undefined;
+  /** Only on their page. */
+  readonly routes: readonly RouteDetail[] | undefined;
 }
 
 const APP_PATH = /^\/apps\/[^/]+$/;
@@ -23,6 +32,7 @@ const NODE_PATH = /^\/nodes\/[^/]+$/;
 const EVENTS_SHOWN = 200;
 const TITLES: Readonly<Record<string, string>> = {
   '/nodes': 'Nodes',
+  '/routes': 'Routes',
   '/gateway': 'Gateway',
   '/events': 'Events',
   '/settings': 'Settings',
@@ -37,7 +47,8 @@ export function renderFirstPage(page: FirstPage): Html {
       <div class="top-inner">
         <a class="brand" href="/">Moln</a>
         <nav aria-label="Main">
-          <a href="/">Overview</a> <a href="/nodes">Nodes</a> <a href="/gateway">Gateway</a>
+          <a href="/">Overview</a> <a href="/nodes">Nodes</a> <a href="/routes">Routes</a>
+          <a href="/gateway">Gateway</a>
           <a href="/events">Events</a> <a href="/settings">Settings</a>
         </nav>
         <p class="where">${page.status.cluster.name}</p>
@@ -78,6 +89,7 @@ function content(page: FirstPage): HtmlValue {
       ${nodesTable(status)} ${command('moln nodes')}`;
   }
   if (path === '/events') return eventsPage(page.events ?? []);
+  if (path === '/routes') return routesPage(page.routes ?? []);
   if (path === '/gateway') return gatewayPage(status);
   if (path === '/settings') return settingsPage();
   return html`<h1>${status.sentence}</h1>
@@ -199,6 +211,27 @@ function eventsPage(events: readonly EventDetail[]): Html {
         );
   return html`<h1>Events</h1>
     ${list} ${command('moln events')}`;
+}
+
+function routesPage(routes: readonly RouteDetail[]): Html {
+  const list =
+    routes.length === 0
+      ? html`<p>No routes beside those of apps.</p>`
+      : table(
+          'Routes',
+          ['Route', 'Host', 'Path', 'Leads to', 'Cache', 'Requests', 'Troubles'],
+          routes.map((route) => [
+            route.name,
+            route.hosts.join(' '),
+            route.path,
+            route.leadsTo,
+            route.isCached ? 'yes' : '–',
+            String(route.requests),
+            route.troubles.join('; '),
+          ]),
+        );
+  return html`<h1>Routes</h1>
+    ${list} ${command('moln route list')}`;
 }
 
 function gatewayPage({ gateway }: Status): Html {

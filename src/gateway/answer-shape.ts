@@ -3,7 +3,9 @@ import { BodyCoder } from './body-coder.ts';
 import type { CompressWish } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { errorFormat } from './error-page.ts';
+import { type HeadChange, together } from './forward-head.ts';
 import { changedHead, fieldIn } from './head-text.ts';
+import { HSTS_FIELD } from './https-only.ts';
 import type { Site } from './site.ts';
 
 const CONNECTION: ReadonlySet<string> = new Set(['connection']);
@@ -21,6 +23,10 @@ export class AnswerShape {
   clientScheme: 'http' | 'https' | undefined;
   /** After a rewrite. */
   target: string | undefined;
+  /** What is changed about the request on its way to an upstream. */
+  request: HeadChange | undefined;
+  /** The request is not the one that the client sent: what answers it must not answer others. */
+  isPrivate = false;
   /** All of the request's body, or what of it was gathered before an upstream was asked. */
   gathered: Buffer | undefined;
   /** Fields that every answer to this request has. */
@@ -31,7 +37,15 @@ export class AnswerShape {
 
   constructor(site: Site, wish: CompressWish | undefined) {
     this.site = site;
+    this.request = site.request;
     this.#wish = wish;
+  }
+
+  /** Of this request alone, before the route's own changes. */
+  change(change: HeadChange | undefined): void {
+    if (change === undefined) return;
+    this.request = together(change, this.site.request);
+    this.isPrivate = true;
   }
 
   /** Writes the head; what is written from then on may leave compressed. `head` lacks Connection and the empty line. */
@@ -54,6 +68,7 @@ export class AnswerShape {
     if (this.drop !== undefined) text = changedHead(text, this.drop, '');
     text += this.lines;
     if (response !== undefined) text = changedHead(text, response.dropped, response.lines);
+    if (connection.owner.answerLines !== '') text = changedHead(text, HSTS_FIELD, '');
     out.text(`${text}${connection.connectionLine}\r\n`);
     if (coding === undefined) return;
     const streams = fieldIn(head, 'content-length') === undefined;

@@ -22,6 +22,7 @@ import type { ChunkSink } from '../http/chunked.ts';
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
 import { IncomingBody } from './incoming-body.ts';
+import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream } from './upstream.ts';
 import { type FailureOptions, UpstreamExchange } from './upstream-exchange.ts';
@@ -70,6 +71,8 @@ export interface ForwardOrder {
   readonly plainText: string;
   /** Others wait for it to land. */
   readonly flight: string | undefined;
+  /** Of the client's request. */
+  readonly times?: RequestTimes;
   /** Undefined for what is done behind a client's back. */
   readonly client: ForwardClient | undefined;
 }
@@ -98,6 +101,7 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     this.order = order;
     this.decision = order.decision;
     this.client = order.client;
+    this.times = order.times;
   }
 
   begin(): void {

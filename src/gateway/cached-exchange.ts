@@ -187,6 +187,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const isLead = turn === 'lead';
     this.forward = new CacheForward(room, {
       ...order,
+      times: this.connection.request.timesOfForward(),
       flight: isLead ? flight : undefined,
       client: this,
     });
@@ -232,7 +233,10 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
         target,
         fragment,
         connection,
-        together(forwardChange(request, decision), connection.shape?.site.request),
+        together(
+          together(forwardChange(request, decision), connection.request.trace?.change),
+          connection.shape?.request,
+        ),
       );
     const headText = textFor(on.decision);
     const { kind } = on.decision;

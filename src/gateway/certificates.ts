@@ -1,17 +1,14 @@
 /**
  * The certificates of a listener. A client says which host it wants (SNI, RFC 6066 3): the certificate that names it serves, else
- * the one with a wildcard for it, else the first. Sessions are resumed with keys that are the same in all processes that have the
- * same private key, so that a client may come to another one.
+ * the one with a wildcard for it, else the first.
  */
-import { hkdfSync, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { CertificatePair, ListenerConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED } from './errors.ts';
 
 const DAY_S = 86_400;
-/** What Node asks for: name, HMAC key and AES key of 16 bytes each. */
-const TICKET_KEYS_BYTES = 48;
 /** A warning comes so long before the end, or when a third of a short life is left. */
 const EXPIRES_SOON_MS: number = 21 * DAY_S * 1000;
 
@@ -28,11 +25,15 @@ const CIPHERS: string = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
+/** Node's own differs from process to process, and a session of another one would not be resumed in spite of its ticket. */
+const SESSION_CONTEXT = 'moln gateway';
+
 /** Also for each new certificate: what is not said again falls back to the default. */
 export function tlsOptions(pair: CertificatePair | undefined): SecureContextOptions {
   return {
     minVersion: 'TLSv1.2',
     ciphers: CIPHERS,
+    sessionIdContext: SESSION_CONTEXT,
     ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }),
   };
 }
@@ -91,12 +92,6 @@ export class Certificates {
     const dot = name.indexOf('.');
     return dot < 0 ? undefined : this.#byName.get(`*${name.slice(dot)}`);
   }
-}
-
-/** Of the day: tickets of the one before are not resumed, whoever takes the keys reads one day. */
-export function ticketKeys({ key }: CertificatePair, epochSecond: number): Buffer {
-  const day = Math.floor(epochSecond / DAY_S);
-  return Buffer.from(hkdfSync('sha256', key, '', `moln tls tickets ${day}`, TICKET_KEYS_BYTES));
 }
 
 /** Lower-case DNS names and addresses that a certificate is for. None when it is not one. */

@@ -20,6 +20,7 @@ import { balanceSchema, checkBalance } from './balancing/balance-check.ts';
 import { balancersSchema, checkBalancers, trustedRanges } from './balancer-check.ts';
 import type {
   CertificatePair,
+  ChallengesConfig,
   GatewayCacheConfig,
   GatewayConfig,
   GatewayLimits,
@@ -38,14 +39,18 @@ import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
   CERTIFICATES_PER_LISTENER_MAX,
+  CHALLENGES_MAX,
   HOSTS_PER_ROUTE_MAX,
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
   ROUTES_MAX,
   SOCKET_PATH_BYTES_MAX,
+  TICKET_KEY_BYTES,
+  TICKET_KEYS_MAX,
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { traceSchema } from './trace-check.ts';
 import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
@@ -184,11 +189,13 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     location,
     from: optional(pathPattern),
   }),
+  ready: object({ kind: literal('ready') }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),
     message: string({ lengthMax: 4096 }),
   }),
+  text: object({ kind: literal('text'), answer: string({ lengthMax: 4096 }) }),
 });
 
 const routeLimitFields = {
@@ -220,6 +227,8 @@ const routeCache: Schema<RouteCacheConfig> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const accessLog = optional(literal('json', 'combined', 'off'));
+
 const route: Schema<RouteConfig> = object({
   id,
   hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
@@ -227,6 +236,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  accessLog,
   balance: optional(balanceSchema),
   site: optional(siteSchema),
 });
@@ -240,6 +250,24 @@ const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
 const pem = string({ lengthMax: 1024 * 1024 });
 
 const pair: Schema<CertificatePair> = object({ cert: pem, key: pem });
+
+const challenges: Schema<ChallengesConfig> = object({
+  http: array(
+    object({
+      token: string({ pattern: /^[\w-]{1,200}$/, patternMeans: 'a token (RFC 8555 8.3)' }),
+      answer: string({ pattern: /^[\w.-]{1,400}$/, patternMeans: 'a key authorization' }),
+    }),
+    { itemsMax: CHALLENGES_MAX },
+  ),
+  tls: array(object({ host: string({ lengthMax: 253 }), cert: pem, key: pem }), {
+    itemsMax: CHALLENGES_MAX,
+  }),
+});
+
+const ticketKey = checked(string({ lengthMax: 100 }), (value, path) => {
+  if (Buffer.from(value, 'base64').length === TICKET_KEY_BYTES) return;
+  throw new ConfigError(path, `Key "${path}" is no key of ${TICKET_KEY_BYTES} bytes in base64`);
+});
 
 const hsts: Schema<HstsConfig> = object({
   maxAgeS: integer({ min: 0, max: CACHE_SECONDS_MAX }),
@@ -296,6 +324,10 @@ const config: Schema<GatewayConfig> = object({
   region: optional(region),
   balancers: optional(balancersSchema),
   limits,
+  challenges: optional(challenges),
+  ticketKeys: optional(array(ticketKey, { itemsMax: TICKET_KEYS_MAX })),
+  accessLog,
+  trace: optional(traceSchema),
   cache: optional(cache),
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),

@@ -11,6 +11,7 @@ import type {
   GatewayQuestion,
   PurgeOrders,
 } from './gateway-question.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import type { SiteConfig } from './site-config.ts';
 
 export interface GatewayConfig {
@@ -23,6 +24,14 @@ export interface GatewayConfig {
   /** Ports whose bytes are led on unread. */
   readonly balancers?: readonly BalancerConfig[];
   readonly limits: GatewayLimits;
+  /** What certificate authorities ask now. */
+  readonly challenges?: ChallengesConfig;
+  /** Base64, the newest first; absent: made of the private key, so that processes with the same one share them. */
+  readonly ticketKeys?: readonly string[];
+  /** Of routes that do not choose; `json` unless said. */
+  readonly accessLog?: AccessLogFormat;
+  /** Absent: `traceparent` of a client passes as any other field. */
+  readonly trace?: TraceConfig;
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
   /** What is to be purged by whoever has not yet. */
@@ -46,6 +55,16 @@ export interface GatewayCacheConfig {
   readonly disk?: { readonly path: string; readonly bytes: number };
 }
 
+/** W3C trace context: each request is part of a trace. */
+export interface TraceConfig {
+  /** Of traces that begin here, 0 to 1; whoever comes with a trace has decided. */
+  readonly sample: number;
+  /** Where spans of sampled traces go, as OTLP over HTTP: `http://HOST:4318/v1/traces`. */
+  readonly export?: string;
+  /** `service.name` of the spans; `moln-gateway` unless said. */
+  readonly service?: string;
+}
+
 /** One certificate serves both directions. PEM. */
 export interface NodeDoorConfig {
   readonly address: string;
@@ -57,6 +76,22 @@ export interface NodeDoorConfig {
   readonly clusterId: string;
   /** Ids of nodes whose certificates count for nothing. */
   readonly revoked: readonly string[];
+}
+
+/** Answers to authorities, by which they know whose a host is. */
+export interface ChallengesConfig {
+  readonly http: readonly HttpChallenge[];
+  readonly tls: readonly TlsChallenge[];
+}
+
+export interface HttpChallenge {
+  readonly token: string;
+  readonly answer: string;
+}
+
+/** `cert`, `key`: PEM; made for this question alone. */
+export interface TlsChallenge extends CertificatePair {
+  readonly host: string;
 }
 
 export interface ListenerConfig {
@@ -102,6 +137,7 @@ export interface RouteConfig {
   readonly limits?: Partial<RouteLimits>;
   /** Answers of upstreams are stored as RFC 9111 says; what is not said here is as usual. */
   readonly cache?: RouteCacheConfig;
+  readonly accessLog?: AccessLogFormat;
   /** Absent: power of two choices. */
   readonly balance?: BalanceConfig;
   /** Who is let in, and what is changed about requests and answers. */
@@ -134,7 +170,11 @@ export type RouteTarget =
       /** A pattern of paths (`path-pattern.ts`); what it does not match is 404. */
       readonly from?: string;
     }
-  | { readonly kind: 'respond'; readonly status: number; readonly message: string };
+  | { readonly kind: 'respond'; readonly status: number; readonly message: string }
+  /** These very characters. */
+  | { readonly kind: 'text'; readonly answer: string }
+  /** 200, or 503 when this gateway is about to leave: for a balancer before it. */
+  | { readonly kind: 'ready' };
 
 export interface UpstreamConfig {
   /** Stable and unique in the whole config; for apps the instance id. */
@@ -184,7 +224,12 @@ export interface GatewayLimits {
 
 /** Agent → gateway, one JSON object a line over the worker's unix socket. */
 export type GatewayCommand =
-  | { readonly kind: 'config'; readonly config: GatewayConfig }
+  | {
+      readonly kind: 'config';
+      readonly config: GatewayConfig;
+      /** Sockets where processes that are to leave hand over their listening sockets. */
+      readonly takeFrom?: readonly string[];
+    }
   | { readonly kind: 'stats' }
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id; absent means idle. Not answered. */
   | { readonly kind: 'loads'; readonly loads: Readonly<Record<string, number>> }
@@ -222,6 +267,8 @@ export interface GatewayStats {
   readonly memoryBytes: number;
   /** What is under way now, by upstream id; absent means zero. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstreams that get no requests just now, by route id; absent means none. */
+  readonly unfit?: Readonly<Record<string, readonly string[]>>;
   /** Since start, by route id. */
   readonly routes: Readonly<Record<string, RouteTotals>>;
   /** By balancer id; absent when there are none. */

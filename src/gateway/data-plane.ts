@@ -4,12 +4,20 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
+import type { MetricFamily } from '../base/metrics.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
 import { Balancers, type OpenedBalancers } from './balancers.ts';
+import { requireCacheFits } from './cache-fit.ts';
 import { CacheRoom } from './cache-room.ts';
 import { certificateTroubles, requireUsableTls } from './certificates.ts';
-import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
+import type {
+  GatewayCacheConfig,
+  GatewayConfig,
+  ListenerConfig,
+  TraceConfig,
+  UpstreamLoad,
+} from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { explain } from './cache-explanation.ts';
 import type {
@@ -20,15 +28,20 @@ import type {
 } from './gateway-question.ts';
 import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
 import { Listener } from './listener.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
+import { slowFigures } from './slow-figures.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
+import { Tracer } from './tracer.ts';
+import { unfitUpstreams } from './unfit-upstreams.ts';
 import type { Upstream } from './upstream.ts';
+import { upstreamFamilies } from './upstream-families.ts';
 
 /** How often time limits are checked: a quarter of the shortest, within these. */
 const SWEEP_LEAST_MS = 25;
@@ -53,6 +66,8 @@ export interface DataPlaneStats {
   readonly connectionsRefused: number;
   /** By upstream id; those with nothing under way are left out. */
   readonly upstreams: Readonly<Record<string, UpstreamLoad>>;
+  /** Upstream ids by route id. */
+  readonly unfit: ReturnType<typeof unfitUpstreams>;
 }
 
 const EMPTY_CONFIG: GatewayConfig = {
@@ -67,7 +82,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #files: StaticFiles;
   readonly #dispatch: Dispatch;
-  readonly #reusePort: boolean;
+  readonly #sockets: ListeningSockets;
   readonly #listeners = new Map<string, Listener>();
   /** Closed listeners whose connections are not all done. */
   readonly #leaving = new Set<Listener>();
@@ -79,6 +94,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #name: string;
   #room: CacheRoom | undefined;
   #cacheConfig = '';
+  #traceConfig = 'null';
   #troubles: readonly string[] = [];
   readonly #purges = new ObeyedPurges();
   #sweep: Disposable | undefined;
@@ -86,12 +102,13 @@ export class DataPlane implements AsyncDisposable {
 
   constructor(options: DataPlaneOptions) {
     this.#clock = options.clock ?? systemClock;
-    this.#reusePort = options.reusePort;
+    this.#sockets = new ListeningSockets(options.reusePort);
     this.#name = options.name ?? '1';
     this.#plane = new Plane({
       clock: this.#clock,
       log: options.log,
       accessLog: options.accessLog,
+      sockets: this.#sockets,
       sharesReads: options.sharesReads ?? true,
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
@@ -100,7 +117,7 @@ export class DataPlane implements AsyncDisposable {
     this.#door = new NodeDoor({
       log: options.log,
       clock: this.#clock,
-      reusePort: options.reusePort,
+      sockets: this.#sockets,
     });
     this.#files = new StaticFiles(this.#plane);
     this.#dispatch = createDispatch(this.#files, () => this.#room);
@@ -108,9 +125,25 @@ export class DataPlane implements AsyncDisposable {
 
   /**
    * Makes `config` the one in force. Throws GATEWAY_PORT_TAKEN or GATEWAY_LISTEN_FAILED, and then nothing has
-   * changed. Calls must not overlap.
+   * changed. Calls must not overlap. `takeFrom`: where processes that are to leave hand over their listening sockets.
    */
-  async apply(config: GatewayConfig): Promise<void> {
+  async apply(config: GatewayConfig, takeFrom: readonly string[] = []): Promise<void> {
+    await this.#sockets.take(takeFrom, this.#clock);
+    let isUsed = false;
+    try {
+      await this.#applyAll(config);
+      isUsed = true;
+    } finally {
+      await this.#sockets.settle(isUsed, this.#clock);
+    }
+  }
+
+  /** So that a successor can take over the listening sockets. */
+  async serveSockets(path: string): Promise<void> {
+    await this.#sockets.serve(path);
+  }
+
+  async #applyAll(config: GatewayConfig): Promise<void> {
     const plane = this.#plane;
     plane.tick();
     const opened = await this.#openNew(config.listeners);
@@ -127,7 +160,10 @@ export class DataPlane implements AsyncDisposable {
     this.#nodes.configure(config.node);
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
+    plane.logFormat = config.accessLog ?? 'json';
+    await this.#openTracer(config.trace);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
+    plane.edges.keep(config.routes);
     if (config.purges !== undefined) await this.#obey(config.purges);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
@@ -145,6 +181,8 @@ export class DataPlane implements AsyncDisposable {
       this.#leaving.add(listener);
     }
     for (const [id, listener] of opened) this.#listeners.set(id, listener);
+    for (const listener of this.#listeners.values()) listener.share(config);
+    for (const listener of opened.values()) listener.serve();
     this.#balancers.use(ports);
     for (const listener of this.#listeners.values()) listener.limitHandshakes();
     this.#scheduleSweep(config);
@@ -166,7 +204,7 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Throws `CONFIG_INVALID`, or what the cache's disk says. */
-  async answer(question: GatewayQuestion): Promise<GatewayAnswer> {
+  async answer(question: Exclude<GatewayQuestion, { kind: 'metrics' }>): Promise<GatewayAnswer> {
     const { table } = this.#plane;
     const { kind } = question;
     switch (kind) {
@@ -175,6 +213,12 @@ export class DataPlane implements AsyncDisposable {
         return { kind };
       case 'explain':
         return { kind, explanation: await explain(question, this.#room, table) };
+      case 'leave':
+        this.#plane.draining = true;
+        this.#plane.leavesGently = true;
+        return { kind };
+      case 'slow':
+        return { kind, slow: slowFigures(question.url, this.#plane) };
       case 'top':
         return { kind, top: await measureTop(this.#plane, question.durationMs) };
     }
@@ -183,6 +227,17 @@ export class DataPlane implements AsyncDisposable {
   /** Of the cache; none without one. */
   cacheStats(): readonly CacheTierStats[] {
     return this.#room?.cache.stats ?? [];
+  }
+
+  /** Beside those of routes, balancers and the process. */
+  families(): MetricFamily[] {
+    const { table, clock, limitHits } = this.#plane;
+    return [...upstreamFamilies([...table.routes()], clock.monotonicMs()), limitHits.family()];
+  }
+
+  /** Undefined unless they are exported. */
+  get spans(): { readonly exported: number; readonly dropped: number } | undefined {
+    return this.#plane.tracer?.exporter;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -203,13 +258,18 @@ export class DataPlane implements AsyncDisposable {
         upgrades: upstream.upgrades + (known?.upgrades ?? 0),
       };
     }
-    return { connections, connectionsRefused, upstreams };
+    const unfit = unfitUpstreams(table.routes(), this.#plane.coarseMs);
+    return { connections, connectionsRefused, upstreams, unfit };
   }
 
-  /** Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. */
-  async drain(deadlineMs: number): Promise<void> {
+  /**
+   * Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. `isGentle`: a kept connection that
+   * is idle is not closed at once, since the client may be about to use it.
+   */
+  async drain(deadlineMs: number, isGentle = false): Promise<void> {
     const plane = this.#plane;
     plane.draining = true;
+    plane.leavesGently ||= isGentle;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();
@@ -225,6 +285,7 @@ export class DataPlane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#sockets.stopServing();
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
@@ -233,6 +294,8 @@ export class DataPlane implements AsyncDisposable {
     this.#sweep?.[Symbol.dispose]();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    await this.#plane.tracer?.[Symbol.asyncDispose]();
+    this.#plane.edges[Symbol.dispose]();
     await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
   }
@@ -241,6 +304,7 @@ export class DataPlane implements AsyncDisposable {
   async #openCache(config: GatewayCacheConfig | undefined): Promise<void> {
     const text = JSON.stringify(config ?? null);
     if (text === this.#cacheConfig) return;
+    if (config !== undefined) requireCacheFits(config.memoryBytes);
     this.#cacheConfig = text;
     const before = this.#room;
     this.#room = undefined;
@@ -253,6 +317,17 @@ export class DataPlane implements AsyncDisposable {
       this.#cacheConfig = '';
       throw error;
     }
+  }
+
+  /** Spans that wait are sent off; the new one does not wait for that. */
+  async #openTracer(config: TraceConfig | undefined): Promise<void> {
+    const text = JSON.stringify(config ?? null);
+    if (text === this.#traceConfig) return;
+    this.#traceConfig = text;
+    const plane = this.#plane;
+    const before = plane.tracer;
+    plane.tracer = config === undefined ? undefined : await Tracer.open(config, plane);
+    void before?.[Symbol.asyncDispose]();
   }
 
   /** Each is told when it is new, not with every config. */
@@ -289,7 +364,6 @@ export class DataPlane implements AsyncDisposable {
           config,
           plane: this.#plane,
           dispatch: this.#dispatch,
-          reusePort: this.#reusePort,
         });
         opened.set(config.id, listener);
         await listener.open();

@@ -105,8 +105,17 @@ export interface HeadChange {
 }
 
 /** Both changes; the lines of the second come last. */
-export function together(one: HeadChange, two: HeadChange | undefined): HeadChange {
+export function together(one: HeadChange, two: HeadChange | undefined): HeadChange;
+export function together(
+  one: HeadChange | undefined,
+  two: HeadChange | undefined,
+): HeadChange | undefined;
+export function together(
+  one: HeadChange | undefined,
+  two: HeadChange | undefined,
+): HeadChange | undefined {
   if (two === undefined) return one;
+  if (one === undefined) return two;
   return { drop: [...one.drop, ...two.drop], lines: one.lines + two.lines };
 }
 

@@ -83,9 +83,11 @@ function choiceOf(protocol: PortWanted['protocol']): string {
 function listenFailed(wanted: PortWanted, cause: unknown, code: string | undefined): MolnError {
   const { address, port, protocol } = wanted;
   const place = `${address} port ${port}`;
+  const details = { port };
   if (code === 'EACCES') {
     return new MolnError(GATEWAY_LISTEN_FAILED, `Cannot listen on ${place}: it needs root`, {
       hint: `Choose a port above 1023 ${choiceOf(protocol)}`,
+      details,
       cause,
     });
   }
@@ -93,12 +95,16 @@ function listenFailed(wanted: PortWanted, cause: unknown, code: string | undefin
     return new MolnError(
       GATEWAY_LISTEN_FAILED,
       `Cannot listen on ${place}: this machine does not have that address`,
-      { hint: 'Run "ip address" to see its addresses and choose one with --address IP', cause },
+      {
+        hint: 'Run "ip address" to see its addresses and choose one with --address IP',
+        details,
+        cause,
+      },
     );
   }
   return new MolnError(
     GATEWAY_LISTEN_FAILED,
     `Cannot listen on ${place}: ${cause instanceof Error ? cause.message : String(cause)}`,
-    { cause },
+    { details, cause },
   );
 }

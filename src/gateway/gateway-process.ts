@@ -10,7 +10,7 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
-import { AccessLog } from './access-log.ts';
+import { AccessLogs } from './access-logs.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
 import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
@@ -33,6 +33,8 @@ export interface GatewayProcessOptions {
   readonly clock: Clock;
   /** False only for measurements. */
   readonly accessLog: boolean;
+  /** See `WorkerRecord`. */
+  readonly code?: string | undefined;
 }
 
 /** How often a worker without an agent asks itself whether it is still wanted. */
@@ -46,7 +48,7 @@ type Channel = MessageChannel<GatewayCommand, GatewayReply>;
 
 export class GatewayProcess implements AsyncDisposable {
   readonly #options: GatewayProcessOptions;
-  readonly #accessLog: AccessLog;
+  readonly #accessLog: AccessLogs;
   readonly #plane: DataPlane;
   readonly #metrics = new ProcessMetrics();
   readonly #channels = new Set<Channel>();
@@ -61,8 +63,7 @@ export class GatewayProcess implements AsyncDisposable {
   constructor(options: GatewayProcessOptions) {
     this.#options = options;
     const { log, clock, paths } = options;
-    this.#accessLog = new AccessLog({
-      path: paths.accessLog,
+    this.#accessLog = new AccessLogs(paths, {
       clock,
       onRefused: (error) => log.warn('The access log cannot be written and loses lines', { error }),
     });
@@ -91,7 +92,9 @@ export class GatewayProcess implements AsyncDisposable {
       format: 1,
       process: self,
       protocol: CONTROL_PROTOCOL,
+      ...(this.#options.code === undefined ? {} : { code: this.#options.code }),
     });
+    await this.#plane.serveSockets(paths.handover);
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.listen(paths.socket);
     await once(this.#server, 'listening');
@@ -107,9 +110,14 @@ export class GatewayProcess implements AsyncDisposable {
     return this.#finished.promise;
   }
 
+  /** The files of the access log were moved away. */
+  reopenLogs(): void {
+    this.#accessLog.reopen();
+  }
+
   /** Stops accepting; requests and upgraded connections may finish for `deadlineMs`. */
-  drain(deadlineMs: number): Promise<void> {
-    this.#draining ??= this.#drainOnce(deadlineMs);
+  drain(deadlineMs: number, isGentle = false): Promise<void> {
+    this.#draining ??= this.#drainOnce(deadlineMs, isGentle);
     return this.#draining;
   }
 
@@ -125,11 +133,11 @@ export class GatewayProcess implements AsyncDisposable {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  async #drainOnce(deadlineMs: number): Promise<void> {
+  async #drainOnce(deadlineMs: number, isGentle: boolean): Promise<void> {
     this.#options.log.info('Gateway worker drains', { deadlineMs });
     await this.#sayLeaving();
     await this.#configs;
-    await this.#plane.drain(deadlineMs);
+    await this.#plane.drain(deadlineMs, isGentle);
     this.#finished.resolve();
   }
 
@@ -167,7 +175,7 @@ export class GatewayProcess implements AsyncDisposable {
       case 'config':
         // One after the other: listeners and tables of two configs must not mix.
         this.#configs = this.#configs.then(async () => {
-          channel.send(await this.#configure(command.config));
+          channel.send(await this.#configure(command.config, command.takeFrom));
         });
         return;
       case 'stats':
@@ -190,7 +198,7 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
-  async #configure(value: unknown): Promise<GatewayReply> {
+  async #configure(value: unknown, takeFrom?: readonly string[]): Promise<GatewayReply> {
     const asked = (value as { readonly version?: unknown } | null)?.version;
     const version = typeof asked === 'number' ? asked : -1;
     try {
@@ -205,7 +213,7 @@ export class GatewayProcess implements AsyncDisposable {
         );
       }
       // The agent repeats itself after a lost connection.
-      if (version > this.#version) await this.#plane.apply(config);
+      if (version > this.#version) await this.#plane.apply(config, takeFrom);
       this.#version = version;
       return { kind: 'applied', version };
     } catch (error) {
@@ -221,7 +229,11 @@ export class GatewayProcess implements AsyncDisposable {
 
   async #answer(id: number, question: GatewayQuestion): Promise<GatewayReply> {
     try {
-      return { kind: 'answer', id, answer: await this.#plane.answer(question) };
+      const isOwn = question.kind === 'metrics';
+      const answer = isOwn
+        ? { kind: question.kind, families: this.#stats().metrics }
+        : await this.#plane.answer(question);
+      return { kind: 'answer', id, answer };
     } catch (error) {
       if (!isMolnError(error)) this.#options.log.error('A question was not answered', { error });
       const code = isMolnError(error) ? error.code : GATEWAY_WORKER_FAILED;
@@ -230,7 +242,7 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   #stats(): GatewayStats {
-    const { connections, connectionsRefused, upstreams } = this.#plane.stats();
+    const { connections, connectionsRefused, upstreams, unfit } = this.#plane.stats();
     const memoryBytes = process.memoryUsage.rss();
     const routes = [...this.#plane.table().routes()];
     const { balancers } = this.#plane;
@@ -242,6 +254,7 @@ export class GatewayProcess implements AsyncDisposable {
       connections,
       memoryBytes,
       upstreams,
+      ...(Object.keys(unfit).length === 0 ? {} : { unfit }),
       routes: Object.fromEntries(routes.map((route) => [route.id, route.totals.totals()])),
       balancers: balancers.totals(),
       ...(cache.length === 0 ? {} : { cache }),
@@ -249,11 +262,13 @@ export class GatewayProcess implements AsyncDisposable {
         ...balancers.families(),
         ...routeFamilies(pairs),
         ...cacheFamilies(cache, pairs),
+        ...this.#plane.families(),
         ...this.#metrics.families({
           connections,
           connectionsRefused,
           memoryBytes,
           accessLogDropped: this.#accessLog.dropped,
+          spans: this.#plane.spans,
         }),
       ],
     };

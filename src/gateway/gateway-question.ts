@@ -2,7 +2,9 @@
  * What one may ask of a gateway process beside its stats, and what it answers: as plain data over the control socket, and between
  * nodes.
  */
+import type { MetricFamily } from '../base/metrics.ts';
 import type { TierStats } from '../cache/cache.ts';
+import type { SlowFigures } from './slow-report.ts';
 
 /** What is to be purged. */
 export type PurgeTarget =
@@ -44,12 +46,21 @@ export type GatewayQuestion =
       readonly url: string;
       readonly fields: readonly (readonly [name: string, value: string])[];
     }
+  /** Where the time of recent requests went, of the route that answers the URL. */
+  | { readonly kind: 'slow'; readonly url: string }
+  /** Says no to those who ask whether it is ready, and ends connections with their next answers; it goes on accepting. */
+  | { readonly kind: 'leave' }
+  /** What Prometheus reads. */
+  | { readonly kind: 'metrics' }
   /** Counts requests for so long, then answers. */
   | { readonly kind: 'top'; readonly durationMs: number };
 
 export type GatewayAnswer =
   | { readonly kind: 'purge' }
   | { readonly kind: 'explain'; readonly explanation: CacheExplanation }
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'metrics'; readonly families: readonly MetricFamily[] }
+  | { readonly kind: 'slow'; readonly slow: SlowFigures }
   | { readonly kind: 'top'; readonly top: TopReport };
 
 export type AnswerTo<Question extends GatewayQuestion> = Extract<

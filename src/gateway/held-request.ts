@@ -49,26 +49,43 @@ export class HeldRequest implements Responder {
   sweep(): void {}
 }
 
+/** What is decided about a gathered request; `next` is called with it in the plane's scratch objects. */
+export type Decide = (body: Buffer | undefined, goOn: (next: GoOn) => void) => void;
+
+export interface GatherOptions {
+  readonly bytesMax: number;
+  readonly next: GoOn;
+  /** Asked before `next`; `body` is undefined when not all of it was gathered. Calls back once, later. */
+  readonly decide?: Decide;
+}
+
 /** Gathers the body before an upstream is asked, so that a slow client occupies none. */
 export class GatheredRequest extends HeldRequest {
   readonly #parts: Buffer[] = [];
   readonly #bytesMax: number;
   readonly #next: GoOn;
+  readonly #decide: Decide | undefined;
   #bytes = 0;
   #isWhole = false;
+  #isDecided = false;
+  #hasBody = false;
 
-  constructor(
-    connection: Connection,
-    head: RequestHead,
-    options: { readonly bytesMax: number; readonly next: GoOn },
-  ) {
+  constructor(connection: Connection, head: RequestHead, options: GatherOptions) {
     super(connection, head);
     this.#bytesMax = options.bytesMax;
     this.#next = options.next;
+    this.#decide = options.decide;
   }
 
   start(): void {
     const { connection } = this;
+    this.#isWhole = connection.body.done;
+    this.#hasBody = !this.#isWhole;
+    const { length } = connection.plane.requestFraming;
+    if (this.#isWhole || length > this.#bytesMax || this.#bytesMax === 0) {
+      this.#gathered();
+      return;
+    }
     // An upstream that is not asked yet cannot say that it wants the body.
     if (connection.plane.requestFraming.expectContinue) {
       connection.out.text('HTTP/1.1 100 Continue\r\n\r\n');
@@ -76,7 +93,7 @@ export class GatheredRequest extends HeldRequest {
   }
 
   override get holdsBody(): boolean {
-    return false;
+    return this.#isDecided;
   }
 
   override requestBytes(buffer: Buffer, from: number, to: number): void {
@@ -86,27 +103,43 @@ export class GatheredRequest extends HeldRequest {
 
   override requestEnded(): void {
     this.#isWhole = true;
-    this.#pass();
+    if (!this.#isDecided) this.#gathered();
   }
 
   /** The end of an event: what is larger goes on as it comes. */
   override flush(): void {
-    if (this.#bytes > this.#bytesMax) this.#pass();
+    if (this.#bytes > this.#bytesMax && !this.#isDecided) this.#gathered();
   }
 
-  #pass(): void {
+  /** What comes from now on waits in the kernel. */
+  #gathered(): void {
+    this.#isDecided = true;
+    const body = Buffer.concat(this.#parts);
+    if (this.#decide === undefined) {
+      this.#pass(body, this.#next);
+      return;
+    }
+    this.#decide(this.#isWhole ? body : undefined, (next) => this.#pass(body, next));
+  }
+
+  #pass(body: Buffer, next: GoOn): void {
     const { connection } = this;
     this.goOn((head) => {
-      const { requestFraming: framing } = connection.plane;
-      framing.expectContinue = false;
-      const body = Buffer.concat(this.#parts);
-      if (this.#isWhole) {
-        framing.kind = BODY.length;
-        framing.length = body.length;
-      }
-      if (connection.shape !== undefined) connection.shape.gathered = body;
-      this.#next(head);
+      if (body.length > 0 || (this.#hasBody && this.#isWhole)) this.#frame(body);
+      next(head);
     });
     connection.passedOn();
+  }
+
+  /** The body, or what there is of it, goes with the head. */
+  #frame(body: Buffer): void {
+    const { plane, shape } = this.connection;
+    const { requestFraming: framing } = plane;
+    framing.expectContinue = false;
+    if (this.#isWhole) {
+      framing.kind = BODY.length;
+      framing.length = body.length;
+    }
+    if (shape !== undefined) shape.gathered = body;
   }
 }

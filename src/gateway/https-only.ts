@@ -1,11 +1,12 @@
 /** Keeps clients on https: the redirect from http, and Strict-Transport-Security (RFC 6797). */
 import { statusLine } from '../http/status.ts';
+import { HTTP_CHALLENGES_PATH } from './limits.ts';
 import type { HstsConfig, ListenerConfig } from './config.ts';
 import type { Dispatch } from './responder.ts';
 
 const HTTPS_PORT = 443;
 /** Who proves that a name is theirs may have no certificate yet (RFC 8555 8.3). */
-const CHALLENGES = '/.well-known/acme-challenge/';
+const CHALLENGES = HTTP_CHALLENGES_PATH;
 
 /** What a listener does with its requests: `dispatch` unless it says otherwise. */
 export function dispatchFor(config: ListenerConfig, dispatch: Dispatch): Dispatch {
@@ -34,6 +35,9 @@ function redirectToHttps(port: number, dispatch: Dispatch): Dispatch {
     );
   };
 }
+
+/** The field of that name, which a listener says in place of whoever else does. */
+export const HSTS_FIELD: ReadonlySet<string> = new Set(['strict-transport-security']);
 
 /** The line for every answer; empty without the option. */
 export function hstsLine(hsts: HstsConfig | undefined): string {

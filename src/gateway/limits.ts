@@ -42,6 +42,10 @@ export function routeLimits(own: Partial<RouteLimits> | undefined): RouteLimits 
 
 /** For the first request of a connection that was accepted just before its listener closed. */
 export const LEAVING_FRESH_MS = 1000;
+/** For the next request of a kept connection to a process that leaves: it is answered with `Connection: close`. */
+export const LEAVING_KEPT_MS: number = 5 * SECOND;
+/** For upgraded connections to a process that was replaced; they are cut then. */
+export const REPLACED_DRAIN_MS: number = 3600 * SECOND;
 /** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
 export const DISCARD_BYTES_MAX: number = 64 * KIB;
 
@@ -54,6 +58,13 @@ export const DEFAULT_UPSTREAM_WEIGHT = 1;
 /** As HAProxy has it. */
 export const UPSTREAM_WEIGHT_MAX = 256;
 export const LISTENERS_MAX = 64;
+/** Open at once; an order has one. */
+export const CHALLENGES_MAX = 1000;
+/** RFC 8555 8.3. */
+export const HTTP_CHALLENGES_PATH = '/.well-known/acme-challenge/';
+/** What Node asks for: name, HMAC key and AES key of 16 bytes each. */
+export const TICKET_KEY_BYTES = 48;
+export const TICKET_KEYS_MAX = 8;
 export const CERTIFICATES_PER_LISTENER_MAX = 1000;
 /** Characters of a route's path; bounds the work of one match. */
 export const PATH_CHARACTERS_MAX = 1024;
@@ -113,4 +124,20 @@ export const H2 = {
   refusedStreamsMax: 1000,
   /** From the first GOAWAY, which asks to leave, to the last, which takes no request any more. */
   leaveMs: 1000,
+} as const;
+
+/** Of the edge modules of a route; each gateway process has a thread for each module. */
+export const EDGE = {
+  sourceCharactersMax: 262_144,
+  /** From the request to what the module makes of it, where the route may say less or more. */
+  timeoutMsMax: 60_000,
+  /** Of an answer that the module gives. */
+  answerBytesMax: 4_194_304,
+  /** Of its objects; beyond it the thread ends and is begun anew. */
+  memoryMiB: 64,
+  /** Requests; a further one is answered with 503. */
+  waitingMax: 1000,
+  /** After a request that took too long, the thread has to show within it that it turns. */
+  pingMs: 250,
+  complainEveryMs: 10_000,
 } as const;

@@ -5,8 +5,9 @@
 import { createServer as createTcpServer, type Server, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, TLSSocket } from 'node:tls';
 import { MolnError, systemCode } from '../base/errors.ts';
-import { Certificates, pairsOf, samePairs, ticketKeys, tlsOptions } from './certificates.ts';
-import type { ListenerConfig } from './config.ts';
+import { AlpnChallenges } from './alpn-challenges.ts';
+import { Certificates, pairsOf, samePairs, tlsOptions } from './certificates.ts';
+import type { GatewayConfig, ListenerConfig } from './config.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Connection } from './connection.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
@@ -15,6 +16,7 @@ import { dispatchFor, hstsLine } from './https-only.ts';
 import type { Plane } from './plane.ts';
 import { ProxiedPeers } from './proxied-peers.ts';
 import type { ConnectionOwner, Dispatch, OwnedConnection } from './responder.ts';
+import { derivedTicketKeys, useTicketKeys } from './ticket-keys.ts';
 
 /** Connections that the kernel keeps waiting while this process is busy. */
 const BACKLOG = 1024;
@@ -28,30 +30,32 @@ export class Listener implements ConnectionOwner {
   answerLines: string;
   readonly connections: Set<OwnedConnection> = new Set();
   config: ListenerConfig;
-  private readonly reusePort: boolean;
   private readonly usualDispatch: Dispatch;
   private readonly peers: ProxiedPeers | undefined;
+  private readonly authorities: AlpnChallenges;
   /** What clients connect to. */
   private server: Server | undefined;
   /** The same, or what comes after it when connections begin with a PROXY header. */
   private tls: TlsServer | undefined;
   private certificates: Certificates | undefined;
-  /** What the day's ticket keys were made of. */
-  private ticketDay = -1;
+  /** What the ticket keys in use were made of. */
+  private tickets = '';
+  private ticketKeys: readonly string[] | undefined;
+  /** Accepted before the config that this listener belongs to was in force: they are served with it. */
+  private early: Socket[] | undefined = [];
 
   constructor(options: {
     readonly config: ListenerConfig;
     readonly plane: Plane;
     readonly dispatch: Dispatch;
-    readonly reusePort: boolean;
   }) {
-    this.reusePort = options.reusePort;
     this.config = options.config;
     this.plane = options.plane;
     this.usualDispatch = options.dispatch;
     this.dispatch = dispatchFor(options.config, options.dispatch);
     this.answerLines = hstsLine(options.config.hsts);
     const { proxyProtocol } = options.config;
+    this.authorities = new AlpnChallenges(options.plane);
     this.peers = proxyProtocol && new ProxiedPeers(options.plane, proxyProtocol.trust);
   }
 
@@ -87,28 +91,13 @@ export class Listener implements ConnectionOwner {
           )
         : undefined;
     const { tls } = this;
-    const go = tls === undefined ? accept : (socket: Socket) => tls.emit('connection', socket);
+    const go = tls === undefined ? accept : this.intoTls(tls);
     const server =
       peers === undefined
         ? (tls ?? createTcpServer(options, accept))
         : createTcpServer(options, (socket) => peers.admit(socket, go));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(
-        {
-          host: config.address,
-          port: config.port,
-          backlog: BACKLOG,
-          // Several gateway processes share the port; the kernel spreads connections over them.
-          reusePort: this.reusePort,
-          exclusive: true,
-        },
-        () => {
-          server.off('error', reject);
-          resolve();
-        },
-      );
-    }).catch((error: unknown) => {
+    const place = { address: config.address, port: config.port, backlog: BACKLOG };
+    await this.plane.sockets.listen(server, place).catch((error: unknown) => {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
@@ -118,6 +107,13 @@ export class Listener implements ConnectionOwner {
     server.on('drop', () => this.plane.connectionsRefused++);
     this.server = server;
     this.renewTickets();
+  }
+
+  /** The config is in force: who has connected meanwhile is served too. */
+  serve(): void {
+    const { early = [] } = this;
+    this.early = undefined;
+    for (const socket of early) if (!socket.destroyed) this.accept(socket);
   }
 
   /** New certificate or other settings that need no new port. Connections stay. */
@@ -131,21 +127,40 @@ export class Listener implements ConnectionOwner {
     if (!changed || tls === undefined) return;
     this.certificates = new Certificates(pairsOf(config));
     tls.setSecureContext(tlsOptions(config.tls));
-    this.ticketDay = -1;
+    this.tickets = '';
     this.renewTickets();
   }
 
+  /** What authorities ask, and with what sessions are resumed; the same for all listeners. */
+  share({ challenges, ticketKeys }: Pick<GatewayConfig, 'challenges' | 'ticketKeys'>): void {
+    this.authorities.set(challenges?.tls ?? []);
+    this.ticketKeys = ticketKeys;
+    this.renewTickets();
+  }
+
+  /** The way of a connection into TLS, past those that are to be looked at first. */
+  private intoTls(tls: TlsServer): (socket: Socket) => void {
+    const begins = tls.listeners('connection') as ((socket: Socket) => void)[];
+    tls.removeAllListeners('connection');
+    const begin = (socket: Socket): void => begins.forEach((each) => each.call(tls, socket));
+    const go = (socket: Socket): void => this.authorities.admit(socket, begin);
+    tls.on('connection', go);
+    return go;
+  }
+
   private renewTickets(): void {
-    const { tls, config } = this;
-    const day = Math.floor(this.plane.second / DAY_S);
-    if (tls === undefined || config.tls === undefined || day === this.ticketDay) return;
-    this.ticketDay = day;
-    tls.setTicketKeys(ticketKeys(config.tls, this.plane.second));
+    const { tls, config, ticketKeys, plane } = this;
+    if (tls === undefined || config.tls === undefined) return;
+    const made = ticketKeys?.join(' ') ?? `day ${Math.floor(plane.second / DAY_S)}`;
+    if (made === this.tickets) return;
+    this.tickets = made;
+    const shared = ticketKeys?.map((key) => Buffer.from(key, 'base64'));
+    useTicketKeys(tls, shared ?? derivedTicketKeys(config.tls.key, plane.second));
   }
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
   stop(): void {
-    this.server?.close();
+    this.plane.sockets.close(this.server);
     for (const connection of this.connections) connection.drain();
   }
 
@@ -156,8 +171,10 @@ export class Listener implements ConnectionOwner {
 
   /** Breaks what is left. */
   destroy(): void {
-    this.server?.close();
+    this.plane.sockets.close(this.server);
     this.peers?.destroy();
+    this.authorities.destroy();
+    for (const socket of this.early ?? []) socket.destroy();
     for (const connection of this.connections) connection.socket.destroy();
   }
 
@@ -187,7 +204,14 @@ export class Listener implements ConnectionOwner {
   }
 
   private accept(socket: Socket): void {
-    const { plane } = this;
+    const { plane, early } = this;
+    if (early !== undefined) {
+      // Who goes at once is not served; the connection listens for itself later.
+      socket.on('error', () => socket.destroy());
+      if (early.length < plane.limits.connectionsMax) early.push(socket);
+      else socket.destroy();
+      return;
+    }
     if (plane.connections >= plane.limits.connectionsMax) {
       plane.connectionsRefused++;
       socket.destroy();

@@ -11,13 +11,14 @@ import type { Clock } from '../base/time.ts';
 import type { NodeDoorConfig, UpstreamConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import { NODE_DOOR } from './limits.ts';
+import type { ListeningSockets } from './listening-sockets.ts';
 import { NODE_PROTOCOL, spiffeNode } from './node-client.ts';
 import { NodeTunnel } from './node-tunnel.ts';
 
 export class NodeDoor {
   readonly #log: Logger;
   readonly #clock: Clock;
-  readonly #reusePort: boolean;
+  readonly #sockets: ListeningSockets;
   readonly #tunnels = new Set<NodeTunnel>();
   /** Sockets whose handshake is under way by the other side's address and port, the oldest first. */
   readonly #handshakes = new Map<string, Socket>();
@@ -28,11 +29,11 @@ export class NodeDoor {
   constructor(options: {
     readonly log: Logger;
     readonly clock: Clock;
-    readonly reusePort: boolean;
+    readonly sockets: ListeningSockets;
   }) {
     this.#log = options.log;
     this.#clock = options.clock;
-    this.#reusePort = options.reusePort;
+    this.#sockets = options.sockets;
   }
 
   /** Opens, moves or closes the port. Throws `GATEWAY_PORT_TAKEN` or `GATEWAY_LISTEN_FAILED`, and nothing has changed. */
@@ -63,7 +64,7 @@ export class NodeDoor {
 
   /** No new connections; those that are open go on. */
   stop(): void {
-    this.#server?.close();
+    this.#sockets.close(this.#server);
     this.#server = undefined;
   }
 
@@ -93,13 +94,7 @@ export class NodeDoor {
     server.maxConnections = NODE_DOOR.connectionsMax;
     server.on('connection', (socket: Socket) => this.#arrive(socket));
     const { address, port } = config;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host: address, port, reusePort: this.#reusePort, exclusive: true }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    }).catch((error: unknown) => {
+    await this.#sockets.listen(server, { address, port }).catch((error: unknown) => {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.#log.warn('The port for other nodes failed', { error }));

@@ -6,9 +6,12 @@
 import { Balancer } from './balancing/balancer.ts';
 import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
+import { HttpChallenges } from './challenges.ts';
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import { RouteMeter } from './route-meter.ts';
+import { SlowMeter } from './slow-meter.ts';
 import type { NodeClient } from './node-client.ts';
 import { Site } from './site.ts';
 import { Upstream } from './upstream.ts';
@@ -22,6 +25,9 @@ export interface Route {
   readonly limits: RouteLimits;
   /** Shared by all generations of the route id: `totals.record(…)` once per finished request. */
   readonly totals: RouteMeter;
+  /** Where the time of recent requests went; shared like `totals`. */
+  readonly slow: SlowMeter;
+  readonly logFormat: AccessLogFormat;
   /** Empty unless the target is `upstreams`. */
   readonly upstreams: readonly Upstream[];
   /** Undefined for power of two choices and nothing else. */
@@ -46,12 +52,15 @@ export class RouteTable {
   /** Keys without the `*.`. */
   readonly #wildcards: ReadonlyMap<string, HostRoutes>;
   readonly #any: HostRoutes | undefined;
+  readonly #challenges: HttpChallenges | undefined;
 
   private constructor(
     routes: ReadonlyMap<string, Route>,
     upstreams: ReadonlyMap<string, Upstream>,
     hosts: ReadonlyMap<string, HostRoutes>,
+    challenges: HttpChallenges | undefined,
   ) {
+    this.#challenges = challenges;
     this.#routes = routes;
     this.#upstreams = upstreams;
     const exact = new Map<string, HostRoutes>();
@@ -91,6 +100,8 @@ export class RouteTable {
         prefix: pathKey(item.path),
         limits: routeLimits(item.limits),
         totals: before?.totals ?? new RouteMeter(),
+        slow: before?.slow ?? new SlowMeter(),
+        logFormat: item.accessLog ?? config.accessLog ?? 'json',
         upstreams: made,
         balancer:
           balance === undefined
@@ -121,11 +132,13 @@ export class RouteTable {
     for (const upstream of previous?.upstreams() ?? []) {
       if (upstreams.get(upstream.config.id) !== upstream) upstream.retire();
     }
-    return new RouteTable(routes, upstreams, hosts);
+    return new RouteTable(routes, upstreams, hosts, HttpChallenges.of(config));
   }
 
   /** `host`: lower-case, without port. `path`: as received, without the query. */
   match(host: string, path: string): Route | undefined {
+    const challenge = this.#challenges?.match(path);
+    if (challenge !== undefined) return challenge;
     const exact = this.#exact.get(host);
     if (exact !== undefined) {
       const route = matchPath(exact, path);

@@ -11,6 +11,7 @@ import {
   string,
   type Schema,
 } from '../base/schema.ts';
+import { EDGE } from './limits.ts';
 import { isAddressRange } from '../net/net.ts';
 import { isChangeable } from './field-rules.ts';
 import { patternMistake, PathPattern, variablesOf } from './path-pattern.ts';
@@ -223,5 +224,11 @@ export const siteSchema: Schema<SiteConfig> = object({
   rate: optional(rate),
   cors: optional(cors),
   auth: optional(auth),
+  edge: optional(
+    object({
+      source: string({ lengthMax: EDGE.sourceCharactersMax }),
+      timeoutMs: integer({ min: 1, max: EDGE.timeoutMsMax }),
+    }),
+  ),
   bufferBytes: optional(integer({ min: 1, max: BUFFER_BYTES_MAX })),
 });

@@ -11,6 +11,7 @@ export interface SiteConfig {
   readonly rate?: RateConfig;
   readonly cors?: CorsConfig;
   readonly auth?: BasicAuthConfig;
+  readonly edge?: EdgeConfig;
   /** Bodies of requests up to this size are complete before an upstream is asked. */
   readonly bufferBytes?: number;
 }
@@ -89,4 +90,11 @@ export interface BasicAuthConfig {
 export interface UserConfig {
   readonly name: string;
   readonly hash: string;
+}
+
+/** A module that sees each request before its target does, and may answer it. */
+export interface EdgeConfig {
+  /** JavaScript: a module that exports `(request: Request, { client }) => Response | Request | undefined` as default. */
+  readonly source: string;
+  readonly timeoutMs: number;
 }

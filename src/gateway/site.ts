@@ -1,6 +1,6 @@
 /**
  * What a route wants around its target, made ready once. A request passes, in this order: addresses, rate, CORS, credentials,
- * rewrite, body; then the target answers, and the answer is shaped. Routes that want nothing of this have no site.
+ * body, edge module, rewrite; then the target answers, and the answer is shaped. Routes that want nothing of this have no site.
  */
 import { HeadFields } from '../cache/cache.ts';
 import { FIELD } from '../http/field-names.ts';
@@ -9,18 +9,21 @@ import type { RequestHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import type { RequestTarget } from '../http/target.ts';
 import { AnswerShape } from './answer-shape.ts';
-import { BasicAuth } from './basic-auth.ts';
+import { BasicAuth, nameOf } from './basic-auth.ts';
 import { Compression, type CompressWish } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { Cors, CORS_FIELDS } from './cors.ts';
+import type { EdgeAsk } from './edge/edge-message.ts';
+import type { EdgeModule } from './edge/edge-module.ts';
+import { askEdge, edgeAsk, settleEdge } from './edge/edge-request.ts';
 import { type FieldRules, fieldRules } from './field-rules.ts';
-import { GatheredRequest, type GoOn, HeldRequest } from './held-request.ts';
+import { type Decide, GatheredRequest, type GoOn, HeldRequest } from './held-request.ts';
 import { Access } from './access.ts';
 import { RateLimit, rateKeyOfClient, rateKeyOfField } from './rate-limit.ts';
 import type { Dispatch } from './responder.ts';
 import { Rewrite } from './rewrite.ts';
 import type { Route } from './route-table.ts';
-import type { SiteConfig } from './site-config.ts';
+import type { EdgeConfig, SiteConfig } from './site-config.ts';
 
 export class Site {
   readonly config: SiteConfig;
@@ -32,11 +35,13 @@ export class Site {
   readonly #rate: RateLimit | undefined;
   readonly #cors: Cors | undefined;
   readonly #auth: BasicAuth | undefined;
+  readonly #edge: EdgeConfig | undefined;
+  #module: EdgeModule | undefined;
   /** By status, `404`, or class, `4xx`. */
   readonly #pages: ReadonlyMap<string, Buffer>;
 
   constructor(config: SiteConfig) {
-    const { headers, rewrite, compress, errors, access, rate, cors, auth } = config;
+    const { headers, rewrite, compress, errors, access, rate, cors, auth, edge } = config;
     this.config = config;
     this.request = fieldRules(headers?.request);
     this.response = fieldRules(headers?.response);
@@ -46,6 +51,7 @@ export class Site {
     this.#rate = rate === undefined ? undefined : new RateLimit(rate);
     this.#cors = cors === undefined ? undefined : new Cors(cors);
     this.#auth = auth === undefined ? undefined : new BasicAuth(auth);
+    this.#edge = edge;
     this.#pages = new Map((errors ?? []).map(({ status, html }) => [status, Buffer.from(html)]));
   }
 
@@ -69,6 +75,7 @@ export class Site {
     }
     const authorization = fields.get('authorization');
     const verdict = this.#auth.known(authorization);
+    if (verdict === 'right') connection.request.user = nameOf(authorization);
     if (verdict === 'right') this.#enter(connection, head, route, answer);
     else if (verdict === 'wrong' || authorization === undefined) this.#challenge(connection);
     else {
@@ -141,6 +148,7 @@ export class Site {
       isRight = undefined;
     }
     held.goOn((head) => {
+      if (isRight === true) connection.request.user = nameOf(on.authorization);
       if (isRight === true) on.goOn(head);
       else if (isRight === false) this.#challenge(connection);
       else connection.fail(503, 'Too many passwords to check', { retryAfterS: 1 });
@@ -156,22 +164,47 @@ export class Site {
 
   /** What is left to do for a request that is let in. */
   #enter(connection: Connection, head: RequestHead, route: Route, answer: Dispatch): void {
-    const { shape, plane } = connection;
-    if (this.#rewrite !== undefined && shape !== undefined) {
-      shape.target = this.#rewrite.target(plane.target.target, plane.target.path);
+    const { plane, body } = connection;
+    const { bufferBytes = 0 } = this.config;
+    const next = (own: RequestHead): void => this.#leave(connection, own, route, answer);
+    if (this.#edge !== undefined) {
+      const decide = this.#decideBy(connection, edgeAsk(connection, head), next);
+      new GatheredRequest(connection, head, { bytesMax: bufferBytes, next, decide }).start();
+      return;
     }
-    const { bufferBytes } = this.config;
     const gathers =
-      bufferBytes !== undefined &&
+      bufferBytes > 0 &&
       route.config.target.kind === 'upstreams' &&
-      !connection.body.done &&
+      !body.done &&
       plane.requestFraming.length <= bufferBytes;
-    const next = (own: RequestHead): void => {
-      if (shape !== undefined) this.aim(shape, plane.target);
-      answer(connection, own, route);
-    };
     if (!gathers) next(head);
     else new GatheredRequest(connection, head, { bytesMax: bufferBytes, next }).start();
+  }
+
+  #decideBy(connection: Connection, ask: Omit<EdgeAsk, 'id' | 'body'>, next: GoOn): Decide {
+    const { edges } = connection.plane;
+    return (body, goOn) => {
+      this.#module ??= this.#edge === undefined ? undefined : edges.of(this.#edge);
+      if (this.#module === undefined) return;
+      void askEdge(this.#module, ask, body).then((outcome) =>
+        goOn((head) => {
+          if (settleEdge(connection, ask.fields, outcome)) next(head);
+        }),
+      );
+    };
+  }
+
+  /** To the target, by the name that it has for it. */
+  #leave(connection: Connection, head: RequestHead, route: Route, answer: Dispatch): void {
+    const { shape, plane } = connection;
+    if (shape !== undefined) {
+      this.aim(shape, plane.target);
+      if (this.#rewrite !== undefined) {
+        shape.target = this.#rewrite.target(plane.target.target, plane.target.path);
+        this.aim(shape, plane.target);
+      }
+    }
+    answer(connection, head, route);
   }
 
   /** Also when the request is read anew after a wait. */

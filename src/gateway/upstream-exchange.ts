@@ -13,6 +13,7 @@ import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { statedLoad } from './load-report.ts';
 import type { Plane } from './plane.ts';
+import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
 
@@ -44,6 +45,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected requestBytesSent = 0;
   /** Coarse time of the last step forward in this phase. */
   protected sinceMs = 0;
+  /** Of the client's request; undefined when there is no client. */
+  protected times: RequestTimes | undefined;
   /** Only for routes that have chosen something about their upstreams. */
   protected balanced: BalancedRequest | undefined;
   private headText = '';
@@ -55,6 +58,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   private retriedFresh = false;
   private partial: ResponseHead | undefined;
   private upstreamKeepsAlive = false;
+  /** The head of the answer is being dealt with, perhaps with all of its body. */
+  private isHeading = false;
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -91,6 +96,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.requestDone = requestDone;
     this.requestBytesSent = 0;
     this.answerBegan = false;
+    this.isHeading = false;
     this.interims = 0;
     this.connectTimedOut = false;
     this.retriedFresh = false;
@@ -169,6 +175,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
 
   private connectTo(upstream: Upstream): void {
     this.phase = PHASE.connecting;
+    if (this.times?.askedMs === 0) this.times.askedMs = this.plane.clock.monotonicMs();
     this.socket = upstream.connect(this);
   }
 
@@ -184,6 +191,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.socket = socket;
     this.phase = PHASE.head;
     this.sinceMs = this.plane.coarseMs;
+    this.times?.sent(this.plane.clock.monotonicMs());
     socket.out.text(this.headText);
     // Sent once more, and the body was empty: its end went with the socket that died.
     if (this.requestDone) this.sendEnd();
@@ -198,6 +206,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (upstream === undefined || route === undefined) return;
     upstream.connectFailed(this.plane.coarseMs);
     this.tried.push(upstream);
+    route.totals.retries++;
     this.obtain(route);
     // An idle socket of another upstream is ready at once, and the body was held.
     if (this.phase === PHASE.head) this.reached();
@@ -319,13 +328,17 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const load = statedLoad(head);
     if (load !== undefined) this.upstream?.learnLoad(load, plane.coarseMs);
     if (this.balanced !== undefined && this.isReplaced(this.balanced, head.status)) return;
+    if (this.times !== undefined) this.times.headMs = plane.clock.monotonicMs();
     this.phase = PHASE.body;
+    this.isHeading = true;
     this.answerHead(head, bytes, from, to);
+    this.isHeading = false;
   }
 
   /** The answer is all there. `clean`: nothing came after it, so the socket may be used again. */
   protected release(clean: boolean): void {
     const { socket, upstream } = this;
+    this.times?.ended(this.isHeading, this.plane.clock);
     const reusable = clean && this.upstreamKeepsAlive && this.requestDone;
     if (reusable && socket !== undefined && upstream !== undefined) {
       this.socket = undefined;
@@ -395,6 +408,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (this.balanced?.takeRetry() === false) return false;
     if (this.upstream !== undefined) this.leave();
     this.tried.push(failed);
+    route.totals.retries++;
     this.retriedFresh = false;
     this.obtain(route);
     // It may have been an idle socket, which is ready at once.

@@ -1,6 +1,6 @@
 /** Door of `net`: listeners and line streams; knows sockets, not HTTP. */
 export { isLoopback, peerGroup, plainAddress } from './addresses.ts';
-export { CLIENT_HELLO_BYTES_MAX, wantedServerName } from './client-hello.ts';
+export { CLIENT_HELLO_BYTES_MAX, offeredProtocols, wantedServerName } from './client-hello.ts';
 export {
   FirstByteListener,
   type FirstByteOptions,

@@ -10,8 +10,10 @@ import { object, string } from '../base/schema.ts';
 import type { Clock } from '../base/time.ts';
 import type { Identity } from '../cluster/cluster.ts';
 
-/** Names a certificate carries at most; further hosts are served with the one that has the first. */
+/** Names a certificate carries at most. */
 const CERTIFICATE_NAMES_MAX = 100;
+/** Beside the node's own names. */
+export const HOSTS_PER_CERTIFICATE: number = CERTIFICATE_NAMES_MAX - 2;
 /** So long routes wait for a certificate of other names. */
 const PATIENCE_MS = 1_000;
 const RETRY_MS = 10_000;

@@ -8,15 +8,19 @@ import { isLoopback } from '../net/net.ts';
 import { type ListenPlace, urlOf } from './listen-choice.ts';
 
 /** Throws `NODE_DOMAIN_RESERVED` for an IP address, `localhost` and the nodes' names. */
-export function checkDomainsApart(domains: readonly string[], nodeNames: readonly string[]): void {
+export function checkDomainsApart(
+  domains: readonly string[],
+  nodeNames: readonly string[],
+  what = 'the domain of an app',
+): void {
   for (const domain of domains) {
     const name = domain.trim().toLowerCase().replace(/^\*\./, '');
     const taken = isIP(name) !== 0 || name === 'localhost' || nodeNames.includes(name);
     if (!taken) continue;
     throw new MolnError(
       'NODE_DOMAIN_RESERVED',
-      `"${domain}" cannot be the domain of an app: the console may be open under that name`,
-      { hint: 'Give the app a name of its own, such as www.example.org' },
+      `"${domain}" cannot be ${what}: the console may be open under that name`,
+      { hint: 'Use a name of its own, such as www.example.org' },
     );
   }
 }

@@ -38,12 +38,21 @@ function configurer(
         return 1;
       },
     },
-    certificate: { of: async (hosts) => ({ cert: [...hosts].join(), key: '' }) },
+    certificate: { of: async (hosts) => [{ cert: [...hosts].join(), key: '' }] },
+    certs: {
+      now: () => ({
+        state: { settings: undefined, certificates: [], orders: [], failures: [] },
+        certificates: [],
+        challenges: undefined,
+        ticketKeys: undefined,
+      }),
+    },
     places: [
       { id: 'http', address: '::', port: 8080, protocol: 'http' },
       { id: 'https', address: '::', port: 8443, protocol: 'https' },
     ],
     door: { config: () => node },
+    ports: { applyWith: (ports, apply) => apply(ports) },
     region: () => 'east',
     log: silentLogger,
   });

@@ -8,9 +8,12 @@ import {
   type GatewayConfigContent,
   type GatewaySupervisor,
 } from '../gateway/gateway.ts';
-import type { AppCertificate } from './app-certificate.ts';
+import { covers, type MirroredCertificates, readFacts } from '../certs/certs.ts';
+import type { AppCertificates } from './app-certificates.ts';
 import type { GatewayDoor } from './gateway-door.ts';
 import type { ListenPlace } from './listen-choice.ts';
+import type { PortConfig } from '../routes/routes.ts';
+import type { FurtherPorts } from './further-ports.ts';
 import type { RouteSet } from './route-mirror.ts';
 
 /** Of each gateway process, when it is full. */
@@ -18,12 +21,18 @@ const CACHE_BYTES: number = 64 * 1024 * 1024;
 
 export interface GatewayConfigurerOptions {
   readonly supervisor: Pick<GatewaySupervisor, 'apply'>;
-  readonly certificate: Pick<AppCertificate, 'of'>;
+  /** Of the cluster's own authority. */
+  readonly certificate: Pick<AppCertificates, 'of'>;
+  /** Those that were ordered or added, and what goes with them. */
+  readonly certs: { now(): MirroredCertificates };
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  readonly ports: Pick<FurtherPorts, 'applyWith'>;
   /** Where this node is. */
   readonly region: () => string | undefined;
   readonly log: Logger;
+  readonly accessLog?: GatewayConfigContent['accessLog'];
+  readonly trace?: GatewayConfigContent['trace'];
 }
 
 export class GatewayConfigurer {
@@ -39,6 +48,12 @@ export class GatewayConfigurer {
    * the same: clients have to be served, and what is here is then asked of other nodes' instances.
    */
   async apply(set: RouteSet): Promise<void> {
+    await this.#options.ports.applyWith(set.ports ?? [], (ports) =>
+      this.#applyWith({ ...set, ports }),
+    );
+  }
+
+  async #applyWith(set: RouteSet): Promise<void> {
     const { supervisor, log } = this.#options;
     const content = await this.#content(set);
     try {
@@ -52,24 +67,47 @@ export class GatewayConfigurer {
     }
   }
 
-  async #content({ routes, locals, purges }: RouteSet): Promise<GatewayConfigContent> {
-    const { certificate, places, door } = this.#options;
+  async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
+    const { certificate, certs, places, door, accessLog, trace } = this.#options;
+    const { certificates, challenges, ticketKeys } = certs.now();
     const region = this.#options.region();
     const node = door.config();
-    const tls = await certificate.of(routes.flatMap(({ hosts }) => hosts));
+    const held = certificates.flatMap(({ cert }) => readFacts(cert).names);
+    // One name in two certificates would be served with the one that comes first.
+    const hosts = routes.flatMap((route) => route.hosts);
+    const [tls, ...further] = await certificate.of(
+      hosts.filter((host) => !held.some((name) => covers(name, host))),
+    );
+    const all = [...certificates, ...further];
     return {
-      listeners: places.map((place) => ({
+      listeners: [...places, ...ports.flatMap(listenerIn)].map((place) => ({
         ...place,
         ...(place.protocol === 'https' ? { tls } : {}),
+        ...(place.protocol === 'https' && all.length > 0 ? { certificates: all } : {}),
       })),
+      ...(ports.some(({ kind }) => kind === 'balancer')
+        ? { balancers: ports.flatMap(balancerIn) }
+        : {}),
       routes,
       ...(region === undefined ? {} : { region }),
       limits: DEFAULT_GATEWAY_LIMITS,
+      ...(challenges === undefined ? {} : { challenges }),
+      ...(ticketKeys === undefined ? {} : { ticketKeys }),
       cache: { memoryBytes: CACHE_BYTES },
+      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(trace === undefined ? {} : { trace }),
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
     };
   }
+}
+
+function listenerIn(port: PortConfig): GatewayConfigContent['listeners'] {
+  return port.kind === 'listener' ? [port.config] : [];
+}
+
+function balancerIn(port: PortConfig): NonNullable<GatewayConfigContent['balancers']> {
+  return port.kind === 'balancer' ? [port.config] : [];
 }
 
 /** A gateway process found it out: the ports for clients are looked at before one is asked. */

@@ -8,7 +8,7 @@ import type {
   GatewayQuestion,
   GatewaySupervisor,
 } from '../gateway/gateway.ts';
-import type { RouteTotals } from '../gateway/config.ts';
+import type { GatewayStats, RouteTotals } from '../gateway/config.ts';
 
 const METHOD = 'gateway.ask';
 /** Beside the time that it takes to count. */
@@ -21,6 +21,8 @@ export interface CacheFigures {
   readonly kind: 'figures';
   readonly tiers: readonly CacheTierStats[];
   readonly routes: Readonly<Record<string, Pick<RouteTotals, 'requests' | 'cache'>>>;
+  /** Upstreams that get no requests just now, by route. */
+  readonly unfit?: GatewayStats['unfit'];
 }
 
 /** A purge is no question: it goes by `PurgeLog`, so that nobody misses it. */
@@ -114,7 +116,12 @@ export async function ownAnswers(
 ): Promise<readonly ClusterAnswer[]> {
   if (question.kind !== 'figures') return await supervisor.ask(question, timeoutMs);
   const stats = await supervisor.stats();
-  return stats.map(({ cache = [], routes }) => ({ kind: 'figures', tiers: cache, routes }));
+  return stats.map(({ cache = [], routes, unfit = {} }) => ({
+    kind: 'figures',
+    tiers: cache,
+    routes,
+    unfit,
+  }));
 }
 
 function withinMs(question: ClusterQuestion): number {

@@ -1,9 +1,11 @@
 /** What this machine has and uses now: processor, memory, disk. */
 import { cpus, freemem, totalmem } from 'node:os';
 import { readFileSync } from 'node:fs';
+import { CpuMeter } from '../base/cpu-meter.ts';
 import { diskSpace } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import type { NodeLoad } from '../cluster/cluster.ts';
 
 export interface HostFacts {
   readonly cpu: { readonly cores: number; readonly usedRatio: number };
@@ -12,17 +14,37 @@ export interface HostFacts {
   readonly disk: { readonly totalBytes: number; readonly freeBytes: number };
 }
 
-/** Readings this close together would measure nothing but noise. */
-const WINDOW_LEAST_MS = 500;
+/** A disk with less than both counts as full: too little for a release and its logs. */
+const DISK_FREE_LEAST_MIB = 512;
+const DISK_FREE_LEAST_RATIO = 0.05;
+
+/** What is left in MiB when that is too little for anything new; undefined while there is room, or nobody knows. */
+export function diskFullMiB({ totalBytes, freeBytes }: HostFacts['disk']): number | undefined {
+  const freeMiB = Math.floor(freeBytes / 1024 ** 2);
+  const isFull = freeMiB < DISK_FREE_LEAST_MIB && freeBytes < totalBytes * DISK_FREE_LEAST_RATIO;
+  return isFull ? freeMiB : undefined;
+}
+
+/** What is told with a check-in. */
+export function loadOf({ cpu, memory: { totalBytes, usedBytes }, disk }: HostFacts): NodeLoad {
+  const left = diskFullMiB(disk);
+  return {
+    ...(left === undefined ? {} : { diskFullMiB: left }),
+    cpuPercent: Math.round(Math.min(1, cpu.usedRatio) * 100),
+    memoryFreeMiB: Math.floor((totalBytes - usedBytes) / 1024 ** 2),
+  };
+}
+
+/** Closer together they would measure nothing but noise; a little less than a second, for those who look once a second. */
+const WINDOW_LEAST_MS = 900;
 
 /** Processor use is measured between two readings; callers in between get the last one. */
 export class HostMeter {
   readonly #dataFolder: string;
   readonly #clock: Clock;
   #last: { readonly atMs: number; readonly facts: HostFacts } | undefined;
-  #busy = 0;
-  #total = 0;
-  #usedRatio = 0;
+  readonly #cores = cpus().length;
+  readonly #cpu = new CpuMeter();
 
   constructor(options: { readonly dataFolder: string; readonly clock: Clock }) {
     this.#dataFolder = options.dataFolder;
@@ -38,20 +60,10 @@ export class HostMeter {
   }
 
   #measure(): HostFacts {
-    const cores = cpus();
-    let busy = 0;
-    let total = 0;
-    for (const { times } of cores) {
-      const used = times.user + times.nice + times.sys + times.irq;
-      busy += used;
-      total += used + times.idle;
-    }
-    if (total > this.#total) this.#usedRatio = (busy - this.#busy) / (total - this.#total);
-    this.#busy = busy;
-    this.#total = total;
+    const { totalBytes, availableBytes } = memory();
     return {
-      cpu: { cores: cores.length, usedRatio: this.#usedRatio },
-      memory: { totalBytes: totalmem(), usedBytes: totalmem() - availableMemory() },
+      cpu: { cores: this.#cores, usedRatio: this.#cpu.read() },
+      memory: { totalBytes, usedBytes: totalBytes - availableBytes },
       disk: this.#disk(),
     };
   }
@@ -68,13 +80,17 @@ export class HostMeter {
   }
 }
 
-/** Memory that programs could still take: `MemAvailable`, since `freemem` counts the page cache as used. */
-function availableMemory(): number {
+/** What programs could still take is `MemAvailable`, since `freemem` counts the page cache as used. */
+function memory(): { readonly totalBytes: number; readonly availableBytes: number } {
   try {
-    const line = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'));
-    if (line?.[1] !== undefined) return Number(line[1]) * 1024;
+    const text = readFileSync('/proc/meminfo', 'utf8');
+    const total = /^MemTotal:\s+(\d+) kB$/m.exec(text)?.[1];
+    const available = /^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1];
+    if (total !== undefined && available !== undefined) {
+      return { totalBytes: Number(total) * 1024, availableBytes: Number(available) * 1024 };
+    }
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
   }
-  return freemem();
+  return { totalBytes: totalmem(), availableBytes: freemem() };
 }

@@ -7,7 +7,7 @@ import type { RouteConfig } from '../gateway/config.ts';
 
 export interface MergedRoutes {
   readonly routes: readonly RouteConfig[];
-  /** `<host><path> of <route id>`: claims that somebody else had already. */
+  /** `<host><path> of <route id>`: claims that somebody else had already, paths with a slash at their end. */
   readonly refused: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export function mergeRoutes(
   for (const route of [...records, ...ofApps]) {
     if (ids.has(route.id)) continue;
     const hosts = route.hosts.filter((host) => {
-      const place = host + route.path;
+      const place = host + (route.path.endsWith('/') ? route.path : `${route.path}/`);
       if (taken.has(place)) refused.push(`${place} of ${route.id}`);
       else {
         taken.add(place);

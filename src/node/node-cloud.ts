@@ -13,9 +13,11 @@ import type {
   Status,
   TokenDetail,
 } from '../api/model.ts';
-import type { Apps, AppView } from '../apps/apps.ts';
+import { type Apps, type AppView, hostsOf } from '../apps/apps.ts';
 import type { WorkerRunner } from '../base/worker.ts';
 import type { NodeCacheCloud } from './cache-cloud.ts';
+import type { NodeCertificateCloud } from './certificate-cloud.ts';
+import type { NodeRouteCloud } from './route-cloud.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ClusterCloudOptions, NodeClusterCloud } from './cluster-cloud.ts';
@@ -48,6 +50,8 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly router: RegistryRouter;
   readonly live: ClusterLive;
   readonly cache: NodeCacheCloud;
+  readonly certificates: NodeCertificateCloud;
+  readonly routes: NodeRouteCloud;
 
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
@@ -66,10 +70,12 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   async status(): Promise<Status> {
     const { facts, identity, registry, apps, supervisor, workers } = this.#options;
-    const [summaries, nodes, manager] = await Promise.all([
+    const [summaries, certificates, nodes, manager, ports] = await Promise.all([
       this.listApps(),
+      this.#options.certificates.warnings(),
       this.#options.directory.list(),
       this.manager(),
+      this.#options.routes.portTroubles(),
     ]);
     const gateways = supervisor.workers();
     const stats = new Map((await supervisor.stats()).map((each) => [each.pid, each]));
@@ -78,7 +84,9 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       sentence: statusSentence({
         nodes,
         isLive: manager.isLive,
+        certificates,
         apps: summaries,
+        ports,
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
       }),
@@ -87,6 +95,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       self: identity.node.name,
       leader: manager.leader ?? '',
       managers: manager.sentence,
+      warnings: certificates,
       nodes,
       apps: summaries,
       gateway: {
@@ -123,9 +132,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     });
   }
 
-  deploy(request: DeployRequest, signal: AbortSignal): AsyncIterable<Progress> {
-    this.#checkDomains(request.domains);
-    return this.#options.apps.deploy(request, signal);
+  async *deploy(request: DeployRequest, signal: AbortSignal): AsyncGenerator<Progress> {
+    const { app, domains } = request;
+    await this.#checkDomains(app, hostsOf({ name: app, domains }), domains);
+    yield* this.#options.apps.deploy(request, signal);
   }
 
   rollback(app: string, release: string | undefined, by: string): AsyncIterable<Progress> {
@@ -157,16 +167,21 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
   }
 
   async setDomains(app: string, domains: readonly string[]): Promise<void> {
-    this.#checkDomains(domains);
+    await this.#checkDomains(app, domains, domains);
     await this.#options.apps.setDomains(app, domains);
   }
 
-  #checkDomains(domains: readonly string[]): void {
+  async #checkDomains(
+    app: string,
+    hosts: readonly string[],
+    domains: readonly string[],
+  ): Promise<void> {
     const nodes = this.#options.cluster.peers.all();
     checkDomainsApart(
       domains,
       nodes.map(({ name }) => name),
     );
+    await this.#options.routes.checkApp(app, hosts);
   }
 
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
@@ -234,13 +249,93 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.cache.explainCache(...asked);
   }
 
+  gatewaySlow(url: string): ReturnType<Cloud['gatewaySlow']> {
+    return this.#options.cache.gatewaySlow(url);
+  }
+
   gatewayTop(durationMs: number): ReturnType<Cloud['gatewayTop']> {
     return this.#options.cache.gatewayTop(durationMs);
   }
 
+  listCertificates(): ReturnType<Cloud['listCertificates']> {
+    return this.#options.certificates.listCertificates();
+  }
+
+  showCertificate(host: string): ReturnType<Cloud['showCertificate']> {
+    return this.#options.certificates.showCertificate(host);
+  }
+
+  addCertificate(
+    ...asked: Parameters<Cloud['addCertificate']>
+  ): ReturnType<Cloud['addCertificate']> {
+    return this.#options.certificates.addCertificate(...asked);
+  }
+
+  removeCertificate(host: string): Promise<void> {
+    return this.#options.certificates.removeCertificate(host);
+  }
+
+  orderCertificate(host: string): Promise<void> {
+    return this.#options.certificates.orderCertificate(host);
+  }
+
+  setAcme(...asked: Parameters<Cloud['setAcme']>): Promise<void> {
+    return this.#options.certificates.setAcme(...asked);
+  }
+
+  unsetAcme(): Promise<void> {
+    return this.#options.certificates.unsetAcme();
+  }
+
+  listRoutes(): ReturnType<Cloud['listRoutes']> {
+    return this.#options.routes.listRoutes();
+  }
+
+  showRoute(name: string): ReturnType<Cloud['showRoute']> {
+    return this.#options.routes.showRoute(name);
+  }
+
+  checkRoute(...asked: Parameters<Cloud['checkRoute']>): ReturnType<Cloud['checkRoute']> {
+    return this.#options.routes.checkRoute(...asked);
+  }
+
+  setRoute(...asked: Parameters<Cloud['setRoute']>): ReturnType<Cloud['setRoute']> {
+    return this.#options.routes.setRoute(...asked);
+  }
+
+  removeRoute(...asked: Parameters<Cloud['removeRoute']>): ReturnType<Cloud['removeRoute']> {
+    return this.#options.routes.removeRoute(...asked);
+  }
+
+  listListeners(): ReturnType<Cloud['listListeners']> {
+    return this.#options.routes.listListeners();
+  }
+
+  showListener(name: string): ReturnType<Cloud['showListener']> {
+    return this.#options.routes.showListener(name);
+  }
+
+  checkListener(...asked: Parameters<Cloud['checkListener']>): ReturnType<Cloud['checkListener']> {
+    return this.#options.routes.checkListener(...asked);
+  }
+
+  setListener(...asked: Parameters<Cloud['setListener']>): ReturnType<Cloud['setListener']> {
+    return this.#options.routes.setListener(...asked);
+  }
+
+  removeListener(
+    ...asked: Parameters<Cloud['removeListener']>
+  ): ReturnType<Cloud['removeListener']> {
+    return this.#options.routes.removeListener(...asked);
+  }
+
   async metricsText(): Promise<string> {
     const stats = await this.#options.supervisor.stats();
-    const families = [this.#options.metrics.snapshot(), ...stats.map((each) => each.metrics)];
+    const families = [
+      this.#options.metrics.snapshot(),
+      await this.#options.certificates.families(),
+      ...stats.map((each) => each.metrics),
+    ];
     return formatPrometheus(mergeFamilies(families));
   }
 

@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import { countingSleep } from '../base/uptime.ts';
 import type { StepResult, Worker, WorkerRunner } from '../base/worker.ts';
 import {
   Admission,
@@ -67,6 +68,8 @@ export class NodeCluster implements AsyncDisposable {
   readonly peers: ClusterPeers;
   readonly fence: Fence;
   readonly #options: NodeClusterOptions;
+  /** What others believe of this node goes on while its machine is suspended. */
+  readonly #sleepless: Clock;
   readonly #stop = new AbortController();
   readonly #stack = new AsyncDisposableStack();
   #presence: PresenceWatch | undefined;
@@ -83,7 +86,8 @@ export class NodeCluster implements AsyncDisposable {
     this.members = new Members(shared);
     this.invites = new Invites(shared);
     this.peers = new ClusterPeers({ identity, clock, log });
-    this.fence = new Fence(clock);
+    this.#sleepless = countingSleep(clock);
+    this.fence = new Fence(this.#sleepless);
   }
 
   /** Enters this node among the members and begins to follow the others; from etcd on also presence. */
@@ -181,7 +185,7 @@ export class NodeCluster implements AsyncDisposable {
       registry: live,
       nodeId,
       fence: this.fence,
-      clock,
+      clock: this.#sleepless,
       log,
       load,
     });

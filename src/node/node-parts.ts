@@ -12,7 +12,6 @@ import { ApiServer } from '../api/api.ts';
 import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
-import { Metrics } from '../base/metrics.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
@@ -22,46 +21,33 @@ import { Console } from '../console/console.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
-import { AppCertificate } from './app-certificate.ts';
+import { answerAgentChecks } from './agent-checks.ts';
+import { RecordedRoutes } from '../routes/routes.ts';
+import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
 import type { DataFolder } from './data-folder.ts';
+import { FurtherPorts } from './further-ports.ts';
+import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
-import type { HostFacts } from './host-facts.ts';
+import { type HostFacts, loadOf } from './host-facts.ts';
 import { chooseListeners, type ListenChoice, type ListenPlace, urlOf } from './listen-choice.ts';
 import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
+import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
+import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
+import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
-export interface NodeOptions {
-  readonly dataFolder: string;
-  readonly name: string | undefined;
-  readonly address: string | undefined;
-  readonly httpPort: number | undefined;
-  readonly httpsPort: number | undefined;
-  readonly port: number | undefined;
-  /** Where gateways answer those of other nodes; undefined: 7423. */
-  readonly gatewayPort: number | undefined;
-  /** Somebody else's, in place of members of our own. */
-  readonly etcd: EtcdPlace | undefined;
-  readonly region: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Gateway processes; undefined: one per core. */
-  readonly gateways: number | undefined;
-  /** The agent's environment, for what builds need of it. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Warnings and errors go there too, as plain lines. */
-  readonly terminal: (line: string) => void;
-}
+export type { NodeOptions };
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -87,9 +73,12 @@ export interface Gateway {
   readonly settled: GatewaysSettled;
   /** To the gateways of all nodes. */
   readonly questions: GatewayQuestions;
+  /** Of listeners, on all nodes. */
+  readonly ports: PortQuestions;
   readonly choice: ListenChoice;
   /** What other nodes may ask. */
   readonly methods: NodeMethods['methods'];
+  readonly certificates: GatewayCertificates;
 }
 
 export async function openBase(
@@ -158,13 +147,7 @@ export async function openCluster(
       identity,
       registry: nodeRegistry,
       workers,
-      load: () => {
-        const { cpu, memory } = hostFacts();
-        return {
-          cpuPercent: Math.round(Math.min(1, cpu.usedRatio) * 100),
-          memoryFreeMiB: Math.floor((memory.totalBytes - memory.usedBytes) / 1024 ** 2),
-        };
-      },
+      load: () => loadOf(hostFacts()),
       startEtcd: () => etcd.startFirst(),
       clock,
       log: log.for('cluster'),
@@ -234,14 +217,23 @@ export async function startGateway(
   const supervisor = new GatewaySupervisor({
     runFolder: folder.run,
     logFolder: folder.logs,
-    workers: options.gateways ?? availableParallelism(),
+    workers: gatewayCount(options),
     clock,
     log: log.for('gateway'),
   });
   // A start that fails leaves what it found: gateways of an earlier agent serve on, its own end.
   stack.defer(() => (supervisor.adopted ? supervisor.detach() : supervisor.stop({ drainMs: 0 })));
   await supervisor.start();
-  const mirror = await openRoutes(base, { choice, cluster, supervisor }, stack);
+  const certificates = new GatewayCertificates({
+    registry: base.registry,
+    identity: base.identity,
+    log: log.for('certificates'),
+  });
+  const { mirror, ports } = await openRoutes(
+    base,
+    { choice, cluster, supervisor, certificates },
+    stack,
+  );
   const appliedAt = mirror.appliedAt.bind(mirror);
   const loads = new GatewayLoads({
     peers,
@@ -253,38 +245,57 @@ export async function startGateway(
     own: (question, withinMs) => ownAnswers(supervisor, question, withinMs),
     log: log.for('gateway'),
   });
+  const portQuestions = new PortQuestions({
+    peers,
+    supervisor,
+    choice,
+    troubles: () => ports.troubles,
+    log: log.for('gateway'),
+  });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
+  if (options.agentPort !== undefined) {
+    const place = { address: choice.node.address, port: options.agentPort };
+    await answerAgentChecks({ place, peers, supervisor, clock, log }, stack);
+  }
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
+    certificates,
     supervisor,
     router,
     mirror,
     settled,
     questions,
+    ports: portQuestions,
     choice,
     methods: {
       ...gatewayMethods({ appliedAt, clock }),
       ...loads.methods(),
       ...questions.methods(),
+      ...portQuestions.methods(),
     },
   };
 }
 
+function gatewayCount({ gateways }: NodeOptions): number {
+  return gateways ?? availableParallelism();
+}
+
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
-  { folder, registry, identity, clock, log }: Base,
+  { options, folder, registry, identity, clock, log }: Base,
   given: {
     readonly choice: ListenChoice;
     readonly cluster: NodeCluster;
     readonly supervisor: GatewaySupervisor;
+    readonly certificates: GatewayCertificates;
   },
   stack: AsyncDisposableStack,
-): Promise<RouteMirror> {
-  const { choice, cluster, supervisor } = given;
+): Promise<{ readonly mirror: RouteMirror; readonly ports: FurtherPorts }> {
+  const { choice, cluster, supervisor, certificates } = given;
   const { peers, members } = cluster;
   const shared = { clock, log: log.for('routes') };
   const certificate = stack.use(
-    new AppCertificate({
+    new AppCertificates({
       path: join(folder.keys, 'apps-certificate.json'),
       identity,
       ...shared,
@@ -302,20 +313,34 @@ async function openRoutes(
       onChange: () => mirror.applyAgain(),
     }),
   );
+  const certs = certificates.mirror;
+  const ports = stack.use(
+    new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
+  );
   const configurer = new GatewayConfigurer({
+    ports,
     supervisor,
     certificate,
+    certs,
     places: choice.gateway,
     door,
     region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
+      recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
+      ground: { ...portGround(choice), workers: gatewayCount(options) },
       peers,
-      apply: (set) => configurer.apply(set),
+      certs,
+      apply: async (set) => {
+        await configurer.apply(set);
+        certificates.changed();
+      },
       ...shared,
     }),
   );
@@ -331,7 +356,7 @@ async function openRoutes(
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
-  return mirror;
+  return { mirror, ports };
 }
 
 export async function openApps(
@@ -449,23 +474,6 @@ export function openLog(
       },
     ],
   });
-}
-
-/** Of the node itself; the gateways bring their own. */
-export function nodeMetrics(hostFacts: () => HostFacts): Metrics {
-  const metrics = new Metrics();
-  const cpu = metrics.gauge('moln_node_cpu_used_ratio', 'Processor time in use, 0 to 1');
-  const memory = metrics.gauge('moln_node_memory_used_bytes', 'Memory in use');
-  const disk = metrics.gauge('moln_node_disk_free_bytes', 'Free bytes on the data folder disk');
-  const agent = metrics.gauge('moln_agent_memory_bytes', 'Resident memory of the agent');
-  metrics.onCollect(() => {
-    const facts = hostFacts();
-    cpu.set(facts.cpu.usedRatio);
-    memory.set(facts.memory.usedBytes);
-    disk.set(facts.disk.freeBytes);
-    agent.set(process.memoryUsage.rss());
-  });
-  return metrics;
 }
 
 export function moduleVersion(): string {

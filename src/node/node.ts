@@ -26,14 +26,17 @@ import { Standby } from './standby.ts';
 import { PurgeLog } from './purge-log.ts';
 import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
+import { NodeCertificateCloud } from './certificate-cloud.ts';
+import { CertificateDuty } from './certificate-duty.ts';
+import { NodeRouteCloud } from './route-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
+import { nodeMetrics } from './node-metrics.ts';
 import { NodeDirectory } from './node-directory.ts';
 import {
   checkMembership,
   chooseAddresses,
   moduleVersion,
   nodeFacts,
-  nodeMetrics,
   type NodeOptions,
   openApi,
   openApps,
@@ -43,6 +46,7 @@ import {
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
 export type { NodeOptions };
@@ -54,6 +58,7 @@ const STOP_DRAIN_MS = 10_000;
 export class MolnNode {
   readonly #cloud: NodeCloud;
   readonly #apps: Apps;
+  readonly #waitsFor: () => string | undefined;
   readonly #end: () => Promise<void>;
   readonly #stopped = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
@@ -62,10 +67,12 @@ export class MolnNode {
   constructor(parts: {
     readonly cloud: NodeCloud;
     readonly apps: Apps;
+    readonly waitsFor: () => string | undefined;
     readonly end: () => Promise<void>;
   }) {
     this.#cloud = parts.cloud;
     this.#apps = parts.apps;
+    this.#waitsFor = parts.waitsFor;
     this.#end = parts.end;
     // Whoever asked for the stop gets the rejection; `stopped` may have no listener.
     this.#stopped.promise.catch(() => undefined);
@@ -82,6 +89,10 @@ export class MolnNode {
 
   async loginLink(): Promise<string> {
     return (await this.#cloud.createLoginLink()).url;
+  }
+
+  waitsFor(): string | undefined {
+    return this.#waitsFor();
   }
 
   /** Deploys unless exactly this source is live already. */
@@ -192,6 +203,9 @@ async function launch(
   });
   const events = new Events({ registry, clock, log: log.for('events') });
   const { nodeRegistry } = base;
+  const { certificates } = gateway;
+  const hostsOfRoutes = (): readonly string[] =>
+    gateway.mirror.routes().flatMap(({ hosts }) => hosts);
   const managers: ManagerDuty = new ManagerDuty({
     cluster,
     nodeRegistry,
@@ -229,6 +243,16 @@ async function launch(
         apps.placer(),
         managers,
         standby,
+        new CertificateDuty({
+          nodeRegistry,
+          hosts: hostsOfRoutes,
+          onChange: (call) => certificates.onChange(call),
+          sealer: certificates.sealer,
+          settled: (revision) => gateway.settled.settled(revision),
+          events,
+          clock,
+          log: log.for('certificates'),
+        }),
         new AuthorityDuty({
           identity,
           nodeRegistry,
@@ -272,11 +296,26 @@ async function launch(
     supervisor: gateway.supervisor,
     router: gateway.router,
     live,
+    certificates: new NodeCertificateCloud({
+      store: certificates.store((revision) => gateway.settled.settled(revision)),
+      hosts: hostsOfRoutes,
+      clock,
+    }),
     cache: new NodeCacheCloud({
       peers: cluster.peers,
       questions: gateway.questions,
       purges: new PurgeLog({ registry, clock }),
       settled: gateway.settled,
+    }),
+    routes: new NodeRouteCloud({
+      book: new RecordBook({ registry, clock }),
+      apps,
+      peers: cluster.peers,
+      questions: gateway.questions,
+      ports: gateway.ports,
+      hasPorts: () => gateway.mirror.hasPorts,
+      settled: gateway.settled,
+      events,
     }),
     directory,
     workers,
@@ -326,6 +365,7 @@ async function launch(
   node = new MolnNode({
     cloud,
     apps,
+    waitsFor: () => standby.waitsFor(),
     end: async () => {
       log.info('The node stops');
       // Whatever fails on the way, what is open is closed: a half stopped node would never end.

@@ -10,6 +10,7 @@ import { MolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
+import { RECORD_PREFIXES, RecordedRoutes } from '../routes/routes.ts';
 import {
   type ListResult,
   openSqliteRegistry,
@@ -17,12 +18,7 @@ import {
   type RegistryReader,
   type WatchBatch,
 } from '../registry/registry.ts';
-import {
-  RouteMirror,
-  type RouteMirrorOptions,
-  ROUTES_PREFIX,
-  type RouteSet,
-} from './route-mirror.ts';
+import { RouteMirror, type RouteMirrorOptions, type RouteSet } from './route-mirror.ts';
 
 /** A registry whose watch says what the test pushes. */
 class Source implements RegistryReader {
@@ -71,10 +67,15 @@ class Source implements RegistryReader {
   }
 }
 
+function written(host: string): unknown {
+  const route = { host, respond: { status: 200 } };
+  return record({ createdAt: 0, changedAt: 0, by: 'local', written: route });
+}
+
 function entryOf(name: string, revision: number): ListResult['entries'][number] {
-  const value = Buffer.from(JSON.stringify({ id: name, hosts: [`${name}.test`], path: '/' }));
+  const value = Buffer.from(JSON.stringify(written(`${name}.test`)));
   return {
-    key: `${ROUTES_PREFIX}${name}`,
+    key: `${RECORD_PREFIXES.route}${name}`,
     value,
     revision,
     created: revision,
@@ -82,15 +83,24 @@ function entryOf(name: string, revision: number): ListResult['entries'][number] 
   };
 }
 
+const GROUND = { address: '::', httpsPort: 8443, workers: 1 };
+
 const NOBODY: Pick<Peers, 'all' | 'onChange'> = {
   all: () => [],
   onChange: () => ({ [Symbol.dispose]: () => {} }),
 };
 
-function partsOf(source: Source): Pick<RouteMirrorOptions, 'registry' | 'apps' | 'peers'> {
+function partsOf(source: Source): Omit<RouteMirrorOptions, 'apply' | 'log' | 'clock'> {
   const registry = source as unknown as Registry;
   const options = { self: 'here', registry, dataFolder: '/nowhere', log: silentLogger };
-  return { registry: source, apps: new AppRoutes(options), peers: NOBODY };
+  const recorded = new RecordedRoutes(options);
+  return {
+    registry: source,
+    apps: new AppRoutes(options),
+    recorded,
+    ground: GROUND,
+    peers: NOBODY,
+  };
 }
 
 test('a change that comes in the very moment an apply ends is applied too', async () => {
@@ -173,16 +183,14 @@ test('a commit that is none of the gateways business counts as applied without a
   assert.equal(applies.length, 1);
   await mirror.appliedAt(await commit(registry, '/sessions/x', {}));
   assert.equal(applies.length, 1);
-  const at = await commit(registry, '/routes/x', { id: 'x', hosts: ['x.test'], path: '/' });
-  const old = { id: 'app/old', hosts: ['old.test'], path: '/' };
-  await commit(registry, '/routes/app/old', old);
+  const at = await commit(registry, '/gateway/routes/x', written('x.test'));
   await mirror.appliedAt(at);
-  await until('what was published once is passed over', () => applies.length === 2);
+  assert.equal(applies.length, 2);
   assert.deepEqual(
     applies.at(-1)?.routes.map(({ id }) => id),
-    ['x'],
+    ['route/x'],
   );
-  await registry.commit([], [{ kind: 'delete', key: '/routes/x' }]);
+  await registry.commit([], [{ kind: 'delete', key: '/gateway/routes/x' }]);
   await until('the route is gone', () => applies.at(-1)?.routes.length === 0);
 });
 
@@ -275,6 +283,8 @@ async function onSqlite(
   const mirror = new RouteMirror({
     registry,
     apps: new AppRoutes({ self: 'here', registry, dataFolder: folder, log: silentLogger }),
+    recorded: new RecordedRoutes({ registry, log: silentLogger }),
+    ground: GROUND,
     peers: NOBODY,
     apply: async (set) => void applies.push(set),
     log: silentLogger,

@@ -12,14 +12,16 @@ import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
 import type { PurgeOrders } from '../gateway/gateway.ts';
 import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
+import type { CertMirror } from '../certs/certs.ts';
+import {
+  type AppAnswer,
+  type PortConfig,
+  type PortGround,
+  RecordedRoutes,
+} from '../routes/routes.ts';
 import { mergeRoutes } from './merge-routes.ts';
 import { NO_PURGES, PURGES_KEY, readPurges } from './purge-log.ts';
 
-/** Further routes, beside those of apps. */
-export const ROUTES_PREFIX = '/routes/';
-
-/** What a node of an older Moln published for its apps; composed by now. */
-const PUBLISHED_PREFIX = '/routes/app/';
 const EVERYTHING = '/';
 const RETRY_MS = 500;
 
@@ -29,11 +31,19 @@ export interface RouteSet {
   /** What the gateways of other nodes may reach on this one. */
   readonly locals: ComposedRoutes['locals'];
   readonly purges?: PurgeOrders;
+  /** Ports beside the node's own. */
+  readonly ports?: readonly PortConfig[];
 }
 
 export interface RouteMirrorOptions {
   readonly registry: RegistryReader;
   readonly apps: AppRoutes;
+  /** Told of every change, as it has to be at one revision with the routes. */
+  readonly certs?: Pick<CertMirror, 'reset' | 'take'>;
+  /** Routes and listeners that are records. */
+  readonly recorded: RecordedRoutes;
+  /** What this node gives them. */
+  readonly ground: PortGround & { readonly workers: number };
   readonly peers: Pick<Peers, 'all' | 'onChange'>;
   /** Resolves when every gateway process uses exactly this. */
   readonly apply: (set: RouteSet) => Promise<unknown>;
@@ -49,7 +59,6 @@ interface Waiter {
 export class RouteMirror implements AsyncDisposable {
   readonly #options: RouteMirrorOptions;
   readonly #stop = new AbortController();
-  readonly #records = new Map<string, RouteConfig>();
   readonly #waiters = new Set<Waiter>();
   #composed: ComposedRoutes = { routes: [], locals: [] };
   #set: RouteSet = { routes: [], locals: [] };
@@ -98,6 +107,11 @@ export class RouteMirror implements AsyncDisposable {
     return this.#set.routes;
   }
 
+  /** Whether there are ports beside the nodes' own. */
+  get hasPorts(): boolean {
+    return this.#set.ports !== undefined;
+  }
+
   /** Hands the same routes over again: something else that goes with them has changed. */
   applyAgain(): void {
     this.#wanted++;
@@ -142,19 +156,18 @@ export class RouteMirror implements AsyncDisposable {
 
   async #list(): Promise<Revision> {
     const { entries, revision } = await this.#options.registry.list(EVERYTHING);
-    this.#records.clear();
+    this.#options.recorded.clear();
     for (const entry of entries) this.#putRecord(entry);
     this.#options.apps.reset(entries);
+    this.#options.certs?.reset(entries);
     this.#isRead = true;
     this.#seen = revision;
     return revision + 1;
   }
 
   #putRecord(entry: Entry): void {
-    const { key, value } = entry;
-    if (key === PURGES_KEY) this.#putPurges(entry);
-    if (!key.startsWith(ROUTES_PREFIX) || key.startsWith(PUBLISHED_PREFIX)) return;
-    this.#records.set(key, JSON.parse(Buffer.from(value).toString()) as RouteConfig);
+    if (entry.key === PURGES_KEY) this.#putPurges(entry);
+    this.#options.recorded.put(entry);
   }
 
   /** Routes do not wait for a record of a later Moln. */
@@ -201,11 +214,12 @@ export class RouteMirror implements AsyncDisposable {
   #take(changes: readonly Change[], revision: Revision): void {
     for (const change of changes) {
       if (change.kind === 'put') this.#putRecord(change.entry);
-      else this.#records.delete(change.key);
+      else this.#options.recorded.remove(change.key);
       const key = change.kind === 'put' ? change.entry.key : change.key;
-      if (key.startsWith(ROUTES_PREFIX) || key === PURGES_KEY) this.#wanted++;
+      if (RecordedRoutes.isAbout(key) || key === PURGES_KEY) this.#wanted++;
     }
     this.#options.apps.take(changes);
+    if (this.#options.certs?.take(changes) === true) this.#wanted++;
     this.#seen = revision;
     this.#look();
   }
@@ -223,8 +237,18 @@ export class RouteMirror implements AsyncDisposable {
     if (composed === this.#composed && this.#reached === this.#wanted) return;
     if (composed !== this.#composed) this.#wanted++;
     this.#composed = composed;
-    const { routes, refused } = mergeRoutes([...this.#records.values()], composed.routes);
-    this.#set = { routes, locals: composed.locals, ...purgesIn(this.#purges) };
+    const { recorded, ground } = this.#options;
+    const { workers } = ground;
+    const answers = new Map(composed.routes.map((route) => [route.id, route]));
+    const app = (name: string): AppAnswer | undefined => answers.get(`app/${name}`);
+    const { routes, refused } = mergeRoutes(recorded.routes({ workers, app }), composed.routes);
+    const ports = recorded.ports(ground);
+    this.#set = {
+      routes,
+      locals: composed.locals,
+      ...purgesIn(this.#purges),
+      ...(ports.length === 0 ? {} : { ports }),
+    };
     const said = refused.join(', ');
     if (said !== this.#refused && said !== '') {
       this.#options.log.warn('Two routes claim the same place; the older one has it', { refused });

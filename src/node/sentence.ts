@@ -10,6 +10,14 @@ export function statusSentence(options: {
   readonly gatewaysWanted: number;
   readonly nodes: readonly Pick<NodeStatus, 'name' | 'state' | 'disk' | 'etcd'>[];
   readonly isLive: boolean;
+  /** Warnings about certificates. */
+  readonly certificates?: readonly string[];
+  /** Listeners that are not open everywhere. */
+  readonly ports?: readonly {
+    readonly listener: string;
+    readonly node: string;
+    readonly message: string;
+  }[];
 }): string {
   const problems: string[] = [];
   if (!options.isLive) problems.push('no manager answers, so this may be old');
@@ -33,6 +41,10 @@ export function statusSentence(options: {
   for (const node of options.nodes) {
     if (away.includes(node)) continue;
     for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
+  }
+  problems.push(...(options.certificates ?? []).map(begunSmall));
+  for (const { listener, node, message } of options.ports ?? []) {
+    problems.push(`listener "${listener}" is not open on ${node}: ${message}`);
   }
   const serving = options.apps.filter((app) => app.state !== 'empty');
   const [first, ...rest] = problems;
@@ -62,6 +74,11 @@ export function troublesOf({ disk, etcd }: Pick<NodeStatus, 'disk' | 'etcd'>): r
   }
   if (etcd === 'away') troubles.push('its etcd does not run');
   return troubles;
+}
+
+/** Within a sentence; what begins with a host's name keeps it. */
+function begunSmall(text: string): string {
+  return text.replace(/^The /, 'the ').replace(/^No /, 'no ');
 }
 
 function count(number: number, one: string, many: string): string {

@@ -80,6 +80,8 @@ export class Standby implements Duty, AsyncDisposable {
   readonly #leaving = new AbortController();
   #current: StandbyRecord | undefined;
   #isRead = false;
+  /** Ids of standbys that have not confirmed a commit of this node yet. */
+  readonly #waiting = new Set<string>();
   /** When the leader last asked for the record, by the monotonic clock. */
   #lookedAtMs = -Infinity;
   #loops: readonly Promise<void>[] = [];
@@ -115,6 +117,14 @@ export class Standby implements Duty, AsyncDisposable {
     if (current === undefined) return undefined;
     const name = this.#peers.get(current.node)?.name ?? current.node;
     return { node: name, isInSync: current.isInSync };
+  }
+
+  /** Why changes of this node wait at the moment. The standby may be what acknowledged the last one: it is not left out lightly. */
+  waitsFor(): string | undefined {
+    const [id] = this.#waiting;
+    if (id === undefined) return undefined;
+    const name = this.#peers.get(id)?.name ?? id;
+    return `Changes wait for ${name}, which keeps the copy of the registry. If it stays away, they go on without it in half a minute`;
   }
 
   methods(): NodeMethods['methods'] {
@@ -259,11 +269,16 @@ export class Standby implements Duty, AsyncDisposable {
       const isLast = signal.aborted || clock.monotonicMs() > givenUpMs;
       try {
         const current = (await this.#live.get(ID))?.value;
-        if (current?.isInSync !== true) return;
+        if (current?.isInSync !== true) {
+          this.#waiting.clear();
+          return;
+        }
         const options = isLast
           ? { deadlineMs: LEAVING_CONFIRM_MS }
           : { deadlineMs: CONFIRM_WITHIN_MS, signal };
+        this.#waiting.add(current.node);
         await this.#ask(current.node, revision, options);
+        this.#waiting.delete(current.node);
         return;
       } catch (error) {
         if (isLast) throw error;

@@ -11,7 +11,7 @@ import type { Entry, ListResult, RegistryReader, Revision, WatchBatch } from './
 import { closed, compacted } from './errors.ts';
 import { MirrorStore } from './mirror-store.ts';
 import { checkKey, checkPrefix } from './rules.ts';
-import { wake, type Watcher, Watchers } from './watchers.ts';
+import { WatchHistory } from './watch-history.ts';
 
 export interface MirrorOptions {
   /** Path of the file; its folder exists. It is a cache and may be deleted when nobody has it open. */
@@ -45,16 +45,12 @@ const PROBE_WITHIN_MS = 2000;
 const RETRY_MS = 1000;
 /** Nothing may ever be heard of a revision, when nothing that is kept has changed there: so much later it is looked up. */
 const CATCH_UP_MS = 250;
-/** Commits of a prefix that its watchers may be behind before they have to list again. */
-const HISTORY_BATCHES_MAX = 1000;
+/** How far watchers of a prefix may be behind before they have to list again. */
+const HISTORY = { batchesMax: 1000, bytesMax: 4 * 1024 * 1024 } as const;
 
 interface Mirrored {
   readonly prefix: string;
-  readonly watchers: Watchers;
-  /** The newest commits, oldest first. */
-  history: WatchBatch[];
-  /** Newest revision that is not in the history. */
-  forgotten: Revision;
+  readonly history: WatchHistory;
   /** Newest that was heard, also when nothing of it is kept here. */
   heard: Revision;
 }
@@ -103,8 +99,8 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     this.#options = options;
     this.#store = store;
     this.#mirrored = options.prefixes.map((prefix) => {
-      const forgotten = store.revisionOf(prefix) ?? 0;
-      return { prefix, watchers: new Watchers(), history: [], forgotten, heard: forgotten };
+      const heard = store.revisionOf(prefix) ?? 0;
+      return { prefix, history: new WatchHistory(heard, HISTORY), heard };
     });
     this.#loops = [this.#probe(), ...this.#mirrored.map((one) => this.#follow(one))];
   }
@@ -175,19 +171,17 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     signal: AbortSignal,
   ): AsyncGenerator<WatchBatch, void, undefined> {
     checkPrefix(prefix);
-    const one = this.#covering(prefix);
-    const watcher = one.watchers.add(prefix, fromRevision);
-    const stop = (): void => wake(watcher);
-    signal.addEventListener('abort', stop, { once: true });
+    const { history } = this.#covering(prefix);
+    const watcher = history.add(prefix, fromRevision);
     try {
       while (!signal.aborted && !this.#stop.signal.aborted) {
-        const batch = nextOf(one, watcher);
-        if (batch === undefined) await one.watchers.wait(watcher);
+        const batch = history.next(watcher);
+        if (batch === 'forgotten') throw compacted(watcher.cursor, history.forgotten + 1);
+        if (batch === undefined) await history.wait(watcher, signal);
         else yield batch;
       }
     } finally {
-      signal.removeEventListener('abort', stop);
-      one.watchers.remove(watcher);
+      history.remove(watcher);
     }
   }
 
@@ -196,7 +190,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     this.#stop.abort();
     this.#probed.resolve();
     for (const waiter of this.#waiters) waiter.fail(closed());
-    for (const { watchers } of this.#mirrored) watchers.wakeAll();
+    for (const { history } of this.#mirrored) history.wakeAll();
     for (const call of this.#listeners) call();
     await Promise.all([...this.#loops, this.#catchingUp]);
     this.#store[Symbol.dispose]();
@@ -266,10 +260,6 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
       this.#tellApplied();
       if (kept.changes.length === 0) continue;
       one.history.push(kept);
-      const dropped = one.history.splice(0, one.history.length - HISTORY_BATCHES_MAX).at(-1);
-      one.forgotten = dropped?.revision ?? one.forgotten;
-      const keys = kept.changes.map((each) => (each.kind === 'put' ? each.entry.key : each.key));
-      one.watchers.notify(keys, batch.revision);
     }
   }
 
@@ -313,11 +303,9 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   async #load(one: Mirrored): Promise<void> {
     const result = await this.#options.source.list(one.prefix);
     this.#store.replace(one.prefix, result);
-    one.history = [];
-    one.forgotten = result.revision;
     one.heard = result.revision;
+    one.history.restart(result.revision);
     this.#tellApplied();
-    one.watchers.wakeAll();
   }
 
   /** Until it is stopped; a failure is a reason to wait. */
@@ -339,19 +327,4 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
 
 function unavailableNow(): MolnError {
   return new MolnError('REGISTRY_UNAVAILABLE', 'No manager answers', { retryable: true });
-}
-
-/** Throws `REGISTRY_COMPACTED`. Undefined when there is no news. */
-function nextOf(one: Mirrored, watcher: Watcher): WatchBatch | undefined {
-  if (watcher.cursor <= one.forgotten) throw compacted(watcher.cursor, one.forgotten + 1);
-  for (const { revision, changes } of one.history) {
-    if (revision < watcher.cursor) continue;
-    watcher.cursor = revision + 1;
-    const seen = changes.filter((change) => {
-      const key = change.kind === 'put' ? change.entry.key : change.key;
-      return key.startsWith(watcher.prefix);
-    });
-    if (seen.length > 0) return { revision, changes: seen };
-  }
-  return undefined;
 }

@@ -2,7 +2,6 @@
 import { ConfigError } from '../base/errors.ts';
 import {
   array,
-  boolean,
   integer,
   literal,
   object,
@@ -12,68 +11,26 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import {
-  type FileBalancer,
-  fileBalancer,
-  type FileProxyProtocol,
-  fileProxyProtocol,
+  duration,
+  filePath,
   isBalancer,
-} from './balancer-file.ts';
-import {
-  BALANCE_FIELDS,
-  CONCURRENCY_FIELDS,
-  type FileBalance,
-  type FileConcurrency,
-} from './file-balance.ts';
-import { duration, filePath, oneOrMore, ratio, size } from './file-values.ts';
-import { type FileSite, SITE_FIELDS } from './site-schema.ts';
+  listenerSchema,
+  ratio,
+  routeSchema,
+  size,
+  type WrittenBalancer,
+  type WrittenListener,
+  type WrittenRoute,
+  regionName,
+} from '../routes/routes.ts';
+import type { AccessLogFormat } from '../gateway/gateway.ts';
 
 const WORKERS_MAX = 256;
+/** A balancer that looks every two seconds and believes the third "no" knows by then. */
+const DRAIN_MS = 10_000;
+/** Of traces that begin here. */
+const TRACE_SAMPLE = 0.01;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
-
-const share = ratio(0, 1);
-
-export interface FileListener {
-  readonly address: string;
-  readonly port: number;
-  readonly protocol: 'http' | 'https';
-  /** The first is the default; the others are for the hosts that they name. */
-  readonly tls?: readonly { readonly cert: string; readonly key: string }[];
-  readonly hsts: false | FileHsts;
-  /** Of http: where every request is sent. */
-  readonly redirect?: 'https';
-  readonly proxyProtocol?: FileProxyProtocol;
-}
-
-/** In milliseconds. */
-export interface FileHsts {
-  readonly maxAge?: number;
-  readonly includeSubDomains?: boolean;
-  readonly preload?: boolean;
-}
-
-/** Times in milliseconds, sizes in bytes. */
-export interface FileRoute extends FileBalance, FileSite {
-  readonly host: readonly string[];
-  readonly path: string;
-  readonly upstreams?: readonly { readonly url: string; readonly weight?: number }[];
-  readonly static?: {
-    readonly root: string;
-    readonly fallback?: string;
-    readonly notFound?: string;
-    readonly index?: readonly string[];
-    readonly list?: boolean;
-  };
-  readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
-  readonly respond?: { readonly status: number; readonly message: string };
-  readonly timeouts: {
-    readonly connect?: number;
-    readonly response?: number;
-    readonly idle?: number;
-  };
-  readonly limits: FileConcurrency & { readonly requestBody?: number };
-  /** `false`, or what is chosen about it. */
-  readonly cache: false | FileRouteCache;
-}
 
 export interface FileLimits {
   readonly requestHead?: number;
@@ -87,20 +44,25 @@ export interface FileLimits {
 
 export interface FileShape {
   readonly workers?: number;
-  readonly listeners: readonly (FileListener | FileBalancer)[];
-  readonly routes: readonly FileRoute[];
+  readonly region?: string;
+  readonly listeners: readonly (WrittenListener | WrittenBalancer)[];
+  readonly routes: readonly WrittenRoute[];
+  readonly accessLog?: AccessLogFormat;
+  readonly trace?: {
+    readonly sample: number;
+    readonly export?: string;
+    readonly service?: string;
+  };
+  /** Where HAProxy's agent-check is answered. */
+  readonly agent?: {
+    readonly address: string;
+    readonly port: number;
+    readonly connections?: number;
+  };
+  /** From the first "no" of a drain to its end; in milliseconds. */
+  readonly drain: number;
   readonly limits: FileLimits;
   readonly cache: FileCache;
-}
-
-/** Times in milliseconds. */
-export interface FileRouteCache {
-  readonly negative?: number;
-  readonly staleUnreachable?: number;
-  readonly heuristicShare?: number;
-  readonly heuristicMax?: number;
-  readonly requestDirectives?: boolean;
-  readonly setCookie?: 'public' | 'always';
 }
 
 /** In bytes, of all workers together. */
@@ -109,100 +71,28 @@ export interface FileCache {
   readonly disk?: { readonly path: string; readonly size: number };
 }
 
-/** `true` is the usual, which is what `{}` says too. */
-function trueOr<T extends object>(chosen: Schema<T>): Schema<false | T> {
-  return {
-    decode(value, path) {
-      if (value === false) return false;
-      return chosen.decode(value === true ? {} : value, path);
-    },
-    json: { oneOf: [{ type: 'boolean' }, chosen.json] },
-  };
-}
-
-const chosenHsts: Schema<FileHsts> = object({
-  maxAge: optional(duration),
-  includeSubDomains: optional(boolean()),
-  preload: optional(boolean()),
-});
-
-const listener: Schema<FileListener> = object({
-  address: withDefault(string(), '::'),
-  port: integer({ min: 0, max: 65_535 }),
-  protocol: withDefault(literal('http', 'https'), 'http'),
-  tls: optional(oneOrMore(object({ cert: filePath, key: filePath }))),
-  hsts: withDefault(trueOr(chosenHsts), false),
-  redirect: optional(literal('https')),
-  proxyProtocol: optional(fileProxyProtocol),
-});
-
-const PROTOCOLS = literal('http', 'https', 'tcp', 'udp');
-
-/** Its protocol says which keys there are. */
-const anyListener: Schema<FileListener | FileBalancer> = {
-  decode(value, path) {
-    const { protocol } = (value ?? {}) as { readonly protocol?: unknown };
-    if (protocol === undefined) return listener.decode(value, path);
-    const known = { protocol: PROTOCOLS.decode(protocol, `${path}.protocol`) };
-    return isBalancer(known) ? fileBalancer.decode(value, path) : listener.decode(value, path);
-  },
-  json: { oneOf: [listener.json, fileBalancer.json] },
-};
-
-const chosen: Schema<FileRouteCache> = object({
-  negative: optional(duration),
-  staleUnreachable: optional(duration),
-  heuristicShare: optional(share),
-  heuristicMax: optional(duration),
-  requestDirectives: optional(boolean()),
-  setCookie: optional(literal('public', 'always')),
-});
-
-const route: Schema<FileRoute> = object({
-  host: withDefault(oneOrMore(string()), ['*']),
-  path: withDefault(string(), '/'),
-  upstreams: optional(
-    array(object({ url: string(), weight: optional(integer({ min: 0, max: 256 })) }), {
-      itemsMax: 1000,
-    }),
-  ),
-  static: optional(
-    object({
-      root: filePath,
-      fallback: optional(filePath),
-      notFound: optional(filePath),
-      index: optional(oneOrMore(filePath)),
-      list: optional(boolean()),
-    }),
-  ),
-  redirect: optional(
-    object({
-      status: withDefault(integer({ min: 300, max: 399 }), 308),
-      to: string(),
-      from: optional(string()),
-    }),
-  ),
-  respond: optional(
-    object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
-  ),
-  timeouts: withDefault(
-    object({
-      connect: optional(duration),
-      response: optional(duration),
-      idle: optional(duration),
-    }),
-    {},
-  ),
-  limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
-  cache: withDefault(trueOr(chosen), false),
-  ...BALANCE_FIELDS,
-  ...SITE_FIELDS,
-});
-
 const file: Schema<FileShape> = object({
   workers: optional(integer({ min: 1, max: WORKERS_MAX })),
-  listeners: array(anyListener, { itemsMax: 64 }),
-  routes: array(route, { itemsMax: 10_000 }),
+  region: optional(regionName),
+  listeners: array(listenerSchema, { itemsMax: 64 }),
+  // Ports that lead bytes on unread need none.
+  routes: withDefault(array(routeSchema, { itemsMax: 10_000 }), []),
+  accessLog: optional(literal('json', 'combined', 'off')),
+  trace: optional(
+    object({
+      sample: withDefault(ratio(0, 1), TRACE_SAMPLE),
+      export: optional(string()),
+      service: optional(string()),
+    }),
+  ),
+  agent: optional(
+    object({
+      address: withDefault(string(), '::'),
+      port: integer({ min: 1, max: 65_535 }),
+      connections: optional(integer({ min: 1, max: 1_000_000 })),
+    }),
+  ),
+  drain: withDefault(duration, DRAIN_MS),
   limits: withDefault(
     object({
       requestHead: optional(size),
@@ -227,6 +117,13 @@ const file: Schema<FileShape> = object({
 /** Throws `ConfigError` with the path of the first bad key. */
 export function decodeFile(value: unknown): FileShape {
   const decoded = file.decode(value, '');
+  const isRouted = decoded.listeners.some((one) => !isBalancer(one));
+  const { routes } = (value ?? {}) as { readonly routes?: unknown };
+  if (isRouted && routes === undefined) {
+    throw new ConfigError('routes', 'Key "routes" is missing, want a list of them', {
+      hint: 'Ports of tcp and udp need none, those of http and https do',
+    });
+  }
   if (decoded.listeners.length > 0) return decoded;
   throw new ConfigError('listeners', 'Key "listeners" is empty, want at least one', {
     hint: 'Write "listeners: [{ port: 8080 }]"',

@@ -6,12 +6,15 @@ import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ensureFolder } from '../base/disk.ts';
-import { MolnError } from '../base/errors.ts';
+import { messageOf, MolnError } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { GatewaySupervisor } from '../gateway/gateway.ts';
+import { type AgentState, GatewaySupervisor, loadWorker } from '../gateway/gateway.ts';
 import { takeNameLock } from '../net/net.ts';
+import { CertificateKeeper } from './certificate-keeper.ts';
+import { AgentOfFile } from './agent-of-file.ts';
+import { removeStandaloneRecord, writeStandaloneRecord } from './standalone-record.ts';
 import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 
 export interface StandaloneOptions {
@@ -24,6 +27,8 @@ export interface StandaloneOptions {
 }
 
 const STOP_DRAIN_MS = 10_000;
+/** Who drains is in no hurry. */
+const LEAVE_DRAIN_MS = 60_000;
 
 /** Where the workers of a file have their sockets, records and logs. */
 export function standaloneFolder({
@@ -48,6 +53,9 @@ export class StandaloneGateway {
   #supervisor: GatewaySupervisor;
   #file: GatewayFile;
   #workers: number;
+  #keeper: CertificateKeeper | undefined;
+  #isLeaving = false;
+  readonly #agent: AgentOfFile;
 
   private constructor(
     options: StandaloneOptions,
@@ -64,6 +72,7 @@ export class StandaloneGateway {
     this.#supervisor = parts.supervisor;
     this.#file = parts.file;
     this.#workers = workersOf(parts.file);
+    this.#agent = new AgentOfFile(() => this.#state(), options);
   }
 
   /**
@@ -78,16 +87,21 @@ export class StandaloneGateway {
     const lock = await takeNameLock(folder);
     if (lock === undefined) throw running(path);
     const supervisor = supervise(options, folder, workersOf(file));
+    const gateway = new StandaloneGateway(options, { folder, lock, supervisor, file });
     try {
       await supervisor.start();
-      await supervisor.apply(file.content);
+      const keeper = await gateway.#keeperFor(file);
+      await supervisor.apply(keeper?.contentOf(file) ?? file.content);
+      await keeper?.keep(file);
+      keeper?.start();
     } catch (error) {
       if (supervisor.adopted) await supervisor.detach();
       else await supervisor.stop({ drainMs: 0 });
       await lock[Symbol.asyncDispose]();
       throw error;
     }
-    return new StandaloneGateway(options, { folder, lock, supervisor, file });
+    await gateway.#begin();
+    return gateway;
   }
 
   /** What it serves now. */
@@ -104,14 +118,92 @@ export class StandaloneGateway {
   async reload(): Promise<void> {
     const file = readGatewayFile(this.#options.file);
     if (workersOf(file) !== this.#workers) await this.#resize(workersOf(file));
-    await this.#supervisor.apply(file.content);
+    const isNew = this.#keeper === undefined;
+    const keeper = await this.#keeperFor(file);
+    await this.#supervisor.apply(keeper?.contentOf(file) ?? file.content);
     this.#file = file;
+    await keeper?.keep(file);
+    if (isNew) keeper?.start();
+    await this.#agent.use(file.agent);
+  }
+
+  /** Undefined: nothing is ordered, and nothing was. */
+  async #keeperFor({ ordered }: GatewayFile): Promise<CertificateKeeper | undefined> {
+    if (ordered === undefined) return this.#keeper;
+    const { clock, log } = this.#options;
+    this.#keeper ??= await CertificateKeeper.open({
+      folder: this.#folder,
+      clock,
+      log,
+      apply: () => this.#supervisor.apply(this.#content()),
+    });
+    return this.#keeper;
+  }
+
+  #content(): GatewayFile['content'] {
+    return this.#keeper?.contentOf(this.#file) ?? this.#file.content;
+  }
+
+  /** The files of the access logs were moved away: new ones are begun. */
+  reopenLogs(): void {
+    this.#supervisor.reopenLogs();
+  }
+
+  /** What keeps a worker from running the code on disk; undefined: nothing. */
+  async refusalOfCode(): Promise<string | undefined> {
+    return await loadWorker(workerFolders(this.#folder));
+  }
+
+  /** The workers serve on; the next gateway for this file takes them over, and replaces those that run other code than there is on disk. */
+  async detach(): Promise<void> {
+    await this.#keeper?.[Symbol.asyncDispose]();
+    await this.#end();
+    await this.#supervisor.detach();
+    await this.#lock[Symbol.asyncDispose]();
   }
 
   /** Requests under way may finish for ten seconds. */
   async stop(): Promise<void> {
+    await this.#keeper?.[Symbol.asyncDispose]();
     await this.#supervisor.stop({ drainMs: STOP_DRAIN_MS });
+    await this.#end();
     await this.#lock[Symbol.asyncDispose]();
+  }
+
+  /**
+   * For a gateway behind another balancer: first it says that it is not ready, while it serves on and ends connections with their next
+   * answers; when the balancer has had time to notice, it stops.
+   */
+  async drain(): Promise<void> {
+    const { clock } = this.#options;
+    this.#isLeaving = true;
+    await this.#supervisor.ask({ kind: 'leave' });
+    await clock.sleep(this.#file.drainMs);
+    await this.#keeper?.[Symbol.asyncDispose]();
+    await this.#supervisor.stop({ drainMs: LEAVE_DRAIN_MS });
+    await this.#end();
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  #state(): AgentState['state'] {
+    if (this.#isLeaving) return 'leaving';
+    const isServing = this.#supervisor.workers().some(({ state }) => state === 'serving');
+    return isServing ? 'ready' : 'down';
+  }
+
+  /** Serves already: what is beside that must not end it. */
+  async #begin(): Promise<void> {
+    await writeStandaloneRecord(this.#folder);
+    try {
+      await this.#agent.use(this.#file.agent);
+    } catch (error) {
+      this.#options.log.error(messageOf(error));
+    }
+  }
+
+  async #end(): Promise<void> {
+    await this.#agent[Symbol.asyncDispose]();
+    await removeStandaloneRecord(this.#folder);
   }
 
   /** Another supervisor takes the workers over; those who are too many leave when the others serve. */
@@ -129,7 +221,7 @@ export class StandaloneGateway {
   async #takeOver(workers: number): Promise<void> {
     this.#supervisor = supervise(this.#options, this.#folder, workers);
     await this.#supervisor.start();
-    await this.#supervisor.apply(this.#file.content);
+    await this.#supervisor.apply(this.#content());
   }
 }
 

@@ -3,9 +3,11 @@ import type { Operation } from '../operation.ts';
 import { accessOperations } from './access.ts';
 import { appOperations } from './apps.ts';
 import { cacheOperations } from './cache.ts';
+import { certificateOperations } from './certificates.ts';
 import { clusterOperations } from './cluster.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
+import { routeOperations } from './routes.ts';
 
 export const OPERATIONS: readonly Operation[] = [
   ...nodeOperations,
@@ -13,5 +15,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...appOperations,
   ...releaseOperations,
   ...cacheOperations,
+  ...certificateOperations,
+  ...routeOperations,
   ...accessOperations,
 ];

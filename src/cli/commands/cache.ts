@@ -12,6 +12,7 @@ import {
   purgeOf,
   share,
 } from './cache-words.ts';
+import { printSlow } from './slow-words.ts';
 
 const PURGE: CommandSpec = {
   name: 'purge',
@@ -20,6 +21,7 @@ const PURGE: CommandSpec = {
   options: [
     ...PURGE_OPTIONS,
     { flags: '--app <NAME>', description: 'everything of the app', repeat: true },
+    { flags: '--route <NAME>', description: 'everything of the route', repeat: true },
   ],
   examples: [
     ['moln cache purge http://blog.localhost:8080/news', 'one page'],
@@ -31,7 +33,10 @@ const PURGE: CommandSpec = {
     const apps = input
       .texts('app')
       .map((name) => ({ kind: 'route', route: `app/${name}` }) as const);
-    const done = await context.client().purgeCache(purgeOf(input, apps));
+    const routes = input
+      .texts('route')
+      .map((name) => ({ kind: 'route', route: `route/${name}` }) as const);
+    const done = await context.client().purgeCache(purgeOf(input, [...apps, ...routes]));
     const { words } = context;
     if (context.json) {
       words.json(done);
@@ -79,6 +84,20 @@ export const WHY_CACHED: CommandSpec = {
       printExplanation(context, `${one.node}, process ${one.pid}`, one);
     }
     noteSilent(context, said);
+    return EXIT.ok;
+  },
+};
+
+export const WHY_SLOW: CommandSpec = {
+  name: 'slow',
+  summary: 'Where the time of recent requests goes, over all gateways.',
+  arguments: [{ name: 'URL', description: 'as browsers write it', required: true }],
+  examples: [['moln why slow http://blog.localhost:8080/', 'by stage, and the slowest ones']],
+  run: async (context, input) => {
+    const report = await context.client().gatewaySlow(input.argument('URL') ?? '');
+    if (context.json) context.words.json(report);
+    else printSlow(context, report);
+    noteSilent(context, report);
     return EXIT.ok;
   },
 };

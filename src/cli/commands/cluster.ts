@@ -4,7 +4,7 @@ import { isoTime } from '../../base/time.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
-import { WHY_CACHED } from './cache.ts';
+import { WHY_CACHED, WHY_SLOW } from './cache.ts';
 
 const EVENTS_SHOWN = 50;
 
@@ -122,9 +122,11 @@ export const WHY: CommandSpec = {
   examples: [
     ['moln why app blog', 'why its instances are where they are'],
     ['moln why cached http://blog.localhost:8080/', 'what the caches know of it'],
+    ['moln why slow http://blog.localhost:8080/', 'where the time of its requests goes'],
   ],
   commands: [
     WHY_CACHED,
+    WHY_SLOW,
     {
       name: 'app',
       summary: 'Why the instances of an app are where they are.',

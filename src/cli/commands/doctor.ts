@@ -11,6 +11,7 @@ import {
   checkTools,
   type Finding,
 } from '../checks.ts';
+import { isMolnError, messageOf } from '../../base/errors.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
 import { checkPorts } from '../ports.ts';
@@ -52,7 +53,25 @@ async function examine(context: Context): Promise<readonly Finding[]> {
     checkIsolation(chooseDriver(driverFacts)),
     ...checkPorts(context.dataFolder),
     ...checkTools(tools),
+    ...(await checkCertificates(context)),
   ];
+}
+
+/** Of the node that runs here, if one does. */
+async function checkCertificates(context: Context): Promise<readonly Finding[]> {
+  const name = 'certificates';
+  try {
+    const { warnings } = await context.client().certificates();
+    const fix = 'See "moln certificate list"';
+    if (warnings.length > 0) {
+      return warnings.map(({ text }) => ({ name, verdict: 'warn', sentence: text, fix }));
+    }
+    return [{ name, verdict: 'ok', sentence: 'No certificate is about to fail', fix: undefined }];
+  } catch (error) {
+    if (isMolnError(error, 'CLI_NO_NODE')) return [];
+    const sentence = `The node here does not say how its certificates are: ${messageOf(error)}`;
+    return [{ name, verdict: 'warn', sentence, fix: 'See "moln status"' }];
+  }
 }
 
 function print(context: Context, findings: readonly Finding[], failed: number): void {

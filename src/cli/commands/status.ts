@@ -48,6 +48,10 @@ function printStatus(context: Context, status: Status): void {
   row('Pin', `${status.cluster.fingerprint}  ${words.style('dim', '(for --pin elsewhere)')}`);
   row('Version', status.version);
   words.line();
+  for (const warning of status.warnings) {
+    words.line(`${words.style('yellow', 'Warning')}: ${warning}`);
+  }
+  if (status.warnings.length > 0) words.line();
   words.table(
     ['NODE', 'STATE', 'REGION', 'ADDRESS', 'UP', 'CPU', 'MEMORY', 'DISK FREE'],
     status.nodes.map((node) => [

@@ -50,6 +50,8 @@ export async function runForeground(
 const SAME_PRESS_MS = 300;
 /** An app that is not up by then is shown as what it is. */
 const APPS_START_WITHIN_MS = 10_000;
+/** A link that is not there by then is left out. */
+const LINK_WITHIN_MS = 2000;
 const POLL_MS = 50;
 const STARTING: ReadonlySet<AppState> = new Set(['starting', 'deploying', 'degraded', 'failing']);
 
@@ -140,15 +142,33 @@ class ForegroundLife {
     for (const { folder, app } of this.#options.deploys) await this.#deploy(node, folder, app);
     const status = await this.#settledStatus(node);
     if (this.#signals > 0) return;
+    const loginLink = await this.#loginLink(node);
+    const waitsFor = node.waitsFor();
     if (json) {
-      words.json({ ...status, loginLink: await node.loginLink() });
+      words.json({ ...status, loginLink, waitsFor });
       return;
     }
-    printUpWords(words, status, await node.loginLink(), {
+    printUpWords(words, status, loginLink, {
+      waitsFor,
       dataFolder: this.#options.dataFolder,
       tookMs: clock.monotonicMs() - startedMs,
       command: commandOf(this.#context),
     });
+  }
+
+  /** Undefined when it takes long, as while a change waits for another machine: the node serves all the same. */
+  async #loginLink(node: RunningNode): Promise<string | undefined> {
+    const { clock } = this.#context;
+    const asked = node.loginLink();
+    for (const deadline = clock.monotonicMs() + LINK_WITHIN_MS; ;) {
+      const wait = clock.sleep(POLL_MS).then(() => undefined);
+      const link = await Promise.race([asked, wait]);
+      if (link !== undefined) return link;
+      if (clock.monotonicMs() < deadline) continue;
+      // Whatever becomes of it is said to the one who asks again.
+      asked.catch(() => undefined);
+      return undefined;
+    }
   }
 
   /** The apps of last time start by themselves: what is said about them should be true when it is read. */

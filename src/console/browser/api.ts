@@ -2,6 +2,7 @@
 import type { ErrorBody } from '../../base/errors.ts';
 import type {
   AppDetail,
+  CertificateList,
   EventDetail,
   InviteDetail,
   InviteRole,
@@ -9,7 +10,10 @@ import type {
   LogLine,
   ManagerStatus,
   NodeDetail,
+  ListenerDetail,
   Progress,
+  RouteAnswer,
+  RouteDetail,
   Scope,
   SlotDetail,
   Status,
@@ -127,6 +131,25 @@ function isLateFailure(item: unknown): item is LateFailure {
   return typeof item === 'object' && item !== null && 'error' in item && !('kind' in item);
 }
 
+/** What a gateway's file has a list of. */
+export type RecordKind = 'route' | 'listener';
+
+interface RecordDetails {
+  readonly route: RouteDetail;
+  readonly listener: ListenerDetail;
+}
+
+/** In keys and values or as text, made of that revision. */
+export interface RecordChange {
+  readonly written?: RouteDetail['written'];
+  readonly yaml?: string;
+  readonly revision?: number;
+}
+
+function recordUrl(kind: RecordKind, name: string): string {
+  return `/api/${kind}s/${encodeURIComponent(name)}`;
+}
+
 function app(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
 }
@@ -163,6 +186,8 @@ export const api = {
   forgetNode: (name: string): AsyncGenerator<Progress, void> =>
     stream(node(name), { method: 'DELETE' }),
   manager: (signal?: AbortSignal): Promise<ManagerStatus> => get('/api/manager', signal),
+  certificates: (signal?: AbortSignal): Promise<CertificateList> =>
+    get('/api/certificates', signal),
   events: (signal?: AbortSignal): Promise<readonly EventDetail[]> => get('/api/events', signal),
   /** Those from now on. */
   followEvents: (signal: AbortSignal): AsyncGenerator<EventDetail, void> =>
@@ -175,6 +200,31 @@ export const api = {
   revokeInvite: async (id: string): Promise<void> => {
     await send(`/api/invites/${encodeURIComponent(id)}`, { method: 'DELETE' });
   },
+  records: <Kind extends RecordKind>(
+    kind: Kind,
+    signal?: AbortSignal,
+  ): Promise<readonly RecordDetails[Kind][]> => get(`/api/${kind}s`, signal),
+  record: <Kind extends RecordKind>(
+    kind: Kind,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<RecordDetails[Kind]> => get(recordUrl(kind, name), signal),
+  /** What it would be, in keys and values. */
+  checkRecord: async (
+    kind: RecordKind,
+    name: string,
+    change: RecordChange,
+  ): Promise<{ readonly written: RouteDetail['written'] }> => {
+    const path = `${recordUrl(kind, name === '' ? 'new' : name)}/check`;
+    const response = await send(path, { method: 'POST', body: change });
+    return (await response.json()) as { readonly written: RouteDetail['written'] };
+  },
+  setRecord: async (kind: RecordKind, name: string, change: RecordChange): Promise<RouteAnswer> => {
+    const response = await send(recordUrl(kind, name), { method: 'PUT', body: change });
+    return (await response.json()) as RouteAnswer;
+  },
+  removeRecord: (kind: RecordKind, name: string): AsyncGenerator<Progress, void> =>
+    stream(recordUrl(kind, name), { method: 'DELETE' }),
   tokens: async (): Promise<readonly TokenDetail[]> => {
     const answer = await get<readonly TokenDetail[] | { tokens: readonly TokenDetail[] }>(
       '/api/tokens',

@@ -16,7 +16,9 @@ import { LiveFeed } from './live-feed.ts';
 import { NodePage } from './node-page.tsx';
 import { NodesPage } from './nodes-page.tsx';
 import { Overview } from './overview.tsx';
+import { RecordPage } from './record-page.tsx';
 import { titleOf, usePage } from './router.ts';
+import { RoutesPage } from './routes-page.tsx';
 import { SettingsPage } from './settings-page.tsx';
 import { LoggedOut } from './logged-out.tsx';
 import { useNow, usePolled, whileVisible } from './time-hooks.ts';
@@ -28,6 +30,7 @@ const NAVIGATION: readonly (readonly [string, string, readonly Page['kind'][]])[
   ['/', 'Overview', ['overview']],
   ['/#apps', 'Apps', ['app']],
   ['/nodes', 'Nodes', ['nodes', 'node']],
+  ['/routes', 'Routes', ['routes', 'route', 'listener']],
   ['/gateway', 'Gateway', ['gateway']],
   ['/events', 'Events', ['events']],
   ['/settings', 'Settings', ['settings']],
@@ -121,6 +124,18 @@ function PageBody(props: {
       return <NodePage key={page.name} view={view} name={page.name} />;
     case 'events':
       return <EventsPage {...view} />;
+    case 'routes':
+      return <RoutesPage {...view} />;
+    case 'route':
+    case 'listener':
+      return (
+        <RecordPage
+          key={`${page.kind} ${page.name}`}
+          view={view}
+          kind={page.kind}
+          name={page.name}
+        />
+      );
     case 'gateway':
       return <GatewayPage {...view} />;
     case 'settings':

@@ -15,7 +15,7 @@ import { StateMark } from './state-mark.tsx';
 import { whileVisible } from './time-hooks.ts';
 
 /** The kinds that there are; a kind that this console does not know is added when one comes. */
-const KINDS: readonly string[] = ['node', 'app', 'manager', 'leader'];
+const KINDS: readonly string[] = ['node', 'app', 'manager', 'leader', 'certificate'];
 const SHOWN_AT_FIRST = 100;
 
 function useEvents(first: readonly EventDetail[]): EventState {

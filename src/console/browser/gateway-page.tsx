@@ -6,6 +6,7 @@ import type { Column } from './data-table.tsx';
 import type { View } from './view.ts';
 import { formatBytes } from '../../base/units.ts';
 import { routesOf } from './app-facts.ts';
+import { Certificates } from './certificates.tsx';
 import { DataTable } from './data-table.tsx';
 import { count, formatNumber } from './format.ts';
 import { NodeCharts } from './live-charts.tsx';
@@ -119,6 +120,7 @@ export function GatewayPage(props: View): VNode {
           empty="No app has an address yet."
         />
       </Section>
+      <Certificates />
       <Section id="gateway-workers" title="Workers" command="moln status">
         <DataTable
           caption="Gateway workers"

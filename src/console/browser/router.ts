@@ -6,17 +6,29 @@ export type Page =
   | { readonly kind: 'app'; readonly name: string }
   | { readonly kind: 'nodes' }
   | { readonly kind: 'node'; readonly name: string }
+  | { readonly kind: 'routes' }
+  | { readonly kind: 'route'; readonly name: string }
+  | { readonly kind: 'listener'; readonly name: string }
   | { readonly kind: 'gateway' }
   | { readonly kind: 'events' }
   | { readonly kind: 'settings' }
   | { readonly kind: 'unknown'; readonly path: string };
 
+/** Pages of one thing, by where its kind is. */
+const NAMED: Readonly<Record<string, 'app' | 'node' | 'route' | 'listener'>> = {
+  apps: 'app',
+  nodes: 'node',
+  routes: 'route',
+  listeners: 'listener',
+};
+
 /** Pure: the page of a path. */
 export function pageOf(path: string): Page {
-  const [, part, encoded] = /^\/(apps|nodes)\/([^/]+)\/?$/.exec(path) ?? [];
-  if (encoded !== undefined) {
+  const [, part, encoded] = /^\/(apps|nodes|routes|listeners)\/([^/]+)\/?$/.exec(path) ?? [];
+  if (part !== undefined && encoded !== undefined) {
     try {
-      return { kind: part === 'apps' ? 'app' : 'node', name: decodeURIComponent(encoded) };
+      const kind = NAMED[part] ?? 'node';
+      return { kind, name: decodeURIComponent(encoded) };
     } catch {
       return { kind: 'unknown', path };
     }
@@ -24,6 +36,7 @@ export function pageOf(path: string): Page {
   if (path === '/' || path === '/apps' || path === '/apps/') return { kind: 'overview' };
   if (path === '/nodes' || path === '/nodes/') return { kind: 'nodes' };
   if (path === '/events') return { kind: 'events' };
+  if (path === '/routes' || path === '/routes/') return { kind: 'routes' };
   if (path === '/gateway') return { kind: 'gateway' };
   if (path === '/settings') return { kind: 'settings' };
   return { kind: 'unknown', path };
@@ -37,13 +50,21 @@ export function nodePath(name: string): string {
   return `/nodes/${encodeURIComponent(name)}`;
 }
 
+export function recordPath(kind: 'route' | 'listener', name: string): string {
+  return `/${kind}s/${encodeURIComponent(name)}`;
+}
+
 export function titleOf(page: Page): string {
   switch (page.kind) {
     case 'overview':
       return 'Overview';
     case 'app':
     case 'node':
+    case 'route':
+    case 'listener':
       return page.name;
+    case 'routes':
+      return 'Routes';
     case 'nodes':
       return 'Nodes';
     case 'gateway':

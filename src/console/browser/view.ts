@@ -1,5 +1,5 @@
 /** What pages are given. */
-import type { AppDetail, EventDetail, Status } from '../../api/model.ts';
+import type { AppDetail, EventDetail, RouteDetail, Status } from '../../api/model.ts';
 import type { LiveState } from './live-feed.ts';
 
 /** What came with the page itself, so that something true is shown at once. */
@@ -8,6 +8,7 @@ export interface FirstData {
   readonly app?: AppDetail;
   /** Oldest first. */
   readonly events?: readonly EventDetail[];
+  readonly routes?: readonly RouteDetail[];
 }
 
 /** The last status, the samples, and whether the node still answers. */

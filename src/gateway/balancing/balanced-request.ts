@@ -156,6 +156,7 @@ export class BalancedRequest implements Asking {
     const options = { member, headText, nowMs: this.#plane.coarseMs, owner: this.#sender };
     this.hedge = new Hedge(options);
     this.hedge.start();
+    this.#balancer.hedges++;
   }
 
   /** The first one answers. */

@@ -46,6 +46,8 @@ export class Balancer {
   readonly config: BalanceConfig;
   readonly members: readonly Member[];
   readonly budget: RetryBudget;
+  /** Second tries at the same time, since the process started. */
+  hedges = 0;
   #queue: WaitQueue | undefined;
   readonly #regions: Regions<Member> | undefined;
   readonly #health: HealthChecks | undefined;
@@ -69,6 +71,7 @@ export class Balancer {
     });
     // Who waits is woken by requests of the new config too.
     if (previous !== undefined) this.#queue = previous.#queue;
+    this.hedges = previous?.hedges ?? 0;
     if (previous !== undefined && isSame(config, previous.config)) {
       this.budget = previous.budget;
       this.#health = previous.#health;

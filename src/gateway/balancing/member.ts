@@ -70,6 +70,18 @@ export class Member implements Choice, Turn {
     );
   }
 
+  /** For the operator: everything that keeps requests from it now. */
+  whyOut(nowMs: number): readonly string[] {
+    const { agent, health, ejection, upstream } = this;
+    return [
+      ...(health.isUp ? [] : ['check']),
+      ...(agent.isUp ? [] : ['agent']),
+      ...(agent.admin === 'ready' ? [] : [agent.admin]),
+      ...(ejection.untilMs > 0 ? ['ejected'] : []),
+      ...(upstream.downUntilMs > nowMs ? ['connect'] : []),
+    ];
+  }
+
   /** Its time out is over and nobody has tried it yet. */
   wantsProbe(nowMs: number): boolean {
     const { untilMs } = this.ejection;

@@ -23,9 +23,10 @@ import { checkCommit, checkKey, checkPrefix } from '../rules.ts';
 import { Commits } from './commits.ts';
 import { type Connection, type EtcdTls, failureOf } from './connection.ts';
 import { Endpoints } from './endpoints.ts';
-import { CutLog, watchForEver } from './etcd-watch.ts';
+import { CutLog } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { sayOnce } from './open-stream.ts';
+import { SharedWatch } from './shared-watch.ts';
 import { Root } from './translate.ts';
 
 export interface EtcdRegistryOptions {
@@ -58,22 +59,24 @@ const SECOND_MS = 1000;
 
 export class EtcdRegistry implements Registry {
   readonly engine = 'etcd';
-  readonly #clock: Clock;
-  readonly #log: Logger;
   readonly #root: Root;
   readonly #endpoints: Endpoints;
   readonly #commits: Commits;
-  readonly #cuts: CutLog;
+  readonly #watches: SharedWatch;
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
 
   constructor(options: EtcdRegistryOptions) {
     const { clock, log, prefix } = options;
-    this.#clock = clock;
-    this.#log = log;
     this.#root = new Root(prefix, options.epoch);
     this.#endpoints = new Endpoints(options);
-    this.#cuts = new CutLog({ clock, log });
+    this.#watches = new SharedWatch({
+      endpoints: this.#endpoints,
+      root: this.#root,
+      clock,
+      log,
+      cuts: new CutLog({ clock, log }),
+    });
     this.#commits = new Commits({
       endpoints: this.#endpoints,
       root: this.#root,
@@ -139,16 +142,8 @@ export class EtcdRegistry implements Registry {
   ): AsyncGenerator<WatchBatch, void, undefined> {
     checkPrefix(prefix);
     this.#requireOpen();
-    yield* watchForEver({
-      endpoints: this.#endpoints,
-      root: this.#root,
-      prefix,
-      from: fromRevision,
-      signal: AbortSignal.any([signal, this.#stop.signal]),
-      clock: this.#clock,
-      log: this.#log,
-      cuts: this.#cuts,
-    });
+    const both = AbortSignal.any([signal, this.#stop.signal]);
+    yield* this.#watches.watch(prefix, fromRevision, both);
   }
 
   /** Answers what was asked, ends the watches and the connections. Leases live on until their time is over. */

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isMolnError } from '../base/errors.ts';
+import { checkPort, checkRoute, readPort, readRoute } from './check-record.ts';
+import type { Written } from './records.ts';
+
+const HOST = { host: 'a.example' };
+
+function refusal(check: () => unknown): string {
+  try {
+    check();
+  } catch (error) {
+    assert.ok(isMolnError(error, 'CONFIG_INVALID'), String(error));
+    return error.message;
+  }
+  return assert.fail('accepted');
+}
+
+test('a route of the registry means what it would in a file', () => {
+  const { config } = checkRoute('shop', {
+    host: ['a.example', '*.b.example'],
+    path: '/api',
+    upstreams: [{ url: 'http://a:1', weight: 3 }, 'http://b'],
+    timeouts: { connect: '500ms' },
+    limits: { requestBody: '1MB', perUpstream: 9 },
+    cache: { negative: '10s' },
+    errors: { 404: { html: '<p>No' } },
+    auth: { basic: { realm: 'Staff', users: ['ada:{SHA256}' + 'A'.repeat(43) + '='] } },
+  });
+  assert.equal(config.id, 'route/shop');
+  assert.deepEqual(config.hosts, ['a.example', '*.b.example']);
+  assert.deepEqual(config.target, {
+    kind: 'upstreams',
+    upstreams: [
+      { id: 'http://a:1', address: { kind: 'tcp', host: 'a', port: 1 }, weight: 3 },
+      { id: 'http://b:80', address: { kind: 'tcp', host: 'b', port: 80 } },
+    ],
+  });
+  assert.deepEqual(config.limits, { connectTimeoutMs: 500, requestBodyBytesMax: 1_000_000 });
+  assert.deepEqual(config.cache, { negativeS: 10 });
+  assert.equal(config.site?.auth?.users.length, 1);
+  assert.deepEqual(config.site?.errors, [{ status: '404', html: '<p>No' }]);
+});
+
+test('what is wrong is said with the key as it was written', () => {
+  const table: readonly (readonly [Written, RegExp])[] = [
+    [{ upstreams: 'http://a' }, /^Key "host" is missing/],
+    [HOST, /^The route has none of them, want one of upstreams, app, /],
+    [{ ...HOST, app: 'x', upstreams: 'http://a' }, /^The route has upstreams and app, want one/],
+    [{ ...HOST, upstream: 'http://a' }, /^Unknown key "upstream": did you mean "upstreams"/],
+    [{ ...HOST, upstreams: 'https://a' }, /^Key "upstreams\[0\].url" is "https:\/\/a", want http/],
+    [{ ...HOST, upstreams: 'unix:/run/x' }, /^Key "upstreams\[0\].url" .* only one machine has/],
+    [{ host: 'A b', app: 'x' }, /^Key "host\[0\]" is "A b", want a lower-case host name/],
+    [{ ...HOST, path: 'x', app: 'x' }, /^Key "path" is "x", want a path/],
+    [{ ...HOST, static: { root: '/srv' } }, /^Key "static.root" names a file, which only one/],
+    [
+      { ...HOST, app: 'x', auth: { basic: { realm: 'x', users: 'users.txt' } } },
+      /^Key "auth.basic.users" names a file, which only one machine has/,
+    ],
+    [{ ...HOST, app: 'x', errors: { 404: '404.html' } }, /^Key "errors.404" names a file/],
+    [{ ...HOST, app: 'x', rate: { requests: 1 } }, /^Key "rate.per" is missing/],
+    [{ ...HOST, app: 'x', deny: ['nowhere'] }, /^Key "access.deny\[0\]"/],
+    [{ ...HOST, redirect: { to: '/x' }, rewrite: { strip: '/a' } }, /is for upstreams alone/],
+    [{ ...HOST, redirect: { to: 'a b' } }, /^Key "redirect.to" is "a b"/],
+  ];
+  for (const [written, wanted] of table) {
+    assert.match(
+      refusal(() => checkRoute('x', written)),
+      wanted,
+      JSON.stringify(written),
+    );
+  }
+});
+
+test('a route leads where its app is just now, with what is said around it', () => {
+  const written = {
+    ...HOST,
+    app: 'blog',
+    rewrite: { strip: '/x' },
+    balance: 'least',
+    compress: true,
+  };
+  const upstreams = [{ id: 'i1', address: { kind: 'socket', path: '/run/i1' } }] as const;
+  const target = { kind: 'upstreams', upstreams } as const;
+  const cache = { generation: 'g1', heuristicShare: 0 };
+  const read = (more: Written, answer?: Parameters<typeof readRoute>[2]['app']) =>
+    readRoute('x', { ...written, ...more }, { workers: 1, app: answer ?? (() => undefined) });
+  const well = read({}, () => ({ target, cache }));
+  assert.deepEqual([well.target, well.cache], [target, cache]);
+  assert.deepEqual(well.site, { rewrite: { strip: '/x' }, compress: {} });
+  assert.deepEqual(read({ cache: false }, () => ({ target, cache })).cache, undefined);
+  const own = read({ cache: { negative: '1s' } }, () => ({ target, cache }));
+  assert.deepEqual(own.cache, { ...cache, negativeS: 1 });
+  const gone = read({});
+  assert.deepEqual(
+    [gone.target.kind, gone.site, gone.balance],
+    ['respond', { compress: {} }, undefined],
+  );
+});
+
+test('a listener is where the gateway of each node is, unless it says', () => {
+  const ground = { address: '10.0.0.1', httpsPort: 8443 };
+  const tcp = readPort('mail', { port: 25, protocol: 'tcp', upstreams: 'tcp://a:25' }, ground);
+  assert.equal(tcp.kind, 'balancer');
+  assert.deepEqual([tcp.config.id, tcp.config.address], ['listener/mail', '10.0.0.1']);
+  const http = readPort('alt', { port: 8081, address: '::1', redirect: 'https' }, ground);
+  assert.ok(http.kind === 'listener');
+  assert.deepEqual([http.config.address, http.config.redirectHttpsPort], ['::1', 8443]);
+  checkPort('tls', { port: 8444, protocol: 'https', hsts: true });
+  const table: readonly (readonly [Written, RegExp])[] = [
+    [{}, /^Key "port" is missing/],
+    [{ port: 0 }, /^Key "port" is 0, want 1 to 65535/],
+    [{ port: 1, protocol: 'tcp' }, /^Key "upstreams" is empty/],
+    [{ port: 1, protocol: 'tcp', upstreams: 'unix:/x' }, /is a socket, which only one machine has/],
+    [{ port: 1, protocol: 'udp', upstreams: 'tcp://a:1' }, /^Key "upstreams\[0\].url" is/],
+    [{ port: 1, protocol: 'https', tls: { cert: 'a', key: 'b' } }, /^Key "tls" is for the file/],
+    [{ port: 1, hsts: true }, /is http and cannot have "hsts"/],
+  ];
+  for (const [written, wanted] of table) {
+    assert.match(
+      refusal(() => checkPort('x', written)),
+      wanted,
+      JSON.stringify(written),
+    );
+  }
+});

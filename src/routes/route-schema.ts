@@ -1,0 +1,131 @@
+/** The shape of a route as people write it, in a file or in the registry. What it means is in `written-route.ts`. */
+import { ConfigError } from '../base/errors.ts';
+import {
+  boolean,
+  integer,
+  literal,
+  object,
+  optional,
+  type Schema,
+  string,
+  withDefault,
+} from '../base/schema.ts';
+import { type WrittenSite, SITE_FIELDS } from './site-schema.ts';
+import { duration, filePath, oneOrMore, ratio, regionName, size, trueOr, urlOr } from './values.ts';
+import {
+  BALANCE_FIELDS,
+  CONCURRENCY_FIELDS,
+  type WrittenBalance,
+  type WrittenConcurrency,
+} from './written-balance.ts';
+
+const share = ratio(0, 1);
+
+export interface WrittenRouteUpstream {
+  readonly url: string;
+  readonly weight?: number;
+  readonly region?: string;
+}
+
+/** Times in milliseconds, sizes in bytes. */
+export interface WrittenRoute extends WrittenBalance, WrittenSite {
+  readonly host: readonly string[];
+  readonly path: string;
+  readonly upstreams?: readonly WrittenRouteUpstream[];
+  /** Its name; in a cluster. */
+  readonly app?: string;
+  readonly static?: {
+    readonly root: string;
+    readonly fallback?: string;
+    readonly notFound?: string;
+    readonly index?: readonly string[];
+    readonly list?: boolean;
+  };
+  readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
+  readonly respond?: { readonly status: number; readonly message: string };
+  /** Says whether the gateway is about to leave. */
+  readonly ready?: true;
+  /** As of all routes unless said. */
+  readonly accessLog?: 'json' | 'combined' | 'off';
+  readonly timeouts: {
+    readonly connect?: number;
+    readonly response?: number;
+    readonly idle?: number;
+  };
+  readonly limits: WrittenConcurrency & { readonly requestBody?: number };
+  /** `false`, or what is chosen about it. Absent: as the app has it; none of upstreams. */
+  readonly cache?: false | WrittenRouteCache;
+}
+
+/** Times in milliseconds. */
+export interface WrittenRouteCache {
+  readonly negative?: number;
+  readonly staleUnreachable?: number;
+  readonly heuristicShare?: number;
+  readonly heuristicMax?: number;
+  readonly requestDirectives?: boolean;
+  readonly setCookie?: 'public' | 'always';
+}
+
+const chosen: Schema<WrittenRouteCache> = object({
+  negative: optional(duration),
+  staleUnreachable: optional(duration),
+  heuristicShare: optional(share),
+  heuristicMax: optional(duration),
+  requestDirectives: optional(boolean()),
+  setCookie: optional(literal('public', 'always')),
+});
+
+const upstream: Schema<WrittenRouteUpstream> = object({
+  url: string(),
+  weight: optional(integer({ min: 0, max: 256 })),
+  region: optional(regionName),
+});
+
+const onlyTrue: Schema<true> = {
+  decode(value, path) {
+    if (value === true) return true;
+    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want true`);
+  },
+  json: { enum: [true] },
+};
+
+export const routeSchema: Schema<WrittenRoute> = object({
+  host: withDefault(oneOrMore(string()), ['*']),
+  path: withDefault(string(), '/'),
+  upstreams: optional(oneOrMore(urlOr(upstream))),
+  app: optional(string({ lengthMax: 100 })),
+  static: optional(
+    object({
+      root: filePath,
+      fallback: optional(filePath),
+      notFound: optional(filePath),
+      index: optional(oneOrMore(filePath)),
+      list: optional(boolean()),
+    }),
+  ),
+  redirect: optional(
+    object({
+      status: withDefault(integer({ min: 300, max: 399 }), 308),
+      to: string(),
+      from: optional(string()),
+    }),
+  ),
+  respond: optional(
+    object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
+  ),
+  ready: optional(onlyTrue),
+  accessLog: optional(literal('json', 'combined', 'off')),
+  timeouts: withDefault(
+    object({
+      connect: optional(duration),
+      response: optional(duration),
+      idle: optional(duration),
+    }),
+    {},
+  ),
+  limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
+  cache: optional(trueOr(chosen)),
+  ...BALANCE_FIELDS,
+  ...SITE_FIELDS,
+});

@@ -1,0 +1,167 @@
+/** From a route as people write it to what workers are told. Files that it names are read here, once. */
+import { statSync } from 'node:fs';
+import { ConfigError } from '../base/errors.ts';
+import {
+  type AppAnswer,
+  fileOf,
+  type Ground,
+  type RouteConfig,
+  type RouteTarget,
+} from './ground.ts';
+import type { WrittenRoute, WrittenRouteCache, WrittenRouteUpstream } from './route-schema.ts';
+import { seconds } from './values.ts';
+import { balanceOf } from './written-balance.ts';
+import { siteOf } from './written-site.ts';
+
+type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][number];
+
+const TARGETS = ['upstreams', 'app', 'static', 'redirect', 'respond', 'ready'] as const;
+
+/** `path` is its key. Its id is made of its place unless said. Throws `ConfigError`. */
+export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: string): RouteConfig {
+  const { timeouts, limits } = one;
+  const { target, cache } = answerOf(one, path, ground);
+  const isWeighted = one.upstreams?.some(({ weight }) => weight !== undefined) ?? false;
+  const balance = balanceOf(one, isWeighted, ground.workers);
+  // An app may have no instance to lead to just now; what is about upstreams then waits for one.
+  const isIdle = one.app !== undefined && target.kind !== 'upstreams';
+  const { rewrite: _rewrite, ...around } = one;
+  const site = siteOf(isIdle ? around : one, path, ground.folder);
+  return {
+    id: id ?? `${one.host.join(',')}${one.path}`,
+    hosts: one.host,
+    path: one.path,
+    target,
+    limits: {
+      ...(timeouts.connect === undefined ? {} : { connectTimeoutMs: timeouts.connect }),
+      ...(timeouts.response === undefined ? {} : { responseTimeoutMs: timeouts.response }),
+      ...(timeouts.idle === undefined ? {} : { idleTimeoutMs: timeouts.idle }),
+      ...(limits.requestBody === undefined ? {} : { requestBodyBytesMax: limits.requestBody }),
+    },
+    ...(one.accessLog === undefined ? {} : { accessLog: one.accessLog }),
+    ...(cache === undefined ? {} : { cache }),
+    ...(site === undefined ? {} : { site }),
+    ...(balance === undefined || isIdle ? {} : { balance }),
+  };
+}
+
+function answerOf(one: WrittenRoute, path: string, ground: Ground): AppAnswer {
+  const named = TARGETS.filter((name) => one[name] !== undefined);
+  if (named.length !== 1) {
+    const found = named.length === 0 ? 'none of them' : named.join(' and ');
+    const known = TARGETS.filter((name) => name !== 'app' || ground.app !== undefined);
+    throw new ConfigError(path, `"${path}" has ${found}, want one of ${known.join(', ')}`);
+  }
+  if (one.app !== undefined) return appAnswerOf(one, one.app, path, ground);
+  const chosen = one.cache === undefined || one.cache === false ? undefined : one.cache;
+  return {
+    target: targetOf(one, path, ground.folder),
+    ...(chosen === undefined ? {} : { cache: routeCacheOf(chosen) }),
+  };
+}
+
+function appAnswerOf(one: WrittenRoute, name: string, path: string, { app }: Ground): AppAnswer {
+  if (app === undefined) {
+    const key = `${path}.app`;
+    throw new ConfigError(key, `Key "${key}" is for a cluster: a gateway by itself has no apps`);
+  }
+  const answer = app(name);
+  if (answer === undefined) {
+    const message = `This leads to app "${name}", which there is not`;
+    return { target: { kind: 'respond', status: 503, message } };
+  }
+  const { target, cache } = answer;
+  if (one.cache === undefined) return answer;
+  if (one.cache === false || target.kind !== 'upstreams') return { target };
+  return { target, cache: { ...cache, ...routeCacheOf(one.cache) } };
+}
+
+function targetOf(one: WrittenRoute, path: string, folder: string | undefined): RouteTarget {
+  const { upstreams, static: files, redirect, respond } = one;
+  if (upstreams !== undefined) return upstreamsOf(upstreams, `${path}.upstreams`, folder);
+  if (files !== undefined) {
+    const key = `${path}.static.root`;
+    const instead =
+      'Put the folder online as an app, "moln deploy DIR --name NAME", and write "app: NAME"';
+    const root = fileOf(folder, files.root, key, instead);
+    if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new ConfigError(key, `"${root}" is no folder`);
+    }
+    return { ...files, kind: 'static', root };
+  }
+  if (redirect !== undefined) {
+    const status = statusOf(redirect.status, `${path}.redirect.status`);
+    const { to: location, from } = redirect;
+    return { kind: 'redirect', status, location, ...(from === undefined ? {} : { from }) };
+  }
+  if (one.ready === true) return { kind: 'ready' };
+  if (respond !== undefined) return { kind: 'respond', ...respond };
+  throw new Error('A route without a target was let through');
+}
+
+/** Sockets of a machine are open to whoever writes the file that is on it, not to a cluster: the agent's own is one. */
+function upstreamsOf(
+  upstreams: readonly WrittenRouteUpstream[],
+  path: string,
+  folder: string | undefined,
+): RouteTarget {
+  const list = upstreams.map(({ url, weight, region }, at) => {
+    const key = `${path}[${at}].url`;
+    const upstream = upstreamOf(url, key);
+    if (folder === undefined && upstream.address.kind === 'socket') {
+      const what = `Key "${key}" is "${url}", a socket that only one machine has; want http://HOST:PORT`;
+      throw new ConfigError(key, what);
+    }
+    return {
+      ...upstream,
+      ...(weight === undefined ? {} : { weight }),
+      ...(region === undefined ? {} : { region }),
+    };
+  });
+  return { kind: 'upstreams', upstreams: unique(list, path) };
+}
+
+function routeCacheOf(chosen: WrittenRouteCache): NonNullable<RouteConfig['cache']> {
+  const { negative, staleUnreachable, heuristicShare, heuristicMax, requestDirectives, setCookie } =
+    chosen;
+  return {
+    ...(negative === undefined ? {} : { negativeS: seconds(negative) }),
+    ...(staleUnreachable === undefined ? {} : { staleUnreachableS: seconds(staleUnreachable) }),
+    ...(heuristicShare === undefined ? {} : { heuristicShare }),
+    ...(heuristicMax === undefined ? {} : { heuristicMaxS: seconds(heuristicMax) }),
+    ...(requestDirectives === undefined ? {} : { requestDirectives }),
+    ...(setCookie === undefined ? {} : { setCookie }),
+  };
+}
+
+function statusOf(status: number, path: string): 301 | 302 | 307 | 308 {
+  if (status === 301 || status === 302 || status === 307 || status === 308) return status;
+  throw new ConfigError(path, `Key "${path}" is ${status}, want 301, 302, 307 or 308`);
+}
+
+function unique(list: readonly UpstreamConfig[], path: string): readonly UpstreamConfig[] {
+  const at = list.findIndex(({ id }, index) => list.slice(0, index).some((one) => one.id === id));
+  if (at === -1) return list;
+  throw new ConfigError(`${path}[${at}]`, `"${path}[${at}]" repeats "${list[at]?.id}"`);
+}
+
+/** `http://host:port` or `unix:/run/app.sock`. */
+function upstreamOf(url: string, path: string): UpstreamConfig {
+  if (url.startsWith('unix:')) {
+    const address = { kind: 'socket', path: url.slice('unix:'.length) } as const;
+    return { id: url, address };
+  }
+  const parsed = URL.parse(url);
+  const isPlain =
+    parsed?.protocol === 'http:' &&
+    parsed.username === '' &&
+    parsed.pathname === '/' &&
+    parsed.search === '' &&
+    parsed.hash === '';
+  if (parsed === null || !isPlain) {
+    throw new ConfigError(path, `Key "${path}" is "${url}", want http://HOST:PORT or unix:/PATH`);
+  }
+  const host = parsed.hostname.replace(/^\[|\]$/g, '');
+  const port = parsed.port === '' ? 80 : Number(parsed.port);
+  return { id: `http://${parsed.hostname}:${port}`, address: { kind: 'tcp', host, port } };
+}
