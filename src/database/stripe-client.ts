@@ -1,4 +1,6 @@
 /** How a stripe is used, wherever it is led: what the planner and the faces of the database are written against. */
+import type { Revision } from '../registry/registry.ts';
+import type { Append, Head, ReadStripe } from './commit-log.ts';
 import type { ReadLevel, Statement, StatementResult } from './statement.ts';
 
 export interface TransactionResult {
@@ -18,6 +20,8 @@ export interface StripeClient {
   begin(): Promise<StripeTransaction>;
   /** One statement that only reads. */
   query(statement: Statement, level: ReadLevel): Promise<StatementResult>;
+  /** What the stripe's primary has now, for several reads. To read several stripes as of one moment see `Moment`. */
+  view(): Promise<StripeView>;
 }
 
 export interface StripeTransaction {
@@ -27,4 +31,38 @@ export interface StripeTransaction {
   commit(): Promise<number>;
   /** Nothing of it happened. Without effect when it is over. */
   rollBack(): Promise<void>;
+  /**
+   * Instead of `commit`, when the transaction is over several stripes: nothing can be added any more, and its share goes into one
+   * append. A stripe that is not told the outcome within `PREPARED_MS` finds out by itself.
+   */
+  prepare(): Promise<Share>;
+  /** What became of the append: it is committed here, rolled back, or found out about; tells which it was. */
+  settle(outcome: Outcome): Promise<Settled>;
+}
+
+/** What a stripe adds to the append of a transaction: an entry, or that it was only read. */
+export type Share =
+  | { readonly kind: 'append'; readonly append: Append }
+  | { readonly kind: 'read'; readonly read: ReadStripe };
+
+export type Outcome =
+  /** The log took it; `head` is this stripe's now. */
+  | { readonly kind: 'appended'; readonly head: Head }
+  /** No answer came, or one that may be of another attempt. */
+  | { readonly kind: 'unknown'; readonly why: string };
+
+export type Settled =
+  /** `index` is for reads at `session` level. */
+  | { readonly kind: 'happened'; readonly index: number }
+  | { readonly kind: 'ruledOut'; readonly why: string };
+
+/** A stripe as it was at one entry. It ends by itself after `VIEW_MS_MAX`, with `DATABASE_VIEW_ENDED`. */
+export interface StripeView extends AsyncDisposable {
+  /** The newest entry in it. */
+  readonly index: number;
+  /** Of the primary that opened it. */
+  readonly epoch: Revision;
+  /** The log's head, if that is all that the view has; undefined when the stripe has moved on already. */
+  readonly head: Head | undefined;
+  query(statement: Statement): Promise<StatementResult>;
 }
