@@ -1,19 +1,22 @@
-/** What one autocommit statement reads, for the planner: a single text on a single stripe goes there at once. */
-import type { ReadLevel } from '../database/database.ts';
+/**
+ * What one autocommit statement reads, for the planner: a single text on a single stripe goes there at once; several are read as of
+ * one moment.
+ */
+import { Moment, type ReadLevel } from '../database/database.ts';
 import type { SqlRow, StripeSession, WriteOutcome } from '../planner/planner.ts';
 import { fromStripe } from './errors.ts';
 import type { StripeSet } from './stripe-set.ts';
-import { WriteSession } from './write-session.ts';
 
 export class ReadSession implements StripeSession {
   readonly #set: StripeSet;
-  readonly #level: ReadLevel;
+  readonly #levelOf: (stripe: string) => ReadLevel;
   readonly #planned: number;
-  #together: WriteSession | undefined;
+  #moment: Promise<Moment> | undefined;
 
-  constructor(set: StripeSet, level: ReadLevel) {
+  /** `levelOf` is for what one stripe answers alone. */
+  constructor(set: StripeSet, levelOf: (stripe: string) => ReadLevel) {
     this.#set = set;
-    this.#level = level;
+    this.#levelOf = levelOf;
     this.#planned = set.schema.stripeVersion;
   }
 
@@ -23,14 +26,17 @@ export class ReadSession implements StripeSession {
     values: SqlRow,
     only = false,
   ): AsyncGenerator<readonly SqlRow[]> {
-    if (!only) {
-      yield* (this.#together ??= new WriteSession(this.#set)).rows(stripe, sql, values);
-      return;
-    }
+    const client = this.#set.client(stripe);
+    const statement = { sql, args: values };
     try {
-      const expect = { schemaVersion: this.#planned };
-      const client = this.#set.client(stripe);
-      yield (await client.query({ sql, args: values }, this.#level, expect)).rows;
+      if (only) {
+        const expect = { schemaVersion: this.#planned };
+        yield (await client.query(statement, this.#levelOf(client.name), expect)).rows;
+      } else {
+        const expect = { schemaVersion: this.#planned };
+        this.#moment ??= Moment.open(this.#set.log, this.#set.clients, expect);
+        yield (await (await this.#moment).query(client.name, statement)).rows;
+      }
     } catch (error) {
       throw fromStripe(error);
     }
@@ -61,6 +67,7 @@ export class ReadSession implements StripeSession {
   }
 
   async rollback(): Promise<void> {
-    await this.#together?.rollback();
+    const [moment] = await Promise.allSettled([this.#moment]);
+    if (moment.status === 'fulfilled') await moment.value?.[Symbol.asyncDispose]();
   }
 }

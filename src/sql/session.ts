@@ -30,7 +30,7 @@ export class SqlSession implements Session {
     const { set } = engine;
     this.#connection = engine.planner.connect({
       begin: (mode) => {
-        if (mode === 'read') return Promise.resolve(new ReadSession(set, { kind: 'strong' }));
+        if (mode === 'read') return Promise.resolve(new ReadSession(set, () => ({ kind: 'strong' })));
         if (caller.readOnly)
           return Promise.reject(readOnly('the token of this connection only reads'));
         return Promise.resolve(new WriteSession(set));
