@@ -34,6 +34,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   #applied: Applied = NOTHING;
+  /** A mirror had then all that the log had. */
+  #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
   #renewal: Disposable | undefined;
@@ -130,6 +132,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   ): Promise<StatementResult> {
     if (level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
     const readMs = this.#options.readMs ?? READ_MS_MAX;
     const planned = expect?.schemaVersion;
     const answer = await this.#thread.call('query', statement, readMs, planned);
@@ -213,6 +216,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#reached(head.index);
   }
 
+  async #notOlderThan(maxMs: number): Promise<void> {
+    const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
+    // What a primary has is never older than its lease.
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
+  }
+
   async #reached(index: number): Promise<void> {
     while (this.#applied.index < index) {
       if (this.#stop.signal.aborted) throw closed(this.name);
@@ -272,9 +281,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** To the head, or to `last`. */
   async #catchUp(last = Infinity): Promise<void> {
     if (this.#role !== 'mirror') return;
+    const began = this.#options.clock.monotonicMs();
     try {
       await this.#replay(last);
-      if (last === Infinity) await this.#checkHead();
+      if (last === Infinity) {
+        await this.#checkHead();
+        this.#currentAtMs = began;
+      }
     } catch (error) {
       if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
       else if (isMolnError(error, 'DATABASE_CORRUPT'))

@@ -37,6 +37,8 @@ export interface Result {
   readonly rows: readonly SqlRow[];
   readonly changes: number;
   readonly lastInsertRowid: bigint;
+  /** It was an INSERT, UPDATE or DELETE; otherwise `changes` is that of the last one. */
+  readonly wrote: boolean;
 }
 
 interface Transaction {
@@ -374,11 +376,8 @@ export class Connection {
     this.#changes = written?.changes ?? 0;
     this.#totalChanges += this.#changes;
     this.#lastInsertRowid = written?.lastInsertRowid ?? this.#lastInsertRowid;
-    return this.#result(
-      written?.rows ?? [],
-      binding.columns.map(({ name }) => name),
-      binding,
-    );
+    const columns = binding.columns.map(({ name }) => name);
+    return { ...this.#result(written?.rows ?? [], columns, binding), wrote: true };
   }
 
   #writeContext(session: StripeSession): WriteContext {
@@ -474,6 +473,7 @@ export class Connection {
       rows,
       changes: this.#changes,
       lastInsertRowid: this.#lastInsertRowid,
+      wrote: false,
     };
   }
 }
