@@ -8,6 +8,7 @@ import { isList, type Candidates } from './decide.ts';
 import { expired, hasValidator, isSameVariant, UNKNOWN_LENGTH, type Entry } from './entry.ts';
 import { Fill } from './fill.ts';
 import { Flights } from './flights.ts';
+import { HotCopies } from './hot-copies.ts';
 import { listOf, type Update } from './freshen.ts';
 import { MemoryTier } from './memory-tier.ts';
 import { brokenOff, type Join } from './partial.ts';
@@ -35,6 +36,8 @@ export interface HttpCacheDisk {
 
 export interface HttpCacheOptions {
   readonly memoryBytesMax: number;
+  /** For copies of what other processes own; none unless said. */
+  readonly hotBytesMax?: number;
   readonly disk?: HttpCacheDisk | undefined;
   /** A body larger than this is not stored. */
   readonly bodyBytesMax: number;
@@ -47,6 +50,8 @@ export interface Storing {
   /** What `stamp` said when the upstream was asked. */
   readonly stamp: number;
   readonly onRoom?: () => void;
+  /** Another process owns the key: it is a copy that is kept until then. Epoch milliseconds. */
+  readonly hotUntilMs?: number | undefined;
 }
 
 /** An answer that is being stored. Whoever has the upstream feeds `fill` and says how it ended. */
@@ -69,6 +74,7 @@ export class HttpCache implements AsyncDisposable {
   readonly flights: Flights = new Flights();
   readonly #options: HttpCacheOptions;
   readonly #memory: MemoryTier;
+  readonly #hot: HotCopies | undefined;
   readonly #disk: DiskTier | undefined;
   readonly #purges: Purges;
   readonly #removals = new Removals();
@@ -82,6 +88,7 @@ export class HttpCache implements AsyncDisposable {
   private constructor(options: HttpCacheOptions, disk: DiskTier | undefined, purges: Purges) {
     this.#options = options;
     this.#memory = new MemoryTier(options.memoryBytesMax);
+    this.#hot = options.hotBytesMax === undefined ? undefined : new HotCopies(options.hotBytesMax);
     this.#disk = disk;
     this.#purges = purges;
     this.#lastStamp = Math.max(disk?.lastStamp ?? 0, purges.newestStamp);
@@ -104,9 +111,11 @@ export class HttpCache implements AsyncDisposable {
   }
 
   get stats(): readonly (TierStats & { readonly name: string })[] {
-    return [this.#memory, this.#disk].flatMap((tier) =>
+    const tiers = [this.#memory, this.#disk].flatMap((tier) =>
       tier === undefined ? [] : { name: tier.name, ...tier.stats },
     );
+    const hot = this.#hot?.stats;
+    return hot === undefined || hot.keys === 0 ? tiers : [...tiers, { name: 'hot', ...hot }];
   }
 
   /** To be taken when an upstream is asked. */
@@ -118,8 +127,19 @@ export class HttpCache implements AsyncDisposable {
   /** The candidates for `decide`: at once unless a disk has to be asked. */
   find(key: string): Candidates<Stored> | Promise<Candidates<Stored>> {
     const found = this.#memory.find(key);
-    if (found === undefined && this.#disk?.mayHold(key) === true) return this.#load(key);
-    return this.#usable(key, found);
+    if (found !== undefined) return this.#usable(key, found);
+    if (this.#disk?.mayHold(key) === true) return this.#load(key);
+    return this.#usable(key, this.#hot?.find(key));
+  }
+
+  /** It is a copy of what another process owns. */
+  isHot(key: string): boolean {
+    return this.#hot?.mayHold(key) === true;
+  }
+
+  /** To be called a few times a second; no copy is kept for longer than `momentMs`. */
+  cool(nowMs: number, momentMs: number): void {
+    this.#hot?.cool(nowMs, momentMs);
   }
 
   // Storing -------------------------------------------------------------------------------------------------------
@@ -139,11 +159,14 @@ export class HttpCache implements AsyncDisposable {
       end: (body) => {
         const unknown = entry.length === UNKNOWN_LENGTH;
         const whole = unknown ? entry.with({ length: body.bytes }) : entry;
-        if (whole.bodyBytes === body.bytes) this.#change(stored, replaces, made(whole, body));
+        if (whole.bodyBytes === body.bytes) {
+          this.#change(stored, replaces, made(whole, body), storing.hotUntilMs);
+        }
       },
       fail: (body) => {
         const part = brokenOff(entry, body.bytes);
-        if (part !== undefined) this.#change(stored, replaces, made(part, body));
+        if (part !== undefined)
+          this.#change(stored, replaces, made(part, body), storing.hotUntilMs);
       },
     });
   }
@@ -171,7 +194,8 @@ export class HttpCache implements AsyncDisposable {
         if (part.bytes !== partBytes) return;
         const body = composed(part);
         const all = PieceBody.of(body.pieces({ from: 0, to: body.bytes }));
-        this.#change(stored, [old], new Stored(key, entry, all, storing.stamp));
+        const whole = new Stored(key, entry, all, storing.stamp);
+        this.#change(stored, [old], whole, storing.hotUntilMs);
       },
       // What is stored stays as it was.
       fail: () => undefined,
@@ -179,12 +203,13 @@ export class HttpCache implements AsyncDisposable {
   }
 
   /** For the updates of the outcomes `refreshed` and `pass`. `stamp` is that of the request that brought them. */
-  update(updates: readonly Update<Stored>[], { stamp }: Storing): void {
+  update(updates: readonly Update<Stored>[], { stamp, hotUntilMs }: Storing): void {
     for (const { stored, entry, keep } of updates) {
       const { key, body } = stored;
       // What is on its way is stored when it is there, as it came.
       if (this.#filling.get(key)?.some((one) => one.body === body) === true) continue;
-      this.#change(stored, [stored], keep ? new Stored(key, entry, body, stamp) : undefined);
+      const made = keep ? new Stored(key, entry, body, stamp) : undefined;
+      this.#change(stored, [stored], made, hotUntilMs);
     }
   }
 
@@ -223,6 +248,7 @@ export class HttpCache implements AsyncDisposable {
     this.#filling.clear();
     this.#loading.clear();
     this.#memory.clear();
+    this.#hot?.clear();
     await this.#disk?.clear();
     await this.#savePurges();
   }
@@ -313,8 +339,16 @@ export class HttpCache implements AsyncDisposable {
   }
 
   /** Puts `made`, if anything, in the place of `gone`, unless `of` was removed. */
-  #change(of: Stored, gone: readonly Stored[], made: Stored | undefined): void {
+  #change(
+    of: Stored,
+    gone: readonly Stored[],
+    made: Stored | undefined,
+    hotUntilMs?: number,
+  ): void {
     const { key } = of;
+    const hot = this.#hot;
+    const isHere = this.#memory.mayHold(key) || this.#disk?.mayHold(key) === true;
+    const isCopy = !isHere && hot !== undefined && (hotUntilMs !== undefined || hot.mayHold(key));
     const apply = (candidates: Candidates<Stored>): void => {
       // Removed since: neither it nor its successor is wanted any more.
       if (this.#removals.covers(key, of.stamp)) return;
@@ -323,9 +357,14 @@ export class HttpCache implements AsyncDisposable {
           !gone.some((old) => isSameStored(one, old)) && !this.#removals.covers(key, one.stamp),
       );
       this.#loading.delete(key);
-      this.#set(key, made === undefined ? list : withVariant(list, made));
+      const left = made === undefined ? list : withVariant(list, made);
+      // One that was a copy, and is owned here by now, moves.
+      if (isCopy && (hotUntilMs !== undefined || made === undefined)) {
+        hot.set(key, left, hotUntilMs);
+      } else this.#set(key, left);
     };
-    if (this.#memory.mayHold(key) || this.#disk?.mayHold(key) !== true) {
+    if (isCopy) apply(hot.find(key));
+    else if (this.#memory.mayHold(key) || this.#disk?.mayHold(key) !== true) {
       apply(this.#memory.find(key));
     } else {
       const changed = this.#loadFromDisk(key).then((list) => {
@@ -337,6 +376,7 @@ export class HttpCache implements AsyncDisposable {
   }
 
   #set(key: string, variants: readonly Stored[]): void {
+    this.#hot?.delete(key);
     this.#memory.set(key, variants);
     const leastS = this.#options.disk?.lifetimeSMin ?? DISK_LIFETIME_S_MIN;
     const worth = variants.filter(({ entry }) => isWorthDisk(entry, leastS));

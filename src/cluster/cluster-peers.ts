@@ -161,6 +161,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
 
   #peer(member: Member): PeerNode {
     const { id, name, region, labels, address, port, gatewayPort, memoryMiB, roles } = member;
+    const { gatewayWorkers = 1 } = member;
     // Itself it always reaches, whether or not the registry hears it.
     const presence = id === this.self ? undefined : this.#presence?.get(id);
     const said = this.#presence?.get(id).load;
@@ -174,6 +175,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
       address,
       port,
       gatewayPort,
+      gatewayWorkers,
       memoryMiB,
       load: (said?.cpuPercent ?? 0) / 100,
       diskFullMiB: said?.diskFullMiB,

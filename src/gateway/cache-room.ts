@@ -5,9 +5,11 @@ import { type CacheSettings, DEFAULT_SETTINGS, HttpCache } from '../cache/cache.
 import type { CacheForward } from './cache-forward.ts';
 import { CacheRefusals } from './cache-refusals.ts';
 import type { GatewayCacheConfig } from './config.ts';
+import { SHARING } from './limits.ts';
 import type { Plane } from './plane.ts';
 import { ReadyAnswers } from './ready-answers.ts';
 import type { Route } from './route-table.ts';
+import type { Sharing } from './sharing.ts';
 
 /** A body larger than this share of a tier is not stored: it would displace too much. */
 const BODY_SHARE_MAX = 1 / 8;
@@ -27,8 +29,12 @@ export class CacheRoom implements AsyncDisposable {
   readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
+  /** To owners of keys, under way. */
+  readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
   readonly refusals: CacheRefusals = new CacheRefusals();
+  /** With other processes; undefined when there are none. */
+  sharing: Sharing | undefined;
   /** Of bodies on their way into the store. */
   fillBytes = 0;
   readonly fillBytesMax: number;
@@ -55,6 +61,7 @@ export class CacheRoom implements AsyncDisposable {
     let toldMs = -Infinity;
     const cache = await HttpCache.open({
       memoryBytesMax: memoryBytes,
+      hotBytesMax: Math.floor(memoryBytes * SHARING.hotShare),
       ...(disk === undefined
         ? {}
         : { disk: { folder: join(disk.path, name), bytesMax: disk.bytes } }),
@@ -79,6 +86,13 @@ export class CacheRoom implements AsyncDisposable {
     return made;
   }
 
+  /** Until when a copy is kept of what another process owns; undefined for what is owned here. */
+  hotUntilMs(key: string): number | undefined {
+    const { sharing } = this;
+    if (sharing === undefined || sharing.stepFor(key, undefined).isOwner) return undefined;
+    return this.nowMs() + SHARING.hotMs;
+  }
+
   /** Epoch milliseconds. */
   nowMs(): number {
     return this.plane.clock.now();
@@ -86,7 +100,10 @@ export class CacheRoom implements AsyncDisposable {
 
   sweep(horizonMs: number): void {
     this.ready.clear();
+    this.cache.cool(this.nowMs(), SHARING.hotMs);
+    this.sharing?.sweep(this.plane.coarseMs);
     for (const forward of this.forwards) forward.sweep(horizonMs);
+    for (const notice of this.notices) notice.sweep(horizonMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

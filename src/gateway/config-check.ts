@@ -31,6 +31,7 @@ import type {
   RouteConfig,
   RouteLimits,
   RouteTarget,
+  SharingConfig,
   UpstreamAddress,
   UpstreamConfig,
 } from './config.ts';
@@ -44,6 +45,7 @@ import {
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
   ROUTES_MAX,
+  SHARING,
   SOCKET_PATH_BYTES_MAX,
   TICKET_KEY_BYTES,
   TICKET_KEYS_MAX,
@@ -307,6 +309,20 @@ const nodeDoor: Schema<NodeDoorConfig> = object({
   revoked: array(nodeId, { itemsMax: REVOKED_MAX }),
 });
 
+const sharingSelf = { node: nodeId, name: string({ lengthMax: 253 }), region: id };
+const sharingSchema: Schema<SharingConfig> = object({
+  self: object(sharingSelf),
+  nodes: array(
+    object({
+      ...sharingSelf,
+      host: string({ pattern: /^[^\s]+$/, patternMeans: 'a host name or IP address' }),
+      port: integer({ min: 1, max: 65_535 }),
+      workers: integer({ min: 1, max: SHARING.slotsMax }),
+    }),
+    { itemsMax: SHARING.nodesMax },
+  ),
+});
+
 const cache: Schema<GatewayCacheConfig> = object({
   memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
   disk: optional(
@@ -332,6 +348,8 @@ const config: Schema<GatewayConfig> = object({
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),
   locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
+  slots: optional(array(integer({ min: 1, max: 1_000_000 }), { itemsMax: SHARING.slotsMax })),
+  sharing: optional(sharingSchema),
 });
 
 /** Returns the config, or throws `ConfigError` with the path of the first bad key. */

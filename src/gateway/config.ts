@@ -40,6 +40,28 @@ export interface GatewayConfig {
   readonly node?: NodeDoorConfig;
   /** What other nodes may reach here, by instance id. */
   readonly locals?: readonly UpstreamConfig[];
+  /** Of the processes of this machine that serve this config, ascending; the supervisor says it. */
+  readonly slots?: readonly number[];
+  /** With whom, beside these, the caches are shared. */
+  readonly sharing?: SharingConfig;
+}
+
+/** Keys of the caches have one owner among the gateway processes of all nodes that are named here. */
+export interface SharingConfig {
+  /** This node. */
+  readonly self: { readonly node: string; readonly name: string; readonly region: string };
+  readonly nodes: readonly SharingNode[];
+}
+
+/** Another node whose gateways answer. */
+export interface SharingNode {
+  readonly node: string;
+  readonly name: string;
+  readonly region: string;
+  readonly host: string;
+  readonly port: number;
+  /** Its gateway processes. */
+  readonly workers: number;
 }
 
 /** What a site may choose about its cache. */

@@ -25,17 +25,21 @@ import type {
   GatewayAnswer,
   GatewayQuestion,
   PurgeOrders,
+  PurgeRequest,
 } from './gateway-question.ts';
-import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
+import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import { sweepInterval } from './sweep-interval.ts';
 import { Listener } from './listener.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
+import { QuestionDoor } from './question-door.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
 import { slowFigures } from './slow-figures.ts';
+import { Sharing, type SharingCounts } from './sharing.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
 import { Tracer } from './tracer.ts';
@@ -43,9 +47,6 @@ import { unfitUpstreams } from './unfit-upstreams.ts';
 import type { Upstream } from './upstream.ts';
 import { upstreamFamilies } from './upstream-families.ts';
 
-/** How often time limits are checked: a quarter of the shortest, within these. */
-const SWEEP_LEAST_MS = 25;
-const SWEEP_MOST_MS = 500;
 /** How often a drain looks whether everything is done. */
 const DRAIN_LOOK_MS = 20;
 
@@ -59,6 +60,14 @@ export interface DataPlaneOptions {
   readonly clock?: Clock;
   /** Tells this process from others that share a folder; `1` unless said. */
   readonly name?: string;
+  /** Where this process and its siblings ask each other about the cache; without it nothing is shared. */
+  readonly place?: SharingPlace;
+}
+
+export interface SharingPlace {
+  /** Of this process. */
+  readonly slot: number;
+  readonly socketOf: (slot: number) => string;
 }
 
 export interface DataPlaneStats {
@@ -92,11 +101,15 @@ export class DataPlane implements AsyncDisposable {
   readonly #door: NodeDoor;
   readonly #nodes: NodeClient = new NodeClient();
   readonly #name: string;
+  readonly #place: SharingPlace | undefined;
+  readonly #questions: QuestionDoor;
+  #sharing: Sharing | undefined;
+  #slots: readonly number[] = [];
   #room: CacheRoom | undefined;
   #cacheConfig = '';
   #traceConfig = 'null';
   #troubles: readonly string[] = [];
-  readonly #purges = new ObeyedPurges();
+  readonly #purges: ObeyedPurges;
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
@@ -104,6 +117,8 @@ export class DataPlane implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#sockets = new ListeningSockets(options.reusePort);
     this.#name = options.name ?? '1';
+    this.#place = options.place;
+    this.#purges = new ObeyedPurges(this.#clock);
     this.#plane = new Plane({
       clock: this.#clock,
       log: options.log,
@@ -118,6 +133,12 @@ export class DataPlane implements AsyncDisposable {
       log: options.log,
       clock: this.#clock,
       sockets: this.#sockets,
+      socketOf: (worker) => this.#socketOf(worker),
+    });
+    this.#questions = new QuestionDoor({
+      plane: this.#plane,
+      room: () => this.#room,
+      purges: this.#purges,
     });
     this.#files = new StaticFiles(this.#plane);
     this.#dispatch = createDispatch(this.#files, () => this.#room);
@@ -165,6 +186,7 @@ export class DataPlane implements AsyncDisposable {
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
     plane.edges.keep(config.routes);
     if (config.purges !== undefined) await this.#obey(config.purges);
+    await this.#share(config);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
@@ -209,8 +231,7 @@ export class DataPlane implements AsyncDisposable {
     const { kind } = question;
     switch (kind) {
       case 'purge':
-        if (this.#room !== undefined) await purge(question.purge, this.#room, table);
-        return { kind };
+        return await this.#purge(question.purge, question.id);
       case 'explain':
         return { kind, explanation: await explain(question, this.#room, table) };
       case 'leave':
@@ -238,6 +259,11 @@ export class DataPlane implements AsyncDisposable {
   /** Undefined unless they are exported. */
   get spans(): { readonly exported: number; readonly dropped: number } | undefined {
     return this.#plane.tracer?.exporter;
+  }
+
+  /** Undefined while this process shares with nobody. */
+  get sharingCounts(): SharingCounts | undefined {
+    return this.#sharing?.counts;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -274,14 +300,19 @@ export class DataPlane implements AsyncDisposable {
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();
     this.#door.stop();
+    this.#questions.stop();
     const isBusy = (): boolean =>
-      plane.connections > 0 || this.#door.tunnels > 0 || this.#balancers.isBusy;
+      plane.connections > 0 ||
+      this.#door.tunnels > 0 ||
+      this.#questions.connections > 0 ||
+      this.#balancers.isBusy;
     while (isBusy() && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
+    this.#questions.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -289,9 +320,11 @@ export class DataPlane implements AsyncDisposable {
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
+    this.#questions.destroy();
     this.#listeners.clear();
     this.#leaving.clear();
     this.#sweep?.[Symbol.dispose]();
+    this.#sharing?.retire();
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
     await this.#plane.tracer?.[Symbol.asyncDispose]();
@@ -348,6 +381,46 @@ export class DataPlane implements AsyncDisposable {
     }
   }
 
+  async #purge(order: PurgeRequest, id: number | undefined): Promise<GatewayAnswer> {
+    const done = this.#room === undefined ? undefined : purge(order, this.#room, this.#plane.table);
+    // It has taken effect already; what is waited for is the disk.
+    if (id !== undefined) this.#purges.note(id);
+    await done;
+    return { kind: 'purge' };
+  }
+
+  /** The caches of one machine's processes, and of all nodes, are one. Whoever cannot be asked is passed over by the others. */
+  async #share({ cache, slots = [], sharing }: GatewayConfig): Promise<void> {
+    const place = this.#place;
+    const wants = cache !== undefined && place !== undefined && slots.includes(place.slot);
+    this.#slots = slots;
+    this.#sharing = Sharing.of(
+      {
+        plane: this.#plane,
+        nodes: this.#nodes,
+        purges: this.#purges,
+        socketOf: (slot) => place?.socketOf(slot) ?? '',
+      },
+      wants ? { slots, slot: place.slot, sharing } : { slots: [], slot: 0, sharing: undefined },
+      this.#sharing,
+    );
+    if (this.#room !== undefined) this.#room.sharing = this.#sharing;
+    if (this.#sharing === undefined) this.#questions.stop();
+    else if (place !== undefined && !this.#questions.isOpen) {
+      try {
+        await this.#questions.open(place.socketOf(place.slot));
+      } catch (error) {
+        this.#plane.log.error('Other gateway processes cannot ask this one', { error });
+      }
+    }
+  }
+
+  /** Of the process with that number, counted from 1 on, of those that serve. */
+  #socketOf(worker: number): string | undefined {
+    const slot = this.#slots[worker - 1];
+    return slot === undefined ? undefined : this.#place?.socketOf(slot);
+  }
+
   #all(): Listener[] {
     return [...this.#listeners.values(), ...this.#leaving];
   }
@@ -394,6 +467,7 @@ export class DataPlane implements AsyncDisposable {
       if (listener.connections.size === 0) this.#leaving.delete(listener);
     }
     this.#balancers.sweep(horizonMs);
+    this.#questions.sweep(horizonMs);
     this.#room?.sweep(horizonMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
     for (const { balancer } of plane.table.routes()) balancer?.sweep(this.#clock);
@@ -405,22 +479,4 @@ function samePlace(a: ListenerConfig, b: ListenerConfig): boolean {
   const [isProxied, wasProxied] = [a, b].map(({ proxyProtocol }) => proxyProtocol !== undefined);
   const isSame = a.address === b.address && a.port === b.port && a.protocol === b.protocol;
   return isSame && isProxied === wasProxied;
-}
-
-function sweepInterval(config: GatewayConfig): number {
-  const { limits } = config;
-  const times = [
-    limits.requestHeadTimeoutMs,
-    limits.requestBodyIdleTimeoutMs,
-    limits.keepAliveTimeoutMs,
-    ...(config.balancers ?? []).flatMap(({ timeouts }) => [timeouts.connectMs, timeouts.idleMs]),
-    ...config.routes.flatMap((route) => {
-      const own = routeLimits(route.limits);
-      const { health, agent } = route.balance ?? {};
-      const checks = [health?.intervalMs ?? Infinity, agent?.intervalMs ?? Infinity];
-      return [own.connectTimeoutMs, own.responseTimeoutMs, own.idleTimeoutMs, ...checks];
-    }),
-  ];
-  const shortest = times.reduce((least, ms) => Math.min(least, ms), Infinity);
-  return Math.max(SWEEP_LEAST_MS, Math.min(SWEEP_MOST_MS, shortest / 4));
 }

@@ -14,9 +14,9 @@ import { AccessLogs } from './access-logs.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
 import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
-import { DataPlane } from './data-plane.ts';
+import { DataPlane, type SharingPlace } from './data-plane.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
-import { cacheFamilies } from './cache-families.ts';
+import { cacheFamilies, sharingFamilies } from './cache-families.ts';
 import type { GatewayQuestion } from './gateway-question.ts';
 import { ProcessMetrics } from './metrics.ts';
 import { routeFamilies } from './route-meter.ts';
@@ -29,6 +29,7 @@ import {
 
 export interface GatewayProcessOptions {
   readonly paths: WorkerPaths;
+  readonly place: SharingPlace;
   readonly log: Logger;
   readonly clock: Clock;
   /** False only for measurements. */
@@ -72,6 +73,7 @@ export class GatewayProcess implements AsyncDisposable {
       clock,
       reusePort: true,
       name: paths.name,
+      place: options.place,
       ...(options.accessLog ? { accessLog: this.#accessLog } : {}),
     });
   }
@@ -263,6 +265,7 @@ export class GatewayProcess implements AsyncDisposable {
         ...routeFamilies(pairs),
         ...cacheFamilies(cache, pairs),
         ...this.#plane.families(),
+        ...sharingFamilies(this.#plane.sharingCounts),
         ...this.#metrics.families({
           connections,
           connectionsRefused,

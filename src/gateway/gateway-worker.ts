@@ -46,7 +46,9 @@ export async function runWorker({
   // A terminal sends these to the whole group; the agent alone orders the end.
   process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
   process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
-  const worker = new GatewayProcess({ paths, log, clock: systemClock, accessLog, code });
+  const socketOf = (of: number): string => workerPaths(folders, of).questions;
+  const place = { slot, socketOf };
+  const worker = new GatewayProcess({ paths, place, log, clock: systemClock, accessLog, code });
   process.on('SIGUSR1', () => worker.reopenLogs());
   process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));
   // Another process has taken over: there is no hurry.

@@ -19,6 +19,7 @@ export type {
   CacheTierStats,
   GatewayAnswer,
   GatewayQuestion,
+  KeyOwner,
   PurgeOrder,
   PurgeOrders,
   PurgeRequest,

@@ -101,6 +101,31 @@ export const NODE_DOOR = {
  */
 export const NODE_REUSE_MS: number = 5 * SECOND;
 
+/** Of questions between gateway processes about keys that one of them owns. Beyond one of the first three the origin is asked instead. */
+export const SHARING = {
+  /** The other process is on this machine, or one round trip away. */
+  connectTimeoutMs: 500,
+  /** From the question to the word that it is being answered, which comes at once. */
+  acceptTimeoutMs: 1000,
+  /** Under way from one process to one other. */
+  questionsMax: 4000,
+  /** Who did not take a question is asked no other for so long; then one may try. */
+  awayMs: 2000,
+  /** A copy of what another process owns is kept for so long, fresh or not. */
+  hotMs: 10_000,
+  /** Of the memory of a process's cache, beside it: for such copies. */
+  hotShare: 0.125,
+  /** A purge that others may not have heard of yet. */
+  purgeRecentMs: 30_000,
+  /** More of these in that time: nobody is asked. */
+  purgesRecentMax: 16,
+  /** Of these, remembered. */
+  purgesKnownMax: 1000,
+  /** Processes of one machine, and nodes. */
+  slotsMax: 1024,
+  nodesMax: 10_000,
+} as const;
+
 /** Of `endpoint-load-metrics` on an answer; a longer one is not read. */
 export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
 /** What an answer stated fades to nothing within. */

@@ -8,17 +8,19 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { messageOf, MolnError, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { NodeDoorConfig, UpstreamConfig } from './config.ts';
+import type { NodeDoorConfig, UpstreamAddress, UpstreamConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import { NODE_DOOR } from './limits.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
 import { NODE_PROTOCOL, spiffeNode } from './node-client.ts';
 import { NodeTunnel } from './node-tunnel.ts';
+import { sharerNumber } from './sharing.ts';
 
 export class NodeDoor {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #sockets: ListeningSockets;
+  readonly #socketOf: (worker: number) => string | undefined;
   readonly #tunnels = new Set<NodeTunnel>();
   /** Sockets whose handshake is under way by the other side's address and port, the oldest first. */
   readonly #handshakes = new Map<string, Socket>();
@@ -30,10 +32,13 @@ export class NodeDoor {
     readonly log: Logger;
     readonly clock: Clock;
     readonly sockets: ListeningSockets;
+    /** Where a gateway process of this node answers others, by its number. */
+    readonly socketOf?: (worker: number) => string | undefined;
   }) {
     this.#log = options.log;
     this.#clock = options.clock;
     this.#sockets = options.sockets;
+    this.#socketOf = options.socketOf ?? (() => undefined);
   }
 
   /** Opens, moves or closes the port. Throws `GATEWAY_PORT_TAKEN` or `GATEWAY_LISTEN_FAILED`, and nothing has changed. */
@@ -117,6 +122,13 @@ export class NodeDoor {
     oldest?.destroy();
   }
 
+  #find(name: string): UpstreamAddress | undefined {
+    const worker = sharerNumber(name);
+    if (worker === undefined) return this.#locals.get(name)?.address;
+    const path = this.#socketOf(worker);
+    return path === undefined ? undefined : { kind: 'socket', path };
+  }
+
   #accept(socket: TLSSocket): void {
     const config = this.#config;
     const place = placeOf(socket);
@@ -135,7 +147,7 @@ export class NodeDoor {
       socket,
       raw,
       node,
-      find: (id) => this.#locals.get(id)?.address,
+      find: (id) => this.#find(id),
       clock: this.#clock,
     });
     this.#tunnels.add(tunnel);

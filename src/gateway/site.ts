@@ -212,6 +212,12 @@ export class Site {
     if (target !== undefined) requestTarget.replace(target);
   }
 
+  /** For a request that was let in elsewhere. */
+  aimAnew(requestTarget: RequestTarget): void {
+    if (this.#rewrite === undefined) return;
+    requestTarget.replace(this.#rewrite.target(requestTarget.target, requestTarget.path));
+  }
+
   pageFor(status: number): Buffer | undefined {
     return this.#pages.get(String(status)) ?? this.#pages.get(`${Math.floor(status / 100)}xx`);
   }

@@ -33,8 +33,8 @@ export interface GatewaySupervisorOptions {
   readonly hangTimeoutMs?: number;
 }
 
-/** A config without its version, which the supervisor gives. */
-export type GatewayConfigContent = Omit<GatewayConfig, 'version'>;
+/** A config without its version and slots, which the supervisor gives. */
+export type GatewayConfigContent = Omit<GatewayConfig, 'version' | 'slots'>;
 
 const STATS_TIMEOUT_MS = 5000;
 /** Longer than a machine under full load lets a process wait. */
@@ -220,7 +220,8 @@ export class GatewaySupervisor implements AsyncDisposable {
 
   async #applyNow(content: GatewayConfigContent): Promise<number> {
     this.#requireRunning();
-    const config = checkGatewayConfig({ ...content, version: this.#version + 1 });
+    const slots = this.#slots.map((slot) => slot.state().slot).toSorted((a, b) => a - b);
+    const config = checkGatewayConfig({ ...content, slots, version: this.#version + 1 });
     await this.#requirePorts(config);
     this.#requireRunning();
     this.#version = config.version;

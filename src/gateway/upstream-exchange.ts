@@ -31,6 +31,10 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 
 export const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
 
+/** What asking takes of a route. */
+export type AskedRoute = Pick<Route, 'upstreams' | 'balancer' | 'regions' | 'limits'> &
+  Partial<Pick<Route, 'totals'>>;
+
 export interface FailureOptions {
   readonly retryAfterS: number;
 }
@@ -38,7 +42,7 @@ export interface FailureOptions {
 export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected readonly plane: Plane;
   protected phase: number = PHASE.rest;
-  protected route: Route | undefined;
+  protected route: AskedRoute | undefined;
   protected upstream: Upstream | undefined;
   protected socket: UpstreamSocket | undefined;
   protected requestDone = false;
@@ -90,7 +94,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   // Reaching an upstream ------------------------------------------------------------------------------------
 
   /** `headText`: all of the head. */
-  protected ask(route: Route, headText: string, requestDone: boolean): void {
+  protected ask(route: AskedRoute, headText: string, requestDone: boolean): void {
     this.route = route;
     this.headText = headText;
     this.requestDone = requestDone;
@@ -113,7 +117,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.obtain(route);
   }
 
-  private obtain(route: Route): void {
+  private obtain(route: AskedRoute): void {
     const { plane, balanced } = this;
     if (balanced !== undefined) {
       this.obtainBalanced(balanced, false);
@@ -206,7 +210,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (upstream === undefined || route === undefined) return;
     upstream.connectFailed(this.plane.coarseMs);
     this.tried.push(upstream);
-    route.totals.retries++;
+    if (route.totals !== undefined) route.totals.retries++;
     this.obtain(route);
     // An idle socket of another upstream is ready at once, and the body was held.
     if (this.phase === PHASE.head) this.reached();
@@ -408,7 +412,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (this.balanced?.takeRetry() === false) return false;
     if (this.upstream !== undefined) this.leave();
     this.tried.push(failed);
-    route.totals.retries++;
+    if (route.totals !== undefined) route.totals.retries++;
     this.retriedFresh = false;
     this.obtain(route);
     // It may have been an idle socket, which is ready at once.

@@ -32,6 +32,8 @@ export interface WorkerPaths {
   readonly record: string;
   /** Where a successor takes over its listening sockets. */
   readonly handover: string;
+  /** Where other gateway processes ask about the cache. */
+  readonly questions: string;
   /** Structured log of the worker. */
   readonly log: string;
   /** What a crash prints. */
@@ -48,6 +50,7 @@ export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
     socket: join(folders.runFolder, `gateway-${slot}.sock`),
     record: join(folders.runFolder, `gateway-${slot}.json`),
     handover: join(folders.runFolder, `gateway-${slot}.give`),
+    questions: join(folders.runFolder, `gateway-${slot}.ask`),
     log: join(folders.logFolder, `gateway-${slot}.jsonl`),
     output: join(folders.logFolder, `gateway-${slot}.out`),
     accessLog: join(folders.logFolder, `access-${slot}.jsonl`),
@@ -122,5 +125,6 @@ async function recordedSlots({ runFolder }: WorkerFolders): Promise<readonly num
 export async function removeWorkerFiles(paths: WorkerPaths): Promise<void> {
   await rm(paths.socket, { force: true });
   await rm(paths.handover, { force: true });
+  await rm(paths.questions, { force: true });
   await rm(paths.record, { force: true });
 }

@@ -40,22 +40,27 @@ export class SocketCursors {
       const words = `At most ${this.#limits.cursorsPerConnectionMax} cursors are open on one connection`;
       throw new HranaError('HRANA_TOO_MANY_CURSORS', words);
     }
+    let cursor: Cursor | undefined;
     try {
       const stream = streamOf();
       if (stream.cursors > 0) {
         throw new HranaError('CURSOR_ALREADY_OPEN', 'The stream has an open cursor: close it');
       }
-      const cursor: Cursor = { stream, entries: undefined, waiting: [], taken: 0, isDone: false };
+      const made: Cursor = { stream, entries: undefined, waiting: [], taken: 0, isDone: false };
+      cursor = made;
       stream.cursors += 1;
-      this.#cursors.set(cursorId, cursor);
+      this.#cursors.set(cursorId, made);
       await stream.run((session) => {
         const context = { stream, limits: this.#limits, log: this.#log };
-        cursor.entries = cursorEntries(session, steps, context);
+        made.entries = cursorEntries(session, steps, context);
         return Promise.resolve();
       });
     } catch (error) {
-      this.#free(cursorId);
-      this.#cursors.set(cursorId, { error });
+      // The client may have closed it meanwhile, and used its number again.
+      if (this.#cursors.get(cursorId) === cursor) {
+        this.#free(cursorId);
+        this.#cursors.set(cursorId, { error });
+      }
       throw error;
     }
     return { type: 'open_cursor' };
@@ -91,15 +96,15 @@ export class SocketCursors {
     return { type: 'fetch_cursor', entries, done: cursor.isDone };
   }
 
+  /** The number and the stream are free for the next message already; the statement ends in its turn. */
   async close(cursorId: number): Promise<SocketResponse> {
     const cursor = this.#cursors.get(cursorId);
+    this.#free(cursorId);
     if (cursor !== undefined && 'stream' in cursor && cursor.stream.ended === undefined) {
       await cursor.stream.run(async () => {
         await cursor.entries?.return();
-        this.#free(cursorId);
       });
     }
-    this.#free(cursorId);
     return { type: 'close_cursor' };
   }
 

@@ -11,6 +11,7 @@ import {
 import { covers, type MirroredCertificates, readFacts } from '../certs/certs.ts';
 import type { AppCertificates } from './app-certificates.ts';
 import type { GatewayDoor } from './gateway-door.ts';
+import type { GatewaySharing } from './gateway-sharing.ts';
 import type { ListenPlace } from './listen-choice.ts';
 import type { PortConfig } from '../routes/routes.ts';
 import type { FurtherPorts } from './further-ports.ts';
@@ -27,6 +28,7 @@ export interface GatewayConfigurerOptions {
   readonly certs: { now(): MirroredCertificates };
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  readonly sharing: Pick<GatewaySharing, 'config'>;
   readonly ports: Pick<FurtherPorts, 'applyWith'>;
   /** Where this node is. */
   readonly region: () => string | undefined;
@@ -79,6 +81,7 @@ export class GatewayConfigurer {
       hosts.filter((host) => !held.some((name) => covers(name, host))),
     );
     const all = [...certificates, ...further];
+    const sharing = node === undefined ? undefined : this.#options.sharing.config();
     return {
       listeners: [...places, ...ports.flatMap(listenerIn)].map((place) => ({
         ...place,
@@ -98,6 +101,7 @@ export class GatewayConfigurer {
       ...(trace === undefined ? {} : { trace }),
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
+      ...(sharing === undefined ? {} : { sharing }),
     };
   }
 }

@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
@@ -30,6 +30,7 @@ import { FurtherPorts } from './further-ports.ts';
 import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
+import { gatewayCount, GatewaySharing } from './gateway-sharing.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
@@ -141,6 +142,7 @@ export async function openCluster(
         addresses,
         port: choice.api.port,
         gatewayPort: choice.node.port,
+        gatewayWorkers: gatewayCount(options),
         memoryMiB: instanceMemoryMiB(),
         version: moduleVersion(),
       },
@@ -276,10 +278,6 @@ export async function startGateway(
   };
 }
 
-function gatewayCount({ gateways }: NodeOptions): number {
-  return gateways ?? availableParallelism();
-}
-
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
 async function openRoutes(
   { options, folder, registry, identity, clock, log }: Base,
@@ -314,6 +312,7 @@ async function openRoutes(
     }),
   );
   const certs = certificates.mirror;
+  const sharing = stack.use(new GatewaySharing({ peers, onChange: () => mirror.applyAgain() }));
   const ports = stack.use(
     new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
   );
@@ -324,6 +323,7 @@ async function openRoutes(
     certs,
     places: choice.gateway,
     door,
+    sharing,
     region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
     ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
@@ -353,6 +353,7 @@ async function openRoutes(
     }),
   );
   door.start();
+  sharing.start();
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));

@@ -34,7 +34,11 @@ export async function purgeStandalone(
   gateway: StandaloneQuestions,
   purge: PurgeRequest,
 ): Promise<number> {
-  const { answers, running } = await ask(gateway, { kind: 'purge', purge });
+  const { answers, running } = await ask(gateway, {
+    kind: 'purge',
+    purge,
+    id: gateway.clock.now(),
+  });
   if (answers.length < running) throw partlyPurged(answers.length, running);
   return running;
 }

@@ -3,6 +3,7 @@ import {
   array,
   boolean,
   integer,
+  literal,
   object,
   optional,
   record,
@@ -68,10 +69,18 @@ const variant = object({
   staleIfErrorS: number(),
   bodyBytes: count,
   isPartial: boolean(),
-  tier: text as Schema<'memory' | 'disk'>,
+  tier: text as Schema<'memory' | 'disk' | 'hot'>,
   vary: texts,
   tags: texts,
   etag: text,
+});
+
+/** The gateway process that asks the origin for the URL. */
+const owner = object({
+  node: text,
+  worker: count,
+  isSelf: boolean('The process that says it'),
+  tier: literal('region', 'cluster'),
 });
 
 const explanations: Schema<Wire<CacheExplanations>> = object({
@@ -84,6 +93,8 @@ const explanations: Schema<Wire<CacheExplanations>> = object({
       decision: text,
       why: text,
       variants: array(variant),
+      worker: optional(count),
+      owners: array(owner),
       refused: optional(object({ why: text, status: count, time: count, count })),
     }),
   ),

@@ -11,6 +11,7 @@ import {
   PURGE_OPTIONS,
   purgeOf,
   share,
+  workerWords,
 } from './cache-words.ts';
 import { printSlow } from './slow-words.ts';
 
@@ -81,7 +82,7 @@ export const WHY_CACHED: CommandSpec = {
       return EXIT.ok;
     }
     for (const one of said.explanations) {
-      printExplanation(context, `${one.node}, process ${one.pid}`, one);
+      printExplanation(context, `${one.node}, ${workerWords(one)}`, one);
     }
     noteSilent(context, said);
     return EXIT.ok;

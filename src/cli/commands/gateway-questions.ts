@@ -18,6 +18,7 @@ import {
   HEADER_OPTION,
   noteSilent,
   printExplanation,
+  workerWords,
   printTop,
   PURGE_OPTIONS,
   purgeOf,
@@ -62,7 +63,7 @@ export const GATEWAY_WHY: CommandSpec = {
       fields: fieldsOf(input),
     });
     if (context.json) context.words.json(explanations);
-    else for (const one of explanations) printExplanation(context, `process ${one.pid}`, one);
+    else for (const one of explanations) printExplanation(context, workerWords(one), one);
     return EXIT.ok;
   },
 };

@@ -6,7 +6,7 @@ import { type AdaptiveLimit, afterAnswer, firstLimit } from './adaptive-limit.ts
 import { type AgentWord, NOTHING_SAID } from './agent-line.ts';
 import type { Choice, Turn } from './algorithms.ts';
 import type { BalanceConfig, HealthConfig } from './balance-config.ts';
-import { hashText } from './bounded-hash.ts';
+import { textHash } from '../text-hash.ts';
 import { afterFailure, afterSuccess, type Ejection, NEVER_EJECTED } from './ejection.ts';
 import { afterCheck, type Health, UNCHECKED } from './health.ts';
 import { PeakEwma } from './peak-ewma.ts';
@@ -38,7 +38,7 @@ export class Member implements Choice, Turn {
 
   constructor(upstream: Upstream) {
     this.upstream = upstream;
-    this.hash = hashText(upstream.id);
+    this.hash = textHash(upstream.id);
     this.token = createHash('sha256').update(upstream.id).digest('hex').slice(0, TOKEN_CHARACTERS);
   }
 

@@ -1,0 +1,147 @@
+/** Runs a reading text by its plan, inside one transaction over the stripes. */
+import { isMolnError } from '../base/errors.ts';
+import { sqliteResultCode } from '../sqlite/sqlite.ts';
+import type { Binding } from './binding.ts';
+import type { Catalogue } from './catalogue.ts';
+import { fetchesOf, gather } from './gather.ts';
+import type { PinContext } from './pins.ts';
+import type { Planner } from './planner.ts';
+import { decideRead, type ReadShape } from './read-plan.ts';
+import { scatter } from './scatter-run.ts';
+import { loadSequence } from './sequence.ts';
+import type { StripeSession } from './stripes.ts';
+import type { SqlRow } from './values.ts';
+
+export interface ReadContext {
+  readonly planner: Planner;
+  readonly catalogue: Catalogue;
+  readonly session: StripeSession;
+  readonly pins: PinContext;
+  readonly signal?: AbortSignal | undefined;
+  /** The text with what only the connection knows put in. */
+  readonly text: string;
+  /** Rows in the order that SQLite would find them: ids are given in it. */
+  readonly natural?: boolean;
+}
+
+export async function runRead(
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): Promise<readonly SqlRow[]> {
+  const { catalogue, pins, planner, session } = context;
+  const plan = decideRead(binding, shape, pins, planner.homes);
+  if (planner.settings.force === 'gather' && plan.name !== 'P0')
+    return await gathered(binding, shape.filters, context);
+  switch (plan.name) {
+    case 'P0':
+      return plan.on === 'coordinator'
+        ? catalogue.shadow.prepare(context.text).all(pins.values)
+        : await onStripe(0, plan.sql, context);
+    case 'P1':
+      return await onStripe(plan.stripe, plan.sql, context);
+    case 'P2':
+    case 'P3':
+      if (context.natural === true && plan.shape.combine === undefined) {
+        return await naturally(binding, shape, context);
+      }
+      try {
+        return await scatter(plan.shape, plan.stripes, pins, {
+          session,
+          combiners: planner.combiners,
+          budget: planner.settings.budget,
+          signal: context.signal,
+        });
+      } catch (error) {
+        return await afterFailure(error, binding, shape, context);
+      }
+    default:
+      return await gathered(binding, shape.filters, context);
+  }
+}
+
+/** Batches as they come where stripes can simply follow each other; the whole result at once otherwise. */
+export async function* streamRead(
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): AsyncGenerator<readonly SqlRow[]> {
+  const { pins, planner, session, signal } = context;
+  const plan = decideRead(binding, shape, pins, planner.homes);
+  if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
+    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values);
+  } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
+    const values = pins.values.slice(0, plan.shape.stripeParameters);
+    for (const stripe of plan.stripes) {
+      for await (const rows of session.rows(stripe, plan.shape.stripeText, values)) {
+        signal?.throwIfAborted();
+        yield rows;
+      }
+    }
+  } else {
+    yield await runRead(binding, shape, context);
+  }
+}
+
+/** As SQLite would order them, if that fits into one place; else any order, which SQL allows. */
+async function naturally(
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): Promise<readonly SqlRow[]> {
+  try {
+    return await gathered(binding, shape.filters, context);
+  } catch (error) {
+    if (!isMolnError(error, 'PLANNER_TOO_LARGE')) throw error;
+    return await runRead(binding, shape, { ...context, natural: false });
+  }
+}
+
+/** A stripe may raise what the whole would not (an overflow on the way): the whole decides, if it fits into one place. */
+async function afterFailure(
+  failure: unknown,
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): Promise<readonly SqlRow[]> {
+  if (sqliteResultCode(failure) !== 1) throw failure;
+  try {
+    return await gathered(binding, shape.filters, context);
+  } catch (error) {
+    throw isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
+  }
+}
+
+async function onStripe(
+  stripe: number,
+  sql: string,
+  { pins, session, signal }: ReadContext,
+): Promise<readonly SqlRow[]> {
+  const rows: SqlRow[] = [];
+  for await (const batch of session.rows(stripe, sql, pins.values)) {
+    signal?.throwIfAborted();
+    rows.push(...batch);
+  }
+  return rows;
+}
+
+async function gathered(
+  binding: Binding,
+  filters: ReadShape['filters'],
+  { catalogue, pins, planner, session, signal, text }: ReadContext,
+): Promise<readonly SqlRow[]> {
+  const { pool, settings, stripes } = planner;
+  const scratch = pool.take(catalogue);
+  try {
+    const fetches = fetchesOf(binding.tables, filters, pins, stripes.count);
+    await gather(fetches, { session, scratch, budget: settings.budget, signal });
+    if (binding.readsSequence) await loadSequence(catalogue, scratch, session);
+    if (binding.readsSchema) {
+      scratch.spoiled = true;
+      for (const { type, sql } of catalogue.objects) if (type === 'trigger') scratch.db.exec(sql);
+    }
+    return scratch.db.prepare(text).all(pins.values);
+  } finally {
+    pool.give(scratch);
+  }
+}
