@@ -8,7 +8,7 @@ import { isProtocolError } from './errors.ts';
 import { DEFAULT_LIMITS, type HranaLimits } from './limits.ts';
 import { ProtobufWriter, type WriteMessage } from './protobuf-writer.ts';
 
-const ROUNDS = 6_000;
+const ROUNDS = 2_000;
 const LIMITS: HranaLimits = { ...DEFAULT_LIMITS, depthMax: 12 };
 const KEYS = [
   ...['type', 'baton', 'requests', 'stmt', 'sql', 'sql_id', 'args', 'named_args', 'name', 'value'],

@@ -83,7 +83,7 @@ test('random texts: the scan agrees with SQLite', () => {
   ];
   using db = new DatabaseSync(':memory:');
   let agreed = 0;
-  for (let round = 0; round < 20_000; round += 1) {
+  for (let round = 0; round < 7_000; round += 1) {
     let sql = 'SELECT ';
     for (let count = random.below(8); count >= 0; count -= 1) {
       sql += `${random.pick(pieces)}${random.chance(0.3) ? ' ' : ''}`;
@@ -110,5 +110,5 @@ test('random texts: the scan agrees with SQLite', () => {
     assert.throws(() => statement.all(named, ...others, 0), /out of range/, why);
     agreed += 1;
   }
-  assert.ok(agreed > 500, `only ${agreed} texts were SQL, seed ${seed}`);
+  assert.ok(agreed > 150, `only ${agreed} texts were SQL, seed ${seed}`);
 });
