@@ -278,6 +278,14 @@ test('cursors are fetched as far as one likes', async () => {
   const lost = await raw.ask(14, { type: 'open_cursor', stream_id: 5, cursor_id: 1, batch });
   assert.equal(lost.error.code, 'STREAM_NOT_FOUND');
   assert.equal((await raw.ask(15, { ...fetch, cursor_id: 1 })).error.code, 'STREAM_NOT_FOUND');
+  // A stream takes its cursor along.
+  await raw.ask(16, { type: 'open_cursor', stream_id: 1, cursor_id: 2, batch });
+  const none = await raw.ask(17, { ...fetch, cursor_id: 2, max_count: 0 });
+  assert.deepEqual(none.response, { type: 'fetch_cursor', entries: [], done: false });
+  await raw.ask(18, { ...fetch, cursor_id: 2, max_count: 3 });
+  await raw.ask(19, { type: 'close_stream', stream_id: 1 });
+  assert.equal(kit.engine.sessions.size, 0);
+  assert.equal((await raw.ask(20, { ...fetch, cursor_id: 2 })).error.code, 'CURSOR_NOT_FOUND');
   raw.close();
 });
 
@@ -293,7 +301,6 @@ test('numbers that are used twice, not at all, or too often', async () => {
     execute(3, 'SELECT 1'),
     execute(4, 'SELECT 1'),
     { type: 'store_sql', sql_id: 1, sql: 'SELECT 1' },
-    { type: 'store_sql', sql_id: 1, sql: 'SELECT 2' },
     { type: 'execute', stream_id: -5, stmt: { sql_id: 1 } },
     { type: 'close_sql', sql_id: 1 },
     { type: 'execute', stream_id: -5, stmt: { sql_id: 1 } },
@@ -309,7 +316,6 @@ test('numbers that are used twice, not at all, or too often', async () => {
     'HRANA_TOO_MANY_STREAMS',
     'STREAM_NOT_FOUND',
     undefined,
-    'SQL_STORE_EXISTS',
     undefined,
     undefined,
     'SQL_STORE_NOT_FOUND',
@@ -319,7 +325,7 @@ test('numbers that are used twice, not at all, or too often', async () => {
 });
 
 test('a client that breaks the protocol is cut, with the reason', async () => {
-  await using kit = await startHrana({ helloTimeoutMs: 50, bodyBytesMax: 1_000 });
+  await using kit = await startHrana({ bodyBytesMax: 1_000 });
   const cut = async (
     say: (raw: RawSocket) => void,
     code: number,
@@ -340,7 +346,6 @@ test('a client that breaks the protocol is cut, with the reason', async () => {
   await cut((raw) => raw.send({ type: 'hello', jwt: 'wrong' }), 1008, /No such token/);
   await cut((raw) => raw.send({ type: 'hello' }), 1008, /No such token/);
   await cut((raw) => raw.send(`"${'x'.repeat(2_000)}"`), 1009, /^$/);
-  await cut(() => undefined, 1008, /No hello came in time/);
   await cut(
     (raw) => {
       raw.send(hello);
@@ -349,6 +354,23 @@ test('a client that breaks the protocol is cut, with the reason', async () => {
     1002,
     /request_id" is string/,
   );
+  await cut(
+    (raw) => {
+      raw.send(hello);
+      const stored = { type: 'store_sql', sql_id: 1, sql: 'SELECT 1' };
+      raw.request(1, stored);
+      raw.request(2, stored);
+    },
+    1002,
+    /There is a text 1 already/,
+  );
+});
+
+test('a client that says nothing is cut', async () => {
+  await using kit = await startHrana({ helloTimeoutMs: 20 });
+  const raw = await RawSocket.open(kit);
+  const { code, reason } = await raw.closed;
+  assert.deepEqual([code, reason], [1008, 'No hello came in time']);
 });
 
 test('a client that floods is slowed, and gets every answer', async () => {

@@ -134,6 +134,7 @@ export class SocketConnection {
     try {
       work = this.#start(request, this.#caller);
     } catch (error) {
+      if (isProtocolError(error)) throw error;
       work = Promise.reject(error as Error);
     }
     work.then(
@@ -194,7 +195,7 @@ export class SocketConnection {
   #run(streamId: number, ready: ReadyRequest): Promise<SocketResponse> {
     const { limits, log } = this.#options;
     const stream = this.#stream(streamId);
-    if (stream.cursors > 0) {
+    if (stream.cursor !== undefined) {
       throw new HranaError('HRANA_CURSOR_OPEN', `Stream ${streamId} has an open cursor: close it`);
     }
     const budget = new Budget(limits.answerBytesMax);
@@ -238,6 +239,7 @@ export class SocketConnection {
   async #close(streamId: number): Promise<SocketResponse> {
     const slot = this.#slots.get(streamId);
     this.#slots.delete(streamId);
+    if (slot?.stream !== undefined) this.#cursors.forget(slot.stream);
     await this.#closeStream(slot?.stream);
     return { type: 'close_stream' };
   }

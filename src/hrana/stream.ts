@@ -29,8 +29,8 @@ export class Stream {
   /** Why requests are refused from now on. */
   #ended: HranaError | undefined;
   #closing: Promise<void> | undefined;
-  /** Cursors that are open between requests hold what a transaction holds. */
-  cursors = 0;
+  /** What is open between requests and holds what a transaction holds. It ends with the stream. */
+  cursor: AsyncDisposable | undefined;
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -96,6 +96,7 @@ export class Stream {
     await this.#tail;
     // One that could not be opened has nothing to let go of.
     const session = await this.#session?.catch(() => undefined);
+    await this.cursor?.[Symbol.asyncDispose]();
     await session?.close();
     this.#options.onClosed();
   }
@@ -111,7 +112,7 @@ export class Stream {
     if (this.#transactionTimer !== undefined) {
       const words = `no request came for ${limits.transactionIdleMs} ms`;
       this.#idleTimer = clock.after(limits.transactionIdleMs, () => this.#endTransaction(words));
-    } else if (endsWhenIdle || this.cursors > 0) {
+    } else if (endsWhenIdle || this.cursor !== undefined) {
       this.#idleTimer = clock.after(limits.streamIdleMs, () => this.#expire());
     }
   }
