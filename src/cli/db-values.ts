@@ -11,7 +11,7 @@ export type WireValue =
 /** Of a blob, to be recognized by. */
 const BLOB_BYTES_SHOWN = 32;
 /** A number of JSON as it is written; not in the types of this target yet. */
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (this: void, text: string) => unknown };
 
 export function fromWire(value: WireValue): SqlValue {
   switch (value.type) {

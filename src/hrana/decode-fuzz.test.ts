@@ -114,9 +114,9 @@ function written(write: WriteMessage): Uint8Array {
 /** How many of the three decoders took it. */
 function decodeAll(encoding: typeof JSON_ENCODING, bytes: Uint8Array, why: () => string): number {
   let taken = 0;
-  for (const decode of [encoding.decodePipeline, encoding.decodeCursor, encoding.decodeMessage]) {
+  for (const decode of ['decodePipeline', 'decodeCursor', 'decodeMessage'] as const) {
     try {
-      decode(bytes, LIMITS);
+      encoding[decode](bytes, LIMITS);
       taken += 1;
     } catch (error) {
       if (!isProtocolError(error)) throw new Error(why(), { cause: error });
@@ -134,12 +134,16 @@ test('JSON: a message is taken or refused, nothing else', () => {
     assert.equal(
       decodeAll(JSON_ENCODING, good, () => `seed ${seed}`),
       1,
-      `seed ${seed}: ${good}`,
+      `seed ${seed}: ${String(good)}`,
     );
     const value = random.chance(0.5) ? damaged(honest(random), random) : noise(random, 6);
     const text = Buffer.from(JSON.stringify(value));
     const bytes = random.chance(0.3) ? flipped(text, random) : text;
-    taken += decodeAll(JSON_ENCODING, bytes, () => `seed ${seed}: ${Buffer.from(bytes)}`);
+    taken += decodeAll(
+      JSON_ENCODING,
+      bytes,
+      () => `seed ${seed}: ${Buffer.from(bytes).toString()}`,
+    );
   }
   assert.ok(taken > ROUNDS / 50, `only ${taken} damaged messages were taken, seed ${seed}`);
 });
