@@ -66,6 +66,10 @@ export class Connection {
     this.foreignKeys = planner.settings.foreignKeys;
   }
 
+  get lastInsertRowid(): bigint {
+    return this.#lastInsertRowid;
+  }
+
   get inTransaction(): boolean {
     return this.#transaction !== undefined;
   }
@@ -147,6 +151,14 @@ export class Connection {
       stripeCount: stripes.count,
       foreignKeys: this.foreignKeys,
     });
+  }
+
+  /** Another connection ran a statement on this one's behalf. */
+  ran({ changes, lastInsertRowid, wrote }: Result): void {
+    if (!wrote) return;
+    this.#changes = changes;
+    this.#totalChanges += changes;
+    if (lastInsertRowid !== 0n) this.#lastInsertRowid = lastInsertRowid;
   }
 
   async close(): Promise<void> {

@@ -17,7 +17,8 @@ export interface SqlEngineOptions {
   readonly stripes: readonly StripeClient[];
   /** Of the stripes: a transaction over several is one append to it. */
   readonly log: CommitLog;
-  readonly ids: IdSource;
+  /** Left out: ids are those that SQLite would give, and an insert without one asks every stripe. */
+  readonly ids?: IdSource;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: Partial<SqlLimits>;
@@ -51,7 +52,10 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
     this.set = new StripeSet(options.stripes, options.log);
     this.queries = new LiveQueries(options.clock, options.logger, this.limits);
     const { gatherBytesMax: bytesMax, gatherRowsMax: rowsMax } = this.limits;
-    this.planner = new Planner(this.set, { ids: options.ids, budget: { bytesMax, rowsMax } });
+    this.planner = new Planner(this.set, {
+      ...(options.ids === undefined ? {} : { ids: options.ids }),
+      budget: { bytesMax, rowsMax },
+    });
   }
 
   get figures(): SqlFigures {

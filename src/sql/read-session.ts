@@ -6,6 +6,7 @@ import { Moment, type ReadLevel } from '../database/database.ts';
 import type { SqlRow, StripeSession, WriteOutcome } from '../planner/planner.ts';
 import { fromStripe, readOnly } from './errors.ts';
 import type { Counts } from './figures.ts';
+import { runApart, unlessAborted } from './apart.ts';
 import type { StripeSet } from './stripe-set.ts';
 
 export interface ReadSessionOptions {
@@ -29,6 +30,10 @@ export class ReadSession implements StripeSession {
   constructor(options: ReadSessionOptions) {
     this.#options = options;
     this.#planned = options.set.schema.stripeVersion;
+  }
+
+  async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    return await runApart(this.#options.set, sql, values, this.#options.signal());
   }
 
   async *rows(
@@ -94,19 +99,5 @@ export class ReadSession implements StripeSession {
       this.#moment = Moment.open(set.log, set.clients, { schemaVersion: this.#planned });
     }
     return this.#moment;
-  }
-}
-
-/** The process that reads goes on until its own limit; whoever asked is told at once. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

@@ -31,6 +31,7 @@ import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
 import { isReadOnlyText, scriptTexts, startsReadOnly } from './texts.ts';
+import { mayBeWhole, runWhole } from './whole-batch.ts';
 import { WriteSession } from './write-session.ts';
 
 /** A schema that changes faster than a statement can be planned. */
@@ -73,6 +74,43 @@ export class SqlSession implements Session {
       rows: bound.wantRows ? result.rows : [],
       ...this.#outcome(result, began),
     };
+  }
+
+  async transaction(
+    statements: readonly BoundStatement[],
+    room: AnswerRoom,
+  ): Promise<readonly StatementResult[] | undefined> {
+    const { counts, options, planner, queries, set } = this.#engine;
+    if (this.#caller.readOnly || !this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    const began = options.clock.monotonicMs();
+    const shown = statements[0]?.sql ?? '';
+    const results = await queries.watch(shown, this.#caller, async () =>
+      runWhole(statements, {
+        set,
+        connect: (session) => {
+          const connection = planner.connect({ begin: () => Promise.resolve(session()) });
+          connection.foreignKeys = this.#connection.foreignKeys;
+          return connection;
+        },
+        onCommit: (indexes) => {
+          counts.commits++;
+          this.seen.see(indexes);
+        },
+      }),
+    );
+    if (results === undefined) return undefined;
+    return statements.map(({ wantRows }, at): StatementResult => {
+      const result = results[at];
+      if (result === undefined) throw new Error('A statement has no result');
+      this.#connection.ran(result);
+      counts.took(options.clock.monotonicMs() - began);
+      if (wantRows) requireRoom(result.rows, room);
+      return {
+        columns: columnsOf(result),
+        rows: wantRows ? result.rows : [],
+        ...this.#outcome({ ...result, lastInsertRowid: this.#connection.lastInsertRowid }, began),
+      };
+    });
   }
 
   async stream(bound: BoundStatement): Promise<RowStream> {
