@@ -152,6 +152,7 @@ async function gathered(
   filters: ReadShape['filters'],
   { catalogue, pins, planner, session, signal, text }: ReadContext,
 ): Promise<readonly SqlRow[]> {
+  if (session.gathered !== undefined) return await session.gathered(text, pins.values);
   const { pool, settings, stripes } = planner;
   const scratch = pool.take(catalogue);
   try {

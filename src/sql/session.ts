@@ -235,12 +235,14 @@ export class SqlSession implements Session {
   }
 
   #begin(mode: 'read' | 'write'): StripeSession {
-    const { counts, limits, options, set } = this.#engine;
+    const { counts, limits, options, planner, set } = this.#engine;
     const signal = (): AbortSignal | undefined => this.#signal;
     if (mode === 'read' || this.#beginsReadOnly || this.#caller.readOnly) {
       return new ReadSession({
         set,
         counts,
+        gatherers: this.#engine.gatherers,
+        budget: planner.settings.budget,
         levelOf: (stripe) => this.#levelOf(stripe),
         isLoose: mode === 'read' && (this.level.kind === 'stale' || this.level.kind === 'session'),
         isTransaction: mode === 'write',
