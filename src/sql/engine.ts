@@ -63,13 +63,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   }
 
   get figures(): SqlFigures {
-    const { counts, queries } = this;
-    return {
-      ...counts,
-      latency: [...counts.latency],
-      sessions: this.#sessions.size,
-      running: queries.list().length,
-    };
+    return this.counts.figures(this.#sessions.size, this.queries.size);
   }
 
   /** Rejects while stripe 0 cannot be reached for the first time. */

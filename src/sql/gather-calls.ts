@@ -42,7 +42,8 @@ export function failureOf(error: unknown): Failure {
     return { message: error.message, errcode: undefined, body: error.toJSON() };
   }
   const known = error instanceof Error ? error : new Error(String(error));
-  const errcode = 'errcode' in known && typeof known.errcode === 'number' ? known.errcode : undefined;
+  const errcode =
+    'errcode' in known && typeof known.errcode === 'number' ? known.errcode : undefined;
   return { message: known.message, errcode, body: undefined };
 }
 

@@ -6,7 +6,13 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Clock } from '../base/time.ts';
 import type { SqlRow } from '../planner/planner.ts';
 import { limitMet } from './errors.ts';
-import { errorOf, failureOf, type FromProcess, type GatherJob, type ToProcess } from './gather-calls.ts';
+import {
+  errorOf,
+  failureOf,
+  type FromProcess,
+  type GatherJob,
+  type ToProcess,
+} from './gather-calls.ts';
 import { GATHER_HEAP_MB, GATHER_IDLE_MS, GATHERERS_MAX, GATHERS_WAITING_MAX } from './limits.ts';
 
 export interface Gathering {
@@ -104,7 +110,12 @@ async function work(
   /** Of a stripe: what the process makes of it says less. */
   let failure: unknown;
   const say = (message: ToProcess): void => void child.send(message, () => {});
-  const answer = async ({ id, sql, stripe, values }: FromProcess & { kind: 'ask' }): Promise<void> => {
+  const answer = async ({
+    id,
+    sql,
+    stripe,
+    values,
+  }: FromProcess & { kind: 'ask' }): Promise<void> => {
     try {
       say({ kind: 'rows', id, rows: await rows(stripe, sql, values) });
     } catch (error) {

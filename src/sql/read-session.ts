@@ -69,7 +69,8 @@ export class ReadSession implements StripeSession {
       job: { sql, values, catalogue, version, count, slots, budget },
       rows: async (stripe, text, args) => {
         const all: SqlRow[] = [];
-        for await (const rows of this.rows(stripe, text, args)) for (const row of rows) all.push(row);
+        for await (const rows of this.rows(stripe, text, args))
+          for (const row of rows) all.push(row);
         return all;
       },
       signal: signal(),
@@ -115,7 +116,9 @@ export class ReadSession implements StripeSession {
     if (this.#moment === undefined) {
       const { counts, set } = this.#options;
       counts.moments++;
-      this.#moment = Moment.open(set.log, set.clients, { schemaVersion: this.#schema.stripeVersion });
+      this.#moment = Moment.open(set.log, set.clients, {
+        schemaVersion: this.#schema.stripeVersion,
+      });
     }
     return this.#moment;
   }

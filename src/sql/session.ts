@@ -19,13 +19,7 @@ import {
 import type { Connection, Explanation, Result, StripeSession } from '../planner/planner.ts';
 import type { Engine } from './engine.ts';
 import { errorPosition } from './error-position.ts';
-import {
-  endsTransaction,
-  isPassing,
-  isSchemaMoved,
-  OutOfOrder,
-  toClient,
-} from './errors.ts';
+import { endsTransaction, isPassing, isSchemaMoved, OutOfOrder, toClient } from './errors.ts';
 import { RETRY_PAUSE_MS } from './limits.ts';
 import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
@@ -264,9 +258,7 @@ export class SqlSession implements Session {
   #levelOf(stripe: string): ReadLevel {
     const { level } = this;
     if (level.kind === 'stale') {
-      return level.maxMs === undefined
-        ? { kind: 'stale' }
-        : { kind: 'stale', maxMs: level.maxMs };
+      return level.maxMs === undefined ? { kind: 'stale' } : { kind: 'stale', maxMs: level.maxMs };
     }
     if (level.kind === 'session') return { kind: 'session', index: this.seen.of(stripe) };
     return { kind: 'strong' };
