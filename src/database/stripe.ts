@@ -100,13 +100,20 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#inTurn(async () => this.#lead(options.replaces));
   }
 
-  /** Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. */
-  async release(): Promise<void> {
+  /**
+   * Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. `successor` has the
+   * one that should lead replace this term; if it cannot, whoever comes first leads.
+   */
+  async release(successor?: (replaces: number) => Promise<unknown>): Promise<void> {
     await this.#inTurn(async () => {
       const term = this.#term;
       if (term === undefined) return;
       await term.drain();
-      await this.#stepDown();
+      try {
+        await successor?.(term.options.epoch);
+      } finally {
+        await this.#stepDown();
+      }
     });
   }
 
@@ -148,7 +155,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
   async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
     const { path, log, snapshots, slowReads } = this.#options;
-    const { epoch } = this.#leading().options;
+    const term = this.#leading();
+    const { epoch } = term.options;
     return await takeSnapshot({
       stripe: this.name,
       path,
@@ -157,6 +165,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       copy: (from, to) => slowReads.copy(from, to),
       epoch,
       keepEntries,
+      onTrimmed: (start) => term.trimmed(start),
     });
   }
 
@@ -341,7 +350,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** Nobody else can append any more: what the log has now is all. */
   async #promote(lease: Term): Promise<void> {
-    const { name, log, clock, logger, onStuck, statementMs } = this.#options;
+    const { name, log, clock, logger, onStuck, statementMs, logBytesMax } = this.#options;
     await this.#catchUp();
     crashPoint('promotion:caught-up');
     const head = await log.head(name);
@@ -361,6 +370,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       signal: this.#stop.signal,
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
+      ...(logBytesMax === undefined ? {} : { logBytesMax }),
     });
     const barrier = await this.#thread.call('barrier', term.facts(false));
     crashPoint('promotion:before-barrier');
