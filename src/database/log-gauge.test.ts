@@ -1,3 +1,4 @@
+/** When writers are slowed down, and what counts as the length of a log. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LogGauge, pressureOf } from './log-gauge.ts';
@@ -10,20 +11,17 @@ test('writers are slowed down from half of the limit on, and stopped at it', () 
   assert.deepEqual(pressureOf(1000, 1000), { kind: 'full' });
 });
 
-test('what is trimmed counts no more, by whole buckets', () => {
+test('what is trimmed counts no more', () => {
   const gauge = new LogGauge();
-  for (const [index, bytes] of [
-    [1, 10],
-    [255, 10],
-    [256, 5],
-    [700, 1],
-  ] as const)
-    gauge.add(index, bytes);
-  assert.equal(gauge.bytes, 26);
-  gauge.trimmed(255);
-  assert.equal(gauge.bytes, 26);
-  gauge.trimmed(256);
-  assert.equal(gauge.bytes, 6);
-  gauge.trimmed(1024);
+  for (let index = 1; index <= 10; index++) gauge.add(index, 40_000);
+  assert.equal(gauge.bytes, 400_000);
+  gauge.trimmed(1);
+  assert.equal(gauge.bytes, 400_000);
+  // Two entries make a piece; half of one stays whole.
+  gauge.trimmed(4);
+  assert.equal(gauge.bytes, 320_000);
+  gauge.trimmed(11);
   assert.equal(gauge.bytes, 0);
+  gauge.add(11, 5);
+  assert.equal(gauge.bytes, 5);
 });

@@ -1,5 +1,4 @@
 /** How much of a stripe's log is not trimmed yet, as far as this term appended it, and what follows from that for who writes. */
-import { BUCKET_ENTRIES } from './log-keys.ts';
 
 export type Pressure =
   | { readonly kind: 'none' }
@@ -19,9 +18,11 @@ export function pressureOf(bytes: number, bytesMax: number): Pressure {
   return { kind: 'slow', pauseMs: Math.ceil((PAUSE_MS_MAX * over) / (1 - SLOW_FROM)) };
 }
 
+/** Entries are counted together until they make so much. */
+const PIECE_BYTES: number = 64 * 1024;
+
 export class LogGauge {
-  /** By bucket, which is what a log is trimmed by. */
-  readonly #buckets = new Map<number, number>();
+  readonly #pieces: { last: number; bytes: number }[] = [];
   #bytes = 0;
 
   get bytes(): number {
@@ -29,17 +30,16 @@ export class LogGauge {
   }
 
   add(index: number, bytes: number): void {
-    const bucket = Math.floor(index / BUCKET_ENTRIES);
-    this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + bytes);
     this.#bytes += bytes;
+    const newest = this.#pieces.at(-1);
+    if (newest === undefined || newest.bytes >= PIECE_BYTES) this.#pieces.push({ last: index, bytes });
+    else Object.assign(newest, { last: index, bytes: newest.bytes + bytes });
   }
 
   /** The log begins with entry `start` now. */
   trimmed(start: number): void {
-    for (const [bucket, bytes] of this.#buckets) {
-      if ((bucket + 1) * BUCKET_ENTRIES > start) continue;
-      this.#buckets.delete(bucket);
-      this.#bytes -= bytes;
-    }
+    const kept = this.#pieces.findIndex(({ last }) => last >= start);
+    const gone = this.#pieces.splice(0, kept < 0 ? this.#pieces.length : kept);
+    for (const { bytes } of gone) this.#bytes -= bytes;
   }
 }
