@@ -8,6 +8,7 @@ export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
 export { Moment } from './moment.ts';
 export type {
+  Expectation,
   Outcome,
   Settled,
   Share,
@@ -22,9 +23,11 @@ export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
 export type {
   Column,
   ReadLevel,
+  SavepointStep,
   SqlValue,
   Statement,
   StatementResult,
+  Step,
   StripeDigest,
 } from './statement.ts';
 export { type Indexes, Together } from './together.ts';

@@ -8,7 +8,7 @@ import { limitMet } from './errors.ts';
 import { PREPARED_MS, TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits.ts';
 import type { PrimaryTerm } from './primary.ts';
 import type { Outcome, Settled, Share, StripeTransaction } from './stripe-client.ts';
-import type { Statement, StatementResult } from './statement.ts';
+import type { Statement, StatementResult, Step } from './statement.ts';
 
 export class Hold implements StripeTransaction {
   /** Resolves when the stripe is free again. */
@@ -21,6 +21,7 @@ export class Hold implements StripeTransaction {
   #total: Disposable | undefined;
   #entry: EncodedEntry | undefined;
   #isCross = false;
+  #schemaVersion = 0;
   #settled: Promise<Settled> | undefined;
   readonly #onEnd: () => void;
 
@@ -36,9 +37,13 @@ export class Hold implements StripeTransaction {
     return this.#term;
   }
 
+  get schemaVersion(): number {
+    return this.#schemaVersion;
+  }
+
   async begin(): Promise<void> {
     const { thread, clock } = this.#term.options;
-    await thread.call('begin');
+    this.#schemaVersion = await thread.call('begin');
     this.#total = clock.after(TRANSACTION_TOTAL_MS, () => {
       this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
     });
@@ -46,13 +51,19 @@ export class Hold implements StripeTransaction {
     this.#rest();
   }
 
-  /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
   async run(statement: Statement): Promise<StatementResult> {
+    const [result] = await this.runAll([statement]);
+    if (result === undefined) throw new Error('A statement has no result');
+    return result;
+  }
+
+  /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
+  async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
     this.#require('open');
     this.#idle?.[Symbol.dispose]();
     try {
       const { thread } = this.#term.options;
-      return await this.#term.inTime(thread.call('step', statement, this.#term.statementMs));
+      return await this.#term.inTime(thread.call('steps', steps, this.#term.statementMs));
     } finally {
       if (this.#state === 'open') this.#rest();
     }

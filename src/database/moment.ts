@@ -5,9 +5,9 @@
  * it takes to open the views.
  */
 import type { CommitLog } from './commit-log.ts';
-import { notCurrent } from './errors.ts';
+import { notCurrent, schemaChanged } from './errors.ts';
 import type { Statement, StatementResult } from './statement.ts';
-import type { StripeClient, StripeTransaction, StripeView } from './stripe-client.ts';
+import type { Expectation, StripeClient, StripeTransaction, StripeView } from './stripe-client.ts';
 
 /** Attempts that stop nobody from writing. */
 const FREE_ATTEMPTS = 2;
@@ -19,7 +19,22 @@ export class Moment implements AsyncDisposable {
     this.#views = views;
   }
 
-  static async open(log: CommitLog, stripes: readonly StripeClient[]): Promise<Moment> {
+  /** Throws `DATABASE_SCHEMA_CHANGED` when the stripes are not what is expected. */
+  static async open(
+    log: CommitLog,
+    stripes: readonly StripeClient[],
+    expect?: Expectation,
+  ): Promise<Moment> {
+    const moment = await Moment.#open(log, stripes);
+    const other = [...moment.#views.values()].find(
+      ({ schemaVersion }) => schemaVersion !== (expect?.schemaVersion ?? schemaVersion),
+    );
+    if (other === undefined || expect === undefined) return moment;
+    await moment[Symbol.asyncDispose]();
+    throw schemaChanged(expect.schemaVersion, other.schemaVersion);
+  }
+
+  static async #open(log: CommitLog, stripes: readonly StripeClient[]): Promise<Moment> {
     for (let attempt = 0; attempt < FREE_ATTEMPTS; attempt++) {
       const moment = await look(log, stripes);
       if (moment !== undefined) return new Moment(moment);

@@ -26,8 +26,11 @@ process.on('disconnect', () => process.exit());
 
 function answer(request: ReaderRequest): unknown {
   switch (request.kind) {
-    case 'query':
-      return readerOf(request.path).query(request.statement, request.readMs);
+    case 'query': {
+      const reader = readerOf(request.path);
+      reader.requireSchema(request.planned);
+      return reader.query(request.statement, request.readMs);
+    }
     case 'digest':
       return readerOf(request.path).digest();
     case 'copy':

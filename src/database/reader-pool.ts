@@ -50,9 +50,14 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     return [...this.#all].reduce((sum, { views }) => sum + views, 0);
   }
 
-  async query(path: string, statement: Statement, readMs: number): Promise<StatementResult> {
+  async query(
+    path: string,
+    statement: Statement,
+    readMs: number,
+    planned?: number,
+  ): Promise<StatementResult> {
     const work = {
-      request: { kind: 'query', path, statement, readMs },
+      request: { kind: 'query', path, statement, readMs, planned },
       ms: readMs + GRACE_MS,
     } as const;
     return (await this.#ask(work)) as StatementResult;

@@ -11,6 +11,8 @@ export type ReaderRequest =
       readonly path: string;
       readonly statement: Statement;
       readonly readMs: number;
+      /** The version of the schema that it was planned for. */
+      readonly planned: number | undefined;
     }
   | { readonly kind: 'copy'; readonly path: string; readonly to: string }
   | { readonly kind: 'digest'; readonly path: string }

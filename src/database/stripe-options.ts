@@ -9,7 +9,12 @@ import type { Role } from './thread-calls.ts';
 
 /** Reads that may take long, in processes that can be killed. */
 export interface SlowReads {
-  query(path: string, statement: Statement, readMs: number): Promise<StatementResult>;
+  query(
+    path: string,
+    statement: Statement,
+    readMs: number,
+    planned?: number,
+  ): Promise<StatementResult>;
   /** A packed copy of the whole file. */
   copy(path: string, to: string): Promise<Applied>;
   digest(path: string): Promise<StripeDigest>;

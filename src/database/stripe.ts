@@ -18,7 +18,7 @@ import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { StripeOptions, StripeStatus } from './stripe-options.ts';
-import type { StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
+import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { Role } from './thread-calls.ts';
@@ -34,6 +34,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   #applied: Applied = NOTHING;
+  /** A mirror had then all that the log had. */
+  #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
   #renewal: Disposable | undefined;
@@ -117,8 +119,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     });
   }
 
-  async execute(statements: readonly Statement[]): Promise<TransactionResult> {
-    const results = await this.#leading().execute(statements);
+  async execute(
+    statements: readonly Statement[],
+    expect?: Expectation,
+  ): Promise<TransactionResult> {
+    const results = await this.#leading().execute(statements, expect?.schemaVersion);
     return { results, index: this.#applied.index };
   }
 
@@ -127,13 +132,19 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#leading().hold();
   }
 
-  async query(statement: Statement, level: ReadLevel): Promise<StatementResult> {
+  async query(
+    statement: Statement,
+    level: ReadLevel,
+    expect?: Expectation,
+  ): Promise<StatementResult> {
     if (level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
     const readMs = this.#options.readMs ?? READ_MS_MAX;
-    const answer = await this.#thread.call('query', statement, readMs);
+    const planned = expect?.schemaVersion;
+    const answer = await this.#thread.call('query', statement, readMs, planned);
     if (answer.kind === 'rows') return answer.result;
-    return await this.#options.slowReads.query(this.#options.path, statement, readMs);
+    return await this.#options.slowReads.query(this.#options.path, statement, readMs, planned);
   }
 
   async view(): Promise<StripeView> {
@@ -145,6 +156,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const readMs = this.#options.readMs ?? READ_MS_MAX;
     return {
       index,
+      schemaVersion: view.applied.schemaVersion,
       epoch: term.options.epoch,
       head: head.index === index ? head : undefined,
       query: (statement) => view.query(statement, readMs),
@@ -213,6 +225,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#reached(head.index);
   }
 
+  async #notOlderThan(maxMs: number): Promise<void> {
+    const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
+    // What a primary has is never older than its lease.
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
+  }
+
   async #reached(index: number): Promise<void> {
     while (this.#applied.index < index) {
       if (this.#stop.signal.aborted) throw closed(this.name);
@@ -272,9 +290,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** To the head, or to `last`. */
   async #catchUp(last = Infinity): Promise<void> {
     if (this.#role !== 'mirror') return;
+    const began = this.#options.clock.monotonicMs();
     try {
       await this.#replay(last);
-      if (last === Infinity) await this.#checkHead();
+      if (last === Infinity) {
+        await this.#checkHead();
+        this.#currentAtMs = began;
+      }
     } catch (error) {
       if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
       else if (isMolnError(error, 'DATABASE_CORRUPT'))

@@ -26,22 +26,16 @@ export type Indexes = ReadonlyMap<string, number>;
 
 export class Together {
   readonly #log: CommitLog;
-  readonly #holds: ReadonlyMap<string, StripeTransaction>;
+  readonly #holds: Map<string, StripeTransaction>;
 
-  private constructor(log: CommitLog, holds: ReadonlyMap<string, StripeTransaction>) {
+  constructor(log: CommitLog, holds: ReadonlyMap<string, StripeTransaction> = new Map()) {
     this.#log = log;
-    this.#holds = holds;
+    this.#holds = new Map(holds);
   }
 
-  /** All stripes that it will touch must be named now. */
+  /** With all stripes that it will touch. */
   static async begin(log: CommitLog, stripes: readonly StripeClient[]): Promise<Together> {
-    if (stripes.length > TRANSACTION_STRIPES_MAX) {
-      throw limitMet(
-        'transactionStripes',
-        `The transaction touches ${stripes.length} stripes, at most ${TRANSACTION_STRIPES_MAX} fit into one`,
-        'Touch fewer keys at once; nothing was changed',
-      );
-    }
+    requireFew(stripes.length);
     const holds = new Map<string, StripeTransaction>();
     try {
       for (const stripe of stripes.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -52,6 +46,15 @@ export class Together {
       throw error;
     }
     return new Together(log, holds);
+  }
+
+  /**
+   * One stripe more, which the caller holds. Out of the order of names two transactions may wait for each other: whoever does that has
+   * to bound the waiting.
+   */
+  add(stripe: string, hold: StripeTransaction): void {
+    requireFew(this.#holds.size + 1);
+    this.#holds.set(stripe, hold);
   }
 
   async run(stripe: string, statement: Statement): Promise<StatementResult> {
@@ -66,6 +69,9 @@ export class Together {
 
   /** When it throws anything but `DATABASE_OUTCOME_UNKNOWN`, nothing happened on any of them. */
   async commit(): Promise<Indexes> {
+    const [only] = this.#holds;
+    if (only !== undefined && this.#holds.size === 1)
+      return new Map([[only[0], await only[1].commit()]]);
     const prepared = await this.#prepare();
     const written = prepared.filter((one): one is Written => one.share.kind === 'append');
     crashPoint('together:before-append');
@@ -157,6 +163,15 @@ function indexesOf(prepared: readonly Prepared[]): Indexes {
       name,
       share.kind === 'append' ? share.append.entry.index : share.read.at.index,
     ]),
+  );
+}
+
+function requireFew(stripes: number): void {
+  if (stripes <= TRANSACTION_STRIPES_MAX) return;
+  throw limitMet(
+    'transactionStripes',
+    `The transaction touches ${stripes} stripes, at most ${TRANSACTION_STRIPES_MAX} fit into one`,
+    'Touch fewer keys at once; nothing was changed',
   );
 }
 
