@@ -73,6 +73,9 @@ test('a stripe is handed to the copy that should lead', async () => {
   assert.deepEqual([from.status.role, to.status.role], ['mirror', 'primary']);
   assert.deepEqual(await look(to, 'SELECT count(*) FROM t'), [[done]]);
   // When the successor cannot, anybody may lead.
-  await assert.rejects(to.release(() => Promise.reject(new Error('it is away'))), /away/);
+  await assert.rejects(
+    to.release(() => Promise.reject(new Error('it is away'))),
+    /away/,
+  );
   assert.ok(await from.lead());
 });

@@ -32,7 +32,8 @@ export class LogGauge {
   add(index: number, bytes: number): void {
     this.#bytes += bytes;
     const newest = this.#pieces.at(-1);
-    if (newest === undefined || newest.bytes >= PIECE_BYTES) this.#pieces.push({ last: index, bytes });
+    if (newest === undefined || newest.bytes >= PIECE_BYTES)
+      this.#pieces.push({ last: index, bytes });
     else Object.assign(newest, { last: index, bytes: newest.bytes + bytes });
   }
 

@@ -229,7 +229,15 @@ export async function suffer(
   const acknowledged = (): number =>
     on.observations.filter((one) => one.kind === 'end' && one.type === 'ok').length;
   const before = acknowledged();
-  await until(`clients go on after "${fault.name}"`, () => acknowledged() > before + 10, {
-    withinMs: 90_000,
-  });
+  const from = on.observations.length;
+  try {
+    await until(`clients go on after "${fault.name}"`, () => acknowledged() > before + 10, {
+      withinMs: 90_000,
+    });
+  } catch (error) {
+    const said = on.observations.slice(from).map((one) => ('code' in one ? one.code : one.kind));
+    const counts = Object.entries(Object.groupBy(said, (one) => one));
+    const text = counts.map(([what, all]) => `${what} ${all?.length}`).join(', ');
+    throw new Error(`${(error as Error).message}; meanwhile: ${text}`, { cause: error });
+  }
 }

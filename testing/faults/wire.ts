@@ -8,6 +8,7 @@ import { deserialize, serialize } from 'node:v8';
 import { MolnError, type ErrorBody } from '../../src/base/errors.ts';
 import type {
   Share,
+  StatementResult,
   StripeClient,
   StripeTransaction,
   StripeView,
@@ -22,7 +23,7 @@ export interface WireRequest {
     | 'query'
     | 'begin'
     | 'view'
-    | 'run'
+    | 'runAll'
     | 'commit'
     | 'rollBack'
     | 'prepare'
@@ -119,14 +120,16 @@ class Session {
         return await client.execute(...(args as Parameters<StripeClient['execute']>));
       case 'query':
         return await client.query(...(args as Parameters<StripeClient['query']>));
-      case 'begin':
-        return {
-          handle: await this.#keep({ transaction: await client.begin(), isPrepared: false }),
-        };
+      case 'begin': {
+        const transaction = await client.begin();
+        const { schemaVersion } = transaction;
+        return { handle: await this.#keep({ transaction, isPrepared: false }), schemaVersion };
+      }
       case 'view': {
         const view = await client.view();
-        const { index, epoch, head } = view;
-        return { handle: await this.#keep({ view, isPrepared: false }), index, epoch, head };
+        const { index, schemaVersion, epoch, head } = view;
+        const handle = await this.#keep({ view, isPrepared: false });
+        return { handle, index, schemaVersion, epoch, head };
       }
       default:
         return await this.#onOpen(method, handle ?? -1, args);
@@ -148,8 +151,8 @@ class Session {
     const open = this.#open.get(handle);
     const { transaction, view } = open ?? {};
     switch (method) {
-      case 'run':
-        return await transaction?.run(...(args as Parameters<StripeTransaction['run']>));
+      case 'runAll':
+        return await transaction?.runAll(...(args as Parameters<StripeTransaction['runAll']>));
       case 'commit':
         return await transaction?.commit();
       case 'rollBack':
@@ -246,16 +249,22 @@ export class WireStripe implements StripeClient {
   async begin(): Promise<StripeTransaction> {
     const connection = await this.#connection();
     const stripe = this.name;
-    const { handle } = (await connection.call({ stripe, method: 'begin', args: [] })) as {
-      handle: number;
-    };
+    const begun = await connection.call({ stripe, method: 'begin', args: [] });
+    const { handle, schemaVersion } = begun as { handle: number; schemaVersion: number };
     const call = async (
       method: WireRequest['method'],
       ...args: readonly unknown[]
     ): Promise<unknown> => await connection.call({ stripe, method, handle, args });
+    const runAll: StripeTransaction['runAll'] = async (steps) =>
+      (await call('runAll', steps)) as readonly StatementResult[];
     return {
-      run: async (statement) =>
-        (await call('run', statement)) as Awaited<ReturnType<StripeTransaction['run']>>,
+      schemaVersion,
+      runAll,
+      run: async (statement) => {
+        const [result] = await runAll([statement]);
+        if (result === undefined) throw new Error('A statement has no result');
+        return result;
+      },
       commit: async () => (await call('commit')) as number,
       rollBack: async () => void (await call('rollBack')),
       prepare: async () => (await call('prepare')) as Share,
@@ -272,7 +281,7 @@ export class WireStripe implements StripeClient {
     const stripe = this.name;
     const opened = (await connection.call({ stripe, method: 'view', args: [] })) as Pick<
       StripeView,
-      'index' | 'epoch' | 'head'
+      'index' | 'schemaVersion' | 'epoch' | 'head'
     > & { readonly handle: number };
     const { handle } = opened;
     return {
