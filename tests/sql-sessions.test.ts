@@ -34,9 +34,9 @@ for (const count of [1, 3]) {
     await ask(session, "INSERT INTO other VALUES ('x', 1)");
     await ask(session, 'SAVEPOINT s');
     await ask(session, 'ALTER TABLE other ADD COLUMN w');
-    await ask(session, "UPDATE other SET w = 5");
+    await ask(session, 'UPDATE other SET w = 5');
     await ask(session, 'ROLLBACK TO s');
-    await ask(session, "UPDATE other SET v = 2");
+    await ask(session, 'UPDATE other SET v = 2');
     await ask(session, 'COMMIT');
     const fresh = await on.open();
     assert.deepEqual(await rows(fresh, 'SELECT * FROM other'), [['x', 2n]]);

@@ -2,14 +2,13 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
-import { existsSync } from 'node:fs';
-import { readdir, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
-import { removeTree, sweepTemporary } from '../base/disk.ts';
+import { sweepTemporary } from '../base/disk.ts';
 import type { Applied } from './applied.ts';
 import type { SnapshotRecord, Term } from './commit-log.ts';
+import { putAside, removeCopy } from './copy-file.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex, NO_HASH, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
@@ -111,8 +110,10 @@ export class Stripe implements StripeClient, AsyncDisposable {
       const term = this.#term;
       if (term === undefined) return;
       await term.drain();
+      crashPoint('release:drained');
       try {
         await successor?.(term.options.epoch);
+        crashPoint('release:succeeded');
       } finally {
         await this.#stepDown();
       }
@@ -323,7 +324,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (old === 'keep') this.#quarantined = why;
     await this.#thread.close();
     if (old === 'keep') await putAside(path);
-    else for (const suffix of ['', '-wal', '-shm']) await removeTree(`${path}${suffix}`);
+    else await removeCopy(path);
     const snapshot = await log.snapshot(this.name);
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     this.#thread = this.#newThread();
@@ -480,19 +481,6 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #newThread(): StripeThread {
     const { path, crashAt } = this.#options;
     return new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
-  }
-}
-
-/** Keeps the newest broken file of a copy, for whoever wants to know what happened to it. */
-async function putAside(path: string): Promise<void> {
-  const folder = dirname(path);
-  const name = `${basename(path)}.damaged`;
-  for (const old of await readdir(folder)) {
-    if (old.startsWith(name)) await removeTree(join(folder, old));
-  }
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(`${path}${suffix}`))
-      await rename(`${path}${suffix}`, join(folder, `${name}${suffix}`));
   }
 }
 
