@@ -75,7 +75,9 @@ export class SqlSession implements Session {
     room: AnswerRoom,
   ): Promise<readonly StatementResult[] | undefined> {
     const { counts, options, planner, queries, set } = this.#engine;
-    if (this.#caller.readOnly || !this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    const { settings } = this.#connection;
+    const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
+    if (!isPlain || !this.isAutocommit || !mayBeWhole(statements)) return undefined;
     const began = options.clock.monotonicMs();
     const shown = statements[0]?.sql ?? '';
     const results = await queries.watch(shown, this.#caller, async () =>
@@ -83,7 +85,7 @@ export class SqlSession implements Session {
         set,
         connect: (session) => {
           const connection = planner.connect({ begin: () => Promise.resolve(session()) });
-          connection.foreignKeys = this.#connection.foreignKeys;
+          connection.settings.foreignKeys = settings.foreignKeys;
           return connection;
         },
         onCommit: (indexes) => {
@@ -159,7 +161,7 @@ export class SqlSession implements Session {
   }
 
   async close(): Promise<void> {
-    await this.#rollBack();
+    await this.#rollBack(() => this.#connection.close());
     this.#onClose();
   }
 
@@ -200,7 +202,8 @@ export class SqlSession implements Session {
       try {
         return await this.#connection.execute(text, values, signal);
       } catch (error) {
-        if (wasOpen && (endsTransaction(error) || signal.aborted)) await this.#rollBack();
+        if (wasOpen && (endsTransaction(error) || signal.aborted))
+          await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
         else if (isSchemaMoved(error) && replans++ < REPLANS_MAX) await set.reload();
         else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
@@ -217,9 +220,9 @@ export class SqlSession implements Session {
     this.#write.keep();
   }
 
-  async #rollBack(): Promise<void> {
+  async #rollBack(how: () => Promise<void>): Promise<void> {
     try {
-      await this.#connection.close();
+      await how();
     } catch (error) {
       // What cannot be told ends by its own time limit.
       this.#engine.options.logger.warn('A transaction could not be rolled back', {
