@@ -11,6 +11,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   sqlite: 1,
   cache: 2,
   planner: 2,
+  hrana: 2,
   registry: 2,
   cluster: 3,
   database: 4,
