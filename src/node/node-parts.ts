@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Accounts } from '../accounts/accounts.ts';
 import { ApiServer } from '../api/api.ts';
 import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
@@ -18,6 +19,7 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
+import { ApiDoor, Databases, processPaths } from '../databases/databases.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -360,12 +362,39 @@ async function openRoutes(
   return { mirror, ports };
 }
 
+/** The databases of the cluster, and the process of this node that serves them once there is one. */
+export async function openDatabases(
+  { folder, registry, identity, clock, log }: Base,
+  { cluster, accounts }: { readonly cluster: NodeCluster; readonly accounts: Accounts },
+  stack: AsyncDisposableStack,
+): Promise<Databases> {
+  const databases = stack.use(
+    new Databases({
+      folders: { folder: folder.databases, runFolder: folder.run, logFolder: folder.logs },
+      registry,
+      sealer: identity.sealer,
+      accounts,
+      node: identity.node.id,
+      nodeCount: () => cluster.peers.ready().length,
+      clock,
+      log: log.for('databases'),
+    }),
+  );
+  await databases.start();
+  return databases;
+}
+
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
   { router, supervisor, settled, mirror }: Gateway,
-  { facts, cluster }: { readonly facts: NodeFacts; readonly cluster: NodeCluster },
+  given: {
+    readonly facts: NodeFacts;
+    readonly cluster: NodeCluster;
+    readonly databases: Databases;
+  },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
+  const { facts, cluster, databases } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -388,6 +417,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
+    databaseOf: (app, settings) => databases.environmentOf(app, settings),
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);
@@ -405,6 +435,12 @@ export async function openApi(
 ): Promise<ApiServer> {
   const console = new Console({ folder: join(ROOT, 'dist', 'console') });
   await console.load();
+  const { socket } = processPaths({
+    folder: folder.databases,
+    runFolder: folder.run,
+    logFolder: folder.logs,
+  });
+  const databases = stack.use(new ApiDoor(socket));
   const api = stack.use(
     new ApiServer({
       cloud,
@@ -412,6 +448,7 @@ export async function openApi(
       clock,
       version: moduleVersion(),
       console,
+      databases,
       names: () => [identity.node.name],
     }),
   );
