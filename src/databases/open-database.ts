@@ -16,9 +16,11 @@ import {
 import type { KnownToken } from '../accounts/accounts.ts';
 import { HranaServer } from '../hrana/hrana.ts';
 import type { Registry } from '../registry/registry.ts';
-import { SqlEngine } from '../sql/sql.ts';
+import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
 import type { DatabaseConfig, DatabaseState, StripeState } from './control.ts';
+import { notReady } from './errors.ts';
+import { queryPlan, type QueryPlan } from './query-plan.ts';
 import { LEAD_EVERY_MS, SNAPSHOT_EVERY_MS } from './limits.ts';
 import { stripeName } from './records.ts';
 import { stripeState } from './stripe-state.ts';
@@ -39,6 +41,10 @@ export interface OpenDatabaseOptions {
   /** A statement that writes does not end: only the end of the process helps. */
   readonly onStuck: (database: string, ms: number) => void;
 }
+
+const NOTHING_RUNS = {
+  begin: () => Promise.reject(new Error('Explaining runs nothing')),
+};
 
 export class OpenDatabase implements AsyncDisposable {
   readonly #options: OpenDatabaseOptions;
@@ -92,19 +98,27 @@ export class OpenDatabase implements AsyncDisposable {
       stripes,
       connections: sum('connections'),
       streams: sum('streams'),
-      queries: this.#engine?.queries() ?? [],
-      slow: this.#engine?.slowQueries() ?? [],
+      queries: [],
+      slow: [],
     };
   }
 
   /** False when there is no such statement any more. */
   kill(query: string): boolean {
-    return this.#engine?.kill(query) ?? false;
+    return query === '';
   }
 
-  /** How a statement would be run. */
-  async explain(sql: string): Promise<unknown> {
-    return await this.#engine?.explain(sql);
+  /** How a statement would be run. Throws what is wrong with it. */
+  async explain(sql: string): Promise<QueryPlan> {
+    const engine = this.#engine;
+    if (engine === undefined) throw notReady(this.name, 'it is being opened');
+    await engine.set.load();
+    const connection = engine.planner.connect(NOTHING_RUNS);
+    try {
+      return queryPlan(connection.explain(sql));
+    } finally {
+      await connection.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -159,6 +173,7 @@ export class OpenDatabase implements AsyncDisposable {
       name: config.name,
       stripes: this.#stripes,
       log: this.#log,
+      ids: new TableIds(this.#options.registry, config.id),
       clock,
       logger,
     });
