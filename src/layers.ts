@@ -15,6 +15,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   registry: 2,
   cluster: 3,
   database: 4,
+  sql: 5,
   accounts: 5,
   certs: 5,
   databases: 6,

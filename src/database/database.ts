@@ -7,7 +7,13 @@ export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
 export type { Hold } from './hold.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
-export type { StripeClient, StripeTransaction, TransactionResult } from './stripe-client.ts';
+export type {
+  Expectation,
+  Share,
+  StripeClient,
+  StripeTransaction,
+  TransactionResult,
+} from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
 export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
 export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
@@ -15,8 +21,10 @@ export type {
   Column,
   ReadLevel,
   SqlValue,
+  SavepointStep,
   Statement,
   StatementResult,
+  Step,
   StripeDigest,
 } from './statement.ts';
 export { Together } from './together.ts';

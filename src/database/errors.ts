@@ -91,6 +91,15 @@ export function forbidden(what: string, hint: string): MolnError {
   });
 }
 
+/** The statement was planned for another schema than the stripe has now. Nothing was changed. */
+export function schemaChanged(planned: number, now: number): MolnError {
+  return new MolnError(
+    'DATABASE_SCHEMA_CHANGED',
+    `The statement was planned for version ${planned} of the schema, the stripe has ${now}`,
+    { hint: 'Ask again; nothing was changed', retryable: true, details: { schemaVersion: now } },
+  );
+}
+
 /** This copy is not the stripe's primary, or not any more. Nothing was changed. */
 export function notPrimary(stripe: string, why: string): MolnError {
   return new MolnError(

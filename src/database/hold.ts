@@ -3,18 +3,13 @@
  * is the share of one stripe in a transaction over several; see `together.ts`.
  */
 import { messageOf } from '../base/errors.ts';
-import type { Append, ReadStripe } from './commit-log.ts';
+import type { Head } from './commit-log.ts';
 import type { EncodedEntry } from './entry.ts';
 import { limitMet } from './errors.ts';
 import { TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits.ts';
 import type { PrimaryTerm } from './primary.ts';
-import type { StripeTransaction } from './stripe-client.ts';
-import type { Statement, StatementResult } from './statement.ts';
-
-/** What a stripe adds to the append of a transaction: an entry, or that it was only read. */
-export type Share =
-  | { readonly kind: 'append'; readonly append: Append }
-  | { readonly kind: 'read'; readonly read: ReadStripe };
+import type { Share, StripeTransaction } from './stripe-client.ts';
+import type { Statement, StatementResult, Step } from './statement.ts';
 
 export class Hold implements StripeTransaction {
   /** Resolves when the stripe is free again. */
@@ -27,6 +22,7 @@ export class Hold implements StripeTransaction {
   #total: Disposable | undefined;
   #entry: EncodedEntry | undefined;
   readonly #onEnd: () => void;
+  #schemaVersion = 0;
 
   constructor(term: PrimaryTerm) {
     this.#term = term;
@@ -40,9 +36,13 @@ export class Hold implements StripeTransaction {
     return this.#term;
   }
 
+  get schemaVersion(): number {
+    return this.#schemaVersion;
+  }
+
   async begin(): Promise<void> {
     const { thread, clock } = this.#term.options;
-    await thread.call('begin');
+    this.#schemaVersion = await thread.call('begin');
     this.#total = clock.after(TRANSACTION_TOTAL_MS, () => {
       this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
     });
@@ -50,19 +50,23 @@ export class Hold implements StripeTransaction {
     this.#rest();
   }
 
-  /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
   async run(statement: Statement): Promise<StatementResult> {
+    const [result] = await this.runAll([statement]);
+    if (result === undefined) throw new Error('A statement has no result');
+    return result;
+  }
+
+  async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
     this.#require('open');
     this.#idle?.[Symbol.dispose]();
     try {
       const { thread } = this.#term.options;
-      return await this.#term.inTime(thread.call('step', statement, this.#term.statementMs));
+      return await this.#term.inTime(thread.call('steps', steps, this.#term.statementMs));
     } finally {
       if (this.#state === 'open') this.#rest();
     }
   }
 
-  /** Nothing can be added any more; the share goes into one append. */
   async prepare(cross: boolean): Promise<Share> {
     this.#require('open');
     this.#state = 'prepared';
@@ -80,14 +84,26 @@ export class Hold implements StripeTransaction {
     }
   }
 
-  /** The log has the entry, and has gone on to `head`. */
-  async settle(): Promise<void> {
+  async settle(head: Head | undefined): Promise<number> {
     this.#require('prepared');
+    if (head !== undefined) this.#term.appender.moveTo(head);
     try {
       if (this.#entry !== undefined) await this.#term.commit();
     } finally {
       this.#end();
     }
+    return this.#term.appender.head.index;
+  }
+
+  async resolve(why: string): Promise<boolean> {
+    this.#require('prepared');
+    const entry = this.#entry;
+    if (entry === undefined) return true;
+    const found = await this.#term.appender.resolve(entry, why, this.#term.options.signal);
+    if (found.kind === 'appended') return true;
+    await this.#rollBack();
+    if (found.barrier !== undefined) await this.#term.passed(found.barrier);
+    return false;
   }
 
   /** Commits a transaction of this stripe alone. */
@@ -103,8 +119,7 @@ export class Hold implements StripeTransaction {
       await this.#rollBack();
       throw error;
     }
-    await this.settle();
-    return this.#term.appender.head.index;
+    return await this.settle(undefined);
   }
 
   /** Nothing of it happened. Without effect when it is over. */

@@ -62,6 +62,7 @@ type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
 interface Job {
   readonly statements: readonly Statement[];
   readonly bytes: number;
+  readonly planned: number | undefined;
   readonly resolve: (results: readonly StatementResult[]) => void;
   readonly reject: (error: unknown) => void;
   /** Must be a group of its own. */
@@ -118,7 +119,10 @@ export class PrimaryTerm {
   }
 
   /** All statements or none. Its error says which statement failed (`details.at`). */
-  async execute(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+  async execute(
+    statements: readonly Statement[],
+    planned?: number,
+  ): Promise<readonly StatementResult[]> {
     if (statements.length > TRANSACTION_STATEMENTS_MAX) {
       throw limitMet(
         'transactionStatements',
@@ -129,7 +133,7 @@ export class PrimaryTerm {
     this.#requireRoom();
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
-    this.#queue.push({ statements, bytes, resolve, reject, isAlone: false });
+    this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
     this.#wake();
     return await promise;
   }
@@ -306,6 +310,7 @@ export class PrimaryTerm {
           jobs.map(({ statements }) => statements),
           this.facts(false),
           this.statementMs,
+          jobs.map(({ planned }) => planned),
         ),
       );
       crashPoint('commit:group-run');

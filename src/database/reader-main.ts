@@ -24,7 +24,10 @@ process.on('disconnect', () => process.exit());
 
 function answer(request: ReaderRequest): unknown {
   const reader = readerOf(request.path);
-  if (request.kind === 'query') return reader.query(request.statement, request.readMs);
+  if (request.kind === 'query') {
+    reader.requireSchema(request.planned);
+    return reader.query(request.statement, request.readMs);
+  }
   if (request.kind === 'digest') return reader.digest();
   reader.copyTo(request.to);
   const copy = new Reader(request.to, () => systemClock.monotonicMs());

@@ -16,6 +16,7 @@ export type ReaderRequest =
       readonly path: string;
       readonly statement: Statement;
       readonly readMs: number;
+      readonly planned: number | undefined;
     }
   | { readonly kind: 'copy'; readonly path: string; readonly to: string }
   | { readonly kind: 'digest'; readonly path: string };
@@ -61,8 +62,13 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     return this.#all.size;
   }
 
-  async query(path: string, statement: Statement, readMs: number): Promise<StatementResult> {
-    const request: ReaderRequest = { kind: 'query', path, statement, readMs };
+  async query(
+    path: string,
+    statement: Statement,
+    readMs: number,
+    planned?: number,
+  ): Promise<StatementResult> {
+    const request: ReaderRequest = { kind: 'query', path, statement, readMs, planned };
     return (await this.#ask(request, readMs + GRACE_MS)) as StatementResult;
   }
 

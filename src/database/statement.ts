@@ -13,6 +13,15 @@ export interface Statement {
   readonly named?: Readonly<Record<string, SqlValue>>;
 }
 
+/** Inside a transaction whose statements come one by one: opens, releases or rolls back to a savepoint of the layers above. */
+export interface SavepointStep {
+  readonly savepoint: 'open' | 'release' | 'rollBack';
+  /** A plain identifier. */
+  readonly name: string;
+}
+
+export type Step = Statement | SavepointStep;
+
 export interface Column {
   readonly name: string;
   /** As the table declares it; null for an expression. */

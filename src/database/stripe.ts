@@ -19,7 +19,7 @@ import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
-import type { StripeClient, TransactionResult } from './stripe-client.ts';
+import type { Expectation, StripeClient, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
@@ -27,7 +27,12 @@ import type { Role } from './thread-calls.ts';
 
 /** Reads that may take long, in processes that can be killed. */
 export interface SlowReads {
-  query(path: string, statement: Statement, readMs: number): Promise<StatementResult>;
+  query(
+    path: string,
+    statement: Statement,
+    readMs: number,
+    planned?: number,
+  ): Promise<StatementResult>;
   /** A packed copy of the whole file. */
   copy(path: string, to: string): Promise<Applied>;
   digest(path: string): Promise<StripeDigest>;
@@ -148,8 +153,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     });
   }
 
-  async execute(statements: readonly Statement[]): Promise<TransactionResult> {
-    const results = await this.#leading().execute(statements);
+  async execute(
+    statements: readonly Statement[],
+    expect?: Expectation,
+  ): Promise<TransactionResult> {
+    const results = await this.#leading().execute(statements, expect?.schemaVersion);
     return { results, index: this.#applied.index };
   }
 
@@ -158,13 +166,18 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#leading().hold();
   }
 
-  async query(statement: Statement, level: ReadLevel): Promise<StatementResult> {
+  async query(
+    statement: Statement,
+    level: ReadLevel,
+    expect?: Expectation,
+  ): Promise<StatementResult> {
     if (level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
     const readMs = this.#options.readMs ?? READ_MS_MAX;
-    const answer = await this.#thread.call('query', statement, readMs);
+    const planned = expect?.schemaVersion;
+    const answer = await this.#thread.call('query', statement, readMs, planned);
     if (answer.kind === 'rows') return answer.result;
-    return await this.#options.slowReads.query(this.#options.path, statement, readMs);
+    return await this.#options.slowReads.query(this.#options.path, statement, readMs, planned);
   }
 
   /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */

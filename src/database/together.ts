@@ -1,20 +1,20 @@
 /**
- * One transaction over several stripes that are led here: a hold on each, taken in the order of their names so that two such
- * transactions never wait for each other; then ONE append to the logs of all that were written, under the condition that those which
- * were only read have not moved. It happens on all of them or on none.
+ * One transaction over several stripes: a hold on each, then ONE append to the logs of all that were written, under the condition
+ * that those which were only read have not moved. It happens on all of them or on none. Holds are taken in the order of the stripes'
+ * names, so that two such transactions never wait for each other; whoever adds one out of order has to bound the waiting itself.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
-import type { Append, CommitLog, ReadStripe } from './commit-log.ts';
+import type { Append, CommitLog, Head, ReadStripe } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { limitMet, notCommitted, notPrimary } from './errors.ts';
-import type { Hold, Share } from './hold.ts';
 import { TRANSACTION_STRIPES_MAX } from './limits.ts';
 import { isOutcomeOpen } from './registry-log.ts';
 import type { Statement, StatementResult } from './statement.ts';
-import type { Stripe } from './stripe.ts';
+import type { Share, StripeClient, StripeTransaction } from './stripe-client.ts';
 
 interface Prepared {
-  readonly hold: Hold;
+  readonly name: string;
+  readonly hold: StripeTransaction;
   readonly share: Share;
 }
 
@@ -22,32 +22,30 @@ type Written = Prepared & { readonly share: Extract<Share, { kind: 'append' }> }
 
 export class Together {
   readonly #log: CommitLog;
-  readonly #holds: ReadonlyMap<string, Hold>;
+  readonly #holds = new Map<string, StripeTransaction>();
 
-  private constructor(log: CommitLog, holds: ReadonlyMap<string, Hold>) {
+  constructor(log: CommitLog) {
     this.#log = log;
-    this.#holds = holds;
   }
 
-  /** All stripes that it will touch must be named now. */
-  static async begin(log: CommitLog, stripes: readonly Stripe[]): Promise<Together> {
-    if (stripes.length > TRANSACTION_STRIPES_MAX) {
-      throw limitMet(
-        'transactionStripes',
-        `The transaction touches ${stripes.length} stripes, at most ${TRANSACTION_STRIPES_MAX} fit into one`,
-        'Touch fewer keys at once; nothing was changed',
-      );
-    }
-    const holds = new Map<string, Hold>();
+  /** With all stripes that it will touch. */
+  static async begin(log: CommitLog, stripes: readonly StripeClient[]): Promise<Together> {
+    const together = new Together(log);
+    if (stripes.length > TRANSACTION_STRIPES_MAX) throw tooWide(stripes.length);
     try {
       for (const stripe of stripes.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-        holds.set(stripe.name, await stripe.begin());
+        together.add(stripe.name, await stripe.begin());
       }
     } catch (error) {
-      await Promise.all([...holds.values()].map((hold) => hold.rollBack()));
+      await together.rollBack();
       throw error;
     }
-    return new Together(log, holds);
+    return together;
+  }
+
+  /** One stripe more, held by the caller until now. */
+  add(stripe: string, hold: StripeTransaction): void {
+    this.#holds.set(stripe, hold);
   }
 
   async run(stripe: string, statement: Statement): Promise<StatementResult> {
@@ -60,25 +58,41 @@ export class Together {
     await Promise.all([...this.#holds.values()].map((hold) => hold.rollBack()));
   }
 
-  /** When it throws anything but `DATABASE_OUTCOME_UNKNOWN`, nothing happened on any of them. */
-  async commit(): Promise<void> {
+  /**
+   * When it throws anything but `DATABASE_OUTCOME_UNKNOWN`, nothing happened on any of them. Resolves to the indexes for reads at
+   * `session` level.
+   */
+  async commit(): Promise<ReadonlyMap<string, number>> {
+    if (this.#holds.size > TRANSACTION_STRIPES_MAX) {
+      await this.rollBack();
+      throw tooWide(this.#holds.size);
+    }
+    const [only] = this.#holds;
+    // The stripe's own commit may be grouped, and needs no mark.
+    if (this.#holds.size === 1 && only !== undefined) {
+      return new Map([[only[0], await only[1].commit()]]);
+    }
     const prepared = await this.#prepare();
     const written = prepared.filter((one): one is Written => one.share.kind === 'append');
+    let heads: ReadonlyMap<string, Head | undefined>;
     try {
-      await this.#append(prepared, written);
+      heads = await this.#append(prepared, written);
     } catch (error) {
       await this.rollBack();
       throw error;
     }
     crashPoint('together:after-append');
-    await Promise.all(prepared.map(({ hold }) => hold.settle()));
+    const settled = prepared.map(
+      async ({ name, hold }) => [name, await hold.settle(heads.get(name))] as const,
+    );
+    return new Map(await Promise.all(settled));
   }
 
   async #prepare(): Promise<readonly Prepared[]> {
     const prepared: Prepared[] = [];
     try {
-      for (const hold of this.#holds.values())
-        prepared.push({ hold, share: await hold.prepare(true) });
+      for (const [name, hold] of this.#holds)
+        prepared.push({ name, hold, share: await hold.prepare(true) });
       return prepared;
     } catch (error) {
       await this.rollBack();
@@ -86,7 +100,11 @@ export class Together {
     }
   }
 
-  async #append(prepared: readonly Prepared[], written: readonly Written[]): Promise<void> {
+  /** The new heads of the stripes that were written; none when they had to be found out by the stripes themselves. */
+  async #append(
+    prepared: readonly Prepared[],
+    written: readonly Written[],
+  ): Promise<ReadonlyMap<string, Head | undefined>> {
     const appends: readonly Append[] = written.map(({ share }) => share.append);
     const reads: readonly ReadStripe[] = prepared.flatMap(({ share }) =>
       share.kind === 'read' ? [share.read] : [],
@@ -98,39 +116,31 @@ export class Together {
       if (result.kind === 'refused') {
         throw notPrimary([...result.fenced, ...result.moved].join(', '), 'another copy took over');
       }
-      for (const [at, { hold }] of written.entries()) {
-        const head = result.heads[at];
-        if (head !== undefined) hold.term.appender.moveTo(head);
-      }
+      return new Map(written.map(({ name }, at) => [name, result.heads[at]]));
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_PRIMARY') || !isOutcomeOpen(error)) throw error;
       await this.#resolve(written, error);
+      return new Map();
     }
   }
 
   /** It happened on all or on none, so what one stripe finds out holds for every other. */
   async #resolve(written: readonly Written[], why: unknown): Promise<void> {
+    const names = [...this.#holds.keys()].join(', ');
     const [first, ...others] = written;
-    if (first === undefined) throw notCommitted([...this.#holds.keys()].join(', '), messageOf(why));
-    const { term } = first.hold;
-    const found = await term.appender.resolve(
-      first.share.append.entry,
-      messageOf(why),
-      term.options.signal,
-    );
-    if (found.kind === 'ruledOut') {
-      await first.hold.rollBack();
-      if (found.barrier !== undefined) await term.passed(found.barrier);
-      throw notCommitted(term.options.stripe, found.why);
-    }
-    for (const { hold, share } of others) {
-      const again = await hold.term.appender.resolve(
-        share.append.entry,
-        messageOf(why),
-        hold.term.options.signal,
-      );
-      if (again.kind !== 'appended')
+    if (first === undefined) throw notCommitted(names, messageOf(why));
+    if (!(await first.hold.resolve(messageOf(why)))) throw notCommitted(names, messageOf(why));
+    for (const { hold } of others) {
+      if (!(await hold.resolve(messageOf(why))))
         throw new Error('A transaction over several stripes happened on some only');
     }
   }
+}
+
+function tooWide(stripes: number): Error {
+  return limitMet(
+    'transactionStripes',
+    `The transaction touches ${stripes} stripes, at most ${TRANSACTION_STRIPES_MAX} fit into one`,
+    'Touch fewer keys at once; nothing was changed',
+  );
 }

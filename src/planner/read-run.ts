@@ -69,7 +69,7 @@ export async function* streamRead(
   const { pins, planner, session, signal } = context;
   const plan = decideRead(binding, shape, pins, planner.homes);
   if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
-    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values);
+    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values, true);
   } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
     const values = pins.values.slice(0, plan.shape.stripeParameters);
     for (const stripe of plan.stripes) {
@@ -118,7 +118,7 @@ async function onStripe(
   { pins, session, signal }: ReadContext,
 ): Promise<readonly SqlRow[]> {
   const rows: SqlRow[] = [];
-  for await (const batch of session.rows(stripe, sql, pins.values)) {
+  for await (const batch of session.rows(stripe, sql, pins.values, true)) {
     signal?.throwIfAborted();
     rows.push(...batch);
   }
