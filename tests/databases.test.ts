@@ -51,10 +51,13 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
     'write',
   );
   const { rows } = await http.execute('SELECT * FROM notes ORDER BY id DESC');
-  assert.deepEqual(rows.map((row) => [row['id'], row['text'], row['size']]), [
-    [big, 'å😀', 1.5],
-    [1n, 'one', null],
-  ]);
+  assert.deepEqual(
+    rows.map((row) => [row['id'], row['text'], row['size']]),
+    [
+      [big, 'å😀', 1.5],
+      [1n, 'one', null],
+    ],
+  );
   assert.deepEqual(new Uint8Array(rows[0]?.['data'] as ArrayBuffer), data);
 
   for (const client of [http, ws]) {
@@ -72,10 +75,18 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
   );
   await assert.rejects(http.execute('SELECT nothing FROM notes'), /no such column: nothing/);
 
-  const plan = await node.json<QueryPlan>('why', 'query', 'shop', 'SELECT * FROM notes WHERE id = 1');
+  const plan = await node.json<QueryPlan>(
+    'why',
+    'query',
+    'shop',
+    'SELECT * FROM notes WHERE id = 1',
+  );
   assert.deepEqual(plan.stripes, [0]);
   const list = await node.json<readonly DatabaseSummary[]>('db', 'list');
-  assert.deepEqual(list.map(({ name, state }) => [name, state]), [['shop', 'open']]);
+  assert.deepEqual(
+    list.map(({ name, state }) => [name, state]),
+    [['shop', 'open']],
+  );
   const metrics = await node.cli('db', 'stripes', 'shop');
   assert.match(metrics.stdout, /STRIPE +PRIMARY/);
 
@@ -161,7 +172,12 @@ test('nothing acknowledged is lost when the process or the agent is killed, or t
 test('an app finds the database of its name, or the one that its settings name', async (t) => {
   await using node = await TestNode.start(t);
   await node.json('db', 'create', 'shop');
-  await node.json('deploy', appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')), '--name', 'shop');
+  await node.json(
+    'deploy',
+    appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')),
+    '--name',
+    'shop',
+  );
   const url = (await node.get('shop')).body;
   const client = createHttpClient({ url, intMode: 'bigint' });
   await client.execute(NOTES);
@@ -170,7 +186,12 @@ test('an app finds the database of its name, or the one that its settings name',
   assert.equal((await client.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 1n);
   await node.restart();
 
-  await node.json('deploy', appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')), '--name', 'blog');
+  await node.json(
+    'deploy',
+    appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')),
+    '--name',
+    'blog',
+  );
   assert.equal((await node.get('blog')).body, 'none');
   await node.json('app', 'blog', 'env', 'set', 'MOLN_DATABASE=shop');
   await until('the setting', async () => (await node.get('blog')).body.includes('/db/shop/'));

@@ -67,7 +67,12 @@ export class AppContext {
       this.store.secrets(app.name),
     ]);
     const env = { ...app.env, ...secrets };
-    return { app, release, releaseFolder, env: { ...(await this.#databaseOf(app.name, env)), ...env } };
+    return {
+      app,
+      release,
+      releaseFolder,
+      env: { ...(await this.#databaseOf(app.name, env)), ...env },
+    };
   }
 
   /** What one process needs for a start, by the wishes of now. Throws when its release is gone. */

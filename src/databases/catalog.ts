@@ -6,8 +6,16 @@ import { readTextIfAny } from '../base/disk.ts';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import type { Peers } from '../cluster/cluster.ts';
 import type { Collection, Registry, Stored } from '../registry/registry.ts';
-import { CONTROL, type DatabasesConfig, type DatabaseState, type ProcessState } from './control.ts';
+import {
+  CONTROL,
+  type DatabasesConfig,
+  type DatabaseState,
+  type LogPlace,
+  type PeerAccess,
+  type ProcessState,
+} from './control.ts';
 import { nameInvalid, nameTaken, notFound, notReady, settingInvalid, tooMany } from './errors.ts';
 import {
   COPIES_MAX,
@@ -16,6 +24,7 @@ import {
   STRIPES_AUTO_MAX,
   STRIPES_MAX,
 } from './limits.ts';
+import { decidePlaces } from './places.ts';
 import { processPaths } from './process-record.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import {
@@ -24,6 +33,8 @@ import {
   type DroppedRecord,
   droppedRecords,
   isDatabaseName,
+  type PlacesRecord,
+  placesRecords,
 } from './records.ts';
 import type { DatabaseFolders } from './process-record.ts';
 import { type DatabaseGrant, makeToken, newTokenKey } from './tokens.ts';
@@ -39,10 +50,11 @@ export interface DatabasesOptions {
   readonly registry: Registry;
   readonly sealer: KeySealer;
   readonly accounts: Accounts;
-  /** This node's id. */
-  readonly node: string;
-  /** Nodes that can take stripes now. */
-  readonly nodeCount: () => number;
+  readonly peers: Pick<Peers, 'self' | 'all' | 'ready' | 'onChange'>;
+  /** Where the logs belong now, and what it takes to call other nodes; undefined while alone. Asked at each config. */
+  readonly cluster: () =>
+    | { readonly log: LogPlace; readonly access: Omit<PeerAccess, 'nodes'> }
+    | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -73,10 +85,14 @@ export class Databases implements AsyncDisposable {
   readonly #options: DatabasesOptions;
   readonly #records: Collection<DatabaseRecord>;
   readonly #dropped: Collection<DroppedRecord>;
+  readonly #places: Collection<PlacesRecord>;
   readonly #stop = new AbortController();
   #known: ReadonlyMap<string, DatabaseRecord> | undefined;
   #gone: readonly string[] = [];
+  #where: ReadonlyMap<string, PlacesRecord> | undefined;
+  #peersChange: Disposable | undefined;
   #tokens: readonly KnownToken[] | undefined;
+  #told = '';
   #following: readonly Promise<void>[] = [];
 
   constructor(options: DatabasesOptions) {
@@ -85,19 +101,27 @@ export class Databases implements AsyncDisposable {
     this.supervisor = new ProcessSupervisor({ folders, clock, log });
     this.#records = databaseRecords(registry);
     this.#dropped = droppedRecords(registry);
+    this.#places = placesRecords(registry);
   }
 
   /** Adopts the process of an earlier agent, and follows the records from now on. */
   async start(): Promise<void> {
     await this.supervisor.start();
-    const { accounts } = this.#options;
+    const { accounts, peers } = this.#options;
     const { signal } = this.#stop;
+    this.#peersChange = peers.onChange(() => this.#tell());
     this.#following = [
       this.#follow(async () => {
         for await (const { records } of this.#records.watch(signal)) {
           // Before it is told that one is gone, it must know that it was dropped.
           this.#gone = (await this.#dropped.list()).map(({ id }) => id);
           this.#known = records;
+          this.#tell();
+        }
+      }),
+      this.#follow(async () => {
+        for await (const { records } of this.#places.watch(signal)) {
+          this.#where = records;
           this.#tell();
         }
       }),
@@ -113,7 +137,7 @@ export class Databases implements AsyncDisposable {
   /** Answers when it can be used. Throws `DATABASES_NAME_INVALID`, `DATABASES_NAME_TAKEN` and their like. */
   async create(request: CreateRequest): Promise<DatabaseView> {
     const { name, by } = request;
-    const { clock, log } = this.#options;
+    const { registry, clock, log } = this.#options;
     const id = randomId();
     const record: DatabaseRecord = {
       id,
@@ -126,11 +150,12 @@ export class Databases implements AsyncDisposable {
     };
     if (!isDatabaseName(name)) throw nameInvalid(name);
     if ((await this.#records.list()).length >= DATABASES_MAX) throw tooMany();
-    try {
-      await this.#records.create(name, record);
-    } catch (error) {
-      throw isMolnError(error, 'REGISTRY_CONFLICT') ? nameTaken(name) : error;
-    }
+    const places = this.#firstPlaces(record);
+    const result = await registry.commit(
+      [{ key: this.#records.keyOf(name), revision: 0 }],
+      [this.#records.putOperation(name, record), this.#places.putOperation(id, places)],
+    );
+    if (result.kind === 'conflict') throw nameTaken(name);
     log.info('Database created', { audit: true, name, id, by });
     await this.#untilReady(name, record);
     return await this.show(name);
@@ -157,6 +182,7 @@ export class Databases implements AsyncDisposable {
       [
         this.#dropped.putOperation(value.id, { name, at: clock.now() }),
         { kind: 'delete', key },
+        { kind: 'delete', key: this.#places.keyOf(value.id) },
       ],
     );
     if (result.kind === 'conflict') throw notReady(name, 'it was changed just now');
@@ -248,6 +274,7 @@ export class Databases implements AsyncDisposable {
 
   async #end(): Promise<void> {
     this.#stop.abort();
+    this.#peersChange?.[Symbol.dispose]();
     await Promise.all(this.#following);
   }
 
@@ -275,25 +302,56 @@ export class Databases implements AsyncDisposable {
     }
   }
 
+  /** To be called when what `cluster` says has changed. */
+  changed(): void {
+    this.#tell();
+  }
+
   /** The process starts with the first database, and goes on until the node stops. */
   #tell(): void {
-    const { folders, node } = this.#options;
+    const { folders, peers, cluster, log } = this.#options;
     const known = this.#known;
-    if (known === undefined || this.#tokens === undefined) return;
+    const where = this.#where;
+    if (known === undefined || where === undefined || this.#tokens === undefined) return;
     const isNeeded = known.size > 0 || existsSync(folders.folder);
-    if (!isNeeded) return;
+    if (!isNeeded || this.#stop.signal.aborted) return;
+    const company = cluster();
     const config: DatabasesConfig = {
-      node,
+      node: peers.self,
+      log: company?.log ?? { kind: 'embedded' },
+      peers:
+        company === undefined
+          ? undefined
+          : {
+              ...company.access,
+              nodes: peers
+                .all()
+                .filter(({ id }) => id !== peers.self)
+                .map(({ id, address, gatewayPort }) => ({ id, host: address, port: gatewayPort })),
+            },
       databases: [...known].map(([name, record]) => ({
         name,
         id: record.id,
         stripes: record.stripes,
+        places: where.get(record.id)?.stripes ?? [],
         tokenKey: Buffer.from(this.#key(record)).toString('base64'),
       })),
       dropped: this.#gone,
       tokens: this.#tokens,
     };
+    // Peers change with every word of presence; the process need not hear of what is nothing to it.
+    const text = JSON.stringify(config);
+    if (text === this.#told) return;
+    this.#told = text;
+    log.debug('The database process gets a config', { databases: known.size });
     this.supervisor.configure(config);
+  }
+
+  /** By the nodes of now; later the leader's placer looks after it. */
+  #firstPlaces(record: DatabaseRecord): PlacesRecord {
+    const nodes = this.#options.peers.all();
+    const none = Array.from({ length: record.stripes }, () => []);
+    return { stripes: decidePlaces({ record, places: none, nodes, isCurrent: () => true }) };
   }
 
   async #untilReady(name: string, record: DatabaseRecord): Promise<void> {
@@ -301,8 +359,7 @@ export class Databases implements AsyncDisposable {
     const deadlineMs = clock.monotonicMs() + READY_TIMEOUT_MS;
     for (;;) {
       const state = (await this.#states()).get(record.id);
-      const isLed = state?.stripes.every(({ primary }) => primary !== undefined) === true;
-      if (state?.state === 'open' && isLed) return;
+      if (state?.state === 'open' && state.isLed) return;
       if (clock.monotonicMs() > deadlineMs) {
         throw notReady(name, state?.why ?? 'its process does not answer yet');
       }
@@ -311,7 +368,7 @@ export class Databases implements AsyncDisposable {
   }
 
   #autoStripes(): number {
-    return Math.min(STRIPES_AUTO_MAX, Math.max(1, this.#options.nodeCount()));
+    return Math.min(STRIPES_AUTO_MAX, Math.max(1, this.#options.peers.ready().length));
   }
 
   #seal(key: Uint8Array, id: string): string {

@@ -3,12 +3,48 @@
  * release: a process that runs other code is replaced.
  */
 import type { KnownToken } from '../accounts/accounts.ts';
+import type { EtcdTls } from '../registry/registry.ts';
+
+/** Where the logs of the databases are. */
+export type LogPlace =
+  | { readonly kind: 'embedded' }
+  | {
+      readonly kind: 'etcd';
+      readonly endpoints: readonly string[];
+      /** Of the logs; not that of the registry. */
+      readonly prefix: string;
+      /** Names this node to etcd. */
+      readonly client: string;
+      /** Grows when another machine has taken the registry over. */
+      readonly epoch: number;
+      readonly tls: EtcdTls | undefined;
+      /** The oldest node: it was alone once, and moves what it had. */
+      readonly isFounder: boolean;
+    };
+
+/** Another node, as its database process is reached: through its gateways' door. */
+export interface PeerPlace {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What it takes to call other nodes. */
+export interface PeerAccess {
+  readonly clusterId: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly authority: string;
+  readonly nodes: readonly PeerPlace[];
+}
 
 /** One database as the process is to serve it. */
 export interface DatabaseConfig {
   readonly name: string;
   readonly id: string;
   readonly stripes: number;
+  /** Ids of the nodes that have a copy, by stripe; the one that should lead comes first. */
+  readonly places: readonly (readonly string[])[];
   /** base64. */
   readonly tokenKey: string;
 }
@@ -17,6 +53,9 @@ export interface DatabaseConfig {
 export interface DatabasesConfig {
   /** This node's id. */
   readonly node: string;
+  readonly log: LogPlace;
+  /** Undefined while the node is alone. */
+  readonly peers: PeerAccess | undefined;
   readonly databases: readonly DatabaseConfig[];
   /** Ids: what is here of them is removed. */
   readonly dropped: readonly string[];
@@ -59,6 +98,8 @@ export interface DatabaseState {
   readonly state: 'opening' | 'open' | 'failed';
   /** What is wrong, in words. */
   readonly why: string | undefined;
+  /** Every stripe has a primary, here or elsewhere. */
+  readonly isLed: boolean;
   readonly stripes: readonly StripeState[];
   readonly connections: number;
   readonly streams: number;
@@ -69,6 +110,8 @@ export interface DatabaseState {
 
 export interface ProcessState {
   readonly pid: number;
+  /** Why the newest config is not in use yet. */
+  readonly why?: string | undefined;
   readonly memoryBytes: number;
   /** Where apps of this machine reach databases, on loopback. */
   readonly port: number;

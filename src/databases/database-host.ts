@@ -6,16 +6,24 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { ReaderPool } from '../database/database.ts';
+import { ReaderPool, type Stripe } from '../database/database.ts';
 import type { HranaServer } from '../hrana/hrana.ts';
 import type { SwitchableRegistry } from '../registry/registry.ts';
-import { CONTROL, type DatabasesConfig, type ProcessState } from './control.ts';
+import {
+  CONTROL,
+  type DatabaseConfig,
+  type DatabasesConfig,
+  type ProcessState,
+} from './control.ts';
 import { notFound, notReady } from './errors.ts';
+import type { Logs } from './logs.ts';
 import { OpenDatabase } from './open-database.ts';
+import { PeerLinks } from './peer-link.ts';
+import type { Snapshots } from './snapshots.ts';
 
 export interface DatabaseHostOptions {
   readonly folder: string;
-  readonly logs: SwitchableRegistry;
+  readonly logs: Logs;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the process: it is started again, and nothing is lost by it. */
@@ -25,15 +33,20 @@ export interface DatabaseHostOptions {
 /** A folder of a database. */
 const ID = /^[a-z0-9]{12}$/;
 
+const APPLY_AGAIN_MS = 500;
+
 export class DatabaseHost implements AsyncDisposable {
   readonly #options: DatabaseHostOptions;
   readonly #pool: ReaderPool;
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
+  readonly #links = new PeerLinks();
+  readonly #stop = new AbortController();
   #config: DatabasesConfig | undefined;
+  /** Why the newest config is not in use yet. */
+  #why: string | undefined;
   /** Configs are applied one after the other. */
   #turn: Promise<void> = Promise.resolve();
-  #isClosed = false;
 
   constructor(options: DatabaseHostOptions) {
     this.#options = options;
@@ -47,7 +60,7 @@ export class DatabaseHost implements AsyncDisposable {
       throw notFound(name, this.#config?.databases.map((one) => one.name) ?? []);
     }
     const server = this.#open.get(config.id)?.server(options);
-    if (server === undefined) throw notReady(name, 'it is being opened');
+    if (server === undefined) throw notReady(name, this.#why ?? 'it is being opened');
     return server;
   }
 
@@ -73,10 +86,20 @@ export class DatabaseHost implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
+    this.#stop.abort(new Error('The process ends'));
     await this.#turn;
     await Promise.all([...this.#open.values()].map((one) => one[Symbol.asyncDispose]()));
+    this.#links[Symbol.dispose]();
     await this.#pool[Symbol.asyncDispose]();
+  }
+
+  /** For other nodes: this node's copy of a stripe. Throws when there is none. */
+  stripe(database: string, name: string): Stripe {
+    return this.#byId(database).copy(name);
+  }
+
+  snapshots(database: string): Snapshots {
+    return this.#byId(database).snapshots;
   }
 
   /** Asked for its port by the state. */
@@ -88,44 +111,65 @@ export class DatabaseHost implements AsyncDisposable {
     return found;
   }
 
+  #byId(id: string): OpenDatabase {
+    const found = this.#open.get(id);
+    if (found === undefined) throw notFound(id, []);
+    return found;
+  }
+
   #take(config: DatabasesConfig): void {
     this.#config = config;
-    this.#turn = this.#turn
-      .then(() => this.#apply(config))
-      .catch((error: unknown) => {
-        this.#options.logger.error('Databases could not be brought up to date', {
-          why: messageOf(error),
-        });
-      });
+    this.#turn = this.#turn.then(() => this.#applyUntilDone(config));
+  }
+
+  /** What hangs on a log that cannot be reached yet is tried again, until there is another config. */
+  async #applyUntilDone(config: DatabasesConfig): Promise<void> {
+    const { clock, logger } = this.#options;
+    const { signal } = this.#stop;
+    while (config === this.#config && !signal.aborted) {
+      try {
+        await this.#apply(config);
+        this.#why = undefined;
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#why = messageOf(error);
+        logger.error('Databases could not be brought up to date', { why: this.#why });
+        await clock.sleep(APPLY_AGAIN_MS, signal).catch(() => undefined);
+      }
+    }
   }
 
   async #apply(config: DatabasesConfig): Promise<void> {
-    if (this.#isClosed || config !== this.#config) return;
+    this.#links.configure(config.peers);
+    const logs = await this.#options.logs.follow(config.log, this.#stop.signal);
     const wanted = new Set(config.databases.map(({ id }) => id));
     for (const [id, database] of this.#open) {
       if (wanted.has(id)) continue;
       this.#open.delete(id);
       await database[Symbol.asyncDispose]();
     }
-    await this.#removeDropped(config.dropped);
-    const fresh = config.databases.filter(({ id }) => !this.#open.has(id));
+    await this.#removeDropped(config.dropped, logs);
     await Promise.all(
-      fresh.map(async (one) => {
-        const database = this.#database(one, config.node);
+      config.databases.map(async (one) => {
+        const known = this.#open.get(one.id);
+        if (known !== undefined) return await known.change(one);
+        const database = this.#database(one, config.node, logs);
         this.#open.set(one.id, database);
         await database.start();
       }),
     );
   }
 
-  #database(config: DatabasesConfig['databases'][number], node: string): OpenDatabase {
-    const { folder, logs, clock, logger } = this.#options;
+  #database(config: DatabaseConfig, node: string, registry: SwitchableRegistry): OpenDatabase {
+    const { folder, clock, logger } = this.#options;
     return new OpenDatabase({
       config,
       folder: join(folder, config.id),
-      registry: logs,
+      registry,
       record: { node, life: this.#life },
       pool: this.#pool,
+      links: this.#links,
       tokens: () => this.#config?.tokens ?? [],
       clock,
       logger,
@@ -140,8 +184,8 @@ export class DatabaseHost implements AsyncDisposable {
   }
 
   /** The log first: while the folder is there, this is done again. */
-  async #removeDropped(dropped: readonly string[]): Promise<void> {
-    const { folder, logs, logger } = this.#options;
+  async #removeDropped(dropped: readonly string[], logs: SwitchableRegistry): Promise<void> {
+    const { folder, logger } = this.#options;
     await ensureFolder(folder);
     const here = (await readdir(folder)).filter((name) => ID.test(name));
     for (const id of here) {
@@ -155,6 +199,7 @@ export class DatabaseHost implements AsyncDisposable {
   async #state(): Promise<ProcessState> {
     return {
       pid: process.pid,
+      why: this.#why,
       memoryBytes: process.memoryUsage.rss(),
       port: this.port(),
       databases: await Promise.all([...this.#open.values()].map((one) => one.state())),

@@ -9,7 +9,8 @@ import { takeNameLock } from '../net/net.ts';
 import { DatabaseHost } from './database-host.ts';
 import { CONNECT_RETRY_MS, STOP_TIMEOUT_MS } from './limits.ts';
 import { LocalDoor } from './local-door.ts';
-import { openLogs } from './own-log.ts';
+import { Logs } from './logs.ts';
+import { PeerServer } from './peer-server.ts';
 import { type DatabaseFolders, processPaths, writeProcessRecord } from './process-record.ts';
 
 /** Resolves when everything is closed. `exit` ends the process at once. */
@@ -34,7 +35,7 @@ export async function runDatabases(
     await clock.sleep(CONNECT_RETRY_MS);
   }
   stack.use(lock);
-  const logs = stack.use(await openLogs({ path: paths.ownLog, clock, log: logger }));
+  const logs = stack.use(new Logs({ own: paths.ownLog, note: paths.logNote, clock, log: logger }));
   const host = stack.use(
     new DatabaseHost({ folder: folders.folder, logs, clock, logger, onStuck: exit }),
   );
@@ -51,6 +52,15 @@ export async function runDatabases(
   const self = processId(process.pid);
   if (self === undefined) throw new Error('This process is not to be found');
   await writeProcessRecord(paths.record, { format: 1, process: self, code });
+  const peers = stack.use(
+    new PeerServer({
+      socket: paths.peerSocket,
+      log: logger,
+      stripe: (database, name) => host.stripe(database, name),
+      snapshots: (database) => host.snapshots(database),
+    }),
+  );
+  await peers.open();
   await door.open();
   logger.info('The database process runs', { pid: process.pid });
   await stopped.promise;

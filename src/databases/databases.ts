@@ -7,6 +7,7 @@ export {
   type DatabaseView,
   type KeySealer,
 } from './catalog.ts';
-export type { DatabaseState, QueryState, StripeState } from './control.ts';
+export type { DatabaseState, LogPlace, PeerAccess, QueryState, StripeState } from './control.ts';
 export { databaseFamilies } from './figures.ts';
+export { DatabasePlacer } from './placer.ts';
 export { type DatabaseFolders, processPaths } from './process-record.ts';

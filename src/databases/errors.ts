@@ -55,3 +55,8 @@ export function startFailed(output: string, why: string): MolnError {
     hint: `Read ${output}`,
   });
 }
+
+/** In SQLite's words. */
+export function sqlWrong(message: string): MolnError {
+  return new MolnError('DATABASES_SQL_INVALID', message);
+}

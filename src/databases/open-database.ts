@@ -1,31 +1,28 @@
 /** One database in the database process: this node's copies of its stripes, the engine over them, and its wire. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { ensureFolder, removeTree } from '../base/disk.ts';
-import { messageOf } from '../base/errors.ts';
+import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import {
-  FolderSnapshots,
-  type PrimaryRecord,
-  type ReaderPool,
-  RegistryLog,
-  runCandidate,
-  runSnapshots,
-  Stripe,
-} from '../database/database.ts';
+import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
-import { HranaServer } from '../hrana/hrana.ts';
+import { type Caller, HranaServer } from '../hrana/hrana.ts';
 import type { Registry } from '../registry/registry.ts';
 import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
-import type { DatabaseConfig, DatabaseState, StripeState } from './control.ts';
-import { notReady } from './errors.ts';
+import type { DatabaseConfig, DatabaseState } from './control.ts';
+import { Copy } from './copy.ts';
+import { notReady, sqlWrong } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
-import { LEAD_EVERY_MS, SNAPSHOT_EVERY_MS } from './limits.ts';
+import { LedStripe } from './led-stripe.ts';
+import type { PeerLinks } from './peer-link.ts';
 import { stripeName } from './records.ts';
+import { Snapshots } from './snapshots.ts';
 import { stripeState } from './stripe-state.ts';
 
 export interface OpenDatabaseOptions {
+  /** `places` of it change; see `place`. */
   readonly config: DatabaseConfig;
   /** Of this database alone. */
   readonly folder: string;
@@ -34,6 +31,7 @@ export interface OpenDatabaseOptions {
   /** This life of this node. */
   readonly record: PrimaryRecord;
   readonly pool: ReaderPool;
+  readonly links: PeerLinks;
   /** Those of the API as they are now. */
   readonly tokens: () => readonly KnownToken[];
   readonly clock: Clock;
@@ -49,10 +47,11 @@ const NOTHING_RUNS = {
 export class OpenDatabase implements AsyncDisposable {
   readonly #options: OpenDatabaseOptions;
   readonly #log: RegistryLog;
-  readonly #stop = new AbortController();
   readonly #stack = new AsyncDisposableStack();
-  readonly #duties: Promise<void>[] = [];
-  readonly #stripes: Stripe[] = [];
+  /** By the stripe's number. */
+  readonly #copies = new Map<number, Copy>();
+  readonly snapshots: Snapshots;
+  #config: DatabaseConfig;
   #engine: SqlEngine | undefined;
   #open: HranaServer | undefined;
   #local: HranaServer | undefined;
@@ -60,8 +59,17 @@ export class OpenDatabase implements AsyncDisposable {
 
   constructor(options: OpenDatabaseOptions) {
     this.#options = options;
-    const { registry, config, clock } = options;
+    this.#config = options.config;
+    const { registry, config, folder, record, links, clock, logger: log } = options;
     this.#log = new RegistryLog({ registry, database: config.id, clock });
+    this.snapshots = new Snapshots({
+      folder: join(folder, 'snapshots'),
+      database: config.id,
+      node: record.node,
+      others: (stripe) => this.#othersOf(stripe),
+      links,
+      log,
+    });
   }
 
   get name(): string {
@@ -73,20 +81,40 @@ export class OpenDatabase implements AsyncDisposable {
     return isLocal ? this.#local : this.#open;
   }
 
-  /** Resolves when its stripes are open; that they are led comes later. Never rejects: `state` tells. */
+  /** Resolves when its copies are open; that they are led comes later. Never rejects: `state` tells. */
   async start(): Promise<void> {
-    try {
-      await this.#start();
-      this.#why = undefined;
-    } catch (error) {
-      this.#why = messageOf(error);
-      this.#options.logger.error('A database cannot be opened', { database: this.name, error });
-    }
+    await this.#try(async () => {
+      await ensureFolder(this.#options.folder);
+      await this.#placeCopies();
+      this.#serve();
+    });
+  }
+
+  /** Other places, or another key for tokens. */
+  async change(config: DatabaseConfig): Promise<void> {
+    if (isDeepStrictEqual(config, this.#config)) return;
+    const { tokenKey } = this.#config;
+    this.#config = config;
+    await this.#try(async () => {
+      await this.#placeCopies();
+      // Who has come in by the old key must not stay.
+      if (tokenKey !== config.tokenKey) await this.#serveAnew();
+    });
+  }
+
+  /** This node's copy. Throws when there is none. */
+  copy(name: string): Stripe {
+    for (const { stripe } of this.#copies.values()) if (stripe.name === name) return stripe;
+    throw notReady(this.name, `this node has no copy of stripe ${name}`);
   }
 
   async state(): Promise<DatabaseState> {
-    const { config } = this.#options;
-    const stripes = await Promise.all(this.#stripes.map((stripe, at) => this.#stripe(stripe, at)));
+    const config = this.#config;
+    const copies = [...this.#copies].toSorted(([a], [b]) => a - b);
+    const { folder } = this.#options;
+    const stripes = await Promise.all(
+      copies.map(([number, { stripe }]) => stripeState(stripe, { number, log: this.#log, folder })),
+    );
     const open = [this.#open, this.#local].map((server) => server?.open);
     const sum = (key: 'streams' | 'connections'): number =>
       open.reduce((total, one) => total + (one?.[key] ?? 0), 0);
@@ -95,6 +123,7 @@ export class OpenDatabase implements AsyncDisposable {
       id: config.id,
       state: this.#why !== undefined ? 'failed' : this.#open === undefined ? 'opening' : 'open',
       why: this.#why,
+      isLed: await this.#isLed(),
       stripes,
       connections: sum('connections'),
       streams: sum('streams'),
@@ -116,91 +145,136 @@ export class OpenDatabase implements AsyncDisposable {
     const connection = engine.planner.connect(NOTHING_RUNS);
     try {
       return queryPlan(connection.explain(sql));
+    } catch (error) {
+      throw error instanceof Error && 'errcode' in error ? sqlWrong(error.message) : error;
     } finally {
       await connection.close();
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error('The database is being closed'));
-    await Promise.all(this.#duties);
     await this.#stack.disposeAsync();
+    await Promise.all([...this.#copies.values()].map((copy) => copy[Symbol.asyncDispose]()));
+    this.#copies.clear();
   }
 
-  /** Removes what this node has of it. Only after it was closed. */
-  async remove(): Promise<void> {
-    await removeTree(this.#options.folder);
-  }
-
-  async #start(): Promise<void> {
-    const { config, folder, record, pool, clock, logger } = this.#options;
-    await ensureFolder(folder);
-    const snapshots = new FolderSnapshots(new Map([[record.node, join(folder, 'snapshots')]]));
-    for (let number = 0; number < config.stripes; number++) {
-      const name = stripeName(number);
-      const stripe = new Stripe({
-        name,
-        path: join(folder, `${name}.sqlite`),
-        record,
-        log: this.#log,
-        slowReads: pool,
-        snapshots,
-        clock,
-        logger,
-        onStuck: (ms) => this.#options.onStuck(config.name, ms),
-      });
-      this.#stack.use(stripe);
-      this.#stripes.push(stripe);
+  async #isLed(): Promise<boolean> {
+    const { stripes } = this.#config;
+    const names = Array.from({ length: stripes }, (_, number) => stripeName(number));
+    try {
+      const primaries = await Promise.all(names.map((name) => this.#log.primary(name)));
+      return primaries.every((one) => one !== undefined);
+    } catch (error) {
+      if (isMolnError(error)) return false;
+      throw error;
     }
-    await Promise.all(this.#stripes.map((stripe) => this.#run(stripe)));
-    this.#serve();
   }
 
-  async #run(stripe: Stripe): Promise<void> {
-    const { record, clock, logger } = this.#options;
-    const { signal } = this.#stop;
-    await stripe.start();
-    const shared = { stripe, log: this.#log, clock, logger };
-    this.#duties.push(
-      runCandidate({ ...shared, record, everyMs: LEAD_EVERY_MS }, signal),
-      runSnapshots({ ...shared, everyMs: SNAPSHOT_EVERY_MS }, signal),
+  async #try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#why = undefined;
+    } catch (error) {
+      this.#why = messageOf(error);
+      this.#options.logger.error('A database cannot be opened', { database: this.name, error });
+    }
+  }
+
+  /** Opens what should be here and closes what should not be any more. */
+  async #placeCopies(): Promise<void> {
+    const { record, folder } = this.#options;
+    await Promise.all(
+      this.#config.places.map(async (nodes, number) => {
+        const rank = nodes.indexOf(record.node);
+        const copy = this.#copies.get(number);
+        if (rank >= 0 && copy === undefined) await this.#openCopy(number, rank);
+        if (rank >= 0 || copy === undefined) return;
+        this.#copies.delete(number);
+        await copy[Symbol.asyncDispose]();
+        for (const suffix of ['', '-wal', '-shm'])
+          await removeTree(join(folder, `${stripeName(number)}.sqlite${suffix}`));
+      }),
     );
+  }
+
+  async #openCopy(number: number, rank: number): Promise<void> {
+    const { folder, record, pool, clock, logger } = this.#options;
+    const name = stripeName(number);
+    const stripe = new Stripe({
+      name,
+      path: join(folder, `${name}.sqlite`),
+      record,
+      log: this.#log,
+      slowReads: pool,
+      snapshots: this.snapshots,
+      clock,
+      logger,
+      onStuck: (ms) => this.#options.onStuck(this.name, ms),
+    });
+    const copy = new Copy(stripe);
+    this.#copies.set(number, copy);
+    await copy.start({ log: this.#log, record, rank, clock, logger });
+  }
+
+  #othersOf(stripe: string): readonly string[] {
+    const number = this.#config.places.findIndex((_, at) => stripeName(at) === stripe);
+    const { node } = this.#options.record;
+    return (this.#config.places[number] ?? []).filter((each) => each !== node);
   }
 
   #serve(): void {
-    const { config, clock, logger, tokens } = this.#options;
-    const database = new SqlEngine({
-      name: config.name,
-      stripes: this.#stripes,
-      log: this.#log,
-      ids: new TableIds(this.#options.registry, config.id),
-      clock,
-      logger,
+    const { clock, logger, registry, links, record } = this.#options;
+    const { id, name, stripes } = this.#config;
+    const led = Array.from({ length: stripes }, (_, number) => {
+      return new LedStripe({
+        name: stripeName(number),
+        database: id,
+        databaseName: name,
+        log: this.#log,
+        links,
+        own: () => this.#copies.get(number)?.stripe,
+        node: record.node,
+        clock,
+      });
     });
-    this.#engine = this.#stack.use(database);
-    const tokenKey = Buffer.from(config.tokenKey, 'base64');
-    this.#open = this.#stack.use(
-      new HranaServer({
-        database,
-        authenticate: (token) =>
-          Promise.resolve().then(() =>
-            callerOf(token, { tokenKey, tokens: tokens(), now: clock.now() }),
-          ),
+    this.#engine = this.#stack.use(
+      new SqlEngine({
+        name,
+        stripes: led,
+        log: this.#log,
+        ids: new TableIds(registry, id),
         clock,
-        log: logger,
+        logger,
       }),
     );
-    this.#local = this.#stack.use(
-      new HranaServer({
-        database,
-        authenticate: () => Promise.resolve(LOCAL_CALLER),
-        clock,
-        log: logger,
-      }),
-    );
+    this.#local = this.#wire(() => LOCAL_CALLER);
+    this.#stack.use(this.#local);
+    this.#stack.defer(() => this.#open?.[Symbol.asyncDispose]());
+    this.#open = this.#wire((token) => this.#callerOf(token));
   }
 
-  async #stripe(stripe: Stripe, number: number): Promise<StripeState> {
-    return await stripeState(stripe, { number, log: this.#log, folder: this.#options.folder });
+  async #serveAnew(): Promise<void> {
+    const before = this.#open;
+    if (before === undefined) return;
+    this.#open = this.#wire((token) => this.#callerOf(token));
+    await before[Symbol.asyncDispose]();
+  }
+
+  #wire(callerOfToken: (token: string | undefined) => Caller): HranaServer {
+    const { clock, logger: log } = this.#options;
+    const database = this.#engine;
+    if (database === undefined) throw new Error('The engine comes first');
+    return new HranaServer({
+      database,
+      authenticate: (token) => Promise.resolve().then(() => callerOfToken(token)),
+      clock,
+      log,
+    });
+  }
+
+  #callerOf(token: string | undefined): Caller {
+    const tokenKey = Buffer.from(this.#config.tokenKey, 'base64');
+    const { tokens, clock } = this.#options;
+    return callerOf(token, { tokenKey, tokens: tokens(), now: clock.now() });
   }
 }

@@ -29,6 +29,10 @@ export interface ProcessPaths {
   readonly output: string;
   /** The embedded log of a node that is alone. */
   readonly ownLog: string;
+  /** Says that the logs have moved to etcd. */
+  readonly logNote: string;
+  /** Where other nodes come in, handed on by the gateways' door. */
+  readonly peerSocket: string;
   /** The port for apps, kept so that their settings stay good. */
   readonly port: string;
 }
@@ -54,6 +58,8 @@ export function processPaths({ folder, runFolder, logFolder }: DatabaseFolders):
     log: join(logFolder, 'databases.jsonl'),
     output: join(logFolder, 'databases.out'),
     ownLog: join(folder, 'log.sqlite'),
+    logNote: join(folder, 'log.json'),
+    peerSocket: join(runFolder, 'databases.peers'),
     port: join(folder, 'port.json'),
   };
 }

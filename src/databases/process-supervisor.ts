@@ -199,11 +199,7 @@ export class ProcessSupervisor implements AsyncDisposable {
     const wanted = this.#wanted;
     const isNew = wanted !== this.#told;
     const hangMs = this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS;
-    await this.#client.ask(
-      isNew ? CONTROL.config : CONTROL.state,
-      isNew ? wanted : {},
-      hangMs,
-    );
+    await this.#client.ask(isNew ? CONTROL.config : CONTROL.state, isNew ? wanted : {}, hangMs);
     this.#told = wanted;
   }
 

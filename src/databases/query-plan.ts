@@ -19,13 +19,7 @@ const WORDS: Readonly<Record<Explanation['plan'], string>> = {
   'gathered write': 'the rows are gathered, then changed where they are',
 };
 
-export function queryPlan({
-  plan,
-  stripes,
-  stripeTexts,
-  combine,
-  why,
-}: Explanation): QueryPlan {
+export function queryPlan({ plan, stripes, stripeTexts, combine, why }: Explanation): QueryPlan {
   const on = stripes.length === 0 ? 'no stripe' : `stripe ${stripes.join(', ')}`;
   return {
     plan,

@@ -1,5 +1,5 @@
 /**
- * What the registry keeps of databases: `/databases/NAME`, and `/dropped-databases/ID` for those whose files a node may still have. A
+ * What the registry keeps of databases: `/databases/NAME`, where their copies are, and `/dropped-databases/ID` for those whose files a node may still have. A
  * folder or log is removed because its id is among the latter, never because a record is missing: what this node has read may be old.
  */
 import { array, integer, object, type Schema, string } from '../base/schema.ts';
@@ -7,6 +7,7 @@ import { Collection, type Registry } from '../registry/registry.ts';
 import { COPIES_MAX, NAME_LENGTH_MAX, STRIPES_MAX } from './limits.ts';
 
 export const DATABASES_PREFIX = '/databases/';
+export const PLACES_PREFIX = '/database-places/';
 export const DROPPED_PREFIX = '/dropped-databases/';
 
 /** Under `/databases/NAME`. */
@@ -23,6 +24,11 @@ export interface DatabaseRecord {
   readonly regions: readonly string[];
   /** Signs the tokens of this database. Sealed under the record's key, base64. */
   readonly tokenKey: string;
+}
+
+/** Under `/database-places/ID`: the nodes that have a copy, by stripe; the one that should lead comes first. */
+export interface PlacesRecord {
+  readonly stripes: readonly (readonly string[])[];
 }
 
 /** Under `/dropped-databases/ID`. */
@@ -43,6 +49,7 @@ const recordSchema: Schema<DatabaseRecord> = object({
   tokenKey: string(),
 });
 
+const placesSchema: Schema<PlacesRecord> = object({ stripes: array(array(string())) });
 const droppedSchema: Schema<DroppedRecord> = object({ name: string(), at: time });
 
 const NAME = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -53,6 +60,10 @@ export function isDatabaseName(name: string): boolean {
 
 export function databaseRecords(registry: Registry): Collection<DatabaseRecord> {
   return new Collection({ registry, prefix: DATABASES_PREFIX, schema: recordSchema });
+}
+
+export function placesRecords(registry: Registry): Collection<PlacesRecord> {
+  return new Collection({ registry, prefix: PLACES_PREFIX, schema: placesSchema });
 }
 
 export function droppedRecords(registry: Registry): Collection<DroppedRecord> {

@@ -137,6 +137,17 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return state === undefined ? [] : databaseFamilies(state);
   }
 
+  /** By the node's id; who does not answer is left out. */
+  async statesByNode(): Promise<ReadonlyMap<string, readonly DatabaseState[]>> {
+    const answers = await Promise.all(
+      this.#options.peers.all().map(async ({ id }) => {
+        const states = await this.#ask(id, 'databases.states', {});
+        return [id, (states ?? []) as readonly DatabaseState[]] as const;
+      }),
+    );
+    return new Map(answers);
+  }
+
   async #everywhere(): Promise<readonly NodeState[]> {
     const answers = await Promise.all(
       this.#options.peers.all().map(async ({ id, name }) => {
@@ -219,10 +230,7 @@ function figuresOf(
   return { transactions, groups, appendMs, logBytes };
 }
 
-function queriesOf(
-  states: readonly NodeState[],
-  key: 'queries' | 'slow',
-): readonly QueryDetail[] {
+function queriesOf(states: readonly NodeState[], key: 'queries' | 'slow'): readonly QueryDetail[] {
   return states
     .flatMap(({ node, state }) => state[key].map((one: QueryState) => ({ ...one, node })))
     .toSorted((a, b) => a.startedAt - b.startedAt);

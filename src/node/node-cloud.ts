@@ -349,7 +349,9 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.databases.showDatabase(...asked);
   }
 
-  createDatabase(...asked: Parameters<Cloud['createDatabase']>): ReturnType<Cloud['createDatabase']> {
+  createDatabase(
+    ...asked: Parameters<Cloud['createDatabase']>
+  ): ReturnType<Cloud['createDatabase']> {
     return this.#options.databases.createDatabase(...asked);
   }
 
@@ -357,11 +359,15 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.databases.dropDatabase(...asked);
   }
 
-  createDatabaseToken(...asked: Parameters<Cloud['createDatabaseToken']>): ReturnType<Cloud['createDatabaseToken']> {
+  createDatabaseToken(
+    ...asked: Parameters<Cloud['createDatabaseToken']>
+  ): ReturnType<Cloud['createDatabaseToken']> {
     return this.#options.databases.createDatabaseToken(...asked);
   }
 
-  revokeDatabaseTokens(...asked: Parameters<Cloud['revokeDatabaseTokens']>): ReturnType<Cloud['revokeDatabaseTokens']> {
+  revokeDatabaseTokens(
+    ...asked: Parameters<Cloud['revokeDatabaseTokens']>
+  ): ReturnType<Cloud['revokeDatabaseTokens']> {
     return this.#options.databases.revokeDatabaseTokens(...asked);
   }
 

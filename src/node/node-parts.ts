@@ -19,7 +19,13 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
-import { ApiDoor, Databases, processPaths } from '../databases/databases.ts';
+import {
+  ApiDoor,
+  Databases,
+  type LogPlace,
+  type PeerAccess,
+  processPaths,
+} from '../databases/databases.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -42,7 +48,8 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { NodeRegistry } from './node-registry.ts';
+import { etcdTls, NodeRegistry } from './node-registry.ts';
+import { logPrefixOf } from './registry-place.ts';
 import { ownAddresses } from './own-addresses.ts';
 import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
@@ -364,7 +371,7 @@ async function openRoutes(
 
 /** The databases of the cluster, and the process of this node that serves them once there is one. */
 export async function openDatabases(
-  { folder, registry, identity, clock, log }: Base,
+  { folder, registry, nodeRegistry, identity, clock, log }: Base,
   { cluster, accounts }: { readonly cluster: NodeCluster; readonly accounts: Accounts },
   stack: AsyncDisposableStack,
 ): Promise<Databases> {
@@ -374,14 +381,45 @@ export async function openDatabases(
       registry,
       sealer: identity.sealer,
       accounts,
-      node: identity.node.id,
-      nodeCount: () => cluster.peers.ready().length,
+      peers: cluster.peers,
+      cluster: () => databaseCompany(nodeRegistry, identity, cluster),
       clock,
       log: log.for('databases'),
     }),
   );
   await databases.start();
+  stack.use(identity.onRenewed(() => databases.changed()));
+  stack.use(nodeRegistry.onPlace(() => databases.changed()));
   return databases;
+}
+
+/** Where the logs of the databases are, and how their processes call each other; undefined while this node is alone. */
+function databaseCompany(
+  { place }: NodeRegistry,
+  identity: Identity,
+  { peers }: NodeCluster,
+): { readonly log: LogPlace; readonly access: Omit<PeerAccess, 'nodes'> } | undefined {
+  if (place === undefined) return undefined;
+  const isTls = place.endpoints.some((endpoint) => endpoint.startsWith('https:'));
+  const [oldest] = peers.all();
+  const { certificate, trustedPem, cluster, node } = identity;
+  return {
+    log: {
+      kind: 'etcd',
+      endpoints: place.endpoints,
+      prefix: logPrefixOf(cluster.id),
+      client: `${node.id}-databases`,
+      epoch: place.epoch,
+      tls: isTls ? etcdTls(identity, place) : undefined,
+      isFounder: oldest?.id === peers.self,
+    },
+    access: {
+      clusterId: cluster.id,
+      cert: certificate.certificatePem,
+      key: certificate.keyPem,
+      authority: trustedPem,
+    },
+  };
 }
 
 export async function openApps(

@@ -10,6 +10,7 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
+import { DatabasePlacer } from '../databases/databases.ts';
 import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
@@ -209,6 +210,13 @@ async function launch(
   const { certificates } = gateway;
   const hostsOfRoutes = (): readonly string[] =>
     gateway.mirror.routes().flatMap(({ hosts }) => hosts);
+  const databaseCloud = new NodeDatabaseCloud({
+    databases,
+    peers: cluster.peers,
+    events,
+    clock,
+    log: log.for('databases'),
+  });
   const managers: ManagerDuty = new ManagerDuty({
     cluster,
     nodeRegistry,
@@ -244,6 +252,13 @@ async function launch(
           clock,
         }),
         apps.placer(),
+        new DatabasePlacer({
+          registry: nodeRegistry.live,
+          peers: cluster.peers,
+          states: () => databaseCloud.statesByNode(),
+          clock,
+          log: log.for('databases'),
+        }),
         managers,
         standby,
         new CertificateDuty({
@@ -276,13 +291,6 @@ async function launch(
     opening ??= openFurther(api, places, choice.api.port);
     await opening;
   };
-  const databaseCloud = new NodeDatabaseCloud({
-    databases,
-    peers: cluster.peers,
-    events,
-    clock,
-    log: log.for('databases'),
-  });
   const cloud: NodeCloud = new NodeCloud({
     facts,
     identity,

@@ -30,7 +30,11 @@ const summary = {
   path: string({ description: 'Below the address of any node; clients of libSQL connect there' }),
   bytes: count,
   connections: count,
-  createdAt: integer({ min: 0, max: Number.MAX_SAFE_INTEGER, description: 'Milliseconds since the epoch' }),
+  createdAt: integer({
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    description: 'Milliseconds since the epoch',
+  }),
   by: text,
 };
 const summarySchema: Schema<Wire<DatabaseSummary>> = object(summary);
@@ -153,7 +157,8 @@ export const databaseOperations: readonly Operation[] = [
     scope: 'deploy',
     tag: 'databases',
     summary: 'Make a token for one database',
-    description: 'It opens this database and nothing else. It is in this answer and is kept nowhere.',
+    description:
+      'It opens this database and nothing else. It is in this answer and is kept nowhere.',
     json: tokenRequest,
     answer: { kind: 'json', status: 201, schema: object({ token: string() }) },
     handle: (cloud, { path, body }) =>
@@ -170,7 +175,8 @@ export const databaseOperations: readonly Operation[] = [
     scope: 'admin',
     tag: 'databases',
     summary: 'Revoke all tokens of a database',
-    description: 'Those of its own; tokens of the API still open it. Apps get new ones when they are restarted.',
+    description:
+      'Those of its own; tokens of the API still open it. Apps get new ones when they are restarted.',
     answer: { kind: 'empty' },
     handle: (cloud, { path }) => cloud.revokeDatabaseTokens(path('database')),
   }),
@@ -192,7 +198,8 @@ export const databaseOperations: readonly Operation[] = [
     scope: 'read',
     tag: 'databases',
     summary: 'How a statement would be run',
-    description: 'The plan, the stripes that it asks, and what each of them is sent. Nothing is run.',
+    description:
+      'The plan, the stripes that it asks, and what each of them is sent. Nothing is run.',
     json: object({ sql: string({ lengthMax: SQL_CHARACTERS_MAX }) }),
     answer: { kind: 'json', status: 200, schema: planSchema },
     handle: (cloud, { path, body }) => cloud.explainQuery(path('database'), body.sql),

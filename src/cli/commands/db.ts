@@ -34,7 +34,9 @@ const CREATE: CommandSpec = {
     const stripes = input.text('stripes');
     const regions = input.texts('spread').map(readRegion);
     const made = await context.client().createDatabase(name, {
-      ...(stripes === undefined || stripes === 'auto' ? {} : { stripes: readCount('stripes', stripes) }),
+      ...(stripes === undefined || stripes === 'auto'
+        ? {}
+        : { stripes: readCount('stripes', stripes) }),
       ...copiesOf(input),
       ...(regions.length === 0 ? {} : { regions }),
     });
@@ -43,7 +45,9 @@ const CREATE: CommandSpec = {
       return EXIT.ok;
     }
     context.words.line(`Database ${made.name} is ready: ${count(made.stripes, 'stripe')}`);
-    context.words.note(`Its address is the node's with ${made.path}; make a token with "moln db token ${made.name}"`);
+    context.words.note(
+      `Its address is the node's with ${made.path}; make a token with "moln db token ${made.name}"`,
+    );
     return EXIT.ok;
   },
 };
@@ -94,11 +98,9 @@ const DROP: CommandSpec = {
     const name = input.argument('NAME') ?? '';
     if (!input.flag('yes')) {
       await context.client().database(name);
-      const answer = await ask(
-        context.io,
-        `Drop "${name}" with everything in it? Type its name: `,
-      );
-      if (answer !== name) throw usageError(`"${name}" was not dropped`, 'Type its name, or give --yes');
+      const answer = await ask(context.io, `Drop "${name}" with everything in it? Type its name: `);
+      if (answer !== name)
+        throw usageError(`"${name}" was not dropped`, 'Type its name, or give --yes');
     }
     await context.client().dropDatabase(name);
     if (context.json) context.words.json({ database: name, dropped: true });
@@ -215,7 +217,9 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
   const { words } = context;
   const { name, state, why, createdAt, by } = database;
   words.line(`${words.style('bold', name)} is ${state}${why === undefined ? '' : `: ${why}`}`);
-  words.line(`Made ${isoTime(createdAt)} by ${by}, ${formatBytes(database.bytes)}, at ${database.path}`);
+  words.line(
+    `Made ${isoTime(createdAt)} by ${by}, ${formatBytes(database.bytes)}, at ${database.path}`,
+  );
   printStripes(context, database.stripeDetails);
   for (const [title, queries] of [
     ['Runs now', database.queries],
