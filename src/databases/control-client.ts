@@ -15,9 +15,20 @@ export class ControlClient implements Disposable {
   }
 
   /** Throws `DATABASES_AWAY`, or what the process says is wrong. */
-  async ask(path: string, body: unknown, timeoutMs: number): Promise<unknown> {
+  async ask(
+    path: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<unknown> {
+    const { timeoutMs } = options;
     const late = (): MolnError => away(`it said nothing for ${timeoutMs} ms`);
-    const answer = await withDeadline(timeoutMs, late, (signal) => this.#send(path, body, signal));
+    const answer = await withDeadline(timeoutMs, late, (until) =>
+      this.#send(
+        path,
+        body,
+        options.signal === undefined ? until : AbortSignal.any([until, options.signal]),
+      ),
+    );
     if (answer.status === 200) return answer.value;
     const { error } = answer.value as { readonly error?: ErrorBody };
     throw error === undefined ? away(`status ${answer.status}`) : MolnError.from(error);

@@ -104,7 +104,7 @@ export class ProcessSupervisor implements AsyncDisposable {
   /** Throws `DATABASES_AWAY`, or what the process says is wrong. */
   async ask(path: string, body: unknown, timeoutMs: number = ASK_TIMEOUT_MS): Promise<unknown> {
     if (!this.#isUp) throw away('it is being started');
-    return await this.#client.ask(path, body, timeoutMs);
+    return await this.#client.ask(path, body, { timeoutMs });
   }
 
   /** The agent ends; the process serves on and waits for the next one. */
@@ -179,7 +179,11 @@ export class ProcessSupervisor implements AsyncDisposable {
     const deadlineMs = clock.monotonicMs() + START_TIMEOUT_MS;
     while (isRunning(running) && !signal.aborted) {
       try {
-        const { pid } = (await this.#client.ask(CONTROL.state, {}, START_TIMEOUT_MS)) as {
+        const { pid } = (await this.#client.ask(
+          CONTROL.state,
+          {},
+          { timeoutMs: START_TIMEOUT_MS, signal },
+        )) as {
           readonly pid: number;
         };
         if (pid === running.pid) return;
@@ -199,7 +203,9 @@ export class ProcessSupervisor implements AsyncDisposable {
     const wanted = this.#wanted;
     const isNew = wanted !== this.#told;
     const hangMs = this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS;
-    await this.#client.ask(isNew ? CONTROL.config : CONTROL.state, isNew ? wanted : {}, hangMs);
+    const question = isNew ? CONTROL.config : CONTROL.state;
+    const { signal } = this.#stop;
+    await this.#client.ask(question, isNew ? wanted : {}, { timeoutMs: hangMs, signal });
     this.#told = wanted;
   }
 
