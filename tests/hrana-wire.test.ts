@@ -45,37 +45,40 @@ test('curl: one pipeline over TCP and over the unix socket', async () => {
     readonly results: readonly { readonly response: { readonly result: unknown } }[];
   };
   assert.equal(baton, null);
-  assert.deepEqual({ ...(results[2]?.response.result as object), query_duration_ms: 0 }, {
-    cols: [
-      { name: 'id', decltype: 'INTEGER' },
-      { name: 'x', decltype: null },
-      { name: 'b', decltype: null },
-      { name: 'n', decltype: null },
-      { name: 's', decltype: null },
-    ],
-    rows: [
-      [
-        { type: 'integer', value: '1' },
-        { type: 'float', value: 1 },
-        { type: 'blob', base64: 'AP8' },
-        { type: 'null' },
-        { type: 'text', value: 'å' },
+  assert.deepEqual(
+    { ...(results[2]?.response.result as object), query_duration_ms: 0 },
+    {
+      cols: [
+        { name: 'id', decltype: 'INTEGER' },
+        { name: 'x', decltype: null },
+        { name: 'b', decltype: null },
+        { name: 'n', decltype: null },
+        { name: 's', decltype: null },
       ],
-      [
-        { type: 'integer', value: '2' },
-        { type: 'integer', value: '9223372036854775807' },
-        { type: 'blob', base64: 'AP8' },
-        { type: 'null' },
-        { type: 'text', value: 'å' },
+      rows: [
+        [
+          { type: 'integer', value: '1' },
+          { type: 'float', value: 1 },
+          { type: 'blob', base64: 'AP8' },
+          { type: 'null' },
+          { type: 'text', value: 'å' },
+        ],
+        [
+          { type: 'integer', value: '2' },
+          { type: 'integer', value: '9223372036854775807' },
+          { type: 'blob', base64: 'AP8' },
+          { type: 'null' },
+          { type: 'text', value: 'å' },
+        ],
       ],
-    ],
-    affected_row_count: 0,
-    last_insert_rowid: '2',
-    replication_index: null,
-    rows_read: 0,
-    rows_written: 0,
-    query_duration_ms: 0,
-  });
+      affected_row_count: 0,
+      last_insert_rowid: '2',
+      replication_index: null,
+      rows_read: 0,
+      rows_written: 0,
+      query_duration_ms: 0,
+    },
+  );
   const second = body.replace('CREATE TABLE t (', 'CREATE TABLE u (');
   const overSocket = [...common.slice(0, -1), second, '--unix-socket', kit.unixSocket];
   const local = await run('curl', [...overSocket, 'http://localhost/db/shop/v3/pipeline']);
@@ -161,7 +164,13 @@ test('conditions decide which steps are executed', async () => {
           step('SELECT 2', ok),
           step('SELECT 3', { type: 'not', cond: ok }),
           step('SELECT 4', { type: 'and', conds: [ok, bad] }),
-          step('SELECT 5', { type: 'or', conds: [{ type: 'ok', step: 3 }, { type: 'error', step: 3 }] }),
+          step('SELECT 5', {
+            type: 'or',
+            conds: [
+              { type: 'ok', step: 3 },
+              { type: 'error', step: 3 },
+            ],
+          }),
           step('SELECT 6', { type: 'is_autocommit' }),
           step('ROLLBACK', bad),
           step('SELECT 8', { type: 'is_autocommit' }),
@@ -305,7 +314,10 @@ test('a cursor streams rows as lines', async () => {
 
 test('an answer that is too large has changed nothing', async () => {
   await using kit = await startHrana({ rowsMax: 3 });
-  await pipeline(kit, [execute('CREATE TABLE t (a)'), execute("INSERT INTO t VALUES (1), (2), (3), (4)")]);
+  await pipeline(kit, [
+    execute('CREATE TABLE t (a)'),
+    execute('INSERT INTO t VALUES (1), (2), (3), (4)'),
+  ]);
   const { json } = await pipeline(kit, [
     execute('DELETE FROM t RETURNING a'),
     execute('SELECT count(*) FROM t'),
@@ -343,7 +355,9 @@ test('limits have names', async () => {
   });
   const code = async (requests: readonly unknown[]): Promise<string> => {
     const { json } = await pipeline(kit, [...requests, CLOSE]);
-    return json.code ?? json.results.find((one: { readonly error?: object }) => one.error)?.error.code;
+    return (
+      json.code ?? json.results.find((one: { readonly error?: object }) => one.error)?.error.code
+    );
   };
   const value = { type: 'null' };
   assert.equal(await code([execute(`SELECT '${'x'.repeat(500)}'`)]), 'SQL_TOO_LONG');
@@ -423,6 +437,8 @@ test('input that no honest client sends', async () => {
   assert.deepEqual([none.status, none.json.code], [401, 'AUTH_HTTP_HEADER_MISSING']);
   const stranger = await kit.post('v3/pipeline', one(CLOSE), 'of-nobody');
   assert.deepEqual([stranger.status, stranger.json.code], [401, 'AUTH_JWT_INVALID']);
-  const { status, json } = await pipeline(kit, [execute('SELECT ?', [{ type: 'blob', base64: 'AP8=' }])]);
+  const { status, json } = await pipeline(kit, [
+    execute('SELECT ?', [{ type: 'blob', base64: 'AP8=' }]),
+  ]);
   assert.deepEqual([status, json.results[0].response.result.rows[0][0].base64], [200, 'AP8']);
 });

@@ -36,6 +36,7 @@ import type {
   RouteDetail,
 } from '../api/api.ts';
 import type { Written } from '../routes/routes.ts';
+import { DatabaseStream } from './db-client.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -395,6 +396,11 @@ export class MolnClient {
   explainQuery(name: string, sql: string): Promise<QueryPlan> {
     const path = `${databasePath(name)}/explain`;
     return this.#transport.json({ method: 'POST', path, json: { sql } });
+  }
+
+  /** A connection to a database; opening it does nothing yet. */
+  sql(database: string): DatabaseStream {
+    return new DatabaseStream(this.#transport, database);
   }
 
   shutdown(): Promise<void> {

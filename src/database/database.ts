@@ -5,14 +5,17 @@ export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-lo
 export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
 export { errorOf, type FailureBody, failureBody } from './errors.ts';
-export type { Hold } from './hold.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
+export { Moment } from './moment.ts';
 export type {
   Expectation,
+  Outcome,
+  Settled,
   Share,
   StripeClient,
   StripeTransaction,
+  StripeView,
   TransactionResult,
 } from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
@@ -21,12 +24,13 @@ export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
 export type {
   Column,
   ReadLevel,
-  SqlValue,
   SavepointStep,
+  SqlValue,
   Statement,
   StatementResult,
   Step,
   StripeDigest,
 } from './statement.ts';
-export { Together } from './together.ts';
-export { Stripe, type StripeOptions, type StripeStatus } from './stripe.ts';
+export { type Indexes, Together } from './together.ts';
+export { Stripe } from './stripe.ts';
+export type { FileView, SlowReads, StripeOptions, StripeStatus } from './stripe-options.ts';

@@ -121,6 +121,23 @@ export function notCommitted(stripe: string, why: string): MolnError {
   );
 }
 
+/** Several stripes were to be read as of one moment, and one of them was taken over meanwhile. */
+export function notCurrent(stripes: string): MolnError {
+  return new MolnError(
+    'DATABASE_NOT_CURRENT',
+    `Stripes "${stripes}" could not be read as of one moment: another copy took over meanwhile`,
+    { hint: 'Ask again', retryable: true },
+  );
+}
+
+/** A view was closed, was open for too long, or its process had to be ended. */
+export function viewEnded(why: string): MolnError {
+  return new MolnError('DATABASE_VIEW_ENDED', `What was read as of one moment is over: ${why}`, {
+    hint: 'Read again from the beginning',
+    retryable: true,
+  });
+}
+
 /** Sent, and neither confirmed nor ruled out. */
 export function outcomeUnknown(stripe: string, why: string): MolnError {
   return new MolnError(

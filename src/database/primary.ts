@@ -85,6 +85,7 @@ export class PrimaryTerm {
   #running: Promise<void> | undefined;
   #committing: Promise<void> = Promise.resolve();
   #lost: Error | undefined;
+  #holder: Hold | undefined;
   #transactions = 0;
   #entries = 0;
   #bytes = 0;
@@ -155,10 +156,16 @@ export class PrimaryTerm {
     this.requireTerm();
   }
 
-  /** The same, one question for all who ask at a time. */
+  /** The same, one question for all who ask at a time. What others may know of by then is in the file. */
   async confirmed(): Promise<void> {
+    await this.unsettled();
     await this.#confirmation.answer();
     this.requireTerm();
+  }
+
+  /** Waits for a transaction over several stripes whose entry others may know of already, and this file not yet. */
+  async unsettled(): Promise<void> {
+    if (this.#holder?.isPending === true) await this.#holder.over;
   }
 
   /** Nothing new is begun; resolves when what was begun is over. */
@@ -297,8 +304,10 @@ export class PrimaryTerm {
       turn.reject(error);
       throw error;
     }
+    this.#holder = hold;
     turn.take(hold);
     await hold.over;
+    this.#holder = undefined;
   }
 
   async #group(jobs: readonly Job[]): Promise<void> {

@@ -51,6 +51,12 @@ export class Reader implements Disposable {
     return readApplied(this.#connection);
   }
 
+  /** From now on it sees the file as it is now. */
+  hold(): Applied {
+    this.#connection.exec('BEGIN');
+    return this.applied();
+  }
+
   /** All tables at one entry. */
   digest(): StripeDigest {
     this.#connection.exec('BEGIN');

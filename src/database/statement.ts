@@ -47,11 +47,14 @@ export interface StripeDigest {
   readonly tables: Readonly<Record<string, string>>;
 }
 
-/** `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here. */
+/**
+ * `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here, if the
+ * copy knew within `maxMs` that it had all; else as `strong`.
+ */
 export type ReadLevel =
   | { readonly kind: 'strong' }
   | { readonly kind: 'session'; readonly index: number }
-  | { readonly kind: 'stale' };
+  | { readonly kind: 'stale'; readonly maxMs?: number };
 
 /** Bytes of text and values, for limits. */
 export function sizeOf(statement: Statement): number {

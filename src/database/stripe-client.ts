@@ -1,4 +1,5 @@
 /** How a stripe is used, wherever it is led: what the planner and the faces of the database are written against. */
+import type { Revision } from '../registry/registry.ts';
 import type { Append, Head, ReadStripe } from './commit-log.ts';
 import type { ReadLevel, Statement, StatementResult, Step } from './statement.ts';
 
@@ -19,17 +20,14 @@ export interface StripeClient {
   begin(): Promise<StripeTransaction>;
   /** One statement that only reads. */
   query(statement: Statement, level: ReadLevel, expect?: Expectation): Promise<StatementResult>;
+  /** What the stripe's primary has now, for several reads. To read several stripes as of one moment see `Moment`. */
+  view(): Promise<StripeView>;
 }
 
 /** What a statement was planned for. A stripe that is different answers `DATABASE_SCHEMA_CHANGED` and has done nothing. */
 export interface Expectation {
   readonly schemaVersion: number;
 }
-
-/** What a stripe adds to the append of a transaction: an entry, or that it was only read. */
-export type Share =
-  | { readonly kind: 'append'; readonly append: Append }
-  | { readonly kind: 'read'; readonly read: ReadStripe };
 
 export interface StripeTransaction {
   /** Of the stripe when the transaction began; nobody else changes it meanwhile. */
@@ -42,14 +40,39 @@ export interface StripeTransaction {
   commit(): Promise<number>;
   /** Nothing of it happened. Without effect when it is over. */
   rollBack(): Promise<void>;
-
-  /** As part of a transaction over several stripes: nothing can be added any more, the share goes into one append. See `together.ts`. */
-  prepare(cross: boolean): Promise<Share>;
-  /** The log has the append; `head` is the stripe's new one, if it was written. Resolves to the index for reads at `session` level. */
-  settle(head: Head | undefined): Promise<number>;
   /**
-   * It is unknown what became of the append: finds out, and ends the transaction when it did not happen. True when it did;
-   * `settle` is next.
+   * Instead of `commit`, when the transaction is over several stripes: nothing can be added any more, and its share goes into one
+   * append. A stripe that is not told the outcome within `PREPARED_MS` finds out by itself.
    */
-  resolve(why: string): Promise<boolean>;
+  prepare(): Promise<Share>;
+  /** What became of the append: it is committed here, rolled back, or found out about; tells which it was. */
+  settle(outcome: Outcome): Promise<Settled>;
+}
+
+/** What a stripe adds to the append of a transaction: an entry, or that it was only read. */
+export type Share =
+  | { readonly kind: 'append'; readonly append: Append }
+  | { readonly kind: 'read'; readonly read: ReadStripe };
+
+export type Outcome =
+  /** The log took it; `head` is this stripe's now. */
+  | { readonly kind: 'appended'; readonly head: Head }
+  /** No answer came, or one that may be of another attempt. */
+  | { readonly kind: 'unknown'; readonly why: string };
+
+export type Settled =
+  /** `index` is for reads at `session` level. */
+  | { readonly kind: 'happened'; readonly index: number }
+  | { readonly kind: 'ruledOut'; readonly why: string };
+
+/** A stripe as it was at one entry. It ends by itself after `VIEW_MS_MAX`, with `DATABASE_VIEW_ENDED`. */
+export interface StripeView extends AsyncDisposable {
+  /** The newest entry in it. */
+  readonly index: number;
+  readonly schemaVersion: number;
+  /** Of the primary that opened it. */
+  readonly epoch: Revision;
+  /** The log's head, if that is all that the view has; undefined when the stripe has moved on already. */
+  readonly head: Head | undefined;
+  query(statement: Statement): Promise<StatementResult>;
 }

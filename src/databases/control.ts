@@ -4,6 +4,7 @@
  */
 import type { KnownToken } from '../accounts/accounts.ts';
 import type { EtcdTls } from '../registry/registry.ts';
+import type { SqlFigures } from '../sql/sql.ts';
 
 /** Where the logs of the databases are. */
 export type LogPlace =
@@ -106,6 +107,8 @@ export interface DatabaseState {
   readonly queries: readonly QueryState[];
   /** The newest last. */
   readonly slow: readonly QueryState[];
+  /** Of this node's engine; undefined while it is being opened. */
+  readonly figures: SqlFigures | undefined;
 }
 
 export interface ProcessState {

@@ -1,5 +1,6 @@
 /** Metrics of the databases, as this node's process tells them. */
 import type { Labels, MetricFamily, MetricType } from '../base/metrics.ts';
+import type { SqlFigures } from '../sql/sql.ts';
 import type { ProcessState, StripeState } from './control.ts';
 
 interface Row {
@@ -60,6 +61,33 @@ const STRIPES: readonly Row[] = [
   },
 ];
 
+const COUNTS: readonly {
+  readonly name: string;
+  readonly help: string;
+  readonly of: (figures: SqlFigures) => number;
+}[] = [
+  {
+    name: 'moln_database_statements_total',
+    help: 'Statements run through this node',
+    of: ({ statements }) => statements,
+  },
+  {
+    name: 'moln_database_statements_failed_total',
+    help: 'Of these with an error',
+    of: ({ failed }) => failed,
+  },
+  {
+    name: 'moln_database_commits_total',
+    help: 'Transactions that wrote, through this node',
+    of: ({ commits }) => commits,
+  },
+  {
+    name: 'moln_database_cross_commits_total',
+    help: 'Of these over more than one stripe',
+    of: ({ crossCommits }) => crossCommits,
+  },
+];
+
 export function databaseFamilies(state: ProcessState): readonly MetricFamily[] {
   const { databases } = state;
   const stripes = STRIPES.map(({ name, help, type, of }) => ({
@@ -75,6 +103,14 @@ export function databaseFamilies(state: ProcessState): readonly MetricFamily[] {
   }));
   return [
     ...stripes,
+    ...COUNTS.map(({ name, help, of }) => ({
+      name,
+      help,
+      type: 'counter' as const,
+      samples: databases.flatMap(({ name: database, figures }) =>
+        figures === undefined ? [] : [{ labels: { database }, value: of(figures) }],
+      ),
+    })),
     {
       name: 'moln_database_queries',
       help: 'Statements that run now',

@@ -13,6 +13,7 @@ import type {
   Stripe,
   StripeClient,
   StripeTransaction,
+  StripeView,
   TransactionResult,
 } from '../database/database.ts';
 import { notReady } from './errors.ts';
@@ -59,6 +60,10 @@ export class LedStripe implements StripeClient {
 
   begin(): Promise<StripeTransaction> {
     return this.#led((stripe) => stripe.begin());
+  }
+
+  view(): Promise<StripeView> {
+    return this.#led((stripe) => stripe.view(), true);
   }
 
   /** By the copy here, if there is one: the level says how new it must be. */

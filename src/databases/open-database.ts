@@ -18,6 +18,7 @@ import { queryPlan, type QueryPlan } from './query-plan.ts';
 import { LedStripe } from './led-stripe.ts';
 import type { PeerLinks } from './peer-link.ts';
 import { stripeName } from './records.ts';
+import { queryState, slowState } from './query-state.ts';
 import { Snapshots } from './snapshots.ts';
 import { stripeState } from './stripe-state.ts';
 
@@ -112,6 +113,7 @@ export class OpenDatabase implements AsyncDisposable {
     const config = this.#config;
     const copies = [...this.#copies].toSorted(([a], [b]) => a - b);
     const { folder } = this.#options;
+    const { node } = this.#options.record;
     const stripes = await Promise.all(
       copies.map(([number, { stripe }]) => stripeState(stripe, { number, log: this.#log, folder })),
     );
@@ -127,14 +129,17 @@ export class OpenDatabase implements AsyncDisposable {
       stripes,
       connections: sum('connections'),
       streams: sum('streams'),
-      queries: [],
-      slow: [],
+      queries: (this.#engine?.queries.list() ?? []).map((query) => queryState(query, node)),
+      slow: (this.#engine?.queries.slow() ?? []).map(slowState),
+      figures: this.#engine?.figures,
     };
   }
 
   /** False when there is no such statement any more. */
   kill(query: string): boolean {
-    return query === '';
+    const [node, id] = query.split('-');
+    if (node !== this.#options.record.node) return false;
+    return this.#engine?.queries.kill(Number(id)) ?? false;
   }
 
   /** How a statement would be run. Throws what is wrong with it. */

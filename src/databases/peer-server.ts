@@ -55,6 +55,7 @@ export class PeerServer implements Disposable {
 class Peer {
   readonly #options: PeerServerOptions;
   readonly #transactions = new Map<number, StripeTransaction>();
+  readonly #views = new Map<number, StripeView>();
   #next = 1;
   #isGone = false;
   readonly #calls: Readonly<Record<string, Call>>;
@@ -69,16 +70,17 @@ class Peer {
       query: (database: string, name: string, ...args: Parameters<Stripe['query']>) =>
         stripe(database, name).query(...args),
       begin: (database: string, name: string) => this.#begin(database, name),
+      view: (database: string, name: string) => this.#view(database, name),
+      viewQuery: (id: number, ...args: Parameters<StripeView['query']>) =>
+        this.#viewOf(id).query(...args),
+      viewEnd: (id: number) => this.#endView(id),
       runAll: (id: number, ...args: Parameters<StripeTransaction['runAll']>) =>
         open(id).runAll(...args),
-      prepare: (id: number, ...args: Parameters<StripeTransaction['prepare']>) =>
-        open(id).prepare(...args),
+      prepare: (id: number) => open(id).prepare(),
       commit: (id: number) => this.#last(id, (one) => one.commit()),
       rollBack: (id: number) => this.#last(id, (one) => one.rollBack()),
       settle: (id: number, ...args: Parameters<StripeTransaction['settle']>) =>
         this.#last(id, (one) => one.settle(...args)),
-      resolve: (id: number, ...args: Parameters<StripeTransaction['resolve']>) =>
-        open(id).resolve(...args),
       readSnapshot: (database: string, ...args: Parameters<Snapshots['read']>) =>
         snapshots(database).read(...args),
       writeSnapshot: (database: string, ...args: Parameters<Snapshots['write']>) =>
@@ -107,6 +109,7 @@ class Peer {
       ),
     );
     this.#transactions.clear();
+    await Promise.all([...this.#views.keys()].map((id) => this.#endView(id)));
   }
 
   async #begin(
@@ -118,6 +121,30 @@ class Peer {
     const id = this.#next++;
     this.#transactions.set(id, transaction);
     return { id, schemaVersion: transaction.schemaVersion };
+  }
+
+  async #view(
+    database: string,
+    name: string,
+  ): Promise<{ readonly id: number } & Omit<StripeView, 'query' | typeof Symbol.asyncDispose>> {
+    const view = await this.#options.stripe(database, name).view();
+    const id = this.#next++;
+    this.#views.set(id, view);
+    if (this.#isGone) await this.#endView(id);
+    const { index, schemaVersion, epoch, head } = view;
+    return { id, index, schemaVersion, epoch, head };
+  }
+
+  #viewOf(id: number): StripeView {
+    const view = this.#views.get(id);
+    if (view === undefined) throw new Error('There is no such view any more');
+    return view;
+  }
+
+  async #endView(id: number): Promise<void> {
+    const view = this.#views.get(id);
+    this.#views.delete(id);
+    await view?.[Symbol.asyncDispose]();
   }
 
   #transaction(id: number): StripeTransaction {

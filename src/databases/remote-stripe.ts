@@ -2,13 +2,16 @@
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type {
   Expectation,
+  Outcome,
   ReadLevel,
+  Settled,
   Share,
   Statement,
   StatementResult,
   Step,
   StripeClient,
   StripeTransaction,
+  StripeView,
   TransactionResult,
 } from '../database/database.ts';
 import type { PeerLinks } from './peer-link.ts';
@@ -57,10 +60,33 @@ export class RemoteStripe implements StripeClient {
     return (await this.#call('query', statement, level, expect)) as StatementResult;
   }
 
+  async view(): Promise<StripeView> {
+    const { links, node } = this.#options;
+    const { id, ...facts } = (await this.#call('view')) as { readonly id: number } & Pick<
+      StripeView,
+      'index' | 'schemaVersion' | 'epoch' | 'head'
+    >;
+    return {
+      ...facts,
+      query: async (statement) =>
+        (await links.call(node, 'viewQuery', id, statement)) as StatementResult,
+      [Symbol.asyncDispose]: async () => {
+        await links.call(node, 'viewEnd', id).catch(unlessOver);
+      },
+    };
+  }
+
   #call(call: string, ...args: readonly unknown[]): Promise<unknown> {
     const { links, node, database, name } = this.#options;
     return links.call(node, call, database, name, ...args);
   }
+}
+
+/** Views and transactions end with the connection, and with the process. */
+function unlessOver(error: unknown): void {
+  const isOver =
+    isMolnError(error, 'DATABASES_PEER_LOST') || isMolnError(error, 'DATABASES_PEER_AWAY');
+  if (!isOver) throw error;
 }
 
 class RemoteTransaction implements StripeTransaction {
@@ -89,26 +115,15 @@ class RemoteTransaction implements StripeTransaction {
   }
 
   async rollBack(): Promise<void> {
-    try {
-      await this.#call('rollBack');
-    } catch (error) {
-      // It ends with the connection, and with the process.
-      const isOver =
-        isMolnError(error, 'DATABASES_PEER_LOST') || isMolnError(error, 'DATABASES_PEER_AWAY');
-      if (!isOver) throw error;
-    }
+    await this.#call('rollBack').catch(unlessOver);
   }
 
-  async prepare(cross: boolean): Promise<Share> {
-    return (await this.#call('prepare', cross)) as Share;
+  async prepare(): Promise<Share> {
+    return (await this.#call('prepare')) as Share;
   }
 
-  async settle(...args: Parameters<StripeTransaction['settle']>): Promise<number> {
-    return (await this.#ending('settle', ...args)) as number;
-  }
-
-  async resolve(why: string): Promise<boolean> {
-    return (await this.#call('resolve', why)) as boolean;
+  async settle(outcome: Outcome): Promise<Settled> {
+    return (await this.#ending('settle', outcome)) as Settled;
   }
 
   async #ending(call: string, ...args: readonly unknown[]): Promise<unknown> {

@@ -37,6 +37,8 @@ export interface Result {
   readonly rows: readonly SqlRow[];
   readonly changes: number;
   readonly lastInsertRowid: bigint;
+  /** It was an INSERT, UPDATE or DELETE; otherwise `changes` is that of the last one. */
+  readonly wrote: boolean;
 }
 
 interface Transaction {
@@ -62,6 +64,10 @@ export class Connection {
     this.#planner = planner;
     this.#stripes = stripes;
     this.foreignKeys = planner.settings.foreignKeys;
+  }
+
+  get lastInsertRowid(): bigint {
+    return this.#lastInsertRowid;
   }
 
   get inTransaction(): boolean {
@@ -145,6 +151,14 @@ export class Connection {
       stripeCount: stripes.count,
       foreignKeys: this.foreignKeys,
     });
+  }
+
+  /** Another connection ran a statement on this one's behalf. */
+  ran({ changes, lastInsertRowid, wrote }: Result): void {
+    if (!wrote) return;
+    this.#changes = changes;
+    this.#totalChanges += changes;
+    if (lastInsertRowid !== 0n) this.#lastInsertRowid = lastInsertRowid;
   }
 
   async close(): Promise<void> {
@@ -374,11 +388,8 @@ export class Connection {
     this.#changes = written?.changes ?? 0;
     this.#totalChanges += this.#changes;
     this.#lastInsertRowid = written?.lastInsertRowid ?? this.#lastInsertRowid;
-    return this.#result(
-      written?.rows ?? [],
-      binding.columns.map(({ name }) => name),
-      binding,
-    );
+    const columns = binding.columns.map(({ name }) => name);
+    return { ...this.#result(written?.rows ?? [], columns, binding), wrote: true };
   }
 
   #writeContext(session: StripeSession): WriteContext {
@@ -474,6 +485,7 @@ export class Connection {
       rows,
       changes: this.#changes,
       lastInsertRowid: this.#lastInsertRowid,
+      wrote: false,
     };
   }
 }

@@ -23,6 +23,7 @@ export type {
   WriteOutcome,
 } from './stripes.ts';
 export { sqliteFailure } from './sqlite-errors.ts';
+export { splitScript } from './syntax.ts';
 export type { SqlRow, SqlValue } from './values.ts';
 
 export interface PlannerSettings {

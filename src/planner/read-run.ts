@@ -10,6 +10,7 @@ import { decideRead, type ReadShape } from './read-plan.ts';
 import { scatter } from './scatter-run.ts';
 import { loadSequence } from './sequence.ts';
 import type { StripeSession } from './stripes.ts';
+import { find } from './syntax.ts';
 import type { SqlRow } from './values.ts';
 
 export interface ReadContext {
@@ -35,9 +36,11 @@ export async function runRead(
     return await gathered(binding, shape.filters, context);
   switch (plan.name) {
     case 'P0':
-      return plan.on === 'coordinator'
-        ? catalogue.shadow.prepare(context.text).all(pins.values)
-        : await onStripe(0, plan.sql, context);
+      if (plan.on === 'stripe') return await onStripe(0, plan.sql, context);
+      if (session.apart !== undefined && shape.pushed !== undefined && mayTakeLong(binding)) {
+        return await session.apart(shape.pushed, pins.values);
+      }
+      return catalogue.shadow.prepare(context.text).all(pins.values);
     case 'P1':
       return await onStripe(plan.stripe, plan.sql, context);
     case 'P2':
@@ -58,6 +61,25 @@ export async function runRead(
     default:
       return await gathered(binding, shape.filters, context);
   }
+}
+
+const QUICK_FUNCTIONS: ReadonlySet<string> = new Set([
+  ...['abs', 'coalesce', 'ifnull', 'iif', 'length', 'lower', 'nullif', 'typeof', 'upper'],
+  ...['date', 'datetime', 'julianday', 'strftime', 'time', 'unixepoch'],
+  ...['changes', 'last_insert_rowid', 'random', 'sqlite_version', 'total_changes'],
+]);
+
+/** Anything but one row of simple expressions. What only the shadow knows never does. */
+function mayTakeLong({ functions, parsed, readsSchema }: Binding): boolean {
+  if (readsSchema || parsed === undefined) return false;
+  const many = find(
+    parsed.node,
+    (node) =>
+      ('from' in node && node.from !== undefined) ||
+      ('with' in node && node.with !== undefined) ||
+      ('compounds' in node && node.compounds !== undefined),
+  );
+  return many !== undefined || [...functions].some((name) => !QUICK_FUNCTIONS.has(name));
 }
 
 /** Batches as they come where stripes can simply follow each other; the whole result at once otherwise. */

@@ -6,9 +6,6 @@ import { isMolnError, MolnError } from '../base/errors.ts';
 import { SqlError, sqliteCodeName } from '../hrana/hrana.ts';
 import { sqliteFailure } from '../planner/planner.ts';
 
-/** SQLITE_BUSY, SQLITE_READONLY. */
-const BUSY = 5;
-
 /** An error of a stripe as the planner expects it. Anything that SQLite did not say passes. */
 export function fromStripe(error: unknown): unknown {
   if (!isMolnError(error, 'DATABASE_SQL')) return error;
@@ -32,7 +29,7 @@ export function toClient(error: unknown, offset?: number): unknown {
 
 /** Another transaction holds what this one needs. */
 export function busy(why: string): SqlError {
-  return new SqlError(sqliteCodeName(BUSY), `database is locked: ${why}`);
+  return new SqlError('SQLITE_BUSY', `database is locked: ${why}`);
 }
 
 export function readOnly(why: string): SqlError {
@@ -53,8 +50,50 @@ export function limitMet(limit: string, sentence: string, hint: string): MolnErr
   return new MolnError('SQL_LIMIT', sentence, { hint, details: { limit } });
 }
 
-export function transactionOver(why: string): MolnError {
-  return new MolnError('SQL_TRANSACTION_OVER', `The transaction was rolled back: ${why}`, {
-    hint: 'Begin a new one, or send it as one batch',
-  });
+/** A statement was stopped. */
+export function interrupted(why: string): SqlError {
+  return new SqlError('SQLITE_INTERRUPT', `interrupted: ${why}`);
+}
+
+/** Stripes were wanted in another order than all transactions take them in: the statement begins again with all of them. */
+export class OutOfOrder extends Error {
+  override readonly name = 'OutOfOrder';
+  readonly stripes: ReadonlySet<number>;
+
+  constructor(stripes: ReadonlySet<number>) {
+    super('The statement begins again with its stripes in order');
+    this.stripes = stripes;
+  }
+}
+
+const LOST: ReadonlySet<string> = new Set([
+  'DATABASE_CLOSED',
+  'DATABASE_NOT_COMMITTED',
+  'DATABASE_NOT_PRIMARY',
+  'DATABASE_OUTCOME_UNKNOWN',
+]);
+const LOST_LIMITS: ReadonlySet<unknown> = new Set([
+  'transaction',
+  'transactionIdleMs',
+  'transactionTotalMs',
+  'transactionBytes',
+]);
+
+/** The transaction is gone, whatever statement said so. */
+export function endsTransaction(error: unknown): boolean {
+  if (!isMolnError(error)) return false;
+  if (error.code === 'DATABASE_LIMIT') return LOST_LIMITS.has(error.details?.['limit']);
+  return LOST.has(error.code);
+}
+
+const PASSING: ReadonlySet<string> = new Set([
+  'DATABASE_NOT_COMMITTED',
+  'DATABASE_NOT_CURRENT',
+  'DATABASE_NOT_PRIMARY',
+  'DATABASE_VIEW_ENDED',
+]);
+
+/** Nothing was changed, and the same statement may succeed soon: another copy takes over. */
+export function isPassing(error: unknown): boolean {
+  return isMolnError(error) && PASSING.has(error.code);
 }

@@ -6,6 +6,8 @@ import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
 import { count } from '../words.ts';
+import { DUMP, EXPORT, IMPORT, RESTORE } from './db-copy.ts';
+import { SHELL } from './db-shell.ts';
 
 const NAME = { name: 'NAME', description: 'of the database', required: true };
 const TOKEN_FOR = 'cli';
@@ -162,12 +164,12 @@ const KILL: CommandSpec = {
 
 export const DB: CommandSpec = {
   name: 'db',
-  summary: 'Make, look at and drop databases.',
+  summary: 'Make, look at and drop databases, and run SQL in them.',
   examples: [
     ['moln db create shop', ''],
     ['moln db stripes shop', 'who leads, and the copies'],
   ],
-  commands: [CREATE, LIST, SHOW, STRIPES, DROP, TOKEN, KILL],
+  commands: [CREATE, LIST, SHOW, STRIPES, SHELL, DUMP, RESTORE, IMPORT, EXPORT, TOKEN, KILL, DROP],
 };
 
 export const WHY_QUERY: CommandSpec = {
