@@ -240,13 +240,18 @@ export class SocketConnection {
     const slot = this.#slots.get(streamId);
     this.#slots.delete(streamId);
     if (slot?.stream !== undefined) this.#cursors.forget(slot.stream);
-    await this.#closeStream(slot?.stream);
+    // Its requests may not have begun: the client said all of this at once.
+    if (slot?.stream !== undefined) await this.#closed(slot.stream.finish());
     return { type: 'close_stream' };
   }
 
   #closeStream(stream: Stream | undefined): Promise<void> {
     if (stream === undefined) return Promise.resolve();
-    const closing = stream.close().finally(() => this.#closings.delete(closing));
+    return this.#closed(stream.close());
+  }
+
+  #closed(end: Promise<void>): Promise<void> {
+    const closing = end.finally(() => this.#closings.delete(closing));
     this.#closings.add(closing);
     return closing;
   }
