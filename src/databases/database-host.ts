@@ -40,7 +40,7 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #pool: ReaderPool;
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
-  readonly #links = new PeerLinks();
+  readonly #links: PeerLinks;
   readonly #stop = new AbortController();
   #config: DatabasesConfig | undefined;
   /** Why the newest config is not in use yet. */
@@ -51,6 +51,7 @@ export class DatabaseHost implements AsyncDisposable {
   constructor(options: DatabaseHostOptions) {
     this.#options = options;
     this.#pool = new ReaderPool({ clock: options.clock });
+    this.#links = new PeerLinks({ clock: options.clock });
   }
 
   /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */

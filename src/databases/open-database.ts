@@ -218,7 +218,13 @@ export class OpenDatabase implements AsyncDisposable {
     });
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
-    await copy.start({ log: this.#log, record, rank, clock, logger });
+    try {
+      await copy.start({ log: this.#log, record, rank, clock, logger });
+    } catch (error) {
+      this.#copies.delete(number);
+      await copy[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   #othersOf(stripe: string): readonly string[] {
