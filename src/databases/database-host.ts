@@ -17,7 +17,7 @@ import {
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
 import type { Logs } from './logs.ts';
-import { OpenDatabase } from './open-database.ts';
+import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -55,7 +55,7 @@ export class DatabaseHost implements AsyncDisposable {
   }
 
   /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
-  serverOf(name: string, options: { readonly isLocal: boolean }): HranaServer {
+  serverOf(name: string, options: WireWanted): HranaServer {
     const config = this.#config?.databases.find((one) => one.name === name);
     if (config === undefined) {
       throw notFound(name, this.#config?.databases.map((one) => one.name) ?? []);

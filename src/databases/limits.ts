@@ -54,3 +54,5 @@ export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
 export const PREFERENCE_MS = 150;
 /** Entries that a copy may lack and still counts as one that has everything. */
 export const COPY_LAG_MAX = 100;
+/** Read levels that clients of one database name in their address, with and without tokens. */
+export const WIRES_MAX = 40;
