@@ -71,6 +71,8 @@ export class DatabaseHost implements AsyncDisposable {
       case CONTROL.config:
         this.#take(body as DatabasesConfig);
         return {};
+      case CONTROL.ping:
+        return { pid: process.pid };
       case CONTROL.state:
         return await this.#state();
       case CONTROL.kill: {

@@ -56,3 +56,5 @@ export const PREFERENCE_MS = 150;
 export const COPY_LAG_MAX = 100;
 /** Read levels that clients of one database name in their address, with and without tokens. */
 export const WIRES_MAX = 40;
+/** For figures of the log. */
+export const LOG_ANSWER_MS = 1500;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ensureFolder, removeTree } from '../base/disk.ts';
-import { isMolnError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
@@ -21,7 +21,7 @@ import type { PeerLinks } from './peer-link.ts';
 import { stripeName } from './records.ts';
 import { queryState, slowState } from './query-state.ts';
 import { Snapshots } from './snapshots.ts';
-import { stripeState } from './stripe-state.ts';
+import { stripeState, unlessAway } from './stripe-state.ts';
 
 export interface OpenDatabaseOptions {
   /** `places` of it change; see `place`. */
@@ -188,13 +188,10 @@ export class OpenDatabase implements AsyncDisposable {
   async #isLed(): Promise<boolean> {
     const { stripes } = this.#config;
     const names = Array.from({ length: stripes }, (_, number) => stripeName(number));
-    try {
-      const primaries = await Promise.all(names.map((name) => this.#log.primary(name)));
-      return primaries.every((one) => one !== undefined);
-    } catch (error) {
-      if (isMolnError(error)) return false;
-      throw error;
-    }
+    const primaries = await Promise.all(
+      names.map((name) => unlessAway(() => this.#log.primary(name))),
+    );
+    return primaries.every((one) => one !== undefined);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
