@@ -68,7 +68,7 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
     http.execute({ sql: 'INSERT INTO notes (id, text) VALUES (2, ?)', args: ['one'] }),
     { code: 'SQLITE_CONSTRAINT_UNIQUE' },
   );
-  await assert.rejects(http.execute('SELECT nothing FROM notes'), /no such column: nothing/);
+  await assert.rejects(http.execute('SELECT nowhere FROM notes'), /no such column: nowhere/);
 
   const plan = await node.json<QueryPlan>(
     'why',
