@@ -33,6 +33,7 @@ import type {
   RouteDetail,
 } from '../api/api.ts';
 import type { Written } from '../routes/routes.ts';
+import { DatabaseStream } from './db-client.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -347,6 +348,11 @@ export class MolnClient {
 
   removeRecord(kind: RecordWord, name: string): Promise<RouteAnswer> {
     return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
+  }
+
+  /** A connection to a database; opening it does nothing yet. */
+  sql(database: string): DatabaseStream {
+    return new DatabaseStream(this.#transport, database);
   }
 
   shutdown(): Promise<void> {

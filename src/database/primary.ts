@@ -62,6 +62,7 @@ type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
 interface Job {
   readonly statements: readonly Statement[];
   readonly bytes: number;
+  readonly planned: number | undefined;
   readonly resolve: (results: readonly StatementResult[]) => void;
   readonly reject: (error: unknown) => void;
   /** Must be a group of its own. */
@@ -84,6 +85,7 @@ export class PrimaryTerm {
   #running: Promise<void> | undefined;
   #committing: Promise<void> = Promise.resolve();
   #lost: Error | undefined;
+  #holder: Hold | undefined;
   #transactions = 0;
   #entries = 0;
   #bytes = 0;
@@ -118,7 +120,10 @@ export class PrimaryTerm {
   }
 
   /** All statements or none. Its error says which statement failed (`details.at`). */
-  async execute(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+  async execute(
+    statements: readonly Statement[],
+    planned?: number,
+  ): Promise<readonly StatementResult[]> {
     if (statements.length > TRANSACTION_STATEMENTS_MAX) {
       throw limitMet(
         'transactionStatements',
@@ -129,7 +134,7 @@ export class PrimaryTerm {
     this.#requireRoom();
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
-    this.#queue.push({ statements, bytes, resolve, reject, isAlone: false });
+    this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
     this.#wake();
     return await promise;
   }
@@ -151,10 +156,16 @@ export class PrimaryTerm {
     this.requireTerm();
   }
 
-  /** The same, one question for all who ask at a time. */
+  /** The same, one question for all who ask at a time. What others may know of by then is in the file. */
   async confirmed(): Promise<void> {
+    await this.unsettled();
     await this.#confirmation.answer();
     this.requireTerm();
+  }
+
+  /** Waits for a transaction over several stripes whose entry others may know of already, and this file not yet. */
+  async unsettled(): Promise<void> {
+    if (this.#holder?.isPending === true) await this.#holder.over;
   }
 
   /** Nothing new is begun; resolves when what was begun is over. */
@@ -293,8 +304,10 @@ export class PrimaryTerm {
       turn.reject(error);
       throw error;
     }
+    this.#holder = hold;
     turn.take(hold);
     await hold.over;
+    this.#holder = undefined;
   }
 
   async #group(jobs: readonly Job[]): Promise<void> {
@@ -306,6 +319,7 @@ export class PrimaryTerm {
           jobs.map(({ statements }) => statements),
           this.facts(false),
           this.statementMs,
+          jobs.map(({ planned }) => planned),
         ),
       );
       crashPoint('commit:group-run');

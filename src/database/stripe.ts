@@ -8,10 +8,8 @@ import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { removeTree, sweepTemporary } from '../base/disk.ts';
-import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
-import type { CommitLog, PrimaryRecord, SnapshotRecord, Term } from './commit-log.ts';
+import type { SnapshotRecord, Term } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex, NO_HASH, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
@@ -19,47 +17,11 @@ import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
-import type { StripeClient, TransactionResult } from './stripe-client.ts';
+import type { StripeOptions, StripeStatus } from './stripe-options.ts';
+import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
-import type { SnapshotStore } from './snapshot-store.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { Role } from './thread-calls.ts';
-
-/** Reads that may take long, in processes that can be killed. */
-export interface SlowReads {
-  query(path: string, statement: Statement, readMs: number): Promise<StatementResult>;
-  /** A packed copy of the whole file. */
-  copy(path: string, to: string): Promise<Applied>;
-  digest(path: string): Promise<StripeDigest>;
-}
-
-export interface StripeOptions {
-  readonly name: string;
-  /** The SQLite file; its folder exists and belongs to this process alone. */
-  readonly path: string;
-  readonly record: PrimaryRecord;
-  readonly log: CommitLog;
-  readonly slowReads: SlowReads;
-  readonly snapshots: SnapshotStore;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** A statement that writes cannot be stopped: only the end of the process helps. */
-  readonly onStuck: (statementMs: number) => void;
-  readonly statementMs?: number;
-  readonly readMs?: number;
-  readonly primaryTtlMs?: number;
-  /** Of tests only. */
-  readonly crashAt?: string;
-}
-
-export interface StripeStatus {
-  readonly name: string;
-  readonly role: Role;
-  readonly applied: Applied;
-  readonly epoch: number | undefined;
-  /** Why it was rebuilt last, if it was. */
-  readonly quarantined: string | undefined;
-}
 
 /** Also without a hint a mirror looks at the log so often. */
 const LOOK_EVERY_MS = 1000;
@@ -72,6 +34,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   #applied: Applied = NOTHING;
+  /** A mirror had then all that the log had. */
+  #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
   #renewal: Disposable | undefined;
@@ -148,8 +112,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     });
   }
 
-  async execute(statements: readonly Statement[]): Promise<TransactionResult> {
-    const results = await this.#leading().execute(statements);
+  async execute(
+    statements: readonly Statement[],
+    expect?: Expectation,
+  ): Promise<TransactionResult> {
+    const results = await this.#leading().execute(statements, expect?.schemaVersion);
     return { results, index: this.#applied.index };
   }
 
@@ -158,13 +125,36 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#leading().hold();
   }
 
-  async query(statement: Statement, level: ReadLevel): Promise<StatementResult> {
+  async query(
+    statement: Statement,
+    level: ReadLevel,
+    expect?: Expectation,
+  ): Promise<StatementResult> {
     if (level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
     const readMs = this.#options.readMs ?? READ_MS_MAX;
-    const answer = await this.#thread.call('query', statement, readMs);
+    const planned = expect?.schemaVersion;
+    const answer = await this.#thread.call('query', statement, readMs, planned);
     if (answer.kind === 'rows') return answer.result;
-    return await this.#options.slowReads.query(this.#options.path, statement, readMs);
+    return await this.#options.slowReads.query(this.#options.path, statement, readMs, planned);
+  }
+
+  async view(): Promise<StripeView> {
+    const term = this.#leading();
+    await term.unsettled();
+    const view = await this.#options.slowReads.view(this.#options.path);
+    const { index } = view.applied;
+    const { head } = term.appender;
+    const readMs = this.#options.readMs ?? READ_MS_MAX;
+    return {
+      index,
+      schemaVersion: view.applied.schemaVersion,
+      epoch: term.options.epoch,
+      head: head.index === index ? head : undefined,
+      query: (statement) => view.query(statement, readMs),
+      [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
+    };
   }
 
   /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
@@ -226,6 +216,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#reached(head.index);
   }
 
+  async #notOlderThan(maxMs: number): Promise<void> {
+    const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
+    // What a primary has is never older than its lease.
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
+  }
+
   async #reached(index: number): Promise<void> {
     while (this.#applied.index < index) {
       if (this.#stop.signal.aborted) throw closed(this.name);
@@ -285,9 +281,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** To the head, or to `last`. */
   async #catchUp(last = Infinity): Promise<void> {
     if (this.#role !== 'mirror') return;
+    const began = this.#options.clock.monotonicMs();
     try {
       await this.#replay(last);
-      if (last === Infinity) await this.#checkHead();
+      if (last === Infinity) {
+        await this.#checkHead();
+        this.#currentAtMs = began;
+      }
     } catch (error) {
       if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
       else if (isMolnError(error, 'DATABASE_CORRUPT'))

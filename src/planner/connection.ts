@@ -19,7 +19,7 @@ import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange, type PlannedChange } from './schema-change.ts';
 import { FOREIGN_KEY, READ_ONLY, sqliteFailure } from './sqlite-errors.ts';
-import type { StripeSession } from './stripes.ts';
+import type { Stripes, StripeSession } from './stripes.ts';
 import {
   type Edit,
   isBlank,
@@ -37,6 +37,8 @@ export interface Result {
   readonly rows: readonly SqlRow[];
   readonly changes: number;
   readonly lastInsertRowid: bigint;
+  /** It was an INSERT, UPDATE or DELETE; otherwise `changes` is that of the last one. */
+  readonly wrote: boolean;
 }
 
 interface Transaction {
@@ -51,15 +53,30 @@ interface Transaction {
 
 export class Connection {
   readonly #planner: Planner;
+  readonly #stripes: Pick<Stripes, 'begin'>;
   #transaction: Transaction | undefined;
   #lastInsertRowid = 0n;
   #changes = 0;
   #totalChanges = 0;
   readonly settings: ConnectionSettings;
 
-  constructor(planner: Planner) {
+  constructor(planner: Planner, stripes: Pick<Stripes, 'begin'>) {
     this.#planner = planner;
+    this.#stripes = stripes;
     this.settings = new ConnectionSettings(planner.settings.foreignKeys);
+  }
+
+  /** PRAGMA foreign_keys. */
+  get foreignKeys(): boolean {
+    return this.settings.foreignKeys;
+  }
+
+  set foreignKeys(on: boolean) {
+    this.settings.foreignKeys = on;
+  }
+
+  get lastInsertRowid(): bigint {
+    return this.#lastInsertRowid;
   }
 
   get inTransaction(): boolean {
@@ -67,7 +84,10 @@ export class Connection {
   }
 
   get catalogue(): Catalogue {
-    return this.#transaction?.catalogue ?? this.#planner.catalogue;
+    const transaction = this.#transaction;
+    if (transaction === undefined) return this.#planner.catalogue;
+    if (transaction.session.isUntouched === true) transaction.catalogue = this.#planner.catalogue;
+    return transaction.catalogue;
   }
 
   /** Runs the statements of a script, and gives the result of the last. */
@@ -121,10 +141,10 @@ export class Connection {
       yield (await this.execute(sql, given, signal)).rows;
       return;
     }
-    const { plans, stripes } = this.#planner;
+    const { plans } = this.#planner;
     const { binding, read } = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
     const values = valuesOf(binding.parameters, given);
-    const session = this.#transaction?.session ?? (await stripes.begin('read'));
+    const session = this.#transaction?.session ?? (await this.#stripes.begin('read'));
     try {
       const shape = read ?? readShape(binding, catalogue);
       yield* streamRead(binding, shape, this.#runContext(binding, values, session, signal));
@@ -145,6 +165,14 @@ export class Connection {
       stripeCount: stripes.count,
       foreignKeys: this.settings.foreignKeys,
     });
+  }
+
+  /** Another connection ran a statement on this one's behalf. */
+  ran({ changes, lastInsertRowid, wrote }: Result): void {
+    if (!wrote) return;
+    this.#changes = changes;
+    this.#totalChanges += changes;
+    if (lastInsertRowid !== 0n) this.#lastInsertRowid = lastInsertRowid;
   }
 
   async close(): Promise<void> {
@@ -238,7 +266,7 @@ export class Connection {
 
   async #begin(bySavepoint: boolean): Promise<void> {
     const catalogue = this.catalogue;
-    const session = await this.#planner.stripes.begin('write');
+    const session = await this.#stripes.begin('write');
     this.#transaction = { session, savepoints: [], catalogue, keysOpen: false, bySavepoint };
   }
 
@@ -310,7 +338,7 @@ export class Connection {
   }
 
   async #read({ binding, read }: Prepared, values: SqlRow, signal?: AbortSignal): Promise<Result> {
-    const session = this.#transaction?.session ?? this.#planner.stripes.begin('read');
+    const session = this.#transaction?.session ?? this.#stripes.begin('read');
     const opened = await session;
     try {
       const shape = read ?? readShape(binding, this.catalogue);
@@ -374,7 +402,7 @@ export class Connection {
     signal?: AbortSignal,
   ): Promise<Result> {
     const own = this.#transaction;
-    const session = own?.session ?? (await this.#planner.stripes.begin('write'));
+    const session = own?.session ?? (await this.#stripes.begin('write'));
     let written: Written;
     try {
       written = await runWrite(binding, write, this.#runContext(binding, values, session, signal));
@@ -402,11 +430,8 @@ export class Connection {
     this.#changes = written.changes;
     this.#totalChanges += written.totalChanges ?? written.changes;
     this.#lastInsertRowid = written.lastInsertRowid;
-    return this.#result(
-      written.rows,
-      binding.columns.map(({ name }) => name),
-      binding,
-    );
+    const columns = binding.columns.map(({ name }) => name);
+    return { ...this.#result(written.rows, columns, binding), wrote: true };
   }
 
   #writeContext(session: StripeSession): WriteContext {
@@ -466,6 +491,7 @@ export class Connection {
       rows,
       changes: this.#changes,
       lastInsertRowid: this.#lastInsertRowid,
+      wrote: false,
     };
   }
 }

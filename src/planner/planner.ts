@@ -22,6 +22,8 @@ export type {
   StripeWrite,
   WriteOutcome,
 } from './stripes.ts';
+export { sqliteFailure } from './sqlite-errors.ts';
+export { splitScript } from './syntax.ts';
 export type { SqlRow, SqlValue } from './values.ts';
 
 export interface PlannerSettings {
@@ -60,8 +62,9 @@ export class Planner implements Disposable {
     this.#catalogue = Catalogue.parse(stripes.catalogue, stripes.schemaVersion);
   }
 
-  connect(): Connection {
-    return new Connection(this);
+  /** `stripes`: where this client's transactions begin, when that is not the same for all. */
+  connect(stripes: Pick<Stripes, 'begin'> = this.stripes): Connection {
+    return new Connection(this, stripes);
   }
 
   /** The newest committed schema. */

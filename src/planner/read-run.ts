@@ -10,6 +10,7 @@ import { decideRead, type ReadShape } from './read-plan.ts';
 import { scatter, scatterStream } from './scatter-run.ts';
 import { loadSequence } from './sequence.ts';
 import type { StripeSession } from './stripes.ts';
+import { find } from './syntax.ts';
 import type { SqlRow } from './values.ts';
 
 export interface ReadContext {
@@ -37,9 +38,11 @@ export async function runRead(
     return await gathered(binding, shape.filters, context);
   switch (plan.name) {
     case 'P0':
-      return plan.on === 'coordinator'
-        ? catalogue.shadow.prepare(context.text).all(pins.values)
-        : await onStripe(0, plan.sql, context);
+      if (plan.on === 'stripe') return await onStripe(0, plan.sql, context);
+      if (session.apart !== undefined && shape.pushed !== undefined && mayTakeLong(binding)) {
+        return await session.apart(shape.pushed, pins.values);
+      }
+      return catalogue.shadow.prepare(context.text).all(pins.values);
     case 'P1':
       return await onStripe(plan.stripe, plan.sql, context);
     case 'P2':
@@ -65,6 +68,25 @@ export async function runRead(
   }
 }
 
+const QUICK_FUNCTIONS: ReadonlySet<string> = new Set([
+  ...['abs', 'coalesce', 'ifnull', 'iif', 'length', 'lower', 'nullif', 'typeof', 'upper'],
+  ...['date', 'datetime', 'julianday', 'strftime', 'time', 'unixepoch'],
+  ...['changes', 'last_insert_rowid', 'random', 'sqlite_version', 'total_changes'],
+]);
+
+/** Anything but one row of simple expressions. What only the shadow knows never does. */
+function mayTakeLong({ functions, parsed, readsSchema }: Binding): boolean {
+  if (readsSchema || parsed === undefined) return false;
+  const many = find(
+    parsed.node,
+    (node) =>
+      ('from' in node && node.from !== undefined) ||
+      ('with' in node && node.with !== undefined) ||
+      ('compounds' in node && node.compounds !== undefined),
+  );
+  return many !== undefined || [...functions].some((name) => !QUICK_FUNCTIONS.has(name));
+}
+
 /** Batches as they come where stripes can simply follow each other; the whole result at once otherwise. */
 export async function* streamRead(
   binding: Binding,
@@ -74,7 +96,7 @@ export async function* streamRead(
   const { pins, planner, session, signal } = context;
   const plan = decideRead(binding, shape, pins, planner.homes);
   if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
-    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values);
+    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values, true);
   } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
     const exact = await exactly(binding, shape, context);
     if (exact !== undefined) yield exact;
@@ -139,7 +161,7 @@ async function onStripe(
   { pins, session, signal }: ReadContext,
 ): Promise<readonly SqlRow[]> {
   const rows: SqlRow[] = [];
-  for await (const batch of session.rows(stripe, sql, pins.values)) {
+  for await (const batch of session.rows(stripe, sql, pins.values, true)) {
     signal?.throwIfAborted();
     rows.push(...batch);
   }

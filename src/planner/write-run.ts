@@ -80,7 +80,7 @@ async function onStripes(
     const route = routeOf(shape, pins, homes, stripes.count);
     if (route === undefined) return undefined;
     spread.stripes = route.length;
-    return await routedWrite(shape, route, pins.values, session, lastInsertRowid);
+    return await routedWrite(shape, route, pins.values, session, context);
   }
   const rows = await sourceRows(binding, shape, context);
   const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
@@ -91,6 +91,7 @@ async function onStripes(
       pins,
       stripeCount: stripes.count,
       ids: settings.ids,
+      inTransaction: context.inTransaction,
       lastInsertRowid,
     });
     if (written !== UNFIT) return written;

@@ -1,0 +1,103 @@
+/**
+ * What is only read, for the planner: a single text on a single stripe goes there at once; several are read as of one moment, or, at
+ * levels that allow it, from whatever copy is near.
+ */
+import { Moment, type ReadLevel } from '../database/database.ts';
+import type { SqlRow, StripeSession, WriteOutcome } from '../planner/planner.ts';
+import { fromStripe, readOnly } from './errors.ts';
+import type { Counts } from './figures.ts';
+import { runApart, unlessAborted } from './apart.ts';
+import type { StripeSet } from './stripe-set.ts';
+
+export interface ReadSessionOptions {
+  readonly set: StripeSet;
+  readonly counts: Counts;
+  /** For what one stripe answers alone. */
+  readonly levelOf: (stripe: string) => ReadLevel;
+  /** What several stripes answer need not be of one moment. */
+  readonly isLoose: boolean;
+  /** All statements of a transaction see the same moment. */
+  readonly isTransaction: boolean;
+  /** Of the statement that runs now. */
+  readonly signal: () => AbortSignal | undefined;
+}
+
+export class ReadSession implements StripeSession {
+  readonly #options: ReadSessionOptions;
+  readonly #planned: number;
+  #moment: Promise<Moment> | undefined;
+
+  constructor(options: ReadSessionOptions) {
+    this.#options = options;
+    this.#planned = options.set.schema.stripeVersion;
+  }
+
+  async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    return await runApart(this.#options.set, sql, values, this.#options.signal());
+  }
+
+  async *rows(
+    stripe: number,
+    sql: string,
+    values: SqlRow,
+    only = false,
+  ): AsyncGenerator<readonly SqlRow[]> {
+    const { isLoose, isTransaction, levelOf, set, signal } = this.#options;
+    const client = set.client(stripe);
+    const statement = { sql, args: values };
+    const expect = { schemaVersion: this.#planned };
+    const near = isLoose || (only && !isTransaction);
+    const asked = near
+      ? client.query(statement, levelOf(client.name), expect)
+      : this.#opened().then(async (moment) => moment.query(client.name, statement));
+    try {
+      yield (await unlessAborted(asked, signal())).rows;
+    } catch (error) {
+      throw fromStripe(error);
+    }
+  }
+
+  write(): Promise<readonly WriteOutcome[]> {
+    return Promise.reject(readOnly('this transaction or token only reads'));
+  }
+
+  alter(): Promise<void> {
+    return Promise.reject(readOnly('this transaction or token only reads'));
+  }
+
+  savepoint(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  rollbackTo(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async commit(): Promise<void> {
+    await this.rollback();
+  }
+
+  /** Lets go of the moment; a statement that was stopped need not wait for that. */
+  rollback(): Promise<void> {
+    const opened = this.#moment;
+    this.#moment = undefined;
+    opened?.then(
+      (moment) => void moment[Symbol.asyncDispose](),
+      () => {},
+    );
+    return Promise.resolve();
+  }
+
+  #opened(): Promise<Moment> {
+    if (this.#moment === undefined) {
+      const { counts, set } = this.#options;
+      counts.moments++;
+      this.#moment = Moment.open(set.log, set.clients, { schemaVersion: this.#planned });
+    }
+    return this.#moment;
+  }
+}
