@@ -30,6 +30,7 @@ export class Stream {
   #ended: HranaError | undefined;
   #closing: Promise<void> | undefined;
   #isFinishing = false;
+  #running: Session | undefined;
   /** What is open between requests and holds what a transaction holds. It ends with the stream. */
   cursor: AsyncDisposable | undefined;
 
@@ -58,9 +59,11 @@ export class Stream {
       this.check();
       const session = await (this.#session ??= this.#open());
       this.check();
+      this.#running = session;
       try {
         return await work(session);
       } finally {
+        this.#running = undefined;
         this.#watchTransaction(session);
       }
     } finally {
@@ -73,6 +76,11 @@ export class Stream {
   /** To be called between statements: a transaction that took too long goes no further. */
   check(): void {
     if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  /** Nobody waits for what runs now. */
+  interrupt(): void {
+    this.#running?.interrupt?.();
   }
 
   /** Takes no more requests, answers those that it has, and closes. Never rejects. */

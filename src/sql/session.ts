@@ -21,6 +21,7 @@ import type { Engine } from './engine.ts';
 import { errorPosition } from './error-position.ts';
 import {
   endsTransaction,
+  interrupted,
   isPassing,
   isSchemaMoved,
   OutOfOrder,
@@ -45,7 +46,8 @@ export class SqlSession implements Session {
   /** What this client has seen. */
   readonly seen: SeenEntries = new SeenEntries();
   level: Level;
-  #signal: AbortSignal | undefined;
+  /** Of the statement that runs. */
+  #stop: AbortController | undefined;
   #write: WriteSession | undefined;
   /** Of a statement that begins again. */
   #stripes: ReadonlySet<number> = new Set();
@@ -164,6 +166,10 @@ export class SqlSession implements Session {
     }
   }
 
+  interrupt(): void {
+    this.#stop?.abort(interrupted('its client has left'));
+  }
+
   async close(): Promise<void> {
     await this.#rollBack();
     this.#onClose();
@@ -176,9 +182,9 @@ export class SqlSession implements Session {
     const { counts, queries } = this.#engine;
     const began = clock.monotonicMs();
     try {
-      return await queries.watch(sql, this.#caller, async (signal) => {
-        this.#signal = signal;
-        return await this.#attempts(sql, values, signal);
+      return await queries.watch(sql, this.#caller, async (stop) => {
+        this.#stop = stop;
+        return await this.#attempts(sql, values, stop.signal);
       });
     } catch (error) {
       counts.failed++;
@@ -187,7 +193,7 @@ export class SqlSession implements Session {
         errorPosition(messageOf(error), sql, this.#connection.catalogue.shadow),
       );
     } finally {
-      this.#signal = undefined;
+      this.#stop = undefined;
       counts.took(clock.monotonicMs() - began);
     }
   }
@@ -236,7 +242,7 @@ export class SqlSession implements Session {
 
   #begin(mode: 'read' | 'write'): StripeSession {
     const { counts, limits, options, set } = this.#engine;
-    const signal = (): AbortSignal | undefined => this.#signal;
+    const signal = (): AbortSignal | undefined => this.#stop?.signal;
     if (mode === 'read' || this.#beginsReadOnly || this.#caller.readOnly) {
       return new ReadSession({
         set,
@@ -262,9 +268,7 @@ export class SqlSession implements Session {
   #levelOf(stripe: string): ReadLevel {
     const { level } = this;
     if (level.kind === 'stale') {
-      return level.maxMs === undefined
-        ? { kind: 'stale' }
-        : { kind: 'stale', maxMs: level.maxMs };
+      return level.maxMs === undefined ? { kind: 'stale' } : { kind: 'stale', maxMs: level.maxMs };
     }
     if (level.kind === 'session') return { kind: 'session', index: this.seen.of(stripe) };
     return { kind: 'strong' };
