@@ -2,12 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
-import {
-  type Client,
-  createHttpClient,
-  createSocketClient,
-  LibsqlError,
-} from '../testing/libsql-clients.ts';
+import { type Client, createHttpClient, createSocketClient } from '../testing/libsql-clients.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
 import type { DatabaseDetail, DatabaseSummary, QueryPlan } from '../src/api/api.ts';
@@ -71,7 +66,7 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
 
   await assert.rejects(
     http.execute({ sql: 'INSERT INTO notes (id, text) VALUES (2, ?)', args: ['one'] }),
-    (error) => error instanceof LibsqlError && error.code === 'SQLITE_CONSTRAINT_UNIQUE',
+    { code: 'SQLITE_CONSTRAINT_UNIQUE' },
   );
   await assert.rejects(http.execute('SELECT nothing FROM notes'), /no such column: nothing/);
 
@@ -111,9 +106,8 @@ test('tokens: none, a wrong one, one that only reads, one of the API, and all re
   assert.equal((await reader.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 0n);
   await assert.rejects(reader.execute("INSERT INTO notes (text) VALUES ('x')"), /readonly/);
 
-  const { token } = await node.json<{ readonly token: string }>(
-    ...['token', 'create', '--name', 'ci', '--scope', 'deploy'],
-  );
+  const wish = ['--name', 'ci', '--scope', 'deploy'] as const;
+  const { token } = await node.json<{ readonly token: string }>('token', 'create', ...wish);
   await until('the token of the API to be known', async () => {
     await clients(node, token).http.execute("INSERT INTO notes (text) VALUES ('x')");
     return true;
