@@ -148,7 +148,8 @@ class SqliteSession implements Session {
   }
 
   #prepare(sql: string): StatementSync {
-    const statement = this.#db.prepare(sql);
+    // A word of libSQL, for transactions that only read.
+    const statement = this.#db.prepare(sql.replace(/^(\s*BEGIN TRANSACTION) READONLY/i, '$1'));
     statement.setReadBigInts(true);
     statement.setReturnArrays(true);
     statement.setAllowBareNamedParameters(false);

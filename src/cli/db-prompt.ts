@@ -73,7 +73,7 @@ async function handle(
   },
 ): Promise<void> {
   try {
-    if (!script.isOpen && line.startsWith('.')) await shell.dot(line, signal);
+    if (!script.isOpen && line.startsWith('.')) await shell.dot(line);
     else for (const { sql } of script.add(line)) await shell.statement(sql, signal);
   } catch (error) {
     script.clear();

@@ -17,7 +17,7 @@ export async function* readDatabase(stream: DatabaseStream): AsyncGenerator<Part
     const { shape, schema } = await shapeOf(stream);
     const tables = shape.tables.filter(({ fill }) => fill === 'rows');
     const events = stream.cursor([
-      { sql: 'BEGIN' },
+      { sql: 'BEGIN TRANSACTION READONLY' },
       { sql: SCHEMA_QUERY },
       ...tables.map((table) => ({ sql: rowsQuery(table) })),
       { sql: 'COMMIT' },

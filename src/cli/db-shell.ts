@@ -10,16 +10,20 @@ import { count, printable } from './words.ts';
 
 /** Files that read files that read files. */
 const READ_DEPTH_MAX = 16;
+/** Not what SQLite makes for itself, or for a full-text table. */
+const OWN =
+  "name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
 const TRANSACTION = /^\s*(?:begin|commit|end|rollback|savepoint|release)\b/i;
 
 interface DotCommand {
   readonly words: string;
   readonly meaning: string;
-  readonly run: (rest: string, signal: AbortSignal | undefined) => Promise<void>;
+  readonly run: (rest: string) => Promise<void>;
 }
 
-export class Shell {
+export class Shell implements AsyncDisposable {
   readonly #context: Context;
+  readonly #name: string;
   readonly #stream: DatabaseStream;
   readonly #commands: Readonly<Record<string, DotCommand>>;
   #mode: Mode;
@@ -27,9 +31,10 @@ export class Shell {
   #depth = 0;
   #isOver = false;
 
-  constructor(context: Context, stream: DatabaseStream) {
+  constructor(context: Context, name: string) {
     this.#context = context;
-    this.#stream = stream;
+    this.#name = name;
+    this.#stream = context.client().sql(name);
     this.#mode = context.json ? 'json' : 'table';
     this.#commands = this.#table();
   }
@@ -59,6 +64,11 @@ export class Shell {
     for (const one of script.end()) await this.#scripted(one, file);
   }
 
+  /** Rolls back what is open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stream[Symbol.asyncDispose]();
+  }
+
   /** Prints what one statement gives. */
   async statement(sql: string, signal?: AbortSignal): Promise<void> {
     const { io, words, clock, json } = this.#context;
@@ -80,7 +90,7 @@ export class Shell {
   }
 
   /** Throws `CLI_DOT` for what is no command. */
-  async dot(line: string, signal?: AbortSignal): Promise<void> {
+  async dot(line: string): Promise<void> {
     const [, name = '', rest = ''] = /^\.(\S*)\s*([\s\S]*)$/.exec(line.trim()) ?? [];
     const command = Object.hasOwn(this.#commands, name) ? this.#commands[name] : undefined;
     if (command === undefined) {
@@ -89,7 +99,7 @@ export class Shell {
         hint: near === undefined ? 'See all with ".help"' : `Did you mean ".${near}"?`,
       });
     }
-    await command.run(rest.replace(/;\s*$/, '').trim(), signal);
+    await command.run(rest.replace(/;\s*$/, '').trim());
   }
 
   #table(): Readonly<Record<string, DotCommand>> {
@@ -110,8 +120,8 @@ export class Shell {
       },
       explain: {
         words: '.explain SQL',
-        meaning: 'how a statement is run',
-        run: (sql, signal) => this.statement(`EXPLAIN QUERY PLAN ${given(sql, 'SQL')}`, signal),
+        meaning: 'which stripes a statement asks, and what each runs',
+        run: (sql) => this.#explain(given(sql, 'SQL')),
       },
       mode: {
         words: `.mode ${MODES.join('|')}`,
@@ -136,7 +146,7 @@ export class Shell {
 
   async #tables(): Promise<void> {
     const { rows } = await this.#stream.execute({
-      sql: "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+      sql: `SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND ${OWN} ORDER BY name`,
     });
     for (const [name] of rows) this.#context.words.line(printable(String(name)));
   }
@@ -144,7 +154,7 @@ export class Shell {
   async #schema(table: string): Promise<void> {
     const where = table === '' ? '' : ' AND tbl_name = ? COLLATE NOCASE';
     const { rows } = await this.#stream.execute({
-      sql: `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL${where} ORDER BY rowid`,
+      sql: `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND ${OWN}${where} ORDER BY rowid`,
       args: table === '' ? [] : [table.replace(/^"(.*)"$/, '$1')],
     });
     if (rows.length === 0 && table !== '') {
@@ -155,6 +165,11 @@ export class Shell {
     for (const [sql] of rows) {
       await writeTo(this.#context.io.stdout, `${printable(String(sql))};\n`);
     }
+  }
+
+  async #explain(sql: string): Promise<void> {
+    const { lines } = await this.#context.client().explainQuery(this.#name, sql);
+    for (const line of lines) this.#context.words.line(printable(line));
   }
 
   #setMode(mode: string): Promise<void> {

@@ -99,6 +99,8 @@ export interface Session {
   /** All statements of the text one after the other, up to the first that fails. */
   sequence(sql: string): Promise<void>;
   describe(sql: string): Promise<Description>;
+  /** The client has left: what runs now may end with an error. An engine may leave it out. */
+  interrupt?(): void;
   /** Rolls back what is open. Never rejects; a second call does nothing. */
   close(): Promise<void>;
 }

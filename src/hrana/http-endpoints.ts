@@ -120,6 +120,7 @@ async function pipeline(
   const bytes = await request.readBody(limits.bodyBytesMax);
   const { baton, requests } = encoding.decodePipeline(bytes, limits);
   const held = streams.take(caller, baton);
+  request.signal.addEventListener('abort', () => held.stream.interrupt());
   const budget = new Budget(limits.answerBytesMax);
   const results: StreamResult[] = [];
   for (const one of requests) {
@@ -192,6 +193,7 @@ async function cursor(
   const { baton, batch } = encoding.decodeCursor(bytes, limits);
   const held = streams.take(caller, baton);
   const { stream, stored } = held;
+  request.signal.addEventListener('abort', () => stream.interrupt());
   const steps = readySteps(batch, stored);
   const body = async (write: Write): Promise<void> => {
     try {

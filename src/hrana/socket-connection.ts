@@ -95,6 +95,7 @@ export class SocketConnection {
     this.#isClosed = true;
     this.#helloTimer[Symbol.dispose]();
     this.#room?.resolve();
+    for (const { stream } of this.#slots.values()) stream?.interrupt();
     await this.#inbound;
     for (const { stream } of this.#slots.values()) void this.#closeStream(stream);
     this.#slots.clear();

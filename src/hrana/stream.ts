@@ -31,6 +31,7 @@ export class Stream {
   #closing: Promise<void> | undefined;
   #isFinishing = false;
   #isClosed = false;
+  #running: Session | undefined;
   /** What is open between requests and holds what a transaction holds. It ends with the stream. */
   cursor: AsyncDisposable | undefined;
 
@@ -59,9 +60,11 @@ export class Stream {
       this.check();
       const session = await (this.#session ??= this.#open());
       this.check();
+      this.#running = session;
       try {
         return await work(session);
       } finally {
+        this.#running = undefined;
         this.#watchTransaction(session);
       }
     } finally {
@@ -75,6 +78,11 @@ export class Stream {
   check(): void {
     const { ended } = this;
     if (ended !== undefined) throw ended;
+  }
+
+  /** Nobody waits for what runs now. */
+  interrupt(): void {
+    this.#running?.interrupt?.();
   }
 
   /** Takes no more requests, answers those that it has, and closes. Never rejects. */

@@ -45,11 +45,11 @@ export class LiveQueries {
     this.#limits = limits;
   }
 
-  /** Runs a statement under the eyes of everybody. The signal aborts when it is killed or has taken too long. */
+  /** Runs a statement under the eyes of everybody. `stop` is aborted when it is killed or has taken too long. */
   async watch<T>(
     sql: string,
     caller: Caller,
-    work: (signal: AbortSignal) => Promise<T>,
+    work: (stop: AbortController) => Promise<T>,
   ): Promise<T> {
     const { queriesMax, statementMs } = this.#limits;
     if (this.#running.size >= queriesMax) {
@@ -65,7 +65,7 @@ export class LiveQueries {
     );
     let failure: unknown;
     try {
-      return await work(stop.signal);
+      return await work(stop);
     } catch (error) {
       failure = error;
       throw error;

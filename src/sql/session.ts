@@ -19,7 +19,14 @@ import {
 import type { Connection, Explanation, Result, StripeSession } from '../planner/planner.ts';
 import type { Engine } from './engine.ts';
 import { errorPosition } from './error-position.ts';
-import { endsTransaction, isPassing, isSchemaMoved, OutOfOrder, toClient } from './errors.ts';
+import {
+  endsTransaction,
+  interrupted,
+  isPassing,
+  isSchemaMoved,
+  OutOfOrder,
+  toClient,
+} from './errors.ts';
 import { RETRY_PAUSE_MS } from './limits.ts';
 import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
@@ -39,7 +46,8 @@ export class SqlSession implements Session {
   /** What this client has seen. */
   readonly seen: SeenEntries = new SeenEntries();
   level: Level;
-  #signal: AbortSignal | undefined;
+  /** Of the statement that runs. */
+  #stop: AbortController | undefined;
   #write: WriteSession | undefined;
   /** Of a statement that begins again. */
   #stripes: ReadonlySet<number> = new Set();
@@ -160,6 +168,10 @@ export class SqlSession implements Session {
     }
   }
 
+  interrupt(): void {
+    this.#stop?.abort(interrupted('its client has left'));
+  }
+
   async close(): Promise<void> {
     await this.#rollBack(() => this.#connection.close());
     this.#onClose();
@@ -172,9 +184,9 @@ export class SqlSession implements Session {
     const { counts, queries } = this.#engine;
     const began = clock.monotonicMs();
     try {
-      return await queries.watch(sql, this.#caller, async (signal) => {
-        this.#signal = signal;
-        return await this.#attempts(sql, values, signal);
+      return await queries.watch(sql, this.#caller, async (stop) => {
+        this.#stop = stop;
+        return await this.#attempts(sql, values, stop.signal);
       });
     } catch (error) {
       counts.failed++;
@@ -183,7 +195,7 @@ export class SqlSession implements Session {
         errorPosition(messageOf(error), sql, this.#connection.catalogue.shadow),
       );
     } finally {
-      this.#signal = undefined;
+      this.#stop = undefined;
       counts.took(clock.monotonicMs() - began);
     }
   }
@@ -233,7 +245,7 @@ export class SqlSession implements Session {
 
   #begin(mode: 'read' | 'write'): StripeSession {
     const { counts, limits, options, planner, set } = this.#engine;
-    const signal = (): AbortSignal | undefined => this.#signal;
+    const signal = (): AbortSignal | undefined => this.#stop?.signal;
     if (mode === 'read' || this.#beginsReadOnly || this.#caller.readOnly) {
       return new ReadSession({
         set,

@@ -22,8 +22,7 @@ export const SHELL: CommandSpec = {
   run: async (context, input) => {
     const name = input.argument('NAME') ?? '';
     const sql = input.argument('SQL');
-    await using stream = context.client().sql(name);
-    const shell = new Shell(context, stream);
+    await using shell = new Shell(context, name);
     if (sql !== undefined) await shell.lines(sql.split('\n'));
     else if (isConversation(context.io) && !context.json) await converse(context, shell, name);
     else await shell.lines(linesOf(context.io.stdin), 'stdin');
