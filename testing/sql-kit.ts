@@ -4,7 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import type { Stripe } from '../src/database/database.ts';
-import { type AnswerRoom, HranaServer, type Session, type SqlValue, type StatementResult } from '../src/hrana/hrana.ts';
+import {
+  type AnswerRoom,
+  HranaServer,
+  type Session,
+  type SqlValue,
+  type StatementResult,
+} from '../src/hrana/hrana.ts';
 import { SqlEngine, type SqlEngineOptions, type SqlSession, TableIds } from '../src/sql/sql.ts';
 import { type DatabaseOptions, type DatabaseUnderTest, startDatabase } from './database-kit.ts';
 
@@ -54,7 +60,9 @@ export async function startSql(count: number, options: SqlKitOptions = {}): Prom
 }
 
 /** An engine behind the wire, mounted on a port as a node does it. */
-export async function serveSql(engine: SqlEngine): Promise<{ readonly url: string } & AsyncDisposable> {
+export async function serveSql(
+  engine: SqlEngine,
+): Promise<{ readonly url: string } & AsyncDisposable> {
   const hrana = new HranaServer({
     database: engine,
     clock: systemClock,

@@ -51,7 +51,10 @@ for (const count of [1, 3]) {
       );
       assert.equal(results[2]?.rows[0]?.['n'], 3);
       await assert.rejects(
-        client.batch(["INSERT INTO notes (text) VALUES ('d')", "INSERT INTO notes (text) VALUES ('a')"]),
+        client.batch([
+          "INSERT INTO notes (text) VALUES ('d')",
+          "INSERT INTO notes (text) VALUES ('a')",
+        ]),
         { code: 'SQLITE_CONSTRAINT_UNIQUE' },
       );
       await assert.rejects(client.execute('SELECT * FRM notes'), /near "FRM": syntax error/);
@@ -89,7 +92,10 @@ test('Drizzle', async () => {
     const [ann] = await db.insert(users).values({ name: 'Ann' }).returning();
     await db.transaction(async (tx) => {
       await tx.insert(users).values([{ name: 'Bob' }, { name: 'Cid' }]);
-      await tx.update(users).set({ name: 'Anna' }).where(eq(users.id, ann?.id ?? 0));
+      await tx
+        .update(users)
+        .set({ name: 'Anna' })
+        .where(eq(users.id, ann?.id ?? 0));
     });
     const all = await db.select().from(users).orderBy(users.name);
     assert.deepEqual(

@@ -120,15 +120,15 @@ const ANOMALIES: Readonly<Record<string, Schedule>> = {
 };
 
 /** An id whose row lies with row 1, or elsewhere. */
-async function secondId({ engine, open }: SqlUnderTest, elsewhere: boolean): Promise<number> {
-  const session = await open();
+async function secondId(on: SqlUnderTest, elsewhere: boolean): Promise<number> {
+  const session = await on.open();
   const stripeOf = async (id: number): Promise<number | undefined> =>
     (await session.explain(`SELECT * FROM test WHERE id = ${id}`)).stripes[0];
   const first = await stripeOf(1);
   for (let id = 2; id < 1000; id++) {
     if (((await stripeOf(id)) === first) !== elsewhere) return id;
   }
-  throw new Error(`${engine.set.count} stripes have no such id`);
+  throw new Error(`${on.engine.set.count} stripes have no such id`);
 }
 
 for (const elsewhere of [false, true]) {

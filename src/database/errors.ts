@@ -138,6 +138,19 @@ export function viewEnded(why: string): MolnError {
   });
 }
 
+/** The log may not grow any more before it is trimmed. */
+export function logFull(stripe: string, bytes: number, limit: number): MolnError {
+  return new MolnError(
+    'DATABASE_LOG_FULL',
+    `The log of stripe "${stripe}" holds ${formatBytes(bytes)}, at most ${formatBytes(limit)}: it is trimmed behind the next snapshot`,
+    {
+      hint: 'Ask again later; nothing was changed. Look whether snapshots can be stored',
+      retryable: true,
+      details: { resultCode: 13, sqliteCode: 'SQLITE_FULL' },
+    },
+  );
+}
+
 /** Sent, and neither confirmed nor ruled out. */
 export function outcomeUnknown(stripe: string, why: string): MolnError {
   return new MolnError(

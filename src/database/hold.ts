@@ -158,6 +158,7 @@ export class Hold implements StripeTransaction {
           return { kind: 'ruledOut', why: found.why };
         }
       }
+      this.#term.appended(this.#entry);
       await this.#term.commit();
       return { kind: 'happened', index: this.#entry.index };
     } catch (error) {

@@ -62,5 +62,7 @@ export const PRIMARY_TTL_MS = 2000;
 /** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
 export const SNAPSHOT_AFTER_ENTRIES = 20_000;
 export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
+/** What the log of one stripe may hold that is not trimmed yet. All logs together must fit into etcd's quota, 2 GiB by default. */
+export const LOG_BYTES_MAX: number = 256 * 1024 * 1024;
 /** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
 export const LOG_ENTRIES_KEPT = 1024;

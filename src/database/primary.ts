@@ -12,15 +12,17 @@ import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
-import { errorOf, limitMet, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
+import { errorOf, limitMet, logFull, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
 import { Hold } from './hold.ts';
 import {
   GROUP_BYTES_MAX,
   GROUP_TRANSACTIONS_MAX,
+  LOG_BYTES_MAX,
   TRANSACTION_STATEMENTS_MAX,
   WAITING_TRANSACTIONS_MAX,
   WRITE_MS_MAX,
 } from './limits.ts';
+import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
 import { SharedQuestion } from './shared-question.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { StripeThread } from './stripe-thread.ts';
@@ -45,6 +47,7 @@ export interface PrimaryOptions {
   /** A statement cannot be stopped: only the end of the process helps. */
   readonly onStuck: (statementMs: number) => void;
   readonly statementMs?: number;
+  readonly logBytesMax?: number;
 }
 
 /** Of one term, for status pages. */
@@ -55,6 +58,8 @@ export interface PrimaryFigures {
   readonly bytes: number;
   /** In all. */
   readonly appendMs: number;
+  /** Of its entries that are not trimmed yet. */
+  readonly logBytes: number;
 }
 
 type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
@@ -80,6 +85,7 @@ export class PrimaryTerm {
   readonly appender: Appender;
   readonly statementMs: number;
   readonly #queue: (Job | Turn)[] = [];
+  readonly #gauge = new LogGauge();
   readonly #stop = new AbortController();
   readonly #confirmation = new SharedQuestion(() => this.confirm());
   #running: Promise<void> | undefined;
@@ -116,6 +122,7 @@ export class PrimaryTerm {
       entries: this.#entries,
       bytes: this.#bytes,
       appendMs: this.#appendMs,
+      logBytes: this.#gauge.bytes,
     };
   }
 
@@ -206,14 +213,31 @@ export class PrimaryTerm {
     const appended = await this.appender.append(entry, this.options.signal);
     crashPoint('commit:after-append');
     this.#appendMs += clock.monotonicMs() - began;
-    this.#entries++;
-    this.#bytes += entry.header.byteLength + entry.body.byteLength;
+    this.appended(entry);
     if (appended.kind === 'appended') return { failure: undefined };
     await this.#orLose(async () => {
       await thread.call('rollBack');
       if (appended.barrier !== undefined) await this.passed(appended.barrier);
     });
     return { failure: notCommitted(stripe, appended.why) };
+  }
+
+  /** Sent to the log: counts also when it did not get there. */
+  appended(entry: EncodedEntry): void {
+    const bytes = entry.header.byteLength + entry.body.byteLength;
+    this.#entries++;
+    this.#bytes += bytes;
+    this.#gauge.add(entry.index, bytes);
+  }
+
+  /** The log begins with entry `start` now. */
+  trimmed(start: number): void {
+    this.#gauge.trimmed(start);
+  }
+
+  /** What the length of the log means for who writes. */
+  get pressure(): Pressure {
+    return pressureOf(this.#gauge.bytes, this.options.logBytesMax ?? LOG_BYTES_MAX);
   }
 
   /** The log has the entry: it has happened, even if this copy cannot write it, which ends the term. */
@@ -244,6 +268,8 @@ export class PrimaryTerm {
 
   #requireRoom(): void {
     this.requireTerm();
+    const { logBytesMax = LOG_BYTES_MAX, stripe } = this.options;
+    if (this.pressure.kind === 'full') throw logFull(stripe, this.#gauge.bytes, logBytesMax);
     if (this.#queue.length < WAITING_TRANSACTIONS_MAX) return;
     throw limitMet(
       'waitingTransactions',
@@ -269,6 +295,8 @@ export class PrimaryTerm {
         // What had to be run again.
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
+        const { pressure } = this;
+        if (pressure.kind === 'slow') await this.options.clock.sleep(pressure.pauseMs);
         if ('take' in first) {
           this.#queue.shift();
           await this.#lend(first);

@@ -42,6 +42,7 @@ export interface StripeOptions {
   readonly statementMs?: number;
   readonly readMs?: number;
   readonly primaryTtlMs?: number;
+  readonly logBytesMax?: number;
   /** Of tests only. */
   readonly crashAt?: string;
 }

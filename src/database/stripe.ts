@@ -2,14 +2,13 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
-import { existsSync } from 'node:fs';
-import { readdir, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
-import { removeTree, sweepTemporary } from '../base/disk.ts';
+import { sweepTemporary } from '../base/disk.ts';
 import type { Applied } from './applied.ts';
 import type { SnapshotRecord, Term } from './commit-log.ts';
+import { putAside, removeCopy } from './copy-file.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex, NO_HASH, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
@@ -102,13 +101,22 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#inTurn(async () => this.#lead(options.replaces));
   }
 
-  /** Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. */
-  async release(): Promise<void> {
+  /**
+   * Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. `successor` has the
+   * one that should lead replace this term; if it cannot, whoever comes first leads.
+   */
+  async release(successor?: (replaces: number) => Promise<unknown>): Promise<void> {
     await this.#inTurn(async () => {
       const term = this.#term;
       if (term === undefined) return;
       await term.drain();
-      await this.#stepDown();
+      crashPoint('release:drained');
+      try {
+        await successor?.(term.options.epoch);
+        crashPoint('release:succeeded');
+      } finally {
+        await this.#stepDown();
+      }
     });
   }
 
@@ -160,7 +168,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
   async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
     const { path, log, snapshots, slowReads } = this.#options;
-    const { epoch } = this.#leading().options;
+    const term = this.#leading();
+    const { epoch } = term.options;
     return await takeSnapshot({
       stripe: this.name,
       path,
@@ -169,6 +178,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       copy: (from, to) => slowReads.copy(from, to),
       epoch,
       keepEntries,
+      onTrimmed: (start) => term.trimmed(start),
     });
   }
 
@@ -314,7 +324,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (old === 'keep') this.#quarantined = why;
     await this.#thread.close();
     if (old === 'keep') await putAside(path);
-    else for (const suffix of ['', '-wal', '-shm']) await removeTree(`${path}${suffix}`);
+    else await removeCopy(path);
     const snapshot = await log.snapshot(this.name);
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     this.#thread = this.#newThread();
@@ -363,7 +373,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** Nobody else can append any more: what the log has now is all. */
   async #promote(lease: Term): Promise<void> {
-    const { name, log, clock, logger, onStuck, statementMs } = this.#options;
+    const { name, log, clock, logger, onStuck, statementMs, logBytesMax } = this.#options;
     await this.#catchUp();
     crashPoint('promotion:caught-up');
     const head = await log.head(name);
@@ -383,6 +393,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       signal: this.#stop.signal,
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
+      ...(logBytesMax === undefined ? {} : { logBytesMax }),
     });
     const barrier = await this.#thread.call('barrier', term.facts(false));
     crashPoint('promotion:before-barrier');
@@ -470,19 +481,6 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #newThread(): StripeThread {
     const { path, crashAt } = this.#options;
     return new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
-  }
-}
-
-/** Keeps the newest broken file of a copy, for whoever wants to know what happened to it. */
-async function putAside(path: string): Promise<void> {
-  const folder = dirname(path);
-  const name = `${basename(path)}.damaged`;
-  for (const old of await readdir(folder)) {
-    if (old.startsWith(name)) await removeTree(join(folder, old));
-  }
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(`${path}${suffix}`))
-      await rename(`${path}${suffix}`, join(folder, `${name}${suffix}`));
   }
 }
 

@@ -96,7 +96,7 @@ export class SocketConnection {
     this.#helloTimer[Symbol.dispose]();
     this.#room?.resolve();
     await this.#inbound;
-    for (const { stream } of this.#slots.values()) this.#closeStream(stream);
+    for (const { stream } of this.#slots.values()) void this.#closeStream(stream);
     this.#slots.clear();
     await Promise.all(this.#closings);
   }

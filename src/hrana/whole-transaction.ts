@@ -8,7 +8,8 @@ import type { BoundStatement, Session, StatementResult } from './database.ts';
 import type { ExecuteContext, ReadyStep } from './execute.ts';
 import type { BatchResult } from './model.ts';
 
-const BEGIN: RegExp = /^\s*begin(?:\s+(?:deferred|immediate|exclusive))?(?:\s+transaction)?\s*;?\s*$/i;
+const BEGIN: RegExp =
+  /^\s*begin(?:\s+(?:deferred|immediate|exclusive))?(?:\s+transaction)?\s*;?\s*$/i;
 const COMMIT: RegExp = /^\s*(?:commit|end)(?:\s+transaction)?\s*;?\s*$/i;
 
 /** Undefined when it is none, or was not run. */

@@ -66,15 +66,6 @@ export class Connection {
     this.settings = new ConnectionSettings(planner.settings.foreignKeys);
   }
 
-  /** PRAGMA foreign_keys. */
-  get foreignKeys(): boolean {
-    return this.settings.foreignKeys;
-  }
-
-  set foreignKeys(on: boolean) {
-    this.settings.foreignKeys = on;
-  }
-
   get lastInsertRowid(): bigint {
     return this.#lastInsertRowid;
   }
@@ -177,6 +168,11 @@ export class Connection {
 
   async close(): Promise<void> {
     this.settings[Symbol.dispose]();
+    await this.abandon();
+  }
+
+  /** Rolls back what is open, whatever became of it. */
+  async abandon(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = undefined;
     await transaction?.session.rollback();

@@ -69,11 +69,10 @@ export async function runRead(
 }
 
 const QUICK_FUNCTIONS: ReadonlySet<string> = new Set(
-  [
-    'abs coalesce ifnull iif length lower nullif typeof upper',
-    'date datetime julianday strftime time unixepoch',
-    'changes last_insert_rowid random sqlite_version total_changes',
-  ].flatMap((names) => names.split(' ')),
+  (
+    'abs coalesce ifnull iif length lower nullif typeof upper date datetime julianday strftime time unixepoch ' +
+    'changes last_insert_rowid random sqlite_version total_changes'
+  ).split(' '),
 );
 
 /** Anything but one row of simple expressions. What only the shadow knows never does. */
@@ -165,7 +164,7 @@ async function onStripe(
   const rows: SqlRow[] = [];
   for await (const batch of session.rows(stripe, sql, pins.values, true)) {
     signal?.throwIfAborted();
-    rows.push(...batch);
+    for (const row of batch) rows.push(row);
   }
   return rows;
 }
@@ -175,6 +174,10 @@ async function gathered(
   filters: ReadShape['filters'],
   { catalogue, exact, pins, planner, session, signal, text }: ReadContext,
 ): Promise<readonly SqlRow[]> {
+  // A few rows are not worth another process.
+  if (exact === undefined && session.gathered !== undefined) {
+    return await session.gathered(text, pins.values);
+  }
   const { pool, settings, stripes } = planner;
   const scratch = pool.take(catalogue);
   try {

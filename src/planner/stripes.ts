@@ -51,6 +51,8 @@ export interface StripeSession {
    * shadow, which cannot.
    */
   apart?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  /** A reading text for which rows have to be gathered: in another place, with a planner of its own. Left out: here. */
+  gathered?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
   /** `last`: if it succeeds, nothing but `release` and `commit` follows. */
   write(
     stripe: number,

@@ -5,6 +5,7 @@ import type { CommitLog, StripeClient } from '../database/database.ts';
 import type { Caller, Database, Session } from '../hrana/hrana.ts';
 import { type IdSource, Planner } from '../planner/planner.ts';
 import { Counts, type SqlFigures } from './figures.ts';
+import { GatherPool } from './gather-pool.ts';
 import { DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
 import { LiveQueries } from './queries.ts';
 import { type Level, parseLevel } from './read-level.ts';
@@ -32,6 +33,7 @@ export interface Engine {
   readonly planner: Planner;
   readonly queries: LiveQueries;
   readonly counts: Counts;
+  readonly gatherers: GatherPool;
 }
 
 const DEFAULT_LEVEL: Level = { kind: 'snapshot' };
@@ -44,12 +46,14 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   /** What runs now, and what took long. */
   readonly queries: LiveQueries;
   readonly counts: Counts = new Counts();
+  readonly gatherers: GatherPool;
   readonly #sessions = new Set<Session>();
 
   constructor(options: SqlEngineOptions) {
     this.options = options;
     this.limits = { ...DEFAULT_SQL_LIMITS, ...options.limits };
     this.set = new StripeSet(options.stripes, options.log);
+    this.gatherers = new GatherPool(options.clock);
     this.queries = new LiveQueries(options.clock, options.logger, this.limits);
     const { gatherBytesMax: bytesMax, gatherRowsMax: rowsMax } = this.limits;
     this.planner = new Planner(this.set, {
@@ -59,13 +63,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   }
 
   get figures(): SqlFigures {
-    const { counts, queries } = this;
-    return {
-      ...counts,
-      latency: [...counts.latency],
-      sessions: this.#sessions.size,
-      running: queries.list().length,
-    };
+    return this.counts.figures(this.#sessions.size, this.queries.size);
   }
 
   /** Rejects while stripe 0 cannot be reached for the first time. */
@@ -81,6 +79,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()));
+    await this.gatherers[Symbol.asyncDispose]();
     this.planner[Symbol.dispose]();
   }
 

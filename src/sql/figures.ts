@@ -36,6 +36,24 @@ export class Counts {
   retries = 0;
   readonly latency: number[] = Array.from({ length: LATENCY_BOUNDS_MS.length + 1 }, () => 0);
 
+  figures(sessions: number, running: number): SqlFigures {
+    const { commits, crossCommits, failed, latency, moments, retries, rollbacks } = this;
+    const { statements, waiting } = this;
+    return {
+      sessions,
+      running,
+      statements,
+      failed,
+      commits,
+      crossCommits,
+      rollbacks,
+      waiting,
+      moments,
+      retries,
+      latency: [...latency],
+    };
+  }
+
   took(ms: number): void {
     this.statements++;
     const found = LATENCY_BOUNDS_MS.findIndex((bound) => ms <= bound);

@@ -4,7 +4,14 @@
  * together, and the answers come back to where each plan waits. Nothing has happened when that is not so.
  */
 import type { Statement, StripeClient } from '../database/database.ts';
-import type { Connection, Result, SqlRow, StripeSession, StripeWrite, WriteOutcome } from '../planner/planner.ts';
+import type {
+  Connection,
+  Result,
+  SqlRow,
+  StripeSession,
+  StripeWrite,
+  WriteOutcome,
+} from '../planner/planner.ts';
 import type { BoundStatement } from '../hrana/hrana.ts';
 import { fromStripe } from './errors.ts';
 import type { StripeSet } from './stripe-set.ts';
@@ -152,10 +159,10 @@ class WholeBatch {
       this.hasHappened = true;
       this.#options.onCommit(new Map([[client.name, index]]));
       let from = 0;
-      for (const part of parts)
-        part.resolve(results.slice(from, (from += part.statements.length)));
+      for (const part of parts) part.resolve(results.slice(from, (from += part.statements.length)));
     } catch (error) {
-      const isUnknown = error instanceof Error && 'code' in error && error.code === 'DATABASE_OUTCOME_UNKNOWN';
+      const isUnknown =
+        error instanceof Error && 'code' in error && error.code === 'DATABASE_OUTCOME_UNKNOWN';
       if (isUnknown) this.unknown = error;
       for (const { reject } of parts) reject(fromStripe(error));
     }

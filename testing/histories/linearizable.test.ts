@@ -1,3 +1,4 @@
+/** Known good and known bad histories for the search. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Call, isLinearizable } from './linearizable.ts';

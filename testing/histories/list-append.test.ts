@@ -1,3 +1,4 @@
+/** Every anomaly by name, as small as it can be, and histories without any. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { elleJson, type Step, type Transaction } from './history.ts';

@@ -1,3 +1,4 @@
+/** Breaches of each rule, and reads that keep it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
