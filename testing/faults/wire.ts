@@ -1,6 +1,6 @@
 /**
  * Stripes over TCP for the fault runs: frames of a length and what `v8.serialize` makes of a message. The server's end holds a
- * transaction until its connection ends; what is prepared by then finds out by itself.
+ * transaction until its connection ends.
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -91,7 +91,6 @@ export function portOf(server: Server): number {
 interface Open {
   readonly transaction?: StripeTransaction;
   readonly view?: StripeView;
-  isPrepared: boolean;
 }
 
 class Session {
@@ -106,9 +105,9 @@ class Session {
 
   async end(): Promise<void> {
     this.#ended = true;
-    for (const { transaction, view, isPrepared } of this.#open.values()) {
+    for (const { transaction, view } of this.#open.values()) {
       await view?.[Symbol.asyncDispose]();
-      if (!isPrepared) await transaction?.rollBack();
+      await transaction?.rollBack();
     }
   }
 
@@ -123,12 +122,12 @@ class Session {
       case 'begin': {
         const transaction = await client.begin();
         const { schemaVersion } = transaction;
-        return { handle: await this.#keep({ transaction, isPrepared: false }), schemaVersion };
+        return { handle: await this.#keep({ transaction }), schemaVersion };
       }
       case 'view': {
         const view = await client.view();
         const { index, schemaVersion, epoch, head } = view;
-        const handle = await this.#keep({ view, isPrepared: false });
+        const handle = await this.#keep({ view });
         return { handle, index, schemaVersion, epoch, head };
       }
       default:
@@ -159,7 +158,6 @@ class Session {
         this.#open.delete(handle);
         return await transaction?.rollBack();
       case 'prepare':
-        if (open !== undefined) open.isPrepared = true;
         return await transaction?.prepare();
       case 'settle':
         return await transaction?.settle(...(args as Parameters<StripeTransaction['settle']>));
