@@ -18,6 +18,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   sql: 5,
   accounts: 5,
   certs: 5,
+  databases: 6,
   gateway: 6,
   apps: 6,
   routes: 7,

@@ -151,6 +151,7 @@ class SqliteSession implements Session {
     const statement = this.#db.prepare(sql);
     statement.setReadBigInts(true);
     statement.setReturnArrays(true);
+    statement.setAllowBareNamedParameters(false);
     return statement;
   }
 
@@ -237,7 +238,7 @@ function collect(
   return rows;
 }
 
-/** node:sqlite binds what has a name by name, the rest in order. */
+/** node:sqlite binds what has a name by name, and the rest, `?7` too, in the order of its numbers. */
 function iterate(
   statement: StatementSync,
   { parameters, values }: BoundStatement,
@@ -246,7 +247,7 @@ function iterate(
   const others: SqlValue[] = [];
   parameters.forEach((name, index) => {
     const value = values[index] ?? null;
-    if (name === null) others.push(value);
+    if (name === null || name.startsWith('?')) others.push(value);
     else named[name] = value;
   });
   return statement.iterate(named, ...others) as unknown as IterableIterator<SqlRow>;

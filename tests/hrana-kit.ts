@@ -12,6 +12,9 @@ const MOUNT = '/db/shop/';
 
 export const TOKENS = { ada: 'token-of-ada', bob: 'token-of-bob', reader: 'token-of-reader' };
 
+/** A machine that is busy must not end what a test has open. */
+const PATIENT = { streamIdleMs: 120_000, transactionIdleMs: 120_000, transactionMs: 120_000 };
+
 export interface HranaKit extends AsyncDisposable {
   readonly port: number;
   /** With the last slash. */
@@ -39,7 +42,7 @@ export async function startHrana(limits: Partial<HranaLimits> = {}): Promise<Hra
     database: engine,
     clock: systemClock,
     log: silentLogger,
-    limits,
+    limits: { ...PATIENT, ...limits },
     authenticate: (token) => {
       const name = Object.entries(TOKENS).find(([, known]) => known === token)?.[0];
       if (name !== undefined) return Promise.resolve({ id: name, readOnly: name === 'reader' });
@@ -78,7 +81,7 @@ export async function startHrana(limits: Partial<HranaLimits> = {}): Promise<Hra
 }
 
 function mount(hrana: HranaServer): Server {
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     void hrana.serve({ request, response, path: pathOf(request) });
   });
   server.on('upgrade', (request: IncomingMessage, socket, head: Buffer) =>

@@ -225,7 +225,7 @@ test('two requests with one baton at once: one of them', async () => {
     pipeline(kit, [execute('INSERT INTO t VALUES (1)')], baton),
     pipeline(kit, [execute('INSERT INTO t VALUES (2)')], baton),
   ]);
-  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 400]);
+  assert.deepEqual(new Set(both.map(({ status }) => status)), new Set([200, 400]));
 });
 
 test('what is idle or takes too long is rolled back, and says so', async () => {

@@ -68,6 +68,8 @@ export interface SharingPlace {
   /** Of this process. */
   readonly slot: number;
   readonly socketOf: (slot: number) => string;
+  /** Where the database process of this node answers those of others. */
+  readonly databases?: string;
 }
 
 export interface DataPlaneStats {
@@ -134,6 +136,7 @@ export class DataPlane implements AsyncDisposable {
       clock: this.#clock,
       sockets: this.#sockets,
       socketOf: (worker) => this.#socketOf(worker),
+      databases: options.place?.databases ?? '',
     });
     this.#questions = new QuestionDoor({
       plane: this.#plane,

@@ -87,6 +87,14 @@ export interface Session {
   /** False between BEGIN and its end, however it ended. */
   readonly isAutocommit: boolean;
   execute(statement: BoundStatement, room: AnswerRoom): Promise<StatementResult>;
+  /**
+   * All statements as one transaction, outside of which the session is. Undefined says that nothing has happened; they are
+   * then executed one by one. An error ends the batch. An engine may leave it out.
+   */
+  transaction?(
+    statements: readonly BoundStatement[],
+    room: AnswerRoom,
+  ): Promise<readonly StatementResult[] | undefined>;
   stream(statement: BoundStatement): Promise<RowStream>;
   /** All statements of the text one after the other, up to the first that fails. */
   sequence(sql: string): Promise<void>;

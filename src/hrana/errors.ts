@@ -37,8 +37,8 @@ export class HranaError extends MolnError {
 
 /** The client does not keep to the protocol: 400 over HTTP, a closed WebSocket. */
 export class ProtocolError extends HranaError {
-  constructor(message: string) {
-    super('HRANA_PROTO_ERROR', message);
+  constructor(message: string, code = 'HRANA_PROTO_ERROR') {
+    super(code, message);
   }
 }
 

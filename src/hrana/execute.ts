@@ -22,6 +22,7 @@ import type {
 import { scanStatement } from './placeholders.ts';
 import type { StoredSql } from './stored-sql.ts';
 import type { Stream } from './stream.ts';
+import { wholeTransaction } from './whole-transaction.ts';
 
 /** A request whose stored texts are looked up, so that it may wait while they are closed. */
 export type ReadyRequest =
@@ -113,6 +114,8 @@ async function executeBatch(
   steps: readonly ReadyStep[],
   context: ExecuteContext,
 ): Promise<BatchResult> {
+  const whole = await wholeTransaction(session, steps, context);
+  if (whole !== undefined) return whole;
   const states: StepState[] = [];
   const results: (StatementResult | null)[] = [];
   const errors: (WireError | null)[] = [];

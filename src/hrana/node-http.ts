@@ -2,12 +2,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/time.ts';
 import { formatBytes } from '../base/units.ts';
+import type { Encoded } from './encodings.ts';
 import { HranaError } from './errors.ts';
 import type { HranaAnswer, HranaRequest, Write } from './http-endpoints.ts';
 import type { HranaLimits } from './limits.ts';
 
 /** What is left of a body that is too large is read and dropped for so long, so that the client reads the answer. */
 const REFUSED_BODY_LINGER_MS = 3_000;
+/** Of a whole answer, written at a time. */
+const PIECE_BYTES: number = 256 * 1024;
 
 export interface NodeExchange {
   readonly request: IncomingMessage;
@@ -57,10 +60,11 @@ async function send(
   };
   if (typeof body !== 'function') {
     response.writeHead(status, { ...head, 'content-length': Buffer.byteLength(body) });
-    response.end(request.method === 'HEAD' ? undefined : body);
-    return;
-  }
-  response.writeHead(status, head);
+    if (body.length <= PIECE_BYTES) {
+      response.end(request.method === 'HEAD' ? undefined : body);
+      return;
+    }
+  } else response.writeHead(status, head);
   const write: Write = async (piece) => {
     signal.throwIfAborted();
     if (response.write(piece)) return;
@@ -72,9 +76,20 @@ async function send(
     signal.throwIfAborted();
   };
   try {
-    await body(write);
+    await (typeof body === 'function' ? body(write) : writeWhole(body, write));
+  } catch (error) {
+    // There is nobody to answer any more.
+    if (!signal.aborted) throw error;
   } finally {
     response.end();
+  }
+}
+
+/** In pieces, so that a client which takes none of it is noticed. */
+async function writeWhole(body: Encoded, write: Write): Promise<void> {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    await write(bytes.subarray(at, at + PIECE_BYTES));
   }
 }
 

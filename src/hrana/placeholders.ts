@@ -14,7 +14,7 @@ export interface Scan {
 }
 
 /** Sticky: each matches one token at `lastIndex`. */
-const TOKEN: RegExp =
+export const TOKEN: RegExp =
   /(?<space>[ \t\n\f\r]+|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$))|(?<quoted>'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|`(?:[^`]|``)*(?:`|$)|\[[^\]]*(?:\]|$))|(?<parameter>\?[0-9]*|[:@#$](?:[\w$\u0080-\uffff]|::)+(?:\([^\s)]*\))?)|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<number>[0-9][\w$.\u0080-\uffff]*)|(?<semicolon>;)|[\s\S]/gy;
 
 const NUMBER_MAX = 32_766;
@@ -78,7 +78,7 @@ class Numbers {
 }
 
 /** Where statements end: a trigger holds semicolons of its own, up to `; END ;`. */
-class Ends {
+export class Ends {
   #count = 0;
   /** Words of the statement so far, as far as they decide what it is. */
   #start: string[] = [];
@@ -86,6 +86,15 @@ class Ends {
   #lastTwo: readonly [string, string] = ['', ''];
   #isOpen = false;
   isExplain = false;
+
+  /** How many semicolons have ended a statement so far. */
+  get ended(): number {
+    return this.#count;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
 
   get statements(): Scan['statements'] {
     const count = this.#count + (this.#isOpen ? 1 : 0);

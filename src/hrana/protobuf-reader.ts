@@ -39,9 +39,9 @@ export class ProtobufReader {
   /** Calls `read` for each field; what it does not ask for is skipped. */
   each(read: (field: Field) => void): void {
     while (this.#at < this.#bytes.length) {
-      const tag = this.#varint();
-      const number = Number(tag >> 3n);
-      const wireType = Number(tag & 7n);
+      const tag = this.#size();
+      const number = Math.floor(tag / 8);
+      const wireType = tag % 8;
       if (number === 0 || number > 536_870_911) throw this.#wrong(`has a field ${number}`);
       const start = this.#at;
       this.#skip(wireType);
@@ -53,7 +53,10 @@ export class ProtobufReader {
   }
 
   #field(number: number, wireType: number): Field {
+    const start = this.#at;
+    // A field may be read more than once.
     const expect = (wanted: number): void => {
+      this.#at = start;
       if (wireType !== wanted) {
         throw this.#wrong(`has wire type ${wireType} in field ${number}, want ${wanted}`);
       }
@@ -64,7 +67,7 @@ export class ProtobufReader {
     };
     const bytes = (): Uint8Array => {
       expect(LENGTH);
-      const length = Number(this.#varint());
+      const length = this.#size();
       return this.#bytes.subarray(this.#at, this.#at + length);
     };
     return {
@@ -97,6 +100,21 @@ export class ProtobufReader {
     }
   }
 
+  /** Of tags and lengths, which are small: a longer number is not exact, and larger than any message. */
+  #size(): number {
+    let value = 0;
+    let scale = 1;
+    for (let count = 0; count < VARINT_BYTES_MAX; count += 1) {
+      const byte = this.#bytes[this.#at];
+      if (byte === undefined) throw this.#wrong('ends in the middle of a number');
+      this.#at += 1;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 128;
+    }
+    throw this.#wrong('has a number of more than 64 bits');
+  }
+
   #varint(): bigint {
     let value = 0n;
     for (let count = 0; count < VARINT_BYTES_MAX; count += 1) {
@@ -118,7 +136,7 @@ export class ProtobufReader {
         this.#advance(8);
         return;
       case LENGTH:
-        this.#advance(Number(this.#varint()));
+        this.#advance(this.#size());
         return;
       case FIXED32:
         this.#advance(4);

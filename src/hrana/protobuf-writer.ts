@@ -20,7 +20,7 @@ export class ProtobufWriter {
     if (value === null || value === undefined) return;
     const length = Buffer.byteLength(value);
     this.#tag(field, LENGTH);
-    this.varint(BigInt(length));
+    this.#size(length);
     this.#reserve(length);
     this.#length += this.#bytes.write(value, this.#length, 'utf8');
   }
@@ -32,7 +32,7 @@ export class ProtobufWriter {
 
   /** Its length and itself. */
   raw(value: Uint8Array): void {
-    this.varint(BigInt(value.length));
+    this.#size(value.length);
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
@@ -47,7 +47,8 @@ export class ProtobufWriter {
   /** Of types int32, uint32, uint64: a negative one takes ten bytes. */
   integer(field: number, value: number): void {
     this.#tag(field, VARINT);
-    this.varint(BigInt.asUintN(64, BigInt(value)));
+    if (value >= 0) this.#size(value);
+    else this.#varint(BigInt.asUintN(64, BigInt(value)));
   }
 
   bool(field: number, value: boolean): void {
@@ -57,7 +58,7 @@ export class ProtobufWriter {
   /** Zigzag. */
   sint64(field: number, value: bigint): void {
     this.#tag(field, VARINT);
-    this.varint(BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)));
+    this.#varint(BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)));
   }
 
   double(field: number, value: number): void {
@@ -66,7 +67,17 @@ export class ProtobufWriter {
     this.#length = this.#bytes.writeDoubleLE(value, this.#length);
   }
 
-  varint(value: bigint): void {
+  #size(value: number): void {
+    this.#reserve(8);
+    let rest = value;
+    while (rest > 0x7f) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  #varint(value: bigint): void {
     this.#reserve(10);
     let rest = value;
     while (rest > 0x7fn) {
@@ -77,7 +88,7 @@ export class ProtobufWriter {
   }
 
   #tag(field: number, wireType: number): void {
-    this.varint(BigInt(field * 8 + wireType));
+    this.#size(field * 8 + wireType);
   }
 
   #reserve(count: number): void {

@@ -96,7 +96,7 @@ export class SocketConnection {
     this.#helloTimer[Symbol.dispose]();
     this.#room?.resolve();
     await this.#inbound;
-    for (const { stream } of this.#slots.values()) this.#closeStream(stream);
+    for (const { stream } of this.#slots.values()) void this.#closeStream(stream);
     this.#slots.clear();
     await Promise.all(this.#closings);
   }
@@ -134,6 +134,7 @@ export class SocketConnection {
     try {
       work = this.#start(request, this.#caller);
     } catch (error) {
+      if (isProtocolError(error)) throw error;
       work = Promise.reject(error as Error);
     }
     work.then(
@@ -194,7 +195,7 @@ export class SocketConnection {
   #run(streamId: number, ready: ReadyRequest): Promise<SocketResponse> {
     const { limits, log } = this.#options;
     const stream = this.#stream(streamId);
-    if (stream.cursors > 0) {
+    if (stream.cursor !== undefined) {
       throw new HranaError('HRANA_CURSOR_OPEN', `Stream ${streamId} has an open cursor: close it`);
     }
     const budget = new Budget(limits.answerBytesMax);
@@ -238,13 +239,19 @@ export class SocketConnection {
   async #close(streamId: number): Promise<SocketResponse> {
     const slot = this.#slots.get(streamId);
     this.#slots.delete(streamId);
-    await this.#closeStream(slot?.stream);
+    if (slot?.stream !== undefined) this.#cursors.forget(slot.stream);
+    // Its requests may not have begun: the client said all of this at once.
+    if (slot?.stream !== undefined) await this.#closed(slot.stream.finish());
     return { type: 'close_stream' };
   }
 
   #closeStream(stream: Stream | undefined): Promise<void> {
     if (stream === undefined) return Promise.resolve();
-    const closing = stream.close().finally(() => this.#closings.delete(closing));
+    return this.#closed(stream.close());
+  }
+
+  #closed(end: Promise<void>): Promise<void> {
+    const closing = end.finally(() => this.#closings.delete(closing));
     this.#closings.add(closing);
     return closing;
   }

@@ -8,20 +8,59 @@ import type { HranaLimits } from './limits.ts';
 import type { CursorEntry, SocketResponse } from './model.ts';
 import type { Stream } from './stream.ts';
 
-interface Cursor {
+interface Opened {
+  readonly cursor: Cursor;
   readonly stream: Stream;
-  entries: AsyncGenerator<readonly CursorEntry[], void, void> | undefined;
+}
+
+/** Executes its batch as far as it is read. */
+class Cursor implements AsyncDisposable {
+  #entries: AsyncGenerator<readonly CursorEntry[], void, void> | undefined;
   /** The last entries that were found, and how many of them were fetched. */
-  waiting: readonly CursorEntry[];
-  taken: number;
-  isDone: boolean;
+  #waiting: readonly CursorEntry[] = [];
+  #taken = 0;
+  #isDone = false;
+
+  begin(entries: AsyncGenerator<readonly CursorEntry[], void, void>): void {
+    this.#entries = entries;
+  }
+
+  /** At least one entry when there is one, whatever its size. */
+  async take(count: number, bytesMax: number): Promise<SocketResponse> {
+    const entries: CursorEntry[] = [];
+    let bytes = 0;
+    while (entries.length < count && bytes < bytesMax && !this.#isDone) {
+      const entry = this.#waiting[this.#taken];
+      if (entry === undefined) {
+        await this.#read();
+        continue;
+      }
+      this.#taken += 1;
+      entries.push(entry);
+      if (entry.type === 'row') for (const value of entry.row) bytes += valueBytes(value);
+    }
+    return { type: 'fetch_cursor', entries, done: this.#isDone };
+  }
+
+  /** Stops the statement. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDone = true;
+    await this.#entries?.return();
+  }
+
+  async #read(): Promise<void> {
+    const next = await this.#entries?.next();
+    this.#taken = 0;
+    if (next === undefined || next.done === true) this.#isDone = true;
+    else this.#waiting = next.value;
+  }
 }
 
 export class SocketCursors {
   readonly #limits: HranaLimits;
   readonly #log: Logger;
   /** A number whose cursor could not be opened stays in use until it is closed. */
-  readonly #cursors = new Map<number, Cursor | { readonly error: unknown }>();
+  readonly #cursors = new Map<number, Opened | { readonly error: unknown }>();
 
   constructor({ limits, log }: { readonly limits: HranaLimits; readonly log: Logger }) {
     this.#limits = limits;
@@ -40,72 +79,63 @@ export class SocketCursors {
       const words = `At most ${this.#limits.cursorsPerConnectionMax} cursors are open on one connection`;
       throw new HranaError('HRANA_TOO_MANY_CURSORS', words);
     }
+    let opened: Opened | undefined;
     try {
       const stream = streamOf();
-      if (stream.cursors > 0) {
+      if (stream.cursor !== undefined) {
         throw new HranaError('CURSOR_ALREADY_OPEN', 'The stream has an open cursor: close it');
       }
-      const cursor: Cursor = { stream, entries: undefined, waiting: [], taken: 0, isDone: false };
-      stream.cursors += 1;
-      this.#cursors.set(cursorId, cursor);
+      const cursor = new Cursor();
+      opened = { cursor, stream };
+      stream.cursor = cursor;
+      this.#cursors.set(cursorId, opened);
       await stream.run((session) => {
         const context = { stream, limits: this.#limits, log: this.#log };
-        cursor.entries = cursorEntries(session, steps, context);
+        cursor.begin(cursorEntries(session, steps, context));
         return Promise.resolve();
       });
     } catch (error) {
-      this.#free(cursorId);
-      this.#cursors.set(cursorId, { error });
+      // The client may have closed it meanwhile, and used its number again.
+      if (this.#cursors.get(cursorId) === opened) {
+        this.#free(cursorId);
+        this.#cursors.set(cursorId, { error });
+      }
       throw error;
     }
     return { type: 'open_cursor' };
   }
 
   async fetch(cursorId: number, maxCount: number): Promise<SocketResponse> {
-    const cursor = this.#cursors.get(cursorId);
-    if (cursor === undefined) {
+    const opened = this.#cursors.get(cursorId);
+    if (opened === undefined) {
       throw new HranaError('CURSOR_NOT_FOUND', `There is no cursor ${cursorId}`);
     }
-    if ('error' in cursor) throw cursor.error;
-    const count = Math.min(Math.max(1, maxCount), this.#limits.entriesPerFetchMax);
-    return await cursor.stream.run(() => this.#take(cursor, count));
+    if ('error' in opened) throw opened.error;
+    const { entriesPerFetchMax, answerBytesMax } = this.#limits;
+    const count = Math.min(maxCount, entriesPerFetchMax);
+    return await opened.stream.run(() => opened.cursor.take(count, answerBytesMax));
   }
 
-  /** At least one entry when there is one, whatever its size. */
-  async #take(cursor: Cursor, count: number): Promise<SocketResponse> {
-    const entries: CursorEntry[] = [];
-    let bytes = 0;
-    while (entries.length < count && bytes < this.#limits.answerBytesMax && !cursor.isDone) {
-      const entry = cursor.waiting[cursor.taken];
-      if (entry === undefined) {
-        const next = await cursor.entries?.next();
-        if (next === undefined || next.done === true) cursor.isDone = true;
-        else cursor.waiting = next.value;
-        cursor.taken = 0;
-        continue;
-      }
-      cursor.taken += 1;
-      entries.push(entry);
-      if (entry.type === 'row') for (const value of entry.row) bytes += valueBytes(value);
-    }
-    return { type: 'fetch_cursor', entries, done: cursor.isDone };
-  }
-
+  /** The number and the stream are free for the next message already; the statement ends in its turn. */
   async close(cursorId: number): Promise<SocketResponse> {
-    const cursor = this.#cursors.get(cursorId);
-    if (cursor !== undefined && 'stream' in cursor && cursor.stream.ended === undefined) {
-      await cursor.stream.run(async () => {
-        await cursor.entries?.return();
-        this.#free(cursorId);
-      });
-    }
+    const opened = this.#cursors.get(cursorId);
     this.#free(cursorId);
+    if (opened !== undefined && 'stream' in opened && opened.stream.ended === undefined) {
+      await opened.stream.run(() => opened.cursor[Symbol.asyncDispose]());
+    }
     return { type: 'close_cursor' };
   }
 
+  /** The stream is being closed, and its cursor with it. */
+  forget(stream: Stream): void {
+    for (const [cursorId, opened] of this.#cursors) {
+      if ('stream' in opened && opened.stream === stream) this.#cursors.delete(cursorId);
+    }
+  }
+
   #free(cursorId: number): void {
-    const cursor = this.#cursors.get(cursorId);
+    const opened = this.#cursors.get(cursorId);
     this.#cursors.delete(cursorId);
-    if (cursor !== undefined && 'stream' in cursor) cursor.stream.cursors -= 1;
+    if (opened !== undefined && 'stream' in opened) opened.stream.cursor = undefined;
   }
 }

@@ -1,6 +1,6 @@
 /** Texts that a client stored to send them once. */
 import { checkLength } from './bind.ts';
-import { HranaError } from './errors.ts';
+import { HranaError, ProtocolError } from './errors.ts';
 import type { HranaLimits } from './limits.ts';
 import type { SqlText } from './model.ts';
 
@@ -17,7 +17,10 @@ export class StoredSql {
   store(sqlId: number, sql: string): void {
     checkLength(sql, this.#limits);
     if (this.#texts.has(sqlId)) {
-      throw new HranaError('SQL_STORE_EXISTS', `There is a text ${sqlId} already: close it before`);
+      throw new ProtocolError(
+        `There is a text ${sqlId} already: close it before`,
+        'SQL_STORE_EXISTS',
+      );
     }
     const { storedSqlMax, storedSqlCharactersMax } = this.#limits;
     if (

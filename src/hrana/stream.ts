@@ -29,8 +29,9 @@ export class Stream {
   /** Why requests are refused from now on. */
   #ended: HranaError | undefined;
   #closing: Promise<void> | undefined;
-  /** Cursors that are open between requests hold what a transaction holds. */
-  cursors = 0;
+  #isFinishing = false;
+  /** What is open between requests and holds what a transaction holds. It ends with the stream. */
+  cursor: AsyncDisposable | undefined;
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -46,6 +47,7 @@ export class Stream {
    * could be opened, and with what `work` throws.
    */
   async run<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    if (this.#isFinishing) throw closed();
     this.#underWay += 1;
     this.#idleTimer?.[Symbol.dispose]();
     const before = this.#tail;
@@ -73,9 +75,16 @@ export class Stream {
     if (this.#ended !== undefined) throw this.#ended;
   }
 
+  /** Takes no more requests, answers those that it has, and closes. Never rejects. */
+  async finish(): Promise<void> {
+    this.#isFinishing = true;
+    await this.#tail;
+    await this.close();
+  }
+
   /** Rolls back and lets go, after what is under way. Never rejects. */
   close(): Promise<void> {
-    this.#ended ??= new HranaError('STREAM_CLOSED', 'The stream is closed');
+    this.#ended ??= closed();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -96,6 +105,7 @@ export class Stream {
     await this.#tail;
     // One that could not be opened has nothing to let go of.
     const session = await this.#session?.catch(() => undefined);
+    await this.cursor?.[Symbol.asyncDispose]();
     await session?.close();
     this.#options.onClosed();
   }
@@ -111,7 +121,7 @@ export class Stream {
     if (this.#transactionTimer !== undefined) {
       const words = `no request came for ${limits.transactionIdleMs} ms`;
       this.#idleTimer = clock.after(limits.transactionIdleMs, () => this.#endTransaction(words));
-    } else if (endsWhenIdle || this.cursors > 0) {
+    } else if (endsWhenIdle || this.cursor !== undefined) {
       this.#idleTimer = clock.after(limits.streamIdleMs, () => this.#expire());
     }
   }
@@ -142,4 +152,8 @@ export class Stream {
     this.#ended ??= why;
     if (this.#underWay === 0) void this.close();
   }
+}
+
+function closed(): HranaError {
+  return new HranaError('STREAM_CLOSED', 'The stream is closed');
 }

@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Accounts } from '../accounts/accounts.ts';
 import { ApiServer } from '../api/api.ts';
 import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
@@ -18,6 +19,13 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
+import {
+  ApiDoor,
+  Databases,
+  type LogPlace,
+  type PeerAccess,
+  processPaths,
+} from '../databases/databases.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -40,7 +48,8 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { NodeRegistry } from './node-registry.ts';
+import { etcdTls, NodeRegistry } from './node-registry.ts';
+import { logPrefixOf } from './registry-place.ts';
 import { ownAddresses } from './own-addresses.ts';
 import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
@@ -360,12 +369,70 @@ async function openRoutes(
   return { mirror, ports };
 }
 
+/** The databases of the cluster, and the process of this node that serves them once there is one. */
+export async function openDatabases(
+  { folder, registry, nodeRegistry, identity, clock, log }: Base,
+  { cluster, accounts }: { readonly cluster: NodeCluster; readonly accounts: Accounts },
+  stack: AsyncDisposableStack,
+): Promise<Databases> {
+  const databases = stack.use(
+    new Databases({
+      folders: { folder: folder.databases, runFolder: folder.run, logFolder: folder.logs },
+      registry,
+      sealer: identity.sealer,
+      accounts,
+      peers: cluster.peers,
+      cluster: () => databaseCompany(nodeRegistry, identity, cluster),
+      clock,
+      log: log.for('databases'),
+    }),
+  );
+  await databases.start();
+  stack.use(identity.onRenewed(() => databases.changed()));
+  stack.use(nodeRegistry.onPlace(() => databases.changed()));
+  return databases;
+}
+
+/** Where the logs of the databases are, and how their processes call each other; undefined while this node is alone. */
+function databaseCompany(
+  { place }: NodeRegistry,
+  identity: Identity,
+  { peers }: NodeCluster,
+): { readonly log: LogPlace; readonly access: Omit<PeerAccess, 'nodes'> } | undefined {
+  if (place === undefined) return undefined;
+  const isTls = place.endpoints.some((endpoint) => endpoint.startsWith('https:'));
+  const [oldest] = peers.all();
+  const { certificate, trustedPem, cluster, node } = identity;
+  return {
+    log: {
+      kind: 'etcd',
+      endpoints: place.endpoints,
+      prefix: logPrefixOf(cluster.id),
+      client: `${node.id}-databases`,
+      epoch: place.epoch,
+      tls: isTls ? etcdTls(identity, place) : undefined,
+      isFounder: oldest?.id === peers.self,
+    },
+    access: {
+      clusterId: cluster.id,
+      cert: certificate.certificatePem,
+      key: certificate.keyPem,
+      authority: trustedPem,
+    },
+  };
+}
+
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
   { router, supervisor, settled, mirror }: Gateway,
-  { facts, cluster }: { readonly facts: NodeFacts; readonly cluster: NodeCluster },
+  given: {
+    readonly facts: NodeFacts;
+    readonly cluster: NodeCluster;
+    readonly databases: Databases;
+  },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
+  const { facts, cluster, databases } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -388,6 +455,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
+    databaseOf: (app, settings) => databases.environmentOf(app, settings),
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);
@@ -405,6 +473,12 @@ export async function openApi(
 ): Promise<ApiServer> {
   const console = new Console({ folder: join(ROOT, 'dist', 'console') });
   await console.load();
+  const { socket } = processPaths({
+    folder: folder.databases,
+    runFolder: folder.run,
+    logFolder: folder.logs,
+  });
+  const databases = stack.use(new ApiDoor(socket));
   const api = stack.use(
     new ApiServer({
       cloud,
@@ -412,6 +486,7 @@ export async function openApi(
       clock,
       version: moduleVersion(),
       console,
+      databases,
       names: () => [identity.node.name],
     }),
   );

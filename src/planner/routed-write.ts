@@ -25,7 +25,10 @@ export async function routedWrite(
   route: readonly number[],
   values: SqlRow,
   session: StripeSession,
-  { inTransaction, lastInsertRowid }: { readonly inTransaction: boolean; readonly lastInsertRowid: bigint },
+  {
+    inTransaction,
+    lastInsertRowid,
+  }: { readonly inTransaction: boolean; readonly lastInsertRowid: bigint },
 ): Promise<Written> {
   const last = !inTransaction && route.length === 1;
   const outcomes = await everywhere(route, async (stripe) =>

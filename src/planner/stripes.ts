@@ -46,6 +46,13 @@ export interface StripeSession {
     values: SqlRow,
     only?: boolean,
   ): AsyncIterable<readonly SqlRow[]>;
+  /**
+   * A text that reads no table and may take long, or for ever: somewhere where it can be stopped. Left out: it runs in the
+   * shadow, which cannot.
+   */
+  apart?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  /** A reading text for which rows have to be gathered: in another place, with a planner of its own. Left out: here. */
+  gathered?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
   /** `last`: if it succeeds, nothing but `release` and `commit` follows. */
   write(
     stripe: number,

@@ -5,6 +5,7 @@ import type { CommitLog, StripeClient } from '../database/database.ts';
 import type { Caller, Database, Session } from '../hrana/hrana.ts';
 import { type IdSource, Planner } from '../planner/planner.ts';
 import { Counts, type SqlFigures } from './figures.ts';
+import { GatherPool } from './gather-pool.ts';
 import { DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
 import { LiveQueries } from './queries.ts';
 import { type Level, parseLevel } from './read-level.ts';
@@ -17,7 +18,8 @@ export interface SqlEngineOptions {
   readonly stripes: readonly StripeClient[];
   /** Of the stripes: a transaction over several is one append to it. */
   readonly log: CommitLog;
-  readonly ids: IdSource;
+  /** Left out: ids are those that SQLite would give, and an insert without one asks every stripe. */
+  readonly ids?: IdSource;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: Partial<SqlLimits>;
@@ -31,6 +33,7 @@ export interface Engine {
   readonly planner: Planner;
   readonly queries: LiveQueries;
   readonly counts: Counts;
+  readonly gatherers: GatherPool;
 }
 
 const DEFAULT_LEVEL: Level = { kind: 'snapshot' };
@@ -43,25 +46,24 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   /** What runs now, and what took long. */
   readonly queries: LiveQueries;
   readonly counts: Counts = new Counts();
+  readonly gatherers: GatherPool;
   readonly #sessions = new Set<Session>();
 
   constructor(options: SqlEngineOptions) {
     this.options = options;
     this.limits = { ...DEFAULT_SQL_LIMITS, ...options.limits };
     this.set = new StripeSet(options.stripes, options.log);
+    this.gatherers = new GatherPool(options.clock);
     this.queries = new LiveQueries(options.clock, options.logger, this.limits);
     const { gatherBytesMax: bytesMax, gatherRowsMax: rowsMax } = this.limits;
-    this.planner = new Planner(this.set, { ids: options.ids, budget: { bytesMax, rowsMax } });
+    this.planner = new Planner(this.set, {
+      ...(options.ids === undefined ? {} : { ids: options.ids }),
+      budget: { bytesMax, rowsMax },
+    });
   }
 
   get figures(): SqlFigures {
-    const { counts, queries } = this;
-    return {
-      ...counts,
-      latency: [...counts.latency],
-      sessions: this.#sessions.size,
-      running: queries.list().length,
-    };
+    return this.counts.figures(this.#sessions.size, this.queries.size);
   }
 
   /** Rejects while stripe 0 cannot be reached for the first time. */
@@ -77,6 +79,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()));
+    await this.gatherers[Symbol.asyncDispose]();
     this.planner[Symbol.dispose]();
   }
 

@@ -15,6 +15,8 @@ export interface SqlFigures {
   /** Of these over more than one stripe. */
   readonly crossCommits: number;
   readonly rollbacks: number;
+  /** Transactions that wait for a stripe now. */
+  readonly waiting: number;
   /** Reads of several stripes as of one moment. */
   readonly moments: number;
   /** Statements tried again, because a schema or a primary had changed. */
@@ -29,9 +31,28 @@ export class Counts {
   commits = 0;
   crossCommits = 0;
   rollbacks = 0;
+  waiting = 0;
   moments = 0;
   retries = 0;
   readonly latency: number[] = Array.from({ length: LATENCY_BOUNDS_MS.length + 1 }, () => 0);
+
+  figures(sessions: number, running: number): SqlFigures {
+    const { commits, crossCommits, failed, latency, moments, retries, rollbacks } = this;
+    const { statements, waiting } = this;
+    return {
+      sessions,
+      running,
+      statements,
+      failed,
+      commits,
+      crossCommits,
+      rollbacks,
+      waiting,
+      moments,
+      retries,
+      latency: [...latency],
+    };
+  }
 
   took(ms: number): void {
     this.statements++;

@@ -38,3 +38,9 @@ export const SLOW_KEPT = 100;
 export const SHOWN_TEXT_MAX = 2000;
 /** Rows that RETURNING may give back for it to go to a stripe in one call, after which it can no longer be refused. */
 export const RETURNED_WHOLE_MAX = 1000;
+/** Processes that compute over gathered rows, statements that wait for one, and V8's heap of one; SQLite's own memory comes on top. */
+export const GATHERERS_MAX = 3;
+export const GATHERS_WAITING_MAX = 1000;
+export const GATHER_HEAP_MB = 512;
+/** One that has nothing to do for so long ends. */
+export const GATHER_IDLE_MS = 30_000;

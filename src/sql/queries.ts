@@ -46,7 +46,11 @@ export class LiveQueries {
   }
 
   /** Runs a statement under the eyes of everybody. The signal aborts when it is killed or has taken too long. */
-  async watch<T>(sql: string, caller: Caller, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async watch<T>(
+    sql: string,
+    caller: Caller,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const { queriesMax, statementMs } = this.#limits;
     if (this.#running.size >= queriesMax) {
       throw limitMet('queriesMax', `${queriesMax} statements run already`, 'Ask again later');
@@ -72,6 +76,11 @@ export class LiveQueries {
       if (durationMs >= this.#limits.slowMs)
         this.#note({ sql, caller: caller.id, startedAt, durationMs, error: codeOf(failure) });
     }
+  }
+
+  /** Statements that run now. */
+  get size(): number {
+    return this.#running.size;
   }
 
   /** Oldest first. */

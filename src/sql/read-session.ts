@@ -6,11 +6,16 @@ import { Moment, type ReadLevel } from '../database/database.ts';
 import type { SqlRow, StripeSession, WriteOutcome } from '../planner/planner.ts';
 import { fromStripe, readOnly } from './errors.ts';
 import type { Counts } from './figures.ts';
-import type { StripeSet } from './stripe-set.ts';
+import { runApart, unlessAborted } from './apart.ts';
+import type { GatherJob } from './gather-calls.ts';
+import type { GatherPool } from './gather-pool.ts';
+import type { Schema, StripeSet } from './stripe-set.ts';
 
 export interface ReadSessionOptions {
   readonly set: StripeSet;
   readonly counts: Counts;
+  readonly gatherers: GatherPool;
+  readonly budget: GatherJob['budget'];
   /** For what one stripe answers alone. */
   readonly levelOf: (stripe: string) => ReadLevel;
   /** What several stripes answer need not be of one moment. */
@@ -23,12 +28,16 @@ export interface ReadSessionOptions {
 
 export class ReadSession implements StripeSession {
   readonly #options: ReadSessionOptions;
-  readonly #planned: number;
+  readonly #schema: Schema;
   #moment: Promise<Moment> | undefined;
 
   constructor(options: ReadSessionOptions) {
     this.#options = options;
-    this.#planned = options.set.schema.stripeVersion;
+    this.#schema = options.set.schema;
+  }
+
+  async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    return await runApart(this.#options.set, sql, values, this.#options.signal());
   }
 
   async *rows(
@@ -40,7 +49,7 @@ export class ReadSession implements StripeSession {
     const { isLoose, isTransaction, levelOf, set, signal } = this.#options;
     const client = set.client(stripe);
     const statement = { sql, args: values };
-    const expect = { schemaVersion: this.#planned };
+    const expect = { schemaVersion: this.#schema.stripeVersion };
     const near = isLoose || (only && !isTransaction);
     const asked = near
       ? client.query(statement, levelOf(client.name), expect)
@@ -50,6 +59,22 @@ export class ReadSession implements StripeSession {
     } catch (error) {
       throw fromStripe(error);
     }
+  }
+
+  async gathered(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    const { budget, gatherers, set, signal } = this.#options;
+    const { catalogue, version } = this.#schema;
+    const { count, slots } = set;
+    return await gatherers.run({
+      job: { sql, values, catalogue, version, count, slots, budget },
+      rows: async (stripe, text, args) => {
+        const all: SqlRow[] = [];
+        for await (const rows of this.rows(stripe, text, args))
+          for (const row of rows) all.push(row);
+        return all;
+      },
+      signal: signal(),
+    });
   }
 
   write(): Promise<readonly WriteOutcome[]> {
@@ -91,22 +116,10 @@ export class ReadSession implements StripeSession {
     if (this.#moment === undefined) {
       const { counts, set } = this.#options;
       counts.moments++;
-      this.#moment = Moment.open(set.log, set.clients, { schemaVersion: this.#planned });
+      this.#moment = Moment.open(set.log, set.clients, {
+        schemaVersion: this.#schema.stripeVersion,
+      });
     }
     return this.#moment;
-  }
-}
-
-/** The process that reads goes on until its own limit; whoever asked is told at once. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await work;
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

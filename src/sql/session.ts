@@ -19,18 +19,13 @@ import {
 import type { Connection, Explanation, Result, StripeSession } from '../planner/planner.ts';
 import type { Engine } from './engine.ts';
 import { errorPosition } from './error-position.ts';
-import {
-  endsTransaction,
-  isPassing,
-  isSchemaMoved,
-  OutOfOrder,
-  toClient,
-} from './errors.ts';
+import { endsTransaction, isPassing, isSchemaMoved, OutOfOrder, toClient } from './errors.ts';
 import { RETRY_PAUSE_MS } from './limits.ts';
 import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
 import { isReadOnlyText, scriptTexts, startsReadOnly } from './texts.ts';
+import { mayBeWhole, runWhole } from './whole-batch.ts';
 import { WriteSession } from './write-session.ts';
 
 /** A schema that changes faster than a statement can be planned. */
@@ -73,6 +68,45 @@ export class SqlSession implements Session {
       rows: bound.wantRows ? result.rows : [],
       ...this.#outcome(result, began),
     };
+  }
+
+  async transaction(
+    statements: readonly BoundStatement[],
+    room: AnswerRoom,
+  ): Promise<readonly StatementResult[] | undefined> {
+    const { counts, options, planner, queries, set } = this.#engine;
+    const { settings } = this.#connection;
+    const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
+    if (!isPlain || !this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    const began = options.clock.monotonicMs();
+    const shown = statements[0]?.sql ?? '';
+    const results = await queries.watch(shown, this.#caller, async () =>
+      runWhole(statements, {
+        set,
+        connect: (session) => {
+          const connection = planner.connect({ begin: () => Promise.resolve(session()) });
+          connection.settings.foreignKeys = settings.foreignKeys;
+          return connection;
+        },
+        onCommit: (indexes) => {
+          counts.commits++;
+          this.seen.see(indexes);
+        },
+      }),
+    );
+    if (results === undefined) return undefined;
+    return statements.map(({ wantRows }, at): StatementResult => {
+      const result = results[at];
+      if (result === undefined) throw new Error('A statement has no result');
+      this.#connection.ran(result);
+      counts.took(options.clock.monotonicMs() - began);
+      if (wantRows) requireRoom(result.rows, room);
+      return {
+        columns: columnsOf(result),
+        rows: wantRows ? result.rows : [],
+        ...this.#outcome({ ...result, lastInsertRowid: this.#connection.lastInsertRowid }, began),
+      };
+    });
   }
 
   async stream(bound: BoundStatement): Promise<RowStream> {
@@ -127,7 +161,7 @@ export class SqlSession implements Session {
   }
 
   async close(): Promise<void> {
-    await this.#rollBack();
+    await this.#rollBack(() => this.#connection.close());
     this.#onClose();
   }
 
@@ -168,7 +202,8 @@ export class SqlSession implements Session {
       try {
         return await this.#connection.execute(text, values, signal);
       } catch (error) {
-        if (wasOpen && (endsTransaction(error) || signal.aborted)) await this.#rollBack();
+        if (wasOpen && (endsTransaction(error) || signal.aborted))
+          await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
         else if (isSchemaMoved(error) && replans++ < REPLANS_MAX) await set.reload();
         else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
@@ -185,9 +220,9 @@ export class SqlSession implements Session {
     this.#write.keep();
   }
 
-  async #rollBack(): Promise<void> {
+  async #rollBack(how: () => Promise<void>): Promise<void> {
     try {
-      await this.#connection.close();
+      await how();
     } catch (error) {
       // What cannot be told ends by its own time limit.
       this.#engine.options.logger.warn('A transaction could not be rolled back', {
@@ -197,12 +232,14 @@ export class SqlSession implements Session {
   }
 
   #begin(mode: 'read' | 'write'): StripeSession {
-    const { counts, limits, options, set } = this.#engine;
+    const { counts, limits, options, planner, set } = this.#engine;
     const signal = (): AbortSignal | undefined => this.#signal;
     if (mode === 'read' || this.#beginsReadOnly || this.#caller.readOnly) {
       return new ReadSession({
         set,
         counts,
+        gatherers: this.#engine.gatherers,
+        budget: planner.settings.budget,
         levelOf: (stripe) => this.#levelOf(stripe),
         isLoose: mode === 'read' && (this.level.kind === 'stale' || this.level.kind === 'session'),
         isTransaction: mode === 'write',
@@ -224,9 +261,7 @@ export class SqlSession implements Session {
   #levelOf(stripe: string): ReadLevel {
     const { level } = this;
     if (level.kind === 'stale') {
-      return level.maxMs === undefined
-        ? { kind: 'stale' }
-        : { kind: 'stale', maxMs: level.maxMs };
+      return level.maxMs === undefined ? { kind: 'stale' } : { kind: 'stale', maxMs: level.maxMs };
     }
     if (level.kind === 'session') return { kind: 'session', index: this.seen.of(stripe) };
     return { kind: 'strong' };

@@ -81,10 +81,10 @@ export class StripeSet implements Stripes {
     const transaction = await this.client(0).begin();
     try {
       const stripeVersion = transaction.schemaVersion;
-      const [row] = await this.#catalogueRows(transaction);
+      const [[version, catalogue] = []] = await this.#catalogueRows(transaction);
       this.adopt({
-        catalogue: String(row?.[1] ?? ''),
-        version: Number(row?.[0] ?? 0),
+        catalogue: typeof catalogue === 'string' ? catalogue : '',
+        version: Number(version ?? 0),
         stripeVersion,
       });
     } finally {

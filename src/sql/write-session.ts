@@ -16,6 +16,7 @@ import type {
   StripeWrite,
   WriteOutcome,
 } from '../planner/planner.ts';
+import { runApart } from './apart.ts';
 import { busy, fromStripe, OutOfOrder, SchemaMoved } from './errors.ts';
 import type { Counts } from './figures.ts';
 import { KEEP_HELD_MS, RETURNED_WHOLE_MAX } from './limits.ts';
@@ -67,6 +68,10 @@ export class WriteSession implements StripeSession {
     this.#failure = undefined;
     this.#planned = this.#set.schema.stripeVersion;
     return true;
+  }
+
+  async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    return await runApart(this.#set, sql, values, this.#options.signal());
   }
 
   async *rows(stripe: number, sql: string, values: SqlRow): AsyncGenerator<readonly SqlRow[]> {
@@ -229,7 +234,12 @@ export class WriteSession implements StripeSession {
       throw this.#failure;
     }
     const client = this.#set.client(stripe);
-    const hold = isInOrder ? await client.begin() : await this.#beginSoon(stripe);
+    const { counts } = this.#options;
+    counts.waiting++;
+    const begun = isInOrder ? client.begin() : this.#beginSoon(stripe);
+    const hold = await begun.finally(() => {
+      counts.waiting--;
+    });
     if (hold.schemaVersion !== this.#planned) {
       await hold.rollBack();
       this.#failure = new SchemaMoved(`Stripe ${stripe} has another schema`);
