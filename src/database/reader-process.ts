@@ -114,7 +114,9 @@ export class ReaderProcess implements AsyncDisposable {
     const next = this.#queue.shift();
     if (next !== undefined) return this.run(next);
     this.#timer = this.#options.clock.after(this.#options.idleMs, () => {
-      if (this.views === 0) this.#child.kill('SIGKILL');
+      if (this.views > 0) return;
+      this.#isRunning = false;
+      this.#child.kill('SIGKILL');
     });
     this.#options.onFree();
   }
