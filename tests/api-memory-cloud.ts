@@ -8,7 +8,7 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
-import type { DatabaseDetail } from '../src/api/database-model.ts';
+import { MemoryDatabases } from './api-memory-databases.ts';
 import type { ListenerDetail, RouteAnswer, RouteDetail } from '../src/api/route-model.ts';
 import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
@@ -68,26 +68,9 @@ const LISTENER: ListenerDetail = {
   troubles: [],
 };
 
-const DATABASE: DatabaseDetail = {
-  name: 'shop',
-  state: 'open',
-  why: undefined,
-  stripes: 1,
-  copies: 2,
-  regions: [],
-  path: '/db/shop/',
-  bytes: 4096,
-  connections: 0,
-  createdAt: 1_800_000_000_000,
-  by: 'local',
-  stripeDetails: [],
-  queries: [],
-  slow: [],
-};
 const EVERYWHERE: RouteAnswer = { nodes: ['one'], away: [], troubles: [] };
 
-export class MemoryCloud implements Cloud {
-  readonly calls: unknown[] = [];
+export class MemoryCloud extends MemoryDatabases implements Cloud {
   readonly tokens: Map<string, Caller> = new Map([
     ['admin-token', { name: 'boss', scope: 'admin' }],
     ['deploy-token', { name: 'ci', scope: 'deploy' }],
@@ -480,47 +463,6 @@ export class MemoryCloud implements Cloud {
   ): ReturnType<Cloud['removeListener']> {
     await this.#done({ removeListener: asked });
     return EVERYWHERE;
-  }
-
-  listDatabases(): ReturnType<Cloud['listDatabases']> {
-    return Promise.resolve([DATABASE]);
-  }
-
-  showDatabase(): ReturnType<Cloud['showDatabase']> {
-    return Promise.resolve(DATABASE);
-  }
-
-  async createDatabase(
-    ...asked: Parameters<Cloud['createDatabase']>
-  ): ReturnType<Cloud['createDatabase']> {
-    await this.#done({ createDatabase: asked });
-    return DATABASE;
-  }
-
-  dropDatabase(...asked: Parameters<Cloud['dropDatabase']>): Promise<void> {
-    return this.#done({ dropDatabase: asked });
-  }
-
-  async createDatabaseToken(
-    ...asked: Parameters<Cloud['createDatabaseToken']>
-  ): ReturnType<Cloud['createDatabaseToken']> {
-    await this.#done({ createDatabaseToken: asked });
-    return { token: 'molndb.x.y' };
-  }
-
-  revokeDatabaseTokens(name: string): Promise<void> {
-    return this.#done({ revokeDatabaseTokens: name });
-  }
-
-  killQuery(...asked: Parameters<Cloud['killQuery']>): Promise<void> {
-    return this.#done({ killQuery: asked });
-  }
-
-  async explainQuery(
-    ...asked: Parameters<Cloud['explainQuery']>
-  ): ReturnType<Cloud['explainQuery']> {
-    await this.#done({ explainQuery: asked });
-    return { plan: 'router', stripes: [0], lines: [] };
   }
 
   shutdown(): Promise<void> {

@@ -111,9 +111,8 @@ test('tokens: none, a wrong one, one that only reads, one of the API, and all re
   assert.equal((await reader.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 0n);
   await assert.rejects(reader.execute("INSERT INTO notes (text) VALUES ('x')"), /readonly/);
 
-  const { token } = await node.json<{ readonly token: string }>(
-    ...['token', 'create', '--name', 'ci', '--scope', 'deploy'],
-  );
+  const wish = ['--name', 'ci', '--scope', 'deploy'] as const;
+  const { token } = await node.json<{ readonly token: string }>('token', 'create', ...wish);
   await until('the token of the API to be known', async () => {
     await clients(node, token).http.execute("INSERT INTO notes (text) VALUES ('x')");
     return true;

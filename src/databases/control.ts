@@ -124,6 +124,8 @@ export interface ProcessState {
 /** Paths of the control socket. What begins otherwise is `/db/NAME/…`, as clients ask it. */
 export const CONTROL = {
   config: '/control/config',
+  /** Whether it turns, at once. */
+  ping: '/control/ping',
   state: '/control/state',
   kill: '/control/kill',
   explain: '/control/explain',

@@ -17,7 +17,7 @@ import {
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
 import type { Logs } from './logs.ts';
-import { OpenDatabase } from './open-database.ts';
+import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -40,7 +40,7 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #pool: ReaderPool;
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
-  readonly #links = new PeerLinks();
+  readonly #links: PeerLinks;
   readonly #stop = new AbortController();
   #config: DatabasesConfig | undefined;
   /** Why the newest config is not in use yet. */
@@ -51,10 +51,11 @@ export class DatabaseHost implements AsyncDisposable {
   constructor(options: DatabaseHostOptions) {
     this.#options = options;
     this.#pool = new ReaderPool({ clock: options.clock });
+    this.#links = new PeerLinks({ clock: options.clock });
   }
 
   /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
-  serverOf(name: string, options: { readonly isLocal: boolean }): HranaServer {
+  serverOf(name: string, options: WireWanted): HranaServer {
     const config = this.#config?.databases.find((one) => one.name === name);
     if (config === undefined) {
       throw notFound(name, this.#config?.databases.map((one) => one.name) ?? []);
@@ -70,6 +71,8 @@ export class DatabaseHost implements AsyncDisposable {
       case CONTROL.config:
         this.#take(body as DatabasesConfig);
         return {};
+      case CONTROL.ping:
+        return { pid: process.pid };
       case CONTROL.state:
         return await this.#state();
       case CONTROL.kill: {

@@ -60,3 +60,11 @@ export function startFailed(output: string, why: string): MolnError {
 export function sqlWrong(message: string): MolnError {
   return new MolnError('DATABASES_SQL_INVALID', message);
 }
+
+export function tooManyLevels(name: string): MolnError {
+  return new MolnError(
+    'DATABASES_LEVELS_MANY',
+    `Clients of "${name}" use too many different read levels`,
+    { hint: 'Use "PRAGMA moln_read" for the others' },
+  );
+}

@@ -42,6 +42,9 @@ export const LOG_BYTES_MAX: number = 8 * 1024 * 1024 * 1024;
 
 /** To the database process of another node. */
 export const PEER_CONNECT_MS = 2000;
+/** How often a connection that somebody waits on is looked at, and for how long the other side may say nothing to a ping. */
+export const PEER_PING_MS = 1000;
+export const PEER_SILENT_MS = 3000;
 /** A call that finds no primary is tried again for so long: another copy takes over meanwhile. */
 export const TAKEOVER_MS = 10_000;
 export const TAKEOVER_LOOK_MS = 50;
@@ -51,3 +54,7 @@ export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
 export const PREFERENCE_MS = 150;
 /** Entries that a copy may lack and still counts as one that has everything. */
 export const COPY_LAG_MAX = 100;
+/** Read levels that clients of one database name in their address, with and without tokens. */
+export const WIRES_MAX = 40;
+/** For figures of the log. */
+export const LOG_ANSWER_MS = 1500;

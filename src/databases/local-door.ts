@@ -10,6 +10,7 @@ import type { HranaServer } from '../hrana/hrana.ts';
 import { bindTcp, listenUnix } from '../net/net.ts';
 import { CONTROL, LOCAL_HEADER } from './control.ts';
 import { CONTROL_BYTES_MAX } from './limits.ts';
+import type { WireWanted } from './open-database.ts';
 
 const LOOPBACK = '127.0.0.1';
 const KEEP_ALIVE_MS = 60_000;
@@ -20,11 +21,13 @@ export interface LocalDoorOptions {
   readonly portFile: string;
   readonly log: Logger;
   /** The wire of a database. Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
-  readonly serverOf: (name: string, options: { readonly isLocal: boolean }) => HranaServer;
+  readonly serverOf: (name: string, options: WireWanted) => HranaServer;
   /** Answers one control path. Throws a `MolnError`. */
   readonly control: (path: string, body: unknown) => Promise<unknown>;
 }
 
+/** Before the rest: a read level. */
+const LEVEL = /^read\/([a-z]{1,20}(?::[a-z0-9]{1,20})?)(?:\/|$)/;
 /** `/db/NAME/rest`, without its query. */
 const PATH = /^\/db\/([^/?#]{1,100})(?:\/([^?#]*))?(?:\?.*)?$/;
 
@@ -104,7 +107,9 @@ export class LocalDoor implements Disposable {
       });
     }
     const isLocal = isPrivate && request.headers[LOCAL_HEADER] === '1';
-    return { server: this.#options.serverOf(name, { isLocal }), path };
+    const [start = '', level] = LEVEL.exec(path) ?? [];
+    const server = this.#options.serverOf(name, { isLocal, level });
+    return { server, path: path.slice(start.length) };
   }
 
   async #control(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

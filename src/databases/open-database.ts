@@ -2,25 +2,26 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ensureFolder, removeTree } from '../base/disk.ts';
-import { isMolnError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
-import { type Caller, HranaServer } from '../hrana/hrana.ts';
+import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
 import type { Registry } from '../registry/registry.ts';
 import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
 import type { DatabaseConfig, DatabaseState } from './control.ts';
 import { Copy } from './copy.ts';
-import { notReady, sqlWrong } from './errors.ts';
+import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
 import { LedStripe } from './led-stripe.ts';
+import { WIRES_MAX } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
 import { stripeName } from './records.ts';
 import { queryState, slowState } from './query-state.ts';
 import { Snapshots } from './snapshots.ts';
-import { stripeState } from './stripe-state.ts';
+import { stripeState, unlessAway } from './stripe-state.ts';
 
 export interface OpenDatabaseOptions {
   /** `places` of it change; see `place`. */
@@ -41,6 +42,18 @@ export interface OpenDatabaseOptions {
   readonly onStuck: (database: string, ms: number) => void;
 }
 
+/** How a client comes in. */
+export interface WireWanted {
+  readonly isLocal: boolean;
+  /** A read level for all that it asks; undefined: the usual one. */
+  readonly level: string | undefined;
+}
+
+interface Wire {
+  readonly isLocal: boolean;
+  readonly server: HranaServer;
+}
+
 const NOTHING_RUNS = {
   begin: () => Promise.reject(new Error('Explaining runs nothing')),
 };
@@ -54,8 +67,8 @@ export class OpenDatabase implements AsyncDisposable {
   readonly snapshots: Snapshots;
   #config: DatabaseConfig;
   #engine: SqlEngine | undefined;
-  #open: HranaServer | undefined;
-  #local: HranaServer | undefined;
+  /** By who may come in and how it reads. */
+  readonly #wires = new Map<string, Wire>();
   #why: string | undefined;
 
   constructor(options: OpenDatabaseOptions) {
@@ -77,9 +90,18 @@ export class OpenDatabase implements AsyncDisposable {
     return this.#options.config.name;
   }
 
-  /** For clients with tokens, or for those who need none; undefined while it is being opened. */
-  server({ isLocal }: { readonly isLocal: boolean }): HranaServer | undefined {
-    return isLocal ? this.#local : this.#open;
+  /** Undefined while it is being opened. Throws `SQL_READ_LEVEL`, and `DATABASES_LEVELS_MANY`. */
+  server({ isLocal, level }: WireWanted): HranaServer | undefined {
+    const engine = this.#engine;
+    if (engine === undefined) return undefined;
+    const key = `${isLocal ? 'local' : 'token'} ${level ?? ''}`;
+    const known = this.#wires.get(key);
+    if (known !== undefined) return known.server;
+    const database = level === undefined ? engine : engine.reading(level);
+    if (this.#wires.size >= WIRES_MAX) throw tooManyLevels(this.name);
+    const server = this.#wire(database, isLocal);
+    this.#wires.set(key, { isLocal, server });
+    return server;
   }
 
   /** Resolves when its copies are open; that they are led comes later. Never rejects: `state` tells. */
@@ -99,7 +121,7 @@ export class OpenDatabase implements AsyncDisposable {
     await this.#try(async () => {
       await this.#placeCopies();
       // Who has come in by the old key must not stay.
-      if (tokenKey !== config.tokenKey) await this.#serveAnew();
+      if (tokenKey !== config.tokenKey) await this.#closeWires(({ isLocal }) => !isLocal);
     });
   }
 
@@ -117,13 +139,13 @@ export class OpenDatabase implements AsyncDisposable {
     const stripes = await Promise.all(
       copies.map(([number, { stripe }]) => stripeState(stripe, { number, log: this.#log, folder })),
     );
-    const open = [this.#open, this.#local].map((server) => server?.open);
+    const open = [...this.#wires.values()].map(({ server }) => server.open);
     const sum = (key: 'streams' | 'connections'): number =>
-      open.reduce((total, one) => total + (one?.[key] ?? 0), 0);
+      open.reduce((total, one) => total + one[key], 0);
     return {
       name: config.name,
       id: config.id,
-      state: this.#why !== undefined ? 'failed' : this.#open === undefined ? 'opening' : 'open',
+      state: this.#why !== undefined ? 'failed' : this.#engine === undefined ? 'opening' : 'open',
       why: this.#why,
       isLed: await this.#isLed(),
       stripes,
@@ -166,13 +188,10 @@ export class OpenDatabase implements AsyncDisposable {
   async #isLed(): Promise<boolean> {
     const { stripes } = this.#config;
     const names = Array.from({ length: stripes }, (_, number) => stripeName(number));
-    try {
-      const primaries = await Promise.all(names.map((name) => this.#log.primary(name)));
-      return primaries.every((one) => one !== undefined);
-    } catch (error) {
-      if (isMolnError(error)) return false;
-      throw error;
-    }
+    const primaries = await Promise.all(
+      names.map((name) => unlessAway(() => this.#log.primary(name))),
+    );
+    return primaries.every((one) => one !== undefined);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -218,7 +237,13 @@ export class OpenDatabase implements AsyncDisposable {
     });
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
-    await copy.start({ log: this.#log, record, rank, clock, logger });
+    try {
+      await copy.start({ log: this.#log, record, rank, clock, logger });
+    } catch (error) {
+      this.#copies.delete(number);
+      await copy[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   #othersOf(stripe: string): readonly string[] {
@@ -252,26 +277,22 @@ export class OpenDatabase implements AsyncDisposable {
         logger,
       }),
     );
-    this.#local = this.#wire(() => LOCAL_CALLER);
-    this.#stack.use(this.#local);
-    this.#stack.defer(() => this.#open?.[Symbol.asyncDispose]());
-    this.#open = this.#wire((token) => this.#callerOf(token));
+    this.#stack.defer(() => this.#closeWires(() => true));
   }
 
-  async #serveAnew(): Promise<void> {
-    const before = this.#open;
-    if (before === undefined) return;
-    this.#open = this.#wire((token) => this.#callerOf(token));
-    await before[Symbol.asyncDispose]();
+  async #closeWires(which: (wire: Wire) => boolean): Promise<void> {
+    const closing = [...this.#wires].filter(([, wire]) => which(wire));
+    for (const [key] of closing) this.#wires.delete(key);
+    await Promise.all(closing.map(([, { server }]) => server[Symbol.asyncDispose]()));
   }
 
-  #wire(callerOfToken: (token: string | undefined) => Caller): HranaServer {
+  #wire(database: Database, isLocal: boolean): HranaServer {
     const { clock, logger: log } = this.#options;
-    const database = this.#engine;
-    if (database === undefined) throw new Error('The engine comes first');
     return new HranaServer({
       database,
-      authenticate: (token) => Promise.resolve().then(() => callerOfToken(token)),
+      authenticate: isLocal
+        ? () => Promise.resolve(LOCAL_CALLER)
+        : (token) => Promise.resolve().then(() => this.#callerOf(token)),
       clock,
       log,
     });

@@ -4,10 +4,10 @@
  */
 import { connect, type TLSSocket } from 'node:tls';
 import { messageOf, MolnError } from '../base/errors.ts';
-import { withDeadline } from '../base/time.ts';
+import { type Clock, withDeadline } from '../base/time.ts';
 import { errorOf } from '../database/database.ts';
 import type { PeerAccess, PeerPlace } from './control.ts';
-import { PEER_CONNECT_MS } from './limits.ts';
+import { PEER_CONNECT_MS, PEER_PING_MS, PEER_SILENT_MS } from './limits.ts';
 import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
 
 /** What the gateways' door is asked for; see `src/gateway/node-door.ts`. */
@@ -25,12 +25,20 @@ interface Connection {
   readonly waiting: Map<number, Waiting>;
 }
 
+/** Nobody waits for its answer. */
+const PING: PeerRequest = { id: -1, call: 'ping', args: [] };
+
 export class PeerLinks implements Disposable {
+  readonly #clock: Clock;
   readonly #open = new Map<string, Promise<Connection>>();
   /** Whose end makes room for a new connection. */
   readonly #current = new Map<string, PeerFrames<PeerReply, PeerRequest>>();
   #access: PeerAccess | undefined;
   #next = 0;
+
+  constructor(options: { readonly clock: Clock }) {
+    this.#clock = options.clock;
+  }
 
   /** New connections use these credentials; connections to nodes that are not there any more are cut. */
   configure(access: PeerAccess | undefined): void {
@@ -81,14 +89,30 @@ export class PeerLinks implements Disposable {
       openDoor(access, place, signal),
     );
     const waiting = new Map<number, Waiting>();
-    const frames = new PeerFrames<PeerReply, PeerRequest>(socket, {
+    const clock = this.#clock;
+    let heardMs = clock.monotonicMs();
+    let isAsked = false;
+    // A machine that has lost its power says no good-bye.
+    const pings = clock.every(PEER_PING_MS, () => {
+      const silentMs = clock.monotonicMs() - heardMs;
+      if (waiting.size === 0 || silentMs < PEER_PING_MS) isAsked = false;
+      else if (!isAsked) {
+        isAsked = true;
+        heardMs = clock.monotonicMs();
+        frames.send(PING);
+      } else if (silentMs >= PEER_SILENT_MS) frames.destroy();
+    });
+    const frames: PeerFrames<PeerReply, PeerRequest> = new PeerFrames(socket, {
       message: (reply) => {
+        heardMs = clock.monotonicMs();
+        isAsked = false;
         const one = waiting.get(reply.id);
         waiting.delete(reply.id);
         if ('failure' in reply) one?.reject(errorOf(reply.failure));
         else one?.resolve(reply.value);
       },
       close: (why) => {
+        pings[Symbol.dispose]();
         if (this.#current.get(node) === frames) this.#open.delete(node);
         for (const { reject } of waiting.values()) reject(peerLost(node, why));
         waiting.clear();

@@ -65,6 +65,7 @@ class Peer {
     const { stripe, snapshots } = options;
     const open = (id: number): StripeTransaction => this.#transaction(id);
     this.#calls = {
+      ping: () => Promise.resolve(),
       execute: (database: string, name: string, ...args: Parameters<Stripe['execute']>) =>
         stripe(database, name).execute(...args),
       query: (database: string, name: string, ...args: Parameters<Stripe['query']>) =>

@@ -38,6 +38,8 @@ export class PeerFrames<In, Out> {
     });
     stream.on('end', () => stream.end());
     stream.once('close', () => on.close(why));
+    // Whoever made the connection may have paused it.
+    stream.resume();
   }
 
   send(message: Out): void {

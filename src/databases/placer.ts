@@ -5,7 +5,7 @@ import { duringTerm, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { DatabaseState } from './control.ts';
 import { COPY_LAG_MAX } from './limits.ts';
-import { decidePlaces } from './places.ts';
+import { decidePlaces, type PlacesInput } from './places.ts';
 import { databaseRecords, type PlacesRecord, placesRecords } from './records.ts';
 
 export interface DatabasePlacerOptions {
@@ -45,19 +45,23 @@ export class DatabasePlacer {
     const records = placesRecords(registry);
     const places = new Map((await records.list()).map((one) => [one.id, one]));
     const nodes = peers.all();
-    const said = await states();
+    let said: ReadonlyMap<string, readonly DatabaseState[]> | undefined;
     for (const { id: name, value: record } of databases) {
       const stored = places.get(record.id);
       if (stored === undefined) continue;
-      const next: PlacesRecord = {
-        stripes: decidePlaces({
-          record,
-          places: stored.value.stripes,
-          nodes,
-          isCurrent: (stripe, node) => isCurrent(said.get(node), record.id, stripe),
-        }),
+      const decide = (isCurrent: PlacesInput['isCurrent']): PlacesRecord => {
+        return {
+          stripes: decidePlaces({ record, places: stored.value.stripes, nodes, isCurrent }),
+        };
       };
-      if (next.stripes.every((each, at) => each === stored.value.stripes[at])) continue;
+      const isNew = ({ stripes }: PlacesRecord): boolean =>
+        stripes.some((each, at) => each !== stored.value.stripes[at]);
+      // Whether copies are current is asked only when it matters.
+      if (!isNew(decide(() => false)) && !isNew(decide(() => true))) continue;
+      said ??= await states();
+      const known = said;
+      const next = decide((stripe, node) => isCurrent(known.get(node), record.id, stripe));
+      if (!isNew(next)) continue;
       await records.put(record.id, next, { ifRevision: stored.revision });
       log.info('Copies of a database are placed anew', { database: name, places: next.stripes });
     }

@@ -180,7 +180,7 @@ export class ProcessSupervisor implements AsyncDisposable {
     while (isRunning(running) && !signal.aborted) {
       try {
         const { pid } = (await this.#client.ask(
-          CONTROL.state,
+          CONTROL.ping,
           {},
           { timeoutMs: START_TIMEOUT_MS, signal },
         )) as {
@@ -203,7 +203,7 @@ export class ProcessSupervisor implements AsyncDisposable {
     const wanted = this.#wanted;
     const isNew = wanted !== this.#told;
     const hangMs = this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS;
-    const question = isNew ? CONTROL.config : CONTROL.state;
+    const question = isNew ? CONTROL.config : CONTROL.ping;
     const { signal } = this.#stop;
     await this.#client.ask(question, isNew ? wanted : {}, { timeoutMs: hangMs, signal });
     this.#told = wanted;

@@ -1,9 +1,11 @@
 /** The figures of one copy of a stripe, for those who look at it. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMolnError } from '../base/errors.ts';
+import { isMolnError, MolnError } from '../base/errors.ts';
+import { withDeadline } from '../base/time.ts';
 import type { CommitLog, Stripe } from '../database/database.ts';
 import type { StripeState } from './control.ts';
+import { LOG_ANSWER_MS } from './limits.ts';
 
 export async function stripeState(
   stripe: Stripe,
@@ -12,9 +14,9 @@ export async function stripeState(
   const { number, log, folder } = options;
   const { role, applied, quarantined } = stripe.status;
   const [head, primary, snapshot, fileBytes] = await Promise.all([
-    unlessAway(log.head(stripe.name)),
-    unlessAway(log.primary(stripe.name)),
-    unlessAway(log.snapshot(stripe.name)),
+    unlessAway(() => log.head(stripe.name)),
+    unlessAway(() => log.primary(stripe.name)),
+    unlessAway(() => log.snapshot(stripe.name)),
     sizeOf(join(folder, `${stripe.name}.sqlite`)),
   ]);
   const figures = stripe.primary?.figures;
@@ -36,11 +38,12 @@ export async function stripeState(
 }
 
 /** While the log cannot be reached, what is known here is shown. */
-async function unlessAway<T>(asked: Promise<T>): Promise<T | undefined> {
+export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  const late = (): MolnError => new MolnError('DATABASES_LOG_AWAY', 'The log does not answer');
   try {
-    return await asked;
+    return await withDeadline(LOG_ANSWER_MS, late, ask);
   } catch (error) {
-    if (isMolnError(error) && error.retryable) return undefined;
+    if (isMolnError(error)) return undefined;
     throw error;
   }
 }

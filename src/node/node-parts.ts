@@ -8,7 +8,6 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Accounts } from '../accounts/accounts.ts';
 import { ApiServer } from '../api/api.ts';
 import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
@@ -19,13 +18,7 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { refuseIfForgotten } from './forgotten.ts';
 import { Console } from '../console/console.ts';
-import {
-  ApiDoor,
-  Databases,
-  type LogPlace,
-  type PeerAccess,
-  processPaths,
-} from '../databases/databases.ts';
+import { ApiDoor, type Databases, processPaths } from '../databases/databases.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -48,8 +41,7 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { etcdTls, NodeRegistry } from './node-registry.ts';
-import { logPrefixOf } from './registry-place.ts';
+import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
 import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
@@ -367,59 +359,6 @@ async function openRoutes(
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
   return { mirror, ports };
-}
-
-/** The databases of the cluster, and the process of this node that serves them once there is one. */
-export async function openDatabases(
-  { folder, registry, nodeRegistry, identity, clock, log }: Base,
-  { cluster, accounts }: { readonly cluster: NodeCluster; readonly accounts: Accounts },
-  stack: AsyncDisposableStack,
-): Promise<Databases> {
-  const databases = stack.use(
-    new Databases({
-      folders: { folder: folder.databases, runFolder: folder.run, logFolder: folder.logs },
-      registry,
-      sealer: identity.sealer,
-      accounts,
-      peers: cluster.peers,
-      cluster: () => databaseCompany(nodeRegistry, identity, cluster),
-      clock,
-      log: log.for('databases'),
-    }),
-  );
-  await databases.start();
-  stack.use(identity.onRenewed(() => databases.changed()));
-  stack.use(nodeRegistry.onPlace(() => databases.changed()));
-  return databases;
-}
-
-/** Where the logs of the databases are, and how their processes call each other; undefined while this node is alone. */
-function databaseCompany(
-  { place }: NodeRegistry,
-  identity: Identity,
-  { peers }: NodeCluster,
-): { readonly log: LogPlace; readonly access: Omit<PeerAccess, 'nodes'> } | undefined {
-  if (place === undefined) return undefined;
-  const isTls = place.endpoints.some((endpoint) => endpoint.startsWith('https:'));
-  const [oldest] = peers.all();
-  const { certificate, trustedPem, cluster, node } = identity;
-  return {
-    log: {
-      kind: 'etcd',
-      endpoints: place.endpoints,
-      prefix: logPrefixOf(cluster.id),
-      client: `${node.id}-databases`,
-      epoch: place.epoch,
-      tls: isTls ? etcdTls(identity, place) : undefined,
-      isFounder: oldest?.id === peers.self,
-    },
-    access: {
-      clusterId: cluster.id,
-      cert: certificate.certificatePem,
-      key: certificate.keyPem,
-      authority: trustedPem,
-    },
-  };
 }
 
 export async function openApps(

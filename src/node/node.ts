@@ -42,13 +42,13 @@ import {
   type NodeOptions,
   openApi,
   openApps,
-  openDatabases,
   openBase,
   openFurther,
   openCluster,
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { openDatabases } from './open-databases.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 

@@ -74,7 +74,9 @@ test('a database goes from one node to three, and its primary’s node is killed
     const before = writer.acknowledged.size;
     await until('writes again', () => writer.acknowledged.size > before + 50, { withinMs: 60_000 });
     await writer.stop();
-    t.diagnostic(`longest pause ${Math.round(writer.longestPauseMs)} ms; ${writer.errors.join('; ')}`);
+    t.diagnostic(
+      `longest pause ${Math.round(writer.longestPauseMs)} ms; ${writer.errors.join('; ')}`,
+    );
     for (const name of [survivor, other]) {
       const rows = await numbersIn(clientOf(cluster.node(name), token));
       assert.deepEqual(writer.problems(rows.filter((n) => n >= 1_000_000)), []);
