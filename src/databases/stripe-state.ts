@@ -32,7 +32,7 @@ export async function stripeState(
     transactions: figures?.transactions ?? 0,
     groups: figures?.entries ?? 0,
     appendMs: figures?.appendMs ?? 0,
-    logBytes: figures?.logBytes ?? 0,
+    logBytes: figures?.bytes ?? 0,
     rebuilt: quarantined,
   };
 }
