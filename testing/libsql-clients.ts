@@ -2,7 +2,7 @@
 export { createClient as createHttpClient } from '@libsql/client/http';
 export { createClient as createSocketClient } from '@libsql/client/ws';
 export { createClient as createWebClient } from '@libsql/client/web';
-export type { Client, Transaction } from '@libsql/client';
+export { type Client, LibsqlError, type Transaction } from '@libsql/client';
 export * as hranaClient from '@libsql/hrana-client';
 export { drizzle } from 'drizzle-orm/libsql';
 export { eq, sql as drizzleSql } from 'drizzle-orm';

@@ -165,14 +165,27 @@ if (crashAt !== undefined) {
 const port = parentPort;
 assert.ok(port !== null, 'this file is the entry of a thread');
 const thread = new StripeThread(path);
-port.on('message', ({ id, name, args }: Request) => {
-  let reply: Reply;
+port.on('message', (requests: readonly Request[]) => {
+  let replies: Reply[] = [];
+  const send = (): void => {
+    if (replies.length > 0) port.postMessage(replies);
+    replies = [];
+  };
+  for (const request of requests) {
+    // Reads are answered together, but do not wait for what takes longer.
+    if (request.name !== 'query') send();
+    replies.push(answer(request));
+    if (request.name !== 'query') send();
+    if (request.name === 'close') return port.close();
+  }
+  send();
+});
+
+function answer({ id, name, args }: Request): Reply {
   try {
     const call = thread[name] as (...values: readonly unknown[]) => unknown;
-    reply = { id, value: call.apply(thread, [...args]) };
+    return { id, value: call.apply(thread, [...args]) };
   } catch (error) {
-    reply = { id, failure: failureBody(error) };
+    return { id, failure: failureBody(error) };
   }
-  port.postMessage(reply);
-  if (name === 'close') port.close();
-});
+}

@@ -1,7 +1,12 @@
 /** What this node's process answers those of other nodes: statements and transactions on stripes that it leads, and its snapshots. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from '../base/log.ts';
-import { failureBody, type Stripe, type StripeTransaction } from '../database/database.ts';
+import {
+  failureBody,
+  type Stripe,
+  type StripeTransaction,
+  type StripeView,
+} from '../database/database.ts';
 import { listenUnix } from '../net/net.ts';
 import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
 import type { Snapshots } from './snapshots.ts';

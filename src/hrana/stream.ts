@@ -30,6 +30,7 @@ export class Stream {
   #ended: HranaError | undefined;
   #closing: Promise<void> | undefined;
   #isFinishing = false;
+  #isClosed = false;
   /** What is open between requests and holds what a transaction holds. It ends with the stream. */
   cursor: AsyncDisposable | undefined;
 
@@ -37,9 +38,9 @@ export class Stream {
     this.#options = options;
   }
 
-  /** Why it serves nothing any more, if so. */
+  /** Why it serves nothing any more, if so. Most streams are closed and never asked: an error is made when it is. */
   get ended(): HranaError | undefined {
-    return this.#ended;
+    return this.#ended ?? (this.#isClosed ? closed() : undefined);
   }
 
   /**
@@ -72,7 +73,8 @@ export class Stream {
 
   /** To be called between statements: a transaction that took too long goes no further. */
   check(): void {
-    if (this.#ended !== undefined) throw this.#ended;
+    const { ended } = this;
+    if (ended !== undefined) throw ended;
   }
 
   /** Takes no more requests, answers those that it has, and closes. Never rejects. */
@@ -84,7 +86,7 @@ export class Stream {
 
   /** Rolls back and lets go, after what is under way. Never rejects. */
   close(): Promise<void> {
-    this.#ended ??= closed();
+    this.#isClosed = true;
     this.#closing ??= this.#close();
     return this.#closing;
   }

@@ -16,6 +16,8 @@ export function fromStripe(error: unknown): unknown {
 /** What the client is told: SQLite's code and words where they are SQLite's, ours where they are ours. */
 export function toClient(error: unknown, offset?: number): unknown {
   if (error instanceof SqlError) return error;
+  // It changed again and again, or under a transaction.
+  if (isSchemaMoved(error)) return new SqlError('SQLITE_SCHEMA', 'database schema has changed');
   const known = fromStripe(error);
   if (known instanceof Error && 'errcode' in known && typeof known.errcode === 'number') {
     return new SqlError(
