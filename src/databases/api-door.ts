@@ -66,6 +66,11 @@ export class ApiDoor implements Disposable {
   /** Takes the socket over. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, origin: Origin): void {
     socket.on('error', () => undefined);
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    if (request.method !== 'GET' || !isWebSocket) {
+      socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
     if (this.#tunnels.size >= TUNNELS_MAX) {
       socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n');
       return;
@@ -82,7 +87,7 @@ export class ApiDoor implements Disposable {
       onward.destroy();
     });
     onward.once('close', () => socket.end());
-    onward.write(rawHead(request, origin));
+    onward.write(webSocketHead(request, origin));
     onward.write(head);
     socket.pipe(onward).pipe(socket);
   }
@@ -109,12 +114,26 @@ function answerHeaders(answer: IncomingMessage): OutgoingHttpHeaders {
   );
 }
 
-/** As it came, but for the field that only this file may set. */
-function rawHead({ method, url, rawHeaders }: IncomingMessage, { isLocal }: Origin): string {
-  const lines = [`${method} ${url} HTTP/1.1`];
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? '';
-    if (name.toLowerCase() !== LOCAL_HEADER) lines.push(`${name}: ${rawHeaders[at + 1] ?? ''}`);
+/** What a WebSocket needs of its request (RFC 6455 §4.1), beside who asks. */
+const WEB_SOCKET_FIELDS = [
+  'host',
+  'origin',
+  'authorization',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
+] as const;
+
+/**
+ * Written anew rather than handed on: the process must see a WebSocket in whatever passes here. If it saw an ordinary request, it would
+ * read what follows as requests on its private socket.
+ */
+function webSocketHead({ url, headers }: IncomingMessage, { isLocal }: Origin): string {
+  const lines = [`GET ${url} HTTP/1.1`, 'connection: Upgrade', 'upgrade: websocket'];
+  for (const name of WEB_SOCKET_FIELDS) {
+    const value = headers[name];
+    if (typeof value === 'string') lines.push(`${name}: ${value}`);
   }
   if (isLocal) lines.push(`${LOCAL_HEADER}: 1`);
   return `${lines.join('\r\n')}\r\n\r\n`;
