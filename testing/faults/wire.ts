@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { deserialize, serialize } from 'node:v8';
+import { randomId } from '../../src/base/ids.ts';
 import { MolnError, type ErrorBody } from '../../src/base/errors.ts';
 import type {
   Share,
@@ -31,7 +32,7 @@ export interface WireRequest {
     | 'look'
     | 'close';
   /** Of an open transaction or view. */
-  readonly handle?: number;
+  readonly handle?: string;
   readonly args: readonly unknown[];
 }
 
@@ -95,8 +96,7 @@ interface Open {
 
 class Session {
   readonly #stripes: ReadonlyMap<string, StripeClient>;
-  readonly #open = new Map<number, Open>();
-  #next = 0;
+  readonly #open = new Map<string, Open>();
   #ended = false;
 
   constructor(stripes: ReadonlyMap<string, StripeClient>) {
@@ -131,12 +131,13 @@ class Session {
         return { handle, index, schemaVersion, epoch, head };
       }
       default:
-        return await this.#onOpen(method, handle ?? -1, args);
+        return await this.#onOpen(method, handle ?? '', args);
     }
   }
 
-  async #keep(open: Open): Promise<number> {
-    const handle = this.#next++;
+  async #keep(open: Open): Promise<string> {
+    // Nobody else's, also on the connection after this one.
+    const handle = randomId();
     this.#open.set(handle, open);
     if (this.#ended) await this.end();
     return handle;
@@ -144,10 +145,12 @@ class Session {
 
   async #onOpen(
     method: WireRequest['method'],
-    handle: number,
+    handle: string,
     args: readonly unknown[],
   ): Promise<unknown> {
     const open = this.#open.get(handle);
+    if (open === undefined && method !== 'rollBack' && method !== 'close')
+      throw lost('what was begun ended with its connection');
     const { transaction, view } = open ?? {};
     switch (method) {
       case 'runAll':
@@ -248,7 +251,7 @@ export class WireStripe implements StripeClient {
     const connection = await this.#connection();
     const stripe = this.name;
     const begun = await connection.call({ stripe, method: 'begin', args: [] });
-    const { handle, schemaVersion } = begun as { handle: number; schemaVersion: number };
+    const { handle, schemaVersion } = begun as { handle: string; schemaVersion: number };
     const call = async (
       method: WireRequest['method'],
       ...args: readonly unknown[]
@@ -280,7 +283,7 @@ export class WireStripe implements StripeClient {
     const opened = (await connection.call({ stripe, method: 'view', args: [] })) as Pick<
       StripeView,
       'index' | 'schemaVersion' | 'epoch' | 'head'
-    > & { readonly handle: number };
+    > & { readonly handle: string };
     const { handle } = opened;
     return {
       ...opened,
