@@ -66,13 +66,16 @@ export class AppContext {
       this.releases.open(app.name, release.id),
       this.store.secrets(app.name),
     ]);
-    const env = { ...app.env, ...secrets };
-    return {
-      app,
-      release,
-      releaseFolder,
-      env: { ...(await this.#databaseOf(app.name, env)), ...env },
-    };
+    const env = await this.instanceEnv(app.name, { ...app.env, ...secrets });
+    return { app, release, releaseFolder, env };
+  }
+
+  /** An app's settings and opened secrets, with what this node adds to them. */
+  async instanceEnv(
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, string>>> {
+    return { ...(await this.#databaseOf(app, settings)), ...settings };
   }
 
   /** What one process needs for a start, by the wishes of now. Throws when its release is gone. */
