@@ -131,3 +131,21 @@ test('stripes find out by themselves when whoever ran a transaction is gone', as
     assert.deepEqual(await look(b, 'SELECT n FROM account'), [[101n]]);
   });
 });
+
+test('what is rolled back after its append has happened all the same', async () => {
+  await withBank(async ({ on, a }) => {
+    const hold = await a.begin();
+    await hold.run({ sql: 'UPDATE account SET n = n + 1 WHERE id = 1' });
+    const share = await hold.prepare();
+    assert.ok(share.kind === 'append');
+    assert.equal((await on.log.append([share.append])).kind, 'appended');
+    await hold.rollBack();
+    assert.deepEqual(await look(a, 'SELECT n FROM account'), [[101n]]);
+    // Given up while it is being prepared: nothing happened, and the stripe is free.
+    const other = await a.begin();
+    await other.run({ sql: 'UPDATE account SET n = n + 1 WHERE id = 1' });
+    await Promise.all([other.prepare(), other.rollBack()]);
+    await run(a, 'UPDATE account SET n = n + 1 WHERE id = 1');
+    assert.deepEqual(await look(a, 'SELECT n FROM account'), [[102n]]);
+  });
+});

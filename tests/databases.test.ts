@@ -187,6 +187,6 @@ test('an app finds the database of its name, or the one that its settings name',
     'blog',
   );
   assert.equal((await node.get('blog')).body, 'none');
-  await node.json('app', 'blog', 'env', 'set', 'MOLN_DATABASE=shop');
+  await node.json('app', 'blog', 'env', 'DATABASE_NAME=shop');
   await until('the setting', async () => (await node.get('blog')).body.includes('/db/shop/'));
 });

@@ -22,6 +22,7 @@ export class Hold implements StripeTransaction {
   #entry: EncodedEntry | undefined;
   #isCross = false;
   #schemaVersion = 0;
+  #preparing: Promise<Share> | undefined;
   #settled: Promise<Settled> | undefined;
   readonly #onEnd: () => void;
 
@@ -70,7 +71,8 @@ export class Hold implements StripeTransaction {
   }
 
   async prepare(): Promise<Share> {
-    const share = await this.#prepare(true);
+    this.#preparing = this.#prepare(true);
+    const share = await this.#preparing;
     this.#total?.[Symbol.dispose]();
     const why = `what became of it was not said within ${PREPARED_MS} ms`;
     this.#total = this.#term.options.clock.after(PREPARED_MS, () => {
@@ -111,8 +113,9 @@ export class Hold implements StripeTransaction {
 
   /** Nothing of it happened. Without effect when it is over. */
   async rollBack(): Promise<void> {
-    // While it is found out what became of it, that decides.
-    if (this.#settled !== undefined) await Promise.allSettled([this.#settled]);
+    // Once it is prepared it may be in the log, whatever its coordinator believes: that is found out.
+    if (this.isPending) await this.settle({ kind: 'unknown', why: 'it was rolled back' });
+    else if (this.#settled !== undefined) await this.#settled;
     else if (this.#state !== 'over') await this.#rollBack();
   }
 
@@ -147,6 +150,10 @@ export class Hold implements StripeTransaction {
 
   async #settle(outcome: Outcome): Promise<Settled> {
     const { appender, options } = this.#term;
+    // Whoever gives up does not wait for its answer.
+    const [prepared] = await Promise.allSettled([this.#preparing]);
+    if (prepared.status === 'rejected')
+      return { kind: 'ruledOut', why: messageOf(prepared.reason) };
     try {
       if (this.#entry === undefined) return { kind: 'happened', index: appender.head.index };
       if (outcome.kind === 'appended') appender.moveTo(outcome.head);

@@ -23,6 +23,7 @@ process.on('message', (request: ReaderRequest) => {
   process.send?.(reply);
 });
 process.on('disconnect', () => process.exit());
+process.send?.({ isReady: true } satisfies ReaderReply);
 
 function answer(request: ReaderRequest): unknown {
   switch (request.kind) {

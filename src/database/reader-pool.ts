@@ -123,6 +123,7 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
   }
 
   async #ask(work: Pick<ReaderJob, 'request' | 'ms' | 'onStart'>): Promise<unknown> {
+    if (this.#closed) throw new Error('The database is being closed');
     if (this.#waiting.length >= WAITING_MAX) {
       throw limitMet(
         'waitingReads',
@@ -149,7 +150,10 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
   /** One that rests, those with few views first. */
   #free(forView: boolean): ReaderProcess | undefined {
     const [resting] = [...this.#all]
-      .filter(({ isBusy, views }) => !isBusy && !(forView && views >= VIEWS_PER_PROCESS_MAX))
+      .filter(
+        ({ isBusy, isRunning, views }) =>
+          !isBusy && isRunning && !(forView && views >= VIEWS_PER_PROCESS_MAX),
+      )
       .toSorted((a, b) => a.views - b.views);
     const isFull = this.#all.size >= (this.#options.processesMax ?? PROCESSES_MAX);
     // A view of its own process each, so that they can be read at the same time.

@@ -26,7 +26,12 @@ export type ReaderRequest =
     }
   | { readonly kind: 'shut'; readonly view: number };
 
-export type ReaderReply = { readonly value: unknown } | { readonly failure: FailureBody };
+export type ReaderReply =
+  /** Once, before all others. */
+  { readonly isReady: true } | { readonly value: unknown } | { readonly failure: FailureBody };
+
+/** For a process to start, however busy the machine is. */
+const START_MS = 30_000;
 
 export interface ReaderJob {
   readonly request: ReaderRequest;
@@ -53,6 +58,7 @@ export class ReaderProcess implements AsyncDisposable {
   readonly #queue: ReaderJob[] = [];
   #job: ReaderJob | undefined;
   #late = false;
+  #isReady = false;
   #timer: Disposable | undefined;
   #isRunning = true;
 
@@ -79,14 +85,11 @@ export class ReaderProcess implements AsyncDisposable {
 
   /** At once: it must be free. */
   run(job: ReaderJob): void {
-    this.#timer?.[Symbol.dispose]();
     this.#job = job;
     job.onStart?.(this);
-    this.#timer = this.#options.clock.after(job.ms, () => {
-      this.#late = true;
-      this.#child.kill('SIGKILL');
-    });
-    this.#child.send(job.request);
+    // What a start takes is not the statement's.
+    this.#killAfter(this.#isReady ? job.ms : START_MS);
+    if (this.#isReady) this.#child.send(job.request);
   }
 
   /** When it is its turn. */
@@ -105,8 +108,22 @@ export class ReaderProcess implements AsyncDisposable {
     await this.#gone;
   }
 
+  #killAfter(ms: number): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = this.#options.clock.after(ms, () => {
+      this.#late = true;
+      this.#child.kill('SIGKILL');
+    });
+  }
+
   #answered(reply: ReaderReply): void {
     const job = this.#job;
+    if ('isReady' in reply) {
+      this.#isReady = true;
+      if (job === undefined) return;
+      this.#killAfter(job.ms);
+      return void this.#child.send(job.request);
+    }
     this.#job = undefined;
     this.#timer?.[Symbol.dispose]();
     if ('failure' in reply) job?.reject(errorOf(reply.failure));
@@ -114,7 +131,9 @@ export class ReaderProcess implements AsyncDisposable {
     const next = this.#queue.shift();
     if (next !== undefined) return this.run(next);
     this.#timer = this.#options.clock.after(this.#options.idleMs, () => {
-      if (this.views === 0) this.#child.kill('SIGKILL');
+      if (this.views > 0) return;
+      this.#isRunning = false;
+      this.#child.kill('SIGKILL');
     });
     this.#options.onFree();
   }

@@ -227,14 +227,14 @@ export class Databases implements AsyncDisposable {
   }
 
   /**
-   * What an app finds in its environment: the database that its settings name (`MOLN_DATABASE`), or the one of its own name. Empty when
+   * What an app finds in its environment: the database that its settings name (`DATABASE_NAME`), or the one of its own name. Empty when
    * there is none.
    */
   async environmentOf(
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    const name = settings['MOLN_DATABASE'] ?? app;
+    const name = settings['DATABASE_NAME'] ?? app;
     const found = isDatabaseName(name) ? await this.#records.get(name) : undefined;
     const port = Number(await readTextIfAny(processPaths(this.#options.folders).port));
     if (found === undefined || !(port > 0)) return {};

@@ -1,5 +1,6 @@
 /** What this node's process answers those of other nodes: statements and transactions on stripes that it leads, and its snapshots. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import {
   failureBody,
@@ -59,16 +60,16 @@ export class PeerServer implements Disposable {
 /** One connection. Transactions end with it: nobody else could go on with them. */
 class Peer {
   readonly #options: PeerServerOptions;
-  readonly #transactions = new Map<number, StripeTransaction>();
-  readonly #views = new Map<number, StripeView>();
-  #next = 1;
+  /** By ids that are never given twice: a node that asks on its next connection must not meet another one's transaction. */
+  readonly #transactions = new Map<string, StripeTransaction>();
+  readonly #views = new Map<string, StripeView>();
   #isGone = false;
   readonly #calls: Readonly<Record<string, Call>>;
 
   constructor(options: PeerServerOptions) {
     this.#options = options;
     const { stripe, snapshots } = options;
-    const open = (id: number): StripeTransaction => this.#transaction(id);
+    const open = (id: string): StripeTransaction => this.#transaction(id);
     this.#calls = {
       ping: () => Promise.resolve(),
       execute: (database: string, name: string, ...args: Parameters<Stripe['execute']>) =>
@@ -77,15 +78,15 @@ class Peer {
         stripe(database, name).query(...args),
       begin: (database: string, name: string) => this.#begin(database, name),
       view: (database: string, name: string) => this.#view(database, name),
-      viewQuery: (id: number, ...args: Parameters<StripeView['query']>) =>
+      viewQuery: (id: string, ...args: Parameters<StripeView['query']>) =>
         this.#viewOf(id).query(...args),
-      viewEnd: (id: number) => this.#endView(id),
-      runAll: (id: number, ...args: Parameters<StripeTransaction['runAll']>) =>
+      viewEnd: (id: string) => this.#endView(id),
+      runAll: (id: string, ...args: Parameters<StripeTransaction['runAll']>) =>
         open(id).runAll(...args),
-      prepare: (id: number) => open(id).prepare(),
-      commit: (id: number) => this.#last(id, (one) => one.commit()),
-      rollBack: (id: number) => this.#last(id, (one) => one.rollBack()),
-      settle: (id: number, ...args: Parameters<StripeTransaction['settle']>) =>
+      prepare: (id: string) => open(id).prepare(),
+      commit: (id: string) => this.#last(id, (one) => one.commit()),
+      rollBack: (id: string) => this.#last(id, (one) => one.rollBack()),
+      settle: (id: string, ...args: Parameters<StripeTransaction['settle']>) =>
         this.#last(id, (one) => one.settle(...args)),
       readSnapshot: (database: string, ...args: Parameters<Snapshots['read']>) =>
         snapshots(database).read(...args),
@@ -121,10 +122,10 @@ class Peer {
   async #begin(
     database: string,
     name: string,
-  ): Promise<{ readonly id: number; readonly schemaVersion: number }> {
+  ): Promise<{ readonly id: string; readonly schemaVersion: number }> {
     const transaction = await this.#options.stripe(database, name).begin();
     if (this.#isGone) await transaction.rollBack();
-    const id = this.#next++;
+    const id = randomId();
     this.#transactions.set(id, transaction);
     return { id, schemaVersion: transaction.schemaVersion };
   }
@@ -132,34 +133,34 @@ class Peer {
   async #view(
     database: string,
     name: string,
-  ): Promise<{ readonly id: number } & Omit<StripeView, 'query' | typeof Symbol.asyncDispose>> {
+  ): Promise<{ readonly id: string } & Omit<StripeView, 'query' | typeof Symbol.asyncDispose>> {
     const view = await this.#options.stripe(database, name).view();
-    const id = this.#next++;
+    const id = randomId();
     this.#views.set(id, view);
     if (this.#isGone) await this.#endView(id);
     const { index, schemaVersion, epoch, head } = view;
     return { id, index, schemaVersion, epoch, head };
   }
 
-  #viewOf(id: number): StripeView {
+  #viewOf(id: string): StripeView {
     const view = this.#views.get(id);
     if (view === undefined) throw new Error('There is no such view any more');
     return view;
   }
 
-  async #endView(id: number): Promise<void> {
+  async #endView(id: string): Promise<void> {
     const view = this.#views.get(id);
     this.#views.delete(id);
     await view?.[Symbol.asyncDispose]();
   }
 
-  #transaction(id: number): StripeTransaction {
+  #transaction(id: string): StripeTransaction {
     const transaction = this.#transactions.get(id);
     if (transaction === undefined) throw new Error('There is no such transaction any more');
     return transaction;
   }
 
-  async #last<T>(id: number, work: (transaction: StripeTransaction) => Promise<T>): Promise<T> {
+  async #last<T>(id: string, work: (transaction: StripeTransaction) => Promise<T>): Promise<T> {
     const transaction = this.#transaction(id);
     try {
       return await work(transaction);

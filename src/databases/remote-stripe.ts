@@ -46,7 +46,7 @@ export class RemoteStripe implements StripeClient {
 
   async begin(): Promise<StripeTransaction> {
     const { id, schemaVersion } = (await this.#call('begin')) as {
-      readonly id: number;
+      readonly id: string;
       readonly schemaVersion: number;
     };
     return new RemoteTransaction(this.#options, id, schemaVersion);
@@ -62,7 +62,7 @@ export class RemoteStripe implements StripeClient {
 
   async view(): Promise<StripeView> {
     const { links, node } = this.#options;
-    const { id, ...facts } = (await this.#call('view')) as { readonly id: number } & Pick<
+    const { id, ...facts } = (await this.#call('view')) as { readonly id: string } & Pick<
       StripeView,
       'index' | 'schemaVersion' | 'epoch' | 'head'
     >;
@@ -92,9 +92,9 @@ function unlessOver(error: unknown): void {
 class RemoteTransaction implements StripeTransaction {
   readonly schemaVersion: number;
   readonly #options: RemoteStripeOptions;
-  readonly #id: number;
+  readonly #id: string;
 
-  constructor(options: RemoteStripeOptions, id: number, schemaVersion: number) {
+  constructor(options: RemoteStripeOptions, id: string, schemaVersion: number) {
     this.#options = options;
     this.#id = id;
     this.schemaVersion = schemaVersion;

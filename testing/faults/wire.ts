@@ -1,10 +1,11 @@
 /**
  * Stripes over TCP for the fault runs: frames of a length and what `v8.serialize` makes of a message. The server's end holds a
- * transaction until its connection ends; what is prepared by then finds out by itself.
+ * transaction until its connection ends.
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { deserialize, serialize } from 'node:v8';
+import { randomId } from '../../src/base/ids.ts';
 import { MolnError, type ErrorBody } from '../../src/base/errors.ts';
 import type {
   Share,
@@ -31,7 +32,7 @@ export interface WireRequest {
     | 'look'
     | 'close';
   /** Of an open transaction or view. */
-  readonly handle?: number;
+  readonly handle?: string;
   readonly args: readonly unknown[];
 }
 
@@ -91,13 +92,11 @@ export function portOf(server: Server): number {
 interface Open {
   readonly transaction?: StripeTransaction;
   readonly view?: StripeView;
-  isPrepared: boolean;
 }
 
 class Session {
   readonly #stripes: ReadonlyMap<string, StripeClient>;
-  readonly #open = new Map<number, Open>();
-  #next = 0;
+  readonly #open = new Map<string, Open>();
   #ended = false;
 
   constructor(stripes: ReadonlyMap<string, StripeClient>) {
@@ -106,9 +105,9 @@ class Session {
 
   async end(): Promise<void> {
     this.#ended = true;
-    for (const { transaction, view, isPrepared } of this.#open.values()) {
+    for (const { transaction, view } of this.#open.values()) {
       await view?.[Symbol.asyncDispose]();
-      if (!isPrepared) await transaction?.rollBack();
+      await transaction?.rollBack();
     }
   }
 
@@ -123,21 +122,22 @@ class Session {
       case 'begin': {
         const transaction = await client.begin();
         const { schemaVersion } = transaction;
-        return { handle: await this.#keep({ transaction, isPrepared: false }), schemaVersion };
+        return { handle: await this.#keep({ transaction }), schemaVersion };
       }
       case 'view': {
         const view = await client.view();
         const { index, schemaVersion, epoch, head } = view;
-        const handle = await this.#keep({ view, isPrepared: false });
+        const handle = await this.#keep({ view });
         return { handle, index, schemaVersion, epoch, head };
       }
       default:
-        return await this.#onOpen(method, handle ?? -1, args);
+        return await this.#onOpen(method, handle ?? '', args);
     }
   }
 
-  async #keep(open: Open): Promise<number> {
-    const handle = this.#next++;
+  async #keep(open: Open): Promise<string> {
+    // Nobody else's, also on the connection after this one.
+    const handle = randomId();
     this.#open.set(handle, open);
     if (this.#ended) await this.end();
     return handle;
@@ -145,10 +145,12 @@ class Session {
 
   async #onOpen(
     method: WireRequest['method'],
-    handle: number,
+    handle: string,
     args: readonly unknown[],
   ): Promise<unknown> {
     const open = this.#open.get(handle);
+    if (open === undefined && method !== 'rollBack' && method !== 'close')
+      throw lost('what was begun ended with its connection');
     const { transaction, view } = open ?? {};
     switch (method) {
       case 'runAll':
@@ -159,7 +161,6 @@ class Session {
         this.#open.delete(handle);
         return await transaction?.rollBack();
       case 'prepare':
-        if (open !== undefined) open.isPrepared = true;
         return await transaction?.prepare();
       case 'settle':
         return await transaction?.settle(...(args as Parameters<StripeTransaction['settle']>));
@@ -250,7 +251,7 @@ export class WireStripe implements StripeClient {
     const connection = await this.#connection();
     const stripe = this.name;
     const begun = await connection.call({ stripe, method: 'begin', args: [] });
-    const { handle, schemaVersion } = begun as { handle: number; schemaVersion: number };
+    const { handle, schemaVersion } = begun as { handle: string; schemaVersion: number };
     const call = async (
       method: WireRequest['method'],
       ...args: readonly unknown[]
@@ -282,7 +283,7 @@ export class WireStripe implements StripeClient {
     const opened = (await connection.call({ stripe, method: 'view', args: [] })) as Pick<
       StripeView,
       'index' | 'schemaVersion' | 'epoch' | 'head'
-    > & { readonly handle: number };
+    > & { readonly handle: string };
     const { handle } = opened;
     return {
       ...opened,
