@@ -29,6 +29,8 @@ export interface WriteContext {
   /** Inside a client's own transaction, where SQLite undoes less by itself. */
   readonly inTransaction: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** See `gather`. */
+  readonly large?: WeakSet<Table>;
 }
 
 export interface Written {
@@ -71,6 +73,7 @@ export async function gatheredWrite(
       session,
       scratch,
       budget: context.budget,
+      ...(context.large === undefined ? {} : { large: context.large }),
       signal: context.signal,
       see: (table, stripe, rows) => {
         const seen = before.get(table);

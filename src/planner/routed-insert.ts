@@ -75,11 +75,22 @@ export async function routedInsert(
         ? []
         : rid === undefined
           ? returned
-          : returned.map((row) => row.slice(0, -1)),
+          : inSourceOrder(returned, filled.rows, rid).map((row) => row.slice(0, -1)),
     changes: counted.reduce((sum, { changes }) => sum + changes, 0),
     lastInsertRowid: written ?? context.lastInsertRowid,
     rolledBack: false,
   };
+}
+
+/** What several stripes returned, as one SQLite would have: row after row of the source. */
+function inSourceOrder(
+  returned: readonly SqlRow[],
+  rows: readonly SqlRow[],
+  ridAt: number,
+): readonly SqlRow[] {
+  const places = new Map(rows.map((row, at) => [row[ridAt] ?? null, at] as const));
+  const placeOf = (row: SqlRow): number => places.get(row.at(-1) ?? null) ?? 0;
+  return returned.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** The rid of the last row, in the order of the source, that was really put in. */
