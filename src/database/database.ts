@@ -4,7 +4,14 @@ export { type CandidateOptions, runCandidate } from './candidate.ts';
 export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
 export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
-export { errorOf, type FailureBody, failureBody } from './errors.ts';
+export {
+  errorOf,
+  type FailureBody,
+  failureBody,
+  notCommitted,
+  outcomeUnknown,
+  viewEnded,
+} from './errors.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
 export { Moment } from './moment.ts';

@@ -1,23 +1,29 @@
-/** A stripe that another node leads, as `StripeClient`: each call goes to that node's database process. */
-import { isMolnError, MolnError } from '../base/errors.ts';
-import type {
-  Expectation,
-  Outcome,
-  ReadLevel,
-  Settled,
-  Share,
-  Statement,
-  StatementResult,
-  Step,
-  StripeClient,
-  StripeTransaction,
-  StripeView,
-  TransactionResult,
+/**
+ * A stripe that another node leads, as `StripeClient`: each call goes to that node's database process. A connection that is lost is
+ * told in the words of that interface, for whoever uses a stripe decides by them what may be repeated.
+ */
+import { isMolnError } from '../base/errors.ts';
+import {
+  type Expectation,
+  notCommitted,
+  type Outcome,
+  outcomeUnknown,
+  type ReadLevel,
+  type Settled,
+  type Share,
+  type Statement,
+  type StatementResult,
+  type Step,
+  type StripeClient,
+  type StripeTransaction,
+  type StripeView,
+  type TransactionResult,
+  viewEnded,
 } from '../database/database.ts';
 import type { PeerLinks } from './peer-link.ts';
 
 export interface RemoteStripeOptions {
-  readonly links: PeerLinks;
+  readonly links: Pick<PeerLinks, 'call'>;
   readonly node: string;
   /** Id of the database. */
   readonly database: string;
@@ -37,18 +43,15 @@ export class RemoteStripe implements StripeClient {
     statements: readonly Statement[],
     expect?: Expectation,
   ): Promise<TransactionResult> {
-    try {
-      return (await this.#call('execute', statements, expect)) as TransactionResult;
-    } catch (error) {
-      throw isMolnError(error, 'DATABASES_PEER_LOST') ? unknownOutcome(this.name, error) : error;
-    }
+    const asked = this.#call('execute', statements, expect);
+    return (await orWhenLost(asked, (why) => outcomeUnknown(this.name, why))) as TransactionResult;
   }
 
   async begin(): Promise<StripeTransaction> {
-    const { id, schemaVersion } = (await this.#call('begin')) as {
-      readonly id: string;
-      readonly schemaVersion: number;
-    };
+    const asked = this.#call('begin');
+    const { id, schemaVersion } = (await orWhenLost(asked, (why) =>
+      notCommitted(this.name, why),
+    )) as { readonly id: string; readonly schemaVersion: number };
     return new RemoteTransaction(this.#options, id, schemaVersion);
   }
 
@@ -69,7 +72,10 @@ export class RemoteStripe implements StripeClient {
     return {
       ...facts,
       query: async (statement) =>
-        (await links.call(node, 'viewQuery', id, statement)) as StatementResult,
+        (await orWhenLost(
+          links.call(node, 'viewQuery', id, statement),
+          viewEnded,
+        )) as StatementResult,
       [Symbol.asyncDispose]: async () => {
         await links.call(node, 'viewEnd', id).catch(unlessOver);
       },
@@ -79,6 +85,15 @@ export class RemoteStripe implements StripeClient {
   #call(call: string, ...args: readonly unknown[]): Promise<unknown> {
     const { links, node, database, name } = this.#options;
     return links.call(node, call, database, name, ...args);
+  }
+}
+
+/** `told` takes why the connection was lost before the answer came. */
+async function orWhenLost(asked: Promise<unknown>, told: (why: string) => Error): Promise<unknown> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw isMolnError(error, 'DATABASES_PEER_LOST') ? told(error.message) : error;
   }
 }
 
@@ -107,7 +122,7 @@ class RemoteTransaction implements StripeTransaction {
   }
 
   async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
-    return (await this.#call('runAll', steps)) as readonly StatementResult[];
+    return (await this.#beforeCommit('runAll', steps)) as readonly StatementResult[];
   }
 
   async commit(): Promise<number> {
@@ -119,32 +134,28 @@ class RemoteTransaction implements StripeTransaction {
   }
 
   async prepare(): Promise<Share> {
-    return (await this.#call('prepare')) as Share;
+    return (await this.#beforeCommit('prepare')) as Share;
   }
 
   async settle(outcome: Outcome): Promise<Settled> {
     return (await this.#ending('settle', outcome)) as Settled;
   }
 
+  /** The other side rolls back what is open when the connection ends. */
+  async #beforeCommit(call: string, ...args: readonly unknown[]): Promise<unknown> {
+    return await orWhenLost(this.#call(call, ...args), (why) =>
+      notCommitted(this.#options.name, why),
+    );
+  }
+
   async #ending(call: string, ...args: readonly unknown[]): Promise<unknown> {
-    try {
-      return await this.#call(call, ...args);
-    } catch (error) {
-      if (!isMolnError(error, 'DATABASES_PEER_LOST')) throw error;
-      throw unknownOutcome(this.#options.name, error);
-    }
+    return await orWhenLost(this.#call(call, ...args), (why) =>
+      outcomeUnknown(this.#options.name, why),
+    );
   }
 
   #call(call: string, ...args: readonly unknown[]): Promise<unknown> {
     const { links, node } = this.#options;
     return links.call(node, call, this.#id, ...args);
   }
-}
-
-function unknownOutcome(stripe: string, cause: Error): MolnError {
-  return new MolnError(
-    'DATABASES_OUTCOME_UNKNOWN',
-    `It is unknown whether a transaction on stripe "${stripe}" was committed: ${cause.message}`,
-    { hint: 'Read again what it was to change before you repeat it', cause },
-  );
 }

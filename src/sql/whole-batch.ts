@@ -3,6 +3,7 @@
  * planned by itself up to the moment when it would write; if all of them come to one stripe with one text, those go there
  * together, and the answers come back to where each plan waits. Nothing has happened when that is not so.
  */
+import { isMolnError } from '../base/errors.ts';
 import type { Statement, StripeClient } from '../database/database.ts';
 import type {
   Connection,
@@ -83,7 +84,7 @@ class WholeBatch {
   #isOver = false;
   hasHappened = false;
   /** It was sent, and nobody knows what became of it. */
-  unknown: Error | undefined;
+  unknown: unknown;
 
   constructor(count: number, options: BatchOptions) {
     this.#count = count;
@@ -161,9 +162,8 @@ class WholeBatch {
       let from = 0;
       for (const part of parts) part.resolve(results.slice(from, (from += part.statements.length)));
     } catch (error) {
-      const isUnknown =
-        error instanceof Error && 'code' in error && error.code === 'DATABASE_OUTCOME_UNKNOWN';
-      if (isUnknown) this.unknown = error;
+      // Only an error of a stripe says that nothing has happened, and this one does not.
+      if (!isMolnError(error) || error.code === 'DATABASE_OUTCOME_UNKNOWN') this.unknown = error;
       for (const { reject } of parts) reject(fromStripe(error));
     }
   }
