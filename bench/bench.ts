@@ -6,6 +6,7 @@ import { benchCoalescing } from './coalescing.ts';
 import { benchDatabase } from './database.ts';
 import { benchGateway } from './gateway.ts';
 import { benchPlanner } from './planner.ts';
+import { benchSql } from './sql.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
@@ -15,6 +16,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   database: benchDatabase,
   gateway: benchGateway,
   planner: benchPlanner,
+  sql: benchSql,
 };
 
 const [part, ...options] = process.argv.slice(2);

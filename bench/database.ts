@@ -129,8 +129,8 @@ async function reportMoves(registry: Registry): Promise<void> {
   for (let move = 0; move < MOVES; move++) {
     await to.catchUp();
     const began = performance.now();
-    await from.release();
-    await to.lead();
+    const successor = to;
+    await from.release((replaces) => successor.lead({ replaces }));
     await run(to, 'INSERT INTO t (v) VALUES (1)');
     pauses.push(performance.now() - began);
     [from, to] = [to, from];

@@ -43,8 +43,11 @@ export function entryAfter(
   );
 }
 
+/** Nobody's term ends here, however busy the machine is. */
+const TTL_MS = 120_000;
+
 async function claim(log: CommitLog, stripe: string): Promise<number> {
-  const term = await log.claim(stripe, NODE);
+  const term = await log.claim(stripe, NODE, { ttlMs: TTL_MS });
   assert.ok(term !== undefined);
   return term.epoch;
 }
@@ -236,7 +239,7 @@ function testTerms(check: Check): void {
 }
 
 function testTrimming(check: Check): void {
-  check('what is trimmed is gone by buckets, the rest stays', async (log) => {
+  check('what is trimmed is gone, the rest stays', async (log) => {
     const epoch = await claim(log, 'a');
     let head = await log.head('a');
     for (let n = 1; n <= 600; n++) {
@@ -246,13 +249,19 @@ function testTrimming(check: Check): void {
       assert.ok(result.kind === 'appended');
       head = result.heads[0] ?? head;
     }
-    assert.equal(await log.trim('a', 100, epoch), 1);
-    assert.equal(await log.trim('a', 520, epoch), 512);
-    await assert.rejects(log.read('a', 511), (error) => isMolnError(error, 'DATABASE_TRIMMED'));
-    assert.deepEqual((await texts(log, 'a', 512)).at(0), 't512');
-    assert.deepEqual((await texts(log, 'a', 512)).at(-1), 't600');
-    assert.equal(await log.trim('a', 520, epoch + 1), 512);
+    assert.equal(await log.trim('a', 100, epoch), 101);
+    assert.equal((await texts(log, 'a', 101)).at(0), 't101');
+    assert.equal(await log.trim('a', 520, epoch), 521);
+    assert.equal(await log.trim('a', 100, epoch), 521);
+    await assert.rejects(log.read('a', 520), (error) => isMolnError(error, 'DATABASE_TRIMMED'));
+    assert.equal((await texts(log, 'a', 521)).at(0), 't521');
+    assert.equal((await texts(log, 'a', 521)).at(-1), 't600');
+    assert.equal(await log.trim('a', 550, epoch + 1), 521);
+    assert.equal(await log.trim('a', 600, epoch), 601);
+    await assert.rejects(log.read('a', 600), (error) => isMolnError(error, 'DATABASE_TRIMMED'));
+    assert.deepEqual(await log.read('a', 601), []);
     assert.equal((await append(log, 'a', epoch, 'goes on')).index, 601);
+    assert.equal((await texts(log, 'a', 601)).at(0), 'goes on');
   });
 
   check('a snapshot is recorded once, and only by the primary', async (log) => {

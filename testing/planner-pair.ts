@@ -20,6 +20,9 @@ export interface Asked {
   readonly values?: SqlRow;
 }
 
+/** No table is small enough to be gathered for the sake of order alone. */
+export const NEVER = { rowsMax: 0, bytesMax: 0 } as const;
+
 export class PlannerPair implements Disposable {
   readonly plain: MemoryDatabase;
   readonly planners: readonly Planner[];

@@ -38,6 +38,8 @@ await insert(primary, 3);
 await mirror.catchUp();
 await primary.snapshot(4);
 await insert(primary, 3);
+await primary.release((replaces) => mirror.lead({ replaces }));
+await insert(mirror, 3);
 
 async function insertBoth(name: string): Promise<void> {
   say(`try ${name}`);

@@ -1,5 +1,5 @@
 /**
- * `kill -9` between every two steps of commit, schema change, promotion, snapshot and trim. Afterwards everything that was
+ * `kill -9` between every two steps of commit, schema change, promotion, hand-over, snapshot and trim. Afterwards everything that was
  * acknowledged is there, nothing twice, the copies are equal and were not built anew, and the stripe goes on.
  */
 import assert from 'node:assert/strict';
@@ -93,7 +93,7 @@ for (const point of CRASH_POINTS) {
       assert.ok(there.has(name), `${name} was acknowledged and is lost`);
     for (const name of there) assert.ok(story.tried.has(name), `${name} was never tried`);
     assert.deepEqual(await look(one, 'SELECT count(*) FROM t WHERE id < 1000'), [
-      [BigInt(ENTRIES + 6)],
+      [BigInt(ENTRIES + 9)],
     ]);
     await run(one, "INSERT INTO t (id, v) VALUES (5000, 'after')");
     await other.catchUp();

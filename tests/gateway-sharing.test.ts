@@ -21,6 +21,24 @@ test('two processes of one machine ask the origin once', async () => {
   assert.equal(gateways.asked.length, 10);
 });
 
+test('processes that do not share ask the origin each', async () => {
+  await using gateways = await SharingGateways.start([{ workers: 2 }], (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end('own');
+  });
+  for (const gateway of gateways.all) {
+    gateway.cache = { memoryBytes: 64 * 1024 * 1024, share: false };
+  }
+  await gateways.share(() => true);
+  for (let path = 0; path < 4; path++) {
+    for (const gateway of gateways.all) await get(gateway, `/${path}`);
+    for (const gateway of gateways.all) {
+      assert.match(statusOf(await get(gateway, `/${path}`)), /^Moln; hit/);
+    }
+  }
+  assert.equal(gateways.asked.length, 8);
+});
+
 test('a crowd at three gateways with two processes each is one request at the origin', async () => {
   const go = Promise.withResolvers<void>();
   const nodes = [{ workers: 2 }, { workers: 2 }, { workers: 2 }];

@@ -2,6 +2,8 @@
  * The tiers together, and what is on its way into them: finds the candidates for a request, takes in what `settle` says,
  * removes and purges. Decides nothing about HTTP.
  */
+import type { Clock } from '../base/time.ts';
+import type { ColdTier } from './cold-tier.ts';
 import { DiskTier } from './disk-tier.ts';
 import { ComposedBody, isSmall, PieceBody, smallBody, type Body } from './body.ts';
 import { isList, type Candidates } from './decide.ts';
@@ -12,7 +14,8 @@ import { HotCopies } from './hot-copies.ts';
 import { listOf, type Update } from './freshen.ts';
 import { MemoryTier } from './memory-tier.ts';
 import { brokenOff, type Join } from './partial.ts';
-import { readPurges, writePurges } from './purge-file.ts';
+import { MongoTier } from './mongo-tier.ts';
+import type { MongoPlace } from './mongo-driver.ts';
 import { Purges, type PurgeKind } from './purges.ts';
 import { Removals } from './removals.ts';
 import { asVariants, Stored, type TierStats } from './tier.ts';
@@ -34,14 +37,23 @@ export interface HttpCacheDisk {
   readonly lifetimeSMin?: number;
 }
 
+export interface HttpCacheMongo extends MongoPlace {
+  /** Of this process alone. */
+  readonly name: string;
+  readonly bytesMax: number;
+  readonly clock: Clock;
+}
+
 export interface HttpCacheOptions {
   readonly memoryBytesMax: number;
   /** For copies of what other processes own; none unless said. */
   readonly hotBytesMax?: number;
   readonly disk?: HttpCacheDisk | undefined;
+  /** In place of a disk. */
+  readonly mongo?: HttpCacheMongo | undefined;
   /** A body larger than this is not stored. */
   readonly bodyBytesMax: number;
-  /** Told of what the disk refuses, each time. */
+  /** Told of what the disk or the database refuses, each time. */
   readonly onTrouble?: (error: unknown) => void;
 }
 
@@ -75,7 +87,7 @@ export class HttpCache implements AsyncDisposable {
   readonly #options: HttpCacheOptions;
   readonly #memory: MemoryTier;
   readonly #hot: HotCopies | undefined;
-  readonly #disk: DiskTier | undefined;
+  readonly #cold: ColdTier | undefined;
   readonly #purges: Purges;
   readonly #removals = new Removals();
   readonly #filling = new Map<string, readonly Stored[]>();
@@ -85,25 +97,21 @@ export class HttpCache implements AsyncDisposable {
   /** Changes that wait for what the disk has under their key. */
   readonly #changing = new Set<Promise<void>>();
 
-  private constructor(options: HttpCacheOptions, disk: DiskTier | undefined, purges: Purges) {
+  private constructor(options: HttpCacheOptions, cold: ColdTier | undefined, purges: Purges) {
     this.#options = options;
     this.#memory = new MemoryTier(options.memoryBytesMax);
     this.#hot = options.hotBytesMax === undefined ? undefined : new HotCopies(options.hotBytesMax);
-    this.#disk = disk;
+    this.#cold = cold;
     this.#purges = purges;
-    this.#lastStamp = Math.max(disk?.lastStamp ?? 0, purges.newestStamp);
+    this.#lastStamp = Math.max(cold?.lastStamp ?? 0, purges.newestStamp);
   }
 
   /** Throws when the disk's folder cannot be used. */
   static async open(options: HttpCacheOptions): Promise<HttpCache> {
-    const { disk, onTrouble } = options;
-    if (disk === undefined) return new HttpCache(options, undefined, new Purges());
-    const tier = await DiskTier.open({
-      ...disk,
-      ...(onTrouble === undefined ? {} : { onTrouble }),
-    });
+    const tier = await openCold(options);
+    if (tier === undefined) return new HttpCache(options, undefined, new Purges());
     try {
-      return new HttpCache(options, tier, await readPurges(disk.folder, tier.lastStamp));
+      return new HttpCache(options, tier, await tier.readPurges());
     } catch (error) {
       await tier[Symbol.asyncDispose]();
       throw error;
@@ -111,7 +119,7 @@ export class HttpCache implements AsyncDisposable {
   }
 
   get stats(): readonly (TierStats & { readonly name: string })[] {
-    const tiers = [this.#memory, this.#disk].flatMap((tier) =>
+    const tiers = [this.#memory, this.#cold].flatMap((tier) =>
       tier === undefined ? [] : { name: tier.name, ...tier.stats },
     );
     const hot = this.#hot?.stats;
@@ -128,7 +136,7 @@ export class HttpCache implements AsyncDisposable {
   find(key: string): Candidates<Stored> | Promise<Candidates<Stored>> {
     const found = this.#memory.find(key);
     if (found !== undefined) return this.#usable(key, found);
-    if (this.#disk?.mayHold(key) === true) return this.#load(key);
+    if (this.#cold?.mayHold(key) === true) return this.#load(key);
     return this.#usable(key, this.#hot?.find(key));
   }
 
@@ -236,7 +244,7 @@ export class HttpCache implements AsyncDisposable {
     const { soft } = options;
     if (kind === 'key' && !soft) {
       this.remove([value]);
-      await this.#disk?.sync();
+      await this.#cold?.sync();
     } else {
       this.#purges.add({ kind, value, soft, stamp: ++this.#lastStamp });
       await this.#savePurges();
@@ -249,7 +257,7 @@ export class HttpCache implements AsyncDisposable {
     this.#loading.clear();
     this.#memory.clear();
     this.#hot?.clear();
-    await this.#disk?.clear();
+    await this.#cold?.clear();
     await this.#savePurges();
   }
 
@@ -257,7 +265,7 @@ export class HttpCache implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#changing);
     await this.#memory[Symbol.asyncDispose]();
-    await this.#disk?.[Symbol.asyncDispose]();
+    await this.#cold?.[Symbol.asyncDispose]();
   }
 
   // Inside --------------------------------------------------------------------------------------------------------
@@ -296,19 +304,19 @@ export class HttpCache implements AsyncDisposable {
   }
 
   async #loadFromDisk(key: string): Promise<readonly Stored[]> {
-    const found = await Promise.all(listOf(await this.#disk?.find(key)).map(warmed));
+    const found = await Promise.all(listOf(await this.#cold?.find(key)).map(warmed));
     return found.filter((stored) => stored !== undefined);
   }
 
   #fill(key: string, length: number, { onRoom, stamp }: Storing): Fill {
     const { bodyBytesMax } = this.#options;
-    const disk = this.#disk;
+    const spill = this.#cold?.spill?.bind(this.#cold);
     const inMemory = this.#memory.keyBytesMax;
     return new Fill({
       length,
-      memoryBytesMax: disk === undefined ? inMemory : Math.min(inMemory, FILL_MEMORY_BYTES_MAX),
+      memoryBytesMax: spill === undefined ? inMemory : Math.min(inMemory, FILL_MEMORY_BYTES_MAX),
       bytesMax: bodyBytesMax,
-      ...(disk === undefined ? {} : { spill: (bytes) => disk.spill(bytes) }),
+      ...(spill === undefined ? {} : { spill }),
       ...(onRoom === undefined ? {} : { onRoom }),
       onTooLong: () => this.#hide(key, stamp),
     });
@@ -347,7 +355,7 @@ export class HttpCache implements AsyncDisposable {
   ): void {
     const { key } = of;
     const hot = this.#hot;
-    const isHere = this.#memory.mayHold(key) || this.#disk?.mayHold(key) === true;
+    const isHere = this.#memory.mayHold(key) || this.#cold?.mayHold(key) === true;
     const isCopy = !isHere && hot !== undefined && (hotUntilMs !== undefined || hot.mayHold(key));
     const apply = (candidates: Candidates<Stored>): void => {
       // Removed since: neither it nor its successor is wanted any more.
@@ -364,7 +372,7 @@ export class HttpCache implements AsyncDisposable {
       } else this.#set(key, left);
     };
     if (isCopy) apply(hot.find(key));
-    else if (this.#memory.mayHold(key) || this.#disk?.mayHold(key) !== true) {
+    else if (this.#memory.mayHold(key) || this.#cold?.mayHold(key) !== true) {
       apply(this.#memory.find(key));
     } else {
       const changed = this.#loadFromDisk(key).then((list) => {
@@ -381,18 +389,28 @@ export class HttpCache implements AsyncDisposable {
     const leastS = this.#options.disk?.lifetimeSMin ?? DISK_LIFETIME_S_MIN;
     const worth = variants.filter(({ entry }) => isWorthDisk(entry, leastS));
     // It never rejects: what the disk refuses is told to `onTrouble`, and is a miss.
-    void this.#disk?.set(key, worth);
+    void this.#cold?.set(key, worth);
   }
 
   /** One at a time; the last one writes all there is. */
   #savePurges(): Promise<void> {
-    const { disk } = this.#options;
-    if (disk === undefined) return Promise.resolve();
-    const saved = this.#saving.then(() => writePurges(disk.folder, this.#purges));
+    const cold = this.#cold;
+    if (cold === undefined) return Promise.resolve();
+    const saved = this.#saving.then(() => cold.writePurges(this.#purges));
     // The next one does not fail because this one did; this one's caller is told.
     this.#saving = saved.catch(() => undefined);
     return saved;
   }
+}
+
+async function openCold({
+  disk,
+  mongo,
+  onTrouble,
+}: HttpCacheOptions): Promise<ColdTier | undefined> {
+  const told = onTrouble === undefined ? {} : { onTrouble };
+  if (mongo !== undefined) return await MongoTier.open({ ...mongo, ...told });
+  return disk === undefined ? undefined : await DiskTier.open({ ...disk, ...told });
 }
 
 /** It may have been read from disk once more. */

@@ -5,7 +5,7 @@
 import type { Connection } from './connection.ts';
 import { sha256 } from './entry.ts';
 import { corrupt, sqlError } from './errors.ts';
-import { OWN_TABLES } from './guard.ts';
+import { isOwnTable } from './guard.ts';
 
 /** The last entry that the file contains. */
 export interface Applied {
@@ -98,7 +98,7 @@ export function tableNames(connection: Connection): readonly string[] {
       "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'shadow') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     )
     .map(([name]) => String(name))
-    .filter((name) => !name.startsWith(OWN_TABLES));
+    .filter((name) => !isOwnTable(name));
 }
 
 /**
@@ -116,7 +116,7 @@ export function checkKeys(connection: Connection): void {
      GROUP BY l.name
   `);
   for (const [name, keys, nullable] of rows) {
-    if (String(name).startsWith(OWN_TABLES)) continue;
+    if (isOwnTable(String(name))) continue;
     if (keys === 0n) {
       throw sqlError(
         `Table "${String(name)}" has no PRIMARY KEY, which every table needs here: add one, such as "id INTEGER PRIMARY KEY", or create the table first and then INSERT … SELECT`,

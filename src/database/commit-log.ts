@@ -109,6 +109,6 @@ export interface CommitLog {
     before: SnapshotRecord | undefined,
     epoch: Revision,
   ): Promise<boolean>;
-  /** Forgets entries up to and including `index`, which a snapshot contains, as far as whole buckets go; tells from where it still has all. */
+  /** Forgets entries up to and including `index`, which a snapshot contains; tells from where it still has all. */
   trim(stripe: string, index: number, epoch: Revision): Promise<number>;
 }

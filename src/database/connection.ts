@@ -155,7 +155,23 @@ export class Connection implements Disposable {
   }
 
   /** Runs it to its end. `isLate` is asked between rows. */
-  run(prepared: Prepared, { args, named }: Statement, isLate: () => boolean): StatementResult {
+  run(prepared: Prepared, statement: Statement, isLate: () => boolean): StatementResult {
+    try {
+      return this.#run(prepared, statement, isLate);
+    } catch (error) {
+      // node:sqlite does not reset what fails between rows: the next run would report this failure again.
+      this.#forget(prepared);
+      throw error;
+    }
+  }
+
+  #forget(prepared: Prepared): void {
+    for (const [sql, kept] of this.#prepared) {
+      if (kept === prepared) this.#prepared.delete(sql);
+    }
+  }
+
+  #run(prepared: Prepared, { args, named }: Statement, isLate: () => boolean): StatementResult {
     const { statement, columns, deeds } = prepared;
     const values = (
       named === undefined ? [...(args ?? [])] : [named, ...(args ?? [])]

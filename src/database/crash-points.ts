@@ -18,6 +18,8 @@ export const CRASH_POINTS = [
   'promotion:triggers-made',
   'promotion:before-barrier',
   'promotion:after-barrier',
+  'release:drained',
+  'release:succeeded',
   'snapshot:made',
   'snapshot:stored',
   'snapshot:recorded',

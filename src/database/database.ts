@@ -4,20 +4,40 @@ export { type CandidateOptions, runCandidate } from './candidate.ts';
 export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
 export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
-export type { Hold } from './hold.ts';
+export {
+  errorOf,
+  type FailureBody,
+  failureBody,
+  notCommitted,
+  outcomeUnknown,
+  viewEnded,
+} from './errors.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
-export type { StripeClient, StripeTransaction, TransactionResult } from './stripe-client.ts';
+export { Moment } from './moment.ts';
+export type {
+  Expectation,
+  Outcome,
+  Settled,
+  Share,
+  StripeClient,
+  StripeTransaction,
+  StripeView,
+  TransactionResult,
+} from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
 export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
 export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
 export type {
   Column,
   ReadLevel,
+  SavepointStep,
   SqlValue,
   Statement,
   StatementResult,
+  Step,
   StripeDigest,
 } from './statement.ts';
-export { Together } from './together.ts';
-export { Stripe, type StripeOptions, type StripeStatus } from './stripe.ts';
+export { type Indexes, Together } from './together.ts';
+export { Stripe } from './stripe.ts';
+export type { FileView, SlowReads, StripeOptions, StripeStatus } from './stripe-options.ts';

@@ -91,6 +91,15 @@ export function forbidden(what: string, hint: string): MolnError {
   });
 }
 
+/** The statement was planned for another schema than the stripe has now. Nothing was changed. */
+export function schemaChanged(planned: number, now: number): MolnError {
+  return new MolnError(
+    'DATABASE_SCHEMA_CHANGED',
+    `The statement was planned for version ${planned} of the schema, the stripe has ${now}`,
+    { hint: 'Ask again; nothing was changed', retryable: true, details: { schemaVersion: now } },
+  );
+}
+
 /** This copy is not the stripe's primary, or not any more. Nothing was changed. */
 export function notPrimary(stripe: string, why: string): MolnError {
   return new MolnError(
@@ -109,6 +118,36 @@ export function notCommitted(stripe: string, why: string): MolnError {
     'DATABASE_NOT_COMMITTED',
     `The log of stripe "${stripe}" did not take the transaction: ${why}`,
     { hint: 'Ask again; nothing was changed', retryable: true },
+  );
+}
+
+/** Several stripes were to be read as of one moment, and one of them was taken over meanwhile. */
+export function notCurrent(stripes: string): MolnError {
+  return new MolnError(
+    'DATABASE_NOT_CURRENT',
+    `Stripes "${stripes}" could not be read as of one moment: another copy took over meanwhile`,
+    { hint: 'Ask again', retryable: true },
+  );
+}
+
+/** A view was closed, was open for too long, or its process had to be ended. */
+export function viewEnded(why: string): MolnError {
+  return new MolnError('DATABASE_VIEW_ENDED', `What was read as of one moment is over: ${why}`, {
+    hint: 'Read again from the beginning',
+    retryable: true,
+  });
+}
+
+/** The log may not grow any more before it is trimmed. */
+export function logFull(stripe: string, bytes: number, limit: number): MolnError {
+  return new MolnError(
+    'DATABASE_LOG_FULL',
+    `The log of stripe "${stripe}" holds ${formatBytes(bytes)}, at most ${formatBytes(limit)}: it is trimmed behind the next snapshot`,
+    {
+      hint: 'Ask again later; nothing was changed. Look whether snapshots can be stored',
+      retryable: true,
+      details: { resultCode: 13, sqliteCode: 'SQLITE_FULL' },
+    },
   );
 }
 

@@ -21,8 +21,15 @@ export function noDeeds(): Deeds {
   return { ddl: false, writes: false, inserts: false, recursive: false, defersForeignKeys: false };
 }
 
-/** Tables of a copy's own: where it is in the log, and the triggers that it holds back. */
-export const OWN_TABLES = '_moln_';
+/** Names of ours: of a copy's own tables, and of those in which the layers above keep what belongs to the database. */
+const OWN_NAMES = '_moln_';
+const FOR_LAYERS_ABOVE: ReadonlySet<string> = new Set(['_moln_catalogue', '_moln_sequence']);
+
+/** A copy's own table: where it is in the log, and the triggers that it holds back. */
+export function isOwnTable(name: string): boolean {
+  const folded = name.toLowerCase();
+  return folded.startsWith(OWN_NAMES) && !FOR_LAYERS_ABOVE.has(folded);
+}
 
 const DDL: ReadonlySet<number> = new Set([
   constants.SQLITE_CREATE_INDEX,
@@ -92,7 +99,7 @@ export function judge(
   second: string | null,
 ): void {
   if (action === constants.SQLITE_READ || ROWS.has(action)) {
-    if (first?.toLowerCase().startsWith(OWN_TABLES) === true) {
+    if (first !== null && isOwnTable(first)) {
       throw forbidden(
         `Table "${first}"`,
         'Names that begin with "_moln_" belong to the database itself',
@@ -128,7 +135,7 @@ function judgePragma(deeds: Deeds, name: string, argument: string | null): void 
 
 function judgeDdl(deeds: Deeds, action: number, name: string, second: string | null): void {
   deeds.ddl = true;
-  if (name.toLowerCase().startsWith(OWN_TABLES)) {
+  if (isOwnTable(name)) {
     throw forbidden(
       `The name "${name}"`,
       'Names that begin with "_moln_" belong to the database itself',

@@ -22,6 +22,13 @@ export const TRANSACTION_STRIPES_MAX = 63;
 /** An interactive transaction holds its stripe: so long between two of its statements, and in all. */
 export const TRANSACTION_IDLE_MS = 2000;
 export const TRANSACTION_TOTAL_MS = 10_000;
+/** A stripe waits so long to be told what became of a transaction over several stripes; then it finds out by itself. */
+export const PREPARED_MS = 3000;
+
+/** What a view sees stays in the file so long at most, for meanwhile its write-ahead log cannot be given back. */
+export const VIEW_MS_MAX = 30_000;
+/** Views that one process for reads keeps open. */
+export const VIEWS_PER_PROCESS_MAX = 32;
 
 /** Transactions that wait for one stripe. */
 export const WAITING_TRANSACTIONS_MAX = 10_000;
@@ -55,5 +62,7 @@ export const PRIMARY_TTL_MS = 2000;
 /** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
 export const SNAPSHOT_AFTER_ENTRIES = 20_000;
 export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
+/** What the log of one stripe may hold that is not trimmed yet. All logs together must fit into etcd's quota, 2 GiB by default. */
+export const LOG_BYTES_MAX: number = 256 * 1024 * 1024;
 /** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
 export const LOG_ENTRIES_KEPT = 1024;

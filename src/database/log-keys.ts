@@ -58,8 +58,13 @@ export class LogKeys {
     return `${this.#root}chunk/${digits(bucket)}/`;
   }
 
+  /** All chunks of all attempts at an entry. */
+  chunks(index: number): string {
+    return `${this.chunkBucket(bucketOf(index))}${lowOf(index)}/`;
+  }
+
   chunk(index: number, hash: string, at: number): string {
-    return `${this.chunkBucket(bucketOf(index))}${lowOf(index)}/${hash}/${at}`;
+    return `${this.chunks(index)}${hash}/${at}`;
   }
 }
 

@@ -12,15 +12,17 @@ import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
-import { errorOf, limitMet, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
+import { errorOf, limitMet, logFull, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
 import { Hold } from './hold.ts';
 import {
   GROUP_BYTES_MAX,
   GROUP_TRANSACTIONS_MAX,
+  LOG_BYTES_MAX,
   TRANSACTION_STATEMENTS_MAX,
   WAITING_TRANSACTIONS_MAX,
   WRITE_MS_MAX,
 } from './limits.ts';
+import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
 import { SharedQuestion } from './shared-question.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { StripeThread } from './stripe-thread.ts';
@@ -45,16 +47,20 @@ export interface PrimaryOptions {
   /** A statement cannot be stopped: only the end of the process helps. */
   readonly onStuck: (statementMs: number) => void;
   readonly statementMs?: number;
+  readonly logBytesMax?: number;
 }
 
 /** Of one term, for status pages. */
 export interface PrimaryFigures {
+  /** That happened, in groups and by themselves; also those that only read among writers. */
   readonly transactions: number;
   readonly entries: number;
   /** Of all entries, packed. */
   readonly bytes: number;
   /** In all. */
   readonly appendMs: number;
+  /** Of its entries that are not trimmed yet. */
+  readonly logBytes: number;
 }
 
 type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
@@ -62,6 +68,7 @@ type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
 interface Job {
   readonly statements: readonly Statement[];
   readonly bytes: number;
+  readonly planned: number | undefined;
   readonly resolve: (results: readonly StatementResult[]) => void;
   readonly reject: (error: unknown) => void;
   /** Must be a group of its own. */
@@ -79,11 +86,13 @@ export class PrimaryTerm {
   readonly appender: Appender;
   readonly statementMs: number;
   readonly #queue: (Job | Turn)[] = [];
+  readonly #gauge = new LogGauge();
   readonly #stop = new AbortController();
   readonly #confirmation = new SharedQuestion(() => this.confirm());
   #running: Promise<void> | undefined;
   #committing: Promise<void> = Promise.resolve();
   #lost: Error | undefined;
+  #holder: Hold | undefined;
   #transactions = 0;
   #entries = 0;
   #bytes = 0;
@@ -114,11 +123,15 @@ export class PrimaryTerm {
       entries: this.#entries,
       bytes: this.#bytes,
       appendMs: this.#appendMs,
+      logBytes: this.#gauge.bytes,
     };
   }
 
   /** All statements or none. Its error says which statement failed (`details.at`). */
-  async execute(statements: readonly Statement[]): Promise<readonly StatementResult[]> {
+  async execute(
+    statements: readonly Statement[],
+    planned?: number,
+  ): Promise<readonly StatementResult[]> {
     if (statements.length > TRANSACTION_STATEMENTS_MAX) {
       throw limitMet(
         'transactionStatements',
@@ -129,7 +142,7 @@ export class PrimaryTerm {
     this.#requireRoom();
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
-    this.#queue.push({ statements, bytes, resolve, reject, isAlone: false });
+    this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
     this.#wake();
     return await promise;
   }
@@ -151,10 +164,16 @@ export class PrimaryTerm {
     this.requireTerm();
   }
 
-  /** The same, one question for all who ask at a time. */
+  /** The same, one question for all who ask at a time. What others may know of by then is in the file. */
   async confirmed(): Promise<void> {
+    await this.unsettled();
     await this.#confirmation.answer();
     this.requireTerm();
+  }
+
+  /** Waits for a transaction over several stripes whose entry others may know of already, and this file not yet. */
+  async unsettled(): Promise<void> {
+    if (this.#holder?.isPending === true) await this.#holder.over;
   }
 
   /** Nothing new is begun; resolves when what was begun is over. */
@@ -195,14 +214,35 @@ export class PrimaryTerm {
     const appended = await this.appender.append(entry, this.options.signal);
     crashPoint('commit:after-append');
     this.#appendMs += clock.monotonicMs() - began;
-    this.#entries++;
-    this.#bytes += entry.header.byteLength + entry.body.byteLength;
+    this.appended(entry);
     if (appended.kind === 'appended') return { failure: undefined };
     await this.#orLose(async () => {
       await thread.call('rollBack');
       if (appended.barrier !== undefined) await this.passed(appended.barrier);
     });
     return { failure: notCommitted(stripe, appended.why) };
+  }
+
+  /** Sent to the log: counts also when it did not get there. */
+  appended(entry: EncodedEntry): void {
+    const bytes = entry.header.byteLength + entry.body.byteLength;
+    this.#entries++;
+    this.#bytes += bytes;
+    this.#gauge.add(entry.index, bytes);
+  }
+
+  happened(transactions: number): void {
+    this.#transactions += transactions;
+  }
+
+  /** The log begins with entry `start` now. */
+  trimmed(start: number): void {
+    this.#gauge.trimmed(start);
+  }
+
+  /** What the length of the log means for who writes. */
+  get pressure(): Pressure {
+    return pressureOf(this.#gauge.bytes, this.options.logBytesMax ?? LOG_BYTES_MAX);
   }
 
   /** The log has the entry: it has happened, even if this copy cannot write it, which ends the term. */
@@ -233,6 +273,8 @@ export class PrimaryTerm {
 
   #requireRoom(): void {
     this.requireTerm();
+    const { logBytesMax = LOG_BYTES_MAX, stripe } = this.options;
+    if (this.pressure.kind === 'full') throw logFull(stripe, this.#gauge.bytes, logBytesMax);
     if (this.#queue.length < WAITING_TRANSACTIONS_MAX) return;
     throw limitMet(
       'waitingTransactions',
@@ -258,6 +300,8 @@ export class PrimaryTerm {
         // What had to be run again.
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
+        const { pressure } = this;
+        if (pressure.kind === 'slow') await this.options.clock.sleep(pressure.pauseMs);
         if ('take' in first) {
           this.#queue.shift();
           await this.#lend(first);
@@ -293,8 +337,10 @@ export class PrimaryTerm {
       turn.reject(error);
       throw error;
     }
+    this.#holder = hold;
     turn.take(hold);
     await hold.over;
+    this.#holder = undefined;
   }
 
   async #group(jobs: readonly Job[]): Promise<void> {
@@ -306,6 +352,7 @@ export class PrimaryTerm {
           jobs.map(({ statements }) => statements),
           this.facts(false),
           this.statementMs,
+          jobs.map(({ planned }) => planned),
         ),
       );
       crashPoint('commit:group-run');
@@ -323,7 +370,7 @@ export class PrimaryTerm {
         // The thread takes this and the next group one after the other, so the next need not wait here.
         this.#committing = this.commit();
       }
-      this.#transactions += jobs.length;
+      this.happened(answer.outcomes.filter(({ kind }) => kind === 'done').length);
       this.#runAlone(jobs, answer);
       void this.#answer(jobs, answer, this.#committing);
     } catch (error) {

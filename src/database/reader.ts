@@ -2,6 +2,7 @@
 import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
+import { schemaChanged } from './errors.ts';
 import { isQuickPlan } from './quick-plan.ts';
 import type { SqlValue, Statement, StatementResult, StripeDigest } from './statement.ts';
 
@@ -10,6 +11,7 @@ export class Reader implements Disposable {
   readonly #now: () => number;
   readonly #quick = new Map<string, boolean>();
   #schema = 0n;
+  #schemaVersion: number | undefined;
 
   constructor(path: string, now: () => number) {
     this.#connection = new Connection(path, 'reader');
@@ -37,8 +39,22 @@ export class Reader implements Disposable {
     return this.#connection.run(prepared, statement, () => this.#now() > deadline);
   }
 
+  /** Throws `DATABASE_SCHEMA_CHANGED` when the file has another version than a statement was planned for. */
+  requireSchema(planned: number | undefined): void {
+    if (planned === undefined) return;
+    this.#forgetOld();
+    this.#schemaVersion ??= this.applied().schemaVersion;
+    if (this.#schemaVersion !== planned) throw schemaChanged(planned, this.#schemaVersion);
+  }
+
   applied(): Applied {
     return readApplied(this.#connection);
+  }
+
+  /** From now on it sees the file as it is now. */
+  hold(): Applied {
+    this.#connection.exec('BEGIN');
+    return this.applied();
   }
 
   /** All tables at one entry. */
@@ -92,6 +108,7 @@ export class Reader implements Disposable {
     const schema = this.#connection.ownValue('PRAGMA schema_version') as bigint;
     if (schema === this.#schema) return;
     this.#schema = schema;
+    this.#schemaVersion = undefined;
     this.#quick.clear();
     this.#connection.forget();
   }

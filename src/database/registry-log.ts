@@ -48,6 +48,8 @@ export interface RegistryLogOptions {
 const SINGLE_READS_MAX = 16;
 /** Buckets that one commit removes: two prefixes each. */
 const TRIM_BUCKETS_MAX = 32;
+/** Entries of a bucket that is needed further on: a key and a prefix each. */
+const TRIM_ENTRIES_MAX = 32;
 /** Before a watch that failed is begun again. */
 const WATCH_PAUSE_MS = 200;
 
@@ -196,17 +198,12 @@ export class RegistryLog implements CommitLog {
     for (;;) {
       const found = await this.#registry.get(keys.start);
       const start = found === undefined ? 1 : decodeIndex(found.value);
-      const first = bucketOf(start);
-      // The bucket of the entry after `index` stays.
-      const end = Math.min(bucketOf(index + 1), first + TRIM_BUCKETS_MAX);
-      if (end <= first) return start;
+      if (start > index) return start;
+      const { next, removals } = trimStep(keys, start, index);
       const operations: Operation[] = [
-        { kind: 'put', key: keys.start, value: encodeIndex(end * BUCKET_ENTRIES) },
+        { kind: 'put', key: keys.start, value: encodeIndex(next) },
+        ...removals,
       ];
-      for (let bucket = first; bucket < end; bucket++) {
-        operations.push({ kind: 'deletePrefix', prefix: keys.bucket(bucket) });
-        operations.push({ kind: 'deletePrefix', prefix: keys.chunkBucket(bucket) });
-      }
       const result = await this.#registry.commit(
         [
           { key: keys.primary, revision: epoch },
@@ -335,6 +332,28 @@ export function isOutcomeOpen(error: unknown): boolean {
   if (!isMolnError(error)) return true;
   if (error.code === 'REGISTRY_OUTCOME_UNKNOWN') return true;
   return !error.code.startsWith('REGISTRY_') && !error.code.startsWith('DATABASE_');
+}
+
+/** Whole buckets while there are any, then one entry after the other; the log begins with `next` afterwards. */
+function trimStep(
+  keys: LogKeys,
+  start: number,
+  last: number,
+): { readonly next: number; readonly removals: readonly Operation[] } {
+  const first = bucketOf(start);
+  const end = Math.min(bucketOf(last + 1), first + TRIM_BUCKETS_MAX);
+  const removals: Operation[] = [];
+  for (let bucket = first; bucket < end; bucket++) {
+    removals.push({ kind: 'deletePrefix', prefix: keys.bucket(bucket) });
+    removals.push({ kind: 'deletePrefix', prefix: keys.chunkBucket(bucket) });
+  }
+  if (end > first) return { next: end * BUCKET_ENTRIES, removals };
+  const next = Math.min(last + 1, start + TRIM_ENTRIES_MAX);
+  for (let index = start; index < next; index++) {
+    removals.push({ kind: 'delete', key: keys.entry(index) });
+    removals.push({ kind: 'deletePrefix', prefix: keys.chunks(index) });
+  }
+  return { next, removals };
 }
 
 function untilGap(values: readonly (Uint8Array | undefined)[]): readonly Uint8Array[] {

@@ -67,7 +67,9 @@ async function look(options: SnapshotDutyOptions, seen: Seen): Promise<void> {
   const { bytes } = term.figures;
   const newest = await log.snapshot(stripe.name);
   const entries = stripe.status.applied.index - (newest?.index ?? 0);
-  if (!isSnapshotDue({ entries, bytes: bytes - seen.bytes }, afterEntries)) return;
-  await stripe.snapshot(keepEntries);
+  const isPressed = term.pressure.kind !== 'none';
+  if (!isPressed && !isSnapshotDue({ entries, bytes: bytes - seen.bytes }, afterEntries)) return;
+  // Entries may be large: when they fill the log, a mirror that is late needs the snapshot.
+  await stripe.snapshot(isPressed ? 0 : keepEntries);
   seen.bytes = bytes;
 }

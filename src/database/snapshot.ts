@@ -22,6 +22,8 @@ export interface SnapshotOptions {
   readonly epoch: number;
   /** Entries behind the snapshot that stay, so that a mirror which is a little late needs no snapshot. */
   readonly keepEntries: number;
+  /** The log begins with entry `start` now. */
+  readonly onTrimmed: (start: number) => void;
 }
 
 /** Undefined when another snapshot was recorded meanwhile, or the term is over. */
@@ -47,7 +49,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRe
     crashPoint('snapshot:recorded');
     await store.keepOnly(stripe, [record.id]);
     crashPoint('trim:before');
-    await log.trim(stripe, applied.index - options.keepEntries, epoch);
+    options.onTrimmed(await log.trim(stripe, applied.index - options.keepEntries, epoch));
     crashPoint('trim:after');
     return whole;
   } finally {

@@ -13,6 +13,15 @@ export interface Statement {
   readonly named?: Readonly<Record<string, SqlValue>>;
 }
 
+/** Inside a transaction whose statements come one by one: opens, releases or rolls back to a savepoint of the layers above. */
+export interface SavepointStep {
+  readonly savepoint: 'open' | 'release' | 'rollBack';
+  /** A plain identifier. */
+  readonly name: string;
+}
+
+export type Step = Statement | SavepointStep;
+
 export interface Column {
   readonly name: string;
   /** As the table declares it; null for an expression. */
@@ -38,11 +47,14 @@ export interface StripeDigest {
   readonly tables: Readonly<Record<string, string>>;
 }
 
-/** `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here. */
+/**
+ * `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here, if the
+ * copy knew within `maxMs` that it had all; else as `strong`.
+ */
 export type ReadLevel =
   | { readonly kind: 'strong' }
   | { readonly kind: 'session'; readonly index: number }
-  | { readonly kind: 'stale' };
+  | { readonly kind: 'stale'; readonly maxMs?: number };
 
 /** Bytes of text and values, for limits. */
 export function sizeOf(statement: Statement): number {

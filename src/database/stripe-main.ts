@@ -9,9 +9,9 @@ import type { Applied } from './applied.ts';
 import { Applier } from './applier.ts';
 import { setCrashHook } from './crash-points.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
-import { failureBody } from './errors.ts';
+import { failureBody, schemaChanged } from './errors.ts';
 import { Reader } from './reader.ts';
-import type { Statement, StatementResult } from './statement.ts';
+import type { Statement, StatementResult, Step } from './statement.ts';
 import type {
   Calls,
   GroupAnswer,
@@ -54,14 +54,21 @@ class StripeThread implements Calls {
     transactions: readonly (readonly Statement[])[],
     facts: EntryFacts,
     statementMs: number,
+    planned: readonly (number | undefined)[],
   ): GroupAnswer {
     const writer = this.#needWriter();
     writer.begin();
     try {
       const isAlone = transactions.length === 1;
-      const outcomes = transactions.map((statements) =>
-        outcomeBody(writer.run(statements, { isAlone, statementMs })),
-      );
+      const now = writer.applied.schemaVersion;
+      const outcomes = transactions.map((statements, at) => {
+        const wanted = planned[at] ?? now;
+        return outcomeBody(
+          wanted === now
+            ? writer.run(statements, { isAlone, statementMs })
+            : { kind: 'failed', error: schemaChanged(wanted, now), at: 0 },
+        );
+      });
       const entry = writer.finish(facts);
       if (entry === undefined) writer.rollBack();
       return { kind: 'run', outcomes, entry };
@@ -74,13 +81,18 @@ class StripeThread implements Calls {
     }
   }
 
-  begin(): void {
-    this.#needWriter().begin();
+  begin(): number {
+    const writer = this.#needWriter();
+    writer.begin();
+    return writer.applied.schemaVersion;
   }
 
-  step(statement: Statement, statementMs: number): StatementResult {
+  steps(steps: readonly Step[], statementMs: number): readonly StatementResult[] {
+    const writer = this.#needWriter();
     try {
-      return this.#needWriter().step(statement, statementMs);
+      return steps.flatMap((step) =>
+        'savepoint' in step ? writer.savepoint(step) : writer.step(step, statementMs),
+      );
     } catch (error) {
       throw error instanceof GroupLost ? causeOf(error) : error;
     }
@@ -112,8 +124,9 @@ class StripeThread implements Calls {
     return this.#needWriter().applied;
   }
 
-  query(statement: Statement, readMs: number): QueryAnswer {
+  query(statement: Statement, readMs: number, planned: number | undefined): QueryAnswer {
     const reader = this.#needReader();
+    reader.requireSchema(planned);
     if (!reader.isQuick(statement)) return { kind: 'slow' };
     return { kind: 'rows', result: reader.query(statement, readMs) };
   }
@@ -152,14 +165,27 @@ if (crashAt !== undefined) {
 const port = parentPort;
 assert.ok(port !== null, 'this file is the entry of a thread');
 const thread = new StripeThread(path);
-port.on('message', ({ id, name, args }: Request) => {
-  let reply: Reply;
+port.on('message', (requests: readonly Request[]) => {
+  let replies: Reply[] = [];
+  const send = (): void => {
+    if (replies.length > 0) port.postMessage(replies);
+    replies = [];
+  };
+  for (const request of requests) {
+    // Reads are answered together, but do not wait for what takes longer.
+    if (request.name !== 'query') send();
+    replies.push(answer(request));
+    if (request.name !== 'query') send();
+    if (request.name === 'close') return port.close();
+  }
+  send();
+});
+
+function answer({ id, name, args }: Request): Reply {
   try {
     const call = thread[name] as (...values: readonly unknown[]) => unknown;
-    reply = { id, value: call.apply(thread, [...args]) };
+    return { id, value: call.apply(thread, [...args]) };
   } catch (error) {
-    reply = { id, failure: failureBody(error) };
+    return { id, failure: failureBody(error) };
   }
-  port.postMessage(reply);
-  if (name === 'close') port.close();
-});
+}

@@ -13,13 +13,16 @@ export class StripeThread {
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #ended: Error | undefined;
+  #outbox: Request[] = [];
 
   constructor(data: ThreadData) {
     this.#worker = new Worker(new URL('stripe-main.ts', import.meta.url), {
       workerData: data,
       name: 'stripe',
     });
-    this.#worker.on('message', (reply: Reply) => this.#answer(reply));
+    this.#worker.on('message', (replies: readonly Reply[]) => {
+      for (const reply of replies) this.#answer(reply);
+    });
     this.#worker.on('error', (error) => this.#end(error));
     this.#worker.on('exit', () => this.#end(new Error('The thread of a stripe has ended')));
   }
@@ -33,7 +36,8 @@ export class StripeThread {
     const request: Request = { id, name, args };
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
-    this.#worker.postMessage(request);
+    this.#outbox.push(request);
+    if (this.#outbox.length === 1) void this.#send();
     return promise as Promise<ReturnType<Calls[Name]>>;
   }
 
@@ -43,6 +47,14 @@ export class StripeThread {
     const gone = new Promise((resolve) => this.#worker.once('exit', resolve));
     await this.call('close');
     await gone;
+  }
+
+  /** Waking the thread costs more than most requests: those of one turn go as one message. */
+  async #send(): Promise<void> {
+    await Promise.resolve();
+    const requests = this.#outbox;
+    this.#outbox = [];
+    this.#worker.postMessage(requests);
   }
 
   #answer(reply: Reply): void {

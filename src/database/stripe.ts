@@ -2,16 +2,13 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
-import { existsSync } from 'node:fs';
-import { readdir, rename } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
-import { removeTree, sweepTemporary } from '../base/disk.ts';
-import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { sweepTemporary } from '../base/disk.ts';
 import type { Applied } from './applied.ts';
-import type { CommitLog, PrimaryRecord, SnapshotRecord, Term } from './commit-log.ts';
+import type { SnapshotRecord, Term } from './commit-log.ts';
+import { putAside, removeCopy } from './copy-file.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex, NO_HASH, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
@@ -19,47 +16,11 @@ import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
-import type { StripeClient, TransactionResult } from './stripe-client.ts';
+import type { StripeOptions, StripeStatus } from './stripe-options.ts';
+import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
-import type { SnapshotStore } from './snapshot-store.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { Role } from './thread-calls.ts';
-
-/** Reads that may take long, in processes that can be killed. */
-export interface SlowReads {
-  query(path: string, statement: Statement, readMs: number): Promise<StatementResult>;
-  /** A packed copy of the whole file. */
-  copy(path: string, to: string): Promise<Applied>;
-  digest(path: string): Promise<StripeDigest>;
-}
-
-export interface StripeOptions {
-  readonly name: string;
-  /** The SQLite file; its folder exists and belongs to this process alone. */
-  readonly path: string;
-  readonly record: PrimaryRecord;
-  readonly log: CommitLog;
-  readonly slowReads: SlowReads;
-  readonly snapshots: SnapshotStore;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** A statement that writes cannot be stopped: only the end of the process helps. */
-  readonly onStuck: (statementMs: number) => void;
-  readonly statementMs?: number;
-  readonly readMs?: number;
-  readonly primaryTtlMs?: number;
-  /** Of tests only. */
-  readonly crashAt?: string;
-}
-
-export interface StripeStatus {
-  readonly name: string;
-  readonly role: Role;
-  readonly applied: Applied;
-  readonly epoch: number | undefined;
-  /** Why it was rebuilt last, if it was. */
-  readonly quarantined: string | undefined;
-}
 
 /** Also without a hint a mirror looks at the log so often. */
 const LOOK_EVERY_MS = 1000;
@@ -72,6 +33,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   #applied: Applied = NOTHING;
+  /** A mirror had then all that the log had. */
+  #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
   #renewal: Disposable | undefined;
@@ -138,18 +101,30 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#inTurn(async () => this.#lead(options.replaces));
   }
 
-  /** Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. */
-  async release(): Promise<void> {
+  /**
+   * Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. `successor` has the
+   * one that should lead replace this term; if it cannot, whoever comes first leads.
+   */
+  async release(successor?: (replaces: number) => Promise<unknown>): Promise<void> {
     await this.#inTurn(async () => {
       const term = this.#term;
       if (term === undefined) return;
       await term.drain();
-      await this.#stepDown();
+      crashPoint('release:drained');
+      try {
+        await successor?.(term.options.epoch);
+        crashPoint('release:succeeded');
+      } finally {
+        await this.#stepDown();
+      }
     });
   }
 
-  async execute(statements: readonly Statement[]): Promise<TransactionResult> {
-    const results = await this.#leading().execute(statements);
+  async execute(
+    statements: readonly Statement[],
+    expect?: Expectation,
+  ): Promise<TransactionResult> {
+    const results = await this.#leading().execute(statements, expect?.schemaVersion);
     return { results, index: this.#applied.index };
   }
 
@@ -158,19 +133,43 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#leading().hold();
   }
 
-  async query(statement: Statement, level: ReadLevel): Promise<StatementResult> {
+  async query(
+    statement: Statement,
+    level: ReadLevel,
+    expect?: Expectation,
+  ): Promise<StatementResult> {
     if (level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
     const readMs = this.#options.readMs ?? READ_MS_MAX;
-    const answer = await this.#thread.call('query', statement, readMs);
+    const planned = expect?.schemaVersion;
+    const answer = await this.#thread.call('query', statement, readMs, planned);
     if (answer.kind === 'rows') return answer.result;
-    return await this.#options.slowReads.query(this.#options.path, statement, readMs);
+    return await this.#options.slowReads.query(this.#options.path, statement, readMs, planned);
+  }
+
+  async view(): Promise<StripeView> {
+    const term = this.#leading();
+    await term.unsettled();
+    const view = await this.#options.slowReads.view(this.#options.path);
+    const { index } = view.applied;
+    const { head } = term.appender;
+    const readMs = this.#options.readMs ?? READ_MS_MAX;
+    return {
+      index,
+      schemaVersion: view.applied.schemaVersion,
+      epoch: term.options.epoch,
+      head: head.index === index ? head : undefined,
+      query: (statement) => view.query(statement, readMs),
+      [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
+    };
   }
 
   /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
   async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
     const { path, log, snapshots, slowReads } = this.#options;
-    const { epoch } = this.#leading().options;
+    const term = this.#leading();
+    const { epoch } = term.options;
     return await takeSnapshot({
       stripe: this.name,
       path,
@@ -179,6 +178,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       copy: (from, to) => slowReads.copy(from, to),
       epoch,
       keepEntries,
+      onTrimmed: (start) => term.trimmed(start),
     });
   }
 
@@ -224,6 +224,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (this.#term !== undefined) return await this.#term.confirmed();
     const head = await this.#options.log.head(this.name);
     await this.#reached(head.index);
+  }
+
+  async #notOlderThan(maxMs: number): Promise<void> {
+    const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
+    // What a primary has is never older than its lease.
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
   }
 
   async #reached(index: number): Promise<void> {
@@ -285,9 +291,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** To the head, or to `last`. */
   async #catchUp(last = Infinity): Promise<void> {
     if (this.#role !== 'mirror') return;
+    const began = this.#options.clock.monotonicMs();
     try {
       await this.#replay(last);
-      if (last === Infinity) await this.#checkHead();
+      if (last === Infinity) {
+        await this.#checkHead();
+        this.#currentAtMs = began;
+      }
     } catch (error) {
       if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
       else if (isMolnError(error, 'DATABASE_CORRUPT'))
@@ -314,7 +324,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (old === 'keep') this.#quarantined = why;
     await this.#thread.close();
     if (old === 'keep') await putAside(path);
-    else for (const suffix of ['', '-wal', '-shm']) await removeTree(`${path}${suffix}`);
+    else await removeCopy(path);
     const snapshot = await log.snapshot(this.name);
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     this.#thread = this.#newThread();
@@ -363,7 +373,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** Nobody else can append any more: what the log has now is all. */
   async #promote(lease: Term): Promise<void> {
-    const { name, log, clock, logger, onStuck, statementMs } = this.#options;
+    const { name, log, clock, logger, onStuck, statementMs, logBytesMax } = this.#options;
     await this.#catchUp();
     crashPoint('promotion:caught-up');
     const head = await log.head(name);
@@ -383,6 +393,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       signal: this.#stop.signal,
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
+      ...(logBytesMax === undefined ? {} : { logBytesMax }),
     });
     const barrier = await this.#thread.call('barrier', term.facts(false));
     crashPoint('promotion:before-barrier');
@@ -470,19 +481,6 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #newThread(): StripeThread {
     const { path, crashAt } = this.#options;
     return new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
-  }
-}
-
-/** Keeps the newest broken file of a copy, for whoever wants to know what happened to it. */
-async function putAside(path: string): Promise<void> {
-  const folder = dirname(path);
-  const name = `${basename(path)}.damaged`;
-  for (const old of await readdir(folder)) {
-    if (old.startsWith(name)) await removeTree(join(folder, old));
-  }
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(`${path}${suffix}`))
-      await rename(`${path}${suffix}`, join(folder, `${name}${suffix}`));
   }
 }
 

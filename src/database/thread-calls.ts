@@ -2,7 +2,7 @@
 import type { Applied } from './applied.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
 import type { FailureBody } from './errors.ts';
-import type { Statement, StatementResult } from './statement.ts';
+import type { Statement, StatementResult, Step } from './statement.ts';
 import type { EntryFacts } from './writer.ts';
 
 export type Role = 'mirror' | 'primary';
@@ -41,16 +41,20 @@ export interface Calls {
     transactions: readonly (readonly Statement[])[],
     facts: EntryFacts,
     statementMs: number,
+    /** The version of the schema that each was planned for, if it says so. */
+    planned: readonly (number | undefined)[],
   ): GroupAnswer;
-  begin(): void;
-  step(statement: Statement, statementMs: number): StatementResult;
+  /** Gives the version of the schema. */
+  begin(): number;
+  /** One after the other, up to the first that fails; those before it stay. */
+  steps(steps: readonly Step[], statementMs: number): readonly StatementResult[];
   /** The entry of the steps since `begin`; undefined when nothing was changed, the transaction is then over. */
   prepare(facts: EntryFacts): EncodedEntry | undefined;
   commit(): Applied;
   rollBack(): void;
   barrier(facts: EntryFacts): EncodedEntry;
   passed(barrier: EncodedEntry, epoch: number): Applied;
-  query(statement: Statement, readMs: number): QueryAnswer;
+  query(statement: Statement, readMs: number, planned: number | undefined): QueryAnswer;
   close(): void;
 }
 

@@ -23,7 +23,7 @@ import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, encodeEntry, type EntryKind, type Part } from './entry.ts';
 import { fromSqlite, limitMet, sqlError, transactionTooLarge } from './errors.ts';
 import { TRANSACTION_BYTES_MAX, TRANSACTION_ROWS_MAX } from './limits.ts';
-import type { Statement, StatementResult } from './statement.ts';
+import type { SavepointStep, Statement, StatementResult } from './statement.ts';
 
 /** What became of one transaction of a group. */
 export type Outcome =
@@ -42,6 +42,15 @@ export interface EntryFacts {
   readonly epoch: number;
   readonly group: Uint8Array;
   readonly cross: boolean;
+}
+
+/** What the entry was to hold when a savepoint was opened. */
+interface Mark {
+  readonly name: string;
+  readonly parts: number;
+  readonly changes: number;
+  readonly bytes: number;
+  readonly schemaChanged: boolean;
 }
 
 export class Writer implements Disposable {
@@ -63,6 +72,9 @@ export class Writer implements Disposable {
   /** Of the open transaction, so that the whole of it can be measured. */
   #rowsBefore = 0n;
   #next: Applied | undefined;
+  /** The session may have seen something. */
+  #isDirty = false;
+  #marks: Mark[] = [];
 
   /** `now` in milliseconds, for the time limit of statements. */
   constructor(path: string, now: () => number) {
@@ -125,6 +137,42 @@ export class Writer implements Disposable {
       this.#requireOpen(error);
       throw fromSqlite(error);
     }
+  }
+
+  /** Savepoints of the transaction that goes on, in which the schema may change too. */
+  savepoint({ savepoint, name }: SavepointStep): [] {
+    if (savepoint === 'open') {
+      // What was seen so far must stay apart from what may be rolled back together with a change of the schema.
+      if (this.#isDirty) this.#renewSession();
+      this.#connection.own(`SAVEPOINT ${name}`);
+      this.#marks.push({
+        name,
+        parts: this.#parts.length,
+        changes: this.#changes,
+        bytes: this.#bytes,
+        schemaChanged: this.#schemaChanged,
+      });
+      return [];
+    }
+    const at = this.#marks.findLastIndex((one) => one.name === name);
+    const mark = this.#marks[at];
+    if (mark === undefined) throw new Error(`There is no savepoint "${name}"`);
+    this.#connection.own(`${savepoint === 'release' ? 'RELEASE' : 'ROLLBACK TO'} ${name}`);
+    this.#marks.length = savepoint === 'release' ? at : at + 1;
+    if (savepoint === 'rollBack') this.#returnTo(mark);
+    return [];
+  }
+
+  #returnTo(mark: Mark): void {
+    if (this.#parts.length === mark.parts) return;
+    this.#closeSession();
+    this.#session = this.#connection.session();
+    this.#isDirty = false;
+    this.#parts.length = mark.parts;
+    this.#changes = mark.changes;
+    this.#bytes = mark.bytes;
+    if (this.#schemaChanged !== mark.schemaChanged || mark.schemaChanged) this.#connection.forget();
+    this.#schemaChanged = mark.schemaChanged;
   }
 
   /**
@@ -227,7 +275,10 @@ export class Writer implements Disposable {
     const result = deeds.ddl
       ? this.#ddl(prepared, statement, statementMs)
       : this.#timed(prepared, statement, statementMs);
-    if (deeds.writes) this.#requireFewRows();
+    if (deeds.writes) {
+      this.#isDirty = true;
+      this.#requireFewRows();
+    }
     return result;
   }
 
@@ -254,9 +305,16 @@ export class Writer implements Disposable {
     return result;
   }
 
+  #renewSession(): void {
+    this.#cut();
+    this.#session = this.#connection.session();
+  }
+
   #reset(): void {
     this.#closeSession();
     this.#session = this.#connection.session();
+    this.#isDirty = false;
+    this.#marks = [];
     this.#parts = [];
     this.#changes = 0;
     this.#bytes = 0;
@@ -272,6 +330,7 @@ export class Writer implements Disposable {
     if (session === undefined) return;
     const changeset = session.changeset();
     this.#closeSession();
+    this.#isDirty = false;
     if (changeset.byteLength === 0) return;
     this.#bytes += changeset.byteLength;
     if (this.#bytes > TRANSACTION_BYTES_MAX)

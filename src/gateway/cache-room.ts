@@ -26,6 +26,7 @@ export class CacheRoom implements AsyncDisposable {
   readonly plane: Plane;
   readonly cache: HttpCache;
   readonly #settings: CacheSettings;
+  readonly #shares: boolean;
   readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
@@ -33,8 +34,6 @@ export class CacheRoom implements AsyncDisposable {
   readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
   readonly refusals: CacheRefusals = new CacheRefusals();
-  /** With other processes; undefined when there are none. */
-  sharing: Sharing | undefined;
   /** Of bodies on their way into the store. */
   fillBytes = 0;
   readonly fillBytesMax: number;
@@ -42,19 +41,23 @@ export class CacheRoom implements AsyncDisposable {
   private constructor(
     plane: Plane,
     cache: HttpCache,
-    settings: CacheSettings,
-    fillBytesMax: number,
+    options: {
+      readonly settings: CacheSettings;
+      readonly share: boolean;
+      readonly fillBytesMax: number;
+    },
   ) {
-    this.fillBytesMax = fillBytesMax;
+    this.fillBytesMax = options.fillBytesMax;
+    this.#shares = options.share;
     this.plane = plane;
     this.cache = cache;
-    this.#settings = settings;
+    this.#settings = options.settings;
   }
 
   /** `name` tells this process from others that share the folder. Throws when the folder cannot be used. */
   static async open(
     plane: Plane,
-    { memoryBytes, disk }: GatewayCacheConfig,
+    { memoryBytes, share = true, disk, mongodb }: GatewayCacheConfig,
     name: string,
   ): Promise<CacheRoom> {
     const bodyBytesMax = Math.floor((disk?.bytes ?? memoryBytes) * BODY_SHARE_MAX);
@@ -65,16 +68,33 @@ export class CacheRoom implements AsyncDisposable {
       ...(disk === undefined
         ? {}
         : { disk: { folder: join(disk.path, name), bytesMax: disk.bytes } }),
+      ...(mongodb === undefined
+        ? {}
+        : {
+            mongo: {
+              url: mongodb.url,
+              database: mongodb.database,
+              name: `${mongodb.name}/${name}`,
+              bytesMax: mongodb.bytes,
+              clock: plane.clock,
+            },
+          }),
       bodyBytesMax,
       onTrouble: (error) => {
         if (plane.coarseMs - toldMs < TROUBLE_EVERY_MS) return;
         toldMs = plane.coarseMs;
-        plane.log.warn('The disk of the cache refuses: what it has is a miss', {
+        plane.log.warn('The disk or the database of the cache refuses: what it has is a miss', {
           reason: messageOf(error),
         });
       },
     });
-    return new CacheRoom(plane, cache, { ...DEFAULT_SETTINGS, bodyBytesMax }, memoryBytes);
+    const settings = { ...DEFAULT_SETTINGS, bodyBytesMax };
+    return new CacheRoom(plane, cache, { settings, share, fillBytesMax: memoryBytes });
+  }
+
+  /** With other processes; undefined when there are none. */
+  get sharing(): Sharing | undefined {
+    return this.#shares ? this.plane.sharing : undefined;
   }
 
   settingsFor(route: Route): RouteSettings {
@@ -101,7 +121,6 @@ export class CacheRoom implements AsyncDisposable {
   sweep(horizonMs: number): void {
     this.ready.clear();
     this.cache.cool(this.nowMs(), SHARING.hotMs);
-    this.sharing?.sweep(this.plane.coarseMs);
     for (const forward of this.forwards) forward.sweep(horizonMs);
     for (const notice of this.notices) notice.sweep(horizonMs);
   }

@@ -323,15 +323,39 @@ const sharingSchema: Schema<SharingConfig> = object({
   ),
 });
 
-const cache: Schema<GatewayCacheConfig> = object({
-  memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
-  disk: optional(
-    object({
-      path: absolutePath,
-      bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
-    }),
-  ),
+/** What is wrong with it is not shown: there may be a password in it. */
+const mongoUrl = checked(string({ lengthMax: 4096 }), (value, path) => {
+  if (/^mongodb(?:\+srv)?:\/\/\S+$/.test(value)) return;
+  throw new ConfigError(path, `Key "${path}" is no address of MongoDB, want mongodb://HOST:PORT`);
 });
+
+const cache: Schema<GatewayCacheConfig> = checked(
+  object({
+    memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+    share: optional(boolean()),
+    disk: optional(
+      object({
+        path: absolutePath,
+        bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+      }),
+    ),
+    mongodb: optional(
+      object({
+        url: mongoUrl,
+        database: string({
+          pattern: /^[^\s/\\."$*<>:|?]{1,63}$/,
+          patternMeans: 'the name of a database',
+        }),
+        bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+        name: string({ pattern: /^[\x21-\x7e]{1,253}$/, patternMeans: 'a name without spaces' }),
+      }),
+    ),
+  }),
+  ({ disk, mongodb }, path) => {
+    if (disk === undefined || mongodb === undefined) return;
+    throw new ConfigError(path, `Key "${path}" has both "disk" and "mongodb", want one of them`);
+  },
+);
 
 const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),

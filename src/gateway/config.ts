@@ -73,8 +73,17 @@ export interface RouteCacheConfig extends Partial<Omit<CacheSettings, 'bodyBytes
 /** Of each gateway process. */
 export interface GatewayCacheConfig {
   readonly memoryBytes: number;
+  /** False: every process keeps to itself. */
+  readonly share?: boolean;
   /** Every process makes a folder of its own in it. */
   readonly disk?: { readonly path: string; readonly bytes: number };
+  /** In place of a disk. Every process has a name of its own below this one. */
+  readonly mongodb?: {
+    readonly url: string;
+    readonly database: string;
+    readonly bytes: number;
+    readonly name: string;
+  };
 }
 
 /** W3C trace context: each request is part of a trace. */

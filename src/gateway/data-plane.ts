@@ -68,6 +68,8 @@ export interface SharingPlace {
   /** Of this process. */
   readonly slot: number;
   readonly socketOf: (slot: number) => string;
+  /** Where the database process of this node answers those of others. */
+  readonly databases?: string;
 }
 
 export interface DataPlaneStats {
@@ -103,7 +105,6 @@ export class DataPlane implements AsyncDisposable {
   readonly #name: string;
   readonly #place: SharingPlace | undefined;
   readonly #questions: QuestionDoor;
-  #sharing: Sharing | undefined;
   #slots: readonly number[] = [];
   #room: CacheRoom | undefined;
   #cacheConfig = '';
@@ -134,6 +135,7 @@ export class DataPlane implements AsyncDisposable {
       clock: this.#clock,
       sockets: this.#sockets,
       socketOf: (worker) => this.#socketOf(worker),
+      databases: options.place?.databases ?? '',
     });
     this.#questions = new QuestionDoor({
       plane: this.#plane,
@@ -263,7 +265,7 @@ export class DataPlane implements AsyncDisposable {
 
   /** Undefined while this process shares with nobody. */
   get sharingCounts(): SharingCounts | undefined {
-    return this.#sharing?.counts;
+    return this.#plane.sharing?.counts;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -324,7 +326,8 @@ export class DataPlane implements AsyncDisposable {
     this.#listeners.clear();
     this.#leaving.clear();
     this.#sweep?.[Symbol.dispose]();
-    this.#sharing?.retire();
+    this.#plane.sharing?.retire();
+    this.#plane.sharing = undefined;
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
     await this.#plane.tracer?.[Symbol.asyncDispose]();
@@ -389,12 +392,15 @@ export class DataPlane implements AsyncDisposable {
     return { kind: 'purge' };
   }
 
-  /** The caches of one machine's processes, and of all nodes, are one. Whoever cannot be asked is passed over by the others. */
-  async #share({ cache, slots = [], sharing }: GatewayConfig): Promise<void> {
+  /** Caches and rate limits of one machine's processes, and of all nodes, are one. Whoever cannot be asked is passed over by the others. */
+  async #share({ cache, routes, slots = [], sharing }: GatewayConfig): Promise<void> {
     const place = this.#place;
-    const wants = cache !== undefined && place !== undefined && slots.includes(place.slot);
+    const isOfUse =
+      (cache !== undefined && cache.share !== false) ||
+      routes.some(({ site }) => site?.rate !== undefined);
+    const wants = isOfUse && place !== undefined && slots.includes(place.slot);
     this.#slots = slots;
-    this.#sharing = Sharing.of(
+    this.#plane.sharing = Sharing.of(
       {
         plane: this.#plane,
         nodes: this.#nodes,
@@ -402,10 +408,9 @@ export class DataPlane implements AsyncDisposable {
         socketOf: (slot) => place?.socketOf(slot) ?? '',
       },
       wants ? { slots, slot: place.slot, sharing } : { slots: [], slot: 0, sharing: undefined },
-      this.#sharing,
+      this.#plane.sharing,
     );
-    if (this.#room !== undefined) this.#room.sharing = this.#sharing;
-    if (this.#sharing === undefined) this.#questions.stop();
+    if (this.#plane.sharing === undefined) this.#questions.stop();
     else if (place !== undefined && !this.#questions.isOpen) {
       try {
         await this.#questions.open(place.socketOf(place.slot));
@@ -469,6 +474,7 @@ export class DataPlane implements AsyncDisposable {
     this.#balancers.sweep(horizonMs);
     this.#questions.sweep(horizonMs);
     this.#room?.sweep(horizonMs);
+    plane.sharing?.sweep(plane.coarseMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
     for (const { balancer } of plane.table.routes()) balancer?.sweep(this.#clock);
     for (const upstream of this.#retired) if (upstream.load === 0) this.#retired.delete(upstream);

@@ -1,4 +1,5 @@
 /** A gateway worker's life from its arguments to its end; the entry is `gateway-main.ts`. */
+import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger } from '../base/log.ts';
@@ -9,6 +10,8 @@ import { workerPaths, type WorkerFolders } from './worker-record.ts';
 
 /** For a SIGTERM that nobody followed up with a drain command; systemd kills after 90 s. */
 const SIGNAL_DRAIN_MS = 30_000;
+/** The socket of the database process, in the folder of the workers' own. */
+const DATABASE_PEERS = 'databases.peers';
 /** Closing what is left must not keep a drained process alive. */
 const EXIT_GRACE_MS = 3000;
 
@@ -47,7 +50,7 @@ export async function runWorker({
   process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
   process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
   const socketOf = (of: number): string => workerPaths(folders, of).questions;
-  const place = { slot, socketOf };
+  const place = { slot, socketOf, databases: join(folders.runFolder, DATABASE_PEERS) };
   const worker = new GatewayProcess({ paths, place, log, clock: systemClock, accessLog, code });
   process.on('SIGUSR1', () => worker.reopenLogs());
   process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));

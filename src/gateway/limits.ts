@@ -126,6 +126,18 @@ export const SHARING = {
   nodesMax: 10_000,
 } as const;
 
+/** Of what gateway processes tell each other of rate limits. */
+export const RATE = {
+  /** Between two messages to the same process, unless a request waits for its word. */
+  pauseMs: 20,
+  /** For such a request; then it is decided by what this process knows. */
+  holdMs: 250,
+  /** Beyond it the other process is passed over for a moment, and the next best keeps its buckets. */
+  answerTimeoutMs: 1000,
+  /** Requests that wait for one process; a further one is decided by what is known. */
+  waitingMax: 1000,
+} as const;
+
 /** Of `endpoint-load-metrics` on an answer; a longer one is not read. */
 export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
 /** What an answer stated fades to nothing within. */

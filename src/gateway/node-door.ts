@@ -16,11 +16,15 @@ import { NODE_PROTOCOL, spiffeNode } from './node-client.ts';
 import { NodeTunnel } from './node-tunnel.ts';
 import { sharerNumber } from './sharing.ts';
 
+/** The database process of this node: its own kind asks for it; see `src/databases/peer-link.ts`. */
+const DATABASES = '@databases';
+
 export class NodeDoor {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #sockets: ListeningSockets;
   readonly #socketOf: (worker: number) => string | undefined;
+  readonly #databases: string;
   readonly #tunnels = new Set<NodeTunnel>();
   /** Sockets whose handshake is under way by the other side's address and port, the oldest first. */
   readonly #handshakes = new Map<string, Socket>();
@@ -34,11 +38,14 @@ export class NodeDoor {
     readonly sockets: ListeningSockets;
     /** Where a gateway process of this node answers others, by its number. */
     readonly socketOf?: (worker: number) => string | undefined;
+    /** Where the database process of this node answers others. */
+    readonly databases?: string;
   }) {
     this.#log = options.log;
     this.#clock = options.clock;
     this.#sockets = options.sockets;
     this.#socketOf = options.socketOf ?? (() => undefined);
+    this.#databases = options.databases ?? '';
   }
 
   /** Opens, moves or closes the port. Throws `GATEWAY_PORT_TAKEN` or `GATEWAY_LISTEN_FAILED`, and nothing has changed. */
@@ -123,6 +130,8 @@ export class NodeDoor {
   }
 
   #find(name: string): UpstreamAddress | undefined {
+    if (name === DATABASES && this.#databases !== '')
+      return { kind: 'socket', path: this.#databases };
     const worker = sharerNumber(name);
     if (worker === undefined) return this.#locals.get(name)?.address;
     const path = this.#socketOf(worker);

@@ -18,6 +18,7 @@ import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
 import type { AccessLogFormat } from './log-settings.ts';
 import type { RouteTable } from './route-table.ts';
+import type { Sharing } from './sharing.ts';
 import type { TopMeter } from './top-meter.ts';
 import type { Tracer } from './tracer.ts';
 
@@ -45,6 +46,8 @@ export class Plane {
   top: TopMeter | undefined;
   /** Of requests without a route, and of routes that do not choose. */
   logFormat: AccessLogFormat = 'json';
+  /** With other processes; undefined when there are none. */
+  sharing: Sharing | undefined;
   /** Undefined unless requests are traced. */
   tracer: Tracer | undefined;
   readonly limitHits: LimitHits = new LimitHits();

@@ -1,5 +1,5 @@
 /**
- * Where other gateway processes ask this one about keys that it owns: a unix socket, which processes of other nodes reach over the
+ * Where other gateway processes ask this one about keys that it owns, and tell it of rate limits: a unix socket, which processes of other nodes reach over the
  * door of this node. Clients cannot: on their ports what makes a question is a field like any other.
  */
 import { chmod, rm } from 'node:fs/promises';
@@ -22,6 +22,7 @@ import {
   REMOVE_METHOD,
 } from './question.ts';
 import { QuestionExchange, refuseQuestion } from './question-exchange.ts';
+import { answersLine, RATE_FIELD, RATE_METHOD, readReports } from './rate-question.ts';
 import type { ConnectionOwner } from './responder.ts';
 import type { Route } from './route-table.ts';
 
@@ -108,6 +109,10 @@ export class QuestionDoor {
       connection.answerBodyless(204, `${statusLine(204)}\r\n`);
       return;
     }
+    if (connection.request.method === RATE_METHOD) {
+      this.#settleRate(fields.get(RATE_FIELD), route, connection);
+      return;
+    }
     const isKnown =
       question !== undefined &&
       room !== undefined &&
@@ -122,6 +127,20 @@ export class QuestionDoor {
     route.site?.aimAnew(plane.target);
     connection.out.text(ACCEPTED);
     connection.exchangeFor(room, route, question).begin(head, route);
+  }
+
+  #settleRate(said: string | undefined, route: Route, connection: QuestionConnection): void {
+    const reports = readReports(said);
+    const rate = route.site?.rate;
+    if (reports === undefined || rate === undefined) {
+      refuseQuestion(connection, 'alone');
+      return;
+    }
+    const nowMs = this.#options.plane.clock.monotonicMs();
+    const answers = new Map(
+      [...reports].map(([name, report]) => [name, rate.buckets.charge(name, report, nowMs)]),
+    );
+    connection.answerBodyless(204, `${statusLine(204)}\r\n${answersLine(answers)}`);
   }
 }
 

@@ -2,6 +2,7 @@
  * The agent's side of the gateway: keeps the workers alive, adopts those of an agent that died, and brings every worker
  * the same config. The workers serve without it.
  */
+import { codeOf } from '../base/code-id.ts';
 import { ensureFolder } from '../base/disk.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -10,7 +11,6 @@ import type { Clock } from '../base/time.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
 import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
-import { codeOf } from './code-id.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { type PortWanted, requireFreePort } from './free-port.ts';
@@ -36,6 +36,8 @@ export interface GatewaySupervisorOptions {
 /** A config without its version and slots, which the supervisor gives. */
 export type GatewayConfigContent = Omit<GatewayConfig, 'version' | 'slots'>;
 
+/** Of `src`: what a gateway process loads, and a little more. */
+const CODE_FOLDERS = ['base', 'cache', 'gateway', 'http', 'net'] as const;
 const STATS_TIMEOUT_MS = 5000;
 /** Longer than a machine under full load lets a process wait. */
 const HANG_TIMEOUT_MS = 30_000;
@@ -72,7 +74,7 @@ export class GatewaySupervisor implements AsyncDisposable {
     await ensureFolder(runFolder);
     await ensureFolder(logFolder);
     await warmUp(this.#options);
-    this.#code = await codeOf();
+    this.#code = await codeOf(CODE_FOLDERS);
     const living = await livingWorkers(this.#options);
     const adopted = [...living]
       .filter(([, record]) => this.#isOfNow(record))

@@ -31,7 +31,19 @@ export function upstreamFamilies(routes: readonly Route[], nowMs: number): Metri
       labels: { route, upstream: member.upstream.id },
     })),
   );
+  const chosen = routes.flatMap(({ id, balancer, regions }) =>
+    [...((balancer?.regions ?? regions)?.chosen ?? [])].map(([region, value]) => ({
+      labels: { route: id, region },
+      value,
+    })),
+  );
   return [
+    family(
+      'region_chosen_total',
+      'counter',
+      'Times that a region was chosen to answer a request, for routes with upstreams in several',
+      chosen,
+    ),
     family(
       'upstream_in_flight',
       'gauge',

@@ -18,6 +18,7 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
+import { ApiDoor, type Databases, processPaths } from '../databases/databases.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -363,9 +364,14 @@ async function openRoutes(
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
   { router, supervisor, settled, mirror }: Gateway,
-  { facts, cluster }: { readonly facts: NodeFacts; readonly cluster: NodeCluster },
+  given: {
+    readonly facts: NodeFacts;
+    readonly cluster: NodeCluster;
+    readonly databases: Databases;
+  },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
+  const { facts, cluster, databases } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -388,6 +394,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
+    databaseOf: (app, settings) => databases.environmentOf(app, settings),
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);
@@ -405,6 +412,12 @@ export async function openApi(
 ): Promise<ApiServer> {
   const console = new Console({ folder: join(ROOT, 'dist', 'console') });
   await console.load();
+  const { socket } = processPaths({
+    folder: folder.databases,
+    runFolder: folder.run,
+    logFolder: folder.logs,
+  });
+  const databases = stack.use(new ApiDoor(socket));
   const api = stack.use(
     new ApiServer({
       cloud,
@@ -412,6 +425,7 @@ export async function openApi(
       clock,
       version: moduleVersion(),
       console,
+      databases,
       names: () => [identity.node.name],
     }),
   );

@@ -10,6 +10,7 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
+import { DatabasePlacer } from '../databases/databases.ts';
 import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
@@ -28,6 +29,7 @@ import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
 import { NodeCertificateCloud } from './certificate-cloud.ts';
 import { CertificateDuty } from './certificate-duty.ts';
+import { NodeDatabaseCloud } from './database-cloud.ts';
 import { NodeRouteCloud } from './route-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { nodeMetrics } from './node-metrics.ts';
@@ -47,6 +49,7 @@ import {
   startGateway,
 } from './node-parts.ts';
 import { LateWelcome } from './welcome.ts';
+import { openDatabases } from './open-databases.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
@@ -169,7 +172,9 @@ async function launch(
   const { cluster, etcd } = await openCluster(base, { choice, hostFacts }, stack);
   const gateway = await startGateway(base, { choice, cluster }, stack);
   const facts = nodeFacts(folder, choice, clock);
-  const apps = await openApps(base, gateway, { facts, cluster }, stack);
+  const accounts = new Accounts({ registry: base.registry, clock, log: log.for('accounts') });
+  const databases = await openDatabases(base, { cluster, accounts }, stack);
+  const apps = await openApps(base, gateway, { facts, cluster, databases }, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,
@@ -181,7 +186,6 @@ async function launch(
   feed.start();
   const live = new ClusterLive({ feed, peers: cluster.peers, clock, log: log.for('live') });
   const { registry, identity, workers } = base;
-  const accounts = new Accounts({ registry, clock, log: log.for('accounts') });
   for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
   // The API answers before this function has returned: until then there is no node to ask.
   const born = Promise.withResolvers<MolnNode>();
@@ -207,6 +211,13 @@ async function launch(
   const { certificates } = gateway;
   const hostsOfRoutes = (): readonly string[] =>
     gateway.mirror.routes().flatMap(({ hosts }) => hosts);
+  const databaseCloud = new NodeDatabaseCloud({
+    databases,
+    peers: cluster.peers,
+    events,
+    clock,
+    log: log.for('databases'),
+  });
   const managers: ManagerDuty = new ManagerDuty({
     cluster,
     nodeRegistry,
@@ -243,6 +254,13 @@ async function launch(
           clock,
         }),
         apps.placer(),
+        new DatabasePlacer({
+          registry: nodeRegistry.live,
+          peers: cluster.peers,
+          states: () => databaseCloud.statesByNode(),
+          clock,
+          log: log.for('databases'),
+        }),
         managers,
         standby,
         new CertificateDuty({
@@ -319,6 +337,7 @@ async function launch(
       settled: gateway.settled,
       events,
     }),
+    databases: databaseCloud,
     directory,
     workers,
     metrics: nodeMetrics(hostFacts),
@@ -336,6 +355,7 @@ async function launch(
       ...managers.methods(),
       ...standby.methods(),
       ...live.methods(),
+      ...databaseCloud.methods(),
       ...methods,
     },
     streams,
@@ -392,6 +412,7 @@ async function launch(
       await leadership[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();
+      await databases.stopProcess();
       await cluster.leave();
       await api.close();
       await opened.disposeAsync();

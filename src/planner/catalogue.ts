@@ -74,9 +74,18 @@ export interface Distribution {
   readonly column?: string;
 }
 
-interface Stored {
-  readonly format: 1;
+/** What a shadow is made of. */
+export interface Definitions {
   readonly objects: readonly StoredObject[];
+  /** There was an AUTOINCREMENT table once: `sqlite_sequence` stays. */
+  readonly sequence?: boolean;
+  /** PRAGMA user_version and application_id. */
+  readonly userVersion?: number;
+  readonly applicationId?: number;
+}
+
+interface Stored extends Definitions {
+  readonly format: 1;
   /** By folded name; tables that are not here have the default. */
   readonly distributions: Readonly<Record<string, Distribution>>;
 }
@@ -90,6 +99,9 @@ export class Catalogue implements Disposable {
   readonly version: number;
   readonly shadow: MemoryDatabase;
   readonly objects: readonly StoredObject[];
+  readonly sequence: boolean;
+  readonly userVersion: number;
+  readonly applicationId: number;
   readonly distributions: Readonly<Record<string, Distribution>>;
   readonly tables: ReadonlyMap<string, Table>;
   readonly views: ReadonlySet<string>;
@@ -104,6 +116,9 @@ export class Catalogue implements Disposable {
     this.version = version;
     this.shadow = shadow;
     this.objects = readObjects(shadow);
+    this.sequence = hasTable(shadow, 'sqlite_sequence');
+    this.userVersion = numberOf(shadow, 'user_version');
+    this.applicationId = numberOf(shadow, 'application_id');
     this.distributions = distributions;
     this.tables = readTables(shadow, this, old);
     this.views = namesOf(this.objects, 'view');
@@ -122,7 +137,7 @@ export class Catalogue implements Disposable {
         },
       );
     }
-    return new Catalogue(version, shadowOf(stored.objects), stored.distributions);
+    return new Catalogue(version, shadowOf(stored), stored.distributions);
   }
 
   serialize(): string {
@@ -130,6 +145,9 @@ export class Catalogue implements Disposable {
       format: 1,
       objects: this.objects,
       distributions: this.distributions,
+      sequence: this.sequence,
+      userVersion: this.userVersion,
+      applicationId: this.applicationId,
     };
     return JSON.stringify(stored);
   }
@@ -140,7 +158,7 @@ export class Catalogue implements Disposable {
 
   /** A new empty database with the same definitions. */
   clone(): MemoryDatabase {
-    return shadowOf(this.objects);
+    return shadowOf(this);
   }
 
   [Symbol.dispose](): void {
@@ -156,21 +174,37 @@ function namesOf(
 }
 
 /** A database with these definitions and no rows. */
-export function shadowOf(objects: readonly StoredObject[]): MemoryDatabase {
+function shadowOf({ objects, sequence, userVersion, applicationId }: Definitions): MemoryDatabase {
   const db = new MemoryDatabase();
   // Names in views and triggers may be of what comes later or was dropped since.
   for (const { sql } of objects) db.exec(sql);
+  if (sequence === true) makeSequence(db);
+  db.exec(
+    `PRAGMA user_version = ${userVersion ?? 0}; PRAGMA application_id = ${applicationId ?? 0}`,
+  );
   return db;
 }
 
-const ORDER = `CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 WHEN 'view' THEN 2 ELSE 3 END`;
+/** `sqlite_sequence` comes with the first AUTOINCREMENT table and stays. */
+export function makeSequence(db: MemoryDatabase): void {
+  if (hasTable(db, 'sqlite_sequence')) return;
+  db.exec('CREATE TABLE _moln_made(id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE _moln_made');
+}
+
+function hasTable(db: MemoryDatabase, name: string): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').all([name]).length > 0;
+}
+
+function numberOf(db: MemoryDatabase, pragma: string): number {
+  return Number(db.prepare(`PRAGMA ${pragma}`).all()[0]?.[0] ?? 0);
+}
 
 function readObjects(db: MemoryDatabase): readonly StoredObject[] {
   const rows = db
     .prepare(
       `SELECT type, name, tbl_name, sql FROM sqlite_schema s WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
        AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')
-       ORDER BY ${ORDER}, rowid`,
+       ORDER BY rowid`,
     )
     .all();
   return rows.map(([type, name, table, sql]) => ({
@@ -181,9 +215,11 @@ function readObjects(db: MemoryDatabase): readonly StoredObject[] {
   }));
 }
 
+type Distributed = Pick<Catalogue, 'objects' | 'distributions'>;
+
 function readTables(
   db: MemoryDatabase,
-  now: Pick<Catalogue, 'objects' | 'distributions'>,
+  now: Distributed,
   old: Catalogue | undefined,
 ): ReadonlyMap<string, Table> {
   const kinds = new Map(
@@ -213,11 +249,9 @@ function readTables(
   return tables;
 }
 
-type Definitions = Pick<Catalogue, 'objects' | 'distributions'>;
-
 /** A table is what its own text, its indexes and its distribution say. */
-function sameTable(name: string, old: Definitions, now: Definitions): boolean {
-  const saysOf = ({ objects, distributions }: Definitions): string =>
+function sameTable(name: string, old: Distributed, now: Distributed): boolean {
+  const saysOf = ({ objects, distributions }: Distributed): string =>
     JSON.stringify([
       distributions[name],
       objects.filter(

@@ -4,25 +4,25 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
-import { type Catalogue, isParent } from './catalogue.ts';
-import { gather, stripesOf } from './gather.ts';
-import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
+import { Catalogue, isParent } from './catalogue.ts';
+import { applyChange } from './apply-change.ts';
+import type { WriteContext, Written } from './gathered-write.ts';
 import { explain, type Explanation } from './explain.ts';
 import { type Given, valuesOf } from './parameters.ts';
+import { ConnectionSettings } from './connection-settings.ts';
 import type { PinContext } from './pins.ts';
-import type { Prepared } from './plan-cache.ts';
+import { makePlan, type Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
 import { runPragma } from './pragmas.ts';
 import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange, type PlannedChange } from './schema-change.ts';
-import { FOREIGN_KEY, sqliteFailure } from './sqlite-errors.ts';
-import type { StripeSession } from './stripes.ts';
+import { FOREIGN_KEY, READ_ONLY, sqliteFailure } from './sqlite-errors.ts';
+import type { Stripes, StripeSession } from './stripes.ts';
 import {
   type Edit,
   isBlank,
-  quoted,
   parseStatement,
   splice,
   splitScript,
@@ -37,6 +37,8 @@ export interface Result {
   readonly rows: readonly SqlRow[];
   readonly changes: number;
   readonly lastInsertRowid: bigint;
+  /** It was an INSERT, UPDATE or DELETE; otherwise `changes` is that of the last one. */
+  readonly wrote: boolean;
 }
 
 interface Transaction {
@@ -51,15 +53,21 @@ interface Transaction {
 
 export class Connection {
   readonly #planner: Planner;
+  readonly #stripes: Pick<Stripes, 'begin'>;
   #transaction: Transaction | undefined;
   #lastInsertRowid = 0n;
   #changes = 0;
   #totalChanges = 0;
-  foreignKeys: boolean;
+  readonly settings: ConnectionSettings;
 
-  constructor(planner: Planner) {
+  constructor(planner: Planner, stripes: Pick<Stripes, 'begin'>) {
     this.#planner = planner;
-    this.foreignKeys = planner.settings.foreignKeys;
+    this.#stripes = stripes;
+    this.settings = new ConnectionSettings(planner.settings.foreignKeys);
+  }
+
+  get lastInsertRowid(): bigint {
+    return this.#lastInsertRowid;
   }
 
   get inTransaction(): boolean {
@@ -67,7 +75,10 @@ export class Connection {
   }
 
   get catalogue(): Catalogue {
-    return this.#transaction?.catalogue ?? this.#planner.catalogue;
+    const transaction = this.#transaction;
+    if (transaction === undefined) return this.#planner.catalogue;
+    if (transaction.session.isUntouched === true) transaction.catalogue = this.#planner.catalogue;
+    return transaction.catalogue;
   }
 
   /** Runs the statements of a script, and gives the result of the last. */
@@ -80,7 +91,9 @@ export class Connection {
   /** Runs the first statement of `sql`. `signal` ends it between batches of rows, never inside SQLite. */
   async execute(sql: string, given?: Given, signal?: AbortSignal): Promise<Result> {
     const { catalogue } = this;
-    let prepared = this.#planner.plans.find(sql, catalogue);
+    let prepared = this.settings.recursiveTriggers
+      ? undefined
+      : this.#planner.plans.find(sql, catalogue);
     if (prepared === undefined) {
       if (isBlank(sql)) return this.#result([]);
       const parsed = parseStatement(sql);
@@ -89,9 +102,12 @@ export class Connection {
         const done = await this.#control(parsed.node, sql);
         if (done !== undefined) return done;
       }
-      prepared = this.#planner.plans.prepare(sql, catalogue);
+      prepared = this.#prepare(sql, catalogue);
     }
     const { binding } = prepared;
+    if (prepared.write !== undefined && this.settings.queryOnly) {
+      throw sqliteFailure('attempt to write a readonly database', READ_ONLY);
+    }
     const values =
       binding.parsed === undefined
         ? ((given ?? []) as SqlRow)
@@ -116,10 +132,10 @@ export class Connection {
       yield (await this.execute(sql, given, signal)).rows;
       return;
     }
-    const { plans, stripes } = this.#planner;
+    const { plans } = this.#planner;
     const { binding, read } = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
     const values = valuesOf(binding.parameters, given);
-    const session = this.#transaction?.session ?? (await stripes.begin('read'));
+    const session = this.#transaction?.session ?? (await this.#stripes.begin('read'));
     try {
       const shape = read ?? readShape(binding, catalogue);
       yield* streamRead(binding, shape, this.#runContext(binding, values, session, signal));
@@ -138,11 +154,25 @@ export class Connection {
       pins: this.#pins(binding, valuesOf(binding.parameters, given)),
       homes,
       stripeCount: stripes.count,
-      foreignKeys: this.foreignKeys,
+      foreignKeys: this.settings.foreignKeys,
     });
   }
 
+  /** Another connection ran a statement on this one's behalf. */
+  ran({ changes, lastInsertRowid, wrote }: Result): void {
+    if (!wrote) return;
+    this.#changes = changes;
+    this.#totalChanges += changes;
+    if (lastInsertRowid !== 0n) this.#lastInsertRowid = lastInsertRowid;
+  }
+
   async close(): Promise<void> {
+    this.settings[Symbol.dispose]();
+    await this.abandon();
+  }
+
+  /** Rolls back what is open, whatever became of it. */
+  async abandon(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = undefined;
     await transaction?.session.rollback();
@@ -209,9 +239,30 @@ export class Connection {
     }
   }
 
+  /** With recursive triggers a REPLACE fires those of DELETE, which its program must name. */
+  #prepare(sql: string, catalogue: Catalogue): Prepared {
+    const { plans } = this.#planner;
+    if (!this.settings.recursiveTriggers) return plans.prepare(sql, catalogue);
+    catalogue.shadow.exec('PRAGMA recursive_triggers = ON');
+    try {
+      return makePlan(sql, catalogue);
+    } finally {
+      catalogue.shadow.exec('PRAGMA recursive_triggers = OFF');
+    }
+  }
+
+  /** Changes definitions that no stripe has a part in. */
+  async define(change: (shadow: Catalogue['shadow']) => void): Promise<void> {
+    const { catalogue: old } = this;
+    const shadow = old.clone();
+    change(shadow);
+    const catalogue = new Catalogue(old.version + 1, shadow, old.distributions, old);
+    await this.#applyChange({ catalogue, texts: [] });
+  }
+
   async #begin(bySavepoint: boolean): Promise<void> {
     const catalogue = this.catalogue;
-    const session = await this.#planner.stripes.begin('write');
+    const session = await this.#stripes.begin('write');
     this.#transaction = { session, savepoints: [], catalogue, keysOpen: false, bySavepoint };
   }
 
@@ -220,6 +271,7 @@ export class Connection {
     if (transaction === undefined) return;
     if (transaction.keysOpen) await this.#checkKeys(transaction.session);
     await transaction.session.commit();
+    this.settings.deferForeignKeys = false;
     this.#transaction = undefined;
     this.#planner.adopt(transaction.catalogue);
   }
@@ -251,6 +303,7 @@ export class Connection {
     if (transaction === undefined)
       throw sqliteFailure('cannot rollback - no transaction is active');
     this.#transaction = undefined;
+    this.settings.deferForeignKeys = false;
     await transaction.session.rollback();
   }
 
@@ -281,7 +334,7 @@ export class Connection {
   }
 
   async #read({ binding, read }: Prepared, values: SqlRow, signal?: AbortSignal): Promise<Result> {
-    const session = this.#transaction?.session ?? this.#planner.stripes.begin('read');
+    const session = this.#transaction?.session ?? this.#stripes.begin('read');
     const opened = await session;
     try {
       const shape = read ?? readShape(binding, this.catalogue);
@@ -345,35 +398,36 @@ export class Connection {
     signal?: AbortSignal,
   ): Promise<Result> {
     const own = this.#transaction;
-    const session = own?.session ?? (await this.#planner.stripes.begin('write'));
-    let written: Written | undefined;
+    const session = own?.session ?? (await this.#stripes.begin('write'));
+    let written: Written;
     try {
       written = await runWrite(binding, write, this.#runContext(binding, values, session, signal));
       if (own === undefined) {
         // Even after an error: OR FAIL keeps what came before the bad row.
         await session.commit();
-      } else if (written?.rolledBack === true) {
+      } else if (written.rolledBack === true) {
         this.#transaction = undefined;
         await session.rollback();
       }
     } catch (error) {
+      this.#changes = 0;
       if (own === undefined) await session.rollback();
       throw error;
     }
-    if (written?.failure !== undefined) throw written.failure;
-    if (own !== undefined && written?.keysOpen === true) own.keysOpen = true;
+    if (written.failure !== undefined) {
+      this.#written(binding, written);
+      throw written.failure;
+    }
+    if (own !== undefined && written.keysOpen === true) own.keysOpen = true;
     return this.#written(binding, written);
   }
 
-  #written(binding: Binding, written: Written | undefined): Result {
-    this.#changes = written?.changes ?? 0;
-    this.#totalChanges += this.#changes;
-    this.#lastInsertRowid = written?.lastInsertRowid ?? this.#lastInsertRowid;
-    return this.#result(
-      written?.rows ?? [],
-      binding.columns.map(({ name }) => name),
-      binding,
-    );
+  #written(binding: Binding, written: Written): Result {
+    this.#changes = written.changes;
+    this.#totalChanges += written.totalChanges ?? written.changes;
+    this.#lastInsertRowid = written.lastInsertRowid;
+    const columns = binding.columns.map(({ name }) => name);
+    return { ...this.#result(written.rows, columns, binding), wrote: true };
   }
 
   #writeContext(session: StripeSession): WriteContext {
@@ -384,23 +438,33 @@ export class Connection {
       pool,
       stripes,
       budget: settings.budget,
-      foreignKeys: this.foreignKeys,
+      foreignKeys: this.settings.foreignKeys,
+      recursiveTriggers: this.settings.recursiveTriggers,
+      deferForeignKeys: this.settings.deferForeignKeys,
       lastInsertRowid: this.#lastInsertRowid,
       inTransaction: this.#transaction !== undefined,
     };
   }
 
   async #change(parsed: NonNullable<ReturnType<typeof parseStatement>>): Promise<Result> {
-    const change = planChange(parsed, this.catalogue);
-    if (change === undefined) return this.#result([]);
+    const change = planChange(parsed, this.catalogue, this.settings.foreignKeys);
+    if (change !== undefined) await this.#applyChange(change);
+    return this.#result([]);
+  }
+
+  async #applyChange(change: PlannedChange): Promise<void> {
+    if (this.settings.queryOnly) {
+      throw sqliteFailure('attempt to write a readonly database', READ_ONLY);
+    }
     const own = this.#transaction;
     const before = this.catalogue;
     if (own === undefined) await this.#begin(false);
     const transaction = this.#transaction;
-    if (transaction === undefined) return this.#result([]);
+    if (transaction === undefined) return;
     const { session } = transaction;
     try {
-      await attempt(session, async () => this.#alter(change, before, transaction));
+      await attempt(session, async () => applyChange(change, before, this.#writeContext(session)));
+      transaction.catalogue = change.catalogue;
       if (own === undefined) await this.#commit();
     } catch (error) {
       transaction.catalogue = before;
@@ -409,52 +473,6 @@ export class Connection {
         await session.rollback();
       }
       throw error;
-    }
-    return this.#result([]);
-  }
-
-  async #alter(change: PlannedChange, before: Catalogue, transaction: Transaction): Promise<void> {
-    const { session } = transaction;
-    const { catalogue, checkUnique, empty, fill, texts } = change;
-    if (empty !== undefined && this.foreignKeys && isParent(empty, before)) {
-      const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`);
-      await this.#gathered({ ...binding, usesTrigger: false }, session);
-    }
-    if (checkUnique !== undefined) await this.#tryUnique(checkUnique, before, session);
-    await session.alter({
-      texts,
-      catalogue: catalogue.serialize(),
-      schemaVersion: catalogue.version,
-    });
-    transaction.catalogue = catalogue;
-    if (fill !== undefined) {
-      const sql = `INSERT INTO ${quoted(fill.table.name)} ${fill.select}`;
-      await this.#gathered(bind(catalogue, sql), session);
-    }
-  }
-
-  async #gathered(binding: Binding, session: StripeSession): Promise<void> {
-    const written = await gatheredWrite(binding, binding.sql, [], this.#writeContext(session));
-    if (written.failure !== undefined) throw written.failure;
-  }
-
-  /** Rows on different stripes may collide: the index is tried over all of them. */
-  async #tryUnique(
-    { table, sql }: { readonly table: { readonly name: string }; readonly sql: string },
-    before: Catalogue,
-    session: StripeSession,
-  ): Promise<void> {
-    const old = before.table(table.name);
-    if (old === undefined) return;
-    const { pool, settings, stripes } = this.#planner;
-    const scratch = pool.take(before);
-    scratch.spoiled = true;
-    try {
-      const fetches = [{ table: old, stripes: stripesOf(old, stripes.count) }];
-      await gather(fetches, { session, scratch, budget: settings.budget });
-      scratch.db.exec(sql);
-    } finally {
-      pool.give(scratch);
     }
   }
 
@@ -469,6 +487,7 @@ export class Connection {
       rows,
       changes: this.#changes,
       lastInsertRowid: this.#lastInsertRowid,
+      wrote: false,
     };
   }
 }

@@ -34,6 +34,8 @@ export interface GatherOptions {
   readonly scratch: Scratch;
   readonly budget: GatherBudget;
   readonly signal?: AbortSignal | undefined;
+  /** The budget is each table's own, and a table that breaks it is noted here. */
+  readonly large?: WeakSet<Table>;
   /** Told of every batch before it is put in. */
   readonly see?: (table: Table, stripe: number, rows: readonly SqlRow[]) => void;
 }
@@ -93,11 +95,12 @@ export class Budget {
 }
 
 export async function gather(fetches: readonly Fetch[], options: GatherOptions): Promise<void> {
-  const budget = new Budget(options.budget);
+  const shared = new Budget(options.budget);
   options.scratch.open(fetches.map(({ table }) => table));
-  const jobs = fetches.flatMap((fetch) =>
-    fetch.stripes.map(async (stripe) => fetchOne(fetch, stripe, budget, options)),
-  );
+  const jobs = fetches.flatMap((fetch) => {
+    const budget = options.large === undefined ? shared : new Budget(options.budget);
+    return fetch.stripes.map(async (stripe) => fetchOne(fetch, stripe, budget, options));
+  });
   const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
@@ -106,12 +109,17 @@ async function fetchOne(
   fetch: Fetch,
   stripe: number,
   budget: Budget,
-  { session, scratch, signal, see }: GatherOptions,
+  { session, scratch, signal, see, large }: GatherOptions,
 ): Promise<void> {
   const { table } = fetch;
   for await (const rows of session.rows(stripe, fetchText(fetch), fetch.values ?? [])) {
     signal?.throwIfAborted();
-    budget.spend(`table "${table.name}"`, rows);
+    try {
+      budget.spend(`table "${table.name}"`, rows);
+    } catch (error) {
+      large?.add(table);
+      throw error;
+    }
     see?.(table, stripe, rows);
     scratch.put(table, rows);
   }

@@ -23,15 +23,21 @@ export interface WriteContext {
   };
   readonly budget: GatherBudget;
   readonly foreignKeys: boolean;
+  readonly recursiveTriggers: boolean;
+  readonly deferForeignKeys: boolean;
   readonly lastInsertRowid: bigint;
   /** Inside a client's own transaction, where SQLite undoes less by itself. */
   readonly inTransaction: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** See `gather`. */
+  readonly large?: WeakSet<Table>;
 }
 
 export interface Written {
   readonly rows: readonly SqlRow[];
   readonly changes: number;
+  /** With those that triggers and cascades made; undefined when there are none. */
+  readonly totalChanges?: number;
   readonly lastInsertRowid: bigint;
   /** Thrown after what has changed was written: OR FAIL keeps the rows before the bad one. */
   readonly failure?: unknown;
@@ -67,6 +73,7 @@ export async function gatheredWrite(
       session,
       scratch,
       budget: context.budget,
+      ...(context.large === undefined ? {} : { large: context.large }),
       signal: context.signal,
       see: (table, stripe, rows) => {
         const seen = before.get(table);
@@ -128,8 +135,9 @@ function runIn(
   binding: Binding,
   sql: string,
   values: SqlRow,
-  { catalogue, foreignKeys, inTransaction, lastInsertRowid }: WriteContext,
+  context: WriteContext,
 ): Written {
+  const { catalogue, deferForeignKeys, foreignKeys, inTransaction, lastInsertRowid } = context;
   const { db } = scratch;
   if (binding.usesTrigger || binding.usesView) {
     scratch.spoiled = true;
@@ -138,21 +146,23 @@ function runIn(
   db.exec('CREATE TEMP TABLE IF NOT EXISTS _moln_mark(id INTEGER PRIMARY KEY)');
   db.keep('INSERT INTO temp._moln_mark VALUES (?)').run([lastInsertRowid]);
   db.exec(
-    `DELETE FROM temp._moln_mark; PRAGMA ignore_check_constraints = OFF; PRAGMA foreign_keys = ${foreignKeys ? 'ON' : 'OFF'}${inTransaction ? '; BEGIN' : ''}`,
+    `DELETE FROM temp._moln_mark; PRAGMA ignore_check_constraints = OFF; PRAGMA foreign_keys = ${onOff(foreignKeys)};
+    PRAGMA recursive_triggers = ${onOff(context.recursiveTriggers)}${inTransaction ? `; BEGIN; PRAGMA defer_foreign_keys = ${onOff(deferForeignKeys)}` : ''}`,
   );
   let rows: readonly SqlRow[] = [];
   let failure: { readonly error: unknown } | undefined;
   let rolledBack = false;
   let keysOpen = false;
-  const counted = (): SqlRow => db.keep('SELECT changes(), last_insert_rowid()').all()[0] ?? [];
-  let counts: SqlRow = [0n, lastInsertRowid];
+  const counted = (): SqlRow =>
+    db.keep('SELECT changes(), last_insert_rowid(), total_changes()').all()[0] ?? [];
+  const before = Number(counted()[2] ?? 0);
   try {
     rows = db.prepare(sql).all(values);
-    counts = counted();
   } catch (error) {
     failure = { error };
     rolledBack = inTransaction && !db.inTransaction;
   }
+  const counts = counted();
   if (db.inTransaction) {
     try {
       db.exec('COMMIT');
@@ -166,11 +176,16 @@ function runIn(
   return {
     rows,
     changes: Number(counts[0] ?? 0),
+    totalChanges: Number(counts[2] ?? 0) - before,
     lastInsertRowid: BigInt((counts[1] ?? lastInsertRowid) as bigint),
     rolledBack,
     keysOpen,
     ...(failure === undefined ? {} : { failure: failure.error }),
   };
+}
+
+function onOff(on: boolean): string {
+  return on ? 'ON' : 'OFF';
 }
 
 async function writeBack(before: Before, scratch: Scratch, context: WriteContext): Promise<void> {

@@ -32,14 +32,7 @@ export class PlanCache {
 
   /** Throws SQLite's error for a text that does not fit the schema. */
   prepare(sql: string, catalogue: Catalogue): Prepared {
-    const binding = bind(catalogue, sql);
-    const writes = binding.writes.size > 0;
-    const prepared: Prepared = {
-      catalogue,
-      binding,
-      read: writes ? undefined : readShape(binding, catalogue),
-      write: writes ? writeShape(binding, catalogue) : undefined,
-    };
+    const prepared = makePlan(sql, catalogue);
     if (sql.length <= TEXT_LENGTH_MAX) this.#keep(sql, prepared);
     return prepared;
   }
@@ -51,4 +44,16 @@ export class PlanCache {
     }
     this.#kept.set(sql, prepared);
   }
+}
+
+/** Throws SQLite's error for a text that does not fit the schema. */
+export function makePlan(sql: string, catalogue: Catalogue): Prepared {
+  const binding = bind(catalogue, sql);
+  const writes = binding.writes.size > 0;
+  return {
+    catalogue,
+    binding,
+    read: writes ? undefined : readShape(binding, catalogue),
+    write: writes ? writeShape(binding, catalogue) : undefined,
+  };
 }

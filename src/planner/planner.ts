@@ -1,7 +1,7 @@
 /**
  * The door of the planner: SQL of one database run over many stripes. `new Planner(...)`, then a `connect()` for each client.
  */
-import { Catalogue } from './catalogue.ts';
+import { Catalogue, type Table } from './catalogue.ts';
 import { Coercion } from './coercion.ts';
 import { Connection } from './connection.ts';
 import { GATHER_BUDGET, type GatherBudget } from './gather.ts';
@@ -22,10 +22,14 @@ export type {
   StripeWrite,
   WriteOutcome,
 } from './stripes.ts';
+export { sqliteFailure } from './sqlite-errors.ts';
+export { splitScript } from './syntax.ts';
 export type { SqlRow, SqlValue } from './values.ts';
 
 export interface PlannerSettings {
   readonly budget: GatherBudget;
+  /** Tables up to this size are read whole, so that what SQL leaves open comes out as in one SQLite; 0 rows for never. */
+  readonly exact: GatherBudget;
   /** What new connections begin with, see PRAGMA foreign_keys. */
   readonly foreignKeys: boolean;
   /** Without one, ids are those that SQLite would give, and an insert without one asks every stripe. */
@@ -34,7 +38,11 @@ export interface PlannerSettings {
   readonly force?: 'gather';
 }
 
-const DEFAULTS: PlannerSettings = { budget: GATHER_BUDGET, foreignKeys: true };
+const DEFAULTS: PlannerSettings = {
+  budget: GATHER_BUDGET,
+  exact: { rowsMax: 500, bytesMax: 1024 * 1024 },
+  foreignKeys: true,
+};
 
 export class Planner implements Disposable {
   readonly stripes: Stripes;
@@ -43,6 +51,8 @@ export class Planner implements Disposable {
   readonly combiners: Combiners = new Combiners();
   readonly plans: PlanCache = new PlanCache();
   readonly coercion: Coercion = new Coercion();
+  /** Tables that were found too large to be gathered for the sake of order alone. */
+  readonly large: WeakSet<Table> = new WeakSet();
   #catalogue: Catalogue;
   #homes: { readonly version: number; readonly stripes: ReadonlySet<number> } | undefined;
 
@@ -52,8 +62,9 @@ export class Planner implements Disposable {
     this.#catalogue = Catalogue.parse(stripes.catalogue, stripes.schemaVersion);
   }
 
-  connect(): Connection {
-    return new Connection(this);
+  /** `stripes`: where this client's transactions begin, when that is not the same for all. */
+  connect(stripes: Pick<Stripes, 'begin'> = this.stripes): Connection {
+    return new Connection(this, stripes);
   }
 
   /** The newest committed schema. */

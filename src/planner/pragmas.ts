@@ -1,8 +1,11 @@
-/** PRAGMAs: those that describe the schema are answered by the shadow; those that tune a file have no effect here; others are refused. */
+/**
+ * PRAGMAs: those that describe the schema are answered by the shadow, those of a connection by its settings, those that tune a file
+ * have no effect, and those that would change what SQL means on stripes are refused.
+ */
 import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
-import type { Connection, Result } from './connection.ts';
 import { foldName } from './catalogue.ts';
+import type { Connection, Result } from './connection.ts';
 import type { Stmt } from './syntax.ts';
 
 /** Answered from the definitions alone. */
@@ -24,90 +27,91 @@ const DESCRIBING: ReadonlySet<string> = new Set([
   'table_xinfo',
 ]);
 
-/** About one file: each stripe has its own settings. */
-const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
-  'auto_vacuum',
-  'automatic_index',
-  'busy_timeout',
-  'cache_size',
-  'cache_spill',
-  'case_sensitive_like',
-  'full_column_names',
-  'short_column_names',
-  'incremental_vacuum',
-  'integrity_check',
-  'journal_mode',
-  'journal_size_limit',
-  'locking_mode',
-  'mmap_size',
-  'optimize',
-  'page_size',
-  'quick_check',
-  'shrink_memory',
-  'synchronous',
-  'temp_store',
-  'threads',
-  'wal_autocheckpoint',
-  'wal_checkpoint',
-]);
-const REFUSED_SETTINGS: ReadonlySet<string> = new Set([
-  'case_sensitive_like',
-  'full_column_names',
-  'short_column_names',
-]);
+/** Kept with the schema. */
+const NUMBERS: ReadonlySet<string> = new Set(['application_id', 'user_version']);
 
+/** They would change what SQL means: only their defaults are possible. */
+const FIXED: ReadonlySet<string> = new Set([
+  'case_sensitive_like',
+  'count_changes',
+  'full_column_names',
+  'ignore_check_constraints',
+  'legacy_alter_table',
+  'reverse_unordered_selects',
+  'schema_version',
+  'short_column_names',
+  'writable_schema',
+]);
+const ON_BY_DEFAULT: ReadonlySet<string> = new Set(['short_column_names']);
+
+/** About a file's own place. */
+const REFUSED: ReadonlySet<string> = new Set(['data_store_directory', 'temp_store_directory']);
+
+const SWITCHES = {
+  defer_foreign_keys: 'deferForeignKeys',
+  foreign_keys: 'foreignKeys',
+  query_only: 'queryOnly',
+  recursive_triggers: 'recursiveTriggers',
+} as const;
+
+type PragmaStmt = Extract<Stmt, { type: 'PragmaStmt' }>;
 type Reader = (binding: Binding) => Promise<Result>;
 
 export async function runPragma(
-  node: Extract<Stmt, { type: 'PragmaStmt' }>,
+  node: PragmaStmt,
   sql: string,
   connection: Connection,
   read: Reader,
 ): Promise<Result> {
   const name = foldName(node.name.objName.text);
   const { catalogue } = connection;
-  if (name === 'foreign_keys') return foreignKeys(node, sql, connection);
+  if (Object.hasOwn(SWITCHES, name)) {
+    return turn(name as keyof typeof SWITCHES, node, sql, connection);
+  }
+  if (NUMBERS.has(name) && node.body !== undefined) {
+    await connection.define((shadow) => shadow.exec(sql));
+    return connection.plainResult([], []);
+  }
   if (name === 'foreign_key_check') {
     const tables = [...catalogue.tables.values()].filter(({ virtual }) => !virtual);
     return await read({ ...bind(catalogue, sql), parsed: undefined, tables });
   }
-  if (
-    DESCRIBING.has(name) &&
-    (node.body === undefined ||
-      node.body.type === 'CallPragmaBody' ||
-      /_(?:info|xinfo|list)$/.test(name))
-  ) {
+  if (name === 'integrity_check' || name === 'quick_check') {
+    return connection.plainResult([name], [['ok']]);
+  }
+  if (REFUSED.has(name) || (FIXED.has(name) && node.body !== undefined && !isDefault(name, sql))) {
+    throw new MolnError('PLANNER_PRAGMA', `PRAGMA ${name} cannot be changed`, {
+      hint: 'Settings of a database are changed with "moln db"',
+    });
+  }
+  if (DESCRIBING.has(name) || NUMBERS.has(name)) {
     const statement = catalogue.shadow.prepare(sql);
-    return plain(
-      connection,
-      statement.columns.map((one) => one.name),
-      statement.all(),
-    );
+    const columns = statement.columns.map((one) => one.name);
+    return connection.plainResult(columns, statement.all());
   }
-  if (WITHOUT_EFFECT.has(name) && !(REFUSED_SETTINGS.has(name) && node.body !== undefined)) {
-    const ok = name === 'integrity_check' || name === 'quick_check';
-    return plain(connection, ok ? [name] : [], ok ? [['ok']] : []);
-  }
-  throw new MolnError('PLANNER_PRAGMA', `PRAGMA ${name} is not supported`, {
-    hint: 'Settings of a database are changed with "moln db"',
-  });
+  const { columns, rows } = connection.settings.tune(sql);
+  return connection.plainResult(columns, rows);
 }
 
-function foreignKeys(
-  { body }: Extract<Stmt, { type: 'PragmaStmt' }>,
+/** As SQLite reads a switch. */
+function isOn(sql: string): boolean {
+  return /\b(?:on|yes|true|[1-9][0-9]*)\b\W*$/i.test(sql);
+}
+
+function isDefault(name: string, sql: string): boolean {
+  return name !== 'schema_version' && isOn(sql) === ON_BY_DEFAULT.has(name);
+}
+
+function turn(
+  name: keyof typeof SWITCHES,
+  { body }: PragmaStmt,
   sql: string,
   connection: Connection,
 ): Result {
-  if (body === undefined) {
-    return plain(connection, ['foreign_keys'], [[connection.foreignKeys ? 1n : 0n]]);
-  }
+  const { settings } = connection;
+  const key = SWITCHES[name];
+  if (body === undefined) return connection.plainResult([name], [[settings[key] ? 1n : 0n]]);
   // SQLite ignores it inside a transaction too.
-  if (!connection.inTransaction) {
-    connection.foreignKeys = /\b(?:on|yes|true|[1-9][0-9]*)\b\W*$/i.test(sql);
-  }
-  return plain(connection, [], []);
-}
-
-function plain(connection: Connection, columns: readonly string[], rows: Result['rows']): Result {
-  return connection.plainResult(columns, rows);
+  if (name !== 'foreign_keys' || !connection.inTransaction) settings[key] = isOn(sql);
+  return connection.plainResult([], []);
 }

@@ -16,6 +16,7 @@ export interface InsertContext {
   readonly pins: PinContext;
   readonly stripeCount: number;
   readonly ids: IdSource | undefined;
+  readonly inTransaction: boolean;
   readonly lastInsertRowid: bigint;
 }
 
@@ -61,8 +62,9 @@ export async function routedInsert(
     sql: `${sql}${shape.returning === '' ? tail : `${shape.returning}${rid === undefined ? '' : `, ${quoted(table.rid ?? '')}`}`}`,
     runs,
   });
+  const last = !context.inTransaction && perStripe.size === 1;
   const outcomes = await everywhere([...perStripe.keys()], async (stripe) =>
-    context.session.write(stripe, [write(perStripe.get(stripe) ?? [])]),
+    context.session.write(stripe, [write(perStripe.get(stripe) ?? [])], last),
   );
   const counted = table.place === 'reference' ? outcomes.slice(0, 1) : outcomes;
   const returned = counted.flatMap((one) => one.rows);
@@ -73,11 +75,22 @@ export async function routedInsert(
         ? []
         : rid === undefined
           ? returned
-          : returned.map((row) => row.slice(0, -1)),
+          : inSourceOrder(returned, filled.rows, rid).map((row) => row.slice(0, -1)),
     changes: counted.reduce((sum, { changes }) => sum + changes, 0),
     lastInsertRowid: written ?? context.lastInsertRowid,
     rolledBack: false,
   };
+}
+
+/** What several stripes returned, as one SQLite would have: row after row of the source. */
+function inSourceOrder(
+  returned: readonly SqlRow[],
+  rows: readonly SqlRow[],
+  ridAt: number,
+): readonly SqlRow[] {
+  const places = new Map(rows.map((row, at) => [row[ridAt] ?? null, at] as const));
+  const placeOf = (row: SqlRow): number => places.get(row.at(-1) ?? null) ?? 0;
+  return returned.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** The rid of the last row, in the order of the source, that was really put in. */
@@ -87,7 +100,10 @@ function lastOf(
   ridAt: number,
 ): bigint | undefined {
   const ids = returned.map((row) => row.at(-1));
-  if (rows.length === 1) return typeof ids[0] === 'bigint' ? ids[0] : undefined;
+  if (rows.length === 1 || rows[0]?.[ridAt] === null) {
+    const id = ids.at(-1);
+    return typeof id === 'bigint' ? id : undefined;
+  }
   const there = new Set(ids);
   const last = rows.findLast((row) => there.has(row[ridAt] ?? null));
   const id = last?.[ridAt];
@@ -127,6 +143,10 @@ async function withIds(
   }
   // Chosen and given ids in one statement: the order decides which are free.
   if (open.length !== rows.length) return UNFIT;
+  // All rows of the table are in one place, which finds the next id by itself.
+  if (!table.autoincrement && (table.place === 'single' || context.stripeCount === 1)) {
+    return { columns: full, rows: filled, ridAt };
+  }
   // SQLite uses the id of a row that it ignores again, and nobody knows yet which it will be.
   const ignores = or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
   if (ignores && rows.length > 1 && context.ids === undefined) return UNFIT;

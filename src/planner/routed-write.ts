@@ -25,10 +25,14 @@ export async function routedWrite(
   route: readonly number[],
   values: SqlRow,
   session: StripeSession,
-  lastInsertRowid: bigint,
+  {
+    inTransaction,
+    lastInsertRowid,
+  }: { readonly inTransaction: boolean; readonly lastInsertRowid: bigint },
 ): Promise<Written> {
+  const last = !inTransaction && route.length === 1;
   const outcomes = await everywhere(route, async (stripe) =>
-    session.write(stripe, [{ sql: shape.sql, runs: [values] }]),
+    session.write(stripe, [{ sql: shape.sql, runs: [values] }], last),
   );
   // Copies of one table say the same: one speaks for all.
   const counted = shape.table.place === 'reference' ? outcomes.slice(0, 1) : outcomes;

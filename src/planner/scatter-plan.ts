@@ -24,10 +24,14 @@ import {
   type Select,
   type SelectFrom,
   type SortedColumn,
+  quoted,
   splice,
 } from './syntax.ts';
 
-type Made = Pick<ScatterShape, 'stripeText' | 'combine'> & { readonly limit?: Limit | undefined };
+type Made = Pick<ScatterShape, 'stripeText' | 'combine'> & {
+  readonly limit?: Limit | undefined;
+  readonly byRid?: boolean;
+};
 
 /** The shape, or why there is none. `edits` are those that make the text fit for a stripe. */
 export function scatterShape(
@@ -54,13 +58,14 @@ export function scatterShape(
   if (!grouped && select.distinctness === 'Distinct') return 'it has DISTINCT';
   const made: Made | string = grouped
     ? partialAggregates({ binding, body, select, items, edits, aggregates })
-    : concatenated(binding.sql, body, select, items, edits);
+    : concatenated({ sql: binding.sql, body, select, items, edits, catalogue });
   if (typeof made === 'string') return made;
   return {
     name: grouped ? 'P3' : 'P2',
     stripeText: made.stripeText,
     combine: made.combine,
     limit: made.limit,
+    byRid: made.byRid === true,
     items,
     terms,
     limiting: items.flatMap((_, at) => (isLeftJoined(select, at) ? [] : [at])),
@@ -106,15 +111,35 @@ function hasAggregate(select: SelectFrom, body: Select, aggregates: ReadonlySet<
   );
 }
 
-function concatenated(
-  sql: string,
-  body: Select,
-  select: SelectFrom,
-  items: readonly Item[],
-  edits: readonly Edit[],
-): Pick<ScatterShape, 'stripeText' | 'combine' | 'limit'> | string {
+interface Concatenation {
+  readonly sql: string;
+  readonly body: Select;
+  readonly select: SelectFrom;
+  readonly items: readonly Item[];
+  readonly edits: readonly Edit[];
+  readonly catalogue: Catalogue;
+}
+
+/** The rowid by which SQLite would find the rows, when it walks one table from end to end. */
+function scannedRid({ sql, items, catalogue }: Concatenation): string | undefined {
+  const [item] = items;
+  const rid = item?.table?.rid;
+  if (item === undefined || rid === undefined || items.length > 1) return undefined;
+  const steps = catalogue.shadow.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
+  const [scan, sort] = steps.map((row) => String(row[3]));
+  const walks =
+    /^SCAN \S+$/.test(scan ?? '') || /^SEARCH .* USING INTEGER PRIMARY KEY/.test(scan ?? '');
+  if (!walks || !(sort === undefined || sort === 'USE TEMP B-TREE FOR ORDER BY')) return undefined;
+  return `${quoted(item.name)}.${quoted(rid)}`;
+}
+
+function concatenated(options: Concatenation): Made | string {
+  const { body, edits, items, select, sql } = options;
+  const rid = scannedRid(options);
   if (body.orderBy === undefined && body.limit === undefined) {
-    return { stripeText: splice(sql, edits), combine: undefined, limit: undefined };
+    return rid === undefined
+      ? { stripeText: splice(sql, edits), combine: undefined }
+      : { stripeText: withRid(options, rid), combine: undefined, byRid: true };
   }
   const terms = body.orderBy ?? [];
   const keys: SortKey[] = [];
@@ -135,6 +160,9 @@ function concatenated(
       collation: 'BINARY',
       tail: '',
     });
+  }
+  if (rid !== undefined && terms.length > 0) {
+    keys.push({ text: rid, collation: 'BINARY', tail: '' });
   }
   const starless = select.columns.every(({ type }) => type === 'ExprResultColumn');
   const shown = starless ? select.columns.length : undefined;
@@ -177,6 +205,15 @@ function concatenated(
     },
     limit: body.limit,
   };
+}
+
+/** The text with the rowid behind its columns, in its order. */
+function withRid({ sql, select, edits }: Concatenation, rid: string): string {
+  const last = select.columns.at(-1)?.span ?? select.span;
+  const span = { offset: last.offset + last.length, length: 0 };
+  const end = { offset: select.span.offset + select.span.length, length: 0 };
+  const part = { offset: 0, length: end.offset };
+  return `${cut(sql, part, [...edits, { span, text: `, ${rid}` }])} ORDER BY ${rid}`;
 }
 
 interface SortKey {

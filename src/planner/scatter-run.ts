@@ -87,8 +87,10 @@ export async function scatter(
   const { combine } = shape;
   if (combine === undefined) {
     const found: SqlRow[] = [];
-    await perStripe((rows) => void found.push(...rows));
-    return found;
+    await perStripe((rows) => {
+      for (const row of rows) found.push(row);
+    });
+    return shape.byRid ? withoutRid(found.sort(byLast)) : found;
   }
   const db = combiners.take();
   try {
@@ -110,4 +112,92 @@ const TYPES = { integer: 'INTEGER', real: 'REAL', numeric: 'NUMERIC', text: 'TEX
 
 function columnText({ name, affinity, collation }: CombineColumn): string {
   return `${name} ${TYPES[affinity]} COLLATE ${collation}`;
+}
+
+/** The rows of a plan without `combine` in batches, as they come or by the rowid. */
+export async function* scatterStream(
+  shape: ScatterShape,
+  stripes: readonly number[],
+  pins: PinContext,
+  { session, signal }: Pick<ScatterContext, 'session' | 'signal'>,
+): AsyncGenerator<readonly SqlRow[]> {
+  const values = pins.values.slice(0, shape.stripeParameters);
+  const sources = stripes.map((stripe) => session.rows(stripe, shape.stripeText, values));
+  if (shape.byRid) {
+    for await (const rows of mergeByLast(sources)) {
+      signal?.throwIfAborted();
+      yield withoutRid(rows);
+    }
+    return;
+  }
+  for (const source of sources) {
+    for await (const rows of source) {
+      signal?.throwIfAborted();
+      yield rows;
+    }
+  }
+}
+
+function withoutRid(rows: readonly SqlRow[]): SqlRow[] {
+  return rows.map((row) => row.slice(0, -1));
+}
+
+function byLast(a: SqlRow, b: SqlRow): number {
+  const one = a.at(-1) as bigint;
+  const two = b.at(-1) as bigint;
+  return one < two ? -1 : one > two ? 1 : 0;
+}
+
+interface Head {
+  readonly rest: AsyncIterator<readonly SqlRow[]>;
+  rows: readonly SqlRow[];
+  at: number;
+}
+
+/** Sorted sources as one sorted source; what one of them has read ahead is a batch. */
+async function* mergeByLast(
+  sources: readonly AsyncIterable<readonly SqlRow[]>[],
+): AsyncGenerator<readonly SqlRow[]> {
+  const rests = sources.map((source) => source[Symbol.asyncIterator]());
+  try {
+    let heads = (await Promise.all(rests.map(firstOf))).filter((head) => head !== undefined);
+    while (heads.length > 0) {
+      const batch: SqlRow[] = [];
+      // Until one of the sources has to be asked again.
+      for (let empty = false; !empty;) {
+        let least: Head | undefined;
+        let row: SqlRow | undefined;
+        for (const head of heads) {
+          const next = head.rows[head.at];
+          if (next === undefined || (row !== undefined && byLast(row, next) <= 0)) continue;
+          least = head;
+          row = next;
+        }
+        if (least === undefined || row === undefined) break;
+        batch.push(row);
+        least.at += 1;
+        empty = least.at >= least.rows.length;
+      }
+      if (batch.length > 0) yield batch;
+      heads = (await Promise.all(heads.map(refilled))).filter((head) => head !== undefined);
+    }
+  } finally {
+    await Promise.all(rests.map(async (rest) => rest.return?.()));
+  }
+}
+
+async function firstOf(rest: AsyncIterator<readonly SqlRow[]>): Promise<Head | undefined> {
+  return await refilled({ rest, rows: [], at: 0 });
+}
+
+async function refilled(head: Head): Promise<Head | undefined> {
+  if (head.at < head.rows.length) return head;
+  for (;;) {
+    const next = await head.rest.next();
+    if (next.done === true) return undefined;
+    if (next.value.length === 0) continue;
+    head.rows = next.value;
+    head.at = 0;
+    return head;
+  }
 }

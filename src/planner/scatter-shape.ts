@@ -17,6 +17,8 @@ export interface ScatterShape {
   readonly combine:
     | { readonly columns: readonly CombineColumn[]; readonly text: string }
     | undefined;
+  /** Without `combine`: the last column is the rowid, by which SQLite would order the rows; it does not show. */
+  readonly byRid: boolean;
   /** P2 with a limit: the stripes need no more rows than limit and offset together. */
   readonly limit: Limit | undefined;
   readonly items: readonly Item[];

@@ -5,7 +5,7 @@
 import { MolnError } from '../base/errors.ts';
 import { Catalogue, type Distribution, distributionIn, foldName, type Table } from './catalogue.ts';
 import { physicalTable } from './physical.ts';
-import { hasSequence, SEQUENCE_TABLE } from './sequence.ts';
+import { SEQUENCE_TABLE } from './sequence.ts';
 import { cut, type Edit, type Parsed, quoted, type Stmt, textOf } from './syntax.ts';
 
 export interface PlannedChange {
@@ -16,6 +16,8 @@ export interface PlannedChange {
   readonly checkUnique?: { readonly table: Table; readonly sql: string };
   /** DROP TABLE: with foreign keys on, its rows are deleted first, for the sake of its children. */
   readonly empty?: Table;
+  /** Cannot be done to a table that has rows. */
+  readonly onlyEmpty?: { readonly table: Table; readonly message: string };
   /** CREATE TABLE AS: the rows to put in. */
   readonly fill?: { readonly table: Table; readonly select: string };
 }
@@ -37,21 +39,21 @@ export function isSchemaStatement({ type }: Stmt): boolean {
   return SCHEMA_STATEMENTS.has(type);
 }
 
-const MODULES: ReadonlySet<string> = new Set([
-  'fts5',
-  'fts4',
-  'fts3',
-  'rtree',
-  'rtree_i32',
-  'geopoly',
-]);
+/** They show the file of one stripe. What SQLite does not know it refuses itself. */
+const OTHER_MODULES: ReadonlySet<string> = new Set(['dbstat', 'sqlite_dbpage']);
 
 /** Undefined when nothing changes (IF NOT EXISTS, IF EXISTS). Throws SQLite's own error for a wrong text. */
-export function planChange(parsed: Parsed, old: Catalogue): PlannedChange | undefined {
+export function planChange(
+  parsed: Parsed,
+  old: Catalogue,
+  foreignKeys: boolean,
+): PlannedChange | undefined {
   const { sql, node } = parsed;
   refuseUnsupported(node);
   const shadow = old.clone();
   try {
+    // A REFERENCES column with a default is refused where foreign keys are on.
+    if (foreignKeys) shadow.exec('PRAGMA foreign_keys = ON');
     shadow.exec(sql);
     const distributions = distributionsAfter(parsed, old);
     const catalogue = new Catalogue(old.version + 1, shadow, distributions, old);
@@ -60,7 +62,7 @@ export function planChange(parsed: Parsed, old: Catalogue): PlannedChange | unde
       return undefined;
     }
     checkNew(node, catalogue);
-    return { catalogue, ...stripeTexts(parsed, old, catalogue) };
+    return { catalogue, ...stripeTexts(parsed, old, catalogue, foreignKeys) };
   } catch (error) {
     shadow[Symbol.dispose]();
     throw error;
@@ -75,12 +77,12 @@ function refuseUnsupported(node: Stmt): void {
   }
   if (node.type === 'CreateVirtualTableStmt') {
     const name = foldName(node.moduleName.text);
-    if (!MODULES.has(name)) {
+    if (OTHER_MODULES.has(name)) {
       throw new MolnError(
         'PLANNER_MODULE',
         `Virtual tables of module "${name}" are not supported`,
         {
-          hint: `Supported are ${[...MODULES].join(', ')}`,
+          hint: 'Supported are full text (fts3, fts4, fts5) and R-Tree (rtree, geopoly)',
         },
       );
     }
@@ -164,8 +166,9 @@ function stripeTexts(
   { sql, node }: Parsed,
   old: Catalogue,
   next: Catalogue,
+  foreignKeys: boolean,
 ): Omit<PlannedChange, 'catalogue'> {
-  const first = hasSequence(next) && !hasSequence(old) ? [SEQUENCE_TABLE] : [];
+  const first = next.sequence && !old.sequence ? [SEQUENCE_TABLE] : [];
   switch (node.type) {
     case 'CreateTableStmt':
       return createTable(sql, node, next, first);
@@ -195,7 +198,7 @@ function stripeTexts(
     case 'DropIndexStmt':
       return { texts: [sql] };
     case 'AlterTableStmt':
-      return { texts: alterTexts(sql, node, old) };
+      return { texts: alterTexts(sql, node, old), ...onlyEmpty(node, old, foreignKeys) };
     default:
       // Views and triggers are the planner's alone.
       return { texts: [] };
@@ -248,4 +251,21 @@ function alterTexts(
     return [text, `UPDATE _moln_sequence SET name = '${to}' WHERE name = '${from}' COLLATE NOCASE`];
   }
   return [text];
+}
+
+/** The stripes know no foreign keys, so SQLite's refusal has to come from here. */
+function onlyEmpty(
+  { tblName, body }: Extract<Stmt, { type: 'AlterTableStmt' }>,
+  old: Catalogue,
+  foreignKeys: boolean,
+): Pick<PlannedChange, 'onlyEmpty'> {
+  const table = old.table(tblName.objName.text);
+  if (!foreignKeys || table === undefined || body.type !== 'AddColumnAlterTableBody') return {};
+  const kinds = body.column.constraints.map(({ constraint }) => constraint);
+  const refers = kinds.some(({ type }) => type === 'ForeignKeyColumnConstraint');
+  const filled = kinds.some(
+    (one) => one.type === 'DefaultColumnConstraint' && one.expr?.type !== 'NullLiteral',
+  );
+  const message = 'Cannot add a REFERENCES column with non-NULL default value';
+  return refers && filled ? { onlyEmpty: { table, message } } : {};
 }

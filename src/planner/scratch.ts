@@ -4,7 +4,14 @@
  * without virtual tables, which are made when they are needed.
  */
 import { MemoryDatabase } from '../sqlite/sqlite.ts';
-import { type Catalogue, foldName, list, ownColumns, type Table } from './catalogue.ts';
+import {
+  type Catalogue,
+  foldName,
+  list,
+  makeSequence,
+  ownColumns,
+  type Table,
+} from './catalogue.ts';
 import { quoted } from './syntax.ts';
 import type { SqlRow } from './values.ts';
 
@@ -70,6 +77,7 @@ export class ScratchPool implements Disposable {
       if (type === 'trigger' || catalogue.table(name)?.virtual === true) continue;
       db.exec(sql);
     }
+    if (catalogue.sequence) makeSequence(db);
     // A row that is put in was checked when it was written.
     db.exec('PRAGMA ignore_check_constraints = ON');
     return new Scratch(catalogue, db);

@@ -11,16 +11,12 @@ import { sameRow, type SqlRow } from './values.ts';
 export const SEQUENCE_TABLE =
   'CREATE TABLE IF NOT EXISTS _moln_sequence(name TEXT PRIMARY KEY NOT NULL, seq)';
 
-export function hasSequence(catalogue: Catalogue): boolean {
-  return [...catalogue.tables.values()].some(({ autoincrement }) => autoincrement);
-}
-
 export async function loadSequence(
   catalogue: Catalogue,
   scratch: Scratch,
   session: StripeSession,
 ): Promise<readonly SqlRow[] | undefined> {
-  if (!hasSequence(catalogue)) return undefined;
+  if (!catalogue.sequence) return undefined;
   const found: SqlRow[] = [];
   for await (const rows of session.rows(
     0,

@@ -15,6 +15,8 @@ export function sqliteFailure(message: string, errcode = 1): SqliteFailure {
 
 /** SQLITE_CONSTRAINT_FOREIGNKEY. */
 export const FOREIGN_KEY = 787;
+/** SQLITE_READONLY. */
+export const READ_ONLY = 8;
 /** SQLITE_RANGE. */
 export const OUT_OF_RANGE = 25;
 

@@ -31,9 +31,34 @@ export interface SchemaChange {
  * clause says.
  */
 export interface StripeSession {
-  /** Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. */
-  rows(stripe: number, sql: string, values: SqlRow): AsyncIterable<readonly SqlRow[]>;
-  write(stripe: number, writes: readonly StripeWrite[]): Promise<readonly WriteOutcome[]>;
+  /**
+   * Nothing was asked of a stripe yet, so the newest schema holds, and not the one of the beginning. Left out: the schema of the
+   * beginning holds.
+   */
+  readonly isUntouched?: boolean;
+  /**
+   * Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. `only`: nothing else
+   * is read in a session that only reads.
+   */
+  rows(
+    stripe: number,
+    sql: string,
+    values: SqlRow,
+    only?: boolean,
+  ): AsyncIterable<readonly SqlRow[]>;
+  /**
+   * A text that reads no table and may take long, or for ever: somewhere where it can be stopped. Left out: it runs in the
+   * shadow, which cannot.
+   */
+  apart?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  /** A reading text for which rows have to be gathered: in another place, with a planner of its own. Left out: here. */
+  gathered?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  /** `last`: if it succeeds, nothing but `release` and `commit` follows. */
+  write(
+    stripe: number,
+    writes: readonly StripeWrite[],
+    last?: boolean,
+  ): Promise<readonly WriteOutcome[]>;
   alter(change: SchemaChange): Promise<void>;
   /** On every stripe, or on those that are used later: the caller cannot tell. */
   savepoint(name: string): Promise<void>;

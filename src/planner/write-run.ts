@@ -3,6 +3,7 @@ import { isMolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { narrowInsert, withGivenIds } from './narrow-insert.ts';
+import type { Table } from './catalogue.ts';
 import { constant } from './pins.ts';
 import { type ReadContext, runRead } from './read-run.ts';
 import { readShape } from './read-plan.ts';
@@ -79,8 +80,10 @@ async function onStripes(
     if (shape.keyed && foreignKeys) return undefined;
     const route = routeOf(shape, pins, homes, stripes.count);
     if (route === undefined) return undefined;
+    const exact = route.length > 1 ? await exactly(binding, shape.table, context) : undefined;
+    if (exact !== undefined) return exact;
     spread.stripes = route.length;
-    return await routedWrite(shape, route, pins.values, session, lastInsertRowid);
+    return await routedWrite(shape, route, pins.values, session, context);
   }
   const rows = await sourceRows(binding, shape, context);
   const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
@@ -91,6 +94,7 @@ async function onStripes(
       pins,
       stripeCount: stripes.count,
       ids: settings.ids,
+      inTransaction: context.inTransaction,
       lastInsertRowid,
     });
     if (written !== UNFIT) return written;
@@ -107,6 +111,24 @@ async function onStripes(
   // A conflict that is found here is SQLite's own answer: nothing to try again.
   spread.stripes = 0;
   return await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+}
+
+/** RETURNING of several stripes, in the order of one: of tables of a few rows, as for reading. */
+async function exactly(
+  binding: Binding,
+  table: Table,
+  context: RunContext,
+): Promise<Written | undefined> {
+  const { large, settings } = context.planner;
+  const { exact } = settings;
+  if (exact.rowsMax === 0 || binding.columns.length === 0 || large.has(table)) return undefined;
+  try {
+    const { pins, text } = context;
+    return await gatheredWrite(binding, text, pins.values, { ...context, budget: exact, large });
+  } catch (error) {
+    if (!isMolnError(error, 'PLANNER_TOO_LARGE')) throw error;
+    return undefined;
+  }
 }
 
 /** The rows that an INSERT is to put in. */

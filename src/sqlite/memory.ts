@@ -73,7 +73,7 @@ export class MemoryDatabase implements Disposable {
 
   /** The first statement of `sql`. */
   prepare(sql: string): MemoryStatement {
-    return typed(this.#raw.prepare(sql));
+    return typedStatement(this.#raw.prepare(sql));
   }
 
   /** Like `prepare`, and keeps the statement: for texts that come again. */
@@ -114,7 +114,7 @@ export class MemoryDatabase implements Disposable {
   }
 }
 
-function typed(statement: StatementSync): MemoryStatement {
+export function typedStatement(statement: StatementSync): MemoryStatement {
   statement.setReturnArrays(true);
   statement.setReadBigInts(true);
   const input = (values: SqlRow | undefined): SQLInputValue[] => (values ?? []) as SQLInputValue[];

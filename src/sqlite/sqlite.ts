@@ -20,3 +20,4 @@ export {
   type MemoryStatement,
   type SqlRow,
 } from './memory.ts';
+export { PlainFile } from './plain-file.ts';

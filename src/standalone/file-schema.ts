@@ -2,8 +2,10 @@
 import { ConfigError } from '../base/errors.ts';
 import {
   array,
+  boolean,
   integer,
   literal,
+  numberBetween,
   object,
   optional,
   type Schema,
@@ -15,7 +17,6 @@ import {
   filePath,
   isBalancer,
   listenerSchema,
-  ratio,
   routeSchema,
   size,
   type WrittenBalancer,
@@ -68,7 +69,15 @@ export interface FileShape {
 /** In bytes, of all workers together. */
 export interface FileCache {
   readonly memory: number;
+  readonly share?: boolean;
   readonly disk?: { readonly path: string; readonly size: number };
+  /** `name`: of this gateway, among those that use the database; the machine's unless said. */
+  readonly mongodb?: {
+    readonly url: string;
+    readonly database: string;
+    readonly size: number;
+    readonly name?: string;
+  };
 }
 
 const file: Schema<FileShape> = object({
@@ -80,7 +89,7 @@ const file: Schema<FileShape> = object({
   accessLog: optional(literal('json', 'combined', 'off')),
   trace: optional(
     object({
-      sample: withDefault(ratio(0, 1), TRACE_SAMPLE),
+      sample: withDefault(numberBetween(0, 1), TRACE_SAMPLE),
       export: optional(string()),
       service: optional(string()),
     }),
@@ -108,7 +117,11 @@ const file: Schema<FileShape> = object({
   cache: withDefault(
     object({
       memory: withDefault(size, CACHE_MEMORY_BYTES),
+      share: optional(boolean()),
       disk: optional(object({ path: filePath, size })),
+      mongodb: optional(
+        object({ url: string(), database: string(), size, name: optional(string()) }),
+      ),
     }),
     { memory: CACHE_MEMORY_BYTES },
   ),

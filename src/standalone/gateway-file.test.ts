@@ -332,6 +332,26 @@ test('what a route wants around its target is read, with the files that it names
   assert.equal(files?.site, undefined);
 });
 
+test('a cache may be in MongoDB in place of a disk', () => {
+  const cacheOf = (keys: string): string =>
+    `${LISTENERS}workers: 2\nroutes: [{ upstreams: [{ url: "http://a" }], cache: true }]\ncache: { ${keys} }\n`;
+  const mongodb =
+    'mongodb: { url: "mongodb://u:secret@db", database: moln, size: 1GB, name: edge }';
+  assert.equal(read(cacheOf('share: false')).content.cache?.share, false);
+  const { content } = read(cacheOf(mongodb));
+  const url = 'mongodb://u:secret@db';
+  assert.deepEqual(content.cache?.mongodb, {
+    url,
+    database: 'moln',
+    bytes: 500_000_000,
+    name: 'edge',
+  });
+  assert.match(refusal(cacheOf(`${mongodb}, disk: { path: d, size: 1GB }`)), /want one of them/);
+  const odd = refusal(cacheOf(mongodb.replace('mongodb://', 'http://')));
+  assert.match(odd, /cache\.mongodb\.url.*want mongodb:\/\/HOST/);
+  assert.doesNotMatch(odd, /secret/);
+});
+
 test('mistakes about it are named', () => {
   const route = (keys: string): string =>
     refusal(`${LISTENERS}routes: [{ upstreams: [{ url: "http://a" }], ${keys} }]`);

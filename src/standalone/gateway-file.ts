@@ -1,6 +1,6 @@
 /** From the text of a gateway's file to what its workers are told. Paths in it are relative to the file. */
 import { readFileSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, messageOf, MolnError, systemCode } from '../base/errors.ts';
 import {
@@ -146,11 +146,22 @@ function cacheOf(
   { cache, workers = availableParallelism() }: FileShape,
   folder: string,
 ): NonNullable<GatewayConfigContent['cache']> {
-  const { memory, disk } = cache;
+  const { memory, share, disk, mongodb } = cache;
   return {
     memoryBytes: Math.floor(memory / workers),
+    ...(share === undefined ? {} : { share }),
     ...(disk === undefined
       ? {}
       : { disk: { path: resolve(folder, disk.path), bytes: Math.floor(disk.size / workers) } }),
+    ...(mongodb === undefined
+      ? {}
+      : {
+          mongodb: {
+            url: mongodb.url,
+            database: mongodb.database,
+            bytes: Math.floor(mongodb.size / workers),
+            name: mongodb.name ?? hostname(),
+          },
+        }),
   };
 }
