@@ -5,6 +5,7 @@ import type { ManagerStatus } from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
 import { Invariants } from '../../testing/invariants.ts';
+import { SINGLETON } from '../../testing/singleton-watch.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import type { SeenProcess } from '../../testing/processes.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -49,7 +50,7 @@ test('all managers hang, and come back', async (t) => {
       assert.match(sentence, /manager|registry/i, 'the first sentence says so');
       assert.deepEqual(
         apps.map(({ name }) => name),
-        ['app', 'site'],
+        ['app', 'site', SINGLETON],
       );
     }
   });
