@@ -115,6 +115,7 @@ export class InstanceSupervisor implements Worker {
       parts: async () => (instance.trial ? request.parts : this.#options.parts(instance.record)),
     });
     this.#instances.set(record.id, instance);
+    this.#options.wake();
     try {
       await instance.launch();
     } catch (error) {
@@ -213,6 +214,8 @@ export class InstanceSupervisor implements Worker {
       this.#tasks.set(instance.id, this.#check(instance, signal));
     }
     const due = this.list().map((instance) => instance.dueInMs());
+    // Whoever adds one wakes this.
+    if (due.length === 0) return { kind: 'idle' };
     return { kind: 'idle', retryInMs: Math.max(STEP_LEAST_MS, Math.min(WATCH_EVERY_MS, ...due)) };
   }
 
