@@ -11,7 +11,6 @@ import { bootId, type InstanceRecord, readRecords } from './instance-record.ts';
 import type { HealthPlan, Instance, ProcessPlan } from './model.ts';
 import { type TaggedProcess, taggedProcesses } from './process-table.ts';
 import { nodeStops } from './run-errors.ts';
-import { WATCH_EVERY_MS } from './run-limits.ts';
 
 /** A step is never repeated faster than this. */
 const STEP_LEAST_MS = 5;
@@ -216,7 +215,7 @@ export class InstanceSupervisor implements Worker {
     const due = this.list().map((instance) => instance.dueInMs());
     // Whoever adds one wakes this.
     if (due.length === 0) return { kind: 'idle' };
-    return { kind: 'idle', retryInMs: Math.max(STEP_LEAST_MS, Math.min(WATCH_EVERY_MS, ...due)) };
+    return { kind: 'idle', retryInMs: Math.max(STEP_LEAST_MS, Math.min(...due)) };
   }
 
   /** Waits for checks that are under way; processes go on running. */

@@ -1,3 +1,7 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { untilSecond } from './time.ts';
+
 test('a pause of a second or more ends on a whole second, and is never longer', () => {
   const at = (nowMs: number) => ({ monotonicMs: () => nowMs });
   assert.equal(untilSecond(at(400.5), 999), 999);
