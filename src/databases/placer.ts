@@ -1,6 +1,6 @@
 /** The leader's duty for databases: keeps the copies of stripes on enough nodes that are well. What it decides is `places.ts`. */
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, untilSecond } from '../base/time.ts';
 import { duringTerm, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { DatabaseState } from './control.ts';
@@ -19,6 +19,8 @@ export interface DatabasePlacerOptions {
 }
 
 const LOOK_EVERY_MS = 1000;
+/** While there is no database. A new one has its places from the start. */
+const LOOK_SELDOM_MS = 10_000;
 
 export class DatabasePlacer {
   readonly name = 'databases';
@@ -33,15 +35,18 @@ export class DatabasePlacer {
     const { signal } = term;
     while (!signal.aborted) {
       // Alone there is nothing to choose.
-      if (peers.all().length > 1) await this.#look(duringTerm(registry, term));
-      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+      const isAlone = peers.all().length === 1;
+      const found = isAlone || (await this.#look(duringTerm(registry, term)));
+      const pauseMs = untilSecond(clock, found ? LOOK_EVERY_MS : LOOK_SELDOM_MS);
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
 
-  async #look(registry: Registry): Promise<void> {
+  /** False when there is no database. */
+  async #look(registry: Registry): Promise<boolean> {
     const { peers, states, log } = this.#options;
     const databases = await databaseRecords(registry).list();
-    if (databases.length === 0) return;
+    if (databases.length === 0) return false;
     const records = placesRecords(registry);
     const places = new Map((await records.list()).map((one) => [one.id, one]));
     const nodes = peers.all();
@@ -65,6 +70,7 @@ export class DatabasePlacer {
       await records.put(record.id, next, { ifRevision: stored.revision });
       log.info('Copies of a database are placed anew', { database: name, places: next.stripes });
     }
+    return true;
   }
 }
 
