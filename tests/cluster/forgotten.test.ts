@@ -144,6 +144,8 @@ test('where one manager is left, a worker that is forgotten is cut off too', asy
   await cluster.isManagedBy(1, 'a');
   const stolen = await credentialsOf(b);
   await using held = await clientAt(a, stolen);
+  await a.json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
+  await using load = cluster.load('site', ['a']);
   await a.json('node', 'b', 'forget', '--yes');
   await untilCutOff(a, 'b');
   await assert.rejects(held.get('/any'));
@@ -152,4 +154,5 @@ test('where one manager is left, a worker that is forgotten is cut off too', asy
     assert.equal(await knocks(door, authority, stolen), false, door);
     assert.equal(await knocks(door, authority, await credentialsOf(a)), true, door);
   }
+  assert.deepEqual(failuresOf(await load.stop()), []);
 });

@@ -104,7 +104,10 @@ test('the first comes back after a takeover: it follows, and its own registry is
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = await twoInSync(cluster);
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
+  await one.json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
+  await until('both to serve', async () => (await two.get('site')).status === 200);
   await using watched = await Invariants.watch(t, cluster);
+  await using load = cluster.load('site', ['two']);
   await one.kill();
   await untilNobodyAnswers(two);
   await two.json<ManagerStatus>('manager', 'takeover', '--yes');
@@ -120,4 +123,5 @@ test('the first comes back after a takeover: it follows, and its own registry is
   const { managers } = await one.json<ManagerStatus>('manager');
   assert.deepEqual(managers, ['two']);
   await watched.hold();
+  assert.deepEqual(failuresOf(await load.stop()), []);
 });

@@ -154,6 +154,9 @@ test('three become two: the one that leads holds the registry, the other one a c
   await using cluster = await TestCluster.form(t, NAMES);
   await cluster.isManagedBy(NAMES.length, 'a');
   await using watched = await Invariants.watch(t, cluster);
+  await cluster.node('a').json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
+  await until('b to serve', async () => (await cluster.node('b').get('site')).status === 200);
+  await using load = cluster.load('site', ['a', 'b']);
   await cluster.node('c').kill();
   await cluster.node('a').json('node', 'c', 'forget', '--yes');
   await until('the one that leads to hold the registry alone', async () => {
@@ -170,4 +173,5 @@ test('three become two: the one that leads holds the registry, the other one a c
     await cluster.node(seer).json('deploy', appFolder(t, APP), '--name', `by-${seer}`);
   }
   await watched.hold();
+  assert.deepEqual(failuresOf(await load.stop()), []);
 });
