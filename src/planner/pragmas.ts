@@ -4,7 +4,7 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
-import { foldName } from './catalogue.ts';
+import { foldName } from './table.ts';
 import type { Connection, Result } from './connection.ts';
 import type { Stmt } from './syntax.ts';
 
@@ -73,7 +73,8 @@ export async function runPragma(
     return connection.plainResult([], []);
   }
   if (name === 'foreign_key_check') {
-    const tables = [...catalogue.tables.values()].filter(({ virtual }) => !virtual);
+    const all = [...catalogue.tables.values(), ...catalogue.temporaryTables.values()];
+    const tables = all.filter(({ virtual }) => !virtual);
     return await read({ ...bind(catalogue, sql), parsed: undefined, tables });
   }
   if (name === 'integrity_check' || name === 'quick_check') {
