@@ -1,7 +1,8 @@
 /** Temporary tables, views and triggers over real stripes: each session its own, with its transactions, and gone with it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createClient } from '@libsql/client';
+
+import { createHttpClient } from '../testing/libsql-clients.ts';
 import { ask, rows, serveSql, startSql } from '../testing/sql-kit.ts';
 
 for (const count of [1, 3]) {
@@ -79,7 +80,7 @@ for (const count of [1, 3]) {
 test('a client of libSQL has them for as long as its connection', async () => {
   await using on = await startSql(3);
   await using server = await serveSql(on.engine);
-  const client = createClient({ url: server.url, authToken: 'writer' });
+  const client = createHttpClient({ url: server.url, authToken: 'writer' });
   await client.execute('CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)');
   const transaction = await client.transaction('write');
   await transaction.execute("INSERT INTO item VALUES (1, 'a'), (2, 'b')");

@@ -14,7 +14,7 @@ import type { PinContext } from './pins.ts';
 import { ownText } from './own-text.ts';
 import { makePlan, type PlanCache, type Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
-import { runPragma } from './pragmas.ts';
+import { keysBinding, runPragma } from './pragmas.ts';
 import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
@@ -133,8 +133,7 @@ export class Connection {
       yield (await this.execute(sql, given, signal)).rows;
       return;
     }
-    const plans = this.#plans;
-    const { binding, read } = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
+    const { binding, read } = this.#prepared(sql);
     const values = valuesOf(binding.parameters, given);
     const session = this.#transaction?.session ?? (await this.#open('read'));
     try {
@@ -147,10 +146,8 @@ export class Connection {
 
   /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */
   explain(sql: string, given?: Given): Explanation {
-    const { catalogue } = this;
     const { homes, stripes } = this.#planner;
-    const plans = this.#plans;
-    const prepared = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
+    const prepared = this.#prepared(sql);
     const { binding } = prepared;
     return explain(prepared, {
       pins: this.#pins(binding, valuesOf(binding.parameters, given)),
@@ -187,6 +184,11 @@ export class Connection {
 
   get #plans(): PlanCache {
     return this.#temporary?.plans ?? this.#planner.plans;
+  }
+
+  #prepared(sql: string): Prepared {
+    const plans = this.#plans;
+    return plans.find(sql, this.catalogue) ?? plans.prepare(sql, this.catalogue);
   }
 
   /** What is temporary belongs to the transaction too. */
@@ -263,10 +265,10 @@ export class Connection {
   }
 
   async #begin(bySavepoint: boolean): Promise<void> {
-    const catalogue = this.#base;
+    const base = this.#base;
     const session = await this.#open('write', []);
     const temporary = this.#temporary;
-    this.#transaction = new ClientTransaction(session, catalogue, { bySavepoint, temporary });
+    this.#transaction = new ClientTransaction(session, base, { bySavepoint, temporary });
   }
 
   async #commit(): Promise<void> {
@@ -282,12 +284,11 @@ export class Connection {
   /** Throws while a foreign key is broken; the transaction stays open, as in SQLite. */
   async #checkKeys(session: StripeSession): Promise<void> {
     const { catalogue } = this;
-    const sql = 'PRAGMA foreign_key_check';
-    const all = [...catalogue.tables.values(), ...catalogue.temporaryTables.values()];
-    const tables = all.filter(
+    const binding = keysBinding(
+      catalogue,
+      'PRAGMA foreign_key_check',
       (table) => table.foreignKeys.length > 0 || isParent(table, catalogue),
     );
-    const binding = { ...bind(catalogue, sql), parsed: undefined, tables };
     const context = this.#runContext(binding, [], session);
     const broken = await runRead(binding, readShape(binding, catalogue), context);
     if (broken.length > 0) throw sqliteFailure('FOREIGN KEY constraint failed', FOREIGN_KEY);
@@ -295,9 +296,9 @@ export class Connection {
 
   async #rollback(savepoint: string | undefined): Promise<void> {
     const transaction = this.#transaction;
+    if (savepoint !== undefined && transaction === undefined) throw noSavepoint(savepoint);
     if (savepoint !== undefined) {
-      if (transaction === undefined) throw noSavepoint(savepoint);
-      await transaction.rollbackTo(savepoint, this.#temporary);
+      await transaction?.rollbackTo(savepoint, this.#temporary);
       return;
     }
     if (transaction === undefined)
@@ -415,15 +416,13 @@ export class Connection {
   }
 
   async #change(parsed: Parsed): Promise<Result> {
-    const { foreignKeys } = this.settings;
     const base = this.#base;
-    if (this.#temporary === undefined && !namesTemporary(parsed)) {
-      const change = planChange(parsed, base, foreignKeys);
-      if (change !== undefined) await this.#applyChange({ change, texts: [] });
-      return this.#result([]);
-    }
-    const change = planTemporary(parsed, base, this.catalogue, foreignKeys);
-    if (change !== undefined) await this.#applyChange(change);
+    const { foreignKeys } = this.settings;
+    const isOwn = this.#temporary !== undefined || namesTemporary(parsed);
+    const wanted: Partial<TemporaryChange> | undefined = isOwn
+      ? planTemporary(parsed, base, this.catalogue, foreignKeys)
+      : { change: planChange(parsed, base, foreignKeys) };
+    if ((wanted?.objects ?? wanted?.change) !== undefined) await this.#applyChange(wanted ?? {});
     return this.#result([]);
   }
 
@@ -434,7 +433,7 @@ export class Connection {
     if (wanted.objects !== undefined) this.#makeTemporary();
     const own = this.#transaction;
     const before = this.#base;
-    const temporary = this.#temporary?.objects ?? [];
+    const objects = this.#temporary?.objects ?? [];
     if (own === undefined) await this.#begin(false);
     const transaction = this.#transaction;
     if (transaction === undefined) return;
@@ -445,7 +444,7 @@ export class Connection {
       if (own === undefined) await this.#commit();
     } catch (error) {
       transaction.catalogue = before;
-      if (this.#temporary !== undefined) this.#temporary.objects = temporary;
+      if (this.#temporary !== undefined) this.#temporary.objects = objects;
       if (own === undefined || this.#temporary?.store?.inTransaction === false) {
         await this.abandon();
       }
@@ -480,9 +479,8 @@ export class Connection {
   #makeTemporary(): void {
     if (this.#temporary !== undefined) return;
     this.#temporary = new Temporary([], new TemporaryStore(this.#planner.temporaryRoom));
-    const transaction = this.#transaction;
-    if (transaction === undefined) return;
-    transaction.session = this.#with(transaction.session, transaction.savepoints);
+    const open = this.#transaction;
+    if (open !== undefined) open.session = this.#with(open.session, open.savepoints);
   }
 
   plainResult(columns: readonly string[], rows: readonly SqlRow[]): Result {

@@ -1,5 +1,6 @@
 /** Runs a writing text: on the stripes themselves when its shape allows, else gathered. */
 import { isMolnError } from '../base/errors.ts';
+import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { narrowInsert, withGivenIds } from './narrow-insert.ts';
@@ -17,6 +18,9 @@ import type { SqlRow } from './values.ts';
 import type { TemporaryShape, WriteShape } from './write-plan.ts';
 
 export type RunContext = ReadContext & WriteContext;
+
+/** SQLite's SQLITE_MISMATCH. */
+const MISMATCH = 20;
 
 /** Everything that one statement does is inside it. */
 export const STATEMENT = '_moln_statement';
@@ -112,7 +116,13 @@ async function onStripes(
   if (narrow === undefined) return undefined;
   // A conflict that is found here is SQLite's own answer: nothing to try again.
   spread.stripes = 0;
-  return await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+  const written = await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+  // What stays of several rows then depends on the text itself.
+  if (filled.rows.length > 1 && sqliteResultCode(written.failure) === MISMATCH) {
+    spread.stripes = filled.rows.length;
+    throw written.failure;
+  }
+  return written;
 }
 
 /** RETURNING of several stripes, in the order of one: of tables of a few rows, as for reading. */
