@@ -6,6 +6,7 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
+import type { LeadOptions } from './stripe-options.ts';
 import type { Stripe } from './stripe.ts';
 
 export interface CandidateOptions {
@@ -16,16 +17,16 @@ export interface CandidateOptions {
   readonly logger: Logger;
   /** How often it looks. */
   readonly everyMs: number;
+  /** Asked before each try; undefined: always. */
+  readonly mayLead?: () => boolean;
 }
 
 /** Whether to try, and whose term to end by it. Pure. */
-export function chance(
-  now: Primary | undefined,
-  me: PrimaryRecord,
-): { readonly replaces: number | undefined } | undefined {
-  if (now === undefined) return { replaces: undefined };
+export function chance(now: Primary | undefined, me: PrimaryRecord): LeadOptions | undefined {
+  if (now === undefined) return { why: 'nobody led it' };
   // This node's folder belongs to one process, so the one that claimed it has ended.
-  if (now.node === me.node && now.life !== me.life) return { replaces: now.epoch };
+  if (now.node === me.node && now.life !== me.life)
+    return { replaces: now.epoch, why: 'it led it before its process began anew' };
   return undefined;
 }
 
@@ -47,9 +48,9 @@ export async function runCandidate(options: CandidateOptions, signal: AbortSigna
   }
 }
 
-async function look({ stripe, log, record }: CandidateOptions): Promise<void> {
-  if (stripe.status.role === 'primary') return;
+async function look({ stripe, log, record, mayLead }: CandidateOptions): Promise<void> {
+  if (stripe.status.role === 'primary' || mayLead?.() === false) return;
   const free = chance(await log.primary(stripe.name), record);
   if (free === undefined) return;
-  await stripe.lead(free.replaces === undefined ? {} : { replaces: free.replaces });
+  await stripe.lead(free);
 }

@@ -23,6 +23,8 @@ export interface PrimaryRecord {
   readonly life: string;
   /** Where it answers other nodes, if it does. */
   readonly address?: string;
+  /** Why it leads, for people: not what anything is decided by. */
+  readonly why?: string;
 }
 
 export interface Primary extends PrimaryRecord {

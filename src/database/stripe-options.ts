@@ -47,6 +47,13 @@ export interface StripeOptions {
   readonly crashAt?: string;
 }
 
+export interface LeadOptions {
+  /** The term that ends by it; without it nobody may lead. */
+  readonly replaces?: number;
+  /** For people. */
+  readonly why?: string;
+}
+
 export interface StripeStatus {
   readonly name: string;
   readonly role: Role;

@@ -6,16 +6,18 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { ReaderPool, type Stripe } from '../database/database.ts';
+import { type Applied, type LeadOptions, ReaderPool, type Stripe } from '../database/database.ts';
 import type { HranaServer } from '../hrana/hrana.ts';
 import type { SwitchableRegistry } from '../registry/registry.ts';
 import {
   CONTROL,
   type DatabaseConfig,
   type DatabasesConfig,
+  type MoveRequest,
   type ProcessState,
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
+import { LEAVE_MS } from './limits.ts';
 import type { Logs } from './logs.ts';
 import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
@@ -42,6 +44,8 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #open = new Map<string, OpenDatabase>();
   readonly #links: PeerLinks;
   readonly #stop = new AbortController();
+  /** Until then it leads nothing new: it is about to go. */
+  #leadsAgainMs = -Infinity;
   #config: DatabasesConfig | undefined;
   /** Why the newest config is not in use yet. */
   #why: string | undefined;
@@ -83,6 +87,16 @@ export class DatabaseHost implements AsyncDisposable {
         const { database, sql } = body as { readonly database: string; readonly sql: string };
         return await this.#byName(database).explain(sql);
       }
+      case CONTROL.move: {
+        const { database, stripe, to, why } = body as MoveRequest;
+        return await this.#byName(database).move(stripe, to, why);
+      }
+      case CONTROL.leave: {
+        const { why } = body as { readonly why: string };
+        this.#leadsAgainMs = this.#options.clock.monotonicMs() + LEAVE_MS;
+        await Promise.all([...this.#open.values()].map((one) => one.leave(why)));
+        return {};
+      }
       default:
         throw new Error(`The agent asked "${path}", which this process does not know`);
     }
@@ -101,12 +115,28 @@ export class DatabaseHost implements AsyncDisposable {
     return this.#byId(database).copy(name);
   }
 
+  /** For other nodes: this one's copy is to lead soon, and catches up. */
+  async beforeLead(database: string, name: string): Promise<Applied> {
+    const open = this.#byId(database);
+    if (!this.#mayLead()) throw notReady(open.name, 'this node is about to go');
+    return await open.copy(name).catchUp();
+  }
+
+  /** For other nodes: leads a stripe from now on, if it may. */
+  async lead(database: string, name: string, options: LeadOptions): Promise<boolean> {
+    return this.#mayLead() && (await this.#byId(database).copy(name).lead(options));
+  }
+
   snapshots(database: string): Snapshots {
     return this.#byId(database).snapshots;
   }
 
   /** Asked for its port by the state. */
   port: () => number = () => 0;
+
+  #mayLead(): boolean {
+    return this.#options.clock.monotonicMs() > this.#leadsAgainMs;
+  }
 
   #byName(name: string): OpenDatabase {
     const found = [...this.#open.values()].find((one) => one.name === name);
@@ -174,6 +204,7 @@ export class DatabaseHost implements AsyncDisposable {
       pool: this.#pool,
       links: this.#links,
       tokens: () => this.#config?.tokens ?? [],
+      mayLead: () => this.#mayLead(),
       clock,
       logger,
       onStuck: (database, ms) => {

@@ -57,6 +57,8 @@ export async function runDatabases(
       socket: paths.peerSocket,
       log: logger,
       stripe: (database, name) => host.stripe(database, name),
+      beforeLead: (...asked) => host.beforeLead(...asked),
+      lead: (...asked) => host.lead(...asked),
       snapshots: (database) => host.snapshots(database),
     }),
   );
