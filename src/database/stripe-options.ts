@@ -50,6 +50,8 @@ export interface StripeOptions {
 export interface LeadOptions {
   /** The term that ends by it; without it nobody may lead. */
   readonly replaces?: number;
+  /** Life of the primary that does not answer; see `PrimaryRecord.displaced`. */
+  readonly displaces?: string;
   /** For people. */
   readonly why?: string;
 }

@@ -349,13 +349,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
     }
   }
 
-  async #lead({ replaces, why }: LeadOptions): Promise<boolean> {
+  async #lead({ replaces, displaces: displaced, why }: LeadOptions): Promise<boolean> {
     if (this.#stop.signal.aborted) throw closed(this.name);
     if (this.#term !== undefined) return true;
     const { log, record, primaryTtlMs } = this.#options;
     // What is known already need not be replayed while nobody leads.
     await this.#catchUp();
-    const claimed = why === undefined ? record : { ...record, why };
+    const claimed = { why, displaced, ...record };
     const lease = await log.claim(this.name, claimed, {
       ...(replaces === undefined ? {} : { replaces }),
       ...(primaryTtlMs === undefined ? {} : { ttlMs: primaryTtlMs }),

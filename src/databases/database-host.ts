@@ -21,6 +21,7 @@ import { LEAVE_MS } from './limits.ts';
 import type { Logs } from './logs.ts';
 import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
+import { Pulses } from './pulse.ts';
 import type { Snapshots } from './snapshots.ts';
 
 export interface DatabaseHostOptions {
@@ -43,6 +44,7 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
   readonly #links: PeerLinks;
+  readonly #pulses: Pulses;
   readonly #stop = new AbortController();
   /** Until then it leads nothing new: it is about to go. */
   #leadsAgainMs = -Infinity;
@@ -56,6 +58,7 @@ export class DatabaseHost implements AsyncDisposable {
     this.#options = options;
     this.#pool = new ReaderPool({ clock: options.clock });
     this.#links = new PeerLinks({ clock: options.clock });
+    this.#pulses = new Pulses({ links: this.#links, clock: options.clock });
   }
 
   /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
@@ -107,6 +110,7 @@ export class DatabaseHost implements AsyncDisposable {
     await this.#turn;
     await Promise.all([...this.#open.values()].map((one) => one[Symbol.asyncDispose]()));
     this.#links[Symbol.dispose]();
+    await this.#pulses[Symbol.asyncDispose]();
     await this.#pool[Symbol.asyncDispose]();
   }
 
@@ -205,6 +209,7 @@ export class DatabaseHost implements AsyncDisposable {
       links: this.#links,
       tokens: () => this.#config?.tokens ?? [],
       mayLead: () => this.#mayLead(),
+      isGone: (peer) => this.#pulses.isGone(peer),
       clock,
       logger,
       onStuck: (database, ms) => {

@@ -45,6 +45,15 @@ export const PEER_CONNECT_MS = 2000;
 /** How often a connection that somebody waits on is looked at, and for how long the other side may say nothing to a ping. */
 export const PEER_PING_MS = 1000;
 export const PEER_SILENT_MS = 3000;
+/** How often a node that leads what has a copy here is asked whether it lives, and for how long it may take. */
+export const PULSE_EVERY_MS = 250;
+export const PULSE_LATE_MS = 900;
+/** So many answers in a row that are late mean what a lease that has ended means. */
+export const PULSES_LATE_MAX = 2;
+/** A node that could not be reached for so long, or hung up, leads no more. */
+export const GONE_AFTER_MS = 400;
+/** A node that nobody asks about for so long is not asked any more. */
+export const WATCHED_MS = 5000;
 /** A call that finds no primary is tried again for so long: another copy takes over meanwhile. */
 export const TAKEOVER_MS = 10_000;
 export const TAKEOVER_LOOK_MS = 50;

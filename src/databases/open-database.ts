@@ -39,6 +39,8 @@ export interface OpenDatabaseOptions {
   readonly tokens: () => readonly KnownToken[];
   /** False while this node hands over what it leads. */
   readonly mayLead: () => boolean;
+  /** Whether the process of that node has clearly ended. */
+  readonly isGone: (node: string) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A statement that writes does not end: only the end of the process helps. */
@@ -256,7 +258,7 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   async #openCopy(number: number, rank: number): Promise<void> {
-    const { folder, record, pool, mayLead, clock, logger } = this.#options;
+    const { folder, record, pool, mayLead, isGone, clock, logger } = this.#options;
     const name = stripeName(number);
     const stripe = new Stripe({
       name,
@@ -272,7 +274,7 @@ export class OpenDatabase implements AsyncDisposable {
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
     try {
-      await copy.start({ log: this.#log, record, rank, mayLead, clock, logger });
+      await copy.start({ log: this.#log, record, rank, mayLead, isGone, clock, logger });
     } catch (error) {
       this.#copies.delete(number);
       await copy[Symbol.asyncDispose]();
