@@ -12,8 +12,9 @@ import {
 } from '../src/gateway/balancing/algorithms.ts';
 import type { Algorithm } from '../src/gateway/balancing/balance-config.ts';
 import { ALGORITHMS } from '../src/gateway/balancing/balance-config.ts';
-import { chooseByHash, hashText } from '../src/gateway/balancing/bounded-hash.ts';
+import { chooseByHash } from '../src/gateway/balancing/bounded-hash.ts';
 import { PeakEwma } from '../src/gateway/balancing/peak-ewma.ts';
+import { textHash } from '../src/gateway/text-hash.ts';
 
 const BACKENDS = 10;
 /** Requests that one back end works on at once. */
@@ -137,7 +138,7 @@ function simulate(algorithm: Algorithm, site: Site, requests: number): Float64Ar
   const gateways = Array.from({ length: GATEWAYS }, () =>
     Array.from({ length: BACKENDS }, (_value, at): View => {
       const weight = algorithm === 'weighted' ? 1 / site.slowness(at) : 1;
-      const hash = hashText(`backend ${at}`);
+      const hash = textHash(`backend ${at}`);
       return { load: 0, share: weight, weight, hash, turn: 0, latency: new PeakEwma() };
     }),
   );
@@ -152,7 +153,7 @@ function simulate(algorithm: Algorithm, site: Site, requests: number): Float64Ar
     }
     const views = gateways[Math.floor(random() * GATEWAYS)] ?? [];
     // Some keys are asked for far more often than others.
-    const key = hashText(`key ${Math.floor(KEYS * random() ** 3)}`);
+    const key = textHash(`key ${Math.floor(KEYS * random() ** 3)}`);
     const backend = choose(algorithm, views, { key, nowMs, random });
     const view = views[backend];
     const free = freeAtMs[backend];

@@ -2,13 +2,21 @@
 import { benchBalance } from './balance.ts';
 import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
+import { benchCoalescing } from './coalescing.ts';
+import { benchDatabase } from './database.ts';
 import { benchGateway } from './gateway.ts';
+import { benchPlanner } from './planner.ts';
+import { benchSql } from './sql.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
   cache: benchCache,
   cluster: benchCluster,
+  coalescing: benchCoalescing,
+  database: benchDatabase,
   gateway: benchGateway,
+  planner: benchPlanner,
+  sql: benchSql,
 };
 
 const [part, ...options] = process.argv.slice(2);

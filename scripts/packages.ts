@@ -13,6 +13,7 @@ interface Need {
 const NEEDS: readonly Need[] = [
   { program: 'chromium', package: 'chromium', why: 'the console is tested in a real browser' },
   { program: 'curl', package: 'curl', why: 'apps are asked by a client that is not ours' },
+  { program: 'haproxy', package: 'haproxy', why: 'a balancer that is not ours reads our load' },
   { program: 'openssl', package: 'openssl', why: 'certificates for the TLS tests' },
   { program: 'ip', package: 'iproute2', why: 'addresses and sockets of the machine' },
   { program: 'etcd', package: 'etcd-server', why: 'the registry of a cluster, as a real one' },

@@ -11,7 +11,7 @@ import { ownRuntime, ROOT, runLoudly } from './run.ts';
 /** Two nodes' worth of processes at a time are what two cores carry without flakes. */
 const CONCURRENCY = 2;
 const FILE_TIMEOUT_MS = 300_000;
-const ALL_TIMEOUT_MS = 900_000;
+const ALL_TIMEOUT_MS = 1_500_000;
 /** Runs with `check` already. */
 const NOT_A_SCENARIO = 'tidy.test.ts';
 

@@ -237,6 +237,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: {},
+    databaseOf: () => Promise.resolve({}),
     urlOf: (host) => `http://${host}:${router.port}/`,
     ...(driver === undefined ? {} : { driver }),
   });

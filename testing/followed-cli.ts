@@ -8,8 +8,9 @@ export class FollowedCli implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor(words: readonly string[], env: NodeJS.ProcessEnv) {
-    const child = spawn(MOLN, words, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  /** `program`: another copy of it. */
+  constructor(words: readonly string[], env: NodeJS.ProcessEnv, program: string = MOLN) {
+    const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.#child = child;

@@ -30,3 +30,8 @@ export function seeded(seed: number): Seeded {
     chance: (probability) => next() < probability,
   };
 }
+
+/** A seed that nobody chose, to be printed. */
+export function randomSeed(): number {
+  return 1 + Math.floor(Math.random() * 1_000_000_000);
+}

@@ -25,6 +25,20 @@ interface Pair {
   readonly client: Socket;
   readonly target: Socket;
   held: (() => void)[];
+  /** What comes later, by the socket that it goes to: in order, also when the delay changes. */
+  readonly late: Map<Socket, { readonly dueMs: number; readonly write: () => void }[]>;
+}
+
+/** Writes what is due and comes again for the rest. */
+function passLate(pair: Pair, to: Socket): void {
+  const late = pair.late.get(to) ?? [];
+  for (let first = late[0]; first !== undefined; first = late[0]) {
+    const waitMs = first.dueMs - performance.now();
+    if (waitMs > 0) return void setTimeout(() => passLate(pair, to), waitMs);
+    late.shift();
+    first.write();
+  }
+  pair.late.delete(to);
 }
 
 export async function startTcpProxy(target: { readonly port: number }): Promise<TcpProxy> {
@@ -40,12 +54,22 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
     };
     const direction = to === pair.target ? 'requests' : 'answers';
     if (holding === 'both' || holding === direction) pair.held.push(write);
-    else if (delayMs > 0) setTimeout(write, delayMs);
-    else write();
+    else if (delayMs > 0 || pair.late.has(to)) {
+      const late = pair.late.get(to);
+      const one = { dueMs: performance.now() + delayMs, write };
+      if (late !== undefined) return void late.push(one);
+      pair.late.set(to, [one]);
+      passLate(pair, to);
+    } else write();
   };
   const server = createServer((client) => {
     if (refusing) return void client.resetAndDestroy();
-    const pair: Pair = { client, target: connect(target.port, '127.0.0.1'), held: [] };
+    const pair: Pair = {
+      client,
+      target: connect(target.port, '127.0.0.1'),
+      held: [],
+      late: new Map(),
+    };
     pairs.add(pair);
     client.on('data', (data) => {
       bytesAsked += data.length;

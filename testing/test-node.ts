@@ -48,6 +48,8 @@ export interface TestNodeOptions {
   readonly uid?: number;
   /** A program and words in front of what starts the agent, such as `ip netns exec NAME`. */
   readonly under?: readonly string[];
+  /** Another copy of the program, for the agent. */
+  readonly program?: string;
   /** Where ports are looked for that are free; default: the node's address, which must be one of this machine. */
   readonly portsOn?: string;
 }
@@ -150,7 +152,8 @@ export class TestNode implements AsyncDisposable {
   async #start(words: readonly string[]): Promise<void> {
     if (this.#agent !== undefined) throw new Error('The agent runs already');
     this.#output = '';
-    const [program = MOLN, ...rest] = [...(this.#options.under ?? []), MOLN, ...words];
+    const { under = [], program: copy = MOLN } = this.#options;
+    const [program = copy, ...rest] = [...under, copy, ...words];
     const agent = spawn(program, rest, {
       env: this.#environment(),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,6 +8,7 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
+import { MemoryDatabases } from './api-memory-databases.ts';
 import type { ListenerDetail, RouteAnswer, RouteDetail } from '../src/api/route-model.ts';
 import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
@@ -69,8 +70,7 @@ const LISTENER: ListenerDetail = {
 
 const EVERYWHERE: RouteAnswer = { nodes: ['one'], away: [], troubles: [] };
 
-export class MemoryCloud implements Cloud {
-  readonly calls: unknown[] = [];
+export class MemoryCloud extends MemoryDatabases implements Cloud {
   readonly tokens: Map<string, Caller> = new Map([
     ['admin-token', { name: 'boss', scope: 'admin' }],
     ['deploy-token', { name: 'ci', scope: 'deploy' }],
@@ -364,6 +364,12 @@ export class MemoryCloud implements Cloud {
   ): ReturnType<Cloud['explainCache']> {
     await this.#done({ explainCache: asked });
     return { explanations: [], silent: [] };
+  }
+
+  async gatewaySlow(url: string): ReturnType<Cloud['gatewaySlow']> {
+    await this.#done({ gatewaySlow: url });
+    const totalMs = { p50: 1, p90: 2, p99: 3, max: 4 };
+    return { route: undefined, requests: 0, totalMs, stages: [], examples: [], silent: [] };
   }
 
   gatewayTop(): ReturnType<Cloud['gatewayTop']> {

@@ -83,6 +83,9 @@ test('a purge is checked before anything happens, and a URL is explained to who 
   assert.deepEqual(api.cloud.calls.at(-1), {
     explainCache: ['http://a.test/', [['Accept', '*']]],
   });
+  const slow = '/api/gateway/slow?url=http%3A%2F%2Fa.test%2F';
+  assert.equal((await api.ask({ path: slow, token: 'read-token' })).status, 200);
+  assert.deepEqual(api.cloud.calls.at(-1), { gatewaySlow: 'http://a.test/' });
   const bare = await api.ask({ path: `${path}&field=none`, token: 'read-token' });
   assert.equal(bare.status, 400);
 });

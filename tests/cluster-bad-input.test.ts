@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { InviteDetail } from '../src/api/model.ts';
+import type { AppDetail, InviteDetail, NodeDetail } from '../src/api/model.ts';
+import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { step } from '../testing/step.ts';
 import { decodeInvite, encodeInvite } from '../src/cluster/cluster.ts';
 import { MOLN } from '../testing/moln.ts';
@@ -119,7 +120,9 @@ function otherVersion(
     writeFileSync(join(folder, name), text.replace(from, to));
   };
   edit('package.json', /"version": "[^"]*"/, `"version": "${version}"`);
-  edit('src/cluster/join-wire.ts', /CLUSTER_PROTOCOL = \d+/, `CLUSTER_PROTOCOL = ${protocol}`);
+  for (const name of ['CLUSTER_PROTOCOL', 'CLUSTER_PROTOCOL_MIN']) {
+    edit('src/cluster/join-wire.ts', new RegExp(`${name} = \\d+`), `${name} = ${protocol}`);
+  }
   return ['sh', '-c', `shift; exec ${join(folder, 'moln')} "$@"`, 'sh'];
 }
 
@@ -152,6 +155,45 @@ test('a machine of an older or a newer Moln is told which one it takes', async (
   assert.deepEqual(Object.keys(await cluster.states('one')), ['one']);
   assert.equal((await one.status()).registry.engine, 'sqlite', 'nothing has moved for them');
 });
+
+test('a node that is updated to what does not go with the others says so and does no harm', async (t) => {
+  await using cluster = await TestCluster.form(t, ['one', 'two']);
+  const [one, two] = [cluster.node('one'), cluster.node('two')];
+  const { version: own } = await one.status();
+  await one.json('deploy', appFolder(t, nodeApp('"hello"')), '--name', 'app');
+  await one.json('app', 'app', 'scale', '2');
+  await cluster.runsOn('app', ['one', 'two']);
+  assert.equal(await two.stop(), 0);
+  const before = await knowledgeOf(one);
+  for (const [other, words] of [
+    [{ version: '0.0.9', protocol: 0 }, `Moln 0.0.9 on this machine is too old for its cluster`],
+    [{ version: '9.0.0', protocol: 9 }, `Moln 9.0.0 on this machine is too new for its cluster`],
+  ] as const) {
+    const { dataFolder, address } = two;
+    const under = otherVersion(t, other);
+    await using updated = await TestNode.create(t, { name: 'two', address, under, dataFolder });
+    await assert.rejects(updated.restart(), (error: Error) => {
+      assert.ok(error.message.includes(`${words}: node "one" has ${own}`), error.message);
+      assert.match(error.message, new RegExp(`Nothing was changed.*nstall Moln ${own} here`));
+      assert.doesNotMatch(error.message, /\n\s+at /, 'a sentence and no stack');
+      return true;
+    });
+    assert.deepEqual(await knowledgeOf(one), before);
+  }
+  await two.restart();
+  await cluster.sees('one', { one: 'ready', two: 'ready' });
+  await until('two to serve', async () => (await two.get('app')).body === 'hello');
+});
+
+/** What the cluster knows of its nodes and apps, but for how they are at the moment. */
+async function knowledgeOf(seer: TestNode): Promise<unknown> {
+  const nodes = await seer.json<readonly NodeDetail[]>('nodes');
+  const { release, env, scale, history } = await seer.json<AppDetail>('app', 'app');
+  const members = nodes.map(({ id, name, labels, isManager, joinedAt, certificateEndsAt }) => {
+    return { id, name, labels, isManager, joinedAt, certificateEndsAt };
+  });
+  return { members, release, env, scale, deployments: history.length };
+}
 
 test('without etcd: how to get it, before anything is touched', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('hides a program by a mount, which only root may');

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
-import { systemClock } from '../src/base/time.ts';
+import { type Clock, systemClock } from '../src/base/time.ts';
 import {
   Admission,
   ClusterServer,
@@ -58,6 +58,8 @@ export async function founder(
     readonly name?: string;
     readonly registry?: Registry;
     readonly streams?: Readonly<Record<string, RpcStreamMethod<Member>>>;
+    /** Of the doors; default: the system's. */
+    readonly serverClock?: Clock;
     /** After a joiner's certificate was signed, before it is a member. */
     readonly whileJoining?: () => Promise<void>;
   } = {},
@@ -92,7 +94,7 @@ export async function founder(
     admission,
     log,
     version: VERSION,
-    clock: systemClock,
+    clock: options.serverClock ?? systemClock,
     ...(options.streams === undefined ? {} : { streams: options.streams }),
   });
   const { certificatePem: cert, keyPem: key } = identity.certificate;

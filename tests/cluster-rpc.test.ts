@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { systemClock } from '../src/base/time.ts';
-import { RPC_PING_EVERY_MS, RPC_PING_TIMEOUT_MS } from '../src/net/limits.ts';
+import { RPC_PING_EVERY_MS, RPC_PING_TIMEOUT_MS, RPC_RETIRED_MS } from '../src/net/limits.ts';
 import { connectNode, joinCluster, type Member } from '../src/cluster/cluster.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
@@ -169,4 +169,44 @@ test('what is under way fails when the other machine falls silent, and nothing e
   await assert.rejects(once(stream, 'close'), /No answer to a ping/);
   proxy.release();
   assert.deepEqual(await client.call('hello', {}).then(() => 'answered'), 'answered');
+});
+
+test('a connection under an authority that was dropped ends, at once when idle and in time when not', async () => {
+  const serverClock = new ManualClock(systemClock.now());
+  const echo = () =>
+    Promise.resolve(async (stream: Duplex) => {
+      for await (const chunk of stream.iterator({ destroyOnReturn: false })) stream.write(chunk);
+    });
+  await using one = await founder({ serverClock, streams: { echo } });
+  await using two = await machine();
+  await joinCluster(two.options(await one.invite()));
+  const identity = await two.open();
+  const from = one.identity.authorityPem;
+  const successor = await one.identity.createSuccessor();
+  const to = successor.authorityPem;
+  const endorsement = { certificatePem: successor.endorsementPem, formerPem: from };
+  const keysPem = successor.keyPem;
+  await one.identity.setAuthorities([from, to], { keysPem, endorsement });
+  await identity.setAuthorities([from, to], { endorsement });
+
+  await using idle = connectNode({ identity, node: nodeOf(one), clock: systemClock });
+  await using busy = connectNode({ identity, node: nodeOf(one), clock: systemClock });
+  await idle.call('hello', {});
+  const stream = await busy.open('echo', {});
+  await one.identity.setAuthorities([to, from]);
+  await one.identity.renewIfDue();
+  await idle.call('hello', {});
+  assert.equal(one.server.peers().length, 2, 'nobody is sent away while both are trusted');
+
+  await one.identity.setAuthorities([to]);
+  await until('the idle one to end', () => one.server.peers().length === 1);
+  stream.write('still here');
+  const [said] = (await once(stream, 'data')) as [Buffer];
+  assert.equal(said.toString(), 'still here', 'what is under way may end');
+  const cut = once(stream, 'close');
+  stream.on('error', () => {});
+  serverClock.advance(RPC_RETIRED_MS);
+  await cut;
+  await until('nobody to be left', () => one.server.peers().length === 0);
+  await refuses(idle.call('hello', {}), 'CLUSTER_NODE_FORGOTTEN', /removed/);
 });

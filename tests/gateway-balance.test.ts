@@ -288,6 +288,31 @@ test('a client sticks to its upstream by a cookie, until that one is gone', asyn
   assert.match(moved, /\r\nSet-Cookie: at=/);
 });
 
+test('a sticky cookie is never stored, nor given to another client', async () => {
+  await using gateway = await Gateway.start([]);
+  gateway.cache = { memoryBytes: 8 * 1024 * 1024 };
+  let asked = 0;
+  const answers: RequestListener = (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end(`answer ${++asked}`);
+  };
+  const upstreams = await apps(gateway, { a: answers, b: answers });
+  const balance = { algorithm: 'round-robin', sticky: { cookie: 'at' } } as const;
+  await gateway.route({ ...balanced(upstreams, balance), cache: {} });
+  // What goes around the store sets it, also when the same URL is stored.
+  assert.match(await ask(gateway, '/x', 'Content-Length: 0\r\n', 'POST'), /\r\nSet-Cookie: at=/);
+  for (let at = 0; at < 4; at++) {
+    const answer = await ask(gateway, '/x');
+    assert.match(answer, /answer 2$/);
+    assert.doesNotMatch(answer, /Set-Cookie/);
+  }
+  assert.match(await ask(gateway, '/x', 'Content-Length: 0\r\n', 'POST'), /\r\nSet-Cookie: at=/);
+  const after = await ask(gateway, '/x');
+  assert.match(after, /answer 4$/, 'the POST has removed what was stored');
+  assert.doesNotMatch(after, /Set-Cookie/);
+  assert.doesNotMatch(await ask(gateway, '/x'), /Set-Cookie/);
+});
+
 test('hashed requests keep their upstream when another one goes', async () => {
   await using gateway = await Gateway.start([]);
   const upstreams = await apps(gateway, { a: undefined, b: undefined, c: undefined, d: undefined });

@@ -55,8 +55,9 @@ function statusOf(text: string): string {
 
 test('a crowd for one cold object is one request at the origin', async (t) => {
   const go = Promise.withResolvers<void>();
-  const { gateway, asked } = await stageWith(t, (_request, response) => {
-    void go.promise.then(() => {
+  const { gateway, asked } = await stageWith(t, (request, response) => {
+    const ready = request.url === '/cold' ? go.promise : Promise.resolve();
+    void ready.then(() => {
       response.setHeader('Cache-Control', 'max-age=60');
       response.end('x'.repeat(COLD_BYTES));
     });
@@ -64,9 +65,14 @@ test('a crowd for one cold object is one request at the origin', async (t) => {
   const clients = Array.from({ length: CROWD }, () => ask(gateway, '/cold'));
   await until('the first request', () => asked.length > 0);
   await until('all to be there', () => gateway.plane.stats().connections === CROWD);
+  // Whoever is there has said what they want before this one did.
+  await answerTo(ask(gateway, '/other'));
   go.resolve();
   const answers = await Promise.all(clients.map(answerTo));
-  assert.equal(asked.length, 1);
+  assert.deepEqual(
+    asked.map(({ url }) => url),
+    ['/cold', '/other'],
+  );
   for (const answer of answers) assert.ok(answer.endsWith('x'.repeat(1000)));
   const statuses = answers.map(statusOf);
   assert.equal(statuses.filter((one) => one.endsWith('; stored')).length, 1);

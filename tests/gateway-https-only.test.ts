@@ -77,6 +77,44 @@ test('every answer over https says for how long to come over https only', async 
   assert.equal((await h2.get('/hello')).headers['strict-transport-security'], undefined);
 });
 
+test('what is stored, and what a route adds, is not said beside what the listener says', async () => {
+  const tls = await issue(['a.example']);
+  const listener = httpsListener(tls, { hsts: { maxAgeS: 60 } });
+  await using gateway = await Gateway.start([], { listeners: [listener] });
+  gateway.cache = { memoryBytes: 8 * 1024 * 1024 };
+  const path = await startApp(gateway, (_request, response) => {
+    response.setHeader('strict-transport-security', 'max-age=1');
+    response.setHeader('cache-control', 'max-age=60');
+    response.end('app');
+  });
+  const target = { kind: 'upstreams', upstreams: [socketUpstream(path)] } as const;
+  const set = { 'strict-transport-security': 'max-age=2' };
+  await gateway.route(
+    { ...HELLO, target, cache: {} },
+    {
+      ...HELLO,
+      id: 'own',
+      path: '/own',
+      target,
+      cache: {},
+      site: { headers: { response: { set } } },
+    },
+  );
+  const client = new Client(dialTls(gateway, ['http/1.1']));
+  for (const one of ['/', '/', '/', '/own', '/own', '/own']) {
+    client.clear();
+    client.send(`GET ${one} HTTP/1.1\r\nHost: a.example\r\n\r\n`);
+    await client.see(/\r\n\r\napp/);
+    const said = [...client.text.matchAll(/^strict-transport-security: (.*)\r$/gim)];
+    assert.deepEqual(
+      said.map(([, value]) => value),
+      ['max-age=60'],
+      one,
+    );
+  }
+  assert.match(client.text, /cache-status: .*hit/i);
+});
+
 async function resumed(from: Gateway, at: Gateway): Promise<boolean> {
   const dial = (gateway: Gateway, session?: Buffer): TLSSocket => {
     const socket = connect({

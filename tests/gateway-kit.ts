@@ -16,9 +16,10 @@ import type {
   NodeDoorConfig,
   RouteConfig,
   RouteLimits,
+  SharingConfig,
   UpstreamConfig,
 } from '../src/gateway/config.ts';
-import { DataPlane } from '../src/gateway/data-plane.ts';
+import { DataPlane, type SharingPlace } from '../src/gateway/data-plane.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
 
 /** Fails a test that would otherwise hang. */
@@ -49,15 +50,18 @@ export class Gateway implements AsyncDisposable {
   challenges: GatewayConfig['challenges'];
   ticketKeys: GatewayConfig['ticketKeys'];
   locals: readonly UpstreamConfig[] = [];
+  slots: readonly number[] = [];
+  sharing: SharingConfig | undefined;
   region: string | undefined;
 
-  private constructor(folder: string, log: Logger, clock: Clock) {
+  private constructor(folder: string, log: Logger, clock: Clock, place?: SharingPlace) {
     this.folder = folder;
     this.plane = new DataPlane({
       log,
       clock,
       reusePort: false,
       sharesReads: Gateway.sharesReads,
+      ...(place === undefined ? {} : { place }),
       accessLog: { record: (entry) => this.entries.push({ ...entry }) },
     });
   }
@@ -69,10 +73,13 @@ export class Gateway implements AsyncDisposable {
       readonly listeners?: ListenerConfig[];
       readonly log?: Logger;
       readonly clock?: Clock;
+      /** Where it and its siblings ask each other about the cache. */
+      readonly place?: SharingPlace;
     } = {},
   ): Promise<Gateway> {
     const folder = await mkdtemp(join(tmpdir(), 'moln-gateway-'));
-    const gateway = new Gateway(folder, options.log ?? silentLogger, options.clock ?? systemClock);
+    const { log = silentLogger, clock = systemClock, place } = options;
+    const gateway = new Gateway(folder, log, clock, place);
     gateway.limits = { ...DEFAULT_GATEWAY_LIMITS, ...options.limits };
     gateway.listeners = options.listeners ?? gateway.listeners;
     await gateway.route(...routes);
@@ -96,6 +103,8 @@ export class Gateway implements AsyncDisposable {
       ...(this.purges === undefined ? {} : { purges: this.purges }),
       ...(this.challenges === undefined ? {} : { challenges: this.challenges }),
       ...(this.ticketKeys === undefined ? {} : { ticketKeys: this.ticketKeys }),
+      slots: this.slots,
+      ...(this.sharing === undefined ? {} : { sharing: this.sharing }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),
     };
     await this.plane.apply(config);

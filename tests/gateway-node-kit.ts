@@ -117,7 +117,11 @@ export interface Knock {
   readonly client: Client;
 }
 
-async function doorOf(authority: Authority, id: string, port: number): Promise<NodeDoorConfig> {
+export async function doorOf(
+  authority: Authority,
+  id: string,
+  port: number,
+): Promise<NodeDoorConfig> {
   const pair = await authority.node(id);
   return {
     address: ADDRESS,

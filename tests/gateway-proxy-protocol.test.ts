@@ -1,5 +1,7 @@
 /** The PROXY protocol before HTTP, HTTPS and TCP, and towards upstreams. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect as connectH2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -7,6 +9,7 @@ import { createAuthority, issueCertificate } from '../src/cluster/x509.ts';
 import type { ListenerConfig } from '../src/gateway/config.ts';
 import { readProxyHeader } from '../src/net/net.ts';
 import { ask, balancer, dial, echo, startBalancer, TcpUpstream } from './gateway-balancer-kit.ts';
+import { AUTHORITY, issue } from './gateway-h2-kit.ts';
 import { Client, Gateway, proxyRoute, RawOrigin, socketUpstream, until } from './gateway-kit.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -136,6 +139,41 @@ test('the PROXY protocol before HTTPS says who the client is', async () => {
   client.send(GET);
   await client.see(/X-Forwarded-For: 192\.0\.2\.9\r\n/);
   await client.see(/X-Forwarded-Proto: https\r\n/);
+});
+
+test('the PROXY protocol before HTTP/2, in both versions, says who the client of each stream is', async () => {
+  const tls = await issue(['a.example']);
+  await using gateway = await startHttp({ ...http(['127.0.0.1']), protocol: 'https', tls });
+  const cases = [
+    [LINE, '192.0.2.9'],
+    [BINARY, '2001:db8::9'],
+  ] as const;
+  for (const [header, address] of cases) {
+    const below = connectTcp({ port: gateway.port, host: '127.0.0.1' });
+    below.write(header);
+    const session = connectH2('https://a.example', {
+      createConnection: () =>
+        connectTls({
+          socket: below,
+          servername: 'a.example',
+          ca: AUTHORITY.certificatePem,
+          ALPNProtocols: ['h2'],
+        }),
+    });
+    gateway.onDispose(() => session.destroy());
+    for (const path of ['/1', '/2']) {
+      const stream = session.request({ ':path': path, ':authority': 'a.example' });
+      let text = '';
+      stream.setEncoding('utf8').on('data', (part: string) => (text += part));
+      await once(stream, 'end');
+      assert.ok(text.includes(`GET ${path} HTTP/1.1\r\n`), text);
+      assert.ok(text.includes(`X-Forwarded-For: ${address}\r\n`), text);
+    }
+    assert.deepEqual(
+      gateway.entries.slice(-2).map(({ client }) => client),
+      [address, address],
+    );
+  }
 });
 
 describe('the PROXY protocol and balancers', () => {

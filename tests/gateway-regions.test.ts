@@ -74,6 +74,14 @@ class Site implements AsyncDisposable {
     return found;
   }
 
+  /** As the metrics say. */
+  chosen(): Readonly<Record<string, number>> {
+    const families = this.gateway.plane.families();
+    const { samples = [] } =
+      families.find(({ name }) => name.endsWith('region_chosen_total')) ?? {};
+    return Object.fromEntries(samples.map(({ labels, value }) => [labels['region'] ?? '', value]));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const region of REGIONS) await this.close(region);
     await this.gateway[Symbol.asyncDispose]();
@@ -89,7 +97,11 @@ for (const [name, balance] of [
     const idle = await site.shares(1);
     assert.ok(idle.home > 90, `nobody is busy: ${JSON.stringify(idle)}`);
     Object.assign(site.use, { home: 0.9, east: 0.3, west: 0.5 });
+    const before = site.chosen();
     const busy = await site.shares(60);
+    const after = site.chosen();
+    const west = (after.west ?? 0) - (before.west ?? 0);
+    assert.ok(west > (REQUESTS * busy.west) / 100 - 1, `the metrics say so: ${west}`);
     assert.ok(busy.home > 2 && busy.home < 30, `home is busy: ${JSON.stringify(busy)}`);
     assert.ok(busy.east > busy.west && busy.west > 20, `by room: ${JSON.stringify(busy)}`);
     await site.close('east');

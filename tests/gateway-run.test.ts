@@ -94,7 +94,7 @@ test('the gateway runs by itself from a file', async (t) => {
     const { answers, failures } = await load.stop();
     assert.deepEqual(failures, []);
     assert.ok(answers > 0);
-    // Not under load: what the kernel has accepted for a worker that leaves is reset, as the gateway's README says.
+    // Under load: gateway-run-upgrade.test.ts.
     place.write(['  - { path: /newer, redirect: { to: /x } }', 'workers: 1']);
     process.kill(first.pid, 'SIGHUP');
     await until('the newer route', async () => (await place.get('/newer')).status === 308);

@@ -89,6 +89,34 @@ describe('etcd behind a bad network', { concurrency: 4 }, () => {
     assert.equal((await witness.get('/a'))?.created, revision);
   });
 
+  test('renewals share a stream; one that is cut is followed by another', async (context) => {
+    const { proxy, registry, witness } = await makeBed(context);
+    const [one, two] = [await registry.lease(60_000), await registry.lease(60_000)];
+    await Promise.all([one.renew(), two.renew(), one.renew()]);
+    proxy.hold('answers');
+    const pending = Promise.all([one.renew(), two.renew()]);
+    proxy.cut();
+    await pending;
+    await one.revoke();
+    await rejects(one.renew(), 'REGISTRY_LEASE_LOST');
+    await two.renew();
+    await commit(registry, [{ ...putOf('/a', '1'), leaseId: two.id }]);
+    assert.equal(await valueOf(witness, '/a'), '1');
+  });
+
+  test('a renewal that is never answered fails in time, and the next ones do not wait for it', async (context) => {
+    const { proxy, registry } = await makeBed(context, {
+      only: true,
+      patienceMs: SHORT_PATIENCE_MS,
+    });
+    const lease = await registry.lease(60_000);
+    await lease.renew();
+    proxy.hold('answers');
+    await rejects(lease.renew(), 'REGISTRY_UNAVAILABLE');
+    proxy.release();
+    await lease.renew();
+  });
+
   test('a commit that arrives after it was given up changes nothing', async (context) => {
     const { proxy, registry, witness } = await makeBed(context);
     await put(registry, '/warm', '1');

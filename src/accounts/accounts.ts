@@ -5,9 +5,10 @@ import type { Worker } from '../base/worker.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Scope } from './records.ts';
 import { sessionSweeper, Sessions } from './sessions.ts';
-import { type Principal, type TokenDetail, Tokens } from './tokens.ts';
+import { findToken, type KnownToken, type Principal, type TokenDetail, Tokens } from './tokens.ts';
 
-export type { Principal, Scope, TokenDetail };
+export type { KnownToken, Principal, Scope, TokenDetail };
+export { findToken };
 export { LOGIN_TTL_MS, SESSION_AGE_MAX_MS, SESSION_IDLE_MS } from './limits.ts';
 
 /** Everything about access in one place, named as the API names it. */
@@ -44,6 +45,11 @@ export class Accounts {
   /** Undefined when unknown, revoked or expired. */
   verifyToken(token: string): Promise<Principal | undefined> {
     return this.#tokens.verify(token);
+  }
+
+  /** All tokens now and after every change, without their secrets. */
+  watchTokens(signal: AbortSignal): AsyncIterable<readonly KnownToken[]> {
+    return this.#tokens.watch(signal);
   }
 
   /** A code for one login by browser, good for 15 minutes. */

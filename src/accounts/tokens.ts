@@ -5,7 +5,7 @@ import type { Clock } from '../base/time.ts';
 import { Collection, type Registry, type Stored } from '../registry/registry.ts';
 import { TOKEN_NAME_LENGTH_MAX, TOKENS_MAX } from './limits.ts';
 import { type Scope, type TokenRecord, tokenSchema } from './records.ts';
-import { matches, newSecret, parseSecret } from './secrets.ts';
+import { matches, newSecret, parseSecret, type PresentedSecret } from './secrets.ts';
 
 /** Who asks. */
 export interface Principal {
@@ -19,6 +19,34 @@ export interface TokenDetail extends Principal {
   readonly createdAt: number;
   readonly expiresAt: number | undefined;
   readonly lastUsedAt: number | undefined;
+}
+
+/** What it takes to check a token, without its secret. */
+export interface KnownToken {
+  readonly id: string;
+  readonly scope: Scope;
+  readonly hash: string;
+  readonly expiresAt?: number;
+}
+
+/** Undefined when the text is none of these, or its time is over. */
+export function findToken(
+  known: readonly KnownToken[],
+  text: string,
+  now: number,
+): KnownToken | undefined {
+  const presented = parseSecret('moln', text);
+  const token = known.find(({ id }) => id === presented?.id);
+  if (presented === undefined || token === undefined) return undefined;
+  return isGood(presented, token, now) ? token : undefined;
+}
+
+function isGood(
+  presented: PresentedSecret,
+  { hash, expiresAt }: Pick<KnownToken, 'hash' | 'expiresAt'>,
+  now: number,
+): boolean {
+  return matches(presented, hash) && (expiresAt === undefined || expiresAt > now);
 }
 
 export class Tokens {
@@ -69,12 +97,22 @@ export class Tokens {
     const presented = parseSecret('moln', token);
     if (presented === undefined) return undefined;
     const stored = await this.#records.get(presented.id);
-    if (stored === undefined || !matches(presented, stored.value.hash)) return undefined;
-    const { name, scope, expiresAt } = stored.value;
     const now = this.#clock.now();
-    if (expiresAt !== undefined && expiresAt <= now) return undefined;
+    if (stored === undefined || !isGood(presented, stored.value, now)) return undefined;
     this.#lastUsedAt.set(stored.id, now);
-    return { name, scope };
+    return { name: stored.value.name, scope: stored.value.scope };
+  }
+
+  /** All of them now and after every change, for a process that checks tokens by itself; see `findToken`. */
+  async *watch(signal: AbortSignal): AsyncGenerator<readonly KnownToken[], void, undefined> {
+    for await (const { records } of this.#records.watch(signal)) {
+      yield [...records].map(([id, { scope, hash, expiresAt }]) => ({
+        id,
+        scope,
+        hash,
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+      }));
+    }
   }
 
   /** Oldest first, expired ones included, so that one sees why a script stopped working. */

@@ -3,10 +3,11 @@ import type {
   CacheExplanation,
   CacheTierStats,
   PurgeRequest,
+  SlowReport,
   TopReport,
 } from '../gateway/gateway.ts';
 
-export type { CacheExplanation, CacheTierStats, PurgeRequest, TopReport };
+export type { CacheExplanation, CacheTierStats, PurgeRequest, SlowReport, TopReport };
 
 /** Those that did not answer are named: what they have is not in it. */
 interface FromNodes {
@@ -43,6 +44,9 @@ export interface CacheExplanations extends FromNodes {
   readonly explanations: readonly (CacheExplanation & { readonly node: string })[];
 }
 
+/** Of all gateway processes. */
+export interface ClusterSlow extends SlowReport, FromNodes {}
+
 export interface ClusterTop extends TopReport, FromNodes {}
 
 /** What the API needs of the node for it. */
@@ -54,5 +58,7 @@ export interface CacheCloud {
     url: string,
     fields: readonly (readonly [name: string, value: string])[],
   ): Promise<CacheExplanations>;
+  /** Where the time of recent requests goes, of the route that answers the URL. */
+  gatewaySlow(url: string): Promise<ClusterSlow>;
   gatewayTop(durationMs: number): Promise<ClusterTop>;
 }

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { CacheCloud } from './cache-model.ts';
 import type { CertificateCloud } from './certificate-model.ts';
 import type { ClusterCloud } from './cluster-cloud.ts';
+import type { DatabaseCloud } from './database-model.ts';
 import type {
   AppDetail,
   AppSummary,
@@ -59,7 +60,8 @@ export interface EnvChange {
 }
 
 /** Every method throws `MolnError` for expected failures; streams end with a last item that says so instead. */
-export interface Cloud extends ClusterCloud, CacheCloud, CertificateCloud, RouteCloud {
+export interface Cloud
+  extends ClusterCloud, CacheCloud, CertificateCloud, DatabaseCloud, RouteCloud {
   status(): Promise<Status>;
   listApps(): Promise<readonly AppSummary[]>;
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

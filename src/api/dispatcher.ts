@@ -6,6 +6,7 @@ import type { Clock } from '../base/time.ts';
 import { requireScope, type Access } from './access.ts';
 import { sendStream } from './answer-stream.ts';
 import type { Caller, Cloud } from './cloud.ts';
+import { DATABASE_PATH, type DatabaseDoor } from './database-door.ts';
 import { answerOfError, hostUnknown, notFound } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { URL_CHARACTERS_MAX } from './limits.ts';
@@ -26,6 +27,7 @@ export interface DispatcherOptions {
   readonly version: string;
   readonly names: () => Iterable<string>;
   readonly pages: Pages | undefined;
+  readonly databases: DatabaseDoor | undefined;
 }
 
 const ANYBODY: Caller = { name: 'anybody', scope: 'read' };
@@ -44,7 +46,11 @@ export class Dispatcher {
   async dispatch(exchange: Exchange, signal: AbortSignal): Promise<void> {
     try {
       this.#checkTarget(exchange);
-      if (OPERATION_PATH.test(exchange.path)) await this.#operate(exchange, signal);
+      const { databases } = this.#options;
+      if (databases !== undefined && DATABASE_PATH.test(exchange.path)) {
+        const { request, response, local } = exchange;
+        await databases.serve(request, response, { isLocal: local });
+      } else if (OPERATION_PATH.test(exchange.path)) await this.#operate(exchange, signal);
       else if (this.#options.pages === undefined) throw notFound(exchange.path);
       else await this.#options.pages.answer(exchange);
     } catch (error) {

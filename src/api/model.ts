@@ -4,6 +4,12 @@
  */
 export type * from './certificate-model.ts';
 export type { ListenerDetail, RouteAnswer, RouteDetail } from './route-model.ts';
+export type {
+  DatabaseDetail,
+  DatabaseSummary,
+  QueryDetail,
+  StripeDetail,
+} from './database-model.ts';
 import type { ErrorBody } from '../base/errors.ts';
 
 export type Scope = 'admin' | 'deploy' | 'read';

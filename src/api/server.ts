@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -11,6 +12,7 @@ import { FirstByteListener, listenUnix, type TlsCredentials, type TlsDoor } from
 import { Access } from './access.ts';
 import type { Cloud } from './cloud.ts';
 import type { ConsoleAssets } from './console-assets.ts';
+import { DATABASE_PATH, type DatabaseDoor } from './database-door.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Exchange } from './exchange.ts';
 import { FailureLimit } from './failure-limit.ts';
@@ -22,6 +24,7 @@ import {
   REFUSED_BODY_LINGER_MS,
   SLOW_HEAD_SWEEP_MS,
 } from './limits.ts';
+import { answersTo } from './origin.ts';
 import { Pages } from './pages.ts';
 
 export interface ApiServerOptions {
@@ -32,6 +35,8 @@ export interface ApiServerOptions {
   readonly version: string;
   /** Absent: only the API is served. */
   readonly console?: ConsoleAssets;
+  /** Absent: there is nothing below `/db/`. */
+  readonly databases?: DatabaseDoor;
   /** Host names, in lower case, that this node answers to beside localhost and any address. Asked each time. */
   readonly names?: () => Iterable<string>;
   /** How long the head of a request may take. */
@@ -69,6 +74,7 @@ export class ApiServer implements AsyncDisposable {
       access,
       version,
       names: options.names ?? (() => []),
+      databases: options.databases,
       pages: console === undefined ? undefined : new Pages({ cloud, access, console }),
     });
     this.#local = this.#createServer({ local: true });
@@ -140,7 +146,10 @@ export class ApiServer implements AsyncDisposable {
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: SLOW_HEAD_SWEEP_MS,
+      // Whoever else wants another protocol is answered in this one.
+      shouldUpgradeCallback: ({ url }) => DATABASE_PATH.test(url ?? ''),
     });
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head, origin));
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       const work = this.#answer(new Exchange(request, response, origin));
       this.#underWay.add(work);
@@ -150,6 +159,23 @@ export class ApiServer implements AsyncDisposable {
     // The 100 is sent when the operation wants the body: a refused upload is then never sent at all.
     server.on('checkContinue', take);
     return server;
+  }
+
+  /** A WebSocket of a database. */
+  #upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    { local }: { readonly local: boolean },
+  ): void {
+    const { databases, names } = this.#options;
+    const isMeant = local || answersTo(request.headers.host, names?.() ?? []);
+    if (databases === undefined || !isMeant) {
+      socket.on('error', () => undefined);
+      socket.end('HTTP/1.1 421 Misdirected Request\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    databases.upgrade(request, socket, head, { isLocal: local });
   }
 
   /** Never rejects. Resolves when the answer is out and the work is done. */

@@ -20,6 +20,11 @@ export interface AppContextOptions {
   readonly drivers: Drivers;
   readonly rollout: RolloutContext;
   readonly urlOf: (host: string) => string;
+  /** See `AppsOptions`. */
+  readonly databaseOf: (
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ) => Promise<Readonly<Record<string, string>>>;
 }
 
 export class AppContext {
@@ -30,6 +35,7 @@ export class AppContext {
   readonly rollout: RolloutContext;
   readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
+  readonly #databaseOf: AppContextOptions['databaseOf'];
 
   constructor(options: AppContextOptions) {
     this.store = options.store;
@@ -38,6 +44,7 @@ export class AppContext {
     this.drivers = options.drivers;
     this.rollout = options.rollout;
     this.#urlOf = options.urlOf;
+    this.#databaseOf = options.databaseOf;
   }
 
   /** Also those of apps that were removed, whose processes or files may still be on some node. */
@@ -59,7 +66,16 @@ export class AppContext {
       this.releases.open(app.name, release.id),
       this.store.secrets(app.name),
     ]);
-    return { app, release, releaseFolder, env: { ...app.env, ...secrets } };
+    const env = await this.instanceEnv(app.name, { ...app.env, ...secrets });
+    return { app, release, releaseFolder, env };
+  }
+
+  /** An app's settings and opened secrets, with what this node adds to them. */
+  async instanceEnv(
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, string>>> {
+    return { ...(await this.#databaseOf(app, settings)), ...settings };
   }
 
   /** What one process needs for a start, by the wishes of now. Throws when its release is gone. */

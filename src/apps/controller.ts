@@ -80,6 +80,11 @@ export interface AppsOptions {
   readonly tools: () => Promise<Tools>;
   /** The agent's environment: registries and proxies for builds. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What Moln itself adds to an app's settings when an instance starts; these win over it. */
+  readonly databaseOf: (
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ) => Promise<Readonly<Record<string, string>>>;
   /** The address of an app with this host name, such as `http://guestbook.localhost:8080/`. */
   readonly urlOf: (host: string) => string;
   /** Use the weaker driver even where the better one works. */
@@ -161,8 +166,9 @@ export class Apps implements AsyncDisposable {
     const told = { nodeId, registry, followed, releases, gateways, log };
     const reporter = new Reporter({ ...told, supervisor });
     const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
-    const { urlOf } = this.#options;
-    const context = new AppContext({ store, releases, folders, drivers, rollout, urlOf });
+    const { urlOf, databaseOf } = this.#options;
+    const shape = { store, releases, folders, drivers, rollout, urlOf, databaseOf };
+    const context = new AppContext(shape);
     const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, log });
     const local = new NodeRollout({ context, copier, peers, clock });

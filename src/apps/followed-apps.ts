@@ -8,7 +8,7 @@ import type { StepResult, Worker } from '../base/worker.ts';
 import type { Registry, Revision } from '../registry/registry.ts';
 import type { AppStore } from './app-store.ts';
 import type { App, Release } from './model.ts';
-import { removalsPrefix } from './removals.ts';
+import { PLANNED_PREFIX, removalsPrefix } from './removals.ts';
 import { type NodeReport, REPORTS_PREFIX, reportsOf } from './reporter.ts';
 import { APPS_PREFIX, RELEASES_PREFIX } from './route-records.ts';
 import { ASSIGNMENTS_PREFIX, type Slot } from './slots.ts';
@@ -99,7 +99,8 @@ export class FollowedApps implements Worker {
     this.#apps.clear();
     this.#isFollowing = true;
     this.#tell();
-    const prefixes = [...PREFIXES, removalsPrefix(this.#options.nodeId)];
+    const leaving = [PLANNED_PREFIX, removalsPrefix(this.#options.nodeId)];
+    const prefixes = [...PREFIXES, ...leaving];
     const watches = prefixes.map((prefix) =>
       this.#follow(prefix, revision + 1, stop).finally(() => over.abort()),
     );
@@ -120,7 +121,8 @@ export class FollowedApps implements Worker {
         this.#apps.get(app)?.forget();
       }
       if (prefix === APPS_PREFIX) this.#all.forget();
-      if (prefix === removalsPrefix(this.#options.nodeId)) this.#leaving.forget();
+      const isLeaving = prefix === removalsPrefix(this.#options.nodeId);
+      if (isLeaving || prefix === PLANNED_PREFIX) this.#leaving.forget();
       this.#tell();
     }
   }

@@ -102,7 +102,8 @@ export class NodeRollout {
       const revision = (await this.#context.store.find(name))?.revision ?? 0;
       await this.#copier.ensure(app, release);
       const releaseFolder = await this.#context.releases.open(name, release.id);
-      const blueprint = { app, release, releaseFolder, env };
+      const own = await this.#context.instanceEnv(app.name, env);
+      const blueprint = { app, release, releaseFolder, env: own };
       const instances = await startFresh(this.#context.rollout, blueprint, counts, report);
       const untilMs =
         this.#clock.monotonicMs() + release.plan.health.startTimeoutMs + TRIAL_EXTRA_MS;

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PlacementNode } from '../cluster/cluster.ts';
+import { CONDITIONS_MAX } from '../registry/registry.ts';
 import type { App, InstanceState, Release } from './model.ts';
-import { shiftOf } from './placer.ts';
+import { shiftAmong, shiftOf } from './placer.ts';
 import type { NodeReport, ReportedInstance } from './reporter.ts';
 import { HEALTH_DEFAULTS, PLACEMENT_DEFAULTS } from './settings.ts';
 import type { Slot } from './slots.ts';
@@ -257,4 +258,26 @@ test('placer: the order in which slots are stored does not matter, and a shift i
   );
   assert.equal(shiftOf({ ...given, slots: first.slots }), undefined);
   assert.equal(shiftOf({ ...given, slots: first.slots.toReversed() }), undefined);
+});
+
+test('placer: 300 nodes are lost at once: all is moved, with no more conditions at a time than a commit takes', () => {
+  const lost = Array.from({ length: 300 }, (_, at) => node(`l${at}`, LOST));
+  // Silent, and nothing is to be moved off them: they must not be in the way of the others.
+  const silent = Array.from({ length: 150 }, (_, at) => node(`s${at}`, SUSPECT));
+  const there = Array.from({ length: 300 }, (_, at) => node(`r${at}`));
+  const nodes = [...silent, ...lost, ...there];
+  let current = slots([...silent, ...lost].map(({ id }) => id).join(' '));
+  const app: App = { ...APP, scale: { web: current.length } };
+  let looks = 0;
+  for (; looks < 10; looks++) {
+    const known = { app, release: release(), slots: current, reports: [], slotsRevision: 1 };
+    const shift = shiftAmong(nodes, { ...known, isLeaving: false });
+    if (shift === undefined) break;
+    assert.ok(shift.lost.length < CONDITIONS_MAX, `${shift.lost.length} conditions`);
+    current = [...shift.slots];
+  }
+  assert.equal(looks, 3);
+  const places = current.map((slot) => slot.node?.[0]);
+  assert.deepEqual(new Set(places), new Set(['s', 'r']));
+  assert.equal(places.filter((place) => place === 's').length, silent.length);
 });

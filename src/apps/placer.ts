@@ -27,6 +27,9 @@ const LOOK_EVERY_MS = 1000;
 /** A node that is alone has nothing to move. */
 const LOOK_ALONE_MS = 30_000;
 
+/** Each node that something is taken from is a condition of the commit (`CONDITIONS_MAX`); the next look takes on the others. */
+const LOST_AT_ONCE = 100;
+
 /** One change of where an app's instances are. */
 export interface Shift {
   readonly slots: readonly Slot[];
@@ -95,14 +98,34 @@ export class Placer {
 
   #isHeard(node: string): boolean {
     const state = this.#options.peers.get(node)?.state;
-    return state === 'ready' || state === 'draining';
+    return state !== undefined && isThere(state);
   }
 }
 
-function shiftAmong(nodes: readonly PlacementNode[], found: FollowedApp): Shift | undefined {
+export function shiftAmong(nodes: readonly PlacementNode[], found: FollowedApp): Shift | undefined {
   const { app, release, slots, reports } = found;
   if (app === undefined || release === undefined || !app.running) return undefined;
-  return shiftOf({ app, release, slots, reports, nodes });
+  return shiftOf({ app, release, slots, reports, nodes: notTooManyLost(nodes, slots) });
+}
+
+/** Those beyond what one commit has room for are left alone for now, as if they had just fallen silent. */
+function notTooManyLost(
+  nodes: readonly PlacementNode[],
+  slots: readonly Slot[],
+): readonly PlacementNode[] {
+  const used = new Set(slots.map(({ node }) => node));
+  const silent = nodes
+    .filter(({ id, state }) => used.has(id) && !isThere(state))
+    .toSorted((a, b) => b.silentMs - a.silentMs);
+  const later = new Set(silent.slice(LOST_AT_ONCE).map(({ id }) => id));
+  if (later.size === 0) return nodes;
+  return nodes.map((node) =>
+    later.has(node.id) ? { ...node, state: 'suspect', silentMs: 0 } : node,
+  );
+}
+
+function isThere(state: PlacementNode['state']): boolean {
+  return state === 'ready' || state === 'draining';
 }
 
 /** Pure. Undefined when everything is where it should be. */

@@ -73,3 +73,25 @@ test('nobody waits for a node that was forgotten', async (context) => {
   assert.deepEqual(await store.removals.of('n1'), []);
   assert.deepEqual(await store.removals.of('n2'), ['shop']);
 });
+
+test('on 300 nodes it is a plan, which whoever looks carries out', async (context) => {
+  const { registry, store } = await ground(context);
+  const nodes = Array.from({ length: 300 }, (_, at) => `n${at}`);
+  const { removals } = store;
+  await store.commit({ app: SHOP, revision: 0 });
+  await store.remove(SHOP, nodes);
+  assert.equal(await store.find('shop'), undefined, 'decided by one commit');
+  assert.deepEqual((await registry.list('/app-removals/')).entries, [], 'nobody is told yet');
+  assert.deepEqual(await removals.of('n299'), ['shop']);
+  assert.equal(await removals.isKnown('n7', 'shop'), true);
+  assert.ok((await removals.uids()).includes(SHOP.uid), 'nobody gets its uid');
+
+  // The one that removed it is gone; a later app of the name comes and goes as well, before anybody has looked.
+  await store.commit({ app: LATER, revision: 0 });
+  await store.remove(LATER, nodes);
+  const dues = await Promise.all(nodes.map((node) => removals.due(node, 'shop')));
+  for (const due of dues) assert.deepEqual(due?.value.uids, [SHOP.uid, LATER.uid]);
+  assert.deepEqual((await registry.list('/app-removals-planned/')).entries, []);
+  for (const due of dues) assert.ok(due !== undefined && (await removals.done(due)));
+  assert.deepEqual(await removals.uids(), []);
+});

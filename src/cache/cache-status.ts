@@ -5,6 +5,8 @@ import type { DecisionKind, Why } from './decide.ts';
 export const CACHE_NAME = 'Moln';
 
 export interface CacheStatus {
+  /** Of the cache that says it; `CACHE_NAME` unless said. */
+  readonly name?: string;
   readonly kind: DecisionKind;
   readonly why: Why;
   /** Seconds of freshness that are left; negative when stale. */
@@ -50,7 +52,7 @@ const DETAILED: ReadonlySet<Why> = new Set<Why>([
 /** The whole line. */
 export function cacheStatusLine(status: CacheStatus): string {
   const { kind, why, ttlS, fwdStatus, prior = '' } = status;
-  let member = CACHE_NAME;
+  let member = status.name ?? CACHE_NAME;
   if (kind === 'hit' || kind === 'stale') member += '; hit';
   else if (kind !== 'unsatisfied') member += `; fwd=${FORWARDED[why]}`;
   if (fwdStatus !== undefined) member += `; fwd-status=${fwdStatus}`;

@@ -19,7 +19,10 @@ import {
 import { scanKeys } from './disk-scan.ts';
 import { DiskBlock, removeSegment, Segment, segmentOf } from './disk-segment.ts';
 import { claimFolder } from './folder-claim.ts';
-import { asVariants, Stored, type Tier, type TierStats, type Variants } from './tier.ts';
+import type { ColdTier } from './cold-tier.ts';
+import { readPurges, writePurges } from './purge-file.ts';
+import type { Purges } from './purges.ts';
+import { asVariants, Stored, type TierStats, type Variants } from './tier.ts';
 
 const SEGMENTS = 32;
 const SEGMENT_BYTES_MIN: number = 1024 * 1024;
@@ -44,7 +47,7 @@ interface Turn {
   done: Promise<void> | undefined;
 }
 
-export class DiskTier implements Tier {
+export class DiskTier implements ColdTier {
   readonly name = 'disk';
   readonly #folder: string;
   readonly #bytesMax: number;
@@ -173,6 +176,15 @@ export class DiskTier implements Tier {
         await syncFolder(this.#folder);
       });
     }));
+  }
+
+  readPurges(): Promise<Purges> {
+    return readPurges(this.#folder, this.#lastStamp);
+  }
+
+  /** Throws what the disk says. */
+  writePurges(purges: Purges): Promise<void> {
+    return writePurges(this.#folder, purges);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -60,12 +60,7 @@ export class Flights {
   }
 
   enter(flight: string, key: string, waiter: Waiter, nowMs: number): Turn {
-    const untilMs = this.#alone.get(key);
-    if (untilMs !== undefined) {
-      // A clock that was set back must not make this last.
-      if (nowMs < untilMs && untilMs - nowMs <= ALONE_MS) return 'alone';
-      this.#alone.delete(key);
-    }
+    if (this.isAlone(key, nowMs)) return 'alone';
     const waiting = this.#waiting.get(flight);
     if (waiting === undefined) {
       this.#waiting.set(flight, new Set());
@@ -75,6 +70,16 @@ export class Flights {
     waiter.waits++;
     waiting.add(waiter);
     return 'wait';
+  }
+
+  /** The last answer for the key was of use to its own request only, a moment ago. */
+  isAlone(key: string, nowMs: number): boolean {
+    const untilMs = this.#alone.get(key);
+    if (untilMs === undefined) return false;
+    // A clock that was set back must not make this last.
+    if (nowMs < untilMs && untilMs - nowMs <= ALONE_MS) return true;
+    this.#alone.delete(key);
+    return false;
   }
 
   /** Somebody waits for it. */

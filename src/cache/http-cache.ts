@@ -2,16 +2,20 @@
  * The tiers together, and what is on its way into them: finds the candidates for a request, takes in what `settle` says,
  * removes and purges. Decides nothing about HTTP.
  */
+import type { Clock } from '../base/time.ts';
+import type { ColdTier } from './cold-tier.ts';
 import { DiskTier } from './disk-tier.ts';
 import { ComposedBody, isSmall, PieceBody, smallBody, type Body } from './body.ts';
 import { isList, type Candidates } from './decide.ts';
 import { expired, hasValidator, isSameVariant, UNKNOWN_LENGTH, type Entry } from './entry.ts';
 import { Fill } from './fill.ts';
 import { Flights } from './flights.ts';
+import { HotCopies } from './hot-copies.ts';
 import { listOf, type Update } from './freshen.ts';
 import { MemoryTier } from './memory-tier.ts';
 import { brokenOff, type Join } from './partial.ts';
-import { readPurges, writePurges } from './purge-file.ts';
+import { MongoTier } from './mongo-tier.ts';
+import type { MongoPlace } from './mongo-driver.ts';
 import { Purges, type PurgeKind } from './purges.ts';
 import { Removals } from './removals.ts';
 import { asVariants, Stored, type TierStats } from './tier.ts';
@@ -33,12 +37,23 @@ export interface HttpCacheDisk {
   readonly lifetimeSMin?: number;
 }
 
+export interface HttpCacheMongo extends MongoPlace {
+  /** Of this process alone. */
+  readonly name: string;
+  readonly bytesMax: number;
+  readonly clock: Clock;
+}
+
 export interface HttpCacheOptions {
   readonly memoryBytesMax: number;
+  /** For copies of what other processes own; none unless said. */
+  readonly hotBytesMax?: number;
   readonly disk?: HttpCacheDisk | undefined;
+  /** In place of a disk. */
+  readonly mongo?: HttpCacheMongo | undefined;
   /** A body larger than this is not stored. */
   readonly bodyBytesMax: number;
-  /** Told of what the disk refuses, each time. */
+  /** Told of what the disk or the database refuses, each time. */
   readonly onTrouble?: (error: unknown) => void;
 }
 
@@ -47,6 +62,8 @@ export interface Storing {
   /** What `stamp` said when the upstream was asked. */
   readonly stamp: number;
   readonly onRoom?: () => void;
+  /** Another process owns the key: it is a copy that is kept until then. Epoch milliseconds. */
+  readonly hotUntilMs?: number | undefined;
 }
 
 /** An answer that is being stored. Whoever has the upstream feeds `fill` and says how it ended. */
@@ -69,7 +86,8 @@ export class HttpCache implements AsyncDisposable {
   readonly flights: Flights = new Flights();
   readonly #options: HttpCacheOptions;
   readonly #memory: MemoryTier;
-  readonly #disk: DiskTier | undefined;
+  readonly #hot: HotCopies | undefined;
+  readonly #cold: ColdTier | undefined;
   readonly #purges: Purges;
   readonly #removals = new Removals();
   readonly #filling = new Map<string, readonly Stored[]>();
@@ -79,24 +97,21 @@ export class HttpCache implements AsyncDisposable {
   /** Changes that wait for what the disk has under their key. */
   readonly #changing = new Set<Promise<void>>();
 
-  private constructor(options: HttpCacheOptions, disk: DiskTier | undefined, purges: Purges) {
+  private constructor(options: HttpCacheOptions, cold: ColdTier | undefined, purges: Purges) {
     this.#options = options;
     this.#memory = new MemoryTier(options.memoryBytesMax);
-    this.#disk = disk;
+    this.#hot = options.hotBytesMax === undefined ? undefined : new HotCopies(options.hotBytesMax);
+    this.#cold = cold;
     this.#purges = purges;
-    this.#lastStamp = Math.max(disk?.lastStamp ?? 0, purges.newestStamp);
+    this.#lastStamp = Math.max(cold?.lastStamp ?? 0, purges.newestStamp);
   }
 
   /** Throws when the disk's folder cannot be used. */
   static async open(options: HttpCacheOptions): Promise<HttpCache> {
-    const { disk, onTrouble } = options;
-    if (disk === undefined) return new HttpCache(options, undefined, new Purges());
-    const tier = await DiskTier.open({
-      ...disk,
-      ...(onTrouble === undefined ? {} : { onTrouble }),
-    });
+    const tier = await openCold(options);
+    if (tier === undefined) return new HttpCache(options, undefined, new Purges());
     try {
-      return new HttpCache(options, tier, await readPurges(disk.folder, tier.lastStamp));
+      return new HttpCache(options, tier, await tier.readPurges());
     } catch (error) {
       await tier[Symbol.asyncDispose]();
       throw error;
@@ -104,9 +119,11 @@ export class HttpCache implements AsyncDisposable {
   }
 
   get stats(): readonly (TierStats & { readonly name: string })[] {
-    return [this.#memory, this.#disk].flatMap((tier) =>
+    const tiers = [this.#memory, this.#cold].flatMap((tier) =>
       tier === undefined ? [] : { name: tier.name, ...tier.stats },
     );
+    const hot = this.#hot?.stats;
+    return hot === undefined || hot.keys === 0 ? tiers : [...tiers, { name: 'hot', ...hot }];
   }
 
   /** To be taken when an upstream is asked. */
@@ -118,8 +135,19 @@ export class HttpCache implements AsyncDisposable {
   /** The candidates for `decide`: at once unless a disk has to be asked. */
   find(key: string): Candidates<Stored> | Promise<Candidates<Stored>> {
     const found = this.#memory.find(key);
-    if (found === undefined && this.#disk?.mayHold(key) === true) return this.#load(key);
-    return this.#usable(key, found);
+    if (found !== undefined) return this.#usable(key, found);
+    if (this.#cold?.mayHold(key) === true) return this.#load(key);
+    return this.#usable(key, this.#hot?.find(key));
+  }
+
+  /** It is a copy of what another process owns. */
+  isHot(key: string): boolean {
+    return this.#hot?.mayHold(key) === true;
+  }
+
+  /** To be called a few times a second; no copy is kept for longer than `momentMs`. */
+  cool(nowMs: number, momentMs: number): void {
+    this.#hot?.cool(nowMs, momentMs);
   }
 
   // Storing -------------------------------------------------------------------------------------------------------
@@ -139,11 +167,14 @@ export class HttpCache implements AsyncDisposable {
       end: (body) => {
         const unknown = entry.length === UNKNOWN_LENGTH;
         const whole = unknown ? entry.with({ length: body.bytes }) : entry;
-        if (whole.bodyBytes === body.bytes) this.#change(stored, replaces, made(whole, body));
+        if (whole.bodyBytes === body.bytes) {
+          this.#change(stored, replaces, made(whole, body), storing.hotUntilMs);
+        }
       },
       fail: (body) => {
         const part = brokenOff(entry, body.bytes);
-        if (part !== undefined) this.#change(stored, replaces, made(part, body));
+        if (part !== undefined)
+          this.#change(stored, replaces, made(part, body), storing.hotUntilMs);
       },
     });
   }
@@ -171,7 +202,8 @@ export class HttpCache implements AsyncDisposable {
         if (part.bytes !== partBytes) return;
         const body = composed(part);
         const all = PieceBody.of(body.pieces({ from: 0, to: body.bytes }));
-        this.#change(stored, [old], new Stored(key, entry, all, storing.stamp));
+        const whole = new Stored(key, entry, all, storing.stamp);
+        this.#change(stored, [old], whole, storing.hotUntilMs);
       },
       // What is stored stays as it was.
       fail: () => undefined,
@@ -179,12 +211,13 @@ export class HttpCache implements AsyncDisposable {
   }
 
   /** For the updates of the outcomes `refreshed` and `pass`. `stamp` is that of the request that brought them. */
-  update(updates: readonly Update<Stored>[], { stamp }: Storing): void {
+  update(updates: readonly Update<Stored>[], { stamp, hotUntilMs }: Storing): void {
     for (const { stored, entry, keep } of updates) {
       const { key, body } = stored;
       // What is on its way is stored when it is there, as it came.
       if (this.#filling.get(key)?.some((one) => one.body === body) === true) continue;
-      this.#change(stored, [stored], keep ? new Stored(key, entry, body, stamp) : undefined);
+      const made = keep ? new Stored(key, entry, body, stamp) : undefined;
+      this.#change(stored, [stored], made, hotUntilMs);
     }
   }
 
@@ -211,7 +244,7 @@ export class HttpCache implements AsyncDisposable {
     const { soft } = options;
     if (kind === 'key' && !soft) {
       this.remove([value]);
-      await this.#disk?.sync();
+      await this.#cold?.sync();
     } else {
       this.#purges.add({ kind, value, soft, stamp: ++this.#lastStamp });
       await this.#savePurges();
@@ -223,7 +256,8 @@ export class HttpCache implements AsyncDisposable {
     this.#filling.clear();
     this.#loading.clear();
     this.#memory.clear();
-    await this.#disk?.clear();
+    this.#hot?.clear();
+    await this.#cold?.clear();
     await this.#savePurges();
   }
 
@@ -231,7 +265,7 @@ export class HttpCache implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#changing);
     await this.#memory[Symbol.asyncDispose]();
-    await this.#disk?.[Symbol.asyncDispose]();
+    await this.#cold?.[Symbol.asyncDispose]();
   }
 
   // Inside --------------------------------------------------------------------------------------------------------
@@ -270,19 +304,19 @@ export class HttpCache implements AsyncDisposable {
   }
 
   async #loadFromDisk(key: string): Promise<readonly Stored[]> {
-    const found = await Promise.all(listOf(await this.#disk?.find(key)).map(warmed));
+    const found = await Promise.all(listOf(await this.#cold?.find(key)).map(warmed));
     return found.filter((stored) => stored !== undefined);
   }
 
   #fill(key: string, length: number, { onRoom, stamp }: Storing): Fill {
     const { bodyBytesMax } = this.#options;
-    const disk = this.#disk;
+    const spill = this.#cold?.spill?.bind(this.#cold);
     const inMemory = this.#memory.keyBytesMax;
     return new Fill({
       length,
-      memoryBytesMax: disk === undefined ? inMemory : Math.min(inMemory, FILL_MEMORY_BYTES_MAX),
+      memoryBytesMax: spill === undefined ? inMemory : Math.min(inMemory, FILL_MEMORY_BYTES_MAX),
       bytesMax: bodyBytesMax,
-      ...(disk === undefined ? {} : { spill: (bytes) => disk.spill(bytes) }),
+      ...(spill === undefined ? {} : { spill }),
       ...(onRoom === undefined ? {} : { onRoom }),
       onTooLong: () => this.#hide(key, stamp),
     });
@@ -313,8 +347,16 @@ export class HttpCache implements AsyncDisposable {
   }
 
   /** Puts `made`, if anything, in the place of `gone`, unless `of` was removed. */
-  #change(of: Stored, gone: readonly Stored[], made: Stored | undefined): void {
+  #change(
+    of: Stored,
+    gone: readonly Stored[],
+    made: Stored | undefined,
+    hotUntilMs?: number,
+  ): void {
     const { key } = of;
+    const hot = this.#hot;
+    const isHere = this.#memory.mayHold(key) || this.#cold?.mayHold(key) === true;
+    const isCopy = !isHere && hot !== undefined && (hotUntilMs !== undefined || hot.mayHold(key));
     const apply = (candidates: Candidates<Stored>): void => {
       // Removed since: neither it nor its successor is wanted any more.
       if (this.#removals.covers(key, of.stamp)) return;
@@ -323,9 +365,14 @@ export class HttpCache implements AsyncDisposable {
           !gone.some((old) => isSameStored(one, old)) && !this.#removals.covers(key, one.stamp),
       );
       this.#loading.delete(key);
-      this.#set(key, made === undefined ? list : withVariant(list, made));
+      const left = made === undefined ? list : withVariant(list, made);
+      // One that was a copy, and is owned here by now, moves.
+      if (isCopy && (hotUntilMs !== undefined || made === undefined)) {
+        hot.set(key, left, hotUntilMs);
+      } else this.#set(key, left);
     };
-    if (this.#memory.mayHold(key) || this.#disk?.mayHold(key) !== true) {
+    if (isCopy) apply(hot.find(key));
+    else if (this.#memory.mayHold(key) || this.#cold?.mayHold(key) !== true) {
       apply(this.#memory.find(key));
     } else {
       const changed = this.#loadFromDisk(key).then((list) => {
@@ -337,22 +384,33 @@ export class HttpCache implements AsyncDisposable {
   }
 
   #set(key: string, variants: readonly Stored[]): void {
+    this.#hot?.delete(key);
     this.#memory.set(key, variants);
     const leastS = this.#options.disk?.lifetimeSMin ?? DISK_LIFETIME_S_MIN;
     const worth = variants.filter(({ entry }) => isWorthDisk(entry, leastS));
     // It never rejects: what the disk refuses is told to `onTrouble`, and is a miss.
-    void this.#disk?.set(key, worth);
+    void this.#cold?.set(key, worth);
   }
 
   /** One at a time; the last one writes all there is. */
   #savePurges(): Promise<void> {
-    const { disk } = this.#options;
-    if (disk === undefined) return Promise.resolve();
-    const saved = this.#saving.then(() => writePurges(disk.folder, this.#purges));
+    const cold = this.#cold;
+    if (cold === undefined) return Promise.resolve();
+    const saved = this.#saving.then(() => cold.writePurges(this.#purges));
     // The next one does not fail because this one did; this one's caller is told.
     this.#saving = saved.catch(() => undefined);
     return saved;
   }
+}
+
+async function openCold({
+  disk,
+  mongo,
+  onTrouble,
+}: HttpCacheOptions): Promise<ColdTier | undefined> {
+  const told = onTrouble === undefined ? {} : { onTrouble };
+  if (mongo !== undefined) return await MongoTier.open({ ...mongo, ...told });
+  return disk === undefined ? undefined : await DiskTier.open({ ...disk, ...told });
 }
 
 /** It may have been read from disk once more. */

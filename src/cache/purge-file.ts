@@ -14,19 +14,23 @@ interface PurgeFile {
 
 /** Throws what the disk says. */
 export async function writePurges(folder: string, purges: Purges): Promise<void> {
-  const file: PurgeFile = {
-    format: FORMAT,
-    floorStamp: purges.floorStamp,
-    purges: purges.list(),
-  };
-  await writeFileAtomic(join(folder, NAME), JSON.stringify(file));
+  await writeFileAtomic(join(folder, NAME), purgesText(purges));
+}
+
+export function purgesText(purges: Purges): string {
+  const { floorStamp } = purges;
+  return JSON.stringify({ format: FORMAT, floorStamp, purges: purges.list() } satisfies PurgeFile);
 }
 
 /** Without a file nothing was purged. With one that nobody can read, everything up to `lastStamp` was. */
 export async function readPurges(folder: string, lastStamp: number): Promise<Purges> {
-  const purges = new Purges();
   const text = await readTextIfAny(join(folder, NAME));
-  if (text === undefined) return purges;
+  return text === undefined ? new Purges() : purgesOf(text, lastStamp);
+}
+
+/** When nobody can read it, everything up to `lastStamp` was purged. */
+export function purgesOf(text: string, lastStamp: number): Purges {
+  const purges = new Purges();
   const file = parse(text);
   if (file === undefined) purges.purgeOlder(lastStamp + 1);
   else {

@@ -6,6 +6,7 @@ import type { Authorization, Client, Order as RemoteOrder } from 'acme-client';
 import { messageOf } from '../base/errors.ts';
 import { askAuthority, problemOf, type TransportOptions } from './acme-transport.ts';
 import { orderGone, unreachable } from './errors.ts';
+import { BAD_NONCES_MAX } from './limits.ts';
 import type { ChallengeKind } from './model.ts';
 
 export interface AcmeAccess extends TransportOptions {
@@ -86,6 +87,8 @@ export async function alpnCertificate(
 /** The part of the library that speaks HTTP. */
 interface WithHttp {
   readonly http: {
+    /** How often a request is repeated whose nonce was too old. */
+    maxBadNonceRetries: number;
     request(
       url: string,
       method: string,
@@ -102,6 +105,7 @@ export async function openAcme(access: AcmeAccess): Promise<AcmeClient> {
     ...(access.accountUrl === undefined ? {} : { accountUrl: access.accountUrl }),
   });
   const { http } = client as unknown as WithHttp;
+  http.maxBadNonceRetries = BAD_NONCES_MAX;
   http.request = (url, method, options = {}) =>
     askAuthority(url, { method, body: options.data }, access);
   const { directory } = access;

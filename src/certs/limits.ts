@@ -47,6 +47,8 @@ export const EXPIRES_SOON_MS: number = 21 * DAY_MS;
 
 /** Of one request to the authority. */
 export const REQUEST_TIMEOUT_MS: number = 30 * SECOND_MS;
+/** In a row for one request, each with a fresh one (RFC 8555 6.5); then the order has failed. */
+export const BAD_NONCES_MAX = 15;
 export const ANSWER_BYTES_MAX: number = 1024 * 1024;
 /** What the authority may take over one step of an order before it counts as failed. */
 export const STEP_TIMEOUT_MS: number = 3 * MINUTE_MS;

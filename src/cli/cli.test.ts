@@ -279,6 +279,9 @@ test('up reads its options, and a node that cannot start is one sentence', async
     labels: { disk: 'ssd', a: '' },
     deploys: [{ folder: join(tmpdir(), 'My.Site'), app: 'my-site' }],
     gateways: undefined,
+    agentPort: undefined,
+    accessLog: undefined,
+    trace: undefined,
   });
 });
 

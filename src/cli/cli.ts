@@ -13,6 +13,7 @@ import { CACHE } from './commands/cache.ts';
 import { CERTIFICATE } from './commands/certificate.ts';
 import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
+import { DB } from './commands/db.ts';
 import { DEPLOY } from './commands/deploy.ts';
 import { DOCTOR } from './commands/doctor.ts';
 import { DOWN } from './commands/down.ts';
@@ -56,6 +57,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   CERTIFICATE,
   EVENTS,
   WHY,
+  DB,
   ROUTE,
   LISTENER,
   CACHE,

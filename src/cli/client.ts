@@ -24,14 +24,19 @@ import type {
   CacheStatus,
   CertificateList,
   CertificateRow,
+  ClusterSlow,
   ClusterTop,
+  DatabaseDetail,
+  DatabaseSummary,
   ListenerDetail,
+  QueryPlan,
   PurgeAnswer,
   PurgeRequest,
   RouteAnswer,
   RouteDetail,
 } from '../api/api.ts';
 import type { Written } from '../routes/routes.ts';
+import { DatabaseStream } from './db-client.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -274,6 +279,11 @@ export class MolnClient {
     return this.#transport.json({ method: 'GET', path: `/api/cache/explain?${query}` });
   }
 
+  gatewaySlow(url: string): Promise<ClusterSlow> {
+    const query = new URLSearchParams([['url', url]]);
+    return this.#transport.json({ method: 'GET', path: `/api/gateway/slow?${query}` });
+  }
+
   gatewayTop(seconds: number): Promise<ClusterTop> {
     return this.#transport.json({ method: 'GET', path: `/api/gateway/top?seconds=${seconds}` });
   }
@@ -343,6 +353,56 @@ export class MolnClient {
     return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
   }
 
+  databases(): Promise<readonly DatabaseSummary[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/databases' });
+  }
+
+  database(name: string): Promise<DatabaseDetail> {
+    return this.#transport.json({ method: 'GET', path: databasePath(name) });
+  }
+
+  createDatabase(
+    name: string,
+    wish: {
+      readonly stripes?: number;
+      readonly copies?: number;
+      readonly regions?: readonly string[];
+    },
+  ): Promise<DatabaseDetail> {
+    return this.#transport.json({ method: 'PUT', path: databasePath(name), json: wish });
+  }
+
+  dropDatabase(name: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: databasePath(name) });
+  }
+
+  createDatabaseToken(
+    name: string,
+    wish: { readonly for: string; readonly readOnly: boolean; readonly ttlMs?: number },
+  ): Promise<{ readonly token: string }> {
+    const path = `${databasePath(name)}/tokens`;
+    return this.#transport.json({ method: 'POST', path, json: wish });
+  }
+
+  revokeDatabaseTokens(name: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: `${databasePath(name)}/tokens` });
+  }
+
+  killQuery(name: string, query: string): Promise<void> {
+    const path = `${databasePath(name)}/queries/${encodeURIComponent(query)}`;
+    return this.#transport.json({ method: 'DELETE', path });
+  }
+
+  explainQuery(name: string, sql: string): Promise<QueryPlan> {
+    const path = `${databasePath(name)}/explain`;
+    return this.#transport.json({ method: 'POST', path, json: { sql } });
+  }
+
+  /** A connection to a database; opening it does nothing yet. */
+  sql(database: string): DatabaseStream {
+    return new DatabaseStream(this.#transport, database);
+  }
+
   shutdown(): Promise<void> {
     return this.#transport.json({ method: 'POST', path: '/api/shutdown', json: {} });
   }
@@ -354,6 +414,10 @@ export class MolnClient {
 
 function appPath(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
+}
+
+function databasePath(name: string): string {
+  return `/api/databases/${encodeURIComponent(name)}`;
 }
 
 function certificatePath(host: string): string {

@@ -49,7 +49,12 @@ export function showWaiting(context: Context, title: string): Disposable | undef
   return context.json || !context.io.isTerminal ? undefined : new SpinnerDisplay(context, title);
 }
 
-interface Display extends Disposable {
+/** For work that the CLI does itself, step by step. */
+export function showSteps(context: Context, title: string): Display | undefined {
+  return context.json ? undefined : openDisplay(context, title);
+}
+
+export interface Display extends Disposable {
   step(message: string): void;
   output(line: string): void;
 }

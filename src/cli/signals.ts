@@ -20,6 +20,20 @@ export function onStopSignals(
   };
 }
 
+/** Signals that ask for something and do not end the process. */
+export function onRequests(
+  calls: Readonly<Partial<Record<'SIGUSR1' | 'SIGUSR2' | 'SIGQUIT', () => void>>>,
+  source: SignalSource = process,
+): Disposable {
+  const given = Object.entries(calls) as (readonly [NodeJS.Signals, () => void])[];
+  for (const [signal, call] of given) source.on(signal, call);
+  return {
+    [Symbol.dispose]: () => {
+      for (const [signal, call] of given) source.off(signal, call);
+    },
+  };
+}
+
 /** The last resort: ends this process at once, whatever it waits for. */
 export function endNow(): void {
   process.kill(process.pid, 'SIGKILL');

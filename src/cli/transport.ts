@@ -63,6 +63,12 @@ export interface Call {
   readonly path: string;
   readonly json?: unknown;
   readonly body?: { readonly type: string; readonly stream: Readable };
+  /** Ends this call alone. */
+  readonly signal?: AbortSignal;
+  /** Of one line of the answer. */
+  readonly lineBytesMax?: number;
+  /** A line with an error is given like any other: the answer goes on after it. */
+  readonly errorsAreLines?: boolean;
 }
 
 /** Where to, and what to say who asks. */
@@ -93,8 +99,10 @@ export class Transport {
   /** The answer's lines, each decoded, as they come. Ends quietly when the signal aborts. */
   async *lines<T>(call: Call): AsyncGenerator<T> {
     try {
-      for await (const line of decodeLines(await this.#send(call))) {
-        const failure = errorUnder(line);
+      const { lineBytesMax } = call;
+      const limits = lineBytesMax === undefined ? {} : { lineBytesMax };
+      for await (const line of decodeLines(await this.#send(call), limits)) {
+        const failure = call.errorsAreLines === true ? undefined : errorUnder(line);
         if (failure !== undefined) throw MolnError.from(failure);
         yield line as T;
       }
@@ -130,7 +138,8 @@ export class Transport {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const request = httpRequest({
       ...options,
-      signal: this.#signal,
+      signal:
+        call.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, call.signal]),
       method: call.method,
       path: call.path,
       headers,
@@ -274,7 +283,9 @@ async function readAll(answer: IncomingMessage): Promise<string> {
 }
 
 function errorOf(status: number, text: string): MolnError {
-  const body = errorUnder(parseJson(text));
+  const value = parseJson(text);
+  // A database answers in its own protocol, where the error is the whole body.
+  const body = errorUnder(value) ?? errorUnder({ error: value });
   if (body !== undefined) return MolnError.from(body);
   return badAnswer(status, text);
 }

@@ -29,6 +29,12 @@ export interface UpOptions {
   readonly deploys: readonly { readonly folder: string; readonly app: string }[];
   /** Gateway processes; undefined: one per core. */
   readonly gateways: number | undefined;
+  /** Where HAProxy's agent-check is answered; undefined: nowhere. */
+  readonly agentPort: number | undefined;
+  /** Of the gateways; undefined: json. */
+  readonly accessLog: 'json' | 'combined' | 'off' | undefined;
+  /** Requests of the gateways are traced. */
+  readonly trace: { readonly sample: number; readonly export: string } | undefined;
 }
 
 /** A node of this process. The composition root makes it. */
@@ -52,6 +58,7 @@ export type JoinNode = (options: UpOptions & { readonly invite: string }) => Pro
 
 const PORT_MAX = 65_535;
 const GATEWAYS_MAX = 64;
+const TRACE_SAMPLE = 0.01;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 const LABEL_KEY = /^[a-z0-9][a-z0-9._/-]{0,62}$/i;
 
@@ -79,6 +86,10 @@ export const UP_OPTIONS: readonly OptionSpec[] = [
     repeat: true,
   },
   { flags: '--gateways <N>', description: 'gateway processes (default: one per core)' },
+  { flags: '--agent-port <PORT>', description: "answer HAProxy's agent-check there" },
+  { flags: '--access-log <FORMAT>', description: 'json, combined or off (default: json)' },
+  { flags: '--trace <URL>', description: 'send spans of requests there, as OTLP over HTTP' },
+  { flags: '--trace-sample <SHARE>', description: 'of traces that begin here (default: 0.01)' },
   {
     flags: '--etcd <URL,…>',
     description: 'keep the registry in this etcd, which you look after (default: one of its own)',
@@ -101,11 +112,13 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
   const httpsPort = wholeNumber(input.text('https'), '--https', 0, PORT_MAX);
   const port = wholeNumber(input.text('port'), '--port', 0, PORT_MAX);
   const gatewayPort = wholeNumber(input.text('gateway-port'), '--gateway-port', 0, PORT_MAX);
+  const agentPort = wholeNumber(input.text('agent-port'), '--agent-port', 1, PORT_MAX);
   checkPortsDiffer({
     '--http': httpPort,
     '--https': httpsPort,
     '--port': port,
     '--gateway-port': gatewayPort,
+    '--agent-port': agentPort,
   });
   return {
     dataFolder,
@@ -123,7 +136,30 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
       return { folder: absolute, app: appNameOf(absolute) };
     }),
     gateways: wholeNumber(input.text('gateways'), '--gateways', 1, GATEWAYS_MAX),
+    agentPort,
+    accessLog: accessLogOf(input.text('access-log')),
+    trace: traceOf(input),
   };
+}
+
+function accessLogOf(text: string | undefined): UpOptions['accessLog'] {
+  if (text === undefined || text === 'json' || text === 'combined' || text === 'off') return text;
+  throw usageError(`Option --access-log is "${text}"`, 'Write json, combined or off');
+}
+
+function traceOf(input: Input): UpOptions['trace'] {
+  const url = input.text('trace');
+  const text = input.text('trace-sample');
+  const sample = text === undefined ? TRACE_SAMPLE : Number(text);
+  if (text === '' || !(sample >= 0 && sample <= 1)) {
+    throw usageError(`Option --trace-sample is "${text}", want 0 to 1`, 'Write it as 0.01');
+  }
+  if (url === undefined && text !== undefined) {
+    throw usageError('Option --trace-sample needs --trace', 'Say where spans go: --trace URL');
+  }
+  if (url === undefined) return undefined;
+  if (/^https?:\/\/[^\s@]+$/.test(url) && URL.canParse(url)) return { sample, export: url };
+  throw usageError(`Option --trace is no URL of a collector`, 'http://127.0.0.1:4318/v1/traces');
 }
 
 /** Port 0, any free one, may be given to all of them. */

@@ -44,6 +44,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
   readonly #listeners = new Set<() => void>();
+  readonly #renewals: Disposable;
   #members: readonly Member[] = [];
   #presence: PresenceSource | undefined;
   #own: NodeMethods = { methods: {}, streams: {} };
@@ -58,6 +59,10 @@ export class ClusterPeers implements Peers, AsyncDisposable {
     this.self = options.identity.node.id;
     this.#clock = options.clock;
     this.#log = options.log;
+    // Connections are made anew with the certificates and authorities of now, before the others drop the former ones.
+    this.#renewals = options.identity.onRenewed(() => {
+      for (const { client } of this.#connections.values()) client.renew();
+    });
   }
 
   /** What calls to this node itself lead to. */
@@ -154,6 +159,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#renewals[Symbol.dispose]();
     const all = [...this.#connections.values()];
     this.#connections.clear();
     await Promise.all(all.map(({ client }) => client[Symbol.asyncDispose]()));
@@ -161,6 +167,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
 
   #peer(member: Member): PeerNode {
     const { id, name, region, labels, address, port, gatewayPort, memoryMiB, roles } = member;
+    const { gatewayWorkers = 1 } = member;
     // Itself it always reaches, whether or not the registry hears it.
     const presence = id === this.self ? undefined : this.#presence?.get(id);
     const said = this.#presence?.get(id).load;
@@ -174,6 +181,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
       address,
       port,
       gatewayPort,
+      gatewayWorkers,
       memoryMiB,
       load: (said?.cpuPercent ?? 0) / 100,
       diskFullMiB: said?.diskFullMiB,

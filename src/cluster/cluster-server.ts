@@ -17,15 +17,10 @@ import {
 import { type Admission, memberCertificateOf, namesOf } from './admission.ts';
 import type { Identity } from './identity.ts';
 import { nodeForgotten, nodeUnknown, notManager, requestInvalid } from './join-errors.ts';
-import {
-  CLUSTER_PROTOCOL,
-  type HelloAnswer,
-  JOIN_PROTOCOL,
-  RPC_PROTOCOL,
-  spiffeOf,
-} from './join-wire.ts';
+import { type HelloAnswer, JOIN_PROTOCOL, RPC_PROTOCOL, spiffeOf } from './join-wire.ts';
 import { JOIN_DOOR_LIMITS, SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
 import type { Member, Members } from './members.ts';
+import { spokenBy } from './versions.ts';
 
 export interface ClusterServerOptions {
   readonly identity: Identity;
@@ -59,6 +54,8 @@ export class ClusterServer implements AsyncDisposable {
   readonly #nodes: RpcServer<Member>;
   readonly #joiners: RpcServer<undefined> | undefined;
   readonly #stop = new AbortController();
+  /** With which certificate each peer with an open connection came in. */
+  readonly #certificates = new WeakMap<Member, string>();
   #watching: Promise<void> | undefined;
   #renewals: Disposable | undefined;
 
@@ -85,9 +82,11 @@ export class ClusterServer implements AsyncDisposable {
   /** Opens the doors and keeps their certificates new. */
   start(doors: Doors): void {
     const { identity } = this.#options;
-    const open = (): void => this.#openDoors(doors);
-    open();
-    this.#renewals = identity.onRenewed(open);
+    this.#openDoors(doors);
+    this.#renewals = identity.onRenewed(() => {
+      this.#openDoors(doors);
+      this.#retireUntrusted();
+    });
     this.#watching = this.#cutForgotten();
   }
 
@@ -131,7 +130,18 @@ export class ClusterServer implements AsyncDisposable {
     const { identity, members } = this.#options;
     if (certificate === undefined || peer?.clusterId !== identity.cluster.id) throw nodeUnknown();
     if (identity.authorities.issuerOf(certificate.toString()) === undefined) throw nodeForgotten();
-    return members.check(peer.nodeId);
+    const member = { ...(await members.check(peer.nodeId)) };
+    this.#certificates.set(member, certificate.toString());
+    return member;
+  }
+
+  /** Those who came in under an authority that has been dropped since: they come again with what they have now. */
+  #retireUntrusted(): void {
+    const { authorities } = this.#options.identity;
+    this.#nodes.retire((member) => {
+      const certificate = this.#certificates.get(member);
+      return certificate !== undefined && authorities.issuerOf(certificate) === undefined;
+    });
   }
 
   async #cutForgotten(): Promise<void> {
@@ -162,7 +172,7 @@ export class ClusterServer implements AsyncDisposable {
   #hello(): HelloAnswer {
     const { identity, clock, version } = this.#options;
     const { node, isManager } = identity;
-    return { ...node, protocol: CLUSTER_PROTOCOL, version, isManager, now: clock.now() };
+    return { ...node, ...spokenBy(version), isManager, now: clock.now() };
   }
 
   /** A new certificate over the connection of the old one, for the node that asks and no other. */

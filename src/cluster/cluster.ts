@@ -17,7 +17,6 @@ export { joinCluster, type JoinOptions, type JoinResult } from './join.ts';
 export {
   type ForeignAccess,
   type HelloAnswer,
-  helloSchema,
   type RegistryPlace,
   registryPlaceSchema,
 } from './join-wire.ts';
@@ -81,3 +80,4 @@ export { PresenceKeeper, type PresenceKeeperOptions } from './presence-keeper.ts
 export { PresenceWatch, type PresenceWatchOptions } from './presence-watch.ts';
 export { serialsIn, standInCertificate } from './x509.ts';
 export { type Plan, Plans, type StepHandler } from './steps.ts';
+export { misfitOf, spokenBy } from './versions.ts';

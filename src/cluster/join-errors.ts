@@ -119,6 +119,30 @@ export function joinerTooNew(version: string, own: string): MolnError {
   );
 }
 
+/** Of a node that was updated, or was not while the others were. */
+export function nodeTooOld(version: string, other: NamedVersion): MolnError {
+  return new MolnError(
+    'CLUSTER_VERSION_TOO_OLD',
+    `Moln ${version} on this machine is too old for its cluster: node "${other.name}" has ${other.version}`,
+    { hint: `Nothing was changed. Install Moln ${other.version} here and start it again` },
+  );
+}
+
+export function nodeTooNew(version: string, other: NamedVersion): MolnError {
+  return new MolnError(
+    'CLUSTER_VERSION_TOO_NEW',
+    `Moln ${version} on this machine is too new for its cluster: node "${other.name}" has ${other.version}`,
+    {
+      hint: `Nothing was changed. Install Moln ${other.version} here, or stop Moln on all machines, update them all, and start them again`,
+    },
+  );
+}
+
+interface NamedVersion {
+  readonly name: string;
+  readonly version: string;
+}
+
 export function alreadyMember(cluster: string): MolnError {
   return new MolnError(
     'CLUSTER_ALREADY_MEMBER',

@@ -1,5 +1,5 @@
 /** What a joiner and a manager say to each other, checked strictly on both sides. */
-import { array, boolean, integer, object, optional, type Schema, string } from '../base/schema.ts';
+import { array, integer, object, optional, type Schema, string } from '../base/schema.ts';
 import { MEMORY_MIB_MAX, NODE_ADDRESSES_MAX, SIGNING_REQUEST_LENGTH_MAX } from './limits.ts';
 import { labelsSchema } from './members.ts';
 import { managerSchema, type ManagerAddress } from './node-file.ts';
@@ -120,19 +120,12 @@ export interface HelloAnswer {
   readonly id: string;
   readonly name: string;
   readonly protocol: number;
+  /** The oldest that it works with. */
+  readonly protocolMin: number;
   readonly version: string;
   readonly isManager: boolean;
   readonly now: number;
 }
-
-export const helloSchema: Schema<HelloAnswer> = object({
-  id: string(),
-  name: string(),
-  protocol: integer({ min: 0, max: 1_000_000 }),
-  version: string(),
-  isManager: boolean(),
-  now: time,
-});
 
 /** `spiffe://<cluster id>/node/<node id>`, or undefined. */
 export function spiffeOf(

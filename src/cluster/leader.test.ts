@@ -19,7 +19,11 @@ interface Stage {
   readonly registry: Registry;
   readonly clock: ManualClock;
   /** A candidate whose work lasts as long as its term; `terms` are all that it had. */
-  readonly candidate: (id: string, work?: (term: LeaderTerm) => Promise<void>) => Candidate;
+  readonly candidate: (
+    id: string,
+    work?: (term: LeaderTerm) => Promise<void>,
+    mayLead?: () => boolean,
+  ) => Candidate;
 }
 
 interface Candidate {
@@ -38,7 +42,7 @@ async function stageOf(context: TestContext): Promise<Stage> {
     await registry[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
-  const candidate = (id: string, work = untilOver): Candidate => {
+  const candidate = (id: string, work = untilOver, mayLead = () => true): Candidate => {
     const terms: LeaderTerm[] = [];
     const election = new LeaderElection({
       registry,
@@ -46,6 +50,7 @@ async function stageOf(context: TestContext): Promise<Stage> {
       clock,
       log: silentLogger,
       ttlMs: TTL_MS,
+      mayLead,
       lead: (term) => {
         terms.push(term);
         return work(term);
@@ -88,6 +93,22 @@ test('one leads, the other waits; resigning hands over at once and says so', asy
   const next = await firstTerm(two);
   assert.ok(next.token > term.token);
   assert.equal((await leaderFacts(registry)).summary, 'n2 leads: n1 resigned');
+});
+
+test('one that may not lead any more resigns, and does not stand again until it may', async (context) => {
+  const { registry, candidate } = await stageOf(context);
+  let may = true;
+  const one = candidate('n1', untilOver, () => may);
+  const term = await firstTerm(one);
+  may = false;
+  await one.election.step();
+  assert.equal(term.signal.aborted, true);
+  assert.equal((await leaderFacts(registry)).summary, 'Nobody leads: n1 resigned');
+  await one.election.step();
+  assert.equal(one.election.isLeading, false);
+  may = true;
+  await one.election.step();
+  assert.equal(one.election.isLeading, true);
 });
 
 test('a leader that renews stays; one that cannot stops before the others may lead', async (context) => {

@@ -56,6 +56,8 @@ export interface LeaderElectionOptions {
   readonly log: Logger;
   /** The leader's work, until the signal aborts. Returning early resigns; throwing resigns and is logged. */
   readonly lead: (term: LeaderTerm) => Promise<void>;
+  /** Asked at each step; one that leads and may not any more resigns. Default: always. */
+  readonly mayLead?: () => boolean;
   /** 2 s by default; etcd may grant more. */
   readonly ttlMs?: number;
 }
@@ -159,6 +161,10 @@ export class LeaderElection implements Worker, AsyncDisposable {
 
   async #campaign(): Promise<void> {
     const { clock, registry, node, log } = this.#options;
+    if (!this.#mayLead) {
+      this.#status = 'No candidate: this node does not hold the registry';
+      return;
+    }
     const holder = await this.#records.get('now');
     if (holder !== undefined && !this.#mayTakeOver(holder.value)) {
       this.#status = `${holder.value.nodeName} leads`;
@@ -239,8 +245,12 @@ export class LeaderElection implements Worker, AsyncDisposable {
       });
   }
 
+  get #mayLead(): boolean {
+    return this.#options.mayLead?.() ?? true;
+  }
+
   async #hold(leading: Leading): Promise<void> {
-    if (leading.isWorkDone) return this.resign();
+    if (leading.isWorkDone || !this.#mayLead) return this.resign();
     if (this.#isOver(leading)) {
       await this.#end(leading, 'its lease could not be renewed in time');
       await this.#release(leading);

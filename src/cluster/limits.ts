@@ -46,5 +46,7 @@ export const JOIN_DOOR_LIMITS = { idleMs: 30_000, streams: 2, bodyBytes: 65_536 
 
 /** A node with more than 16 TiB of memory is a mistake. */
 export const MEMORY_MIB_MAX: number = 16 * 1024 * 1024;
+/** Of one node; there is one for each core. */
+export const GATEWAY_WORKERS_MAX = 1024;
 /** Events beyond it are forgotten, the oldest first. */
 export const EVENTS_KEPT = 1000;

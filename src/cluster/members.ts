@@ -32,6 +32,7 @@ import {
 import {
   COMMIT_ROUNDS_MAX,
   FORMER_CERTIFICATES_MAX,
+  GATEWAY_WORKERS_MAX,
   LABEL_LENGTH_MAX,
   MEMORY_MIB_MAX,
   NODE_ADDRESSES_MAX,
@@ -57,6 +58,8 @@ export interface Member {
   readonly port: number;
   /** Where its gateways answer those of other nodes. */
   readonly gatewayPort: number;
+  /** Its gateway processes; 1 unless said. */
+  readonly gatewayWorkers?: number;
   /** What all instances together may use. */
   readonly memoryMiB: number;
   /** A person wishes that it holds nothing any more. */
@@ -91,6 +94,7 @@ export const memberSchema: Schema<Member> = object({
   addresses: array(string(), { itemsMax: NODE_ADDRESSES_MAX }),
   port: integer({ min: 1, max: 65_535 }),
   gatewayPort: integer({ min: 1, max: 65_535 }),
+  gatewayWorkers: optional(integer({ min: 1, max: GATEWAY_WORKERS_MAX })),
   memoryMiB: integer({ min: 0, max: MEMORY_MIB_MAX }),
   isDraining: boolean(),
   roles: array(literal('manager')),

@@ -20,6 +20,8 @@ export interface PeerNode {
   readonly port: number;
   /** Where its gateways answer other gateways. */
   readonly gatewayPort: number;
+  /** Its gateway processes; 1 unless said. */
+  readonly gatewayWorkers?: number;
   /** What all instances together may use. */
   readonly memoryMiB: number;
   /** Processor time in use of the whole machine, 0 to 1, smoothed. */

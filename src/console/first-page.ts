@@ -27,10 +27,12 @@ export interface FirstPage {
 }
 
 const APP_PATH = /^\/apps\/[^/]+$/;
+const DATABASE_PATH = /^\/databases\/[^/]+$/;
 const NODE_PATH = /^\/nodes\/[^/]+$/;
 /** The newest ones; the rest is for `moln events`. */
 const EVENTS_SHOWN = 200;
 const TITLES: Readonly<Record<string, string>> = {
+  '/databases': 'Databases',
   '/nodes': 'Nodes',
   '/routes': 'Routes',
   '/gateway': 'Gateway',
@@ -47,7 +49,8 @@ export function renderFirstPage(page: FirstPage): Html {
       <div class="top-inner">
         <a class="brand" href="/">Moln</a>
         <nav aria-label="Main">
-          <a href="/">Overview</a> <a href="/nodes">Nodes</a> <a href="/routes">Routes</a>
+          <a href="/">Overview</a> <a href="/databases">Databases</a> <a href="/nodes">Nodes</a>
+          <a href="/routes">Routes</a>
           <a href="/gateway">Gateway</a>
           <a href="/events">Events</a> <a href="/settings">Settings</a>
         </nav>
@@ -87,6 +90,10 @@ function content(page: FirstPage): HtmlValue {
     return html`<h1>Nodes</h1>
       <p>${status.managers}.</p>
       ${nodesTable(status)} ${command('moln nodes')}`;
+  }
+  if (path === '/databases' || DATABASE_PATH.test(path)) {
+    return html`<h1>Databases</h1>
+      ${command('moln db list')}`;
   }
   if (path === '/events') return eventsPage(page.events ?? []);
   if (path === '/routes') return routesPage(page.routes ?? []);

@@ -1,15 +1,21 @@
 /**
- * One JSON line per finished request, written in batches to a file of bounded size. It never waits for the disk:
+ * One line per finished request, JSON or combined, written in batches to a file of bounded size. It never waits for the disk:
  * when the disk is stuck or full, lines are dropped and counted, and the count is written once lines go through again.
  */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { systemCode } from '../base/errors.ts';
-import { isoTime, type Clock } from '../base/time.ts';
+import type { Clock } from '../base/time.ts';
+import { AccessLines } from './access-line.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 
 export interface AccessEntry {
   /** Epoch milliseconds when the request's head had arrived. */
   readonly time: number;
   readonly client: string;
+  /** Tells it from all others. */
+  readonly id?: string | undefined;
+  /** Who has shown the right password. */
+  readonly user?: string | undefined;
   readonly method: string;
   readonly host: string;
   /** As received, query included. */
@@ -20,6 +26,17 @@ export interface AccessEntry {
   readonly bytesOut: number;
   readonly route?: string | undefined;
   readonly upstream?: string | undefined;
+  /** From the choice of the upstream to the end of its answer, as far as it came; connecting and repetitions are in it. */
+  readonly upstreamMs?: number | undefined;
+  /** The same to the head of its answer. */
+  readonly upstreamHeadMs?: number | undefined;
+  /** Of the W3C trace, in hexadecimal. */
+  readonly traceId?: string | undefined;
+  /** Fields of the request, for the combined format. */
+  readonly referer?: string | undefined;
+  readonly agent?: string | undefined;
+  /** `json` unless said. */
+  readonly format?: AccessLogFormat;
   /** On routes with a cache: `hit`, `stale`, `miss`, `collapsed`, `validated` or `pass`. */
   readonly cache?: string | undefined;
   /** `http/1.1` unless said. */
@@ -32,6 +49,8 @@ export interface AccessEntry {
 
 export interface AccessLogOptions {
   readonly path: string;
+  /** `json` unless said. */
+  readonly format?: Exclude<AccessLogFormat, 'off'>;
   readonly clock: Clock;
   /** Bytes of one file. */
   readonly fileBytesMax?: number;
@@ -59,8 +78,8 @@ export class AccessLog implements AsyncDisposable {
   #droppedTold = 0;
   #refused = false;
   #closed = false;
-  #second = -1;
-  #secondText = '';
+  #reopens = false;
+  readonly #text = new AccessLines();
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
@@ -76,9 +95,16 @@ export class AccessLog implements AsyncDisposable {
       this.#dropped++;
       return;
     }
-    this.#lines += this.#format(entry);
+    const { format = 'json' } = this.#options;
+    this.#lines += format === 'json' ? this.#text.json(entry) : this.#text.combined(entry);
     if (this.#lines.length >= FLUSH_CHARACTERS) this.#flushSoon();
     else this.#timer ??= this.#options.clock.after(FLUSH_AFTER_MS, () => this.#flushSoon());
+  }
+
+  /** What comes from now on goes to whatever has the file's name then: somebody else has moved the file away. */
+  reopen(): void {
+    this.#reopens = true;
+    this.#flushSoon();
   }
 
   /** Resolves when everything recorded so far is in the file or dropped. */
@@ -114,7 +140,12 @@ export class AccessLog implements AsyncDisposable {
     const untold = this.#dropped - this.#droppedTold;
     const lines = this.#lines;
     this.#lines = '';
-    const data = Buffer.from(untold === 0 ? lines : `${droppedLine(untold)}${lines}`);
+    const told = untold === 0 ? '' : droppedLine(untold, this.#options.format);
+    const data = Buffer.from(`${told}${lines}`);
+    if (this.#reopens) {
+      this.#reopens = false;
+      await this.#reopenLater();
+    }
     try {
       if (this.#size + data.length > (this.#options.fileBytesMax ?? FILE_BYTES_MAX)) {
         await this.#rotate();
@@ -165,44 +196,11 @@ export class AccessLog implements AsyncDisposable {
     }
     this.#size = 0;
   }
-
-  /** Written by hand: four times as fast as stringifying an object, and this runs for every request. */
-  #format(entry: AccessEntry): string {
-    const { route, upstream, cache, protocol, errorId, error } = entry;
-    let line = `{"time":"${this.#time(entry.time)}","client":${quote(entry.client)}`;
-    line += `,"method":${quote(entry.method)},"host":${quote(entry.host)}`;
-    line += `,"target":${quote(entry.target)},"status":${entry.status}`;
-    line += `,"durationMs":${Math.round(entry.durationMs * 1000) / 1000}`;
-    line += `,"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut}`;
-    if (route !== undefined) line += `,"route":${quote(route)}`;
-    if (upstream !== undefined) line += `,"upstream":${quote(upstream)}`;
-    if (cache !== undefined) line += `,"cache":"${cache}"`;
-    if (protocol !== undefined) line += `,"protocol":${quote(protocol)}`;
-    if (errorId !== undefined) line += `,"errorId":${quote(errorId)}`;
-    if (error !== undefined) line += `,"error":${quote(error)}`;
-    return `${line}}\n`;
-  }
-
-  /** The text of a second is made once. */
-  #time(ms: number): string {
-    const second = Math.floor(ms / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#secondText = isoTime(second * 1000).slice(0, 20);
-    }
-    return `${this.#secondText}${String(Math.floor(ms) - second * 1000).padStart(3, '0')}Z`;
-  }
 }
 
-/** Printable ASCII without quotes and backslashes: goes into JSON as it is, which is twice as fast. */
-const CLEAN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
-
-function quote(text: string): string {
-  return CLEAN.test(text) ? `"${text}"` : JSON.stringify(text);
-}
-
-function droppedLine(count: number): string {
-  return `{"dropped":${count}}\n`;
+/** The combined format has no place for it but a comment. */
+function droppedLine(count: number, format: AccessLogFormat = 'json'): string {
+  return format === 'json' ? `{"dropped":${count}}\n` : `# dropped ${count}\n`;
 }
 
 function countLines(lines: string): number {

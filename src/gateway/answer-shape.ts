@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { errorFormat } from './error-page.ts';
 import { type HeadChange, together } from './forward-head.ts';
 import { changedHead, fieldIn } from './head-text.ts';
+import { HSTS_FIELD } from './https-only.ts';
 import type { Site } from './site.ts';
 
 const CONNECTION: ReadonlySet<string> = new Set(['connection']);
@@ -67,6 +68,7 @@ export class AnswerShape {
     if (this.drop !== undefined) text = changedHead(text, this.drop, '');
     text += this.lines;
     if (response !== undefined) text = changedHead(text, response.dropped, response.lines);
+    if (connection.owner.answerLines !== '') text = changedHead(text, HSTS_FIELD, '');
     out.text(`${text}${connection.connectionLine}\r\n`);
     if (coding === undefined) return;
     const streams = fieldIn(head, 'content-length') === undefined;

@@ -1,5 +1,6 @@
 /** Which upstream of a balancer gets the next connection. Pure but for the turn of the round robin. */
 import type { BalanceBy } from './balancer-config.ts';
+import { textHash } from './text-hash.ts';
 
 /** What choosing needs to know of an upstream. */
 export interface Choosable {
@@ -83,16 +84,5 @@ export class BalancerChoice<T extends Choosable> {
 
 /** Weighted rendezvous hashing: when an upstream comes or goes, only its own clients move. */
 function share({ id, config }: Choosable, source: string): number {
-  return config.weight / -Math.log((hash(`${source} ${id}`) + 0.5) / 0x1_0000_0000);
-}
-
-/** FNV-1a of 32 bits with the last steps of MurmurHash3, which spread what differs in the last letter. */
-function hash(text: string): number {
-  let state = 0x811c_9dc5;
-  for (let at = 0; at < text.length; at++) {
-    state = Math.imul(state ^ text.charCodeAt(at), 0x0100_0193);
-  }
-  state = Math.imul(state ^ (state >>> 16), 0x85eb_ca6b);
-  state = Math.imul(state ^ (state >>> 13), 0xc2b2_ae35);
-  return (state ^ (state >>> 16)) >>> 0;
+  return config.weight / -Math.log((textHash(`${source} ${id}`) + 0.5) / 0x1_0000_0000);
 }

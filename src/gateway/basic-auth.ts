@@ -75,6 +75,11 @@ export class BasicAuth {
   }
 }
 
+/** Who shows these credentials; whether they are right is another question. */
+export function nameOf(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : parse(authorization)?.name;
+}
+
 function parse(
   authorization: string,
 ): { readonly name: string; readonly password: string } | undefined {

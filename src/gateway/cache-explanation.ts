@@ -9,9 +9,15 @@ import {
   type Variants,
 } from '../cache/cache.ts';
 import type { CacheRoom } from './cache-room.ts';
-import type { CacheExplanation, GatewayQuestion, StoredVariant } from './gateway-question.ts';
+import type {
+  CacheExplanation,
+  GatewayQuestion,
+  KeyOwner,
+  StoredVariant,
+} from './gateway-question.ts';
 import { askedUrl, keyOf } from './purge-keys.ts';
 import type { RouteTable } from './route-table.ts';
+import type { Sharer, Sharing } from './sharing.ts';
 
 /** Throws `CONFIG_INVALID` for what is no URL. */
 export async function explain(
@@ -21,7 +27,14 @@ export async function explain(
 ): Promise<CacheExplanation> {
   const asked = askedUrl(url);
   const route = table.match(asked.host, asked.path);
-  const base = { pid: process.pid, route: route?.id, variants: [], refused: undefined };
+  const base = {
+    pid: process.pid,
+    route: route?.id,
+    variants: [],
+    refused: undefined,
+    worker: room?.sharing?.self.worker,
+    owners: [],
+  };
   if (route === undefined) {
     return { ...base, isCached: false, decision: 'bypass', why: 'no-route' };
   }
@@ -39,9 +52,26 @@ export async function explain(
     isCached: true,
     decision: kind,
     why,
-    variants: listOf(candidates).map((one) => variantOf(one, nowMs, one === stored)),
+    variants: listOf(candidates).map((one) => ({
+      ...variantOf(one, nowMs, one === stored),
+      ...(room.cache.isHot(key) ? { tier: 'hot' as const } : {}),
+    })),
+    owners: ownersIn(room.sharing, key),
     refused: room.refusals.get(key),
   };
+}
+
+function ownersIn(sharing: Sharing | undefined, key: string): readonly KeyOwner[] {
+  if (sharing === undefined) return [];
+  const { region, cluster } = sharing.ownersFor(key);
+  const said = (owner: Sharer, tier: KeyOwner['tier']): KeyOwner => ({
+    node: owner.node,
+    worker: owner.worker,
+    isSelf: owner === sharing.self,
+    tier,
+  });
+  const near = region === undefined || region === cluster ? [] : [said(region, 'region')];
+  return cluster === undefined ? near : [...near, said(cluster, 'cluster')];
 }
 
 function listOf(found: Variants | undefined): readonly Stored[] {

@@ -3,6 +3,7 @@ import type { MetricFamily, MetricType } from '../base/metrics.ts';
 import { CACHE_RESULTS } from './cache-result.ts';
 import type { CacheTierStats } from './gateway-question.ts';
 import type { RouteMeter } from './route-meter.ts';
+import type { SharingCounts } from './sharing.ts';
 
 export function cacheFamilies(
   tiers: readonly CacheTierStats[],
@@ -50,5 +51,20 @@ export function cacheFamilies(
       'counter',
       ({ failures }) => failures,
     ),
+  ];
+}
+
+/** Questions to other gateway processes about keys that they own. */
+export function sharingFamilies(counts: SharingCounts | undefined): MetricFamily[] {
+  if (counts === undefined) return [];
+  const { asked, answered, refused, missed } = counts;
+  const results = { asked, answered, refused, missed };
+  return [
+    {
+      name: 'moln_gateway_cache_questions_total',
+      help: 'Questions to the gateway processes that own keys, by what came of them; what was not answered was asked of the origin',
+      type: 'counter',
+      samples: Object.entries(results).map(([result, value]) => ({ labels: { result }, value })),
+    },
   ];
 }

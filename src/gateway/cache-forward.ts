@@ -22,9 +22,10 @@ import type { ChunkSink } from '../http/chunked.ts';
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
 import { IncomingBody } from './incoming-body.ts';
+import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream } from './upstream.ts';
-import { type FailureOptions, UpstreamExchange } from './upstream-exchange.ts';
+import { type AskedRoute, type FailureOptions, UpstreamExchange } from './upstream-exchange.ts';
 
 /** How a request came to its answer. */
 export interface Delivery {
@@ -38,6 +39,8 @@ export interface Delivery {
   readonly failure?: 'error' | 'unreachable';
   /** What is said instead of the Age of a stored answer: this one just came. */
   readonly ageLine?: string;
+  /** Another gateway process had it. */
+  readonly isShared?: boolean;
 }
 
 /** The client that a forward was begun for. */
@@ -70,8 +73,12 @@ export interface ForwardOrder {
   readonly plainText: string;
   /** Others wait for it to land. */
   readonly flight: string | undefined;
+  /** Of the client's request. */
+  readonly times?: RequestTimes;
   /** Undefined for what is done behind a client's back. */
   readonly client: ForwardClient | undefined;
+  /** Another process owns the key: what is stored here is a copy that goes then. Epoch milliseconds. */
+  readonly hotUntilMs?: number | undefined;
 }
 
 /** Taken for a body whose length is not told. */
@@ -80,17 +87,25 @@ const UNKNOWN_BYTES: number = 1024 * 1024;
 type Mode = 'head' | 'fill' | 'pass' | 'skip' | 'over';
 
 export class CacheForward extends UpstreamExchange implements ChunkSink {
-  private readonly room: CacheRoom;
-  private readonly order: ForwardOrder;
-  private readonly incoming: IncomingBody = new IncomingBody();
+  protected readonly room: CacheRoom;
+  protected readonly order: ForwardOrder;
+  protected readonly incoming: IncomingBody = new IncomingBody();
   private decision: Decision<Stored>;
-  private client: ForwardClient | undefined;
-  private mode: Mode = 'head';
-  private filling: Filling | undefined;
+  protected client: ForwardClient | undefined;
+  protected mode: Mode = 'head';
+  protected filling: Filling | undefined;
   private stamp = 0;
   private requestedMs = 0;
   private hasLanded = false;
   private reserved = 0;
+
+  /** It comes out of another gateway process's store. */
+  protected get isShared(): boolean {
+    return false;
+  }
+
+  /** The answer is of no use to others. */
+  protected unshared(): void {}
 
   constructor(room: CacheRoom, order: ForwardOrder) {
     super(room.plane);
@@ -98,6 +113,7 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     this.order = order;
     this.decision = order.decision;
     this.client = order.client;
+    this.times = order.times;
   }
 
   begin(): void {
@@ -149,12 +165,12 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
 
   protected sendEnd(): void {}
 
-  private send(headText: string): void {
-    const { room, order } = this;
+  protected send(headText: string, route: AskedRoute = this.order.route): void {
+    const { room } = this;
     this.mode = 'head';
     this.requestedMs = room.nowMs();
     this.stamp = room.cache.stamp(this.requestedMs);
-    this.ask(order.route, headText, true);
+    this.ask(route, headText, true);
     // On a connection that was kept, it can go at once.
     this.socket?.out.flush();
   }
@@ -190,7 +206,11 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     const { room, order } = this;
     const { cache } = room;
     const { key } = order.request;
-    const storing = { stamp: this.stamp, onRoom: () => this.resume() };
+    const storing = {
+      stamp: this.stamp,
+      onRoom: () => this.resume(),
+      hotUntilMs: order.hotUntilMs,
+    };
     switch (outcome.kind) {
       case 'store':
         if (!this.reserve(outcome.entry)) this.passThrough(head, 'busy');
@@ -239,13 +259,21 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     const { entry, body } = filling.stored;
     const age = new HeadFields(head).get('age');
     const ageLine = age === undefined ? '' : `Age: ${age}\r\n`;
-    this.deliver({ entry, body, fwdStatus: head.status, isStored: true, ageLine });
+    this.deliver({
+      entry,
+      body,
+      fwdStatus: head.status,
+      isStored: true,
+      ageLine,
+      isShared: this.isShared,
+    });
   }
 
   private passThrough(head: ResponseHead, why: string): void {
     const { flight, request } = this.order;
     const { client, room } = this;
     if (flight !== undefined) room.cache.flights.unshared(request.key, room.nowMs());
+    this.unshared();
     room.refusals.add(request.key, { why, status: head.status, time: room.nowMs() });
     this.mode = 'pass';
     if (client === undefined) {
@@ -298,7 +326,7 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     if (slow || this.filling?.fill.full === true) this.socket?.socket.pause();
   }
 
-  private complete(clean: boolean): void {
+  protected complete(clean: boolean): void {
     const { filling, client, mode } = this;
     this.release(clean);
     this.over('settled');

@@ -1,4 +1,5 @@
 /** How the cache had a part in an answer, as numbers: counted for every request, named in logs and metrics. */
+import type { CacheStatus } from '../cache/cache.ts';
 
 export const CACHE_RESULT = {
   /** The route has no cache. */
@@ -15,6 +16,8 @@ export const CACHE_RESULT = {
   validated: 5,
   /** Past the store. */
   pass: 6,
+  /** From the store of another gateway process. */
+  shared: 7,
 } as const;
 
 export type CacheResult = (typeof CACHE_RESULT)[keyof typeof CACHE_RESULT];
@@ -22,5 +25,12 @@ export type CacheResult = (typeof CACHE_RESULT)[keyof typeof CACHE_RESULT];
 /** By `CacheResult`. */
 export const CACHE_RESULTS: readonly string[] = Object.keys(CACHE_RESULT);
 
-/** What the store answered, without the upstream sending a body. */
-export const CACHE_HITS: readonly string[] = ['hit', 'stale', 'collapsed', 'validated'];
+/** What a store answered, without the upstream sending a body. */
+export const CACHE_HITS: readonly string[] = ['hit', 'stale', 'collapsed', 'validated', 'shared'];
+
+export function resultOf({ kind, collapsed, fwdStatus }: CacheStatus): CacheResult {
+  if (kind === 'hit') return CACHE_RESULT.hit;
+  if (kind === 'stale') return CACHE_RESULT.stale;
+  if (collapsed === true) return CACHE_RESULT.collapsed;
+  return kind === 'revalidate' && fwdStatus === 304 ? CACHE_RESULT.validated : CACHE_RESULT.miss;
+}

@@ -5,9 +5,11 @@ import { type CacheSettings, DEFAULT_SETTINGS, HttpCache } from '../cache/cache.
 import type { CacheForward } from './cache-forward.ts';
 import { CacheRefusals } from './cache-refusals.ts';
 import type { GatewayCacheConfig } from './config.ts';
+import { SHARING } from './limits.ts';
 import type { Plane } from './plane.ts';
 import { ReadyAnswers } from './ready-answers.ts';
 import type { Route } from './route-table.ts';
+import type { Sharing } from './sharing.ts';
 
 /** A body larger than this share of a tier is not stored: it would displace too much. */
 const BODY_SHARE_MAX = 1 / 8;
@@ -24,9 +26,12 @@ export class CacheRoom implements AsyncDisposable {
   readonly plane: Plane;
   readonly cache: HttpCache;
   readonly #settings: CacheSettings;
+  readonly #shares: boolean;
   readonly #ofRoutes = new WeakMap<Route, RouteSettings>();
   /** Requests to upstreams that are under way. */
   readonly forwards: Set<CacheForward> = new Set();
+  /** To owners of keys, under way. */
+  readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
   readonly refusals: CacheRefusals = new CacheRefusals();
   /** Of bodies on their way into the store. */
@@ -36,38 +41,60 @@ export class CacheRoom implements AsyncDisposable {
   private constructor(
     plane: Plane,
     cache: HttpCache,
-    settings: CacheSettings,
-    fillBytesMax: number,
+    options: {
+      readonly settings: CacheSettings;
+      readonly share: boolean;
+      readonly fillBytesMax: number;
+    },
   ) {
-    this.fillBytesMax = fillBytesMax;
+    this.fillBytesMax = options.fillBytesMax;
+    this.#shares = options.share;
     this.plane = plane;
     this.cache = cache;
-    this.#settings = settings;
+    this.#settings = options.settings;
   }
 
   /** `name` tells this process from others that share the folder. Throws when the folder cannot be used. */
   static async open(
     plane: Plane,
-    { memoryBytes, disk }: GatewayCacheConfig,
+    { memoryBytes, share = true, disk, mongodb }: GatewayCacheConfig,
     name: string,
   ): Promise<CacheRoom> {
     const bodyBytesMax = Math.floor((disk?.bytes ?? memoryBytes) * BODY_SHARE_MAX);
     let toldMs = -Infinity;
     const cache = await HttpCache.open({
       memoryBytesMax: memoryBytes,
+      hotBytesMax: Math.floor(memoryBytes * SHARING.hotShare),
       ...(disk === undefined
         ? {}
         : { disk: { folder: join(disk.path, name), bytesMax: disk.bytes } }),
+      ...(mongodb === undefined
+        ? {}
+        : {
+            mongo: {
+              url: mongodb.url,
+              database: mongodb.database,
+              name: `${mongodb.name}/${name}`,
+              bytesMax: mongodb.bytes,
+              clock: plane.clock,
+            },
+          }),
       bodyBytesMax,
       onTrouble: (error) => {
         if (plane.coarseMs - toldMs < TROUBLE_EVERY_MS) return;
         toldMs = plane.coarseMs;
-        plane.log.warn('The disk of the cache refuses: what it has is a miss', {
+        plane.log.warn('The disk or the database of the cache refuses: what it has is a miss', {
           reason: messageOf(error),
         });
       },
     });
-    return new CacheRoom(plane, cache, { ...DEFAULT_SETTINGS, bodyBytesMax }, memoryBytes);
+    const settings = { ...DEFAULT_SETTINGS, bodyBytesMax };
+    return new CacheRoom(plane, cache, { settings, share, fillBytesMax: memoryBytes });
+  }
+
+  /** With other processes; undefined when there are none. */
+  get sharing(): Sharing | undefined {
+    return this.#shares ? this.plane.sharing : undefined;
   }
 
   settingsFor(route: Route): RouteSettings {
@@ -79,6 +106,13 @@ export class CacheRoom implements AsyncDisposable {
     return made;
   }
 
+  /** Until when a copy is kept of what another process owns; undefined for what is owned here. */
+  hotUntilMs(key: string): number | undefined {
+    const { sharing } = this;
+    if (sharing === undefined || sharing.stepFor(key, undefined).isOwner) return undefined;
+    return this.nowMs() + SHARING.hotMs;
+  }
+
   /** Epoch milliseconds. */
   nowMs(): number {
     return this.plane.clock.now();
@@ -86,7 +120,9 @@ export class CacheRoom implements AsyncDisposable {
 
   sweep(horizonMs: number): void {
     this.ready.clear();
+    this.cache.cool(this.nowMs(), SHARING.hotMs);
     for (const forward of this.forwards) forward.sweep(horizonMs);
+    for (const notice of this.notices) notice.sweep(horizonMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,6 +15,7 @@ import {
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
 import type { HeadChange } from './forward-head.ts';
+import { type NoticePlace, tellOwners } from './owner-notice.ts';
 import type { AnswerWatcher } from './responder.ts';
 
 const CACHE_STATUS = ['cache-status'];
@@ -53,8 +54,12 @@ export class PassWatcher implements AnswerWatcher {
   ended(): void {}
 }
 
-function isRead(method: string): boolean {
+export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
+}
+
+export function isSafe(method: string): boolean {
+  return isRead(method) || method === 'OPTIONS' || method === 'TRACE';
 }
 
 export class UnsafeWatcher implements AnswerWatcher {
@@ -62,6 +67,7 @@ export class UnsafeWatcher implements AnswerWatcher {
   private readonly request: CacheRequest;
   private readonly room: CacheRoom;
   private readonly settings: CacheSettings;
+  private readonly place: NoticePlace;
   private readonly requestedMs: number;
   /** The answer to a POST that says that it is what a GET would give. */
   private filling: Filling | undefined;
@@ -70,6 +76,7 @@ export class UnsafeWatcher implements AnswerWatcher {
     decision: Decision,
     options: {
       readonly room: CacheRoom;
+      readonly place: NoticePlace;
       readonly request: CacheRequest;
       readonly settings: CacheSettings;
     },
@@ -77,6 +84,7 @@ export class UnsafeWatcher implements AnswerWatcher {
     this.decision = decision;
     this.request = options.request;
     this.room = options.room;
+    this.place = options.place;
     this.settings = options.settings;
     this.requestedMs = this.room.nowMs();
   }
@@ -90,11 +98,14 @@ export class UnsafeWatcher implements AnswerWatcher {
       requestedMs,
       receivedMs: room.nowMs(),
     };
-    cache.remove(invalidated(request, response));
+    const keys = invalidated(request, response);
+    cache.remove(keys);
+    tellOwners(room, keys, this.place);
     const entry = entryOfPost(request, response, this.settings);
     if (entry !== undefined) {
       const stamp = cache.stamp(room.nowMs());
-      this.filling = cache.store(request.key, { entry, replaces: [] }, { stamp });
+      const hotUntilMs = room.hotUntilMs(request.key);
+      this.filling = cache.store(request.key, { entry, replaces: [] }, { stamp, hotUntilMs });
     }
     const { why } = this.decision;
     return noteOf(head, { kind: 'bypass', why, fwdStatus: head.status });

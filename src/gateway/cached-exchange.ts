@@ -6,6 +6,7 @@ import {
   ageMs,
   behind,
   type Body,
+  CACHE_NAME,
   CacheRequest,
   type CacheStatus,
   cacheKey,
@@ -29,16 +30,23 @@ import { BODY } from '../http/framing.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import { AnswerBody } from './answer-body.ts';
-import { CacheForward, type Delivery, type ForwardClient } from './cache-forward.ts';
-import { CACHE_RESULT, type CacheResult } from './cache-result.ts';
+import {
+  CacheForward,
+  type Delivery,
+  type ForwardClient,
+  type ForwardOrder,
+} from './cache-forward.ts';
+import { CACHE_RESULT, resultOf } from './cache-result.ts';
 import type { CacheRoom, RouteSettings } from './cache-room.ts';
-import { noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
+import { isRead, isSafe, noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
 import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
-import { requestHeadText, together } from './forward-head.ts';
+import { type HeadChange, requestHeadText, together } from './forward-head.ts';
+import type { Tier } from './key-owner.ts';
 import { ProxyExchange } from './proxy.ts';
 import type { Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
+import { type Asker, sharedForward } from './shared-forward.ts';
 import { StoredAnswer } from './stored-answer.ts';
 import { beginStreamed, passInterim } from './streamed-answer.ts';
 import type { Upstream } from './upstream.ts';
@@ -46,15 +54,29 @@ import type { FailureOptions } from './upstream-exchange.ts';
 
 const NO_STORED: Candidates<Stored> = undefined;
 
+/** What is said of a stored answer beside itself. */
+interface AnswerNote {
+  readonly nowMs: number;
+  readonly status: CacheStatus;
+  readonly ageLine?: string | undefined;
+  readonly isShared?: boolean | undefined;
+}
+
+/** What a request was decided on. */
+interface Decided {
+  readonly decision: Decision<Stored>;
+  readonly candidates: Candidates<Stored>;
+}
+
 export class CachedExchange implements Proxy, ForwardClient, Waiter {
   waits = 0;
-  private readonly connection: Connection;
+  protected readonly connection: Connection;
   readonly room: CacheRoom;
-  private readonly request: CacheRequest = new CacheRequest();
+  protected readonly request: CacheRequest = new CacheRequest();
   private readonly fields: HeadFields;
   private readonly passBody: AnswerBody;
-  private route: Route | undefined;
-  private settings: RouteSettings;
+  protected route: Route | undefined;
+  protected settings: RouteSettings;
   /** Changes with each request: whoever comes back with an older one comes too late. */
   private turn = 0;
   /** A copy of the request's head, for what comes after a wait. */
@@ -126,7 +148,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   }
 
   /** What was answered a moment ago is answered again, as it was. */
-  private answerReady(found: Candidates<Stored>): boolean {
+  protected answerReady(found: Candidates<Stored>): boolean {
     const { room, request, connection } = this;
     if (found === undefined || isList(found) || !request.isPlain || !connection.plain) return false;
     const text = room.ready.find(found, room.nowMs());
@@ -152,11 +174,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       const status: CacheStatus = isShared
         ? { kind: 'miss', why: missed, ttlS, collapsed: true }
         : { kind, why: decision.why, ttlS };
-      const isReusable = kind === 'hit' && !isShared && request.isPlain;
-      if (isReusable && this.connection.plain && room.ready.wants(stored)) {
-        const parts = this.partsOf(entry, { nowMs, status });
-        room.ready.add(stored, nowMs, () => this.stored.textOf(request, stored, parts));
-      }
+      if (kind === 'hit' && !isShared && request.isPlain) this.prepare(stored, { nowMs, status });
       this.answer(entry, body, { nowMs, status });
       return;
     }
@@ -165,13 +183,17 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     else this.enter(head, route, { decision, candidates });
   }
 
+  /** For the next one who asks for the same. */
+  protected prepare(stored: Stored, on: AnswerNote): void {
+    const { room, request } = this;
+    if (!this.connection.plain || !room.ready.wants(stored)) return;
+    const parts = this.partsOf(stored.entry, on);
+    room.ready.add(stored, on.nowMs, () => this.stored.textOf(request, stored, parts));
+  }
+
   // Asking an upstream --------------------------------------------------------------------------------------
 
-  private enter(
-    head: RequestHead,
-    route: Route,
-    on: { readonly decision: Decision<Stored>; readonly candidates: Candidates<Stored> },
-  ): void {
+  protected enter(head: RequestHead, route: Route, on: Decided): void {
     const { room, request } = this;
     const { flights } = room.cache;
     const flight = flightOf(request, on.decision, on.candidates);
@@ -183,22 +205,57 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       this.hold(head);
       return;
     }
-    const order = this.orderFor(head, route, on);
-    const isLead = turn === 'lead';
-    this.forward = new CacheForward(room, {
-      ...order,
-      flight: isLead ? flight : undefined,
+    const order = {
+      ...this.orderFor(head, route, on),
+      times: this.connection.request.timesOfForward(),
+      flight: turn === 'lead' ? flight : undefined,
       client: this,
-    });
+    };
+    this.forward = this.forwardFor(head, order);
     this.forward.begin();
   }
 
+  /** To the origin, or to the process that owns the key. */
+  private forwardFor(head: RequestHead, order: ForwardOrder): CacheForward {
+    const { room } = this;
+    const { sharing } = room;
+    if (sharing === undefined) return new CacheForward(room, order);
+    const { asked, client, connection, settings } = this;
+    return sharedForward(room, sharing, {
+      order,
+      asked,
+      client,
+      space: settings.space,
+      head,
+      connection,
+    });
+  }
+
+  /** Whom upstreams are told of. */
+  protected get client(): Asker {
+    const { shape, clientAddress, owner } = this.connection;
+    const scheme = owner.protocol;
+    const protocol = shape?.clientScheme ?? scheme;
+    return { address: shape?.client ?? clientAddress, scheme, protocol };
+  }
+
+  /** As what another gateway process asks; a client does not. */
+  protected get asked(): Tier | undefined {
+    return undefined;
+  }
+
+  /** How this cache is called in Cache-Status. */
+  protected get name(): string {
+    return CACHE_NAME;
+  }
+
+  /** There is no answer. */
+  protected fails(status: number, error: string, options?: FailureOptions): void {
+    this.connection.fail(status, error, options);
+  }
+
   /** RFC 5861 3: the client has its answer, and the store gets a fresh one. */
-  private refreshBehind(
-    head: RequestHead,
-    route: Route,
-    on: { readonly decision: Decision<Stored>; readonly candidates: Candidates<Stored> },
-  ): void {
+  private refreshBehind(head: RequestHead, route: Route, on: Decided): void {
     const { room, request } = this;
     const decision = behind(on.decision);
     const flight = flightOf(request, decision, on.candidates);
@@ -206,34 +263,19 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const nobody: Waiter = { waits: 0, wake: () => undefined };
     if (room.cache.flights.enter(flight, request.key, nobody, room.nowMs()) !== 'lead') return;
     const order = this.orderFor(head, route, { decision, candidates: on.candidates });
-    new CacheForward(room, { ...order, flight, client: undefined }).begin();
+    this.forwardFor(head, { ...order, flight, client: undefined }).begin();
   }
 
   private orderFor(
     head: RequestHead,
     route: Route,
-    on: { readonly decision: Decision<Stored>; readonly candidates: Candidates<Stored> },
-  ): {
-    readonly request: CacheRequest;
-    readonly decision: Decision<Stored>;
-    readonly candidates: Candidates<Stored>;
-    readonly settings: RouteSettings;
-    readonly route: Route;
-    readonly headText: string;
-    readonly plainText: string;
-  } {
+    on: Decided,
+  ): Omit<ForwardOrder, 'flight' | 'client'> {
     const { connection, request } = this;
     const { requestFraming: framing, target } = connection.plane;
     const fragment = clientFragment(connection, target.authority);
     const textFor = (decision: Decision<Stored>): string =>
-      requestHeadText(
-        head,
-        framing,
-        target,
-        fragment,
-        connection,
-        together(forwardChange(request, decision), connection.shape?.request),
-      );
+      requestHeadText(head, framing, target, fragment, connection, this.changeFor(decision, route));
     const headText = textFor(on.decision);
     const { kind } = on.decision;
     const isPlain = kind !== 'revalidate' && kind !== 'complete';
@@ -247,12 +289,21 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     };
   }
 
+  /** What is changed about the request on its way to the origin. */
+  protected changeFor(decision: Decision<Stored>, route: Route): HeadChange {
+    const { shape, request } = this.connection;
+    const changed = together(forwardChange(this.request, decision), request.trace?.change);
+    return together(changed, shape?.request ?? route.site?.request);
+  }
+
   /** Past the store. What the answer makes untrue is removed from it. */
-  private goAround(head: RequestHead, route: Route, decision: Decision<Stored>): void {
+  protected goAround(head: RequestHead, route: Route, decision: Decision<Stored>): void {
     const { connection, room, request, settings } = this;
+    const { authority, target } = connection.request;
+    const place = { authority: authority || connection.localAuthority, target };
     const watcher = isSafe(request.method)
       ? new PassWatcher(decision, { request: request.keep(), settings })
-      : new UnsafeWatcher(decision, { room, request: request.keep(), settings });
+      : new UnsafeWatcher(decision, { room, place, request: request.keep(), settings });
     connection.request.cache = CACHE_RESULT.pass;
     connection.proxy ??= new ProxyExchange(connection);
     connection.proxy.begin(head, route, watcher);
@@ -271,7 +322,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       const stored =
         decision === undefined ? undefined : settleFailure(request, decision, nowMs, this.settings);
       if (stored === undefined || decision === undefined) {
-        connection.fail(502, 'The request that this one waited for got no answer');
+        this.fails(502, 'The request that this one waited for got no answer');
       } else {
         this.answerStale(stored, decision, nowMs);
       }
@@ -298,7 +349,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     this.fields.scanner = own;
   }
 
-  private readAgain(held: RequestHead): void {
+  protected readAgain(held: RequestHead): void {
     const { requestFraming, target } = this.connection.plane;
     requestFraming.read(held);
     target.read(held);
@@ -316,20 +367,21 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     passInterim(this.connection, head);
   }
 
-  deliver({ entry, body, decision, fwdStatus, isStored, failure, ageLine }: Delivery): void {
+  deliver(delivery: Delivery): void {
+    const { entry, body, decision, fwdStatus, isStored, failure, ageLine, isShared } = delivery;
     const nowMs = this.room.nowMs();
     const { why } = decision;
     const kind = failure === undefined ? decision.kind : 'stale';
     const ttlS = isStored ? undefined : ttlOf(entry, nowMs);
     const status = { kind, why, fwdStatus, stored: isStored, ttlS, detail: failure };
-    this.answer(entry, body, { nowMs, status, ageLine });
+    this.answer(entry, body, { nowMs, status, ageLine, isShared });
     this.connection.out.flush();
   }
 
   pass(head: ResponseHead, detail: string, decision: Decision<Stored>): void {
     const { kind, why } = decision;
     this.connection.request.cache = CACHE_RESULT.pass;
-    const note = noteOf(head, { kind, why, fwdStatus: head.status, detail });
+    const note = noteOf(head, { name: this.name, kind, why, fwdStatus: head.status, detail });
     beginStreamed(this.connection, { head, body: this.passBody, requestDone: true }, note);
   }
 
@@ -361,36 +413,24 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   forwardFailed(status: number, error: string, options?: FailureOptions): void {
     this.forward = undefined;
     this.over();
-    this.connection.fail(status, error, options);
+    this.fails(status, error, options);
   }
 
   // Answering -----------------------------------------------------------------------------------------------
 
-  private answer(
-    entry: Entry,
-    body: Body,
-    on: {
-      readonly nowMs: number;
-      readonly status: CacheStatus;
-      readonly ageLine?: string | undefined;
-    },
-  ): void {
+  private answer(entry: Entry, body: Body, on: AnswerNote): void {
     this.stored.send(this.request, { entry, body }, this.partsOf(entry, on));
   }
 
   /** What is new about a stored head. */
-  private partsOf(
-    entry: Entry,
-    on: {
-      readonly nowMs: number;
-      readonly status: CacheStatus;
-      readonly ageLine?: string | undefined;
-    },
-  ): { readonly age: string; readonly lines: string } {
+  private partsOf(entry: Entry, on: AnswerNote): { readonly age: string; readonly lines: string } {
     const { status, nowMs } = on;
-    this.connection.request.cache = resultOf(status);
+    this.connection.request.cache = on.isShared === true ? CACHE_RESULT.shared : resultOf(status);
     const age = on.ageLine ?? `Age: ${Math.floor(ageMs(entry, nowMs) / 1000)}\r\n`;
-    return { age, lines: cacheStatusLine({ ...status, prior: entry.cacheStatus }) };
+    return {
+      age,
+      lines: cacheStatusLine({ ...status, name: this.name, prior: entry.cacheStatus }),
+    };
   }
 
   private answerUnsatisfied(decision: Decision<Stored>): void {
@@ -405,7 +445,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   }
 
   /** Nothing of the request is needed any more. */
-  private over(): void {
+  protected over(): void {
     this.turn++;
     this.stored.close();
     this.held = undefined;
@@ -451,21 +491,6 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     connection.request.error = 'The client did not read';
     connection.abort();
   }
-}
-
-function resultOf({ kind, collapsed, fwdStatus }: CacheStatus): CacheResult {
-  if (kind === 'hit') return CACHE_RESULT.hit;
-  if (kind === 'stale') return CACHE_RESULT.stale;
-  if (collapsed === true) return CACHE_RESULT.collapsed;
-  return kind === 'revalidate' && fwdStatus === 304 ? CACHE_RESULT.validated : CACHE_RESULT.miss;
-}
-
-function isRead(method: string): boolean {
-  return method === 'GET' || method === 'HEAD';
-}
-
-function isSafe(method: string): boolean {
-  return isRead(method) || method === 'OPTIONS' || method === 'TRACE';
 }
 
 function ttlOf(entry: Entry, nowMs: number): number {

@@ -7,6 +7,7 @@ import { HTTP_CHALLENGES_PATH } from './limits.ts';
 import type { GatewayConfig, HttpChallenge } from './config.ts';
 import type { Connection } from './connection.ts';
 import { DEFAULT_ROUTE_LIMITS } from './limits.ts';
+import { SlowMeter } from './slow-meter.ts';
 import { RouteMeter } from './route-meter.ts';
 import type { Route } from './route-table.ts';
 
@@ -48,6 +49,9 @@ function routeOf({ token, answer }: HttpChallenge): Route {
     prefix: path,
     limits: DEFAULT_ROUTE_LIMITS,
     totals: new RouteMeter(),
+    slow: new SlowMeter(),
+    // Whether it was asked is told with the order.
+    logFormat: 'off',
     upstreams: [],
     balancer: undefined,
     regions: undefined,

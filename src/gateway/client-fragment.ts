@@ -33,7 +33,11 @@ function linesAbout(
   client: { readonly clientAddress: string; readonly protocol: 'http' | 'https' },
 ): string {
   const host = authority === '' ? connection.localAuthority : authority;
-  const fields = forwardedFields({ ...client, host });
+  return forwardedLines({ ...client, host });
+}
+
+export function forwardedLines(about: Parameters<typeof forwardedFields>[0]): string {
+  const fields = forwardedFields(about);
   return (
     `X-Forwarded-For: ${fields.xForwardedFor}\r\nX-Forwarded-Host: ${fields.xForwardedHost}\r\n` +
     `X-Forwarded-Proto: ${fields.xForwardedProto}\r\nForwarded: ${fields.forwarded}\r\n`

@@ -3,9 +3,12 @@ import { FIELD } from '../http/field-names.ts';
 import type { RequestHead } from '../http/head.ts';
 import type { RequestTarget } from '../http/target.ts';
 import { CACHE_RESULT, CACHE_RESULTS, type CacheResult } from './cache-result.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import type { Plane } from './plane.ts';
+import { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { TopMeter } from './top-meter.ts';
+import type { RequestTrace } from './trace-context.ts';
 
 /** One per connection, used again for each request. */
 export class ClientRequest {
@@ -21,6 +24,17 @@ export class ClientRequest {
   minor: 0 | 1 = 1;
   route: Route | undefined;
   upstreamId: string | undefined;
+  /** Stations at the upstream. */
+  times: RequestTimes = new RequestTimes();
+  /** Who has shown the right password. */
+  user: string | undefined;
+  /** Only where the log is in the combined format. */
+  referer: string | undefined;
+  agent: string | undefined;
+  /** Undefined unless requests are traced. */
+  trace: RequestTrace | undefined;
+  /** It finished as the so-many-th of this process. */
+  number = 0;
   /** What the cache had to do with it. */
   cache: CacheResult = CACHE_RESULT.none;
   /** Of the final answer; 0 before it. */
@@ -36,6 +50,7 @@ export class ClientRequest {
   startedMs = 0;
   /** What the connection had sent before. */
   private sentBefore = 0;
+  private readonly ownTimes: RequestTimes = this.times;
 
   /** Forgets the last request; errors from here on belong to the new one. */
   begin(nowMs: number, sentBytes: number): void {
@@ -48,6 +63,9 @@ export class ClientRequest {
     this.minor = 1;
     this.route = undefined;
     this.upstreamId = undefined;
+    this.ownTimes.reset();
+    this.user = undefined;
+    this.trace = undefined;
     this.cache = CACHE_RESULT.none;
     this.status = 0;
     this.answering = false;
@@ -69,36 +87,76 @@ export class ClientRequest {
     this.target = target.target;
   }
 
+  /** For a request of the cache to an upstream, which may outlive this one. */
+  timesOfForward(): RequestTimes {
+    this.times = new RequestTimes();
+    return this.times;
+  }
+
   /** Counts and logs the finished request. */
   record(plane: Plane, client: string, sentBytes: number): void {
-    const { route, cache } = this;
+    const { route, cache, status } = this;
     const bytesOut = sentBytes - this.sentBefore;
-    const durationMs = plane.clock.monotonicMs() - this.startedMs;
-    route?.totals.record(this.status, durationMs, this.bytesIn, bytesOut);
-    if (cache !== CACHE_RESULT.none && route !== undefined) {
-      route.totals.byCache[cache] = (route.totals.byCache[cache] ?? 0) + 1;
+    const nowMs = plane.clock.monotonicMs();
+    const durationMs = nowMs - this.startedMs;
+    this.number = ++plane.requestsFinished;
+    if (route !== undefined) {
+      const { totals } = route;
+      totals.record(status, durationMs, this.bytesIn, bytesOut);
+      if (cache !== CACHE_RESULT.none) totals.byCache[cache] = (totals.byCache[cache] ?? 0) + 1;
+      route.slow.record(this, nowMs, plane);
     }
+    if (this.error !== undefined) plane.limitHits.failed(status);
     if (plane.top !== undefined) this.tellTop(plane.top, durationMs, bytesOut);
+    const format = route?.logFormat ?? plane.logFormat;
+    if (format !== 'off') this.log(plane, { client, format, nowMs, durationMs, bytesOut });
+    if (this.trace?.isSampled === true) plane.tracer?.ended(this, { plane, client, nowMs });
+    // Slices of the head: they would keep it in memory while the connection is idle.
+    this.target = '';
+    this.accept = undefined;
+    this.referer = undefined;
+    this.agent = undefined;
+    this.times = this.ownTimes;
+  }
+
+  private log(
+    plane: Plane,
+    on: {
+      readonly client: string;
+      readonly format: AccessLogFormat;
+      readonly nowMs: number;
+      readonly durationMs: number;
+      readonly bytesOut: number;
+    },
+  ): void {
+    const { cache, times } = this;
+    const { askedMs, headMs, endMs } = times;
+    const isAsked = askedMs > 0;
     plane.accessLog?.record({
       time: this.startedMs + plane.epochOffsetMs,
-      client,
+      id: plane.idOf(this.number),
+      client: on.client,
+      user: this.user,
       method: this.method,
       host: this.authority,
       target: this.target,
       status: this.status,
-      durationMs,
+      durationMs: on.durationMs,
       bytesIn: this.bytesIn,
-      bytesOut,
-      route: route?.id,
+      bytesOut: on.bytesOut,
+      route: this.route?.id,
       upstream: this.upstreamId,
-      protocol: this.protocol,
+      upstreamHeadMs: isAsked && headMs > 0 ? headMs - askedMs : undefined,
+      upstreamMs: isAsked ? (endMs > 0 ? endMs : on.nowMs) - askedMs : undefined,
+      protocol: this.protocol ?? (this.minor === 0 ? 'http/1.0' : undefined),
       cache: cache === CACHE_RESULT.none ? undefined : CACHE_RESULTS[cache],
+      traceId: this.trace?.traceId,
+      referer: this.referer,
+      agent: this.agent,
+      format: on.format,
       errorId: this.errorId,
       error: this.error,
     });
-    // Slices of the head: they would keep it in memory while the connection is idle.
-    this.target = '';
-    this.accept = undefined;
   }
 
   private tellTop(top: TopMeter, durationMs: number, bytesOut: number): void {

@@ -31,6 +31,7 @@ import type {
   RouteConfig,
   RouteLimits,
   RouteTarget,
+  SharingConfig,
   UpstreamAddress,
   UpstreamConfig,
 } from './config.ts';
@@ -44,12 +45,14 @@ import {
   LISTENERS_MAX,
   PATH_CHARACTERS_MAX,
   ROUTES_MAX,
+  SHARING,
   SOCKET_PATH_BYTES_MAX,
   TICKET_KEY_BYTES,
   TICKET_KEYS_MAX,
   UPSTREAM_WEIGHT_MAX,
   UPSTREAMS_PER_ROUTE_MAX,
 } from './limits.ts';
+import { traceSchema } from './trace-check.ts';
 import { purgeOrdersSchema } from './purge-schema.ts';
 
 const TIMEOUT_MS_MAX = 86_400_000;
@@ -188,6 +191,7 @@ const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
     location,
     from: optional(pathPattern),
   }),
+  ready: object({ kind: literal('ready') }),
   respond: object({
     kind: literal('respond'),
     status: integer({ min: 200, max: 599 }),
@@ -225,6 +229,8 @@ const routeCache: Schema<RouteCacheConfig> = object({
   setCookie: optional(literal('public', 'always')),
 });
 
+const accessLog = optional(literal('json', 'combined', 'off'));
+
 const route: Schema<RouteConfig> = object({
   id,
   hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
@@ -232,6 +238,7 @@ const route: Schema<RouteConfig> = object({
   target,
   limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
   cache: optional(routeCache),
+  accessLog,
   balance: optional(balanceSchema),
   site: optional(siteSchema),
 });
@@ -302,15 +309,53 @@ const nodeDoor: Schema<NodeDoorConfig> = object({
   revoked: array(nodeId, { itemsMax: REVOKED_MAX }),
 });
 
-const cache: Schema<GatewayCacheConfig> = object({
-  memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
-  disk: optional(
+const sharingSelf = { node: nodeId, name: string({ lengthMax: 253 }), region: id };
+const sharingSchema: Schema<SharingConfig> = object({
+  self: object(sharingSelf),
+  nodes: array(
     object({
-      path: absolutePath,
-      bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+      ...sharingSelf,
+      host: string({ pattern: /^[^\s]+$/, patternMeans: 'a host name or IP address' }),
+      port: integer({ min: 1, max: 65_535 }),
+      workers: integer({ min: 1, max: SHARING.slotsMax }),
     }),
+    { itemsMax: SHARING.nodesMax },
   ),
 });
+
+/** What is wrong with it is not shown: there may be a password in it. */
+const mongoUrl = checked(string({ lengthMax: 4096 }), (value, path) => {
+  if (/^mongodb(?:\+srv)?:\/\/\S+$/.test(value)) return;
+  throw new ConfigError(path, `Key "${path}" is no address of MongoDB, want mongodb://HOST:PORT`);
+});
+
+const cache: Schema<GatewayCacheConfig> = checked(
+  object({
+    memoryBytes: integer({ min: CACHE_MEMORY_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+    share: optional(boolean()),
+    disk: optional(
+      object({
+        path: absolutePath,
+        bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+      }),
+    ),
+    mongodb: optional(
+      object({
+        url: mongoUrl,
+        database: string({
+          pattern: /^[^\s/\\."$*<>:|?]{1,63}$/,
+          patternMeans: 'the name of a database',
+        }),
+        bytes: integer({ min: CACHE_DISK_BYTES_MIN, max: Number.MAX_SAFE_INTEGER }),
+        name: string({ pattern: /^[\x21-\x7e]{1,253}$/, patternMeans: 'a name without spaces' }),
+      }),
+    ),
+  }),
+  ({ disk, mongodb }, path) => {
+    if (disk === undefined || mongodb === undefined) return;
+    throw new ConfigError(path, `Key "${path}" has both "disk" and "mongodb", want one of them`);
+  },
+);
 
 const config: Schema<GatewayConfig> = object({
   version: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
@@ -321,10 +366,14 @@ const config: Schema<GatewayConfig> = object({
   limits,
   challenges: optional(challenges),
   ticketKeys: optional(array(ticketKey, { itemsMax: TICKET_KEYS_MAX })),
+  accessLog,
+  trace: optional(traceSchema),
   cache: optional(cache),
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),
   locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
+  slots: optional(array(integer({ min: 1, max: 1_000_000 }), { itemsMax: SHARING.slotsMax })),
+  sharing: optional(sharingSchema),
 });
 
 /** Returns the config, or throws `ConfigError` with the path of the first bad key. */

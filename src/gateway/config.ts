@@ -11,6 +11,7 @@ import type {
   GatewayQuestion,
   PurgeOrders,
 } from './gateway-question.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import type { SiteConfig } from './site-config.ts';
 
 export interface GatewayConfig {
@@ -27,6 +28,10 @@ export interface GatewayConfig {
   readonly challenges?: ChallengesConfig;
   /** Base64, the newest first; absent: made of the private key, so that processes with the same one share them. */
   readonly ticketKeys?: readonly string[];
+  /** Of routes that do not choose; `json` unless said. */
+  readonly accessLog?: AccessLogFormat;
+  /** Absent: `traceparent` of a client passes as any other field. */
+  readonly trace?: TraceConfig;
   /** For the routes that want one. */
   readonly cache?: GatewayCacheConfig;
   /** What is to be purged by whoever has not yet. */
@@ -35,6 +40,28 @@ export interface GatewayConfig {
   readonly node?: NodeDoorConfig;
   /** What other nodes may reach here, by instance id. */
   readonly locals?: readonly UpstreamConfig[];
+  /** Of the processes of this machine that serve this config, ascending; the supervisor says it. */
+  readonly slots?: readonly number[];
+  /** With whom, beside these, the caches are shared. */
+  readonly sharing?: SharingConfig;
+}
+
+/** Keys of the caches have one owner among the gateway processes of all nodes that are named here. */
+export interface SharingConfig {
+  /** This node. */
+  readonly self: { readonly node: string; readonly name: string; readonly region: string };
+  readonly nodes: readonly SharingNode[];
+}
+
+/** Another node whose gateways answer. */
+export interface SharingNode {
+  readonly node: string;
+  readonly name: string;
+  readonly region: string;
+  readonly host: string;
+  readonly port: number;
+  /** Its gateway processes. */
+  readonly workers: number;
 }
 
 /** What a site may choose about its cache. */
@@ -46,8 +73,27 @@ export interface RouteCacheConfig extends Partial<Omit<CacheSettings, 'bodyBytes
 /** Of each gateway process. */
 export interface GatewayCacheConfig {
   readonly memoryBytes: number;
+  /** False: every process keeps to itself. */
+  readonly share?: boolean;
   /** Every process makes a folder of its own in it. */
   readonly disk?: { readonly path: string; readonly bytes: number };
+  /** In place of a disk. Every process has a name of its own below this one. */
+  readonly mongodb?: {
+    readonly url: string;
+    readonly database: string;
+    readonly bytes: number;
+    readonly name: string;
+  };
+}
+
+/** W3C trace context: each request is part of a trace. */
+export interface TraceConfig {
+  /** Of traces that begin here, 0 to 1; whoever comes with a trace has decided. */
+  readonly sample: number;
+  /** Where spans of sampled traces go, as OTLP over HTTP: `http://HOST:4318/v1/traces`. */
+  readonly export?: string;
+  /** `service.name` of the spans; `moln-gateway` unless said. */
+  readonly service?: string;
 }
 
 /** One certificate serves both directions. PEM. */
@@ -122,6 +168,7 @@ export interface RouteConfig {
   readonly limits?: Partial<RouteLimits>;
   /** Answers of upstreams are stored as RFC 9111 says; what is not said here is as usual. */
   readonly cache?: RouteCacheConfig;
+  readonly accessLog?: AccessLogFormat;
   /** Absent: power of two choices. */
   readonly balance?: BalanceConfig;
   /** Who is let in, and what is changed about requests and answers. */
@@ -156,7 +203,9 @@ export type RouteTarget =
     }
   | { readonly kind: 'respond'; readonly status: number; readonly message: string }
   /** These very characters. */
-  | { readonly kind: 'text'; readonly answer: string };
+  | { readonly kind: 'text'; readonly answer: string }
+  /** 200, or 503 when this gateway is about to leave: for a balancer before it. */
+  | { readonly kind: 'ready' };
 
 export interface UpstreamConfig {
   /** Stable and unique in the whole config; for apps the instance id. */
@@ -206,7 +255,12 @@ export interface GatewayLimits {
 
 /** Agent → gateway, one JSON object a line over the worker's unix socket. */
 export type GatewayCommand =
-  | { readonly kind: 'config'; readonly config: GatewayConfig }
+  | {
+      readonly kind: 'config';
+      readonly config: GatewayConfig;
+      /** Sockets where processes that are to leave hand over their listening sockets. */
+      readonly takeFrom?: readonly string[];
+    }
   | { readonly kind: 'stats' }
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id; absent means idle. Not answered. */
   | { readonly kind: 'loads'; readonly loads: Readonly<Record<string, number>> }

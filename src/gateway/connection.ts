@@ -14,7 +14,7 @@ import type { ClientSocket } from './client-socket.ts';
 import { localAuthority } from './client-fragment.ts';
 import { STATE, STATUS_CLIENT_GONE } from './connection-state.ts';
 import { failureAnswer, type FailureDetails } from './error-page.ts';
-import { DISCARD_BYTES_MAX, LEAVING_FRESH_MS } from './limits.ts';
+import { DISCARD_BYTES_MAX, LEAVING_FRESH_MS, LEAVING_KEPT_MS } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
@@ -312,14 +312,14 @@ export class Connection implements ChunkSink, ClientEvents {
   drain(): void {
     this.keepAlive = false;
     this.leaving = true;
-    if (this.idle && this.served > 0) this.close();
+    if (this.idle && this.served > 0 && !this.plane.leavesGently) this.close();
   }
 
   /** How long the connection may wait for the next request. */
   private idleMsMax(): number {
     const { limits } = this.plane;
-    if (this.served > 0) return limits.keepAliveTimeoutMs;
-    return this.leaving ? LEAVING_FRESH_MS : limits.requestHeadTimeoutMs;
+    if (this.leaving) return this.served > 0 ? LEAVING_KEPT_MS : LEAVING_FRESH_MS;
+    return this.served > 0 ? limits.keepAliveTimeoutMs : limits.requestHeadTimeoutMs;
   }
 
   // Bytes ---------------------------------------------------------------------------------------------------

@@ -4,12 +4,20 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
+import type { MetricFamily } from '../base/metrics.ts';
 import { systemClock, type Clock } from '../base/time.ts';
 import { createRandom } from './balance.ts';
 import { Balancers, type OpenedBalancers } from './balancers.ts';
+import { requireCacheFits } from './cache-fit.ts';
 import { CacheRoom } from './cache-room.ts';
 import { certificateTroubles, requireUsableTls } from './certificates.ts';
-import type { GatewayCacheConfig, GatewayConfig, ListenerConfig, UpstreamLoad } from './config.ts';
+import type {
+  GatewayCacheConfig,
+  GatewayConfig,
+  ListenerConfig,
+  TraceConfig,
+  UpstreamLoad,
+} from './config.ts';
 import { createDispatch } from './dispatch.ts';
 import { explain } from './cache-explanation.ts';
 import type {
@@ -17,23 +25,28 @@ import type {
   GatewayAnswer,
   GatewayQuestion,
   PurgeOrders,
+  PurgeRequest,
 } from './gateway-question.ts';
-import { DEFAULT_GATEWAY_LIMITS, routeLimits } from './limits.ts';
+import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import { sweepInterval } from './sweep-interval.ts';
 import { Listener } from './listener.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import { NodeClient } from './node-client.ts';
 import { NodeDoor } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
+import { QuestionDoor } from './question-door.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
+import { slowFigures } from './slow-figures.ts';
+import { Sharing, type SharingCounts } from './sharing.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
+import { Tracer } from './tracer.ts';
 import { unfitUpstreams } from './unfit-upstreams.ts';
 import type { Upstream } from './upstream.ts';
+import { upstreamFamilies } from './upstream-families.ts';
 
-/** How often time limits are checked: a quarter of the shortest, within these. */
-const SWEEP_LEAST_MS = 25;
-const SWEEP_MOST_MS = 500;
 /** How often a drain looks whether everything is done. */
 const DRAIN_LOOK_MS = 20;
 
@@ -47,6 +60,16 @@ export interface DataPlaneOptions {
   readonly clock?: Clock;
   /** Tells this process from others that share a folder; `1` unless said. */
   readonly name?: string;
+  /** Where this process and its siblings ask each other about the cache; without it nothing is shared. */
+  readonly place?: SharingPlace;
+}
+
+export interface SharingPlace {
+  /** Of this process. */
+  readonly slot: number;
+  readonly socketOf: (slot: number) => string;
+  /** Where the database process of this node answers those of others. */
+  readonly databases?: string;
 }
 
 export interface DataPlaneStats {
@@ -70,7 +93,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #files: StaticFiles;
   readonly #dispatch: Dispatch;
-  readonly #reusePort: boolean;
+  readonly #sockets: ListeningSockets;
   readonly #listeners = new Map<string, Listener>();
   /** Closed listeners whose connections are not all done. */
   readonly #leaving = new Set<Listener>();
@@ -80,21 +103,28 @@ export class DataPlane implements AsyncDisposable {
   readonly #door: NodeDoor;
   readonly #nodes: NodeClient = new NodeClient();
   readonly #name: string;
+  readonly #place: SharingPlace | undefined;
+  readonly #questions: QuestionDoor;
+  #slots: readonly number[] = [];
   #room: CacheRoom | undefined;
   #cacheConfig = '';
+  #traceConfig = 'null';
   #troubles: readonly string[] = [];
-  readonly #purges = new ObeyedPurges();
+  readonly #purges: ObeyedPurges;
   #sweep: Disposable | undefined;
   #sweepMs = 0;
 
   constructor(options: DataPlaneOptions) {
     this.#clock = options.clock ?? systemClock;
-    this.#reusePort = options.reusePort;
+    this.#sockets = new ListeningSockets(options.reusePort);
     this.#name = options.name ?? '1';
+    this.#place = options.place;
+    this.#purges = new ObeyedPurges(this.#clock);
     this.#plane = new Plane({
       clock: this.#clock,
       log: options.log,
       accessLog: options.accessLog,
+      sockets: this.#sockets,
       sharesReads: options.sharesReads ?? true,
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
@@ -103,7 +133,14 @@ export class DataPlane implements AsyncDisposable {
     this.#door = new NodeDoor({
       log: options.log,
       clock: this.#clock,
-      reusePort: options.reusePort,
+      sockets: this.#sockets,
+      socketOf: (worker) => this.#socketOf(worker),
+      databases: options.place?.databases ?? '',
+    });
+    this.#questions = new QuestionDoor({
+      plane: this.#plane,
+      room: () => this.#room,
+      purges: this.#purges,
     });
     this.#files = new StaticFiles(this.#plane);
     this.#dispatch = createDispatch(this.#files, () => this.#room);
@@ -111,9 +148,25 @@ export class DataPlane implements AsyncDisposable {
 
   /**
    * Makes `config` the one in force. Throws GATEWAY_PORT_TAKEN or GATEWAY_LISTEN_FAILED, and then nothing has
-   * changed. Calls must not overlap.
+   * changed. Calls must not overlap. `takeFrom`: where processes that are to leave hand over their listening sockets.
    */
-  async apply(config: GatewayConfig): Promise<void> {
+  async apply(config: GatewayConfig, takeFrom: readonly string[] = []): Promise<void> {
+    await this.#sockets.take(takeFrom, this.#clock);
+    let isUsed = false;
+    try {
+      await this.#applyAll(config);
+      isUsed = true;
+    } finally {
+      await this.#sockets.settle(isUsed, this.#clock);
+    }
+  }
+
+  /** So that a successor can take over the listening sockets. */
+  async serveSockets(path: string): Promise<void> {
+    await this.#sockets.serve(path);
+  }
+
+  async #applyAll(config: GatewayConfig): Promise<void> {
     const plane = this.#plane;
     plane.tick();
     const opened = await this.#openNew(config.listeners);
@@ -130,9 +183,12 @@ export class DataPlane implements AsyncDisposable {
     this.#nodes.configure(config.node);
     const before = [...plane.table.upstreams()];
     plane.setLimits(config.limits);
+    plane.logFormat = config.accessLog ?? 'json';
+    await this.#openTracer(config.trace);
     plane.table = RouteTable.build(config, plane.table, this.#nodes);
     plane.edges.keep(config.routes);
     if (config.purges !== undefined) await this.#obey(config.purges);
+    await this.#share(config);
     const current = new Set(plane.table.upstreams());
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
@@ -150,6 +206,7 @@ export class DataPlane implements AsyncDisposable {
     }
     for (const [id, listener] of opened) this.#listeners.set(id, listener);
     for (const listener of this.#listeners.values()) listener.share(config);
+    for (const listener of opened.values()) listener.serve();
     this.#balancers.use(ports);
     for (const listener of this.#listeners.values()) listener.limitHandshakes();
     this.#scheduleSweep(config);
@@ -171,15 +228,20 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Throws `CONFIG_INVALID`, or what the cache's disk says. */
-  async answer(question: GatewayQuestion): Promise<GatewayAnswer> {
+  async answer(question: Exclude<GatewayQuestion, { kind: 'metrics' }>): Promise<GatewayAnswer> {
     const { table } = this.#plane;
     const { kind } = question;
     switch (kind) {
       case 'purge':
-        if (this.#room !== undefined) await purge(question.purge, this.#room, table);
-        return { kind };
+        return await this.#purge(question.purge, question.id);
       case 'explain':
         return { kind, explanation: await explain(question, this.#room, table) };
+      case 'leave':
+        this.#plane.draining = true;
+        this.#plane.leavesGently = true;
+        return { kind };
+      case 'slow':
+        return { kind, slow: slowFigures(question.url, this.#plane) };
       case 'top':
         return { kind, top: await measureTop(this.#plane, question.durationMs) };
     }
@@ -188,6 +250,22 @@ export class DataPlane implements AsyncDisposable {
   /** Of the cache; none without one. */
   cacheStats(): readonly CacheTierStats[] {
     return this.#room?.cache.stats ?? [];
+  }
+
+  /** Beside those of routes, balancers and the process. */
+  families(): MetricFamily[] {
+    const { table, clock, limitHits } = this.#plane;
+    return [...upstreamFamilies([...table.routes()], clock.monotonicMs()), limitHits.family()];
+  }
+
+  /** Undefined unless they are exported. */
+  get spans(): { readonly exported: number; readonly dropped: number } | undefined {
+    return this.#plane.tracer?.exporter;
+  }
+
+  /** Undefined while this process shares with nobody. */
+  get sharingCounts(): SharingCounts | undefined {
+    return this.#plane.sharing?.counts;
   }
 
   setLoads(loads: Readonly<Record<string, number>>): void {
@@ -212,33 +290,47 @@ export class DataPlane implements AsyncDisposable {
     return { connections, connectionsRefused, upstreams, unfit };
   }
 
-  /** Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. */
-  async drain(deadlineMs: number): Promise<void> {
+  /**
+   * Stops accepting, lets requests and tunnels finish for `deadlineMs`, then breaks what is left. `isGentle`: a kept connection that
+   * is idle is not closed at once, since the client may be about to use it.
+   */
+  async drain(deadlineMs: number, isGentle = false): Promise<void> {
     const plane = this.#plane;
     plane.draining = true;
+    plane.leavesGently ||= isGentle;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();
     this.#door.stop();
+    this.#questions.stop();
     const isBusy = (): boolean =>
-      plane.connections > 0 || this.#door.tunnels > 0 || this.#balancers.isBusy;
+      plane.connections > 0 ||
+      this.#door.tunnels > 0 ||
+      this.#questions.connections > 0 ||
+      this.#balancers.isBusy;
     while (isBusy() && this.#clock.monotonicMs() < endMs) {
       await this.#clock.sleep(DRAIN_LOOK_MS);
     }
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
+    this.#questions.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#sockets.stopServing();
     for (const listener of this.#all()) listener.destroy();
     this.#balancers.destroy();
     this.#door.destroy();
+    this.#questions.destroy();
     this.#listeners.clear();
     this.#leaving.clear();
     this.#sweep?.[Symbol.dispose]();
+    this.#plane.sharing?.retire();
+    this.#plane.sharing = undefined;
     // Retires all upstreams: their idle sockets would keep the process alive.
     this.#plane.table = RouteTable.build(EMPTY_CONFIG, this.#plane.table);
+    await this.#plane.tracer?.[Symbol.asyncDispose]();
     this.#plane.edges[Symbol.dispose]();
     await this.#room?.[Symbol.asyncDispose]();
     await this.#files[Symbol.asyncDispose]();
@@ -248,6 +340,7 @@ export class DataPlane implements AsyncDisposable {
   async #openCache(config: GatewayCacheConfig | undefined): Promise<void> {
     const text = JSON.stringify(config ?? null);
     if (text === this.#cacheConfig) return;
+    if (config !== undefined) requireCacheFits(config.memoryBytes);
     this.#cacheConfig = text;
     const before = this.#room;
     this.#room = undefined;
@@ -260,6 +353,17 @@ export class DataPlane implements AsyncDisposable {
       this.#cacheConfig = '';
       throw error;
     }
+  }
+
+  /** Spans that wait are sent off; the new one does not wait for that. */
+  async #openTracer(config: TraceConfig | undefined): Promise<void> {
+    const text = JSON.stringify(config ?? null);
+    if (text === this.#traceConfig) return;
+    this.#traceConfig = text;
+    const plane = this.#plane;
+    const before = plane.tracer;
+    plane.tracer = config === undefined ? undefined : await Tracer.open(config, plane);
+    void before?.[Symbol.asyncDispose]();
   }
 
   /** Each is told when it is new, not with every config. */
@@ -280,6 +384,48 @@ export class DataPlane implements AsyncDisposable {
     }
   }
 
+  async #purge(order: PurgeRequest, id: number | undefined): Promise<GatewayAnswer> {
+    const done = this.#room === undefined ? undefined : purge(order, this.#room, this.#plane.table);
+    // It has taken effect already; what is waited for is the disk.
+    if (id !== undefined) this.#purges.note(id);
+    await done;
+    return { kind: 'purge' };
+  }
+
+  /** Caches and rate limits of one machine's processes, and of all nodes, are one. Whoever cannot be asked is passed over by the others. */
+  async #share({ cache, routes, slots = [], sharing }: GatewayConfig): Promise<void> {
+    const place = this.#place;
+    const isOfUse =
+      (cache !== undefined && cache.share !== false) ||
+      routes.some(({ site }) => site?.rate !== undefined);
+    const wants = isOfUse && place !== undefined && slots.includes(place.slot);
+    this.#slots = slots;
+    this.#plane.sharing = Sharing.of(
+      {
+        plane: this.#plane,
+        nodes: this.#nodes,
+        purges: this.#purges,
+        socketOf: (slot) => place?.socketOf(slot) ?? '',
+      },
+      wants ? { slots, slot: place.slot, sharing } : { slots: [], slot: 0, sharing: undefined },
+      this.#plane.sharing,
+    );
+    if (this.#plane.sharing === undefined) this.#questions.stop();
+    else if (place !== undefined && !this.#questions.isOpen) {
+      try {
+        await this.#questions.open(place.socketOf(place.slot));
+      } catch (error) {
+        this.#plane.log.error('Other gateway processes cannot ask this one', { error });
+      }
+    }
+  }
+
+  /** Of the process with that number, counted from 1 on, of those that serve. */
+  #socketOf(worker: number): string | undefined {
+    const slot = this.#slots[worker - 1];
+    return slot === undefined ? undefined : this.#place?.socketOf(slot);
+  }
+
   #all(): Listener[] {
     return [...this.#listeners.values(), ...this.#leaving];
   }
@@ -296,7 +442,6 @@ export class DataPlane implements AsyncDisposable {
           config,
           plane: this.#plane,
           dispatch: this.#dispatch,
-          reusePort: this.#reusePort,
         });
         opened.set(config.id, listener);
         await listener.open();
@@ -327,7 +472,9 @@ export class DataPlane implements AsyncDisposable {
       if (listener.connections.size === 0) this.#leaving.delete(listener);
     }
     this.#balancers.sweep(horizonMs);
+    this.#questions.sweep(horizonMs);
     this.#room?.sweep(horizonMs);
+    plane.sharing?.sweep(plane.coarseMs);
     for (const upstream of plane.table.upstreams()) upstream.sweep(plane.coarseMs);
     for (const { balancer } of plane.table.routes()) balancer?.sweep(this.#clock);
     for (const upstream of this.#retired) if (upstream.load === 0) this.#retired.delete(upstream);
@@ -338,22 +485,4 @@ function samePlace(a: ListenerConfig, b: ListenerConfig): boolean {
   const [isProxied, wasProxied] = [a, b].map(({ proxyProtocol }) => proxyProtocol !== undefined);
   const isSame = a.address === b.address && a.port === b.port && a.protocol === b.protocol;
   return isSame && isProxied === wasProxied;
-}
-
-function sweepInterval(config: GatewayConfig): number {
-  const { limits } = config;
-  const times = [
-    limits.requestHeadTimeoutMs,
-    limits.requestBodyIdleTimeoutMs,
-    limits.keepAliveTimeoutMs,
-    ...(config.balancers ?? []).flatMap(({ timeouts }) => [timeouts.connectMs, timeouts.idleMs]),
-    ...config.routes.flatMap((route) => {
-      const own = routeLimits(route.limits);
-      const { health, agent } = route.balance ?? {};
-      const checks = [health?.intervalMs ?? Infinity, agent?.intervalMs ?? Infinity];
-      return [own.connectTimeoutMs, own.responseTimeoutMs, own.idleTimeoutMs, ...checks];
-    }),
-  ];
-  const shortest = times.reduce((least, ms) => Math.min(least, ms), Infinity);
-  return Math.max(SWEEP_LEAST_MS, Math.min(SWEEP_MOST_MS, shortest / 4));
 }

@@ -6,6 +6,8 @@ export const GATEWAY_PORT_TAKEN = 'GATEWAY_PORT_TAKEN';
 export const GATEWAY_LISTEN_FAILED = 'GATEWAY_LISTEN_FAILED';
 /** A worker refused a config; it goes on with the one before. */
 export const GATEWAY_CONFIG_REFUSED = 'GATEWAY_CONFIG_REFUSED';
+/** What the cache may keep in memory is more than a worker can have. */
+export const GATEWAY_CACHE_TOO_LARGE = 'GATEWAY_CACHE_TOO_LARGE';
 /** A worker did not start, or does not answer on its control socket. */
 export const GATEWAY_WORKER_FAILED = 'GATEWAY_WORKER_FAILED';
 /** The supervisor was stopped or detached while something waited for it. */

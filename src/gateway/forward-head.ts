@@ -105,8 +105,17 @@ export interface HeadChange {
 }
 
 /** Both changes; the lines of the second come last. */
-export function together(one: HeadChange, two: HeadChange | undefined): HeadChange {
+export function together(one: HeadChange, two: HeadChange | undefined): HeadChange;
+export function together(
+  one: HeadChange | undefined,
+  two: HeadChange | undefined,
+): HeadChange | undefined;
+export function together(
+  one: HeadChange | undefined,
+  two: HeadChange | undefined,
+): HeadChange | undefined {
   if (two === undefined) return one;
+  if (one === undefined) return two;
   return { drop: [...one.drop, ...two.drop], lines: one.lines + two.lines };
 }
 
@@ -145,6 +154,25 @@ export function requestHeadText(
     text += 'TE: trailers\r\nConnection: TE\r\n';
   }
   return `${text}\r\n`;
+}
+
+/** The same for another gateway process that is asked in the origin's place: without a word about the client, whose target it is. */
+export function questionHeadText(
+  head: RequestHead,
+  asked: {
+    readonly target: string;
+    readonly authority: string;
+    /** Lower-case names of fields that are left out. */
+    readonly names: readonly string[];
+    /** Whole lines. */
+    readonly lines: string;
+  },
+): string {
+  const session = mayHoldSession(head);
+  const dropped = REQUEST_DROPPED | HOST_DROPPED | (session ? COOKIE_DROPPED : 0);
+  const line = `${head.method} ${asked.target} HTTP/1.1\r\nHost: ${asked.authority}\r\n`;
+  const kept = keptLines(head, head.lineAt(0), dropped, asked.names);
+  return `${line}${kept}${session ? otherCookies(head) : ''}${asked.lines}\r\n`;
 }
 
 /** The protocols that the head asks to change to, without `h2c`, which would tunnel past the gateway. */

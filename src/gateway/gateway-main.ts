@@ -1,5 +1,5 @@
 /**
- * Entry of a gateway worker process: `node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT [no-access-log]`. SIGTERM drains;
+ * Entry of a gateway worker process: `node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT [CODE|no-access-log]`. SIGTERM drains;
  * SIGINT and SIGHUP are left to the agent.
  *
  * With `warm-up` as SLOT it only fills the compile cache in RUN_FOLDER and ends. A worker that finds it filled starts in
@@ -9,7 +9,7 @@
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { compileCacheFolder } from './worker-record.ts';
 
-const [runFolder, logFolder, slotText, accessLog] = process.argv.slice(2);
+const [runFolder, logFolder, slotText, more] = process.argv.slice(2);
 const slot = slotText === 'warm-up' ? 0 : Number(slotText);
 if (runFolder === undefined || logFolder === undefined || !Number.isSafeInteger(slot)) {
   process.stderr.write('Usage: node gateway-main.ts RUN_FOLDER LOG_FOLDER SLOT\n');
@@ -23,6 +23,6 @@ flushCompileCache();
 if (slot > 0) {
   const exit = (): never => process.exit(0);
   const folders = { runFolder, logFolder };
-  await runWorker({ folders, slot, accessLog: accessLog !== 'no-access-log', exit });
+  await runWorker({ folders, slot, accessLog: more !== 'no-access-log', code: more, exit });
 }
 process.exit(0);

@@ -10,13 +10,13 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
-import { AccessLog } from './access-log.ts';
+import { AccessLogs } from './access-logs.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
 import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
-import { DataPlane } from './data-plane.ts';
+import { DataPlane, type SharingPlace } from './data-plane.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
-import { cacheFamilies } from './cache-families.ts';
+import { cacheFamilies, sharingFamilies } from './cache-families.ts';
 import type { GatewayQuestion } from './gateway-question.ts';
 import { ProcessMetrics } from './metrics.ts';
 import { routeFamilies } from './route-meter.ts';
@@ -29,10 +29,13 @@ import {
 
 export interface GatewayProcessOptions {
   readonly paths: WorkerPaths;
+  readonly place: SharingPlace;
   readonly log: Logger;
   readonly clock: Clock;
   /** False only for measurements. */
   readonly accessLog: boolean;
+  /** See `WorkerRecord`. */
+  readonly code?: string | undefined;
 }
 
 /** How often a worker without an agent asks itself whether it is still wanted. */
@@ -46,7 +49,7 @@ type Channel = MessageChannel<GatewayCommand, GatewayReply>;
 
 export class GatewayProcess implements AsyncDisposable {
   readonly #options: GatewayProcessOptions;
-  readonly #accessLog: AccessLog;
+  readonly #accessLog: AccessLogs;
   readonly #plane: DataPlane;
   readonly #metrics = new ProcessMetrics();
   readonly #channels = new Set<Channel>();
@@ -61,8 +64,7 @@ export class GatewayProcess implements AsyncDisposable {
   constructor(options: GatewayProcessOptions) {
     this.#options = options;
     const { log, clock, paths } = options;
-    this.#accessLog = new AccessLog({
-      path: paths.accessLog,
+    this.#accessLog = new AccessLogs(paths, {
       clock,
       onRefused: (error) => log.warn('The access log cannot be written and loses lines', { error }),
     });
@@ -71,6 +73,7 @@ export class GatewayProcess implements AsyncDisposable {
       clock,
       reusePort: true,
       name: paths.name,
+      place: options.place,
       ...(options.accessLog ? { accessLog: this.#accessLog } : {}),
     });
   }
@@ -91,7 +94,9 @@ export class GatewayProcess implements AsyncDisposable {
       format: 1,
       process: self,
       protocol: CONTROL_PROTOCOL,
+      ...(this.#options.code === undefined ? {} : { code: this.#options.code }),
     });
+    await this.#plane.serveSockets(paths.handover);
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.listen(paths.socket);
     await once(this.#server, 'listening');
@@ -107,9 +112,14 @@ export class GatewayProcess implements AsyncDisposable {
     return this.#finished.promise;
   }
 
+  /** The files of the access log were moved away. */
+  reopenLogs(): void {
+    this.#accessLog.reopen();
+  }
+
   /** Stops accepting; requests and upgraded connections may finish for `deadlineMs`. */
-  drain(deadlineMs: number): Promise<void> {
-    this.#draining ??= this.#drainOnce(deadlineMs);
+  drain(deadlineMs: number, isGentle = false): Promise<void> {
+    this.#draining ??= this.#drainOnce(deadlineMs, isGentle);
     return this.#draining;
   }
 
@@ -125,11 +135,11 @@ export class GatewayProcess implements AsyncDisposable {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  async #drainOnce(deadlineMs: number): Promise<void> {
+  async #drainOnce(deadlineMs: number, isGentle: boolean): Promise<void> {
     this.#options.log.info('Gateway worker drains', { deadlineMs });
     await this.#sayLeaving();
     await this.#configs;
-    await this.#plane.drain(deadlineMs);
+    await this.#plane.drain(deadlineMs, isGentle);
     this.#finished.resolve();
   }
 
@@ -167,7 +177,7 @@ export class GatewayProcess implements AsyncDisposable {
       case 'config':
         // One after the other: listeners and tables of two configs must not mix.
         this.#configs = this.#configs.then(async () => {
-          channel.send(await this.#configure(command.config));
+          channel.send(await this.#configure(command.config, command.takeFrom));
         });
         return;
       case 'stats':
@@ -190,7 +200,7 @@ export class GatewayProcess implements AsyncDisposable {
     }
   }
 
-  async #configure(value: unknown): Promise<GatewayReply> {
+  async #configure(value: unknown, takeFrom?: readonly string[]): Promise<GatewayReply> {
     const asked = (value as { readonly version?: unknown } | null)?.version;
     const version = typeof asked === 'number' ? asked : -1;
     try {
@@ -205,7 +215,7 @@ export class GatewayProcess implements AsyncDisposable {
         );
       }
       // The agent repeats itself after a lost connection.
-      if (version > this.#version) await this.#plane.apply(config);
+      if (version > this.#version) await this.#plane.apply(config, takeFrom);
       this.#version = version;
       return { kind: 'applied', version };
     } catch (error) {
@@ -221,7 +231,11 @@ export class GatewayProcess implements AsyncDisposable {
 
   async #answer(id: number, question: GatewayQuestion): Promise<GatewayReply> {
     try {
-      return { kind: 'answer', id, answer: await this.#plane.answer(question) };
+      const isOwn = question.kind === 'metrics';
+      const answer = isOwn
+        ? { kind: question.kind, families: this.#stats().metrics }
+        : await this.#plane.answer(question);
+      return { kind: 'answer', id, answer };
     } catch (error) {
       if (!isMolnError(error)) this.#options.log.error('A question was not answered', { error });
       const code = isMolnError(error) ? error.code : GATEWAY_WORKER_FAILED;
@@ -250,11 +264,14 @@ export class GatewayProcess implements AsyncDisposable {
         ...balancers.families(),
         ...routeFamilies(pairs),
         ...cacheFamilies(cache, pairs),
+        ...this.#plane.families(),
+        ...sharingFamilies(this.#plane.sharingCounts),
         ...this.#metrics.families({
           connections,
           connectionsRefused,
           memoryBytes,
           accessLogDropped: this.#accessLog.dropped,
+          spans: this.#plane.spans,
         }),
       ],
     };

@@ -2,7 +2,9 @@
  * What one may ask of a gateway process beside its stats, and what it answers: as plain data over the control socket, and between
  * nodes.
  */
+import type { MetricFamily } from '../base/metrics.ts';
 import type { TierStats } from '../cache/cache.ts';
+import type { SlowFigures } from './slow-report.ts';
 
 /** What is to be purged. */
 export type PurgeTarget =
@@ -37,19 +39,33 @@ export interface PurgeOrders {
 
 export type GatewayQuestion =
   /** Answered when it is done. */
-  | { readonly kind: 'purge'; readonly purge: PurgeRequest }
+  | {
+      readonly kind: 'purge';
+      readonly purge: PurgeRequest;
+      /** The same at all processes that are asked: they tell by it who of them has done it. */
+      readonly id?: number;
+    }
   /** What the cache knows of a URL, and what would become of a request with these fields now. */
   | {
       readonly kind: 'explain';
       readonly url: string;
       readonly fields: readonly (readonly [name: string, value: string])[];
     }
+  /** Where the time of recent requests went, of the route that answers the URL. */
+  | { readonly kind: 'slow'; readonly url: string }
+  /** Says no to those who ask whether it is ready, and ends connections with their next answers; it goes on accepting. */
+  | { readonly kind: 'leave' }
+  /** What Prometheus reads. */
+  | { readonly kind: 'metrics' }
   /** Counts requests for so long, then answers. */
   | { readonly kind: 'top'; readonly durationMs: number };
 
 export type GatewayAnswer =
   | { readonly kind: 'purge' }
   | { readonly kind: 'explain'; readonly explanation: CacheExplanation }
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'metrics'; readonly families: readonly MetricFamily[] }
+  | { readonly kind: 'slow'; readonly slow: SlowFigures }
   | { readonly kind: 'top'; readonly top: TopReport };
 
 export type AnswerTo<Question extends GatewayQuestion> = Extract<
@@ -68,8 +84,22 @@ export interface CacheExplanation {
   /** A word for it: `fresh`, `uri-miss`, `vary-miss`, … */
   readonly why: string;
   readonly variants: readonly StoredVariant[];
+  /** This process among those that share; undefined when it shares with nobody. */
+  readonly worker: number | undefined;
+  /** Who asks the origin for it, of those that share; the owner of the own region, and of all if that is another one. */
+  readonly owners: readonly KeyOwner[];
   /** The last answer to this URL that was not stored. */
   readonly refused: StorageRefusal | undefined;
+}
+
+export interface KeyOwner {
+  /** Its node's name; empty for a gateway by itself. */
+  readonly node: string;
+  /** Of its node's gateway processes, from 1 on. */
+  readonly worker: number;
+  /** The one that is asked. */
+  readonly isSelf: boolean;
+  readonly tier: 'region' | 'cluster';
 }
 
 export interface StoredVariant {
@@ -84,7 +114,8 @@ export interface StoredVariant {
   readonly bodyBytes: number;
   /** Not all of the body is there. */
   readonly isPartial: boolean;
-  readonly tier: 'memory' | 'disk';
+  /** `hot`: a copy of what another process owns, for a moment. */
+  readonly tier: 'memory' | 'disk' | 'hot';
   /** Names of the request fields that it depends on. */
   readonly vary: readonly string[];
   readonly tags: readonly string[];

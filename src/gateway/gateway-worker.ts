@@ -1,13 +1,17 @@
 /** A gateway worker's life from its arguments to its end; the entry is `gateway-main.ts`. */
+import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { GatewayProcess } from './gateway-process.ts';
+import { REPLACED_DRAIN_MS } from './limits.ts';
 import { workerPaths, type WorkerFolders } from './worker-record.ts';
 
 /** For a SIGTERM that nobody followed up with a drain command; systemd kills after 90 s. */
 const SIGNAL_DRAIN_MS = 30_000;
+/** The socket of the database process, in the folder of the workers' own. */
+const DATABASE_PEERS = 'databases.peers';
 /** Closing what is left must not keep a drained process alive. */
 const EXIT_GRACE_MS = 3000;
 
@@ -16,6 +20,8 @@ export interface WorkerArguments {
   readonly slot: number;
   /** False only for measurements. */
   readonly accessLog: boolean;
+  /** What it runs; undefined: nobody knows. */
+  readonly code: string | undefined;
   /** Ends the process, whatever is still open. */
   readonly exit: () => void;
 }
@@ -25,6 +31,7 @@ export async function runWorker({
   folders,
   slot,
   accessLog,
+  code,
   exit,
 }: WorkerArguments): Promise<void> {
   const paths = workerPaths(folders, slot);
@@ -42,8 +49,13 @@ export async function runWorker({
   // A terminal sends these to the whole group; the agent alone orders the end.
   process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
   process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
-  const worker = new GatewayProcess({ paths, log, clock: systemClock, accessLog });
+  const socketOf = (of: number): string => workerPaths(folders, of).questions;
+  const place = { slot, socketOf, databases: join(folders.runFolder, DATABASE_PEERS) };
+  const worker = new GatewayProcess({ paths, place, log, clock: systemClock, accessLog, code });
+  process.on('SIGUSR1', () => worker.reopenLogs());
   process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));
+  // Another process has taken over: there is no hurry.
+  process.on('SIGUSR2', () => void worker.drain(REPLACED_DRAIN_MS, true));
   await worker.start();
   await worker.finished();
   systemClock.after(EXIT_GRACE_MS, exit);

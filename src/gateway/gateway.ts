@@ -1,7 +1,9 @@
 /** The door of the gateway: what the composition root and the API need of it. */
 export { certificateTroubles } from './certificates.ts';
 export { DEFAULT_BALANCER } from './balancer-limits.ts';
+export { type AgentState, AgentPort } from './agent-answer.ts';
 export { askWorkers, type AskedWorkers } from './ask-workers.ts';
+export { requireCacheFits } from './cache-fit.ts';
 export { CACHE_HITS } from './cache-result.ts';
 export { checkGatewayConfig } from './config-check.ts';
 export {
@@ -17,6 +19,7 @@ export type {
   CacheTierStats,
   GatewayAnswer,
   GatewayQuestion,
+  KeyOwner,
   PurgeOrder,
   PurgeOrders,
   PurgeRequest,
@@ -34,6 +37,14 @@ export {
   purgeOrdersSchema,
   purgeTargetSchema,
 } from './purge-schema.ts';
+export {
+  slowReport,
+  STAGES,
+  type SlowExample,
+  type SlowFigures,
+  type SlowReport,
+} from './slow-report.ts';
+export type { AccessLogFormat } from './log-settings.ts';
 export { mergeTop, TOP_DURATION_MS_MAX } from './top-meter.ts';
 export {
   GatewaySupervisor,
@@ -41,4 +52,5 @@ export {
   type GatewaySupervisorOptions,
 } from './supervisor.ts';
 export type { GatewayWorkerState } from './worker-slot.ts';
+export { loadWorker } from './worker-launch.ts';
 export { livingWorkers } from './worker-record.ts';

@@ -36,6 +36,9 @@ function redirectToHttps(port: number, dispatch: Dispatch): Dispatch {
   };
 }
 
+/** The field of that name, which a listener says in place of whoever else does. */
+export const HSTS_FIELD: ReadonlySet<string> = new Set(['strict-transport-security']);
+
 /** The line for every answer; empty without the option. */
 export function hstsLine(hsts: HstsConfig | undefined): string {
   if (hsts === undefined) return '';

@@ -42,6 +42,10 @@ export function routeLimits(own: Partial<RouteLimits> | undefined): RouteLimits 
 
 /** For the first request of a connection that was accepted just before its listener closed. */
 export const LEAVING_FRESH_MS = 1000;
+/** For the next request of a kept connection to a process that leaves: it is answered with `Connection: close`. */
+export const LEAVING_KEPT_MS: number = 5 * SECOND;
+/** For upgraded connections to a process that was replaced; they are cut then. */
+export const REPLACED_DRAIN_MS: number = 3600 * SECOND;
 /** A body that nobody wants is read and thrown away up to this size; beyond it the connection closes. */
 export const DISCARD_BYTES_MAX: number = 64 * KIB;
 
@@ -96,6 +100,43 @@ export const NODE_DOOR = {
  * in what it leads through untouched: this is how long it has to wait for the last one.
  */
 export const NODE_REUSE_MS: number = 5 * SECOND;
+
+/** Of questions between gateway processes about keys that one of them owns. Beyond one of the first three the origin is asked instead. */
+export const SHARING = {
+  /** The other process is on this machine, or one round trip away. */
+  connectTimeoutMs: 500,
+  /** From the question to the word that it is being answered, which comes at once. */
+  acceptTimeoutMs: 1000,
+  /** Under way from one process to one other. */
+  questionsMax: 4000,
+  /** Who did not take a question is asked no other for so long; then one may try. */
+  awayMs: 2000,
+  /** A copy of what another process owns is kept for so long, fresh or not. */
+  hotMs: 10_000,
+  /** Of the memory of a process's cache, beside it: for such copies. */
+  hotShare: 0.125,
+  /** A purge that others may not have heard of yet. */
+  purgeRecentMs: 30_000,
+  /** More of these in that time: nobody is asked. */
+  purgesRecentMax: 16,
+  /** Of these, remembered. */
+  purgesKnownMax: 1000,
+  /** Processes of one machine, and nodes. */
+  slotsMax: 1024,
+  nodesMax: 10_000,
+} as const;
+
+/** Of what gateway processes tell each other of rate limits. */
+export const RATE = {
+  /** Between two messages to the same process, unless a request waits for its word. */
+  pauseMs: 20,
+  /** For such a request; then it is decided by what this process knows. */
+  holdMs: 250,
+  /** Beyond it the other process is passed over for a moment, and the next best keeps its buckets. */
+  answerTimeoutMs: 1000,
+  /** Requests that wait for one process; a further one is decided by what is known. */
+  waitingMax: 1000,
+} as const;
 
 /** Of `endpoint-load-metrics` on an answer; a longer one is not read. */
 export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;

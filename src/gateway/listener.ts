@@ -30,7 +30,6 @@ export class Listener implements ConnectionOwner {
   answerLines: string;
   readonly connections: Set<OwnedConnection> = new Set();
   config: ListenerConfig;
-  private readonly reusePort: boolean;
   private readonly usualDispatch: Dispatch;
   private readonly peers: ProxiedPeers | undefined;
   private readonly authorities: AlpnChallenges;
@@ -42,14 +41,14 @@ export class Listener implements ConnectionOwner {
   /** What the ticket keys in use were made of. */
   private tickets = '';
   private ticketKeys: readonly string[] | undefined;
+  /** Accepted before the config that this listener belongs to was in force: they are served with it. */
+  private early: Socket[] | undefined = [];
 
   constructor(options: {
     readonly config: ListenerConfig;
     readonly plane: Plane;
     readonly dispatch: Dispatch;
-    readonly reusePort: boolean;
   }) {
-    this.reusePort = options.reusePort;
     this.config = options.config;
     this.plane = options.plane;
     this.usualDispatch = options.dispatch;
@@ -97,23 +96,8 @@ export class Listener implements ConnectionOwner {
       peers === undefined
         ? (tls ?? createTcpServer(options, accept))
         : createTcpServer(options, (socket) => peers.admit(socket, go));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(
-        {
-          host: config.address,
-          port: config.port,
-          backlog: BACKLOG,
-          // Several gateway processes share the port; the kernel spreads connections over them.
-          reusePort: this.reusePort,
-          exclusive: true,
-        },
-        () => {
-          server.off('error', reject);
-          resolve();
-        },
-      );
-    }).catch((error: unknown) => {
+    const place = { address: config.address, port: config.port, backlog: BACKLOG };
+    await this.plane.sockets.listen(server, place).catch((error: unknown) => {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
@@ -123,6 +107,13 @@ export class Listener implements ConnectionOwner {
     server.on('drop', () => this.plane.connectionsRefused++);
     this.server = server;
     this.renewTickets();
+  }
+
+  /** The config is in force: who has connected meanwhile is served too. */
+  serve(): void {
+    const { early = [] } = this;
+    this.early = undefined;
+    for (const socket of early) if (!socket.destroyed) this.accept(socket);
   }
 
   /** New certificate or other settings that need no new port. Connections stay. */
@@ -169,7 +160,7 @@ export class Listener implements ConnectionOwner {
 
   /** Stops accepting; answers under way are finished, idle connections close, tunnels stay. */
   stop(): void {
-    this.server?.close();
+    this.plane.sockets.close(this.server);
     for (const connection of this.connections) connection.drain();
   }
 
@@ -180,9 +171,10 @@ export class Listener implements ConnectionOwner {
 
   /** Breaks what is left. */
   destroy(): void {
-    this.server?.close();
+    this.plane.sockets.close(this.server);
     this.peers?.destroy();
     this.authorities.destroy();
+    for (const socket of this.early ?? []) socket.destroy();
     for (const connection of this.connections) connection.socket.destroy();
   }
 
@@ -212,7 +204,14 @@ export class Listener implements ConnectionOwner {
   }
 
   private accept(socket: Socket): void {
-    const { plane } = this;
+    const { plane, early } = this;
+    if (early !== undefined) {
+      // Who goes at once is not served; the connection listens for itself later.
+      socket.on('error', () => socket.destroy());
+      if (early.length < plane.limits.connectionsMax) early.push(socket);
+      else socket.destroy();
+      return;
+    }
     if (plane.connections >= plane.limits.connectionsMax) {
       plane.connectionsRefused++;
       socket.destroy();

@@ -8,6 +8,8 @@ export interface ProcessFigures {
   readonly connectionsRefused: number;
   readonly memoryBytes: number;
   readonly accessLogDropped: number;
+  /** Undefined unless they are exported. */
+  readonly spans?: { readonly exported: number; readonly dropped: number } | undefined;
 }
 
 /** Keeps the last reading of the event loop, so that each snapshot covers the time since the one before. */
@@ -50,8 +52,18 @@ export class ProcessMetrics {
         'counter',
         figures.accessLogDropped,
       ),
+      ...(figures.spans === undefined ? [] : spanFamilies(figures.spans)),
     ];
   }
+}
+
+function spanFamilies({ exported, dropped }: NonNullable<ProcessFigures['spans']>): MetricFamily[] {
+  const help = 'Spans that the collector has taken';
+  const lost = 'Spans lost because the collector was away, slow or refused them';
+  return [
+    family('moln_gateway_spans_exported_total', help, 'counter', exported),
+    family('moln_gateway_spans_dropped_total', lost, 'counter', dropped),
+  ];
 }
 
 function family(name: string, help: string, type: MetricType, value: number): MetricFamily {

@@ -8,16 +8,23 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { messageOf, MolnError, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { NodeDoorConfig, UpstreamConfig } from './config.ts';
+import type { NodeDoorConfig, UpstreamAddress, UpstreamConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED, GATEWAY_PORT_TAKEN } from './errors.ts';
 import { NODE_DOOR } from './limits.ts';
+import type { ListeningSockets } from './listening-sockets.ts';
 import { NODE_PROTOCOL, spiffeNode } from './node-client.ts';
 import { NodeTunnel } from './node-tunnel.ts';
+import { sharerNumber } from './sharing.ts';
+
+/** The database process of this node: its own kind asks for it; see `src/databases/peer-link.ts`. */
+const DATABASES = '@databases';
 
 export class NodeDoor {
   readonly #log: Logger;
   readonly #clock: Clock;
-  readonly #reusePort: boolean;
+  readonly #sockets: ListeningSockets;
+  readonly #socketOf: (worker: number) => string | undefined;
+  readonly #databases: string;
   readonly #tunnels = new Set<NodeTunnel>();
   /** Sockets whose handshake is under way by the other side's address and port, the oldest first. */
   readonly #handshakes = new Map<string, Socket>();
@@ -28,11 +35,17 @@ export class NodeDoor {
   constructor(options: {
     readonly log: Logger;
     readonly clock: Clock;
-    readonly reusePort: boolean;
+    readonly sockets: ListeningSockets;
+    /** Where a gateway process of this node answers others, by its number. */
+    readonly socketOf?: (worker: number) => string | undefined;
+    /** Where the database process of this node answers others. */
+    readonly databases?: string;
   }) {
     this.#log = options.log;
     this.#clock = options.clock;
-    this.#reusePort = options.reusePort;
+    this.#sockets = options.sockets;
+    this.#socketOf = options.socketOf ?? (() => undefined);
+    this.#databases = options.databases ?? '';
   }
 
   /** Opens, moves or closes the port. Throws `GATEWAY_PORT_TAKEN` or `GATEWAY_LISTEN_FAILED`, and nothing has changed. */
@@ -63,7 +76,7 @@ export class NodeDoor {
 
   /** No new connections; those that are open go on. */
   stop(): void {
-    this.#server?.close();
+    this.#sockets.close(this.#server);
     this.#server = undefined;
   }
 
@@ -93,13 +106,7 @@ export class NodeDoor {
     server.maxConnections = NODE_DOOR.connectionsMax;
     server.on('connection', (socket: Socket) => this.#arrive(socket));
     const { address, port } = config;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host: address, port, reusePort: this.#reusePort, exclusive: true }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    }).catch((error: unknown) => {
+    await this.#sockets.listen(server, { address, port }).catch((error: unknown) => {
       throw listenError(config, error);
     });
     server.on('error', (error) => this.#log.warn('The port for other nodes failed', { error }));
@@ -122,6 +129,15 @@ export class NodeDoor {
     oldest?.destroy();
   }
 
+  #find(name: string): UpstreamAddress | undefined {
+    if (name === DATABASES && this.#databases !== '')
+      return { kind: 'socket', path: this.#databases };
+    const worker = sharerNumber(name);
+    if (worker === undefined) return this.#locals.get(name)?.address;
+    const path = this.#socketOf(worker);
+    return path === undefined ? undefined : { kind: 'socket', path };
+  }
+
   #accept(socket: TLSSocket): void {
     const config = this.#config;
     const place = placeOf(socket);
@@ -140,7 +156,7 @@ export class NodeDoor {
       socket,
       raw,
       node,
-      find: (id) => this.#locals.get(id)?.address,
+      find: (id) => this.#find(id),
       clock: this.#clock,
     });
     this.#tunnels.add(tunnel);

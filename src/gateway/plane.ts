@@ -2,6 +2,7 @@
  * What all connections of one process share: the current table and limits, clocks, and the scratch objects that
  * are used up within one event, so that an idle connection owns next to nothing.
  */
+import { randomBytes } from 'node:crypto';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
@@ -12,9 +13,14 @@ import { RequestTarget } from '../http/target.ts';
 import { EdgeModules } from './edge/edge-modules.ts';
 import type { AccessEntry } from './access-log.ts';
 import type { GatewayLimits } from './config.ts';
+import { LimitHits } from './limit-hits.ts';
 import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import type { ListeningSockets } from './listening-sockets.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import type { RouteTable } from './route-table.ts';
+import type { Sharing } from './sharing.ts';
 import type { TopMeter } from './top-meter.ts';
+import type { Tracer } from './tracer.ts';
 
 /** Where finished requests are told; the entry is valid only during the call. */
 export interface AccessRecorder {
@@ -25,6 +31,7 @@ export class Plane {
   readonly clock: Clock;
   readonly log: Logger;
   readonly accessLog: AccessRecorder | undefined;
+  readonly sockets: ListeningSockets;
   /** Numbers in 0..1 for balancing. */
   readonly random: () => number;
   /** Client sockets read into one buffer, see `accepted-socket.ts`. */
@@ -33,8 +40,19 @@ export class Plane {
   table: RouteTable;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
   draining = false;
+  /** While draining: who kept a connection may use it once more. */
+  leavesGently = false;
   /** Counts while somebody wants to know what is asked most. */
   top: TopMeter | undefined;
+  /** Of requests without a route, and of routes that do not choose. */
+  logFormat: AccessLogFormat = 'json';
+  /** With other processes; undefined when there are none. */
+  sharing: Sharing | undefined;
+  /** Undefined unless requests are traced. */
+  tracer: Tracer | undefined;
+  readonly limitHits: LimitHits = new LimitHits();
+  /** Since the process started; makes their ids. */
+  requestsFinished = 0;
   /** Open client connections. */
   connections = 0;
   /** Closed at once because there were too many. */
@@ -49,6 +67,8 @@ export class Plane {
   readonly requestFraming: RequestFraming = new RequestFraming();
   readonly responseFraming: ResponseFraming = new ResponseFraming();
   readonly target: RequestTarget = new RequestTarget();
+  /** Of all ids of requests; another one for each process. */
+  private readonly idPrefix: string = randomBytes(4).toString('hex');
   private dateSecond = -1;
   private date = '';
 
@@ -56,6 +76,7 @@ export class Plane {
     readonly clock: Clock;
     readonly log: Logger;
     readonly accessLog: AccessRecorder | undefined;
+    readonly sockets: ListeningSockets;
     readonly random: () => number;
     readonly sharesReads: boolean;
     readonly table: RouteTable;
@@ -64,6 +85,7 @@ export class Plane {
     this.log = options.log;
     this.edges = new EdgeModules(options.clock, options.log);
     this.accessLog = options.accessLog;
+    this.sockets = options.sockets;
     this.random = options.random;
     this.sharesReads = options.sharesReads;
     this.table = options.table;
@@ -81,6 +103,11 @@ export class Plane {
       headersMax: this.limits.requestHeadersMax,
       targetBytesMax: this.limits.targetBytesMax,
     });
+  }
+
+  /** Of the request that finished as the so-many-th. */
+  idOf(number: number): string {
+    return `${this.idPrefix}-${number.toString(36)}`;
   }
 
   /** Called a few times a second. */

@@ -12,6 +12,7 @@ import {
   lastChunkText,
   requestHeadText,
   switchingHeadText,
+  together,
   upgradeProtocols,
 } from './forward-head.ts';
 import type { AnswerWatcher, Proxy } from './responder.ts';
@@ -60,9 +61,10 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       plane.target,
       clientFragment(connection, plane.target.authority),
       connection,
-      connection.shape?.request,
+      together(connection.request.trace?.change, connection.shape?.request),
     );
     connection.answerBy(this);
+    this.times = connection.request.times;
     const gathered = connection.shape?.gathered;
     const first = gathered === undefined ? '' : bodyText(gathered, framing.kind);
     this.ask(route, headText + first, connection.body.done);
@@ -106,6 +108,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   requestEnded(): void {
     this.requestDone = true;
     this.sinceMs = this.plane.coarseMs;
+    if (this.times !== undefined) this.times.uploadedMs = this.plane.clock.monotonicMs();
     this.sendEnd();
   }
 
@@ -132,7 +135,9 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   protected settled(): void {
     const { connection } = this;
     connection.out.flush();
-    if (connection.out.blocked) this.socket?.socket.pause();
+    if (!connection.out.blocked || this.socket === undefined) return;
+    this.socket.socket.pause();
+    this.times?.blocked(this.plane.clock.monotonicMs());
   }
 
   protected interim(head: ResponseHead): void {
@@ -220,6 +225,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
 
   clientDrained(): void {
     this.sinceMs = this.plane.coarseMs;
+    this.times?.unblocked(this.plane.clock.monotonicMs());
     const socket = this.socket?.socket;
     if (socket?.isPaused() === true) socket.resume();
   }

@@ -1,8 +1,9 @@
 /**
  * How often someone may ask: a bucket of `burst` tokens that fills evenly, one for each key. A bucket is one number, the time at
- * which it will be full (GCRA); full buckets need none. Each gateway process counts what it sees itself.
+ * which it will be full (GCRA); full buckets need none. Of processes that share a limit, one keeps the bucket of a key (`shared-rate.ts`).
  */
 import { isIPv6 } from 'node:net';
+import { type RatePace, type RateReport, tokensLeft } from './rate-account.ts';
 import type { RateConfig } from './site-config.ts';
 
 /** Keys remembered; beyond them the ones unused for longest are forgotten: they begin with a full bucket again. */
@@ -21,15 +22,14 @@ export interface RateVerdict {
 
 export class RateLimit {
   readonly config: RateConfig;
-  readonly #everyMs: number;
-  readonly #burstMs: number;
+  readonly pace: RatePace;
   /** When the bucket of a key is full again; longest unused first. */
   readonly #fullAt = new Map<string, number>();
 
   constructor(config: RateConfig) {
     this.config = config;
-    this.#everyMs = config.perMs / config.requests;
-    this.#burstMs = this.#everyMs * (config.burst ?? config.requests);
+    const everyMs = config.perMs / config.requests;
+    this.pace = { everyMs, burstMs: everyMs * (config.burst ?? config.requests) };
   }
 
   get keys(): number {
@@ -38,22 +38,33 @@ export class RateLimit {
 
   /** Takes a token, if there is one. */
   take(key: string, nowMs: number): RateVerdict {
+    const { everyMs, burstMs } = this.pace;
     const before = Math.max(this.#fullAt.get(key) ?? 0, nowMs);
-    const after = before + this.#everyMs;
-    const waitMs = after - nowMs - this.#burstMs;
+    const after = before + everyMs;
+    const waitMs = after - nowMs - burstMs;
     // Sums of fractions: a token is there when it is nearly there.
     const allowed = waitMs < 1e-6;
     const fullAt = allowed ? after : before;
-    this.#fullAt.delete(key);
-    if (this.#fullAt.size >= RATE_KEYS_MAX) this.#forgetOne();
-    this.#fullAt.set(key, fullAt);
-    const left = Math.floor((this.#burstMs - (fullAt - nowMs)) / this.#everyMs + 1e-9);
+    this.#keep(key, fullAt);
     return {
       allowed,
-      left: Math.max(0, left),
+      left: Math.max(0, tokensLeft(this.pace, fullAt - nowMs)),
       waitMs: Math.max(0, waitMs),
       fullMs: fullAt - nowMs,
     };
+  }
+
+  /** Until the bucket is full. */
+  fullMs(key: string, nowMs: number): number {
+    return Math.max(0, (this.#fullAt.get(key) ?? 0) - nowMs);
+  }
+
+  /** For another process, which has let somebody in already. Until the bucket is full then. */
+  charge(key: string, { taken, fullMs }: RateReport, nowMs: number): number {
+    const before = Math.max(this.#fullAt.get(key) ?? 0, nowMs);
+    const fullAt = Math.max(before + taken * this.pace.everyMs, nowMs + fullMs);
+    this.#keep(key, fullAt);
+    return fullAt - nowMs;
   }
 
   /** `RateLimit` and `RateLimit-Policy` as whole lines (draft-ietf-httpapi-ratelimit-headers). */
@@ -64,6 +75,12 @@ export class RateLimit {
       `RateLimit-Policy: "default";q=${burst};w=${windowS}\r\n` +
       `RateLimit: "default";r=${left};t=${Math.ceil(fullMs / 1000)}\r\n`
     );
+  }
+
+  #keep(key: string, fullAt: number): void {
+    this.#fullAt.delete(key);
+    if (this.#fullAt.size >= RATE_KEYS_MAX) this.#forgetOne();
+    this.#fullAt.set(key, fullAt);
   }
 
   #forgetOne(): void {

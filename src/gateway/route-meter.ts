@@ -15,6 +15,8 @@ export class RouteMeter {
   bytesIn = 0;
   bytesOut = 0;
   latencySumMs = 0;
+  /** Asked of a further upstream, after one that took no connection or died. */
+  retries = 0;
   /** By `CacheResult`; `none` is not counted. */
   readonly byCache: Float64Array = new Float64Array(CACHE_RESULTS.length);
   /** By status class, 1xx first. */
@@ -36,6 +38,20 @@ export class RouteMeter {
     let bucket = 0;
     while (bucket < LATENCY_BUCKETS.length && seconds > (LATENCY_BUCKETS[bucket] ?? 0)) bucket++;
     this.latencyCounts[bucket] = (this.latencyCounts[bucket] ?? 0) + 1;
+  }
+
+  /** What another one has counted. */
+  add(other: RouteMeter): void {
+    this.requests += other.requests;
+    this.bytesIn += other.bytesIn;
+    this.bytesOut += other.bytesOut;
+    this.latencySumMs += other.latencySumMs;
+    for (const [at, count] of other.byClass.entries()) {
+      this.byClass[at] = (this.byClass[at] ?? 0) + count;
+    }
+    for (const [at, count] of other.latencyCounts.entries()) {
+      this.latencyCounts[at] = (this.latencyCounts[at] ?? 0) + count;
+    }
   }
 
   totals(): RouteTotals {
@@ -67,11 +83,26 @@ export class RouteMeter {
   }
 }
 
+/** Routes with labels of their own in one process, those with the most requests; the others are one, `(other)`. */
+export const LABELLED_ROUTES_MAX = 500;
+
+/** Bounds what a scrape costs: 15 lines a route for the histogram alone. */
+function labelled(
+  pairs: Iterable<readonly [id: string, meter: RouteMeter]>,
+): readonly (readonly [id: string, meter: RouteMeter])[] {
+  const all = [...pairs];
+  if (all.length <= LABELLED_ROUTES_MAX) return all;
+  const sorted = all.toSorted(([, a], [, b]) => b.requests - a.requests);
+  const other = new RouteMeter();
+  for (const [, meter] of sorted.slice(LABELLED_ROUTES_MAX)) other.add(meter);
+  return [...sorted.slice(0, LABELLED_ROUTES_MAX), ['(other)', other]];
+}
+
 /** Families of many routes; `pairs` are route ids and their meters. */
 export function routeFamilies(
   pairs: Iterable<readonly [id: string, meter: RouteMeter]>,
 ): MetricFamily[] {
-  const all = [...pairs];
+  const all = labelled(pairs);
   const bytes = (pick: (meter: RouteMeter) => number): MetricSample[] =>
     all.map(([route, meter]) => ({ labels: { route }, value: pick(meter) }));
   return [

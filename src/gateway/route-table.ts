@@ -9,7 +9,9 @@ import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './
 import { HttpChallenges } from './challenges.ts';
 import { pathKey } from './config-check.ts';
 import { routeLimits } from './limits.ts';
+import type { AccessLogFormat } from './log-settings.ts';
 import { RouteMeter } from './route-meter.ts';
+import { SlowMeter } from './slow-meter.ts';
 import type { NodeClient } from './node-client.ts';
 import { Site } from './site.ts';
 import { Upstream } from './upstream.ts';
@@ -23,6 +25,9 @@ export interface Route {
   readonly limits: RouteLimits;
   /** Shared by all generations of the route id: `totals.record(…)` once per finished request. */
   readonly totals: RouteMeter;
+  /** Where the time of recent requests went; shared like `totals`. */
+  readonly slow: SlowMeter;
+  readonly logFormat: AccessLogFormat;
   /** Empty unless the target is `upstreams`. */
   readonly upstreams: readonly Upstream[];
   /** Undefined for power of two choices and nothing else. */
@@ -95,6 +100,8 @@ export class RouteTable {
         prefix: pathKey(item.path),
         limits: routeLimits(item.limits),
         totals: before?.totals ?? new RouteMeter(),
+        slow: before?.slow ?? new SlowMeter(),
+        logFormat: item.accessLog ?? config.accessLog ?? 'json',
         upstreams: made,
         balancer:
           balance === undefined

@@ -169,6 +169,7 @@ const access: Schema<AccessConfig> = object({
 });
 
 const rate: Schema<RateConfig> = object({
+  scope: optional(literal('node', 'cluster')),
   header: optional(fieldName),
   requests: integer({ min: 1, max: RATE_MAX }),
   perMs: integer({ min: 1, max: DAY_MS }),

@@ -63,6 +63,8 @@ export interface AccessConfig {
 }
 
 export interface RateConfig {
+  /** Who counts together: the processes of each node, unless said, or all of the cluster. */
+  readonly scope?: 'node' | 'cluster';
   /** A field's name in lower case; the client's address unless said. */
   readonly header?: string;
   readonly requests: number;

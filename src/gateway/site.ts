@@ -9,7 +9,7 @@ import type { RequestHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import type { RequestTarget } from '../http/target.ts';
 import { AnswerShape } from './answer-shape.ts';
-import { BasicAuth } from './basic-auth.ts';
+import { BasicAuth, nameOf } from './basic-auth.ts';
 import { Compression, type CompressWish } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { Cors, CORS_FIELDS } from './cors.ts';
@@ -19,10 +19,11 @@ import { askEdge, edgeAsk, settleEdge } from './edge/edge-request.ts';
 import { type FieldRules, fieldRules } from './field-rules.ts';
 import { type Decide, GatheredRequest, type GoOn, HeldRequest } from './held-request.ts';
 import { Access } from './access.ts';
-import { RateLimit, rateKeyOfClient, rateKeyOfField } from './rate-limit.ts';
+import { rateKeyOfClient, rateKeyOfField, type RateVerdict } from './rate-limit.ts';
 import type { Dispatch } from './responder.ts';
 import { Rewrite } from './rewrite.ts';
 import type { Route } from './route-table.ts';
+import { SharedRate } from './shared-rate.ts';
 import type { EdgeConfig, SiteConfig } from './site-config.ts';
 
 export class Site {
@@ -30,9 +31,9 @@ export class Site {
   readonly request: FieldRules | undefined;
   readonly response: FieldRules | undefined;
   readonly compression: Compression | undefined;
+  readonly rate: SharedRate | undefined;
   readonly #rewrite: Rewrite | undefined;
   readonly #access: Access | undefined;
-  readonly #rate: RateLimit | undefined;
   readonly #cors: Cors | undefined;
   readonly #auth: BasicAuth | undefined;
   readonly #edge: EdgeConfig | undefined;
@@ -48,7 +49,7 @@ export class Site {
     this.compression = compress === undefined ? undefined : new Compression(compress);
     this.#rewrite = rewrite === undefined ? undefined : new Rewrite(rewrite);
     this.#access = access === undefined ? undefined : new Access(access);
-    this.#rate = rate === undefined ? undefined : new RateLimit(rate);
+    this.rate = rate === undefined ? undefined : new SharedRate(rate);
     this.#cors = cors === undefined ? undefined : new Cors(cors);
     this.#auth = auth === undefined ? undefined : new BasicAuth(auth);
     this.#edge = edge;
@@ -68,6 +69,36 @@ export class Site {
     const shape = new AnswerShape(this, this.#wishOf(head));
     connection.shape = shape;
     if (!this.#letsIn(connection, shape, fields)) return;
+    if (this.rate === undefined) {
+      this.#admit(connection, head, route, answer);
+      return;
+    }
+    const { plane, request } = connection;
+    const { authority } = request;
+    const key = this.#rateKey(this.rate, connection, fields);
+    const place = {
+      authority: authority === '' ? connection.localAuthority : authority,
+      path: route.prefix === '' ? '/' : route.prefix,
+    };
+    const verdict = this.rate.take(key, plane, place);
+    if (verdict !== undefined) {
+      if (this.#isInTime(connection, verdict)) this.#admit(connection, head, route, answer);
+      return;
+    }
+    const held = new HeldRequest(connection, head);
+    const decided = (word: RateVerdict): void =>
+      held.goOn((own) => {
+        if (this.#isInTime(connection, word)) this.#admit(connection, own, route, answer);
+        connection.passedOn();
+      });
+    this.rate.wait(key, { plane, place, decided });
+  }
+
+  /** What is asked of those who may come now. */
+  #admit(connection: Connection, head: RequestHead, route: Route, answer: Dispatch): void {
+    const { shape } = connection;
+    const fields = new HeadFields(head);
+    if (shape === undefined) return;
     if (this.#cors !== undefined && this.#isPreflight(connection, shape, fields)) return;
     if (this.#auth === undefined) {
       this.#enter(connection, head, route, answer);
@@ -75,6 +106,7 @@ export class Site {
     }
     const authorization = fields.get('authorization');
     const verdict = this.#auth.known(authorization);
+    if (verdict === 'right') connection.request.user = nameOf(authorization);
     if (verdict === 'right') this.#enter(connection, head, route, answer);
     else if (verdict === 'wrong' || authorization === undefined) this.#challenge(connection);
     else {
@@ -84,7 +116,6 @@ export class Site {
     }
   }
 
-  /** Addresses, then how often. */
   #letsIn(connection: Connection, shape: AnswerShape, fields: HeadFields): boolean {
     if (this.#access !== undefined) {
       const client = this.#access.clientOf(connection.clientAddress, fields.get('x-forwarded-for'));
@@ -98,15 +129,23 @@ export class Site {
         return false;
       }
     }
-    if (this.#rate === undefined) return true;
-    const { header } = this.#rate.config;
+    return true;
+  }
+
+  #rateKey({ buckets }: SharedRate, connection: Connection, fields: HeadFields): string {
+    const { header } = buckets.config;
     const value = header === undefined ? undefined : fields.get(header);
-    const key =
-      value === undefined
-        ? rateKeyOfClient(shape.client ?? plainAddress(connection.clientAddress))
-        : rateKeyOfField(value);
-    const verdict = this.#rate.take(key, connection.plane.clock.monotonicMs());
-    shape.lines += this.#rate.lines(verdict);
+    const { shape, clientAddress } = connection;
+    return value === undefined
+      ? rateKeyOfClient(shape?.client ?? plainAddress(clientAddress))
+      : rateKeyOfField(value);
+  }
+
+  #isInTime(connection: Connection, verdict: RateVerdict): boolean {
+    const { shape } = connection;
+    if (shape !== undefined && this.rate !== undefined) {
+      shape.lines += this.rate.buckets.lines(verdict);
+    }
     if (verdict.allowed) return true;
     connection.fail(429, 'Too many requests', { retryAfterS: Math.ceil(verdict.waitMs / 1000) });
     return false;
@@ -147,6 +186,7 @@ export class Site {
       isRight = undefined;
     }
     held.goOn((head) => {
+      if (isRight === true) connection.request.user = nameOf(on.authorization);
       if (isRight === true) on.goOn(head);
       else if (isRight === false) this.#challenge(connection);
       else connection.fail(503, 'Too many passwords to check', { retryAfterS: 1 });
@@ -208,6 +248,12 @@ export class Site {
   /** Also when the request is read anew after a wait. */
   aim({ target }: AnswerShape, requestTarget: RequestTarget): void {
     if (target !== undefined) requestTarget.replace(target);
+  }
+
+  /** For a request that was let in elsewhere. */
+  aimAnew(requestTarget: RequestTarget): void {
+    if (this.#rewrite === undefined) return;
+    requestTarget.replace(this.#rewrite.target(requestTarget.target, requestTarget.path));
   }
 
   pageFor(status: number): Buffer | undefined {

@@ -16,6 +16,8 @@ import {
 import { chunkLine, LAST_CHUNK } from '../http/chunked.ts';
 import { statusLine } from '../http/status.ts';
 import type { Connection } from './connection.ts';
+import { changedHead } from './head-text.ts';
+import { HSTS_FIELD } from './https-only.ts';
 
 /** What is left to send: bytes that are there, or a part of a stored body. */
 type Piece = Buffer | Section;
@@ -51,7 +53,10 @@ export class StoredAnswer {
       boundary: () => randomId(BOUNDARY_CHARACTERS),
     });
     const { status, body: wanted } = answer;
-    const head = `${statusLine(status)}\r\n${answer.head}${answer.lines}${lines}`;
+    const whole = `${statusLine(status)}\r\n${answer.head}${answer.lines}${lines}`;
+    // Stored is what the upstream said; the listener says it in its place.
+    const isSaidHere = connection.owner.answerLines !== '';
+    const head = isSaidHere ? changedHead(whole, HSTS_FIELD, '') : whole;
     if (wanted.kind === 'none') {
       this.ended();
       connection.answerBodyless(status, head);

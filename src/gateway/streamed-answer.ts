@@ -3,10 +3,9 @@ import { BODY, type ResponseFraming } from '../http/framing.ts';
 import type { ResponseHead } from '../http/head.ts';
 import type { AnswerBody } from './answer-body.ts';
 import type { Connection } from './connection.ts';
+import { HSTS_FIELD } from './https-only.ts';
 import { type HeadChange, interimHeadText, responseHeadText } from './forward-head.ts';
 
-/** The listener says it, if it wants to. */
-const SAID_HERE: readonly string[] = ['strict-transport-security'];
 const UNCHANGED: HeadChange = { drop: [], lines: '' };
 
 /** `requestDone`: the upstream has all of the request. */
@@ -19,7 +18,7 @@ export function beginStreamed(
   const { head, body } = answer;
   const framing: ResponseFraming = plane.responseFraming;
   body.start(framing, connection.request.minor);
-  const dropped = connection.owner.answerLines === '' ? drop : [...drop, ...SAID_HERE];
+  const dropped = connection.owner.answerLines === '' ? drop : [...drop, ...HSTS_FIELD];
   // An answer before the end of the request is the last one (RFC 9112 9.3), and its head must say so.
   if (body.toClient === BODY.close || !answer.requestDone) connection.keepAlive = false;
   connection.request.status = head.status;

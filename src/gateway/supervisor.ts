@@ -2,6 +2,7 @@
  * The agent's side of the gateway: keeps the workers alive, adopts those of an agent that died, and brings every worker
  * the same config. The workers serve without it.
  */
+import { codeOf } from '../base/code-id.ts';
 import { ensureFolder } from '../base/disk.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -13,7 +14,8 @@ import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
 import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
 import { type PortWanted, requireFreePort } from './free-port.ts';
-import { SOCKET_PATH_BYTES_MAX } from './limits.ts';
+import { removeCacheOf } from './old-caches.ts';
+import { REPLACED_DRAIN_MS, SOCKET_PATH_BYTES_MAX } from './limits.ts';
 import { warmUp } from './worker-launch.ts';
 import { answersOf } from './ask-workers.ts';
 import { livingWorkers, workerPaths, type WorkerRecord } from './worker-record.ts';
@@ -31,14 +33,16 @@ export interface GatewaySupervisorOptions {
   readonly hangTimeoutMs?: number;
 }
 
-/** A config without its version, which the supervisor gives. */
-export type GatewayConfigContent = Omit<GatewayConfig, 'version'>;
+/** A config without its version and slots, which the supervisor gives. */
+export type GatewayConfigContent = Omit<GatewayConfig, 'version' | 'slots'>;
 
+/** Of `src`: what a gateway process loads, and a little more. */
+const CODE_FOLDERS = ['base', 'cache', 'gateway', 'http', 'net'] as const;
 const STATS_TIMEOUT_MS = 5000;
 /** Longer than a machine under full load lets a process wait. */
 const HANG_TIMEOUT_MS = 30_000;
-/** For requests under way on a worker that is replaced or not needed any more. */
-const REPLACED_DRAIN_MS = 30_000;
+/** For requests under way on a worker of a release that hands nothing over. */
+const UNGIVING_DRAIN_MS = 30_000;
 
 export class GatewaySupervisor implements AsyncDisposable {
   readonly #options: GatewaySupervisorOptions;
@@ -49,6 +53,8 @@ export class GatewaySupervisor implements AsyncDisposable {
   readonly #leaving = new Map<number, Promise<void>>();
   #config: GatewayConfig | undefined;
   #version = 0;
+  /** What is on disk. */
+  #code = '';
   #adopted = false;
   #applying: Promise<unknown> = Promise.resolve();
   #state: 'new' | 'running' | 'detached' | 'stopped' = 'new';
@@ -68,12 +74,13 @@ export class GatewaySupervisor implements AsyncDisposable {
     await ensureFolder(runFolder);
     await ensureFolder(logFolder);
     await warmUp(this.#options);
+    this.#code = await codeOf(CODE_FOLDERS);
     const living = await livingWorkers(this.#options);
     const adopted = [...living]
-      .filter(([, record]) => record.protocol === CONTROL_PROTOCOL && record.leaving !== true)
+      .filter(([, record]) => this.#isOfNow(record))
       .toSorted(([a], [b]) => a - b)
       .slice(0, workers);
-    this.#adopted = adopted.length > 0;
+    this.#adopted = living.size > 0;
     this.#slots = adopted.map(([slot, record]) => this.#slot(slot, record));
     for (let slot = 1; this.#slots.length < workers; slot++) {
       if (!living.has(slot)) this.#slots.push(this.#slot(slot, undefined));
@@ -108,6 +115,11 @@ export class GatewaySupervisor implements AsyncDisposable {
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id. Nothing is waited for. */
   tellLoads(loads: Readonly<Record<string, number>>): void {
     for (const slot of this.#slots) slot.tellLoads(loads);
+  }
+
+  /** For whoever has moved the files of the access logs away. */
+  reopenLogs(): void {
+    for (const slot of this.#slots) slot.reopenLogs();
   }
 
   /** Of the workers that answer. */
@@ -183,6 +195,7 @@ export class GatewaySupervisor implements AsyncDisposable {
       log,
       adopted: record?.process,
       hangTimeoutMs: this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
+      code: this.#code,
     });
   }
 
@@ -209,11 +222,14 @@ export class GatewaySupervisor implements AsyncDisposable {
 
   async #applyNow(content: GatewayConfigContent): Promise<number> {
     this.#requireRunning();
-    const config = checkGatewayConfig({ ...content, version: this.#version + 1 });
+    const slots = this.#slots.map((slot) => slot.state().slot).toSorted((a, b) => a - b);
+    const config = checkGatewayConfig({ ...content, slots, version: this.#version + 1 });
     await this.#requirePorts(config);
     this.#requireRunning();
     this.#version = config.version;
-    const outcomes = await Promise.all(this.#slots.map((slot) => slot.apply(config)));
+    const outcomes = await Promise.all(
+      this.#slots.map((slot, index) => slot.apply(config, this.#handoversFor(index))),
+    );
     const refused = outcomes.find((outcome) => outcome.kind === 'refused');
     if (refused !== undefined) {
       await this.#goBack(outcomes);
@@ -261,6 +277,18 @@ export class GatewaySupervisor implements AsyncDisposable {
     }
   }
 
+  #isOfNow({ protocol, leaving, code }: WorkerRecord): boolean {
+    return protocol === CONTROL_PROTOCOL && leaving !== true && code === this.#code;
+  }
+
+  /** Those who are to leave are shared out, so that none has many more sockets than another. */
+  #handoversFor(index: number): readonly string[] {
+    return this.#surplus.flatMap(([slot, { code }], at) => {
+      const isOwn = at % this.#slots.length === index && code !== undefined;
+      return isOwn ? [workerPaths(this.#options, slot).handover] : [];
+    });
+  }
+
   #ownPids(): ReadonlySet<number> {
     const own = new Set(this.#slots.flatMap((slot) => slot.state().pid ?? []));
     for (const pid of this.#leaving.keys()) own.add(pid);
@@ -272,8 +300,9 @@ export class GatewaySupervisor implements AsyncDisposable {
     const { clock, log } = this.#options;
     const { pid } = record.process;
     log.info('A gateway worker of another release or number drains', { slot, pid });
-    signalProcess(record.process, 'SIGTERM');
-    const deadline = clock.monotonicMs() + REPLACED_DRAIN_MS;
+    const gives = record.code !== undefined;
+    signalProcess(record.process, gives ? 'SIGUSR2' : 'SIGTERM');
+    const deadline = clock.monotonicMs() + (gives ? REPLACED_DRAIN_MS : UNGIVING_DRAIN_MS);
     const gone = async (): Promise<void> => {
       while (isRunning(record.process)) {
         // It has its SIGTERM and ends by itself, or the next agent sees to it.
@@ -284,6 +313,10 @@ export class GatewaySupervisor implements AsyncDisposable {
         await clock.sleep(100);
       }
       this.#leaving.delete(pid);
+      const isFree = this.#slots.every((one) => one.state().slot !== slot);
+      if (isFree && this.#config !== undefined) {
+        await removeCacheOf(slot, this.#config, this.#options);
+      }
     };
     this.#leaving.set(
       pid,

@@ -22,7 +22,6 @@ export class TcpListener implements BalancerPort, TcpConnectionOwner {
   readonly plane: Plane;
   readonly meter: BalancerMeter = new BalancerMeter();
   config: BalancerConfig;
-  readonly #reusePort: boolean;
   readonly #connections = new Set<TcpConnection>();
   readonly #checks: HealthChecks;
   #pools: BalancerPools;
@@ -30,10 +29,9 @@ export class TcpListener implements BalancerPort, TcpConnectionOwner {
   #server: Server | undefined;
   #stopped = false;
 
-  constructor({ config, plane, reusePort }: BalancerPortOptions) {
+  constructor({ config, plane }: BalancerPortOptions) {
     this.config = config;
     this.plane = plane;
-    this.#reusePort = reusePort;
     this.#checks = new HealthChecks(plane);
     this.#pools = new BalancerPools(config);
     this.#trusted = rangesOf(config);
@@ -58,22 +56,8 @@ export class TcpListener implements BalancerPort, TcpConnectionOwner {
       { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
       (socket) => this.#accept(socket),
     );
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(
-        {
-          host: config.address,
-          port: config.port,
-          backlog: BACKLOG,
-          reusePort: this.#reusePort,
-          exclusive: true,
-        },
-        () => {
-          server.off('error', reject);
-          resolve();
-        },
-      );
-    }).catch((error: unknown) => {
+    const place = { address: config.address, port: config.port, backlog: BACKLOG };
+    await this.plane.sockets.listen(server, place).catch((error: unknown) => {
       throw portError(config, error);
     });
     server.on('error', (error) => this.plane.log.warn('The listener failed', { error }));
@@ -90,7 +74,7 @@ export class TcpListener implements BalancerPort, TcpConnectionOwner {
 
   stop(): void {
     this.#stopped = true;
-    this.#server?.close();
+    this.plane.sockets.close(this.#server);
     this.#checks.stop();
   }
 

@@ -13,6 +13,7 @@ import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { statedLoad } from './load-report.ts';
 import type { Plane } from './plane.ts';
+import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
 
@@ -30,6 +31,10 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 
 export const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
 
+/** What asking takes of a route. */
+export type AskedRoute = Pick<Route, 'upstreams' | 'balancer' | 'regions' | 'limits'> &
+  Partial<Pick<Route, 'totals'>>;
+
 export interface FailureOptions {
   readonly retryAfterS: number;
 }
@@ -37,13 +42,15 @@ export interface FailureOptions {
 export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected readonly plane: Plane;
   protected phase: number = PHASE.rest;
-  protected route: Route | undefined;
+  protected route: AskedRoute | undefined;
   protected upstream: Upstream | undefined;
   protected socket: UpstreamSocket | undefined;
   protected requestDone = false;
   protected requestBytesSent = 0;
   /** Coarse time of the last step forward in this phase. */
   protected sinceMs = 0;
+  /** Of the client's request; undefined when there is no client. */
+  protected times: RequestTimes | undefined;
   /** Only for routes that have chosen something about their upstreams. */
   protected balanced: BalancedRequest | undefined;
   private headText = '';
@@ -55,6 +62,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   private retriedFresh = false;
   private partial: ResponseHead | undefined;
   private upstreamKeepsAlive = false;
+  /** The head of the answer is being dealt with, perhaps with all of its body. */
+  private isHeading = false;
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -85,12 +94,13 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   // Reaching an upstream ------------------------------------------------------------------------------------
 
   /** `headText`: all of the head. */
-  protected ask(route: Route, headText: string, requestDone: boolean): void {
+  protected ask(route: AskedRoute, headText: string, requestDone: boolean): void {
     this.route = route;
     this.headText = headText;
     this.requestDone = requestDone;
     this.requestBytesSent = 0;
     this.answerBegan = false;
+    this.isHeading = false;
     this.interims = 0;
     this.connectTimedOut = false;
     this.retriedFresh = false;
@@ -107,7 +117,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.obtain(route);
   }
 
-  private obtain(route: Route): void {
+  private obtain(route: AskedRoute): void {
     const { plane, balanced } = this;
     if (balanced !== undefined) {
       this.obtainBalanced(balanced, false);
@@ -169,6 +179,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
 
   private connectTo(upstream: Upstream): void {
     this.phase = PHASE.connecting;
+    if (this.times?.askedMs === 0) this.times.askedMs = this.plane.clock.monotonicMs();
     this.socket = upstream.connect(this);
   }
 
@@ -184,6 +195,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.socket = socket;
     this.phase = PHASE.head;
     this.sinceMs = this.plane.coarseMs;
+    this.times?.sent(this.plane.clock.monotonicMs());
     socket.out.text(this.headText);
     // Sent once more, and the body was empty: its end went with the socket that died.
     if (this.requestDone) this.sendEnd();
@@ -198,6 +210,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (upstream === undefined || route === undefined) return;
     upstream.connectFailed(this.plane.coarseMs);
     this.tried.push(upstream);
+    if (route.totals !== undefined) route.totals.retries++;
     this.obtain(route);
     // An idle socket of another upstream is ready at once, and the body was held.
     if (this.phase === PHASE.head) this.reached();
@@ -319,13 +332,17 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const load = statedLoad(head);
     if (load !== undefined) this.upstream?.learnLoad(load, plane.coarseMs);
     if (this.balanced !== undefined && this.isReplaced(this.balanced, head.status)) return;
+    if (this.times !== undefined) this.times.headMs = plane.clock.monotonicMs();
     this.phase = PHASE.body;
+    this.isHeading = true;
     this.answerHead(head, bytes, from, to);
+    this.isHeading = false;
   }
 
   /** The answer is all there. `clean`: nothing came after it, so the socket may be used again. */
   protected release(clean: boolean): void {
     const { socket, upstream } = this;
+    this.times?.ended(this.isHeading, this.plane.clock);
     const reusable = clean && this.upstreamKeepsAlive && this.requestDone;
     if (reusable && socket !== undefined && upstream !== undefined) {
       this.socket = undefined;
@@ -395,6 +412,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (this.balanced?.takeRetry() === false) return false;
     if (this.upstream !== undefined) this.leave();
     this.tried.push(failed);
+    if (route.totals !== undefined) route.totals.retries++;
     this.retriedFresh = false;
     this.obtain(route);
     // It may have been an idle socket, which is ready at once.

@@ -6,37 +6,69 @@ import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { MolnError } from '../base/errors.ts';
 import { processId, type ProcessId } from '../base/process-id.ts';
+import { heapMost } from './cache-fit.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
 import { compileCacheFolder, workerPaths, type WorkerFolders } from './worker-record.ts';
 
 export const WORKER_ENTRY: string = fileURLToPath(new URL('./gateway-main.ts', import.meta.url));
 
+const MIB = 1024 * 1024;
 /** Crash output beyond it is cut off at the next start. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 
-/** In MiB. Nearly all that a request needs dies young; larger ones are not faster, but cost 20 MiB of memory. */
-export const WORKER_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=4'];
+/**
+ * In MiB. Nearly all that a request needs dies young; a larger young generation is not faster, but costs 20 MiB of memory. The old one
+ * grows only when it is needed: its usual limit of 2 to 4 GiB would end a worker whose cache may be larger.
+ */
+export const WORKER_NODE_FLAGS: readonly string[] = [
+  '--max-semi-space-size=4',
+  `--max-old-space-size=${Math.floor(heapMost() / MIB)}`,
+];
 
 const WARM_UP_TIMEOUT_MS = 20_000;
 
 /** Fills the compile cache if there is none: once for a data folder. That it failed costs memory and time, no more. */
 export async function warmUp(folders: WorkerFolders): Promise<void> {
-  if (existsSync(compileCacheFolder(folders.runFolder))) return;
-  const child = spawn(
-    process.execPath,
-    [WORKER_ENTRY, folders.runFolder, folders.logFolder, 'warm-up'],
-    { cwd: '/', stdio: 'ignore', timeout: WARM_UP_TIMEOUT_MS },
-  );
-  await once(child, 'exit');
+  if (!existsSync(compileCacheFolder(folders.runFolder))) await loadWorker(folders);
 }
 
-export async function launchWorker(folders: WorkerFolders, slot: number): Promise<ProcessId> {
+/** Loads what is on disk as a worker would, in a process of its own; answers what is wrong with it. */
+export async function loadWorker({
+  runFolder,
+  logFolder,
+}: WorkerFolders): Promise<string | undefined> {
+  const words = [WORKER_ENTRY, runFolder, logFolder, 'warm-up'];
+  const stdio = ['ignore', 'ignore', 'pipe'] as const;
+  const child = spawn(process.execPath, words, {
+    cwd: '/',
+    stdio: [...stdio],
+    timeout: WARM_UP_TIMEOUT_MS,
+  });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code === 0 ? undefined : said.trim();
+}
+
+/** `code`: what is on disk, see `codeOf`; the process says in its record that it runs that. */
+export async function launchWorker(
+  folders: WorkerFolders,
+  slot: number,
+  code: string,
+): Promise<ProcessId> {
   const output = await open(workerPaths(folders, slot).output, 'a', 0o600);
   try {
     if ((await output.stat()).size > OUTPUT_BYTES_MAX) await output.truncate(0);
     const child = spawn(
       process.execPath,
-      [...WORKER_NODE_FLAGS, WORKER_ENTRY, folders.runFolder, folders.logFolder, String(slot)],
+      [
+        ...WORKER_NODE_FLAGS,
+        WORKER_ENTRY,
+        folders.runFolder,
+        folders.logFolder,
+        String(slot),
+        code,
+      ],
       { detached: true, cwd: '/', stdio: ['ignore', output.fd, output.fd] },
     );
     await once(child, 'spawn');

@@ -66,10 +66,11 @@ export class WorkerLink {
   }
 
   /** Rejects when the connection ends before the answer. */
-  configure(config: GatewayConfig): Promise<ConfigVerdict> {
+  configure(config: GatewayConfig, takeFrom: readonly string[] = []): Promise<ConfigVerdict> {
     return this.#ask((resolve) => {
       this.#configs.set(config.version, resolve);
-      this.#channel.send({ kind: 'config', config });
+      const more = takeFrom.length === 0 ? {} : { takeFrom };
+      this.#channel.send({ kind: 'config', config, ...more });
     });
   }
 

@@ -15,6 +15,8 @@ export interface WorkerRecord {
   readonly protocol: number;
   /** It drains and takes no config any more. */
   readonly leaving?: boolean;
+  /** What it runs, see `codeOf`; absent before Moln said so. */
+  readonly code?: string;
 }
 
 export interface WorkerFolders {
@@ -28,11 +30,17 @@ export interface WorkerPaths {
   readonly name: string;
   readonly socket: string;
   readonly record: string;
+  /** Where a successor takes over its listening sockets. */
+  readonly handover: string;
+  /** Where other gateway processes ask about the cache. */
+  readonly questions: string;
   /** Structured log of the worker. */
   readonly log: string;
   /** What a crash prints. */
   readonly output: string;
   readonly accessLog: string;
+  /** The same in the combined format. */
+  readonly combinedLog: string;
 }
 
 /** `slot` counts from 1. */
@@ -41,9 +49,12 @@ export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
     name: `gateway-${slot}`,
     socket: join(folders.runFolder, `gateway-${slot}.sock`),
     record: join(folders.runFolder, `gateway-${slot}.json`),
+    handover: join(folders.runFolder, `gateway-${slot}.give`),
+    questions: join(folders.runFolder, `gateway-${slot}.ask`),
     log: join(folders.logFolder, `gateway-${slot}.jsonl`),
     output: join(folders.logFolder, `gateway-${slot}.out`),
     accessLog: join(folders.logFolder, `access-${slot}.jsonl`),
+    combinedLog: join(folders.logFolder, `access-${slot}.log`),
   };
 }
 
@@ -113,5 +124,7 @@ async function recordedSlots({ runFolder }: WorkerFolders): Promise<readonly num
 
 export async function removeWorkerFiles(paths: WorkerPaths): Promise<void> {
   await rm(paths.socket, { force: true });
+  await rm(paths.handover, { force: true });
+  await rm(paths.questions, { force: true });
   await rm(paths.record, { force: true });
 }

@@ -39,6 +39,8 @@ export interface WorkerSlotOptions {
   readonly adopted: ProcessId | undefined;
   /** A worker that says nothing for this long is killed: the kernel goes on giving it connections. */
   readonly hangTimeoutMs: number;
+  /** What new processes run. */
+  readonly code: string;
 }
 
 const CONNECT_RETRY_MS = 50;
@@ -65,6 +67,7 @@ export class WorkerSlot {
   #process: ProcessId | undefined;
   #link: WorkerLink | undefined;
   #wanted: GatewayConfig | undefined;
+  #takeFrom: readonly string[] = [];
   #version = 0;
   #state: GatewayWorkerState['state'] = 'starting';
   #restarts = 0;
@@ -102,9 +105,10 @@ export class WorkerSlot {
     };
   }
 
-  /** Hands over a config; see `ApplyOutcome`. */
-  apply(config: GatewayConfig): Promise<ApplyOutcome> {
+  /** Hands over a config; see `ApplyOutcome`. `takeFrom`: whose listening sockets the process takes over with it. */
+  apply(config: GatewayConfig, takeFrom: readonly string[] = []): Promise<ApplyOutcome> {
     this.#wanted = config;
+    this.#takeFrom = takeFrom;
     if (this.#state === 'down') return Promise.resolve({ kind: 'absent' });
     return new Promise((settle) => {
       this.#waiters.add({ version: config.version, settle });
@@ -120,6 +124,13 @@ export class WorkerSlot {
   /** Nothing happens when the worker is not there at the moment. */
   tellLoads(loads: Readonly<Record<string, number>>): void {
     this.#link?.tellLoads(loads);
+  }
+
+  /** Nothing happens when no process is there. */
+  reopenLogs(): void {
+    if (this.#process !== undefined && this.#state === 'serving') {
+      signalProcess(this.#process, 'SIGUSR1');
+    }
   }
 
   async stats(timeoutMs: number): Promise<GatewayStats | undefined> {
@@ -193,7 +204,7 @@ export class WorkerSlot {
   async #serve(): Promise<void> {
     const { folders, slot, log } = this.#options;
     const adopted = this.#process !== undefined;
-    this.#process ??= await launchWorker(folders, slot);
+    this.#process ??= await launchWorker(folders, slot, this.#options.code);
     this.#state = 'starting';
     const running = this.#process;
     log.info(adopted ? 'Gateway worker adopted' : 'Gateway worker started', {
@@ -263,7 +274,7 @@ export class WorkerSlot {
     const wanted = this.#wanted;
     if (wanted === undefined) return;
     try {
-      const verdict = await link.configure(wanted);
+      const verdict = await link.configure(wanted, this.#takeFrom);
       if (verdict.kind === 'applied') {
         this.#version = wanted.version;
         this.#state = 'serving';

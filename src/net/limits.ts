@@ -36,3 +36,7 @@ export const RPC_DEADLINE_MS = 10_000;
 export const RPC_DEADLINE_MAX_MS = 3_600_000;
 /** How long a refused peer may take to read why. */
 export const RPC_REFUSAL_LINGER_MS = 1_000;
+/** What is under way on a connection whose certificates count no more has so long to end. */
+export const RPC_RETIRED_MS = 60_000;
+/** Whoever has just been given a connection has begun to use it by then. */
+export const RPC_RETIRE_AFTER_MS = 500;

@@ -15,6 +15,8 @@ import {
   RPC_DEADLINE_MS,
   RPC_PING_EVERY_MS,
   RPC_PING_TIMEOUT_MS,
+  RPC_RETIRE_AFTER_MS,
+  RPC_RETIRED_MS,
   RPC_WINDOW_BYTES,
 } from './limits.ts';
 import { broken, connectFailed, deadlinePassed, wrongProtocol } from './rpc-failures.ts';
@@ -54,6 +56,7 @@ export class RpcClient implements AsyncDisposable {
   #open: ClientHttp2Session | undefined;
   /** What the other side said when it hung up. */
   #farewell: MolnError | undefined;
+  readonly #retired = new Set<ClientHttp2Session>();
   #closed = false;
   /** Calls and streams under way. */
   #underWay = 0;
@@ -105,9 +108,20 @@ export class RpcClient implements AsyncDisposable {
     throw refusal;
   }
 
+  /** Calls from now on get a new connection, as when credentials were renewed; those under way have `RPC_RETIRED_MS` to end. */
+  renew(): void {
+    const session = this.#session;
+    this.#session = undefined;
+    session?.then(
+      (open) => this.#retire(open),
+      () => {},
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#open?.destroy();
+    for (const session of this.#retired) session.destroy();
     await this.#session?.then(
       (session) => session.destroy(),
       () => {},
@@ -198,7 +212,13 @@ export class RpcClient implements AsyncDisposable {
       });
       session.on('goaway', (_code: number, _last: number, data?: Buffer) => {
         this.#farewell = farewellOf(data);
-        if (this.#farewell !== undefined) reject(this.#farewell);
+        if (this.#farewell === undefined) {
+          // Without a reason: what is under way may end.
+          if (this.#open === session) this.#session = undefined;
+          session.close();
+          return;
+        }
+        reject(this.#farewell);
         session.destroy();
       });
       session.once('close', () => reject(this.#farewell ?? connectFailed(target, cause)));
@@ -211,6 +231,19 @@ export class RpcClient implements AsyncDisposable {
           } else cause = error;
         }),
       );
+    });
+  }
+
+  #retire(session: ClientHttp2Session): void {
+    if (session.closed) return;
+    this.#retired.add(session);
+    let timer = this.#clock.after(RPC_RETIRE_AFTER_MS, () => {
+      timer = this.#clock.after(RPC_RETIRED_MS, () => session.destroy());
+      session.close();
+    });
+    session.once('close', () => {
+      this.#retired.delete(session);
+      timer[Symbol.dispose]();
     });
   }
 

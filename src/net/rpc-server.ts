@@ -14,6 +14,7 @@ import {
   RPC_DEADLINE_MAX_MS,
   RPC_DEADLINE_MS,
   RPC_REFUSAL_LINGER_MS,
+  RPC_RETIRED_MS,
   RPC_STREAMS_MAX,
   RPC_WINDOW_BYTES,
 } from './limits.ts';
@@ -98,6 +99,17 @@ export class RpcServer<Peer> implements AsyncDisposable {
       if (!matches(peer)) continue;
       this.#sessions.delete(session);
       this.#refuse(session, reason);
+    }
+  }
+
+  /** Nothing new comes in over the connections of those peers; what is under way has `RPC_RETIRED_MS` to end. */
+  retire(matches: (peer: Peer) => boolean): void {
+    this.#drops++;
+    for (const [session, peer] of this.#sessions) {
+      if (session.closed || !matches(peer)) continue;
+      const timer = this.#options.clock.after(RPC_RETIRED_MS, () => session.destroy());
+      session.once('close', () => timer[Symbol.dispose]());
+      session.close();
     }
   }
 

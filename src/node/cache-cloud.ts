@@ -4,12 +4,13 @@ import type {
   CacheExplanations,
   CacheRouteFigures,
   CacheStatus,
+  ClusterSlow,
   ClusterTop,
   PurgeAnswer,
 } from '../api/api.ts';
 import { isMolnError } from '../base/errors.ts';
 import type { Peers } from '../cluster/cluster.ts';
-import { CACHE_HITS, mergeTop, type PurgeRequest } from '../gateway/gateway.ts';
+import { CACHE_HITS, mergeTop, type PurgeRequest, slowReport } from '../gateway/gateway.ts';
 import type { CacheFigures, GatewayQuestions } from './gateway-questions.ts';
 import type { GatewaysSettled } from './gateways-settled.ts';
 import { purgeBehind, type PurgeLog } from './purge-log.ts';
@@ -64,6 +65,12 @@ export class NodeCacheCloud implements CacheCloud {
       explanations: answers.map(({ node, answer }) => ({ node, ...answer.explanation })),
       silent,
     };
+  }
+
+  async gatewaySlow(url: string): Promise<ClusterSlow> {
+    const question = { kind: 'slow', url } as const;
+    const { answers, silent } = await this.#options.questions.everywhere(question);
+    return { ...slowReport(answers.map(({ answer }) => answer.slow)), silent };
   }
 
   async gatewayTop(durationMs: number): Promise<ClusterTop> {

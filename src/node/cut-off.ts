@@ -19,7 +19,7 @@ import {
   type StartedWith,
   wantedOfEtcd,
 } from '../cluster/cluster.ts';
-import type { EtcdAdmin, EtcdStatus } from '../registry/registry.ts';
+import type { EtcdAdmin, EtcdMemberInfo, EtcdStatus } from '../registry/registry.ts';
 
 const ASK_WITHIN_MS = 5000;
 /** Stopping may take etcd ten seconds. */
@@ -55,16 +55,22 @@ export class CutOff {
     this.#options = options;
   }
 
-  /** True when it wants to go on soon. */
-  async step({ mayRestart }: { readonly mayRestart: boolean }): Promise<boolean> {
-    const { members, rotations, admin, clock } = this.#options;
+  /** `busy`: it wants to go on soon; `settled`: nothing is left to do until deny-list, rotation or members change. */
+  async step({
+    voters,
+    mayRestart,
+  }: {
+    readonly voters: readonly EtcdMemberInfo[];
+    readonly mayRestart: boolean;
+  }): Promise<'busy' | 'waiting' | 'settled'> {
+    const { members, rotations, clock } = this.#options;
     const revoked = await members.revoked();
     const serials = revoked.flatMap((node) => node.serials);
     const rotation = await rotations.rotation();
     const authorities = wantedOfEtcd(rotation?.step, pairOf(rotation));
-    const voters = await admin.members();
     const look = JSON.stringify([serials, authorities, voters.map(({ id }) => id)]);
-    if (look === this.#settled || clock.monotonicMs() < this.#waitUntilMs) return false;
+    if (look === this.#settled) return 'settled';
+    if (clock.monotonicMs() < this.#waitUntilMs) return 'waiting';
     const holders = await Promise.all(
       voters.map(({ name, clientUrls }) => this.#holderOf(name, clientUrls[0])),
     );
@@ -72,14 +78,14 @@ export class CutOff {
     switch (step.kind) {
       case 'restart':
         if (mayRestart) await this.#restart(step.nodeId);
-        return mayRestart;
+        return mayRestart ? 'busy' : 'waiting';
       case 'wait':
         this.#waitUntilMs = clock.monotonicMs() + AGAIN_MS;
-        return false;
+        return 'waiting';
       case 'done':
         for (const { id, name } of revoked) await this.#note(id, name);
         this.#settled = look;
-        return false;
+        return 'settled';
     }
   }
 

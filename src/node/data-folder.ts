@@ -26,6 +26,7 @@ export interface DataFolder {
   readonly path: string;
   readonly registry: string;
   readonly apps: string;
+  readonly databases: string;
   readonly run: string;
   readonly logs: string;
   readonly keys: string;
@@ -121,6 +122,7 @@ function layout(root: string): DataFolder {
     path: root,
     registry: join(root, 'registry.sqlite'),
     apps: join(root, 'apps'),
+    databases: join(root, 'databases'),
     run: join(root, 'run'),
     logs: join(root, 'logs'),
     keys: join(root, 'keys'),

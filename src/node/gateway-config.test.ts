@@ -27,6 +27,8 @@ const SET = {
   locals: [{ id: 'a', address: { kind: 'socket', path: '/s' } }],
 } as const;
 
+const SHARING = { self: { node: 'a', name: 'a', region: 'home' }, nodes: [] };
+
 function configurer(
   node: NodeDoorConfig | undefined,
   take: (content: GatewayConfigContent) => void,
@@ -52,6 +54,7 @@ function configurer(
       { id: 'https', address: '::', port: 8443, protocol: 'https' },
     ],
     door: { config: () => node },
+    sharing: { config: () => SHARING },
     ports: { applyWith: (ports, apply) => apply(ports) },
     region: () => 'east',
     log: silentLogger,

@@ -11,6 +11,7 @@ import {
 import { covers, type MirroredCertificates, readFacts } from '../certs/certs.ts';
 import type { AppCertificates } from './app-certificates.ts';
 import type { GatewayDoor } from './gateway-door.ts';
+import type { GatewaySharing } from './gateway-sharing.ts';
 import type { ListenPlace } from './listen-choice.ts';
 import type { PortConfig } from '../routes/routes.ts';
 import type { FurtherPorts } from './further-ports.ts';
@@ -27,10 +28,13 @@ export interface GatewayConfigurerOptions {
   readonly certs: { now(): MirroredCertificates };
   readonly places: readonly ListenPlace[];
   readonly door: Pick<GatewayDoor, 'config'>;
+  readonly sharing: Pick<GatewaySharing, 'config'>;
   readonly ports: Pick<FurtherPorts, 'applyWith'>;
   /** Where this node is. */
   readonly region: () => string | undefined;
   readonly log: Logger;
+  readonly accessLog?: GatewayConfigContent['accessLog'];
+  readonly trace?: GatewayConfigContent['trace'];
 }
 
 export class GatewayConfigurer {
@@ -66,7 +70,7 @@ export class GatewayConfigurer {
   }
 
   async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
-    const { certificate, certs, places, door } = this.#options;
+    const { certificate, certs, places, door, accessLog, trace } = this.#options;
     const { certificates, challenges, ticketKeys } = certs.now();
     const region = this.#options.region();
     const node = door.config();
@@ -77,6 +81,7 @@ export class GatewayConfigurer {
       hosts.filter((host) => !held.some((name) => covers(name, host))),
     );
     const all = [...certificates, ...further];
+    const sharing = node === undefined ? undefined : this.#options.sharing.config();
     return {
       listeners: [...places, ...ports.flatMap(listenerIn)].map((place) => ({
         ...place,
@@ -92,8 +97,11 @@ export class GatewayConfigurer {
       ...(challenges === undefined ? {} : { challenges }),
       ...(ticketKeys === undefined ? {} : { ticketKeys }),
       cache: { memoryBytes: CACHE_BYTES },
+      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(trace === undefined ? {} : { trace }),
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
+      ...(sharing === undefined ? {} : { sharing }),
     };
   }
 }

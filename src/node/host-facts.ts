@@ -1,6 +1,7 @@
 /** What this machine has and uses now: processor, memory, disk. */
 import { cpus, freemem, totalmem } from 'node:os';
 import { readFileSync } from 'node:fs';
+import { CpuMeter } from '../base/cpu-meter.ts';
 import { diskSpace } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
@@ -43,9 +44,7 @@ export class HostMeter {
   readonly #clock: Clock;
   #last: { readonly atMs: number; readonly facts: HostFacts } | undefined;
   readonly #cores = cpus().length;
-  #busy = 0;
-  #total = 0;
-  #usedRatio = 0;
+  readonly #cpu = new CpuMeter();
 
   constructor(options: { readonly dataFolder: string; readonly clock: Clock }) {
     this.#dataFolder = options.dataFolder;
@@ -61,13 +60,9 @@ export class HostMeter {
   }
 
   #measure(): HostFacts {
-    const { busy, total } = processorTicks();
-    if (total > this.#total) this.#usedRatio = (busy - this.#busy) / (total - this.#total);
-    this.#busy = busy;
-    this.#total = total;
     const { totalBytes, availableBytes } = memory();
     return {
-      cpu: { cores: this.#cores, usedRatio: this.#usedRatio },
+      cpu: { cores: this.#cores, usedRatio: this.#cpu.read() },
       memory: { totalBytes, usedBytes: totalBytes - availableBytes },
       disk: this.#disk(),
     };
@@ -83,19 +78,6 @@ export class HostMeter {
       return this.#last?.facts.disk ?? { totalBytes: 0, freeBytes: 0 };
     }
   }
-}
-
-/** Of all cores since the machine started: the first line of `/proc/stat`. `cpus` reads a file for each core, for its speed. */
-function processorTicks(): { readonly busy: number; readonly total: number } {
-  const text = readFileSync('/proc/stat', 'utf8');
-  const line = text.slice(0, text.indexOf('\n'));
-  const [user = 0, nice = 0, system = 0, idle = 0, waiting = 0, hard = 0, soft = 0] = line
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
-  const busy = user + nice + system + hard + soft;
-  return { busy, total: busy + idle + waiting };
 }
 
 /** What programs could still take is `MemAvailable`, since `freemem` counts the page cache as used. */

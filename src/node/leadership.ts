@@ -19,6 +19,8 @@ export interface LeadershipOptions {
   /** The live one: never a mirror. */
   readonly registry: Registry;
   readonly node: { readonly id: string; readonly name: string };
+  /** False once another node holds the registry in place of this one. */
+  readonly mayLead: () => boolean;
   readonly duties: readonly Duty[];
   readonly workers: WorkerRunner;
   readonly clock: Clock;
@@ -53,10 +55,11 @@ export class Leadership implements AsyncDisposable {
   /** From now on the managers elect the leader; this node is a candidate. */
   async elect(): Promise<void> {
     if (this.#election !== undefined) return;
-    const { registry, node, clock, log, workers } = this.#options;
+    const { registry, node, mayLead, clock, log, workers } = this.#options;
     this.#election = new LeaderElection({
       registry,
       node,
+      mayLead,
       clock,
       log,
       lead: (term) => this.#lead(term),

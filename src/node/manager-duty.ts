@@ -19,8 +19,15 @@ import {
   type RegistryMember,
   RotationRecords,
 } from '../cluster/cluster.ts';
-import { type EtcdAdmin, type EtcdTls, EtcdUpkeep, openEtcdAdmin } from '../registry/registry.ts';
+import {
+  type EtcdAdmin,
+  type EtcdMemberInfo,
+  type EtcdTls,
+  EtcdUpkeep,
+  openEtcdAdmin,
+} from '../registry/registry.ts';
 import { nextManager } from './appoint-managers.ts';
+import { Attention } from './attention.ts';
 import { CutOff } from './cut-off.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
@@ -28,6 +35,10 @@ import type { EtcdPlace, NodeRegistry } from './node-registry.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 
 const LOOK_EVERY_MS = 3000;
+/** What is as it should be is looked at at once when something changes; and so often, for etcd has lost events before. */
+const LOOK_SELDOM_MS = 30_000;
+/** What the duty goes by, beside the nodes and the members of etcd, which nobody else changes. */
+const FOLLOWED = ['/managers/set/', '/cluster/revoked/', '/authority/at/'] as const;
 /** A step that did not lead on is taken again soon. */
 const STEP_EVERY_MS = 500;
 const AVOID_MS = 300_000;
@@ -123,12 +134,14 @@ export class ManagerDuty implements Duty {
     const rotations = new RotationRecords(registry);
     const { peers } = cluster;
     const cutOff = new CutOff({ members, rotations, peers, events, admin, clock, log });
+    using attention = new Attention({ registry, prefixes: FOLLOWED, clock, log });
+    attention.start();
+    using _peers = peers.onChange(() => attention.notice());
     while (!term.signal.aborted) {
-      const step = await this.#step(admin, records);
-      const isQuiet = step.kind === 'none';
-      const isCutting = await cutOff.step({ mayRestart: isQuiet });
-      const pauseMs = isQuiet && !isCutting ? LOOK_EVERY_MS : STEP_EVERY_MS;
-      await clock.sleep(pauseMs, term.signal).catch(() => undefined);
+      const voters = await admin.members();
+      const made = await this.#step(admin, records, voters);
+      const cutting = await cutOff.step({ voters, mayRestart: made !== 'busy' });
+      await attention.rest(pauseMsOf(made, cutting), term.signal);
     }
     await upkeep;
   }
@@ -147,9 +160,13 @@ export class ManagerDuty implements Duty {
     }
   }
 
-  async #step(admin: EtcdAdmin, records: ManagerRecords): Promise<ManagerStep> {
+  /** `settled`: there is nothing to do until something changes. */
+  async #step(
+    admin: EtcdAdmin,
+    records: ManagerRecords,
+    all: readonly EtcdMemberInfo[],
+  ): Promise<Progress> {
     const { cluster, events, clock, log, nodeRegistry } = this.#options;
-    const all = await admin.members();
     const members: RegistryMember[] = all.map(({ id, name, peerUrls, isLearner }) => ({
       id,
       nodeId: name,
@@ -183,7 +200,7 @@ export class ManagerDuty implements Duty {
       if (isMolnError(error) && error.retryable) {
         // Right after a change etcd refuses the next one for a few seconds.
         log.info('A node is not a manager yet', { node: node.name, reason: error.message });
-        return { kind: 'none' };
+        return 'waiting';
       }
       this.#avoid.set(node.id, nowMs + AVOID_MS);
       events.tell('manager', `${node.name} could not become a manager: ${messageOf(error)}`, {
@@ -191,7 +208,8 @@ export class ManagerDuty implements Duty {
       });
       log.warn('A node could not become a manager', { node: node.name, error });
     }
-    return step;
+    if (step.kind !== 'none') return 'busy';
+    return members.some(({ isLearner }) => isLearner) ? 'waiting' : 'settled';
   }
 
   async #carryOut(
@@ -308,6 +326,13 @@ export class ManagerDuty implements Duty {
       await clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
+}
+
+type Progress = 'busy' | 'waiting' | 'settled';
+
+function pauseMsOf(...all: readonly Progress[]): number {
+  if (all.includes('busy')) return STEP_EVERY_MS;
+  return all.includes('waiting') ? LOOK_EVERY_MS : LOOK_SELDOM_MS;
 }
 
 /** Where a node's member is for the other members. */

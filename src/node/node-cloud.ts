@@ -17,6 +17,7 @@ import { type Apps, type AppView, hostsOf } from '../apps/apps.ts';
 import type { WorkerRunner } from '../base/worker.ts';
 import type { NodeCacheCloud } from './cache-cloud.ts';
 import type { NodeCertificateCloud } from './certificate-cloud.ts';
+import type { NodeDatabaseCloud } from './database-cloud.ts';
 import type { NodeRouteCloud } from './route-cloud.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -52,7 +53,7 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly cache: NodeCacheCloud;
   readonly certificates: NodeCertificateCloud;
   readonly routes: NodeRouteCloud;
-
+  readonly databases: NodeDatabaseCloud;
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
   readonly hostFacts: () => HostFacts;
@@ -249,6 +250,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.cache.explainCache(...asked);
   }
 
+  gatewaySlow(url: string): ReturnType<Cloud['gatewaySlow']> {
+    return this.#options.cache.gatewaySlow(url);
+  }
+
   gatewayTop(durationMs: number): ReturnType<Cloud['gatewayTop']> {
     return this.#options.cache.gatewayTop(durationMs);
   }
@@ -330,9 +335,48 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     const families = [
       this.#options.metrics.snapshot(),
       await this.#options.certificates.families(),
+      await this.#options.databases.families(),
       ...stats.map((each) => each.metrics),
     ];
     return formatPrometheus(mergeFamilies(families));
+  }
+
+  listDatabases(): ReturnType<Cloud['listDatabases']> {
+    return this.#options.databases.listDatabases();
+  }
+
+  showDatabase(...asked: Parameters<Cloud['showDatabase']>): ReturnType<Cloud['showDatabase']> {
+    return this.#options.databases.showDatabase(...asked);
+  }
+
+  createDatabase(
+    ...asked: Parameters<Cloud['createDatabase']>
+  ): ReturnType<Cloud['createDatabase']> {
+    return this.#options.databases.createDatabase(...asked);
+  }
+
+  dropDatabase(...asked: Parameters<Cloud['dropDatabase']>): ReturnType<Cloud['dropDatabase']> {
+    return this.#options.databases.dropDatabase(...asked);
+  }
+
+  createDatabaseToken(
+    ...asked: Parameters<Cloud['createDatabaseToken']>
+  ): ReturnType<Cloud['createDatabaseToken']> {
+    return this.#options.databases.createDatabaseToken(...asked);
+  }
+
+  revokeDatabaseTokens(
+    ...asked: Parameters<Cloud['revokeDatabaseTokens']>
+  ): ReturnType<Cloud['revokeDatabaseTokens']> {
+    return this.#options.databases.revokeDatabaseTokens(...asked);
+  }
+
+  killQuery(...asked: Parameters<Cloud['killQuery']>): ReturnType<Cloud['killQuery']> {
+    return this.#options.databases.killQuery(...asked);
+  }
+
+  explainQuery(...asked: Parameters<Cloud['explainQuery']>): ReturnType<Cloud['explainQuery']> {
+    return this.#options.databases.explainQuery(...asked);
   }
 
   async shutdown(): Promise<void> {

@@ -42,6 +42,7 @@ export interface OwnFacts {
   readonly addresses: readonly string[];
   readonly port: number;
   readonly gatewayPort: number;
+  readonly gatewayWorkers: number;
   readonly memoryMiB: number;
   readonly version: string;
 }
@@ -266,6 +267,7 @@ export class NodeCluster implements AsyncDisposable {
       addresses: facts.addresses.length === 0 ? (known?.addresses ?? []) : facts.addresses,
       port: facts.port,
       gatewayPort: facts.gatewayPort,
+      gatewayWorkers: facts.gatewayWorkers,
       memoryMiB: facts.memoryMiB,
       isDraining: known?.isDraining ?? false,
       roles: known?.roles ?? (identity.isManager ? ['manager'] : []),

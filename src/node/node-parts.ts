@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { availableParallelism, networkInterfaces } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
@@ -16,11 +16,13 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
-import { refuseIfForgotten } from './forgotten.ts';
+import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
+import { ApiDoor, type Databases, processPaths } from '../databases/databases.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
+import { answerAgentChecks } from './agent-checks.ts';
 import { RecordedRoutes } from '../routes/routes.ts';
 import { AppCertificates } from './app-certificates.ts';
 import { consoleUrlOf } from './console-host.ts';
@@ -29,6 +31,7 @@ import { FurtherPorts } from './further-ports.ts';
 import { GatewayCertificates } from './gateway-certificates.ts';
 import { GatewayConfigurer } from './gateway-config.ts';
 import { GatewayDoor } from './gateway-door.ts';
+import { gatewayCount, GatewaySharing } from './gateway-sharing.ts';
 import { GatewayLoads } from './gateway-loads.ts';
 import { GatewayQuestions, ownAnswers } from './gateway-questions.ts';
 import { gatewayMethods, GatewaysSettled } from './gateways-settled.ts';
@@ -38,33 +41,15 @@ import { LoadFeed } from './load-feed.ts';
 import type { NodeCloud, NodeFacts } from './node-cloud.ts';
 import { instanceMemoryMiB } from './join-node.ts';
 import { NodeCluster } from './node-cluster.ts';
-import { type EtcdPlace, NodeRegistry } from './node-registry.ts';
+import { NodeRegistry } from './node-registry.ts';
 import { ownAddresses } from './own-addresses.ts';
+import type { NodeOptions } from './node-options.ts';
 import { openOwnEtcd, type OwnEtcd } from './own-etcd.ts';
 import { portGround, PortQuestions } from './port-questions.ts';
 import { RegistryRouter } from './registry-router.ts';
 import { RouteMirror } from './route-mirror.ts';
 
-export interface NodeOptions {
-  readonly dataFolder: string;
-  readonly name: string | undefined;
-  readonly address: string | undefined;
-  readonly httpPort: number | undefined;
-  readonly httpsPort: number | undefined;
-  readonly port: number | undefined;
-  /** Where gateways answer those of other nodes; undefined: 7423. */
-  readonly gatewayPort: number | undefined;
-  /** Somebody else's, in place of members of our own. */
-  readonly etcd: EtcdPlace | undefined;
-  readonly region: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Gateway processes; undefined: one per core. */
-  readonly gateways: number | undefined;
-  /** The agent's environment, for what builds need of it. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Warnings and errors go there too, as plain lines. */
-  readonly terminal: (line: string) => void;
-}
+export type { NodeOptions };
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -121,13 +106,13 @@ export async function openBase(
 }
 
 /** Throws `CLUSTER_NODE_FORGOTTEN`. */
-export async function checkMembership(base: Base): Promise<void> {
+export async function checkMembership(base: Base): Promise<Welcome> {
   const { nodeRegistry, registry, identity, clock, log } = base;
-  if (nodeRegistry.place === undefined) return;
+  if (nodeRegistry.place === undefined) return 'welcome';
   // Nothing may be known yet, and nobody may answer: then the others are asked later.
   const members = await new Members({ registry, clock, log }).list().catch(() => []);
   const others = members.filter(({ id }) => id !== identity.node.id);
-  await refuseIfForgotten(others, { identity, clock });
+  return askIfWelcome(others, { identity, version: moduleVersion(), clock });
 }
 
 /** This node among the others, or alone. */
@@ -158,6 +143,7 @@ export async function openCluster(
         addresses,
         port: choice.api.port,
         gatewayPort: choice.node.port,
+        gatewayWorkers: gatewayCount(options),
         memoryMiB: instanceMemoryMiB(),
         version: moduleVersion(),
       },
@@ -270,6 +256,10 @@ export async function startGateway(
     log: log.for('gateway'),
   });
   const router = new RegistryRouter({ loads: () => loads.everywhere() });
+  if (options.agentPort !== undefined) {
+    const place = { address: choice.node.address, port: options.agentPort };
+    await answerAgentChecks({ place, peers, supervisor, clock, log }, stack);
+  }
   const settled = new GatewaysSettled({ peers, appliedAt, clock, log: log.for('routes') });
   return {
     certificates,
@@ -287,10 +277,6 @@ export async function startGateway(
       ...portQuestions.methods(),
     },
   };
-}
-
-function gatewayCount({ gateways }: NodeOptions): number {
-  return gateways ?? availableParallelism();
 }
 
 /** From the registry to the gateways: routes, certificates and the door to other nodes, kept up from now on. */
@@ -327,6 +313,7 @@ async function openRoutes(
     }),
   );
   const certs = certificates.mirror;
+  const sharing = stack.use(new GatewaySharing({ peers, onChange: () => mirror.applyAgain() }));
   const ports = stack.use(
     new FurtherPorts({ clock, log: log.for('gateway'), onRetry: () => mirror.applyAgain() }),
   );
@@ -337,8 +324,11 @@ async function openRoutes(
     certs,
     places: choice.gateway,
     door,
+    sharing,
     region: () => peers.get(peers.self)?.region,
     log: log.for('gateway'),
+    ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
+    ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
@@ -364,6 +354,7 @@ async function openRoutes(
     }),
   );
   door.start();
+  sharing.start();
   await mirror.start();
   feed.start();
   stack.use(identity.onRenewed(() => mirror.applyAgain()));
@@ -373,9 +364,14 @@ async function openRoutes(
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
   { router, supervisor, settled, mirror }: Gateway,
-  { facts, cluster }: { readonly facts: NodeFacts; readonly cluster: NodeCluster },
+  given: {
+    readonly facts: NodeFacts;
+    readonly cluster: NodeCluster;
+    readonly databases: Databases;
+  },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
+  const { facts, cluster, databases } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -398,6 +394,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
+    databaseOf: (app, settings) => databases.environmentOf(app, settings),
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);
@@ -415,6 +412,12 @@ export async function openApi(
 ): Promise<ApiServer> {
   const console = new Console({ folder: join(ROOT, 'dist', 'console') });
   await console.load();
+  const { socket } = processPaths({
+    folder: folder.databases,
+    runFolder: folder.run,
+    logFolder: folder.logs,
+  });
+  const databases = stack.use(new ApiDoor(socket));
   const api = stack.use(
     new ApiServer({
       cloud,
@@ -422,6 +425,7 @@ export async function openApi(
       clock,
       version: moduleVersion(),
       console,
+      databases,
       names: () => [identity.node.name],
     }),
   );

@@ -41,6 +41,7 @@ export class NodeRegistry implements AsyncDisposable {
   readonly #reader: ReadThrough;
   #place: RegistryPlace | undefined;
   #mirror: RegistryMirror | undefined;
+  readonly #listeners = new Set<() => void>();
 
   private constructor(
     options: NodeRegistryOptions,
@@ -78,6 +79,12 @@ export class NodeRegistry implements AsyncDisposable {
     return registry;
   }
 
+  /** Calls after every change of `place`. */
+  onPlace(call: () => void): Disposable {
+    this.#listeners.add(call);
+    return { [Symbol.dispose]: () => this.#listeners.delete(call) };
+  }
+
   /** Undefined while the registry is embedded. */
   get place(): RegistryPlace | undefined {
     return this.#place;
@@ -113,7 +120,7 @@ export class NodeRegistry implements AsyncDisposable {
         throw error;
       }
     });
-    this.#place = place;
+    this.#setPlace(place);
     this.#openMirror(place);
     return place;
   }
@@ -153,7 +160,7 @@ export class NodeRegistry implements AsyncDisposable {
       await etcd[Symbol.asyncDispose]();
       throw error;
     }
-    this.#place = place;
+    this.#setPlace(place);
     await this.live.switchTo(() => Promise.resolve(etcd));
     // Revisions may count anew there: what was read elsewhere is compared with nothing.
     await this.#mirror?.[Symbol.asyncDispose]();
@@ -167,7 +174,7 @@ export class NodeRegistry implements AsyncDisposable {
     if (before === undefined || place.epoch < before.epoch) return;
     if (JSON.stringify(place) === JSON.stringify(before)) return;
     await writePlace(this.#options.folder.path, place);
-    this.#place = place;
+    this.#setPlace(place);
     if (place.epoch === before.epoch) {
       this.live.setEndpoints(place.endpoints);
       return;
@@ -207,7 +214,7 @@ export class NodeRegistry implements AsyncDisposable {
         throw error;
       }
     });
-    this.#place = place;
+    this.#setPlace(place);
     await mirror[Symbol.asyncDispose]();
     this.#openMirror(place);
   }
@@ -215,6 +222,11 @@ export class NodeRegistry implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#mirror?.[Symbol.asyncDispose]();
     await this.live[Symbol.asyncDispose]();
+  }
+
+  #setPlace(place: RegistryPlace): void {
+    this.#place = place;
+    for (const call of this.#listeners) call();
   }
 
   #openMirror(place: RegistryPlace): void {

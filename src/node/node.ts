@@ -10,6 +10,7 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
+import { DatabasePlacer } from '../databases/databases.ts';
 import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
@@ -28,6 +29,7 @@ import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
 import { NodeCertificateCloud } from './certificate-cloud.ts';
 import { CertificateDuty } from './certificate-duty.ts';
+import { NodeDatabaseCloud } from './database-cloud.ts';
 import { NodeRouteCloud } from './route-cloud.ts';
 import { NodeCloud } from './node-cloud.ts';
 import { nodeMetrics } from './node-metrics.ts';
@@ -46,6 +48,8 @@ import {
   openLog,
   startGateway,
 } from './node-parts.ts';
+import { LateWelcome } from './welcome.ts';
+import { openDatabases } from './open-databases.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
@@ -161,14 +165,16 @@ async function launch(
   const clock = systemClock;
   const { folder } = lock;
   const base = await openBase(options, folder, { clock, log }, stack);
-  await checkMembership(base);
+  const welcome = await checkMembership(base);
   const choice = await chooseAddresses(base);
   const hostMeter = new HostMeter({ dataFolder: folder.path, clock });
   const hostFacts = hostMeter.read.bind(hostMeter);
   const { cluster, etcd } = await openCluster(base, { choice, hostFacts }, stack);
   const gateway = await startGateway(base, { choice, cluster }, stack);
   const facts = nodeFacts(folder, choice, clock);
-  const apps = await openApps(base, gateway, { facts, cluster }, stack);
+  const accounts = new Accounts({ registry: base.registry, clock, log: log.for('accounts') });
+  const databases = await openDatabases(base, { cluster, accounts }, stack);
+  const apps = await openApps(base, gateway, { facts, cluster, databases }, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,
@@ -180,7 +186,6 @@ async function launch(
   feed.start();
   const live = new ClusterLive({ feed, peers: cluster.peers, clock, log: log.for('live') });
   const { registry, identity, workers } = base;
-  const accounts = new Accounts({ registry, clock, log: log.for('accounts') });
   for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
   // The API answers before this function has returned: until then there is no node to ask.
   const born = Promise.withResolvers<MolnNode>();
@@ -206,6 +211,13 @@ async function launch(
   const { certificates } = gateway;
   const hostsOfRoutes = (): readonly string[] =>
     gateway.mirror.routes().flatMap(({ hosts }) => hosts);
+  const databaseCloud = new NodeDatabaseCloud({
+    databases,
+    peers: cluster.peers,
+    events,
+    clock,
+    log: log.for('databases'),
+  });
   const managers: ManagerDuty = new ManagerDuty({
     cluster,
     nodeRegistry,
@@ -233,6 +245,7 @@ async function launch(
     new Leadership({
       registry: nodeRegistry.live,
       node: identity.node,
+      mayLead: () => nodeRegistry.place?.foreign !== undefined || etcd.member !== undefined,
       duties: [
         new Chronicle({
           peers: cluster.peers,
@@ -241,6 +254,13 @@ async function launch(
           clock,
         }),
         apps.placer(),
+        new DatabasePlacer({
+          registry: nodeRegistry.live,
+          peers: cluster.peers,
+          states: () => databaseCloud.statesByNode(),
+          clock,
+          log: log.for('databases'),
+        }),
         managers,
         standby,
         new CertificateDuty({
@@ -317,6 +337,7 @@ async function launch(
       settled: gateway.settled,
       events,
     }),
+    databases: databaseCloud,
     directory,
     workers,
     metrics: nodeMetrics(hostFacts),
@@ -334,6 +355,7 @@ async function launch(
       ...managers.methods(),
       ...standby.methods(),
       ...live.methods(),
+      ...databaseCloud.methods(),
       ...methods,
     },
     streams,
@@ -346,6 +368,17 @@ async function launch(
     new PlaceFollower({ nodeRegistry, records: managers.records, clock, log }),
   );
   follower.start();
+  if (welcome === 'unknown') {
+    workers.add(
+      new LateWelcome({
+        identity,
+        version: facts.version,
+        others: () => cluster.peers.all().filter(({ id }) => id !== cluster.peers.self),
+        onRefused: (error) => end((one) => one.giveUp(error)),
+        clock,
+      }),
+    );
+  }
   const authority = stack.use(
     new AuthorityFollower({
       identity,
@@ -379,6 +412,7 @@ async function launch(
       await leadership[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();
+      await databases.stopProcess();
       await cluster.leave();
       await api.close();
       await opened.disposeAsync();

@@ -44,3 +44,8 @@ export async function writePlace(dataFolder: string, place: RegistryPlace): Prom
 export function prefixOf(clusterId: string): string {
   return `/moln/${clusterId}/`;
 }
+
+/** The same for the logs of its databases: outside of what every node keeps a copy of. */
+export function logPrefixOf(clusterId: string): string {
+  return `/moln-databases/${clusterId}/`;
+}

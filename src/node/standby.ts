@@ -20,7 +20,7 @@ import {
   registryPlaceSchema,
 } from '../cluster/cluster.ts';
 import { Collection, type CommitGate } from '../registry/registry.ts';
-import { isForgotten } from './forgotten.ts';
+import { isForgotten } from './welcome.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';

@@ -21,6 +21,7 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 /** "Molm" in ASCII: kept in the file's header. */
+const ABSENT_MAX = 10_000;
 const APPLICATION = { id: 0x4d6f_6c6d, name: 'mirror' } as const;
 
 interface EntryRow {
@@ -40,6 +41,8 @@ export class MirrorStore implements Disposable {
   readonly #clear: Statement<object>;
   readonly #revision: Statement<{ revision: number }>;
   readonly #setRevision: Statement<object>;
+  /** Keys that are known not to be here: check-ins come all the time. */
+  readonly #absent = new Set<string>();
 
   /** Opens or creates the file. What it holds of another source is forgotten: its revisions mean nothing here. */
   constructor(options: {
@@ -100,6 +103,7 @@ export class MirrorStore implements Disposable {
   }
 
   replace(prefix: string, { entries, revision }: ListResult): void {
+    this.#absent.clear();
     transaction(this.#db, () => {
       this.#clear.run(...rangeOf(prefix));
       for (const entry of entries) if (entry.leaseId === undefined) this.#write(entry);
@@ -123,9 +127,16 @@ export class MirrorStore implements Disposable {
 
   /** A key that now hangs on a lease is as good as deleted here. */
   #kept(change: Change): readonly Change[] {
-    if (change.kind === 'put' && change.entry.leaseId === undefined) return [change];
     const key = change.kind === 'put' ? change.entry.key : change.key;
-    return this.get(key) === undefined ? [] : [{ kind: 'delete', key }];
+    if (change.kind === 'put' && change.entry.leaseId === undefined) {
+      this.#absent.delete(key);
+      return [change];
+    }
+    if (this.#absent.has(key)) return [];
+    if (this.get(key) !== undefined) return [{ kind: 'delete', key }];
+    if (this.#absent.size >= ABSENT_MAX) this.#absent.clear();
+    this.#absent.add(key);
+    return [];
   }
 
   #write({ key, value, revision, created, leaseId }: Entry): void {

@@ -94,6 +94,8 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   #catchingUp: Promise<void> | undefined;
   #isLive = false;
   #seenAt: number | undefined;
+  /** By the monotonic clock. */
+  #heardAtMs = -Infinity;
 
   constructor(options: MirrorOptions, store: MirrorStore) {
     this.#options = options;
@@ -218,12 +220,13 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     });
   }
 
-  /** Knows whether the source answers also when nothing happens there. */
+  /** Knows whether the source answers also when nothing happens there. What it has just said by itself is answer enough. */
   async #probe(): Promise<void> {
     const { source, prefixes, clock, log } = this.#options;
     const { probeEveryMs = PROBE_EVERY_MS, probeWithinMs = PROBE_WITHIN_MS } = this.#options;
     const probed = `${prefixes[0] ?? '/'}.`;
     await this.#repeat(probeEveryMs, async () => {
+      if (this.#isLive && clock.monotonicMs() - this.#heardAtMs < probeEveryMs) return;
       try {
         await withDeadline(probeWithinMs, unavailableNow, () => source.get(probed));
         if (!this.#isLive) log.info('The registry answers');
@@ -250,9 +253,12 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
 
   async #followOnce(one: Mirrored): Promise<void> {
     const { prefix } = one;
+    const { source, clock } = this.#options;
     if (this.#store.revisionOf(prefix) === undefined) await this.#load(one);
     const from = Math.max(this.#revisionOf(one), one.heard) + 1;
-    for await (const batch of this.#options.source.watch(prefix, from, this.#stop.signal)) {
+    for await (const batch of source.watch(prefix, from, this.#stop.signal)) {
+      this.#heardAtMs = clock.monotonicMs();
+      this.#seenAt = clock.now();
       // Comes again after a cut, when nothing of it was kept.
       if (batch.revision <= one.heard) continue;
       const kept = this.#store.apply(prefix, batch);

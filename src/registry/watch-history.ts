@@ -72,8 +72,9 @@ export class WatchHistory {
   /** Undefined when there is no news; `forgotten` when what comes next is not kept any more. */
   next(watcher: Watcher): WatchBatch | 'forgotten' | undefined {
     if (watcher.cursor <= this.#forgotten) return 'forgotten';
-    for (const { batch } of this.#kept) {
-      if (batch.revision < watcher.cursor) continue;
+    for (let at = this.#firstFrom(watcher.cursor); at < this.#kept.length; at++) {
+      const { batch } = this.#kept[at] ?? {};
+      if (batch === undefined) break;
       watcher.cursor = batch.revision + 1;
       const changes = batch.changes.filter((change) => {
         const key = change.kind === 'put' ? change.entry.key : change.key;
@@ -82,6 +83,13 @@ export class WatchHistory {
       if (changes.length > 0) return { revision: batch.revision, changes };
     }
     return undefined;
+  }
+
+  /** Nearly all are at the end: whoever is woken has one commit to look at. */
+  #firstFrom(revision: Revision): number {
+    let at = this.#kept.length;
+    while (at > 0 && (this.#kept[at - 1]?.batch.revision ?? 0) >= revision) at--;
+    return at;
   }
 
   /** Resolves at the next commit under its prefix, or when somebody wakes it. */

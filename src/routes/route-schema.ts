@@ -1,4 +1,5 @@
 /** The shape of a route as people write it, in a file or in the registry. What it means is in `written-route.ts`. */
+import { ConfigError } from '../base/errors.ts';
 import {
   boolean,
   integer,
@@ -42,6 +43,10 @@ export interface WrittenRoute extends WrittenBalance, WrittenSite {
   };
   readonly redirect?: { readonly status: number; readonly to: string; readonly from?: string };
   readonly respond?: { readonly status: number; readonly message: string };
+  /** Says whether the gateway is about to leave. */
+  readonly ready?: true;
+  /** As of all routes unless said. */
+  readonly accessLog?: 'json' | 'combined' | 'off';
   readonly timeouts: {
     readonly connect?: number;
     readonly response?: number;
@@ -77,6 +82,14 @@ const upstream: Schema<WrittenRouteUpstream> = object({
   region: optional(regionName),
 });
 
+const onlyTrue: Schema<true> = {
+  decode(value, path) {
+    if (value === true) return true;
+    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want true`);
+  },
+  json: { enum: [true] },
+};
+
 export const routeSchema: Schema<WrittenRoute> = object({
   host: withDefault(oneOrMore(string()), ['*']),
   path: withDefault(string(), '/'),
@@ -101,6 +114,8 @@ export const routeSchema: Schema<WrittenRoute> = object({
   respond: optional(
     object({ status: integer({ min: 200, max: 599 }), message: withDefault(string(), '') }),
   ),
+  ready: optional(onlyTrue),
+  accessLog: optional(literal('json', 'combined', 'off')),
   timeouts: withDefault(
     object({
       connect: optional(duration),

@@ -41,6 +41,7 @@ export interface WrittenSite {
   readonly trust?: readonly string[];
   readonly rate?: {
     readonly by?: string;
+    readonly scope?: 'node' | 'cluster';
     readonly requests: number;
     readonly per: number;
     readonly burst?: number;
@@ -122,6 +123,7 @@ export const SITE_FIELDS: { readonly [K in keyof WrittenSite]-?: Optional<Writte
   rate: optional(
     object({
       by: optional(string()),
+      scope: optional(literal('node', 'cluster')),
       requests: integer({ min: 1, max: 1_000_000 }),
       per: duration,
       burst: optional(integer({ min: 1, max: 1_000_000 })),

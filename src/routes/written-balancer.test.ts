@@ -16,8 +16,13 @@ before(() => {
 after(() => rmSync(join(path, '..'), { recursive: true }));
 
 function read(listeners: string): GatewayFile['content'] {
-  writeFileSync(path, `listeners:\n${listeners}\nroutes: []\n`);
+  writeFileSync(path, `listeners:\n${listeners}\n${isPure(listeners) ? '' : 'routes: []\n'}`);
   return readGatewayFile(path).content;
+}
+
+/** Ports that lead bytes on need no routes. */
+function isPure(listeners: string): boolean {
+  return /protocol: (?:tcp|udp)/.test(listeners) && !/^- \{ port: \d+ \}$/m.test(listeners);
 }
 
 function refusal(listeners: string): string {

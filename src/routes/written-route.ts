@@ -15,7 +15,7 @@ import { siteOf } from './written-site.ts';
 
 type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][number];
 
-const TARGETS = ['upstreams', 'app', 'static', 'redirect', 'respond'] as const;
+const TARGETS = ['upstreams', 'app', 'static', 'redirect', 'respond', 'ready'] as const;
 
 /** `path` is its key. Its id is made of its place unless said. Throws `ConfigError`. */
 export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: string): RouteConfig {
@@ -38,6 +38,7 @@ export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: st
       ...(timeouts.idle === undefined ? {} : { idleTimeoutMs: timeouts.idle }),
       ...(limits.requestBody === undefined ? {} : { requestBodyBytesMax: limits.requestBody }),
     },
+    ...(one.accessLog === undefined ? {} : { accessLog: one.accessLog }),
     ...(cache === undefined ? {} : { cache }),
     ...(site === undefined ? {} : { site }),
     ...(balance === undefined || isIdle ? {} : { balance }),
@@ -93,6 +94,7 @@ function targetOf(one: WrittenRoute, path: string, folder: string | undefined): 
     const { to: location, from } = redirect;
     return { kind: 'redirect', status, location, ...(from === undefined ? {} : { from }) };
   }
+  if (one.ready === true) return { kind: 'ready' };
   if (respond !== undefined) return { kind: 'respond', ...respond };
   throw new Error('A route without a target was let through');
 }

@@ -69,7 +69,7 @@ function pageIn(file: string, key: string, folder: string | undefined): string {
 
 /** `client`, or `header X-Api-Key`. */
 function rateOf(
-  { by = 'client', requests, per, burst }: NonNullable<WrittenSite['rate']>,
+  { by = 'client', scope, requests, per, burst }: NonNullable<WrittenSite['rate']>,
   path: string,
 ): NonNullable<SiteConfig['rate']> {
   const header = /^header (\S+)$/.exec(by)?.[1]?.toLowerCase();
@@ -80,6 +80,7 @@ function rateOf(
   return {
     requests,
     perMs: per,
+    ...(scope === undefined ? {} : { scope }),
     ...(header === undefined ? {} : { header }),
     ...(burst === undefined ? {} : { burst }),
   };

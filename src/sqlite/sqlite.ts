@@ -1,4 +1,7 @@
-/** The door of the sqlite part: open, migrate, prepare, transaction. Nobody else imports `node:sqlite`. */
+/**
+ * The door of the sqlite part: open, migrate, prepare, transaction. Nobody else imports `node:sqlite`, but `src/database`, which
+ * needs its sessions and its authorizer.
+ */
 export {
   type Database,
   openDatabase,
@@ -9,3 +12,12 @@ export {
 } from './database.ts';
 export { sqliteResultCode } from './errors.ts';
 export { migrate, type MigrateOptions, type Migration } from './migrations.ts';
+export {
+  type Access,
+  ACCESS,
+  type MemoryColumn,
+  MemoryDatabase,
+  type MemoryStatement,
+  type SqlRow,
+} from './memory.ts';
+export { PlainFile } from './plain-file.ts';

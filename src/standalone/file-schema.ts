@@ -1,10 +1,22 @@
 /** The shape of a gateway's file. What it means is in `gateway-file.ts`. */
 import { ConfigError } from '../base/errors.ts';
-import { array, integer, object, optional, type Schema, withDefault } from '../base/schema.ts';
+import {
+  array,
+  boolean,
+  integer,
+  literal,
+  object,
+  optional,
+  type Schema,
+  string,
+  withDefault,
+} from '../base/schema.ts';
 import {
   duration,
   filePath,
+  isBalancer,
   listenerSchema,
+  ratio,
   routeSchema,
   size,
   type WrittenBalancer,
@@ -12,8 +24,13 @@ import {
   type WrittenRoute,
   regionName,
 } from '../routes/routes.ts';
+import type { AccessLogFormat } from '../gateway/gateway.ts';
 
 const WORKERS_MAX = 256;
+/** A balancer that looks every two seconds and believes the third "no" knows by then. */
+const DRAIN_MS = 10_000;
+/** Of traces that begin here. */
+const TRACE_SAMPLE = 0.01;
 const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
 
 export interface FileLimits {
@@ -31,6 +48,20 @@ export interface FileShape {
   readonly region?: string;
   readonly listeners: readonly (WrittenListener | WrittenBalancer)[];
   readonly routes: readonly WrittenRoute[];
+  readonly accessLog?: AccessLogFormat;
+  readonly trace?: {
+    readonly sample: number;
+    readonly export?: string;
+    readonly service?: string;
+  };
+  /** Where HAProxy's agent-check is answered. */
+  readonly agent?: {
+    readonly address: string;
+    readonly port: number;
+    readonly connections?: number;
+  };
+  /** From the first "no" of a drain to its end; in milliseconds. */
+  readonly drain: number;
   readonly limits: FileLimits;
   readonly cache: FileCache;
 }
@@ -38,14 +69,39 @@ export interface FileShape {
 /** In bytes, of all workers together. */
 export interface FileCache {
   readonly memory: number;
+  readonly share?: boolean;
   readonly disk?: { readonly path: string; readonly size: number };
+  /** `name`: of this gateway, among those that use the database; the machine's unless said. */
+  readonly mongodb?: {
+    readonly url: string;
+    readonly database: string;
+    readonly size: number;
+    readonly name?: string;
+  };
 }
 
 const file: Schema<FileShape> = object({
   workers: optional(integer({ min: 1, max: WORKERS_MAX })),
   region: optional(regionName),
   listeners: array(listenerSchema, { itemsMax: 64 }),
-  routes: array(routeSchema, { itemsMax: 10_000 }),
+  // Ports that lead bytes on unread need none.
+  routes: withDefault(array(routeSchema, { itemsMax: 10_000 }), []),
+  accessLog: optional(literal('json', 'combined', 'off')),
+  trace: optional(
+    object({
+      sample: withDefault(ratio(0, 1), TRACE_SAMPLE),
+      export: optional(string()),
+      service: optional(string()),
+    }),
+  ),
+  agent: optional(
+    object({
+      address: withDefault(string(), '::'),
+      port: integer({ min: 1, max: 65_535 }),
+      connections: optional(integer({ min: 1, max: 1_000_000 })),
+    }),
+  ),
+  drain: withDefault(duration, DRAIN_MS),
   limits: withDefault(
     object({
       requestHead: optional(size),
@@ -61,7 +117,11 @@ const file: Schema<FileShape> = object({
   cache: withDefault(
     object({
       memory: withDefault(size, CACHE_MEMORY_BYTES),
+      share: optional(boolean()),
       disk: optional(object({ path: filePath, size })),
+      mongodb: optional(
+        object({ url: string(), database: string(), size, name: optional(string()) }),
+      ),
     }),
     { memory: CACHE_MEMORY_BYTES },
   ),
@@ -70,6 +130,13 @@ const file: Schema<FileShape> = object({
 /** Throws `ConfigError` with the path of the first bad key. */
 export function decodeFile(value: unknown): FileShape {
   const decoded = file.decode(value, '');
+  const isRouted = decoded.listeners.some((one) => !isBalancer(one));
+  const { routes } = (value ?? {}) as { readonly routes?: unknown };
+  if (isRouted && routes === undefined) {
+    throw new ConfigError('routes', 'Key "routes" is missing, want a list of them', {
+      hint: 'Ports of tcp and udp need none, those of http and https do',
+    });
+  }
   if (decoded.listeners.length > 0) return decoded;
   throw new ConfigError('listeners', 'Key "listeners" is empty, want at least one', {
     hint: 'Write "listeners: [{ port: 8080 }]"',

@@ -137,7 +137,7 @@ describe('what is wrong is said with line and key', () => {
     [
       'no target',
       `${LISTENERS}routes:\n  - path: /a`,
-      /^FILE:3: "routes\[0\]" has none of them, want one of upstreams, static, redirect, respond$/,
+      /^FILE:3: "routes\[0\]" has none of them, want one of upstreams, static, redirect, respond, ready$/,
     ],
     [
       'two targets',
@@ -157,7 +157,7 @@ describe('what is wrong is said with line and key', () => {
     [
       'a hash of nothing',
       `${LISTENERS}routes:\n- upstreams: [{ url: "http://a" }]\n  balance: hash`,
-      /^FILE:4: Key "routes\[0\]\.balance\.hash" and the algorithm "hash" go together$/,
+      /^FILE:4: Key "routes\[0\]\.balance" is "hash" and needs "routes\[0\]\.hash": by what\?$/,
     ],
     [
       'a folder that is not there',
@@ -208,6 +208,41 @@ describe('what is wrong is said with line and key', () => {
       'a status that is no redirect',
       `${LISTENERS}routes: [{ redirect: { to: /a, status: 304 } }]`,
       /^FILE:2: Key "routes\[0\]\.redirect\.status" is 304, want 301, 302, 307 or 308$/,
+    ],
+    [
+      'checks of what is no upstream',
+      `${LISTENERS}routes:\n- redirect: { to: /a }\n  health: { path: / }\n`,
+      /^FILE:4: Key "routes\[0\]\.health" is for routes with upstreams$/,
+    ],
+    [
+      'an agent of a unix socket',
+      `${LISTENERS}routes:\n- upstreams: [{ url: "unix:/a" }]\n  agent: { port: 1 }\n`,
+      /^FILE:4: Key "routes\[0\]\.agent" is for upstreams with a host and port$/,
+    ],
+    [
+      'no routes where there could be some',
+      'listeners: [{ port: 1 }]',
+      /^FILE:1: Key "routes" is missing, want a list of them$/,
+    ],
+    [
+      'a log that is none',
+      `${LISTENERS}routes: []\naccessLog: clf`,
+      /^FILE:3: Key "accessLog" is "clf", want one of json, combined, off$/,
+    ],
+    [
+      'a collector that is no URL',
+      `${LISTENERS}routes: []\ntrace: { export: "collector:4318" }`,
+      /^FILE:3: Key "trace\.export" is no such URL, want the URL of a collector/,
+    ],
+    [
+      'a share beyond all',
+      `${LISTENERS}routes: []\ntrace: { sample: 2 }`,
+      /^FILE:3: Key "trace\.sample" is 2, want 0 to 1$/,
+    ],
+    [
+      'a cache beyond the machine',
+      `workers: 1\n${LISTENERS}routes: [{ upstreams: [{ url: "unix:/a" }], cache: true }]\ncache: { memory: 9999GB }`,
+      /^FILE:4: The config wants .* of memory for the cache of each worker, and .* is the most that fits here$/,
     ],
     [
       'aliases that grow without end',
@@ -295,6 +330,26 @@ test('what a route wants around its target is read, with the files that it names
     index: ['start.html'],
   });
   assert.equal(files?.site, undefined);
+});
+
+test('a cache may be in MongoDB in place of a disk', () => {
+  const cacheOf = (keys: string): string =>
+    `${LISTENERS}workers: 2\nroutes: [{ upstreams: [{ url: "http://a" }], cache: true }]\ncache: { ${keys} }\n`;
+  const mongodb =
+    'mongodb: { url: "mongodb://u:secret@db", database: moln, size: 1GB, name: edge }';
+  assert.equal(read(cacheOf('share: false')).content.cache?.share, false);
+  const { content } = read(cacheOf(mongodb));
+  const url = 'mongodb://u:secret@db';
+  assert.deepEqual(content.cache?.mongodb, {
+    url,
+    database: 'moln',
+    bytes: 500_000_000,
+    name: 'edge',
+  });
+  assert.match(refusal(cacheOf(`${mongodb}, disk: { path: d, size: 1GB }`)), /want one of them/);
+  const odd = refusal(cacheOf(mongodb.replace('mongodb://', 'http://')));
+  assert.match(odd, /cache\.mongodb\.url.*want mongodb:\/\/HOST/);
+  assert.doesNotMatch(odd, /secret/);
 });
 
 test('mistakes about it are named', () => {

@@ -1,12 +1,13 @@
 /** From the text of a gateway's file to what its workers are told. Paths in it are relative to the file. */
 import { readFileSync, statSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, messageOf, MolnError, systemCode } from '../base/errors.ts';
 import {
   checkGatewayConfig,
   DEFAULT_GATEWAY_LIMITS,
   type GatewayConfigContent,
+  requireCacheFits,
 } from '../gateway/gateway.ts';
 import { balancerOf, isBalancer, listenerOf, parseYaml, routeOf } from '../routes/routes.ts';
 import { decodeFile, type FileShape } from './file-schema.ts';
@@ -23,6 +24,9 @@ export interface GatewayFile {
   /** Where certificates are ordered, its listeners have none yet. */
   readonly content: GatewayConfigContent;
   readonly ordered: OrderedCertificates | undefined;
+  readonly agent: FileShape['agent'];
+  /** From the first "no" of a drain to its end. */
+  readonly drainMs: number;
 }
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
@@ -40,7 +44,9 @@ export function readGatewayFile(path: string): GatewayFile {
     written = (words) => asWritten(words, shape);
     const ordered = orderedOf(shape, dirname(path));
     checkGatewayConfig({ ...withCertificates(content, ordered, NOTHING_YET), version: 1 });
-    return { workers: shape.workers, content, ordered };
+    if (content.cache !== undefined) fitting(content.cache.memoryBytes);
+    const { workers, agent, drain: drainMs } = shape;
+    return { workers, content, ordered, agent, drainMs };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const key = written(error.key);
@@ -50,6 +56,16 @@ export function readGatewayFile(path: string): GatewayFile {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     });
+  }
+}
+
+function fitting(memoryBytes: number): void {
+  try {
+    requireCacheFits(memoryBytes);
+  } catch (error) {
+    if (!(error instanceof MolnError)) throw error;
+    const options = error.hint === undefined ? {} : { hint: error.hint };
+    throw new ConfigError('cache.memory', error.message, { ...options, cause: error });
   }
 }
 
@@ -91,6 +107,8 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
       keepAliveTimeoutMs: limits.keepAliveTimeout ?? usual.keepAliveTimeoutMs,
       connectionsMax: limits.connections ?? usual.connectionsMax,
     },
+    ...(shape.accessLog === undefined ? {} : { accessLog: shape.accessLog }),
+    ...(shape.trace === undefined ? {} : { trace: shape.trace }),
     ...(shape.routes.some(({ cache }) => typeof cache === 'object')
       ? { cache: cacheOf(shape, folder) }
       : {}),
@@ -111,7 +129,12 @@ function asWritten(words: string, { listeners }: FileShape): string {
       return one !== undefined && isBalancer(one) === wanted;
     });
   const [balancers, others] = [places(true), places(false)];
-  return words.replaceAll(
+  const route = /\b(routes\[\d+\])\./;
+  const flat = words
+    .replaceAll(new RegExp(`${route.source}balance\\.algorithm\\b`, 'g'), '$1.balance')
+    .replaceAll(new RegExp(`${route.source}balance\\.(?=[a-z])`, 'g'), '$1.')
+    .replaceAll(new RegExp(`${route.source}target\\.upstreams\\b`, 'g'), '$1.upstreams');
+  return flat.replaceAll(
     /\b(balancers|listeners)\[(\d+)\]/g,
     (_all, kind: string, at: string) =>
       `listeners[${(kind === 'balancers' ? balancers : others)[Number(at)] ?? at}]`,
@@ -123,11 +146,22 @@ function cacheOf(
   { cache, workers = availableParallelism() }: FileShape,
   folder: string,
 ): NonNullable<GatewayConfigContent['cache']> {
-  const { memory, disk } = cache;
+  const { memory, share, disk, mongodb } = cache;
   return {
     memoryBytes: Math.floor(memory / workers),
+    ...(share === undefined ? {} : { share }),
     ...(disk === undefined
       ? {}
       : { disk: { path: resolve(folder, disk.path), bytes: Math.floor(disk.size / workers) } }),
+    ...(mongodb === undefined
+      ? {}
+      : {
+          mongodb: {
+            url: mongodb.url,
+            database: mongodb.database,
+            bytes: Math.floor(mongodb.size / workers),
+            name: mongodb.name ?? hostname(),
+          },
+        }),
   };
 }

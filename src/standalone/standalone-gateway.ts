@@ -6,13 +6,15 @@ import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ensureFolder } from '../base/disk.ts';
-import { MolnError } from '../base/errors.ts';
+import { messageOf, MolnError } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { GatewaySupervisor } from '../gateway/gateway.ts';
+import { type AgentState, GatewaySupervisor, loadWorker } from '../gateway/gateway.ts';
 import { takeNameLock } from '../net/net.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
+import { AgentOfFile } from './agent-of-file.ts';
+import { removeStandaloneRecord, writeStandaloneRecord } from './standalone-record.ts';
 import { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 
 export interface StandaloneOptions {
@@ -25,6 +27,8 @@ export interface StandaloneOptions {
 }
 
 const STOP_DRAIN_MS = 10_000;
+/** Who drains is in no hurry. */
+const LEAVE_DRAIN_MS = 60_000;
 
 /** Where the workers of a file have their sockets, records and logs. */
 export function standaloneFolder({
@@ -50,6 +54,8 @@ export class StandaloneGateway {
   #file: GatewayFile;
   #workers: number;
   #keeper: CertificateKeeper | undefined;
+  #isLeaving = false;
+  readonly #agent: AgentOfFile;
 
   private constructor(
     options: StandaloneOptions,
@@ -66,6 +72,7 @@ export class StandaloneGateway {
     this.#supervisor = parts.supervisor;
     this.#file = parts.file;
     this.#workers = workersOf(parts.file);
+    this.#agent = new AgentOfFile(() => this.#state(), options);
   }
 
   /**
@@ -93,6 +100,7 @@ export class StandaloneGateway {
       await lock[Symbol.asyncDispose]();
       throw error;
     }
+    await gateway.#begin();
     return gateway;
   }
 
@@ -116,6 +124,7 @@ export class StandaloneGateway {
     this.#file = file;
     await keeper?.keep(file);
     if (isNew) keeper?.start();
+    await this.#agent.use(file.agent);
   }
 
   /** Undefined: nothing is ordered, and nothing was. */
@@ -135,11 +144,66 @@ export class StandaloneGateway {
     return this.#keeper?.contentOf(this.#file) ?? this.#file.content;
   }
 
+  /** The files of the access logs were moved away: new ones are begun. */
+  reopenLogs(): void {
+    this.#supervisor.reopenLogs();
+  }
+
+  /** What keeps a worker from running the code on disk; undefined: nothing. */
+  async refusalOfCode(): Promise<string | undefined> {
+    return await loadWorker(workerFolders(this.#folder));
+  }
+
+  /** The workers serve on; the next gateway for this file takes them over, and replaces those that run other code than there is on disk. */
+  async detach(): Promise<void> {
+    await this.#keeper?.[Symbol.asyncDispose]();
+    await this.#end();
+    await this.#supervisor.detach();
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
   /** Requests under way may finish for ten seconds. */
   async stop(): Promise<void> {
     await this.#keeper?.[Symbol.asyncDispose]();
     await this.#supervisor.stop({ drainMs: STOP_DRAIN_MS });
+    await this.#end();
     await this.#lock[Symbol.asyncDispose]();
+  }
+
+  /**
+   * For a gateway behind another balancer: first it says that it is not ready, while it serves on and ends connections with their next
+   * answers; when the balancer has had time to notice, it stops.
+   */
+  async drain(): Promise<void> {
+    const { clock } = this.#options;
+    this.#isLeaving = true;
+    await this.#supervisor.ask({ kind: 'leave' });
+    await clock.sleep(this.#file.drainMs);
+    await this.#keeper?.[Symbol.asyncDispose]();
+    await this.#supervisor.stop({ drainMs: LEAVE_DRAIN_MS });
+    await this.#end();
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  #state(): AgentState['state'] {
+    if (this.#isLeaving) return 'leaving';
+    const isServing = this.#supervisor.workers().some(({ state }) => state === 'serving');
+    return isServing ? 'ready' : 'down';
+  }
+
+  /** Serves already: what is beside that must not end it. */
+  async #begin(): Promise<void> {
+    await writeStandaloneRecord(this.#folder);
+    try {
+      await this.#agent.use(this.#file.agent);
+    } catch (error) {
+      this.#options.log.error(messageOf(error));
+    }
+  }
+
+  async #end(): Promise<void> {
+    await this.#agent[Symbol.asyncDispose]();
+    await removeStandaloneRecord(this.#folder);
   }
 
   /** Another supervisor takes the workers over; those who are too many leave when the others serve. */

@@ -1,5 +1,7 @@
 /** Questions to a gateway that runs by itself, asked from another process: its workers' sockets are open to their owner. */
 import { MolnError } from '../base/errors.ts';
+import { isRunning, signalProcess } from '../base/process-id.ts';
+import { mergeFamilies, type MetricFamily } from '../base/metrics.ts';
 import type { Clock } from '../base/time.ts';
 import {
   askWorkers,
@@ -8,11 +10,15 @@ import {
   type GatewayQuestion,
   mergeTop,
   type PurgeRequest,
+  slowReport,
+  type SlowReport,
   type TopReport,
 } from '../gateway/gateway.ts';
 import { readGatewayFile } from './gateway-file.ts';
+import { runningStandalone } from './standalone-record.ts';
 import { standaloneFolder, workerFolders } from './standalone-gateway.ts';
 
+const LOOK_EVERY_MS = 100;
 /** For an answer, beside the time that it takes to count. */
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -28,7 +34,11 @@ export async function purgeStandalone(
   gateway: StandaloneQuestions,
   purge: PurgeRequest,
 ): Promise<number> {
-  const { answers, running } = await ask(gateway, { kind: 'purge', purge });
+  const { answers, running } = await ask(gateway, {
+    kind: 'purge',
+    purge,
+    id: gateway.clock.now(),
+  });
   if (answers.length < running) throw partlyPurged(answers.length, running);
   return running;
 }
@@ -40,6 +50,37 @@ export async function explainStandalone(
 ): Promise<readonly CacheExplanation[]> {
   const { answers } = await ask(gateway, { kind: 'explain', ...question });
   return answers.flatMap((answer) => (answer.kind === 'explain' ? [answer.explanation] : []));
+}
+
+/** Of all workers that answer. */
+export async function slowStandalone(
+  gateway: StandaloneQuestions,
+  url: string,
+): Promise<SlowReport> {
+  const { answers } = await ask(gateway, { kind: 'slow', url });
+  return slowReport(answers.flatMap((answer) => (answer.kind === 'slow' ? [answer.slow] : [])));
+}
+
+/** Of all workers that answer, added up. */
+export async function metricsStandalone(
+  gateway: StandaloneQuestions,
+): Promise<readonly MetricFamily[]> {
+  const { answers } = await ask(gateway, { kind: 'metrics' });
+  return mergeFamilies(
+    answers.flatMap((answer) => (answer.kind === 'metrics' ? [answer.families] : [])),
+  );
+}
+
+/** Has the gateway drain, and resolves when its process has ended. Throws `STANDALONE_NOT_RUNNING`. */
+export async function drainStandalone({
+  file,
+  stateFolder,
+  clock,
+}: StandaloneQuestions): Promise<void> {
+  readGatewayFile(file);
+  const running = await runningStandalone(standaloneFolder({ file, stateFolder }));
+  if (running === undefined || !signalProcess(running, 'SIGQUIT')) throw notRunning(file);
+  while (isRunning(running)) await clock.sleep(LOOK_EVERY_MS);
 }
 
 export async function topStandalone(

@@ -3,8 +3,11 @@ export { certificateTroubles } from '../gateway/gateway.ts';
 export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';
 export {
+  drainStandalone,
   explainStandalone,
+  metricsStandalone,
   purgeStandalone,
+  slowStandalone,
   type StandaloneQuestions,
   topStandalone,
 } from './standalone-questions.ts';

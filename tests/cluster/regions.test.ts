@@ -7,19 +7,22 @@ import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
-const REQUESTS = 40;
+const REQUESTS = 200;
+/** Some are led away on purpose, for only an answer says how busy a far instance is: 3 in 100. */
+const NEAR_MIN = 0.85;
 /** Says which instance answers; instances are on nodes by `placesOf`. */
 const APP = nodeApp(`process.env.MOLN_INSTANCE`);
 
-/** Instances that answered `REQUESTS` requests to the gateway of `asked`. */
-async function answering(asked: TestNode): Promise<ReadonlySet<string>> {
-  const found = new Set<string>();
+/** The instance that answers most requests to the gateway of `asked`. */
+async function answering(asked: TestNode): Promise<{ most: string; share: number }> {
+  const found = new Map<string, number>();
   for (let count = 0; count < REQUESTS; count++) {
     const { status, body } = await asked.get('app');
     assert.equal(status, 200, body);
-    found.add(body);
+    found.set(body, (found.get(body) ?? 0) + 1);
   }
-  return found;
+  const [[most, count] = ['', 0]] = [...found].toSorted(([, a], [, b]) => b - a);
+  return { most, share: count / REQUESTS };
 }
 
 test('near instances answer, far ones when there are no near ones', async (t) => {
@@ -33,8 +36,8 @@ test('near instances answer, far ones when there are no near ones', async (t) =>
   const [near, far] = [await answering(one), await answering(two)];
 
   await step(t, 'each gateway leads to its own region', async () => {
-    assert.deepEqual([near.size, far.size], [1, 1]);
-    assert.notDeepEqual(near, far);
+    assert.ok(near.share > NEAR_MIN && far.share > NEAR_MIN, `${near.share}, ${far.share}`);
+    assert.notEqual(near.most, far.most);
   });
 
   await step(t, 'a region that is emptied loses no request', async () => {

@@ -3,6 +3,7 @@ import {
   array,
   boolean,
   integer,
+  literal,
   object,
   optional,
   record,
@@ -16,7 +17,13 @@ import {
   purgeTargetSchema,
   TOP_DURATION_MS_MAX,
 } from '../../gateway/gateway.ts';
-import type { CacheExplanations, CacheStatus, ClusterTop, PurgeAnswer } from '../cache-model.ts';
+import type {
+  CacheExplanations,
+  CacheStatus,
+  ClusterSlow,
+  ClusterTop,
+  PurgeAnswer,
+} from '../cache-model.ts';
 import { defineOperation, type Operation } from '../operation.ts';
 import { integerParam, listParam, textParam } from '../query.ts';
 import { number, type Wire } from '../wire.ts';
@@ -62,10 +69,18 @@ const variant = object({
   staleIfErrorS: number(),
   bodyBytes: count,
   isPartial: boolean(),
-  tier: text as Schema<'memory' | 'disk'>,
+  tier: text as Schema<'memory' | 'disk' | 'hot'>,
   vary: texts,
   tags: texts,
   etag: text,
+});
+
+/** The gateway process that asks the origin for the URL. */
+const owner = object({
+  node: text,
+  worker: count,
+  isSelf: boolean('The process that says it'),
+  tier: literal('region', 'cluster'),
 });
 
 const explanations: Schema<Wire<CacheExplanations>> = object({
@@ -78,6 +93,8 @@ const explanations: Schema<Wire<CacheExplanations>> = object({
       decision: text,
       why: text,
       variants: array(variant),
+      worker: optional(count),
+      owners: array(owner),
       refused: optional(object({ why: text, status: count, time: count, count })),
     }),
   ),
@@ -99,6 +116,28 @@ const top: Schema<Wire<ClusterTop>> = object({
   seconds: number(),
   routes: rows,
   urls: rows,
+  silent: texts,
+});
+
+const percentiles = object({ p50: number(), p90: number(), p99: number(), max: number() });
+const slow: Schema<Wire<ClusterSlow>> = object({
+  route: optional(text),
+  requests: count,
+  totalMs: percentiles,
+  stages: array(object({ name: text, share: number('Of all the time'), ms: percentiles })),
+  examples: array(
+    object({
+      id: text,
+      time: count,
+      method: text,
+      url: text,
+      status: count,
+      totalMs: number(),
+      stagesMs: array(number()),
+      upstream: optional(text),
+      traceId: optional(text),
+    }),
+  ),
   silent: texts,
 });
 
@@ -144,6 +183,18 @@ export const cacheOperations: readonly Operation[] = [
     },
     answer: { kind: 'json', status: 200, schema: explanations },
     handle: (cloud, { query }) => cloud.explainCache(query.url ?? '', query.field.map(fieldOf)),
+  }),
+  defineOperation({
+    id: 'getSlow',
+    method: 'GET',
+    path: '/api/gateway/slow',
+    scope: 'read',
+    tag: 'node',
+    summary: 'Where the time of recent requests goes',
+    description: 'Of the route that answers the URL, by stage, with the slowest requests.',
+    query: { url: textParam('As browsers write it') },
+    answer: { kind: 'json', status: 200, schema: slow },
+    handle: (cloud, { query }) => cloud.gatewaySlow(query.url ?? ''),
   }),
   defineOperation({
     id: 'getTop',

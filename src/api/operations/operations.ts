@@ -5,6 +5,7 @@ import { appOperations } from './apps.ts';
 import { cacheOperations } from './cache.ts';
 import { certificateOperations } from './certificates.ts';
 import { clusterOperations } from './cluster.ts';
+import { databaseOperations } from './databases.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
 import { routeOperations } from './routes.ts';
@@ -14,6 +15,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...clusterOperations,
   ...appOperations,
   ...releaseOperations,
+  ...databaseOperations,
   ...cacheOperations,
   ...certificateOperations,
   ...routeOperations,

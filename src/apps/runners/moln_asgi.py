@@ -14,6 +14,8 @@ from moln_http import HEAD_BYTES_MAX, Head, Refused, date_header, has_body, refu
 IDLE_TIMEOUT_S = 120
 READ_BYTES = 65536
 UNREAD_BYTES_MAX = 1024 * 1024
+# How long the rest of a body is thrown away after the last response.
+LINGER_S = 2
 STOP_TIMEOUT_S = 30
 REASONS = {each.value: each.phrase for each in HTTPStatus}
 
@@ -38,10 +40,18 @@ class Connection(asyncio.StreamReaderProtocol):
         try:
             while not self.server.stopping and await self.one(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+            if not self.server.stopping:
+                await asyncio.wait_for(self.linger(reader, writer), LINGER_S)
+        except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass
         finally:
             writer.close()
+
+    async def linger(self, reader, writer):
+        """Whoever still sends would lose the response when the connection is closed on them (RFC 9112 9.6)."""
+        writer.write_eof()
+        while await reader.read(READ_BYTES):
+            pass
 
     async def one(self, reader, writer):
         try:

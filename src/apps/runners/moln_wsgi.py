@@ -7,6 +7,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 import traceback
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
@@ -17,6 +18,8 @@ from moln_http import HEAD_BYTES_MAX, Head, Refused, date_header, has_body, refu
 IDLE_TIMEOUT_S = 120
 # How much of a body that the app did not read is read for it, to keep the connection.
 UNREAD_BYTES_MAX = 1024 * 1024
+# How long the rest of a body is thrown away after the last response.
+LINGER_S = 2
 STOP_TIMEOUT_S = 30
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
               "transfer-encoding", "upgrade"}
@@ -175,7 +178,20 @@ class Handler(socketserver.BaseRequestHandler):
         try:
             while self.server.accepting and self.one(source):
                 pass
+            self.linger()
         except (ConnectionError, TimeoutError, socket.timeout):
+            pass
+
+    def linger(self):
+        """Whoever still sends would lose the response when the connection is closed on them (RFC 9112 9.6)."""
+        until = time.monotonic() + LINGER_S
+        try:
+            self.request.shutdown(socket.SHUT_WR)
+            self.request.settimeout(LINGER_S)
+            while time.monotonic() < until and self.request.recv(65536):
+                pass
+        except OSError:
+            # The client is gone, or has said nothing more in time.
             pass
 
     def one(self, source):

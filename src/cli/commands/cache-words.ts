@@ -3,6 +3,7 @@ import { formatDuration } from '../../base/time.ts';
 import { formatBytes } from '../../base/units.ts';
 import type {
   CacheExplanation,
+  KeyOwner,
   PurgeRequest,
   PurgeTarget,
   StoredVariant,
@@ -11,6 +12,8 @@ import type {
 } from '../../gateway/gateway.ts';
 import type { Context, Input, OptionSpec } from '../command.ts';
 import { usageError } from '../errors.ts';
+
+const TIER_WORDS = { memory: 'in memory', disk: 'on disk', hot: 'as a copy for a moment' } as const;
 
 export const TOP_SECONDS = 3;
 const TOP_SECONDS_MAX = 30;
@@ -65,6 +68,11 @@ export function secondsOf(input: Input): number {
   throw usageError(`--seconds is "${text}"`, `Write a whole number from 1 to ${TOP_SECONDS_MAX}`);
 }
 
+/** Which gateway process says it. */
+export function workerWords({ worker, pid }: CacheExplanation): string {
+  return worker === undefined ? `process ${pid}` : `worker ${worker}, process ${pid}`;
+}
+
 /** `where`: of which process it is. */
 export function printExplanation(
   { words, clock }: Context,
@@ -73,6 +81,7 @@ export function printExplanation(
 ): void {
   words.line(`${words.style('bold', where)}: ${sentenceOf(said)}`);
   for (const variant of said.variants) words.line(`  ${variantWords(variant)}`);
+  for (const owner of said.owners) words.line(`  ${ownerWords(owner)}`);
   const { refused } = said;
   if (refused === undefined) return;
   const { why, status, time, count } = refused;
@@ -87,13 +96,19 @@ function sentenceOf({ route, isCached, decision, why }: CacheExplanation): strin
   return `${decision} (${why}), route ${route}`;
 }
 
+/** Of those that share, who asks the origin. */
+function ownerWords({ node, worker, isSelf, tier }: KeyOwner): string {
+  const who = isSelf ? 'this process' : `worker ${worker}${node === '' ? '' : ` of ${node}`}`;
+  return tier === 'cluster' ? `owned by ${who}` : `owned in this region by ${who}`;
+}
+
 function variantWords(variant: StoredVariant): string {
   const { status, ageS, ttlS, bodyBytes, tier, vary, tags, etag } = variant;
   const fresh = ttlS > 0 ? `fresh for ${ttlS} s` : `stale for ${-ttlS} s`;
   return [
     `${variant.isSelected ? 'stored' : 'stored for other requests'}: status ${status}`,
     `age ${ageS} s, ${fresh}`,
-    `${formatBytes(bodyBytes)}${variant.isPartial ? ' of it' : ''} in ${tier}`,
+    `${formatBytes(bodyBytes)}${variant.isPartial ? ' of it' : ''} ${TIER_WORDS[tier]}`,
     ...(vary.length === 0 ? [] : [`varies by ${vary.join(' ')}`]),
     ...(tags.length === 0 ? [] : [`tags ${tags.join(' ')}`]),
     ...(etag === '' ? [] : [`etag ${etag}`]),

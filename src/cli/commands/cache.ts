@@ -11,7 +11,9 @@ import {
   PURGE_OPTIONS,
   purgeOf,
   share,
+  workerWords,
 } from './cache-words.ts';
+import { printSlow } from './slow-words.ts';
 
 const PURGE: CommandSpec = {
   name: 'purge',
@@ -80,9 +82,23 @@ export const WHY_CACHED: CommandSpec = {
       return EXIT.ok;
     }
     for (const one of said.explanations) {
-      printExplanation(context, `${one.node}, process ${one.pid}`, one);
+      printExplanation(context, `${one.node}, ${workerWords(one)}`, one);
     }
     noteSilent(context, said);
+    return EXIT.ok;
+  },
+};
+
+export const WHY_SLOW: CommandSpec = {
+  name: 'slow',
+  summary: 'Where the time of recent requests goes, over all gateways.',
+  arguments: [{ name: 'URL', description: 'as browsers write it', required: true }],
+  examples: [['moln why slow http://blog.localhost:8080/', 'by stage, and the slowest ones']],
+  run: async (context, input) => {
+    const report = await context.client().gatewaySlow(input.argument('URL') ?? '');
+    if (context.json) context.words.json(report);
+    else printSlow(context, report);
+    noteSilent(context, report);
     return EXIT.ok;
   },
 };

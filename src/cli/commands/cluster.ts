@@ -1,10 +1,11 @@
 /** `moln regions`, `moln manager`, `moln events` and `moln why`: the nodes together. */
 import type { EventDetail } from '../../api/model.ts';
 import { isoTime } from '../../base/time.ts';
+import { WHY_QUERY } from './db.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
-import { WHY_CACHED } from './cache.ts';
+import { WHY_CACHED, WHY_SLOW } from './cache.ts';
 
 const EVENTS_SHOWN = 50;
 
@@ -122,9 +123,13 @@ export const WHY: CommandSpec = {
   examples: [
     ['moln why app blog', 'why its instances are where they are'],
     ['moln why cached http://blog.localhost:8080/', 'what the caches know of it'],
+    ['moln why slow http://blog.localhost:8080/', 'where the time of its requests goes'],
+    ['moln why query shop "SELECT * FROM orders WHERE id = 1"', 'which stripes it asks'],
   ],
   commands: [
     WHY_CACHED,
+    WHY_SLOW,
+    WHY_QUERY,
     {
       name: 'app',
       summary: 'Why the instances of an app are where they are.',

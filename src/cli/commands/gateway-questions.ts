@@ -1,8 +1,12 @@
 /** `moln gateway purge`, `why` and `top`: of a gateway that runs by itself; `top` without a file of all gateways of the cluster. */
 import { resolve } from 'node:path';
+import { formatPrometheus } from '../../base/metrics.ts';
 import {
+  drainStandalone,
   explainStandalone,
+  metricsStandalone,
   purgeStandalone,
+  slowStandalone,
   type StandaloneQuestions,
   topStandalone,
 } from '../../standalone/standalone.ts';
@@ -14,12 +18,14 @@ import {
   HEADER_OPTION,
   noteSilent,
   printExplanation,
+  workerWords,
   printTop,
   PURGE_OPTIONS,
   purgeOf,
   secondsOf,
   TOP_OPTION,
 } from './cache-words.ts';
+import { printSlow } from './slow-words.ts';
 
 const FILE = { name: 'FILE', description: 'of "moln gateway run"', required: true };
 
@@ -57,7 +63,49 @@ export const GATEWAY_WHY: CommandSpec = {
       fields: fieldsOf(input),
     });
     if (context.json) context.words.json(explanations);
-    else for (const one of explanations) printExplanation(context, `process ${one.pid}`, one);
+    else for (const one of explanations) printExplanation(context, workerWords(one), one);
+    return EXIT.ok;
+  },
+};
+
+export const GATEWAY_SLOW: CommandSpec = {
+  name: 'slow',
+  summary: 'Say where the time of recent requests goes.',
+  arguments: [FILE, { name: 'URL', description: 'as browsers write it', required: true }],
+  local: true,
+  examples: [['moln gateway slow site.yml http://www.example.org/', '']],
+  run: async (context, input) => {
+    const report = await slowStandalone(questions(context, input), input.argument('URL') ?? '');
+    if (context.json) context.words.json(report);
+    else printSlow(context, report);
+    return EXIT.ok;
+  },
+};
+
+export const GATEWAY_METRICS: CommandSpec = {
+  name: 'metrics',
+  summary: 'Print the metrics of a gateway that runs by itself, as Prometheus reads them.',
+  arguments: [FILE],
+  local: true,
+  examples: [['moln gateway metrics site.yml > /var/lib/node_exporter/moln.prom', '']],
+  run: async (context, input) => {
+    const families = await metricsStandalone(questions(context, input));
+    if (context.json) context.words.json(families);
+    else context.io.stdout.write(formatPrometheus(families));
+    return EXIT.ok;
+  },
+};
+
+export const GATEWAY_DRAIN: CommandSpec = {
+  name: 'drain',
+  summary: 'Stop a gateway that runs by itself behind another balancer: it says so first.',
+  arguments: [FILE],
+  local: true,
+  examples: [['moln gateway drain site.yml', 'ends when the gateway has ended']],
+  run: async (context, input) => {
+    await drainStandalone(questions(context, input));
+    if (context.json) context.words.json({ drained: true });
+    else context.words.line('Drained and stopped');
     return EXIT.ok;
   },
 };

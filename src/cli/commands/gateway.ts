@@ -10,9 +10,17 @@ import {
 } from '../../standalone/standalone.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import { endNow, onStopSignals } from '../signals.ts';
+import { refusalOf, renewProgram } from '../renew-program.ts';
+import { endNow, onRequests, onStopSignals } from '../signals.ts';
 import { count } from '../words.ts';
-import { GATEWAY_PURGE, GATEWAY_TOP, GATEWAY_WHY } from './gateway-questions.ts';
+import {
+  GATEWAY_DRAIN,
+  GATEWAY_METRICS,
+  GATEWAY_PURGE,
+  GATEWAY_SLOW,
+  GATEWAY_TOP,
+  GATEWAY_WHY,
+} from './gateway-questions.ts';
 
 type Listener = Pick<GatewayFile['content']['listeners'][number], 'address' | 'port'> & {
   readonly protocol: string;
@@ -22,11 +30,13 @@ const FILE = { name: 'FILE', description: 'what it serves, in YAML or JSON', req
 
 export const GATEWAY_RUN: CommandSpec = {
   name: 'run',
-  summary: 'Serve what the file says, in the foreground; SIGHUP reads it again.',
+  summary:
+    'Serve what the file says, in the foreground; SIGHUP reads it again, SIGUSR2 goes over to the program on disk.',
   arguments: [FILE],
   local: true,
   examples: [
     ['moln gateway run site.yml', 'until Ctrl-C'],
+    ['pkill -USR2 -f "gateway run"', 'Moln was updated: the new program takes over'],
     ['pkill -HUP -f "gateway run"', 'the changed file is applied without a lost request'],
   ],
   run: async (context, input) => {
@@ -42,7 +52,7 @@ export const GATEWAY_RUN: CommandSpec = {
       }),
     });
     greet(context, gateway);
-    return await untilStopped(context, gateway);
+    return await untilStopped(context, input, gateway);
   },
 };
 
@@ -76,7 +86,16 @@ export const GATEWAY: CommandSpec = {
     ['moln gateway run site.yml', ''],
     ['moln gateway check site.yml', ''],
   ],
-  commands: [GATEWAY_RUN, CHECK, GATEWAY_PURGE, GATEWAY_WHY, GATEWAY_TOP],
+  commands: [
+    GATEWAY_RUN,
+    CHECK,
+    GATEWAY_PURGE,
+    GATEWAY_WHY,
+    GATEWAY_SLOW,
+    GATEWAY_TOP,
+    GATEWAY_METRICS,
+    GATEWAY_DRAIN,
+  ],
 };
 
 function fileOf(context: Context, input: Input): string {
@@ -104,8 +123,12 @@ function urlsOf({ content }: GatewayFile): readonly string[] {
   });
 }
 
-/** SIGHUP reloads, the first other signal stops in order, the second one at once. */
-async function untilStopped(context: Context, gateway: StandaloneGateway): Promise<number> {
+/** SIGHUP reloads, SIGUSR1 begins new logs, SIGUSR2 a new program; the first other signal stops in order, the second one at once. */
+async function untilStopped(
+  context: Context,
+  input: Input,
+  gateway: StandaloneGateway,
+): Promise<number> {
   const { words } = context;
   const stopped = Promise.withResolvers<void>();
   let isStopping = false;
@@ -121,8 +144,35 @@ async function untilStopped(context: Context, gateway: StandaloneGateway): Promi
       reloads.then(() => gateway.stop()).then(stopped.resolve, stopped.reject);
     }
   }, context.io.signals);
+  const requests = {
+    SIGUSR1: () => gateway.reopenLogs(),
+    SIGQUIT: () => {
+      if (isStopping) return;
+      isStopping = true;
+      words.note('Draining: whoever asks is told that this gateway leaves');
+      reloads.then(() => gateway.drain()).then(stopped.resolve, stopped.reject);
+    },
+    SIGUSR2: () => {
+      if (!isStopping) reloads = reloads.then(() => renew(context, input, gateway));
+    },
+  };
+  using _requests = onRequests(requests, context.io.signals);
   await stopped.promise;
   return EXIT.ok;
+}
+
+/** Goes over to the program on disk, if that can read the file. */
+async function renew(context: Context, input: Input, gateway: StandaloneGateway): Promise<void> {
+  const { words } = context;
+  const checked = await refusalOf(['gateway', 'check', fileOf(context, input)]);
+  const refused = checked ?? (await gateway.refusalOfCode());
+  if (refused !== undefined) {
+    words.note(`The program on disk is not used: ${refused}`);
+    return;
+  }
+  words.note('Going over to the program on disk; no request is lost');
+  await gateway.detach();
+  renewProgram();
 }
 
 async function reload({ words }: Context, gateway: StandaloneGateway): Promise<void> {

@@ -3,6 +3,8 @@ import type { ErrorBody } from '../../base/errors.ts';
 import type {
   AppDetail,
   CertificateList,
+  DatabaseDetail,
+  DatabaseSummary,
   EventDetail,
   InviteDetail,
   InviteRole,
@@ -160,6 +162,10 @@ function node(name: string): string {
 
 export type AppAction = 'rollback' | 'scale' | 'restart' | 'start' | 'stop';
 
+function databaseUrl(name: string): string {
+  return `/api/databases/${encodeURIComponent(name)}`;
+}
+
 export const api = {
   status: (signal?: AbortSignal): Promise<Status> => get('/api/status', signal),
   app: (name: string, signal?: AbortSignal): Promise<AppDetail> => get(app(name), signal),
@@ -225,6 +231,14 @@ export const api = {
   },
   removeRecord: (kind: RecordKind, name: string): AsyncGenerator<Progress, void> =>
     stream(recordUrl(kind, name), { method: 'DELETE' }),
+  databases: (signal?: AbortSignal): Promise<readonly DatabaseSummary[]> =>
+    get('/api/databases', signal),
+  database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>
+    get(databaseUrl(name), signal),
+  killQuery: async (name: string, query: string): Promise<void> => {
+    const path = `${databaseUrl(name)}/queries/${encodeURIComponent(query)}`;
+    await send(path, { method: 'DELETE' });
+  },
   tokens: async (): Promise<readonly TokenDetail[]> => {
     const answer = await get<readonly TokenDetail[] | { tokens: readonly TokenDetail[] }>(
       '/api/tokens',

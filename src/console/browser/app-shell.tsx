@@ -9,6 +9,7 @@ import { systemClock } from '../../base/time.ts';
 import { api, LOGGED_OUT } from './api.ts';
 import { AppPage } from './app-page.tsx';
 import { Banner } from './banner.tsx';
+import { DatabasePage, DatabasesPage } from './databases-page.tsx';
 import { EventsPage } from './events-page.tsx';
 import { GatewayPage } from './gateway-page.tsx';
 import { KeyboardHelp, useKeyboard } from './keyboard.tsx';
@@ -29,6 +30,7 @@ const STATUS_EVERY_MS = 2000;
 const NAVIGATION: readonly (readonly [string, string, readonly Page['kind'][]])[] = [
   ['/', 'Overview', ['overview']],
   ['/#apps', 'Apps', ['app']],
+  ['/databases', 'Databases', ['databases', 'database']],
   ['/nodes', 'Nodes', ['nodes', 'node']],
   ['/routes', 'Routes', ['routes', 'route', 'listener']],
   ['/gateway', 'Gateway', ['gateway']],
@@ -118,6 +120,10 @@ function PageBody(props: {
       return <Overview {...view} />;
     case 'app':
       return <AppPage key={page.name} view={view} name={page.name} />;
+    case 'databases':
+      return <DatabasesPage />;
+    case 'database':
+      return <DatabasePage key={page.name} name={page.name} />;
     case 'nodes':
       return <NodesPage {...view} />;
     case 'node':

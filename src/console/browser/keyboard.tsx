@@ -11,6 +11,7 @@ const SECOND_KEY_MS = 1500;
 const PLACES: Readonly<Record<string, string>> = {
   o: '/',
   a: '/#apps',
+  d: '/databases',
   n: '/nodes',
   r: '/routes',
   g: '/gateway',
@@ -21,6 +22,7 @@ const PLACES: Readonly<Record<string, string>> = {
 const KEYS: readonly (readonly [string, string])[] = [
   ['g o', 'Overview'],
   ['g a', 'Apps'],
+  ['g d', 'Databases'],
   ['g n', 'Nodes'],
   ['g r', 'Routes'],
   ['g g', 'Gateway'],

@@ -6,6 +6,8 @@ export type Page =
   | { readonly kind: 'app'; readonly name: string }
   | { readonly kind: 'nodes' }
   | { readonly kind: 'node'; readonly name: string }
+  | { readonly kind: 'databases' }
+  | { readonly kind: 'database'; readonly name: string }
   | { readonly kind: 'routes' }
   | { readonly kind: 'route'; readonly name: string }
   | { readonly kind: 'listener'; readonly name: string }
@@ -15,8 +17,9 @@ export type Page =
   | { readonly kind: 'unknown'; readonly path: string };
 
 /** Pages of one thing, by where its kind is. */
-const NAMED: Readonly<Record<string, 'app' | 'node' | 'route' | 'listener'>> = {
+const NAMED: Readonly<Record<string, 'app' | 'database' | 'node' | 'route' | 'listener'>> = {
   apps: 'app',
+  databases: 'database',
   nodes: 'node',
   routes: 'route',
   listeners: 'listener',
@@ -24,7 +27,8 @@ const NAMED: Readonly<Record<string, 'app' | 'node' | 'route' | 'listener'>> = {
 
 /** Pure: the page of a path. */
 export function pageOf(path: string): Page {
-  const [, part, encoded] = /^\/(apps|nodes|routes|listeners)\/([^/]+)\/?$/.exec(path) ?? [];
+  const [, part, encoded] =
+    /^\/(apps|databases|nodes|routes|listeners)\/([^/]+)\/?$/.exec(path) ?? [];
   if (part !== undefined && encoded !== undefined) {
     try {
       const kind = NAMED[part] ?? 'node';
@@ -35,6 +39,7 @@ export function pageOf(path: string): Page {
   }
   if (path === '/' || path === '/apps' || path === '/apps/') return { kind: 'overview' };
   if (path === '/nodes' || path === '/nodes/') return { kind: 'nodes' };
+  if (path === '/databases' || path === '/databases/') return { kind: 'databases' };
   if (path === '/events') return { kind: 'events' };
   if (path === '/routes' || path === '/routes/') return { kind: 'routes' };
   if (path === '/gateway') return { kind: 'gateway' };
@@ -44,6 +49,10 @@ export function pageOf(path: string): Page {
 
 export function appPath(name: string): string {
   return `/apps/${encodeURIComponent(name)}`;
+}
+
+export function databasePath(name: string): string {
+  return `/databases/${encodeURIComponent(name)}`;
 }
 
 export function nodePath(name: string): string {
@@ -59,10 +68,13 @@ export function titleOf(page: Page): string {
     case 'overview':
       return 'Overview';
     case 'app':
+    case 'database':
     case 'node':
     case 'route':
     case 'listener':
       return page.name;
+    case 'databases':
+      return 'Databases';
     case 'routes':
       return 'Routes';
     case 'nodes':

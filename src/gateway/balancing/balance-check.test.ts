@@ -38,7 +38,7 @@ test('everything that can be chosen comes back as it was', () => {
 test('mistakes are refused with the path of the key', () => {
   const rows: readonly (readonly [balance: object, key: string, target?: object])[] = [
     [{ algorithm: 'p3c' }, 'balance.algorithm'],
-    [{ algorithm: 'hash' }, 'balance.hash'],
+    [{ algorithm: 'hash' }, 'balance.algorithm'],
     [{ hash: { by: 'uri' } }, 'balance.hash'],
     [{ algorithm: 'hash', hash: { by: 'header' } }, 'balance.hash.name'],
     [{ algorithm: 'hash', hash: { by: 'cookie', name: 'a b' } }, 'balance.hash.name'],

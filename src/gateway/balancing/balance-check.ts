@@ -99,14 +99,18 @@ export const balanceSchema: Schema<BalanceConfig> = object({
 export function checkBalance({ balance, target }: RouteConfig, path: string): void {
   if (balance === undefined) return;
   if (target.kind !== 'upstreams') {
-    throw new ConfigError(path, `Key "${path}" is for routes with upstreams`);
+    const [first] = Object.keys(balance);
+    const key = first === undefined ? path : `${path}.${first}`;
+    throw new ConfigError(key, `Key "${key}" is for routes with upstreams`);
   }
   const { algorithm, hash, agent } = balance;
-  if ((algorithm === 'hash') !== (hash !== undefined)) {
-    throw new ConfigError(
-      `${path}.hash`,
-      `Key "${path}.hash" and the algorithm "hash" go together`,
-    );
+  if (algorithm === 'hash' && hash === undefined) {
+    const key = `${path}.algorithm`;
+    throw new ConfigError(key, `Key "${key}" is "hash" and needs "${path}.hash": by what?`);
+  }
+  if (algorithm !== 'hash' && hash !== undefined) {
+    const key = `${path}.hash`;
+    throw new ConfigError(key, `Key "${key}" is for the algorithm "hash" alone`);
   }
   if (
     hash !== undefined &&

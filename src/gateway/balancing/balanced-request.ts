@@ -3,7 +3,7 @@ import type { HeadChange } from '../forward-head.ts';
 import type { Plane } from '../plane.ts';
 import type { Upstream } from '../upstream.ts';
 import type { Asking, Balancer } from './balancer.ts';
-import { hashText } from './bounded-hash.ts';
+import { textHash } from '../text-hash.ts';
 import { Hedge, type HedgeOwner } from './hedge.ts';
 import type { Member } from './member.ts';
 import { cookieOf, requestKey } from './request-key.ts';
@@ -40,7 +40,7 @@ export class BalancedRequest implements Asking {
     this.#sender = sender;
     this.#headText = headText;
     const { hash, sticky } = balancer.config;
-    this.key = hash === undefined ? 0 : hashText(requestKey(headText, hash));
+    this.key = hash === undefined ? 0 : textHash(requestKey(headText, hash));
     this.token = sticky === undefined ? undefined : cookieOf(headText, sticky.cookie);
     balancer.budget.request();
   }
@@ -156,6 +156,7 @@ export class BalancedRequest implements Asking {
     const options = { member, headText, nowMs: this.#plane.coarseMs, owner: this.#sender };
     this.hedge = new Hedge(options);
     this.hedge.start();
+    this.#balancer.hedges++;
   }
 
   /** The first one answers. */

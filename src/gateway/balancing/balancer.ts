@@ -46,8 +46,10 @@ export class Balancer {
   readonly config: BalanceConfig;
   readonly members: readonly Member[];
   readonly budget: RetryBudget;
+  /** Second tries at the same time, since the process started. */
+  hedges = 0;
   #queue: WaitQueue | undefined;
-  readonly #regions: Regions<Member> | undefined;
+  readonly regions: Regions<Member> | undefined;
   readonly #health: HealthChecks | undefined;
   readonly #agents: AgentChecks | undefined;
 
@@ -59,16 +61,17 @@ export class Balancer {
       member.reconfigure(configs[index]?.weight ?? DEFAULT_UPSTREAM_WEIGHT, config);
       return member;
     });
-    this.#regions = Regions.of({
+    this.regions = Regions.of({
       own: region,
       all: this.members,
       configs,
-      before: previous === undefined ? undefined : previous.#regions,
+      before: previous === undefined ? undefined : previous.regions,
       useOf: (member, nowMs) => (member.isFit(nowMs) ? member.use(config) : undefined),
       isProbed: ({ upstream }) => upstream.statesLoad,
     });
     // Who waits is woken by requests of the new config too.
     if (previous !== undefined) this.#queue = previous.#queue;
+    this.hedges = previous?.hedges ?? 0;
     if (previous !== undefined && isSame(config, previous.config)) {
       this.budget = previous.budget;
       this.#health = previous.#health;
@@ -118,9 +121,9 @@ export class Balancer {
     nowMs: number,
     random: () => number,
   ): readonly Member[] {
-    if (this.#regions === undefined) return fit;
+    if (this.regions === undefined) return fit;
     const draw = this.config.hash === undefined ? random() : key / HASH_VALUES;
-    return this.#regions.narrow(fit, nowMs, draw);
+    return this.regions.narrow(fit, nowMs, draw);
   }
 
   #pick(

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseByHash, type HashChoice, hashText } from './bounded-hash.ts';
+import { textHash } from '../text-hash.ts';
+import { chooseByHash, type HashChoice } from './bounded-hash.ts';
 
-const KEYS: readonly number[] = Array.from({ length: 4000 }, (_value, at) => hashText(`key ${at}`));
+const KEYS: readonly number[] = Array.from({ length: 4000 }, (_value, at) => textHash(`key ${at}`));
 const IDLE = 1e9;
 
 function upstreams(names: string, weights: Readonly<Record<string, number>> = {}): HashChoice[] {
   return Array.from(names, (name) => ({
-    hash: hashText(name),
+    hash: textHash(name),
     weight: weights[name] ?? 1,
     load: 0,
   }));
@@ -20,7 +21,7 @@ function places(names: string, weights?: Readonly<Record<string, number>>): stri
 
 test('a text has the same hash everywhere', () => {
   assert.deepEqual(
-    ['', 'a', 'http://127.0.0.1:9000'].map(hashText),
+    ['', 'a', 'http://127.0.0.1:9000'].map(textHash),
     [2872998923, 444641715, 3202505915],
   );
 });

@@ -3,29 +3,13 @@
  * than its share gets the request (Thaler and Ravishankar 1998; Mirrokni, Thorup and Zadimoghaddam 2016). When an upstream
  * comes or goes only its own keys move.
  */
+import { mixHash } from '../text-hash.ts';
 
 export interface HashChoice {
   /** Of its id. */
   readonly hash: number;
   readonly weight: number;
   readonly load: number;
-}
-
-/** FNV-1a with a final mix, 32 bits: the same in all processes and on all nodes. */
-export function hashText(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  return mix(hash);
-}
-
-/** The finalizer of MurmurHash3. */
-function mix(value: number): number {
-  let mixed = value;
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
 /** Index of the one for `key`, -1 when there is none. `bound`: 1.25 lets one have a quarter more than its share. */
@@ -53,6 +37,6 @@ export function chooseByHash(choices: readonly HashChoice[], key: number, bound:
 
 /** Weighted by -w / ln(h), so that each gets its share of the keys. */
 function rank(choice: HashChoice, key: number): number {
-  const fraction = (mix(choice.hash ^ key) + 0.5) / 0x1_0000_0000;
+  const fraction = (mixHash(choice.hash ^ key) + 0.5) / 0x1_0000_0000;
   return -choice.weight / Math.log(fraction);
 }

@@ -6,7 +6,7 @@ import { type AdaptiveLimit, afterAnswer, firstLimit } from './adaptive-limit.ts
 import { type AgentWord, NOTHING_SAID } from './agent-line.ts';
 import type { Choice, Turn } from './algorithms.ts';
 import type { BalanceConfig, HealthConfig } from './balance-config.ts';
-import { hashText } from './bounded-hash.ts';
+import { textHash } from '../text-hash.ts';
 import { afterFailure, afterSuccess, type Ejection, NEVER_EJECTED } from './ejection.ts';
 import { afterCheck, type Health, UNCHECKED } from './health.ts';
 import { PeakEwma } from './peak-ewma.ts';
@@ -38,7 +38,7 @@ export class Member implements Choice, Turn {
 
   constructor(upstream: Upstream) {
     this.upstream = upstream;
-    this.hash = hashText(upstream.id);
+    this.hash = textHash(upstream.id);
     this.token = createHash('sha256').update(upstream.id).digest('hex').slice(0, TOKEN_CHARACTERS);
   }
 
@@ -68,6 +68,18 @@ export class Member implements Choice, Turn {
       this.ejection.untilMs === 0 &&
       this.upstream.downUntilMs <= nowMs
     );
+  }
+
+  /** For the operator: everything that keeps requests from it now. */
+  whyOut(nowMs: number): readonly string[] {
+    const { agent, health, ejection, upstream } = this;
+    return [
+      ...(health.isUp ? [] : ['check']),
+      ...(agent.isUp ? [] : ['agent']),
+      ...(agent.admin === 'ready' ? [] : [agent.admin]),
+      ...(ejection.untilMs > 0 ? ['ejected'] : []),
+      ...(upstream.downUntilMs > nowMs ? ['connect'] : []),
+    ];
   }
 
   /** Its time out is over and nobody has tried it yet. */

@@ -27,6 +27,8 @@ export class Regions<T> {
   readonly #own: string;
   readonly #view: RegionView<T>;
   readonly #regionOf: ReadonlyMap<T, string>;
+  /** Times that a region was chosen, since this process has the route. */
+  readonly chosen: Map<string, number>;
   #spill: Spill = NO_SPILL;
   #atMs: number | undefined;
 
@@ -35,6 +37,7 @@ export class Regions<T> {
     this.#view = options;
     this.#regionOf = regionOf;
     const { before } = options;
+    this.chosen = before?.chosen ?? new Map<string, number>();
     if (before === undefined || before.#own !== own) return;
     this.#spill = before.#spill;
     this.#atMs = before.#atMs;
@@ -66,8 +69,10 @@ export class Regions<T> {
       if (list === undefined) regions.set(name, [one]);
       else list.push(one);
     }
-    if (regions.size < 2) return usable;
-    return regions.get(this.#drawn([...regions.keys()].toSorted(), draw)) ?? usable;
+    if (regions.size === 0) return usable;
+    const name = this.#drawn([...regions.keys()].toSorted(), draw);
+    this.chosen.set(name, (this.chosen.get(name) ?? 0) + 1);
+    return regions.get(name) ?? usable;
   }
 
   /** The own region when none has a share: those that had are gone since the last look. */

@@ -57,6 +57,8 @@ export class EtcdAdmin implements Disposable {
   readonly #options: EtcdAdminOptions;
   readonly #endpoints: Endpoints;
   readonly #revisions: Revisions;
+  /** To single members, kept while they answer: a new one costs a handshake. */
+  readonly #direct = new Map<string, Connection>();
 
   constructor(options: EtcdAdminOptions) {
     this.#options = options;
@@ -67,10 +69,14 @@ export class EtcdAdmin implements Disposable {
   /** The members of from now on. */
   setEndpoints(endpoints: readonly string[]): void {
     this.#endpoints.set(endpoints);
+    for (const endpoint of this.#direct.keys()) {
+      if (!endpoints.includes(endpoint)) this.#drop(endpoint);
+    }
   }
 
   [Symbol.dispose](): void {
     this.#endpoints[Symbol.dispose]();
+    for (const endpoint of this.#direct.keys()) this.#drop(endpoint);
   }
 
   async members(): Promise<readonly EtcdMemberInfo[]> {
@@ -205,18 +211,31 @@ export class EtcdAdmin implements Disposable {
   }
 
   async #at<T>(endpoint: string, call: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = this.#direct.get(endpoint) ?? this.#connect(endpoint);
+    try {
+      const reason = connection.isOpen ? undefined : await connection.open();
+      if (reason !== undefined) throw unavailable([endpoint], reason);
+      return await this.#change(connection, () => call(connection));
+    } catch (error) {
+      // Whoever else has a call on it is told by that call.
+      if (this.#direct.get(endpoint) === connection) this.#drop(endpoint);
+      throw error;
+    }
+  }
+
+  #connect(endpoint: string): Connection {
     const { tls, clock } = this.#options;
     const connection = new Connection(endpoint, {
       clock,
       ...(tls === undefined ? {} : { tls: tls() }),
     });
-    try {
-      const reason = await connection.open();
-      if (reason !== undefined) throw unavailable([endpoint], reason);
-      return await this.#change(connection, () => call(connection));
-    } finally {
-      connection.close();
-    }
+    this.#direct.set(endpoint, connection);
+    return connection;
+  }
+
+  #drop(endpoint: string): void {
+    this.#direct.get(endpoint)?.close();
+    this.#direct.delete(endpoint);
   }
 
   #errorOf(connection: Connection, error: unknown): Error {

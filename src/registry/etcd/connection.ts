@@ -44,6 +44,11 @@ export function failureOf(error: unknown): CallFailure {
   return { status: Code[failure.code] as Status, message: failure.rawMessage };
 }
 
+/** That no answer came in time, where a stream carries calls that each have a time of their own. */
+export function late(timeoutMs: number): Error {
+  return new ConnectError(`no answer within ${timeoutMs} ms`, Code.DeadlineExceeded);
+}
+
 /** A connection to one member. Opens itself when it is first used. */
 export class Connection {
   readonly endpoint: string;

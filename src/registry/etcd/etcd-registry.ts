@@ -25,7 +25,7 @@ import { type Connection, type EtcdTls, failureOf } from './connection.ts';
 import { Endpoints } from './endpoints.ts';
 import { CutLog } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
-import { sayOnce } from './open-stream.ts';
+import { KeepAlives } from './keep-alives.ts';
 import { SharedWatch } from './shared-watch.ts';
 import { Root } from './translate.ts';
 
@@ -63,6 +63,7 @@ export class EtcdRegistry implements Registry {
   readonly #endpoints: Endpoints;
   readonly #commits: Commits;
   readonly #watches: SharedWatch;
+  readonly #keepAlives: KeepAlives;
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
 
@@ -70,6 +71,7 @@ export class EtcdRegistry implements Registry {
     const { clock, log, prefix } = options;
     this.#root = new Root(prefix, options.epoch);
     this.#endpoints = new Endpoints(options);
+    this.#keepAlives = new KeepAlives(clock);
     this.#watches = new SharedWatch({
       endpoints: this.#endpoints,
       root: this.#root,
@@ -151,6 +153,7 @@ export class EtcdRegistry implements Registry {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort();
     await Promise.allSettled(this.#inFlight);
+    this.#keepAlives[Symbol.dispose]();
     this.#endpoints[Symbol.dispose]();
   }
 
@@ -214,10 +217,10 @@ export class EtcdRegistry implements Registry {
     }
   }
 
-  /** One request of a keepalive stream: whoever holds the lease decides when to renew it. */
+  /** Whoever holds the lease decides when. */
   async #renew(ID: bigint, ttlMs: number): Promise<void> {
     const seconds = await this.#read(
-      (connection, options) => keepAlive(connection, ID, options),
+      (connection, options) => this.#keepAlives.renew(connection, ID, options),
       ttlMs,
     );
     if (seconds === 0n) throw leaseLost(String(ID));
@@ -231,28 +234,4 @@ export class EtcdRegistry implements Registry {
       if (isMolnError(error) || !isLeaseLost(failureOf(error))) throw error;
     }
   }
-}
-
-/** What is left of it in seconds after the renewal; 0 when it has ended. */
-async function keepAlive(
-  { lease }: Connection,
-  ID: bigint,
-  { timeoutMs }: { readonly timeoutMs: number },
-): Promise<bigint> {
-  const answered = new AbortController();
-  let seconds: bigint | undefined;
-  try {
-    const answers = lease.leaseKeepAlive(sayOnce({ ID }, answered.signal), { timeoutMs });
-    for await (const { TTL } of answers) {
-      seconds ??= TTL;
-      // Then etcd ends the stream. Breaking it off would cost more than all the rest: one error for each part of the call.
-      answered.abort('answered');
-    }
-  } catch (error) {
-    if (seconds === undefined) throw error;
-  } finally {
-    answered.abort('over');
-  }
-  if (seconds === undefined) throw new Error('etcd ended a keepalive without an answer');
-  return seconds;
 }

@@ -1,0 +1,258 @@
+/**
+ * `npm run bench -- coalescing`: many clients ask for one cold object at the same time, at several gateways with several processes
+ * each, over real sockets and TLS between the gateways. The origin shows the first byte, and the rest when all have seen it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
+import { createAuthority, issueCertificate } from '../src/cluster/x509.ts';
+import { DEFAULT_GATEWAY_LIMITS, GatewaySupervisor } from '../src/gateway/gateway.ts';
+import { freePorts } from '../testing/free-ports.ts';
+import { until } from '../testing/until.ts';
+
+const ADDRESS = '127.0.0.1';
+const CLUSTER = 'bench';
+const GATEWAYS = 3;
+const WORKERS = 2;
+const CLIENTS = 1000;
+const BODY_BYTES: number = 10 * 1024 * 1024;
+const CACHE_BYTES: number = 256 * 1024 * 1024;
+const DAY_MS = 86_400_000;
+const WITHIN_MS = 120_000;
+
+/** Answers so many at once; what follows the first byte waits for `goOn`. */
+class Origin implements AsyncDisposable {
+  readonly server: Server = createServer((request, response) => this.#answer(request, response));
+  asked = 0;
+  open = 0;
+  openMost = 0;
+  readonly #held: (() => void)[] = [];
+
+  async start(): Promise<number> {
+    await new Promise<void>((resolve) => this.server.listen(0, ADDRESS, 4096, resolve));
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  goOn(): void {
+    for (const go of this.#held.splice(0)) go();
+  }
+
+  reset(): void {
+    this.asked = 0;
+    this.openMost = 0;
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.asked++;
+    this.openMost = Math.max(this.openMost, ++this.open);
+    response.once('close', () => this.open--);
+    const isStored = request.url?.startsWith('/cold') === true;
+    response.setHeader('Cache-Control', isStored ? 'max-age=600' : 'no-store');
+    const body = Buffer.alloc(isStored ? BODY_BYTES : 1024, 'x');
+    response.setHeader('Content-Length', body.length);
+    response.write(body.subarray(0, 1));
+    this.#held.push(() => response.end(body.subarray(1)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+class Client {
+  readonly socket: Socket;
+  readonly path: string;
+  firstByteMs = 0;
+  bytes = 0;
+
+  constructor(port: number, path: string) {
+    this.path = path;
+    this.socket = connect(port, ADDRESS);
+    this.socket.on('data', (chunk: Buffer) => {
+      if (this.firstByteMs === 0) this.firstByteMs = performance.now();
+      this.bytes += chunk.length;
+    });
+    this.socket.on('error', () => undefined);
+  }
+
+  ask(): void {
+    this.socket.write(`GET ${this.path} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
+  }
+}
+
+export async function benchCoalescing(options: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...options],
+    options: { clients: { type: 'string' }, rounds: { type: 'string' } },
+  });
+  const clients = Number(values.clients ?? CLIENTS);
+  const rounds = Number(values.rounds ?? 3);
+  await using origin = new Origin();
+  const originPort = await origin.start();
+  const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
+  const { ports, supervisors } = await startGateways(folder, originPort);
+  try {
+    const one = { bytes: BODY_BYTES, clients, origin, ports };
+    await crowd({ ...one, path: '/cold-warm-up', clients: 60 });
+    for (let round = 1; round <= rounds; round++) {
+      print(
+        `${clients} clients, one cold object of 10 MB`,
+        await crowd({ ...one, path: `/cold${round}` }),
+      );
+      print(
+        'the same, and who asked first leaves',
+        await crowd({ ...one, path: `/cold-left${round}`, leaves: true }),
+      );
+      print(
+        'an answer that is not to be stored',
+        await crowd({ ...one, path: `/own${round}`, bytes: 1024 }),
+      );
+    }
+  } finally {
+    await Promise.all(supervisors.map((supervisor) => supervisor.stop({ drainMs: 0 })));
+    await rm(folder, { recursive: true });
+  }
+}
+
+interface CrowdResult {
+  readonly asked: number;
+  /** At the origin at the same time. */
+  readonly together: number;
+  /** From the first client's first byte to each other's, ascending. */
+  readonly behindMs: readonly number[];
+  readonly whole: number;
+  readonly seconds: number;
+}
+
+async function crowd(on: {
+  readonly path: string;
+  readonly bytes: number;
+  readonly clients: number;
+  readonly origin: Origin;
+  readonly ports: readonly number[];
+  /** The first client leaves when all have seen the first byte. */
+  readonly leaves?: boolean;
+}): Promise<CrowdResult> {
+  const { origin, path, ports } = on;
+  origin.reset();
+  const all = Array.from(
+    { length: on.clients },
+    (_, at) => new Client(ports[at % ports.length] ?? 0, path),
+  );
+  await until(
+    'all to be connected',
+    () => all.every(({ socket }) => socket.readyState === 'open'),
+    {
+      withinMs: WITHIN_MS,
+    },
+  );
+  const beganMs = performance.now();
+  for (const client of all) client.ask();
+  await until('the first byte at all', () => all.every(({ firstByteMs }) => firstByteMs > 0), {
+    withinMs: WITHIN_MS,
+  });
+  const { asked, openMost: together } = origin;
+  const firstMs = Math.min(...all.map(({ firstByteMs }) => firstByteMs));
+  if (on.leaves === true) {
+    all.find(({ firstByteMs }) => firstByteMs === firstMs)?.socket.resetAndDestroy();
+  }
+  origin.goOn();
+  const left = all.filter(({ socket }) => !socket.destroyed);
+  const isWhole = ({ bytes }: Client): boolean => bytes > on.bytes;
+  await until('the rest at all', () => left.every(isWhole), { withinMs: WITHIN_MS });
+  const seconds = (performance.now() - beganMs) / 1000;
+  for (const { socket } of all) socket.destroy();
+  return {
+    asked: Math.max(asked, origin.asked),
+    together,
+    behindMs: all.map(({ firstByteMs }) => firstByteMs - firstMs).toSorted((a, b) => a - b),
+    whole: left.filter(isWhole).length,
+    seconds,
+  };
+}
+
+function print(what: string, { asked, together, behindMs, whole, seconds }: CrowdResult): void {
+  const at = (share: number): string =>
+    (behindMs[Math.min(behindMs.length - 1, Math.floor(behindMs.length * share))] ?? 0).toFixed(1);
+  process.stdout.write(
+    `${what}: ${asked} requests at the origin (${together} together); first byte behind the first client's: ` +
+      `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, last ${at(1)} ms; ${whole} whole, ${seconds.toFixed(1)} s\n`,
+  );
+}
+
+async function startGateways(
+  folder: string,
+  originPort: number,
+): Promise<{
+  readonly ports: readonly number[];
+  readonly supervisors: readonly GatewaySupervisor[];
+}> {
+  const validity = { notBefore: Date.now() - DAY_MS, notAfter: Date.now() + DAY_MS };
+  const authority = await createAuthority({ commonName: 'Bench', validity });
+  const all = await freePorts(ADDRESS, GATEWAYS * 2);
+  const nodes = Array.from({ length: GATEWAYS }, (_, at) => ({
+    node: `n${at}`,
+    name: `n${at}`,
+    region: 'home',
+    host: ADDRESS,
+    port: all[at] ?? 0,
+    workers: WORKERS,
+  }));
+  const ports = all.slice(GATEWAYS);
+  const supervisors = await Promise.all(
+    nodes.map(async ({ node, name, region, port }, at) => {
+      const runFolder = join(folder, node);
+      const supervisor = new GatewaySupervisor({
+        runFolder,
+        logFolder: runFolder,
+        workers: WORKERS,
+        clock: systemClock,
+        log: silentLogger,
+      });
+      await supervisor.start();
+      const pair = await issueCertificate({
+        authority,
+        commonName: node,
+        validity,
+        dnsNames: [node],
+        addresses: [ADDRESS],
+        uris: [`spiffe://${CLUSTER}/node/${node}`],
+        asClient: true,
+      });
+      const upstream = { kind: 'tcp', host: ADDRESS, port: originPort } as const;
+      await supervisor.apply({
+        listeners: [{ id: 'http', address: ADDRESS, port: ports[at] ?? 0, protocol: 'http' }],
+        routes: [
+          {
+            id: 'all',
+            hosts: ['*'],
+            path: '/',
+            target: { kind: 'upstreams', upstreams: [{ id: 'origin', address: upstream }] },
+            cache: {},
+          },
+        ],
+        limits: DEFAULT_GATEWAY_LIMITS,
+        cache: { memoryBytes: CACHE_BYTES },
+        node: {
+          address: ADDRESS,
+          port,
+          cert: pair.certificatePem,
+          key: pair.keyPem,
+          authority: authority.certificatePem,
+          clusterId: CLUSTER,
+          revoked: [],
+        },
+        locals: [],
+        sharing: { self: { node, name, region }, nodes: nodes.filter((one) => one.node !== node) },
+      });
+      return supervisor;
+    }),
+  );
+  return { ports, supervisors };
+}

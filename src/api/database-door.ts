@@ -1,0 +1,21 @@
+/** What the API needs of the node for `/db/NAME/…`: whoever serves databases checks who asks, and answers in their own protocol. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+export const DATABASE_PATH: RegExp = /^\/db\//;
+
+export interface DatabaseDoor {
+  /** Never rejects; resolves when the answer is out or the client has left. `isLocal`: over the API's unix socket. */
+  serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin: { readonly isLocal: boolean },
+  ): Promise<void>;
+  /** Takes the socket over. */
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    origin: { readonly isLocal: boolean },
+  ): void;
+}

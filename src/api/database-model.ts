@@ -1,0 +1,106 @@
+/** What the API says of databases. */
+
+/** One copy of a stripe. */
+export interface StripeCopy {
+  /** Name of its node. */
+  readonly node: string;
+  readonly role: 'primary' | 'mirror';
+  /** Entries of the log that it does not have yet. */
+  readonly lag: number;
+  readonly fileBytes: number;
+  /** Why it was built anew last. */
+  readonly rebuilt: string | undefined;
+}
+
+export interface StripeDetail {
+  readonly number: number;
+  /** The node that leads it; undefined while none does. */
+  readonly primary: string | undefined;
+  readonly copies: readonly StripeCopy[];
+  /** The newest entry of its log. */
+  readonly head: number;
+  /** Entries since the newest snapshot. */
+  readonly logEntries: number;
+  /** Since its primary leads: transactions, the entries that they share, time and bytes in which the log took those. */
+  readonly transactions: number;
+  readonly groups: number;
+  readonly appendMs: number;
+  readonly logBytes: number;
+}
+
+/** A statement that runs now, or ran long. */
+export interface QueryDetail {
+  readonly id: string;
+  /** The node that runs it. */
+  readonly node: string;
+  readonly sql: string;
+  /** Who asked; never a token. */
+  readonly caller: string;
+  readonly startedAt: number;
+  readonly ms: number;
+}
+
+export interface DatabaseSummary {
+  readonly name: string;
+  readonly state: 'open' | 'opening' | 'failed' | 'away';
+  /** What is wrong, in words. */
+  readonly why: string | undefined;
+  readonly stripes: number;
+  /** Wanted of each stripe. */
+  readonly copies: number;
+  /** Where they are to be; empty: anywhere. */
+  readonly regions: readonly string[];
+  /** Below the address of any node. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly connections: number;
+  readonly createdAt: number;
+  readonly by: string;
+}
+
+export interface DatabaseDetail extends DatabaseSummary {
+  readonly stripeDetails: readonly StripeDetail[];
+  readonly queries: readonly QueryDetail[];
+  /** The newest last. */
+  readonly slow: readonly QueryDetail[];
+}
+
+/** How a statement would be run. */
+export interface QueryPlan {
+  readonly plan: string;
+  /** Numbers of those that are asked. */
+  readonly stripes: readonly number[];
+  /** What it is and why, and what each stripe is sent, for people. */
+  readonly lines: readonly string[];
+}
+
+/** What the API needs of the node for it. */
+export interface DatabaseCloud {
+  listDatabases(): Promise<readonly DatabaseSummary[]>;
+  /** Throws `DATABASES_NOT_FOUND`. */
+  showDatabase(name: string): Promise<DatabaseDetail>;
+  /** Answers when it can be used. Throws `DATABASES_NAME_TAKEN` and its like. */
+  createDatabase(
+    name: string,
+    wish: {
+      readonly stripes: number | undefined;
+      readonly copies: number | undefined;
+      readonly regions: readonly string[] | undefined;
+    },
+    by: string,
+  ): Promise<DatabaseDetail>;
+  dropDatabase(name: string, by: string): Promise<void>;
+  createDatabaseToken(
+    name: string,
+    wish: {
+      readonly for: string;
+      readonly readOnly: boolean;
+      readonly ttlMs: number | undefined;
+    },
+  ): Promise<{ readonly token: string }>;
+  /** Those that were made before open nothing from now on. */
+  revokeDatabaseTokens(name: string): Promise<void>;
+  /** Throws `DATABASES_QUERY_NOT_FOUND` when it does not run any more. */
+  killQuery(name: string, query: string): Promise<void>;
+  explainQuery(name: string, sql: string): Promise<QueryPlan>;
+}

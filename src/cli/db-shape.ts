@@ -1,0 +1,104 @@
+/** What a database consists of, in an order in which it can be made again. Asks by SQL, so that a file and a served database are the same. */
+import type { SqlRow, SqlValue } from '../hrana/hrana.ts';
+import { quoteName } from './db-values.ts';
+
+export interface TableShape {
+  readonly name: string;
+  readonly sql: string;
+  /** Those that are written: generated and hidden columns are not. */
+  readonly columns: readonly string[];
+  /** `index`: a full-text index over rows that another table has; it is filled from there. */
+  readonly fill: 'rows' | 'index' | 'none';
+}
+
+export interface Shape {
+  /** Parents of foreign keys before their children. */
+  readonly tables: readonly TableShape[];
+  /** Indexes, views and triggers: after the rows. */
+  readonly after: readonly string[];
+}
+
+export type Ask = (sql: string) => Promise<readonly SqlRow[]>;
+
+/** All that has a text of its own; SQLite makes the rest by itself. */
+export const SCHEMA_QUERY =
+  "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid";
+
+const AFTER = ['index', 'view', 'trigger'] as const;
+
+export async function readShape(ask: Ask): Promise<Shape> {
+  const objects = (await ask(SCHEMA_QUERY)).map(([type, name, sql]) => ({
+    type: text(type),
+    name: text(name),
+    sql: text(sql),
+  }));
+  const list = await ask('PRAGMA table_list');
+  const kinds = new Map(list.map(([, name, kind]) => [text(name), text(kind)]));
+  const tables: TableShape[] = [];
+  const parents = new Map<string, readonly string[]>();
+  for (const { type, name, sql } of objects) {
+    if (type !== 'table' || kinds.get(name) === 'shadow') continue;
+    tables.push(await tableShape(ask, name, sql, kinds.get(name) === 'virtual'));
+    const keys = await ask(`PRAGMA foreign_key_list(${quoteName(name)})`);
+    parents.set(
+      name.toLowerCase(),
+      keys.map((key) => text(key[2]).toLowerCase()),
+    );
+  }
+  const after = AFTER.flatMap((kind) => objects.filter(({ type }) => type === kind));
+  return { tables: parentsFirst(tables, parents), after: after.map(({ sql }) => sql) };
+}
+
+/** The text that gives all rows of a table, with the columns of its shape. */
+export function rowsQuery({ name, columns }: TableShape): string {
+  return `SELECT ${columns.map(quoteName).join(', ')} FROM ${quoteName(name)}`;
+}
+
+/** `INSERT INTO "t"("a", "b") VALUES` */
+export function insertHead({ name, columns }: TableShape): string {
+  return `INSERT INTO ${quoteName(name)}(${columns.map(quoteName).join(', ')}) VALUES`;
+}
+
+/** What fills an index; https://sqlite.org/fts5.html#the_rebuild_command */
+export function rebuildIndex({ name }: TableShape): string {
+  return `INSERT INTO ${quoteName(name)}(${quoteName(name)}) VALUES('rebuild')`;
+}
+
+async function tableShape(
+  ask: Ask,
+  name: string,
+  sql: string,
+  isVirtual: boolean,
+): Promise<TableShape> {
+  const columns = (await ask(`PRAGMA table_xinfo(${quoteName(name)})`))
+    .filter((column) => Number(column[6]) === 0)
+    .map((column) => text(column[1]));
+  const isFullText = isVirtual && /\busing\s+fts\d/i.test(sql);
+  if (!isFullText) return { name, sql, columns, fill: 'rows' };
+  const content = /\bcontent\s*=\s*(''|"")?/i.exec(sql);
+  if (content === null) return { name, sql, columns: ['rowid', ...columns], fill: 'rows' };
+  return { name, sql, columns, fill: content[1] === undefined ? 'index' : 'none' };
+}
+
+/** In the order of their making but where a foreign key asks for another one; a circle is left as it is. */
+function parentsFirst(
+  tables: readonly TableShape[],
+  parents: ReadonlyMap<string, readonly string[]>,
+): readonly TableShape[] {
+  const byName = new Map(tables.map((table) => [table.name.toLowerCase(), table]));
+  const ordered = new Set<TableShape>();
+  const under = new Set<string>();
+  const visit = (key: string): void => {
+    const table = byName.get(key);
+    if (table === undefined || ordered.has(table) || under.has(key)) return;
+    under.add(key);
+    for (const parent of parents.get(key) ?? []) visit(parent);
+    ordered.add(table);
+  };
+  for (const key of byName.keys()) visit(key);
+  return [...ordered].sort((a, b) => Number(a.fill === 'index') - Number(b.fill === 'index'));
+}
+
+function text(value: SqlValue | undefined): string {
+  return typeof value === 'string' ? value : String(value ?? '');
+}

@@ -1,0 +1,43 @@
+/** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
+export type { Applied } from './applied.ts';
+export { type CandidateOptions, runCandidate } from './candidate.ts';
+export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
+export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
+export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
+export {
+  errorOf,
+  type FailureBody,
+  failureBody,
+  notCommitted,
+  outcomeUnknown,
+  viewEnded,
+} from './errors.ts';
+export { ReaderPool } from './reader-pool.ts';
+export { IdBlocks } from './id-blocks.ts';
+export { Moment } from './moment.ts';
+export type {
+  Expectation,
+  Outcome,
+  Settled,
+  Share,
+  StripeClient,
+  StripeTransaction,
+  StripeView,
+  TransactionResult,
+} from './stripe-client.ts';
+export { RegistryLog } from './registry-log.ts';
+export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
+export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
+export type {
+  Column,
+  ReadLevel,
+  SavepointStep,
+  SqlValue,
+  Statement,
+  StatementResult,
+  Step,
+  StripeDigest,
+} from './statement.ts';
+export { type Indexes, Together } from './together.ts';
+export { Stripe } from './stripe.ts';
+export type { FileView, SlowReads, StripeOptions, StripeStatus } from './stripe-options.ts';

@@ -1,0 +1,229 @@
+/**
+ * One transaction that has a stripe for itself: statements come one by one, until it commits, rolls back, or takes too long. The same
+ * is the share of one stripe in a transaction over several; see `together.ts`.
+ */
+import { isMolnError, messageOf } from '../base/errors.ts';
+import type { EncodedEntry } from './entry.ts';
+import { limitMet } from './errors.ts';
+import { PREPARED_MS, TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits.ts';
+import type { PrimaryTerm } from './primary.ts';
+import type { Outcome, Settled, Share, StripeTransaction } from './stripe-client.ts';
+import type { Statement, StatementResult, Step } from './statement.ts';
+
+export class Hold implements StripeTransaction {
+  /** Resolves when the stripe is free again. */
+  readonly over: Promise<void>;
+  readonly #term: PrimaryTerm;
+  readonly #free: () => void;
+  #state: 'open' | 'prepared' | 'over' = 'open';
+  #reason: Error | undefined;
+  #idle: Disposable | undefined;
+  #total: Disposable | undefined;
+  #entry: EncodedEntry | undefined;
+  #isCross = false;
+  #schemaVersion = 0;
+  #preparing: Promise<Share> | undefined;
+  #settled: Promise<Settled> | undefined;
+  readonly #onEnd: () => void;
+
+  constructor(term: PrimaryTerm) {
+    this.#term = term;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.over = promise;
+    this.#free = resolve;
+    this.#onEnd = () => this.#fail(term.signal.reason as Error);
+  }
+
+  get term(): PrimaryTerm {
+    return this.#term;
+  }
+
+  get schemaVersion(): number {
+    return this.#schemaVersion;
+  }
+
+  async begin(): Promise<void> {
+    const { thread, clock } = this.#term.options;
+    this.#schemaVersion = await thread.call('begin');
+    this.#total = clock.after(TRANSACTION_TOTAL_MS, () => {
+      this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
+    });
+    this.#term.signal.addEventListener('abort', this.#onEnd, { once: true });
+    this.#rest();
+  }
+
+  async run(statement: Statement): Promise<StatementResult> {
+    const [result] = await this.runAll([statement]);
+    if (result === undefined) throw new Error('A statement has no result');
+    return result;
+  }
+
+  /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
+  async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
+    this.#require('open');
+    this.#idle?.[Symbol.dispose]();
+    try {
+      const { thread } = this.#term.options;
+      return await this.#term.inTime(thread.call('steps', steps, this.#term.statementMs));
+    } finally {
+      if (this.#state === 'open') this.#rest();
+    }
+  }
+
+  async prepare(): Promise<Share> {
+    this.#preparing = this.#prepare(true);
+    const share = await this.#preparing;
+    this.#total?.[Symbol.dispose]();
+    const why = `what became of it was not said within ${PREPARED_MS} ms`;
+    this.#total = this.#term.options.clock.after(PREPARED_MS, () => {
+      this.settle({ kind: 'unknown', why }).catch((error: unknown) =>
+        this.#term.lose(asError(error)),
+      );
+    });
+    return share;
+  }
+
+  /** Also when it was found out about already. */
+  async settle(outcome: Outcome): Promise<Settled> {
+    if (this.#settled === undefined) {
+      // Also when the term has ended meanwhile.
+      if (this.#state !== 'prepared') this.#require('prepared');
+      this.#settled = this.#settle(outcome);
+    }
+    return await this.#settled;
+  }
+
+  /** Commits a transaction of this stripe alone. */
+  async commit(): Promise<number> {
+    const share = await this.#prepare(false);
+    try {
+      if (share.kind === 'read') await this.#term.confirm();
+      else {
+        const { failure } = await this.#term.append(share.append.entry);
+        if (failure !== undefined) throw failure;
+        await this.#term.commit();
+      }
+    } catch (error) {
+      await this.#rollBack();
+      throw error;
+    }
+    this.#end();
+    return this.#term.appender.head.index;
+  }
+
+  /** Nothing of it happened. Without effect when it is over. */
+  async rollBack(): Promise<void> {
+    // Once it is prepared it may be in the log, whatever its coordinator believes: that is found out.
+    if (this.isPending) await this.settle({ kind: 'unknown', why: 'it was rolled back' });
+    else if (this.#settled !== undefined) await this.#settled;
+    else if (this.#state !== 'over') await this.#rollBack();
+  }
+
+  #require(state: 'open' | 'prepared'): void {
+    if (this.#reason !== undefined) throw this.#reason;
+    if (this.#state === state) return;
+    throw limitMet('transaction', 'The transaction is over', 'Begin a new one', 21);
+  }
+
+  /** Its entry is, or will be, in a log that others read, and not yet in the file: a strong read has to wait for `over`. */
+  get isPending(): boolean {
+    return this.#state === 'prepared' && this.#isCross;
+  }
+
+  async #prepare(cross: boolean): Promise<Share> {
+    this.#require('open');
+    this.#state = 'prepared';
+    this.#isCross = cross;
+    this.#idle?.[Symbol.dispose]();
+    const { stripe, epoch, thread } = this.#term.options;
+    const { head } = this.#term.appender;
+    try {
+      const entry = await thread.call('prepare', this.#term.facts(cross));
+      this.#entry = entry;
+      if (entry === undefined) return { kind: 'read', read: { stripe, epoch, at: head } };
+      return { kind: 'append', append: { stripe, epoch, after: head, entry } };
+    } catch (error) {
+      await this.#rollBack();
+      throw error;
+    }
+  }
+
+  async #settle(outcome: Outcome): Promise<Settled> {
+    const { appender, options } = this.#term;
+    // Whoever gives up does not wait for its answer.
+    const [prepared] = await Promise.allSettled([this.#preparing]);
+    if (prepared.status === 'rejected')
+      return { kind: 'ruledOut', why: messageOf(prepared.reason) };
+    try {
+      if (this.#entry === undefined) return { kind: 'happened', index: appender.head.index };
+      if (outcome.kind === 'appended') appender.moveTo(outcome.head);
+      else {
+        const found = await appender.resolve(this.#entry, outcome.why, options.signal);
+        if (found.kind === 'ruledOut') {
+          await options.thread.call('rollBack');
+          if (found.barrier !== undefined) await this.#term.passed(found.barrier);
+          return { kind: 'ruledOut', why: found.why };
+        }
+      }
+      this.#term.appended(this.#entry);
+      await this.#term.commit();
+      return { kind: 'happened', index: this.#entry.index };
+    } catch (error) {
+      await options.thread.call('rollBack');
+      if (isMolnError(error, 'DATABASE_NOT_PRIMARY'))
+        return { kind: 'ruledOut', why: error.message };
+      throw error;
+    } finally {
+      this.#end();
+    }
+  }
+
+  async #rollBack(): Promise<void> {
+    // First of all, so that nobody adds to it meanwhile.
+    this.#state = 'over';
+    try {
+      await this.#term.options.thread.call('rollBack');
+    } finally {
+      this.#end();
+    }
+  }
+
+  #rest(): void {
+    this.#idle = this.#term.options.clock.after(TRANSACTION_IDLE_MS, () => {
+      this.#expire('transactionIdleMs', TRANSACTION_IDLE_MS, 'between two statements');
+    });
+  }
+
+  #expire(limit: string, ms: number, what: string): void {
+    if (this.#state !== 'open') return;
+    this.#fail(
+      limitMet(
+        limit,
+        `The transaction was rolled back: it took more than ${ms} ms ${what}`,
+        'Send it as one batch; nothing was changed',
+        5,
+      ),
+    );
+  }
+
+  #fail(reason: Error): void {
+    this.#reason ??= reason;
+    // While it is prepared, whoever appends knows what became of it.
+    if (this.#state !== 'open') return;
+    this.#rollBack().catch((error: unknown) => {
+      this.#term.lose(asError(error));
+    });
+  }
+
+  #end(): void {
+    this.#state = 'over';
+    this.#idle?.[Symbol.dispose]();
+    this.#total?.[Symbol.dispose]();
+    this.#term.signal.removeEventListener('abort', this.#onEnd);
+    this.#free();
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(messageOf(error));
+}

@@ -1,0 +1,68 @@
+/** Limits of the database. Each has a unit, and an error names the one that was met. */
+import { VALUE_BYTES_MAX } from '../registry/registry.ts';
+
+/** Client transactions that share one entry of the log. */
+export const GROUP_TRANSACTIONS_MAX = 200;
+/** What the statements and values of a group may add up to; a single transaction may be larger. */
+export const GROUP_BYTES_MAX: number = 256 * 1024;
+
+/** The changes of one entry, packed, that go into the log's own key; more goes into chunks. */
+export const ENTRY_INLINE_BYTES_MAX: number = 256 * 1024;
+/** One chunk of a large entry. */
+export const CHUNK_BYTES: number = VALUE_BYTES_MAX;
+/** The changes of one transaction before they are packed. The session holds them in memory. */
+export const TRANSACTION_BYTES_MAX: number = 64 * 1024 * 1024;
+/** Rows that one transaction may change. */
+export const TRANSACTION_ROWS_MAX = 1_000_000;
+/** Statements of one transaction that is sent as a whole. */
+export const TRANSACTION_STATEMENTS_MAX = 10_000;
+/** Stripes of one transaction: two conditions and two puts each, of the 128 that etcd takes, and one mark. */
+export const TRANSACTION_STRIPES_MAX = 63;
+
+/** An interactive transaction holds its stripe: so long between two of its statements, and in all. */
+export const TRANSACTION_IDLE_MS = 2000;
+export const TRANSACTION_TOTAL_MS = 10_000;
+/** A stripe waits so long to be told what became of a transaction over several stripes; then it finds out by itself. */
+export const PREPARED_MS = 3000;
+
+/** What a view sees stays in the file so long at most, for meanwhile its write-ahead log cannot be given back. */
+export const VIEW_MS_MAX = 30_000;
+/** Views that one process for reads keeps open. */
+export const VIEWS_PER_PROCESS_MAX = 32;
+
+/** Transactions that wait for one stripe. */
+export const WAITING_TRANSACTIONS_MAX = 10_000;
+
+/** One statement that reads. It runs in a process that can be killed, unless it cannot take long. */
+export const READ_MS_MAX = 30_000;
+/** One statement that writes: checked between rows that it returns; beyond it the stripe counts as stuck. */
+export const WRITE_MS_MAX = 30_000;
+/** What one statement may return. */
+export const ROWS_MAX = 100_000;
+export const ROW_BYTES_MAX: number = 64 * 1024 * 1024;
+/** The text of a statement. */
+export const SQL_BYTES_MAX: number = 1024 * 1024;
+/** One value. */
+export const VALUE_LENGTH_MAX: number = 32 * 1024 * 1024;
+export const PARAMETERS_MAX = 32_766;
+/** Nesting of an expression and parts of a UNION. SQLite's own defaults. */
+export const EXPRESSION_DEPTH_MAX = 1000;
+export const COMPOUND_SELECT_MAX = 500;
+
+/** Statements that a connection keeps prepared. */
+export const STATEMENTS_KEPT = 500;
+
+/** Entries that a follower reads at once, and their bytes, unpacked: what a bucket of the log may hold inline. One entry is always read. */
+export const READ_ENTRIES_MAX = 256;
+export const READ_BYTES_MAX: number = 64 * 1024 * 1024;
+
+/** A primary that has not been heard of for so long may be replaced. The least that etcd grants with its usual timing. */
+export const PRIMARY_TTL_MS = 2000;
+
+/** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
+export const SNAPSHOT_AFTER_ENTRIES = 20_000;
+export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
+/** What the log of one stripe may hold that is not trimmed yet. All logs together must fit into etcd's quota, 2 GiB by default. */
+export const LOG_BYTES_MAX: number = 256 * 1024 * 1024;
+/** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
+export const LOG_ENTRIES_KEPT = 1024;

@@ -1,0 +1,444 @@
+/**
+ * One term of a stripe's primary: gathers transactions, runs them as groups in the stripe's thread, appends one entry a group and
+ * answers. The next group gathers while an append is under way; an idle stripe begins at once.
+ */
+import { randomBytes } from 'node:crypto';
+import { isMolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Revision } from '../registry/registry.ts';
+import type { Applied } from './applied.ts';
+import { Appender } from './appender.ts';
+import type { CommitLog, Head } from './commit-log.ts';
+import { crashPoint } from './crash-points.ts';
+import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
+import { errorOf, limitMet, logFull, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
+import { Hold } from './hold.ts';
+import {
+  GROUP_BYTES_MAX,
+  GROUP_TRANSACTIONS_MAX,
+  LOG_BYTES_MAX,
+  TRANSACTION_STATEMENTS_MAX,
+  WAITING_TRANSACTIONS_MAX,
+  WRITE_MS_MAX,
+} from './limits.ts';
+import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
+import { SharedQuestion } from './shared-question.ts';
+import { sizeOf, type Statement, type StatementResult } from './statement.ts';
+import type { StripeThread } from './stripe-thread.ts';
+import type { GroupAnswer } from './thread-calls.ts';
+import type { EntryFacts } from './writer.ts';
+
+export interface PrimaryOptions {
+  readonly stripe: string;
+  readonly thread: StripeThread;
+  readonly log: CommitLog;
+  readonly epoch: Revision;
+  /** The head, which the file contains. */
+  readonly head: Head;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The term is over, or the file can no longer be written: called once. */
+  readonly onLost: (reason: Error) => void;
+  /** The file contains an entry more. */
+  readonly onApplied: (applied: Applied) => void;
+  /** Aborts when nobody will wait any longer, not even for what is in doubt. */
+  readonly signal: AbortSignal;
+  /** A statement cannot be stopped: only the end of the process helps. */
+  readonly onStuck: (statementMs: number) => void;
+  readonly statementMs?: number;
+  readonly logBytesMax?: number;
+}
+
+/** Of one term, for status pages. */
+export interface PrimaryFigures {
+  readonly transactions: number;
+  readonly entries: number;
+  /** Of all entries, packed. */
+  readonly bytes: number;
+  /** In all. */
+  readonly appendMs: number;
+  /** Of its entries that are not trimmed yet. */
+  readonly logBytes: number;
+}
+
+type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
+
+interface Job {
+  readonly statements: readonly Statement[];
+  readonly bytes: number;
+  readonly planned: number | undefined;
+  readonly resolve: (results: readonly StatementResult[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** Must be a group of its own. */
+  isAlone: boolean;
+}
+
+/** Somebody who wants the stripe for himself. */
+interface Turn {
+  readonly take: (hold: Hold) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class PrimaryTerm {
+  readonly options: PrimaryOptions;
+  readonly appender: Appender;
+  readonly statementMs: number;
+  readonly #queue: (Job | Turn)[] = [];
+  readonly #gauge = new LogGauge();
+  readonly #stop = new AbortController();
+  readonly #confirmation = new SharedQuestion(() => this.confirm());
+  #running: Promise<void> | undefined;
+  #committing: Promise<void> = Promise.resolve();
+  #lost: Error | undefined;
+  #holder: Hold | undefined;
+  #transactions = 0;
+  #entries = 0;
+  #bytes = 0;
+  #appendMs = 0;
+
+  constructor(options: PrimaryOptions) {
+    this.options = options;
+    this.statementMs = options.statementMs ?? WRITE_MS_MAX;
+    const { log, stripe, epoch, head, clock, logger, thread } = options;
+    this.appender = new Appender({
+      log,
+      stripe,
+      epoch,
+      head,
+      clock,
+      logger,
+      barrier: () => thread.call('barrier', this.facts(false)),
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  get figures(): PrimaryFigures {
+    return {
+      transactions: this.#transactions,
+      entries: this.#entries,
+      bytes: this.#bytes,
+      appendMs: this.#appendMs,
+      logBytes: this.#gauge.bytes,
+    };
+  }
+
+  /** All statements or none. Its error says which statement failed (`details.at`). */
+  async execute(
+    statements: readonly Statement[],
+    planned?: number,
+  ): Promise<readonly StatementResult[]> {
+    if (statements.length > TRANSACTION_STATEMENTS_MAX) {
+      throw limitMet(
+        'transactionStatements',
+        `The transaction has ${statements.length} statements, at most ${TRANSACTION_STATEMENTS_MAX}`,
+        'Use several transactions',
+      );
+    }
+    this.#requireRoom();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
+    const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
+    this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
+    this.#wake();
+    return await promise;
+  }
+
+  /** The stripe for oneself, when it is one's turn. */
+  async hold(): Promise<Hold> {
+    this.#requireRoom();
+    const { promise, resolve, reject } = Promise.withResolvers<Hold>();
+    this.#queue.push({ take: resolve, reject });
+    this.#wake();
+    return await promise;
+  }
+
+  /** Throws `DATABASE_NOT_PRIMARY` when the term is over now: what was read before may be old. */
+  async confirm(): Promise<void> {
+    const { log, stripe, epoch } = this.options;
+    const now = await log.primary(stripe);
+    if (now?.epoch !== epoch) this.lose(notPrimary(stripe, 'its term is over'));
+    this.requireTerm();
+  }
+
+  /** The same, one question for all who ask at a time. What others may know of by then is in the file. */
+  async confirmed(): Promise<void> {
+    await this.unsettled();
+    await this.#confirmation.answer();
+    this.requireTerm();
+  }
+
+  /** Waits for a transaction over several stripes whose entry others may know of already, and this file not yet. */
+  async unsettled(): Promise<void> {
+    if (this.#holder?.isPending === true) await this.#holder.over;
+  }
+
+  /** Nothing new is begun; resolves when what was begun is over. */
+  async drain(): Promise<void> {
+    this.#lost ??= notPrimary(this.options.stripe, 'it is being handed over');
+    this.#rejectWaiting(this.#lost);
+    await this.#running;
+    await this.#committing;
+  }
+
+  /** Ends the term: everything that waits is refused. */
+  lose(reason: Error): void {
+    const isFirst = !this.#stop.signal.aborted;
+    this.#lost ??= reason;
+    this.#rejectWaiting(this.#lost);
+    if (!isFirst) return;
+    this.#stop.abort(reason);
+    this.options.onLost(reason);
+  }
+
+  requireTerm(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  facts(cross: boolean): EntryFacts {
+    return {
+      epoch: this.options.epoch,
+      group: Uint8Array.from(randomBytes(GROUP_ID_BYTES)),
+      cross,
+    };
+  }
+
+  /** True when the entry is in the log; false when it is ruled out, `failure` says why. Throws when the term is over. */
+  async append(entry: EncodedEntry): Promise<{ readonly failure: Error | undefined }> {
+    const { clock, stripe, thread } = this.options;
+    const began = clock.monotonicMs();
+    crashPoint('commit:before-append');
+    const appended = await this.appender.append(entry, this.options.signal);
+    crashPoint('commit:after-append');
+    this.#appendMs += clock.monotonicMs() - began;
+    this.appended(entry);
+    if (appended.kind === 'appended') return { failure: undefined };
+    await this.#orLose(async () => {
+      await thread.call('rollBack');
+      if (appended.barrier !== undefined) await this.passed(appended.barrier);
+    });
+    return { failure: notCommitted(stripe, appended.why) };
+  }
+
+  /** Sent to the log: counts also when it did not get there. */
+  appended(entry: EncodedEntry): void {
+    const bytes = entry.header.byteLength + entry.body.byteLength;
+    this.#entries++;
+    this.#bytes += bytes;
+    this.#gauge.add(entry.index, bytes);
+  }
+
+  /** The log begins with entry `start` now. */
+  trimmed(start: number): void {
+    this.#gauge.trimmed(start);
+  }
+
+  /** What the length of the log means for who writes. */
+  get pressure(): Pressure {
+    return pressureOf(this.#gauge.bytes, this.options.logBytesMax ?? LOG_BYTES_MAX);
+  }
+
+  /** The log has the entry: it has happened, even if this copy cannot write it, which ends the term. */
+  async commit(): Promise<void> {
+    await this.#orLose(async () =>
+      this.options.onApplied(await this.options.thread.call('commit')),
+    );
+  }
+
+  /** The barrier is in the log, and nothing is open. */
+  async passed(barrier: EncodedEntry): Promise<void> {
+    const { thread, epoch, onApplied } = this.options;
+    onApplied(await thread.call('passed', barrier, epoch));
+  }
+
+  /** Tells when the thread hangs in a statement. */
+  async inTime<T>(work: Promise<T>): Promise<T> {
+    // Twice: between rows the thread looks at the clock by itself.
+    const timer = this.options.clock.after(2 * this.statementMs, () => {
+      this.options.onStuck(this.statementMs);
+    });
+    try {
+      return await work;
+    } finally {
+      timer[Symbol.dispose]();
+    }
+  }
+
+  #requireRoom(): void {
+    this.requireTerm();
+    const { logBytesMax = LOG_BYTES_MAX, stripe } = this.options;
+    if (this.pressure.kind === 'full') throw logFull(stripe, this.#gauge.bytes, logBytesMax);
+    if (this.#queue.length < WAITING_TRANSACTIONS_MAX) return;
+    throw limitMet(
+      'waitingTransactions',
+      `${this.#queue.length} transactions wait for stripe "${this.options.stripe}"`,
+      'Ask again later; nothing was changed',
+      5,
+    );
+  }
+
+  #rejectWaiting(reason: Error): void {
+    for (const job of this.#queue.splice(0)) job.reject(reason);
+  }
+
+  #wake(): void {
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Whatever is asked in the same turn of the event loop gets into the first group.
+    await Promise.resolve();
+    try {
+      for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+        // What had to be run again.
+        if (this.#stop.signal.aborted)
+          return this.#rejectWaiting(this.#stop.signal.reason as Error);
+        const { pressure } = this;
+        if (pressure.kind === 'slow') await this.options.clock.sleep(pressure.pauseMs);
+        if ('take' in first) {
+          this.#queue.shift();
+          await this.#lend(first);
+        } else await this.#group(this.#gather());
+      }
+    } catch (error) {
+      this.lose(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** From the front, until somebody must be alone. */
+  #gather(): readonly Job[] {
+    const jobs: Job[] = [];
+    let bytes = 0;
+    for (const job of this.#queue) {
+      if ('take' in job || jobs.length >= GROUP_TRANSACTIONS_MAX) break;
+      bytes += job.bytes;
+      if (jobs.length > 0 && (job.isAlone || bytes > GROUP_BYTES_MAX)) break;
+      jobs.push(job);
+      if (job.isAlone) break;
+    }
+    this.#queue.splice(0, jobs.length);
+    return jobs;
+  }
+
+  async #lend(turn: Turn): Promise<void> {
+    const hold = new Hold(this);
+    try {
+      await hold.begin();
+    } catch (error) {
+      turn.reject(error);
+      throw error;
+    }
+    this.#holder = hold;
+    turn.take(hold);
+    await hold.over;
+    this.#holder = undefined;
+  }
+
+  async #group(jobs: readonly Job[]): Promise<void> {
+    const settle = new Unsettled(jobs, this.options.stripe);
+    try {
+      const answer = await this.inTime(
+        this.options.thread.call(
+          'group',
+          jobs.map(({ statements }) => statements),
+          this.facts(false),
+          this.statementMs,
+          jobs.map(({ planned }) => planned),
+        ),
+      );
+      crashPoint('commit:group-run');
+      if (answer.kind === 'lost') return await this.#again(jobs, errorOf(answer.failure));
+      const { entry } = answer;
+      // What was refused, or changed nothing, was decided from what is here: only a primary may say that.
+      if (entry === undefined) {
+        const failure = await this.#unconfirmed();
+        if (failure !== undefined) return settle.rejectAll(failure);
+      } else {
+        settle.isOpen = true;
+        const { failure } = await this.append(entry);
+        settle.isOpen = false;
+        if (failure !== undefined) return settle.rejectAll(failure);
+        // The thread takes this and the next group one after the other, so the next need not wait here.
+        this.#committing = this.commit();
+      }
+      this.#transactions += jobs.length;
+      this.#runAlone(jobs, answer);
+      void this.#answer(jobs, answer, this.#committing);
+    } catch (error) {
+      settle.rejectAll(error);
+      throw error;
+    }
+  }
+
+  /** When the file has it, so that whoever was answered reads it. */
+  async #answer(jobs: readonly Job[], answer: GroupRun, committed: Promise<void>): Promise<void> {
+    await committed;
+    crashPoint('commit:before-answer');
+    for (const [at, job] of jobs.entries()) {
+      const outcome = answer.outcomes[at];
+      if (outcome?.kind === 'done') job.resolve(outcome.results);
+      if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
+    }
+  }
+
+  #runAlone(jobs: readonly Job[], answer: GroupRun): void {
+    const again = jobs.filter((_, at) => answer.outcomes[at]?.kind === 'alone');
+    for (const job of again) job.isAlone = true;
+    this.#queue.unshift(...again);
+  }
+
+  /** The group was rolled back: one of them is to blame. */
+  async #again(jobs: readonly Job[], error: Error): Promise<void> {
+    const [only] = jobs;
+    if (jobs.length === 1) return only?.reject((await this.#unconfirmed()) ?? error);
+    for (const job of jobs) job.isAlone = true;
+    this.#queue.unshift(...jobs);
+  }
+
+  async #orLose(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.lose(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Why the term cannot be confirmed; the log may only be out of reach for now. */
+  async #unconfirmed(): Promise<unknown> {
+    try {
+      await this.confirm();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
+/** Jobs of a group until they are answered. */
+class Unsettled {
+  /** Its entry may be in the log. */
+  isOpen = false;
+  readonly #jobs: readonly Job[];
+  readonly #stripe: string;
+
+  constructor(jobs: readonly Job[], stripe: string) {
+    this.#jobs = jobs;
+    this.#stripe = stripe;
+  }
+
+  rejectAll(error: unknown): void {
+    const isKnown = isMolnError(error, 'DATABASE_NOT_PRIMARY') || !this.isOpen;
+    const reason = isKnown
+      ? error
+      : outcomeUnknown(this.#stripe, error instanceof Error ? error.message : String(error));
+    for (const { reject } of this.#jobs) reject(reason);
+  }
+}
+
+function failedAt(error: Error, at: number): Error {
+  return isMolnError(error) ? Object.assign(error, { details: { ...error.details, at } }) : error;
+}

@@ -1,0 +1,90 @@
+/**
+ * A process that reads stripes' files for the database: what may take long and cannot be stopped otherwise than by ending it, and
+ * views that stay as they are while the file goes on. One request at a time; it ends with its parent.
+ */
+import { statSync } from 'node:fs';
+import { systemClock } from '../base/time.ts';
+import type { Applied } from './applied.ts';
+import { failureBody, viewEnded } from './errors.ts';
+import { Reader } from './reader.ts';
+import type { ReaderReply, ReaderRequest } from './reader-process.ts';
+
+const FILES_KEPT = 16;
+const views = new Map<number, Reader>();
+const readers = new Map<string, { readonly reader: Reader; readonly ino: number }>();
+
+process.on('message', (request: ReaderRequest) => {
+  let reply: ReaderReply;
+  try {
+    reply = { value: answer(request) };
+  } catch (error) {
+    reply = { failure: failureBody(error) };
+  }
+  process.send?.(reply);
+});
+process.on('disconnect', () => process.exit());
+process.send?.({ isReady: true } satisfies ReaderReply);
+
+function answer(request: ReaderRequest): unknown {
+  switch (request.kind) {
+    case 'query': {
+      const reader = readerOf(request.path);
+      reader.requireSchema(request.planned);
+      return reader.query(request.statement, request.readMs);
+    }
+    case 'digest':
+      return readerOf(request.path).digest();
+    case 'copy':
+      return copy(request.path, request.to);
+    case 'open':
+      return openView(request.view, request.path);
+    case 'look':
+      return viewOf(request.view).query(request.statement, request.readMs);
+    case 'shut':
+      viewOf(request.view)[Symbol.dispose]();
+      return void views.delete(request.view);
+  }
+}
+
+function copy(path: string, to: string): Applied {
+  readerOf(path).copyTo(to);
+  const made = newReader(to);
+  try {
+    return made.applied();
+  } finally {
+    made[Symbol.dispose]();
+  }
+}
+
+function openView(view: number, path: string): Applied {
+  const reader = newReader(path);
+  views.set(view, reader);
+  return reader.hold();
+}
+
+function viewOf(view: number): Reader {
+  const reader = views.get(view);
+  if (reader === undefined) throw viewEnded('it is not known here');
+  return reader;
+}
+
+/** A copy that is built anew is another file under the same name. */
+function readerOf(path: string): Reader {
+  const { ino } = statSync(path);
+  const known = readers.get(path);
+  if (known?.ino === ino) return known.reader;
+  known?.reader[Symbol.dispose]();
+  readers.delete(path);
+  for (const [oldest, { reader }] of readers) {
+    if (readers.size < FILES_KEPT) break;
+    reader[Symbol.dispose]();
+    readers.delete(oldest);
+  }
+  const reader = newReader(path);
+  readers.set(path, { reader, ino });
+  return reader;
+}
+
+function newReader(path: string): Reader {
+  return new Reader(path, () => systemClock.monotonicMs());
+}

@@ -1,0 +1,81 @@
+/**
+ * A snapshot is a whole copy of a stripe's file, made by a reader while the writer goes on. It is stored on two nodes, then entered
+ * into the log's record by compare-and-swap, and only then the log behind it may be trimmed.
+ */
+import { stat } from 'node:fs/promises';
+import { removeTree, temporaryName } from '../base/disk.ts';
+import { randomId } from '../base/ids.ts';
+import type { Applied } from './applied.ts';
+import type { CommitLog, SnapshotRecord } from './commit-log.ts';
+import { crashPoint } from './crash-points.ts';
+import { hex } from './entry.ts';
+import { corrupt } from './errors.ts';
+import { hashFile, type SnapshotStore } from './snapshot-store.ts';
+
+export interface SnapshotOptions {
+  readonly stripe: string;
+  readonly path: string;
+  readonly log: CommitLog;
+  readonly store: SnapshotStore;
+  /** Writes a packed copy of `path` to a new file and tells what it contains. */
+  readonly copy: (path: string, to: string) => Promise<Applied>;
+  readonly epoch: number;
+  /** Entries behind the snapshot that stay, so that a mirror which is a little late needs no snapshot. */
+  readonly keepEntries: number;
+  /** The log begins with entry `start` now. */
+  readonly onTrimmed: (start: number) => void;
+}
+
+/** Undefined when another snapshot was recorded meanwhile, or the term is over. */
+export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRecord | undefined> {
+  const { stripe, path, log, store, epoch, copy } = options;
+  const before = await log.snapshot(stripe);
+  const temporary = temporaryName(path);
+  try {
+    const applied = await copy(path, temporary);
+    crashPoint('snapshot:made');
+    const record: Omit<SnapshotRecord, 'nodes'> = {
+      id: `${applied.index.toString(16).padStart(16, '0')}-${randomId()}`,
+      index: applied.index,
+      hash: hex(applied.hash),
+      schemaVersion: applied.schemaVersion,
+      sha256: await hashFile(temporary),
+      bytes: (await stat(temporary)).size,
+    };
+    const nodes = await store.put(stripe, record.id, temporary);
+    crashPoint('snapshot:stored');
+    const whole = { ...record, nodes };
+    if (!(await log.recordSnapshot(stripe, whole, before, epoch))) return undefined;
+    crashPoint('snapshot:recorded');
+    await store.keepOnly(stripe, [record.id]);
+    crashPoint('trim:before');
+    options.onTrimmed(await log.trim(stripe, applied.index - options.keepEntries, epoch));
+    crashPoint('trim:after');
+    return whole;
+  } finally {
+    await removeTree(temporary);
+  }
+}
+
+/** Puts a snapshot where a copy's file belongs. Throws `DATABASE_CORRUPT` when every node has something else than was recorded. */
+export async function restoreSnapshot(
+  store: SnapshotStore,
+  stripe: string,
+  record: SnapshotRecord,
+  path: string,
+): Promise<void> {
+  let problem: unknown;
+  for (const node of record.nodes) {
+    try {
+      await store.get(stripe, record.id, node, path);
+      if ((await hashFile(path)) === record.sha256) return;
+      await removeTree(path);
+      problem = corrupt(
+        `Snapshot "${record.id}" of stripe "${stripe}" on node "${node}" does not match its checksum`,
+      );
+    } catch (error) {
+      problem ??= error;
+    }
+  }
+  throw problem;
+}

@@ -1,0 +1,57 @@
+/** What a copy of a stripe is made with, and what it tells of itself. */
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Applied } from './applied.ts';
+import type { CommitLog, PrimaryRecord } from './commit-log.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
+import type { Statement, StatementResult, StripeDigest } from './statement.ts';
+import type { Role } from './thread-calls.ts';
+
+/** Reads that may take long, in processes that can be killed. */
+export interface SlowReads {
+  query(
+    path: string,
+    statement: Statement,
+    readMs: number,
+    planned?: number,
+  ): Promise<StatementResult>;
+  /** A packed copy of the whole file. */
+  copy(path: string, to: string): Promise<Applied>;
+  digest(path: string): Promise<StripeDigest>;
+  /** The file as it is now, for several reads. */
+  view(path: string): Promise<FileView>;
+}
+
+export interface FileView extends AsyncDisposable {
+  readonly applied: Applied;
+  query(statement: Statement, readMs: number): Promise<StatementResult>;
+}
+
+export interface StripeOptions {
+  readonly name: string;
+  /** The SQLite file; its folder exists and belongs to this process alone. */
+  readonly path: string;
+  readonly record: PrimaryRecord;
+  readonly log: CommitLog;
+  readonly slowReads: SlowReads;
+  readonly snapshots: SnapshotStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A statement that writes cannot be stopped: only the end of the process helps. */
+  readonly onStuck: (statementMs: number) => void;
+  readonly statementMs?: number;
+  readonly readMs?: number;
+  readonly primaryTtlMs?: number;
+  readonly logBytesMax?: number;
+  /** Of tests only. */
+  readonly crashAt?: string;
+}
+
+export interface StripeStatus {
+  readonly name: string;
+  readonly role: Role;
+  readonly applied: Applied;
+  readonly epoch: number | undefined;
+  /** Why it was rebuilt last, if it was. */
+  readonly quarantined: string | undefined;
+}

@@ -1,0 +1,490 @@
+/**
+ * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
+ * should lead is for others to decide; that only one can commit is the log's doing.
+ */
+import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { isMolnError, messageOf } from '../base/errors.ts';
+import { sweepTemporary } from '../base/disk.ts';
+import type { Applied } from './applied.ts';
+import type { SnapshotRecord, Term } from './commit-log.ts';
+import { putAside, removeCopy } from './copy-file.ts';
+import { crashPoint } from './crash-points.ts';
+import { hex, NO_HASH, sameHash } from './entry.ts';
+import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
+import type { Hold } from './hold.ts';
+import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
+import { PrimaryTerm } from './primary.ts';
+import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
+import type { StripeOptions, StripeStatus } from './stripe-options.ts';
+import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
+import { StripeThread } from './stripe-thread.ts';
+import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
+import type { Role } from './thread-calls.ts';
+
+/** Also without a hint a mirror looks at the log so often. */
+const LOOK_EVERY_MS = 1000;
+const PAUSE_MS = 200;
+const NOTHING: Applied = { index: 0, hash: NO_HASH, schemaVersion: 0, epoch: 0 };
+
+export class Stripe implements StripeClient, AsyncDisposable {
+  readonly #options: StripeOptions;
+  #thread: StripeThread;
+  readonly #stop = new AbortController();
+  #role: Role = 'mirror';
+  #applied: Applied = NOTHING;
+  /** A mirror had then all that the log had. */
+  #currentAtMs = -Infinity;
+  #term: PrimaryTerm | undefined;
+  #lease: Term | undefined;
+  #renewal: Disposable | undefined;
+  #quarantined: string | undefined;
+  /** Only one at a time looks at the log or changes the role. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #following: Promise<void> | undefined;
+  readonly #waiters = new Set<() => void>();
+  readonly #wake = new EventTarget();
+
+  constructor(options: StripeOptions) {
+    this.#options = options;
+    this.#thread = this.#newThread();
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get status(): StripeStatus {
+    const { name } = this.#options;
+    const epoch = this.#term?.options.epoch;
+    return {
+      name,
+      role: epoch === undefined ? 'mirror' : 'primary',
+      applied: this.#applied,
+      epoch,
+      quarantined: this.#quarantined,
+    };
+  }
+
+  get primary(): PrimaryTerm | undefined {
+    return this.#term;
+  }
+
+  /** Opens the copy as a mirror, with all that the log has if that can be reached, and follows it from then on. */
+  async start(): Promise<void> {
+    // Of a snapshot that was under way when the process ended.
+    await sweepTemporary(dirname(this.#options.path));
+    await this.#inTurn(async () => {
+      await this.#open('mirror');
+      try {
+        await this.#catchUp();
+      } catch (error) {
+        // It can serve what it has, and goes on when the log is there.
+        if (!isMolnError(error) || !error.retryable) throw error;
+        this.#options.logger.warn('Cannot reach the log of a stripe yet', {
+          stripe: this.name,
+          why: error.message,
+        });
+      }
+    });
+    this.#following = this.#follow();
+  }
+
+  /** Everything that the log has now is in the file. */
+  async catchUp(): Promise<Applied> {
+    await this.#inTurn(async () => this.#catchUp());
+    return this.#applied;
+  }
+
+  /** Becomes primary: false when another copy is, but for the one whose term is `replaces`. */
+  async lead(options: { readonly replaces?: number } = {}): Promise<boolean> {
+    return await this.#inTurn(async () => this.#lead(options.replaces));
+  }
+
+  /**
+   * Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. `successor` has the
+   * one that should lead replace this term; if it cannot, whoever comes first leads.
+   */
+  async release(successor?: (replaces: number) => Promise<unknown>): Promise<void> {
+    await this.#inTurn(async () => {
+      const term = this.#term;
+      if (term === undefined) return;
+      await term.drain();
+      crashPoint('release:drained');
+      try {
+        await successor?.(term.options.epoch);
+        crashPoint('release:succeeded');
+      } finally {
+        await this.#stepDown();
+      }
+    });
+  }
+
+  async execute(
+    statements: readonly Statement[],
+    expect?: Expectation,
+  ): Promise<TransactionResult> {
+    const results = await this.#leading().execute(statements, expect?.schemaVersion);
+    return { results, index: this.#applied.index };
+  }
+
+  /** A transaction whose statements come one by one. */
+  async begin(): Promise<Hold> {
+    return await this.#leading().hold();
+  }
+
+  async query(
+    statement: Statement,
+    level: ReadLevel,
+    expect?: Expectation,
+  ): Promise<StatementResult> {
+    if (level.kind === 'strong') await this.#becomeCurrent();
+    if (level.kind === 'session') await this.#reached(level.index);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
+    const readMs = this.#options.readMs ?? READ_MS_MAX;
+    const planned = expect?.schemaVersion;
+    const answer = await this.#thread.call('query', statement, readMs, planned);
+    if (answer.kind === 'rows') return answer.result;
+    return await this.#options.slowReads.query(this.#options.path, statement, readMs, planned);
+  }
+
+  async view(): Promise<StripeView> {
+    const term = this.#leading();
+    await term.unsettled();
+    const view = await this.#options.slowReads.view(this.#options.path);
+    const { index } = view.applied;
+    const { head } = term.appender;
+    const readMs = this.#options.readMs ?? READ_MS_MAX;
+    return {
+      index,
+      schemaVersion: view.applied.schemaVersion,
+      epoch: term.options.epoch,
+      head: head.index === index ? head : undefined,
+      query: (statement) => view.query(statement, readMs),
+      [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
+    };
+  }
+
+  /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
+  async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
+    const { path, log, snapshots, slowReads } = this.#options;
+    const term = this.#leading();
+    const { epoch } = term.options;
+    return await takeSnapshot({
+      stripe: this.name,
+      path,
+      log,
+      store: snapshots,
+      copy: (from, to) => slowReads.copy(from, to),
+      epoch,
+      keepEntries,
+      onTrimmed: (start) => term.trimmed(start),
+    });
+  }
+
+  async digest(): Promise<StripeDigest> {
+    return await this.#options.slowReads.digest(this.#options.path);
+  }
+
+  /**
+   * Of a mirror: compares all rows with those of another copy, which `reference` asks for; both at the same entry, for this one waits
+   * meanwhile. False when they differed: then this copy is put aside and built anew.
+   */
+  async scrub(reference: () => Promise<StripeDigest>): Promise<boolean> {
+    return await this.#inTurn(async () => {
+      let wanted = await reference();
+      // Its file may be an entry behind the log.
+      while (wanted.index < this.#applied.index) wanted = await reference();
+      if (this.#role !== 'mirror') throw notPrimary(this.name, 'only a mirror is compared');
+      await this.#catchUp(wanted.index);
+      const own = await this.digest();
+      if (isDeepStrictEqual(own.tables, wanted.tables)) return true;
+      await this.#rebuild(`its rows differ from another copy's at entry ${own.index}`, 'keep');
+      return false;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stop.abort(closed(this.name));
+    this.#poke();
+    await this.#following;
+    await this.release();
+    await this.#inTurn(async () => this.#thread.close());
+  }
+
+  #leading(): PrimaryTerm {
+    if (this.#stop.signal.aborted) throw closed(this.name);
+    if (this.#term === undefined) throw notPrimary(this.name, 'it is a mirror here');
+    return this.#term;
+  }
+
+  /** Everything that was acknowledged before now is in the file. */
+  async #becomeCurrent(): Promise<void> {
+    if (this.#term !== undefined) return await this.#term.confirmed();
+    const head = await this.#options.log.head(this.name);
+    await this.#reached(head.index);
+  }
+
+  async #notOlderThan(maxMs: number): Promise<void> {
+    const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
+    // What a primary has is never older than its lease.
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
+  }
+
+  async #reached(index: number): Promise<void> {
+    while (this.#applied.index < index) {
+      if (this.#stop.signal.aborted) throw closed(this.name);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiters.add(resolve);
+      this.#poke();
+      await promise;
+    }
+  }
+
+  #moved(applied: Applied): void {
+    this.#applied = applied;
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+  }
+
+  #poke(): void {
+    this.#wake.dispatchEvent(new Event('wake'));
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop;
+    const hints = this.#hints();
+    while (!signal.aborted) {
+      try {
+        if (this.#role === 'mirror') await this.#inTurn(async () => this.#catchUp());
+      } catch (error) {
+        this.#options.logger.warn('A mirror cannot follow yet', {
+          stripe: this.name,
+          why: messageOf(error),
+        });
+        await this.#pause(PAUSE_MS);
+      }
+      await this.#pause(LOOK_EVERY_MS);
+    }
+    for (const wake of this.#waiters) wake();
+    await hints;
+  }
+
+  async #hints(): Promise<void> {
+    const { signal } = this.#stop;
+    for await (const _ of this.#options.log.watch(this.name, signal)) this.#poke();
+  }
+
+  /** Until somebody pokes, or `ms` have passed. */
+  async #pause(ms: number): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.after(ms, resolve);
+    const wake = (): void => resolve();
+    this.#wake.addEventListener('wake', wake, { once: true });
+    await promise;
+    this.#wake.removeEventListener('wake', wake);
+    timer[Symbol.dispose]();
+  }
+
+  /** To the head, or to `last`. */
+  async #catchUp(last = Infinity): Promise<void> {
+    if (this.#role !== 'mirror') return;
+    const began = this.#options.clock.monotonicMs();
+    try {
+      await this.#replay(last);
+      if (last === Infinity) {
+        await this.#checkHead();
+        this.#currentAtMs = began;
+      }
+    } catch (error) {
+      if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
+      else if (isMolnError(error, 'DATABASE_CORRUPT'))
+        await this.#rebuild(messageOf(error), 'keep');
+      else throw error;
+    }
+  }
+
+  /** A copy that has more than the log, or something else, never was a copy of it. */
+  async #checkHead(): Promise<void> {
+    const { index, hash } = this.#applied;
+    const head = await this.#options.log.head(this.name);
+    if (head.index > index) return;
+    if (head.index < index || !sameHash(head.hash, hash)) {
+      throw corrupt(
+        `This copy is at entry ${index} (${hex(hash).slice(0, 12)}), the log of stripe "${this.name}" ends at ${head.index} (${hex(head.hash).slice(0, 12)})`,
+      );
+    }
+  }
+
+  async #rebuild(why: string, old: 'keep' | 'remove'): Promise<void> {
+    const { path, logger, log, snapshots } = this.#options;
+    logger.error('A copy is built anew', { stripe: this.name, why });
+    if (old === 'keep') this.#quarantined = why;
+    await this.#thread.close();
+    if (old === 'keep') await putAside(path);
+    else await removeCopy(path);
+    const snapshot = await log.snapshot(this.name);
+    if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
+    this.#thread = this.#newThread();
+    await this.#open('mirror');
+    // What does not fit now cannot be mended by building it once more.
+    await this.#replay(Infinity);
+  }
+
+  async #replay(last: number): Promise<void> {
+    const { log } = this.#options;
+    let reading = log.read(this.name, this.#applied.index + 1);
+    while (this.#applied.index < last) {
+      const entries = await reading;
+      const wanted = entries.filter(({ index }) => index <= last);
+      const newest = wanted.at(-1);
+      if (newest === undefined) return;
+      // The next ones come while these are applied.
+      reading = log.read(this.name, newest.index + 1);
+      // How that ends is looked at in the next round, if there is one.
+      void settled(reading);
+      this.#moved(await this.#thread.call('apply', wanted));
+    }
+  }
+
+  async #lead(replaces: number | undefined): Promise<boolean> {
+    if (this.#stop.signal.aborted) throw closed(this.name);
+    if (this.#term !== undefined) return true;
+    const { log, record, primaryTtlMs } = this.#options;
+    // What is known already need not be replayed while nobody leads.
+    await this.#catchUp();
+    const lease = await log.claim(this.name, record, {
+      ...(replaces === undefined ? {} : { replaces }),
+      ...(primaryTtlMs === undefined ? {} : { ttlMs: primaryTtlMs }),
+    });
+    if (lease === undefined) return false;
+    crashPoint('promotion:claimed');
+    try {
+      await this.#promote(lease);
+      return true;
+    } catch (error) {
+      await this.#give(lease);
+      await this.#open('mirror');
+      throw error;
+    }
+  }
+
+  /** Nobody else can append any more: what the log has now is all. */
+  async #promote(lease: Term): Promise<void> {
+    const { name, log, clock, logger, onStuck, statementMs, logBytesMax } = this.#options;
+    await this.#catchUp();
+    crashPoint('promotion:caught-up');
+    const head = await log.head(name);
+    if (head.index !== this.#applied.index) throw trimmed(name, this.#applied.index + 1);
+    await this.#open('primary');
+    const { epoch } = lease;
+    const term = new PrimaryTerm({
+      stripe: name,
+      thread: this.#thread,
+      log,
+      epoch,
+      head,
+      clock,
+      logger,
+      onLost: (reason) => this.#lost(term, reason),
+      onApplied: (applied) => this.#moved(applied),
+      signal: this.#stop.signal,
+      onStuck,
+      ...(statementMs === undefined ? {} : { statementMs }),
+      ...(logBytesMax === undefined ? {} : { logBytesMax }),
+    });
+    const barrier = await this.#thread.call('barrier', term.facts(false));
+    crashPoint('promotion:before-barrier');
+    const appended = await term.appender.append(barrier, this.#stop.signal);
+    crashPoint('promotion:after-barrier');
+    const passed = appended.kind === 'appended' ? barrier : appended.barrier;
+    if (passed === undefined) throw notPrimary(name, 'the log did not take its first entry');
+    this.#moved(await this.#thread.call('passed', passed, epoch));
+    this.#lease = lease;
+    this.#renewal = clock.every(lease.ttlMs / 3, () => void this.#renew(lease, term));
+    this.#term = term;
+    logger.info('Leads a stripe', { stripe: name, epoch, index: this.#applied.index });
+  }
+
+  /** A lease is liveness only: while it cannot be renewed, appends and strong reads fail by themselves. */
+  async #renew(lease: Term, term: PrimaryTerm): Promise<void> {
+    try {
+      await lease.renew();
+      // Whoever takes over may do so without waiting for the lease to end.
+      await term.confirm();
+    } catch (error) {
+      if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) return;
+      if (isMolnError(error, 'REGISTRY_LEASE_LOST'))
+        term.lose(notPrimary(this.name, 'its lease has ended'));
+      else
+        this.#options.logger.warn('Cannot renew the lease on a stripe yet', {
+          stripe: this.name,
+          why: messageOf(error),
+        });
+    }
+  }
+
+  #lost(term: PrimaryTerm, reason: Error): void {
+    this.#options.logger.warn('No longer leads a stripe', {
+      stripe: this.name,
+      why: reason.message,
+    });
+    void this.#inTurn(async () => {
+      if (this.#term !== term) return;
+      // What is in doubt is found out first.
+      await term.drain();
+      await this.#stepDown();
+    }).catch((error: unknown) => {
+      this.#options.logger.error('Cannot become a mirror', {
+        stripe: this.name,
+        why: messageOf(error),
+      });
+    });
+  }
+
+  async #stepDown(): Promise<void> {
+    const lease = this.#lease;
+    this.#term = undefined;
+    this.#lease = undefined;
+    this.#renewal?.[Symbol.dispose]();
+    await this.#open('mirror');
+    if (lease !== undefined) await this.#give(lease);
+    this.#poke();
+  }
+
+  async #give(lease: Term): Promise<void> {
+    try {
+      await lease[Symbol.asyncDispose]();
+    } catch (error) {
+      // It ends by itself, later.
+      this.#options.logger.warn('Cannot end the lease on a stripe', {
+        stripe: this.name,
+        why: messageOf(error),
+      });
+    }
+  }
+
+  async #open(role: Role): Promise<void> {
+    this.#role = role;
+    this.#moved(await this.#thread.call('open', role));
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const mine = before.then(work, work);
+    this.#turn = mine.catch(() => {});
+    return await mine;
+  }
+
+  #newThread(): StripeThread {
+    const { path, crashAt } = this.#options;
+    return new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
+  }
+}
+
+/** Keeps a promise that nobody may wait for any more from ending the process. */
+async function settled(promise: Promise<unknown>): Promise<void> {
+  await Promise.allSettled([promise]);
+}

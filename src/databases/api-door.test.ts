@@ -1,0 +1,56 @@
+/** What the API hands on to the private socket of the database process, as bytes. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { until } from '../../testing/until.ts';
+import { ApiDoor } from './api-door.ts';
+
+/** Headers that Node reads of one request. */
+const HEADERS_READ = 2000;
+
+test('whatever a client writes, the private socket sees one WebSocket request and no local mark', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-door-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const seen: Buffer[] = [];
+  const inside = createServer((socket) => {
+    socket.on('data', (chunk) => seen.push(chunk)).on('error', () => undefined);
+  });
+  const path = join(folder, 'private.sock');
+  await new Promise<void>((done) => inside.listen(path, done));
+  using door = new ApiDoor(path);
+  const outside = createHttpServer({ maxHeaderSize: 256 * 1024 });
+  outside.on('upgrade', (request: IncomingMessage, socket, head) =>
+    door.upgrade(request, socket, head, { isLocal: false }),
+  );
+  // Node may also take it for an ordinary request: then it never gets here.
+  outside.on('request', (_request, response) => response.end());
+  await new Promise<void>((done) => outside.listen(0, '127.0.0.1', done));
+  const { port } = outside.address() as AddressInfo;
+  t.after(() => {
+    inside.close();
+    outside.close();
+  });
+  for (const count of [0, HEADERS_READ]) {
+    seen.length = 0;
+    let answered = false;
+    const client = connect(port, '127.0.0.1').on('error', () => undefined);
+    client.on('data', () => (answered = true)).on('close', () => (answered = true));
+    t.after(() => client.destroy());
+    const padding = 'a: \r\n'.repeat(count);
+    const inner = 'POST /control/config HTTP/1.1\r\nx-moln-local: 1\r\n\r\n';
+    client.write(
+      `GET /db/shop/ HTTP/1.1\r\nHost: x\r\nX-Moln-Local: 1\r\nUpgrade: websocket\r\n${padding}Connection: Upgrade\r\n\r\n${inner}`,
+    );
+    await until('the bytes', () => answered || Buffer.concat(seen).includes('/control/config'));
+    const text = Buffer.concat(seen).toString();
+    assert.ok(text !== '' || count > 0);
+    if (text === '') continue;
+    const [head = ''] = text.split('\r\n\r\n');
+    assert.match(head, /^GET \/db\/shop\/ HTTP\/1\.1\r\nconnection: Upgrade\r\nupgrade: websocket/);
+    assert.doesNotMatch(head, /x-moln-local/i);
+  }
+});

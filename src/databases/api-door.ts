@@ -1,0 +1,153 @@
+/**
+ * Hands requests and WebSockets for `/db/NAME/…` that come to the API on to the database process, through its private socket. It looks
+ * at nothing but the head: who asks is checked by the process, but for the API's own socket, whose users may do everything.
+ */
+import {
+  Agent,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request as httpRequest,
+  type ServerResponse,
+} from 'node:http';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { LOCAL_HEADER } from './control.ts';
+import { TUNNELS_MAX } from './limits.ts';
+
+/** Of one connection (RFC 9110 §7.6.1), so not to be handed on. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+export interface Origin {
+  /** It came over the API's unix socket. */
+  readonly isLocal: boolean;
+}
+
+export class ApiDoor implements Disposable {
+  readonly #socket: string;
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 64 });
+  readonly #tunnels = new Set<Duplex>();
+
+  /** `socket`: the private one of the database process. */
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  /** Never rejects; resolves when the answer is out or the client has left. */
+  serve(request: IncomingMessage, response: ServerResponse, origin: Origin): Promise<void> {
+    return new Promise((done) => {
+      response.once('close', done);
+      response.on('error', () => undefined);
+      const onward = httpRequest({
+        socketPath: this.#socket,
+        agent: this.#agent,
+        method: request.method,
+        path: request.url,
+        headers: onwardHeaders(request, origin),
+      });
+      response.once('close', () => onward.destroy());
+      onward.on('error', () => unavailable(response));
+      onward.on('response', (answer) => {
+        answer.on('error', () => response.destroy());
+        response.writeHead(answer.statusCode ?? 502, answerHeaders(answer));
+        answer.pipe(response);
+      });
+      request.pipe(onward);
+    });
+  }
+
+  /** Takes the socket over. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, origin: Origin): void {
+    socket.on('error', () => undefined);
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
+    if (request.method !== 'GET' || !isWebSocket) {
+      socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    if (this.#tunnels.size >= TUNNELS_MAX) {
+      socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    const onward = connect(this.#socket);
+    this.#tunnels.add(socket);
+    onward.on('error', () => {
+      if (onward.bytesRead === 0 && socket.writable)
+        socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n');
+      else socket.destroy();
+    });
+    socket.once('close', () => {
+      this.#tunnels.delete(socket);
+      onward.destroy();
+    });
+    onward.once('close', () => socket.end());
+    onward.write(webSocketHead(request, origin));
+    onward.write(head);
+    socket.pipe(onward).pipe(socket);
+  }
+
+  /** Cuts the WebSockets: the API closes. */
+  [Symbol.dispose](): void {
+    for (const socket of this.#tunnels) socket.destroy();
+    this.#agent.destroy();
+  }
+}
+
+function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (!HOP_BY_HOP.has(name) && name !== LOCAL_HEADER && name !== 'expect') headers[name] = value;
+  }
+  if (isLocal) headers[LOCAL_HEADER] = '1';
+  return headers;
+}
+
+function answerHeaders(answer: IncomingMessage): OutgoingHttpHeaders {
+  return Object.fromEntries(
+    Object.entries(answer.headers).filter(([name]) => !HOP_BY_HOP.has(name)),
+  );
+}
+
+/** What a WebSocket needs of its request (RFC 6455 §4.1), beside who asks. */
+const WEB_SOCKET_FIELDS = [
+  'host',
+  'origin',
+  'authorization',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
+] as const;
+
+/**
+ * Written anew rather than handed on: the process must see a WebSocket in whatever passes here. If it saw an ordinary request, it would
+ * read what follows as requests on its private socket.
+ */
+function webSocketHead({ url, headers }: IncomingMessage, { isLocal }: Origin): string {
+  const lines = [`GET ${url} HTTP/1.1`, 'connection: Upgrade', 'upgrade: websocket'];
+  for (const name of WEB_SOCKET_FIELDS) {
+    const value = headers[name];
+    if (typeof value === 'string') lines.push(`${name}: ${value}`);
+  }
+  if (isLocal) lines.push(`${LOCAL_HEADER}: 1`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+function unavailable(response: ServerResponse): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const text = JSON.stringify({
+    message: 'The database process does not answer; ask again in a moment',
+    code: 'DATABASES_AWAY',
+  });
+  response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
+  response.end(text);
+}

@@ -1,0 +1,408 @@
+/** The databases of the cluster as people make, look at and drop them: records in the registry, and the process of this node. */
+import { existsSync } from 'node:fs';
+import type { Accounts, KnownToken } from '../accounts/accounts.ts';
+import { randomId } from '../base/ids.ts';
+import { readTextIfAny } from '../base/disk.ts';
+import { isMolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Peers } from '../cluster/cluster.ts';
+import type { Collection, Registry, Stored } from '../registry/registry.ts';
+import {
+  CONTROL,
+  type DatabasesConfig,
+  type DatabaseState,
+  type LogPlace,
+  type PeerAccess,
+  type ProcessState,
+} from './control.ts';
+import { nameInvalid, nameTaken, notFound, notReady, settingInvalid, tooMany } from './errors.ts';
+import {
+  COPIES_MAX,
+  DATABASES_MAX,
+  READY_TIMEOUT_MS,
+  STRIPES_AUTO_MAX,
+  STRIPES_MAX,
+} from './limits.ts';
+import { decidePlaces } from './places.ts';
+import { processPaths } from './process-record.ts';
+import { ProcessSupervisor } from './process-supervisor.ts';
+import {
+  databaseRecords,
+  type DatabaseRecord,
+  type DroppedRecord,
+  droppedRecords,
+  isDatabaseName,
+  type PlacesRecord,
+  placesRecords,
+} from './records.ts';
+import type { DatabaseFolders } from './process-record.ts';
+import { type DatabaseGrant, makeToken, newTokenKey } from './tokens.ts';
+
+/** Seals what only nodes may read. */
+export interface KeySealer {
+  seal(plain: Uint8Array, context: string): Uint8Array;
+  open(sealed: Uint8Array, context: string): Uint8Array;
+}
+
+export interface DatabasesOptions {
+  readonly folders: DatabaseFolders;
+  readonly registry: Registry;
+  readonly sealer: KeySealer;
+  readonly accounts: Accounts;
+  readonly peers: Pick<Peers, 'self' | 'all' | 'ready' | 'onChange'>;
+  /** Where the logs belong now, and what it takes to call other nodes; undefined while alone. Asked at each config. */
+  readonly cluster: () =>
+    | { readonly log: LogPlace; readonly access: Omit<PeerAccess, 'nodes'> }
+    | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface CreateRequest {
+  readonly name: string;
+  /** Undefined: by the number of nodes. */
+  readonly stripes: number | undefined;
+  readonly copies: number | undefined;
+  readonly regions: readonly string[] | undefined;
+  readonly by: string;
+}
+
+/** A database as this node sees it. */
+export interface DatabaseView {
+  readonly name: string;
+  readonly record: DatabaseRecord;
+  /** Undefined while the process does not answer. */
+  readonly state: DatabaseState | undefined;
+}
+
+const COPIES_DEFAULT = 2;
+const RETRY_MS = 1000;
+const READY_LOOK_MS = 50;
+
+export class Databases implements AsyncDisposable {
+  readonly supervisor: ProcessSupervisor;
+  readonly #options: DatabasesOptions;
+  readonly #records: Collection<DatabaseRecord>;
+  readonly #dropped: Collection<DroppedRecord>;
+  readonly #places: Collection<PlacesRecord>;
+  readonly #stop = new AbortController();
+  #known: ReadonlyMap<string, DatabaseRecord> | undefined;
+  #gone: readonly string[] = [];
+  #where: ReadonlyMap<string, PlacesRecord> | undefined;
+  #peersChange: Disposable | undefined;
+  #tokens: readonly KnownToken[] | undefined;
+  #told = '';
+  #following: readonly Promise<void>[] = [];
+
+  constructor(options: DatabasesOptions) {
+    this.#options = options;
+    const { folders, registry, clock, log } = options;
+    this.supervisor = new ProcessSupervisor({ folders, clock, log });
+    this.#records = databaseRecords(registry);
+    this.#dropped = droppedRecords(registry);
+    this.#places = placesRecords(registry);
+  }
+
+  /** Adopts the process of an earlier agent, and follows the records from now on. */
+  async start(): Promise<void> {
+    await this.supervisor.start();
+    const { accounts, peers } = this.#options;
+    const { signal } = this.#stop;
+    this.#peersChange = peers.onChange(() => this.#tell());
+    this.#following = [
+      this.#follow(async () => {
+        for await (const { records } of this.#records.watch(signal)) {
+          // Before it is told that one is gone, it must know that it was dropped.
+          this.#gone = (await this.#dropped.list()).map(({ id }) => id);
+          this.#known = records;
+          this.#tell();
+        }
+      }),
+      this.#follow(async () => {
+        for await (const { records } of this.#places.watch(signal)) {
+          this.#where = records;
+          this.#tell();
+        }
+      }),
+      this.#follow(async () => {
+        for await (const tokens of accounts.watchTokens(signal)) {
+          this.#tokens = tokens;
+          this.#tell();
+        }
+      }),
+    ];
+  }
+
+  /** Answers when it can be used. Throws `DATABASES_NAME_INVALID`, `DATABASES_NAME_TAKEN` and their like. */
+  async create(request: CreateRequest): Promise<DatabaseView> {
+    const { name, by } = request;
+    const { registry, clock, log } = this.#options;
+    const id = randomId();
+    const record: DatabaseRecord = {
+      id,
+      createdAt: clock.now(),
+      by,
+      stripes: checkStripes(request.stripes ?? this.#autoStripes()),
+      copies: checkCopies(request.copies ?? COPIES_DEFAULT),
+      regions: request.regions ?? [],
+      tokenKey: this.#seal(newTokenKey(), id),
+    };
+    if (!isDatabaseName(name)) throw nameInvalid(name);
+    if ((await this.#records.list()).length >= DATABASES_MAX) throw tooMany();
+    const places = this.#firstPlaces(record);
+    const result = await registry.commit(
+      [{ key: this.#records.keyOf(name), revision: 0 }],
+      [this.#records.putOperation(name, record), this.#places.putOperation(id, places)],
+    );
+    if (result.kind === 'conflict') throw nameTaken(name);
+    log.info('Database created', { audit: true, name, id, by });
+    await this.#untilReady(name, record);
+    return await this.show(name);
+  }
+
+  async list(): Promise<readonly DatabaseView[]> {
+    const stored = await this.#records.list();
+    const states = await this.#states();
+    return stored.map((one) => viewOf(one, states));
+  }
+
+  /** Throws `DATABASES_NOT_FOUND`. */
+  async show(name: string): Promise<DatabaseView> {
+    return viewOf(await this.#get(name), await this.#states());
+  }
+
+  /** It cannot be used any more when this resolves; its files go soon after. */
+  async drop(name: string, by: string): Promise<void> {
+    const { registry, clock, log } = this.#options;
+    const { value, revision } = await this.#get(name);
+    const key = this.#records.keyOf(name);
+    const result = await registry.commit(
+      [{ key, revision }],
+      [
+        this.#dropped.putOperation(value.id, { name, at: clock.now() }),
+        { kind: 'delete', key },
+        { kind: 'delete', key: this.#places.keyOf(value.id) },
+      ],
+    );
+    if (result.kind === 'conflict') throw notReady(name, 'it was changed just now');
+    log.info('Database dropped', { audit: true, name, id: value.id, by });
+  }
+
+  /** A token for this database alone; it is kept nowhere. */
+  async token(name: string, grant: DatabaseGrant): Promise<string> {
+    const { value } = await this.#get(name);
+    const { log } = this.#options;
+    log.info('Token of a database made', {
+      audit: true,
+      database: name,
+      name: grant.name,
+      readOnly: grant.readOnly,
+    });
+    return makeToken(this.#key(value), grant);
+  }
+
+  /** No token of this database that was made before opens anything from now on. */
+  async revokeTokens(name: string): Promise<void> {
+    const { id } = (await this.#get(name)).value;
+    const tokenKey = this.#seal(newTokenKey(), id);
+    await this.#records.update(name, (current) => {
+      if (current === undefined) throw notFound(name, []);
+      return { ...current, tokenKey };
+    });
+    this.#options.log.info('Tokens of a database revoked', { audit: true, database: name });
+  }
+
+  /** False when that statement does not run any more. */
+  async kill(name: string, query: string): Promise<boolean> {
+    await this.#get(name);
+    const answer = await this.supervisor.ask(CONTROL.kill, { database: name, query });
+    return (answer as { readonly killed: boolean }).killed;
+  }
+
+  /** How a statement would be run. Throws what is wrong with it. */
+  async explain(name: string, sql: string): Promise<unknown> {
+    await this.#get(name);
+    return await this.supervisor.ask(CONTROL.explain, { database: name, sql });
+  }
+
+  /**
+   * What an app finds in its environment: the database that its settings name (`DATABASE_NAME`), or the one of its own name. Empty when
+   * there is none.
+   */
+  async environmentOf(
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, string>>> {
+    const name = settings['DATABASE_NAME'] ?? app;
+    const found = isDatabaseName(name) ? await this.#records.get(name) : undefined;
+    const port = Number(await readTextIfAny(processPaths(this.#options.folders).port));
+    if (found === undefined || !(port > 0)) return {};
+    const grant = { name: `app ${app}`, readOnly: false, expiresAt: undefined };
+    const token = makeToken(this.#key(found.value), grant);
+    return {
+      DATABASE_URL: `http://127.0.0.1:${port}/db/${name}/?authToken=${token}`,
+    };
+  }
+
+  /** What this node's process says of its databases. */
+  async states(): Promise<readonly DatabaseState[]> {
+    return (await this.processState())?.databases ?? [];
+  }
+
+  /** Undefined while there is no process, or none that answers. */
+  async processState(): Promise<ProcessState | undefined> {
+    if (!this.supervisor.isWanted) return undefined;
+    try {
+      return await this.supervisor.state();
+    } catch (error) {
+      if (isMolnError(error, 'DATABASES_AWAY')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Ends the process too: the node stops. */
+  async stopProcess(): Promise<void> {
+    await this.#end();
+    await this.supervisor.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+    await this.supervisor.detach();
+  }
+
+  async #end(): Promise<void> {
+    this.#stop.abort();
+    this.#peersChange?.[Symbol.dispose]();
+    await Promise.all(this.#following);
+  }
+
+  async #get(name: string): Promise<Stored<DatabaseRecord>> {
+    const found = isDatabaseName(name) ? await this.#records.get(name) : undefined;
+    if (found !== undefined) return found;
+    const known = (await this.#records.list()).map(({ id }) => id);
+    throw notFound(name, known);
+  }
+
+  async #states(): Promise<ReadonlyMap<string, DatabaseState>> {
+    return new Map((await this.states()).map((one) => [one.id, one]));
+  }
+
+  async #follow(work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await work();
+      } catch (error) {
+        if (!signal.aborted) log.warn('Cannot follow the databases and will retry', { error });
+      }
+      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** To be called when what `cluster` says has changed. */
+  changed(): void {
+    this.#tell();
+  }
+
+  /** The process starts with the first database, and goes on until the node stops. */
+  #tell(): void {
+    const { folders, peers, cluster, log } = this.#options;
+    const known = this.#known;
+    const where = this.#where;
+    if (known === undefined || where === undefined || this.#tokens === undefined) return;
+    const isNeeded = known.size > 0 || existsSync(folders.folder);
+    if (!isNeeded || this.#stop.signal.aborted) return;
+    const company = cluster();
+    const config: DatabasesConfig = {
+      node: peers.self,
+      log: company?.log ?? { kind: 'embedded' },
+      peers:
+        company === undefined
+          ? undefined
+          : {
+              ...company.access,
+              nodes: peers
+                .all()
+                .filter(({ id }) => id !== peers.self)
+                .map(({ id, address, gatewayPort }) => ({ id, host: address, port: gatewayPort })),
+            },
+      databases: [...known].map(([name, record]) => ({
+        name,
+        id: record.id,
+        stripes: record.stripes,
+        places: where.get(record.id)?.stripes ?? [],
+        tokenKey: Buffer.from(this.#key(record)).toString('base64'),
+      })),
+      dropped: this.#gone,
+      tokens: this.#tokens,
+    };
+    // Peers change with every word of presence; the process need not hear of what is nothing to it.
+    const text = JSON.stringify(config);
+    if (text === this.#told) return;
+    this.#told = text;
+    log.debug('The database process gets a config', { databases: known.size });
+    this.supervisor.configure(config);
+  }
+
+  /** By the nodes of now; later the leader's placer looks after it. */
+  #firstPlaces(record: DatabaseRecord): PlacesRecord {
+    const nodes = this.#options.peers.all();
+    const none = Array.from({ length: record.stripes }, () => []);
+    return { stripes: decidePlaces({ record, places: none, nodes, isCurrent: () => true }) };
+  }
+
+  async #untilReady(name: string, record: DatabaseRecord): Promise<void> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.monotonicMs() + READY_TIMEOUT_MS;
+    for (;;) {
+      const state = (await this.#states()).get(record.id);
+      if (state?.state === 'open' && state.isLed) return;
+      if (clock.monotonicMs() > deadlineMs) {
+        throw notReady(name, state?.why ?? 'its process does not answer yet');
+      }
+      await clock.sleep(READY_LOOK_MS, this.#stop.signal);
+    }
+  }
+
+  #autoStripes(): number {
+    return Math.min(STRIPES_AUTO_MAX, Math.max(1, this.#options.peers.ready().length));
+  }
+
+  #seal(key: Uint8Array, id: string): string {
+    return Buffer.from(this.#options.sealer.seal(key, sealContext(id))).toString('base64');
+  }
+
+  #key({ tokenKey, id }: DatabaseRecord): Uint8Array {
+    return this.#options.sealer.open(Buffer.from(tokenKey, 'base64'), sealContext(id));
+  }
+}
+
+function sealContext(id: string): string {
+  return `database-tokens/${id}`;
+}
+
+function viewOf(
+  { id: name, value: record }: Stored<DatabaseRecord>,
+  states: ReadonlyMap<string, DatabaseState>,
+): DatabaseView {
+  return { name, record, state: states.get(record.id) };
+}
+
+function checkStripes(stripes: number): number {
+  if (Number.isSafeInteger(stripes) && stripes >= 1 && stripes <= STRIPES_MAX) return stripes;
+  throw settingInvalid(
+    `A database has 1 to ${STRIPES_MAX} stripes, not ${stripes}`,
+    'Leave --stripes out, or give a number',
+  );
+}
+
+function checkCopies(copies: number): number {
+  if (Number.isSafeInteger(copies) && copies >= 1 && copies <= COPIES_MAX) return copies;
+  throw settingInvalid(
+    `A stripe has 1 to ${COPIES_MAX} copies, not ${copies}`,
+    'Leave --copies out, or give a number; 2 are the default',
+  );
+}

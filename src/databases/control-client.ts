@@ -1,0 +1,96 @@
+/** The agent's questions to the database process: HTTP over its unix socket. */
+import { Agent, request as httpRequest } from 'node:http';
+import { messageOf, MolnError, type ErrorBody } from '../base/errors.ts';
+import { withDeadline } from '../base/time.ts';
+import { CONTROL } from './control.ts';
+import { away } from './errors.ts';
+import { CONTROL_BYTES_MAX } from './limits.ts';
+
+export class ControlClient implements Disposable {
+  readonly #path: string;
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 2 });
+
+  constructor(options: { readonly path: string }) {
+    this.#path = options.path;
+  }
+
+  /** Throws `DATABASES_AWAY`, or what the process says is wrong. */
+  async ask(
+    path: string,
+    body: unknown,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<unknown> {
+    const { timeoutMs } = options;
+    const late = (): MolnError => away(`it said nothing for ${timeoutMs} ms`);
+    const answer = await withDeadline(timeoutMs, late, (until) =>
+      this.#send(
+        path,
+        body,
+        options.signal === undefined ? until : AbortSignal.any([until, options.signal]),
+      ),
+    );
+    if (answer.status === 200) return answer.value;
+    const { error } = answer.value as { readonly error?: ErrorBody };
+    throw error === undefined ? away(`status ${answer.status}`) : MolnError.from(error);
+  }
+
+  /** Calls once, when the process has ended; disposing forgets it. */
+  onceGone(call: () => void): Disposable {
+    const request = httpRequest({ socketPath: this.#path, method: 'POST', path: CONTROL.watch });
+    request.on('error', call);
+    request.on('response', (response) => response.on('close', call).on('error', call).resume());
+    request.end();
+    return {
+      [Symbol.dispose]: () => {
+        request.off('error', call).on('error', () => undefined);
+        request.destroy();
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+
+  async #send(
+    path: string,
+    body: unknown,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly value: unknown }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{
+      readonly status: number;
+      readonly value: unknown;
+    }>();
+    const fail = (error: unknown): void => reject(away(messageOf(error)));
+    const text = JSON.stringify(body ?? {});
+    const request = httpRequest({
+      socketPath: this.#path,
+      agent: this.#agent,
+      method: 'POST',
+      path,
+      signal,
+      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+    });
+    request.on('error', fail);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('error', fail);
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > CONTROL_BYTES_MAX) request.destroy(new Error('The answer is too long'));
+        else chunks.push(chunk);
+      });
+      response.on('end', () => {
+        try {
+          const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
+          resolve({ status: response.statusCode ?? 500, value });
+        } catch (error) {
+          fail(error);
+        }
+      });
+    });
+    request.end(text);
+    return await promise;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * What agent and database process tell each other, as JSON over a unix socket that only the node's own user can open. Both are of one
+ * release: a process that runs other code is replaced.
+ */
+import type { KnownToken } from '../accounts/accounts.ts';
+import type { EtcdTls } from '../registry/registry.ts';
+import type { SqlFigures } from '../sql/sql.ts';
+
+/** Where the logs of the databases are. */
+export type LogPlace =
+  | { readonly kind: 'embedded' }
+  | {
+      readonly kind: 'etcd';
+      readonly endpoints: readonly string[];
+      /** Of the logs; not that of the registry. */
+      readonly prefix: string;
+      /** Names this node to etcd. */
+      readonly client: string;
+      /** Grows when another machine has taken the registry over. */
+      readonly epoch: number;
+      readonly tls: EtcdTls | undefined;
+      /** The oldest node: it was alone once, and moves what it had. */
+      readonly isFounder: boolean;
+    };
+
+/** Another node, as its database process is reached: through its gateways' door. */
+export interface PeerPlace {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What it takes to call other nodes. */
+export interface PeerAccess {
+  readonly clusterId: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly authority: string;
+  readonly nodes: readonly PeerPlace[];
+}
+
+/** One database as the process is to serve it. */
+export interface DatabaseConfig {
+  readonly name: string;
+  readonly id: string;
+  readonly stripes: number;
+  /** Ids of the nodes that have a copy, by stripe; the one that should lead comes first. */
+  readonly places: readonly (readonly string[])[];
+  /** base64. */
+  readonly tokenKey: string;
+}
+
+/** All that the process has to know; it works on with the last one while there is no agent. */
+export interface DatabasesConfig {
+  /** This node's id. */
+  readonly node: string;
+  readonly log: LogPlace;
+  /** Undefined while the node is alone. */
+  readonly peers: PeerAccess | undefined;
+  readonly databases: readonly DatabaseConfig[];
+  /** Ids: what is here of them is removed. */
+  readonly dropped: readonly string[];
+  readonly tokens: readonly KnownToken[];
+}
+
+/** One stripe as this node's process sees it. */
+export interface StripeState {
+  readonly number: number;
+  readonly role: 'primary' | 'mirror';
+  /** The node that leads it, by id; undefined while nobody does. */
+  readonly primary: string | undefined;
+  /** The last entry that this copy has, and that of the log. */
+  readonly applied: number;
+  readonly head: number;
+  /** Entries that the log still has. */
+  readonly logEntries: number;
+  readonly fileBytes: number;
+  /** Of this process, as primary, since it began to lead. */
+  readonly transactions: number;
+  readonly groups: number;
+  readonly appendMs: number;
+  readonly logBytes: number;
+  /** Why the copy was built anew last. */
+  readonly rebuilt: string | undefined;
+}
+
+/** A statement that runs now, or ran long. */
+export interface QueryState {
+  readonly id: string;
+  readonly sql: string;
+  readonly caller: string;
+  readonly startedAt: number;
+  readonly ms: number;
+}
+
+export interface DatabaseState {
+  readonly name: string;
+  readonly id: string;
+  readonly state: 'opening' | 'open' | 'failed';
+  /** What is wrong, in words. */
+  readonly why: string | undefined;
+  /** Every stripe has a primary, here or elsewhere. */
+  readonly isLed: boolean;
+  readonly stripes: readonly StripeState[];
+  readonly connections: number;
+  readonly streams: number;
+  readonly queries: readonly QueryState[];
+  /** The newest last. */
+  readonly slow: readonly QueryState[];
+  /** Of this node's engine; undefined while it is being opened. */
+  readonly figures: SqlFigures | undefined;
+}
+
+export interface ProcessState {
+  readonly pid: number;
+  /** Why the newest config is not in use yet. */
+  readonly why?: string | undefined;
+  readonly memoryBytes: number;
+  /** Where apps of this machine reach databases, on loopback. */
+  readonly port: number;
+  readonly databases: readonly DatabaseState[];
+}
+
+/** Paths of the control socket. What begins otherwise is `/db/NAME/…`, as clients ask it. */
+export const CONTROL = {
+  config: '/control/config',
+  /** Whether it turns, at once. */
+  ping: '/control/ping',
+  state: '/control/state',
+  kill: '/control/kill',
+  explain: '/control/explain',
+  /** Never answered: it ends with the process. */
+  watch: '/control/watch',
+} as const;
+
+/** On requests of the API: they came over its unix socket, so whoever asks may do everything. */
+export const LOCAL_HEADER = 'x-moln-local';

@@ -1,0 +1,47 @@
+/** This node's copy of one stripe, with what it does by itself: leads when nobody does, makes snapshots while it leads. */
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import {
+  type CommitLog,
+  type PrimaryRecord,
+  runCandidate,
+  runSnapshots,
+  type Stripe,
+} from '../database/database.ts';
+import { LEAD_EVERY_MS, PREFERENCE_MS, SNAPSHOT_EVERY_MS } from './limits.ts';
+
+export class Copy implements AsyncDisposable {
+  readonly stripe: Stripe;
+  readonly #stop = new AbortController();
+  #duties: readonly Promise<void>[] = [];
+
+  constructor(stripe: Stripe) {
+    this.stripe = stripe;
+  }
+
+  /** `rank`: how many copies should rather lead. */
+  async start(options: {
+    readonly log: CommitLog;
+    readonly record: PrimaryRecord;
+    readonly rank: number;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  }): Promise<void> {
+    const { stripe } = this;
+    const { signal } = this.#stop;
+    const { record, rank, ...shared } = options;
+    await stripe.start();
+    const everyMs = LEAD_EVERY_MS + rank * PREFERENCE_MS;
+    this.#duties = [
+      runCandidate({ ...shared, stripe, record, everyMs }, signal),
+      runSnapshots({ ...shared, stripe, everyMs: SNAPSHOT_EVERY_MS }, signal),
+    ];
+  }
+
+  /** Hands the stripe over, if it leads, and closes the file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('The copy is being closed'));
+    await Promise.all(this.#duties);
+    await this.stripe[Symbol.asyncDispose]();
+  }
+}

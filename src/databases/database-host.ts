@@ -1,0 +1,211 @@
+/** All databases of the database process: opens, closes and removes them as the agent's config says. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { randomId } from '../base/ids.ts';
+import { ensureFolder, removeTree } from '../base/disk.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { ReaderPool, type Stripe } from '../database/database.ts';
+import type { HranaServer } from '../hrana/hrana.ts';
+import type { SwitchableRegistry } from '../registry/registry.ts';
+import {
+  CONTROL,
+  type DatabaseConfig,
+  type DatabasesConfig,
+  type ProcessState,
+} from './control.ts';
+import { notFound, notReady } from './errors.ts';
+import type { Logs } from './logs.ts';
+import { OpenDatabase, type WireWanted } from './open-database.ts';
+import { PeerLinks } from './peer-link.ts';
+import type { Snapshots } from './snapshots.ts';
+
+export interface DatabaseHostOptions {
+  readonly folder: string;
+  readonly logs: Logs;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the process: it is started again, and nothing is lost by it. */
+  readonly onStuck: () => void;
+}
+
+/** A folder of a database. */
+const ID = /^[a-z0-9]{12}$/;
+
+const APPLY_AGAIN_MS = 500;
+
+export class DatabaseHost implements AsyncDisposable {
+  readonly #options: DatabaseHostOptions;
+  readonly #pool: ReaderPool;
+  readonly #life = randomId();
+  readonly #open = new Map<string, OpenDatabase>();
+  readonly #links: PeerLinks;
+  readonly #stop = new AbortController();
+  #config: DatabasesConfig | undefined;
+  /** Why the newest config is not in use yet. */
+  #why: string | undefined;
+  /** Configs are applied one after the other. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(options: DatabaseHostOptions) {
+    this.#options = options;
+    this.#pool = new ReaderPool({ clock: options.clock });
+    this.#links = new PeerLinks({ clock: options.clock });
+  }
+
+  /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
+  serverOf(name: string, options: WireWanted): HranaServer {
+    const config = this.#config?.databases.find((one) => one.name === name);
+    if (config === undefined) {
+      throw notFound(name, this.#config?.databases.map((one) => one.name) ?? []);
+    }
+    const server = this.#open.get(config.id)?.server(options);
+    if (server === undefined) throw notReady(name, this.#why ?? 'it is being opened');
+    return server;
+  }
+
+  /** Answers the agent. */
+  async control(path: string, body: unknown): Promise<unknown> {
+    switch (path) {
+      case CONTROL.config:
+        this.#take(body as DatabasesConfig);
+        return {};
+      case CONTROL.ping:
+        return { pid: process.pid };
+      case CONTROL.state:
+        return await this.#state();
+      case CONTROL.kill: {
+        const { database, query } = body as { readonly database: string; readonly query: string };
+        return { killed: this.#byName(database).kill(query) };
+      }
+      case CONTROL.explain: {
+        const { database, sql } = body as { readonly database: string; readonly sql: string };
+        return await this.#byName(database).explain(sql);
+      }
+      default:
+        throw new Error(`The agent asked "${path}", which this process does not know`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('The process ends'));
+    await this.#turn;
+    await Promise.all([...this.#open.values()].map((one) => one[Symbol.asyncDispose]()));
+    this.#links[Symbol.dispose]();
+    await this.#pool[Symbol.asyncDispose]();
+  }
+
+  /** For other nodes: this node's copy of a stripe. Throws when there is none. */
+  stripe(database: string, name: string): Stripe {
+    return this.#byId(database).copy(name);
+  }
+
+  snapshots(database: string): Snapshots {
+    return this.#byId(database).snapshots;
+  }
+
+  /** Asked for its port by the state. */
+  port: () => number = () => 0;
+
+  #byName(name: string): OpenDatabase {
+    const found = [...this.#open.values()].find((one) => one.name === name);
+    if (found === undefined) throw notFound(name, []);
+    return found;
+  }
+
+  #byId(id: string): OpenDatabase {
+    const found = this.#open.get(id);
+    if (found === undefined) throw notFound(id, []);
+    return found;
+  }
+
+  #take(config: DatabasesConfig): void {
+    this.#config = config;
+    this.#turn = this.#turn.then(() => this.#applyUntilDone(config));
+  }
+
+  /** What hangs on a log that cannot be reached yet is tried again, until there is another config. */
+  async #applyUntilDone(config: DatabasesConfig): Promise<void> {
+    const { clock, logger } = this.#options;
+    const { signal } = this.#stop;
+    while (config === this.#config && !signal.aborted) {
+      try {
+        await this.#apply(config);
+        this.#why = undefined;
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#why = messageOf(error);
+        logger.error('Databases could not be brought up to date', { why: this.#why });
+        await clock.sleep(APPLY_AGAIN_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #apply(config: DatabasesConfig): Promise<void> {
+    this.#links.configure(config.peers);
+    const logs = await this.#options.logs.follow(config.log, this.#stop.signal);
+    const wanted = new Set(config.databases.map(({ id }) => id));
+    for (const [id, database] of this.#open) {
+      if (wanted.has(id)) continue;
+      this.#open.delete(id);
+      await database[Symbol.asyncDispose]();
+    }
+    await this.#removeDropped(config.dropped, logs);
+    await Promise.all(
+      config.databases.map(async (one) => {
+        const known = this.#open.get(one.id);
+        if (known !== undefined) return await known.change(one);
+        const database = this.#database(one, config.node, logs);
+        this.#open.set(one.id, database);
+        await database.start();
+      }),
+    );
+  }
+
+  #database(config: DatabaseConfig, node: string, registry: SwitchableRegistry): OpenDatabase {
+    const { folder, clock, logger } = this.#options;
+    return new OpenDatabase({
+      config,
+      folder: join(folder, config.id),
+      registry,
+      record: { node, life: this.#life },
+      pool: this.#pool,
+      links: this.#links,
+      tokens: () => this.#config?.tokens ?? [],
+      clock,
+      logger,
+      onStuck: (database, ms) => {
+        logger.error('A statement that writes does not end: the process begins anew', {
+          database,
+          ms,
+        });
+        this.#options.onStuck();
+      },
+    });
+  }
+
+  /** The log first: while the folder is there, this is done again. */
+  async #removeDropped(dropped: readonly string[], logs: SwitchableRegistry): Promise<void> {
+    const { folder, logger } = this.#options;
+    await ensureFolder(folder);
+    const here = (await readdir(folder)).filter((name) => ID.test(name));
+    for (const id of here) {
+      if (!dropped.includes(id)) continue;
+      await logs.commit([], [{ kind: 'deletePrefix', prefix: `/db/${id}/` }]);
+      await removeTree(join(folder, id));
+      logger.info('A dropped database is removed', { id });
+    }
+  }
+
+  async #state(): Promise<ProcessState> {
+    return {
+      pid: process.pid,
+      why: this.#why,
+      memoryBytes: process.memoryUsage.rss(),
+      port: this.port(),
+      databases: await Promise.all([...this.#open.values()].map((one) => one.state())),
+    };
+  }
+}

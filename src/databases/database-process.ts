@@ -1,0 +1,83 @@
+/** The database process from its arguments to its end; the entry is `database-main.ts`. */
+import { messageOf } from '../base/errors.ts';
+import { ensureFolder } from '../base/disk.ts';
+import { openLogFile } from '../base/log-file.ts';
+import { createLogger, type Logger } from '../base/log.ts';
+import { processId } from '../base/process-id.ts';
+import { systemClock } from '../base/time.ts';
+import { takeNameLock } from '../net/net.ts';
+import { DatabaseHost } from './database-host.ts';
+import { CONNECT_RETRY_MS, STOP_TIMEOUT_MS } from './limits.ts';
+import { LocalDoor } from './local-door.ts';
+import { Logs } from './logs.ts';
+import { PeerServer } from './peer-server.ts';
+import { type DatabaseFolders, processPaths, writeProcessRecord } from './process-record.ts';
+
+/** Resolves when everything is closed. `exit` ends the process at once. */
+export async function runDatabases(
+  folders: DatabaseFolders,
+  code: string,
+  exit: () => void,
+): Promise<void> {
+  const paths = processPaths(folders);
+  const clock = systemClock;
+  const logger = openLogger(paths.log);
+  // A terminal sends these to the whole group; the agent alone orders the end.
+  process.on('SIGINT', () => logger.debug('SIGINT is left to the agent'));
+  process.on('SIGHUP', () => logger.debug('SIGHUP is left to the agent'));
+  const stopped = Promise.withResolvers<void>();
+  process.on('SIGTERM', () => stopped.resolve());
+  await ensureFolder(folders.folder);
+  await using stack = new AsyncDisposableStack();
+  // Another process on these files would be a second primary of the same life.
+  let lock: AsyncDisposable | undefined;
+  while ((lock = await takeNameLock(`databases:${folders.folder}`)) === undefined) {
+    await clock.sleep(CONNECT_RETRY_MS);
+  }
+  stack.use(lock);
+  const logs = stack.use(new Logs({ own: paths.ownLog, note: paths.logNote, clock, log: logger }));
+  const host = stack.use(
+    new DatabaseHost({ folder: folders.folder, logs, clock, logger, onStuck: exit }),
+  );
+  const door = stack.use(
+    new LocalDoor({
+      socket: paths.socket,
+      portFile: paths.port,
+      log: logger,
+      serverOf: (name, options) => host.serverOf(name, options),
+      control: (path, body) => host.control(path, body),
+    }),
+  );
+  host.port = () => door.port;
+  const self = processId(process.pid);
+  if (self === undefined) throw new Error('This process is not to be found');
+  await writeProcessRecord(paths.record, { format: 1, process: self, code });
+  const peers = stack.use(
+    new PeerServer({
+      socket: paths.peerSocket,
+      log: logger,
+      stripe: (database, name) => host.stripe(database, name),
+      snapshots: (database) => host.snapshots(database),
+    }),
+  );
+  await peers.open();
+  await door.open();
+  logger.info('The database process runs', { pid: process.pid });
+  await stopped.promise;
+  logger.info('The database process ends');
+  // Whatever is still under way then is rolled back or found in the log at the next start.
+  clock.after(STOP_TIMEOUT_MS, exit);
+}
+
+function openLogger(path: string): Logger {
+  return createLogger({
+    part: 'databases',
+    now: () => systemClock.now(),
+    sinks: [
+      openLogFile({
+        path,
+        onRefused: (error) => process.stderr.write(`Cannot write the log: ${messageOf(error)}\n`),
+      }),
+    ],
+  });
+}

@@ -1,0 +1,13 @@
+/** Door of `databases`: the databases of a cluster, and this node's process that serves them. */
+export { ApiDoor, type Origin } from './api-door.ts';
+export {
+  type CreateRequest,
+  Databases,
+  type DatabasesOptions,
+  type DatabaseView,
+  type KeySealer,
+} from './catalog.ts';
+export type { DatabaseState, LogPlace, PeerAccess, QueryState, StripeState } from './control.ts';
+export { databaseFamilies } from './figures.ts';
+export { DatabasePlacer } from './placer.ts';
+export { type DatabaseFolders, processPaths } from './process-record.ts';

@@ -1,0 +1,70 @@
+/** The errors of databases: a stable code, a sentence, and what to do. */
+import { MolnError } from '../base/errors.ts';
+import { unknownName } from '../base/suggest.ts';
+import { DATABASES_MAX, NAME_LENGTH_MAX } from './limits.ts';
+
+export function notFound(name: string, known: readonly string[]): MolnError {
+  return new MolnError('DATABASES_NOT_FOUND', unknownName('database', name, known), {
+    hint: 'See them with "moln db list", or make one with "moln db create NAME"',
+  });
+}
+
+export function nameInvalid(name: string): MolnError {
+  return new MolnError(
+    'DATABASES_NAME_INVALID',
+    `"${name.slice(0, 100)}" is no name for a database`,
+    {
+      hint: `Take lower-case letters, digits and - inside, starting with a letter, at most ${NAME_LENGTH_MAX}`,
+    },
+  );
+}
+
+export function nameTaken(name: string): MolnError {
+  return new MolnError('DATABASES_NAME_TAKEN', `There is a database "${name}" already`, {
+    hint: `See it with "moln db show ${name}"`,
+  });
+}
+
+export function tooMany(): MolnError {
+  return new MolnError('DATABASES_TOO_MANY', `There are ${DATABASES_MAX} databases already`, {
+    hint: 'Drop one with "moln db drop NAME"',
+  });
+}
+
+export function settingInvalid(sentence: string, hint: string): MolnError {
+  return new MolnError('DATABASES_SETTING_INVALID', sentence, { hint });
+}
+
+/** The process does not answer; it is being started again. */
+export function away(why: string): MolnError {
+  return new MolnError('DATABASES_AWAY', `The database process does not answer: ${why}`, {
+    hint: 'Ask again in a moment; "moln doctor" tells more if it stays so',
+    retryable: true,
+  });
+}
+
+export function notReady(name: string, why: string): MolnError {
+  return new MolnError('DATABASES_NOT_READY', `Database "${name}" is not ready: ${why}`, {
+    hint: `Look at it with "moln db stripes ${name}"`,
+    retryable: true,
+  });
+}
+
+export function startFailed(output: string, why: string): MolnError {
+  return new MolnError('DATABASES_START_FAILED', `The database process does not start: ${why}`, {
+    hint: `Read ${output}`,
+  });
+}
+
+/** In SQLite's words. */
+export function sqlWrong(message: string): MolnError {
+  return new MolnError('DATABASES_SQL_INVALID', message);
+}
+
+export function tooManyLevels(name: string): MolnError {
+  return new MolnError(
+    'DATABASES_LEVELS_MANY',
+    `Clients of "${name}" use too many different read levels`,
+    { hint: 'Use "PRAGMA moln_read" for the others' },
+  );
+}

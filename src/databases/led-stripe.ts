@@ -1,0 +1,114 @@
+/**
+ * A stripe wherever it is led: by the copy here, or by another node. When its primary is away or has changed, what has not begun is
+ * tried again with the next one for a while, so that clients see a pause and no error.
+ */
+import { isMolnError } from '../base/errors.ts';
+import type { Clock } from '../base/time.ts';
+import type {
+  CommitLog,
+  Expectation,
+  ReadLevel,
+  Statement,
+  StatementResult,
+  Stripe,
+  StripeClient,
+  StripeTransaction,
+  StripeView,
+  TransactionResult,
+} from '../database/database.ts';
+import { notReady } from './errors.ts';
+import { TAKEOVER_LOOK_MS, TAKEOVER_MS } from './limits.ts';
+import type { PeerLinks } from './peer-link.ts';
+import { RemoteStripe } from './remote-stripe.ts';
+
+export interface LedStripeOptions {
+  readonly name: string;
+  /** Id of the database, and its name for people. */
+  readonly database: string;
+  readonly databaseName: string;
+  readonly log: CommitLog;
+  readonly links: PeerLinks;
+  /** This node's copy, if it has one now. */
+  readonly own: () => Stripe | undefined;
+  readonly node: string;
+  readonly clock: Clock;
+}
+
+/** Nothing was done, and another copy may do it. */
+const AGAIN: ReadonlySet<string> = new Set([
+  'DATABASE_NOT_PRIMARY',
+  'DATABASE_CLOSED',
+  'DATABASES_PEER_AWAY',
+  'DATABASES_NOT_FOUND',
+  'DATABASES_NOT_READY',
+]);
+
+export class LedStripe implements StripeClient {
+  readonly name: string;
+  readonly #options: LedStripeOptions;
+  /** The node that led it when it was last asked. */
+  #leader: string | undefined;
+
+  constructor(options: LedStripeOptions) {
+    this.#options = options;
+    this.name = options.name;
+  }
+
+  execute(statements: readonly Statement[], expect?: Expectation): Promise<TransactionResult> {
+    return this.#led((stripe) => stripe.execute(statements, expect));
+  }
+
+  begin(): Promise<StripeTransaction> {
+    return this.#led((stripe) => stripe.begin());
+  }
+
+  view(): Promise<StripeView> {
+    return this.#led((stripe) => stripe.view(), true);
+  }
+
+  /** By the copy here, if there is one: the level says how new it must be. */
+  async query(
+    statement: Statement,
+    level: ReadLevel,
+    expect?: Expectation,
+  ): Promise<StatementResult> {
+    const own = this.#options.own();
+    if (own !== undefined) return await own.query(statement, level, expect);
+    return await this.#led((stripe) => stripe.query(statement, level, expect), true);
+  }
+
+  /** `isRead`: may be repeated whatever happened. */
+  async #led<T>(work: (stripe: StripeClient) => Promise<T>, isRead = false): Promise<T> {
+    const { clock, databaseName } = this.#options;
+    const untilMs = clock.monotonicMs() + TAKEOVER_MS;
+    for (;;) {
+      const stripe = await this.#primary();
+      let why = 'no copy of it leads';
+      try {
+        if (stripe !== undefined) return await work(stripe);
+      } catch (error) {
+        this.#leader = undefined;
+        if (!isMolnError(error)) throw error;
+        const mayAgain = AGAIN.has(error.code) || (isRead && error.code === 'DATABASES_PEER_LOST');
+        if (!mayAgain || clock.monotonicMs() > untilMs) throw error;
+        why = error.message;
+      }
+      if (clock.monotonicMs() > untilMs)
+        throw notReady(databaseName, `stripe ${this.name}: ${why}`);
+      await clock.sleep(TAKEOVER_LOOK_MS);
+    }
+  }
+
+  async #primary(): Promise<StripeClient | undefined> {
+    const { own, node, log, links, database, name } = this.#options;
+    const here = own();
+    if (here?.status.role === 'primary') return here;
+    this.#leader ??= (await log.primary(name))?.node;
+    if (this.#leader === undefined) return undefined;
+    if (this.#leader !== node)
+      return new RemoteStripe({ links, node: this.#leader, database, name });
+    // It does not lead any more, or not yet.
+    this.#leader = undefined;
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/** Limits and times of databases. Each has a unit. */
+
+/** Databases of one cluster. */
+export const DATABASES_MAX = 200;
+export const NAME_LENGTH_MAX = 40;
+/** One transaction may touch all of them; see `TRANSACTION_STRIPES_MAX` of `src/database`. */
+export const STRIPES_MAX = 63;
+export const COPIES_MAX = 7;
+/** Stripes that `auto` takes at most. */
+export const STRIPES_AUTO_MAX = 8;
+
+/** From the start of the process to its first answer; on a loaded machine the start alone may take seconds. */
+export const START_TIMEOUT_MS = 60_000;
+export const CONNECT_RETRY_MS = 50;
+/** How often the process is asked whether it still turns, and how long that may take. */
+export const PING_EVERY_MS = 5000;
+export const HANG_TIMEOUT_MS = 30_000;
+/** Pauses before a process that ended is started again. */
+export const BACKOFF_FIRST_MS = 100;
+export const BACKOFF_MOST_MS = 10_000;
+/** A process that ran for so long earns the first pause again. */
+export const STEADY_MS = 30_000;
+/** What is open is finished and handed over within this, then the process is killed, which is safe. */
+export const STOP_TIMEOUT_MS = 10_000;
+/** A question of the agent to the process. */
+export const ASK_TIMEOUT_MS = 5000;
+/** Of a control message; 200 databases with their copies stay far below it. */
+export const CONTROL_BYTES_MAX: number = 16 * 1024 * 1024;
+/** A new database, until every stripe is led. */
+export const READY_TIMEOUT_MS = 60_000;
+
+/** A token of a database. */
+export const TOKEN_CHARACTERS_MAX = 512;
+/** Sockets of clients that the API hands on and that have become WebSockets. */
+export const TUNNELS_MAX = 2000;
+
+/** How often a stripe that nobody leads is tried. */
+export const LEAD_EVERY_MS = 200;
+export const SNAPSHOT_EVERY_MS = 30_000;
+/** The file of the embedded log. */
+export const LOG_BYTES_MAX: number = 8 * 1024 * 1024 * 1024;
+
+/** To the database process of another node. */
+export const PEER_CONNECT_MS = 2000;
+/** How often a connection that somebody waits on is looked at, and for how long the other side may say nothing to a ping. */
+export const PEER_PING_MS = 1000;
+export const PEER_SILENT_MS = 3000;
+/** A call that finds no primary is tried again for so long: another copy takes over meanwhile. */
+export const TAKEOVER_MS = 10_000;
+export const TAKEOVER_LOOK_MS = 50;
+/** A piece of a snapshot on its way to another node. */
+export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
+/** A copy that is not the preferred one looks less often by so much for each before it. */
+export const PREFERENCE_MS = 150;
+/** Entries that a copy may lack and still counts as one that has everything. */
+export const COPY_LAG_MAX = 100;
+/** Read levels that clients of one database name in their address, with and without tokens. */
+export const WIRES_MAX = 40;
+/** For figures of the log. */
+export const LOG_ANSWER_MS = 1500;

@@ -1,0 +1,306 @@
+/** One database in the database process: this node's copies of its stripes, the engine over them, and its wire. */
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { ensureFolder, removeTree } from '../base/disk.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
+import type { KnownToken } from '../accounts/accounts.ts';
+import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
+import type { Registry } from '../registry/registry.ts';
+import { SqlEngine, TableIds } from '../sql/sql.ts';
+import { callerOf, LOCAL_CALLER } from './callers.ts';
+import type { DatabaseConfig, DatabaseState } from './control.ts';
+import { Copy } from './copy.ts';
+import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
+import { queryPlan, type QueryPlan } from './query-plan.ts';
+import { LedStripe } from './led-stripe.ts';
+import { WIRES_MAX } from './limits.ts';
+import type { PeerLinks } from './peer-link.ts';
+import { stripeName } from './records.ts';
+import { queryState, slowState } from './query-state.ts';
+import { Snapshots } from './snapshots.ts';
+import { stripeState, unlessAway } from './stripe-state.ts';
+
+export interface OpenDatabaseOptions {
+  /** `places` of it change; see `place`. */
+  readonly config: DatabaseConfig;
+  /** Of this database alone. */
+  readonly folder: string;
+  /** Holds the logs. */
+  readonly registry: Registry;
+  /** This life of this node. */
+  readonly record: PrimaryRecord;
+  readonly pool: ReaderPool;
+  readonly links: PeerLinks;
+  /** Those of the API as they are now. */
+  readonly tokens: () => readonly KnownToken[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A statement that writes does not end: only the end of the process helps. */
+  readonly onStuck: (database: string, ms: number) => void;
+}
+
+/** How a client comes in. */
+export interface WireWanted {
+  readonly isLocal: boolean;
+  /** A read level for all that it asks; undefined: the usual one. */
+  readonly level: string | undefined;
+}
+
+interface Wire {
+  readonly isLocal: boolean;
+  readonly server: HranaServer;
+}
+
+const NOTHING_RUNS = {
+  begin: () => Promise.reject(new Error('Explaining runs nothing')),
+};
+
+export class OpenDatabase implements AsyncDisposable {
+  readonly #options: OpenDatabaseOptions;
+  readonly #log: RegistryLog;
+  readonly #stack = new AsyncDisposableStack();
+  /** By the stripe's number. */
+  readonly #copies = new Map<number, Copy>();
+  readonly snapshots: Snapshots;
+  #config: DatabaseConfig;
+  #engine: SqlEngine | undefined;
+  /** By who may come in and how it reads. */
+  readonly #wires = new Map<string, Wire>();
+  #why: string | undefined;
+
+  constructor(options: OpenDatabaseOptions) {
+    this.#options = options;
+    this.#config = options.config;
+    const { registry, config, folder, record, links, clock, logger: log } = options;
+    this.#log = new RegistryLog({ registry, database: config.id, clock });
+    this.snapshots = new Snapshots({
+      folder: join(folder, 'snapshots'),
+      database: config.id,
+      node: record.node,
+      others: (stripe) => this.#othersOf(stripe),
+      links,
+      log,
+    });
+  }
+
+  get name(): string {
+    return this.#options.config.name;
+  }
+
+  /** Undefined while it is being opened. Throws `SQL_READ_LEVEL`, and `DATABASES_LEVELS_MANY`. */
+  server({ isLocal, level }: WireWanted): HranaServer | undefined {
+    const engine = this.#engine;
+    if (engine === undefined) return undefined;
+    const key = `${isLocal ? 'local' : 'token'} ${level ?? ''}`;
+    const known = this.#wires.get(key);
+    if (known !== undefined) return known.server;
+    const database = level === undefined ? engine : engine.reading(level);
+    if (this.#wires.size >= WIRES_MAX) throw tooManyLevels(this.name);
+    const server = this.#wire(database, isLocal);
+    this.#wires.set(key, { isLocal, server });
+    return server;
+  }
+
+  /** Resolves when its copies are open; that they are led comes later. Never rejects: `state` tells. */
+  async start(): Promise<void> {
+    await this.#try(async () => {
+      await ensureFolder(this.#options.folder);
+      await this.#placeCopies();
+      this.#serve();
+    });
+  }
+
+  /** Other places, or another key for tokens. */
+  async change(config: DatabaseConfig): Promise<void> {
+    if (isDeepStrictEqual(config, this.#config)) return;
+    const { tokenKey } = this.#config;
+    this.#config = config;
+    await this.#try(async () => {
+      await this.#placeCopies();
+      // Who has come in by the old key must not stay.
+      if (tokenKey !== config.tokenKey) await this.#closeWires(({ isLocal }) => !isLocal);
+    });
+  }
+
+  /** This node's copy. Throws when there is none. */
+  copy(name: string): Stripe {
+    for (const { stripe } of this.#copies.values()) if (stripe.name === name) return stripe;
+    throw notReady(this.name, `this node has no copy of stripe ${name}`);
+  }
+
+  async state(): Promise<DatabaseState> {
+    const config = this.#config;
+    const copies = [...this.#copies].toSorted(([a], [b]) => a - b);
+    const { folder } = this.#options;
+    const { node } = this.#options.record;
+    const stripes = await Promise.all(
+      copies.map(([number, { stripe }]) => stripeState(stripe, { number, log: this.#log, folder })),
+    );
+    const open = [...this.#wires.values()].map(({ server }) => server.open);
+    const sum = (key: 'streams' | 'connections'): number =>
+      open.reduce((total, one) => total + one[key], 0);
+    return {
+      name: config.name,
+      id: config.id,
+      state: this.#why !== undefined ? 'failed' : this.#engine === undefined ? 'opening' : 'open',
+      why: this.#why,
+      isLed: await this.#isLed(),
+      stripes,
+      connections: sum('connections'),
+      streams: sum('streams'),
+      queries: (this.#engine?.queries.list() ?? []).map((query) => queryState(query, node)),
+      slow: (this.#engine?.queries.slow() ?? []).map(slowState),
+      figures: this.#engine?.figures,
+    };
+  }
+
+  /** False when there is no such statement any more. */
+  kill(query: string): boolean {
+    const [node, id] = query.split('-');
+    if (node !== this.#options.record.node) return false;
+    return this.#engine?.queries.kill(Number(id)) ?? false;
+  }
+
+  /** How a statement would be run. Throws what is wrong with it. */
+  async explain(sql: string): Promise<QueryPlan> {
+    const engine = this.#engine;
+    if (engine === undefined) throw notReady(this.name, 'it is being opened');
+    await engine.set.load();
+    const connection = engine.planner.connect(NOTHING_RUNS);
+    try {
+      return queryPlan(connection.explain(sql));
+    } catch (error) {
+      throw error instanceof Error && 'errcode' in error ? sqlWrong(error.message) : error;
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+    await Promise.all([...this.#copies.values()].map((copy) => copy[Symbol.asyncDispose]()));
+    this.#copies.clear();
+  }
+
+  async #isLed(): Promise<boolean> {
+    const { stripes } = this.#config;
+    const names = Array.from({ length: stripes }, (_, number) => stripeName(number));
+    const primaries = await Promise.all(
+      names.map((name) => unlessAway(() => this.#log.primary(name))),
+    );
+    return primaries.every((one) => one !== undefined);
+  }
+
+  async #try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#why = undefined;
+    } catch (error) {
+      this.#why = messageOf(error);
+      this.#options.logger.error('A database cannot be opened', { database: this.name, error });
+    }
+  }
+
+  /** Opens what should be here and closes what should not be any more. */
+  async #placeCopies(): Promise<void> {
+    const { record, folder } = this.#options;
+    await Promise.all(
+      this.#config.places.map(async (nodes, number) => {
+        const rank = nodes.indexOf(record.node);
+        const copy = this.#copies.get(number);
+        if (rank >= 0 && copy === undefined) await this.#openCopy(number, rank);
+        if (rank >= 0 || copy === undefined) return;
+        this.#copies.delete(number);
+        await copy[Symbol.asyncDispose]();
+        for (const suffix of ['', '-wal', '-shm'])
+          await removeTree(join(folder, `${stripeName(number)}.sqlite${suffix}`));
+      }),
+    );
+  }
+
+  async #openCopy(number: number, rank: number): Promise<void> {
+    const { folder, record, pool, clock, logger } = this.#options;
+    const name = stripeName(number);
+    const stripe = new Stripe({
+      name,
+      path: join(folder, `${name}.sqlite`),
+      record,
+      log: this.#log,
+      slowReads: pool,
+      snapshots: this.snapshots,
+      clock,
+      logger,
+      onStuck: (ms) => this.#options.onStuck(this.name, ms),
+    });
+    const copy = new Copy(stripe);
+    this.#copies.set(number, copy);
+    try {
+      await copy.start({ log: this.#log, record, rank, clock, logger });
+    } catch (error) {
+      this.#copies.delete(number);
+      await copy[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #othersOf(stripe: string): readonly string[] {
+    const number = this.#config.places.findIndex((_, at) => stripeName(at) === stripe);
+    const { node } = this.#options.record;
+    return (this.#config.places[number] ?? []).filter((each) => each !== node);
+  }
+
+  #serve(): void {
+    const { clock, logger, registry, links, record } = this.#options;
+    const { id, name, stripes } = this.#config;
+    const led = Array.from({ length: stripes }, (_, number) => {
+      return new LedStripe({
+        name: stripeName(number),
+        database: id,
+        databaseName: name,
+        log: this.#log,
+        links,
+        own: () => this.#copies.get(number)?.stripe,
+        node: record.node,
+        clock,
+      });
+    });
+    this.#engine = this.#stack.use(
+      new SqlEngine({
+        name,
+        stripes: led,
+        log: this.#log,
+        ids: new TableIds(registry, id),
+        clock,
+        logger,
+      }),
+    );
+    this.#stack.defer(() => this.#closeWires(() => true));
+  }
+
+  async #closeWires(which: (wire: Wire) => boolean): Promise<void> {
+    const closing = [...this.#wires].filter(([, wire]) => which(wire));
+    for (const [key] of closing) this.#wires.delete(key);
+    await Promise.all(closing.map(([, { server }]) => server[Symbol.asyncDispose]()));
+  }
+
+  #wire(database: Database, isLocal: boolean): HranaServer {
+    const { clock, logger: log } = this.#options;
+    return new HranaServer({
+      database,
+      authenticate: isLocal
+        ? () => Promise.resolve(LOCAL_CALLER)
+        : (token) => Promise.resolve().then(() => this.#callerOf(token)),
+      clock,
+      log,
+    });
+  }
+
+  #callerOf(token: string | undefined): Caller {
+    const tokenKey = Buffer.from(this.#config.tokenKey, 'base64');
+    const { tokens, clock } = this.#options;
+    return callerOf(token, { tokenKey, tokens: tokens(), now: clock.now() });
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * This process's connections to those of other nodes: TLS to the gateways' door there, which leads the bytes to the process's socket.
+ * Made when it is needed and again after it broke; nothing is repeated by itself.
+ */
+import { connect, type TLSSocket } from 'node:tls';
+import { messageOf, MolnError } from '../base/errors.ts';
+import { type Clock, withDeadline } from '../base/time.ts';
+import { errorOf } from '../database/database.ts';
+import type { PeerAccess, PeerPlace } from './control.ts';
+import { PEER_CONNECT_MS, PEER_PING_MS, PEER_SILENT_MS } from './limits.ts';
+import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
+
+/** What the gateways' door is asked for; see `src/gateway/node-door.ts`. */
+const DOOR_PROTOCOL = 'moln-instance/1';
+const DOOR_NAME = '@databases';
+const REACHED = 0x2b;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Connection {
+  readonly frames: PeerFrames<PeerReply, PeerRequest>;
+  readonly waiting: Map<number, Waiting>;
+}
+
+/** Nobody waits for its answer. */
+const PING: PeerRequest = { id: -1, call: 'ping', args: [] };
+
+export class PeerLinks implements Disposable {
+  readonly #clock: Clock;
+  readonly #open = new Map<string, Promise<Connection>>();
+  /** Whose end makes room for a new connection. */
+  readonly #current = new Map<string, PeerFrames<PeerReply, PeerRequest>>();
+  #access: PeerAccess | undefined;
+  #next = 0;
+
+  constructor(options: { readonly clock: Clock }) {
+    this.#clock = options.clock;
+  }
+
+  /** New connections use these credentials; connections to nodes that are not there any more are cut. */
+  configure(access: PeerAccess | undefined): void {
+    this.#access = access;
+    for (const [node, connection] of this.#open) {
+      if (access?.nodes.some(({ id }) => id === node) === true) continue;
+      this.#open.delete(node);
+      connection.then(({ frames }) => frames.destroy()).catch(() => undefined);
+    }
+  }
+
+  /**
+   * Throws what the other side threw; `DATABASES_PEER_AWAY` when it was not reached, so that nothing was done; and
+   * `DATABASES_PEER_LOST` when the connection broke before the answer.
+   */
+  async call(node: string, call: string, ...args: readonly unknown[]): Promise<unknown> {
+    const { frames, waiting } = await this.#connection(node);
+    const id = this.#next++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    waiting.set(id, { resolve, reject });
+    frames.send({ id, call, args });
+    return await promise;
+  }
+
+  [Symbol.dispose](): void {
+    this.configure(undefined);
+  }
+
+  async #connection(node: string): Promise<Connection> {
+    const known = this.#open.get(node);
+    if (known !== undefined) return await known;
+    const made = this.#connect(node);
+    this.#open.set(node, made);
+    try {
+      return await made;
+    } catch (error) {
+      if (this.#open.get(node) === made) this.#open.delete(node);
+      throw peerAway(node, messageOf(error));
+    }
+  }
+
+  async #connect(node: string): Promise<Connection> {
+    const access = this.#access;
+    const place = access?.nodes.find(({ id }) => id === node);
+    if (access === undefined || place === undefined) throw new Error('no such node is known');
+    const late = (): Error => new Error(`no answer within ${PEER_CONNECT_MS} ms`);
+    const socket = await withDeadline(PEER_CONNECT_MS, late, (signal) =>
+      openDoor(access, place, signal),
+    );
+    const waiting = new Map<number, Waiting>();
+    const clock = this.#clock;
+    let heardMs = clock.monotonicMs();
+    let isAsked = false;
+    // A machine that has lost its power says no good-bye.
+    const pings = clock.every(PEER_PING_MS, () => {
+      const silentMs = clock.monotonicMs() - heardMs;
+      if (waiting.size === 0 || silentMs < PEER_PING_MS) isAsked = false;
+      else if (!isAsked) {
+        isAsked = true;
+        heardMs = clock.monotonicMs();
+        frames.send(PING);
+      } else if (silentMs >= PEER_SILENT_MS) frames.destroy();
+    });
+    const frames: PeerFrames<PeerReply, PeerRequest> = new PeerFrames(socket, {
+      message: (reply) => {
+        heardMs = clock.monotonicMs();
+        isAsked = false;
+        const one = waiting.get(reply.id);
+        waiting.delete(reply.id);
+        if ('failure' in reply) one?.reject(errorOf(reply.failure));
+        else one?.resolve(reply.value);
+      },
+      close: (why) => {
+        pings[Symbol.dispose]();
+        if (this.#current.get(node) === frames) this.#open.delete(node);
+        for (const { reject } of waiting.values()) reject(peerLost(node, why));
+        waiting.clear();
+      },
+    });
+    this.#current.set(node, frames);
+    return { frames, waiting };
+  }
+}
+
+/** Resolves when the process at the other end is reached. */
+function openDoor(access: PeerAccess, place: PeerPlace, signal: AbortSignal): Promise<TLSSocket> {
+  const { clusterId, cert, key, authority } = access;
+  const wanted = `URI:spiffe://${clusterId}/node/${place.id}`;
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: place.host,
+      port: place.port,
+      ca: authority,
+      cert,
+      key,
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: [DOOR_PROTOCOL],
+      checkServerIdentity: (_host, { subjectaltname }) =>
+        (subjectaltname ?? '').split(', ').includes(wanted)
+          ? undefined
+          : new Error(`Another one than node ${place.id} answers at ${place.host}`),
+    });
+    socket.setNoDelay(true);
+    signal.addEventListener('abort', () => socket.destroy(), { once: true });
+    const fail = (error?: Error): void => {
+      socket.destroy();
+      reject(error ?? new Error('it hung up'));
+    };
+    socket.once('error', fail);
+    socket.once('close', fail);
+    socket.once('secureConnect', () => {
+      if (socket.alpnProtocol !== DOOR_PROTOCOL) fail(new Error('no gateway of a node answers'));
+      else socket.write(`${DOOR_NAME}\n`);
+    });
+    socket.once('data', (chunk: Buffer) => {
+      if (chunk[0] !== REACHED) return fail(new Error('its database process does not run'));
+      socket.off('error', fail).off('close', fail);
+      socket.pause();
+      if (chunk.length > 1) socket.unshift(chunk.subarray(1));
+      resolve(socket);
+    });
+  });
+}
+
+function peerAway(node: string, why: string): MolnError {
+  return new MolnError('DATABASES_PEER_AWAY', `The databases of node ${node} are away: ${why}`, {
+    hint: 'Ask again; nothing was changed',
+    retryable: true,
+  });
+}
+
+function peerLost(node: string, why: string): MolnError {
+  return new MolnError('DATABASES_PEER_LOST', `Node ${node} went away: ${why}`, {
+    hint: 'Read again what was to be changed before you repeat it',
+  });
+}

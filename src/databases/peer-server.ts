@@ -1,0 +1,171 @@
+/** What this node's process answers those of other nodes: statements and transactions on stripes that it leads, and its snapshots. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { randomId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import {
+  failureBody,
+  type Stripe,
+  type StripeTransaction,
+  type StripeView,
+} from '../database/database.ts';
+import { listenUnix } from '../net/net.ts';
+import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
+import type { Snapshots } from './snapshots.ts';
+
+export interface PeerServerOptions {
+  readonly socket: string;
+  readonly log: Logger;
+  /** This node's copy. Throws when there is none. */
+  readonly stripe: (database: string, stripe: string) => Stripe;
+  /** Those of a database that are kept here. */
+  readonly snapshots: (database: string) => Snapshots;
+}
+
+type Call = (...args: never[]) => Promise<unknown>;
+
+export class PeerServer implements Disposable {
+  readonly #options: PeerServerOptions;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+
+  constructor(options: PeerServerOptions) {
+    this.#options = options;
+  }
+
+  async open(): Promise<void> {
+    this.#server = createServer((socket) => this.#accept(socket));
+    await listenUnix(this.#server, this.#options.socket);
+  }
+
+  [Symbol.dispose](): void {
+    this.#server?.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    const peer = new Peer(this.#options);
+    const frames = new PeerFrames<PeerRequest, PeerReply>(socket, {
+      message: (request) => {
+        void peer.answer(request).then((reply) => frames.send(reply));
+      },
+      close: () => {
+        this.#sockets.delete(socket);
+        void peer.gone();
+      },
+    });
+  }
+}
+
+/** One connection. Transactions end with it: nobody else could go on with them. */
+class Peer {
+  readonly #options: PeerServerOptions;
+  /** By ids that are never given twice: a node that asks on its next connection must not meet another one's transaction. */
+  readonly #transactions = new Map<string, StripeTransaction>();
+  readonly #views = new Map<string, StripeView>();
+  #isGone = false;
+  readonly #calls: Readonly<Record<string, Call>>;
+
+  constructor(options: PeerServerOptions) {
+    this.#options = options;
+    const { stripe, snapshots } = options;
+    const open = (id: string): StripeTransaction => this.#transaction(id);
+    this.#calls = {
+      ping: () => Promise.resolve(),
+      execute: (database: string, name: string, ...args: Parameters<Stripe['execute']>) =>
+        stripe(database, name).execute(...args),
+      query: (database: string, name: string, ...args: Parameters<Stripe['query']>) =>
+        stripe(database, name).query(...args),
+      begin: (database: string, name: string) => this.#begin(database, name),
+      view: (database: string, name: string) => this.#view(database, name),
+      viewQuery: (id: string, ...args: Parameters<StripeView['query']>) =>
+        this.#viewOf(id).query(...args),
+      viewEnd: (id: string) => this.#endView(id),
+      runAll: (id: string, ...args: Parameters<StripeTransaction['runAll']>) =>
+        open(id).runAll(...args),
+      prepare: (id: string) => open(id).prepare(),
+      commit: (id: string) => this.#last(id, (one) => one.commit()),
+      rollBack: (id: string) => this.#last(id, (one) => one.rollBack()),
+      settle: (id: string, ...args: Parameters<StripeTransaction['settle']>) =>
+        this.#last(id, (one) => one.settle(...args)),
+      readSnapshot: (database: string, ...args: Parameters<Snapshots['read']>) =>
+        snapshots(database).read(...args),
+      writeSnapshot: (database: string, ...args: Parameters<Snapshots['write']>) =>
+        snapshots(database).write(...args),
+    };
+  }
+
+  async answer({ id, call, args }: PeerRequest): Promise<PeerReply> {
+    try {
+      const run = Object.hasOwn(this.#calls, call) ? this.#calls[call] : undefined;
+      if (run === undefined) throw new Error(`This process knows no call "${call}"`);
+      return { id, value: await run(...(args as never[])) };
+    } catch (error) {
+      return { id, failure: failureBody(error) };
+    }
+  }
+
+  async gone(): Promise<void> {
+    this.#isGone = true;
+    const { log } = this.#options;
+    await Promise.all(
+      [...this.#transactions.values()].map((one) =>
+        one.rollBack().catch((error: unknown) => {
+          log.warn('A transaction of a node that went away did not end cleanly', { error });
+        }),
+      ),
+    );
+    this.#transactions.clear();
+    await Promise.all([...this.#views.keys()].map((id) => this.#endView(id)));
+  }
+
+  async #begin(
+    database: string,
+    name: string,
+  ): Promise<{ readonly id: string; readonly schemaVersion: number }> {
+    const transaction = await this.#options.stripe(database, name).begin();
+    if (this.#isGone) await transaction.rollBack();
+    const id = randomId();
+    this.#transactions.set(id, transaction);
+    return { id, schemaVersion: transaction.schemaVersion };
+  }
+
+  async #view(
+    database: string,
+    name: string,
+  ): Promise<{ readonly id: string } & Omit<StripeView, 'query' | typeof Symbol.asyncDispose>> {
+    const view = await this.#options.stripe(database, name).view();
+    const id = randomId();
+    this.#views.set(id, view);
+    if (this.#isGone) await this.#endView(id);
+    const { index, schemaVersion, epoch, head } = view;
+    return { id, index, schemaVersion, epoch, head };
+  }
+
+  #viewOf(id: string): StripeView {
+    const view = this.#views.get(id);
+    if (view === undefined) throw new Error('There is no such view any more');
+    return view;
+  }
+
+  async #endView(id: string): Promise<void> {
+    const view = this.#views.get(id);
+    this.#views.delete(id);
+    await view?.[Symbol.asyncDispose]();
+  }
+
+  #transaction(id: string): StripeTransaction {
+    const transaction = this.#transactions.get(id);
+    if (transaction === undefined) throw new Error('There is no such transaction any more');
+    return transaction;
+  }
+
+  async #last<T>(id: string, work: (transaction: StripeTransaction) => Promise<T>): Promise<T> {
+    const transaction = this.#transaction(id);
+    try {
+      return await work(transaction);
+    } finally {
+      this.#transactions.delete(id);
+    }
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * The agent's side of the database process: started when the first database exists, adopted by the next agent, brought every new config,
+ * started again when it ends or hangs. Clients of the process's own sockets notice no agent that ends.
+ */
+import { rm } from 'node:fs/promises';
+import { codeOf } from '../base/code-id.ts';
+import { ensureFolder } from '../base/disk.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { isRunning, type ProcessId, signalProcess } from '../base/process-id.ts';
+import type { Clock } from '../base/time.ts';
+import { CONTROL, type DatabasesConfig, type ProcessState } from './control.ts';
+import { ControlClient } from './control-client.ts';
+import { away } from './errors.ts';
+import {
+  ASK_TIMEOUT_MS,
+  BACKOFF_FIRST_MS,
+  BACKOFF_MOST_MS,
+  CONNECT_RETRY_MS,
+  HANG_TIMEOUT_MS,
+  PING_EVERY_MS,
+  START_TIMEOUT_MS,
+  STEADY_MS,
+  STOP_TIMEOUT_MS,
+} from './limits.ts';
+import { launchProcess } from './process-launch.ts';
+import {
+  CODE_FOLDERS,
+  type DatabaseFolders,
+  processPaths,
+  readProcessRecord,
+} from './process-record.ts';
+
+export interface ProcessSupervisorOptions {
+  readonly folders: DatabaseFolders;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A process that says nothing for so long is killed. */
+  readonly hangTimeoutMs?: number;
+}
+
+export class ProcessSupervisor implements AsyncDisposable {
+  readonly #options: ProcessSupervisorOptions;
+  readonly #stop = new AbortController();
+  readonly #client: ControlClient;
+  #code = '';
+  #process: ProcessId | undefined;
+  #wanted: DatabasesConfig | undefined;
+  /** What the process has been told last. */
+  #told: DatabasesConfig | undefined;
+  #isUp = false;
+  #restarts = 0;
+  #loop: Promise<void> | undefined;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(options: ProcessSupervisorOptions) {
+    this.#options = options;
+    this.#client = new ControlClient({ path: processPaths(options.folders).socket });
+  }
+
+  /** Adopts the process of an earlier agent; one of other code is ended, and started anew with the first config. */
+  async start(): Promise<void> {
+    const { folders, log } = this.#options;
+    this.#code = await codeOf(CODE_FOLDERS);
+    const record = await readProcessRecord(processPaths(folders).record);
+    if (record !== undefined && isRunning(record.process)) {
+      this.#process = record.process;
+      if (record.code === this.#code) {
+        log.info('Database process adopted', { pid: record.process.pid });
+      } else {
+        log.info('The database process runs other code and is replaced', {
+          pid: record.process.pid,
+        });
+        await this.#end();
+      }
+    }
+  }
+
+  /** The process runs from now on, with this. */
+  configure(config: DatabasesConfig): void {
+    this.#wanted = config;
+    this.#loop ??= this.#run();
+    this.#poke();
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** True once databases were wanted. */
+  get isWanted(): boolean {
+    return this.#loop !== undefined;
+  }
+
+  /** Throws `DATABASES_AWAY`. */
+  async state(): Promise<ProcessState> {
+    return (await this.ask(CONTROL.state, {})) as ProcessState;
+  }
+
+  /** Throws `DATABASES_AWAY`, or what the process says is wrong. */
+  async ask(path: string, body: unknown, timeoutMs: number = ASK_TIMEOUT_MS): Promise<unknown> {
+    if (!this.#isUp) throw away('it is being started');
+    return await this.#client.ask(path, body, { timeoutMs });
+  }
+
+  /** The agent ends; the process serves on and waits for the next one. */
+  async detach(): Promise<void> {
+    this.#stop.abort();
+    this.#poke();
+    await this.#loop;
+    this.#client[Symbol.dispose]();
+  }
+
+  /** Ends the process: what is under way is finished, then everything is closed. */
+  async stop(): Promise<void> {
+    await this.detach();
+    await this.#end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.detach();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    let pauseMs = BACKOFF_FIRST_MS;
+    while (!signal.aborted) {
+      const startedMs = clock.monotonicMs();
+      let why = 'the process ended';
+      try {
+        await this.#serve();
+      } catch (error) {
+        why = messageOf(error);
+      }
+      this.#isUp = false;
+      this.#told = undefined;
+      if (signal.aborted) return;
+      this.#process = undefined;
+      if (clock.monotonicMs() - startedMs > STEADY_MS) pauseMs = BACKOFF_FIRST_MS;
+      log.error('The database process ended and is started again', { why, pauseMs });
+      await clock.sleep(pauseMs, signal).catch(() => undefined);
+      pauseMs = Math.min(pauseMs * 2, BACKOFF_MOST_MS);
+      this.#restarts++;
+    }
+  }
+
+  /** One process from its start or adoption to its end. */
+  async #serve(): Promise<void> {
+    const { folders, log } = this.#options;
+    if (this.#process === undefined) {
+      await ensureFolder(folders.folder);
+      this.#process = await launchProcess(folders, this.#code);
+      log.info('Database process started', { pid: this.#process.pid });
+    }
+    const running = this.#process;
+    await this.#untilAnswers(running);
+    this.#isUp = true;
+    using _gone = this.#client.onceGone(() => this.#poke());
+    while (!this.#stop.signal.aborted && isRunning(running)) {
+      try {
+        await this.#attend();
+      } catch (error) {
+        if (this.#stop.signal.aborted || !isRunning(running)) return;
+        log.error('The database process hangs and is killed', { error });
+        signalProcess(running, 'SIGKILL');
+      }
+      await this.#pause();
+    }
+  }
+
+  async #untilAnswers(running: ProcessId): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    const deadlineMs = clock.monotonicMs() + START_TIMEOUT_MS;
+    while (isRunning(running) && !signal.aborted) {
+      try {
+        const { pid } = (await this.#client.ask(
+          CONTROL.ping,
+          {},
+          { timeoutMs: START_TIMEOUT_MS, signal },
+        )) as {
+          readonly pid: number;
+        };
+        if (pid === running.pid) return;
+      } catch (error) {
+        if (clock.monotonicMs() > deadlineMs) {
+          log.error('The database process does not answer and is killed', { error });
+          signalProcess(running, 'SIGKILL');
+        }
+      }
+      await clock.sleep(CONNECT_RETRY_MS, signal).catch(() => undefined);
+    }
+    if (!signal.aborted) throw new Error('it ended before it answered');
+  }
+
+  /** Brings the newest config, or only asks whether the process still turns. */
+  async #attend(): Promise<void> {
+    const wanted = this.#wanted;
+    const isNew = wanted !== this.#told;
+    const hangMs = this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS;
+    const question = isNew ? CONTROL.config : CONTROL.ping;
+    const { signal } = this.#stop;
+    await this.#client.ask(question, isNew ? wanted : {}, { timeoutMs: hangMs, signal });
+    this.#told = wanted;
+  }
+
+  /** Until there is a new config, or it is time to ask again. */
+  async #pause(): Promise<void> {
+    if (this.#wanted !== this.#told) return;
+    using _timer = this.#options.clock.after(PING_EVERY_MS, () => this.#poke());
+    await this.#wake.promise;
+    this.#wake = Promise.withResolvers();
+  }
+
+  #poke(): void {
+    this.#wake.resolve();
+  }
+
+  async #end(): Promise<void> {
+    const running = this.#process;
+    if (running === undefined) return;
+    const { clock, folders } = this.#options;
+    signalProcess(running, 'SIGTERM');
+    const deadlineMs = clock.monotonicMs() + STOP_TIMEOUT_MS;
+    while (isRunning(running)) {
+      if (clock.monotonicMs() > deadlineMs) signalProcess(running, 'SIGKILL');
+      await clock.sleep(CONNECT_RETRY_MS);
+    }
+    this.#process = undefined;
+    const { socket, record } = processPaths(folders);
+    for (const path of [socket, record]) await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What the registry keeps of databases: `/databases/NAME`, where their copies are, and `/dropped-databases/ID` for those whose files a node may still have. A
+ * folder or log is removed because its id is among the latter, never because a record is missing: what this node has read may be old.
+ */
+import { array, integer, object, type Schema, string } from '../base/schema.ts';
+import { Collection, type Registry } from '../registry/registry.ts';
+import { COPIES_MAX, NAME_LENGTH_MAX, STRIPES_MAX } from './limits.ts';
+
+export const DATABASES_PREFIX = '/databases/';
+export const PLACES_PREFIX = '/database-places/';
+export const DROPPED_PREFIX = '/dropped-databases/';
+
+/** Under `/databases/NAME`. */
+export interface DatabaseRecord {
+  /** Names folder and log; never used again, so a new database of an old name has nothing of the old one. */
+  readonly id: string;
+  readonly createdAt: number;
+  /** Who made it. */
+  readonly by: string;
+  readonly stripes: number;
+  /** Wanted of each stripe; fewer while there are fewer nodes. */
+  readonly copies: number;
+  /** Where the copies are to be; empty: anywhere, in different regions where that can be. */
+  readonly regions: readonly string[];
+  /** Signs the tokens of this database. Sealed under the record's key, base64. */
+  readonly tokenKey: string;
+}
+
+/** Under `/database-places/ID`: the nodes that have a copy, by stripe; the one that should lead comes first. */
+export interface PlacesRecord {
+  readonly stripes: readonly (readonly string[])[];
+}
+
+/** Under `/dropped-databases/ID`. */
+export interface DroppedRecord {
+  readonly name: string;
+  readonly at: number;
+}
+
+const time = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+const recordSchema: Schema<DatabaseRecord> = object({
+  id: string({ pattern: /^[a-z0-9]{12}$/ }),
+  createdAt: time,
+  by: string(),
+  stripes: integer({ min: 1, max: STRIPES_MAX }),
+  copies: integer({ min: 1, max: COPIES_MAX }),
+  regions: array(string()),
+  tokenKey: string(),
+});
+
+const placesSchema: Schema<PlacesRecord> = object({ stripes: array(array(string())) });
+const droppedSchema: Schema<DroppedRecord> = object({ name: string(), at: time });
+
+const NAME = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/;
+
+export function isDatabaseName(name: string): boolean {
+  return name.length <= NAME_LENGTH_MAX && NAME.test(name);
+}
+
+export function databaseRecords(registry: Registry): Collection<DatabaseRecord> {
+  return new Collection({ registry, prefix: DATABASES_PREFIX, schema: recordSchema });
+}
+
+export function placesRecords(registry: Registry): Collection<PlacesRecord> {
+  return new Collection({ registry, prefix: PLACES_PREFIX, schema: placesSchema });
+}
+
+export function droppedRecords(registry: Registry): Collection<DroppedRecord> {
+  return new Collection({ registry, prefix: DROPPED_PREFIX, schema: droppedSchema });
+}
+
+/** Of stripe `number`, from 0. */
+export function stripeName(number: number): string {
+  return `s${number}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * Snapshots of a database's stripes: in this node's folder, and on one of the other nodes that have a copy, so that a log that was
+ * trimmed can be followed by newcomers also when the node that made the snapshot is gone.
+ */
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensureFolder, removeTree, renameDurable, temporaryName } from '../base/disk.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { FolderSnapshots, type SnapshotStore } from '../database/database.ts';
+import { SNAPSHOT_PIECE_BYTES } from './limits.ts';
+import type { PeerLinks } from './peer-link.ts';
+
+export interface SnapshotsOptions {
+  /** Of the database; the folder here. */
+  readonly folder: string;
+  /** Id of the database. */
+  readonly database: string;
+  readonly node: string;
+  /** Other nodes that have a copy of that stripe. */
+  readonly others: (stripe: string) => readonly string[];
+  readonly links: PeerLinks;
+  readonly log: Logger;
+}
+
+/** A name that another node gives must stay inside the folder. */
+const PLAIN = /^[A-Za-z0-9_-]{1,80}$/;
+
+export class Snapshots implements SnapshotStore {
+  readonly #options: SnapshotsOptions;
+  readonly #own: FolderSnapshots;
+  /** Being written by other nodes, by path. */
+  readonly #partial = new Map<string, string>();
+
+  constructor(options: SnapshotsOptions) {
+    this.#options = options;
+    this.#own = new FolderSnapshots(new Map([[options.node, options.folder]]));
+  }
+
+  /** Here, and on the first other node that takes it. */
+  async put(stripe: string, id: string, path: string): Promise<readonly string[]> {
+    const here = await this.#own.put(stripe, id, path);
+    for (const node of this.#options.others(stripe)) {
+      try {
+        await this.#send(node, stripe, id, path);
+        return [...here, node];
+      } catch (error) {
+        this.#options.log.warn('A node does not take a snapshot', { node, why: messageOf(error) });
+      }
+    }
+    return here;
+  }
+
+  async get(stripe: string, id: string, node: string, to: string): Promise<void> {
+    if (node === this.#options.node) return await this.#own.get(stripe, id, node, to);
+    const { links, database } = this.#options;
+    const temporary = temporaryName(to);
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      for (let at = 0; ;) {
+        const piece = (await links.call(
+          node,
+          'readSnapshot',
+          database,
+          stripe,
+          id,
+          at,
+        )) as Uint8Array;
+        if (piece.byteLength === 0) break;
+        await file.write(piece, 0, piece.byteLength, at);
+        at += piece.byteLength;
+      }
+      await file.datasync();
+    } catch (error) {
+      await removeTree(temporary);
+      throw error;
+    } finally {
+      await file.close();
+    }
+    await renameDurable(temporary, to);
+  }
+
+  keepOnly(stripe: string, ids: readonly string[]): Promise<void> {
+    return this.#own.keepOnly(stripe, ids);
+  }
+
+  /** For another node: a piece of what is kept here, empty at the end. */
+  async read(stripe: string, id: string, at: number): Promise<Uint8Array> {
+    const file = await open(this.#path(stripe, id), 'r');
+    try {
+      const piece = Buffer.alloc(SNAPSHOT_PIECE_BYTES);
+      const { bytesRead } = await file.read(piece, 0, piece.length, at);
+      return Uint8Array.prototype.slice.call(piece, 0, bytesRead);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** From another node, in order; an empty piece ends it, and the older ones go. */
+  async write(stripe: string, id: string, at: number, piece: Uint8Array): Promise<void> {
+    const path = this.#path(stripe, id);
+    await ensureFolder(join(this.#options.folder, stripe));
+    const temporary = at === 0 ? temporaryName(path) : this.#partial.get(path);
+    if (temporary === undefined) throw new Error('The beginning of this snapshot is not here');
+    this.#partial.set(path, temporary);
+    const file = await open(temporary, at === 0 ? 'wx' : 'r+', 0o600);
+    try {
+      await file.write(piece, 0, piece.byteLength, at);
+      if (piece.byteLength === 0) await file.datasync();
+    } finally {
+      await file.close();
+    }
+    if (piece.byteLength > 0) return;
+    this.#partial.delete(path);
+    await renameDurable(temporary, path);
+    // The one before is the one that counts until this one is entered into the log's record.
+    const kept = (await readdir(join(this.#options.folder, stripe)))
+      .filter((name) => name.endsWith('.sqlite'))
+      .map((name) => name.slice(0, -'.sqlite'.length));
+    await this.#own.keepOnly(stripe, kept.toSorted().slice(-2));
+  }
+
+  async #send(node: string, stripe: string, id: string, path: string): Promise<void> {
+    const { links, database } = this.#options;
+    const file = await open(path, 'r');
+    try {
+      const buffer = Buffer.alloc(SNAPSHOT_PIECE_BYTES);
+      for (let at = 0; ;) {
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+        await links.call(
+          node,
+          'writeSnapshot',
+          database,
+          stripe,
+          id,
+          at,
+          Uint8Array.prototype.slice.call(buffer, 0, bytesRead),
+        );
+        if (bytesRead === 0) return;
+        at += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  #path(stripe: string, id: string): string {
+    if (!PLAIN.test(stripe) || !PLAIN.test(id)) throw new Error('No such snapshot');
+    return join(this.#options.folder, stripe, `${id}.sqlite`);
+  }
+}

@@ -1,0 +1,33 @@
+/** Whether the cache that is configured fits into a worker: one that does not would end it when it is full, long after the config was taken. */
+import { totalmem } from 'node:os';
+import { MolnError } from '../base/errors.ts';
+import { formatBytes } from '../base/units.ts';
+import { GATEWAY_CACHE_TOO_LARGE } from './errors.ts';
+
+const MIB = 1024 * 1024;
+/** Of the machine, or of the group of processes that this one is limited with: what a worker's heap may grow to. */
+const HEAP_SHARE = 3 / 4;
+/** Of that heap: small answers are text in it, with what is known of them; the rest is for connections. */
+const CACHE_SHARE = 2 / 3;
+
+/** In bytes; a limit of cgroups counts. */
+export function heapMost(
+  machineBytes: number = totalmem(),
+  groupBytes: number = process.constrainedMemory(),
+): number {
+  // Without a limit it is 0, or more than there is.
+  const bytes = groupBytes > 0 ? Math.min(groupBytes, machineBytes) : machineBytes;
+  return Math.floor((bytes * HEAP_SHARE) / MIB) * MIB;
+}
+
+/** Throws `GATEWAY_CACHE_TOO_LARGE`. `memoryBytes`: of one worker. */
+export function requireCacheFits(memoryBytes: number, heapBytes: number = heapMost()): void {
+  const most = Math.floor(heapBytes * CACHE_SHARE);
+  if (memoryBytes <= most) return;
+  const asked = `${formatBytes(memoryBytes)} of memory for the cache of each worker`;
+  throw new MolnError(
+    GATEWAY_CACHE_TOO_LARGE,
+    `The config wants ${asked}, and ${formatBytes(most)} is the most that fits here`,
+    { hint: 'Give "cache.memory" less, and "cache.disk" the rest' },
+  );
+}

@@ -1,0 +1,74 @@
+/** The wire of one database: what a listener mounts. Owns its streams and WebSockets, no port. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Caller, Database } from './database.ts';
+import { answerHttp, type HranaAnswer, type HranaRequest } from './http-endpoints.ts';
+import { DEFAULT_LIMITS, type HranaLimits } from './limits.ts';
+import { type NodeExchange, serveNode } from './node-http.ts';
+import { SocketConnection } from './socket-connection.ts';
+import { StreamQuota } from './stream-quota.ts';
+import { StreamTable } from './stream-table.ts';
+import { WebSockets } from './web-socket.ts';
+
+export interface HranaServerOptions {
+  readonly database: Database;
+  /**
+   * Who shows this token; undefined when none is shown. Rejects with `HranaError` of status 401, codes as sqld's: `AUTH_HTTP_HEADER_MISSING`,
+   * `AUTH_JWT_INVALID`.
+   */
+  readonly authenticate: (token: string | undefined) => Promise<Caller>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Those of `DEFAULT_LIMITS` that are to be different. */
+  readonly limits?: Partial<HranaLimits>;
+}
+
+export class HranaServer implements AsyncDisposable {
+  readonly #options: HranaServerOptions;
+  readonly #limits: HranaLimits;
+  readonly #quota: StreamQuota;
+  readonly #streams: StreamTable;
+  readonly #sockets: WebSockets;
+
+  constructor(options: HranaServerOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#quota = new StreamQuota(this.#limits);
+    const common = { ...options, limits: this.#limits, quota: this.#quota };
+    this.#streams = new StreamTable(common);
+    this.#sockets = new WebSockets({
+      ...common,
+      connect: (socket, encoding) => new SocketConnection({ ...common, socket, encoding }),
+    });
+  }
+
+  /** For figures: streams and WebSockets that are open. */
+  get open(): { readonly streams: number; readonly connections: number } {
+    return { streams: this.#quota.total, connections: this.#sockets.size };
+  }
+
+  /** Never rejects. */
+  answer(request: HranaRequest): Promise<HranaAnswer> {
+    const { authenticate, log } = this.#options;
+    const options = { authenticate, log, limits: this.#limits, streams: this.#streams };
+    return answerHttp(request, options);
+  }
+
+  /** The same for node:http. Never rejects; resolves when the answer is out. */
+  serve(exchange: NodeExchange): Promise<void> {
+    const answer = (request: HranaRequest): Promise<HranaAnswer> => this.answer(request);
+    return serveNode(exchange, { clock: this.#options.clock, limits: this.#limits, answer });
+  }
+
+  /** For the `upgrade` event of node:http: takes the socket over. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#sockets.upgrade(request, socket, head);
+  }
+
+  /** Cuts the WebSockets; resolves when what was open is rolled back. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#sockets.close(), this.#streams.close()]);
+  }
+}

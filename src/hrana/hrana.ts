@@ -1,0 +1,24 @@
+/** Door of `hrana`: the wire of a database, and the interface of the engine behind it. */
+export {
+  type AnswerRoom,
+  type BoundStatement,
+  type Caller,
+  type Column,
+  type Database,
+  type Description,
+  type Outcome,
+  type RowStream,
+  type Session,
+  type SqlRow,
+  type SqlValue,
+  type StatementResult,
+  valueBytes,
+} from './database.ts';
+export { HranaError, responseTooLarge, SqlError } from './errors.ts';
+export { HranaServer, type HranaServerOptions } from './hrana-server.ts';
+export type { HranaAnswer, HranaRequest, Write } from './http-endpoints.ts';
+export { DEFAULT_LIMITS, type HranaLimits } from './limits.ts';
+export type { NodeExchange } from './node-http.ts';
+export { scanStatement, type Scan } from './placeholders.ts';
+export { liftLiterals, type Split, splitStatements } from './statements.ts';
+export { sqliteCodeName } from './sqlite-codes.ts';

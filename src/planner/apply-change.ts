@@ -1,0 +1,66 @@
+/** Runs a planned change of the schema on the stripes, with the rows that it touches. Inside one transaction. */
+import { bind, type Binding } from './binding.ts';
+import { type Catalogue, isParent, type Table } from './catalogue.ts';
+import { gather, stripesOf } from './gather.ts';
+import { gatheredWrite, type WriteContext } from './gathered-write.ts';
+import type { PlannedChange } from './schema-change.ts';
+import { sqliteFailure } from './sqlite-errors.ts';
+import { quoted } from './syntax.ts';
+
+export async function applyChange(
+  change: PlannedChange,
+  before: Catalogue,
+  context: WriteContext,
+): Promise<void> {
+  const { session } = context;
+  const { catalogue, checkUnique, empty, fill, onlyEmpty, texts } = change;
+  if (empty !== undefined && context.foreignKeys && isParent(empty, before)) {
+    const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`);
+    await written({ ...binding, usesTrigger: false }, { ...context, catalogue: before });
+  }
+  if (checkUnique !== undefined) await tryUnique(checkUnique, before, context);
+  if (onlyEmpty !== undefined && (await hasRows(onlyEmpty.table, context))) {
+    throw sqliteFailure(onlyEmpty.message);
+  }
+  await session.alter({
+    texts,
+    catalogue: catalogue.serialize(),
+    schemaVersion: catalogue.version,
+  });
+  if (fill !== undefined) {
+    const sql = `INSERT INTO ${quoted(fill.table.name)} ${fill.select}`;
+    await written(bind(catalogue, sql), { ...context, catalogue });
+  }
+}
+
+async function written(binding: Binding, context: WriteContext): Promise<void> {
+  const { failure } = await gatheredWrite(binding, binding.sql, [], context);
+  if (failure !== undefined) throw failure;
+}
+
+/** Rows on different stripes may collide: the index is tried over all of them. */
+async function tryUnique(
+  { table, sql }: NonNullable<PlannedChange['checkUnique']>,
+  before: Catalogue,
+  { budget, pool, session, stripes }: WriteContext,
+): Promise<void> {
+  const old = before.table(table.name);
+  if (old === undefined) return;
+  const scratch = pool.take(before);
+  scratch.spoiled = true;
+  try {
+    const fetches = [{ table: old, stripes: stripesOf(old, stripes.count) }];
+    await gather(fetches, { session, scratch, budget });
+    scratch.db.exec(sql);
+  } finally {
+    pool.give(scratch);
+  }
+}
+
+async function hasRows(table: Table, { session, stripes }: WriteContext): Promise<boolean> {
+  for (const stripe of stripesOf(table, stripes.count)) {
+    const text = `SELECT 1 FROM ${quoted(table.name)} LIMIT 1`;
+    for await (const rows of session.rows(stripe, text, [])) if (rows.length > 0) return true;
+  }
+  return false;
+}

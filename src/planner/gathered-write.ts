@@ -1,0 +1,265 @@
+/**
+ * The write that is always right: the tables are gathered, the original text runs over them in memory with triggers,
+ * constraints and foreign keys as the user wrote them, and what has changed is written to the stripes row by row.
+ */
+import { MolnError } from '../base/errors.ts';
+import type { Binding } from './binding.ts';
+import { type Catalogue, foldName, list, storedColumns, type Table } from './catalogue.ts';
+import { type Fetch, gather, type GatherBudget, stripesOf } from './gather.ts';
+import type { Scratch, ScratchPool } from './scratch.ts';
+import { applySequence, loadSequence } from './sequence.ts';
+import { slotOf } from './slots.ts';
+import type { StripeSession, StripeWrite } from './stripes.ts';
+import { quoted } from './syntax.ts';
+import { identityOf, sameRow, type SqlRow, type SqlValue } from './values.ts';
+
+export interface WriteContext {
+  readonly session: StripeSession;
+  readonly catalogue: Catalogue;
+  readonly pool: ScratchPool;
+  readonly stripes: {
+    readonly count: number;
+    readonly slots: { readonly stripes: readonly number[] };
+  };
+  readonly budget: GatherBudget;
+  readonly foreignKeys: boolean;
+  readonly recursiveTriggers: boolean;
+  readonly deferForeignKeys: boolean;
+  readonly lastInsertRowid: bigint;
+  /** Inside a client's own transaction, where SQLite undoes less by itself. */
+  readonly inTransaction: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** See `gather`. */
+  readonly large?: WeakSet<Table>;
+}
+
+export interface Written {
+  readonly rows: readonly SqlRow[];
+  readonly changes: number;
+  /** With those that triggers and cascades made; undefined when there are none. */
+  readonly totalChanges?: number;
+  readonly lastInsertRowid: bigint;
+  /** Thrown after what has changed was written: OR FAIL keeps the rows before the bad one. */
+  readonly failure?: unknown;
+  /** OR ROLLBACK and RAISE(ROLLBACK): the whole transaction is undone. */
+  readonly rolledBack: boolean;
+  /** Deferred foreign keys are broken now: the transaction must be checked before it commits. */
+  readonly keysOpen?: boolean;
+}
+
+/** Where a gathered row came from. */
+interface Origin {
+  readonly row: SqlRow;
+  readonly stripe: number;
+}
+
+type Before = ReadonlyMap<Table, Map<string, Origin>>;
+
+export async function gatheredWrite(
+  binding: Binding,
+  sql: string,
+  values: SqlRow,
+  context: WriteContext,
+  only?: readonly Fetch[],
+): Promise<Written> {
+  const { catalogue, pool, session } = context;
+  const tables = only === undefined ? tablesOf(binding, context) : only.map(({ table }) => table);
+  const fetches =
+    only ?? tables.map((table) => ({ table, stripes: stripesOf(table, context.stripes.count) }));
+  const before = new Map(tables.map((table) => [table, new Map<string, Origin>()] as const));
+  const scratch = pool.take(catalogue);
+  try {
+    await gather(fetches, {
+      session,
+      scratch,
+      budget: context.budget,
+      ...(context.large === undefined ? {} : { large: context.large }),
+      signal: context.signal,
+      see: (table, stripe, rows) => {
+        const seen = before.get(table);
+        for (const row of rows) seen?.set(rowKey(table, row), { row, stripe });
+      },
+    });
+    const sequence = await loadSequence(catalogue, scratch, session);
+    const written = runIn(scratch, binding, sql, values, context);
+    if (!written.rolledBack) {
+      await writeBack(before, scratch, context);
+      await applySequence(sequence, scratch, session);
+    }
+    return written;
+  } finally {
+    pool.give(scratch);
+  }
+}
+
+/** What the text touches, and with foreign keys whatever could be touched through them. */
+function tablesOf(binding: Binding, { catalogue, foreignKeys }: WriteContext): readonly Table[] {
+  const found = new Set(binding.tables);
+  const all = [...catalogue.tables.values()];
+  if (foreignKeys) {
+    const written = (table: Table): boolean => binding.writes.has(foldName(table.name));
+    const todo = [...found].filter(written);
+    for (let table = todo.pop(); table !== undefined; table = todo.pop()) {
+      for (const other of related(table, all)) {
+        if (found.has(other) && written(other)) continue;
+        if (!found.has(other)) todo.push(other);
+        found.add(other);
+      }
+    }
+  }
+  for (const { name, sql } of found) refuseOutsideContent(name, sql);
+  return [...found];
+}
+
+function related(table: Table, all: readonly Table[]): readonly Table[] {
+  const parents = table.foreignKeys.map(({ parent }) => foldName(parent));
+  return all.filter(
+    (other) =>
+      parents.includes(foldName(other.name)) ||
+      other.foreignKeys.some(({ parent }) => foldName(parent) === foldName(table.name)),
+  );
+}
+
+function refuseOutsideContent(name: string, sql: string): void {
+  if (!/\busing\s+fts[\s\S]*\bcontent\s*=/i.test(sql)) return;
+  throw new MolnError(
+    'PLANNER_FTS_CONTENT',
+    `Full-text table "${name}" keeps its text in another table and cannot be used together with striped ones`,
+    { hint: 'Make its content table "single", or let the full-text table keep its own text' },
+  );
+}
+
+/** Runs the text over the scratch as a client of one SQLite would, in a transaction if it has one. */
+function runIn(
+  scratch: Scratch,
+  binding: Binding,
+  sql: string,
+  values: SqlRow,
+  context: WriteContext,
+): Written {
+  const { catalogue, deferForeignKeys, foreignKeys, inTransaction, lastInsertRowid } = context;
+  const { db } = scratch;
+  if (binding.usesTrigger || binding.usesView) {
+    scratch.spoiled = true;
+    for (const object of catalogue.objects) if (object.type === 'trigger') db.exec(object.sql);
+  }
+  db.exec('CREATE TEMP TABLE IF NOT EXISTS _moln_mark(id INTEGER PRIMARY KEY)');
+  db.keep('INSERT INTO temp._moln_mark VALUES (?)').run([lastInsertRowid]);
+  db.exec(
+    `DELETE FROM temp._moln_mark; PRAGMA ignore_check_constraints = OFF; PRAGMA foreign_keys = ${onOff(foreignKeys)};
+    PRAGMA recursive_triggers = ${onOff(context.recursiveTriggers)}${inTransaction ? `; BEGIN; PRAGMA defer_foreign_keys = ${onOff(deferForeignKeys)}` : ''}`,
+  );
+  let rows: readonly SqlRow[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  let rolledBack = false;
+  let keysOpen = false;
+  const counted = (): SqlRow =>
+    db.keep('SELECT changes(), last_insert_rowid(), total_changes()').all()[0] ?? [];
+  const before = Number(counted()[2] ?? 0);
+  try {
+    rows = db.prepare(sql).all(values);
+  } catch (error) {
+    failure = { error };
+    rolledBack = inTransaction && !db.inTransaction;
+  }
+  const counts = counted();
+  if (db.inTransaction) {
+    try {
+      db.exec('COMMIT');
+    } catch {
+      // A deferred foreign key is broken, which the client may yet mend. The rows are read inside the open transaction.
+      keysOpen = true;
+      scratch.spoiled = true;
+    }
+  }
+  db.exec('PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON');
+  return {
+    rows,
+    changes: Number(counts[0] ?? 0),
+    totalChanges: Number(counts[2] ?? 0) - before,
+    lastInsertRowid: BigInt((counts[1] ?? lastInsertRowid) as bigint),
+    rolledBack,
+    keysOpen,
+    ...(failure === undefined ? {} : { failure: failure.error }),
+  };
+}
+
+function onOff(on: boolean): string {
+  return on ? 'ON' : 'OFF';
+}
+
+async function writeBack(before: Before, scratch: Scratch, context: WriteContext): Promise<void> {
+  const inserts = new Map<number, StripeWrite[]>();
+  const deletes = new Map<number, StripeWrite[]>();
+  for (const [table, rows] of before) {
+    const gone = new Map(rows);
+    const added: SqlRow[] = [];
+    for (const row of scratch.read(table)) {
+      const key = rowKey(table, row);
+      const old = gone.get(key);
+      if (old !== undefined && sameRow(old.row, row)) gone.delete(key);
+      else added.push(row);
+    }
+    for (const { row, stripe } of gone.values()) {
+      for (const target of table.place === 'reference' ? everyStripe(context) : [stripe]) {
+        addRun(deletes, target, deleteText(table), keyValues(table, row));
+      }
+    }
+    for (const row of added) {
+      for (const target of homesOf(table, row, context)) {
+        addRun(inserts, target, insertText(table), row);
+      }
+    }
+  }
+  // All deletes first: a row may take the place of another, also on another stripe.
+  for (const writes of [deletes, inserts]) {
+    await Promise.all(
+      [...writes].map(async ([stripe, texts]) => context.session.write(stripe, texts)),
+    );
+  }
+}
+
+function everyStripe({ stripes }: WriteContext): readonly number[] {
+  return Array.from({ length: stripes.count }, (_, stripe) => stripe);
+}
+
+export function homesOf(table: Table, row: SqlRow, context: WriteContext): readonly number[] {
+  if (table.place === 'reference') return everyStripe(context);
+  if (table.distkey === undefined) return [0];
+  const at = storedColumns(table).indexOf(table.distkey.name);
+  const key = row[at] ?? null;
+  return [context.stripes.slots.stripes[slotOf(key, table.distkey.collation)] ?? 0];
+}
+
+function addRun(into: Map<number, StripeWrite[]>, stripe: number, sql: string, run: SqlRow): void {
+  const writes = into.get(stripe) ?? [];
+  into.set(stripe, writes);
+  const last = writes.at(-1);
+  if (last?.sql === sql) (last.runs as SqlRow[]).push(run);
+  else writes.push({ sql, runs: [run] });
+}
+
+function deleteText(table: Table): string {
+  const terms = keyNames(table).map((name) => `${quoted(name)} IS ?`);
+  return `DELETE FROM ${quoted(table.name)} WHERE ${terms.join(' AND ')}`;
+}
+
+export function insertText(table: Table): string {
+  const columns = storedColumns(table);
+  const marks = columns.map((_, at) => `?${at + 1}`).join(', ');
+  return `INSERT INTO ${quoted(table.name)}(${list(columns)}) VALUES (${marks})`;
+}
+
+/** Columns that name a row of a stripe. Virtual tables without a rowid of their own are named by their first column. */
+function keyNames(table: Table): readonly string[] {
+  return table.key.length > 0 ? table.key : [table.columns[0]?.name ?? 'rowid'];
+}
+
+function keyValues(table: Table, row: SqlRow): SqlValue[] {
+  const columns = storedColumns(table);
+  return keyNames(table).map((name) => row[columns.indexOf(name)] ?? null);
+}
+
+function rowKey(table: Table, row: SqlRow): string {
+  return identityOf(keyValues(table, row));
+}

@@ -1,0 +1,239 @@
+/**
+ * An INSERT that needs only a few rows in one place: those that it could collide with, the parents that it names, and the row
+ * with the largest id. The original text runs over them (upsert, REPLACE, AUTOINCREMENT, keys over stripes, foreign keys).
+ */
+import {
+  type Catalogue,
+  type Column,
+  foldName,
+  isParent,
+  list,
+  type Table,
+  type UniqueKey,
+} from './catalogue.ts';
+import type { Binding } from './binding.ts';
+import { type Fetch, stripesOf } from './gather.ts';
+import type { IdSource } from './stripes.ts';
+import { cut, type Edit, find, type InsertStmt, quoted, splice } from './syntax.ts';
+import type { SqlRow, SqlValue } from './values.ts';
+import type { InsertShape } from './write-plan.ts';
+
+/** Rows whose ids are given by a source of ids rather than by the largest so far. */
+export async function withGivenIds(
+  shape: InsertShape,
+  rows: readonly SqlRow[],
+  ids: IdSource,
+): Promise<{ readonly shape: InsertShape; readonly rows: readonly SqlRow[] }> {
+  const { columns, table } = shape;
+  const name = table.ridHidden ? table.rowidName : table.rid;
+  if (name === undefined || table.rid === undefined) return { shape, rows };
+  const known = columns.findIndex((one) => foldName(one) === foldName(name));
+  const at = known < 0 ? columns.length : known;
+  const open = rows.filter((row) => (row[at] ?? null) === null).length;
+  if (open === 0) return { shape, rows };
+  let next = await ids.next(table.name, open);
+  const filled = rows.map((row): SqlRow => {
+    if ((row[at] ?? null) !== null) return row;
+    return [...row.slice(0, at), next++, ...row.slice(at + 1)];
+  });
+  return {
+    shape: known < 0 ? { ...shape, columns: [...columns, name], idAdded: true } : shape,
+    rows: filled,
+  };
+}
+
+/** SQLite's default limit of an expression's depth is 1,000; of parameters 32,766. */
+const TERMS_MAX = 400;
+const PARAMETERS_MAX = 30_000;
+
+export interface NarrowInsert {
+  readonly fetches: readonly Fetch[];
+  readonly sql: string;
+  readonly values: SqlRow;
+}
+
+export interface NarrowOptions {
+  readonly catalogue: Catalogue;
+  readonly stripeCount: number;
+  readonly foreignKeys: boolean;
+  readonly values: SqlRow;
+}
+
+/** Undefined when it could need more rows than can be named. */
+export function narrowInsert(
+  binding: Binding,
+  shape: InsertShape,
+  rows: readonly SqlRow[],
+  options: NarrowOptions,
+): NarrowInsert | undefined {
+  const { table } = shape;
+  if (rows.length === 0 || binding.usesTrigger) return undefined;
+  if (!upsertStaysNear(shape, options)) return undefined;
+  const terms = new Map<Table, Term[]>([[table, []]]);
+  for (const key of table.uniques) {
+    if (key.columns === undefined || !addKey(table, key.columns, terms, shape, rows))
+      return undefined;
+  }
+  if (options.foreignKeys && !addParents(shape, rows, options.catalogue, terms)) return undefined;
+  const fetches: Fetch[] = [];
+  for (const [one, found] of terms) {
+    if (found.length > TERMS_MAX) return undefined;
+    const own = one === table && table.rid !== undefined ? [newest(table.rid, table.name)] : [];
+    fetches.push(
+      fetchOf(
+        one,
+        [...found.map(({ text }) => text), ...own],
+        found.flatMap((term) => term.values),
+        options,
+      ),
+    );
+  }
+  const text = withRows(binding, shape, rows, options.values);
+  return text === undefined ? undefined : { fetches, ...text };
+}
+
+interface Term {
+  /** With `?` for its values, in order. */
+  readonly text: string;
+  readonly values: readonly SqlValue[];
+}
+
+function newest(rid: string, table: string): string {
+  return `${quoted(rid)} = (SELECT max(${quoted(rid)}) FROM ${quoted(table)})`;
+}
+
+function fetchOf(
+  table: Table,
+  terms: readonly string[],
+  values: SqlRow,
+  { stripeCount }: NarrowOptions,
+): Fetch {
+  return {
+    table,
+    stripes: stripesOf(table, stripeCount),
+    where: terms.length === 0 ? '0' : terms.join(' OR '),
+    values,
+  };
+}
+
+/** What the rows hold in a column; undefined when only SQLite can tell. */
+function valueIn(
+  { columns, table }: InsertShape,
+  name: string,
+): ((row: SqlRow) => SqlValue) | undefined {
+  const at = columns.findIndex((one) => foldName(one) === foldName(name));
+  if (at >= 0) return (row): SqlValue => row[at] ?? null;
+  const column = table.columns.find((one) => foldName(one.name) === foldName(name));
+  const isNull = column !== undefined && !column.generated && column.fallback === null;
+  return isNull || (column === undefined && name === table.rid) ? (): SqlValue => null : undefined;
+}
+
+function addKey(
+  target: Table,
+  key: NonNullable<UniqueKey['columns']>,
+  terms: Map<Table, Term[]>,
+  shape: InsertShape,
+  rows: readonly SqlRow[],
+  from: readonly string[] = key.map(({ name }) => name),
+): boolean {
+  const readers = from.map((name) => valueIn(shape, name));
+  if (readers.some((reader) => reader === undefined)) return false;
+  const text = `(${key.map(({ name, collation }) => `${quoted(name)} = ? COLLATE ${collation}`).join(' AND ')})`;
+  const found = terms.get(target) ?? [];
+  terms.set(target, found);
+  for (const row of rows) {
+    const values = readers.map((reader) => reader?.(row) ?? null);
+    // NULL collides with nothing and names no parent.
+    if (!values.includes(null)) found.push({ text, values });
+  }
+  return true;
+}
+
+function addParents(
+  shape: InsertShape,
+  rows: readonly SqlRow[],
+  catalogue: Catalogue,
+  terms: Map<Table, Term[]>,
+): boolean {
+  for (const { columns, parent: name, parentColumns } of shape.table.foreignKeys) {
+    const parent = catalogue.table(name);
+    if (parent === undefined) return false;
+    const named = parentColumns.length > 0 ? parentColumns : parent.primary;
+    const key = named.map((one) => columnOf(parent, one));
+    if (key.length !== columns.length || key.some((one) => one === undefined)) return false;
+    const plain = key.flatMap((one) => (one === undefined ? [] : [one]));
+    if (!addKey(parent, plain, terms, shape, rows, columns)) return false;
+  }
+  return true;
+}
+
+function columnOf(table: Table, name: string): Pick<Column, 'name' | 'collation'> | undefined {
+  return table.columns.find((one) => foldName(one.name) === foldName(name));
+}
+
+/** An upsert that changes keys, or reads other rows, could collide with what nobody named. */
+function upsertStaysNear({ node, or, table }: InsertShape, options: NarrowOptions): boolean {
+  const replaces = or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
+  if (options.foreignKeys && replaces && isParent(table, options.catalogue)) return false;
+  if (node.body.type !== 'SelectInsertBody') return true;
+  const fixed = new Set(
+    [
+      ...table.uniques.flatMap(({ columns }) => (columns ?? []).map(({ name }) => name)),
+      ...table.foreignKeys.flatMap(({ columns }) => columns),
+      'rowid',
+      '_rowid_',
+      'oid',
+    ].map(foldName),
+  );
+  for (let { upsert } = node.body; upsert !== undefined; upsert = upsert.next) {
+    if (find(upsert, ({ type }) => type === 'Select' || type === 'InTableExpr') !== undefined)
+      return false;
+    if (upsert.doClause.type !== 'SetUpsertDo') continue;
+    const set = upsert.doClause.sets.flatMap(({ colNames }) => colNames);
+    if (set.some(({ text }) => fixed.has(foldName(text)))) return false;
+    if (table.columns.some(({ generated }) => generated)) return false;
+  }
+  return true;
+}
+
+/** The list of columns with that of the id. */
+function columnsEdit(node: InsertStmt, columns: readonly string[]): Edit {
+  const last = node.columns?.at(-1);
+  const before = last?.span ?? node.tblName.span;
+  const span = { offset: before.offset + before.length, length: 0 };
+  const id = columns.at(-1) ?? 'rowid';
+  return { span, text: last === undefined ? `(${list(columns)})` : `, ${quoted(id)}` };
+}
+
+/** The text with its rows as parameters in place of its source. */
+function withRows(
+  { parameters, sql }: Binding,
+  { columns, idAdded, node }: InsertShape,
+  rows: readonly SqlRow[],
+  values: SqlRow,
+): Pick<NarrowInsert, 'sql' | 'values'> | undefined {
+  const edits: Edit[] = [...parameters.edits];
+  const all: SqlValue[] = [...values];
+  if (idAdded === true) edits.push(columnsEdit(node, columns));
+  if (idAdded === true && node.body.type === 'DefaultValuesInsertBody') {
+    edits.push({ span: node.body.span, text: `VALUES (?${all.push(rows[0]?.[0] ?? null)})` });
+  }
+  if (node.body.type === 'SelectInsertBody') {
+    const width = rows[0]?.length ?? 0;
+    if (all.length + rows.length * width > PARAMETERS_MAX) return undefined;
+    const lines = rows.map((row) => `(${row.map((value) => `?${all.push(value)}`).join(', ')})`);
+    const source = node.body.select.span;
+    const inside = ({ span }: Edit): boolean =>
+      [source, node.with?.span].some(
+        (part) =>
+          part !== undefined &&
+          span.offset >= part.offset &&
+          span.offset < part.offset + part.length,
+      );
+    const kept = edits.filter((edit) => !inside(edit));
+    if (node.with !== undefined) kept.push({ span: node.with.span, text: '' });
+    kept.push({ span: source, text: `VALUES ${lines.join(', ')}` });
+    return { sql: splice(sql, kept), values: all };
+  }
+  return { sql: cut(sql, { offset: 0, length: sql.length }, edits), values: all };
+}

@@ -1,0 +1,211 @@
+/**
+ * An INSERT whose rows go straight to the stripes where they belong: the source is evaluated at the coordinator, ids are
+ * given, and each row is written where its key lies. Only for tables whose unique keys are local.
+ */
+import { list, type Table } from './catalogue.ts';
+import type { Written } from './gathered-write.ts';
+import { stripeOfKey, type PinContext } from './pins.ts';
+import { everywhere } from './routed-write.ts';
+import type { IdSource, StripeSession, StripeWrite } from './stripes.ts';
+import { quoted } from './syntax.ts';
+import type { SqlRow, SqlValue } from './values.ts';
+import type { InsertShape } from './write-plan.ts';
+
+export interface InsertContext {
+  readonly session: StripeSession;
+  readonly pins: PinContext;
+  readonly stripeCount: number;
+  readonly ids: IdSource | undefined;
+  readonly inTransaction: boolean;
+  readonly lastInsertRowid: bigint;
+}
+
+const ID_MAX = 2n ** 63n - 1n;
+
+/** What could not be done this way: gather. */
+export const UNFIT = 'unfit';
+
+export async function routedInsert(
+  shape: InsertShape,
+  rows: readonly SqlRow[],
+  context: InsertContext,
+): Promise<Written | typeof UNFIT> {
+  const { table } = shape;
+  if (rows.length === 0) {
+    return { rows: [], changes: 0, lastInsertRowid: context.lastInsertRowid, rolledBack: false };
+  }
+  const filled = await withIds(shape, rows, context);
+  if (filled === UNFIT) return UNFIT;
+  const perStripe = new Map<number, SqlRow[]>();
+  for (const row of filled.rows) {
+    for (const stripe of homesOf(table, filled.columns, row, context)) {
+      const runs = perStripe.get(stripe) ?? [];
+      perStripe.set(stripe, runs);
+      runs.push(row);
+    }
+  }
+  if (shape.unsteady && (perStripe.size > 1 || table.place === 'reference')) return UNFIT;
+  const rid = filled.ridAt;
+  const tail =
+    shape.returning === ''
+      ? rid === undefined
+        ? ''
+        : ` RETURNING ${quoted(table.rid ?? '')}`
+      : '';
+  const marks = filled.columns.map((_, at) => `?${at + 1}`).join(', ');
+  const into = `INSERT ${shape.or} INTO ${quoted(table.name)}`;
+  const sql =
+    filled.columns.length === 0
+      ? `${into} DEFAULT VALUES`
+      : `${into}(${list(filled.columns)}) VALUES (${marks})`;
+  const write = (runs: readonly SqlRow[]): StripeWrite => ({
+    sql: `${sql}${shape.returning === '' ? tail : `${shape.returning}${rid === undefined ? '' : `, ${quoted(table.rid ?? '')}`}`}`,
+    runs,
+  });
+  const last = !context.inTransaction && perStripe.size === 1;
+  const outcomes = await everywhere([...perStripe.keys()], async (stripe) =>
+    context.session.write(stripe, [write(perStripe.get(stripe) ?? [])], last),
+  );
+  const counted = table.place === 'reference' ? outcomes.slice(0, 1) : outcomes;
+  const returned = counted.flatMap((one) => one.rows);
+  const written = rid === undefined ? undefined : lastOf(returned, filled.rows, rid);
+  return {
+    rows:
+      shape.returning === ''
+        ? []
+        : rid === undefined
+          ? returned
+          : inSourceOrder(returned, filled.rows, rid).map((row) => row.slice(0, -1)),
+    changes: counted.reduce((sum, { changes }) => sum + changes, 0),
+    lastInsertRowid: written ?? context.lastInsertRowid,
+    rolledBack: false,
+  };
+}
+
+/** What several stripes returned, as one SQLite would have: row after row of the source. */
+function inSourceOrder(
+  returned: readonly SqlRow[],
+  rows: readonly SqlRow[],
+  ridAt: number,
+): readonly SqlRow[] {
+  const places = new Map(rows.map((row, at) => [row[ridAt] ?? null, at] as const));
+  const placeOf = (row: SqlRow): number => places.get(row.at(-1) ?? null) ?? 0;
+  return returned.toSorted((a, b) => placeOf(a) - placeOf(b));
+}
+
+/** The rid of the last row, in the order of the source, that was really put in. */
+function lastOf(
+  returned: readonly SqlRow[],
+  rows: readonly SqlRow[],
+  ridAt: number,
+): bigint | undefined {
+  const ids = returned.map((row) => row.at(-1));
+  if (rows.length === 1 || rows[0]?.[ridAt] === null) {
+    const id = ids.at(-1);
+    return typeof id === 'bigint' ? id : undefined;
+  }
+  const there = new Set(ids);
+  const last = rows.findLast((row) => there.has(row[ridAt] ?? null));
+  const id = last?.[ridAt];
+  return typeof id === 'bigint' ? id : undefined;
+}
+
+interface Filled {
+  readonly columns: readonly string[];
+  readonly rows: readonly SqlRow[];
+  /** Where the rid is among the columns; undefined for WITHOUT ROWID. */
+  readonly ridAt: number | undefined;
+}
+
+/** Gives an id to every row that has none. */
+async function withIds(
+  { table, columns, or, ridReachesFar }: InsertShape,
+  rows: readonly SqlRow[],
+  context: InsertContext,
+): Promise<Filled | typeof UNFIT> {
+  if (table.rid === undefined) return { columns, rows, ridAt: undefined };
+  const at = columns.indexOf(table.rid);
+  const full = at >= 0 ? columns : [...columns, table.rid];
+  const ridAt = at >= 0 ? at : columns.length;
+  const open: number[] = [];
+  const filled = rows.map((row, index): SqlValue[] => {
+    const value = row[ridAt] ?? null;
+    if (value === null) open.push(index);
+    return [...row.slice(0, columns.length), ...(at >= 0 ? [] : [null])];
+  });
+  if (open.length === 0) {
+    if (ridReachesFar) return UNFIT;
+    await tellIds(table, filled, ridAt, context.ids);
+    // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
+    return filled.every((row) => typeof row[ridAt] === 'bigint') || filled.length === 1
+      ? { columns: full, rows: filled, ridAt }
+      : UNFIT;
+  }
+  // Chosen and given ids in one statement: the order decides which are free.
+  if (open.length !== rows.length) return UNFIT;
+  // All rows of the table are in one place, which finds the next id by itself.
+  if (!table.autoincrement && (table.place === 'single' || context.stripeCount === 1)) {
+    return { columns: full, rows: filled, ridAt };
+  }
+  // SQLite uses the id of a row that it ignores again, and nobody knows yet which it will be.
+  const ignores = or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
+  if (ignores && rows.length > 1 && context.ids === undefined) return UNFIT;
+  const first = await nextId(table, rows.length, context);
+  if (first === undefined) return UNFIT;
+  for (const [index, row] of filled.entries()) row[ridAt] = first + BigInt(index);
+  return { columns: full, rows: filled, ridAt };
+}
+
+async function tellIds(
+  table: Table,
+  rows: readonly SqlRow[],
+  ridAt: number,
+  ids: IdSource | undefined,
+): Promise<void> {
+  let largest: bigint | undefined;
+  for (const row of rows) {
+    const id = row[ridAt];
+    if (typeof id === 'bigint' && (largest === undefined || id > largest)) largest = id;
+  }
+  if (largest !== undefined) await ids?.taken(table.name, largest);
+}
+
+async function nextId(
+  table: Table,
+  count: number,
+  { ids, session, stripeCount }: InsertContext,
+): Promise<bigint | undefined> {
+  if (ids !== undefined) return await ids.next(table.name, count);
+  const stripes = table.place === 'striped' ? stripeCount : 1;
+  const text = `SELECT max(${quoted(table.rid ?? '')}) FROM ${quoted(table.name)}`;
+  const found = await Promise.all(
+    Array.from({ length: stripes }, async (_, stripe) => {
+      let largest: SqlValue = null;
+      for await (const batch of session.rows(stripe, text, [])) largest = batch[0]?.[0] ?? null;
+      return largest;
+    }),
+  );
+  let largest = 0n;
+  let some = false;
+  for (const one of found) {
+    if (typeof one !== 'bigint') continue;
+    if (!some || one > largest) largest = one;
+    some = true;
+  }
+  // SQLite then looks for a free id at random.
+  if (largest > ID_MAX - BigInt(count)) return undefined;
+  return some ? largest + 1n : 1n;
+}
+
+function homesOf(
+  table: Table,
+  columns: readonly string[],
+  row: SqlRow,
+  { pins, stripeCount }: InsertContext,
+): readonly number[] {
+  if (table.place === 'reference')
+    return Array.from({ length: stripeCount }, (_, stripe) => stripe);
+  if (table.distkey === undefined) return [0];
+  const at = columns.indexOf(table.distkey.name);
+  return [stripeOfKey(table, at < 0 ? null : (row[at] ?? null), pins)];
+}

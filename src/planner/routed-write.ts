@@ -1,0 +1,56 @@
+/** An UPDATE or DELETE that runs on the stripes as it is. */
+import type { Written } from './gathered-write.ts';
+import { type PinContext, pinned } from './pins.ts';
+import type { StripeSession, WriteOutcome } from './stripes.ts';
+import type { SqlRow } from './values.ts';
+import type { RoutedShape } from './write-plan.ts';
+
+/** The stripes it has to run on, or undefined when it means one thing on one stripe only and there are more. */
+export function routeOf(
+  shape: RoutedShape,
+  context: PinContext,
+  homes: ReadonlySet<number>,
+  count: number,
+): readonly number[] | undefined {
+  const { table, terms, items, unsteady } = shape;
+  const every = Array.from({ length: count }, (_, stripe) => stripe);
+  if (table.place === 'reference') return unsteady && count > 1 ? undefined : every;
+  if (table.place === 'single') return [0];
+  const stripes = [...(pinned(items, 0, terms, context) ?? homes)];
+  return unsteady && stripes.length > 1 ? undefined : stripes;
+}
+
+export async function routedWrite(
+  shape: RoutedShape,
+  route: readonly number[],
+  values: SqlRow,
+  session: StripeSession,
+  {
+    inTransaction,
+    lastInsertRowid,
+  }: { readonly inTransaction: boolean; readonly lastInsertRowid: bigint },
+): Promise<Written> {
+  const last = !inTransaction && route.length === 1;
+  const outcomes = await everywhere(route, async (stripe) =>
+    session.write(stripe, [{ sql: shape.sql, runs: [values] }], last),
+  );
+  // Copies of one table say the same: one speaks for all.
+  const counted = shape.table.place === 'reference' ? outcomes.slice(0, 1) : outcomes;
+  return {
+    rows: counted.flatMap(({ rows }) => rows),
+    changes: counted.reduce((sum, { changes }) => sum + changes, 0),
+    lastInsertRowid,
+    rolledBack: false,
+  };
+}
+
+/** Waits for all before it throws: nothing runs on when the statement is undone. */
+export async function everywhere(
+  stripes: readonly number[],
+  work: (stripe: number) => Promise<readonly WriteOutcome[]>,
+): Promise<readonly WriteOutcome[]> {
+  const settled = await Promise.allSettled(stripes.map(async (stripe) => work(stripe)));
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+}

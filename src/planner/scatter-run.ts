@@ -1,0 +1,203 @@
+/** Runs a scatter plan: the same text on several stripes at once, and SQLite puts the rows together. */
+import { MemoryDatabase } from '../sqlite/sqlite.ts';
+import { Budget, type GatherBudget } from './gather.ts';
+import { constant, pinned, type PinContext } from './pins.ts';
+import type { CombineColumn, ScatterShape } from './scatter-shape.ts';
+import type { StripeSession } from './stripes.ts';
+import type { SqlRow } from './values.ts';
+
+/** Databases in memory that hold one statement's rows at a time. */
+export class Combiners implements Disposable {
+  #free: MemoryDatabase[] = [];
+
+  take(): MemoryDatabase {
+    return this.#free.pop() ?? new MemoryDatabase();
+  }
+
+  give(db: MemoryDatabase): void {
+    if (this.#free.length >= COMBINERS_KEPT) db[Symbol.dispose]();
+    else this.#free.push(db);
+  }
+
+  [Symbol.dispose](): void {
+    for (const db of this.#free) db[Symbol.dispose]();
+    this.#free = [];
+  }
+}
+
+const COMBINERS_KEPT = 4;
+/** More rows than this are not worth limiting on the stripes. */
+const LIMIT_PUSHED_MAX = 1_000_000n;
+
+export interface ScatterContext {
+  readonly session: StripeSession;
+  readonly combiners: Combiners;
+  readonly budget: GatherBudget;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The stripes that can hold rows of the result. */
+export function scatterStripes(
+  { items, limiting, terms }: ScatterShape,
+  context: PinContext,
+  homes: ReadonlySet<number>,
+): readonly number[] {
+  let stripes = [...homes];
+  for (const at of limiting) {
+    const found = pinned(items, at, terms[at] ?? [], context);
+    if (found !== undefined) stripes = stripes.filter((stripe) => found.has(stripe));
+  }
+  // A text that no stripe can answer is still asked of one: aggregates over nothing have a row.
+  return stripes.length === 0 ? [...homes].slice(0, 1) : stripes;
+}
+
+/** The text for the stripes with its limit, which is limit and offset of the whole. */
+export function stripeText(shape: ScatterShape, context: PinContext): string {
+  if (shape.limit === undefined) return shape.stripeText;
+  const limit = constant(shape.limit.expr, context);
+  const offset = shape.limit.offset === undefined ? 0n : constant(shape.limit.offset, context);
+  if (typeof limit !== 'bigint' || typeof offset !== 'bigint' || limit < 0n)
+    return shape.stripeText;
+  const count = limit + (offset < 0n ? 0n : offset);
+  return count > LIMIT_PUSHED_MAX ? shape.stripeText : `${shape.stripeText} LIMIT ${count}`;
+}
+
+export async function scatter(
+  shape: ScatterShape,
+  stripes: readonly number[],
+  pins: PinContext,
+  { session, combiners, budget: limits, signal }: ScatterContext,
+): Promise<readonly SqlRow[]> {
+  const text = stripeText(shape, pins);
+  const values = pins.values.slice(0, shape.stripeParameters);
+  const budget = new Budget(limits);
+  const perStripe = async (take: (rows: readonly SqlRow[]) => void): Promise<void> => {
+    const settled = await Promise.allSettled(
+      stripes.map(async (stripe) => {
+        for await (const rows of session.rows(stripe, text, values)) {
+          signal?.throwIfAborted();
+          budget.spend('results', rows);
+          take(rows);
+        }
+      }),
+    );
+    const failed = settled.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  };
+  const { combine } = shape;
+  if (combine === undefined) {
+    const found: SqlRow[] = [];
+    await perStripe((rows) => {
+      for (const row of rows) found.push(row);
+    });
+    return shape.byRid ? withoutRid(found.sort(byLast)) : found;
+  }
+  const db = combiners.take();
+  try {
+    db.exec(`CREATE TABLE _g(${combine.columns.map(columnText).join(', ')})`);
+    const insert = db.prepare(
+      `INSERT INTO _g VALUES (${combine.columns.map(() => '?').join(', ')})`,
+    );
+    await perStripe((rows) => {
+      for (const row of rows) insert.run(row);
+    });
+    return db.prepare(combine.text).all(pins.values.slice(0, shape.combineParameters));
+  } finally {
+    db.exec('DROP TABLE IF EXISTS _g');
+    combiners.give(db);
+  }
+}
+
+const TYPES = { integer: 'INTEGER', real: 'REAL', numeric: 'NUMERIC', text: 'TEXT', blob: 'BLOB' };
+
+function columnText({ name, affinity, collation }: CombineColumn): string {
+  return `${name} ${TYPES[affinity]} COLLATE ${collation}`;
+}
+
+/** The rows of a plan without `combine` in batches, as they come or by the rowid. */
+export async function* scatterStream(
+  shape: ScatterShape,
+  stripes: readonly number[],
+  pins: PinContext,
+  { session, signal }: Pick<ScatterContext, 'session' | 'signal'>,
+): AsyncGenerator<readonly SqlRow[]> {
+  const values = pins.values.slice(0, shape.stripeParameters);
+  const sources = stripes.map((stripe) => session.rows(stripe, shape.stripeText, values));
+  if (shape.byRid) {
+    for await (const rows of mergeByLast(sources)) {
+      signal?.throwIfAborted();
+      yield withoutRid(rows);
+    }
+    return;
+  }
+  for (const source of sources) {
+    for await (const rows of source) {
+      signal?.throwIfAborted();
+      yield rows;
+    }
+  }
+}
+
+function withoutRid(rows: readonly SqlRow[]): SqlRow[] {
+  return rows.map((row) => row.slice(0, -1));
+}
+
+function byLast(a: SqlRow, b: SqlRow): number {
+  const one = a.at(-1) as bigint;
+  const two = b.at(-1) as bigint;
+  return one < two ? -1 : one > two ? 1 : 0;
+}
+
+interface Head {
+  readonly rest: AsyncIterator<readonly SqlRow[]>;
+  rows: readonly SqlRow[];
+  at: number;
+}
+
+/** Sorted sources as one sorted source; what one of them has read ahead is a batch. */
+async function* mergeByLast(
+  sources: readonly AsyncIterable<readonly SqlRow[]>[],
+): AsyncGenerator<readonly SqlRow[]> {
+  const rests = sources.map((source) => source[Symbol.asyncIterator]());
+  try {
+    let heads = (await Promise.all(rests.map(firstOf))).filter((head) => head !== undefined);
+    while (heads.length > 0) {
+      const batch: SqlRow[] = [];
+      // Until one of the sources has to be asked again.
+      for (let empty = false; !empty;) {
+        let least: Head | undefined;
+        let row: SqlRow | undefined;
+        for (const head of heads) {
+          const next = head.rows[head.at];
+          if (next === undefined || (row !== undefined && byLast(row, next) <= 0)) continue;
+          least = head;
+          row = next;
+        }
+        if (least === undefined || row === undefined) break;
+        batch.push(row);
+        least.at += 1;
+        empty = least.at >= least.rows.length;
+      }
+      if (batch.length > 0) yield batch;
+      heads = (await Promise.all(heads.map(refilled))).filter((head) => head !== undefined);
+    }
+  } finally {
+    await Promise.all(rests.map(async (rest) => rest.return?.()));
+  }
+}
+
+async function firstOf(rest: AsyncIterator<readonly SqlRow[]>): Promise<Head | undefined> {
+  return await refilled({ rest, rows: [], at: 0 });
+}
+
+async function refilled(head: Head): Promise<Head | undefined> {
+  if (head.at < head.rows.length) return head;
+  for (;;) {
+    const next = await head.rest.next();
+    if (next.done === true) return undefined;
+    if (next.value.length === 0) continue;
+    head.rows = next.value;
+    head.at = 0;
+    return head;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What the planner asks of the stripes, and all it knows of them: texts on one stripe inside one transaction over all.
+ * The part that keeps stripes implements it; `testing/memory-stripes.ts` does so in process.
+ */
+import type { SlotMap } from './slots.ts';
+import type { SqlRow } from './values.ts';
+
+export interface StripeWrite {
+  readonly sql: string;
+  /** The text runs once for each; integers are bigint, reals number. `?N` takes the Nth; never more than it has. */
+  readonly runs: readonly SqlRow[];
+}
+
+export interface WriteOutcome {
+  /** Rows changed, over all runs, as `changes()` counts. */
+  readonly changes: number;
+  /** What RETURNING gave, in order. */
+  readonly rows: readonly SqlRow[];
+}
+
+/** A change of the schema: the texts run on every stripe in one transaction, and the catalogue is kept with it. */
+export interface SchemaChange {
+  readonly texts: readonly string[];
+  readonly catalogue: string;
+  readonly schemaVersion: number;
+}
+
+/**
+ * One transaction. What it reads fits together over all stripes and includes what it has written. Errors of SQLite pass
+ * through with their message, `errcode` and `errstr`; a failed text has changed nothing, except as its conflict
+ * clause says.
+ */
+export interface StripeSession {
+  /**
+   * Nothing was asked of a stripe yet, so the newest schema holds, and not the one of the beginning. Left out: the schema of the
+   * beginning holds.
+   */
+  readonly isUntouched?: boolean;
+  /**
+   * Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. `only`: nothing else
+   * is read in a session that only reads.
+   */
+  rows(
+    stripe: number,
+    sql: string,
+    values: SqlRow,
+    only?: boolean,
+  ): AsyncIterable<readonly SqlRow[]>;
+  /**
+   * A text that reads no table and may take long, or for ever: somewhere where it can be stopped. Left out: it runs in the
+   * shadow, which cannot.
+   */
+  apart?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  /** A reading text for which rows have to be gathered: in another place, with a planner of its own. Left out: here. */
+  gathered?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  /** `last`: if it succeeds, nothing but `release` and `commit` follows. */
+  write(
+    stripe: number,
+    writes: readonly StripeWrite[],
+    last?: boolean,
+  ): Promise<readonly WriteOutcome[]>;
+  alter(change: SchemaChange): Promise<void>;
+  /** On every stripe, or on those that are used later: the caller cannot tell. */
+  savepoint(name: string): Promise<void>;
+  release(name: string): Promise<void>;
+  rollbackTo(name: string): Promise<void>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+export interface Stripes {
+  readonly count: number;
+  readonly slots: SlotMap;
+  /** The catalogue as `SchemaChange` left it, and its version; '' and 0 at first. */
+  readonly catalogue: string;
+  readonly schemaVersion: number;
+  begin(mode: 'read' | 'write'): Promise<StripeSession>;
+}
+
+/**
+ * Gives ids that nobody else gets, in blocks, so that inserts ask no other stripe for the largest. Without one the planner
+ * asks all stripes, and ids are those that SQLite would give.
+ */
+export interface IdSource {
+  /** The first of `count` ids for a table. All are above every id that `taken` was told of. */
+  next(table: string, count: number): Promise<bigint>;
+  /** An id that a client chose itself: later ones are larger. */
+  taken(table: string, id: bigint): Promise<void>;
+}

@@ -1,0 +1,157 @@
+/** Runs a writing text: on the stripes themselves when its shape allows, else gathered. */
+import { isMolnError } from '../base/errors.ts';
+import { type Binding, bind } from './binding.ts';
+import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
+import { narrowInsert, withGivenIds } from './narrow-insert.ts';
+import type { Table } from './catalogue.ts';
+import { constant } from './pins.ts';
+import { type ReadContext, runRead } from './read-run.ts';
+import { readShape } from './read-plan.ts';
+import { routedInsert, UNFIT } from './routed-insert.ts';
+import { routedWrite, routeOf } from './routed-write.ts';
+import { asOwnError } from './sqlite-errors.ts';
+import type { StripeSession } from './stripes.ts';
+import { cut } from './syntax.ts';
+import type { SqlRow } from './values.ts';
+import type { InsertShape, WriteShape } from './write-plan.ts';
+
+export type RunContext = ReadContext & WriteContext;
+
+/** Everything that one statement does is inside it. */
+export const STATEMENT = '_moln_statement';
+
+/** All of `work` or nothing of it. */
+export async function attempt<T>(session: StripeSession, work: () => Promise<T>): Promise<T> {
+  await session.savepoint(STATEMENT);
+  try {
+    const result = await work();
+    await session.release(STATEMENT);
+    return result;
+  } catch (error) {
+    await session.rollbackTo(STATEMENT);
+    await session.release(STATEMENT);
+    throw error;
+  }
+}
+
+/**
+ * An error of several rows over several stripes is undone and gathered too, for SQLite names the first bad row in order; if
+ * that is too large, the error of a stripe has to do.
+ */
+export async function runWrite(
+  binding: Binding,
+  shape: WriteShape | undefined,
+  context: RunContext,
+): Promise<Written> {
+  const { session } = context;
+  /** How many places may fail on their own: stripes, or rows. */
+  const spread = { stripes: 0 };
+  let failure: unknown;
+  try {
+    const written = await attempt(session, async () => onStripes(binding, shape, context, spread));
+    if (written !== undefined) return written;
+  } catch (error) {
+    failure =
+      shape === undefined || shape.kind === 'gather' ? error : asOwnError(error, shape.table);
+    if (spread.stripes <= 1 && failure !== undefined) throw failure;
+    failure ??= error;
+  }
+  try {
+    return await attempt(session, async () =>
+      gatheredWrite(binding, context.text, context.pins.values, context),
+    );
+  } catch (error) {
+    throw failure !== undefined && isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
+  }
+}
+
+/** Undefined when it has to be gathered. */
+async function onStripes(
+  binding: Binding,
+  shape: WriteShape | undefined,
+  context: RunContext,
+  spread: { stripes: number },
+): Promise<Written | undefined> {
+  const { foreignKeys, lastInsertRowid, pins, planner, session } = context;
+  const { homes, settings, stripes } = planner;
+  if (settings.force === 'gather' || shape === undefined || shape.kind === 'gather')
+    return undefined;
+  if (shape.kind === 'routed') {
+    if (shape.keyed && foreignKeys) return undefined;
+    const route = routeOf(shape, pins, homes, stripes.count);
+    if (route === undefined) return undefined;
+    const exact = route.length > 1 ? await exactly(binding, shape.table, context) : undefined;
+    if (exact !== undefined) return exact;
+    spread.stripes = route.length;
+    return await routedWrite(shape, route, pins.values, session, context);
+  }
+  const rows = await sourceRows(binding, shape, context);
+  const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
+  if (direct && !shape.returningHasParameters) {
+    spread.stripes = rows.length;
+    const written = await routedInsert(shape, rows, {
+      session,
+      pins,
+      stripeCount: stripes.count,
+      ids: settings.ids,
+      inTransaction: context.inTransaction,
+      lastInsertRowid,
+    });
+    if (written !== UNFIT) return written;
+  }
+  const filled =
+    settings.ids === undefined ? { shape, rows } : await withGivenIds(shape, rows, settings.ids);
+  const narrow = narrowInsert(binding, filled.shape, filled.rows, {
+    catalogue: context.catalogue,
+    stripeCount: stripes.count,
+    foreignKeys,
+    values: pins.values,
+  });
+  if (narrow === undefined) return undefined;
+  // A conflict that is found here is SQLite's own answer: nothing to try again.
+  spread.stripes = 0;
+  return await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+}
+
+/** RETURNING of several stripes, in the order of one: of tables of a few rows, as for reading. */
+async function exactly(
+  binding: Binding,
+  table: Table,
+  context: RunContext,
+): Promise<Written | undefined> {
+  const { large, settings } = context.planner;
+  const { exact } = settings;
+  if (exact.rowsMax === 0 || binding.columns.length === 0 || large.has(table)) return undefined;
+  try {
+    const { pins, text } = context;
+    return await gatheredWrite(binding, text, pins.values, { ...context, budget: exact, large });
+  } catch (error) {
+    if (!isMolnError(error, 'PLANNER_TOO_LARGE')) throw error;
+    return undefined;
+  }
+}
+
+/** The rows that an INSERT is to put in. */
+async function sourceRows(
+  { parameters, sql }: Binding,
+  { node }: InsertShape,
+  context: RunContext,
+): Promise<readonly SqlRow[]> {
+  if (node.body.type === 'DefaultValuesInsertBody') return [[]];
+  const { select } = node.body;
+  const { catalogue, pins } = context;
+  if (select.select.type === 'SelectValues' && select.compounds === undefined) {
+    const rows = select.select.values.map((row) => row.values.map((one) => constant(one, pins)));
+    if (rows.every((row) => row.every((value) => value !== undefined))) return rows as SqlRow[];
+  }
+  const head = node.with === undefined ? '' : `${cut(sql, node.with.span, parameters.edits)} `;
+  const text = `${head}${cut(sql, select.span, parameters.edits)}`;
+  const source = bind(catalogue, text);
+  const values = pins.values.slice(0, source.parameters.names.length);
+  return await runRead(source, readShape(source, catalogue), {
+    ...context,
+    pins: { ...pins, sql: text, parameters: source.parameters, values },
+    text,
+    natural: true,
+  });
+}

@@ -1,0 +1,53 @@
+/** What goes between the engine and a process that gathers; all of it is copied. */
+import { isMolnError, MolnError } from '../base/errors.ts';
+import { type SlotMap, type SqlRow, sqliteFailure } from '../planner/planner.ts';
+
+/** A reading text, and the schema that it was planned for. */
+export interface GatherJob {
+  readonly sql: string;
+  readonly values: SqlRow;
+  readonly catalogue: string;
+  readonly version: number;
+  readonly slots: SlotMap;
+  readonly count: number;
+  readonly budget: { readonly rowsMax: number; readonly bytesMax: number };
+}
+
+export interface Failure {
+  readonly message: string;
+  /** SQLite's. */
+  readonly errcode: number | undefined;
+  readonly body: ReturnType<MolnError['toJSON']> | undefined;
+}
+
+export type ToProcess =
+  | { readonly kind: 'run'; readonly job: GatherJob }
+  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly SqlRow[] }
+  | { readonly kind: 'noRows'; readonly id: number; readonly failure: Failure };
+
+export type FromProcess =
+  /** Rows of a stripe are wanted. */
+  | {
+      readonly kind: 'ask';
+      readonly id: number;
+      readonly stripe: number;
+      readonly sql: string;
+      readonly values: SqlRow;
+    }
+  | { readonly kind: 'done'; readonly rows: readonly SqlRow[] }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export function failureOf(error: unknown): Failure {
+  if (isMolnError(error)) {
+    return { message: error.message, errcode: undefined, body: error.toJSON() };
+  }
+  const known = error instanceof Error ? error : new Error(String(error));
+  const errcode =
+    'errcode' in known && typeof known.errcode === 'number' ? known.errcode : undefined;
+  return { message: known.message, errcode, body: undefined };
+}
+
+export function errorOf({ message, errcode, body }: Failure): Error {
+  if (body !== undefined) return MolnError.from(body);
+  return errcode === undefined ? new Error(message) : sqliteFailure(message, errcode);
+}

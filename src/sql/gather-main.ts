@@ -1,0 +1,84 @@
+/**
+ * A process that runs reading texts for the engine: gathers the rows that it asks for and lets SQLite compute over them, which nobody
+ * can stop but by ending the process. One text at a time; it ends with its parent.
+ */
+import { Planner, type SqlRow, type Stripes, type StripeSession } from '../planner/planner.ts';
+import {
+  errorOf,
+  failureOf,
+  type FromProcess,
+  type GatherJob,
+  type ToProcess,
+} from './gather-calls.ts';
+
+interface Waiting {
+  readonly resolve: (rows: readonly SqlRow[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const waiting = new Map<number, Waiting>();
+let next = 0;
+let kept: { readonly planner: Planner; readonly catalogue: string } | undefined;
+
+process.on('message', (message: ToProcess) => {
+  if (message.kind === 'run') return void run(message.job);
+  const asked = waiting.get(message.id);
+  waiting.delete(message.id);
+  if (message.kind === 'rows') asked?.resolve(message.rows);
+  else asked?.reject(errorOf(message.failure));
+});
+process.on('disconnect', () => process.exit());
+
+async function run(job: GatherJob): Promise<void> {
+  try {
+    const { rows } = await plannerOf(job).connect().execute(job.sql, job.values);
+    say({ kind: 'done', rows });
+  } catch (error) {
+    say({ kind: 'failed', failure: failureOf(error) });
+  }
+}
+
+function plannerOf({ budget, catalogue, count, slots, version }: GatherJob): Planner {
+  if (kept?.catalogue === catalogue) return kept.planner;
+  kept?.planner[Symbol.dispose]();
+  const stripes: Stripes = {
+    count,
+    slots,
+    catalogue,
+    schemaVersion: version,
+    begin: () => Promise.resolve(session()),
+  };
+  kept = { planner: new Planner(stripes, { budget }), catalogue };
+  return kept.planner;
+}
+
+function session(): StripeSession {
+  const nothing = (): Promise<void> => Promise.resolve();
+  const refused = (): Promise<never> => Promise.reject(new Error('It only reads'));
+  return {
+    rows: (stripe, sql, values) => rowsOf(stripe, sql, values),
+    write: refused,
+    alter: refused,
+    savepoint: nothing,
+    release: nothing,
+    rollbackTo: nothing,
+    commit: nothing,
+    rollback: nothing,
+  };
+}
+
+async function* rowsOf(
+  stripe: number,
+  sql: string,
+  values: SqlRow,
+): AsyncGenerator<readonly SqlRow[]> {
+  const id = next++;
+  const { promise, resolve, reject } = Promise.withResolvers<readonly SqlRow[]>();
+  waiting.set(id, { resolve, reject });
+  say({ kind: 'ask', id, stripe, sql, values });
+  yield await promise;
+}
+
+function say(message: FromProcess): void {
+  process.send?.(message);
+}

@@ -1,0 +1,46 @@
+/** Limits of a database's clients. Each has a unit, and an error names the one that was met. All can be set, so that a test reaches them. */
+
+export interface SqlLimits {
+  /** One statement that reads; one that writes is bounded by its stripes. */
+  readonly statementMs: number;
+  /** A transaction that wants a stripe out of order, while another has it, gives up after so long: they might wait for each other. */
+  readonly lockWaitMs: number;
+  /** While a stripe changes its primary, a statement outside a transaction is tried again for so long. */
+  readonly retryMs: number;
+  /** A statement that takes longer is in the log of slow ones. */
+  readonly slowMs: number;
+  /** Rows and bytes that a statement may need in one place. */
+  readonly gatherRowsMax: number;
+  readonly gatherBytesMax: number;
+  /** Statements that run at a time. */
+  readonly queriesMax: number;
+}
+
+const MIB: number = 1024 * 1024;
+
+export const DEFAULT_SQL_LIMITS: SqlLimits = {
+  statementMs: 30_000,
+  lockWaitMs: 1000,
+  retryMs: 5000,
+  slowMs: 500,
+  gatherRowsMax: 1_000_000,
+  gatherBytesMax: 256 * MIB,
+  queriesMax: 20_000,
+};
+
+/** Between two attempts. */
+export const RETRY_PAUSE_MS = 50;
+/** A stripe ends what is idle for two seconds: those that a busy transaction does not use are told earlier that it goes on. */
+export const KEEP_HELD_MS = 500;
+/** Slow statements that are remembered. */
+export const SLOW_KEPT = 100;
+/** Characters of a text in lists and logs. */
+export const SHOWN_TEXT_MAX = 2000;
+/** Rows that RETURNING may give back for it to go to a stripe in one call, after which it can no longer be refused. */
+export const RETURNED_WHOLE_MAX = 1000;
+/** Processes that compute over gathered rows, statements that wait for one, and V8's heap of one; SQLite's own memory comes on top. */
+export const GATHERERS_MAX = 3;
+export const GATHERS_WAITING_MAX = 1000;
+export const GATHER_HEAP_MB = 512;
+/** One that has nothing to do for so long ends. */
+export const GATHER_IDLE_MS = 30_000;

@@ -1,0 +1,121 @@
+/** Statements that run now, so that they can be seen and stopped, and those that took long. */
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { Caller } from '../hrana/hrana.ts';
+import { interrupted, limitMet } from './errors.ts';
+import { SHOWN_TEXT_MAX, SLOW_KEPT, type SqlLimits } from './limits.ts';
+
+export interface LiveQuery {
+  readonly id: number;
+  readonly sql: string;
+  readonly caller: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly runningMs: number;
+}
+
+export interface SlowQuery {
+  readonly sql: string;
+  readonly caller: string;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** The code of its error, if it failed. */
+  readonly error: string | undefined;
+}
+
+interface Running {
+  readonly sql: string;
+  readonly caller: string;
+  readonly startedAt: number;
+  readonly beganMs: number;
+  readonly stop: AbortController;
+}
+
+export class LiveQueries {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #limits: SqlLimits;
+  readonly #running = new Map<number, Running>();
+  readonly #slow: SlowQuery[] = [];
+  #next = 1;
+
+  constructor(clock: Clock, logger: Logger, limits: SqlLimits) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#limits = limits;
+  }
+
+  /** Runs a statement under the eyes of everybody. `stop` is aborted when it is killed or has taken too long. */
+  async watch<T>(
+    sql: string,
+    caller: Caller,
+    work: (stop: AbortController) => Promise<T>,
+  ): Promise<T> {
+    const { queriesMax, statementMs } = this.#limits;
+    if (this.#running.size >= queriesMax) {
+      throw limitMet('queriesMax', `${queriesMax} statements run already`, 'Ask again later');
+    }
+    const id = this.#next++;
+    const stop = new AbortController();
+    const beganMs = this.#clock.monotonicMs();
+    const startedAt = this.#clock.now();
+    this.#running.set(id, { sql, caller: caller.id, startedAt, beganMs, stop });
+    const timer = this.#clock.after(statementMs, () =>
+      stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
+    );
+    let failure: unknown;
+    try {
+      return await work(stop);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      timer[Symbol.dispose]();
+      this.#running.delete(id);
+      const durationMs = this.#clock.monotonicMs() - beganMs;
+      if (durationMs >= this.#limits.slowMs)
+        this.#note({ sql, caller: caller.id, startedAt, durationMs, error: codeOf(failure) });
+    }
+  }
+
+  /** Statements that run now. */
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Oldest first. */
+  list(): readonly LiveQuery[] {
+    const now = this.#clock.monotonicMs();
+    return [...this.#running].map(([id, { sql, caller, startedAt, beganMs }]) => ({
+      id,
+      sql: sql.slice(0, SHOWN_TEXT_MAX),
+      caller,
+      startedAt,
+      runningMs: now - beganMs,
+    }));
+  }
+
+  /** False when no such statement runs. One that is being committed is not stopped any more. */
+  kill(id: number): boolean {
+    const running = this.#running.get(id);
+    running?.stop.abort(interrupted('it was killed'));
+    return running !== undefined;
+  }
+
+  /** The newest that took longer than `slowMs`, oldest first. */
+  slow(): readonly SlowQuery[] {
+    return [...this.#slow];
+  }
+
+  #note(query: SlowQuery): void {
+    const shown = { ...query, sql: query.sql.slice(0, SHOWN_TEXT_MAX) };
+    this.#slow.push(shown);
+    if (this.#slow.length > SLOW_KEPT) this.#slow.shift();
+    this.#logger.warn('A statement was slow', { ...shown });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (error === undefined) return undefined;
+  return error instanceof Error && 'code' in error ? String(error.code) : 'error';
+}

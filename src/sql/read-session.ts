@@ -1,0 +1,125 @@
+/**
+ * What is only read, for the planner: a single text on a single stripe goes there at once; several are read as of one moment, or, at
+ * levels that allow it, from whatever copy is near.
+ */
+import { Moment, type ReadLevel } from '../database/database.ts';
+import type { SqlRow, StripeSession, WriteOutcome } from '../planner/planner.ts';
+import { fromStripe, readOnly } from './errors.ts';
+import type { Counts } from './figures.ts';
+import { runApart, unlessAborted } from './apart.ts';
+import type { GatherJob } from './gather-calls.ts';
+import type { GatherPool } from './gather-pool.ts';
+import type { Schema, StripeSet } from './stripe-set.ts';
+
+export interface ReadSessionOptions {
+  readonly set: StripeSet;
+  readonly counts: Counts;
+  readonly gatherers: GatherPool;
+  readonly budget: GatherJob['budget'];
+  /** For what one stripe answers alone. */
+  readonly levelOf: (stripe: string) => ReadLevel;
+  /** What several stripes answer need not be of one moment. */
+  readonly isLoose: boolean;
+  /** All statements of a transaction see the same moment. */
+  readonly isTransaction: boolean;
+  /** Of the statement that runs now. */
+  readonly signal: () => AbortSignal | undefined;
+}
+
+export class ReadSession implements StripeSession {
+  readonly #options: ReadSessionOptions;
+  readonly #schema: Schema;
+  #moment: Promise<Moment> | undefined;
+
+  constructor(options: ReadSessionOptions) {
+    this.#options = options;
+    this.#schema = options.set.schema;
+  }
+
+  async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    return await runApart(this.#options.set, sql, values, this.#options.signal());
+  }
+
+  async *rows(
+    stripe: number,
+    sql: string,
+    values: SqlRow,
+    only = false,
+  ): AsyncGenerator<readonly SqlRow[]> {
+    const { isLoose, isTransaction, levelOf, set, signal } = this.#options;
+    const client = set.client(stripe);
+    const statement = { sql, args: values };
+    const expect = { schemaVersion: this.#schema.stripeVersion };
+    const near = isLoose || (only && !isTransaction);
+    const asked = near
+      ? client.query(statement, levelOf(client.name), expect)
+      : this.#opened().then(async (moment) => moment.query(client.name, statement));
+    try {
+      yield (await unlessAborted(asked, signal())).rows;
+    } catch (error) {
+      throw fromStripe(error);
+    }
+  }
+
+  async gathered(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+    const { budget, gatherers, set, signal } = this.#options;
+    const { catalogue, version } = this.#schema;
+    const { count, slots } = set;
+    return await gatherers.run({
+      job: { sql, values, catalogue, version, count, slots, budget },
+      rows: async (stripe, text, args) => {
+        const all: SqlRow[] = [];
+        for await (const rows of this.rows(stripe, text, args))
+          for (const row of rows) all.push(row);
+        return all;
+      },
+      signal: signal(),
+    });
+  }
+
+  write(): Promise<readonly WriteOutcome[]> {
+    return Promise.reject(readOnly('this transaction or token only reads'));
+  }
+
+  alter(): Promise<void> {
+    return Promise.reject(readOnly('this transaction or token only reads'));
+  }
+
+  savepoint(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  rollbackTo(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async commit(): Promise<void> {
+    await this.rollback();
+  }
+
+  /** Lets go of the moment; a statement that was stopped need not wait for that. */
+  rollback(): Promise<void> {
+    const opened = this.#moment;
+    this.#moment = undefined;
+    opened?.then(
+      (moment) => void moment[Symbol.asyncDispose](),
+      () => {},
+    );
+    return Promise.resolve();
+  }
+
+  #opened(): Promise<Moment> {
+    if (this.#moment === undefined) {
+      const { counts, set } = this.#options;
+      counts.moments++;
+      this.#moment = Moment.open(set.log, set.clients, {
+        schemaVersion: this.#schema.stripeVersion,
+      });
+    }
+    return this.#moment;
+  }
+}

@@ -1,0 +1,302 @@
+/** One client's connection to a database: its transaction, its read level, and one statement after the other. */
+import { messageOf } from '../base/errors.ts';
+import type { ReadLevel } from '../database/database.ts';
+import {
+  type AnswerRoom,
+  type BoundStatement,
+  type Caller,
+  type Column,
+  type Description,
+  type Outcome,
+  responseTooLarge,
+  type RowStream,
+  scanStatement,
+  type Session,
+  type SqlRow,
+  type StatementResult,
+  valueBytes,
+} from '../hrana/hrana.ts';
+import type { Connection, Explanation, Result, StripeSession } from '../planner/planner.ts';
+import type { Engine } from './engine.ts';
+import { errorPosition } from './error-position.ts';
+import {
+  endsTransaction,
+  interrupted,
+  isPassing,
+  isSchemaMoved,
+  OutOfOrder,
+  toClient,
+} from './errors.ts';
+import { RETRY_PAUSE_MS } from './limits.ts';
+import { askOwnPragma, ownPragma } from './own-pragma.ts';
+import { type Level, SeenEntries } from './read-level.ts';
+import { ReadSession } from './read-session.ts';
+import { isReadOnlyText, scriptTexts, startsReadOnly } from './texts.ts';
+import { mayBeWhole, runWhole } from './whole-batch.ts';
+import { WriteSession } from './write-session.ts';
+
+/** A schema that changes faster than a statement can be planned. */
+const REPLANS_MAX = 20;
+
+export class SqlSession implements Session {
+  readonly #engine: Engine;
+  readonly #caller: Caller;
+  readonly #connection: Connection;
+  readonly #onClose: () => void;
+  /** What this client has seen. */
+  readonly seen: SeenEntries = new SeenEntries();
+  level: Level;
+  /** Of the statement that runs. */
+  #stop: AbortController | undefined;
+  #write: WriteSession | undefined;
+  /** Of a statement that begins again. */
+  #stripes: ReadonlySet<number> = new Set();
+  #beginsReadOnly = false;
+
+  constructor(engine: Engine, caller: Caller, level: Level, onClose: () => void) {
+    this.#engine = engine;
+    this.#caller = caller;
+    this.#onClose = onClose;
+    this.level = level;
+    this.#connection = engine.planner.connect({
+      begin: (mode) => Promise.resolve(this.#begin(mode)),
+    });
+  }
+
+  get isAutocommit(): boolean {
+    return !this.#connection.inTransaction;
+  }
+
+  async execute(bound: BoundStatement, room: AnswerRoom): Promise<StatementResult> {
+    const began = this.#engine.options.clock.monotonicMs();
+    const result = await this.#run(bound.sql, bound.values);
+    if (bound.wantRows) requireRoom(result.rows, room);
+    return {
+      columns: columnsOf(result),
+      rows: bound.wantRows ? result.rows : [],
+      ...this.#outcome(result, began),
+    };
+  }
+
+  async transaction(
+    statements: readonly BoundStatement[],
+    room: AnswerRoom,
+  ): Promise<readonly StatementResult[] | undefined> {
+    const { counts, options, planner, queries, set } = this.#engine;
+    const { settings } = this.#connection;
+    const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
+    if (!isPlain || !this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    const began = options.clock.monotonicMs();
+    const shown = statements[0]?.sql ?? '';
+    const results = await queries.watch(shown, this.#caller, async () =>
+      runWhole(statements, {
+        set,
+        connect: (session) => {
+          const connection = planner.connect({ begin: () => Promise.resolve(session()) });
+          connection.settings.foreignKeys = settings.foreignKeys;
+          return connection;
+        },
+        onCommit: (indexes) => {
+          counts.commits++;
+          this.seen.see(indexes);
+        },
+      }),
+    );
+    if (results === undefined) return undefined;
+    return statements.map(({ wantRows }, at): StatementResult => {
+      const result = results[at];
+      if (result === undefined) throw new Error('A statement has no result');
+      this.#connection.ran(result);
+      counts.took(options.clock.monotonicMs() - began);
+      if (wantRows) requireRoom(result.rows, room);
+      return {
+        columns: columnsOf(result),
+        rows: wantRows ? result.rows : [],
+        ...this.#outcome({ ...result, lastInsertRowid: this.#connection.lastInsertRowid }, began),
+      };
+    });
+  }
+
+  async stream(bound: BoundStatement): Promise<RowStream> {
+    const began = this.#engine.options.clock.monotonicMs();
+    const result = await this.#run(bound.sql, bound.values);
+    let rest = result.rows;
+    return {
+      columns: columnsOf(result),
+      next: () => {
+        const rows = rest;
+        rest = [];
+        return Promise.resolve(rows);
+      },
+      outcome: () => this.#outcome(result, began),
+      [Symbol.asyncDispose]: () => {
+        rest = [];
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async sequence(sql: string): Promise<void> {
+    for (const text of scriptTexts(sql)) await this.#run(text, []);
+  }
+
+  async describe(sql: string): Promise<Description> {
+    await this.#engine.set.load();
+    const { shadow } = this.#connection.catalogue;
+    try {
+      const { columns } = shadow.prepare(sql);
+      return {
+        columns: columns.map(({ name, declared }) => ({ name, declaredType: declared })),
+        isExplain: scanStatement(sql).isExplain,
+        isReadOnly: isReadOnlyText(sql),
+      };
+    } catch (error) {
+      throw toClient(error, errorPosition(messageOf(error), sql, shadow));
+    }
+  }
+
+  /** How a text would run and why not better: `moln why query`. */
+  async explain(sql: string, values: SqlRow = []): Promise<Explanation> {
+    await this.#engine.set.load();
+    try {
+      return this.#connection.explain(sql, values);
+    } catch (error) {
+      throw toClient(
+        error,
+        errorPosition(messageOf(error), sql, this.#connection.catalogue.shadow),
+      );
+    }
+  }
+
+  interrupt(): void {
+    this.#stop?.abort(interrupted('its client has left'));
+  }
+
+  async close(): Promise<void> {
+    await this.#rollBack(() => this.#connection.close());
+    this.#onClose();
+  }
+
+  async #run(sql: string, values: SqlRow): Promise<Result> {
+    const own = ownPragma(sql);
+    if (own !== undefined) return this.#connection.plainResult(...askOwnPragma(own, this));
+    const { clock } = this.#engine.options;
+    const { counts, queries } = this.#engine;
+    const began = clock.monotonicMs();
+    try {
+      return await queries.watch(sql, this.#caller, async (stop) => {
+        this.#stop = stop;
+        return await this.#attempts(sql, values, stop.signal);
+      });
+    } catch (error) {
+      counts.failed++;
+      throw toClient(
+        error,
+        errorPosition(messageOf(error), sql, this.#connection.catalogue.shadow),
+      );
+    } finally {
+      this.#stop = undefined;
+      counts.took(clock.monotonicMs() - began);
+    }
+  }
+
+  /** Until it is planned for the schema that the stripes have, its stripes are in order, and they have primaries. */
+  async #attempts(sql: string, values: SqlRow, signal: AbortSignal): Promise<Result> {
+    const { counts, limits, set } = this.#engine;
+    const { clock } = this.#engine.options;
+    const wasOpen = this.#connection.inTransaction;
+    const until = clock.monotonicMs() + limits.retryMs;
+    this.#beginsReadOnly = !wasOpen && startsReadOnly(sql);
+    const text = this.#beginsReadOnly ? 'BEGIN' : sql;
+    this.#stripes = new Set();
+    if (wasOpen) this.#goesOn();
+    for (let replans = 0; ; counts.retries++) {
+      try {
+        return await this.#connection.execute(text, values, signal);
+      } catch (error) {
+        if (wasOpen && (endsTransaction(error) || signal.aborted))
+          await this.#rollBack(() => this.#connection.abandon());
+        if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
+        else if (isSchemaMoved(error) && replans++ < REPLANS_MAX) await set.reload();
+        else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
+          await clock.sleep(RETRY_PAUSE_MS, signal);
+        else throw error;
+      }
+    }
+  }
+
+  /** Another statement of a transaction: the client knows what came before. */
+  #goesOn(): void {
+    if (this.#write === undefined) return;
+    this.#write.mayRestart = false;
+    this.#write.keep();
+  }
+
+  async #rollBack(how: () => Promise<void>): Promise<void> {
+    try {
+      await how();
+    } catch (error) {
+      // What cannot be told ends by its own time limit.
+      this.#engine.options.logger.warn('A transaction could not be rolled back', {
+        why: messageOf(error),
+      });
+    }
+  }
+
+  #begin(mode: 'read' | 'write'): StripeSession {
+    const { counts, limits, options, planner, set } = this.#engine;
+    const signal = (): AbortSignal | undefined => this.#stop?.signal;
+    if (mode === 'read' || this.#beginsReadOnly || this.#caller.readOnly) {
+      return new ReadSession({
+        set,
+        counts,
+        gatherers: this.#engine.gatherers,
+        budget: planner.settings.budget,
+        levelOf: (stripe) => this.#levelOf(stripe),
+        isLoose: mode === 'read' && (this.level.kind === 'stale' || this.level.kind === 'session'),
+        isTransaction: mode === 'write',
+        signal,
+      });
+    }
+    this.#write = new WriteSession({
+      set,
+      clock: options.clock,
+      counts,
+      lockWaitMs: limits.lockWaitMs,
+      stripes: this.#stripes,
+      signal,
+      onCommit: (indexes) => this.seen.see(indexes),
+    });
+    return this.#write;
+  }
+
+  #levelOf(stripe: string): ReadLevel {
+    const { level } = this;
+    if (level.kind === 'stale') {
+      return level.maxMs === undefined ? { kind: 'stale' } : { kind: 'stale', maxMs: level.maxMs };
+    }
+    if (level.kind === 'session') return { kind: 'session', index: this.seen.of(stripe) };
+    return { kind: 'strong' };
+  }
+
+  #outcome({ changes, lastInsertRowid, wrote }: Result, began: number): Outcome {
+    return {
+      affectedRows: wrote ? changes : 0,
+      lastInsertRowid: lastInsertRowid === 0n ? null : lastInsertRowid,
+      rowsRead: 0,
+      rowsWritten: 0,
+      durationMs: this.#engine.options.clock.monotonicMs() - began,
+    };
+  }
+}
+
+function columnsOf({ columns, declared }: Result): readonly Column[] {
+  return columns.map((name, at) => ({ name, declaredType: declared[at] ?? null }));
+}
+
+function requireRoom(rows: readonly SqlRow[], { rowsMax, bytesMax }: AnswerRoom): void {
+  if (rows.length > rowsMax) throw responseTooLarge(`${rowsMax} rows`);
+  let bytes = 0;
+  for (const row of rows) for (const value of row) bytes += valueBytes(value);
+  if (bytes > bytesMax) throw responseTooLarge(`${bytesMax} bytes`);
+}

@@ -1,0 +1,63 @@
+/** A commit log that works, but whose answers and requests are lost, late or doubled when a test says so. */
+import type { CommitLog, EncodedEntry } from '../src/database/database.ts';
+
+export type Fault =
+  /** It happens, and nobody is told. */
+  | 'answerLost'
+  /** It does not happen, and nobody is told. */
+  | 'requestLost'
+  /** It is on its way until `land` is called. */
+  | 'late';
+
+export interface FaultyLog {
+  readonly log: CommitLog;
+  /** For the next appends, in order; then all is well again. */
+  next(...faults: readonly Fault[]): void;
+  /** Answers to `head` fail so many times. */
+  blind(times: number): void;
+  /** What was late arrives; tells how many of them the log still took. */
+  land(): Promise<number>;
+  /** Indexes that were sent, also those that were lost. */
+  readonly sent: readonly number[];
+}
+
+export function faultyLog(real: CommitLog): FaultyLog {
+  const faults: Fault[] = [];
+  const sent: number[] = [];
+  let late: (() => ReturnType<CommitLog['append']>)[] = [];
+  let blindness = 0;
+  const lost = (): Error => new Error('the network lost it');
+  const append: CommitLog['append'] = async (appends, reads) => {
+    sent.push(...appends.map(({ entry }: { readonly entry: EncodedEntry }) => entry.index));
+    const fault = faults.shift();
+    if (fault === undefined) return real.append(appends, reads);
+    if (fault === 'answerLost') await real.append(appends, reads);
+    if (fault === 'late') late.push(() => real.append(appends, reads));
+    throw lost();
+  };
+  const log: CommitLog = {
+    append,
+    async head(stripe) {
+      if (blindness-- > 0) throw lost();
+      return real.head(stripe);
+    },
+    read: (...args) => real.read(...args),
+    watch: (...args) => real.watch(...args),
+    primary: (...args) => real.primary(...args),
+    claim: (...args) => real.claim(...args),
+    snapshot: (...args) => real.snapshot(...args),
+    recordSnapshot: (...args) => real.recordSnapshot(...args),
+    trim: (...args) => real.trim(...args),
+  };
+  return {
+    log,
+    next: (...wanted) => void faults.push(...wanted),
+    blind: (times) => void (blindness = times),
+    sent,
+    async land() {
+      const results = await Promise.all(late.map((one) => one()));
+      late = [];
+      return results.filter(({ kind }) => kind === 'appended').length;
+    },
+  };
+}

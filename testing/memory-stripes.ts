@@ -1,0 +1,132 @@
+/** Stripes in memory behind the planner's interface: plain SQLite, one database a stripe, one writer at a time. */
+import {
+  evenSlotMap,
+  type SchemaChange,
+  type SlotMap,
+  type SqlRow,
+  type Stripes,
+  type StripeSession,
+  type StripeWrite,
+  type WriteOutcome,
+} from '../src/planner/planner.ts';
+import { MemoryDatabase } from '../src/sqlite/sqlite.ts';
+
+export class MemoryStripes implements Stripes, Disposable {
+  readonly slots: SlotMap;
+  readonly databases: readonly MemoryDatabase[];
+  catalogue = '';
+  schemaVersion = 0;
+  /** Texts that the stripes were given, newest last: for tests that look at plans. */
+  log: string[] | undefined;
+  readonly batchRows: number;
+
+  constructor(count: number, batchRows = 100) {
+    this.slots = evenSlotMap(count);
+    this.batchRows = batchRows;
+    this.databases = Array.from({ length: count }, () => new MemoryDatabase());
+  }
+
+  get count(): number {
+    return this.databases.length;
+  }
+
+  begin(mode: 'read' | 'write'): Promise<StripeSession> {
+    if (mode === 'write') for (const db of this.databases) db.exec('BEGIN');
+    return Promise.resolve(new MemorySession(this, mode));
+  }
+
+  [Symbol.dispose](): void {
+    for (const db of this.databases) db[Symbol.dispose]();
+  }
+}
+
+class MemorySession implements StripeSession {
+  readonly #stripes: MemoryStripes;
+  readonly #mode: 'read' | 'write';
+  readonly #before: { readonly catalogue: string; readonly schemaVersion: number };
+
+  constructor(stripes: MemoryStripes, mode: 'read' | 'write') {
+    this.#stripes = stripes;
+    this.#mode = mode;
+    this.#before = { catalogue: stripes.catalogue, schemaVersion: stripes.schemaVersion };
+  }
+
+  #database(stripe: number): MemoryDatabase {
+    const db = this.#stripes.databases[stripe];
+    if (db === undefined) throw new Error(`There is no stripe ${stripe}`);
+    return db;
+  }
+
+  async *rows(stripe: number, sql: string, values: SqlRow): AsyncGenerator<readonly SqlRow[]> {
+    this.#stripes.log?.push(`${stripe}: ${sql}`);
+    const rows = this.#database(stripe).keep(sql).all(values);
+    const { batchRows } = this.#stripes;
+    for (let at = 0; at < rows.length; at += batchRows) {
+      yield await Promise.resolve(rows.slice(at, at + batchRows));
+    }
+  }
+
+  write(stripe: number, writes: readonly StripeWrite[]): Promise<readonly WriteOutcome[]> {
+    const db = this.#database(stripe);
+    return new Promise((resolve) => {
+      resolve(
+        writes.map(({ sql, runs }) => {
+          this.#stripes.log?.push(`${stripe}: ${sql}`);
+          const statement = db.keep(sql);
+          const rows: SqlRow[] = [];
+          let changes = 0;
+          for (const values of runs) {
+            rows.push(...statement.all(values));
+            changes += Number(db.keep('SELECT changes()').all()[0]?.[0] ?? 0);
+          }
+          return { changes, rows };
+        }),
+      );
+    });
+  }
+
+  alter({ texts, catalogue, schemaVersion }: SchemaChange): Promise<void> {
+    return this.#everywhere(() => {
+      for (const db of this.#stripes.databases) for (const text of texts) db.exec(text);
+      for (const db of this.#stripes.databases) db.forget();
+      this.#stripes.catalogue = catalogue;
+      this.#stripes.schemaVersion = schemaVersion;
+    });
+  }
+
+  savepoint(name: string): Promise<void> {
+    return this.#exec(`SAVEPOINT ${name}`);
+  }
+
+  release(name: string): Promise<void> {
+    return this.#exec(`RELEASE ${name}`);
+  }
+
+  rollbackTo(name: string): Promise<void> {
+    return this.#exec(`ROLLBACK TO ${name}`);
+  }
+
+  commit(): Promise<void> {
+    return this.#mode === 'write' ? this.#exec('COMMIT') : Promise.resolve();
+  }
+
+  rollback(): Promise<void> {
+    if (this.#mode === 'read') return Promise.resolve();
+    this.#stripes.catalogue = this.#before.catalogue;
+    this.#stripes.schemaVersion = this.#before.schemaVersion;
+    return this.#exec('ROLLBACK');
+  }
+
+  #exec(sql: string): Promise<void> {
+    return this.#everywhere(() => {
+      for (const db of this.#stripes.databases) db.exec(sql);
+    });
+  }
+
+  #everywhere(work: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      work();
+      resolve();
+    });
+  }
+}

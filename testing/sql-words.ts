@@ -1,0 +1,51 @@
+/** What generated SQL is made of: types, collations and values that SQLite tells apart in surprising ways. */
+export const TYPES: readonly string[] = [
+  'INTEGER',
+  'TEXT',
+  'REAL',
+  'NUMERIC',
+  'BLOB',
+  '',
+  'VARCHAR(10)',
+  'INT',
+];
+export const COLLATIONS: readonly string[] = ['', '', '', ' COLLATE NOCASE', ' COLLATE RTRIM'];
+export const CLAUSES: readonly string[] = [
+  '',
+  '',
+  '',
+  '/* moln: reference */',
+  '/* moln: single */',
+];
+
+export const CONSTANTS: readonly string[] = [
+  'NULL',
+  '0',
+  '1',
+  '2',
+  '3',
+  '1.0',
+  '2.5',
+  '-1',
+  "'1'",
+  "'2.0'",
+  "'a'",
+  "'A'",
+  "'a '",
+  "'b'",
+  "'abc'",
+  "''",
+  "x'61'",
+  "x''",
+  '9007199254740993',
+  '-9223372036854775808',
+  '9007199254740992.0',
+  '1e300',
+];
+
+export const REFERENCE_ACTIONS: readonly string[] = [
+  '',
+  'ON DELETE CASCADE',
+  'ON DELETE SET NULL ON UPDATE CASCADE',
+  'DEFERRABLE INITIALLY DEFERRED',
+];

@@ -1,0 +1,70 @@
+/** The part of `MemoryCloud` that is about databases. */
+import type { Cloud } from '../src/api/api.ts';
+import type { DatabaseDetail } from '../src/api/database-model.ts';
+
+const DATABASE: DatabaseDetail = {
+  name: 'shop',
+  state: 'open',
+  why: undefined,
+  stripes: 1,
+  copies: 2,
+  regions: [],
+  path: '/db/shop/',
+  bytes: 4096,
+  connections: 0,
+  createdAt: 1_800_000_000_000,
+  by: 'local',
+  stripeDetails: [],
+  queries: [],
+  slow: [],
+};
+
+export class MemoryDatabases {
+  readonly calls: unknown[] = [];
+
+  listDatabases(): ReturnType<Cloud['listDatabases']> {
+    return Promise.resolve([DATABASE]);
+  }
+
+  showDatabase(): ReturnType<Cloud['showDatabase']> {
+    return Promise.resolve(DATABASE);
+  }
+
+  async createDatabase(
+    ...asked: Parameters<Cloud['createDatabase']>
+  ): ReturnType<Cloud['createDatabase']> {
+    await this.#noted({ createDatabase: asked });
+    return DATABASE;
+  }
+
+  dropDatabase(...asked: Parameters<Cloud['dropDatabase']>): Promise<void> {
+    return this.#noted({ dropDatabase: asked });
+  }
+
+  async createDatabaseToken(
+    ...asked: Parameters<Cloud['createDatabaseToken']>
+  ): ReturnType<Cloud['createDatabaseToken']> {
+    await this.#noted({ createDatabaseToken: asked });
+    return { token: 'molndb.x.y' };
+  }
+
+  revokeDatabaseTokens(name: string): Promise<void> {
+    return this.#noted({ revokeDatabaseTokens: name });
+  }
+
+  killQuery(...asked: Parameters<Cloud['killQuery']>): Promise<void> {
+    return this.#noted({ killQuery: asked });
+  }
+
+  async explainQuery(
+    ...asked: Parameters<Cloud['explainQuery']>
+  ): ReturnType<Cloud['explainQuery']> {
+    await this.#noted({ explainQuery: asked });
+    return { plan: 'router', stripes: [0], lines: [] };
+  }
+
+  #noted(call: unknown): Promise<void> {
+    this.calls.push(call);
+    return Promise.resolve();
+  }
+}

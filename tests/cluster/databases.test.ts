@@ -1,0 +1,93 @@
+/** A database over nodes: made on one that is alone, used through all of them, led elsewhere when its primary's node is killed. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DatabaseDetail } from '../../src/api/api.ts';
+import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
+import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
+import { step } from '../../testing/step.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
+import { until } from '../../testing/until.ts';
+
+const PLACED_WITHIN_MS = 90_000;
+
+function clientOf(node: TestNode, authToken: string): Client {
+  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
+  return createHttpClient({ url, authToken, intMode: 'number' });
+}
+
+async function numbersIn(client: Client): Promise<readonly number[]> {
+  const { rows } = await client.execute('SELECT n FROM counted ORDER BY n');
+  return rows.map((row) => Number(row['n']));
+}
+
+/** Resolves to the nodes with a copy, the primary first, when there are so many and all have everything. */
+async function copies(seer: TestNode, count: number, notOn = ''): Promise<readonly string[]> {
+  return await until(
+    `${count} copies`,
+    async () => {
+      const { stripeDetails } = await seer.json<DatabaseDetail>('db', 'show', 'shop');
+      const [stripe] = stripeDetails;
+      const found = (stripe?.copies ?? []).filter(({ node }) => node !== notOn);
+      const isGood = found.length === count && found.every(({ lag }) => lag < 50);
+      const primary = stripe?.primary ?? '';
+      if (!isGood || primary === notOn) throw new Error(JSON.stringify(stripeDetails));
+      const others = found.map(({ node }) => node).filter((node) => node !== primary);
+      return [primary, ...others];
+    },
+    { withinMs: PLACED_WITHIN_MS },
+  );
+}
+
+test('a database goes from one node to three, and its primary’s node is killed under writes', async (t) => {
+  await using cluster = await TestCluster.form(t, ['a']);
+  const a = cluster.node('a');
+  await a.json('db', 'create', 'shop');
+  const { token } = await a.json<{ readonly token: string }>('db', 'token', 'shop');
+  await clientOf(a, token).execute(COUNTED);
+  const through = new CountingClient(clientOf(a, token));
+  through.start();
+
+  await step(t, 'two nodes join: the logs move under writes, nothing is lost', async () => {
+    const net = a.address.slice(0, a.address.lastIndexOf('.'));
+    for (const [at, name] of ['b', 'c'].entries()) {
+      const node = await cluster.add(t, name, `${net}.${at + 2}`);
+      await node.join(await cluster.invite('a'));
+    }
+    await cluster.isManagedBy(3, 'a');
+    await copies(a, 2);
+    await through.stop();
+    assert.deepEqual(through.errors, []);
+    for (const node of cluster.nodes) {
+      assert.deepEqual(through.problems(await numbersIn(clientOf(node, token))), []);
+    }
+    t.diagnostic(`${through.acknowledged.size} writes, longest pause ${through.longestPauseMs} ms`);
+  });
+
+  await step(t, 'the node of the primary is killed: another copy leads', async () => {
+    const [primary = ''] = await copies(a, 2);
+    const [survivor = '', other = ''] = cluster.names.filter((name) => name !== primary);
+    const writer = new CountingClient(clientOf(cluster.node(survivor), token), 1_000_000);
+    writer.start();
+    await until('some writes', () => writer.acknowledged.size > 50);
+    await cluster.node(primary).kill();
+    const before = writer.acknowledged.size;
+    await until('writes again', () => writer.acknowledged.size > before + 50, { withinMs: 60_000 });
+    await writer.stop();
+    t.diagnostic(
+      `longest pause ${Math.round(writer.longestPauseMs)} ms; ${writer.errors.join('; ')}`,
+    );
+    for (const name of [survivor, other]) {
+      const rows = await numbersIn(clientOf(cluster.node(name), token));
+      assert.deepEqual(writer.problems(rows.filter((n) => n >= 1_000_000)), []);
+      assert.deepEqual(through.problems(rows.filter((n) => n < 1_000_000)), []);
+    }
+    await copies(cluster.node(survivor), 2, primary);
+    await cluster.node(primary).restart();
+    const back = clientOf(cluster.node(primary), token);
+    await until('the node that is back to answer', async () => {
+      assert.deepEqual(writer.problems((await numbersIn(back)).filter((n) => n >= 1_000_000)), []);
+      return true;
+    });
+  });
+});

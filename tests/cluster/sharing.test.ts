@@ -1,0 +1,110 @@
+/** The gateways of a cluster share their caches: one request at the app, whatever the number of gateways, processes and regions. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { CacheExplanations, PurgeAnswer } from '../../src/api/api.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { ask, type Answer } from '../../testing/http.ts';
+import { step } from '../../testing/step.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
+import { until } from '../../testing/until.ts';
+
+const CROWD = 200;
+const HOST = 'app.localhost';
+/** Counts by path, so that each answer says how many times its path was asked for. */
+const APP = nodeApp(
+  `(globalThis.counts = globalThis.counts ?? {},
+    response.setHeader('Cache-Control', request.url.startsWith('/own') ? 'no-store' : 'max-age=3600'),
+    request.url + ' ' + (counts[request.url] = (counts[request.url] ?? 0) + 1))`,
+);
+
+/** All say the same host, so it is the same URL wherever they come in. */
+function get(node: TestNode, path: string): Promise<Answer> {
+  return ask({ address: node.address, port: node.ports.http, host: HOST, path });
+}
+
+async function crowd(nodes: readonly TestNode[], path: string): Promise<readonly Answer[]> {
+  const asked = Array.from({ length: CROWD }, (_, at) => nodes[at % nodes.length]);
+  return await Promise.all(asked.flatMap((node) => (node === undefined ? [] : get(node, path))));
+}
+
+async function explained(seer: TestNode, path: string): Promise<CacheExplanations['explanations']> {
+  const url = `http://${HOST}${path}`;
+  return (await seer.json<CacheExplanations>('why', 'cached', url)).explanations;
+}
+
+test('three gateways with two processes each are one cache', async (t) => {
+  await using cluster = await TestCluster.form(t, ['one', 'two', 'three'], {
+    args: ['--gateways', '2'],
+    regions: { three: 'east' },
+  });
+  const { nodes } = cluster;
+  const [one, , three] = ['one', 'two', 'three'].map((name) => cluster.node(name));
+  assert.ok(one !== undefined && three !== undefined);
+  await one.json('deploy', appFolder(t, APP), '--name', 'app');
+  await until('all to know all', async () => {
+    const said = await explained(one, '/');
+    const owners = new Set(
+      said.map(({ owners: named }) => {
+        const owner = named.find(({ tier }) => tier === 'cluster');
+        return `${owner?.node} ${owner?.worker}`;
+      }),
+    );
+    return said.length === 6 && owners.size === 1 && !owners.has('undefined undefined');
+  });
+
+  await step(t, 'a crowd everywhere is one request at the app', async () => {
+    for (const path of ['/a', '/b', '/c']) {
+      for (const { status, body } of await crowd(nodes, path)) {
+        assert.equal(status, 200);
+        assert.equal(body, `${path} 1`);
+      }
+    }
+  });
+
+  await step(t, 'why says who owns it, and has it', async () => {
+    const said = await explained(three, '/a');
+    const cluster = said.filter(({ owners }) =>
+      owners.some(({ tier, isSelf }) => tier === 'cluster' && isSelf),
+    );
+    assert.equal(cluster.length, 1);
+    assert.equal(cluster[0]?.decision, 'hit');
+    const words = await three.cli('why', 'cached', `http://${HOST}/a`);
+    assert.match(words.stdout, /owned by (?:this process|worker [12] of (?:one|two|three))/);
+  });
+
+  await step(t, 'what is not to be stored goes to the app each time', async () => {
+    const answers = await crowd(nodes, '/own');
+    const seen = new Set(answers.map(({ body }) => body));
+    assert.equal(seen.size, CROWD);
+  });
+
+  await step(t, 'a purge reaches owners and copies', async () => {
+    const done = await one.json<PurgeAnswer>('cache', 'purge', '--app', 'app');
+    assert.equal(done.nodes.length, 3);
+    for (const { variants } of await explained(one, '/a')) assert.deepEqual(variants, []);
+    for (const { body } of await crowd(nodes, '/a')) assert.equal(body, '/a 2');
+  });
+
+  await step(t, 'a node is lost: its keys are others’, and no request fails', async () => {
+    // Not the one with the only instance.
+    const places = await cluster.placesOf('app', 'one');
+    const lost = nodes.find(({ name }) => name !== 'one' && !places.includes(name));
+    assert.ok(lost !== undefined);
+    const left = nodes.filter((node) => node !== lost);
+    await lost.kill();
+    for (let at = 0; at < 20; at++) {
+      for (const { status, body } of await Promise.all(
+        left.map((node) => get(node, `/lost${at}`)),
+      )) {
+        assert.equal(status, 200);
+        assert.match(body, new RegExp(`^/lost${at} \\d+$`));
+      }
+    }
+    await until('the others to share without it', async () => {
+      const said = await explained(one, '/without');
+      return said.length === 4 && said.every(({ owners }) => owners[0]?.node !== lost.name);
+    });
+    for (const { body } of await crowd(left, '/without')) assert.equal(body, '/without 1');
+  });
+});

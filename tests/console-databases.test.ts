@@ -1,0 +1,36 @@
+/** Databases in the console: the list, one with its stripes, a statement that runs and is ended. Real node, real Chromium. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TestBrowser } from '../testing/browser.ts';
+import { createHttpClient } from '../testing/libsql-clients.ts';
+import { TestNode } from '../testing/test-node.ts';
+import { focused, loginLink, pagesAreForEverybody, text, until } from './console-kit.ts';
+
+/** Counts for minutes, a row at a time. */
+const ENDLESS =
+  'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n';
+
+test('databases in the console', async (t) => {
+  await using node = await TestNode.start(t);
+  await using browser = await TestBrowser.start();
+  const page = await browser.page();
+  await node.json('db', 'create', 'shop');
+  const { token } = await node.json<{ readonly token: string }>('db', 'token', 'shop');
+  await page.goto(await loginLink(node));
+  await page.waitForSelector('.sentence');
+  await page.keyboard.press('g');
+  await page.keyboard.press('d');
+  await until('the page of databases', async () => (await focused(page)) === 'Databases');
+  await page.getByRole('link', { name: 'shop' }).click();
+  await until('the page of the database', async () => (await text(page, 'h1')) === 'shop');
+  await page.waitForSelector('table:has(caption:text-is("Stripes"))');
+
+  const url = `http://127.0.0.1:${node.ports.api}/db/shop/`;
+  const client = createHttpClient({ url, authToken: token });
+  await client.execute('CREATE TABLE t (id INTEGER PRIMARY KEY)');
+  await client.execute('INSERT INTO t VALUES (1)');
+  const ended = assert.rejects(client.execute(`${ENDLESS}, t`), /interrupted/);
+  await page.getByRole('button', { name: 'End', exact: true }).click();
+  await ended;
+  await pagesAreForEverybody(browser, page, ['/databases', '/databases/shop']);
+});

@@ -1,0 +1,153 @@
+/** Appends whose answers are lost: each transaction happens once or not at all, and its client is told which. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isMolnError } from '../src/base/errors.ts';
+import type { Stripe } from '../src/database/database.ts';
+import {
+  type DatabaseUnderTest,
+  look,
+  run,
+  sameCopies,
+  startDatabase,
+} from '../testing/database-kit.ts';
+import { type FaultyLog, faultyLog } from '../testing/faulty-log.ts';
+
+interface Setting {
+  readonly on: DatabaseUnderTest;
+  readonly faulty: FaultyLog;
+  readonly primary: Stripe;
+}
+
+async function setting(work: (on: Setting) => Promise<void>): Promise<void> {
+  await using on = await startDatabase();
+  const faulty = faultyLog(on.log);
+  const primary = await on.copy('n1', { log: faulty.log });
+  assert.ok(await primary.lead());
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
+  await work({ on, faulty, primary });
+  // Whatever happened: a mirror sees the same, and the stripe goes on.
+  const mirror = await on.copy('n2');
+  if (primary.status.role === 'primary') await run(primary, "INSERT INTO t (v) VALUES ('after')");
+  await primary.catchUp();
+  await mirror.catchUp();
+  await sameCopies(primary, mirror);
+  assert.equal(mirror.status.quarantined, undefined);
+}
+
+const insert = (stripe: Stripe, id: number): Promise<unknown> =>
+  run(stripe, 'INSERT INTO t (id) VALUES (?)', BigInt(id));
+
+async function ids(stripe: Stripe): Promise<unknown> {
+  return (await look(stripe, 'SELECT id FROM t ORDER BY id')).map(([id]) => Number(id));
+}
+
+test('it happened, and the answer was lost: the head tells', async () => {
+  await setting(async ({ faulty, primary }) => {
+    faulty.next('answerLost');
+    faulty.blind(2);
+    await insert(primary, 1);
+    assert.deepEqual(await ids(primary), [1]);
+  });
+});
+
+test('it never arrived: a barrier takes its place, and the client is told that nothing happened', async () => {
+  await setting(async ({ on, faulty, primary }) => {
+    faulty.next('requestLost');
+    await assert.rejects(
+      insert(primary, 1),
+      (error) => isMolnError(error, 'DATABASE_NOT_COMMITTED') && error.retryable,
+    );
+    assert.deepEqual(await ids(primary), []);
+    const last = (await on.log.read('s1', (await on.log.head('s1')).index))[0];
+    assert.equal(last?.kind, 'barrier');
+    await insert(primary, 1);
+  });
+});
+
+test('it arrives after the barrier: the log refuses it', async () => {
+  await setting(async ({ faulty, primary }) => {
+    faulty.next('late');
+    await assert.rejects(insert(primary, 1), (error) =>
+      isMolnError(error, 'DATABASE_NOT_COMMITTED'),
+    );
+    assert.equal(await faulty.land(), 0);
+    assert.deepEqual(await ids(primary), []);
+  });
+});
+
+test('the answer to the barrier is lost too, and so is the next barrier', async () => {
+  await setting(async ({ faulty, primary }) => {
+    faulty.next('late', 'requestLost', 'answerLost');
+    await assert.rejects(insert(primary, 1));
+    assert.equal(await faulty.land(), 0);
+    assert.deepEqual(await ids(primary), []);
+  });
+});
+
+test('a whole group shares its fate', async () => {
+  await setting(async ({ faulty, primary }) => {
+    faulty.next('answerLost', 'requestLost');
+    const first = Promise.allSettled([1, 2, 3].map((id) => insert(primary, id)));
+    assert.deepEqual(
+      (await first).map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled'],
+    );
+    const second = Promise.allSettled([4, 5].map((id) => insert(primary, id)));
+    assert.deepEqual(
+      (await second).map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    assert.deepEqual(await ids(primary), [1, 2, 3]);
+  });
+});
+
+test('a successor takes over while an append is in doubt', async () => {
+  for (const fault of ['answerLost', 'requestLost'] as const) {
+    await setting(async ({ on, faulty, primary }) => {
+      const successor = await on.copy('n3');
+      faulty.next(fault);
+      faulty.blind(1000);
+      const doubtful = insert(primary, 1).then(
+        () => 'happened',
+        (error: unknown) => error,
+      );
+      while (faulty.sent.at(-1) !== 3) await new Promise((resolve) => setImmediate(resolve));
+      const { epoch } = (await on.log.primary('s1')) ?? {};
+      assert.ok(await successor.lead(epoch === undefined ? {} : { replaces: epoch }));
+      await insert(successor, 2);
+      faulty.blind(0);
+      const outcome = await doubtful;
+      const there = await ids(successor);
+      if (fault === 'answerLost') {
+        assert.equal(outcome, 'happened');
+        assert.deepEqual(there, [1, 2]);
+      } else {
+        assert.ok(isMolnError(outcome, 'DATABASE_NOT_PRIMARY'), String(outcome));
+        assert.deepEqual(there, [2]);
+      }
+      await assert.rejects(insert(primary, 3), (error) =>
+        isMolnError(error, 'DATABASE_NOT_PRIMARY'),
+      );
+      assert.deepEqual(await ids(successor), there);
+    });
+  }
+});
+
+test('an interactive transaction in doubt', async () => {
+  await setting(async ({ faulty, primary }) => {
+    for (const [fault, id] of [
+      ['answerLost', 1n],
+      ['requestLost', 2n],
+    ] as const) {
+      const hold = await primary.begin();
+      await hold.run({ sql: 'INSERT INTO t (id) VALUES (?)', args: [id] });
+      faulty.next(fault);
+      if (fault === 'answerLost') await hold.commit();
+      else
+        await assert.rejects(hold.commit(), (error) =>
+          isMolnError(error, 'DATABASE_NOT_COMMITTED'),
+        );
+    }
+    assert.deepEqual(await ids(primary), [1]);
+  });
+});

@@ -1,0 +1,281 @@
+/** Copies that are not what they should be: found, put aside and built anew; and copies that begin from a snapshot. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { isMolnError } from '../src/base/errors.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
+import { runSnapshots, type Stripe } from '../src/database/database.ts';
+import { SmallDisk } from '../testing/small-disk.ts';
+import { until } from '../testing/until.ts';
+import {
+  type DatabaseUnderTest,
+  look,
+  run,
+  sameCopies,
+  startDatabase,
+} from '../testing/database-kit.ts';
+
+async function filled(on: DatabaseUnderTest): Promise<Stripe> {
+  const primary = await on.copy('n1');
+  assert.ok(await primary.lead());
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
+  for (let id = 1n; id <= 20n; id++) await run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x');
+  return primary;
+}
+
+/** Changes a copy's file behind its back. */
+async function tamper(on: DatabaseUnderTest, node: string, sql: string): Promise<void> {
+  const db = new DatabaseSync(join(on.folder, node, 's1.sqlite'));
+  db.exec(sql);
+  db.close();
+}
+
+test('a row that differs is found when it changes, and the copy is built anew', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const mirror = await on.copy('n2');
+  await tamper(on, 'n2', "UPDATE t SET v = 'other' WHERE id = 7");
+  await run(primary, "UPDATE t SET v = 'new' WHERE id = 7");
+  await mirror.catchUp();
+  assert.match(mirror.status.quarantined ?? '', /is different in this copy/);
+  await sameCopies(primary, mirror);
+  const names = await readdir(join(on.folder, 'n2'));
+  assert.ok(
+    names.some((name) => name === 's1.sqlite.damaged'),
+    names.join(),
+  );
+});
+
+test('a row that differs and is never touched is found by comparing', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const mirror = await on.copy('n2');
+  const compare = (): Promise<boolean> => mirror.scrub(() => primary.digest());
+  assert.equal(await compare(), true);
+  await tamper(on, 'n2', "UPDATE t SET v = x'78' WHERE id = 7");
+  // While the primary goes on.
+  const writing = Promise.all(
+    Array.from({ length: 200 }, () => run(primary, "INSERT INTO t (v) VALUES ('more')")),
+  );
+  assert.equal(await compare(), false);
+  await writing;
+  assert.equal(await compare(), true);
+  await mirror.catchUp();
+  await sameCopies(primary, mirror);
+});
+
+const TAMPERED: readonly (readonly [string, string, RegExp])[] = [
+  ['a table that is missing', 'DROP TABLE t', /does not have/],
+  [
+    'a column that is missing',
+    'ALTER TABLE t DROP COLUMN v',
+    /different in this copy|cannot be applied|changed \d+ rows/,
+  ],
+  [
+    'a trigger of its own',
+    'CREATE TABLE l (id INTEGER PRIMARY KEY); CREATE TRIGGER x AFTER INSERT ON t BEGIN INSERT INTO l VALUES (NULL); END',
+    /changed \d+ rows/,
+  ],
+  ['another place in the log', 'UPDATE _moln_applied SET idx = idx - 1', /follows/],
+  ['a place behind the log', 'UPDATE _moln_applied SET idx = idx + 9', /ends at/],
+  ['another schema version', 'UPDATE _moln_applied SET schema_version = 9', /schema/],
+];
+for (const [what, sql, pattern] of TAMPERED) {
+  test(`${what} is found, where SQLite alone would say nothing`, async () => {
+    await using on = await startDatabase();
+    const primary = await filled(on);
+    const first = await on.copy('n2');
+    await first[Symbol.asyncDispose]();
+    await tamper(on, 'n2', sql);
+    if (!sql.includes('+ 9')) await run(primary, "INSERT INTO t (id, v) VALUES (100, 'x')");
+    // Triggers of its own are held back at the start, so that one is put in while it runs.
+    const mirror = await on.copy('n2');
+    if (sql.includes('TRIGGER')) {
+      await tamper(
+        on,
+        'n2',
+        'CREATE TRIGGER y AFTER INSERT ON t BEGIN INSERT INTO l VALUES (NULL); END',
+      );
+      await run(primary, "INSERT INTO t (id, v) VALUES (101, 'x')");
+      await mirror.catchUp();
+    }
+    assert.match(mirror.status.quarantined ?? 'nothing was found', pattern);
+    await sameCopies(primary, mirror);
+  });
+}
+
+test('a copy that is too far behind begins from a snapshot, also when one node has a damaged one', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const late = await on.copy('n2');
+  await late[Symbol.asyncDispose]();
+  for (let n = 0; n < 300; n++) await run(primary, "INSERT INTO t (v) VALUES ('more')");
+  const snapshot = await primary.snapshot(0);
+  assert.deepEqual(snapshot?.nodes, ['n1', 'n2']);
+  await assert.rejects(on.log.read('s1', 5), (error) => isMolnError(error, 'DATABASE_TRIMMED'));
+  const stored = join(on.folder, 'n1', 'snapshots', 's1', `${snapshot.id}.sqlite`);
+  const bytes = await readFile(stored);
+  bytes.fill(0, 5000, 5100);
+  await writeFile(stored, bytes);
+  await run(primary, "INSERT INTO t (v) VALUES ('behind the snapshot')");
+  const again = await on.copy('n2');
+  assert.equal(again.status.quarantined, undefined);
+  await sameCopies(primary, again);
+  const fresh = await on.copy('n3');
+  await sameCopies(primary, fresh);
+  // The next one takes the place of the first.
+  await primary.snapshot(0);
+  assert.equal((await readdir(dirname(stored))).length, 1);
+});
+
+test('a log that grows is trimmed by itself', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const stop = new AbortController();
+  const duty = runSnapshots(
+    {
+      stripe: primary,
+      log: on.log,
+      clock: systemClock,
+      logger: silentLogger,
+      everyMs: 10,
+      afterEntries: 200,
+      keepEntries: 20,
+    },
+    stop.signal,
+  );
+  const isTrimmed = async (): Promise<boolean> => {
+    await run(primary, "INSERT INTO t (v) VALUES ('more')");
+    return on.log.read('s1', 1).then(
+      () => false,
+      (error: unknown) => isMolnError(error, 'DATABASE_TRIMMED'),
+    );
+  };
+  await until('the first entries are gone', isTrimmed, { pauseMsMax: 1, withinMs: 60_000 });
+  stop.abort();
+  await duty;
+  await sameCopies(primary, await on.copy('n2'));
+});
+
+test('a snapshot is made while the primary goes on, and contains one moment', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  let isOver = false;
+  const writing = (async () => {
+    for (let n = 0; !isOver; n++) {
+      await primary.execute([
+        { sql: 'INSERT INTO t (id, v) VALUES (?, 1)', args: [BigInt(1000 + 2 * n)] },
+        { sql: 'INSERT INTO t (id, v) VALUES (?, 1)', args: [BigInt(1001 + 2 * n)] },
+      ]);
+    }
+  })();
+  const snapshot = await primary.snapshot();
+  isOver = true;
+  await writing;
+  assert.ok(snapshot !== undefined);
+  const path = join(on.folder, 'n2', 'snapshots', 's1', `${snapshot.id}.sqlite`);
+  const db = new DatabaseSync(path, { readOnly: true });
+  assert.equal(db.prepare('SELECT count(*) % 2 AS odd FROM t WHERE id >= 1000').get()?.['odd'], 0);
+  db.close();
+});
+
+test('reads: stale, at least an entry, and everything that was acknowledged', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const mirror = await on.copy('n2');
+  for (let n = 0; n < 30; n++) {
+    const update = { sql: 'UPDATE t SET v = ? WHERE id = 1', args: [BigInt(n)] };
+    const { index } = await primary.execute([update]);
+    const sql = 'SELECT v FROM t WHERE id = 1';
+    const level =
+      n % 2 === 0 ? ({ kind: 'strong' } as const) : ({ kind: 'session', index } as const);
+    assert.deepEqual((await mirror.query({ sql }, level)).rows, [[BigInt(n)]]);
+    assert.deepEqual((await primary.query({ sql }, { kind: 'strong' })).rows, [[BigInt(n)]]);
+  }
+  await assert.rejects(mirror.query({ sql: 'DELETE FROM t' }, { kind: 'stale' }), /readonly/);
+  await assert.rejects(mirror.execute([{ sql: 'DELETE FROM t' }]), (error) =>
+    isMolnError(error, 'DATABASE_NOT_PRIMARY'),
+  );
+});
+
+test('a read without an end is stopped, and others do not wait for it', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1', { readMs: 300 });
+  await primary.lead();
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY)');
+  const endless =
+    'WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c';
+  const stopped = primary.query({ sql: endless }, { kind: 'stale' });
+  stopped.catch(() => {});
+  await run(primary, 'INSERT INTO t VALUES (1)');
+  assert.deepEqual(await look(primary, 'SELECT id FROM t WHERE id = 1'), [[1n]]);
+  await assert.rejects(
+    stopped,
+    (error) =>
+      isMolnError(error, 'DATABASE_LIMIT') && error.details?.['sqliteCode'] === 'SQLITE_INTERRUPT',
+  );
+  assert.deepEqual(await look(primary, 'SELECT count(*) FROM t'), [[1n]]);
+});
+
+test('a primary that was replaced and does not know it answers nothing from its old state', async () => {
+  await using on = await startDatabase();
+  const old = await filled(on);
+  await run(old, 'CREATE UNIQUE INDEX i ON t (v) WHERE id > 100');
+  await run(old, "INSERT INTO t VALUES (101, 'taken')");
+  const successor = await on.copy('n2');
+  const { epoch } = (await on.log.primary('s1')) ?? {};
+  assert.ok(await successor.lead(epoch === undefined ? {} : { replaces: epoch }));
+  await run(successor, "UPDATE t SET v = 'free' WHERE id = 101");
+  assert.equal(old.status.role, 'primary');
+  const asked = await Promise.allSettled([
+    old.query({ sql: 'SELECT v FROM t WHERE id = 101' }, { kind: 'strong' }),
+    // Would be refused, would change nothing, and would only read: each from what is no longer so.
+    run(old, "INSERT INTO t VALUES (102, 'taken')"),
+    run(old, "UPDATE t SET v = 'x' WHERE v = 'free'"),
+    run(old, 'SELECT v FROM t WHERE id = 101'),
+  ]);
+  for (const one of asked) {
+    assert.ok(
+      one.status === 'rejected',
+      JSON.stringify(one, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)),
+    );
+    assert.ok(isMolnError(one.reason, 'DATABASE_NOT_PRIMARY'), String(one.reason));
+  }
+  await until('it follows', () => old.status.role === 'mirror');
+  const { rows } = await old.query({ sql: 'SELECT v FROM t WHERE id = 101' }, { kind: 'strong' });
+  assert.deepEqual(rows, [['free']]);
+});
+
+test('a full disk: what was acknowledged is in the log, and the copy goes on when there is room', async (context) => {
+  await using on = await startDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'moln-full-'));
+  const disk = SmallDisk.mount(context, folder, 8 * 1024 * 1024);
+  if (disk === undefined) return context.diagnostic('Only root may mount a small disk');
+  const primary = await on.copy('n1', { path: join(folder, 's1.sqlite') });
+  assert.ok(await primary.lead());
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
+  await run(primary, 'INSERT INTO t VALUES (1, ?)', 'x'.repeat(1000));
+  disk.fill();
+  let acknowledged = 1n;
+  await assert.rejects(async () => {
+    for (let id = 2n; ; id++) {
+      await run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x'.repeat(20_000));
+      acknowledged = id;
+    }
+  });
+  disk.free();
+  await until('it can lead again', async () => {
+    await primary.lead();
+    return primary.status.role === 'primary';
+  });
+  await run(primary, "INSERT INTO t VALUES (100000, 'after')");
+  const count = Number((await look(primary, 'SELECT count(*) FROM t'))[0]?.[0]);
+  assert.ok(count >= Number(acknowledged) + 1, `${count} rows, ${acknowledged} acknowledged`);
+  assert.equal(primary.status.quarantined, undefined);
+  const mirror = await on.copy('n2');
+  await sameCopies(primary, mirror);
+});

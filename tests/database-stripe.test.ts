@@ -1,0 +1,152 @@
+/** One stripe with real threads over the embedded log: groups, transactions, and what must never be in one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isMolnError, type MolnError } from '../src/base/errors.ts';
+import { look, run, sameCopies, startDatabase } from '../testing/database-kit.ts';
+
+const ITEMS = 'CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT UNIQUE, n)';
+
+async function errorOf(promise: Promise<unknown>): Promise<MolnError> {
+  const error: unknown = await promise.then(
+    () => assert.fail('nothing was thrown'),
+    (reason: unknown) => reason,
+  );
+  assert.ok(isMolnError(error), String(error));
+  return error;
+}
+
+test('what is asked together shares an entry, and a mirror gets all of it', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  const mirror = await on.copy('n2');
+  assert.equal(await primary.lead(), true);
+  await run(primary, ITEMS);
+  const before = (await on.log.head('s1')).index;
+  await Promise.all(
+    Array.from({ length: 100 }, (_, n) =>
+      run(primary, 'INSERT INTO items (name, n) VALUES (?, ?)', `i${n}`, BigInt(n)),
+    ),
+  );
+  const used = (await on.log.head('s1')).index - before;
+  assert.ok(used < 10, `${used} entries for 100 transactions`);
+  await mirror.catchUp();
+  assert.deepEqual(await look(mirror, 'SELECT count(*), sum(n) FROM items'), [[100n, 4950n]]);
+  await sameCopies(primary, mirror);
+});
+
+test('a failed transaction takes nothing of its group with it', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  await primary.lead();
+  await run(primary, ITEMS);
+  const [one, twice, three] = await Promise.allSettled([
+    run(primary, "INSERT INTO items (name) VALUES ('a')"),
+    primary.execute([
+      { sql: "INSERT INTO items (name) VALUES ('b')" },
+      { sql: "INSERT INTO items (name) VALUES ('a')" },
+    ]),
+    run(primary, "INSERT INTO items (name) VALUES ('c')"),
+  ]);
+  assert.equal(one?.status, 'fulfilled');
+  assert.equal(three?.status, 'fulfilled');
+  assert.ok(twice?.status === 'rejected' && isMolnError(twice.reason, 'DATABASE_SQL'));
+  assert.equal(twice.reason.details?.['sqliteCode'], 'SQLITE_CONSTRAINT_UNIQUE');
+  assert.equal(twice.reason.details?.['at'], 1);
+  assert.deepEqual(await look(primary, 'SELECT name FROM items ORDER BY name'), [['a'], ['c']]);
+});
+
+test("an error that rolls back the whole of SQLite's transaction hits its author only", async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  const mirror = await on.copy('n2');
+  await primary.lead();
+  await run(primary, ITEMS);
+  const all = await Promise.allSettled([
+    run(primary, "INSERT INTO items (name) VALUES ('a')"),
+    run(primary, "INSERT OR ROLLBACK INTO items (name) VALUES ('a')"),
+    run(primary, "INSERT INTO items (name) VALUES ('c')"),
+  ]);
+  assert.deepEqual(
+    all.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  await mirror.catchUp();
+  assert.deepEqual(await look(mirror, 'SELECT name FROM items ORDER BY name'), [['a'], ['c']]);
+});
+
+test('values come back as they went in', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  const mirror = await on.copy('n2');
+  await primary.lead();
+  await run(primary, 'CREATE TABLE v (id INTEGER PRIMARY KEY, a)');
+  const values = [
+    null,
+    5n,
+    5,
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+    1.5,
+    'åäö\u0000x',
+    new Uint8Array([0, 255]),
+    '',
+  ];
+  for (const value of values) await run(primary, 'INSERT INTO v (a) VALUES (?)', value);
+  await mirror.catchUp();
+  for (const copy of [primary, mirror]) {
+    const rows = await look(copy, 'SELECT a FROM v ORDER BY id');
+    assert.deepEqual(
+      rows.map(([value]) => value),
+      values,
+    );
+  }
+  const { results } = await primary.execute([
+    { sql: 'SELECT a AS x, a || 1 AS y, id FROM v WHERE id = :id', named: { id: 2n } },
+  ]);
+  assert.deepEqual(
+    results[0]?.columns,
+    [
+      { name: 'x', declaredType: '', table: 'v', column: 'a' },
+      { name: 'y', declaredType: null, table: null, column: null },
+      { name: 'id', declaredType: 'INTEGER', table: 'v', column: 'id' },
+    ].map((column, at) => (at === 0 ? { ...column, declaredType: null } : column)),
+  );
+  const added = await primary.execute([{ sql: 'INSERT INTO v (a) VALUES (1), (2)' }]);
+  assert.equal(added.results[0]?.changes, 2);
+  assert.equal(added.results[0]?.lastInsertRowid, BigInt(values.length + 2));
+});
+
+test('an interactive transaction sees its own writes, and nobody else does before it commits', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  await primary.lead();
+  await run(primary, ITEMS);
+  const hold = await primary.begin();
+  await hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" });
+  await errorOf(hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" }));
+  assert.equal((await hold.run({ sql: 'SELECT count(*) FROM items' })).rows[0]?.[0], 1n);
+  assert.deepEqual(await look(primary, 'SELECT count(*) FROM items'), [[0n]]);
+  const waiting = run(primary, "INSERT INTO items (name) VALUES ('later')");
+  await hold.commit();
+  await waiting;
+  assert.deepEqual(await look(primary, 'SELECT name FROM items ORDER BY id'), [['a'], ['later']]);
+  const other = await primary.begin();
+  await other.run({ sql: 'DELETE FROM items' });
+  await other.rollBack();
+  assert.deepEqual(await look(primary, 'SELECT count(*) FROM items'), [[2n]]);
+  await errorOf(other.run({ sql: 'DELETE FROM items' }));
+});
+
+test('an interactive transaction that is left alone is rolled back, and says so', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  await primary.lead();
+  await run(primary, ITEMS);
+  const hold = await primary.begin();
+  await hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" });
+  // Waits until the stripe is free again.
+  await run(primary, "INSERT INTO items (name) VALUES ('b')");
+  const error = await errorOf(hold.commit());
+  assert.equal(error.details?.['limit'], 'transactionIdleMs');
+  assert.deepEqual(await look(primary, 'SELECT name FROM items'), [['b']]);
+});

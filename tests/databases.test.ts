@@ -1,0 +1,192 @@
+/** Databases on one machine, as a person makes and uses them: the real CLI, the real process, clients that are not ours. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { appFolder, nodeApp } from '../testing/app-folder.ts';
+import { type Client, createHttpClient, createSocketClient } from '../testing/libsql-clients.ts';
+import { TestNode } from '../testing/test-node.ts';
+import { until } from '../testing/until.ts';
+import type { DatabaseDetail, DatabaseSummary, QueryPlan } from '../src/api/api.ts';
+
+const NOTES = 'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT UNIQUE, size REAL, data BLOB)';
+
+async function tokenOf(node: TestNode, ...more: readonly string[]): Promise<string> {
+  const { token } = await node.json<{ readonly token: string }>('db', 'token', 'shop', ...more);
+  return token;
+}
+
+function clients(node: TestNode, authToken: string): Readonly<Record<'http' | 'ws', Client>> {
+  const at = `127.0.0.1:${node.ports.api}/db/shop/`;
+  return {
+    http: createHttpClient({ url: `http://${at}`, authToken, intMode: 'bigint' }),
+    ws: createSocketClient({ url: `ws://${at}`, authToken, intMode: 'bigint' }),
+  };
+}
+
+function databasePid(node: TestNode): number {
+  const found = node.processes().find(({ command }) => command.includes('database-main.ts'));
+  return found?.pid ?? 0;
+}
+
+test('a database is made, used by clients of libSQL over HTTP and WebSocket, and dropped', async (t) => {
+  await using node = await TestNode.start(t);
+  assert.equal(databasePid(node), 0, 'no process before the first database');
+  const made = await node.json<DatabaseDetail>('db', 'create', 'shop');
+  assert.equal(made.state, 'open');
+  assert.equal(made.stripeDetails.length, 1);
+
+  const { http, ws } = clients(node, await tokenOf(node));
+  await http.execute(NOTES);
+  const big = 2n ** 63n - 1n;
+  const data = new Uint8Array([0, 1, 255]);
+  await ws.batch(
+    [
+      { sql: 'INSERT INTO notes VALUES (?, ?, ?, ?)', args: [big, 'å😀', 1.5, data] },
+      { sql: 'INSERT INTO notes (id, text) VALUES (?, ?)', args: [1n, 'one'] },
+    ],
+    'write',
+  );
+  const { rows } = await http.execute('SELECT * FROM notes ORDER BY id DESC');
+  assert.deepEqual(
+    rows.map((row) => [row['id'], row['text'], row['size']]),
+    [
+      [big, 'å😀', 1.5],
+      [1n, 'one', null],
+    ],
+  );
+  assert.deepEqual(new Uint8Array(rows[0]?.['data'] as ArrayBuffer), data);
+
+  for (const client of [http, ws]) {
+    const transaction = await client.transaction('write');
+    await transaction.execute({ sql: 'UPDATE notes SET size = ? WHERE id = ?', args: [7, 1n] });
+    const seen = await transaction.execute('SELECT size FROM notes WHERE id = 1');
+    assert.equal(seen.rows[0]?.['size'], 7);
+    await transaction.rollback();
+  }
+  assert.equal((await ws.execute('SELECT size FROM notes WHERE id = 1')).rows[0]?.['size'], null);
+
+  await assert.rejects(
+    http.execute({ sql: 'INSERT INTO notes (id, text) VALUES (2, ?)', args: ['one'] }),
+    { code: 'SQLITE_CONSTRAINT_UNIQUE' },
+  );
+  await assert.rejects(http.execute('SELECT nowhere FROM notes'), /no such column: nowhere/);
+
+  const plan = await node.json<QueryPlan>(
+    'why',
+    'query',
+    'shop',
+    'SELECT * FROM notes WHERE id = 1',
+  );
+  assert.deepEqual(plan.stripes, [0]);
+  const list = await node.json<readonly DatabaseSummary[]>('db', 'list');
+  assert.deepEqual(
+    list.map(({ name, state }) => [name, state]),
+    [['shop', 'open']],
+  );
+  const metrics = await node.cli('db', 'stripes', 'shop');
+  assert.match(metrics.stdout, /STRIPE +PRIMARY/);
+
+  http.close();
+  ws.close();
+  await node.json('db', 'drop', 'shop', '--yes');
+  assert.deepEqual(await node.json('db', 'list'), []);
+  await assert.rejects(clients(node, 'x').http.execute('SELECT 1'));
+});
+
+test('tokens: none, a wrong one, one that only reads, one of the API, and all revoked', async (t) => {
+  await using node = await TestNode.start(t);
+  await node.json('db', 'create', 'shop');
+  const writer = clients(node, await tokenOf(node)).http;
+  await writer.execute(NOTES);
+  const refused = (token: string, sql: string): Promise<unknown> =>
+    assert.rejects(clients(node, token).http.execute(sql));
+  await refused('', 'SELECT 1');
+  await refused('molndb.e30.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'SELECT 1');
+
+  const reader = clients(node, await tokenOf(node, '--read-only')).http;
+  assert.equal((await reader.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 0n);
+  await assert.rejects(reader.execute("INSERT INTO notes (text) VALUES ('x')"), /readonly/);
+
+  const wish = ['--name', 'ci', '--scope', 'deploy'] as const;
+  const { token } = await node.json<{ readonly token: string }>('token', 'create', ...wish);
+  await until('the token of the API to be known', async () => {
+    await clients(node, token).http.execute("INSERT INTO notes (text) VALUES ('x')");
+    return true;
+  });
+
+  await node.json('db', 'token', 'shop', '--revoke-all');
+  await until('the old token to be refused', async () => {
+    await assert.rejects(writer.execute('SELECT 1'));
+    return true;
+  });
+  await clients(node, await tokenOf(node)).http.execute('SELECT 1');
+});
+
+test('nothing acknowledged is lost when the process or the agent is killed, or the node is stopped', async (t) => {
+  await using node = await TestNode.start(t);
+  await node.json('db', 'create', 'shop');
+  const token = await tokenOf(node);
+  await clients(node, token).http.execute(NOTES);
+  let written = 0;
+  const write = async (): Promise<true> => {
+    const { http } = clients(node, token);
+    await http.execute({ sql: 'INSERT INTO notes (text) VALUES (?)', args: [`n${written}`] });
+    written++;
+    return true;
+  };
+  const all = async (): Promise<void> => {
+    await until('all rows', async () => {
+      const { rows } = await clients(node, token).http.execute('SELECT count(*) AS n FROM notes');
+      assert.equal(rows[0]?.['n'], BigInt(written));
+      return true;
+    });
+  };
+  const someMore = async (): Promise<void> => {
+    for (let n = 0; n < 20; n++) await write();
+  };
+  await someMore();
+  const first = databasePid(node);
+  process.kill(first, 'SIGKILL');
+  await until('another process', () => ![0, first].includes(databasePid(node)));
+  await all();
+  await someMore();
+
+  const second = databasePid(node);
+  await node.crash();
+  assert.equal(databasePid(node), second, 'it lives on without the agent');
+  await node.restart();
+  await all();
+  assert.equal(databasePid(node), second, 'and is adopted');
+  await someMore();
+
+  await node.stop();
+  await node.restart();
+  await all();
+});
+
+test('an app finds the database of its name, or the one that its settings name', async (t) => {
+  await using node = await TestNode.start(t);
+  await node.json('db', 'create', 'shop');
+  await node.json(
+    'deploy',
+    appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')),
+    '--name',
+    'shop',
+  );
+  const url = (await node.get('shop')).body;
+  const client = createHttpClient({ url, intMode: 'bigint' });
+  await client.execute(NOTES);
+  await client.execute("INSERT INTO notes (text) VALUES ('from the app')");
+  await node.crash();
+  assert.equal((await client.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 1n);
+  await node.restart();
+
+  await node.json(
+    'deploy',
+    appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')),
+    '--name',
+    'blog',
+  );
+  assert.equal((await node.get('blog')).body, 'none');
+  await node.json('app', 'blog', 'env', 'DATABASE_NAME=shop');
+  await until('the setting', async () => (await node.get('blog')).body.includes('/db/shop/'));
+});

@@ -1,0 +1,195 @@
+/** Which plan a text gets, on how many stripes it runs, and that nothing else was asked of them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryStripes } from '../testing/memory-stripes.ts';
+import { NEVER } from '../testing/planner-pair.ts';
+import { type Connection, type Given, Planner } from '../src/planner/planner.ts';
+
+const SCHEMA: readonly string[] = [
+  'CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT, email TEXT UNIQUE)',
+  'CREATE TABLE orders(id INTEGER PRIMARY KEY, customer INTEGER, amount INTEGER, day TEXT) /* moln: distribute by customer */',
+  'CREATE TABLE items(customer INTEGER, sku TEXT, PRIMARY KEY (customer, sku))',
+  'CREATE TABLE country(code TEXT PRIMARY KEY, name TEXT) /* moln: reference */',
+  'CREATE TABLE settings(k TEXT PRIMARY KEY, v) /* moln: single */',
+];
+
+async function shop(): Promise<{
+  connection: Connection;
+  stripes: MemoryStripes;
+  planner: Planner;
+}> {
+  const stripes = new MemoryStripes(4);
+  const planner = new Planner(stripes);
+  const connection = planner.connect();
+  for (const sql of SCHEMA) await connection.execute(sql);
+  return { connection, stripes, planner };
+}
+
+const PLANS: readonly (readonly [plan: string, stripes: number, sql: string, given?: Given])[] = [
+  ['P0', 0, 'SELECT 1 + 1'],
+  ['P0', 1, 'SELECT * FROM settings JOIN country ON v = code'],
+  ['P1', 1, 'SELECT * FROM users WHERE id = 7'],
+  ['P1', 1, 'SELECT * FROM users WHERE id = :id', { id: 7n }],
+  ['P1', 1, "SELECT * FROM users WHERE id = '7' AND name > 'a'"],
+  ['P1', 1, 'SELECT * FROM users WHERE id IN (7)'],
+  [
+    'P1',
+    1,
+    'SELECT * FROM orders o JOIN items i ON o.customer = i.customer WHERE o.customer = 5 AND i.customer = 5',
+  ],
+  ['P2', 4, 'SELECT * FROM users'],
+  ['P2', 4, 'SELECT name FROM users ORDER BY name LIMIT 3 OFFSET 2'],
+  ['P2', 2, 'SELECT * FROM users WHERE id IN (1, 2, 3)'],
+  ['P2', 4, 'SELECT sku FROM orders o JOIN items i ON o.customer = i.customer'],
+  ['P2', 4, 'SELECT c.name FROM users u LEFT JOIN country c ON c.code = u.name'],
+  ['P3', 4, 'SELECT count(*) FROM users'],
+  ['P3', 4, 'SELECT day, sum(amount), avg(amount) FROM orders GROUP BY day HAVING count(*) > 1'],
+  ['P4', 4, 'SELECT * FROM orders o JOIN users u ON u.id = o.id'],
+  ['P4', 4, 'SELECT c.name FROM country c LEFT JOIN users u ON c.code = u.name'],
+  ['P4', 4, 'SELECT count(DISTINCT name) FROM users'],
+  ['P4', 4, 'SELECT * FROM users WHERE random() > 0'],
+  ['P4', 4, 'SELECT id FROM users UNION SELECT id FROM orders'],
+  ['P4', 4, 'SELECT rank() OVER (ORDER BY name) FROM users'],
+  ['routed write', 1, 'UPDATE users SET name = 1 WHERE id = 7'],
+  ['routed write', 4, 'UPDATE users SET name = 1 WHERE name = 2'],
+  ['routed write', 4, "DELETE FROM country WHERE code = 'se'"],
+  ['routed write', 1, 'DELETE FROM settings'],
+  ['gathered write', 4, 'UPDATE users SET id = id + 1'],
+  ['gathered write', 4, 'UPDATE users SET email = 1'],
+  ['gathered write', 4, 'UPDATE users SET name = random()'],
+  ['routed insert', 4, 'INSERT INTO items VALUES (1, 2)'],
+  ['narrow insert', 4, 'INSERT INTO users VALUES (1, 2, 3)'],
+];
+
+test('each text gets the plan that is proved for it', async () => {
+  const { connection, planner, stripes } = await shop();
+  for (const [plan, count, sql, given] of PLANS) {
+    const told = connection.explain(sql, given);
+    assert.equal(told.plan, plan, `${sql}: ${told.why}`);
+    assert.equal(told.stripes.length, count, sql);
+    if (plan === 'P4') assert.notEqual(told.why, '', sql);
+  }
+  planner[Symbol.dispose]();
+  stripes[Symbol.dispose]();
+});
+
+test('a routed text asks one stripe only', async () => {
+  const { connection, stripes } = await shop();
+  await connection.execute('INSERT INTO items VALUES (?, ?)', [5n, 'x']);
+  stripes.log = [];
+  await connection.execute('SELECT * FROM items WHERE customer = 5');
+  assert.equal(stripes.log.length, 1);
+});
+
+test('a gathered text fetches what its terms leave', async () => {
+  const { connection } = await shop();
+  const told = connection.explain(
+    'SELECT * FROM orders o JOIN users u ON u.id = o.id WHERE o.customer = 5 AND u.name = ?1',
+    ['ann'],
+  );
+  assert.equal(told.plan, 'P4');
+  assert.ok(
+    told.stripeTexts.some((text) => text.includes('"name" = ?1') || text.includes('u.name = ?1')),
+  );
+  assert.ok(told.stripeTexts.some((text) => text.includes('o.customer = 5')));
+});
+
+test('a statement that needs too much in one place says so, and what to do', async () => {
+  using stripes = new MemoryStripes(2);
+  using planner = new Planner(stripes, { budget: { rowsMax: 50, bytesMax: 1e6 } });
+  const connection = planner.connect();
+  await connection.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, a)');
+  const rows = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)';
+  await connection.execute(`${rows} INSERT INTO t SELECT i, i FROM n`);
+  await assert.rejects(connection.execute('SELECT count(DISTINCT a) FROM t'), {
+    code: 'PLANNER_TOO_LARGE',
+    message: /more than 50 rows/,
+  });
+  assert.deepEqual((await connection.execute('SELECT count(*), sum(a) FROM t')).rows, [
+    [100n, 5050n],
+  ]);
+});
+
+test('what cannot be is refused by name, and changes nothing', async () => {
+  const { connection } = await shop();
+  const refused: readonly (readonly [string, string])[] = [
+    ['CREATE TEMP TABLE x(a)', 'PLANNER_TEMPORARY'],
+    ["ATTACH 'x' AS y", 'PLANNER_ATTACH'],
+    ["VACUUM INTO 'x'", 'PLANNER_VACUUM_INTO'],
+    ['PRAGMA writable_schema = ON', 'PLANNER_PRAGMA'],
+    ['CREATE TABLE x(a) /* moln: distribute by b */', 'PLANNER_DISTKEY'],
+    ['CREATE TABLE x(a) /* moln: sideways */', 'PLANNER_CLAUSE'],
+    ['CREATE VIRTUAL TABLE x USING dbstat', 'PLANNER_MODULE'],
+  ];
+  for (const [sql, code] of refused) await assert.rejects(connection.execute(sql), { code }, sql);
+  const tables = await connection.execute(
+    "SELECT count(*) FROM sqlite_schema WHERE type = 'table'",
+  );
+  assert.deepEqual(tables.rows, [[BigInt(SCHEMA.length)]]);
+});
+
+test('the catalogue survives a new planner, and a change is seen by the others', async () => {
+  const { connection, stripes } = await shop();
+  using other = new Planner(stripes);
+  const late = other.connect();
+  assert.equal(late.explain('SELECT * FROM orders WHERE customer = 1').plan, 'P1');
+  await connection.execute('ALTER TABLE orders RENAME COLUMN customer TO buyer');
+  assert.equal(late.explain('SELECT * FROM orders WHERE buyer = 1').plan, 'P1');
+  assert.throws(() => late.explain('SELECT customer FROM orders'), /no such column: customer/);
+});
+
+test('ids come from their source when there is one', async () => {
+  using stripes = new MemoryStripes(3);
+  const taken = new Map<string, bigint>();
+  const ids = {
+    next: (table: string, count: number): Promise<bigint> => {
+      const first = taken.get(table) ?? 1000n;
+      taken.set(table, first + BigInt(count));
+      return Promise.resolve(first);
+    },
+    taken: (table: string, id: bigint): Promise<void> => {
+      if (id >= (taken.get(table) ?? 1000n)) taken.set(table, id + 1n);
+      return Promise.resolve();
+    },
+  };
+  using planner = new Planner(stripes, { ids });
+  const connection = planner.connect();
+  const last = async (sql: string): Promise<bigint> =>
+    (await connection.execute(sql)).lastInsertRowid;
+  await connection.execute('CREATE TABLE plain(id INTEGER PRIMARY KEY, a)');
+  await connection.execute(
+    'CREATE TABLE uniq(id INTEGER PRIMARY KEY AUTOINCREMENT, a UNIQUE DEFAULT 5)',
+  );
+  await connection.execute('CREATE TABLE keyless(a, b UNIQUE)');
+  assert.equal(await last('INSERT INTO plain(a) VALUES (1), (2)'), 1001n);
+  assert.equal(await last('INSERT INTO plain VALUES (2000, 1)'), 2000n);
+  assert.equal(await last('INSERT INTO plain VALUES (NULL, 1)'), 2001n);
+  assert.equal(await last('INSERT INTO uniq(a) VALUES (1), (2)'), 1001n);
+  assert.equal(await last('INSERT INTO uniq VALUES (NULL, 3)'), 1002n);
+  assert.equal(await last('INSERT INTO uniq DEFAULT VALUES'), 1003n);
+  assert.equal(await last('INSERT INTO keyless VALUES (1, 2)'), 1000n);
+  assert.equal(await last('INSERT INTO keyless(b) VALUES (3)'), 1001n);
+  const { rows } = await connection.execute('SELECT rowid, * FROM keyless ORDER BY rowid');
+  assert.deepEqual(rows, [
+    [1000n, 1n, 2n],
+    [1001n, null, 3n],
+  ]);
+});
+
+test('a stream gives batches and reads no further than it is asked', async () => {
+  using stripes = new MemoryStripes(2, 10);
+  using planner = new Planner(stripes, { exact: NEVER });
+  const connection = planner.connect();
+  await connection.execute('CREATE TABLE t(id INTEGER PRIMARY KEY)');
+  const rows = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)';
+  await connection.execute(`${rows} INSERT INTO t SELECT i FROM n`);
+  let seen = 0n;
+  for await (const batch of connection.stream('SELECT id FROM t')) {
+    assert.ok(batch.length <= 20);
+    for (const [id] of batch) assert.equal(id, (seen += 1n), 'rows come by rowid');
+  }
+  assert.equal(seen, 100n);
+  stripes.log = [];
+  for await (const batch of connection.stream('SELECT id FROM t')) if (batch.length > 0) break;
+  assert.equal(stripes.log.length, 2);
+});

@@ -1,0 +1,106 @@
+/** The clients that people use, over HTTP, against real stripes: one and three. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Client,
+  createHttpClient,
+  createSocketClient,
+  drizzle,
+  eq,
+  integer,
+  sqliteTable,
+  text,
+} from '../testing/libsql-clients.ts';
+import { serveSql, startSql } from '../testing/sql-kit.ts';
+
+async function withClients(
+  count: number,
+  work: (client: Client, url: string) => Promise<void>,
+): Promise<void> {
+  await using on = await startSql(count);
+  await using served = await serveSql(on.engine);
+  for (const client of [
+    createHttpClient({ url: served.url }),
+    createSocketClient({ url: served.url.replace('http:', 'ws:') }),
+  ]) {
+    await work(client, served.url);
+    client.close();
+  }
+}
+
+for (const count of [1, 3]) {
+  test(`values, batches, transactions and errors over ${count} stripes`, async () => {
+    await withClients(count, async (client, url) => {
+      await client.execute('DROP TABLE IF EXISTS notes');
+      await client.execute(
+        'CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT UNIQUE, size REAL, data BLOB)',
+      );
+      const { lastInsertRowid, rowsAffected } = await client.execute({
+        sql: 'INSERT INTO notes (text, size, data) VALUES (?, ?, ?)',
+        args: ['a', 1.5, new Uint8Array([1, 2])],
+      });
+      assert.equal(rowsAffected, 1);
+      assert.ok(lastInsertRowid !== undefined && lastInsertRowid > 0n);
+      const results = await client.batch(
+        [
+          "INSERT INTO notes (text) VALUES ('b')",
+          { sql: 'INSERT INTO notes (text) VALUES (?)', args: ['c'] },
+          'SELECT count(*) AS n FROM notes',
+        ],
+        'write',
+      );
+      assert.equal(results[2]?.rows[0]?.['n'], 3);
+      await assert.rejects(
+        client.batch([
+          "INSERT INTO notes (text) VALUES ('d')",
+          "INSERT INTO notes (text) VALUES ('a')",
+        ]),
+        { code: 'SQLITE_CONSTRAINT_UNIQUE' },
+      );
+      await assert.rejects(client.execute('SELECT * FRM notes'), /near "FRM": syntax error/);
+      const transaction = await client.transaction('write');
+      await transaction.execute("UPDATE notes SET text = text || '!'");
+      await transaction.rollback();
+      const reading = await client.transaction('read');
+      assert.equal((await reading.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 3);
+      await assert.rejects(reading.execute('DELETE FROM notes'), { code: 'SQLITE_READONLY' });
+      await reading.rollback();
+      const { rows } = await client.execute('SELECT text FROM notes ORDER BY text');
+      assert.deepEqual(
+        rows.map((row) => row['text']),
+        ['a', 'b', 'c'],
+      );
+      const reader = createHttpClient({ url, authToken: 'reader' });
+      assert.equal((await reader.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 3);
+      await assert.rejects(reader.execute('DELETE FROM notes'), { code: 'SQLITE_READONLY' });
+      reader.close();
+    });
+  });
+}
+
+test('Drizzle', async () => {
+  await withClients(3, async (client) => {
+    const users = sqliteTable('users', {
+      id: integer('id').primaryKey({ autoIncrement: true }),
+      name: text('name').notNull(),
+    });
+    await client.execute('DROP TABLE IF EXISTS users');
+    await client.execute(
+      'CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL)',
+    );
+    const db = drizzle(client);
+    const [ann] = await db.insert(users).values({ name: 'Ann' }).returning();
+    await db.transaction(async (tx) => {
+      await tx.insert(users).values([{ name: 'Bob' }, { name: 'Cid' }]);
+      await tx
+        .update(users)
+        .set({ name: 'Anna' })
+        .where(eq(users.id, ann?.id ?? 0));
+    });
+    const all = await db.select().from(users).orderBy(users.name);
+    assert.deepEqual(
+      all.map(({ name }) => name),
+      ['Anna', 'Bob', 'Cid'],
+    );
+  });
+});

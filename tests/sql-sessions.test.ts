@@ -1,0 +1,139 @@
+/** Sessions over real stripes: autocommit, transactions, savepoints, schema, ids. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ask, rows, startSql } from '../testing/sql-kit.ts';
+import { until } from '../testing/until.ts';
+
+for (const count of [1, 3]) {
+  test(`tables, rows, transactions and savepoints over ${count} stripes`, async () => {
+    await using on = await startSql(count);
+    const session = await on.open();
+    await ask(session, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)');
+    const first = await ask(session, "INSERT INTO item (name) VALUES ('a')");
+    assert.deepEqual([first.affectedRows, first.lastInsertRowid], [1, 1n]);
+    const more = await ask(session, "INSERT INTO item (name) VALUES ('b'), ('c') RETURNING id");
+    assert.deepEqual(new Set(more.rows.map(([id]) => id)), new Set([2n, 3n]));
+    await assert.rejects(
+      ask(session, "INSERT INTO item (name) VALUES ('b')"),
+      /UNIQUE constraint failed: item.name/,
+    );
+    await ask(session, 'BEGIN');
+    assert.equal(session.isAutocommit, false);
+    await ask(session, "UPDATE item SET name = name || '!'");
+    await ask(session, 'SAVEPOINT s');
+    await ask(session, 'DELETE FROM item');
+    assert.deepEqual(await rows(session, 'SELECT count(*) FROM item'), [[0n]]);
+    await ask(session, 'ROLLBACK TO s');
+    await ask(session, 'COMMIT');
+    assert.deepEqual(await rows(session, 'SELECT name FROM item ORDER BY id'), [
+      ['a!'],
+      ['b!'],
+      ['c!'],
+    ]);
+    await ask(session, 'BEGIN');
+    await ask(session, 'CREATE TABLE other (k TEXT PRIMARY KEY, v)');
+    await ask(session, "INSERT INTO other VALUES ('x', 1)");
+    await ask(session, 'SAVEPOINT s');
+    await ask(session, 'ALTER TABLE other ADD COLUMN w');
+    await ask(session, 'UPDATE other SET w = 5');
+    await ask(session, 'ROLLBACK TO s');
+    await ask(session, 'UPDATE other SET v = 2');
+    await ask(session, 'COMMIT');
+    const fresh = await on.open();
+    assert.deepEqual(await rows(fresh, 'SELECT * FROM other'), [['x', 2n]]);
+    await on.stripes[0]?.catchUp();
+  });
+}
+
+test('read levels, tokens, read-only callers, and what runs', async () => {
+  await using on = await startSql(2, { limits: { slowMs: 0 } });
+  const session = await on.open();
+  assert.deepEqual(await rows(session, 'PRAGMA moln_read'), [['snapshot']]);
+  await ask(session, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)');
+  await ask(session, "INSERT INTO item VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')");
+  for (const level of ['strong', 'session', 'stale', 'stale:5s']) {
+    await ask(session, `PRAGMA moln_read = '${level}'`);
+    assert.deepEqual(await rows(session, 'SELECT count(*) FROM item'), [[4n]], level);
+    assert.deepEqual(await rows(session, 'SELECT name FROM item WHERE id = 3'), [['c']], level);
+  }
+  await assert.rejects(ask(session, "PRAGMA moln_read = 'fresh'"), { code: 'SQL_READ_LEVEL' });
+  const [[token] = []] = await rows(session, 'PRAGMA moln_token');
+  assert.match(String(token), /^s\d=\d+(?:,s\d=\d+)*$/);
+  const other = await on.engine.reading('session').openSession({ id: 'other', readOnly: true });
+  await ask(other as never, `PRAGMA moln_token = '${String(token)}'`);
+  assert.deepEqual(await rows(other as never, 'SELECT count(*) FROM item'), [[4n]]);
+  await assert.rejects(ask(other as never, 'DELETE FROM item'), { code: 'SQLITE_READONLY' });
+  await ask(other as never, 'BEGIN');
+  await ask(session, "INSERT INTO item VALUES (5, 'e')");
+  await rows(other as never, 'SELECT count(*) FROM item');
+  await ask(session, "INSERT INTO item VALUES (6, 'f')");
+  assert.deepEqual(await rows(other as never, 'SELECT count(*) FROM item'), [[5n]]);
+  await ask(other as never, 'COMMIT');
+  assert.ok(on.engine.queries.slow().some(({ sql }) => sql.startsWith('CREATE TABLE')));
+  assert.ok(on.engine.figures.commits >= 4);
+  assert.equal((await session.explain('SELECT count(*) FROM item')).plan, 'P3');
+});
+
+test('a read that never ends is killed, or stopped by its limit', async () => {
+  await using on = await startSql(1);
+  const session = await on.open();
+  const endless =
+    'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n';
+  const asked = rows(session, endless);
+  const [found] = await until('it runs', () => {
+    const running = on.engine.queries.list().filter(({ sql }) => sql === endless);
+    return running.length > 0 && running;
+  });
+  assert.ok(on.engine.queries.kill(found?.id ?? -1));
+  await assert.rejects(asked, { code: 'SQLITE_INTERRUPT' });
+  assert.equal(on.engine.queries.kill(found?.id ?? -1), false);
+  assert.deepEqual(await rows(session, 'SELECT 1'), [[1n]]);
+  await using hasty = await startSql(1, { limits: { statementMs: 300 } });
+  await assert.rejects(rows(await hasty.open(), endless), /statementMs/);
+});
+
+test('two transactions that want two stripes in opposite order', async () => {
+  await using on = await startSql(2, { limits: { lockWaitMs: 100 } });
+  const [one, two] = [await on.open(), await on.open()];
+  await ask(one, 'CREATE TABLE account (id INTEGER PRIMARY KEY, n INTEGER)');
+  const ids = Array.from({ length: 50 }, (_, at) => at + 1);
+  const homes = await Promise.all(
+    ids.map(async (id) => (await one.explain(`SELECT * FROM account WHERE id = ${id}`)).stripes[0]),
+  );
+  const [a, b] = [ids[homes.indexOf(0)], ids[homes.indexOf(1)]];
+  await ask(one, `INSERT INTO account VALUES (${a}, 0), (${b}, 0)`);
+  await ask(one, 'BEGIN');
+  await ask(two, 'BEGIN');
+  await ask(one, `UPDATE account SET n = n + 1 WHERE id = ${a}`);
+  await ask(two, `UPDATE account SET n = n + 1 WHERE id = ${b}`);
+  const waits = ask(one, `UPDATE account SET n = n + 1 WHERE id = ${b}`);
+  await assert.rejects(ask(two, `UPDATE account SET n = n + 1 WHERE id = ${a}`), {
+    code: 'SQLITE_BUSY',
+  });
+  await ask(two, 'ROLLBACK');
+  await waits;
+  await ask(one, 'COMMIT');
+  assert.deepEqual(await rows(two, 'SELECT n FROM account'), [[1n], [1n]]);
+});
+
+test('a computation over gathered rows that takes for ever is killed', async () => {
+  await using on = await startSql(2);
+  const session = await on.open();
+  await ask(session, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)');
+  await ask(
+    session,
+    'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO item SELECT i, hex(i) FROM n',
+  );
+  const hard =
+    'SELECT count(*) FROM item a, item b, item c WHERE a.name < b.name AND b.name < c.name';
+  assert.equal((await session.explain(hard)).plan, 'P4');
+  const asked = rows(session, hard);
+  const [found] = await until('it runs', () => {
+    const running = on.engine.queries.list().filter(({ sql }) => sql === hard);
+    return running.length > 0 && running;
+  });
+  assert.ok(on.engine.queries.kill(found?.id ?? -1));
+  await assert.rejects(asked, { code: 'SQLITE_INTERRUPT' });
+  const few = 'SELECT count(DISTINCT a.name), max(b.id) FROM item a, item b WHERE a.id = b.id + 1';
+  assert.deepEqual(await rows(session, few), [[1999n, 1999n]]);
+});
