@@ -16,6 +16,8 @@ export interface TestNet {
   /** From now on nothing reaches the machine or leaves it, except within itself; the test itself is cut off as well. */
   cut(number: number): void;
   heal(number: number): void;
+  /** Whether the machine has the address on one of its interfaces. */
+  has(number: number, address: string): boolean;
   /** One more address of the machine that only it knows the way to. */
   addHidden(number: number, address: string): void;
 }
@@ -54,6 +56,10 @@ export async function makeNet(t: TestContext, count: number): Promise<TestNet> {
     under: (number) => ['ip', 'netns', 'exec', space(number)],
     cut: (number) => ip('link', 'set', port(number), 'down'),
     heal: (number) => ip('link', 'set', port(number), 'up'),
+    has: (number, address) => {
+      const words = ['-n', space(number), '-o', 'addr', 'show', 'to', address];
+      return execFileSync('ip', words, { encoding: 'utf8' }).trim() !== '';
+    },
     addHidden: (number, address) =>
       ip('-n', space(number), 'addr', 'add', `${address}/32`, 'dev', 'lo'),
   };

@@ -4,105 +4,132 @@
  */
 import { sha256Hex } from '../base/ids.ts';
 import { TURN_MS } from './limits.ts';
-import type { VirtualAddress } from './virtual-address.ts';
 
 export interface DecidingNode {
   readonly id: string;
   readonly name: string;
-  /** Heard of, and not to be drained. */
-  readonly isReady: boolean;
+  /** `away`: not heard of for a moment or longer. */
+  readonly state: 'ready' | 'draining' | 'away';
+  /** By address: empty, or why it cannot hold it; undefined for one that it has not looked at yet. */
+  readonly whyNot: Readonly<Record<string, string>>;
+}
+
+export interface DecidingAddress {
+  readonly address: string;
+  /** Names of the nodes that may hold it; empty: any. */
+  readonly nodes: readonly string[];
+}
+
+export interface DecidingHolder {
+  readonly nodeId: string;
+  /** Empty while it holds it. */
+  readonly ended: string;
 }
 
 export interface Deciding {
   readonly self: string;
-  /** The gateway here answers. */
-  readonly isServing: boolean;
   /** This node is about to end. */
   readonly isLeaving: boolean;
   readonly nodes: readonly DecidingNode[];
-  readonly addresses: readonly VirtualAddress[];
-  /** By address: id of the node that holds it. */
-  readonly held: ReadonlyMap<string, string>;
+  readonly addresses: readonly DecidingAddress[];
+  /** By address. */
+  readonly holders: ReadonlyMap<string, DecidingHolder>;
   /** By address: for how long this node has seen that nobody holds it. */
   readonly freeMs: ReadonlyMap<string, number>;
 }
 
 export interface Decision {
-  readonly take: readonly VirtualAddress[];
+  readonly take: readonly string[];
   readonly giveBack: readonly { readonly address: string; readonly why: string }[];
   /** When to look again if nothing changes; Infinity: no need. */
   readonly againMs: number;
 }
 
 export function decide(state: Deciding): Decision {
-  const { addresses, held, self } = state;
-  const take: VirtualAddress[] = [];
+  const { addresses, holders, self, isLeaving } = state;
+  const take: string[] = [];
   const giveBack: { address: string; why: string }[] = [];
-  const counts = new Map<string, number>();
-  for (const id of held.values()) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const counts = countsOf(holders);
   let againMs = Infinity;
-  for (const address of addresses) {
-    const holder = held.get(address.address);
-    const fit = fitNodes(address, state);
-    if (holder === self) {
-      const why = whyGive(address, state, fit);
-      if (why !== undefined) giveBack.push({ address: address.address, why });
-    } else if (holder === undefined) {
-      const order = inOrder(address.address, fit, counts);
-      const first = order[0];
-      // As if it were taken, so that the next address goes to another node.
-      if (first !== undefined) counts.set(first.id, (counts.get(first.id) ?? 0) + 1);
-      const turn = order.findIndex(({ id }) => id === self);
-      if (turn < 0 || !state.isServing || state.isLeaving) continue;
-      const waitMs = turn * TURN_MS - (state.freeMs.get(address.address) ?? 0);
-      if (waitMs <= 0) take.push(address);
-      else againMs = Math.min(againMs, waitMs);
+  for (const one of addresses) {
+    const { address } = one;
+    const last = holders.get(address);
+    const fit = fitNodes(one, state);
+    if (last?.ended === '') {
+      const why = last.nodeId === self ? whyGive(address, state, fit) : undefined;
+      if (why !== undefined) giveBack.push({ address, why });
+      continue;
     }
+    const order = inOrder(address, fit, counts, last?.nodeId);
+    const first = order[0];
+    // As if it were taken, so that the next address goes to another node.
+    if (first !== undefined) counts.set(first, (counts.get(first) ?? 0) + 1);
+    const turn = order.indexOf(self);
+    if (turn < 0 || isLeaving) continue;
+    const waitMs = turn * TURN_MS - (state.freeMs.get(address) ?? 0);
+    if (waitMs <= 0) take.push(address);
+    else againMs = Math.min(againMs, waitMs);
   }
-  for (const [address, id] of held) {
-    if (id === self && !addresses.some((one) => one.address === address)) {
-      giveBack.push({ address, why: 'let it go, for it was removed' });
+  for (const [address, { nodeId, ended }] of holders) {
+    if (nodeId !== self || ended !== '' || addresses.some((one) => one.address === address)) {
+      continue;
     }
+    giveBack.push({ address, why: 'let it go, for it was removed' });
   }
   return { take, giveBack, againMs };
 }
 
-/** Those that may hold it and could take it now, as far as it is known here. */
-function fitNodes({ nodes: allowed }: VirtualAddress, { nodes }: Deciding): DecidingNode[] {
-  return nodes.filter(
-    ({ name, isReady }) => isReady && (allowed.length === 0 || allowed.includes(name)),
+/** Those that may hold it and could take it now, as far as it is known here. Better one that is to be drained than none. */
+function fitNodes(
+  { address, nodes: allowed }: DecidingAddress,
+  { nodes }: Deciding,
+): readonly DecidingNode[] {
+  const able = nodes.filter(
+    ({ name, whyNot }) =>
+      whyNot[address] === '' && (allowed.length === 0 || allowed.includes(name)),
   );
+  const ready = able.filter(({ state }) => state === 'ready');
+  return ready.length > 0 ? ready : able.filter(({ state }) => state === 'draining');
 }
 
-/** Better a node that is to be drained than none. */
+/** Nobody gives back what no other could take. */
 function whyGive(
-  { nodes: allowed }: VirtualAddress,
-  { self, nodes, isServing, isLeaving }: Deciding,
+  address: string,
+  { self, nodes, isLeaving }: Deciding,
   fit: readonly DecidingNode[],
 ): string | undefined {
   if (isLeaving) return 'stopped';
+  if (fit.length === 0 || fit.some(({ id }) => id === self)) return undefined;
   const own = nodes.find(({ id }) => id === self);
-  if (own !== undefined && allowed.length > 0 && !allowed.includes(own.name)) {
-    return 'may not hold it any more';
-  }
-  if (!fit.some(({ id }) => id !== self)) return undefined;
-  if (!isServing) return 'gave it back, for its gateway did not answer';
-  if (own?.isReady === false) return 'gave it back, for it is to be drained';
-  return undefined;
+  if (own?.state === 'draining') return 'gave it back, for it is to be drained';
+  const why = own?.whyNot[address] ?? '';
+  return why === '' ? undefined : `gave it back: ${why}`;
 }
 
-/** Those with the fewest addresses first; among equals in an order of the address's own (rendezvous hashing). */
+function countsOf(holders: ReadonlyMap<string, DecidingHolder>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { nodeId, ended } of holders.values()) {
+    if (ended === '') counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/**
+ * Those with the fewest addresses first; among equals in an order of the address's own (rendezvous hashing). Whoever has just
+ * given it back is last.
+ */
 function inOrder(
   address: string,
   nodes: readonly DecidingNode[],
   counts: ReadonlyMap<string, number>,
-): readonly DecidingNode[] {
+  gaveBack: string | undefined,
+): readonly string[] {
   return nodes
-    .map((node) => ({
-      node,
-      count: counts.get(node.id) ?? 0,
-      weight: sha256Hex(`${address} ${node.id}`),
+    .map(({ id }) => ({
+      id,
+      count: id === gaveBack ? Infinity : (counts.get(id) ?? 0),
+      weight: sha256Hex(`${address} ${id}`),
     }))
-    .toSorted((a, b) => a.count - b.count || (a.weight < b.weight ? 1 : -1))
-    .map(({ node }) => node);
+    .toSorted((a, b) => (a.count === b.count ? (a.weight < b.weight ? 1 : -1) : a.count - b.count))
+    .map(({ id }) => id);
 }

@@ -1,84 +1,89 @@
 /** What `ip -json address` says of the machine's interfaces, and where an address belongs among them. Pure. */
-import type { VirtualAddress } from './virtual-address.ts';
 import { cannotHold } from './errors.ts';
-import { familyOf, isInside } from './virtual-address.ts';
+import { type AddressWish, familyOf, isEndOf, isInside, isVirtualLink } from './virtual-address.ts';
 
 export interface SeenLink {
   readonly name: string;
-  /** What we wrote on it: whose it is. */
-  readonly alias: string;
+  /** The card that it is on, of a macvlan. */
+  readonly card: string | undefined;
+  /** Up, with a carrier. */
+  readonly isUp: boolean;
   readonly addresses: readonly { readonly address: string; readonly prefix: number }[];
-}
-
-/** Where this node puts it. */
-export interface Place {
-  readonly device: string;
-  readonly prefix: number;
-}
-
-const OURS = /^moln-v\d{1,3}$/;
-
-export function isOurs({ name }: { readonly name: string }): boolean {
-  return OURS.test(name);
-}
-
-/** Who made an interface; another node on the same machine leaves it alone. */
-export function aliasOf(nodeId: string): string {
-  return `moln ${nodeId}`;
 }
 
 /** Throws when iproute2 does not say what it has always said. */
 export function readLinks(json: string): readonly SeenLink[] {
   const list = JSON.parse(json) as readonly {
     readonly ifname?: string;
-    readonly ifalias?: string;
+    readonly link?: string;
+    readonly flags?: readonly string[];
     readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[];
   }[];
-  return list.flatMap(({ ifname, ifalias = '', addr_info = [] }) => {
+  return list.flatMap(({ ifname, link, flags = [], addr_info = [] }) => {
     if (ifname === undefined) return [];
     const addresses = addr_info.flatMap(({ local, prefixlen }) =>
       local === undefined || prefixlen === undefined ? [] : [{ address: local, prefix: prefixlen }],
     );
-    return [{ name: ifname, alias: ifalias, addresses }];
+    return [{ name: ifname, card: link, isUp: flags.includes('LOWER_UP'), addresses }];
   });
 }
 
-/** Throws `ADDRESSES_UNABLE`. */
-export function placeOf(
-  { address, prefix, device }: Pick<VirtualAddress, 'address' | 'prefix' | 'device'>,
-  links: readonly SeenLink[],
-): Place {
-  const cards = links.filter((link) => !isOurs(link) && link.name !== 'lo');
-  if (device !== undefined) {
-    const card = cards.find(({ name }) => name === device);
-    if (card === undefined) {
-      const names = cards.map(({ name }) => name).join(', ');
-      throw cannotHold(
-        `it has no network interface "${device}"`,
-        `Name one of ${names === '' ? 'none' : names} with --device`,
-      );
-    }
-    return { device, prefix: prefix ?? prefixOn(card, address) ?? widest(address) };
+/** The card that an address belongs on. Throws `ADDRESSES_UNABLE`. */
+export function cardOf(wish: AddressWish, links: readonly SeenLink[]): string {
+  const { address, prefix, interface: named } = wish;
+  const cards = links.filter(({ name }) => name !== 'lo' && !isVirtualLink(name));
+  const card =
+    named === undefined
+      ? cards.find((each) => networkOf(each, address) !== undefined)
+      : cards.find(({ name }) => name === named);
+  if (card === undefined) throw noCard(wish, cards);
+  const network = networkOf(card, address);
+  if (network === undefined) {
+    throw cannotHold(
+      `its interface "${card.name}" is not in the network of ${address}: it has ${wordsOf(card)}`,
+      'Choose a free address of that network',
+    );
   }
-  for (const card of cards) {
-    const found = prefixOn(card, address);
-    if (found !== undefined) return { device: card.name, prefix: prefix ?? found };
+  if (prefix !== undefined && prefix !== network.prefix) {
+    throw cannotHold(
+      `the network of its interface "${card.name}" is /${network.prefix}, not /${prefix}`,
+      'Leave the part after the slash away, or write the right one',
+    );
   }
-  throw cannotHold(
-    `none of its network interfaces is in the network of ${address}`,
-    'Choose an address of that network, or name the interface with --device',
-  );
+  if (isEndOf(address, network.prefix)) {
+    throw cannotHold(
+      `${address} is the first or the last of the network of its interface "${card.name}"`,
+      'Choose a free address in between',
+    );
+  }
+  if (!card.isUp) {
+    throw cannotHold(`its interface "${card.name}" is down`, 'Look at its cable and its settings');
+  }
+  return card.name;
 }
 
-/** Of an address of the card's own in whose network it is. */
-function prefixOn({ addresses }: SeenLink, address: string): number | undefined {
-  const widestHere = widest(address);
+function noCard({ address, interface: named }: AddressWish, cards: readonly SeenLink[]): Error {
+  const seen = cards.map((card) => `${card.name} (${wordsOf(card)})`).join(', ');
+  const hint = `Its interfaces are ${seen === '' ? 'none' : seen}`;
+  return named === undefined
+    ? cannotHold(`none of its network interfaces is in the network of ${address}`, hint)
+    : cannotHold(`it has no network interface "${named}"`, hint);
+}
+
+function wordsOf({ addresses }: SeenLink): string {
+  const words = addresses.filter(({ address }) => !address.startsWith('fe80:'));
+  if (words.length === 0) return 'no address';
+  return words.map(({ address, prefix }) => `${address}/${prefix}`).join(' ');
+}
+
+/** The network among the card's own that it is in. */
+function networkOf(
+  { addresses }: SeenLink,
+  address: string,
+): { readonly prefix: number } | undefined {
   return addresses.find(
-    (own) =>
-      familyOf(own.address) === familyOf(address) &&
-      own.prefix < widestHere &&
-      isInside(address, own.address, own.prefix),
-  )?.prefix;
+    (own) => own.prefix < widest(address) && isInside(address, own.address, own.prefix),
+  );
 }
 
 /** Of one address alone. */

@@ -1,63 +1,48 @@
-/** A virtual address as it is written and kept: which one, how it is put on a machine, who may hold it. Pure. */
+/** A virtual address as it is written and kept: which one, on which interface, who may hold it. Pure. */
 import { BlockList, isIP, SocketAddress } from 'node:net';
 import { sha256Hex } from '../base/ids.ts';
-import {
-  array,
-  integer,
-  literal,
-  object,
-  optional,
-  type Schema,
-  string,
-} from '../base/schema.ts';
+import { array, integer, object, optional, type Schema, string } from '../base/schema.ts';
 import { addressInvalid } from './errors.ts';
-import { ADDRESSES_MAX } from './limits.ts';
 
 export type AddressFamily = 'ipv4' | 'ipv6';
 
-/**
- * `macvlan`: on an interface of its own with a hardware address of its own, the same on every node. `plain`: on the network
- * card itself, for networks that refuse further hardware addresses (wireless, many clouds).
- */
-export type AddressMode = 'macvlan' | 'plain';
-
-export interface VirtualAddress {
+/** What a person wishes. */
+export interface AddressWish {
   /** In the one way of writing it. */
   readonly address: string;
   /** Of the network that it is in; undefined: as the interface has it. */
   readonly prefix?: number | undefined;
-  readonly mode: AddressMode;
-  /** The interface, on every node; undefined: the one that is in the address's network. */
-  readonly device?: string | undefined;
-  /** Names of the nodes that may hold it; empty: any. */
-  readonly nodes: readonly string[];
-  /** Names its interface, `moln-v<number>`. Free again when nobody holds it. */
-  readonly number: number;
-  /** Epoch milliseconds. */
-  readonly addedAt: number;
+  /** The network card, on every node; undefined: the one that is in the address's network. */
+  readonly interface?: string | undefined;
 }
 
-const DEVICE = /^[^\s/:]{1,15}$/;
+export interface VirtualAddress extends AddressWish {
+  /** Names of the nodes that may hold it; empty: any. */
+  readonly nodes: readonly string[];
+  /** Epoch milliseconds. */
+  readonly addedAt: number;
+  readonly by: string;
+}
 
-export const deviceSchema: Schema<string> = string({
-  pattern: DEVICE,
+export const interfaceSchema: Schema<string> = string({
+  pattern: /^[^\s/:]{1,15}$/,
   patternMeans: 'the name of a network interface, such as eth0',
 });
 
-export const virtualAddressesSchema: Schema<{ readonly addresses: readonly VirtualAddress[] }> =
-  object({
-    addresses: array(
-      object({
-        address: string({ lengthMax: 45 }),
-        prefix: optional(integer({ min: 1, max: 128 })),
-        mode: literal('macvlan', 'plain'),
-        device: optional(deviceSchema),
-        nodes: array(string()),
-        number: integer({ min: 1, max: ADDRESSES_MAX * 2 }),
-        addedAt: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
-      }),
-    ),
-  });
+const wishShape = {
+  address: string({ lengthMax: 45 }),
+  prefix: optional(integer({ min: 1, max: 128 })),
+  interface: optional(interfaceSchema),
+} as const;
+
+export const wishSchema: Schema<AddressWish> = object(wishShape);
+
+export const virtualAddressSchema: Schema<VirtualAddress> = object({
+  ...wishShape,
+  nodes: array(string()),
+  addedAt: integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  by: string(),
+});
 
 export function familyOf(address: string): AddressFamily {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';
@@ -91,17 +76,10 @@ export function parseAddress(text: string): {
   }
   const why = UNFIT.find(([net, bits, of]) => of === family && isInside(ip, net, bits))?.[3];
   if (why !== undefined) throw addressInvalid(text, why);
-  const bits = prefix === undefined ? undefined : Number(prefix);
-  if (version === 4 && bits !== undefined && bits < 31) refuseEnds(text, ip, bits);
-  return { address: new SocketAddress({ address: ip, family }).address, prefix: bits };
-}
-
-/** The first and the last address of a network are nobody's (RFC 1122 §3.2.1.3). */
-function refuseEnds(text: string, ip: string, bits: number): void {
-  const number = ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  const host = number % 2 ** (32 - bits);
-  if (host === 0) throw addressInvalid(text, 'it is the name of the network itself');
-  if (host === 2 ** (32 - bits) - 1) throw addressInvalid(text, 'it is the broadcast address');
+  return {
+    address: new SocketAddress({ address: ip, family }).address,
+    prefix: prefix === undefined ? undefined : Number(prefix),
+  };
 }
 
 function within(value: number, min: number, max: number): boolean {
@@ -117,6 +95,14 @@ export function isInside(address: string, network: string, prefix: number): bool
   return list.check(address, family);
 }
 
+/** Whether it is the name or the broadcast address of the network: nobody's (RFC 1122 §3.2.1.3). */
+export function isEndOf(address: string, prefix: number): boolean {
+  if (familyOf(address) === 'ipv6' || prefix >= 31) return false;
+  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const host = number % 2 ** (32 - prefix);
+  return host === 0 || host === 2 ** (32 - prefix) - 1;
+}
+
 /**
  * The hardware address that every holder has for it, so that neighbours need not learn another one: locally administered,
  * and out of the cluster's id, so that two clusters on one network do not have the same.
@@ -126,14 +112,17 @@ export function hardwareAddress(clusterId: string, address: string): string {
   return ['02', ...(hex.match(/../g) ?? [])].join(':');
 }
 
-/** Its own interface. */
-export function interfaceOf({ number }: Pick<VirtualAddress, 'number'>): string {
-  return `moln-v${number}`;
+/** Whether an interface is one of a virtual address, of any node on this machine. */
+export function isVirtualLink(name: string): boolean {
+  return /^moln[0-9a-f]{4}-/.test(name);
 }
 
-/** The lowest that is neither used nor still held. */
-export function freeNumber(taken: ReadonlySet<number>): number {
-  let number = 1;
-  while (taken.has(number)) number++;
-  return number;
+/** What names of interfaces of this node begin with: two nodes on one machine leave each other's alone. */
+export function linkPrefix(nodeId: string): string {
+  return `moln${sha256Hex(nodeId).slice(0, 4)}-`;
+}
+
+/** Its own interface: 15 characters, the most that Linux takes. */
+export function linkName(nodeId: string, address: string): string {
+  return linkPrefix(nodeId) + sha256Hex(address).slice(0, 6);
 }
