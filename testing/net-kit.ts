@@ -11,6 +11,8 @@ export const canMakeNets: boolean = process.getuid?.() === 0;
 export interface TestNet {
   /** Of the machine, counted from 1. */
   addressOf(number: number): string;
+  /** The same in IPv6; all machines and the test have one from the first call on. */
+  ipv6Of(number: number): string;
   /** What stands in front of a program that runs on the machine. */
   under(number: number): readonly string[];
   /** From now on nothing reaches the machine or leaves it, except within itself; the test itself is cut off as well. */
@@ -28,6 +30,22 @@ export async function makeNet(t: TestContext, count: number): Promise<TestNet> {
   const bridge = `mtbr${id}`;
   const space = (number: number): string => `moln-test-${id}-${number}`;
   const port = (number: number): string => `mt${id}p${number}`;
+  const ipv6Of = (number: number): string => `fd10:177:${id}::${number}`;
+  let hasIpv6 = false;
+  const addIpv6 = (): void => {
+    if (hasIpv6) return;
+    hasIpv6 = true;
+    const words = (number: number, link: string): readonly string[] => [
+      'addr',
+      'add',
+      `${ipv6Of(number)}/64`,
+      'dev',
+      link,
+      'nodad',
+    ];
+    ip(...words(254, bridge));
+    for (const number of numbers) ip('-n', space(number), ...words(number, 'eth0'));
+  };
   const addressOf = (number: number): string => `10.177.${id}.${number}`;
   const numbers = Array.from({ length: count }, (_, at) => at + 1);
 
@@ -53,6 +71,10 @@ export async function makeNet(t: TestContext, count: number): Promise<TestNet> {
   }
   return {
     addressOf,
+    ipv6Of: (number) => {
+      addIpv6();
+      return ipv6Of(number);
+    },
     under: (number) => ['ip', 'netns', 'exec', space(number)],
     cut: (number) => ip('link', 'set', port(number), 'down'),
     heal: (number) => ip('link', 'set', port(number), 'up'),

@@ -11,6 +11,7 @@ import type { Lease, Registry } from '../registry/registry.ts';
 import {
   ANNOUNCE_EVERY_MS,
   COMMAND_WITHIN_MS,
+  FAILED_TELLS_MAX,
   HOLDER_TTL_MS,
   RENEW_EVERY_MS,
   TELL_WITHIN_MS,
@@ -33,6 +34,8 @@ export class Hold implements Worker {
   readonly #placed = new Map<string, PlacedAddress>();
   #lease: Lease | undefined;
   #announcedMs = -Infinity;
+  /** In a row. */
+  #failedTells = 0;
   #status = 'Holds no virtual address';
   #last: Promise<void> = Promise.resolve();
 
@@ -140,6 +143,11 @@ export class Hold implements Worker {
     if (clock.monotonicMs() - sentAtMs > TELL_WITHIN_MS) return;
     try {
       await links.tell([...this.#placed.values()]);
+      this.#failedTells = 0;
+    } catch (error) {
+      // Somebody took an interface away, say: the keeper puts all of it up again, or finds out why it cannot.
+      if (++this.#failedTells >= FAILED_TELLS_MAX) this.#placed.clear();
+      throw error;
     } finally {
       // This process stood still between the look at the clock and the call: nobody knows when the kernel was told.
       if (clock.monotonicMs() - sentAtMs > TELL_WITHIN_MS + COMMAND_WITHIN_MS) {

@@ -21,6 +21,8 @@ export function fenceMs(): number {
   return TELL_WITHIN_MS + COMMAND_WITHIN_MS + KERNEL_LIFE_S * 1000 + KERNEL_SLACK_MS;
 }
 
+/** Calls that fail in a row before an address is put up from the start. */
+export const FAILED_TELLS_MAX = 2;
 /** Neighbours are told again who has the address: a switch forgets, or was started anew. */
 export const ANNOUNCE_EVERY_MS = 5000;
 /** The next in order waits so long for the one before to take an address that nobody has. */
