@@ -8,8 +8,7 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
-import { MemoryDatabases } from './api-memory-databases.ts';
-import type { AddressRow } from '../src/api/address-model.ts';
+import { MemoryAddresses } from './api-memory-addresses.ts';
 import type { ListenerDetail, RouteAnswer, RouteDetail } from '../src/api/route-model.ts';
 import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
@@ -69,19 +68,9 @@ const LISTENER: ListenerDetail = {
   troubles: [],
 };
 
-const ADDRESS: AddressRow = {
-  address: '192.168.1.50',
-  nodes: [],
-  addedAt: 1,
-  by: 'boss',
-  sentence: 'one holds it: nobody held it',
-  holder: { node: 'one', since: 2, why: 'nobody held it' },
-  unable: [],
-};
-
 const EVERYWHERE: RouteAnswer = { nodes: ['one'], away: [], troubles: [] };
 
-export class MemoryCloud extends MemoryDatabases implements Cloud {
+export class MemoryCloud extends MemoryAddresses implements Cloud {
   readonly tokens: Map<string, Caller> = new Map([
     ['admin-token', { name: 'boss', scope: 'admin' }],
     ['deploy-token', { name: 'ci', scope: 'deploy' }],
@@ -450,19 +439,6 @@ export class MemoryCloud extends MemoryDatabases implements Cloud {
   async removeRoute(...asked: Parameters<Cloud['removeRoute']>): ReturnType<Cloud['removeRoute']> {
     await this.#done({ removeRoute: asked });
     return EVERYWHERE;
-  }
-
-  listAddresses(): ReturnType<Cloud['listAddresses']> {
-    return Promise.resolve([ADDRESS]);
-  }
-
-  async addAddress(...asked: Parameters<Cloud['addAddress']>): ReturnType<Cloud['addAddress']> {
-    await this.#done({ addAddress: asked });
-    return ADDRESS;
-  }
-
-  removeAddress(address: string): Promise<void> {
-    return this.#done({ removeAddress: address });
   }
 
   listListeners(): ReturnType<Cloud['listListeners']> {

@@ -98,6 +98,17 @@ export class Addresses implements AsyncDisposable {
     return this.#hold.addresses.length;
   }
 
+  /** Addresses that nobody holds, as this node last saw it: a part of a sentence each. */
+  troubles(): readonly string[] {
+    const { view } = this.#keeper;
+    const rows = view === undefined ? [] : this.book.rows(view);
+    return rows
+      .filter(({ holder }) => holder === undefined)
+      .map(
+        ({ address, sentence }) => `address ${address}: ${sentence.replace('Nobody', 'nobody')}`,
+      );
+  }
+
   /** Before the gateway here stops: others take them at once. */
   async leave(): Promise<void> {
     if (this.#following !== undefined) await this.#keeper.leave(() => this.#wake());

@@ -88,7 +88,10 @@ export class AddressBook {
   }
 
   async list(): Promise<readonly AddressRow[]> {
-    const view = await this.#options.records.read();
+    return this.rows(await this.#options.records.read());
+  }
+
+  rows(view: AddressView): readonly AddressRow[] {
     return view.added.map(({ value }) => this.#row(value, view));
   }
 

@@ -66,7 +66,7 @@ interface Scene {
   /** Of the calls to the registry that renew the lease: how long each takes. */
   renewalMs: number;
   /** An agent: both workers. */
-  agent(kernel: PlayedKernel): { readonly keeper: Keeper; readonly hold: Hold };
+  readonly agent: (kernel: PlayedKernel) => { readonly keeper: Keeper; readonly hold: Hold };
 }
 
 async function makeScene(t: TestContext): Promise<Scene> {
@@ -87,7 +87,7 @@ async function makeScene(t: TestContext): Promise<Scene> {
     clock,
     told,
     renewalMs: 0,
-    agent(links) {
+    agent: (links) => {
       const slow: Registry = Object.create(registry, {
         lease: {
           value: async (ttlMs: number) => {

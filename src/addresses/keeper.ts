@@ -49,6 +49,7 @@ export class Keeper implements Worker {
   readonly #before = new Map<string, HolderRecord>();
   /** By address: what went wrong when it was to be taken here, and until when it counts. */
   readonly #refused = new Map<string, { readonly why: string; readonly untilMs: number }>();
+  #view: AddressView | undefined;
   #lookedAtMs = -Infinity;
   #whyNot: Readonly<Record<string, string>> = {};
   #status = 'No virtual addresses';
@@ -62,6 +63,11 @@ export class Keeper implements Worker {
 
   status(): string {
     return this.#status;
+  }
+
+  /** As it was last read. */
+  get view(): AddressView | undefined {
+    return this.#view;
   }
 
   async step(): Promise<StepResult> {
@@ -97,6 +103,7 @@ export class Keeper implements Worker {
   async #look(): Promise<number> {
     const { records, hold, links, peers, clock } = this.#options;
     const view = await records.read();
+    this.#view = view;
     this.#remember(view);
     await this.#sayAbility(view);
     const { take, giveBack, againMs } = decide({

@@ -90,6 +90,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         certificates,
         apps: summaries,
         ports,
+        addresses: this.#options.virtualAddresses.troubles(),
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
       }),

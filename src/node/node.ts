@@ -343,7 +343,7 @@ async function launch(
     databases: databaseCloud,
     directory,
     workers,
-    metrics: nodeMetrics(hostFacts),
+    metrics: nodeMetrics(hostFacts, () => virtualAddresses.heldCount),
     hostFacts,
     stop: () => end((one) => one.stop()),
   });
