@@ -82,8 +82,25 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
     list.map(({ name, state }) => [name, state]),
     [['shop', 'open']],
   );
-  const metrics = await node.cli('db', 'stripes', 'shop');
-  assert.match(metrics.stdout, /STRIPE +PRIMARY/);
+  const stripes = await node.cli('db', 'stripes', 'shop');
+  assert.match(stripes.stdout, /STRIPE +PRIMARY/);
+  const [stripe] = (await node.json<DatabaseDetail>('db', 'show', 'shop')).stripeDetails;
+  // The table and the batch; what was rolled back or refused is none.
+  assert.deepEqual([stripe?.transactions, stripe?.groups], [2, 2]);
+  const reads = await node.json<{ token: string }>(
+    'token',
+    'create',
+    '--name',
+    'm',
+    '--scope',
+    'read',
+  );
+  const metrics = await fetch(`http://${node.address}:${node.ports.api}/metrics`, {
+    headers: { Authorization: `Bearer ${reads.token}` },
+  });
+  const said = await metrics.text();
+  assert.match(said, /^moln_database_transactions_total\{.*database="shop".*\} 2$/m);
+  assert.match(said, /^moln_database_statement_seconds_count\{.*database="shop".*\} [1-9]/m);
 
   http.close();
   ws.close();

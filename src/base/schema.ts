@@ -83,6 +83,20 @@ export function integer(rules: {
   };
 }
 
+/** Also with a fraction. */
+export function numberBetween(min: number, max: number): Schema<number> {
+  return {
+    decode(value, path) {
+      if (typeof value === 'number' && value >= min && value <= max) return value;
+      throw new ConfigError(
+        path,
+        `Key "${path}" is ${JSON.stringify(value)}, want ${min} to ${max}`,
+      );
+    },
+    json: { type: 'number', minimum: min, maximum: max },
+  };
+}
+
 export function boolean(description?: string): Schema<boolean> {
   return {
     decode: (value, path) =>

@@ -101,6 +101,7 @@ export class Hold implements StripeTransaction {
       else {
         const { failure } = await this.#term.append(share.append.entry);
         if (failure !== undefined) throw failure;
+        this.#term.happened(1);
         await this.#term.commit();
       }
     } catch (error) {
@@ -166,6 +167,7 @@ export class Hold implements StripeTransaction {
         }
       }
       this.#term.appended(this.#entry);
+      this.#term.happened(1);
       await this.#term.commit();
       return { kind: 'happened', index: this.#entry.index };
     } catch (error) {

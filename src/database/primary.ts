@@ -52,6 +52,7 @@ export interface PrimaryOptions {
 
 /** Of one term, for status pages. */
 export interface PrimaryFigures {
+  /** That happened, in groups and by themselves; also those that only read among writers. */
   readonly transactions: number;
   readonly entries: number;
   /** Of all entries, packed. */
@@ -230,6 +231,10 @@ export class PrimaryTerm {
     this.#gauge.add(entry.index, bytes);
   }
 
+  happened(transactions: number): void {
+    this.#transactions += transactions;
+  }
+
   /** The log begins with entry `start` now. */
   trimmed(start: number): void {
     this.#gauge.trimmed(start);
@@ -365,7 +370,7 @@ export class PrimaryTerm {
         // The thread takes this and the next group one after the other, so the next need not wait here.
         this.#committing = this.commit();
       }
-      this.#transactions += jobs.length;
+      this.happened(answer.outcomes.filter(({ kind }) => kind === 'done').length);
       this.#runAlone(jobs, answer);
       void this.#answer(jobs, answer, this.#committing);
     } catch (error) {

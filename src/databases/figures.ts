@@ -1,4 +1,5 @@
 /** Metrics of the databases, as this node's process tells them. */
+import { latencySample } from '../base/latency-counts.ts';
 import type { Labels, MetricFamily, MetricType } from '../base/metrics.ts';
 import type { SqlFigures } from '../sql/sql.ts';
 import type { ProcessState, StripeState } from './control.ts';
@@ -111,6 +112,14 @@ export function databaseFamilies(state: ProcessState): readonly MetricFamily[] {
         figures === undefined ? [] : [{ labels: { database }, value: of(figures) }],
       ),
     })),
+    {
+      name: 'moln_database_statement_seconds',
+      help: 'How long statements took through this node',
+      type: 'histogram',
+      samples: databases.flatMap(({ name: database, figures }) =>
+        figures === undefined ? [] : [latencySample({ database }, figures.latency)],
+      ),
+    },
     {
       name: 'moln_database_queries',
       help: 'Statements that run now',

@@ -5,9 +5,9 @@
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
 import { DEFAULT_ROUTE_LIMITS } from './limits.ts';
+import { PeerNotice } from './peer-notice.ts';
 import { KEY_FIELD, REMOVE_METHOD } from './question.ts';
 import type { Sharer } from './sharing.ts';
-import { UpstreamExchange } from './upstream-exchange.ts';
 
 /** A request of the route whose keys they are: it leads to the same route at the owners. */
 export interface NoticePlace {
@@ -26,7 +26,7 @@ export function tellOwners(room: CacheRoom, keys: readonly string[], place: Noti
   }
 }
 
-class OwnerNotice extends UpstreamExchange {
+class OwnerNotice extends PeerNotice {
   readonly #room: CacheRoom;
   readonly #key: string;
   readonly #owners: readonly Sharer[];
@@ -57,34 +57,12 @@ class OwnerNotice extends UpstreamExchange {
     const line = `${REMOVE_METHOD} ${target} HTTP/1.1\r\nHost: ${authority}\r\n`;
     const { responseTimeoutMs, idleTimeoutMs } = DEFAULT_ROUTE_LIMITS;
     const route = owner.route({ responseTimeoutMs, idleTimeoutMs });
-    this.ask(route, `${line}${KEY_FIELD}: ${this.#key}\r\n\r\n`, true);
-    this.socket?.out.flush();
-  }
-
-  /** It may be said twice. */
-  protected readonly method = 'DELETE';
-  protected chosen(): void {}
-  protected reached(): void {
-    this.socket?.out.flush();
-  }
-
-  protected sendEnd(): void {}
-  protected interim(): void {}
-  protected answerBytes(): void {}
-  protected settled(): void {}
-
-  protected switched(): void {
-    this.refuseSwitch();
+    this.say(route, `${line}${KEY_FIELD}: ${this.#key}\r\n\r\n`);
   }
 
   protected answerHead(head: ResponseHead, _bytes: Buffer, from: number, to: number): void {
-    if (head.status === 204) this.release(from === to);
-    else this.leave();
+    this.wasHeard(head, from, to);
     this.next();
-  }
-
-  protected answerEnds(): boolean {
-    return false;
   }
 
   /** Who is away is passed over by all, and has forgotten it or asks for it anew when it is back. */

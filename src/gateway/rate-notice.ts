@@ -1,12 +1,12 @@
-/** One message to the keeper of some buckets of a rate limit, and its answer. */
+/** One message to the keeper of some buckets of a rate limit, and its answer. Said twice, somebody has less, never more. */
 import { HeadFields } from '../cache/cache.ts';
 import type { ResponseHead } from '../http/head.ts';
 import { RATE } from './limits.ts';
+import { PeerNotice } from './peer-notice.ts';
 import type { Plane } from './plane.ts';
 import type { RateReport } from './rate-account.ts';
 import { RATE_FIELD, RATE_METHOD, readAnswers, reportsLine } from './rate-question.ts';
 import type { Sharer } from './sharing.ts';
-import { UpstreamExchange } from './upstream-exchange.ts';
 
 /** A request that leads to the route whose limit it is, at the keeper too. */
 export interface RatePlace {
@@ -21,7 +21,7 @@ export interface RateHearer {
   missed(): void;
 }
 
-export class RateNotice extends UpstreamExchange {
+export class RateNotice extends PeerNotice {
   readonly #hearer: RateHearer;
   #isOver = false;
   #late: Disposable | undefined;
@@ -38,36 +38,13 @@ export class RateNotice extends UpstreamExchange {
       this.giveUp(504, 'The keeper of a rate limit says nothing'),
     );
     keeper.tried();
-    this.ask(keeper.route(times), `${line}${reportsLine(reports)}\r\n`, true);
-    this.socket?.out.flush();
-  }
-
-  /** It may be said twice: then somebody has less, never more. */
-  protected readonly method = 'DELETE';
-  protected chosen(): void {}
-  protected reached(): void {
-    this.socket?.out.flush();
-  }
-
-  protected sendEnd(): void {}
-  protected interim(): void {}
-  protected answerBytes(): void {}
-  protected settled(): void {}
-
-  protected switched(): void {
-    this.refuseSwitch();
+    this.say(keeper.route(times), `${line}${reportsLine(reports)}\r\n`);
   }
 
   protected answerHead(head: ResponseHead, _bytes: Buffer, from: number, to: number): void {
     const said = new HeadFields(head).get(RATE_FIELD);
-    const isAnswer = head.status === 204;
-    if (isAnswer) this.release(from === to);
-    else this.leave();
-    if (this.#ends()) this.#hearer.heard(isAnswer ? readAnswers(said) : undefined);
-  }
-
-  protected answerEnds(): boolean {
-    return false;
+    const isHeard = this.wasHeard(head, from, to);
+    if (this.#ends()) this.#hearer.heard(isHeard ? readAnswers(said) : undefined);
   }
 
   protected failed(): void {

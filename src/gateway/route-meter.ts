@@ -2,7 +2,8 @@
  * What one route has done since the process started. Plain number fields and one typed array, so that counting a
  * request costs a few additions; read out as `RouteTotals` and as metric families.
  */
-import { LATENCY_BUCKETS, type MetricFamily, type MetricSample } from '../base/metrics.ts';
+import { LatencyCounts, latencySample } from '../base/latency-counts.ts';
+import type { MetricFamily, MetricSample } from '../base/metrics.ts';
 import { CACHE_RESULTS } from './cache-result.ts';
 import type { RouteTotals } from './config.ts';
 
@@ -14,30 +15,24 @@ export class RouteMeter {
   errors4xx = 0;
   bytesIn = 0;
   bytesOut = 0;
-  latencySumMs = 0;
   /** Asked of a further upstream, after one that took no connection or died. */
   retries = 0;
   /** By `CacheResult`; `none` is not counted. */
   readonly byCache: Float64Array = new Float64Array(CACHE_RESULTS.length);
   /** By status class, 1xx first. */
   readonly byClass: Float64Array = new Float64Array(CLASSES.length);
-  /** Not cumulative, by the bounds of `LATENCY_BUCKETS`; the last one is everything slower. */
-  readonly latencyCounts: Float64Array = new Float64Array(LATENCY_BUCKETS.length + 1);
+  readonly latency: LatencyCounts = new LatencyCounts();
 
   /** Counts one finished request; `latencyMs` from the end of its head to the end of the answer. */
   record(status: number, latencyMs: number, bytesIn: number, bytesOut: number): void {
     this.requests++;
     this.bytesIn += bytesIn;
     this.bytesOut += bytesOut;
-    this.latencySumMs += latencyMs;
+    this.latency.record(latencyMs);
     if (status >= 500) this.errors5xx++;
     else if (status >= 400) this.errors4xx++;
     const group = Math.min(4, Math.max(0, Math.floor(status / 100) - 1));
     this.byClass[group] = (this.byClass[group] ?? 0) + 1;
-    const seconds = latencyMs / 1000;
-    let bucket = 0;
-    while (bucket < LATENCY_BUCKETS.length && seconds > (LATENCY_BUCKETS[bucket] ?? 0)) bucket++;
-    this.latencyCounts[bucket] = (this.latencyCounts[bucket] ?? 0) + 1;
   }
 
   /** What another one has counted. */
@@ -45,17 +40,15 @@ export class RouteMeter {
     this.requests += other.requests;
     this.bytesIn += other.bytesIn;
     this.bytesOut += other.bytesOut;
-    this.latencySumMs += other.latencySumMs;
+    this.latency.add(other.latency);
     for (const [at, count] of other.byClass.entries()) {
       this.byClass[at] = (this.byClass[at] ?? 0) + count;
-    }
-    for (const [at, count] of other.latencyCounts.entries()) {
-      this.latencyCounts[at] = (this.latencyCounts[at] ?? 0) + count;
     }
   }
 
   totals(): RouteTotals {
-    const { requests, errors5xx, errors4xx, bytesIn, bytesOut, latencySumMs } = this;
+    const { requests, errors5xx, errors4xx, bytesIn, bytesOut } = this;
+    const latencySumMs = this.latency.sumMs;
     const cache: Record<string, number> = {};
     for (const [index, name] of CACHE_RESULTS.entries()) {
       const count = this.byCache[index] ?? 0;
@@ -70,16 +63,6 @@ export class RouteMeter {
       const value = this.byClass[index] ?? 0;
       return value === 0 ? [] : [{ labels: { route, status: name }, value }];
     });
-  }
-
-  latencySample(route: string): MetricSample {
-    let cumulative = 0;
-    const buckets = LATENCY_BUCKETS.map((bound, index): [number, number] => {
-      cumulative += this.latencyCounts[index] ?? 0;
-      return [bound, cumulative];
-    });
-    const count = cumulative + (this.latencyCounts[LATENCY_BUCKETS.length] ?? 0);
-    return { labels: { route }, value: this.latencySumMs / 1000, count, buckets };
   }
 }
 
@@ -116,7 +99,7 @@ export function routeFamilies(
       name: 'moln_gateway_request_seconds',
       help: 'From the end of the request head to the end of the answer',
       type: 'histogram',
-      samples: all.map(([route, meter]) => meter.latencySample(route)),
+      samples: all.map(([route, meter]) => latencySample({ route: route }, meter.latency)),
     },
     {
       name: 'moln_gateway_received_bytes_total',

@@ -4,6 +4,7 @@ import {
   boolean,
   integer,
   literal,
+  numberBetween,
   object,
   optional,
   type Schema,
@@ -11,7 +12,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import { type WrittenSite, SITE_FIELDS } from './site-schema.ts';
-import { duration, filePath, oneOrMore, ratio, regionName, size, trueOr, urlOr } from './values.ts';
+import { duration, filePath, oneOrMore, regionName, size, trueOr, urlOr } from './values.ts';
 import {
   BALANCE_FIELDS,
   CONCURRENCY_FIELDS,
@@ -19,7 +20,7 @@ import {
   type WrittenConcurrency,
 } from './written-balance.ts';
 
-const share = ratio(0, 1);
+const share = numberBetween(0, 1);
 
 export interface WrittenRouteUpstream {
   readonly url: string;

@@ -22,7 +22,7 @@ export {
   writtenSchema,
 } from './records.ts';
 export { routeSchema, type WrittenRoute } from './route-schema.ts';
-export { duration, filePath, ratio, regionName, size } from './values.ts';
+export { duration, filePath, regionName, size } from './values.ts';
 export { balancerOf, isBalancer, type WrittenBalancer } from './written-balancer.ts';
 export { listenerOf } from './written-listener.ts';
 export { routeOf } from './written-route.ts';

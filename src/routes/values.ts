@@ -1,5 +1,4 @@
 /** The kinds of values in a gateway's file. */
-import { ConfigError } from '../base/errors.ts';
 import { array, integer, type Schema, string } from '../base/schema.ts';
 import { parseDuration, parseSize } from '../base/units.ts';
 
@@ -30,19 +29,6 @@ export function oneOrMore<T>(item: Schema<T>): Schema<readonly T[]> {
     decode: (value, path) =>
       Array.isArray(value) ? list.decode(value, path) : [item.decode(value, path)],
     json: { oneOf: [item.json, list.json] },
-  };
-}
-
-export function ratio(min: number, max: number): Schema<number> {
-  return {
-    decode(value, path) {
-      if (typeof value === 'number' && value >= min && value <= max) return value;
-      throw new ConfigError(
-        path,
-        `Key "${path}" is ${JSON.stringify(value)}, want ${min} to ${max}`,
-      );
-    },
-    json: { type: 'number', minimum: min, maximum: max },
   };
 }
 

@@ -4,6 +4,7 @@ import {
   boolean,
   integer,
   literal,
+  numberBetween,
   object,
   optional,
   type Schema,
@@ -11,7 +12,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
-import { duration, oneOrMore, ratio } from './values.ts';
+import { duration, oneOrMore } from './values.ts';
 
 type BalanceConfig = NonNullable<GatewayConfigContent['routes'][number]['balance']>;
 
@@ -65,7 +66,7 @@ interface WrittenRetries {
 
 const count = integer({ min: 1, max: COUNT_MAX });
 const status = oneOrMore(integer({ min: 200, max: 599 }));
-const share = ratio(0, 1);
+const share = numberBetween(0, 1);
 
 const health: Schema<WrittenHealth> = object({
   path: string(),
@@ -86,7 +87,7 @@ const eject: Schema<WrittenEject> = object({
 const retries: Schema<WrittenRetries> = object({
   attempts: withDefault(integer({ min: 0, max: 10 }), 3),
   budget: withDefault(share, 0.2),
-  perSecond: withDefault(ratio(0, COUNT_MAX), 10),
+  perSecond: withDefault(numberBetween(0, COUNT_MAX), 10),
   status: optional(status),
 });
 
@@ -100,7 +101,7 @@ export const BALANCE_FIELDS: FieldsOf<WrittenBalance> = {
     object({
       by: literal('uri', 'header', 'cookie', 'client'),
       name: optional(string()),
-      bound: optional(ratio(1, 100)),
+      bound: optional(numberBetween(1, 100)),
     }),
   ),
   sticky: optional(object({ cookie: string() })),

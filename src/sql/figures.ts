@@ -1,9 +1,6 @@
 /** What a database did since its engine was made, for metrics and status pages. */
 
-/** Upper bounds of the buckets of latency, in milliseconds; the last one has none. */
-export const LATENCY_BOUNDS_MS: readonly number[] = [
-  0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000,
-];
+import { LatencyCounts, type LatencyFigures } from '../base/latency-counts.ts';
 
 export interface SqlFigures {
   readonly sessions: number;
@@ -21,8 +18,8 @@ export interface SqlFigures {
   readonly moments: number;
   /** Statements tried again, because a schema or a primary had changed. */
   readonly retries: number;
-  /** Statements by latency; one bucket more than `LATENCY_BOUNDS_MS`. */
-  readonly latency: readonly number[];
+  /** Of statements. */
+  readonly latency: LatencyFigures;
 }
 
 export class Counts {
@@ -34,7 +31,7 @@ export class Counts {
   waiting = 0;
   moments = 0;
   retries = 0;
-  readonly latency: number[] = Array.from({ length: LATENCY_BOUNDS_MS.length + 1 }, () => 0);
+  readonly latency: LatencyCounts = new LatencyCounts();
 
   figures(sessions: number, running: number): SqlFigures {
     const { commits, crossCommits, failed, latency, moments, retries, rollbacks } = this;
@@ -50,14 +47,12 @@ export class Counts {
       waiting,
       moments,
       retries,
-      latency: [...latency],
+      latency: latency.figures,
     };
   }
 
   took(ms: number): void {
     this.statements++;
-    const found = LATENCY_BOUNDS_MS.findIndex((bound) => ms <= bound);
-    const at = found < 0 ? LATENCY_BOUNDS_MS.length : found;
-    this.latency[at] = (this.latency[at] ?? 0) + 1;
+    this.latency.record(ms);
   }
 }

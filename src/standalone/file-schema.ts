@@ -5,6 +5,7 @@ import {
   boolean,
   integer,
   literal,
+  numberBetween,
   object,
   optional,
   type Schema,
@@ -16,7 +17,6 @@ import {
   filePath,
   isBalancer,
   listenerSchema,
-  ratio,
   routeSchema,
   size,
   type WrittenBalancer,
@@ -89,7 +89,7 @@ const file: Schema<FileShape> = object({
   accessLog: optional(literal('json', 'combined', 'off')),
   trace: optional(
     object({
-      sample: withDefault(ratio(0, 1), TRACE_SAMPLE),
+      sample: withDefault(numberBetween(0, 1), TRACE_SAMPLE),
       export: optional(string()),
       service: optional(string()),
     }),

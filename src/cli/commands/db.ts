@@ -203,7 +203,7 @@ function copiesOf(input: Input): { readonly copies?: number } {
 
 function printList({ words }: Context, databases: readonly DatabaseSummary[]): void {
   words.table(
-    ['NAME', 'STATE', 'STRIPES', 'COPIES', 'SIZE', 'CLIENTS'],
+    ['NAME', 'STATE', 'STRIPES', 'COPIES WANTED', 'SIZE', 'CLIENTS'],
     databases.map((each) => [
       each.name,
       each.state,

@@ -39,7 +39,7 @@ const DATABASE_COLUMNS: readonly Column<DatabaseSummary>[] = [
   },
   {
     key: 'copies',
-    label: 'Copies',
+    label: 'Copies wanted',
     numeric: true,
     by: ({ copies }) => copies,
     cell: ({ copies }) => copies,

@@ -5,6 +5,7 @@ import {
   boolean,
   integer,
   literal,
+  numberBetween,
   object,
   optional,
   type Schema,
@@ -33,26 +34,13 @@ const checkPath = string({
   lengthMax: 1024,
 });
 
-function number(min: number, max: number): Schema<number> {
-  return {
-    decode(value, path) {
-      if (typeof value === 'number' && value >= min && value <= max) return value;
-      throw new ConfigError(
-        path,
-        `Key "${path}" is ${JSON.stringify(value)}, want ${min} to ${max}`,
-      );
-    },
-    json: { type: 'number', minimum: min, maximum: max },
-  };
-}
-
 export const balanceSchema: Schema<BalanceConfig> = object({
   algorithm: optional(literal(...ALGORITHMS)),
   hash: optional(
     object({
       by: literal('uri', 'header', 'cookie', 'client'),
       name: optional(name),
-      bound: optional(number(1, 100)),
+      bound: optional(numberBetween(1, 100)),
     }),
   ),
   sticky: optional(object({ cookie: name })),
@@ -70,7 +58,7 @@ export const balanceSchema: Schema<BalanceConfig> = object({
   eject: optional(
     object({
       failures: integer({ min: 1, max: COUNT_MAX }),
-      shareMax: number(0, 1),
+      shareMax: numberBetween(0, 1),
       timeMs: time,
       timeMsMax: time,
     }),
@@ -86,8 +74,8 @@ export const balanceSchema: Schema<BalanceConfig> = object({
   retries: optional(
     object({
       attempts: integer({ min: 0, max: 10 }),
-      budget: number(0, 1),
-      perSecond: number(0, COUNT_MAX),
+      budget: numberBetween(0, 1),
+      perSecond: numberBetween(0, COUNT_MAX),
       status: optional(statuses),
     }),
   ),
