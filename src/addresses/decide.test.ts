@@ -75,7 +75,10 @@ test('whose turn it is', () => {
 test('two addresses go to two nodes', () => {
   const addresses = [ADDRESS, OTHER].map((address) => ({ address, nodes: [] }));
   const counts = ALL.map(({ id }) => decided({ self: id, addresses }).take.length);
-  assert.deepEqual(counts.toSorted((a, b) => a - b), [0, 1, 1]);
+  assert.deepEqual(
+    counts.toSorted((a, b) => a - b),
+    [0, 1, 1],
+  );
 });
 
 test('what a holder gives back, and why', () => {

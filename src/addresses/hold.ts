@@ -57,8 +57,8 @@ export class Hold implements Worker {
 
   async step(): Promise<StepResult> {
     if (this.#placed.size === 0) return { kind: 'idle' };
-    await this.renew();
-    return { kind: 'idle', retryInMs: RENEW_EVERY_MS };
+    const isLate = await this.#inTurn(() => this.#renewNow());
+    return isLate ? { kind: 'busy' } : { kind: 'idle', retryInMs: RENEW_EVERY_MS };
   }
 
   /** A lease that was just granted or renewed. Throws what the registry says. */
@@ -88,10 +88,6 @@ export class Hold implements Worker {
     });
   }
 
-  async renew(): Promise<void> {
-    await this.#inTurn(() => this.#renewNow());
-  }
-
   /** One after the other: an address must not be told again while it is being dropped. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const next = this.#last.then(work);
@@ -102,15 +98,17 @@ export class Hold implements Worker {
     return next;
   }
 
-  async #renewNow(): Promise<void> {
-    const { log } = this.#options;
+  /** True when the registry took too long to say yes. */
+  async #renewNow(): Promise<boolean> {
+    const { clock, log } = this.#options;
     if (this.#placed.size === 0) {
       this.#status = 'Holds no virtual address';
-      return;
+      return false;
     }
     try {
       const sentAtMs = await this.#prove();
-      if (this.#placed.size === 0) return;
+      // Too late to be proof: the next answer may come sooner, and until then the kernel's time runs.
+      if (clock.monotonicMs() - sentAtMs > TELL_WITHIN_MS) return true;
       await this.#tell(sentAtMs);
       this.#status = `Keeps ${this.addresses.join(', ')}`;
     } catch (error) {
@@ -119,6 +117,7 @@ export class Hold implements Worker {
       if (isNews) log.warn('Virtual addresses cannot be kept at the moment', { error });
       this.#options.onTrouble();
     }
+    return false;
   }
 
   /** When the question was sent that the registry has answered with yes. */
@@ -139,8 +138,6 @@ export class Hold implements Worker {
 
   async #tell(sentAtMs: number): Promise<void> {
     const { clock, links, log } = this.#options;
-    // Too late to be proof: the next answer may come sooner, and until then the kernel's time runs.
-    if (clock.monotonicMs() - sentAtMs > TELL_WITHIN_MS) return;
     try {
       await links.tell([...this.#placed.values()]);
       this.#failedTells = 0;

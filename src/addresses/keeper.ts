@@ -17,7 +17,13 @@ import {
 import { decide, type DecidingNode } from './decide.ts';
 import { addressTaken } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { LEAVE_WITHIN_MS, LOOK_EVERY_MS, REFUSED_MS, RENEW_EVERY_MS } from './limits.ts';
+import {
+  IDLE_LOOK_EVERY_MS,
+  LEAVE_WITHIN_MS,
+  LOOK_EVERY_MS,
+  REFUSED_MS,
+  RENEW_EVERY_MS,
+} from './limits.ts';
 import type { Links, PlacedAddress } from './links.ts';
 import type { VirtualAddress } from './virtual-address.ts';
 
@@ -125,7 +131,9 @@ export class Keeper implements Worker {
     await links.sweep(hold.addresses);
     this.#say(view);
     if (view.added.length === 0) return Infinity;
-    return Math.min(take.length + giveBack.length > 0 ? RENEW_EVERY_MS : againMs, LOOK_EVERY_MS);
+    if (take.length + giveBack.length > 0) return RENEW_EVERY_MS;
+    const isCalm = hold.addresses.length === 0 && this.#areHeardOf(view);
+    return Math.min(againMs, isCalm ? IDLE_LOOK_EVERY_MS : LOOK_EVERY_MS);
   }
 
   #isOwn(holder: HolderRecord | undefined): boolean {
@@ -145,6 +153,16 @@ export class Keeper implements Worker {
       this.#before.delete(address);
       this.#freeSinceMs.delete(address);
     }
+  }
+
+  /** All have a holder, and he is heard of: a watch will tell when that ends. */
+  #areHeardOf({ added, held }: AddressView): boolean {
+    const { peers } = this.#options;
+    return added.every(({ id }) => {
+      const holder = held.get(id)?.value;
+      if (holder === undefined || holder.ended !== '') return false;
+      return stateOf(peers.get(holder.nodeId)?.state ?? 'lost') !== 'away';
+    });
   }
 
   /** Others count on it to know whose turn it is. */
@@ -187,9 +205,12 @@ export class Keeper implements Worker {
   async #take(view: AddressView, address: string): Promise<void> {
     const { records, hold, tell, onTaken } = this.#options;
     const wish = view.added.find(({ id }) => id === address);
-    const placed = wish === undefined ? undefined : await this.#prepare(wish.value);
-    if (wish === undefined || placed === undefined) return;
     const last = view.held.get(address);
+    if (wish === undefined) return;
+    // Whoever gives it back has had it until just now: nobody else can have come in between.
+    const isGivenBack = last !== undefined && last.value.ended !== '';
+    const placed = await this.#prepare(wish.value, isGivenBack);
+    if (placed === undefined) return;
     const holder = this.#holderOf(address, last?.value);
     const leaseId = await hold.lease();
     if (!(await records.take(wish, last?.revision ?? 0, holder, leaseId))) return;
@@ -211,12 +232,12 @@ export class Keeper implements Worker {
   }
 
   /** Undefined when it cannot be here now: then somebody else has his turn. */
-  async #prepare(wish: VirtualAddress): Promise<PlacedAddress | undefined> {
+  async #prepare(wish: VirtualAddress, isGivenBack: boolean): Promise<PlacedAddress | undefined> {
     const { links, clock, log } = this.#options;
     const { address } = wish;
     try {
       const placed = await links.place(wish);
-      const answering = await links.whoAnswers(placed);
+      const answering = isGivenBack ? undefined : await links.whoAnswers(placed);
       // The one before has it still: for a moment only.
       if (answering === placed.hardware) return undefined;
       if (answering !== undefined)

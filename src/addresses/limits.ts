@@ -4,11 +4,14 @@
  */
 
 /** Life of the lease of the nodes that hold addresses; whole seconds, as etcd has them. */
-export const HOLDER_TTL_MS = 5000;
+export const HOLDER_TTL_MS = 6000;
 /** How often it is renewed, and the life in the kernel with it. */
 export const RENEW_EVERY_MS = 500;
-/** The kernel takes an address away so long after it was last told to keep it. In whole seconds. */
-export const KERNEL_LIFE_S = 2;
+/**
+ * The kernel takes an address away so long after it was last told to keep it. In whole seconds; long enough for the managers
+ * to elect a leader of theirs, which no renewal survives sooner.
+ */
+export const KERNEL_LIFE_S = 3;
 /** The kernel looks at most once a second, and rounds by a quarter of one (`check_lifetime` in net/ipv4/devinet.c). */
 export const KERNEL_SLACK_MS = 1500;
 /** The kernel is told only as long as the question to the registry was sent no longer ago than this. */
@@ -27,8 +30,10 @@ export const FAILED_TELLS_MAX = 2;
 export const ANNOUNCE_EVERY_MS = 5000;
 /** The next in order waits so long for the one before to take an address that nobody has. */
 export const TURN_MS = 1000;
-/** How often a node looks whether it could hold addresses (carrier, gateway), and for news that no watch has told. */
+/** How often a holder looks whether it still can (carrier, gateway), and everybody while an address is free. */
 export const LOOK_EVERY_MS = 2000;
+/** How often the others look, beside the news that a watch tells them. */
+export const IDLE_LOOK_EVERY_MS = 10_000;
 /** A gateway that does not serve for so long makes its node give addresses to others. */
 export const GATEWAY_SILENT_MS = 3000;
 /** An address that somebody else had, or that could not be set, is not tried again on that node for so long. */
