@@ -186,7 +186,6 @@ export class DatabasePlacer {
       this.#notBeforeMs.set(id, clock.monotonicMs() + MOVE_AGAIN_MS);
       log.warn('A stripe cannot be moved yet', { database: name, stripe, why: messageOf(error) });
     }
-    return true;
   }
 }
 
