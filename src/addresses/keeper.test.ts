@@ -39,7 +39,11 @@ class PlayedKernel implements Links {
   whoAnswers = (): Promise<string | undefined> => Promise.resolve(this.answering);
   prepare = (): Promise<void> => this.#did('prepare');
   announce = (): Promise<void> => this.#did('announce');
-  sweep = (): Promise<void> => Promise.resolve();
+
+  sweep = (keep: readonly string[]): Promise<void> => {
+    if (!keep.includes(ADDRESS)) this.#toldAtMs = -Infinity;
+    return Promise.resolve();
+  };
 
   tell = (): Promise<void> => {
     if (this.failure !== undefined) return Promise.reject(this.failure);
@@ -179,6 +183,29 @@ test('an agent that is started anew goes on with what it held', async (t) => {
   assert.equal(after?.value.since, before?.value.since);
   assert.notEqual(after?.value.incarnation, before?.value.incarnation);
   assert.equal(told.length, 1);
+});
+
+test('one that stops at once gives back what its predecessor put up', async (t) => {
+  const { agent, clock, records } = await makeScene(t);
+  const kernel = new PlayedKernel(clock);
+  await takes(agent(kernel).keeper);
+  const { keeper, hold } = agent(kernel);
+  await keeper.leave(() => void keeper.step());
+  assert.deepEqual(hold.addresses, []);
+  assert.equal(kernel.has, false);
+  assert.equal(await records.held.get(ADDRESS), undefined);
+});
+
+test('what was taken under a lease that has ended is not kept', async (t) => {
+  const { agent, clock } = await makeScene(t);
+  const kernel = new PlayedKernel(clock);
+  const { hold } = agent(kernel);
+  const before = await hold.lease();
+  clock.advance(2 * HOLDER_TTL_MS);
+  await assert.rejects(hold.lease(), { code: 'REGISTRY_LEASE_LOST' });
+  assert.notEqual(await hold.lease(), before);
+  await hold.keep(PLACED, before);
+  assert.equal(kernel.has, false);
 });
 
 test('an address that somebody has is left alone, and tried again', async (t) => {
