@@ -10,6 +10,7 @@ import { silentLogger } from '../base/log.ts';
 import { alonePeers } from '../cluster/cluster.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
 import { AddressRecords } from './address-records.ts';
+import { AddressBook } from './book.ts';
 import { Hold } from './hold.ts';
 import { Keeper } from './keeper.ts';
 import { HOLDER_TTL_MS, KERNEL_LIFE_S, KERNEL_SLACK_MS, REFUSED_MS } from './limits.ts';
@@ -222,6 +223,31 @@ test('an address that somebody has is left alone, and tried again', async (t) =>
   clock.advance(REFUSED_MS);
   await takes(keeper);
   assert.equal(kernel.has, true);
+});
+
+test('without managers nobody holds it, and the list says so', async (t) => {
+  const { agent, clock, records, registry } = await makeScene(t);
+  const list = t.mock.method(registry, 'list');
+  const { keeper } = agent(new PlayedKernel(clock));
+  await takes(keeper);
+  const book = new AddressBook({
+    records,
+    known: records,
+    isBlind: () => keeper.isBlind,
+    peers: alonePeers({ id: 'n1', name: 'one' }),
+    requireAble: () => Promise.resolve(),
+    tell: () => undefined,
+    clock,
+  });
+  const sentence = async (): Promise<string | undefined> => (await book.list())[0]?.sentence;
+  assert.equal(await sentence(), 'one holds it: nobody held it');
+  list.mock.mockImplementation(() => Promise.reject(new Error('No manager answers')));
+  await keeper.step();
+  clock.advance(HOLDER_TTL_MS + 1);
+  list.mock.restore();
+  assert.match((await sentence()) ?? '', /^Nobody holds it: no manager answers/);
+  await keeper.step();
+  assert.equal(keeper.isBlind, false);
 });
 
 test('an interface that somebody took away is put up again', async (t) => {

@@ -62,7 +62,8 @@ export class Keeper implements Worker {
   #lookedAtMs = -Infinity;
   #whyNot: Readonly<Record<string, string>> = {};
   #status = 'No virtual addresses';
-  #isFailing = false;
+  /** By the monotonic clock: since when the registry does not answer. */
+  #failingSinceMs: number | undefined;
   #isLeaving = false;
   #left: PromiseWithResolvers<void> | undefined;
 
@@ -79,20 +80,29 @@ export class Keeper implements Worker {
     return this.#view;
   }
 
+  /** The registry has not answered for so long that no lease of the time before lives. */
+  get isBlind(): boolean {
+    if (this.#failingSinceMs === undefined) return false;
+    return this.#options.clock.monotonicMs() - this.#failingSinceMs > HOLDER_TTL_MS;
+  }
+
   async step(): Promise<StepResult> {
-    const { log } = this.#options;
+    const { clock, log } = this.#options;
+    const startedMs = clock.monotonicMs();
     try {
       const againMs = await this.#look();
-      if (this.#isFailing) log.info('Virtual addresses are looked after again');
-      this.#isFailing = false;
+      if (this.#failingSinceMs !== undefined) log.info('Virtual addresses are looked after again');
+      this.#failingSinceMs = undefined;
       if (this.#left !== undefined) {
         this.#left.resolve();
         return { kind: 'done' };
       }
       return againMs === Infinity ? { kind: 'idle' } : { kind: 'idle', retryInMs: againMs };
     } catch (error) {
-      if (!this.#isFailing) log.warn('Virtual addresses cannot be looked after', { error });
-      this.#isFailing = true;
+      if (this.#failingSinceMs === undefined) {
+        log.warn('Virtual addresses cannot be looked after', { error });
+      }
+      this.#failingSinceMs ??= startedMs;
       this.#status = `Waits: ${messageOf(error)}`;
       return { kind: 'idle', retryInMs: RETRY_MS };
     }
