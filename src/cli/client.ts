@@ -30,6 +30,7 @@ import type {
   ClusterTop,
   DatabaseDetail,
   DatabaseSummary,
+  StripeDetail,
   ListenerDetail,
   QueryPlan,
   PurgeAnswer,
@@ -385,6 +386,14 @@ export class MolnClient {
     },
   ): Promise<DatabaseDetail> {
     return this.#transport.json({ method: 'PUT', path: databasePath(name), json: wish });
+  }
+
+  moveStripe(
+    name: string,
+    move: { readonly stripe: number; readonly node: string },
+  ): Promise<StripeDetail> {
+    const path = `${databasePath(name)}/moves`;
+    return this.#transport.json({ method: 'POST', path, json: move });
   }
 
   dropDatabase(name: string): Promise<void> {

@@ -374,6 +374,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.databases.dropDatabase(...asked);
   }
 
+  moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {
+    return this.#options.databases.moveStripe(...asked);
+  }
+
   createDatabaseToken(
     ...asked: Parameters<Cloud['createDatabaseToken']>
   ): ReturnType<Cloud['createDatabaseToken']> {

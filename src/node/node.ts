@@ -259,7 +259,10 @@ async function launch(
         new DatabasePlacer({
           registry: nodeRegistry.live,
           peers: cluster.peers,
+          own: () => databases.states(),
           states: () => databaseCloud.statesByNode(),
+          move: (nodeId, request) => databaseCloud.moveFrom(nodeId, request),
+          events,
           clock,
           log: log.for('databases'),
         }),
@@ -410,6 +413,8 @@ async function launch(
       await using _rest = opened;
       // Nor does a registry that is away keep it.
       nodeRegistry.live.hurry();
+      // While others still reach this node's databases through its gateways.
+      await databases.leave(`${identity.node.name} stopped`);
       await virtualAddresses.leave();
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
