@@ -106,7 +106,7 @@ export function resolve(expr: Expr, items: readonly Item[]): Resolved | undefine
   const found: Resolved[] = [];
   for (const [at, item] of items.entries()) {
     if (name.table !== undefined && name.table !== item.name) continue;
-    const column = item.table?.columns.find((one) => foldName(one.name) === name.column);
+    const column = item.table?.columnsByName.get(name.column);
     if (column !== undefined) found.push({ at, column });
     else if (isRowidWord(name.column) && item.table?.rid !== undefined) {
       const rid = { name: item.table.rid, affinity: 'integer', collation: 'BINARY' } as const;
