@@ -3,7 +3,7 @@
  * column, with reference tables beside them, so that no row of the join needs rows of two stripes.
  */
 import type { Catalogue } from './catalogue.ts';
-import { type Column, foldName, type Table } from './table.ts';
+import type { Column, Table } from './table.ts';
 import { conjuncts, type Item, itemOf, isDistkey } from './pins.ts';
 import { plainItems } from './push.ts';
 import { columnName } from './pins.ts';

@@ -100,6 +100,9 @@ export class Budget {
   }
 }
 
+/** Rows of one answer: a stripe gives no more than 100,000, and what is on its way is in memory. */
+const PAGE_ROWS = 20_000;
+
 /** Fetches without values that one text reads from a stripe: SQLite takes 500 terms of a compound SELECT. */
 const TOGETHER_MAX = 100;
 
@@ -149,9 +152,11 @@ async function fetchTogether(
   options: GatherOptions,
 ): Promise<boolean> {
   const width = Math.max(...wanted.map(({ fetch }) => storedColumns(fetch.table).length));
+  const limit = limitOf(options);
   const texts = wanted.map(({ fetch }, at) => {
     const filler = Array.from({ length: width - storedColumns(fetch.table).length }, () => 'NULL');
-    return fetchText(fetch, [String(at)], filler);
+    const text = fetchText(fetch, [String(at)], filler);
+    return limit === '' ? text : `SELECT * FROM (${text}${limit})`;
   });
   let begun = false;
   try {
@@ -179,8 +184,42 @@ async function fetchTogether(
 
 async function fetchOne(one: Wanted, stripe: number, options: GatherOptions): Promise<void> {
   const { fetch } = one;
-  const source = options.session.rows(stripe, fetchText(fetch), fetch.values ?? []);
+  const limit = limitOf(options);
+  const { rid } = fetch.table;
+  if (limit === '' && rid !== undefined && !fetch.table.virtual && (fetch.where ?? '') === '') {
+    await fetchPages(one, stripe, rid, options);
+    return;
+  }
+  const source = options.session.rows(stripe, `${fetchText(fetch)}${limit}`, fetch.values ?? []);
   for await (const rows of source) take(one, stripe, rows, options);
+}
+
+/** A whole table in the order of its rowid. */
+async function fetchPages(
+  one: Wanted,
+  stripe: number,
+  rid: string,
+  options: GatherOptions,
+): Promise<void> {
+  const { fetch } = one;
+  const at = storedColumns(fetch.table).indexOf(rid);
+  for (let last: bigint | undefined, full = true; full;) {
+    const from = last === undefined ? '' : `${quoted(rid)} > ${last}`;
+    const page = ` ORDER BY ${quoted(rid)} LIMIT ${PAGE_ROWS}`;
+    const text = `${fetchText({ ...fetch, where: from })}${page}`;
+    let count = 0;
+    for await (const rows of options.session.rows(stripe, text, [])) {
+      take(one, stripe, rows, options);
+      count += rows.length;
+      last = (rows.at(-1)?.[at] ?? last) as bigint | undefined;
+    }
+    full = count >= PAGE_ROWS;
+  }
+}
+
+/** Where only small tables are wanted, no more is read than tells that one is not. */
+function limitOf({ budget, large }: GatherOptions): string {
+  return large === undefined ? '' : ` LIMIT ${budget.rowsMax + 1}`;
 }
 
 function take(
