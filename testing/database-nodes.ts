@@ -14,7 +14,9 @@ import { until } from './until.ts';
 export type Ask =
   | { readonly kind: 'execute'; readonly statements: readonly Statement[] }
   | { readonly kind: 'query'; readonly statement: Statement; readonly level: ReadLevel }
-  | { readonly kind: 'status' | 'digest' | 'release' };
+  | { readonly kind: 'lead'; readonly replaces: number }
+  /** `led` answers the question of `move` who is to lead. */
+  | { readonly kind: 'status' | 'digest' | 'release' | 'move' | 'led' };
 
 export interface NodeRequest {
   readonly id: number;
@@ -24,6 +26,9 @@ export interface NodeRequest {
 export type NodeReply =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: ErrorBody };
+
+/** Instead of an id: the epoch that a new primary replaces. */
+export const SUCCESSION = -2;
 
 /** The answer did not come, because the process was killed or is stopped. */
 export class NoAnswer extends Error {
@@ -48,6 +53,8 @@ export interface NodesOptions {
 export class DatabaseNode {
   readonly name: string;
   readonly #options: NodesOptions;
+  /** Called when this node hands its stripe over: resolves when another one leads. */
+  succession: (replaces: number) => Promise<unknown> = () => Promise.resolve();
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #child: ChildProcess | undefined;
   #next = 0;
@@ -57,16 +64,24 @@ export class DatabaseNode {
     this.#options = options;
   }
 
-  async start(): Promise<void> {
+  /** `crashAt`: a place at which it kills itself. */
+  async start(crashAt = ''): Promise<void> {
     const { folder, prefix, endpoints } = this.#options;
     const script = join(import.meta.dirname, '..', 'tests', 'database-node.ts');
-    const child = fork(script, [folder, this.name, prefix, endpoints.join(',')], {
+    const child = fork(script, [folder, this.name, prefix, endpoints.join(','), crashAt], {
       serialization: 'advanced',
     });
     this.#child = child;
     const ready = Promise.withResolvers<unknown>();
     this.#waiting.set(-1, ready);
     child.on('message', (reply: NodeReply) => {
+      if (reply.id === SUCCESSION && 'value' in reply) {
+        // Either of the two may have been killed.
+        void Promise.allSettled([this.succession(reply.value as number)]).then(() =>
+          this.ask({ kind: 'led' }).catch(() => undefined),
+        );
+        return;
+      }
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       if ('error' in reply) waiting?.reject(MolnError.from(reply.error));

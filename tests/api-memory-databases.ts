@@ -41,6 +41,11 @@ export class MemoryDatabases {
     return this.#noted({ dropDatabase: asked });
   }
 
+  async moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {
+    await this.#noted({ moveStripe: asked });
+    throw new Error('This cloud has no stripes');
+  }
+
   async createDatabaseToken(
     ...asked: Parameters<Cloud['createDatabaseToken']>
   ): ReturnType<Cloud['createDatabaseToken']> {

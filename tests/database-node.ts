@@ -1,18 +1,23 @@
 /**
  * One node of `database-failover.test.ts`: a copy of a stripe on a real etcd, which leads when nobody does. Asked over IPC. Usage:
- * `node database-node.ts FOLDER NAME PREFIX ENDPOINTS`.
+ * `node database-node.ts FOLDER NAME PREFIX ENDPOINTS [CRASH_POINT]`.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failureOfError, type NodeReply, type NodeRequest } from '../testing/database-nodes.ts';
+import {
+  failureOfError,
+  type NodeReply,
+  type NodeRequest,
+  SUCCESSION,
+} from '../testing/database-nodes.ts';
 import { randomId } from '../src/base/ids.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import { runCandidate } from '../src/database/database.ts';
+import { runCandidate, setCrashHook } from '../src/database/database.ts';
 import { openEtcdRegistry } from '../src/registry/registry.ts';
 import { startDatabase } from '../testing/database-kit.ts';
 
-const [folder = '', node = '', prefix = '', endpoints = ''] = process.argv.slice(2);
+const [folder = '', node = '', prefix = '', endpoints = '', crashAt = ''] = process.argv.slice(2);
 /** etcd grants two seconds at least. */
 const TTL_MS = 2000;
 
@@ -26,7 +31,11 @@ const registry = await openEtcdRegistry({
 });
 const on = await startDatabase({ registry, folder });
 const record = { node, life: randomId() };
+setCrashHook((point) => {
+  if (point === crashAt) process.kill(process.pid, 'SIGKILL');
+});
 const stripe = await on.copy(node, { record, primaryTtlMs: TTL_MS });
+let succeeded = Promise.withResolvers<void>();
 process.on('message', (request: NodeRequest) => {
   void answer(request).then((reply) => process.send?.(reply));
 });
@@ -50,6 +59,17 @@ async function answer({ id, ask }: NodeRequest): Promise<NodeReply> {
         return { id, value: (await stripe.catchUp(), await stripe.digest()) };
       case 'release':
         return { id, value: await stripe.release() };
+      case 'lead':
+        return { id, value: await stripe.lead({ replaces: ask.replaces }) };
+      case 'move':
+        succeeded = Promise.withResolvers();
+        await stripe.release((replaces) => {
+          process.send?.({ id: SUCCESSION, value: replaces } satisfies NodeReply);
+          return succeeded.promise;
+        });
+        return { id, value: undefined };
+      case 'led':
+        return { id, value: succeeded.resolve() };
     }
   } catch (error) {
     return { id, error: failureOfError(error) };

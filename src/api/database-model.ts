@@ -16,6 +16,10 @@ export interface StripeDetail {
   readonly number: number;
   /** The node that leads it; undefined while none does. */
   readonly primary: string | undefined;
+  /** Why that one leads, in words. */
+  readonly why: string | undefined;
+  /** Where it is to be led as soon as that can be, and why; undefined when it is led where it should be. */
+  readonly moves: string | undefined;
   readonly copies: readonly StripeCopy[];
   /** The newest entry of its log. */
   readonly head: number;
@@ -90,6 +94,8 @@ export interface DatabaseCloud {
     by: string,
   ): Promise<DatabaseDetail>;
   dropDatabase(name: string, by: string): Promise<void>;
+  /** Has a stripe led by that node; answers when it is. Throws `DATABASES_NODE_UNFIT` and its like. */
+  moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail>;
   createDatabaseToken(
     name: string,
     wish: {

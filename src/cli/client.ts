@@ -20,6 +20,8 @@ import type {
 } from '../api/model.ts';
 import type {
   AcmeRequest,
+  AddressRequest,
+  AddressRow,
   CacheExplanations,
   CacheStatus,
   CertificateList,
@@ -28,6 +30,7 @@ import type {
   ClusterTop,
   DatabaseDetail,
   DatabaseSummary,
+  StripeDetail,
   ListenerDetail,
   QueryPlan,
   PurgeAnswer,
@@ -353,6 +356,19 @@ export class MolnClient {
     return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
   }
 
+  addresses(): Promise<readonly AddressRow[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/addresses' });
+  }
+
+  addAddress(request: AddressRequest): Promise<AddressRow> {
+    return this.#transport.json({ method: 'POST', path: '/api/addresses', json: request });
+  }
+
+  removeAddress(address: string): Promise<void> {
+    const path = `/api/addresses/${encodeURIComponent(address)}`;
+    return this.#transport.json({ method: 'DELETE', path });
+  }
+
   databases(): Promise<readonly DatabaseSummary[]> {
     return this.#transport.json({ method: 'GET', path: '/api/databases' });
   }
@@ -370,6 +386,14 @@ export class MolnClient {
     },
   ): Promise<DatabaseDetail> {
     return this.#transport.json({ method: 'PUT', path: databasePath(name), json: wish });
+  }
+
+  moveStripe(
+    name: string,
+    move: { readonly stripe: number; readonly node: string },
+  ): Promise<StripeDetail> {
+    const path = `${databasePath(name)}/moves`;
+    return this.#transport.json({ method: 'POST', path, json: move });
   }
 
   dropDatabase(name: string): Promise<void> {

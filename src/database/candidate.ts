@@ -1,11 +1,12 @@
 /**
- * Lets a copy lead whenever nobody does, or when the one that does was this node in an earlier life. Which copies are candidates is
- * decided elsewhere; that only one leads is the log's doing.
+ * Lets a copy lead whenever nobody does, when the one that does was this node in an earlier life, or does not answer. Which copies are
+ * candidates is decided elsewhere; that only one leads is the log's doing, so being wrong about who is gone costs a pause and nothing else.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
+import type { LeadOptions } from './stripe-options.ts';
 import type { Stripe } from './stripe.ts';
 
 export interface CandidateOptions {
@@ -16,16 +17,25 @@ export interface CandidateOptions {
   readonly logger: Logger;
   /** How often it looks. */
   readonly everyMs: number;
+  /** Asked before each try; undefined: always. */
+  readonly mayLead?: () => boolean;
+  /** Whether the primary on that node has clearly ended; undefined: its lease alone tells. */
+  readonly isGone?: (node: string) => boolean;
 }
 
 /** Whether to try, and whose term to end by it. Pure. */
 export function chance(
   now: Primary | undefined,
   me: PrimaryRecord,
-): { readonly replaces: number | undefined } | undefined {
-  if (now === undefined) return { replaces: undefined };
+  isGone: (node: string) => boolean = () => false,
+): LeadOptions | undefined {
+  if (now === undefined) return { why: 'nobody led it' };
   // This node's folder belongs to one process, so the one that claimed it has ended.
-  if (now.node === me.node && now.life !== me.life) return { replaces: now.epoch };
+  if (now.node === me.node && now.life !== me.life)
+    return { replaces: now.epoch, why: 'it led it before its process began anew' };
+  // Who was displaced does not displace in turn: a broken link between two would pass the stripe to and fro.
+  if (now.node !== me.node && now.displaced !== me.life && isGone(now.node))
+    return { replaces: now.epoch, displaces: now.life, why: 'the one that led it did not answer' };
   return undefined;
 }
 
@@ -47,9 +57,9 @@ export async function runCandidate(options: CandidateOptions, signal: AbortSigna
   }
 }
 
-async function look({ stripe, log, record }: CandidateOptions): Promise<void> {
-  if (stripe.status.role === 'primary') return;
-  const free = chance(await log.primary(stripe.name), record);
+async function look({ stripe, log, record, mayLead, isGone }: CandidateOptions): Promise<void> {
+  if (stripe.status.role === 'primary' || mayLead?.() === false) return;
+  const free = chance(await log.primary(stripe.name), record, isGone);
   if (free === undefined) return;
-  await stripe.lead(free.replaces === undefined ? {} : { replaces: free.replaces });
+  await stripe.lead(free);
 }

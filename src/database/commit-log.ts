@@ -23,6 +23,10 @@ export interface PrimaryRecord {
   readonly life: string;
   /** Where it answers other nodes, if it does. */
   readonly address?: string;
+  /** Why it leads, for people: not what anything is decided by. */
+  readonly why?: string | undefined;
+  /** The life that it took the place of, because that one did not answer. */
+  readonly displaced?: string | undefined;
 }
 
 export interface Primary extends PrimaryRecord {

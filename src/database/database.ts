@@ -40,4 +40,10 @@ export type {
 } from './statement.ts';
 export { type Indexes, Together } from './together.ts';
 export { Stripe } from './stripe.ts';
-export type { FileView, SlowReads, StripeOptions, StripeStatus } from './stripe-options.ts';
+export type {
+  FileView,
+  LeadOptions,
+  SlowReads,
+  StripeOptions,
+  StripeStatus,
+} from './stripe-options.ts';

@@ -150,10 +150,7 @@ export class PrimaryTerm {
   /** The stripe for oneself, when it is one's turn. */
   async hold(): Promise<Hold> {
     this.#requireRoom();
-    const { promise, resolve, reject } = Promise.withResolvers<Hold>();
-    this.#queue.push({ take: resolve, reject });
-    this.#wake();
-    return await promise;
+    return await this.#myTurn();
   }
 
   /** Throws `DATABASE_NOT_PRIMARY` when the term is over now: what was read before may be old. */
@@ -182,6 +179,18 @@ export class PrimaryTerm {
     this.#rejectWaiting(this.#lost);
     await this.#running;
     await this.#committing;
+  }
+
+  /**
+   * The same when it is one's turn: what was asked before is done, transactions that are open come to their own end, and what was asked
+   * after is refused, to be asked of the next primary.
+   */
+  async drainInTurn(): Promise<void> {
+    const [turn] = await Promise.allSettled([this.#myTurn()]);
+    const drained = this.drain();
+    // Otherwise the term is over, and there is nothing to wait for.
+    if (turn.status === 'fulfilled') await turn.value.rollBack();
+    await drained;
   }
 
   /** Ends the term: everything that waits is refused. */
@@ -269,6 +278,14 @@ export class PrimaryTerm {
     } finally {
       timer[Symbol.dispose]();
     }
+  }
+
+  async #myTurn(): Promise<Hold> {
+    this.requireTerm();
+    const { promise, resolve, reject } = Promise.withResolvers<Hold>();
+    this.#queue.push({ take: resolve, reject });
+    this.#wake();
+    return await promise;
   }
 
   #requireRoom(): void {

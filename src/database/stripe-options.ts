@@ -47,6 +47,15 @@ export interface StripeOptions {
   readonly crashAt?: string;
 }
 
+export interface LeadOptions {
+  /** The term that ends by it; without it nobody may lead. */
+  readonly replaces?: number;
+  /** Life of the primary that does not answer; see `PrimaryRecord.displaced`. */
+  readonly displaces?: string;
+  /** For people. */
+  readonly why?: string;
+}
+
 export interface StripeStatus {
   readonly name: string;
   readonly role: Role;

@@ -16,7 +16,7 @@ import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
-import type { StripeOptions, StripeStatus } from './stripe-options.ts';
+import type { LeadOptions, StripeOptions, StripeStatus } from './stripe-options.ts';
 import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
@@ -96,20 +96,20 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return this.#applied;
   }
 
-  /** Becomes primary: false when another copy is, but for the one whose term is `replaces`. */
-  async lead(options: { readonly replaces?: number } = {}): Promise<boolean> {
-    return await this.#inTurn(async () => this.#lead(options.replaces));
+  /** Becomes primary: false when another copy is, but for the one whose term is `replaces`. `why` is for people. */
+  async lead(options: LeadOptions = {}): Promise<boolean> {
+    return await this.#inTurn(async () => this.#lead(options));
   }
 
   /**
    * Hands the stripe over: what was begun is finished, nothing new is begun, and another copy may lead at once. `successor` has the
-   * one that should lead replace this term; if it cannot, whoever comes first leads.
+   * one that should lead replace this term, when it is its turn; if it cannot, whoever comes first leads.
    */
   async release(successor?: (replaces: number) => Promise<unknown>): Promise<void> {
     await this.#inTurn(async () => {
       const term = this.#term;
       if (term === undefined) return;
-      await term.drain();
+      await (successor === undefined ? term.drain() : term.drainInTurn());
       crashPoint('release:drained');
       try {
         await successor?.(term.options.epoch);
@@ -349,13 +349,14 @@ export class Stripe implements StripeClient, AsyncDisposable {
     }
   }
 
-  async #lead(replaces: number | undefined): Promise<boolean> {
+  async #lead({ replaces, displaces: displaced, why }: LeadOptions): Promise<boolean> {
     if (this.#stop.signal.aborted) throw closed(this.name);
     if (this.#term !== undefined) return true;
     const { log, record, primaryTtlMs } = this.#options;
     // What is known already need not be replayed while nobody leads.
     await this.#catchUp();
-    const lease = await log.claim(this.name, record, {
+    const claimed = { why, displaced, ...record };
+    const lease = await log.claim(this.name, claimed, {
       ...(replaces === undefined ? {} : { replaces }),
       ...(primaryTtlMs === undefined ? {} : { ttlMs: primaryTtlMs }),
     });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Accounts, KnownToken } from '../accounts/accounts.ts';
 import { randomId } from '../base/ids.ts';
 import { readTextIfAny } from '../base/disk.ts';
-import { isMolnError } from '../base/errors.ts';
+import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
@@ -13,13 +13,25 @@ import {
   type DatabasesConfig,
   type DatabaseState,
   type LogPlace,
+  type Moved,
+  type MoveRequest,
   type PeerAccess,
   type ProcessState,
 } from './control.ts';
-import { nameInvalid, nameTaken, notFound, notReady, settingInvalid, tooMany } from './errors.ts';
+import {
+  nameInvalid,
+  nameTaken,
+  notFound,
+  notReady,
+  settingInvalid,
+  stripeNotFound,
+  tooMany,
+} from './errors.ts';
 import {
   COPIES_MAX,
   DATABASES_MAX,
+  LEAVE_TIMEOUT_MS,
+  MOVE_TIMEOUT_MS,
   READY_TIMEOUT_MS,
   STRIPES_AUTO_MAX,
   STRIPES_MAX,
@@ -28,6 +40,7 @@ import { decidePlaces } from './places.ts';
 import { processPaths } from './process-record.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import {
+  type AskedLead,
   databaseRecords,
   type DatabaseRecord,
   type DroppedRecord,
@@ -74,6 +87,8 @@ export interface DatabaseView {
   readonly record: DatabaseRecord;
   /** Undefined while the process does not answer. */
   readonly state: DatabaseState | undefined;
+  /** Who is to lead, where that was asked for. */
+  readonly asked: readonly AskedLead[];
 }
 
 const COPIES_DEFAULT = 2;
@@ -164,12 +179,12 @@ export class Databases implements AsyncDisposable {
   async list(): Promise<readonly DatabaseView[]> {
     const stored = await this.#records.list();
     const states = await this.#states();
-    return stored.map((one) => viewOf(one, states));
+    return stored.map((one) => viewOf(one, states, this.#where));
   }
 
   /** Throws `DATABASES_NOT_FOUND`. */
   async show(name: string): Promise<DatabaseView> {
-    return viewOf(await this.#get(name), await this.#states());
+    return viewOf(await this.#get(name), await this.#states(), this.#where);
   }
 
   /** It cannot be used any more when this resolves; its files go soon after. */
@@ -211,6 +226,43 @@ export class Databases implements AsyncDisposable {
       return { ...current, tokenKey };
     });
     this.#options.log.info('Tokens of a database revoked', { audit: true, database: name });
+  }
+
+  /**
+   * That node is to lead the stripe, from as soon as it can; it gets a copy if it has none. The leader has it done. Throws
+   * `DATABASES_STRIPE_NOT_FOUND`.
+   */
+  async askLead(name: string, { stripe, node, by }: AskedLead): Promise<void> {
+    const { id, stripes } = (await this.#get(name)).value;
+    if (stripe >= stripes) throw stripeNotFound(name, stripe, stripes);
+    await this.#places.update(id, (current) => {
+      if (current === undefined) throw notFound(name, []);
+      const others = (current.asked ?? []).filter((one) => one.stripe !== stripe);
+      return { ...current, asked: [...others, { stripe, node, by }] };
+    });
+    this.#options.log.info('A stripe is to be led by another node', {
+      audit: true,
+      database: name,
+      stripe,
+      node,
+      by,
+    });
+  }
+
+  /** A stripe that is led here. Answers when the other node leads it. */
+  async move(request: MoveRequest): Promise<Moved> {
+    return (await this.supervisor.ask(CONTROL.move, request, MOVE_TIMEOUT_MS)) as Moved;
+  }
+
+  /** What is led here is led by others when this resolves, as far as they can. */
+  async leave(why: string): Promise<void> {
+    if (!this.supervisor.isWanted) return;
+    try {
+      await this.supervisor.ask(CONTROL.leave, { why }, LEAVE_TIMEOUT_MS);
+    } catch (error) {
+      // Then they take over by themselves, a little later.
+      this.#options.log.warn('The stripes led here are not handed over', { why: messageOf(error) });
+    }
   }
 
   /** False when that statement does not run any more. */
@@ -351,7 +403,20 @@ export class Databases implements AsyncDisposable {
   #firstPlaces(record: DatabaseRecord): PlacesRecord {
     const nodes = this.#options.peers.all();
     const none = Array.from({ length: record.stripes }, () => []);
-    return { stripes: decidePlaces({ record, places: none, nodes, isCurrent: () => true }) };
+    const totals = new Map<string, number>();
+    for (const { stripes } of this.#where?.values() ?? [])
+      for (const id of stripes.flat()) totals.set(id, (totals.get(id) ?? 0) + 1);
+    return {
+      stripes: decidePlaces({
+        record,
+        places: none,
+        asked: [],
+        primaries: [],
+        totals,
+        nodes,
+        isCurrent: () => true,
+      }),
+    };
   }
 
   async #untilReady(name: string, record: DatabaseRecord): Promise<void> {
@@ -359,7 +424,7 @@ export class Databases implements AsyncDisposable {
     const deadlineMs = clock.monotonicMs() + READY_TIMEOUT_MS;
     for (;;) {
       const state = (await this.#states()).get(record.id);
-      if (state?.state === 'open' && state.isLed) return;
+      if (state?.state === 'open' && state.primaries.every((one) => one !== null)) return;
       if (clock.monotonicMs() > deadlineMs) {
         throw notReady(name, state?.why ?? 'its process does not answer yet');
       }
@@ -387,8 +452,10 @@ function sealContext(id: string): string {
 function viewOf(
   { id: name, value: record }: Stored<DatabaseRecord>,
   states: ReadonlyMap<string, DatabaseState>,
+  places: ReadonlyMap<string, PlacesRecord> | undefined,
 ): DatabaseView {
-  return { name, record, state: states.get(record.id) };
+  const asked = places?.get(record.id)?.asked ?? [];
+  return { name, record, state: states.get(record.id), asked };
 }
 
 function checkStripes(stripes: number): number {

@@ -69,6 +69,8 @@ export interface StripeState {
   readonly role: 'primary' | 'mirror';
   /** The node that leads it, by id; undefined while nobody does. */
   readonly primary: string | undefined;
+  /** Why that one leads. */
+  readonly why: string | undefined;
   /** The last entry that this copy has, and that of the log. */
   readonly applied: number;
   readonly head: number;
@@ -99,8 +101,8 @@ export interface DatabaseState {
   readonly state: 'opening' | 'open' | 'failed';
   /** What is wrong, in words. */
   readonly why: string | undefined;
-  /** Every stripe has a primary, here or elsewhere. */
-  readonly isLed: boolean;
+  /** Ids of the nodes that lead, by stripe; null while none does, or while the log cannot be reached. */
+  readonly primaries: readonly (string | null)[];
   readonly stripes: readonly StripeState[];
   readonly connections: number;
   readonly streams: number;
@@ -121,6 +123,22 @@ export interface ProcessState {
   readonly databases: readonly DatabaseState[];
 }
 
+/** A stripe that is led here is to be led by another node. */
+export interface MoveRequest {
+  /** Name of the database. */
+  readonly database: string;
+  readonly stripe: number;
+  /** Id of the node. */
+  readonly to: string;
+  /** For people. */
+  readonly why: string;
+}
+
+export interface Moved {
+  /** So long writes waited. */
+  readonly pauseMs: number;
+}
+
 /** Paths of the control socket. What begins otherwise is `/db/NAME/…`, as clients ask it. */
 export const CONTROL = {
   config: '/control/config',
@@ -129,6 +147,9 @@ export const CONTROL = {
   state: '/control/state',
   kill: '/control/kill',
   explain: '/control/explain',
+  move: '/control/move',
+  /** Hands over what is led here to whoever has everything. */
+  leave: '/control/leave',
   /** Never answered: it ends with the process. */
   watch: '/control/watch',
 } as const;

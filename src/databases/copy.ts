@@ -24,16 +24,18 @@ export class Copy implements AsyncDisposable {
     readonly log: CommitLog;
     readonly record: PrimaryRecord;
     readonly rank: number;
+    readonly mayLead: () => boolean;
+    readonly isGone: (node: string) => boolean;
     readonly clock: Clock;
     readonly logger: Logger;
   }): Promise<void> {
     const { stripe } = this;
     const { signal } = this.#stop;
-    const { record, rank, ...shared } = options;
+    const { record, rank, mayLead, isGone, ...shared } = options;
     await stripe.start();
     const everyMs = LEAD_EVERY_MS + rank * PREFERENCE_MS;
     this.#duties = [
-      runCandidate({ ...shared, stripe, record, everyMs }, signal),
+      runCandidate({ ...shared, stripe, record, everyMs, mayLead, isGone }, signal),
       runSnapshots({ ...shared, stripe, everyMs: SNAPSHOT_EVERY_MS }, signal),
     ];
   }

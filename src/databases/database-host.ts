@@ -6,19 +6,22 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { ReaderPool, type Stripe } from '../database/database.ts';
+import { type Applied, type LeadOptions, ReaderPool, type Stripe } from '../database/database.ts';
 import type { HranaServer } from '../hrana/hrana.ts';
 import type { SwitchableRegistry } from '../registry/registry.ts';
 import {
   CONTROL,
   type DatabaseConfig,
   type DatabasesConfig,
+  type MoveRequest,
   type ProcessState,
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
+import { LEAVE_MS } from './limits.ts';
 import type { Logs } from './logs.ts';
 import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
+import { Pulses } from './pulse.ts';
 import type { Snapshots } from './snapshots.ts';
 
 export interface DatabaseHostOptions {
@@ -41,7 +44,10 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
   readonly #links: PeerLinks;
+  readonly #pulses: Pulses;
   readonly #stop = new AbortController();
+  /** Until then it leads nothing new: it is about to go. */
+  #leadsAgainMs = -Infinity;
   #config: DatabasesConfig | undefined;
   /** Why the newest config is not in use yet. */
   #why: string | undefined;
@@ -52,6 +58,7 @@ export class DatabaseHost implements AsyncDisposable {
     this.#options = options;
     this.#pool = new ReaderPool({ clock: options.clock });
     this.#links = new PeerLinks({ clock: options.clock });
+    this.#pulses = new Pulses({ links: this.#links, clock: options.clock });
   }
 
   /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
@@ -83,6 +90,16 @@ export class DatabaseHost implements AsyncDisposable {
         const { database, sql } = body as { readonly database: string; readonly sql: string };
         return await this.#byName(database).explain(sql);
       }
+      case CONTROL.move: {
+        const { database, stripe, to, why } = body as MoveRequest;
+        return await this.#byName(database).move(stripe, to, why);
+      }
+      case CONTROL.leave: {
+        const { why } = body as { readonly why: string };
+        this.#leadsAgainMs = this.#options.clock.monotonicMs() + LEAVE_MS;
+        await Promise.all([...this.#open.values()].map((one) => one.leave(why)));
+        return {};
+      }
       default:
         throw new Error(`The agent asked "${path}", which this process does not know`);
     }
@@ -93,6 +110,7 @@ export class DatabaseHost implements AsyncDisposable {
     await this.#turn;
     await Promise.all([...this.#open.values()].map((one) => one[Symbol.asyncDispose]()));
     this.#links[Symbol.dispose]();
+    await this.#pulses[Symbol.asyncDispose]();
     await this.#pool[Symbol.asyncDispose]();
   }
 
@@ -101,12 +119,28 @@ export class DatabaseHost implements AsyncDisposable {
     return this.#byId(database).copy(name);
   }
 
+  /** For other nodes: this one's copy is to lead soon, and catches up. */
+  async beforeLead(database: string, name: string): Promise<Applied> {
+    const open = this.#byId(database);
+    if (!this.#mayLead()) throw notReady(open.name, 'this node is about to go');
+    return await open.copy(name).catchUp();
+  }
+
+  /** For other nodes: leads a stripe from now on, if it may. */
+  async lead(database: string, name: string, options: LeadOptions): Promise<boolean> {
+    return this.#mayLead() && (await this.#byId(database).copy(name).lead(options));
+  }
+
   snapshots(database: string): Snapshots {
     return this.#byId(database).snapshots;
   }
 
   /** Asked for its port by the state. */
   port: () => number = () => 0;
+
+  #mayLead(): boolean {
+    return this.#options.clock.monotonicMs() > this.#leadsAgainMs;
+  }
 
   #byName(name: string): OpenDatabase {
     const found = [...this.#open.values()].find((one) => one.name === name);
@@ -174,6 +208,8 @@ export class DatabaseHost implements AsyncDisposable {
       pool: this.#pool,
       links: this.#links,
       tokens: () => this.#config?.tokens ?? [],
+      mayLead: () => this.#mayLead(),
+      isGone: (peer) => this.#pulses.isGone(peer),
       clock,
       logger,
       onStuck: (database, ms) => {

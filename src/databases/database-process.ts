@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import { systemClock } from '../base/time.ts';
 import { takeNameLock } from '../net/net.ts';
+import { CONTROL } from './control.ts';
 import { DatabaseHost } from './database-host.ts';
 import { CONNECT_RETRY_MS, STOP_TIMEOUT_MS } from './limits.ts';
 import { LocalDoor } from './local-door.ts';
@@ -57,6 +58,8 @@ export async function runDatabases(
       socket: paths.peerSocket,
       log: logger,
       stripe: (database, name) => host.stripe(database, name),
+      beforeLead: (...asked) => host.beforeLead(...asked),
+      lead: (...asked) => host.lead(...asked),
       snapshots: (database) => host.snapshots(database),
     }),
   );
@@ -67,6 +70,7 @@ export async function runDatabases(
   logger.info('The database process ends');
   // Whatever is still under way then is rolled back or found in the log at the next start.
   clock.after(STOP_TIMEOUT_MS, exit);
+  await host.control(CONTROL.leave, { why: 'the process that led it ended' });
 }
 
 function openLogger(path: string): Logger {

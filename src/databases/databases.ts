@@ -7,7 +7,16 @@ export {
   type DatabaseView,
   type KeySealer,
 } from './catalog.ts';
-export type { DatabaseState, LogPlace, PeerAccess, QueryState, StripeState } from './control.ts';
+export type {
+  DatabaseState,
+  LogPlace,
+  Moved,
+  MoveRequest,
+  PeerAccess,
+  QueryState,
+  StripeState,
+} from './control.ts';
+export { cannotLead, moveWaits } from './errors.ts';
 export { databaseFamilies } from './figures.ts';
 export { DatabasePlacer } from './placer.ts';
 export { type DatabaseFolders, processPaths } from './process-record.ts';

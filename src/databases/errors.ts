@@ -35,6 +35,29 @@ export function settingInvalid(sentence: string, hint: string): MolnError {
   return new MolnError('DATABASES_SETTING_INVALID', sentence, { hint });
 }
 
+export function stripeNotFound(name: string, stripe: number, stripes: number): MolnError {
+  return new MolnError(
+    'DATABASES_STRIPE_NOT_FOUND',
+    `Database "${name}" has stripes 0 to ${stripes - 1}, and no stripe ${stripe}`,
+    { hint: `See them with "moln db stripes ${name}"` },
+  );
+}
+
+export function cannotLead(node: string, why: string): MolnError {
+  return new MolnError('DATABASES_NODE_UNFIT', `Node "${node}" cannot lead a stripe: ${why}`, {
+    hint: 'See the nodes with "moln nodes"',
+  });
+}
+
+/** It will happen when it can. */
+export function moveWaits(name: string, stripe: number, why: string): MolnError {
+  return new MolnError(
+    'DATABASES_MOVE_WAITS',
+    `Stripe ${stripe} of "${name}" has not moved yet: ${why}. It moves as soon as it can`,
+    { hint: `Look with "moln db stripes ${name}"`, retryable: true },
+  );
+}
+
 /** The process does not answer; it is being started again. */
 export function away(why: string): MolnError {
   return new MolnError('DATABASES_AWAY', `The database process does not answer: ${why}`, {

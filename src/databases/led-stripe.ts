@@ -72,17 +72,21 @@ export class LedStripe implements StripeClient {
     level: ReadLevel,
     expect?: Expectation,
   ): Promise<StatementResult> {
-    const own = this.#options.own();
-    if (own !== undefined) return await own.query(statement, level, expect);
-    return await this.#led((stripe) => stripe.query(statement, level, expect), true);
+    const pick = async (): Promise<StripeClient | undefined> =>
+      this.#options.own() ?? (await this.#primary());
+    return await this.#led((stripe) => stripe.query(statement, level, expect), true, pick);
   }
 
   /** `isRead`: may be repeated whatever happened. */
-  async #led<T>(work: (stripe: StripeClient) => Promise<T>, isRead = false): Promise<T> {
+  async #led<T>(
+    work: (stripe: StripeClient) => Promise<T>,
+    isRead = false,
+    pick: () => Promise<StripeClient | undefined> = () => this.#primary(),
+  ): Promise<T> {
     const { clock, databaseName } = this.#options;
     const untilMs = clock.monotonicMs() + TAKEOVER_MS;
     for (;;) {
-      const stripe = await this.#primary();
+      const stripe = await pick();
       let why = 'no copy of it leads';
       try {
         if (stripe !== undefined) return await work(stripe);

@@ -45,9 +45,33 @@ export const PEER_CONNECT_MS = 2000;
 /** How often a connection that somebody waits on is looked at, and for how long the other side may say nothing to a ping. */
 export const PEER_PING_MS = 1000;
 export const PEER_SILENT_MS = 3000;
+/** How often a node that leads what has a copy here is asked whether it lives, and for how long it may take. */
+export const PULSE_EVERY_MS = 250;
+export const PULSE_LATE_MS = 900;
+/** So many answers in a row that are late mean what a lease that has ended means. */
+export const PULSES_LATE_MAX = 2;
+/** A node that could not be reached for so long, or hung up, leads no more. */
+export const GONE_AFTER_MS = 400;
+/** A node that nobody asks about for so long is not asked any more. */
+export const WATCHED_MS = 5000;
 /** A call that finds no primary is tried again for so long: another copy takes over meanwhile. */
 export const TAKEOVER_MS = 10_000;
 export const TAKEOVER_LOOK_MS = 50;
+/** A copy that lacks no more entries than that may be handed a stripe, and is asked so often to catch up. */
+export const MOVE_LAG_MAX = 50;
+export const MOVE_CATCH_UPS = 10;
+/** The new primary leads within this, or the old one goes on. */
+export const MOVE_TAKE_MS = 3000;
+/** A move in all: a transaction that is open comes to its own end first. */
+export const MOVE_TIMEOUT_MS = 20_000;
+/** After a move of a database that failed. */
+export const MOVE_AGAIN_MS = 3000;
+/** How often the leader looks at who leads, when nothing else changes. */
+export const LEADS_EVERY_MS = 5000;
+/** A node that hands over what it leads takes nothing for so long: by then it has stopped, or was not forgotten after all. */
+export const LEAVE_MS = 30_000;
+/** All moves of a node that stops. */
+export const LEAVE_TIMEOUT_MS = 10_000;
 /** A piece of a snapshot on its way to another node. */
 export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
 /** A copy that is not the preferred one looks less often by so much for each before it. */

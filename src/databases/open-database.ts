@@ -11,10 +11,11 @@ import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
 import type { Registry } from '../registry/registry.ts';
 import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
-import type { DatabaseConfig, DatabaseState } from './control.ts';
+import type { DatabaseConfig, DatabaseState, Moved } from './control.ts';
 import { Copy } from './copy.ts';
 import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
+import { handOver } from './hand-over.ts';
 import { LedStripe } from './led-stripe.ts';
 import { WIRES_MAX } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
@@ -36,6 +37,10 @@ export interface OpenDatabaseOptions {
   readonly links: PeerLinks;
   /** Those of the API as they are now. */
   readonly tokens: () => readonly KnownToken[];
+  /** False while this node hands over what it leads. */
+  readonly mayLead: () => boolean;
+  /** Whether the process of that node has clearly ended. */
+  readonly isGone: (node: string) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A statement that writes does not end: only the end of the process helps. */
@@ -147,7 +152,7 @@ export class OpenDatabase implements AsyncDisposable {
       id: config.id,
       state: this.#why !== undefined ? 'failed' : this.#engine === undefined ? 'opening' : 'open',
       why: this.#why,
-      isLed: await this.#isLed(),
+      primaries: await this.#primaries(),
       stripes,
       connections: sum('connections'),
       streams: sum('streams'),
@@ -162,6 +167,36 @@ export class OpenDatabase implements AsyncDisposable {
     const [node, id] = query.split('-');
     if (node !== this.#options.record.node) return false;
     return this.#engine?.queries.kill(Number(id)) ?? false;
+  }
+
+  /** A stripe that is led here is led by that node from now on. Throws `DATABASES_NOT_READY` when it stays as it was. */
+  async move(number: number, to: string, why: string): Promise<Moved> {
+    const { links, clock } = this.#options;
+    const stripe = this.copy(stripeName(number));
+    return await handOver({
+      stripe,
+      database: this.#config.id,
+      name: this.name,
+      to,
+      why,
+      links,
+      clock,
+    });
+  }
+
+  /** Hands over each stripe that is led here, to the first that can take it. */
+  async leave(why: string): Promise<void> {
+    const { logger } = this.#options;
+    for (const [number, { stripe }] of this.#copies) {
+      for (const node of this.#othersOf(stripe.name)) {
+        if (stripe.primary === undefined) break;
+        try {
+          await this.move(number, node, why);
+        } catch (error) {
+          logger.warn('A node does not take a stripe over', { node, why: messageOf(error) });
+        }
+      }
+    }
   }
 
   /** How a statement would be run. Throws what is wrong with it. */
@@ -185,13 +220,14 @@ export class OpenDatabase implements AsyncDisposable {
     this.#copies.clear();
   }
 
-  async #isLed(): Promise<boolean> {
+  async #primaries(): Promise<readonly (string | null)[]> {
     const { stripes } = this.#config;
     const names = Array.from({ length: stripes }, (_, number) => stripeName(number));
-    const primaries = await Promise.all(
-      names.map((name) => unlessAway(() => this.#log.primary(name))),
+    return await Promise.all(
+      names.map(async (name) => {
+        return (await unlessAway(() => this.#log.primary(name)))?.node ?? null;
+      }),
     );
-    return primaries.every((one) => one !== undefined);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {
@@ -222,7 +258,7 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   async #openCopy(number: number, rank: number): Promise<void> {
-    const { folder, record, pool, clock, logger } = this.#options;
+    const { folder, record, pool, mayLead, isGone, clock, logger } = this.#options;
     const name = stripeName(number);
     const stripe = new Stripe({
       name,
@@ -238,7 +274,7 @@ export class OpenDatabase implements AsyncDisposable {
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
     try {
-      await copy.start({ log: this.#log, record, rank, clock, logger });
+      await copy.start({ log: this.#log, record, rank, mayLead, isGone, clock, logger });
     } catch (error) {
       this.#copies.delete(number);
       await copy[Symbol.asyncDispose]();

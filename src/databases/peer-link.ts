@@ -50,6 +50,11 @@ export class PeerLinks implements Disposable {
     }
   }
 
+  /** Whether there is such a node, as far as is known here yet. */
+  knows(node: string): boolean {
+    return this.#access?.nodes.some(({ id }) => id === node) === true;
+  }
+
   /**
    * Throws what the other side threw; `DATABASES_PEER_AWAY` when it was not reached, so that nothing was done; and
    * `DATABASES_PEER_LOST` when the connection broke before the answer.
@@ -68,10 +73,9 @@ export class PeerLinks implements Disposable {
   }
 
   async #connection(node: string): Promise<Connection> {
-    const known = this.#open.get(node);
-    if (known !== undefined) return await known;
-    const made = this.#connect(node);
+    const made = this.#open.get(node) ?? this.#connect(node);
     this.#open.set(node, made);
+    // Several may wait for it, and all are told the same.
     try {
       return await made;
     } catch (error) {

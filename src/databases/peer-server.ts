@@ -3,7 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import {
+  type Applied,
   failureBody,
+  type LeadOptions,
   type Stripe,
   type StripeTransaction,
   type StripeView,
@@ -17,6 +19,10 @@ export interface PeerServerOptions {
   readonly log: Logger;
   /** This node's copy. Throws when there is none. */
   readonly stripe: (database: string, stripe: string) => Stripe;
+  /** Has this node's copy catch up, for it is to lead soon. Throws when this node is about to go. */
+  readonly beforeLead: (database: string, stripe: string) => Promise<Applied>;
+  /** Has this node's copy lead; false when another one does, or this node is about to go. */
+  readonly lead: (database: string, stripe: string, options: LeadOptions) => Promise<boolean>;
   /** Those of a database that are kept here. */
   readonly snapshots: (database: string) => Snapshots;
 }
@@ -76,6 +82,8 @@ class Peer {
         stripe(database, name).execute(...args),
       query: (database: string, name: string, ...args: Parameters<Stripe['query']>) =>
         stripe(database, name).query(...args),
+      beforeLead: (database: string, name: string) => options.beforeLead(database, name),
+      lead: (...args: Parameters<PeerServerOptions['lead']>) => options.lead(...args),
       begin: (database: string, name: string) => this.#begin(database, name),
       view: (database: string, name: string) => this.#view(database, name),
       viewQuery: (id: string, ...args: Parameters<StripeView['query']>) =>

@@ -1,28 +1,65 @@
-/** The leader's duty for databases: keeps the copies of stripes on enough nodes that are well. What it decides is `places.ts`. */
+/**
+ * The leader's duty for databases: keeps the copies of stripes on enough nodes that are well, and the primaries spread over them. What it
+ * decides is `places.ts` and `leads.ts`; a move itself is done by the two processes.
+ */
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
-import { duringTerm, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { DatabaseState } from './control.ts';
-import { COPY_LAG_MAX } from './limits.ts';
+import { isMolnError, messageOf } from '../base/errors.ts';
+import { type Clock, untilSecond } from '../base/time.ts';
+import { duringTerm, type Events, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
+import type { Registry, Stored } from '../registry/registry.ts';
+import type { DatabaseState, Moved, MoveRequest } from './control.ts';
+import { decideMove, type LeadsInput, type StripeMove } from './leads.ts';
+import { COPY_LAG_MAX, LEADS_EVERY_MS, MOVE_AGAIN_MS } from './limits.ts';
 import { decidePlaces, type PlacesInput } from './places.ts';
-import { databaseRecords, type PlacesRecord, placesRecords } from './records.ts';
+import {
+  type DatabaseRecord,
+  databaseRecords,
+  type PlacesRecord,
+  placesRecords,
+} from './records.ts';
 
 export interface DatabasePlacerOptions {
   /** The live one: never a mirror. */
   readonly registry: Registry;
   readonly peers: Pick<Peers, 'all'>;
+  /** What this node's process says. */
+  readonly own: () => Promise<readonly DatabaseState[]>;
   /** What each node's process says, by the node's id; who does not answer is left out. */
   readonly states: () => Promise<ReadonlyMap<string, readonly DatabaseState[]>>;
+  /** Asks the process of the node that leads. */
+  readonly move: (node: string, request: MoveRequest) => Promise<Moved>;
+  readonly events: Pick<Events, 'tell'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+interface Placed {
+  readonly name: string;
+  readonly record: DatabaseRecord;
+  readonly stored: Stored<PlacesRecord>;
+  readonly primaries: readonly (string | null)[];
+}
+
+type States = ReadonlyMap<string, readonly DatabaseState[]>;
+
 const LOOK_EVERY_MS = 1000;
+/** While there is no database. A new one has its places from the start. */
+const LOOK_SELDOM_MS = 10_000;
+/** As `isCurrent`: to find out whether it matters. */
+const YES = (): boolean => true;
+const NO = (): boolean => false;
 
 export class DatabasePlacer {
   readonly name = 'databases';
   readonly #options: DatabasePlacerOptions;
+  /** By the database's id. */
+  readonly #moving = new Map<string, Promise<void>>();
+  /** Not before, after a move that failed. */
+  readonly #notBeforeMs = new Map<string, number>();
+  #wake = Promise.withResolvers<void>();
+  #primaries: ReadonlyMap<string, readonly (string | null)[]> = new Map();
+  #askedMs = -Infinity;
+  #seen = '';
 
   constructor(options: DatabasePlacerOptions) {
     this.#options = options;
@@ -31,50 +68,139 @@ export class DatabasePlacer {
   async lead(term: LeaderTerm): Promise<void> {
     const { clock, peers, registry } = this.#options;
     const { signal } = term;
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     while (!signal.aborted) {
       // Alone there is nothing to choose.
-      if (peers.all().length > 1) await this.#look(duringTerm(registry, term));
-      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+      const isAlone = peers.all().length === 1;
+      const found = isAlone || (await this.#look(duringTerm(registry, term)));
+      const pauseMs = untilSecond(clock, found ? LOOK_EVERY_MS : LOOK_SELDOM_MS);
+      using _timer = clock.after(pauseMs, () => this.#wake.resolve());
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers();
+    }
+    await Promise.all(this.#moving.values());
+  }
+
+  /** False when there is no database. */
+  async #look(registry: Registry): Promise<boolean> {
+    const databases = await databaseRecords(registry).list();
+    if (databases.length === 0) return false;
+    const all = await placesRecords(registry).list();
+    await this.#lookAtPrimaries(all);
+    const places = new Map(all.map((one) => [one.id, one]));
+    const placed = databases.flatMap(({ id: name, value: record }): Placed[] => {
+      const stored = places.get(record.id);
+      const primaries = this.#primaries.get(record.id) ?? [];
+      return stored === undefined ? [] : [{ name, record, stored, primaries }];
+    });
+    let asked: Promise<States> | undefined;
+    const states = (): Promise<States> => (asked ??= this.#options.states());
+    const copies = countOf(placed.flatMap(({ stored }) => stored.value.stripes.flat()));
+    for (const one of placed) await this.#place(registry, one, copies, states);
+    const leads = countOf(placed.flatMap(({ primaries }) => primaries));
+    for (const one of placed) await this.#lead(one, leads, states);
+    return true;
+  }
+
+  /** Each stripe is asked for, so this is done when it matters, and now and then. */
+  async #lookAtPrimaries(places: readonly Stored<PlacesRecord>[]): Promise<void> {
+    const { clock, own, peers } = this.#options;
+    const now = clock.monotonicMs();
+    const seen = JSON.stringify([
+      places.map(({ id, revision }) => [id, revision]),
+      peers.all().map(({ id, state }) => [id, state]),
+    ]);
+    if (seen === this.#seen && now - this.#askedMs < LEADS_EVERY_MS) return;
+    const states = await own();
+    this.#primaries = new Map(states.map(({ id, primaries }) => [id, primaries]));
+    this.#seen = seen;
+    this.#askedMs = now;
+  }
+
+  async #place(
+    registry: Registry,
+    { name, record, stored, primaries }: Placed,
+    totals: ReadonlyMap<string, number>,
+    states: () => Promise<States>,
+  ): Promise<void> {
+    const nodes = this.#options.peers.all();
+    const { stripes, asked = [] } = stored.value;
+    const decide = (isCurrent: PlacesInput['isCurrent']): PlacesInput['places'] =>
+      decidePlaces({ record, places: stripes, asked, primaries, totals, nodes, isCurrent });
+    const isNew = (next: PlacesInput['places']): boolean =>
+      next.some((each, at) => each !== stripes[at]);
+    // Whether copies are current is asked only when it matters.
+    if (!isNew(decide(NO)) && !isNew(decide(YES))) return;
+    const next = decide(currentIn(await states(), record.id));
+    if (!isNew(next)) return;
+    const kept = asked.filter(({ node }) => nodes.some(({ id }) => id === node));
+    const { log } = this.#options;
+    try {
+      const value = { stripes: next, asked: kept };
+      await placesRecords(registry).put(record.id, value, { ifRevision: stored.revision });
+      log.info('Copies of a database are placed anew', { database: name, places: next });
+    } catch (error) {
+      // Somebody has asked for a move just now: decided anew with the next look.
+      if (!isMolnError(error, 'REGISTRY_CONFLICT')) throw error;
     }
   }
 
-  async #look(registry: Registry): Promise<void> {
-    const { peers, states, log } = this.#options;
-    const databases = await databaseRecords(registry).list();
-    if (databases.length === 0) return;
-    const records = placesRecords(registry);
-    const places = new Map((await records.list()).map((one) => [one.id, one]));
+  /** At most one move of a database at a time. */
+  async #lead(
+    { name, record, stored, primaries }: Placed,
+    totals: ReadonlyMap<string, number>,
+    states: () => Promise<States>,
+  ): Promise<void> {
+    const { peers, clock } = this.#options;
+    if (this.#moving.has(record.id)) return;
+    if (clock.monotonicMs() < (this.#notBeforeMs.get(record.id) ?? 0)) return;
+    const { stripes: places, asked = [] } = stored.value;
     const nodes = peers.all();
-    let said: ReadonlyMap<string, readonly DatabaseState[]> | undefined;
-    for (const { id: name, value: record } of databases) {
-      const stored = places.get(record.id);
-      if (stored === undefined) continue;
-      const decide = (isCurrent: PlacesInput['isCurrent']): PlacesRecord => {
-        return {
-          stripes: decidePlaces({ record, places: stored.value.stripes, nodes, isCurrent }),
-        };
-      };
-      const isNew = ({ stripes }: PlacesRecord): boolean =>
-        stripes.some((each, at) => each !== stored.value.stripes[at]);
-      // Whether copies are current is asked only when it matters.
-      if (!isNew(decide(() => false)) && !isNew(decide(() => true))) continue;
-      said ??= await states();
-      const known = said;
-      const next = decide((stripe, node) => isCurrent(known.get(node), record.id, stripe));
-      if (!isNew(next)) continue;
-      await records.put(record.id, next, { ifRevision: stored.revision });
-      log.info('Copies of a database are placed anew', { database: name, places: next.stripes });
+    const decide = (isCurrent: LeadsInput['isCurrent']): StripeMove | undefined =>
+      decideMove({ record, places, asked, primaries, totals, nodes, isCurrent });
+    if (decide(YES) === undefined) return;
+    const move = decide(currentIn(await states(), record.id));
+    if (move === undefined) return;
+    this.#moving.set(
+      record.id,
+      this.#move(name, record.id, move).finally(() => {
+        this.#moving.delete(record.id);
+        // Who leads now decides what comes next.
+        this.#seen = '';
+        this.#wake.resolve();
+      }),
+    );
+  }
+
+  async #move(name: string, id: string, { stripe, from, to, why }: StripeMove): Promise<void> {
+    const { move, events, clock, log, peers } = this.#options;
+    const nameOf = (node: string): string =>
+      peers.all().find((one) => one.id === node)?.name ?? node;
+    try {
+      const { pauseMs } = await move(from, { database: name, stripe, to, why });
+      events.tell(
+        'database',
+        `Stripe ${stripe} of ${name} moved from ${nameOf(from)} to ${nameOf(to)}: ${why}; writes waited for ${pauseMs} ms`,
+      );
+    } catch (error) {
+      this.#notBeforeMs.set(id, clock.monotonicMs() + MOVE_AGAIN_MS);
+      log.warn('A stripe cannot be moved yet', { database: name, stripe, why: messageOf(error) });
     }
   }
 }
 
-function isCurrent(
-  states: readonly DatabaseState[] | undefined,
-  database: string,
-  stripe: number,
-): boolean {
-  const found = states
-    ?.find(({ id }) => id === database)
-    ?.stripes.find(({ number }) => number === stripe);
-  return found !== undefined && found.head - found.applied <= COPY_LAG_MAX;
+function currentIn(states: States, database: string): PlacesInput['isCurrent'] {
+  return (stripe, node) => {
+    const found = states
+      .get(node)
+      ?.find(({ id }) => id === database)
+      ?.stripes.find(({ number }) => number === stripe);
+    return found !== undefined && found.head - found.applied <= COPY_LAG_MAX;
+  };
+}
+
+function countOf(ids: readonly (string | null)[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const id of ids) if (id !== null) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return counts;
 }

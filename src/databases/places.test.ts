@@ -11,6 +11,9 @@ function decide(changes: Partial<PlacesInput>): readonly (readonly string[])[] {
   return decidePlaces({
     record: { copies: 2, regions: [] },
     places: [['a']],
+    asked: [],
+    primaries: [],
+    totals: new Map(),
     nodes: [node('a')],
     isCurrent: () => true,
     ...changes,
@@ -54,4 +57,45 @@ test('a lost, draining or forgotten node is replaced, and leaves when the new co
 test('the last copy stays, whatever its node is', () => {
   const nodes = [node('a', 'home', 'lost'), node('b')];
   assert.deepEqual(decide({ nodes, isCurrent: (_stripe, id) => id === 'a' }), [['b', 'a']]);
+});
+
+test('who leads stays until another one does, but for a node that is away', () => {
+  const nodes = [node('a', 'home', 'draining'), node('b'), node('c')];
+  const places = [['b', 'c', 'a']];
+  assert.equal(decide({ places, nodes, primaries: ['a'] })[0], places[0]);
+  assert.deepEqual(decide({ places, nodes, primaries: ['b'] }), [['b', 'c']]);
+  const lost = [node('a', 'home', 'lost'), node('b'), node('c')];
+  assert.deepEqual(decide({ places, nodes: lost, primaries: ['a'] }), [['b', 'c']]);
+});
+
+test('a node that is asked for gets a copy, and then another copy goes', () => {
+  const nodes = [node('a'), node('b'), node('c')];
+  const asked = [{ stripe: 0, node: 'c', by: 'ann' }];
+  const first = decide({ places: [['a', 'b']], nodes, asked, primaries: ['a'] });
+  assert.deepEqual(first, [['a', 'b', 'c']]);
+  const notYet = (_stripe: number, id: string): boolean => id !== 'c';
+  const second = decide({ places: first, nodes, asked, primaries: ['a'], isCurrent: notYet });
+  assert.deepEqual(second, [['a', 'c', 'b']], 'b will go');
+  assert.deepEqual(decide({ places: second, nodes, asked, primaries: ['a'] }), [['a', 'c']]);
+  assert.deepEqual(decide({ places: second, nodes, asked, primaries: ['b'] })[0], ['a', 'c', 'b']);
+});
+
+test('a third node gets copies of what two have, one at a time, and then nothing moves any more', () => {
+  const nodes = [node('a'), node('b'), node('c')];
+  let places: readonly (readonly string[])[] = [
+    ['a', 'b'],
+    ['a', 'b'],
+    ['b', 'a'],
+  ];
+  const history: string[] = [];
+  for (let round = 0; round < 20; round++) {
+    const next = decide({ places, nodes, primaries: ['a', 'a', 'b'] });
+    const changed = next.filter((each, at) => each !== places[at]).length;
+    assert.ok(changed <= 1, `${changed} stripes at once`);
+    history.push(JSON.stringify(next));
+    places = next;
+  }
+  const count = (id: string): number => places.flat().filter((one) => one === id).length;
+  assert.deepEqual(['a', 'b', 'c'].map(count), [2, 2, 2]);
+  assert.equal(history.at(-1), history.at(-5), 'it has come to an end');
 });

@@ -2,7 +2,7 @@
  * What the registry keeps of databases: `/databases/NAME`, where their copies are, and `/dropped-databases/ID` for those whose files a node may still have. A
  * folder or log is removed because its id is among the latter, never because a record is missing: what this node has read may be old.
  */
-import { array, integer, object, type Schema, string } from '../base/schema.ts';
+import { array, integer, object, optional, type Schema, string } from '../base/schema.ts';
 import { Collection, type Registry } from '../registry/registry.ts';
 import { COPIES_MAX, NAME_LENGTH_MAX, STRIPES_MAX } from './limits.ts';
 
@@ -26,9 +26,18 @@ export interface DatabaseRecord {
   readonly tokenKey: string;
 }
 
-/** Under `/database-places/ID`: the nodes that have a copy, by stripe; the one that should lead comes first. */
+/** Somebody wants a stripe to be led by that node. Holds until another one is asked for, or the node is forgotten. */
+export interface AskedLead {
+  readonly stripe: number;
+  /** Id. */
+  readonly node: string;
+  readonly by: string;
+}
+
+/** Under `/database-places/ID`: the nodes that have a copy, by stripe, in the order in which they take over; those that are to go come last. */
 export interface PlacesRecord {
   readonly stripes: readonly (readonly string[])[];
+  readonly asked?: readonly AskedLead[] | undefined;
 }
 
 /** Under `/dropped-databases/ID`. */
@@ -49,7 +58,18 @@ const recordSchema: Schema<DatabaseRecord> = object({
   tokenKey: string(),
 });
 
-const placesSchema: Schema<PlacesRecord> = object({ stripes: array(array(string())) });
+const placesSchema: Schema<PlacesRecord> = object({
+  stripes: array(array(string())),
+  asked: optional(
+    array(
+      object({
+        stripe: integer({ min: 0, max: STRIPES_MAX - 1 }),
+        node: string(),
+        by: string(),
+      }),
+    ),
+  ),
+});
 const droppedSchema: Schema<DroppedRecord> = object({ name: string(), at: time });
 
 const NAME = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/;

@@ -25,6 +25,7 @@ export async function stripeState(
     number,
     role,
     primary: primary?.node,
+    why: primary?.why,
     applied: applied.index,
     head: newest,
     logEntries: newest - (snapshot?.index ?? 0),

@@ -24,6 +24,7 @@ import {
   type RegistryPlace,
 } from '../cluster/cluster.ts';
 import { findEtcd } from '../registry/registry.ts';
+import type { NodeDatabaseCloud } from './database-cloud.ts';
 import type { AuthorityView } from './authority-status.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeDirectory } from './node-directory.ts';
@@ -49,6 +50,7 @@ export interface ClusterCloudOptions {
   /** Instances by the name of their node. */
   readonly instancesByNode: () => Promise<ReadonlyMap<string, readonly { readonly id: string }[]>>;
   readonly why: (app: string) => Promise<readonly SlotDetail[]>;
+  readonly databases: Pick<NodeDatabaseCloud, 'leave'>;
 }
 
 export class NodeClusterCloud implements ClusterCloud {
@@ -134,11 +136,14 @@ export class NodeClusterCloud implements ClusterCloud {
   }
 
   async forgetNode(name: string): Promise<void> {
-    const { cluster, events } = this.#options;
+    const { cluster, events, databases } = this.#options;
     const node = await this.showNode(name);
     if (node.id === cluster.peers.self) throw notItself(name);
     // The leader takes its member out of etcd, which needs another one to go on with.
     if ((await this.manager()).managers.join() === name) throw onlyManager(name);
+    // A node that is still well hands over before nobody hears it any more; others take over from one that is not.
+    if (node.state === 'ready' || node.state === 'draining')
+      await databases.leave(node.id, `${name} was forgotten`);
     await cluster.members.forget(name, (id) => [removalsGone(id)]);
     events.tell('node', `${name} was forgotten`, { node: name });
   }

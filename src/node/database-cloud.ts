@@ -10,14 +10,19 @@ import type {
 import { MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { MetricFamily } from '../base/metrics.ts';
-import { object, string } from '../base/schema.ts';
+import { integer, object, string } from '../base/schema.ts';
+import { nearestName } from '../base/suggest.ts';
 import type { Clock } from '../base/time.ts';
 import type { Events, NodeMethods, Peers } from '../cluster/cluster.ts';
 import {
+  cannotLead,
   databaseFamilies,
   type Databases,
   type DatabaseState,
   type DatabaseView,
+  type Moved,
+  type MoveRequest,
+  moveWaits,
   type QueryState,
   type StripeState,
 } from '../databases/databases.ts';
@@ -37,7 +42,18 @@ interface NodeState {
 }
 
 const ASK_WITHIN_MS = 3000;
+/** What takes longer goes on without whoever has asked for it. */
+const MOVE_WITHIN_MS = 25_000;
+const MOVE_LOOK_MS = 50;
+const LEAVE_WITHIN_MS = 12_000;
 const askedState = object({});
+const askedMove = object({
+  database: string(),
+  stripe: integer({ min: 0, max: 62 }),
+  to: string(),
+  why: string(),
+});
+const askedLeave = object({ why: string() });
 const askedKill = object({ database: string(), query: string() });
 
 export class NodeDatabaseCloud implements DatabaseCloud {
@@ -54,6 +70,11 @@ export class NodeDatabaseCloud implements DatabaseCloud {
       'databases.states': async (params) => {
         askedState.decode(params, '');
         return await databases.states();
+      },
+      'databases.move': async (params) => await databases.move(askedMove.decode(params, '')),
+      'databases.leave': async (params) => {
+        await databases.leave(askedLeave.decode(params, '').why);
+        return {};
       },
       'databases.kill': async (params) => {
         const { database, query } = askedKill.decode(params, '');
@@ -75,7 +96,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return {
       ...summaryOf(view, states),
       stripeDetails: Array.from({ length: view.record.stripes }, (_, number) =>
-        stripeDetail(number, states, nameOf),
+        stripeDetail({ number, states, view, nameOf }),
       ),
       queries: queriesOf(states, 'queries'),
       slow: queriesOf(states, 'slow'),
@@ -97,6 +118,42 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     const { databases, events } = this.#options;
     await databases.drop(name, by);
     events.tell('database', `Database ${name} was dropped by ${by}`);
+  }
+
+  async moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail> {
+    const { databases, peers, clock } = this.#options;
+    const known = peers.all();
+    const wanted = known.find((one) => one.name === node);
+    if (wanted === undefined) {
+      const near = nearestName(
+        node,
+        known.map((one) => one.name),
+      );
+      const guess = near === undefined ? '' : `, did you mean "${near}"?`;
+      throw cannotLead(node, `there is no such node${guess}`);
+    }
+    if (wanted.state !== 'ready') throw cannotLead(node, `it is ${wanted.state}`);
+    await databases.askLead(name, { stripe, node: wanted.id, by });
+    const untilMs = clock.monotonicMs() + MOVE_WITHIN_MS;
+    for (;;) {
+      const { state } = await databases.show(name);
+      if (state?.primaries[stripe] === wanted.id) break;
+      if (clock.monotonicMs() > untilMs) {
+        const copies = (await this.showDatabase(name)).stripeDetails[stripe]?.copies ?? [];
+        const lag = copies.find((one) => one.node === node)?.lag;
+        throw moveWaits(
+          name,
+          stripe,
+          lag === undefined
+            ? `${node} has no copy yet`
+            : `the copy on ${node} is ${lag} entries behind`,
+        );
+      }
+      await clock.sleep(MOVE_LOOK_MS);
+    }
+    const detail = (await this.showDatabase(name)).stripeDetails[stripe];
+    if (detail === undefined) throw new Error('The stripe that has moved is not there');
+    return detail;
   }
 
   async createDatabaseToken(
@@ -137,6 +194,18 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return state === undefined ? [] : databaseFamilies(state);
   }
 
+  /** Asks the node that leads a stripe to hand it over. */
+  async moveFrom(node: string, request: MoveRequest): Promise<Moved> {
+    const { peers } = this.#options;
+    const deadline = { deadlineMs: MOVE_WITHIN_MS };
+    return (await peers.call(node, 'databases.move', request, deadline)) as Moved;
+  }
+
+  /** Others lead what that node leads, as far as they can. */
+  async leave(node: string, why: string): Promise<void> {
+    await this.#ask(node, 'databases.leave', { why }, LEAVE_WITHIN_MS);
+  }
+
   /** By the node's id; who does not answer is left out. */
   async statesByNode(): Promise<ReadonlyMap<string, readonly DatabaseState[]>> {
     const answers = await Promise.all(
@@ -161,10 +230,15 @@ export class NodeDatabaseCloud implements DatabaseCloud {
   }
 
   /** Undefined when that node does not answer: what it has is then not shown. */
-  async #ask(node: string, method: string, params: unknown): Promise<unknown> {
+  async #ask(
+    node: string,
+    method: string,
+    params: unknown,
+    deadlineMs = ASK_WITHIN_MS,
+  ): Promise<unknown> {
     const { peers, log } = this.#options;
     try {
-      return await peers.call(node, method, params, { deadlineMs: ASK_WITHIN_MS });
+      return await peers.call(node, method, params, { deadlineMs });
     } catch (error) {
       log.debug('A node does not tell of its databases', { node, error });
       return undefined;
@@ -195,21 +269,33 @@ function summaryOf(view: DatabaseView, states: readonly NodeState[]): DatabaseSu
   };
 }
 
-function stripeDetail(
-  number: number,
-  states: readonly NodeState[],
-  nameOf: (id: string) => string,
-): StripeDetail {
+function stripeDetail({
+  number,
+  states,
+  view,
+  nameOf,
+}: {
+  readonly number: number;
+  readonly states: readonly NodeState[];
+  readonly view: DatabaseView;
+  readonly nameOf: (id: string) => string;
+}): StripeDetail {
   const copies = states.flatMap(({ node, state }) => {
     const stripe = state.stripes.find((one) => one.number === number);
     return stripe === undefined ? [] : [{ node, stripe }];
   });
   const leads = copies.find(({ stripe }) => stripe.role === 'primary')?.stripe;
   const head = Math.max(0, ...copies.map(({ stripe }) => stripe.head));
-  const primary = (leads ?? copies[0]?.stripe)?.primary;
+  const { primary, why } = leads ?? copies[0]?.stripe ?? {};
+  const wish = view.asked.find(({ stripe }) => stripe === number);
   return {
     number,
     primary: primary === undefined ? undefined : nameOf(primary),
+    why,
+    moves:
+      wish === undefined || wish.node === primary
+        ? undefined
+        : `to ${nameOf(wish.node)}: ${wish.by} asked for it`,
     copies: copies.map(({ node, stripe }) => ({
       node,
       role: stripe.role,

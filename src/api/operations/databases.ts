@@ -10,7 +10,12 @@ import {
   string,
   withDefault,
 } from '../../base/schema.ts';
-import type { DatabaseDetail, DatabaseSummary, QueryPlan } from '../database-model.ts';
+import type {
+  DatabaseDetail,
+  DatabaseSummary,
+  QueryPlan,
+  StripeDetail,
+} from '../database-model.ts';
 import { TOKEN_TTL_MS_MAX } from '../limits.ts';
 import { defineOperation, type Operation } from '../operation.ts';
 import { number, type Wire } from '../wire.ts';
@@ -48,29 +53,31 @@ const query = object({
   ms: number('Milliseconds so far, or in all'),
 });
 
-const detailSchema: Schema<Wire<DatabaseDetail>> = object({
-  ...summary,
-  stripeDetails: array(
+const stripeSchema: Schema<Wire<StripeDetail>> = object({
+  number: count,
+  primary: optional(text),
+  why: optional(text),
+  moves: optional(text),
+  copies: array(
     object({
-      number: count,
-      primary: optional(text),
-      copies: array(
-        object({
-          node: text,
-          role: literal('primary', 'mirror'),
-          lag: count,
-          fileBytes: count,
-          rebuilt: optional(text),
-        }),
-      ),
-      head: count,
-      logEntries: count,
-      transactions: count,
-      groups: count,
-      appendMs: number(),
-      logBytes: count,
+      node: text,
+      role: literal('primary', 'mirror'),
+      lag: count,
+      fileBytes: count,
+      rebuilt: optional(text),
     }),
   ),
+  head: count,
+  logEntries: count,
+  transactions: count,
+  groups: count,
+  appendMs: number(),
+  logBytes: count,
+});
+
+const detailSchema: Schema<Wire<DatabaseDetail>> = object({
+  ...summary,
+  stripeDetails: array(stripeSchema),
   queries: array(query),
   slow: array(query),
 });
@@ -149,6 +156,23 @@ export const databaseOperations: readonly Operation[] = [
     description: 'It cannot be brought back.',
     answer: { kind: 'empty' },
     handle: (cloud, { path, caller }) => cloud.dropDatabase(path('database'), caller.name),
+  }),
+  defineOperation({
+    id: 'moveStripe',
+    method: 'POST',
+    path: '/api/databases/{database}/moves',
+    scope: 'deploy',
+    tag: 'databases',
+    summary: 'Have a stripe led by another node',
+    description:
+      'Answers when that node leads it. Writes wait for a moment. A node without a copy gets one first; when that takes long, the answer is DATABASES_MOVE_WAITS, and it moves later.',
+    json: object({
+      stripe: integer({ min: 0, max: 62 }),
+      node: string({ description: 'Name of the node' }),
+    }),
+    answer: { kind: 'json', status: 200, schema: stripeSchema },
+    handle: (cloud, { path, body, caller }) =>
+      cloud.moveStripe(path('database'), body.stripe, body.node, caller.name),
   }),
   defineOperation({
     id: 'createDatabaseToken',

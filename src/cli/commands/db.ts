@@ -91,6 +91,28 @@ const STRIPES: CommandSpec = {
   },
 };
 
+const MOVE: CommandSpec = {
+  name: 'move',
+  summary: 'Have a stripe led by another node; writes wait for a moment, none fails.',
+  arguments: [NAME, { name: 'STRIPE', description: 'its number', required: true }],
+  options: [{ flags: '--to <NODE>', description: 'the node that is to lead it (required)' }],
+  examples: [
+    ['moln db move shop 0 --to n2', ''],
+    ['moln db stripes shop', 'who leads now, and why'],
+  ],
+  run: async (context, input) => {
+    const name = input.argument('NAME') ?? '';
+    const stripe = readCount('STRIPE', input.argument('STRIPE') ?? '');
+    const node = input.text('to');
+    if (node === undefined)
+      throw usageError('Nothing says which node is to lead', 'Give it with --to NODE');
+    const moved = await context.client().moveStripe(name, { stripe, node });
+    if (context.json) context.words.json(moved);
+    else context.words.line(`Stripe ${stripe} of ${name} is led by ${moved.primary ?? 'none'}`);
+    return EXIT.ok;
+  },
+};
+
 const DROP: CommandSpec = {
   name: 'drop',
   summary: 'Drop a database with everything in it.',
@@ -169,7 +191,21 @@ export const DB: CommandSpec = {
     ['moln db create shop', ''],
     ['moln db stripes shop', 'who leads, and the copies'],
   ],
-  commands: [CREATE, LIST, SHOW, STRIPES, SHELL, DUMP, RESTORE, IMPORT, EXPORT, TOKEN, KILL, DROP],
+  commands: [
+    CREATE,
+    LIST,
+    SHOW,
+    STRIPES,
+    MOVE,
+    SHELL,
+    DUMP,
+    RESTORE,
+    IMPORT,
+    EXPORT,
+    TOKEN,
+    KILL,
+    DROP,
+  ],
 };
 
 export const WHY_QUERY: CommandSpec = {
@@ -244,10 +280,11 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
 
 function printStripes({ words }: Context, stripes: readonly StripeDetail[]): void {
   words.table(
-    ['STRIPE', 'PRIMARY', 'MIRRORS', 'LOG', 'TRANSACTIONS', 'GROUP', 'APPEND'],
+    ['STRIPE', 'PRIMARY', 'WHY', 'MIRRORS', 'LOG', 'TRANSACTIONS', 'GROUP', 'APPEND'],
     stripes.map((stripe) => [
       String(stripe.number),
       stripe.primary ?? 'none',
+      stripe.moves === undefined ? (stripe.why ?? '-') : `moves ${stripe.moves}`,
       mirrorWords(stripe),
       String(stripe.logEntries),
       String(stripe.transactions),

@@ -101,6 +101,11 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
     cell: ({ primary }) => primary ?? <span class="tone-bad">▲ none</span>,
   },
   {
+    key: 'why',
+    label: 'Why',
+    cell: ({ why, moves }) => (moves === undefined ? (why ?? '–') : `moves ${moves}`),
+  },
+  {
     key: 'mirrors',
     label: 'Mirrors',
     cell: ({ copies }) =>
