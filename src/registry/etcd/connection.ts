@@ -157,7 +157,8 @@ export class Connection implements Caller {
   /** One that nobody uses is closed; one that is silent while it is used is asked whether it lives. */
   #look(session: ClientHttp2Session): void {
     const silentMs = this.clock.monotonicMs() - this.#heardAtMs;
-    if (session.closed || session.connecting || silentMs < PING_INTERVAL_MS) return;
+    const isUsable = !session.closed && !session.destroyed && !session.connecting;
+    if (!isUsable || silentMs < PING_INTERVAL_MS) return;
     if (this.#calls === 0) {
       // etcd hangs up on those that ping without a call.
       if (silentMs >= IDLE_TIMEOUT_MS) session.close();

@@ -89,7 +89,10 @@ export class Endpoints implements Disposable {
   async connected(purpose: Purpose): Promise<Connection> {
     const reasons: string[] = [];
     for (let tried = 0; tried < this.all.length && !this.#closed; tried++) {
-      const connection = this.#current.get(purpose) ?? this.#connect(purpose);
+      const current = this.#current.get(purpose);
+      // One that has ended is not opened again: the certificate may have been renewed since.
+      const connection =
+        current === undefined || current.isClosed ? this.#connect(purpose) : current;
       if (connection.isOpen) return connection;
       const reason = await connection.open();
       if (reason === undefined) return connection;
