@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const SINGLETON = 'ticker';
+export const SINGLETON = 'watched';
 const BEAT_MS = 50;
 /** A process may be stopped by the machine for so long between the look at the clock and the write. */
 const GRAIN_MS = 2 * BEAT_MS;

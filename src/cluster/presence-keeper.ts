@@ -91,8 +91,12 @@ export class PresenceKeeper implements Worker {
   async leave(): Promise<void> {
     if (this.#isReplaced) return;
     this.#isLeaving = true;
-    await this.#keepLease();
-    await this.#checkIn('leaving');
+    try {
+      await this.#keepLease();
+      await this.#checkIn('leaving');
+    } catch (error) {
+      this.#options.log.info('Nobody heard the good-bye of this node', { reason: messageOf(error) });
+    }
   }
 
   async #keepLease(): Promise<void> {
