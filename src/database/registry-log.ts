@@ -229,11 +229,12 @@ export class RegistryLog implements CommitLog {
     return await Promise.all(stripes.map((stripe) => this.#indexAt(stripe, revision)));
   }
 
-  /** The oldest state that log and newest snapshot lead to, as an index. */
+  /** The oldest state that log, newest snapshot and what is kept from before it lead to, as an index. */
   async floor(stripe: string): Promise<number> {
     const start = await this.#registry.get(this.#keysOf(stripe).start);
     if (start === undefined) return 0;
-    return (await this.snapshot(stripe))?.index ?? 0;
+    const newest = await this.snapshot(stripe);
+    return newest?.past?.[0]?.from ?? newest?.index ?? 0;
   }
 
   /** Begins the log of a new database behind a snapshot; nothing of it is there yet. */
