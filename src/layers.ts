@@ -17,6 +17,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   database: 4,
   sql: 5,
   accounts: 5,
+  addresses: 5,
   certs: 5,
   databases: 6,
   gateway: 6,

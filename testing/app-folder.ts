@@ -2,10 +2,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
+import type { TestLife } from './test-node.ts';
 
 /** A folder with these files, by relative path; removed after the test. */
-export function appFolder(t: TestContext, files: Readonly<Record<string, string>>): string {
+export function appFolder(
+  t: Pick<TestLife, 'after'>,
+  files: Readonly<Record<string, string>>,
+): string {
   const folder = mkdtempSync(join(tmpdir(), 'moln-app-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   writeFiles(folder, files);

@@ -12,6 +12,8 @@ export interface Answer {
 export interface Question {
   readonly address: string;
   readonly port: number;
+  /** Instead of address and port. */
+  readonly socketPath?: string;
   /** The `Host` field, with the port if it should carry one. */
   readonly host: string;
   readonly path: string;
@@ -21,6 +23,7 @@ export interface Question {
   readonly timeoutMs?: number;
   /** Of connections that are kept; default: one a request. */
   readonly agent?: Agent;
+  readonly signal?: AbortSignal;
 }
 
 /** Rejects when the connection fails or breaks off; any status is an answer. */
@@ -28,8 +31,10 @@ export function ask(question: Question): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const sent = request(
     {
-      host: question.address,
-      port: question.port,
+      ...(question.socketPath === undefined
+        ? { host: question.address, port: question.port }
+        : { socketPath: question.socketPath }),
+      ...(question.signal === undefined ? {} : { signal: question.signal }),
       path: question.path,
       method: question.method ?? 'GET',
       headers: { host: question.host, ...question.headers },

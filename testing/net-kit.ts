@@ -11,11 +11,15 @@ export const canMakeNets: boolean = process.getuid?.() === 0;
 export interface TestNet {
   /** Of the machine, counted from 1. */
   addressOf(number: number): string;
+  /** The same in IPv6; all machines and the test have one from the first call on. */
+  ipv6Of(number: number): string;
   /** What stands in front of a program that runs on the machine. */
   under(number: number): readonly string[];
   /** From now on nothing reaches the machine or leaves it, except within itself; the test itself is cut off as well. */
   cut(number: number): void;
   heal(number: number): void;
+  /** Whether the machine has the address on one of its interfaces. */
+  has(number: number, address: string): boolean;
   /** One more address of the machine that only it knows the way to. */
   addHidden(number: number, address: string): void;
 }
@@ -26,6 +30,22 @@ export async function makeNet(t: TestContext, count: number): Promise<TestNet> {
   const bridge = `mtbr${id}`;
   const space = (number: number): string => `moln-test-${id}-${number}`;
   const port = (number: number): string => `mt${id}p${number}`;
+  const ipv6Of = (number: number): string => `fd10:177:${id}::${number}`;
+  let hasIpv6 = false;
+  const addIpv6 = (): void => {
+    if (hasIpv6) return;
+    hasIpv6 = true;
+    const words = (number: number, link: string): readonly string[] => [
+      'addr',
+      'add',
+      `${ipv6Of(number)}/64`,
+      'dev',
+      link,
+      'nodad',
+    ];
+    ip(...words(254, bridge));
+    for (const number of numbers) ip('-n', space(number), ...words(number, 'eth0'));
+  };
   const addressOf = (number: number): string => `10.177.${id}.${number}`;
   const numbers = Array.from({ length: count }, (_, at) => at + 1);
 
@@ -51,9 +71,17 @@ export async function makeNet(t: TestContext, count: number): Promise<TestNet> {
   }
   return {
     addressOf,
+    ipv6Of: (number) => {
+      addIpv6();
+      return ipv6Of(number);
+    },
     under: (number) => ['ip', 'netns', 'exec', space(number)],
     cut: (number) => ip('link', 'set', port(number), 'down'),
     heal: (number) => ip('link', 'set', port(number), 'up'),
+    has: (number, address) => {
+      const words = ['-n', space(number), '-o', 'addr', 'show', 'to', address];
+      return execFileSync('ip', words, { encoding: 'utf8' }).trim() !== '';
+    },
     addHidden: (number, address) =>
       ip('-n', space(number), 'addr', 'add', `${address}/32`, 'dev', 'lo'),
   };

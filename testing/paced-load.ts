@@ -7,6 +7,20 @@ const TICK_MS = 10;
 /** More than this under way, and the rate is not kept up: the machine is too slow, or nothing answers. */
 const UNDER_WAY_MAX = 2000;
 
+/** The same of a load that is patient, and how many turns' worth of requests it sends in one at most. */
+const PATIENT_UNDER_WAY_MAX = 300;
+const PATIENT_TURNS = 2;
+
+export interface PacedLoadOptions {
+  /**
+   * Turns that come late are not made up for, and few requests are under way: a machine that is busy with other things gets
+   * less load, where otherwise the load would be all that it still does.
+   */
+  readonly isPatient?: boolean;
+  /** Called when all is answered. */
+  readonly end?: () => void;
+}
+
 export interface Asked {
   readonly startedMs: number;
   readonly endedMs: number;
@@ -19,6 +33,7 @@ export interface Asked {
 export class PacedLoad implements AsyncDisposable {
   readonly #asks: (count: number) => Promise<Answer>;
   readonly #perSecond: number;
+  readonly #options: PacedLoadOptions;
   readonly #under = new Set<Promise<void>>();
   readonly #done: Asked[] = [];
   readonly #loop: Promise<void>;
@@ -26,9 +41,14 @@ export class PacedLoad implements AsyncDisposable {
   #isStopped = false;
 
   /** `asks` gets the number of the request, for example to take turns among gateways. */
-  constructor(perSecond: number, asks: (count: number) => Promise<Answer>) {
+  constructor(
+    perSecond: number,
+    asks: (count: number) => Promise<Answer>,
+    options: PacedLoadOptions = {},
+  ) {
     this.#perSecond = perSecond;
     this.#asks = asks;
+    this.#options = options;
     this.#loop = this.#run();
   }
 
@@ -49,6 +69,7 @@ export class PacedLoad implements AsyncDisposable {
     this.#isStopped = true;
     await this.#loop;
     await Promise.all(this.#under);
+    this.#options.end?.();
     return this.#done;
   }
 
@@ -57,12 +78,18 @@ export class PacedLoad implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const begunMs = performance.now();
-    while (!this.#isStopped) {
-      const due = ((performance.now() - begunMs) / 1000) * this.#perSecond;
+    const { isPatient = false } = this.#options;
+    const turnMsMax = isPatient ? TICK_MS * PATIENT_TURNS : Infinity;
+    const underWayMax = isPatient ? PATIENT_UNDER_WAY_MAX : UNDER_WAY_MAX;
+    let passedMs = 0;
+    for (let lastMs = performance.now(); !this.#isStopped;) {
+      const nowMs = performance.now();
+      passedMs += Math.min(nowMs - lastMs, turnMsMax);
+      lastMs = nowMs;
+      const due = (passedMs / 1000) * this.#perSecond;
       // A turn that came late makes up for it, within bounds.
       const now = Math.min(due - this.#count, this.#perSecond);
-      for (let sent = 0; sent < now && this.#under.size < UNDER_WAY_MAX; sent++) this.#send();
+      for (let sent = 0; sent < now && this.#under.size < underWayMax; sent++) this.#send();
       this.#count = Math.max(this.#count, Math.floor(due));
       await pause(TICK_MS);
     }

@@ -13,6 +13,8 @@ export interface Story {
   readonly seed: number;
   readonly statements: number;
   readonly stripes?: readonly number[];
+  /** Some tables, views and triggers are the connection's own. */
+  readonly temporary?: boolean;
 }
 
 /** Now and then a transaction, with savepoints in it, some of them mistaken. */
@@ -46,13 +48,13 @@ class TransactionWords {
 
 /** Throws with the seed, the statements so far and the two answers when one differs. */
 export async function tellStory(story: Story): Promise<StoryCounts> {
-  const { seed, statements, stripes = [1, 3, 8] } = story;
+  const { seed, statements, stripes = [1, 3, 8], temporary = false } = story;
   // Every second story never gathers for the sake of order alone, so that the other plans are tried with few rows too.
   // In the others even the order that SQL leaves open is SQLite's.
   const exact = seed % 2 === 0;
   using pair = new PlannerPair(stripes, exact ? {} : { exact: NEVER });
   const random = seeded(seed);
-  const generator = new SqlGenerator(random);
+  const generator = new SqlGenerator(random, temporary);
   const counts: StoryCounts = { statements: 0, errors: 0, rows: 0 };
   const told: string[] = [];
   const ask = async (sql: string, ordered: boolean): Promise<void> => {

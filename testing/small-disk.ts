@@ -1,6 +1,6 @@
 /** A disk of its own for a folder, small enough to be filled up: a tmpfs, which only root may mount. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '../src/base/errors.ts';
 import type { TestLife } from './test-node.ts';
@@ -33,8 +33,8 @@ export class SmallDisk {
     return new SmallDisk(folder);
   }
 
-  /** Not one more block can be written. */
-  fill(): void {
+  /** Not one more block can be written, or not more than these bytes. */
+  fill(leaveBytes = 0): void {
     const file = openSync(join(this.folder, BALLAST), 'a');
     try {
       for (let bytes = CHUNK_BYTES; bytes >= CHUNK_BYTES_MIN;) {
@@ -45,6 +45,7 @@ export class SmallDisk {
           bytes /= 2;
         }
       }
+      ftruncateSync(file, Math.max(0, fstatSync(file).size - leaveBytes));
     } finally {
       closeSync(file);
     }

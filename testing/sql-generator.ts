@@ -21,10 +21,18 @@ export interface GeneratedTable {
 
 export class SqlGenerator {
   readonly #random: Seeded;
+  readonly #temporary: boolean;
   tables: GeneratedTable[] = [];
 
-  constructor(random: Seeded) {
+  /** `temporary`: some tables, views and triggers are the connection's own. */
+  constructor(random: Seeded, temporary = false) {
     this.#random = random;
+    this.#temporary = temporary;
+  }
+
+  /** A word for CREATE. */
+  #temp(): string {
+    return this.#temporary && this.#random.chance(0.5) ? 'TEMP ' : '';
   }
 
   schema(): readonly string[] {
@@ -48,7 +56,7 @@ export class SqlGenerator {
     if (random.chance(0.5)) {
       const { name, columns } = random.pick(this.tables);
       statements.push(
-        `CREATE VIEW v0 AS SELECT ${columns.map((one) => one.name).join(', ')}, count(*) OVER () AS many FROM ${name} WHERE ${this.#condition([{ alias: name, columns }], 1)}`,
+        `CREATE ${this.#temp()}VIEW v0 AS SELECT ${columns.map((one) => one.name).join(', ')}, count(*) OVER () AS many FROM ${name} WHERE ${this.#condition([{ alias: name, columns }], 1)}`,
       );
     }
     if (random.chance(0.3)) {
@@ -56,7 +64,7 @@ export class SqlGenerator {
       const to = random.pick(this.tables);
       const column = random.pick(to.columns);
       statements.push(
-        `CREATE TRIGGER tr0 AFTER ${random.pick(['INSERT', 'DELETE', 'UPDATE'])} ON ${from.name} BEGIN UPDATE OR IGNORE ${to.name} SET ${column.name} = ${this.#constant()} WHERE ${column.name} IS ${this.#constant()}; END`,
+        `CREATE ${this.#temp()}TRIGGER tr0 AFTER ${random.pick(['INSERT', 'DELETE', 'UPDATE'])} ON ${from.name} BEGIN UPDATE OR IGNORE ${to.name} SET ${column.name} = ${this.#constant()} WHERE ${column.name} IS ${this.#constant()}; END`,
       );
     }
     return statements;
@@ -117,7 +125,7 @@ export class SqlGenerator {
         : [{ name: 'id', type: 'INTEGER', collation: '' }, ...columns];
     return {
       name,
-      create: `CREATE TABLE ${name}(${parts.join(', ')})${tail} ${clause}`.trim(),
+      create: `CREATE ${this.#temp()}TABLE ${name}(${parts.join(', ')})${tail} ${clause}`.trim(),
       columns: all,
       integerKey,
       generated,
@@ -303,7 +311,16 @@ export class SqlGenerator {
       const on = random.chance(0.7)
         ? `${left.alias}.${left.columns[0]?.name} = ${alias}.${table.columns[0]?.name}`
         : this.#condition(scope, 1);
-      const constraint = join === ', ' || join === ' CROSS JOIN ' ? '' : ` ON ${on}`;
+      const shared = table.columns.filter(({ name }) =>
+        sources.some(({ columns }) => columns.some((one) => one.name === name)),
+      );
+      const using = shared.length > 0 && random.chance(0.15);
+      const constraint =
+        join === ', ' || join === ' CROSS JOIN '
+          ? ''
+          : using
+            ? ` USING (${random.pick(shared).name})`
+            : ` ON ${on}`;
       sources.push({
         alias,
         text: `${join}${table.name} AS ${alias}${constraint}`,

@@ -4,12 +4,16 @@
  */
 import { createServer, type Server } from 'node:net';
 import type { AppDetail, ManagerStatus, NodeDetail } from '../src/api/model.ts';
+import type { Answer } from './http.ts';
 import { PacedLoad } from './paced-load.ts';
+import { SteadyClient } from './steady-client.ts';
 import { type TestLife, TestNode, type TestNodeOptions } from './test-node.ts';
 import { until } from './until.ts';
 
 /** etcd has the same ports on each node, so clusters that are tested side by side need addresses of their own. */
 const NETS = { first: 1, last: 250, prefix: '127.77' } as const;
+/** Of a load that runs through a failure. */
+const PER_SECOND = 1000;
 const SETTLE_WITHIN_MS = 40_000;
 const MANAGED_WITHIN_MS = 60_000;
 
@@ -176,18 +180,26 @@ export class TestCluster implements AsyncDisposable {
     );
   }
 
-  /** Steady GETs, in turn through the gateways of these nodes. */
+  /** Steady GETs, in turn through the gateways of these nodes; connections are kept, as browsers and proxies keep them. */
   load(
     app: string,
     through: readonly string[],
     options: { readonly perSecond?: number; readonly path?: string } = {},
   ): PacedLoad {
-    const nodes = through.map((name) => this.node(name));
-    return new PacedLoad(options.perSecond ?? 100, (count) => {
-      const node = nodes[count % nodes.length];
-      if (node === undefined) throw new Error('No node to ask');
-      return node.get(app, options.path ?? '/');
+    const clients = through.map((name) => {
+      const { address, ports } = this.node(name);
+      const host = `${app}.localhost:${ports.http}`;
+      return new SteadyClient({ address, port: ports.http, host, path: options.path ?? '/' });
     });
+    const asks = (count: number): Promise<Answer> => {
+      const client = clients[count % clients.length];
+      if (client === undefined) throw new Error('No node to ask');
+      return client.get();
+    };
+    const end = (): void => {
+      for (const client of clients) client[Symbol.dispose]();
+    };
+    return new PacedLoad(options.perSecond ?? PER_SECOND, asks, { isPatient: true, end });
   }
 
   /** Nodes of one cluster are killed: their orderly end is a test of its own. */

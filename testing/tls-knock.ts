@@ -7,16 +7,18 @@ interface Credentials {
 }
 
 /**
- * True when an HTTP server behind TLS answers whoever has this certificate; false when it ends the connection without a
+ * True when an HTTP server behind TLS answers whoever has this certificate, or none; false when it ends the connection without a
  * byte. In TLS 1.3 the handshake alone proves nothing: the client has finished before it is refused.
  */
 export async function knocks(
   url: string,
   { certificatePem: ca }: Pick<Credentials, 'certificatePem'>,
-  { keyPem: key, certificatePem: cert }: Credentials,
+  credentials?: Credentials,
 ): Promise<boolean> {
   const { hostname, port } = new URL(url);
-  const socket = connect({ host: hostname, port: Number(port), ca, key, cert });
+  const own =
+    credentials === undefined ? {} : { key: credentials.keyPem, cert: credentials.certificatePem };
+  const socket = connect({ host: hostname, port: Number(port), ca, ...own });
   const answered = Promise.withResolvers<boolean>();
   socket.once('data', () => answered.resolve(true));
   // A reset is an end as well.

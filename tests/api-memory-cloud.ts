@@ -8,7 +8,7 @@ import type {
   LogQuery,
   RunRequest,
 } from '../src/api/cloud.ts';
-import { MemoryDatabases } from './api-memory-databases.ts';
+import { MemoryAddresses } from './api-memory-addresses.ts';
 import type { ListenerDetail, RouteAnswer, RouteDetail } from '../src/api/route-model.ts';
 import type { InviteRequest, LabelChange } from '../src/api/cluster-cloud.ts';
 import type {
@@ -70,7 +70,7 @@ const LISTENER: ListenerDetail = {
 
 const EVERYWHERE: RouteAnswer = { nodes: ['one'], away: [], troubles: [] };
 
-export class MemoryCloud extends MemoryDatabases implements Cloud {
+export class MemoryCloud extends MemoryAddresses implements Cloud {
   readonly tokens: Map<string, Caller> = new Map([
     ['admin-token', { name: 'boss', scope: 'admin' }],
     ['deploy-token', { name: 'ci', scope: 'deploy' }],

@@ -43,6 +43,8 @@ test('each scope opens what it should and nothing more', async () => {
     { path: '/api/listeners/mail', method: 'GET', read: 200, deploy: 200, admin: 200 },
     { path: '/api/routes/docs', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
     { path: '/api/listeners/mail', method: 'DELETE', read: 403, deploy: 403, admin: 200 },
+    { path: '/api/addresses', method: 'GET', read: 200, deploy: 200, admin: 200 },
+    { path: '/api/addresses/192.168.1.50', method: 'DELETE', read: 403, deploy: 403, admin: 204 },
     { path: '/api/login-links', method: 'POST', read: 403, deploy: 403, admin: 201 },
     { path: '/api/shutdown', method: 'POST', read: 403, deploy: 403, admin: 204 },
   ] as const;

@@ -41,6 +41,10 @@ test('an ordinary user runs a node, and is told what that means', async (t) => {
   assert.deepEqual([driver.name, driver.isolated], ['plain', false]);
   assert.equal(statSync(`${node.dataFolder}/keys`).mode & 0o077, 0, 'keys are for the owner only');
 
+  const refused = await node.cli('address', 'add', '192.0.2.50');
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /cannot hold 192\.0\.2\.50: its agent may not change network/);
+
   const run = await node.cli('app', 'app', 'run', '--', 'sh', '-c', 'id -u');
   assert.equal(run.stdout.trim(), String(uid));
   const [before] = (await node.json<AppDetail>('app', 'app')).instanceList;

@@ -113,7 +113,6 @@ test('a statement that needs too much in one place says so, and what to do', asy
 test('what cannot be is refused by name, and changes nothing', async () => {
   const { connection } = await shop();
   const refused: readonly (readonly [string, string])[] = [
-    ['CREATE TEMP TABLE x(a)', 'PLANNER_TEMPORARY'],
     ["ATTACH 'x' AS y", 'PLANNER_ATTACH'],
     ["VACUUM INTO 'x'", 'PLANNER_VACUUM_INTO'],
     ['PRAGMA writable_schema = ON', 'PLANNER_PRAGMA'],
@@ -192,4 +191,46 @@ test('a stream gives batches and reads no further than it is asked', async () =>
   stripes.log = [];
   for await (const batch of connection.stream('SELECT id FROM t')) if (batch.length > 0) break;
   assert.equal(stripes.log.length, 2);
+});
+
+test("temporary objects are one connection's, and what does not touch them is planned as ever", async () => {
+  const { connection, planner, stripes } = await shop();
+  const other = planner.connect();
+  await connection.execute('CREATE TEMP TABLE picked(customer)');
+  await connection.execute('INSERT INTO picked SELECT DISTINCT customer FROM orders');
+  await assert.rejects(other.execute('SELECT * FROM picked'), /no such table: picked/);
+  assert.equal(stripes.catalogue.includes('picked'), false);
+  const plan = (sql: string): string => connection.explain(sql).plan;
+  assert.equal(plan('SELECT * FROM orders WHERE customer = 1'), 'P1');
+  assert.equal(plan('SELECT * FROM picked'), 'P0');
+  assert.equal(plan('SELECT * FROM orders JOIN picked USING (customer)'), 'P4');
+  await connection.execute('CREATE TEMP TABLE orders(x)');
+  assert.equal(plan('SELECT * FROM orders'), 'P0');
+  assert.equal(plan('SELECT * FROM main.orders WHERE customer = 1'), 'P4');
+  assert.equal(other.explain('SELECT * FROM orders WHERE customer = 1').plan, 'P1');
+  // Another connection changes the schema: the own objects lie over the new one.
+  await other.execute('CREATE TABLE fresh(a INTEGER PRIMARY KEY)');
+  await connection.execute('INSERT INTO fresh VALUES (1)');
+  assert.deepEqual((await connection.execute('SELECT count(*) FROM fresh, picked')).rows.length, 1);
+  await connection.close();
+  assert.equal(planner.temporaryRoom.usedBytes, 0);
+});
+
+test('temporary tables have a limit, and a transaction that meets it is over', async () => {
+  using stripes = new MemoryStripes(3);
+  using planner = new Planner(stripes, { temporaryBytesMax: 64 * 1024 });
+  const connection = planner.connect();
+  const count = async (): Promise<unknown> =>
+    (await connection.execute('SELECT count(*) FROM t')).rows[0]?.[0];
+  await connection.script('CREATE TEMP TABLE t(a); INSERT INTO t VALUES (1)');
+  const large = { code: 'PLANNER_TEMPORARY_FULL' };
+  await assert.rejects(connection.execute('INSERT INTO t VALUES (zeroblob(100000))'), large);
+  assert.equal(await count(), 1n);
+  await connection.script('BEGIN; INSERT INTO t VALUES (2)');
+  const many =
+    'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 99) INSERT INTO t SELECT zeroblob(2000) FROM c';
+  await assert.rejects(connection.execute(many), large);
+  if (connection.inTransaction) await connection.execute('ROLLBACK');
+  assert.equal(await count(), 1n);
+  await connection.close();
 });

@@ -1,4 +1,5 @@
 /** Door of `api`. Its model is in `model.ts`, what it needs of the node below in `cloud.ts`. */
+export type * from './address-model.ts';
 export type * from './cache-model.ts';
 export type { Caller, Cloud, DeployRequest, EnvChange, LogQuery, RunRequest } from './cloud.ts';
 export type { ClusterCloud, InviteRequest, LabelChange } from './cluster-cloud.ts';

@@ -3,6 +3,7 @@
  * the API checks scopes and shapes and knows nothing else.
  */
 import type { Readable } from 'node:stream';
+import type { AddressCloud } from './address-model.ts';
 import type { CacheCloud } from './cache-model.ts';
 import type { CertificateCloud } from './certificate-model.ts';
 import type { ClusterCloud } from './cluster-cloud.ts';
@@ -61,7 +62,7 @@ export interface EnvChange {
 
 /** Every method throws `MolnError` for expected failures; streams end with a last item that says so instead. */
 export interface Cloud
-  extends ClusterCloud, CacheCloud, CertificateCloud, DatabaseCloud, RouteCloud {
+  extends AddressCloud, ClusterCloud, CacheCloud, CertificateCloud, DatabaseCloud, RouteCloud {
   status(): Promise<Status>;
   listApps(): Promise<readonly AppSummary[]>;
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

@@ -11,7 +11,6 @@ import { bootId, type InstanceRecord, readRecords } from './instance-record.ts';
 import type { HealthPlan, Instance, ProcessPlan } from './model.ts';
 import { type TaggedProcess, taggedProcesses } from './process-table.ts';
 import { nodeStops } from './run-errors.ts';
-import { WATCH_EVERY_MS } from './run-limits.ts';
 
 /** A step is never repeated faster than this. */
 const STEP_LEAST_MS = 5;
@@ -115,6 +114,7 @@ export class InstanceSupervisor implements Worker {
       parts: async () => (instance.trial ? request.parts : this.#options.parts(instance.record)),
     });
     this.#instances.set(record.id, instance);
+    this.#options.wake();
     try {
       await instance.launch();
     } catch (error) {
@@ -213,7 +213,9 @@ export class InstanceSupervisor implements Worker {
       this.#tasks.set(instance.id, this.#check(instance, signal));
     }
     const due = this.list().map((instance) => instance.dueInMs());
-    return { kind: 'idle', retryInMs: Math.max(STEP_LEAST_MS, Math.min(WATCH_EVERY_MS, ...due)) };
+    // Whoever adds one wakes this.
+    if (due.length === 0) return { kind: 'idle' };
+    return { kind: 'idle', retryInMs: Math.max(STEP_LEAST_MS, Math.min(...due)) };
   }
 
   /** Waits for checks that are under way; processes go on running. */

@@ -35,6 +35,7 @@ import {
   PROBE_START_FIRST_MS,
   PROBE_START_MOST_MS,
   SILENT_RESTART_EVERY_MS,
+  WATCH_CHILD_EVERY_MS,
   WATCH_EVERY_MS,
 } from './run-limits.ts';
 
@@ -201,8 +202,11 @@ export class SupervisedInstance {
   dueInMs(): number {
     const { state, restartAt } = this.#life;
     const at = state === 'backoff' ? restartAt : this.#probes() ? this.#probeAt : undefined;
-    if (at === undefined || this.#probing) return WATCH_EVERY_MS;
-    return Math.min(WATCH_EVERY_MS, at - this.#context.clock.monotonicMs());
+    // The end of a child is told.
+    const isTold = this.#child !== undefined && state === 'healthy';
+    const watchMs = isTold ? WATCH_CHILD_EVERY_MS : WATCH_EVERY_MS;
+    if (at === undefined || this.#probing) return watchMs;
+    return Math.min(watchMs, at - this.#context.clock.monotonicMs());
   }
 
   /** The sandbox of the running process, for `exec`. */

@@ -5,7 +5,7 @@
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, untilSecond } from '../base/time.ts';
 import { type LeaderTerm, type Peers, place, type PlacementNode } from '../cluster/cluster.ts';
 import type { Condition, Operation, Registry } from '../registry/registry.ts';
 import { placementNodeOf } from './coordinator.ts';
@@ -61,7 +61,7 @@ export class Placer {
       const pause = new AbortController();
       wake = () => pause.abort();
       const both = AbortSignal.any([term.signal, pause.signal]);
-      await clock.sleep(everyMs, both).catch(() => undefined);
+      await clock.sleep(untilSecond(clock, everyMs), both).catch(() => undefined);
     }
   }
 

@@ -67,8 +67,9 @@ export const UPGRADED_DRAIN_TIMEOUT_MS = 3_600_000;
 /** Between two looks at what is still under way. */
 export const DRAIN_POLL_MS = 100;
 
-/** Between two looks at processes that are not our children, and between two reconciliations. */
+/** Between two looks at processes that are not our children, at those that are, and between two reconciliations. */
 export const WATCH_EVERY_MS = 250;
+export const WATCH_CHILD_EVERY_MS = 1000;
 export const RECONCILE_EVERY_MS = 1000;
 
 /** An instance's log keeps at least half of this; older bytes are given back to the disk. */

@@ -39,6 +39,33 @@ export const systemClock: Clock = {
     }),
 };
 
+/**
+ * How long to pause instead of `ms` so that the pause ends on a whole second of this process's time: never longer, and less than
+ * a second shorter. What has no hurry wakes the process together that way: each time it wakes costs 0.3 ms. Less than a
+ * second stays as it is.
+ */
+export function untilSecond(clock: Pick<Clock, 'monotonicMs'>, ms: number): number {
+  if (ms < SECOND_MS) return ms;
+  const nowMs = clock.monotonicMs();
+  const dueMs = Math.floor((nowMs + ms) / SECOND_MS) * SECOND_MS;
+  return dueMs - nowMs;
+}
+
+/** As `clock.every(1000, call)`, on whole seconds. */
+export function everySecond(clock: Clock, call: () => void): Disposable {
+  let timer: Disposable;
+  const arm = (): void => {
+    timer = clock.after(untilSecond(clock, SECOND_MS), () => {
+      arm();
+      call();
+    });
+  };
+  arm();
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
+}
+
+const SECOND_MS = 1000;
+
 /** For formats that want a date where none is meant, so that equal content gives equal bytes. */
 export const EPOCH: Date = new Date(0);
 

@@ -4,7 +4,7 @@
  */
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
-import type { Clock } from './time.ts';
+import { type Clock, untilSecond } from './time.ts';
 
 /** What a step says about the next one: at once, after a pause, or when `wake` is called. */
 export type StepResult =
@@ -120,7 +120,10 @@ export class WorkerRunner implements AsyncDisposable {
       }
       if (woken) continue;
       await new Promise<void>((resolve) => {
-        const timer = pauseMs === undefined ? undefined : this.#clock.after(pauseMs, resolve);
+        const timer =
+          pauseMs === undefined
+            ? undefined
+            : this.#clock.after(untilSecond(this.#clock, pauseMs), resolve);
         entry.wake = () => {
           timer?.[Symbol.dispose]();
           resolve();

@@ -267,6 +267,7 @@ test('up reads its options, and a node that cannot start is one sentence', async
     dataFolder: join(tmpdir(), 'here'),
     name: undefined,
     address: undefined,
+    listen: undefined,
     httpPort: 0,
     httpsPort: undefined,
     etcd: {

@@ -10,6 +10,7 @@ import type { CommandSpec, Context, Input } from './command.ts';
 import { APP } from './commands/app.ts';
 import { AUTHORITY } from './commands/authority.ts';
 import { CACHE } from './commands/cache.ts';
+import { ADDRESS } from './commands/address.ts';
 import { CERTIFICATE } from './commands/certificate.ts';
 import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
 import { CONSOLE } from './commands/console.ts';
@@ -60,6 +61,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   DB,
   ROUTE,
   LISTENER,
+  ADDRESS,
   CACHE,
   GATEWAY,
   CONSOLE,

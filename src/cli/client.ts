@@ -20,6 +20,8 @@ import type {
 } from '../api/model.ts';
 import type {
   AcmeRequest,
+  AddressRequest,
+  AddressRow,
   CacheExplanations,
   CacheStatus,
   CertificateList,
@@ -353,6 +355,19 @@ export class MolnClient {
 
   removeRecord(kind: RecordWord, name: string): Promise<RouteAnswer> {
     return this.#transport.json({ method: 'DELETE', path: recordPath(kind, name) });
+  }
+
+  addresses(): Promise<readonly AddressRow[]> {
+    return this.#transport.json({ method: 'GET', path: '/api/addresses' });
+  }
+
+  addAddress(request: AddressRequest): Promise<AddressRow> {
+    return this.#transport.json({ method: 'POST', path: '/api/addresses', json: request });
+  }
+
+  removeAddress(address: string): Promise<void> {
+    const path = `/api/addresses/${encodeURIComponent(address)}`;
+    return this.#transport.json({ method: 'DELETE', path });
   }
 
   databases(): Promise<readonly DatabaseSummary[]> {

@@ -13,6 +13,7 @@ export interface UpOptions {
   readonly name: string | undefined;
   /** Where the gateway and the API listen; undefined: all interfaces for the gateway, loopback for the rest. */
   readonly address: string | undefined;
+  readonly listen: string | undefined;
   /** Undefined: 80 when root and free, else 8080. Port 0: any free one. */
   readonly httpPort: number | undefined;
   /** Undefined: 443 when root and free, else 8443. */
@@ -69,6 +70,10 @@ export const UP_OPTIONS: readonly OptionSpec[] = [
     description: 'listen on this address only (default: all for the gateway, loopback for the API)',
   },
   {
+    flags: '--listen <IP>',
+    description: 'where the gateway listens, :: for all addresses (default: as --address)',
+  },
+  {
     flags: '--http <PORT>',
     description: 'gateway, plain HTTP (default: 8080; 80 as root if free)',
   },
@@ -101,13 +106,6 @@ export const UP_OPTIONS: readonly OptionSpec[] = [
 
 /** Throws `CLI_USAGE` that names the option. */
 export function readUpOptions(input: Input, dataFolder: string, cwd: string): UpOptions {
-  const address = input.text('address');
-  if (address !== undefined && isIP(address) === 0) {
-    throw usageError(
-      `Option --address is "${address}", want an IP address`,
-      'Write it as 127.0.0.1, 0.0.0.0 or ::1',
-    );
-  }
   const httpPort = wholeNumber(input.text('http'), '--http', 0, PORT_MAX);
   const httpsPort = wholeNumber(input.text('https'), '--https', 0, PORT_MAX);
   const port = wholeNumber(input.text('port'), '--port', 0, PORT_MAX);
@@ -123,7 +121,8 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
   return {
     dataFolder,
     name: checkedName(input.text('name'), '--name'),
-    address,
+    address: checkedAddress(input.text('address'), '--address'),
+    listen: checkedAddress(input.text('listen'), '--listen'),
     httpPort,
     httpsPort,
     port,
@@ -228,6 +227,14 @@ export function appNameOf(folder: string): string {
   throw usageError(
     `Folder "${folder}" suggests no app name`,
     'Rename it, or deploy it with "moln deploy DIR --name NAME"',
+  );
+}
+
+function checkedAddress(text: string | undefined, option: string): string | undefined {
+  if (text === undefined || isIP(text) !== 0) return text;
+  throw usageError(
+    `Option ${option} is "${text}", want an IP address`,
+    'Write it as 127.0.0.1, 0.0.0.0 or ::1',
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../base/log.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, untilSecond } from '../base/time.ts';
 import { duringTerm, type Events, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
 import type { Registry, Stored } from '../registry/registry.ts';
 import type { DatabaseState, Moved, MoveRequest } from './control.ts';
@@ -43,6 +43,8 @@ interface Placed {
 type States = ReadonlyMap<string, readonly DatabaseState[]>;
 
 const LOOK_EVERY_MS = 1000;
+/** While there is no database. A new one has its places from the start. */
+const LOOK_SELDOM_MS = 10_000;
 /** As `isCurrent`: to find out whether it matters. */
 const YES = (): boolean => true;
 const NO = (): boolean => false;
@@ -66,20 +68,23 @@ export class DatabasePlacer {
   async lead(term: LeaderTerm): Promise<void> {
     const { clock, peers, registry } = this.#options;
     const { signal } = term;
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     while (!signal.aborted) {
       // Alone there is nothing to choose.
-      if (peers.all().length > 1) await this.#look(duringTerm(registry, term));
-      using _timer = clock.after(LOOK_EVERY_MS, () => this.#wake.resolve());
-      signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
+      const isAlone = peers.all().length === 1;
+      const found = isAlone || (await this.#look(duringTerm(registry, term)));
+      const pauseMs = untilSecond(clock, found ? LOOK_EVERY_MS : LOOK_SELDOM_MS);
+      using _timer = clock.after(pauseMs, () => this.#wake.resolve());
       await this.#wake.promise;
       this.#wake = Promise.withResolvers();
     }
     await Promise.all(this.#moving.values());
   }
 
-  async #look(registry: Registry): Promise<void> {
+  /** False when there is no database. */
+  async #look(registry: Registry): Promise<boolean> {
     const databases = await databaseRecords(registry).list();
-    if (databases.length === 0) return;
+    if (databases.length === 0) return false;
     const all = await placesRecords(registry).list();
     await this.#lookAtPrimaries(all);
     const places = new Map(all.map((one) => [one.id, one]));
@@ -94,6 +99,7 @@ export class DatabasePlacer {
     for (const one of placed) await this.#place(registry, one, copies, states);
     const leads = countOf(placed.flatMap(({ primaries }) => primaries));
     for (const one of placed) await this.#lead(one, leads, states);
+    return true;
   }
 
   /** Each stripe is asked for, so this is done when it matters, and now and then. */

@@ -60,6 +60,8 @@ export class RpcClient implements AsyncDisposable {
   #closed = false;
   /** Calls and streams under way. */
   #underWay = 0;
+  /** Of the newest connection; called when a call begins. */
+  #watchOver: () => void = () => {};
 
   constructor(options: { readonly clock: Clock; readonly target: () => RpcTarget }) {
     this.#clock = options.clock;
@@ -142,6 +144,7 @@ export class RpcClient implements AsyncDisposable {
         { endStream: false },
       );
       this.#underWay++;
+      this.#watchOver();
       stream.once('close', () => this.#underWay--);
       // A stream that fails after its answer was read has nobody who waits for the error.
       stream.on('error', () => stream.destroy());
@@ -247,15 +250,20 @@ export class RpcClient implements AsyncDisposable {
     });
   }
 
-  /** A machine that has lost its power or its network says no good-bye, and a call may have a deadline of half an hour. */
+  /**
+   * A machine that has lost its power or its network says no good-bye, and a call may have a deadline of half an hour. While
+   * none is under way nobody asks.
+   */
   #keepAlive(session: ClientHttp2Session): void {
     let timer: Disposable | undefined;
     const again = (): void => {
-      if (!session.destroyed) timer = this.#clock.after(RPC_PING_EVERY_MS, ask);
+      timer = undefined;
+      if (session.destroyed || this.#underWay === 0) return;
+      timer = this.#clock.after(RPC_PING_EVERY_MS, ask);
     };
     const ask = (): void => {
       if (this.#underWay === 0) {
-        again();
+        timer = undefined;
         return;
       }
       timer = this.#clock.after(RPC_PING_TIMEOUT_MS, () => {
@@ -267,6 +275,9 @@ export class RpcClient implements AsyncDisposable {
         timer?.[Symbol.dispose]();
         again();
       });
+    };
+    this.#watchOver = () => {
+      if (timer === undefined) again();
     };
     session.once('close', () => timer?.[Symbol.dispose]());
     again();

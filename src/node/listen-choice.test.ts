@@ -4,6 +4,7 @@ import { chooseListeners, type ListenFacts, type ListenWishes, urlOf } from './l
 
 const NONE: ListenWishes = {
   address: undefined,
+  listen: undefined,
   httpPort: undefined,
   httpsPort: undefined,
   gatewayPort: undefined,
@@ -27,6 +28,12 @@ const TABLE: readonly (readonly [string, Partial<ListenWishes>, Partial<ListenFa
       { address: '127.0.0.2', httpPort: 1, httpsPort: 2 },
       { hasIpv6: false },
       ['http 127.0.0.2:1', 'https 127.0.0.2:2'],
+    ],
+    [
+      'all addresses, others at one',
+      { address: '10.0.0.2', listen: '0.0.0.0', httpPort: 1, httpsPort: 2 },
+      {},
+      ['http 0.0.0.0:1', 'https 0.0.0.0:2'],
     ],
     ['no IPv6', {}, { hasIpv6: false, isRoot: false }, ['http 0.0.0.0:8080', 'https 0.0.0.0:8443']],
   ];

@@ -2,6 +2,8 @@
 
 export interface ListenWishes {
   readonly address: string | undefined;
+  /** Of the gateway; undefined: as `address`. */
+  readonly listen: string | undefined;
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
   readonly port: number | undefined;
@@ -39,7 +41,8 @@ export const GATEWAY_PORT = 7423;
  * root and they are free; the first place of a protocol is the one that is shown to people.
  */
 export function chooseListeners(wishes: ListenWishes, facts: ListenFacts): ListenChoice {
-  const address = wishes.address ?? (facts.hasIpv6 ? '::' : '0.0.0.0');
+  const all = facts.hasIpv6 ? '::' : '0.0.0.0';
+  const address = wishes.listen ?? wishes.address ?? all;
   const places = (protocol: 'http' | 'https', wished: number | undefined): ListenPlace[] => {
     const [usual, short] = protocol === 'http' ? [HTTP_PORT, 80] : [HTTPS_PORT, 443];
     const first: ListenPlace = { id: protocol, address, port: wished ?? usual, protocol };
@@ -49,7 +52,7 @@ export function chooseListeners(wishes: ListenWishes, facts: ListenFacts): Liste
   return {
     gateway: [...places('http', wishes.httpPort), ...places('https', wishes.httpsPort)],
     api: { address: wishes.address ?? '127.0.0.1', port: wishes.port ?? API_PORT },
-    node: { address, port: wishes.gatewayPort ?? GATEWAY_PORT },
+    node: { address: wishes.address ?? all, port: wishes.gatewayPort ?? GATEWAY_PORT },
   };
 }
 

@@ -1,13 +1,12 @@
 /** Takes a live sample every second and hands it to whoever follows. */
 import type { LiveSample } from '../api/model.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, everySecond } from '../base/time.ts';
 import type { GatewayStats } from '../gateway/config.ts';
 import type { HostFacts } from './host-facts.ts';
 import { LiveMeter } from './live-meter.ts';
 
 const LATENCY_FAMILY = 'moln_gateway_request_seconds';
-const EVERY_MS = 1000;
 /** Samples that wait for a slow follower; beyond it the oldest is dropped. */
 const FOLLOWER_QUEUE_MAX = 10;
 
@@ -35,7 +34,7 @@ export class LiveFeed implements Disposable {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.every(EVERY_MS, () => {
+    this.#timer = everySecond(this.#options.clock, () => {
       this.#sample().catch((error: unknown) => {
         this.#options.log.warn('A live sample could not be taken', { error });
       });

@@ -3,11 +3,10 @@
  * second and says what is new; in company only, for alone there is nothing to choose between.
  */
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, everySecond } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
 import type { RouteConfig } from '../gateway/config.ts';
 
-const EVERY_MS = 1_000;
 /** A gateway process may be new and know nothing: said again after so many looks in any case. */
 const SAY_AGAIN_EVERY = 10;
 /** A node's processor time is told in such steps, so that a flicker is no news. */
@@ -33,7 +32,7 @@ export class LoadFeed implements Disposable {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.every(EVERY_MS, () => this.#tell());
+    this.#timer = everySecond(this.#options.clock, () => this.#tell());
   }
 
   [Symbol.dispose](): void {

@@ -14,6 +14,7 @@ import type {
   TokenDetail,
 } from '../api/model.ts';
 import { type Apps, type AppView, hostsOf } from '../apps/apps.ts';
+import type { Addresses } from '../addresses/addresses.ts';
 import type { WorkerRunner } from '../base/worker.ts';
 import type { NodeCacheCloud } from './cache-cloud.ts';
 import type { NodeCertificateCloud } from './certificate-cloud.ts';
@@ -53,6 +54,7 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly cache: NodeCacheCloud;
   readonly certificates: NodeCertificateCloud;
   readonly routes: NodeRouteCloud;
+  readonly virtualAddresses: Addresses;
   readonly databases: NodeDatabaseCloud;
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
@@ -88,6 +90,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         certificates,
         apps: summaries,
         ports,
+        addresses: this.#options.virtualAddresses.troubles(),
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
       }),
@@ -328,6 +331,18 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     ...asked: Parameters<Cloud['removeListener']>
   ): ReturnType<Cloud['removeListener']> {
     return this.#options.routes.removeListener(...asked);
+  }
+
+  listAddresses(): ReturnType<Cloud['listAddresses']> {
+    return this.#options.virtualAddresses.book.list();
+  }
+
+  addAddress(...asked: Parameters<Cloud['addAddress']>): ReturnType<Cloud['addAddress']> {
+    return this.#options.virtualAddresses.book.add(...asked);
+  }
+
+  removeAddress(address: string): Promise<void> {
+    return this.#options.virtualAddresses.book.remove(address);
   }
 
   async metricsText(): Promise<string> {

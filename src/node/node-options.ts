@@ -5,6 +5,8 @@ export interface NodeOptions {
   readonly dataFolder: string;
   readonly name: string | undefined;
   readonly address: string | undefined;
+  /** Where the gateway listens; undefined: as `address`. */
+  readonly listen: string | undefined;
   readonly httpPort: number | undefined;
   readonly httpsPort: number | undefined;
   readonly port: number | undefined;

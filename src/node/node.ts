@@ -49,6 +49,7 @@ import {
   startGateway,
 } from './node-parts.ts';
 import { LateWelcome } from './welcome.ts';
+import { openAddresses } from './open-addresses.ts';
 import { openDatabases } from './open-databases.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
@@ -207,6 +208,7 @@ async function launch(
     log: log.for('nodes'),
   });
   const events = new Events({ registry, clock, log: log.for('events') });
+  const virtualAddresses = openAddresses(base, { cluster, gateway, events }, stack);
   const { nodeRegistry } = base;
   const { certificates } = gateway;
   const hostsOfRoutes = (): readonly string[] =>
@@ -340,10 +342,11 @@ async function launch(
       settled: gateway.settled,
       events,
     }),
+    virtualAddresses,
     databases: databaseCloud,
     directory,
     workers,
-    metrics: nodeMetrics(hostFacts),
+    metrics: nodeMetrics(hostFacts, () => virtualAddresses.heldCount),
     hostFacts,
     stop: () => end((one) => one.stop()),
   });
@@ -355,6 +358,7 @@ async function launch(
     methods: {
       ...directory.methods(),
       ...gateway.methods,
+      ...virtualAddresses.methods(),
       ...managers.methods(),
       ...standby.methods(),
       ...live.methods(),
@@ -364,6 +368,7 @@ async function launch(
     streams,
   });
   apps.announce();
+  virtualAddresses.start();
   if (nodeRegistry.place === undefined) leadership.leadAlone();
   else if (identity.isManager) await leadership.elect();
   cluster.onCluster(() => leadership.elect());
@@ -410,6 +415,7 @@ async function launch(
       nodeRegistry.live.hurry();
       // While others still reach this node's databases through its gateways.
       await databases.leave(`${identity.node.name} stopped`);
+      await virtualAddresses.leave();
       await gateway.supervisor.stop({ drainMs: STOP_DRAIN_MS });
       // An app that is just starting waits for its route: no gateway will take it any more.
       await gateway.mirror[Symbol.asyncDispose]();

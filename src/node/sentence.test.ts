@@ -14,6 +14,19 @@ const GOOD = {
 };
 const shop = { name: 'shop', state: 'healthy', instances: { healthy: 2, wanted: 2 } } as const;
 
+test('an address that nobody holds is said', () => {
+  const addresses = ['address 10.0.0.50: nobody holds it: a: its interface "eth0" is down'];
+  const sentence = statusSentence({
+    apps: [],
+    gatewaysServing: 1,
+    gatewaysWanted: 1,
+    nodes: [],
+    isLive: true,
+    addresses,
+  });
+  assert.equal(sentence, 'Address 10.0.0.50: nobody holds it: a: its interface "eth0" is down');
+});
+
 test('the sentence says what is wrong, and that nothing is', () => {
   assert.equal(statusSentence(GOOD), 'All good: 0 apps on 1 node');
   assert.equal(statusSentence({ ...GOOD, apps: [shop] }), 'All good: 1 app on 1 node');

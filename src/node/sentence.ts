@@ -12,6 +12,8 @@ export function statusSentence(options: {
   readonly isLive: boolean;
   /** Warnings about certificates. */
   readonly certificates?: readonly string[];
+  /** Virtual addresses that nobody holds. */
+  readonly addresses?: readonly string[];
   /** Listeners that are not open everywhere. */
   readonly ports?: readonly {
     readonly listener: string;
@@ -43,6 +45,7 @@ export function statusSentence(options: {
     for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
   }
   problems.push(...(options.certificates ?? []).map(begunSmall));
+  problems.push(...(options.addresses ?? []));
   for (const { listener, node, message } of options.ports ?? []) {
     problems.push(`listener "${listener}" is not open on ${node}: ${message}`);
   }

@@ -6,7 +6,7 @@
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { boolean, integer, object, type Schema, string } from '../base/schema.ts';
-import { type Clock, isoTime } from '../base/time.ts';
+import { type Clock, isoTime, untilSecond } from '../base/time.ts';
 import {
   duringTerm,
   type Events,
@@ -149,7 +149,7 @@ export class Standby implements Duty, AsyncDisposable {
     while (!signal.aborted) {
       const { place } = nodeRegistry;
       if (place !== undefined && place.foreign === undefined) await this.#look(place, records);
-      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+      await clock.sleep(untilSecond(clock, LOOK_EVERY_MS), signal).catch(() => undefined);
     }
   }
 

@@ -1,22 +1,27 @@
 /** Runs a planned change of the schema on the stripes, with the rows that it touches. Inside one transaction. */
 import { bind, type Binding } from './binding.ts';
-import { type Catalogue, isParent, type Table } from './catalogue.ts';
+import { type Catalogue, isParent } from './catalogue.ts';
+import type { Table } from './table.ts';
 import { gather, stripesOf } from './gather.ts';
 import { gatheredWrite, type WriteContext } from './gathered-write.ts';
 import type { PlannedChange } from './schema-change.ts';
 import { sqliteFailure } from './sqlite-errors.ts';
 import { quoted } from './syntax.ts';
 
+/** How many rows DROP TABLE deleted because of foreign keys. */
 export async function applyChange(
   change: PlannedChange,
   before: Catalogue,
+  /** As the connection sees it afterwards. */
+  after: Catalogue,
   context: WriteContext,
-): Promise<void> {
+): Promise<number> {
   const { session } = context;
+  let removed = 0;
   const { catalogue, checkUnique, empty, fill, onlyEmpty, texts } = change;
   if (empty !== undefined && context.foreignKeys && isParent(empty, before)) {
     const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`);
-    await written({ ...binding, usesTrigger: false }, { ...context, catalogue: before });
+    removed = await written({ ...binding, usesTrigger: false }, { ...context, catalogue: before });
   }
   if (checkUnique !== undefined) await tryUnique(checkUnique, before, context);
   if (onlyEmpty !== undefined && (await hasRows(onlyEmpty.table, context))) {
@@ -28,14 +33,17 @@ export async function applyChange(
     schemaVersion: catalogue.version,
   });
   if (fill !== undefined) {
-    const sql = `INSERT INTO ${quoted(fill.table.name)} ${fill.select}`;
-    await written(bind(catalogue, sql), { ...context, catalogue });
+    const sql = `INSERT INTO main.${quoted(fill.table.name)} ${fill.select}`;
+    await written(bind(after, sql), { ...context, catalogue: after });
   }
+  return removed;
 }
 
-async function written(binding: Binding, context: WriteContext): Promise<void> {
-  const { failure } = await gatheredWrite(binding, binding.sql, [], context);
+/** How many rows were changed, cascades included. */
+export async function written(binding: Binding, context: WriteContext): Promise<number> {
+  const { failure, totalChanges } = await gatheredWrite(binding, binding.sql, [], context);
   if (failure !== undefined) throw failure;
+  return totalChanges ?? 0;
 }
 
 /** Rows on different stripes may collide: the index is tried over all of them. */

@@ -5,8 +5,9 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { ACCESS, type MemoryColumn } from '../sqlite/sqlite.ts';
-import { type Catalogue, foldName, type Table } from './catalogue.ts';
-import { type Parameters, parametersOf, type Parsed, parseStatement } from './syntax.ts';
+import type { Catalogue } from './catalogue.ts';
+import { foldName, type Table } from './table.ts';
+import { type Parameters, parametersOf, type Parsed, parseStatement, walk } from './syntax.ts';
 
 export interface Binding {
   readonly sql: string;
@@ -16,10 +17,14 @@ export interface Binding {
   readonly columns: readonly MemoryColumn[];
   /** Base tables that are read or written, however deep. */
   readonly tables: readonly Table[];
-  /** Columns that are read of each, by folded name; '' alone when only rows count. */
-  readonly reads: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Base tables that are written, by folded name, with triggers' and cascades'. */
+  /** What is written, by folded name, with triggers' and cascades'; views and `sqlite_sequence` too. */
   readonly writes: ReadonlySet<string>;
+  /** The base tables among them. */
+  readonly written: readonly Table[];
+  /** Tables, views and triggers of this connection alone: it meets none, some, or tables of that kind and nothing else. */
+  readonly temporary: 'none' | 'some' | 'only';
+  /** A table that it touches has the name of a temporary one, so that names in the text do not tell which is meant. */
+  readonly shadowed: boolean;
   readonly functions: ReadonlySet<string>;
   /** Reads `sqlite_schema` or a pragma's function: what the shadow knows. */
   readonly readsSchema: boolean;
@@ -35,52 +40,129 @@ const SCHEMA_TABLES: ReadonlySet<string> = new Set([
   'sqlite_temp_master',
   'sqlite_temp_schema',
 ]);
+const TOUCHING: ReadonlySet<number> = new Set([
+  ACCESS.delete,
+  ACCESS.insert,
+  ACCESS.read,
+  ACCESS.update,
+]);
 const DENIED_FUNCTIONS: ReadonlySet<string> = new Set(['load_extension']);
 
 /** Throws SQLite's error for a text that does not fit the schema. */
 export function bind(catalogue: Catalogue, sql: string): Binding {
   const { statement, accesses } = catalogue.shadow.inspect(sql);
   const parsed = parseStatement(sql);
-  const reads = new Map<string, Set<string>>();
+  const tables = new Set<Table>();
+  const written = new Set<Table>();
+  const touched = new Set<string>();
   const writes = new Set<string>();
   const functions = new Set<string>();
   const through = new Set<string>();
   let readsSchema = false;
   let readsSequence = false;
-  for (const { code, first, second, within } of accesses) {
+  let temporaryMet = 0;
+  let othersMet = 0;
+  for (const { code, first, second, schema, within } of accesses) {
     if (within !== null) through.add(foldName(within));
     if (code === ACCESS.function) functions.add(foldName(second ?? first ?? ''));
+    if (!TOUCHING.has(code)) continue;
     const name = foldName(first ?? '');
+    touched.add(name);
+    // Where only rows count SQLite does not say which schema it means; a view of `main` means that.
+    const meant = tablesMeant(catalogue, name, schema, within);
+    const isOwn = schema === 'temp' || meant.some((table) => table.schema === 'temp');
+    if (isOwn) temporaryMet++;
+    if (!isOwn || meant.length > 1) othersMet++;
+    for (const table of meant) tables.add(table);
     if (code === ACCESS.read) {
       if (SCHEMA_TABLES.has(name) || name.startsWith('pragma_')) readsSchema = true;
-      if (name === 'sqlite_sequence') readsSequence = true;
-      const columns = reads.get(name) ?? new Set<string>();
-      columns.add(foldName(second ?? ''));
-      reads.set(name, columns);
-    } else if (code === ACCESS.insert || code === ACCESS.update || code === ACCESS.delete) {
+      if (name === 'sqlite_sequence' && !isOwn) readsSequence = true;
+    } else {
       refuseSystemTable(name);
       writes.add(name);
+      for (const table of meant) written.add(table);
     }
   }
   for (const name of functions) {
     if (DENIED_FUNCTIONS.has(name))
       throw new MolnError('PLANNER_DENIED', `${name}() is not allowed`);
   }
-  const names = new Set([...reads.keys(), ...writes]);
+  for (const table of joinedSilently(catalogue, sql, [...through, ...touched])) {
+    tables.add(table);
+    if (table.schema === 'temp') temporaryMet++;
+    else othersMet++;
+  }
+  const usesView = [...through, ...touched].some((name) => catalogue.views.has(name));
+  const usesTrigger = [...through].some((name) => catalogue.triggers.has(name));
+  const onlyOwn = othersMet === 0 && !usesView && !usesTrigger && !readsSchema;
   return {
     sql,
     parsed,
     parameters: parsed === undefined ? { names: [], edits: [] } : parametersOf(parsed.node),
     columns: statement.columns,
-    tables: [...names].flatMap((name) => catalogue.table(name) ?? []),
-    reads,
+    tables: [...tables],
     writes,
+    written: [...written],
+    temporary: temporaryMet === 0 ? 'none' : onlyOwn ? 'only' : 'some',
+    shadowed: [...tables].some(
+      (table) => table.schema === 'main' && catalogue.table(table.name) !== table,
+    ),
     functions,
     readsSchema,
     readsSequence,
-    usesView: [...through, ...reads.keys(), ...writes].some((name) => catalogue.views.has(name)),
-    usesTrigger: [...through].some((name) => catalogue.triggers.has(name)),
+    usesView,
+    usesTrigger,
   };
+}
+
+const SILENT: RegExp = /\b(?:natural|using)\b/i;
+
+/** SQLite does not say that it reads a table of which only the columns of USING are used: the texts tell. */
+function joinedSilently(
+  catalogue: Catalogue,
+  sql: string,
+  names: readonly string[],
+): ReadonlySet<Table> {
+  const joined = new Set<Table>();
+  const seen = new Set<string>();
+  const look = (text: string, inside: boolean): void => {
+    const parsed = parseStatement(text);
+    if (parsed === undefined) return;
+    walk(parsed.node, (node) => {
+      if (node.type !== 'TableSelectTable') return;
+      const { dbName, objName } = node.tblName;
+      const schema = dbName === undefined ? null : foldName(dbName.text);
+      const within = inside ? objName.text : null;
+      for (const table of tablesMeant(catalogue, objName.text, schema, within)) joined.add(table);
+      follow(foldName(objName.text));
+    });
+  };
+  const follow = (name: string): void => {
+    if (seen.has(name) || !(catalogue.views.has(name) || catalogue.triggers.has(name))) return;
+    seen.add(name);
+    for (const object of [...catalogue.objects, ...catalogue.temporary]) {
+      const isText = object.type === 'view' || object.type === 'trigger';
+      if (isText && foldName(object.name) === name) look(object.sql, true);
+    }
+  };
+  if (SILENT.test(sql)) look(sql, false);
+  for (const name of names) follow(name);
+  return joined;
+}
+
+function tablesMeant(
+  catalogue: Catalogue,
+  name: string,
+  schema: string | null,
+  within: string | null,
+): readonly Table[] {
+  if (schema === 'temp' || schema === 'main') return found(catalogue.table(name, schema));
+  if (within === null) return found(catalogue.table(name));
+  return [...found(catalogue.table(name, 'temp')), ...found(catalogue.table(name, 'main'))];
+}
+
+function found(table: Table | undefined): readonly Table[] {
+  return table === undefined ? [] : [table];
 }
 
 function refuseSystemTable(name: string): void {

@@ -2,10 +2,9 @@
  * Whether the rows of a FROM can be joined stripe by stripe: every striped table joined to the others by its distribution
  * column, with reference tables beside them, so that no row of the join needs rows of two stripes.
  */
-import type { Column, Table } from './catalogue.ts';
-import { foldName } from './catalogue.ts';
-import { conjuncts, type Item, itemOf, isDistkey } from './pins.ts';
 import type { Catalogue } from './catalogue.ts';
+import { type Column, foldName, type Table } from './table.ts';
+import { conjuncts, type Item, itemOf, isDistkey } from './pins.ts';
 import { plainItems } from './push.ts';
 import { columnName } from './pins.ts';
 import { type Expr, JOIN, type SelectFrom } from './syntax.ts';

@@ -2,33 +2,31 @@
  * One client's view of the database: runs a text after the other, keeps its transaction, and answers changes() and
  * last_insert_rowid() as SQLite would. Not for two callers at a time.
  */
-import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import { Catalogue, isParent } from './catalogue.ts';
-import { applyChange } from './apply-change.ts';
+import { applyChange, written } from './apply-change.ts';
+import { ClientTransaction, noSavepoint } from './client-transaction.ts';
 import type { WriteContext, Written } from './gathered-write.ts';
 import { explain, type Explanation } from './explain.ts';
 import { type Given, valuesOf } from './parameters.ts';
 import { ConnectionSettings } from './connection-settings.ts';
 import type { PinContext } from './pins.ts';
-import { makePlan, type Prepared } from './plan-cache.ts';
+import { ownText } from './own-text.ts';
+import { makePlan, type PlanCache, type Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
-import { runPragma } from './pragmas.ts';
+import { keysBinding, runPragma } from './pragmas.ts';
 import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
-import { isSchemaStatement, planChange, type PlannedChange } from './schema-change.ts';
+import { isSchemaStatement, planChange } from './schema-change.ts';
 import { FOREIGN_KEY, READ_ONLY, sqliteFailure } from './sqlite-errors.ts';
 import type { Stripes, StripeSession } from './stripes.ts';
-import {
-  type Edit,
-  isBlank,
-  parseStatement,
-  splice,
-  splitScript,
-  type Stmt,
-  walk,
-} from './syntax.ts';
+import { isBlank, type Parsed, parseStatement, splitScript, type Stmt } from './syntax.ts';
+import type { StoredObject } from './table.ts';
+import { namesTemporary, planTemporary, type TemporaryChange } from './temporary-change.ts';
+import { withTemporary } from './temporary-session.ts';
+import { Temporary, TemporaryStore } from './temporary.ts';
+import { upkeep } from './upkeep.ts';
 import type { SqlRow } from './values.ts';
 
 export interface Result {
@@ -41,28 +39,24 @@ export interface Result {
   readonly wrote: boolean;
 }
 
-interface Transaction {
-  readonly session: StripeSession;
-  readonly savepoints: { readonly name: string; readonly catalogue: Catalogue }[];
-  catalogue: Catalogue;
-  /** Deferred foreign keys were broken on the way. */
-  keysOpen: boolean;
-  /** Opened by SAVEPOINT: releasing the first one commits. */
-  readonly bySavepoint: boolean;
-}
-
 export class Connection {
   readonly #planner: Planner;
   readonly #stripes: Pick<Stripes, 'begin'>;
-  #transaction: Transaction | undefined;
+  #transaction: ClientTransaction | undefined;
   #lastInsertRowid = 0n;
   #changes = 0;
   #totalChanges = 0;
   readonly settings: ConnectionSettings;
+  #temporary: Temporary | undefined;
 
-  constructor(planner: Planner, stripes: Pick<Stripes, 'begin'>) {
+  constructor(
+    planner: Planner,
+    stripes: Pick<Stripes, 'begin'>,
+    temporary?: readonly StoredObject[],
+  ) {
     this.#planner = planner;
     this.#stripes = stripes;
+    this.#temporary = temporary === undefined ? undefined : new Temporary(temporary);
     this.settings = new ConnectionSettings(planner.settings.foreignKeys);
   }
 
@@ -74,7 +68,16 @@ export class Connection {
     return this.#transaction !== undefined;
   }
 
+  /** It has, or had, objects of its own. */
+  get hasTemporary(): boolean {
+    return this.#temporary !== undefined;
+  }
+
   get catalogue(): Catalogue {
+    return this.#temporary?.catalogueOver(this.#base) ?? this.#base;
+  }
+
+  get #base(): Catalogue {
     const transaction = this.#transaction;
     if (transaction === undefined) return this.#planner.catalogue;
     if (transaction.session.isUntouched === true) transaction.catalogue = this.#planner.catalogue;
@@ -91,9 +94,7 @@ export class Connection {
   /** Runs the first statement of `sql`. `signal` ends it between batches of rows, never inside SQLite. */
   async execute(sql: string, given?: Given, signal?: AbortSignal): Promise<Result> {
     const { catalogue } = this;
-    let prepared = this.settings.recursiveTriggers
-      ? undefined
-      : this.#planner.plans.find(sql, catalogue);
+    let prepared = this.settings.recursiveTriggers ? undefined : this.#plans.find(sql, catalogue);
     if (prepared === undefined) {
       if (isBlank(sql)) return this.#result([]);
       const parsed = parseStatement(sql);
@@ -132,10 +133,9 @@ export class Connection {
       yield (await this.execute(sql, given, signal)).rows;
       return;
     }
-    const { plans } = this.#planner;
-    const { binding, read } = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
+    const { binding, read } = this.#prepared(sql);
     const values = valuesOf(binding.parameters, given);
-    const session = this.#transaction?.session ?? (await this.#stripes.begin('read'));
+    const session = this.#transaction?.session ?? (await this.#open('read'));
     try {
       const shape = read ?? readShape(binding, catalogue);
       yield* streamRead(binding, shape, this.#runContext(binding, values, session, signal));
@@ -146,9 +146,8 @@ export class Connection {
 
   /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */
   explain(sql: string, given?: Given): Explanation {
-    const { catalogue } = this;
-    const { homes, plans, stripes } = this.#planner;
-    const prepared = plans.find(sql, catalogue) ?? plans.prepare(sql, catalogue);
+    const { homes, stripes } = this.#planner;
+    const prepared = this.#prepared(sql);
     const { binding } = prepared;
     return explain(prepared, {
       pins: this.#pins(binding, valuesOf(binding.parameters, given)),
@@ -168,14 +167,41 @@ export class Connection {
 
   async close(): Promise<void> {
     this.settings[Symbol.dispose]();
-    await this.abandon();
+    try {
+      await this.abandon();
+    } finally {
+      this.#temporary?.[Symbol.dispose]();
+      this.#temporary = undefined;
+    }
   }
 
   /** Rolls back what is open, whatever became of it. */
   async abandon(): Promise<void> {
     const transaction = this.#transaction;
     this.#transaction = undefined;
-    await transaction?.session.rollback();
+    await transaction?.rollback(this.#temporary);
+  }
+
+  get #plans(): PlanCache {
+    return this.#temporary?.plans ?? this.#planner.plans;
+  }
+
+  #prepared(sql: string): Prepared {
+    const plans = this.#plans;
+    return plans.find(sql, this.catalogue) ?? plans.prepare(sql, this.catalogue);
+  }
+
+  /** What is temporary belongs to the transaction too. */
+  async #open(mode: 'read' | 'write', savepoints?: readonly string[]): Promise<StripeSession> {
+    return this.#with(await this.#stripes.begin(mode), savepoints);
+  }
+
+  #with(session: StripeSession, savepoints?: readonly string[]): StripeSession {
+    const temporary = this.#temporary;
+    const store = temporary?.store;
+    return temporary === undefined || store === undefined
+      ? session
+      : withTemporary({ session, temporary, store, savepoints });
   }
 
   async #control(node: Stmt, sql: string): Promise<Result | undefined> {
@@ -197,7 +223,7 @@ export class Connection {
         return this.#result([]);
       case 'SavepointStmt':
         if (this.#transaction === undefined) await this.#begin(true);
-        await this.#savepoint(node.savepointName.text);
+        await this.#transaction?.savepoint(node.savepointName.text, this.#temporary);
         return this.#result([]);
       case 'ReleaseStmt':
         await this.#release(node.savepointName.text);
@@ -213,36 +239,14 @@ export class Connection {
           columns.map(({ name }) => name),
         );
       }
-      case 'AttachStmt':
-      case 'DetachStmt':
-        throw new MolnError('PLANNER_ATTACH', 'ATTACH and DETACH are not supported', {
-          hint: 'Use a second connection to the other database',
-        });
-      case 'VacuumStmt':
-        if (node.into !== undefined) {
-          throw new MolnError('PLANNER_VACUUM_INTO', 'VACUUM INTO is not supported', {
-            hint: 'Use "moln db dump"',
-          });
-        }
-        if (this.#transaction !== undefined)
-          throw sqliteFailure('cannot VACUUM from within a transaction');
-        return this.#result([]);
-      case 'AnalyzeStmt':
-      case 'ReindexStmt': {
-        // Upkeep is each stripe's own affair; the names are checked all the same.
-        using trial = this.catalogue.clone();
-        trial.exec(sql);
-        return this.#result([]);
-      }
       default:
-        return undefined;
+        return upkeep(node, sql, this) ? this.#result([]) : undefined;
     }
   }
 
   /** With recursive triggers a REPLACE fires those of DELETE, which its program must name. */
   #prepare(sql: string, catalogue: Catalogue): Prepared {
-    const { plans } = this.#planner;
-    if (!this.settings.recursiveTriggers) return plans.prepare(sql, catalogue);
+    if (!this.settings.recursiveTriggers) return this.#plans.prepare(sql, catalogue);
     catalogue.shadow.exec('PRAGMA recursive_triggers = ON');
     try {
       return makePlan(sql, catalogue);
@@ -253,17 +257,18 @@ export class Connection {
 
   /** Changes definitions that no stripe has a part in. */
   async define(change: (shadow: Catalogue['shadow']) => void): Promise<void> {
-    const { catalogue: old } = this;
+    const old = this.#base;
     const shadow = old.clone();
     change(shadow);
     const catalogue = new Catalogue(old.version + 1, shadow, old.distributions, old);
-    await this.#applyChange({ catalogue, texts: [] });
+    await this.#applyChange({ change: { catalogue, texts: [] }, texts: [] });
   }
 
   async #begin(bySavepoint: boolean): Promise<void> {
-    const catalogue = this.catalogue;
-    const session = await this.#stripes.begin('write');
-    this.#transaction = { session, savepoints: [], catalogue, keysOpen: false, bySavepoint };
+    const base = this.#base;
+    const session = await this.#open('write', []);
+    const temporary = this.#temporary;
+    this.#transaction = new ClientTransaction(session, base, { bySavepoint, temporary });
   }
 
   async #commit(): Promise<void> {
@@ -279,11 +284,11 @@ export class Connection {
   /** Throws while a foreign key is broken; the transaction stays open, as in SQLite. */
   async #checkKeys(session: StripeSession): Promise<void> {
     const { catalogue } = this;
-    const sql = 'PRAGMA foreign_key_check';
-    const tables = [...catalogue.tables.values()].filter(
+    const binding = keysBinding(
+      catalogue,
+      'PRAGMA foreign_key_check',
       (table) => table.foreignKeys.length > 0 || isParent(table, catalogue),
     );
-    const binding = { ...bind(catalogue, sql), parsed: undefined, tables };
     const context = this.#runContext(binding, [], session);
     const broken = await runRead(binding, readShape(binding, catalogue), context);
     if (broken.length > 0) throw sqliteFailure('FOREIGN KEY constraint failed', FOREIGN_KEY);
@@ -291,51 +296,27 @@ export class Connection {
 
   async #rollback(savepoint: string | undefined): Promise<void> {
     const transaction = this.#transaction;
+    if (savepoint !== undefined && transaction === undefined) throw noSavepoint(savepoint);
     if (savepoint !== undefined) {
-      const at = this.#savepointAt(savepoint);
-      const found = transaction?.savepoints[at];
-      if (transaction === undefined || found === undefined) return;
-      await transaction.session.rollbackTo(`s${at}`);
-      transaction.savepoints.length = at + 1;
-      transaction.catalogue = found.catalogue;
+      await transaction?.rollbackTo(savepoint, this.#temporary);
       return;
     }
     if (transaction === undefined)
       throw sqliteFailure('cannot rollback - no transaction is active');
-    this.#transaction = undefined;
     this.settings.deferForeignKeys = false;
-    await transaction.session.rollback();
-  }
-
-  async #savepoint(name: string): Promise<void> {
-    const transaction = this.#transaction;
-    if (transaction === undefined) return;
-    await transaction.session.savepoint(`s${transaction.savepoints.length}`);
-    transaction.savepoints.push({ name, catalogue: transaction.catalogue });
+    await this.abandon();
   }
 
   async #release(name: string): Promise<void> {
-    const at = this.#savepointAt(name);
     const transaction = this.#transaction;
-    if (transaction === undefined) return;
-    if (at === 0 && transaction.bySavepoint) {
-      await this.#commit();
-      return;
-    }
-    await transaction.session.release(`s${at}`);
-    transaction.savepoints.length = at;
-  }
-
-  #savepointAt(name: string): number {
-    const savepoints = this.#transaction?.savepoints ?? [];
-    const at = savepoints.findLastIndex((one) => one.name.toLowerCase() === name.toLowerCase());
-    if (at < 0) throw sqliteFailure(`no such savepoint: ${name}`);
-    return at;
+    if (transaction === undefined) throw noSavepoint(name);
+    const at = transaction.at(name);
+    if (at === 0 && transaction.bySavepoint) await this.#commit();
+    else await transaction.release(at);
   }
 
   async #read({ binding, read }: Prepared, values: SqlRow, signal?: AbortSignal): Promise<Result> {
-    const session = this.#transaction?.session ?? this.#stripes.begin('read');
-    const opened = await session;
+    const opened = this.#transaction?.session ?? (await this.#open('read'));
     try {
       const shape = read ?? readShape(binding, this.catalogue);
       const rows = await runRead(binding, shape, this.#runContext(binding, values, opened, signal));
@@ -370,26 +351,14 @@ export class Connection {
       signal,
       planner: this.#planner,
       ...this.#writeContext(session),
+      store: this.#temporary?.store,
       pins: this.#pins(binding, values),
-      text: this.#ownText(binding),
+      text: ownText(binding, {
+        changes: this.#changes,
+        totalChanges: this.#totalChanges,
+        lastInsertRowid: this.#lastInsertRowid,
+      }),
     };
-  }
-
-  /** The text with what only this connection knows put in: changes(), total_changes(), last_insert_rowid(). */
-  #ownText({ parsed, sql, functions }: Binding): string {
-    const known = new Map([
-      ['changes', String(this.#changes)],
-      ['total_changes', String(this.#totalChanges)],
-      ['last_insert_rowid', String(this.#lastInsertRowid)],
-    ]);
-    if (parsed === undefined || ![...functions].some((name) => known.has(name))) return sql;
-    const edits: Edit[] = [];
-    walk(parsed.node, (node) => {
-      if (node.type !== 'FunctionCallExpr' || (node.args?.length ?? 0) > 0) return;
-      const value = known.get(node.name.name.toLowerCase());
-      if (value !== undefined) edits.push({ span: node.span, text: `(${value})` });
-    });
-    return splice(sql, edits);
   }
 
   async #write(
@@ -398,44 +367,44 @@ export class Connection {
     signal?: AbortSignal,
   ): Promise<Result> {
     const own = this.#transaction;
-    const session = own?.session ?? (await this.#stripes.begin('write'));
-    let written: Written;
+    const session = own?.session ?? (await this.#open('write'));
+    let done: Written;
     try {
-      written = await runWrite(binding, write, this.#runContext(binding, values, session, signal));
+      done = await runWrite(binding, write, this.#runContext(binding, values, session, signal));
       if (own === undefined) {
         // Even after an error: OR FAIL keeps what came before the bad row.
         await session.commit();
-      } else if (written.rolledBack === true) {
-        this.#transaction = undefined;
-        await session.rollback();
+      } else if (done.rolledBack) {
+        await this.abandon();
       }
     } catch (error) {
       this.#changes = 0;
       if (own === undefined) await session.rollback();
+      else if (this.#temporary?.store?.inTransaction === false) await this.abandon();
       throw error;
     }
-    if (written.failure !== undefined) {
-      this.#written(binding, written);
-      throw written.failure;
+    if (done.failure !== undefined) {
+      this.#written(binding, done);
+      throw done.failure;
     }
-    if (own !== undefined && written.keysOpen === true) own.keysOpen = true;
-    return this.#written(binding, written);
+    if (own !== undefined && done.keysOpen === true) own.keysOpen = true;
+    return this.#written(binding, done);
   }
 
-  #written(binding: Binding, written: Written): Result {
-    this.#changes = written.changes;
-    this.#totalChanges += written.totalChanges ?? written.changes;
-    this.#lastInsertRowid = written.lastInsertRowid;
+  #written(binding: Binding, done: Written): Result {
+    this.#changes = done.changes;
+    this.#totalChanges += done.totalChanges ?? done.changes;
+    this.#lastInsertRowid = done.lastInsertRowid;
     const columns = binding.columns.map(({ name }) => name);
-    return { ...this.#result(written.rows, columns, binding), wrote: true };
+    return { ...this.#result(done.rows, columns, binding), wrote: true };
   }
 
   #writeContext(session: StripeSession): WriteContext {
-    const { pool, settings, stripes } = this.#planner;
+    const { settings, stripes } = this.#planner;
     return {
       session,
       catalogue: this.catalogue,
-      pool,
+      pool: this.#temporary?.pool ?? this.#planner.pool,
       stripes,
       budget: settings.budget,
       foreignKeys: this.settings.foreignKeys,
@@ -446,34 +415,72 @@ export class Connection {
     };
   }
 
-  async #change(parsed: NonNullable<ReturnType<typeof parseStatement>>): Promise<Result> {
-    const change = planChange(parsed, this.catalogue, this.settings.foreignKeys);
-    if (change !== undefined) await this.#applyChange(change);
+  async #change(parsed: Parsed): Promise<Result> {
+    const base = this.#base;
+    const { foreignKeys } = this.settings;
+    const isOwn = this.#temporary !== undefined || namesTemporary(parsed);
+    const wanted: Partial<TemporaryChange> | undefined = isOwn
+      ? planTemporary(parsed, base, this.catalogue, foreignKeys)
+      : { change: planChange(parsed, base, foreignKeys) };
+    if ((wanted?.objects ?? wanted?.change) !== undefined) await this.#applyChange(wanted ?? {});
     return this.#result([]);
   }
 
-  async #applyChange(change: PlannedChange): Promise<void> {
+  async #applyChange(wanted: Partial<TemporaryChange>): Promise<void> {
     if (this.settings.queryOnly) {
       throw sqliteFailure('attempt to write a readonly database', READ_ONLY);
     }
+    if (wanted.objects !== undefined) this.#makeTemporary();
     const own = this.#transaction;
-    const before = this.catalogue;
+    const before = this.#base;
+    const objects = this.#temporary?.objects ?? [];
     if (own === undefined) await this.#begin(false);
     const transaction = this.#transaction;
     if (transaction === undefined) return;
     const { session } = transaction;
     try {
-      await attempt(session, async () => applyChange(change, before, this.#writeContext(session)));
-      transaction.catalogue = change.catalogue;
+      await attempt(session, async () => this.#changeAll(wanted, before, session));
+      transaction.catalogue = wanted.change?.catalogue ?? before;
       if (own === undefined) await this.#commit();
     } catch (error) {
       transaction.catalogue = before;
-      if (own === undefined) {
-        this.#transaction = undefined;
-        await session.rollback();
+      if (this.#temporary !== undefined) this.#temporary.objects = objects;
+      if (own === undefined || this.#temporary?.store?.inTransaction === false) {
+        await this.abandon();
       }
       throw error;
     }
+  }
+
+  /** First what all see, then what is this connection's. */
+  async #changeAll(
+    { before: first, change, fill, objects, texts = [] }: Partial<TemporaryChange>,
+    base: Catalogue,
+    session: StripeSession,
+  ): Promise<void> {
+    const temporary = this.#temporary;
+    const context = this.#writeContext(session);
+    if (first !== undefined) {
+      this.#totalChanges += await written(bind(context.catalogue, first), context);
+    }
+    if (temporary !== undefined && objects !== undefined) temporary.objects = objects;
+    if (change !== undefined) {
+      const after = temporary?.catalogueOver(change.catalogue) ?? change.catalogue;
+      this.#totalChanges += await applyChange(change, base, after, context);
+    }
+    if (objects !== undefined) temporary?.store?.define(texts);
+    if (fill === undefined) return;
+    const { binding, write } = makePlan(fill, this.catalogue);
+    const filled = await runWrite(binding, write, this.#runContext(binding, [], session));
+    if (filled.failure !== undefined) throw filled.failure;
+  }
+
+  /** From now on the connection has a database of its own, inside the transaction that is open. */
+  #makeTemporary(): void {
+    if (this.#temporary !== undefined) return;
+    this.#temporary = new Temporary([], new TemporaryStore(this.#planner.temporaryRoom));
+    const open = this.#transaction;
+    if (open !== undefined) open.session = this.#with(open.session, open.savepoints);
   }
 
   plainResult(columns: readonly string[], rows: readonly SqlRow[]): Result {

@@ -5,6 +5,7 @@ import type { Prepared } from './plan-cache.ts';
 import { decideRead } from './read-plan.ts';
 import { routeOf } from './routed-write.ts';
 import { stripeText } from './scatter-run.ts';
+import { OWN_STRIPE } from './stripes.ts';
 
 export interface Explanation {
   readonly plan:
@@ -48,9 +49,9 @@ function explainRead(
   const plan = decideRead(binding, shape, pins, homes);
   switch (plan.name) {
     case 'P0':
-      return plan.on === 'coordinator'
-        ? { plan: 'P0', stripes: [], stripeTexts: [], combine: binding.sql, why: '' }
-        : { plan: 'P0', stripes: [0], stripeTexts: [plan.sql], combine: undefined, why: '' };
+      return plan.on === 'stripe'
+        ? { plan: 'P0', stripes: [0], stripeTexts: [plan.sql], combine: undefined, why: '' }
+        : { plan: 'P0', stripes: [], stripeTexts: [], combine: binding.sql, why: '' };
     case 'P1':
       return {
         plan: 'P1',
@@ -85,6 +86,9 @@ function explainWrite(
   const all = fetched(
     binding.tables.map((table) => ({ table, stripes: stripesOf(table, stripeCount) })),
   );
+  if (write?.kind === 'temporary') {
+    return { plan: 'P0', stripes: [], stripeTexts: [], combine: binding.sql, why: '' };
+  }
   if (write === undefined || write.kind === 'gather') {
     return gathered('gathered write', all, binding.sql, write?.why ?? '');
   }
@@ -131,7 +135,9 @@ interface Fetched {
 
 function fetched(fetches: readonly Fetch[]): Fetched {
   return {
-    stripes: [...new Set(fetches.flatMap(({ stripes }) => stripes))].sort((a, b) => a - b),
+    stripes: [...new Set(fetches.flatMap(({ stripes }) => stripes))]
+      .filter((stripe) => stripe !== OWN_STRIPE)
+      .sort((a, b) => a - b),
     texts: fetches.map(fetchText),
   };
 }

@@ -3,7 +3,8 @@
  * that is met once in the text, and never with a term that a LEFT JOIN would still show rows without.
  */
 import type { Binding } from './binding.ts';
-import type { Catalogue, Table } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Table } from './table.ts';
 import { resolve } from './colocation.ts';
 import { conjuncts, type Item, itemOf } from './pins.ts';
 import { plainItems } from './push.ts';
@@ -28,7 +29,9 @@ export function tableFilters(
 ): ReadonlyMap<Table, TableFilter> {
   const found = new Map<Table, TableFilter>();
   const { parsed } = binding;
-  if (parsed === undefined || binding.usesView || binding.usesTrigger) return found;
+  if (parsed === undefined || binding.usesView || binding.usesTrigger || binding.shadowed) {
+    return found;
+  }
   if (find(parsed.node, (node) => namesTableTwice(node, catalogue)) !== undefined) return found;
   const met = new Map<Table, number>();
   const selects: SelectFrom[] = [];

@@ -3,11 +3,11 @@
  * then says over the scratch is what it would have said over one database.
  */
 import { MolnError } from '../base/errors.ts';
-import { list, storedColumns, type Table } from './catalogue.ts';
+import { list, storedColumns, type Table } from './table.ts';
 import type { TableFilter } from './gather-filter.ts';
 import { pinned, type PinContext } from './pins.ts';
 import type { Scratch } from './scratch.ts';
-import type { StripeSession } from './stripes.ts';
+import { OWN_STRIPE, type StripeSession } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import { bytesOf, type SqlRow } from './values.ts';
 
@@ -48,6 +48,7 @@ export function fetchText({ alias, table, where }: Fetch): string {
 
 /** All stripes that hold rows of a table, one of them for copies. */
 export function stripesOf(table: Table, count: number): readonly number[] {
+  if (table.place === 'temporary') return [OWN_STRIPE];
   return table.place === 'striped' ? Array.from({ length: count }, (_, stripe) => stripe) : [0];
 }
 

@@ -4,12 +4,14 @@
  */
 import { MolnError } from '../base/errors.ts';
 import type { Binding } from './binding.ts';
-import { type Catalogue, foldName, list, storedColumns, type Table } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import { foldName, list, storedColumns, type Table } from './table.ts';
 import { type Fetch, gather, type GatherBudget, stripesOf } from './gather.ts';
-import type { Scratch, ScratchPool } from './scratch.ts';
-import { applySequence, loadSequence } from './sequence.ts';
+import { measured } from './measured.ts';
+import { makeTriggers, type Scratch, type ScratchPool } from './scratch.ts';
+import { applySequences, loadSequences } from './sequence.ts';
 import { slotOf } from './slots.ts';
-import type { StripeSession, StripeWrite } from './stripes.ts';
+import { OWN_STRIPE, type StripeSession, type StripeWrite } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import { identityOf, sameRow, type SqlRow, type SqlValue } from './values.ts';
 
@@ -80,11 +82,11 @@ export async function gatheredWrite(
         for (const row of rows) seen?.set(rowKey(table, row), { row, stripe });
       },
     });
-    const sequence = await loadSequence(catalogue, scratch, session);
+    const sequences = await loadSequences(catalogue, scratch, session);
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
       await writeBack(before, scratch, context);
-      await applySequence(sequence, scratch, session);
+      await applySequences(sequences, scratch, session);
     }
     return written;
   } finally {
@@ -95,12 +97,11 @@ export async function gatheredWrite(
 /** What the text touches, and with foreign keys whatever could be touched through them. */
 function tablesOf(binding: Binding, { catalogue, foreignKeys }: WriteContext): readonly Table[] {
   const found = new Set(binding.tables);
-  const all = [...catalogue.tables.values()];
   if (foreignKeys) {
-    const written = (table: Table): boolean => binding.writes.has(foldName(table.name));
+    const written = (table: Table): boolean => binding.written.includes(table);
     const todo = [...found].filter(written);
     for (let table = todo.pop(); table !== undefined; table = todo.pop()) {
-      for (const other of related(table, all)) {
+      for (const other of related(table, catalogue.tablesBeside(table))) {
         if (found.has(other) && written(other)) continue;
         if (!found.has(other)) todo.push(other);
         found.add(other);
@@ -141,28 +142,16 @@ function runIn(
   const { db } = scratch;
   if (binding.usesTrigger || binding.usesView) {
     scratch.spoiled = true;
-    for (const object of catalogue.objects) if (object.type === 'trigger') db.exec(object.sql);
+    makeTriggers(db, catalogue);
   }
-  db.exec('CREATE TEMP TABLE IF NOT EXISTS _moln_mark(id INTEGER PRIMARY KEY)');
-  db.keep('INSERT INTO temp._moln_mark VALUES (?)').run([lastInsertRowid]);
-  db.exec(
-    `DELETE FROM temp._moln_mark; PRAGMA ignore_check_constraints = OFF; PRAGMA foreign_keys = ${onOff(foreignKeys)};
-    PRAGMA recursive_triggers = ${onOff(context.recursiveTriggers)}${inTransaction ? `; BEGIN; PRAGMA defer_foreign_keys = ${onOff(deferForeignKeys)}` : ''}`,
+  const ran = measured(db, { sql, values, before: lastInsertRowid }, 'temp', () =>
+    db.exec(
+      `PRAGMA ignore_check_constraints = OFF; PRAGMA foreign_keys = ${onOff(foreignKeys)};
+      PRAGMA recursive_triggers = ${onOff(context.recursiveTriggers)}${inTransaction ? `; BEGIN; PRAGMA defer_foreign_keys = ${onOff(deferForeignKeys)}` : ''}`,
+    ),
   );
-  let rows: readonly SqlRow[] = [];
-  let failure: { readonly error: unknown } | undefined;
-  let rolledBack = false;
+  const rolledBack = ran.failure !== undefined && inTransaction && !db.inTransaction;
   let keysOpen = false;
-  const counted = (): SqlRow =>
-    db.keep('SELECT changes(), last_insert_rowid(), total_changes()').all()[0] ?? [];
-  const before = Number(counted()[2] ?? 0);
-  try {
-    rows = db.prepare(sql).all(values);
-  } catch (error) {
-    failure = { error };
-    rolledBack = inTransaction && !db.inTransaction;
-  }
-  const counts = counted();
   if (db.inTransaction) {
     try {
       db.exec('COMMIT');
@@ -173,15 +162,7 @@ function runIn(
     }
   }
   db.exec('PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON');
-  return {
-    rows,
-    changes: Number(counts[0] ?? 0),
-    totalChanges: Number(counts[2] ?? 0) - before,
-    lastInsertRowid: BigInt((counts[1] ?? lastInsertRowid) as bigint),
-    rolledBack,
-    keysOpen,
-    ...(failure === undefined ? {} : { failure: failure.error }),
-  };
+  return { ...ran, rolledBack, keysOpen };
 }
 
 function onOff(on: boolean): string {
@@ -225,6 +206,7 @@ function everyStripe({ stripes }: WriteContext): readonly number[] {
 
 export function homesOf(table: Table, row: SqlRow, context: WriteContext): readonly number[] {
   if (table.place === 'reference') return everyStripe(context);
+  if (table.place === 'temporary') return [OWN_STRIPE];
   if (table.distkey === undefined) return [0];
   const at = storedColumns(table).indexOf(table.distkey.name);
   const key = row[at] ?? null;

@@ -2,15 +2,8 @@
  * An INSERT that needs only a few rows in one place: those that it could collide with, the parents that it names, and the row
  * with the largest id. The original text runs over them (upsert, REPLACE, AUTOINCREMENT, keys over stripes, foreign keys).
  */
-import {
-  type Catalogue,
-  type Column,
-  foldName,
-  isParent,
-  list,
-  type Table,
-  type UniqueKey,
-} from './catalogue.ts';
+import { type Catalogue, isParent } from './catalogue.ts';
+import { type Column, foldName, list, type Table, type UniqueKey } from './table.ts';
 import type { Binding } from './binding.ts';
 import { type Fetch, stripesOf } from './gather.ts';
 import type { IdSource } from './stripes.ts';

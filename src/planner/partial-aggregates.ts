@@ -4,7 +4,7 @@
  * themselves.
  */
 import type { Binding } from './binding.ts';
-import { foldName } from './catalogue.ts';
+import { foldName } from './table.ts';
 import { resolve } from './colocation.ts';
 import type { Item } from './pins.ts';
 import { isAggregate } from './aggregates.ts';

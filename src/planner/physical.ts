@@ -4,7 +4,7 @@
  * checks them; AUTOINCREMENT too, ids come from the planner.
  */
 import { MolnError } from '../base/errors.ts';
-import type { Table } from './catalogue.ts';
+import type { Table } from './table.ts';
 import {
   type CreateTableStmt,
   type Edit,

@@ -2,7 +2,8 @@
  * Which stripes a text can possibly touch: the keys that its AND-ed terms give to distribution columns. A pure decider
  * that may always answer "all".
  */
-import { type Catalogue, foldName, type Table } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import { foldName, type Table } from './table.ts';
 import { slotOf, type SlotMap } from './slots.ts';
 import {
   type AstNode,

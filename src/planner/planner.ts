@@ -1,7 +1,8 @@
 /**
  * The door of the planner: SQL of one database run over many stripes. `new Planner(...)`, then a `connect()` for each client.
  */
-import { Catalogue, type Table } from './catalogue.ts';
+import { Catalogue } from './catalogue.ts';
+import type { Table } from './table.ts';
 import { Coercion } from './coercion.ts';
 import { Connection } from './connection.ts';
 import { GATHER_BUDGET, type GatherBudget } from './gather.ts';
@@ -9,13 +10,18 @@ import { Combiners } from './scatter-run.ts';
 import { ScratchPool } from './scratch.ts';
 import { PlanCache } from './plan-cache.ts';
 import type { IdSource, Stripes } from './stripes.ts';
+import type { StoredObject } from './table.ts';
+import { TEMPORARY_BYTES_MAX, type TemporaryRoom, temporaryRoom } from './temporary.ts';
 
 export { Connection, type Result } from './connection.ts';
 export type { Explanation } from './explain.ts';
 export type { Given } from './parameters.ts';
 export { evenSlotMap, type SlotMap, slotOf, SLOTS } from './slots.ts';
+export { OWN_STRIPE } from './stripes.ts';
+export type { StoredObject } from './table.ts';
 export type {
   IdSource,
+  OwnTables,
   SchemaChange,
   Stripes,
   StripeSession,
@@ -36,12 +42,15 @@ export interface PlannerSettings {
   readonly ids?: IdSource;
   /** Every statement takes the way that is always right: for tests that compare. */
   readonly force?: 'gather';
+  /** What the temporary tables of one connection may hold. */
+  readonly temporaryBytesMax: number;
 }
 
 const DEFAULTS: PlannerSettings = {
   budget: GATHER_BUDGET,
   exact: { rowsMax: 500, bytesMax: 1024 * 1024 },
   foreignKeys: true,
+  temporaryBytesMax: TEMPORARY_BYTES_MAX,
 };
 
 export class Planner implements Disposable {
@@ -53,18 +62,27 @@ export class Planner implements Disposable {
   readonly coercion: Coercion = new Coercion();
   /** Tables that were found too large to be gathered for the sake of order alone. */
   readonly large: WeakSet<Table> = new WeakSet();
+  /** What all connections' temporary tables take. */
+  readonly temporaryRoom: TemporaryRoom;
   #catalogue: Catalogue;
   #homes: { readonly version: number; readonly stripes: ReadonlySet<number> } | undefined;
 
   constructor(stripes: Stripes, settings: Partial<PlannerSettings> = {}) {
     this.stripes = stripes;
     this.settings = { ...DEFAULTS, ...settings };
+    this.temporaryRoom = temporaryRoom(this.settings.temporaryBytesMax);
     this.#catalogue = Catalogue.parse(stripes.catalogue, stripes.schemaVersion);
   }
 
-  /** `stripes`: where this client's transactions begin, when that is not the same for all. */
-  connect(stripes: Pick<Stripes, 'begin'> = this.stripes): Connection {
-    return new Connection(this, stripes);
+  /**
+   * `stripes`: where this client's transactions begin, when that is not the same for all. `temporary`: definitions of another
+   * connection, whose rows `OWN_STRIPE` gives.
+   */
+  connect(
+    stripes: Pick<Stripes, 'begin'> = this.stripes,
+    temporary?: readonly StoredObject[],
+  ): Connection {
+    return new Connection(this, stripes, temporary);
   }
 
   /** The newest committed schema. */

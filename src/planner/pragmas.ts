@@ -4,7 +4,8 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
-import { foldName } from './catalogue.ts';
+import { foldName, type Table } from './table.ts';
+import type { Catalogue } from './catalogue.ts';
 import type { Connection, Result } from './connection.ts';
 import type { Stmt } from './syntax.ts';
 
@@ -73,8 +74,7 @@ export async function runPragma(
     return connection.plainResult([], []);
   }
   if (name === 'foreign_key_check') {
-    const tables = [...catalogue.tables.values()].filter(({ virtual }) => !virtual);
-    return await read({ ...bind(catalogue, sql), parsed: undefined, tables });
+    return await read(keysBinding(catalogue, sql, ({ virtual }) => !virtual));
   }
   if (name === 'integrity_check' || name === 'quick_check') {
     return connection.plainResult([name], [['ok']]);
@@ -91,6 +91,16 @@ export async function runPragma(
   }
   const { columns, rows } = connection.settings.tune(sql);
   return connection.plainResult(columns, rows);
+}
+
+/** PRAGMA foreign_key_check over the rows of some tables. */
+export function keysBinding(
+  catalogue: Catalogue,
+  sql: string,
+  fits: (table: Table) => boolean,
+): Binding {
+  const all = [...catalogue.tables.values(), ...catalogue.temporaryTables.values()];
+  return { ...bind(catalogue, sql), parsed: undefined, tables: all.filter(fits) };
 }
 
 /** As SQLite reads a switch. */

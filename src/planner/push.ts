@@ -3,7 +3,8 @@
  * (undefined) what a stripe could read differently: views, schema tables, names that are ours.
  */
 import type { Binding } from './binding.ts';
-import { type Catalogue, foldName, type Table } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import { foldName, type Table } from './table.ts';
 import {
   type AstNode,
   type Edit,
@@ -49,6 +50,7 @@ export function pushEdits(binding: Binding, catalogue: Catalogue): readonly Edit
   const { parsed } = binding;
   if (parsed === undefined) return 'the text can be read by SQLite only';
   if (binding.readsSchema || binding.readsSequence) return 'it reads the schema';
+  if (binding.temporary !== 'none' || binding.shadowed) return 'it uses a temporary table';
   if (binding.usesView) return 'it uses a view';
   if (binding.usesTrigger) return 'it fires a trigger';
   if ([...binding.functions].some((name) => CONNECTION_FUNCTIONS.has(name))) {

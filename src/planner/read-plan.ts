@@ -4,7 +4,8 @@
  * proved to be right elsewhere is gathered.
  */
 import type { Binding } from './binding.ts';
-import type { Catalogue, Table } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Table } from './table.ts';
 import { type TableFilter, tableFilters } from './gather-filter.ts';
 import { type Item, itemOf, pinned, type PinContext, termsFor } from './pins.ts';
 import { plainItems, pushEdits } from './push.ts';
@@ -16,6 +17,8 @@ import { type AstNode, type Edit, type SelectFrom, splice, walk } from './syntax
 export type ReadPlan =
   /** No rows of any table: the shadow answers. */
   | { readonly name: 'P0'; readonly on: 'coordinator' }
+  /** Only temporary tables of this connection. */
+  | { readonly name: 'P0'; readonly on: 'connection' }
   | { readonly name: 'P0'; readonly on: 'stripe'; readonly sql: string }
   | { readonly name: 'P1'; readonly sql: string; readonly stripe: number }
   | {
@@ -90,6 +93,7 @@ export function decideRead(
   homes: ReadonlySet<number>,
 ): ReadPlan {
   const { tables } = binding;
+  if (binding.temporary === 'only') return { name: 'P0', on: 'connection' };
   if (tables.length === 0 && !binding.readsSequence) return { name: 'P0', on: 'coordinator' };
   if (shape.pushed === undefined) return { name: 'P4', why: shape.why };
   const striped = tables.filter(({ place }) => place === 'striped');

@@ -8,14 +8,19 @@ import type { PinContext } from './pins.ts';
 import type { Planner } from './planner.ts';
 import { decideRead, type ReadShape } from './read-plan.ts';
 import { scatter, scatterStream } from './scatter-run.ts';
-import { loadSequence } from './sequence.ts';
+import { loadSequences } from './sequence.ts';
+import { makeTriggers, type ScratchPool } from './scratch.ts';
 import type { StripeSession } from './stripes.ts';
-import { find } from './syntax.ts';
+import { find, walk } from './syntax.ts';
+import type { TemporaryStore } from './temporary.ts';
 import type { SqlRow } from './values.ts';
 
 export interface ReadContext {
   readonly planner: Planner;
   readonly catalogue: Catalogue;
+  readonly pool: ScratchPool;
+  /** The connection's own tables, if it may have some. */
+  readonly store: TemporaryStore | undefined;
   readonly session: StripeSession;
   readonly pins: PinContext;
   readonly signal?: AbortSignal | undefined;
@@ -39,6 +44,7 @@ export async function runRead(
   switch (plan.name) {
     case 'P0':
       if (plan.on === 'stripe') return await onStripe(0, plan.sql, context);
+      if (plan.on === 'connection') return await onConnection(binding, shape, context);
       if (session.apart !== undefined && shape.pushed !== undefined && mayTakeLong(binding)) {
         return await session.apart(shape.pushed, pins.values);
       }
@@ -156,6 +162,35 @@ async function afterFailure(
   }
 }
 
+/** Where temporary tables are nobody can stop SQLite: what may take long is computed elsewhere, if there is such a place. */
+async function onConnection(
+  binding: Binding,
+  shape: ReadShape,
+  context: ReadContext,
+): Promise<readonly SqlRow[]> {
+  const { pins, session, store, text } = context;
+  if (store !== undefined && (session.gathered === undefined || isOneScan(binding))) {
+    return store.rows(text, pins.values);
+  }
+  return await gathered(binding, shape.filters, context);
+}
+
+const SCAN_FUNCTIONS: ReadonlySet<string> = new Set(['avg', 'count', 'max', 'min', 'sum', 'total']);
+
+/** One table from end to end, and only functions that are quick. */
+function isOneScan({ functions, parsed }: Binding): boolean {
+  if (parsed?.node.type !== 'SelectStmt') return false;
+  let froms = 0;
+  walk(parsed.node, (node) => {
+    if (node.type === 'SelectFrom') froms += 1 + (node.from?.joins?.length ?? 0);
+    if (node.type === 'CommonTableExpr') froms = Infinity;
+  });
+  return (
+    froms <= 1 &&
+    [...functions].every((name) => QUICK_FUNCTIONS.has(name) || SCAN_FUNCTIONS.has(name))
+  );
+}
+
 async function onStripe(
   stripe: number,
   sql: string,
@@ -172,13 +207,13 @@ async function onStripe(
 async function gathered(
   binding: Binding,
   filters: ReadShape['filters'],
-  { catalogue, exact, pins, planner, session, signal, text }: ReadContext,
+  { catalogue, exact, pins, planner, pool, session, signal, text }: ReadContext,
 ): Promise<readonly SqlRow[]> {
   // A few rows are not worth another process.
   if (exact === undefined && session.gathered !== undefined) {
     return await session.gathered(text, pins.values);
   }
-  const { pool, settings, stripes } = planner;
+  const { settings, stripes } = planner;
   const scratch = pool.take(catalogue);
   try {
     const fetches = fetchesOf(binding.tables, filters, pins, stripes.count);
@@ -190,10 +225,10 @@ async function gathered(
         ? { budget: settings.budget }
         : { budget: exact, large: planner.large }),
     });
-    if (binding.readsSequence) await loadSequence(catalogue, scratch, session);
+    if (binding.readsSequence) await loadSequences(catalogue, scratch, session);
     if (binding.readsSchema) {
       scratch.spoiled = true;
-      for (const { type, sql } of catalogue.objects) if (type === 'trigger') scratch.db.exec(sql);
+      makeTriggers(scratch.db, catalogue);
     }
     return scratch.db.prepare(text).all(pins.values);
   } finally {

@@ -2,11 +2,11 @@
  * An INSERT whose rows go straight to the stripes where they belong: the source is evaluated at the coordinator, ids are
  * given, and each row is written where its key lies. Only for tables whose unique keys are local.
  */
-import { list, type Table } from './catalogue.ts';
+import { list, type Table } from './table.ts';
 import type { Written } from './gathered-write.ts';
 import { stripeOfKey, type PinContext } from './pins.ts';
 import { everywhere } from './routed-write.ts';
-import type { IdSource, StripeSession, StripeWrite } from './stripes.ts';
+import type { IdSource, StripeSession, StripeWrite, WriteOutcome } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 import type { InsertShape } from './write-plan.ts';
@@ -74,12 +74,29 @@ export async function routedInsert(
       shape.returning === ''
         ? []
         : rid === undefined
-          ? returned
+          ? asGiven(counted, [...perStripe.values()], filled.rows)
           : inSourceOrder(returned, filled.rows, rid).map((row) => row.slice(0, -1)),
     changes: counted.reduce((sum, { changes }) => sum + changes, 0),
     lastInsertRowid: written ?? context.lastInsertRowid,
     rolledBack: false,
   };
+}
+
+/** The same where rows have no rid: each run gave one row, unless some were ignored. */
+function asGiven(
+  outcomes: readonly WriteOutcome[],
+  runs: readonly (readonly SqlRow[])[],
+  rows: readonly SqlRow[],
+): readonly SqlRow[] {
+  const returned = outcomes.flatMap((one) => one.rows);
+  if (outcomes.some((one, at) => one.rows.length !== runs[at]?.length)) return returned;
+  const places = new Map(rows.map((row, at) => [row, at] as const));
+  return outcomes
+    .flatMap((one, stripe) =>
+      one.rows.map((row, at) => ({ row, place: places.get(runs[stripe]?.[at] ?? []) ?? 0 })),
+    )
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ row }) => row);
 }
 
 /** What several stripes returned, as one SQLite would have: row after row of the source. */

@@ -4,8 +4,8 @@
  * affinity and collation of the originals.
  */
 import type { Binding } from './binding.ts';
-import type { Catalogue, Column } from './catalogue.ts';
-import { foldName } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
+import { type Column, foldName } from './table.ts';
 import { aggregateNames, isAggregate } from './aggregates.ts';
 import { colocated, resolve } from './colocation.ts';
 import type { ScatterShape } from './scatter-shape.ts';

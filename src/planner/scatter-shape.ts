@@ -1,5 +1,5 @@
 /** What a P2 or P3 plan is made of. */
-import type { Column } from './catalogue.ts';
+import type { Column } from './table.ts';
 import type { Item } from './pins.ts';
 import type { Expr, Limit } from './syntax.ts';
 

@@ -3,7 +3,8 @@
  * run follows from the new catalogue.
  */
 import { MolnError } from '../base/errors.ts';
-import { Catalogue, type Distribution, distributionIn, foldName, type Table } from './catalogue.ts';
+import { Catalogue, type Definitions, distributionIn, shadowOf } from './catalogue.ts';
+import { type Distribution, foldName, type Table } from './table.ts';
 import { physicalTable } from './physical.ts';
 import { SEQUENCE_TABLE } from './sequence.ts';
 import { cut, type Edit, type Parsed, quoted, type Stmt, textOf } from './syntax.ts';
@@ -42,19 +43,24 @@ export function isSchemaStatement({ type }: Stmt): boolean {
 /** They show the file of one stripe. What SQLite does not know it refuses itself. */
 const OTHER_MODULES: ReadonlySet<string> = new Set(['dbstat', 'sqlite_dbpage']);
 
-/** Undefined when nothing changes (IF NOT EXISTS, IF EXISTS). Throws SQLite's own error for a wrong text. */
+/**
+ * Undefined when nothing changes (IF NOT EXISTS, IF EXISTS). `after`: what the text makes of the definitions, when that is known. Throws SQLite's own error for a wrong text.
+ */
 export function planChange(
   parsed: Parsed,
   old: Catalogue,
   foreignKeys: boolean,
+  after?: Definitions,
 ): PlannedChange | undefined {
   const { sql, node } = parsed;
   refuseUnsupported(node);
-  const shadow = old.clone();
+  const shadow = after === undefined ? old.clone() : shadowOf(after);
   try {
-    // A REFERENCES column with a default is refused where foreign keys are on.
-    if (foreignKeys) shadow.exec('PRAGMA foreign_keys = ON');
-    shadow.exec(sql);
+    if (after === undefined) {
+      // A REFERENCES column with a default is refused where foreign keys are on.
+      if (foreignKeys) shadow.exec('PRAGMA foreign_keys = ON');
+      shadow.exec(sql);
+    }
     const distributions = distributionsAfter(parsed, old);
     const catalogue = new Catalogue(old.version + 1, shadow, distributions, old);
     if (sameObjects(old, catalogue)) {
@@ -70,11 +76,6 @@ export function planChange(
 }
 
 function refuseUnsupported(node: Stmt): void {
-  if ('temporary' in node && node.temporary) {
-    throw new MolnError('PLANNER_TEMPORARY', 'Temporary tables, views and triggers are not kept', {
-      hint: 'Use a common table expression, or an ordinary table that you drop',
-    });
-  }
   if (node.type === 'CreateVirtualTableStmt') {
     const name = foldName(node.moduleName.text);
     if (OTHER_MODULES.has(name)) {

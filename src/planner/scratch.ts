@@ -4,15 +4,8 @@
  * without virtual tables, which are made when they are needed.
  */
 import { MemoryDatabase } from '../sqlite/sqlite.ts';
-import {
-  type Catalogue,
-  foldName,
-  list,
-  makeSequence,
-  ownColumns,
-  type Table,
-} from './catalogue.ts';
-import { quoted } from './syntax.ts';
+import { type Catalogue, makeSequence } from './catalogue.ts';
+import { definitionIn, fullName, list, ownColumns, type Schema, type Table } from './table.ts';
 import type { SqlRow } from './values.ts';
 
 /** Kept between statements; more are made when more run at once. */
@@ -21,7 +14,7 @@ const KEPT = 4;
 export class Scratch implements Disposable {
   readonly db: MemoryDatabase;
   readonly catalogue: Catalogue;
-  readonly #loaded = new Set<string>();
+  readonly #loaded = new Set<Table>();
   /** Holds what the next statement must not see: it is thrown away. */
   spoiled = false;
 
@@ -33,10 +26,10 @@ export class Scratch implements Disposable {
   /** Says which tables the statement may touch, and makes the virtual ones among them. */
   open(tables: readonly Table[]): void {
     for (const table of tables) {
-      this.#loaded.add(foldName(table.name));
+      this.#loaded.add(table);
       if (!table.virtual) continue;
       this.spoiled = true;
-      this.db.exec(table.sql);
+      this.db.exec(definitionIn(table.schema, table));
     }
   }
 
@@ -44,18 +37,18 @@ export class Scratch implements Disposable {
     const columns = ownColumns(table);
     const marks = columns.map(() => '?').join(', ');
     const insert = this.db.keep(
-      `INSERT INTO ${quoted(table.name)}(${list(columns)}) VALUES (${marks})`,
+      `INSERT INTO ${fullName(table)}(${list(columns)}) VALUES (${marks})`,
     );
     for (const row of rows) insert.run(row);
   }
 
   /** What a table holds now, in the columns of `put`. */
   read(table: Table): SqlRow[] {
-    return this.db.keep(`SELECT ${list(ownColumns(table))} FROM ${quoted(table.name)}`).all();
+    return this.db.keep(`SELECT ${list(ownColumns(table))} FROM ${fullName(table)}`).all();
   }
 
   clear(): void {
-    for (const name of this.#loaded) this.db.exec(`DELETE FROM ${quoted(name)}`);
+    for (const table of this.#loaded) this.db.exec(`DELETE FROM ${fullName(table)}`);
     this.#loaded.clear();
   }
 
@@ -73,11 +66,12 @@ export class ScratchPool implements Disposable {
       free[Symbol.dispose]();
     }
     const db = new MemoryDatabase();
-    for (const { type, name, sql } of catalogue.objects) {
-      if (type === 'trigger' || catalogue.table(name)?.virtual === true) continue;
-      db.exec(sql);
-    }
+    fill(db, catalogue, 'main');
     if (catalogue.sequence) makeSequence(db);
+    if (catalogue.temporary.length > 0) {
+      db.exec('PRAGMA temp_store = MEMORY');
+      fill(db, catalogue, 'temp');
+    }
     // A row that is put in was checked when it was written.
     db.exec('PRAGMA ignore_check_constraints = ON');
     return new Scratch(catalogue, db);
@@ -96,4 +90,18 @@ export class ScratchPool implements Disposable {
     for (const scratch of this.#free) scratch[Symbol.dispose]();
     this.#free = [];
   }
+}
+
+function fill(db: MemoryDatabase, catalogue: Catalogue, schema: Schema): void {
+  for (const object of schema === 'main' ? catalogue.objects : catalogue.temporary) {
+    if (object.type === 'trigger' || catalogue.table(object.name, schema)?.virtual === true)
+      continue;
+    db.exec(definitionIn(schema, object));
+  }
+}
+
+/** When the rows are there. */
+export function makeTriggers(db: MemoryDatabase, { objects, temporary }: Catalogue): void {
+  for (const one of objects) if (one.type === 'trigger') db.exec(definitionIn('main', one));
+  for (const one of temporary) if (one.type === 'trigger') db.exec(definitionIn('temp', one));
 }

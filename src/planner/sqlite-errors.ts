@@ -1,5 +1,5 @@
 /** Errors that the planner raises in SQLite's place: same words, same codes, same shape as `node:sqlite` gives. */
-import type { Table } from './catalogue.ts';
+import type { Table } from './table.ts';
 
 export interface SqliteFailure extends Error {
   readonly code: 'ERR_SQLITE_ERROR';

@@ -3,7 +3,17 @@
  * The part that keeps stripes implements it; `testing/memory-stripes.ts` does so in process.
  */
 import type { SlotMap } from './slots.ts';
+import type { StoredObject } from './table.ts';
 import type { SqlRow } from './values.ts';
+
+/** Where the rows of a connection's temporary tables are: a database of its own, which is no stripe of the database. */
+export const OWN_STRIPE = -1;
+
+/** A connection's temporary tables, for the place that gathers. */
+export interface OwnTables {
+  readonly objects: readonly StoredObject[];
+  readonly rows: (sql: string, values: SqlRow) => readonly SqlRow[];
+}
 
 export interface StripeWrite {
   readonly sql: string;
@@ -52,7 +62,7 @@ export interface StripeSession {
    */
   apart?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
   /** A reading text for which rows have to be gathered: in another place, with a planner of its own. Left out: here. */
-  gathered?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  gathered?(sql: string, values: SqlRow, own?: OwnTables): Promise<readonly SqlRow[]>;
   /** `last`: if it succeeds, nothing but `release` and `commit` follows. */
   write(
     stripe: number,

@@ -3,14 +3,8 @@
  * keys, no unique key over stripes, no row that moves. Everything else is gathered.
  */
 import type { Binding } from './binding.ts';
-import {
-  type Catalogue,
-  foldName,
-  givenColumns,
-  isParent,
-  type Table,
-  type UniqueKey,
-} from './catalogue.ts';
+import { type Catalogue, isParent } from './catalogue.ts';
+import { foldName, givenColumns, type Table, type UniqueKey } from './table.ts';
 import { conjuncts, type Item } from './pins.ts';
 import { CONNECTION_FUNCTIONS, isUnsteady, pushEdits } from './push.ts';
 import {
@@ -29,7 +23,15 @@ import {
 export type WriteShape =
   | { readonly kind: 'gather'; readonly why: string }
   | RoutedShape
-  | InsertShape;
+  | InsertShape
+  | TemporaryShape;
+
+/** Into tables of the connection alone. */
+export interface TemporaryShape {
+  readonly kind: 'temporary';
+  /** Of an INSERT whose rows come from elsewhere; undefined when the text touches nothing else. */
+  readonly source: InsertStmt | undefined;
+}
 
 /** An UPDATE or DELETE as it is, on the stripes that its terms leave. */
 export interface RoutedShape {
@@ -69,12 +71,12 @@ export interface InsertShape {
 const gathered = (why: string): WriteShape => ({ kind: 'gather', why });
 
 export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
-  const { parsed, writes } = binding;
+  const { parsed, writes, written } = binding;
   if (parsed === undefined) return gathered('the text can be read by SQLite only');
   if (binding.usesTrigger) return gathered('it fires a trigger');
-  if (binding.usesView) return gathered('it uses a view');
-  const [name] = writes;
-  const table = name === undefined || writes.size !== 1 ? undefined : catalogue.table(name);
+  const table = writes.size === 1 && written.length === 1 ? written[0] : undefined;
+  if (table?.schema === 'temp') return temporaryShape(binding, parsed.node, table, catalogue);
+  if (binding.usesView || binding.shadowed) return gathered('it uses a view');
   if (table === undefined) return gathered('it writes several tables');
   if ([...binding.functions].some((one) => CONNECTION_FUNCTIONS.has(one))) {
     return gathered('it asks for changes() or last_insert_rowid()');
@@ -87,6 +89,33 @@ export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
   return gathered('it is no INSERT, UPDATE or DELETE');
 }
 
+function temporaryShape(
+  binding: Binding,
+  node: Stmt,
+  table: Table,
+  catalogue: Catalogue,
+): WriteShape {
+  if (table.foreignKeys.length > 0 || isParent(table, catalogue)) {
+    return gathered('foreign keys lead to or from the table');
+  }
+  if (binding.temporary === 'only') return { kind: 'temporary', source: undefined };
+  if (node.type !== 'InsertStmt' || node.body.type !== 'SelectInsertBody') {
+    return gathered('it brings temporary tables together with others');
+  }
+  const beside = [node.body.upsert, ...(node.returning ?? [])];
+  if (beside.some((one) => one !== undefined && hasSubquery(one))) {
+    return gathered('it has a subquery beside its source');
+  }
+  return { kind: 'temporary', source: node };
+}
+
+/** A key leads to a table that is not there, which SQLite says when it looks for children that go. */
+function hasOrphanKey(table: Table, catalogue: Catalogue): boolean {
+  return table.foreignKeys.some(
+    ({ parent }) => catalogue.table(parent, table.schema) === undefined,
+  );
+}
+
 /** Whether foreign keys have a say: a child that goes breaks none, a column outside of keys neither. */
 function isKeyed(
   node: Extract<Stmt, { type: 'UpdateStmt' | 'DeleteStmt' }>,
@@ -94,7 +123,7 @@ function isKeyed(
   catalogue: Catalogue,
 ): boolean {
   const parent = isParent(table, catalogue);
-  if (node.type === 'DeleteStmt') return parent;
+  if (node.type === 'DeleteStmt') return parent || hasOrphanKey(table, catalogue);
   if (parent && node.orConflict === 'Replace') return true;
   const set = new Set(
     node.sets.flatMap(({ colNames }) => colNames.map(({ text }) => foldName(text))),

@@ -1,9 +1,10 @@
 /** Runs a writing text: on the stripes themselves when its shape allows, else gathered. */
 import { isMolnError } from '../base/errors.ts';
+import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { narrowInsert, withGivenIds } from './narrow-insert.ts';
-import type { Table } from './catalogue.ts';
+import type { Table } from './table.ts';
 import { constant } from './pins.ts';
 import { type ReadContext, runRead } from './read-run.ts';
 import { readShape } from './read-plan.ts';
@@ -11,11 +12,15 @@ import { routedInsert, UNFIT } from './routed-insert.ts';
 import { routedWrite, routeOf } from './routed-write.ts';
 import { asOwnError } from './sqlite-errors.ts';
 import type { StripeSession } from './stripes.ts';
-import { cut } from './syntax.ts';
+import { cut, type Edit, type InsertStmt, splice } from './syntax.ts';
+import type { TemporaryStore } from './temporary.ts';
 import type { SqlRow } from './values.ts';
-import type { InsertShape, WriteShape } from './write-plan.ts';
+import type { TemporaryShape, WriteShape } from './write-plan.ts';
 
 export type RunContext = ReadContext & WriteContext;
+
+/** SQLite's SQLITE_MISMATCH. */
+const MISMATCH = 20;
 
 /** Everything that one statement does is inside it. */
 export const STATEMENT = '_moln_statement';
@@ -44,6 +49,9 @@ export async function runWrite(
   context: RunContext,
 ): Promise<Written> {
   const { session } = context;
+  if (shape?.kind === 'temporary' && context.store !== undefined) {
+    return await temporaryWrite(binding, shape, context.store, context);
+  }
   /** How many places may fail on their own: stripes, or rows. */
   const spread = { stripes: 0 };
   let failure: unknown;
@@ -51,8 +59,7 @@ export async function runWrite(
     const written = await attempt(session, async () => onStripes(binding, shape, context, spread));
     if (written !== undefined) return written;
   } catch (error) {
-    failure =
-      shape === undefined || shape.kind === 'gather' ? error : asOwnError(error, shape.table);
+    failure = shape !== undefined && 'table' in shape ? asOwnError(error, shape.table) : error;
     if (spread.stripes <= 1 && failure !== undefined) throw failure;
     failure ??= error;
   }
@@ -74,8 +81,7 @@ async function onStripes(
 ): Promise<Written | undefined> {
   const { foreignKeys, lastInsertRowid, pins, planner, session } = context;
   const { homes, settings, stripes } = planner;
-  if (settings.force === 'gather' || shape === undefined || shape.kind === 'gather')
-    return undefined;
+  if (settings.force === 'gather' || shape === undefined || !('table' in shape)) return undefined;
   if (shape.kind === 'routed') {
     if (shape.keyed && foreignKeys) return undefined;
     const route = routeOf(shape, pins, homes, stripes.count);
@@ -85,7 +91,7 @@ async function onStripes(
     spread.stripes = route.length;
     return await routedWrite(shape, route, pins.values, session, context);
   }
-  const rows = await sourceRows(binding, shape, context);
+  const rows = await sourceRows(binding, shape.node, context);
   const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
   if (direct && !shape.returningHasParameters) {
     spread.stripes = rows.length;
@@ -110,7 +116,13 @@ async function onStripes(
   if (narrow === undefined) return undefined;
   // A conflict that is found here is SQLite's own answer: nothing to try again.
   spread.stripes = 0;
-  return await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+  const written = await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+  // What stays of several rows then depends on the text itself.
+  if (filled.rows.length > 1 && sqliteResultCode(written.failure) === MISMATCH) {
+    spread.stripes = filled.rows.length;
+    throw written.failure;
+  }
+  return written;
 }
 
 /** RETURNING of several stripes, in the order of one: of tables of a few rows, as for reading. */
@@ -134,7 +146,7 @@ async function exactly(
 /** The rows that an INSERT is to put in. */
 async function sourceRows(
   { parameters, sql }: Binding,
-  { node }: InsertShape,
+  node: InsertStmt,
   context: RunContext,
 ): Promise<readonly SqlRow[]> {
   if (node.body.type === 'DefaultValuesInsertBody') return [[]];
@@ -154,4 +166,51 @@ async function sourceRows(
     text,
     natural: true,
   });
+}
+
+/** In the connection's own database, where SQLite alone makes it all or nothing. */
+async function temporaryWrite(
+  binding: Binding,
+  { source: node }: TemporaryShape,
+  store: TemporaryStore,
+  context: RunContext,
+): Promise<Written> {
+  const { inTransaction, lastInsertRowid, pins, text } = context;
+  const ran =
+    node?.body.type === 'SelectInsertBody'
+      ? await fromSource(binding, node, node.body.select.span, store, context)
+      : store.run(text, pins.values, lastInsertRowid);
+  const rolledBack = ran.failure !== undefined && inTransaction && !store.inTransaction;
+  return { ...ran, rolledBack };
+}
+
+async function fromSource(
+  binding: Binding,
+  node: InsertStmt,
+  span: Edit['span'],
+  store: TemporaryStore,
+  context: RunContext,
+): Promise<ReturnType<TemporaryStore['run']>> {
+  const { lastInsertRowid, pins } = context;
+  const rows = await sourceRows(binding, node, context);
+  const width = rows[0]?.length;
+  if (width === undefined) {
+    return { rows: [], changes: 0, totalChanges: 0, lastInsertRowid };
+  }
+  const removed = [span, ...(node.with === undefined ? [] : [node.with.span])];
+  const kept = binding.parameters.edits.filter(
+    (edit) =>
+      !removed.some(
+        ({ length, offset }) => edit.span.offset >= offset && edit.span.offset < offset + length,
+      ),
+  );
+  return store.runWith(rows, width, (name) => ({
+    sql: splice(binding.sql, [
+      ...kept,
+      ...(node.with === undefined ? [] : [{ span: node.with.span, text: '' }]),
+      { span, text: `SELECT * FROM ${name} WHERE true ORDER BY rowid` },
+    ]),
+    values: pins.values.slice(0, Math.max(0, ...kept.map(({ text }) => Number(text.slice(1))))),
+    before: lastInsertRowid,
+  }));
 }

@@ -59,6 +59,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
     this.planner = new Planner(this.set, {
       ...(options.ids === undefined ? {} : { ids: options.ids }),
       budget: { bytesMax, rowsMax },
+      temporaryBytesMax: this.limits.temporaryBytesMax,
     });
   }
 

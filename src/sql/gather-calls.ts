@@ -1,6 +1,6 @@
 /** What goes between the engine and a process that gathers; all of it is copied. */
 import { isMolnError, MolnError } from '../base/errors.ts';
-import { type SlotMap, type SqlRow, sqliteFailure } from '../planner/planner.ts';
+import { type SlotMap, type SqlRow, sqliteFailure, type StoredObject } from '../planner/planner.ts';
 
 /** A reading text, and the schema that it was planned for. */
 export interface GatherJob {
@@ -10,6 +10,8 @@ export interface GatherJob {
   readonly version: number;
   readonly slots: SlotMap;
   readonly count: number;
+  /** Definitions of the connection alone; their rows are asked for as those of `OWN_STRIPE`. */
+  readonly temporary: readonly StoredObject[];
   readonly budget: { readonly rowsMax: number; readonly bytesMax: number };
 }
 

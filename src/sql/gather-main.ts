@@ -31,7 +31,10 @@ process.on('disconnect', () => process.exit());
 
 async function run(job: GatherJob): Promise<void> {
   try {
-    const { rows } = await plannerOf(job).connect().execute(job.sql, job.values);
+    const planner = plannerOf(job);
+    const { rows } = await planner
+      .connect(planner.stripes, job.temporary)
+      .execute(job.sql, job.values);
     say({ kind: 'done', rows });
   } catch (error) {
     say({ kind: 'failed', failure: failureOf(error) });

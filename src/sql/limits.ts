@@ -12,6 +12,8 @@ export interface SqlLimits {
   /** Rows and bytes that a statement may need in one place. */
   readonly gatherRowsMax: number;
   readonly gatherBytesMax: number;
+  /** What the temporary tables of one session may hold. */
+  readonly temporaryBytesMax: number;
   /** Statements that run at a time. */
   readonly queriesMax: number;
 }
@@ -25,6 +27,7 @@ export const DEFAULT_SQL_LIMITS: SqlLimits = {
   slowMs: 500,
   gatherRowsMax: 1_000_000,
   gatherBytesMax: 256 * MIB,
+  temporaryBytesMax: 32 * MIB,
   queriesMax: 20_000,
 };
 

@@ -3,7 +3,13 @@
  * levels that allow it, from whatever copy is near.
  */
 import { Moment, type ReadLevel } from '../database/database.ts';
-import type { SqlRow, StripeSession, WriteOutcome } from '../planner/planner.ts';
+import {
+  OWN_STRIPE,
+  type OwnTables,
+  type SqlRow,
+  type StripeSession,
+  type WriteOutcome,
+} from '../planner/planner.ts';
 import { fromStripe, readOnly } from './errors.ts';
 import type { Counts } from './figures.ts';
 import { runApart, unlessAborted } from './apart.ts';
@@ -61,13 +67,14 @@ export class ReadSession implements StripeSession {
     }
   }
 
-  async gathered(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
+  async gathered(sql: string, values: SqlRow, own?: OwnTables): Promise<readonly SqlRow[]> {
     const { budget, gatherers, set, signal } = this.#options;
     const { catalogue, version } = this.#schema;
     const { count, slots } = set;
     return await gatherers.run({
-      job: { sql, values, catalogue, version, count, slots, budget },
+      job: { sql, values, catalogue, version, count, slots, budget, temporary: own?.objects ?? [] },
       rows: async (stripe, text, args) => {
+        if (stripe === OWN_STRIPE) return own?.rows(text, args) ?? [];
         const all: SqlRow[] = [];
         for await (const rows of this.rows(stripe, text, args))
           for (const row of rows) all.push(row);

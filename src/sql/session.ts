@@ -85,7 +85,9 @@ export class SqlSession implements Session {
     const { counts, options, planner, queries, set } = this.#engine;
     const { settings } = this.#connection;
     const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
-    if (!isPlain || !this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    // Each of its statements is planned by a connection that knows nothing of this one's temporary objects.
+    if (!isPlain || this.#connection.hasTemporary) return undefined;
+    if (!this.isAutocommit || !mayBeWhole(statements)) return undefined;
     const began = options.clock.monotonicMs();
     const shown = statements[0]?.sql ?? '';
     const results = await queries.watch(shown, this.#caller, async () =>

@@ -125,3 +125,9 @@ INSERT INTO stp VALUES (1,'a'),('2','b')
 INSERT INTO stp VALUES (NULL,'a')
 INSERT INTO stp VALUES ('x','a')
 SELECT * FROM stp
+CREATE TABLE orphan(id INTEGER PRIMARY KEY, gone REFERENCES nowhere(id))
+INSERT INTO orphan VALUES (1, NULL)
+DELETE FROM orphan WHERE id = 2
+UPDATE orphan SET id = 3
+UPDATE orphan SET gone = NULL
+DROP TABLE orphan

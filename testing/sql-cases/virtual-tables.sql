@@ -37,3 +37,17 @@ SELECT * FROM rt
 SELECT * FROM generate_series(1,3)
 SELECT value FROM json_each('[3,1,2]') ORDER BY 1
 SELECT key, value, type, atom, fullkey FROM json_tree('{"a":[1,{"b":2}]}')
+CREATE VIRTUAL TABLE temp.tft USING fts5(body)
+INSERT INTO tft VALUES ('hello world'), ('good night')
+SELECT rowid FROM tft WHERE tft MATCH 'night'
+SELECT rowid, body FROM tft WHERE rowid IN (SELECT 1)
+UPDATE tft SET body = 'good morning' WHERE rowid = 2
+SELECT * FROM tft WHERE tft MATCH 'good'
+DROP TABLE tft
+SELECT * FROM tft
+CREATE VIRTUAL TABLE temp.trt USING rtree(id, x0, x1)
+INSERT INTO trt VALUES (1, 0, 1), (2, 5, 6)
+SELECT id FROM trt WHERE x0 >= 1
+DELETE FROM trt WHERE id = 1
+SELECT * FROM trt
+DROP TABLE trt

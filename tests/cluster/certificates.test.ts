@@ -11,6 +11,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateList, CertificateRow } from '../../src/api/api.ts';
 import type { Status } from '../../src/api/model.ts';
 import { Pebble } from '../../testing/pebble-kit.ts';
+import { Invariants } from '../../testing/invariants.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -96,6 +98,8 @@ test('the leader is killed in the middle of an order, and the next one brings it
   );
   const list = (): Promise<CertificateList> => seer.json<CertificateList>('certificate', 'list');
 
+  await using watched = await Invariants.watch(t, cluster);
+  await using load = cluster.load('site', cluster.names);
   await step(t, 'the order is under way when its leader is killed', async () => {
     await seer.json(
       'certificate',
@@ -153,6 +157,8 @@ test('the leader is killed in the middle of an order, and the next one brings it
         /Pebble/.test((await served(leader, host)).issuer),
       );
     }
+    await watched.hold();
+    assert.deepEqual(failuresOf(await load.stop()), []);
   });
 
   await step(t, 'a session of one node is resumed at the others', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AppDetail } from '../../src/api/model.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
 import { MOLN } from '../../testing/moln.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -104,6 +105,8 @@ test('exec reaches an instance on whatever node it runs', async (t) => {
     });
   });
 
+  await using watched = await Invariants.watch(t, cluster);
+  watched.frozen();
   await step(t, 'a node that dies in the middle is told in one sentence', async () => {
     await using following = one.follow(...inside('echo begun; exec sleep 98765'));
     await following.says(/begun/);
@@ -130,6 +133,7 @@ test('exec reaches an instance on whatever node it runs', async (t) => {
     assert.match(stderr, LOST);
     two.thaw();
     await until('the end of the command', () => !isRunning(two, 'sleep 98765'));
+    await watched.hold();
   });
 });
 

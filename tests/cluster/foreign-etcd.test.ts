@@ -9,6 +9,8 @@ import type { AuthorityStatus, ManagerStatus } from '../../src/api/model.ts';
 import { createAuthority, issueCertificate, type KeyPair } from '../../src/cluster/x509.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
 import { type EtcdUnderTest, startEtcd } from '../../testing/etcd-kit.ts';
+import { Invariants } from '../../testing/invariants.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import { until } from '../../testing/until.ts';
@@ -133,6 +135,10 @@ test('a cluster on an etcd that somebody else looks after', async (t) => {
   });
 
   await step(t, 'the first node is killed: another one leads', async () => {
+    await using watched = await Invariants.watch(t, cluster);
+    await using load = cluster.load('app', ['two', 'three']);
+    await until('some answers', () => load.answered > 1000);
+    const killedMs = performance.now();
     await one.kill();
     const two = cluster.node('two');
     await until(
@@ -146,6 +152,9 @@ test('a cluster on an etcd that somebody else looks after', async (t) => {
     await two.json('app', 'app', 'env', 'COLOUR=blue');
     await one.restart();
     await until('the first serves again', async () => (await one.get('app')).status === 200);
+    await watched.hold();
+    const later = (await load.stop()).filter(({ startedMs }) => startedMs > killedMs);
+    assert.deepEqual(failuresOf(later, killedMs), [], 'only what was in flight there may fail');
   });
 
   await step(t, 'another etcd is not taken for it', async () => {

@@ -11,6 +11,7 @@ import { readKeyPair } from '../../src/cluster/certificate.ts';
 import type { KeyPair } from '../../src/cluster/x509.ts';
 import { type EtcdTls, openEtcdRegistry, type Registry } from '../../src/registry/registry.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -87,6 +88,7 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
   await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
   await a.json('app', 'app', 'scale', '4');
   await cluster.runsOn('app', NAMES);
+  await using watched = await Invariants.watch(t, cluster);
   const stolen = await credentialsOf(c);
   const good = await credentialsOf(b);
   const authority = await authorityOf(a);
@@ -132,6 +134,7 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
     const settled = await processOfEtcd(b);
     await b.json('app', 'app', 'env', 'COLOUR=red');
     assert.equal(await processOfEtcd(b), settled, 'nothing is restarted twice');
+    await watched.hold();
   });
 });
 
@@ -141,6 +144,8 @@ test('where one manager is left, a worker that is forgotten is cut off too', asy
   await cluster.isManagedBy(1, 'a');
   const stolen = await credentialsOf(b);
   await using held = await clientAt(a, stolen);
+  await a.json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
+  await using load = cluster.load('site', ['a']);
   await a.json('node', 'b', 'forget', '--yes');
   await untilCutOff(a, 'b');
   await assert.rejects(held.get('/any'));
@@ -149,4 +154,5 @@ test('where one manager is left, a worker that is forgotten is cut off too', asy
     assert.equal(await knocks(door, authority, stolen), false, door);
     assert.equal(await knocks(door, authority, await credentialsOf(a)), true, door);
   }
+  assert.deepEqual(failuresOf(await load.stop()), []);
 });

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import type { ManagerStatus } from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
+import { SINGLETON } from '../../testing/singleton-watch.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import type { SeenProcess } from '../../testing/processes.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -11,7 +13,6 @@ import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
-const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
 
 function etcdOf(node: TestNode): readonly SeenProcess[] {
   return node.processes().filter(({ command }) => /^\S*etcd\s/.test(command));
@@ -31,6 +32,7 @@ test('all managers hang, and come back', async (t) => {
   await cluster.runsOn('app', NAMES);
   await b.json('deploy', appFolder(t, { 'index.html': 'static' }), '--name', 'site');
 
+  await using watched = await Invariants.watch(t, cluster);
   await using load = cluster.load('app', NAMES);
   const members = nodes.flatMap(etcdOf);
   for (const { pid } of members) process.kill(pid, 'SIGSTOP');
@@ -48,7 +50,7 @@ test('all managers hang, and come back', async (t) => {
       assert.match(sentence, /manager|registry/i, 'the first sentence says so');
       assert.deepEqual(
         apps.map(({ name }) => name),
-        ['app', 'site'],
+        ['app', 'site', SINGLETON],
       );
     }
   });
@@ -73,7 +75,7 @@ test('all managers hang, and come back', async (t) => {
   for (const node of nodes) {
     await until(`${node.name} to be live again`, () => isLive(node), { withinMs: 40_000 });
   }
-  await cluster.sees('c', READY);
+  await watched.hold();
   assert.deepEqual(failuresOf(await load.stop()), [], 'no request failed in all this');
   await cluster.runsOn('app', NAMES);
   await a.json('app', 'app', 'scale', '1');
@@ -86,6 +88,7 @@ test('kill -9 of an etcd member: it is started again, nobody notices', async (t)
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = [cluster.node('one'), cluster.node('two')];
   await two.json('deploy', appFolder(t, nodeApp('"x"')), '--name', 'app');
+  await using watched = await Invariants.watch(t, cluster);
   await using load = cluster.load('app', ['one', 'two']);
   const [member] = etcdOf(one);
   assert.ok(member !== undefined);
@@ -93,6 +96,6 @@ test('kill -9 of an etcd member: it is started again, nobody notices', async (t)
   await until('another etcd process', () => etcdOf(one).some(({ pid }) => pid !== member.pid));
   await until('the registry to answer', () => isLive(two), { withinMs: 30_000 });
   await two.json('app', 'app', 'env', 'COLOUR=red');
-  await cluster.sees('two', { one: 'ready', two: 'ready' });
+  await watched.hold();
   assert.deepEqual(failuresOf(await load.stop()), []);
 });

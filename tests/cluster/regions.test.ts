@@ -35,6 +35,15 @@ test('near instances answer, far ones when there are no near ones', async (t) =>
   assert.deepEqual(places.toSorted(), ['one', 'two']);
   const [near, far] = [await answering(one), await answering(two)];
 
+  await step(t, 'the regions are listed with their nodes', async () => {
+    assert.deepEqual(await two.json('regions'), [
+      { name: 'east', nodes: ['one'], ready: 1 },
+      { name: 'west', nodes: ['two'], ready: 1 },
+    ]);
+    const { stdout } = await one.cli('regions');
+    assert.match(stdout, /^west +1 of 1 +two$/m);
+  });
+
   await step(t, 'each gateway leads to its own region', async () => {
     assert.ok(near.share > NEAR_MIN && far.share > NEAR_MIN, `${near.share}, ${far.share}`);
     assert.notEqual(near.most, far.most);

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventDetail, ManagerStatus } from '../../src/api/model.ts';
 import { appFolder } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -24,6 +26,7 @@ test('a node of two comes up without the standby, and says that changes wait for
     const { standby } = await one.json<ManagerStatus>('manager');
     return standby?.isInSync === true;
   });
+  await using watched = await Invariants.watch(t, cluster);
 
   await step(t, 'both go, one comes back', async () => {
     await Promise.all([one.kill(), two.kill()]);
@@ -37,6 +40,7 @@ test('a node of two comes up without the standby, and says that changes wait for
     await until('the site to answer', async () => (await one.get('site')).status === 200);
   });
 
+  await using load = cluster.load('site', ['one']);
   await step(t, 'changes go on when the standby counts as lost', async () => {
     await until(
       'the cluster to say so',
@@ -45,5 +49,7 @@ test('a node of two comes up without the standby, and says that changes wait for
     );
     const { code } = await one.cli('node', 'one', 'label', 'word=1', '--json');
     assert.equal(code, 0);
+    await watched.hold();
+    assert.deepEqual(failuresOf(await load.stop()), []);
   });
 });

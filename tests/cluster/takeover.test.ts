@@ -6,6 +6,8 @@ import { test } from 'node:test';
 import type { AppDetail, ManagerStatus } from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
@@ -43,6 +45,8 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
   await one.json('deploy', appFolder(t, APP), '--name', 'app', '--domain', 'shop.example.org');
   await one.json('app', 'app', 'scale', '2');
   await cluster.runsOn('app', ['one', 'two']);
+  await using watched = await Invariants.watch(t, cluster);
+  await using load = cluster.load('app', ['two']);
 
   // Every setting that is acknowledged counts; the last one may be cut off by the kill.
   let acknowledged = 0;
@@ -54,6 +58,7 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     }
   })();
   await until('some acknowledged writes', () => acknowledged >= 5, { withinMs: 30_000 });
+  const killedMs = performance.now();
   await one.kill();
   await writing;
   for (const name of readdirSync(one.dataFolder)) {
@@ -89,6 +94,9 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     await three.join(await cluster.invite('two'));
     await cluster.sees('two', { two: 'ready', three: 'ready' });
     await until('three to serve', async () => (await three.get('app')).body.startsWith('many'));
+    await watched.hold();
+    const later = (await load.stop()).filter(({ startedMs }) => startedMs > killedMs);
+    assert.deepEqual(failuresOf(later, killedMs), [], 'only what was in flight there may fail');
   });
 });
 
@@ -96,6 +104,10 @@ test('the first comes back after a takeover: it follows, and its own registry is
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = await twoInSync(cluster);
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
+  await one.json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
+  await until('both to serve', async () => (await two.get('site')).status === 200);
+  await using watched = await Invariants.watch(t, cluster);
+  await using load = cluster.load('site', ['two']);
   await one.kill();
   await untilNobodyAnswers(two);
   await two.json<ManagerStatus>('manager', 'takeover', '--yes');
@@ -110,4 +122,6 @@ test('the first comes back after a takeover: it follows, and its own registry is
   });
   const { managers } = await one.json<ManagerStatus>('manager');
   assert.deepEqual(managers, ['two']);
+  await watched.hold();
+  assert.deepEqual(failuresOf(await load.stop()), []);
 });

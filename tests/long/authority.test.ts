@@ -7,6 +7,7 @@ import { readAuthorities } from '../../src/cluster/authority-files.ts';
 import { fingerprintOf, isIssuedBy, readKeyPair } from '../../src/cluster/certificate.ts';
 import type { KeyPair } from '../../src/cluster/x509.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -100,6 +101,7 @@ test('two nodes, one of which holds the registry, rotate under load', async (t) 
   await a.json('app', 'app', 'scale', '2');
   await cluster.runsOn('app', ['a', 'b']);
   const { fingerprint } = await authority(b);
+  await using watched = await Invariants.watch(t, cluster);
   await using load = cluster.load('app', ['a', 'b']);
   await until('some answers', () => load.answered > 100);
   await b.cli('authority', 'rotate');
@@ -107,6 +109,7 @@ test('two nodes, one of which holds the registry, rotate under load', async (t) 
   assert.deepEqual(failuresOf(await load.stop()), []);
   for (const node of [a, b]) await isOn(node, next);
   assert.ok(await hasKey(b), 'it could take over');
+  await watched.hold();
 });
 
 test('three nodes rotate under load, and the leader is killed on the way', async (t) => {
@@ -118,6 +121,7 @@ test('three nodes rotate under load, and the leader is killed on the way', async
   await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
   await a.json('app', 'app', 'scale', '3');
   await cluster.runsOn('app', NAMES);
+  await using watched = await Invariants.watch(t, cluster);
   const { fingerprint: first } = await authority(a);
   const former = await Promise.all(nodes.map(credentialsOf));
   const formerInvite = await cluster.invite('a');
@@ -203,6 +207,7 @@ test('three nodes rotate under load, and the leader is killed on the way', async
     assert.deepEqual(await Promise.all([a, b, c, d].map(hasKey)), [true, true, true, false]);
     await cluster.isManagedBy(NAMES.length, 'd');
     await cluster.node('e').json('app', 'app', 'env', 'COLOUR=green');
+    await watched.hold();
   });
 
   await step(t, 'it waits for a node that is away, until that is forgotten', async () => {
@@ -233,6 +238,7 @@ test('three nodes rotate under load, and the leader is killed on the way', async
     const fourth = await untilRotated(c, third);
     await isOn(f, fourth);
     await assert.rejects(e.restart(), /removed from the cluster/);
+    await watched.hold();
   });
 
   await step(t, 'what happened is told', async () => {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AppDetail, NodeDetail } from '../../src/api/model.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -44,9 +45,7 @@ async function idOf(seer: TestNode, name: string): Promise<string> {
   return (await seer.json<NodeDetail>('node', name)).id;
 }
 
-/** Invariants of DESIGN §15 that can be seen from outside. */
-async function allIsWell(cluster: TestCluster, word: string): Promise<void> {
-  for (const { name } of cluster.nodes) await cluster.sees(name, READY, SETTLED_WITHIN_MS);
+async function allIsWell(cluster: TestCluster, watched: Invariants, word: string): Promise<void> {
   await cluster.isManagedBy(NAMES.length, 'a');
   // Those that had to move stay where they are: a change places them anew.
   await cluster.node('a').json('app', 'app', 'env', `WORD=${word}`);
@@ -58,6 +57,7 @@ async function allIsWell(cluster: TestCluster, word: string): Promise<void> {
       return (await node.get('app')).body === word;
     });
   }
+  await watched.hold();
 }
 
 test(
@@ -69,7 +69,8 @@ test(
     const [a, c] = [cluster.node('a'), cluster.node('c')];
     await a.json('deploy', appFolder(t, APP), '--name', 'app');
     await a.json('app', 'app', 'scale', '3');
-    await allIsWell(cluster, 'before');
+    await using watched = await Invariants.watch(t, cluster);
+    await allIsWell(cluster, watched, 'before');
     const oldId = await idOf(a, 'c');
     const oldDisk = appFolder(t, {});
 
@@ -77,7 +78,7 @@ test(
     copyDisk(c.dataFolder, oldDisk);
     wipe(c);
     await cluster.sees('a', { ...READY, c: 'suspect' });
-    await using load = cluster.load('app', ['a', 'b'], { perSecond: 100 });
+    await using load = cluster.load('app', ['a', 'b']);
 
     await step(t, 'not while the former one of its name is a node', async () => {
       await assert.rejects(c.join(await cluster.invite()), (error: Error) => {
@@ -93,7 +94,7 @@ test(
     await step(t, 'as a new node when that is forgotten', async () => {
       await a.json('node', 'c', 'forget', '--yes');
       await c.join(await cluster.invite());
-      await allIsWell(cluster, 'anew');
+      await allIsWell(cluster, watched, 'anew');
       assert.notEqual(await idOf(a, 'c'), oldId);
       assert.deepEqual(failuresOf(await load.stop()), []);
     });
@@ -117,7 +118,7 @@ test(
       assert.notEqual(await idOf(a, 'c'), oldId);
       replaceDisk(c, newDisk);
       await c.restart();
-      await allIsWell(cluster, 'last');
+      await allIsWell(cluster, watched, 'last');
     });
   },
 );

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import type { AppDetail } from '../../src/api/model.ts';
 import { appFolder, nodeApp, writeFiles } from '../../testing/app-folder.ts';
 import type { CliResult } from '../../testing/moln.ts';
+import { Invariants } from '../../testing/invariants.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -14,7 +15,6 @@ import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
-const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
 const ROUNDS = 4;
 /** Requests that must be of one release, spread over all gateways. */
 const ASKED = 12;
@@ -60,9 +60,7 @@ async function servedByAll(cluster: TestCluster): Promise<string> {
   return code ?? '';
 }
 
-/** Invariants of DESIGN §15 that can be seen from outside. */
-async function allIsWell(cluster: TestCluster): Promise<string> {
-  await cluster.sees('a', READY, SETTLED_WITHIN_MS);
+async function allIsWell(cluster: TestCluster, watched: Invariants): Promise<string> {
   await cluster.isManagedBy(NAMES.length, 'a');
   const word = await servedByAll(cluster);
   const details = await Promise.all(
@@ -80,6 +78,7 @@ async function allIsWell(cluster: TestCluster): Promise<string> {
     },
     { withinMs: SETTLED_WITHIN_MS },
   );
+  await watched.hold();
   return word;
 }
 
@@ -95,9 +94,10 @@ test(
     await a.json('deploy', one.folder, '--name', 'app');
     await a.json('app', 'app', 'scale', '3');
     await cluster.runsOn('app', NAMES);
+    await using watched = await Invariants.watch(t, cluster);
 
     await step(t, 'again and again', async () => {
-      await using load = cluster.load('app', NAMES, { perSecond: 50 });
+      await using load = cluster.load('app', NAMES);
       let served = 'start';
       for (let round = 1; round <= ROUNDS; round++) {
         const outcomes = await Promise.all([deploy(one, `a${round}`), deploy(two, `b${round}`)]);
@@ -108,7 +108,7 @@ test(
           assert.match(result.stderr, /busy|changed meanwhile|changed by somebody/i);
         }
         const known = won.length === 0 ? [served] : won;
-        served = await allIsWell(cluster);
+        served = await allIsWell(cluster, watched);
         assert.ok(known.includes(served), `${served} is served, ${won.join(' and ')} went through`);
       }
       const asked = await load.stop();
@@ -118,7 +118,7 @@ test(
     });
 
     await step(t, 'while the agent of one is killed', async () => {
-      let served = await allIsWell(cluster);
+      let served = await allIsWell(cluster, watched);
       for (let round = 1; round <= ROUNDS; round++) {
         const both = Promise.all([deploy(one, `ka${round}`), deploy(two, `kb${round}`)]);
         // Each round a bit later, from its beginning to beyond its end.
@@ -130,7 +130,7 @@ test(
         const outcomes = await both;
         await a.restart();
         const won = outcomes.filter(({ result }) => result.code === 0).map(({ word }) => word);
-        const now = await allIsWell(cluster);
+        const now = await allIsWell(cluster, watched);
         // Of the one whose agent was killed nobody knows whether it went through.
         const possible = [...(won.length === 0 ? [served] : won), `ka${round}`];
         assert.ok(possible.includes(now), `${now} is served, ${won.join(' and ')} went through`);
@@ -141,7 +141,7 @@ test(
     await step(t, 'and the next change goes through', async () => {
       const { result } = await deploy(two, 'last');
       assert.equal(result.code, 0, result.stderr);
-      assert.equal(await allIsWell(cluster), 'last');
+      assert.equal(await allIsWell(cluster, watched), 'last');
     });
   },
 );

@@ -1,6 +1,7 @@
 /** The whole table. */
 import type { Operation } from '../operation.ts';
 import { accessOperations } from './access.ts';
+import { addressOperations } from './addresses.ts';
 import { appOperations } from './apps.ts';
 import { cacheOperations } from './cache.ts';
 import { certificateOperations } from './certificates.ts';
@@ -19,5 +20,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...cacheOperations,
   ...certificateOperations,
   ...routeOperations,
+  ...addressOperations,
   ...accessOperations,
 ];

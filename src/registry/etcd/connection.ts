@@ -1,12 +1,24 @@
 /**
- * One HTTP/2 connection to one etcd member and the gRPC calls that go over it. The only file that knows the gRPC
- * library; everybody else sees calls, and failures as `CallFailure`.
+ * One HTTP/2 connection to one etcd member and the gRPC calls that go over it. Everybody else sees calls, and failures as
+ * `CallFailure`.
  */
-import type { ClientHttp2Stream, ClientHttp2Session } from 'node:http2';
-import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { type ClientHttp2Session, connect } from 'node:http2';
+import { messageOf } from '../../base/errors.ts';
 import type { Clock } from '../../base/time.ts';
-import { Cluster, KV, Lease, Maintenance, Watch } from './etcd-pb.ts';
+import {
+  Cluster,
+  type DescMethodBiDiStreaming,
+  type DescMethodUnary,
+  type DescService,
+  KV,
+  Lease,
+  Maintenance,
+  type MessageInitShape,
+  type MessageShape,
+  Watch,
+} from './etcd-pb.ts';
+import { askOnce, type Caller, type CallOptions, type Talk, talk } from './grpc-call.ts';
+import { GrpcError, type Status } from './grpc-wire.ts';
 
 /** All in PEM. etcd takes the common name of the client's certificate for the user. */
 export interface EtcdTls {
@@ -30,9 +42,6 @@ const SESSION_WINDOW_BYTES: number = 8 * 1024 * 1024;
 /** In megabytes, as Node wants it: headers and frames of all streams. */
 const SESSION_MEMORY_MB = 64;
 
-/** The name of the gRPC status, as `Unavailable`. */
-export type Status = keyof typeof Code;
-
 export interface CallFailure {
   readonly status: Status;
   readonly message: string;
@@ -40,109 +49,138 @@ export interface CallFailure {
 
 /** What went wrong with a call, in the words of gRPC. */
 export function failureOf(error: unknown): CallFailure {
-  const failure = ConnectError.from(error);
-  return { status: Code[failure.code] as Status, message: failure.rawMessage };
+  const status = error instanceof GrpcError ? error.status : 'Unknown';
+  return { status, message: messageOf(error) };
 }
 
-/** That no answer came in time, where a stream carries calls that each have a time of their own. */
-export function late(timeoutMs: number): Error {
-  return new ConnectError(`no answer within ${timeoutMs} ms`, Code.DeadlineExceeded);
-}
+/** A service's calls as functions. */
+type Calls<S extends DescService> = {
+  readonly [K in keyof S['method']]: S['method'][K] extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>
+    : S['method'][K] extends DescMethodBiDiStreaming<infer I, infer O>
+      ? (options: CallOptions) => Talk<I, O>
+      : never;
+};
 
-/** A connection to one member. Opens itself when it is first used. */
-export class Connection {
+/** A connection to one member. Whoever calls has opened it. */
+export class Connection implements Caller {
   readonly endpoint: string;
-  readonly kv: Client<typeof KV>;
-  readonly watch: Client<typeof Watch>;
-  readonly lease: Client<typeof Lease>;
-  readonly cluster: Client<typeof Cluster>;
-  readonly maintenance: Client<typeof Maintenance>;
-  readonly #session: Session;
-  readonly #clock: Clock;
+  readonly clock: Clock;
+  readonly kv: Calls<typeof KV>;
+  readonly watch: Calls<typeof Watch>;
+  readonly lease: Calls<typeof Lease>;
+  readonly cluster: Calls<typeof Cluster>;
+  readonly maintenance: Calls<typeof Maintenance>;
+  readonly #tls: EtcdTls | undefined;
+  #session: ClientHttp2Session | undefined;
+  #opening: Promise<string | undefined> | undefined;
+  #calls = 0;
+  #heardAtMs = 0;
 
   constructor(endpoint: string, options: { readonly tls?: EtcdTls; readonly clock: Clock }) {
     this.endpoint = endpoint;
-    this.#clock = options.clock;
-    this.#session = new Session(endpoint, options.tls);
-    const transport = createGrpcTransport({
-      baseUrl: endpoint,
-      sessionManager: this.#session,
-      acceptCompression: [],
-    });
-    this.kv = createClient(KV, transport);
-    this.watch = createClient(Watch, transport);
-    this.lease = createClient(Lease, transport);
-    this.cluster = createClient(Cluster, transport);
-    this.maintenance = createClient(Maintenance, transport);
+    this.clock = options.clock;
+    this.#tls = options.tls;
+    this.kv = callsOf(this, KV);
+    this.watch = callsOf(this, Watch);
+    this.lease = callsOf(this, Lease);
+    this.cluster = callsOf(this, Cluster);
+    this.maintenance = callsOf(this, Maintenance);
   }
 
   /** True when calls can be sent without connecting first. */
   get isOpen(): boolean {
-    const state = this.#session.state();
-    return state === 'open' || state === 'idle';
+    const session = this.#session;
+    return session !== undefined && !session.connecting && !session.closed && !session.destroyed;
   }
 
   /** True when nothing uses it and nothing is connected. */
   get isClosed(): boolean {
-    const state = this.#session.state();
-    return state === 'closed' || state === 'error';
+    return this.#opening === undefined && (this.#session?.destroyed ?? true);
   }
 
   /** Undefined once it is open, else why it is not. Whatever this says no to was never sent. */
   async open(): Promise<string | undefined> {
-    const late = Promise.withResolvers<'late'>();
-    const timer = this.#clock.after(CONNECT_TIMEOUT_MS, () => late.resolve('late'));
-    try {
-      const state = await Promise.race([this.#session.connect(), late.promise]);
-      if (state === 'late') return `no connection within ${CONNECT_TIMEOUT_MS} ms`;
-      return state === 'error' ? failureOf(this.#session.error()).message : undefined;
-    } finally {
-      timer[Symbol.dispose]();
-    }
+    if (this.isOpen) return undefined;
+    this.#opening ??= this.#open().finally(() => (this.#opening = undefined));
+    return this.#opening;
   }
 
   /** Ends everything that runs over it. */
   close(): void {
-    this.#session.abort();
+    this.#session?.destroy();
+  }
+
+  session(): ClientHttp2Session {
+    if (this.#session !== undefined && this.isOpen) return this.#session;
+    throw new GrpcError('Unavailable', `${this.endpoint} is not connected`);
+  }
+
+  heard(): void {
+    this.#heardAtMs = this.clock.monotonicMs();
+  }
+
+  count(by: 1 | -1): void {
+    this.#calls += by;
+  }
+
+  #open(): Promise<string | undefined> {
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const session = connect(this.endpoint, {
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
+      maxSessionMemory: SESSION_MEMORY_MB,
+      ...tlsOptions(this.#tls),
+    });
+    this.#session = session;
+    this.heard();
+    const late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
+      resolve(`no connection within ${CONNECT_TIMEOUT_MS} ms`);
+      session.destroy();
+    });
+    const looks = this.clock.every(PING_INTERVAL_MS, () => this.#look(session));
+    session.on('connect', () => {
+      // Of the connection as a whole.
+      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+      late[Symbol.dispose]();
+      resolve(undefined);
+    });
+    // Whoever has a call under way is told by its stream.
+    session.on('error', (error) => resolve(error.message));
+    session.on('close', () => {
+      late[Symbol.dispose]();
+      looks[Symbol.dispose]();
+      resolve('the connection was closed');
+    });
+    return promise;
+  }
+
+  /** One that nobody uses is closed; one that is silent while it is used is asked whether it lives. */
+  #look(session: ClientHttp2Session): void {
+    const silentMs = this.clock.monotonicMs() - this.#heardAtMs;
+    if (session.closed || session.connecting || silentMs < PING_INTERVAL_MS) return;
+    if (this.#calls === 0) {
+      // etcd hangs up on those that ping without a call.
+      if (silentMs >= IDLE_TIMEOUT_MS) session.close();
+      return;
+    }
+    const dead = new GrpcError('Unavailable', `no answer to a ping within ${PING_TIMEOUT_MS} ms`);
+    const late = this.clock.after(PING_TIMEOUT_MS, () => session.destroy(dead));
+    session.ping((error) => {
+      late[Symbol.dispose]();
+      if (error === null) this.heard();
+    });
   }
 }
 
-/**
- * Widens the window of a connection as a whole, which the library leaves at 64 KiB; and listens to its errors to the end: the
- * library takes its own listener away before an error that it has raised arrives, which would end the process.
- */
-class Session extends Http2SessionManager {
-  readonly #known = new WeakSet<ClientHttp2Session>();
-
-  constructor(endpoint: string, tls: EtcdTls | undefined) {
-    super(
-      endpoint,
-      {
-        pingIntervalMs: PING_INTERVAL_MS,
-        pingTimeoutMs: PING_TIMEOUT_MS,
-        idleConnectionTimeoutMs: IDLE_TIMEOUT_MS,
-      },
-      {
-        settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
-        maxSessionMemory: SESSION_MEMORY_MB,
-        ...tlsOptions(tls),
-      },
-    );
-  }
-
-  override async request(
-    ...call: Parameters<Http2SessionManager['request']>
-  ): Promise<ClientHttp2Stream> {
-    const stream = await super.request(...call);
-    const { session } = stream;
-    if (session !== undefined && !this.#known.has(session as ClientHttp2Session)) {
-      this.#known.add(session as ClientHttp2Session);
-      // Whoever has a call under way is told by its stream.
-      session.on('error', () => {});
-      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-    }
-    return stream;
-  }
+function callsOf<S extends DescService>(caller: Caller, service: S): Calls<S> {
+  const calls = Object.entries(service.method).map(([name, method]) => [
+    name,
+    method.methodKind === 'unary'
+      ? (request: Record<string, unknown>, options?: CallOptions) =>
+          askOnce(caller, method as DescMethodUnary, request, options)
+      : (options: CallOptions) => talk(caller, method as DescMethodBiDiStreaming, options),
+  ]);
+  return Object.fromEntries(calls) as Calls<S>;
 }
 
 function tlsOptions(tls: EtcdTls | undefined): object {

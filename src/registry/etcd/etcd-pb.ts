@@ -446,3 +446,14 @@ export const Maintenance: GenService<{
     output: typeof MoveLeaderResponseSchema;
   };
 }> = /*@__PURE__*/ serviceDesc(file_etcd, 4);
+
+export { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+export type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf';

@@ -10,7 +10,6 @@ import { compacted } from '../errors.ts';
 import { type Connection, failureOf } from './connection.ts';
 import type { Endpoints } from './endpoints.ts';
 import { isUnknown, refused } from './failures.ts';
-import { sayOnce } from './open-stream.ts';
 import type { Root } from './translate.ts';
 import { WatchJoiner } from './watch-joiner.ts';
 
@@ -51,9 +50,6 @@ const PAUSE_MS_MAX = 2000;
 /** A member that is cut off from the others has to say so, else its watches would stay silent. */
 const HEADERS = { hasleader: 'true' } as const;
 
-type Requests = Parameters<Connection['watch']['watch']>[0];
-type Request = Requests extends AsyncIterable<infer One> ? One : never;
-
 /** Ends without an error when the signal aborts. Throws `REGISTRY_COMPACTED`, or what etcd refuses for good. */
 export async function* watchForEver(
   options: WatchOptions,
@@ -93,29 +89,22 @@ async function* watchOnce(
   { root, prefix, signal }: WatchOptions,
 ): AsyncGenerator<WatchBatch, void, undefined> {
   joiner.restart();
-  const leave = new AbortController();
-  const stop = AbortSignal.any([signal, leave.signal]);
   const range = {
     ...root.rangeOf(prefix),
     startRevision: root.revisions.theirs(joiner.next),
     fragment: true,
   };
-  try {
-    const create: Request = { requestUnion: { case: 'createRequest', value: range } };
-    const options = { signal: stop, headers: HEADERS };
-    const responses = connection.watch.watch(sayOnce(create, stop), options);
-    for await (const response of responses) {
-      if (response.canceled) {
-        const { compactRevision, cancelReason } = response;
-        if (compactRevision > 0n) {
-          throw compacted(joiner.next, root.revisions.ours(compactRevision) + 1);
-        }
-        throw new Error(`etcd ended the watch: ${cancelReason}`);
+  const responses = connection.watch.watch({ signal, headers: HEADERS });
+  responses.say({ requestUnion: { case: 'createRequest', value: range } });
+  for await (const response of responses) {
+    if (response.canceled) {
+      const { compactRevision, cancelReason } = response;
+      if (compactRevision > 0n) {
+        throw compacted(joiner.next, root.revisions.ours(compactRevision) + 1);
       }
-      yield* joiner.add(response);
+      throw new Error(`etcd ended the watch: ${cancelReason}`);
     }
-  } finally {
-    leave.abort();
+    yield* joiner.add(response);
   }
 }
 

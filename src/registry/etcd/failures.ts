@@ -1,6 +1,7 @@
 /** What a failed call to etcd means: refused, so that nothing was changed, or of unknown outcome. Pure. */
 import { MolnError } from '../../base/errors.ts';
-import type { CallFailure, Status } from './connection.ts';
+import type { CallFailure } from './connection.ts';
+import type { Status } from './grpc-wire.ts';
 
 /** Statuses after which the request may have been carried out, may be carried out yet, or never will be. */
 const UNKNOWN: ReadonlySet<Status> = new Set([

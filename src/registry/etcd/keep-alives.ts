@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../../base/time.ts';
 import type { Connection } from './connection.ts';
-import { late } from './connection.ts';
+import { late } from './grpc-call.ts';
 
 interface Waiting {
   readonly id: bigint;
@@ -49,13 +49,13 @@ export class KeepAlives implements Disposable {
 class KeepAliveStream {
   readonly connection: Connection;
   readonly #stop = new AbortController();
+  readonly #talk: ReturnType<Connection['lease']['leaseKeepAlive']>;
   readonly #waiting: Waiting[] = [];
-  readonly #toSend: bigint[] = [];
-  #wake: (() => void) | undefined;
 
   constructor(connection: Connection) {
     this.connection = connection;
-    this.#run().catch((error: unknown) => this.end(error));
+    this.#talk = connection.lease.leaseKeepAlive({ signal: this.#stop.signal });
+    this.#hear().catch((error: unknown) => this.end(error));
   }
 
   get isOver(): boolean {
@@ -65,8 +65,7 @@ class KeepAliveStream {
   renew(id: bigint): Promise<bigint> {
     const { promise, resolve, reject } = Promise.withResolvers<bigint>();
     this.#waiting.push({ id, resolve, reject });
-    this.#toSend.push(id);
-    this.#wake?.();
+    this.#talk.say({ ID: id });
     return promise;
   }
 
@@ -74,14 +73,11 @@ class KeepAliveStream {
   end(error: unknown): void {
     if (this.isOver) return;
     this.#stop.abort();
-    this.#wake?.();
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const answers = this.connection.lease.leaseKeepAlive(this.#requests(), { signal });
-    for await (const { ID, TTL } of answers) this.#answered(ID, TTL);
+  async #hear(): Promise<void> {
+    for await (const { ID, TTL } of this.#talk) this.#answered(ID, TTL);
     throw new Error('etcd ended the renewal of leases');
   }
 
@@ -89,16 +85,5 @@ class KeepAliveStream {
     const at = this.#waiting.findIndex((one) => one.id === id);
     const [waiting] = at < 0 ? [] : this.#waiting.splice(at, 1);
     waiting?.resolve(seconds);
-  }
-
-  async *#requests(): AsyncGenerator<{ readonly ID: bigint }, void, undefined> {
-    while (!this.isOver) {
-      const ID = this.#toSend.shift();
-      if (ID !== undefined) {
-        yield { ID };
-        continue;
-      }
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
   }
 }

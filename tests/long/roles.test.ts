@@ -3,19 +3,18 @@
  * every instance is there once, and requests fail only where they were under way on what was killed.
  */
 import assert from 'node:assert/strict';
-import { Agent } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AppDetail, ManagerStatus } from '../../src/api/model.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
-import { failuresOf, PacedLoad } from '../../testing/paced-load.ts';
+import { Invariants } from '../../testing/invariants.ts';
+import { failuresOf, type PacedLoad } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
-const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
 const PER_SECOND = 1000;
 /** Long enough to be taken for suspect, too short for lost. */
 const STOPPED_MS = 6000;
@@ -90,22 +89,21 @@ async function sceneOf(cluster: TestCluster): Promise<Scene> {
   return { cluster, victim, leader: cluster.node(leader) };
 }
 
-/** Through every gateway in equal parts. Connections are kept, as browsers and proxies keep them. */
-function steady(cluster: TestCluster, agent: Agent): readonly Steady[] {
+/** Through every gateway in equal parts. */
+function steady(cluster: TestCluster): readonly Steady[] {
   const perSecond = PER_SECOND / cluster.nodes.length;
   return cluster.nodes.map((node) => ({
     node,
-    load: new PacedLoad(perSecond, () => node.get('app', '/', { agent })),
+    load: cluster.load('app', [node.name], { perSecond }),
   }));
 }
 
-/** Invariants of DESIGN §15 that can be seen from outside. */
-async function allIsWell(cluster: TestCluster, word: string): Promise<void> {
-  await cluster.sees('a', READY, SETTLED_WITHIN_MS);
+async function allIsWell(cluster: TestCluster, watched: Invariants, word: string): Promise<void> {
   await cluster.isManagedBy(NAMES.length, 'a');
   await cluster.runsOn('app', NAMES, { withinMs: SETTLED_WITHIN_MS });
+  await watched.hold();
   for (const node of cluster.nodes) {
-    const { env } = await node.json<AppDetail>('app', 'app');
+    const { env } = await node.api<AppDetail>('GET', '/api/apps/app');
     assert.equal(env['WORD'], word, `what ${node.name} knows`);
     await until(`${node.name} to serve the last change`, async () => {
       return (await node.get('app')).body === word;
@@ -125,15 +123,15 @@ test('each role is killed, and stopped for a while', async (t) => {
     await cluster.node('a').json('app', 'app', 'env', `WORD=${word}`);
     return word;
   };
-  await allIsWell(cluster, await change());
+  await using watched = await Invariants.watch(t, cluster);
+  await allIsWell(cluster, watched, await change());
 
   for (const role of ROLES) {
     for (const fault of FAULTS) {
       await step(t, `${role.name}, ${fault}`, async () => {
         const scene = await sceneOf(cluster);
         const word = await change();
-        const agent = new Agent({ keepAlive: true });
-        const loads = steady(cluster, agent);
+        const loads = steady(cluster);
         try {
           const answered = (): number => loads.reduce((sum, { load }) => sum + load.answered, 0);
           await until('some answers', () => answered() > PER_SECOND);
@@ -151,7 +149,7 @@ test('each role is killed, and stopped for a while', async (t) => {
               return next !== undefined && next !== pid;
             });
           }
-          await allIsWell(cluster, word);
+          await allIsWell(cluster, watched, word);
           for (const { node, load } of loads) {
             const asked = await load.stop();
             const isSeen = fault === 'SIGKILL' && node === role.seenBy?.(scene);
@@ -161,7 +159,6 @@ test('each role is killed, and stopped for a while', async (t) => {
           }
         } finally {
           await Promise.all(loads.map(({ load }) => load.stop()));
-          agent.destroy();
         }
       });
     }

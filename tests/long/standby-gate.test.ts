@@ -9,7 +9,9 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EventDetail, ManagerStatus, NodeDetail } from '../../src/api/model.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { Invariants } from '../../testing/invariants.ts';
 import type { CliResult } from '../../testing/moln.ts';
+import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -63,6 +65,8 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
   const [one, two] = [cluster.node('one'), cluster.node('two')];
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
   await untilInSync(one, 1);
+  await using watched = await Invariants.watch(t, cluster);
+  await using load = cluster.load('app', ['two']);
 
   await step(t, 'a standby that hangs is waited for until it is lost', async () => {
     two.pause();
@@ -90,6 +94,7 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
   });
 
   let acknowledged = 'late';
+  let killedMs = Infinity;
   await step(t, 'the first dies for good while the standby hangs', async () => {
     await cluster.sees('one', READY);
     let isOver = false;
@@ -104,6 +109,7 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
     two.pause();
     await pause(STOPPED_MS);
     isOver = true;
+    killedMs = performance.now();
     await one.kill();
     await writing;
     for (const name of readdirSync(one.dataFolder)) {
@@ -130,5 +136,10 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
     await until('two to serve the last change', async () => {
       return (await two.get('app')).body === 'after';
     });
+    await watched.hold();
+    const asked = await load.stop();
+    // The only instance was on the machine that died, and nobody may start another one before the takeover.
+    const before = asked.filter(({ endedMs }) => endedMs < killedMs);
+    assert.deepEqual(failuresOf(before), []);
   });
 });

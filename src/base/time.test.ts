@@ -1,0 +1,12 @@
+import { strict as assert } from 'node:assert';
+import { test } from 'node:test';
+import { untilSecond } from './time.ts';
+
+test('a pause of a second or more ends on a whole second, and is never longer', () => {
+  const at = (nowMs: number) => ({ monotonicMs: () => nowMs });
+  assert.equal(untilSecond(at(400.5), 999), 999);
+  assert.equal(untilSecond(at(400.5), 1000), 599.5);
+  assert.equal(untilSecond(at(1000), 1000), 1000);
+  assert.equal(untilSecond(at(1000.5), 1000), 999.5);
+  assert.equal(untilSecond(at(5900), 30_000), 29_100);
+});

@@ -1,0 +1,71 @@
+/** A transaction over the stripes and over a connection's own database of temporary tables. */
+import { OWN_STRIPE, type StripeSession } from './stripes.ts';
+import type { Temporary, TemporaryStore } from './temporary.ts';
+
+export interface TemporarySessionOptions {
+  readonly session: StripeSession;
+  readonly temporary: Temporary;
+  readonly store: TemporaryStore;
+  /** Of a client's own transaction, to be opened at once; undefined when one statement is all. */
+  readonly savepoints: readonly string[] | undefined;
+}
+
+export function withTemporary({
+  session,
+  temporary,
+  store,
+  savepoints,
+}: TemporarySessionOptions): StripeSession {
+  if (savepoints !== undefined) store.begin(savepoints);
+  return {
+    get isUntouched() {
+      return session.isUntouched === true;
+    },
+    rows: (stripe, sql, values, only) =>
+      stripe === OWN_STRIPE ? ownRows(store, sql, values) : session.rows(stripe, sql, values, only),
+    ...(session.apart === undefined
+      ? {}
+      : { apart: async (sql, values) => (await session.apart?.(sql, values)) ?? [] }),
+    ...(session.gathered === undefined
+      ? {}
+      : {
+          gathered: async (sql, values) =>
+            (await session.gathered?.(sql, values, temporary.ownTables)) ?? [],
+        }),
+    write: async (stripe, writes, last) => {
+      if (stripe !== OWN_STRIPE) return await session.write(stripe, writes, last);
+      store.begin();
+      return store.write(writes);
+    },
+    alter: (change) => session.alter(change),
+    savepoint: async (name) => {
+      store.begin();
+      store.savepoint('SAVEPOINT', name);
+      await session.savepoint(name);
+    },
+    release: async (name) => {
+      if (store.inTransaction) store.savepoint('RELEASE', name);
+      await session.release(name);
+    },
+    rollbackTo: async (name) => {
+      if (store.inTransaction) store.savepoint('ROLLBACK TO', name);
+      await session.rollbackTo(name);
+    },
+    commit: async () => {
+      await session.commit();
+      store.commit();
+    },
+    rollback: async () => {
+      store.rollback();
+      await session.rollback();
+    },
+  };
+}
+
+async function* ownRows(
+  store: TemporaryStore,
+  sql: string,
+  values: Parameters<TemporaryStore['rows']>[1],
+): AsyncGenerator<ReturnType<TemporaryStore['rows']>> {
+  yield await Promise.resolve(store.rows(sql, values));
+}
