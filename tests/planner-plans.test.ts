@@ -234,3 +234,32 @@ test('temporary tables have a limit, and a transaction that meets it is over', a
   assert.equal(await count(), 1n);
   await connection.close();
 });
+
+for (const count of [1, 3]) {
+  test(`a large table comes page by page from ${count} stripes, and is never whole in one place`, async () => {
+    using stripes = new MemoryStripes(count, Infinity);
+    using planner = new Planner(stripes, { budget: { rowsMax: 2000, bytesMax: 2 ** 20 } });
+    const connection = planner.connect();
+    await connection.execute('CREATE TABLE t(id INTEGER PRIMARY KEY, v)');
+    const more =
+      'WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 + 999) INSERT INTO t SELECT i, i % 7 FROM n';
+    for (let from = 1n; from < 7000n; from += 1000n) await connection.execute(more, [from]);
+    const texts: readonly (readonly [string, Given, number])[] = [
+      ['SELECT * FROM t', [], 7000],
+      ['SELECT v, id AS k FROM t WHERE v = ?2 OR v > ?1', [4n, 0n], 3000],
+      ['SELECT id FROM t WHERE id > :low AND v <> 0', { low: 3500n }, 3000],
+    ];
+    for (const [sql, given, expected] of texts) {
+      let rows = 0;
+      for await (const batch of connection.stream(sql, given)) {
+        assert.ok(batch.length <= 1001 * count, `${batch.length} rows at once`);
+        rows += batch.length;
+      }
+      assert.equal(rows, expected, sql);
+    }
+    stripes.log = [];
+    for await (const batch of connection.stream('SELECT * FROM t')) if (batch.length > 0) break;
+    assert.ok(stripes.log.length <= 2 * count);
+    assert.deepEqual((await connection.execute('SELECT count(*) FROM t')).rows, [[7000n]]);
+  });
+}

@@ -1,7 +1,7 @@
 /** Sessions over real stripes: autocommit, transactions, savepoints, schema, ids. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, rows, startSql } from '../testing/sql-kit.ts';
+import { ask, bound, rows, startSql } from '../testing/sql-kit.ts';
 import { until } from '../testing/until.ts';
 
 for (const count of [1, 3]) {
@@ -137,3 +137,49 @@ test('a computation over gathered rows that takes for ever is killed', async () 
   const few = 'SELECT count(DISTINCT a.name), max(b.id) FROM item a, item b WHERE a.id = b.id + 1';
   assert.deepEqual(await rows(session, few), [[1999n, 1999n]]);
 });
+
+for (const count of [1, 3]) {
+  test(`a stream over ${count} stripes gives what there was when it began, as it is asked for`, async () => {
+    await using on = await startSql(count);
+    const [session, other] = [await on.open(), await on.open()];
+    await ask(session, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)');
+    await ask(
+      session,
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500) INSERT INTO item SELECT i, 'n' || i FROM n",
+    );
+    const all = bound('SELECT id, name FROM item');
+    {
+      await using stream = await session.stream(all);
+      assert.deepEqual(
+        stream.columns.map(({ name }) => name),
+        ['id', 'name'],
+      );
+      let rows = (await stream.next()).length;
+      assert.ok(rows < 4500, 'it has read everything at once');
+      await ask(other, 'DELETE FROM item WHERE id > 3000');
+      for (let batch = await stream.next(); batch.length > 0; batch = await stream.next()) {
+        rows += batch.length;
+      }
+      assert.equal(rows, 4500);
+      assert.equal(stream.outcome().affectedRows, 0);
+    }
+    {
+      await using stream = await session.stream(all);
+      await stream.next();
+      const [running] = on.engine.queries.list();
+      assert.ok(on.engine.queries.kill(running?.id ?? -1));
+      await assert.rejects(
+        async () => {
+          while ((await stream.next()).length > 0);
+        },
+        { code: 'SQLITE_INTERRUPT' },
+      );
+    }
+    assert.equal(on.engine.queries.list().length, 0);
+    assert.deepEqual(await rows(session, 'SELECT count(*) FROM item'), [[3000n]]);
+    await assert.rejects(
+      session.stream(bound('SELECT nowhere FROM item')),
+      /no such column: nowhere/,
+    );
+  });
+}

@@ -26,7 +26,9 @@ export const TRANSACTION_TOTAL_MS = 10_000;
 export const PREPARED_MS = 3000;
 
 /** What a view sees stays in the file so long at most, for meanwhile its write-ahead log cannot be given back. */
-export const VIEW_MS_MAX = 30_000;
+export const VIEW_MS_MAX = 600_000;
+/** A view that nobody reads from for so long ends before that. */
+export const VIEW_IDLE_MS = 120_000;
 /** Views that one process for reads keeps open. */
 export const VIEWS_PER_PROCESS_MAX = 32;
 

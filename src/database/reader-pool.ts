@@ -5,7 +5,7 @@
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { limitMet, viewEnded } from './errors.ts';
-import { VIEW_MS_MAX, VIEWS_PER_PROCESS_MAX } from './limits.ts';
+import { VIEW_IDLE_MS, VIEW_MS_MAX, VIEWS_PER_PROCESS_MAX } from './limits.ts';
 import { type ReaderJob, ReaderProcess } from './reader-process.ts';
 import type { Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { FileView, SlowReads } from './stripe-options.ts';
@@ -97,12 +97,17 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
   }
 
   #viewOn(process: ReaderProcess, view: number, applied: Applied): FileView {
-    const lasts = this.#options.clock.after(VIEW_MS_MAX, () => void end());
+    const { clock } = this.#options;
+    const lasts = clock.after(VIEW_MS_MAX, () => void end(`open for more than ${VIEW_MS_MAX} ms`));
+    const idle = (): Disposable =>
+      clock.after(VIEW_IDLE_MS, () => void end(`not read from for ${VIEW_IDLE_MS} ms`));
+    let unread = idle();
     let ended: string | undefined;
-    const end = async (): Promise<void> => {
+    const end = async (why: string): Promise<void> => {
       if (ended !== undefined) return;
-      ended = `it was open for more than ${VIEW_MS_MAX} ms`;
+      ended = `it was ${why}`;
       lasts[Symbol.dispose]();
+      unread[Symbol.dispose]();
       process.views--;
       if (process.isRunning)
         await process.ask({ request: { kind: 'shut', view }, ms: VIEW_STEP_MS });
@@ -112,12 +117,13 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
       query: async (statement, readMs) => {
         if (ended !== undefined || !process.isRunning)
           throw viewEnded(ended ?? 'its process had to be ended');
+        unread[Symbol.dispose]();
+        unread = idle();
         const request = { kind: 'look', view, statement, readMs } as const;
         return (await process.ask({ request, ms: readMs + GRACE_MS })) as StatementResult;
       },
       async [Symbol.asyncDispose]() {
-        await Promise.allSettled([end()]);
-        ended = 'it was closed';
+        await Promise.allSettled([end('closed')]);
       },
     };
   }

@@ -48,6 +48,17 @@ const TOUCHING: ReadonlySet<number> = new Set([
 ]);
 const DENIED_FUNCTIONS: ReadonlySet<string> = new Set(['load_extension']);
 
+/** Names and declared types of what a text shows. */
+export function shownBy({ columns }: Binding): {
+  readonly columns: readonly string[];
+  readonly declared: readonly (string | null)[];
+} {
+  return {
+    columns: columns.map(({ name }) => name),
+    declared: columns.map(({ declared }) => declared),
+  };
+}
+
 /** Throws SQLite's error for a text that does not fit the schema. */
 export function bind(catalogue: Catalogue, sql: string): Binding {
   const { statement, accesses } = catalogue.shadow.inspect(sql);

@@ -3,7 +3,7 @@
  * column, with reference tables beside them, so that no row of the join needs rows of two stripes.
  */
 import type { Catalogue } from './catalogue.ts';
-import { type Column, foldName, type Table } from './table.ts';
+import type { Column, Table } from './table.ts';
 import { conjuncts, type Item, itemOf, isDistkey } from './pins.ts';
 import { plainItems } from './push.ts';
 import { columnName } from './pins.ts';
@@ -106,7 +106,7 @@ export function resolve(expr: Expr, items: readonly Item[]): Resolved | undefine
   const found: Resolved[] = [];
   for (const [at, item] of items.entries()) {
     if (name.table !== undefined && name.table !== item.name) continue;
-    const column = item.table?.columns.find((one) => foldName(one.name) === name.column);
+    const column = item.table?.columnsByName.get(name.column);
     if (column !== undefined) found.push({ at, column });
     else if (isRowidWord(name.column) && item.table?.rid !== undefined) {
       const rid = { name: item.table.rid, affinity: 'integer', collation: 'BINARY' } as const;

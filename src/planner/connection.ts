@@ -2,7 +2,7 @@
  * One client's view of the database: runs a text after the other, keeps its transaction, and answers changes() and
  * last_insert_rowid() as SQLite would. Not for two callers at a time.
  */
-import { type Binding, bind } from './binding.ts';
+import { type Binding, bind, shownBy } from './binding.ts';
 import { Catalogue, isParent } from './catalogue.ts';
 import { applyChange, written } from './apply-change.ts';
 import { ClientTransaction, noSavepoint } from './client-transaction.ts';
@@ -142,6 +142,11 @@ export class Connection {
     } finally {
       if (this.#transaction === undefined) await session.rollback();
     }
+  }
+
+  /** What a text shows. Throws SQLite's error for one that does not fit. */
+  columnsOf(sql: string): Pick<Result, 'columns' | 'declared'> {
+    return shownBy(this.#prepared(sql).binding);
   }
 
   /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */
@@ -320,11 +325,7 @@ export class Connection {
     try {
       const shape = read ?? readShape(binding, this.catalogue);
       const rows = await runRead(binding, shape, this.#runContext(binding, values, opened, signal));
-      return this.#result(
-        rows,
-        binding.columns.map(({ name }) => name),
-        binding,
-      );
+      return { ...this.#result(rows), ...shownBy(binding) };
     } finally {
       if (this.#transaction === undefined) await opened.rollback();
     }
@@ -395,8 +396,7 @@ export class Connection {
     this.#changes = done.changes;
     this.#totalChanges += done.totalChanges ?? done.changes;
     this.#lastInsertRowid = done.lastInsertRowid;
-    const columns = binding.columns.map(({ name }) => name);
-    return { ...this.#result(done.rows, columns, binding), wrote: true };
+    return { ...this.#result(done.rows), ...shownBy(binding), wrote: true };
   }
 
   #writeContext(session: StripeSession): WriteContext {
@@ -487,10 +487,10 @@ export class Connection {
     return this.#result(rows, columns);
   }
 
-  #result(rows: readonly SqlRow[], columns: readonly string[] = [], binding?: Binding): Result {
+  #result(rows: readonly SqlRow[], columns: readonly string[] = []): Result {
     return {
       columns,
-      declared: binding?.columns.map(({ declared }) => declared) ?? columns.map(() => null),
+      declared: columns.map(() => null),
       rows,
       changes: this.#changes,
       lastInsertRowid: this.#lastInsertRowid,

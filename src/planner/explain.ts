@@ -138,7 +138,7 @@ function fetched(fetches: readonly Fetch[]): Fetched {
     stripes: [...new Set(fetches.flatMap(({ stripes }) => stripes))]
       .filter((stripe) => stripe !== OWN_STRIPE)
       .sort((a, b) => a - b),
-    texts: fetches.map(fetchText),
+    texts: fetches.map((fetch) => fetchText(fetch)),
   };
 }
 

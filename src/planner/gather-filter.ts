@@ -44,9 +44,14 @@ export function tableFilters(
   });
   for (const select of selects) {
     const items = plainItems(select.from).map((item) => itemOf(item, catalogue));
+    const known = new Map<Expr, number | undefined>();
+    const ownerOf = (expr: Expr): number | undefined => {
+      if (!known.has(expr)) known.set(expr, resolve(expr, items)?.at);
+      return known.get(expr);
+    };
     for (const [at, { name, table }] of items.entries()) {
       if (table === undefined || met.get(table) !== 1) continue;
-      const terms = safeTerms(select, at).filter((term) => isPlain(term, items, at));
+      const terms = safeTerms(select, at).filter((term) => isPlain(term, ownerOf, at));
       const texts = terms.map(
         (term) => `(${cut(binding.sql, term.span, binding.parameters.edits)})`,
       );
@@ -102,8 +107,8 @@ const COMPARISONS: ReadonlySet<string> = new Set([
 ]);
 
 /** Comparisons of the item's own columns with constants: they raise no error and say the same everywhere. */
-function isPlain(term: Expr, items: readonly Item[], at: number): boolean {
-  const own = (expr: Expr): boolean => resolve(expr, items)?.at === at;
+function isPlain(term: Expr, ownerOf: (expr: Expr) => number | undefined, at: number): boolean {
+  const own = (expr: Expr): boolean => ownerOf(expr) === at;
   const fixed = (expr: Expr): boolean =>
     expr.type === 'NumericLiteral' ||
     expr.type === 'StringLiteral' ||

@@ -2,7 +2,7 @@
  * Reads tables, or the part of them that matters, from the stripes into a scratch database, within a budget. What SQLite
  * then says over the scratch is what it would have said over one database.
  */
-import { MolnError } from '../base/errors.ts';
+import { isMolnError, MolnError } from '../base/errors.ts';
 import { list, storedColumns, type Table } from './table.ts';
 import type { TableFilter } from './gather-filter.ts';
 import { pinned, type PinContext } from './pins.ts';
@@ -40,10 +40,15 @@ export interface GatherOptions {
   readonly see?: (table: Table, stripe: number, rows: readonly SqlRow[]) => void;
 }
 
-export function fetchText({ alias, table, where }: Fetch): string {
+export function fetchText(
+  { alias, table, where }: Fetch,
+  before: readonly string[] = [],
+  after: readonly string[] = [],
+): string {
   const filter = where === undefined || where === '' ? '' : ` WHERE ${where}`;
   const name = alias === undefined ? '' : ` AS ${quoted(alias)}`;
-  return `SELECT ${list(storedColumns(table))} FROM ${quoted(table.name)}${name}${filter}`;
+  const columns = [...before, list(storedColumns(table)), ...after].join(', ');
+  return `SELECT ${columns} FROM ${quoted(table.name)}${name}${filter}`;
 }
 
 /** All stripes that hold rows of a table, one of them for copies. */
@@ -95,33 +100,141 @@ export class Budget {
   }
 }
 
+/** Rows of one answer: a stripe gives no more than 100,000, and what is on its way is in memory. */
+const PAGE_ROWS = 20_000;
+
+/** Fetches without values that one text reads from a stripe: SQLite takes 500 terms of a compound SELECT. */
+const TOGETHER_MAX = 100;
+
 export async function gather(fetches: readonly Fetch[], options: GatherOptions): Promise<void> {
   const shared = new Budget(options.budget);
   options.scratch.open(fetches.map(({ table }) => table));
-  const jobs = fetches.flatMap((fetch) => {
+  const perStripe = new Map<number, Wanted[]>();
+  for (const fetch of fetches) {
     const budget = options.large === undefined ? shared : new Budget(options.budget);
-    return fetch.stripes.map(async (stripe) => fetchOne(fetch, stripe, budget, options));
-  });
+    for (const stripe of fetch.stripes) {
+      const wanted = perStripe.get(stripe) ?? [];
+      perStripe.set(stripe, wanted);
+      wanted.push({ fetch, budget });
+    }
+  }
+  const jobs = [...perStripe].map(async ([stripe, wanted]) => fetchAll(wanted, stripe, options));
   const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
 
-async function fetchOne(
-  fetch: Fetch,
+interface Wanted {
+  readonly fetch: Fetch;
+  readonly budget: Budget;
+}
+
+/** Many tables of a few rows cost as many answers: they come in one. */
+async function fetchAll(
+  wanted: readonly Wanted[],
   stripe: number,
-  budget: Budget,
-  { session, scratch, signal, see, large }: GatherOptions,
+  options: GatherOptions,
 ): Promise<void> {
-  const { table } = fetch;
-  for await (const rows of session.rows(stripe, fetchText(fetch), fetch.values ?? [])) {
-    signal?.throwIfAborted();
-    try {
-      budget.spend(`table "${table.name}"`, rows);
-    } catch (error) {
-      large?.add(table);
-      throw error;
-    }
-    see?.(table, stripe, rows);
-    scratch.put(table, rows);
+  const plain = wanted.filter(({ fetch }) => (fetch.values ?? []).length === 0);
+  const together = plain.length < 3 ? [] : plain.slice(0, TOGETHER_MAX);
+  const rest = new Set(wanted);
+  if (together.length > 0 && (await fetchTogether(together, stripe, options))) {
+    for (const one of together) rest.delete(one);
   }
+  const jobs = [...rest].map(async (one) => fetchOne(one, stripe, options));
+  const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** False when the stripe refuses the text before its first row: the tables then come one by one. */
+async function fetchTogether(
+  wanted: readonly Wanted[],
+  stripe: number,
+  options: GatherOptions,
+): Promise<boolean> {
+  const width = Math.max(...wanted.map(({ fetch }) => storedColumns(fetch.table).length));
+  const limit = limitOf(options);
+  const texts = wanted.map(({ fetch }, at) => {
+    const filler = Array.from({ length: width - storedColumns(fetch.table).length }, () => 'NULL');
+    const text = fetchText(fetch, [String(at)], filler);
+    return limit === '' ? text : `SELECT * FROM (${text}${limit})`;
+  });
+  let begun = false;
+  try {
+    for await (const rows of options.session.rows(stripe, texts.join(' UNION ALL '), [])) {
+      begun = true;
+      const byTable = Map.groupBy(rows, ([at]) => Number(at));
+      for (const [at, own] of byTable) {
+        const one = wanted[at];
+        if (one === undefined) continue;
+        const { length } = storedColumns(one.fetch.table);
+        take(
+          one,
+          stripe,
+          own.map((row) => row.slice(1, 1 + length)),
+          options,
+        );
+      }
+    }
+    return true;
+  } catch (error) {
+    if (begun || isMolnError(error, 'PLANNER_TOO_LARGE')) throw error;
+    return false;
+  }
+}
+
+async function fetchOne(one: Wanted, stripe: number, options: GatherOptions): Promise<void> {
+  const { fetch } = one;
+  const limit = limitOf(options);
+  const { rid } = fetch.table;
+  if (limit === '' && rid !== undefined && !fetch.table.virtual && (fetch.where ?? '') === '') {
+    await fetchPages(one, stripe, rid, options);
+    return;
+  }
+  const source = options.session.rows(stripe, `${fetchText(fetch)}${limit}`, fetch.values ?? []);
+  for await (const rows of source) take(one, stripe, rows, options);
+}
+
+/** A whole table in the order of its rowid. */
+async function fetchPages(
+  one: Wanted,
+  stripe: number,
+  rid: string,
+  options: GatherOptions,
+): Promise<void> {
+  const { fetch } = one;
+  const at = storedColumns(fetch.table).indexOf(rid);
+  for (let last: bigint | undefined, full = true; full;) {
+    const from = last === undefined ? '' : `${quoted(rid)} > ${last}`;
+    const page = ` ORDER BY ${quoted(rid)} LIMIT ${PAGE_ROWS}`;
+    const text = `${fetchText({ ...fetch, where: from })}${page}`;
+    let count = 0;
+    for await (const rows of options.session.rows(stripe, text, [])) {
+      take(one, stripe, rows, options);
+      count += rows.length;
+      last = (rows.at(-1)?.[at] ?? last) as bigint | undefined;
+    }
+    full = count >= PAGE_ROWS;
+  }
+}
+
+/** Where only small tables are wanted, no more is read than tells that one is not. */
+function limitOf({ budget, large }: GatherOptions): string {
+  return large === undefined ? '' : ` LIMIT ${budget.rowsMax + 1}`;
+}
+
+function take(
+  { budget, fetch: { table } }: Wanted,
+  stripe: number,
+  rows: readonly SqlRow[],
+  { scratch, signal, see, large }: GatherOptions,
+): void {
+  signal?.throwIfAborted();
+  try {
+    budget.spend(`table "${table.name}"`, rows);
+  } catch (error) {
+    large?.add(table);
+    throw error;
+  }
+  see?.(table, stripe, rows);
+  scratch.put(table, rows);
 }

@@ -154,6 +154,12 @@ function addParents(
     const named = parentColumns.length > 0 ? parentColumns : parent.primary;
     const key = named.map((one) => columnOf(parent, one));
     if (key.length !== columns.length || key.some((one) => one === undefined)) return false;
+    // An id that is not given yet may name a parent.
+    const { rid } = shape.table;
+    const givesId = columns.some((one) => rid !== undefined && foldName(one) === foldName(rid));
+    if (givesId && rows.some((row) => (valueIn(shape, rid ?? '')?.(row) ?? null) === null)) {
+      return false;
+    }
     const plain = key.flatMap((one) => (one === undefined ? [] : [one]));
     if (!addKey(parent, plain, terms, shape, rows, columns)) return false;
   }

@@ -147,7 +147,7 @@ export function isDistkey(expr: Expr, items: readonly Item[], at: number): boole
 /** The distribution column itself, or a word for the rowid when that is what distributes. */
 function namesDistkey(column: string, table: Table | undefined): boolean {
   if (table?.distkey === undefined) return false;
-  const own = table.columns.some((one) => foldName(one.name) === column);
+  const own = table.columnsByName.has(column);
   if (own) return foldName(table.distkey.name) === column;
   return ['rowid', '_rowid_', 'oid'].includes(column) && table.distkey.name === table.rid;
 }
@@ -155,7 +155,7 @@ function namesDistkey(column: string, table: Table | undefined): boolean {
 function mayHave({ table }: Item, column: string): boolean {
   if (table === undefined) return true;
   if (['rowid', '_rowid_', 'oid'].includes(column)) return true;
-  return table.columns.some((one) => foldName(one.name) === column);
+  return table.columnsByName.has(column);
 }
 
 export function columnName(

@@ -7,7 +7,7 @@ import { fetchesOf, gather, type GatherBudget } from './gather.ts';
 import type { PinContext } from './pins.ts';
 import type { Planner } from './planner.ts';
 import { decideRead, type ReadShape } from './read-plan.ts';
-import { scatter, scatterStream } from './scatter-run.ts';
+import { scatter, scatterStream, stripeStream } from './scatter-run.ts';
 import { loadSequences } from './sequence.ts';
 import { makeTriggers, type ScratchPool } from './scratch.ts';
 import type { StripeSession } from './stripes.ts';
@@ -102,7 +102,10 @@ export async function* streamRead(
 ): AsyncGenerator<readonly SqlRow[]> {
   const { pins, planner, session, signal } = context;
   const plan = decideRead(binding, shape, pins, planner.homes);
-  if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
+  const { scatter: walk } = shape;
+  if (plan.name === 'P1' && typeof walk === 'object' && walk.byRid) {
+    yield* stripeStream(walk, plan.stripe, pins, { session, signal });
+  } else if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
     yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values, true);
   } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
     const exact = await exactly(binding, shape, context);

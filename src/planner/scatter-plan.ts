@@ -31,6 +31,7 @@ import {
 type Made = Pick<ScatterShape, 'stripeText' | 'combine'> & {
   readonly limit?: Limit | undefined;
   readonly byRid?: boolean;
+  readonly nextText?: string;
 };
 
 /** The shape, or why there is none. `edits` are those that make the text fit for a stripe. */
@@ -58,7 +59,15 @@ export function scatterShape(
   if (!grouped && select.distinctness === 'Distinct') return 'it has DISTINCT';
   const made: Made | string = grouped
     ? partialAggregates({ binding, body, select, items, edits, aggregates })
-    : concatenated({ sql: binding.sql, body, select, items, edits, catalogue });
+    : concatenated({
+        sql: binding.sql,
+        body,
+        select,
+        items,
+        edits,
+        catalogue,
+        parameters: binding.parameters.names.length,
+      });
   if (typeof made === 'string') return made;
   return {
     name: grouped ? 'P3' : 'P2',
@@ -66,6 +75,7 @@ export function scatterShape(
     combine: made.combine,
     limit: made.limit,
     byRid: made.byRid === true,
+    nextText: made.nextText ?? '',
     items,
     terms,
     limiting: items.flatMap((_, at) => (isLeftJoined(select, at) ? [] : [at])),
@@ -118,6 +128,8 @@ interface Concatenation {
   readonly items: readonly Item[];
   readonly edits: readonly Edit[];
   readonly catalogue: Catalogue;
+  /** How many parameters the text takes. */
+  readonly parameters: number;
 }
 
 /** The rowid by which SQLite would find the rows, when it walks one table from end to end. */
@@ -139,7 +151,12 @@ function concatenated(options: Concatenation): Made | string {
   if (body.orderBy === undefined && body.limit === undefined) {
     return rid === undefined
       ? { stripeText: splice(sql, edits), combine: undefined }
-      : { stripeText: withRid(options, rid), combine: undefined, byRid: true };
+      : {
+          stripeText: withRid(options, rid),
+          nextText: withRid(options, rid, `${rid} > ?${options.parameters + 1}`),
+          combine: undefined,
+          byRid: true,
+        };
   }
   const terms = body.orderBy ?? [];
   const keys: SortKey[] = [];
@@ -208,12 +225,19 @@ function concatenated(options: Concatenation): Made | string {
 }
 
 /** The text with the rowid behind its columns, in its order. */
-function withRid({ sql, select, edits }: Concatenation, rid: string): string {
+function withRid({ sql, select, edits }: Concatenation, rid: string, behind?: string): string {
   const last = select.columns.at(-1)?.span ?? select.span;
   const span = { offset: last.offset + last.length, length: 0 };
   const end = { offset: select.span.offset + select.span.length, length: 0 };
   const part = { offset: 0, length: end.offset };
-  return `${cut(sql, part, [...edits, { span, text: `, ${rid}` }])} ORDER BY ${rid}`;
+  const { whereClause: where } = select;
+  const more =
+    behind === undefined || where === undefined
+      ? []
+      : [{ span: { offset: where.span.offset, length: 0 }, text: `${behind} AND (` }];
+  const tail = behind === undefined ? '' : where === undefined ? ` WHERE ${behind}` : ')';
+  const text = cut(sql, part, [...more, ...edits, { span, text: `, ${rid}` }]);
+  return `${text}${tail} ORDER BY ${rid}`;
 }
 
 interface SortKey {

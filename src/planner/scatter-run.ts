@@ -122,19 +122,65 @@ export async function* scatterStream(
   { session, signal }: Pick<ScatterContext, 'session' | 'signal'>,
 ): AsyncGenerator<readonly SqlRow[]> {
   const values = pins.values.slice(0, shape.stripeParameters);
-  const sources = stripes.map((stripe) => session.rows(stripe, shape.stripeText, values));
   if (shape.byRid) {
+    const sources = stripes.map((stripe) =>
+      session.isMoving === true
+        ? session.rows(stripe, shape.stripeText, values)
+        : pages(shape, stripe, pins, session),
+    );
     for await (const rows of mergeByLast(sources)) {
       signal?.throwIfAborted();
       yield withoutRid(rows);
     }
     return;
   }
-  for (const source of sources) {
-    for await (const rows of source) {
+  for (const stripe of stripes) {
+    for await (const rows of session.rows(stripe, shape.stripeText, values)) {
       signal?.throwIfAborted();
       yield rows;
     }
+  }
+}
+
+/** The same of one stripe: what is small comes in one answer, which needs no view of the stripe. */
+export async function* stripeStream(
+  shape: ScatterShape,
+  stripe: number,
+  pins: PinContext,
+  context: Pick<ScatterContext, 'session' | 'signal'>,
+): AsyncGenerator<readonly SqlRow[]> {
+  const text = `${shape.stripeText} LIMIT ${PAGE_ROWS + 1}`;
+  const values = pins.values.slice(0, shape.stripeParameters);
+  const first: SqlRow[] = [];
+  for await (const rows of context.session.rows(stripe, text, values, true)) first.push(...rows);
+  if (first.length <= PAGE_ROWS) yield withoutRid(first);
+  else yield* scatterStream(shape, [stripe], pins, context);
+}
+
+/** Rows of one page: it is all that is held of a stripe. */
+const PAGE_ROWS = 1000;
+
+/** One stripe's rows by the rowid, each page when it is wanted. */
+async function* pages(
+  { nextText, stripeParameters, stripeText: text }: ScatterShape,
+  stripe: number,
+  { parameters, values: given }: PinContext,
+  session: StripeSession,
+): AsyncGenerator<readonly SqlRow[]> {
+  const count = parameters.names.length;
+  const all = Array.from({ length: count }, (_, at) => given[at] ?? null);
+  for (let last: SqlRow[number] | undefined, full = true; full;) {
+    const source =
+      last === undefined
+        ? session.rows(stripe, `${text} LIMIT ${PAGE_ROWS}`, given.slice(0, stripeParameters))
+        : session.rows(stripe, `${nextText} LIMIT ${PAGE_ROWS}`, [...all, last]);
+    let found = 0;
+    for await (const rows of source) {
+      found += rows.length;
+      last = rows.at(-1)?.at(-1) ?? last;
+      yield rows;
+    }
+    full = found >= PAGE_ROWS;
   }
 }
 

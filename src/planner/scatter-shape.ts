@@ -19,6 +19,8 @@ export interface ScatterShape {
     | undefined;
   /** Without `combine`: the last column is the rowid, by which SQLite would order the rows; it does not show. */
   readonly byRid: boolean;
+  /** With `byRid`: the rows behind a rowid, which is its last parameter. */
+  readonly nextText: string;
   /** P2 with a limit: the stripes need no more rows than limit and offset together. */
   readonly limit: Limit | undefined;
   readonly items: readonly Item[];

@@ -46,6 +46,8 @@ export interface StripeSession {
    * beginning holds.
    */
   readonly isUntouched?: boolean;
+  /** Two texts need not see the same rows. */
+  readonly isMoving?: boolean;
   /**
    * Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. `only`: nothing else
    * is read in a session that only reads.

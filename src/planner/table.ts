@@ -60,6 +60,8 @@ export interface Table {
   /** The primary key on the stripes. */
   readonly key: readonly string[];
   readonly columns: readonly Column[];
+  /** By folded name. */
+  readonly columnsByName: ReadonlyMap<string, Column>;
   readonly uniques: readonly UniqueKey[];
   readonly foreignKeys: readonly ForeignKey[];
   readonly strict: boolean;
@@ -79,7 +81,7 @@ export interface Distribution {
 
 /** Names are equal without regard to ASCII case. */
 export function foldName(name: string): string {
-  return name.replace(/[A-Z]+/g, (run) => run.toLowerCase());
+  return /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : name;
 }
 
 export interface TableOptions {
@@ -136,6 +138,7 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
     autoincrement: ownRid !== undefined && /\bautoincrement\b/i.test(object.sql),
     key: rid === undefined ? primary.map((row) => String(row[0])) : [rid],
     columns,
+    columnsByName: new Map(columns.map((column) => [foldName(column.name), column])),
     primary: primary.map((row) => String(row[0])),
     uniques: [
       ...(ownRid === undefined ? [] : [rowidKey(String(ownRid[0]), distkey)]),

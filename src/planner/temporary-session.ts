@@ -18,6 +18,7 @@ export function withTemporary({
 }: TemporarySessionOptions): StripeSession {
   if (savepoints !== undefined) store.begin(savepoints);
   return {
+    isMoving: session.isMoving === true,
     get isUntouched() {
       return session.isUntouched === true;
     },

@@ -31,6 +31,15 @@ interface Running {
   readonly stop: AbortController;
 }
 
+/** One that runs; to be disposed of when it is over. */
+export interface LiveStatement extends Disposable {
+  readonly stop: AbortController;
+  /** Why it failed, for the list of slow ones. */
+  failure: unknown;
+  /** `stop` is aborted when the work takes too long. */
+  step<T>(work: () => Promise<T>): Promise<T>;
+}
+
 export class LiveQueries {
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -51,6 +60,19 @@ export class LiveQueries {
     caller: Caller,
     work: (stop: AbortController) => Promise<T>,
   ): Promise<T> {
+    const query = this.begin(sql, caller);
+    try {
+      return await query.step(() => work(query.stop));
+    } catch (error) {
+      query.failure = error;
+      throw error;
+    } finally {
+      query[Symbol.dispose]();
+    }
+  }
+
+  /** A statement whose rows are asked for bit by bit: each step may take as long as a whole statement. */
+  begin(sql: string, caller: Caller): LiveStatement {
     const { queriesMax, statementMs } = this.#limits;
     if (this.#running.size >= queriesMax) {
       throw limitMet('queriesMax', `${queriesMax} statements run already`, 'Ask again later');
@@ -60,22 +82,26 @@ export class LiveQueries {
     const beganMs = this.#clock.monotonicMs();
     const startedAt = this.#clock.now();
     this.#running.set(id, { sql, caller: caller.id, startedAt, beganMs, stop });
-    const timer = this.#clock.after(statementMs, () =>
-      stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
-    );
-    let failure: unknown;
-    try {
-      return await work(stop);
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      timer[Symbol.dispose]();
-      this.#running.delete(id);
-      const durationMs = this.#clock.monotonicMs() - beganMs;
+    const clock = this.#clock;
+    const end = (failure: unknown): void => {
+      if (!this.#running.delete(id)) return;
+      const durationMs = clock.monotonicMs() - beganMs;
       if (durationMs >= this.#limits.slowMs)
         this.#note({ sql, caller: caller.id, startedAt, durationMs, error: codeOf(failure) });
-    }
+    };
+    return {
+      stop,
+      failure: undefined,
+      async step(work) {
+        using _timer = clock.after(statementMs, () =>
+          stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
+        );
+        return await work();
+      },
+      [Symbol.dispose]() {
+        end(this.failure);
+      },
+    };
   }
 
   /** Statements that run now. */

@@ -42,6 +42,10 @@ export class ReadSession implements StripeSession {
     this.#schema = options.set.schema;
   }
 
+  get isMoving(): boolean {
+    return this.#options.isLoose;
+  }
+
   async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
     return await runApart(this.#options.set, sql, values, this.#options.signal());
   }

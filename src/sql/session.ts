@@ -31,7 +31,8 @@ import { RETRY_PAUSE_MS } from './limits.ts';
 import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
-import { isReadOnlyText, scriptTexts, startsReadOnly } from './texts.ts';
+import { StreamedRows } from './streamed-rows.ts';
+import { isReadOnlyText, isSelect, scriptTexts, startsReadOnly } from './texts.ts';
 import { mayBeWhole, runWhole } from './whole-batch.ts';
 import { WriteSession } from './write-session.ts';
 
@@ -121,6 +122,7 @@ export class SqlSession implements Session {
 
   async stream(bound: BoundStatement): Promise<RowStream> {
     const began = this.#engine.options.clock.monotonicMs();
+    if (ownPragma(bound.sql) === undefined && isSelect(bound.sql)) return await this.#select(bound);
     const result = await this.#run(bound.sql, bound.values);
     let rest = result.rows;
     return {
@@ -136,6 +138,52 @@ export class SqlSession implements Session {
         return Promise.resolve();
       },
     };
+  }
+
+  /** Rows as they are wanted: what has not been asked for is read later. */
+  async #select({ sql, values }: BoundStatement): Promise<RowStream> {
+    const { clock } = this.#engine.options;
+    const { counts, queries } = this.#engine;
+    const began = clock.monotonicMs();
+    const query = queries.begin(sql, this.#caller);
+    this.#stop = query.stop;
+    const { signal } = query.stop;
+    const ended = (): void => {
+      this.#stop = undefined;
+      counts.took(clock.monotonicMs() - began);
+      query[Symbol.dispose]();
+    };
+    const failed = async (error: unknown): Promise<unknown> => {
+      query.failure = error;
+      counts.failed++;
+      ended();
+      if (!this.isAutocommit && (endsTransaction(error) || signal.aborted))
+        await this.#rollBack(() => this.#connection.abandon());
+      return toClient(
+        error,
+        errorPosition(messageOf(error), sql, this.#connection.catalogue.shadow),
+      );
+    };
+    try {
+      const { batches, first } = await query.step(async () =>
+        this.#attempts(sql, signal, async () => {
+          const opened = this.#connection.stream(sql, values, signal);
+          return { batches: opened, first: await opened.next() };
+        }),
+      );
+      const { columns, declared } = this.#connection.columnsOf(sql);
+      return new StreamedRows({
+        columns: columnsOf({ columns, declared }),
+        batches,
+        first,
+        next: async () => query.step(async () => batches.next()),
+        failed,
+        ended,
+        outcome: () => this.#outcome(this.#connection.plainResult([], []), began),
+      });
+    } catch (error) {
+      throw await failed(error);
+    }
   }
 
   async sequence(sql: string): Promise<void> {
@@ -188,7 +236,9 @@ export class SqlSession implements Session {
     try {
       return await queries.watch(sql, this.#caller, async (stop) => {
         this.#stop = stop;
-        return await this.#attempts(sql, values, stop.signal);
+        return await this.#attempts(sql, stop.signal, async (text) =>
+          this.#connection.execute(text, values, stop.signal),
+        );
       });
     } catch (error) {
       counts.failed++;
@@ -203,7 +253,11 @@ export class SqlSession implements Session {
   }
 
   /** Until it is planned for the schema that the stripes have, its stripes are in order, and they have primaries. */
-  async #attempts(sql: string, values: SqlRow, signal: AbortSignal): Promise<Result> {
+  async #attempts<T>(
+    sql: string,
+    signal: AbortSignal,
+    run: (text: string) => Promise<T>,
+  ): Promise<T> {
     const { counts, limits, set } = this.#engine;
     const { clock } = this.#engine.options;
     const wasOpen = this.#connection.inTransaction;
@@ -214,7 +268,7 @@ export class SqlSession implements Session {
     if (wasOpen) this.#goesOn();
     for (let replans = 0; ; counts.retries++) {
       try {
-        return await this.#connection.execute(text, values, signal);
+        return await run(text);
       } catch (error) {
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
@@ -292,7 +346,7 @@ export class SqlSession implements Session {
   }
 }
 
-function columnsOf({ columns, declared }: Result): readonly Column[] {
+function columnsOf({ columns, declared }: Pick<Result, 'columns' | 'declared'>): readonly Column[] {
   return columns.map((name, at) => ({ name, declaredType: declared[at] ?? null }));
 }
 

@@ -12,6 +12,11 @@ export function scriptTexts(sql: string): readonly string[] {
   return splitScript(sql).filter((text) => scanStatement(text).statements !== 'none');
 }
 
+/** A text that reads, and nothing else: WITH may begin one that writes. */
+export function isSelect(sql: string): boolean {
+  return /^\s*(?:select|values)\b/i.test(sql);
+}
+
 /** A guess by the first words, for clients that choose a connection by it. */
 export function isReadOnlyText(sql: string): boolean {
   const text = sql.replace(/^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)+/, '');
