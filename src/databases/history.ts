@@ -142,8 +142,9 @@ export class History {
   async #note(): Promise<void> {
     const { log, clock } = this.#options;
     const before = this.#known ?? (await this.#marks.list());
-    const indexes = await log.indexesNow(this.#names);
+    // Before the question: what was acknowledged up to then is in the answer.
     const at = clock.now();
+    const indexes = await log.indexesNow(this.#names);
     this.#known = before;
     if (indexes.join() === before.at(-1)?.indexes.join()) return;
     await this.#marks.add({ at, indexes });
