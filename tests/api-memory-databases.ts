@@ -14,6 +14,7 @@ const DATABASE: DatabaseDetail = {
   connections: 0,
   createdAt: 1_800_000_000_000,
   by: 'local',
+  restorable: undefined,
   stripeDetails: [],
   queries: [],
   slow: [],
@@ -39,6 +40,13 @@ export class MemoryDatabases {
 
   dropDatabase(...asked: Parameters<Cloud['dropDatabase']>): Promise<void> {
     return this.#noted({ dropDatabase: asked });
+  }
+
+  async restoreDatabase(
+    ...asked: Parameters<Cloud['restoreDatabase']>
+  ): ReturnType<Cloud['restoreDatabase']> {
+    await this.#noted({ restoreDatabase: asked });
+    return { database: asked[1].as, at: asked[1].at };
   }
 
   async moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {

@@ -127,9 +127,12 @@ test('a copy that is too far behind begins from a snapshot, also when one node h
   await sameCopies(primary, again);
   const fresh = await on.copy('n3');
   await sameCopies(primary, fresh);
-  // The next one takes the place of the first.
-  await primary.snapshot(0);
-  assert.equal((await readdir(dirname(stored))).length, 1);
+  // The next one takes the place of the first, which stays for those who go back, with the entries of both.
+  const next = await primary.snapshot(0);
+  const past = (next?.past ?? []).flatMap(({ base, entries }) => [base?.id, entries.id]);
+  const named = [next?.id, ...past].filter((id) => id !== undefined).map((id) => `${id}.sqlite`);
+  assert.equal(named.length, 4);
+  assert.deepEqual((await readdir(dirname(stored))).toSorted(), named.toSorted());
 });
 
 test('a log that grows is trimmed by itself', async () => {

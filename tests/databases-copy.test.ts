@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import type { DatabaseDetail, RestoredDatabase } from '../src/api/api.ts';
 import { TestNode } from '../testing/test-node.ts';
+import { until } from '../testing/until.ts';
 
 const SCRIPT = `
 CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT REFERENCES people(name), sum REAL, paper BLOB);
@@ -57,4 +59,65 @@ test('a database of a node goes out and in again, whole', async (t) => {
   const missing = await node.cli('db', 'shell', 'nowhere', 'SELECT 1');
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /nowhere/);
+});
+
+test('a database is had as it was at a time, over two stripes, and goes on from there', async (t) => {
+  await using node = await TestNode.start(t);
+  const sql = async (database: string, text: string): Promise<string> => {
+    const { code, stdout, stderr } = await node.cli('db', 'shell', database, text, '--json');
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  /** A moment at which all that has happened so far is noted, and nothing else. */
+  const noted = async (): Promise<string> => {
+    const from = new Date();
+    return await until('a note', async () => {
+      const { restorable } = await node.json<DatabaseDetail>('db', 'show', 'shop');
+      return (restorable?.to ?? 0) >= from.getTime()
+        ? new Date(restorable?.to ?? 0).toISOString()
+        : undefined;
+    });
+  };
+  await node.json('db', 'create', 'shop', '--stripes', '2');
+  await sql('shop', 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX by_v ON t(v)');
+  const rows = Array.from({ length: 40 }, (_, n) => `('row ${n}')`).join(', ');
+  await sql('shop', `INSERT INTO t (v) VALUES ${rows}`);
+  const first = await noted();
+  await sql('shop', "UPDATE t SET v = 'changed'; DELETE FROM t WHERE id % 2 = 0");
+  const second = await noted();
+  await sql('shop', 'DROP TABLE t');
+
+  const all = 'SELECT id, v FROM t ORDER BY id';
+  const restore = (at: string, as: string): Promise<RestoredDatabase> =>
+    node.json('db', 'restore', 'shop', '--at', at, '--as', as);
+  assert.deepEqual(await restore(first, 'before'), { database: 'before', at: Date.parse(first) });
+  const before = JSON.parse(await sql('before', all)) as readonly { readonly v: string }[];
+  assert.deepEqual(
+    before.map(({ v }) => v).toSorted(),
+    [...rows.matchAll(/row \d+/g)].flat().toSorted(),
+  );
+  await restore(second, 'after');
+  const after = JSON.parse(await sql('after', all)) as readonly { readonly v: string }[];
+  assert.deepEqual(
+    after.map(({ v }) => v),
+    Array.from({ length: 20 }, () => 'changed'),
+  );
+
+  await sql('before', "INSERT INTO t (v) VALUES ('new'); DELETE FROM t WHERE v = 'row 1'");
+  const counted = await sql('before', 'SELECT count(*) AS n, count(DISTINCT id) AS ids FROM t');
+  assert.deepEqual(JSON.parse(counted), [{ n: 40, ids: 40 }]);
+  await node.stop();
+  await node.restart();
+  assert.equal(
+    await sql('before', 'SELECT count(*) AS n, count(DISTINCT id) AS ids FROM t'),
+    counted,
+  );
+
+  for (const at of ['2020-01-01T00:00:00Z', '2999-01-01T00:00:00Z']) {
+    const refused = await node.cli('db', 'restore', 'shop', '--at', at, '--as', 'never');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /cannot be had as of .* its log reaches back to/);
+  }
+  const taken = await node.cli('db', 'restore', 'shop', '--at', first, '--as', 'after');
+  assert.match(taken.stderr, /is a database "after" already/);
 });

@@ -63,10 +63,19 @@ export interface DatabaseSummary {
 }
 
 export interface DatabaseDetail extends DatabaseSummary {
+  /** The oldest and the newest noted moment that it can be had as of; undefined while that is not known. */
+  readonly restorable: { readonly from: number; readonly to: number } | undefined;
   readonly stripeDetails: readonly StripeDetail[];
   readonly queries: readonly QueryDetail[];
   /** The newest last. */
   readonly slow: readonly QueryDetail[];
+}
+
+export interface RestoredDatabase {
+  /** Its name. */
+  readonly database: string;
+  /** The noted moment that it was taken from, not after the one that was asked for. */
+  readonly at: number;
 }
 
 /** How a statement would be run. */
@@ -94,6 +103,12 @@ export interface DatabaseCloud {
     by: string,
   ): Promise<DatabaseDetail>;
   dropDatabase(name: string, by: string): Promise<void>;
+  /** Makes database `as` with what this one had at `at`; resolves to the noted moment. Throws `DATABASES_OUT_OF_REACH`. */
+  restoreDatabase(
+    name: string,
+    wish: { readonly at: number; readonly as: string },
+    by: string,
+  ): Promise<RestoredDatabase>;
   /** Has a stripe led by that node; answers when it is. Throws `DATABASES_NODE_UNFIT` and its like. */
   moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail>;
   createDatabaseToken(

@@ -30,6 +30,7 @@ import type {
   ClusterTop,
   DatabaseDetail,
   DatabaseSummary,
+  RestoredDatabase,
   StripeDetail,
   ListenerDetail,
   QueryPlan,
@@ -386,6 +387,14 @@ export class MolnClient {
     },
   ): Promise<DatabaseDetail> {
     return this.#transport.json({ method: 'PUT', path: databasePath(name), json: wish });
+  }
+
+  restoreDatabase(
+    name: string,
+    wish: { readonly at: number; readonly as: string },
+  ): Promise<RestoredDatabase> {
+    const path = `${databasePath(name)}/restores`;
+    return this.#transport.json({ method: 'POST', path, json: wish });
   }
 
   moveStripe(

@@ -70,6 +70,28 @@ export interface SnapshotRecord {
   readonly bytes: number;
   /** Nodes that keep it. */
   readonly nodes: readonly string[];
+  /** What was before it, the oldest first; each goes on where the one before ends, the last one ends with this snapshot. */
+  readonly past?: readonly PastPiece[];
+}
+
+/** A file that is kept with the snapshots. */
+export interface KeptFile {
+  readonly id: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly nodes: readonly string[];
+}
+
+/** A stretch of a log that has been trimmed: what leads to every entry from `from` to `to`. */
+export interface PastPiece {
+  readonly from: number;
+  readonly to: number;
+  /** When it was kept, in milliseconds since the epoch. */
+  readonly at: number;
+  /** The stripe at entry `from`; undefined: an empty one, at 0. */
+  readonly base: KeptFile | undefined;
+  /** Entries `from` + 1 to `to`; see `past.ts`. */
+  readonly entries: KeptFile;
 }
 
 /** A lease on the primary's key. `renew` throws when it has ended. */

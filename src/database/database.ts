@@ -26,8 +26,10 @@ export type {
   TransactionResult,
 } from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
+export { buildCopyAt } from './restore.ts';
+export { isInReach, markAt, surplus, type TimeMark, TimeMarks } from './time-marks.ts';
 export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
-export { FolderSnapshots, type SnapshotStore } from './snapshot-store.ts';
+export { FolderSnapshots, hashFile, type SnapshotStore } from './snapshot-store.ts';
 export type {
   Column,
   ReadLevel,

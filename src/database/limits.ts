@@ -66,5 +66,9 @@ export const SNAPSHOT_AFTER_ENTRIES = 20_000;
 export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
 /** What the log of one stripe may hold that is not trimmed yet. All logs together must fit into etcd's quota, 2 GiB by default. */
 export const LOG_BYTES_MAX: number = 256 * 1024 * 1024;
+/** What is kept of a stripe before its newest snapshot, to go back to: for so long, so many bytes, in so many pieces. */
+export const PAST_MS: number = 24 * 3600 * 1000;
+export const PAST_BYTES_MAX: number = 1024 * 1024 * 1024;
+export const PAST_PIECES_MAX = 48;
 /** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
 export const LOG_ENTRIES_KEPT = 1024;

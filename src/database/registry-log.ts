@@ -16,7 +16,15 @@ import type {
   SnapshotRecord,
   Term,
 } from './commit-log.ts';
-import { decodeEntry, type EncodedEntry, type Entry, hex, sameHash, sha256 } from './entry.ts';
+import {
+  decodeEntry,
+  type EncodedEntry,
+  type Entry,
+  GROUP_ID_BYTES,
+  hex,
+  sameHash,
+  sha256,
+} from './entry.ts';
 import { corrupt, limitMet, trimmed } from './errors.ts';
 import {
   CHUNK_BYTES,
@@ -213,6 +221,58 @@ export class RegistryLog implements CommitLog {
       );
       if (result.kind === 'conflict') return start;
     }
+  }
+
+  /** The newest entry that each stripe has as of one revision, which is later than all that was appended before the call. */
+  async indexesNow(stripes: readonly string[]): Promise<readonly number[]> {
+    const { revision } = await this.#registry.list(this.#keysOf(stripes[0] ?? '').head);
+    return await Promise.all(stripes.map((stripe) => this.#indexAt(stripe, revision)));
+  }
+
+  /** The oldest state that log, newest snapshot and what is kept from before it lead to, as an index. */
+  async floor(stripe: string): Promise<number> {
+    const start = await this.#registry.get(this.#keysOf(stripe).start);
+    if (start === undefined) return 0;
+    const newest = await this.snapshot(stripe);
+    return newest?.past?.[0]?.from ?? newest?.index ?? 0;
+  }
+
+  /** Begins the log of a new database behind a snapshot; nothing of it is there yet. */
+  async begin(stripe: string, snapshot: SnapshotRecord): Promise<void> {
+    const keys = this.#keysOf(stripe);
+    const { index, hash } = snapshot;
+    const group = new Uint8Array(GROUP_ID_BYTES);
+    const head = encodeHead({ index, hash: Uint8Array.from(Buffer.from(hash, 'hex')), group });
+    const result = await this.#registry.commit(
+      [{ key: keys.head, revision: 0 }],
+      [
+        { kind: 'put', key: keys.snapshot, value: Buffer.from(JSON.stringify(snapshot)) },
+        { kind: 'put', key: keys.start, value: encodeIndex(index + 1) },
+        { kind: 'put', key: keys.head, value: head },
+      ],
+    );
+    if (result.kind === 'conflict') throw corrupt(`There is a log of stripe "${stripe}" already`);
+  }
+
+  /** Counters of ids go on where those of another database are. */
+  async takeIdsOf(database: string): Promise<void> {
+    const prefix = `/db/${database}/ids/`;
+    for (const { key, value } of (await this.#registry.list(prefix)).entries) {
+      const own = `/db/${this.#database}/ids/${key.slice(prefix.length)}`;
+      await this.#registry.commit([], [{ kind: 'put', key: own, value }]);
+    }
+  }
+
+  /** Appends go on meanwhile, so it is one of the newest. */
+  async #indexAt(stripe: string, revision: Revision): Promise<number> {
+    const head = await this.head(stripe);
+    let { index } = head;
+    if (head.revision <= revision) return index;
+    for (; index > 0; index--) {
+      const found = await this.#registry.get(this.#keysOf(stripe).entry(index));
+      if (found === undefined || found.revision <= revision) break;
+    }
+    return index;
   }
 
   #keysOf(stripe: string): LogKeys {

@@ -6,10 +6,11 @@ import { stat } from 'node:fs/promises';
 import { removeTree, temporaryName } from '../base/disk.ts';
 import { randomId } from '../base/ids.ts';
 import type { Applied } from './applied.ts';
-import type { CommitLog, SnapshotRecord } from './commit-log.ts';
+import type { CommitLog, PastPiece, SnapshotRecord } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex } from './entry.ts';
 import { corrupt } from './errors.ts';
+import { idsOf, keepPiece, keptPieces } from './past.ts';
 import { hashFile, type SnapshotStore } from './snapshot-store.ts';
 
 export interface SnapshotOptions {
@@ -24,6 +25,10 @@ export interface SnapshotOptions {
   readonly keepEntries: number;
   /** The log begins with entry `start` now. */
   readonly onTrimmed: (start: number) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** What was before this snapshot could not be kept. */
+  readonly onPastLost: (error: unknown) => void;
 }
 
 /** Undefined when another snapshot was recorded meanwhile, or the term is over. */
@@ -44,10 +49,11 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRe
     };
     const nodes = await store.put(stripe, record.id, temporary);
     crashPoint('snapshot:stored');
-    const whole = { ...record, nodes };
+    const past = await pastOf(options, before, record);
+    const whole: SnapshotRecord = { ...record, nodes, past };
     if (!(await log.recordSnapshot(stripe, whole, before, epoch))) return undefined;
     crashPoint('snapshot:recorded');
-    await store.keepOnly(stripe, [record.id]);
+    await store.keepOnly(stripe, idsOf(whole));
     crashPoint('trim:before');
     options.onTrimmed(await log.trim(stripe, applied.index - options.keepEntries, epoch));
     crashPoint('trim:after');
@@ -57,11 +63,27 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRe
   }
 }
 
+/** With what the log loses now. What cannot be kept makes what one can go back to shorter, and no log longer. */
+async function pastOf(
+  { stripe, path, log, store, now, onPastLost }: SnapshotOptions,
+  before: SnapshotRecord | undefined,
+  { id, index }: Pick<SnapshotRecord, 'id' | 'index'>,
+): Promise<readonly PastPiece[]> {
+  if (index <= (before?.index ?? 0)) return before?.past ?? [];
+  try {
+    const piece = await keepPiece({ stripe, log, store, before, to: index, id, path, now });
+    return keptPieces([...(before?.past ?? []), piece], now);
+  } catch (error) {
+    onPastLost(error);
+    return [];
+  }
+}
+
 /** Puts a snapshot where a copy's file belongs. Throws `DATABASE_CORRUPT` when every node has something else than was recorded. */
 export async function restoreSnapshot(
   store: SnapshotStore,
   stripe: string,
-  record: SnapshotRecord,
+  record: Pick<SnapshotRecord, 'id' | 'nodes' | 'sha256'>,
   path: string,
 ): Promise<void> {
   let problem: unknown;

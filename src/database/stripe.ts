@@ -167,7 +167,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** Of the primary: makes a snapshot and trims the log behind it. Undefined when another one was faster. */
   async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
-    const { path, log, snapshots, slowReads } = this.#options;
+    const { path, log, snapshots, slowReads, clock, logger } = this.#options;
     const term = this.#leading();
     const { epoch } = term.options;
     return await takeSnapshot({
@@ -179,6 +179,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
       epoch,
       keepEntries,
       onTrimmed: (start) => term.trimmed(start),
+      now: clock.now(),
+      onPastLost: (why) =>
+        logger.warn('The past of a stripe is not kept', { stripe: this.name, why }),
     });
   }
 

@@ -17,30 +17,25 @@ import {
   type MoveRequest,
   type PeerAccess,
   type ProcessState,
+  type Restored,
+  type RestoreRequest,
 } from './control.ts';
+import { nameInvalid, nameTaken, notFound, notReady, stripeNotFound, tooMany } from './errors.ts';
 import {
-  nameInvalid,
-  nameTaken,
-  notFound,
-  notReady,
-  settingInvalid,
-  stripeNotFound,
-  tooMany,
-} from './errors.ts';
-import {
-  COPIES_MAX,
   DATABASES_MAX,
   LEAVE_TIMEOUT_MS,
   MOVE_TIMEOUT_MS,
   READY_TIMEOUT_MS,
+  RESTORE_TIMEOUT_MS,
   STRIPES_AUTO_MAX,
-  STRIPES_MAX,
 } from './limits.ts';
 import { decidePlaces } from './places.ts';
 import { processPaths } from './process-record.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import {
   type AskedLead,
+  checkCopies,
+  checkStripes,
   databaseRecords,
   type DatabaseRecord,
   type DroppedRecord,
@@ -152,7 +147,7 @@ export class Databases implements AsyncDisposable {
   /** Answers when it can be used. Throws `DATABASES_NAME_INVALID`, `DATABASES_NAME_TAKEN` and their like. */
   async create(request: CreateRequest): Promise<DatabaseView> {
     const { name, by } = request;
-    const { registry, clock, log } = this.#options;
+    const { clock } = this.#options;
     const id = randomId();
     const record: DatabaseRecord = {
       id,
@@ -165,15 +160,31 @@ export class Databases implements AsyncDisposable {
     };
     if (!isDatabaseName(name)) throw nameInvalid(name);
     if ((await this.#records.list()).length >= DATABASES_MAX) throw tooMany();
-    const places = this.#firstPlaces(record);
-    const result = await registry.commit(
-      [{ key: this.#records.keyOf(name), revision: 0 }],
-      [this.#records.putOperation(name, record), this.#places.putOperation(id, places)],
-    );
-    if (result.kind === 'conflict') throw nameTaken(name);
-    log.info('Database created', { audit: true, name, id, by });
-    await this.#untilReady(name, record);
+    await this.#enter(name, record, this.#firstPlaces(record));
     return await this.show(name);
+  }
+
+  /** A new database that has what another one had at a time. Throws `DATABASES_OUT_OF_REACH`. */
+  async restore(request: {
+    readonly name: string;
+    readonly at: number;
+    readonly as: string;
+    readonly by: string;
+  }): Promise<Restored> {
+    const { name, at, as, by } = request;
+    const { value } = await this.#get(name);
+    if (!isDatabaseName(as)) throw nameInvalid(as);
+    if ((await this.#records.get(as)) !== undefined) throw nameTaken(as);
+    const id = randomId();
+    const asked: RestoreRequest = { database: name, at, id };
+    const restored = await this.supervisor.ask(CONTROL.restore, asked, RESTORE_TIMEOUT_MS);
+    const { clock, peers } = this.#options;
+    const tokenKey = this.#seal(newTokenKey(), id);
+    const stripes = Array.from({ length: value.stripes }, () => [peers.self]);
+    const record = { ...value, id, by, createdAt: clock.now(), tokenKey };
+    // The other copies come by themselves.
+    await this.#enter(as, record, { stripes });
+    return restored as Restored;
   }
 
   async list(): Promise<readonly DatabaseView[]> {
@@ -330,6 +341,19 @@ export class Databases implements AsyncDisposable {
     await Promise.all(this.#following);
   }
 
+  /** Resolves when it can be used. */
+  async #enter(name: string, record: DatabaseRecord, places: PlacesRecord): Promise<void> {
+    const { registry, log } = this.#options;
+    const { id, by } = record;
+    const result = await registry.commit(
+      [{ key: this.#records.keyOf(name), revision: 0 }],
+      [this.#records.putOperation(name, record), this.#places.putOperation(id, places)],
+    );
+    if (result.kind === 'conflict') throw nameTaken(name);
+    log.info('Database created', { audit: true, name, id, by });
+    await this.#untilReady(name, record);
+  }
+
   async #get(name: string): Promise<Stored<DatabaseRecord>> {
     const found = isDatabaseName(name) ? await this.#records.get(name) : undefined;
     if (found !== undefined) return found;
@@ -456,20 +480,4 @@ function viewOf(
 ): DatabaseView {
   const asked = places?.get(record.id)?.asked ?? [];
   return { name, record, state: states.get(record.id), asked };
-}
-
-function checkStripes(stripes: number): number {
-  if (Number.isSafeInteger(stripes) && stripes >= 1 && stripes <= STRIPES_MAX) return stripes;
-  throw settingInvalid(
-    `A database has 1 to ${STRIPES_MAX} stripes, not ${stripes}`,
-    'Leave --stripes out, or give a number',
-  );
-}
-
-function checkCopies(copies: number): number {
-  if (Number.isSafeInteger(copies) && copies >= 1 && copies <= COPIES_MAX) return copies;
-  throw settingInvalid(
-    `A stripe has 1 to ${COPIES_MAX} copies, not ${copies}`,
-    'Leave --copies out, or give a number; 2 are the default',
-  );
 }

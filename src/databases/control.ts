@@ -63,6 +63,12 @@ export interface DatabasesConfig {
   readonly tokens: readonly KnownToken[];
 }
 
+/** The oldest and the newest noted moment that can be gone back to, in milliseconds since the epoch. */
+export interface Restorable {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** One stripe as this node's process sees it. */
 export interface StripeState {
   readonly number: number;
@@ -104,6 +110,8 @@ export interface DatabaseState {
   /** Ids of the nodes that lead, by stripe; null while none does, or while the log cannot be reached. */
   readonly primaries: readonly (string | null)[];
   readonly stripes: readonly StripeState[];
+  /** Told by the node that leads stripe 0. */
+  readonly restorable: Restorable | undefined;
   readonly connections: number;
   readonly streams: number;
   readonly queries: readonly QueryState[];
@@ -139,6 +147,21 @@ export interface Moved {
   readonly pauseMs: number;
 }
 
+/** What a database had at a time becomes the beginning of another one. */
+export interface RestoreRequest {
+  /** Name of the database. */
+  readonly database: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** Id of the new one. */
+  readonly id: string;
+}
+
+export interface Restored {
+  /** The noted moment that it was taken from: not after the one that was asked for. */
+  readonly at: number;
+}
+
 /** Paths of the control socket. What begins otherwise is `/db/NAME/…`, as clients ask it. */
 export const CONTROL = {
   config: '/control/config',
@@ -150,6 +173,7 @@ export const CONTROL = {
   move: '/control/move',
   /** Hands over what is led here to whoever has everything. */
   leave: '/control/leave',
+  restore: '/control/restore',
   /** Never answered: it ends with the process. */
   watch: '/control/watch',
 } as const;

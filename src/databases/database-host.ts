@@ -15,6 +15,7 @@ import {
   type DatabasesConfig,
   type MoveRequest,
   type ProcessState,
+  type RestoreRequest,
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
 import { LEAVE_MS } from './limits.ts';
@@ -93,6 +94,11 @@ export class DatabaseHost implements AsyncDisposable {
       case CONTROL.move: {
         const { database, stripe, to, why } = body as MoveRequest;
         return await this.#byName(database).move(stripe, to, why);
+      }
+      case CONTROL.restore: {
+        const { database, at, id } = body as RestoreRequest;
+        const { folder } = this.#options;
+        return await this.#byName(database).history.restore(at, id, join(folder, id));
       }
       case CONTROL.leave: {
         const { why } = body as { readonly why: string };

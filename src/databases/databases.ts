@@ -14,6 +14,7 @@ export type {
   MoveRequest,
   PeerAccess,
   QueryState,
+  Restored,
   StripeState,
 } from './control.ts';
 export { cannotLead, moveWaits } from './errors.ts';

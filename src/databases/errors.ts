@@ -58,6 +58,16 @@ export function moveWaits(name: string, stripe: number, why: string): MolnError 
   );
 }
 
+export function outOfReach(name: string, at: string, oldest: string | undefined): MolnError {
+  const reach =
+    oldest === undefined
+      ? 'nothing of it has been noted yet'
+      : `its log reaches back to ${oldest}, and not beyond now`;
+  return new MolnError('DATABASES_OUT_OF_REACH', `"${name}" cannot be had as of ${at}: ${reach}`, {
+    hint: `"moln db show ${name}" tells how far back one can go`,
+  });
+}
+
 /** The process does not answer; it is being started again. */
 export function away(why: string): MolnError {
   return new MolnError('DATABASES_AWAY', `The database process does not answer: ${why}`, {

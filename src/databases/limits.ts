@@ -78,6 +78,13 @@ export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
 export const PREFERENCE_MS = 150;
 /** Entries that a copy may lack and still counts as one that has everything. */
 export const COPY_LAG_MAX = 100;
+/** How often it is noted what a database has, so that one can go back to it; what is older is thinned out. */
+export const MARK_EVERY_MS = 5000;
+export const MARKS_FINE_MS: number = 3600 * 1000;
+export const MARKS_COARSE_MS: number = 60 * 1000;
+/** How far back one can go at most; the log of a database with many writes reaches less far. */
+export const RESTORE_WINDOW_MS: number = 24 * 3600 * 1000;
+export const RESTORE_TIMEOUT_MS: number = 10 * 60 * 1000;
 /** Read levels that clients of one database name in their address, with and without tokens. */
 export const WIRES_MAX = 40;
 /** For figures of the log. */

@@ -16,6 +16,7 @@ import { Copy } from './copy.ts';
 import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
 import { handOver } from './hand-over.ts';
+import { History } from './history.ts';
 import { LedStripe } from './led-stripe.ts';
 import { WIRES_MAX } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
@@ -70,6 +71,7 @@ export class OpenDatabase implements AsyncDisposable {
   /** By the stripe's number. */
   readonly #copies = new Map<number, Copy>();
   readonly snapshots: Snapshots;
+  readonly history: History;
   #config: DatabaseConfig;
   #engine: SqlEngine | undefined;
   /** By who may come in and how it reads. */
@@ -88,6 +90,19 @@ export class OpenDatabase implements AsyncDisposable {
       others: (stripe) => this.#othersOf(stripe),
       links,
       log,
+    });
+    const { id, name, stripes } = config;
+    this.history = new History({
+      name,
+      id,
+      stripes,
+      node: record.node,
+      registry,
+      log: this.#log,
+      snapshots: this.snapshots,
+      pool: options.pool,
+      clock,
+      logger: log,
     });
   }
 
@@ -115,6 +130,7 @@ export class OpenDatabase implements AsyncDisposable {
       await ensureFolder(this.#options.folder);
       await this.#placeCopies();
       this.#serve();
+      this.#noteHistory();
     });
   }
 
@@ -154,6 +170,7 @@ export class OpenDatabase implements AsyncDisposable {
       why: this.#why,
       primaries: await this.#primaries(),
       stripes,
+      restorable: this.history.reach,
       connections: sum('connections'),
       streams: sum('streams'),
       queries: (this.#engine?.queries.list() ?? []).map((query) => queryState(query, node)),
@@ -314,6 +331,16 @@ export class OpenDatabase implements AsyncDisposable {
       }),
     );
     this.#stack.defer(() => this.#closeWires(() => true));
+  }
+
+  #noteHistory(): void {
+    const stop = new AbortController();
+    const isMine = (): boolean => this.#copies.get(0)?.stripe.primary !== undefined;
+    const running = this.history.run(isMine, stop.signal);
+    this.#stack.defer(async () => {
+      stop.abort(new Error('The database is closed'));
+      await running;
+    });
   }
 
   async #closeWires(which: (wire: Wire) => boolean): Promise<void> {

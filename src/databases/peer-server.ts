@@ -98,6 +98,8 @@ class Peer {
         this.#last(id, (one) => one.settle(...args)),
       readSnapshot: (database: string, ...args: Parameters<Snapshots['read']>) =>
         snapshots(database).read(...args),
+      keepSnapshots: (database: string, ...args: Parameters<Snapshots['keepOnlyHere']>) =>
+        snapshots(database).keepOnlyHere(...args),
       writeSnapshot: (database: string, ...args: Parameters<Snapshots['write']>) =>
         snapshots(database).write(...args),
     };

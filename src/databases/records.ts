@@ -4,6 +4,7 @@
  */
 import { array, integer, object, optional, type Schema, string } from '../base/schema.ts';
 import { Collection, type Registry } from '../registry/registry.ts';
+import { settingInvalid } from './errors.ts';
 import { COPIES_MAX, NAME_LENGTH_MAX, STRIPES_MAX } from './limits.ts';
 
 export const DATABASES_PREFIX = '/databases/';
@@ -93,4 +94,21 @@ export function droppedRecords(registry: Registry): Collection<DroppedRecord> {
 /** Of stripe `number`, from 0. */
 export function stripeName(number: number): string {
   return `s${number}`;
+}
+
+/** Throws `DATABASES_SETTING_INVALID`. */
+export function checkStripes(stripes: number): number {
+  if (Number.isSafeInteger(stripes) && stripes >= 1 && stripes <= STRIPES_MAX) return stripes;
+  throw settingInvalid(
+    `A database has 1 to ${STRIPES_MAX} stripes, not ${stripes}`,
+    'Leave --stripes out, or give a number',
+  );
+}
+
+export function checkCopies(copies: number): number {
+  if (Number.isSafeInteger(copies) && copies >= 1 && copies <= COPIES_MAX) return copies;
+  throw settingInvalid(
+    `A stripe has 1 to ${COPIES_MAX} copies, not ${copies}`,
+    'Leave --copies out, or give a number; 2 are the default',
+  );
 }

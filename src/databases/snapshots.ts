@@ -2,7 +2,7 @@
  * Snapshots of a database's stripes: in this node's folder, and on one of the other nodes that have a copy, so that a log that was
  * trimmed can be followed by newcomers also when the node that made the snapshot is gone.
  */
-import { open, readdir } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureFolder, removeTree, renameDurable, temporaryName } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
@@ -80,7 +80,22 @@ export class Snapshots implements SnapshotStore {
     await renameDurable(temporary, to);
   }
 
-  keepOnly(stripe: string, ids: readonly string[]): Promise<void> {
+  async keepOnly(stripe: string, ids: readonly string[]): Promise<void> {
+    await this.keepOnlyHere(stripe, ids);
+    const { links, database, log } = this.#options;
+    for (const node of this.#options.others(stripe)) {
+      try {
+        await links.call(node, 'keepSnapshots', database, stripe, ids);
+      } catch (error) {
+        // It is told the next time.
+        log.debug('A node cannot be told which snapshots to keep', { node, why: messageOf(error) });
+      }
+    }
+  }
+
+  /** For another node, which has entered into the log's record what counts. */
+  keepOnlyHere(stripe: string, ids: readonly string[]): Promise<void> {
+    if (!PLAIN.test(stripe)) throw new Error('No such snapshot');
     return this.#own.keepOnly(stripe, ids);
   }
 
@@ -96,7 +111,7 @@ export class Snapshots implements SnapshotStore {
     }
   }
 
-  /** From another node, in order; an empty piece ends it, and the older ones go. */
+  /** From another node, in order; an empty piece ends it. */
   async write(stripe: string, id: string, at: number, piece: Uint8Array): Promise<void> {
     const path = this.#path(stripe, id);
     await ensureFolder(join(this.#options.folder, stripe));
@@ -113,11 +128,6 @@ export class Snapshots implements SnapshotStore {
     if (piece.byteLength > 0) return;
     this.#partial.delete(path);
     await renameDurable(temporary, path);
-    // The one before is the one that counts until this one is entered into the log's record.
-    const kept = (await readdir(join(this.#options.folder, stripe)))
-      .filter((name) => name.endsWith('.sqlite'))
-      .map((name) => name.slice(0, -'.sqlite'.length));
-    await this.#own.keepOnly(stripe, kept.toSorted().slice(-2));
   }
 
   async #send(node: string, stripe: string, id: string, path: string): Promise<void> {

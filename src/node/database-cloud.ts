@@ -5,6 +5,7 @@ import type {
   DatabaseSummary,
   QueryDetail,
   QueryPlan,
+  RestoredDatabase,
   StripeDetail,
 } from '../api/api.ts';
 import { MolnError } from '../base/errors.ts';
@@ -12,7 +13,7 @@ import type { Logger } from '../base/log.ts';
 import type { MetricFamily } from '../base/metrics.ts';
 import { integer, object, string } from '../base/schema.ts';
 import { nearestName } from '../base/suggest.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, isoTime } from '../base/time.ts';
 import type { Events, NodeMethods, Peers } from '../cluster/cluster.ts';
 import {
   cannotLead,
@@ -95,6 +96,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     const nameOf = (id: string): string => peers.get(id)?.name ?? id;
     return {
       ...summaryOf(view, states),
+      restorable: states.find(({ state }) => state.restorable !== undefined)?.state.restorable,
       stripeDetails: Array.from({ length: view.record.stripes }, (_, number) =>
         stripeDetail({ number, states, view, nameOf }),
       ),
@@ -118,6 +120,20 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     const { databases, events } = this.#options;
     await databases.drop(name, by);
     events.tell('database', `Database ${name} was dropped by ${by}`);
+  }
+
+  async restoreDatabase(
+    name: string,
+    { at, as }: { readonly at: number; readonly as: string },
+    by: string,
+  ): Promise<RestoredDatabase> {
+    const { databases, events } = this.#options;
+    const restored = await databases.restore({ name, at, as, by });
+    events.tell(
+      'database',
+      `Database ${as} was made by ${by} with what ${name} had at ${isoTime(restored.at)}`,
+    );
+    return { database: as, at: restored.at };
   }
 
   async moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail> {

@@ -374,6 +374,12 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.databases.dropDatabase(...asked);
   }
 
+  restoreDatabase(
+    ...asked: Parameters<Cloud['restoreDatabase']>
+  ): ReturnType<Cloud['restoreDatabase']> {
+    return this.#options.databases.restoreDatabase(...asked);
+  }
+
   moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {
     return this.#options.databases.moveStripe(...asked);
   }

@@ -77,6 +77,7 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
 
 const detailSchema: Schema<Wire<DatabaseDetail>> = object({
   ...summary,
+  restorable: optional(object({ from: count, to: count })),
   stripeDetails: array(stripeSchema),
   queries: array(query),
   slow: array(query),
@@ -156,6 +157,31 @@ export const databaseOperations: readonly Operation[] = [
     description: 'It cannot be brought back.',
     answer: { kind: 'empty' },
     handle: (cloud, { path, caller }) => cloud.dropDatabase(path('database'), caller.name),
+  }),
+  defineOperation({
+    id: 'restoreDatabase',
+    method: 'POST',
+    path: '/api/databases/{database}/restores',
+    scope: 'deploy',
+    tag: 'databases',
+    summary: 'Make a new database with what this one had at a time',
+    description:
+      'All stripes as of one moment, which is noted every few seconds. How far back one can go is in `restorable` of the database.',
+    json: object({
+      at: integer({
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        description: 'Milliseconds since the epoch',
+      }),
+      as: string({ description: 'Name of the new database' }),
+    }),
+    answer: {
+      kind: 'json',
+      status: 201,
+      schema: object({ database: text, at: count }),
+    },
+    handle: (cloud, { path, body, caller }) =>
+      cloud.restoreDatabase(path('database'), body, caller.name),
   }),
   defineOperation({
     id: 'moveStripe',

@@ -5,12 +5,14 @@ import { basename, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { renameDurable } from '../../base/disk.ts';
 import { MolnError } from '../../base/errors.ts';
+import { isoTime } from '../../base/time.ts';
+import { parseDuration } from '../../base/units.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
 import { importFrom, restoreFrom } from '../db-copy-in.ts';
 import { type Copied, dumpTo, exportTo } from '../db-copy-out.ts';
 import { writeTo } from '../db-print.ts';
 import { fileError, linesOf, linesOfFile } from '../db-script.ts';
-import { EXIT } from '../errors.ts';
+import { EXIT, usageError } from '../errors.ts';
 import { type Display, showSteps } from '../progress.ts';
 import { count } from '../words.ts';
 
@@ -86,15 +88,24 @@ export const IMPORT: CommandSpec = {
 
 export const RESTORE: CommandSpec = {
   name: 'restore',
-  summary: 'Run the SQL text of a dump in a database.',
-  arguments: [NAME, { name: 'FILE', description: 'of dump or sqlite3 (-: stdin)', required: true }],
+  summary: 'Run the SQL text of a dump in a database; or make a new one as it was at a time.',
+  arguments: [NAME, { name: 'FILE', description: 'of dump or sqlite3 (-: stdin)' }],
+  options: [
+    { flags: '--at <TIME>', description: 'as 2027-01-31T12:00:00Z, or 10m for ten minutes ago' },
+    { flags: '--as <NEW>', description: 'with --at: the name of the new database' },
+  ],
   examples: [
     ['moln db restore shop shop.sql', ''],
     ['gunzip -c shop.sql.gz | moln db restore shop -', ''],
+    ['moln db restore shop --at 10m --as shop-before', 'shop itself stays as it is'],
   ],
   run: async (context, input) => {
     const name = nameOf(input);
-    const file = input.argument('FILE') ?? '';
+    const at = input.text('at');
+    if (at !== undefined) return await restoreAt(context, input, at);
+    const file = input.argument('FILE');
+    if (file === undefined)
+      throw usageError('Nothing says what to restore', 'Give the file of a dump, or --at TIME');
     const lines =
       file === '-' ? linesOf(context.io.stdin) : linesOfFile(resolve(context.io.cwd, file));
     await using stream = context.client().sql(name);
@@ -106,6 +117,29 @@ export const RESTORE: CommandSpec = {
     return EXIT.ok;
   },
 };
+
+/** The database itself stays as it is. */
+async function restoreAt(context: Context, input: Input, time: string): Promise<number> {
+  const as = input.text('as');
+  if (as === undefined || input.argument('FILE') !== undefined)
+    throw usageError('--at makes a new database', 'Give its name with --as NEW, and no file');
+  const at = readTime(time, context.clock.now());
+  const restored = await context.client().restoreDatabase(nameOf(input), { at, as });
+  if (context.json) context.words.json(restored);
+  else context.words.line(`${as} has what ${nameOf(input)} had at ${isoTime(restored.at)}`);
+  return EXIT.ok;
+}
+
+/** A moment, or how long ago it was. */
+function readTime(text: string, now: number): number {
+  if (/^\d+[a-z]+$/i.test(text)) return now - parseDuration(text, '--at');
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isSafeInteger(at)) return at;
+  throw usageError(
+    `"${text}" is no time`,
+    'Write it as 2027-01-31T12:00:00Z, or 10m for ten minutes ago',
+  );
+}
 
 function nameOf(input: Input): string {
   return input.argument('NAME') ?? '';

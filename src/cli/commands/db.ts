@@ -258,6 +258,11 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
   words.line(
     `Made ${isoTime(createdAt)} by ${by}, ${formatBytes(database.bytes)}, at ${database.path}`,
   );
+  const { restorable } = database;
+  if (restorable !== undefined) {
+    const { from, to } = restorable;
+    words.line(`Can be had as of any moment from ${isoTime(from)} to ${isoTime(to)}`);
+  }
   printStripes(context, database.stripeDetails);
   for (const [title, queries] of [
     ['Runs now', database.queries],

@@ -1,0 +1,166 @@
+/**
+ * The past of one database: notes now and then what its stripes have, and makes of it, while the log still reaches back so far, what a new
+ * database begins with.
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeTree } from '../base/disk.ts';
+import { messageOf } from '../base/errors.ts';
+import { randomId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import { isoTime, type Clock } from '../base/time.ts';
+import {
+  buildCopyAt,
+  FolderSnapshots,
+  hashFile,
+  isInReach,
+  markAt,
+  type ReaderPool,
+  RegistryLog,
+  type SnapshotStore,
+  surplus,
+  type TimeMark,
+  TimeMarks,
+} from '../database/database.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Restorable, Restored } from './control.ts';
+import { outOfReach } from './errors.ts';
+import { MARK_EVERY_MS, MARKS_COARSE_MS, MARKS_FINE_MS, RESTORE_WINDOW_MS } from './limits.ts';
+import { stripeName } from './records.ts';
+
+/** At once: what one commit takes. */
+const MARKS_REMOVED_MAX = 100;
+
+export interface HistoryOptions {
+  /** Of the database: name for people, id, stripes. */
+  readonly name: string;
+  readonly id: string;
+  readonly stripes: number;
+  /** This node's id. */
+  readonly node: string;
+  readonly registry: Registry;
+  readonly log: RegistryLog;
+  readonly snapshots: SnapshotStore;
+  readonly pool: ReaderPool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class History {
+  readonly #options: HistoryOptions;
+  readonly #marks: TimeMarks;
+  readonly #names: readonly string[];
+  /** As this node has read and noted them; undefined while another one notes. */
+  #known: readonly TimeMark[] | undefined;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#marks = new TimeMarks(options.registry, options.id);
+    this.#names = Array.from({ length: options.stripes }, (_, number) => stripeName(number));
+  }
+
+  /** Known where stripe 0 is led. */
+  get reach(): Restorable | undefined {
+    const [oldest] = this.#known ?? [];
+    const newest = this.#known?.at(-1);
+    if (oldest === undefined || newest === undefined) return undefined;
+    return { from: oldest.at, to: newest.at };
+  }
+
+  /** Runs until the signal aborts. `isMine`: whether this node notes, which is where stripe 0 is led. */
+  async run(isMine: () => boolean, signal: AbortSignal): Promise<void> {
+    const { clock, logger, name } = this.#options;
+    while (!signal.aborted) {
+      try {
+        if (isMine()) await this.#note();
+        else this.#known = undefined;
+      } catch (error) {
+        logger.warn('Cannot note what a database has now', {
+          database: name,
+          why: messageOf(error),
+        });
+      }
+      await clock.sleep(MARK_EVERY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /**
+   * What the database had at `at` becomes the beginning of database `id`, in `folder` and in the logs. Throws `DATABASES_OUT_OF_REACH`.
+   */
+  async restore(at: number, id: string, folder: string): Promise<Restored> {
+    const { registry, name, clock } = this.#options;
+    const floors = await this.#floors();
+    const marks = (await this.#marks.list()).filter((mark) => isInReach(mark, floors));
+    const [oldest] = marks;
+    const mark = at > clock.now() ? undefined : markAt(marks, at);
+    if (mark === undefined) throw outOfReach(name, isoTime(at), oldest && isoTime(oldest.at));
+    try {
+      const log = new RegistryLog({ registry, database: id, clock });
+      await Promise.all(
+        this.#names.map((stripe, number) =>
+          this.#begin({ stripe, index: mark.indexes[number] ?? 0, log, folder }),
+        ),
+      );
+      await log.takeIdsOf(this.#options.id);
+      return { at: mark.at };
+    } catch (error) {
+      await registry.commit([], [{ kind: 'deletePrefix', prefix: `/db/${id}/` }]);
+      await removeTree(folder);
+      throw error;
+    }
+  }
+
+  /** Of one stripe: its file as a snapshot of the new database, and the log behind it. */
+  async #begin(wanted: {
+    readonly stripe: string;
+    readonly index: number;
+    readonly log: RegistryLog;
+    readonly folder: string;
+  }): Promise<void> {
+    const { log: from, snapshots, pool, node } = this.#options;
+    const { stripe, index, log, folder } = wanted;
+    const built = join(folder, 'restored', `${stripe}.sqlite`);
+    const packed = join(folder, 'restored', `${stripe}-packed.sqlite`);
+    await buildCopyAt({ stripe, log: from, snapshots, path: built, index });
+    const applied = await pool.copy(built, packed);
+    const snapshot = {
+      id: `${applied.index.toString(16).padStart(16, '0')}-${randomId()}`,
+      index: applied.index,
+      hash: Buffer.from(applied.hash).toString('hex'),
+      schemaVersion: applied.schemaVersion,
+      sha256: await hashFile(packed),
+      bytes: (await stat(packed)).size,
+      nodes: [node],
+    };
+    const own = new FolderSnapshots(new Map([[node, join(folder, 'snapshots')]]));
+    await own.put(stripe, snapshot.id, packed);
+    await log.begin(stripe, snapshot);
+    for (const path of [built, packed])
+      for (const suffix of ['', '-wal', '-shm']) await removeTree(`${path}${suffix}`);
+  }
+
+  async #note(): Promise<void> {
+    const { log, clock } = this.#options;
+    const before = this.#known ?? (await this.#marks.list());
+    // Before the question: what was acknowledged up to then is in the answer.
+    const at = clock.now();
+    const indexes = await log.indexesNow(this.#names);
+    this.#known = before;
+    if (indexes.join() === before.at(-1)?.indexes.join()) return;
+    await this.#marks.add({ at, indexes });
+    const all = [...before, { at, indexes }];
+    const gone = surplus(all, {
+      now: at,
+      floors: await this.#floors(),
+      windowMs: RESTORE_WINDOW_MS,
+      fineMs: MARKS_FINE_MS,
+      coarseMs: MARKS_COARSE_MS,
+    }).slice(0, MARKS_REMOVED_MAX);
+    await this.#marks.remove(gone);
+    this.#known = all.filter((mark) => !gone.includes(mark));
+  }
+
+  async #floors(): Promise<readonly number[]> {
+    return await Promise.all(this.#names.map((stripe) => this.#options.log.floor(stripe)));
+  }
+}
