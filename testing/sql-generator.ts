@@ -3,21 +3,15 @@
  * leaves open (order of equal rows, LIMIT without a total order, floats that depend on order) is not generated.
  */
 import type { Seeded } from './seeded.ts';
-import { CLAUSES, COLLATIONS, CONSTANTS, REFERENCE_ACTIONS, TYPES } from './sql-words.ts';
-
-export interface GeneratedColumn {
-  readonly name: string;
-  readonly type: string;
-  readonly collation: string;
-}
-
-export interface GeneratedTable {
-  readonly name: string;
-  readonly create: string;
-  readonly columns: readonly GeneratedColumn[];
-  readonly integerKey: string | undefined;
-  readonly generated: readonly string[];
-}
+import {
+  CLAUSES,
+  COLLATIONS,
+  CONSTANTS,
+  type GeneratedColumn,
+  type GeneratedTable,
+  REFERENCE_ACTIONS,
+  TYPES,
+} from './sql-words.ts';
 
 export class SqlGenerator {
   readonly #random: Seeded;
