@@ -22,7 +22,9 @@ import { cpuSeconds, hurry, hurryProcess, memoryOf, median } from './tools.ts';
 const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
 const WORKER = 'e';
 const RESULTS = join(import.meta.dirname, 'results');
-const IDLE_S = 20;
+const IDLE_S = 30;
+/** What the load before has left is collected meanwhile. */
+const SETTLE_MS = 30_000;
 const MIB = 1024 * 1024;
 const LOST_AFTER_S = 5;
 const WITHIN = { withinMs: 120_000 } as const;
@@ -126,7 +128,7 @@ class ClusterBench {
   }
 
   async #idle(cluster: TestCluster): Promise<void> {
-    await pause(5000);
+    await pause(SETTLE_MS);
     const before = cluster.nodes.map(({ agentPid }) => cpuSeconds(agentPid));
     await pause(IDLE_S * 1000);
     const shares = cluster.nodes.map(

@@ -94,7 +94,7 @@ export class AddressRecords {
     return result.kind === 'committed' ? result.revision : undefined;
   }
 
-  /** Free for others. Somebody else's record stays as it is. */
+  /** Free for others, and why as long as the lease lives, if one is given. Somebody else's record stays as it is. */
   async giveBack(
     { id, value, revision }: Stored<HolderRecord>,
     ended: string,

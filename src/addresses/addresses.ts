@@ -26,6 +26,8 @@ export { isVirtualLink } from './virtual-address.ts';
 export interface AddressesOptions {
   /** What the managers say, never what was last heard of it. */
   readonly registry: Registry;
+  /** What was last heard of it, when no manager answers. */
+  readonly known: Registry;
   readonly peers: Peers;
   readonly clusterId: string;
   /** Where the gateway here listens. */
@@ -74,6 +76,8 @@ export class Addresses implements AsyncDisposable {
     });
     this.book = new AddressBook({
       records: this.#records,
+      known: new AddressRecords(options.known),
+      isBlind: () => this.#keeper.isBlind,
       peers,
       requireAble: (wish) => this.#requireAble(wish),
       tell: (text) => events.tell('address', text),

@@ -46,6 +46,10 @@ export interface AddressRow extends VirtualAddress {
 
 export interface AddressBookOptions {
   readonly records: AddressRecords;
+  /** The same as this node last heard of it, also without managers. */
+  readonly known: AddressRecords;
+  /** No manager has answered for so long that nobody can hold an address. */
+  readonly isBlind: () => boolean;
   readonly peers: Pick<Peers, 'all' | 'call'>;
   /** Of this node. Throws `ADDRESSES_UNABLE` with half a sentence, `ADDRESSES_TAKEN` with a whole one. */
   readonly requireAble: (wish: AddressWish) => Promise<void>;
@@ -88,11 +92,14 @@ export class AddressBook {
   }
 
   async list(): Promise<readonly AddressRow[]> {
-    return this.rows(await this.#options.records.read());
+    const { records, known, isBlind } = this.#options;
+    return this.rows(await (isBlind() ? known : records).read());
   }
 
   rows(view: AddressView): readonly AddressRow[] {
-    return view.added.map(({ value }) => this.#row(value, view));
+    if (!this.#options.isBlind()) return view.added.map(({ value }) => this.#row(value, view));
+    const sentence = 'Nobody holds it: no manager answers, so no node can prove that it may';
+    return view.added.map(({ value }) => ({ ...value, sentence, unable: [] }));
   }
 
   /** Answers when a node holds it; or, after a while, with why none does. */

@@ -3,6 +3,7 @@
  * right after the registry has said that the lease lives. Whatever stops this (a stopped or killed agent, a cut network) also
  * stops the telling, and the kernel lets the addresses go before the lease can end.
  */
+import { strict as assert } from 'node:assert';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -69,9 +70,10 @@ export class Hold implements Worker {
     });
   }
 
-  /** After the registry has given it to this node. */
-  async keep(placed: PlacedAddress): Promise<void> {
+  /** After the registry has given it to this node under that lease; nothing is kept when it is not the lease any more. */
+  async keep(placed: PlacedAddress, leaseId: string): Promise<void> {
     await this.#inTurn(async () => {
+      if (this.#lease?.id !== leaseId) return;
       this.#placed.set(placed.address, placed);
       this.#announcedMs = -Infinity;
       await this.#renewNow();
@@ -106,6 +108,7 @@ export class Hold implements Worker {
       return false;
     }
     try {
+      assert(this.#lease !== undefined, 'What is held is held under a lease');
       const sentAtMs = await this.#prove();
       // Too late to be proof: the next answer may come sooner, and until then the kernel's time runs.
       if (clock.monotonicMs() - sentAtMs > TELL_WITHIN_MS) return true;

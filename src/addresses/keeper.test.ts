@@ -10,6 +10,7 @@ import { silentLogger } from '../base/log.ts';
 import { alonePeers } from '../cluster/cluster.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
 import { AddressRecords } from './address-records.ts';
+import { AddressBook } from './book.ts';
 import { Hold } from './hold.ts';
 import { Keeper } from './keeper.ts';
 import { HOLDER_TTL_MS, KERNEL_LIFE_S, KERNEL_SLACK_MS, REFUSED_MS } from './limits.ts';
@@ -39,7 +40,11 @@ class PlayedKernel implements Links {
   whoAnswers = (): Promise<string | undefined> => Promise.resolve(this.answering);
   prepare = (): Promise<void> => this.#did('prepare');
   announce = (): Promise<void> => this.#did('announce');
-  sweep = (): Promise<void> => Promise.resolve();
+
+  sweep = (keep: readonly string[]): Promise<void> => {
+    if (!keep.includes(ADDRESS)) this.#toldAtMs = -Infinity;
+    return Promise.resolve();
+  };
 
   tell = (): Promise<void> => {
     if (this.failure !== undefined) return Promise.reject(this.failure);
@@ -181,6 +186,29 @@ test('an agent that is started anew goes on with what it held', async (t) => {
   assert.equal(told.length, 1);
 });
 
+test('one that stops at once gives back what its predecessor put up', async (t) => {
+  const { agent, clock, records } = await makeScene(t);
+  const kernel = new PlayedKernel(clock);
+  await takes(agent(kernel).keeper);
+  const { keeper, hold } = agent(kernel);
+  await keeper.leave(() => void keeper.step());
+  assert.deepEqual(hold.addresses, []);
+  assert.equal(kernel.has, false);
+  assert.equal(await records.held.get(ADDRESS), undefined);
+});
+
+test('what was taken under a lease that has ended is not kept', async (t) => {
+  const { agent, clock } = await makeScene(t);
+  const kernel = new PlayedKernel(clock);
+  const { hold } = agent(kernel);
+  const before = await hold.lease();
+  clock.advance(2 * HOLDER_TTL_MS);
+  await assert.rejects(hold.lease(), { code: 'REGISTRY_LEASE_LOST' });
+  assert.notEqual(await hold.lease(), before);
+  await hold.keep(PLACED, before);
+  assert.equal(kernel.has, false);
+});
+
 test('an address that somebody has is left alone, and tried again', async (t) => {
   const { agent, clock, records } = await makeScene(t);
   const kernel = new PlayedKernel(clock);
@@ -195,6 +223,31 @@ test('an address that somebody has is left alone, and tried again', async (t) =>
   clock.advance(REFUSED_MS);
   await takes(keeper);
   assert.equal(kernel.has, true);
+});
+
+test('without managers nobody holds it, and the list says so', async (t) => {
+  const { agent, clock, records, registry } = await makeScene(t);
+  const list = t.mock.method(registry, 'list');
+  const { keeper } = agent(new PlayedKernel(clock));
+  await takes(keeper);
+  const book = new AddressBook({
+    records,
+    known: records,
+    isBlind: () => keeper.isBlind,
+    peers: alonePeers({ id: 'n1', name: 'one' }),
+    requireAble: () => Promise.resolve(),
+    tell: () => undefined,
+    clock,
+  });
+  const sentence = async (): Promise<string | undefined> => (await book.list())[0]?.sentence;
+  assert.equal(await sentence(), 'one holds it: nobody held it');
+  list.mock.mockImplementation(() => Promise.reject(new Error('No manager answers')));
+  await keeper.step();
+  clock.advance(HOLDER_TTL_MS + 1);
+  list.mock.restore();
+  assert.match((await sentence()) ?? '', /^Nobody holds it: no manager answers/);
+  await keeper.step();
+  assert.equal(keeper.isBlind, false);
 });
 
 test('an interface that somebody took away is put up again', async (t) => {

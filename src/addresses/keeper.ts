@@ -18,6 +18,7 @@ import { decide, type DecidingNode } from './decide.ts';
 import { addressTaken } from './errors.ts';
 import type { Hold } from './hold.ts';
 import {
+  HOLDER_TTL_MS,
   IDLE_LOOK_EVERY_MS,
   LEAVE_WITHIN_MS,
   LOOK_EVERY_MS,
@@ -53,13 +54,16 @@ export class Keeper implements Worker {
   readonly #freeSinceMs = new Map<string, number>();
   /** By address: who held it when it was last seen held, or who gave it back. */
   readonly #before = new Map<string, HolderRecord>();
+  /** By address: when its holder was seen to give it back. */
+  readonly #givenBackMs = new Map<string, number>();
   /** By address: what went wrong when it was to be taken here, and until when it counts. */
   readonly #refused = new Map<string, { readonly why: string; readonly untilMs: number }>();
   #view: AddressView | undefined;
   #lookedAtMs = -Infinity;
   #whyNot: Readonly<Record<string, string>> = {};
   #status = 'No virtual addresses';
-  #isFailing = false;
+  /** By the monotonic clock: since when the registry does not answer. */
+  #failingSinceMs: number | undefined;
   #isLeaving = false;
   #left: PromiseWithResolvers<void> | undefined;
 
@@ -76,20 +80,29 @@ export class Keeper implements Worker {
     return this.#view;
   }
 
+  /** The registry has not answered for so long that no lease of the time before lives. */
+  get isBlind(): boolean {
+    if (this.#failingSinceMs === undefined) return false;
+    return this.#options.clock.monotonicMs() - this.#failingSinceMs > HOLDER_TTL_MS;
+  }
+
   async step(): Promise<StepResult> {
-    const { log } = this.#options;
+    const { clock, log } = this.#options;
+    const startedMs = clock.monotonicMs();
     try {
       const againMs = await this.#look();
-      if (this.#isFailing) log.info('Virtual addresses are looked after again');
-      this.#isFailing = false;
+      if (this.#failingSinceMs !== undefined) log.info('Virtual addresses are looked after again');
+      this.#failingSinceMs = undefined;
       if (this.#left !== undefined) {
         this.#left.resolve();
         return { kind: 'done' };
       }
       return againMs === Infinity ? { kind: 'idle' } : { kind: 'idle', retryInMs: againMs };
     } catch (error) {
-      if (!this.#isFailing) log.warn('Virtual addresses cannot be looked after', { error });
-      this.#isFailing = true;
+      if (this.#failingSinceMs === undefined) {
+        log.warn('Virtual addresses cannot be looked after', { error });
+      }
+      this.#failingSinceMs ??= startedMs;
       this.#status = `Waits: ${messageOf(error)}`;
       return { kind: 'idle', retryInMs: RETRY_MS };
     }
@@ -127,7 +140,9 @@ export class Keeper implements Worker {
     }
     for (const { address, why } of giveBack) await this.#giveBack(view, address, why);
     const ours = this.#ours(view).filter((one) => !giveBack.some(({ address }) => address === one));
-    await Promise.all([...take, ...ours].map((address) => this.#take(view, address)));
+    const taken = [...take, ...ours].map((address) => this.#take(view, address));
+    const failed = (await Promise.allSettled(taken)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
     await links.sweep(hold.addresses);
     this.#say(view);
     if (view.added.length === 0) return Infinity;
@@ -144,14 +159,17 @@ export class Keeper implements Worker {
     const now = this.#options.clock.monotonicMs();
     for (const { id } of added) {
       const holder = held.get(id)?.value;
+      const before = this.#before.get(id);
+      const isSame = before?.incarnation === holder?.incarnation;
+      if (isSame && before?.ended === '' && holder?.ended !== '') this.#givenBackMs.set(id, now);
       if (holder !== undefined) this.#before.set(id, holder);
       if (holder?.ended === '') this.#freeSinceMs.delete(id);
       else if (!this.#freeSinceMs.has(id)) this.#freeSinceMs.set(id, now);
     }
-    for (const address of [...this.#before.keys(), ...this.#freeSinceMs.keys()]) {
-      if (added.some(({ id }) => id === address)) continue;
-      this.#before.delete(address);
-      this.#freeSinceMs.delete(address);
+    for (const map of [this.#before, this.#freeSinceMs, this.#givenBackMs, this.#refused]) {
+      for (const address of map.keys()) {
+        if (!added.some(({ id }) => id === address)) map.delete(address);
+      }
     }
   }
 
@@ -207,14 +225,12 @@ export class Keeper implements Worker {
     const wish = view.added.find(({ id }) => id === address);
     const last = view.held.get(address);
     if (wish === undefined) return;
-    // Whoever gives it back has had it until just now: nobody else can have come in between.
-    const isGivenBack = last !== undefined && last.value.ended !== '';
-    const placed = await this.#prepare(wish.value, isGivenBack);
+    const placed = await this.#prepare(wish.value);
     if (placed === undefined) return;
     const holder = this.#holderOf(address, last?.value);
     const leaseId = await hold.lease();
     if (!(await records.take(wish, last?.revision ?? 0, holder, leaseId))) return;
-    await hold.keep(placed);
+    await hold.keep(placed, leaseId);
     onTaken();
     const { nodeName, why } = holder;
     if (holder.since !== last?.value.since) {
@@ -232,9 +248,12 @@ export class Keeper implements Worker {
   }
 
   /** Undefined when it cannot be here now: then somebody else has his turn. */
-  async #prepare(wish: VirtualAddress, isGivenBack: boolean): Promise<PlacedAddress | undefined> {
+  async #prepare(wish: VirtualAddress): Promise<PlacedAddress | undefined> {
     const { links, clock, log } = this.#options;
     const { address } = wish;
+    // Whoever gives it back has had it until just now: nobody else can have come in between.
+    const givenBackMs = this.#givenBackMs.get(address) ?? -Infinity;
+    const isGivenBack = clock.monotonicMs() - givenBackMs < HOLDER_TTL_MS;
     try {
       const placed = await links.place(wish);
       const answering = isGivenBack ? undefined : await links.whoAnswers(placed);
@@ -253,10 +272,14 @@ export class Keeper implements Worker {
   }
 
   async #giveBack(view: AddressView, address: string, why: string): Promise<void> {
-    const { records, hold } = this.#options;
+    const { records, hold, links } = this.#options;
     const held = view.held.get(address);
     await hold.drop(address);
-    if (held !== undefined) await records.giveBack(held, why, hold.leaseId);
+    // Also what an agent before this one has put up: others rely on it that the kernel has it no longer.
+    await links.sweep(hold.addresses);
+    if (held === undefined) return;
+    const isAdded = view.added.some(({ id }) => id === address);
+    await records.giveBack(held, why, isAdded ? hold.leaseId : undefined);
   }
 
   #say({ added }: AddressView): void {

@@ -5,7 +5,7 @@ import type { NodeCluster } from './node-cluster.ts';
 import type { Base, Gateway } from './node-parts.ts';
 
 export function openAddresses(
-  { nodeRegistry, identity, workers, clock, log }: Base,
+  { nodeRegistry, registry, identity, workers, clock, log }: Base,
   given: { readonly cluster: NodeCluster; readonly gateway: Gateway; readonly events: Events },
   stack: AsyncDisposableStack,
 ): Addresses {
@@ -13,6 +13,7 @@ export function openAddresses(
   return stack.use(
     new Addresses({
       registry: nodeRegistry.live,
+      known: registry,
       peers: cluster.peers,
       clusterId: identity.cluster.id,
       gatewayAddresses: gateway.choice.gateway.map(({ address }) => address),
