@@ -3,21 +3,15 @@
  * leaves open (order of equal rows, LIMIT without a total order, floats that depend on order) is not generated.
  */
 import type { Seeded } from './seeded.ts';
-import { CLAUSES, COLLATIONS, CONSTANTS, REFERENCE_ACTIONS, TYPES } from './sql-words.ts';
-
-export interface GeneratedColumn {
-  readonly name: string;
-  readonly type: string;
-  readonly collation: string;
-}
-
-export interface GeneratedTable {
-  readonly name: string;
-  readonly create: string;
-  readonly columns: readonly GeneratedColumn[];
-  readonly integerKey: string | undefined;
-  readonly generated: readonly string[];
-}
+import {
+  CLAUSES,
+  COLLATIONS,
+  CONSTANTS,
+  type GeneratedColumn,
+  type GeneratedTable,
+  REFERENCE_ACTIONS,
+  TYPES,
+} from './sql-words.ts';
 
 export class SqlGenerator {
   readonly #random: Seeded;
@@ -79,6 +73,7 @@ export class SqlGenerator {
     const kind = random.below(5);
     const first = columns[0] ?? { name: 'c0', type: '', collation: '' };
     const integerKey = kind <= 1 ? 'id' : undefined;
+    const create = `CREATE ${this.#temp()}TABLE`;
     const parts = columns.map(({ name: column, type, collation }, at) => {
       const extra =
         at > 0 && random.chance(0.15)
@@ -88,7 +83,10 @@ export class SqlGenerator {
             : at > 0 && random.chance(0.06)
               ? ' NOT NULL'
               : '';
-      const parent = this.tables.find(({ integerKey: id }) => id !== undefined);
+      // A key leads to a table of the same schema.
+      const parent = this.tables.find(
+        (table) => table.integerKey !== undefined && table.create.startsWith(create),
+      );
       const reference =
         parent !== undefined && extra === '' && random.chance(0.06)
           ? ` REFERENCES ${parent.name}(id) ${random.pick(REFERENCE_ACTIONS)}`
@@ -125,7 +123,7 @@ export class SqlGenerator {
         : [{ name: 'id', type: 'INTEGER', collation: '' }, ...columns];
     return {
       name,
-      create: `CREATE ${this.#temp()}TABLE ${name}(${parts.join(', ')})${tail} ${clause}`.trim(),
+      create: `${create} ${name}(${parts.join(', ')})${tail} ${clause}`.trim(),
       columns: all,
       integerKey,
       generated,

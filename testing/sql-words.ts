@@ -49,3 +49,17 @@ export const REFERENCE_ACTIONS: readonly string[] = [
   'ON DELETE SET NULL ON UPDATE CASCADE',
   'DEFERRABLE INITIALLY DEFERRED',
 ];
+
+export interface GeneratedColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly collation: string;
+}
+
+export interface GeneratedTable {
+  readonly name: string;
+  readonly create: string;
+  readonly columns: readonly GeneratedColumn[];
+  readonly integerKey: string | undefined;
+  readonly generated: readonly string[];
+}

@@ -3,7 +3,7 @@
  * last_insert_rowid() as SQLite would. Not for two callers at a time.
  */
 import { type Binding, bind, shownBy } from './binding.ts';
-import { Catalogue, isParent } from './catalogue.ts';
+import { Catalogue } from './catalogue.ts';
 import { applyChange, written } from './apply-change.ts';
 import { ClientTransaction, noSavepoint } from './client-transaction.ts';
 import type { WriteContext, Written } from './gathered-write.ts';
@@ -14,7 +14,7 @@ import type { PinContext } from './pins.ts';
 import { ownText } from './own-text.ts';
 import { makePlan, type PlanCache, type Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
-import { keysBinding, runPragma } from './pragmas.ts';
+import { keyChecks, runPragma } from './pragmas.ts';
 import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
@@ -289,14 +289,11 @@ export class Connection {
   /** Throws while a foreign key is broken; the transaction stays open, as in SQLite. */
   async #checkKeys(session: StripeSession): Promise<void> {
     const { catalogue } = this;
-    const binding = keysBinding(
-      catalogue,
-      'PRAGMA foreign_key_check',
-      (table) => table.foreignKeys.length > 0 || isParent(table, catalogue),
-    );
-    const context = this.#runContext(binding, [], session);
-    const broken = await runRead(binding, readShape(binding, catalogue), context);
-    if (broken.length > 0) throw sqliteFailure('FOREIGN KEY constraint failed', FOREIGN_KEY);
+    for (const binding of keyChecks(catalogue)) {
+      const context = this.#runContext(binding, [], session);
+      const broken = await runRead(binding, readShape(binding, catalogue), context);
+      if (broken.length > 0) throw sqliteFailure('FOREIGN KEY constraint failed', FOREIGN_KEY);
+    }
   }
 
   async #rollback(savepoint: string | undefined): Promise<void> {

@@ -135,7 +135,12 @@ function addKey(
   const found = terms.get(target) ?? [];
   terms.set(target, found);
   for (const row of rows) {
-    const values = readers.map((reader) => reader?.(row) ?? null);
+    const values = readers.map((reader, at) => {
+      const value = reader?.(row) ?? null;
+      const column = target.columnsByName.get(foldName(key[at]?.name ?? ''));
+      // As it would be kept: a large integer loses digits.
+      return typeof value === 'bigint' && column?.affinity === 'real' ? Number(value) : value;
+    });
     // NULL collides with nothing and names no parent.
     if (!values.includes(null)) found.push({ text, values });
   }

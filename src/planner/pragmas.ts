@@ -5,7 +5,7 @@
 import { MolnError } from '../base/errors.ts';
 import { type Binding, bind } from './binding.ts';
 import { foldName, type Table } from './table.ts';
-import type { Catalogue } from './catalogue.ts';
+import { type Catalogue, isParent } from './catalogue.ts';
 import type { Connection, Result } from './connection.ts';
 import type { Stmt } from './syntax.ts';
 
@@ -74,7 +74,14 @@ export async function runPragma(
     return connection.plainResult([], []);
   }
   if (name === 'foreign_key_check') {
-    return await read(keysBinding(catalogue, sql, ({ virtual }) => !virtual));
+    const all = [...catalogue.tables.values(), ...catalogue.temporaryTables.values()];
+    return await read(
+      keysBinding(
+        catalogue,
+        sql,
+        all.filter(({ virtual }) => !virtual),
+      ),
+    );
   }
   if (name === 'integrity_check' || name === 'quick_check') {
     return connection.plainResult([name], [['ok']]);
@@ -94,13 +101,21 @@ export async function runPragma(
 }
 
 /** PRAGMA foreign_key_check over the rows of some tables. */
-export function keysBinding(
-  catalogue: Catalogue,
-  sql: string,
-  fits: (table: Table) => boolean,
-): Binding {
-  const all = [...catalogue.tables.values(), ...catalogue.temporaryTables.values()];
-  return { ...bind(catalogue, sql), parsed: undefined, tables: all.filter(fits) };
+function keysBinding(catalogue: Catalogue, sql: string, tables: readonly Table[]): Binding {
+  return { ...bind(catalogue, sql), parsed: undefined, tables };
+}
+
+/** What tells whether a foreign key is broken: each schema by itself. */
+export function keyChecks(catalogue: Catalogue): readonly Binding[] {
+  const keyed = (tables: ReadonlyMap<string, Table>): readonly Table[] =>
+    [...tables.values()].filter(
+      (table) => table.foreignKeys.length > 0 || isParent(table, catalogue),
+    );
+  const own = keyed(catalogue.temporaryTables);
+  return [
+    keysBinding(catalogue, 'PRAGMA main.foreign_key_check', keyed(catalogue.tables)),
+    ...(own.length > 0 ? [keysBinding(catalogue, 'PRAGMA temp.foreign_key_check', own)] : []),
+  ];
 }
 
 /** As SQLite reads a switch. */
