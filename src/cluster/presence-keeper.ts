@@ -95,7 +95,9 @@ export class PresenceKeeper implements Worker {
       await this.#keepLease();
       await this.#checkIn('leaving');
     } catch (error) {
-      this.#options.log.info('Nobody heard the good-bye of this node', { reason: messageOf(error) });
+      this.#options.log.info('Nobody heard the good-bye of this node', {
+        reason: messageOf(error),
+      });
     }
   }
 
