@@ -5,6 +5,7 @@ import { systemClock } from './base/time.ts';
 // It is meant for this process: gateways have a cache of their own, and what people run has none of ours.
 delete process.env['NODE_COMPILE_CACHE'];
 const FLUSH_EVERY_MS = 60_000;
+const LINGER_MS = 2000;
 const { runCli } = await import('./cli/cli.ts');
 process.exitCode = await runCli(
   process.argv.slice(2),
@@ -28,11 +29,16 @@ process.exitCode = await runCli(
   },
 );
 
-/** Writes down what was compiled. Not at the end alone: an agent may be killed, and the next one is to start from it. */
-function kept<T>(node: T): T {
+/**
+ * Writes down what was compiled. Not at the end alone: an agent may be killed, and the next one is to start from it. When the
+ * node has stopped its process ends, whatever is open still.
+ */
+function kept<T extends { readonly stopped: Promise<void> }>(node: T): T {
   flushCompileCache();
   // Some parts are loaded when the node is not alone any more, or leads.
   systemClock.every(FLUSH_EVERY_MS, flushCompileCache);
+  const end = (): void => void systemClock.after(LINGER_MS, () => process.exit());
+  node.stopped.then(end, end);
   return node;
 }
 
