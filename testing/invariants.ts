@@ -49,8 +49,7 @@ export class Invariants implements AsyncDisposable {
 
   /** To be awaited when all that was broken is mended: all of it holds for the nodes that run. */
   async hold(): Promise<void> {
-    const nodes = running(this.#cluster);
-    await sameView(nodes);
+    const nodes = await sameView(this.#cluster);
     await this.#nothingIsLost(nodes);
     await sameKnowledge(nodes);
     await runsWhatShould(nodes);
@@ -106,11 +105,13 @@ function running(cluster: TestCluster): readonly TestNode[] {
   return cluster.nodes.filter(({ isRunning }) => isRunning);
 }
 
-/** Each sees all that run as ready, and all name one leader; the registry answers everywhere. */
-async function sameView(nodes: readonly TestNode[]): Promise<void> {
-  await until(
+/** Each sees all that run as ready, and all name one leader; the registry answers everywhere. Those are returned. */
+async function sameView(cluster: TestCluster): Promise<readonly TestNode[]> {
+  return until(
     'all nodes to see each other and one leader',
     async () => {
+      // One that is about to end, as a forgotten one, does not have to be waited for.
+      const nodes = running(cluster);
       const views = await Promise.all(nodes.map(viewOf));
       const wanted = nodes.map(({ name }) => name);
       for (const [at, { ready, leader, isLive }] of views.entries()) {
@@ -119,7 +120,7 @@ async function sameView(nodes: readonly TestNode[]): Promise<void> {
         if (isAll && isOne && isLive) continue;
         throw new Error(`${nodes[at]?.name}: ${JSON.stringify(views)}`);
       }
-      return true;
+      return nodes;
     },
     { withinMs: SETTLED_WITHIN_MS },
   );
