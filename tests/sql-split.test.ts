@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Stripe } from '../src/database/database.ts';
 import { slotOf } from '../src/planner/planner.ts';
+import { sameCopies } from '../testing/database-kit.ts';
 import { ask, rows, startSql, type SqlUnderTest } from '../testing/sql-kit.ts';
 import { until } from '../testing/until.ts';
 
@@ -38,7 +39,13 @@ async function startBank(): Promise<SqlUnderTest & { readonly joined: Stripe[] }
   }
   for (let n = 0; n < 200; n++) {
     await ask(admin, 'INSERT INTO line VALUES (?, ?, ?)', BigInt(n % 50), BigInt(n), `line ${n}`);
-    await ask(admin, 'INSERT INTO note (name, at, data) VALUES (?, ?, ?)', `Note ${n}`, n / 3, new Uint8Array([n]));
+    await ask(
+      admin,
+      'INSERT INTO note (name, at, data) VALUES (?, ?, ?)',
+      `Note ${n}`,
+      n / 3,
+      new Uint8Array([n]),
+    );
   }
   await admin.close();
   return Object.assign(bank, { joined });
@@ -103,14 +110,19 @@ test('a split and the split of what it gave, under load', async () => {
       await ask(moment, 'COMMIT');
     }),
     loop(async (n) => {
-      const [row] = await rows(near, 'SELECT cents FROM account WHERE id = ?', BigInt(1 + (n % ACCOUNTS)));
+      const [row] = await rows(
+        near,
+        'SELECT cents FROM account WHERE id = ?',
+        BigInt(1 + (n % ACCOUNTS)),
+      );
       assert.ok(row !== undefined);
     }),
   ];
   const more = async (): Promise<void> => {
     const { transfers, sums: before, adds } = done;
-    await until('more of everything', () =>
-      done.transfers > transfers + 3 && done.sums > before + 3 && done.adds > adds + 3,
+    await until(
+      'more of everything',
+      () => done.transfers > transfers + 3 && done.sums > before + 3 && done.adds > adds + 3,
     );
   };
   await more();
@@ -124,7 +136,6 @@ test('a split and the split of what it gave, under load', async () => {
   isOver = true;
   await Promise.all(loops);
   assert.deepEqual(failures, []);
-  console.log(splitter.figures, done, steps.filter((s) => s === 'moved').length);
   const { slots } = bank.engine.set;
   assert.equal(slots.moving, undefined);
   const homes = [0, 1, 2, 3].map((stripe) => slots.stripes.filter((one) => one === stripe).length);
@@ -144,13 +155,23 @@ test('a split and the split of what it gave, under load', async () => {
   }
   const currencies = await Promise.all(
     [...bank.stripes, ...bank.joined].map(async (stripe) => {
-      const { rows: all } = await stripe.query({ sql: 'SELECT * FROM currency ORDER BY code' }, { kind: 'strong' });
+      const { rows: all } = await stripe.query(
+        { sql: 'SELECT * FROM currency ORDER BY code' },
+        { kind: 'strong' },
+      );
       return all.length;
     }),
   );
   assert.deepEqual(new Set(currencies), new Set([done.adds + 2]));
   const counted = await rows(sums, 'SELECT count(*) FROM note');
   assert.deepEqual(counted, [[BigInt(200 + done.adds)]]);
+  for (const [at, name] of ['s0', 's2', 's3'].entries()) {
+    const mirror = await bank.on.copy('n2', { name });
+    await mirror.catchUp();
+    const own = [bank.stripes[0], ...bank.joined][at];
+    assert.ok(own !== undefined);
+    await sameCopies(own, mirror);
+  }
   // Changes of the schema go on, on all stripes.
   await ask(sums, 'ALTER TABLE note ADD COLUMN later TEXT');
   assert.deepEqual(await rows(sums, "SELECT count(*) FROM word WHERE word MATCH 'word'"), [[1n]]);

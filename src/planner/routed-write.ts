@@ -7,10 +7,7 @@ import type { SqlRow } from './values.ts';
 import type { RoutedShape } from './write-plan.ts';
 
 /** The stripes it has to run on, or undefined when it means one thing on one stripe only and there are more. */
-export function routeOf(
-  shape: RoutedShape,
-  context: PinContext,
-): readonly number[] | undefined {
+export function routeOf(shape: RoutedShape, context: PinContext): readonly number[] | undefined {
   const { table, terms, items, unsteady } = shape;
   const { count } = context.slots;
   const every = Array.from({ length: count }, (_, stripe) => stripe);

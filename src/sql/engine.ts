@@ -85,7 +85,13 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   splitter(onStep?: (step: SplitStep) => void): Splitter {
     const { clock, logger } = this.options;
     const { planner, set } = this;
-    return new Splitter({ set, planner, clock, logger, ...(onStep === undefined ? {} : { onStep }) });
+    return new Splitter({
+      set,
+      planner,
+      clock,
+      logger,
+      ...(onStep === undefined ? {} : { onStep }),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,12 +3,7 @@
  * and again, whatever the log says was touched since. A row that exists when the stripe is held was either there all the time, and the
  * walk has met it, or was touched, and the log names it. So no index by slot is needed, and nothing is walked while clients wait.
  */
-import {
-  type CommitLog,
-  type Entry,
-  type Statement,
-  touchedRows,
-} from '../database/database.ts';
+import { type CommitLog, type Entry, type Statement, touchedRows } from '../database/database.ts';
 import { slotOf, type SqlRow, type Table } from '../planner/planner.ts';
 import { SPLIT_KEYS_MAX, SPLIT_PAGE_ROWS } from './limits.ts';
 import { KeySet, MovingTable } from './moving-table.ts';

@@ -277,8 +277,7 @@ export class SqlSession implements Session {
           // A copy that is read from may lag behind the schema by a little.
           if (replans > 1) await clock.sleep(REPLAN_PAUSE_MS, signal);
           await set.reload();
-        }
-        else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
+        } else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
           await clock.sleep(RETRY_PAUSE_MS, signal);
         else throw error;
       }

@@ -105,10 +105,12 @@ export class Splitter {
       // Somebody else was faster, or the order of splits has changed, which nobody may do.
       if (map?.moving?.into !== into) throw new Error(`Stripe ${from} cannot be split now`);
       const definitions = await held.by.get(from)?.run({ sql: DEFINITIONS });
-      await held.by.get(into)?.runAll([
-        ...(definitions?.rows ?? []).map(([sql]) => ({ sql: String(sql) })),
-        { schemaVersion: schema.stripeVersion + 1 },
-      ]);
+      await held.by
+        .get(into)
+        ?.runAll([
+          ...(definitions?.rows ?? []).map(([sql]) => ({ sql: String(sql) })),
+          { schemaVersion: schema.stripeVersion + 1 },
+        ]);
       const tables = [...this.#options.planner.catalogue.tables.values()];
       await copyReference(
         tables.filter(({ place }) => place === 'reference'),
