@@ -30,7 +30,7 @@ const writing = (async () => {
   }
 })();
 writing.catch((error: unknown) => {
-  console.error(error);
+  process.stderr.write(String(error));
   process.exit(2);
 });
 let seen = 0;

@@ -87,7 +87,7 @@ export async function askSplit(
 export function slotCounts(slots: readonly number[]): readonly number[] {
   const counts: number[] = [];
   for (const stripe of slots) counts[stripe] = (counts[stripe] ?? 0) + 1;
-  return Array.from(counts, (count = 0) => count);
+  return Array.from({ length: counts.length }, (_, stripe) => counts[stripe] ?? 0);
 }
 
 function slotsWhenDone(record: Striped): SlotMap {

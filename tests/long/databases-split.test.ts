@@ -53,7 +53,7 @@ test('a stripe is split while clients go on and its process is killed', async (t
     while (!isOver) {
       try {
         const { rows } = await client.execute('SELECT count(*) AS n, sum(cents) AS c FROM account');
-        sums.push(`${String(rows[0]?.['n'])} ${String(rows[0]?.['c'])}`);
+        sums.push(`${Number(rows[0]?.['n'])} ${Number(rows[0]?.['c'])}`);
       } catch {
         // The process has just been killed.
       }
