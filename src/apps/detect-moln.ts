@@ -26,7 +26,11 @@ export function detectMoln(input: DetectInput): Found | undefined {
   }
   const isSource = view.kind(CONTROLLERS) === 'folder' && view.kind(VIEWS) === 'folder';
   if (!isSource || view.readText('package.json')?.includes('"start"') === true) return undefined;
-  throw new MolnError('APPS_NOT_BUILT', "This is an app in Moln's web framework that was not built", {
-    hint: 'Send it with "moln deploy", which builds it',
-  });
+  throw new MolnError(
+    'APPS_NOT_BUILT',
+    "This is an app in Moln's web framework that was not built",
+    {
+      hint: 'Send it with "moln deploy", which builds it',
+    },
+  );
 }

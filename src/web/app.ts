@@ -94,7 +94,15 @@ export class App {
     const isDev = this.#options.isDev === true;
     const forwarded = request.headers.get('x-forwarded-for')?.split(',')[0]?.trim();
     const params: Record<string, string> = {};
-    const context = new Context({ request, url, id, session, isDev, params, address: forwarded ?? address });
+    const context = new Context({
+      request,
+      url,
+      id,
+      session,
+      isDev,
+      params,
+      address: forwarded ?? address,
+    });
     const response = await runInContext(context, async () => {
       try {
         const found = await this.#route(context);
@@ -116,10 +124,15 @@ export class App {
     const found = this.#table.find(method === 'HEAD' ? 'GET' : method, path);
     if (found !== undefined) return found;
     const allowed = this.#table.allowed(path);
-    if (allowed.length === 0) throw new MolnError('WEB_NOT_FOUND', `There is no page ${url.pathname}`);
-    throw new MolnError('WEB_METHOD', `${method} is not possible on ${url.pathname}, only ${allowed.join(', ')}`, {
-      details: { allowed },
-    });
+    if (allowed.length === 0)
+      throw new MolnError('WEB_NOT_FOUND', `There is no page ${url.pathname}`);
+    throw new MolnError(
+      'WEB_METHOD',
+      `${method} is not possible on ${url.pathname}, only ${allowed.join(', ')}`,
+      {
+        details: { allowed },
+      },
+    );
   }
 
   async #act(route: Route, context: Context): Promise<Response> {
@@ -134,8 +147,12 @@ export class App {
     const failure = failureOf(error, context.id);
     if (failure.status >= 500) {
       const what = `${context.request.method} ${context.url.pathname} failed`;
-      this.#options.log.error(what, { id: context.id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-      if (this.#options.showError !== undefined && !context.wantsJson) return await this.#options.showError(error, context);
+      this.#options.log.error(what, {
+        id: context.id,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      if (this.#options.showError !== undefined && !context.wantsJson)
+        return await this.#options.showError(error, context);
     }
     return failureAnswer(failure, error, context.wantsJson);
   }
@@ -144,7 +161,8 @@ export class App {
     const { session, request } = context;
     // What `fetch` gave has headers that cannot be changed.
     const response = new Response(given.body, given);
-    const isSecure = request.headers.get('x-forwarded-proto') === 'https' || context.url.protocol === 'https:';
+    const isSecure =
+      request.headers.get('x-forwarded-proto') === 'https' || context.url.protocol === 'https:';
     const cookie = session.cookie(this.#secret, systemClock.now(), isSecure);
     if (cookie !== undefined) response.headers.append('set-cookie', cookie);
     for (const [name, value] of Object.entries(HEADERS)) {
@@ -163,7 +181,10 @@ export class App {
 function refuseForeign(request: Request): void {
   const site = request.headers.get('sec-fetch-site');
   const origin = request.headers.get('origin');
-  const host = request.headers.get('x-forwarded-host') ?? request.headers.get('host') ?? new URL(request.url).host;
+  const host =
+    request.headers.get('x-forwarded-host') ??
+    request.headers.get('host') ??
+    new URL(request.url).host;
   const isForeign =
     (site !== null && site !== 'same-origin' && site !== 'none') ||
     (origin !== null && (!URL.canParse(origin) || new URL(origin).host !== host));
@@ -179,9 +200,13 @@ async function methodOf(context: Context): Promise<string> {
   const header = request.headers.get('x-csrf-token');
   const fields = isForm && header === null ? await context.form() : {};
   if (isForm && !session.isToken(header ?? fields['_csrf'])) {
-    throw new MolnError('WEB_FORGED', 'This form is too old, or was not made by this site: go back, load the page again and repeat it');
+    throw new MolnError(
+      'WEB_FORGED',
+      'This form is too old, or was not made by this site: go back, load the page again and repeat it',
+    );
   }
-  const override = String(fields['_method'] ?? '').toUpperCase();
+  const named = fields['_method'];
+  const override = typeof named === 'string' ? named.toUpperCase() : '';
   return request.method === 'POST' && OVERRIDES.has(override) ? override : request.method;
 }
 

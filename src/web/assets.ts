@@ -48,7 +48,11 @@ export class Assets {
       const file = join(entry.parentPath, entry.name);
       const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
       const name = relative(folder, file).replaceAll('\\', '/');
-      files.set(name, { file, bytes: statSync(file).size, fingerprint: hash.slice(0, FINGERPRINT_CHARACTERS) });
+      files.set(name, {
+        file,
+        bytes: statSync(file).size,
+        fingerprint: hash.slice(0, FINGERPRINT_CHARACTERS),
+      });
     }
     this.#files = files;
   }
@@ -76,8 +80,12 @@ export class Assets {
       'content-type': TYPES[extname(asset.file).toLowerCase()] ?? 'application/octet-stream',
       'x-content-type-options': 'nosniff',
     };
-    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers });
-    const body = request.method === 'HEAD' ? null : (Readable.toWeb(createReadStream(asset.file)) as ReadableStream);
+    if (request.headers.get('if-none-match') === etag)
+      return new Response(null, { status: 304, headers });
+    const body =
+      request.method === 'HEAD'
+        ? null
+        : (Readable.toWeb(createReadStream(asset.file)) as ReadableStream);
     return new Response(body, { headers: { ...headers, 'content-length': String(asset.bytes) } });
   }
 }
@@ -89,13 +97,16 @@ export function useAssets(assets: Assets): void {
 
 /** `/style.css?v=3f2a…` of `style.css`. */
 export function assetPath(name: string): string {
-  if (current === undefined) throw new MolnError('WEB_NO_ASSET', 'The app has not started: it has no files yet');
+  if (current === undefined)
+    throw new MolnError('WEB_NO_ASSET', 'The app has not started: it has no files yet');
   return current.path(name);
 }
 
 function listFiles(folder: string): readonly Dirent[] {
   try {
-    return readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile());
+    return readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) =>
+      entry.isFile(),
+    );
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw error;

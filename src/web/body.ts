@@ -10,7 +10,8 @@ export const UPLOAD_BYTES_MAX: number = 32 * 1024 ** 2;
 
 /** Throws `WEB_BODY_TOO_LARGE` or `WEB_BAD_BODY`. */
 export async function readForm(request: Request): Promise<Given> {
-  const type = (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const type =
+    (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (request.body === null) return {};
   const isUpload = type === 'multipart/form-data';
   const bytes = await readBytes(request, isUpload ? UPLOAD_BYTES_MAX : FORM_BYTES_MAX);
@@ -45,7 +46,11 @@ function fieldsOf(form: FormData): Given {
   const fields: Record<string, unknown> = {};
   for (const [name, value] of form) {
     if (!name.endsWith('[]')) fields[name] = value;
-    else fields[name.slice(0, -2)] = [...((fields[name.slice(0, -2)] as unknown[] | undefined) ?? []), value];
+    else
+      fields[name.slice(0, -2)] = [
+        ...((fields[name.slice(0, -2)] as unknown[] | undefined) ?? []),
+        value,
+      ];
   }
   return fields;
 }
@@ -56,7 +61,10 @@ async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array
   for await (const chunk of request.body ?? []) {
     length += chunk.length;
     if (length > bytesMax) {
-      throw new MolnError('WEB_BODY_TOO_LARGE', `The request has more than ${formatBytes(bytesMax)}`);
+      throw new MolnError(
+        'WEB_BODY_TOO_LARGE',
+        `The request has more than ${formatBytes(bytesMax)}`,
+      );
     }
     chunks.push(chunk);
   }

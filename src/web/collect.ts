@@ -17,7 +17,12 @@ export interface AppModules {
 }
 
 /** Throws `WEB_NO_CONTROLLER` or `WEB_MODEL_TWICE`, which name the file. */
-export function collectParts({ controllers, models, migrations, publicFolder }: AppModules): AppParts {
+export function collectParts({
+  controllers,
+  models,
+  migrations,
+  publicFolder,
+}: AppModules): AppParts {
   return {
     controllers: Object.fromEntries(
       Object.entries(controllers).map(([name, module]) => [name, controllerOf(name, module)]),
@@ -34,9 +39,13 @@ function controllerOf(name: string, module: Module): Controller {
   const objects = Object.values(module).filter((each) => typeof each === 'object' && each !== null);
   const [only] = objects;
   if (only !== undefined && objects.length === 1) return only as Controller;
-  throw new MolnError('WEB_NO_CONTROLLER', `app/controllers/${name} exports ${objects.length} objects, want one controller`, {
-    hint: 'Write it as "export const posts = controller({ index() { … } });"',
-  });
+  throw new MolnError(
+    'WEB_NO_CONTROLLER',
+    `app/controllers/${name} exports ${objects.length} objects, want one controller`,
+    {
+      hint: 'Write it as "export const posts = controller({ index() { … } });"',
+    },
+  );
 }
 
 function modelsOf(models: AppModules['models']): readonly Model[] {
@@ -45,9 +54,13 @@ function modelsOf(models: AppModules['models']): readonly Model[] {
     for (const one of Object.values(module)) {
       if (!(one instanceof Model)) continue;
       if (byTable.has(one.table) && byTable.get(one.table) !== one) {
-        throw new MolnError('WEB_MODEL_TWICE', `Table "${one.table}" of app/models/${name} is another model's already`, {
-          hint: 'Give one of them another name, or a table of its own',
-        });
+        throw new MolnError(
+          'WEB_MODEL_TWICE',
+          `Table "${one.table}" of app/models/${name} is another model's already`,
+          {
+            hint: 'Give one of them another name, or a table of its own',
+          },
+        );
       }
       byTable.set(one.table, one);
     }

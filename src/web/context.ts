@@ -19,7 +19,9 @@ export interface Flash {
 export type Result = Response | object | string | number | boolean | null | undefined;
 export type Action = (context: Context) => Result | Promise<Result>;
 /** Runs before actions; what it gives, unless undefined, is the answer, and the action does not run. */
-export type Before = (context: Context) => Response | undefined | void | Promise<Response | undefined | void>;
+export type Before = (
+  context: Context,
+) => Response | undefined | void | Promise<Response | undefined | void>;
 
 export interface ContextParts {
   readonly request: Request;
@@ -95,7 +97,10 @@ export class Context {
   async html(node: unknown, status = 200): Promise<Response> {
     const text = await renderText(node);
     const type = { 'content-type': 'text/html; charset=utf-8' };
-    return new Response(text.startsWith('<html') ? `<!doctype html>${text}` : text, { status, headers: type });
+    return new Response(text.startsWith('<html') ? `<!doctype html>${text}` : text, {
+      status,
+      headers: type,
+    });
   }
 
   json(data: unknown, status = 200): Response {
@@ -110,7 +115,10 @@ export class Context {
         hint: 'Give a Response of your own when that is what you want',
       });
     }
-    return new Response(null, { status, headers: { location: target.pathname + target.search + target.hash } });
+    return new Response(null, {
+      status,
+      headers: { location: target.pathname + target.search + target.hash },
+    });
   }
 
   /** Something was done: browsers go to that page, clients of JSON get `data` (201 after POST), or 204 without it. */
@@ -125,8 +133,16 @@ export class Context {
   async invalid(refused: Refused, view: () => unknown): Promise<Response> {
     this.#refused = refused;
     if (!this.wantsJson) return await this.html(view(), 422);
-    const problem = { type: 'about:blank', title: 'Some fields are not as they should be', status: 422, errors: refused.errors };
-    return Response.json(problem, { status: 422, headers: { 'content-type': 'application/problem+json' } });
+    const problem = {
+      type: 'about:blank',
+      title: 'Some fields are not as they should be',
+      status: 422,
+      errors: refused.errors,
+    };
+    return Response.json(problem, {
+      status: 422,
+      headers: { 'content-type': 'application/problem+json' },
+    });
   }
 
   /** What `invalid` was given: for the helpers of forms. */

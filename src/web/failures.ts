@@ -49,11 +49,14 @@ export function failureAnswer(failure: Failure, error: unknown, wantsJson: boole
   const { status, title, detail, id } = failure;
   const headers = new Headers({ 'cache-control': 'no-store' });
   const details = isMolnError(error) ? error.details : undefined;
-  if (status === 429) headers.set('retry-after', String(details?.['seconds'] ?? 60));
+  if (status === 429) headers.set('retry-after', String(Number(details?.['seconds'] ?? 60)));
   if (wantsJson) {
     headers.set('content-type', 'application/problem+json');
     const errors = status === 422 ? { errors: details?.['errors'] } : {};
-    return new Response(JSON.stringify({ type: 'about:blank', title, status, detail, id, ...errors }), { status, headers });
+    return new Response(
+      JSON.stringify({ type: 'about:blank', title, status, detail, id, ...errors }),
+      { status, headers },
+    );
   }
   headers.set('content-type', 'text/html; charset=utf-8');
   return new Response(page(failure), { status, headers });

@@ -117,7 +117,10 @@ export function number<const O extends NumberOptions = NumberOptions>(
 export function boolean<const O extends FieldOptions<boolean> = FieldOptions<boolean>>(
   options?: O,
 ): Field<ValueIn<boolean, O>, true> {
-  return field('boolean', 'INTEGER', { default: options?.optional === true ? null : false, ...options });
+  return field('boolean', 'INTEGER', {
+    default: options?.optional === true ? null : false,
+    ...options,
+  });
 }
 
 export function datetime<const O extends FieldOptions<Date> = FieldOptions<Date>>(
@@ -127,9 +130,7 @@ export function datetime<const O extends FieldOptions<Date> = FieldOptions<Date>
 }
 
 /** Anything that JSON can say, kept as its text. */
-export function json<Value = unknown>(
-  options?: FieldOptions<Value>,
-): Field<Value, false> {
+export function json<Value = unknown>(options?: FieldOptions<Value>): Field<Value, false> {
   return field('json', 'TEXT', { ...options });
 }
 
@@ -165,7 +166,9 @@ export async function checkField(one: Field, given: unknown): Promise<Checked> {
     if (given === undefined && 'default' in options) return { value: options.default };
     if (options.optional === true) return { value: null };
     if ((one.kind === 'string' || one.kind === 'text') && options.min === 0) return { value: '' };
-    return 'default' in options && given !== '' ? { value: options.default } : { problem: 'is missing' };
+    return 'default' in options && given !== ''
+      ? { value: options.default }
+      : { problem: 'is missing' };
   }
   const checked = CHECKS[one.kind](given, one);
   if ('problem' in checked || options.check === undefined) return checked;
@@ -192,7 +195,8 @@ const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked
     if (given === true || given === 'true' || given === 'on' || given === '1' || given === 1) {
       return { value: true };
     }
-    const isFalse = given === false || given === 'false' || given === '0' || given === '' || given === 0;
+    const isFalse =
+      given === false || given === 'false' || given === '0' || given === '' || given === 0;
     return isFalse ? { value: false } : { problem: 'must be true or false' };
   },
   datetime: (given) => {
@@ -212,14 +216,18 @@ const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked
 function checkText(given: unknown, { options }: Field, refused: RegExp | undefined): Checked {
   if (typeof given !== 'string') return { problem: 'must be text' };
   const { min, max, pattern, means, oneOf, format } = options;
-  const characters = [...given].length;
+  // As browsers count `maxlength`.
+  const characters = given.length;
   if (refused?.test(given) === true) return { problem: 'must be one line' };
-  if (max !== undefined && characters > max) return { problem: `must have at most ${max} characters` };
-  if (min !== undefined && characters < min) return { problem: `must have at least ${min} characters` };
+  if (max !== undefined && characters > max)
+    return { problem: `must have at most ${max} characters` };
+  if (min !== undefined && characters < min)
+    return { problem: `must have at least ${min} characters` };
   if (oneOf !== undefined && !oneOf.includes(given)) {
     return { problem: `must be one of ${oneOf.join(', ')}` };
   }
-  if (pattern !== undefined && !pattern.test(given)) return { problem: means ?? 'is not as it should be' };
+  if (pattern !== undefined && !pattern.test(given))
+    return { problem: means ?? 'is not as it should be' };
   if (format === 'email' && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(given)) {
     return { problem: 'must be an e-mail address' };
   }
@@ -230,14 +238,17 @@ function checkText(given: unknown, { options }: Field, refused: RegExp | undefin
 }
 
 function checkRange(value: number, { options }: Field): Checked {
-  if (options.min !== undefined && value < options.min) return { problem: `must be at least ${options.min}` };
-  if (options.max !== undefined && value > options.max) return { problem: `must be at most ${options.max}` };
+  if (options.min !== undefined && value < options.min)
+    return { problem: `must be at least ${options.min}` };
+  if (options.max !== undefined && value > options.max)
+    return { problem: `must be at most ${options.max}` };
   return { value };
 }
 
 function numberOf(given: unknown): number | undefined {
   if (typeof given === 'number') return Number.isFinite(given) ? given : undefined;
-  if (typeof given !== 'string' || !/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(given)) return undefined;
+  if (typeof given !== 'string' || !/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(given))
+    return undefined;
   return Number(given);
 }
 

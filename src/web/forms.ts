@@ -44,8 +44,12 @@ export function Form({ action, method = 'post', files, children, ...rest }: Form
       method: isGet ? 'get' : 'post',
       ...(files === true ? { enctype: 'multipart/form-data' } : {}),
     },
-    isGet ? null : tag('input', { type: 'hidden', name: '_csrf', value: currentContext().session.token }),
-    isGet || method === 'post' ? null : tag('input', { type: 'hidden', name: '_method', value: method }),
+    isGet
+      ? null
+      : tag('input', { type: 'hidden', name: '_csrf', value: currentContext().session.token }),
+    isGet || method === 'post'
+      ? null
+      : tag('input', { type: 'hidden', name: '_method', value: method }),
     children,
   );
 }
@@ -83,19 +87,26 @@ export function Input(props: InputProps): View {
     { class: one.kind === 'boolean' ? 'field field-box' : 'field' },
     tag('label', { for: id }, labelOf(props.name, one)),
     control(one, props, common, value),
-    problems.length === 0 ? null : tag('p', { class: 'field-error', id: `${id}-error` }, problems.join('; ')),
+    problems.length === 0
+      ? null
+      : tag('p', { class: 'field-error', id: `${id}-error` }, problems.join('; ')),
   );
 }
 
 /** Inputs for all fields of a model that people fill in. */
-export function Inputs(props: { readonly model: InputProps['model']; readonly row?: object | undefined }): View {
+export function Inputs(props: {
+  readonly model: InputProps['model'];
+  readonly row?: object | undefined;
+}): View {
   const names = Object.entries(props.model.fields as Readonly<Record<string, Field>>)
     .filter(([, one]) => one.options.hidden !== true)
     .map(([name]) => name);
-  const version = (props.row as { readonly version?: unknown } | undefined)?.version;
+  const version = (props.row as { readonly version?: number } | undefined)?.version;
   return all(
     ...names.map((name) => Input({ model: props.model, name, row: props.row })),
-    version === undefined ? null : tag('input', { type: 'hidden', name: 'version', value: String(version) }),
+    version === undefined
+      ? null
+      : tag('input', { type: 'hidden', name: 'version', value: version }),
   );
 }
 
@@ -104,7 +115,11 @@ export function Errors(): View | null {
   const { refused } = currentContext();
   if (refused === undefined) return null;
   const sentences = Object.values(refused.errors).flat();
-  return tag('div', { class: 'errors', role: 'alert' }, tag('ul', {}, ...sentences.map((each) => tag('li', {}, each))));
+  return tag(
+    'div',
+    { class: 'errors', role: 'alert' },
+    tag('ul', {}, ...sentences.map((each) => tag('li', {}, each))),
+  );
 }
 
 /** Sentences that actions have flashed. */
@@ -112,7 +127,13 @@ export function Flashes(): View {
   return all(
     ...currentContext()
       .takeFlashes()
-      .map(({ kind, text }) => tag('p', { class: `flash flash-${kind}`, role: kind === 'error' ? 'alert' : 'status' }, text)),
+      .map(({ kind, text }) =>
+        tag(
+          'p',
+          { class: `flash flash-${kind}`, role: kind === 'error' ? 'alert' : 'status' },
+          text,
+        ),
+      ),
   );
 }
 
@@ -158,24 +179,47 @@ function control(one: Field, props: InputProps, common: Props, value: unknown): 
   if (choices !== undefined) {
     const empty = 'required' in required ? [] : [tag('option', { value: '' }, '')];
     const list = choices.map(([key, label]) =>
-      tag('option', { value: String(key), ...(String(key) === String(value) ? { selected: true } : {}) }, label),
+      tag(
+        'option',
+        { value: String(key), ...(String(key) === String(value) ? { selected: true } : {}) },
+        label,
+      ),
     );
     return tag('select', { ...common, ...required }, ...empty, ...list);
   }
   switch (one.kind) {
     case 'text':
-      return tag('textarea', { ...common, ...required, rows: ROWS_OF_TEXT, maxlength: options.max }, text(value));
+      return tag(
+        'textarea',
+        { ...common, ...required, rows: ROWS_OF_TEXT, maxlength: options.max },
+        text(value),
+      );
     case 'boolean':
       // An empty twin in front, for browsers do not send boxes that are not ticked.
       return all(
         tag('input', { type: 'hidden', name: props.name, value: '0' }),
-        tag('input', { ...common, type: 'checkbox', value: '1', ...(isTicked(value) ? { checked: true } : {}) }),
+        tag('input', {
+          ...common,
+          type: 'checkbox',
+          value: '1',
+          ...(isTicked(value) ? { checked: true } : {}),
+        }),
       );
     case 'integer':
     case 'number':
     case 'reference': {
-      const bounds = { min: options.min, max: options.max, step: one.kind === 'number' ? 'any' : '1' };
-      return tag('input', { ...common, ...required, type: 'number', ...given(bounds), value: text(value) });
+      const bounds = {
+        min: options.min,
+        max: options.max,
+        step: one.kind === 'number' ? 'any' : '1',
+      };
+      return tag('input', {
+        ...common,
+        ...required,
+        type: 'number',
+        ...given(bounds),
+        value: text(value),
+      });
     }
     case 'datetime':
       return tag('input', { ...common, ...required, type: 'datetime-local', value: text(value) });
@@ -184,7 +228,13 @@ function control(one: Field, props: InputProps, common: Props, value: unknown): 
     case 'string': {
       const type = props.type ?? options.format ?? 'text';
       const lengths = given({ minlength: options.min, maxlength: options.max });
-      return tag('input', { ...common, ...required, ...lengths, type, value: type === 'password' ? '' : text(value) });
+      return tag('input', {
+        ...common,
+        ...required,
+        ...lengths,
+        type,
+        value: type === 'password' ? '' : text(value),
+      });
     }
   }
 }
@@ -192,7 +242,8 @@ function control(one: Field, props: InputProps, common: Props, value: unknown): 
 /** What was sent wins over what the row has. */
 function shownValue(one: Field, { row, name }: InputProps, sent: Given | undefined): unknown {
   if (sent !== undefined && name in sent) return sent[name];
-  const value = (row as Given | undefined)?.[name] ?? (row === undefined ? one.options.default : undefined);
+  const value =
+    (row as Given | undefined)?.[name] ?? (row === undefined ? one.options.default : undefined);
   if (value instanceof Date) return value.toISOString().slice(0, 16);
   return one.kind === 'json' && value !== undefined ? JSON.stringify(value, undefined, 2) : value;
 }

@@ -28,12 +28,18 @@ interface WireError {
 }
 
 type WireRequest =
-  | { readonly type: 'execute'; readonly stmt: { readonly sql: string; readonly args: readonly WireValue[] } }
+  | {
+      readonly type: 'execute';
+      readonly stmt: { readonly sql: string; readonly args: readonly WireValue[] };
+    }
   | { readonly type: 'sequence'; readonly sql: string }
   | { readonly type: 'close' };
 
 type WireAnswer =
-  | { readonly type: 'ok'; readonly response: { readonly type: string; readonly result?: WireRows } }
+  | {
+      readonly type: 'ok';
+      readonly response: { readonly type: string; readonly result?: WireRows };
+    }
   | { readonly type: 'error'; readonly error: WireError };
 
 interface WirePipeline {
@@ -130,7 +136,9 @@ class Stream implements Connection {
   #isOpen = true;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(ask: (baton: string | null, requests: readonly WireRequest[]) => Promise<WirePipeline>) {
+  constructor(
+    ask: (baton: string | null, requests: readonly WireRequest[]) => Promise<WirePipeline>,
+  ) {
     this.#ask = ask;
   }
 
@@ -173,8 +181,10 @@ function execute({ sql, args }: Statement): WireRequest {
 }
 
 function answered(answer: WireAnswer | undefined): WireRows | undefined {
-  if (answer === undefined) throw new SqlError('HRANA_PROTO_ERROR', 'The database left an answer out');
-  if (answer.type === 'error') throw new SqlError(answer.error.code ?? 'SQLITE_ERROR', answer.error.message);
+  if (answer === undefined)
+    throw new SqlError('HRANA_PROTO_ERROR', 'The database left an answer out');
+  if (answer.type === 'error')
+    throw new SqlError(answer.error.code ?? 'SQLITE_ERROR', answer.error.message);
   return answer.response.result;
 }
 

@@ -15,7 +15,8 @@ export interface Migration {
   readonly down: string | undefined;
 }
 
-const TABLE = 'CREATE TABLE IF NOT EXISTS moln_migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)';
+const TABLE =
+  'CREATE TABLE IF NOT EXISTS moln_migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)';
 /** Alone on its line, it begins the way back. */
 const DOWN_MARK = /^--[ \t]*down[ \t]*$/im;
 /** Another instance may be in the middle of it. */
@@ -25,18 +26,28 @@ const PAUSE_MS = 500;
 /** Reads the text of a migration file. */
 export function readMigration(name: string, text: string): Migration {
   const [up = '', down] = text.split(DOWN_MARK, 2);
-  return { name, up: up.trim(), down: down === undefined || isBlank(down) ? undefined : down.trim() };
+  return {
+    name,
+    up: up.trim(),
+    down: down === undefined || isBlank(down) ? undefined : down.trim(),
+  };
 }
 
 /** Names of those that this database has, the oldest first. */
 export async function appliedMigrations(database: Database): Promise<readonly string[]> {
   await database.script(TABLE);
-  const { rows } = await database.run({ sql: 'SELECT name FROM moln_migrations ORDER BY name', args: [] });
+  const { rows } = await database.run({
+    sql: 'SELECT name FROM moln_migrations ORDER BY name',
+    args: [],
+  });
   return rows.map(({ name }) => String(name));
 }
 
 /** Applies what is missing; gives the names. Throws `WEB_MIGRATION_FAILED`, and nothing of that migration is left. */
-export async function migrate(database: Database, migrations: readonly Migration[]): Promise<readonly string[]> {
+export async function migrate(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<readonly string[]> {
   const applied = new Set(await appliedMigrations(database));
   const done: string[] = [];
   for (const migration of migrations) {
@@ -47,7 +58,10 @@ export async function migrate(database: Database, migrations: readonly Migration
 }
 
 /** Takes the newest one back; gives its name, or undefined when there is none. */
-export async function rollback(database: Database, migrations: readonly Migration[]): Promise<string | undefined> {
+export async function rollback(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<string | undefined> {
   const newest = (await appliedMigrations(database)).at(-1);
   if (newest === undefined) return undefined;
   const migration = migrations.find(({ name }) => name === newest);
@@ -86,10 +100,14 @@ async function applyOnce(database: Database, migration: Migration): Promise<bool
         await systemClock.sleep(PAUSE_MS);
         continue;
       }
-      throw new MolnError('WEB_MIGRATION_FAILED', `Migration "${migration.name}" failed: ${messageOf(error)}`, {
-        hint: `Mend migrations/${migration.name}.sql; the database is as it was before`,
-        cause: error,
-      });
+      throw new MolnError(
+        'WEB_MIGRATION_FAILED',
+        `Migration "${migration.name}" failed: ${messageOf(error)}`,
+        {
+          hint: `Mend migrations/${migration.name}.sql; the database is as it was before`,
+          cause: error,
+        },
+      );
     }
   }
 }
@@ -97,7 +115,9 @@ async function applyOnce(database: Database, migration: Migration): Promise<bool
 /** Somebody else holds the database, which is what the lock is for. */
 function isBusy(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^SQLITE_(?:BUSY|LOCKED)|^DATABASE_(?:SCHEMA_CHANGED|NOT_PRIMARY|NOT_COMMITTED)|^WEB_DATABASE_AWAY/.test(code);
+  return /^SQLITE_(?:BUSY|LOCKED)|^DATABASE_(?:SCHEMA_CHANGED|NOT_PRIMARY|NOT_COMMITTED)|^WEB_DATABASE_AWAY/.test(
+    code,
+  );
 }
 
 function isBlank(sql: string): boolean {

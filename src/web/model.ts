@@ -4,9 +4,31 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { isoTime, systemClock } from '../base/time.ts';
-import { checkField, datetime, type Field, fromColumn, integer, labelOf, toColumn } from './fields.ts';
-import { type Condition, type Conditions, type Order, type Page, RowQuery, type RowSource } from './row-query.ts';
-import { quoted, type SqlResult, type SqlRow, type SqlValue, type Statement, theConnection } from './sql.ts';
+import {
+  checkField,
+  datetime,
+  type Field,
+  fromColumn,
+  integer,
+  labelOf,
+  toColumn,
+} from './fields.ts';
+import {
+  type Condition,
+  type Conditions,
+  type Order,
+  type Page,
+  RowQuery,
+  type RowSource,
+} from './row-query.ts';
+import {
+  quoted,
+  type SqlResult,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+  theConnection,
+} from './sql.ts';
 import type { StandardSchema, Verdict } from './standard-schema.ts';
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -23,7 +45,9 @@ export interface RowBase {
   readonly updated_at: Date;
 }
 
-export type RowOfFields<F extends Fields> = RowBase & { readonly [Name in keyof F]: ValueOf<F[Name]> };
+export type RowOfFields<F extends Fields> = RowBase & {
+  readonly [Name in keyof F]: ValueOf<F[Name]>;
+};
 /** The type of a model's rows: `type Post = RowOf<typeof Post>`. */
 export type RowOf<M> = M extends Model<infer F> ? RowOfFields<F> : never;
 /** What a new row is made of. */
@@ -53,9 +77,13 @@ export interface ModelOptions<F extends Fields> {
   /** Updates say which version they saw, and fail when somebody was faster. */
   readonly locking?: boolean;
   /** Rules over several fields, for what requests bring: sentences by field. */
-  readonly validate?: (values: Partial<RowOfFields<F>>) => Readonly<Record<string, string>> | undefined;
+  readonly validate?: (
+    values: Partial<RowOfFields<F>>,
+  ) => Readonly<Record<string, string>> | undefined;
   /** Called in the transaction of the change, if there is one. */
-  readonly beforeSave?: (values: Partial<RowOfFields<F>>) => Partial<RowOfFields<F>> | Promise<Partial<RowOfFields<F>>>;
+  readonly beforeSave?: (
+    values: Partial<RowOfFields<F>>,
+  ) => Partial<RowOfFields<F>> | Promise<Partial<RowOfFields<F>>>;
   readonly afterSave?: (row: RowOfFields<F>) => void | Promise<void>;
   readonly afterDelete?: (row: RowOfFields<F>) => void | Promise<void>;
 }
@@ -78,7 +106,11 @@ export function onRowsChanged(listener: ChangeListener): Disposable {
  *     export const Post = model('post', { title: string(), body: text(), published: boolean() });
  *     export type Post = RowOf<typeof Post>;
  */
-export function model<const F extends Fields>(name: string, fields: F, options: ModelOptions<F> = {}): Model<F> {
+export function model<const F extends Fields>(
+  name: string,
+  fields: F,
+  options: ModelOptions<F> = {},
+): Model<F> {
   return new Model(name, fields, options);
 }
 
@@ -99,7 +131,13 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     this.options = options;
     for (const word of [name, this.table, ...Object.keys(fields)]) refuseName(name, word);
     const lock: Fields = options.locking === true ? { version: integer({ default: 1 }) } : {};
-    this.columns = { id: integer(), ...fields, ...lock, created_at: datetime(), updated_at: datetime() };
+    this.columns = {
+      id: integer(),
+      ...fields,
+      ...lock,
+      created_at: datetime(),
+      updated_at: datetime(),
+    };
     const hidden = Object.keys(fields).filter((each) => fields[each]?.options.hidden === true);
     this.#prototype = rowPrototype(new Set(hidden));
     this.#source = {
@@ -171,12 +209,20 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 
   /** What a request gave, as a new row, or what is wrong with it. Fields that it does not know or that are hidden are left out. */
-  async tryCreate(given: Given, further: Partial<RowOfFields<F>> = {}): Promise<Outcome<RowOfFields<F>>> {
-    return await this.#attempt(given, { isPartial: false, further }, (values) => this.#insert(values));
+  async tryCreate(
+    given: Given,
+    further: Partial<RowOfFields<F>> = {},
+  ): Promise<Outcome<RowOfFields<F>>> {
+    return await this.#attempt(given, { isPartial: false, further }, (values) =>
+      this.#insert(values),
+    );
   }
 
   /** Changes one row; gives it as it is then. Throws `WEB_INVALID`, `WEB_NOT_FOUND`, or `WEB_STALE` with `locking`. */
-  async update(row: RowOfFields<F> | number, changes: Partial<RowOfFields<F>>): Promise<RowOfFields<F>> {
+  async update(
+    row: RowOfFields<F> | number,
+    changes: Partial<RowOfFields<F>>,
+  ): Promise<RowOfFields<F>> {
     const checked = await this.#check(changes as Given, { isPartial: true, takesHidden: true });
     if (!checked.ok) throw invalid(this.name, checked.errors);
     return await this.#change(row, checked.row);
@@ -189,7 +235,9 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   ): Promise<Outcome<RowOfFields<F>>> {
     const seen = this.options.locking === true && given['version'] !== undefined;
     const from = seen ? this.#toSeen(row, Number(given['version'])) : row;
-    return await this.#attempt(given, { isPartial: true, further }, (values) => this.#change(from, values));
+    return await this.#attempt(given, { isPartial: true, further }, (values) =>
+      this.#change(from, values),
+    );
   }
 
   async delete(row: RowOfFields<F> | number): Promise<boolean> {
@@ -206,7 +254,10 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
       version: 1,
       vendor: 'moln',
       validate: async (value): Promise<Verdict<NewRow<F>>> => {
-        const checked = await this.#check((value ?? {}) as Given, { isPartial: false, takesHidden: false });
+        const checked = await this.#check((value ?? {}) as Given, {
+          isPartial: false,
+          takesHidden: false,
+        });
         if (checked.ok) return { value: checked.row as NewRow<F> };
         return {
           issues: Object.entries(checked.errors).flatMap(([name, messages]) =>
@@ -222,11 +273,14 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     how: { readonly isPartial: boolean; readonly further: object },
     act: (values: Given) => Promise<RowOfFields<F>>,
   ): Promise<Outcome<RowOfFields<F>>> {
-    const checked = await this.#check({ ...given, ...how.further }, {
-      isPartial: how.isPartial,
-      takesHidden: false,
-      further: how.further,
-    });
+    const checked = await this.#check(
+      { ...given, ...how.further },
+      {
+        isPartial: how.isPartial,
+        takesHidden: false,
+        further: how.further,
+      },
+    );
     if (!checked.ok) return checked;
     try {
       return { ok: true, row: await act(checked.row) };
@@ -240,7 +294,10 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   async #check(
     given: Given,
     how: { readonly isPartial: boolean; readonly takesHidden: boolean; readonly further?: object },
-  ): Promise<{ readonly ok: true; readonly row: Given } | { readonly ok: false; readonly errors: FieldErrors; readonly values: Given }> {
+  ): Promise<
+    | { readonly ok: true; readonly row: Given }
+    | { readonly ok: false; readonly errors: FieldErrors; readonly values: Given }
+  > {
     const values: Record<string, unknown> = {};
     const errors: Record<string, readonly string[]> = {};
     for (const [name, one] of Object.entries(this.fields)) {
@@ -284,7 +341,8 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
       ...this.#assignments((await hooked) as Given),
       ['updated_at', isoTime(systemClock.now())],
     ];
-    const seen = this.options.locking === true && typeof row !== 'number' ? versionOf(row) : undefined;
+    const seen =
+      this.options.locking === true && typeof row !== 'number' ? versionOf(row) : undefined;
     const assignments = set.map(([column]) => `${quoted(column)} = ?`);
     if (this.options.locking === true) assignments.push('"version" = "version" + 1');
     const sql =
@@ -300,9 +358,13 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   async #notChanged(id: number, seen: number | undefined): Promise<MolnError> {
     if (seen !== undefined && (await this.find(id)) !== undefined) {
-      return new MolnError('WEB_STALE', `Somebody else has changed this ${this.name} in the meantime`, {
-        hint: 'Load it again and repeat the change',
-      });
+      return new MolnError(
+        'WEB_STALE',
+        `Somebody else has changed this ${this.name} in the meantime`,
+        {
+          hint: 'Load it again and repeat the change',
+        },
+      );
     }
     return new MolnError('WEB_NOT_FOUND', `There is no ${this.name} ${id}`);
   }
@@ -321,13 +383,15 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   #column(name: string): Field {
     const one = this.columns[name];
-    if (one === undefined) throw new MolnError('WEB_UNKNOWN_FIELD', `There is no field "${name}" in "${this.name}"`);
+    if (one === undefined)
+      throw new MolnError('WEB_UNKNOWN_FIELD', `There is no field "${name}" in "${this.name}"`);
     return one;
   }
 
   #toRow(row: SqlRow): RowOfFields<F> {
     const values = Object.create(this.#prototype) as Record<string, unknown>;
-    for (const [name, one] of Object.entries(this.columns)) values[name] = fromColumn(one, row[name]);
+    for (const [name, one] of Object.entries(this.columns))
+      values[name] = fromColumn(one, row[name]);
     return values as RowOfFields<F>;
   }
 
@@ -347,7 +411,10 @@ function rowPrototype(hidden: ReadonlySet<string>): object {
   }) as object;
 }
 
-function same<F extends Fields>(name: string, value: Condition<unknown>): Conditions<RowOfFields<F>> {
+function same<F extends Fields>(
+  name: string,
+  value: Condition<unknown>,
+): Conditions<RowOfFields<F>> {
   return { [name]: value } as Conditions<RowOfFields<F>>;
 }
 
@@ -357,11 +424,16 @@ function versionOf(row: object): number {
 
 function invalid(name: string, errors: FieldErrors): MolnError {
   const sentences = Object.values(errors).flat();
-  return new MolnError('WEB_INVALID', `A ${name} cannot be saved: ${sentences.join('; ')}`, { details: { errors } });
+  return new MolnError('WEB_INVALID', `A ${name} cannot be saved: ${sentences.join('; ')}`, {
+    details: { errors },
+  });
 }
 
 /** `UNIQUE constraint failed: users.email`, and its like for rows that are referred to, as a sentence at the field. */
-function constraintErrors(of: Model<never> | { readonly fields: Fields; readonly table: string }, error: unknown): FieldErrors | undefined {
+function constraintErrors(
+  of: Model<never> | { readonly fields: Fields; readonly table: string },
+  error: unknown,
+): FieldErrors | undefined {
   if (!(error instanceof Error)) return undefined;
   const columns = /UNIQUE constraint failed: (.+)$/.exec(error.message)?.[1];
   if (columns !== undefined) {
@@ -370,16 +442,26 @@ function constraintErrors(of: Model<never> | { readonly fields: Fields; readonly
     return { [first]: [`${one === undefined ? first : labelOf(first, one)} is taken already`] };
   }
   if (!error.message.includes('FOREIGN KEY constraint failed')) return undefined;
-  const [name, one] = Object.entries(of.fields as Fields).find(([, each]) => each.kind === 'reference') ?? [];
+  const [name, one] =
+    Object.entries(of.fields as Fields).find(([, each]) => each.kind === 'reference') ?? [];
   if (name === undefined || one === undefined) return undefined;
   return { [name]: [`${labelOf(name, one)} is not there any more`] };
 }
 
 function refuseName(name: string, word: string): void {
-  if (NAME.test(word) && !['id', 'created_at', 'updated_at', 'version'].includes(word) && !/^(?:sqlite|moln)_/.test(word)) return;
-  throw new MolnError('WEB_BAD_NAME', `"${word}" in model "${name}" cannot be a name of a model, table or field`, {
-    hint: 'Write it in lower case with _, such as published_at; id, created_at, updated_at and version are there already',
-  });
+  if (
+    NAME.test(word) &&
+    !['id', 'created_at', 'updated_at', 'version'].includes(word) &&
+    !/^(?:sqlite|moln)_/.test(word)
+  )
+    return;
+  throw new MolnError(
+    'WEB_BAD_NAME',
+    `"${word}" in model "${name}" cannot be a name of a model, table or field`,
+    {
+      hint: 'Write it in lower case with _, such as published_at; id, created_at, updated_at and version are there already',
+    },
+  );
 }
 
 const IRREGULAR: Readonly<Record<string, string>> = {

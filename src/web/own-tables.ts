@@ -12,7 +12,10 @@ const SECRET_CHARACTERS = 52;
 
 /** Makes them, one after the other. */
 export async function makeOwnTables(database: Database): Promise<void> {
-  const { rows } = await database.run({ sql: "SELECT name FROM sqlite_master WHERE name LIKE 'moln!_%' ESCAPE '!'", args: [] });
+  const { rows } = await database.run({
+    sql: "SELECT name FROM sqlite_master WHERE name LIKE 'moln!_%' ESCAPE '!'",
+    args: [],
+  });
   const there = new Set(rows.map(({ name }) => name));
   for (const sql of TABLES) {
     const name = /EXISTS (\w+)/.exec(sql)?.[1] ?? '';
@@ -23,8 +26,14 @@ export async function makeOwnTables(database: Database): Promise<void> {
 /** What sessions are signed with: made by the first instance, the same for all, kept in the database. */
 export async function sharedSecret(database: Database): Promise<string> {
   const args = ['session_secret', randomId(SECRET_CHARACTERS)];
-  await database.run({ sql: 'INSERT OR IGNORE INTO moln_settings (name, value) VALUES (?, ?)', args });
-  const { rows } = await database.run({ sql: 'SELECT value FROM moln_settings WHERE name = ?', args: ['session_secret'] });
+  await database.run({
+    sql: 'INSERT OR IGNORE INTO moln_settings (name, value) VALUES (?, ?)',
+    args,
+  });
+  const { rows } = await database.run({
+    sql: 'SELECT value FROM moln_settings WHERE name = ?',
+    args: ['session_secret'],
+  });
   return String(rows[0]?.['value']);
 }
 
@@ -32,7 +41,10 @@ export async function sharedSecret(database: Database): Promise<string> {
  * Counts one more of `name`, over all instances. Throws `WEB_TOO_MANY`, which visitors see as 429, when there were more than `times`
  * within `seconds`.
  */
-export async function limitRate(name: string, limit: { readonly times: number; readonly seconds: number }): Promise<void> {
+export async function limitRate(
+  name: string,
+  limit: { readonly times: number; readonly seconds: number },
+): Promise<void> {
   const nowMs = systemClock.now();
   const until = nowMs + limit.seconds * 1000;
   const { rows } = await theConnection().run({
@@ -45,5 +57,8 @@ export async function limitRate(name: string, limit: { readonly times: number; r
   const [row] = rows;
   if (row === undefined || Number(row['count']) <= limit.times) return;
   const seconds = Math.max(1, Math.ceil((Number(row['until']) - nowMs) / 1000));
-  throw new MolnError('WEB_TOO_MANY', `Too many attempts: try again in ${seconds} s`, { retryable: true, details: { seconds } });
+  throw new MolnError('WEB_TOO_MANY', `Too many attempts: try again in ${seconds} s`, {
+    retryable: true,
+    details: { seconds },
+  });
 }

@@ -15,10 +15,18 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /** Without a digest, for a name that nobody has, it takes as long and is false: time tells nobody which names exist. */
-export async function verifyPassword(password: string, digest: string | undefined): Promise<boolean> {
+export async function verifyPassword(
+  password: string,
+  digest: string | undefined,
+): Promise<boolean> {
   const [, cost = COST, blockSize = BLOCK_SIZE, salt = 'none', key = ''] = digest?.split('$') ?? [];
   const wanted = Buffer.from(key, 'base64url');
-  const found = await derive(password, Buffer.from(salt, 'base64url'), Number(cost), Number(blockSize));
+  const found = await derive(
+    password,
+    Buffer.from(salt, 'base64url'),
+    Number(cost),
+    Number(blockSize),
+  );
   return wanted.length === found.length && timingSafeEqual(wanted, found);
 }
 

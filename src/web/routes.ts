@@ -49,7 +49,12 @@ export interface Found {
 }
 
 const OPTIONS: ReadonlySet<string> = new Set(['path', 'singular', 'before']);
-const REST: readonly (readonly [name: keyof Actions, methods: readonly Method[], many: string, one: string])[] = [
+const REST: readonly (readonly [
+  name: keyof Actions,
+  methods: readonly Method[],
+  many: string,
+  one: string,
+])[] = [
   ['index', ['GET'], '', ''],
   ['new', ['GET'], '/new', '/new'],
   ['create', ['POST'], '', ''],
@@ -75,9 +80,13 @@ export function routesOf(controllers: Readonly<Record<string, Controller>>): rea
     const shape = `${route.method} ${route.pattern.replace(/:[^/]+/g, ':')}`;
     const other = seen.get(shape);
     if (other !== undefined) {
-      throw new MolnError('WEB_ROUTE_CLASH', `${route.name} and ${other.name} both answer ${route.method} ${route.pattern}`, {
-        hint: 'Give one of the controllers another path',
-      });
+      throw new MolnError(
+        'WEB_ROUTE_CLASH',
+        `${route.name} and ${other.name} both answer ${route.method} ${route.pattern}`,
+        {
+          hint: 'Give one of the controllers another path',
+        },
+      );
     }
     seen.set(shape, route);
   }
@@ -85,7 +94,11 @@ export function routesOf(controllers: Readonly<Record<string, Controller>>): rea
 }
 
 /** `posts/comments` lies below `posts`: `/posts/:post_id/comments`. */
-function basePath(name: string, names: ReadonlySet<string>, controllers: Readonly<Record<string, Controller>>): string {
+function basePath(
+  name: string,
+  names: ReadonlySet<string>,
+  controllers: Readonly<Record<string, Controller>>,
+): string {
   if (name === 'home') return '';
   const parts = name.split('/');
   return parts.reduce((path, part, at) => {
@@ -108,28 +121,39 @@ function controllerRoutes(name: string, one: Controller, base: string): readonly
     const tail = rest === undefined ? (own?.[2] ?? '') : one.singular === true ? rest[3] : rest[2];
     const pattern = `${path}${tail === '/' ? '' : tail}` || '/';
     const label = `${name}#${rest === undefined ? key : key}`;
-    for (const method of methods) routes.push({ method, pattern, name: label, action: action as Action, before });
+    for (const method of methods)
+      routes.push({ method, pattern, name: label, action: action as Action, before });
   }
   return routes;
 }
 
 function unknownAction(name: string, key: string): MolnError {
-  const near = nearestName(key, REST.map(([word]) => word));
+  const near = nearestName(
+    key,
+    REST.map(([word]) => word),
+  );
   return new MolnError('WEB_UNKNOWN_ACTION', `"${key}" in app/controllers/${name} is no action`, {
-    hint: near === undefined ? `Write it as 'GET /${key}'` : `Did you mean "${near}"? Else write it as 'GET /${key}'`,
+    hint:
+      near === undefined
+        ? `Write it as 'GET /${key}'`
+        : `Did you mean "${near}"? Else write it as 'GET /${key}'`,
   });
 }
 
 /** Asks the table; paths that are spelled out win over those with parameters. */
 export class RouteTable {
-  readonly #bySize = new Map<number, { readonly route: Route; readonly parts: readonly string[] }[]>();
+  readonly #bySize = new Map<
+    number,
+    { readonly route: Route; readonly parts: readonly string[] }[]
+  >();
 
   constructor(routes: readonly Route[]) {
     for (const route of routes) {
       const parts = partsOf(route.pattern);
       this.#bySize.set(parts.length, [...(this.#bySize.get(parts.length) ?? []), { route, parts }]);
     }
-    for (const list of this.#bySize.values()) list.sort((a, b) => (shapeOf(a.parts) < shapeOf(b.parts) ? -1 : 1));
+    for (const list of this.#bySize.values())
+      list.sort((a, b) => (shapeOf(a.parts) < shapeOf(b.parts) ? -1 : 1));
   }
 
   find(method: string, path: string): Found | undefined {

@@ -123,7 +123,10 @@ export class RowQuery<Row> {
   }
 
   async count(): Promise<number> {
-    const { rows } = await this.#run(`SELECT count(*) AS n FROM ${quoted(this.#source.table)}`, false);
+    const { rows } = await this.#run(
+      `SELECT count(*) AS n FROM ${quoted(this.#source.table)}`,
+      false,
+    );
     return Number(rows[0]?.['n'] ?? 0);
   }
 
@@ -138,7 +141,9 @@ export class RowQuery<Row> {
     const pages = Math.max(1, Math.ceil(total / rowsMax));
     const wanted = Math.trunc(Number(number));
     const at = Math.min(Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 1, pages);
-    const rows = await this.limit(rowsMax).offset((at - 1) * rowsMax).all();
+    const rows = await this.limit(rowsMax)
+      .offset((at - 1) * rowsMax)
+      .all();
     return { rows, number: at, size: rowsMax, total, pages };
   }
 
@@ -148,7 +153,13 @@ export class RowQuery<Row> {
     if (set.length === 0) return 0;
     const text = set.map(([column]) => `${quoted(column)} = ?`).join(', ');
     const sql = `UPDATE ${quoted(this.#source.table)} SET ${text}`;
-    return (await this.#run(sql, false, set.map(([, value]) => value))).changes;
+    return (
+      await this.#run(
+        sql,
+        false,
+        set.map(([, value]) => value),
+      )
+    ).changes;
   }
 
   /** Deletes all that match; gives how many. */
@@ -175,7 +186,11 @@ export class RowQuery<Row> {
       const list = condition as readonly unknown[];
       return { sql: `${name} IN (${list.map(() => '?').join(', ')})`, args: list.map(arg) };
     }
-    if (typeof condition !== 'object' || condition instanceof Date || condition instanceof Uint8Array) {
+    if (
+      typeof condition !== 'object' ||
+      condition instanceof Date ||
+      condition instanceof Uint8Array
+    ) {
       return { sql: `${name} = ?`, args: [arg(condition)] };
     }
     const terms = Object.entries(condition).map(([word, value]): Term => {
@@ -185,10 +200,14 @@ export class RowQuery<Row> {
           : { sql: `${name} IS NOT ?`, args: [arg(value)] };
       }
       const operator = COMPARISONS[word];
-      if (operator === undefined) throw unknownName('comparison', word, [...Object.keys(COMPARISONS), 'not']);
+      if (operator === undefined)
+        throw unknownName('comparison', word, [...Object.keys(COMPARISONS), 'not']);
       return { sql: `${name} ${operator} ?`, args: [word === 'like' ? String(value) : arg(value)] };
     });
-    return { sql: terms.map(({ sql }) => sql).join(' AND '), args: terms.flatMap(({ args }) => args) };
+    return {
+      sql: terms.map(({ sql }) => sql).join(' AND '),
+      args: terms.flatMap(({ args }) => args),
+    };
   }
 
   #known(column: string): string {
@@ -211,5 +230,8 @@ function unknownName(what: string, name: string, known: readonly string[]): Moln
 
 function whole(what: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new MolnError('WEB_BAD_NUMBER', `The ${what} of a query is a whole number from 0, not ${value}`);
+  throw new MolnError(
+    'WEB_BAD_NUMBER',
+    `The ${what} of a query is a whole number from 0, not ${value}`,
+  );
 }

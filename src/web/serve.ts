@@ -20,7 +20,8 @@ export interface Served {
 /** Resolves when it listens; rejects with Node's error when it cannot. */
 export async function serve(fetch: FetchApp, where: ListenOptions): Promise<Served> {
   const listener = getRequestListener(
-    (request, bindings) => fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
+    (request, bindings) =>
+      fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
     { overrideGlobalObjects: false },
   );
   const server = createServer((request, response) => void listener(request, response));

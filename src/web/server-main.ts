@@ -16,14 +16,20 @@ export async function start(parts: AppParts): Promise<void> {
   const log = createLogger({
     part: env['MOLN_APP'] ?? 'app',
     now: () => systemClock.now(),
-    sinks: [(record) => void process.stdout.write(process.stdout.isTTY ? formatPlain(record) : formatJson(record))],
+    sinks: [
+      (record) =>
+        void process.stdout.write(process.stdout.isTTY ? formatPlain(record) : formatJson(record)),
+    ],
   });
   try {
     const database = new HranaDatabase(databaseUrl(env['DATABASE_URL']));
     for (const name of await migrate(database, parts.migrations)) log.info(`Migrated: ${name}`);
     const app = await App.start(parts, { database, log });
     const socket = env['LISTEN_SOCKET'];
-    const where = socket === undefined ? { port: Number(env['PORT'] ?? 3000), host: '127.0.0.1' } : { path: socket };
+    const where =
+      socket === undefined
+        ? { port: Number(env['PORT'] ?? 3000), host: '127.0.0.1' }
+        : { path: socket };
     const served = await serve((request, address) => app.fetch(request, address), where);
     log.info('Ready');
     const stop = (): void => {
@@ -34,7 +40,10 @@ export async function start(parts: AppParts): Promise<void> {
     };
     process.once('SIGTERM', stop).once('SIGINT', stop);
   } catch (error) {
-    log.error(error instanceof MolnError ? `${error.message}: ${error.hint ?? ''}` : 'Cannot start', { error });
+    log.error(
+      error instanceof MolnError ? `${error.message}: ${error.hint ?? ''}` : 'Cannot start',
+      { error },
+    );
     process.exit(1);
   }
 }

@@ -6,7 +6,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { MolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 
-export const SESSION_COOKIE = 'moln_session';
+/** Not that of the console, which gateways keep from apps. */
+export const SESSION_COOKIE = 'app_session';
 /** Browsers keep cookies of 4 KiB. */
 const COOKIE_CHARACTERS_MAX = 3800;
 /** After so long without a request the visitor is forgotten. */
@@ -82,13 +83,18 @@ export class Session {
     const isOld = this.#wasStored && this.#until - nowSeconds < LIFE_SECONDS - RENEW_SECONDS;
     if (!this.#isChanged && !isOld) return undefined;
     const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
-    if (Object.keys(this.#values).length === 0) return `${SESSION_COOKIE}=; Max-Age=0; ${attributes}`;
+    if (Object.keys(this.#values).length === 0)
+      return `${SESSION_COOKIE}=; Max-Age=0; ${attributes}`;
     const stored: Stored = { values: this.#values, until: nowSeconds + LIFE_SECONDS };
     const text = Buffer.from(JSON.stringify(stored)).toString('base64url');
     if (text.length > COOKIE_CHARACTERS_MAX) {
-      throw new MolnError('WEB_SESSION_FULL', `The session has ${text.length} characters, at most ${COOKIE_CHARACTERS_MAX} fit`, {
-        hint: 'Keep what is large in a table, and its id in the session',
-      });
+      throw new MolnError(
+        'WEB_SESSION_FULL',
+        `The session has ${text.length} characters, at most ${COOKIE_CHARACTERS_MAX} fit`,
+        {
+          hint: 'Keep what is large in a table, and its id in the session',
+        },
+      );
     }
     return `${SESSION_COOKIE}=${text}.${sign(text, secret)}; Max-Age=${LIFE_SECONDS}; ${attributes}`;
   }

@@ -21,7 +21,9 @@ export class SqliteDatabase implements Database {
 
   constructor(path: string) {
     this.#file = new DatabaseSync(path, { timeout: 5000 });
-    this.#file.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;');
+    this.#file.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;',
+    );
   }
 
   async run(statement: Statement): Promise<SqlResult> {

@@ -1,7 +1,15 @@
+/// <reference types="node" />
 /** The door of the web framework: what apps import from `moln`. */
 export { App, type AppOptions, type AppParts } from './app.ts';
 export { assetPath } from './assets.ts';
-export { type Action, type Before, Context, currentContext, type Flash, type Result } from './context.ts';
+export {
+  type Action,
+  type Before,
+  Context,
+  currentContext,
+  type Flash,
+  type Result,
+} from './context.ts';
 export {
   belongsTo,
   boolean,
@@ -17,7 +25,17 @@ export {
 } from './fields.ts';
 export { collectParts, type AppModules } from './collect.ts';
 export { failureAnswer, failureOf } from './failures.ts';
-export { Button, Errors, Flashes, Form, Input, Inputs, Pages, Stylesheet, type View } from './forms.ts';
+export {
+  Button,
+  Errors,
+  Flashes,
+  Form,
+  Input,
+  Inputs,
+  Pages,
+  Stylesheet,
+  type View,
+} from './forms.ts';
 export { HranaDatabase } from './hrana-database.ts';
 export { type FC, jsxEscape, type PropsWithChildren, raw, renderText } from './jsx-runtime.ts';
 export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
@@ -39,5 +57,12 @@ export { type Controller, controller, type Route, routesOf, singular } from './r
 export type { Page, RowQuery } from './row-query.ts';
 export { type FetchApp, serve, type Served } from './serve.ts';
 export { Shape, shape } from './shape.ts';
-export { type Connection, type Database, quoted, query, type SqlValue, transaction } from './sql.ts';
+export {
+  type Connection,
+  type Database,
+  quoted,
+  query,
+  type SqlValue,
+  transaction,
+} from './sql.ts';
 export { SqliteDatabase } from './sqlite-database.ts';

@@ -1,7 +1,14 @@
 /** The database of an app on this machine: what `moln dev` uses, or the one that `DATABASE_URL` names; its migrations. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { appliedMigrations, type Database, HranaDatabase, migrate, rollback, SqliteDatabase } from '../web/web.ts';
+import {
+  appliedMigrations,
+  type Database,
+  HranaDatabase,
+  migrate,
+  rollback,
+  SqliteDatabase,
+} from '../web/web.ts';
 import { loadParts } from './load.ts';
 import { pendingChange, refusePending } from './migrations.ts';
 import type { SchemaChange } from './schema.ts';
@@ -20,7 +27,10 @@ export interface MigrationPlan {
   readonly unwritten: SchemaChange | undefined;
 }
 
-export async function planMigrations(root: string, url: string | undefined): Promise<MigrationPlan> {
+export async function planMigrations(
+  root: string,
+  url: string | undefined,
+): Promise<MigrationPlan> {
   const parts = await loadParts(root, 'models');
   await using database = await openAppDatabase(root, url);
   const applied = await appliedMigrations(database);
@@ -33,7 +43,10 @@ export async function planMigrations(root: string, url: string | undefined): Pro
 }
 
 /** Applies what waits; gives the names. */
-export async function applyMigrations(root: string, url: string | undefined): Promise<readonly string[]> {
+export async function applyMigrations(
+  root: string,
+  url: string | undefined,
+): Promise<readonly string[]> {
   const parts = await loadParts(root, 'models');
   refusePending(parts);
   await using database = await openAppDatabase(root, url);
@@ -41,7 +54,10 @@ export async function applyMigrations(root: string, url: string | undefined): Pr
 }
 
 /** Takes the newest back; gives its name. */
-export async function rollbackMigration(root: string, url: string | undefined): Promise<string | undefined> {
+export async function rollbackMigration(
+  root: string,
+  url: string | undefined,
+): Promise<string | undefined> {
   const parts = await loadParts(root, 'models');
   await using database = await openAppDatabase(root, url);
   return await rollback(database, parts.migrations);

@@ -22,9 +22,13 @@ export function isAppFolder(root: string): boolean {
 /** Throws `WORKBENCH_NO_APP`. */
 export function requireApp(root: string): void {
   if (isAppFolder(root)) return;
-  throw new MolnError('WORKBENCH_NO_APP', `"${root}" is no app of Moln: it has no app/controllers`, {
-    hint: 'Go into the folder of an app, or make one with "moln new NAME"',
-  });
+  throw new MolnError(
+    'WORKBENCH_NO_APP',
+    `"${root}" is no app of Moln: it has no app/controllers`,
+    {
+      hint: 'Go into the folder of an app, or make one with "moln new NAME"',
+    },
+  );
 }
 
 export function listApp(root: string): AppFiles {
@@ -44,7 +48,9 @@ export async function loadApp(
   what: 'all' | 'models' = 'all',
 ): Promise<AppParts> {
   const files = listApp(root);
-  const modules = async (paths: Readonly<Record<string, string>>): Promise<Record<string, Module>> => {
+  const modules = async (
+    paths: Readonly<Record<string, string>>,
+  ): Promise<Record<string, Module>> => {
     const loaded: Record<string, Module> = {};
     for (const [name, path] of Object.entries(paths)) loaded[name] = await load(join(root, path));
     return loaded;
@@ -59,7 +65,10 @@ export async function loadApp(
 
 export function migrationTexts(root: string, files: AppFiles): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(files.migrations).map(([name, path]) => [name, readFileSync(join(root, path), 'utf8')]),
+    Object.entries(files.migrations).map(([name, path]) => [
+      name,
+      readFileSync(join(root, path), 'utf8'),
+    ]),
   );
 }
 
@@ -89,7 +98,11 @@ await start(collectParts({
 `;
 }
 
-function filesBelow(root: string, folder: string, wanted: RegExp): Readonly<Record<string, string>> {
+function filesBelow(
+  root: string,
+  folder: string,
+  wanted: RegExp,
+): Readonly<Record<string, string>> {
   const found: [string, string][] = [];
   for (const entry of entriesBelow(join(root, folder))) {
     if (!entry.isFile() || !wanted.test(entry.name) || entry.name.startsWith('.')) continue;

@@ -1,5 +1,6 @@
 /** TypeScript and JSX to what Node runs, file by file and as one bundle. The only file that knows the compiler. */
 import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { rolldown } from 'rolldown';
 import { transformSync } from 'rolldown/utils';
 import { MolnError } from '../base/errors.ts';
@@ -24,7 +25,7 @@ export function compile(path: string, source: string): string {
   if (error !== undefined) {
     throw new MolnError('WORKBENCH_SYNTAX', `${path} cannot be read as TypeScript`, {
       hint: 'Mend the file: the app goes on as soon as it can be read',
-      details: { file: path, frame: error.message },
+      details: { file: path, frame: stripVTControlCharacters(error.message) },
     });
   }
   if (map === undefined || map === null) return code;
@@ -60,13 +61,18 @@ export async function bundle(root: string, entry: string, outFile: string): Prom
     await build.write({ file: outFile, format: 'esm', sourcemap: true, codeSplitting: false });
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new MolnError('WORKBENCH_BUILD', `The app cannot be built: ${text.trim()}`, { cause: error });
+    throw new MolnError(
+      'WORKBENCH_BUILD',
+      `The app cannot be built: ${stripVTControlCharacters(text).trim()}`,
+      { cause: error },
+    );
   }
 }
 
 /** Packages that the app itself imports are installed where it runs. */
 function isForeign(root: string, id: string, importer: string | undefined): boolean {
-  if (id in ENTRIES || id.startsWith('.') || id.startsWith('/') || id.startsWith('\0')) return false;
+  if (id in ENTRIES || id.startsWith('.') || id.startsWith('/') || id.startsWith('\0'))
+    return false;
   if (importer === undefined || importer === VIRTUAL_ENTRY) return false;
   return !relative(root, importer).startsWith('..');
 }

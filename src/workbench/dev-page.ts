@@ -15,10 +15,13 @@ export interface Place {
 
 /** The first line of the stack that is the app's own. */
 export function placeOf(stack: string, root: string): Place | undefined {
-  for (const match of stack.matchAll(/(?:\(|at |^)((?:file:\/\/)?\/[^\s()]+?)(?:\?v=\d+)?:(\d+)(?::\d+)?\)?$/gm)) {
+  for (const match of stack.matchAll(
+    /(?:\(|at |^)((?:file:\/\/)?\/[^\s()]+?)(?:\?v=\d+)?:(\d+)(?::\d+)?\)?$/gm,
+  )) {
     const [, name = '', line = '0'] = match;
     const file = name.startsWith('file:') ? fileURLToPath(name) : name;
-    if (file.startsWith(`${root}/`) && !file.includes('/node_modules/')) return { file, line: Number(line) };
+    if (file.startsWith(`${root}/`) && !file.includes('/node_modules/'))
+      return { file, line: Number(line) };
   }
   return undefined;
 }
@@ -28,15 +31,22 @@ export function errorPage(error: unknown, root: string, request: string): Respon
   const details = isMolnError(error) ? error.details : undefined;
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const place = placeOf(stack, root);
-  const frame = typeof details?.['frame'] === 'string' ? `<pre>${jsxEscape(details['frame'])}</pre>` : '';
+  const frame =
+    typeof details?.['frame'] === 'string' ? `<pre>${jsxEscape(details['frame'])}</pre>` : '';
   const sql = typeof details?.['sql'] === 'string' ? `<pre>${jsxEscape(details['sql'])}</pre>` : '';
-  const hint = isMolnError(error) && error.hint !== undefined ? `<p class="hint">${jsxEscape(error.hint)}</p>` : '';
+  const hint =
+    isMolnError(error) && error.hint !== undefined
+      ? `<p class="hint">${jsxEscape(error.hint)}</p>`
+      : '';
   const body =
     `<p class="quiet">${jsxEscape(request)}</p><h1>${jsxEscape(messageOf(error))}</h1>${hint}${frame}${sql}` +
     `${place === undefined ? '' : sourceLines(place, root)}<details><summary>Stack</summary><pre>${jsxEscape(stack)}</pre></details>`;
   return new Response(
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title><style>${STYLE}</style></head><body>${body}</body></html>`,
-    { status: 500, headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' } },
+    {
+      status: 500,
+      headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' },
+    },
   );
 }
 

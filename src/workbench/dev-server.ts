@@ -64,7 +64,7 @@ export class DevServer implements AsyncDisposable {
       port: options.port,
       host: options.host,
     });
-    server.#close = served.close;
+    server.#close = () => served.close();
     const folders = ['app', 'migrations'].map((name) => join(options.root, name));
     server.#watch = new FolderWatch(folders, () => server.#renew());
     return server;
@@ -83,13 +83,15 @@ export class DevServer implements AsyncDisposable {
     try {
       const parts = await loadApp(this.#options.root, (path) => this.#loader.load(path));
       refusePending(parts);
-      for (const name of await migrate(this.#database, parts.migrations)) this.#options.log.info(`Migrated: ${name}`);
+      for (const name of await migrate(this.#database, parts.migrations))
+        this.#options.log.info(`Migrated: ${name}`);
       const { log, root } = this.#options;
       this.#app = await App.start(parts, {
         database: this.#database,
         log,
         isDev: true,
-        showError: async (error, { request, url }) => errorPage(error, root, `${request.method} ${url.pathname}`),
+        showError: async (error, { request, url }) =>
+          errorPage(error, root, `${request.method} ${url.pathname}`),
       });
       this.#problem = undefined;
       const ms = Math.round(systemClock.monotonicMs() - startedMs);
@@ -113,11 +115,16 @@ export class DevServer implements AsyncDisposable {
     const url = new URL(request.url);
     if (url.pathname === '/_moln/changes') return this.#changes(request);
     if (url.pathname === '/_moln/dev.js') {
-      return new Response(SCRIPT_SOURCE, { headers: { 'content-type': 'text/javascript', 'cache-control': 'no-store' } });
+      return new Response(SCRIPT_SOURCE, {
+        headers: { 'content-type': 'text/javascript', 'cache-control': 'no-store' },
+      });
     }
     const what = `${request.method} ${url.pathname}`;
-    if (this.#problem !== undefined) return await withScript(errorPage(this.#problem, this.#options.root, what));
-    return await withScript((await this.#app?.fetch(request, address)) ?? new Response(null, { status: 503 }));
+    if (this.#problem !== undefined)
+      return await withScript(errorPage(this.#problem, this.#options.root, what));
+    return await withScript(
+      (await this.#app?.fetch(request, address)) ?? new Response(null, { status: 503 }),
+    );
   }
 
   /** Tells the page which version of the app is current, now and whenever that changes. */
@@ -138,7 +145,9 @@ export class DevServer implements AsyncDisposable {
         tell(String(this.#version));
       },
     });
-    return new Response(stream, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } });
+    return new Response(stream, {
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+    });
   }
 }
 

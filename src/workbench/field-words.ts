@@ -29,23 +29,36 @@ const TAKEN: ReadonlySet<string> = new Set(['id', 'created_at', 'updated_at', 'v
 /** Throws `WORKBENCH_BAD_FIELD`. */
 export function readFields(words: readonly string[]): readonly FieldWord[] {
   const fields = words.map(readField);
-  const twice = fields.find(({ name }, at) => fields.findIndex((each) => each.name === name) !== at);
-  if (twice !== undefined) throw bad(`Field "${twice.name}" is given twice`, 'Leave one of them out');
+  const twice = fields.find(
+    ({ name }, at) => fields.findIndex((each) => each.name === name) !== at,
+  );
+  if (twice !== undefined)
+    throw bad(`Field "${twice.name}" is given twice`, 'Leave one of them out');
   return fields;
 }
 
 function readField(word: string): FieldWord {
   const [name = '', type = 'string', ...flags] = word.split(':');
   if (!NAME.test(name) || TAKEN.has(name)) {
-    throw bad(`"${name}" cannot be the name of a field`, 'Write it in lower case with _, such as published_at; id, created_at and updated_at are there already');
+    throw bad(
+      `"${name}" cannot be the name of a field`,
+      'Write it in lower case with _, such as published_at; id, created_at and updated_at are there already',
+    );
   }
   const kind = KINDS[type];
   if (kind === undefined) {
     const near = nearestName(type, Object.keys(KINDS));
-    throw bad(`There is no type "${type}" for field "${name}"`, near === undefined ? `Types: ${Object.keys(KINDS).join(', ')}` : `Did you mean "${near}"?`);
+    throw bad(
+      `There is no type "${type}" for field "${name}"`,
+      near === undefined ? `Types: ${Object.keys(KINDS).join(', ')}` : `Did you mean "${near}"?`,
+    );
   }
   const unknown = flags.find((flag) => !FLAGS.includes(flag));
-  if (unknown !== undefined) throw bad(`"${unknown}" of field "${name}" is not known`, `After the type may stand: ${FLAGS.join(', ')}`);
+  if (unknown !== undefined)
+    throw bad(
+      `"${unknown}" of field "${name}" is not known`,
+      `After the type may stand: ${FLAGS.join(', ')}`,
+    );
   const isLink = kind === 'belongsTo';
   const target = isLink ? name.replace(/_id$/, '') : undefined;
   return { name: isLink ? `${target}_id` : name, kind, flags, target };
@@ -54,12 +67,18 @@ function readField(word: string): FieldWord {
 /** `string({ unique: true })`. */
 export function fieldSource({ kind, flags, target }: FieldWord): string {
   const options = flags.map((flag) => `${flag}: true`).join(', ');
-  const words = [...(target === undefined ? [] : [`'${target}'`]), ...(options === '' ? [] : [`{ ${options} }`])];
+  const words = [
+    ...(target === undefined ? [] : [`'${target}'`]),
+    ...(options === '' ? [] : [`{ ${options} }`]),
+  ];
   return `${kind}(${words.join(', ')})`;
 }
 
 /** A value that the field takes, for tests: as source, and as a form sends it. */
-export function sampleOf({ name, kind }: FieldWord): { readonly source: string; readonly form: string } {
+export function sampleOf({ name, kind }: FieldWord): {
+  readonly source: string;
+  readonly form: string;
+} {
   switch (kind) {
     case 'integer':
     case 'number':

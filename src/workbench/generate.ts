@@ -25,15 +25,27 @@ export async function createApp(parent: string, name: string): Promise<readonly 
   return paths;
 }
 
-export async function generateScaffold(root: string, name: string, words: readonly string[]): Promise<readonly string[]> {
+export async function generateScaffold(
+  root: string,
+  name: string,
+  words: readonly string[],
+): Promise<readonly string[]> {
   return await generate(root, scaffoldFiles(name, readFields(words)));
 }
 
-export async function generateModel(root: string, name: string, words: readonly string[]): Promise<readonly string[]> {
+export async function generateModel(
+  root: string,
+  name: string,
+  words: readonly string[],
+): Promise<readonly string[]> {
   return await generate(root, modelFile(name, readFields(words)));
 }
 
-export async function generateController(root: string, name: string, actions: readonly string[]): Promise<readonly string[]> {
+export async function generateController(
+  root: string,
+  name: string,
+  actions: readonly string[],
+): Promise<readonly string[]> {
   requireApp(root);
   return await writeNew(root, controllerFile(name, actions));
 }
@@ -54,7 +66,11 @@ export async function generateAuth(root: string): Promise<readonly string[]> {
  */
 export async function generateMigration(
   root: string,
-  how: { readonly name: string | undefined; readonly isEmpty: boolean; readonly allowsLoss: boolean },
+  how: {
+    readonly name: string | undefined;
+    readonly isEmpty: boolean;
+    readonly allowsLoss: boolean;
+  },
 ): Promise<readonly string[]> {
   requireApp(root);
   if (how.isEmpty) {
@@ -63,19 +79,30 @@ export async function generateMigration(
   }
   const path = await writePending(root, how.name, how.allowsLoss);
   if (path !== undefined) return [path];
-  throw new MolnError('WORKBENCH_NOTHING_TO_DO', 'The migrations make what the models want: there is nothing to write', {
-    hint: 'Change a model first, or write one by hand: "moln generate migration NAME --empty"',
-  });
+  throw new MolnError(
+    'WORKBENCH_NOTHING_TO_DO',
+    'The migrations make what the models want: there is nothing to write',
+    {
+      hint: 'Change a model first, or write one by hand: "moln generate migration NAME --empty"',
+    },
+  );
 }
 
-async function generate(root: string, files: Readonly<Record<string, string>>): Promise<readonly string[]> {
+async function generate(
+  root: string,
+  files: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
   requireApp(root);
   const paths = await writeNew(root, files);
   const migration = await writePending(root, undefined, false);
   return migration === undefined ? paths : [...paths, migration];
 }
 
-async function writePending(root: string, name: string | undefined, allowsLoss: boolean): Promise<string | undefined> {
+async function writePending(
+  root: string,
+  name: string | undefined,
+  allowsLoss: boolean,
+): Promise<string | undefined> {
   const change = pendingChange(await loadParts(root, 'models'));
   if (change === undefined) return undefined;
   refuseLoss(change, allowsLoss);

@@ -34,13 +34,19 @@ export function installHooks(root: string): AppLoader {
       const bare = url.split('?')[0] ?? url;
       if (!isOwn(bare) || !COMPILED.has(extname(bare))) return next(url, context);
       const path = fileURLToPath(bare);
-      return { format: 'module', source: compile(path, readFileSync(path, 'utf8')), shortCircuit: true };
+      return {
+        format: 'module',
+        source: compile(path, readFileSync(path, 'utf8')),
+        shortCircuit: true,
+      };
     },
   });
   process.setSourceMapsEnabled(true);
   return {
     load: async (path) =>
-      (await import(`${pathToFileURL(path).href}${version === 0 ? '' : `?v=${version}`}`)) as Readonly<Record<string, unknown>>,
+      (await import(
+        `${pathToFileURL(path).href}${version === 0 ? '' : `?v=${version}`}`
+      )) as Readonly<Record<string, unknown>>,
     renew: () => {
       version++;
     },

@@ -1,20 +1,42 @@
-/** `node_modules/moln` in an app: a link to the framework's sources, so that editors and compilers find its types. */
-import { lstat, mkdir, readlink, rm, symlink } from 'node:fs/promises';
+/**
+ * `node_modules/moln` in an app: leads editors and type checkers to the framework's sources. Nothing that runs depends on it: the
+ * loader knows the way, and a deployed app has everything in its own file.
+ */
+import { lstat, mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../base/errors.ts';
 
-const WEB: string = join(import.meta.dirname, '..', 'web');
+const SOURCES: string = join(import.meta.dirname, '..');
+const LINKS: readonly string[] = ['web', 'workbench'];
+const MANIFEST = `${JSON.stringify(
+  {
+    name: 'moln',
+    type: 'module',
+    exports: {
+      '.': './web/web.ts',
+      './jsx-runtime': './web/jsx-runtime.ts',
+      './jsx-dev-runtime': './web/jsx-runtime.ts',
+      './test': './workbench/testing.ts',
+    },
+  },
+  undefined,
+  2,
+)}\n`;
 
-/** Makes it, or makes it anew when it leads elsewhere. A package that somebody installed there stays. */
+/** Makes it, or makes it anew when this program lies elsewhere now. */
 export async function linkFramework(root: string): Promise<void> {
-  const link = join(root, 'node_modules', 'moln');
+  const folder = join(root, 'node_modules', 'moln');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), MANIFEST);
+  for (const name of LINKS) await makeLink(join(folder, name), join(SOURCES, name));
+}
+
+async function makeLink(link: string, target: string): Promise<void> {
   try {
-    if (!(await lstat(link)).isSymbolicLink()) return;
-    if ((await readlink(link)) === WEB) return;
-    await rm(link);
+    if ((await lstat(link)).isSymbolicLink() && (await readlink(link)) === target) return;
+    await rm(link, { recursive: true });
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
   }
-  await mkdir(join(root, 'node_modules'), { recursive: true });
-  await symlink(WEB, link, 'dir');
+  await symlink(target, link, 'dir');
 }

@@ -15,19 +15,27 @@ export function pendingChange(parts: AppParts): SchemaChange | undefined {
 export function refusePending(parts: AppParts): void {
   const change = pendingChange(parts);
   if (change === undefined) return;
-  throw new MolnError('WORKBENCH_NOT_MIGRATED', `The models want what no migration makes: ${change.name.replaceAll('_', ' ')}`, {
-    hint: 'Write it with "moln generate migration"',
-    details: { sql: change.up.join('\n') },
-  });
+  throw new MolnError(
+    'WORKBENCH_NOT_MIGRATED',
+    `The models want what no migration makes: ${change.name.replaceAll('_', ' ')}`,
+    {
+      hint: 'Write it with "moln generate migration"',
+      details: { sql: change.up.join('\n') },
+    },
+  );
 }
 
 /** Throws `WORKBENCH_LOSES_DATA` unless that was allowed. */
 export function refuseLoss(change: SchemaChange, isAllowed: boolean): void {
   if (change.loses.length === 0 || isAllowed) return;
-  throw new MolnError('WORKBENCH_LOSES_DATA', `This migration would lose data: ${change.loses.join(', ')}`, {
-    hint: 'Repeat with --allow-loss; for another name write ALTER TABLE … RENAME COLUMN by hand: "moln generate migration NAME --empty"',
-    details: { sql: change.up.join('\n') },
-  });
+  throw new MolnError(
+    'WORKBENCH_LOSES_DATA',
+    `This migration would lose data: ${change.loses.join(', ')}`,
+    {
+      hint: 'Repeat with --allow-loss; for another name write ALTER TABLE … RENAME COLUMN by hand: "moln generate migration NAME --empty"',
+      details: { sql: change.up.join('\n') },
+    },
+  );
 }
 
 export function migrationText(change: SchemaChange): string {
@@ -35,7 +43,12 @@ export function migrationText(change: SchemaChange): string {
 }
 
 /** Writes the file; gives its path from the app's folder. `nowMs` is the first part of its name. */
-export async function writeMigration(root: string, name: string, text: string, nowMs: number): Promise<string> {
+export async function writeMigration(
+  root: string,
+  name: string,
+  text: string,
+  nowMs: number,
+): Promise<string> {
   if (!/^[a-z][a-z0-9_]{0,80}$/.test(name)) {
     throw new MolnError('WORKBENCH_BAD_NAME', `"${name}" cannot be the name of a migration`, {
       hint: 'Write it in lower case with _, such as add_slug_to_posts',

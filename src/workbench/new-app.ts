@@ -23,7 +23,8 @@ export function newApp(name: string): Readonly<Record<string, string>> {
     'app/views/home.tsx': homeView(title),
     'app/public/style.css': STYLE,
     'tests/home.test.ts': homeTest(title),
-    'migrations/README.md': '# Migrations\n\nOne file each, applied once, in the order of their names. `moln generate migration` writes them.\n',
+    'migrations/README.md':
+      '# Migrations\n\nOne file each, applied once, in the order of their names. `moln generate migration` writes them.\n',
   };
 }
 

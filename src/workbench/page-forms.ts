@@ -11,28 +11,38 @@ export interface PageForm {
 
 /** All forms of the page, in order. */
 export function formsOf(html: string): readonly PageForm[] {
-  return [...html.matchAll(/<form\b([^>]*)>([\s\S]*?)<\/form>/gi)].map(([, head = '', body = '']) => {
-    const fields: Record<string, string> = {};
-    const names = new Set<string>();
-    for (const [whole, single, tag, long = '', inside = ''] of body.matchAll(
-      /<input\b([^>]*)>|<(textarea|select)\b([^>]*)>([\s\S]*?)<\/\2>/gi,
-    )) {
-      const text = single ?? long;
-      const name = attribute(text, 'name');
-      if (name === undefined) continue;
-      const type = single === undefined ? '' : (attribute(text, 'type') ?? 'text');
-      if (type !== 'hidden') names.add(name);
-      if (type === 'checkbox' && !/\schecked\b/i.test(text)) continue;
-      const chosen = /<option\b([^>]*\bselected\b[^>]*)>/i.exec(whole)?.[1];
-      const value = tag === 'textarea' ? unescaped(inside) : attribute(chosen ?? text, 'value');
-      fields[name] = value ?? (type === 'checkbox' ? 'on' : '');
-    }
-    return { action: attribute(head, 'action') ?? '', method: (attribute(head, 'method') ?? 'get').toUpperCase(), fields, names };
-  });
+  return [...html.matchAll(/<form\b([^>]*)>([\s\S]*?)<\/form>/gi)].map(
+    ([, head = '', body = '']) => {
+      const fields: Record<string, string> = {};
+      const names = new Set<string>();
+      for (const [whole, single, tag, long = '', inside = ''] of body.matchAll(
+        /<input\b([^>]*)>|<(textarea|select)\b([^>]*)>([\s\S]*?)<\/\2>/gi,
+      )) {
+        const text = single ?? long;
+        const name = attribute(text, 'name');
+        if (name === undefined) continue;
+        const type = single === undefined ? '' : (attribute(text, 'type') ?? 'text');
+        if (type !== 'hidden') names.add(name);
+        if (type === 'checkbox' && !/\schecked\b/i.test(text)) continue;
+        const chosen = /<option\b([^>]*\bselected\b[^>]*)>/i.exec(whole)?.[1];
+        const value = tag === 'textarea' ? unescaped(inside) : attribute(chosen ?? text, 'value');
+        fields[name] = value ?? (type === 'checkbox' ? 'on' : '');
+      }
+      return {
+        action: attribute(head, 'action') ?? '',
+        method: (attribute(head, 'method') ?? 'get').toUpperCase(),
+        fields,
+        names,
+      };
+    },
+  );
 }
 
 /** The first form that has all of these fields. Nobody signs in with a button that deletes. */
-export function formWith(forms: readonly PageForm[], names: readonly string[]): PageForm | undefined {
+export function formWith(
+  forms: readonly PageForm[],
+  names: readonly string[],
+): PageForm | undefined {
   return forms.find((form) => names.every((name) => form.names.has(name)));
 }
 

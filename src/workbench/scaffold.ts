@@ -31,7 +31,8 @@ export function namesOf(name: string): Names {
     });
   }
   const many = plural(name);
-  const camel = (text: string): string => text.replace(/(?:^|_)([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
+  const camel = (text: string): string =>
+    text.replace(/(?:^|_)([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
   const types = camel(many);
   return {
     one: name,
@@ -44,7 +45,10 @@ export function namesOf(name: string): Names {
   };
 }
 
-export function modelFile(name: string, fields: readonly FieldWord[]): Readonly<Record<string, string>> {
+export function modelFile(
+  name: string,
+  fields: readonly FieldWord[],
+): Readonly<Record<string, string>> {
   const { one, type } = namesOf(name);
   const kinds = [...new Set(fields.map(({ kind }) => kind)), 'model', 'type RowOf'].sort((a, b) =>
     importName(a) < importName(b) ? -1 : 1,
@@ -61,14 +65,23 @@ export type ${type} = RowOf<typeof ${type}>;
   };
 }
 
-export function controllerFile(name: string, actions: readonly string[]): Readonly<Record<string, string>> {
+export function controllerFile(
+  name: string,
+  actions: readonly string[],
+): Readonly<Record<string, string>> {
   const bad = [name, ...actions].find((word) => !/^[a-z][a-zA-Z0-9_/]{0,60}$/.test(word));
   if (bad !== undefined) {
-    throw new MolnError('WORKBENCH_BAD_NAME', `"${bad}" cannot be the name of a controller or action`, {
-      hint: 'Write it as "moln generate controller reports index"',
-    });
+    throw new MolnError(
+      'WORKBENCH_BAD_NAME',
+      `"${bad}" cannot be the name of a controller or action`,
+      {
+        hint: 'Write it as "moln generate controller reports index"',
+      },
+    );
   }
-  const constant = (name.split('/').at(-1) ?? name).replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+  const constant = (name.split('/').at(-1) ?? name).replace(/_([a-z])/g, (_all, letter: string) =>
+    letter.toUpperCase(),
+  );
   const bodies = (actions.length === 0 ? ['index'] : actions).map((action) => {
     const isRest = ['index', 'show', 'new', 'create', 'edit', 'update', 'destroy'].includes(action);
     const head = isRest ? action : `'GET /${action.replaceAll('_', '-')}'`;
@@ -84,7 +97,10 @@ ${bodies.join('')}});
 }
 
 /** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
-export function scaffoldFiles(name: string, fields: readonly FieldWord[]): Readonly<Record<string, string>> {
+export function scaffoldFiles(
+  name: string,
+  fields: readonly FieldWord[],
+): Readonly<Record<string, string>> {
   if (fields.length === 0) {
     throw new MolnError('WORKBENCH_BAD_FIELD', `A ${name} without fields is nothing`, {
       hint: `Write it as "moln generate scaffold ${name} title:string body:text"`,
@@ -100,7 +116,10 @@ export function scaffoldFiles(name: string, fields: readonly FieldWord[]): Reado
 }
 
 function controllerSource({ one, many, type, types, constant, words, path }: Names): string {
-  const row = constant === one ? 'row' : one.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+  const row =
+    constant === one
+      ? 'row'
+      : one.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
   return `import { controller } from 'moln';
 import { ${type} } from '../models/${one}.ts';
 import { Edit${type}, New${type}, Show${type}, ${types}Page } from '../views/${many}.tsx';
@@ -147,23 +166,35 @@ export const ${constant} = controller({
 `;
 }
 
-function viewsSource({ one, type, types, constant, words, path }: Names, fields: readonly FieldWord[]): string {
-  const row = constant === one ? 'row' : one.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
-  const label = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1).replaceAll('_', ' ');
+function viewsSource(
+  { one, type, types, constant, words, path }: Names,
+  fields: readonly FieldWord[],
+): string {
+  const row =
+    constant === one
+      ? 'row'
+      : one.replace(/_([a-z])/g, (_all, letter: string) => letter.toUpperCase());
+  const label = (text: string): string =>
+    text.slice(0, 1).toUpperCase() + text.slice(1).replaceAll('_', ' ');
   const shown = ({ name, kind }: FieldWord): string => {
     const value = `${row}.${name}`;
     if (kind === 'boolean') return `${value} ? 'yes' : 'no'`;
     if (kind === 'datetime') return `${value}?.toISOString().slice(0, 16).replace('T', ' ')`;
     return kind === 'json' ? `JSON.stringify(${value})` : value;
   };
-  const heads = fields.slice(0, COLUMNS_MAX).map((each) => `            <th>${label(each.name.replace(/_id$/, ''))}</th>\n`);
+  const heads = fields
+    .slice(0, COLUMNS_MAX)
+    .map((each) => `            <th>${label(each.name.replace(/_id$/, ''))}</th>\n`);
   const cells = fields.slice(0, COLUMNS_MAX).map((each, at) => {
     const text = `{${shown(each)}}`;
     return at === 0
       ? `              <td>\n                <a href={\`${path}/\${${row}.id}\`}>${text}</a>\n              </td>\n`
       : `              <td>${text}</td>\n`;
   });
-  const list = fields.map((each) => `        <dt>${label(each.name.replace(/_id$/, ''))}</dt>\n        <dd>{${shown(each)}}</dd>\n`);
+  const list = fields.map(
+    (each) =>
+      `        <dt>${label(each.name.replace(/_id$/, ''))}</dt>\n        <dd>{${shown(each)}}</dd>\n`,
+  );
   return `import { Button, Form, Inputs, type Page, Pages } from 'moln';
 import { ${type} } from '../models/${one}.ts';
 import { Layout } from './layout.tsx';
@@ -231,7 +262,10 @@ export function Edit${type}({ ${row} }: { ${row}: ${type} }) {
     </Layout>
   );
 }
-`.replace(`title="${label(words)}s"`, `title="${label(types.replace(/(?<!^)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`))}"`);
+`.replace(
+    `title="${label(words)}s"`,
+    `title="${label(types.replace(/(?<!^)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`))}"`,
+  );
 }
 
 function testSource({ type, one, path, words }: Names, fields: readonly FieldWord[]): string {
@@ -250,7 +284,9 @@ test('the list of them answers', async () => {
 });
 `;
   }
-  const required = plain.find(({ kind, flags }) => kind !== 'boolean' && !flags.includes('optional'));
+  const required = plain.find(
+    ({ kind, flags }) => kind !== 'boolean' && !flags.includes('optional'),
+  );
   const refused =
     required === undefined
       ? ''

@@ -49,7 +49,7 @@ function wantedTable(one: Model, tables: ReadonlyMap<string, string>): Table {
   const columns = new Map<string, Column>();
   const indexes = new Map<string, Index>();
   const add = (names: readonly string[], isUnique: boolean): void => {
-    indexes.set(`${one.table}_${names.join('_')}${isUnique ? '_unique' : ''}`, { columns: names, isUnique });
+    indexes.set(indexName(one.table, { columns: names, isUnique }), { columns: names, isUnique });
   };
   for (const [name, field] of Object.entries(one.columns)) {
     if (name === 'id') continue;
@@ -67,18 +67,28 @@ function wantedTable(one: Model, tables: ReadonlyMap<string, string>): Table {
 function wantedColumn(one: Model, field: Field, tables: ReadonlyMap<string, string>): Column {
   const { options, target } = field;
   if (target !== undefined && !tables.has(target)) {
-    throw new MolnError('WORKBENCH_NO_MODEL', `Model "${one.name}" belongs to "${target}", which is no model`, {
-      hint: `Make it with "moln generate model ${target}"`,
-    });
+    throw new MolnError(
+      'WORKBENCH_NO_MODEL',
+      `Model "${one.name}" belongs to "${target}", which is no model`,
+      {
+        hint: `Make it with "moln generate model ${target}"`,
+      },
+    );
   }
   return {
     type: field.column,
     isRequired: options.optional !== true,
-    initial: options.default === undefined || options.default === null ? undefined : literal(options.default),
+    initial:
+      options.default === undefined || options.default === null
+        ? undefined
+        : literal(options.default),
     references:
       target === undefined
         ? undefined
-        : { table: tables.get(target) ?? plural(target), onDelete: ON_DELETE[options.onDelete ?? ''] ?? 'NO ACTION' },
+        : {
+            table: tables.get(target) ?? plural(target),
+            onDelete: ON_DELETE[options.onDelete ?? ''] ?? 'NO ACTION',
+          },
   };
 }
 
@@ -89,19 +99,33 @@ export function migratedSchema(migrations: readonly Migration[]): Schema {
     try {
       file.exec(up);
     } catch (error) {
-      throw new MolnError('WORKBENCH_BAD_MIGRATION', `migrations/${name}.sql does not run: ${messageOf(error)}`, {
-        hint: 'Mend it, or remove it if it was never applied anywhere',
-        cause: error,
-      });
+      throw new MolnError(
+        'WORKBENCH_BAD_MIGRATION',
+        `migrations/${name}.sql does not run: ${messageOf(error)}`,
+        {
+          hint: 'Mend it, or remove it if it was never applied anywhere',
+          cause: error,
+        },
+      );
     }
   }
-  const names = file.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'").all();
+  const names = file
+    .prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+    )
+    .all();
   return new Map(names.map(({ name }) => [String(name), tableOf(file, String(name))]));
 }
 
 function tableOf(file: DatabaseSync, table: string): Table {
   const links = new Map(
-    file.prepare(`PRAGMA foreign_key_list(${quoted(table)})`).all().map((row) => [String(row['from']), { table: String(row['table']), onDelete: String(row['on_delete']) }]),
+    file
+      .prepare(`PRAGMA foreign_key_list(${quoted(table)})`)
+      .all()
+      .map((row) => [
+        String(row['from']),
+        { table: String(row['table']), onDelete: String(row['on_delete']) },
+      ]),
   );
   const columns = new Map<string, Column>();
   for (const row of file.prepare(`PRAGMA table_info(${quoted(table)})`).all()) {
@@ -118,7 +142,10 @@ function tableOf(file: DatabaseSync, table: string): Table {
   for (const row of file.prepare(`PRAGMA index_list(${quoted(table)})`).all()) {
     if (row['origin'] !== 'c') continue;
     const name = String(row['name']);
-    const inside = file.prepare(`PRAGMA index_info(${quoted(name)})`).all().map((each) => String(each['name']));
+    const inside = file
+      .prepare(`PRAGMA index_info(${quoted(name)})`)
+      .all()
+      .map((each) => String(each['name']));
     indexes.set(name, { columns: inside, isUnique: row['unique'] === 1 });
   }
   return { columns, indexes, note: '' };
@@ -143,11 +170,19 @@ export function schemaChange(from: Schema, to: Schema): SchemaChange | undefined
 }
 
 function created(name: string, table: Table): SchemaChange {
-  return { name: `create_${name}`, up: createTable(name, table), down: [`DROP TABLE ${quoted(name)};`], loses: [] };
+  return {
+    name: `create_${name}`,
+    up: createTable(name, table),
+    down: [`DROP TABLE ${quoted(name)};`],
+    loses: [],
+  };
 }
 
 function createTable(name: string, table: Table): readonly string[] {
-  const lines = ['"id" INTEGER PRIMARY KEY', ...[...table.columns].map(([column, each]) => columnSql(column, each))];
+  const lines = [
+    '"id" INTEGER PRIMARY KEY',
+    ...[...table.columns].map(([column, each]) => columnSql(column, each)),
+  ];
   const create = `CREATE TABLE ${quoted(name)} (\n  ${lines.join(',\n  ')}\n)${table.note};`;
   return [create, ...[...table.indexes].map(([index, each]) => indexSql(name, index, each))];
 }
@@ -159,24 +194,38 @@ function changedTable(name: string, before: Table, after: Table): readonly Schem
     const was = before.columns.get(column);
     if (was !== undefined && sameColumn(was, wanted)) continue;
     touched.add(column);
-    parts.push(was === undefined ? added(name, column, wanted) : altered(name, column, was, wanted));
+    parts.push(
+      was === undefined ? added(name, column, wanted) : altered(name, column, was, wanted),
+    );
   }
   for (const [column, was] of before.columns) {
     if (after.columns.has(column)) continue;
     touched.add(column);
     parts.push(removed(name, column, was));
   }
-  return [...indexChanges(name, before, after, touched, 'drop'), ...parts, ...indexChanges(name, before, after, touched, 'make')];
+  return [
+    ...indexChanges(name, before, after, touched, 'drop'),
+    ...parts,
+    ...indexChanges(name, before, after, touched, 'make'),
+  ];
 }
 
 /** Indexes stand in the way of their columns, so they go before and come after. */
-function indexChanges(name: string, before: Table, after: Table, touched: ReadonlySet<string>, what: 'drop' | 'make'): readonly SchemaChange[] {
+function indexChanges(
+  name: string,
+  before: Table,
+  after: Table,
+  touched: ReadonlySet<string>,
+  what: 'drop' | 'make',
+): readonly SchemaChange[] {
   const [from, to] = what === 'drop' ? [before, after] : [after, before];
   return [...from.indexes].flatMap(([index, each]) => {
     const other = to.indexes.get(index);
     const stays = other !== undefined && JSON.stringify(other) === JSON.stringify(each);
     const isTouched = each.columns.some((column) => touched.has(column));
-    if (stays && !isTouched) return [];
+    // One with another name than ours was made by hand, and stays.
+    const isOurs = index === indexName(name, each);
+    if ((stays || !isOurs) && !isTouched) return [];
     const drop = `DROP INDEX ${quoted(index)};`;
     const make = indexSql(name, index, each);
     const [up, down] = what === 'drop' ? [drop, make] : [make, drop];
@@ -185,11 +234,19 @@ function indexChanges(name: string, before: Table, after: Table, touched: Readon
 }
 
 function added(table: string, column: string, wanted: Column): SchemaChange {
-  const cannot = wanted.isRequired && (wanted.initial === undefined || wanted.references !== undefined);
+  const cannot =
+    wanted.isRequired && (wanted.initial === undefined || wanted.references !== undefined);
   if (cannot) {
-    throw new MolnError('WORKBENCH_CANNOT_MIGRATE', `Column "${column}" of ${table} is new and must have a value, but the rows that are there have none`, {
-      hint: wanted.references === undefined ? `Give it a default, or "optional: true"` : 'Make it "optional: true"',
-    });
+    throw new MolnError(
+      'WORKBENCH_CANNOT_MIGRATE',
+      `Column "${column}" of ${table} is new and must have a value, but the rows that are there have none`,
+      {
+        hint:
+          wanted.references === undefined
+            ? `Give it a default, or "optional: true"`
+            : 'Make it "optional: true"',
+      },
+    );
   }
   return {
     name: `add_${column}_to_${table}`,
@@ -213,15 +270,22 @@ function removed(table: string, column: string, was: Column): SchemaChange {
 /** SQLite changes no column in place: a new one takes over the values, and the name. */
 function altered(table: string, column: string, was: Column, wanted: Column): SchemaChange {
   if (wanted.isRequired && !was.isRequired && wanted.initial === undefined) {
-    throw new MolnError('WORKBENCH_CANNOT_MIGRATE', `Column "${column}" of ${table} may be empty now and must have a value then`, {
-      hint: 'Give it a default, which rows without a value get',
-    });
+    throw new MolnError(
+      'WORKBENCH_CANNOT_MIGRATE',
+      `Column "${column}" of ${table} may be empty now and must have a value then`,
+      {
+        hint: 'Give it a default, which rows without a value get',
+      },
+    );
   }
   return {
     name: `change_${column}_of_${table}`,
     up: replaceColumn(table, column, wanted),
     down: replaceColumn(table, column, was),
-    loses: was.type === wanted.type ? [] : [`values of ${column} of ${table} that are no ${wanted.type}`],
+    loses:
+      was.type === wanted.type
+        ? []
+        : [`values of ${column} of ${table} that are no ${wanted.type}`],
   };
 }
 
@@ -241,7 +305,8 @@ function replaceColumn(table: string, column: string, to: Column): readonly stri
 
 /** A default that only helps rows over a change is no difference. */
 function sameColumn(a: Column, b: Column): boolean {
-  const filler = a.isRequired && b.initial === undefined && (a.initial === "''" || a.initial === '0');
+  const filler =
+    a.isRequired && b.initial === undefined && (a.initial === "''" || a.initial === '0');
   return (
     a.type === b.type &&
     a.isRequired === b.isRequired &&
@@ -266,9 +331,18 @@ function indexSql(table: string, name: string, { columns, isUnique }: Index): st
   return `CREATE ${isUnique ? 'UNIQUE ' : ''}INDEX ${quoted(name)} ON ${quoted(table)} (${columns.map(quoted).join(', ')});`;
 }
 
+function indexName(table: string, { columns, isUnique }: Index): string {
+  return `${table}_${columns.join('_')}${isUnique ? '_unique' : ''}`;
+}
+
 function literal(value: unknown): string {
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'number') return String(value);
-  const text = value instanceof Date ? value.toISOString() : typeof value === 'string' ? value : JSON.stringify(value);
+  const text =
+    value instanceof Date
+      ? value.toISOString()
+      : typeof value === 'string'
+        ? value
+        : JSON.stringify(value);
   return `'${text.replaceAll("'", "''")}'`;
 }

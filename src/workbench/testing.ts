@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /**
  * What tests of apps import from `moln/test`: the app in this process, with a database in memory of its own, asked as a browser
  * would: it keeps cookies, follows redirects and sends the forms that it was shown.
@@ -21,11 +22,18 @@ export interface RequestWords {
 
 /** Starts the app of this folder. `await using` ends it. */
 export async function testApp(root: string = process.cwd()): Promise<TestApp> {
-  const parts = await loadApp(root, async (path) => (await import(path)) as Readonly<Record<string, unknown>>);
+  const parts = await loadApp(
+    root,
+    async (path) => (await import(path)) as Readonly<Record<string, unknown>>,
+  );
   const database = new SqliteDatabase(':memory:');
   await migrate(database, parts.migrations);
   const records: LogRecord[] = [];
-  const log = createLogger({ part: 'test', now: () => systemClock.now(), sinks: [(record) => records.push(record)] });
+  const log = createLogger({
+    part: 'test',
+    now: () => systemClock.now(),
+    sinks: [(record) => records.push(record)],
+  });
   return new TestApp(await App.start(parts, { database, log }), database, records);
 }
 
@@ -51,23 +59,39 @@ export class TestApp implements AsyncDisposable {
   async request(path: string, words: RequestWords = {}): Promise<Response> {
     const headers = new Headers(words.headers);
     if (this.#cookies.size > 0) {
-      headers.set('cookie', [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; '));
+      headers.set(
+        'cookie',
+        [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+      );
     }
     if (words.json !== undefined) headers.set('content-type', 'application/json');
-    if (words.json !== undefined && !headers.has('accept')) headers.set('accept', 'application/json');
+    if (words.json !== undefined && !headers.has('accept'))
+      headers.set('accept', 'application/json');
     const body = words.json === undefined ? words.body : JSON.stringify(words.json);
     const method = words.method ?? (body === undefined ? 'GET' : 'POST');
-    const request = new Request(new URL(path, ORIGIN), { method, headers, ...(body === undefined ? {} : { body }) });
+    const request = new Request(new URL(path, ORIGIN), {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body }),
+    });
     const response = await this.#app.fetch(request, '127.0.0.1');
     for (const line of response.headers.getSetCookie()) this.#keep(line);
     return response;
   }
 
   /** Sends a form as a browser does, and gives the page that comes in the end. */
-  async send(path: string, method: string, fields: Readonly<Record<string, string>>): Promise<TestPage> {
+  async send(
+    path: string,
+    method: string,
+    fields: Readonly<Record<string, string>>,
+  ): Promise<TestPage> {
     const query = new URLSearchParams(fields);
     if (method === 'GET') return await this.get(`${path}?${query}`);
-    return await this.#follow(path, { method, body: query, headers: { accept: 'text/html', origin: ORIGIN } });
+    return await this.#follow(path, {
+      method,
+      body: query,
+      headers: { accept: 'text/html', origin: ORIGIN },
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,8 +138,13 @@ export class TestPage {
   async submit(fields: Readonly<Record<string, string>>): Promise<TestPage> {
     const form = formWith(formsOf(this.text), Object.keys(fields));
     if (form === undefined) {
-      throw new Error(`${this.path} (${this.status}) has no form with ${Object.keys(fields).join(', ') || 'a button'}:\n${this.text}`);
+      throw new Error(
+        `${this.path} (${this.status}) has no form with ${Object.keys(fields).join(', ') || 'a button'}:\n${this.text}`,
+      );
     }
-    return await this.#app.send(form.action === '' ? this.path : form.action, form.method, { ...form.fields, ...fields });
+    return await this.#app.send(form.action === '' ? this.path : form.action, form.method, {
+      ...form.fields,
+      ...fields,
+    });
   }
 }

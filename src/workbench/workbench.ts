@@ -9,9 +9,21 @@ import { linkFramework } from './link.ts';
 import { loadParts } from './load.ts';
 import { refusePending } from './migrations.ts';
 
-export { applyMigrations, type MigrationPlan, planMigrations, rollbackMigration } from './app-database.ts';
+export {
+  applyMigrations,
+  type MigrationPlan,
+  planMigrations,
+  rollbackMigration,
+} from './app-database.ts';
 export { isAppFolder } from './app-folder.ts';
-export { createApp, generateAuth, generateController, generateMigration, generateModel, generateScaffold } from './generate.ts';
+export {
+  createApp,
+  generateAuth,
+  generateController,
+  generateMigration,
+  generateModel,
+  generateScaffold,
+} from './generate.ts';
 
 /** Of what `moln deploy` packs: the bundle, but neither the database of `moln dev` nor the tests. */
 export const PACK_PATTERNS: readonly string[] = ['.moln/*', '!.moln/build', '/tests/'];
@@ -32,17 +44,24 @@ export async function appRoutes(root: string): Promise<readonly Route[]> {
 }
 
 /** Words for Node, in the app's folder, that run `moln dev`. */
-export async function devWords(root: string, where: { readonly host: string; readonly port: number }): Promise<readonly string[]> {
+export async function devWords(
+  root: string,
+  where: { readonly host: string; readonly port: number },
+): Promise<readonly string[]> {
   requireApp(root);
   await linkFramework(root);
   return [DEV, where.host, String(where.port)];
 }
 
 /** Words for Node that run the app's tests: all, or the files that are named. Throws `WORKBENCH_NO_TESTS`. */
-export async function testWords(root: string, files: readonly string[]): Promise<readonly string[]> {
+export async function testWords(
+  root: string,
+  files: readonly string[],
+): Promise<readonly string[]> {
   requireApp(root);
   await linkFramework(root);
-  const found = files.length > 0 ? files : globSync('tests/**/*.test.{ts,tsx,js}', { cwd: root }).sort();
+  const found =
+    files.length > 0 ? files : globSync('tests/**/*.test.{ts,tsx,js}', { cwd: root }).sort();
   if (found.length === 0) {
     throw new MolnError('WORKBENCH_NO_TESTS', 'There are no tests: no file tests/*.test.ts', {
       hint: 'Generators write some, as "moln generate scaffold" does',

@@ -10,10 +10,14 @@ import { printable } from '../words.ts';
 const workbench = () => import('../../workbench/workbench.ts');
 
 const DEV_PORT = 3000;
-const FOLDER: OptionSpec = { flags: '--in <DIR>', description: "the app's folder (default: this one)" };
+const FOLDER: OptionSpec = {
+  flags: '--in <DIR>',
+  description: "the app's folder (default: this one)",
+};
 const FIELDS = {
   name: 'FIELD',
-  description: 'NAME:TYPE with string, text, integer, number, boolean, datetime, json or belongs_to; then :optional, :unique, :index',
+  description:
+    'NAME:TYPE with string, text, integer, number, boolean, datetime, json or belongs_to; then :optional, :unique, :index',
   variadic: true,
 };
 const NAME = { name: 'NAME', description: 'in the singular, such as post', required: true };
@@ -27,9 +31,12 @@ export const NEW: CommandSpec = {
   run: async (context, input) => {
     const name = input.argument('NAME') ?? '';
     const files = await (await workbench()).createApp(folderOf(context, input), name);
-    return told(context, { app: name, files }, files.map((path) => `  ${name}/${path}`), [
-      `${name} is there. Go on with "cd ${name}" and "moln dev"`,
-    ]);
+    return told(
+      context,
+      { app: name, files },
+      files.map((path) => `  ${name}/${path}`),
+      [`${name} is there. Go on with "cd ${name}" and "moln dev"`],
+    );
   },
   options: [FOLDER],
 };
@@ -45,9 +52,20 @@ export const GENERATE: CommandSpec = {
       local: true,
       arguments: [NAME, FIELDS],
       options: [FOLDER],
-      examples: [['moln generate scaffold post title:string body:text published:boolean', 'pages at /posts']],
+      examples: [
+        ['moln generate scaffold post title:string body:text published:boolean', 'pages at /posts'],
+      ],
       run: async (context, input) =>
-        written(context, await (await workbench()).generateScaffold(folderOf(context, input), input.argument('NAME') ?? '', input.rest('FIELD'))),
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateScaffold(
+            folderOf(context, input),
+            input.argument('NAME') ?? '',
+            input.rest('FIELD'),
+          ),
+        ),
     },
     {
       name: 'model',
@@ -57,23 +75,45 @@ export const GENERATE: CommandSpec = {
       options: [FOLDER],
       examples: [['moln generate model comment body:text post:belongs_to', 'a table comments']],
       run: async (context, input) =>
-        written(context, await (await workbench()).generateModel(folderOf(context, input), input.argument('NAME') ?? '', input.rest('FIELD'))),
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateModel(
+            folderOf(context, input),
+            input.argument('NAME') ?? '',
+            input.rest('FIELD'),
+          ),
+        ),
     },
     {
       name: 'controller',
       summary: 'A controller with these actions.',
       local: true,
-      arguments: [{ ...NAME, description: 'such as reports or posts/comments' }, { name: 'ACTION', description: 'such as index', variadic: true }],
+      arguments: [
+        { ...NAME, description: 'such as reports or posts/comments' },
+        { name: 'ACTION', description: 'such as index', variadic: true },
+      ],
       options: [FOLDER],
       run: async (context, input) =>
-        written(context, await (await workbench()).generateController(folderOf(context, input), input.argument('NAME') ?? '', input.rest('ACTION'))),
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateController(
+            folderOf(context, input),
+            input.argument('NAME') ?? '',
+            input.rest('ACTION'),
+          ),
+        ),
     },
     {
       name: 'auth',
       summary: 'Users who sign up, in and out.',
       local: true,
       options: [FOLDER],
-      run: async (context, input) => written(context, await (await workbench()).generateAuth(folderOf(context, input))),
+      run: async (context, input) =>
+        written(context, await (await workbench()).generateAuth(folderOf(context, input))),
     },
     {
       name: 'migration',
@@ -88,7 +128,9 @@ export const GENERATE: CommandSpec = {
       run: async (context, input) =>
         written(
           context,
-          await (await workbench()).generateMigration(folderOf(context, input), {
+          await (
+            await workbench()
+          ).generateMigration(folderOf(context, input), {
             name: input.argument('NAME'),
             isEmpty: input.flag('empty'),
             allowsLoss: input.flag('allow-loss'),
@@ -113,7 +155,9 @@ export const DEV: CommandSpec = {
       throw usageError(`"${input.text('port')}" is not a port`, 'Write it as --port 3000');
     }
     const folder = folderOf(context, input);
-    const words = await (await workbench()).devWords(folder, { host: input.text('host') ?? 'localhost', port });
+    const words = await (
+      await workbench()
+    ).devWords(folder, { host: input.text('host') ?? 'localhost', port });
     return await runNode(context, folder, words);
   },
 };
@@ -126,7 +170,11 @@ export const TEST: CommandSpec = {
   options: [FOLDER],
   run: async (context, input) => {
     const folder = folderOf(context, input);
-    return await runNode(context, folder, await (await workbench()).testWords(folder, input.rest('FILE')));
+    return await runNode(
+      context,
+      folder,
+      await (await workbench()).testWords(folder, input.rest('FILE')),
+    );
   },
 };
 
@@ -142,8 +190,15 @@ export const MIGRATE: CommandSpec = {
       local: true,
       options: [FOLDER],
       run: async (context, input) => {
-        const name = await (await workbench()).rollbackMigration(folderOf(context, input), context.io.env['DATABASE_URL']);
-        return told(context, { rolledBack: name ?? null }, [], [name === undefined ? 'There is no migration to take back' : `Taken back: ${name}`]);
+        const name = await (
+          await workbench()
+        ).rollbackMigration(folderOf(context, input), context.io.env['DATABASE_URL']);
+        return told(
+          context,
+          { rolledBack: name ?? null },
+          [],
+          [name === undefined ? 'There is no migration to take back' : `Taken back: ${name}`],
+        );
       },
     },
   ],
@@ -164,14 +219,26 @@ export const ROUTES: CommandSpec = {
   options: [FOLDER],
   run: async (context, input) => {
     const routes = await (await workbench()).appRoutes(folderOf(context, input));
-    const rows = routes.map(({ method, pattern, name }) => ({ method, path: pattern, action: name }));
+    const rows = routes.map(({ method, pattern, name }) => ({
+      method,
+      path: pattern,
+      action: name,
+    }));
     if (context.json) context.words.json(rows);
-    else context.words.table(['METHOD', 'PATH', 'ACTION'], rows.map(({ method, path, action }) => [method, path, action]));
+    else
+      context.words.table(
+        ['METHOD', 'PATH', 'ACTION'],
+        rows.map(({ method, path, action }) => [method, path, action]),
+      );
     return EXIT.ok;
   },
 };
 
-async function showPlan(context: Context, folder: string, url: string | undefined): Promise<number> {
+async function showPlan(
+  context: Context,
+  folder: string,
+  url: string | undefined,
+): Promise<number> {
   const { waiting, unwritten } = await (await workbench()).planMigrations(folder, url);
   const sql = unwritten?.up.join('\n');
   if (context.json) {
@@ -179,13 +246,20 @@ async function showPlan(context: Context, folder: string, url: string | undefine
     return EXIT.ok;
   }
   for (const each of waiting) context.words.line(`-- ${each.name}\n${each.sql}\n`);
-  if (sql !== undefined) context.words.line(`-- Wanted by the models, in no file yet: "moln generate migration"\n${sql}`);
+  if (sql !== undefined)
+    context.words.line(
+      `-- Wanted by the models, in no file yet: "moln generate migration"\n${sql}`,
+    );
   if (waiting.length === 0 && sql === undefined) context.words.line('Nothing to do');
   return EXIT.ok;
 }
 
 /** Runs Node in the app's folder with this terminal, and ends as it does. */
-async function runNode(context: Context, folder: string, words: readonly string[]): Promise<number> {
+async function runNode(
+  context: Context,
+  folder: string,
+  words: readonly string[],
+): Promise<number> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
     cwd: folder,
     // What the compiler made of the framework is kept, so that it starts twice as fast.
@@ -202,10 +276,20 @@ async function runNode(context: Context, folder: string, words: readonly string[
 }
 
 function written(context: Context, paths: readonly string[]): number {
-  return told(context, { files: paths }, paths.map((path) => `  ${path}`), []);
+  return told(
+    context,
+    { files: paths },
+    paths.map((path) => `  ${path}`),
+    [],
+  );
 }
 
-function told(context: Context, result: unknown, lines: readonly string[], notes: readonly string[]): number {
+function told(
+  context: Context,
+  result: unknown,
+  lines: readonly string[],
+  notes: readonly string[],
+): number {
   if (context.json) context.words.json(result);
   else for (const line of [...lines, ...notes]) context.words.line(printable(line));
   return EXIT.ok;
