@@ -146,6 +146,7 @@ test('an app from nothing to three instances', async (t) => {
   });
 
   await step(t, 'a migration that fails fails the deploy, and nothing has changed', async () => {
+    await typed('moln scale blog 1');
     await typed('moln generate migration broken --empty');
     const newest = globSync('*.sql', { cwd: join(cwd, 'migrations') })
       .sort()
@@ -156,7 +157,7 @@ test('an app from nothing to three instances', async (t) => {
     await visitor.submit('/posts/new', { title: 'Second', body: 'Hello' });
     const { code, stderr } = await runMoln(['deploy'], { env, cwd });
     assert.equal(code, 1);
-    assert.match(stderr, /broken" failed: UNIQUE constraint failed/);
+    assert.match(stderr, /failed: UNIQUE constraint failed: posts\.published/);
     assert.match(await visitor.get('/posts'), /Second[\s\S]*Online/);
   });
 });

@@ -40,10 +40,10 @@ export async function start(parts: AppParts): Promise<void> {
     };
     process.once('SIGTERM', stop).once('SIGINT', stop);
   } catch (error) {
-    log.error(
-      error instanceof MolnError ? `${error.message}: ${error.hint ?? ''}` : 'Cannot start',
-      { error },
-    );
+    // What `moln deploy` shows of a release that cannot run.
+    if (error instanceof MolnError)
+      log.error(error.message, { code: error.code, hint: error.hint });
+    else log.error('Cannot start', { error });
     process.exit(1);
   }
 }

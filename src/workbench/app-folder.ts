@@ -3,6 +3,7 @@ import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { type AppParts, collectParts } from '../web/web.ts';
+import { fill } from './templates.ts';
 
 export const BUILD_FILE = '.moln/build/server.js';
 const SOURCE = /(?<!\.test)\.(?:ts|tsx|js|jsx)$/;
@@ -85,17 +86,8 @@ export function entrySource(root: string): string {
   };
   const models = listed('models');
   const controllers = listed('controllers');
-  return `import { collectParts } from 'moln';
-import { start } from 'moln/server';
-import { join } from 'node:path';
-${imports.join('\n')}
-await start(collectParts({
-  controllers: ${controllers},
-  models: ${models},
-  migrations: ${JSON.stringify(migrationTexts(root, files))},
-  publicFolder: join(import.meta.dirname, '..', '..', 'app', 'public'),
-}));
-`;
+  const migrations = JSON.stringify(migrationTexts(root, files));
+  return fill('entry.ts', { imports: imports.join('\n'), controllers, models, migrations });
 }
 
 function filesBelow(

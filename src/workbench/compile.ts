@@ -13,7 +13,7 @@ export const ENTRIES: Readonly<Record<string, string>> = {
   'moln/jsx-runtime': join(WEB, 'jsx-runtime.ts'),
   'moln/jsx-dev-runtime': join(WEB, 'jsx-runtime.ts'),
   'moln/server': join(WEB, 'server-main.ts'),
-  'moln/test': join(import.meta.dirname, 'testing.ts'),
+  'moln/test': join(import.meta.dirname, 'testing-main.ts'),
 };
 const JSX = { runtime: 'automatic', importSource: 'moln', development: false } as const;
 const VIRTUAL_ENTRY = '\0moln-entry';
