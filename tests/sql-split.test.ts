@@ -177,3 +177,31 @@ test('a split and the split of what it gave, under load', async () => {
   assert.deepEqual(await rows(sums, "SELECT count(*) FROM word WHERE word MATCH 'word'"), [[1n]]);
   await Promise.all(sessions.map((session) => session.close()));
 });
+
+test('ids go on when a single stripe, which gave them by itself, is split', async () => {
+  const joined: Stripe[] = [];
+  await using one = await startSql(1, {
+    more: (number) => {
+      const stripe = joined[number - 1];
+      assert.ok(stripe !== undefined);
+      return stripe;
+    },
+  });
+  const stripe = await one.on.copy('n1', { name: 's1' });
+  await stripe.lead();
+  joined.push(stripe);
+  const session = await one.open();
+  await ask(session, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)');
+  await ask(session, 'CREATE TABLE word (text TEXT)');
+  const add = async (n: number): Promise<void> => {
+    await ask(session, 'INSERT INTO item (name) VALUES (?)', `item ${n}`);
+    await ask(session, 'INSERT INTO word VALUES (?)', `word ${n}`);
+  };
+  for (let n = 0; n < 50; n++) await add(n);
+  await one.engine.splitter().run({ from: 0, into: 1 }, AbortSignal.timeout(60_000));
+  for (let n = 50; n < 100; n++) await add(n);
+  const counts = 'SELECT (SELECT count(*) FROM item), (SELECT count(DISTINCT text) FROM word)';
+  assert.deepEqual(await rows(session, counts), [[100n, 100n]]);
+  assert.deepEqual(await rows(session, 'SELECT max(id) FROM item'), [[100n]]);
+  await session.close();
+});

@@ -112,6 +112,7 @@ export class Splitter {
           { schemaVersion: schema.stripeVersion + 1 },
         ]);
       const tables = [...this.#options.planner.catalogue.tables.values()];
+      if (schema.slots.count === 1) await this.#raiseIds(tables, held);
       await copyReference(
         tables.filter(({ place }) => place === 'reference'),
         held,
@@ -119,6 +120,17 @@ export class Splitter {
       );
       return map;
     });
+  }
+
+  /** A single stripe gives ids by itself; from now on they come from the counters, which have to be above. */
+  async #raiseIds(tables: readonly Table[], { by }: Held): Promise<void> {
+    const { ids } = this.#options.planner.settings;
+    for (const { name, place, rid } of tables) {
+      if (place !== 'striped' || rid === undefined) continue;
+      const sql = `SELECT max(${quoted(rid)}) FROM ${quoted(name)}`;
+      const [[largest] = []] = (await by.get(0)?.run({ sql }))?.rows ?? [];
+      if (typeof largest === 'bigint') await ids?.taken(name, largest);
+    }
   }
 
   /** As many slots as are known at a time, in steps. */
