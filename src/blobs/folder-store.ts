@@ -330,6 +330,10 @@ export class FolderStore implements AsyncDisposable {
   /** Undefined when it is gone, or corrupt, which is looked at then. */
   async entry(id: BlobId): Promise<BlobEntry | undefined> {
     try {
+      const packed = await this.#checking(id, () => this.#packs.trailer(id));
+      if (packed !== undefined) {
+        return { id, length: packed.length, allocSeq: packed.allocSeq };
+      }
       const stat = await this.stat(id);
       if (stat === undefined) return undefined;
       return { id, length: stat.length, allocSeq: stat.meta.allocSeq };

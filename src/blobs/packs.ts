@@ -9,9 +9,9 @@ import { syncFolder } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { writeAll } from './file-writer.ts';
-import { encodeTail } from './format.ts';
+import { decodeTrailer, encodeTail, type Trailer, TRAILER_BYTES } from './format.ts';
 import { GroupSync } from './group-sync.ts';
-import { checkBlocks, type Image, imageOf, readFully } from './image.ts';
+import { checkBlocks, checkTrailer, type Image, imageOf, readFully } from './image.ts';
 import { PACKS_FOLDER } from './layout.ts';
 import { GARBAGE_MS, MOVES_MAX, PACK_BYTES } from './limits.ts';
 import type { BlobId, BlobMeta, Written } from './model.ts';
@@ -206,8 +206,17 @@ export class Packs implements AsyncDisposable {
     return { image, bytes };
   }
 
-  /** What is on disk of it, good or not; undefined when it is not here. */
-  async raw(id: BlobId): Promise<Buffer | undefined> {
+  /** Its end alone. Undefined when it is not here. Throws `BLOBS_CORRUPT`. */
+  async trailer(id: BlobId): Promise<Trailer | undefined> {
+    const place = this.#index.get(id);
+    if (place === undefined) return undefined;
+    const { imageBytes } = place;
+    const bytes = await this.raw(id, Math.max(0, imageBytes - TRAILER_BYTES));
+    return bytes && checkTrailer(decodeTrailer(bytes), id, imageBytes);
+  }
+
+  /** What is on disk of it, from there on, good or not; undefined when it is not here. */
+  async raw(id: BlobId, from = 0): Promise<Buffer | undefined> {
     // It may be moved to another file between the two steps, and its old one removed.
     for (let tries = 0; ; tries++) {
       const place = this.#index.get(id);
@@ -215,7 +224,7 @@ export class Packs implements AsyncDisposable {
       const { pack, offset, imageBytes } = place;
       try {
         return await this.#handles.use(pack, (file) =>
-          readFully(file, id, offset + RECORD_HEAD_BYTES, imageBytes),
+          readFully(file, id, offset + RECORD_HEAD_BYTES + from, imageBytes - from),
         );
       } catch (error) {
         if (tries > 2 || this.#index.get(id)?.pack === pack) throw error;
