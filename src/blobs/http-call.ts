@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import { once } from 'node:events';
 import { messageOf, systemCode } from '../base/errors.ts';
+import { isSmall, SMALL_BODY_BYTES, wholeOf } from './small-body.ts';
 import { type BlobCall, type BlobRequest, type BlobResponse, broken } from './wire.ts';
 
 export interface HttpBlobCallOptions {
@@ -19,8 +20,6 @@ export interface HttpBlobCallOptions {
   readonly idleMs?: number;
 }
 
-/** Bodies smaller than this are sent without asking first. */
-const ASK_FIRST_BYTES: number = 64 * 1024;
 const STALE_CODES: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 const CONNECTIONS = 128;
 const IDLE_MS = 60_000;
@@ -41,8 +40,8 @@ export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
 
 async function callOnce(request: BlobRequest, options: RequestOptions): Promise<BlobResponse> {
   const { body, headers } = request;
-  const isSmall = Number(headers['content-length']) < ASK_FIRST_BYTES;
-  if (body !== undefined && !isSmall) return await askAndSend(request, body, options);
+  const short = Number(headers['content-length']) < SMALL_BODY_BYTES;
+  if (body !== undefined && !short) return await askAndSend(request, body, options);
   const bytes = body === undefined ? undefined : await collect(body);
   try {
     return await sendWhole(request, bytes, options);
@@ -112,12 +111,18 @@ function responseOf(message: IncomingMessage): BlobResponse {
 
 function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    outgoing.once('response', resolve);
+    let answered = false;
+    outgoing.once('response', (message) => {
+      answered = true;
+      resolve(message);
+    });
     outgoing.on('error', (error) => {
       const stale = outgoing.reusedSocket && STALE_CODES.has(systemCode(error));
       reject(stale ? new StaleConnection('', { cause: error }) : broken(messageOf(error), error));
     });
-    outgoing.once('close', () => reject(broken('the connection ended')));
+    outgoing.once('close', () => {
+      if (!answered) reject(broken('the connection ended'));
+    });
     outgoing.once('timeout', () => outgoing.destroy(new Error('nothing came for too long')));
   });
 }
@@ -161,7 +166,8 @@ async function sendBody(
 
 async function* bytesOf(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   try {
-    for await (const piece of message) yield piece as Buffer;
+    if (isSmall(message)) yield await wholeOf(message);
+    else for await (const piece of message) yield piece as Buffer;
   } catch (error) {
     throw broken(messageOf(error), error);
   }
