@@ -66,7 +66,7 @@ async function answer(options: BlobHandlerOptions, path: string, asked: Asked): 
     if (path === '/usage') return json(response, 200, await store.usage());
     const after = query.get('after') ?? undefined;
     const skipAway = query.get('skipAway') === 'true';
-    return json(response, 200, await store.list(after, Number(query.get('limit')), { skipAway }));
+    return json(response, 200, await store.list(after, whole(query.get('limit')), { skipAway }));
   }
   const id = BLOB_PATH.exec(path)?.[1];
   if (id === undefined || !isBlobId(id)) throw invalid(`A storage node has nothing at "${path}"`);
@@ -259,5 +259,5 @@ function ticketOf(request: IncomingMessage): string | undefined {
 /** Throws `BLOBS_INVALID`. */
 function whole(text: string | null): number {
   if (text !== null && /^\d{1,15}$/.test(text)) return Number(text);
-  throw invalid(`"${text}" is no number of bytes`);
+  throw invalid(`"${text}" is no whole number`);
 }

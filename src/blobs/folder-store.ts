@@ -389,7 +389,12 @@ export class FolderStore implements AsyncDisposable {
       if (!isMolnError(error, 'BLOBS_CORRUPT') && !isMolnError(error, 'BLOBS_DISK')) throw error;
       this.#options.log.error('A blob is corrupt', { id, path: this.path, reason: error.message });
     }
-    await this.#putAside(id, this.#quarantine);
+    try {
+      await this.#putAside(id, this.#quarantine);
+    } catch (error) {
+      // It stays where it is, and every read of it fails.
+      this.#options.log.warn('A corrupt blob could not be put aside', { id, error });
+    }
     return 'corrupt';
   }
 
