@@ -14,6 +14,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   hrana: 2,
   registry: 2,
   cluster: 3,
+  blobs: 3,
   database: 4,
   sql: 5,
   accounts: 5,

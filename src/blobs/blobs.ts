@@ -1,0 +1,18 @@
+/** Door of `blobs`: a storage node, near or far. */
+export {
+  type AppendOptions,
+  type BackendState,
+  type BackendUsage,
+  type BlobContent,
+  type BlobEntry,
+  type BlobId,
+  type BlobMeta,
+  type BlobRange,
+  type BlobStat,
+  type BlobStore,
+  type BlobUsage,
+  isBlobId,
+  type ListOptions,
+  type PutOptions,
+  type Written,
+} from './model.ts';
