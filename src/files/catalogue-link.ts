@@ -250,7 +250,9 @@ export class CatalogueLink implements Disposable {
 
 function isPassing(error: unknown): boolean {
   if (!isMolnError(error)) return false;
-  return error.code === 'FILES_CATALOGUE_AWAY' || error.code === UNKNOWN || NOT_DONE.has(error.code);
+  return (
+    error.code === 'FILES_CATALOGUE_AWAY' || error.code === UNKNOWN || NOT_DONE.has(error.code)
+  );
 }
 
 function errorOf({ message, code }: WireError): MolnError {

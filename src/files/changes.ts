@@ -87,7 +87,10 @@ export class Changes {
     this.#groups.delete(bucket);
   }
 
-  async #together(bucket: string, changes: readonly Change<unknown>[]): Promise<readonly Outcome[]> {
+  async #together(
+    bucket: string,
+    changes: readonly Change<unknown>[],
+  ): Promise<readonly Outcome[]> {
     const reads = [...bucketReads(bucket), ...changes.flatMap((change) => change.reads)];
     return await this.#link.transaction(reads, (rows) => {
       const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
@@ -166,7 +169,10 @@ function writesOf(
 }
 
 function insertsOf(bucket: string, inserts: readonly Insert[]): Statement[] {
-  const tables = new Map<string, { readonly columns: string; readonly rows: (readonly Value[])[] }>();
+  const tables = new Map<
+    string,
+    { readonly columns: string; readonly rows: (readonly Value[])[] }
+  >();
   for (const { table, columns, rows } of inserts) {
     const known = tables.get(table) ?? { columns, rows: [] };
     known.rows.push(...rows);

@@ -34,9 +34,13 @@ export function bucketsMany(max: number): MolnError {
 }
 
 export function noObject(bucket: string, key: string): MolnError {
-  return new MolnError('FILES_NO_OBJECT', `There is no "${key.slice(0, 200)}" in bucket "${bucket}"`, {
-    hint: `See what is there with "moln files ls ${bucket}"`,
-  });
+  return new MolnError(
+    'FILES_NO_OBJECT',
+    `There is no "${key.slice(0, 200)}" in bucket "${bucket}"`,
+    {
+      hint: `See what is there with "moln files ls ${bucket}"`,
+    },
+  );
 }
 
 export function keyInvalid(why: string): MolnError {
@@ -128,16 +132,24 @@ export function exists(key: string): MolnError {
 }
 
 export function policyInvalid(text: string, why: string): MolnError {
-  return new MolnError('FILES_POLICY', `The policy "${text.slice(0, 200)}" cannot be read: ${why}`, {
-    hint: 'Such as "2 copies", "3 copies across zone", "2 copies: east, west"',
-  });
+  return new MolnError(
+    'FILES_POLICY',
+    `The policy "${text.slice(0, 200)}" cannot be read: ${why}`,
+    {
+      hint: 'Such as "2 copies", "3 copies across zone", "2 copies: east, west"',
+    },
+  );
 }
 
 export function policyUnmet(text: string, why: string): MolnError {
-  return new MolnError('FILES_POLICY_UNMET', `The policy "${text}" demands more than there is: ${why}`, {
-    hint: 'Add storage with "moln storage add", or change it with "moln files policy"',
-    retryable: true,
-  });
+  return new MolnError(
+    'FILES_POLICY_UNMET',
+    `The policy "${text}" demands more than there is: ${why}`,
+    {
+      hint: 'Add storage with "moln storage add", or change it with "moln files policy"',
+      retryable: true,
+    },
+  );
 }
 
 /** The catalogue's database does not answer. */
@@ -152,6 +164,13 @@ export function catalogueAway(why: string): MolnError {
 export function sessionOver(): MolnError {
   return new MolnError('FILES_SESSION_OVER', 'This write took too long and was given up', {
     hint: 'Send it again',
+    retryable: true,
+  });
+}
+
+export function versioningChanged(): MolnError {
+  return new MolnError('FILES_VERSIONING_CHANGED', 'The bucket began to keep versions just now', {
+    hint: 'Do it again',
     retryable: true,
   });
 }

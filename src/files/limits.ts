@@ -41,3 +41,8 @@ export const BUSY_TRIES_MAX = 20;
 
 /** Blocks that are asked for ahead while reading. */
 export const LIST_PAGE_MAX = 1000;
+/** A process that does not renew its session for so long is taken for dead. */
+export const SESSION_MS: number = 5 * 60 * 1000;
+export const SESSION_RENEW_MS: number = 60 * 1000;
+/** A new session for what begins then, so that what was abandoned becomes garbage. */
+export const SESSION_ROLL_MS: number = 10 * 60 * 1000;

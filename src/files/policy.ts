@@ -41,7 +41,8 @@ export function parsePolicy(text: string): Policy {
   const fail = (why: string): never => {
     throw policyInvalid(text, why);
   };
-  if (text.length > POLICY_CHARACTERS_MAX) fail(`it has more than ${POLICY_CHARACTERS_MAX} characters`);
+  if (text.length > POLICY_CHARACTERS_MAX)
+    fail(`it has more than ${POLICY_CHARACTERS_MAX} characters`);
   const [head = '', ...options] = text
     .trim()
     .toLowerCase()
@@ -51,7 +52,8 @@ export function parsePolicy(text: string): Policy {
   const counted = COUNT.exec(head)?.groups;
   const slots = [...slotsOf(counted === undefined ? head : (counted['slots'] ?? ''), fail)];
   const count = counted === undefined ? slots.length : Number(counted['count']);
-  if (count < 1 || count > COPIES_MAX) fail(`it has ${count} copies, and 1 to ${COPIES_MAX} can be`);
+  if (count < 1 || count > COPIES_MAX)
+    fail(`it has ${count} copies, and 1 to ${COPIES_MAX} can be`);
   if (slots.length > count) fail(`it names ${slots.length} places for ${count} copies`);
   while (slots.length < count) slots.push([]);
   const across = counted?.['across'];
