@@ -16,3 +16,6 @@ export {
   type PutOptions,
   type Written,
 } from './model.ts';
+export type { BackendOptions } from './backend.ts';
+export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
+export { type KeepFree, parseKeepFree } from './space.ts';

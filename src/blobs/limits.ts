@@ -24,6 +24,9 @@ export const GARBAGE_MS: number = 24 * 3_600_000;
 /** Free space and the identity of a folder are looked at this often. */
 export const LOOK_EVERY_MS = 5000;
 
+/** With less room a back end counts as full. */
+export const FULL_BELOW_BYTES: number = BLOCK_BYTES;
+
 export const LIST_MAX = 10_000;
 
 /** How long one append's entry list may get before it is written anew. */

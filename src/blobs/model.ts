@@ -81,6 +81,8 @@ export type BackendState = 'good' | 'full' | 'shrinking' | 'read-only' | 'away';
 
 export interface BackendUsage {
   readonly path: string;
+  /** As its folder says; absent while it has never been seen. */
+  readonly id?: string;
   readonly usedBytes: number;
   /** What the owner allows now: `min(limit, used + free - keepFree)`. */
   readonly limitBytes: number;
