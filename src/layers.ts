@@ -24,6 +24,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   gateway: 6,
   apps: 6,
   routes: 7,
+  files: 7,
   api: 8,
   console: 8,
   standalone: 8,

@@ -22,7 +22,7 @@ import {
   sessionOver,
   versioningChanged,
 } from './errors.ts';
-import { CHUNK_BYTES, INLINE_BYTES_MAX, KEY_BYTES_MAX, TAIL_BYTES } from './limits.ts';
+import { INLINE_BYTES_MAX, KEY_BYTES_MAX, TAIL_BYTES } from './limits.ts';
 import type { Deleted, FileStore, ObjectFields, ObjectInfo, PutOptions, Range } from './model.ts';
 import { parsePolicy } from './policy.ts';
 import {
@@ -508,7 +508,7 @@ export function segmentRows(
   },
 ): { readonly inserts: readonly Insert[]; readonly statements: readonly Statement[] } {
   const { segments, size, policy, fresh } = options;
-  const sources = new Set(segments.map(({ source }) => source)).difference(fresh);
+  const sources = new Set(segments.map(({ source }) => source).filter((one) => !fresh.has(one)));
   return {
     inserts: [
       {

@@ -2,7 +2,7 @@
  * The tables of the catalogue, format 1. All but the few of `''` are distributed by bucket, so that a change of one bucket is a transaction
  * of one stripe.
  */
-import type { Statement } from './catalogue-link.ts';
+import type { CatalogueLink } from './catalogue-link.ts';
 
 const BY_BUCKET = '/* moln: distribute by bucket */';
 
@@ -58,8 +58,36 @@ const INDEXES: readonly string[] = [
   'upload_key ON upload (bucket, key, id)',
 ];
 
-/** Each is to be run by itself; what is there already stays. */
-export const SCHEMA: readonly Statement[] = [
-  ...TABLES.map((text) => ({ sql: `CREATE TABLE IF NOT EXISTS ${text} ${BY_BUCKET}` })),
-  ...INDEXES.map((text) => ({ sql: `CREATE INDEX IF NOT EXISTS ${text}` })),
-];
+/** Makes what is not there yet. Safe to repeat, and for several nodes at once. */
+export async function createCatalogue(link: CatalogueLink): Promise<void> {
+  const known = await link.all(
+    "SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')",
+    [],
+  );
+  const names = new Set(known.map(([name]) => name));
+  const missing = [
+    ...TABLES.filter((text) => !names.has(nameOf(text))).map(
+      (text) => `CREATE TABLE IF NOT EXISTS ${text} ${BY_BUCKET}`,
+    ),
+    ...INDEXES.filter((text) => !names.has(nameOf(text))).map(
+      (text) => `CREATE INDEX IF NOT EXISTS ${text}`,
+    ),
+  ];
+  if (missing.length > 0) await link.run(missing.map((sql) => ({ sql })));
+  // Counts sessions; no bucket has this name.
+  await link.transaction([{ sql: "SELECT 1 FROM usage WHERE bucket = ''" }], ([rows]) => ({
+    writes:
+      (rows ?? []).length > 0
+        ? []
+        : [
+            {
+              sql: "INSERT INTO usage (bucket, bytes, objects, ord, fence) VALUES ('', 0, 0, 0, 0)",
+            },
+          ],
+    result: undefined,
+  }));
+}
+
+function nameOf(text: string): string {
+  return /^\w+/.exec(text)?.[0] ?? '';
+}
