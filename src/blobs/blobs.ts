@@ -1,0 +1,21 @@
+/** Door of `blobs`: a storage node, near or far. */
+export {
+  type AppendOptions,
+  type BackendState,
+  type BackendUsage,
+  type BlobContent,
+  type BlobEntry,
+  type BlobId,
+  type BlobMeta,
+  type BlobRange,
+  type BlobStat,
+  type BlobStore,
+  type BlobUsage,
+  isBlobId,
+  type ListOptions,
+  type PutOptions,
+  type Written,
+} from './model.ts';
+export type { BackendOptions } from './backend.ts';
+export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
+export { type KeepFree, parseKeepFree } from './space.ts';

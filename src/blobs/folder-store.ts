@@ -1,0 +1,363 @@
+/**
+ * One folder that is there and is ours: the blobs in it, and how much of its disk they take. Knows nothing of other folders, nor
+ * of being away; whoever mounts it does (`backend.ts`).
+ */
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder } from '../base/disk.ts';
+import { isMolnError, systemCode } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { BlobFiles } from './blob-files.ts';
+import { countFiles } from './count-files.ts';
+import { fromDisk, missing, readOnly, sealed, wrongOffset } from './errors.ts';
+import { checkMeta, overheadBytes } from './format.ts';
+import { Garbage } from './garbage.ts';
+import { GroupSync } from './group-sync.ts';
+import { type Checked, type Image, readChecked } from './image.ts';
+import {
+  GARBAGE_FOLDER,
+  OPEN_FOLDER,
+  openPath,
+  QUARANTINE_FOLDER,
+  TEMPORARY_FOLDER,
+} from './layout.ts';
+import { BLOCK_BYTES, GARBAGE_MS } from './limits.ts';
+import { KeyedTurns } from './keyed-turns.ts';
+import type {
+  AppendOptions,
+  BlobContent,
+  BlobEntry,
+  BlobId,
+  BlobRange,
+  BlobStat,
+  PutOptions,
+  Written,
+} from './model.ts';
+import { OpenBlobs } from './open-blobs.ts';
+import type { OpenState } from './open-sums.ts';
+import { bytesMaxOf, receiveHead } from './receive.ts';
+import { type Reservation, Room } from './room.ts';
+import { diskBytes, type SpaceRules } from './space.ts';
+import { Sums } from './sums.ts';
+
+export interface FolderStoreOptions {
+  readonly path: string;
+  readonly rules: SpaceRules;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A read has met bytes that are not what was written. */
+  readonly onCorrupt: (id: BlobId) => void;
+}
+
+export class FolderStore {
+  readonly #options: FolderStoreOptions;
+  readonly #syncs = new GroupSync();
+  readonly #files: BlobFiles;
+  readonly #open: OpenBlobs;
+  readonly #garbage: Garbage;
+  readonly #quarantine: Garbage;
+  readonly #turns = new KeyedTurns();
+  readonly room: Room;
+  /** Closed and open. */
+  blobs = 0;
+  readOnly = false;
+
+  private constructor(options: FolderStoreOptions) {
+    const { path: root } = options;
+    this.#options = options;
+    this.room = new Room({ path: root, rules: options.rules, clock: options.clock });
+    this.#files = new BlobFiles(root, this.#syncs);
+    this.#open = new OpenBlobs({ root, syncs: this.#syncs });
+    this.#garbage = new Garbage(root, GARBAGE_FOLDER);
+    this.#quarantine = new Garbage(root, QUARANTINE_FOLDER);
+  }
+
+  /** The folder must be a back end (`identity.ts`), and claimed. */
+  static async open(options: FolderStoreOptions): Promise<FolderStore> {
+    const store = new FolderStore(options);
+    await store.#load();
+    return store;
+  }
+
+  get path(): string {
+    return this.#options.path;
+  }
+
+  async #load(): Promise<void> {
+    const { path } = this.#options;
+    await this.#sweep();
+    const counted = await countFiles(path);
+    await this.#open.load();
+    this.room.usedBytes = counted.bytes;
+    this.blobs = counted.blobs + this.#open.ids.size;
+    await this.room.look(true);
+  }
+
+  /** What was being written when the process ended. */
+  async #sweep(): Promise<void> {
+    const folder = join(this.path, TEMPORARY_FOLDER);
+    for (const name of await readdir(folder)) {
+      try {
+        await rm(join(folder, name), { recursive: true, force: true });
+      } catch (error) {
+        if (systemCode(error) !== 'EROFS') throw error;
+        this.readOnly = true;
+      }
+    }
+  }
+
+  /** Room for a put, before anything of its body is read. Throws `BLOBS_FULL`. */
+  async admit(options: PutOptions): Promise<Reservation> {
+    checkMeta(options);
+    return await this.#writing(async () => {
+      const most = bytesMaxOf(options);
+      const bytes = diskBytes(most + overheadBytes(most, options));
+      return await this.room.reserve(bytes, () => this.#makeRoom());
+    });
+  }
+
+  /** What was admitted. */
+  async put(id: BlobId, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
+    return await this.#writing(async () => {
+      const received = await receiveHead(body, id, options);
+      const { length, sha256, bytes, replacedBytes } = await this.#files.write(
+        id,
+        received,
+        options,
+      );
+      this.#countIn(bytes, replacedBytes);
+      return { length, sha256 };
+    });
+  }
+
+  #countIn(bytes: number, replacedBytes: number | undefined): void {
+    this.room.usedBytes += diskBytes(bytes) - diskBytes(replacedBytes ?? 0);
+    if (replacedBytes === undefined) this.blobs++;
+  }
+
+  /** Undefined when it is not here. Throws `BLOBS_CORRUPT`. */
+  async get(id: BlobId, range: BlobRange | undefined): Promise<BlobContent | undefined> {
+    const open = await this.#open.state(id);
+    const blob: Image | OpenState | undefined = open ?? (await this.#image(id));
+    if (blob === undefined) return undefined;
+    return {
+      length: blob.length,
+      ...('sha256' in blob ? { sha256: blob.sha256 } : {}),
+      body: this.#read(blob, range ?? { start: 0, end: blob.length }),
+    };
+  }
+
+  async #image(id: BlobId): Promise<Image | undefined> {
+    return await this.#checking(id, () => this.#files.image(id));
+  }
+
+  /** The file is opened when somebody begins to read, so that nobody has to close what was never read. */
+  async *#read(
+    blob: Checked & { readonly meta: unknown },
+    range: BlobRange,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const { id } = blob;
+    // Closed since it was looked at, an open blob has the same bytes, elsewhere.
+    await using file =
+      (await this.#files.open(id)) ??
+      (this.#open.ids.has(id) ? await this.#open.read(id) : undefined);
+    if (file === undefined) throw missing(id);
+    try {
+      yield* readChecked(file, blob, range);
+    } catch (error) {
+      if (isMolnError(error, 'BLOBS_CORRUPT')) this.#options.onCorrupt(id);
+      throw fromDisk(error, this.path);
+    }
+  }
+
+  async #checking<T>(id: BlobId, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (isMolnError(error, 'BLOBS_CORRUPT')) this.#options.onCorrupt(id);
+      throw fromDisk(error, this.path);
+    }
+  }
+
+  async append(
+    id: BlobId,
+    offset: number,
+    body: AsyncIterable<Uint8Array>,
+    options: AppendOptions | undefined,
+  ): Promise<{ readonly length: number }> {
+    return await this.#alone(id, async () => {
+      let state = await this.#open.state(id);
+      if (state === undefined) {
+        if (await this.#files.has(id)) throw sealed(id);
+        if (options === undefined) throw missing(id);
+        if (offset !== 0) throw wrongOffset(id, offset, 0);
+        using _reserved = await this.room.reserve(diskBytes(BLOCK_BYTES), () => this.#makeRoom());
+        await this.#open.begin(id, options);
+        this.blobs++;
+        state = await this.#open.state(id);
+        if (state === undefined) throw missing(id);
+      }
+      const { length: before } = state;
+      using reserved = await this.room.reserve(0, () => this.#makeRoom());
+      const after = await this.#open.append(state, offset, body, (bytes) => reserved.grow(bytes));
+      this.room.usedBytes += diskBytes(after.length) - diskBytes(before);
+      return after;
+    });
+  }
+
+  async seal(id: BlobId): Promise<Written> {
+    return await this.#alone(id, async () => {
+      const state = await this.#open.state(id);
+      if (state === undefined) {
+        const closed = await this.#image(id);
+        if (closed === undefined) throw missing(id);
+        return { length: closed.length, sha256: closed.sha256 };
+      }
+      using reserved = await this.room.reserve(0, () => this.#makeRoom());
+      const { bytes, length, sha256 } = await this.#checking(id, () =>
+        this.#open.seal(state, (more) => reserved.grow(more)),
+      );
+      this.room.usedBytes += diskBytes(bytes) - diskBytes(length);
+      return { length, sha256 };
+    });
+  }
+
+  async truncate(id: BlobId, length: number): Promise<void> {
+    await this.#alone(id, async () => {
+      const state = await this.#open.state(id);
+      if (state === undefined) throw (await this.#files.has(id)) ? sealed(id) : missing(id);
+      await this.#checking(id, () => this.#open.truncate(state, length));
+      this.room.usedBytes += diskBytes(length) - diskBytes(state.length);
+    });
+  }
+
+  /** Whether it was here. */
+  async delete(id: BlobId): Promise<boolean> {
+    return await this.#putAside(id, this.#garbage);
+  }
+
+  async #putAside(id: BlobId, where: Garbage): Promise<boolean> {
+    return await this.#alone(id, async () => {
+      const now = this.#options.clock.now();
+      let found = false;
+      if (this.#open.ids.has(id)) {
+        const to = where.pathOf(id, now, 'open');
+        await rename(openPath(this.path, id), to);
+        await syncFolder(join(this.path, OPEN_FOLDER));
+        await this.#open.forget(id);
+        found = true;
+      }
+      if ((await this.#files.moveAside(id, where.pathOf(id, now))) !== undefined) found = true;
+      if (found) this.blobs--;
+      return found;
+    });
+  }
+
+  /** Undefined when it is not here. Throws `BLOBS_CORRUPT`. */
+  async stat(id: BlobId): Promise<BlobStat | undefined> {
+    const open = await this.#checking(id, () => this.#open.state(id));
+    if (open !== undefined) {
+      return { length: open.length, sha256: '', meta: open.meta, sealed: false };
+    }
+    const image = await this.#image(id);
+    if (image === undefined) return undefined;
+    const { length, sha256, meta } = image;
+    return { length, sha256, meta, sealed: true };
+  }
+
+  /** Ids that begin with two hex digits, in no order. */
+  async ids(prefix: string): Promise<ReadonlySet<BlobId>> {
+    const found = new Set(await this.#files.ids(prefix));
+    for (const id of this.#open.ids) if (id.startsWith(prefix)) found.add(id);
+    return found;
+  }
+
+  async has(id: BlobId): Promise<boolean> {
+    return this.#open.ids.has(id) || (await this.#files.has(id));
+  }
+
+  /** Undefined when it is gone, or corrupt, which is looked at then. */
+  async entry(id: BlobId): Promise<BlobEntry | undefined> {
+    try {
+      const stat = await this.stat(id);
+      if (stat === undefined) return undefined;
+      return { id, length: stat.length, allocSeq: stat.meta.allocSeq };
+    } catch (error) {
+      if (isMolnError(error, 'BLOBS_CORRUPT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Reads all of it; puts it aside when it is corrupt. `pace` is called with the bytes of each piece. */
+  async verify(
+    id: BlobId,
+    pace: (bytes: number) => Promise<void> = async () => {},
+  ): Promise<'good' | 'corrupt' | 'missing'> {
+    try {
+      const content = await this.get(id, undefined);
+      if (content === undefined) return 'missing';
+      const sums = new Sums();
+      for await (const bytes of content.body) {
+        sums.update(bytes);
+        await pace(bytes.length);
+      }
+      const sha256 = Buffer.from(sums.finish().sha256).toString('hex');
+      if (content.sha256 === undefined || content.sha256 === sha256) return 'good';
+    } catch (error) {
+      if (isMolnError(error, 'BLOBS_MISSING')) return 'missing';
+      if (!isMolnError(error, 'BLOBS_CORRUPT') && !isMolnError(error, 'BLOBS_DISK')) throw error;
+      this.#options.log.error('A blob is corrupt', { id, path: this.path, reason: error.message });
+    }
+    await this.#putAside(id, this.#quarantine);
+    return 'corrupt';
+  }
+
+  /** Garbage that is old enough goes; all of it when the room is needed. Returns whether there was any. */
+  async collect(all: boolean): Promise<boolean> {
+    const before = this.#options.clock.now() - (all ? 0 : GARBAGE_MS);
+    let any = false;
+    for (const { path, sinceMs } of await this.#garbage.list()) {
+      if (sinceMs > before) break;
+      this.room.usedBytes -= diskBytes(await this.#garbage.remove(path));
+      any = true;
+    }
+    return any;
+  }
+
+  async #makeRoom(): Promise<void> {
+    await this.collect(true);
+  }
+
+  /** Whether the disk takes writes again. */
+  async probe(): Promise<void> {
+    try {
+      await syncFolder(this.path);
+      const path = join(this.path, TEMPORARY_FOLDER, 'probe');
+      await writeFile(path, '');
+      await rm(path);
+      this.readOnly = false;
+    } catch (error) {
+      this.#noteFailure(error);
+    }
+  }
+
+  async #alone<T>(id: BlobId, work: () => Promise<T>): Promise<T> {
+    return await this.#turns.run(id, () => this.#writing(work));
+  }
+
+  async #writing<T>(work: () => Promise<T>): Promise<T> {
+    if (this.readOnly) throw readOnly(this.path);
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#noteFailure(error);
+    }
+  }
+
+  #noteFailure(error: unknown): unknown {
+    const failure = fromDisk(error, this.path);
+    if (isMolnError(failure, 'BLOBS_READ_ONLY')) this.readOnly = true;
+    return failure;
+  }
+}

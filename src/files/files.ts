@@ -1,0 +1,8 @@
+/** Door of `files`: buckets and objects over the storages of all nodes. */
+export type { Places } from './block-writer.ts';
+export { CatalogueLink } from './catalogue-link.ts';
+export type * from './model.ts';
+export type { Place } from './placement.ts';
+export { createCatalogue } from './schema.ts';
+export { Sessions } from './sessions.ts';
+export { Store, type StoreOptions } from './store.ts';
