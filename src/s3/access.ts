@@ -107,7 +107,10 @@ function keyGrants(call: Call, bucket: BucketInfo, action: string): 'yes' | 'no'
   const grant = may.find((one) => one.bucket === bucket.name);
   if (grant === undefined) return 'no';
   if (/^s3:(?:Get|List)/.test(action)) return 'yes';
-  const writes = /^s3:(?:PutObject|DeleteObject|AbortMultipartUpload|ReplicateObject|BypassGovernance)/.test(action);
+  const writes =
+    /^s3:(?:PutObject|DeleteObject|AbortMultipartUpload|ReplicateObject|BypassGovernance)/.test(
+      action,
+    );
   return grant.write && writes ? 'yes' : 'no';
 }
 
@@ -120,7 +123,8 @@ function policyVerdict(call: Call, bucket: BucketInfo, wish: Wish): 'allow' | 'd
   const verdict = evaluatePolicy(policy, {
     caller,
     action: wish.action,
-    resource: isBucketWide || BUCKET_ACTIONS.test(wish.action) ? bucket.name : `${bucket.name}/${key}`,
+    resource:
+      isBucketWide || BUCKET_ACTIONS.test(wish.action) ? bucket.name : `${bucket.name}/${key}`,
     context: contextOf(call, wish),
   });
   const shut = publicAccess(bucket)?.restrictBuckets === true && caller !== bucket.owner;
@@ -128,7 +132,8 @@ function policyVerdict(call: Call, bucket: BucketInfo, wish: Wish): 'allow' | 'd
 }
 
 /** These are asked about the bucket, whatever the key. */
-const BUCKET_ACTIONS = /^s3:(?:ListBucket|CreateBucket|DeleteBucket|(?:Get|Put|Delete)(?:Bucket|Lifecycle|Encryption|Accelerate|Replication)|ListBucketMultipartUploads)/;
+const BUCKET_ACTIONS =
+  /^s3:(?:ListBucket|CreateBucket|DeleteBucket|(?:Get|Put|Delete)(?:Bucket|Lifecycle|Encryption|Accelerate|Replication)|ListBucketMultipartUploads)/;
 
 function contextOf(call: Call, wish: Wish): ReadonlyMap<string, readonly string[]> {
   const context = new Map<string, readonly string[]>();

@@ -1,6 +1,13 @@
 /** Access control lists: canned ones, those of `x-amz-grant-` fields and of documents; what they allow. Pure. */
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
-import { childNamed, childrenNamed, readRoot, S3_NAMESPACE, textIn, type XmlElement } from './document.ts';
+import {
+  childNamed,
+  childrenNamed,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  type XmlElement,
+} from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 
 export type Permission = 'FULL_CONTROL' | 'READ' | 'WRITE' | 'READ_ACP' | 'WRITE_ACP';
@@ -31,7 +38,13 @@ export const ALL_USERS = 'http://acs.amazonaws.com/groups/global/AllUsers';
 export const AUTHENTICATED_USERS = 'http://acs.amazonaws.com/groups/global/AuthenticatedUsers';
 const LOG_DELIVERY = 'http://acs.amazonaws.com/groups/s3/LogDelivery';
 const GROUPS: ReadonlySet<string> = new Set([ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY]);
-const PERMISSIONS: readonly Permission[] = ['FULL_CONTROL', 'READ', 'WRITE', 'READ_ACP', 'WRITE_ACP'];
+const PERMISSIONS: readonly Permission[] = [
+  'FULL_CONTROL',
+  'READ',
+  'WRITE',
+  'READ_ACP',
+  'WRITE_ACP',
+];
 const GRANTS_MAX = 100;
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
@@ -91,7 +104,10 @@ export async function aclOfHeaders(
   }
   if (typeof canned === 'string') {
     if (grants.length > 0) {
-      throw new S3Error('InvalidRequest', 'Specifying both Canned ACLs and Header Grants is not allowed');
+      throw new S3Error(
+        'InvalidRequest',
+        'Specifying both Canned ACLs and Header Grants is not allowed',
+      );
     }
     return cannedAcl(canned, who.owner, who.bucketOwner);
   }
@@ -189,7 +205,8 @@ export function aclAllows(
   permission: Permission,
   options: { readonly ignorePublic?: boolean } = {},
 ): boolean {
-  if (caller === acl.owner && (permission === 'READ_ACP' || permission === 'WRITE_ACP')) return true;
+  if (caller === acl.owner && (permission === 'READ_ACP' || permission === 'WRITE_ACP'))
+    return true;
   return acl.grants.some((grant) => {
     if (grant.permission !== permission && grant.permission !== 'FULL_CONTROL') return false;
     const { grantee } = grant;

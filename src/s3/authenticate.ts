@@ -68,10 +68,16 @@ export async function authenticate(
       details: { ArgumentName: 'Authorization', ArgumentValue: authorization },
     });
   }
-  if (queryOf(request, 'X-Amz-Signature') !== undefined || queryOf(request, 'X-Amz-Algorithm') !== undefined) {
+  if (
+    queryOf(request, 'X-Amz-Signature') !== undefined ||
+    queryOf(request, 'X-Amz-Algorithm') !== undefined
+  ) {
     return queryV4(request, findKey, nowMs);
   }
-  if (queryOf(request, 'Signature') !== undefined && queryOf(request, 'AWSAccessKeyId') !== undefined) {
+  if (
+    queryOf(request, 'Signature') !== undefined &&
+    queryOf(request, 'AWSAccessKeyId') !== undefined
+  ) {
     return queryV2(request, findKey, nowMs);
   }
   const payload = payloadOf(headerOf(request, 'x-amz-content-sha256') ?? UNSIGNED, undefined);
@@ -93,7 +99,8 @@ async function keyFor(id: string, findKey: FindKey): Promise<AccessKey> {
   throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: id } });
 }
 
-const PARTS = /^AWS4-HMAC-SHA256 +Credential=([^,\s]+)[, ]+SignedHeaders=([^,\s]+)[, ]+Signature=([0-9a-fA-F]+)\s*$/;
+const PARTS =
+  /^AWS4-HMAC-SHA256 +Credential=([^,\s]+)[, ]+SignedHeaders=([^,\s]+)[, ]+Signature=([0-9a-fA-F]+)\s*$/;
 
 async function headerV4(
   request: SignedRequest,
@@ -107,13 +114,19 @@ async function headerV4(
   const key = await keyFor(credential.accessKey, findKey);
   const time = timeOf(headerOf(request, 'x-amz-date') ?? headerOf(request, 'date'));
   if (time === undefined) {
-    throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header');
+    throw new S3Error(
+      'AccessDenied',
+      'AWS authentication requires a valid Date or x-amz-date header',
+    );
   }
   checkSkew(time.ms, nowMs);
   checkScope(credential, time.text, 'AuthorizationHeaderMalformed');
   const payloadHash = headerOf(request, 'x-amz-content-sha256');
   if (payloadHash === undefined) {
-    throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
+    throw new S3Error(
+      'InvalidRequest',
+      'Missing required header for this request: x-amz-content-sha256',
+    );
   }
   const signedHeaders = signedText.split(';');
   checkSigned(request, signedHeaders);
@@ -139,7 +152,10 @@ async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number):
     );
   };
   if (text('X-Amz-Algorithm') !== ALGORITHM) {
-    throw new S3Error('AuthorizationQueryParametersError', 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"');
+    throw new S3Error(
+      'AuthorizationQueryParametersError',
+      'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256"',
+    );
   }
   const credential = parseCredential(text('X-Amz-Credential'));
   const time = timeOf(text('X-Amz-Date'));
@@ -151,7 +167,10 @@ async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number):
     throw new S3Error('AuthorizationQueryParametersError', 'X-Amz-Expires must be non-negative');
   }
   if (seconds > PRESIGNED_SECONDS_MAX) {
-    throw new S3Error('AuthorizationQueryParametersError', 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds');
+    throw new S3Error(
+      'AuthorizationQueryParametersError',
+      'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
+    );
   }
   const key = await keyFor(credential.accessKey, findKey);
   checkScope(credential, time.text, 'AuthorizationQueryParametersError');
@@ -160,7 +179,9 @@ async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number):
   const signedHeaders = text('X-Amz-SignedHeaders').split(';');
   checkSigned(request, signedHeaders);
   const payloadHash =
-    queryOf(request, 'X-Amz-Content-Sha256') ?? headerOf(request, 'x-amz-content-sha256') ?? UNSIGNED;
+    queryOf(request, 'X-Amz-Content-Sha256') ??
+    headerOf(request, 'x-amz-content-sha256') ??
+    UNSIGNED;
   const signer = verifyV4(request, {
     credential,
     secret: key.secret,
@@ -223,7 +244,10 @@ function checkScope(
     throw new S3Error(code, `The credential's service is "${credential.service}", want "s3"`);
   }
   if (!time.startsWith(credential.date)) {
-    throw new S3Error(code, `The credential's date is ${credential.date}, the request's ${time.slice(0, 8)}`);
+    throw new S3Error(
+      code,
+      `The credential's date is ${credential.date}, the request's ${time.slice(0, 8)}`,
+    );
   }
 }
 
@@ -234,14 +258,20 @@ function checkSigned(request: SignedRequest, signedHeaders: readonly string[]): 
   );
   const missing = ['host', ...names].filter((name) => !signedHeaders.includes(name));
   if (missing.length === 0) return;
-  throw new S3Error('AccessDenied', 'There were headers present in the request which were not signed', {
-    details: { HeadersNotSigned: missing.join(', ') },
-  });
+  throw new S3Error(
+    'AccessDenied',
+    'There were headers present in the request which were not signed',
+    {
+      details: { HeadersNotSigned: missing.join(', ') },
+    },
+  );
 }
 
 const BASIC_TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
-function timeOf(text: string | undefined): { readonly ms: number; readonly text: string } | undefined {
+function timeOf(
+  text: string | undefined,
+): { readonly ms: number; readonly text: string } | undefined {
   if (text === undefined) return undefined;
   const [, year, month, day, hour, minute, second] = BASIC_TIME.exec(text) ?? [];
   if (year !== undefined) {
@@ -273,9 +303,13 @@ function payloadOf(hash: string, signer: ChunkSigner | undefined): Payload {
     };
   }
   if (/^[0-9a-fA-F]{64}$/.test(hash)) return { kind: 'plain', sha256: hash.toLowerCase() };
-  throw new S3Error('InvalidArgument', 'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value.', {
-    details: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: hash },
-  });
+  throw new S3Error(
+    'InvalidArgument',
+    'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, or a valid sha256 value.',
+    {
+      details: { ArgumentName: 'x-amz-content-sha256', ArgumentValue: hash },
+    },
+  );
 }
 
 async function headerV2(
@@ -286,13 +320,20 @@ async function headerV2(
 ): Promise<Sender> {
   const [, id, signature] = /^AWS ([^:\s]+):([A-Za-z0-9+/=]+)$/.exec(authorization) ?? [];
   if (id === undefined || signature === undefined) {
-    throw new S3Error('InvalidArgument', 'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature', {
-      details: { ArgumentName: 'Authorization', ArgumentValue: authorization },
-    });
+    throw new S3Error(
+      'InvalidArgument',
+      'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature',
+      {
+        details: { ArgumentName: 'Authorization', ArgumentValue: authorization },
+      },
+    );
   }
   const time = timeOf(headerOf(request, 'x-amz-date') ?? headerOf(request, 'date'));
   if (time === undefined || time.ms <= 0) {
-    throw new S3Error('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header');
+    throw new S3Error(
+      'AccessDenied',
+      'AWS authentication requires a valid Date or x-amz-date header',
+    );
   }
   checkSkew(time.ms, nowMs);
   const key = await keyFor(id, findKey);
@@ -305,7 +346,11 @@ async function queryV2(request: SignedRequest, findKey: FindKey, nowMs: number):
   if (!/^\d{1,12}$/.test(expires)) throw new S3Error('AccessDenied', 'Missing or bad Expires');
   const key = await keyFor(queryOf(request, 'AWSAccessKeyId') ?? '', findKey);
   if (nowMs > Number(expires) * 1000) throw new S3Error('AccessDenied', 'Request has expired');
-  verifyV2(request, { secret: key.secret, signature: queryOf(request, 'Signature') ?? '', expires });
+  verifyV2(request, {
+    secret: key.secret,
+    signature: queryOf(request, 'Signature') ?? '',
+    expires,
+  });
   return { key, payload: unsignedPayload(request), how: 'query-v2' };
 }
 
@@ -317,9 +362,19 @@ function unsignedPayload(request: SignedRequest): Payload {
 
 function verifyV2(
   request: SignedRequest,
-  claim: { readonly secret: string; readonly signature: string; readonly expires: string | undefined },
+  claim: {
+    readonly secret: string;
+    readonly signature: string;
+    readonly expires: string | undefined;
+  },
 ): void {
   const text = stringToSignV2({ ...request, expires: claim.expires });
   if (sameSecret(claim.signature, signV2(claim.secret, text))) return;
+  // Some clients sign a bucket's address with a slash at its end that they do not send.
+  const { target } = request;
+  const slashed = { ...request, target: { ...target, rawPath: `${target.rawPath}/` } };
+  const other = stringToSignV2({ ...slashed, expires: claim.expires });
+  const isBucket = /^\/[^/]+$/.test(target.rawPath);
+  if (isBucket && sameSecret(claim.signature, signV2(claim.secret, other))) return;
   throw new S3Error('SignatureDoesNotMatch', undefined, { details: { StringToSign: text } });
 }

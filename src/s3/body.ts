@@ -53,10 +53,16 @@ function wantedChecksum(headers: BodyHeaders, hasTrailer: boolean): WantedChecks
   const trailer = field(headers, 'x-amz-trailer')?.toLowerCase().trim();
   const sdk = field(headers, 'x-amz-sdk-checksum-algorithm')?.toLowerCase();
   if (given.length > 1 || (given.length > 0 && trailer !== undefined)) {
-    throw new S3Error('InvalidRequest', 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.');
+    throw new S3Error(
+      'InvalidRequest',
+      'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+    );
   }
   if (sdk !== undefined && !isChecksumName(sdk)) {
-    throw new S3Error('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.');
+    throw new S3Error(
+      'InvalidRequest',
+      'Value for x-amz-sdk-checksum-algorithm header is invalid.',
+    );
   }
   const [name] = given;
   if (name !== undefined) {
@@ -68,7 +74,10 @@ function wantedChecksum(headers: BodyHeaders, hasTrailer: boolean): WantedChecks
   if (trailer !== undefined) {
     const wanted = trailer.replace(/^x-amz-checksum-/, '');
     if (!isChecksumName(wanted) || !hasTrailer) {
-      throw new S3Error('InvalidRequest', 'The value specified in the x-amz-trailer header is not supported');
+      throw new S3Error(
+        'InvalidRequest',
+        'The value specified in the x-amz-trailer header is not supported',
+      );
     }
     checkSdk(sdk, wanted);
     return { name: wanted, value: undefined };
@@ -80,7 +89,10 @@ function wantedChecksum(headers: BodyHeaders, hasTrailer: boolean): WantedChecks
 
 function checkSdk(sdk: string | undefined, name: ChecksumName): void {
   if (sdk !== undefined && sdk !== name) {
-    throw new S3Error('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.');
+    throw new S3Error(
+      'InvalidRequest',
+      'Value for x-amz-sdk-checksum-algorithm header is invalid.',
+    );
   }
 }
 
@@ -137,7 +149,11 @@ export function checkedBody(source: AsyncIterable<Uint8Array>, rules: BodyRules)
     bytes: sums.size === 0 ? plain : summed(plain, [...sums.values()]),
     accept(received) {
       if (md5 !== undefined && md5 !== received.md5) throw new S3Error('BadDigest');
-      if (payload.kind === 'plain' && payload.sha256 !== undefined && payload.sha256 !== received.sha256) {
+      if (
+        payload.kind === 'plain' &&
+        payload.sha256 !== undefined &&
+        payload.sha256 !== received.sha256
+      ) {
         throw new S3Error('XAmzContentSHA256Mismatch', undefined, {
           details: {
             ClientComputedContentSHA256: payload.sha256,
@@ -148,7 +164,10 @@ export function checkedBody(source: AsyncIterable<Uint8Array>, rules: BodyRules)
       const checksums: Record<string, string> = {};
       for (const [name, sum] of sums) checksums[name] = sum.digest();
       if (wanted !== undefined && said !== undefined && checksums[wanted.name] !== said) {
-        throw new S3Error('BadDigest', `The ${wanted.name.toUpperCase()} you specified did not match the calculated checksum.`);
+        throw new S3Error(
+          'BadDigest',
+          `The ${wanted.name.toUpperCase()} you specified did not match the calculated checksum.`,
+        );
       }
       return { checksums };
     },
@@ -189,7 +208,10 @@ export async function readDocument(
   let size = 0;
   for await (const piece of body.bytes) {
     size += piece.length;
-    if (size > rules.bytesMax) throw new S3Error('EntityTooLarge', undefined, { details: { MaxSizeAllowed: rules.bytesMax } });
+    if (size > rules.bytesMax)
+      throw new S3Error('EntityTooLarge', undefined, {
+        details: { MaxSizeAllowed: rules.bytesMax },
+      });
     pieces.push(piece);
   }
   const bytes = Buffer.concat(pieces);

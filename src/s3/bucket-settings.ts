@@ -5,13 +5,25 @@ import { authorise, type Ownership, policyOf, publicAccess, type PublicAccess } 
 import { aclOfHeaders, isPublicAcl, parseAcl, printAcl } from './acl.ts';
 import { bucketAcl } from './access.ts';
 import { ownershipOf } from './buckets.ts';
-import { type Answer, type Call, EMPTY, type Handler, NO_CONTENT, setting, xmlAnswer } from './call.ts';
+import {
+  type Answer,
+  type Call,
+  EMPTY,
+  type Handler,
+  NO_CONTENT,
+  setting,
+  xmlAnswer,
+} from './call.ts';
 import { parseCors, printCors, type CorsRule } from './cors.ts';
 import { childNamed, malformed, oneOf, readRoot, S3_NAMESPACE, textIn, truth } from './document.ts';
 import { type S3Code, S3Error } from './errors.ts';
 import { type LifecycleRule, parseLifecycle, printLifecycle } from './lifecycle.ts';
 import { checkedAcl } from './object-fields.ts';
-import { type LockConfiguration, parseLockConfiguration, printLockConfiguration } from './object-lock.ts';
+import {
+  type LockConfiguration,
+  parseLockConfiguration,
+  printLockConfiguration,
+} from './object-lock.ts';
 import { isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
 import { BUCKET_TAGS_MAX, parseTagging, printTagging, type Tags } from './tagging.ts';
 import { parseWebsite, printWebsite, type Website } from './website.ts';
@@ -102,7 +114,10 @@ export const objectLock: SettingHandlers = handlers<LockConfiguration>({
   parse(bytes, bucket) {
     const value = parseLockConfiguration(bytes);
     if (bucket.versioning !== 'enabled') {
-      throw new S3Error('InvalidBucketState', 'Versioning must be \'Enabled\' on the bucket to apply a Object Lock configuration');
+      throw new S3Error(
+        'InvalidBucketState',
+        "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+      );
     }
     return value;
   },
@@ -168,7 +183,8 @@ export const policy: SettingHandlers = {
     const bucket = await call.bucket();
     authorise(call, bucket, { action: 's3:GetBucketPolicy' });
     const text = setting<string>(bucket, 'policy');
-    if (text === undefined) throw new S3Error('NoSuchBucketPolicy', undefined, { details: { BucketName: bucket.name } });
+    if (text === undefined)
+      throw new S3Error('NoSuchBucketPolicy', undefined, { details: { BucketName: bucket.name } });
     return { status: 200, headers: { 'content-type': 'application/json' }, body: text };
   },
   async put(call) {
@@ -176,7 +192,8 @@ export const policy: SettingHandlers = {
     authorise(call, bucket, { action: 's3:PutBucketPolicy' });
     const text = (await call.document(POLICY_BYTES_MAX)).toString('utf8');
     const parsed = parsePolicy(text, bucket.name);
-    if (publicAccess(bucket)?.blockPolicy === true && isPublicPolicy(parsed)) throw new S3Error('AccessDenied');
+    if (publicAccess(bucket)?.blockPolicy === true && isPublicPolicy(parsed))
+      throw new S3Error('AccessDenied');
     await call.store.changeBucket(bucket.name, { settings: { policy: text } });
     return NO_CONTENT;
   },
@@ -201,28 +218,47 @@ export async function policyStatus(call: Call): Promise<Answer> {
 
 export async function getBucketAcl(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  authorise(call, bucket, { action: 's3:GetBucketAcl', list: { of: 'bucket', permission: 'READ_ACP' } });
+  authorise(call, bucket, {
+    action: 's3:GetBucketAcl',
+    list: { of: 'bucket', permission: 'READ_ACP' },
+  });
   return xmlAnswer(await printAcl(bucketAcl(bucket), call.people));
 }
 
 export async function putBucketAcl(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  authorise(call, bucket, { action: 's3:PutBucketAcl', list: { of: 'bucket', permission: 'WRITE_ACP' } });
+  authorise(call, bucket, {
+    action: 's3:PutBucketAcl',
+    list: { of: 'bucket', permission: 'WRITE_ACP' },
+  });
   const document = await call.document();
   const who = { owner: bucket.owner, bucketOwner: bucket.owner };
   const asked = await aclOfHeaders(call.headers, who, call.people);
-  if (asked !== undefined && document.length > 0) throw new S3Error('InvalidRequest', 'This request does not support both a body and ACL headers');
-  const acl = checkedAcl(bucket, asked ?? (await parseAcl(document, bucket.owner, call.people)), bucket.owner);
+  if (asked !== undefined && document.length > 0)
+    throw new S3Error(
+      'InvalidRequest',
+      'This request does not support both a body and ACL headers',
+    );
+  const acl = checkedAcl(
+    bucket,
+    asked ?? (await parseAcl(document, bucket.owner, call.people)),
+    bucket.owner,
+  );
   if (acl !== undefined) await call.store.changeBucket(bucket.name, { settings: { acl } });
   return EMPTY;
 }
 
 /** What is always as it is here: the answer of a bucket on which nobody has set it. */
-export function fixed(options: { readonly action: string; readonly xml: string } | { readonly action: string; readonly missing: S3Code }): Handler {
+export function fixed(
+  options:
+    | { readonly action: string; readonly xml: string }
+    | { readonly action: string; readonly missing: S3Code },
+): Handler {
   return async (call) => {
     const bucket = await call.bucket();
     authorise(call, bucket, { action: options.action });
-    if ('missing' in options) throw new S3Error(options.missing, undefined, { details: { BucketName: bucket.name } });
+    if ('missing' in options)
+      throw new S3Error(options.missing, undefined, { details: { BucketName: bucket.name } });
     return xmlAnswer(`${XML_HEAD}${options.xml}`);
   };
 }

@@ -8,11 +8,20 @@ import { readRoot, S3_NAMESPACE, textIn } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 
-const OWNERSHIPS: readonly Ownership[] = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'];
+const OWNERSHIPS: readonly Ownership[] = [
+  'BucketOwnerEnforced',
+  'BucketOwnerPreferred',
+  'ObjectWriter',
+];
 
 export function ownershipOf(text: string | undefined): Ownership {
   const found = OWNERSHIPS.find((one) => one === text);
-  if (found === undefined) throw invalidArgument(`Invalid x-amz-object-ownership header: ${text ?? ''}`, 'x-amz-object-ownership', text ?? '');
+  if (found === undefined)
+    throw invalidArgument(
+      `Invalid x-amz-object-ownership header: ${text ?? ''}`,
+      'x-amz-object-ownership',
+      text ?? '',
+    );
   return found;
 }
 
@@ -23,12 +32,18 @@ export async function createBucket(call: Call): Promise<Answer> {
   }
   if (caller === undefined || call.accessKey?.may !== 'all') throw new S3Error('AccessDenied');
   const document = await call.document();
-  const region = document.length === 0 ? undefined : textIn(readRoot(document, 'CreateBucketConfiguration'), 'LocationConstraint');
+  const region =
+    document.length === 0
+      ? undefined
+      : textIn(readRoot(document, 'CreateBucketConfiguration'), 'LocationConstraint');
   const acl = await aclOfHeaders(call.headers, { owner: caller, bucketOwner: caller }, call.people);
   const asked = call.header('x-amz-object-ownership');
   const ownership = asked === undefined ? undefined : ownershipOf(asked);
   if (ownership === 'BucketOwnerEnforced' && acl !== undefined && acl.grants.length > 1) {
-    throw new S3Error('InvalidRequest', 'Bucket cannot have ACLs set with ObjectOwnership\'s BucketOwnerEnforced setting');
+    throw new S3Error(
+      'InvalidRequest',
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    );
   }
   const locks = call.header('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true';
   const settings = {
@@ -63,7 +78,10 @@ export async function headBucket(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, { action: 's3:ListBucket', list: { of: 'bucket', permission: 'READ' } });
   const region = bucket.settings['region'];
-  return { status: 200, headers: { 'x-amz-bucket-region': typeof region === 'string' ? region : 'us-east-1' } };
+  return {
+    status: 200,
+    headers: { 'x-amz-bucket-region': typeof region === 'string' ? region : 'us-east-1' },
+  };
 }
 
 export async function getLocation(call: Call): Promise<Answer> {
@@ -71,7 +89,9 @@ export async function getLocation(call: Call): Promise<Answer> {
   authorise(call, bucket, { action: 's3:GetBucketLocation' });
   const region = bucket.settings['region'];
   const text = typeof region === 'string' && region !== 'us-east-1' ? escapeText(region) : '';
-  return xmlAnswer(`${XML_HEAD}<LocationConstraint xmlns="${S3_NAMESPACE}">${text}</LocationConstraint>`);
+  return xmlAnswer(
+    `${XML_HEAD}<LocationConstraint xmlns="${S3_NAMESPACE}">${text}</LocationConstraint>`,
+  );
 }
 
 export async function getVersioning(call: Call): Promise<Answer> {
@@ -91,10 +111,16 @@ export async function putVersioning(call: Call): Promise<Answer> {
   if (textIn(root, 'MfaDelete')?.trim() === 'Enabled') {
     throw new S3Error('NotImplemented', 'MFA delete is not implemented');
   }
-  if (status !== 'Enabled' && status !== 'Suspended') throw new S3Error('IllegalVersioningConfigurationException');
+  if (status !== 'Enabled' && status !== 'Suspended')
+    throw new S3Error('IllegalVersioningConfigurationException');
   if (status === 'Suspended' && (bucket.settings['lock'] ?? undefined) !== undefined) {
-    throw new S3Error('InvalidBucketState', 'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.');
+    throw new S3Error(
+      'InvalidBucketState',
+      'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.',
+    );
   }
-  await call.store.changeBucket(bucket.name, { versioning: status === 'Enabled' ? 'enabled' : 'suspended' });
+  await call.store.changeBucket(bucket.name, {
+    versioning: status === 'Enabled' ? 'enabled' : 'suspended',
+  });
   return { status: 200 };
 }

@@ -2,7 +2,14 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../base/time.ts';
-import type { AccessKey, BucketInfo, FileStore, Json, ObjectInfo, Received } from '../files/files.ts';
+import type {
+  AccessKey,
+  BucketInfo,
+  FileStore,
+  Json,
+  ObjectInfo,
+  Received,
+} from '../files/files.ts';
 import type { Acl, FindPerson } from './acl.ts';
 import type { Sender } from './authenticate.ts';
 import { type CheckedBody, checkedBody, readDocument } from './body.ts';
@@ -102,10 +109,14 @@ export class Call implements CallParts {
   }
 
   body(algorithm?: ChecksumName): CheckedBody {
-    return checkedBody(this.source, { headers: this.headers, payload: this.sender.payload, algorithm });
+    return checkedBody(this.source, {
+      headers: this.headers,
+      payload: this.sender.payload,
+      algorithm,
+    });
   }
 
-  document(bytesMax = DOCUMENT_BYTES_MAX): Promise<Buffer> {
+  document(bytesMax: number = DOCUMENT_BYTES_MAX): Promise<Buffer> {
     const rules = { headers: this.headers, payload: this.sender.payload, bytesMax };
     return readDocument(this.source, rules, digests);
   }
@@ -115,7 +126,11 @@ export class Call implements CallParts {
     const text = this.query.get(name);
     if (text === undefined || text === '') return undefined;
     if (/^\d{1,10}$/.test(text) && Number(text) <= 2_147_483_647) return Number(text);
-    throw invalidArgument(`Argument ${name} must be an integer between 0 and 2147483647`, name, text);
+    throw invalidArgument(
+      `Argument ${name} must be an integer between 0 and 2147483647`,
+      name,
+      text,
+    );
   }
 }
 
@@ -151,6 +166,11 @@ export function quoted(etag: string): string {
 }
 
 /** Once versions were on, every answer names one. */
-export function versionHeader(bucket: BucketInfo, version: string | undefined): Readonly<Record<string, string>> {
-  return bucket.versioning === 'off' || version === undefined ? {} : { 'x-amz-version-id': version };
+export function versionHeader(
+  bucket: BucketInfo,
+  version: string | undefined,
+): Readonly<Record<string, string>> {
+  return bucket.versioning === 'off' || version === undefined
+    ? {}
+    : { 'x-amz-version-id': version };
 }

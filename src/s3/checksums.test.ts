@@ -27,9 +27,17 @@ const BYTES = Buffer.from(Array.from({ length: 1000 }, (_x, at) => (at * 7919) &
 
 test('check values, however the bytes are cut', () => {
   for (const name of CHECKSUM_NAMES) {
-    assert.equal(Buffer.from(of(name, Buffer.from('123456789')), 'base64').toString('hex'), CHECKS[name], name);
+    assert.equal(
+      Buffer.from(of(name, Buffer.from('123456789')), 'base64').toString('hex'),
+      CHECKS[name],
+      name,
+    );
     for (const cut of [0, 1, 3, 7, 8, 9, 500]) {
-      assert.equal(of(name, BYTES.subarray(0, cut), BYTES.subarray(cut)), of(name, BYTES), `${name} ${cut}`);
+      assert.equal(
+        of(name, BYTES.subarray(0, cut), BYTES.subarray(cut)),
+        of(name, BYTES),
+        `${name} ${cut}`,
+      );
     }
   }
 });

@@ -147,7 +147,10 @@ function at8(numbers: Numbers, at: number): number {
 /** Four bytes, the lowest first. */
 function word(bytes: Numbers, at: number): number {
   return (
-    at8(bytes, at) | (at8(bytes, at + 1) << 8) | (at8(bytes, at + 2) << 16) | (at8(bytes, at + 3) << 24)
+    at8(bytes, at) |
+    (at8(bytes, at + 1) << 8) |
+    (at8(bytes, at + 2) << 16) |
+    (at8(bytes, at + 3) << 24)
   );
 }
 
@@ -210,11 +213,23 @@ class Crc64Nvme implements Checksum {
       const i6 = 256 + ((h >>> 16) & 255);
       const i7 = h >>> 24;
       h =
-        at8(high, i0) ^ at8(high, i1) ^ at8(high, i2) ^ at8(high, i3) ^
-        at8(high, i4) ^ at8(high, i5) ^ at8(high, i6) ^ at8(high, i7);
+        at8(high, i0) ^
+        at8(high, i1) ^
+        at8(high, i2) ^
+        at8(high, i3) ^
+        at8(high, i4) ^
+        at8(high, i5) ^
+        at8(high, i6) ^
+        at8(high, i7);
       l =
-        at8(low, i0) ^ at8(low, i1) ^ at8(low, i2) ^ at8(low, i3) ^
-        at8(low, i4) ^ at8(low, i5) ^ at8(low, i6) ^ at8(low, i7);
+        at8(low, i0) ^
+        at8(low, i1) ^
+        at8(low, i2) ^
+        at8(low, i3) ^
+        at8(low, i4) ^
+        at8(low, i5) ^
+        at8(low, i6) ^
+        at8(low, i7);
     }
     for (; at < bytes.length; at++) {
       const index = (l ^ at8(b, at)) & 255;
@@ -238,7 +253,9 @@ function base64OfWords(...words: readonly number[]): string {
 }
 
 /** Reflected polynomials of the CRCs, for putting those of parts together. */
-const POLYNOMIALS: Readonly<Record<string, { readonly bits: bigint; readonly polynomial: bigint }>> = {
+const POLYNOMIALS: Readonly<
+  Record<string, { readonly bits: bigint; readonly polynomial: bigint }>
+> = {
   crc32: { bits: 32n, polynomial: 0xedb88320n },
   crc32c: { bits: 32n, polynomial: 0x82f63b78n },
   crc64nvme: { bits: 64n, polynomial: 0x9a6c9329ac4bc9b5n },
@@ -265,7 +282,9 @@ export function fullObjectChecksum(
       shift = powerOfX(BigInt(part.bytes) * 8n, field);
       shifts.set(part.bytes, shift);
     }
-    value = multiply(shift, value, field) ^ BigInt(`0x${Buffer.from(part.value, 'base64').toString('hex')}`);
+    value =
+      multiply(shift, value, field) ^
+      BigInt(`0x${Buffer.from(part.value, 'base64').toString('hex')}`);
   }
   const hex = value.toString(16).padStart(Number(field.bits) / 4, '0');
   return Buffer.from(hex, 'hex').toString('base64');

@@ -1,6 +1,14 @@
 /** Cross-origin rules of a bucket: read, printed, and which one answers a request. Pure. */
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { childrenNamed, malformed, readRoot, S3_NAMESPACE, textIn, textOf, wholeNumber } from './document.ts';
+import {
+  childrenNamed,
+  malformed,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  textOf,
+  wholeNumber,
+} from './document.ts';
 import { S3Error } from './errors.ts';
 
 export interface CorsRule {
@@ -29,11 +37,17 @@ export function parseCors(bytes: Uint8Array): readonly CorsRule[] {
     if (one.origins.length === 0 || one.methods.length === 0) throw malformed();
     for (const method of one.methods) {
       if (METHODS.has(method)) continue;
-      throw new S3Error('InvalidRequest', `Found unsupported HTTP method in CORS config. Unsupported method is ${method}`);
+      throw new S3Error(
+        'InvalidRequest',
+        `Found unsupported HTTP method in CORS config. Unsupported method is ${method}`,
+      );
     }
     for (const origin of [...one.origins, ...one.headers]) {
       if (origin.split('*').length <= 2) continue;
-      throw new S3Error('InvalidRequest', `AllowedOrigin "${origin}" can not have more than one wildcard.`);
+      throw new S3Error(
+        'InvalidRequest',
+        `AllowedOrigin "${origin}" can not have more than one wildcard.`,
+      );
     }
     return one;
   });
@@ -72,7 +86,12 @@ export function corsAnswer(
     const origin = rule.origins.find((one) => matchesStar(one, question.origin));
     if (origin === undefined || !rule.methods.includes(question.method)) continue;
     const wanted = question.headers ?? [];
-    if (!wanted.every((name) => rule.headers.some((one) => matchesStar(one.toLowerCase(), name.toLowerCase())))) continue;
+    if (
+      !wanted.every((name) =>
+        rule.headers.some((one) => matchesStar(one.toLowerCase(), name.toLowerCase())),
+      )
+    )
+      continue;
     const answer: Record<string, string> = {
       'access-control-allow-origin': origin === '*' ? '*' : question.origin,
       'access-control-allow-methods': rule.methods.join(', '),

@@ -5,7 +5,13 @@ import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import type { BucketInfo, FileStore, ObjectInfo } from '../files/files.ts';
 import { lockOf, setting } from './call.ts';
-import { abortsUpload, expiresNoncurrent, expiryOf, type LifecycleRule, removesLoneMarker } from './lifecycle.ts';
+import {
+  abortsUpload,
+  expiresNoncurrent,
+  expiryOf,
+  type LifecycleRule,
+  removesLoneMarker,
+} from './lifecycle.ts';
 import { isHeld } from './object-lock.ts';
 
 const PAGE = 500;
@@ -52,7 +58,8 @@ export class LifecycleWorker implements Worker {
     const place = this.#todo.shift();
     if (place === undefined) return { kind: 'idle', retryInMs: ROUND_MS };
     const bucket = await this.#store.bucket(place.bucket);
-    const rules = bucket === undefined ? undefined : setting<readonly LifecycleRule[]>(bucket, 'lifecycle');
+    const rules =
+      bucket === undefined ? undefined : setting<readonly LifecycleRule[]>(bucket, 'lifecycle');
     if (bucket !== undefined && rules !== undefined) {
       if (place.after === undefined) await this.#uploads(bucket, rules, nowMs);
       const next = await this.#page(bucket, { rules, after: place.after, nowMs, signal });
@@ -61,7 +68,11 @@ export class LifecycleWorker implements Worker {
     return { kind: 'busy' };
   }
 
-  async #uploads(bucket: BucketInfo, rules: readonly LifecycleRule[], nowMs: number): Promise<void> {
+  async #uploads(
+    bucket: BucketInfo,
+    rules: readonly LifecycleRule[],
+    nowMs: number,
+  ): Promise<void> {
     if (!rules.some(({ abortUploadDays }) => abortUploadDays !== undefined)) return;
     let after: { readonly key: string; readonly upload: string } | undefined;
     do {
@@ -85,13 +96,18 @@ export class LifecycleWorker implements Worker {
       readonly signal: AbortSignal;
     },
   ): Promise<string | undefined> {
-    const keys = await this.#store.list(bucket.name, { after: options.after, limit: PAGE, versions: true });
+    const keys = await this.#store.list(bucket.name, {
+      after: options.after,
+      limit: PAGE,
+      versions: true,
+    });
     let at = 0;
     while (at < keys.objects.length && !options.signal.aborted) {
       const key = keys.objects[at]?.key ?? '';
-      let versions = keys.objects.filter((object) => object.key === key);
+      let versions: readonly ObjectInfo[] = keys.objects.filter((object) => object.key === key);
       at += versions.length;
-      if (at >= keys.objects.length && keys.next !== undefined) versions = await this.#versionsOf(bucket.name, key);
+      if (at >= keys.objects.length && keys.next !== undefined)
+        versions = await this.#versionsOf(bucket.name, key);
       await this.#judge(bucket, versions, options);
     }
     return keys.next === undefined ? undefined : keys.objects.at(-1)?.key;
@@ -123,11 +139,15 @@ export class LifecycleWorker implements Worker {
     for (const [index, one] of versions.entries()) {
       const newer = versions[index - 1];
       if (newer === undefined || isHeld(lockOf(one), nowMs, false)) continue;
-      if (!expiresNoncurrent(rules, { ...one, replacedAt: newer.modifiedAt, newer: index - 1 }, nowMs)) continue;
+      if (
+        !expiresNoncurrent(rules, { ...one, replacedAt: newer.modifiedAt, newer: index - 1 }, nowMs)
+      )
+        continue;
       await this.#remove(bucket, one, one.version);
     }
     if (latest.isDeleteMarker) {
-      if (versions.length === 1 && removesLoneMarker(rules, latest)) await this.#remove(bucket, latest, latest.version);
+      if (versions.length === 1 && removesLoneMarker(rules, latest))
+        await this.#remove(bucket, latest, latest.version);
       return;
     }
     const expiry = expiryOf(rules, latest);
@@ -137,7 +157,11 @@ export class LifecycleWorker implements Worker {
   }
 
   /** On the condition that it is still the same: somebody may have put it anew meanwhile. */
-  async #remove(bucket: BucketInfo, object: ObjectInfo, version: string | undefined): Promise<void> {
+  async #remove(
+    bucket: BucketInfo,
+    object: ObjectInfo,
+    version: string | undefined,
+  ): Promise<void> {
     try {
       const conditions = version === undefined ? { ifMatch: [object.etag] } : undefined;
       await this.#store.delete(bucket.name, object.key, { version, conditions });

@@ -59,8 +59,15 @@ function parseRule(from: XmlElement): LifecycleRule {
     throw invalidArgument('ID length should not exceed allowed limit of 255', 'ID', id);
   }
   const enabled = oneOf(textIn(from, 'Status'), 'Enabled', 'Disabled') === 'Enabled';
-  if (childrenNamed(from, 'Transition').length + childrenNamed(from, 'NoncurrentVersionTransition').length > 0) {
-    throw new S3Error('InvalidStorageClass', 'There is one storage class, STANDARD: nothing can go to another');
+  if (
+    childrenNamed(from, 'Transition').length +
+      childrenNamed(from, 'NoncurrentVersionTransition').length >
+    0
+  ) {
+    throw new S3Error(
+      'InvalidStorageClass',
+      'There is one storage class, STANDARD: nothing can go to another',
+    );
   }
   const expiration = childNamed(from, 'Expiration');
   const noncurrent = childNamed(from, 'NoncurrentVersionExpiration');
@@ -73,15 +80,22 @@ function parseRule(from: XmlElement): LifecycleRule {
     enabled,
     filter: parseFilter(from),
     ...(expiration === undefined ? {} : parseExpiration(expiration)),
-    noncurrentDays: noncurrent === undefined ? undefined : positive(textIn(noncurrent, 'NoncurrentDays')),
-    newerNoncurrent: noncurrent === undefined ? undefined : wholeNumber(textIn(noncurrent, 'NewerNoncurrentVersions')),
-    abortUploadDays: abort === undefined ? undefined : positive(neededText(abort, 'DaysAfterInitiation')),
+    noncurrentDays:
+      noncurrent === undefined ? undefined : positive(textIn(noncurrent, 'NoncurrentDays')),
+    newerNoncurrent:
+      noncurrent === undefined
+        ? undefined
+        : wholeNumber(textIn(noncurrent, 'NewerNoncurrentVersions')),
+    abortUploadDays:
+      abort === undefined ? undefined : positive(neededText(abort, 'DaysAfterInitiation')),
   };
   if (noncurrent !== undefined && rule.noncurrentDays === undefined) throw malformed();
   return rule;
 }
 
-function parseExpiration(from: XmlElement): Pick<LifecycleRule, 'days' | 'date' | 'removeLoneMarkers'> {
+function parseExpiration(
+  from: XmlElement,
+): Pick<LifecycleRule, 'days' | 'date' | 'removeLoneMarkers'> {
   const days = positive(textIn(from, 'Days'));
   const dateText = textIn(from, 'Date')?.trim();
   const removeLoneMarkers = truth(textIn(from, 'ExpiredObjectDeleteMarker'));
@@ -90,14 +104,19 @@ function parseExpiration(from: XmlElement): Pick<LifecycleRule, 'days' | 'date' 
   if (dateText === undefined) return { days, removeLoneMarkers };
   const date = /^\d{4}-\d\d-\d\d(?:T[\d:.]+Z)?$/.test(dateText) ? Date.parse(dateText) : Number.NaN;
   if (Number.isNaN(date)) throw malformed();
-  if (date % DAY_MS !== 0) throw invalidArgument('\'Date\' must be at midnight GMT', 'Date', dateText);
+  if (date % DAY_MS !== 0)
+    throw invalidArgument("'Date' must be at midnight GMT", 'Date', dateText);
   return { date };
 }
 
 function positive(text: string | undefined): number | undefined {
   const days = wholeNumber(text);
   if (days !== undefined && days <= 0) {
-    throw invalidArgument('\'Days\' for Expiration action must be a positive integer', 'Days', String(days));
+    throw invalidArgument(
+      "'Days' for Expiration action must be a positive integer",
+      'Days',
+      String(days),
+    );
   }
   return days;
 }
@@ -153,7 +172,9 @@ function printRule(rule: LifecycleRule): string {
   return (
     `<Rule>${element('ID', rule.id)}${forms[filter.form]}<Status>${rule.enabled ? 'Enabled' : 'Disabled'}</Status>` +
     (expiration === '' ? '' : `<Expiration>${expiration}</Expiration>`) +
-    (noncurrent === '' ? '' : `<NoncurrentVersionExpiration>${noncurrent}</NoncurrentVersionExpiration>`) +
+    (noncurrent === ''
+      ? ''
+      : `<NoncurrentVersionExpiration>${noncurrent}</NoncurrentVersionExpiration>`) +
     (rule.abortUploadDays === undefined
       ? ''
       : `<AbortIncompleteMultipartUpload>${element('DaysAfterInitiation', rule.abortUploadDays)}</AbortIncompleteMultipartUpload>`) +
@@ -193,8 +214,10 @@ export function expiryOf(
   let soonest: { readonly at: number; readonly rule: string } | undefined;
   for (const rule of rules) {
     if (!applies(rule, subject)) continue;
-    const at = rule.date ?? (rule.days === undefined ? undefined : dueAt(subject.modifiedAt, rule.days));
-    if (at !== undefined && (soonest === undefined || at < soonest.at)) soonest = { at, rule: rule.id };
+    const at =
+      rule.date ?? (rule.days === undefined ? undefined : dueAt(subject.modifiedAt, rule.days));
+    if (at !== undefined && (soonest === undefined || at < soonest.at))
+      soonest = { at, rule: rule.id };
   }
   return soonest;
 }
@@ -221,7 +244,10 @@ export function expiresNoncurrent(
 }
 
 /** A delete marker with nothing behind it. */
-export function removesLoneMarker(rules: readonly LifecycleRule[], subject: LifecycleSubject): boolean {
+export function removesLoneMarker(
+  rules: readonly LifecycleRule[],
+  subject: LifecycleSubject,
+): boolean {
   return rules.some(
     (rule) =>
       (rule.removeLoneMarkers === true || rule.days !== undefined) && applies(rule, subject),

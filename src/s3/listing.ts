@@ -21,7 +21,11 @@ interface Page {
 function pageOf(call: Call, limitName: string): Page {
   const encoding = call.query.get('encoding-type');
   if (encoding !== undefined && encoding !== 'url') {
-    throw invalidArgument('Invalid Encoding Method specified in Request', 'encoding-type', encoding);
+    throw invalidArgument(
+      'Invalid Encoding Method specified in Request',
+      'encoding-type',
+      encoding,
+    );
   }
   const delimiter = call.query.get('delimiter');
   return {
@@ -53,7 +57,10 @@ export async function listBuckets(call: Call): Promise<Answer> {
   const page = all.slice(0, limit);
   const next = all.length > page.length ? page.at(-1)?.name : undefined;
   const buckets = page
-    .map(({ name, createdAt }) => `<Bucket>${element('Name', name)}${element('CreationDate', isoTime(createdAt))}</Bucket>`)
+    .map(
+      ({ name, createdAt }) =>
+        `<Bucket>${element('Name', name)}${element('CreationDate', isoTime(createdAt))}</Bucket>`,
+    )
     .join('');
   return xmlAnswer(
     `${XML_HEAD}<ListAllMyBucketsResult xmlns="${S3_NAMESPACE}">${await owner(call, caller)}<Buckets>${buckets}</Buckets>` +
@@ -78,7 +85,11 @@ function listed(call: Call, page: Page, after: string | undefined): Promise<List
 }
 
 /** By id: a page of a thousand names one owner, mostly. */
-async function ownersOf(call: Call, bucket: BucketInfo, objects: readonly ObjectInfo[]): Promise<ReadonlyMap<string, string>> {
+async function ownersOf(
+  call: Call,
+  bucket: BucketInfo,
+  objects: readonly ObjectInfo[],
+): Promise<ReadonlyMap<string, string>> {
   const owners = new Map<string, string>();
   for (const object of objects) {
     const id = object.owner ?? bucket.owner;
@@ -141,7 +152,9 @@ export async function listObjectsV2(call: Call): Promise<Answer> {
   const after = token === undefined ? startAfter : keyOfToken(token);
   const found = await listed(call, page, after);
   const fetchOwner = call.query.get('fetch-owner') === 'true';
-  const owners = fetchOwner ? await ownersOf(call, bucket, found.objects) : new Map<string, string>();
+  const owners = fetchOwner
+    ? await ownersOf(call, bucket, found.objects)
+    : new Map<string, string>();
   const objects = found.objects.map((object) =>
     contents(object, page, owners.get(object.owner ?? bucket.owner) ?? ''),
   );
@@ -163,7 +176,11 @@ function tokenOfKey(key: string): string {
 function keyOfToken(token: string): string {
   const text = Buffer.from(token, 'base64').toString('utf8');
   if (!text.startsWith('1')) {
-    throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token);
+    throw invalidArgument(
+      'The continuation token provided is incorrect',
+      'continuation-token',
+      token,
+    );
   }
   return text.slice(1);
 }
@@ -174,7 +191,11 @@ export async function listVersions(call: Call): Promise<Answer> {
   const keyMarker = call.query.get('key-marker') ?? '';
   const versionMarker = call.query.get('version-id-marker') ?? '';
   if (versionMarker !== '' && keyMarker === '') {
-    throw invalidArgument('A version-id marker cannot be specified without a key marker.', 'version-id-marker', versionMarker);
+    throw invalidArgument(
+      'A version-id marker cannot be specified without a key marker.',
+      'version-id-marker',
+      versionMarker,
+    );
   }
   const found: ListPage =
     page.limit === 0
@@ -201,7 +222,8 @@ export async function listVersions(call: Call): Promise<Answer> {
   const next =
     found.next === undefined
       ? ''
-      : element('NextKeyMarker', page.encode(found.next.key)) + element('NextVersionIdMarker', found.next.version);
+      : element('NextKeyMarker', page.encode(found.next.key)) +
+        element('NextVersionIdMarker', found.next.version);
   return xmlAnswer(
     `${XML_HEAD}<ListVersionsResult xmlns="${S3_NAMESPACE}">${element('Name', bucket.name)}${element('Prefix', page.encode(page.prefix))}` +
       `${element('KeyMarker', page.encode(keyMarker))}${element('VersionIdMarker', versionMarker)}${next}` +

@@ -11,11 +11,30 @@ import {
   fullObjectChecksum,
   isChecksumName,
 } from './checksums.ts';
-import { childrenNamed, malformed, neededText, readRoot, S3_NAMESPACE, textIn } from './document.ts';
+import {
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+} from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { owner } from './listing.ts';
-import { checkKey, expiryHeader, refuseEncryption, writeConditions, xmlTime } from './object-fields.ts';
-import { copiedVersion, copySource, copySourceRange, newObject, PUT_BYTES_MAX } from './objects-put.ts';
+import {
+  checkKey,
+  expiryHeader,
+  refuseEncryption,
+  writeConditions,
+  xmlTime,
+} from './object-fields.ts';
+import {
+  copiedVersion,
+  copySource,
+  copySourceRange,
+  newObject,
+  PUT_BYTES_MAX,
+} from './objects-put.ts';
 
 const PART_NUMBER_MAX = 10_000;
 const PARTS_PAGE = 1000;
@@ -31,10 +50,16 @@ function askedChecksum(call: Call): UploadChecksum | undefined {
   const type = call.header('x-amz-checksum-type')?.toUpperCase();
   if (text === undefined) {
     if (type === undefined) return undefined;
-    throw new S3Error('InvalidRequest', 'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.');
+    throw new S3Error(
+      'InvalidRequest',
+      'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+    );
   }
   if (!isChecksumName(text)) {
-    throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]');
+    throw new S3Error(
+      'InvalidRequest',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+    );
   }
   const usual = text === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE';
   const chosen = type ?? usual;
@@ -43,7 +68,10 @@ function askedChecksum(call: Call): UploadChecksum | undefined {
   }
   const impossible = chosen === 'FULL_OBJECT' ? text.startsWith('sha') : text === 'crc64nvme';
   if (impossible) {
-    throw new S3Error('InvalidRequest', `The ${chosen} checksum type cannot be used with the ${text} checksum algorithm.`);
+    throw new S3Error(
+      'InvalidRequest',
+      `The ${chosen} checksum type cannot be used with the ${text} checksum algorithm.`,
+    );
   }
   return { name: text, type: chosen };
 }
@@ -68,7 +96,10 @@ export async function createUpload(call: Call): Promise<Answer> {
   const headers: Readonly<Record<string, string>> =
     checksum === undefined
       ? {}
-      : { 'x-amz-checksum-algorithm': checksum.name.toUpperCase(), 'x-amz-checksum-type': checksum.type };
+      : {
+          'x-amz-checksum-algorithm': checksum.name.toUpperCase(),
+          'x-amz-checksum-type': checksum.type,
+        };
   return xmlAnswer(
     `${XML_HEAD}<InitiateMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Bucket', bucket.name)}${element('Key', call.key)}${element('UploadId', upload)}</InitiateMultipartUploadResult>`,
     headers,
@@ -77,7 +108,10 @@ export async function createUpload(call: Call): Promise<Answer> {
 
 const WRITE: Wish = { action: 's3:PutObject', list: { of: 'bucket', permission: 'WRITE' } };
 
-async function openUpload(call: Call, wish: Wish): Promise<{ readonly bucket: BucketInfo; readonly upload: UploadInfo }> {
+async function openUpload(
+  call: Call,
+  wish: Wish,
+): Promise<{ readonly bucket: BucketInfo; readonly upload: UploadInfo }> {
   const bucket = await call.bucket();
   authorise(call, bucket, wish);
   const upload = await call.store.upload(bucket.name, call.key, call.query.get('uploadId') ?? '');
@@ -88,7 +122,11 @@ function partNumber(call: Call): number {
   const text = call.query.get('partNumber') ?? '';
   const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number >= 1 && number <= PART_NUMBER_MAX) return number;
-  throw invalidArgument('Part number must be an integer between 1 and 10000, inclusive', 'partNumber', text);
+  throw invalidArgument(
+    'Part number must be an integer between 1 and 10000, inclusive',
+    'partNumber',
+    text,
+  );
 }
 
 export async function putPart(call: Call): Promise<Answer> {
@@ -136,7 +174,10 @@ export async function listParts(call: Call): Promise<Answer> {
   });
   const most = Math.min(call.number('max-parts') ?? PARTS_PAGE, PARTS_PAGE);
   const after = call.number('part-number-marker') ?? 0;
-  const page = await call.store.parts(bucket.name, call.key, upload.upload, { after, limit: Math.max(most, 1) });
+  const page = await call.store.parts(bucket.name, call.key, upload.upload, {
+    after,
+    limit: Math.max(most, 1),
+  });
   const checksum = checksumOfUpload(upload);
   const parts = page.parts.map(
     (part) =>
@@ -186,7 +227,10 @@ export async function completeUpload(call: Call): Promise<Answer> {
     `${XML_HEAD}<CompleteMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Location', location)}${element('Bucket', bucket.name)}` +
       `${element('Key', call.key)}${element('ETag', quoted(object.etag))}${sums(object.checksums)}` +
       `${Object.keys(object.checksums).length === 0 ? '' : element('ChecksumType', object.checksumType)}</CompleteMultipartUploadResult>`,
-    { ...versionHeader(bucket, object.version), ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }) },
+    {
+      ...versionHeader(bucket, object.version),
+      ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
+    },
   );
 }
 
@@ -214,7 +258,10 @@ async function summed(
   call: Call,
   bucket: BucketInfo,
   asked: { readonly id: string; readonly wanted: readonly WantedPart[] },
-): Promise<{ readonly checksums?: Readonly<Record<string, string>>; readonly checksumType?: UploadChecksum['type'] }> {
+): Promise<{
+  readonly checksums?: Readonly<Record<string, string>>;
+  readonly checksumType?: UploadChecksum['type'];
+}> {
   const upload = await uploadIfOpen(call, bucket, asked.id);
   const checksum = upload === undefined ? undefined : checksumOfUpload(upload);
   if (checksum === undefined) return {};
@@ -228,17 +275,25 @@ async function summed(
     if (said !== undefined && said !== value) throw new S3Error('InvalidPart');
     return { value, bytes: part.size };
   });
-  const value = type === 'FULL_OBJECT' ? fullObjectChecksum(name, parts) : compositeChecksum(name, parts);
+  const value =
+    type === 'FULL_OBJECT' ? fullObjectChecksum(name, parts) : compositeChecksum(name, parts);
   const claimed = call.header(`x-amz-checksum-${name}`);
   if (value === undefined) return {};
   if (claimed !== undefined && claimed !== value && `${claimed}-${parts.length}` !== value) {
-    throw new S3Error('BadDigest', `The ${name.toUpperCase()} you specified did not match the calculated checksum.`);
+    throw new S3Error(
+      'BadDigest',
+      `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
+    );
   }
   return { checksums: { [name]: value }, checksumType: type };
 }
 
 /** Undefined when it is complete already: a second call is answered as the first. */
-async function uploadIfOpen(call: Call, bucket: BucketInfo, id: string): Promise<UploadInfo | undefined> {
+async function uploadIfOpen(
+  call: Call,
+  bucket: BucketInfo,
+  id: string,
+): Promise<UploadInfo | undefined> {
   try {
     return await call.store.upload(bucket.name, call.key, id);
   } catch (error) {
@@ -247,7 +302,11 @@ async function uploadIfOpen(call: Call, bucket: BucketInfo, id: string): Promise
   }
 }
 
-async function partsOf(call: Call, bucket: BucketInfo, id: string): Promise<ReadonlyMap<number, PartInfo>> {
+async function partsOf(
+  call: Call,
+  bucket: BucketInfo,
+  id: string,
+): Promise<ReadonlyMap<number, PartInfo>> {
   const parts = new Map<number, PartInfo>();
   let after: number | undefined;
   do {

@@ -8,7 +8,13 @@ import { authorise, ownership, publicAccess } from './access.ts';
 import { type Call, lockOf, setting, versionHeader } from './call.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { expiryOf, type LifecycleRule } from './lifecycle.ts';
-import { defaultLock, type LockConfiguration, lockHeaders, lockOfHeaders, type ObjectLock } from './object-lock.ts';
+import {
+  defaultLock,
+  type LockConfiguration,
+  lockHeaders,
+  lockOfHeaders,
+  type ObjectLock,
+} from './object-lock.ts';
 import { tagsOfHeader, type Tags } from './tagging.ts';
 
 const META_PREFIX = 'x-amz-meta-';
@@ -18,7 +24,13 @@ const KEY_BYTES_MAX = 1024;
 /** What AWS says of what came without a type. */
 export const DEFAULT_TYPE = 'binary/octet-stream';
 
-const KEPT = ['cache-control', 'content-disposition', 'content-language', 'expires', 'x-amz-website-redirect-location'] as const;
+const KEPT = [
+  'cache-control',
+  'content-disposition',
+  'content-language',
+  'expires',
+  'x-amz-website-redirect-location',
+] as const;
 const STORAGE_CLASSES: ReadonlySet<string> = new Set(
   'STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER_IR'.split(' '),
 );
@@ -52,7 +64,9 @@ export function metaOf(headers: Call['headers']): Readonly<Record<string, string
     bytes += name.length - META_PREFIX.length + value.length;
   }
   if (bytes > META_BYTES_MAX) {
-    throw new S3Error('MetadataTooLarge', undefined, { details: { Size: bytes, MaxSizeAllowed: META_BYTES_MAX } });
+    throw new S3Error('MetadataTooLarge', undefined, {
+      details: { Size: bytes, MaxSizeAllowed: META_BYTES_MAX },
+    });
   }
   return meta;
 }
@@ -70,11 +84,17 @@ export function keptHeaders(call: Call): Readonly<Record<string, string>> {
   if (encoding.length > 0) kept['content-encoding'] = encoding.join(',');
   const redirect = kept['x-amz-website-redirect-location'];
   if (redirect !== undefined && !/^(?:\/|https?:\/\/)/.test(redirect)) {
-    throw invalidArgument('The website redirect location must have a prefix of \'http://\' or \'https://\' or \'/\'.', 'x-amz-website-redirect-location', redirect);
+    throw invalidArgument(
+      "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+      'x-amz-website-redirect-location',
+      redirect,
+    );
   }
   const storageClass = call.header('x-amz-storage-class');
-  if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass)) throw new S3Error('InvalidStorageClass');
-  if (storageClass !== undefined && storageClass !== 'STANDARD') kept['x-amz-storage-class'] = storageClass;
+  if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass))
+    throw new S3Error('InvalidStorageClass');
+  if (storageClass !== undefined && storageClass !== 'STANDARD')
+    kept['x-amz-storage-class'] = storageClass;
   return kept;
 }
 
@@ -83,13 +103,27 @@ export function refuseEncryption(call: Call): void {
   const asked = call.header('x-amz-server-side-encryption');
   const customer = call.header('x-amz-server-side-encryption-customer-algorithm');
   if (asked !== undefined && !/^(?:AES256|aws:kms|aws:kms:dsse)$/.test(asked)) {
-    throw invalidArgument('The encryption method specified is not supported', 'x-amz-server-side-encryption', asked);
+    throw invalidArgument(
+      'The encryption method specified is not supported',
+      'x-amz-server-side-encryption',
+      asked,
+    );
   }
-  if (asked === 'AES256' && call.header('x-amz-server-side-encryption-aws-kms-key-id') !== undefined) {
-    throw invalidArgument('Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms', 'x-amz-server-side-encryption', asked);
+  if (
+    asked === 'AES256' &&
+    call.header('x-amz-server-side-encryption-aws-kms-key-id') !== undefined
+  ) {
+    throw invalidArgument(
+      'Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms',
+      'x-amz-server-side-encryption',
+      asked,
+    );
   }
-  const names = Object.keys(call.headers).filter((name) => /^x-amz-(?:copy-source-)?server-side-encryption/.test(name));
-  if (customer !== undefined && customer !== 'AES256') throw new S3Error('InvalidEncryptionAlgorithmError');
+  const names = Object.keys(call.headers).filter((name) =>
+    /^x-amz-(?:copy-source-)?server-side-encryption/.test(name),
+  );
+  if (customer !== undefined && customer !== 'AES256')
+    throw new S3Error('InvalidEncryptionAlgorithmError');
   if (names.length > 0) {
     throw new S3Error('NotImplemented', undefined, { details: { Header: names[0] ?? '' } });
   }
@@ -102,7 +136,11 @@ export async function newObjectAcl(call: Call, bucket: BucketInfo): Promise<Acl 
   return checkedAcl(bucket, asked, owner);
 }
 
-export function checkedAcl(bucket: BucketInfo, asked: Acl | undefined, owner: string): Acl | undefined {
+export function checkedAcl(
+  bucket: BucketInfo,
+  asked: Acl | undefined,
+  owner: string,
+): Acl | undefined {
   if (asked === undefined) return undefined;
   if (ownership(bucket) === 'BucketOwnerEnforced') {
     const harmless = asked.grants.every(
@@ -115,7 +153,8 @@ export function checkedAcl(bucket: BucketInfo, asked: Acl | undefined, owner: st
     }
     return undefined;
   }
-  if (publicAccess(bucket)?.blockAcls === true && isPublicAcl(asked)) throw new S3Error('AccessDenied');
+  if (publicAccess(bucket)?.blockAcls === true && isPublicAcl(asked))
+    throw new S3Error('AccessDenied');
   return asked;
 }
 
@@ -138,7 +177,11 @@ export function newLock(call: Call, bucket: BucketInfo): ObjectLock | undefined 
   if (asked !== undefined && configuration === undefined) {
     throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
   }
-  if (asked?.mode !== undefined) authorise(call, bucket, { action: 's3:PutObjectRetention', list: { of: 'bucket', permission: 'WRITE' } });
+  if (asked?.mode !== undefined)
+    authorise(call, bucket, {
+      action: 's3:PutObjectRetention',
+      list: { of: 'bucket', permission: 'WRITE' },
+    });
   const given = configuration === undefined ? undefined : defaultLock(configuration, call.nowMs);
   return asked === undefined ? given : { ...given, ...withoutUndefined(asked) };
 }
@@ -160,7 +203,12 @@ export function writeConditions(call: Call): Conditions | undefined {
 
 /** Clients of S3 leave the quotes away, too. */
 export function quotedTags(text: string): string {
-  return text.includes('"') || text.trim() === '*' ? text : text.split(',').map((tag) => `"${tag.trim()}"`).join(', ');
+  return text.includes('"') || text.trim() === '*'
+    ? text
+    : text
+        .split(',')
+        .map((tag) => `"${tag.trim()}"`)
+        .join(', ');
 }
 
 function tagList(text: string): string | readonly string[] {
@@ -175,7 +223,11 @@ export function timeOf(text: string | undefined): number | undefined {
 }
 
 /** The fields of GET and HEAD, without those of the body. */
-export function objectHeaders(call: Call, bucket: BucketInfo, object: ObjectInfo): Record<string, string> {
+export function objectHeaders(
+  call: Call,
+  bucket: BucketInfo,
+  object: ObjectInfo,
+): Record<string, string> {
   const headers: Record<string, string> = {
     'last-modified': formatHttpDate(object.modifiedAt),
     etag: `"${object.etag}"`,
@@ -185,7 +237,8 @@ export function objectHeaders(call: Call, bucket: BucketInfo, object: ObjectInfo
     ...lockHeaders(lockOf(object)),
   };
   for (const [name, value] of Object.entries(object.headers)) headers[name] = toField(value);
-  for (const [name, value] of Object.entries(object.meta)) headers[META_PREFIX + name] = toField(value);
+  for (const [name, value] of Object.entries(object.meta))
+    headers[META_PREFIX + name] = toField(value);
   const tags = Object.keys(object.tags).length;
   if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
   const expiry = expiryHeader(bucket, object);
@@ -196,7 +249,9 @@ export function objectHeaders(call: Call, bucket: BucketInfo, object: ObjectInfo
   return headers;
 }
 
-export function checksumHeaders(object: Pick<ObjectInfo, 'checksums' | 'checksumType'>): Readonly<Record<string, string>> {
+export function checksumHeaders(
+  object: Pick<ObjectInfo, 'checksums' | 'checksumType'>,
+): Readonly<Record<string, string>> {
   const entries = Object.entries(object.checksums);
   if (entries.length === 0) return {};
   return {

@@ -46,9 +46,13 @@ export function parseLockConfiguration(bytes: Uint8Array): LockConfiguration {
   if ((days === undefined) === (years === undefined)) throw malformed();
   const length = days ?? (years ?? 0) * 365;
   if (length <= 0) {
-    throw new S3Error('InvalidRetentionPeriod', 'Default retention period must be a positive integer value.');
+    throw new S3Error(
+      'InvalidRetentionPeriod',
+      'Default retention period must be a positive integer value.',
+    );
   }
-  if (length > DAYS_MAX) throw new S3Error('InvalidRetentionPeriod', 'Default retention period too large');
+  if (length > DAYS_MAX)
+    throw new S3Error('InvalidRetentionPeriod', 'Default retention period too large');
   return { mode, days, years };
 }
 
@@ -61,20 +65,27 @@ export function printLockConfiguration({ mode, days, years }: LockConfiguration)
 }
 
 /** What the bucket gives to a new object. */
-export function defaultLock(configuration: LockConfiguration, nowMs: number): ObjectLock | undefined {
+export function defaultLock(
+  configuration: LockConfiguration,
+  nowMs: number,
+): ObjectLock | undefined {
   const { mode, days, years } = configuration;
   if (mode === undefined) return undefined;
   return { mode, until: nowMs + (days ?? (years ?? 0) * 365) * DAY_MS };
 }
 
 function parseUntil(text: string): number {
-  const ms = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
+  const ms = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
   if (Number.isNaN(ms)) throw malformed();
   return ms;
 }
 
 /** Undefined: the document takes the retention away. */
-export function parseRetention(bytes: Uint8Array): { readonly mode: LockMode; readonly until: number } | undefined {
+export function parseRetention(
+  bytes: Uint8Array,
+): { readonly mode: LockMode; readonly until: number } | undefined {
   const root = readRoot(bytes, 'Retention');
   if (root.children.length === 0) return undefined;
   const mode = oneOf(textIn(root, 'Mode'), 'GOVERNANCE', 'COMPLIANCE');
@@ -108,7 +119,10 @@ export function lockOfHeaders(
   const hold = field('legal-hold');
   if (mode === undefined && until === undefined && hold === undefined) return undefined;
   if ((mode === undefined) !== (until === undefined)) {
-    throw new S3Error('InvalidArgument', 'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied');
+    throw new S3Error(
+      'InvalidArgument',
+      'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
+    );
   }
   if (mode !== undefined && mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') {
     throw invalidArgument('Unknown wormMode directive.', 'x-amz-object-lock-mode', mode);
@@ -118,7 +132,11 @@ export function lockOfHeaders(
   }
   const untilMs = until === undefined ? undefined : Date.parse(until);
   if (untilMs !== undefined && (Number.isNaN(untilMs) || untilMs <= nowMs)) {
-    throw invalidArgument('The retain until date must be in the future!', 'x-amz-object-lock-retain-until-date', until ?? '');
+    throw invalidArgument(
+      'The retain until date must be in the future!',
+      'x-amz-object-lock-retain-until-date',
+      until ?? '',
+    );
   }
   return { mode, until: untilMs, hold: hold === undefined ? undefined : hold === 'ON' };
 }
@@ -127,13 +145,21 @@ export function lockHeaders(lock: ObjectLock | undefined): Readonly<Record<strin
   if (lock === undefined) return {};
   return {
     ...(lock.mode === undefined ? {} : { 'x-amz-object-lock-mode': lock.mode }),
-    ...(lock.until === undefined ? {} : { 'x-amz-object-lock-retain-until-date': isoTime(lock.until) }),
-    ...(lock.hold === undefined ? {} : { 'x-amz-object-lock-legal-hold': lock.hold ? 'ON' : 'OFF' }),
+    ...(lock.until === undefined
+      ? {}
+      : { 'x-amz-object-lock-retain-until-date': isoTime(lock.until) }),
+    ...(lock.hold === undefined
+      ? {}
+      : { 'x-amz-object-lock-legal-hold': lock.hold ? 'ON' : 'OFF' }),
   };
 }
 
 /** Whether a version may be removed now. */
-export function isHeld(lock: ObjectLock | undefined, nowMs: number, bypassGovernance: boolean): boolean {
+export function isHeld(
+  lock: ObjectLock | undefined,
+  nowMs: number,
+  bypassGovernance: boolean,
+): boolean {
   if (lock === undefined) return false;
   if (lock.hold === true) return true;
   if (lock.until === undefined || lock.until <= nowMs) return false;

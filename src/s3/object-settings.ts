@@ -2,7 +2,16 @@
 import type { ObjectInfo } from '../files/files.ts';
 import { objectAcl } from './access.ts';
 import { aclOfHeaders, parseAcl, printAcl } from './acl.ts';
-import { type Answer, type Call, EMPTY, lockOf, NO_CONTENT, setting, versionHeader, xmlAnswer } from './call.ts';
+import {
+  type Answer,
+  type Call,
+  EMPTY,
+  lockOf,
+  NO_CONTENT,
+  setting,
+  versionHeader,
+  xmlAnswer,
+} from './call.ts';
 import { S3Error } from './errors.ts';
 import { checkedAcl } from './object-fields.ts';
 import {
@@ -26,7 +35,12 @@ export async function putObjectTagging(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:PutObjectTagging', 'WRITE_ACP');
   const tags = parseTagging(await call.document(), OBJECT_TAGS_MAX);
   const action = call.version === undefined ? 's3:PutObjectTagging' : 's3:PutObjectVersionTagging';
-  authorise(call, bucket, { action, list: { of: 'object', permission: 'WRITE_ACP' }, object, requestTags: tags });
+  authorise(call, bucket, {
+    action,
+    list: { of: 'object', permission: 'WRITE_ACP' },
+    object,
+    requestTags: tags,
+  });
   await call.store.changeObject(object, { tags });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
@@ -39,7 +53,10 @@ export async function deleteObjectTagging(call: Call): Promise<Answer> {
 
 export async function getObjectAcl(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObjectAcl', 'READ_ACP');
-  return xmlAnswer(await printAcl(objectAcl(bucket, object), call.people), versionHeader(bucket, object.version));
+  return xmlAnswer(
+    await printAcl(objectAcl(bucket, object), call.people),
+    versionHeader(bucket, object.version),
+  );
 }
 
 export async function putObjectAcl(call: Call): Promise<Answer> {

@@ -4,7 +4,14 @@ import { isMolnError } from '../base/errors.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 import { mayDo } from './access.ts';
 import { type Answer, type Call, lockOf, setting, versionHeader, xmlAnswer } from './call.ts';
-import { childrenNamed, malformed, neededText, readRoot, S3_NAMESPACE, textIn } from './document.ts';
+import {
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+} from './document.ts';
 import { S3Error } from './errors.ts';
 import { writeConditions } from './object-fields.ts';
 import { isHeld } from './object-lock.ts';
@@ -85,7 +92,9 @@ export async function deleteObjects(call: Call): Promise<Answer> {
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return xmlAnswer(`${XML_HEAD}<DeleteResult xmlns="${S3_NAMESPACE}">${lines.join('')}</DeleteResult>`);
+  return xmlAnswer(
+    `${XML_HEAD}<DeleteResult xmlns="${S3_NAMESPACE}">${lines.join('')}</DeleteResult>`,
+  );
 }
 
 async function deleteListed(

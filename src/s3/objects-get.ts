@@ -10,7 +10,14 @@ import { S3_NAMESPACE } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { objectHeaders, quotedTags, toField } from './object-fields.ts';
 
-const OVERRIDES = ['content-type', 'content-language', 'expires', 'cache-control', 'content-disposition', 'content-encoding'] as const;
+const OVERRIDES = [
+  'content-type',
+  'content-language',
+  'expires',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+] as const;
 
 /** The object of the address, which the caller may use; errors as AWS has them for what is not there. */
 export async function findObject(
@@ -22,7 +29,8 @@ export async function findObject(
   const { version } = call;
   const object = await call.store.head(bucket.name, call.key, version);
   if (object === undefined) throw missingObject(call, bucket, version);
-  const versioned = version === undefined ? action : action.replace(/^(s3:(?:Get|Put|Delete)Object)/, '$1Version');
+  const versioned =
+    version === undefined ? action : action.replace(/^(s3:(?:Get|Put|Delete)Object)/, '$1Version');
   if (object.isDeleteMarker) throw deletedObject(call, bucket, object);
   authorise(call, bucket, { action: versioned, list: { of: 'object', permission }, object });
   return { bucket, object };
@@ -62,7 +70,10 @@ export async function getObject(call: Call): Promise<Answer> {
   }
   if (verdict === 'not-modified') {
     const { etag = '', 'last-modified': modified = '' } = headers;
-    return { status: 304, headers: { ...versionHeader(bucket, object.version), etag, 'last-modified': modified } };
+    return {
+      status: 304,
+      headers: { ...versionHeader(bucket, object.version), etag, 'last-modified': modified },
+    };
   }
   const range = verdict === 'perform' ? wantedRange(call, object, headers) : undefined;
   const length = range === undefined ? object.size : range.end - range.start;
@@ -70,7 +81,8 @@ export async function getObject(call: Call): Promise<Answer> {
   if (range !== undefined) {
     headers['content-range'] = `bytes ${range.start}-${range.end - 1}/${object.size}`;
     // A checksum of the whole says nothing about a piece of it.
-    for (const name of Object.keys(headers)) if (name.startsWith('x-amz-checksum-')) delete headers[name];
+    for (const name of Object.keys(headers))
+      if (name.startsWith('x-amz-checksum-')) delete headers[name];
   }
   const status = range === undefined ? 200 : 206;
   if (call.method === 'HEAD' || length === 0) return { status, headers };
@@ -86,17 +98,28 @@ function applyOverrides(call: Call, headers: Record<string, string>): void {
     const value = call.query.get(`response-${name}`);
     if (value === undefined) continue;
     if (call.sender.how === 'anonymous') {
-      throw new S3Error('InvalidRequest', 'Request specific response headers cannot be used for anonymous GET requests.');
+      throw new S3Error(
+        'InvalidRequest',
+        'Request specific response headers cannot be used for anonymous GET requests.',
+      );
     }
     headers[name] = toField(value);
   }
 }
 
-function wantedRange(call: Call, object: ObjectInfo, headers: Record<string, string>): Range | undefined {
+function wantedRange(
+  call: Call,
+  object: ObjectInfo,
+  headers: Record<string, string>,
+): Range | undefined {
   const text = call.header('range');
   const part = call.number('partNumber');
   if (part !== undefined) {
-    if (text !== undefined) throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter');
+    if (text !== undefined)
+      throw new S3Error(
+        'InvalidRequest',
+        'Cannot specify both Range header and partNumber query parameter',
+      );
     return partRange(part, object, headers);
   }
   if (text === undefined) return undefined;
@@ -113,10 +136,18 @@ function wantedRange(call: Call, object: ObjectInfo, headers: Record<string, str
   return range === undefined ? undefined : { start: range.first, end: range.last + 1 };
 }
 
-function partRange(part: number, object: ObjectInfo, headers: Record<string, string>): Range | undefined {
+function partRange(
+  part: number,
+  object: ObjectInfo,
+  headers: Record<string, string>,
+): Range | undefined {
   const sizes = object.partSizes;
   if (part < 1 || part > 10_000) {
-    throw invalidArgument('Part number must be an integer between 1 and 10000, inclusive', 'partNumber', String(part));
+    throw invalidArgument(
+      'Part number must be an integer between 1 and 10000, inclusive',
+      'partNumber',
+      String(part),
+    );
   }
   if (part > (sizes?.length ?? 1)) {
     throw new S3Error('InvalidPartNumber', undefined, {
@@ -133,12 +164,20 @@ const ATTRIBUTES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSi
 
 export async function getObjectAttributes(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObject');
-  const asked = (call.header('x-amz-object-attributes') ?? '').split(',').map((one) => one.trim()).filter((one) => one !== '');
+  const asked = (call.header('x-amz-object-attributes') ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
   if (asked.length === 0) {
-    throw invalidArgument('The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty', 'x-amz-object-attributes', '');
+    throw invalidArgument(
+      'The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty',
+      'x-amz-object-attributes',
+      '',
+    );
   }
   const unknown = asked.find((one) => !(ATTRIBUTES as readonly string[]).includes(one));
-  if (unknown !== undefined) throw invalidArgument('Invalid attribute name specified.', 'x-amz-object-attributes', unknown);
+  if (unknown !== undefined)
+    throw invalidArgument('Invalid attribute name specified.', 'x-amz-object-attributes', unknown);
   const wants = (name: (typeof ATTRIBUTES)[number]): boolean => asked.includes(name);
   const sums = Object.entries(object.checksums);
   const checksum =
@@ -149,7 +188,10 @@ export async function getObjectAttributes(call: Call): Promise<Answer> {
     `${XML_HEAD}<GetObjectAttributesResponse xmlns="${S3_NAMESPACE}">${wants('ETag') ? element('ETag', object.etag) : ''}${checksum}` +
       `${wants('ObjectParts') ? objectParts(call, object) : ''}${wants('StorageClass') ? element('StorageClass', object.headers['x-amz-storage-class'] ?? 'STANDARD') : ''}` +
       `${wants('ObjectSize') ? element('ObjectSize', object.size) : ''}</GetObjectAttributesResponse>`,
-    { 'last-modified': formatHttpDate(object.modifiedAt), ...versionHeader(bucket, object.version) },
+    {
+      'last-modified': formatHttpDate(object.modifiedAt),
+      ...versionHeader(bucket, object.version),
+    },
   );
 }
 
@@ -159,10 +201,16 @@ function objectParts(call: Call, object: ObjectInfo): string {
   const most = Math.min(Number(call.header('x-amz-max-parts') ?? 1000), 1000);
   const after = Number(call.header('x-amz-part-number-marker') ?? 0);
   if (!Number.isInteger(most) || !Number.isInteger(after) || most < 0 || after < 0) {
-    throw invalidArgument('Argument must be an integer between 0 and 2147483647', 'x-amz-max-parts', String(most));
+    throw invalidArgument(
+      'Argument must be an integer between 0 and 2147483647',
+      'x-amz-max-parts',
+      String(most),
+    );
   }
   const page = sizes.slice(after, after + most);
-  const parts = page.map((size, at) => `<Part>${element('PartNumber', after + at + 1)}${element('Size', size)}</Part>`);
+  const parts = page.map(
+    (size, at) => `<Part>${element('PartNumber', after + at + 1)}${element('Size', size)}</Part>`,
+  );
   return (
     `<ObjectParts>${element('PartsCount', sizes.length)}${element('PartNumberMarker', after)}` +
     `${element('NextPartNumberMarker', after + page.length)}${element('MaxParts', most)}` +

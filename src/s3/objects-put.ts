@@ -43,7 +43,10 @@ export async function putObject(call: Call): Promise<Answer> {
   return { status: 200, headers: putHeaders(bucket, object) };
 }
 
-export function putHeaders(bucket: BucketInfo, object: ObjectInfo): Readonly<Record<string, string>> {
+export function putHeaders(
+  bucket: BucketInfo,
+  object: ObjectInfo,
+): Readonly<Record<string, string>> {
   const expiry = expiryHeader(bucket, object);
   return {
     etag: quoted(object.etag),
@@ -58,7 +61,8 @@ export async function newObject(call: Call, bucket: BucketInfo): Promise<PutOpti
   const tags = newTags(call);
   const list = { of: 'bucket', permission: 'WRITE' } as const;
   authorise(call, bucket, { action: 's3:PutObject', list, requestTags: tags });
-  if (Object.keys(tags).length > 0) authorise(call, bucket, { action: 's3:PutObjectTagging', list, requestTags: tags });
+  if (Object.keys(tags).length > 0)
+    authorise(call, bucket, { action: 's3:PutObjectTagging', list, requestTags: tags });
   const acl = await newObjectAcl(call, bucket);
   const type = call.header('content-type');
   return {
@@ -85,16 +89,24 @@ export async function copySource(call: Call): Promise<Source> {
   const version = query === undefined ? undefined : /^versionId=(.+)$/.exec(query)?.[1];
   const [bucketName = '', key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
   if (bucketName === '' || key === undefined || key === '') {
-    throw invalidArgument('Copy Source must mention the source bucket and key: sourcebucket/sourcekey', 'x-amz-copy-source', text);
+    throw invalidArgument(
+      'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+      'x-amz-copy-source',
+      text,
+    );
   }
   const bucket = await call.store.bucket(bucketName);
-  if (bucket === undefined) throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: bucketName } });
+  if (bucket === undefined)
+    throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: bucketName } });
   const object = await call.store.head(bucketName, key, version);
   if (object === undefined || (object.isDeleteMarker && version === undefined)) {
     throw missingObject(call, bucket, version);
   }
   if (object.isDeleteMarker) {
-    throw new S3Error('InvalidRequest', 'The source of a copy request may not specifically refer to a delete marker by version id.');
+    throw new S3Error(
+      'InvalidRequest',
+      'The source of a copy request may not specifically refer to a delete marker by version id.',
+    );
   }
   authorise(call, bucket, {
     action: version === undefined ? 's3:GetObject' : 's3:GetObjectVersion',
@@ -133,7 +145,11 @@ function checkSourceConditions(call: Call, object: ObjectInfo): void {
 function directive(call: Call, name: string): 'COPY' | 'REPLACE' {
   const value = call.header(name) ?? 'COPY';
   if (value !== 'COPY' && value !== 'REPLACE') {
-    throw invalidArgument(`Unknown ${name.includes('tagging') ? 'tagging' : 'metadata'} directive.`, name, value);
+    throw invalidArgument(
+      `Unknown ${name.includes('tagging') ? 'tagging' : 'metadata'} directive.`,
+      name,
+      value,
+    );
   }
   return value;
 }
@@ -147,27 +163,50 @@ export async function copyObject(call: Call): Promise<Answer> {
   const options = await newObject(call, bucket);
   const source = await copySource(call);
   const from = source.object;
-  const same = from.bucket === bucket.name && from.key === call.key && (from.isLatest || bucket.versioning === 'off');
+  const same =
+    from.bucket === bucket.name &&
+    from.key === call.key &&
+    (from.isLatest || bucket.versioning === 'off');
   const changes =
     metadata === 'REPLACE' ||
-    ['x-amz-storage-class', 'x-amz-website-redirect-location', 'x-amz-checksum-algorithm'].some((name) => call.header(name) !== undefined);
+    ['x-amz-storage-class', 'x-amz-website-redirect-location', 'x-amz-checksum-algorithm'].some(
+      (name) => call.header(name) !== undefined,
+    );
   if (same && !changes) {
-    throw new S3Error('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.");
+    throw new S3Error(
+      'InvalidRequest',
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    );
   }
   if (from.size > PUT_BYTES_MAX) {
-    throw new S3Error('InvalidRequest', 'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120');
+    throw new S3Error(
+      'InvalidRequest',
+      'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
+    );
   }
   if (tagging === 'COPY' && Object.keys(from.tags).length > 0) checkMayReadTags(call, source);
   const kept =
     metadata === 'REPLACE'
-      ? { contentType: options.contentType, headers: options.headers ?? {}, meta: options.meta ?? {} }
-      : { contentType: from.contentType, headers: copiedHeaders(from, options.headers ?? {}), meta: from.meta };
-  const object = await call.store.copy(from, { bucket: bucket.name, key: call.key }, {
-    ...options,
-    ...kept,
-    tags: tagging === 'REPLACE' ? (options.tags ?? {}) : from.tags,
-    ...(await copiedChecksums(call, from)),
-  });
+      ? {
+          contentType: options.contentType,
+          headers: options.headers ?? {},
+          meta: options.meta ?? {},
+        }
+      : {
+          contentType: from.contentType,
+          headers: copiedHeaders(from, options.headers ?? {}),
+          meta: from.meta,
+        };
+  const object = await call.store.copy(
+    from,
+    { bucket: bucket.name, key: call.key },
+    {
+      ...options,
+      ...kept,
+      tags: tagging === 'REPLACE' ? (options.tags ?? {}) : from.tags,
+      ...(await copiedChecksums(call, from)),
+    },
+  );
   const sums = Object.entries(object.checksums)
     .map(([name, value]) => element(`Checksum${name.toUpperCase()}`, value))
     .join('');
@@ -182,12 +221,20 @@ export function copiedVersion({ bucket, object }: Source): Readonly<Record<strin
 }
 
 function checkMayReadTags(call: Call, { bucket, object }: Source): void {
-  const wish = { action: 's3:GetObjectTagging', list: { of: 'object', permission: 'READ' }, key: object.key, object } as const;
+  const wish = {
+    action: 's3:GetObjectTagging',
+    list: { of: 'object', permission: 'READ' },
+    key: object.key,
+    object,
+  } as const;
   if (!mayDo(call, bucket, wish)) throw new S3Error('AccessDenied');
 }
 
 /** Storage class and redirect are the copy's own. */
-function copiedHeaders(from: ObjectInfo, own: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function copiedHeaders(
+  from: ObjectInfo,
+  own: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const headers = { ...from.headers };
   delete headers['x-amz-website-redirect-location'];
   delete headers['x-amz-storage-class'];
@@ -199,12 +246,16 @@ function copiedHeaders(from: ObjectInfo, own: Readonly<Record<string, string>>):
 }
 
 /** Those of the source, unless another one is asked for: then it is read once for it. */
-async function copiedChecksums(call: Call, from: ObjectInfo): Promise<Pick<PutOptions, 'checksums' | 'checksumType'>> {
+async function copiedChecksums(
+  call: Call,
+  from: ObjectInfo,
+): Promise<Pick<PutOptions, 'checksums' | 'checksumType'>> {
   const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase();
   if (asked === undefined || from.checksums[asked] !== undefined) {
     return { checksums: from.checksums, checksumType: from.checksumType };
   }
-  if (!isChecksumName(asked)) throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
+  if (!isChecksumName(asked))
+    throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
   const sum = checksumOf(asked);
   for await (const piece of call.store.read(from)) sum.update(piece);
   return { checksums: { [asked]: sum.digest() }, checksumType: 'FULL_OBJECT' };
@@ -216,10 +267,18 @@ export function copySourceRange(call: Call, object: ObjectInfo): Range | undefin
   if (text === undefined) return undefined;
   const [, first, last] = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(text) ?? [];
   if (first === undefined || last === undefined || Number(last) < Number(first)) {
-    throw invalidArgument('The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy', 'x-amz-copy-source-range', text);
+    throw invalidArgument(
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      'x-amz-copy-source-range',
+      text,
+    );
   }
   if (Number(last) >= object.size) {
-    throw invalidArgument(`Range specified is not valid for source object of size: ${object.size}`, 'x-amz-copy-source-range', text);
+    throw invalidArgument(
+      `Range specified is not valid for source object of size: ${object.size}`,
+      'x-amz-copy-source-range',
+      text,
+    );
   }
   return { start: Number(first), end: Number(last) + 1 };
 }

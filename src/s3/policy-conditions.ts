@@ -16,10 +16,14 @@ export type Conditions = readonly Condition[];
 
 type Compare = (actual: string, wanted: string) => boolean;
 
-const numeric = (compare: (a: number, b: number) => boolean): Compare => (actual, wanted) =>
-  compare(Number(actual), Number(wanted));
-const dated = (compare: (a: number, b: number) => boolean): Compare => (actual, wanted) =>
-  compare(timeOf(actual), timeOf(wanted));
+const numeric =
+  (compare: (a: number, b: number) => boolean): Compare =>
+  (actual, wanted) =>
+    compare(Number(actual), Number(wanted));
+const dated =
+  (compare: (a: number, b: number) => boolean): Compare =>
+  (actual, wanted) =>
+    compare(timeOf(actual), timeOf(wanted));
 
 function timeOf(text: string): number {
   return /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);

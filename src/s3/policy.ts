@@ -1,5 +1,10 @@
 /** Bucket policies: checked when they are put, and weighed for a request. Pure. */
-import { conditionHolds, type Conditions, type ConditionContext, isConditionOperator } from './policy-conditions.ts';
+import {
+  conditionHolds,
+  type Conditions,
+  type ConditionContext,
+  isConditionOperator,
+} from './policy-conditions.ts';
 import { S3Error } from './errors.ts';
 import { matchesWild } from './wildcard.ts';
 
@@ -50,7 +55,7 @@ export function parsePolicy(text: string, bucket: string): Policy {
   } catch (cause) {
     throw new S3Error('MalformedPolicy', 'This policy contains invalid Json', { cause });
   }
-  if (!isRecord(document)) bad('Policies must be valid JSON and the first byte must be \'{\'');
+  if (!isRecord(document)) bad("Policies must be valid JSON and the first byte must be '{'");
   if (!VERSIONS.has(document['Version'])) bad('The policy must contain a valid version string');
   const list = document['Statement'];
   const statements = Array.isArray(list) ? list : list === undefined ? [] : [list];
@@ -71,7 +76,8 @@ function parseStatement(value: unknown, bucket: string): Statement {
   const principals = either(value, 'Principal', principalsOf);
   const actions = either(value, 'Action', textsOf);
   const resources = either(value, 'Resource', textsOf);
-  if (!actions.list.every((action) => /^(?:\*|s3:[A-Za-z*?]+)$/i.test(action))) bad('Policy has invalid action');
+  if (!actions.list.every((action) => /^(?:\*|s3:[A-Za-z*?]+)$/i.test(action)))
+    bad('Policy has invalid action');
   for (const resource of resources.list) {
     const rest = resource.startsWith(ARN) ? resource.slice(ARN.length) : undefined;
     if (rest === undefined && resource !== '*') bad('Policy has invalid resource');
@@ -104,7 +110,8 @@ function either(
 
 function textsOf(value: unknown, name: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (list.length === 0 || !list.every((one) => typeof one === 'string')) bad(`Policy has invalid ${name.toLowerCase()}`);
+  if (list.length === 0 || !list.every((one) => typeof one === 'string'))
+    bad(`Policy has invalid ${name.toLowerCase()}`);
   return list;
 }
 
@@ -113,7 +120,8 @@ function principalsOf(value: unknown): readonly string[] {
   if (!isRecord(value)) bad('Invalid principal in policy');
   const out: string[] = [];
   for (const [kind, names] of Object.entries(value)) {
-    if (!['AWS', 'CanonicalUser', 'Service', 'Federated'].includes(kind)) bad('Invalid principal in policy');
+    if (!['AWS', 'CanonicalUser', 'Service', 'Federated'].includes(kind))
+      bad('Invalid principal in policy');
     if (kind === 'AWS' || kind === 'CanonicalUser') out.push(...textsOf(names, 'principal'));
   }
   return out;
@@ -182,7 +190,9 @@ export function isPublicPolicy(policy: Policy): boolean {
       one.effect === 'Allow' &&
       (one.exceptPrincipals || one.principals.includes('*')) &&
       !one.conditions.some(
-        ({ key, values }) => RESTRICTING.has(key) && values.every((value) => !/^(?:\*|0\.0\.0\.0\/0|::\/0)$/.test(value)),
+        ({ key, values }) =>
+          RESTRICTING.has(key) &&
+          values.every((value) => !/^(?:\*|0\.0\.0\.0\/0|::\/0)$/.test(value)),
       ),
   );
 }

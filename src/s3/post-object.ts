@@ -17,25 +17,40 @@ import { encodeUri } from './uri.ts';
 export async function postObject(call: Call): Promise<Answer> {
   const boundary = boundaryOf(call.header('content-type') ?? '');
   if (boundary === undefined) {
-    throw new S3Error('InvalidRequest', 'Bucket POST must be of the enclosure-type multipart/form-data');
+    throw new S3Error(
+      'InvalidRequest',
+      'Bucket POST must be of the enclosure-type multipart/form-data',
+    );
   }
   const form = await readForm(call.source, boundary);
   const { fields } = form;
   const key = fields.get('key')?.replaceAll('${filename}', form.fileName);
   if (key === undefined || key === '') {
-    throw invalidArgument('Bucket POST must contain a field named \'key\'.  If it is specified, please check the order of the fields.', 'key', '');
+    throw invalidArgument(
+      "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+      'key',
+      '',
+    );
   }
   checkKey(key);
   const sender = await signer(call, fields);
   const limits =
     sender === undefined
       ? { sizeMin: 0, sizeMax: Number.POSITIVE_INFINITY }
-      : checkPostPolicy(fields.get('policy') ?? '', { fields, bucket: call.bucketName }, call.nowMs);
+      : checkPostPolicy(
+          fields.get('policy') ?? '',
+          { fields, bucket: call.bucketName },
+          call.nowMs,
+        );
   const posted = new Call({
     ...parts(call),
     key,
     headers: headersOf(call.headers, form),
-    sender: { key: sender, payload: { kind: 'plain', sha256: undefined }, how: sender === undefined ? 'anonymous' : 'header-v4' },
+    sender: {
+      key: sender,
+      payload: { kind: 'plain', sha256: undefined },
+      how: sender === undefined ? 'anonymous' : 'header-v4',
+    },
   });
   const bucket = await posted.bucket();
   const options = await newObject(posted, bucket);
@@ -62,8 +77,23 @@ export async function postObject(call: Call): Promise<Answer> {
 }
 
 function parts(call: Call): ConstructorParameters<typeof Call>[0] {
-  const { store, clock, people, id, method, target, bucketName, source, clientAddress, isSecure } = call;
-  return { store, clock, people, id, method, target, bucketName, source, clientAddress, isSecure, headers: call.headers, key: '', sender: call.sender };
+  const { store, clock, people, id, method, target, bucketName, source, clientAddress, isSecure } =
+    call;
+  return {
+    store,
+    clock,
+    people,
+    id,
+    method,
+    target,
+    bucketName,
+    source,
+    clientAddress,
+    isSecure,
+    headers: call.headers,
+    key: '',
+    sender: call.sender,
+  };
 }
 
 /** Undefined when nobody signed: then the bucket must be open to all. */
@@ -73,31 +103,52 @@ async function signer(call: Call, fields: PostedForm['fields']): Promise<AccessK
   const v2 = fields.get('signature');
   if (v4 === undefined && v2 === undefined) {
     if (policy === undefined && fields.get('awsaccesskeyid') === undefined) return undefined;
-    throw invalidArgument('Bucket POST must contain a field named \'Signature\'.  If it is specified, please check the order of the fields.', 'Signature', '');
+    throw invalidArgument(
+      "Bucket POST must contain a field named 'Signature'.  If it is specified, please check the order of the fields.",
+      'Signature',
+      '',
+    );
   }
   if (policy === undefined) {
-    throw invalidArgument('Bucket POST must contain a field named \'policy\'.  If it is specified, please check the order of the fields.', 'policy', '');
+    throw invalidArgument(
+      "Bucket POST must contain a field named 'policy'.  If it is specified, please check the order of the fields.",
+      'policy',
+      '',
+    );
   }
   return v4 === undefined ? signerV2(call, fields, policy) : signerV4(call, fields, policy);
 }
 
 async function keyOf(call: Call, id: string): Promise<AccessKey> {
   const key = await call.store.accessKey(id);
-  if (key === undefined) throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: id } });
+  if (key === undefined)
+    throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: id } });
   return key;
 }
 
-async function signerV2(call: Call, fields: PostedForm['fields'], policy: string): Promise<AccessKey> {
+async function signerV2(
+  call: Call,
+  fields: PostedForm['fields'],
+  policy: string,
+): Promise<AccessKey> {
   const id = fields.get('awsaccesskeyid');
   if (id === undefined) {
-    throw invalidArgument('Bucket POST must contain a field named \'AWSAccessKeyId\'.  If it is specified, please check the order of the fields.', 'AWSAccessKeyId', '');
+    throw invalidArgument(
+      "Bucket POST must contain a field named 'AWSAccessKeyId'.  If it is specified, please check the order of the fields.",
+      'AWSAccessKeyId',
+      '',
+    );
   }
   const key = await keyOf(call, id);
   if (sameSecret(fields.get('signature') ?? '', signV2(key.secret, policy))) return key;
   throw new S3Error('SignatureDoesNotMatch');
 }
 
-async function signerV4(call: Call, fields: PostedForm['fields'], policy: string): Promise<AccessKey> {
+async function signerV4(
+  call: Call,
+  fields: PostedForm['fields'],
+  policy: string,
+): Promise<AccessKey> {
   const credential = parseCredential(fields.get('x-amz-credential') ?? '');
   if (fields.get('x-amz-algorithm') !== ALGORITHM || credential === undefined) {
     throw new S3Error('AuthorizationQueryParametersError');
@@ -112,7 +163,8 @@ async function signerV4(call: Call, fields: PostedForm['fields'], policy: string
 function headersOf(headers: IncomingHttpHeaders, form: PostedForm): IncomingHttpHeaders {
   const out: IncomingHttpHeaders = { host: headers.host };
   for (const [name, value] of form.fields) {
-    const known = /^(?:cache-control|content-type|content-disposition|content-encoding|expires|x-amz-(?!signature|credential|algorithm|date).*)$/;
+    const known =
+      /^(?:cache-control|content-type|content-disposition|content-encoding|expires|x-amz-(?!signature|credential|algorithm|date).*)$/;
     if (known.test(name)) out[name] = Buffer.from(value, 'utf8').toString('latin1');
     if (name === 'acl') out['x-amz-acl'] = value;
   }
@@ -123,12 +175,17 @@ function tagsOfForm(text: string): Tags {
   return parseTagging(Buffer.from(text), 10);
 }
 
-async function* limited(file: AsyncIterable<Uint8Array>, sizeMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* limited(
+  file: AsyncIterable<Uint8Array>,
+  sizeMax: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let size = 0;
   for await (const piece of file) {
     size += piece.length;
     if (size > sizeMax) {
-      throw new S3Error('EntityTooLarge', undefined, { details: { ProposedSize: size, MaxSizeAllowed: sizeMax } });
+      throw new S3Error('EntityTooLarge', undefined, {
+        details: { ProposedSize: size, MaxSizeAllowed: sizeMax },
+      });
     }
     yield piece;
   }
@@ -147,9 +204,13 @@ function answer(fields: PostedForm['fields'], posted: Posted): Answer {
   const redirect = fields.get('success_action_redirect') ?? fields.get('redirect');
   if (redirect !== undefined && URL.canParse(redirect)) {
     const url = new URL(redirect);
-    for (const name of ['bucket', 'key', 'etag'] as const) url.searchParams.append(name, posted[name]);
+    for (const name of ['bucket', 'key', 'etag'] as const)
+      url.searchParams.append(name, posted[name]);
     const query = url.search.replaceAll('+', '%20');
-    return { status: 303, headers: { ...posted.headers, location: `${url.origin}${url.pathname}${query}${url.hash}` } };
+    return {
+      status: 303,
+      headers: { ...posted.headers, location: `${url.origin}${url.pathname}${query}${url.hash}` },
+    };
   }
   const status = fields.get('success_action_status');
   if (status === '200') return { status: 200, headers: posted.headers };

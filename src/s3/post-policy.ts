@@ -27,7 +27,8 @@ export function checkPostPolicy(
   nowMs: number,
 ): PostPolicy {
   const { expiration, conditions } = readPolicy(encoded);
-  if (Number.isNaN(expiration)) throw new S3Error('InvalidPolicyDocument', 'Invalid Policy: Invalid \'expiration\' value');
+  if (Number.isNaN(expiration))
+    throw new S3Error('InvalidPolicyDocument', "Invalid Policy: Invalid 'expiration' value");
   if (expiration <= nowMs) refuse('Policy expired.');
   const covered = new Set<string>(FREE_FIELDS);
   let sizeMin = 0;
@@ -44,7 +45,8 @@ export function checkPostPolicy(
     covered.add(name);
     const actual = valueOf(name);
     const holds = kind === 'eq' ? actual === value : startsWith(name, actual, value);
-    if (!holds || more !== undefined) refuse(`Policy Condition failed: ["${kind}", "$${name}", "${value}"]`);
+    if (!holds || more !== undefined)
+      refuse(`Policy Condition failed: ["${kind}", "$${name}", "${value}"]`);
   }
   if (!covered.has('bucket')) refuse('Policy has no condition for the bucket');
   for (const name of form.fields.keys()) {
@@ -53,7 +55,10 @@ export function checkPostPolicy(
   return { sizeMin, sizeMax };
 }
 
-function readPolicy(encoded: string): { readonly expiration: number; readonly conditions: readonly unknown[] } {
+function readPolicy(encoded: string): {
+  readonly expiration: number;
+  readonly conditions: readonly unknown[];
+} {
   let document: unknown;
   try {
     document = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8'));
@@ -61,19 +66,29 @@ function readPolicy(encoded: string): { readonly expiration: number; readonly co
     throw new S3Error('InvalidPolicyDocument', 'Invalid Policy: Invalid JSON.', { cause });
   }
   const { expiration, conditions } = (document ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof expiration !== 'string') throw new S3Error('InvalidPolicyDocument', 'Invalid Policy: Policy missing expiration.');
-  if (!Array.isArray(conditions)) throw new S3Error('InvalidPolicyDocument', 'Invalid Policy: Policy missing conditions.');
-  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/.test(expiration);
-  return { expiration: isTime ? Date.parse(expiration) : Number.NaN, conditions: conditions as readonly unknown[] };
+  if (typeof expiration !== 'string')
+    throw new S3Error('InvalidPolicyDocument', 'Invalid Policy: Policy missing expiration.');
+  if (!Array.isArray(conditions))
+    throw new S3Error('InvalidPolicyDocument', 'Invalid Policy: Policy missing conditions.');
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)$/.test(
+    expiration,
+  );
+  return {
+    expiration: isTime ? Date.parse(expiration) : Number.NaN,
+    conditions: conditions as readonly unknown[],
+  };
 }
 
 /** `["eq", "$key", "x"]` and `{"key": "x"}` are the same. */
-function normalise(condition: unknown): readonly [kind: string, name: string, value: string, more?: string] {
+function normalise(
+  condition: unknown,
+): readonly [kind: string, name: string, value: string, more?: string] {
   if (Array.isArray(condition)) {
     const list: readonly unknown[] = condition;
     const [kind, name, value] = list;
     const word = typeof kind === 'string' ? kind.toLowerCase() : '';
-    if (list.length !== 3 || !['eq', 'starts-with', 'content-length-range'].includes(word)) invalid();
+    if (list.length !== 3 || !['eq', 'starts-with', 'content-length-range'].includes(word))
+      invalid();
     if (word === 'content-length-range') return [word, String(name), String(value)];
     if (typeof name !== 'string' || !name.startsWith('$') || typeof value !== 'string') invalid();
     return [word, name.slice(1).toLowerCase(), value];

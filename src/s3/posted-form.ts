@@ -18,11 +18,16 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 
 export function boundaryOf(contentType: string): string | undefined {
   const [, quoted, plain] =
-    /^multipart\/form-data\s*;.*?\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType) ?? [];
+    /^multipart\/form-data\s*;.*?\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))/i.exec(
+      contentType,
+    ) ?? [];
   return quoted ?? plain;
 }
 
-export async function readForm(source: AsyncIterable<Uint8Array>, boundary: string): Promise<PostedForm> {
+export async function readForm(
+  source: AsyncIterable<Uint8Array>,
+  boundary: string,
+): Promise<PostedForm> {
   const reader = new FormReader(source, boundary);
   return reader.form();
 }
@@ -47,7 +52,7 @@ class FormReader {
     // The first delimiter has no line end before it.
     this.#rest = Buffer.from('\r\n');
     await this.#until(this.#delimiter);
-    for (let bytes = 0; fields.size <= FIELDS_MAX; ) {
+    for (let bytes = 0; fields.size <= FIELDS_MAX;) {
       const mark = await this.#take(2);
       if (mark === '--') throw new S3Error('IncorrectNumberOfFilesInPostRequest');
       if (mark !== '\r\n') throw malformed();
@@ -85,7 +90,8 @@ class FormReader {
         this.#rest = this.#rest.subarray(at + end.length);
         return found;
       }
-      if (this.#rest.length > FIELDS_BYTES_MAX * 2) throw new S3Error('MaxPostPreDataLengthExceededError');
+      if (this.#rest.length > FIELDS_BYTES_MAX * 2)
+        throw new S3Error('MaxPostPreDataLengthExceededError');
       if (!(await this.#more())) throw malformed();
     }
   }
@@ -114,7 +120,9 @@ function parseHead(text: string): {
   readonly type: string | undefined;
 } {
   const disposition = /^content-disposition\s*:\s*form-data\s*;(.*)$/im.exec(text)?.[1] ?? '';
-  const name = /(?:^|;)\s*name="((?:[^"\\]|\\.)*)"/i.exec(disposition)?.[1] ?? /(?:^|;)\s*name=([^\s;"]+)/i.exec(disposition)?.[1];
+  const name =
+    /(?:^|;)\s*name="((?:[^"\\]|\\.)*)"/i.exec(disposition)?.[1] ??
+    /(?:^|;)\s*name=([^\s;"]+)/i.exec(disposition)?.[1];
   if (name === undefined) throw malformed();
   const fileName = /;\s*filename="((?:[^"\\]|\\.)*)"/i.exec(disposition)?.[1];
   const type = /^content-type\s*:\s*(.*?)\s*$/im.exec(text)?.[1];

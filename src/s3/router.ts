@@ -1,11 +1,41 @@
 /** Which operation a request asks for. The address and the method decide; a copy is told by its field. */
-import { getBucketAcl, cors, fixed, lifecycle, objectLock, onlyEmpty, ownershipControls, policy, policyStatus, publicAccessBlock, putBucketAcl, requestPayment, type SettingHandlers, tagging, website } from './bucket-settings.ts';
-import { createBucket, deleteBucket, getLocation, getVersioning, headBucket, putVersioning } from './buckets.ts';
+import {
+  getBucketAcl,
+  cors,
+  fixed,
+  lifecycle,
+  objectLock,
+  onlyEmpty,
+  ownershipControls,
+  policy,
+  policyStatus,
+  publicAccessBlock,
+  putBucketAcl,
+  requestPayment,
+  type SettingHandlers,
+  tagging,
+  website,
+} from './bucket-settings.ts';
+import {
+  createBucket,
+  deleteBucket,
+  getLocation,
+  getVersioning,
+  headBucket,
+  putVersioning,
+} from './buckets.ts';
 import type { Call, Handler } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
 import { S3Error } from './errors.ts';
 import { listBuckets, listObjects, listObjectsV2, listUploads, listVersions } from './listing.ts';
-import { abortUpload, completeUpload, copyPart, createUpload, listParts, putPart } from './multipart.ts';
+import {
+  abortUpload,
+  completeUpload,
+  copyPart,
+  createUpload,
+  listParts,
+  putPart,
+} from './multipart.ts';
 import {
   deleteObjectTagging,
   getLegalHold,
@@ -32,21 +62,33 @@ function of({ get, put, remove }: SettingHandlers): Methods {
 const BUCKET: Readonly<Record<string, Methods>> = {
   acl: { GET: getBucketAcl, PUT: putBucketAcl },
   accelerate: {
-    GET: fixed({ action: 's3:GetAccelerateConfiguration', xml: `<AccelerateConfiguration xmlns="${S3_NAMESPACE}"/>` }),
+    GET: fixed({
+      action: 's3:GetAccelerateConfiguration',
+      xml: `<AccelerateConfiguration xmlns="${S3_NAMESPACE}"/>`,
+    }),
   },
   cors: of(cors),
   delete: { POST: deleteObjects },
   encryption: {
-    GET: fixed({ action: 's3:GetEncryptionConfiguration', missing: 'ServerSideEncryptionConfigurationNotFoundError' }),
+    GET: fixed({
+      action: 's3:GetEncryptionConfiguration',
+      missing: 'ServerSideEncryptionConfigurationNotFoundError',
+    }),
   },
   lifecycle: of(lifecycle),
   location: { GET: getLocation },
   logging: {
-    GET: fixed({ action: 's3:GetBucketLogging', xml: `<BucketLoggingStatus xmlns="${S3_NAMESPACE}"/>` }),
+    GET: fixed({
+      action: 's3:GetBucketLogging',
+      xml: `<BucketLoggingStatus xmlns="${S3_NAMESPACE}"/>`,
+    }),
     PUT: onlyEmpty('s3:PutBucketLogging', 'BucketLoggingStatus'),
   },
   notification: {
-    GET: fixed({ action: 's3:GetBucketNotification', xml: `<NotificationConfiguration xmlns="${S3_NAMESPACE}"/>` }),
+    GET: fixed({
+      action: 's3:GetBucketNotification',
+      xml: `<NotificationConfiguration xmlns="${S3_NAMESPACE}"/>`,
+    }),
     PUT: onlyEmpty('s3:PutBucketNotification', 'NotificationConfiguration'),
   },
   'object-lock': { GET: objectLock.get, PUT: objectLock.put },
@@ -55,7 +97,10 @@ const BUCKET: Readonly<Record<string, Methods>> = {
   policyStatus: { GET: policyStatus },
   publicAccessBlock: of(publicAccessBlock),
   replication: {
-    GET: fixed({ action: 's3:GetReplicationConfiguration', missing: 'ReplicationConfigurationNotFoundError' }),
+    GET: fixed({
+      action: 's3:GetReplicationConfiguration',
+      missing: 'ReplicationConfigurationNotFoundError',
+    }),
   },
   requestPayment: { GET: requestPayment.get, PUT: requestPayment.put },
   tagging: of(tagging),
@@ -75,16 +120,30 @@ const OBJECT: Readonly<Record<string, Methods>> = {
 };
 
 /** Operations of AWS that there are none of here. */
-const ELSEWHERE = ['analytics', 'inventory', 'intelligent-tiering', 'metrics', 'metadataTable', 'select', 'restore', 'torrent', 'session'];
+const ELSEWHERE = [
+  'analytics',
+  'inventory',
+  'intelligent-tiering',
+  'metrics',
+  'metadataTable',
+  'select',
+  'restore',
+  'torrent',
+  'session',
+];
 
 function named(call: Call, table: Readonly<Record<string, Methods>>): Handler | undefined {
   for (const [name] of call.target.query) {
-    if (ELSEWHERE.includes(name)) throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
+    if (ELSEWHERE.includes(name))
+      throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
     if (!Object.hasOwn(table, name)) continue;
     const handler = table[name]?.[call.method];
     if (handler !== undefined) return handler;
-    if (call.method === 'PUT') throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
-    throw new S3Error('MethodNotAllowed', undefined, { details: { Method: call.method, ResourceType: name.toUpperCase() } });
+    if (call.method === 'PUT')
+      throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
+    throw new S3Error('MethodNotAllowed', undefined, {
+      details: { Method: call.method, ResourceType: name.toUpperCase() },
+    });
   }
   return undefined;
 }

@@ -9,9 +9,9 @@ import type { Clock } from '../base/time.ts';
 import type { FileStore } from '../files/files.ts';
 import { authenticate } from './authenticate.ts';
 import { type Answer, Call, type CallParts, setting } from './call.ts';
+import type { FindPerson } from './acl.ts';
 import { corsAnswer, type CorsRule } from './cors.ts';
 import { errorBody, S3Error } from './errors.ts';
-import { PeopleOf } from './people.ts';
 import { handlerOf } from './router.ts';
 import { storeError } from './store-errors.ts';
 import { bucketOfHost, parseTarget, type Target } from './uri.ts';
@@ -21,6 +21,8 @@ export interface S3FaceOptions {
   readonly store: FileStore;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Who an id or an address of mail is; without it every id is somebody. */
+  readonly people?: FindPerson | undefined;
   /** Names below which buckets are hosts. */
   readonly domains?: readonly string[];
 }
@@ -35,12 +37,12 @@ const DOMAINS = ['localhost'];
 export class S3Face {
   readonly #options: S3FaceOptions;
   readonly #domains: readonly string[];
-  readonly #people: PeopleOf;
+  readonly #people: FindPerson;
 
   constructor(options: S3FaceOptions) {
     this.#options = options;
     this.#domains = options.domains ?? DOMAINS;
-    this.#people = new PeopleOf(options.store);
+    this.#people = options.people ?? ((id) => Promise.resolve({ id, name: id }));
   }
 
   /** A server that is not listening yet. */
@@ -127,16 +129,27 @@ export class S3Face {
     const method = request.method ?? 'GET';
     Object.assign(common, await this.#cors(request, bucketName));
     if (method === 'OPTIONS') return this.#preflight(request, bucketName);
-    const isForm = method === 'POST' && key === '' && /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
-    const anonymous = { key: undefined, payload: { kind: 'plain', sha256: undefined }, how: 'anonymous' } as const;
+    const isForm =
+      method === 'POST' &&
+      key === '' &&
+      /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
+    const anonymous = {
+      key: undefined,
+      payload: { kind: 'plain', sha256: undefined },
+      how: 'anonymous',
+    } as const;
     const sender =
       isForm || site !== undefined
         ? anonymous
-        : await authenticate({ method, target, hostBucket, headers: request.headers }, (keyId) => store.accessKey(keyId), clock.now());
+        : await authenticate(
+            { method, target, hostBucket, headers: request.headers },
+            (keyId) => store.accessKey(keyId),
+            clock.now(),
+          );
     const parts: CallParts = {
       store,
       clock,
-      people: (name) => this.#people.find(name),
+      people: this.#people,
       id,
       method,
       headers: request.headers,
@@ -153,7 +166,10 @@ export class S3Face {
     return handlerOf(call)(call);
   }
 
-  async #cors(request: IncomingMessage, bucketName: string): Promise<Readonly<Record<string, string>>> {
+  async #cors(
+    request: IncomingMessage,
+    bucketName: string,
+  ): Promise<Readonly<Record<string, string>>> {
     const { origin } = request.headers;
     if (origin === undefined || bucketName === '' || request.method === 'OPTIONS') return {};
     const rules = await this.#rules(bucketName);
@@ -169,7 +185,11 @@ export class S3Face {
     const { origin } = request.headers;
     const method = request.headers['access-control-request-method'];
     if (origin === undefined || method === undefined) {
-      throw new S3Error('InvalidRequest', 'Insufficient information. Origin request header needed.', { status: 400 });
+      throw new S3Error(
+        'InvalidRequest',
+        'Insufficient information. Origin request header needed.',
+        { status: 400 },
+      );
     }
     const headers = (request.headers['access-control-request-headers'] ?? '')
       .split(',')
@@ -177,7 +197,10 @@ export class S3Face {
       .filter((name) => name !== '');
     const answer = corsAnswer(await this.#rules(bucketName), { origin, method, headers }, true);
     if (answer !== undefined) return { status: 200, headers: { ...answer } };
-    throw new S3Error('AccessDenied', 'CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource\'s CORS spec.');
+    throw new S3Error(
+      'AccessDenied',
+      "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+    );
   }
 }
 
@@ -206,7 +229,10 @@ function isGone(error: unknown): boolean {
 }
 
 /** Asks for the body only when somebody reads it: a client that waits for 100 sends none to a request that is refused. */
-async function* bodyOf(request: IncomingMessage, response: ServerResponse): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bodyOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+): AsyncGenerator<Uint8Array, void, undefined> {
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
   const length = Number(request.headers['content-length'] ?? Number.NaN);
   if (length <= WHOLE_BYTES_MAX) {

@@ -4,11 +4,13 @@ import type { Target } from './uri.ts';
 
 /** Query parameters that are part of the resource. */
 const SIGNED_PARAMETERS: ReadonlySet<string> = new Set(
-  ('accelerate acl analytics cors delete encryption inventory lifecycle location logging metrics notification object-lock ' +
+  (
+    'accelerate acl analytics cors delete encryption inventory lifecycle location logging metrics notification object-lock ' +
     'ownershipControls partNumber policy policyStatus publicAccessBlock replication requestPayment ' +
     'response-cache-control response-content-disposition response-content-encoding response-content-language ' +
     'response-content-type response-expires restore retention legal-hold attributes select select-type tagging torrent ' +
-    'uploadId uploads versionId versioning versions website').split(' '),
+    'uploadId uploads versionId versioning versions website'
+  ).split(' '),
 );
 
 export interface StringToSignV2 {

@@ -30,5 +30,7 @@ export function storeError(error: MolnError): S3Error | undefined {
     const message = code === 'QuotaExceeded' || code === 'StorageFull' ? error.message : undefined;
     return new S3Error(code, message, { cause: error });
   }
-  return error.retryable ? new S3Error('ServiceUnavailable', error.message, { cause: error }) : undefined;
+  return error.retryable
+    ? new S3Error('ServiceUnavailable', error.message, { cause: error })
+    : undefined;
 }

@@ -1,6 +1,13 @@
 /** Tags of buckets and objects, in documents and in fields. Pure. */
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { childNamed, childrenNamed, malformed, neededText, readRoot, S3_NAMESPACE } from './document.ts';
+import {
+  childNamed,
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+} from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { decodeUri } from './uri.ts';
 
@@ -40,7 +47,11 @@ function decodeForm(text: string): string {
     return decodeUri(text.replaceAll('+', ' '));
   } catch {
     // Broken escapes: the field as a whole is what is wrong.
-    throw invalidArgument('The header \'x-amz-tagging\' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.', 'x-amz-tagging', text);
+    throw invalidArgument(
+      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+      'x-amz-tagging',
+      text,
+    );
   }
 }
 
@@ -48,15 +59,21 @@ function checkedTags(pairs: readonly (readonly [string, string])[], most: number
   if (pairs.length > most) {
     throw new S3Error(
       'InvalidTag',
-      most === OBJECT_TAGS_MAX ? 'Object tags cannot be greater than 10' : 'Bucket tag count cannot be greater than 50',
+      most === OBJECT_TAGS_MAX
+        ? 'Object tags cannot be greater than 10'
+        : 'Bucket tag count cannot be greater than 50',
     );
   }
   const tags: Record<string, string> = {};
   for (const [name, value] of pairs) {
-    if (name === '' || name.length > NAME_LENGTH_MAX) throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid');
-    if (value.length > VALUE_LENGTH_MAX) throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid');
-    if (Object.hasOwn(tags, name)) throw new S3Error('InvalidTag', 'Cannot provide multiple Tags with the same key');
-    if (/^aws:/i.test(name)) throw new S3Error('InvalidTag', 'System tags cannot be added/updated by requester');
+    if (name === '' || name.length > NAME_LENGTH_MAX)
+      throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid');
+    if (value.length > VALUE_LENGTH_MAX)
+      throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid');
+    if (Object.hasOwn(tags, name))
+      throw new S3Error('InvalidTag', 'Cannot provide multiple Tags with the same key');
+    if (/^aws:/i.test(name))
+      throw new S3Error('InvalidTag', 'System tags cannot be added/updated by requester');
     tags[name] = value;
   }
   return tags;

@@ -50,7 +50,11 @@ export function parseTarget(url: string): Target {
       query.push([decodeUri(name.replaceAll('+', ' ')), decodeUri(value.replaceAll('+', ' '))]);
     }
   }
-  return { rawPath: rawPath === '' ? '/' : rawPath, path: decodeUri(rawPath === '' ? '/' : rawPath), query };
+  return {
+    rawPath: rawPath === '' ? '/' : rawPath,
+    path: decodeUri(rawPath === '' ? '/' : rawPath),
+    query,
+  };
 }
 
 /** `bucket.localhost`, `bucket.s3.example.com`, or below one of the names given. */

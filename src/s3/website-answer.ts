@@ -26,7 +26,10 @@ export async function websiteAnswer(call: Call, withKey: WithKey): Promise<Answe
   }
 }
 
-async function siteAnswer(call: Call, where: { readonly site: Website; readonly withKey: WithKey }): Promise<Answer> {
+async function siteAnswer(
+  call: Call,
+  where: { readonly site: Website; readonly withKey: WithKey },
+): Promise<Answer> {
   const { site, withKey } = where;
   if (site.redirectAll !== undefined) return redirected(call, site.redirectAll, call.key);
   const early = ruleFor(site.rules, call.key, undefined);
@@ -67,12 +70,18 @@ async function errorPage(
   }
 }
 
-function ruleFor(rules: readonly WebsiteRule[], key: string, status: string | undefined): WebsiteRule | undefined {
+function ruleFor(
+  rules: readonly WebsiteRule[],
+  key: string,
+  status: string | undefined,
+): WebsiteRule | undefined {
   return rules.find((rule) => key.startsWith(rule.prefix ?? '') && rule.error === status);
 }
 
 function redirected(call: Call, to: WebsiteRedirect, key: string, prefix = ''): Answer {
-  const path = to.replaceKey ?? (to.replacePrefix === undefined ? key : to.replacePrefix + key.slice(prefix.length));
+  const path =
+    to.replaceKey ??
+    (to.replacePrefix === undefined ? key : to.replacePrefix + key.slice(prefix.length));
   const protocol = to.protocol ?? (call.isSecure ? 'https' : 'http');
   const host = to.host ?? call.header('host') ?? '';
   return {
@@ -86,7 +95,10 @@ function page(error: S3Error, method: string): Answer {
   const body = `<html><head><title>${title}</title></head><body><h1>${title}</h1><p>${escapeText(error.message)}</p></body></html>\n`;
   return {
     status: error.status,
-    headers: { 'content-type': 'text/html; charset=utf-8', 'content-length': String(Buffer.byteLength(body)) },
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-length': String(Buffer.byteLength(body)),
+    },
     ...(method === 'HEAD' ? {} : { body }),
   };
 }

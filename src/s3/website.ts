@@ -1,6 +1,15 @@
 /** Website settings of a bucket: read, printed, and which object answers a request. Pure. */
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { childNamed, childrenNamed, malformed, neededText, readRoot, S3_NAMESPACE, textIn, type XmlElement } from './document.ts';
+import {
+  childNamed,
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  type XmlElement,
+} from './document.ts';
 import { invalidArgument } from './errors.ts';
 
 export interface WebsiteRedirect {
@@ -45,7 +54,11 @@ export function parseWebsite(bytes: Uint8Array): Website {
   const list = childNamed(root, 'RoutingRules');
   const rules = list === undefined ? [] : childrenNamed(list, 'RoutingRule').map(parseRule);
   if (rules.length > RULES_MAX) throw malformed();
-  return { index: suffix, error: error === undefined ? undefined : neededText(error, 'Key'), rules };
+  return {
+    index: suffix,
+    error: error === undefined ? undefined : neededText(error, 'Key'),
+    rules,
+  };
 }
 
 function parseRule(rule: XmlElement): WebsiteRule {
@@ -68,7 +81,8 @@ function parseRule(rule: XmlElement): WebsiteRule {
 export function printWebsite(site: Website): string {
   const rules = site.rules
     .map(({ prefix, error, redirect }) => {
-      const condition = element('KeyPrefixEquals', prefix) + element('HttpErrorCodeReturnedEquals', error);
+      const condition =
+        element('KeyPrefixEquals', prefix) + element('HttpErrorCodeReturnedEquals', error);
       return (
         `<RoutingRule>${condition === '' ? '' : `<Condition>${condition}</Condition>`}<Redirect>` +
         `${element('Protocol', redirect.protocol)}${element('HostName', redirect.host)}${element('ReplaceKeyPrefixWith', redirect.replacePrefix)}` +
@@ -82,8 +96,12 @@ export function printWebsite(site: Website): string {
       : `<RedirectAllRequestsTo>${element('HostName', site.redirectAll.host)}${element('Protocol', site.redirectAll.protocol)}</RedirectAllRequestsTo>`;
   return (
     `${XML_HEAD}<WebsiteConfiguration xmlns="${S3_NAMESPACE}">${all}` +
-    (site.index === undefined ? '' : `<IndexDocument>${element('Suffix', site.index)}</IndexDocument>`) +
-    (site.error === undefined ? '' : `<ErrorDocument>${element('Key', site.error)}</ErrorDocument>`) +
+    (site.index === undefined
+      ? ''
+      : `<IndexDocument>${element('Suffix', site.index)}</IndexDocument>`) +
+    (site.error === undefined
+      ? ''
+      : `<ErrorDocument>${element('Key', site.error)}</ErrorDocument>`) +
     `${rules === '' ? '' : `<RoutingRules>${rules}</RoutingRules>`}</WebsiteConfiguration>`
   );
 }

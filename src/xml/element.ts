@@ -39,8 +39,7 @@ export function childrenNamed(
   namespace?: string,
 ): readonly XmlElement[] {
   return elements(parent).filter(
-    (child) =>
-      child.name === name && (namespace === undefined || child.namespace === namespace),
+    (child) => child.name === name && (namespace === undefined || child.namespace === namespace),
   );
 }
 

@@ -17,7 +17,8 @@ const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/';
 
 /** NCName of Namespaces in XML 1.0: a name of XML without a colon. */
-const NAME_START = 'A-Z_a-z\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u02ff\\u0370-\\u037d\\u037f-\\u1fff\\u200c\\u200d\\u2070-\\u218f\\u2c00-\\u2fef\\u3001-\\ud7ff\\uf900-\\ufdcf\\ufdf0-\\ufffd\\u{10000}-\\u{effff}';
+const NAME_START =
+  'A-Z_a-z\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u02ff\\u0370-\\u037d\\u037f-\\u1fff\\u200c\\u200d\\u2070-\\u218f\\u2c00-\\u2fef\\u3001-\\ud7ff\\uf900-\\ufdcf\\ufdf0-\\ufffd\\u{10000}-\\u{effff}';
 const NAME_MORE = `${NAME_START}\\-.0-9\\u00b7\\u0300-\\u036f\\u203f\\u2040`;
 const QUALIFIED_NAME = new RegExp(
   `(?:([${NAME_START}][${NAME_MORE}]*):)?([${NAME_START}][${NAME_MORE}]*)(?!:)`,
@@ -192,7 +193,11 @@ class Parser {
     return character;
   }
 
-  #name(what: string): { readonly prefix: string | undefined; readonly name: string; readonly whole: string } {
+  #name(what: string): {
+    readonly prefix: string | undefined;
+    readonly name: string;
+    readonly whole: string;
+  } {
     QUALIFIED_NAME.lastIndex = this.#at;
     const match = QUALIFIED_NAME.exec(this.#text);
     if (match === null) this.#fail(`${what} without a good name`);
@@ -229,7 +234,11 @@ class Parser {
   }
 
   #attributes(owner: string): {
-    readonly raw: readonly { readonly prefix: string | undefined; readonly name: string; readonly value: string }[];
+    readonly raw: readonly {
+      readonly prefix: string | undefined;
+      readonly name: string;
+      readonly value: string;
+    }[];
     readonly declared: ReadonlyMap<string, string>;
     readonly empty: boolean;
   } {
@@ -286,7 +295,11 @@ class Parser {
   }
 
   #resolved(
-    raw: readonly { readonly prefix: string | undefined; readonly name: string; readonly value: string }[],
+    raw: readonly {
+      readonly prefix: string | undefined;
+      readonly name: string;
+      readonly value: string;
+    }[],
     scope: Scope,
   ): readonly XmlAttribute[] {
     const seen = new Set<string>();
@@ -307,7 +320,9 @@ class Parser {
     this.#at++;
     const open = this.#open.pop();
     if (open?.qualifiedName !== whole) {
-      this.#fail(`</${whole}> closes ${open === undefined ? 'nothing' : `<${open.qualifiedName}>`}`);
+      this.#fail(
+        `</${whole}> closes ${open === undefined ? 'nothing' : `<${open.qualifiedName}>`}`,
+      );
     }
   }
 }

@@ -17,7 +17,8 @@ test('names, namespaces, text and references', () => {
 });
 
 test('what is written is read again, beyond the basic plane too', () => {
-  const text = '<a xmlns="DAV:"><p xmlns="urn:q" xml:lang="de">\u{10000} &lt;&#13;</p><p xmlns=""/></a>';
+  const text =
+    '<a xmlns="DAV:"><p xmlns="urn:q" xml:lang="de">\u{10000} &lt;&#13;</p><p xmlns=""/></a>';
   const root = parse(text);
   assert.deepEqual(parse(serialise(root)), root);
   assert.equal(serialise(root), text);
