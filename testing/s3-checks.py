@@ -145,7 +145,7 @@ def list_v1():
     assert main.list_objects(Bucket=name, MaxKeys=0)['IsTruncated'] is False
     assert 'Delimiter' not in main.list_objects(Bucket=name, Delimiter='')
     page = main.list_objects(Bucket=name, Delimiter='a')
-    assert (keys(page), prefixes(page)) == ([], ['a', 'boo/ba', 'cquux/bla', 'cquux/thud'][:0] + prefixes(page))
+    assert (keys(page), prefixes(page)) == (['cquux/thud'], ['a', 'boo/ba', 'cquux/bla'])
     assert keys(main.list_objects(Bucket=name, Marker='zzz')) == []
     assert main.list_objects(Bucket=name)['Contents'][0]['Owner']['ID'] == MAIN
     assert main.list_objects(Bucket=name, MaxKeys=2)['MaxKeys'] == 2
@@ -209,7 +209,7 @@ def encoded_listing():
 def put_get_head():
     name = bucket()
     answer = main.put_object(Bucket=name, Key='k', Body=b'hello', ContentType='text/plain', CacheControl='no-cache', ContentDisposition='inline',
-                             ContentLanguage='de', ContentEncoding='gzip', Metadata={'One': 'x', 'uni': 'h\u00e9llo'.encode().decode('latin1') if False else 'y'})
+                             ContentLanguage='de', ContentEncoding='gzip', Metadata={'One': 'x', 'uni': 'y'})
     etag = f'"{hashlib.md5(b"hello").hexdigest()}"'
     assert answer['ETag'] == etag
     got = main.get_object(Bucket=name, Key='k')
