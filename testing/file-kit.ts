@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { LocalBlobs } from '../src/blobs/blobs.ts';
-import { CONTROL } from '../src/databases/control.ts';
+import type { DatabasesConfig, ProcessState } from '../src/databases/control.ts';
 import { ProcessSupervisor } from '../src/databases/process-supervisor.ts';
 import { processPaths } from '../src/databases/process-record.ts';
 import { CatalogueLink, createCatalogue, type Place, Sessions, Store } from '../src/files/files.ts';
@@ -54,7 +54,7 @@ export class FileKit implements AsyncDisposable {
       logFolder: join(this.folder, 'logs'),
     };
     for (const folder of Object.values(folders)) mkdirSync(folder);
-    const supervisor = new ProcessSupervisor({ folders, clock: systemClock, log: silentLogger });
+    const supervisor = new ProcessSupervisor<DatabasesConfig, ProcessState>({ folders, clock: systemClock, log: silentLogger });
     await supervisor.start();
     this.stack.defer(() => supervisor.stop());
     supervisor.configure({
@@ -75,9 +75,7 @@ export class FileKit implements AsyncDisposable {
     });
     await until('the catalogue is open', async () => {
       try {
-        const state = (await supervisor.ask(CONTROL.state, {})) as {
-          readonly databases: readonly { readonly primaries: readonly (string | null)[] }[];
-        };
+        const state = await supervisor.state();
         return state.databases[0]?.primaries[0] === 'n1';
       } catch {
         return false;
@@ -96,7 +94,7 @@ export class FileKit implements AsyncDisposable {
       sessions,
       clock,
       log,
-      accessKey: () => undefined,
+      accessKey: () => Promise.resolve(undefined),
       places: {
         self: 'n1',
         all: () => [...this.places.values()],
