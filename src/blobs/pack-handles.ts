@@ -63,7 +63,7 @@ export class PackHandles implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const pack of [...this.#held.keys()]) await this.drop(pack);
+    for (const pack of this.#held.keys()) await this.drop(pack);
   }
 }
 
