@@ -11,7 +11,7 @@ const server = face.server();
 server.listen(7430, '127.0.0.1', () => console.log('ready'));
 try {
   const { WebDavFace } = await import('../src/webdav/webdav.ts' as string);
-  const dav = new WebDavFace({ store: kit.store, clock: systemClock, log, whoIs: async (_u: string, p: string) => p === 'secret' ? { owner: 'main', may: 'all' } : undefined });
+  const dav = new WebDavFace({ store: kit.store, clock: systemClock, log, whoIs: async (_u: string, p: string) => p === 'secret' ? { owner: 'main', may: 'all', readOnly: false } : undefined });
   dav.server().listen(7431, '127.0.0.1', () => console.log('dav ready'));
 } catch (e) { console.log('no dav', String(e).slice(0, 200)); }
 process.on('SIGTERM', () => { void kit[Symbol.asyncDispose]().then(() => process.exit()); });

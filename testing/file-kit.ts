@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { LocalBlobs } from '../src/blobs/blobs.ts';
-import { CONTROL } from '../src/databases/control.ts';
+import type { DatabasesConfig, ProcessState } from '../src/databases/control.ts';
 import { ProcessSupervisor } from '../src/databases/process-supervisor.ts';
 import { processPaths } from '../src/databases/process-record.ts';
 import {
@@ -62,7 +62,7 @@ export class FileKit implements AsyncDisposable {
       logFolder: join(this.folder, 'logs'),
     };
     for (const folder of Object.values(folders)) mkdirSync(folder);
-    const supervisor = new ProcessSupervisor({ folders, clock: systemClock, log: silentLogger });
+    const supervisor = new ProcessSupervisor<DatabasesConfig, ProcessState>({ folders, clock: systemClock, log: silentLogger });
     await supervisor.start();
     this.stack.defer(() => supervisor.stop());
     supervisor.configure({
@@ -83,9 +83,7 @@ export class FileKit implements AsyncDisposable {
     });
     await until('the catalogue is open', async () => {
       try {
-        const state = (await supervisor.ask(CONTROL.state, {})) as {
-          readonly databases: readonly { readonly primaries: readonly (string | null)[] }[];
-        };
+        const state = await supervisor.state();
         return state.databases[0]?.primaries[0] === 'n1';
       } catch {
         return false;
@@ -104,7 +102,7 @@ export class FileKit implements AsyncDisposable {
       sessions,
       clock,
       log,
-      accessKey: (id) => accessKeys.find((key) => key.id === id),
+      accessKey: (id) => Promise.resolve(accessKeys.find((key) => key.id === id)),
       places: {
         self: 'n1',
         all: () => [...this.places.values()],

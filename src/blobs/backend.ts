@@ -113,7 +113,9 @@ export class Backend implements AsyncDisposable {
     this.#reason = reason;
     const mounted = this.#mounted;
     this.#mounted = undefined;
-    await mounted?.claim[Symbol.asyncDispose]();
+    if (mounted === undefined) return;
+    await mounted.store[Symbol.asyncDispose]();
+    await mounted.claim[Symbol.asyncDispose]();
   }
 
   /**

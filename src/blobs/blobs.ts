@@ -19,3 +19,16 @@ export {
 export type { BackendOptions } from './backend.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';
+export { type BlobHandler, blobHandler, type BlobHandlerOptions } from './blob-handler.ts';
+export { FarBlobs, type FarBlobsOptions, type PullSource } from './far-blobs.ts';
+export { type HttpBlobCall, httpBlobCall, type HttpBlobCallOptions } from './http-call.ts';
+export {
+  makeTicket,
+  SURVEY,
+  type Ticket,
+  ticketCheck,
+  type TicketCheck,
+  type TicketClaim,
+  type TicketVerb,
+} from './ticket.ts';
+export type { BlobCall, BlobRequest, BlobResponse } from './wire.ts';

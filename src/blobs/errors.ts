@@ -19,6 +19,7 @@ export function missing(id: BlobId): MolnError {
 export function corrupt(id: BlobId, what: string): MolnError {
   return new MolnError('BLOBS_CORRUPT', `Blob ${id} is not what was written here: ${what}`, {
     hint: 'Another copy takes its place by itself; see "moln status"',
+    details: { id },
   });
 }
 

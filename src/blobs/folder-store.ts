@@ -4,7 +4,7 @@
  */
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder } from '../base/disk.ts';
+import { syncFolder, writeFileAtomic } from '../base/disk.ts';
 import { isMolnError, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -36,8 +36,9 @@ import type {
 } from './model.ts';
 import { OpenBlobs } from './open-blobs.ts';
 import type { OpenState } from './open-sums.ts';
-import { bytesMaxOf, receiveHead } from './receive.ts';
-import { type Reservation, Room } from './room.ts';
+import { type PackedBlob, Packs } from './packs.ts';
+import { bytesMaxOf, checkWritten, receiveHead } from './receive.ts';
+import { Reservation, Room } from './room.ts';
 import { diskBytes, type SpaceRules } from './space.ts';
 import { Sums } from './sums.ts';
 
@@ -50,17 +51,18 @@ export interface FolderStoreOptions {
   readonly onCorrupt: (id: BlobId) => void;
 }
 
-export class FolderStore {
+export class FolderStore implements AsyncDisposable {
   readonly #options: FolderStoreOptions;
   readonly #syncs = new GroupSync();
   readonly #files: BlobFiles;
   readonly #open: OpenBlobs;
+  #packs!: Packs;
   readonly #garbage: Garbage;
   readonly #quarantine: Garbage;
   readonly #turns = new KeyedTurns();
   readonly room: Room;
-  /** Closed and open. */
-  blobs = 0;
+  /** Those with a file of their own, closed and open. */
+  #fileBlobs = 0;
   readOnly = false;
 
   private constructor(options: FolderStoreOptions) {
@@ -80,17 +82,30 @@ export class FolderStore {
     return store;
   }
 
+  get blobs(): number {
+    return this.#fileBlobs + this.#packs.blobs;
+  }
+
   get path(): string {
     return this.#options.path;
   }
 
   async #load(): Promise<void> {
-    const { path } = this.#options;
+    const { path, clock, log } = this.#options;
     await this.#sweep();
-    const counted = await countFiles(path);
     await this.#open.load();
+    const counted = await countFiles(path);
     this.room.usedBytes = counted.bytes;
-    this.blobs = counted.blobs + this.#open.ids.size;
+    this.#packs = await Packs.open({
+      root: path,
+      clock,
+      log,
+      isReadOnly: () => this.readOnly,
+      onBytes: (bytes) => {
+        this.room.usedBytes += bytes;
+      },
+    });
+    this.#fileBlobs = counted.blobs + this.#open.ids.size;
     await this.room.look(true);
   }
 
@@ -121,6 +136,12 @@ export class FolderStore {
   async put(id: BlobId, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
     return await this.#writing(async () => {
       const received = await receiveHead(body, id, options);
+      if (received.rest === undefined) {
+        const check = (written: Written): void => checkWritten(id, written, options);
+        return await this.#turns.run(id, () =>
+          this.#packs.put(id, received.pieces, options, check),
+        );
+      }
       const { length, sha256, bytes, replacedBytes } = await this.#files.write(
         id,
         received,
@@ -133,12 +154,19 @@ export class FolderStore {
 
   #countIn(bytes: number, replacedBytes: number | undefined): void {
     this.room.usedBytes += diskBytes(bytes) - diskBytes(replacedBytes ?? 0);
-    if (replacedBytes === undefined) this.blobs++;
+    if (replacedBytes === undefined) this.#fileBlobs++;
   }
 
   /** Undefined when it is not here. Throws `BLOBS_CORRUPT`. */
   async get(id: BlobId, range: BlobRange | undefined): Promise<BlobContent | undefined> {
-    const open = await this.#open.state(id);
+    const packed = await this.#packed(id);
+    if (packed !== undefined) {
+      const { image, bytes } = packed;
+      const { start, end } = range ?? { start: 0, end: image.length };
+      const part = bytes.subarray(Math.min(start, image.length), Math.min(end, image.length));
+      return { length: image.length, sha256: image.sha256, body: one(part) };
+    }
+    const open = await this.#checking(id, () => this.#open.state(id));
     const blob: Image | OpenState | undefined = open ?? (await this.#image(id));
     if (blob === undefined) return undefined;
     return {
@@ -148,8 +176,15 @@ export class FolderStore {
     };
   }
 
+  async #packed(id: BlobId): Promise<PackedBlob | undefined> {
+    if (!this.#packs.has(id)) return undefined;
+    return await this.#checking(id, () => this.#packs.read(id));
+  }
+
   async #image(id: BlobId): Promise<Image | undefined> {
-    return await this.#checking(id, () => this.#files.image(id));
+    return (
+      (await this.#packed(id))?.image ?? (await this.#checking(id, () => this.#files.image(id)))
+    );
   }
 
   /** The file is opened when somebody begins to read, so that nobody has to close what was never read. */
@@ -189,12 +224,12 @@ export class FolderStore {
     return await this.#alone(id, async () => {
       let state = await this.#open.state(id);
       if (state === undefined) {
-        if (await this.#files.has(id)) throw sealed(id);
+        if (await this.has(id)) throw sealed(id);
         if (options === undefined) throw missing(id);
         if (offset !== 0) throw wrongOffset(id, offset, 0);
         using _reserved = await this.room.reserve(diskBytes(BLOCK_BYTES), () => this.#makeRoom());
         await this.#open.begin(id, options);
-        this.blobs++;
+        this.#fileBlobs++;
         state = await this.#open.state(id);
         if (state === undefined) throw missing(id);
       }
@@ -226,7 +261,7 @@ export class FolderStore {
   async truncate(id: BlobId, length: number): Promise<void> {
     await this.#alone(id, async () => {
       const state = await this.#open.state(id);
-      if (state === undefined) throw (await this.#files.has(id)) ? sealed(id) : missing(id);
+      if (state === undefined) throw (await this.has(id)) ? sealed(id) : missing(id);
       await this.#checking(id, () => this.#open.truncate(state, length));
       this.room.usedBytes += diskBytes(length) - diskBytes(state.length);
     });
@@ -240,6 +275,8 @@ export class FolderStore {
   async #putAside(id: BlobId, where: Garbage): Promise<boolean> {
     return await this.#alone(id, async () => {
       const now = this.#options.clock.now();
+      if (where === this.#quarantine) await this.#showPacked(id, where.pathOf(id, now));
+      const packed = await this.#packs.delete(id);
       let found = false;
       if (this.#open.ids.has(id)) {
         const to = where.pathOf(id, now, 'open');
@@ -249,9 +286,21 @@ export class FolderStore {
         found = true;
       }
       if ((await this.#files.moveAside(id, where.pathOf(id, now))) !== undefined) found = true;
-      if (found) this.blobs--;
-      return found;
+      if (found) this.#fileBlobs--;
+      return found || packed;
     });
+  }
+
+  /** A corrupt one in a file of its own, for a person to look at; a full disk is no reason to keep it in use. */
+  async #showPacked(id: BlobId, path: string): Promise<void> {
+    try {
+      const bytes = await this.#packs.raw(id);
+      if (bytes === undefined) return;
+      await writeFileAtomic(path, bytes);
+      this.room.usedBytes += diskBytes(bytes.length);
+    } catch (error) {
+      this.#options.log.warn('A corrupt blob could not be put aside', { id, error });
+    }
   }
 
   /** Undefined when it is not here. Throws `BLOBS_CORRUPT`. */
@@ -269,17 +318,22 @@ export class FolderStore {
   /** Ids that begin with two hex digits, in no order. */
   async ids(prefix: string): Promise<ReadonlySet<BlobId>> {
     const found = new Set(await this.#files.ids(prefix));
+    for (const id of this.#packs.ids(prefix)) found.add(id);
     for (const id of this.#open.ids) if (id.startsWith(prefix)) found.add(id);
     return found;
   }
 
   async has(id: BlobId): Promise<boolean> {
-    return this.#open.ids.has(id) || (await this.#files.has(id));
+    return this.#packs.has(id) || this.#open.ids.has(id) || (await this.#files.has(id));
   }
 
   /** Undefined when it is gone, or corrupt, which is looked at then. */
   async entry(id: BlobId): Promise<BlobEntry | undefined> {
     try {
+      const packed = await this.#checking(id, () => this.#packs.trailer(id));
+      if (packed !== undefined) {
+        return { id, length: packed.length, allocSeq: packed.allocSeq };
+      }
       const stat = await this.stat(id);
       if (stat === undefined) return undefined;
       return { id, length: stat.length, allocSeq: stat.meta.allocSeq };
@@ -322,7 +376,35 @@ export class FolderStore {
       this.room.usedBytes -= diskBytes(await this.#garbage.remove(path));
       any = true;
     }
+    return (await this.#rewritePacks(all)) || any;
+  }
+
+  async #rewritePacks(all: boolean): Promise<boolean> {
+    let any = false;
+    try {
+      while (
+        await this.#packs.rewriteOne({
+          all,
+          room: (bytes) => this.#roomIfAny(bytes),
+          alone: (id, work) => this.#turns.run(id, work),
+        })
+      ) {
+        any = true;
+      }
+    } catch (error) {
+      // A blob in it is damaged: the file stays until it has been put aside.
+      if (!isMolnError(error, 'BLOBS_CORRUPT')) throw error;
+      const { id } = error.details ?? {};
+      if (typeof id === 'string') this.#options.onCorrupt(id);
+    }
     return any;
+  }
+
+  #roomIfAny(bytes: number): Disposable | undefined {
+    const reservation = new Reservation(this.room);
+    if (bytes > 0 && this.room.now().roomBytes < bytes) return undefined;
+    reservation.grow(bytes > 0 ? bytes : 0);
+    return reservation;
   }
 
   async #makeRoom(): Promise<void> {
@@ -360,4 +442,12 @@ export class FolderStore {
     if (isMolnError(failure, 'BLOBS_READ_ONLY')) this.readOnly = true;
     return failure;
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#packs[Symbol.asyncDispose]();
+  }
+}
+
+async function* one(bytes: Buffer): AsyncGenerator<Buffer, void, undefined> {
+  if (bytes.length > 0) yield await Promise.resolve(bytes);
 }

@@ -31,3 +31,10 @@ export const LIST_MAX = 10_000;
 
 /** How long one append's entry list may get before it is written anew. */
 export const OPEN_ENTRIES_MAX = 4096;
+
+/** Appended to a pack with one sync. */
+export const GROUP_BYTES_MAX: number = 4 * 1024 * 1024;
+/** Packs that are kept open for reading. */
+export const PACKS_OPEN_MAX = 128;
+/** Blobs moved at once when a pack is written anew. */
+export const MOVES_MAX = 32;

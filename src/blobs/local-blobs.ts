@@ -31,6 +31,8 @@ export interface LocalBlobsOptions {
   readonly log: Logger;
 }
 
+/** Ends of blobs that are read at once for a list. */
+const LOOKED_AT_TOGETHER = 64;
 const LOOK = 'blobs-look';
 const SUSPECTS = 'blobs-suspects';
 
@@ -176,20 +178,25 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
     const most = Math.min(Math.max(1, limit), LIST_MAX);
     const found: BlobEntry[] = [];
     for (let prefix = after?.slice(0, 2) ?? '00'; found.length < most;) {
-      for (const id of await this.#idsOf(prefix, options)) {
-        if (after !== undefined && id <= after) continue;
-        const entry = await this.#entry(id);
-        if (entry !== undefined) found.push(entry);
-        if (found.length === most) break;
+      const ids = await this.#idsOf(prefix, after, options);
+      for (let at = 0; at < ids.length && found.length < most; at += LOOKED_AT_TOGETHER) {
+        const some = ids.slice(at, at + LOOKED_AT_TOGETHER);
+        for (const entry of await Promise.all(some.map((id) => this.#entry(id)))) {
+          if (entry !== undefined) found.push(entry);
+        }
       }
       if (prefix === 'ff') break;
       prefix = (Number.parseInt(prefix, 16) + 1).toString(16).padStart(2, '0');
     }
     if (options.skipAway !== true) await this.#requireAll();
-    return found;
+    return found.slice(0, most);
   }
 
-  async #idsOf(prefix: string, { skipAway }: ListOptions): Promise<readonly BlobId[]> {
+  async #idsOf(
+    prefix: string,
+    after: BlobId | undefined,
+    { skipAway }: ListOptions,
+  ): Promise<readonly BlobId[]> {
     const all = new Set<BlobId>();
     for (const backend of this.#backends) {
       if (backend.store === undefined) {
@@ -198,7 +205,7 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
       }
       for (const id of await backend.use((store) => store.ids(prefix))) all.add(id);
     }
-    return [...all].sort();
+    return [...all].filter((id) => after === undefined || id > after).sort();
   }
 
   async #entry(id: BlobId): Promise<BlobEntry | undefined> {

@@ -83,8 +83,9 @@ export function notReady(name: string, why: string): MolnError {
   });
 }
 
-export function startFailed(output: string, why: string): MolnError {
-  return new MolnError('DATABASES_START_FAILED', `The database process does not start: ${why}`, {
+/** `name`: of the process. */
+export function startFailed(name: string, output: string, why: string): MolnError {
+  return new MolnError('DATABASES_START_FAILED', `The ${name} does not start: ${why}`, {
     hint: `Read ${output}`,
   });
 }

@@ -1,5 +1,6 @@
 /** The errors of files: a stable code, a sentence, and what to do. */
 import { MolnError } from '../base/errors.ts';
+import { unknownName } from '../base/suggest.ts';
 import { formatBytes } from '../base/units.ts';
 
 export function noBucket(name: string): MolnError {
@@ -172,5 +173,53 @@ export function versioningChanged(): MolnError {
   return new MolnError('FILES_VERSIONING_CHANGED', 'The bucket began to keep versions just now', {
     hint: 'Do it again',
     retryable: true,
+  });
+}
+
+export function keyNotFound(id: string): MolnError {
+  return new MolnError('FILES_KEY_NOT_FOUND', `There is no access key "${id.slice(0, 100)}"`, {
+    hint: 'See them with "moln files keys list"',
+  });
+}
+
+export function storageExists(path: string): MolnError {
+  return new MolnError('FILES_STORAGE_EXISTS', `"${path}" is a storage of this node already`, {
+    hint: 'See "moln storage list"',
+  });
+}
+
+export function storageNotFound(name: string, known: readonly string[]): MolnError {
+  return new MolnError('FILES_STORAGE_NOT_FOUND', unknownName('storage', name, known), {
+    hint: 'See them with "moln storage list"',
+  });
+}
+
+/** The process does not answer; it is being started again. */
+export function filesAway(why: string): MolnError {
+  return new MolnError('FILES_AWAY', `The file process does not answer: ${why}`, {
+    hint: 'Ask again in a moment; "moln doctor" tells more if it stays so',
+    retryable: true,
+  });
+}
+
+export function unauthorized(): MolnError {
+  return new MolnError('FILES_UNAUTHORIZED', 'Files need a token of the API', {
+    hint: 'Make one with "moln token create", and send it as "Authorization: Bearer TOKEN"',
+  });
+}
+
+export function forbidden(needs: string): MolnError {
+  return new MolnError('FILES_FORBIDDEN', `This needs a token of scope ${needs}`, {
+    hint: 'Make one with "moln token create"',
+  });
+}
+
+export function requestInvalid(why: string, hint: string): MolnError {
+  return new MolnError('FILES_REQUEST_INVALID', why, { hint });
+}
+
+export function pathUnknown(method: string, path: string): MolnError {
+  return new MolnError('FILES_PATH_NOT_FOUND', `Nothing answers ${method} ${path.slice(0, 200)}`, {
+    hint: 'Objects are at /files/BUCKET/KEY; see docs/files.md',
   });
 }

@@ -46,3 +46,24 @@ export const SESSION_MS: number = 5 * 60 * 1000;
 export const SESSION_RENEW_MS: number = 60 * 1000;
 /** A new session for what begins then, so that what was abandoned becomes garbage. */
 export const SESSION_ROLL_MS: number = 10 * 60 * 1000;
+
+/** What a key of S3 may do is believed for so long. */
+export const KEY_KNOWN_MS = 5000;
+/** How old what is known of the storages may get while they are used. */
+export const PLACES_EVERY_MS = 5000;
+/** A storage that does not answer for so long is lost: its copies are made anew elsewhere. */
+export const PLACE_LOST_MS: number = 30 * 60 * 1000;
+/** A JSON body. */
+export const JSON_BYTES_MAX: number = 1024 * 1024;
+/** Blocks that repair looks at in one page, and copies that it makes at a time. */
+export const REPAIR_PAGE = 500;
+export const REPAIR_AT_A_TIME = 4;
+/** What could not be mended is tried again. */
+export const REPAIR_AGAIN_MS: number = 30 * 1000;
+/** Rows of one round of the collector, and how often it looks. */
+export const COLLECT_PAGE = 200;
+export const COLLECT_EVERY_MS: number = 60 * 1000;
+export const DROP_AGAIN_MS: number = 15 * 1000;
+export const DROP_AGAIN_MOST_MS: number = 24 * 3600 * 1000;
+export const STOP_TIMEOUT_MS: number = 10 * 1000;
+export const START_AGAIN_MS = 500;

@@ -219,7 +219,7 @@ export class Objects {
       state,
       conditions: options.conditions,
       touches: [`content ${fid}`],
-      reads: [{ sql: 'SELECT refs FROM content WHERE bucket = ? AND fid = ?', args }],
+      reads: [{ sql: 'SELECT refs FROM content WHERE bucket = ? AND fid = ? AND refs > 0', args }],
       check: ([rows]) => {
         if ((rows ?? []).length === 0) throw noObject(from.bucket, from.key);
       },

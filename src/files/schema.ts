@@ -47,6 +47,11 @@ const TABLES: readonly string[] = [
   // Processes that write. bucket is '' for all: sessions have one order.
   `session(bucket TEXT NOT NULL, seq INTEGER NOT NULL, node TEXT NOT NULL, expires INTEGER NOT NULL, open INTEGER NOT NULL,
     PRIMARY KEY (bucket, seq))`,
+  // The secret is sealed. bucket is '' for keys and places.
+  `accesskey(bucket TEXT NOT NULL, id TEXT NOT NULL, secret BLOB NOT NULL, owner TEXT NOT NULL, may TEXT NOT NULL,
+    created INTEGER NOT NULL, PRIMARY KEY (bucket, id))`,
+  `place(bucket TEXT NOT NULL, id TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL,
+    backend TEXT, bytes INTEGER, keep TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (bucket, id))`,
 ];
 
 const INDEXES: readonly string[] = [

@@ -27,7 +27,7 @@ export interface StoreOptions {
   readonly link: CatalogueLink;
   readonly places: Places;
   readonly sessions: Sessions;
-  readonly accessKey: (id: string) => AccessKey | undefined;
+  readonly accessKey: (id: string) => Promise<AccessKey | undefined>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -114,7 +114,7 @@ export class Store implements FileStore {
   }
 
   accessKey(id: string): Promise<AccessKey | undefined> {
-    return Promise.resolve(this.#options.accessKey(id));
+    return this.#options.accessKey(id);
   }
 
   /** Undefined when that version is gone: then all of that key has been seen. */

@@ -9,6 +9,7 @@ import type { Place } from './resource.ts';
 export interface Caller {
   readonly owner: string;
   readonly may: KeyGrant;
+  readonly readOnly: boolean;
 }
 
 export interface DavAnswer {
@@ -63,6 +64,7 @@ export async function readDocument(call: DavCall): Promise<XmlElement | undefine
 
 /** A key for some buckets sees those; one for all, and a token of the cluster, sees every bucket. */
 export function mayUse(caller: Caller, bucket: string, writes: boolean): boolean {
+  if (writes && caller.readOnly) return false;
   if (caller.may === 'all') return true;
   return caller.may.some((one) => one.bucket === bucket && (one.write || !writes));
 }
