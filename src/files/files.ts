@@ -1,6 +1,7 @@
 /** Door of `files`: buckets and objects over the storages of all nodes. */
 export type { Places } from './block-writer.ts';
 export { CatalogueLink } from './catalogue-link.ts';
+export type { FaceContext, FaceMaker } from './faces.ts';
 export type * from './model.ts';
 export type { Place } from './placement.ts';
 export { createCatalogue } from './schema.ts';

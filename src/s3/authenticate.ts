@@ -368,13 +368,21 @@ function verifyV2(
     readonly expires: string | undefined;
   },
 ): void {
-  const text = stringToSignV2({ ...request, expires: claim.expires });
-  if (sameSecret(claim.signature, signV2(claim.secret, text))) return;
-  // Some clients sign a bucket's address with a slash at its end that they do not send.
   const { target } = request;
-  const slashed = { ...request, target: { ...target, rawPath: `${target.rawPath}/` } };
-  const other = stringToSignV2({ ...slashed, expires: claim.expires });
   const isBucket = /^\/[^/]+$/.test(target.rawPath);
-  if (isBucket && sameSecret(claim.signature, signV2(claim.secret, other))) return;
+  // Clients differ in two things: a slash after a bucket's name that they do not send, and `list-type` as part of the resource.
+  const paths = isBucket ? [target.rawPath, `${target.rawPath}/`] : [target.rawPath];
+  for (const rawPath of paths) {
+    for (const withListType of [false, true]) {
+      const text = stringToSignV2({
+        ...request,
+        target: { ...target, rawPath },
+        expires: claim.expires,
+        withListType,
+      });
+      if (sameSecret(claim.signature, signV2(claim.secret, text))) return;
+    }
+  }
+  const text = stringToSignV2({ ...request, expires: claim.expires });
   throw new S3Error('SignatureDoesNotMatch', undefined, { details: { StringToSign: text } });
 }

@@ -25,9 +25,11 @@ export async function findObject(
   action: string,
   permission: 'READ' | 'READ_ACP' | 'WRITE_ACP' = 'READ',
 ): Promise<{ readonly bucket: BucketInfo; readonly object: ObjectInfo }> {
-  const bucket = await call.bucket();
   const { version } = call;
-  const object = await call.store.head(bucket.name, call.key, version);
+  const [bucket, object] = await Promise.all([
+    call.bucket(),
+    call.store.head(call.bucketName, call.key, version),
+  ]);
   if (object === undefined) throw missingObject(call, bucket, version);
   const versioned =
     version === undefined ? action : action.replace(/^(s3:(?:Get|Put|Delete)Object)/, '$1Version');

@@ -21,6 +21,7 @@ export interface StringToSignV2 {
   readonly hostBucket: string | undefined;
   /** Of a presigned address, in place of the date. */
   readonly expires?: string | undefined;
+  readonly withListType?: boolean;
 }
 
 export function stringToSignV2(parts: StringToSignV2): string {
@@ -36,7 +37,10 @@ export function stringToSignV2(parts: StringToSignV2): string {
     .map((name) => `${name}:${value(name)}\n`)
     .join('');
   const query = parts.target.query
-    .filter(([name]) => SIGNED_PARAMETERS.has(name))
+    .filter(
+      ([name]) =>
+        SIGNED_PARAMETERS.has(name) || (name === 'list-type' && parts.withListType === true),
+    )
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, text]) => (text === '' ? name : `${name}=${text}`))
     .join('&');
