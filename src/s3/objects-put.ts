@@ -85,9 +85,9 @@ interface Source {
 /** The object that `x-amz-copy-source` names, which the caller may read, and whose conditions hold. */
 export async function copySource(call: Call): Promise<Source> {
   const text = call.header('x-amz-copy-source') ?? '';
-  const [path = '', query] = splitOnce(text, '?');
+  const [path, query] = splitOnce(text, '?');
   const version = query === undefined ? undefined : /^versionId=(.+)$/.exec(query)?.[1];
-  const [bucketName = '', key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
+  const [bucketName, key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
   if (bucketName === '' || key === undefined || key === '') {
     throw invalidArgument(
       'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
