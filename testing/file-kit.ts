@@ -54,7 +54,11 @@ export class FileKit implements AsyncDisposable {
       logFolder: join(this.folder, 'logs'),
     };
     for (const folder of Object.values(folders)) mkdirSync(folder);
-    const supervisor = new ProcessSupervisor<DatabasesConfig, ProcessState>({ folders, clock: systemClock, log: silentLogger });
+    const supervisor = new ProcessSupervisor<DatabasesConfig, ProcessState>({
+      folders,
+      clock: systemClock,
+      log: silentLogger,
+    });
     await supervisor.start();
     this.stack.defer(() => supervisor.stop());
     supervisor.configure({
