@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify, parseArgs } from 'node:util';
+import { systemClock } from '../src/base/time.ts';
+import { createAuthority, type KeyPair } from '../src/cluster/x509.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { summarizeProfiles } from './profile.ts';
 import { formatReport, type GatewayReport, type IdleMemory, type Measurement } from './report.ts';
@@ -52,8 +54,11 @@ interface Scenario {
   /** Undefined for a server that cannot do it. */
   readonly path: (server: Server['name']) => string | undefined;
   readonly connections: number;
-  /** Over the port whose bytes are led on unread. */
-  readonly isTcp?: true;
+  /**
+   * `tcp`: over the port whose bytes are led on unread. `tls`: HTTP/1.1 over TLS 1.3 on kept connections. `handshake`: the same, with
+   * a connection for each request. `h2`: HTTP/2 over TLS, ten requests at a time on each connection.
+   */
+  readonly over?: 'tcp' | 'tls' | 'handshake' | 'h2';
 }
 
 const NO_FILES: ReadonlySet<Server['name']> = new Set(['haproxy', 'varnish']);
@@ -66,6 +71,11 @@ function exceptVarnish(path: string): Scenario['path'] {
 /** The others that are measured here lead no bytes on, or only with a module. */
 function byBalancers(path: string): Scenario['path'] {
   return (server) => (server === 'moln' || server === 'haproxy' ? path : undefined);
+}
+
+/** Varnish speaks no TLS, and HAProxy is not what these goals are set against. */
+function overTls(path: string): Scenario['path'] {
+  return (server) => (server === 'moln' || server === 'nginx' ? path : undefined);
 }
 
 const SCENARIOS: readonly Scenario[] = [
@@ -88,8 +98,11 @@ const SCENARIOS: readonly Scenario[] = [
     path: (server) => (NO_FILES.has(server) ? undefined : '/static/8m.bin'),
     connections: LARGE_CONNECTIONS,
   },
-  { name: 'tcp 1 KB', path: byBalancers('/'), connections: CONNECTIONS, isTcp: true },
-  { name: 'tcp 1 MB', path: byBalancers('/large'), connections: LARGE_CONNECTIONS, isTcp: true },
+  { name: 'tcp 1 KB', path: byBalancers('/'), connections: CONNECTIONS, over: 'tcp' },
+  { name: 'tcp 1 MB', path: byBalancers('/large'), connections: LARGE_CONNECTIONS, over: 'tcp' },
+  { name: 'TLS hit 1 KB', path: overTls('/hit'), connections: CONNECTIONS, over: 'tls' },
+  { name: 'TLS handshake', path: overTls('/hit'), connections: CONNECTIONS, over: 'handshake' },
+  { name: 'HTTP/2 hit 1 KB', path: overTls('/hit'), connections: LARGE_CONNECTIONS, over: 'h2' },
 ];
 
 export async function benchGateway(options: readonly string[]): Promise<void> {
@@ -111,6 +124,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
     haproxy: 'haproxy',
     varnishd: 'varnish',
     wrk: 'wrk',
+    h2load: 'nghttp2-client',
   });
   const [serverCore, loadCore] = allowedCores();
   if (serverCore === undefined || loadCore === undefined) {
@@ -119,7 +133,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
   using _priority = hurry();
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const files = await writeFiles(folder);
-  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 9);
+  const [upstreamPort = 0, ...ports] = await freePorts('127.0.0.1', 13);
   const upstream = startPinned({
     core: loadCore,
     program: process.execPath,
@@ -129,12 +143,16 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
     folder,
     files,
     core: serverCore,
+    certificate: await certificate(),
     upstreamPort,
     accessLog: values['access-log'],
   };
-  const places = ports
-    .slice(0, 4)
-    .map((port, index): Place => ({ ...common, port, tcpPort: ports[4 + index] ?? 0 }));
+  const places = ports.slice(0, 4).map((port, index): Place => ({
+    ...common,
+    port,
+    tcpPort: ports[4 + index] ?? 0,
+    tlsPort: ports[8 + index] ?? 0,
+  }));
   const profileFlags =
     values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const servers: Server[] = [];
@@ -245,26 +263,49 @@ async function measureQuietly(
 
 const run = promisify(execFile);
 
-/** Requests that wrk finished; a failed one ends the measurement. */
+/** Requests that were answered; a failed one ends the measurement. */
 async function load(
   server: Server,
   scenario: Scenario,
   seconds: number,
   core: number,
 ): Promise<number> {
-  const port = scenario.isTcp === true ? server.tcpPort : server.port;
-  const url = `http://127.0.0.1:${port}${scenario.path(server.name) ?? ''}`;
-  const [program, ...args] = pinned({
-    core,
-    program: 'wrk',
-    args: ['-t1', `-c${scenario.connections}`, `-d${seconds}s`, url],
-  });
+  const [program, ...args] = pinned({ core, ...loader(server, scenario, seconds) });
   const { stdout } = await run(program, args);
-  const requests = Number(/(\d+) requests in /.exec(stdout)?.[1]);
-  if (!(requests > 0) || /Non-2xx|Socket errors/.test(stdout)) {
+  const requests = Number(
+    /(\d+) (?:requests in |succeeded, 0 failed, 0 errored)/.exec(stdout)?.[1],
+  );
+  if (!(requests > 0) || /Non-2xx|Socket errors|[1-9]\d* [345]xx/.test(stdout)) {
     throw new Error(`${server.name} failed in "${scenario.name}":\n${stdout}`);
   }
   return requests;
+}
+
+function loader(
+  server: Server,
+  { connections, over, path }: Scenario,
+  seconds: number,
+): { readonly program: string; readonly args: readonly string[] } {
+  const target = path(server.name) ?? '';
+  const url =
+    over === undefined || over === 'tcp'
+      ? `http://127.0.0.1:${over === 'tcp' ? server.tcpPort : server.port}${target}`
+      : `https://127.0.0.1:${server.tlsPort}${target}`;
+  if (over === 'h2') {
+    return { program: 'h2load', args: [`-c${connections}`, '-m10', `-D${seconds}`, url] };
+  }
+  const once = over === 'handshake' ? ['-H', 'Connection: close'] : [];
+  return { program: 'wrk', args: ['-t1', `-c${connections}`, `-d${seconds}s`, ...once, url] };
+}
+
+const DAY_MS = 86_400_000;
+
+async function certificate(): Promise<KeyPair> {
+  const now = systemClock.now();
+  return await createAuthority({
+    commonName: '127.0.0.1',
+    validity: { notBefore: now - DAY_MS, notAfter: now + DAY_MS },
+  });
 }
 
 async function measureIdle(servers: readonly Server[], loadCore: number): Promise<IdleMemory[]> {

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../src/base/time.ts';
+import type { KeyPair } from '../src/cluster/x509.ts';
 import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
 import { warmUp, WORKER_ENTRY, WORKER_NODE_FLAGS } from '../src/gateway/worker-launch.ts';
@@ -22,6 +23,9 @@ export interface Place {
   readonly port: number;
   /** For bytes that are led on unread. */
   readonly tcpPort: number;
+  /** HTTP/1.1 and HTTP/2 over TLS. */
+  readonly tlsPort: number;
+  readonly certificate: KeyPair;
   readonly upstreamPort: number;
   /** HAProxy logs to syslog only and stays without. */
   readonly accessLog: boolean;
@@ -34,6 +38,7 @@ export interface Server {
   readonly pid: number;
   readonly port: number;
   readonly tcpPort: number;
+  readonly tlsPort: number;
   stop(): Promise<void>;
 }
 
@@ -74,7 +79,9 @@ async function connectWorker(path: string): Promise<WorkerLink> {
   }
 }
 
-function molnConfig({ port, tcpPort, files, upstreamPort }: Place): GatewayConfig {
+function molnConfig(place: Place): GatewayConfig {
+  const { port, tcpPort, tlsPort, certificate, files, upstreamPort } = place;
+  const tls = { cert: certificate.certificatePem, key: certificate.keyPem };
   const target = {
     kind: 'upstreams',
     upstreams: [{ id: 'raw', address: { kind: 'tcp', host: '127.0.0.1', port: upstreamPort } }],
@@ -87,7 +94,10 @@ function molnConfig({ port, tcpPort, files, upstreamPort }: Place): GatewayConfi
   ];
   return {
     version: 1,
-    listeners: [{ id: 'http', address: '127.0.0.1', port, protocol: 'http' }],
+    listeners: [
+      { id: 'http', address: '127.0.0.1', port, protocol: 'http' },
+      { id: 'https', address: '127.0.0.1', port: tlsPort, protocol: 'https', tls },
+    ],
     routes,
     balancers: [
       {
@@ -113,8 +123,10 @@ function molnConfig({ port, tcpPort, files, upstreamPort }: Place): GatewayConfi
 }
 
 export async function startNginx(place: Place): Promise<Server> {
-  const { folder, files, port, upstreamPort, core } = place;
+  const { folder, files, port, tlsPort, certificate, upstreamPort, core } = place;
   const path = join(folder, 'nginx.conf');
+  await writeFile(`${folder}/nginx-cert.pem`, certificate.certificatePem);
+  await writeFile(`${folder}/nginx-key.pem`, certificate.keyPem);
   const log = place.accessLog ? `${folder}/access.log combined buffer=64k flush=1s` : 'off';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${folder}/nginx-${name};`)
@@ -133,6 +145,9 @@ http {
   upstream raw { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${tlsPort} ssl http2 backlog=4096;
+    ssl_certificate ${folder}/nginx-cert.pem; ssl_certificate_key ${folder}/nginx-key.pem;
+    ssl_protocols TLSv1.3; http2_max_requests 1000000000;
     location / { root ${files}; }
     location ~ ^/(hit|large) {
       proxy_cache hits; proxy_pass http://raw; proxy_http_version 1.1; proxy_set_header Connection "";
@@ -219,7 +234,7 @@ function server(
   name: Server['name'],
   child: ChildProcess,
   pid: number,
-  { port, tcpPort }: Place,
+  { port, tcpPort, tlsPort }: Place,
 ): Server {
-  return { name, pid, port, tcpPort, stop: () => stop(child) };
+  return { name, pid, port, tcpPort, tlsPort, stop: () => stop(child) };
 }

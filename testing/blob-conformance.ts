@@ -12,17 +12,20 @@ export interface BlobStoreUnderTest extends AsyncDisposable {
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const PATTERN_BYTES = 4 * KIB;
 
 /** An id that begins like this. */
 export function blobId(start: number | string): BlobId {
   return (typeof start === 'number' ? start.toString(16).padStart(8, '0') : start).padEnd(32, 'e');
 }
 
-/** Bytes that are told from all others. */
+/** Bytes that are told from all others, and each 4 KiB of them from the rest. */
 export function blobBytes(seed: number, length: number): Buffer {
   const random = seeded(seed);
-  const bytes = Buffer.alloc(length);
-  for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE(random.below(2 ** 32), at);
+  const pattern = Buffer.alloc(PATTERN_BYTES);
+  for (let at = 0; at < PATTERN_BYTES; at += 4) pattern.writeUInt32LE(random.below(2 ** 32), at);
+  const bytes = Buffer.alloc(length, pattern);
+  for (let at = 0; at + 4 <= length; at += PATTERN_BYTES) bytes.writeUInt32LE(at, at);
   return bytes;
 }
 

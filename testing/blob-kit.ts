@@ -15,6 +15,7 @@ import {
   httpBlobCall,
   LocalBlobs,
   makeTicket,
+  type ScrubSettings,
   ticketCheck,
   type TicketClaim,
 } from '../src/blobs/blobs.ts';
@@ -27,6 +28,7 @@ export interface BlobNodeOptions {
   /** Used and not removed; default: one for each back end, removed in the end. */
   readonly folders?: readonly string[];
   readonly clock?: Clock;
+  readonly scrub?: ScrubSettings;
 }
 
 export class BlobNode implements AsyncDisposable {
@@ -67,6 +69,7 @@ export class BlobNode implements AsyncDisposable {
       nodeId: 'n1',
       clock,
       log: createLogger({ part: 'blobs', sinks: [], now: () => clock.now() }),
+      ...(this.#options.scrub === undefined ? {} : { scrub: this.#options.scrub }),
     });
     return this.#store;
   }

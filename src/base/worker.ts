@@ -108,7 +108,8 @@ export class WorkerRunner implements AsyncDisposable {
         }
         if (result.kind === 'busy') continue;
         entry.state = 'idle';
-        pauseMs = result.retryInMs;
+        const { retryInMs } = result;
+        pauseMs = retryInMs === undefined ? undefined : untilSecond(this.#clock, retryInMs);
       } catch (error) {
         if (signal.aborted) return;
         entry.state = 'failing';
@@ -120,10 +121,7 @@ export class WorkerRunner implements AsyncDisposable {
       }
       if (woken) continue;
       await new Promise<void>((resolve) => {
-        const timer =
-          pauseMs === undefined
-            ? undefined
-            : this.#clock.after(untilSecond(this.#clock, pauseMs), resolve);
+        const timer = pauseMs === undefined ? undefined : this.#clock.after(pauseMs, resolve);
         entry.wake = () => {
           timer?.[Symbol.dispose]();
           resolve();

@@ -108,8 +108,20 @@ export class Backend implements AsyncDisposable {
     }
   }
 
+  /** Opens it anew when its disk takes writes again: what had to wait for that is done then. */
+  async lookAtWrites(): Promise<void> {
+    const store = this.#mounted?.store;
+    if (store === undefined || !store.readOnly) return;
+    await store.probe();
+    if (store.readOnly) return;
+    await this.#letGo('it is being opened again');
+    await this.look();
+  }
+
   async #letGo(reason: string): Promise<void> {
-    if (this.#reason !== reason) this.#context.log.error('Storage is away', { reason });
+    if (this.#reason !== reason && !this.#closed) {
+      this.#context.log.warn('Storage is away', { path: this.path, reason });
+    }
     this.#reason = reason;
     const mounted = this.#mounted;
     this.#mounted = undefined;
@@ -142,13 +154,14 @@ export class Backend implements AsyncDisposable {
       return { ...head, ...nothing, state: 'away', reason: this.#reason };
     }
     const { limitBytes, roomBytes } = store.room.now();
+    const { freeBytes } = store.room;
     return {
       ...head,
       usedBytes: store.room.usedBytes,
       limitBytes,
-      freeBytes: store.readOnly ? 0 : Math.max(0, roomBytes),
+      freeBytes: store.readOnly ? 0 : Math.max(0, freeBytes),
       blobs: store.blobs,
-      ...stateOf(store.readOnly, roomBytes),
+      ...stateOf(store.readOnly, { roomBytes, freeBytes }),
     };
   }
 
@@ -160,13 +173,13 @@ export class Backend implements AsyncDisposable {
 
 function stateOf(
   readOnly: boolean,
-  roomBytes: number,
+  { roomBytes, freeBytes }: { readonly roomBytes: number; readonly freeBytes: number },
 ): Pick<BackendUsage, 'state'> & { readonly reason?: string } {
   if (readOnly) return { state: 'read-only', reason: 'The disk refuses writes' };
   if (roomBytes < 0) {
     return { state: 'shrinking', reason: 'It takes more than its owner allows now' };
   }
-  if (roomBytes < FULL_BELOW_BYTES) return { state: 'full', reason: 'It has what it may have' };
+  if (freeBytes < FULL_BELOW_BYTES) return { state: 'full', reason: 'It has what it may have' };
   return { state: 'good' };
 }
 

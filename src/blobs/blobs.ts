@@ -18,6 +18,7 @@ export {
 } from './model.ts';
 export type { BackendOptions } from './backend.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
+export type { ScrubSettings } from './scrub.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';
 export { type BlobHandler, blobHandler, type BlobHandlerOptions } from './blob-handler.ts';
 export { FarBlobs, type FarBlobsOptions, type PullSource } from './far-blobs.ts';

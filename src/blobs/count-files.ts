@@ -15,6 +15,8 @@ import { diskBytes } from './space.ts';
 export interface Counted {
   /** In blocks of the file system. */
   readonly bytes: number;
+  /** Of these, in files that small blobs share. */
+  readonly packBytes: number;
   /** Closed blobs with a file of their own. */
   readonly blobs: number;
 }
@@ -24,6 +26,7 @@ const TOGETHER = 32;
 
 export async function countFiles(root: string): Promise<Counted> {
   let bytes = 0;
+  let packBytes = 0;
   let blobs = 0;
   for (const folder of [
     BLOBS_FOLDER,
@@ -32,6 +35,7 @@ export async function countFiles(root: string): Promise<Counted> {
     QUARANTINE_FOLDER,
     PACKS_FOLDER,
   ]) {
+    const before = bytes;
     let waiting: Promise<number>[] = [];
     for await (const { path, name } of filesBelow(join(root, folder))) {
       // Sums of open blobs grow and shrink by themselves, and are small.
@@ -43,8 +47,9 @@ export async function countFiles(root: string): Promise<Counted> {
       waiting = [];
     }
     for (const size of await Promise.all(waiting)) bytes += diskBytes(size);
+    if (folder === PACKS_FOLDER) packBytes = bytes - before;
   }
-  return { bytes, blobs };
+  return { bytes, packBytes, blobs };
 }
 
 async function* filesBelow(folder: string): AsyncGenerator<{ path: string; name: string }> {

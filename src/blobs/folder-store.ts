@@ -5,7 +5,7 @@
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/disk.ts';
-import { isMolnError, systemCode } from '../base/errors.ts';
+import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { BlobFiles } from './blob-files.ts';
@@ -22,7 +22,7 @@ import {
   QUARANTINE_FOLDER,
   TEMPORARY_FOLDER,
 } from './layout.ts';
-import { BLOCK_BYTES, GARBAGE_MS } from './limits.ts';
+import { BLOCK_BYTES, GARBAGE_MS, PACK_BYTES } from './limits.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type {
   AppendOptions,
@@ -63,6 +63,7 @@ export class FolderStore implements AsyncDisposable {
   readonly room: Room;
   /** Those with a file of their own, closed and open. */
   #fileBlobs = 0;
+  #packBytes = 0;
   readOnly = false;
 
   private constructor(options: FolderStoreOptions) {
@@ -92,7 +93,8 @@ export class FolderStore implements AsyncDisposable {
 
   async #load(): Promise<void> {
     const { path, clock, log } = this.#options;
-    await this.#sweep();
+    await this.probe();
+    if (!this.readOnly) await this.#sweep();
     await this.#open.load();
     const counted = await countFiles(path);
     this.room.usedBytes = counted.bytes;
@@ -103,22 +105,24 @@ export class FolderStore implements AsyncDisposable {
       isReadOnly: () => this.readOnly,
       onBytes: (bytes) => {
         this.room.usedBytes += bytes;
+        this.#holdBack(bytes);
       },
     });
+    this.#holdBack(counted.packBytes);
     this.#fileBlobs = counted.blobs + this.#open.ids.size;
     await this.room.look(true);
+  }
+
+  #holdBack(morePackBytes: number): void {
+    this.#packBytes += morePackBytes;
+    this.room.heldBackBytes = Math.min(PACK_BYTES, this.#packBytes) / 2;
   }
 
   /** What was being written when the process ended. */
   async #sweep(): Promise<void> {
     const folder = join(this.path, TEMPORARY_FOLDER);
     for (const name of await readdir(folder)) {
-      try {
-        await rm(join(folder, name), { recursive: true, force: true });
-      } catch (error) {
-        if (systemCode(error) !== 'EROFS') throw error;
-        this.readOnly = true;
-      }
+      await rm(join(folder, name), { recursive: true, force: true });
     }
   }
 
@@ -400,10 +404,13 @@ export class FolderStore implements AsyncDisposable {
     return any;
   }
 
+  /** From what is held back, too. */
   #roomIfAny(bytes: number): Disposable | undefined {
+    const { roomBytes } = this.room.now();
     const reservation = new Reservation(this.room);
-    if (bytes > 0 && this.room.now().roomBytes < bytes) return undefined;
-    reservation.grow(bytes > 0 ? bytes : 0);
+    // What frees more than it takes is good even where there is less than no room.
+    if (bytes > 0 && roomBytes < bytes) return undefined;
+    if (bytes > 0) reservation.grow(bytes, roomBytes);
     return reservation;
   }
 
@@ -411,15 +418,15 @@ export class FolderStore implements AsyncDisposable {
     await this.collect(true);
   }
 
-  /** Whether the disk takes writes again. */
+  /** Notes whether the disk takes writes. */
   async probe(): Promise<void> {
     try {
-      await syncFolder(this.path);
       const path = join(this.path, TEMPORARY_FOLDER, 'probe');
       await writeFile(path, '');
       await rm(path);
       this.readOnly = false;
     } catch (error) {
+      // Whatever else it says, as that it is full, it says again to who wants to write.
       this.#noteFailure(error);
     }
   }
@@ -433,7 +440,11 @@ export class FolderStore implements AsyncDisposable {
     try {
       return await work();
     } catch (error) {
-      throw this.#noteFailure(error);
+      const failure = this.#noteFailure(error);
+      // The disk knows better than a figure that is seconds old.
+      const diskIsFull = isMolnError(failure, 'BLOBS_FULL') && failure.cause !== undefined;
+      if (diskIsFull) await this.room.look(true);
+      throw failure;
     }
   }
 

@@ -17,12 +17,15 @@ export const READ_BYTES: number = 512 * 1024;
 
 /** Smaller blobs share a file. */
 export const PACKED_BYTES_MAX: number = 256 * 1024;
-export const PACK_BYTES: number = 64 * 1024 * 1024;
+/** Of the file that they share; writing one anew takes up to half of it, which is held back for that. */
+export const PACK_BYTES: number = 16 * 1024 * 1024;
 
 /** What was deleted can be got back by hand for so long. */
 export const GARBAGE_MS: number = 24 * 3_600_000;
 /** Free space and the identity of a folder are looked at this often. */
 export const LOOK_EVERY_MS = 5000;
+/** While one is away, or cannot be written. */
+export const LOOK_AGAIN_MS = 1000;
 
 /** With less room a back end counts as full. */
 export const FULL_BELOW_BYTES: number = BLOCK_BYTES;

@@ -7,7 +7,7 @@ import { Backend, type BackendOptions } from './backend.ts';
 import { away, full, invalid, missing } from './errors.ts';
 import type { FolderStore } from './folder-store.ts';
 import { requireBlobId } from './format.ts';
-import { BLOB_BYTES_MAX, LIST_MAX, LOOK_EVERY_MS } from './limits.ts';
+import { BLOB_BYTES_MAX, LIST_MAX, LOOK_AGAIN_MS, LOOK_EVERY_MS } from './limits.ts';
 import type {
   AppendOptions,
   BlobContent,
@@ -22,6 +22,7 @@ import type {
   Written,
 } from './model.ts';
 import { bytesMaxOf } from './receive.ts';
+import { Scrub, type ScrubSettings } from './scrub.ts';
 import { spread } from './spread.ts';
 
 export interface LocalBlobsOptions {
@@ -29,6 +30,7 @@ export interface LocalBlobsOptions {
   readonly nodeId: string;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly scrub?: ScrubSettings;
 }
 
 /** Ends of blobs that are read at once for a list. */
@@ -66,6 +68,9 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
       throw error;
     }
     for (const worker of blobs.#upkeep()) blobs.#runner.add(worker);
+    const stores = (): readonly FolderStore[] =>
+      blobs.#backends.flatMap(({ store }) => store ?? []);
+    blobs.#runner.add(new Scrub({ clock: options.clock, stores, ...options.scrub }));
     return blobs;
   }
 
@@ -102,7 +107,7 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
     const writable = this.#backends.flatMap((backend) => {
       const { store } = backend;
       if (store === undefined || store.readOnly) return [];
-      return { key: backend.path, roomBytes: store.room.now().roomBytes, backend, store };
+      return { key: backend.path, roomBytes: store.room.freeBytes, backend, store };
     });
     const [only] = writable;
     if (writable.length === 1 && only !== undefined) return [only.backend];
@@ -112,7 +117,7 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
 
   #noRoom(bytes: number): Error {
     const rooms = this.#backends.map(({ store }) =>
-      store === undefined || store.readOnly ? 0 : store.room.now().roomBytes,
+      store === undefined || store.readOnly ? 0 : store.room.freeBytes,
     );
     return full(bytes, Math.max(0, ...rooms));
   }
@@ -278,7 +283,8 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
         status: () => 'looks whether storage is there and how much of it is free',
         step: async () => {
           for (const backend of this.#backends) await this.#lookAfter(backend);
-          return { kind: 'idle', retryInMs: LOOK_EVERY_MS };
+          const good = this.#backends.every(({ store }) => store?.readOnly === false);
+          return { kind: 'idle', retryInMs: good ? LOOK_EVERY_MS : LOOK_AGAIN_MS };
         },
       },
       {
@@ -297,8 +303,9 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
 
   async #lookAfter(backend: Backend): Promise<void> {
     if (!(await backend.look())) return;
+    await backend.lookAtWrites();
+    if (backend.store === undefined) return;
     await backend.use(async (store) => {
-      if (store.readOnly) await store.probe();
       if (!store.readOnly) await store.collect(store.room.now().roomBytes < 0);
     });
   }

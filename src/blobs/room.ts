@@ -25,9 +25,8 @@ export class Reservation implements Disposable {
   }
 
   /** Throws `BLOBS_FULL`. */
-  grow(bytes: number): void {
-    const { roomBytes } = this.#room.now();
-    if (roomBytes < bytes) throw full(bytes, roomBytes);
+  grow(bytes: number, freeBytes: number = this.#room.freeBytes): void {
+    if (freeBytes < bytes) throw full(bytes, freeBytes);
     this.#bytes += bytes;
     this.#room.reservedBytes += bytes;
   }
@@ -43,6 +42,8 @@ export class Room {
   /** Of all files of the back end. */
   usedBytes = 0;
   reservedBytes = 0;
+  /** Not for new blobs: what it takes to get rid of old ones. */
+  heldBackBytes = 0;
   #disk: DiskFigures = { freeBytes: 0, sizeBytes: 0, usedBytes: 0 };
   #lookedAtMs = -Infinity;
 
@@ -52,6 +53,11 @@ export class Room {
 
   now(): SpaceNow {
     return spaceNow(this.#options.rules, this.#disk, this);
+  }
+
+  /** For new blobs. */
+  get freeBytes(): number {
+    return this.now().roomBytes - this.heldBackBytes;
   }
 
   /** Looks at the disk, if the last time is long ago. */
@@ -71,7 +77,7 @@ export class Room {
   /** Throws `BLOBS_FULL` when not even `makeRoom` helps, which is tried once. */
   async reserve(bytes: number, makeRoom: () => Promise<void>): Promise<Reservation> {
     await this.look();
-    if (this.now().roomBytes < bytes) {
+    if (this.freeBytes < bytes) {
       await makeRoom();
       await this.look(true);
     }

@@ -27,6 +27,8 @@ import { ROUTE } from './commands/route.ts';
 import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
+import { FILES } from './commands/files.ts';
+import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
 import { chooseDataFolder } from './data-folder.ts';
 import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
@@ -59,6 +61,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   EVENTS,
   WHY,
   DB,
+  FILES,
+  STORAGE,
   ROUTE,
   LISTENER,
   ADDRESS,

@@ -25,6 +25,12 @@ export function nameTaken(name: string): MolnError {
   });
 }
 
+export function reserved(name: string): MolnError {
+  return new MolnError('DATABASES_RESERVED', `"${name}" is one of Moln's own databases`, {
+    hint: 'Take a name that does not begin with "moln-"',
+  });
+}
+
 export function tooMany(): MolnError {
   return new MolnError('DATABASES_TOO_MANY', `There are ${DATABASES_MAX} databases already`, {
     hint: 'Drop one with "moln db drop NAME"',

@@ -17,9 +17,7 @@ export interface ProcessKind {
   readonly words: readonly string[];
   /** Of `src`: what it loads. */
   readonly codeFolders: readonly string[];
-  readonly paths: (
-    folders: DatabaseFolders,
-  ) => Pick<ProcessPaths, 'socket' | 'record' | 'output'>;
+  readonly paths: (folders: DatabaseFolders) => Pick<ProcessPaths, 'socket' | 'record' | 'output'>;
   /** It does not answer. */
   readonly away: (why: string) => MolnError;
 }

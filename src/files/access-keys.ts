@@ -23,7 +23,10 @@ export class AccessKeys {
   readonly #link: CatalogueLink;
   readonly #key: () => Uint8Array;
   readonly #clock: Clock;
-  readonly #known = new Map<string, { readonly key: AccessKey | undefined; readonly atMs: number }>();
+  readonly #known = new Map<
+    string,
+    { readonly key: AccessKey | undefined; readonly atMs: number }
+  >();
 
   constructor(options: {
     readonly link: CatalogueLink;
@@ -80,7 +83,9 @@ export class AccessKeys {
 
   /** Throws `FILES_KEY_NOT_FOUND`. It opens nothing any more within `KEY_KNOWN_MS`. */
   async remove(id: string): Promise<void> {
-    const found = await this.#link.one("SELECT 1 FROM accesskey WHERE bucket = '' AND id = ?", [id]);
+    const found = await this.#link.one("SELECT 1 FROM accesskey WHERE bucket = '' AND id = ?", [
+      id,
+    ]);
     if (found === undefined) throw keyNotFound(id);
     await this.#link.run([
       { sql: "DELETE FROM accesskey WHERE bucket = '' AND id = ?", args: [id] },

@@ -69,7 +69,7 @@ export class Collector {
   }
 
   async #inventory(place: string, blobs: BlobStore, watermark: number): Promise<void> {
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page = await blobs.list(after, COLLECT_PAGE);
       const last = page.at(-1);
       // The catalogue is read after the storage: what it does not know by then it never will.
@@ -141,7 +141,10 @@ export class Collector {
     );
     for (const [bucket, id] of rows)
       await link.run([
-        { sql: 'DELETE FROM upload WHERE bucket = ? AND id = ?', args: [bucket ?? null, id ?? null] },
+        {
+          sql: 'DELETE FROM upload WHERE bucket = ? AND id = ?',
+          args: [bucket ?? null, id ?? null],
+        },
       ]);
   }
 
@@ -196,7 +199,9 @@ export class Collector {
       return {
         writes: [
           ...(sources ?? []).map(([source]) => todoRelease(bucket, text(source), now)),
-          ...going.map(([cid, place]) => todoDrop(bucket, { cid: text(cid), place: text(place), now })),
+          ...going.map(([cid, place]) =>
+            todoDrop(bucket, { cid: text(cid), place: text(place), now }),
+          ),
           ...[...page].map((cid) => ({
             sql: 'DELETE FROM copy WHERE bucket = ? AND cid = ?',
             args: [bucket, cid],
@@ -267,7 +272,10 @@ export class Collector {
     for (const [seq, node] of rows) {
       const fence = number(seq) + 1;
       await link.run([
-        { sql: "UPDATE usage SET fence = ? WHERE bucket <> '' AND fence < ?", args: [fence, fence] },
+        {
+          sql: "UPDATE usage SET fence = ? WHERE bucket <> '' AND fence < ?",
+          args: [fence, fence],
+        },
       ]);
       await link.run([
         { sql: "DELETE FROM session WHERE bucket = '' AND seq = ?", args: [number(seq)] },

@@ -12,7 +12,9 @@ export interface FaceContext {
   /** Whose token of the API this is; undefined when it is none. */
   readonly keyOfToken: (
     token: string,
-  ) => Promise<{ readonly owner: string; readonly may: KeyGrant; readonly readOnly: boolean } | undefined>;
+  ) => Promise<
+    { readonly owner: string; readonly may: KeyGrant; readonly readOnly: boolean } | undefined
+  >;
 }
 
 export interface FaceMaker {

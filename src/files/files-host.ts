@@ -93,9 +93,7 @@ export class FilesHost implements AsyncDisposable {
     const [, token] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
     const { clock } = this.#options;
     const found =
-      token === undefined
-        ? undefined
-        : findToken(this.#config?.tokens ?? [], token, clock.now());
+      token === undefined ? undefined : findToken(this.#config?.tokens ?? [], token, clock.now());
     if (found === undefined) throw unauthorized();
     const order: readonly Scope[] = ['read', 'deploy', 'admin'];
     if (order.indexOf(found.scope) < order.indexOf(needs)) throw forbidden(needs);
@@ -188,8 +186,17 @@ export class FilesHost implements AsyncDisposable {
         return Promise.resolve({ owner: found.id, may: 'all', readOnly: found.scope === 'read' });
       },
     };
-    stack.use(await face.open(context));
-    log.info('A face of files listens', { face: face.name, port });
+    try {
+      stack.use(await face.open(context));
+      log.info('A face of files listens', { face: face.name, port });
+    } catch (error) {
+      // The others are served all the same.
+      log.error('A face of files does not listen', {
+        face: face.name,
+        port,
+        why: messageOf(error),
+      });
+    }
   }
 
   /** One node of the cluster does what is to be done once: the oldest that is ready. */

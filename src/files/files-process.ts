@@ -109,13 +109,16 @@ class ProcessDoor implements Disposable {
 
   #server(answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>): Server {
     const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
-    server.on('request', (request, response) => {
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
       response.on('error', () => undefined);
       answer(request, response).catch((error: unknown) => {
         this.#log.debug('A request failed', { url: request.url, why: messageOf(error) });
         sendError(request, response, error);
       });
-    });
+    };
+    server.on('request', take);
+    // Whoever reads the body sends the 100.
+    server.on('checkContinue', take);
     this.#servers.push(server);
     return server;
   }

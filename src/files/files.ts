@@ -1,6 +1,8 @@
 /** Door of `files`: buckets and objects over the storages of all nodes. */
+export { Files, type FilesOptions } from './agent.ts';
 export type { Places } from './block-writer.ts';
 export { CatalogueLink } from './catalogue-link.ts';
+export type { FilesAccess } from './control.ts';
 export type { FaceContext, FaceMaker } from './faces.ts';
 export type * from './model.ts';
 export type { Place } from './placement.ts';

@@ -52,7 +52,10 @@ export function readTarget(url: string): Pick<Asked, 'path' | 'bucket' | 'key' |
     return { path, bucket, key, query };
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
-    throw requestInvalid('The address has a % that is no UTF-8', 'Encode it as encodeURIComponent does');
+    throw requestInvalid(
+      'The address has a % that is no UTF-8',
+      'Encode it as encodeURIComponent does',
+    );
   }
 }
 
@@ -97,7 +100,11 @@ export function sendJson(
   response.end(text);
 }
 
-export function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+): void {
   if (response.headersSent || response.destroyed) {
     // Half an answer is out: only cutting the connection tells the client that it is not whole.
     response.destroy();
@@ -112,11 +119,16 @@ export function sendError(request: IncomingMessage, response: ServerResponse, er
       };
   const status = isMolnError(error) ? statusOf(error.code, error.retryable) : 500;
   const isRead = request.complete || request.method === 'GET' || request.method === 'HEAD';
-  sendJson(response, status, { error: body }, {
-    ...(status === 401 ? { 'www-authenticate': 'Bearer realm="moln"' } : {}),
-    // What is left of a refused body is not read.
-    ...(isRead ? {} : { connection: 'close' }),
-  });
+  sendJson(
+    response,
+    status,
+    { error: body },
+    {
+      ...(status === 401 ? { 'www-authenticate': 'Bearer realm="moln"' } : {}),
+      // What is left of a refused body is not read.
+      ...(isRead ? {} : { connection: 'close' }),
+    },
+  );
 }
 
 function statusOf(code: string, retryable: boolean): number {

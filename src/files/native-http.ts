@@ -1,5 +1,5 @@
 /** Native HTTP: objects at `/files/BUCKET/KEY`, buckets at `/files/BUCKET`, in JSON. RFC 9110 for conditions and ranges. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { evaluatePreconditions, type Preconditions } from '../http/conditional.ts';
@@ -250,15 +250,16 @@ function readChange(value: unknown): Parameters<Store['changeBucket']>[1] {
     throw requestInvalid('The change of a bucket is a JSON object', hint);
   const change = value as Record<string, unknown>;
   const strange = Object.keys(change).find((name) => !known.has(name));
-  if (strange !== undefined) throw requestInvalid(`A bucket has no "${strange.slice(0, 50)}"`, hint);
+  if (strange !== undefined)
+    throw requestInvalid(`A bucket has no "${strange.slice(0, 50)}"`, hint);
   const { policy, quotaBytes, versioning } = change;
   const isQuota =
     quotaBytes === undefined ||
     quotaBytes === null ||
     (Number.isSafeInteger(quotaBytes) && (quotaBytes as number) >= 0);
-  const isVersioning = versioning === undefined || versioning === 'enabled' || versioning === 'suspended';
+  const isVersioning =
+    versioning === undefined || versioning === 'enabled' || versioning === 'suspended';
   if ((policy !== undefined && typeof policy !== 'string') || !isQuota || !isVersioning)
     throw requestInvalid('The change of a bucket has a wrong value', hint);
   return change as Parameters<Store['changeBucket']>[1];
 }
-

@@ -7,12 +7,7 @@ import { randomId } from '../base/ids.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import {
-  type BackendUsage,
-  type BlobStore,
-  type KeepFree,
-  LocalBlobs,
-} from '../blobs/blobs.ts';
+import { type BackendUsage, type BlobStore, type KeepFree, LocalBlobs } from '../blobs/blobs.ts';
 import type { Places } from './block-writer.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
 import type { FilesConfig } from './control.ts';
@@ -234,7 +229,9 @@ export class PlaceTable implements Places, AsyncDisposable {
   async #look(): Promise<void> {
     this.#lookedMs = this.#options.clock.monotonicMs();
     const rows = await this.#rows();
-    const wanted = new Map(rows.filter(({ state }) => state !== 'removed').map((row) => [row.id, row]));
+    const wanted = new Map(
+      rows.filter(({ state }) => state !== 'removed').map((row) => [row.id, row]),
+    );
     let isChanged = false;
     for (const [id, { blobs }] of this.#known) {
       if (wanted.has(id)) continue;
@@ -249,8 +246,7 @@ export class PlaceTable implements Places, AsyncDisposable {
 
   async #adopt(row: PlaceRow): Promise<boolean> {
     const known = this.#known.get(row.id);
-    const isSame =
-      known?.row.limitBytes === row.limitBytes && known.row.keepFree === row.keepFree;
+    const isSame = known?.row.limitBytes === row.limitBytes && known.row.keepFree === row.keepFree;
     if (known !== undefined && (row.node !== this.self || isSame)) {
       const isChanged = known.row.state !== row.state;
       known.row = row;

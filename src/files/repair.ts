@@ -26,7 +26,9 @@ export interface RepairState {
 
 export interface RepairOptions {
   readonly link: CatalogueLink;
-  readonly places: Places & { views(): readonly { readonly id: string; readonly isLeaving: boolean }[] };
+  readonly places: Places & {
+    views(): readonly { readonly id: string; readonly isLeaving: boolean }[];
+  };
   readonly sessions: Sessions;
   /** What changes a place's row. */
   readonly setState: (place: string, state: 'used' | 'drain' | 'removed') => Promise<void>;
@@ -225,7 +227,12 @@ export class Repair implements AsyncDisposable {
       } catch (error) {
         this.#failed += 1;
         this.#why = messageOf(error);
-        log.warn('A copy could not be made', { cid: block.cid, from: source.id, to: to.id, why: this.#why });
+        log.warn('A copy could not be made', {
+          cid: block.cid,
+          from: source.id,
+          to: to.id,
+          why: this.#why,
+        });
         places.suspect(source.id);
       }
     }
@@ -264,7 +271,10 @@ export class Repair implements AsyncDisposable {
     const args = [bucket, cid, place];
     const isThere = await this.#options.link.transaction(
       [
-        { sql: 'SELECT 1 FROM chunk WHERE bucket = ? AND fid = ? AND idx = ?', args: [bucket, fid, index] },
+        {
+          sql: 'SELECT 1 FROM chunk WHERE bucket = ? AND fid = ? AND idx = ?',
+          args: [bucket, fid, index],
+        },
         { sql: 'SELECT 1 FROM copy WHERE bucket = ? AND cid = ? AND place = ?', args },
       ],
       ([chunks, copies]) => ({

@@ -72,7 +72,10 @@ export class Connection implements Caller {
   readonly cluster: Calls<typeof Cluster>;
   readonly maintenance: Calls<typeof Maintenance>;
   readonly #tls: EtcdTls | undefined;
+  /** The one for new calls. */
   #session: ClientHttp2Session | undefined;
+  /** With those that say good-bye and have calls to finish. */
+  readonly #sessions = new Set<ClientHttp2Session>();
   #opening: Promise<string | undefined> | undefined;
   #calls = 0;
   #heardAtMs = 0;
@@ -96,7 +99,7 @@ export class Connection implements Caller {
 
   /** True when nothing uses it and nothing is connected. */
   get isClosed(): boolean {
-    return this.#opening === undefined && (this.#session?.destroyed ?? true);
+    return this.#opening === undefined && [...this.#sessions].every(({ destroyed }) => destroyed);
   }
 
   /** Undefined once it is open, else why it is not. Whatever this says no to was never sent. */
@@ -108,7 +111,7 @@ export class Connection implements Caller {
 
   /** Ends everything that runs over it. */
   close(): void {
-    this.#session?.destroy();
+    for (const session of this.#sessions) session.destroy();
   }
 
   session(): ClientHttp2Session {
@@ -132,6 +135,7 @@ export class Connection implements Caller {
       ...tlsOptions(this.#tls),
     });
     this.#session = session;
+    this.#sessions.add(session);
     this.heard();
     const late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
       resolve(`no connection within ${CONNECT_TIMEOUT_MS} ms`);
@@ -147,6 +151,7 @@ export class Connection implements Caller {
     // Whoever has a call under way is told by its stream.
     session.on('error', (error) => resolve(error.message));
     session.on('close', () => {
+      this.#sessions.delete(session);
       late[Symbol.dispose]();
       looks[Symbol.dispose]();
       resolve('the connection was closed');
@@ -157,8 +162,7 @@ export class Connection implements Caller {
   /** One that nobody uses is closed; one that is silent while it is used is asked whether it lives. */
   #look(session: ClientHttp2Session): void {
     const silentMs = this.clock.monotonicMs() - this.#heardAtMs;
-    const isUsable = !session.closed && !session.destroyed && !session.connecting;
-    if (!isUsable || silentMs < PING_INTERVAL_MS) return;
+    if (session.destroyed || session.connecting || silentMs < PING_INTERVAL_MS) return;
     if (this.#calls === 0) {
       // etcd hangs up on those that ping without a call.
       if (silentMs >= IDLE_TIMEOUT_MS) session.close();

@@ -1,6 +1,6 @@
 /**
- * One gRPC call over an HTTP/2 session. A library was here before; its chains of asynchronous iterables cost an idle node twice
- * the processor time (docs/benchmarks.md).
+ * One gRPC call over an HTTP/2 session. Our own, for where few calls are made a library's chains of asynchronous iterables cost
+ * nearly twice the processor time (docs/benchmarks.md), and an idle node does little else.
  */
 import {
   type ClientHttp2Session,

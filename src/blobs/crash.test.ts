@@ -1,0 +1,7 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { crashWriters } from '../../testing/blob-crashes.ts';
+
+test('a process killed at any moment has kept what it acknowledged, and nothing half-written', async () => {
+  assert.ok((await crashWriters(2, 11)) > 0);
+});
