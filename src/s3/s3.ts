@@ -10,9 +10,9 @@ export { S3Face, type S3FaceOptions } from './s3-face.ts';
 
 export const s3Face: FaceMaker = {
   name: 's3',
-  async open({ store, clock, log, address, port }) {
+  async open({ store, clock, log, address, port, people }) {
     await using stack = new AsyncDisposableStack();
-    const server = new S3Face({ store, clock, log }).server();
+    const server = new S3Face({ store, clock, log, people }).server();
     await bindTcp(server, { address, port });
     stack.defer(() => {
       server.close();
