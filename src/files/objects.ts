@@ -197,7 +197,8 @@ export class Objects {
   ): Promise<ObjectInfo> {
     const { range, ...put } = options;
     const fields = { ...fieldsOf(from), ...fieldsOf(put) };
-    if ('contentType' in options && options.headers !== undefined && put.contentType === undefined)
+    // Headers that are given are all of them.
+    if (options.headers !== undefined && put.contentType === undefined)
       delete (fields as { contentType?: string }).contentType;
     const isWhole = range === undefined || (range.start <= 0 && range.end >= from.size);
     const shares = isWhole && from.bucket === to.bucket && from.size > INLINE_BYTES_MAX;
