@@ -81,6 +81,15 @@ export class AccessKeys {
     }));
   }
 
+  /** Whether somebody of that name has a key. */
+  async isOwner(owner: string): Promise<boolean> {
+    const found = await this.#link.one(
+      "SELECT 1 FROM accesskey WHERE bucket = '' AND owner = ? LIMIT 1",
+      [owner],
+    );
+    return found !== undefined;
+  }
+
   /** Throws `FILES_KEY_NOT_FOUND`. It opens nothing any more within `KEY_KNOWN_MS`. */
   async remove(id: string): Promise<void> {
     const found = await this.#link.one("SELECT 1 FROM accesskey WHERE bucket = '' AND id = ?", [

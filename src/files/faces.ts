@@ -15,6 +15,10 @@ export interface FaceContext {
   ) => Promise<
     { readonly owner: string; readonly may: KeyGrant; readonly readOnly: boolean } | undefined
   >;
+  /** Who an owner is: an owner of access keys. */
+  readonly people: (
+    id: string,
+  ) => Promise<{ readonly id: string; readonly name: string } | undefined>;
 }
 
 export interface FaceMaker {

@@ -164,13 +164,17 @@ export class FilesHost implements AsyncDisposable {
       if (this.#isFirst()) repair.wake();
     };
     stack.use(this.#collect(collector, repair));
-    for (const face of this.#options.faces) await this.#openFace(face, store, stack);
+    for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
     if (this.#isFirst()) repair.wake();
     this.#open = { native, admin: new AdminHttp({ store, keys, places, repair }), places, repair };
     this.#stack.use(stack.move());
   }
 
-  async #openFace(face: FaceMaker, store: Store, stack: AsyncDisposableStack): Promise<void> {
+  async #openFace(
+    face: FaceMaker,
+    { store, keys }: { readonly store: Store; readonly keys: AccessKeys },
+    stack: AsyncDisposableStack,
+  ): Promise<void> {
     const { clock, log } = this.#options;
     const port = this.#config?.ports[face.name];
     if (port === undefined) return;
@@ -185,6 +189,7 @@ export class FilesHost implements AsyncDisposable {
         if (found === undefined) return Promise.resolve(undefined);
         return Promise.resolve({ owner: found.id, may: 'all', readOnly: found.scope === 'read' });
       },
+      people: async (id) => ((await keys.isOwner(id)) ? { id, name: id } : undefined),
     };
     try {
       stack.use(await face.open(context));

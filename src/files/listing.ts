@@ -24,7 +24,7 @@ export interface Page {
 
 /** The first text behind all that begin with `prefix`; undefined when there is none. */
 export function behindPrefix(prefix: string): string | undefined {
-  const points = [...prefix].map((one) => one.codePointAt(0) ?? 0);
+  const points = Array.from(prefix, (one) => one.codePointAt(0) ?? 0);
   while (points.length > 0) {
     const last = points.pop() ?? 0;
     if (last === 0x10ffff) continue;

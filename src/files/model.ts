@@ -244,7 +244,7 @@ export interface FileStore {
   changeBucket(
     name: string,
     change: {
-      readonly settings?: Readonly<Record<string, Json | null>>;
+      readonly settings?: Readonly<Record<string, Json>>;
       readonly policy?: string;
       readonly quotaBytes?: number | null;
       readonly versioning?: 'enabled' | 'suspended';

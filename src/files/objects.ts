@@ -4,26 +4,19 @@ import type { Buckets } from './buckets.ts';
 import type { CatalogueLink, Statement } from './catalogue-link.ts';
 import type { Change, Changes, Effect, Insert } from './changes.ts';
 import { checkConditions } from './conditions.ts';
-import {
-  type Contents,
-  contentInserts,
-  isSegmented,
-  newFid,
-  type Segment,
-  type StoredContent,
-} from './content.ts';
-import {
-  exists,
-  keyInvalid,
-  noObject,
-  notAppendable,
-  offsetWrong,
-  quotaMet,
-  sessionOver,
-  versioningChanged,
-} from './errors.ts';
-import { INLINE_BYTES_MAX, KEY_BYTES_MAX, TAIL_BYTES } from './limits.ts';
-import type { Deleted, FileStore, ObjectFields, ObjectInfo, PutOptions, Range } from './model.ts';
+import { type Contents, contentInserts, isSegmented } from './content.ts';
+import { exists, noObject } from './errors.ts';
+import { INLINE_BYTES_MAX } from './limits.ts';
+import type {
+  Conditions,
+  Deleted,
+  FileStore,
+  ObjectFields,
+  ObjectInfo,
+  PutOptions,
+  Range,
+} from './model.ts';
+import { checkKey, checkQuota, checkState, present } from './object-checks.ts';
 import { parsePolicy } from './policy.ts';
 import {
   type BucketState,
@@ -190,54 +183,9 @@ export class Objects {
     });
   }
 
-  async copy(
-    from: ObjectInfo,
-    to: { readonly bucket: string; readonly key: string },
-    options: PutOptions & { readonly range?: Range | undefined },
-  ): Promise<ObjectInfo> {
-    const { range, ...put } = options;
-    const fields = { ...fieldsOf(from), ...fieldsOf(put) };
-    if ('contentType' in options && options.headers !== undefined && put.contentType === undefined)
-      delete (fields as { contentType?: string }).contentType;
-    const isWhole = range === undefined || (range.start <= 0 && range.end >= from.size);
-    const shares = isWhole && from.bucket === to.bucket && from.size > INLINE_BYTES_MAX;
-    if (!shares) {
-      const size = Math.min(range?.end ?? from.size, from.size) - (range?.start ?? 0);
-      const wish = { ...put, ...fields, size };
-      return await this.put(to.bucket, to.key, this.read(from, range), wish);
-    }
-    checkKey(to.key);
-    const state = await this.#options.buckets.need(to.bucket);
-    const fid = from.fid;
-    const extra = options.accept?.({ size: from.size, md5: from.etag, sha256: '' }) ?? {};
-    // The same content under another name of the same bucket.
-    const alias = newFid('segments');
-    const args = [to.bucket, fid];
-    const parts = isSegmented(fid) ? await this.#segmentsOf(to.bucket, fid) : undefined;
-    const segments = parts ?? [{ part: 1, source: fid, start: 0, length: from.size }];
-    return await this.enter(to.bucket, to.key, {
-      state,
-      conditions: options.conditions,
-      touches: [`content ${fid}`],
-      reads: [{ sql: 'SELECT refs FROM content WHERE bucket = ? AND fid = ? AND refs > 0', args }],
-      check: ([rows]) => {
-        if ((rows ?? []).length === 0) throw noObject(from.bucket, from.key);
-      },
-      fresh: {
-        fid: alias,
-        data: null,
-        size: from.size,
-        etag: from.etag,
-        info: fieldsOf({ ...fields, ...extra }),
-        session: undefined,
-        ...segmentRows(to.bucket, alias, {
-          segments,
-          size: from.size,
-          policy: state.policy,
-          fresh: new Set(),
-        }),
-      },
-    });
+  /** Whether its bytes came along with `head`. */
+  isSmall(info: ObjectInfo): boolean {
+    return this.#small.has(info);
   }
 
   async change(
@@ -266,47 +214,6 @@ export class Objects {
         };
       },
     });
-  }
-
-  /** A last piece that is short is written again together with what comes. */
-  async append(
-    bucket: string,
-    key: string,
-    offset: number,
-    body: AsyncIterable<Uint8Array>,
-    options: PutOptions = {},
-  ): Promise<ObjectInfo> {
-    const current = await this.head(bucket, key);
-    const isThere = current !== undefined && !current.isDeleteMarker;
-    if (!isThere && offset === 0) return await this.put(bucket, key, body, options);
-    if (!isThere) throw offsetWrong(0);
-    if (current.size !== offset) throw offsetWrong(current.size);
-    const state = await this.#options.buckets.need(bucket);
-    if (state.versioning !== 'off') throw notAppendable(`bucket "${bucket}" keeps versions`);
-    const conditions = { ...options.conditions, ifMatch: current.etag, ifSize: offset };
-    const { fid } = current;
-    const keeps = this.#small.has(current)
-      ? []
-      : isSegmented(fid)
-        ? await this.#segmentsOf(bucket, fid)
-        : [{ part: 1, source: fid, start: 0, length: offset }];
-    const tail = keeps.at(-1);
-    const rewrites = tail !== undefined && tail.length < TAIL_BYTES;
-    const kept = rewrites ? keeps.slice(0, -1) : keeps;
-    const keptBytes = kept.reduce((sum, { length }) => sum + length, 0);
-    const before = this.read(current, { start: keptBytes, end: offset });
-    await using session = await this.#options.sessions.take();
-    const content = await this.#options.contents.write(joined(before, body), {
-      name: `${bucket}/${key}`,
-      policy: parsePolicy(state.policy),
-      size: options.size === undefined ? undefined : options.size + offset - keptBytes,
-      session: session.seq,
-      mayInline: kept.length === 0,
-    });
-    const grown = content.size - (offset - keptBytes);
-    options.accept?.({ size: grown, md5: content.md5, sha256: content.sha256 });
-    const fresh = this.#appended(bucket, { state, current, kept, content, grown });
-    return await this.enter(bucket, key, { fresh, state, conditions });
   }
 
   async delete(
@@ -345,18 +252,18 @@ export class Objects {
     });
   }
 
-  async move(
+  /** In a bucket without versions: one transaction, no bytes move. */
+  async rename(
     bucket: string,
-    from: string,
-    to: string,
-    options: Parameters<FileStore['move']>[3] = {},
+    { from, to }: { readonly from: string; readonly to: string },
+    {
+      state,
+      conditions,
+    }: { readonly state: BucketState; readonly conditions: Conditions | undefined },
   ): Promise<ObjectInfo> {
     checkKey(to);
-    const state = await this.#options.buckets.need(bucket);
     const now = this.#options.clock.now();
     const target = keyReads(bucket, to, state);
-    if (from === to || state.versioning !== 'off')
-      return await this.#moveVersioned(bucket, from, to, options);
     return await this.#options.changes.make(bucket, {
       touches: [`key ${from}`, `key ${to}`],
       reads: [readCurrent(bucket, from), ...target],
@@ -365,7 +272,7 @@ export class Objects {
         const source = firstVersion(rows[0]);
         const current = firstVersion(rows[1]);
         if (source === undefined || source.marker) throw noObject(bucket, from);
-        checkConditions(options.conditions, present(current));
+        checkConditions(conditions, present(current));
         const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1 };
         const pieces = supersede(
           { bucket, state: latest, current, olderNull: undefined, now },
@@ -428,20 +335,6 @@ export class Objects {
     });
   }
 
-  async #moveVersioned(
-    bucket: string,
-    from: string,
-    to: string,
-    options: Parameters<FileStore['move']>[3],
-  ): Promise<ObjectInfo> {
-    const source = await this.head(bucket, from);
-    if (source === undefined || source.isDeleteMarker) throw noObject(bucket, from);
-    if (from === to) return source;
-    const moved = await this.copy(source, { bucket, key: to }, { conditions: options?.conditions });
-    await this.delete(bucket, from, { conditions: { ifMatch: source.etag } });
-    return moved;
-  }
-
   /** Null when it is not in the catalogue. */
   async #inline({ bucket, key, fid }: ObjectInfo): Promise<Uint8Array | null> {
     const asked = ['object', 'older', 'trash'].map((table) => ({
@@ -451,121 +344,6 @@ export class Objects {
     const found = (await this.#options.link.read(asked)).flat().find(([data]) => data !== null);
     return found?.[0] instanceof Uint8Array ? found[0] : null;
   }
-
-  async #segmentsOf(bucket: string, fid: string): Promise<readonly Segment[]> {
-    const rows: Segment[] = [];
-    for await (const one of this.#options.contents.segments(bucket, fid)) rows.push(one);
-    return rows;
-  }
-
-  #appended(
-    bucket: string,
-    options: {
-      readonly state: BucketState;
-      readonly current: ObjectInfo;
-      readonly kept: readonly Segment[];
-      readonly content: StoredContent;
-      readonly grown: number;
-    },
-  ): Fresh {
-    const { state, current, kept, content, grown } = options;
-    const info = fieldsOf({ ...fieldsOf(current), checksums: {} });
-    const size = current.size + grown;
-    if (kept.length === 0) {
-      const { fid, data, md5, session } = content;
-      return { fid, data, size, etag: md5, info, session, inserts: contentInserts(content) };
-    }
-    const alias = newFid('segments');
-    const segments = [...kept, { part: 1, source: content.fid, start: 0, length: content.size }];
-    const rows = segmentRows(bucket, alias, {
-      segments,
-      size,
-      policy: state.policy,
-      fresh: new Set([content.fid]),
-    });
-    return {
-      fid: alias,
-      data: null,
-      size,
-      etag: content.md5,
-      info,
-      session: content.session,
-      ...rows,
-      inserts: [...contentInserts(content), ...rows.inserts],
-    };
-  }
-}
-
-/** A content that is made of pieces of others, each of which is used once more, but for what is `fresh`: it was made for this one. */
-export function segmentRows(
-  bucket: string,
-  fid: string,
-  options: {
-    readonly segments: readonly Segment[];
-    readonly size: number;
-    readonly policy: string;
-    readonly fresh: ReadonlySet<string>;
-  },
-): { readonly inserts: readonly Insert[]; readonly statements: readonly Statement[] } {
-  const { segments, size, policy, fresh } = options;
-  const sources = new Set(segments.map(({ source }) => source).filter((one) => !fresh.has(one)));
-  return {
-    inserts: [
-      {
-        table: 'content',
-        columns: 'fid, refs, size, kind, policy',
-        rows: [[fid, 1, size, 'segments', policy]],
-      },
-      {
-        table: 'segment',
-        columns: 'fid, idx, part, source, start, length',
-        rows: segments.map(({ part, source, start, length }, index) => [
-          fid,
-          index,
-          part,
-          source,
-          start,
-          length,
-        ]),
-      },
-    ],
-    statements: [...sources].map((source) => ({
-      sql: 'UPDATE content SET refs = refs + 1 WHERE bucket = ? AND fid = ?',
-      args: [bucket, source],
-    })),
-  };
-}
-
-/** Throws `FILES_QUOTA`. */
-export function checkQuota(bucket: string, state: BucketState, bytes: number): void {
-  if (bytes <= 0 || state.quota === null || state.bytes + bytes <= state.quota) return;
-  throw quotaMet(bucket, state.quota);
-}
-
-/** Throws `FILES_SESSION_OVER` and `FILES_VERSIONING_CHANGED`. */
-export function checkState(
-  known: BucketState,
-  latest: BucketState,
-  session: number | undefined,
-): void {
-  if (session !== undefined && session < latest.fence) throw sessionOver();
-  if (known.versioning === 'off' && latest.versioning !== 'off') throw versioningChanged();
-}
-
-/** Throws `FILES_KEY`. */
-export function checkKey(key: string): void {
-  const bytes = Buffer.byteLength(key);
-  if (bytes === 0) throw keyInvalid('it is empty');
-  if (bytes > KEY_BYTES_MAX) throw keyInvalid(`it has ${bytes} bytes, more than ${KEY_BYTES_MAX}`);
-  if (!key.isWellFormed()) throw keyInvalid('it is not UTF-8');
-}
-
-function present(
-  one: VersionRow | ObjectInfo | undefined,
-): { readonly etag: string; readonly mtime: number; readonly size: number } | undefined {
-  if (one === undefined) return undefined;
-  if ('marker' in one) return one.marker ? undefined : one;
-  return one.isDeleteMarker ? undefined : { etag: one.etag, mtime: one.modifiedAt, size: one.size };
 }
 
 function rowOf(
@@ -582,12 +360,4 @@ function keyReads(bucket: string, key: string, state: BucketState): readonly Sta
   const none = { sql: 'SELECT 1 WHERE 0' };
   const current = readCurrent(bucket, key);
   return [current, state.versioning === 'off' ? none : readOlder(bucket, key, NULL_VERSION)];
-}
-
-async function* joined(
-  first: AsyncIterable<Uint8Array>,
-  second: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  yield* first;
-  yield* second;
 }

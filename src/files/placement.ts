@@ -2,7 +2,6 @@
  * Which places fill the slots of a policy: maximum bipartite matching, so that one place never fills two. Weighted rendezvous hashing only
  * proposes an order; the catalogue's `copy` rows say where something is. Pure.
  */
-import { sha256Hex } from '../base/ids.ts';
 import { type Domain, type Policy, type Slot, slotText } from './policy.ts';
 
 /** One back end of one node. */
@@ -26,24 +25,64 @@ export interface Verdict {
   readonly filled: readonly (Place | undefined)[];
   readonly missing: readonly string[];
   readonly surplus: readonly Place[];
-  /** Copies that may be lost before it is lost. */
+  /** Machines that may be lost before it is lost. */
   readonly survives: number;
 }
 
-/** The best first; what cannot be written to is left out. */
-export function ranked(cid: string, places: readonly Place[]): readonly Place[] {
-  return places
-    .filter(({ state, freeBytes }) => state === 'good' && freeBytes > 0)
-    .map((place) => ({ place, score: score(cid, place) }))
-    .toSorted((a, b) => b.score - a.score)
+/** Candidates that are weighed at first: a policy seldom needs to look further. */
+const BEST = 32;
+
+/** The best first; what cannot be written to is left out. `most`: only so many. */
+export function ranked(
+  cid: string,
+  places: readonly Place[],
+  most: number = Infinity,
+): readonly Place[] {
+  const usable = places.filter(({ state, freeBytes }) => state === 'good' && freeBytes > 0);
+  const block = hashOf(cid);
+  const scores = Float64Array.from(usable, (place) => score(block, place));
+  const least = usable.length > most ? (scores.toSorted().at(-most) ?? 0) : 0;
+  return usable
+    .map((place, at) => ({ place, score: scores[at] ?? 0 }))
+    .filter((one) => one.score >= least)
+    .toSorted((one, other) => other.score - one.score)
     .map(({ place }) => place);
 }
 
+/** 64 bits, in halves. */
+type Hash = readonly [high: number, low: number];
+
+/** Of places, which are few and asked for again and again. */
+const placeHashes = new Map<string, Hash>();
+
 /** −w / ln(h), h in (0, 1). Schindelhauer and Schomaker, Weighted Distributed Hash Tables, 2005. */
-function score(cid: string, { id, freeBytes }: Place): number {
-  const bits = Number.parseInt(sha256Hex(`${cid} ${id}`).slice(0, 13), 16);
-  const hash = (bits + 0.5) / 2 ** 52;
+function score(block: Hash, { id, freeBytes }: Place): number {
+  const place = placeHashes.get(id) ?? hashOf(id);
+  placeHashes.set(id, place);
+  const high = mix(block[0] ^ place[1]) ^ place[0];
+  const low = mix(block[1] ^ place[0] ^ high);
+  // 53 bits, never 0 nor 1.
+  const hash = ((mix(high ^ low) >>> 0) * 2 ** 21 + (low >>> 11) + 0.5) / 2 ** 53;
   return -freeBytes / Math.log(hash);
+}
+
+/** cyrb53, of bryc (public domain), with both halves kept. */
+function hashOf(text: string): Hash {
+  let high = 0xdeadbeef;
+  let low = 0x41c6ce57;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    high = Math.imul(high ^ code, 2_654_435_761);
+    low = Math.imul(low ^ code, 1_597_334_677);
+  }
+  return [mix(high ^ low), mix(low ^ Math.imul(high, 31))];
+}
+
+/** The finalizer of MurmurHash3 (public domain). */
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
 }
 
 /** How the copies that there are meet the policy. */
@@ -58,7 +97,7 @@ export function judge(policy: Policy, copies: readonly Place[]): Verdict {
     filled,
     missing,
     surplus: holding.filter((place) => !used.has(place)),
-    survives: Math.max(0, holding.length - 1),
+    survives: Math.max(0, new Set(holding.map(({ node }) => node)).size - 1),
   };
 }
 
@@ -73,8 +112,10 @@ export function choose(
 ): readonly Place[] {
   const counted = options.have.filter(({ state }) => state !== 'drain' && state !== 'lost');
   const known = new Set(options.have.map(({ id }) => id));
-  const fresh = ranked(options.cid, options.places).filter(({ id }) => !known.has(id));
-  const filled = fill(policy, [counted, fresh]);
+  const others = options.places.filter(({ id }) => !known.has(id));
+  let filled = fill(policy, [counted, ranked(options.cid, others, BEST)]);
+  if (others.length > BEST && filled.includes(undefined))
+    filled = fill(policy, [counted, ranked(options.cid, others)]);
   const had = new Set(counted);
   return filled.flatMap((place) => (place === undefined || had.has(place) ? [] : [place]));
 }

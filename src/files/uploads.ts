@@ -21,7 +21,9 @@ import type {
   UploadPage,
   WantedPart,
 } from './model.ts';
-import { checkKey, checkQuota, checkState, type Objects, segmentRows } from './objects.ts';
+import { checkKey, checkQuota, checkState } from './object-checks.ts';
+import type { Objects } from './objects.ts';
+import { segmentRows } from './segments.ts';
 import { parsePolicy } from './policy.ts';
 import { fieldsOf, number, text } from './rows.ts';
 import type { Sessions } from './sessions.ts';
