@@ -2,9 +2,13 @@
 import { MolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import { systemClock } from '../base/time.ts';
+import { JOB_TABLES } from './jobs.ts';
+import { CHANGES_TABLE } from './live.ts';
 import { type Database, theConnection } from './sql.ts';
 
-const TABLES = [
+const TABLES: readonly string[] = [
+  ...JOB_TABLES,
+  CHANGES_TABLE,
   'CREATE TABLE IF NOT EXISTS moln_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
   'CREATE TABLE IF NOT EXISTS moln_limits (name TEXT PRIMARY KEY, count INTEGER NOT NULL, until INTEGER NOT NULL)',
 ];

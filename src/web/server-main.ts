@@ -7,6 +7,7 @@ import { MolnError } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { App, type AppParts } from './app.ts';
 import { HranaDatabase } from './hrana-database.ts';
+import { JobRunner } from './jobs.ts';
 import { migrate } from './migrate.ts';
 import { serve } from './serve.ts';
 
@@ -32,8 +33,12 @@ export async function start(parts: AppParts): Promise<void> {
         : { path: socket };
     const served = await serve((request, address) => app.fetch(request, address), where);
     log.info('Ready');
+    const jobs = new JobRunner({ jobs: parts.jobs, database, log });
+    jobs.start();
     const stop = (): void => {
+      app[Symbol.dispose]();
       void served.close().then(async () => {
+        await jobs[Symbol.asyncDispose]();
         await database[Symbol.asyncDispose]();
         process.exit(0);
       });

@@ -51,6 +51,8 @@ export {
   plural,
   type RowOf,
 } from './model.ts';
+export { job, Job, JobRunner, type JobRun } from './jobs.ts';
+export { Live } from './live.ts';
 export { limitRate } from './own-tables.ts';
 export { hashPassword, verifyPassword } from './password.ts';
 export { type Controller, controller, type Route, routesOf, singular } from './routes.ts';

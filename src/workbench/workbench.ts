@@ -20,6 +20,7 @@ export {
   createApp,
   generateAuth,
   generateController,
+  generateJob,
   generateMigration,
   generateModel,
   generateScaffold,

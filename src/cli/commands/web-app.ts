@@ -108,6 +108,20 @@ export const GENERATE: CommandSpec = {
         ),
     },
     {
+      name: 'job',
+      summary: 'Work for later, done by any instance.',
+      local: true,
+      arguments: [{ ...NAME, description: 'such as send_digest' }],
+      options: [FOLDER],
+      run: async (context, input) =>
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateJob(folderOf(context, input), input.argument('NAME') ?? ''),
+        ),
+    },
+    {
       name: 'auth',
       summary: 'Users who sign up, in and out.',
       local: true,
