@@ -28,7 +28,7 @@ import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
 import { VERSION } from './commands/version.ts';
-import { DEV, GENERATE, MIGRATE, NEW, ROUTES, TEST } from './commands/web-app.ts';
+import { DEV, GENERATE, MIGRATE, NEW, REPL, ROUTES, TEST } from './commands/web-app.ts';
 import { chooseDataFolder } from './data-folder.ts';
 import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
 import { topHelp } from './help.ts';
@@ -55,6 +55,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   TEST,
   MIGRATE,
   ROUTES,
+  REPL,
   STATUS,
   APPS,
   APP,

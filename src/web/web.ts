@@ -1,5 +1,6 @@
 /// <reference types="node" />
 /** The door of the web framework: what apps import from `moln`. */
+export { adminPages } from './admin.ts';
 export { App, type AppOptions, type AppParts } from './app.ts';
 export { assetPath } from './assets.ts';
 export {
@@ -66,5 +67,6 @@ export {
   query,
   type SqlValue,
   transaction,
+  useDatabase,
 } from './sql.ts';
 export { SqliteDatabase } from './sqlite-database.ts';

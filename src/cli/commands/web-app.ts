@@ -192,6 +192,29 @@ export const TEST: CommandSpec = {
   },
 };
 
+export const REPL: CommandSpec = {
+  name: 'repl',
+  summary: "Talk to an app's models and database, in JavaScript.",
+  local: true,
+  options: [FOLDER],
+  run: async (context, input) => {
+    const folder = folderOf(context, input);
+    return await runNode(context, folder, await (await workbench()).runWords(folder, 'repl'));
+  },
+};
+
+/** Of `moln db`. */
+export const SEED: CommandSpec = {
+  name: 'seed',
+  summary: "Fill an app's database here (or that of DATABASE_URL): runs seed() of app/seed.ts.",
+  local: true,
+  options: [FOLDER],
+  run: async (context, input) => {
+    const folder = folderOf(context, input);
+    return await runNode(context, folder, await (await workbench()).runWords(folder, 'seed'));
+  },
+};
+
 export const MIGRATE: CommandSpec = {
   name: 'migrate',
   summary: 'Apply the migrations of an app to its database here (or the one of DATABASE_URL).',
