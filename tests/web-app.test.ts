@@ -1,11 +1,12 @@
 /** An app in the web framework, from nothing to three instances, by what a person types. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
@@ -14,27 +15,8 @@ import { step } from '../testing/step.ts';
 import { type AskOptions, TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
 
-/** What a person writes into the files that generators made. */
-const JOB = `import { job } from 'moln';
-import { Post } from '../models/post.ts';
-
-export const publish = job('publish', async ({ id }: { readonly id: number }) => {
-  await Post.update(id, { published: true });
-});
-`;
-const SEED = `import { Post } from './models/post.ts';
-
-export async function seed() {
-  await Post.create({ title: 'Seeded', body: 'Hello' });
-}
-`;
-const ADMIN = `import { adminPages } from 'moln';
-import { requireUser } from '../auth.ts';
-import { Post } from '../models/post.ts';
-import { User } from '../models/user.ts';
-
-export const admin = adminPages({ models: [Post, User], before: [requireUser] });
-`;
+/** What a person writes into files of the app. */
+const WRITTEN = fileURLToPath(new URL('../testing/web-app', import.meta.url));
 
 type Send = (path: string, options: AskOptions) => Promise<Answer>;
 
@@ -147,11 +129,11 @@ test('an app from nothing to three instances', async (t) => {
 
   const visitor = new Visitor((path, options) => node.get('blog', path, options));
   await step(t, 'it is deployed with a database, and three instances share it', async () => {
-    writeFileSync(join(cwd, 'app/seed.ts'), SEED);
+    copyFileSync(join(WRITTEN, 'seed.ts.txt'), join(cwd, 'app/seed.ts'));
     assert.match(await typed('moln db seed'), /Seeded/);
     await typed('moln generate job publish');
-    writeFileSync(join(cwd, 'app/jobs/publish.ts'), JOB);
-    writeFileSync(join(cwd, 'app/controllers/admin.ts'), ADMIN);
+    copyFileSync(join(WRITTEN, 'publish.ts.txt'), join(cwd, 'app/jobs/publish.ts'));
+    copyFileSync(join(WRITTEN, 'admin.ts.txt'), join(cwd, 'app/controllers/admin.ts'));
     edit(
       'app/controllers/posts.ts',
       "c.flash('The post was created');",

@@ -94,7 +94,7 @@ export class LiveHub implements Disposable {
     this.#listening[Symbol.dispose]();
     this.#gathering?.[Symbol.dispose]();
     this.#looking?.[Symbol.dispose]();
-    for (const { tell } of this.#watchers) tell('');
+    for (const watcher of this.#watchers) watcher.tell('');
   }
 
   /** The stream that a page listens to. Its tables come from a page, but are only compared. */

@@ -462,6 +462,8 @@ const IRREGULAR: Readonly<Record<string, string>> = {
   woman: 'women',
   datum: 'data',
   mouse: 'mice',
+  news: 'news',
+  series: 'series',
 };
 
 /** `posts` of `post`, `categories` of `category`. */

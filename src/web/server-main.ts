@@ -37,8 +37,8 @@ export async function start(parts: AppParts): Promise<void> {
     jobs.start();
     const stop = (): void => {
       app[Symbol.dispose]();
-      void served.close().then(async () => {
-        await jobs[Symbol.asyncDispose]();
+      // No job is begun any more; those that do not end in time are done elsewhere.
+      void Promise.all([served.close(), jobs[Symbol.asyncDispose]()]).then(async () => {
         await database[Symbol.asyncDispose]();
         process.exit(0);
       });

@@ -40,12 +40,13 @@ async function seed(): Promise<void> {
 
 /** Models by the names that they have in code, and `query` and `transaction`. */
 async function converse(models: readonly { readonly name: string }[]): Promise<void> {
-  const named = models.map((one) => [
-    one.name.replace(/(?:^|_)([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase()),
-    one,
-  ]);
-  const names = named.map(([name]) => String(name));
-  process.stdout.write(`${names.join(', ')}, query, transaction; .exit ends\n`);
+  const named = new Map<string, unknown>(
+    models.map((one) => [
+      one.name.replace(/(?:^|_)([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase()),
+      one,
+    ]),
+  );
+  process.stdout.write(`${[...named.keys(), 'query', 'transaction'].join(', ')}; .exit ends\n`);
   const repl = start({ prompt: 'moln> ' });
   Object.assign(repl.context, Object.fromEntries(named), { query, transaction });
   await new Promise((resolve) => repl.once('exit', resolve));
