@@ -20,6 +20,9 @@ const FIRST_PAUSE_MS = 5000;
 const PAUSE_MS_MAX = 3_600_000;
 /** Times that a job is begun before it is given up. */
 const ATTEMPTS = 10;
+/** What was given up is kept for so long. */
+const FAILED_KEPT_MS: number = 30 * 24 * 3_600_000;
+const SWEEP_MS = 3_600_000;
 /** Of the reason that is kept. */
 const ERROR_CHARACTERS = 2000;
 const NAME = /^[a-z][a-z0-9_]{0,62}$/;
@@ -121,6 +124,7 @@ export class JobRunner implements AsyncDisposable {
   #timer: Disposable | undefined;
   #looking: Promise<void> | undefined;
   #again = false;
+  #sweptMs = 0;
   readonly #wake = (): void => this.#look();
 
   constructor({ jobs, database, log, clock = systemClock }: JobRunnerOptions) {
@@ -188,6 +192,11 @@ export class JobRunner implements AsyncDisposable {
   /** Puts in what is to be done at this time. Whoever moves the mark first does it, for the whole cluster. */
   async #schedule(): Promise<void> {
     const now = this.#clock.now();
+    if (now - this.#sweptMs > SWEEP_MS) {
+      this.#sweptMs = now;
+      const sql = "DELETE FROM moln_jobs WHERE state = 'failed' AND run_at < ?";
+      await this.#database.run({ sql, args: [now - FAILED_KEPT_MS] });
+    }
     for (const { name, cron } of this.#jobs.values()) {
       const due = cron === undefined ? undefined : latestTime(cron, now);
       if (due === undefined) continue;

@@ -172,4 +172,6 @@ test('a rate is limited over all instances', async () => {
     isMolnError(error, 'WEB_TOO_MANY'),
   );
   await limitRate('bob', { times: 3, seconds: 60 });
+  await limitRate('eve', { times: 1, seconds: -1 });
+  await limitRate('eve', { times: 1, seconds: -1 });
 });
