@@ -1,10 +1,12 @@
 /** An app in the web framework, from nothing to three instances, by what a person types. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
@@ -12,6 +14,9 @@ import { MOLN, runMoln } from '../testing/moln.ts';
 import { step } from '../testing/step.ts';
 import { type AskOptions, TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
+
+/** What a person writes into files of the app. */
+const WRITTEN = fileURLToPath(new URL('../testing/web-app', import.meta.url));
 
 type Send = (path: string, options: AskOptions) => Promise<Answer>;
 
@@ -44,6 +49,25 @@ class Visitor {
     for (const line of answer.headers['set-cookie'] ?? []) this.#cookie = line.split(';')[0] ?? '';
     return answer;
   }
+}
+
+/** What a live page hears, up to the first change. */
+function firstChange(node: TestNode, path: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const host = `blog.localhost:${node.ports.http}`;
+  const where = { host: node.address, port: node.ports.http, path, headers: { host } };
+  const asked = get(where, (answer) => {
+    let heard = '';
+    answer.setEncoding('utf8').on('data', (text: string) => {
+      heard += text;
+      if (!heard.includes('data: ')) return;
+      resolve(heard);
+      asked.destroy();
+    });
+    answer.once('end', () => reject(new Error(`It ended after ${JSON.stringify(heard)}`)));
+  });
+  asked.once('error', reject);
+  return promise;
 }
 
 test('an app from nothing to three instances', async (t) => {
@@ -105,11 +129,35 @@ test('an app from nothing to three instances', async (t) => {
 
   const visitor = new Visitor((path, options) => node.get('blog', path, options));
   await step(t, 'it is deployed with a database, and three instances share it', async () => {
+    copyFileSync(join(WRITTEN, 'seed.ts.txt'), join(cwd, 'app/seed.ts'));
+    assert.match(await typed('moln db seed'), /Seeded/);
+    await typed('moln generate job publish');
+    copyFileSync(join(WRITTEN, 'publish.ts.txt'), join(cwd, 'app/jobs/publish.ts'));
+    copyFileSync(join(WRITTEN, 'admin.ts.txt'), join(cwd, 'app/controllers/admin.ts'));
+    edit(
+      'app/controllers/posts.ts',
+      "c.flash('The post was created');",
+      'await publish.enqueue({ id: made.row.id });\n    $&',
+    );
+    edit(
+      'app/controllers/posts.ts',
+      'import',
+      "import { publish } from '../jobs/publish.ts';\nimport",
+    );
+    edit('app/views/posts.tsx', '<table>', '<Live of={[Post]}><table>');
+    edit('app/views/posts.tsx', '</table>', '</table></Live>');
+    edit('app/views/posts.tsx', 'Inputs,', 'Inputs, Live,');
     assert.match(await typed('moln deploy'), /blog is live: http:\/\/blog\.localhost/);
     await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
+    assert.match(await typed('moln scale blog 3'), /blog runs web=3/);
+    const version = /data-version="([^"]*)"/.exec(await visitor.get('/posts'))?.[1] ?? '';
+    const told = firstChange(node, `/_moln/live?tables=posts&version=${version}`);
     const shown = await visitor.submit('/posts/new', { title: 'Online', body: 'Hello' });
     assert.match(shown, /The post was created[\s\S]*Online/);
-    assert.match(await typed('moln scale blog 3'), /blog runs web=3/);
+    await until('the job', async () => (await visitor.get('/posts')).includes('<td>yes</td>'));
+    assert.match(await visitor.get('/admin/users'), /ada@example\.org/);
+    assert.equal((await node.get('blog', '/admin/users')).status, 303);
+    assert.match(await told, /^retry: \d+\n\ndata: \d+\n/);
     for (let times = 0; times < 6; times++) {
       assert.match(await visitor.get('/posts'), /ada@example\.org[\s\S]*Online/);
     }

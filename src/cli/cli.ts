@@ -30,7 +30,7 @@ import { UP } from './commands/up.ts';
 import { FILES } from './commands/files.ts';
 import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
-import { DEV, GENERATE, MIGRATE, NEW, ROUTES, TEST } from './commands/web-app.ts';
+import { DEV, GENERATE, MIGRATE, NEW, REPL, ROUTES, TEST } from './commands/web-app.ts';
 import { chooseDataFolder } from './data-folder.ts';
 import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
 import { topHelp } from './help.ts';
@@ -57,6 +57,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   TEST,
   MIGRATE,
   ROUTES,
+  REPL,
   STATUS,
   APPS,
   APP,

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { App } from './app.ts';
 import type { Controller } from './routes.ts';
+import { Live } from './live.ts';
+import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
 const posts: Controller = {
@@ -17,6 +19,7 @@ const posts: Controller = {
   destroy: () => {
     throw new Error('secret detail');
   },
+  'GET /live': () => Live({ of: [{ table: 'posts' }], children: 'Hello' }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
 
@@ -29,7 +32,13 @@ async function start(
     now: () => 0,
     sinks: [(record) => log.push(record)],
   });
-  const parts = { controllers: { posts }, models: [], migrations: [], publicFolder: '/nowhere' };
+  const parts = {
+    controllers: { posts },
+    models: [],
+    migrations: [],
+    jobs: [],
+    publicFolder: '/nowhere',
+  };
   const app = await App.start(parts, { database, log: logger });
   return (path, init) => app.fetch(new Request(`http://app.test${path}`, init));
 }
@@ -115,4 +124,30 @@ test('what is flashed is shown once', async () => {
   ]);
   const again = await ask('/posts/token', { headers: { cookie: cookieOf(shown) } });
   assert.deepEqual(((await again.json()) as { flashes: unknown }).flashes, []);
+});
+
+test('a live page is told of changes, when they are sure', async () => {
+  const ask = await start();
+  const page = await (await ask('/posts/live')).text();
+  const version = /data-version="(\d+)"/.exec(page)?.[1] ?? '';
+  assert.match(
+    page,
+    /<moln-live id="live-1" data-tables="posts" data-version="0">Hello<\/moln-live><script/,
+  );
+  const leave = new AbortController();
+  const answer = await ask(`/_moln/live?tables=posts&version=${version}`, { signal: leave.signal });
+  const reader = answer.body?.getReader();
+  const next = async (): Promise<string> =>
+    Buffer.from((await reader?.read())?.value ?? []).toString();
+  assert.match(await next(), /^retry: /);
+  const heard: string[] = [];
+  using _listening = onRowsChanged((tables) => heard.push([...tables].join()));
+  await transaction(async () => {
+    rowsChanged('posts');
+    assert.deepEqual(heard, []);
+  });
+  assert.deepEqual(heard, ['posts']);
+  assert.equal(await next(), 'data: 1\n\n');
+  leave.abort();
+  assert.equal((await ask('/_moln/live?tables=')).status, 400);
 });

@@ -9,7 +9,9 @@ import { systemClock } from '../base/time.ts';
 import { Assets, useAssets } from './assets.ts';
 import { Context, type Result, runInContext } from './context.ts';
 import { failureAnswer, failureOf } from './failures.ts';
+import type { Job } from './jobs.ts';
 import { isElement } from './jsx-runtime.ts';
+import { LIVE_PATH, LIVE_SCRIPT, LIVE_SCRIPT_PATH, LiveHub } from './live.ts';
 import type { Migration } from './migrate.ts';
 import type { Model } from './model.ts';
 import { makeOwnTables, sharedSecret } from './own-tables.ts';
@@ -23,6 +25,7 @@ export interface AppParts {
   readonly controllers: Readonly<Record<string, Controller>>;
   readonly models: readonly Model[];
   readonly migrations: readonly Migration[];
+  readonly jobs: readonly Job[];
   readonly publicFolder: string;
 }
 
@@ -49,11 +52,12 @@ const HEADERS: Readonly<Record<string, string>> = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
-export class App {
+export class App implements Disposable {
   readonly routes: readonly Route[];
   readonly #table: RouteTable;
   readonly #assets: Assets;
   readonly #options: AppOptions;
+  readonly #live: LiveHub;
   #secret = '';
 
   private constructor(parts: AppParts, options: AppOptions) {
@@ -61,6 +65,7 @@ export class App {
     this.routes = routesOf(parts.controllers);
     this.#table = new RouteTable(this.routes);
     this.#assets = new Assets(parts.publicFolder);
+    this.#live = new LiveHub(options.database, options.log);
   }
 
   /** Makes the app of this process. Its database must have its migrations. */
@@ -71,6 +76,11 @@ export class App {
     await makeOwnTables(options.database);
     app.#secret = await sharedSecret(options.database);
     return app;
+  }
+
+  /** Pages that listen are let go; the database stays open. */
+  [Symbol.dispose](): void {
+    this.#live[Symbol.dispose]();
   }
 
   /** Never rejects. `address`: whoever is connected, when no gateway says better. */
@@ -105,6 +115,8 @@ export class App {
     });
     const response = await runInContext(context, async () => {
       try {
+        const own = this.#own(context);
+        if (own !== undefined) return own;
         const found = await this.#route(context);
         Object.assign(params, found.params);
         return await this.#act(found.route, context);
@@ -113,6 +125,16 @@ export class App {
       }
     });
     return this.#finish(response, context);
+  }
+
+  /** What the framework itself answers. */
+  #own({ request, url }: Context): Response | undefined {
+    if (request.method !== 'GET') return undefined;
+    if (url.pathname === LIVE_PATH) return this.#live.stream(request);
+    if (url.pathname !== LIVE_SCRIPT_PATH) return undefined;
+    return new Response(LIVE_SCRIPT, {
+      headers: { 'content-type': 'text/javascript; charset=utf-8' },
+    });
   }
 
   /** Finds what a request asks for; a form's `_method` counts as the method. */

@@ -1,6 +1,7 @@
 /** Puts together what the files of an app export, whether they were loaded one by one or are in one bundle. */
 import { MolnError } from '../base/errors.ts';
 import type { AppParts } from './app.ts';
+import { Job } from './jobs.ts';
 import { type Migration, readMigration } from './migrate.ts';
 import { Model } from './model.ts';
 import type { Controller } from './routes.ts';
@@ -8,18 +9,20 @@ import type { Controller } from './routes.ts';
 type Module = Readonly<Record<string, unknown>>;
 
 export interface AppModules {
-  /** By their paths below `app/controllers` and `app/models`, without extension. */
+  /** By their paths below `app/controllers`, `app/models` and `app/jobs`, without extension. */
   readonly controllers: Readonly<Record<string, Module>>;
   readonly models: Readonly<Record<string, Module>>;
+  readonly jobs: Readonly<Record<string, Module>>;
   /** Texts by the files' names without `.sql`. */
   readonly migrations: Readonly<Record<string, string>>;
   readonly publicFolder: string;
 }
 
-/** Throws `WEB_NO_CONTROLLER` or `WEB_MODEL_TWICE`, which name the file. */
+/** Throws `WEB_NO_CONTROLLER`, `WEB_MODEL_TWICE` or `WEB_JOB_TWICE`, which name the file. */
 export function collectParts({
   controllers,
   models,
+  jobs,
   migrations,
   publicFolder,
 }: AppModules): AppParts {
@@ -28,6 +31,7 @@ export function collectParts({
       Object.entries(controllers).map(([name, module]) => [name, controllerOf(name, module)]),
     ),
     models: modelsOf(models),
+    jobs: jobsOf(jobs),
     migrations: Object.entries(migrations)
       .map(([name, text]): Migration => readMigration(name, text))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -46,6 +50,26 @@ function controllerOf(name: string, module: Module): Controller {
       hint: 'Write it as "export const posts = controller({ index() { … } });"',
     },
   );
+}
+
+function jobsOf(jobs: AppModules['jobs']): readonly Job[] {
+  const byName = new Map<string, Job>();
+  for (const [file, module] of Object.entries(jobs)) {
+    for (const one of Object.values(module)) {
+      if (!(one instanceof Job)) continue;
+      if (byName.has(one.name)) {
+        throw new MolnError(
+          'WEB_JOB_TWICE',
+          `Job "${one.name}" of app/jobs/${file} is another file's already`,
+          {
+            hint: 'Give one of them another name',
+          },
+        );
+      }
+      byName.set(one.name, one as Job);
+    }
+  }
+  return [...byName.values()];
 }
 
 function modelsOf(models: AppModules['models']): readonly Model[] {

@@ -204,7 +204,7 @@ const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked
     const ms = typeof given === 'string' || typeof given === 'number' ? timeOf(given) : Number.NaN;
     return Number.isNaN(ms) ? { problem: 'must be a date and time' } : { value: dateOf(ms) };
   },
-  json: (given) => ({ value: given }),
+  json: readJson,
   reference: (given) => {
     const value = numberOf(given);
     return value !== undefined && Number.isSafeInteger(value) && value > 0
@@ -212,6 +212,17 @@ const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked
       : { problem: 'must be chosen' };
   },
 };
+
+/** A form has only text, so what begins like an object or a list is read as one. */
+function readJson(given: unknown): Checked {
+  if (typeof given !== 'string' || !/^\s*[[{]/.test(given)) return { value: given };
+  try {
+    return { value: JSON.parse(given) as unknown };
+  } catch (error) {
+    if (error instanceof SyntaxError) return { problem: 'must be JSON' };
+    throw error;
+  }
+}
 
 function checkText(given: unknown, { options }: Field, refused: RegExp | undefined): Checked {
   if (typeof given !== 'string') return { problem: 'must be text' };

@@ -35,7 +35,12 @@ export function readMigration(name: string, text: string): Migration {
 
 /** Names of those that this database has, the oldest first. */
 export async function appliedMigrations(database: Database): Promise<readonly string[]> {
-  await database.script(TABLE);
+  // Making what is there would be a change of the schema all the same, which all writers wait for.
+  const made = await database.run({
+    sql: "SELECT 1 AS n FROM sqlite_master WHERE type = 'table' AND name = 'moln_migrations'",
+    args: [],
+  });
+  if (made.rows.length === 0) await database.script(TABLE);
   const { rows } = await database.run({
     sql: 'SELECT name FROM moln_migrations ORDER BY name',
     args: [],

@@ -109,11 +109,12 @@ test('what a request gives is checked, field by field', async () => {
     likes: '3',
     due: '2027-01-31T12:00Z',
     nonsense: 1,
+    tags: '["a"]',
   });
   assert.ok(made.ok);
   assert.deepEqual(
-    [made.row.published, made.row.likes, made.row.due?.toISOString()],
-    [true, 3, '2027-01-31T12:00:00.000Z'],
+    [made.row.published, made.row.likes, made.row.due?.toISOString(), made.row.tags],
+    [true, 3, '2027-01-31T12:00:00.000Z', ['a']],
   );
   await assert.rejects(Post.create({ title: '', tags: [] }), (error) =>
     isMolnError(error, 'WEB_INVALID'),
@@ -171,4 +172,6 @@ test('a rate is limited over all instances', async () => {
     isMolnError(error, 'WEB_TOO_MANY'),
   );
   await limitRate('bob', { times: 3, seconds: 60 });
+  await limitRate('eve', { times: 1, seconds: -1 });
+  await limitRate('eve', { times: 1, seconds: -1 });
 });

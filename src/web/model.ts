@@ -23,6 +23,7 @@ import {
 } from './row-query.ts';
 import {
   quoted,
+  rowsChanged,
   type SqlResult,
   type SqlRow,
   type SqlValue,
@@ -89,16 +90,6 @@ export interface ModelOptions<F extends Fields> {
 }
 
 const NAME = /^[a-z][a-z0-9_]{0,62}$/;
-
-/** Called with the table whenever rows were changed: who shows them may look again. */
-type ChangeListener = (table: string) => void;
-const listeners = new Set<ChangeListener>();
-
-/** Calls after each change that a model makes in this process. */
-export function onRowsChanged(listener: ChangeListener): Disposable {
-  listeners.add(listener);
-  return { [Symbol.dispose]: () => listeners.delete(listener) };
-}
 
 /**
  * Defines a model.
@@ -377,7 +368,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   async #run(statement: Statement): Promise<SqlResult> {
     const result = await theConnection().run(statement);
-    if (!statement.sql.startsWith('SELECT')) for (const listener of listeners) listener(this.table);
+    if (!statement.sql.startsWith('SELECT')) rowsChanged(this.table);
     return result;
   }
 
@@ -471,6 +462,8 @@ const IRREGULAR: Readonly<Record<string, string>> = {
   woman: 'women',
   datum: 'data',
   mouse: 'mice',
+  news: 'news',
+  series: 'series',
 };
 
 /** `posts` of `post`, `categories` of `category`. */

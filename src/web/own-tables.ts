@@ -2,13 +2,20 @@
 import { MolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import { systemClock } from '../base/time.ts';
+import { JOB_TABLES } from './jobs.ts';
+import { CHANGES_TABLE } from './live.ts';
 import { type Database, theConnection } from './sql.ts';
 
-const TABLES = [
+const TABLES: readonly string[] = [
+  ...JOB_TABLES,
+  CHANGES_TABLE,
   'CREATE TABLE IF NOT EXISTS moln_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)',
   'CREATE TABLE IF NOT EXISTS moln_limits (name TEXT PRIMARY KEY, count INTEGER NOT NULL, until INTEGER NOT NULL)',
 ];
 const SECRET_CHARACTERS = 52;
+/** How often counts that are over are thrown away. */
+const SWEEP_MS = 60_000;
+let sweptMs = 0;
 
 /** Makes them, one after the other. */
 export async function makeOwnTables(database: Database): Promise<void> {
@@ -54,6 +61,10 @@ export async function limitRate(
       'RETURNING count, until',
     args: [name, until, nowMs, nowMs, until],
   });
+  if (nowMs - sweptMs > SWEEP_MS) {
+    sweptMs = nowMs;
+    await theConnection().run({ sql: 'DELETE FROM moln_limits WHERE until < ?', args: [nowMs] });
+  }
   const [row] = rows;
   if (row === undefined || Number(row['count']) <= limit.times) return;
   const seconds = Math.max(1, Math.ceil((Number(row['until']) - nowMs) / 1000));

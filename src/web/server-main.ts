@@ -7,6 +7,7 @@ import { MolnError } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { App, type AppParts } from './app.ts';
 import { HranaDatabase } from './hrana-database.ts';
+import { JobRunner } from './jobs.ts';
 import { migrate } from './migrate.ts';
 import { serve } from './serve.ts';
 
@@ -32,8 +33,12 @@ export async function start(parts: AppParts): Promise<void> {
         : { path: socket };
     const served = await serve((request, address) => app.fetch(request, address), where);
     log.info('Ready');
+    const jobs = new JobRunner({ jobs: parts.jobs, database, log });
+    jobs.start();
     const stop = (): void => {
-      void served.close().then(async () => {
+      app[Symbol.dispose]();
+      // No job is begun any more; those that do not end in time are done elsewhere.
+      void Promise.all([served.close(), jobs[Symbol.asyncDispose]()]).then(async () => {
         await database[Symbol.asyncDispose]();
         process.exit(0);
       });

@@ -32,13 +32,14 @@ export interface Database extends Connection, AsyncDisposable {
   transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
 }
 
-/** What a statement took, for the log and the page of `moln dev`. */
-export interface Trace {
-  readonly sql: string;
-  readonly tookMs: number;
+interface Transaction {
+  readonly connection: Connection;
+  /** Tables whose rows it has changed. */
+  readonly changed: Set<string>;
 }
 
-const inTransaction = new AsyncLocalStorage<Connection>();
+const inTransaction = new AsyncLocalStorage<Transaction>();
+const listeners = new Set<(tables: ReadonlySet<string>) => void>();
 let current: Database | undefined;
 
 /** The database of this process's app. A new one takes the place of the old one. */
@@ -55,7 +56,7 @@ export function theDatabase(): Database {
 
 /** The transaction that one is in, else the database. */
 export function theConnection(): Connection {
-  return inTransaction.getStore() ?? theDatabase();
+  return inTransaction.getStore()?.connection ?? theDatabase();
 }
 
 /**
@@ -65,9 +66,29 @@ export function theConnection(): Connection {
  */
 export async function transaction<T>(work: () => Promise<T>): Promise<T> {
   if (inTransaction.getStore() !== undefined) return await work();
-  return await theDatabase().transaction(
-    async (connection) => await inTransaction.run(connection, work),
+  const changed = new Set<string>();
+  const result = await theDatabase().transaction(
+    async (connection) => await inTransaction.run({ connection, changed }, work),
   );
+  if (changed.size > 0) tell(changed);
+  return result;
+}
+
+/** Models say that they have changed rows; who listens hears of it when that is sure. */
+export function rowsChanged(table: string): void {
+  const transaction = inTransaction.getStore();
+  if (transaction === undefined) tell(new Set([table]));
+  else transaction.changed.add(table);
+}
+
+/** Calls after each change that models make in this process. */
+export function onRowsChanged(listener: (tables: ReadonlySet<string>) => void): Disposable {
+  listeners.add(listener);
+  return { [Symbol.dispose]: () => listeners.delete(listener) };
+}
+
+function tell(tables: ReadonlySet<string>): void {
+  for (const listener of listeners) listener(tables);
 }
 
 /**

@@ -1,5 +1,6 @@
 /// <reference types="node" />
 /** The door of the web framework: what apps import from `moln`. */
+export { adminPages } from './admin.ts';
 export { App, type AppOptions, type AppParts } from './app.ts';
 export { assetPath } from './assets.ts';
 export {
@@ -51,6 +52,8 @@ export {
   plural,
   type RowOf,
 } from './model.ts';
+export { job, Job, JobRunner, type JobRun } from './jobs.ts';
+export { Live } from './live.ts';
 export { limitRate } from './own-tables.ts';
 export { hashPassword, verifyPassword } from './password.ts';
 export { type Controller, controller, type Route, routesOf, singular } from './routes.ts';
@@ -64,5 +67,6 @@ export {
   query,
   type SqlValue,
   transaction,
+  useDatabase,
 } from './sql.ts';
 export { SqliteDatabase } from './sqlite-database.ts';

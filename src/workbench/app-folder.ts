@@ -12,6 +12,7 @@ export interface AppFiles {
   /** Paths from the app's folder, by names without extension. */
   readonly controllers: Readonly<Record<string, string>>;
   readonly models: Readonly<Record<string, string>>;
+  readonly jobs: Readonly<Record<string, string>>;
   readonly migrations: Readonly<Record<string, string>>;
 }
 
@@ -36,6 +37,7 @@ export function listApp(root: string): AppFiles {
   return {
     controllers: filesBelow(root, 'app/controllers', SOURCE),
     models: filesBelow(root, 'app/models', SOURCE),
+    jobs: filesBelow(root, 'app/jobs', SOURCE),
     migrations: filesBelow(root, 'migrations', /\.sql$/),
   };
 }
@@ -59,6 +61,7 @@ export async function loadApp(
   return collectParts({
     models: await modules(files.models),
     controllers: what === 'all' ? await modules(files.controllers) : {},
+    jobs: what === 'all' ? await modules(files.jobs) : {},
     migrations: migrationTexts(root, files),
     publicFolder: join(root, 'app', 'public'),
   });
@@ -77,7 +80,7 @@ export function migrationTexts(root: string, files: AppFiles): Readonly<Record<s
 export function entrySource(root: string): string {
   const files = listApp(root);
   const imports: string[] = [];
-  const listed = (kind: 'controllers' | 'models'): string => {
+  const listed = (kind: 'controllers' | 'models' | 'jobs'): string => {
     const pairs = Object.entries(files[kind]).map(([name, path], at) => {
       imports.push(`import * as ${kind}${at} from ${JSON.stringify(`./${path}`)};`);
       return `${JSON.stringify(name)}: ${kind}${at}`;
@@ -85,9 +88,10 @@ export function entrySource(root: string): string {
     return `{ ${pairs.join(', ')} }`;
   };
   const models = listed('models');
+  const jobs = listed('jobs');
   const controllers = listed('controllers');
   const migrations = JSON.stringify(migrationTexts(root, files));
-  return fill('entry.ts', { imports: imports.join('\n'), controllers, models, migrations });
+  return fill('entry.ts', { imports: imports.join('\n'), controllers, models, jobs, migrations });
 }
 
 function filesBelow(

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, type Database, migrate, serve } from '../web/web.ts';
+import { App, type Database, JobRunner, migrate, serve } from '../web/web.ts';
 import { openAppDatabase } from './app-database.ts';
 import { loadApp } from './app-folder.ts';
 import { errorPage } from './dev-page.ts';
@@ -42,6 +42,7 @@ export class DevServer implements AsyncDisposable {
   readonly #database: Database;
   readonly #readers = new Set<(version: string) => void>();
   #app: App | undefined;
+  #jobs: JobRunner | undefined;
   #problem: unknown;
   #version = 0;
   #close: () => Promise<void> = async () => undefined;
@@ -73,8 +74,10 @@ export class DevServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watch?.[Symbol.dispose]();
     for (const reader of this.#readers) reader('');
+    this.#app?.[Symbol.dispose]();
     await this.#close();
     await this.#loading;
+    await this.#jobs?.[Symbol.asyncDispose]();
     await this.#database[Symbol.asyncDispose]();
   }
 
@@ -86,6 +89,7 @@ export class DevServer implements AsyncDisposable {
       for (const name of await migrate(this.#database, parts.migrations))
         this.#options.log.info(`Migrated: ${name}`);
       const { log, root } = this.#options;
+      this.#app?.[Symbol.dispose]();
       this.#app = await App.start(parts, {
         database: this.#database,
         log,
@@ -93,6 +97,9 @@ export class DevServer implements AsyncDisposable {
         showError: async (error, { request, url }) =>
           errorPage(error, root, `${request.method} ${url.pathname}`),
       });
+      await this.#jobs?.[Symbol.asyncDispose]();
+      this.#jobs = new JobRunner({ jobs: parts.jobs, database: this.#database, log });
+      this.#jobs.start();
       this.#problem = undefined;
       const ms = Math.round(systemClock.monotonicMs() - startedMs);
       if (this.#version > 0) this.#options.log.info('Loaded anew', { ms });

@@ -12,7 +12,7 @@ import { loadParts } from './load.ts';
 import { migrationText, pendingChange, refuseLoss, writeMigration } from './migrations.ts';
 import { newApp } from './new-app.ts';
 import { writeNew } from './new-files.ts';
-import { controllerFile, modelFile, scaffoldFiles } from './scaffold.ts';
+import { controllerFile, jobFile, modelFile, scaffoldFiles } from './scaffold.ts';
 
 const LAYOUT = 'app/views/layout.tsx';
 
@@ -48,6 +48,11 @@ export async function generateController(
 ): Promise<readonly string[]> {
   requireApp(root);
   return await writeNew(root, controllerFile(name, actions));
+}
+
+export async function generateJob(root: string, name: string): Promise<readonly string[]> {
+  requireApp(root);
+  return await writeNew(root, jobFile(name));
 }
 
 /** Users who sign up, in and out. */

@@ -90,6 +90,11 @@ export function controllerFile(
   return { [`app/controllers/${name}.ts`]: fill('scaffold/bare-controller.ts', words) };
 }
 
+export function jobFile(name: string): Readonly<Record<string, string>> {
+  const { row } = namesOf(name);
+  return { [`app/jobs/${name}.ts`]: fill('scaffold/job.ts', { name, constant: row }) };
+}
+
 /** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
 export function scaffoldFiles(
   name: string,

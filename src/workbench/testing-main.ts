@@ -5,7 +5,7 @@
  */
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, migrate, SqliteDatabase } from '../web/web.ts';
+import { App, JobRunner, migrate, SqliteDatabase } from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
 import { formsOf, formWith } from './page-forms.ts';
 
@@ -34,7 +34,8 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
     now: () => systemClock.now(),
     sinks: [(record) => records.push(record)],
   });
-  return new TestApp(await App.start(parts, { database, log }), database, records);
+  const app = await App.start(parts, { database, log });
+  return new TestApp(app, database, new JobRunner({ jobs: parts.jobs, database, log }), records);
 }
 
 export class TestApp implements AsyncDisposable {
@@ -42,11 +43,13 @@ export class TestApp implements AsyncDisposable {
   readonly log: readonly LogRecord[];
   readonly #app: App;
   readonly #database: SqliteDatabase;
+  readonly #jobs: JobRunner;
   readonly #cookies = new Map<string, string>();
 
-  constructor(app: App, database: SqliteDatabase, log: readonly LogRecord[]) {
+  constructor(app: App, database: SqliteDatabase, jobs: JobRunner, log: readonly LogRecord[]) {
     this.#app = app;
     this.#database = database;
+    this.#jobs = jobs;
     this.log = log;
   }
 
@@ -79,6 +82,11 @@ export class TestApp implements AsyncDisposable {
     return response;
   }
 
+  /** Does the jobs that are due; gives how many there were. */
+  async runJobs(): Promise<number> {
+    return await this.#jobs.drain();
+  }
+
   /** Sends a form as a browser does, and gives the page that comes in the end. */
   async send(
     path: string,
@@ -95,6 +103,7 @@ export class TestApp implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#app[Symbol.dispose]();
     await this.#database[Symbol.asyncDispose]();
   }
 

@@ -20,6 +20,7 @@ export {
   createApp,
   generateAuth,
   generateController,
+  generateJob,
   generateMigration,
   generateModel,
   generateScaffold,
@@ -29,6 +30,7 @@ export {
 export const PACK_PATTERNS: readonly string[] = ['.moln/*', '!.moln/build', '/tests/'];
 
 const HOOKS = join(import.meta.dirname, 'hooks-main.ts');
+const RUN = join(import.meta.dirname, 'run-main.ts');
 const DEV = join(import.meta.dirname, 'dev-main.ts');
 
 /** Makes one file of the app and all of the framework that it uses, after seeing that it could run. */
@@ -51,6 +53,12 @@ export async function devWords(
   requireApp(root);
   await linkFramework(root);
   return [DEV, where.host, String(where.port)];
+}
+
+/** Words for Node that fill the app's database, or talk to its models. */
+export async function runWords(root: string, what: 'seed' | 'repl'): Promise<readonly string[]> {
+  requireApp(root);
+  return [RUN, what];
 }
 
 /** Words for Node that run the app's tests: all, or the files that are named. Throws `WORKBENCH_NO_TESTS`. */

@@ -8,6 +8,7 @@ import { ask } from '../prompt.ts';
 import { count } from '../words.ts';
 import { DUMP, EXPORT, IMPORT, RESTORE } from './db-copy.ts';
 import { SHELL } from './db-shell.ts';
+import { SEED } from './web-app.ts';
 
 const NAME = { name: 'NAME', description: 'of the database', required: true };
 const TOKEN_FOR = 'cli';
@@ -224,6 +225,7 @@ export const DB: CommandSpec = {
     TOKEN,
     KILL,
     DROP,
+    SEED,
   ],
 };
 

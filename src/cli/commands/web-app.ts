@@ -108,6 +108,20 @@ export const GENERATE: CommandSpec = {
         ),
     },
     {
+      name: 'job',
+      summary: 'Work for later, done by any instance.',
+      local: true,
+      arguments: [{ ...NAME, description: 'such as send_digest' }],
+      options: [FOLDER],
+      run: async (context, input) =>
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateJob(folderOf(context, input), input.argument('NAME') ?? ''),
+        ),
+    },
+    {
       name: 'auth',
       summary: 'Users who sign up, in and out.',
       local: true,
@@ -175,6 +189,29 @@ export const TEST: CommandSpec = {
       folder,
       await (await workbench()).testWords(folder, input.rest('FILE')),
     );
+  },
+};
+
+export const REPL: CommandSpec = {
+  name: 'repl',
+  summary: "Talk to an app's models and database, in JavaScript.",
+  local: true,
+  options: [FOLDER],
+  run: async (context, input) => {
+    const folder = folderOf(context, input);
+    return await runNode(context, folder, await (await workbench()).runWords(folder, 'repl'));
+  },
+};
+
+/** Of `moln db`. */
+export const SEED: CommandSpec = {
+  name: 'seed',
+  summary: "Fill an app's database here (or that of DATABASE_URL): runs seed() of app/seed.ts.",
+  local: true,
+  options: [FOLDER],
+  run: async (context, input) => {
+    const folder = folderOf(context, input);
+    return await runNode(context, folder, await (await workbench()).runWords(folder, 'seed'));
   },
 };
 
