@@ -9,6 +9,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   http: 1,
   net: 1,
   sqlite: 1,
+  http2: 2,
   cache: 2,
   planner: 2,
   hrana: 2,
