@@ -75,7 +75,8 @@ export class Sender {
     }
     stream.pieces.push({ bytes, at: from, done });
     stream.queuedBytes += size;
-    stream.needsDrain = stream.queuedBytes > this.limits.queuedBytesMax;
+    // Until all has gone: who was told to wait hears of it once.
+    if (stream.queuedBytes > this.limits.queuedBytesMax) stream.needsDrain = true;
     this.ready.add(stream);
   }
 
