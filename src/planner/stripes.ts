@@ -46,6 +46,8 @@ export interface StripeSession {
    * beginning holds.
    */
   readonly isUntouched?: boolean;
+  /** The slot map that it reads and writes by, for all of its life. Left out: the newest. */
+  readonly slots?: SlotMap;
   /** Two texts need not see the same rows. */
   readonly isMoving?: boolean;
   /**
@@ -81,7 +83,6 @@ export interface StripeSession {
 }
 
 export interface Stripes {
-  readonly count: number;
   readonly slots: SlotMap;
   /** The catalogue as `SchemaChange` left it, and its version; '' and 0 at first. */
   readonly catalogue: string;
