@@ -92,7 +92,10 @@ class Echo implements ServerHost {
 
 function text(random: Seeded, most: number): string {
   const letters = 'abcdefghijklmnopqrstuvwxyz0123456789-_~!$&\'()*+,;=:@/?%"<>{}|^`';
-  return Array.from({ length: random.below(most) }, () => random.pick([...letters])).join('');
+  return Array.from(
+    { length: random.below(most) },
+    () => letters[random.below(letters.length)] ?? '',
+  ).join('');
 }
 
 function fieldsOf(random: Seeded, prefix: string): Record<string, string> {

@@ -1,150 +1,22 @@
 /** What a client may get wrong, by the sections of RFC 9113: most are cases of h2spec, which is not packaged. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import {
+  ask,
+  block,
+  data,
+  frame,
+  HEAD,
+  LIMITS,
+  open,
+  open4,
+  Probe,
+  RESET,
+  settings,
+} from '../../testing/h2-probe.ts';
 import { ERROR, FLAG, FRAME, PREFACE, SETTING } from './codes.ts';
 import { Field } from './field.ts';
-import type { H2Error } from './h2-error.ts';
-import { HpackEncoder } from './hpack-encoder.ts';
-import { ServerConnection, type ServerHost, type ServerLimits } from './server-connection.ts';
-import { settingsPayload } from './settings.ts';
-import type { WireStream } from './wire-stream.ts';
-
-const LIMITS: ServerLimits = {
-  streamsMax: 4,
-  streamWindowBytes: 65_535,
-  connectionWindowBytes: 100_000,
-  listBytesMax: 8192,
-  fieldsMax: 50,
-  blockBytesMax: 16_384,
-  continuationsMax: 4,
-  unsentBytesMax: 1_000_000,
-  queuedBytesMax: 50_000,
-};
-const EMPTY = Buffer.alloc(0);
-
-function frame(type: number, flags: number, id: number, payload: Buffer = EMPTY): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** Without a table, so that blocks stand for themselves. */
-function block(more: readonly (readonly [string, string])[] = []): Buffer {
-  const fields = [[':method', 'POST'], [':path', '/'], ...more].map(
-    ([name = '', value = '']) => new Field(name, value),
-  );
-  const encoder = new HpackEncoder();
-  encoder.resize(0);
-  const out = Buffer.alloc(encoder.bytesMax(fields));
-  return out.subarray(0, encoder.encode(fields, out, 0));
-}
-
-const HEAD = block();
-const open = (id: number, flags = 0): Buffer =>
-  frame(FRAME.headers, FLAG.endHeaders | flags, id, HEAD);
-const ask = (id: number): Buffer => open(id, FLAG.endStream);
-const data = (id: number, size: number, flags = 0): Buffer =>
-  frame(FRAME.data, flags, id, Buffer.alloc(size, 'x'));
-const settings = (...pairs: (readonly [number, number])[]): Buffer =>
-  frame(FRAME.settings, 0, 0, settingsPayload(pairs));
-const number = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-};
-const open4 = (type: number, id: number, value: number): Buffer =>
-  frame(type, 0, id, number(value));
-const RESET = open4(FRAME.reset, 1, ERROR.cancel);
-
-/** Serves streams as told, and keeps what is said. */
-class Probe implements ServerHost {
-  readonly said: string[] = [];
-  readonly frames: { type: number; flags: number; id: number; payload: Buffer }[] = [];
-  readonly nuisances: string[] = [];
-  readonly streams = new Map<number, WireStream>();
-  readonly wire: ServerConnection;
-  unsent = 0;
-  /** Gives windows back at once. */
-  uses = true;
-
-  constructor(limits: Partial<ServerLimits> = {}) {
-    this.wire = new ServerConnection(this, { ...LIMITS, ...limits });
-    this.wire.start();
-    this.frames.length = 0;
-    this.wire.receive(Buffer.concat([PREFACE, settings()]));
-  }
-
-  readonly write = (bytes: Buffer, done: () => void): void => {
-    for (let at = 0; at < bytes.length;) {
-      const end = at + 9 + bytes.readUIntBE(at, 3);
-      const [type = 0, flags = 0] = bytes.subarray(at + 3, at + 5);
-      const id = bytes.readUInt32BE(at + 5);
-      const payload = Buffer.from(bytes.subarray(at + 9, end));
-      this.frames.push({ type, flags, id, payload });
-      if (type === FRAME.reset) this.said.push(`reset ${id} ${payload.readUInt32BE(0)}`);
-      if (type === FRAME.goaway) this.said.push(`goaway ${payload.readUInt32BE(4)}`);
-      at = end;
-    }
-    done();
-  };
-  readonly unsentBytes = (): number => this.unsent;
-
-  begin(stream: WireStream, fields: readonly Field[], isWhole: boolean): void {
-    const { id } = stream;
-    this.streams.set(id, stream);
-    this.said.push(`head ${id}${isWhole ? ' whole' : ''}`);
-    assert.equal(fields[0]?.value, 'POST');
-    stream.taker = {
-      data: (_bytes, from, to) => {
-        this.said.push(`data ${id} ${to - from}`);
-        if (this.uses) this.wire.consumed(stream, to - from);
-      },
-      ended: (trailers) =>
-        void this.said.push(`end ${id}${trailers === undefined ? '' : ' trailers'}`),
-      drained: () => void this.said.push(`drained ${id}`),
-      sent: () => void this.said.push(`sent ${id}`),
-      finished: () => void this.said.push(`finished ${id}`),
-      closed: () => void this.said.push(`closed ${id}`),
-    };
-  }
-
-  wake(): void {
-    this.wire.flush();
-  }
-
-  nuisance(what: string): void {
-    this.nuisances.push(what);
-  }
-
-  failed(_error: H2Error): void {}
-
-  /** Sends the frames in one piece; answers what is said, and forgets it. */
-  tell(...frames: readonly Buffer[]): readonly string[] {
-    this.wire.receive(Buffer.concat(frames));
-    return this.said.splice(0);
-  }
-
-  stream(id: number): WireStream {
-    const stream = this.streams.get(id);
-    assert.ok(stream);
-    return stream;
-  }
-
-  answer(id: number, size: number): void {
-    const stream = this.stream(id);
-    this.wire.head(stream, [new Field(':status', '200')], size === 0);
-    if (size > 0) this.wire.data(stream, { bytes: Buffer.alloc(size), from: 0, isLast: true });
-    this.wire.flush();
-  }
-
-  bodyBytes(id: number): number {
-    const own = this.frames.filter((one) => one.type === FRAME.data && one.id === id);
-    return own.reduce((sum, { payload }) => sum + payload.length, 0);
-  }
-}
+import { ServerConnection } from './server-connection.ts';
 
 const GOAWAY = (code: number): readonly string[] => [`goaway ${code}`];
 const head1 = 'head 1';
@@ -418,103 +290,6 @@ test('what was on its way to a stream that we left is ignored', () => {
   probe.wire.reset(probe.stream(1), ERROR.none);
   assert.deepEqual(probe.tell(data(1, 10), ask(1), RESET), ['reset 1 0', 'closed 1']);
   assert.deepEqual(probe.tell(ask(3)), ['head 3 whole']);
-});
-
-describe('flow control', () => {
-  test('no more comes than the windows, and they are given back as bytes are used', () => {
-    const probe = new Probe();
-    probe.uses = false;
-    const most = Array.from({ length: 4 }, () => data(1, 16_000));
-    assert.equal(probe.tell(open(1), ...most).length, 5);
-    const updates = (): readonly number[] =>
-      probe.frames.filter(({ type }) => type === FRAME.windowUpdate).map(({ id }) => id);
-    assert.deepEqual(updates(), []);
-    probe.wire.consumed(probe.stream(1), 64_000);
-    assert.deepEqual(updates(), [0, 1]);
-    const code = `reset 1 ${ERROR.flowControl}`;
-    const more = Array.from({ length: 5 }, () => data(1, 16_000));
-    assert.deepEqual(probe.tell(...more).slice(-2), ['closed 1', code]);
-  });
-
-  test('more than the window of the connection ends it', () => {
-    const probe = new Probe();
-    probe.uses = false;
-    const bodies = [1, 3].flatMap((id) => [
-      open(id),
-      ...Array.from({ length: 4 }, () => data(id, 16_000)),
-    ]);
-    assert.deepEqual(probe.tell(...bodies).slice(-3), [
-      ...GOAWAY(ERROR.flowControl),
-      'closed 1',
-      'closed 3',
-    ]);
-  });
-
-  test('no more goes than the windows, the socket and the frames allow; streams take turns', () => {
-    const probe = new Probe({ queuedBytesMax: 10_000 });
-    probe.tell(settings([SETTING.initialWindowSize, 40_000]), ask(1), ask(3));
-    probe.answer(1, 50_000);
-    probe.answer(3, 50_000);
-    assert.deepEqual([probe.bodyBytes(1), probe.bodyBytes(3)], [40_000, 25_535]);
-    assert.ok(probe.frames.every(({ payload }) => payload.length <= 16_384));
-    probe.tell(open4(FRAME.windowUpdate, 0, 100_000));
-    assert.deepEqual([probe.bodyBytes(1), probe.bodyBytes(3)], [40_000, 40_000]);
-    probe.unsent = 2_000_000;
-    probe.tell(open4(FRAME.windowUpdate, 3, 5000));
-    assert.equal(probe.bodyBytes(3), 40_000);
-    probe.unsent = 0;
-    probe.wire.flush();
-    assert.equal(probe.bodyBytes(3), 45_000);
-    // Below zero: it has to be opened as far before anything goes.
-    probe.tell(settings([SETTING.initialWindowSize, 39_000]), open4(FRAME.windowUpdate, 1, 1000));
-    assert.equal(probe.bodyBytes(1), 40_000);
-    assert.deepEqual(probe.tell(open4(FRAME.windowUpdate, 1, 20_000)), ['finished 1']);
-    assert.equal(probe.bodyBytes(1), 50_000);
-  });
-
-  test('who writes faster than it goes is told to wait, and when to go on', () => {
-    const probe = new Probe();
-    probe.tell(ask(1));
-    const stream = probe.stream(1);
-    probe.wire.head(stream, [new Field(':status', '200')], false);
-    let freed = 0;
-    const write = (size: number): void =>
-      probe.wire.data(stream, { bytes: Buffer.alloc(size), from: 0, isLast: false }, () => freed++);
-    write(10_000);
-    assert.deepEqual([freed, stream.needsDrain], [1, false]);
-    for (let at = 0; at < 12; at++) write(10_000);
-    assert.equal(stream.needsDrain, true);
-    assert.deepEqual(probe.tell(open4(FRAME.windowUpdate, 1, 100_000)), []);
-    assert.deepEqual(probe.tell(open4(FRAME.windowUpdate, 0, 100_000)), ['drained 1']);
-    assert.deepEqual([freed, stream.needsDrain], [13, false]);
-    // An end without bytes needs no window.
-    probe.wire.end(stream);
-    assert.deepEqual(probe.said, ['finished 1']);
-  });
-
-  test('who was told to wait hears of it, whatever he writes meanwhile', () => {
-    const probe = new Probe();
-    probe.tell(settings([SETTING.initialWindowSize, 0]), ask(1));
-    const stream = probe.stream(1);
-    const write = (size: number): void =>
-      probe.wire.data(stream, { bytes: Buffer.alloc(size), from: 0, isLast: false });
-    write(60_000);
-    probe.tell(open4(FRAME.windowUpdate, 1, 55_000));
-    write(10);
-    assert.equal(stream.needsDrain, true);
-    assert.deepEqual(probe.tell(open4(FRAME.windowUpdate, 1, 5010)), ['drained 1']);
-  });
-
-  test('what waits is let go with its stream', () => {
-    const probe = new Probe();
-    probe.tell(settings([SETTING.initialWindowSize, 0]), ask(1));
-    let freed = 0;
-    const piece = { bytes: Buffer.alloc(1000), from: 0, isLast: true };
-    probe.wire.data(probe.stream(1), piece, () => freed++);
-    assert.deepEqual([freed, probe.tell(RESET), freed], [0, ['closed 1'], 1]);
-    probe.wire.data(probe.stream(1), piece, () => freed++);
-    assert.equal(freed, 2);
-  });
 });
 
 test('a list that is too long resets its stream, and the next is read with the same table', () => {
