@@ -75,7 +75,7 @@ describe('floods', () => {
       }
       await raw.gone();
       assert.ok(said.includes('too many PING or SETTINGS frames'), said.join());
-      // One that does not even read the answers is stopped by nghttp2 before.
+      // One that does not even read the answers is stopped too.
       const deaf = new RawH2(gateway);
       deaf.socket.pause();
       deaf.socket.write(Buffer.concat(Array.from({ length: 100 }, () => hundred)));
@@ -155,6 +155,10 @@ describe('malformed requests never reach an upstream', () => {
     ['two lengths', [...GET, ['content-length', '0'], ['content-length', '0']]],
     ['a method in small letters', replaced(':method', 'get')],
     ['CONNECT', replaced(':method', 'CONNECT')],
+    ['a value with a line in it', [...GET, ['a', 'b\r\nc: d']]],
+    ['a value with a line feed', [...GET, ['a', 'b\nc: d']]],
+    ['a value with a zero byte', [...GET, ['a', 'b\0']]],
+    ['a value that begins with a space', [...GET, ['a', ' b']]],
     ['CONNECT with an unknown protocol', [[':protocol', 'x'], ...replaced(':method', 'CONNECT')]],
   ];
   for (const [what, fields] of cases) {
@@ -167,18 +171,6 @@ describe('malformed requests never reach an upstream', () => {
       raw.ask(3, GET);
       await raw.see(FRAME.data, 3);
       assert.equal(origin.connections.length, 1);
-    });
-  }
-
-  // nghttp2 leaves such a field out, and goes on.
-  for (const value of ['b\r\nc: d', 'b\nc: d', 'b\0']) {
-    test(`a field with ${JSON.stringify(value)} is left out`, async () => {
-      await using gateway = await startH2([]);
-      await using origin = await withOrigin(gateway);
-      const raw = new RawH2(gateway);
-      raw.ask(1, [...GET, ['a', value]]);
-      await raw.see(FRAME.data, 1);
-      assert.doesNotMatch(origin.seen, /^[ac]: /m);
     });
   }
 

@@ -3,12 +3,14 @@
  * checked by the gateway itself, so nothing here has to be forgiven.
  */
 import { createHash } from 'node:crypto';
-import { constants, type ServerHttp2Stream } from 'node:http2';
 import { ChunkedDecoder, type ChunkSink } from '../http/chunked.ts';
 import { FIELD } from '../http/field-names.ts';
 import { BODY, type BodyKind, ResponseFraming } from '../http/framing.ts';
 import { type FieldScanner, ResponseHead } from '../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { ERROR, Field, type ServerConnection, type WireStream } from '../http2/http2.ts';
+import { ReadyHeads } from './h2-ready.ts';
+import type { TranslatedRequest } from './h2-request.ts';
 
 /** Room for the lines that the gateway adds. */
 const scratch = new ResponseHead({
@@ -17,6 +19,7 @@ const scratch = new ResponseHead({
   headersMax: 2 * RESPONSE_HEAD_LIMITS.headersMax,
 });
 const framing = new ResponseFraming();
+const ready = new ReadyHeads();
 
 /** About a connection that is not one here (RFC 9113 8.2.2). */
 const DROPPED: ReadonlySet<number> = new Set([
@@ -36,11 +39,13 @@ const STATE = { head: 0, body: 1, tunnel: 2, done: 3 } as const;
 
 type Done = (() => void) | undefined;
 
+/** One of these serves all streams of its socket in turn. */
 export class H2Answer implements ChunkSink {
-  private readonly stream: ServerHttp2Stream;
-  private readonly isHead: boolean;
-  private readonly webSocketKey: string | undefined;
-  private state: number = STATE.head;
+  private readonly wire: ServerConnection;
+  private stream: WireStream | undefined;
+  private isHead = false;
+  private webSocketKey: string | undefined;
+  private state: number = STATE.done;
   private kind: BodyKind = BODY.none;
   /** Of `BODY.length`. */
   private remaining = 0;
@@ -50,52 +55,97 @@ export class H2Answer implements ChunkSink {
   /** Decoded chunks of the write under way. */
   private readonly chunks: Buffer[] = [];
 
-  constructor(
-    stream: ServerHttp2Stream,
-    request: { readonly isHead: boolean; readonly webSocketKey: string | undefined },
-  ) {
+  constructor(wire: ServerConnection) {
+    this.wire = wire;
+  }
+
+  begin(stream: WireStream, request: TranslatedRequest): void {
     this.stream = stream;
     this.isHead = request.isHead;
     this.webSocketKey = request.webSocketKey;
-  }
-
-  /** The stream has all of it. */
-  get isDone(): boolean {
-    return this.state === STATE.done;
+    this.state = STATE.head;
+    this.partial = undefined;
   }
 
   get isTunnel(): boolean {
     return this.state === STATE.tunnel;
   }
 
-  /** `done` is called when the bytes may be used for something else. */
-  write(bytes: Buffer, done: Done): void {
+  /** `done` is called when the bytes may be used for something else. `second`: now, epoch. */
+  write(data: string | Buffer, second: number, done: Done): void {
+    const { stream } = this;
+    if (stream === undefined || this.state === STATE.done) {
+      done?.();
+    } else if (typeof data !== 'string') {
+      this.take(stream, data, done);
+    } else if (this.state !== STATE.head || this.isHead || !this.writeReady(stream, data, second)) {
+      this.take(stream, Buffer.from(data, 'latin1'), done, data);
+    }
+  }
+
+  /** The connection writes no more. */
+  end(): void {
+    const { stream, wire } = this;
+    if (stream === undefined || this.state === STATE.done) return;
+    const isWhole = this.state === STATE.tunnel || this.isOpenEnded;
+    this.state = STATE.done;
+    if (isWhole) wire.end(stream);
+    else wire.reset(stream, ERROR.internal);
+  }
+
+  private get isOpenEnded(): boolean {
+    return this.state === STATE.body && this.kind === BODY.close;
+  }
+
+  private writeReady(stream: WireStream, text: string, second: number): boolean {
+    const { wire } = this;
+    const known = ready.find(text, second);
+    if (known === undefined) return false;
+    const { fields, bodyAt } = known;
+    const isWhole = bodyAt === text.length;
+    this.state = STATE.done;
+    wire.head(stream, fields, isWhole);
+    if (!isWhole) wire.data(stream, { bytes: text, from: bodyAt, isLast: true });
+    return true;
+  }
+
+  /** `text`: the same, if it may be a whole answer. */
+  private take(stream: WireStream, bytes: Buffer, done: Done, text?: string): void {
+    const isFirst = this.state === STATE.head && this.partial === undefined && !this.isHead;
     let at = 0;
+    let fields: readonly Field[] = [];
     while (this.state === STATE.head) {
-      const end = this.readHead(bytes, at);
+      const end = this.scanHead(bytes, at);
       if (end === undefined) {
         done?.();
         return;
       }
       at = end;
+      fields = this.headed(stream);
     }
-    if (at === bytes.length || this.isDone) done?.();
-    else if (this.state === STATE.tunnel) this.stream.write(bytes.subarray(at), done);
-    else if (this.kind === BODY.chunked) this.writeChunks(bytes, at, done);
-    else this.writeBody(bytes, at, done);
+    const { length } = bytes;
+    // One that begins with an interim answer is not made ready: its fields are of the last head only.
+    if (isFirst && text !== undefined && scratch.start === 0 && this.isWhole(length - at)) {
+      ready.add(text, { fields, bodyAt: at });
+    }
+    if (this.state === STATE.body && this.kind === BODY.none) {
+      this.state = STATE.done;
+      done?.();
+    } else if (at === length || this.state === STATE.done) done?.();
+    else if (this.state === STATE.tunnel) this.send(stream, bytes.subarray(at), false, done);
+    else if (this.kind === BODY.chunked) this.writeChunks(stream, bytes, at, done);
+    else this.writeBody(stream, bytes.subarray(at), done);
   }
 
-  /** The connection writes no more. */
-  end(): void {
-    if (this.state === STATE.done) return;
-    const isWhole = this.state === STATE.tunnel || this.kind === BODY.close;
-    this.state = STATE.done;
-    if (isWhole) this.stream.end();
-    else this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  /** So many bytes are all of the body. */
+  private isWhole(bytes: number): boolean {
+    if (this.state !== STATE.body) return false;
+    if (this.kind === BODY.none) return bytes === 0;
+    return this.kind === BODY.length && bytes === this.remaining;
   }
 
   /** Answers where the head ended; undefined: not all there. */
-  private readHead(bytes: Buffer, from: number): number | undefined {
+  private scanHead(bytes: Buffer, from: number): number | undefined {
     const { partial } = this;
     const all = partial === undefined ? bytes : Buffer.concat([partial, bytes]);
     const start = partial === undefined ? from : 0;
@@ -105,94 +155,81 @@ export class H2Answer implements ChunkSink {
       return undefined;
     }
     this.partial = undefined;
-    const { end } = scratch;
-    this.headed();
-    return end - (all.length - bytes.length);
+    return scratch.end - (all.length - bytes.length);
   }
 
-  private headed(): void {
-    const { stream } = this;
+  /** Sends the head that was scanned; answers its fields. */
+  private headed(stream: WireStream): readonly Field[] {
+    const { wire } = this;
     const { status } = scratch;
     if (status === 101) {
-      this.switched();
-      return;
+      this.switched(stream);
+      return [];
     }
+    const fields = [statusField(status), ...fieldsOf(scratch)];
     if (status < 200) {
-      const interim = grouped(scratch);
-      this.attempt(() => stream.additionalHeaders({ ...interim, ':status': status }));
-      return;
+      wire.head(stream, fields, false);
+      return fields;
     }
     framing.read(scratch, this.isHead);
     const { kind } = framing;
-    this.kind = kind;
-    this.remaining = framing.length;
     const isWhole = kind === BODY.none || (kind === BODY.length && framing.length === 0);
-    const isChunked = kind === BODY.chunked;
-    if (isChunked) this.decoder = new ChunkedDecoder();
-    const fields = [':status', String(status), ...pairs(scratch).flat()];
-    const how = { endStream: isWhole, waitForTrailers: isChunked, sendDate: false };
-    this.state = isWhole ? STATE.done : STATE.body;
-    this.attempt(() => stream.respond(fields, how));
-  }
-
-  /** Node throws at fields that it does not like: what an upstream says must not end the process. */
-  private attempt(send: () => void): void {
-    try {
-      send();
-    } catch (error) {
-      this.state = STATE.done;
-      this.stream.destroy(error instanceof Error ? error : new Error(String(error)));
-    }
+    this.kind = isWhole ? BODY.none : kind;
+    this.remaining = framing.length;
+    if (kind === BODY.chunked) this.decoder = new ChunkedDecoder();
+    this.state = STATE.body;
+    wire.head(stream, fields, isWhole);
+    return fields;
   }
 
   /** RFC 8441 5: 200 here. Who cannot prove that it read the key did not mean this request. */
-  private switched(): void {
-    const { stream, webSocketKey = '' } = this;
+  private switched(stream: WireStream): void {
+    const { webSocketKey = '', wire } = this;
     const proof = createHash('sha1').update(`${webSocketKey}${WEB_SOCKET_GUID}`).digest('base64');
-    const fields = pairs(scratch);
-    if (!fields.some(([name, value]) => name === WEB_SOCKET_ACCEPT && value === proof)) {
+    const fields = fieldsOf(scratch);
+    if (!fields.some(({ name, value }) => name === WEB_SOCKET_ACCEPT && value === proof)) {
       this.state = STATE.done;
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      wire.reset(stream, ERROR.internal);
       return;
     }
-    const kept = fields.filter(([name]) => name !== WEB_SOCKET_ACCEPT && name !== 'content-length');
+    const kept = fields.filter(
+      ({ name }) => name !== WEB_SOCKET_ACCEPT && name !== 'content-length',
+    );
     this.state = STATE.tunnel;
-    const all = [':status', '200', ...kept.flat()];
-    this.attempt(() => stream.respond(all, { sendDate: false } as object));
+    wire.head(stream, [statusField(200), ...kept], false);
   }
 
-  private writeBody(bytes: Buffer, from: number, done: Done): void {
-    const body = bytes.subarray(from);
+  private writeBody(stream: WireStream, body: Buffer, done: Done): void {
+    const isSized = this.kind === BODY.length;
     this.remaining -= body.length;
-    if (this.state === STATE.done) {
-      done?.();
-    } else if (this.kind === BODY.length && this.remaining === 0) {
-      this.state = STATE.done;
-      this.stream.end(body, done);
-    } else {
-      this.stream.write(body, done);
-    }
+    const isLast = isSized && this.remaining <= 0;
+    if (isLast) this.state = STATE.done;
+    this.send(stream, body, isLast, done);
   }
 
-  private writeChunks(bytes: Buffer, from: number, done: Done): void {
-    const { decoder, chunks, stream } = this;
-    if (decoder === undefined || decoder.done) {
+  private send(stream: WireStream, bytes: Buffer, isLast: boolean, done?: () => void): void {
+    this.wire.data(stream, { bytes, from: 0, isLast }, done);
+  }
+
+  private writeChunks(stream: WireStream, bytes: Buffer, from: number, done: Done): void {
+    const { decoder, chunks, wire } = this;
+    if (decoder === undefined) {
       done?.();
       return;
     }
     decoder.decode(bytes, from, bytes.length, this);
-    const last = chunks.pop();
-    for (const chunk of chunks) stream.write(chunk);
-    chunks.length = 0;
-    if (last === undefined) done?.();
-    else stream.write(last, done);
-    if (!decoder.done) return;
-    this.state = STATE.done;
     const { trailers } = decoder;
-    stream.once('wantTrailers', () => {
-      this.attempt(() => stream.sendTrailers(trailers === undefined ? {} : grouped(trailers)));
-    });
-    stream.end();
+    const isOver = decoder.done;
+    if (isOver) this.state = STATE.done;
+    const last = chunks.pop();
+    for (const chunk of chunks) this.send(stream, chunk, false);
+    chunks.length = 0;
+    const isLast = isOver && trailers === undefined;
+    if (last === undefined) done?.();
+    else this.send(stream, last, isLast, done);
+    if (isOver && !(isLast && last !== undefined)) {
+      wire.end(stream, trailers === undefined ? undefined : fieldsOf(trailers));
+    }
   }
 
   bodyBytes(buffer: Buffer, from: number, to: number): void {
@@ -200,19 +237,23 @@ export class H2Answer implements ChunkSink {
   }
 }
 
-/** Names in lower case (RFC 9113 8.2.1). */
-function pairs(head: FieldScanner): (readonly [name: string, value: string])[] {
-  const list: (readonly [string, string])[] = [];
-  for (let index = 0; index < head.count; index++) {
-    if (DROPPED.has(head.ids[index] ?? 0)) continue;
-    list.push([head.nameAt(index).toLowerCase(), head.valueAt(index)]);
+const statusFields = new Map<number, Field>();
+
+function statusField(status: number): Field {
+  let field = statusFields.get(status);
+  if (field === undefined) {
+    field = new Field(':status', String(status));
+    statusFields.set(status, field);
   }
-  return list;
+  return field;
 }
 
-/** Several of one name stay several. */
-function grouped(head: FieldScanner): Record<string, string[]> {
-  const fields = Object.create(null) as Record<string, string[]>;
-  for (const [name, value] of pairs(head)) (fields[name] ??= []).push(value);
+/** Names in lower case (RFC 9113 8.2.1). */
+function fieldsOf(head: FieldScanner): Field[] {
+  const fields: Field[] = [];
+  for (let index = 0; index < head.count; index++) {
+    if (DROPPED.has(head.ids[index] ?? 0)) continue;
+    fields.push(new Field(head.nameAt(index).toLowerCase(), head.valueAt(index)));
+  }
   return fields;
 }

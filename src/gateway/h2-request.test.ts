@@ -1,6 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { translateRequest, translateTrailers } from './h2-request.ts';
+import { Field } from '../http2/http2.ts';
+import { translateRequest as translate, translateTrailers as trailers } from './h2-request.ts';
+import type { TranslatedRequest } from './h2-request.ts';
+
+/** Names and values in turn. */
+function fieldsOf(texts: readonly string[]): readonly Field[] {
+  return texts.flatMap((name, at) => (at % 2 === 0 ? new Field(name, texts[at + 1] ?? '') : []));
+}
+
+function translateRequest(
+  texts: readonly string[],
+  isWhole: boolean,
+): TranslatedRequest | undefined {
+  return translate(fieldsOf(texts), isWhole);
+}
+
+function translateTrailers(texts: readonly string[]): string | undefined {
+  return trailers(fieldsOf(texts));
+}
 
 const GET = [':method', 'GET', ':scheme', 'https', ':authority', 'a.b', ':path', '/x?y'];
 

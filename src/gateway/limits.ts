@@ -153,12 +153,25 @@ export const H2 = {
   windowMs: 10_000,
   /** Requests that the client took back, or that were malformed, in a window: "rapid reset", CVE-2023-44487. */
   resetsMax: 400,
-  /** PING and SETTINGS frames in a window: each has to be answered. */
+  /** PING, SETTINGS and GOAWAY frames in a window, and DATA that is empty: they cost an answer, or say nothing. */
   controlFramesMax: 10_000,
   /** Frames that make no sense, over all its life. */
   invalidFramesMax: 100,
   /** Streams beyond `streamsMax`, over all its life. */
   refusedStreamsMax: 1000,
+  /** CONTINUATION frames of one head. */
+  continuationsMax: 16,
+  /** Of a body, which a client may send before it was used: over one stream, and over all of them. */
+  streamWindowBytes: 262_144,
+  connectionWindowBytes: 1_048_576,
+  /** Handed to the kernel and not taken by it: no body is added. */
+  unsentBytesMax: 131_072,
+  /** The same with heads and acknowledgements: nothing more is read from such a client. */
+  deafBytesMax: 262_144,
+  /** Of the answer of one stream: its source pauses. */
+  queuedBytesMax: 65_536,
+  /** From the last frame to the end of a client that does not take it. */
+  lingerMs: 2000,
   /** From the first GOAWAY, which asks to leave, to the last, which takes no request any more. */
   leaveMs: 1000,
 } as const;

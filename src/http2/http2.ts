@@ -1,0 +1,13 @@
+/** The door: the server's side of HTTP/2 (RFC 9113, 7541), without sockets. */
+export { ERROR, STREAM_ID_MAX } from './codes.ts';
+export { Field, KIND } from './field.ts';
+export { H2Error } from './h2-error.ts';
+export { prepareFields } from './hpack-encoder.ts';
+export type { BytesWriter } from './out-buffer.ts';
+export {
+  type Nuisance,
+  ServerConnection,
+  type ServerHost,
+  type ServerLimits,
+} from './server-connection.ts';
+export type { StreamTaker, WireStream } from './wire-stream.ts';
