@@ -13,7 +13,7 @@ export const META_BYTES_MAX: number = 16 * 1024;
 
 /** Bytes that are written with one call, and read with one. */
 export const WRITE_BYTES: number = 512 * 1024;
-export const READ_BYTES: number = 512 * 1024;
+export const READ_BYTES: number = 256 * 1024;
 
 /** Smaller blobs share a file. */
 export const PACKED_BYTES_MAX: number = 256 * 1024;
@@ -22,6 +22,8 @@ export const PACK_BYTES: number = 16 * 1024 * 1024;
 
 /** What was deleted can be got back by hand for so long. */
 export const GARBAGE_MS: number = 24 * 3_600_000;
+/** What is deleted is looked through this often. */
+export const COLLECT_EVERY_MS = 600_000;
 /** Free space and the identity of a folder are looked at this often. */
 export const LOOK_EVERY_MS = 5000;
 /** While one is away, or cannot be written. */
