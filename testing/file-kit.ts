@@ -8,7 +8,14 @@ import { LocalBlobs } from '../src/blobs/blobs.ts';
 import type { DatabasesConfig, ProcessState } from '../src/databases/control.ts';
 import { ProcessSupervisor } from '../src/databases/process-supervisor.ts';
 import { processPaths } from '../src/databases/process-record.ts';
-import { CatalogueLink, createCatalogue, type Place, Sessions, Store } from '../src/files/files.ts';
+import {
+  type AccessKey,
+  CatalogueLink,
+  createCatalogue,
+  type Place,
+  Sessions,
+  Store,
+} from '../src/files/files.ts';
 import { until } from './until.ts';
 
 const GIB: number = 1024 ** 3;
@@ -16,6 +23,7 @@ const GIB: number = 1024 ** 3;
 export interface FileKitOptions {
   /** Back ends; each is a machine of its own for the policies. Default 1. */
   readonly places?: number;
+  readonly accessKeys?: readonly AccessKey[];
 }
 
 export class FileKit implements AsyncDisposable {
@@ -28,7 +36,7 @@ export class FileKit implements AsyncDisposable {
 
   static async start(options: FileKitOptions = {}): Promise<FileKit> {
     const kit = new FileKit();
-    await kit.#start(options.places ?? 1);
+    await kit.#start(options.places ?? 1, options.accessKeys ?? []);
     return kit;
   }
 
@@ -47,7 +55,7 @@ export class FileKit implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #start(places: number): Promise<void> {
+  async #start(places: number, accessKeys: readonly AccessKey[]): Promise<void> {
     const folders = {
       folder: join(this.folder, 'databases'),
       runFolder: join(this.folder, 'run'),
@@ -98,7 +106,7 @@ export class FileKit implements AsyncDisposable {
       sessions,
       clock,
       log,
-      accessKey: () => Promise.resolve(undefined),
+      accessKey: (id) => Promise.resolve(accessKeys.find((key) => key.id === id)),
       places: {
         self: 'n1',
         all: () => [...this.places.values()],

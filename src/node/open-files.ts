@@ -10,7 +10,7 @@ import type { Base } from './node-parts.ts';
 
 const FACES: string = fileURLToPath(new URL('./files-faces.ts', import.meta.url));
 /** Of `src`: what `files-faces.ts` loads. */
-const FACE_FOLDERS: readonly string[] = [];
+const FACE_FOLDERS: readonly string[] = ['s3', 'webdav', 'xml'];
 
 export async function openFiles(
   { options, folder, registry, nodeRegistry, identity, clock, log }: Base,
