@@ -223,4 +223,17 @@ export function blobConformance(name: string, make: () => Promise<BlobStoreUnder
     assert.ok((await bytesOf(await store.get(id))).equals(all));
     assert.equal((await store.stat(id))?.meta.fid, 'f1');
   });
+
+  test(`${name}: a whole blob takes the place of an open one`, async () => {
+    await using made = await make();
+    const { store } = made;
+    for (const [i, length] of [3000, 300_000].entries()) {
+      const bytes = blobBytes(i, length);
+      await store.append(blobId(i), 0, inPieces(bytes.subarray(0, 1000)), putOptions());
+      const written = await store.put(blobId(i), inPieces(bytes), putOptions());
+      assert.ok((await bytesOf(await store.get(blobId(i)))).equals(bytes));
+      assert.deepEqual(await store.seal(blobId(i)), written);
+    }
+    assert.equal((await store.usage()).backends[0]?.blobs, 2);
+  });
 }

@@ -102,6 +102,20 @@ function testAppends(check: Check): void {
     assert.equal((await log.head('b')).index, 0);
   });
 
+  check('an entry that was not made to follow the head is not taken', async (log) => {
+    const epoch = await claim(log, 'a');
+    const before = await append(log, 'a', epoch, 'one');
+    const after = await append(log, 'a', epoch, 'two');
+    const again = entryAfter(before, epoch, 'in its place');
+    const beside = entryAfter({ ...after, hash: before.hash }, epoch, 'of another history');
+    for (const entry of [again, beside]) {
+      await assert.rejects(log.append([{ stripe: 'a', epoch, after, entry }]), (error) =>
+        isMolnError(error, 'DATABASE_CORRUPT'),
+      );
+    }
+    assert.deepEqual(await texts(log, 'a'), ['one', 'two']);
+  });
+
   check('an append that does not follow the head is refused, and changes nothing', async (log) => {
     const epoch = await claim(log, 'a');
     const empty = await log.head('a');

@@ -171,6 +171,21 @@ async function makesTokens({ page }: Session): Promise<void> {
   await until('the token to be refused', async () => (await ask()) === 401);
 }
 
+async function refusesForeignAddress({ browser, page }: Session): Promise<void> {
+  await page.goto(new URL('/gateway', page.url()).href);
+  const panel = page.locator('.panel', { has: page.locator('#addresses') });
+  await panel.getByText('None: clients find the gateways').waitFor();
+  await panel.getByLabel('A free address of your network').fill('203.0.113.50');
+  await panel.getByRole('button', { name: 'Add', exact: true }).click();
+  await panel.locator('[role=status]:has-text("203.0.113.50")').waitFor();
+  assert.match(
+    await text(page, '#addresses ~ [role=status], .panel [role=status].tone-bad'),
+    /^✗ /,
+  );
+  // Chromium notes every refusal as an error of its own.
+  browser.problems.length = 0;
+}
+
 async function isAccessible({ browser, page }: Session): Promise<void> {
   await pagesAreForEverybody(browser, page, PAGES);
 }
@@ -233,6 +248,7 @@ const STORIES: readonly (readonly [string, (session: Session) => Promise<void>])
   ['a rollback asks, shows its steps, and serves the release before', rollsBack],
   ['scale, settings and secrets are changed, and secrets are not shown', changesSettings],
   ['a token is shown once and works until it is revoked', makesTokens],
+  ['an address that no node can hold is refused in words', refusesForeignAddress],
   ['every page has names, contrast, visible focus and room on a phone', isAccessible],
   ['without scripts the tables can be read', readsWithoutScripts],
   ['no page complained', complainedNever],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
@@ -33,6 +34,8 @@ async function tamper(on: DatabaseUnderTest, node: string, sql: string): Promise
   db.exec(sql);
   db.close();
 }
+
+const FULL_ROUNDS = 5n;
 
 test('a row that differs is found when it changes, and the copy is built anew', async () => {
   await using on = await startDatabase();
@@ -262,23 +265,34 @@ test('a full disk: what was acknowledged is in the log, and the copy goes on whe
   assert.ok(await primary.lead());
   await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
   await run(primary, 'INSERT INTO t VALUES (1, ?)', 'x'.repeat(1000));
-  disk.fill();
-  let acknowledged = 1n;
-  await assert.rejects(async () => {
-    for (let id = 2n; ; id++) {
-      await run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x'.repeat(20_000));
-      acknowledged = id;
-    }
-  });
-  disk.free();
-  await until('it can lead again', async () => {
-    await primary.lead();
-    return primary.status.role === 'primary';
-  });
-  await run(primary, "INSERT INTO t VALUES (100000, 'after')");
-  const count = Number((await look(primary, 'SELECT count(*) FROM t'))[0]?.[0]);
-  assert.ok(count >= Number(acknowledged) + 1, `${count} rows, ${acknowledged} acknowledged`);
-  assert.equal(primary.status.quarantined, undefined);
   const mirror = await on.copy('n2');
+  const acknowledged: bigint[] = [];
+  // Several at once: the next group is in the thread already when the file cannot take the one before, which the log has.
+  for (let round = 0n; round < FULL_ROUNDS; round++) {
+    disk.fill();
+    const asked: Promise<void>[] = [];
+    let refused = 0;
+    for (let id = round * 1000n + 2n; id < round * 1000n + 100n; id++) {
+      const insert = run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x'.repeat(20_000));
+      const noted = insert.then(
+        () => void acknowledged.push(id),
+        () => void refused++,
+      );
+      asked.push(noted);
+      await nextTurn();
+    }
+    await Promise.all(asked);
+    assert.ok(refused > 0);
+    disk.free();
+    await until('it can lead again', async () => {
+      await primary.lead();
+      return primary.status.role === 'primary';
+    });
+  }
+  await run(primary, "INSERT INTO t VALUES (100000, 'after')");
+  const kept = new Set((await look(primary, 'SELECT id FROM t')).map(([id]) => BigInt(Number(id))));
+  const lost = acknowledged.filter((id) => !kept.has(id));
+  assert.deepEqual(lost, []);
   await sameCopies(primary, mirror);
+  for (const copy of [primary, mirror]) assert.equal(copy.status.quarantined, undefined);
 });

@@ -224,7 +224,7 @@ test('a route says more about a host of an app', async (t) => {
 test('listeners open ports, or say why not', async (t) => {
   await using node = await TestNode.start(t);
   const { address } = node;
-  const [tcp = 0, http = 0, taken = 0] = await freePorts(address, 3);
+  const [tcp = 0, http = 0, taken = 0, free = 0] = await freePorts(address, 4);
   const upstream = await startTcp(t, 'hello');
   const server = await startServer(t, 'one');
 
@@ -267,6 +267,9 @@ test('listeners open ports, or say why not', async (t) => {
   ];
   assert.match(await refusal(node, ...pem), /"tls" is for the file of a gateway by itself/);
   assert.match(await refusal(node, 'listener', 'set', 'more', 'port=0'), /Key "port" is 0/);
+  assert.match(await refusal(node, 'listener', 'check', 'more', 'port=0'), /Key "port" is 0/);
+  const { stdout } = await node.cli('listener', 'check', 'more', `port=${free}`, 'protocol=http');
+  assert.match(stdout, /^Listener "more" is good$/m);
 
   // Somebody takes the port while the node is down: the rest serves all the same.
   await node.json('listener', 'remove', 'mail');

@@ -2,6 +2,7 @@
  * What the API says and takes, as plain data: shared by the server, the CLI and the console.
  * Times are epoch milliseconds, sizes bytes, rates per second.
  */
+export type * from './address-model.ts';
 export type * from './certificate-model.ts';
 export type { ListenerDetail, RouteAnswer, RouteDetail } from './route-model.ts';
 export type {

@@ -8,6 +8,7 @@ import type { Clock } from '../base/time.ts';
 import { away } from './errors.ts';
 import { FolderStore } from './folder-store.ts';
 import { checkIdentity, claimBackend, type Identity, makeBackend } from './identity.ts';
+import { KeyedTurns } from './keyed-turns.ts';
 import { FULL_BELOW_BYTES } from './limits.ts';
 import type { BackendUsage, BlobId } from './model.ts';
 import type { KeepFree } from './space.ts';
@@ -40,6 +41,7 @@ interface Mounted {
 export class Backend implements AsyncDisposable {
   readonly #options: BackendOptions;
   readonly #context: BackendContext;
+  readonly #turns = new KeyedTurns();
   #mounted: Mounted | undefined;
   #id: string | undefined;
   #reason = 'not looked at yet';
@@ -76,6 +78,11 @@ export class Backend implements AsyncDisposable {
 
   /** Whether it is there, mounting it if it can be. Never throws what only means that it is away. */
   async look(): Promise<boolean> {
+    // One after the other: two that mount at once would keep each other out.
+    return await this.#turns.run(this.path, () => this.#lookNow());
+  }
+
+  async #lookNow(): Promise<boolean> {
     if (this.#closed) return false;
     try {
       const identity = await checkIdentity(this.path, {
@@ -114,7 +121,7 @@ export class Backend implements AsyncDisposable {
     if (store === undefined || !store.readOnly) return;
     await store.probe();
     if (store.readOnly) return;
-    await this.#letGo('it is being opened again');
+    await this.#turns.run(this.path, () => this.#letGo('it is being opened again'));
     await this.look();
   }
 
@@ -167,7 +174,7 @@ export class Backend implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    await this.#letGo('closed');
+    await this.#turns.run(this.path, () => this.#letGo('closed'));
   }
 }
 

@@ -3,11 +3,11 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { temporaryName } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
+import type { BlobFolders } from './blob-folders.ts';
 import { tooLarge } from './errors.ts';
 import { FileWriter } from './file-writer.ts';
 import { encodeTail } from './format.ts';
 import type { GroupSync } from './group-sync.ts';
-import { ensureBelow } from './identity.ts';
 import { type Image, readImage } from './image.ts';
 import { blobFolder, blobPath, BLOBS_FOLDER, TEMPORARY_FOLDER } from './layout.ts';
 import { type BlobId, isBlobId, type PutOptions, type Written } from './model.ts';
@@ -22,10 +22,12 @@ export interface FileSize {
 export class BlobFiles {
   readonly #root: string;
   readonly #syncs: GroupSync;
+  readonly #folders: BlobFolders;
 
-  constructor(root: string, syncs: GroupSync) {
+  constructor(root: string, syncs: GroupSync, folders: BlobFolders) {
     this.#root = root;
     this.#syncs = syncs;
+    this.#folders = folders;
   }
 
   /** Durable when it resolves. `replacedBytes`: of the file that had the name. */
@@ -70,22 +72,13 @@ export class BlobFiles {
       }
       const path = blobPath(this.#root, id);
       const replacedBytes = await this.#sizeOf(path);
-      await this.#moveTo(temporary, path, id);
+      await this.#folders.ensure(id);
+      await rename(temporary, path);
       await this.#syncs.sync(dirname(path));
       return { ...written, bytes, replacedBytes };
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
-    }
-  }
-
-  async #moveTo(from: string, path: string, id: BlobId): Promise<void> {
-    try {
-      await rename(from, path);
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error;
-      await ensureBelow(join(this.#root, BLOBS_FOLDER), [id.slice(0, 2), id.slice(2, 4)]);
-      await rename(from, path);
     }
   }
 

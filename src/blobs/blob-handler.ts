@@ -11,6 +11,7 @@ import {
   type PutOptions,
   type Written,
 } from './model.ts';
+import { isSmall, wholeOf } from './small-body.ts';
 import type { Ticket, TicketCheck, TicketVerb } from './ticket.ts';
 import {
   BLOB_HEADER,
@@ -65,7 +66,7 @@ async function answer(options: BlobHandlerOptions, path: string, asked: Asked): 
     if (path === '/usage') return json(response, 200, await store.usage());
     const after = query.get('after') ?? undefined;
     const skipAway = query.get('skipAway') === 'true';
-    return json(response, 200, await store.list(after, Number(query.get('limit')), { skipAway }));
+    return json(response, 200, await store.list(after, whole(query.get('limit')), { skipAway }));
   }
   const id = BLOB_PATH.exec(path)?.[1];
   if (id === undefined || !isBlobId(id)) throw invalid(`A storage node has nothing at "${path}"`);
@@ -171,12 +172,16 @@ async function giveBytes(store: BlobStore, id: string, asked: Asked): Promise<vo
     ...(sha256 === undefined ? {} : { [SHA256_HEADER]: sha256 }),
   });
   const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  // One piece behind, so that a small blob goes with its head.
+  let last: Uint8Array | undefined;
   for await (const piece of body) {
     if (response.destroyed) return;
-    if (response.write(piece)) continue;
+    const before = last;
+    last = piece;
+    if (before === undefined || response.write(before)) continue;
     await Promise.race([new Promise<void>((resolve) => response.once('drain', resolve)), gone]);
   }
-  response.end();
+  response.end(last);
 }
 
 function rangeOf(text: string | undefined): BlobRange | undefined {
@@ -196,6 +201,10 @@ async function giveStat(store: BlobStore, id: string, response: ServerResponse):
 /** The sender is told to begin when somebody begins to read, so that what is refused is not sent at all. */
 async function* bodyOf({ request, response }: Asked): AsyncGenerator<Uint8Array> {
   if (request.headers.expect !== undefined) response.writeContinue();
+  else if (isSmall(request)) {
+    yield await wholeOf(request);
+    return;
+  }
   // The answer still has to be written when reading ends early.
   for await (const piece of request.iterator({ destroyOnReturn: false })) yield piece as Buffer;
   if (!request.complete) throw new MolnError('BLOBS_BROKEN', 'The sender went away');
@@ -250,5 +259,5 @@ function ticketOf(request: IncomingMessage): string | undefined {
 /** Throws `BLOBS_INVALID`. */
 function whole(text: string | null): number {
   if (text !== null && /^\d{1,15}$/.test(text)) return Number(text);
-  throw invalid(`"${text}" is no number of bytes`);
+  throw invalid(`"${text}" is no whole number`);
 }

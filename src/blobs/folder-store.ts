@@ -9,6 +9,7 @@ import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { BlobFiles } from './blob-files.ts';
+import { BlobFolders } from './blob-folders.ts';
 import { countFiles } from './count-files.ts';
 import { fromDisk, missing, readOnly, sealed, wrongOffset } from './errors.ts';
 import { checkMeta, overheadBytes } from './format.ts';
@@ -37,7 +38,7 @@ import type {
 import { OpenBlobs } from './open-blobs.ts';
 import type { OpenState } from './open-sums.ts';
 import { type PackedBlob, Packs } from './packs.ts';
-import { bytesMaxOf, checkWritten, receiveHead } from './receive.ts';
+import { bytesMaxOf, checkWritten, receiveHead, type Received } from './receive.ts';
 import { Reservation, Room } from './room.ts';
 import { diskBytes, type SpaceRules } from './space.ts';
 import { Sums } from './sums.ts';
@@ -70,8 +71,9 @@ export class FolderStore implements AsyncDisposable {
     const { path: root } = options;
     this.#options = options;
     this.room = new Room({ path: root, rules: options.rules, clock: options.clock });
-    this.#files = new BlobFiles(root, this.#syncs);
-    this.#open = new OpenBlobs({ root, syncs: this.#syncs });
+    const folders = new BlobFolders(root, this.#syncs);
+    this.#files = new BlobFiles(root, this.#syncs, folders);
+    this.#open = new OpenBlobs({ root, syncs: this.#syncs, folders });
     this.#garbage = new Garbage(root, GARBAGE_FOLDER);
     this.#quarantine = new Garbage(root, QUARANTINE_FOLDER);
   }
@@ -140,19 +142,39 @@ export class FolderStore implements AsyncDisposable {
   async put(id: BlobId, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
     return await this.#writing(async () => {
       const received = await receiveHead(body, id, options);
-      if (received.rest === undefined) {
-        const check = (written: Written): void => checkWritten(id, written, options);
-        return await this.#turns.run(id, () =>
-          this.#packs.put(id, received.pieces, options, check),
-        );
-      }
-      const { length, sha256, bytes, replacedBytes } = await this.#files.write(
-        id,
-        received,
-        options,
-      );
-      this.#countIn(bytes, replacedBytes);
-      return { length, sha256 };
+      const written =
+        received.rest === undefined
+          ? await this.#putPacked(id, received.pieces, options)
+          : await this.#putFile(id, received, options);
+      if (this.#open.ids.has(id)) await this.#replaceOpen(id);
+      return written;
+    });
+  }
+
+  async #putPacked(
+    id: BlobId,
+    pieces: readonly Uint8Array[],
+    options: PutOptions,
+  ): Promise<Written> {
+    const check = (written: Written): void => checkWritten(id, written, options);
+    return await this.#turns.run(id, () => this.#packs.put(id, pieces, options, check));
+  }
+
+  async #putFile(id: BlobId, received: Received, options: PutOptions): Promise<Written> {
+    const file = await this.#files.write(id, received, options);
+    const { length, sha256, bytes, replacedBytes } = file;
+    this.#countIn(bytes, replacedBytes);
+    return { length, sha256 };
+  }
+
+  /** A node that was away when the blob was closed gets the whole of it as a copy. */
+  async #replaceOpen(id: BlobId): Promise<void> {
+    await this.#turns.run(id, async () => {
+      if (!this.#open.ids.has(id)) return;
+      const bytes = await this.#open.bytes(id);
+      await this.#open.drop(id);
+      this.#fileBlobs--;
+      this.room.usedBytes -= diskBytes(bytes);
     });
   }
 
@@ -367,7 +389,12 @@ export class FolderStore implements AsyncDisposable {
       if (!isMolnError(error, 'BLOBS_CORRUPT') && !isMolnError(error, 'BLOBS_DISK')) throw error;
       this.#options.log.error('A blob is corrupt', { id, path: this.path, reason: error.message });
     }
-    await this.#putAside(id, this.#quarantine);
+    try {
+      await this.#putAside(id, this.#quarantine);
+    } catch (error) {
+      // It stays where it is, and every read of it fails.
+      this.#options.log.warn('A corrupt blob could not be put aside', { id, error });
+    }
     return 'corrupt';
   }
 

@@ -7,7 +7,8 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { once } from 'node:events';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, systemCode } from '../base/errors.ts';
+import { isSmall, SMALL_BODY_BYTES, wholeOf } from './small-body.ts';
 import { type BlobCall, type BlobRequest, type BlobResponse, broken } from './wire.ts';
 
 export interface HttpBlobCallOptions {
@@ -19,8 +20,7 @@ export interface HttpBlobCallOptions {
   readonly idleMs?: number;
 }
 
-/** Bodies smaller than this are sent without asking first. */
-const ASK_FIRST_BYTES: number = 64 * 1024;
+const STALE_CODES: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE']);
 const CONNECTIONS = 128;
 const IDLE_MS = 60_000;
 
@@ -32,6 +32,9 @@ export interface HttpBlobCall extends Disposable {
 export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
   const { target, connections = CONNECTIONS, idleMs = IDLE_MS } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
+  const { createConnection } = target;
+  // node:http asks a request for it only where there is no agent.
+  if (createConnection !== undefined) Object.assign(agent, { createConnection });
   return {
     call: (request) => callOnce(request, { ...target, agent, timeout: idleMs }),
     [Symbol.dispose]: () => agent.destroy(),
@@ -39,23 +42,69 @@ export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
 }
 
 async function callOnce(request: BlobRequest, options: RequestOptions): Promise<BlobResponse> {
-  const { method, path, headers, body } = request;
-  const asksFirst = body !== undefined && !(Number(headers['content-length']) < ASK_FIRST_BYTES);
+  const { body, headers } = request;
+  const short = Number(headers['content-length']) < SMALL_BODY_BYTES;
+  if (body !== undefined && !short) return await askAndSend(request, body, options);
+  const bytes = body === undefined ? undefined : await collect(body);
+  try {
+    return await sendWhole(request, bytes, options);
+  } catch (error) {
+    // A kept connection that the other side closed at that moment: it has not seen the request. An append is not
+    // repeated all the same, for whoever appends has to know.
+    if (!(error instanceof StaleConnection) || request.method === 'POST') throw unwrap(error);
+  }
+  return await sendWhole(request, bytes, options).catch((error: unknown) => {
+    throw unwrap(error);
+  });
+}
+
+/** Reset before anything of an answer came, on a connection that had been used before. */
+class StaleConnection extends Error {}
+
+function unwrap(error: unknown): unknown {
+  return error instanceof StaleConnection ? broken(messageOf(error.cause), error.cause) : error;
+}
+
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+async function sendWhole(
+  { method, path, headers }: BlobRequest,
+  bytes: Buffer | undefined,
+  options: RequestOptions,
+): Promise<BlobResponse> {
+  const outgoing = send({ ...options, method, path, headers });
+  const answered = answerOf(outgoing);
+  outgoing.end(bytes);
+  return responseOf(await answered);
+}
+
+/** The body is not touched before the node has agreed to take it. */
+async function askAndSend(
+  { method, path, headers }: BlobRequest,
+  body: AsyncIterable<Uint8Array>,
+  options: RequestOptions,
+): Promise<BlobResponse> {
   const outgoing = send({
     ...options,
     method,
     path,
-    headers: { ...headers, ...(asksFirst ? { expect: '100-continue' } : {}) },
+    headers: { ...headers, expect: '100-continue' },
   });
-  const answered = answerOf(outgoing);
+  const answered = answerOf(outgoing).catch((error: unknown) => {
+    throw unwrap(error);
+  });
   // Whoever sends the body hears of a failure by `answered`.
   answered.catch(() => undefined);
-  if (body === undefined) outgoing.end();
-  else {
-    if (asksFirst) outgoing.flushHeaders();
-    await sendBody(outgoing, body, asksFirst, answered);
-  }
-  const message = await answered;
+  outgoing.flushHeaders();
+  await sendBody(outgoing, body, answered);
+  return responseOf(await answered);
+}
+
+function responseOf(message: IncomingMessage): BlobResponse {
   return {
     status: message.statusCode ?? 0,
     headers: message.headers as Readonly<Record<string, string | undefined>>,
@@ -65,9 +114,18 @@ async function callOnce(request: BlobRequest, options: RequestOptions): Promise<
 
 function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    outgoing.once('response', resolve);
-    outgoing.on('error', (error) => reject(broken(messageOf(error), error)));
-    outgoing.once('close', () => reject(broken('the connection ended')));
+    let answered = false;
+    outgoing.once('response', (message) => {
+      answered = true;
+      resolve(message);
+    });
+    outgoing.on('error', (error) => {
+      const stale = outgoing.reusedSocket && STALE_CODES.has(systemCode(error));
+      reject(stale ? new StaleConnection('', { cause: error }) : broken(messageOf(error), error));
+    });
+    outgoing.once('close', () => {
+      if (!answered) reject(broken('the connection ended'));
+    });
     outgoing.once('timeout', () => outgoing.destroy(new Error('nothing came for too long')));
   });
 }
@@ -76,7 +134,6 @@ function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
 async function sendBody(
   outgoing: ClientRequest,
   body: AsyncIterable<Uint8Array>,
-  asksFirst: boolean,
   answered: Promise<IncomingMessage>,
 ): Promise<void> {
   let answer = false;
@@ -88,8 +145,7 @@ async function sendBody(
       answer = true;
     },
   );
-  if (asksFirst)
-    await Promise.race([once(outgoing, 'continue').catch(() => undefined), noteAnswer]);
+  await Promise.race([once(outgoing, 'continue').catch(() => undefined), noteAnswer]);
   if (answer) {
     outgoing.destroy();
     return;
@@ -113,7 +169,8 @@ async function sendBody(
 
 async function* bytesOf(message: IncomingMessage): AsyncGenerator<Uint8Array> {
   try {
-    for await (const piece of message) yield piece as Buffer;
+    if (isSmall(message)) yield await wholeOf(message);
+    else for await (const piece of message) yield piece as Buffer;
   } catch (error) {
     throw broken(messageOf(error), error);
   }

@@ -3,9 +3,9 @@
  * disk looks like that was not mounted. `LOCK` names the process that has it, for people; what keeps a second one out is a
  * lock of the kernel, which a dead process cannot leave behind.
  */
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureFolder, readTextIfAny, syncFolder, writeFileAtomic } from '../base/disk.ts';
+import { ensureFolder, readTextIfAny, writeFileAtomic } from '../base/disk.ts';
 import { messageOf, MolnError, systemCode } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import { integer, object, string } from '../base/schema.ts';
@@ -110,19 +110,4 @@ export async function claimBackend(
     }
   }
   return claim;
-}
-
-/** Folders below `d/` come as they are needed; never the ones above, which would hide that a disk is not there. */
-export async function ensureBelow(base: string, names: readonly string[]): Promise<void> {
-  let path = base;
-  for (const name of names) {
-    const parent = path;
-    path = join(path, name);
-    try {
-      await mkdir(path, { mode: 0o700 });
-      await syncFolder(parent);
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
-    }
-  }
 }

@@ -180,7 +180,9 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
     options: ListOptions = {},
   ): Promise<readonly BlobEntry[]> {
     if (after !== undefined) requireBlobId(after);
-    const most = Math.min(Math.max(1, limit), LIST_MAX);
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw invalid(`A list of ${limit} blobs is none`);
+    const most = Math.min(limit, LIST_MAX);
     const found: BlobEntry[] = [];
     for (let prefix = after?.slice(0, 2) ?? '00'; found.length < most;) {
       const ids = await this.#idsOf(prefix, after, options);

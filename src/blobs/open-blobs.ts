@@ -6,13 +6,13 @@ import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
+import type { BlobFolders } from './blob-folders.ts';
 import { corrupt, invalid, tooLarge, wrongOffset } from './errors.ts';
 import { FileWriter, writeAll } from './file-writer.ts';
 import { checkMeta, encodeTail } from './format.ts';
 import type { GroupSync } from './group-sync.ts';
 import { readChecked } from './image.ts';
-import { ensureBelow } from './identity.ts';
-import { blobPath, BLOBS_FOLDER, OPEN_FOLDER, openPath, openSumsPath } from './layout.ts';
+import { blobPath, OPEN_FOLDER, openPath, openSumsPath } from './layout.ts';
 import { BLOB_BYTES_MAX, BLOCK_BYTES, OPEN_ENTRIES_MAX } from './limits.ts';
 import type { AppendOptions, BlobId, Written } from './model.ts';
 import {
@@ -28,6 +28,7 @@ import { BlockSums, Sums } from './sums.ts';
 export interface OpenBlobsOptions {
   readonly root: string;
   readonly syncs: GroupSync;
+  readonly folders: BlobFolders;
 }
 
 /** Called before so many more bytes are written; throws `BLOBS_FULL`. */
@@ -158,12 +159,23 @@ export class OpenBlobs {
     await writeAll(file, [tail], length);
     await file.datasync();
     const to = blobPath(root, id);
-    await ensureBelow(join(root, BLOBS_FOLDER), [id.slice(0, 2), id.slice(2, 4)]);
+    await this.#options.folders.ensure(id);
     await rename(from, to);
     await syncs.sync(dirname(to));
     await this.forget(id);
     const sha256 = Buffer.from(payload.sha256).toString('hex');
     return { length, sha256, bytes: length + tail.length };
+  }
+
+  /** On disk. */
+  async bytes(id: BlobId): Promise<number> {
+    return (await stat(openPath(this.#options.root, id))).size;
+  }
+
+  /** Its bytes are elsewhere, closed. */
+  async drop(id: BlobId): Promise<void> {
+    await rm(openPath(this.#options.root, id), { force: true });
+    await this.forget(id);
   }
 
   /** The sums of a blob whose bytes went elsewhere. */

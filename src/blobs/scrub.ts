@@ -77,16 +77,19 @@ export class Scrub implements Worker {
     this.#status = `reads all blobs of "${store.path}" again, ${Math.floor((state.nextPart * 100) / PARTS)} % done`;
     const prefix = state.nextPart.toString(16).padStart(2, '0');
     const pace = this.#pacer(signal);
-    for (const id of [...(await store.ids(prefix))].sort()) {
+    const ids = [...(await store.ids(prefix))].sort();
+    for (const id of ids) {
       signal.throwIfAborted();
       if ((await store.verify(id, pace)) === 'corrupt') this.#damaged++;
     }
     state.nextPart++;
-    if (state.nextPart === PARTS) {
+    const ended = state.nextPart === PARTS;
+    if (ended) {
       state.nextPart = 0;
       state.dueAt = this.#nextDue();
     }
-    if (!store.readOnly) await writeFileAtomic(stateFile(store), JSON.stringify(state));
+    if (store.readOnly || (!ended && ids.length === 0)) return;
+    await writeFileAtomic(stateFile(store), JSON.stringify(state));
   }
 
   #pacer(signal: AbortSignal): (bytes: number) => Promise<void> {

@@ -2,7 +2,7 @@
  * Who may do what on a storage node, without it asking anybody: a claim and its HMAC-SHA256 under a key that the nodes of a
  * cluster share. Whoever knows where blobs belong makes tickets; storage nodes check them.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../base/time.ts';
 import { refusedTicket } from './errors.ts';
 import type { BlobId } from './model.ts';
@@ -41,7 +41,10 @@ export function makeTicket(key: Uint8Array, ticket: Ticket): string {
 
 export type TicketCheck = (text: string | undefined, wanted: Pick<Ticket, 'id' | 'verb'>) => Ticket;
 
-/** Makes a check that throws `BLOBS_TICKET`. `keys`: the one in use, and one before it while it is being replaced. */
+/**
+ * Makes a check that throws `BLOBS_TICKET`. `keys`: the one in use, and one before it while it is being replaced; the same arrays each
+ * time, so that nothing has to be made of them again.
+ */
 export function ticketCheck(options: {
   readonly keys: () => readonly Uint8Array[];
   readonly node: string;
@@ -78,6 +81,14 @@ function open(keys: readonly Uint8Array[], text: string): Ticket {
   return { id, node, verb, maxBytes, expiresAt, allocSeq };
 }
 
-function sign(key: Uint8Array, claim: string): Buffer {
+/** Making a key of bytes costs more than signing. */
+const KEYS = new WeakMap<Uint8Array, KeyObject>();
+
+function sign(bytes: Uint8Array, claim: string): Buffer {
+  let key = KEYS.get(bytes);
+  if (key === undefined) {
+    key = createSecretKey(bytes);
+    KEYS.set(bytes, key);
+  }
   return createHmac('sha256', key).update(claim).digest();
 }

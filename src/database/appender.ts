@@ -34,6 +34,8 @@ const PAUSE_MS_MAX = 1000;
 export class Appender {
   readonly #options: AppenderOptions;
   #head: Head;
+  /** Another copy is known to have taken over. */
+  #isOver = false;
 
   constructor(options: AppenderOptions) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class Appender {
   /** Throws `DATABASE_NOT_PRIMARY` when the term is over; then this entry is not in the log. */
   async append(entry: EncodedEntry, signal: AbortSignal): Promise<Appended> {
     const { log, stripe, epoch } = this.#options;
+    if (this.#isOver) return this.#over();
     try {
       const result = await log.append([{ stripe, epoch, after: this.#head, entry }]);
       if (result.kind === 'refused') return await this.#refused(entry, result.fenced.length > 0);
@@ -101,8 +104,9 @@ export class Appender {
       case 'beyond': {
         const [found] = await log.read(stripe, entry.index);
         // Our successor went on behind it: it happened, but the term is over, and the copy applies it from the log.
-        if (found !== undefined && sameHash(found.hash, entry.hash)) return { kind: 'appended' };
-        return this.#over();
+        if (found === undefined || !sameHash(found.hash, entry.hash)) return this.#over();
+        this.#isOver = true;
+        return { kind: 'appended' };
       }
       case 'absent':
         return await this.#bar(entry, why);
@@ -136,6 +140,7 @@ export class Appender {
   }
 
   #over(): never {
+    this.#isOver = true;
     throw notPrimary(this.#options.stripe, 'another copy took over');
   }
 }

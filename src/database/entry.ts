@@ -137,6 +137,11 @@ export function decodeEntry(header: Uint8Array, body: Uint8Array): Entry {
   };
 }
 
+/** Of the entry that it was made to follow. */
+export function previousHashOf({ header }: EncodedEntry): Uint8Array {
+  return header.subarray(48, 80);
+}
+
 export function sameHash(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }

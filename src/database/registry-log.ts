@@ -22,6 +22,7 @@ import {
   type Entry,
   GROUP_ID_BYTES,
   hex,
+  previousHashOf,
   sameHash,
   sha256,
 } from './entry.ts';
@@ -91,6 +92,11 @@ export class RegistryLog implements CommitLog {
       ENTRY_INLINE_BYTES_MAX / Math.max(1, Math.ceil(appends.length / 4)),
     );
     for (const { stripe, epoch, after, entry } of appends) {
+      if (entry.index !== after.index + 1 || !sameHash(previousHashOf(entry), after.hash)) {
+        throw corrupt(
+          `Entry ${entry.index} of stripe "${stripe}" does not follow from entry ${after.index} of its log`,
+        );
+      }
       const keys = this.#keysOf(stripe);
       conditions.push({ key: keys.primary, revision: epoch });
       conditions.push({ key: keys.head, revision: after.revision });

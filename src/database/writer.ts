@@ -72,6 +72,8 @@ export class Writer implements Disposable {
   /** Of the open transaction, so that the whole of it can be measured. */
   #rowsBefore = 0n;
   #next: Applied | undefined;
+  /** Why the file lacks an entry that the log has. */
+  #behind: Error | undefined;
   /** The session may have seen something. */
   #isDirty = false;
   #marks: Mark[] = [];
@@ -98,6 +100,7 @@ export class Writer implements Disposable {
   }
 
   begin(): void {
+    this.#requireCurrent();
     this.#connection.own('BEGIN IMMEDIATE');
     this.#reset();
     this.#next = undefined;
@@ -215,10 +218,15 @@ export class Writer implements Disposable {
     return encoded;
   }
 
-  /** The log has the entry. When this throws, the copy must be given up: the log is the truth. */
+  /** The log has the entry. When this throws, the log is ahead, and this writer does nothing any more: the copy has to catch up. */
   commit(): void {
+    this.#requireCurrent();
     this.#closeSession();
-    this.#connection.own('COMMIT');
+    try {
+      this.#connection.own('COMMIT');
+    } catch (error) {
+      this.#fellBehind(error);
+    }
     if (this.#next !== undefined) this.#applied = this.#next;
     this.#sequences = this.#sequencesNow;
     if (!this.#schemaChanged) return;
@@ -237,6 +245,7 @@ export class Writer implements Disposable {
 
   /** An entry that changes nothing: takes the place of one that may be on its way. */
   barrier(facts: EntryFacts): EncodedEntry {
+    this.#requireCurrent();
     const { index, hash, schemaVersion } = this.#applied;
     return encodeEntry(
       {
@@ -252,9 +261,14 @@ export class Writer implements Disposable {
     );
   }
 
-  /** The log has that barrier. */
+  /** The log has that barrier. When this throws, as with `commit`. */
   passed(barrier: EncodedEntry, epoch: number): void {
-    this.#transact(() => this.#note(barrier, this.#applied.schemaVersion, epoch));
+    this.#requireCurrent();
+    try {
+      this.#transact(() => this.#note(barrier, this.#applied.schemaVersion, epoch));
+    } catch (error) {
+      this.#fellBehind(error);
+    }
     if (this.#next !== undefined) this.#applied = this.#next;
     this.#next = undefined;
   }
@@ -369,6 +383,16 @@ export class Writer implements Disposable {
     this.#closeSession();
     this.#next = undefined;
     throw new GroupLost('SQLite rolled the group back', { cause: fromSqlite(error) });
+  }
+
+  /** An entry made now would take the place of one that the log has. */
+  #requireCurrent(): void {
+    if (this.#behind !== undefined) throw this.#behind;
+  }
+
+  #fellBehind(error: unknown): never {
+    this.#behind = error instanceof Error ? error : new Error(String(error));
+    throw this.#behind;
   }
 
   #rows(): bigint {

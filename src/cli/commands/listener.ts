@@ -2,7 +2,15 @@
 import type { ListenerDetail } from '../../api/api.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import { FILE, NAME, printAnswer, printWritten, SETTINGS, wantedRecord } from './record-words.ts';
+import {
+  checkRecord,
+  FILE,
+  NAME,
+  printAnswer,
+  printWritten,
+  SETTINGS,
+  wantedRecord,
+} from './record-words.ts';
 
 const LIST: CommandSpec = {
   name: 'list',
@@ -56,6 +64,15 @@ const SET: CommandSpec = {
   },
 };
 
+const CHECK: CommandSpec = {
+  name: 'check',
+  summary: 'Check a listener as "set" would, and change nothing.',
+  arguments: [NAME, SETTINGS],
+  options: [FILE],
+  examples: [['moln listener check imap port=993 protocol=tcp upstreams=tcp://10.0.0.2:993', '']],
+  run: (context, input) => checkRecord(context, input, 'listener'),
+};
+
 const REMOVE: CommandSpec = {
   name: 'remove',
   summary: 'Close the port at all gateways; connections that are open go on.',
@@ -75,7 +92,7 @@ export const LISTENER: CommandSpec = {
     ['moln listener set imap port=993 protocol=tcp upstreams=tcp://10.0.0.2:993', ''],
     ['moln listener list', ''],
   ],
-  commands: [LIST, SHOW, SET, REMOVE],
+  commands: [LIST, SHOW, SET, CHECK, REMOVE],
 };
 
 function printListeners({ words }: Context, listeners: readonly ListenerDetail[]): void {

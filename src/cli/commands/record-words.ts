@@ -49,6 +49,21 @@ export async function wantedRecord(
   return { written, revision: before?.revision ?? 0 };
 }
 
+/** What `check` does: says what is wrong with it, as `set` would. */
+export async function checkRecord(
+  context: Context,
+  input: Input,
+  kind: RecordWord,
+): Promise<number> {
+  const name = input.argument('NAME') ?? '';
+  const { written } = await wantedRecord(context, input, kind);
+  const checked = await context.client().checkRecord(kind, name, written);
+  const [first = '', ...rest] = kind;
+  if (context.json) context.words.json(checked);
+  else context.words.line(`${first.toUpperCase()}${rest.join('')} "${name}" is good`);
+  return EXIT.ok;
+}
+
 async function recordIfAny(
   context: Context,
   kind: RecordWord,

@@ -3,7 +3,15 @@ import type { RouteDetail } from '../../api/api.ts';
 import { isoTime } from '../../base/time.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import { FILE, NAME, printAnswer, printWritten, SETTINGS, wantedRecord } from './record-words.ts';
+import {
+  checkRecord,
+  FILE,
+  NAME,
+  printAnswer,
+  printWritten,
+  SETTINGS,
+  wantedRecord,
+} from './record-words.ts';
 
 const LIST: CommandSpec = {
   name: 'list',
@@ -66,14 +74,7 @@ const CHECK: CommandSpec = {
   arguments: [NAME, SETTINGS],
   options: [FILE],
   examples: [['moln route check shop --file shop.yml', '']],
-  run: async (context, input) => {
-    const name = input.argument('NAME') ?? '';
-    const { written } = await wantedRecord(context, input, 'route');
-    const checked = await context.client().checkRecord('route', name, written);
-    if (context.json) context.words.json(checked);
-    else context.words.line(`Route "${name}" is good`);
-    return EXIT.ok;
-  },
+  run: (context, input) => checkRecord(context, input, 'route'),
 };
 
 const REMOVE: CommandSpec = {

@@ -1,6 +1,7 @@
 /** The API as the console uses it: one function per call, failures as `MolnError`. */
 import type { ErrorBody } from '../../base/errors.ts';
 import type {
+  AddressRow,
   AppDetail,
   CertificateList,
   DatabaseDetail,
@@ -231,6 +232,16 @@ export const api = {
   },
   removeRecord: (kind: RecordKind, name: string): AsyncGenerator<Progress, void> =>
     stream(recordUrl(kind, name), { method: 'DELETE' }),
+  addresses: (signal?: AbortSignal): Promise<readonly AddressRow[]> =>
+    get('/api/addresses', signal),
+  /** Answers when a node holds it. */
+  addAddress: async (address: string): Promise<AddressRow> => {
+    const response = await send('/api/addresses', { method: 'POST', body: { address } });
+    return (await response.json()) as AddressRow;
+  },
+  removeAddress: async (address: string): Promise<void> => {
+    await send(`/api/addresses/${encodeURIComponent(address)}`, { method: 'DELETE' });
+  },
   databases: (signal?: AbortSignal): Promise<readonly DatabaseSummary[]> =>
     get('/api/databases', signal),
   database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>

@@ -5,6 +5,7 @@ import type { Route } from './app-facts.ts';
 import type { Column } from './data-table.tsx';
 import type { View } from './view.ts';
 import { formatBytes } from '../../base/units.ts';
+import { Addresses } from './addresses.tsx';
 import { routesOf } from './app-facts.ts';
 import { Certificates } from './certificates.tsx';
 import { DataTable } from './data-table.tsx';
@@ -121,6 +122,7 @@ export function GatewayPage(props: View): VNode {
         />
       </Section>
       <Certificates />
+      <Addresses />
       <Section id="gateway-workers" title="Workers" command="moln status">
         <DataTable
           caption="Gateway workers"
