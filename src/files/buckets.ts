@@ -2,7 +2,7 @@
 import type { Clock } from '../base/time.ts';
 import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import { bucketExists, bucketName, bucketNotEmpty, bucketsMany, noBucket } from './errors.ts';
-import { BUCKETS_MAX, POLICY_DEFAULT } from './limits.ts';
+import { BUCKET_KNOWN_MS, BUCKETS_KNOWN_MAX, BUCKETS_MAX, POLICY_DEFAULT } from './limits.ts';
 import type { BucketInfo, FileStore, Versioning } from './model.ts';
 import { parsePolicy } from './policy.ts';
 import {
@@ -25,6 +25,10 @@ const ADDRESS = /^\d+\.\d+\.\d+\.\d+$/;
 export class Buckets {
   readonly #link: CatalogueLink;
   readonly #clock: Clock;
+  readonly #known = new Map<
+    string,
+    { readonly state: Promise<BucketState>; readonly atMs: number }
+  >();
 
   constructor(options: { readonly link: CatalogueLink; readonly clock: Clock }) {
     this.#link = options.link;
@@ -76,11 +80,26 @@ export class Buckets {
     return state === undefined ? undefined : bucketInfo(name, state);
   }
 
-  /** Throws `FILES_NO_BUCKET`. */
+  /**
+   * As it was not long ago: for what is decided again when it is committed. Throws `FILES_NO_BUCKET`.
+   */
   async need(name: string): Promise<BucketState> {
-    const state = await this.get(name);
-    if (state === undefined) throw noBucket(name);
-    return state;
+    const now = this.#clock.monotonicMs();
+    const known = this.#known.get(name);
+    if (known !== undefined && now - known.atMs < BUCKET_KNOWN_MS) return await known.state;
+    const state = this.get(name).then((found) => {
+      if (found === undefined) throw noBucket(name);
+      return found;
+    });
+    if (this.#known.size >= BUCKETS_KNOWN_MAX) this.#known.clear();
+    this.#known.set(name, { state, atMs: now });
+    state.catch(() => this.#known.delete(name));
+    return await state;
+  }
+
+  /** It is another one than was thought. */
+  forget(name: string): void {
+    this.#known.delete(name);
   }
 
   async list(): Promise<readonly BucketInfo[]> {
@@ -96,7 +115,7 @@ export class Buckets {
 
   async change(name: string, change: BucketChange): Promise<BucketInfo> {
     const policy = change.policy === undefined ? undefined : parsePolicy(change.policy).text;
-    return await this.#link.transaction(bucketReads(name), (rows) => {
+    const changed = await this.#link.transaction(bucketReads(name), (rows) => {
       const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
       if (before === undefined) throw noBucket(name);
       const settings = Object.entries({ ...before.settings, ...change.settings });
@@ -113,6 +132,8 @@ export class Buckets {
       };
       return { writes: [update], result: bucketInfo(name, state) };
     });
+    this.forget(name);
+    return changed;
   }
 
   async delete(name: string): Promise<void> {
@@ -142,6 +163,7 @@ export class Buckets {
       }));
       return { writes: [...releases, ...deletes], result: undefined };
     });
+    this.forget(name);
   }
 }
 

@@ -5,7 +5,15 @@
 import type { CatalogueLink, Row, Statement, Value } from './catalogue-link.ts';
 import { noBucket } from './errors.ts';
 import { GROUP_MAX, ROWS_PER_INSERT } from './limits.ts';
-import { bucketOf, bucketReads, type BucketState } from './rows.ts';
+import { marksOf } from './lookups.ts';
+import {
+  bucketOf,
+  bucketReads,
+  type BucketState,
+  VERSION_COLUMNS,
+  versionOf,
+  type VersionRow,
+} from './rows.ts';
 
 export interface Insert {
   readonly table: string;
@@ -29,9 +37,15 @@ export interface Effect<T> {
 export interface Change<T> {
   /** What it touches: a key, an upload. */
   readonly touches: readonly string[];
+  /** Keys whose newest version `decide` wants to know. */
+  readonly keys?: readonly string[];
   readonly reads: readonly Statement[];
   /** Throws what the caller is to get; then nothing of it happens. `state` has what others of the same transaction did. */
-  readonly decide: (rows: readonly (readonly Row[])[], state: BucketState) => Effect<T>;
+  readonly decide: (
+    rows: readonly (readonly Row[])[],
+    state: BucketState,
+    current: (key: string) => VersionRow | undefined,
+  ) => Effect<T>;
 }
 
 interface Waiting {
@@ -91,17 +105,30 @@ export class Changes {
     bucket: string,
     changes: readonly Change<unknown>[],
   ): Promise<readonly Outcome[]> {
-    const reads = [...bucketReads(bucket), ...changes.flatMap((change) => change.reads)];
+    const keys = changes.flatMap((change) => change.keys ?? []);
+    const reads = [
+      ...bucketReads(bucket),
+      ...currentReads(bucket, keys),
+      ...changes.flatMap((change) => change.reads),
+    ];
     return await this.#link.transaction(reads, (rows) => {
       const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
       if (before === undefined) throw noBucket(bucket);
       let state = before;
       const effects: Effect<unknown>[] = [];
-      let from = bucketReads(bucket).length;
+      const counts = bucketReads(bucket).length;
+      let from = counts + currentReads(bucket, keys).length;
+      const known = new Map(
+        rows
+          .slice(counts, from)
+          .flat()
+          .map(versionOf)
+          .map((row) => [row.key, row]),
+      );
       const result = changes.map((change): Outcome => {
         const own = rows.slice(from, (from += change.reads.length));
         try {
-          const effect = change.decide(own, state);
+          const effect = change.decide(own, state, (key) => known.get(key));
           effects.push(effect);
           state = after(state, effect);
           return { ok: true, result: effect.result };
@@ -112,6 +139,17 @@ export class Changes {
       return { writes: writesOf(bucket, { before, state, effects }), result };
     });
   }
+}
+
+/** The newest versions of all keys in one statement, for each statement costs about the same. */
+function currentReads(bucket: string, keys: readonly string[]): readonly Statement[] {
+  if (keys.length === 0) return [];
+  return [
+    {
+      sql: `SELECT ${VERSION_COLUMNS} FROM object WHERE bucket = ? AND key IN (${marksOf(keys)})`,
+      args: [bucket, ...keys],
+    },
+  ];
 }
 
 /** As many as go together, in order: no two that touch the same. */

@@ -9,6 +9,7 @@ import type { Insert } from './changes.ts';
 import { sizeWrong, unreadable } from './errors.ts';
 import { CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
 import type { Range, Received } from './model.ts';
+import type { Lookups } from './lookups.ts';
 import type { Policy } from './policy.ts';
 import { nearest } from './nearest.ts';
 import { number, text } from './rows.ts';
@@ -47,6 +48,7 @@ export interface Segment {
 
 export interface ContentOptions {
   readonly link: CatalogueLink;
+  readonly lookups: Lookups;
   readonly places: Places;
   readonly clock: Clock;
   readonly log: Logger;
@@ -150,7 +152,10 @@ export class Contents {
     while (at < end) {
       const index = Math.floor(at / CHUNK_BYTES);
       const cid = blockId(fid, index);
-      if (!known.has(cid))
+      // Most contents are one block: many are asked for together.
+      if (!known.has(cid) && index === last)
+        known = new Map([[cid, await this.#options.lookups.places(bucket, cid)]]);
+      else if (!known.has(cid))
         known = await this.#copies(bucket, fid, index, Math.min(last, index + BLOCKS_AHEAD - 1));
       const from = at - index * CHUNK_BYTES;
       const to = Math.min(end - index * CHUNK_BYTES, CHUNK_BYTES);

@@ -60,7 +60,6 @@ export class DerivedObjects {
     const parts = isSegmented(fid) ? await this.#segmentsOf(to.bucket, fid) : undefined;
     const segments = parts ?? [{ part: 1, source: fid, start: 0, length: from.size }];
     return await objects.enter(to.bucket, to.key, {
-      state,
       conditions: options.conditions,
       touches: [`content ${fid}`],
       reads: [{ sql: 'SELECT refs FROM content WHERE bucket = ? AND fid = ? AND refs > 0', args }],
@@ -123,7 +122,7 @@ export class DerivedObjects {
     const grown = content.size - (offset - keptBytes);
     options.accept?.({ size: grown, md5: content.md5, sha256: content.sha256 });
     const fresh = this.#appended(bucket, { state, current, kept, content, grown });
-    return await objects.enter(bucket, key, { fresh, state, conditions });
+    return await objects.enter(bucket, key, { fresh, conditions });
   }
 
   /** In a bucket with versions the old name gets a delete marker. */

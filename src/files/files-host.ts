@@ -163,7 +163,7 @@ export class FilesHost implements AsyncDisposable {
     places.onChange = () => {
       if (this.#isFirst()) repair.wake();
     };
-    stack.use(this.#collect(collector, repair));
+    stack.use(this.#collect({ places, collector, repair }));
     for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
     if (this.#isFirst()) repair.wake();
     this.#open = { native, admin: new AdminHttp({ store, keys, places, repair }), places, repair };
@@ -210,7 +210,15 @@ export class FilesHost implements AsyncDisposable {
     return first === undefined || first.id === this.#config?.node;
   }
 
-  #collect(collector: Collector, repair: Repair): AsyncDisposable {
+  #collect({
+    places,
+    collector,
+    repair,
+  }: {
+    readonly places: PlaceTable;
+    readonly collector: Collector;
+    readonly repair: Repair;
+  }): AsyncDisposable {
     const { clock, log } = this.#options;
     const stop = new AbortController();
     const run = async (): Promise<void> => {
@@ -218,6 +226,7 @@ export class FilesHost implements AsyncDisposable {
         try {
           await clock.sleep(COLLECT_EVERY_MS, stop.signal);
           if (!this.#isFirst()) continue;
+          await places.look();
           while (!stop.signal.aborted && (await collector.step()));
           if (repair.state().missing > 0) repair.wake();
         } catch (error) {

@@ -74,3 +74,9 @@ export const TICKET_MS: number = 10 * 60 * 1000;
 /** The first request waits so long for the store to be made and its process to be started. */
 export const START_WAIT_MS: number = 60 * 1000;
 export const WATCH_AGAIN_MS = 100;
+/** Questions for rows of one bucket that go together, and such questions under way. */
+export const LOOKUPS_TOGETHER_MAX = 100;
+export const LOOKUPS_AT_A_TIME = 2;
+/** What is known of a bucket before a write is decided may be so old: the commit reads it again. */
+export const BUCKET_KNOWN_MS = 1000;
+export const BUCKETS_KNOWN_MAX = 10_000;

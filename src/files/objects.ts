@@ -1,12 +1,14 @@
 /** Objects: putting, reading, copying, appending, moving, removing. Each change is one transaction of the catalogue. */
+import { isMolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type { Buckets } from './buckets.ts';
-import type { CatalogueLink, Statement } from './catalogue-link.ts';
+import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import type { Change, Changes, Effect, Insert } from './changes.ts';
 import { checkConditions } from './conditions.ts';
 import { type Contents, contentInserts, isSegmented } from './content.ts';
 import { exists, noObject } from './errors.ts';
 import { INLINE_BYTES_MAX } from './limits.ts';
+import type { Lookups } from './lookups.ts';
 import type {
   Conditions,
   Deleted,
@@ -41,6 +43,7 @@ import {
 
 export interface ObjectsOptions {
   readonly link: CatalogueLink;
+  readonly lookups: Lookups;
   readonly changes: Changes;
   readonly buckets: Buckets;
   readonly contents: Contents;
@@ -63,6 +66,15 @@ export interface Fresh {
   readonly countedBytes?: number;
 }
 
+export interface EnterOptions {
+  readonly fresh: Fresh;
+  readonly conditions: PutOptions['conditions'];
+  readonly reads?: readonly Statement[];
+  /** Judges what `reads` gave. */
+  readonly check?: (rows: Parameters<Change<unknown>['decide']>[0]) => void;
+  readonly touches?: readonly string[];
+}
+
 export class Objects {
   readonly #options: ObjectsOptions;
   /** What came from the catalogue along with `head`. */
@@ -73,12 +85,12 @@ export class Objects {
   }
 
   async head(bucket: string, key: string, version?: string): Promise<ObjectInfo | undefined> {
-    const asked = [readCurrent(bucket, key)];
-    if (version !== undefined) asked.push(readOlder(bucket, key, version));
-    const [first, second] = await this.#options.link.read(asked);
-    const current = firstVersion(first);
+    const { link, lookups } = this.#options;
+    const current = await lookups.current(bucket, key);
     const isCurrent = version === undefined || current?.version === version;
-    const row = isCurrent ? current : firstVersion(second);
+    const row = isCurrent
+      ? current
+      : firstVersion((await link.read([readOlder(bucket, key, version)]))[0]);
     if (row === undefined) return undefined;
     const plain = objectOf(bucket, row, isCurrent);
     const isOfParts = row.etag.includes('-') && row.fid !== null && isSegmented(row.fid);
@@ -111,13 +123,10 @@ export class Objects {
   ): Promise<ObjectInfo> {
     checkKey(key);
     const state = await this.#options.buckets.need(bucket);
-    if (options.conditions !== undefined || state.quota !== null) {
-      // Judged again in the commit; now it saves the way of the bytes.
-      const current = await this.head(bucket, key);
-      checkConditions(options.conditions, present(current));
-      const replaced = state.versioning === 'off' ? (current?.size ?? 0) : 0;
-      checkQuota(bucket, state, (options.size ?? 0) - replaced);
-    }
+    // Both are judged again in the commit; now it saves the way of the bytes.
+    if (options.conditions !== undefined)
+      checkConditions(options.conditions, present(await this.head(bucket, key)));
+    if (state.quota !== null) await this.#checkRoom(bucket, key, options.size ?? 0);
     await using session = await this.#options.sessions.take();
     const content = await this.#options.contents.write(body, {
       name: `${bucket}/${key}`,
@@ -137,38 +146,34 @@ export class Objects {
       session: session.seq,
       inserts: contentInserts(content),
     };
-    return await this.enter(bucket, key, { fresh, state, conditions: options.conditions });
+    return await this.enter(bucket, key, { fresh, conditions: options.conditions });
   }
 
   /** One version more of a key, in one transaction. */
-  async enter(
+  async enter(bucket: string, key: string, options: EnterOptions): Promise<ObjectInfo> {
+    return await this.#settled(bucket, (state) => this.#enter(bucket, key, { ...options, state }));
+  }
+
+  async #enter(
     bucket: string,
     key: string,
-    options: {
-      readonly fresh: Fresh;
-      /** As it was known before: it decides what is read. */
-      readonly state: BucketState;
-      readonly conditions: PutOptions['conditions'];
-      readonly reads?: readonly Statement[];
-      /** Judges what `reads` gave. */
-      readonly check?: (rows: Parameters<Change<unknown>['decide']>[0]) => void;
-      readonly touches?: readonly string[];
-    },
+    options: EnterOptions & { readonly state: BucketState },
   ): Promise<ObjectInfo> {
     const { fresh, state, conditions, reads = [], check, touches = [] } = options;
     const now = this.#options.clock.now();
     const own = keyReads(bucket, key, state);
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`, ...touches],
+      keys: [key],
       reads: [...own, ...reads],
-      decide: (rows, latest) => {
-        const current = firstVersion(rows[0]);
+      decide: (rows, latest, currentOf) => {
+        const current = currentOf(key);
         if (current?.fid === fresh.fid) return { result: objectOf(bucket, current, true) };
         checkState(state, latest, fresh.session);
         checkConditions(conditions, present(current));
         check?.(rows.slice(own.length));
         const row = rowOf(key, fresh, { state: latest, now });
-        const keyRows = { bucket, state: latest, current, olderNull: firstVersion(rows[1]), now };
+        const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
         const pieces = supersede(keyRows, row);
         const bytes = (pieces.bytes ?? 0) - (fresh.countedBytes ?? 0);
         checkQuota(bucket, latest, bytes);
@@ -221,32 +226,38 @@ export class Objects {
     key: string,
     options: Parameters<FileStore['delete']>[2] = {},
   ): Promise<Deleted> {
-    const { version, conditions } = options;
-    const state = await this.#options.buckets.need(bucket);
+    return await this.#settled(bucket, (state) => this.#delete(bucket, key, { ...options, state }));
+  }
+
+  async #delete(
+    bucket: string,
+    key: string,
+    options: Parameters<FileStore['delete']>[2] & { readonly state: BucketState },
+  ): Promise<Deleted> {
+    const { version, conditions, state } = options;
     const now = this.#options.clock.now();
-    const reads = [
-      ...keyReads(bucket, key, state),
-      readNext(bucket, key),
-      readOlder(bucket, key, version ?? NULL_VERSION),
-    ];
+    const own = keyReads(bucket, key, state);
+    const asked =
+      version === undefined ? [] : [readNext(bucket, key), readOlder(bucket, key, version)];
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`],
-      reads,
-      decide: (rows, latest): Effect<Deleted> => {
+      keys: [key],
+      reads: [...own, ...asked],
+      decide: (rows, latest, currentOf): Effect<Deleted> => {
         checkState(state, latest, undefined);
-        const [first, second, third, fourth] = rows;
-        const current = firstVersion(first);
+        const [next, named] = rows.slice(own.length);
+        const current = currentOf(key);
         if (version === undefined) {
           checkConditions(conditions, present(current));
-          const keyRows = { bucket, state: latest, current, olderNull: firstVersion(second), now };
+          const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
           const { pieces, deleted } = removeKey(keyRows, key);
           return { ...pieces, result: deleted };
         }
-        const target = current?.version === version ? current : firstVersion(fourth);
+        const target = current?.version === version ? current : firstVersion(named);
         checkConditions(conditions, present(target));
         if (target === undefined)
           return { result: { version, deleteMarker: false, existed: false } };
-        const pieces = removeVersion({ bucket, current, next: firstVersion(third), now }, target);
+        const pieces = removeVersion({ bucket, current, next: firstVersion(next), now }, target);
         return { ...pieces, result: { version, deleteMarker: target.marker, existed: true } };
       },
     });
@@ -263,14 +274,14 @@ export class Objects {
   ): Promise<ObjectInfo> {
     checkKey(to);
     const now = this.#options.clock.now();
-    const target = keyReads(bucket, to, state);
     return await this.#options.changes.make(bucket, {
       touches: [`key ${from}`, `key ${to}`],
-      reads: [readCurrent(bucket, from), ...target],
-      decide: (rows, latest) => {
+      keys: [from, to],
+      reads: [],
+      decide: (_rows, latest, currentOf) => {
         checkState(state, latest, undefined);
-        const source = firstVersion(rows[0]);
-        const current = firstVersion(rows[1]);
+        const source = currentOf(from);
+        const current = currentOf(to);
         if (source === undefined || source.marker) throw noObject(bucket, from);
         checkConditions(conditions, present(current));
         const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1 };
@@ -294,10 +305,13 @@ export class Objects {
 
   /** What was removed last comes back. Throws `FILES_EXISTS` when something else is there. */
   async undelete(bucket: string, key: string): Promise<ObjectInfo> {
-    const state = await this.#options.buckets.need(bucket);
+    return await this.#settled(bucket, (state) => this.#undelete(bucket, key, state));
+  }
+
+  async #undelete(bucket: string, key: string, state: BucketState): Promise<ObjectInfo> {
     const now = this.#options.clock.now();
-    const reads = [
-      ...keyReads(bucket, key, state),
+    const own = keyReads(bucket, key, state);
+    const asked = [
       readNext(bucket, key),
       {
         sql: `SELECT ${VERSION_COLUMNS}, id FROM trash WHERE bucket = ? AND key = ? ORDER BY ord DESC, until DESC LIMIT 1`,
@@ -306,20 +320,22 @@ export class Objects {
     ];
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`],
-      reads,
-      decide: (rows, latest) => {
+      keys: [key],
+      reads: [...own, ...asked],
+      decide: (rows, latest, currentOf) => {
         checkState(state, latest, undefined);
-        const current = firstVersion(rows[0]);
+        const current = currentOf(key);
         if (current !== undefined && !current.marker) throw exists(key);
-        const next = firstVersion(rows[2]);
+        const [nexts, trash] = rows.slice(own.length);
+        const next = firstVersion(nexts);
         if (current !== undefined && next !== undefined && !next.marker) {
           const pieces = removeVersion({ bucket, current, next, now }, current);
           return { ...pieces, result: objectOf(bucket, next, true) };
         }
-        const [trashed] = rows[3] ?? [];
+        const [trashed] = trash ?? [];
         if (trashed === undefined) throw noObject(bucket, key);
         const back: VersionRow = { ...versionOf(trashed), ...nextVersion(latest) };
-        const keyRows = { bucket, state: latest, current, olderNull: firstVersion(rows[1]), now };
+        const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
         const pieces = supersede(keyRows, back);
         checkQuota(bucket, latest, back.size);
         const drop = {
@@ -333,6 +349,26 @@ export class Objects {
         };
       },
     });
+  }
+
+  /** What is known of a bucket may be a moment old: when it has begun to keep versions, all is done again. */
+  async #settled<T>(bucket: string, work: (state: BucketState) => Promise<T>): Promise<T> {
+    const { buckets } = this.#options;
+    try {
+      return await work(await buckets.need(bucket));
+    } catch (error) {
+      if (!isMolnError(error, 'FILES_VERSIONING_CHANGED')) throw error;
+      buckets.forget(bucket);
+      return await work(await buckets.need(bucket));
+    }
+  }
+
+  async #checkRoom(bucket: string, key: string, size: number): Promise<void> {
+    const { buckets } = this.#options;
+    buckets.forget(bucket);
+    const state = await buckets.need(bucket);
+    const replaced = state.versioning === 'off' ? ((await this.head(bucket, key))?.size ?? 0) : 0;
+    checkQuota(bucket, state, size - replaced);
   }
 
   /** Null when it is not in the catalogue. */
@@ -355,9 +391,14 @@ function rowOf(
   return { key, ...nextVersion(state), size, etag, mtime: now, marker: false, fid, data, info };
 }
 
-/** The newest version, and the one named `null` where it counts. */
+/** The version named `null` where it counts, if it is not the newest. */
 function keyReads(bucket: string, key: string, state: BucketState): readonly Statement[] {
-  const none = { sql: 'SELECT 1 WHERE 0' };
-  const current = readCurrent(bucket, key);
-  return [current, state.versioning === 'off' ? none : readOlder(bucket, key, NULL_VERSION)];
+  return state.versioning === 'off' ? [] : [readOlder(bucket, key, NULL_VERSION)];
+}
+
+function nullOf(
+  asked: readonly Statement[],
+  rows: readonly (readonly Row[])[],
+): VersionRow | undefined {
+  return asked.length === 0 ? undefined : firstVersion(rows[0]);
 }

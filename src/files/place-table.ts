@@ -36,6 +36,8 @@ export interface PlaceView extends Omit<PlaceRow, 'backend' | 'state'> {
   readonly state: Place['state'];
   /** It was asked to be emptied, and is removed then. */
   readonly isLeaving: boolean;
+  /** Its node is none of the cluster any more. */
+  readonly isForgotten: boolean;
   readonly usage: BackendUsage | undefined;
 }
 
@@ -64,6 +66,8 @@ export class PlaceTable implements Places, AsyncDisposable {
   #config: FilesConfig | undefined;
   #looking: Promise<void> | undefined;
   #lookedMs = -Infinity;
+  /** All places and how they are, as `onChange` was told last. */
+  #seen = '';
   /** Called when what there is has changed: a place more, or one less. */
   onChange: () => void = () => undefined;
 
@@ -76,8 +80,9 @@ export class PlaceTable implements Places, AsyncDisposable {
   }
 
   configure(config: FilesConfig): void {
+    const isFirst = this.#config === undefined;
     this.#config = config;
-    this.#lookedMs = -Infinity;
+    if (!isFirst) this.#lookSoon();
   }
 
   /** Makes this node's own one, unless it was told otherwise. */
@@ -118,7 +123,8 @@ export class PlaceTable implements Places, AsyncDisposable {
       const { backend: _backend, ...shown } = row;
       const nodeName = this.#nodeName(row.node);
       const isLeaving = row.state === 'drain';
-      return [{ ...shown, nodeName, state: place.state, isLeaving, usage }];
+      const isForgotten = this.#config?.nodes.every(({ id }) => id !== row.node) === true;
+      return [{ ...shown, nodeName, state: place.state, isLeaving, isForgotten, usage }];
     });
   }
 
@@ -241,7 +247,12 @@ export class PlaceTable implements Places, AsyncDisposable {
     }
     for (const row of wanted.values()) isChanged = (await this.#adopt(row)) || isChanged;
     await Promise.all([...this.#known.values()].map((known) => this.#ask(known)));
-    if (isChanged) this.onChange();
+    const seen = this.all()
+      .map(({ id, state }) => `${id} ${state}`)
+      .join();
+    if (!isChanged && seen === this.#seen) return;
+    this.#seen = seen;
+    this.onChange();
   }
 
   async #adopt(row: PlaceRow): Promise<boolean> {

@@ -27,7 +27,11 @@ export interface RepairState {
 export interface RepairOptions {
   readonly link: CatalogueLink;
   readonly places: Places & {
-    views(): readonly { readonly id: string; readonly isLeaving: boolean }[];
+    views(): readonly {
+      readonly id: string;
+      readonly isLeaving: boolean;
+      readonly isForgotten: boolean;
+    }[];
   };
   readonly sessions: Sessions;
   /** What changes a place's row. */
@@ -188,6 +192,10 @@ export class Repair implements AsyncDisposable {
     const verdict = judge(policy, have);
     if (verdict.isSatisfied) {
       await this.#trim(block, verdict.surplus);
+      await this.#forget(
+        block,
+        ids.filter((id) => !have.some((place) => place.id === id && place.state !== 'lost')),
+      );
       return;
     }
     const wanted = choose(policy, { cid: block.cid, places: all, have });
@@ -307,11 +315,22 @@ export class Repair implements AsyncDisposable {
     }
   }
 
-  /** A place that is drained and has nothing any more is a place no longer. */
+  /** Copies in places that are lost count no more, as soon as there are enough others; should they come back, they are garbage. */
+  async #forget({ bucket, cid }: Block, places: readonly string[]): Promise<void> {
+    for (const place of places)
+      await this.#options.link.run([
+        {
+          sql: 'DELETE FROM copy WHERE bucket = ? AND cid = ? AND place = ?',
+          args: [bucket, cid, place],
+        },
+      ]);
+  }
+
+  /** A place that is drained, or whose node was forgotten, and that has nothing any more is a place no longer. */
   async #removeDrained(): Promise<void> {
     const { link, places, setState } = this.#options;
-    for (const { id, isLeaving } of places.views()) {
-      if (!isLeaving) continue;
+    for (const { id, isLeaving, isForgotten } of places.views()) {
+      if (!isLeaving && !isForgotten) continue;
       const [copies, drops] = await link.read([
         { sql: 'SELECT 1 FROM copy WHERE place = ? LIMIT 1', args: [id] },
         { sql: "SELECT 1 FROM todo WHERE kind = 'drop' AND place = ? LIMIT 1", args: [id] },

@@ -8,6 +8,7 @@ import { Changes } from './changes.ts';
 import { Contents } from './content.ts';
 import { readPage } from './listing.ts';
 import { StoredLocks } from './locks.ts';
+import { Lookups } from './lookups.ts';
 import { DerivedObjects } from './derived.ts';
 import type {
   AccessKey,
@@ -46,11 +47,13 @@ export class Store implements FileStore {
   constructor(options: StoreOptions) {
     const { link, clock, sessions } = options;
     this.#options = options;
-    this.contents = new Contents(options);
     const changes = new Changes(link);
+    const lookups = new Lookups(link);
+    this.contents = new Contents({ ...options, lookups });
     this.#buckets = new Buckets(options);
     const parts = {
       link,
+      lookups,
       changes,
       buckets: this.#buckets,
       contents: this.contents,

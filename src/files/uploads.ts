@@ -256,7 +256,6 @@ export class Uploads {
     });
     const { fields } = JSON.parse(text(row[3])) as KeptInfo;
     return await this.#options.objects.enter(bucket, key, {
-      state,
       conditions: options.conditions,
       touches: [`upload ${upload}`],
       reads: [readUpload(bucket, upload), readParts(bucket, upload)],

@@ -4,6 +4,7 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { isMolnError } from '../../base/errors.ts';
 import { isoTime } from '../../base/time.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { CommandSpec, Context } from '../command.ts';
@@ -17,6 +18,8 @@ import { readPlace } from './files-words.ts';
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
 const BYTES = 'application/octet-stream';
 const PAGE = 1000;
+const PUT_TRIES_MAX = 5;
+const PUT_AGAIN_MS = 1000;
 const SHOW_EVERY_BYTES: number = 8 * 1024 * 1024;
 
 const BUCKETS: CommandSpec = {
@@ -319,8 +322,16 @@ async function putFile(
   const { size } = await stat(from).catch((error: unknown) => {
     throw usageError(`"${path}" cannot be read`, error instanceof Error ? error.message : '');
   });
-  const stream = shown(context, `${bucket}/${key}`, createReadStream(from), size);
-  return await files.put(bucket, key, { type: BYTES, stream, length: size });
+  for (let tries = 1; ; tries += 1) {
+    const stream = shown(context, `${bucket}/${key}`, createReadStream(from), size);
+    try {
+      return await files.put(bucket, key, { type: BYTES, stream, length: size });
+    } catch (error) {
+      // As when a machine goes away while it is written to: it is sent to another one.
+      if (!isMolnError(error) || !error.retryable || tries >= PUT_TRIES_MAX) throw error;
+      await context.clock.sleep(PUT_AGAIN_MS, context.signal);
+    }
+  }
 }
 
 /** Says how far it is, on the way of the bytes. */

@@ -1,0 +1,97 @@
+/**
+ * Questions for one row by its key, of many clients at a time: those of one bucket that wait go together in one statement, for each
+ * statement costs the catalogue about the same.
+ */
+import type { CatalogueLink, Row } from './catalogue-link.ts';
+import { LOOKUPS_AT_A_TIME, LOOKUPS_TOGETHER_MAX } from './limits.ts';
+import { text, VERSION_COLUMNS, versionOf, type VersionRow } from './rows.ts';
+
+type Load = (
+  bucket: string,
+  keys: readonly string[],
+) => Promise<ReadonlyMap<string, readonly Row[]>>;
+
+export class Lookups {
+  readonly #current: KeyedBatches;
+  readonly #places: KeyedBatches;
+
+  constructor(link: CatalogueLink) {
+    this.#current = new KeyedBatches(async (bucket, keys) => {
+      const rows = await link.all(
+        `SELECT ${VERSION_COLUMNS} FROM object WHERE bucket = ? AND key IN (${marksOf(keys)})`,
+        [bucket, ...keys],
+      );
+      return Map.groupBy(rows, ([key]) => text(key));
+    });
+    this.#places = new KeyedBatches(async (bucket, cids) => {
+      const rows = await link.all(
+        `SELECT cid, place FROM copy WHERE bucket = ? AND cid IN (${marksOf(cids)})`,
+        [bucket, ...cids],
+      );
+      return Map.groupBy(rows, ([cid]) => text(cid));
+    });
+  }
+
+  /** The newest version. */
+  async current(bucket: string, key: string): Promise<VersionRow | undefined> {
+    const [row] = await this.#current.get(bucket, key);
+    return row === undefined ? undefined : versionOf(row);
+  }
+
+  /** Ids of the places that have a block. */
+  async places(bucket: string, cid: string): Promise<readonly string[]> {
+    return (await this.#places.get(bucket, cid)).map(([, place]) => text(place));
+  }
+}
+
+export function marksOf(values: readonly unknown[]): string {
+  return `?${', ?'.repeat(values.length - 1)}`;
+}
+
+interface Waiting {
+  readonly key: string;
+  readonly resolve: (rows: readonly Row[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class KeyedBatches {
+  readonly #load: Load;
+  readonly #buckets = new Map<string, { readonly waiting: Waiting[]; underWay: number }>();
+
+  constructor(load: Load) {
+    this.#load = load;
+  }
+
+  async get(bucket: string, key: string): Promise<readonly Row[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Row[]>();
+    const own = this.#buckets.get(bucket) ?? { waiting: [], underWay: 0 };
+    this.#buckets.set(bucket, own);
+    own.waiting.push({ key, resolve, reject });
+    this.#next(bucket);
+    return await promise;
+  }
+
+  #next(bucket: string): void {
+    const own = this.#buckets.get(bucket);
+    if (own === undefined || own.underWay >= LOOKUPS_AT_A_TIME) return;
+    const taken = own.waiting.splice(0, LOOKUPS_TOGETHER_MAX);
+    if (taken.length === 0) {
+      if (own.underWay === 0) this.#buckets.delete(bucket);
+      return;
+    }
+    own.underWay += 1;
+    void this.#together(bucket, taken).finally(() => {
+      own.underWay -= 1;
+      this.#next(bucket);
+    });
+  }
+
+  async #together(bucket: string, taken: readonly Waiting[]): Promise<void> {
+    try {
+      const found = await this.#load(bucket, [...new Set(taken.map(({ key }) => key))]);
+      for (const { key, resolve } of taken) resolve(found.get(key) ?? []);
+    } catch (error) {
+      for (const { reject } of taken) reject(error);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/** Files over nodes: two copies on two machines, one machine is killed while files are written, its copies are made elsewhere. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { step } from '../../testing/step.ts';
+import { TestCluster } from '../../testing/test-cluster.ts';
+import type { TestNode } from '../../testing/test-node.ts';
+import { until } from '../../testing/until.ts';
+
+const WITHIN_MS = 120_000;
+
+interface Why {
+  readonly copies: number;
+  readonly isSatisfied: boolean;
+  readonly survives: number;
+  readonly blocks: readonly { readonly copies: readonly { readonly place: string }[] }[];
+}
+
+interface Storage {
+  readonly nodeName: string;
+  readonly state: string;
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+test('files keep two copies when machines come and go', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-files-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  await using cluster = await TestCluster.form(t, ['a', 'b', 'c']);
+  const a = cluster.node('a');
+  const put = async (node: TestNode, key: string, bytes: Buffer): Promise<void> => {
+    const path = join(folder, 'in');
+    writeFileSync(path, bytes);
+    await node.json('files', 'put', path, `data/${key}`);
+  };
+  const read = async (node: TestNode, key: string): Promise<string> => {
+    const path = join(folder, 'out');
+    await node.json('files', 'get', `data/${key}`, path);
+    return hashOf(readFileSync(path));
+  };
+  const large = Buffer.alloc(20 * 1024 * 1024 + 11, 'over machines');
+
+  await step(t, 'each node has a storage, and a file has copies on two of them', async () => {
+    await a.json('files', 'create', 'data');
+    await until(
+      'all three storages',
+      async () => {
+        const storages = await a.json<readonly Storage[]>('storage', 'list');
+        return storages.filter(({ state }) => state === 'good').length === 3;
+      },
+      { withinMs: WITHIN_MS },
+    );
+    await put(a, 'large', large);
+    const why = await a.json<Why>('files', 'why', 'data/large');
+    assert.deepEqual([why.isSatisfied, why.copies, why.survives], [true, 2, 1]);
+    for (const node of cluster.nodes) assert.equal(await read(node, 'large'), hashOf(large));
+  });
+
+  await step(
+    t,
+    'a machine is killed: everything is read and written, and copied anew',
+    async () => {
+      const why = await a.json<Why>('files', 'why', 'data/large');
+      const names = why.blocks.flatMap(({ copies }) =>
+        copies.map(({ place }) => place.split('/')[0]),
+      );
+      const victim = ['b', 'c'].find((name) => names.includes(name)) ?? 'c';
+      const [survivor = ''] = ['b', 'c'].filter((name) => name !== victim);
+      await cluster.node(victim).kill();
+      assert.equal(await read(a, 'large'), hashOf(large));
+      const small = Buffer.alloc(300_000, 'small');
+      await until(
+        'a file can be written',
+        async () => {
+          const path = join(folder, 'in');
+          writeFileSync(path, small);
+          return (await cluster.node(survivor).cli('files', 'put', path, 'data/after')).code === 0;
+        },
+        { withinMs: WITHIN_MS },
+      );
+      await a.json('node', victim, 'forget', '--yes');
+      for (const key of ['large', 'after'])
+        await until(
+          `${key} has two copies again`,
+          async () => {
+            const now = await a.json<Why>('files', 'why', `data/${key}`);
+            const places = now.blocks.flatMap(({ copies }) => copies.map(({ place }) => place));
+            if (!now.isSatisfied || places.some((place) => place.startsWith(`${victim}/`)))
+              throw new Error(JSON.stringify(now));
+            return true;
+          },
+          { withinMs: WITHIN_MS },
+        );
+      assert.equal(await read(cluster.node(survivor), 'large'), hashOf(large));
+      assert.equal(await read(cluster.node(survivor), 'after'), hashOf(small));
+    },
+  );
+});
