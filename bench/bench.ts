@@ -4,6 +4,7 @@ import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchCoalescing } from './coalescing.ts';
 import { benchDatabase } from './database.ts';
+import { benchFiles } from './files.ts';
 import { benchGateway } from './gateway.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSql } from './sql.ts';
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   cluster: benchCluster,
   coalescing: benchCoalescing,
   database: benchDatabase,
+  files: benchFiles,
   gateway: benchGateway,
   planner: benchPlanner,
   sql: benchSql,

@@ -275,6 +275,8 @@ test('up reads its options, and a node that cannot start is one sentence', async
       foreign: { authority: undefined, certificate: undefined, key: undefined },
     },
     gatewayPort: 9123,
+    s3Port: undefined,
+    webdavPort: undefined,
     port: undefined,
     region: undefined,
     labels: { disk: 'ssd', a: '' },

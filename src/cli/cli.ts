@@ -27,6 +27,8 @@ import { ROUTE } from './commands/route.ts';
 import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
+import { FILES } from './commands/files.ts';
+import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
 import { DEV, GENERATE, MIGRATE, NEW, ROUTES, TEST } from './commands/web-app.ts';
 import { chooseDataFolder } from './data-folder.ts';
@@ -67,6 +69,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   EVENTS,
   WHY,
   DB,
+  FILES,
+  STORAGE,
   ROUTE,
   LISTENER,
   ADDRESS,

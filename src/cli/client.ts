@@ -41,6 +41,7 @@ import type {
 } from '../api/api.ts';
 import type { Written } from '../routes/routes.ts';
 import { DatabaseStream } from './db-client.ts';
+import { FilesClient } from './files-client.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -439,6 +440,11 @@ export class MolnClient {
   /** A connection to a database; opening it does nothing yet. */
   sql(database: string): DatabaseStream {
     return new DatabaseStream(this.#transport, database);
+  }
+
+  /** Buckets and files; opening it does nothing yet. */
+  files(): FilesClient {
+    return new FilesClient(this.#transport);
   }
 
   shutdown(): Promise<void> {

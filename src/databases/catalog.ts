@@ -92,7 +92,7 @@ const RETRY_MS = 1000;
 const READY_LOOK_MS = 50;
 
 export class Databases implements AsyncDisposable {
-  readonly supervisor: ProcessSupervisor;
+  readonly supervisor: ProcessSupervisor<DatabasesConfig, ProcessState>;
   readonly #options: DatabasesOptions;
   readonly #records: Collection<DatabaseRecord>;
   readonly #dropped: Collection<DroppedRecord>;

@@ -4,7 +4,7 @@
  */
 import { array, integer, object, optional, type Schema, string } from '../base/schema.ts';
 import { Collection, type Registry } from '../registry/registry.ts';
-import { settingInvalid } from './errors.ts';
+import { reserved, settingInvalid } from './errors.ts';
 import { COPIES_MAX, NAME_LENGTH_MAX, STRIPES_MAX } from './limits.ts';
 
 export const DATABASES_PREFIX = '/databases/';
@@ -85,7 +85,18 @@ const placesSchema: Schema<PlacesRecord> = object({
 });
 const droppedSchema: Schema<DroppedRecord> = object({ name: string(), at: time });
 
+const SYSTEM_PREFIX = 'moln-';
 const NAME = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/;
+
+/** Moln's own: parts of it keep there what they know. It is shown to who asks for it by name. */
+export function isSystemDatabase(name: string): boolean {
+  return name.startsWith(SYSTEM_PREFIX);
+}
+
+/** Throws `DATABASES_RESERVED`: people neither make nor drop it. */
+export function checkForPeople(name: string): void {
+  if (isSystemDatabase(name)) throw reserved(name);
+}
 
 export function isDatabaseName(name: string): boolean {
   return name.length <= NAME_LENGTH_MAX && NAME.test(name);

@@ -17,12 +17,14 @@ import { type Clock, isoTime } from '../base/time.ts';
 import type { Events, NodeMethods, Peers } from '../cluster/cluster.ts';
 import {
   cannotLead,
+  checkForPeople,
   databaseFamilies,
   type Databases,
   type DatabaseState,
   type DatabaseView,
   type Moved,
   type MoveRequest,
+  isSystemDatabase,
   moveWaits,
   type QueryState,
   splitWaits,
@@ -88,7 +90,9 @@ export class NodeDatabaseCloud implements DatabaseCloud {
 
   async listDatabases(): Promise<readonly DatabaseSummary[]> {
     const [views, states] = await Promise.all([this.#options.databases.list(), this.#everywhere()]);
-    return views.map((view) => summaryOf(view, statesOf(states, view)));
+    return views
+      .filter(({ name }) => !isSystemDatabase(name))
+      .map((view) => summaryOf(view, statesOf(states, view)));
   }
 
   async showDatabase(name: string): Promise<DatabaseDetail> {
@@ -113,6 +117,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     by: string,
   ): Promise<DatabaseDetail> {
     const { databases, events } = this.#options;
+    checkForPeople(name);
     await databases.create({ name, ...wish, by });
     events.tell('database', `Database ${name} was made by ${by}`);
     return await this.showDatabase(name);
@@ -120,6 +125,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
 
   async dropDatabase(name: string, by: string): Promise<void> {
     const { databases, events } = this.#options;
+    checkForPeople(name);
     await databases.drop(name, by);
     events.tell('database', `Database ${name} was dropped by ${by}`);
   }

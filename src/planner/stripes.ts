@@ -99,4 +99,6 @@ export interface IdSource {
   next(table: string, count: number): Promise<bigint>;
   /** An id that a client chose itself: later ones are larger. */
   taken(table: string, id: bigint): Promise<void>;
+  /** What it keeps to give may be in use: a single stripe gave ids by itself, and now there are more. Left out: it keeps nothing. */
+  forget?(): void;
 }

@@ -55,7 +55,10 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   constructor(options: SqlEngineOptions) {
     this.options = options;
     this.limits = { ...DEFAULT_SQL_LIMITS, ...options.limits };
-    this.set = new StripeSet(options.stripes, options.log, options.more);
+    this.set = new StripeSet(options.stripes, options.log, {
+      ...(options.more === undefined ? {} : { more: options.more }),
+      onMany: () => options.ids?.forget?.(),
+    });
     this.gatherers = new GatherPool(options.clock);
     this.queries = new LiveQueries(options.clock, options.logger, this.limits);
     const { gatherBytesMax: bytesMax, gatherRowsMax: rowsMax } = this.limits;

@@ -51,8 +51,12 @@ export const GATHER_IDLE_MS = 30_000;
 
 /** A split of a stripe: clients wait for one step so long, and a little more for the commit. */
 export const SPLIT_HOLD_MS = 40;
-/** Others that hold stripes are waited for so long, while those behind them wait too; then it is tried again later. */
-export const SPLIT_WAIT_MS = 60;
+/**
+ * Others that hold stripes are waited for so long, while those behind them wait too; then it is tried again later, with a wait that
+ * doubles. The most stays below what a transaction waits for a stripe out of order (`lockWaitMs`), so that it is this one that gives up.
+ */
+export const SPLIT_WAIT_MS = 50;
+export const SPLIT_WAIT_MS_MAX = 800;
 export const SPLIT_AGAIN_MS = 100;
 /** Between two steps clients have the stripes for as long as the step took, and at least so long. */
 export const SPLIT_REST_MS = 20;

@@ -33,6 +33,7 @@ import {
   SPLIT_REFERENCE_ROWS_MAX,
   SPLIT_REST_MS,
   SPLIT_WAIT_MS,
+  SPLIT_WAIT_MS_MAX,
 } from './limits.ts';
 import { type Ask, MovingRows, type Portion } from './moving-rows.ts';
 import { KeySet } from './moving-table.ts';
@@ -91,13 +92,14 @@ export class Splitter {
   async run(split: Split, signal: AbortSignal): Promise<void> {
     const { set } = this.#options;
     await set.reload();
-    while (set.slots.count <= split.into) await this.#attempt(() => this.#join(split), signal);
+    while (set.slots.count <= split.into)
+      await this.#attempt((waitMs) => this.#join(split, waitMs), signal);
     while (set.slots.moving !== undefined) await this.#moveSome(signal);
   }
 
   /** The new stripe gets all tables, the rows of reference tables, and no slot. */
-  async #join({ from, into }: Split): Promise<boolean> {
-    const held = await this.#hold(into + 1);
+  async #join({ from, into }: Split, waitMs: number): Promise<boolean> {
+    const held = await this.#hold(into + 1, waitMs);
     if (held === undefined) return false;
     return await this.#commit(held, async () => {
       const { schema } = held;
@@ -112,6 +114,7 @@ export class Splitter {
           { schemaVersion: schema.stripeVersion + 1 },
         ]);
       const tables = [...this.#options.planner.catalogue.tables.values()];
+      if (schema.slots.count === 1) await this.#raiseIds(tables, held);
       await copyReference(
         tables.filter(({ place }) => place === 'reference'),
         held,
@@ -119,6 +122,17 @@ export class Splitter {
       );
       return map;
     });
+  }
+
+  /** A single stripe gives ids by itself; from now on they come from the counters, which have to be above. */
+  async #raiseIds(tables: readonly Table[], { by }: Held): Promise<void> {
+    const { ids } = this.#options.planner.settings;
+    for (const { name, place, rid } of tables) {
+      if (place !== 'striped' || rid === undefined) continue;
+      const sql = `SELECT max(${quoted(rid)}) FROM ${quoted(name)}`;
+      const [[largest] = []] = (await by.get(0)?.run({ sql }))?.rows ?? [];
+      if (typeof largest === 'bigint') await ids?.taken(name, largest);
+    }
   }
 
   /** As many slots as are known at a time, in steps. */
@@ -140,9 +154,9 @@ export class Splitter {
     this.#options.onStep?.('scanned');
     // Tables that have changed are walked through again.
     while (!rows.isEmpty && set.schema.version === catalogue.version) {
-      await this.#attempt(async () => {
+      await this.#attempt(async (waitMs) => {
         await rows.catchUp(ask);
-        const held = await this.#hold(count);
+        const held = await this.#hold(count, waitMs);
         if (held === undefined) return false;
         if (held.schema.version !== catalogue.version || held.schema.slots.moving === undefined) {
           await held.together.rollBack();
@@ -197,7 +211,7 @@ export class Splitter {
   }
 
   /** All stripes, or undefined when that takes too long or another schema came in between: then nothing is held. */
-  async #hold(count: number): Promise<Held | undefined> {
+  async #hold(count: number, waitMs: number): Promise<Held | undefined> {
     const { clock, set } = this.#options;
     const { schema } = set;
     const numbers = [...Array.from({ length: count }).keys()];
@@ -210,7 +224,7 @@ export class Splitter {
     let isSame = true;
     try {
       for (const stripe of numbers) {
-        const leftMs = beganMs + SPLIT_WAIT_MS - clock.monotonicMs();
+        const leftMs = beganMs + waitMs - clock.monotonicMs();
         const hold = await heldWithin(set.client(stripe), leftMs, clock);
         if (hold === undefined) break;
         holds.set(nameOf(stripe), hold);
@@ -259,12 +273,13 @@ export class Splitter {
   }
 
   /** Until it was done; clients get their turn in between. */
-  async #attempt(work: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  async #attempt(work: (waitMs: number) => Promise<boolean>, signal: AbortSignal): Promise<void> {
     const { clock, logger, set } = this.#options;
     const beganMs = clock.monotonicMs();
-    for (let times = 1; ; times++) {
+    for (let times = 1, waitMs = SPLIT_WAIT_MS; ; times++) {
       signal.throwIfAborted();
-      if (await work()) break;
+      if (await work(waitMs)) break;
+      waitMs = Math.min(2 * waitMs, SPLIT_WAIT_MS_MAX);
       if (times % 50 === 0) logger.info('A stripe waits to be split: others hold it', { times });
       await clock.sleep(SPLIT_AGAIN_MS, signal);
     }

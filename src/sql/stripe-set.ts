@@ -44,19 +44,24 @@ export class StripeSet implements Stripes {
   readonly log: CommitLog;
   readonly #clients: StripeClient[];
   readonly #more: ((stripe: number) => StripeClient) | undefined;
+  readonly #onMany: (() => void) | undefined;
   readonly #first: SlotMap;
   #schema: Schema;
   #loading: Promise<void> | undefined;
 
-  /** `clients`: the stripes that the database began with; `more` gives those that came since. */
+  /** `clients`: the stripes that the database began with; `more` gives those that came since; `onMany`: it is no longer one. */
   constructor(
     clients: readonly StripeClient[],
     log: CommitLog,
-    more?: (stripe: number) => StripeClient,
+    options: {
+      readonly more?: (stripe: number) => StripeClient;
+      readonly onMany?: () => void;
+    } = {},
   ) {
     this.log = log;
     this.#clients = [...clients];
-    this.#more = more;
+    this.#more = options.more;
+    this.#onMany = options.onMany;
     this.#first = evenSlotMap(clients.length);
     this.#schema = { catalogue: '', slots: this.#first, version: 0, stripeVersion: -1 };
   }
@@ -99,7 +104,9 @@ export class StripeSet implements Stripes {
 
   /** A transaction that changed the schema was committed. */
   adopt(schema: Schema): void {
-    if (schema.stripeVersion > this.#schema.stripeVersion) this.#schema = schema;
+    if (schema.stripeVersion <= this.#schema.stripeVersion) return;
+    if (this.count === 1 && schema.slots.count > 1) this.#onMany?.();
+    this.#schema = schema;
   }
 
   /** Reads the catalogue if that was not done yet. */

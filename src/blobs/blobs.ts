@@ -1,0 +1,35 @@
+/** Door of `blobs`: a storage node, near or far. */
+export {
+  type AppendOptions,
+  type BackendState,
+  type BackendUsage,
+  type BlobContent,
+  type BlobEntry,
+  type BlobId,
+  type BlobMeta,
+  type BlobRange,
+  type BlobStat,
+  type BlobStore,
+  type BlobUsage,
+  isBlobId,
+  type ListOptions,
+  type PutOptions,
+  type Written,
+} from './model.ts';
+export type { BackendOptions } from './backend.ts';
+export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
+export type { ScrubSettings } from './scrub.ts';
+export { type KeepFree, parseKeepFree } from './space.ts';
+export { type BlobHandler, blobHandler, type BlobHandlerOptions } from './blob-handler.ts';
+export { FarBlobs, type FarBlobsOptions, type PullSource } from './far-blobs.ts';
+export { type HttpBlobCall, httpBlobCall, type HttpBlobCallOptions } from './http-call.ts';
+export {
+  makeTicket,
+  SURVEY,
+  type Ticket,
+  ticketCheck,
+  type TicketCheck,
+  type TicketClaim,
+  type TicketVerb,
+} from './ticket.ts';
+export type { BlobCall, BlobRequest, BlobResponse } from './wire.ts';

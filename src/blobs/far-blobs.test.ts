@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  blobBytes,
+  blobConformance,
+  blobId,
+  bytesOf,
+  failsWith,
+  inPieces,
+  putOptions,
+} from '../../testing/blob-conformance.ts';
+import { ServedBlobs } from '../../testing/blob-kit.ts';
+import { isBlobId } from './blobs.ts';
+
+blobConformance('far', () => ServedBlobs.start());
+
+test('a node copies a blob from another one', async () => {
+  await using east = await ServedBlobs.start({ name: 'east' });
+  await using west = await ServedBlobs.start({ name: 'west', peer: () => east.call });
+  const bytes = blobBytes(1, 3_000_000);
+  const id = blobId(1);
+  assert.ok(isBlobId(id));
+  const written = await east.store.put(id, inPieces(bytes), putOptions());
+  const ticket = east.ticket({ id, verb: 'read', maxBytes: 0, allocSeq: 0 });
+  const limits = { maxBytes: bytes.length, allocSeq: 9 };
+  assert.deepEqual(await west.store.pull(id, { node: 'east', ticket }, limits), written);
+  assert.ok((await bytesOf(await west.store.get(id))).equals(bytes));
+  assert.equal((await west.store.stat(id))?.meta.allocSeq, putOptions().allocSeq);
+  const other = { ...limits, maxBytes: 10 };
+  await failsWith('BLOBS_TOO_LARGE', west.store.pull(id, { node: 'east', ticket }, other));
+  const pull = west.store.pull(blobId(2), { node: 'east', ticket }, limits);
+  await failsWith('BLOBS_TICKET', pull);
+});
+
+test('a ticket allows one thing, on one node, for some time', async () => {
+  await using made = await ServedBlobs.start();
+  const { near } = made;
+  const id = blobId(1);
+  await near.put(id, inPieces(blobBytes(1, 100)), putOptions());
+  const ticket = made.ticket({ id, verb: 'read', maxBytes: 0, allocSeq: 0 });
+  const get = (text: string): Promise<unknown> => made.with(() => text).get(id);
+  const put = (maxBytes: number, allocSeq: number): Promise<unknown> =>
+    made
+      .with(() => made.ticket({ id, verb: 'write', maxBytes, allocSeq }))
+      .put(id, inPieces(blobBytes(1, 100)), putOptions({ maxBytes: 100, allocSeq: 7 }));
+  await get(ticket);
+  await put(100, 7);
+  await failsWith('BLOBS_TICKET', put(99, 7));
+  await failsWith('BLOBS_TICKET', put(100, 8));
+  await failsWith('BLOBS_TICKET', made.with(() => ticket).get(blobId(2)));
+  await failsWith('BLOBS_TICKET', made.with(() => ticket).delete(id));
+  await failsWith('BLOBS_TICKET', made.with(() => ticket).usage());
+  await failsWith('BLOBS_TICKET', get(''));
+  await failsWith('BLOBS_TICKET', get(`${ticket.slice(0, -2)}AA`));
+  await failsWith(
+    'BLOBS_TICKET',
+    get(made.ticket({ id, verb: 'read', maxBytes: 0, allocSeq: 0 }, -1)),
+  );
+  const elsewhere = { id, verb: 'read', maxBytes: 0, allocSeq: 0 } as const;
+  await failsWith('BLOBS_TICKET', get(made.ticket(elsewhere, 1000, 'another')));
+});
+
+test('a node that goes away is an error that may be tried again', async () => {
+  await using made = await ServedBlobs.start();
+  await made.store.usage();
+  await made.stop();
+  await failsWith('BLOBS_BROKEN', made.store.usage());
+  await failsWith(
+    'BLOBS_BROKEN',
+    made.store.put(blobId(1), inPieces(blobBytes(1, 9)), putOptions()),
+  );
+});

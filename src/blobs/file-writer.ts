@@ -1,0 +1,74 @@
+/** Writing bytes to a file in few large calls: one is under way while the next is being filled. */
+import type { FileHandle } from 'node:fs/promises';
+import { WRITE_BYTES } from './limits.ts';
+
+export class FileWriter {
+  readonly #file: FileHandle;
+  #position: number;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #underWay: Promise<void> | undefined;
+
+  constructor(file: FileHandle, position = 0) {
+    this.#file = file;
+    this.#position = position;
+  }
+
+  /** The bytes must stay as they are until `flush`. */
+  async write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes >= WRITE_BYTES) await this.#send();
+  }
+
+  /** All has been handed to the kernel; not durable yet. */
+  async flush(): Promise<void> {
+    if (this.#waitingBytes > 0) await this.#send();
+    await this.#underWay;
+  }
+
+  async #send(): Promise<void> {
+    await this.#underWay;
+    const buffers = this.#waiting;
+    const position = this.#position;
+    this.#position += this.#waitingBytes;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#underWay = writeAll(this.#file, buffers, position);
+    // Whoever waits next gets the error; until then it must not count as nobody's.
+    this.#underWay.catch(() => undefined);
+  }
+}
+
+/** A call of the kernel takes at most so many buffers (IOV_MAX). */
+const BUFFERS_MAX = 1024;
+
+/** Writes all of it, however little a call takes. */
+export async function writeAll(
+  file: FileHandle,
+  buffers: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  let rest = [...buffers];
+  let at = position;
+  while (rest.length > 0) {
+    const { bytesWritten } = await file.writev(rest.slice(0, BUFFERS_MAX), at);
+    at += bytesWritten;
+    rest = behind(rest, bytesWritten);
+  }
+}
+
+function behind(buffers: Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes;
+  let first = 0;
+  for (; first < buffers.length; first++) {
+    const length = buffers[first]?.length ?? 0;
+    if (length > left) break;
+    left -= length;
+  }
+  const rest = buffers.slice(first);
+  const [partly] = rest;
+  if (left > 0 && partly !== undefined) rest[0] = partly.subarray(left);
+  return rest;
+}

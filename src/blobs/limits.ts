@@ -1,0 +1,43 @@
+/** Everything has a limit, and the limit has a name and a unit. */
+
+/** One CRC covers so many bytes of the payload: what a small range read has to read. Part of the format. */
+export const BLOCK_BYTES: number = 64 * 1024;
+/** Chunks are 8 MiB, at most 64; parts of the system (snapshots) may be larger. */
+export const BLOB_BYTES_MAX: number = 16 * 1024 ** 3;
+export const FID_CHARACTERS_MAX = 128;
+/** `bucket/key`: a key has at most 1,024 bytes, a bucket 63. */
+export const NAME_BYTES_MAX = 4096;
+export const POLICY_CHARACTERS_MAX = 1024;
+/** The record of names as it is kept. */
+export const META_BYTES_MAX: number = 16 * 1024;
+
+/** Bytes that are written with one call, and read with one. */
+export const WRITE_BYTES: number = 512 * 1024;
+export const READ_BYTES: number = 512 * 1024;
+
+/** Smaller blobs share a file. */
+export const PACKED_BYTES_MAX: number = 256 * 1024;
+/** Of the file that they share; writing one anew takes up to half of it, which is held back for that. */
+export const PACK_BYTES: number = 16 * 1024 * 1024;
+
+/** What was deleted can be got back by hand for so long. */
+export const GARBAGE_MS: number = 24 * 3_600_000;
+/** Free space and the identity of a folder are looked at this often. */
+export const LOOK_EVERY_MS = 5000;
+/** While one is away, or cannot be written. */
+export const LOOK_AGAIN_MS = 1000;
+
+/** With less room a back end counts as full. */
+export const FULL_BELOW_BYTES: number = BLOCK_BYTES;
+
+export const LIST_MAX = 10_000;
+
+/** How long one append's entry list may get before it is written anew. */
+export const OPEN_ENTRIES_MAX = 4096;
+
+/** Appended to a pack with one sync. */
+export const GROUP_BYTES_MAX: number = 4 * 1024 * 1024;
+/** Packs that are kept open for reading. */
+export const PACKS_OPEN_MAX = 128;
+/** Blobs moved at once when a pack is written anew. */
+export const MOVES_MAX = 32;

@@ -1,0 +1,58 @@
+/** The sums of a payload, taken while it streams by: one CRC32 per block, one SHA-256 over all. */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { BLOCK_BYTES } from './limits.ts';
+import type { Payload } from './format.ts';
+
+/** CRCs of blocks alone, for payloads whose end is not known yet. */
+export class BlockSums {
+  /** Of full blocks, and of the one that is being filled. */
+  readonly #crcs: number[];
+  #length: number;
+
+  /** Goes on behind a payload of `length` bytes with these CRCs. */
+  constructor(crcs: readonly number[] = [], length = 0) {
+    this.#crcs = [...crcs];
+    this.#length = length;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get crcs(): readonly number[] {
+    return this.#crcs;
+  }
+
+  update(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const filled = this.#length % BLOCK_BYTES;
+      const take = Math.min(BLOCK_BYTES - filled, bytes.length - at);
+      const part = bytes.subarray(at, at + take);
+      const before = filled === 0 ? 0 : (this.#crcs.pop() ?? 0);
+      this.#crcs.push(crc32(part, before));
+      this.#length += take;
+      at += take;
+    }
+  }
+}
+
+export class Sums {
+  readonly #blocks = new BlockSums();
+  readonly #hash = createHash('sha256');
+
+  get length(): number {
+    return this.#blocks.length;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#blocks.update(bytes);
+    this.#hash.update(bytes);
+  }
+
+  /** Once, at the end. */
+  finish(): Payload {
+    const { length, crcs } = this.#blocks;
+    return { length, crcs, sha256: this.#hash.digest() };
+  }
+}
