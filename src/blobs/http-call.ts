@@ -32,6 +32,9 @@ export interface HttpBlobCall extends Disposable {
 export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
   const { target, connections = CONNECTIONS, idleMs = IDLE_MS } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
+  const { createConnection } = target;
+  // node:http asks a request for it only where there is no agent.
+  if (createConnection !== undefined) Object.assign(agent, { createConnection });
   return {
     call: (request) => callOnce(request, { ...target, agent, timeout: idleMs }),
     [Symbol.dispose]: () => agent.destroy(),
