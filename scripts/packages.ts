@@ -28,6 +28,10 @@ const NEEDS: readonly Need[] = [
   { program: 'php-cgi', package: 'php-cgi', why: 'PHP apps' },
   { program: 'php', package: 'php-cli', why: 'PHP apps' },
   { program: 'php-fpm*', package: 'php-fpm', why: 'PHP apps where php-cgi is missing' },
+  { program: 'litmus', package: 'litmus', why: 'the judge of WebDAV servers' },
+  { program: 's3cmd', package: 's3cmd', why: 'a client of S3 that is not ours' },
+  { program: 'rclone', package: 'rclone', why: 'a client of S3 and WebDAV that is not ours' },
+  { program: 'python3:boto3', package: 'python3-boto3', why: 'the client that most use for S3' },
 ];
 
 const ATTEMPTS = 3;

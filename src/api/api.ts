@@ -4,7 +4,7 @@ export type * from './cache-model.ts';
 export type { Caller, Cloud, DeployRequest, EnvChange, LogQuery, RunRequest } from './cloud.ts';
 export type { ClusterCloud, InviteRequest, LabelChange } from './cluster-cloud.ts';
 export type { ConsoleAsset, ConsoleAssets, ConsoleView } from './console-assets.ts';
-export type { DatabaseDoor } from './database-door.ts';
+export type { DatabaseDoor, FilesDoor } from './database-door.ts';
 export type * from './database-model.ts';
 export type * from './model.ts';
 export type * from './route-model.ts';

@@ -3,6 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 export const DATABASE_PATH: RegExp = /^\/db\//;
+export const FILES_PATH: RegExp = /^\/files(?:\/|$)/;
+
+/** The same for `/files/…`. */
+export type FilesDoor = Pick<DatabaseDoor, 'serve'>;
 
 export interface DatabaseDoor {
   /** Never rejects; resolves when the answer is out or the client has left. `isLocal`: over the API's unix socket. */

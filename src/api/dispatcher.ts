@@ -6,7 +6,7 @@ import type { Clock } from '../base/time.ts';
 import { requireScope, type Access } from './access.ts';
 import { sendStream } from './answer-stream.ts';
 import type { Caller, Cloud } from './cloud.ts';
-import { DATABASE_PATH, type DatabaseDoor } from './database-door.ts';
+import { DATABASE_PATH, type DatabaseDoor, FILES_PATH, type FilesDoor } from './database-door.ts';
 import { answerOfError, hostUnknown, notFound } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { URL_CHARACTERS_MAX } from './limits.ts';
@@ -28,6 +28,7 @@ export interface DispatcherOptions {
   readonly names: () => Iterable<string>;
   readonly pages: Pages | undefined;
   readonly databases: DatabaseDoor | undefined;
+  readonly files: FilesDoor | undefined;
 }
 
 const ANYBODY: Caller = { name: 'anybody', scope: 'read' };
@@ -46,10 +47,13 @@ export class Dispatcher {
   async dispatch(exchange: Exchange, signal: AbortSignal): Promise<void> {
     try {
       this.#checkTarget(exchange);
-      const { databases } = this.#options;
+      const { databases, files } = this.#options;
       if (databases !== undefined && DATABASE_PATH.test(exchange.path)) {
         const { request, response, local } = exchange;
         await databases.serve(request, response, { isLocal: local });
+      } else if (files !== undefined && FILES_PATH.test(exchange.path)) {
+        const { request, response, local } = exchange;
+        await files.serve(request, response, { isLocal: local });
       } else if (OPERATION_PATH.test(exchange.path)) await this.#operate(exchange, signal);
       else if (this.#options.pages === undefined) throw notFound(exchange.path);
       else await this.#options.pages.answer(exchange);

@@ -12,7 +12,7 @@ import { FirstByteListener, listenUnix, type TlsCredentials, type TlsDoor } from
 import { Access } from './access.ts';
 import type { Cloud } from './cloud.ts';
 import type { ConsoleAssets } from './console-assets.ts';
-import { DATABASE_PATH, type DatabaseDoor } from './database-door.ts';
+import { DATABASE_PATH, type DatabaseDoor, type FilesDoor } from './database-door.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Exchange } from './exchange.ts';
 import { FailureLimit } from './failure-limit.ts';
@@ -37,6 +37,7 @@ export interface ApiServerOptions {
   readonly console?: ConsoleAssets;
   /** Absent: there is nothing below `/db/`. */
   readonly databases?: DatabaseDoor;
+  readonly files?: FilesDoor;
   /** Host names, in lower case, that this node answers to beside localhost and any address. Asked each time. */
   readonly names?: () => Iterable<string>;
   /** How long the head of a request may take. */
@@ -75,6 +76,7 @@ export class ApiServer implements AsyncDisposable {
       version,
       names: options.names ?? (() => []),
       databases: options.databases,
+      files: options.files,
       pages: console === undefined ? undefined : new Pages({ cloud, access, console }),
     });
     this.#local = this.#createServer({ local: true });

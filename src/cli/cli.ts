@@ -7,7 +7,7 @@ import { systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
-import { APP } from './commands/app.ts';
+import { APP, SCALE_APP } from './commands/app.ts';
 import { AUTHORITY } from './commands/authority.ts';
 import { CACHE } from './commands/cache.ts';
 import { ADDRESS } from './commands/address.ts';
@@ -27,7 +27,10 @@ import { ROUTE } from './commands/route.ts';
 import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
+import { FILES } from './commands/files.ts';
+import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
+import { DEV, GENERATE, MIGRATE, NEW, ROUTES, TEST } from './commands/web-app.ts';
 import { chooseDataFolder } from './data-folder.ts';
 import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
 import { topHelp } from './help.ts';
@@ -47,6 +50,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   INVITE,
   JOIN,
   DEPLOY,
+  SCALE_APP,
+  NEW,
+  GENERATE,
+  DEV,
+  TEST,
+  MIGRATE,
+  ROUTES,
   STATUS,
   APPS,
   APP,
@@ -59,6 +69,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   EVENTS,
   WHY,
   DB,
+  FILES,
+  STORAGE,
   ROUTE,
   LISTENER,
   ADDRESS,

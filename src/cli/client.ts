@@ -41,6 +41,7 @@ import type {
 } from '../api/api.ts';
 import type { Written } from '../routes/routes.ts';
 import { DatabaseStream } from './db-client.ts';
+import { FilesClient } from './files-client.ts';
 import type { Transport } from './transport.ts';
 
 export interface EnvChange {
@@ -405,6 +406,11 @@ export class MolnClient {
     return this.#transport.json({ method: 'POST', path, json: move });
   }
 
+  splitStripe(name: string, stripe: number): Promise<StripeDetail> {
+    const path = `${databasePath(name)}/splits`;
+    return this.#transport.json({ method: 'POST', path, json: { stripe } });
+  }
+
   dropDatabase(name: string): Promise<void> {
     return this.#transport.json({ method: 'DELETE', path: databasePath(name) });
   }
@@ -434,6 +440,11 @@ export class MolnClient {
   /** A connection to a database; opening it does nothing yet. */
   sql(database: string): DatabaseStream {
     return new DatabaseStream(this.#transport, database);
+  }
+
+  /** Buckets and files; opening it does nothing yet. */
+  files(): FilesClient {
+    return new FilesClient(this.#transport);
   }
 
   shutdown(): Promise<void> {

@@ -62,7 +62,8 @@ export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly json?: unknown;
-  readonly body?: { readonly type: string; readonly stream: Readable };
+  /** `length`: in bytes, when it is known. */
+  readonly body?: { readonly type: string; readonly stream: Readable; readonly length?: number };
   /** Ends this call alone. */
   readonly signal?: AbortSignal;
   /** Of one line of the answer. */
@@ -94,6 +95,11 @@ export class Transport {
     const value = text === '' ? undefined : parseJson(text);
     if (text !== '' && value === undefined) throw badAnswer(OK, text);
     return value as T;
+  }
+
+  /** The answer's bytes as they come. */
+  bytes(call: Call): Promise<Readable> {
+    return this.#send(call);
   }
 
   /** The answer's lines, each decoded, as they come. Ends quietly when the signal aborts. */
@@ -132,6 +138,7 @@ export class Transport {
       accept: 'application/json, application/x-ndjson',
       ...(type === undefined ? {} : { 'content-type': type }),
       ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
+      ...(call.body?.length === undefined ? {} : { 'content-length': call.body.length }),
       // Kept alive, so that a node which gives up half-way takes the rest and its reason is read, not cut off.
       ...(call.body === undefined ? {} : { expect: '100-continue', connection: 'keep-alive' }),
     };

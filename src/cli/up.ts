@@ -22,6 +22,8 @@ export interface UpOptions {
   readonly port: number | undefined;
   /** Where gateways answer those of other nodes; undefined: 7423. */
   readonly gatewayPort: number | undefined;
+  readonly s3Port: number | undefined;
+  readonly webdavPort: number | undefined;
   /** An etcd that somebody else looks after, in place of members of Moln's own. */
   readonly etcd: EtcdOption | undefined;
   readonly region: string | undefined;
@@ -83,6 +85,14 @@ export const UP_OPTIONS: readonly OptionSpec[] = [
     flags: '--gateway-port <PORT>',
     description: 'where gateways answer those of other nodes (default: 7423)',
   },
+  {
+    flags: '--s3-port <PORT>',
+    description: 'S3 of the file store (default: 7430, once it is used)',
+  },
+  {
+    flags: '--webdav-port <PORT>',
+    description: 'WebDAV of the file store (default: 7431, once it is used)',
+  },
   { flags: '--region <NAME>', description: 'the site or data centre that this machine stands in' },
   { flags: '--label <KEY=VALUE>', description: 'a free label on the node', repeat: true },
   {
@@ -110,12 +120,16 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
   const httpsPort = wholeNumber(input.text('https'), '--https', 0, PORT_MAX);
   const port = wholeNumber(input.text('port'), '--port', 0, PORT_MAX);
   const gatewayPort = wholeNumber(input.text('gateway-port'), '--gateway-port', 0, PORT_MAX);
+  const s3Port = wholeNumber(input.text('s3-port'), '--s3-port', 1, PORT_MAX);
+  const webdavPort = wholeNumber(input.text('webdav-port'), '--webdav-port', 1, PORT_MAX);
   const agentPort = wholeNumber(input.text('agent-port'), '--agent-port', 1, PORT_MAX);
   checkPortsDiffer({
     '--http': httpPort,
     '--https': httpsPort,
     '--port': port,
     '--gateway-port': gatewayPort,
+    '--s3-port': s3Port,
+    '--webdav-port': webdavPort,
     '--agent-port': agentPort,
   });
   return {
@@ -127,6 +141,8 @@ export function readUpOptions(input: Input, dataFolder: string, cwd: string): Up
     httpsPort,
     port,
     gatewayPort,
+    s3Port,
+    webdavPort,
     etcd: readEtcdOption(input, cwd),
     region: checkedName(input.text('region'), '--region'),
     labels: readPairs(input.texts('label'), '--label', LABEL_KEY),

@@ -1,27 +1,32 @@
-/** The agent's questions to the database process: HTTP over its unix socket. */
+/** The agent's questions to a process of its node: HTTP over its unix socket. */
 import { Agent, request as httpRequest } from 'node:http';
 import { messageOf, MolnError, type ErrorBody } from '../base/errors.ts';
 import { withDeadline } from '../base/time.ts';
 import { CONTROL } from './control.ts';
-import { away } from './errors.ts';
 import { CONTROL_BYTES_MAX } from './limits.ts';
 
 export class ControlClient implements Disposable {
   readonly #path: string;
+  readonly #away: (why: string) => MolnError;
   readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 2 });
 
-  constructor(options: { readonly path: string }) {
+  constructor(options: {
+    readonly path: string;
+    /** It does not answer. */
+    readonly away: (why: string) => MolnError;
+  }) {
     this.#path = options.path;
+    this.#away = options.away;
   }
 
-  /** Throws `DATABASES_AWAY`, or what the process says is wrong. */
+  /** Throws what `away` makes, or what the process says is wrong. */
   async ask(
     path: string,
     body: unknown,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<unknown> {
     const { timeoutMs } = options;
-    const late = (): MolnError => away(`it said nothing for ${timeoutMs} ms`);
+    const late = (): MolnError => this.#away(`it said nothing for ${timeoutMs} ms`);
     const answer = await withDeadline(timeoutMs, late, (until) =>
       this.#send(
         path,
@@ -31,7 +36,7 @@ export class ControlClient implements Disposable {
     );
     if (answer.status === 200) return answer.value;
     const { error } = answer.value as { readonly error?: ErrorBody };
-    throw error === undefined ? away(`status ${answer.status}`) : MolnError.from(error);
+    throw error === undefined ? this.#away(`status ${answer.status}`) : MolnError.from(error);
   }
 
   /** Calls once, when the process has ended; disposing forgets it. */
@@ -61,7 +66,7 @@ export class ControlClient implements Disposable {
       readonly status: number;
       readonly value: unknown;
     }>();
-    const fail = (error: unknown): void => reject(away(messageOf(error)));
+    const fail = (error: unknown): void => reject(this.#away(messageOf(error)));
     const text = JSON.stringify(body ?? {});
     const request = httpRequest({
       socketPath: this.#path,

@@ -25,6 +25,12 @@ export function nameTaken(name: string): MolnError {
   });
 }
 
+export function reserved(name: string): MolnError {
+  return new MolnError('DATABASES_RESERVED', `"${name}" is one of Moln's own databases`, {
+    hint: 'Take a name that does not begin with "moln-"',
+  });
+}
+
 export function tooMany(): MolnError {
   return new MolnError('DATABASES_TOO_MANY', `There are ${DATABASES_MAX} databases already`, {
     hint: 'Drop one with "moln db drop NAME"',
@@ -58,6 +64,15 @@ export function moveWaits(name: string, stripe: number, why: string): MolnError 
   );
 }
 
+/** It goes on by itself. */
+export function splitWaits(name: string, stripe: number, why: string): MolnError {
+  return new MolnError(
+    'DATABASES_SPLIT_WAITS',
+    `Stripe ${stripe} of "${name}" is not split yet: ${why}. It goes on by itself`,
+    { hint: `Look with "moln db stripes ${name}"`, retryable: true },
+  );
+}
+
 export function outOfReach(name: string, at: string, oldest: string | undefined): MolnError {
   const reach =
     oldest === undefined
@@ -83,8 +98,9 @@ export function notReady(name: string, why: string): MolnError {
   });
 }
 
-export function startFailed(output: string, why: string): MolnError {
-  return new MolnError('DATABASES_START_FAILED', `The database process does not start: ${why}`, {
+/** `name`: of the process. */
+export function startFailed(name: string, output: string, why: string): MolnError {
+  return new MolnError('DATABASES_START_FAILED', `The ${name} does not start: ${why}`, {
     hint: `Read ${output}`,
   });
 }

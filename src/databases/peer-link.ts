@@ -2,18 +2,13 @@
  * This process's connections to those of other nodes: TLS to the gateways' door there, which leads the bytes to the process's socket.
  * Made when it is needed and again after it broke; nothing is repeated by itself.
  */
-import { connect, type TLSSocket } from 'node:tls';
 import { messageOf, MolnError } from '../base/errors.ts';
 import { type Clock, withDeadline } from '../base/time.ts';
 import { errorOf } from '../database/database.ts';
-import type { PeerAccess, PeerPlace } from './control.ts';
+import { openNodeDoor } from '../net/net.ts';
+import type { PeerAccess } from './control.ts';
 import { PEER_CONNECT_MS, PEER_PING_MS, PEER_SILENT_MS } from './limits.ts';
 import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
-
-/** What the gateways' door is asked for; see `src/gateway/node-door.ts`. */
-const DOOR_PROTOCOL = 'moln-instance/1';
-const DOOR_NAME = '@databases';
-const REACHED = 0x2b;
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -90,7 +85,7 @@ export class PeerLinks implements Disposable {
     if (access === undefined || place === undefined) throw new Error('no such node is known');
     const late = (): Error => new Error(`no answer within ${PEER_CONNECT_MS} ms`);
     const socket = await withDeadline(PEER_CONNECT_MS, late, (signal) =>
-      openDoor(access, place, signal),
+      openNodeDoor(access, place, '@databases', signal),
     );
     const waiting = new Map<number, Waiting>();
     const clock = this.#clock;
@@ -125,46 +120,6 @@ export class PeerLinks implements Disposable {
     this.#current.set(node, frames);
     return { frames, waiting };
   }
-}
-
-/** Resolves when the process at the other end is reached. */
-function openDoor(access: PeerAccess, place: PeerPlace, signal: AbortSignal): Promise<TLSSocket> {
-  const { clusterId, cert, key, authority } = access;
-  const wanted = `URI:spiffe://${clusterId}/node/${place.id}`;
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      host: place.host,
-      port: place.port,
-      ca: authority,
-      cert,
-      key,
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: [DOOR_PROTOCOL],
-      checkServerIdentity: (_host, { subjectaltname }) =>
-        (subjectaltname ?? '').split(', ').includes(wanted)
-          ? undefined
-          : new Error(`Another one than node ${place.id} answers at ${place.host}`),
-    });
-    socket.setNoDelay(true);
-    signal.addEventListener('abort', () => socket.destroy(), { once: true });
-    const fail = (error?: Error): void => {
-      socket.destroy();
-      reject(error ?? new Error('it hung up'));
-    };
-    socket.once('error', fail);
-    socket.once('close', fail);
-    socket.once('secureConnect', () => {
-      if (socket.alpnProtocol !== DOOR_PROTOCOL) fail(new Error('no gateway of a node answers'));
-      else socket.write(`${DOOR_NAME}\n`);
-    });
-    socket.once('data', (chunk: Buffer) => {
-      if (chunk[0] !== REACHED) return fail(new Error('its database process does not run'));
-      socket.off('error', fail).off('close', fail);
-      socket.pause();
-      if (chunk.length > 1) socket.unshift(chunk.subarray(1));
-      resolve(socket);
-    });
-  });
 }
 
 function peerAway(node: string, why: string): MolnError {

@@ -1,6 +1,6 @@
 /**
- * The agent's side of the database process: started when the first database exists, adopted by the next agent, brought every new config,
- * started again when it ends or hangs. Clients of the process's own sockets notice no agent that ends.
+ * The agent's side of a process such as that of the databases: started with its first config, adopted by the next agent, brought every new
+ * config, started again when it ends or hangs. Clients of the process's own sockets notice no agent that ends.
  */
 import { rm } from 'node:fs/promises';
 import { codeOf } from '../base/code-id.ts';
@@ -9,9 +9,8 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, type ProcessId, signalProcess } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
-import { CONTROL, type DatabasesConfig, type ProcessState } from './control.ts';
+import { CONTROL } from './control.ts';
 import { ControlClient } from './control-client.ts';
-import { away } from './errors.ts';
 import {
   ASK_TIMEOUT_MS,
   BACKOFF_FIRST_MS,
@@ -24,30 +23,30 @@ import {
   STOP_TIMEOUT_MS,
 } from './limits.ts';
 import { launchProcess } from './process-launch.ts';
-import {
-  CODE_FOLDERS,
-  type DatabaseFolders,
-  processPaths,
-  readProcessRecord,
-} from './process-record.ts';
+import { DATABASE_PROCESS, type ProcessKind } from './process-kind.ts';
+import { type DatabaseFolders, readProcessRecord } from './process-record.ts';
 
 export interface ProcessSupervisorOptions {
   readonly folders: DatabaseFolders;
+  /** Left out: that of the databases. */
+  readonly kind?: ProcessKind;
   readonly clock: Clock;
   readonly log: Logger;
   /** A process that says nothing for so long is killed. */
   readonly hangTimeoutMs?: number;
 }
 
-export class ProcessSupervisor implements AsyncDisposable {
+/** `Config` is told as JSON, `State` is what it answers. */
+export class ProcessSupervisor<Config, State> implements AsyncDisposable {
   readonly #options: ProcessSupervisorOptions;
+  readonly #kind: ProcessKind;
   readonly #stop = new AbortController();
   readonly #client: ControlClient;
   #code = '';
   #process: ProcessId | undefined;
-  #wanted: DatabasesConfig | undefined;
+  #wanted: Config | undefined;
   /** What the process has been told last. */
-  #told: DatabasesConfig | undefined;
+  #told: Config | undefined;
   #isUp = false;
   #restarts = 0;
   #loop: Promise<void> | undefined;
@@ -55,20 +54,22 @@ export class ProcessSupervisor implements AsyncDisposable {
 
   constructor(options: ProcessSupervisorOptions) {
     this.#options = options;
-    this.#client = new ControlClient({ path: processPaths(options.folders).socket });
+    this.#kind = options.kind ?? DATABASE_PROCESS;
+    const { paths, away } = this.#kind;
+    this.#client = new ControlClient({ path: paths(options.folders).socket, away });
   }
 
   /** Adopts the process of an earlier agent; one of other code is ended, and started anew with the first config. */
   async start(): Promise<void> {
     const { folders, log } = this.#options;
-    this.#code = await codeOf(CODE_FOLDERS);
-    const record = await readProcessRecord(processPaths(folders).record);
+    this.#code = await codeOf(this.#kind.codeFolders);
+    const record = await readProcessRecord(this.#kind.paths(folders).record);
     if (record !== undefined && isRunning(record.process)) {
       this.#process = record.process;
       if (record.code === this.#code) {
-        log.info('Database process adopted', { pid: record.process.pid });
+        log.info(`The ${this.#kind.name} is adopted`, { pid: record.process.pid });
       } else {
-        log.info('The database process runs other code and is replaced', {
+        log.info(`The ${this.#kind.name} runs other code and is replaced`, {
           pid: record.process.pid,
         });
         await this.#end();
@@ -77,7 +78,7 @@ export class ProcessSupervisor implements AsyncDisposable {
   }
 
   /** The process runs from now on, with this. */
-  configure(config: DatabasesConfig): void {
+  configure(config: Config): void {
     this.#wanted = config;
     this.#loop ??= this.#run();
     this.#poke();
@@ -91,19 +92,19 @@ export class ProcessSupervisor implements AsyncDisposable {
     return this.#restarts;
   }
 
-  /** True once databases were wanted. */
+  /** True once it was wanted. */
   get isWanted(): boolean {
     return this.#loop !== undefined;
   }
 
-  /** Throws `DATABASES_AWAY`. */
-  async state(): Promise<ProcessState> {
-    return (await this.ask(CONTROL.state, {})) as ProcessState;
+  /** Throws what `away` of its kind makes. */
+  async state(): Promise<State> {
+    return (await this.ask(CONTROL.state, {})) as State;
   }
 
-  /** Throws `DATABASES_AWAY`, or what the process says is wrong. */
+  /** Throws what `away` of its kind makes, or what the process says is wrong. */
   async ask(path: string, body: unknown, timeoutMs: number = ASK_TIMEOUT_MS): Promise<unknown> {
-    if (!this.#isUp) throw away('it is being started');
+    if (!this.#isUp) throw this.#kind.away('it is being started');
     return await this.#client.ask(path, body, { timeoutMs });
   }
 
@@ -142,7 +143,7 @@ export class ProcessSupervisor implements AsyncDisposable {
       if (signal.aborted) return;
       this.#process = undefined;
       if (clock.monotonicMs() - startedMs > STEADY_MS) pauseMs = BACKOFF_FIRST_MS;
-      log.error('The database process ended and is started again', { why, pauseMs });
+      log.error(`The ${this.#kind.name} ended and is started again`, { why, pauseMs });
       await clock.sleep(pauseMs, signal).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, BACKOFF_MOST_MS);
       this.#restarts++;
@@ -154,8 +155,8 @@ export class ProcessSupervisor implements AsyncDisposable {
     const { folders, log } = this.#options;
     if (this.#process === undefined) {
       await ensureFolder(folders.folder);
-      this.#process = await launchProcess(folders, this.#code);
-      log.info('Database process started', { pid: this.#process.pid });
+      this.#process = await launchProcess(this.#kind, folders, this.#code);
+      log.info(`The ${this.#kind.name} is started`, { pid: this.#process.pid });
     }
     const running = this.#process;
     await this.#untilAnswers(running);
@@ -166,7 +167,7 @@ export class ProcessSupervisor implements AsyncDisposable {
         await this.#attend();
       } catch (error) {
         if (this.#stop.signal.aborted || !isRunning(running)) return;
-        log.error('The database process hangs and is killed', { error });
+        log.error(`The ${this.#kind.name} hangs and is killed`, { error });
         signalProcess(running, 'SIGKILL');
       }
       await this.#pause();
@@ -189,7 +190,7 @@ export class ProcessSupervisor implements AsyncDisposable {
         if (pid === running.pid) return;
       } catch (error) {
         if (clock.monotonicMs() > deadlineMs) {
-          log.error('The database process does not answer and is killed', { error });
+          log.error(`The ${this.#kind.name} does not answer and is killed`, { error });
           signalProcess(running, 'SIGKILL');
         }
       }
@@ -232,7 +233,7 @@ export class ProcessSupervisor implements AsyncDisposable {
       await clock.sleep(CONNECT_RETRY_MS);
     }
     this.#process = undefined;
-    const { socket, record } = processPaths(folders);
+    const { socket, record } = this.#kind.paths(folders);
     for (const path of [socket, record]) await rm(path, { force: true });
   }
 }

@@ -32,7 +32,7 @@ import { sweepInterval } from './sweep-interval.ts';
 import { Listener } from './listener.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { NodeClient } from './node-client.ts';
-import { NodeDoor } from './node-door.ts';
+import { NodeDoor, type ProcessSockets } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
 import { QuestionDoor } from './question-door.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
@@ -68,8 +68,8 @@ export interface SharingPlace {
   /** Of this process. */
   readonly slot: number;
   readonly socketOf: (slot: number) => string;
-  /** Where the database process of this node answers those of others. */
-  readonly databases?: string;
+  /** Where processes of this node answer those of others. */
+  readonly processes?: ProcessSockets;
 }
 
 export interface DataPlaneStats {
@@ -135,7 +135,7 @@ export class DataPlane implements AsyncDisposable {
       clock: this.#clock,
       sockets: this.#sockets,
       socketOf: (worker) => this.#socketOf(worker),
-      databases: options.place?.databases ?? '',
+      processes: options.place?.processes ?? { '@databases': '', '@files': '' },
     });
     this.#questions = new QuestionDoor({
       plane: this.#plane,

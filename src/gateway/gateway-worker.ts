@@ -11,7 +11,7 @@ import { workerPaths, type WorkerFolders } from './worker-record.ts';
 /** For a SIGTERM that nobody followed up with a drain command; systemd kills after 90 s. */
 const SIGNAL_DRAIN_MS = 30_000;
 /** The socket of the database process, in the folder of the workers' own. */
-const DATABASE_PEERS = 'databases.peers';
+const PEER_SOCKETS = { '@databases': 'databases.peers', '@files': 'files.peers' } as const;
 /** Closing what is left must not keep a drained process alive. */
 const EXIT_GRACE_MS = 3000;
 
@@ -50,7 +50,11 @@ export async function runWorker({
   process.on('SIGINT', () => log.debug('SIGINT is left to the agent'));
   process.on('SIGHUP', () => log.debug('SIGHUP is left to the agent'));
   const socketOf = (of: number): string => workerPaths(folders, of).questions;
-  const place = { slot, socketOf, databases: join(folders.runFolder, DATABASE_PEERS) };
+  const processes = {
+    '@databases': join(folders.runFolder, PEER_SOCKETS['@databases']),
+    '@files': join(folders.runFolder, PEER_SOCKETS['@files']),
+  };
+  const place = { slot, socketOf, processes };
   const worker = new GatewayProcess({ paths, place, log, clock: systemClock, accessLog, code });
   process.on('SIGUSR1', () => worker.reopenLogs());
   process.on('SIGTERM', () => void worker.drain(SIGNAL_DRAIN_MS));

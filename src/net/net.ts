@@ -9,6 +9,7 @@ export {
 } from './first-byte.ts';
 export { bindTcp } from './listening.ts';
 export { lockName, takeNameLock } from './name-lock.ts';
+export { type NodeDoorAccess, type NodeDoorPlace, openNodeDoor } from './node-door.ts';
 export { decodeLines, encodeLine } from './ndjson.ts';
 export { describePortHolder, type PortHolder, portUse } from './port-holder.ts';
 export { answers, checkSocketPath, listenUnix } from './unix-socket.ts';

@@ -12,6 +12,9 @@ export interface NodeOptions {
   readonly port: number | undefined;
   /** Where gateways answer those of other nodes; undefined: 7423. */
   readonly gatewayPort: number | undefined;
+  /** Where S3 and WebDAV of the file store listen; undefined: 7430 and 7431, once files are used. */
+  readonly s3Port: number | undefined;
+  readonly webdavPort: number | undefined;
   /** Somebody else's, in place of members of our own. */
   readonly etcd: EtcdPlace | undefined;
   readonly region: string | undefined;

@@ -19,6 +19,7 @@ import { type Identity, Members, type NodeMethods, openIdentity } from '../clust
 import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
 import { ApiDoor, type Databases, processPaths } from '../databases/databases.ts';
+import type { Files } from '../files/files.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -406,7 +407,7 @@ export async function openApps(
 
 export async function openApi(
   { folder, identity, clock, log }: Base,
-  cloud: NodeCloud,
+  { cloud, files }: { readonly cloud: NodeCloud; readonly files: Files },
   choice: ListenChoice,
   stack: AsyncDisposableStack,
 ): Promise<ApiServer> {
@@ -426,6 +427,7 @@ export async function openApi(
       version: moduleVersion(),
       console,
       databases,
+      files,
       names: () => [identity.node.name],
     }),
   );

@@ -51,6 +51,7 @@ import {
 import { LateWelcome } from './welcome.ts';
 import { openAddresses } from './open-addresses.ts';
 import { openDatabases } from './open-databases.ts';
+import { openFiles } from './open-files.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
@@ -175,6 +176,7 @@ async function launch(
   const facts = nodeFacts(folder, choice, clock);
   const accounts = new Accounts({ registry: base.registry, clock, log: log.for('accounts') });
   const databases = await openDatabases(base, { cluster, accounts }, stack);
+  const files = await openFiles(base, { cluster, accounts, databases, choice }, stack);
   const apps = await openApps(base, gateway, { facts, cluster, databases }, stack);
   const feed = stack.use(
     new LiveFeed({
@@ -350,7 +352,7 @@ async function launch(
     hostFacts,
     stop: () => end((one) => one.stop()),
   });
-  const api: ApiServer = await openApi(base, cloud, choice, stack);
+  const api: ApiServer = await openApi(base, { cloud, files }, choice, stack);
   const isExpected = (await cluster.invites.list()).length > 0;
   if (nodeRegistry.place !== undefined || isExpected) await openToOthers();
   const { methods, streams } = apps.methods();
@@ -423,6 +425,7 @@ async function launch(
       await leadership[Symbol.asyncDispose]();
       await workers[Symbol.asyncDispose]();
       await apps.stopAll();
+      await files.stopProcess();
       await databases.stopProcess();
       await cluster.leave();
       await api.close();

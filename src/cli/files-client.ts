@@ -1,0 +1,207 @@
+/** The file store as the CLI asks for it: native HTTP below `/files/`. */
+import type { Readable } from 'node:stream';
+import type { Transport } from './transport.ts';
+
+export interface Bucket {
+  readonly name: string;
+  readonly owner: string;
+  readonly createdAt: number;
+  readonly versioning: string;
+  readonly policy: string;
+  readonly quotaBytes: number | null;
+  readonly bytes: number;
+  readonly objects: number;
+}
+
+export interface FileInfo {
+  readonly bucket: string;
+  readonly key: string;
+  readonly version: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly modifiedAt: number;
+}
+
+export interface FilePage {
+  readonly bucket: Bucket;
+  readonly objects: readonly FileInfo[];
+  readonly prefixes: readonly string[];
+  readonly next?: { readonly key: string };
+}
+
+export interface Storage {
+  readonly id: string;
+  readonly nodeName: string;
+  readonly name: string;
+  readonly path: string;
+  readonly limitBytes: number | null;
+  readonly keepFree: number | string;
+  readonly state: string;
+  readonly usage?: {
+    readonly usedBytes: number;
+    readonly limitBytes: number;
+    readonly freeBytes: number;
+    readonly blobs: number;
+    readonly reason?: string;
+  };
+}
+
+export interface DiskFree {
+  readonly limitBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  readonly bytes: number;
+  readonly objects: number;
+  readonly buckets: readonly Pick<Bucket, 'name' | 'bytes' | 'objects' | 'quotaBytes' | 'policy'>[];
+  readonly storages: readonly Storage[];
+  readonly repair: { readonly isRunning: boolean; readonly missing: number; readonly why?: string };
+}
+
+export interface FileWhy {
+  readonly size: number;
+  readonly policy: string;
+  readonly isInline: boolean;
+  readonly isSatisfied: boolean;
+  readonly copies: number;
+  readonly survives: number;
+  readonly sentence: string;
+  readonly blocks: readonly {
+    readonly cid: string;
+    readonly copies: readonly { readonly place: string; readonly state: string }[];
+    readonly missing: readonly string[];
+  }[];
+}
+
+export interface FileKey {
+  readonly accessKeyId: string;
+  readonly owner: string;
+  readonly may: 'all' | readonly { readonly bucket: string; readonly write: boolean }[];
+  readonly createdAt: number;
+}
+
+export interface NewFileKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export class FilesClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  async buckets(): Promise<readonly Bucket[]> {
+    const { buckets } = await this.#transport.json<{ readonly buckets: readonly Bucket[] }>({
+      method: 'GET',
+      path: '/files/',
+    });
+    return buckets;
+  }
+
+  createBucket(bucket: string): Promise<Bucket> {
+    return this.#transport.json({ method: 'PUT', path: pathOf(bucket) });
+  }
+
+  changeBucket(bucket: string, change: object): Promise<Bucket> {
+    return this.#transport.json({ method: 'PATCH', path: pathOf(bucket), json: change });
+  }
+
+  deleteBucket(bucket: string): Promise<void> {
+    return this.#transport.json({ method: 'DELETE', path: pathOf(bucket) });
+  }
+
+  list(bucket: string, query: Readonly<Record<string, string>>): Promise<FilePage> {
+    const path = `${pathOf(bucket)}?${new URLSearchParams(query).toString()}`;
+    return this.#transport.json({ method: 'GET', path });
+  }
+
+  put(
+    bucket: string,
+    key: string,
+    body: { readonly type: string; readonly stream: Readable; readonly length?: number },
+  ): Promise<FileInfo> {
+    return this.#transport.json({ method: 'PUT', path: pathOf(bucket, key), body });
+  }
+
+  append(bucket: string, key: string, stream: Readable): Promise<FileInfo> {
+    const body = { type: 'application/octet-stream', stream };
+    return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?append`, body });
+  }
+
+  get(bucket: string, key: string): Promise<Readable> {
+    return this.#transport.bytes({ method: 'GET', path: pathOf(bucket, key) });
+  }
+
+  remove(bucket: string, key: string): Promise<unknown> {
+    return this.#transport.json({ method: 'DELETE', path: pathOf(bucket, key) });
+  }
+
+  undelete(bucket: string, key: string): Promise<FileInfo> {
+    return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?undelete` });
+  }
+
+  move(bucket: string, key: string, to: string): Promise<FileInfo> {
+    const path = `${pathOf(bucket, key)}?move=${encodeURIComponent(to)}`;
+    return this.#transport.json({ method: 'POST', path });
+  }
+
+  copy(bucket: string, key: string, to: string): Promise<FileInfo> {
+    const path = `${pathOf(bucket, key)}?copy=${encodeURIComponent(to)}`;
+    return this.#transport.json({ method: 'POST', path });
+  }
+
+  why(bucket: string, key: string): Promise<FileWhy> {
+    return this.#transport.json({ method: 'GET', path: `${pathOf(bucket, key)}?why` });
+  }
+
+  df(): Promise<DiskFree> {
+    return this.#transport.json({ method: 'GET', path: '/files/-/df' });
+  }
+
+  async keys(): Promise<readonly FileKey[]> {
+    const { keys } = await this.#transport.json<{ readonly keys: readonly FileKey[] }>({
+      method: 'GET',
+      path: '/files/-/keys',
+    });
+    return keys;
+  }
+
+  createKey(wish: object): Promise<NewFileKey> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/keys', json: wish });
+  }
+
+  removeKey(id: string): Promise<unknown> {
+    return this.#transport.json({
+      method: 'DELETE',
+      path: `/files/-/keys/${encodeURIComponent(id)}`,
+    });
+  }
+
+  async storages(): Promise<readonly Storage[]> {
+    const { storages } = await this.#transport.json<{ readonly storages: readonly Storage[] }>({
+      method: 'GET',
+      path: '/files/-/storage',
+    });
+    return storages;
+  }
+
+  addStorage(wish: object): Promise<Storage> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/storage', json: wish });
+  }
+
+  limitStorage(name: string, limits: object): Promise<Storage> {
+    const path = `/files/-/storage/${encodeURIComponent(name)}`;
+    return this.#transport.json({ method: 'PATCH', path, json: limits });
+  }
+
+  removeStorage(name: string): Promise<unknown> {
+    const path = `/files/-/storage/${encodeURIComponent(name)}`;
+    return this.#transport.json({ method: 'DELETE', path });
+  }
+}
+
+function pathOf(bucket: string, key?: string): string {
+  const path = `/files/${encodeURIComponent(bucket)}`;
+  return key === undefined ? path : `${path}/${key.split('/').map(encodeURIComponent).join('/')}`;
+}

@@ -1,0 +1,153 @@
+/** What is about the store rather than about files: `/files/-/keys`, `/files/-/storage`, `/files/-/df`, in JSON. */
+import { isAbsolute } from 'node:path';
+import { parseKeepFree } from '../blobs/blobs.ts';
+import type { AccessKeys } from './access-keys.ts';
+import { pathUnknown, requestInvalid } from './errors.ts';
+import { type Asked, readJson, sendJson } from './http-words.ts';
+import type { KeyGrant } from './model.ts';
+import type { PlaceTable } from './place-table.ts';
+import type { Repair } from './repair.ts';
+import type { Store } from './store.ts';
+
+export interface AdminOptions {
+  readonly store: Store;
+  readonly keys: AccessKeys;
+  readonly places: PlaceTable;
+  readonly repair: Repair;
+}
+
+export class AdminHttp {
+  readonly #options: AdminOptions;
+
+  constructor(options: AdminOptions) {
+    this.#options = options;
+  }
+
+  async answer(asked: Asked): Promise<void> {
+    const slash = asked.key.indexOf('/');
+    const noun = slash < 0 ? asked.key : asked.key.slice(0, slash);
+    const id = slash < 0 ? '' : asked.key.slice(slash + 1);
+    sendJson(asked.response, 200, await this.#call(asked, noun, id));
+  }
+
+  async #call(asked: Asked, noun: string, id: string): Promise<unknown> {
+    const { keys, places, repair } = this.#options;
+    const { method, request, caller } = asked;
+    switch (`${method} ${noun}${id === '' ? '' : '/ID'}`) {
+      case 'GET keys':
+        return { keys: await keys.list() };
+      case 'POST keys': {
+        const { owner, may } = readGrant(await readJson(request), caller);
+        const made = await keys.create(owner, may);
+        return { accessKeyId: made.id, secretAccessKey: made.secret, owner, may };
+      }
+      case 'DELETE keys/ID':
+        await keys.remove(id);
+        return { accessKeyId: id, deleted: true };
+      case 'GET storage':
+        await places.look();
+        return { storages: places.views() };
+      case 'POST storage':
+        return await places.add(readStorage(await readJson(request)));
+      case 'PATCH storage/ID': {
+        await places.look();
+        const found = places.find(id);
+        await places.change(found.id, readLimits(await readJson(request)));
+        return places.find(found.id);
+      }
+      case 'DELETE storage/ID':
+        await places.look();
+        return await repair.drain(places.find(id).id);
+      case 'GET df':
+        return await this.#df();
+      default:
+        throw pathUnknown(method, asked.path);
+    }
+  }
+
+  async #df(): Promise<unknown> {
+    const { store, places, repair } = this.#options;
+    await places.look();
+    const storages = places.views();
+    const buckets = await store.buckets();
+    const sum = (of: (one: (typeof storages)[number]) => number): number =>
+      storages.reduce((total, one) => total + of(one), 0);
+    return {
+      /** What the owners of the disks allow. */
+      limitBytes: sum(({ usage }) => usage?.limitBytes ?? 0),
+      usedBytes: sum(({ usage }) => usage?.usedBytes ?? 0),
+      freeBytes: sum(({ usage }) => usage?.freeBytes ?? 0),
+      /** What buckets hold, each byte once. */
+      bytes: buckets.reduce((total, { bytes }) => total + bytes, 0),
+      objects: buckets.reduce((total, { objects }) => total + objects, 0),
+      buckets: buckets.map(({ name, bytes, objects, quotaBytes, policy }) => ({
+        name,
+        bytes,
+        objects,
+        quotaBytes,
+        policy,
+      })),
+      storages,
+      repair: repair.state(),
+    };
+  }
+}
+
+const KEY_HINT = 'Give {} for all buckets, or { "may": [{ "bucket": "NAME", "write": true }] }';
+
+function readGrant(
+  value: unknown,
+  caller: string,
+): { readonly owner: string; readonly may: KeyGrant } {
+  const { may = 'all', owner = caller } = record(value, KEY_HINT);
+  if (typeof owner !== 'string' || owner.length > 100)
+    throw requestInvalid('The owner of a key is a text', KEY_HINT);
+  if (may === 'all') return { owner, may };
+  const isList =
+    Array.isArray(may) &&
+    may.every(
+      (one: unknown) =>
+        typeof one === 'object' &&
+        one !== null &&
+        typeof (one as Record<string, unknown>)['bucket'] === 'string' &&
+        typeof (one as Record<string, unknown>)['write'] === 'boolean',
+    );
+  if (!isList) throw requestInvalid('What a key may do is wrong', KEY_HINT);
+  return { owner, may: may as KeyGrant };
+}
+
+const STORAGE_HINT = 'Give { "path": "/srv/spare", "limitBytes": 200000000000, "keepFree": "10%" }';
+
+function readStorage(value: unknown): Parameters<PlaceTable['add']>[0] {
+  const { path, name, ...rest } = record(value, STORAGE_HINT);
+  if (typeof path !== 'string' || !isAbsolute(path))
+    throw requestInvalid('A storage needs the absolute path of a folder', STORAGE_HINT);
+  const { limitBytes, keepFree = '10%' } = readLimits(rest);
+  return {
+    path,
+    keepFree,
+    ...(typeof limitBytes === 'number' ? { limitBytes } : {}),
+    ...(typeof name === 'string' ? { name } : {}),
+  };
+}
+
+function readLimits(value: unknown): {
+  readonly limitBytes?: number | null;
+  readonly keepFree?: ReturnType<typeof parseKeepFree>;
+} {
+  const { limitBytes, keepFree } = record(value, STORAGE_HINT);
+  const isLimit =
+    limitBytes === undefined || limitBytes === null || Number.isSafeInteger(limitBytes);
+  if (!isLimit || (keepFree !== undefined && typeof keepFree !== 'string'))
+    throw requestInvalid('The limits of a storage are wrong', STORAGE_HINT);
+  return {
+    ...(limitBytes === undefined ? {} : { limitBytes: limitBytes as number | null }),
+    ...(keepFree === undefined ? {} : { keepFree: parseKeepFree(keepFree, 'keepFree') }),
+  };
+}
+
+function record(value: unknown, hint: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw requestInvalid('The body is no JSON object', hint);
+}

@@ -1,0 +1,280 @@
+/**
+ * The agent's side of files: the process starts with the first use of them anywhere in the cluster, and gets its config from here. Until then
+ * a node pays nothing for them.
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import type { Accounts, KnownToken } from '../accounts/accounts.ts';
+import { isMolnError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { PeerNode, Peers } from '../cluster/cluster.ts';
+import {
+  ApiDoor,
+  type DatabaseFolders,
+  type Databases,
+  type KeySealer,
+  processPaths,
+  ProcessSupervisor,
+} from '../databases/databases.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { FilesAccess, FilesConfig, FilesState } from './control.ts';
+import { filesAway, unauthorized } from './errors.ts';
+import { filesPaths } from './files-process.ts';
+import { sendError } from './http-words.ts';
+import { CATALOGUE, START_WAIT_MS, WATCH_AGAIN_MS } from './limits.ts';
+import { FILES_ID, type FilesRecord, filesRecords } from './records.ts';
+
+export interface FilesOptions {
+  readonly folders: DatabaseFolders;
+  readonly databaseFolders: DatabaseFolders;
+  /** Where this node keeps files unless it was told otherwise. */
+  readonly ownStorage: string;
+  readonly registry: Registry;
+  readonly sealer: KeySealer;
+  readonly accounts: Accounts;
+  readonly peers: Pick<Peers, 'self' | 'all' | 'onChange'>;
+  readonly databases: Databases;
+  /** What it takes to call other nodes; undefined while alone. Asked at each config. */
+  readonly access: () => FilesAccess | undefined;
+  readonly address: string;
+  /** By face; one that was asked for starts the process. */
+  readonly ports: Readonly<Record<string, number | undefined>>;
+  /** The module that exports `faces`. */
+  readonly faces: string;
+  /** Of `src`: what the faces load. */
+  readonly faceFolders: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const ENTRY: string = fileURLToPath(new URL('./files-main.ts', import.meta.url));
+const CODE_FOLDERS: readonly string[] = ['accounts', 'base', 'blobs', 'files', 'http', 'net'];
+const SEAL_CONTEXT = 'files/store';
+const KEY_BYTES = 32;
+const PORTS: Readonly<Record<string, number>> = { s3: 7430, webdav: 7431 };
+
+export class Files implements AsyncDisposable {
+  readonly #options: FilesOptions;
+  readonly #supervisor: ProcessSupervisor<FilesConfig, FilesState>;
+  readonly #door: ApiDoor;
+  readonly #stop = new AbortController();
+  #peersChange: Disposable | undefined;
+  #record: FilesRecord | undefined;
+  #tokens: readonly KnownToken[] | undefined;
+  #told = '';
+  #following: readonly Promise<void>[] = [];
+  #making: Promise<void> | undefined;
+
+  constructor(options: FilesOptions) {
+    const { folders, faces, faceFolders, clock, log } = options;
+    this.#options = options;
+    this.#supervisor = new ProcessSupervisor<FilesConfig, FilesState>({
+      folders,
+      kind: {
+        name: 'file process',
+        entry: ENTRY,
+        words: [faces],
+        codeFolders: [...CODE_FOLDERS, ...faceFolders],
+        paths: filesPaths,
+        away: filesAway,
+      },
+      clock,
+      log,
+    });
+    this.#door = new ApiDoor(filesPaths(folders).socket);
+  }
+
+  /** Adopts the process of an earlier agent, and follows the record from now on. */
+  async start(): Promise<void> {
+    await this.#supervisor.start();
+    const { accounts, peers, registry, log } = this.#options;
+    const { signal } = this.#stop;
+    this.#peersChange = peers.onChange(() => this.#tell());
+    this.#following = [
+      this.#follow(async () => {
+        for await (const { records } of filesRecords(registry).watch(signal)) {
+          this.#record = records.get(FILES_ID);
+          this.#tell();
+        }
+      }),
+      this.#follow(async () => {
+        for await (const tokens of accounts.watchTokens(signal)) {
+          this.#tokens = tokens;
+          this.#tell();
+        }
+      }),
+    ];
+    const isAsked = Object.values(this.#options.ports).some((port) => port !== undefined);
+    if (isAsked)
+      this.#make('moln up').catch((error: unknown) =>
+        log.error('The file store could not be made', { error }),
+      );
+  }
+
+  /** Requests for `/files/…`: as `DatabaseDoor` of the API. Never rejects. */
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin: { readonly isLocal: boolean },
+  ): Promise<void> {
+    try {
+      await this.#ready(request, origin);
+    } catch (error) {
+      sendError(request, response, error);
+      return;
+    }
+    if (request.headers.expect !== undefined) response.writeContinue();
+    await this.#door.serve(request, response, origin);
+  }
+
+  /** To be called when what `access` says has changed. */
+  changed(): void {
+    this.#tell();
+  }
+
+  /** Undefined while there is no process, or none that answers. */
+  async state(): Promise<FilesState | undefined> {
+    if (!this.#supervisor.isWanted) return undefined;
+    try {
+      return await this.#supervisor.state();
+    } catch (error) {
+      if (isMolnError(error, 'FILES_AWAY')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Ends the process too: the node stops. */
+  async stopProcess(): Promise<void> {
+    await this.#end();
+    await this.#supervisor.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+    await this.#supervisor.detach();
+  }
+
+  async #end(): Promise<void> {
+    this.#stop.abort();
+    this.#peersChange?.[Symbol.dispose]();
+    this.#door[Symbol.dispose]();
+    await Promise.all(this.#following);
+  }
+
+  /** The first request of somebody who may makes the store, and waits for it. */
+  async #ready(
+    request: IncomingMessage,
+    { isLocal }: { readonly isLocal: boolean },
+  ): Promise<void> {
+    const { accounts, clock } = this.#options;
+    if (this.#record === undefined) {
+      const [, token = ''] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+      const who = isLocal ? { name: 'local' } : await accounts.verifyToken(token);
+      if (who === undefined) throw unauthorized();
+      await this.#make(who.name);
+    }
+    const deadlineMs = clock.monotonicMs() + START_WAIT_MS;
+    for (;;) {
+      const state = await this.state();
+      if (state !== undefined && state.why === undefined) return;
+      if (clock.monotonicMs() > deadlineMs) throw filesAway(state?.why ?? 'it is being started');
+      await clock.sleep(WATCH_AGAIN_MS, this.#stop.signal);
+    }
+  }
+
+  async #make(by: string): Promise<void> {
+    this.#making ??= this.#makeOnce(by).finally(() => {
+      this.#making = undefined;
+    });
+    await this.#making;
+  }
+
+  /** The catalogue, then the record that has every node start its process. Safe to repeat, and on several nodes at once. */
+  async #makeOnce(by: string): Promise<void> {
+    const { databases, registry, sealer, clock, log } = this.#options;
+    const records = filesRecords(registry);
+    const known = await records.get(FILES_ID);
+    if (known !== undefined) {
+      this.#record = known.value;
+      this.#tell();
+      return;
+    }
+    try {
+      await databases.create({
+        name: CATALOGUE,
+        stripes: undefined,
+        copies: undefined,
+        regions: undefined,
+        by,
+      });
+    } catch (error) {
+      if (!isMolnError(error, 'DATABASES_NAME_TAKEN')) throw error;
+    }
+    const key = sealer.seal(randomBytes(KEY_BYTES), SEAL_CONTEXT);
+    const fresh: FilesRecord = {
+      createdAt: clock.now(),
+      by,
+      key: Buffer.from(key).toString('base64'),
+    };
+    await records.update(FILES_ID, (current) => current ?? fresh);
+    this.#record = (await records.get(FILES_ID))?.value;
+    log.info('The file store is made', { audit: true, by });
+    this.#tell();
+  }
+
+  async #follow(work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await work();
+      } catch (error) {
+        if (!signal.aborted) log.warn('Cannot follow the file store and will retry', { error });
+      }
+      await clock.sleep(WATCH_AGAIN_MS, signal).catch(() => undefined);
+    }
+  }
+
+  #tell(): void {
+    const { peers, access, sealer, ports, address, ownStorage, databaseFolders } = this.#options;
+    const record = this.#record;
+    if (record === undefined || this.#tokens === undefined || this.#stop.signal.aborted) return;
+    const key = sealer.open(Buffer.from(record.key, 'base64'), SEAL_CONTEXT);
+    const asked = Object.entries(ports).flatMap(([name, port]) =>
+      port === undefined ? [] : [[name, port]],
+    );
+    const config: FilesConfig = {
+      node: peers.self,
+      nodes: peers.all().map(nodeOf),
+      access: access(),
+      key: Buffer.from(key).toString('base64'),
+      tokens: this.#tokens,
+      databaseSocket: processPaths(databaseFolders).socket,
+      ownStorage,
+      address,
+      ports: { ...PORTS, ...(Object.fromEntries(asked) as Record<string, number>) },
+    };
+    // Peers change with every word of presence; the process need not hear of what is nothing to it.
+    const text = JSON.stringify(config);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#supervisor.configure(config);
+  }
+}
+
+function nodeOf(peer: PeerNode): FilesConfig['nodes'][number] {
+  const { id, name, region, labels, state, address, gatewayPort } = peer;
+  const words = Object.entries(labels).flatMap(([label, value]) => [label, value]);
+  return {
+    id,
+    name,
+    region,
+    zone: labels['zone'] ?? '',
+    labels: words.map((word) => word.toLowerCase()),
+    state,
+    host: address,
+    port: gatewayPort,
+  };
+}

@@ -1,0 +1,193 @@
+/**
+ * Changes of buckets. Those of one bucket that wait go together in one transaction, so that one commit is paid for many; two that touch one
+ * key go one after the other. Each is decided by itself from what was read in that transaction.
+ */
+import type { CatalogueLink, Row, Statement, Value } from './catalogue-link.ts';
+import { noBucket } from './errors.ts';
+import { GROUP_MAX, ROWS_PER_INSERT } from './limits.ts';
+import { bucketOf, bucketReads, type BucketState } from './rows.ts';
+
+export interface Insert {
+  readonly table: string;
+  /** Comma-separated; without bucket, which comes first. */
+  readonly columns: string;
+  readonly rows: readonly (readonly Value[])[];
+}
+
+export interface Effect<T> {
+  /** Before the statements; rows for one table go together. */
+  readonly inserts?: readonly Insert[];
+  readonly statements?: readonly Statement[];
+  /** What is added. Judged against the quota unless it shrinks. */
+  readonly bytes?: number;
+  readonly objects?: number;
+  /** A new version has taken the next `ord`. */
+  readonly takesOrd?: boolean;
+  readonly result: T;
+}
+
+export interface Change<T> {
+  /** What it touches: a key, an upload. */
+  readonly touches: readonly string[];
+  readonly reads: readonly Statement[];
+  /** Throws what the caller is to get; then nothing of it happens. `state` has what others of the same transaction did. */
+  readonly decide: (rows: readonly (readonly Row[])[], state: BucketState) => Effect<T>;
+}
+
+interface Waiting {
+  readonly change: Change<unknown>;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Group {
+  readonly waiting: Waiting[];
+  isRunning: boolean;
+}
+
+type Outcome =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly error: unknown };
+
+export class Changes {
+  readonly #link: CatalogueLink;
+  readonly #groups = new Map<string, Group>();
+
+  constructor(link: CatalogueLink) {
+    this.#link = link;
+  }
+
+  /** Throws `FILES_NO_BUCKET`, and what `decide` throws. */
+  async make<T>(bucket: string, change: Change<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const group = this.#groups.get(bucket) ?? { waiting: [], isRunning: false };
+    this.#groups.set(bucket, group);
+    group.waiting.push({ change, resolve, reject });
+    if (!group.isRunning) void this.#run(bucket, group);
+    return (await promise) as T;
+  }
+
+  async #run(bucket: string, group: Group): Promise<void> {
+    group.isRunning = true;
+    while (group.waiting.length > 0) {
+      const taken = takeApart(group.waiting);
+      try {
+        const outcomes = await this.#together(
+          bucket,
+          taken.map(({ change }) => change),
+        );
+        for (const [at, outcome] of outcomes.entries()) {
+          if (outcome.ok) taken[at]?.resolve(outcome.result);
+          else taken[at]?.reject(outcome.error);
+        }
+      } catch (error) {
+        for (const { reject } of taken) reject(error);
+      }
+    }
+    this.#groups.delete(bucket);
+  }
+
+  async #together(
+    bucket: string,
+    changes: readonly Change<unknown>[],
+  ): Promise<readonly Outcome[]> {
+    const reads = [...bucketReads(bucket), ...changes.flatMap((change) => change.reads)];
+    return await this.#link.transaction(reads, (rows) => {
+      const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
+      if (before === undefined) throw noBucket(bucket);
+      let state = before;
+      const effects: Effect<unknown>[] = [];
+      let from = bucketReads(bucket).length;
+      const result = changes.map((change): Outcome => {
+        const own = rows.slice(from, (from += change.reads.length));
+        try {
+          const effect = change.decide(own, state);
+          effects.push(effect);
+          state = after(state, effect);
+          return { ok: true, result: effect.result };
+        } catch (error) {
+          return { ok: false, error };
+        }
+      });
+      return { writes: writesOf(bucket, { before, state, effects }), result };
+    });
+  }
+}
+
+/** As many as go together, in order: no two that touch the same. */
+function takeApart(waiting: Waiting[]): Waiting[] {
+  const touched = new Set<string>();
+  const taken: Waiting[] = [];
+  const left: Waiting[] = [];
+  for (const one of waiting) {
+    const { touches } = one.change;
+    const isFree = taken.length < GROUP_MAX && !touches.some((each) => touched.has(each));
+    // What has to wait goes before those behind it that touch the same.
+    for (const each of touches) touched.add(each);
+    (isFree ? taken : left).push(one);
+  }
+  waiting.splice(0, waiting.length, ...left);
+  return taken;
+}
+
+function after(state: BucketState, effect: Effect<unknown>): BucketState {
+  return {
+    ...state,
+    bytes: state.bytes + (effect.bytes ?? 0),
+    objects: state.objects + (effect.objects ?? 0),
+    ord: state.ord + (effect.takesOrd === true ? 1 : 0),
+  };
+}
+
+function writesOf(
+  bucket: string,
+  {
+    before,
+    state,
+    effects,
+  }: {
+    readonly before: BucketState;
+    readonly state: BucketState;
+    readonly effects: readonly Effect<unknown>[];
+  },
+): readonly Statement[] {
+  const writes = [
+    ...insertsOf(
+      bucket,
+      effects.flatMap(({ inserts = [] }) => inserts),
+    ),
+    ...effects.flatMap(({ statements = [] }) => statements),
+  ];
+  const { bytes, objects, ord } = state;
+  const isCounted = bytes !== before.bytes || objects !== before.objects || ord !== before.ord;
+  if (isCounted)
+    writes.push({
+      sql: 'UPDATE usage SET bytes = ?, objects = ?, ord = ? WHERE bucket = ?',
+      args: [bytes, objects, ord, bucket],
+    });
+  return writes;
+}
+
+function insertsOf(bucket: string, inserts: readonly Insert[]): Statement[] {
+  const tables = new Map<
+    string,
+    { readonly columns: string; readonly rows: (readonly Value[])[] }
+  >();
+  for (const { table, columns, rows } of inserts) {
+    const known = tables.get(table) ?? { columns, rows: [] };
+    known.rows.push(...rows);
+    tables.set(table, known);
+  }
+  const statements: Statement[] = [];
+  for (const [table, { columns, rows }] of tables) {
+    for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
+      const some = rows.slice(from, from + ROWS_PER_INSERT);
+      const marks = some.map((row) => `(?${', ?'.repeat(row.length)})`).join(', ');
+      statements.push({
+        sql: `INSERT INTO ${table} (bucket, ${columns}) VALUES ${marks}`,
+        args: some.flatMap((row) => [bucket, ...row]),
+      });
+    }
+  }
+  return statements;
+}

@@ -1,0 +1,364 @@
+/** The bytes of objects and parts: cut into blocks when they come, put together again when they are read. */
+import { createHash, randomBytes } from 'node:crypto';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { type Places, BlockWriter, type StoredBlock } from './block-writer.ts';
+import type { CatalogueLink, Row, Value } from './catalogue-link.ts';
+import type { Insert } from './changes.ts';
+import { sizeWrong, unreadable } from './errors.ts';
+import { CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
+import type { Range, Received } from './model.ts';
+import type { Policy } from './policy.ts';
+import { nearest } from './nearest.ts';
+import { number, text } from './rows.ts';
+
+/** A content that is written and not yet in the catalogue. */
+export interface StoredContent extends Received {
+  readonly fid: string;
+  /** All of it when it is small; then there are no blocks. */
+  readonly data: Uint8Array | null;
+  readonly blocks: readonly StoredBlock[];
+  readonly policy: string;
+  /** Of the session that wrote it. */
+  readonly session: number;
+}
+
+export interface WriteWish {
+  /** `bucket/key`, for whoever has only the disks. */
+  readonly name: string;
+  readonly policy: Policy;
+  /** As announced. */
+  readonly size: number | undefined;
+  /** Held until it is committed. */
+  readonly session: number;
+  /** False for what may not lie in the catalogue: parts. */
+  readonly mayInline: boolean;
+}
+
+/** A piece of a content that others are made of. */
+export interface Segment {
+  /** Of an upload; 1 where there were none. */
+  readonly part: number;
+  readonly source: string;
+  readonly start: number;
+  readonly length: number;
+}
+
+export interface ContentOptions {
+  readonly link: CatalogueLink;
+  readonly places: Places;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const FID_BYTES = 12;
+/** Blocks whose copies are asked for at once. */
+const BLOCKS_AHEAD = 32;
+const COPIES_ROWS_MAX = 320;
+const SEGMENTS_PAGE = 2000;
+/** First digit of a fid. */
+const PLAIN = '0';
+const SEGMENTED = 'f';
+
+/** 24 hex digits; the first one tells what it is made of. */
+export function newFid(kind: 'blocks' | 'segments'): string {
+  const digits = randomBytes(FID_BYTES).toString('hex').slice(1);
+  return `${kind === 'blocks' ? PLAIN : SEGMENTED}${digits}`;
+}
+
+export function isSegmented(fid: string): boolean {
+  return fid.startsWith(SEGMENTED);
+}
+
+/** A block's name says what it is a piece of. */
+export function blockId(fid: string, index: number): string {
+  return `${fid}${index.toString(16).padStart(8, '0')}`;
+}
+
+export class Contents {
+  readonly #options: ContentOptions;
+
+  constructor(options: ContentOptions) {
+    this.#options = options;
+  }
+
+  /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. */
+  async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
+    const writer = new ContentWriter(this.#options, wish);
+    try {
+      for await (const piece of body) await writer.push(piece);
+      return await writer.finish();
+    } catch (error) {
+      await writer.abandon(error);
+      throw error;
+    }
+  }
+
+  async *read(bucket: string, fid: string, range: Range): AsyncGenerator<Uint8Array> {
+    if (!isSegmented(fid)) return yield* this.#readBlocks(bucket, fid, range);
+    let at = 0;
+    for await (const { source, start, length } of this.segments(bucket, fid)) {
+      const from = Math.max(range.start, at);
+      const to = Math.min(range.end, at + length);
+      if (from < to) {
+        const offset = start - at;
+        yield* this.#readBlocks(bucket, source, { start: from + offset, end: to + offset });
+      }
+      at += length;
+      if (at >= range.end) return;
+    }
+  }
+
+  async *segments(bucket: string, fid: string): AsyncGenerator<Segment> {
+    for (let after = -1; ;) {
+      const rows = await this.#options.link.all(
+        `SELECT idx, part, source, start, length FROM segment WHERE bucket = ? AND fid = ? AND idx > ?
+         ORDER BY idx LIMIT ${SEGMENTS_PAGE}`,
+        [bucket, fid, after],
+      );
+      for (const [idx, part, source, start, length] of rows) {
+        yield {
+          part: number(part),
+          source: text(source),
+          start: number(start),
+          length: number(length),
+        };
+        after = number(idx);
+      }
+      if (rows.length < SEGMENTS_PAGE) return;
+    }
+  }
+
+  /** Sizes of the parts that it came in. */
+  async partSizes(bucket: string, fid: string): Promise<readonly number[]> {
+    const rows = await this.#options.link.all(
+      'SELECT part, sum(length) FROM segment WHERE bucket = ? AND fid = ? GROUP BY part ORDER BY part',
+      [bucket, fid],
+    );
+    return rows.map(([, length]) => number(length));
+  }
+
+  async *#readBlocks(
+    bucket: string,
+    fid: string,
+    { start, end }: Range,
+  ): AsyncGenerator<Uint8Array> {
+    const last = Math.floor((end - 1) / CHUNK_BYTES);
+    let at = start;
+    let known: ReadonlyMap<string, readonly string[]> = new Map();
+    while (at < end) {
+      const index = Math.floor(at / CHUNK_BYTES);
+      const cid = blockId(fid, index);
+      if (!known.has(cid))
+        known = await this.#copies(bucket, fid, index, Math.min(last, index + BLOCKS_AHEAD - 1));
+      const from = at - index * CHUNK_BYTES;
+      const to = Math.min(end - index * CHUNK_BYTES, CHUNK_BYTES);
+      yield* this.#readBlock(bucket, cid, {
+        range: { start: from, end: to },
+        places: known.get(cid) ?? [],
+      });
+      at += to - from;
+    }
+  }
+
+  /** From the nearest copy; when it breaks off, the next one goes on where it was. */
+  async *#readBlock(
+    bucket: string,
+    cid: string,
+    { range, places: ids }: { readonly range: Range; readonly places: readonly string[] },
+  ): AsyncGenerator<Uint8Array> {
+    const { places, log } = this.#options;
+    let at = range.start;
+    let why = 'no copy is known';
+    for (const round of ['known', 'asked again'] as const) {
+      const where = round === 'known' ? ids : await this.#placesOf(bucket, cid);
+      for (const place of nearest(places, where)) {
+        try {
+          const blobs = places.blobs(place.id);
+          if (blobs === undefined) continue;
+          const { body } = await blobs.get(cid, { start: at, end: range.end });
+          for await (const piece of body) {
+            at += piece.length;
+            yield piece;
+          }
+          if (at === range.end) return;
+          why = `${place.name} has less of it`;
+        } catch (error) {
+          why = `${place.name}: ${messageOf(error)}`;
+          log.warn('A copy could not be read', { cid, place: place.id, why: messageOf(error) });
+          places.suspect(place.id);
+        }
+      }
+    }
+    throw unreadable(cid, why);
+  }
+
+  async #placesOf(bucket: string, cid: string): Promise<readonly string[]> {
+    const rows = await this.#options.link.all(
+      'SELECT place FROM copy WHERE bucket = ? AND cid = ?',
+      [bucket, cid],
+    );
+    return rows.map(([place]) => text(place));
+  }
+
+  async #copies(
+    bucket: string,
+    fid: string,
+    from: number,
+    to: number,
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const rows = await this.#options.link.all(
+      `SELECT cid, place FROM copy WHERE bucket = ? AND cid >= ? AND cid <= ? ORDER BY cid LIMIT ${COPIES_ROWS_MAX}`,
+      [bucket, blockId(fid, from), blockId(fid, to)],
+    );
+    // The first one is asked for: it counts as known even when nobody has it.
+    const found = new Map<string, readonly string[]>([[blockId(fid, from), []]]);
+    for (const row of rows) {
+      const cid = text(row[0]);
+      found.set(cid, [...(found.get(cid) ?? []), text(row[1])]);
+    }
+    return found;
+  }
+}
+
+/** The rows that make a content count. */
+export function contentInserts(content: StoredContent): readonly Insert[] {
+  if (content.data !== null) return [];
+  const { fid, blocks, size, policy } = content;
+  return [
+    {
+      table: 'content',
+      columns: 'fid, refs, size, kind, policy',
+      rows: [[fid, 1, size, 'blocks', policy]],
+    },
+    {
+      table: 'chunk',
+      columns: 'fid, idx, cid, length, sha256',
+      rows: blocks.map(({ cid, length, sha256 }, index): readonly Value[] => [
+        fid,
+        index,
+        cid,
+        length,
+        sha256,
+      ]),
+    },
+    {
+      table: 'copy',
+      columns: 'cid, place',
+      rows: blocks.flatMap(({ cid, places }) => places.map((place): Row => [cid, place])),
+    },
+  ];
+}
+
+class ContentWriter {
+  readonly #options: ContentOptions;
+  readonly #wish: WriteWish;
+  readonly #fid = newFid('blocks');
+  readonly #md5 = createHash('md5');
+  readonly #sha256 = createHash('sha256');
+  readonly #blocks: StoredBlock[] = [];
+  /** Of a content that may still be small. */
+  #head: Uint8Array[] | undefined = [];
+  #size = 0;
+  #open: BlockWriter | undefined;
+  #openBytes = 0;
+  /** The block before, which is being made durable while the next one comes. */
+  #ending: Promise<StoredBlock> | undefined;
+
+  constructor(options: ContentOptions, wish: WriteWish) {
+    this.#options = options;
+    this.#wish = wish;
+    if (!wish.mayInline) this.#head = undefined;
+  }
+
+  async push(piece: Uint8Array): Promise<void> {
+    if (piece.length === 0) return;
+    this.#md5.update(piece);
+    this.#sha256.update(piece);
+    this.#size += piece.length;
+    const { size } = this.#wish;
+    if (size !== undefined && this.#size > size) throw sizeWrong(size, this.#size);
+    if (this.#head === undefined) return await this.#store(piece);
+    this.#head.push(piece);
+    if (this.#size <= INLINE_BYTES_MAX) return;
+    const head = this.#head;
+    this.#head = undefined;
+    for (const one of head) await this.#store(one);
+  }
+
+  async finish(): Promise<StoredContent> {
+    const { size, policy, session } = this.#wish;
+    if (size !== undefined && this.#size !== size) throw sizeWrong(size, this.#size);
+    if (this.#open !== undefined) await this.#close(this.#open);
+    if (this.#ending !== undefined) this.#blocks.push(await this.#ending);
+    const received = {
+      size: this.#size,
+      md5: this.#md5.digest('hex'),
+      sha256: this.#sha256.digest('hex'),
+    };
+    const data = this.#head === undefined ? null : Buffer.concat(this.#head);
+    return {
+      ...received,
+      fid: this.#fid,
+      data,
+      blocks: this.#blocks,
+      policy: policy.text,
+      session,
+    };
+  }
+
+  async abandon(error: unknown): Promise<void> {
+    await this.#open?.abandon(error);
+    // It failed already; why is what the caller hears.
+    await this.#ending?.catch(() => undefined);
+  }
+
+  async #store(piece: Uint8Array): Promise<void> {
+    let rest = piece;
+    while (rest.length > 0) {
+      this.#open ??= this.#begin();
+      const some = rest.subarray(0, CHUNK_BYTES - this.#openBytes);
+      await this.#open.push(some);
+      this.#openBytes += some.length;
+      rest = rest.subarray(some.length);
+      if (this.#openBytes === CHUNK_BYTES) await this.#close(this.#open);
+    }
+  }
+
+  #begin(): BlockWriter {
+    const { places, log, clock } = this.#options;
+    const { policy, session, name, size } = this.#wish;
+    const fid = this.#fid;
+    const index = this.#blocks.length + (this.#ending === undefined ? 0 : 1);
+    const left = size === undefined ? undefined : size - index * CHUNK_BYTES;
+    return new BlockWriter({
+      places,
+      log,
+      wish: {
+        cid: blockId(fid, index),
+        policy,
+        put: {
+          fid,
+          index,
+          allocSeq: session,
+          createdAt: clock.now(),
+          policy: policy.text,
+          ...(index === 0 ? { name } : {}),
+          maxBytes: CHUNK_BYTES,
+          ...(left === undefined ? {} : { length: Math.min(left, CHUNK_BYTES) }),
+        },
+      },
+    });
+  }
+
+  async #close(open: BlockWriter): Promise<void> {
+    this.#open = undefined;
+    this.#openBytes = 0;
+    const ending = open.finish();
+    // Whoever awaits it later must find it handled until then.
+    ending.catch(() => undefined);
+    if (this.#ending !== undefined) this.#blocks.push(await this.#ending);
+    this.#ending = ending;
+  }
+}

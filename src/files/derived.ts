@@ -1,0 +1,209 @@
+/** Objects that are made of what is there: copies that share their bytes, and what grows at its end. */
+import {
+  type Contents,
+  contentInserts,
+  isSegmented,
+  newFid,
+  type Segment,
+  type StoredContent,
+} from './content.ts';
+import { noObject, notAppendable, offsetWrong } from './errors.ts';
+import { INLINE_BYTES_MAX, TAIL_BYTES } from './limits.ts';
+import type { Buckets } from './buckets.ts';
+import type { FileStore, ObjectInfo, PutOptions, Range } from './model.ts';
+import { checkKey } from './object-checks.ts';
+import type { Fresh, Objects } from './objects.ts';
+import { parsePolicy } from './policy.ts';
+import { type BucketState, fieldsOf } from './rows.ts';
+import { segmentRows } from './segments.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface DerivedOptions {
+  readonly buckets: Buckets;
+  readonly contents: Contents;
+  readonly objects: Objects;
+  readonly sessions: Sessions;
+}
+
+export class DerivedObjects {
+  readonly #options: DerivedOptions;
+
+  constructor(options: DerivedOptions) {
+    this.#options = options;
+  }
+
+  async copy(
+    from: ObjectInfo,
+    to: { readonly bucket: string; readonly key: string },
+    options: PutOptions & { readonly range?: Range | undefined },
+  ): Promise<ObjectInfo> {
+    const { objects } = this.#options;
+    const { range, ...put } = options;
+    const fields = { ...fieldsOf(from), ...fieldsOf(put) };
+    // Headers that are given are all of them.
+    if (options.headers !== undefined && put.contentType === undefined)
+      delete (fields as { contentType?: string }).contentType;
+    const isWhole = range === undefined || (range.start <= 0 && range.end >= from.size);
+    const shares = isWhole && from.bucket === to.bucket && from.size > INLINE_BYTES_MAX;
+    if (!shares) {
+      const size = Math.min(range?.end ?? from.size, from.size) - (range?.start ?? 0);
+      const wish = { ...put, ...fields, size };
+      return await objects.put(to.bucket, to.key, objects.read(from, range), wish);
+    }
+    checkKey(to.key);
+    const state = await this.#options.buckets.need(to.bucket);
+    const fid = from.fid;
+    const extra = options.accept?.({ size: from.size, md5: from.etag, sha256: '' }) ?? {};
+    // The same content under another name of the same bucket.
+    const alias = newFid('segments');
+    const args = [to.bucket, fid];
+    const parts = isSegmented(fid) ? await this.#segmentsOf(to.bucket, fid) : undefined;
+    const segments = parts ?? [{ part: 1, source: fid, start: 0, length: from.size }];
+    return await objects.enter(to.bucket, to.key, {
+      state,
+      conditions: options.conditions,
+      touches: [`content ${fid}`],
+      reads: [{ sql: 'SELECT refs FROM content WHERE bucket = ? AND fid = ? AND refs > 0', args }],
+      check: ([rows]) => {
+        if ((rows ?? []).length === 0) throw noObject(from.bucket, from.key);
+      },
+      fresh: {
+        fid: alias,
+        data: null,
+        size: from.size,
+        etag: from.etag,
+        info: fieldsOf({ ...fields, ...extra }),
+        session: undefined,
+        ...segmentRows(to.bucket, alias, {
+          segments,
+          size: from.size,
+          policy: state.policy,
+          fresh: new Set(),
+        }),
+      },
+    });
+  }
+
+  /** A last piece that is short is written again together with what comes. */
+  async append(
+    bucket: string,
+    key: string,
+    offset: number,
+    body: AsyncIterable<Uint8Array>,
+    options: PutOptions = {},
+  ): Promise<ObjectInfo> {
+    const { objects } = this.#options;
+    const current = await objects.head(bucket, key);
+    const isThere = current !== undefined && !current.isDeleteMarker;
+    if (!isThere && offset === 0) return await objects.put(bucket, key, body, options);
+    if (!isThere) throw offsetWrong(0);
+    if (current.size !== offset) throw offsetWrong(current.size);
+    const state = await this.#options.buckets.need(bucket);
+    if (state.versioning !== 'off') throw notAppendable(`bucket "${bucket}" keeps versions`);
+    const conditions = { ...options.conditions, ifMatch: current.etag, ifSize: offset };
+    const { fid } = current;
+    const keeps = objects.isSmall(current)
+      ? []
+      : isSegmented(fid)
+        ? await this.#segmentsOf(bucket, fid)
+        : [{ part: 1, source: fid, start: 0, length: offset }];
+    const tail = keeps.at(-1);
+    const rewrites = tail !== undefined && tail.length < TAIL_BYTES;
+    const kept = rewrites ? keeps.slice(0, -1) : keeps;
+    const keptBytes = kept.reduce((sum, { length }) => sum + length, 0);
+    const before = objects.read(current, { start: keptBytes, end: offset });
+    await using session = await this.#options.sessions.take();
+    const content = await this.#options.contents.write(joined(before, body), {
+      name: `${bucket}/${key}`,
+      policy: parsePolicy(state.policy),
+      size: options.size === undefined ? undefined : options.size + offset - keptBytes,
+      session: session.seq,
+      mayInline: kept.length === 0,
+    });
+    const grown = content.size - (offset - keptBytes);
+    options.accept?.({ size: grown, md5: content.md5, sha256: content.sha256 });
+    const fresh = this.#appended(bucket, { state, current, kept, content, grown });
+    return await objects.enter(bucket, key, { fresh, state, conditions });
+  }
+
+  /** In a bucket with versions the old name gets a delete marker. */
+  async move(
+    bucket: string,
+    from: string,
+    to: string,
+    options: Parameters<FileStore['move']>[3] = {},
+  ): Promise<ObjectInfo> {
+    const { objects, buckets } = this.#options;
+    const state = await buckets.need(bucket);
+    const { conditions } = options;
+    if (from !== to && state.versioning === 'off')
+      return await objects.rename(bucket, { from, to }, { state, conditions });
+    return await this.#moveVersioned(bucket, from, to, options);
+  }
+
+  async #moveVersioned(
+    bucket: string,
+    from: string,
+    to: string,
+    options: Parameters<FileStore['move']>[3],
+  ): Promise<ObjectInfo> {
+    const { objects } = this.#options;
+    const source = await objects.head(bucket, from);
+    if (source === undefined || source.isDeleteMarker) throw noObject(bucket, from);
+    if (from === to) return source;
+    const moved = await this.copy(source, { bucket, key: to }, { conditions: options?.conditions });
+    await objects.delete(bucket, from, { conditions: { ifMatch: source.etag } });
+    return moved;
+  }
+
+  async #segmentsOf(bucket: string, fid: string): Promise<readonly Segment[]> {
+    const rows: Segment[] = [];
+    for await (const one of this.#options.contents.segments(bucket, fid)) rows.push(one);
+    return rows;
+  }
+
+  #appended(
+    bucket: string,
+    options: {
+      readonly state: BucketState;
+      readonly current: ObjectInfo;
+      readonly kept: readonly Segment[];
+      readonly content: StoredContent;
+      readonly grown: number;
+    },
+  ): Fresh {
+    const { state, current, kept, content, grown } = options;
+    const info = fieldsOf({ ...fieldsOf(current), checksums: {} });
+    const size = current.size + grown;
+    if (kept.length === 0) {
+      const { fid, data, md5, session } = content;
+      return { fid, data, size, etag: md5, info, session, inserts: contentInserts(content) };
+    }
+    const alias = newFid('segments');
+    const segments = [...kept, { part: 1, source: content.fid, start: 0, length: content.size }];
+    const rows = segmentRows(bucket, alias, {
+      segments,
+      size,
+      policy: state.policy,
+      fresh: new Set([content.fid]),
+    });
+    return {
+      fid: alias,
+      data: null,
+      size,
+      etag: content.md5,
+      info,
+      session: content.session,
+      ...rows,
+      inserts: [...contentInserts(content), ...rows.inserts],
+    };
+  }
+}
+
+async function* joined(
+  first: AsyncIterable<Uint8Array>,
+  second: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield* first;
+  yield* second;
+}

@@ -1,0 +1,225 @@
+/** The errors of files: a stable code, a sentence, and what to do. */
+import { MolnError } from '../base/errors.ts';
+import { unknownName } from '../base/suggest.ts';
+import { formatBytes } from '../base/units.ts';
+
+export function noBucket(name: string): MolnError {
+  return new MolnError('FILES_NO_BUCKET', `There is no bucket "${name.slice(0, 100)}"`, {
+    hint: 'See them with "moln files buckets", or make one with "moln files create NAME"',
+  });
+}
+
+export function bucketExists(name: string, owner: string): MolnError {
+  return new MolnError('FILES_BUCKET_EXISTS', `There is a bucket "${name}" already`, {
+    hint: 'See them with "moln files buckets"',
+    details: { owner },
+  });
+}
+
+export function bucketName(name: string): MolnError {
+  return new MolnError('FILES_BUCKET_NAME', `"${name.slice(0, 100)}" is no name for a bucket`, {
+    hint: 'Take 3 to 63 lower-case letters, digits, dots and hyphens; a letter or digit first and last, and no IP address',
+  });
+}
+
+export function bucketNotEmpty(name: string): MolnError {
+  return new MolnError('FILES_BUCKET_NOT_EMPTY', `Bucket "${name}" is not empty`, {
+    hint: `Remove what is in it first: "moln files ls ${name}"`,
+  });
+}
+
+export function bucketsMany(max: number): MolnError {
+  return new MolnError('FILES_BUCKETS_MANY', `There are ${max} buckets already`, {
+    hint: 'Remove one with "moln files rm BUCKET"',
+  });
+}
+
+export function noObject(bucket: string, key: string): MolnError {
+  return new MolnError(
+    'FILES_NO_OBJECT',
+    `There is no "${key.slice(0, 200)}" in bucket "${bucket}"`,
+    {
+      hint: `See what is there with "moln files ls ${bucket}"`,
+    },
+  );
+}
+
+export function keyInvalid(why: string): MolnError {
+  return new MolnError('FILES_KEY', `This cannot be a key: ${why}`, {
+    hint: 'Take 1 to 1,024 bytes of UTF-8',
+  });
+}
+
+export function condition(what: string, exists: boolean): MolnError {
+  return new MolnError('FILES_CONDITION', `The condition does not hold: ${what}`, {
+    details: { condition: what, exists },
+  });
+}
+
+export function sizeWrong(wanted: number, got: number): MolnError {
+  return new MolnError('FILES_SIZE', `${wanted} bytes were announced, and ${got} came`, {
+    hint: 'Send it again',
+    details: { wanted, got },
+  });
+}
+
+export function quotaMet(bucket: string, quotaBytes: number): MolnError {
+  return new MolnError(
+    'FILES_QUOTA',
+    `Bucket "${bucket}" may hold ${formatBytes(quotaBytes)}, which this would exceed`,
+    { hint: `Remove something, or raise it with "moln files quota ${bucket} SIZE"` },
+  );
+}
+
+export function storageFull(): MolnError {
+  return new MolnError('FILES_FULL', 'No storage has room for this', {
+    hint: 'See "moln storage list"; add some with "moln storage add DIR"',
+  });
+}
+
+export function noStorage(why: string): MolnError {
+  return new MolnError('FILES_NO_STORAGE', `No storage took it: ${why}`, {
+    hint: 'See "moln storage list"',
+    retryable: true,
+  });
+}
+
+export function unreadable(cid: string, why: string): MolnError {
+  return new MolnError('FILES_UNREADABLE', `No copy of block ${cid} can be read now: ${why}`, {
+    hint: 'See "moln files why BUCKET/KEY" and "moln storage list"',
+    retryable: true,
+  });
+}
+
+export function offsetWrong(length: number): MolnError {
+  return new MolnError('FILES_OFFSET', `The object is ${length} bytes long`, {
+    hint: 'Append at its end',
+    details: { length },
+  });
+}
+
+export function notAppendable(why: string): MolnError {
+  return new MolnError('FILES_NOT_APPENDABLE', `Nothing can be appended: ${why}`);
+}
+
+export function noUpload(): MolnError {
+  return new MolnError('FILES_NO_UPLOAD', 'There is no such upload: it was completed or aborted');
+}
+
+export function partWrong(number: number, why: string): MolnError {
+  return new MolnError('FILES_PART', `Part ${number} ${why}`, { details: { number } });
+}
+
+export function partOrder(): MolnError {
+  return new MolnError('FILES_PART_ORDER', 'The parts are not in the order of their numbers');
+}
+
+export function partSmall(number: number, size: number, min: number): MolnError {
+  return new MolnError(
+    'FILES_PART_SMALL',
+    `Part ${number} has ${size} bytes; all but the last need ${min}`,
+    { details: { number, size } },
+  );
+}
+
+export function locked(path: string): MolnError {
+  return new MolnError('FILES_LOCKED', `"${path}" is locked`);
+}
+
+export function exists(key: string): MolnError {
+  return new MolnError('FILES_EXISTS', `There is something at "${key}" again`, {
+    hint: 'Move it away first',
+  });
+}
+
+export function policyInvalid(text: string, why: string): MolnError {
+  return new MolnError(
+    'FILES_POLICY',
+    `The policy "${text.slice(0, 200)}" cannot be read: ${why}`,
+    {
+      hint: 'Such as "2 copies", "3 copies across zone", "2 copies: east, west"',
+    },
+  );
+}
+
+export function policyUnmet(text: string, why: string): MolnError {
+  return new MolnError(
+    'FILES_POLICY_UNMET',
+    `The policy "${text}" demands more than there is: ${why}`,
+    {
+      hint: 'Add storage with "moln storage add", or change it with "moln files policy"',
+      retryable: true,
+    },
+  );
+}
+
+/** The catalogue's database does not answer. */
+export function catalogueAway(why: string): MolnError {
+  return new MolnError('FILES_CATALOGUE_AWAY', `The catalogue of files does not answer: ${why}`, {
+    hint: 'See "moln db show moln-files"; it is tried again',
+    retryable: true,
+  });
+}
+
+/** What wrote it was thought dead: its blocks may be gone. */
+export function sessionOver(): MolnError {
+  return new MolnError('FILES_SESSION_OVER', 'This write took too long and was given up', {
+    hint: 'Send it again',
+    retryable: true,
+  });
+}
+
+export function versioningChanged(): MolnError {
+  return new MolnError('FILES_VERSIONING_CHANGED', 'The bucket began to keep versions just now', {
+    hint: 'Do it again',
+    retryable: true,
+  });
+}
+
+export function keyNotFound(id: string): MolnError {
+  return new MolnError('FILES_KEY_NOT_FOUND', `There is no access key "${id.slice(0, 100)}"`, {
+    hint: 'See them with "moln files keys list"',
+  });
+}
+
+export function storageExists(path: string): MolnError {
+  return new MolnError('FILES_STORAGE_EXISTS', `"${path}" is a storage of this node already`, {
+    hint: 'See "moln storage list"',
+  });
+}
+
+export function storageNotFound(name: string, known: readonly string[]): MolnError {
+  return new MolnError('FILES_STORAGE_NOT_FOUND', unknownName('storage', name, known), {
+    hint: 'See them with "moln storage list"',
+  });
+}
+
+/** The process does not answer; it is being started again. */
+export function filesAway(why: string): MolnError {
+  return new MolnError('FILES_AWAY', `The file process does not answer: ${why}`, {
+    hint: 'Ask again in a moment; "moln doctor" tells more if it stays so',
+    retryable: true,
+  });
+}
+
+export function unauthorized(): MolnError {
+  return new MolnError('FILES_UNAUTHORIZED', 'Files need a token of the API', {
+    hint: 'Make one with "moln token create", and send it as "Authorization: Bearer TOKEN"',
+  });
+}
+
+export function forbidden(needs: string): MolnError {
+  return new MolnError('FILES_FORBIDDEN', `This needs a token of scope ${needs}`, {
+    hint: 'Make one with "moln token create"',
+  });
+}
+
+export function requestInvalid(why: string, hint: string): MolnError {
+  return new MolnError('FILES_REQUEST_INVALID', why, { hint });
+}
+
+export function pathUnknown(method: string, path: string): MolnError {
+  return new MolnError('FILES_PATH_NOT_FOUND', `Nothing answers ${method} ${path.slice(0, 200)}`, {
+    hint: 'Objects are at /files/BUCKET/KEY; see docs/files.md',
+  });
+}

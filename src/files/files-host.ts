@@ -1,0 +1,236 @@
+/** The file store of this process: opened when the catalogue answers, with its storages, faces and background work. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { findToken } from '../accounts/accounts.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import { AccessKeys } from './access-keys.ts';
+import { AdminHttp } from './admin-http.ts';
+import { CatalogueLink } from './catalogue-link.ts';
+import { Collector } from './collector.ts';
+import { type FilesConfig, LOCAL_HEADER } from './control.ts';
+import { filesAway, forbidden, unauthorized } from './errors.ts';
+import type { FaceContext, FaceMaker } from './faces.ts';
+import { readTarget } from './http-words.ts';
+import { COLLECT_EVERY_MS, START_AGAIN_MS } from './limits.ts';
+import { NativeHttp } from './native-http.ts';
+import { PeerBlobs } from './peer-blobs.ts';
+import { PlaceTable } from './place-table.ts';
+import { Repair } from './repair.ts';
+import { createCatalogue } from './schema.ts';
+import { Sessions } from './sessions.ts';
+import { Store } from './store.ts';
+import { whyObject } from './why.ts';
+
+export interface FilesHostOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly faces: readonly FaceMaker[];
+}
+
+interface Open {
+  readonly native: NativeHttp;
+  readonly admin: AdminHttp;
+  readonly places: PlaceTable;
+  readonly repair: Repair;
+}
+
+const ADMIN = '-';
+type Scope = 'admin' | 'deploy' | 'read';
+
+export class FilesHost implements AsyncDisposable {
+  readonly #options: FilesHostOptions;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #stop = new AbortController();
+  readonly #peers: PeerBlobs;
+  #config: FilesConfig | undefined;
+  #opening: Promise<void> | undefined;
+  #open: Open | undefined;
+  /** Why it does not serve yet. */
+  why: string | undefined = 'it has no config yet';
+
+  constructor(options: FilesHostOptions) {
+    this.#options = options;
+    this.#peers = new PeerBlobs({ clock: options.clock, config: () => this.#config });
+  }
+
+  configure(config: FilesConfig): void {
+    this.#config = config;
+    this.#open?.places.configure(config);
+    this.#opening ??= this.#openUntilDone(config);
+  }
+
+  /** For clients: what the API hands on. Throws what they are to be told. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) throw filesAway(this.why ?? 'it is being opened');
+    const target = readTarget(request.url ?? '');
+    const method = request.method ?? 'GET';
+    const isAdmin = target.bucket === ADMIN;
+    const reads = method === 'GET' || method === 'HEAD';
+    const needs = isAdmin && !reads ? 'admin' : reads ? 'read' : 'deploy';
+    const caller = this.#callerOf(request, needs);
+    const asked = { ...target, method, caller, request, response };
+    await (isAdmin ? open.admin.answer(asked) : open.native.answer(asked));
+  }
+
+  /** For other nodes: the blocks that lie here. */
+  async answerPeer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const places = this.#open?.places;
+    if (places === undefined) throw filesAway(this.why ?? 'it is being opened');
+    await this.#peers.answer(places, request, response);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('The file process ends'));
+    await this.#opening;
+    await this.#stack.disposeAsync();
+    this.#peers[Symbol.dispose]();
+  }
+
+  #callerOf(request: IncomingMessage, needs: Scope): string {
+    if (request.headers[LOCAL_HEADER] === '1') return 'local';
+    const [, token] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+    const { clock } = this.#options;
+    const found =
+      token === undefined ? undefined : findToken(this.#config?.tokens ?? [], token, clock.now());
+    if (found === undefined) throw unauthorized();
+    const order: readonly Scope[] = ['read', 'deploy', 'admin'];
+    if (order.indexOf(found.scope) < order.indexOf(needs)) throw forbidden(needs);
+    return found.id;
+  }
+
+  async #openUntilDone(config: FilesConfig): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stop;
+    const link = this.#stack.use(new CatalogueLink({ socketPath: config.databaseSocket, clock }));
+    while (!signal.aborted) {
+      try {
+        await this.#openOnce(this.#config ?? config, link);
+        this.why = undefined;
+        return;
+      } catch (error) {
+        this.why = messageOf(error);
+        log.warn('Files cannot be served yet', { why: this.why });
+        await clock.sleep(START_AGAIN_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #openOnce(config: FilesConfig, link: CatalogueLink): Promise<void> {
+    const { clock, log } = this.#options;
+    await using stack = new AsyncDisposableStack();
+    await createCatalogue(link);
+    const places = stack.use(
+      new PlaceTable({ link, far: (node, place) => this.#peers.far(node, place), clock, log }),
+    );
+    places.configure(config);
+    await places.open();
+    const sessions = stack.use(new Sessions({ link, node: config.node, clock, log }));
+    const keys = new AccessKeys({
+      link,
+      key: () => Buffer.from(this.#config?.key ?? '', 'base64'),
+      clock,
+    });
+    const store = new Store({
+      link,
+      places,
+      sessions,
+      accessKey: (id) => keys.get(id),
+      clock,
+      log,
+    });
+    const repair = stack.use(
+      new Repair({
+        link,
+        places,
+        sessions,
+        setState: (place, state) => places.change(place, { state }),
+        clock,
+        log,
+      }),
+    );
+    const collector = new Collector({ link, places, onMissing: () => repair.wake(), clock, log });
+    const nameOf = (id: string): string => {
+      const place = places.views().find((one) => one.id === id);
+      return place === undefined ? id : `${place.nodeName}/${place.name}`;
+    };
+    const { contents } = store;
+    const native = new NativeHttp({
+      store,
+      why: (bucket, key) => whyObject({ link, store, contents, places, nameOf }, bucket, key),
+    });
+    places.onChange = () => {
+      if (this.#isFirst()) repair.wake();
+    };
+    stack.use(this.#collect(collector, repair));
+    for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
+    if (this.#isFirst()) repair.wake();
+    this.#open = { native, admin: new AdminHttp({ store, keys, places, repair }), places, repair };
+    this.#stack.use(stack.move());
+  }
+
+  async #openFace(
+    face: FaceMaker,
+    { store, keys }: { readonly store: Store; readonly keys: AccessKeys },
+    stack: AsyncDisposableStack,
+  ): Promise<void> {
+    const { clock, log } = this.#options;
+    const port = this.#config?.ports[face.name];
+    if (port === undefined) return;
+    const context: FaceContext = {
+      store,
+      clock,
+      log: log.for(face.name),
+      address: this.#config?.address ?? '127.0.0.1',
+      port,
+      keyOfToken: (token) => {
+        const found = findToken(this.#config?.tokens ?? [], token, clock.now());
+        if (found === undefined) return Promise.resolve(undefined);
+        return Promise.resolve({ owner: found.id, may: 'all', readOnly: found.scope === 'read' });
+      },
+      people: async (id) => ((await keys.isOwner(id)) ? { id, name: id } : undefined),
+    };
+    try {
+      stack.use(await face.open(context));
+      log.info('A face of files listens', { face: face.name, port });
+    } catch (error) {
+      // The others are served all the same.
+      log.error('A face of files does not listen', {
+        face: face.name,
+        port,
+        why: messageOf(error),
+      });
+    }
+  }
+
+  /** One node of the cluster does what is to be done once: the oldest that is ready. */
+  #isFirst(): boolean {
+    const first = this.#config?.nodes.find(({ state }) => state === 'ready');
+    return first === undefined || first.id === this.#config?.node;
+  }
+
+  #collect(collector: Collector, repair: Repair): AsyncDisposable {
+    const { clock, log } = this.#options;
+    const stop = new AbortController();
+    const run = async (): Promise<void> => {
+      while (!stop.signal.aborted) {
+        try {
+          await clock.sleep(COLLECT_EVERY_MS, stop.signal);
+          if (!this.#isFirst()) continue;
+          while (!stop.signal.aborted && (await collector.step()));
+          if (repair.state().missing > 0) repair.wake();
+        } catch (error) {
+          if (!stop.signal.aborted) log.warn('Collecting broke off', { why: messageOf(error) });
+        }
+      }
+    };
+    const running = run();
+    return {
+      [Symbol.asyncDispose]: async () => {
+        stop.abort(new Error('The file process ends'));
+        await running;
+      },
+    };
+  }
+}

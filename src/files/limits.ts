@@ -1,0 +1,76 @@
+/** Limits and times of files. Each has a unit. */
+
+const KIB: number = 1024;
+const MIB: number = 1024 * 1024;
+
+/** The database that is the catalogue. */
+export const CATALOGUE: string = 'moln-files';
+/** Objects up to this lie in the catalogue itself. */
+export const INLINE_BYTES_MAX: number = 2 * KIB;
+export const CHUNK_BYTES: number = 8 * MIB;
+export const KEY_BYTES_MAX = 1024;
+export const BUCKETS_MAX = 10_000;
+export const POLICY_DEFAULT = '2 copies';
+/** What was removed or replaced can be had back for so long. */
+export const TRASH_MS: number = 24 * 3600 * 1000;
+/** S3's own. */
+export const PARTS_MAX = 10_000;
+export const PART_BYTES_MIN: number = 5 * MIB;
+/** An upload that was completed is remembered, so that completing it again gives the same. */
+export const UPLOAD_KEPT_MS: number = 24 * 3600 * 1000;
+/** An append to a last piece below this rewrites that piece. */
+export const TAIL_BYTES: number = 64 * KIB;
+/** Queued for the slowest storage that a block is written to. */
+export const QUEUED_BYTES_MAX: number = 1 * MIB;
+/** The beginning of a block that is kept until it is stored: another storage can take it from the start. */
+export const REPLAY_BYTES_MAX: number = 256 * KIB;
+
+/** Changes of one bucket in one transaction. */
+export const GROUP_MAX = 64;
+/** Rows of one INSERT. */
+export const ROWS_PER_INSERT = 200;
+/** The catalogue's process is being started again, or a stripe changes its primary. */
+export const CATALOGUE_WAIT_MS = 15_000;
+export const CATALOGUE_AGAIN_MS = 100;
+export const CATALOGUE_ANSWER_MS = 20_000;
+/** Questions under way to the catalogue, beyond which others wait and go together. */
+export const READS_AT_A_TIME = 4;
+export const READS_TOGETHER_MAX = 64;
+/** A transaction that another one had to give way to is tried so often. */
+export const BUSY_TRIES_MAX = 20;
+
+/** Blocks that are asked for ahead while reading. */
+export const LIST_PAGE_MAX = 1000;
+/** A process that does not renew its session for so long is taken for dead. */
+export const SESSION_MS: number = 5 * 60 * 1000;
+export const SESSION_RENEW_MS: number = 60 * 1000;
+/** A new session for what begins then, so that what was abandoned becomes garbage. */
+export const SESSION_ROLL_MS: number = 10 * 60 * 1000;
+
+/** What a key of S3 may do is believed for so long. */
+export const KEY_KNOWN_MS = 5000;
+/** How old what is known of the storages may get while they are used. */
+export const PLACES_EVERY_MS = 5000;
+/** A storage that does not answer for so long is lost: its copies are made anew elsewhere. */
+export const PLACE_LOST_MS: number = 30 * 60 * 1000;
+/** A JSON body. */
+export const JSON_BYTES_MAX: number = 1024 * 1024;
+/** Blocks that repair looks at in one page, and copies that it makes at a time. */
+export const REPAIR_PAGE = 500;
+export const REPAIR_AT_A_TIME = 4;
+/** What could not be mended is tried again. */
+export const REPAIR_AGAIN_MS: number = 30 * 1000;
+/** Rows of one round of the collector, and how often it looks. */
+export const COLLECT_PAGE = 200;
+export const COLLECT_EVERY_MS: number = 60 * 1000;
+export const DROP_AGAIN_MS: number = 15 * 1000;
+export const DROP_AGAIN_MOST_MS: number = 24 * 3600 * 1000;
+export const STOP_TIMEOUT_MS: number = 10 * 1000;
+export const START_AGAIN_MS = 500;
+/** To the file process of another node. */
+export const PEER_CONNECT_MS = 3000;
+/** A ticket to a storage; clocks of nodes may differ by nearly so much. */
+export const TICKET_MS: number = 10 * 60 * 1000;
+/** The first request waits so long for the store to be made and its process to be started. */
+export const START_WAIT_MS: number = 60 * 1000;
+export const WATCH_AGAIN_MS = 100;

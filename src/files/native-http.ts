@@ -1,0 +1,265 @@
+/** Native HTTP: objects at `/files/BUCKET/KEY`, buckets at `/files/BUCKET`, in JSON. RFC 9110 for conditions and ranges. */
+import type { IncomingMessage } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { evaluatePreconditions, type Preconditions } from '../http/conditional.ts';
+import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
+import { contentRange, parseRange, unsatisfiedRange } from '../http/range.ts';
+import { noBucket, noObject, pathUnknown, requestInvalid } from './errors.ts';
+import { type Asked, readJson, sendJson, wholeNumber } from './http-words.ts';
+import { LIST_PAGE_MAX } from './limits.ts';
+import type { Conditions, ObjectInfo, PutOptions } from './model.ts';
+import type { Store } from './store.ts';
+import type { Why } from './why.ts';
+
+export interface NativeOptions {
+  readonly store: Store;
+  readonly why: (bucket: string, key: string, version?: string) => Promise<Why>;
+}
+
+const META = 'x-moln-meta-';
+/** What is given back as it came. */
+const KEPT_HEADERS = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+] as const;
+const LIST_DEFAULT = 1000;
+
+export class NativeHttp {
+  readonly #store: Store;
+  readonly #why: NativeOptions['why'];
+
+  constructor(options: NativeOptions) {
+    this.#store = options.store;
+    this.#why = options.why;
+  }
+
+  async answer(asked: Asked): Promise<void> {
+    const { bucket, key } = asked;
+    if (bucket === '') return await this.#root(asked);
+    if (key === '') return await this.#bucket(asked);
+    switch (asked.method) {
+      case 'GET':
+      case 'HEAD':
+        if (asked.query.has('why'))
+          return sendJson(asked.response, 200, await this.#why(bucket, key));
+        return await this.#get(asked);
+      case 'PUT':
+        return await this.#put(asked);
+      case 'DELETE':
+        return await this.#delete(asked);
+      case 'POST':
+        return await this.#post(asked);
+      default:
+        throw pathUnknown(asked.method, asked.path);
+    }
+  }
+
+  async #root({ method, path, response }: Asked): Promise<void> {
+    if (method !== 'GET') throw pathUnknown(method, path);
+    sendJson(response, 200, { buckets: await this.#store.buckets() });
+  }
+
+  async #bucket(asked: Asked): Promise<void> {
+    const { method, bucket, caller, request, response, path } = asked;
+    switch (method) {
+      case 'GET':
+        return await this.#list(asked);
+      case 'PUT':
+        return sendJson(response, 201, await this.#store.createBucket(bucket, { owner: caller }));
+      case 'PATCH': {
+        const change = readChange(await readJson(request));
+        return sendJson(response, 200, await this.#store.changeBucket(bucket, change));
+      }
+      case 'DELETE':
+        await this.#store.deleteBucket(bucket);
+        return sendJson(response, 200, { bucket, deleted: true });
+      default:
+        throw pathUnknown(method, path);
+    }
+  }
+
+  async #list({ bucket, query, response }: Asked): Promise<void> {
+    const info = await this.#store.bucket(bucket);
+    if (info === undefined) throw noBucket(bucket);
+    const limit = wholeNumber(query.get('limit') ?? String(LIST_DEFAULT), 'limit');
+    const page = await this.#store.list(bucket, {
+      prefix: query.get('prefix') ?? '',
+      delimiter: query.get('delimiter') ?? undefined,
+      after: query.get('after') ?? undefined,
+      afterVersion: query.get('afterVersion') ?? undefined,
+      versions: query.has('versions'),
+      limit: Math.min(limit, LIST_PAGE_MAX),
+    });
+    sendJson(response, 200, { bucket: info, ...page });
+  }
+
+  async #get(asked: Asked): Promise<void> {
+    const { bucket, key, method, query, request, response } = asked;
+    const info = await this.#store.head(bucket, key, query.get('version') ?? undefined);
+    if (info === undefined || info.isDeleteMarker) {
+      if ((await this.#store.bucket(bucket)) === undefined) throw noBucket(bucket);
+      throw noObject(bucket, key);
+    }
+    const headers = headersOf(info);
+    const range = request.headers.range;
+    const verdict = evaluatePreconditions(method, preconditionsOf(request), {
+      etag: `"${info.etag}"`,
+      lastModifiedMs: info.modifiedAt,
+    });
+    if (verdict === 'not-modified' || verdict === 'precondition-failed') {
+      response.writeHead(verdict === 'not-modified' ? 304 : 412, headers).end();
+      return;
+    }
+    const wanted =
+      range === undefined || verdict === 'perform-ignoring-range'
+        ? undefined
+        : parseRange(range, info.size);
+    if (wanted?.kind === 'unsatisfiable') {
+      response.writeHead(416, { 'content-range': unsatisfiedRange(info.size) }).end();
+      return;
+    }
+    const [first, ...more] = wanted?.kind === 'ranges' ? wanted.ranges : [];
+    const part = more.length > 0 ? undefined : first;
+    const [start, end] = part === undefined ? [0, info.size] : [part.first, part.last + 1];
+    response.writeHead(part === undefined ? 200 : 206, {
+      ...headers,
+      'content-length': end - start,
+      ...(part === undefined ? {} : { 'content-range': contentRange(part, info.size) }),
+    });
+    if (method === 'HEAD' || start === end) response.end();
+    else await pipeline(Readable.from(this.#store.read(info, { start, end })), response);
+  }
+
+  async #put({ bucket, key, request, response, caller }: Asked): Promise<void> {
+    const options: PutOptions = { ...fieldsOf(request), owner: caller, ...sizeOf(request) };
+    const conditions = conditionsOf(request);
+    const info = await this.#store.put(bucket, key, request, { ...options, conditions });
+    sendJson(response, 201, info, { etag: `"${info.etag}"` });
+  }
+
+  async #delete({ bucket, key, query, request, response }: Asked): Promise<void> {
+    const version = query.get('version') ?? undefined;
+    const conditions = conditionsOf(request);
+    const deleted = await this.#store.delete(bucket, key, { version, conditions });
+    if (!deleted.existed) throw noObject(bucket, key);
+    sendJson(response, 200, { bucket, key, ...deleted });
+  }
+
+  async #post(asked: Asked): Promise<void> {
+    const { bucket, key, query, request, response, path, method } = asked;
+    const conditions = conditionsOf(request);
+    const offset = query.get('append');
+    const to = query.get('move');
+    const copy = query.get('copy');
+    let info: ObjectInfo;
+    if (offset !== null) {
+      const at = offset === '' ? await this.#lengthOf(bucket, key) : wholeNumber(offset, 'append');
+      info = await this.#store.append(bucket, key, at, request, {
+        ...fieldsOf(request),
+        ...sizeOf(request),
+        conditions,
+      });
+    } else if (to !== null) info = await this.#store.move(bucket, key, to, { conditions });
+    else if (copy !== null) info = await this.#copy(asked, copy);
+    else if (query.has('undelete')) info = await this.#store.undelete(bucket, key);
+    else throw pathUnknown(method, path);
+    sendJson(response, 200, info, { etag: `"${info.etag}"` });
+  }
+
+  async #copy({ bucket, key, request }: Asked, to: string): Promise<ObjectInfo> {
+    const at = to.indexOf('/');
+    if (at <= 0 || at === to.length - 1)
+      throw requestInvalid(`"${to.slice(0, 100)}" is no place for a copy`, 'Give BUCKET/KEY');
+    const from = await this.#store.head(bucket, key);
+    if (from === undefined || from.isDeleteMarker) throw noObject(bucket, key);
+    const place = { bucket: to.slice(0, at), key: to.slice(at + 1) };
+    return await this.#store.copy(from, place, { conditions: conditionsOf(request) });
+  }
+
+  async #lengthOf(bucket: string, key: string): Promise<number> {
+    const info = await this.#store.head(bucket, key);
+    return info === undefined || info.isDeleteMarker ? 0 : info.size;
+  }
+}
+
+function headersOf(info: ObjectInfo): Record<string, string> {
+  const meta = Object.entries(info.meta).map(([name, value]) => [`${META}${name}`, value]);
+  return {
+    'content-type': info.contentType ?? 'application/octet-stream',
+    'accept-ranges': 'bytes',
+    etag: `"${info.etag}"`,
+    'last-modified': formatHttpDate(info.modifiedAt),
+    // What others put here must not run as a page of this origin.
+    'content-security-policy': 'sandbox',
+    'x-content-type-options': 'nosniff',
+    ...info.headers,
+    ...(Object.fromEntries(meta) as Record<string, string>),
+    ...(info.version === 'null' ? {} : { 'x-moln-version': info.version }),
+  };
+}
+
+function fieldsOf({ headers }: IncomingMessage): PutOptions {
+  const kept: Record<string, string> = {};
+  for (const name of KEPT_HEADERS) {
+    const value = headers[name];
+    if (typeof value === 'string') kept[name] = value;
+  }
+  const meta: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers))
+    if (name.startsWith(META) && typeof value === 'string') meta[name.slice(META.length)] = value;
+  return { contentType: headers['content-type'], headers: kept, meta };
+}
+
+function sizeOf({ headers }: IncomingMessage): { readonly size?: number } {
+  const length = headers['content-length'];
+  return length === undefined ? {} : { size: wholeNumber(length, 'Content-Length') };
+}
+
+function preconditionsOf({ headers }: IncomingMessage): Preconditions {
+  return {
+    ifMatch: headers['if-match'],
+    ifNoneMatch: headers['if-none-match'],
+    ifModifiedSince: headers['if-modified-since'],
+    ifUnmodifiedSince: headers['if-unmodified-since'],
+    ifRange: headers['if-range'] as string | undefined,
+    range: headers.range !== undefined,
+  };
+}
+
+/** For changes: judged in the commit. */
+function conditionsOf({ headers }: IncomingMessage): Conditions | undefined {
+  const tags = (text: string | undefined): readonly string[] | undefined =>
+    text?.split(',').map((tag) => tag.trim().replace(/^"(.*)"$/, '$1'));
+  const since = headers['if-unmodified-since'];
+  const found: Conditions = {
+    ifMatch: tags(headers['if-match']),
+    ifNoneMatch: tags(headers['if-none-match']),
+    ifUnmodifiedSince: since === undefined ? undefined : parseHttpDate(since),
+  };
+  return Object.values(found).some((one) => one !== undefined) ? found : undefined;
+}
+
+function readChange(value: unknown): Parameters<Store['changeBucket']>[1] {
+  const known = new Set(['policy', 'quotaBytes', 'versioning']);
+  const hint = 'Give policy (text), quotaBytes (number or null) or versioning (enabled, suspended)';
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw requestInvalid('The change of a bucket is a JSON object', hint);
+  const change = value as Record<string, unknown>;
+  const strange = Object.keys(change).find((name) => !known.has(name));
+  if (strange !== undefined)
+    throw requestInvalid(`A bucket has no "${strange.slice(0, 50)}"`, hint);
+  const { policy, quotaBytes, versioning } = change;
+  const isQuota =
+    quotaBytes === undefined ||
+    quotaBytes === null ||
+    (Number.isSafeInteger(quotaBytes) && (quotaBytes as number) >= 0);
+  const isVersioning =
+    versioning === undefined || versioning === 'enabled' || versioning === 'suspended';
+  if ((policy !== undefined && typeof policy !== 'string') || !isQuota || !isVersioning)
+    throw requestInvalid('The change of a bucket has a wrong value', hint);
+  return change as Parameters<Store['changeBucket']>[1];
+}

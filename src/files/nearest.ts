@@ -1,0 +1,18 @@
+/** In which order copies are tried for reading. Pure. */
+import type { Place } from './placement.ts';
+
+/** This node first, then its zone, then its region; what was heard of lately before what is away. */
+export function nearest(
+  places: { readonly self: string; all(): readonly Place[] },
+  ids: readonly string[],
+): readonly Place[] {
+  const all = places.all();
+  const own = all.find(({ node }) => node === places.self);
+  const rank = (place: Place): number => {
+    const away = place.state === 'away' || place.state === 'lost' ? 10 : 0;
+    if (place.node === places.self) return away;
+    if (own === undefined || place.region !== own.region) return away + 3;
+    return away + (place.zone === own.zone ? 1 : 2);
+  };
+  return all.filter(({ id }) => ids.includes(id)).toSorted((a, b) => rank(a) - rank(b));
+}

@@ -1,0 +1,363 @@
+/** Objects: putting, reading, copying, appending, moving, removing. Each change is one transaction of the catalogue. */
+import type { Clock } from '../base/time.ts';
+import type { Buckets } from './buckets.ts';
+import type { CatalogueLink, Statement } from './catalogue-link.ts';
+import type { Change, Changes, Effect, Insert } from './changes.ts';
+import { checkConditions } from './conditions.ts';
+import { type Contents, contentInserts, isSegmented } from './content.ts';
+import { exists, noObject } from './errors.ts';
+import { INLINE_BYTES_MAX } from './limits.ts';
+import type {
+  Conditions,
+  Deleted,
+  FileStore,
+  ObjectFields,
+  ObjectInfo,
+  PutOptions,
+  Range,
+} from './model.ts';
+import { checkKey, checkQuota, checkState, present } from './object-checks.ts';
+import { parsePolicy } from './policy.ts';
+import {
+  type BucketState,
+  fieldsOf,
+  objectOf,
+  VERSION_COLUMNS,
+  type VersionRow,
+  versionOf,
+} from './rows.ts';
+import type { Sessions } from './sessions.ts';
+import {
+  firstVersion,
+  nextVersion,
+  NULL_VERSION,
+  readCurrent,
+  readNext,
+  readOlder,
+  removeKey,
+  removeVersion,
+  supersede,
+} from './versions.ts';
+
+export interface ObjectsOptions {
+  readonly link: CatalogueLink;
+  readonly changes: Changes;
+  readonly buckets: Buckets;
+  readonly contents: Contents;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+}
+
+/** What becomes the newest version of a key. */
+export interface Fresh {
+  readonly fid: string;
+  readonly data: Uint8Array | null;
+  readonly size: number;
+  readonly etag: string;
+  readonly info: ObjectFields;
+  /** Of the session that wrote its bytes; undefined when they were there. */
+  readonly session: number | undefined;
+  readonly inserts: readonly Insert[];
+  readonly statements?: readonly Statement[];
+  /** Of its size, counted in the bucket before. */
+  readonly countedBytes?: number;
+}
+
+export class Objects {
+  readonly #options: ObjectsOptions;
+  /** What came from the catalogue along with `head`. */
+  readonly #small = new WeakMap<ObjectInfo, Uint8Array>();
+
+  constructor(options: ObjectsOptions) {
+    this.#options = options;
+  }
+
+  async head(bucket: string, key: string, version?: string): Promise<ObjectInfo | undefined> {
+    const asked = [readCurrent(bucket, key)];
+    if (version !== undefined) asked.push(readOlder(bucket, key, version));
+    const [first, second] = await this.#options.link.read(asked);
+    const current = firstVersion(first);
+    const isCurrent = version === undefined || current?.version === version;
+    const row = isCurrent ? current : firstVersion(second);
+    if (row === undefined) return undefined;
+    const plain = objectOf(bucket, row, isCurrent);
+    const isOfParts = row.etag.includes('-') && row.fid !== null && isSegmented(row.fid);
+    const { contents } = this.#options;
+    const info = isOfParts
+      ? { ...plain, partSizes: await contents.partSizes(bucket, row.fid ?? '') }
+      : plain;
+    if (row.data !== null) this.#small.set(info, row.data);
+    return info;
+  }
+
+  async *read(info: ObjectInfo, range?: Range): AsyncGenerator<Uint8Array> {
+    const { bucket, size, fid } = info;
+    const start = Math.max(0, range?.start ?? 0);
+    const end = Math.min(size, range?.end ?? size);
+    if (start >= end) return;
+    if (size > INLINE_BYTES_MAX || isSegmented(fid)) {
+      return yield* this.#options.contents.read(bucket, fid, { start, end });
+    }
+    const data = this.#small.get(info) ?? (await this.#inline(info));
+    if (data === null) yield* this.#options.contents.read(bucket, fid, { start, end });
+    else yield data.subarray(start, end);
+  }
+
+  async put(
+    bucket: string,
+    key: string,
+    body: AsyncIterable<Uint8Array>,
+    options: PutOptions,
+  ): Promise<ObjectInfo> {
+    checkKey(key);
+    const state = await this.#options.buckets.need(bucket);
+    if (options.conditions !== undefined || state.quota !== null) {
+      // Judged again in the commit; now it saves the way of the bytes.
+      const current = await this.head(bucket, key);
+      checkConditions(options.conditions, present(current));
+      const replaced = state.versioning === 'off' ? (current?.size ?? 0) : 0;
+      checkQuota(bucket, state, (options.size ?? 0) - replaced);
+    }
+    await using session = await this.#options.sessions.take();
+    const content = await this.#options.contents.write(body, {
+      name: `${bucket}/${key}`,
+      policy: parsePolicy(state.policy),
+      size: options.size,
+      session: session.seq,
+      mayInline: true,
+    });
+    const { size, md5, sha256 } = content;
+    const extra = options.accept?.({ size, md5, sha256 }) ?? {};
+    const fresh: Fresh = {
+      fid: content.fid,
+      data: content.data,
+      size,
+      etag: md5,
+      info: fieldsOf({ ...options, ...extra }),
+      session: session.seq,
+      inserts: contentInserts(content),
+    };
+    return await this.enter(bucket, key, { fresh, state, conditions: options.conditions });
+  }
+
+  /** One version more of a key, in one transaction. */
+  async enter(
+    bucket: string,
+    key: string,
+    options: {
+      readonly fresh: Fresh;
+      /** As it was known before: it decides what is read. */
+      readonly state: BucketState;
+      readonly conditions: PutOptions['conditions'];
+      readonly reads?: readonly Statement[];
+      /** Judges what `reads` gave. */
+      readonly check?: (rows: Parameters<Change<unknown>['decide']>[0]) => void;
+      readonly touches?: readonly string[];
+    },
+  ): Promise<ObjectInfo> {
+    const { fresh, state, conditions, reads = [], check, touches = [] } = options;
+    const now = this.#options.clock.now();
+    const own = keyReads(bucket, key, state);
+    return await this.#options.changes.make(bucket, {
+      touches: [`key ${key}`, ...touches],
+      reads: [...own, ...reads],
+      decide: (rows, latest) => {
+        const current = firstVersion(rows[0]);
+        if (current?.fid === fresh.fid) return { result: objectOf(bucket, current, true) };
+        checkState(state, latest, fresh.session);
+        checkConditions(conditions, present(current));
+        check?.(rows.slice(own.length));
+        const row = rowOf(key, fresh, { state: latest, now });
+        const keyRows = { bucket, state: latest, current, olderNull: firstVersion(rows[1]), now };
+        const pieces = supersede(keyRows, row);
+        const bytes = (pieces.bytes ?? 0) - (fresh.countedBytes ?? 0);
+        checkQuota(bucket, latest, bytes);
+        return {
+          ...pieces,
+          bytes,
+          inserts: [...(pieces.inserts ?? []), ...fresh.inserts],
+          statements: [...(pieces.statements ?? []), ...(fresh.statements ?? [])],
+          result: objectOf(bucket, row, true),
+        };
+      },
+    });
+  }
+
+  /** Whether its bytes came along with `head`. */
+  isSmall(info: ObjectInfo): boolean {
+    return this.#small.has(info);
+  }
+
+  async change(
+    info: ObjectInfo,
+    change: Pick<ObjectFields, 'meta' | 'headers' | 'tags' | 'acl' | 'lock'>,
+  ): Promise<ObjectInfo> {
+    const { bucket, key, version } = info;
+    return await this.#options.changes.make(bucket, {
+      touches: [`key ${key}`],
+      reads: [readCurrent(bucket, key), readOlder(bucket, key, version)],
+      decide: (rows) => {
+        const current = firstVersion(rows[0]);
+        const isLatest = current?.version === version;
+        const row = isLatest ? current : firstVersion(rows[1]);
+        if (row === undefined) throw noObject(bucket, key);
+        const changed: VersionRow = { ...row, info: fieldsOf({ ...row.info, ...change }) };
+        const where = isLatest ? 'object' : 'older';
+        return {
+          statements: [
+            {
+              sql: `UPDATE ${where} SET info = ? WHERE bucket = ? AND key = ? AND ord = ?`,
+              args: [JSON.stringify(changed.info), bucket, key, row.ord],
+            },
+          ],
+          result: objectOf(bucket, changed, isLatest),
+        };
+      },
+    });
+  }
+
+  async delete(
+    bucket: string,
+    key: string,
+    options: Parameters<FileStore['delete']>[2] = {},
+  ): Promise<Deleted> {
+    const { version, conditions } = options;
+    const state = await this.#options.buckets.need(bucket);
+    const now = this.#options.clock.now();
+    const reads = [
+      ...keyReads(bucket, key, state),
+      readNext(bucket, key),
+      readOlder(bucket, key, version ?? NULL_VERSION),
+    ];
+    return await this.#options.changes.make(bucket, {
+      touches: [`key ${key}`],
+      reads,
+      decide: (rows, latest): Effect<Deleted> => {
+        checkState(state, latest, undefined);
+        const [first, second, third, fourth] = rows;
+        const current = firstVersion(first);
+        if (version === undefined) {
+          checkConditions(conditions, present(current));
+          const keyRows = { bucket, state: latest, current, olderNull: firstVersion(second), now };
+          const { pieces, deleted } = removeKey(keyRows, key);
+          return { ...pieces, result: deleted };
+        }
+        const target = current?.version === version ? current : firstVersion(fourth);
+        checkConditions(conditions, present(target));
+        if (target === undefined)
+          return { result: { version, deleteMarker: false, existed: false } };
+        const pieces = removeVersion({ bucket, current, next: firstVersion(third), now }, target);
+        return { ...pieces, result: { version, deleteMarker: target.marker, existed: true } };
+      },
+    });
+  }
+
+  /** In a bucket without versions: one transaction, no bytes move. */
+  async rename(
+    bucket: string,
+    { from, to }: { readonly from: string; readonly to: string },
+    {
+      state,
+      conditions,
+    }: { readonly state: BucketState; readonly conditions: Conditions | undefined },
+  ): Promise<ObjectInfo> {
+    checkKey(to);
+    const now = this.#options.clock.now();
+    const target = keyReads(bucket, to, state);
+    return await this.#options.changes.make(bucket, {
+      touches: [`key ${from}`, `key ${to}`],
+      reads: [readCurrent(bucket, from), ...target],
+      decide: (rows, latest) => {
+        checkState(state, latest, undefined);
+        const source = firstVersion(rows[0]);
+        const current = firstVersion(rows[1]);
+        if (source === undefined || source.marker) throw noObject(bucket, from);
+        checkConditions(conditions, present(current));
+        const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1 };
+        const pieces = supersede(
+          { bucket, state: latest, current, olderNull: undefined, now },
+          moved,
+        );
+        return {
+          ...pieces,
+          bytes: (pieces.bytes ?? 0) - source.size,
+          objects: (pieces.objects ?? 0) - 1,
+          statements: [
+            ...(pieces.statements ?? []),
+            { sql: 'DELETE FROM object WHERE bucket = ? AND key = ?', args: [bucket, from] },
+          ],
+          result: objectOf(bucket, moved, true),
+        };
+      },
+    });
+  }
+
+  /** What was removed last comes back. Throws `FILES_EXISTS` when something else is there. */
+  async undelete(bucket: string, key: string): Promise<ObjectInfo> {
+    const state = await this.#options.buckets.need(bucket);
+    const now = this.#options.clock.now();
+    const reads = [
+      ...keyReads(bucket, key, state),
+      readNext(bucket, key),
+      {
+        sql: `SELECT ${VERSION_COLUMNS}, id FROM trash WHERE bucket = ? AND key = ? ORDER BY ord DESC, until DESC LIMIT 1`,
+        args: [bucket, key],
+      },
+    ];
+    return await this.#options.changes.make(bucket, {
+      touches: [`key ${key}`],
+      reads,
+      decide: (rows, latest) => {
+        checkState(state, latest, undefined);
+        const current = firstVersion(rows[0]);
+        if (current !== undefined && !current.marker) throw exists(key);
+        const next = firstVersion(rows[2]);
+        if (current !== undefined && next !== undefined && !next.marker) {
+          const pieces = removeVersion({ bucket, current, next, now }, current);
+          return { ...pieces, result: objectOf(bucket, next, true) };
+        }
+        const [trashed] = rows[3] ?? [];
+        if (trashed === undefined) throw noObject(bucket, key);
+        const back: VersionRow = { ...versionOf(trashed), ...nextVersion(latest) };
+        const keyRows = { bucket, state: latest, current, olderNull: firstVersion(rows[1]), now };
+        const pieces = supersede(keyRows, back);
+        checkQuota(bucket, latest, back.size);
+        const drop = {
+          sql: 'DELETE FROM trash WHERE bucket = ? AND id = ?',
+          args: [bucket, trashed.at(-1) ?? null],
+        };
+        return {
+          ...pieces,
+          statements: [...(pieces.statements ?? []), drop],
+          result: objectOf(bucket, back, true),
+        };
+      },
+    });
+  }
+
+  /** Null when it is not in the catalogue. */
+  async #inline({ bucket, key, fid }: ObjectInfo): Promise<Uint8Array | null> {
+    const asked = ['object', 'older', 'trash'].map((table) => ({
+      sql: `SELECT data FROM ${table} WHERE bucket = ? AND key = ? AND fid = ?`,
+      args: [bucket, key, fid],
+    }));
+    const found = (await this.#options.link.read(asked)).flat().find(([data]) => data !== null);
+    return found?.[0] instanceof Uint8Array ? found[0] : null;
+  }
+}
+
+function rowOf(
+  key: string,
+  fresh: Fresh,
+  { state, now }: { readonly state: BucketState; readonly now: number },
+): VersionRow {
+  const { fid, data, size, etag, info } = fresh;
+  return { key, ...nextVersion(state), size, etag, mtime: now, marker: false, fid, data, info };
+}
+
+/** The newest version, and the one named `null` where it counts. */
+function keyReads(bucket: string, key: string, state: BucketState): readonly Statement[] {
+  const none = { sql: 'SELECT 1 WHERE 0' };
+  const current = readCurrent(bucket, key);
+  return [current, state.versioning === 'off' ? none : readOlder(bucket, key, NULL_VERSION)];
+}

@@ -1,0 +1,115 @@
+/** Storages of other nodes, through their gateways' door, and what this node answers others. Each call has a ticket of the cluster's key. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { silentLogger } from '../base/log.ts';
+import { type Clock, withDeadline } from '../base/time.ts';
+import {
+  type BlobHandler,
+  blobHandler,
+  type BlobStore,
+  FarBlobs,
+  type HttpBlobCall,
+  httpBlobCall,
+  makeTicket,
+  ticketCheck,
+} from '../blobs/blobs.ts';
+import { openNodeDoor } from '../net/net.ts';
+import type { FilesConfig } from './control.ts';
+import { storageNotFound } from './errors.ts';
+import { PEER_CONNECT_MS, TICKET_MS } from './limits.ts';
+import { deriveKey } from './secrets.ts';
+
+export interface PeerBlobsOptions {
+  readonly clock: Clock;
+  readonly config: () => FilesConfig | undefined;
+}
+
+/** The places of this node. */
+export interface OwnPlaces {
+  own(place: string): BlobStore | undefined;
+}
+
+const PATH = /^\/p\/([^/]+)(\/.*)$/;
+const TICKETS = 'tickets';
+
+export class PeerBlobs implements Disposable {
+  readonly #options: PeerBlobsOptions;
+  /** By node. */
+  readonly #calls = new Map<string, HttpBlobCall>();
+  readonly #handlers = new WeakMap<BlobStore, BlobHandler>();
+
+  constructor(options: PeerBlobsOptions) {
+    this.#options = options;
+  }
+
+  far(node: string, place: string): BlobStore {
+    const { clock } = this.#options;
+    const prefix = `/p/${encodeURIComponent(place)}`;
+    return new FarBlobs({
+      call: (request) => this.#callOf(node).call({ ...request, path: `${prefix}${request.path}` }),
+      ticket: (claim) =>
+        makeTicket(this.#key(), { ...claim, node: place, expiresAt: clock.now() + TICKET_MS }),
+    });
+  }
+
+  /** Throws `FILES_STORAGE_NOT_FOUND`. */
+  async answer(
+    places: OwnPlaces,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const [, name = '', path = ''] = PATH.exec(request.url ?? '') ?? [];
+    const place = decodeURIComponent(name);
+    const store = places.own(place);
+    if (store === undefined) throw storageNotFound(place, []);
+    const handler = this.#handlers.get(store) ?? this.#handlerOf(store, place);
+    this.#handlers.set(store, handler);
+    request.url = path;
+    await handler(request, response);
+  }
+
+  [Symbol.dispose](): void {
+    for (const call of this.#calls.values()) call[Symbol.dispose]();
+    this.#calls.clear();
+  }
+
+  #handlerOf(store: BlobStore, place: string): BlobHandler {
+    const { clock } = this.#options;
+    const checkTicket = ticketCheck({ keys: () => [this.#key()], node: place, clock });
+    return blobHandler({ store, checkTicket, log: silentLogger });
+  }
+
+  #callOf(node: string): HttpBlobCall {
+    const known = this.#calls.get(node);
+    if (known !== undefined) return known;
+    const made = httpBlobCall({
+      target: {
+        createConnection: (_options, done) => {
+          this.#connect(node).then(
+            (socket) => done(null, socket),
+            (error: unknown) => done(error as Error, undefined as unknown as Duplex),
+          );
+          return undefined;
+        },
+      },
+    });
+    this.#calls.set(node, made);
+    return made;
+  }
+
+  async #connect(node: string): Promise<Duplex> {
+    const config = this.#options.config();
+    const place = config?.nodes.find(({ id }) => id === node);
+    if (config?.access === undefined || place === undefined)
+      throw new Error(`Node ${node} is not known here`);
+    const { access } = config;
+    const late = (): Error => new Error(`no answer within ${PEER_CONNECT_MS} ms`);
+    return await withDeadline(PEER_CONNECT_MS, late, (signal) =>
+      openNodeDoor(access, place, '@files', signal),
+    );
+  }
+
+  #key(): Uint8Array {
+    return deriveKey(Buffer.from(this.#options.config()?.key ?? '', 'base64'), TICKETS);
+  }
+}

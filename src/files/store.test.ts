@@ -1,0 +1,211 @@
+/** The file store of one machine, over the real catalogue and real folders. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isMolnError } from '../base/errors.ts';
+import { FileKit } from '../../testing/file-kit.ts';
+
+async function* pieces(...all: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
+  for (const one of all) yield await Promise.resolve(Buffer.from(one));
+}
+
+async function bytesOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of body) all.push(piece);
+  return Buffer.concat(all);
+}
+
+const code = (wanted: string) => (error: unknown) => isMolnError(error, wanted);
+
+test('the file store of one machine', async (t) => {
+  await using kit = await FileKit.start();
+  const { store } = kit;
+  await store.createBucket('photos', { owner: 'ann', settings: { cors: [1] } });
+  const usage = async (): Promise<readonly [number, number]> => {
+    const info = await store.bucket('photos');
+    return [info?.bytes ?? -1, info?.objects ?? -1];
+  };
+
+  await t.test('small and large objects come back byte for byte', async () => {
+    const small = await store.put('photos', 'a.txt', pieces('hello'), {
+      contentType: 'text/plain',
+    });
+    assert.equal(small.etag, '5d41402abc4b2a76b9719d911017c592');
+    const large = Buffer.alloc(17 * 1024 * 1024 + 5, 'abcdefg');
+    const info = await store.put('photos', 'dir/large', pieces(large), { meta: { k: 'v' } });
+    const head = await store.head('photos', 'a.txt');
+    assert.equal(head?.contentType, 'text/plain');
+    assert.ok(head !== undefined);
+    assert.equal((await bytesOf(store.read(head))).toString(), 'hello');
+    assert.deepEqual(await bytesOf(store.read(info)), large);
+    const range = { start: 8 * 1024 * 1024 - 3, end: 8 * 1024 * 1024 + 9 };
+    assert.deepEqual(
+      await bytesOf(store.read(info, range)),
+      large.subarray(range.start, range.end),
+    );
+    assert.deepEqual(await usage(), [large.length + 5, 2]);
+  });
+
+  await t.test('conditions and quota are judged in the commit', async () => {
+    const conditions = { ifNoneMatch: '*' };
+    await assert.rejects(
+      store.put('photos', 'a.txt', pieces('x'), { conditions }),
+      code('FILES_CONDITION'),
+    );
+    const many = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, at) =>
+        store.put('photos', 'once', pieces(`${at}`), { conditions }),
+      ),
+    );
+    assert.equal(many.filter((one) => one.status === 'fulfilled').length, 1);
+    await store.changeBucket('photos', { quotaBytes: (await usage())[0] + 10 });
+    await assert.rejects(store.put('photos', 'b', pieces('12345678901'), {}), code('FILES_QUOTA'));
+    await store.put('photos', 'b', pieces('1234567890'), {});
+    await store.changeBucket('photos', { quotaBytes: null });
+  });
+
+  await t.test('lists have folders and pages', async () => {
+    await store.createBucket('lists', { owner: 'ann' });
+    const keys = ['a', 'b/1', 'b/2', 'b/3/x', 'c', 'ö', '\u{1f600}', '\uffff'];
+    await Promise.all(keys.map((key) => store.put('lists', key, pieces(key), {})));
+    const seen: string[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await store.list('lists', { delimiter: '/', limit: 2, after });
+      seen.push([...page.objects.map(({ key }) => key), ...page.prefixes].sort().join('|'));
+      if (page.next === undefined) break;
+      after = page.next.key;
+    }
+    assert.deepEqual(
+      seen,
+      ['a|b/', 'c|ö', '\uffff|\u{1f600}'].map((one) => one.split('|').sort().join('|')),
+    );
+    const inB = await store.list('lists', { prefix: 'b/', delimiter: '/', limit: 10 });
+    assert.deepEqual(
+      inB.objects.map(({ key }) => key),
+      ['b/1', 'b/2'],
+    );
+    assert.deepEqual(inB.prefixes, ['b/3/']);
+  });
+
+  await t.test('what is removed can be had back', async () => {
+    await store.delete('photos', 'a.txt');
+    assert.equal(await store.head('photos', 'a.txt'), undefined);
+    await store.undelete('photos', 'a.txt');
+    const back = await store.head('photos', 'a.txt');
+    assert.ok(back !== undefined);
+    assert.equal((await bytesOf(store.read(back))).toString(), 'hello');
+  });
+
+  await t.test('copies, moves and appends move no more bytes than they must', async () => {
+    const large = await store.head('photos', 'dir/large');
+    assert.ok(large !== undefined);
+    const copy = await store.copy(large, { bucket: 'photos', key: 'copy' }, { meta: { k: 'w' } });
+    assert.equal(copy.meta['k'], 'w');
+    await store.delete('photos', 'dir/large');
+    assert.equal((await bytesOf(store.read(copy))).length, large.size);
+    await store.move('photos', 'copy', 'moved');
+    assert.equal(await store.head('photos', 'copy'), undefined);
+    let length = 0;
+    for (const text of ['one ', 'two ', 'x'.repeat(100_000), 'four', 'y'.repeat(70_000)]) {
+      const grown = await store.append('photos', 'log', length, pieces(text));
+      length += text.length;
+      assert.equal(grown.size, length);
+    }
+    await assert.rejects(store.append('photos', 'log', 3, pieces('x')), code('FILES_OFFSET'));
+    const log = await store.head('photos', 'log');
+    assert.ok(log !== undefined);
+    const text = (await bytesOf(store.read(log))).toString();
+    assert.equal(text, `one two ${'x'.repeat(100_000)}four${'y'.repeat(70_000)}`);
+  });
+
+  await t.test('versions', async () => {
+    await store.createBucket('kept', { owner: 'ann' });
+    await store.put('kept', 'k', pieces('0'), {});
+    await store.changeBucket('kept', { versioning: 'enabled' });
+    const one = await store.put('kept', 'k', pieces('1'), {});
+    await store.put('kept', 'k', pieces('2'), {});
+    const gone = await store.delete('kept', 'k');
+    assert.equal(gone.deleteMarker, true);
+    assert.equal((await store.head('kept', 'k'))?.isDeleteMarker, true);
+    const all = await store.list('kept', { versions: true, limit: 10 });
+    assert.deepEqual(
+      all.objects.map(({ isDeleteMarker, isLatest }) => [isDeleteMarker, isLatest]),
+      [
+        [true, true],
+        [false, false],
+        [false, false],
+        [false, false],
+      ],
+    );
+    assert.equal(all.objects[3]?.version, 'null');
+    assert.deepEqual((await store.list('kept', { limit: 10 })).objects, []);
+    const page = await store.list('kept', { versions: true, limit: 2 });
+    const rest = await store.list('kept', {
+      versions: true,
+      limit: 2,
+      after: page.next?.key,
+      afterVersion: page.next?.version,
+    });
+    assert.equal(rest.objects[0]?.version, one.version);
+    await store.delete('kept', 'k', { version: gone.version });
+    const newest = await store.head('kept', 'k');
+    assert.ok(newest !== undefined);
+    assert.equal((await bytesOf(store.read(newest))).toString(), '2');
+    await store.changeBucket('kept', { versioning: 'suspended' });
+    await store.put('kept', 'k', pieces('null again'), {});
+    const versions = (await store.list('kept', { versions: true, limit: 10 })).objects;
+    assert.deepEqual(
+      versions.map(({ version }) => version === 'null'),
+      [true, false, false],
+    );
+    assert.equal((await store.bucket('kept'))?.objects, 3);
+  });
+
+  await t.test('an upload in parts', async () => {
+    const five = Buffer.alloc(5 * 1024 * 1024, 'p');
+    const { upload } = await store.createUpload('photos', 'film', { contentType: 'video/mp4' });
+    const first = await store.putPart('photos', 'film', upload, 1, pieces(five), {});
+    await store.putPart('photos', 'film', upload, 2, pieces('replaced'), {});
+    const second = await store.putPart('photos', 'film', upload, 2, pieces('end'), {});
+    assert.equal((await store.parts('photos', 'film', upload, { limit: 10 })).parts.length, 2);
+    assert.equal((await store.uploads('photos', { limit: 10 })).uploads.length, 1);
+    const before = await usage();
+    const wanted = [first, second].map(({ number, etag }) => ({ number, etag }));
+    const done = await store.completeUpload('photos', 'film', upload, wanted, {});
+    assert.deepEqual(await usage(), [before[0], before[1] + 1]);
+    const again = await store.completeUpload('photos', 'film', upload, wanted, {});
+    assert.equal(again.etag, done.etag);
+    assert.match(done.etag, /-2$/);
+    const head = await store.head('photos', 'film');
+    assert.deepEqual(head?.partSizes, [five.length, 3]);
+    const range = { start: five.length - 2, end: five.length + 3 };
+    assert.equal((await bytesOf(store.read(done, range))).toString(), 'ppend');
+    const other = await store.createUpload('photos', 'never', {});
+    await store.putPart('photos', 'never', other.upload, 1, pieces('x'), {});
+    await store.abortUpload('photos', 'never', other.upload);
+    assert.deepEqual(await usage(), [before[0], before[1] + 1]);
+  });
+
+  await t.test('properties and locks', async () => {
+    const { properties, locks } = store;
+    await properties.set('photos', 'd/', { '{DAV:}x': '<a/>', '{u}y': '2' });
+    await properties.set('photos', 'd/f', { '{u}z': '3' });
+    await properties.copy('photos', 'd/', 'e/');
+    await properties.delete('photos', 'd/');
+    assert.deepEqual(await properties.get('photos', 'd/f'), {});
+    assert.deepEqual(await properties.get('photos', 'e/f'), { '{u}z': '3' });
+    const wish = {
+      scope: 'exclusive',
+      principal: 'ann',
+      owner: undefined,
+      timeoutMs: 60_000,
+    } as const;
+    const lock = await locks.create('photos', { ...wish, path: 'd/', depth: 'infinity' });
+    await assert.rejects(
+      locks.create('photos', { ...wish, path: 'd/f', depth: '0' }),
+      code('FILES_LOCKED'),
+    );
+    assert.equal((await locks.of('photos', 'd/e/f'))[0]?.token, lock.token);
+    assert.equal(await locks.unlock('photos', lock.token), true);
+    assert.deepEqual(await locks.of('photos', 'd/'), []);
+  });
+});

@@ -1,0 +1,126 @@
+/** Making, finding and removing buckets. */
+import { isMolnError } from '../base/errors.ts';
+import { aclOfHeaders } from './acl.ts';
+import { authorise, type Ownership } from './access.ts';
+import { isBucketName } from './bucket-names.ts';
+import { type Answer, type Call, NO_CONTENT, xmlAnswer } from './call.ts';
+import { readRoot, S3_NAMESPACE, textIn } from './document.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
+
+const OWNERSHIPS: readonly Ownership[] = [
+  'BucketOwnerEnforced',
+  'BucketOwnerPreferred',
+  'ObjectWriter',
+];
+
+export function ownershipOf(text: string | undefined): Ownership {
+  const found = OWNERSHIPS.find((one) => one === text);
+  if (found === undefined)
+    throw invalidArgument(
+      `Invalid x-amz-object-ownership header: ${text ?? ''}`,
+      'x-amz-object-ownership',
+      text ?? '',
+    );
+  return found;
+}
+
+export async function createBucket(call: Call): Promise<Answer> {
+  const { caller, bucketName } = call;
+  if (!isBucketName(bucketName)) {
+    throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucketName } });
+  }
+  if (caller === undefined || call.accessKey?.may !== 'all') throw new S3Error('AccessDenied');
+  const document = await call.document();
+  const region =
+    document.length === 0
+      ? undefined
+      : textIn(readRoot(document, 'CreateBucketConfiguration'), 'LocationConstraint');
+  const acl = await aclOfHeaders(call.headers, { owner: caller, bucketOwner: caller }, call.people);
+  const asked = call.header('x-amz-object-ownership');
+  const ownership = asked === undefined ? undefined : ownershipOf(asked);
+  if (ownership === 'BucketOwnerEnforced' && acl !== undefined && acl.grants.length > 1) {
+    throw new S3Error(
+      'InvalidRequest',
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    );
+  }
+  const locks = call.header('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true';
+  const settings = {
+    ...(acl === undefined ? {} : { acl }),
+    ...(ownership === undefined ? {} : { ownership }),
+    ...(region === undefined || region === '' ? {} : { region }),
+    ...(locks ? { lock: {} } : {}),
+  };
+  try {
+    await call.store.createBucket(bucketName, { owner: caller, settings });
+    if (locks) await call.store.changeBucket(bucketName, { versioning: 'enabled' });
+  } catch (error) {
+    if (!isMolnError(error, 'FILES_BUCKET_EXISTS')) throw error;
+    const existing = await call.store.bucket(bucketName);
+    const own = existing?.owner === caller;
+    throw new S3Error(own ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, {
+      details: { BucketName: bucketName },
+      cause: error,
+    });
+  }
+  return { status: 200, headers: { location: `/${bucketName}` } };
+}
+
+export async function deleteBucket(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:DeleteBucket' });
+  await call.store.deleteBucket(bucket.name);
+  return NO_CONTENT;
+}
+
+export async function headBucket(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:ListBucket', list: { of: 'bucket', permission: 'READ' } });
+  const region = bucket.settings['region'];
+  return {
+    status: 200,
+    headers: { 'x-amz-bucket-region': typeof region === 'string' ? region : 'us-east-1' },
+  };
+}
+
+export async function getLocation(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:GetBucketLocation' });
+  const region = bucket.settings['region'];
+  const text = typeof region === 'string' && region !== 'us-east-1' ? escapeText(region) : '';
+  return xmlAnswer(
+    `${XML_HEAD}<LocationConstraint xmlns="${S3_NAMESPACE}">${text}</LocationConstraint>`,
+  );
+}
+
+export async function getVersioning(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:GetBucketVersioning' });
+  const words = { off: undefined, enabled: 'Enabled', suspended: 'Suspended' } as const;
+  return xmlAnswer(
+    `${XML_HEAD}<VersioningConfiguration xmlns="${S3_NAMESPACE}">${element('Status', words[bucket.versioning])}</VersioningConfiguration>`,
+  );
+}
+
+export async function putVersioning(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:PutBucketVersioning' });
+  const root = readRoot(await call.document(), 'VersioningConfiguration');
+  const status = textIn(root, 'Status')?.trim();
+  if (textIn(root, 'MfaDelete')?.trim() === 'Enabled') {
+    throw new S3Error('NotImplemented', 'MFA delete is not implemented');
+  }
+  if (status !== 'Enabled' && status !== 'Suspended')
+    throw new S3Error('IllegalVersioningConfigurationException');
+  if (status === 'Suspended' && (bucket.settings['lock'] ?? undefined) !== undefined) {
+    throw new S3Error(
+      'InvalidBucketState',
+      'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.',
+    );
+  }
+  await call.store.changeBucket(bucket.name, {
+    versioning: status === 'Enabled' ? 'enabled' : 'suspended',
+  });
+  return { status: 200 };
+}

@@ -1,0 +1,176 @@
+/** One request on its way through the S3 face, and what it is answered with. */
+import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Clock } from '../base/time.ts';
+import type {
+  AccessKey,
+  BucketInfo,
+  FileStore,
+  Json,
+  ObjectInfo,
+  Received,
+} from '../files/files.ts';
+import type { Acl, FindPerson } from './acl.ts';
+import type { Sender } from './authenticate.ts';
+import { type CheckedBody, checkedBody, readDocument } from './body.ts';
+import type { ChecksumName } from './checksums.ts';
+import { DOCUMENT_BYTES_MAX } from './document.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import type { ObjectLock } from './object-lock.ts';
+import type { Target } from './uri.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** In place of `body`; its length is in the headers. */
+  readonly stream?: AsyncIterable<Uint8Array>;
+}
+
+export interface CallParts {
+  readonly store: FileStore;
+  readonly clock: Clock;
+  readonly people: FindPerson;
+  readonly id: string;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly target: Target;
+  readonly bucketName: string;
+  readonly key: string;
+  readonly sender: Sender;
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly clientAddress: string;
+  readonly isSecure: boolean;
+}
+
+export class Call implements CallParts {
+  readonly store: FileStore;
+  readonly clock: Clock;
+  readonly people: FindPerson;
+  readonly id: string;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly target: Target;
+  readonly bucketName: string;
+  readonly key: string;
+  readonly sender: Sender;
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly clientAddress: string;
+  readonly isSecure: boolean;
+  readonly query: ReadonlyMap<string, string>;
+  readonly nowMs: number;
+  #bucket: BucketInfo | undefined;
+
+  constructor(parts: CallParts) {
+    this.store = parts.store;
+    this.clock = parts.clock;
+    this.people = parts.people;
+    this.id = parts.id;
+    this.method = parts.method;
+    this.headers = parts.headers;
+    this.target = parts.target;
+    this.bucketName = parts.bucketName;
+    this.key = parts.key;
+    this.sender = parts.sender;
+    this.source = parts.source;
+    this.clientAddress = parts.clientAddress;
+    this.isSecure = parts.isSecure;
+    this.query = new Map(parts.target.query);
+    this.nowMs = parts.clock.now();
+  }
+
+  get accessKey(): AccessKey | undefined {
+    return this.sender.key;
+  }
+
+  /** Who it is; undefined for nobody in particular. */
+  get caller(): string | undefined {
+    return this.sender.key?.owner;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.headers[name];
+    return typeof value === 'object' ? value.join(',') : value;
+  }
+
+  async bucket(): Promise<BucketInfo> {
+    this.#bucket ??= await this.store.bucket(this.bucketName);
+    if (this.#bucket !== undefined) return this.#bucket;
+    throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: this.bucketName } });
+  }
+
+  /** Of the address; an empty one is refused. */
+  get version(): string | undefined {
+    const version = this.query.get('versionId');
+    if (version === '') {
+      throw invalidArgument('Version id cannot be the empty string', 'versionId', '');
+    }
+    return version;
+  }
+
+  body(algorithm?: ChecksumName): CheckedBody {
+    return checkedBody(this.source, {
+      headers: this.headers,
+      payload: this.sender.payload,
+      algorithm,
+    });
+  }
+
+  document(bytesMax: number = DOCUMENT_BYTES_MAX): Promise<Buffer> {
+    const rules = { headers: this.headers, payload: this.sender.payload, bytesMax };
+    return readDocument(this.source, rules, digests);
+  }
+
+  /** Whole, not negative; undefined when it is not there. */
+  number(name: string): number | undefined {
+    const text = this.query.get(name);
+    if (text === undefined || text === '') return undefined;
+    if (/^\d{1,10}$/.test(text) && Number(text) <= 2_147_483_647) return Number(text);
+    throw invalidArgument(
+      `Argument ${name} must be an integer between 0 and 2147483647`,
+      name,
+      text,
+    );
+  }
+}
+
+function digests(bytes: Buffer): Pick<Received, 'md5' | 'sha256'> {
+  const hex = (name: string): string => createHash(name).update(bytes).digest('hex');
+  return { md5: hex('md5'), sha256: hex('sha256') };
+}
+
+export type Handler = (call: Call) => Promise<Answer>;
+
+export function xmlAnswer(body: string, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status: 200, headers: { 'content-type': 'application/xml', ...headers }, body };
+}
+
+export const EMPTY: Answer = { status: 200 };
+export const NO_CONTENT: Answer = { status: 204 };
+
+/** Settings and object fields are kept as JSON of the shapes that this face wrote. */
+export function setting<T>(bucket: BucketInfo, name: string): T | undefined {
+  return (bucket.settings[name] ?? undefined) as T | undefined;
+}
+
+export function aclOf(value: Json): Acl | undefined {
+  return (value ?? undefined) as Acl | undefined;
+}
+
+export function lockOf(info: ObjectInfo): ObjectLock | undefined {
+  return (info.lock ?? undefined) as ObjectLock | undefined;
+}
+
+export function quoted(etag: string): string {
+  return `"${etag}"`;
+}
+
+/** Once versions were on, every answer names one. */
+export function versionHeader(
+  bucket: BucketInfo,
+  version: string | undefined,
+): Readonly<Record<string, string>> {
+  return bucket.versioning === 'off' || version === undefined
+    ? {}
+    : { 'x-amz-version-id': version };
+}

@@ -1,0 +1,269 @@
+/** Lifecycle rules of a bucket: read, printed, and what they say of one object now. Pure. */
+import { randomId } from '../base/ids.ts';
+import { isoTime } from '../base/time.ts';
+import { element, XML_HEAD } from '../xml/xml.ts';
+import {
+  childNamed,
+  childrenNamed,
+  malformed,
+  neededText,
+  oneOf,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  truth,
+  wholeNumber,
+  type XmlElement,
+} from './document.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+
+export interface LifecycleFilter {
+  readonly prefix?: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly largerThan?: number | undefined;
+  readonly smallerThan?: number | undefined;
+  /** How it was written, so that it is given back so. */
+  readonly form: 'prefix' | 'filter' | 'and';
+}
+
+export interface LifecycleRule {
+  readonly id: string;
+  readonly enabled: boolean;
+  readonly filter: LifecycleFilter;
+  readonly days?: number | undefined;
+  /** Milliseconds. */
+  readonly date?: number | undefined;
+  readonly removeLoneMarkers?: boolean | undefined;
+  readonly noncurrentDays?: number | undefined;
+  readonly newerNoncurrent?: number | undefined;
+  readonly abortUploadDays?: number | undefined;
+}
+
+const RULES_MAX = 1000;
+const ID_LENGTH_MAX = 255;
+const DAY_MS = 86_400_000;
+
+export function parseLifecycle(bytes: Uint8Array): readonly LifecycleRule[] {
+  const found = childrenNamed(readRoot(bytes, 'LifecycleConfiguration'), 'Rule');
+  if (found.length === 0 || found.length > RULES_MAX) throw malformed();
+  const rules = found.map(parseRule);
+  if (new Set(rules.map(({ id }) => id)).size < rules.length) {
+    throw invalidArgument('Rule ID must be unique. Found same ID for more than one rule', 'ID', '');
+  }
+  return rules;
+}
+
+function parseRule(from: XmlElement): LifecycleRule {
+  const id = textIn(from, 'ID')?.trim() ?? randomId(32);
+  if (id.length > ID_LENGTH_MAX) {
+    throw invalidArgument('ID length should not exceed allowed limit of 255', 'ID', id);
+  }
+  const enabled = oneOf(textIn(from, 'Status'), 'Enabled', 'Disabled') === 'Enabled';
+  if (
+    childrenNamed(from, 'Transition').length +
+      childrenNamed(from, 'NoncurrentVersionTransition').length >
+    0
+  ) {
+    throw new S3Error(
+      'InvalidStorageClass',
+      'There is one storage class, STANDARD: nothing can go to another',
+    );
+  }
+  const expiration = childNamed(from, 'Expiration');
+  const noncurrent = childNamed(from, 'NoncurrentVersionExpiration');
+  const abort = childNamed(from, 'AbortIncompleteMultipartUpload');
+  if (expiration === undefined && noncurrent === undefined && abort === undefined) {
+    throw new S3Error('InvalidRequest', 'At least one action needs to be specified in a rule');
+  }
+  const rule: LifecycleRule = {
+    id,
+    enabled,
+    filter: parseFilter(from),
+    ...(expiration === undefined ? {} : parseExpiration(expiration)),
+    noncurrentDays:
+      noncurrent === undefined ? undefined : positive(textIn(noncurrent, 'NoncurrentDays')),
+    newerNoncurrent:
+      noncurrent === undefined
+        ? undefined
+        : wholeNumber(textIn(noncurrent, 'NewerNoncurrentVersions')),
+    abortUploadDays:
+      abort === undefined ? undefined : positive(neededText(abort, 'DaysAfterInitiation')),
+  };
+  if (noncurrent !== undefined && rule.noncurrentDays === undefined) throw malformed();
+  return rule;
+}
+
+function parseExpiration(
+  from: XmlElement,
+): Pick<LifecycleRule, 'days' | 'date' | 'removeLoneMarkers'> {
+  const days = positive(textIn(from, 'Days'));
+  const dateText = textIn(from, 'Date')?.trim();
+  const removeLoneMarkers = truth(textIn(from, 'ExpiredObjectDeleteMarker'));
+  const given = [days, dateText, removeLoneMarkers].filter((one) => one !== undefined);
+  if (given.length !== 1) throw malformed();
+  if (dateText === undefined) return { days, removeLoneMarkers };
+  const date = /^\d{4}-\d\d-\d\d(?:T[\d:.]+Z)?$/.test(dateText) ? Date.parse(dateText) : Number.NaN;
+  if (Number.isNaN(date)) throw malformed();
+  if (date % DAY_MS !== 0)
+    throw invalidArgument("'Date' must be at midnight GMT", 'Date', dateText);
+  return { date };
+}
+
+function positive(text: string | undefined): number | undefined {
+  const days = wholeNumber(text);
+  if (days !== undefined && days <= 0) {
+    throw invalidArgument(
+      "'Days' for Expiration action must be a positive integer",
+      'Days',
+      String(days),
+    );
+  }
+  return days;
+}
+
+function parseFilter(from: XmlElement): LifecycleFilter {
+  const filter = childNamed(from, 'Filter');
+  if (filter === undefined) {
+    const prefix = textIn(from, 'Prefix');
+    if (prefix === undefined) throw malformed();
+    return { form: 'prefix', prefix, tags: {} };
+  }
+  if (childNamed(from, 'Prefix') !== undefined) throw malformed();
+  const and = childNamed(filter, 'And');
+  const inside = and ?? filter;
+  const tags = Object.fromEntries(
+    childrenNamed(inside, 'Tag').map((tag) => [neededText(tag, 'Key'), neededText(tag, 'Value')]),
+  );
+  return {
+    form: and === undefined ? 'filter' : 'and',
+    prefix: textIn(inside, 'Prefix'),
+    tags,
+    largerThan: wholeNumber(textIn(inside, 'ObjectSizeGreaterThan')),
+    smallerThan: wholeNumber(textIn(inside, 'ObjectSizeLessThan')),
+  };
+}
+
+export function printLifecycle(rules: readonly LifecycleRule[]): string {
+  return `${XML_HEAD}<LifecycleConfiguration xmlns="${S3_NAMESPACE}">${rules.map(printRule).join('')}</LifecycleConfiguration>`;
+}
+
+function printRule(rule: LifecycleRule): string {
+  const { filter } = rule;
+  const inside =
+    element('Prefix', filter.prefix) +
+    Object.entries(filter.tags)
+      .map(([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`)
+      .join('') +
+    element('ObjectSizeGreaterThan', filter.largerThan) +
+    element('ObjectSizeLessThan', filter.smallerThan);
+  const forms = {
+    prefix: inside,
+    filter: `<Filter>${inside}</Filter>`,
+    and: `<Filter><And>${inside}</And></Filter>`,
+  };
+  const date = rule.date === undefined ? undefined : isoTime(rule.date);
+  const expiration =
+    element('Days', rule.days) +
+    element('Date', date) +
+    element('ExpiredObjectDeleteMarker', rule.removeLoneMarkers);
+  const noncurrent =
+    element('NoncurrentDays', rule.noncurrentDays) +
+    element('NewerNoncurrentVersions', rule.newerNoncurrent);
+  return (
+    `<Rule>${element('ID', rule.id)}${forms[filter.form]}<Status>${rule.enabled ? 'Enabled' : 'Disabled'}</Status>` +
+    (expiration === '' ? '' : `<Expiration>${expiration}</Expiration>`) +
+    (noncurrent === ''
+      ? ''
+      : `<NoncurrentVersionExpiration>${noncurrent}</NoncurrentVersionExpiration>`) +
+    (rule.abortUploadDays === undefined
+      ? ''
+      : `<AbortIncompleteMultipartUpload>${element('DaysAfterInitiation', rule.abortUploadDays)}</AbortIncompleteMultipartUpload>`) +
+    '</Rule>'
+  );
+}
+
+/** What rules look at. */
+export interface LifecycleSubject {
+  readonly key: string;
+  readonly size: number;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly modifiedAt: number;
+}
+
+function applies(rule: LifecycleRule, subject: LifecycleSubject): boolean {
+  const { prefix = '', tags, largerThan, smallerThan } = rule.filter;
+  return (
+    rule.enabled &&
+    subject.key.startsWith(prefix) &&
+    Object.entries(tags).every(([name, value]) => subject.tags[name] === value) &&
+    (largerThan === undefined || subject.size > largerThan) &&
+    (smallerThan === undefined || subject.size < smallerThan)
+  );
+}
+
+/** Days count from the midnight after, as AWS rounds. */
+function dueAt(fromMs: number, days: number): number {
+  return Math.ceil((fromMs + days * DAY_MS) / DAY_MS) * DAY_MS;
+}
+
+/** When a current object expires, and by which rule; undefined when none says so. */
+export function expiryOf(
+  rules: readonly LifecycleRule[],
+  subject: LifecycleSubject,
+): { readonly at: number; readonly rule: string } | undefined {
+  let soonest: { readonly at: number; readonly rule: string } | undefined;
+  for (const rule of rules) {
+    if (!applies(rule, subject)) continue;
+    const at =
+      rule.date ?? (rule.days === undefined ? undefined : dueAt(subject.modifiedAt, rule.days));
+    if (at !== undefined && (soonest === undefined || at < soonest.at))
+      soonest = { at, rule: rule.id };
+  }
+  return soonest;
+}
+
+export interface NoncurrentSubject extends LifecycleSubject {
+  /** When the next newer version came. */
+  readonly replacedAt: number;
+  /** Noncurrent versions that are newer. */
+  readonly newer: number;
+}
+
+export function expiresNoncurrent(
+  rules: readonly LifecycleRule[],
+  subject: NoncurrentSubject,
+  nowMs: number,
+): boolean {
+  return rules.some(
+    (rule) =>
+      rule.noncurrentDays !== undefined &&
+      applies(rule, subject) &&
+      subject.newer >= (rule.newerNoncurrent ?? 0) &&
+      nowMs >= dueAt(subject.replacedAt, rule.noncurrentDays),
+  );
+}
+
+/** A delete marker with nothing behind it. */
+export function removesLoneMarker(
+  rules: readonly LifecycleRule[],
+  subject: LifecycleSubject,
+): boolean {
+  return rules.some(
+    (rule) =>
+      (rule.removeLoneMarkers === true || rule.days !== undefined) && applies(rule, subject),
+  );
+}
+
+export function abortsUpload(
+  rules: readonly LifecycleRule[],
+  upload: { readonly key: string; readonly createdAt: number },
+  nowMs: number,
+): boolean {
+  return rules.some(
+    ({ enabled, filter, abortUploadDays }) =>
+      enabled &&
+      abortUploadDays !== undefined &&
+      upload.key.startsWith(filter.prefix ?? '') &&
+      nowMs >= dueAt(upload.createdAt, abortUploadDays),
+  );
+}

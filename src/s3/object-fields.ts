@@ -1,0 +1,274 @@
+/** What a request says is to be kept with an object, and how it is given back. */
+import { isoTime } from '../base/time.ts';
+import type { BucketInfo, Conditions, ObjectInfo } from '../files/files.ts';
+import { parseEntityTagList } from '../http/conditional.ts';
+import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
+import { type Acl, aclOfHeaders, cannedAcl, isPublicAcl } from './acl.ts';
+import { authorise, ownership, publicAccess } from './access.ts';
+import { type Call, lockOf, setting, versionHeader } from './call.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import { expiryOf, type LifecycleRule } from './lifecycle.ts';
+import {
+  defaultLock,
+  type LockConfiguration,
+  lockHeaders,
+  lockOfHeaders,
+  type ObjectLock,
+} from './object-lock.ts';
+import { tagsOfHeader, type Tags } from './tagging.ts';
+
+const META_PREFIX = 'x-amz-meta-';
+/** All names and values of one object's metadata. */
+const META_BYTES_MAX = 2048;
+const KEY_BYTES_MAX = 1024;
+/** What AWS says of what came without a type. */
+export const DEFAULT_TYPE = 'binary/octet-stream';
+
+const KEPT = [
+  'cache-control',
+  'content-disposition',
+  'content-language',
+  'expires',
+  'x-amz-website-redirect-location',
+] as const;
+const STORAGE_CLASSES: ReadonlySet<string> = new Set(
+  'STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER_IR'.split(' '),
+);
+
+/** Fields are Latin-1 in Node; clients send UTF-8. */
+export function fromField(value: string): string {
+  const text = Buffer.from(value, 'latin1').toString('utf8');
+  return text.includes('\ufffd') ? value : text;
+}
+
+export function toField(value: string): string {
+  return /^[\t\x20-\xff]*$/.test(value) && !/[\x80-\xff]/.test(value)
+    ? value
+    : Buffer.from(value.replace(/[\r\n\0]/g, ' '), 'utf8').toString('latin1');
+}
+
+export function checkKey(key: string): void {
+  if (Buffer.byteLength(key) > KEY_BYTES_MAX) {
+    throw new S3Error('KeyTooLongError', undefined, {
+      details: { Size: Buffer.byteLength(key), MaxSizeAllowed: KEY_BYTES_MAX },
+    });
+  }
+}
+
+export function metaOf(headers: Call['headers']): Readonly<Record<string, string>> {
+  const meta: Record<string, string> = {};
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    if (!name.startsWith(META_PREFIX) || typeof value !== 'string') continue;
+    meta[name.slice(META_PREFIX.length)] = fromField(value);
+    bytes += name.length - META_PREFIX.length + value.length;
+  }
+  if (bytes > META_BYTES_MAX) {
+    throw new S3Error('MetadataTooLarge', undefined, {
+      details: { Size: bytes, MaxSizeAllowed: META_BYTES_MAX },
+    });
+  }
+  return meta;
+}
+
+export function keptHeaders(call: Call): Readonly<Record<string, string>> {
+  const kept: Record<string, string> = {};
+  for (const name of KEPT) {
+    const value = call.header(name);
+    if (value !== undefined) kept[name] = fromField(value);
+  }
+  const encoding = (call.header('content-encoding') ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== '' && one !== 'aws-chunked');
+  if (encoding.length > 0) kept['content-encoding'] = encoding.join(',');
+  const redirect = kept['x-amz-website-redirect-location'];
+  if (redirect !== undefined && !/^(?:\/|https?:\/\/)/.test(redirect)) {
+    throw invalidArgument(
+      "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+      'x-amz-website-redirect-location',
+      redirect,
+    );
+  }
+  const storageClass = call.header('x-amz-storage-class');
+  if (storageClass !== undefined && !STORAGE_CLASSES.has(storageClass))
+    throw new S3Error('InvalidStorageClass');
+  if (storageClass !== undefined && storageClass !== 'STANDARD')
+    kept['x-amz-storage-class'] = storageClass;
+  return kept;
+}
+
+/** There is no encryption that a client could ask for: it is told so, and nothing is kept unencrypted against its wish. */
+export function refuseEncryption(call: Call): void {
+  const asked = call.header('x-amz-server-side-encryption');
+  const customer = call.header('x-amz-server-side-encryption-customer-algorithm');
+  if (asked !== undefined && !/^(?:AES256|aws:kms|aws:kms:dsse)$/.test(asked)) {
+    throw invalidArgument(
+      'The encryption method specified is not supported',
+      'x-amz-server-side-encryption',
+      asked,
+    );
+  }
+  if (
+    asked === 'AES256' &&
+    call.header('x-amz-server-side-encryption-aws-kms-key-id') !== undefined
+  ) {
+    throw invalidArgument(
+      'Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms',
+      'x-amz-server-side-encryption',
+      asked,
+    );
+  }
+  const names = Object.keys(call.headers).filter((name) =>
+    /^x-amz-(?:copy-source-)?server-side-encryption/.test(name),
+  );
+  if (customer !== undefined && customer !== 'AES256')
+    throw new S3Error('InvalidEncryptionAlgorithmError');
+  if (names.length > 0) {
+    throw new S3Error('NotImplemented', undefined, { details: { Header: names[0] ?? '' } });
+  }
+}
+
+/** The list of a new object; undefined for the private one of its owner. */
+export async function newObjectAcl(call: Call, bucket: BucketInfo): Promise<Acl | undefined> {
+  const owner = call.caller ?? bucket.owner;
+  const asked = await aclOfHeaders(call.headers, { owner, bucketOwner: bucket.owner }, call.people);
+  return checkedAcl(bucket, asked, owner);
+}
+
+export function checkedAcl(
+  bucket: BucketInfo,
+  asked: Acl | undefined,
+  owner: string,
+): Acl | undefined {
+  if (asked === undefined) return undefined;
+  if (ownership(bucket) === 'BucketOwnerEnforced') {
+    const harmless = asked.grants.every(
+      ({ grantee, permission }) =>
+        grantee.kind === 'user' && grantee.id === bucket.owner && permission === 'FULL_CONTROL',
+    );
+    const full = cannedAcl('bucket-owner-full-control', owner, bucket.owner);
+    if (!harmless && JSON.stringify(asked) !== JSON.stringify(full)) {
+      throw new S3Error('AccessControlListNotSupported');
+    }
+    return undefined;
+  }
+  if (publicAccess(bucket)?.blockAcls === true && isPublicAcl(asked))
+    throw new S3Error('AccessDenied');
+  return asked;
+}
+
+/** Who owns what is put: the caller, or the bucket's owner where that is the rule. */
+export function newOwner(call: Call, bucket: BucketInfo): string {
+  const mode = ownership(bucket);
+  if (mode === 'BucketOwnerEnforced' || call.caller === undefined) return bucket.owner;
+  const gives = call.header('x-amz-acl') === 'bucket-owner-full-control';
+  return mode === 'BucketOwnerPreferred' && gives ? bucket.owner : call.caller;
+}
+
+export function newTags(call: Call): Tags {
+  const text = call.header('x-amz-tagging');
+  return text === undefined ? {} : tagsOfHeader(text);
+}
+
+export function newLock(call: Call, bucket: BucketInfo): ObjectLock | undefined {
+  const asked = lockOfHeaders(call.headers, call.nowMs);
+  const configuration = setting<LockConfiguration>(bucket, 'lock');
+  if (asked !== undefined && configuration === undefined) {
+    throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
+  }
+  if (asked?.mode !== undefined)
+    authorise(call, bucket, {
+      action: 's3:PutObjectRetention',
+      list: { of: 'bucket', permission: 'WRITE' },
+    });
+  const given = configuration === undefined ? undefined : defaultLock(configuration, call.nowMs);
+  return asked === undefined ? given : { ...given, ...withoutUndefined(asked) };
+}
+
+function withoutUndefined(lock: ObjectLock): ObjectLock {
+  return Object.fromEntries(Object.entries(lock).filter(([, value]) => value !== undefined));
+}
+
+/** Of a request that writes. */
+export function writeConditions(call: Call): Conditions | undefined {
+  const ifMatch = call.header('if-match');
+  const ifNoneMatch = call.header('if-none-match');
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch: tagList(ifMatch) }),
+    ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: tagList(ifNoneMatch) }),
+  };
+}
+
+/** Clients of S3 leave the quotes away, too. */
+export function quotedTags(text: string): string {
+  return text.includes('"') || text.trim() === '*'
+    ? text
+    : text
+        .split(',')
+        .map((tag) => `"${tag.trim()}"`)
+        .join(', ');
+}
+
+function tagList(text: string): string | readonly string[] {
+  const list = parseEntityTagList(quotedTags(text));
+  if (list === '*') return '*';
+  return (list ?? []).map(({ tag }) => tag);
+}
+
+/** A time in a field; undefined when it is none, and the field is then passed over. */
+export function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseHttpDate(text.trim());
+}
+
+/** The fields of GET and HEAD, without those of the body. */
+export function objectHeaders(
+  call: Call,
+  bucket: BucketInfo,
+  object: ObjectInfo,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'last-modified': formatHttpDate(object.modifiedAt),
+    etag: `"${object.etag}"`,
+    'accept-ranges': 'bytes',
+    'content-type': toField(object.contentType ?? DEFAULT_TYPE),
+    ...versionHeader(bucket, object.version),
+    ...lockHeaders(lockOf(object)),
+  };
+  for (const [name, value] of Object.entries(object.headers)) headers[name] = toField(value);
+  for (const [name, value] of Object.entries(object.meta))
+    headers[META_PREFIX + name] = toField(value);
+  const tags = Object.keys(object.tags).length;
+  if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
+  const expiry = expiryHeader(bucket, object);
+  if (expiry !== undefined) headers['x-amz-expiration'] = expiry;
+  if (call.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
+    Object.assign(headers, checksumHeaders(object));
+  }
+  return headers;
+}
+
+export function checksumHeaders(
+  object: Pick<ObjectInfo, 'checksums' | 'checksumType'>,
+): Readonly<Record<string, string>> {
+  const entries = Object.entries(object.checksums);
+  if (entries.length === 0) return {};
+  return {
+    ...Object.fromEntries(entries.map(([name, value]) => [`x-amz-checksum-${name}`, value])),
+    'x-amz-checksum-type': object.checksumType ?? 'FULL_OBJECT',
+  };
+}
+
+export function expiryHeader(bucket: BucketInfo, object: ObjectInfo): string | undefined {
+  const rules = setting<readonly LifecycleRule[]>(bucket, 'lifecycle');
+  if (rules === undefined) return undefined;
+  const expiry = expiryOf(rules, object);
+  if (expiry === undefined) return undefined;
+  return `expiry-date="${formatHttpDate(expiry.at)}", rule-id="${encodeURIComponent(expiry.rule)}"`;
+}
+
+/** `2026-01-02T03:04:05.000Z`. */
+export function xmlTime(ms: number): string {
+  return isoTime(ms);
+}

@@ -1,0 +1,114 @@
+/** What belongs to an object beside its bytes and can be changed by itself: tags, access control list, retention, legal hold. */
+import type { ObjectInfo } from '../files/files.ts';
+import { objectAcl } from './access.ts';
+import { aclOfHeaders, parseAcl, printAcl } from './acl.ts';
+import {
+  type Answer,
+  type Call,
+  EMPTY,
+  lockOf,
+  NO_CONTENT,
+  setting,
+  versionHeader,
+  xmlAnswer,
+} from './call.ts';
+import { S3Error } from './errors.ts';
+import { checkedAcl } from './object-fields.ts';
+import {
+  mayChangeRetention,
+  parseLegalHold,
+  parseRetention,
+  printLegalHold,
+  printRetention,
+} from './object-lock.ts';
+import { bypasses } from './objects-delete.ts';
+import { findObject } from './objects-get.ts';
+import { OBJECT_TAGS_MAX, parseTagging, printTagging } from './tagging.ts';
+import { authorise } from './access.ts';
+
+export async function getObjectTagging(call: Call): Promise<Answer> {
+  const { bucket, object } = await findObject(call, 's3:GetObjectTagging', 'READ_ACP');
+  return xmlAnswer(printTagging(object.tags), versionHeader(bucket, object.version));
+}
+
+export async function putObjectTagging(call: Call): Promise<Answer> {
+  const { bucket, object } = await findObject(call, 's3:PutObjectTagging', 'WRITE_ACP');
+  const tags = parseTagging(await call.document(), OBJECT_TAGS_MAX);
+  const action = call.version === undefined ? 's3:PutObjectTagging' : 's3:PutObjectVersionTagging';
+  authorise(call, bucket, {
+    action,
+    list: { of: 'object', permission: 'WRITE_ACP' },
+    object,
+    requestTags: tags,
+  });
+  await call.store.changeObject(object, { tags });
+  return { status: 200, headers: versionHeader(bucket, object.version) };
+}
+
+export async function deleteObjectTagging(call: Call): Promise<Answer> {
+  const { bucket, object } = await findObject(call, 's3:DeleteObjectTagging', 'WRITE_ACP');
+  await call.store.changeObject(object, { tags: {} });
+  return { ...NO_CONTENT, headers: versionHeader(bucket, object.version) };
+}
+
+export async function getObjectAcl(call: Call): Promise<Answer> {
+  const { bucket, object } = await findObject(call, 's3:GetObjectAcl', 'READ_ACP');
+  return xmlAnswer(
+    await printAcl(objectAcl(bucket, object), call.people),
+    versionHeader(bucket, object.version),
+  );
+}
+
+export async function putObjectAcl(call: Call): Promise<Answer> {
+  const { bucket, object } = await findObject(call, 's3:PutObjectAcl', 'WRITE_ACP');
+  const document = await call.document();
+  const owner = object.owner ?? bucket.owner;
+  const asked = await aclOfHeaders(call.headers, { owner, bucketOwner: bucket.owner }, call.people);
+  const acl = checkedAcl(bucket, asked ?? (await parseAcl(document, owner, call.people)), owner);
+  if (acl !== undefined) await call.store.changeObject(object, { acl });
+  return { status: 200, headers: versionHeader(bucket, object.version) };
+}
+
+async function lockable(call: Call, action: string): Promise<ObjectInfo> {
+  const bucket = await call.bucket();
+  if (setting(bucket, 'lock') === undefined) {
+    throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
+  }
+  return (await findObject(call, action, 'WRITE_ACP')).object;
+}
+
+export async function getRetention(call: Call): Promise<Answer> {
+  const object = await lockable(call, 's3:GetObjectRetention');
+  const lock = lockOf(object);
+  if (lock?.mode === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
+  return xmlAnswer(printRetention(lock));
+}
+
+export async function putRetention(call: Call): Promise<Answer> {
+  const object = await lockable(call, 's3:PutObjectRetention');
+  const wanted = parseRetention(await call.document());
+  const lock = lockOf(object);
+  const bypassGovernance = bypasses(call, await call.bucket(), call.key);
+  if (!mayChangeRetention(lock, wanted, { nowMs: call.nowMs, bypassGovernance })) {
+    throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
+  }
+  if (wanted !== undefined && wanted.until <= call.nowMs) {
+    throw new S3Error('InvalidArgument', 'The retain until date must be in the future!');
+  }
+  const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
+  await call.store.changeObject(object, { lock: { ...hold, ...wanted } });
+  return EMPTY;
+}
+
+export async function getLegalHold(call: Call): Promise<Answer> {
+  const lock = lockOf(await lockable(call, 's3:GetObjectLegalHold'));
+  if (lock?.hold === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
+  return xmlAnswer(printLegalHold(lock));
+}
+
+export async function putLegalHold(call: Call): Promise<Answer> {
+  const object = await lockable(call, 's3:PutObjectLegalHold');
+  const hold = parseLegalHold(await call.document());
+  await call.store.changeObject(object, { lock: { ...lockOf(object), hold } });
+  return EMPTY;
+}

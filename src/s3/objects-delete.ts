@@ -1,0 +1,118 @@
+/** DELETE of one object or version, and of many. */
+import type { BucketInfo } from '../files/files.ts';
+import { isMolnError } from '../base/errors.ts';
+import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
+import { mayDo } from './access.ts';
+import { type Answer, type Call, lockOf, setting, versionHeader, xmlAnswer } from './call.ts';
+import {
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+} from './document.ts';
+import { S3Error } from './errors.ts';
+import { writeConditions } from './object-fields.ts';
+import { isHeld } from './object-lock.ts';
+import { storeError } from './store-errors.ts';
+
+const KEYS_MAX = 1000;
+const AT_ONCE = 16;
+/** `Content-MD5` aside, a document of a thousand keys of a thousand bytes. */
+const DOCUMENT_MAX: number = 4 * 1024 * 1024;
+
+interface Gone {
+  readonly version: string | undefined;
+  readonly deleteMarker: boolean;
+}
+
+async function deleteOne(
+  call: Call,
+  bucket: BucketInfo,
+  what: { readonly key: string; readonly version: string | undefined },
+): Promise<Gone> {
+  const { key, version } = what;
+  const action = version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
+  const list = { of: 'bucket', permission: 'WRITE' } as const;
+  if (!mayDo(call, bucket, { action, list, key })) throw new S3Error('AccessDenied');
+  if (version !== undefined && setting(bucket, 'lock') !== undefined) {
+    await checkHeld(call, bucket, { key, version });
+  }
+  const conditions = call.method === 'DELETE' ? writeConditions(call) : undefined;
+  const gone = await call.store.delete(bucket.name, key, { version, conditions });
+  return { version: gone.version, deleteMarker: gone.deleteMarker };
+}
+
+async function checkHeld(
+  call: Call,
+  bucket: BucketInfo,
+  { key, version }: { readonly key: string; readonly version: string },
+): Promise<void> {
+  const object = await call.store.head(bucket.name, key, version);
+  if (object === undefined || object.isDeleteMarker) return;
+  if (isHeld(lockOf(object), call.nowMs, bypasses(call, bucket, key))) {
+    throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
+  }
+}
+
+/** The field is set, and the caller may. */
+export function bypasses(call: Call, bucket: BucketInfo, key: string): boolean {
+  if (call.header('x-amz-bypass-governance-retention')?.toLowerCase() !== 'true') return false;
+  return mayDo(call, bucket, { action: 's3:BypassGovernanceRetention', key });
+}
+
+export async function deleteObject(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  const gone = await deleteOne(call, bucket, { key: call.key, version: call.version });
+  return {
+    status: 204,
+    headers: {
+      ...(gone.deleteMarker ? { 'x-amz-delete-marker': 'true' } : {}),
+      ...versionHeader(bucket, gone.version),
+    },
+  };
+}
+
+export async function deleteObjects(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  const root = readRoot(await call.document(DOCUMENT_MAX), 'Delete');
+  const quiet = textIn(root, 'Quiet')?.trim() === 'true';
+  const wanted = childrenNamed(root, 'Object').map((one) => ({
+    key: textIn(one, 'Key') ?? neededText(one, 'Key'),
+    version: textIn(one, 'VersionId')?.trim(),
+  }));
+  if (wanted.length === 0 || wanted.length > KEYS_MAX) throw malformed();
+  const lines: string[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < wanted.length; at = next++) {
+      const one = wanted[at];
+      if (one !== undefined) lines[at] = await deleteListed(call, bucket, { ...one, quiet });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return xmlAnswer(
+    `${XML_HEAD}<DeleteResult xmlns="${S3_NAMESPACE}">${lines.join('')}</DeleteResult>`,
+  );
+}
+
+async function deleteListed(
+  call: Call,
+  bucket: BucketInfo,
+  one: { readonly key: string; readonly version: string | undefined; readonly quiet: boolean },
+): Promise<string> {
+  const name = element('Key', one.key) + element('VersionId', one.version);
+  try {
+    const gone = await deleteOne(call, bucket, one);
+    if (one.quiet) return '';
+    const marker = gone.deleteMarker
+      ? `<DeleteMarker>true</DeleteMarker>${element('DeleteMarkerVersionId', gone.version)}`
+      : '';
+    return `<Deleted>${name}${marker}</Deleted>`;
+  } catch (error) {
+    const said = isMolnError(error) ? storeError(error) : error;
+    if (!(said instanceof S3Error)) throw error;
+    return `<Error>${name}<Code>${said.code}</Code><Message>${escapeText(said.message)}</Message></Error>`;
+  }
+}

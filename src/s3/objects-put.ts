@@ -1,0 +1,284 @@
+/** PUT of objects, with a body or as a copy. */
+import type { BucketInfo, ObjectInfo, PutOptions, Range } from '../files/files.ts';
+import { evaluatePreconditions } from '../http/conditional.ts';
+import { element, XML_HEAD } from '../xml/xml.ts';
+import { authorise, mayDo, missingObject } from './access.ts';
+import { type Answer, type Call, quoted, versionHeader, xmlAnswer } from './call.ts';
+import { S3_NAMESPACE } from './document.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import {
+  checkKey,
+  checksumHeaders,
+  expiryHeader,
+  fromField,
+  keptHeaders,
+  metaOf,
+  newLock,
+  newObjectAcl,
+  newOwner,
+  newTags,
+  quotedTags,
+  refuseEncryption,
+  writeConditions,
+  xmlTime,
+} from './object-fields.ts';
+import { decodeUri } from './uri.ts';
+import { checksumOf, isChecksumName } from './checksums.ts';
+
+export const PUT_BYTES_MAX: number = 5 * 1024 ** 3;
+
+export async function putObject(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  checkKey(call.key);
+  refuseEncryption(call);
+  const options = await newObject(call, bucket);
+  const body = call.body();
+  if ((body.size ?? 0) > PUT_BYTES_MAX) throw new S3Error('EntityTooLarge');
+  const object = await call.store.put(bucket.name, call.key, body.bytes, {
+    ...options,
+    size: body.size,
+    checksumType: 'FULL_OBJECT',
+    accept: (received) => body.accept(received),
+  });
+  return { status: 200, headers: putHeaders(bucket, object) };
+}
+
+export function putHeaders(
+  bucket: BucketInfo,
+  object: ObjectInfo,
+): Readonly<Record<string, string>> {
+  const expiry = expiryHeader(bucket, object);
+  return {
+    etag: quoted(object.etag),
+    ...versionHeader(bucket, object.version),
+    ...checksumHeaders(object),
+    ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
+  };
+}
+
+/** Everything about a new object but its bytes; the caller may put it. */
+export async function newObject(call: Call, bucket: BucketInfo): Promise<PutOptions> {
+  const tags = newTags(call);
+  const list = { of: 'bucket', permission: 'WRITE' } as const;
+  authorise(call, bucket, { action: 's3:PutObject', list, requestTags: tags });
+  if (Object.keys(tags).length > 0)
+    authorise(call, bucket, { action: 's3:PutObjectTagging', list, requestTags: tags });
+  const acl = await newObjectAcl(call, bucket);
+  const type = call.header('content-type');
+  return {
+    contentType: type === undefined || type === '' ? undefined : fromField(type),
+    headers: keptHeaders(call),
+    meta: metaOf(call.headers),
+    tags,
+    owner: newOwner(call, bucket),
+    acl,
+    lock: newLock(call, bucket),
+    conditions: writeConditions(call),
+  };
+}
+
+interface Source {
+  readonly bucket: BucketInfo;
+  readonly object: ObjectInfo;
+}
+
+/** The object that `x-amz-copy-source` names, which the caller may read, and whose conditions hold. */
+export async function copySource(call: Call): Promise<Source> {
+  const text = call.header('x-amz-copy-source') ?? '';
+  const [path, query] = splitOnce(text, '?');
+  const version = query === undefined ? undefined : /^versionId=(.+)$/.exec(query)?.[1];
+  const [bucketName, key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
+  if (bucketName === '' || key === undefined || key === '') {
+    throw invalidArgument(
+      'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
+      'x-amz-copy-source',
+      text,
+    );
+  }
+  const bucket = await call.store.bucket(bucketName);
+  if (bucket === undefined)
+    throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: bucketName } });
+  const object = await call.store.head(bucketName, key, version);
+  if (object === undefined || (object.isDeleteMarker && version === undefined)) {
+    throw missingObject(call, bucket, version);
+  }
+  if (object.isDeleteMarker) {
+    throw new S3Error(
+      'InvalidRequest',
+      'The source of a copy request may not specifically refer to a delete marker by version id.',
+    );
+  }
+  authorise(call, bucket, {
+    action: version === undefined ? 's3:GetObject' : 's3:GetObjectVersion',
+    list: { of: 'object', permission: 'READ' },
+    key,
+    object,
+  });
+  checkSourceConditions(call, object);
+  return { bucket, object };
+}
+
+function splitOnce(text: string, by: string): readonly [string, string?] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + by.length)];
+}
+
+function checkSourceConditions(call: Call, object: ObjectInfo): void {
+  const field = (name: string): string | undefined => call.header(`x-amz-copy-source-${name}`);
+  const tags = (name: string): string | undefined => {
+    const value = field(name);
+    return value === undefined ? undefined : quotedTags(value);
+  };
+  const verdict = evaluatePreconditions(
+    'GET',
+    {
+      ifMatch: tags('if-match'),
+      ifNoneMatch: tags('if-none-match'),
+      ifModifiedSince: field('if-modified-since'),
+      ifUnmodifiedSince: field('if-unmodified-since'),
+    },
+    { etag: quoted(object.etag), lastModifiedMs: object.modifiedAt },
+  );
+  if (verdict !== 'perform') throw new S3Error('PreconditionFailed');
+}
+
+function directive(call: Call, name: string): 'COPY' | 'REPLACE' {
+  const value = call.header(name) ?? 'COPY';
+  if (value !== 'COPY' && value !== 'REPLACE') {
+    throw invalidArgument(
+      `Unknown ${name.includes('tagging') ? 'tagging' : 'metadata'} directive.`,
+      name,
+      value,
+    );
+  }
+  return value;
+}
+
+export async function copyObject(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  checkKey(call.key);
+  refuseEncryption(call);
+  const metadata = directive(call, 'x-amz-metadata-directive');
+  const tagging = directive(call, 'x-amz-tagging-directive');
+  const options = await newObject(call, bucket);
+  const source = await copySource(call);
+  const from = source.object;
+  const same =
+    from.bucket === bucket.name &&
+    from.key === call.key &&
+    (from.isLatest || bucket.versioning === 'off');
+  const changes =
+    metadata === 'REPLACE' ||
+    ['x-amz-storage-class', 'x-amz-website-redirect-location', 'x-amz-checksum-algorithm'].some(
+      (name) => call.header(name) !== undefined,
+    );
+  if (same && !changes) {
+    throw new S3Error(
+      'InvalidRequest',
+      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+    );
+  }
+  if (from.size > PUT_BYTES_MAX) {
+    throw new S3Error(
+      'InvalidRequest',
+      'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120',
+    );
+  }
+  if (tagging === 'COPY' && Object.keys(from.tags).length > 0) checkMayReadTags(call, source);
+  const kept =
+    metadata === 'REPLACE'
+      ? {
+          contentType: options.contentType,
+          headers: options.headers ?? {},
+          meta: options.meta ?? {},
+        }
+      : {
+          contentType: from.contentType,
+          headers: copiedHeaders(from, options.headers ?? {}),
+          meta: from.meta,
+        };
+  const object = await call.store.copy(
+    from,
+    { bucket: bucket.name, key: call.key },
+    {
+      ...options,
+      ...kept,
+      tags: tagging === 'REPLACE' ? (options.tags ?? {}) : from.tags,
+      ...(await copiedChecksums(call, from)),
+    },
+  );
+  const sums = Object.entries(object.checksums)
+    .map(([name, value]) => element(`Checksum${name.toUpperCase()}`, value))
+    .join('');
+  return xmlAnswer(
+    `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}${sums}</CopyObjectResult>`,
+    { ...versionHeader(bucket, object.version), ...copiedVersion(source) },
+  );
+}
+
+export function copiedVersion({ bucket, object }: Source): Readonly<Record<string, string>> {
+  return bucket.versioning === 'off' ? {} : { 'x-amz-copy-source-version-id': object.version };
+}
+
+function checkMayReadTags(call: Call, { bucket, object }: Source): void {
+  const wish = {
+    action: 's3:GetObjectTagging',
+    list: { of: 'object', permission: 'READ' },
+    key: object.key,
+    object,
+  } as const;
+  if (!mayDo(call, bucket, wish)) throw new S3Error('AccessDenied');
+}
+
+/** Storage class and redirect are the copy's own. */
+function copiedHeaders(
+  from: ObjectInfo,
+  own: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const headers = { ...from.headers };
+  delete headers['x-amz-website-redirect-location'];
+  delete headers['x-amz-storage-class'];
+  for (const name of ['x-amz-website-redirect-location', 'x-amz-storage-class']) {
+    const value = own[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+/** Those of the source, unless another one is asked for: then it is read once for it. */
+async function copiedChecksums(
+  call: Call,
+  from: ObjectInfo,
+): Promise<Pick<PutOptions, 'checksums' | 'checksumType'>> {
+  const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase();
+  if (asked === undefined || from.checksums[asked] !== undefined) {
+    return { checksums: from.checksums, checksumType: from.checksumType };
+  }
+  if (!isChecksumName(asked))
+    throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
+  const sum = checksumOf(asked);
+  for await (const piece of call.store.read(from)) sum.update(piece);
+  return { checksums: { [asked]: sum.digest() }, checksumType: 'FULL_OBJECT' };
+}
+
+/** `x-amz-copy-source-range`: exactly `bytes=a-b`, within the source. */
+export function copySourceRange(call: Call, object: ObjectInfo): Range | undefined {
+  const text = call.header('x-amz-copy-source-range');
+  if (text === undefined) return undefined;
+  const [, first, last] = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(text) ?? [];
+  if (first === undefined || last === undefined || Number(last) < Number(first)) {
+    throw invalidArgument(
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      'x-amz-copy-source-range',
+      text,
+    );
+  }
+  if (Number(last) >= object.size) {
+    throw invalidArgument(
+      `Range specified is not valid for source object of size: ${object.size}`,
+      'x-amz-copy-source-range',
+      text,
+    );
+  }
+  return { start: Number(first), end: Number(last) + 1 };
+}

@@ -1,0 +1,97 @@
+/** The conditions of a policy's statement: operators over what a request says. Pure. */
+import { BlockList, isIP } from 'node:net';
+import { matchesWild } from './wildcard.ts';
+
+/** Keys in lower case; no values: the request does not say. */
+export type ConditionContext = ReadonlyMap<string, readonly string[]>;
+
+export interface Condition {
+  readonly operator: string;
+  /** Lower case. */
+  readonly key: string;
+  readonly values: readonly string[];
+}
+
+export type Conditions = readonly Condition[];
+
+type Compare = (actual: string, wanted: string) => boolean;
+
+const numeric =
+  (compare: (a: number, b: number) => boolean): Compare =>
+  (actual, wanted) =>
+    compare(Number(actual), Number(wanted));
+const dated =
+  (compare: (a: number, b: number) => boolean): Compare =>
+  (actual, wanted) =>
+    compare(timeOf(actual), timeOf(wanted));
+
+function timeOf(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
+}
+
+const same: Compare = (actual, wanted) => actual === wanted;
+const sameFolded: Compare = (actual, wanted) => actual.toLowerCase() === wanted.toLowerCase();
+const alike: Compare = (actual, wanted) => matchesWild(wanted, actual);
+
+/** Those with `Not` are true when none of the values compares. */
+const OPERATORS: Readonly<Record<string, { readonly compare: Compare; readonly not?: boolean }>> = {
+  StringEquals: { compare: same },
+  StringNotEquals: { compare: same, not: true },
+  StringEqualsIgnoreCase: { compare: sameFolded },
+  StringNotEqualsIgnoreCase: { compare: sameFolded, not: true },
+  StringLike: { compare: alike },
+  StringNotLike: { compare: alike, not: true },
+  ArnEquals: { compare: alike },
+  ArnLike: { compare: alike },
+  ArnNotEquals: { compare: alike, not: true },
+  ArnNotLike: { compare: alike, not: true },
+  NumericEquals: { compare: numeric((a, b) => a === b) },
+  NumericNotEquals: { compare: numeric((a, b) => a === b), not: true },
+  NumericLessThan: { compare: numeric((a, b) => a < b) },
+  NumericLessThanEquals: { compare: numeric((a, b) => a <= b) },
+  NumericGreaterThan: { compare: numeric((a, b) => a > b) },
+  NumericGreaterThanEquals: { compare: numeric((a, b) => a >= b) },
+  DateEquals: { compare: dated((a, b) => a === b) },
+  DateNotEquals: { compare: dated((a, b) => a === b), not: true },
+  DateLessThan: { compare: dated((a, b) => a < b) },
+  DateLessThanEquals: { compare: dated((a, b) => a <= b) },
+  DateGreaterThan: { compare: dated((a, b) => a > b) },
+  DateGreaterThanEquals: { compare: dated((a, b) => a >= b) },
+  Bool: { compare: sameFolded },
+  IpAddress: { compare: inRange },
+  NotIpAddress: { compare: inRange, not: true },
+};
+
+const NAME = /^(?:(ForAnyValue|ForAllValues):)?([A-Za-z]+?)(IfExists)?$/;
+
+export function isConditionOperator(text: string): boolean {
+  const [, , name = ''] = NAME.exec(text) ?? [];
+  return name === 'Null' || Object.hasOwn(OPERATORS, name);
+}
+
+export function conditionHolds(condition: Condition, context: ConditionContext): boolean {
+  const [, quantifier, name = '', ifExists] = NAME.exec(condition.operator) ?? [];
+  const actual = context.get(condition.key) ?? [];
+  if (name === 'Null') return (actual.length === 0) === (condition.values[0] === 'true');
+  const operator = OPERATORS[name];
+  if (operator === undefined) return false;
+  if (actual.length === 0) {
+    return ifExists !== undefined || quantifier === 'ForAllValues' || operator.not === true;
+  }
+  const one = (value: string): boolean =>
+    condition.values.some((wanted) => operator.compare(value, wanted)) !== (operator.not === true);
+  return quantifier === 'ForAllValues' ? actual.every(one) : actual.some(one);
+}
+
+function inRange(address: string, range: string): boolean {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
+  const [network = '', bits] = range.split('/');
+  const family = isIP(network);
+  if (family === 0 || isIP(plain) !== family) return false;
+  const list = new BlockList();
+  const type = family === 4 ? 'ipv4' : 'ipv6';
+  const length = bits === undefined ? (family === 4 ? 32 : 128) : Number(bits);
+  if (!Number.isInteger(length) || length < 0 || length > (family === 4 ? 32 : 128)) return false;
+  list.addSubnet(network, length, type);
+  return list.check(plain, type);
+}

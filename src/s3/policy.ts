@@ -1,0 +1,198 @@
+/** Bucket policies: checked when they are put, and weighed for a request. Pure. */
+import {
+  conditionHolds,
+  type Conditions,
+  type ConditionContext,
+  isConditionOperator,
+} from './policy-conditions.ts';
+import { S3Error } from './errors.ts';
+import { matchesWild } from './wildcard.ts';
+
+export interface Statement {
+  readonly effect: 'Allow' | 'Deny';
+  readonly principals: readonly string[];
+  readonly exceptPrincipals: boolean;
+  readonly actions: readonly string[];
+  readonly exceptActions: boolean;
+  readonly resources: readonly string[];
+  readonly exceptResources: boolean;
+  readonly conditions: Conditions;
+}
+
+export interface Policy {
+  readonly statements: readonly Statement[];
+}
+
+export interface PolicyQuestion {
+  /** Undefined is nobody in particular. */
+  readonly caller: string | undefined;
+  /** `s3:GetObject`. */
+  readonly action: string;
+  /** `bucket` or `bucket/key`. */
+  readonly resource: string;
+  readonly context: ConditionContext;
+}
+
+export type PolicyVerdict = 'allow' | 'deny' | 'none';
+
+export const POLICY_BYTES_MAX = 20_480;
+const VERSIONS: ReadonlySet<unknown> = new Set(['2012-10-17', '2008-10-17', undefined]);
+const STATEMENT_KEYS: ReadonlySet<string> = new Set(
+  'Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition'.split(' '),
+);
+const ARN = 'arn:aws:s3:::';
+
+function bad(message: string): never {
+  throw new S3Error('MalformedPolicy', message);
+}
+
+/** Throws MalformedPolicy. */
+export function parsePolicy(text: string, bucket: string): Policy {
+  if (Buffer.byteLength(text) > POLICY_BYTES_MAX) bad('Policies must be at most 20480 bytes');
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw new S3Error('MalformedPolicy', 'This policy contains invalid Json', { cause });
+  }
+  if (!isRecord(document)) bad("Policies must be valid JSON and the first byte must be '{'");
+  if (!VERSIONS.has(document['Version'])) bad('The policy must contain a valid version string');
+  const list = document['Statement'];
+  const statements = Array.isArray(list) ? list : list === undefined ? [] : [list];
+  if (statements.length === 0) bad('Missing required field Statement');
+  return { statements: statements.map((one: unknown) => parseStatement(one, bucket)) };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function parseStatement(value: unknown, bucket: string): Statement {
+  if (!isRecord(value)) bad('A statement must be an object');
+  const unknown = Object.keys(value).find((key) => !STATEMENT_KEYS.has(key));
+  if (unknown !== undefined) bad(`Policy has an unknown field ${unknown}`);
+  const effect = value['Effect'];
+  if (effect !== 'Allow' && effect !== 'Deny') bad('Invalid effect');
+  const principals = either(value, 'Principal', principalsOf);
+  const actions = either(value, 'Action', textsOf);
+  const resources = either(value, 'Resource', textsOf);
+  if (!actions.list.every((action) => /^(?:\*|s3:[A-Za-z*?]+)$/i.test(action)))
+    bad('Policy has invalid action');
+  for (const resource of resources.list) {
+    const rest = resource.startsWith(ARN) ? resource.slice(ARN.length) : undefined;
+    if (rest === undefined && resource !== '*') bad('Policy has invalid resource');
+    if (rest !== undefined && !matchesWild(rest.split('/')[0] ?? '', bucket)) {
+      bad('Policy has invalid resource');
+    }
+  }
+  return {
+    effect,
+    principals: principals.list,
+    exceptPrincipals: principals.except,
+    actions: actions.list,
+    exceptActions: actions.except,
+    resources: resources.list.map((one) => (one === '*' ? '*' : one.slice(ARN.length))),
+    exceptResources: resources.except,
+    conditions: conditionsOf(value['Condition']),
+  };
+}
+
+function either(
+  value: Readonly<Record<string, unknown>>,
+  name: string,
+  read: (from: unknown, name: string) => readonly string[],
+): { readonly list: readonly string[]; readonly except: boolean } {
+  const yes = value[name];
+  const not = value[`Not${name}`];
+  if ((yes === undefined) === (not === undefined)) bad(`Missing required field ${name}`);
+  return { list: read(yes ?? not, name), except: yes === undefined };
+}
+
+function textsOf(value: unknown, name: string): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length === 0 || !list.every((one) => typeof one === 'string'))
+    bad(`Policy has invalid ${name.toLowerCase()}`);
+  return list;
+}
+
+function principalsOf(value: unknown): readonly string[] {
+  if (value === '*') return ['*'];
+  if (!isRecord(value)) bad('Invalid principal in policy');
+  const out: string[] = [];
+  for (const [kind, names] of Object.entries(value)) {
+    if (!['AWS', 'CanonicalUser', 'Service', 'Federated'].includes(kind))
+      bad('Invalid principal in policy');
+    if (kind === 'AWS' || kind === 'CanonicalUser') out.push(...textsOf(names, 'principal'));
+  }
+  return out;
+}
+
+function conditionsOf(value: unknown): Conditions {
+  if (value === undefined) return [];
+  if (!isRecord(value)) bad('Policy has invalid condition');
+  return Object.entries(value).flatMap(([operator, keys]) => {
+    if (!isConditionOperator(operator)) bad(`Invalid Condition type : ${operator}`);
+    if (!isRecord(keys)) bad('Policy has invalid condition');
+    return Object.entries(keys).map(([key, values]) => {
+      const list: readonly unknown[] = Array.isArray(values) ? values : [values];
+      return { operator, key: key.toLowerCase(), values: list.map(String) };
+    });
+  });
+}
+
+/** A deny anywhere wins. */
+export function evaluatePolicy(policy: Policy, question: PolicyQuestion): PolicyVerdict {
+  let verdict: PolicyVerdict = 'none';
+  for (const statement of policy.statements) {
+    if (!applies(statement, question)) continue;
+    if (statement.effect === 'Deny') return 'deny';
+    verdict = 'allow';
+  }
+  return verdict;
+}
+
+function applies(statement: Statement, question: PolicyQuestion): boolean {
+  const action = question.action.toLowerCase();
+  const principal = statement.principals.some((one) => namesCaller(one, question.caller));
+  if (principal === statement.exceptPrincipals) return false;
+  const acts = statement.actions.some((one) => matchesWild(one.toLowerCase(), action));
+  if (acts === statement.exceptActions) return false;
+  const resource = statement.resources.some((one) => matchesWild(one, question.resource));
+  if (resource === statement.exceptResources) return false;
+  return statement.conditions.every((condition) => conditionHolds(condition, question.context));
+}
+
+/** `*`, an id, or `arn:aws:iam::ACCOUNT:root` or `…:user/NAME`. */
+function namesCaller(principal: string, caller: string | undefined): boolean {
+  if (principal === '*') return true;
+  if (caller === undefined) return false;
+  const [, account, name] = /^arn:aws:iam::([^:]*):(?:root|user\/(.+))$/.exec(principal) ?? [];
+  return principal === caller || (name ?? account) === caller;
+}
+
+/** Keys that, asked for fixed values, keep everybody else out. */
+const RESTRICTING: ReadonlySet<string> = new Set([
+  'aws:sourceip',
+  'aws:sourcearn',
+  'aws:sourcevpc',
+  'aws:sourcevpce',
+  'aws:sourceaccount',
+  'aws:sourceowner',
+  'aws:userid',
+  'aws:principalorgid',
+  's3:x-amz-server-side-encryption-aws-kms-key-id',
+]);
+
+/** Whether it lets everybody do something (as GetBucketPolicyStatus understands it). */
+export function isPublicPolicy(policy: Policy): boolean {
+  return policy.statements.some(
+    (one) =>
+      one.effect === 'Allow' &&
+      (one.exceptPrincipals || one.principals.includes('*')) &&
+      !one.conditions.some(
+        ({ key, values }) =>
+          RESTRICTING.has(key) &&
+          values.every((value) => !/^(?:\*|0\.0\.0\.0\/0|::\/0)$/.test(value)),
+      ),
+  );
+}

@@ -1,0 +1,201 @@
+/** Which operation a request asks for. The address and the method decide; a copy is told by its field. */
+import {
+  getBucketAcl,
+  cors,
+  fixed,
+  lifecycle,
+  objectLock,
+  onlyEmpty,
+  ownershipControls,
+  policy,
+  policyStatus,
+  publicAccessBlock,
+  putBucketAcl,
+  requestPayment,
+  type SettingHandlers,
+  tagging,
+  website,
+} from './bucket-settings.ts';
+import {
+  createBucket,
+  deleteBucket,
+  getLocation,
+  getVersioning,
+  headBucket,
+  putVersioning,
+} from './buckets.ts';
+import type { Call, Handler } from './call.ts';
+import { S3_NAMESPACE } from './document.ts';
+import { S3Error } from './errors.ts';
+import { listBuckets, listObjects, listObjectsV2, listUploads, listVersions } from './listing.ts';
+import {
+  abortUpload,
+  completeUpload,
+  copyPart,
+  createUpload,
+  listParts,
+  putPart,
+} from './multipart.ts';
+import {
+  deleteObjectTagging,
+  getLegalHold,
+  getObjectAcl,
+  getObjectTagging,
+  getRetention,
+  putLegalHold,
+  putObjectAcl,
+  putObjectTagging,
+  putRetention,
+} from './object-settings.ts';
+import { deleteObject, deleteObjects } from './objects-delete.ts';
+import { getObject, getObjectAttributes } from './objects-get.ts';
+import { copyObject, putObject } from './objects-put.ts';
+import { postObject } from './post-object.ts';
+
+type Methods = Readonly<Record<string, Handler>>;
+
+function of({ get, put, remove }: SettingHandlers): Methods {
+  return { GET: get, PUT: put, DELETE: remove };
+}
+
+/** By the parameter that names them. */
+const BUCKET: Readonly<Record<string, Methods>> = {
+  acl: { GET: getBucketAcl, PUT: putBucketAcl },
+  accelerate: {
+    GET: fixed({
+      action: 's3:GetAccelerateConfiguration',
+      xml: `<AccelerateConfiguration xmlns="${S3_NAMESPACE}"/>`,
+    }),
+  },
+  cors: of(cors),
+  delete: { POST: deleteObjects },
+  encryption: {
+    GET: fixed({
+      action: 's3:GetEncryptionConfiguration',
+      missing: 'ServerSideEncryptionConfigurationNotFoundError',
+    }),
+  },
+  lifecycle: of(lifecycle),
+  location: { GET: getLocation },
+  logging: {
+    GET: fixed({
+      action: 's3:GetBucketLogging',
+      xml: `<BucketLoggingStatus xmlns="${S3_NAMESPACE}"/>`,
+    }),
+    PUT: onlyEmpty('s3:PutBucketLogging', 'BucketLoggingStatus'),
+  },
+  notification: {
+    GET: fixed({
+      action: 's3:GetBucketNotification',
+      xml: `<NotificationConfiguration xmlns="${S3_NAMESPACE}"/>`,
+    }),
+    PUT: onlyEmpty('s3:PutBucketNotification', 'NotificationConfiguration'),
+  },
+  'object-lock': { GET: objectLock.get, PUT: objectLock.put },
+  ownershipControls: of(ownershipControls),
+  policy: of(policy),
+  policyStatus: { GET: policyStatus },
+  publicAccessBlock: of(publicAccessBlock),
+  replication: {
+    GET: fixed({
+      action: 's3:GetReplicationConfiguration',
+      missing: 'ReplicationConfigurationNotFoundError',
+    }),
+  },
+  requestPayment: { GET: requestPayment.get, PUT: requestPayment.put },
+  tagging: of(tagging),
+  uploads: { GET: listUploads },
+  versioning: { GET: getVersioning, PUT: putVersioning },
+  versions: { GET: listVersions },
+  website: of(website),
+};
+
+const OBJECT: Readonly<Record<string, Methods>> = {
+  acl: { GET: getObjectAcl, PUT: putObjectAcl },
+  attributes: { GET: getObjectAttributes },
+  'legal-hold': { GET: getLegalHold, PUT: putLegalHold },
+  retention: { GET: getRetention, PUT: putRetention },
+  tagging: { GET: getObjectTagging, PUT: putObjectTagging, DELETE: deleteObjectTagging },
+  uploads: { POST: createUpload },
+};
+
+/** Operations of AWS that there are none of here. */
+const ELSEWHERE = [
+  'analytics',
+  'inventory',
+  'intelligent-tiering',
+  'metrics',
+  'metadataTable',
+  'select',
+  'restore',
+  'torrent',
+  'session',
+];
+
+function named(call: Call, table: Readonly<Record<string, Methods>>): Handler | undefined {
+  for (const [name] of call.target.query) {
+    if (ELSEWHERE.includes(name))
+      throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
+    if (!Object.hasOwn(table, name)) continue;
+    const handler = table[name]?.[call.method];
+    if (handler !== undefined) return handler;
+    if (call.method === 'PUT')
+      throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
+    throw new S3Error('MethodNotAllowed', undefined, {
+      details: { Method: call.method, ResourceType: name.toUpperCase() },
+    });
+  }
+  return undefined;
+}
+
+export function handlerOf(call: Call): Handler {
+  const { method } = call;
+  if (call.bucketName === '') {
+    if (method === 'GET' || method === 'HEAD') return listBuckets;
+  } else if (call.key === '') {
+    const handler = named(call, BUCKET) ?? bucketHandler(call);
+    if (handler !== undefined) return handler;
+  } else {
+    const handler = named(call, OBJECT) ?? objectHandler(call);
+    if (handler !== undefined) return handler;
+  }
+  const ResourceType = call.bucketName === '' ? 'SERVICE' : call.key === '' ? 'BUCKET' : 'OBJECT';
+  throw new S3Error('MethodNotAllowed', undefined, { details: { Method: method, ResourceType } });
+}
+
+function bucketHandler(call: Call): Handler | undefined {
+  switch (call.method) {
+    case 'GET':
+      return call.query.get('list-type') === '2' ? listObjectsV2 : listObjects;
+    case 'HEAD':
+      return headBucket;
+    case 'PUT':
+      return createBucket;
+    case 'DELETE':
+      return deleteBucket;
+    case 'POST':
+      return postObject;
+    default:
+      return undefined;
+  }
+}
+
+function objectHandler(call: Call): Handler | undefined {
+  const isPart = call.query.has('uploadId');
+  const isCopy = call.header('x-amz-copy-source') !== undefined;
+  switch (call.method) {
+    case 'GET':
+      return isPart ? listParts : getObject;
+    case 'HEAD':
+      return getObject;
+    case 'PUT':
+      if (isPart) return isCopy ? copyPart : putPart;
+      return isCopy ? copyObject : putObject;
+    case 'DELETE':
+      return isPart ? abortUpload : deleteObject;
+    case 'POST':
+      return isPart ? completeUpload : undefined;
+    default:
+      return undefined;
+  }
+}

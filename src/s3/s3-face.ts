@@ -1,0 +1,294 @@
+/** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { isMolnError, messageOf } from '../base/errors.ts';
+import { randomId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
+import type { FileStore } from '../files/files.ts';
+import { authenticate } from './authenticate.ts';
+import { type Answer, Call, type CallParts, setting } from './call.ts';
+import type { FindPerson } from './acl.ts';
+import { corsAnswer, type CorsRule } from './cors.ts';
+import { errorBody, S3Error } from './errors.ts';
+import { handlerOf } from './router.ts';
+import { storeError } from './store-errors.ts';
+import { bucketOfHost, parseTarget, type Target } from './uri.ts';
+import { websiteAnswer, websiteBucket } from './website-answer.ts';
+
+export interface S3FaceOptions {
+  readonly store: FileStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Who an id or an address of mail is; without it every id is somebody. */
+  readonly people?: FindPerson | undefined;
+  /** Names below which buckets are hosts. */
+  readonly domains?: readonly string[];
+}
+
+const HEAD_BYTES_MAX = 32 * 1024;
+const KEEP_ALIVE_MS = 65_000;
+const HEAD_TIMEOUT_MS = 30_000;
+/** A body up to this is taken as a whole: a stream costs more than the copy. */
+const WHOLE_BYTES_MAX = 256 * 1024;
+const DOMAINS = ['localhost'];
+
+export class S3Face {
+  readonly #options: S3FaceOptions;
+  readonly #domains: readonly string[];
+  readonly #people: FindPerson;
+
+  constructor(options: S3FaceOptions) {
+    this.#options = options;
+    this.#domains = options.domains ?? DOMAINS;
+    this.#people = options.people ?? ((id) => Promise.resolve({ id, name: id }));
+  }
+
+  /** A server that is not listening yet. */
+  server(): Server {
+    const server = createServer({
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      requestTimeout: 0,
+      maxHeaderSize: HEAD_BYTES_MAX,
+    });
+    server.on('request', (request, response) => void this.serve(request, response));
+    server.on('checkContinue', (request, response) => void this.serve(request, response));
+    return server;
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = randomId(16).toUpperCase();
+    response.on('error', () => undefined);
+    try {
+      const answer = await this.#answer(request, { response, id });
+      await write(response, answer);
+    } catch (error) {
+      this.#failed(response, error, id);
+    }
+  }
+
+  /** After the head has gone out nothing can be said any more: the client sees a connection that breaks off. */
+  #failed(response: ServerResponse, error: unknown, id: string): void {
+    if (!response.destroyed && !isGone(error)) {
+      this.#options.log.error('An S3 answer broke off', { id, error: messageOf(error) });
+    }
+    response.destroy();
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    { response, id }: { readonly response: ServerResponse; readonly id: string },
+  ): Promise<Answer> {
+    const common: Record<string, string> = { 'x-amz-request-id': id, server: 'Moln' };
+    let resource = request.url ?? '/';
+    try {
+      const target = parseTarget(request.url ?? '/');
+      resource = target.path;
+      const answer = await opened(await this.#routed(request, { target, response, id, common }));
+      return { ...answer, headers: { ...common, ...answer.headers } };
+    } catch (error) {
+      if (response.headersSent) throw error;
+      const said = this.#said(error, id);
+      if (!request.complete && request.headers.expect !== undefined) common['connection'] = 'close';
+      return errorAnswer(said, { common, resource, id, method: request.method ?? 'GET' });
+    }
+  }
+
+  #said(error: unknown, id: string): S3Error {
+    if (error instanceof S3Error) return error;
+    const known = isMolnError(error) ? storeError(error) : undefined;
+    if (known !== undefined) return known;
+    if (isGone(error)) return new S3Error('RequestTimeout');
+    this.#options.log.error('An S3 request failed', {
+      id,
+      error: messageOf(error),
+      ...(error instanceof Error ? { stack: error.stack } : {}),
+    });
+    return new S3Error('InternalError');
+  }
+
+  async #routed(
+    request: IncomingMessage,
+    context: {
+      readonly target: Target;
+      readonly response: ServerResponse;
+      readonly id: string;
+      readonly common: Record<string, string>;
+    },
+  ): Promise<Answer> {
+    const { target, id, common } = context;
+    const { store, clock } = this.#options;
+    const host = request.headers.host ?? '';
+    const site = websiteBucket(host);
+    const hostBucket = site ?? bucketOfHost(host, this.#domains);
+    const slash = hostBucket === undefined ? target.path.indexOf('/', 1) : 0;
+    const bucketName = hostBucket ?? target.path.slice(1, slash < 0 ? undefined : slash);
+    const key = slash < 0 ? '' : target.path.slice(slash + 1);
+    const method = request.method ?? 'GET';
+    Object.assign(common, await this.#cors(request, bucketName));
+    if (method === 'OPTIONS') return this.#preflight(request, bucketName);
+    const isForm =
+      method === 'POST' &&
+      key === '' &&
+      /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
+    const anonymous = {
+      key: undefined,
+      payload: { kind: 'plain', sha256: undefined },
+      how: 'anonymous',
+    } as const;
+    const sender =
+      isForm || site !== undefined
+        ? anonymous
+        : await authenticate(
+            { method, target, hostBucket, headers: request.headers },
+            (keyId) => store.accessKey(keyId),
+            clock.now(),
+          );
+    const parts: CallParts = {
+      store,
+      clock,
+      people: this.#people,
+      id,
+      method,
+      headers: request.headers,
+      target,
+      bucketName,
+      key,
+      sender,
+      source: bodyOf(request, context.response),
+      clientAddress: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      isSecure: 'encrypted' in request.socket,
+    };
+    const call = new Call(parts);
+    if (site !== undefined) return websiteAnswer(call, (name) => new Call({ ...parts, key: name }));
+    return handlerOf(call)(call);
+  }
+
+  async #cors(
+    request: IncomingMessage,
+    bucketName: string,
+  ): Promise<Readonly<Record<string, string>>> {
+    const { origin } = request.headers;
+    if (origin === undefined || bucketName === '' || request.method === 'OPTIONS') return {};
+    const rules = await this.#rules(bucketName);
+    return corsAnswer(rules, { origin, method: request.method ?? 'GET' }, false) ?? {};
+  }
+
+  async #rules(bucketName: string): Promise<readonly CorsRule[]> {
+    const bucket = await this.#options.store.bucket(bucketName);
+    return (bucket === undefined ? undefined : setting<readonly CorsRule[]>(bucket, 'cors')) ?? [];
+  }
+
+  async #preflight(request: IncomingMessage, bucketName: string): Promise<Answer> {
+    const { origin } = request.headers;
+    const method = request.headers['access-control-request-method'];
+    if (origin === undefined || method === undefined) {
+      throw new S3Error(
+        'InvalidRequest',
+        'Insufficient information. Origin request header needed.',
+        { status: 400 },
+      );
+    }
+    const headers = (request.headers['access-control-request-headers'] ?? '')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '');
+    const answer = corsAnswer(await this.#rules(bucketName), { origin, method, headers }, true);
+    if (answer !== undefined) return { status: 200, headers: { ...answer } };
+    throw new S3Error(
+      'AccessDenied',
+      "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+    );
+  }
+}
+
+function errorAnswer(
+  error: S3Error,
+  where: {
+    readonly common: Readonly<Record<string, string>>;
+    readonly resource: string;
+    readonly id: string;
+    readonly method: string;
+  },
+): Answer {
+  const headers = { ...where.common, 'content-type': 'application/xml', ...error.headers };
+  if (where.method === 'HEAD' || error.status === 304) return { status: error.status, headers };
+  return {
+    status: error.status,
+    headers,
+    body: errorBody(error, { resource: where.resource, requestId: where.id }),
+  };
+}
+
+/** The client went away. */
+function isGone(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
+/** Asks for the body only when somebody reads it: a client that waits for 100 sends none to a request that is refused. */
+async function* bodyOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  if (length <= WHOLE_BYTES_MAX) {
+    if (length > 0) yield await whole(request);
+    return;
+  }
+  for await (const piece of request) yield piece as Uint8Array;
+}
+
+function whole(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      const [first = Buffer.alloc(0)] = pieces;
+      resolve(pieces.length <= 1 ? first : Buffer.concat(pieces));
+    });
+    request.on('error', reject);
+    request.on('close', () => reject(new S3Error('IncompleteBody')));
+  });
+}
+
+async function write(response: ServerResponse, answer: Answer): Promise<void> {
+  const headers: Record<string, string | number> = { ...answer.headers };
+  const { body, stream } = answer;
+  if (stream === undefined) {
+    const bodiless = answer.status === 204 || answer.status === 304;
+    if (!bodiless && headers['content-length'] === undefined) {
+      headers['content-length'] = body === undefined ? 0 : Buffer.byteLength(body);
+    }
+    response.writeHead(answer.status, headers);
+    response.end(body);
+    return;
+  }
+  response.writeHead(answer.status, headers);
+  await pipeline(Readable.from(stream, { objectMode: false }), response);
+}
+
+/** With the first piece read: what cannot be read at all is still answered with an error. */
+async function opened(answer: Answer): Promise<Answer> {
+  if (answer.stream === undefined) return answer;
+  const pieces = answer.stream[Symbol.asyncIterator]();
+  const first = await pieces.next();
+  if (first.done === true) return { status: answer.status, headers: answer.headers ?? {} };
+  if (String(first.value.length) !== answer.headers?.['content-length']) {
+    return { ...answer, stream: from(first.value, pieces) };
+  }
+  // The whole of it, in one piece; the source is let go of.
+  await pieces.return?.();
+  return { status: answer.status, headers: answer.headers, body: first.value };
+}
+
+async function* from(
+  first: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}

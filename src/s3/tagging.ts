@@ -1,0 +1,87 @@
+/** Tags of buckets and objects, in documents and in fields. Pure. */
+import { element, XML_HEAD } from '../xml/xml.ts';
+import {
+  childNamed,
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+} from './document.ts';
+import { invalidArgument, S3Error } from './errors.ts';
+import { decodeUri } from './uri.ts';
+
+export type Tags = Readonly<Record<string, string>>;
+
+export const OBJECT_TAGS_MAX = 10;
+export const BUCKET_TAGS_MAX = 50;
+const NAME_LENGTH_MAX = 128;
+const VALUE_LENGTH_MAX = 256;
+
+export function parseTagging(bytes: Uint8Array, most: number): Tags {
+  const root = readRoot(bytes, 'Tagging');
+  const set = childNamed(root, 'TagSet');
+  if (set === undefined) throw malformed();
+  const pairs = childrenNamed(set, 'Tag').map(
+    (tag) => [neededText(tag, 'Key'), neededText(tag, 'Value')] as const,
+  );
+  return checkedTags(pairs, most);
+}
+
+/** `a=1&b=2`, form-encoded: the field `x-amz-tagging`. */
+export function tagsOfHeader(text: string): Tags {
+  const pairs = text
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair) => {
+      const at = pair.indexOf('=');
+      const name = at < 0 ? pair : pair.slice(0, at);
+      const value = at < 0 ? '' : pair.slice(at + 1);
+      return [decodeForm(name), decodeForm(value)] as const;
+    });
+  return checkedTags(pairs, OBJECT_TAGS_MAX);
+}
+
+function decodeForm(text: string): string {
+  try {
+    return decodeUri(text.replaceAll('+', ' '));
+  } catch {
+    // Broken escapes: the field as a whole is what is wrong.
+    throw invalidArgument(
+      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+      'x-amz-tagging',
+      text,
+    );
+  }
+}
+
+function checkedTags(pairs: readonly (readonly [string, string])[], most: number): Tags {
+  if (pairs.length > most) {
+    throw new S3Error(
+      'InvalidTag',
+      most === OBJECT_TAGS_MAX
+        ? 'Object tags cannot be greater than 10'
+        : 'Bucket tag count cannot be greater than 50',
+    );
+  }
+  const tags: Record<string, string> = {};
+  for (const [name, value] of pairs) {
+    if (name === '' || name.length > NAME_LENGTH_MAX)
+      throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid');
+    if (value.length > VALUE_LENGTH_MAX)
+      throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid');
+    if (Object.hasOwn(tags, name))
+      throw new S3Error('InvalidTag', 'Cannot provide multiple Tags with the same key');
+    if (/^aws:/i.test(name))
+      throw new S3Error('InvalidTag', 'System tags cannot be added/updated by requester');
+    tags[name] = value;
+  }
+  return tags;
+}
+
+export function printTagging(tags: Tags): string {
+  const set = Object.entries(tags)
+    .map(([name, value]) => `<Tag>${element('Key', name)}${element('Value', value)}</Tag>`)
+    .join('');
+  return `${XML_HEAD}<Tagging xmlns="${S3_NAMESPACE}"><TagSet>${set}</TagSet></Tagging>`;
+}

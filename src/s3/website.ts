@@ -1,0 +1,107 @@
+/** Website settings of a bucket: read, printed, and which object answers a request. Pure. */
+import { element, XML_HEAD } from '../xml/xml.ts';
+import {
+  childNamed,
+  childrenNamed,
+  malformed,
+  neededText,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  type XmlElement,
+} from './document.ts';
+import { invalidArgument } from './errors.ts';
+
+export interface WebsiteRedirect {
+  readonly protocol?: string | undefined;
+  readonly host?: string | undefined;
+  readonly replacePrefix?: string | undefined;
+  readonly replaceKey?: string | undefined;
+  readonly status?: string | undefined;
+}
+
+export interface WebsiteRule {
+  readonly prefix?: string | undefined;
+  readonly error?: string | undefined;
+  readonly redirect: WebsiteRedirect;
+}
+
+export interface Website {
+  readonly index?: string | undefined;
+  readonly error?: string | undefined;
+  readonly redirectAll?: WebsiteRedirect | undefined;
+  readonly rules: readonly WebsiteRule[];
+}
+
+const RULES_MAX = 50;
+
+export function parseWebsite(bytes: Uint8Array): Website {
+  const root = readRoot(bytes, 'WebsiteConfiguration');
+  const all = childNamed(root, 'RedirectAllRequestsTo');
+  const index = childNamed(root, 'IndexDocument');
+  const error = childNamed(root, 'ErrorDocument');
+  if (all !== undefined) {
+    return {
+      redirectAll: { host: neededText(all, 'HostName'), protocol: textIn(all, 'Protocol') },
+      rules: [],
+    };
+  }
+  if (index === undefined) throw malformed();
+  const suffix = neededText(index, 'Suffix');
+  if (suffix === '' || suffix.includes('/')) {
+    throw invalidArgument('The IndexDocument Suffix is not well formed', 'IndexDocument', suffix);
+  }
+  const list = childNamed(root, 'RoutingRules');
+  const rules = list === undefined ? [] : childrenNamed(list, 'RoutingRule').map(parseRule);
+  if (rules.length > RULES_MAX) throw malformed();
+  return {
+    index: suffix,
+    error: error === undefined ? undefined : neededText(error, 'Key'),
+    rules,
+  };
+}
+
+function parseRule(rule: XmlElement): WebsiteRule {
+  const redirect = childNamed(rule, 'Redirect');
+  if (redirect === undefined) throw malformed();
+  const condition = childNamed(rule, 'Condition');
+  return {
+    prefix: condition === undefined ? undefined : textIn(condition, 'KeyPrefixEquals'),
+    error: condition === undefined ? undefined : textIn(condition, 'HttpErrorCodeReturnedEquals'),
+    redirect: {
+      protocol: textIn(redirect, 'Protocol'),
+      host: textIn(redirect, 'HostName'),
+      replacePrefix: textIn(redirect, 'ReplaceKeyPrefixWith'),
+      replaceKey: textIn(redirect, 'ReplaceKeyWith'),
+      status: textIn(redirect, 'HttpRedirectCode'),
+    },
+  };
+}
+
+export function printWebsite(site: Website): string {
+  const rules = site.rules
+    .map(({ prefix, error, redirect }) => {
+      const condition =
+        element('KeyPrefixEquals', prefix) + element('HttpErrorCodeReturnedEquals', error);
+      return (
+        `<RoutingRule>${condition === '' ? '' : `<Condition>${condition}</Condition>`}<Redirect>` +
+        `${element('Protocol', redirect.protocol)}${element('HostName', redirect.host)}${element('ReplaceKeyPrefixWith', redirect.replacePrefix)}` +
+        `${element('ReplaceKeyWith', redirect.replaceKey)}${element('HttpRedirectCode', redirect.status)}</Redirect></RoutingRule>`
+      );
+    })
+    .join('');
+  const all =
+    site.redirectAll === undefined
+      ? ''
+      : `<RedirectAllRequestsTo>${element('HostName', site.redirectAll.host)}${element('Protocol', site.redirectAll.protocol)}</RedirectAllRequestsTo>`;
+  return (
+    `${XML_HEAD}<WebsiteConfiguration xmlns="${S3_NAMESPACE}">${all}` +
+    (site.index === undefined
+      ? ''
+      : `<IndexDocument>${element('Suffix', site.index)}</IndexDocument>`) +
+    (site.error === undefined
+      ? ''
+      : `<ErrorDocument>${element('Key', site.error)}</ErrorDocument>`) +
+    `${rules === '' ? '' : `<RoutingRules>${rules}</RoutingRules>`}</WebsiteConfiguration>`
+  );
+}

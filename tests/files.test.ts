@@ -1,0 +1,121 @@
+/** Files on one machine, as a user has them: `moln files`, `moln storage`, and native HTTP with a token. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Answer, ask } from '../testing/http.ts';
+import { TestNode } from '../testing/test-node.ts';
+import { until } from '../testing/until.ts';
+
+interface Df {
+  readonly storages: readonly { readonly name: string; readonly state: string }[];
+  readonly buckets: readonly { readonly name: string; readonly bytes: number }[];
+  readonly repair: { readonly missing: number };
+}
+
+interface Why {
+  readonly copies: number;
+  readonly isSatisfied: boolean;
+  readonly sentence: string;
+}
+
+test('files of one machine', async (t) => {
+  await using node = await TestNode.start(t);
+  const folder = mkdtempSync(join(tmpdir(), 'moln-files-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const large = Buffer.alloc(9 * 1024 * 1024 + 7, 'moln');
+  writeFileSync(join(folder, 'large'), large);
+  writeFileSync(join(folder, 'small.txt'), 'small');
+
+  assert.equal(
+    node.processes().some(({ command }) => command.includes('files-main')),
+    false,
+  );
+  await node.json('files', 'create', 'photos');
+  assert.deepEqual(
+    (await node.json<{ name: string }[]>('files', 'buckets')).map(({ name }) => name),
+    ['photos'],
+  );
+  assert.deepEqual(
+    await node.json('db', 'list'),
+    [],
+    'the catalogue is not among the databases of people',
+  );
+
+  await node.json('files', 'put', join(folder, 'large'), 'photos/2026/');
+  await node.json('files', 'put', join(folder, 'small.txt'), 'photos/');
+  const list = await node.json<{ objects: { key: string }[]; prefixes: string[] }>(
+    'files',
+    'ls',
+    'photos',
+  );
+  assert.deepEqual([list.objects.map(({ key }) => key), list.prefixes], [['small.txt'], ['2026/']]);
+  await node.json('files', 'get', 'photos/2026/large', join(folder, 'back'));
+  assert.deepEqual(readFileSync(join(folder, 'back')), large);
+  assert.equal((await node.cli('files', 'cat', 'photos/small.txt')).stdout, 'small');
+
+  await node.json('files', 'mv', 'photos/small.txt', 'photos/note');
+  await node.json('files', 'append', 'photos/note', join(folder, 'small.txt'));
+  assert.equal((await node.cli('files', 'cat', 'photos/note')).stdout, 'smallsmall');
+  await node.json('files', 'rm', 'photos/note');
+  assert.match((await node.cli('files', 'cat', 'photos/note')).stderr, /There is no "note"/);
+  await node.json('files', 'undelete', 'photos/note');
+  assert.equal((await node.cli('files', 'cat', 'photos/note')).stdout, 'smallsmall');
+
+  await node.json('files', 'quota', 'photos', '9MB');
+  const refused = await node.cli('files', 'put', join(folder, 'large'), 'photos/again');
+  assert.match(refused.stderr, /FILES_QUOTA|may hold/);
+
+  const one = await node.json<Why>('files', 'why', 'photos/2026/large');
+  assert.deepEqual([one.copies, one.isSatisfied], [1, false]);
+  assert.match(one.sentence, /there is one storage only/);
+  await node.json('storage', 'add', join(folder, 'spare'), '--limit', '1GB');
+  await until('repair has made the second copies', async () => {
+    return (await node.json<Why>('files', 'why', 'photos/2026/large')).isSatisfied;
+  });
+  const df = await node.json<Df>('files', 'df');
+  assert.deepEqual(
+    df.storages.map(({ state }) => state),
+    ['good', 'good'],
+  );
+  assert.equal(df.repair.missing, 0);
+
+  const { token } = await node.json<{ token: string }>(
+    'token',
+    'create',
+    '--name',
+    'app',
+    '--scope',
+    'deploy',
+  );
+  const { accessKeyId, secretAccessKey } = await node.json<Record<string, string>>(
+    'files',
+    'keys',
+    'create',
+  );
+  assert.match(accessKeyId ?? '', /^MK/);
+  assert.ok((secretAccessKey ?? '').length >= 40);
+  const get = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
+    ask({
+      address: node.address,
+      port: node.ports.api,
+      host: `localhost:${node.ports.api}`,
+      path: '/files/photos/2026/large',
+      headers,
+    });
+  const authorization = `Bearer ${token}`;
+  const part = await get({ authorization, range: 'bytes=8388606-8388611' });
+  assert.equal(part.status, 206);
+  assert.equal(part.body, large.subarray(8388606, 8388612).toString());
+  const etag = `"${createHash('md5').update(large).digest('hex')}"`;
+  const same = await get({ authorization, 'if-none-match': etag });
+  assert.equal(same.status, 304);
+  assert.equal((await get({})).status, 401);
+
+  await node.kill();
+  await node.restart();
+  await node.json('files', 'get', 'photos/2026/large', join(folder, 'back'));
+  assert.deepEqual(readFileSync(join(folder, 'back')), large);
+});
