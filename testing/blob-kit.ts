@@ -104,14 +104,15 @@ export class ServedBlobs implements AsyncDisposable {
   readonly #server: Server;
   readonly #http: HttpBlobCall;
   readonly #name: string;
+  readonly port: number;
   readonly store: FarBlobs;
 
   private constructor(node: BlobNode, server: Server, name: string) {
     this.#node = node;
     this.#server = server;
     this.#name = name;
-    const { port } = server.address() as AddressInfo;
-    this.#http = httpBlobCall({ target: { host: '127.0.0.1', port } });
+    this.port = (server.address() as AddressInfo).port;
+    this.#http = httpBlobCall({ target: { host: '127.0.0.1', port: this.port } });
     this.store = this.with((claim) => this.ticket(claim));
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import {
   blobBytes,
@@ -10,7 +11,7 @@ import {
   putOptions,
 } from '../../testing/blob-conformance.ts';
 import { ServedBlobs } from '../../testing/blob-kit.ts';
-import { isBlobId } from './blobs.ts';
+import { FarBlobs, httpBlobCall, isBlobId } from './blobs.ts';
 
 blobConformance('far', () => ServedBlobs.start());
 
@@ -69,4 +70,20 @@ test('a node that goes away is an error that may be tried again', async () => {
     'BLOBS_BROKEN',
     made.store.put(blobId(1), inPieces(blobBytes(1, 9)), putOptions()),
   );
+});
+
+test('whoever calls may bring the connections, and they are kept', async () => {
+  await using made = await ServedBlobs.start();
+  let connections = 0;
+  using http = httpBlobCall({
+    target: {
+      createConnection: () => {
+        connections++;
+        return connect(made.port, '127.0.0.1');
+      },
+    },
+  });
+  const store = new FarBlobs({ call: http.call, ticket: (claim) => made.ticket(claim) });
+  for (let i = 0; i < 5; i++) await store.usage();
+  assert.equal(connections, 1);
 });
