@@ -419,6 +419,11 @@ def multipart_copies():
     refused(None, 400, copied, 3, CopySourceRange='bytes=0-99999999')
     main.complete_multipart_upload(Bucket=name, Key='dst', UploadId=started, MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': first}, {'PartNumber': 2, 'ETag': second}]})
     assert main.get_object(Bucket=name, Key='dst')['Body'].read() == body[:PART + 4]
+    started = main.create_multipart_upload(Bucket=name, Key='sums', ChecksumAlgorithm='SHA256')['UploadId']
+    part = main.upload_part_copy(Bucket=name, Key='sums', UploadId=started, PartNumber=1, CopySource=f'{name}/src', CopySourceRange='bytes=0-9')['CopyPartResult']
+    assert part['ChecksumSHA256'] == base64.b64encode(hashlib.sha256(body[:10]).digest()).decode(), part
+    main.complete_multipart_upload(Bucket=name, Key='sums', UploadId=started,
+                                   MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': part['ETag'], 'ChecksumSHA256': part['ChecksumSHA256']}]})
 
 
 # --- versions

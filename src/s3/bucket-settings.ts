@@ -36,7 +36,6 @@ interface Setting<T> {
   readonly missing: S3Code;
   readonly parse: (bytes: Buffer, bucket: BucketInfo) => T;
   readonly print: (value: T) => string;
-  readonly putStatus?: 200 | 204;
 }
 
 export interface SettingHandlers {
@@ -63,7 +62,7 @@ function handlers<T>(rules: Setting<T>): SettingHandlers {
       const bucket = await call.bucket();
       authorise(call, bucket, { action: `s3:Put${rules.action}` });
       await change(call, rules.parse(await call.document(), bucket));
-      return { status: rules.putStatus ?? 200 };
+      return EMPTY;
     },
     async remove(call) {
       const bucket = await call.bucket();
@@ -104,7 +103,6 @@ export const tagging: SettingHandlers = handlers<Tags>({
   missing: 'NoSuchTagSet',
   parse: (bytes) => parseTagging(bytes, BUCKET_TAGS_MAX),
   print: printTagging,
-  putStatus: 204,
 });
 
 export const objectLock: SettingHandlers = handlers<LockConfiguration>({

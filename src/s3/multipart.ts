@@ -1,12 +1,20 @@
 /** Uploads in parts. */
 import { isMolnError } from '../base/errors.ts';
-import type { BucketInfo, PartInfo, UploadInfo, WantedPart } from '../files/files.ts';
+import type {
+  BucketInfo,
+  ObjectInfo,
+  PartInfo,
+  Range,
+  UploadInfo,
+  WantedPart,
+} from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Wish } from './access.ts';
 import { type Answer, type Call, NO_CONTENT, quoted, versionHeader, xmlAnswer } from './call.ts';
 import {
   CHECKSUM_NAMES,
   type ChecksumName,
+  checksumOf,
   compositeChecksum,
   fullObjectChecksum,
   isChecksumName,
@@ -159,12 +167,32 @@ export async function copyPart(call: Call): Promise<Answer> {
     source.object,
     range,
     { bucket: bucket.name, key: call.key, upload: upload.upload, number },
-    {},
+    { checksums: await rangeChecksums(call, { upload, object: source.object, range }) },
   );
   return xmlAnswer(
-    `${XML_HEAD}<CopyPartResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(part.etag))}${element('LastModified', xmlTime(part.modifiedAt))}</CopyPartResult>`,
+    `${XML_HEAD}<CopyPartResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(part.etag))}${element('LastModified', xmlTime(part.modifiedAt))}${sums(part.checksums)}</CopyPartResult>`,
     copiedVersion(source),
   );
+}
+
+/** What the upload wants of each part; the source is read for it, unless it is copied whole and has that one. */
+async function rangeChecksums(
+  call: Call,
+  from: {
+    readonly upload: UploadInfo;
+    readonly object: ObjectInfo;
+    readonly range: Range | undefined;
+  },
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const { object, range } = from;
+  const wanted = checksumOfUpload(from.upload);
+  if (wanted === undefined) return undefined;
+  const { name } = wanted;
+  const known = object.checksumType === 'COMPOSITE' ? undefined : object.checksums[name];
+  if (range === undefined && known !== undefined) return { [name]: known };
+  const sum = checksumOf(name);
+  for await (const piece of call.store.read(object, range)) sum.update(piece);
+  return { [name]: sum.digest() };
 }
 
 export async function listParts(call: Call): Promise<Answer> {

@@ -35,6 +35,10 @@ const STORAGE_CLASSES: ReadonlySet<string> = new Set(
   'STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER_IR'.split(' '),
 );
 
+/** What a field cannot hold. */
+// oxlint-disable-next-line no-control-regex -- these are the ones
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/g;
+
 /** Fields are Latin-1 in Node; clients send UTF-8. */
 export function fromField(value: string): string {
   const text = Buffer.from(value, 'latin1').toString('utf8');
@@ -42,9 +46,8 @@ export function fromField(value: string): string {
 }
 
 export function toField(value: string): string {
-  return /^[\t\x20-\xff]*$/.test(value) && !/[\x80-\xff]/.test(value)
-    ? value
-    : Buffer.from(value.replace(/[\r\n\0]/g, ' '), 'utf8').toString('latin1');
+  if (/^[\t\x20-\x7e]*$/.test(value)) return value;
+  return Buffer.from(value.replace(CONTROL, ' '), 'utf8').toString('latin1');
 }
 
 export function checkKey(key: string): void {

@@ -30,7 +30,11 @@ interface Gone {
 async function deleteOne(
   call: Call,
   bucket: BucketInfo,
-  what: { readonly key: string; readonly version: string | undefined },
+  what: {
+    readonly key: string;
+    readonly version: string | undefined;
+    readonly etag?: string | undefined;
+  },
 ): Promise<Gone> {
   const { key, version } = what;
   const action = version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
@@ -39,7 +43,9 @@ async function deleteOne(
   if (version !== undefined && setting(bucket, 'lock') !== undefined) {
     await checkHeld(call, bucket, { key, version });
   }
-  const conditions = call.method === 'DELETE' ? writeConditions(call) : undefined;
+  const { etag } = what;
+  const listed = etag === undefined ? undefined : { ifMatch: [etag.replaceAll('"', '')] };
+  const conditions = call.method === 'DELETE' ? writeConditions(call) : listed;
   const gone = await call.store.delete(bucket.name, key, { version, conditions });
   return { version: gone.version, deleteMarker: gone.deleteMarker };
 }
@@ -81,6 +87,7 @@ export async function deleteObjects(call: Call): Promise<Answer> {
   const wanted = childrenNamed(root, 'Object').map((one) => ({
     key: textIn(one, 'Key') ?? neededText(one, 'Key'),
     version: textIn(one, 'VersionId')?.trim(),
+    etag: textIn(one, 'ETag')?.trim(),
   }));
   if (wanted.length === 0 || wanted.length > KEYS_MAX) throw malformed();
   const lines: string[] = [];
@@ -100,7 +107,12 @@ export async function deleteObjects(call: Call): Promise<Answer> {
 async function deleteListed(
   call: Call,
   bucket: BucketInfo,
-  one: { readonly key: string; readonly version: string | undefined; readonly quiet: boolean },
+  one: {
+    readonly key: string;
+    readonly version: string | undefined;
+    readonly etag: string | undefined;
+    readonly quiet: boolean;
+  },
 ): Promise<string> {
   const name = element('Key', one.key) + element('VersionId', one.version);
   try {

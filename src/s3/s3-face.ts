@@ -251,7 +251,9 @@ function whole(request: IncomingMessage): Promise<Buffer> {
       resolve(pieces.length <= 1 ? first : Buffer.concat(pieces));
     });
     request.on('error', reject);
-    request.on('close', () => reject(new S3Error('IncompleteBody')));
+    request.on('close', () => {
+      if (!request.complete) reject(new S3Error('IncompleteBody'));
+    });
   });
 }
 

@@ -1,5 +1,5 @@
 /** Signature version 4 of AWS: what is signed, and with what. Pure; who may do what is decided elsewhere. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { encodeUri } from './uri.ts';
 
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -72,8 +72,8 @@ function canonicalValue(value: string | readonly string[] | undefined): string {
 /** `time` is `YYYYMMDDTHHMMSSZ`. */
 export function stringToSign(time: string, scope: Scope, canonical: string): string {
   // Fields are Latin-1 in Node: so are the bytes that the client has signed.
-  const hash = createHash('sha256').update(canonical, 'latin1').digest('hex');
-  return `${ALGORITHM}\n${time}\n${scopeText(scope)}\n${hash}`;
+  const digest = hash('sha256', Buffer.from(canonical, 'latin1'), 'hex');
+  return `${ALGORITHM}\n${time}\n${scopeText(scope)}\n${digest}`;
 }
 
 const KEYS_MAX = 1000;

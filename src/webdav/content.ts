@@ -73,9 +73,13 @@ export async function get(call: DavCall): Promise<DavAnswer> {
   };
 }
 
+/** What a field cannot hold. */
+// oxlint-disable-next-line no-control-regex -- these are the ones
+const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/g;
+
 /** Fields go out as Latin-1; what is kept is any text. */
 function latin1(text: string): string {
-  return Buffer.from(text.replace(/[\r\n\0]/g, ' '), 'utf8').toString('latin1');
+  return Buffer.from(text.replace(CONTROL, ' '), 'utf8').toString('latin1');
 }
 
 /** For people who look with a browser. */
