@@ -161,7 +161,7 @@ export class Backend implements AsyncDisposable {
       return { ...head, ...nothing, state: 'away', reason: this.#reason };
     }
     const { limitBytes, roomBytes } = store.room.now();
-    const { freeBytes } = store.room;
+    const { freeBytes } = store;
     return {
       ...head,
       usedBytes: store.room.usedBytes,

@@ -17,6 +17,8 @@ export interface Counted {
   readonly bytes: number;
   /** Of these, in files that small blobs share. */
   readonly packBytes: number;
+  /** Of these, deleted. */
+  readonly garbageBytes: number;
   /** Closed blobs with a file of their own. */
   readonly blobs: number;
 }
@@ -27,6 +29,7 @@ const TOGETHER = 32;
 export async function countFiles(root: string): Promise<Counted> {
   let bytes = 0;
   let packBytes = 0;
+  let garbageBytes = 0;
   let blobs = 0;
   for (const folder of [
     BLOBS_FOLDER,
@@ -48,8 +51,9 @@ export async function countFiles(root: string): Promise<Counted> {
     }
     for (const size of await Promise.all(waiting)) bytes += diskBytes(size);
     if (folder === PACKS_FOLDER) packBytes = bytes - before;
+    if (folder === GARBAGE_FOLDER) garbageBytes = bytes - before;
   }
-  return { bytes, packBytes, blobs };
+  return { bytes, packBytes, garbageBytes, blobs };
 }
 
 async function* filesBelow(folder: string): AsyncGenerator<{ path: string; name: string }> {

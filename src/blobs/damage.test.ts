@@ -30,7 +30,7 @@ import { until } from '../../testing/until.ts';
 import { isMolnError } from '../base/errors.ts';
 import type { LocalBlobs } from './blobs.ts';
 import { blobPath, openPath } from './layout.ts';
-import { GARBAGE_MS, LOOK_EVERY_MS } from './limits.ts';
+import { COLLECT_EVERY_MS, GARBAGE_MS, LOOK_EVERY_MS } from './limits.ts';
 
 const SMALL = 5000;
 const LARGE = 400_000;
@@ -246,6 +246,34 @@ test('a folder without its identity is away, not empty', async () => {
   assert.ok(await isGood(node.store, 2, SMALL));
 });
 
+test('several disks are one store, and one of them may be away', async () => {
+  await using node = await BlobNode.start({ backends: [{}, {}].map(() => ({ limitBytes: 2e8 })) });
+  const numbers = Array.from({ length: 24 }, (_, n) => n);
+  const sizeOf = (n: number): number => (n % 2 === 0 ? SMALL : 300_000);
+  for (const n of numbers) await put(node.store, n, sizeOf(n));
+  const counts = (await node.store.usage()).backends.map(({ blobs }) => blobs);
+  assert.equal((counts[0] ?? 0) + (counts[1] ?? 0), numbers.length);
+  assert.ok(counts.every((count) => count > 0));
+  assert.equal((await node.store.list(undefined, 100)).length, numbers.length);
+  const [, second = ''] = node.folders;
+  renameSync(second, `${second}.hidden`);
+  await node.reopen();
+  const here = await node.store.list(undefined, 100, { skipAway: true });
+  assert.equal(here.length, counts[0]);
+  for (const n of numbers) {
+    if (here.some(({ id }) => id === blobId(n))) assert.ok(await isGood(node.store, n, sizeOf(n)));
+    else await failsWith('BLOBS_AWAY', node.store.get(blobId(n)));
+  }
+  await put(node.store, 99, SMALL);
+  renameSync(`${second}.hidden`, second);
+  await until('both are there', async () =>
+    (await node.store.usage()).backends.every((one) => one.state === 'good'),
+  );
+  for (const n of numbers) assert.ok(await isGood(node.store, n, sizeOf(n)));
+  for (const n of numbers) assert.equal(await node.store.delete(blobId(n)), true);
+  assert.equal((await node.store.list(undefined, 100)).length, 1);
+});
+
 test('a back end of another node, or another one of this node, is not taken', async () => {
   await using node = await BlobNode.start();
   await node.close();
@@ -294,7 +322,7 @@ test('what was deleted is kept for a day, and goes at once when its room is need
   await node.store.delete(blobId(2));
   clock.advance(GARBAGE_MS - 60_000);
   assert.equal(garbage(), 1);
-  clock.advance(120_000);
+  clock.advance(COLLECT_EVERY_MS + 60_000);
   await until('it is gone', () => garbage() === 0);
 });
 

@@ -2,7 +2,7 @@
  * One folder that is there and is ours: the blobs in it, and how much of its disk they take. Knows nothing of other folders, nor
  * of being away; whoever mounts it does (`backend.ts`).
  */
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/disk.ts';
 import { isMolnError } from '../base/errors.ts';
@@ -11,8 +11,9 @@ import type { Clock } from '../base/time.ts';
 import { BlobFiles } from './blob-files.ts';
 import { BlobFolders } from './blob-folders.ts';
 import { countFiles } from './count-files.ts';
-import { fromDisk, missing, readOnly, sealed, wrongOffset } from './errors.ts';
+import { fromDisk, missing, sealed, wrongOffset } from './errors.ts';
 import { checkMeta, overheadBytes } from './format.ts';
+import { DiskWrites } from './disk-writes.ts';
 import { Garbage } from './garbage.ts';
 import { GroupSync } from './group-sync.ts';
 import { type Checked, type Image, readChecked } from './image.ts';
@@ -23,7 +24,7 @@ import {
   QUARANTINE_FOLDER,
   TEMPORARY_FOLDER,
 } from './layout.ts';
-import { BLOCK_BYTES, GARBAGE_MS, PACK_BYTES } from './limits.ts';
+import { BLOCK_BYTES, COLLECT_EVERY_MS, GARBAGE_MS, PACK_BYTES } from './limits.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type {
   AppendOptions,
@@ -55,6 +56,7 @@ export interface FolderStoreOptions {
 export class FolderStore implements AsyncDisposable {
   readonly #options: FolderStoreOptions;
   readonly #syncs = new GroupSync();
+  readonly #disk: DiskWrites;
   readonly #files: BlobFiles;
   readonly #open: OpenBlobs;
   #packs!: Packs;
@@ -65,12 +67,15 @@ export class FolderStore implements AsyncDisposable {
   /** Those with a file of their own, closed and open. */
   #fileBlobs = 0;
   #packBytes = 0;
-  readOnly = false;
+  /** Of deleted blobs with a file of their own: what can be had at once. */
+  #garbageBytes = 0;
+  #collectedAtMs = -Infinity;
 
   private constructor(options: FolderStoreOptions) {
     const { path: root } = options;
     this.#options = options;
     this.room = new Room({ path: root, rules: options.rules, clock: options.clock });
+    this.#disk = new DiskWrites({ path: root, onFull: () => this.room.look(true) });
     const folders = new BlobFolders(root, this.#syncs);
     this.#files = new BlobFiles(root, this.#syncs, folders);
     this.#open = new OpenBlobs({ root, syncs: this.#syncs, folders });
@@ -85,8 +90,22 @@ export class FolderStore implements AsyncDisposable {
     return store;
   }
 
+  get readOnly(): boolean {
+    return this.#disk.readOnly;
+  }
+
+  /** Notes whether the disk takes writes. */
+  async probe(): Promise<void> {
+    await this.#disk.probe();
+  }
+
   get blobs(): number {
     return this.#fileBlobs + this.#packs.blobs;
+  }
+
+  /** What may still be put here, with what is deleted out of the way. */
+  get freeBytes(): number {
+    return this.room.freeBytes + this.#garbageBytes;
   }
 
   get path(): string {
@@ -95,7 +114,7 @@ export class FolderStore implements AsyncDisposable {
 
   async #load(): Promise<void> {
     const { path, clock, log } = this.#options;
-    await this.probe();
+    await this.#disk.probe();
     if (!this.readOnly) await this.#sweep();
     await this.#open.load();
     const counted = await countFiles(path);
@@ -111,6 +130,7 @@ export class FolderStore implements AsyncDisposable {
       },
     });
     this.#holdBack(counted.packBytes);
+    this.#garbageBytes = counted.garbageBytes;
     this.#fileBlobs = counted.blobs + this.#open.ids.size;
     await this.room.look(true);
   }
@@ -303,17 +323,18 @@ export class FolderStore implements AsyncDisposable {
       const now = this.#options.clock.now();
       if (where === this.#quarantine) await this.#showPacked(id, where.pathOf(id, now));
       const packed = await this.#packs.delete(id);
-      let found = false;
+      let bytes: number | undefined;
       if (this.#open.ids.has(id)) {
-        const to = where.pathOf(id, now, 'open');
-        await rename(openPath(this.path, id), to);
+        bytes = await this.#open.bytes(id);
+        await rename(openPath(this.path, id), where.pathOf(id, now, 'open'));
         await syncFolder(join(this.path, OPEN_FOLDER));
         await this.#open.forget(id);
-        found = true;
       }
-      if ((await this.#files.moveAside(id, where.pathOf(id, now))) !== undefined) found = true;
-      if (found) this.#fileBlobs--;
-      return found || packed;
+      bytes = (await this.#files.moveAside(id, where.pathOf(id, now))) ?? bytes;
+      if (bytes === undefined) return packed;
+      this.#fileBlobs--;
+      if (where === this.#garbage) this.#garbageBytes += diskBytes(bytes);
+      return true;
     });
   }
 
@@ -398,20 +419,23 @@ export class FolderStore implements AsyncDisposable {
     return 'corrupt';
   }
 
-  /** Garbage that is old enough goes; all of it when the room is needed. Returns whether there was any. */
-  async collect(all: boolean): Promise<boolean> {
-    const before = this.#options.clock.now() - (all ? 0 : GARBAGE_MS);
-    let any = false;
+  /** Garbage that is old enough goes, now and then; all of it when the room is needed. */
+  async collect(all: boolean): Promise<void> {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (!all && nowMs - this.#collectedAtMs < COLLECT_EVERY_MS) return;
+    this.#collectedAtMs = nowMs;
+    const before = clock.now() - (all ? 0 : GARBAGE_MS);
     for (const { path, sinceMs } of await this.#garbage.list()) {
       if (sinceMs > before) break;
-      this.room.usedBytes -= diskBytes(await this.#garbage.remove(path));
-      any = true;
+      const bytes = diskBytes(await this.#garbage.remove(path));
+      this.#garbageBytes -= bytes;
+      this.room.usedBytes -= bytes;
     }
-    return (await this.#rewritePacks(all)) || any;
+    await this.#rewritePacks(all);
   }
 
-  async #rewritePacks(all: boolean): Promise<boolean> {
-    let any = false;
+  async #rewritePacks(all: boolean): Promise<void> {
     try {
       while (
         await this.#packs.rewriteOne({
@@ -419,16 +443,13 @@ export class FolderStore implements AsyncDisposable {
           room: (bytes) => this.#roomIfAny(bytes),
           alone: (id, work) => this.#turns.run(id, work),
         })
-      ) {
-        any = true;
-      }
+      );
     } catch (error) {
       // A blob in it is damaged: the file stays until it has been put aside.
       if (!isMolnError(error, 'BLOBS_CORRUPT')) throw error;
       const { id } = error.details ?? {};
       if (typeof id === 'string') this.#options.onCorrupt(id);
     }
-    return any;
   }
 
   /** From what is held back, too. */
@@ -445,40 +466,12 @@ export class FolderStore implements AsyncDisposable {
     await this.collect(true);
   }
 
-  /** Notes whether the disk takes writes. */
-  async probe(): Promise<void> {
-    try {
-      const path = join(this.path, TEMPORARY_FOLDER, 'probe');
-      await writeFile(path, '');
-      await rm(path);
-      this.readOnly = false;
-    } catch (error) {
-      // Whatever else it says, as that it is full, it says again to who wants to write.
-      this.#noteFailure(error);
-    }
-  }
-
   async #alone<T>(id: BlobId, work: () => Promise<T>): Promise<T> {
     return await this.#turns.run(id, () => this.#writing(work));
   }
 
   async #writing<T>(work: () => Promise<T>): Promise<T> {
-    if (this.readOnly) throw readOnly(this.path);
-    try {
-      return await work();
-    } catch (error) {
-      const failure = this.#noteFailure(error);
-      // The disk knows better than a figure that is seconds old.
-      const diskIsFull = isMolnError(failure, 'BLOBS_FULL') && failure.cause !== undefined;
-      if (diskIsFull) await this.room.look(true);
-      throw failure;
-    }
-  }
-
-  #noteFailure(error: unknown): unknown {
-    const failure = fromDisk(error, this.path);
-    if (isMolnError(failure, 'BLOBS_READ_ONLY')) this.readOnly = true;
-    return failure;
+    return await this.#disk.write(work);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

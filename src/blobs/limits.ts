@@ -22,6 +22,8 @@ export const PACK_BYTES: number = 16 * 1024 * 1024;
 
 /** What was deleted can be got back by hand for so long. */
 export const GARBAGE_MS: number = 24 * 3_600_000;
+/** What is deleted is looked through this often. */
+export const COLLECT_EVERY_MS = 600_000;
 /** Free space and the identity of a folder are looked at this often. */
 export const LOOK_EVERY_MS = 5000;
 /** While one is away, or cannot be written. */

@@ -107,17 +107,20 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
     const writable = this.#backends.flatMap((backend) => {
       const { store } = backend;
       if (store === undefined || store.readOnly) return [];
-      return { key: backend.path, roomBytes: store.room.freeBytes, backend, store };
+      return { key: backend.path, roomBytes: store.freeBytes, backend, store };
     });
     const [only] = writable;
     if (writable.length === 1 && only !== undefined) return [only.backend];
     for (const { backend, store } of writable) if (await store.has(id)) return [backend];
-    return spread(id, bytes, writable).map(({ backend }) => backend);
+    const fit = spread(id, bytes, writable);
+    // The others too: what is deleted in them may have to go first.
+    const rest = writable.filter((one) => !fit.includes(one));
+    return [...fit, ...rest].map(({ backend }) => backend);
   }
 
   #noRoom(bytes: number): Error {
     const rooms = this.#backends.map(({ store }) =>
-      store === undefined || store.readOnly ? 0 : store.room.freeBytes,
+      store === undefined || store.readOnly ? 0 : store.freeBytes,
     );
     return full(bytes, Math.max(0, ...rooms));
   }
