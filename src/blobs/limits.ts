@@ -13,7 +13,7 @@ export const META_BYTES_MAX: number = 16 * 1024;
 
 /** Bytes that are written with one call, and read with one. */
 export const WRITE_BYTES: number = 512 * 1024;
-export const READ_BYTES: number = 512 * 1024;
+export const READ_BYTES: number = 256 * 1024;
 
 /** Smaller blobs share a file. */
 export const PACKED_BYTES_MAX: number = 256 * 1024;
