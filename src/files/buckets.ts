@@ -1,4 +1,5 @@
 /** Buckets in the catalogue: making, changing, removing, their usage. */
+import { isMolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import { bucketExists, bucketName, bucketNotEmpty, bucketsMany, noBucket } from './errors.ts';
@@ -75,9 +76,14 @@ export class Buckets {
     return bucketOf(rows?.[0], usage?.[0]);
   }
 
+  /** As it was not long ago; what this process did to it is in it. */
   async info(name: string): Promise<BucketInfo | undefined> {
-    const state = await this.get(name);
-    return state === undefined ? undefined : bucketInfo(name, state);
+    try {
+      return bucketInfo(name, await this.need(name));
+    } catch (error) {
+      if (isMolnError(error, 'FILES_NO_BUCKET')) return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -95,6 +101,11 @@ export class Buckets {
     this.#known.set(name, { state, atMs: now });
     state.catch(() => this.#known.delete(name));
     return await state;
+  }
+
+  /** It was just read so. */
+  know(name: string, state: BucketState): void {
+    this.#known.set(name, { state: Promise.resolve(state), atMs: this.#clock.monotonicMs() });
   }
 
   /** It is another one than was thought. */

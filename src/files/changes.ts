@@ -65,10 +65,13 @@ type Outcome =
 
 export class Changes {
   readonly #link: CatalogueLink;
+  readonly #onState: (bucket: string, state: BucketState) => void;
   readonly #groups = new Map<string, Group>();
 
-  constructor(link: CatalogueLink) {
+  /** `onState` is told how a bucket is after each transaction. */
+  constructor(link: CatalogueLink, onState: (bucket: string, state: BucketState) => void) {
     this.#link = link;
+    this.#onState = onState;
   }
 
   /** Throws `FILES_NO_BUCKET`, and what `decide` throws. */
@@ -111,10 +114,10 @@ export class Changes {
       ...currentReads(bucket, keys),
       ...changes.flatMap((change) => change.reads),
     ];
-    return await this.#link.transaction(reads, (rows) => {
+    const { outcomes, state } = await this.#link.transaction(reads, (rows) => {
       const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
       if (before === undefined) throw noBucket(bucket);
-      let state = before;
+      let state: BucketState = before;
       const effects: Effect<unknown>[] = [];
       const counts = bucketReads(bucket).length;
       let from = counts + currentReads(bucket, keys).length;
@@ -125,7 +128,7 @@ export class Changes {
           .map(versionOf)
           .map((row) => [row.key, row]),
       );
-      const result = changes.map((change): Outcome => {
+      const decided = changes.map((change): Outcome => {
         const own = rows.slice(from, (from += change.reads.length));
         try {
           const effect = change.decide(own, state, (key) => known.get(key));
@@ -136,8 +139,11 @@ export class Changes {
           return { ok: false, error };
         }
       });
+      const result = { outcomes: decided, state };
       return { writes: writesOf(bucket, { before, state, effects }), result };
     });
+    this.#onState(bucket, state);
+    return outcomes;
   }
 }
 

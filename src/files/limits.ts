@@ -80,3 +80,5 @@ export const LOOKUPS_AT_A_TIME = 2;
 /** What is known of a bucket before a write is decided may be so old: the commit reads it again. */
 export const BUCKET_KNOWN_MS = 1000;
 export const BUCKETS_KNOWN_MAX = 10_000;
+/** A connection to it on which nothing moves for so long is given up. */
+export const PEER_IDLE_MS: number = 15 * 1000;

@@ -353,10 +353,12 @@ export class Objects {
 
   /** What is known of a bucket may be a moment old: when it has begun to keep versions, all is done again. */
   async #settled<T>(bucket: string, work: (state: BucketState) => Promise<T>): Promise<T> {
-    const { buckets } = this.#options;
+    const { buckets, sessions } = this.#options;
     try {
       return await work(await buckets.need(bucket));
     } catch (error) {
+      // What is written next begins a session of its own.
+      if (isMolnError(error, 'FILES_SESSION_OVER')) sessions.drop();
       if (!isMolnError(error, 'FILES_VERSIONING_CHANGED')) throw error;
       buckets.forget(bucket);
       return await work(await buckets.need(bucket));

@@ -16,7 +16,7 @@ import {
 import { openNodeDoor } from '../net/net.ts';
 import type { FilesConfig } from './control.ts';
 import { storageNotFound } from './errors.ts';
-import { PEER_CONNECT_MS, TICKET_MS } from './limits.ts';
+import { PEER_CONNECT_MS, PEER_IDLE_MS, TICKET_MS } from './limits.ts';
 import { deriveKey } from './secrets.ts';
 
 export interface PeerBlobsOptions {
@@ -36,6 +36,7 @@ export class PeerBlobs implements Disposable {
   readonly #options: PeerBlobsOptions;
   /** By node. */
   readonly #calls = new Map<string, HttpBlobCall>();
+  #ticketKey: { readonly of: string; readonly key: Uint8Array } | undefined;
   readonly #handlers = new WeakMap<BlobStore, BlobHandler>();
 
   constructor(options: PeerBlobsOptions) {
@@ -83,6 +84,7 @@ export class PeerBlobs implements Disposable {
     const known = this.#calls.get(node);
     if (known !== undefined) return known;
     const made = httpBlobCall({
+      idleMs: PEER_IDLE_MS,
       target: {
         createConnection: (_options, done) => {
           this.#connect(node).then(
@@ -104,12 +106,19 @@ export class PeerBlobs implements Disposable {
       throw new Error(`Node ${node} is not known here`);
     const { access } = config;
     const late = (): Error => new Error(`no answer within ${PEER_CONNECT_MS} ms`);
-    return await withDeadline(PEER_CONNECT_MS, late, (signal) =>
+    const socket = await withDeadline(PEER_CONNECT_MS, late, (signal) =>
       openNodeDoor(access, place, '@files', signal),
     );
+    // It was paused, and node:http takes it as it is.
+    socket.resume();
+    return socket;
   }
 
+  /** The same object for the same key: what is made of it costs more than a ticket. */
   #key(): Uint8Array {
-    return deriveKey(Buffer.from(this.#options.config()?.key ?? '', 'base64'), TICKETS);
+    const of = this.#options.config()?.key ?? '';
+    if (this.#ticketKey?.of !== of)
+      this.#ticketKey = { of, key: deriveKey(Buffer.from(of, 'base64'), TICKETS) };
+    return this.#ticketKey.key;
   }
 }

@@ -299,9 +299,10 @@ export class PlaceTable implements Places, AsyncDisposable {
       known.usage = usage;
       known.awaySinceMs = undefined;
     } catch (error) {
-      known.awaySinceMs ??= this.#options.clock.monotonicMs();
       const { id } = known.row;
-      this.#options.log.debug('A storage does not answer', { place: id, why: messageOf(error) });
+      if (known.awaySinceMs === undefined)
+        this.#options.log.warn('A storage does not answer', { place: id, why: messageOf(error) });
+      known.awaySinceMs ??= this.#options.clock.monotonicMs();
       if (!isMolnError(error)) throw error;
     }
   }

@@ -85,6 +85,14 @@ function mix(value: number): number {
   return mixed ^ (mixed >>> 16);
 }
 
+/** Copies are on different machines as soon as there are so many that could have them; until then on different disks. */
+export function asItCanBe(policy: Policy, places: readonly Place[]): Policy {
+  if (policy.across !== undefined) return policy;
+  const usable = places.filter(({ state }) => state === 'good' || state === 'full');
+  const isPossible = match(policy.slots, [usable], 'host').every((place) => place !== undefined);
+  return isPossible ? { ...policy, across: 'host' } : policy;
+}
+
 /** How the copies that there are meet the policy. */
 export function judge(policy: Policy, copies: readonly Place[]): Verdict {
   const holding = copies.filter(({ state }) => state !== 'lost');

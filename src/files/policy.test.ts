@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
-import { choose, judge, type Place, ranked } from './placement.ts';
+import { asItCanBe, choose, judge, type Place, ranked } from './placement.ts';
 import { parsePolicy, slotText } from './policy.ts';
 
 const GIB: number = 1024 ** 3;
@@ -92,6 +92,20 @@ test('copies are judged by the policy', () => {
     ];
     assert.equal(words.join(' · '), wanted, `${text}: ${copies.join(', ')}`);
   }
+});
+
+test('copies on two disks of one machine move apart when there is another machine', () => {
+  const policy = parsePolicy('2 copies');
+  const disks = [place('a/1'), place('a/2')];
+  assert.equal(judge(asItCanBe(policy, disks), disks).isSatisfied, true);
+  const all = [...disks, place('b/1')];
+  const now = asItCanBe(policy, all);
+  assert.equal(judge(now, disks).isSatisfied, false);
+  const wanted = choose(now, { cid: '00', places: all, have: disks });
+  assert.deepEqual(
+    wanted.map(({ id }) => id),
+    ['b/1'],
+  );
 });
 
 test('new places complete what there is', () => {

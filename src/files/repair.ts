@@ -8,7 +8,7 @@ import type { Clock } from '../base/time.ts';
 import type { Places } from './block-writer.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
 import { nearest } from './nearest.ts';
-import { choose, judge, type Place } from './placement.ts';
+import { asItCanBe, choose, judge, type Place } from './placement.ts';
 import { parsePolicy, type Policy } from './policy.ts';
 import { REPAIR_AGAIN_MS, REPAIR_AT_A_TIME, REPAIR_PAGE } from './limits.ts';
 import { number, text } from './rows.ts';
@@ -129,9 +129,10 @@ export class Repair implements AsyncDisposable {
 
   async #lookAtAll(): Promise<void> {
     const buckets = await this.#options.link.all('SELECT bucket, policy FROM bucket', []);
+    const all = this.#options.places.all();
     const seen: Seen = { missing: 0, surplus: 0 };
     for (const [bucket, policy] of buckets) {
-      await this.#lookAt(text(bucket), parsePolicy(text(policy)), seen);
+      await this.#lookAt(text(bucket), asItCanBe(parsePolicy(text(policy)), all), seen);
     }
     this.#missing = seen.missing;
     await this.#removeDrained();

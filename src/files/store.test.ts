@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
 import { FileKit } from '../../testing/file-kit.ts';
+import { Collector } from './collector.ts';
 
 async function* pieces(...all: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
   for (const one of all) yield await Promise.resolve(Buffer.from(one));
@@ -207,5 +210,62 @@ test('the file store of one machine', async (t) => {
     assert.equal((await locks.of('photos', 'd/e/f'))[0]?.token, lock.token);
     assert.equal(await locks.unlock('photos', lock.token), true);
     assert.deepEqual(await locks.of('photos', 'd/'), []);
+  });
+
+  await t.test('what nothing refers to is collected, and nothing else', async () => {
+    const blobs = kit.blobs.get('n1/main');
+    assert.ok(blobs !== undefined);
+    const collector = new Collector({
+      link: kit.link,
+      places: {
+        views: () => [{ id: 'n1/main', state: 'good' }],
+        blobs: (id) => kit.blobs.get(id),
+      },
+      onMissing: () => undefined,
+      clock: systemClock,
+      log: silentLogger,
+    });
+    const count = async (): Promise<number> => (await blobs.list(undefined, 200)).length;
+    const collect = async (): Promise<void> => {
+      while (await collector.step());
+    };
+    await kit.link.run([{ sql: "UPDATE trash SET until = 0 WHERE bucket = 'photos'" }]);
+    await collect();
+    const before = await count();
+    const bytes = Buffer.alloc(9 * 1024 * 1024, 'z');
+    const one = await store.put('photos', 'gone', pieces(bytes), {});
+    await store.copy(one, { bucket: 'photos', key: 'shares' }, {});
+    await store.delete('photos', 'gone');
+    await kit.link.run([{ sql: "UPDATE trash SET until = 0 WHERE bucket = 'photos'" }]);
+    await collect();
+    assert.equal(await count(), before + 2, 'the copy still has its bytes');
+    const shares = await store.head('photos', 'shares');
+    assert.ok(shares !== undefined);
+    assert.deepEqual(await bytesOf(store.read(shares)), bytes);
+    await store.delete('photos', 'shares');
+    await kit.link.run([{ sql: "UPDATE trash SET until = 0 WHERE bucket = 'photos'" }]);
+    await collect();
+    assert.equal(await count(), before);
+
+    const left = { fid: '0'.repeat(24), index: 0, createdAt: 0, maxBytes: 10 };
+    await blobs.put('0'.repeat(32), pieces('old'), { ...left, allocSeq: 0 });
+    await blobs.put('1'.repeat(32), pieces('new'), { ...left, allocSeq: 1_000_000 });
+    await collector.takeInventory();
+    assert.equal(await blobs.stat('0'.repeat(32)), undefined);
+    assert.ok((await blobs.stat('1'.repeat(32))) !== undefined, 'its session may still commit it');
+    assert.equal(await count(), before + 1);
+
+    await kit.link.run([
+      { sql: "UPDATE usage SET ord = 500 WHERE bucket = ''" },
+      {
+        sql: "INSERT INTO session (bucket, seq, node, expires, open) VALUES ('', 500, 'gone', 0, 1)",
+      },
+    ]);
+    await collect();
+    await assert.rejects(
+      store.put('photos', 'late', pieces(bytes), {}),
+      code('FILES_SESSION_OVER'),
+    );
+    await store.put('photos', 'late', pieces(bytes), {});
   });
 });

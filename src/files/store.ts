@@ -47,7 +47,7 @@ export class Store implements FileStore {
   constructor(options: StoreOptions) {
     const { link, clock, sessions } = options;
     this.#options = options;
-    const changes = new Changes(link);
+    const changes = new Changes(link, (bucket, state) => this.#buckets.know(bucket, state));
     const lookups = new Lookups(link);
     this.contents = new Contents({ ...options, lookups });
     this.#buckets = new Buckets(options);

@@ -136,6 +136,7 @@ export class Uploads {
       decide: (rows, latest) => {
         const [found] = rows[0] ?? [];
         if (found === undefined || found[4] !== null) throw noUpload();
+        if (session.seq < latest.fence) this.#options.sessions.drop();
         checkState(latest, latest, session.seq);
         const [before] = (rows[1] ?? []).map(partOf);
         if (before?.fid === fid) return { result: info };

@@ -3,7 +3,7 @@ import type { CatalogueLink } from './catalogue-link.ts';
 import type { Contents } from './content.ts';
 import { isSegmented } from './content.ts';
 import { noObject } from './errors.ts';
-import { judge, type Place } from './placement.ts';
+import { asItCanBe, judge, type Place } from './placement.ts';
 import { parsePolicy } from './policy.ts';
 import { text } from './rows.ts';
 import type { Store } from './store.ts';
@@ -51,12 +51,12 @@ export async function whyObject(
   const settings = await store.bucket(bucket);
   if (info === undefined || info.isDeleteMarker || settings === undefined)
     throw noObject(bucket, key);
-  const policy = parsePolicy(settings.policy);
   const sources = new Set<string>();
   if (isSegmented(info.fid))
     for await (const { source } of contents.segments(bucket, info.fid)) sources.add(source);
   else sources.add(info.fid);
   const all = places.all();
+  const policy = asItCanBe(parsePolicy(settings.policy), all);
   const blocks: BlockWhy[] = [];
   for (const fid of sources) {
     const rows = await link.all(
