@@ -11,6 +11,7 @@ import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { MOLN, runMoln } from '../testing/moln.ts';
+import { failuresOf, PacedLoad } from '../testing/paced-load.ts';
 import { step } from '../testing/step.ts';
 import { type AskOptions, TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
@@ -183,13 +184,14 @@ test('an app from nothing to three instances', async (t) => {
       await typed('moln migrate --plan'),
       /ADD COLUMN "likes" INTEGER NOT NULL DEFAULT 0/,
     );
-    await using load = node.load('blog', '/posts', { parallel: 1 });
+    // Slow enough for the log lines of the start to be among the last ones.
+    await using load = new PacedLoad(50, () => node.get('blog', '/posts'));
     await typed('moln deploy');
-    await until('answers of the new release', () => load.answers > 20);
-    assert.deepEqual((await load.stop()).failures, []);
+    assert.ok(load.answered > 20);
+    assert.deepEqual(failuresOf(await load.stop()), []);
     const { body } = await node.get('blog', '/posts.json');
     assert.equal((JSON.parse(body) as { rows: { likes: number }[] }).rows[0]?.likes, 0);
-    const logs = await node.cli('app', 'blog', 'logs', '--tail', '500');
+    const logs = await node.cli('app', 'blog', 'logs', '--tail', '10000');
     assert.equal(logs.stdout.match(/Migrated: \d+_add_likes_to_posts/g)?.length, 1);
   });
 
