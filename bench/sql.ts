@@ -5,6 +5,7 @@
 import { Agent, request } from 'node:http';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
+import type { Stripe } from '../src/database/database.ts';
 import { openEtcdRegistry, type Registry } from '../src/registry/registry.ts';
 import { startEtcd } from '../testing/etcd-kit.ts';
 import { ask, bound, ROOM, serveSql, startSql, type SqlUnderTest } from '../testing/sql-kit.ts';
@@ -14,15 +15,23 @@ const WARM_SECONDS = 2;
 const CLIENTS = [1, 64, 256] as const;
 const STRIPES = [1, 4] as const;
 const ROWS = 1000;
+const SPLIT_ROWS = 200_000;
+const SPLIT_CLIENTS = 8;
 const INSERT = 'INSERT INTO item (name, n) VALUES (?, ?)';
 const READ = 'SELECT name, n FROM item WHERE id = ?';
 
 type Work = (client: number, n: number) => Promise<void>;
 
-export async function benchSql(): Promise<void> {
-  for (const stripes of STRIPES) await reportOn('embedded log', stripes, undefined);
+/** `options`: `embedded`, `etcd` or `split` alone, and a number of stripes alone; left out: all but the split. */
+export async function benchSql(options: readonly string[]): Promise<void> {
+  if (options.includes('split')) return await reportSplit();
+  const chosen = STRIPES.filter((stripes) => options.includes(String(stripes)));
+  const counts = chosen.length > 0 ? chosen : STRIPES;
+  if (!options.includes('etcd'))
+    for (const stripes of counts) await reportOn('embedded log', stripes, undefined);
+  if (options.includes('embedded')) return;
   await using etcd = await startEtcd(3);
-  for (const stripes of STRIPES) {
+  for (const stripes of counts) {
     const registry = await openEtcdRegistry({
       endpoints: etcd.endpoints,
       prefix: `/bench${stripes}/`,
@@ -61,6 +70,52 @@ async function reportOn(
     await measure('point read, HTTP', clients, http.read);
     http.agent.destroy();
   }
+}
+
+/** A stripe of many rows is split while clients insert and read: how long it takes, and how long a client waits at most. */
+async function reportSplit(): Promise<void> {
+  const joined: Stripe[] = [];
+  await using on = await startSql(1, {
+    more: (number) => {
+      const stripe = joined[number - 1];
+      if (stripe === undefined) throw new Error(`There is no stripe ${number}`);
+      return stripe;
+    },
+  });
+  const fresh = await on.on.copy('n1', { name: 's1' });
+  await fresh.lead();
+  joined.push(fresh);
+  const admin = await on.open();
+  await ask(admin, 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n INTEGER)');
+  for (let from = 0; from < SPLIT_ROWS; from += SPLIT_ROWS / 10) {
+    await ask(
+      admin,
+      `INSERT INTO item WITH RECURSIVE c(i) AS (SELECT ${from + 1} UNION ALL SELECT i + 1 FROM c WHERE i < ${from + SPLIT_ROWS / 10}) SELECT i, 'the name of item ' || i, i FROM c`,
+    );
+  }
+  const { insert, read } = await throughEngine(on, SPLIT_CLIENTS);
+  const work: Work = (client, n) => (client % 2 === 0 ? insert(client, n) : read(client, n));
+  const quiet = await drive(SPLIT_CLIENTS, SECONDS, work);
+  const splitter = on.engine.splitter();
+  const began = performance.now();
+  let isOver = false;
+  const split = splitter.run({ from: 0, into: 1 }, AbortSignal.timeout(600_000)).finally(() => {
+    isOver = true;
+  });
+  const times: number[] = [];
+  while (!isOver) for (const ms of (await drive(SPLIT_CLIENTS, 1, work)).times) times.push(ms);
+  await split;
+  const seconds = (performance.now() - began) / 1000;
+  const { rows, pauseMsMax } = splitter.figures;
+  const p99 = (all: readonly number[]): string =>
+    (all.toSorted((a, b) => a - b)[Math.floor(all.length * 0.99)] ?? 0).toFixed(1);
+  console.log(`Split of a stripe of ${SPLIT_ROWS} rows, ${SPLIT_CLIENTS} clients, embedded log`);
+  console.log(
+    `${rows} rows moved in ${seconds.toFixed(1)} s, ${Math.round(rows / seconds)}/s; all stripes held for ${pauseMsMax.toFixed(0)} ms at most`,
+  );
+  console.log(
+    `clients: ${Math.round(times.length / seconds)}/s, p99 ${p99(times)} ms, at most ${Math.max(...times).toFixed(0)} ms; before: ${Math.round(quiet.times.length / quiet.seconds)}/s, p99 ${p99(quiet.times)} ms, at most ${Math.max(...quiet.times).toFixed(0)} ms`,
+  );
 }
 
 async function throughEngine(

@@ -9,6 +9,8 @@ export const LEVELS: Readonly<Record<string, number>> = {
   http: 1,
   net: 1,
   sqlite: 1,
+  web: 1,
+  workbench: 2,
   xml: 1,
   cache: 2,
   planner: 2,

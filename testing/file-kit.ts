@@ -79,6 +79,7 @@ export class FileKit implements AsyncDisposable {
           id: 'abcdefghjkmn',
           stripes: 1,
           places: [['n1']],
+          splits: [],
           tokenKey: Buffer.alloc(32, 1).toString('base64'),
         },
       ],

@@ -12,7 +12,7 @@ import {
 import { MemoryDatabase } from '../src/sqlite/sqlite.ts';
 
 export class MemoryStripes implements Stripes, Disposable {
-  readonly slots: SlotMap;
+  slots: SlotMap;
   readonly databases: readonly MemoryDatabase[];
   catalogue = '';
   schemaVersion = 0;

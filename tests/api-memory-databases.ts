@@ -54,6 +54,11 @@ export class MemoryDatabases {
     throw new Error('This cloud has no stripes');
   }
 
+  async splitStripe(...asked: Parameters<Cloud['splitStripe']>): ReturnType<Cloud['splitStripe']> {
+    await this.#noted({ splitStripe: asked });
+    throw new Error('This cloud has no stripes');
+  }
+
   async createDatabaseToken(
     ...asked: Parameters<Cloud['createDatabaseToken']>
   ): ReturnType<Cloud['createDatabaseToken']> {

@@ -83,7 +83,7 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
     [['shop', 'open']],
   );
   const stripes = await node.cli('db', 'stripes', 'shop');
-  assert.match(stripes.stdout, /STRIPE +PRIMARY/);
+  assert.match(stripes.stdout, /STRIPE +SLOTS +PRIMARY/);
   const [stripe] = (await node.json<DatabaseDetail>('db', 'show', 'shop')).stripeDetails;
   // The table and the batch; what was rolled back or refused is none.
   assert.deepEqual([stripe?.transactions, stripe?.groups], [2, 2]);

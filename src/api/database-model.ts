@@ -20,6 +20,10 @@ export interface StripeDetail {
   readonly why: string | undefined;
   /** Where it is to be led as soon as that can be, and why; undefined when it is led where it should be. */
   readonly moves: string | undefined;
+  /** How far a split that it has part in has come; undefined when there is none. */
+  readonly split: string | undefined;
+  /** Of 1,024 that all stripes have together. */
+  readonly slots: number;
   readonly copies: readonly StripeCopy[];
   /** The newest entry of its log. */
   readonly head: number;
@@ -111,6 +115,8 @@ export interface DatabaseCloud {
   ): Promise<RestoredDatabase>;
   /** Has a stripe led by that node; answers when it is. Throws `DATABASES_NODE_UNFIT` and its like. */
   moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail>;
+  /** Has half of a stripe's slots moved to a new one, which it answers with when that is done. Throws `DATABASES_SPLIT_WAITS` and its like. */
+  splitStripe(name: string, stripe: number, by: string): Promise<StripeDetail>;
   createDatabaseToken(
     name: string,
     wish: {

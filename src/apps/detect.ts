@@ -1,9 +1,10 @@
 /**
  * Finds out what a folder is and how it runs: pure, from what is in it and what the machine has. The first kind that
- * recognises it wins: moln.json, Procfile, Node, Python, PHP, static site.
+ * recognises it wins: moln.json, Procfile, Moln's own framework, Node, Python, PHP, static site.
  */
 import { MolnError } from '../base/errors.ts';
 import { buildSteps } from './build-steps.ts';
+import { detectMoln } from './detect-moln.ts';
 import { detectNode } from './detect-node.ts';
 import { detectPhp } from './detect-php.ts';
 import { detectProcfile } from './detect-procfile.ts';
@@ -28,6 +29,7 @@ const DETECTORS: readonly {
   readonly find: (input: DetectInput) => Found | undefined;
 }[] = [
   { kind: 'procfile', find: detectProcfile },
+  { kind: 'node', find: detectMoln },
   { kind: 'node', find: detectNode },
   { kind: 'python', find: detectPython },
   { kind: 'php', find: detectPhp },

@@ -3,10 +3,25 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
+/** The system is asked for so many bytes at once: each time costs as much as hundreds of them. */
+const POOL_BYTES = 4096;
+let pool = randomBytes(0);
+let used = 0;
+
+/** Each byte is given once. */
+function pooledBytes(length: number): Uint8Array {
+  if (length > POOL_BYTES) return randomBytes(length);
+  if (used + length > pool.length) {
+    pool = randomBytes(POOL_BYTES);
+    used = 0;
+  }
+  return pool.subarray(used, (used += length));
+}
+
 /** `length` characters of Crockford base32 in lower case (5 bits each), from the system's CSPRNG. */
 export function randomId(length = 12): string {
   let id = '';
-  for (const byte of randomBytes(length)) id += ALPHABET[byte & 31];
+  for (const byte of pooledBytes(length)) id += ALPHABET[byte & 31];
   return id;
 }
 

@@ -95,7 +95,7 @@ const MISTYPED: readonly (readonly [line: string, sentence: RegExp])[] = [
   ['app blog logs --tial 3', /Unknown option "--tial": did you mean "--tail"\?/],
   ['token creat', /did you mean "create"\?/],
   ['app', /needs NAME/],
-  ['deploy', /needs DIR/],
+  ['deploy nothing-here', /There is no folder/],
   ['status extra', /does not know what to do with "extra"/],
   ['app blog logs --tail', /Option "--tail <N>" needs a value/],
   ['app blog logs --tail x', /Option --tail is "x", want a whole number/],

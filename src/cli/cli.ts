@@ -7,7 +7,7 @@ import { systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
-import { APP } from './commands/app.ts';
+import { APP, SCALE_APP } from './commands/app.ts';
 import { AUTHORITY } from './commands/authority.ts';
 import { CACHE } from './commands/cache.ts';
 import { ADDRESS } from './commands/address.ts';
@@ -30,6 +30,7 @@ import { UP } from './commands/up.ts';
 import { FILES } from './commands/files.ts';
 import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
+import { DEV, GENERATE, MIGRATE, NEW, ROUTES, TEST } from './commands/web-app.ts';
 import { chooseDataFolder } from './data-folder.ts';
 import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
 import { topHelp } from './help.ts';
@@ -49,6 +50,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   INVITE,
   JOIN,
   DEPLOY,
+  SCALE_APP,
+  NEW,
+  GENERATE,
+  DEV,
+  TEST,
+  MIGRATE,
+  ROUTES,
   STATUS,
   APPS,
   APP,

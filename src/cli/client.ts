@@ -406,6 +406,11 @@ export class MolnClient {
     return this.#transport.json({ method: 'POST', path, json: move });
   }
 
+  splitStripe(name: string, stripe: number): Promise<StripeDetail> {
+    const path = `${databasePath(name)}/splits`;
+    return this.#transport.json({ method: 'POST', path, json: { stripe } });
+  }
+
   dropDatabase(name: string): Promise<void> {
     return this.#transport.json({ method: 'DELETE', path: databasePath(name) });
   }

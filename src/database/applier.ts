@@ -77,8 +77,12 @@ export class Applier implements Disposable {
     }
     if (entry.epoch < epoch)
       throw corrupt(`Entry ${entry.index} is of epoch ${entry.epoch}, after ${epoch}`);
-    const wanted = schemaVersion + (entry.kind === 'ddl' ? 1 : 0);
-    if (entry.schemaVersion !== wanted) {
+    // A stripe that joins others takes over their version, and skips some.
+    const fits =
+      entry.kind === 'ddl'
+        ? entry.schemaVersion > schemaVersion
+        : entry.schemaVersion === schemaVersion;
+    if (!fits) {
       throw corrupt(
         `Entry ${entry.index} is for schema ${entry.schemaVersion}, this copy has ${schemaVersion}`,
       );

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
-import { summarize } from './changeset.ts';
+import { summarize, touchedRows } from './changeset.ts';
 
 function record(work: (db: DatabaseSync) => void): Uint8Array {
   const db = new DatabaseSync(':memory:');
@@ -46,4 +46,22 @@ test('a changeset that is cut anywhere but between two rows is refused', () => {
       assert.ok(isMolnError(error, 'DATABASE_CORRUPT'), String(error));
     }
   }
+});
+
+test('rows that were touched are named by their keys, in the order of the columns', () => {
+  const changeset = record((db) => {
+    db.exec("INSERT INTO a VALUES (-4, 'x', NULL); UPDATE a SET t = 'y' WHERE id = 2");
+    db.exec('DELETE FROM a WHERE id = 3');
+    db.prepare('INSERT INTO "b å" VALUES (?, ?, ?)').run('k', new Uint8Array([1, 2]), 1.5);
+  });
+  const keys = touchedRows(changeset).map(({ table, key }) => [table, ...key]);
+  assert.deepEqual(
+    keys.toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
+    [
+      ['a', -4n],
+      ['a', 2n],
+      ['a', 3n],
+      ['b å', 'k', new Uint8Array([1, 2])],
+    ],
+  );
 });

@@ -5,6 +5,7 @@
  * Format (sqlite3session.c, "CHANGESET BLOB FORMAT"): per table `T`, columns (varint), one byte per column (part of the key),
  * name, NUL; then per row its operation, one byte "indirect", the old values unless inserted, the new ones unless deleted.
  */
+import type { SqlValue } from '../sqlite/sqlite.ts';
 import { corrupt } from './errors.ts';
 
 export interface ChangesetSummary {
@@ -42,10 +43,38 @@ export function summarize(changeset: Uint8Array): ChangesetSummary {
     }
     if (columns === 0 || (op !== INSERT && op !== UPDATE && op !== DELETE)) throw broken(cursor.at);
     cursor.skip(1);
-    for (let left = op === UPDATE ? 2 * columns : columns; left > 0; left--) cursor.value();
+    for (let left = op === UPDATE ? 2 * columns : columns; left > 0; left--) cursor.skipValue();
     changes++;
   }
   return { tables, changes };
+}
+
+/** A row that a changeset touches, by its primary key, in the order of the table's columns. */
+export interface TouchedRow {
+  readonly table: string;
+  readonly key: readonly SqlValue[];
+}
+
+/** Throws `DATABASE_CORRUPT` when it is not a whole changeset. */
+export function touchedRows(changeset: Uint8Array): readonly TouchedRow[] {
+  const rows: TouchedRow[] = [];
+  const cursor = new Cursor(changeset);
+  let table = '';
+  let isKey: readonly boolean[] = [];
+  while (!cursor.atEnd) {
+    const op = cursor.byte();
+    if (op === TABLE) {
+      const columns = cursor.varint();
+      isKey = Array.from({ length: columns }, () => cursor.byte() !== 0);
+      table = cursor.text();
+      continue;
+    }
+    cursor.skip(1);
+    // The old values of an update have its key, the new ones only what changed.
+    rows.push({ table, key: isKey.map(() => cursor.value()).filter((_, at) => isKey[at]) });
+    if (op === UPDATE) for (const _ of isKey) cursor.skipValue();
+  }
+  return rows;
 }
 
 class Cursor {
@@ -90,11 +119,28 @@ class Cursor {
     return text;
   }
 
-  value(): void {
+  skipValue(): void {
     const kind = this.byte();
     if (kind === VALUE_INTEGER || kind === VALUE_FLOAT) this.skip(NUMBER_BYTES);
     else if (kind === VALUE_TEXT || kind === VALUE_BLOB) this.skip(this.varint());
     else if (kind !== VALUE_NONE && kind !== VALUE_NULL) throw broken(this.at);
+  }
+
+  /** Null also for one that is left out. */
+  value(): SqlValue {
+    const kind = this.byte();
+    if (kind === VALUE_NONE || kind === VALUE_NULL) return null;
+    if (kind === VALUE_INTEGER) return this.#piece(NUMBER_BYTES).readBigInt64BE();
+    if (kind === VALUE_FLOAT) return this.#piece(NUMBER_BYTES).readDoubleBE();
+    if (kind === VALUE_TEXT) return this.#piece(this.varint()).toString();
+    if (kind === VALUE_BLOB) return Uint8Array.from(this.#piece(this.varint()));
+    throw broken(this.at);
+  }
+
+  #piece(bytes: number): Buffer {
+    const from = this.at;
+    this.skip(bytes);
+    return Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + from, bytes);
   }
 }
 

@@ -2,7 +2,8 @@
 export type { Applied } from './applied.ts';
 export { type CandidateOptions, runCandidate } from './candidate.ts';
 export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
-export { type EncodedEntry, encodeEntry, type Part } from './entry.ts';
+export { touchedRows, type TouchedRow } from './changeset.ts';
+export { type EncodedEntry, encodeEntry, type Entry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
 export {
   errorOf,

@@ -20,7 +20,12 @@ export interface SavepointStep {
   readonly name: string;
 }
 
-export type Step = Statement | SavepointStep;
+/** The schema of the stripe, which this transaction changes, has that version afterwards: for a stripe that joins others. */
+export interface SchemaStep {
+  readonly schemaVersion: number;
+}
+
+export type Step = Statement | SavepointStep | SchemaStep;
 
 export interface Column {
   readonly name: string;

@@ -90,9 +90,11 @@ class StripeThread implements Calls {
   steps(steps: readonly Step[], statementMs: number): readonly StatementResult[] {
     const writer = this.#needWriter();
     try {
-      return steps.flatMap((step) =>
-        'savepoint' in step ? writer.savepoint(step) : writer.step(step, statementMs),
-      );
+      return steps.flatMap((step) => {
+        if ('savepoint' in step) return writer.savepoint(step);
+        if ('schemaVersion' in step) return writer.raiseSchema(step.schemaVersion);
+        return writer.step(step, statementMs);
+      });
     } catch (error) {
       throw error instanceof GroupLost ? causeOf(error) : error;
     }

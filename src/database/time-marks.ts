@@ -48,10 +48,10 @@ export class TimeMarks {
   }
 }
 
-/** Whether the log, with its newest snapshot, still has what the mark names; `floors`: the oldest state of each stripe that can be had. Pure. */
+/** A mark from before a split has fewer stripes. Whether the log, with its newest snapshot, still has what the mark names; `floors`: the oldest state of each stripe that can be had. Pure. */
 export function isInReach({ indexes }: TimeMark, floors: readonly number[]): boolean {
   return (
-    indexes.length === floors.length && indexes.every((index, at) => index >= (floors[at] ?? 0))
+    indexes.length <= floors.length && indexes.every((index, at) => index >= (floors[at] ?? 0))
   );
 }
 

@@ -63,6 +63,8 @@ export class Writer implements Disposable {
   #bytes = 0;
   #transactions = 0;
   #schemaChanged = false;
+  /** Of the open transaction, when it is to be more than the next. */
+  #schemaWanted: number | undefined;
   /** Foreign keys that are looked at late: of the schema, and in the open transaction. */
   #hasDeferred: boolean;
   #deferred = false;
@@ -166,6 +168,11 @@ export class Writer implements Disposable {
     return [];
   }
 
+  raiseSchema(schemaVersion: number): [] {
+    this.#schemaWanted = schemaVersion;
+    return [];
+  }
+
   #returnTo(mark: Mark): void {
     if (this.#parts.length === mark.parts) return;
     this.#closeSession();
@@ -201,21 +208,28 @@ export class Writer implements Disposable {
     }
     if (this.#parts.length === 0) return undefined;
     const kind: EntryKind = this.#schemaChanged ? 'ddl' : 'data';
-    const { index, hash, schemaVersion } = this.#applied;
+    const { index, hash } = this.#applied;
+    const schemaVersion = this.#nextSchema();
     const encoded = encodeEntry(
       {
         ...facts,
         kind,
         index: index + 1,
-        schemaVersion: schemaVersion + (this.#schemaChanged ? 1 : 0),
+        schemaVersion,
         transactions: this.#transactions,
         changes: this.#changes,
         previousHash: hash,
       },
       this.#parts,
     );
-    this.#note(encoded, schemaVersion + (this.#schemaChanged ? 1 : 0), facts.epoch);
+    this.#note(encoded, schemaVersion, facts.epoch);
     return encoded;
+  }
+
+  #nextSchema(): number {
+    const { schemaVersion } = this.#applied;
+    if (!this.#schemaChanged) return schemaVersion;
+    return Math.max(schemaVersion + 1, this.#schemaWanted ?? 0);
   }
 
   /** The log has the entry. When this throws, the log is ahead, and this writer does nothing any more: the copy has to catch up. */
@@ -334,6 +348,7 @@ export class Writer implements Disposable {
     this.#bytes = 0;
     this.#transactions = 0;
     this.#schemaChanged = false;
+    this.#schemaWanted = undefined;
     this.#deferred = this.#hasDeferred;
     this.#sequencesNow = this.#sequences;
   }

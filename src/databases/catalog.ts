@@ -31,6 +31,7 @@ import {
 } from './limits.ts';
 import { decidePlaces } from './places.ts';
 import { processPaths } from './process-record.ts';
+import { askSplit, withStripes } from './splits.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import {
   type AskedLead,
@@ -177,14 +178,16 @@ export class Databases implements AsyncDisposable {
     if ((await this.#records.get(as)) !== undefined) throw nameTaken(as);
     const id = randomId();
     const asked: RestoreRequest = { database: name, at, id };
-    const restored = await this.supervisor.ask(CONTROL.restore, asked, RESTORE_TIMEOUT_MS);
+    const answer = await this.supervisor.ask(CONTROL.restore, asked, RESTORE_TIMEOUT_MS);
+    const restored = answer as Restored;
     const { clock, peers } = this.#options;
     const tokenKey = this.#seal(newTokenKey(), id);
-    const stripes = Array.from({ length: value.stripes }, () => [peers.self]);
-    const record = { ...value, id, by, createdAt: clock.now(), tokenKey };
+    const stripes = Array.from({ length: restored.stripes }, () => [peers.self]);
+    const past = withStripes(value, restored.stripes);
+    const record = { ...past, id, by, createdAt: clock.now(), tokenKey };
     // The other copies come by themselves.
     await this.#enter(as, record, { stripes });
-    return restored as Restored;
+    return restored;
   }
 
   async list(): Promise<readonly DatabaseView[]> {
@@ -258,6 +261,18 @@ export class Databases implements AsyncDisposable {
       node,
       by,
     });
+  }
+
+  /** A new stripe is to take half of that one's slots; resolves to its number. It is done where stripe 0 is led. */
+  async split(name: string, stripe: number, by: string): Promise<number> {
+    const found = await this.#get(name);
+    await askSplit(name, stripe, found, {
+      registry: this.#options.registry,
+      records: this.#records,
+      places: this.#places,
+    });
+    this.#options.log.info('A stripe is to be split', { audit: true, database: name, stripe, by });
+    return found.value.stripes;
   }
 
   /** A stripe that is led here. Answers when the other node leads it. */
@@ -409,6 +424,7 @@ export class Databases implements AsyncDisposable {
         name,
         id: record.id,
         stripes: record.stripes,
+        splits: record.splits ?? [],
         places: where.get(record.id)?.stripes ?? [],
         tokenKey: Buffer.from(this.#key(record)).toString('base64'),
       })),

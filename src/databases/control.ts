@@ -5,6 +5,7 @@
 import type { KnownToken } from '../accounts/accounts.ts';
 import type { EtcdTls } from '../registry/registry.ts';
 import type { SqlFigures } from '../sql/sql.ts';
+import type { SplitRecord } from './records.ts';
 
 /** Where the logs of the databases are. */
 export type LogPlace =
@@ -44,6 +45,7 @@ export interface DatabaseConfig {
   readonly name: string;
   readonly id: string;
   readonly stripes: number;
+  readonly splits: readonly SplitRecord[];
   /** Ids of the nodes that have a copy, by stripe; the one that should lead comes first. */
   readonly places: readonly (readonly string[])[];
   /** base64. */
@@ -101,6 +103,17 @@ export interface QueryState {
   readonly ms: number;
 }
 
+/** A split that is not done yet. */
+export interface SplitState extends SplitRecord {
+  /** Undefined before the new stripe has joined. */
+  readonly slotsLeft: number | undefined;
+  /** Since this process does it: rows that have moved, and how long clients waited at most. */
+  readonly rows: number;
+  readonly pauseMsMax: number;
+  /** What keeps it from going on. */
+  readonly why: string | undefined;
+}
+
 export interface DatabaseState {
   readonly name: string;
   readonly id: string;
@@ -112,6 +125,10 @@ export interface DatabaseState {
   readonly stripes: readonly StripeState[];
   /** Told by the node that leads stripe 0. */
   readonly restorable: Restorable | undefined;
+  /** Told by the same node. */
+  readonly split: SplitState | undefined;
+  /** How many of the slots each stripe has, as this node knows it. */
+  readonly slots: readonly number[];
   readonly connections: number;
   readonly streams: number;
   readonly queries: readonly QueryState[];
@@ -160,6 +177,8 @@ export interface RestoreRequest {
 export interface Restored {
   /** The noted moment that it was taken from: not after the one that was asked for. */
   readonly at: number;
+  /** Stripes that the database had then. */
+  readonly stripes: number;
 }
 
 /** Paths of the control socket. What begins otherwise is `/db/NAME/…`, as clients ask it. */

@@ -17,7 +17,7 @@ export type {
   Restored,
   StripeState,
 } from './control.ts';
-export { cannotLead, moveWaits } from './errors.ts';
+export { cannotLead, moveWaits, splitWaits } from './errors.ts';
 export { databaseFamilies } from './figures.ts';
 export { DatabasePlacer } from './placer.ts';
 export type { ProcessKind } from './process-kind.ts';

@@ -64,6 +64,15 @@ export function moveWaits(name: string, stripe: number, why: string): MolnError 
   );
 }
 
+/** It goes on by itself. */
+export function splitWaits(name: string, stripe: number, why: string): MolnError {
+  return new MolnError(
+    'DATABASES_SPLIT_WAITS',
+    `Stripe ${stripe} of "${name}" is not split yet: ${why}. It goes on by itself`,
+    { hint: `Look with "moln db stripes ${name}"`, retryable: true },
+  );
+}
+
 export function outOfReach(name: string, at: string, oldest: string | undefined): MolnError {
   const reach =
     oldest === undefined

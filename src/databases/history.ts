@@ -35,7 +35,7 @@ export interface HistoryOptions {
   /** Of the database: name for people, id, stripes. */
   readonly name: string;
   readonly id: string;
-  readonly stripes: number;
+  readonly stripes: () => number;
   /** This node's id. */
   readonly node: string;
   readonly registry: Registry;
@@ -49,14 +49,16 @@ export interface HistoryOptions {
 export class History {
   readonly #options: HistoryOptions;
   readonly #marks: TimeMarks;
-  readonly #names: readonly string[];
   /** As this node has read and noted them; undefined while another one notes. */
   #known: readonly TimeMark[] | undefined;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
     this.#marks = new TimeMarks(options.registry, options.id);
-    this.#names = Array.from({ length: options.stripes }, (_, number) => stripeName(number));
+  }
+
+  get #names(): readonly string[] {
+    return Array.from({ length: this.#options.stripes() }, (_, number) => stripeName(number));
   }
 
   /** Known where stripe 0 is led. */
@@ -97,12 +99,12 @@ export class History {
     try {
       const log = new RegistryLog({ registry, database: id, clock });
       await Promise.all(
-        this.#names.map((stripe, number) =>
-          this.#begin({ stripe, index: mark.indexes[number] ?? 0, log, folder }),
+        mark.indexes.map((index, number) =>
+          this.#begin({ stripe: stripeName(number), index, log, folder }),
         ),
       );
       await log.takeIdsOf(this.#options.id);
-      return { at: mark.at };
+      return { at: mark.at, stripes: mark.indexes.length };
     } catch (error) {
       await registry.commit([], [{ kind: 'deletePrefix', prefix: `/db/${id}/` }]);
       await removeTree(folder);
@@ -146,6 +148,8 @@ export class History {
     const at = clock.now();
     const indexes = await log.indexesNow(this.#names);
     this.#known = before;
+    // One has no primary yet.
+    if (indexes.includes(0)) return;
     if (indexes.join() === before.at(-1)?.indexes.join()) return;
     await this.#marks.add({ at, indexes });
     const all = [...before, { at, indexes }];

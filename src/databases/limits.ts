@@ -87,5 +87,7 @@ export const RESTORE_WINDOW_MS: number = 24 * 3600 * 1000;
 export const RESTORE_TIMEOUT_MS: number = 10 * 60 * 1000;
 /** Read levels that clients of one database name in their address, with and without tokens. */
 export const WIRES_MAX = 40;
+/** How often it is looked whether a stripe is to be split. */
+export const SPLIT_LOOK_MS = 500;
 /** For figures of the log. */
 export const LOG_ANSWER_MS = 1500;

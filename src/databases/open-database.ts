@@ -23,6 +23,8 @@ import type { PeerLinks } from './peer-link.ts';
 import { stripeName } from './records.ts';
 import { queryState, slowState } from './query-state.ts';
 import { Snapshots } from './snapshots.ts';
+import { SplitDuty } from './split-duty.ts';
+import { firstStripes, slotCounts } from './splits.ts';
 import { stripeState, unlessAway } from './stripe-state.ts';
 
 export interface OpenDatabaseOptions {
@@ -76,6 +78,7 @@ export class OpenDatabase implements AsyncDisposable {
   #engine: SqlEngine | undefined;
   /** By who may come in and how it reads. */
   readonly #wires = new Map<string, Wire>();
+  #splits: SplitDuty | undefined;
   #why: string | undefined;
 
   constructor(options: OpenDatabaseOptions) {
@@ -91,11 +94,11 @@ export class OpenDatabase implements AsyncDisposable {
       links,
       log,
     });
-    const { id, name, stripes } = config;
+    const { id, name } = config;
     this.history = new History({
       name,
       id,
-      stripes,
+      stripes: () => this.#config.stripes,
       node: record.node,
       registry,
       log: this.#log,
@@ -129,8 +132,7 @@ export class OpenDatabase implements AsyncDisposable {
     await this.#try(async () => {
       await ensureFolder(this.#options.folder);
       await this.#placeCopies();
-      this.#serve();
-      this.#noteHistory();
+      this.#beginDuties(this.#serve());
     });
   }
 
@@ -171,6 +173,8 @@ export class OpenDatabase implements AsyncDisposable {
       primaries: await this.#primaries(),
       stripes,
       restorable: this.history.reach,
+      split: this.#splits?.state,
+      slots: slotCounts(this.#engine?.set.slots.stripes ?? []),
       connections: sum('connections'),
       streams: sum('streams'),
       queries: (this.#engine?.queries.list() ?? []).map((query) => queryState(query, node)),
@@ -305,11 +309,11 @@ export class OpenDatabase implements AsyncDisposable {
     return (this.#config.places[number] ?? []).filter((each) => each !== node);
   }
 
-  #serve(): void {
+  #serve(): SqlEngine {
     const { clock, logger, registry, links, record } = this.#options;
-    const { id, name, stripes } = this.#config;
-    const led = Array.from({ length: stripes }, (_, number) => {
-      return new LedStripe({
+    const { id, name } = this.#config;
+    const led = (number: number): LedStripe =>
+      new LedStripe({
         name: stripeName(number),
         database: id,
         databaseName: name,
@@ -319,11 +323,12 @@ export class OpenDatabase implements AsyncDisposable {
         node: record.node,
         clock,
       });
-    });
-    this.#engine = this.#stack.use(
+    const first = Array.from({ length: firstStripes(this.#config) }, (_, number) => led(number));
+    const engine = this.#stack.use(
       new SqlEngine({
         name,
-        stripes: led,
+        stripes: first,
+        more: led,
         log: this.#log,
         ids: new TableIds(registry, id),
         clock,
@@ -331,15 +336,22 @@ export class OpenDatabase implements AsyncDisposable {
       }),
     );
     this.#stack.defer(() => this.#closeWires(() => true));
+    this.#engine = engine;
+    return engine;
   }
 
-  #noteHistory(): void {
+  /** What is done where stripe 0 is led. */
+  #beginDuties(engine: SqlEngine): void {
     const stop = new AbortController();
     const isMine = (): boolean => this.#copies.get(0)?.stripe.primary !== undefined;
-    const running = this.history.run(isMine, stop.signal);
+    const { clock, logger } = this.#options;
+    const splits = (): DatabaseConfig['splits'] => this.#config.splits;
+    const duty = new SplitDuty({ name: this.name, engine, splits, isMine, clock, logger });
+    this.#splits = duty;
+    const running = [this.history.run(isMine, stop.signal), duty.run(stop.signal)];
     this.#stack.defer(async () => {
       stop.abort(new Error('The database is closed'));
-      await running;
+      await Promise.all(running);
     });
   }
 

@@ -18,13 +18,22 @@ export interface DatabaseRecord {
   readonly createdAt: number;
   /** Who made it. */
   readonly by: string;
+  /** Also those that stripes are being split into. */
   readonly stripes: number;
+  /** In order; left out: none. */
+  readonly splits?: readonly SplitRecord[] | undefined;
   /** Wanted of each stripe; fewer while there are fewer nodes. */
   readonly copies: number;
   /** Where the copies are to be; empty: anywhere, in different regions where that can be. */
   readonly regions: readonly string[];
   /** Signs the tokens of this database. Sealed under the record's key, base64. */
   readonly tokenKey: string;
+}
+
+/** Half of the slots of a stripe go to a new one. */
+export interface SplitRecord {
+  readonly from: number;
+  readonly into: number;
 }
 
 /** Somebody wants a stripe to be led by that node. Holds until another one is asked for, or the node is forgotten. */
@@ -49,11 +58,14 @@ export interface DroppedRecord {
 
 const time = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
+const stripeNumber = integer({ min: 0, max: STRIPES_MAX - 1 });
+
 const recordSchema: Schema<DatabaseRecord> = object({
   id: string({ pattern: /^[a-z0-9]{12}$/ }),
   createdAt: time,
   by: string(),
   stripes: integer({ min: 1, max: STRIPES_MAX }),
+  splits: optional(array(object({ from: stripeNumber, into: stripeNumber }))),
   copies: integer({ min: 1, max: COPIES_MAX }),
   regions: array(string()),
   tokenKey: string(),
@@ -64,7 +76,7 @@ const placesSchema: Schema<PlacesRecord> = object({
   asked: optional(
     array(
       object({
-        stripe: integer({ min: 0, max: STRIPES_MAX - 1 }),
+        stripe: stripeNumber,
         node: string(),
         by: string(),
       }),

@@ -9,7 +9,7 @@ import { HranaError } from './errors.ts';
 import { EXPIRED_REMEMBERED_MAX, type HranaLimits } from './limits.ts';
 import { StoredSql } from './stored-sql.ts';
 import type { StreamQuota } from './stream-quota.ts';
-import { Stream } from './stream.ts';
+import { closed, Stream } from './stream.ts';
 
 /** 80 bits: names a stream in its baton and in the log. */
 const ID_CHARACTERS = 16;
@@ -34,7 +34,11 @@ export class StreamTable {
   readonly #options: StreamTableOptions;
   readonly #streams = new Map<string, HeldStream>();
   /** Why streams ended that their clients may still ask for, oldest first. */
-  readonly #ended = new Map<string, { readonly callerId: string; readonly why: HranaError }>();
+  /** `why` undefined: it was simply closed. */
+  readonly #ended = new Map<
+    string,
+    { readonly callerId: string; readonly why: HranaError | undefined }
+  >();
 
   constructor(options: StreamTableOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ export class StreamTable {
 
   /** The next baton; undefined when the stream has ended. */
   release(held: HeldStream): string | undefined {
-    if (held.stream.ended !== undefined) return undefined;
+    if (held.stream.isOver) return undefined;
     held.secret = randomSecret();
     return `${held.id}.${held.secret}`;
   }
@@ -81,8 +85,9 @@ export class StreamTable {
     const dot = baton.indexOf('.');
     const id = baton.slice(0, Math.max(0, dot));
     const held = this.#streams.get(id);
-    const why = held?.stream.ended ?? this.#ended.get(id)?.why;
-    const callerId = held?.callerId ?? this.#ended.get(id)?.callerId;
+    const past = this.#ended.get(id);
+    const why = held?.stream.ended ?? past?.why ?? (past === undefined ? undefined : closed());
+    const callerId = held?.callerId ?? past?.callerId;
     // Whoever shows somebody else's baton learns nothing of it.
     if (callerId !== caller.id) {
       throw new HranaError('BATON_INVALID', 'The baton is of no stream of this token');
@@ -105,7 +110,7 @@ export class StreamTable {
     this.#streams.delete(id);
     const { callerId, stream } = held;
     this.#options.quota.give(callerId);
-    this.#ended.set(id, { callerId, why: stream.ended ?? expired() });
+    this.#ended.set(id, { callerId, why: stream.endedBy });
     if (this.#ended.size <= EXPIRED_REMEMBERED_MAX) return;
     const [oldest] = this.#ended.keys();
     if (oldest !== undefined) this.#ended.delete(oldest);

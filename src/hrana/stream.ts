@@ -39,7 +39,17 @@ export class Stream {
     this.#options = options;
   }
 
-  /** Why it serves nothing any more, if so. Most streams are closed and never asked: an error is made when it is. */
+  /** It serves nothing any more. Most streams are closed and never asked why: an error is made when they are. */
+  get isOver(): boolean {
+    return this.#isClosed || this.#ended !== undefined;
+  }
+
+  /** What has ended it; undefined when it was simply closed. */
+  get endedBy(): HranaError | undefined {
+    return this.#ended;
+  }
+
+  /** The same, also of one that was closed. */
   get ended(): HranaError | undefined {
     return this.#ended ?? (this.#isClosed ? closed() : undefined);
   }
@@ -164,6 +174,6 @@ export class Stream {
   }
 }
 
-function closed(): HranaError {
+export function closed(): HranaError {
   return new HranaError('STREAM_CLOSED', 'The stream is closed');
 }

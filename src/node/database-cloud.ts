@@ -27,6 +27,7 @@ import {
   isSystemDatabase,
   moveWaits,
   type QueryState,
+  splitWaits,
   type StripeState,
 } from '../databases/databases.ts';
 
@@ -48,6 +49,7 @@ const ASK_WITHIN_MS = 3000;
 /** What takes longer goes on without whoever has asked for it. */
 const MOVE_WITHIN_MS = 25_000;
 const MOVE_LOOK_MS = 50;
+const SPLIT_LOOK_MS = 250;
 const LEAVE_WITHIN_MS = 12_000;
 const askedState = object({});
 const askedMove = object({
@@ -175,6 +177,26 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     }
     const detail = (await this.showDatabase(name)).stripeDetails[stripe];
     if (detail === undefined) throw new Error('The stripe that has moved is not there');
+    return detail;
+  }
+
+  async splitStripe(name: string, stripe: number, by: string): Promise<StripeDetail> {
+    const { databases, events, clock } = this.#options;
+    const into = await databases.split(name, stripe, by);
+    const untilMs = clock.monotonicMs() + MOVE_WITHIN_MS;
+    for (;;) {
+      const view = await databases.show(name);
+      const states = statesOf(await this.#everywhere(), view);
+      const known = states.find(({ state }) => (state.slots[into] ?? 0) > 0);
+      const split = states.find(({ state }) => state.split !== undefined)?.state.split;
+      if (known !== undefined && split === undefined) break;
+      if (clock.monotonicMs() > untilMs)
+        throw splitWaits(name, stripe, split?.why ?? splitWords(split) ?? 'it has not begun');
+      await clock.sleep(SPLIT_LOOK_MS);
+    }
+    events.tell('database', `Stripe ${stripe} of ${name} was split by ${by}: ${into} has half`);
+    const detail = (await this.showDatabase(name)).stripeDetails[into];
+    if (detail === undefined) throw new Error('The new stripe is not there');
     return detail;
   }
 
@@ -309,6 +331,7 @@ function stripeDetail({
   const leads = copies.find(({ stripe }) => stripe.role === 'primary')?.stripe;
   const head = Math.max(0, ...copies.map(({ stripe }) => stripe.head));
   const { primary, why } = leads ?? copies[0]?.stripe ?? {};
+  const split = states.find(({ state }) => state.split !== undefined)?.state.split;
   const wish = view.asked.find(({ stripe }) => stripe === number);
   return {
     number,
@@ -318,6 +341,8 @@ function stripeDetail({
       wish === undefined || wish.node === primary
         ? undefined
         : `to ${nameOf(wish.node)}: ${wish.by} asked for it`,
+    split: split?.from === number || split?.into === number ? splitWords(split) : undefined,
+    slots: Math.max(0, ...states.map(({ state }) => state.slots[number] ?? 0)),
     copies: copies.map(({ node, stripe }) => ({
       node,
       role: stripe.role,
@@ -329,6 +354,15 @@ function stripeDetail({
     logEntries: Math.max(0, ...copies.map(({ stripe }) => stripe.logEntries)),
     ...figuresOf(leads),
   };
+}
+
+function splitWords(split: DatabaseState['split']): string | undefined {
+  if (split === undefined) return undefined;
+  const { from, into, pauseMsMax, rows, slotsLeft, why } = split;
+  const done =
+    slotsLeft === undefined ? 'begins' : `${slotsLeft} slots to go, ${rows} rows have moved`;
+  const waited = pauseMsMax === 0 ? '' : `, clients waited ${pauseMsMax} ms at most`;
+  return `${from} into ${into}: ${why ?? done + waited}`;
 }
 
 function figuresOf(

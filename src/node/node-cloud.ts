@@ -384,6 +384,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.databases.moveStripe(...asked);
   }
 
+  splitStripe(...asked: Parameters<Cloud['splitStripe']>): ReturnType<Cloud['splitStripe']> {
+    return this.#options.databases.splitStripe(...asked);
+  }
+
   createDatabaseToken(
     ...asked: Parameters<Cloud['createDatabaseToken']>
   ): ReturnType<Cloud['createDatabaseToken']> {

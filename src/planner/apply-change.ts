@@ -50,14 +50,14 @@ export async function written(binding: Binding, context: WriteContext): Promise<
 async function tryUnique(
   { table, sql }: NonNullable<PlannedChange['checkUnique']>,
   before: Catalogue,
-  { budget, pool, session, stripes }: WriteContext,
+  { budget, pool, session, slots }: WriteContext,
 ): Promise<void> {
   const old = before.table(table.name);
   if (old === undefined) return;
   const scratch = pool.take(before);
   scratch.spoiled = true;
   try {
-    const fetches = [{ table: old, stripes: stripesOf(old, stripes.count) }];
+    const fetches = [{ table: old, stripes: stripesOf(old, slots.count) }];
     await gather(fetches, { session, scratch, budget });
     scratch.db.exec(sql);
   } finally {
@@ -65,8 +65,8 @@ async function tryUnique(
   }
 }
 
-async function hasRows(table: Table, { session, stripes }: WriteContext): Promise<boolean> {
-  for (const stripe of stripesOf(table, stripes.count)) {
+async function hasRows(table: Table, { session, slots }: WriteContext): Promise<boolean> {
+  for (const stripe of stripesOf(table, slots.count)) {
     const text = `SELECT 1 FROM ${quoted(table.name)} LIMIT 1`;
     for await (const rows of session.rows(stripe, text, [])) if (rows.length > 0) return true;
   }

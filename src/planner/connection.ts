@@ -19,6 +19,7 @@ import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange } from './schema-change.ts';
+import type { SlotMap } from './slots.ts';
 import { FOREIGN_KEY, READ_ONLY, sqliteFailure } from './sqlite-errors.ts';
 import type { Stripes, StripeSession } from './stripes.ts';
 import { isBlank, type Parsed, parseStatement, splitScript, type Stmt } from './syntax.ts';
@@ -151,13 +152,11 @@ export class Connection {
 
   /** How a text would run. Throws SQLite's error for one that does not fit; schema statements have no plan. */
   explain(sql: string, given?: Given): Explanation {
-    const { homes, stripes } = this.#planner;
+    const { slots } = this.#planner.stripes;
     const prepared = this.#prepared(sql);
     const { binding } = prepared;
     return explain(prepared, {
-      pins: this.#pins(binding, valuesOf(binding.parameters, given)),
-      homes,
-      stripeCount: stripes.count,
+      pins: this.#pins(binding, valuesOf(binding.parameters, given), slots),
       foreignKeys: this.settings.foreignKeys,
     });
   }
@@ -328,11 +327,11 @@ export class Connection {
     }
   }
 
-  #pins(binding: Binding, values: SqlRow): PinContext {
+  #pins(binding: Binding, values: SqlRow, slots: SlotMap): PinContext {
     return {
       sql: binding.sql,
       catalogue: this.catalogue,
-      slots: this.#planner.stripes.slots,
+      slots,
       parameters: binding.parameters,
       values,
       coerce: (value, affinity) => this.#planner.coercion.apply(value, affinity),
@@ -345,12 +344,13 @@ export class Connection {
     session: StripeSession,
     signal?: AbortSignal,
   ): RunContext {
+    const shared = this.#writeContext(session);
     return {
+      ...shared,
       signal,
       planner: this.#planner,
-      ...this.#writeContext(session),
       store: this.#temporary?.store,
-      pins: this.#pins(binding, values),
+      pins: this.#pins(binding, values, shared.slots),
       text: ownText(binding, {
         changes: this.#changes,
         totalChanges: this.#totalChanges,
@@ -398,11 +398,13 @@ export class Connection {
 
   #writeContext(session: StripeSession): WriteContext {
     const { settings, stripes } = this.#planner;
+    // First: what is untouched takes the newest of both.
+    const { catalogue } = this;
     return {
       session,
-      catalogue: this.catalogue,
+      catalogue,
       pool: this.#temporary?.pool ?? this.#planner.pool,
-      stripes,
+      slots: session.slots ?? stripes.slots,
       budget: settings.budget,
       foreignKeys: this.settings.foreignKeys,
       recursiveTriggers: this.settings.recursiveTriggers,

@@ -5,6 +5,7 @@ import type { Prepared } from './plan-cache.ts';
 import { decideRead } from './read-plan.ts';
 import { routeOf } from './routed-write.ts';
 import { stripeText } from './scatter-run.ts';
+import { slotHomes } from './slots.ts';
 import { OWN_STRIPE } from './stripes.ts';
 
 export interface Explanation {
@@ -30,8 +31,6 @@ export interface Explanation {
 
 export interface ExplainContext {
   readonly pins: PinContext;
-  readonly homes: ReadonlySet<number>;
-  readonly stripeCount: number;
   readonly foreignKeys: boolean;
 }
 
@@ -44,9 +43,9 @@ export function explain(prepared: Prepared, context: ExplainContext): Explanatio
 function explainRead(
   { binding }: Prepared,
   shape: NonNullable<Prepared['read']>,
-  { homes, pins, stripeCount }: ExplainContext,
+  { pins }: ExplainContext,
 ): Explanation {
-  const plan = decideRead(binding, shape, pins, homes);
+  const plan = decideRead(binding, shape, pins, slotHomes(pins.slots));
   switch (plan.name) {
     case 'P0':
       return plan.on === 'stripe'
@@ -72,7 +71,7 @@ function explainRead(
     default:
       return gathered(
         'P4',
-        fetched(fetchesOf(binding.tables, shape.filters, pins, stripeCount)),
+        fetched(fetchesOf(binding.tables, shape.filters, pins, pins.slots.count)),
         binding.sql,
         plan.why,
       );
@@ -81,8 +80,9 @@ function explainRead(
 
 function explainWrite(
   { binding, write }: Prepared,
-  { foreignKeys, homes, pins, stripeCount }: ExplainContext,
+  { foreignKeys, pins }: ExplainContext,
 ): Explanation {
+  const stripeCount = pins.slots.count;
   const all = fetched(
     binding.tables.map((table) => ({ table, stripes: stripesOf(table, stripeCount) })),
   );
@@ -106,7 +106,7 @@ function explainWrite(
       why: why ?? '',
     };
   }
-  const route = routeOf(write, pins, homes, stripeCount);
+  const route = routeOf(write, pins);
   if (route === undefined) {
     return gathered(
       'gathered write',

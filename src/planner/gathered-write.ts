@@ -10,7 +10,7 @@ import { type Fetch, gather, type GatherBudget, stripesOf } from './gather.ts';
 import { measured } from './measured.ts';
 import { makeTriggers, type Scratch, type ScratchPool } from './scratch.ts';
 import { applySequences, loadSequences } from './sequence.ts';
-import { slotOf } from './slots.ts';
+import { type SlotMap, slotOf } from './slots.ts';
 import { OWN_STRIPE, type StripeSession, type StripeWrite } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import { identityOf, sameRow, type SqlRow, type SqlValue } from './values.ts';
@@ -19,10 +19,7 @@ export interface WriteContext {
   readonly session: StripeSession;
   readonly catalogue: Catalogue;
   readonly pool: ScratchPool;
-  readonly stripes: {
-    readonly count: number;
-    readonly slots: { readonly stripes: readonly number[] };
-  };
+  readonly slots: SlotMap;
   readonly budget: GatherBudget;
   readonly foreignKeys: boolean;
   readonly recursiveTriggers: boolean;
@@ -67,7 +64,7 @@ export async function gatheredWrite(
   const { catalogue, pool, session } = context;
   const tables = only === undefined ? tablesOf(binding, context) : only.map(({ table }) => table);
   const fetches =
-    only ?? tables.map((table) => ({ table, stripes: stripesOf(table, context.stripes.count) }));
+    only ?? tables.map((table) => ({ table, stripes: stripesOf(table, context.slots.count) }));
   const before = new Map(tables.map((table) => [table, new Map<string, Origin>()] as const));
   const scratch = pool.take(catalogue);
   try {
@@ -200,8 +197,8 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
   }
 }
 
-function everyStripe({ stripes }: WriteContext): readonly number[] {
-  return Array.from({ length: stripes.count }, (_, stripe) => stripe);
+function everyStripe({ slots }: WriteContext): readonly number[] {
+  return Array.from({ length: slots.count }, (_, stripe) => stripe);
 }
 
 export function homesOf(table: Table, row: SqlRow, context: WriteContext): readonly number[] {
@@ -210,7 +207,7 @@ export function homesOf(table: Table, row: SqlRow, context: WriteContext): reado
   if (table.distkey === undefined) return [0];
   const at = storedColumns(table).indexOf(table.distkey.name);
   const key = row[at] ?? null;
-  return [context.stripes.slots.stripes[slotOf(key, table.distkey.collation)] ?? 0];
+  return [context.slots.stripes[slotOf(key, table.distkey.collation)] ?? 0];
 }
 
 function addRun(into: Map<number, StripeWrite[]>, stripe: number, sql: string, run: SqlRow): void {
@@ -233,7 +230,7 @@ export function insertText(table: Table): string {
 }
 
 /** Columns that name a row of a stripe. Virtual tables without a rowid of their own are named by their first column. */
-function keyNames(table: Table): readonly string[] {
+export function keyNames(table: Table): readonly string[] {
   return table.key.length > 0 ? table.key : [table.columns[0]?.name ?? 'rowid'];
 }
 

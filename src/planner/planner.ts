@@ -16,9 +16,19 @@ import { TEMPORARY_BYTES_MAX, type TemporaryRoom, temporaryRoom } from './tempor
 export { Connection, type Result } from './connection.ts';
 export type { Explanation } from './explain.ts';
 export type { Given } from './parameters.ts';
-export { evenSlotMap, type SlotMap, slotOf, SLOTS } from './slots.ts';
+export { insertText, keyNames } from './gathered-write.ts';
+export {
+  evenSlotMap,
+  type MovingSlots,
+  movedSlots,
+  type SlotMap,
+  slotOf,
+  SLOTS,
+  splitSlots,
+} from './slots.ts';
 export { OWN_STRIPE } from './stripes.ts';
-export type { StoredObject } from './table.ts';
+export { storedColumns, type StoredObject, type Table } from './table.ts';
+export { quoted } from './syntax.ts';
 export type {
   IdSource,
   OwnTables,
@@ -65,7 +75,6 @@ export class Planner implements Disposable {
   /** What all connections' temporary tables take. */
   readonly temporaryRoom: TemporaryRoom;
   #catalogue: Catalogue;
-  #homes: { readonly version: number; readonly stripes: ReadonlySet<number> } | undefined;
 
   constructor(stripes: Stripes, settings: Partial<PlannerSettings> = {}) {
     this.stripes = stripes;
@@ -96,15 +105,6 @@ export class Planner implements Disposable {
 
   adopt(catalogue: Catalogue): void {
     this.#catalogue = catalogue;
-  }
-
-  /** Stripes that have slots at all. */
-  get homes(): ReadonlySet<number> {
-    const { slots } = this.stripes;
-    if (this.#homes?.version !== slots.version) {
-      this.#homes = { version: slots.version, stripes: new Set(slots.stripes) };
-    }
-    return this.#homes.stripes;
   }
 
   [Symbol.dispose](): void {

@@ -10,6 +10,7 @@ import { decideRead, type ReadShape } from './read-plan.ts';
 import { scatter, scatterStream, stripeStream } from './scatter-run.ts';
 import { loadSequences } from './sequence.ts';
 import { makeTriggers, type ScratchPool } from './scratch.ts';
+import { slotHomes } from './slots.ts';
 import type { StripeSession } from './stripes.ts';
 import { find, walk } from './syntax.ts';
 import type { TemporaryStore } from './temporary.ts';
@@ -38,7 +39,7 @@ export async function runRead(
   context: ReadContext,
 ): Promise<readonly SqlRow[]> {
   const { catalogue, pins, planner, session } = context;
-  const plan = decideRead(binding, shape, pins, planner.homes);
+  const plan = decideRead(binding, shape, pins, slotHomes(pins.slots));
   if (planner.settings.force === 'gather' && plan.name !== 'P0')
     return await gathered(binding, shape.filters, context);
   switch (plan.name) {
@@ -100,8 +101,8 @@ export async function* streamRead(
   shape: ReadShape,
   context: ReadContext,
 ): AsyncGenerator<readonly SqlRow[]> {
-  const { pins, planner, session, signal } = context;
-  const plan = decideRead(binding, shape, pins, planner.homes);
+  const { pins, session, signal } = context;
+  const plan = decideRead(binding, shape, pins, slotHomes(pins.slots));
   const { scatter: walk } = shape;
   if (plan.name === 'P1' && typeof walk === 'object' && walk.byRid) {
     yield* stripeStream(walk, plan.stripe, pins, { session, signal });
@@ -216,10 +217,10 @@ async function gathered(
   if (exact === undefined && session.gathered !== undefined) {
     return await session.gathered(text, pins.values);
   }
-  const { settings, stripes } = planner;
+  const { settings } = planner;
   const scratch = pool.take(catalogue);
   try {
-    const fetches = fetchesOf(binding.tables, filters, pins, stripes.count);
+    const fetches = fetchesOf(binding.tables, filters, pins, pins.slots.count);
     await gather(fetches, {
       session,
       scratch,

@@ -1,22 +1,19 @@
 /** An UPDATE or DELETE that runs on the stripes as it is. */
 import type { Written } from './gathered-write.ts';
 import { type PinContext, pinned } from './pins.ts';
+import { slotHomes } from './slots.ts';
 import type { StripeSession, WriteOutcome } from './stripes.ts';
 import type { SqlRow } from './values.ts';
 import type { RoutedShape } from './write-plan.ts';
 
 /** The stripes it has to run on, or undefined when it means one thing on one stripe only and there are more. */
-export function routeOf(
-  shape: RoutedShape,
-  context: PinContext,
-  homes: ReadonlySet<number>,
-  count: number,
-): readonly number[] | undefined {
+export function routeOf(shape: RoutedShape, context: PinContext): readonly number[] | undefined {
   const { table, terms, items, unsteady } = shape;
+  const { count } = context.slots;
   const every = Array.from({ length: count }, (_, stripe) => stripe);
   if (table.place === 'reference') return unsteady && count > 1 ? undefined : every;
   if (table.place === 'single') return [0];
-  const stripes = [...(pinned(items, 0, terms, context) ?? homes)];
+  const stripes = [...(pinned(items, 0, terms, context) ?? slotHomes(context.slots))];
   return unsteady && stripes.length > 1 ? undefined : stripes;
 }
 

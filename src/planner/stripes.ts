@@ -46,6 +46,8 @@ export interface StripeSession {
    * beginning holds.
    */
   readonly isUntouched?: boolean;
+  /** The slot map that it reads and writes by, for all of its life. Left out: the newest. */
+  readonly slots?: SlotMap;
   /** Two texts need not see the same rows. */
   readonly isMoving?: boolean;
   /**
@@ -81,7 +83,6 @@ export interface StripeSession {
 }
 
 export interface Stripes {
-  readonly count: number;
   readonly slots: SlotMap;
   /** The catalogue as `SchemaChange` left it, and its version; '' and 0 at first. */
   readonly catalogue: string;
@@ -98,4 +99,6 @@ export interface IdSource {
   next(table: string, count: number): Promise<bigint>;
   /** An id that a client chose itself: later ones are larger. */
   taken(table: string, id: bigint): Promise<void>;
+  /** What it keeps to give may be in use: a single stripe gave ids by itself, and now there are more. Left out: it keeps nothing. */
+  forget?(): void;
 }

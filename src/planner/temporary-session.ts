@@ -1,4 +1,5 @@
 /** A transaction over the stripes and over a connection's own database of temporary tables. */
+import type { SlotMap } from './slots.ts';
 import { OWN_STRIPE, type StripeSession } from './stripes.ts';
 import type { Temporary, TemporaryStore } from './temporary.ts';
 
@@ -22,6 +23,13 @@ export function withTemporary({
     get isUntouched() {
       return session.isUntouched === true;
     },
+    ...('slots' in session
+      ? {
+          get slots() {
+            return session.slots as SlotMap;
+          },
+        }
+      : {}),
     rows: (stripe, sql, values, only) =>
       stripe === OWN_STRIPE ? ownRows(store, sql, values) : session.rows(stripe, sql, values, only),
     ...(session.apart === undefined

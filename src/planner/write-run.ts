@@ -80,11 +80,12 @@ async function onStripes(
   spread: { stripes: number },
 ): Promise<Written | undefined> {
   const { foreignKeys, lastInsertRowid, pins, planner, session } = context;
-  const { homes, settings, stripes } = planner;
+  const { settings } = planner;
+  const { slots } = pins;
   if (settings.force === 'gather' || shape === undefined || !('table' in shape)) return undefined;
   if (shape.kind === 'routed') {
     if (shape.keyed && foreignKeys) return undefined;
-    const route = routeOf(shape, pins, homes, stripes.count);
+    const route = routeOf(shape, pins);
     if (route === undefined) return undefined;
     const exact = route.length > 1 ? await exactly(binding, shape.table, context) : undefined;
     if (exact !== undefined) return exact;
@@ -98,7 +99,7 @@ async function onStripes(
     const written = await routedInsert(shape, rows, {
       session,
       pins,
-      stripeCount: stripes.count,
+      stripeCount: slots.count,
       ids: settings.ids,
       inTransaction: context.inTransaction,
       lastInsertRowid,
@@ -109,7 +110,7 @@ async function onStripes(
     settings.ids === undefined ? { shape, rows } : await withGivenIds(shape, rows, settings.ids);
   const narrow = narrowInsert(binding, filled.shape, filled.rows, {
     catalogue: context.catalogue,
-    stripeCount: stripes.count,
+    stripeCount: slots.count,
     foreignKeys,
     values: pins.values,
   });

@@ -10,12 +10,15 @@ import { DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
 import { LiveQueries } from './queries.ts';
 import { type Level, parseLevel } from './read-level.ts';
 import { SqlSession } from './session.ts';
+import { Splitter, type SplitStep } from './splitter.ts';
 import { StripeSet } from './stripe-set.ts';
 
 export interface SqlEngineOptions {
   readonly name: string;
-  /** By number; 0 holds single tables and the catalogue. */
+  /** Those that the database began with, by number; 0 holds single tables and the catalogue. */
   readonly stripes: readonly StripeClient[];
+  /** Those that came since, by number. Left out: there are none. */
+  readonly more?: (stripe: number) => StripeClient;
   /** Of the stripes: a transaction over several is one append to it. */
   readonly log: CommitLog;
   /** Left out: ids are those that SQLite would give, and an insert without one asks every stripe. */
@@ -52,7 +55,10 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   constructor(options: SqlEngineOptions) {
     this.options = options;
     this.limits = { ...DEFAULT_SQL_LIMITS, ...options.limits };
-    this.set = new StripeSet(options.stripes, options.log);
+    this.set = new StripeSet(options.stripes, options.log, {
+      ...(options.more === undefined ? {} : { more: options.more }),
+      onMany: () => options.ids?.forget?.(),
+    });
     this.gatherers = new GatherPool(options.clock);
     this.queries = new LiveQueries(options.clock, options.logger, this.limits);
     const { gatherBytesMax: bytesMax, gatherRowsMax: rowsMax } = this.limits;
@@ -76,6 +82,19 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   reading(level: string): Database {
     const parsed = parseLevel(level);
     return { openSession: (caller) => this.#open(caller, parsed) };
+  }
+
+  /** Moves half of a stripe's slots into a new one; see `Splitter`. */
+  splitter(onStep?: (step: SplitStep) => void): Splitter {
+    const { clock, logger } = this.options;
+    const { planner, set } = this;
+    return new Splitter({
+      set,
+      planner,
+      clock,
+      logger,
+      ...(onStep === undefined ? {} : { onStep }),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,7 +9,6 @@ export interface GatherJob {
   readonly catalogue: string;
   readonly version: number;
   readonly slots: SlotMap;
-  readonly count: number;
   /** Definitions of the connection alone; their rows are asked for as those of `OWN_STRIPE`. */
   readonly temporary: readonly StoredObject[];
   readonly budget: { readonly rowsMax: number; readonly bytesMax: number };

@@ -18,7 +18,9 @@ interface Waiting {
 
 const waiting = new Map<number, Waiting>();
 let next = 0;
-let kept: { readonly planner: Planner; readonly catalogue: string } | undefined;
+let kept:
+  | { readonly planner: Planner; readonly catalogue: string; readonly slots: number }
+  | undefined;
 
 process.on('message', (message: ToProcess) => {
   if (message.kind === 'run') return void run(message.job);
@@ -41,17 +43,16 @@ async function run(job: GatherJob): Promise<void> {
   }
 }
 
-function plannerOf({ budget, catalogue, count, slots, version }: GatherJob): Planner {
-  if (kept?.catalogue === catalogue) return kept.planner;
+function plannerOf({ budget, catalogue, slots, version }: GatherJob): Planner {
+  if (kept?.catalogue === catalogue && kept.slots === slots.version) return kept.planner;
   kept?.planner[Symbol.dispose]();
   const stripes: Stripes = {
-    count,
     slots,
     catalogue,
     schemaVersion: version,
     begin: () => Promise.resolve(session()),
   };
-  kept = { planner: new Planner(stripes, { budget }), catalogue };
+  kept = { planner: new Planner(stripes, { budget }), catalogue, slots: slots.version };
   return kept.planner;
 }
 

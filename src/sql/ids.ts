@@ -23,6 +23,10 @@ export class TableIds implements IdSource {
       await this.#blocks(table).raiseAbove(Number(id));
   }
 
+  forget(): void {
+    this.#tables.clear();
+  }
+
   #blocks(table: string): IdBlocks {
     const name = encodeURIComponent(table.toLowerCase());
     const known = this.#tables.get(name);

@@ -33,6 +33,7 @@ export const DEFAULT_SQL_LIMITS: SqlLimits = {
 
 /** Between two attempts. */
 export const RETRY_PAUSE_MS = 50;
+export const REPLAN_PAUSE_MS = 10;
 /** A stripe ends what is idle for two seconds: those that a busy transaction does not use are told earlier that it goes on. */
 export const KEEP_HELD_MS = 500;
 /** Slow statements that are remembered. */
@@ -47,3 +48,25 @@ export const GATHERS_WAITING_MAX = 1000;
 export const GATHER_HEAP_MB = 512;
 /** One that has nothing to do for so long ends. */
 export const GATHER_IDLE_MS = 30_000;
+
+/** A split of a stripe: clients wait for one step so long, and a little more for the commit. */
+export const SPLIT_HOLD_MS = 40;
+/**
+ * Others that hold stripes are waited for so long, while those behind them wait too; then it is tried again later, with a wait that
+ * doubles. The most stays below what a transaction waits for a stripe out of order (`lockWaitMs`), so that it is this one that gives up.
+ */
+export const SPLIT_WAIT_MS = 50;
+export const SPLIT_WAIT_MS_MAX = 800;
+export const SPLIT_AGAIN_MS = 100;
+/** Between two steps clients have the stripes for as long as the step took, and at least so long. */
+export const SPLIT_REST_MS = 20;
+/** Keys that move at once before the clock is looked at, rows that one statement reads or removes, and rows of a page. */
+export const SPLIT_PORTION_KEYS = 400;
+export const SPLIT_CHUNK_ROWS = 200;
+export const SPLIT_PAGE_ROWS = 2000;
+/** Bytes of the rows of one step: what one transaction may change stays far above. */
+export const SPLIT_BYTES_MAX: number = 8 * 1024 * 1024;
+/** Keys of rows that are to move, kept in memory at a time. */
+export const SPLIT_KEYS_MAX = 1_000_000;
+/** Rows of reference tables, which a new stripe gets in one transaction. */
+export const SPLIT_REFERENCE_ROWS_MAX = 100_000;

@@ -6,6 +6,7 @@ import { Moment, type ReadLevel } from '../database/database.ts';
 import {
   OWN_STRIPE,
   type OwnTables,
+  type SlotMap,
   type SqlRow,
   type StripeSession,
   type WriteOutcome,
@@ -34,12 +35,22 @@ export interface ReadSessionOptions {
 
 export class ReadSession implements StripeSession {
   readonly #options: ReadSessionOptions;
-  readonly #schema: Schema;
+  #schema: Schema;
   #moment: Promise<Moment> | undefined;
 
   constructor(options: ReadSessionOptions) {
     this.#options = options;
     this.#schema = options.set.schema;
+  }
+
+  get slots(): SlotMap {
+    return this.#schema.slots;
+  }
+
+  get isUntouched(): boolean {
+    if (!this.#options.isTransaction || this.#moment !== undefined) return false;
+    this.#schema = this.#options.set.schema;
+    return true;
   }
 
   get isMoving(): boolean {
@@ -72,11 +83,10 @@ export class ReadSession implements StripeSession {
   }
 
   async gathered(sql: string, values: SqlRow, own?: OwnTables): Promise<readonly SqlRow[]> {
-    const { budget, gatherers, set, signal } = this.#options;
-    const { catalogue, version } = this.#schema;
-    const { count, slots } = set;
+    const { budget, gatherers, signal } = this.#options;
+    const { catalogue, slots, version } = this.#schema;
     return await gatherers.run({
-      job: { sql, values, catalogue, version, count, slots, budget, temporary: own?.objects ?? [] },
+      job: { sql, values, catalogue, version, slots, budget, temporary: own?.objects ?? [] },
       rows: async (stripe, text, args) => {
         if (stripe === OWN_STRIPE) return own?.rows(text, args) ?? [];
         const all: SqlRow[] = [];
@@ -127,8 +137,13 @@ export class ReadSession implements StripeSession {
     if (this.#moment === undefined) {
       const { counts, set } = this.#options;
       counts.moments++;
-      this.#moment = Moment.open(set.log, set.clients, {
+      const clients = set.clientsOf(this.#schema.slots.count);
+      this.#moment = Moment.open(set.log, clients, {
         schemaVersion: this.#schema.stripeVersion,
+      });
+      // Then nothing was seen yet.
+      this.#moment.catch(() => {
+        this.#moment = undefined;
       });
     }
     return this.#moment;

@@ -27,7 +27,7 @@ import {
   OutOfOrder,
   toClient,
 } from './errors.ts';
-import { RETRY_PAUSE_MS } from './limits.ts';
+import { REPLAN_PAUSE_MS, RETRY_PAUSE_MS } from './limits.ts';
 import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
@@ -273,8 +273,11 @@ export class SqlSession implements Session {
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
-        else if (isSchemaMoved(error) && replans++ < REPLANS_MAX) await set.reload();
-        else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
+        else if (isSchemaMoved(error) && replans++ < REPLANS_MAX) {
+          // A copy that is read from may lag behind the schema by a little.
+          if (replans > 1) await clock.sleep(REPLAN_PAUSE_MS, signal);
+          await set.reload();
+        } else if (isPassing(error) && !wasOpen && clock.monotonicMs() < until)
           await clock.sleep(RETRY_PAUSE_MS, signal);
         else throw error;
       }

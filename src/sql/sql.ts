@@ -5,3 +5,4 @@ export { TableIds } from './ids.ts';
 export { DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
 export type { LiveQuery, SlowQuery } from './queries.ts';
 export type { SqlSession } from './session.ts';
+export type { Split, SplitFigures, Splitter, SplitStep } from './splitter.ts';

@@ -4,36 +4,74 @@
  * schema; so a statement that was planned for an older one is noticed wherever it arrives.
  */
 import { isMolnError } from '../base/errors.ts';
-import type { CommitLog, StripeClient } from '../database/database.ts';
+import type { CommitLog, Statement, StripeClient } from '../database/database.ts';
 import { evenSlotMap, type SlotMap, type Stripes, type StripeSession } from '../planner/planner.ts';
 
 /** What all stripes have. */
 export interface Schema {
   readonly catalogue: string;
+  /** Which stripe has which keys; kept with the catalogue, so that both change at one revision. */
+  readonly slots: SlotMap;
   /** Of the catalogue; also counts what changes no stripe, such as a view. */
   readonly version: number;
-  /** Of the stripes, which is the same for all. */
+  /** Of the stripes, which is the same for all that the slot map counts. */
   readonly stripeVersion: number;
 }
 
-export const CATALOGUE_TABLE =
+const CATALOGUE_TABLE =
   'CREATE TABLE _moln_catalogue(version INTEGER PRIMARY KEY, text TEXT NOT NULL)';
+/** The row with the slot map; it is missing before slots have moved for the first time. */
+const SLOTS_ROW = -1n;
+
+/** What one stripe runs when the schema or the slot map changes: on all it makes a new version, stripe 0 keeps both. */
+export function keepCatalogue(
+  stripe: number,
+  { catalogue, version, slots }: Omit<Schema, 'stripeVersion'>,
+): readonly Statement[] {
+  const insert = (row: bigint, text: string): Statement => ({
+    sql: 'INSERT INTO _moln_catalogue VALUES (?, ?)',
+    args: [row, text],
+  });
+  return [
+    { sql: 'DROP TABLE IF EXISTS _moln_catalogue' },
+    { sql: CATALOGUE_TABLE },
+    insert(BigInt(version), stripe === 0 ? catalogue : ''),
+    ...(stripe === 0 ? [insert(SLOTS_ROW, JSON.stringify(slots))] : []),
+  ];
+}
 
 export class StripeSet implements Stripes {
-  readonly clients: readonly StripeClient[];
   readonly log: CommitLog;
-  readonly slots: SlotMap;
-  #schema: Schema = { catalogue: '', version: 0, stripeVersion: -1 };
+  readonly #clients: StripeClient[];
+  readonly #more: ((stripe: number) => StripeClient) | undefined;
+  readonly #onMany: (() => void) | undefined;
+  readonly #first: SlotMap;
+  #schema: Schema;
   #loading: Promise<void> | undefined;
 
-  constructor(clients: readonly StripeClient[], log: CommitLog) {
-    this.clients = clients;
+  /** `clients`: the stripes that the database began with; `more` gives those that came since; `onMany`: it is no longer one. */
+  constructor(
+    clients: readonly StripeClient[],
+    log: CommitLog,
+    options: {
+      readonly more?: (stripe: number) => StripeClient;
+      readonly onMany?: () => void;
+    } = {},
+  ) {
     this.log = log;
-    this.slots = evenSlotMap(clients.length);
+    this.#clients = [...clients];
+    this.#more = options.more;
+    this.#onMany = options.onMany;
+    this.#first = evenSlotMap(clients.length);
+    this.#schema = { catalogue: '', slots: this.#first, version: 0, stripeVersion: -1 };
   }
 
   get count(): number {
-    return this.clients.length;
+    return this.slots.count;
+  }
+
+  get slots(): SlotMap {
+    return this.#schema.slots;
   }
 
   get catalogue(): string {
@@ -54,14 +92,21 @@ export class StripeSet implements Stripes {
   }
 
   client(stripe: number): StripeClient {
-    const client = this.clients[stripe];
-    if (client === undefined) throw new Error(`There is no stripe ${stripe}`);
-    return client;
+    const known = this.#clients[stripe] ?? this.#more?.(stripe);
+    if (known === undefined) throw new Error(`There is no stripe ${stripe}`);
+    this.#clients[stripe] = known;
+    return known;
+  }
+
+  clientsOf(count: number): readonly StripeClient[] {
+    return Array.from({ length: count }, (_, stripe) => this.client(stripe));
   }
 
   /** A transaction that changed the schema was committed. */
   adopt(schema: Schema): void {
-    if (schema.stripeVersion > this.#schema.stripeVersion) this.#schema = schema;
+    if (schema.stripeVersion <= this.#schema.stripeVersion) return;
+    if (this.count === 1 && schema.slots.count > 1) this.#onMany?.();
+    this.#schema = schema;
   }
 
   /** Reads the catalogue if that was not done yet. */
@@ -81,9 +126,12 @@ export class StripeSet implements Stripes {
     const transaction = await this.client(0).begin();
     try {
       const stripeVersion = transaction.schemaVersion;
-      const [[version, catalogue] = []] = await this.#catalogueRows(transaction);
+      const rows = await this.#catalogueRows(transaction);
+      const [version, catalogue] = rows.find(([row]) => row !== SLOTS_ROW) ?? [];
+      const [, slots] = rows.find(([row]) => row === SLOTS_ROW) ?? [];
       this.adopt({
         catalogue: typeof catalogue === 'string' ? catalogue : '',
+        slots: typeof slots === 'string' ? (JSON.parse(slots) as SlotMap) : this.#first,
         version: Number(version ?? 0),
         stripeVersion,
       });
@@ -96,7 +144,7 @@ export class StripeSet implements Stripes {
     transaction: Awaited<ReturnType<StripeClient['begin']>>,
   ): Promise<readonly (readonly unknown[])[]> {
     try {
-      const sql = 'SELECT version, text FROM _moln_catalogue ORDER BY version DESC LIMIT 1';
+      const sql = 'SELECT version, text FROM _moln_catalogue ORDER BY version DESC';
       return (await transaction.run({ sql })).rows;
     } catch (error) {
       // A database in which nothing was created yet.

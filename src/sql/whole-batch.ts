@@ -15,7 +15,7 @@ import type {
 } from '../planner/planner.ts';
 import type { BoundStatement } from '../hrana/hrana.ts';
 import { fromStripe } from './errors.ts';
-import type { StripeSet } from './stripe-set.ts';
+import type { Schema, StripeSet } from './stripe-set.ts';
 
 /** Of one call. */
 const STATEMENTS_MAX = 1000;
@@ -76,7 +76,7 @@ export async function runWhole(
 
 class WholeBatch {
   readonly #options: BatchOptions;
-  readonly #planned: number;
+  readonly #planned: Schema;
   readonly #count: number;
   readonly #parts = new Map<number, Part>();
   readonly #arrived = new Set<number>();
@@ -89,13 +89,14 @@ class WholeBatch {
   constructor(count: number, options: BatchOptions) {
     this.#count = count;
     this.#options = options;
-    this.#planned = options.set.schema.stripeVersion;
+    this.#planned = options.set.schema;
   }
 
   session(at: number): StripeSession {
     const nothing = (): Promise<void> => Promise.resolve();
     const unfit = (): Promise<never> => Promise.reject(new Unfit());
     return {
+      slots: this.#planned.slots,
       // What it reads it would have to read after what those before it write.
       rows: () => unreadable(),
       write: (stripe, writes, last = false) => this.#write(at, stripe, writes, last),
@@ -156,7 +157,9 @@ class WholeBatch {
     const statements = parts.flatMap((part) => part.statements);
     if (statements.length === 0) return;
     try {
-      const { index, results } = await client.execute(statements, { schemaVersion: this.#planned });
+      const { index, results } = await client.execute(statements, {
+        schemaVersion: this.#planned.stripeVersion,
+      });
       this.hasHappened = true;
       this.#options.onCommit(new Map([[client.name, index]]));
       let from = 0;

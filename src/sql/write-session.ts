@@ -11,6 +11,7 @@ import {
 } from '../database/database.ts';
 import type {
   SchemaChange,
+  SlotMap,
   SqlRow,
   StripeSession,
   StripeWrite,
@@ -20,7 +21,7 @@ import { runApart } from './apart.ts';
 import { busy, fromStripe, OutOfOrder, SchemaMoved } from './errors.ts';
 import type { Counts } from './figures.ts';
 import { KEEP_HELD_MS, RETURNED_WHOLE_MAX } from './limits.ts';
-import { CATALOGUE_TABLE, type Schema, type StripeSet } from './stripe-set.ts';
+import { keepCatalogue, type Schema, type StripeSet } from './stripe-set.ts';
 
 export interface WriteSessionOptions {
   readonly set: StripeSet;
@@ -49,7 +50,7 @@ export class WriteSession implements StripeSession {
   readonly #usedMs = new Map<number, number>();
   /** The client was told nothing yet, so it may all begin again. */
   mayRestart = true;
-  #planned: number;
+  #planned: Schema;
   #changed: Schema | undefined;
   #failure: Error | undefined;
   #taking: Promise<unknown> = Promise.resolve();
@@ -60,13 +61,17 @@ export class WriteSession implements StripeSession {
     this.#options = options;
     this.#set = set;
     this.#together = new Together(set.log);
-    this.#planned = set.schema.stripeVersion;
+    this.#planned = set.schema;
+  }
+
+  get slots(): SlotMap {
+    return this.#planned.slots;
   }
 
   get isUntouched(): boolean {
     if (this.#held.size > 0) return false;
     this.#failure = undefined;
-    this.#planned = this.#set.schema.stripeVersion;
+    this.#planned = this.#set.schema;
     return true;
   }
 
@@ -100,22 +105,21 @@ export class WriteSession implements StripeSession {
   }
 
   async alter({ texts, catalogue, schemaVersion }: SchemaChange): Promise<void> {
-    const keep = [{ sql: 'DROP TABLE IF EXISTS _moln_catalogue' }, { sql: CATALOGUE_TABLE }];
-    const { count } = this.#set;
+    const { slots, stripeVersion } = this.#planned;
     await Promise.all(
-      Array.from({ length: count }, async (_, stripe) =>
+      Array.from({ length: slots.count }, async (_, stripe) =>
         this.#run(stripe, [
           ...texts.map((sql) => ({ sql })),
-          ...keep,
-          {
-            sql: 'INSERT INTO _moln_catalogue VALUES (?, ?)',
-            args: [BigInt(schemaVersion), stripe === 0 ? catalogue : ''],
-          },
+          ...keepCatalogue(stripe, { catalogue, version: schemaVersion, slots }),
         ]),
       ),
     );
-    const stripeVersion = this.#planned + 1;
-    this.#changed = { catalogue, version: schemaVersion, stripeVersion };
+    this.#changed = {
+      catalogue,
+      version: schemaVersion,
+      slots,
+      stripeVersion: stripeVersion + 1,
+    };
   }
 
   savepoint(name: string): Promise<void> {
@@ -177,7 +181,7 @@ export class WriteSession implements StripeSession {
     const client = this.#set.client(stripe);
     this.#options.signal()?.throwIfAborted();
     try {
-      const expect = { schemaVersion: this.#planned };
+      const expect = { schemaVersion: this.#planned.stripeVersion };
       const { results, index } = await client.execute(statements, expect);
       this.#options.onCommit(new Map([[client.name, index]]));
       this.#options.counts.commits++;
@@ -240,7 +244,7 @@ export class WriteSession implements StripeSession {
     const hold = await begun.finally(() => {
       counts.waiting--;
     });
-    if (hold.schemaVersion !== this.#planned) {
+    if (hold.schemaVersion !== this.#planned.stripeVersion) {
       await hold.rollBack();
       this.#failure = new SchemaMoved(`Stripe ${stripe} has another schema`);
       throw this.#failure;

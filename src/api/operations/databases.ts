@@ -58,6 +58,8 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
   primary: optional(text),
   why: optional(text),
   moves: optional(text),
+  split: optional(text),
+  slots: count,
   copies: array(
     object({
       node: text,
@@ -199,6 +201,20 @@ export const databaseOperations: readonly Operation[] = [
     answer: { kind: 'json', status: 200, schema: stripeSchema },
     handle: (cloud, { path, body, caller }) =>
       cloud.moveStripe(path('database'), body.stripe, body.node, caller.name),
+  }),
+  defineOperation({
+    id: 'splitStripe',
+    method: 'POST',
+    path: '/api/databases/{database}/splits',
+    scope: 'deploy',
+    tag: 'databases',
+    summary: 'Split a stripe: half of its slots move to a new one',
+    description:
+      'Answers with the new stripe when that is done. Clients wait for moments. When it takes long, the answer is DATABASES_SPLIT_WAITS, and it goes on by itself.',
+    json: object({ stripe: integer({ min: 0, max: 62 }) }),
+    answer: { kind: 'json', status: 200, schema: stripeSchema },
+    handle: (cloud, { path, body, caller }) =>
+      cloud.splitStripe(path('database'), body.stripe, caller.name),
   }),
   defineOperation({
     id: 'createDatabaseToken',

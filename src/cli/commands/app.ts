@@ -28,14 +28,7 @@ const SCALE: CommandSpec = {
   run: async (context, input) => {
     const words = input.rest('COUNT');
     if (words.length === 0) return showScale(context, input.subject);
-    const counts = readCounts(words);
-    const done = await followProgress(
-      context,
-      `Scaling ${input.subject}`,
-      context.client().scale(input.subject, counts),
-    );
-    const text = Object.entries(counts).map(([process, number]) => `${process}=${number}`);
-    return finish(context, done, `${input.subject} runs ${text.join(' ')}`);
+    return await scale(context, input.subject, words);
   },
 };
 
@@ -54,6 +47,27 @@ export function readCounts(words: readonly string[]): Readonly<Record<string, nu
     counts[process] = number;
   }
   return counts;
+}
+
+/** The same under a name of its own, for it is what one types most. */
+export const SCALE_APP: CommandSpec = {
+  name: 'scale',
+  summary: 'Change how many instances of an app run.',
+  arguments: [
+    { name: 'NAME', description: 'of the app', required: true },
+    { name: 'COUNT', description: 'N, or process=N', required: true, variadic: true },
+  ],
+  examples: [['moln scale blog 3', 'the same as "moln app blog scale 3"']],
+  run: async (context, input) =>
+    await scale(context, input.argument('NAME') ?? '', input.rest('COUNT')),
+};
+
+async function scale(context: Context, app: string, words: readonly string[]): Promise<number> {
+  const counts = readCounts(words);
+  const stream = context.client().scale(app, counts);
+  const done = await followProgress(context, `Scaling ${app}`, stream);
+  const text = Object.entries(counts).map(([process, number]) => `${process}=${number}`);
+  return finish(context, done, `${app} runs ${text.join(' ')}`);
 }
 
 const ROLLBACK: CommandSpec = {

@@ -113,6 +113,24 @@ const MOVE: CommandSpec = {
   },
 };
 
+const SPLIT: CommandSpec = {
+  name: 'split',
+  summary: 'Split a stripe: half of its rows move to a new one, while clients go on.',
+  arguments: [NAME, { name: 'STRIPE', description: 'its number', required: true }],
+  examples: [
+    ['moln db split shop 0', ''],
+    ['moln db stripes shop', 'how far it is'],
+  ],
+  run: async (context, input) => {
+    const name = input.argument('NAME') ?? '';
+    const stripe = readCount('STRIPE', input.argument('STRIPE') ?? '');
+    const made = await context.client().splitStripe(name, stripe);
+    if (context.json) context.words.json(made);
+    else context.words.line(`Stripe ${stripe} of ${name} is split: ${made.number} has half of it`);
+    return EXIT.ok;
+  },
+};
+
 const DROP: CommandSpec = {
   name: 'drop',
   summary: 'Drop a database with everything in it.',
@@ -197,6 +215,7 @@ export const DB: CommandSpec = {
     SHOW,
     STRIPES,
     MOVE,
+    SPLIT,
     SHELL,
     DUMP,
     RESTORE,
@@ -285,11 +304,12 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
 
 function printStripes({ words }: Context, stripes: readonly StripeDetail[]): void {
   words.table(
-    ['STRIPE', 'PRIMARY', 'WHY', 'MIRRORS', 'LOG', 'TRANSACTIONS', 'GROUP', 'APPEND'],
+    ['STRIPE', 'SLOTS', 'PRIMARY', 'WHY', 'MIRRORS', 'LOG', 'TRANSACTIONS', 'GROUP', 'APPEND'],
     stripes.map((stripe) => [
       String(stripe.number),
+      String(stripe.slots),
       stripe.primary ?? 'none',
-      stripe.moves === undefined ? (stripe.why ?? '-') : `moves ${stripe.moves}`,
+      whyWords(stripe),
       mirrorWords(stripe),
       String(stripe.logEntries),
       String(stripe.transactions),
@@ -297,6 +317,11 @@ function printStripes({ words }: Context, stripes: readonly StripeDetail[]): voi
       stripe.groups === 0 ? '-' : `${(stripe.appendMs / stripe.groups).toFixed(2)} ms`,
     ]),
   );
+}
+
+function whyWords({ moves, split, why }: StripeDetail): string {
+  if (split !== undefined) return `splits ${split}`;
+  return moves === undefined ? (why ?? '-') : `moves ${moves}`;
 }
 
 function mirrorWords({ copies }: StripeDetail): string {

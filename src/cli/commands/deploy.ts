@@ -1,8 +1,9 @@
 /** `moln deploy`: packs a folder, sends it, and returns when it is live. */
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { MolnError, systemCode } from '../../base/errors.ts';
-import type { CommandSpec } from '../command.ts';
+import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { followProgress } from '../progress.ts';
 import { appNameOf } from '../up.ts';
@@ -14,8 +15,7 @@ export const DEPLOY: CommandSpec = {
   arguments: [
     {
       name: 'DIR',
-      description: 'the folder: a site, or an app in Node, Python or PHP',
-      required: true,
+      description: 'the folder: a site, or an app in Node, Python or PHP (default: this one)',
     },
   ],
   options: [
@@ -46,7 +46,9 @@ export const DEPLOY: CommandSpec = {
       );
     }
     await refuseEmpty(folder);
+    const ignore = await prepareApp(context, folder, app);
     const tar = packFolder(folder, {
+      ignore,
       onSkipped: (path, why) => {
         if (!context.json) context.words.note(`Left out ${printable(path)}: ${why}`);
       },
@@ -66,6 +68,31 @@ export const DEPLOY: CommandSpec = {
     return EXIT.ok;
   },
 };
+
+/**
+ * An app in the web framework is built here, and has a database of its name. Gives what is not to be sent; of other folders
+ * everything is.
+ */
+async function prepareApp(
+  context: Context,
+  folder: string,
+  app: string,
+): Promise<readonly string[]> {
+  if (!existsSync(join(folder, 'app', 'controllers'))) return [];
+  const { buildApp, PACK_PATTERNS } = await import('../../workbench/workbench.ts');
+  await buildApp(folder);
+  const client = context.client();
+  const known = (await client.apps()).some(({ name }) => name === app);
+  const detail = known ? await client.app(app) : undefined;
+  const hasOwn =
+    detail?.env['DATABASE_URL'] !== undefined || detail?.secretNames.includes('DATABASE_URL');
+  const database = detail?.env['DATABASE_NAME'] ?? app;
+  if (hasOwn !== true && !(await client.databases()).some(({ name }) => name === database)) {
+    await client.createDatabase(database, {});
+    if (!context.json) context.words.note(`Made database ${database}`);
+  }
+  return PACK_PATTERNS;
+}
 
 /** What is obvious is said before anything is asked of the node. */
 async function refuseEmpty(folder: string): Promise<void> {

@@ -95,6 +95,13 @@ function perGroup({ groups }: StripeDetail, value: number, digits: number): stri
 const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
   { key: 'number', label: 'Stripe', by: ({ number }) => number, cell: ({ number }) => number },
   {
+    key: 'slots',
+    label: 'Slots',
+    numeric: true,
+    by: ({ slots }) => slots,
+    cell: ({ slots }) => slots,
+  },
+  {
     key: 'primary',
     label: 'Primary',
     by: ({ primary }) => primary ?? '',
@@ -103,7 +110,10 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
   {
     key: 'why',
     label: 'Why',
-    cell: ({ why, moves }) => (moves === undefined ? (why ?? '–') : `moves ${moves}`),
+    cell: ({ moves, split, why }) => {
+      if (split !== undefined) return `splits ${split}`;
+      return moves === undefined ? (why ?? '–') : `moves ${moves}`;
+    },
   },
   {
     key: 'mirrors',

@@ -1,0 +1,300 @@
+/** Commands for developers of Moln apps, in the app's folder: `new`, `generate`, `dev`, `test`, `migrate`, `routes`. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import type { CommandSpec, Context, Input, OptionSpec } from '../command.ts';
+import { EXIT, usageError } from '../errors.ts';
+import { printable } from '../words.ts';
+
+// Loaded where it is needed: the compiler of apps is nothing that other commands should wait for.
+const workbench = () => import('../../workbench/workbench.ts');
+
+const DEV_PORT = 3000;
+const FOLDER: OptionSpec = {
+  flags: '--in <DIR>',
+  description: "the app's folder (default: this one)",
+};
+const FIELDS = {
+  name: 'FIELD',
+  description:
+    'NAME:TYPE with string, text, integer, number, boolean, datetime, json or belongs_to; then :optional, :unique, :index',
+  variadic: true,
+};
+const NAME = { name: 'NAME', description: 'in the singular, such as post', required: true };
+
+export const NEW: CommandSpec = {
+  name: 'new',
+  summary: 'Make the folder of a new app in the web framework.',
+  local: true,
+  arguments: [{ name: 'NAME', description: 'of the app and its folder', required: true }],
+  examples: [['moln new blog && cd blog && moln dev', 'a page at http://localhost:3000']],
+  run: async (context, input) => {
+    const name = input.argument('NAME') ?? '';
+    const files = await (await workbench()).createApp(folderOf(context, input), name);
+    return told(
+      context,
+      { app: name, files },
+      files.map((path) => `  ${name}/${path}`),
+      [`${name} is there. Go on with "cd ${name}" and "moln dev"`],
+    );
+  },
+  options: [FOLDER],
+};
+
+export const GENERATE: CommandSpec = {
+  name: 'generate',
+  summary: 'Write files of an app: models, controllers, views, migrations.',
+  local: true,
+  commands: [
+    {
+      name: 'scaffold',
+      summary: 'Model, migration, controller, views and test of one noun.',
+      local: true,
+      arguments: [NAME, FIELDS],
+      options: [FOLDER],
+      examples: [
+        ['moln generate scaffold post title:string body:text published:boolean', 'pages at /posts'],
+      ],
+      run: async (context, input) =>
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateScaffold(
+            folderOf(context, input),
+            input.argument('NAME') ?? '',
+            input.rest('FIELD'),
+          ),
+        ),
+    },
+    {
+      name: 'model',
+      summary: 'A model and its migration.',
+      local: true,
+      arguments: [NAME, FIELDS],
+      options: [FOLDER],
+      examples: [['moln generate model comment body:text post:belongs_to', 'a table comments']],
+      run: async (context, input) =>
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateModel(
+            folderOf(context, input),
+            input.argument('NAME') ?? '',
+            input.rest('FIELD'),
+          ),
+        ),
+    },
+    {
+      name: 'controller',
+      summary: 'A controller with these actions.',
+      local: true,
+      arguments: [
+        { ...NAME, description: 'such as reports or posts/comments' },
+        { name: 'ACTION', description: 'such as index', variadic: true },
+      ],
+      options: [FOLDER],
+      run: async (context, input) =>
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateController(
+            folderOf(context, input),
+            input.argument('NAME') ?? '',
+            input.rest('ACTION'),
+          ),
+        ),
+    },
+    {
+      name: 'auth',
+      summary: 'Users who sign up, in and out.',
+      local: true,
+      options: [FOLDER],
+      run: async (context, input) =>
+        written(context, await (await workbench()).generateAuth(folderOf(context, input))),
+    },
+    {
+      name: 'migration',
+      summary: 'What the models want beyond the migrations, as SQL to read.',
+      local: true,
+      arguments: [{ name: 'NAME', description: 'default: it follows from what changes' }],
+      options: [
+        FOLDER,
+        { flags: '--empty', description: 'an empty one, to write by hand' },
+        { flags: '--allow-loss', description: 'also when columns or values would be gone' },
+      ],
+      run: async (context, input) =>
+        written(
+          context,
+          await (
+            await workbench()
+          ).generateMigration(folderOf(context, input), {
+            name: input.argument('NAME'),
+            isEmpty: input.flag('empty'),
+            allowsLoss: input.flag('allow-loss'),
+          }),
+        ),
+    },
+  ],
+};
+
+export const DEV: CommandSpec = {
+  name: 'dev',
+  summary: 'Run an app here while it is written: changes show at once, mistakes with their line.',
+  local: true,
+  options: [
+    FOLDER,
+    { flags: '--port <PORT>', description: `default ${DEV_PORT}` },
+    { flags: '--host <ADDRESS>', description: 'default localhost: only this machine' },
+  ],
+  run: async (context, input) => {
+    const port = Number(input.text('port') ?? DEV_PORT);
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw usageError(`"${input.text('port')}" is not a port`, 'Write it as --port 3000');
+    }
+    const folder = folderOf(context, input);
+    const words = await (
+      await workbench()
+    ).devWords(folder, { host: input.text('host') ?? 'localhost', port });
+    return await runNode(context, folder, words);
+  },
+};
+
+export const TEST: CommandSpec = {
+  name: 'test',
+  summary: "Run an app's tests.",
+  local: true,
+  arguments: [{ name: 'FILE', description: 'default: all of tests/', variadic: true }],
+  options: [FOLDER],
+  run: async (context, input) => {
+    const folder = folderOf(context, input);
+    return await runNode(
+      context,
+      folder,
+      await (await workbench()).testWords(folder, input.rest('FILE')),
+    );
+  },
+};
+
+export const MIGRATE: CommandSpec = {
+  name: 'migrate',
+  summary: 'Apply the migrations of an app to its database here (or the one of DATABASE_URL).',
+  local: true,
+  options: [FOLDER, { flags: '--plan', description: 'show what would be done, and do nothing' }],
+  commands: [
+    {
+      name: 'rollback',
+      summary: 'Take the newest migration back.',
+      local: true,
+      options: [FOLDER],
+      run: async (context, input) => {
+        const name = await (
+          await workbench()
+        ).rollbackMigration(folderOf(context, input), context.io.env['DATABASE_URL']);
+        return told(
+          context,
+          { rolledBack: name ?? null },
+          [],
+          [name === undefined ? 'There is no migration to take back' : `Taken back: ${name}`],
+        );
+      },
+    },
+  ],
+  run: async (context, input) => {
+    const folder = folderOf(context, input);
+    const url = context.io.env['DATABASE_URL'];
+    if (input.flag('plan')) return await showPlan(context, folder, url);
+    const names = await (await workbench()).applyMigrations(folder, url);
+    const lines = names.map((name) => `Migrated: ${name}`);
+    return told(context, { applied: names }, lines, names.length === 0 ? ['Nothing to do'] : []);
+  },
+};
+
+export const ROUTES: CommandSpec = {
+  name: 'routes',
+  summary: 'List the routes of an app: method, path, controller and action.',
+  local: true,
+  options: [FOLDER],
+  run: async (context, input) => {
+    const routes = await (await workbench()).appRoutes(folderOf(context, input));
+    const rows = routes.map(({ method, pattern, name }) => ({
+      method,
+      path: pattern,
+      action: name,
+    }));
+    if (context.json) context.words.json(rows);
+    else
+      context.words.table(
+        ['METHOD', 'PATH', 'ACTION'],
+        rows.map(({ method, path, action }) => [method, path, action]),
+      );
+    return EXIT.ok;
+  },
+};
+
+async function showPlan(
+  context: Context,
+  folder: string,
+  url: string | undefined,
+): Promise<number> {
+  const { waiting, unwritten } = await (await workbench()).planMigrations(folder, url);
+  const sql = unwritten?.up.join('\n');
+  if (context.json) {
+    context.words.json({ waiting, unwritten: sql ?? null, loses: unwritten?.loses ?? [] });
+    return EXIT.ok;
+  }
+  for (const each of waiting) context.words.line(`-- ${each.name}\n${each.sql}\n`);
+  if (sql !== undefined)
+    context.words.line(
+      `-- Wanted by the models, in no file yet: "moln generate migration"\n${sql}`,
+    );
+  if (waiting.length === 0 && sql === undefined) context.words.line('Nothing to do');
+  return EXIT.ok;
+}
+
+/** Runs Node in the app's folder with this terminal, and ends as it does. */
+async function runNode(
+  context: Context,
+  folder: string,
+  words: readonly string[],
+): Promise<number> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
+    cwd: folder,
+    // What the compiler made of the framework is kept, so that it starts twice as fast.
+    env: { NODE_COMPILE_CACHE: join(folder, '.moln', 'cache'), ...context.io.env },
+    stdio: ['inherit', 'pipe', 'pipe'],
+  });
+  child.stdout.pipe(context.io.stdout, { end: false });
+  child.stderr.pipe(context.io.stderr, { end: false });
+  const end = (): void => void child.kill('SIGTERM');
+  context.signal.addEventListener('abort', end, { once: true });
+  const [code] = (await once(child, 'close')) as [number | null];
+  context.signal.removeEventListener('abort', end);
+  return context.signal.aborted ? EXIT.ok : (code ?? EXIT.failed);
+}
+
+function written(context: Context, paths: readonly string[]): number {
+  return told(
+    context,
+    { files: paths },
+    paths.map((path) => `  ${path}`),
+    [],
+  );
+}
+
+function told(
+  context: Context,
+  result: unknown,
+  lines: readonly string[],
+  notes: readonly string[],
+): number {
+  if (context.json) context.words.json(result);
+  else for (const line of [...lines, ...notes]) context.words.line(printable(line));
+  return EXIT.ok;
+}
+
+function folderOf(context: Context, input: Input): string {
+  return resolve(context.io.cwd, input.text('in') ?? '.');
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createLogger, type LogRecord } from '../base/log.ts';
+import { App } from './app.ts';
+import type { Controller } from './routes.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+
+const posts: Controller = {
+  before: [(c) => (c.query('stop') === undefined ? undefined : c.json({ stopped: true }, 403))],
+  index: (c) => c.respond([{ id: 1 }], () => '<html><p>one</p></html>'),
+  show: (c) => (c.params['id'] === '1' ? { id: 1 } : undefined),
+  async create(c) {
+    const form = await c.form();
+    c.flash(`Made ${String(form['title'])}`);
+    return c.done('/posts/1', { id: 1 });
+  },
+  destroy: () => {
+    throw new Error('secret detail');
+  },
+  'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
+};
+
+async function start(
+  log: LogRecord[] = [],
+): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+  const database = new SqliteDatabase(':memory:');
+  const logger = createLogger({
+    part: 'test',
+    now: () => 0,
+    sinks: [(record) => log.push(record)],
+  });
+  const parts = { controllers: { posts }, models: [], migrations: [], publicFolder: '/nowhere' };
+  const app = await App.start(parts, { database, log: logger });
+  return (path, init) => app.fetch(new Request(`http://app.test${path}`, init));
+}
+
+test('one action answers browsers and clients of JSON', async () => {
+  const ask = await start();
+  const html = await ask('/posts', { headers: { accept: 'text/html,*/*' } });
+  assert.equal(await html.text(), '<!doctype html><html><p>one</p></html>');
+  assert.equal(html.headers.get('x-content-type-options'), 'nosniff');
+  assert.deepEqual(await (await ask('/posts.json')).json(), [{ id: 1 }]);
+  assert.deepEqual(
+    await (await ask('/posts', { headers: { accept: 'application/json' } })).json(),
+    [{ id: 1 }],
+  );
+  assert.equal((await ask('/posts?stop')).status, 403);
+  assert.equal(await (await ask('/posts', { method: 'HEAD' })).text(), '');
+  const sent = {
+    method: 'POST',
+    body: '{"title":"A"}',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+  };
+  assert.equal((await ask('/posts', sent)).status, 201);
+});
+
+test('what goes wrong is a page or a problem, with an id that is in the log', async () => {
+  const log: LogRecord[] = [];
+  const ask = await start(log);
+  const missing = await ask('/posts/2.json');
+  assert.equal(missing.status, 404);
+  assert.equal(missing.headers.get('content-type'), 'application/problem+json');
+  assert.equal(
+    (
+      await ask('/posts/token', {
+        method: 'PATCH',
+        headers: { 'content-type': 'application/json' },
+      })
+    ).status,
+    405,
+  );
+  const broken = await ask('/posts/1', {
+    method: 'DELETE',
+    headers: { 'content-type': 'application/json' },
+  });
+  const page = await broken.text();
+  assert.equal(broken.status, 500);
+  assert.ok(!page.includes('secret detail'));
+  const id = broken.headers.get('x-request-id') ?? 'none';
+  assert.ok(page.includes(id));
+  assert.ok(log.some(({ level, fields }) => level === 'error' && fields['id'] === id));
+  const json = { 'content-type': 'application/json' };
+  assert.equal((await ask('/posts', { method: 'POST', body: '{"a":', headers: json })).status, 400);
+});
+
+test('forged forms and sessions are refused', async () => {
+  const ask = await start();
+  const first = await ask('/posts/token');
+  const { token } = (await first.json()) as { token: string };
+  const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const post = async (given: string, headers: Record<string, string>): Promise<number> => {
+    const body = new URLSearchParams({ title: 'A', _csrf: given });
+    return (await ask('/posts', { method: 'POST', body, headers })).status;
+  };
+  assert.equal(await post(token, { cookie }), 303);
+  assert.equal(await post('x', { cookie }), 403);
+  assert.equal(await post(token, {}), 403);
+  assert.equal(await post(token, { cookie: cookie.replace('=e', '=f') }), 403);
+  assert.equal(await post(token, { cookie: `${cookie}x` }), 403);
+  assert.equal(await post(token, { cookie, origin: 'http://evil.test' }), 403);
+  assert.equal(await post(token, { cookie, 'sec-fetch-site': 'cross-site' }), 403);
+  assert.equal(await post(token, { cookie, origin: 'http://app.test' }), 303);
+});
+
+test('what is flashed is shown once', async () => {
+  const ask = await start();
+  const json = { 'content-type': 'application/json' };
+  const made = await ask('/posts', { method: 'POST', body: '{"title":"A"}', headers: json });
+  assert.equal(made.headers.get('location'), '/posts/1');
+  const cookieOf = (answer: Response): string =>
+    (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const shown = await ask('/posts/token', { headers: { cookie: cookieOf(made) } });
+  assert.deepEqual(((await shown.json()) as { flashes: unknown }).flashes, [
+    { kind: 'notice', text: 'Made A' },
+  ]);
+  const again = await ask('/posts/token', { headers: { cookie: cookieOf(shown) } });
+  assert.deepEqual(((await again.json()) as { flashes: unknown }).flashes, []);
+});

@@ -1,0 +1,220 @@
+/**
+ * An app: a request in, an answer out. Finds the route, knows the visitor, keeps forged forms out, runs the action, and turns what it
+ * gives, or throws, into an answer. Knows nothing of sockets, so tests ask it without one.
+ */
+import { MolnError } from '../base/errors.ts';
+import { randomId } from '../base/ids.ts';
+import type { Logger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { Assets, useAssets } from './assets.ts';
+import { Context, type Result, runInContext } from './context.ts';
+import { failureAnswer, failureOf } from './failures.ts';
+import { isElement } from './jsx-runtime.ts';
+import type { Migration } from './migrate.ts';
+import type { Model } from './model.ts';
+import { makeOwnTables, sharedSecret } from './own-tables.ts';
+import { type Controller, type Found, type Route, routesOf, RouteTable } from './routes.ts';
+import { readCookie, Session, SESSION_COOKIE } from './session.ts';
+import { type Database, useDatabase } from './sql.ts';
+
+/** What the files of an app's folder make up. */
+export interface AppParts {
+  /** By the names of their files below `app/controllers`. */
+  readonly controllers: Readonly<Record<string, Controller>>;
+  readonly models: readonly Model[];
+  readonly migrations: readonly Migration[];
+  readonly publicFolder: string;
+}
+
+export interface AppOptions {
+  readonly database: Database;
+  readonly log: Logger;
+  readonly isDev?: boolean;
+  /** Instead of the visitor's page, when an action throws. */
+  readonly showError?: (error: unknown, context: Context) => Promise<Response>;
+}
+
+/** Answers "yes" to whoever asks whether this instance can be given requests. */
+const HEALTH_PATH = '/up';
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+const OVERRIDES: ReadonlySet<string> = new Set(['PUT', 'PATCH', 'DELETE']);
+/** Browsers send these from any page without asking. */
+const FORM_TYPE = /^(?:application\/x-www-form-urlencoded|multipart\/form-data|text\/plain|$)/i;
+const HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; " +
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
+  'referrer-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-opener-policy': 'same-origin',
+};
+
+export class App {
+  readonly routes: readonly Route[];
+  readonly #table: RouteTable;
+  readonly #assets: Assets;
+  readonly #options: AppOptions;
+  #secret = '';
+
+  private constructor(parts: AppParts, options: AppOptions) {
+    this.#options = options;
+    this.routes = routesOf(parts.controllers);
+    this.#table = new RouteTable(this.routes);
+    this.#assets = new Assets(parts.publicFolder);
+  }
+
+  /** Makes the app of this process. Its database must have its migrations. */
+  static async start(parts: AppParts, options: AppOptions): Promise<App> {
+    const app = new App(parts, options);
+    useDatabase(options.database);
+    useAssets(app.#assets);
+    await makeOwnTables(options.database);
+    app.#secret = await sharedSecret(options.database);
+    return app;
+  }
+
+  /** Never rejects. `address`: whoever is connected, when no gateway says better. */
+  async fetch(request: Request, address = ''): Promise<Response> {
+    const url = new URL(request.url);
+    const asset = this.#assets.answer(request, url);
+    if (asset !== undefined) return asset;
+    if (url.pathname === HEALTH_PATH) return new Response('ok\n');
+    const startedMs = systemClock.monotonicMs();
+    const id = randomId();
+    const isHead = request.method === 'HEAD';
+    const response = await this.#answer(request, url, id, address);
+    const ms = Math.round((systemClock.monotonicMs() - startedMs) * 10) / 10;
+    this.#options.log.info(`${request.method} ${url.pathname} ${response.status}`, { ms, id });
+    return isHead ? new Response(null, response) : response;
+  }
+
+  async #answer(request: Request, url: URL, id: string, address: string): Promise<Response> {
+    const cookie = readCookie(request.headers.get('cookie'), SESSION_COOKIE);
+    const session = Session.read(cookie, this.#secret, systemClock.now());
+    const isDev = this.#options.isDev === true;
+    const forwarded = request.headers.get('x-forwarded-for')?.split(',')[0]?.trim();
+    const params: Record<string, string> = {};
+    const context = new Context({
+      request,
+      url,
+      id,
+      session,
+      isDev,
+      params,
+      address: forwarded ?? address,
+    });
+    const response = await runInContext(context, async () => {
+      try {
+        const found = await this.#route(context);
+        Object.assign(params, found.params);
+        return await this.#act(found.route, context);
+      } catch (error) {
+        return await this.#fail(error, context);
+      }
+    });
+    return this.#finish(response, context);
+  }
+
+  /** Finds what a request asks for; a form's `_method` counts as the method. */
+  async #route(context: Context): Promise<Found> {
+    const { request, url } = context;
+    const path = url.pathname.replace(/\.json$/, '');
+    if (!SAFE.has(request.method)) refuseForeign(request);
+    const method = await methodOf(context);
+    const found = this.#table.find(method === 'HEAD' ? 'GET' : method, path);
+    if (found !== undefined) return found;
+    const allowed = this.#table.allowed(path);
+    if (allowed.length === 0)
+      throw new MolnError('WEB_NOT_FOUND', `There is no page ${url.pathname}`);
+    throw new MolnError(
+      'WEB_METHOD',
+      `${method} is not possible on ${url.pathname}, only ${allowed.join(', ')}`,
+      {
+        details: { allowed },
+      },
+    );
+  }
+
+  async #act(route: Route, context: Context): Promise<Response> {
+    for (const before of route.before) {
+      const answer = await before(context);
+      if (answer !== undefined) return answer;
+    }
+    return await toResponse(await route.action(context), context);
+  }
+
+  async #fail(error: unknown, context: Context): Promise<Response> {
+    const failure = failureOf(error, context.id);
+    if (failure.status >= 500) {
+      const what = `${context.request.method} ${context.url.pathname} failed`;
+      this.#options.log.error(what, {
+        id: context.id,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      if (this.#options.showError !== undefined && !context.wantsJson)
+        return await this.#options.showError(error, context);
+    }
+    return failureAnswer(failure, error, context.wantsJson);
+  }
+
+  #finish(given: Response, context: Context): Response {
+    const { session, request } = context;
+    // What `fetch` gave has headers that cannot be changed.
+    const response = new Response(given.body, given);
+    const isSecure =
+      request.headers.get('x-forwarded-proto') === 'https' || context.url.protocol === 'https:';
+    const cookie = session.cookie(this.#secret, systemClock.now(), isSecure);
+    if (cookie !== undefined) response.headers.append('set-cookie', cookie);
+    for (const [name, value] of Object.entries(HEADERS)) {
+      if (!response.headers.has(name)) response.headers.set(name, value);
+    }
+    if (!response.headers.has('cache-control')) {
+      response.headers.set('cache-control', session.isPersonal ? 'private, no-cache' : 'no-cache');
+    }
+    response.headers.append('vary', 'Accept, Cookie');
+    response.headers.set('x-request-id', context.id);
+    return response;
+  }
+}
+
+/** A page elsewhere must not act in a visitor's name: browsers say where a request comes from. */
+function refuseForeign(request: Request): void {
+  const site = request.headers.get('sec-fetch-site');
+  const origin = request.headers.get('origin');
+  const host =
+    request.headers.get('x-forwarded-host') ??
+    request.headers.get('host') ??
+    new URL(request.url).host;
+  const isForeign =
+    (site !== null && site !== 'same-origin' && site !== 'none') ||
+    (origin !== null && (!URL.canParse(origin) || new URL(origin).host !== host));
+  if (isForeign) throw new MolnError('WEB_FORGED', 'This was sent by a page of another site');
+}
+
+/** The method that is meant. Forms must show the token of the visitor's session, and may name a method that browsers do not have. */
+async function methodOf(context: Context): Promise<string> {
+  const { request, session } = context;
+  if (SAFE.has(request.method)) return request.method;
+  const type = request.headers.get('content-type') ?? '';
+  const isForm = FORM_TYPE.test(type);
+  const header = request.headers.get('x-csrf-token');
+  const fields = isForm && header === null ? await context.form() : {};
+  if (isForm && !session.isToken(header ?? fields['_csrf'])) {
+    throw new MolnError(
+      'WEB_FORGED',
+      'This form is too old, or was not made by this site: go back, load the page again and repeat it',
+    );
+  }
+  const named = fields['_method'];
+  const override = typeof named === 'string' ? named.toUpperCase() : '';
+  return request.method === 'POST' && OVERRIDES.has(override) ? override : request.method;
+}
+
+async function toResponse(result: Result, context: Context): Promise<Response> {
+  if (result instanceof Response) return result;
+  if (result === undefined || result === null) {
+    throw new MolnError('WEB_NOT_FOUND', `There is nothing at ${context.url.pathname}`);
+  }
+  if (isElement(result)) return await context.html(result);
+  return typeof result === 'string' ? new Response(result) : context.json(result);
+}

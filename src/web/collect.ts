@@ -1,0 +1,69 @@
+/** Puts together what the files of an app export, whether they were loaded one by one or are in one bundle. */
+import { MolnError } from '../base/errors.ts';
+import type { AppParts } from './app.ts';
+import { type Migration, readMigration } from './migrate.ts';
+import { Model } from './model.ts';
+import type { Controller } from './routes.ts';
+
+type Module = Readonly<Record<string, unknown>>;
+
+export interface AppModules {
+  /** By their paths below `app/controllers` and `app/models`, without extension. */
+  readonly controllers: Readonly<Record<string, Module>>;
+  readonly models: Readonly<Record<string, Module>>;
+  /** Texts by the files' names without `.sql`. */
+  readonly migrations: Readonly<Record<string, string>>;
+  readonly publicFolder: string;
+}
+
+/** Throws `WEB_NO_CONTROLLER` or `WEB_MODEL_TWICE`, which name the file. */
+export function collectParts({
+  controllers,
+  models,
+  migrations,
+  publicFolder,
+}: AppModules): AppParts {
+  return {
+    controllers: Object.fromEntries(
+      Object.entries(controllers).map(([name, module]) => [name, controllerOf(name, module)]),
+    ),
+    models: modelsOf(models),
+    migrations: Object.entries(migrations)
+      .map(([name, text]): Migration => readMigration(name, text))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    publicFolder,
+  };
+}
+
+function controllerOf(name: string, module: Module): Controller {
+  const objects = Object.values(module).filter((each) => typeof each === 'object' && each !== null);
+  const [only] = objects;
+  if (only !== undefined && objects.length === 1) return only as Controller;
+  throw new MolnError(
+    'WEB_NO_CONTROLLER',
+    `app/controllers/${name} exports ${objects.length} objects, want one controller`,
+    {
+      hint: 'Write it as "export const posts = controller({ index() { … } });"',
+    },
+  );
+}
+
+function modelsOf(models: AppModules['models']): readonly Model[] {
+  const byTable = new Map<string, Model>();
+  for (const [name, module] of Object.entries(models)) {
+    for (const one of Object.values(module)) {
+      if (!(one instanceof Model)) continue;
+      if (byTable.has(one.table) && byTable.get(one.table) !== one) {
+        throw new MolnError(
+          'WEB_MODEL_TWICE',
+          `Table "${one.table}" of app/models/${name} is another model's already`,
+          {
+            hint: 'Give one of them another name, or a table of its own',
+          },
+        );
+      }
+      byTable.set(one.table, one);
+    }
+  }
+  return [...byTable.values()];
+}

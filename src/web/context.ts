@@ -1,0 +1,181 @@
+/**
+ * One request and what an action may want to do with it. Views reach it by `currentContext`, without it being handed down
+ * through every component.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { MolnError } from '../base/errors.ts';
+import { readForm } from './body.ts';
+import { renderText } from './jsx-runtime.ts';
+import type { FieldErrors, Given } from './model.ts';
+import type { Session } from './session.ts';
+
+export type FlashKind = 'notice' | 'error';
+export interface Flash {
+  readonly kind: FlashKind;
+  readonly text: string;
+}
+
+/** What an action gives: an answer, a view, data (JSON), or nothing, which is 404. */
+export type Result = Response | object | string | number | boolean | null | undefined;
+export type Action = (context: Context) => Result | Promise<Result>;
+/** Runs before actions; what it gives, unless undefined, is the answer, and the action does not run. */
+export type Before = (
+  context: Context,
+) => Response | undefined | void | Promise<Response | undefined | void>;
+
+export interface ContextParts {
+  readonly request: Request;
+  readonly url: URL;
+  readonly id: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly session: Session;
+  readonly address: string;
+  readonly isDev: boolean;
+}
+
+/** A form that cannot be taken: sentences by field, and what was sent. */
+export interface Refused {
+  readonly ok: false;
+  readonly errors: FieldErrors;
+  readonly values: Given;
+}
+
+const inRequest = new AsyncLocalStorage<Context>();
+
+export class Context {
+  readonly request: Request;
+  readonly url: URL;
+  /** In the log and on error pages. */
+  readonly id: string;
+  /** From the path: `:id` is `params.id`. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly session: Session;
+  /** Of the visitor, as the gateway says. */
+  readonly address: string;
+  readonly isDev: boolean;
+  /** For what `before` found and actions and views want, such as the user. */
+  readonly locals: Record<string, unknown> = {};
+  #form: Promise<Given> | undefined;
+  #flashes: readonly Flash[] | undefined;
+  #refused: Refused | undefined;
+
+  constructor(parts: ContextParts) {
+    this.request = parts.request;
+    this.url = parts.url;
+    this.id = parts.id;
+    this.params = parts.params;
+    this.session = parts.session;
+    this.address = parts.address;
+    this.isDev = parts.isDev;
+  }
+
+  /** A parameter of the query string. */
+  query(name: string): string | undefined {
+    return this.url.searchParams.get(name) ?? undefined;
+  }
+
+  /** The fields of the form, or of the JSON object, that was sent. */
+  form(): Promise<Given> {
+    this.#form ??= readForm(this.request);
+    return this.#form;
+  }
+
+  /** True when the client would rather have JSON: the path ends in .json, or Accept says so. */
+  get wantsJson(): boolean {
+    if (this.url.pathname.endsWith('.json')) return true;
+    const accept = this.request.headers.get('accept') ?? '';
+    const json = accept.indexOf('json');
+    const html = accept.indexOf('html');
+    return json !== -1 && (html === -1 || json < html);
+  }
+
+  /** `data` as JSON for who wants that, the view for everybody else. */
+  async respond(data: unknown, view: () => unknown, status = 200): Promise<Response> {
+    return this.wantsJson ? this.json(data, status) : await this.html(view(), status);
+  }
+
+  async html(node: unknown, status = 200): Promise<Response> {
+    const text = await renderText(node);
+    const type = { 'content-type': 'text/html; charset=utf-8' };
+    return new Response(text.startsWith('<html') ? `<!doctype html>${text}` : text, {
+      status,
+      headers: type,
+    });
+  }
+
+  json(data: unknown, status = 200): Response {
+    return Response.json(data ?? null, { status });
+  }
+
+  /** After a change: the browser asks for that page. Clients of JSON are told with `Location`. Only within this site. */
+  redirect(path: string, status: 302 | 303 | 307 | 308 = 303): Response {
+    const target = new URL(path, this.url);
+    if (target.origin !== this.url.origin) {
+      throw new MolnError('WEB_REDIRECT_AWAY', `A redirect to ${target.origin} leaves this site`, {
+        hint: 'Give a Response of your own when that is what you want',
+      });
+    }
+    return new Response(null, {
+      status,
+      headers: { location: target.pathname + target.search + target.hash },
+    });
+  }
+
+  /** Something was done: browsers go to that page, clients of JSON get `data` (201 after POST), or 204 without it. */
+  done(path: string, data?: unknown): Response {
+    if (!this.wantsJson) return this.redirect(path);
+    if (data === undefined) return new Response(null, { status: 204 });
+    const status = this.request.method === 'POST' ? 201 : 200;
+    return Response.json(data, { status, headers: { location: path } });
+  }
+
+  /** A form that was refused: its view again with the sentences at the fields, or problem+json. */
+  async invalid(refused: Refused, view: () => unknown): Promise<Response> {
+    this.#refused = refused;
+    if (!this.wantsJson) return await this.html(view(), 422);
+    const problem = {
+      type: 'about:blank',
+      title: 'Some fields are not as they should be',
+      status: 422,
+      errors: refused.errors,
+    };
+    return Response.json(problem, {
+      status: 422,
+      headers: { 'content-type': 'application/problem+json' },
+    });
+  }
+
+  /** What `invalid` was given: for the helpers of forms. */
+  get refused(): Refused | undefined {
+    return this.#refused;
+  }
+
+  /** A sentence for the next page that the visitor sees. */
+  flash(text: string, kind: FlashKind = 'notice'): void {
+    const waiting = this.session.get<readonly Flash[]>('flash') ?? [];
+    this.session.set('flash', [...waiting, { kind, text }]);
+  }
+
+  /** What was flashed before this request; shown once. */
+  takeFlashes(): readonly Flash[] {
+    if (this.#flashes === undefined) {
+      this.#flashes = this.session.get<readonly Flash[]>('flash') ?? [];
+      if (this.#flashes.length > 0) this.session.set('flash', undefined);
+    }
+    return this.#flashes;
+  }
+}
+
+/** Runs `work` as a part of that request. */
+export function runInContext<T>(context: Context, work: () => T): T {
+  return inRequest.run(context, work);
+}
+
+/** The request that is being answered. Throws `WEB_NO_REQUEST` in jobs and while files are loaded. */
+export function currentContext(): Context {
+  const context = inRequest.getStore();
+  if (context !== undefined) return context;
+  throw new MolnError('WEB_NO_REQUEST', 'There is no request: this runs outside of an action', {
+    hint: 'Hand in what it needs from the action',
+  });
+}

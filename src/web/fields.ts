@@ -1,0 +1,274 @@
+/**
+ * Fields of a model. Each is named once and says everything about itself: type, column, what is allowed, how a form asks for it.
+ * Pure: text of a form or a value of JSON in, a value or a sentence out.
+ */
+import { dateOf } from '../base/time.ts';
+import type { StandardSchema } from './standard-schema.ts';
+import type { SqlValue } from './sql.ts';
+
+export type FieldKind =
+  | 'string'
+  | 'text'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'datetime'
+  | 'json'
+  | 'reference';
+
+/** Characters of a `string` unless it says otherwise. */
+const STRING_CHARACTERS = 255;
+/** Characters of a `text` unless it says otherwise. */
+const TEXT_CHARACTERS = 100_000;
+
+export interface FieldOptions<Value> {
+  /** May be left out, and is null then. */
+  readonly optional?: boolean;
+  /** What it is when nothing is given. */
+  readonly default?: Value;
+  /** No two rows have the same. */
+  readonly unique?: boolean;
+  readonly index?: boolean;
+  /** In forms and sentences, instead of its name. */
+  readonly label?: string;
+  /** Never taken from a form, never in JSON: for digests and the like. */
+  readonly hidden?: boolean;
+  /** Any Standard Schema (valibot, zod, arktype, …), asked after the field's own rules. */
+  readonly check?: StandardSchema<unknown, Value>;
+}
+
+export interface StringOptions extends FieldOptions<string> {
+  readonly min?: number;
+  readonly max?: number;
+  readonly pattern?: RegExp;
+  /** What `pattern` means, as in "Slug must be lower case". */
+  readonly means?: string;
+  readonly oneOf?: readonly string[];
+  readonly format?: 'email' | 'url' | 'password';
+}
+
+export interface NumberOptions extends FieldOptions<number> {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+export interface ReferenceOptions extends FieldOptions<number> {
+  /** What becomes of this row when that one is deleted; without it, that one cannot be deleted. */
+  readonly onDelete?: 'cascade' | 'set null';
+}
+
+/** `Value`: what a row has. `Free`: whether a new row may leave it out. */
+export interface Field<Value = unknown, Free extends boolean = boolean> {
+  readonly kind: FieldKind;
+  readonly column: 'TEXT' | 'INTEGER' | 'REAL';
+  readonly options: FieldOptions<never> & {
+    readonly min?: number;
+    readonly max?: number;
+    readonly pattern?: RegExp;
+    readonly means?: string;
+    readonly oneOf?: readonly string[];
+    readonly format?: 'email' | 'url' | 'password';
+    readonly onDelete?: 'cascade' | 'set null';
+    readonly default?: unknown;
+    readonly check?: StandardSchema<unknown, never>;
+  };
+  /** The model that a reference leads to. */
+  readonly target?: string;
+  /** In types only. */
+  readonly value?: Value;
+  readonly free?: Free;
+}
+
+type ValueIn<Base, Options> = Options extends { readonly optional: true } ? Base | null : Base;
+type FreeIn<Options> = Options extends { readonly optional: true } | { readonly default: unknown }
+  ? true
+  : false;
+type Words<Options> = Options extends { readonly oneOf: readonly (infer Word extends string)[] }
+  ? Word
+  : string;
+
+/** One line of text. */
+export function string<const O extends StringOptions = StringOptions>(
+  options?: O,
+): Field<ValueIn<Words<O>, O>, FreeIn<O>> {
+  return field('string', 'TEXT', { max: STRING_CHARACTERS, ...options });
+}
+
+/** Text of several lines. */
+export function text<const O extends StringOptions = StringOptions>(
+  options?: O,
+): Field<ValueIn<string, O>, FreeIn<O>> {
+  return field('text', 'TEXT', { max: TEXT_CHARACTERS, ...options });
+}
+
+export function integer<const O extends NumberOptions = NumberOptions>(
+  options?: O,
+): Field<ValueIn<number, O>, FreeIn<O>> {
+  return field('integer', 'INTEGER', { ...options });
+}
+
+export function number<const O extends NumberOptions = NumberOptions>(
+  options?: O,
+): Field<ValueIn<number, O>, FreeIn<O>> {
+  return field('number', 'REAL', { ...options });
+}
+
+/** False unless given, as a box in a form that is not ticked. */
+export function boolean<const O extends FieldOptions<boolean> = FieldOptions<boolean>>(
+  options?: O,
+): Field<ValueIn<boolean, O>, true> {
+  return field('boolean', 'INTEGER', {
+    default: options?.optional === true ? null : false,
+    ...options,
+  });
+}
+
+export function datetime<const O extends FieldOptions<Date> = FieldOptions<Date>>(
+  options?: O,
+): Field<ValueIn<Date, O>, FreeIn<O>> {
+  return field('datetime', 'TEXT', { ...options });
+}
+
+/** Anything that JSON can say, kept as its text. */
+export function json<Value = unknown>(options?: FieldOptions<Value>): Field<Value, false> {
+  return field('json', 'TEXT', { ...options });
+}
+
+/** A row of another model, by its id: `user_id: belongsTo('user')`. */
+export function belongsTo<const O extends ReferenceOptions = ReferenceOptions>(
+  model: string,
+  options?: O,
+): Field<ValueIn<number, O>, FreeIn<O>> {
+  return { ...field('reference', 'INTEGER', { index: true, ...options }), target: model };
+}
+
+function field<Value, Free extends boolean>(
+  kind: FieldKind,
+  column: Field['column'],
+  options: object,
+): Field<Value, Free> {
+  return { kind, column, options: options as Field['options'] };
+}
+
+export type Checked = { readonly value: unknown } | { readonly problem: string };
+
+/** `Published at` of `published_at`. */
+export function labelOf(name: string, one: Field): string {
+  if (one.options.label !== undefined) return one.options.label;
+  const words = name.replace(/_id$/, '').replaceAll('_', ' ');
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+/** What a person or a client gave for a field, as the value that it means. */
+export async function checkField(one: Field, given: unknown): Promise<Checked> {
+  const { options } = one;
+  if (given === undefined || given === null || (given === '' && one.kind !== 'boolean')) {
+    if (given === undefined && 'default' in options) return { value: options.default };
+    if (options.optional === true) return { value: null };
+    if ((one.kind === 'string' || one.kind === 'text') && options.min === 0) return { value: '' };
+    return 'default' in options && given !== ''
+      ? { value: options.default }
+      : { problem: 'is missing' };
+  }
+  const checked = CHECKS[one.kind](given, one);
+  if ('problem' in checked || options.check === undefined) return checked;
+  const verdict = await options.check['~standard'].validate(checked.value);
+  const issue = verdict.issues?.[0];
+  if (issue !== undefined) return { problem: issue.message };
+  return { value: 'value' in verdict ? verdict.value : checked.value };
+}
+
+const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked>> = {
+  string: (given, one) => checkText(given, one, /[\r\n]/),
+  text: (given, one) => checkText(given, one, undefined),
+  integer: (given, one) => {
+    const value = numberOf(given);
+    return value !== undefined && Number.isSafeInteger(value)
+      ? checkRange(value, one)
+      : { problem: 'must be a whole number' };
+  },
+  number: (given, one) => {
+    const value = numberOf(given);
+    return value === undefined ? { problem: 'must be a number' } : checkRange(value, one);
+  },
+  boolean: (given) => {
+    if (given === true || given === 'true' || given === 'on' || given === '1' || given === 1) {
+      return { value: true };
+    }
+    const isFalse =
+      given === false || given === 'false' || given === '0' || given === '' || given === 0;
+    return isFalse ? { value: false } : { problem: 'must be true or false' };
+  },
+  datetime: (given) => {
+    if (given instanceof Date) return { value: given };
+    const ms = typeof given === 'string' || typeof given === 'number' ? timeOf(given) : Number.NaN;
+    return Number.isNaN(ms) ? { problem: 'must be a date and time' } : { value: dateOf(ms) };
+  },
+  json: (given) => ({ value: given }),
+  reference: (given) => {
+    const value = numberOf(given);
+    return value !== undefined && Number.isSafeInteger(value) && value > 0
+      ? { value }
+      : { problem: 'must be chosen' };
+  },
+};
+
+function checkText(given: unknown, { options }: Field, refused: RegExp | undefined): Checked {
+  if (typeof given !== 'string') return { problem: 'must be text' };
+  const { min, max, pattern, means, oneOf, format } = options;
+  // As browsers count `maxlength`.
+  const characters = given.length;
+  if (refused?.test(given) === true) return { problem: 'must be one line' };
+  if (max !== undefined && characters > max)
+    return { problem: `must have at most ${max} characters` };
+  if (min !== undefined && characters < min)
+    return { problem: `must have at least ${min} characters` };
+  if (oneOf !== undefined && !oneOf.includes(given)) {
+    return { problem: `must be one of ${oneOf.join(', ')}` };
+  }
+  if (pattern !== undefined && !pattern.test(given))
+    return { problem: means ?? 'is not as it should be' };
+  if (format === 'email' && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(given)) {
+    return { problem: 'must be an e-mail address' };
+  }
+  if (format === 'url' && !(URL.canParse(given) && /^https?:/i.test(given))) {
+    return { problem: 'must be an address that begins with https:// or http://' };
+  }
+  return { value: given };
+}
+
+function checkRange(value: number, { options }: Field): Checked {
+  if (options.min !== undefined && value < options.min)
+    return { problem: `must be at least ${options.min}` };
+  if (options.max !== undefined && value > options.max)
+    return { problem: `must be at most ${options.max}` };
+  return { value };
+}
+
+function numberOf(given: unknown): number | undefined {
+  if (typeof given === 'number') return Number.isFinite(given) ? given : undefined;
+  if (typeof given !== 'string' || !/^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?\s*$/i.test(given))
+    return undefined;
+  return Number(given);
+}
+
+function timeOf(given: string | number): number {
+  return typeof given === 'number' ? given : Date.parse(given);
+}
+
+/** As the column keeps it. */
+export function toColumn(one: Field, value: unknown): SqlValue {
+  if (value === null || value === undefined) return null;
+  if (one.kind === 'json') return JSON.stringify(value);
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return value as SqlValue;
+}
+
+/** As a row has it. */
+export function fromColumn(one: Field, value: SqlValue | undefined): unknown {
+  if (value === null || value === undefined) return null;
+  if (one.kind === 'boolean') return value !== 0;
+  if (one.kind === 'datetime') return dateOf(timeOf(value as string));
+  return one.kind === 'json' ? (JSON.parse(value as string) as unknown) : value;
+}

@@ -1,0 +1,484 @@
+/**
+ * A model: a table, its rows as a type, their validation and their JSON, out of one list of fields. Rows are plain
+ * objects; what a request brings is checked by `tryCreate` and `tryUpdate`, what code gives by the compiler and by `create`.
+ */
+import { MolnError } from '../base/errors.ts';
+import { isoTime, systemClock } from '../base/time.ts';
+import {
+  checkField,
+  datetime,
+  type Field,
+  fromColumn,
+  integer,
+  labelOf,
+  toColumn,
+} from './fields.ts';
+import {
+  type Condition,
+  type Conditions,
+  type Order,
+  type Page,
+  RowQuery,
+  type RowSource,
+} from './row-query.ts';
+import {
+  quoted,
+  type SqlResult,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+  theConnection,
+} from './sql.ts';
+import type { StandardSchema, Verdict } from './standard-schema.ts';
+
+export type Fields = Readonly<Record<string, Field>>;
+
+type ValueOf<F> = F extends Field<infer Value, boolean> ? Value : never;
+type FreeNames<F extends Fields> = {
+  [Name in keyof F]: F[Name] extends Field<unknown, true> ? Name : never;
+}[keyof F];
+
+/** What every row has. */
+export interface RowBase {
+  readonly id: number;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export type RowOfFields<F extends Fields> = RowBase & {
+  readonly [Name in keyof F]: ValueOf<F[Name]>;
+};
+/** The type of a model's rows: `type Post = RowOf<typeof Post>`. */
+export type RowOf<M> = M extends Model<infer F> ? RowOfFields<F> : never;
+/** What a new row is made of. */
+export type NewRow<F extends Fields> = {
+  readonly [Name in Exclude<keyof F, FreeNames<F>>]: ValueOf<F[Name]>;
+} & { readonly [Name in FreeNames<F>]?: ValueOf<F[Name]> };
+
+/** Sentences by field, as a form shows them. */
+export type FieldErrors = Readonly<Record<string, readonly string[]>>;
+/** What a form or a client gave, before anybody looked at it. */
+export type Given = Readonly<Record<string, unknown>>;
+
+/** What a request asked for was done, or why not, with what it gave so that the form can show it again. */
+export type Outcome<Row> =
+  | { readonly ok: true; readonly row: Row }
+  | { readonly ok: false; readonly errors: FieldErrors; readonly values: Given };
+
+export interface ModelOptions<F extends Fields> {
+  /** Default: the model's name in the plural. */
+  readonly table?: string;
+  /** Of several columns; for one, the field says `index`. */
+  readonly indexes?: readonly (readonly (keyof F & string)[])[];
+  /** No two rows have the same in all of these. */
+  readonly unique?: readonly (readonly (keyof F & string)[])[];
+  /** How rows lie in a striped database: by a column (default: the id), whole on each stripe, or all on one. */
+  readonly distribute?: { readonly by: keyof F & string } | 'reference' | 'single';
+  /** Updates say which version they saw, and fail when somebody was faster. */
+  readonly locking?: boolean;
+  /** Rules over several fields, for what requests bring: sentences by field. */
+  readonly validate?: (
+    values: Partial<RowOfFields<F>>,
+  ) => Readonly<Record<string, string>> | undefined;
+  /** Called in the transaction of the change, if there is one. */
+  readonly beforeSave?: (
+    values: Partial<RowOfFields<F>>,
+  ) => Partial<RowOfFields<F>> | Promise<Partial<RowOfFields<F>>>;
+  readonly afterSave?: (row: RowOfFields<F>) => void | Promise<void>;
+  readonly afterDelete?: (row: RowOfFields<F>) => void | Promise<void>;
+}
+
+const NAME = /^[a-z][a-z0-9_]{0,62}$/;
+
+/** Called with the table whenever rows were changed: who shows them may look again. */
+type ChangeListener = (table: string) => void;
+const listeners = new Set<ChangeListener>();
+
+/** Calls after each change that a model makes in this process. */
+export function onRowsChanged(listener: ChangeListener): Disposable {
+  listeners.add(listener);
+  return { [Symbol.dispose]: () => listeners.delete(listener) };
+}
+
+/**
+ * Defines a model.
+ *
+ *     export const Post = model('post', { title: string(), body: text(), published: boolean() });
+ *     export type Post = RowOf<typeof Post>;
+ */
+export function model<const F extends Fields>(
+  name: string,
+  fields: F,
+  options: ModelOptions<F> = {},
+): Model<F> {
+  return new Model(name, fields, options);
+}
+
+export class Model<F extends Fields = Fields> implements StandardSchema<Given, NewRow<F>> {
+  readonly name: string;
+  readonly table: string;
+  readonly fields: F;
+  readonly options: ModelOptions<F>;
+  /** With the columns that every table has. */
+  readonly columns: Fields;
+  readonly #prototype: object;
+  readonly #source: RowSource<RowOfFields<F>>;
+
+  constructor(name: string, fields: F, options: ModelOptions<F>) {
+    this.name = name;
+    this.table = options.table ?? plural(name);
+    this.fields = fields;
+    this.options = options;
+    for (const word of [name, this.table, ...Object.keys(fields)]) refuseName(name, word);
+    const lock: Fields = options.locking === true ? { version: integer({ default: 1 }) } : {};
+    this.columns = {
+      id: integer(),
+      ...fields,
+      ...lock,
+      created_at: datetime(),
+      updated_at: datetime(),
+    };
+    const hidden = Object.keys(fields).filter((each) => fields[each]?.options.hidden === true);
+    this.#prototype = rowPrototype(new Set(hidden));
+    this.#source = {
+      name,
+      table: this.table,
+      columns: Object.keys(this.columns),
+      run: (statement) => this.#run(statement),
+      toSql: (column, value) => toColumn(this.#column(column), value),
+      toRow: (row) => this.#toRow(row),
+      assignments: (changes) => [
+        ...this.#assignments(changes as Given),
+        ['updated_at', isoTime(systemClock.now())],
+      ],
+    };
+  }
+
+  /** All rows, by id; the beginning of every query. */
+  get rows(): RowQuery<RowOfFields<F>> {
+    return new RowQuery(this.#source).order('id');
+  }
+
+  where(conditions: Conditions<RowOfFields<F>>): RowQuery<RowOfFields<F>> {
+    return this.rows.where(conditions);
+  }
+
+  order(...names: readonly Order<RowOfFields<F>>[]): RowQuery<RowOfFields<F>> {
+    return this.rows.order(...names);
+  }
+
+  async all(): Promise<readonly RowOfFields<F>[]> {
+    return await this.rows.all();
+  }
+
+  async count(): Promise<number> {
+    return await this.rows.count();
+  }
+
+  async page(number: unknown, size?: number): Promise<Page<RowOfFields<F>>> {
+    return await this.rows.page(number, size);
+  }
+
+  /** The row of that id, or undefined; `id` may come straight from a URL. */
+  async find(id: unknown): Promise<RowOfFields<F> | undefined> {
+    const number = typeof id === 'string' && /^\d{1,16}$/.test(id) ? Number(id) : id;
+    if (typeof number !== 'number' || !Number.isSafeInteger(number)) return undefined;
+    return await new RowQuery(this.#source).where(same<F>('id', number)).first();
+  }
+
+  /** The row of that id; without one the visitor gets a page that says so. */
+  async get(id: unknown): Promise<RowOfFields<F>> {
+    const row = await this.find(id);
+    if (row !== undefined) return row;
+    throw new MolnError('WEB_NOT_FOUND', `There is no ${this.name} ${String(id)}`);
+  }
+
+  /** Rows by their ids, with one statement: what a list needs of those that its rows belong to. */
+  async byId(ids: Iterable<number | null>): Promise<ReadonlyMap<number, RowOfFields<F>>> {
+    const wanted = [...new Set(ids)].filter((id) => id !== null);
+    if (wanted.length === 0) return new Map();
+    const conditions = { id: wanted } as unknown as Conditions<RowOfFields<F>>;
+    return new Map((await this.where(conditions).all()).map((row) => [row.id, row]));
+  }
+
+  /** Throws `WEB_INVALID` with the sentences by field. */
+  async create(values: NewRow<F>): Promise<RowOfFields<F>> {
+    const checked = await this.#check(values as Given, { isPartial: false, takesHidden: true });
+    if (!checked.ok) throw invalid(this.name, checked.errors);
+    return await this.#insert(checked.row);
+  }
+
+  /** What a request gave, as a new row, or what is wrong with it. Fields that it does not know or that are hidden are left out. */
+  async tryCreate(
+    given: Given,
+    further: Partial<RowOfFields<F>> = {},
+  ): Promise<Outcome<RowOfFields<F>>> {
+    return await this.#attempt(given, { isPartial: false, further }, (values) =>
+      this.#insert(values),
+    );
+  }
+
+  /** Changes one row; gives it as it is then. Throws `WEB_INVALID`, `WEB_NOT_FOUND`, or `WEB_STALE` with `locking`. */
+  async update(
+    row: RowOfFields<F> | number,
+    changes: Partial<RowOfFields<F>>,
+  ): Promise<RowOfFields<F>> {
+    const checked = await this.#check(changes as Given, { isPartial: true, takesHidden: true });
+    if (!checked.ok) throw invalid(this.name, checked.errors);
+    return await this.#change(row, checked.row);
+  }
+
+  async tryUpdate(
+    row: RowOfFields<F>,
+    given: Given,
+    further: Partial<RowOfFields<F>> = {},
+  ): Promise<Outcome<RowOfFields<F>>> {
+    const seen = this.options.locking === true && given['version'] !== undefined;
+    const from = seen ? this.#toSeen(row, Number(given['version'])) : row;
+    return await this.#attempt(given, { isPartial: true, further }, (values) =>
+      this.#change(from, values),
+    );
+  }
+
+  async delete(row: RowOfFields<F> | number): Promise<boolean> {
+    const found = typeof row === 'number' ? await this.find(row) : row;
+    if (found === undefined) return false;
+    const deleted = await new RowQuery(this.#source).where(same<F>('id', found.id)).delete();
+    if (deleted > 0) await this.options.afterDelete?.(found);
+    return deleted > 0;
+  }
+
+  /** Standard Schema: whoever takes one takes a model. */
+  get '~standard'(): StandardSchema<Given, NewRow<F>>['~standard'] {
+    return {
+      version: 1,
+      vendor: 'moln',
+      validate: async (value): Promise<Verdict<NewRow<F>>> => {
+        const checked = await this.#check((value ?? {}) as Given, {
+          isPartial: false,
+          takesHidden: false,
+        });
+        if (checked.ok) return { value: checked.row as NewRow<F> };
+        return {
+          issues: Object.entries(checked.errors).flatMap(([name, messages]) =>
+            messages.map((message) => ({ message, path: [name] })),
+          ),
+        };
+      },
+    };
+  }
+
+  async #attempt(
+    given: Given,
+    how: { readonly isPartial: boolean; readonly further: object },
+    act: (values: Given) => Promise<RowOfFields<F>>,
+  ): Promise<Outcome<RowOfFields<F>>> {
+    const checked = await this.#check(
+      { ...given, ...how.further },
+      {
+        isPartial: how.isPartial,
+        takesHidden: false,
+        further: how.further,
+      },
+    );
+    if (!checked.ok) return checked;
+    try {
+      return { ok: true, row: await act(checked.row) };
+    } catch (error) {
+      const errors = constraintErrors(this, error);
+      if (errors === undefined) throw error;
+      return { ok: false, errors, values: given };
+    }
+  }
+
+  async #check(
+    given: Given,
+    how: { readonly isPartial: boolean; readonly takesHidden: boolean; readonly further?: object },
+  ): Promise<
+    | { readonly ok: true; readonly row: Given }
+    | { readonly ok: false; readonly errors: FieldErrors; readonly values: Given }
+  > {
+    const values: Record<string, unknown> = {};
+    const errors: Record<string, readonly string[]> = {};
+    for (const [name, one] of Object.entries(this.fields)) {
+      const isGiven = given[name] !== undefined;
+      const byCode = how.takesHidden || (how.further !== undefined && name in how.further);
+      if (one.options.hidden === true && !byCode) continue;
+      if (how.isPartial && !isGiven) continue;
+      const checked = await checkField(one, given[name]);
+      if ('problem' in checked) errors[name] = [`${labelOf(name, one)} ${checked.problem}`];
+      else values[name] = checked.value;
+    }
+    if (Object.keys(errors).length === 0) {
+      const more = this.options.validate?.(values as Partial<RowOfFields<F>>) ?? {};
+      for (const [name, sentence] of Object.entries(more)) errors[name] = [sentence];
+    }
+    if (Object.keys(errors).length > 0) return { ok: false, errors, values: given };
+    return { ok: true, row: values };
+  }
+
+  async #insert(given: Given): Promise<RowOfFields<F>> {
+    const hooked = this.options.beforeSave?.(given as Partial<RowOfFields<F>>) ?? given;
+    const now = isoTime(systemClock.now());
+    const set: (readonly [string, SqlValue])[] = [
+      ...this.#assignments((await hooked) as Given),
+      ...(this.options.locking === true ? [['version', 1] as const] : []),
+      ['created_at', now],
+      ['updated_at', now],
+    ];
+    const names = set.map(([column]) => quoted(column)).join(', ');
+    const sql = `INSERT INTO ${quoted(this.table)} (${names}) VALUES (${set.map(() => '?').join(', ')}) RETURNING *`;
+    const { rows } = await this.#run({ sql, args: set.map(([, value]) => value) });
+    const row = this.#toRow(rows[0] ?? {});
+    await this.options.afterSave?.(row);
+    return row;
+  }
+
+  async #change(row: RowOfFields<F> | number, given: Given): Promise<RowOfFields<F>> {
+    const id = typeof row === 'number' ? row : row.id;
+    const hooked = this.options.beforeSave?.(given as Partial<RowOfFields<F>>) ?? given;
+    const set: (readonly [string, SqlValue])[] = [
+      ...this.#assignments((await hooked) as Given),
+      ['updated_at', isoTime(systemClock.now())],
+    ];
+    const seen =
+      this.options.locking === true && typeof row !== 'number' ? versionOf(row) : undefined;
+    const assignments = set.map(([column]) => `${quoted(column)} = ?`);
+    if (this.options.locking === true) assignments.push('"version" = "version" + 1');
+    const sql =
+      `UPDATE ${quoted(this.table)} SET ${assignments.join(', ')} ` +
+      `WHERE "id" = ?${seen === undefined ? '' : ' AND "version" = ?'} RETURNING *`;
+    const args = [...set.map(([, value]) => value), id, ...(seen === undefined ? [] : [seen])];
+    const [changed] = (await this.#run({ sql, args })).rows;
+    if (changed === undefined) throw await this.#notChanged(id, seen);
+    const after = this.#toRow(changed);
+    await this.options.afterSave?.(after);
+    return after;
+  }
+
+  async #notChanged(id: number, seen: number | undefined): Promise<MolnError> {
+    if (seen !== undefined && (await this.find(id)) !== undefined) {
+      return new MolnError(
+        'WEB_STALE',
+        `Somebody else has changed this ${this.name} in the meantime`,
+        {
+          hint: 'Load it again and repeat the change',
+        },
+      );
+    }
+    return new MolnError('WEB_NOT_FOUND', `There is no ${this.name} ${id}`);
+  }
+
+  #assignments(values: Given): (readonly [string, SqlValue])[] {
+    return Object.entries(values)
+      .filter(([name, value]) => value !== undefined && name in this.fields)
+      .map(([name, value]) => [name, toColumn(this.#column(name), value)] as const);
+  }
+
+  async #run(statement: Statement): Promise<SqlResult> {
+    const result = await theConnection().run(statement);
+    if (!statement.sql.startsWith('SELECT')) for (const listener of listeners) listener(this.table);
+    return result;
+  }
+
+  #column(name: string): Field {
+    const one = this.columns[name];
+    if (one === undefined)
+      throw new MolnError('WEB_UNKNOWN_FIELD', `There is no field "${name}" in "${this.name}"`);
+    return one;
+  }
+
+  #toRow(row: SqlRow): RowOfFields<F> {
+    const values = Object.create(this.#prototype) as Record<string, unknown>;
+    for (const [name, one] of Object.entries(this.columns))
+      values[name] = fromColumn(one, row[name]);
+    return values as RowOfFields<F>;
+  }
+
+  #toSeen(row: RowOfFields<F>, version: number): RowOfFields<F> {
+    return Object.assign(Object.create(this.#prototype) as object, row, { version });
+  }
+}
+
+/** Rows turn themselves into JSON without what is hidden. */
+function rowPrototype(hidden: ReadonlySet<string>): object {
+  return Object.create(Object.prototype, {
+    toJSON: {
+      value(this: Given): Given {
+        return Object.fromEntries(Object.entries(this).filter(([name]) => !hidden.has(name)));
+      },
+    },
+  }) as object;
+}
+
+function same<F extends Fields>(
+  name: string,
+  value: Condition<unknown>,
+): Conditions<RowOfFields<F>> {
+  return { [name]: value } as Conditions<RowOfFields<F>>;
+}
+
+function versionOf(row: object): number {
+  return Number((row as { readonly version?: unknown }).version ?? 0);
+}
+
+function invalid(name: string, errors: FieldErrors): MolnError {
+  const sentences = Object.values(errors).flat();
+  return new MolnError('WEB_INVALID', `A ${name} cannot be saved: ${sentences.join('; ')}`, {
+    details: { errors },
+  });
+}
+
+/** `UNIQUE constraint failed: users.email`, and its like for rows that are referred to, as a sentence at the field. */
+function constraintErrors(
+  of: Model<never> | { readonly fields: Fields; readonly table: string },
+  error: unknown,
+): FieldErrors | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const columns = /UNIQUE constraint failed: (.+)$/.exec(error.message)?.[1];
+  if (columns !== undefined) {
+    const [first = ''] = columns.split(', ').map((each) => each.slice(each.indexOf('.') + 1));
+    const one = (of.fields as Fields)[first];
+    return { [first]: [`${one === undefined ? first : labelOf(first, one)} is taken already`] };
+  }
+  if (!error.message.includes('FOREIGN KEY constraint failed')) return undefined;
+  const [name, one] =
+    Object.entries(of.fields as Fields).find(([, each]) => each.kind === 'reference') ?? [];
+  if (name === undefined || one === undefined) return undefined;
+  return { [name]: [`${labelOf(name, one)} is not there any more`] };
+}
+
+function refuseName(name: string, word: string): void {
+  if (
+    NAME.test(word) &&
+    !['id', 'created_at', 'updated_at', 'version'].includes(word) &&
+    !/^(?:sqlite|moln)_/.test(word)
+  )
+    return;
+  throw new MolnError(
+    'WEB_BAD_NAME',
+    `"${word}" in model "${name}" cannot be a name of a model, table or field`,
+    {
+      hint: 'Write it in lower case with _, such as published_at; id, created_at, updated_at and version are there already',
+    },
+  );
+}
+
+const IRREGULAR: Readonly<Record<string, string>> = {
+  child: 'children',
+  man: 'men',
+  person: 'people',
+  woman: 'women',
+  datum: 'data',
+  mouse: 'mice',
+};
+
+/** `posts` of `post`, `categories` of `category`. */
+export function plural(name: string): string {
+  const cut = name.lastIndexOf('_') + 1;
+  const word = name.slice(cut);
+  const irregular = IRREGULAR[word];
+  if (irregular !== undefined) return name.slice(0, cut) + irregular;
+  if (/[^aeiou]y$/.test(word)) return `${name.slice(0, -1)}ies`;
+  return /(?:s|x|z|ch|sh)$/.test(word) ? `${name}es` : `${name}s`;
+}

@@ -1,0 +1,42 @@
+/**
+ * An app behind a socket. The only file that knows the adapter between Node's requests and those of the Web. `close` lets what is
+ * under way finish.
+ */
+import { createServer, type Server } from 'node:http';
+import type { ListenOptions } from 'node:net';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { systemClock } from '../base/time.ts';
+
+/** What is still under way after so long is cut. */
+const FINISH_WITHIN_MS = 8000;
+
+export type FetchApp = (request: Request, address: string) => Promise<Response>;
+
+export interface Served {
+  readonly server: Server;
+  close(): Promise<void>;
+}
+
+/** Resolves when it listens; rejects with Node's error when it cannot. */
+export async function serve(fetch: FetchApp, where: ListenOptions): Promise<Served> {
+  const listener = getRequestListener(
+    (request, bindings) =>
+      fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
+    { overrideGlobalObjects: false },
+  );
+  const server = createServer((request, response) => void listener(request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const close = async (): Promise<void> => {
+    const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+    server.closeIdleConnections();
+    using _cut = systemClock.after(FINISH_WITHIN_MS, () => server.closeAllConnections());
+    await closed;
+  };
+  return { server, close };
+}

@@ -1,0 +1,84 @@
+/**
+ * The database of `moln dev` and of tests: SQLite in this process, the same SQL as in the cluster. One connection; while a
+ * transaction is open, whoever does not belong to it waits.
+ */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { Connection, Database, SqlResult, SqlRow, Statement } from './sql.ts';
+
+/** Statements that are kept prepared. */
+const PREPARED_MAX = 200;
+
+/** `path`: a file, or `:memory:`. */
+export class SqliteDatabase implements Database {
+  readonly #file: DatabaseSync;
+  readonly #prepared = new Map<string, StatementSync>();
+  readonly #own: Connection = {
+    run: async (statement) => this.#run(statement),
+    script: async (text) => this.#file.exec(text),
+  };
+  /** Resolves when the transaction before has ended. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(path: string) {
+    this.#file = new DatabaseSync(path, { timeout: 5000 });
+    this.#file.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;',
+    );
+  }
+
+  async run(statement: Statement): Promise<SqlResult> {
+    await this.#turn;
+    return this.#run(statement);
+  }
+
+  async script(text: string): Promise<void> {
+    await this.#turn;
+    this.#file.exec(text);
+  }
+
+  async transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = before.then(() => promise);
+    await before;
+    try {
+      this.#file.exec('BEGIN IMMEDIATE');
+      try {
+        const result = await work(this.#own);
+        this.#file.exec('COMMIT');
+        return result;
+      } catch (error) {
+        if (this.#file.isTransaction) this.#file.exec('ROLLBACK');
+        throw error;
+      }
+    } finally {
+      resolve();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn;
+    if (this.#file.isOpen) this.#file.close();
+  }
+
+  #run({ sql, args }: Statement): SqlResult {
+    const statement = this.#prepare(sql);
+    const values = args as readonly SQLInputValue[];
+    if (statement.columns().length > 0) {
+      const rows = statement.all(...values) as unknown as readonly SqlRow[];
+      const last = this.#file.prepare('SELECT changes() AS n, last_insert_rowid() AS id').get();
+      return { rows, changes: Number(last?.['n'] ?? 0), lastId: Number(last?.['id'] ?? 0) };
+    }
+    const { changes, lastInsertRowid } = statement.run(...values);
+    return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) };
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#prepared.get(sql);
+    if (known !== undefined) return known;
+    if (this.#prepared.size >= PREPARED_MAX) this.#prepared.clear();
+    const statement = this.#file.prepare(sql);
+    this.#prepared.set(sql, statement);
+    return statement;
+  }
+}

@@ -1,0 +1,78 @@
+/** TypeScript and JSX to what Node runs, file by file and as one bundle. The only file that knows the compiler. */
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { rolldown } from 'rolldown';
+import { transformSync } from 'rolldown/utils';
+import { MolnError } from '../base/errors.ts';
+
+/** The framework's sources: where `moln` leads. */
+const WEB: string = join(import.meta.dirname, '..', 'web');
+/** What apps import, by the words that they write. */
+export const ENTRIES: Readonly<Record<string, string>> = {
+  moln: join(WEB, 'web.ts'),
+  'moln/jsx-runtime': join(WEB, 'jsx-runtime.ts'),
+  'moln/jsx-dev-runtime': join(WEB, 'jsx-runtime.ts'),
+  'moln/server': join(WEB, 'server-main.ts'),
+  'moln/test': join(import.meta.dirname, 'testing-main.ts'),
+};
+const JSX = { runtime: 'automatic', importSource: 'moln', development: false } as const;
+const VIRTUAL_ENTRY = '\0moln-entry';
+
+/** With its source map in it, so that errors name the line that a person wrote. Throws `WORKBENCH_SYNTAX`. */
+export function compile(path: string, source: string): string {
+  const { code, map, errors } = transformSync(path, source, { jsx: JSX, sourcemap: true });
+  const [error] = errors;
+  if (error !== undefined) {
+    throw new MolnError('WORKBENCH_SYNTAX', `${path} cannot be read as TypeScript`, {
+      hint: 'Mend the file: the app goes on as soon as it can be read',
+      details: { file: path, frame: stripVTControlCharacters(error.message) },
+    });
+  }
+  if (map === undefined || map === null) return code;
+  const text = Buffer.from(JSON.stringify({ ...map, sources: [path] })).toString('base64');
+  return `${code}\n//# sourceMappingURL=data:application/json;base64,${text}`;
+}
+
+/**
+ * One file with the app and all of the framework that it uses; packages of the app's own stay outside. `entry` is source text
+ * whose relative imports start at `root`. Throws `WORKBENCH_BUILD`.
+ */
+export async function bundle(root: string, entry: string, outFile: string): Promise<void> {
+  try {
+    await using build = await rolldown({
+      input: VIRTUAL_ENTRY,
+      cwd: root,
+      platform: 'node',
+      logLevel: 'silent',
+      resolve: { alias: { ...ENTRIES } },
+      transform: { jsx: JSX },
+      external: (id, importer) => isForeign(root, id, importer),
+      plugins: [
+        {
+          name: 'moln-entry',
+          resolveId: (id, importer) => {
+            if (id === VIRTUAL_ENTRY) return id;
+            return importer === VIRTUAL_ENTRY && id.startsWith('./') ? join(root, id) : null;
+          },
+          load: (id) => (id === VIRTUAL_ENTRY ? { code: entry, moduleType: 'ts' } : null),
+        },
+      ],
+    });
+    await build.write({ file: outFile, format: 'esm', sourcemap: true, codeSplitting: false });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new MolnError(
+      'WORKBENCH_BUILD',
+      `The app cannot be built: ${stripVTControlCharacters(text).trim()}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Packages that the app itself imports are installed where it runs. */
+function isForeign(root: string, id: string, importer: string | undefined): boolean {
+  if (id in ENTRIES || id.startsWith('.') || id.startsWith('/') || id.startsWith('\0'))
+    return false;
+  if (importer === undefined || importer === VIRTUAL_ENTRY) return false;
+  return !relative(root, importer).startsWith('..');
+}

@@ -1,0 +1,161 @@
+/**
+ * `moln dev`: the app in one process with a database in a file. A change in the folder makes the app new within milliseconds, and open
+ * pages load again. What cannot be loaded is told on the page, and the last app that worked goes on as soon as it is mended.
+ */
+import { join } from 'node:path';
+import type { Logger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { App, type Database, migrate, serve } from '../web/web.ts';
+import { openAppDatabase } from './app-database.ts';
+import { loadApp } from './app-folder.ts';
+import { errorPage } from './dev-page.ts';
+import { FolderWatch } from './folder-watch.ts';
+import { type AppLoader, installHooks } from './hooks.ts';
+import { refusePending } from './migrations.ts';
+
+const SCRIPT = `<script src="/_moln/dev.js" defer></script>`;
+/** Loads the page again when the app is new; also when the server was away for a while. */
+const SCRIPT_SOURCE = `let seen;
+const listen = () => {
+  const events = new EventSource('/_moln/changes');
+  events.onmessage = ({ data }) => {
+    if (seen !== undefined && seen !== data) location.reload();
+    seen = data;
+  };
+  events.onerror = () => { events.close(); setTimeout(listen, 200); };
+};
+listen();
+`;
+
+export interface DevOptions {
+  readonly root: string;
+  readonly port: number;
+  readonly host: string;
+  readonly databaseUrl: string | undefined;
+  readonly log: Logger;
+}
+
+export class DevServer implements AsyncDisposable {
+  readonly url: string;
+  readonly #options: DevOptions;
+  readonly #loader: AppLoader;
+  readonly #database: Database;
+  readonly #readers = new Set<(version: string) => void>();
+  #app: App | undefined;
+  #problem: unknown;
+  #version = 0;
+  #close: () => Promise<void> = async () => undefined;
+  #watch: Disposable | undefined;
+  #loading: Promise<void> = Promise.resolve();
+
+  private constructor(options: DevOptions, database: Database) {
+    this.#options = options;
+    this.#database = database;
+    this.#loader = installHooks(options.root);
+    this.url = `http://localhost:${options.port}/`;
+  }
+
+  /** Resolves when it listens. */
+  static async start(options: DevOptions): Promise<DevServer> {
+    const database = await openAppDatabase(options.root, options.databaseUrl);
+    const server = new DevServer(options, database);
+    await server.#load();
+    const served = await serve((request, address) => server.#fetch(request, address), {
+      port: options.port,
+      host: options.host,
+    });
+    server.#close = () => served.close();
+    const folders = ['app', 'migrations'].map((name) => join(options.root, name));
+    server.#watch = new FolderWatch(folders, () => server.#renew());
+    return server;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch?.[Symbol.dispose]();
+    for (const reader of this.#readers) reader('');
+    await this.#close();
+    await this.#loading;
+    await this.#database[Symbol.asyncDispose]();
+  }
+
+  async #load(): Promise<void> {
+    const startedMs = systemClock.monotonicMs();
+    try {
+      const parts = await loadApp(this.#options.root, (path) => this.#loader.load(path));
+      refusePending(parts);
+      for (const name of await migrate(this.#database, parts.migrations))
+        this.#options.log.info(`Migrated: ${name}`);
+      const { log, root } = this.#options;
+      this.#app = await App.start(parts, {
+        database: this.#database,
+        log,
+        isDev: true,
+        showError: async (error, { request, url }) =>
+          errorPage(error, root, `${request.method} ${url.pathname}`),
+      });
+      this.#problem = undefined;
+      const ms = Math.round(systemClock.monotonicMs() - startedMs);
+      if (this.#version > 0) this.#options.log.info('Loaded anew', { ms });
+    } catch (error) {
+      this.#problem = error;
+      this.#options.log.error('The app cannot be loaded', { error });
+    }
+    this.#version++;
+    for (const reader of this.#readers) reader(String(this.#version));
+  }
+
+  #renew(): void {
+    this.#loading = this.#loading.then(() => {
+      this.#loader.renew();
+      return this.#load();
+    });
+  }
+
+  async #fetch(request: Request, address: string): Promise<Response> {
+    const url = new URL(request.url);
+    if (url.pathname === '/_moln/changes') return this.#changes(request);
+    if (url.pathname === '/_moln/dev.js') {
+      return new Response(SCRIPT_SOURCE, {
+        headers: { 'content-type': 'text/javascript', 'cache-control': 'no-store' },
+      });
+    }
+    const what = `${request.method} ${url.pathname}`;
+    if (this.#problem !== undefined)
+      return await withScript(errorPage(this.#problem, this.#options.root, what));
+    return await withScript(
+      (await this.#app?.fetch(request, address)) ?? new Response(null, { status: 503 }),
+    );
+  }
+
+  /** Tells the page which version of the app is current, now and whenever that changes. */
+  #changes(request: Request): Response {
+    const encoder = new TextEncoder();
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const leave = (): void => {
+          if (!this.#readers.delete(tell)) return;
+          controller.close();
+        };
+        const tell = (version: string): void => {
+          if (version === '') leave();
+          else controller.enqueue(encoder.encode(`data: ${version}\n\n`));
+        };
+        this.#readers.add(tell);
+        request.signal.addEventListener('abort', leave, { once: true });
+        tell(String(this.#version));
+      },
+    });
+    return new Response(stream, {
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+    });
+  }
+}
+
+/** The page with the script that loads it again. */
+async function withScript(response: Response): Promise<Response> {
+  if (response.headers.get('content-type')?.startsWith('text/html') !== true) return response;
+  const text = await response.text();
+  const end = text.lastIndexOf('</body>');
+  const page = end === -1 ? text + SCRIPT : text.slice(0, end) + SCRIPT + text.slice(end);
+  return new Response(page, response);
+}

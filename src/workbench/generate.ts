@@ -1,0 +1,119 @@
+/** The generators: write files that belong to the app from then on, then the migration that the models want. */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MolnError, systemCode } from '../base/errors.ts';
+import { systemClock } from '../base/time.ts';
+import { requireApp } from './app-folder.ts';
+import { authFiles, withUserNav } from './auth.ts';
+import { readFields } from './field-words.ts';
+import { linkFramework } from './link.ts';
+import { loadParts } from './load.ts';
+import { migrationText, pendingChange, refuseLoss, writeMigration } from './migrations.ts';
+import { newApp } from './new-app.ts';
+import { writeNew } from './new-files.ts';
+import { controllerFile, modelFile, scaffoldFiles } from './scaffold.ts';
+
+const LAYOUT = 'app/views/layout.tsx';
+
+/** Makes the folder `name` below `parent`; gives the paths in it. */
+export async function createApp(parent: string, name: string): Promise<readonly string[]> {
+  const files = newApp(name);
+  const root = join(parent, name);
+  const paths = await writeNew(root, files);
+  await linkFramework(root);
+  return paths;
+}
+
+export async function generateScaffold(
+  root: string,
+  name: string,
+  words: readonly string[],
+): Promise<readonly string[]> {
+  return await generate(root, scaffoldFiles(name, readFields(words)));
+}
+
+export async function generateModel(
+  root: string,
+  name: string,
+  words: readonly string[],
+): Promise<readonly string[]> {
+  return await generate(root, modelFile(name, readFields(words)));
+}
+
+export async function generateController(
+  root: string,
+  name: string,
+  actions: readonly string[],
+): Promise<readonly string[]> {
+  requireApp(root);
+  return await writeNew(root, controllerFile(name, actions));
+}
+
+/** Users who sign up, in and out. */
+export async function generateAuth(root: string): Promise<readonly string[]> {
+  const paths = await generate(root, authFiles());
+  const layout = textIfAny(join(root, LAYOUT));
+  const changed = layout === undefined ? undefined : withUserNav(layout);
+  if (changed === undefined) return paths;
+  await writeFile(join(root, LAYOUT), changed);
+  return [...paths, LAYOUT];
+}
+
+/**
+ * Writes what the models want as a migration. `name`: without one it follows from what changes. Throws `WORKBENCH_NOTHING_TO_DO` or
+ * `WORKBENCH_LOSES_DATA`.
+ */
+export async function generateMigration(
+  root: string,
+  how: {
+    readonly name: string | undefined;
+    readonly isEmpty: boolean;
+    readonly allowsLoss: boolean;
+  },
+): Promise<readonly string[]> {
+  requireApp(root);
+  if (how.isEmpty) {
+    const text = '-- What changes, as SQL.\n\n-- down\n-- What takes it back.\n';
+    return [await writeMigration(root, how.name ?? 'change', text, systemClock.now())];
+  }
+  const path = await writePending(root, how.name, how.allowsLoss);
+  if (path !== undefined) return [path];
+  throw new MolnError(
+    'WORKBENCH_NOTHING_TO_DO',
+    'The migrations make what the models want: there is nothing to write',
+    {
+      hint: 'Change a model first, or write one by hand: "moln generate migration NAME --empty"',
+    },
+  );
+}
+
+async function generate(
+  root: string,
+  files: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  requireApp(root);
+  const paths = await writeNew(root, files);
+  const migration = await writePending(root, undefined, false);
+  return migration === undefined ? paths : [...paths, migration];
+}
+
+async function writePending(
+  root: string,
+  name: string | undefined,
+  allowsLoss: boolean,
+): Promise<string | undefined> {
+  const change = pendingChange(await loadParts(root, 'models'));
+  if (change === undefined) return undefined;
+  refuseLoss(change, allowsLoss);
+  return await writeMigration(root, name ?? change.name, migrationText(change), systemClock.now());
+}
+
+function textIfAny(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Lets Node load an app's files as they are: `moln` leads to this program, `.tsx` is compiled, and in `moln dev` a change makes all
+ * of the app's files new while everything else stays loaded.
+ */
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { extname } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { compile, ENTRIES } from './compile.ts';
+
+const COMPILED: ReadonlySet<string> = new Set(['.ts', '.tsx', '.jsx', '.mts']);
+
+export interface AppLoader {
+  /** Imports a file of the app as it is now. */
+  load(path: string): Promise<Readonly<Record<string, unknown>>>;
+  /** What is imported from now on is read anew. */
+  renew(): void;
+}
+
+/** `root`: the app's folder. Once in a process. */
+export function installHooks(root: string): AppLoader {
+  const start = pathToFileURL(`${root}/`).href;
+  let version = 0;
+  const isOwn = (url: string): boolean => url.startsWith(start) && !url.includes('/node_modules/');
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      const entry = ENTRIES[specifier];
+      if (entry !== undefined) return { url: pathToFileURL(entry).href, shortCircuit: true };
+      const resolved = next(specifier, context);
+      if (version === 0 || !isOwn(resolved.url) || resolved.url.includes('?')) return resolved;
+      return { ...resolved, url: `${resolved.url}?v=${version}` };
+    },
+    load: (url, context, next) => {
+      const bare = url.split('?')[0] ?? url;
+      if (!isOwn(bare) || !COMPILED.has(extname(bare))) return next(url, context);
+      const path = fileURLToPath(bare);
+      return {
+        format: 'module',
+        source: compile(path, readFileSync(path, 'utf8')),
+        shortCircuit: true,
+      };
+    },
+  });
+  process.setSourceMapsEnabled(true);
+  return {
+    load: async (path) =>
+      (await import(
+        `${pathToFileURL(path).href}${version === 0 ? '' : `?v=${version}`}`
+      )) as Readonly<Record<string, unknown>>,
+    renew: () => {
+      version++;
+    },
+  };
+}

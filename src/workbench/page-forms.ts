@@ -1,0 +1,61 @@
+/** The forms of a page, as a browser would send them: for tests that need no browser. Pure. */
+
+export interface PageForm {
+  readonly action: string;
+  readonly method: string;
+  /** What would be sent if nobody typed anything. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Names of everything that can be filled in. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** All forms of the page, in order. */
+export function formsOf(html: string): readonly PageForm[] {
+  return [...html.matchAll(/<form\b([^>]*)>([\s\S]*?)<\/form>/gi)].map(
+    ([, head = '', body = '']) => {
+      const fields: Record<string, string> = {};
+      const names = new Set<string>();
+      for (const [whole, single, tag, long = '', inside = ''] of body.matchAll(
+        /<input\b([^>]*)>|<(textarea|select)\b([^>]*)>([\s\S]*?)<\/\2>/gi,
+      )) {
+        const text = single ?? long;
+        const name = attribute(text, 'name');
+        if (name === undefined) continue;
+        const type = single === undefined ? '' : (attribute(text, 'type') ?? 'text');
+        if (type !== 'hidden') names.add(name);
+        if (type === 'checkbox' && !/\schecked\b/i.test(text)) continue;
+        const chosen = /<option\b([^>]*\bselected\b[^>]*)>/i.exec(whole)?.[1];
+        const value = tag === 'textarea' ? unescaped(inside) : attribute(chosen ?? text, 'value');
+        fields[name] = value ?? (type === 'checkbox' ? 'on' : '');
+      }
+      return {
+        action: attribute(head, 'action') ?? '',
+        method: (attribute(head, 'method') ?? 'get').toUpperCase(),
+        fields,
+        names,
+      };
+    },
+  );
+}
+
+/** The first form that has all of these fields. Nobody signs in with a button that deletes. */
+export function formWith(
+  forms: readonly PageForm[],
+  names: readonly string[],
+): PageForm | undefined {
+  return forms.find((form) => names.every((name) => form.names.has(name)));
+}
+
+function attribute(text: string, name: string): string | undefined {
+  const found = new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(text)?.[1];
+  return found === undefined ? undefined : unescaped(found);
+}
+
+function unescaped(text: string): string {
+  return text
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&amp;', '&');
+}

@@ -1,0 +1,160 @@
+/** Model, controller, views and test of one noun, as source text that a person would write. Pure. */
+import { MolnError } from '../base/errors.ts';
+import { plural } from '../web/web.ts';
+import { type FieldWord, fieldSource, sampleOf } from './field-words.ts';
+import { fill, type TemplateWords } from './templates.ts';
+
+const NAME = /^[a-z][a-z0-9_]{0,40}$/;
+/** Columns of the table that lists them all. */
+const COLUMNS_MAX = 4;
+
+interface Names extends TemplateWords {
+  /** `blog_post` */
+  readonly one: string;
+  /** `blog_posts` */
+  readonly many: string;
+  /** `BlogPost` */
+  readonly type: string;
+  /** `BlogPosts` */
+  readonly types: string;
+  /** `blogPosts` */
+  readonly constant: string;
+  /** `blogPost`, or `row` where that is taken. */
+  readonly row: string;
+  /** `blog post` */
+  readonly words: string;
+  /** `/blog-posts` */
+  readonly path: string;
+}
+
+export function namesOf(name: string): Names {
+  if (!NAME.test(name)) {
+    throw new MolnError('WORKBENCH_BAD_NAME', `"${name}" cannot be the name of a model`, {
+      hint: 'Write it in lower case and in the singular, such as post or blog_post',
+    });
+  }
+  const many = plural(name);
+  const camel = (text: string): string =>
+    text.replace(/(?:^|_)([a-z0-9])/g, (_all, letter: string) => letter.toUpperCase());
+  const small = (text: string): string => text.slice(0, 1).toLowerCase() + text.slice(1);
+  const types = camel(many);
+  const constant = small(types);
+  return {
+    one: name,
+    many,
+    type: camel(name),
+    types,
+    constant,
+    row: constant === small(camel(name)) ? 'row' : small(camel(name)),
+    words: name.replaceAll('_', ' '),
+    path: `/${many.replaceAll('_', '-')}`,
+  };
+}
+
+export function modelFile(
+  name: string,
+  fields: readonly FieldWord[],
+): Readonly<Record<string, string>> {
+  const { one, type } = namesOf(name);
+  const kinds = [...new Set(fields.map(({ kind }) => kind)), 'model', 'type RowOf'].sort((a, b) =>
+    importName(a) < importName(b) ? -1 : 1,
+  );
+  const lines = fields.map((each) => `  ${each.name}: ${fieldSource(each)},\n`);
+  const words = { one, type, imports: kinds.join(', '), fields: lines.join('') };
+  return { [`app/models/${one}.ts`]: fill('scaffold/model.ts', words) };
+}
+
+export function controllerFile(
+  name: string,
+  actions: readonly string[],
+): Readonly<Record<string, string>> {
+  const bad = [name, ...actions].find((word) => !/^[a-z][a-zA-Z0-9_/]{0,60}$/.test(word));
+  if (bad !== undefined) {
+    throw new MolnError(
+      'WORKBENCH_BAD_NAME',
+      `"${bad}" cannot be the name of a controller or action`,
+      {
+        hint: 'Write it as "moln generate controller reports index"',
+      },
+    );
+  }
+  const constant = (name.split('/').at(-1) ?? name).replace(/_([a-z])/g, (_all, letter: string) =>
+    letter.toUpperCase(),
+  );
+  const bodies = (actions.length === 0 ? ['index'] : actions).map((action) => {
+    const isRest = ['index', 'show', 'new', 'create', 'edit', 'update', 'destroy'].includes(action);
+    const head = isRest ? action : `'GET /${action.replaceAll('_', '-')}'`;
+    return `  ${head}: (c) => c.json({ action: '${action}' }),\n`;
+  });
+  const words = { constant, actions: bodies.join('') };
+  return { [`app/controllers/${name}.ts`]: fill('scaffold/bare-controller.ts', words) };
+}
+
+/** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
+export function scaffoldFiles(
+  name: string,
+  fields: readonly FieldWord[],
+): Readonly<Record<string, string>> {
+  if (fields.length === 0) {
+    throw new MolnError('WORKBENCH_BAD_FIELD', `A ${name} without fields is nothing`, {
+      hint: `Write it as "moln generate scaffold ${name} title:string body:text"`,
+    });
+  }
+  const names = namesOf(name);
+  const words = { ...names, ...shownWords(names, fields) };
+  return {
+    ...modelFile(name, fields),
+    [`app/controllers/${names.many}.ts`]: fill('scaffold/controller.ts', words),
+    [`app/views/${names.many}.tsx`]: fill('scaffold/views.tsx', words),
+    [`tests/${names.many}.test.ts`]: testText(words, fields),
+  };
+}
+
+/** The parts of the views that follow from the fields. */
+function shownWords(
+  { row, path, words, many }: Names,
+  fields: readonly FieldWord[],
+): TemplateWords {
+  const shown = ({ name, kind }: FieldWord): string => {
+    const value = `${row}.${name}`;
+    if (kind === 'boolean') return `{${value} ? 'yes' : 'no'}`;
+    if (kind === 'datetime') return `{${value}?.toISOString().slice(0, 16).replace('T', ' ')}`;
+    return kind === 'json' ? `{JSON.stringify(${value})}` : `{${value}}`;
+  };
+  const columns = fields.slice(0, COLUMNS_MAX);
+  const cells = columns.map((each, at) =>
+    at === 0
+      ? `              <td>\n                <a href={\`${path}/\${${row}.id}\`}>${shown(each)}</a>\n              </td>\n`
+      : `              <td>${shown(each)}</td>\n`,
+  );
+  const label = (text: string): string => capital(text.replace(/_id$/, '').replaceAll('_', ' '));
+  return {
+    Words: capital(words),
+    Many: label(many),
+    heads: columns.map(({ name }) => `            <th>${label(name)}</th>\n`).join(''),
+    cells: cells.join(''),
+    list: fields
+      .map((each) => `        <dt>${label(each.name)}</dt>\n        <dd>${shown(each)}</dd>\n`)
+      .join(''),
+  };
+}
+
+function testText(words: TemplateWords, fields: readonly FieldWord[]): string {
+  if (fields.some(({ target }) => target !== undefined))
+    return fill('scaffold/list-test.ts', words);
+  const filled = fields.map((each) => `${each.name}: ${sampleOf(each)}`).join(', ');
+  const whole = fill('scaffold/test.ts', { ...words, filled });
+  const required = fields.find(
+    ({ kind, flags }) => kind !== 'boolean' && !flags.includes('optional'),
+  );
+  if (required === undefined) return whole;
+  return whole + fill('scaffold/refused.ts', { ...words, required: required.name });
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+function importName(word: string): string {
+  return word.replace('type ', '').toLowerCase();
+}

@@ -1,0 +1,163 @@
+/** An app in the web framework, from nothing to three instances, by what a person types. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { formsOf, formWith } from '../src/workbench/page-forms.ts';
+import { freePorts } from '../testing/free-ports.ts';
+import { type Answer, ask } from '../testing/http.ts';
+import { MOLN, runMoln } from '../testing/moln.ts';
+import { step } from '../testing/step.ts';
+import { type AskOptions, TestNode } from '../testing/test-node.ts';
+import { until } from '../testing/until.ts';
+
+type Send = (path: string, options: AskOptions) => Promise<Answer>;
+
+/** As a person who looks at a page: its cookies are kept, its forms are filled in. */
+class Visitor {
+  readonly #send: Send;
+  #cookie = '';
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  async get(path: string): Promise<string> {
+    return (await this.#ask(path, {})).body;
+  }
+
+  async submit(path: string, fields: Readonly<Record<string, string>>): Promise<string> {
+    const form = formWith(formsOf(await this.get(path)), Object.keys(fields));
+    assert.ok(form, `${path} has a form with ${Object.keys(fields).join(', ')}`);
+    const body = new URLSearchParams({ ...form.fields, ...fields }).toString();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const answer = await this.#ask(form.action, { method: form.method, headers, body });
+    const next = answer.headers.location;
+    return next === undefined ? answer.body : await this.get(next);
+  }
+
+  async #ask(path: string, options: AskOptions): Promise<Answer> {
+    const headers = { ...options.headers, accept: 'text/html', cookie: this.#cookie };
+    const answer = await this.#send(path, { ...options, headers });
+    for (const line of answer.headers['set-cookie'] ?? []) this.#cookie = line.split(';')[0] ?? '';
+    return answer;
+  }
+}
+
+test('an app from nothing to three instances', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-web-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  await using node = await TestNode.start(t);
+  const env = { PATH: process.env['PATH'] ?? '', HOME: folder, MOLN_DATA: node.dataFolder };
+  let cwd = folder;
+  const typed = async (line: string): Promise<string> => {
+    const { code, stdout, stderr } = await runMoln(line.split(' ').slice(1), { env, cwd });
+    assert.equal(code, 0, `${line}\n${stdout}${stderr}`);
+    return stdout;
+  };
+  const edit = (path: string, from: string, to: string): void => {
+    const text = readFileSync(join(cwd, path), 'utf8');
+    assert.ok(text.includes(from), `${path} has ${from}`);
+    writeFileSync(join(cwd, path), text.replace(from, to));
+  };
+
+  await step(t, 'generators write an app whose own tests pass', async () => {
+    await typed('moln new blog');
+    cwd = join(folder, 'blog');
+    const files = await typed(
+      'moln generate scaffold post title:string body:text published:boolean',
+    );
+    assert.match(files, /app\/models\/post\.ts[\s\S]*migrations\/\d{14}_create_posts\.sql/);
+    await typed('moln generate auth');
+    assert.match(await typed('moln test'), /pass 6\n.*fail 0/);
+    assert.match(await typed('moln routes'), /DELETE +\/posts\/:id +posts#destroy/);
+  });
+
+  await step(t, 'moln dev shows changes at once, and mistakes with their line', async () => {
+    const [port = 0] = await freePorts('127.0.0.1', 1);
+    const dev = spawn(MOLN, ['dev', '--port', String(port), '--host', '127.0.0.1'], { cwd, env });
+    t.after(() => dev.kill('SIGKILL'));
+    const base = `http://127.0.0.1:${port}`;
+    const page = async (path: string): Promise<string> => await (await fetch(base + path)).text();
+    await until('the first page', async () => (await page('/')).includes('Welcome to Blog'));
+    const place = { address: '127.0.0.1', port, host: `127.0.0.1:${port}` };
+    const visitor = new Visitor((path, options) => ask({ ...place, path, ...options }));
+    const shown = await visitor.submit('/posts/new', { title: 'From here', body: '<b>Hi</b>' });
+    assert.match(shown, /The post was created[\s\S]*&lt;b&gt;Hi/);
+    assert.match(await visitor.submit('/posts/new', { title: '' }), /Title is missing/);
+
+    const changes = (await fetch(`${base}/_moln/changes`)).body?.getReader();
+    await changes?.read();
+    edit('app/views/home.tsx', 'Welcome to Blog', 'Good morning');
+    assert.match(Buffer.from((await changes?.read())?.value ?? []).toString(), /^data: \d+\n\n$/);
+    await changes?.cancel();
+    assert.match(await page('/'), /Good morning/);
+    edit('app/views/home.tsx', '<h1>', '<h1>{nobody.name}');
+    await until('the mistake', async () => /app\/views\/home\.tsx:6/.test(await page('/')));
+    edit('app/views/home.tsx', '{nobody.name}', '');
+    await until('the page again', async () => (await page('/')).includes('Good morning'));
+    const ended = new Promise((resolve) => dev.once('exit', resolve));
+    dev.kill('SIGINT');
+    await ended;
+  });
+
+  const visitor = new Visitor((path, options) => node.get('blog', path, options));
+  await step(t, 'it is deployed with a database, and three instances share it', async () => {
+    assert.match(await typed('moln deploy'), /blog is live: http:\/\/blog\.localhost/);
+    await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
+    const shown = await visitor.submit('/posts/new', { title: 'Online', body: 'Hello' });
+    assert.match(shown, /The post was created[\s\S]*Online/);
+    assert.match(await typed('moln scale blog 3'), /blog runs web=3/);
+    for (let times = 0; times < 6; times++) {
+      assert.match(await visitor.get('/posts'), /ada@example\.org[\s\S]*Online/);
+    }
+    const foreign = await node.get('blog', '/posts', {
+      method: 'POST',
+      headers: { origin: 'http://evil.example', 'content-type': 'application/json' },
+      body: '{"title":"x","body":"x"}',
+    });
+    assert.equal(foreign.status, 403);
+  });
+
+  await step(t, 'a new field: its migration runs once, and no request fails', async () => {
+    edit(
+      'app/models/post.ts',
+      'published: boolean(),',
+      'published: boolean(),\n  likes: integer({ default: 0 }),',
+    );
+    edit('app/models/post.ts', 'boolean,', 'boolean, integer,');
+    const refused = await runMoln(['deploy'], { env, cwd });
+    assert.match(refused.stderr, /moln generate migration/);
+    await typed('moln generate migration');
+    assert.match(
+      await typed('moln migrate --plan'),
+      /ADD COLUMN "likes" INTEGER NOT NULL DEFAULT 0/,
+    );
+    await using load = node.load('blog', '/posts', { parallel: 1 });
+    await typed('moln deploy');
+    await until('answers of the new release', () => load.answers > 20);
+    assert.deepEqual((await load.stop()).failures, []);
+    const { body } = await node.get('blog', '/posts.json');
+    assert.equal((JSON.parse(body) as { rows: { likes: number }[] }).rows[0]?.likes, 0);
+    const logs = await node.cli('app', 'blog', 'logs', '--tail', '500');
+    assert.equal(logs.stdout.match(/Migrated: \d+_add_likes_to_posts/g)?.length, 1);
+  });
+
+  await step(t, 'a migration that fails fails the deploy, and nothing has changed', async () => {
+    await typed('moln scale blog 1');
+    await typed('moln generate migration broken --empty');
+    const newest = globSync('*.sql', { cwd: join(cwd, 'migrations') })
+      .sort()
+      .at(-1);
+    const path = `migrations/${newest}`;
+    // It runs on empty tables, so only the real database can tell.
+    edit(path, '-- What changes, as SQL.', 'CREATE UNIQUE INDEX one_flag ON posts (published);');
+    await visitor.submit('/posts/new', { title: 'Second', body: 'Hello' });
+    const { code, stderr } = await runMoln(['deploy'], { env, cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, /failed: UNIQUE constraint failed: posts\.published/);
+    assert.match(await visitor.get('/posts'), /Second[\s\S]*Online/);
+  });
+});
