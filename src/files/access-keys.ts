@@ -25,7 +25,7 @@ export class AccessKeys {
   readonly #clock: Clock;
   readonly #known = new Map<
     string,
-    { readonly key: AccessKey | undefined; readonly atMs: number }
+    { readonly key: Promise<AccessKey | undefined>; readonly atMs: number }
   >();
 
   constructor(options: {
@@ -42,16 +42,25 @@ export class AccessKeys {
   async get(id: string): Promise<AccessKey | undefined> {
     const now = this.#clock.monotonicMs();
     const known = this.#known.get(id);
-    if (known !== undefined && now - known.atMs < KEY_KNOWN_MS) return known.key;
+    if (known !== undefined && now - known.atMs < KEY_KNOWN_MS) return await known.key;
+    for (const [one, { atMs }] of this.#known)
+      if (now - atMs >= KEY_KNOWN_MS) this.#known.delete(one);
+    const asked = { key: this.#read(id), atMs: now };
+    this.#known.set(id, asked);
+    try {
+      return await asked.key;
+    } catch (error) {
+      if (this.#known.get(id) === asked) this.#known.delete(id);
+      throw error;
+    }
+  }
+
+  async #read(id: string): Promise<AccessKey | undefined> {
     const row = await this.#link.one(
       "SELECT secret, owner, may FROM accesskey WHERE bucket = '' AND id = ?",
       [id],
     );
-    const key = row === undefined ? undefined : this.#keyOf(id, row);
-    for (const [one, { atMs }] of this.#known)
-      if (now - atMs >= KEY_KNOWN_MS) this.#known.delete(one);
-    this.#known.set(id, { key, atMs: now });
-    return key;
+    return row === undefined ? undefined : this.#keyOf(id, row);
   }
 
   /** The secret is shown this once. */

@@ -97,8 +97,14 @@ export class Contents {
     }
   }
 
-  async *read(bucket: string, fid: string, range: Range): AsyncGenerator<Uint8Array> {
-    if (!isSegmented(fid)) return yield* this.#readBlocks(bucket, fid, range);
+  /** `places`: ids of those that have its first block, when they are known. */
+  async *read(
+    bucket: string,
+    fid: string,
+    range: Range,
+    places?: readonly string[],
+  ): AsyncGenerator<Uint8Array> {
+    if (!isSegmented(fid)) return yield* this.#readBlocks(bucket, fid, range, places);
     let at = 0;
     for await (const { source, start, length } of this.segments(bucket, fid)) {
       const from = Math.max(range.start, at);
@@ -145,10 +151,13 @@ export class Contents {
     bucket: string,
     fid: string,
     { start, end }: Range,
+    places?: readonly string[],
   ): AsyncGenerator<Uint8Array> {
     const last = Math.floor((end - 1) / CHUNK_BYTES);
     let at = start;
-    let known: ReadonlyMap<string, readonly string[]> = new Map();
+    let known: ReadonlyMap<string, readonly string[]> = new Map(
+      places === undefined ? [] : [[blockId(fid, 0), places]],
+    );
     while (at < end) {
       const index = Math.floor(at / CHUNK_BYTES);
       const cid = blockId(fid, index);

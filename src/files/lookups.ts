@@ -6,6 +6,18 @@ import type { CatalogueLink, Row } from './catalogue-link.ts';
 import { LOOKUPS_AT_A_TIME, LOOKUPS_TOGETHER_MAX } from './limits.ts';
 import { text, VERSION_COLUMNS, versionOf, type VersionRow } from './rows.ts';
 
+export interface FoundVersion {
+  readonly row: VersionRow;
+  /** Ids of the places that have its first block. */
+  readonly places: readonly string[];
+}
+
+/** In no id of a place. */
+const BETWEEN = '\n';
+/** Of the block that `blockId(fid, 0)` is the id of. */
+const PLACES = `(SELECT group_concat(place, char(${BETWEEN.charCodeAt(0)})) FROM copy
+  WHERE bucket = ? AND cid = fid || '00000000')`;
+
 type Load = (
   bucket: string,
   keys: readonly string[],
@@ -18,8 +30,8 @@ export class Lookups {
   constructor(link: CatalogueLink) {
     this.#current = new KeyedBatches(async (bucket, keys) => {
       const rows = await link.all(
-        `SELECT ${VERSION_COLUMNS} FROM object WHERE bucket = ? AND key IN (${marksOf(keys)})`,
-        [bucket, ...keys],
+        `SELECT ${VERSION_COLUMNS}, ${PLACES} FROM object WHERE bucket = ? AND key IN (${marksOf(keys)})`,
+        [bucket, bucket, ...keys],
       );
       return Map.groupBy(rows, ([key]) => text(key));
     });
@@ -32,10 +44,15 @@ export class Lookups {
     });
   }
 
-  /** The newest version. */
-  async current(bucket: string, key: string): Promise<VersionRow | undefined> {
+  /** The newest version, and where its bytes begin: most objects are one block, and are read with this one question. */
+  async current(bucket: string, key: string): Promise<FoundVersion | undefined> {
     const [row] = await this.#current.get(bucket, key);
-    return row === undefined ? undefined : versionOf(row);
+    if (row === undefined) return undefined;
+    const places = row.at(-1);
+    return {
+      row: versionOf(row),
+      places: typeof places === 'string' ? places.split(BETWEEN) : [],
+    };
   }
 
   /** Ids of the places that have a block. */

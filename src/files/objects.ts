@@ -77,8 +77,9 @@ export interface EnterOptions {
 
 export class Objects {
   readonly #options: ObjectsOptions;
-  /** What came from the catalogue along with `head`. */
+  /** What came from the catalogue along with `head`: the bytes of what is small, else where they begin. */
   readonly #small = new WeakMap<ObjectInfo, Uint8Array>();
+  readonly #places = new WeakMap<ObjectInfo, readonly string[]>();
 
   constructor(options: ObjectsOptions) {
     this.#options = options;
@@ -87,9 +88,9 @@ export class Objects {
   async head(bucket: string, key: string, version?: string): Promise<ObjectInfo | undefined> {
     const { link, lookups } = this.#options;
     const current = await lookups.current(bucket, key);
-    const isCurrent = version === undefined || current?.version === version;
+    const isCurrent = version === undefined || current?.row.version === version;
     const row = isCurrent
-      ? current
+      ? current?.row
       : firstVersion((await link.read([readOlder(bucket, key, version)]))[0]);
     if (row === undefined) return undefined;
     const plain = objectOf(bucket, row, isCurrent);
@@ -99,6 +100,7 @@ export class Objects {
       ? { ...plain, partSizes: await contents.partSizes(bucket, row.fid ?? '') }
       : plain;
     if (row.data !== null) this.#small.set(info, row.data);
+    else if (isCurrent && current !== undefined) this.#places.set(info, current.places);
     return info;
   }
 
@@ -108,7 +110,8 @@ export class Objects {
     const end = Math.min(size, range?.end ?? size);
     if (start >= end) return;
     if (size > INLINE_BYTES_MAX || isSegmented(fid)) {
-      return yield* this.#options.contents.read(bucket, fid, { start, end });
+      const places = this.#places.get(info);
+      return yield* this.#options.contents.read(bucket, fid, { start, end }, places);
     }
     const data = this.#small.get(info) ?? (await this.#inline(info));
     if (data === null) yield* this.#options.contents.read(bucket, fid, { start, end });

@@ -48,6 +48,20 @@ test('the file store of one machine', async (t) => {
     assert.deepEqual(await usage(), [large.length + 5, 2]);
   });
 
+  await t.test('an object of one block is read with one question to the catalogue', async () => {
+    const bytes = Buffer.alloc(4096, 'b');
+    await store.put('photos', 'block', pieces(bytes), {});
+    const { mock } = t.mock.method(kit.link, 'read');
+    const head = await store.head('photos', 'block');
+    assert.ok(head !== undefined);
+    assert.deepEqual(
+      await bytesOf(store.read(head, { start: 5, end: 4000 })),
+      bytes.subarray(5, 4000),
+    );
+    assert.equal(mock.callCount(), 1);
+    mock.restore();
+  });
+
   await t.test('conditions and quota are judged in the commit', async () => {
     const conditions = { ifNoneMatch: '*' };
     await assert.rejects(

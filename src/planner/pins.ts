@@ -7,6 +7,7 @@ import { foldName, type Table } from './table.ts';
 import { slotOf, type SlotMap } from './slots.ts';
 import {
   type AstNode,
+  type Edit,
   type Expr,
   type FromClause,
   JOIN,
@@ -196,10 +197,23 @@ export function constant(expr: Expr, context: PinContext): SqlValue | undefined 
 }
 
 function parameter(node: AstNode, { parameters, values }: PinContext): SqlValue | undefined {
-  const edit = parameters.edits.find(({ span }) => span.offset === node.span.offset);
+  const edit = editAt(parameters.edits, node.span.offset);
   if (edit === undefined) return undefined;
   const value = values[Number(edit.text.slice(1)) - 1];
   return value === undefined ? null : value;
+}
+
+/** By halves: an INSERT of many rows has thousands, and each is looked for. */
+function editAt(edits: Parameters['edits'], offset: number): Edit | undefined {
+  let low = 0;
+  let high = edits.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((edits[middle]?.span.offset ?? 0) < offset) low = middle + 1;
+    else high = middle;
+  }
+  const found = edits[low];
+  return found?.span.offset === offset ? found : undefined;
 }
 
 const INT64_MAX = 2n ** 63n - 1n;

@@ -159,7 +159,7 @@ export function quoted(name: string): string {
 /** Parameters in the order of SQLite's numbers: a name, or null for `?`. */
 export interface Parameters {
   readonly names: readonly (string | null)[];
-  /** Every parameter as `?N`, so that a part of the text means the same by itself. */
+  /** Every parameter as `?N`, so that a part of the text means the same by itself; in the order of the text. */
   readonly edits: readonly Edit[];
 }
 
