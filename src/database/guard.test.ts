@@ -152,6 +152,7 @@ test('only what finds single rows by a whole key is quick', (context) => {
     'SELECT * FROM t WHERE a = ?',
     'SELECT * FROM t WHERE b = ? AND c = ?',
     'SELECT x.b FROM t x JOIN t y ON y.id = x.c WHERE x.id = ?',
+    'SELECT b, (SELECT group_concat(b) FROM t y WHERE y.id = x.c) FROM t x WHERE id IN (?, ?)',
   ]) {
     assert.equal(quick(sql), true, sql);
   }
@@ -162,6 +163,7 @@ test('only what finds single rows by a whole key is quick', (context) => {
     'SELECT * FROM t WHERE c = ?',
     'SELECT * FROM t WHERE id > ?',
     'SELECT * FROM t WHERE id IN (SELECT c FROM t)',
+    'SELECT b, (SELECT group_concat(b) FROM t y WHERE y.c = x.id) FROM t x WHERE id = ?',
     'WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c',
   ]) {
     assert.equal(quick(sql), false, sql);

@@ -7,6 +7,8 @@
 /** One row at most: by rowid, or by a whole key or unique index, which SQLite's plan names with `=` alone. */
 const ROWID: RegExp = /^SEARCH .+ USING INTEGER PRIMARY KEY \(rowid=\?\)$/;
 const CONSTANT = 'SCAN CONSTANT ROW';
+/** Its own steps follow: they are done for each of the few rows outside. */
+const SUBQUERY: RegExp = /^CORRELATED SCALAR SUBQUERY \d+$/;
 const STEPS_MAX = 8;
 
 /** `columnsOf` gives the number of columns of an index, undefined when it does not hold each value once. */
@@ -16,7 +18,8 @@ export function isQuickPlan(
 ): boolean {
   if (steps.length > STEPS_MAX) return false;
   return steps.every(
-    (step) => step === CONSTANT || ROWID.test(step) || isKeyLookup(step, columnsOf),
+    (step) =>
+      step === CONSTANT || ROWID.test(step) || SUBQUERY.test(step) || isKeyLookup(step, columnsOf),
   );
 }
 

@@ -77,6 +77,8 @@ export const WATCH_AGAIN_MS = 100;
 /** Questions for rows of one bucket that go together, and such questions under way. */
 export const LOOKUPS_TOGETHER_MAX = 100;
 export const LOOKUPS_AT_A_TIME = 2;
+/** Places, nearest first, in which the copies of an object are looked for along with its row. */
+export const NEAR_PLACES_MAX = 32;
 /** What is known of a bucket before a write is decided may be so old: the commit reads it again. */
 export const BUCKET_KNOWN_MS = 1000;
 export const BUCKETS_KNOWN_MAX = 10_000;

@@ -8,15 +8,19 @@ import { text, VERSION_COLUMNS, versionOf, type VersionRow } from './rows.ts';
 
 export interface FoundVersion {
   readonly row: VersionRow;
-  /** Ids of the places that have its first block. */
-  readonly places: readonly string[];
+  /** Ids of near places that have its first block; undefined when none of them has. */
+  readonly places: readonly string[] | undefined;
 }
 
 /** In no id of a place. */
 const BETWEEN = '\n';
-/** Of the block that `blockId(fid, 0)` is the id of. */
-const PLACES = `(SELECT group_concat(place, char(${BETWEEN.charCodeAt(0)})) FROM copy
-  WHERE bucket = ? AND cid = fid || '00000000')`;
+/**
+ * Of the block that `blockId(fid, 0)` is the id of. The places are named, for a question that gives the whole key is answered at once,
+ * and any other by another process.
+ */
+const placesIn = (places: readonly string[]): string =>
+  `(SELECT group_concat(place, char(${BETWEEN.charCodeAt(0)})) FROM copy
+    WHERE bucket = ? AND cid = fid || '00000000' AND place IN (${marksOf(places)}))`;
 
 type Load = (
   bucket: string,
@@ -27,18 +31,26 @@ export class Lookups {
   readonly #current: KeyedBatches;
   readonly #places: KeyedBatches;
 
-  constructor(link: CatalogueLink) {
+  /** `near`: ids of the places that copies are looked for in. */
+  constructor(link: CatalogueLink, near: () => readonly string[]) {
+    // No place has this one.
+    const asked = (): readonly string[] => {
+      const known = near();
+      return known.length === 0 ? [''] : known;
+    };
     this.#current = new KeyedBatches(async (bucket, keys) => {
+      const places = asked();
       const rows = await link.all(
-        `SELECT ${VERSION_COLUMNS}, ${PLACES} FROM object WHERE bucket = ? AND key IN (${marksOf(keys)})`,
-        [bucket, bucket, ...keys],
+        `SELECT ${VERSION_COLUMNS}, ${placesIn(places)} FROM object WHERE bucket = ? AND key IN (${marksOf(keys)})`,
+        [bucket, ...places, bucket, ...keys],
       );
       return Map.groupBy(rows, ([key]) => text(key));
     });
     this.#places = new KeyedBatches(async (bucket, cids) => {
+      const places = asked();
       const rows = await link.all(
-        `SELECT cid, place FROM copy WHERE bucket = ? AND cid IN (${marksOf(cids)})`,
-        [bucket, ...cids],
+        `SELECT cid, place FROM copy WHERE bucket = ? AND cid IN (${marksOf(cids)}) AND place IN (${marksOf(places)})`,
+        [bucket, ...cids, ...places],
       );
       return Map.groupBy(rows, ([cid]) => text(cid));
     });
@@ -51,11 +63,11 @@ export class Lookups {
     const places = row.at(-1);
     return {
       row: versionOf(row),
-      places: typeof places === 'string' ? places.split(BETWEEN) : [],
+      places: typeof places === 'string' ? places.split(BETWEEN) : undefined,
     };
   }
 
-  /** Ids of the places that have a block. */
+  /** Ids of the near places that have a block. */
   async places(bucket: string, cid: string): Promise<readonly string[]> {
     return (await this.#places.get(bucket, cid)).map(([, place]) => text(place));
   }

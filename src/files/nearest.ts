@@ -16,3 +16,11 @@ export function nearest(
   };
   return all.filter(({ id }) => ids.includes(id)).toSorted((a, b) => rank(a) - rank(b));
 }
+
+/** The ids of so many at most, of all. */
+export function nearestIds(places: Parameters<typeof nearest>[0], most: number): readonly string[] {
+  const ids = places.all().map(({ id }) => id);
+  return nearest(places, ids)
+    .slice(0, most)
+    .map(({ id }) => id);
+}

@@ -100,7 +100,7 @@ export class Objects {
       ? { ...plain, partSizes: await contents.partSizes(bucket, row.fid ?? '') }
       : plain;
     if (row.data !== null) this.#small.set(info, row.data);
-    else if (isCurrent && current !== undefined) this.#places.set(info, current.places);
+    else if (isCurrent && current?.places !== undefined) this.#places.set(info, current.places);
     return info;
   }
 

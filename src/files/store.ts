@@ -7,6 +7,7 @@ import type { CatalogueLink } from './catalogue-link.ts';
 import { Changes } from './changes.ts';
 import { Contents } from './content.ts';
 import { readPage } from './listing.ts';
+import { NEAR_PLACES_MAX } from './limits.ts';
 import { StoredLocks } from './locks.ts';
 import { Lookups } from './lookups.ts';
 import { DerivedObjects } from './derived.ts';
@@ -18,6 +19,7 @@ import type {
   ListPage,
   ObjectInfo,
 } from './model.ts';
+import { nearestIds } from './nearest.ts';
 import { Objects } from './objects.ts';
 import { StoredProperties } from './properties.ts';
 import { objectOf } from './rows.ts';
@@ -48,7 +50,7 @@ export class Store implements FileStore {
     const { link, clock, sessions } = options;
     this.#options = options;
     const changes = new Changes(link, (bucket, state) => this.#buckets.know(bucket, state));
-    const lookups = new Lookups(link);
+    const lookups = new Lookups(link, () => nearestIds(options.places, NEAR_PLACES_MAX));
     this.contents = new Contents({ ...options, lookups });
     this.#buckets = new Buckets(options);
     const parts = {
