@@ -37,6 +37,13 @@ const PLANS: readonly (readonly [plan: string, stripes: number, sql: string, giv
     1,
     'SELECT * FROM orders o JOIN items i ON o.customer = i.customer WHERE o.customer = 5 AND i.customer = 5',
   ],
+  [
+    'P1',
+    1,
+    `SELECT id, (SELECT group_concat(sku, char(10)) FROM items WHERE customer = ? AND sku = day || '0' AND sku IN (?, ?))
+       FROM orders WHERE customer = ? AND id IN (?, ?)`,
+    [5n, 'a', 'b', 5n, 1n, 2n],
+  ],
   ['P2', 4, 'SELECT * FROM users'],
   ['P2', 4, 'SELECT name FROM users ORDER BY name LIMIT 3 OFFSET 2'],
   ['P2', 2, 'SELECT * FROM users WHERE id IN (1, 2, 3)'],
