@@ -2,6 +2,7 @@
  * Changes of buckets. Those of one bucket that wait go together in one transaction, so that one commit is paid for many; two that touch one
  * key go one after the other. Each is decided by itself from what was read in that transaction.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { CatalogueLink, Row, Statement, Value } from './catalogue-link.ts';
 import { noBucket } from './errors.ts';
 import { GROUP_MAX, ROWS_PER_INSERT } from './limits.ts';
@@ -86,6 +87,8 @@ export class Changes {
 
   async #run(bucket: string, group: Group): Promise<void> {
     group.isRunning = true;
+    // Blocks of many become durable at once: all that come in this turn of the event loop go together.
+    await turn();
     while (group.waiting.length > 0) {
       const taken = takeApart(group.waiting);
       try {

@@ -83,9 +83,15 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+interface Questions {
+  readonly waiting: Waiting[];
+  underWay: number;
+  isDue: boolean;
+}
+
 class KeyedBatches {
   readonly #load: Load;
-  readonly #buckets = new Map<string, { readonly waiting: Waiting[]; underWay: number }>();
+  readonly #buckets = new Map<string, Questions>();
 
   constructor(load: Load) {
     this.#load = load;
@@ -93,11 +99,21 @@ class KeyedBatches {
 
   async get(bucket: string, key: string): Promise<readonly Row[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Row[]>();
-    const own = this.#buckets.get(bucket) ?? { waiting: [], underWay: 0 };
+    const own = this.#buckets.get(bucket) ?? { waiting: [], underWay: 0, isDue: false };
     this.#buckets.set(bucket, own);
     own.waiting.push({ key, resolve, reject });
-    this.#next(bucket);
+    this.#soon(bucket, own);
     return await promise;
+  }
+
+  /** Whoever asks in this turn of the event loop goes along. */
+  #soon(bucket: string, own: Questions): void {
+    if (own.isDue || own.underWay >= LOOKUPS_AT_A_TIME) return;
+    own.isDue = true;
+    setImmediate(() => {
+      own.isDue = false;
+      this.#next(bucket);
+    });
   }
 
   #next(bucket: string): void {
