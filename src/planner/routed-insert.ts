@@ -45,8 +45,6 @@ export async function routedInsert(
     }
   }
   if (shape.unsteady && (perStripe.size > 1 || table.place === 'reference')) return UNFIT;
-  const last = !context.inTransaction && perStripe.size === 1;
-  if (mayGoTogether(shape, filled)) return await together(shape, filled, perStripe, context, last);
   const rid = filled.ridAt;
   const tail =
     shape.returning === ''
@@ -64,6 +62,7 @@ export async function routedInsert(
     sql: `${sql}${shape.returning === '' ? tail : `${shape.returning}${rid === undefined ? '' : `, ${quoted(table.rid ?? '')}`}`}`,
     runs,
   });
+  const last = !context.inTransaction && perStripe.size === 1;
   const outcomes = await everywhere([...perStripe.keys()], async (stripe) =>
     context.session.write(stripe, [write(perStripe.get(stripe) ?? [])], last),
   );
@@ -79,56 +78,6 @@ export async function routedInsert(
           : inSourceOrder(returned, filled.rows, rid).map((row) => row.slice(0, -1)),
     changes: counted.reduce((sum, { changes }) => sum + changes, 0),
     lastInsertRowid: written ?? context.lastInsertRowid,
-    rolledBack: false,
-  };
-}
-
-/** Rows of one statement on a stripe: few sizes, for each is a text of its own that the stripe keeps prepared. */
-const SIZES = [64, 16, 4, 1] as const;
-const TOGETHER_COLUMNS_MAX = 400;
-
-/** All rows are put in, or the statement fails: nobody has to ask which were. */
-function mayGoTogether({ or, returning, table }: InsertShape, filled: Filled): boolean {
-  const { columns, rows, ridAt } = filled;
-  return (
-    or === '' &&
-    returning === '' &&
-    rows.length > 1 &&
-    columns.length > 0 &&
-    columns.length <= TOGETHER_COLUMNS_MAX &&
-    table.place !== 'reference' &&
-    !/\bconflict\b/i.test(table.sql) &&
-    (ridAt === undefined || rows.every((row) => typeof row[ridAt] === 'bigint'))
-  );
-}
-
-/** Many rows with one statement, which costs a stripe little more than one with a single row. */
-async function together(
-  { table }: InsertShape,
-  { columns, rows, ridAt }: Filled,
-  perStripe: ReadonlyMap<number, readonly SqlRow[]>,
-  { session, lastInsertRowid }: InsertContext,
-  last: boolean,
-): Promise<Written> {
-  const into = `INSERT INTO ${quoted(table.name)}(${list(columns)}) VALUES `;
-  const writesOf = (own: readonly SqlRow[]): readonly StripeWrite[] => {
-    const writes: StripeWrite[] = [];
-    for (let from = 0; from < own.length;) {
-      const size = SIZES.find((one) => one <= own.length - from) ?? 1;
-      const marks = `(${columns.map(() => '?').join(', ')})`;
-      const sql = `${into}${Array.from({ length: size }, () => marks).join(', ')}`;
-      writes.push({ sql, runs: [own.slice(from, (from += size)).flat()] });
-    }
-    return writes;
-  };
-  const outcomes = await everywhere([...perStripe.keys()], async (stripe) =>
-    session.write(stripe, writesOf(perStripe.get(stripe) ?? []), last),
-  );
-  const id = ridAt === undefined ? undefined : rows.at(-1)?.[ridAt];
-  return {
-    rows: [],
-    changes: outcomes.reduce((sum, { changes }) => sum + changes, 0),
-    lastInsertRowid: typeof id === 'bigint' ? id : lastInsertRowid,
     rolledBack: false,
   };
 }
