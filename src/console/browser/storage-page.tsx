@@ -155,13 +155,6 @@ function Copies(props: { readonly storage: StorageDetail }): VNode {
   const { done, node } = repair;
   return (
     <>
-      <DataTable
-        caption="Blocks by copies wanted and copies there"
-        columns={copyColumns(most)}
-        rows={rows}
-        rowKey={({ wanted }) => String(wanted)}
-        empty="No block is stored: small files lie in the catalogue, which has copies of its own."
-      />
       <p class="nothing">
         {blocks === 0
           ? 'Nothing waits for repair.'
@@ -171,6 +164,13 @@ function Copies(props: { readonly storage: StorageDetail }): VNode {
         {done?.why === undefined ? '' : ` The last that failed: ${done.why}.`} Counted{' '}
         <Ago at={copies.countedAt} />.
       </p>
+      <DataTable
+        caption="Blocks by copies wanted and copies there"
+        columns={copyColumns(most)}
+        rows={rows}
+        rowKey={({ wanted }) => String(wanted)}
+        empty="No block is stored: small files lie in the catalogue, which has copies of its own."
+      />
     </>
   );
 }
@@ -192,6 +192,7 @@ export function StoragePage(): VNode {
       <h1>Storage</h1>
       <p class="lead">{value.sentence}.</p>
       <Section id="places" title="Places" command="moln storage list">
+        <p class="nothing">{spaceLine(value.places)}</p>
         <DataTable
           caption="Places"
           columns={PLACE_COLUMNS}
@@ -204,9 +205,9 @@ export function StoragePage(): VNode {
             </>
           }
         />
-        <p class="nothing">{spaceLine(value.places)}</p>
       </Section>
       <Section id="buckets" title="Buckets" command="moln files buckets">
+        {more > 0 ? <p class="nothing">{count(more, 'smaller bucket')} not shown.</p> : null}
         <DataTable
           caption="Buckets"
           columns={BUCKET_COLUMNS}
@@ -218,7 +219,6 @@ export function StoragePage(): VNode {
             </>
           }
         />
-        {more > 0 ? <p class="nothing">{count(more, 'smaller bucket')} not shown.</p> : null}
       </Section>
       <Section id="copies" title="Copies" command="moln files df">
         <Copies storage={value} />
