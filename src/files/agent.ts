@@ -154,7 +154,8 @@ export class Files implements AsyncDisposable {
 
   /** Undefined while nothing was ever stored. Throws `FILES_AWAY`. Starts nothing. */
   async storage(): Promise<StorageState | undefined> {
-    if (!this.#supervisor.isWanted) return undefined;
+    if (this.#record === undefined) return undefined;
+    if (!this.#supervisor.isWanted) throw filesAway('it is being started');
     return (await this.#supervisor.ask(CONTROL.storage, {})) as StorageState;
   }
 

@@ -6,7 +6,8 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { CatalogueLink } from './catalogue-link.ts';
-import { CENSUS_EVERY_MS, CENSUS_SETS_MAX, CENSUS_TIMES, CENSUS_WAIT_MS } from './limits.ts';
+import { CENSUS_EVERY_MS, CENSUS_SETS_MAX, CENSUS_TIMES, LOOK_WITHIN_MS } from './limits.ts';
+import { atMost } from './patience.ts';
 import { asItCanBe, judge, type Place } from './placement.ts';
 import { parsePolicy } from './policy.ts';
 import { text } from './rows.ts';
@@ -69,12 +70,7 @@ export class BlockCensus {
   async recent(): Promise<Census | undefined> {
     const { clock } = this.#options;
     this.#countIfDue();
-    const counting = this.#counting;
-    if (counting === undefined) return this.#known;
-    const patience = new AbortController();
-    const late = clock.sleep(CENSUS_WAIT_MS, patience.signal).catch(() => undefined);
-    await Promise.race([counting, late]);
-    patience.abort();
+    if (this.#counting !== undefined) await atMost(clock, LOOK_WITHIN_MS, this.#counting);
     return this.#known;
   }
 

@@ -91,7 +91,8 @@ export class FilesHost implements AsyncDisposable {
     if (open === undefined) throw filesAway(this.why ?? 'it is being opened');
     const { nodes = [] } = this.#config ?? {};
     const repairs = nodes.find(({ state }) => state === 'ready')?.name;
-    return await storageState({ ...open, repairs, isRepairing: this.#isFirst() });
+    const { clock } = this.#options;
+    return await storageState({ ...open, repairs, isRepairing: this.#isFirst(), clock });
   }
 
   /** From what is known anyway. */

@@ -1,8 +1,10 @@
 /** The state of the whole store, for people and metrics: its places, buckets and copies, and what is wrong, in words. */
+import type { Clock } from '../base/time.ts';
 import type { BlockCensus, Census } from './census.ts';
 import type { FilesTroubles } from './control.ts';
-import { BUCKETS_TOLD_MAX } from './limits.ts';
+import { BUCKETS_TOLD_MAX, LOOK_WITHIN_MS } from './limits.ts';
 import type { BucketInfo } from './model.ts';
+import { atMost } from './patience.ts';
 import type { PlaceTable, PlaceView } from './place-table.ts';
 import type { Repair, RepairState } from './repair.ts';
 
@@ -32,10 +34,14 @@ export async function storageState(given: {
   readonly census: Pick<BlockCensus, 'recent'>;
   readonly repairs: string | undefined;
   readonly isRepairing: boolean;
+  readonly clock: Clock;
 }): Promise<StorageState> {
-  const { store, places, repair, repairs, isRepairing } = given;
-  await places.look();
-  const [all, census] = await Promise.all([store.buckets(), given.census.recent()]);
+  const { store, places, repair, repairs, isRepairing, clock } = given;
+  const [all, census] = await Promise.all([
+    store.buckets(),
+    given.census.recent(),
+    atMost(clock, LOOK_WITHIN_MS, places.look()),
+  ]);
   const views = places.views();
   return {
     memoryBytes: process.memoryUsage.rss(),

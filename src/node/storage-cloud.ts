@@ -38,7 +38,8 @@ export class NodeStorageCloud implements StorageCloud {
       const sentence = 'Nothing is stored yet: begin with "moln files create BUCKET"';
       return { ...NOTHING, state: 'unused', sentence };
     } catch (error) {
-      if (!isMolnError(error, 'FILES_AWAY')) throw error;
+      const isAway = isMolnError(error, 'FILES_AWAY') || isMolnError(error, 'FILES_CATALOGUE_AWAY');
+      if (!isAway) throw error;
       return { ...NOTHING, state: 'away', sentence: error.message };
     }
   }
