@@ -117,7 +117,10 @@ export class DatabaseNode {
     const id = this.#next++;
     const waiting = Promise.withResolvers<unknown>();
     this.#waiting.set(id, waiting);
-    child.send({ id, ask } satisfies NodeRequest);
+    child.send({ id, ask } satisfies NodeRequest, (error) => {
+      // It ends just now.
+      if (error !== null) waiting.reject(new NoAnswer(`${this.name} has ended`));
+    });
     const timer = setTimeout(
       () => waiting.reject(new NoAnswer(`${this.name} does not answer`)),
       patienceMs,

@@ -40,8 +40,13 @@ class Clients {
     this.#running = Promise.all(Array.from({ length: count }, (_, n) => this.#client(n)));
   }
 
-  async end(): Promise<void> {
+  /** Nothing more is asked, also after a failure. */
+  stop(): void {
     this.#stop.abort();
+  }
+
+  async end(): Promise<void> {
+    this.stop();
     await this.#running;
   }
 
@@ -132,6 +137,7 @@ test("a register stays linearizable while primaries and etcd's leader fail", asy
     { sql: 'INSERT INTO counter VALUES (1, 0)' },
   ]);
   const clients = new Clients(nodes);
+  context.after(() => clients.stop());
   clients.begin(9);
   await clients.more(50);
   const others = (node: DatabaseNode): DatabaseNode[] => nodes.filter((one) => one !== node);

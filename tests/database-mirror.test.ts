@@ -293,6 +293,7 @@ test('a full disk: what was acknowledged is in the log, and the copy goes on whe
   const kept = new Set((await look(primary, 'SELECT id FROM t')).map(([id]) => BigInt(Number(id))));
   const lost = acknowledged.filter((id) => !kept.has(id));
   assert.deepEqual(lost, []);
+  await mirror.catchUp();
   await sameCopies(primary, mirror);
   for (const copy of [primary, mirror]) assert.equal(copy.status.quarantined, undefined);
 });
