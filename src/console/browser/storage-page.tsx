@@ -131,10 +131,9 @@ function copyColumns(most: number): readonly Column<CopyRow>[] {
   return [
     {
       key: 'wanted',
-      label: 'Copies wanted',
-      numeric: true,
+      label: 'Blocks that want',
       by: ({ wanted }) => wanted,
-      cell: ({ wanted }) => wanted,
+      cell: ({ wanted }) => (wanted === 1 ? '1 copy' : `${wanted} copies`),
     },
     ...Array.from({ length: most + 1 }, (_, valid) => ({
       key: `valid${valid}`,
@@ -159,7 +158,7 @@ function Copies(props: { readonly storage: StorageDetail }): VNode {
         {blocks === 0
           ? 'Nothing waits for repair.'
           : `${count(blocks, 'block')} (${formatBytes(bytes)}) wait for repair.`}
-        {node === undefined ? '' : ` ${node} makes copies that lack.`}
+        {node === undefined ? '' : ` ${node} makes the copies that lack.`}
         {done === undefined ? '' : ` Since it started: ${done.copied} made, ${done.failed} failed.`}
         {done?.why === undefined ? '' : ` The last that failed: ${done.why}.`} Counted{' '}
         <Ago at={copies.countedAt} />.
