@@ -1,6 +1,7 @@
-/** The part of `MemoryCloud` that is about databases. */
+/** The part of `MemoryCloud` that is about databases and the file store. */
 import type { Cloud } from '../src/api/api.ts';
 import type { DatabaseDetail } from '../src/api/database-model.ts';
+import type { StorageDetail } from '../src/api/storage-model.ts';
 
 const DATABASE: DatabaseDetail = {
   name: 'shop',
@@ -20,8 +21,22 @@ const DATABASE: DatabaseDetail = {
   slow: [],
 };
 
+const STORAGE: StorageDetail = {
+  state: 'open',
+  sentence: 'Every block has the copies that it wants',
+  places: [],
+  buckets: [],
+  totals: { buckets: 0, bytes: 0, objects: 0 },
+  copies: { countedAt: 1_800_000_000_000, counts: [], lacking: { blocks: 0, bytes: 0 } },
+  repair: { node: 'one', done: undefined },
+};
+
 export class MemoryDatabases {
   readonly calls: unknown[] = [];
+
+  showStorage(): ReturnType<Cloud['showStorage']> {
+    return Promise.resolve(STORAGE);
+  }
 
   listDatabases(): ReturnType<Cloud['listDatabases']> {
     return Promise.resolve([DATABASE]);

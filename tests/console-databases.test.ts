@@ -1,5 +1,8 @@
-/** Databases in the console: the list, one with its stripes, a statement that runs and is ended. Real node, real Chromium. */
+/** Databases and the storage of files in the console: lists, stripes, a statement that is ended, copies. Real node, real Chromium. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { TestBrowser } from '../testing/browser.ts';
 import { createHttpClient } from '../testing/libsql-clients.ts';
@@ -10,7 +13,7 @@ import { focused, loginLink, pagesAreForEverybody, text, until } from './console
 const ENDLESS =
   'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n';
 
-test('databases in the console', async (t) => {
+test('databases and storage in the console', async (t) => {
   await using node = await TestNode.start(t);
   await using browser = await TestBrowser.start();
   const page = await browser.page();
@@ -33,4 +36,20 @@ test('databases in the console', async (t) => {
   await page.getByRole('button', { name: 'End', exact: true }).click();
   await ended;
   await pagesAreForEverybody(browser, page, ['/databases', '/databases/shop']);
+
+  await page.keyboard.press('g');
+  await page.keyboard.press('f');
+  await until('the page of storage', async () => (await focused(page)) === 'Storage');
+  await until('it says that nothing is stored', async () =>
+    (await text(page, '.lead')).startsWith('Nothing is stored yet'),
+  );
+  await node.json('files', 'create', 'photos');
+  const folder = mkdtempSync(join(tmpdir(), 'moln-console-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'large'), Buffer.alloc(9 * 1024 * 1024));
+  await node.json('files', 'put', join(folder, 'large'), 'photos/');
+  await page.getByRole('rowheader', { name: 'photos' }).waitFor();
+  await page.getByText('2 lack 1').waitFor();
+  assert.match(await text(page, '.lead'), /^Files have one copy/);
+  await pagesAreForEverybody(browser, page, ['/storage']);
 });

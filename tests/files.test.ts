@@ -15,6 +15,17 @@ interface Df {
   readonly repair: { readonly missing: number };
 }
 
+interface Storage {
+  readonly state: string;
+  readonly sentence: string;
+  readonly places: readonly { readonly name: string; readonly freeBytes: number }[];
+  readonly buckets: readonly { readonly name: string; readonly bytes: number }[];
+  readonly copies?: {
+    readonly counts: readonly Record<'wanted' | 'valid' | 'blocks', number>[];
+    readonly lacking: { readonly blocks: number };
+  };
+}
+
 interface Why {
   readonly copies: number;
   readonly isSatisfied: boolean;
@@ -29,6 +40,27 @@ test('files of one machine', async (t) => {
   writeFileSync(join(folder, 'large'), large);
   writeFileSync(join(folder, 'small.txt'), 'small');
 
+  const { token } = await node.json<{ token: string }>(
+    'token',
+    'create',
+    '--name',
+    'app',
+    '--scope',
+    'deploy',
+  );
+  const authorization = `Bearer ${token}`;
+  const get = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+    ask({
+      address: node.address,
+      port: node.ports.api,
+      host: `localhost:${node.ports.api}`,
+      path,
+      headers,
+    });
+  const storage = async (): Promise<Storage> =>
+    JSON.parse((await get('/api/storage', { authorization })).body) as Storage;
+
+  assert.equal((await storage()).state, 'unused');
   assert.equal(
     node.processes().some(({ command }) => command.includes('files-main')),
     false,
@@ -65,6 +97,17 @@ test('files of one machine', async (t) => {
   const one = await node.json<Why>('files', 'why', 'photos/2026/large');
   assert.deepEqual([one.copies, one.isSatisfied], [1, false]);
   assert.match(one.sentence, /there is one storage only/);
+  const lone = await until('the blocks are counted', async () => {
+    const seen = await storage();
+    return seen.copies?.lacking.blocks === 2 ? seen : undefined;
+  });
+  assert.match(lone.sentence, /^Files have one copy, for there is one storage/);
+  assert.deepEqual(
+    lone.copies?.counts.map(({ wanted, valid, blocks }) => [wanted, valid, blocks]),
+    [[2, 1, 2]],
+  );
+  const { warnings } = await node.json<{ warnings: readonly string[] }>('status');
+  assert.match(warnings.join(), /Files have one copy/);
   await node.json('storage', 'add', join(folder, 'spare'), '--limit', '1GB');
   await until('repair has made the second copies', async () => {
     return (await node.json<Why>('files', 'why', 'photos/2026/large')).isSatisfied;
@@ -75,15 +118,18 @@ test('files of one machine', async (t) => {
     ['good', 'good'],
   );
   assert.equal(df.repair.missing, 0);
+  await until('all copies are counted', async () => {
+    const { copies, sentence } = await storage();
+    return copies?.lacking.blocks === 0 && sentence.startsWith('Every block has');
+  });
+  const { places, buckets } = await storage();
+  assert.deepEqual([places.length, buckets[0]?.name], [2, 'photos']);
+  assert.ok(places.every(({ freeBytes }) => freeBytes > 0));
+  const metrics = (await get('/metrics', { authorization })).body;
+  assert.match(metrics, /^moln_files_blocks\{(?=.*valid="2").*wanted="2".*\} 2$/m);
+  assert.match(metrics, /^moln_files_place_free_bytes\{place="spare"\} \d+$/m);
+  assert.match(metrics, /^moln_files_bucket_bytes\{bucket="photos"\} \d+$/m);
 
-  const { token } = await node.json<{ token: string }>(
-    'token',
-    'create',
-    '--name',
-    'app',
-    '--scope',
-    'deploy',
-  );
   const { accessKeyId, secretAccessKey } = await node.json<Record<string, string>>(
     'files',
     'keys',
@@ -91,22 +137,14 @@ test('files of one machine', async (t) => {
   );
   assert.match(accessKeyId ?? '', /^MK/);
   assert.ok((secretAccessKey ?? '').length >= 40);
-  const get = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
-    ask({
-      address: node.address,
-      port: node.ports.api,
-      host: `localhost:${node.ports.api}`,
-      path: '/files/photos/2026/large',
-      headers,
-    });
-  const authorization = `Bearer ${token}`;
-  const part = await get({ authorization, range: 'bytes=8388606-8388611' });
+  const path = '/files/photos/2026/large';
+  const part = await get(path, { authorization, range: 'bytes=8388606-8388611' });
   assert.equal(part.status, 206);
   assert.equal(part.body, large.subarray(8388606, 8388612).toString());
   const etag = `"${createHash('md5').update(large).digest('hex')}"`;
-  const same = await get({ authorization, 'if-none-match': etag });
+  const same = await get(path, { authorization, 'if-none-match': etag });
   assert.equal(same.status, 304);
-  assert.equal((await get({})).status, 401);
+  assert.equal((await get(path)).status, 401);
 
   await node.kill();
   await node.restart();

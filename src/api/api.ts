@@ -8,4 +8,5 @@ export type { DatabaseDoor, FilesDoor } from './database-door.ts';
 export type * from './database-model.ts';
 export type * from './model.ts';
 export type * from './route-model.ts';
+export type * from './storage-model.ts';
 export { ApiServer, type ApiListenOptions, type ApiServerOptions } from './server.ts';

@@ -20,6 +20,7 @@ import type {
   TokenDetail,
 } from './model.ts';
 import type { RouteCloud } from './route-model.ts';
+import type { StorageCloud } from './storage-model.ts';
 
 /** Who asks: a token's name, `console` or `local`. */
 export interface Caller {
@@ -62,7 +63,14 @@ export interface EnvChange {
 
 /** Every method throws `MolnError` for expected failures; streams end with a last item that says so instead. */
 export interface Cloud
-  extends AddressCloud, ClusterCloud, CacheCloud, CertificateCloud, DatabaseCloud, RouteCloud {
+  extends
+    AddressCloud,
+    ClusterCloud,
+    CacheCloud,
+    CertificateCloud,
+    DatabaseCloud,
+    RouteCloud,
+    StorageCloud {
   status(): Promise<Status>;
   listApps(): Promise<readonly AppSummary[]>;
   /** Throws `APPS_NOT_FOUND` with the nearest name. */

@@ -11,6 +11,7 @@ export type {
   QueryDetail,
   StripeDetail,
 } from './database-model.ts';
+export type { BucketRow, StorageDetail, StoragePlace } from './storage-model.ts';
 import type { ErrorBody } from '../base/errors.ts';
 
 export type Scope = 'admin' | 'deploy' | 'read';

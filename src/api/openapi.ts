@@ -33,6 +33,7 @@ export function openApiDocument(
       { name: 'node', description: 'The node and the cluster' },
       { name: 'apps', description: 'Apps, their releases and instances' },
       { name: 'databases', description: 'Databases and what runs in them' },
+      { name: 'files', description: 'The state of the file store' },
       { name: 'gateway', description: 'Routes and listeners beside those of apps' },
       { name: 'access', description: 'Tokens and login links' },
     ],

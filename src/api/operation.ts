@@ -56,7 +56,7 @@ export interface OperationSpec<Params extends QueryParams, Body> {
   /** `/api/apps/{app}/env`. */
   readonly path: string;
   readonly scope: Scope | 'public';
-  readonly tag: 'node' | 'apps' | 'databases' | 'gateway' | 'access';
+  readonly tag: 'node' | 'apps' | 'databases' | 'files' | 'gateway' | 'access';
   /** A few words; the first ones of the description say more. */
   readonly summary: string;
   readonly description: string;

@@ -167,6 +167,7 @@ export class Backend implements AsyncDisposable {
       usedBytes: store.room.usedBytes,
       limitBytes,
       freeBytes: store.readOnly ? 0 : Math.max(0, freeBytes),
+      diskBytes: store.room.diskBytes,
       blobs: store.blobs,
       ...stateOf(store.readOnly, { roomBytes, freeBytes }),
     };

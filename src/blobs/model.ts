@@ -88,6 +88,8 @@ export interface BackendUsage {
   readonly limitBytes: number;
   /** What may still be put here. */
   readonly freeBytes: number;
+  /** Of the whole disk, whoever uses it; absent while it is away. */
+  readonly diskBytes?: number;
   readonly blobs: number;
   readonly state: BackendState;
   /** One sentence, when the state is not `good`. */

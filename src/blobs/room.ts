@@ -60,6 +60,11 @@ export class Room {
     return this.now().roomBytes - this.heldBackBytes;
   }
 
+  /** Of the whole disk. */
+  get diskBytes(): number {
+    return this.#disk.sizeBytes;
+  }
+
   /** Looks at the disk, if the last time is long ago. */
   async look(force = false): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();

@@ -55,6 +55,15 @@ export interface DiskFree {
   readonly buckets: readonly Pick<Bucket, 'name' | 'bytes' | 'objects' | 'quotaBytes' | 'policy'>[];
   readonly storages: readonly Storage[];
   readonly repair: { readonly isRunning: boolean; readonly missing: number; readonly why?: string };
+  readonly copies?: {
+    readonly counts: readonly {
+      readonly wanted: number;
+      readonly valid: number;
+      readonly blocks: number;
+      readonly bytes: number;
+    }[];
+    readonly lacking: { readonly blocks: number; readonly bytes: number };
+  };
 }
 
 export interface FileWhy {

@@ -7,6 +7,8 @@ const USUAL_PORTS: readonly UsualPort[] = [
   { port: 8080, use: 'gateway, HTTP', option: '--http' },
   { port: 8443, use: 'gateway, HTTPS', option: '--https' },
   { port: 7420, use: 'API and console', option: '--port' },
+  { port: 7430, use: 'files over S3', option: '--s3-port' },
+  { port: 7431, use: 'files over WebDAV', option: '--webdav-port' },
 ];
 
 interface UsualPort {

@@ -33,6 +33,7 @@ const NODE_PATH = /^\/nodes\/[^/]+$/;
 const EVENTS_SHOWN = 200;
 const TITLES: Readonly<Record<string, string>> = {
   '/databases': 'Databases',
+  '/storage': 'Storage',
   '/nodes': 'Nodes',
   '/routes': 'Routes',
   '/gateway': 'Gateway',
@@ -49,8 +50,8 @@ export function renderFirstPage(page: FirstPage): Html {
       <div class="top-inner">
         <a class="brand" href="/">Moln</a>
         <nav aria-label="Main">
-          <a href="/">Overview</a> <a href="/databases">Databases</a> <a href="/nodes">Nodes</a>
-          <a href="/routes">Routes</a>
+          <a href="/">Overview</a> <a href="/databases">Databases</a> <a href="/storage">Storage</a>
+          <a href="/nodes">Nodes</a> <a href="/routes">Routes</a>
           <a href="/gateway">Gateway</a>
           <a href="/events">Events</a> <a href="/settings">Settings</a>
         </nav>
@@ -94,6 +95,10 @@ function content(page: FirstPage): HtmlValue {
   if (path === '/databases' || DATABASE_PATH.test(path)) {
     return html`<h1>Databases</h1>
       ${command('moln db list')}`;
+  }
+  if (path === '/storage') {
+    return html`<h1>Storage</h1>
+      ${command('moln files df')}`;
   }
   if (path === '/events') return eventsPage(page.events ?? []);
   if (path === '/routes') return routesPage(page.routes ?? []);

@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import { parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
+import type { BlockCensus } from './census.ts';
 import { pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
@@ -14,6 +15,7 @@ export interface AdminOptions {
   readonly keys: AccessKeys;
   readonly places: PlaceTable;
   readonly repair: Repair;
+  readonly census: BlockCensus;
 }
 
 export class AdminHttp {
@@ -66,7 +68,7 @@ export class AdminHttp {
   }
 
   async #df(): Promise<unknown> {
-    const { store, places, repair } = this.#options;
+    const { store, places, repair, census } = this.#options;
     await places.look();
     const storages = places.views();
     const buckets = await store.buckets();
@@ -89,6 +91,8 @@ export class AdminHttp {
       })),
       storages,
       repair: repair.state(),
+      /** Absent while they are counted for the first time. */
+      copies: await census.recent(),
     };
   }
 }

@@ -19,12 +19,19 @@ import {
   ProcessSupervisor,
 } from '../databases/databases.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { FilesAccess, FilesConfig, FilesState } from './control.ts';
+import {
+  CONTROL,
+  type FilesAccess,
+  type FilesConfig,
+  type FilesState,
+  type FilesTroubles,
+} from './control.ts';
 import { filesAway, unauthorized } from './errors.ts';
 import { filesPaths } from './files-process.ts';
 import { sendError } from './http-words.ts';
-import { CATALOGUE, START_WAIT_MS, WATCH_AGAIN_MS } from './limits.ts';
+import { CATALOGUE, START_WAIT_MS, TROUBLES_WITHIN_MS, WATCH_AGAIN_MS } from './limits.ts';
 import { FILES_ID, type FilesRecord, filesRecords } from './records.ts';
+import type { StorageState } from './storage-state.ts';
 
 export interface FilesOptions {
   readonly folders: DatabaseFolders;
@@ -142,6 +149,27 @@ export class Files implements AsyncDisposable {
     } catch (error) {
       if (isMolnError(error, 'FILES_AWAY')) return undefined;
       throw error;
+    }
+  }
+
+  /** Undefined while nothing was ever stored. Throws `FILES_AWAY`. Starts nothing. */
+  async storage(): Promise<StorageState | undefined> {
+    if (this.#record === undefined) return undefined;
+    if (!this.#supervisor.isWanted) throw filesAway('it is being started');
+    return (await this.#supervisor.ask(CONTROL.storage, {})) as StorageState;
+  }
+
+  /** Nothing while the process is away: that it is started again is no news. */
+  async troubles(): Promise<FilesTroubles> {
+    const none: FilesTroubles = { troubles: [], warnings: [] };
+    if (!this.#supervisor.isWanted) return none;
+    try {
+      const asked = this.#supervisor.ask(CONTROL.troubles, {}, TROUBLES_WITHIN_MS);
+      return (await asked) as FilesTroubles;
+    } catch (error) {
+      if (!isMolnError(error, 'FILES_AWAY')) throw error;
+      this.#options.log.debug('The file process does not say how it is', { error });
+      return none;
     }
   }
 

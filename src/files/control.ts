@@ -50,11 +50,20 @@ export interface FilesState {
   readonly why?: string | undefined;
 }
 
+/** What goes wrong with files, in parts of a sentence. */
+export interface FilesTroubles {
+  readonly troubles: readonly string[];
+  /** What will be noticed when a disk fails: sentences. */
+  readonly warnings: readonly string[];
+}
+
 /** As the database process has them (`src/databases/control.ts`): one supervisor asks both. */
 export const CONTROL = {
   config: '/control/config',
   ping: '/control/ping',
   state: '/control/state',
+  storage: '/control/storage',
+  troubles: '/control/troubles',
   /** Never answered: it ends with the process. */
   watch: '/control/watch',
 } as const;

@@ -7,8 +7,9 @@ import type { Clock } from '../base/time.ts';
 import { AccessKeys } from './access-keys.ts';
 import { AdminHttp } from './admin-http.ts';
 import { CatalogueLink } from './catalogue-link.ts';
+import { BlockCensus } from './census.ts';
 import { Collector } from './collector.ts';
-import { type FilesConfig, LOCAL_HEADER } from './control.ts';
+import { type FilesConfig, type FilesTroubles, LOCAL_HEADER } from './control.ts';
 import { filesAway, forbidden, unauthorized } from './errors.ts';
 import type { FaceContext, FaceMaker } from './faces.ts';
 import { readTarget } from './http-words.ts';
@@ -19,6 +20,7 @@ import { PlaceTable } from './place-table.ts';
 import { Repair } from './repair.ts';
 import { createCatalogue } from './schema.ts';
 import { Sessions } from './sessions.ts';
+import { storageState, type StorageState, troublesOf } from './storage-state.ts';
 import { Store } from './store.ts';
 import { whyObject } from './why.ts';
 
@@ -33,6 +35,8 @@ interface Open {
   readonly admin: AdminHttp;
   readonly places: PlaceTable;
   readonly repair: Repair;
+  readonly store: Store;
+  readonly census: BlockCensus;
 }
 
 const ADMIN = '-';
@@ -79,6 +83,26 @@ export class FilesHost implements AsyncDisposable {
     const places = this.#open?.places;
     if (places === undefined) throw filesAway(this.why ?? 'it is being opened');
     await this.#peers.answer(places, request, response);
+  }
+
+  /** Throws `FILES_AWAY` while it does not serve. */
+  async storage(): Promise<StorageState> {
+    const open = this.#open;
+    if (open === undefined) throw filesAway(this.why ?? 'it is being opened');
+    const { nodes = [] } = this.#config ?? {};
+    const repairs = nodes.find(({ state }) => state === 'ready')?.name;
+    const { clock } = this.#options;
+    return await storageState({ ...open, repairs, isRepairing: this.#isFirst(), clock });
+  }
+
+  /** From what is known anyway. */
+  troubles(): FilesTroubles {
+    const open = this.#open;
+    if (open !== undefined) return troublesOf(open.places.views(), open.census.known);
+    return {
+      troubles: this.why === undefined ? [] : [`files are not served: ${this.why}`],
+      warnings: [],
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,7 +190,9 @@ export class FilesHost implements AsyncDisposable {
     stack.use(this.#collect({ places, collector, repair }));
     for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
     if (this.#isFirst()) repair.wake();
-    this.#open = { native, admin: new AdminHttp({ store, keys, places, repair }), places, repair };
+    const census = new BlockCensus({ link, places, clock, log });
+    const admin = new AdminHttp({ store, keys, places, repair, census });
+    this.#open = { native, admin, places, repair, store, census };
     this.#stack.use(stack.move());
   }
 

@@ -131,6 +131,10 @@ class ProcessDoor implements Disposable {
       case CONTROL.config:
         this.#host.configure((await readJson(request)) as FilesConfig);
         return sendJson(response, 200, {});
+      case CONTROL.storage:
+        return sendJson(response, 200, await this.#host.storage());
+      case CONTROL.troubles:
+        return sendJson(response, 200, this.#host.troubles());
       case CONTROL.state: {
         const state: FilesState = {
           pid: process.pid,

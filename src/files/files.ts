@@ -2,11 +2,13 @@
 export { Files, type FilesOptions } from './agent.ts';
 export type { Places } from './block-writer.ts';
 export { CatalogueLink } from './catalogue-link.ts';
-export type { FilesAccess } from './control.ts';
+export type { FilesAccess, FilesTroubles } from './control.ts';
 export type { FaceContext, FaceMaker } from './faces.ts';
 export type * from './model.ts';
 export { choose, judge, type Place, type Verdict } from './placement.ts';
 export { parsePolicy, type Policy } from './policy.ts';
 export { createCatalogue } from './schema.ts';
 export { Sessions } from './sessions.ts';
+export { filesFamilies } from './figures.ts';
+export type { StorageState } from './storage-state.ts';
 export { Store, type StoreOptions } from './store.ts';

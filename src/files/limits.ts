@@ -11,6 +11,18 @@ export const CHUNK_BYTES: number = 8 * MIB;
 export const KEY_BYTES_MAX = 1024;
 export const BUCKETS_MAX = 10_000;
 export const POLICY_DEFAULT = '2 copies';
+/** Buckets that are told of at once, and those that metrics name: the largest. */
+export const BUCKETS_TOLD_MAX = 1000;
+export const BUCKETS_MEASURED_MAX = 100;
+/** Copies are counted at most so often, and so many times rarer than counting takes. */
+export const CENSUS_EVERY_MS = 2000;
+export const CENSUS_TIMES = 20;
+/** Whoever asks for the state of the store waits so long for what is looked up; then what was known before has to do. */
+export const LOOK_WITHIN_MS = 2000;
+/** Sets of places that blocks of one bucket lie on. */
+export const CENSUS_SETS_MAX = 10_000;
+/** The sentence of the whole node does not wait longer for it. */
+export const TROUBLES_WITHIN_MS = 1000;
 /** What was removed or replaced can be had back for so long. */
 export const TRASH_MS: number = 24 * 3600 * 1000;
 /** S3's own. */

@@ -5,6 +5,7 @@ import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { FileKit } from '../../testing/file-kit.ts';
+import { BlockCensus } from './census.ts';
 import { Collector } from './collector.ts';
 
 async function* pieces(...all: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
@@ -281,5 +282,25 @@ test('the file store of one machine', async (t) => {
       code('FILES_SESSION_OVER'),
     );
     await store.put('photos', 'late', pieces(bytes), {});
+  });
+
+  await t.test('copies of blocks are counted', async () => {
+    await store.createBucket('counted', { owner: 'ann' });
+    await store.put('counted', 'large', pieces(Buffer.alloc(9 * 1024 * 1024)), {});
+    await kit.link.run([
+      { sql: "UPDATE bucket SET policy = '1 copy' WHERE bucket = 'counted'" },
+      { sql: "DELETE FROM copy WHERE bucket = 'counted' AND cid LIKE '%1'" },
+    ]);
+    const census = new BlockCensus({
+      link: kit.link,
+      places: { all: () => [...kit.places.values()] },
+      clock: systemClock,
+      log: silentLogger,
+    });
+    const counts = (await census.recent())?.counts.filter(({ wanted }) => wanted === 1);
+    assert.deepEqual(counts, [
+      { wanted: 1, valid: 0, blocks: 1, bytes: 1024 * 1024 },
+      { wanted: 1, valid: 1, blocks: 1, bytes: 8 * 1024 * 1024 },
+    ]);
   });
 });

@@ -20,6 +20,7 @@ import type { NodeCacheCloud } from './cache-cloud.ts';
 import type { NodeCertificateCloud } from './certificate-cloud.ts';
 import type { NodeDatabaseCloud } from './database-cloud.ts';
 import type { NodeRouteCloud } from './route-cloud.ts';
+import type { NodeStorageCloud } from './storage-cloud.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type ClusterCloudOptions, NodeClusterCloud } from './cluster-cloud.ts';
@@ -56,6 +57,7 @@ export interface NodeCloudOptions extends ClusterCloudOptions {
   readonly routes: NodeRouteCloud;
   readonly virtualAddresses: Addresses;
   readonly databases: NodeDatabaseCloud;
+  readonly storage: NodeStorageCloud;
   readonly workers: WorkerRunner;
   readonly metrics: Metrics;
   readonly hostFacts: () => HostFacts;
@@ -73,12 +75,13 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   async status(): Promise<Status> {
     const { facts, identity, registry, apps, supervisor, workers } = this.#options;
-    const [summaries, certificates, nodes, manager, ports] = await Promise.all([
+    const [summaries, certificates, nodes, manager, ports, files] = await Promise.all([
       this.listApps(),
       this.#options.certificates.warnings(),
       this.#options.directory.list(),
       this.manager(),
       this.#options.routes.portTroubles(),
+      this.#options.storage.troubles(),
     ]);
     const gateways = supervisor.workers();
     const stats = new Map((await supervisor.stats()).map((each) => [each.pid, each]));
@@ -90,6 +93,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
         certificates,
         apps: summaries,
         ports,
+        files: files.troubles,
         addresses: this.#options.virtualAddresses.troubles(),
         gatewaysServing: gateways.filter((worker) => worker.state === 'serving').length,
         gatewaysWanted: gateways.length,
@@ -99,7 +103,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       self: identity.node.name,
       leader: manager.leader ?? '',
       managers: manager.sentence,
-      warnings: certificates,
+      warnings: [...certificates, ...files.warnings],
       nodes,
       apps: summaries,
       gateway: {
@@ -351,6 +355,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       this.#options.metrics.snapshot(),
       await this.#options.certificates.families(),
       await this.#options.databases.families(),
+      await this.#options.storage.families(),
       ...stats.map((each) => each.metrics),
     ];
     return formatPrometheus(mergeFamilies(families));
@@ -406,6 +411,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   explainQuery(...asked: Parameters<Cloud['explainQuery']>): ReturnType<Cloud['explainQuery']> {
     return this.#options.databases.explainQuery(...asked);
+  }
+
+  showStorage(): ReturnType<Cloud['showStorage']> {
+    return this.#options.storage.showStorage();
   }
 
   async shutdown(): Promise<void> {

@@ -24,6 +24,7 @@ import { AuthorityView } from './authority-status.ts';
 import { ManagerDuty } from './manager-duty.ts';
 import { etcdTls } from './node-registry.ts';
 import { Standby } from './standby.ts';
+import { NodeStorageCloud } from './storage-cloud.ts';
 import { PurgeLog } from './purge-log.ts';
 import { PlaceFollower } from './place-follower.ts';
 import { NodeCacheCloud } from './cache-cloud.ts';
@@ -346,6 +347,7 @@ async function launch(
     }),
     virtualAddresses,
     databases: databaseCloud,
+    storage: new NodeStorageCloud({ files, log: log.for('files') }),
     directory,
     workers,
     metrics: nodeMetrics(hostFacts, () => virtualAddresses.heldCount),

@@ -27,6 +27,14 @@ test('an address that nobody holds is said', () => {
   assert.equal(sentence, 'Address 10.0.0.50: nobody holds it: a: its interface "eth0" is down');
 });
 
+test('files that lack copies are said', () => {
+  const files = ['2 blocks of files lack copies: they are being made'];
+  assert.equal(
+    statusSentence({ ...GOOD, files }),
+    '2 blocks of files lack copies: they are being made',
+  );
+});
+
 test('the sentence says what is wrong, and that nothing is', () => {
   assert.equal(statusSentence(GOOD), 'All good: 0 apps on 1 node');
   assert.equal(statusSentence({ ...GOOD, apps: [shop] }), 'All good: 1 app on 1 node');

@@ -14,6 +14,8 @@ export function statusSentence(options: {
   readonly certificates?: readonly string[];
   /** Virtual addresses that nobody holds. */
   readonly addresses?: readonly string[];
+  /** What is wrong with the storages of files, and copies that lack. */
+  readonly files?: readonly string[];
   /** Listeners that are not open everywhere. */
   readonly ports?: readonly {
     readonly listener: string;
@@ -45,12 +47,12 @@ export function statusSentence(options: {
     for (const trouble of troublesOf(node)) problems.push(`${trouble} (on ${node.name})`);
   }
   problems.push(...(options.certificates ?? []).map(begunSmall));
-  problems.push(...(options.addresses ?? []));
+  problems.push(...(options.addresses ?? []), ...(options.files ?? []));
   for (const { listener, node, message } of options.ports ?? []) {
     problems.push(`listener "${listener}" is not open on ${node}: ${message}`);
   }
   const serving = options.apps.filter((app) => app.state !== 'empty');
-  const [first, ...rest] = problems;
+  const [first] = problems;
   const starting = serving.filter((app) => app.state === 'starting').length;
   const apps = count(serving.length, 'app', 'apps');
   const where = count(options.nodes.length, 'node', 'nodes');
@@ -58,7 +60,13 @@ export function statusSentence(options: {
     return `${starting} of ${apps} on ${where} still starting`;
   const stopped = serving.filter((app) => app.state === 'stopped').length;
   const aside = stopped === 0 ? '' : `, ${stopped} of them stopped`;
-  if (first === undefined) return `All good: ${apps} on ${where}${aside}`;
+  return sentenceFrom(problems) ?? `All good: ${apps} on ${where}${aside}`;
+}
+
+/** One sentence of its parts; undefined when there are none. */
+export function sentenceFrom(parts: readonly string[]): string | undefined {
+  const [first, ...rest] = parts;
+  if (first === undefined) return undefined;
   return [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...rest].join('; ');
 }
 

@@ -10,6 +10,7 @@ import { databaseOperations } from './databases.ts';
 import { nodeOperations } from './node.ts';
 import { releaseOperations } from './releases.ts';
 import { routeOperations } from './routes.ts';
+import { storageOperations } from './storage.ts';
 
 export const OPERATIONS: readonly Operation[] = [
   ...nodeOperations,
@@ -17,6 +18,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...appOperations,
   ...releaseOperations,
   ...databaseOperations,
+  ...storageOperations,
   ...cacheOperations,
   ...certificateOperations,
   ...routeOperations,

@@ -61,11 +61,22 @@ export const DF: CommandSpec = {
         policy,
       ]),
     );
-    const { missing, why } = df.repair;
-    if (missing > 0)
-      context.words.line(
-        `${count(missing, 'block')} with fewer copies than wanted${why === undefined ? '' : `: ${why}`}`,
-      );
+    const { copies, repair } = df;
+    if (copies === undefined || copies.counts.length === 0) return EXIT.ok;
+    context.words.line();
+    context.words.table(
+      ['COPIES WANTED', 'VALID', 'BLOCKS', 'BYTES'],
+      copies.counts.map(({ wanted, valid, blocks, bytes }) => [
+        String(wanted),
+        String(valid),
+        String(blocks),
+        formatBytes(bytes),
+      ]),
+    );
+    const { blocks, bytes } = copies.lacking;
+    if (blocks === 0) return EXIT.ok;
+    const why = repair.why === undefined ? '' : `: ${repair.why}`;
+    context.words.line(`${count(blocks, 'block')} (${formatBytes(bytes)}) wait for copies${why}`);
     return EXIT.ok;
   },
 };

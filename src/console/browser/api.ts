@@ -20,6 +20,7 @@ import type {
   Scope,
   SlotDetail,
   Status,
+  StorageDetail,
   TokenDetail,
 } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
@@ -246,6 +247,7 @@ export const api = {
     get('/api/databases', signal),
   database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>
     get(databaseUrl(name), signal),
+  storage: (signal?: AbortSignal): Promise<StorageDetail> => get('/api/storage', signal),
   killQuery: async (name: string, query: string): Promise<void> => {
     const path = `${databaseUrl(name)}/queries/${encodeURIComponent(query)}`;
     await send(path, { method: 'DELETE' });

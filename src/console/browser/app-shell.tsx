@@ -21,6 +21,7 @@ import { RecordPage } from './record-page.tsx';
 import { titleOf, usePage } from './router.ts';
 import { RoutesPage } from './routes-page.tsx';
 import { SettingsPage } from './settings-page.tsx';
+import { StoragePage } from './storage-page.tsx';
 import { LoggedOut } from './logged-out.tsx';
 import { useNow, usePolled, whileVisible } from './time-hooks.ts';
 
@@ -31,6 +32,7 @@ const NAVIGATION: readonly (readonly [string, string, readonly Page['kind'][]])[
   ['/', 'Overview', ['overview']],
   ['/#apps', 'Apps', ['app']],
   ['/databases', 'Databases', ['databases', 'database']],
+  ['/storage', 'Storage', ['storage']],
   ['/nodes', 'Nodes', ['nodes', 'node']],
   ['/routes', 'Routes', ['routes', 'route', 'listener']],
   ['/gateway', 'Gateway', ['gateway']],
@@ -124,6 +126,8 @@ function PageBody(props: {
       return <DatabasesPage />;
     case 'database':
       return <DatabasePage key={page.name} name={page.name} />;
+    case 'storage':
+      return <StoragePage />;
     case 'nodes':
       return <NodesPage {...view} />;
     case 'node':

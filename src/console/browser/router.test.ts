@@ -10,6 +10,7 @@ test('paths name pages', () => {
   assert.deepEqual(pageOf(nodePath('a.b')), { kind: 'node', name: 'a.b' });
   assert.deepEqual(pageOf('/nodes/%E0%A4'), { kind: 'unknown', path: '/nodes/%E0%A4' });
   assert.deepEqual(pageOf('/events'), { kind: 'events' });
+  assert.deepEqual(pageOf('/storage'), { kind: 'storage' });
   assert.deepEqual(pageOf('/routes'), { kind: 'routes' });
   assert.deepEqual(pageOf(recordPath('route', 'shop')), { kind: 'route', name: 'shop' });
   assert.deepEqual(pageOf('/listeners/imap'), { kind: 'listener', name: 'imap' });

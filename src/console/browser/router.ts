@@ -8,6 +8,7 @@ export type Page =
   | { readonly kind: 'node'; readonly name: string }
   | { readonly kind: 'databases' }
   | { readonly kind: 'database'; readonly name: string }
+  | { readonly kind: 'storage' }
   | { readonly kind: 'routes' }
   | { readonly kind: 'route'; readonly name: string }
   | { readonly kind: 'listener'; readonly name: string }
@@ -40,6 +41,7 @@ export function pageOf(path: string): Page {
   if (path === '/' || path === '/apps' || path === '/apps/') return { kind: 'overview' };
   if (path === '/nodes' || path === '/nodes/') return { kind: 'nodes' };
   if (path === '/databases' || path === '/databases/') return { kind: 'databases' };
+  if (path === '/storage' || path === '/storage/') return { kind: 'storage' };
   if (path === '/events') return { kind: 'events' };
   if (path === '/routes' || path === '/routes/') return { kind: 'routes' };
   if (path === '/gateway') return { kind: 'gateway' };
@@ -75,6 +77,8 @@ export function titleOf(page: Page): string {
       return page.name;
     case 'databases':
       return 'Databases';
+    case 'storage':
+      return 'Storage';
     case 'routes':
       return 'Routes';
     case 'nodes':

@@ -26,6 +26,8 @@ const WORDINGS: Readonly<Record<string, Wording>> = {
   answers: wording('Answers', 'disc', 'good'),
   complete: wording('Complete', 'disc', 'good'),
   good: wording('Good', 'disc', 'good'),
+  full: wording('Full', 'triangle', 'warn'),
+  drain: wording('Being emptied', 'half', 'busy'),
   open: wording('Open', 'disc', 'good'),
   opening: wording('Opening', 'half', 'busy'),
   done: wording('Done', 'disc', 'quiet'),
