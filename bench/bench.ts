@@ -8,6 +8,7 @@ import { benchFiles } from './files.ts';
 import { benchGateway } from './gateway.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSql } from './sql.ts';
+import { benchStorage } from './storage.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
@@ -19,6 +20,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   gateway: benchGateway,
   planner: benchPlanner,
   sql: benchSql,
+  storage: benchStorage,
 };
 
 const [part, ...options] = process.argv.slice(2);
