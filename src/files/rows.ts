@@ -75,6 +75,7 @@ export function objectOf(bucket: string, row: VersionRow, isLatest: boolean): Ob
     acl: info.acl,
     partSizes: undefined,
     lock: info.lock,
+    encryption: info.encryption,
     fid: row.fid ?? '',
   };
 }
@@ -82,7 +83,19 @@ export function objectOf(bucket: string, row: VersionRow, isLatest: boolean): Ob
 /** What is kept of the fields; others that the object has, as `conditions`, are left out. */
 export function fieldsOf(one: ObjectFields): ObjectFields {
   const { contentType, headers, meta, tags, checksums, checksumType, owner, acl, lock } = one;
-  const all = { contentType, headers, meta, tags, checksums, checksumType, owner, acl, lock };
+  const { encryption } = one;
+  const all = {
+    contentType,
+    headers,
+    meta,
+    tags,
+    checksums,
+    checksumType,
+    owner,
+    acl,
+    lock,
+    encryption,
+  };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

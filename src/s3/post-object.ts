@@ -72,7 +72,7 @@ export async function postObject(call: Call): Promise<Answer> {
     key,
     etag: quoted(object.etag),
     location,
-    headers: { ...putHeaders(bucket, object), location },
+    headers: { ...putHeaders(posted, bucket, object), location },
   });
 }
 
