@@ -213,6 +213,8 @@ export interface AccessKey {
   readonly secret: string;
   readonly owner: string;
   readonly may: KeyGrant;
+  /** A bucket that is made when it is first used: an app's. */
+  readonly makes?: string | undefined;
 }
 
 /** WebDAV's dead properties; `path` is a key, a folder ends with `/`. */

@@ -369,10 +369,11 @@ export async function openApps(
     readonly facts: NodeFacts;
     readonly cluster: NodeCluster;
     readonly databases: Databases;
+    readonly files: Files;
   },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
-  const { facts, cluster, databases } = given;
+  const { facts, cluster, databases, files } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -395,7 +396,10 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
-    databaseOf: (app, settings) => databases.environmentOf(app, settings),
+    servicesOf: async (app, settings) => ({
+      ...(await databases.environmentOf(app, settings)),
+      ...(await files.environmentOf(app, settings)),
+    }),
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);

@@ -178,7 +178,7 @@ async function launch(
   const accounts = new Accounts({ registry: base.registry, clock, log: log.for('accounts') });
   const databases = await openDatabases(base, { cluster, accounts }, stack);
   const files = await openFiles(base, { cluster, accounts, databases, choice }, stack);
-  const apps = await openApps(base, gateway, { facts, cluster, databases }, stack);
+  const apps = await openApps(base, gateway, { facts, cluster, databases, files }, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,

@@ -1,6 +1,7 @@
 /** One request on its way through the S3 face, and what it is answered with. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isMolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type {
   AccessKey,
@@ -94,9 +95,21 @@ export class Call implements CallParts {
   }
 
   async bucket(): Promise<BucketInfo> {
-    this.#bucket ??= await this.store.bucket(this.bucketName);
+    this.#bucket ??= (await this.store.bucket(this.bucketName)) ?? (await this.#made());
     if (this.#bucket !== undefined) return this.#bucket;
     throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: this.bucketName } });
+  }
+
+  /** An app's bucket, which nobody has used yet. */
+  async #made(): Promise<BucketInfo | undefined> {
+    const { owner, makes } = this.accessKey ?? {};
+    if (owner === undefined || makes !== this.bucketName) return undefined;
+    try {
+      return await this.store.createBucket(makes, { owner });
+    } catch (error) {
+      if (!isMolnError(error, 'FILES_BUCKET_EXISTS')) throw error;
+      return await this.store.bucket(makes);
+    }
   }
 
   /** Of the address; an empty one is refused. */

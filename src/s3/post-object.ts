@@ -10,9 +10,9 @@ import { newObject, putHeaders } from './objects-put.ts';
 import { checkPostPolicy } from './post-policy.ts';
 import { boundaryOf, type PostedForm, readForm } from './posted-form.ts';
 import { signV2 } from './signature-v2.ts';
-import { ALGORITHM, parseCredential, sign, signingKey } from './signature-v4.ts';
+import { ALGORITHM, parseCredential, sign, signingKey } from '../base/aws-signature.ts';
 import { parseTagging, type Tags } from './tagging.ts';
-import { encodeUri } from './uri.ts';
+import { encodeUri } from '../base/uri.ts';
 
 export async function postObject(call: Call): Promise<Answer> {
   const boundary = boundaryOf(call.header('content-type') ?? '');
