@@ -96,7 +96,12 @@ def buckets_life():
     assert name in [one['Name'] for one in main.list_buckets()['Buckets']]
     assert name not in [one['Name'] for one in alt.list_buckets()['Buckets']]
     main.head_bucket(Bucket=name)
-    refused('BucketAlreadyOwnedByYou', 409, main.create_bucket, Bucket=name)
+    main.put_bucket_acl(Bucket=name, ACL='public-read')
+    main.create_bucket(Bucket=name)
+    assert len(main.get_bucket_acl(Bucket=name)['Grants']) == 1
+    refused('BucketAlreadyOwnedByYou', 409, main.create_bucket, Bucket=name, CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
+    main.head_bucket(Bucket=name, ExpectedBucketOwner=MAIN)
+    refused('AccessDenied', 403, main.list_objects, Bucket=name, ExpectedBucketOwner=ALT)
     refused('BucketAlreadyExists', 409, alt.create_bucket, Bucket=name)
     put(name, 'x')
     refused('BucketNotEmpty', 409, main.delete_bucket, Bucket=name)
@@ -371,7 +376,7 @@ def multipart():
     assert main.head_object(Bucket=name, Key='k', PartNumber=2)['ContentLength'] == 17
     got = main.get_object(Bucket=name, Key='k', PartNumber=2)
     assert (got['Body'].read(), got['PartsCount'], got['ContentRange']) == (two, 2, f'bytes {PART}-{PART + 16}/{PART + 17}')
-    refused(None, 416, main.get_object, Bucket=name, Key='k', PartNumber=3)
+    refused('InvalidPart', 400, main.get_object, Bucket=name, Key='k', PartNumber=3)
     refused('NoSuchUpload', 404, main.upload_part, Bucket=name, Key='k', UploadId='nope', PartNumber=1, Body=b'')
     refused('NoSuchUpload', 404, main.abort_multipart_upload, Bucket=name, Key='k', UploadId='nope')
     refused('NoSuchUpload', 404, main.complete_multipart_upload, Bucket=name, Key='k', UploadId='nope', MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': 'x'}]})
@@ -691,6 +696,7 @@ def checksums():
     assert answer['ChecksumSHA256'] == wanted, answer
     got = main.get_object_attributes(Bucket=name, Key='m', ObjectAttributes=['ObjectParts', 'Checksum'])
     assert got['ObjectParts']['TotalPartsCount'] == 2 and got['Checksum']['ChecksumSHA256'] == wanted, got
+    assert [part['ChecksumSHA256'] for part in got['ObjectParts']['Parts']] == [base64.b64encode(digest(body)).decode() for body in (one, two)], got
     if boto3.__version__ >= '1.36':
         _, _, answer = upload(name, 'f', one, two, ChecksumAlgorithm='CRC32', ChecksumType='FULL_OBJECT')
         assert answer['ChecksumCRC32'] == base64.b64encode(zlib.crc32(one + two).to_bytes(4, 'big')).decode(), answer

@@ -48,6 +48,7 @@ export interface ObjectInfo {
   readonly isLatest: boolean;
   readonly owner: string | undefined;
   readonly acl: Json;
+  readonly partChecksums: readonly string[] | undefined;
   /** Of what came in parts, in order. */
   readonly partSizes: readonly number[] | undefined;
   /** Retention and legal hold, as the face keeps them. */
@@ -66,6 +67,8 @@ export interface Conditions {
   readonly ifModifiedSince?: number | undefined;
   readonly ifUnmodifiedSince?: number | undefined;
   readonly ifSize?: number | undefined;
+  /** Exactly that second. */
+  readonly ifModifiedAt?: number | undefined;
 }
 
 /** A body as it was received. */
@@ -103,6 +106,8 @@ export interface ObjectFields {
   readonly acl?: Json;
   readonly lock?: Json;
   readonly encryption?: Encryption | undefined;
+  /** Of what came in parts: each part's checksum, of the object's kind. */
+  readonly partChecksums?: readonly string[] | undefined;
 }
 
 /**
@@ -383,6 +388,7 @@ export interface FileStore {
       readonly conditions?: Conditions | undefined;
       readonly checksums?: Readonly<Record<string, string>> | undefined;
       readonly checksumType?: ChecksumType | undefined;
+      readonly partChecksums?: readonly string[] | undefined;
       readonly size?: number | undefined;
       /** The client's: held against the upload's, if it is given. */
       readonly key?: Uint8Array | undefined;

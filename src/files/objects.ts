@@ -167,7 +167,12 @@ export class Objects {
       data: content.data,
       size,
       etag: etagOf(md5, dataKey),
-      info: fieldsOf({ ...options, ...extra, encryption: dataKey?.kept }),
+      info: fieldsOf({
+        ...options,
+        ...extra,
+        encryption: dataKey?.kept,
+        partChecksums: undefined,
+      }),
       session: session.seq,
       inserts: contentInserts(content),
     };

@@ -291,6 +291,7 @@ export class Uploads {
           ...fields,
           checksums: options.checksums,
           checksumType: options.checksumType,
+          partChecksums: options.partChecksums,
         }),
         session: undefined,
         inserts: rows.inserts,

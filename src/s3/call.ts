@@ -96,7 +96,10 @@ export class Call implements CallParts {
 
   async bucket(): Promise<BucketInfo> {
     this.#bucket ??= (await this.store.bucket(this.bucketName)) ?? (await this.#made());
-    if (this.#bucket !== undefined) return this.#bucket;
+    if (this.#bucket !== undefined) {
+      expectOwner(this.#bucket, this.header('x-amz-expected-bucket-owner'));
+      return this.#bucket;
+    }
     throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: this.bucketName } });
   }
 
@@ -145,6 +148,11 @@ export class Call implements CallParts {
       text,
     );
   }
+}
+
+/** A client may say whose bucket it means: somebody else's of that name is refused. */
+export function expectOwner(bucket: BucketInfo, owner: string | undefined): void {
+  if (owner !== undefined && owner !== bucket.owner) throw new S3Error('AccessDenied');
 }
 
 function digests(bytes: Buffer): Pick<Received, 'md5' | 'sha256'> {

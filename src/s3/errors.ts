@@ -27,7 +27,6 @@ export type S3Code =
   | 'InvalidLocationConstraint'
   | 'InvalidObjectState'
   | 'InvalidPart'
-  | 'InvalidPartNumber'
   | 'InvalidPartOrder'
   | 'InvalidPolicyDocument'
   | 'InvalidRange'
@@ -131,7 +130,6 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
     400,
     "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
   ],
-  InvalidPartNumber: [416, 'The requested partnumber is not satisfiable'],
   InvalidPartOrder: [
     400,
     'The list of parts was not in ascending order. Parts must be ordered by part number.',

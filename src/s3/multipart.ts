@@ -34,6 +34,7 @@ import {
 
 const PART_NUMBER_MAX = 10_000;
 const PARTS_PAGE = 1000;
+const PART_CHECKSUMS_MAX = 1000;
 
 /** Kept with the upload as `crc32/FULL_OBJECT`. */
 interface UploadChecksum {
@@ -293,6 +294,7 @@ async function summed(
 ): Promise<{
   readonly checksums?: Readonly<Record<string, string>>;
   readonly checksumType?: UploadChecksum['type'];
+  readonly partChecksums?: readonly string[];
 }> {
   const { upload } = asked;
   const checksum = upload === undefined ? undefined : checksumOfUpload(upload);
@@ -317,7 +319,10 @@ async function summed(
       `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
     );
   }
-  return { checksums: { [name]: value }, checksumType: type };
+  // Kept in the object's row: of very many parts they would be most of it.
+  const kept =
+    parts.length > PART_CHECKSUMS_MAX ? {} : { partChecksums: parts.map((p) => p.value) };
+  return { checksums: { [name]: value }, checksumType: type, ...kept };
 }
 
 /** Undefined when it is complete already: a second call is answered as the first. */

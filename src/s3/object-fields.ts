@@ -81,11 +81,8 @@ export function keptHeaders(call: Call): Readonly<Record<string, string>> {
     const value = call.header(name);
     if (value !== undefined) kept[name] = fromField(value);
   }
-  const encoding = (call.header('content-encoding') ?? '')
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '' && one !== 'aws-chunked');
-  if (encoding.length > 0) kept['content-encoding'] = encoding.join(',');
+  const encoding = withoutChunked(call.header('content-encoding') ?? '');
+  if (encoding !== '') kept['content-encoding'] = encoding;
   const redirect = kept['x-amz-website-redirect-location'];
   if (redirect !== undefined && !/^(?:\/|https?:\/\/)/.test(redirect)) {
     throw invalidArgument(
@@ -100,6 +97,13 @@ export function keptHeaders(call: Call): Readonly<Record<string, string>> {
   if (storageClass !== undefined && storageClass !== 'STANDARD')
     kept['x-amz-storage-class'] = storageClass;
   return kept;
+}
+
+/** How a body came is no quality of the object. */
+function withoutChunked(text: string): string {
+  if (!/\baws-chunked\b/.test(text)) return text;
+  const rest = text.split(',').map((one) => one.trim());
+  return rest.filter((one) => one !== '' && one !== 'aws-chunked').join(', ');
 }
 
 /** The list of a new object; undefined for the private one of its owner. */

@@ -160,7 +160,7 @@ function partRange(
     );
   }
   if (part > (sizes?.length ?? 1)) {
-    throw new S3Error('InvalidPartNumber', undefined, {
+    throw new S3Error('InvalidPart', undefined, {
       details: { ActualPartCount: sizes?.length ?? 1, PartNumberRequested: part },
     });
   }
@@ -220,8 +220,11 @@ function objectParts(call: Call, object: ObjectInfo): string {
     );
   }
   const page = sizes.slice(after, after + most);
+  const [name = ''] = Object.keys(object.checksums);
   const parts = page.map(
-    (size, at) => `<Part>${element('PartNumber', after + at + 1)}${element('Size', size)}</Part>`,
+    (size, at) =>
+      `<Part>${element('PartNumber', after + at + 1)}${element('Size', size)}` +
+      `${element(`Checksum${name.toUpperCase()}`, object.partChecksums?.[after + at])}</Part>`,
   );
   return (
     `<ObjectParts>${element('PartsCount', sizes.length)}${element('PartNumberMarker', after)}` +

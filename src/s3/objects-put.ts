@@ -3,7 +3,15 @@ import type { BucketInfo, ObjectInfo, PutOptions, Range } from '../files/files.t
 import { evaluatePreconditions } from '../http/conditional.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, mayDo, missingObject } from './access.ts';
-import { type Answer, type Call, quoted, setting, versionHeader, xmlAnswer } from './call.ts';
+import {
+  type Answer,
+  type Call,
+  expectOwner,
+  quoted,
+  setting,
+  versionHeader,
+  xmlAnswer,
+} from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
 import { askedEncryption, asksEncryption, encryptionHeaders, keyToRead } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
@@ -102,6 +110,7 @@ export async function copySource(call: Call): Promise<Source> {
   const bucket = await call.store.bucket(bucketName);
   if (bucket === undefined)
     throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: bucketName } });
+  expectOwner(bucket, call.header('x-amz-source-expected-bucket-owner'));
   const object = await call.store.head(bucketName, key, version);
   if (object === undefined || (object.isDeleteMarker && version === undefined)) {
     throw missingObject(call, bucket, version);

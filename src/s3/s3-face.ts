@@ -55,6 +55,8 @@ export class S3Face {
     });
     server.on('request', (request, response) => void this.serve(request, response));
     server.on('checkContinue', (request, response) => void this.serve(request, response));
+    // Whatever else is expected is passed over, as S3 does.
+    server.on('checkExpectation', (request, response) => void this.serve(request, response));
     return server;
   }
 
