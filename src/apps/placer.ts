@@ -11,7 +11,7 @@ import type { Condition, Operation, Registry } from '../registry/registry.ts';
 import { placementNodeOf } from './coordinator.ts';
 import type { FollowedApp, FollowedApps } from './followed-apps.ts';
 import type { App, Release } from './model.ts';
-import type { NodeReport } from './reporter.ts';
+import { mayRun, type NodeReport, reportRecords } from './reporter.ts';
 import { assignmentRecords, placementAppOf, type Slot } from './slots.ts';
 
 export interface PlacerOptions {
@@ -71,9 +71,9 @@ export class Placer {
     const nodes = peers.all().map(placementNodeOf);
     for (const { name } of await followed.list()) {
       if (term.signal.aborted) return;
-      if (shiftAmong(nodes, await followed.of(name)) !== undefined) {
-        await this.#tend(term, name, nodes);
-      }
+      const found = await followed.of(name);
+      if (shiftAmong(nodes, found) !== undefined) await this.#tend(term, name, nodes);
+      await this.#sweep(term, found);
     }
   }
 
@@ -94,6 +94,21 @@ export class Placer {
     const result = await term.commit(conditions, operations);
     if (result.kind === 'conflict') return;
     log.info('Instances are placed anew', { app, slots: shift.slots });
+  }
+
+  /** What forgotten nodes reported goes when nothing of it can run any more. */
+  async #sweep(term: LeaderTerm, { app, release, reports }: FollowedApp): Promise<void> {
+    const { peers, registry } = this.#options;
+    if (app === undefined || release === undefined) return;
+    const records = reportRecords(registry, app.name);
+    const outlived = reports.filter(
+      ({ nodeId: id }) => peers.get(id) === undefined && !mayRun(peers, id, release),
+    );
+    if (outlived.length === 0) return;
+    await term.commit(
+      [],
+      outlived.map(({ nodeId }) => ({ kind: 'delete', key: records.keyOf(nodeId) })),
+    );
   }
 
   #isHeard(node: string): boolean {
