@@ -97,17 +97,13 @@ export class Placer {
   }
 
   /** What forgotten nodes reported goes when nothing of it can run any more. */
-  async #sweep(term: LeaderTerm, { app, release, reports }: FollowedApp): Promise<void> {
-    const { peers, registry } = this.#options;
-    if (app === undefined || release === undefined) return;
-    const records = reportRecords(registry, app.name);
-    const outlived = reports.filter(
-      ({ nodeId: id }) => peers.get(id) === undefined && !mayRun(peers, id, release),
-    );
-    if (outlived.length === 0) return;
+  async #sweep(term: LeaderTerm, found: FollowedApp): Promise<void> {
+    const gone = outlived(this.#options.peers, found);
+    if (found.app === undefined || gone.length === 0) return;
+    const records = reportRecords(this.#options.registry, found.app.name);
     await term.commit(
       [],
-      outlived.map(({ nodeId }) => ({ kind: 'delete', key: records.keyOf(nodeId) })),
+      gone.map((id) => ({ kind: 'delete', key: records.keyOf(id) })),
     );
   }
 
@@ -115,6 +111,17 @@ export class Placer {
     const state = this.#options.peers.get(node)?.state;
     return state !== undefined && isThere(state);
   }
+}
+
+/** Ids of forgotten nodes whose reports nobody needs any more. */
+export function outlived(
+  peers: Pick<Peers, 'get' | 'goneMs'>,
+  { release, reports }: Pick<FollowedApp, 'release' | 'reports'>,
+): readonly string[] {
+  if (release === undefined) return [];
+  return reports
+    .map(({ nodeId }) => nodeId)
+    .filter((id) => peers.get(id) === undefined && !mayRun(peers, id, release));
 }
 
 export function shiftAmong(nodes: readonly PlacementNode[], found: FollowedApp): Shift | undefined {

@@ -65,7 +65,11 @@ export async function reportsOf(registry: Registry, app: string): Promise<readon
 }
 
 /** Not counted as lost by the app's clock: what the node reports may still run. One that was forgotten is silent from then on. */
-export function mayRun(peers: Peers, nodeId: string, release: Release): boolean {
+export function mayRun(
+  peers: Pick<Peers, 'get' | 'goneMs'>,
+  nodeId: string,
+  release: Release,
+): boolean {
   const { lostAfterMs } = release.plan.placement;
   const peer = peers.get(nodeId);
   if (peer === undefined)

@@ -166,7 +166,7 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
     'one that is forgotten in the moment in which it falls silent runs nothing twice',
     async () => {
       await leadTo(cluster, 'd', () => Promise.resolve());
-      await d.kill();
+      await d.crash();
       await cluster.sees('a', { a: 'ready', b: 'ready', d: 'suspect' });
       await a.json('node', 'd', 'forget', '--yes');
       await until(
