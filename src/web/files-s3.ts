@@ -10,7 +10,7 @@ import {
   stringToSign,
 } from '../base/aws-signature.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
-import { systemClock } from '../base/time.ts';
+import { isoTime, systemClock } from '../base/time.ts';
 import { encodeUri } from '../base/uri.ts';
 import type { FileKeeper } from './files.ts';
 
@@ -153,7 +153,7 @@ export class S3Files implements FileKeeper {
     { path, host, asked }: { readonly path: string; readonly host: string; readonly asked: Asked },
   ): Record<string, string> {
     const { region, accessKeyId, secretAccessKey } = this.#place;
-    const time = new Date(systemClock.now()).toISOString().replace(/[-:]|\.\d+/g, '');
+    const time = isoTime(systemClock.now()).replace(/[-:]|\.\d+/g, '');
     const scope = { date: time.slice(0, 8), region, service: 's3' };
     const payloadHash = createHash('sha256')
       .update(asked.body ?? '')
