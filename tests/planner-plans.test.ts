@@ -170,9 +170,9 @@ test('ids come from their source when there is one', async () => {
   assert.equal(await last('INSERT INTO plain(a) VALUES (1), (2)'), 1001n);
   assert.equal(await last('INSERT INTO plain VALUES (2000, 1)'), 2000n);
   assert.equal(await last('INSERT INTO plain VALUES (NULL, 1)'), 2001n);
-  assert.equal(await last('INSERT INTO uniq(a) VALUES (1), (2)'), 1001n);
-  assert.equal(await last('INSERT INTO uniq VALUES (NULL, 3)'), 1002n);
-  assert.equal(await last('INSERT INTO uniq DEFAULT VALUES'), 1003n);
+  assert.equal(await last('INSERT INTO uniq(a) VALUES (1), (2)'), 2n);
+  assert.equal(await last('INSERT INTO uniq VALUES (NULL, 3)'), 3n);
+  assert.equal(await last('INSERT INTO uniq DEFAULT VALUES'), 4n);
   assert.equal(await last('INSERT INTO keyless VALUES (1, 2)'), 1000n);
   assert.equal(await last('INSERT INTO keyless(b) VALUES (3)'), 1001n);
   const { rows } = await connection.execute('SELECT rowid, * FROM keyless ORDER BY rowid');

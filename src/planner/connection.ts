@@ -411,6 +411,7 @@ export class Connection {
       deferForeignKeys: this.settings.deferForeignKeys,
       lastInsertRowid: this.#lastInsertRowid,
       inTransaction: this.#transaction !== undefined,
+      ids: settings.ids,
     };
   }
 

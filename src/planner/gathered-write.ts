@@ -11,7 +11,8 @@ import { measured } from './measured.ts';
 import { makeTriggers, type Scratch, type ScratchPool } from './scratch.ts';
 import { applySequences, loadSequences } from './sequence.ts';
 import { type SlotMap, slotOf } from './slots.ts';
-import { OWN_STRIPE, type StripeSession, type StripeWrite } from './stripes.ts';
+import { IdInUse, idsFor, largestOf } from './given-ids.ts';
+import { type IdSource, OWN_STRIPE, type StripeSession, type StripeWrite } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import { identityOf, sameRow, type SqlRow, type SqlValue } from './values.ts';
 
@@ -30,6 +31,14 @@ export interface WriteContext {
   readonly signal?: AbortSignal | undefined;
   /** See `gather`. */
   readonly large?: WeakSet<Table>;
+  readonly ids: IdSource | undefined;
+}
+
+/** Some rows instead of whole tables. */
+export interface Narrowed {
+  readonly fetches: readonly Fetch[];
+  /** Ids of new rows of the first table, which no row that is fetched may have. */
+  readonly given: ReadonlySet<SqlValue>;
 }
 
 export interface Written {
@@ -59,12 +68,13 @@ export async function gatheredWrite(
   sql: string,
   values: SqlRow,
   context: WriteContext,
-  only?: readonly Fetch[],
+  only?: Narrowed,
 ): Promise<Written> {
   const { catalogue, pool, session } = context;
-  const tables = only === undefined ? tablesOf(binding, context) : only.map(({ table }) => table);
+  const tables = only?.fetches.map(({ table }) => table) ?? tablesOf(binding, context);
   const fetches =
-    only ?? tables.map((table) => ({ table, stripes: stripesOf(table, context.slots.count) }));
+    only?.fetches ??
+    tables.map((table) => ({ table, stripes: stripesOf(table, context.slots.count) }));
   const before = new Map(tables.map((table) => [table, new Map<string, Origin>()] as const));
   const scratch = pool.take(catalogue);
   try {
@@ -79,6 +89,7 @@ export async function gatheredWrite(
         for (const row of rows) seen?.set(rowKey(table, row), { row, stripe });
       },
     });
+    if (only !== undefined) checkFree(only, before);
     const sequences = await loadSequences(catalogue, scratch, session);
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
@@ -88,6 +99,15 @@ export async function gatheredWrite(
     return written;
   } finally {
     pool.give(scratch);
+  }
+}
+
+function checkFree({ fetches, given }: Narrowed, before: Before): void {
+  const table = fetches[0]?.table;
+  if (table?.rid === undefined || given.size === 0) return;
+  const at = storedColumns(table).indexOf(table.rid);
+  for (const { row } of before.get(table)?.values() ?? []) {
+    if (given.has(row[at] ?? null)) throw new IdInUse(`Id ${row[at]} of "${table.name}" is in use`);
   }
 }
 
@@ -183,6 +203,7 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
         addRun(deletes, target, deleteText(table), keyValues(table, row));
       }
     }
+    await tellIds(table, added, context);
     for (const row of added) {
       for (const target of homesOf(table, row, context)) {
         addRun(inserts, target, insertText(table), row);
@@ -195,6 +216,19 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
       [...writes].map(async ([stripe, texts]) => context.session.write(stripe, texts)),
     );
   }
+}
+
+/** Ids that SQLite chose, or the text, are not to be given once more. */
+async function tellIds(
+  table: Table,
+  rows: readonly SqlRow[],
+  { ids, slots }: WriteContext,
+): Promise<void> {
+  const source = idsFor(table, ids, slots.count);
+  if (source === undefined || table.rid === undefined) return;
+  const at = storedColumns(table).indexOf(table.rid);
+  const largest = largestOf(rows.map((row) => row[at]));
+  if (largest !== undefined) await source.taken(table.counter, largest);
 }
 
 function everyStripe({ slots }: WriteContext): readonly number[] {

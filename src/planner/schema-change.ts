@@ -102,9 +102,7 @@ function distributionsAfter(
   if (node.type === 'CreateTableStmt') {
     const name = foldName(node.tblName.objName.text);
     if (old.table(name) !== undefined) return after;
-    const given = distributionIn(sql);
-    if (given === undefined) delete after[name];
-    else after[name] = given;
+    after[name] = { place: 'striped', ...distributionIn(sql), since: old.version + 1 };
   } else if (node.type === 'DropTableStmt') {
     delete after[foldName(node.tblName.objName.text)];
   } else if (node.type === 'AlterTableStmt') {

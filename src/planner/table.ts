@@ -55,6 +55,8 @@ export interface Table {
   /** A name under which the rowid can be written in the user's own definition; undefined when all are taken. */
   readonly rowidName: string | undefined;
   readonly autoincrement: boolean;
+  /** What a source of ids knows the table by: another one for each table that ever had the name. */
+  readonly counter: string;
   /** The user's own primary key; empty when there is none. */
   readonly primary: readonly string[];
   /** The primary key on the stripes. */
@@ -77,6 +79,8 @@ export interface StoredObject {
 export interface Distribution {
   readonly place: Place;
   readonly column?: string;
+  /** The version of the schema that made the table; a table of before that was noted has none. */
+  readonly since?: number;
 }
 
 /** Names are equal without regard to ASCII case. */
@@ -136,6 +140,7 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
     ridHidden: rid !== undefined && ownRid === undefined,
     rowidName,
     autoincrement: ownRid !== undefined && /\bautoincrement\b/i.test(object.sql),
+    counter: counterOf(object.name, options),
     key: rid === undefined ? primary.map((row) => String(row[0])) : [rid],
     columns,
     columnsByName: new Map(columns.map((column) => [foldName(column.name), column])),
@@ -152,6 +157,10 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
 function placeOf({ distribution, schema, virtual }: TableOptions): Place {
   if (schema === 'temp') return 'temporary';
   return virtual ? 'single' : (distribution?.place ?? 'striped');
+}
+
+function counterOf(name: string, { distribution }: TableOptions): string {
+  return distribution?.since === undefined ? foldName(name) : `#${distribution.since}`;
 }
 
 /** Full-text tables have a rowid of their own; the others name their key as a column. */

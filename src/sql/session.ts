@@ -23,6 +23,7 @@ import {
   endsTransaction,
   interrupted,
   isPassing,
+  isOfSchema,
   isSchemaMoved,
   OutOfOrder,
   toClient,
@@ -32,7 +33,7 @@ import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
 import { StreamedRows } from './streamed-rows.ts';
-import { isReadOnlyText, isSelect, scriptTexts, startsReadOnly } from './texts.ts';
+import { asksForSchema, isReadOnlyText, isSelect, scriptTexts, startsReadOnly } from './texts.ts';
 import { mayBeWhole, runWhole } from './whole-batch.ts';
 import { WriteSession } from './write-session.ts';
 
@@ -266,10 +267,16 @@ export class SqlSession implements Session {
     const text = this.#beginsReadOnly ? 'BEGIN' : sql;
     this.#stripes = new Set();
     if (wasOpen) this.#goesOn();
+    let isCurrent = false;
     for (let replans = 0; ; counts.retries++) {
       try {
+        if (!isCurrent && asksForSchema(text)) isCurrent = await this.#hasNewestSchema();
         return await run(text);
       } catch (error) {
+        if (!isCurrent && isOfSchema(error) && replans++ < REPLANS_MAX) {
+          isCurrent = await this.#hasNewestSchema();
+          if (!isCurrent) continue;
+        }
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
@@ -281,6 +288,21 @@ export class SqlSession implements Session {
           await clock.sleep(RETRY_PAUSE_MS, signal);
         else throw error;
       }
+    }
+  }
+
+  /** What was made through another node is not known here before a stripe is asked. If it was not, it is now, and this says false. */
+  async #hasNewestSchema(): Promise<boolean> {
+    const { set } = this.#engine;
+    const client = set.client(0);
+    const schemaVersion = set.schema.stripeVersion;
+    try {
+      await client.query({ sql: 'SELECT 1' }, this.#levelOf(client.name), { schemaVersion });
+      return true;
+    } catch (error) {
+      if (!isSchemaMoved(error)) throw error;
+      await set.reload();
+      return false;
     }
   }
 

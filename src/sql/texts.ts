@@ -7,6 +7,14 @@ export function startsReadOnly(sql: string): boolean {
   return /^\s*begin\s+(?:transaction\s+)?readonly\s*;?\s*$/i.test(sql);
 }
 
+/** What it answers or does may follow from the schema alone, with no stripe asked. */
+export function asksForSchema(sql: string): boolean {
+  return (
+    /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:create|alter|drop|pragma|explain)\b/i.test(sql) ||
+    /sqlite_|pragma_/i.test(sql)
+  );
+}
+
 /** Statements of a script, without what is blank. */
 export function scriptTexts(sql: string): readonly string[] {
   return splitScript(sql).filter((text) => scanStatement(text).statements !== 'none');
