@@ -32,6 +32,8 @@ export interface WriteContext {
   /** See `gather`. */
   readonly large?: WeakSet<Table>;
   readonly ids: IdSource | undefined;
+  /** Throws when the client cannot be given what RETURNING returns: nothing has happened then. */
+  readonly admit: ((rows: readonly SqlRow[]) => void) | undefined;
 }
 
 /** Some rows instead of whole tables. */

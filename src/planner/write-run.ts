@@ -57,7 +57,9 @@ export async function runWrite(
   let failure: unknown;
   try {
     const written = await withFreeIds(shape, context, async () =>
-      attempt(session, async () => onStripes(binding, shape, context, spread)),
+      attempt(session, async () =>
+        admitted(await onStripes(binding, shape, context, spread), context),
+      ),
     );
     if (written !== undefined) return written;
   } catch (error) {
@@ -67,11 +69,16 @@ export async function runWrite(
   }
   try {
     return await attempt(session, async () =>
-      gatheredWrite(binding, context.text, context.pins.values, context),
+      admitted(await gatheredWrite(binding, context.text, context.pins.values, context), context),
     );
   } catch (error) {
     throw failure !== undefined && isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
   }
+}
+
+function admitted<T extends Written | undefined>(written: T, { admit }: RunContext): T {
+  if (written !== undefined) admit?.(written.rows);
+  return written;
 }
 
 interface Spread {

@@ -54,6 +54,7 @@ export class SqlSession implements Session {
   /** Of a statement that begins again. */
   #stripes: ReadonlySet<number> = new Set();
   #beginsReadOnly = false;
+  #room = ANY_ROOM;
 
   constructor(engine: Engine, caller: Caller, level: Level, onClose: () => void) {
     this.#engine = engine;
@@ -71,8 +72,9 @@ export class SqlSession implements Session {
 
   async execute(bound: BoundStatement, room: AnswerRoom): Promise<StatementResult> {
     const began = this.#engine.options.clock.monotonicMs();
-    const result = await this.#run(bound.sql, bound.values);
-    if (bound.wantRows) requireRoom(result.rows, room);
+    const given = bound.wantRows ? room : ANY_ROOM;
+    const result = await this.#run(bound.sql, bound.values, given);
+    requireRoom(result.rows, given);
     return {
       columns: columnsOf(result),
       rows: bound.wantRows ? result.rows : [],
@@ -89,7 +91,7 @@ export class SqlSession implements Session {
     const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
     // Each of its statements is planned by a connection that knows nothing of this one's temporary objects.
     if (!isPlain || this.#connection.hasTemporary) return undefined;
-    if (!this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    if (!this.isAutocommit || !mayBeWhole(statements, room)) return undefined;
     const began = options.clock.monotonicMs();
     const shown = statements[0]?.sql ?? '';
     const results = await queries.watch(shown, this.#caller, async () =>
@@ -228,7 +230,9 @@ export class SqlSession implements Session {
     this.#onClose();
   }
 
-  async #run(sql: string, values: SqlRow): Promise<Result> {
+  async #run(sql: string, values: SqlRow, room: AnswerRoom = ANY_ROOM): Promise<Result> {
+    this.#room = room;
+    this.#connection.settings.admit = (rows): void => requireRoom(rows, room);
     const own = ownPragma(sql);
     if (own !== undefined) return this.#connection.plainResult(...askOwnPragma(own, this));
     const { clock } = this.#engine.options;
@@ -346,6 +350,7 @@ export class SqlSession implements Session {
       lockWaitMs: limits.lockWaitMs,
       stripes: this.#stripes,
       signal,
+      room: this.#room,
       onCommit: (indexes) => this.seen.see(indexes),
     });
     return this.#write;
@@ -370,6 +375,8 @@ export class SqlSession implements Session {
     };
   }
 }
+
+const ANY_ROOM: AnswerRoom = { rowsMax: Infinity, bytesMax: Infinity };
 
 function columnsOf({ columns, declared }: Pick<Result, 'columns' | 'declared'>): readonly Column[] {
   return columns.map((name, at) => ({ name, declaredType: declared[at] ?? null }));
