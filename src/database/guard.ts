@@ -93,6 +93,7 @@ const MODULES: ReadonlySet<string> = new Set([
   'fts3',
   'fts4',
   'fts5',
+  'fts5vocab',
   'rtree',
   'rtree_i32',
   'geopoly',

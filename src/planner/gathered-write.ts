@@ -2,9 +2,9 @@
  * The write that is always right: the tables are gathered, the original text runs over them in memory with triggers,
  * constraints and foreign keys as the user wrote them, and what has changed is written to the stripes row by row.
  */
-import { MolnError } from '../base/errors.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
+import { feed, fedTables, noteFeeds } from './full-text.ts';
 import { foldName, list, storedColumns, type Table } from './table.ts';
 import { type Fetch, gather, type GatherBudget, stripesOf } from './gather.ts';
 import { measured } from './measured.ts';
@@ -73,7 +73,10 @@ export async function gatheredWrite(
   only?: Narrowed,
 ): Promise<Written> {
   const { catalogue, pool, session } = context;
-  const tables = only?.fetches.map(({ table }) => table) ?? tablesOf(binding, context);
+  const fed = only === undefined ? fedTables(binding, catalogue) : [];
+  const tables = (only?.fetches.map(({ table }) => table) ?? tablesOf(binding, context)).filter(
+    (table) => !fed.includes(table),
+  );
   const fetches =
     only?.fetches ??
     tables.map((table) => ({ table, stripes: stripesOf(table, context.slots.count) }));
@@ -92,11 +95,15 @@ export async function gatheredWrite(
       },
     });
     if (only !== undefined) checkFree(only, before);
+    const feeds = noteFeeds(scratch.db, fed);
+    if (feeds.length > 0) scratch.spoiled = true;
     const sequences = await loadSequences(catalogue, scratch, session);
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
       await writeBack(before, scratch, context);
       await applySequences(sequences, scratch, session);
+      const changes = written.changes + (await feed(scratch.db, feeds, session, binding));
+      return { ...written, changes };
     }
     return written;
   } finally {
@@ -109,7 +116,7 @@ function checkFree({ fetches, given }: Narrowed, before: Before): void {
   if (table?.rid === undefined || given.size === 0) return;
   const at = storedColumns(table).indexOf(table.rid);
   for (const { row } of before.get(table)?.values() ?? []) {
-    if (given.has(row[at] ?? null)) throw new IdInUse(`Id ${row[at]} of "${table.name}" is in use`);
+    if (given.has(row[at] ?? null)) throw new IdInUse(`An id of "${table.name}" is in use`);
   }
 }
 
@@ -127,7 +134,6 @@ function tablesOf(binding: Binding, { catalogue, foreignKeys }: WriteContext): r
       }
     }
   }
-  for (const { name, sql } of found) refuseOutsideContent(name, sql);
   return [...found];
 }
 
@@ -137,15 +143,6 @@ function related(table: Table, all: readonly Table[]): readonly Table[] {
     (other) =>
       parents.includes(foldName(other.name)) ||
       other.foreignKeys.some(({ parent }) => foldName(parent) === foldName(table.name)),
-  );
-}
-
-function refuseOutsideContent(name: string, sql: string): void {
-  if (!/\busing\s+fts[\s\S]*\bcontent\s*=/i.test(sql)) return;
-  throw new MolnError(
-    'PLANNER_FTS_CONTENT',
-    `Full-text table "${name}" keeps its text in another table and cannot be used together with striped ones`,
-    { hint: 'Make its content table "single", or let the full-text table keep its own text' },
   );
 }
 

@@ -26,6 +26,8 @@ export interface WriteOutcome {
   readonly changes: number;
   /** What RETURNING gave, in order. */
   readonly rows: readonly SqlRow[];
+  /** Of the last run; left out when it inserted nothing, or only into temporary tables. */
+  readonly lastInsertRowid?: bigint | undefined;
 }
 
 /** A change of the schema: the texts run on every stripe in one transaction, and the catalogue is kept with it. */

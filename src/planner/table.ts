@@ -44,6 +44,8 @@ export interface Table {
   readonly name: string;
   readonly schema: Schema;
   readonly virtual: boolean;
+  /** The table that keeps the columns of a full-text one; '' for none; undefined when it keeps them itself. */
+  readonly content: string | undefined;
   readonly sql: string;
   readonly place: Place;
   /** The column whose value decides the stripe; also `rowid`'s stand-in. Of striped tables only. */
@@ -133,6 +135,7 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
     name: object.name,
     schema: options.schema,
     virtual: options.virtual,
+    content: options.virtual ? contentOf(object.sql) : undefined,
     sql: object.sql,
     place,
     distkey,
@@ -166,6 +169,14 @@ function counterOf(name: string, { distribution }: TableOptions): string {
 /** Full-text tables have a rowid of their own; the others name their key as a column. */
 function virtualRid(sql: string): string | undefined {
   return /\busing\s+fts/i.test(sql) ? 'rowid' : undefined;
+}
+
+/** See `Table`. */
+export function contentOf(sql: string): string | undefined {
+  if (!/\busing\s+fts[345]\b/i.test(sql)) return undefined;
+  const option =
+    /[,(]\s*content\s*=\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|\[([^\]]*)\]|([^\s,)]+))/i.exec(sql);
+  return option?.slice(1).find((one) => one !== undefined);
 }
 
 function columnOf(row: SqlRow, collations: ReadonlyMap<string, string>): Column {

@@ -141,6 +141,7 @@ class WholeBatch {
       return {
         changes: own.reduce((sum, { changes }) => sum + changes, 0),
         rows: own.flatMap(({ rows }) => rows),
+        lastInsertRowid: own.at(-1)?.lastInsertRowid,
       };
     });
   }

@@ -107,6 +107,7 @@ export class WriteSession implements StripeSession {
       return {
         changes: own.reduce((sum, { changes }) => sum + changes, 0),
         rows: own.flatMap(({ rows }) => rows),
+        lastInsertRowid: own.at(-1)?.lastInsertRowid,
       };
     });
   }
