@@ -1,7 +1,8 @@
 /** What can be told from a text without planning it. */
 import { sizeOf, type Statement } from '../database/database.ts';
-import { type AnswerRoom, scanStatement } from '../hrana/hrana.ts';
+import type { AnswerRoom } from '../hrana/hrana.ts';
 import { splitScript } from '../planner/planner.ts';
+import { scanStatement } from '../sqlite/sqlite.ts';
 import { RETURNED_WHOLE_MAX } from './limits.ts';
 
 /** libSQL's own words for a transaction that only reads. */
