@@ -573,6 +573,16 @@ def acls():
 
 
 @check
+def ownership():
+    name = bucket(ACL='public-read-write', ObjectOwnership='BucketOwnerPreferred')
+    alt.put_object(Bucket=name, Key='k', Body=b'', ACL='bucket-owner-full-control')
+    assert main.get_object_acl(Bucket=name, Key='k')['Owner']['ID'] == MAIN
+    alt.put_object(Bucket=name, Key='own', Body=b'')
+    refused('AccessDenied', 403, main.get_object_acl, Bucket=name, Key='own')
+    assert [one['Permission'] for one in main.get_bucket_acl(Bucket=name)['Grants']] == ['READ', 'WRITE', 'FULL_CONTROL']
+
+
+@check
 def policies():
     name = bucket()
     put(name, 'asdf', 'public/x')
@@ -691,9 +701,11 @@ def checksums():
     refused('BadDigest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256=base64.b64encode(bytes(32)).decode())
     refused('InvalidRequest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256='bad')
     one, two = b'A' * PART, b'B' * 5
-    _, _, answer = upload(name, 'm', one, two, ChecksumAlgorithm='SHA256')
     digest = lambda body: hashlib.sha256(body).digest()
     wanted = base64.b64encode(digest(digest(one) + digest(two))).decode() + '-2'
+    for code, claimed in [('InvalidRequest', 'bad'), ('BadDigest', base64.b64encode(bytes(32)).decode() + '-2')]:
+        refused(code, 400, upload, name, 'm', one, two, ChecksumAlgorithm='SHA256', complete={'ChecksumSHA256': claimed})
+    _, _, answer = upload(name, 'm', one, two, ChecksumAlgorithm='SHA256', complete={'ChecksumSHA256': wanted})
     assert answer['ChecksumSHA256'] == wanted, answer
     got = main.get_object_attributes(Bucket=name, Key='m', ObjectAttributes=['ObjectParts', 'Checksum'])
     assert got['ObjectParts']['TotalPartsCount'] == 2 and got['Checksum']['ChecksumSHA256'] == wanted, got

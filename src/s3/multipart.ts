@@ -4,6 +4,7 @@ import type { BucketInfo, PartInfo, Range, UploadInfo, WantedPart } from '../fil
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Wish } from './access.ts';
 import { type Answer, type Call, newVersionHeader, NO_CONTENT, quoted, xmlAnswer } from './call.ts';
+import { checkDigest } from './body.ts';
 import {
   CHECKSUM_NAMES,
   type ChecksumName,
@@ -240,7 +241,7 @@ export async function abortUpload(call: Call): Promise<Answer> {
 export async function completeUpload(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, WRITE);
-  const wanted = wantedParts(await call.document());
+  const wanted = wantedParts(await aboutBody(call).document());
   const id = call.query.get('uploadId') ?? '';
   const upload = await uploadIfOpen(call, bucket, id);
   const key = upload === undefined ? undefined : keyOfUpload(call, bucket, upload);
@@ -265,6 +266,14 @@ export async function completeUpload(call: Call): Promise<Answer> {
       ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
     },
   );
+}
+
+/** The checksum that the request names is the object's, not that of the document. */
+function aboutBody(call: Call): Call {
+  const fields = Object.entries(call.headers).filter(
+    ([name]) => !/^x-amz-(?:sdk-)?checksum-/.test(name),
+  );
+  return call.but({ headers: Object.fromEntries(fields) });
 }
 
 function wantedParts(document: Buffer): readonly WantedPart[] {
@@ -313,6 +322,7 @@ async function summed(
   const value =
     type === 'FULL_OBJECT' ? fullObjectChecksum(name, parts) : compositeChecksum(name, parts);
   const claimed = call.header(`x-amz-checksum-${name}`);
+  if (claimed !== undefined) checkDigest(name, claimed.replace(/-\d{1,5}$/, ''));
   if (value === undefined) return {};
   if (claimed !== undefined && claimed !== value && `${claimed}-${parts.length}` !== value) {
     throw new S3Error(

@@ -108,7 +108,7 @@ function withoutChunked(text: string): string {
 
 /** The list of a new object; undefined for the private one of its owner. */
 export async function newObjectAcl(call: Call, bucket: BucketInfo): Promise<Acl | undefined> {
-  const owner = call.caller ?? bucket.owner;
+  const owner = newOwner(call, bucket);
   const asked = await aclOfHeaders(call.headers, { owner, bucketOwner: bucket.owner }, call.people);
   return checkedAcl(bucket, asked, owner);
 }
