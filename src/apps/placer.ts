@@ -22,10 +22,10 @@ export interface PlacerOptions {
   readonly log: Logger;
 }
 
-/** Clocks of apps run down without an event. */
+/** While a node is silent: clocks of apps run down without an event. */
 const LOOK_EVERY_MS = 1000;
-/** A node that is alone has nothing to move. */
-const LOOK_ALONE_MS = 30_000;
+/** Whatever else is to be moved has an event. */
+const LOOK_SELDOM_MS = 30_000;
 
 /** Each node that something is taken from is a condition of the commit (`CONDITIONS_MAX`); the next look takes on the others. */
 const LOST_AT_ONCE = 100;
@@ -47,19 +47,20 @@ export class Placer {
 
   async lead(term: LeaderTerm): Promise<void> {
     const { peers, followed, clock, log } = this.#options;
-    let wake: () => void = () => {};
-    using _peers = peers.onChange(() => wake());
-    using _apps = followed.onChange(() => wake());
+    let pause = new AbortController();
+    using _peers = peers.onChange(() => pause.abort());
+    using _apps = followed.onChange(() => pause.abort());
     while (!term.signal.aborted) {
+      // Before the look: what changes during it is looked at again.
+      pause = new AbortController();
+      let everyMs = LOOK_EVERY_MS;
       try {
         await this.look(term);
+        if (peers.all().every(({ state }) => isThere(state))) everyMs = LOOK_SELDOM_MS;
       } catch (error) {
         if (term.signal.aborted || isMolnError(error, 'CLUSTER_DEPOSED')) return;
         log.warn('The leader could not look after the placement', { reason: messageOf(error) });
       }
-      const everyMs = peers.all().length === 1 ? LOOK_ALONE_MS : LOOK_EVERY_MS;
-      const pause = new AbortController();
-      wake = () => pause.abort();
       const both = AbortSignal.any([term.signal, pause.signal]);
       await clock.sleep(untilSecond(clock, everyMs), both).catch(() => undefined);
     }
