@@ -74,7 +74,11 @@ function firstChange(node: TestNode, path: string): Promise<string> {
 test('an app from nothing to three instances', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'moln-web-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  await using node = await TestNode.start(t);
+  // Its own ports: the usual ones may be another node's.
+  const [s3 = 0, webdav = 0] = await freePorts('127.0.0.1', 2);
+  await using node = await TestNode.start(t, {
+    args: ['--s3-port', String(s3), '--webdav-port', String(webdav)],
+  });
   const env = { PATH: process.env['PATH'] ?? '', HOME: folder, MOLN_DATA: node.dataFolder };
   let cwd = folder;
   const typed = async (line: string): Promise<string> => {

@@ -1,6 +1,7 @@
 /** Conditions, prefixes, parts, garbage: what is decided without asking anybody. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { appKey, appKeyOf } from './app-keys.ts';
 import { isMolnError } from '../base/errors.ts';
 import { garbageOf } from './collector.ts';
 import { failedCondition } from './conditions.ts';
@@ -96,4 +97,20 @@ test('a secret opens only for what it was sealed for', () => {
   assert.equal(Buffer.from(sealed).includes('secret'), false);
   assert.throws(() => unseal(key, sealed, 'MK2'));
   assert.throws(() => unseal(Buffer.alloc(32, 8), sealed, 'MK1'));
+});
+
+test('the key of an app opens one bucket, is known by its id and cannot be made up', () => {
+  const cluster = Buffer.alloc(32, 3);
+  const key = appKey(cluster, 'blog', 'photos');
+  assert.deepEqual(key.may, [{ bucket: 'photos', write: true }]);
+  assert.deepEqual(appKeyOf(cluster, key.id), key);
+  assert.notEqual(appKey(cluster, 'shop', 'photos').secret, key.secret);
+  assert.notEqual(appKey(Buffer.alloc(32), 'blog', 'photos').secret, key.secret);
+  for (const id of [
+    'MKABC',
+    'MA',
+    `${key.id}==`,
+    `MA${Buffer.from('a/b/c').toString('base64url')}`,
+  ])
+    assert.equal(appKeyOf(cluster, id), undefined);
 });

