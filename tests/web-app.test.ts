@@ -120,7 +120,9 @@ test('an app from nothing to three instances', async (t) => {
     await changes?.cancel();
     assert.match(await page('/'), /Good morning/);
     edit('app/views/home.tsx', '<h1>', '<h1>{nobody.name}');
-    await until('the mistake', async () => /app\/views\/home\.tsx:6/.test(await page('/')));
+    await until('the mistake', async () =>
+      /app\/views\/home\.tsx:6[\s\S]*<mark>.*&lt;h1&gt;\{nobody/.test(await page('/')),
+    );
     edit('app/views/home.tsx', '{nobody.name}', '');
     await until('the page again', async () => (await page('/')).includes('Good morning'));
     const ended = new Promise((resolve) => dev.once('exit', resolve));

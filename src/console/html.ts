@@ -1,4 +1,5 @@
 /** HTML whose values are escaped unless they are HTML already. */
+import { escapeHtml } from '../base/html.ts';
 
 /** Text that is HTML and safe to put into a page as it is. */
 export class Html {
@@ -11,19 +12,11 @@ export class Html {
 
 export type HtmlValue = Html | string | number | undefined | readonly HtmlValue[];
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
 function render(value: HtmlValue): string {
   if (value instanceof Html) return value.text;
   if (value === undefined) return '';
   if (typeof value === 'object') return value.map(render).join('');
-  return String(value).replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
+  return escapeHtml(String(value));
 }
 
 /** `` html`<td>${name}</td>` ``: attributes must be quoted in the template. */

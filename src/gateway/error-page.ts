@@ -152,20 +152,6 @@ function advice(status: number): string {
   return 'Going back and trying again may help.';
 }
 
-export function escapeHtml(text: string): string {
-  return text.replaceAll(
-    /[&<>"']/g,
-    (character) => ESCAPES.get(character) ?? `&#${character.charCodeAt(0)};`,
-  );
-}
-
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['&', '&amp;'],
-  ['<', '&lt;'],
-  ['>', '&gt;'],
-  ['"', '&quot;'],
-]);
-
 /** Control characters would break plain text apart. */
 function oneLine(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');

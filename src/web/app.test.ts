@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { App } from './app.ts';
 import type { Controller } from './routes.ts';
@@ -10,7 +11,10 @@ import { SqliteDatabase } from './sqlite-database.ts';
 const posts: Controller = {
   before: [(c) => (c.query('stop') === undefined ? undefined : c.json({ stopped: true }, 403))],
   index: (c) => c.respond([{ id: 1 }], () => '<html><p>one</p></html>'),
-  show: (c) => (c.params['id'] === '1' ? { id: 1 } : undefined),
+  show: (c) => {
+    if (c.params['id'] === '1') return { id: 1 };
+    throw new MolnError('WEB_NOT_FOUND', `There is no post ${c.params['id']}`);
+  },
   async create(c) {
     const form = await c.form();
     c.flash(`Made ${String(form['title'])}`);
@@ -69,6 +73,8 @@ test('what goes wrong is a page or a problem, with an id that is in the log', as
   const missing = await ask('/posts/2.json');
   assert.equal(missing.status, 404);
   assert.equal(missing.headers.get('content-type'), 'application/problem+json');
+  const wild = await ask('/posts/%3Cscript%3E', { headers: { accept: 'text/html' } });
+  assert.match(await wild.text(), /There is no post &lt;script&gt;/);
   assert.equal(
     (
       await ask('/posts/token', {

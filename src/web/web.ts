@@ -38,7 +38,7 @@ export {
   type View,
 } from './forms.ts';
 export { HranaDatabase } from './hrana-database.ts';
-export { type FC, jsxEscape, type PropsWithChildren, raw, renderText } from './jsx-runtime.ts';
+export { type FC, type PropsWithChildren, raw, renderText } from './jsx-runtime.ts';
 export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
 export {
   type FieldErrors,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
-import { jsxEscape } from '../web/web.ts';
+import { escapeHtml } from '../base/html.ts';
 
 /** Lines of source before and after the one. */
 const LINES_AROUND = 5;
@@ -32,15 +32,16 @@ export function errorPage(error: unknown, root: string, request: string): Respon
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const place = placeOf(stack, root);
   const frame =
-    typeof details?.['frame'] === 'string' ? `<pre>${jsxEscape(details['frame'])}</pre>` : '';
-  const sql = typeof details?.['sql'] === 'string' ? `<pre>${jsxEscape(details['sql'])}</pre>` : '';
+    typeof details?.['frame'] === 'string' ? `<pre>${escapeHtml(details['frame'])}</pre>` : '';
+  const sql =
+    typeof details?.['sql'] === 'string' ? `<pre>${escapeHtml(details['sql'])}</pre>` : '';
   const hint =
     isMolnError(error) && error.hint !== undefined
-      ? `<p class="hint">${jsxEscape(error.hint)}</p>`
+      ? `<p class="hint">${escapeHtml(error.hint)}</p>`
       : '';
   const body =
-    `<p class="quiet">${jsxEscape(request)}</p><h1>${jsxEscape(messageOf(error))}</h1>${hint}${frame}${sql}` +
-    `${place === undefined ? '' : sourceLines(place, root)}<details><summary>Stack</summary><pre>${jsxEscape(stack)}</pre></details>`;
+    `<p class="quiet">${escapeHtml(request)}</p><h1>${escapeHtml(messageOf(error).replaceAll(`${root}/`, ''))}</h1>${hint}${frame}${sql}` +
+    `${place === undefined ? '' : sourceLines(place, root)}<details><summary>Stack</summary><pre>${escapeHtml(stack)}</pre></details>`;
   return new Response(
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title><style>${STYLE}</style></head><body>${body}</body></html>`,
     {
@@ -61,10 +62,10 @@ function sourceLines({ file, line }: Place, root: string): string {
   const first = Math.max(1, line - LINES_AROUND);
   const shown = lines.slice(first - 1, line + LINES_AROUND).map((text, at) => {
     const number = first + at;
-    const row = `${String(number).padStart(4)}  ${jsxEscape(text)}`;
+    const row = `${String(number).padStart(4)}  ${escapeHtml(text)}`;
     return number === line ? `<mark>${row}</mark>` : row;
   });
-  return `<p><strong>${jsxEscape(relative(root, file))}:${line}</strong></p><pre>${shown.join('\n')}</pre>`;
+  return `<p><strong>${escapeHtml(relative(root, file))}:${line}</strong></p><pre>${shown.join('\n')}</pre>`;
 }
 
 const STYLE =

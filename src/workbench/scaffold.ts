@@ -126,12 +126,15 @@ function shownWords(
     if (kind === 'datetime') return `{${value}?.toISOString().slice(0, 16).replace('T', ' ')}`;
     return kind === 'json' ? `{JSON.stringify(${value})}` : `{${value}}`;
   };
-  const columns = fields.slice(0, COLUMNS_MAX);
+  // A list of long texts is no list.
+  const short = fields.filter(({ kind }) => kind !== 'text' && kind !== 'json');
+  const columns = (short.length === 0 ? fields : short).slice(0, COLUMNS_MAX);
   const cells = columns.map((each, at) =>
     at === 0
       ? `              <td>\n                <a href={\`${path}/\${${row}.id}\`}>${shown(each)}</a>\n              </td>\n`
       : `              <td>${shown(each)}</td>\n`,
   );
+  const define = ({ kind }: FieldWord): string => (kind === 'text' ? '<dd class="text">' : '<dd>');
   const label = (text: string): string => capital(text.replace(/_id$/, '').replaceAll('_', ' '));
   return {
     Words: capital(words),
@@ -139,7 +142,10 @@ function shownWords(
     heads: columns.map(({ name }) => `            <th>${label(name)}</th>\n`).join(''),
     cells: cells.join(''),
     list: fields
-      .map((each) => `        <dt>${label(each.name)}</dt>\n        <dd>${shown(each)}</dd>\n`)
+      .map(
+        (each) =>
+          `        <dt>${label(each.name)}</dt>\n        ${define(each)}${shown(each)}</dd>\n`,
+      )
       .join(''),
   };
 }
@@ -156,7 +162,7 @@ function testText(words: TemplateWords, fields: readonly FieldWord[]): string {
   return whole + fill('scaffold/refused.ts', { ...words, required: required.name });
 }
 
-function capital(text: string): string {
+export function capital(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
