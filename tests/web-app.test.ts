@@ -11,6 +11,7 @@ import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { MOLN, runMoln } from '../testing/moln.ts';
+import { startMailServer } from '../testing/mail-server.ts';
 import { failuresOf, PacedLoad } from '../testing/paced-load.ts';
 import { step } from '../testing/step.ts';
 import { type AskOptions, TestNode } from '../testing/test-node.ts';
@@ -96,7 +97,7 @@ test('an app from nothing to three instances', async (t) => {
     );
     assert.match(files, /app\/models\/post\.ts[\s\S]*migrations\/\d{14}_create_posts\.sql/);
     await typed('moln generate auth');
-    assert.match(await typed('moln test'), /pass 6\n.*fail 0/);
+    assert.match(await typed('moln test'), /pass 7\n.*fail 0/);
     assert.match(await typed('moln routes'), /DELETE +\/posts\/:id +posts#destroy/);
   });
 
@@ -112,6 +113,16 @@ test('an app from nothing to three instances', async (t) => {
     const shown = await visitor.submit('/posts/new', { title: 'From here', body: '<b>Hi</b>' });
     assert.match(shown, /The post was created[\s\S]*&lt;b&gt;Hi/);
     assert.match(await visitor.submit('/posts/new', { title: '' }), /Title is missing/);
+
+    await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
+    await visitor.submit('/password/new', { email: 'Ada@example.org' });
+    const kept = /_moln\/mails\/\w+-\w+/;
+    await until('the mail', async () => kept.test(await page('/_moln/mails')));
+    const mail = await page(`/${kept.exec(await page('/_moln/mails'))?.[0]}`);
+    assert.match(mail, new RegExp(`href="${base}/password/edit\\?token=[\\w-]{43}"`));
+    assert.match(await page('/_moln/jobs'), /None/);
+    const asked = /_moln\/requests\/\w+(?=">POST \/users<)/.exec(await page('/_moln'))?.[0];
+    assert.match(await page(`/${asked}`), /INSERT INTO &quot;users&quot;[\s\S]*ada@example\.org/);
 
     const changes = (await fetch(`${base}/_moln/changes`)).body?.getReader();
     await changes?.read();
@@ -151,7 +162,23 @@ test('an app from nothing to three instances', async (t) => {
     edit('app/views/posts.tsx', '</table>', '</table></Live>');
     edit('app/views/posts.tsx', 'Inputs,', 'Inputs, Live,');
     assert.match(await typed('moln deploy'), /blog is live: http:\/\/blog\.localhost/);
+    await using mails = await startMailServer();
+    await typed(`moln app blog env MAIL_URL=${mails.url} MAIL_FROM=blog@example.org`);
     await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
+    await visitor.submit('/password/new', { email: 'nobody@example.org' });
+    await visitor.submit('/password/new', { email: 'ada@example.org' });
+    await until('the mail', () => mails.received.length > 0);
+    assert.match(
+      mails.received[0] ?? '',
+      /^MAIL FROM:<blog@example\.org>.*\nRCPT TO:<ada@example\.org>/,
+    );
+    const link = /http:\/\/blog\.localhost[^\s)]*token=[\w-]+/.exec(mails.received[0] ?? '')?.[0];
+    const set = { password: 'battery staple' };
+    assert.match(
+      await visitor.submit((link ?? '').replace(/^.*?(?=\/password)/, ''), set),
+      /is changed/,
+    );
+    await visitor.submit('/session/new', { email: 'ada@example.org', ...set });
     assert.match(await typed('moln scale blog 3'), /blog runs web=3/);
     const version = /data-version="([^"]*)"/.exec(await visitor.get('/posts'))?.[1] ?? '';
     const told = firstChange(node, `/_moln/live?tables=posts&version=${version}`);

@@ -2,6 +2,7 @@
  * Complete answers that the gateway gives in its own name: a quiet page for people, problem details (RFC 9457) or
  * one line of text for programs. The id is also in the access log. Nothing from outside is written unescaped.
  */
+import { escapeHtml } from '../base/html.ts';
 import { randomId } from '../base/ids.ts';
 import { systemClock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';

@@ -33,6 +33,8 @@ export interface AppOptions {
   readonly database: Database;
   readonly log: Logger;
   readonly isDev?: boolean;
+  /** Where visitors reach it, `https://blog.example`; else as each request says. */
+  readonly origin?: string | undefined;
   /** Instead of the visitor's page, when an action throws. */
   readonly showError?: (error: unknown, context: Context) => Promise<Response>;
 }
@@ -110,6 +112,7 @@ export class App implements Disposable {
       id,
       session,
       isDev,
+      origin: this.#options.origin,
       params,
       address: forwarded ?? address,
     });
@@ -180,12 +183,10 @@ export class App implements Disposable {
   }
 
   #finish(given: Response, context: Context): Response {
-    const { session, request } = context;
+    const { session } = context;
     // What `fetch` gave has headers that cannot be changed.
     const response = new Response(given.body, given);
-    const isSecure =
-      request.headers.get('x-forwarded-proto') === 'https' || context.url.protocol === 'https:';
-    const cookie = session.cookie(this.#secret, systemClock.now(), isSecure);
+    const cookie = session.cookie(this.#secret, systemClock.now(), context.isSecure);
     if (cookie !== undefined) response.headers.append('set-cookie', cookie);
     for (const [name, value] of Object.entries(HEADERS)) {
       if (!response.headers.has(name)) response.headers.set(name, value);

@@ -2,6 +2,7 @@
 import { MolnError } from '../base/errors.ts';
 import type { AppParts } from './app.ts';
 import { Job } from './jobs.ts';
+import { DELIVER_MAIL } from './mail.ts';
 import { type Migration, readMigration } from './migrate.ts';
 import { Model } from './model.ts';
 import type { Controller } from './routes.ts';
@@ -53,7 +54,7 @@ function controllerOf(name: string, module: Module): Controller {
 }
 
 function jobsOf(jobs: AppModules['jobs']): readonly Job[] {
-  const byName = new Map<string, Job>();
+  const byName = new Map<string, Job>([[DELIVER_MAIL.name, DELIVER_MAIL as unknown as Job]]);
   for (const [file, module] of Object.entries(jobs)) {
     for (const one of Object.values(module)) {
       if (!(one instanceof Job)) continue;

@@ -31,6 +31,7 @@ export interface ContextParts {
   readonly session: Session;
   readonly address: string;
   readonly isDev: boolean;
+  readonly origin?: string | undefined;
 }
 
 /** A form that cannot be taken: sentences by field, and what was sent. */
@@ -55,6 +56,7 @@ export class Context {
   readonly isDev: boolean;
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
+  readonly #origin: string | undefined;
   #form: Promise<Given> | undefined;
   #flashes: readonly Flash[] | undefined;
   #refused: Refused | undefined;
@@ -67,6 +69,18 @@ export class Context {
     this.session = parts.session;
     this.address = parts.address;
     this.isDev = parts.isDev;
+    this.#origin = parts.origin;
+  }
+
+  /** True when the visitor came over HTTPS. */
+  get isSecure(): boolean {
+    const scheme = this.request.headers.get('x-forwarded-proto');
+    return scheme === 'https' || this.url.protocol === 'https:';
+  }
+
+  /** Where visitors reach this app: for links in mails. `APP_URL` where it is set, else the host of this request, which the gateway has routed. */
+  get origin(): string {
+    return this.#origin ?? `${this.isSecure ? 'https' : 'http'}://${this.url.host}`;
   }
 
   /** A parameter of the query string. */

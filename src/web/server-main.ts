@@ -8,8 +8,10 @@ import { systemClock } from '../base/time.ts';
 import { App, type AppParts } from './app.ts';
 import { HranaDatabase } from './hrana-database.ts';
 import { JobRunner } from './jobs.ts';
+import { useMail } from './mail.ts';
 import { migrate } from './migrate.ts';
 import { serve } from './serve.ts';
+import { smtpCarrier } from './smtp.ts';
 
 /** Runs until SIGTERM. Ends the process with one sentence when it cannot start. */
 export async function start(parts: AppParts): Promise<void> {
@@ -25,7 +27,8 @@ export async function start(parts: AppParts): Promise<void> {
   try {
     const database = new HranaDatabase(databaseUrl(env['DATABASE_URL']));
     for (const name of await migrate(database, parts.migrations)) log.info(`Migrated: ${name}`);
-    const app = await App.start(parts, { database, log });
+    useMail(smtpCarrier({ url: env['MAIL_URL'], from: env['MAIL_FROM'] }));
+    const app = await App.start(parts, { database, log, origin: env['APP_URL'] });
     const socket = env['LISTEN_SOCKET'];
     const where =
       socket === undefined

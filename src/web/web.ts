@@ -55,6 +55,7 @@ export {
 export { job, Job, JobRunner, type JobRun } from './jobs.ts';
 export { Live } from './live.ts';
 export { limitRate } from './own-tables.ts';
+export { type Mail, type MailCarrier, type ReadyMail, sendMail, useMail } from './mail.ts';
 export { hashPassword, verifyPassword } from './password.ts';
 export { type Controller, controller, type Route, routesOf, singular } from './routes.ts';
 export type { Page, RowQuery } from './row-query.ts';
@@ -65,8 +66,12 @@ export {
   type Database,
   quoted,
   query,
+  type SqlResult,
   type SqlValue,
+  type Statement,
   transaction,
   useDatabase,
 } from './sql.ts';
 export { SqliteDatabase } from './sqlite-database.ts';
+export { mailSource } from './smtp.ts';
+export { digestOf, newToken } from './token.ts';

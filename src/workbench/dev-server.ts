@@ -5,10 +5,13 @@
 import { join } from 'node:path';
 import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, type Database, JobRunner, migrate, serve } from '../web/web.ts';
+import { App, type Database, JobRunner, migrate, serve, useMail } from '../web/web.ts';
 import { openAppDatabase } from './app-database.ts';
 import { loadApp } from './app-folder.ts';
+import { dashboard } from './dev-dashboard.ts';
+import { DevMails } from './dev-mails.ts';
 import { errorPage } from './dev-page.ts';
+import { DevRecorder } from './dev-recorder.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { type AppLoader, installHooks } from './hooks.ts';
 import { refusePending } from './migrations.ts';
@@ -37,6 +40,8 @@ export interface DevOptions {
 
 export class DevServer implements AsyncDisposable {
   readonly url: string;
+  readonly #recorder = new DevRecorder();
+  readonly #mails: DevMails;
   readonly #options: DevOptions;
   readonly #loader: AppLoader;
   readonly #database: Database;
@@ -52,6 +57,8 @@ export class DevServer implements AsyncDisposable {
   private constructor(options: DevOptions, database: Database) {
     this.#options = options;
     this.#database = database;
+    this.#mails = new DevMails(join(options.root, '.moln', 'mails'));
+    useMail(this.#mails);
     this.#loader = installHooks(options.root);
     this.url = `http://localhost:${options.port}/`;
   }
@@ -91,7 +98,7 @@ export class DevServer implements AsyncDisposable {
       const { log, root } = this.#options;
       this.#app?.[Symbol.dispose]();
       this.#app = await App.start(parts, {
-        database: this.#database,
+        database: this.#recorder.watched(this.#database),
         log,
         isDev: true,
         showError: async (error, { request, url }) =>
@@ -126,11 +133,20 @@ export class DevServer implements AsyncDisposable {
         headers: { 'content-type': 'text/javascript', 'cache-control': 'no-store' },
       });
     }
+    const shown = await dashboard(url.pathname, {
+      recorder: this.#recorder,
+      mails: this.#mails,
+      database: this.#database,
+      routes: this.#app?.routes ?? [],
+    });
+    if (shown !== undefined) return shown;
     const what = `${request.method} ${url.pathname}`;
     if (this.#problem !== undefined)
       return await withScript(errorPage(this.#problem, this.#options.root, what));
+    const app = this.#app;
+    if (app === undefined) return new Response(null, { status: 503 });
     return await withScript(
-      (await this.#app?.fetch(request, address)) ?? new Response(null, { status: 503 }),
+      await this.#recorder.record(request, () => app.fetch(request, address)),
     );
   }
 

@@ -12,7 +12,15 @@ import { migrationText, pendingChange, refuseLoss, writeMigration } from './migr
 import { withLink, withUserNav } from './navigation.ts';
 import { newApp } from './new-app.ts';
 import { writeNew } from './new-files.ts';
-import { capital, controllerFile, jobFile, modelFile, namesOf, scaffoldFiles } from './scaffold.ts';
+import {
+  capital,
+  controllerFile,
+  jobFile,
+  mailFile,
+  modelFile,
+  namesOf,
+  scaffoldFiles,
+} from './scaffold.ts';
 import { fillAll } from './templates.ts';
 
 const LAYOUT = 'app/views/layout.tsx';
@@ -59,9 +67,14 @@ export async function generateJob(root: string, name: string): Promise<readonly 
   return await writeNew(root, jobFile(name));
 }
 
-/** Users who sign up, in and out. */
+export async function generateMail(root: string, name: string): Promise<readonly string[]> {
+  requireApp(root);
+  return await writeNew(root, mailFile(name));
+}
+
+/** Users who sign up, in and out, and set a forgotten password anew. */
 export async function generateAuth(root: string): Promise<readonly string[]> {
-  const paths = await generate(root, fillAll('auth', {}));
+  const paths = await generate(root, fillAll('auth', {}), 'create_users');
   return [...paths, ...(await changeLayout(root, withUserNav))];
 }
 
@@ -96,10 +109,11 @@ export async function generateMigration(
 async function generate(
   root: string,
   files: Readonly<Record<string, string>>,
+  migrationName?: string,
 ): Promise<readonly string[]> {
   requireApp(root);
   const paths = await writeNew(root, files);
-  const migration = await writePending(root, undefined, false);
+  const migration = await writePending(root, migrationName, false);
   return migration === undefined ? paths : [...paths, migration];
 }
 

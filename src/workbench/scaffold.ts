@@ -95,6 +95,13 @@ export function jobFile(name: string): Readonly<Record<string, string>> {
   return { [`app/jobs/${name}.ts`]: fill('scaffold/job.ts', { name, constant: row }) };
 }
 
+export function mailFile(name: string): Readonly<Record<string, string>> {
+  const { row, words } = namesOf(name);
+  return {
+    [`app/mails/${name}.tsx`]: fill('scaffold/mail.tsx', { constant: row, words: capital(words) }),
+  };
+}
+
 /** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
 export function scaffoldFiles(
   name: string,

@@ -5,7 +5,7 @@
  */
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, JobRunner, migrate, SqliteDatabase } from '../web/web.ts';
+import { App, JobRunner, migrate, type ReadyMail, SqliteDatabase, useMail } from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
 import { formsOf, formWith } from './page-forms.ts';
 
@@ -34,23 +34,37 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
     now: () => systemClock.now(),
     sinks: [(record) => records.push(record)],
   });
+  const mails: ReadyMail[] = [];
+  useMail({ carry: async (mail) => void mails.push(mail) });
   const app = await App.start(parts, { database, log });
-  return new TestApp(app, database, new JobRunner({ jobs: parts.jobs, database, log }), records);
+  const jobs = new JobRunner({ jobs: parts.jobs, database, log });
+  return new TestApp({ app, database, jobs, log: records, mails });
+}
+
+export interface TestAppParts {
+  readonly app: App;
+  readonly database: SqliteDatabase;
+  readonly jobs: JobRunner;
+  readonly log: readonly LogRecord[];
+  readonly mails: readonly ReadyMail[];
 }
 
 export class TestApp implements AsyncDisposable {
   /** What the app has logged. */
   readonly log: readonly LogRecord[];
+  /** What `runJobs` has sent. */
+  readonly mails: readonly ReadyMail[];
   readonly #app: App;
   readonly #database: SqliteDatabase;
   readonly #jobs: JobRunner;
   readonly #cookies = new Map<string, string>();
 
-  constructor(app: App, database: SqliteDatabase, jobs: JobRunner, log: readonly LogRecord[]) {
-    this.#app = app;
-    this.#database = database;
-    this.#jobs = jobs;
-    this.log = log;
+  constructor(parts: TestAppParts) {
+    this.#app = parts.app;
+    this.#database = parts.database;
+    this.#jobs = parts.jobs;
+    this.log = parts.log;
+    this.mails = parts.mails;
   }
 
   /** The page at that path, after redirects. */

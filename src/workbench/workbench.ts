@@ -21,6 +21,7 @@ export {
   generateAuth,
   generateController,
   generateJob,
+  generateMail,
   generateMigration,
   generateModel,
   generateScaffold,
