@@ -11,6 +11,8 @@ import { type JSX, renderText } from './jsx-runtime.ts';
 
 /** Of the whole mail: it waits in the database. */
 const MAIL_CHARACTERS_MAX = 500_000;
+/** Some ten hours, with the pauses of jobs. */
+const ATTEMPTS = 20;
 const RECIPIENTS_MAX = 50;
 const ADDRESS = /^[^\s@<>"]+@[^\s@<>",]+$/;
 
@@ -50,10 +52,12 @@ export function useMail(carrier: MailCarrier): void {
 }
 
 /** The framework's own job, in every app. */
-export const DELIVER_MAIL: Job<ReadyMail> = job('moln_mail', async (mail: ReadyMail) => {
+export const DELIVER_MAIL: Job<ReadyMail> = job('moln_mail', deliver, { attempts: ATTEMPTS });
+
+async function deliver(mail: ReadyMail): Promise<void> {
   if (current === undefined) throw new MolnError('WEB_MAIL_URL', 'Nobody carries mail here');
   await current.carry(mail);
-});
+}
 
 /**
  * Sends a mail, soon. In a transaction it belongs to that. Throws `WEB_BAD_MAIL`.

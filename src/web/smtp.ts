@@ -45,7 +45,7 @@ export function smtpCarrier({ url, from }: MailSettings): MailCarrier {
 export async function mailSource(mail: ReadyMail): Promise<string> {
   const writer = createTransport({ streamTransport: true, buffer: true });
   const sent = await writer.sendMail(message(mail, mail.from ?? 'app@localhost'));
-  return String(sent.message);
+  return (sent.message as Buffer).toString();
 }
 
 function message(mail: ReadyMail, from: string) {
