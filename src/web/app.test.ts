@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
@@ -9,6 +12,7 @@ import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
 const posts: Controller = {
+  uploadBytesMax: 2 * 1024 ** 2,
   before: [(c) => (c.query('stop') === undefined ? undefined : c.json({ stopped: true }, 403))],
   index: (c) => c.respond([{ id: 1 }], () => '<html><p>one</p></html>'),
   show: (c) => {
@@ -24,6 +28,13 @@ const posts: Controller = {
     throw new Error('secret detail');
   },
   'GET /live': () => Live({ of: [{ table: 'posts' }], children: 'Hello' }),
+  'POST /upload': async (c) => {
+    const { photo, others } = await c.form();
+    const sizes = [photo, ...((others as File[] | undefined) ?? [])].map((one) =>
+      one instanceof File ? [one.name, one.size] : one,
+    );
+    return c.json({ sizes, text: photo instanceof File ? await photo.text() : '' });
+  },
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
 
@@ -115,6 +126,91 @@ test('forged forms and sessions are refused', async () => {
   assert.equal(await post(token, { cookie, origin: 'http://evil.test' }), 403);
   assert.equal(await post(token, { cookie, 'sec-fetch-site': 'cross-site' }), 403);
   assert.equal(await post(token, { cookie, origin: 'http://app.test' }), 303);
+});
+
+test('files of a form are taken from those who have its token, up to a limit, and are gone afterwards', async (t) => {
+  const temporary = process.env['TMPDIR'];
+  const folder = mkdtempSync(join(tmpdir(), 'moln-upload-test-'));
+  process.env['TMPDIR'] = folder;
+  t.after(() => {
+    process.env['TMPDIR'] = temporary ?? tmpdir();
+    rmSync(folder, { recursive: true });
+  });
+  const ask = await start();
+  const first = await ask('/posts/token');
+  const { token } = (await first.json()) as { token: string };
+  const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const send = async (parts: readonly (readonly [string, string | File])[]): Promise<Response> => {
+    const body = new FormData();
+    for (const [name, value] of parts) body.append(name, value);
+    const encoded = new Response(body);
+    const type = encoded.headers.get('content-type') ?? '';
+    const headers = { cookie, 'content-type': type };
+    const bytes = await encoded.arrayBuffer();
+    return await ask('/posts/upload', { method: 'POST', body: bytes, headers });
+  };
+  const photo = new File(['bytes of it'], 'größe.png', { type: 'image/png' });
+  const others = ['a', 'bc'].map((text) => ['others[]', new File([text], text)] as const);
+  const taken = await send([['_csrf', token], ['photo', photo], ...others]);
+  assert.deepEqual(await taken.json(), {
+    sizes: [
+      ['größe.png', 11],
+      ['a', 1],
+      ['bc', 2],
+    ],
+    text: 'bytes of it',
+  });
+  const none = await send([
+    ['_csrf', token],
+    ['photo', new File([], '')],
+  ]);
+  assert.deepEqual(await none.json(), { sizes: [null], text: '' });
+  assert.equal(
+    (
+      await send([
+        ['photo', photo],
+        ['_csrf', token],
+      ])
+    ).status,
+    403,
+  );
+  assert.equal(
+    (
+      await send([
+        ['_csrf', 'x'],
+        ['photo', photo],
+      ])
+    ).status,
+    403,
+  );
+  const large = new File([new Uint8Array(3 * 1024 ** 2)], 'large');
+  assert.equal(
+    (
+      await send([
+        ['_csrf', token],
+        ['photo', large],
+      ])
+    ).status,
+    413,
+  );
+  const text = 'x'.repeat(1024 ** 2 + 1);
+  assert.equal(
+    (
+      await send([
+        ['_csrf', token],
+        ['title', text],
+      ])
+    ).status,
+    413,
+  );
+  const broken = {
+    cookie,
+    'x-csrf-token': token,
+    'content-type': 'multipart/form-data; boundary=b',
+  };
+  const body = '--b\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\nhalf';
+  assert.equal((await ask('/posts/upload', { method: 'POST', body, headers: broken })).status, 400);
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test('what is flashed is shown once', async () => {

@@ -7,6 +7,7 @@ import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { Assets, useAssets } from './assets.ts';
+import { UPLOAD_BYTES_MAX } from './body.ts';
 import { Context, type Result, runInContext } from './context.ts';
 import { failureAnswer, failureOf } from './failures.ts';
 import type { Job } from './jobs.ts';
@@ -106,7 +107,7 @@ export class App implements Disposable {
     const isDev = this.#options.isDev === true;
     const forwarded = request.headers.get('x-forwarded-for')?.split(',')[0]?.trim();
     const params: Record<string, string> = {};
-    const context = new Context({
+    await using context = new Context({
       request,
       url,
       id,
@@ -145,6 +146,7 @@ export class App implements Disposable {
     const { request, url } = context;
     const path = url.pathname.replace(/\.json$/, '');
     if (!SAFE.has(request.method)) refuseForeign(request);
+    context.uploadBytesMax = this.#table.uploadBytesMax(path) ?? UPLOAD_BYTES_MAX;
     const method = await methodOf(context);
     const found = this.#table.find(method === 'HEAD' ? 'GET' : method, path);
     if (found !== undefined) return found;
@@ -216,18 +218,12 @@ function refuseForeign(request: Request): void {
 
 /** The method that is meant. Forms must show the token of the visitor's session, and may name a method that browsers do not have. */
 async function methodOf(context: Context): Promise<string> {
-  const { request, session } = context;
+  const { request } = context;
   if (SAFE.has(request.method)) return request.method;
-  const type = request.headers.get('content-type') ?? '';
-  const isForm = FORM_TYPE.test(type);
-  const header = request.headers.get('x-csrf-token');
-  const fields = isForm && header === null ? await context.form() : {};
-  if (isForm && !session.isToken(header ?? fields['_csrf'])) {
-    throw new MolnError(
-      'WEB_FORGED',
-      'This form is too old, or was not made by this site: go back, load the page again and repeat it',
-    );
-  }
+  const isForm = FORM_TYPE.test(request.headers.get('content-type') ?? '');
+  const isShown = request.headers.has('x-csrf-token');
+  const fields = isForm && !isShown ? await context.form() : {};
+  if (isForm) context.refuseForged(fields['_csrf']);
   const named = fields['_method'];
   const override = typeof named === 'string' ? named.toUpperCase() : '';
   return request.method === 'POST' && OVERRIDES.has(override) ? override : request.method;

@@ -3,8 +3,12 @@
  * through every component.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MolnError } from '../base/errors.ts';
-import { readForm } from './body.ts';
+import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
 import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
 import type { Session } from './session.ts';
@@ -43,7 +47,7 @@ export interface Refused {
 
 const inRequest = new AsyncLocalStorage<Context>();
 
-export class Context {
+export class Context implements AsyncDisposable {
   readonly request: Request;
   readonly url: URL;
   /** In the log and on error pages. */
@@ -57,7 +61,10 @@ export class Context {
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
   readonly #origin: string | undefined;
+  /** Of a form with files. Set before the form is read. */
+  uploadBytesMax: number = UPLOAD_BYTES_MAX;
   #form: Promise<Given> | undefined;
+  #folder: string | undefined;
   #flashes: readonly Flash[] | undefined;
   #refused: Refused | undefined;
 
@@ -88,10 +95,29 @@ export class Context {
     return this.url.searchParams.get(name) ?? undefined;
   }
 
-  /** The fields of the form, or of the JSON object, that was sent. */
+  /** The fields of the form, or of the JSON object, that was sent. Files are `File`s that lie on disk until the request is answered. */
   form(): Promise<Given> {
-    this.#form ??= readForm(this.request);
+    this.#form ??= readForm(this.request, {
+      bytesMax: this.uploadBytesMax,
+      admit: (fields) => this.refuseForged(fields.get('_csrf')),
+      folder: () => (this.#folder ??= mkdtempSync(join(tmpdir(), 'moln-upload-'))),
+    });
     return this.#form;
+  }
+
+  /** Throws `WEB_FORGED` unless this, or the request's head, shows the token of the visitor's session. */
+  refuseForged(token: unknown): void {
+    const header = this.request.headers.get('x-csrf-token');
+    if (this.session.isToken(header ?? token)) return;
+    throw new MolnError(
+      'WEB_FORGED',
+      'This form is too old, or was not made by this site: go back, load the page again and repeat it',
+    );
+  }
+
+  /** The request is answered: its files go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
   }
 
   /** True when the client would rather have JSON: the path ends in .json, or Accept says so. */

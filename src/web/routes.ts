@@ -30,6 +30,8 @@ export interface Controller extends Actions {
   /** There is one of it, as with a session: its paths have no `:id`. */
   readonly singular?: boolean;
   readonly before?: readonly Before[];
+  /** What a form with files may have, for all of its paths; default 32 MiB. */
+  readonly uploadBytesMax?: number;
   readonly [route: `${Method} /${string}`]: Action;
 }
 
@@ -41,6 +43,7 @@ export interface Route {
   readonly name: string;
   readonly action: Action;
   readonly before: readonly Before[];
+  readonly uploadBytesMax: number | undefined;
 }
 
 export interface Found {
@@ -48,7 +51,7 @@ export interface Found {
   readonly params: Readonly<Record<string, string>>;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['path', 'singular', 'before']);
+const OPTIONS: ReadonlySet<string> = new Set(['path', 'singular', 'before', 'uploadBytesMax']);
 const REST: readonly (readonly [
   name: keyof Actions,
   methods: readonly Method[],
@@ -120,9 +123,16 @@ function controllerRoutes(name: string, one: Controller, base: string): readonly
     if (methods.length === 0 || typeof action !== 'function') throw unknownAction(name, key);
     const tail = rest === undefined ? (own?.[2] ?? '') : one.singular === true ? rest[3] : rest[2];
     const pattern = `${path}${tail === '/' ? '' : tail}` || '/';
-    const label = `${name}#${rest === undefined ? key : key}`;
+    const label = `${name}#${key}`;
     for (const method of methods)
-      routes.push({ method, pattern, name: label, action: action as Action, before });
+      routes.push({
+        method,
+        pattern,
+        name: label,
+        action: action as Action,
+        before,
+        uploadBytesMax: one.uploadBytesMax,
+      });
   }
   return routes;
 }
@@ -161,6 +171,12 @@ export class RouteTable {
       if (route.method === method) return { route, params };
     }
     return undefined;
+  }
+
+  /** The largest of those that answer at this path. */
+  uploadBytesMax(path: string): number | undefined {
+    const sizes = this.#matching(path).flatMap(({ route }) => route.uploadBytesMax ?? []);
+    return sizes.length === 0 ? undefined : Math.max(...sizes);
   }
 
   /** Methods that this path has. */
