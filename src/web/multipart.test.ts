@@ -24,14 +24,16 @@ test('a form that breaks off anywhere, in pieces of any size, is refused and har
   const folder = mkdtempSync(join(tmpdir(), 'moln-multipart-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const read = async (text: string, pieceBytes: number) => {
-    const body = ReadableStream.from(
-      (function* () {
-        for (let at = 0; at < text.length; at += pieceBytes)
-          yield Buffer.from(text.slice(at, at + pieceBytes));
-      })(),
-    );
+    let at = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        if (at >= text.length) return controller.close();
+        controller.enqueue(Buffer.from(text.slice(at, (at += pieceBytes))));
+      },
+    });
     const headers = { 'content-type': 'multipart/form-data; boundary=b' };
-    const request = new Request('http://a.test', { method: 'POST', headers, body, duplex: 'half' });
+    const how = { method: 'POST', headers, body, duplex: 'half' };
+    const request = new Request('http://a.test', how);
     const options = { bytesMax: 1000, textBytesMax: 100, admit: () => undefined };
     return await readMultipart(request, { ...options, folder: () => folder });
   };

@@ -32,6 +32,7 @@ export async function readMultipart(
   options: MultipartOptions,
 ): Promise<readonly (readonly [name: string, value: string | File])[]> {
   const parts: Promise<readonly [string, string | File]>[] = [];
+  const files: BusboyFileStream[] = [];
   const texts = new Map<string, string>();
   let textBytes = 0;
   let isAdmitted = false;
@@ -58,6 +59,7 @@ export async function readMultipart(
       if (fileName === undefined || fileName === '') return void stream.resume();
       if (!isAdmitted) options.admit(texts);
       isAdmitted = true;
+      files.push(stream);
       const part = keep(stream, options).then(
         (bytes) => [name, new File([bytes], fileName, { type })] as const,
       );
@@ -71,9 +73,10 @@ export async function readMultipart(
   try {
     await pipeline(Readable.from(limited(request, options.bytesMax)), parser);
   } catch (error) {
-    throw isMolnError(error) ? error : badBody(error);
-  } finally {
+    // The parser leaves a file open whose end it has not seen.
+    for (const file of files) file.destroy();
     await Promise.allSettled(parts);
+    throw isMolnError(error) ? error : badBody(error);
   }
   return await Promise.all(parts);
 }
