@@ -8,6 +8,7 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { Assets, useAssets } from './assets.ts';
 import { UPLOAD_BYTES_MAX } from './body.ts';
+import { forgetCached } from './cache.ts';
 import { Context, type Result, runInContext } from './context.ts';
 import { failureAnswer, failureOf } from './failures.ts';
 import type { Job } from './jobs.ts';
@@ -75,6 +76,7 @@ export class App implements Disposable {
   static async start(parts: AppParts, options: AppOptions): Promise<App> {
     const app = new App(parts, options);
     useDatabase(options.database);
+    forgetCached();
     useAssets(app.#assets);
     await makeOwnTables(options.database);
     app.#secret = await sharedSecret(options.database);
@@ -196,7 +198,7 @@ export class App implements Disposable {
     if (!response.headers.has('cache-control')) {
       response.headers.set('cache-control', session.isPersonal ? 'private, no-cache' : 'no-cache');
     }
-    response.headers.append('vary', 'Accept, Cookie');
+    response.headers.append('vary', [...context.vary].join(', '));
     response.headers.set('x-request-id', context.id);
     return response;
   }

@@ -60,6 +60,8 @@ export class Context implements AsyncDisposable {
   readonly isDev: boolean;
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
+  /** Fields of requests that the answer depends on, for caches. */
+  readonly vary: Set<string> = new Set(['Accept', 'Cookie']);
   readonly #origin: string | undefined;
   /** Of a form with files. Set before the form is read. */
   uploadBytesMax: number = UPLOAD_BYTES_MAX;
@@ -209,6 +211,11 @@ export class Context implements AsyncDisposable {
 /** Runs `work` as a part of that request. */
 export function runInContext<T>(context: Context, work: () => T): T {
   return inRequest.run(context, work);
+}
+
+/** Undefined in jobs and while files are loaded. */
+export function contextIfAny(): Context | undefined {
+  return inRequest.getStore();
 }
 
 /** The request that is being answered. Throws `WEB_NO_REQUEST` in jobs and while files are loaded. */

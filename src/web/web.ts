@@ -37,6 +37,7 @@ export {
   Stylesheet,
   type View,
 } from './forms.ts';
+export { cached, type CacheOptions } from './cache.ts';
 export { HranaDatabase } from './hrana-database.ts';
 export { type FC, type PropsWithChildren, raw, renderText } from './jsx-runtime.ts';
 export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
@@ -75,3 +76,4 @@ export {
 export { SqliteDatabase } from './sqlite-database.ts';
 export { mailSource } from './smtp.ts';
 export { digestOf, newToken } from './token.ts';
+export { type Messages, type Plural, type Translation, translator } from './translate.ts';
