@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -7,9 +8,13 @@ import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { App } from './app.ts';
 import type { Controller } from './routes.ts';
+import { Island } from './islands.ts';
 import { Live } from './live.ts';
+import { serve } from './serve.ts';
 import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+
+const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
 
 const posts: Controller = {
   uploadBytesMax: 2 * 1024 ** 2,
@@ -35,12 +40,19 @@ const posts: Controller = {
     );
     return c.json({ sizes, text: photo instanceof File ? await photo.text() : '' });
   },
+  'WS /:id/echo': (c) => ({
+    open: (socket) => socket.send(`Hello ${c.params['id']}`),
+    message: (message, socket) => {
+      if (message === 'throw') throw new Error('secret detail');
+      socket.send(message);
+    },
+    close: () => undefined,
+  }),
+  'GET /island': () => Island({ of: Hello, with: { name: '"><b>' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
 
-async function start(
-  log: LogRecord[] = [],
-): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+async function startApp(log: LogRecord[] = []): Promise<App> {
   const database = new SqliteDatabase(':memory:');
   const logger = createLogger({
     part: 'test',
@@ -53,8 +65,16 @@ async function start(
     migrations: [],
     jobs: [],
     publicFolder: '/nowhere',
+    islands: new Map([[Hello, 'hello#Hello']]),
+    islandScript: 'let all;',
   };
-  const app = await App.start(parts, { database, log: logger });
+  return await App.start(parts, { database, log: logger });
+}
+
+async function start(
+  log: LogRecord[] = [],
+): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+  const app = await startApp(log);
   return (path, init) => app.fetch(new Request(`http://app.test${path}`, init));
 }
 
@@ -252,4 +272,61 @@ test('a live page is told of changes, when they are sure', async () => {
   assert.equal(await next(), 'data: 1\n\n');
   leave.abort();
   assert.equal((await ask('/_moln/live?tables=')).status, 400);
+});
+
+test('an island is in the page as it is at first, with what takes it over', async () => {
+  const ask = await start();
+  const page = await (await ask('/posts/island')).text();
+  const [, src = ''] = /<script src="([^"]+)" type="module">/.exec(page) ?? [];
+  assert.match(
+    page,
+    /data-island="hello#Hello" data-props="\{&quot;name&quot;:&quot;\\&quot;&gt;&lt;b&gt;&quot;\}"/,
+  );
+  assert.match(page, />Hello &quot;&gt;&lt;b&gt;<\/moln-island>/);
+  const script = await ask(src);
+  assert.equal(await script.text(), 'let all;');
+  assert.match(script.headers.get('cache-control') ?? '', /immutable/);
+});
+
+test('a WebSocket is what its action gives, and ends when that throws or the app does', async (t) => {
+  const log: LogRecord[] = [];
+  const app = await startApp(log);
+  const served = await serve(app, { port: 0, host: '127.0.0.1' });
+  t.after(() => served.close());
+  const { port } = served.server.address() as AddressInfo;
+  const connect = async (path: string, origin?: string) => {
+    const headers = origin === undefined ? {} : { headers: { origin } };
+    const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, headers as never);
+    client.binaryType = 'arraybuffer';
+    const heard: unknown[] = [];
+    const end = Promise.withResolvers<number>();
+    const told = Promise.withResolvers<void>();
+    client.addEventListener('message', ({ data }) => {
+      heard.push(data instanceof ArrayBuffer ? new Uint8Array(data) : data);
+      if (heard.length === 3) told.resolve();
+    });
+    client.addEventListener('close', ({ code }) => end.resolve(code));
+    const opened = new Promise<boolean>((resolve) => {
+      client.addEventListener('open', () => resolve(true));
+      client.addEventListener('error', () => resolve(false));
+    });
+    return { client, heard, end: end.promise, told: told.promise, opened: await opened };
+  };
+  const one = await connect('/posts/7/echo');
+  one.client.send('text');
+  one.client.send(new Uint8Array([1, 2]));
+  await one.told;
+  assert.deepEqual(one.heard, ['Hello 7', 'text', new Uint8Array([1, 2])]);
+  one.client.send('throw');
+  assert.equal(await one.end, 1011);
+  assert.match(JSON.stringify(log), /GET \/posts\/7\/echo failed.*secret detail/);
+  const large = await connect('/posts/7/echo');
+  large.client.send('x'.repeat(1024 ** 2 + 1));
+  assert.equal(await large.end, 1009);
+  assert.equal((await connect('/posts/7/echo', 'http://evil.test')).opened, false);
+  assert.equal((await connect('/posts/7/nothing')).opened, false);
+  assert.equal((await connect('/posts/7/echo?stop')).opened, false);
+  const last = await connect('/posts/7/echo');
+  app[Symbol.dispose]();
+  assert.equal(await last.end, 1001);
 });

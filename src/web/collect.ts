@@ -16,6 +16,9 @@ export interface AppModules {
   readonly jobs: Readonly<Record<string, Module>>;
   /** Texts by the files' names without `.sql`. */
   readonly migrations: Readonly<Record<string, string>>;
+  /** Below `app/islands`. */
+  readonly islands: Readonly<Record<string, Module>>;
+  readonly islandScript: string;
   readonly publicFolder: string;
 }
 
@@ -25,6 +28,8 @@ export function collectParts({
   models,
   jobs,
   migrations,
+  islands,
+  islandScript,
   publicFolder,
 }: AppModules): AppParts {
   return {
@@ -36,6 +41,12 @@ export function collectParts({
     migrations: Object.entries(migrations)
       .map(([name, text]): Migration => readMigration(name, text))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    islands: new Map(
+      Object.entries(islands).flatMap(([file, module]) =>
+        Object.entries(module).map(([name, component]) => [component, `${file}#${name}`]),
+      ),
+    ),
+    islandScript,
     publicFolder,
   };
 }

@@ -31,7 +31,7 @@ export interface ContextParts {
   readonly request: Request;
   readonly url: URL;
   readonly id: string;
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: Record<string, string>;
   readonly session: Session;
   readonly address: string;
   readonly isDev: boolean;
@@ -53,7 +53,7 @@ export class Context implements AsyncDisposable {
   /** In the log and on error pages. */
   readonly id: string;
   /** From the path: `:id` is `params.id`. */
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: Record<string, string>;
   readonly session: Session;
   /** Of the visitor, as the gateway says. */
   readonly address: string;

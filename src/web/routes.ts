@@ -5,9 +5,11 @@
 import { MolnError } from '../base/errors.ts';
 import { nearestName } from '../base/suggest.ts';
 import type { Action, Before } from './context.ts';
+import type { SocketAction } from './sockets.ts';
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
-type Method = (typeof METHODS)[number];
+/** `WS`: asked for with GET and an upgrade (RFC 6455). */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'WS'] as const;
+export type Method = (typeof METHODS)[number];
 
 /** The actions that have routes by their names. */
 export interface Actions {
@@ -32,7 +34,8 @@ export interface Controller extends Actions {
   readonly before?: readonly Before[];
   /** What a form with files may have, for all of its paths; default 32 MiB. */
   readonly uploadBytesMax?: number;
-  readonly [route: `${Method} /${string}`]: Action;
+  readonly [route: `${Exclude<Method, 'WS'>} /${string}`]: Action;
+  readonly [socket: `WS /${string}`]: SocketAction;
 }
 
 export interface Route {

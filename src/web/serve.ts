@@ -6,11 +6,15 @@ import { createServer, type Server } from 'node:http';
 import type { ListenOptions } from 'node:net';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { systemClock } from '../base/time.ts';
+import { type ConnectApp, SocketServer } from './sockets.ts';
 
 /** What is still under way after so long is cut. */
 const FINISH_WITHIN_MS = 8000;
 
-export type FetchApp = (request: Request, address: string) => Promise<Response>;
+export interface ServedApp {
+  fetch(request: Request, address: string): Promise<Response>;
+  connect: ConnectApp;
+}
 
 export interface Served {
   readonly server: Server;
@@ -18,13 +22,17 @@ export interface Served {
 }
 
 /** Resolves when it listens; rejects with Node's error when it cannot. */
-export async function serve(fetch: FetchApp, where: ListenOptions): Promise<Served> {
+export async function serve(app: ServedApp, where: ListenOptions): Promise<Served> {
   const listener = getRequestListener(
     (request, bindings) =>
-      fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
+      app.fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
     { overrideGlobalObjects: false },
   );
   const server = createServer((request, response) => void listener(request, response));
+  const sockets = new SocketServer((request, address) => app.connect(request, address));
+  server.on('upgrade', (request, connection, head) => {
+    void sockets.upgrade(request, connection, head);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(where, () => {

@@ -34,7 +34,7 @@ export async function start(parts: AppParts): Promise<void> {
       socket === undefined
         ? { port: Number(env['PORT'] ?? 3000), host: '127.0.0.1' }
         : { path: socket };
-    const served = await serve((request, address) => app.fetch(request, address), where);
+    const served = await serve(app, where);
     log.info('Ready');
     const jobs = new JobRunner({ jobs: parts.jobs, database, log });
     jobs.start();

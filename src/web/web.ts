@@ -53,6 +53,7 @@ export {
   plural,
   type RowOf,
 } from './model.ts';
+export { Island } from './islands.ts';
 export { job, Job, JobRunner, type JobRun } from './jobs.ts';
 export { Live } from './live.ts';
 export { limitRate } from './own-tables.ts';
@@ -60,7 +61,8 @@ export { type Mail, type MailCarrier, type ReadyMail, sendMail, useMail } from '
 export { hashPassword, verifyPassword } from './password.ts';
 export { type Controller, controller, type Route, routesOf, singular } from './routes.ts';
 export type { Page, RowQuery } from './row-query.ts';
-export { type FetchApp, serve, type Served } from './serve.ts';
+export { serve, type Served, type ServedApp } from './serve.ts';
+export { type Socket, type SocketHandlers } from './sockets.ts';
 export { Shape, shape } from './shape.ts';
 export {
   type Connection,

@@ -5,9 +5,18 @@
 import { join } from 'node:path';
 import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, type Database, JobRunner, migrate, serve, useMail } from '../web/web.ts';
+import {
+  App,
+  type Database,
+  JobRunner,
+  migrate,
+  serve,
+  type ServedApp,
+  useMail,
+} from '../web/web.ts';
 import { openAppDatabase } from './app-database.ts';
-import { loadApp } from './app-folder.ts';
+import { listApp, loadApp } from './app-folder.ts';
+import { bundleIslands } from './compile.ts';
 import { dashboard } from './dev-dashboard.ts';
 import { DevMails } from './dev-mails.ts';
 import { errorPage } from './dev-page.ts';
@@ -68,10 +77,13 @@ export class DevServer implements AsyncDisposable {
     const database = await openAppDatabase(options.root, options.databaseUrl);
     const server = new DevServer(options, database);
     await server.#load();
-    const served = await serve((request, address) => server.#fetch(request, address), {
-      port: options.port,
-      host: options.host,
-    });
+    const { port, host } = options;
+    const app: ServedApp = {
+      fetch: (request, address) => server.#fetch(request, address),
+      connect: async (request, address) =>
+        (await server.#app?.connect(request, address)) ?? new Response(null, { status: 503 }),
+    };
+    const served = await serve(app, { port, host });
     server.#close = () => served.close();
     const folders = ['app', 'migrations'].map((name) => join(options.root, name));
     server.#watch = new FolderWatch(folders, () => server.#renew());
@@ -96,14 +108,18 @@ export class DevServer implements AsyncDisposable {
       for (const name of await migrate(this.#database, parts.migrations))
         this.#options.log.info(`Migrated: ${name}`);
       const { log, root } = this.#options;
+      const islandScript = await bundleIslands(root, listApp(root).islands);
       this.#app?.[Symbol.dispose]();
-      this.#app = await App.start(parts, {
-        database: this.#recorder.watched(this.#database),
-        log,
-        isDev: true,
-        showError: async (error, { request, url }) =>
-          errorPage(error, root, `${request.method} ${url.pathname}`),
-      });
+      this.#app = await App.start(
+        { ...parts, islandScript },
+        {
+          database: this.#recorder.watched(this.#database),
+          log,
+          isDev: true,
+          showError: async (error, { request, url }) =>
+            errorPage(error, root, `${request.method} ${url.pathname}`),
+        },
+      );
       await this.#jobs?.[Symbol.asyncDispose]();
       this.#jobs = new JobRunner({ jobs: parts.jobs, database: this.#database, log });
       this.#jobs.start();
