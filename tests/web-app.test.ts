@@ -1,16 +1,20 @@
 /** An app in the web framework, from nothing to three instances, by what a person types. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { WebSocket } from 'ws';
 import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { MOLN, runMoln } from '../testing/moln.ts';
+import { TestBrowser } from '../testing/browser.ts';
 import { startMailServer } from '../testing/mail-server.ts';
 import { failuresOf, PacedLoad } from '../testing/paced-load.ts';
 import { step } from '../testing/step.ts';
@@ -72,6 +76,19 @@ function firstChange(node: TestNode, path: string): Promise<string> {
   return promise;
 }
 
+/** What comes back by a WebSocket of the deployed app. */
+async function echoed(node: TestNode, path: string, text: string): Promise<string> {
+  const host = `blog.localhost:${node.ports.http}`;
+  const client = new WebSocket(`ws://${node.address}:${node.ports.http}${path}`, {
+    headers: { host, origin: `http://${host}` },
+  });
+  await once(client, 'open');
+  client.send(text);
+  const [data] = (await once(client, 'message')) as [Buffer];
+  client.close();
+  return data.toString();
+}
+
 test('an app from nothing to three instances', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'moln-web-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -130,12 +147,27 @@ test('an app from nothing to three instances', async (t) => {
     assert.match(Buffer.from((await changes?.read())?.value ?? []).toString(), /^data: \d+\n\n$/);
     await changes?.cancel();
     assert.match(await page('/'), /Good morning/);
+    await typed('moln generate island counter');
+    edit('app/views/home.tsx', '<p>', '<Island of={Counter} with={{ start: 1 }} />\n      <p>');
+    edit(
+      'app/views/home.tsx',
+      'import',
+      "import { Island } from 'moln';\nimport { Counter } from '../islands/counter.tsx';\nimport",
+    );
+    await until('the island', async () => (await page('/')).includes('>Counter 1</button>'));
+    await using browser = await TestBrowser.start();
+    const shownPage = await browser.page();
+    await shownPage.goto(base);
+    await shownPage.click('moln-island button');
+    await shownPage.waitForSelector('text=Counter 2');
+    assert.deepEqual(browser.problems, []);
     edit('app/views/home.tsx', '<h1>', '<h1>{nobody.name}');
     await until('the mistake', async () =>
-      /app\/views\/home\.tsx:6[\s\S]*<mark>.*&lt;h1&gt;\{nobody/.test(await page('/')),
+      /app\/views\/home\.tsx:8[\s\S]*<mark>.*&lt;h1&gt;\{nobody/.test(await page('/')),
     );
     edit('app/views/home.tsx', '{nobody.name}', '');
-    await until('the page again', async () => (await page('/')).includes('Good morning'));
+    // The open page shows what was mended by itself.
+    await shownPage.waitForSelector('text=Good morning');
     const ended = new Promise((resolve) => dev.once('exit', resolve));
     dev.kill('SIGINT');
     await ended;
@@ -157,6 +189,11 @@ test('an app from nothing to three instances', async (t) => {
       'app/controllers/posts.ts',
       'import',
       "import { publish } from '../jobs/publish.ts';\nimport",
+    );
+    edit(
+      'app/controllers/home.ts',
+      'index:',
+      "'WS /echo': () => ({ message: (text, socket) => socket.send(text) }),\n  index:",
     );
     edit('app/views/posts.tsx', '<table>', '<Live of={[Post]}><table>');
     edit('app/views/posts.tsx', '</table>', '</table></Live>');
@@ -188,6 +225,9 @@ test('an app from nothing to three instances', async (t) => {
     assert.match(await visitor.get('/admin/users'), /ada@example\.org/);
     assert.equal((await node.get('blog', '/admin/users')).status, 303);
     assert.match(await told, /^retry: \d+\n\ndata: \d+\n/);
+    assert.match(await visitor.get('/'), /Counter 1.*src="\/_moln\/islands\.js\?v=\w+"/);
+    assert.match((await node.get('blog', '/_moln/islands.js')).body, /moln-island/);
+    assert.equal(await echoed(node, '/echo', 'Hello'), 'Hello');
     for (let times = 0; times < 6; times++) {
       assert.match(await visitor.get('/posts'), /ada@example\.org[\s\S]*Online/);
     }

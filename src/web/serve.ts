@@ -8,7 +8,6 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { systemClock } from '../base/time.ts';
 import { type ConnectApp, SocketServer } from './sockets.ts';
 
-/** What is still under way after so long is cut. */
 const FINISH_WITHIN_MS = 8000;
 
 export interface ServedApp {
@@ -18,7 +17,8 @@ export interface ServedApp {
 
 export interface Served {
   readonly server: Server;
-  close(): Promise<void>;
+  /** What is still under way after so long is cut; so are connections that browsers open to have some. */
+  close(withinMs?: number): Promise<void>;
 }
 
 /** Resolves when it listens; rejects with Node's error when it cannot. */
@@ -40,10 +40,10 @@ export async function serve(app: ServedApp, where: ListenOptions): Promise<Serve
       resolve();
     });
   });
-  const close = async (): Promise<void> => {
+  const close = async (withinMs = FINISH_WITHIN_MS): Promise<void> => {
     const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
     server.closeIdleConnections();
-    using _cut = systemClock.after(FINISH_WITHIN_MS, () => server.closeAllConnections());
+    using _cut = systemClock.after(withinMs, () => server.closeAllConnections());
     await closed;
   };
   return { server, close };

@@ -67,6 +67,12 @@ export async function bundle(root: string, entry: string, outFile: string): Prom
   }
 }
 
+function foreignImport(from: string, id: string): MolnError {
+  return new MolnError('WORKBENCH_ISLAND', `${from} imports "${id}", which browsers do not have`, {
+    hint: 'Islands import "moln/island" and packages for browsers; what they need of the server is handed in by <Island with={…} />',
+  });
+}
+
 function buildError(error: unknown): MolnError {
   const text = error instanceof Error ? error.message : String(error);
   return new MolnError(
@@ -83,7 +89,7 @@ const BROWSER_ENTRIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The script that makes islands go on in the browser; empty when there are none. `files`: paths from `root` by names. Throws `WORKBENCH_BUILD`.
+ * The script that makes islands go on in the browser; empty when there are none. `files`: paths from `root` by names. Throws `WORKBENCH_BUILD` or `WORKBENCH_ISLAND`.
  */
 export async function bundleIslands(
   root: string,
@@ -94,6 +100,7 @@ export async function bundleIslands(
     (path, at) => `import * as island${at} from ${JSON.stringify(join(root, path))};`,
   );
   const named = Object.keys(files).map((name, at) => `${JSON.stringify(name)}: island${at}`);
+  let refused: MolnError | undefined;
   const entry = fill('islands.js', { imports: imports.join('\n'), islands: named.join(', ') });
   try {
     await using build = await rolldown({
@@ -110,10 +117,8 @@ export async function bundleIslands(
             const entryId = BROWSER_ENTRIES[id] ?? (id === 'preact' ? id : undefined);
             if (entryId !== undefined) return fileURLToPath(import.meta.resolve(entryId));
             if (id !== 'moln' && !id.startsWith('node:')) return null;
-            const from = relative(root, importer ?? '');
-            throw new Error(
-              `${from} imports "${id}", which browsers do not have: islands import "moln/island"`,
-            );
+            refused = foreignImport(relative(root, importer ?? ''), id);
+            throw refused;
           },
           load: (id) => (id === VIRTUAL_ENTRY ? { code: entry, moduleType: 'js' } : null),
         },
@@ -122,7 +127,7 @@ export async function bundleIslands(
     const { output } = await build.generate({ format: 'esm', minify: true, codeSplitting: false });
     return output[0].code;
   } catch (error) {
-    throw buildError(error);
+    throw refused ?? buildError(error);
   }
 }
 

@@ -39,6 +39,9 @@ const listen = () => {
 listen();
 `;
 
+/** Whoever presses Ctrl-C waits for it. */
+const FINISH_WITHIN_MS = 300;
+
 export interface DevOptions {
   readonly root: string;
   readonly port: number;
@@ -84,7 +87,7 @@ export class DevServer implements AsyncDisposable {
         (await server.#app?.connect(request, address)) ?? new Response(null, { status: 503 }),
     };
     const served = await serve(app, { port, host });
-    server.#close = () => served.close();
+    server.#close = () => served.close(FINISH_WITHIN_MS);
     const folders = ['app', 'migrations'].map((name) => join(options.root, name));
     server.#watch = new FolderWatch(folders, () => server.#renew());
     return server;

@@ -15,6 +15,7 @@ import { writeNew } from './new-files.ts';
 import {
   capital,
   controllerFile,
+  islandFile,
   jobFile,
   mailFile,
   modelFile,
@@ -65,6 +66,11 @@ export async function generateController(
 export async function generateJob(root: string, name: string): Promise<readonly string[]> {
   requireApp(root);
   return await writeNew(root, jobFile(name));
+}
+
+export async function generateIsland(root: string, name: string): Promise<readonly string[]> {
+  requireApp(root);
+  return await writeNew(root, islandFile(name));
 }
 
 export async function generateMail(root: string, name: string): Promise<readonly string[]> {

@@ -102,6 +102,13 @@ export function mailFile(name: string): Readonly<Record<string, string>> {
   };
 }
 
+export function islandFile(name: string): Readonly<Record<string, string>> {
+  const { type, words } = namesOf(name);
+  return {
+    [`app/islands/${name}.tsx`]: fill('scaffold/island.tsx', { type, words: capital(words) }),
+  };
+}
+
 /** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
 export function scaffoldFiles(
   name: string,

@@ -21,6 +21,7 @@ export {
   createApp,
   generateAuth,
   generateController,
+  generateIsland,
   generateJob,
   generateMail,
   generateMigration,

@@ -122,6 +122,14 @@ export const GENERATE: CommandSpec = {
     ),
     generator(
       {
+        name: 'island',
+        summary: 'A component that goes on in the browser.',
+        arguments: [{ ...NAME, description: 'such as counter' }],
+      },
+      (bench, folder, input) => bench.generateIsland(folder, nameOf(input)),
+    ),
+    generator(
+      {
         name: 'auth',
         summary: 'Users who sign up, in and out, and set a forgotten password anew by mail.',
       },
