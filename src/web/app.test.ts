@@ -153,7 +153,8 @@ test('files of a form are taken from those who have its token, up to a limit, an
   const folder = mkdtempSync(join(tmpdir(), 'moln-upload-test-'));
   process.env['TMPDIR'] = folder;
   t.after(() => {
-    process.env['TMPDIR'] = temporary ?? tmpdir();
+    if (temporary === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = temporary;
     rmSync(folder, { recursive: true });
   });
   const ask = await start();
