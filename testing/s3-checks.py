@@ -96,7 +96,12 @@ def buckets_life():
     assert name in [one['Name'] for one in main.list_buckets()['Buckets']]
     assert name not in [one['Name'] for one in alt.list_buckets()['Buckets']]
     main.head_bucket(Bucket=name)
-    refused('BucketAlreadyOwnedByYou', 409, main.create_bucket, Bucket=name)
+    main.put_bucket_acl(Bucket=name, ACL='public-read')
+    main.create_bucket(Bucket=name)
+    assert len(main.get_bucket_acl(Bucket=name)['Grants']) == 1
+    refused('BucketAlreadyOwnedByYou', 409, main.create_bucket, Bucket=name, CreateBucketConfiguration={'LocationConstraint': 'eu-west-1'})
+    main.head_bucket(Bucket=name, ExpectedBucketOwner=MAIN)
+    refused('AccessDenied', 403, main.list_objects, Bucket=name, ExpectedBucketOwner=ALT)
     refused('BucketAlreadyExists', 409, alt.create_bucket, Bucket=name)
     put(name, 'x')
     refused('BucketNotEmpty', 409, main.delete_bucket, Bucket=name)
@@ -371,7 +376,7 @@ def multipart():
     assert main.head_object(Bucket=name, Key='k', PartNumber=2)['ContentLength'] == 17
     got = main.get_object(Bucket=name, Key='k', PartNumber=2)
     assert (got['Body'].read(), got['PartsCount'], got['ContentRange']) == (two, 2, f'bytes {PART}-{PART + 16}/{PART + 17}')
-    refused(None, 416, main.get_object, Bucket=name, Key='k', PartNumber=3)
+    refused('InvalidPart', 400, main.get_object, Bucket=name, Key='k', PartNumber=3)
     refused('NoSuchUpload', 404, main.upload_part, Bucket=name, Key='k', UploadId='nope', PartNumber=1, Body=b'')
     refused('NoSuchUpload', 404, main.abort_multipart_upload, Bucket=name, Key='k', UploadId='nope')
     refused('NoSuchUpload', 404, main.complete_multipart_upload, Bucket=name, Key='k', UploadId='nope', MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': 'x'}]})
@@ -691,6 +696,7 @@ def checksums():
     assert answer['ChecksumSHA256'] == wanted, answer
     got = main.get_object_attributes(Bucket=name, Key='m', ObjectAttributes=['ObjectParts', 'Checksum'])
     assert got['ObjectParts']['TotalPartsCount'] == 2 and got['Checksum']['ChecksumSHA256'] == wanted, got
+    assert [part['ChecksumSHA256'] for part in got['ObjectParts']['Parts']] == [base64.b64encode(digest(body)).decode() for body in (one, two)], got
     if boto3.__version__ >= '1.36':
         _, _, answer = upload(name, 'f', one, two, ChecksumAlgorithm='CRC32', ChecksumType='FULL_OBJECT')
         assert answer['ChecksumCRC32'] == base64.b64encode(zlib.crc32(one + two).to_bytes(4, 'big')).decode(), answer
@@ -759,8 +765,68 @@ def other_settings():
     assert 'TopicConfigurations' not in main.get_bucket_notification_configuration(Bucket=name)
     refused('ServerSideEncryptionConfigurationNotFoundError', 404, main.get_bucket_encryption, Bucket=name)
     refused('ReplicationConfigurationNotFoundError', 404, main.get_bucket_replication, Bucket=name)
-    refused('NotImplemented', 501, main.put_object, Bucket=name, Key='s', Body=b'', ServerSideEncryption='aws:kms')
-    refused('NotImplemented', 501, main.put_bucket_encryption, Bucket=name, ServerSideEncryptionConfiguration={'Rules': [{'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'AES256'}}]})
+
+
+# --- encryption
+
+def customer(letter, prefix=''):
+    return {f'{prefix}SSECustomerAlgorithm': 'AES256', f'{prefix}SSECustomerKey': letter * 32}
+
+
+@check
+def customer_keys():
+    name, a, b = bucket(), customer('a'), customer('b')
+    data = bytes(range(256)) * 40
+    put = main.put_object(Bucket=name, Key='k', Body=data, **a)
+    assert put['SSECustomerKeyMD5'] and put['ETag'] != '"%s"' % hashlib.md5(data).hexdigest()
+    assert main.get_object(Bucket=name, Key='k', Range='bytes=77-9001', **a)['Body'].read() == data[77:9002]
+    refused('InvalidRequest', 400, main.get_object, Bucket=name, Key='k')
+    refused('InvalidRequest', 400, main.get_object, Bucket=name, Key='k', **b)
+    refused(None, 400, main.head_object, Bucket=name, Key='k', **b)
+    refused('InvalidRequest', 400, main.copy_object, Bucket=name, Key='c', CopySource=f'{name}/k')
+    md5 = base64.b64encode(bytes(16)).decode()
+    refused('InvalidArgument', 400, main.put_object, Bucket=name, Key='k', Body=b'', SSECustomerKeyMD5=md5, **a)
+    refused('InvalidArgument', 400, main.put_object, Bucket=name, Key='k', Body=b'', SSECustomerAlgorithm='AES256', SSECustomerKey='short')
+    refused('InvalidArgument', 400, main.put_object, Bucket=name, Key='k', Body=b'', ServerSideEncryption='AES256', **a)
+    refused('InvalidEncryptionAlgorithmError', 400, main.put_object, Bucket=name, Key='k', Body=b'', **{**a, 'SSECustomerAlgorithm': 'AES192'})
+    main.copy_object(Bucket=name, Key='c', CopySource=f'{name}/k', **b, **customer('a', 'CopySource'))
+    assert main.get_object(Bucket=name, Key='c', **b)['Body'].read() == data
+    main.copy_object(Bucket=name, Key='plain', CopySource=f'{name}/k', **customer('a', 'CopySource'))
+    assert main.get_object(Bucket=name, Key='plain')['Body'].read() == data
+    refused('InvalidRequest', 400, main.get_object, Bucket=name, Key='plain', **a)
+    id = main.create_multipart_upload(Bucket=name, Key='m', **a)['UploadId']
+    first = bytes(5 * 2 ** 20 + 3)
+    where = {'Bucket': name, 'Key': 'm', 'UploadId': id}
+    refused('InvalidRequest', 400, main.upload_part, PartNumber=1, Body=b'', **where)
+    refused('InvalidRequest', 400, main.upload_part, PartNumber=1, Body=b'', **where, **b)
+    one = main.upload_part(PartNumber=1, Body=first, **where, **a)['ETag']
+    two = main.upload_part_copy(PartNumber=2, CopySource=f'{name}/c', **where, **a, **customer('b', 'CopySource'))['CopyPartResult']['ETag']
+    main.complete_multipart_upload(**where, MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': one}, {'PartNumber': 2, 'ETag': two}]})
+    middle = main.get_object(Bucket=name, Key='m', Range=f'bytes={len(first) - 5}-{len(first) + 20}', **a)['Body'].read()
+    assert middle == first[-5:] + data[:21]
+
+
+@check
+def cluster_keys():
+    name = bucket()
+    refused('ServerSideEncryptionConfigurationNotFoundError', 404, main.get_bucket_encryption, Bucket=name)
+    data = b'secret' * 1000
+    put = main.put_object(Bucket=name, Key='k', Body=data, ServerSideEncryption='AES256')
+    assert put['ServerSideEncryption'] == 'AES256' and put['ETag'] == '"%s"' % hashlib.md5(data).hexdigest()
+    refused('InvalidArgument', 400, main.put_object, Bucket=name, Key='x', Body=b'', ServerSideEncryption='AES256', SSEKMSKeyId='mine')
+    main.put_object(Bucket=name, Key='named', Body=data, ServerSideEncryption='aws:kms', SSEKMSKeyId='mine')
+    named = main.get_object(Bucket=name, Key='named')
+    assert (named['ServerSideEncryption'], named['SSEKMSKeyId'], named['Body'].read()) == ('aws:kms', 'mine', data)
+    rule = {'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'AES256'}}
+    for broken in ([], [rule, rule]):
+        refused('MalformedXML', 400, main.put_bucket_encryption, Bucket=name, ServerSideEncryptionConfiguration={'Rules': broken})
+    main.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={'Rules': [rule]})
+    assert main.get_bucket_encryption(Bucket=name)['ServerSideEncryptionConfiguration']['Rules'] == [{**rule, 'BucketKeyEnabled': False}]
+    assert main.put_object(Bucket=name, Key='usual', Body=b'small')['ServerSideEncryption'] == 'AES256'
+    assert main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/named')['ServerSideEncryption'] == 'AES256'
+    main.delete_bucket_encryption(Bucket=name)
+    assert main.get_object(Bucket=name, Key='usual')['Body'].read() == b'small'
+    assert main.get_object(Bucket=name, Key='copy')['Body'].read() == data
 
 
 @check

@@ -6,7 +6,7 @@ import { authorise } from './access.ts';
 import { type Answer, type Call, quoted, xmlAnswer } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { encodeUri } from './uri.ts';
+import { encodeUri } from '../base/uri.ts';
 
 const PAGE_MAX = 1000;
 

@@ -7,6 +7,8 @@ import { test } from 'node:test';
 import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { App } from './app.ts';
+import { files, useFiles } from './files.ts';
+import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
 import { Island } from './islands.ts';
 import { Live } from './live.ts';
@@ -330,4 +332,29 @@ test('a WebSocket is what its action gives, and ends when that throws or the app
   const last = await connect('/posts/7/echo');
   app[Symbol.dispose]();
   assert.equal(await last.end, 1001);
+});
+
+test('files are put, shown for a time, and removed', async (t) => {
+  const ask = await start();
+  useFiles(undefined);
+  await assert.rejects(files.put('x'), { code: 'WEB_NO_FILES' });
+  const folder = mkdtempSync(join(tmpdir(), 'moln-web-files-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  useFiles(new FolderFiles(folder));
+  const stream = new Blob(['<script>', 'alert(1)</script>'], { type: 'text/html' });
+  const stored = await files.put(stream, { key: 'notes/å 1.html' });
+  assert.deepEqual(stored, { key: 'notes/å 1.html', size: 25, type: 'text/html' });
+  const shown = await ask(files.url(stored.key));
+  assert.equal(await shown.text(), '<script>alert(1)</script>');
+  assert.equal(shown.headers.get('content-type'), 'text/html');
+  assert.match(shown.headers.get('content-security-policy') ?? '', /^sandbox/);
+  assert.equal((await ask(files.url(stored.key, { seconds: -1 }))).status, 404);
+  assert.equal((await ask(files.url('other').replace('other', 'notes'))).status, 404);
+  assert.equal((await ask(`${files.url(stored.key)}x`)).status, 404);
+  const again = await files.put('second', { key: stored.key });
+  assert.equal(await (await files.get(again.key))?.text(), 'second');
+  assert.notEqual((await files.put('new')).key, (await files.put('new')).key);
+  await files.delete(stored.key);
+  assert.equal(await files.get(stored.key), undefined);
+  await assert.rejects(files.put('x', { key: '' }), { code: 'WEB_FILE_KEY' });
 });

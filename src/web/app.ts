@@ -13,6 +13,7 @@ import { Context, type Result, runInContext } from './context.ts';
 import { failureAnswer, failureOf } from './failures.ts';
 import { Islands, useIslands } from './islands.ts';
 import type { Job } from './jobs.ts';
+import { FILES_PATH, shownFile, useFileSecret } from './files.ts';
 import { isElement } from './jsx-runtime.ts';
 import { LIVE_PATH, LIVE_SCRIPT, LIVE_SCRIPT_PATH, LiveHub } from './live.ts';
 import type { Migration } from './migrate.ts';
@@ -90,6 +91,7 @@ export class App implements Disposable {
     useIslands(app.#islands);
     await makeOwnTables(options.database);
     app.#secret = await sharedSecret(options.database);
+    useFileSecret(app.#secret);
     return app;
   }
 
@@ -189,7 +191,7 @@ export class App implements Disposable {
     await using context = this.#context(request, url, { id, address });
     const response = await runInContext(context, async () => {
       try {
-        const own = this.#own(context);
+        const own = await this.#own(context);
         if (own !== undefined) return own;
         const found = await this.#route(context);
         Object.assign(context.params, found.params);
@@ -202,7 +204,9 @@ export class App implements Disposable {
   }
 
   /** What the framework itself answers. */
-  #own({ request, url }: Context): Response | undefined {
+  #own({ request, url }: Context): Response | Promise<Response> | undefined {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
+    if (url.pathname.startsWith(FILES_PATH)) return shownFile(request, url);
     if (request.method !== 'GET') return undefined;
     if (url.pathname === LIVE_PATH) return this.#live.stream(request);
     if (url.pathname !== LIVE_SCRIPT_PATH) return undefined;

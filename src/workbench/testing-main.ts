@@ -3,9 +3,21 @@
  * What tests of apps import from `moln/test`: the app in this process, with a database in memory of its own, asked as a browser
  * would: it keeps cookies, follows redirects and sends the forms that it was shown.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, JobRunner, migrate, type ReadyMail, SqliteDatabase, useMail } from '../web/web.ts';
+import {
+  App,
+  FolderFiles,
+  JobRunner,
+  migrate,
+  type ReadyMail,
+  SqliteDatabase,
+  useFiles,
+  useMail,
+} from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
 import { formsOf, formWith } from './page-forms.ts';
 
@@ -36,9 +48,11 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
   });
   const mails: ReadyMail[] = [];
   useMail({ carry: async (mail) => void mails.push(mail) });
+  const fileFolder = await mkdtemp(join(tmpdir(), 'moln-test-'));
+  useFiles(new FolderFiles(fileFolder));
   const app = await App.start(parts, { database, log });
   const jobs = new JobRunner({ jobs: parts.jobs, database, log });
-  return new TestApp({ app, database, jobs, log: records, mails });
+  return new TestApp({ app, database, jobs, log: records, mails, fileFolder });
 }
 
 export interface TestAppParts {
@@ -47,6 +61,7 @@ export interface TestAppParts {
   readonly jobs: JobRunner;
   readonly log: readonly LogRecord[];
   readonly mails: readonly ReadyMail[];
+  readonly fileFolder: string;
 }
 
 export class TestApp implements AsyncDisposable {
@@ -57,12 +72,14 @@ export class TestApp implements AsyncDisposable {
   readonly #app: App;
   readonly #database: SqliteDatabase;
   readonly #jobs: JobRunner;
+  readonly #fileFolder: string;
   readonly #cookies = new Map<string, string>();
 
   constructor(parts: TestAppParts) {
     this.#app = parts.app;
     this.#database = parts.database;
     this.#jobs = parts.jobs;
+    this.#fileFolder = parts.fileFolder;
     this.log = parts.log;
     this.mails = parts.mails;
   }
@@ -119,6 +136,7 @@ export class TestApp implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#app[Symbol.dispose]();
     await this.#database[Symbol.asyncDispose]();
+    await rm(this.#fileFolder, { recursive: true, force: true });
   }
 
   async #follow(path: string, words: RequestWords): Promise<TestPage> {
