@@ -49,6 +49,24 @@ class Visitor {
     return next === undefined ? answer.body : await this.get(next);
   }
 
+  /** Sends the form of that page with a file. */
+  async upload(
+    path: string,
+    fields: Readonly<Record<string, string>>,
+    file: File,
+  ): Promise<string> {
+    const form = formWith(formsOf(await this.get(path)), Object.keys(fields));
+    const data = new FormData();
+    for (const [name, value] of Object.entries({ ...form?.fields, ...fields }))
+      data.set(name, value);
+    data.set('image', file);
+    const sent = new Response(data);
+    const headers = { 'content-type': sent.headers.get('content-type') ?? '' };
+    const body = await sent.text();
+    const answer = await this.#ask(form?.action ?? '', { method: 'POST', headers, body });
+    return await this.get(answer.headers.location ?? '/nothing');
+  }
+
   async #ask(path: string, options: AskOptions): Promise<Answer> {
     const headers = { ...options.headers, accept: 'text/html', cookie: this.#cookie };
     const answer = await this.#send(path, { ...options, headers });
@@ -113,8 +131,9 @@ test('an app from nothing to three instances', async (t) => {
       'moln generate scaffold post title:string body:text published:boolean',
     );
     assert.match(files, /app\/models\/post\.ts[\s\S]*migrations\/\d{14}_create_posts\.sql/);
+    await typed('moln generate scaffold photo title:string image:file');
     await typed('moln generate auth');
-    assert.match(await typed('moln test'), /pass 7\n.*fail 0/);
+    assert.match(await typed('moln test'), /pass 8\n.*fail 0/);
     assert.match(await typed('moln routes'), /DELETE +\/posts\/:id +posts#destroy/);
   });
 
@@ -252,6 +271,10 @@ test('an app from nothing to three instances', async (t) => {
     });
     const { url, size } = JSON.parse(made?.body ?? '') as { url: string; size: number };
     assert.equal(size, body.length);
+    const photo = new File(['bytes of it'], 'a.png', { type: 'image/png' });
+    const photoPage = await visitor.upload('/photos/new', { title: 'One' }, photo);
+    const shown = /href="(\/_moln\/files\/[^"]+)">a\.png/.exec(photoPage)?.[1] ?? '';
+    assert.equal(await visitor.get(shown.replaceAll('&amp;', '&')), 'bytes of it');
     const range = { headers: { range: 'bytes=5-14' } };
     const piece = await node.get('blog', url, range);
     assert.deepEqual([piece.status, piece.body], [206, 'the drawer']);

@@ -11,6 +11,7 @@ import { UPLOAD_BYTES_MAX } from './body.ts';
 import { forgetCached } from './cache.ts';
 import { Context, type Result, runInContext } from './context.ts';
 import { failureAnswer, failureOf } from './failures.ts';
+import { IMAGES_PATH, shownImage } from './images.ts';
 import { Islands, useIslands } from './islands.ts';
 import type { Job } from './jobs.ts';
 import { FILES_PATH, shownFile, useFileSecret } from './files.ts';
@@ -207,6 +208,7 @@ export class App implements Disposable {
   #own({ request, url }: Context): Response | Promise<Response> | undefined {
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
     if (url.pathname.startsWith(FILES_PATH)) return shownFile(request, url);
+    if (url.pathname.startsWith(IMAGES_PATH)) return shownImage(url);
     if (request.method !== 'GET') return undefined;
     if (url.pathname === LIVE_PATH) return this.#live.stream(request);
     if (url.pathname !== LIVE_SCRIPT_PATH) return undefined;

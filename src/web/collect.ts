@@ -2,10 +2,14 @@
 import { MolnError } from '../base/errors.ts';
 import type { AppParts } from './app.ts';
 import { Job } from './jobs.ts';
+import { REMOVE_FILE } from './kept-files.ts';
 import { DELIVER_MAIL } from './mail.ts';
 import { type Migration, readMigration } from './migrate.ts';
 import { Model } from './model.ts';
 import type { Controller } from './routes.ts';
+
+/** Jobs that every app has. */
+const OWN: readonly Job[] = [DELIVER_MAIL, REMOVE_FILE].map((each) => each as unknown as Job);
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -65,7 +69,7 @@ function controllerOf(name: string, module: Module): Controller {
 }
 
 function jobsOf(jobs: AppModules['jobs']): readonly Job[] {
-  const byName = new Map<string, Job>([[DELIVER_MAIL.name, DELIVER_MAIL as unknown as Job]]);
+  const byName = new Map<string, Job>(OWN.map((each) => [each.name, each]));
   for (const [file, module] of Object.entries(jobs)) {
     for (const one of Object.values(module)) {
       if (!(one instanceof Job)) continue;

@@ -8,6 +8,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   WEB_BODY_TOO_LARGE: 413,
   WEB_FORBIDDEN: 403,
   WEB_FORGED: 403,
+  WEB_IMAGE: 422,
   WEB_INVALID: 422,
   WEB_METHOD: 405,
   WEB_NOT_FOUND: 404,

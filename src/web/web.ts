@@ -17,6 +17,7 @@ export {
   datetime,
   type Field,
   type FieldKind,
+  file,
   integer,
   json,
   labelOf,
@@ -56,8 +57,10 @@ export {
   plural,
   type RowOf,
 } from './model.ts';
+export { imageUrl } from './images.ts';
 export { Island } from './islands.ts';
 export { job, Job, JobRunner, type JobRun } from './jobs.ts';
+export type { KeptFile } from './kept-files.ts';
 export { Live } from './live.ts';
 export { limitRate } from './own-tables.ts';
 export { type Mail, type MailCarrier, type ReadyMail, sendMail, useMail } from './mail.ts';

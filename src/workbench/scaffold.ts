@@ -7,6 +7,7 @@ import { fill, type TemplateWords } from './templates.ts';
 const NAME = /^[a-z][a-z0-9_]{0,40}$/;
 /** Columns of the table that lists them all. */
 const COLUMNS_MAX = 4;
+const LONG: ReadonlySet<string> = new Set(['text', 'json']);
 
 interface Names extends TemplateWords {
   /** `blog_post` */
@@ -138,10 +139,13 @@ function shownWords(
     const value = `${row}.${name}`;
     if (kind === 'boolean') return `{${value} ? 'yes' : 'no'}`;
     if (kind === 'datetime') return `{${value}?.toISOString().slice(0, 16).replace('T', ' ')}`;
+    if (kind === 'file')
+      return `{${value} && <a href={files.url(${value}.key)}>{${value}.name}</a>}`;
     return kind === 'json' ? `{JSON.stringify(${value})}` : `{${value}}`;
   };
+  const hasFiles = fields.some(({ kind }) => kind === 'file');
   // A list of long texts is no list.
-  const short = fields.filter(({ kind }) => kind !== 'text' && kind !== 'json');
+  const short = fields.filter(({ kind }) => !LONG.has(kind));
   const columns = (short.length === 0 ? fields : short).slice(0, COLUMNS_MAX);
   const cells = columns.map((each, at) =>
     at === 0
@@ -152,6 +156,8 @@ function shownWords(
   const label = (text: string): string => capital(text.replace(/_id$/, '').replaceAll('_', ' '));
   return {
     Words: capital(words),
+    files: hasFiles ? ' files' : '',
+    imports: hasFiles ? 'Button, files, Form, Inputs' : 'Button, Form, Inputs',
     Many: label(many),
     heads: columns.map(({ name }) => `            <th>${label(name)}</th>\n`).join(''),
     cells: cells.join(''),
@@ -165,7 +171,7 @@ function shownWords(
 }
 
 function testText(words: TemplateWords, fields: readonly FieldWord[]): string {
-  if (fields.some(({ target }) => target !== undefined))
+  if (fields.some(({ kind, target }) => target !== undefined || kind === 'file'))
     return fill('scaffold/list-test.ts', words);
   const filled = fields.map((each) => `${each.name}: ${sampleOf(each)}`).join(', ');
   const whole = fill('scaffold/test.ts', { ...words, filled });

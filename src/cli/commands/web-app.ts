@@ -17,7 +17,7 @@ const FOLDER: OptionSpec = {
 const FIELDS = {
   name: 'FIELD',
   description:
-    'NAME:TYPE with string, text, integer, number, boolean, datetime, json or belongs_to; then :optional, :unique, :index',
+    'NAME:TYPE with string, text, integer, number, boolean, datetime, json, file or belongs_to; then :optional, :unique, :index',
   variadic: true,
 };
 const NAME = { name: 'NAME', description: 'in the singular, such as post', required: true };
