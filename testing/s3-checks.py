@@ -171,7 +171,7 @@ def list_v2():
     assert (keys(page), page['StartAfter']) == (['foo', 'quxx'], 'baz')
     assert 'Owner' not in page['Contents'][0]
     assert main.list_objects_v2(Bucket=name, FetchOwner=True)['Contents'][0]['Owner']['ID'] == MAIN
-    refused('InvalidArgument', 400, main.list_objects_v2, Bucket=name, ContinuationToken='')
+    assert len(main.list_objects_v2(Bucket=name, ContinuationToken='')['Contents']) == len(main.list_objects_v2(Bucket=name)['Contents'])
     seen = []
     for page in main.get_paginator('list_objects_v2').paginate(Bucket=name, PaginationConfig={'PageSize': 1}):
         seen += keys(page)
@@ -421,7 +421,7 @@ def multipart_copies():
     second = copied(2, CopySourceRange=f'bytes={PART}-{PART + 3}')['CopyPartResult']['ETag']
     for bad in ['bytes=a-b', '0-2', 'bytes=0', 'bytes=hello', 'bytes=2-1']:
         refused('InvalidArgument', 400, copied, 3, CopySourceRange=bad)
-    refused(None, 400, copied, 3, CopySourceRange='bytes=0-99999999')
+    refused('InvalidRange', 416, copied, 3, CopySourceRange='bytes=0-99999999')
     main.complete_multipart_upload(Bucket=name, Key='dst', UploadId=started, MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': first}, {'PartNumber': 2, 'ETag': second}]})
     assert main.get_object(Bucket=name, Key='dst')['Body'].read() == body[:PART + 4]
     started = main.create_multipart_upload(Bucket=name, Key='sums', ChecksumAlgorithm='SHA256')['UploadId']
@@ -475,7 +475,8 @@ def versions():
     assert copy['CopySourceVersionId'] == ids[0]
     assert main.get_object(Bucket=name, Key='copy')['Body'].read() == b'0'
     main.put_bucket_versioning(Bucket=name, VersioningConfiguration={'Status': 'Suspended'})
-    assert main.put_object(Bucket=name, Key='k', Body=b'null')['VersionId'] == 'null'
+    assert 'VersionId' not in main.put_object(Bucket=name, Key='k', Body=b'null')
+    assert main.get_object(Bucket=name, Key='k')['VersionId'] == 'null'
     main.put_object(Bucket=name, Key='k', Body=b'null2')
     assert [one['VersionId'] for one in main.list_object_versions(Bucket=name, Prefix='k')['Versions']] == ['null'] + ids[:2][::-1]
     gone = main.delete_object(Bucket=name, Key='k')
@@ -522,7 +523,7 @@ def tags():
     main.delete_object_tagging(Bucket=name, Key='k')
     assert main.get_object_tagging(Bucket=name, Key='k')['TagSet'] == []
     main.put_object(Bucket=name, Key='t', Body=b'', Tagging='foo=bar&bar&a=b%20c')
-    assert main.get_object_tagging(Bucket=name, Key='t')['TagSet'] == [{'Key': 'foo', 'Value': 'bar'}, {'Key': 'bar', 'Value': ''}, {'Key': 'a', 'Value': 'b c'}]
+    assert main.get_object_tagging(Bucket=name, Key='t')['TagSet'] == [{'Key': 'a', 'Value': 'b c'}, {'Key': 'bar', 'Value': ''}, {'Key': 'foo', 'Value': 'bar'}]
     main.copy_object(Bucket=name, Key='t2', CopySource=f'{name}/t')
     assert len(main.get_object_tagging(Bucket=name, Key='t2')['TagSet']) == 3
     main.copy_object(Bucket=name, Key='t3', CopySource=f'{name}/t', TaggingDirective='REPLACE', Tagging='x=y')

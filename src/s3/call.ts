@@ -170,7 +170,15 @@ export function quoted(etag: string): string {
   return `"${etag}"`;
 }
 
-/** Once versions were on, every answer names one. */
+/** Of what was just written: only while versions are kept (AWS, PutObject). */
+export function newVersionHeader(
+  bucket: BucketInfo,
+  version: string,
+): Readonly<Record<string, string>> {
+  return bucket.versioning === 'enabled' ? { 'x-amz-version-id': version } : {};
+}
+
+/** Of what is read or removed: once versions were on, every answer names one. */
 export function versionHeader(
   bucket: BucketInfo,
   version: string | undefined,

@@ -146,10 +146,7 @@ export async function listObjectsV2(call: Call): Promise<Answer> {
   const page = pageOf(call, 'max-keys');
   const token = call.query.get('continuation-token');
   const startAfter = call.query.get('start-after');
-  if (token === '') {
-    throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', '');
-  }
-  const after = token === undefined ? startAfter : keyOfToken(token);
+  const after = token === undefined || token === '' ? startAfter : keyOfToken(token);
   const found = await listed(call, page, after);
   const fetchOwner = call.query.get('fetch-owner') === 'true';
   const owners = fetchOwner

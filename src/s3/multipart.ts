@@ -3,7 +3,7 @@ import { isMolnError } from '../base/errors.ts';
 import type { BucketInfo, PartInfo, Range, UploadInfo, WantedPart } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Wish } from './access.ts';
-import { type Answer, type Call, NO_CONTENT, quoted, versionHeader, xmlAnswer } from './call.ts';
+import { type Answer, type Call, newVersionHeader, NO_CONTENT, quoted, xmlAnswer } from './call.ts';
 import {
   CHECKSUM_NAMES,
   type ChecksumName,
@@ -260,7 +260,7 @@ export async function completeUpload(call: Call): Promise<Answer> {
       `${element('Key', call.key)}${element('ETag', quoted(object.etag))}${sums(object.checksums)}` +
       `${Object.keys(object.checksums).length === 0 ? '' : element('ChecksumType', object.checksumType)}</CompleteMultipartUploadResult>`,
     {
-      ...versionHeader(bucket, object.version),
+      ...newVersionHeader(bucket, object.version),
       ...encryptionHeaders(call, object.encryption),
       ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
     },
@@ -268,6 +268,7 @@ export async function completeUpload(call: Call): Promise<Answer> {
 }
 
 function wantedParts(document: Buffer): readonly WantedPart[] {
+  if (document.length === 0) throw malformed();
   const found = childrenNamed(readRoot(document, 'CompleteMultipartUpload'), 'Part');
   if (found.length === 0 || found.length > PART_NUMBER_MAX) throw malformed();
   let before = 0;

@@ -9,7 +9,7 @@ import {
   expectOwner,
   quoted,
   setting,
-  versionHeader,
+  newVersionHeader,
   xmlAnswer,
 } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
@@ -58,7 +58,7 @@ export function putHeaders(
   const expiry = expiryHeader(bucket, object);
   return {
     etag: quoted(object.etag),
-    ...versionHeader(bucket, object.version),
+    ...newVersionHeader(bucket, object.version),
     ...checksumHeaders(object),
     ...encryptionHeaders(call, object.encryption),
     ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
@@ -228,7 +228,7 @@ export async function copyObject(call: Call): Promise<Answer> {
   return xmlAnswer(
     `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}${sums}</CopyObjectResult>`,
     {
-      ...versionHeader(bucket, object.version),
+      ...newVersionHeader(bucket, object.version),
       ...copiedVersion(source),
       ...encryptionHeaders(call, object.encryption),
     },
@@ -296,11 +296,9 @@ export function copySourceRange(call: Call, object: ObjectInfo): Range | undefin
     );
   }
   if (Number(last) >= object.size) {
-    throw invalidArgument(
-      `Range specified is not valid for source object of size: ${object.size}`,
-      'x-amz-copy-source-range',
-      text,
-    );
+    throw new S3Error('InvalidRange', undefined, {
+      details: { RangeRequested: text, ActualObjectSize: object.size },
+    });
   }
   return { start: Number(first), end: Number(last) + 1 };
 }

@@ -174,7 +174,8 @@ export class S3Face {
     const { origin } = request.headers;
     if (origin === undefined || bucketName === '' || request.method === 'OPTIONS') return {};
     const rules = await this.#rules(bucketName);
-    return corsAnswer(rules, { origin, method: request.method ?? 'GET' }, false) ?? {};
+    const asked = request.headers['access-control-request-method'];
+    return corsAnswer(rules, { origin, method: asked ?? request.method ?? 'GET' }, false) ?? {};
   }
 
   async #rules(bucketName: string): Promise<readonly CorsRule[]> {
