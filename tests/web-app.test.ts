@@ -1,16 +1,21 @@
 /** An app in the web framework, from nothing to three instances, by what a person types. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { WebSocket } from 'ws';
 import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { MOLN, runMoln } from '../testing/moln.ts';
+import { TestBrowser } from '../testing/browser.ts';
+import { startMailServer } from '../testing/mail-server.ts';
 import { failuresOf, PacedLoad } from '../testing/paced-load.ts';
 import { step } from '../testing/step.ts';
 import { type AskOptions, TestNode } from '../testing/test-node.ts';
@@ -44,6 +49,24 @@ class Visitor {
     return next === undefined ? answer.body : await this.get(next);
   }
 
+  /** Sends the form of that page with a file. */
+  async upload(
+    path: string,
+    fields: Readonly<Record<string, string>>,
+    file: File,
+  ): Promise<string> {
+    const form = formWith(formsOf(await this.get(path)), Object.keys(fields));
+    const data = new FormData();
+    for (const [name, value] of Object.entries({ ...form?.fields, ...fields }))
+      data.set(name, value);
+    data.set('image', file);
+    const sent = new Response(data);
+    const headers = { 'content-type': sent.headers.get('content-type') ?? '' };
+    const body = await sent.text();
+    const answer = await this.#ask(form?.action ?? '', { method: 'POST', headers, body });
+    return await this.get(answer.headers.location ?? '/nothing');
+  }
+
   async #ask(path: string, options: AskOptions): Promise<Answer> {
     const headers = { ...options.headers, accept: 'text/html', cookie: this.#cookie };
     const answer = await this.#send(path, { ...options, headers });
@@ -69,6 +92,19 @@ function firstChange(node: TestNode, path: string): Promise<string> {
   });
   asked.once('error', reject);
   return promise;
+}
+
+/** What comes back by a WebSocket of the deployed app. */
+async function echoed(node: TestNode, path: string, text: string): Promise<string> {
+  const host = `blog.localhost:${node.ports.http}`;
+  const client = new WebSocket(`ws://${node.address}:${node.ports.http}${path}`, {
+    headers: { host, origin: `http://${host}` },
+  });
+  await once(client, 'open');
+  client.send(text);
+  const [data] = (await once(client, 'message')) as [Buffer];
+  client.close();
+  return data.toString();
 }
 
 test('an app from nothing to three instances', async (t) => {
@@ -99,8 +135,9 @@ test('an app from nothing to three instances', async (t) => {
       'moln generate scaffold post title:string body:text published:boolean',
     );
     assert.match(files, /app\/models\/post\.ts[\s\S]*migrations\/\d{14}_create_posts\.sql/);
+    await typed('moln generate scaffold photo title:string image:file');
     await typed('moln generate auth');
-    assert.match(await typed('moln test'), /pass 6\n.*fail 0/);
+    assert.match(await typed('moln test'), /pass 8\n.*fail 0/);
     assert.match(await typed('moln routes'), /DELETE +\/posts\/:id +posts#destroy/);
   });
 
@@ -117,16 +154,43 @@ test('an app from nothing to three instances', async (t) => {
     assert.match(shown, /The post was created[\s\S]*&lt;b&gt;Hi/);
     assert.match(await visitor.submit('/posts/new', { title: '' }), /Title is missing/);
 
+    await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
+    await visitor.submit('/password/new', { email: 'Ada@example.org' });
+    const kept = /_moln\/mails\/\w+-\w+/;
+    await until('the mail', async () => kept.test(await page('/_moln/mails')));
+    const mail = await page(`/${kept.exec(await page('/_moln/mails'))?.[0]}`);
+    assert.match(mail, new RegExp(`href="${base}/password/edit\\?token=[\\w-]{43}"`));
+    assert.match(await page('/_moln/jobs'), /None/);
+    const asked = /_moln\/requests\/\w+(?=">POST \/users<)/.exec(await page('/_moln'))?.[0];
+    assert.match(await page(`/${asked}`), /INSERT INTO &quot;users&quot;[\s\S]*ada@example\.org/);
+
     const changes = (await fetch(`${base}/_moln/changes`)).body?.getReader();
     await changes?.read();
     edit('app/views/home.tsx', 'Welcome to Blog', 'Good morning');
     assert.match(Buffer.from((await changes?.read())?.value ?? []).toString(), /^data: \d+\n\n$/);
     await changes?.cancel();
     assert.match(await page('/'), /Good morning/);
+    await typed('moln generate island counter');
+    edit('app/views/home.tsx', '<p>', '<Island of={Counter} with={{ start: 1 }} />\n      <p>');
+    edit(
+      'app/views/home.tsx',
+      'import',
+      "import { Island } from 'moln';\nimport { Counter } from '../islands/counter.tsx';\nimport",
+    );
+    await until('the island', async () => (await page('/')).includes('>Counter 1</button>'));
+    await using browser = await TestBrowser.start();
+    const shownPage = await browser.page();
+    await shownPage.goto(base);
+    await shownPage.click('moln-island button');
+    await shownPage.waitForSelector('text=Counter 2');
+    assert.deepEqual(browser.problems, []);
     edit('app/views/home.tsx', '<h1>', '<h1>{nobody.name}');
-    await until('the mistake', async () => /app\/views\/home\.tsx:6/.test(await page('/')));
+    await until('the mistake', async () =>
+      /app\/views\/home\.tsx:8[\s\S]*<mark>.*&lt;h1&gt;\{nobody/.test(await page('/')),
+    );
     edit('app/views/home.tsx', '{nobody.name}', '');
-    await until('the page again', async () => (await page('/')).includes('Good morning'));
+    // The open page shows what was mended by itself.
+    await shownPage.waitForSelector('text=Good morning');
     const ended = new Promise((resolve) => dev.once('exit', resolve));
     dev.kill('SIGINT');
     await ended;
@@ -150,12 +214,34 @@ test('an app from nothing to three instances', async (t) => {
       'import',
       "import { publish } from '../jobs/publish.ts';\nimport",
     );
+    edit(
+      'app/controllers/home.ts',
+      'index:',
+      "'WS /echo': () => ({ message: (text, socket) => socket.send(text) }),\n  index:",
+    );
     edit('app/views/posts.tsx', '<table>', '<Live of={[Post]}><table>');
     edit('app/views/posts.tsx', '</table>', '</table></Live>');
     edit('app/views/posts.tsx', 'Inputs,', 'Inputs, Live,');
     assert.match(await typed('moln deploy'), /blog is live: http:\/\/blog\.localhost/);
-    await typed('moln app blog env S3_BUCKET=blog-files');
+    await using mails = await startMailServer();
+    await typed(
+      `moln app blog env MAIL_URL=${mails.url} MAIL_FROM=blog@example.org S3_BUCKET=blog-files`,
+    );
     await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
+    await visitor.submit('/password/new', { email: 'nobody@example.org' });
+    await visitor.submit('/password/new', { email: 'ada@example.org' });
+    await until('the mail', () => mails.received.length > 0);
+    assert.match(
+      mails.received[0] ?? '',
+      /^MAIL FROM:<blog@example\.org>.*\nRCPT TO:<ada@example\.org>/,
+    );
+    const link = /http:\/\/blog\.localhost[^\s)]*token=[\w-]+/.exec(mails.received[0] ?? '')?.[0];
+    const set = { password: 'battery staple' };
+    assert.match(
+      await visitor.submit((link ?? '').replace(/^.*?(?=\/password)/, ''), set),
+      /is changed/,
+    );
+    await visitor.submit('/session/new', { email: 'ada@example.org', ...set });
     assert.match(await typed('moln scale blog 3'), /blog runs web=3/);
     const version = /data-version="([^"]*)"/.exec(await visitor.get('/posts'))?.[1] ?? '';
     const told = firstChange(node, `/_moln/live?tables=posts&version=${version}`);
@@ -165,6 +251,9 @@ test('an app from nothing to three instances', async (t) => {
     assert.match(await visitor.get('/admin/users'), /ada@example\.org/);
     assert.equal((await node.get('blog', '/admin/users')).status, 303);
     assert.match(await told, /^retry: \d+\n\ndata: \d+\n/);
+    assert.match(await visitor.get('/'), /Counter 1.*src="\/_moln\/islands\.js\?v=\w+"/);
+    assert.match((await node.get('blog', '/_moln/islands.js')).body, /moln-island/);
+    assert.equal(await echoed(node, '/echo', 'Hello'), 'Hello');
     for (let times = 0; times < 6; times++) {
       assert.match(await visitor.get('/posts'), /ada@example\.org[\s\S]*Online/);
     }
@@ -186,6 +275,10 @@ test('an app from nothing to three instances', async (t) => {
     });
     const { url, size } = JSON.parse(made?.body ?? '') as { url: string; size: number };
     assert.equal(size, body.length);
+    const photo = new File(['bytes of it'], 'a.png', { type: 'image/png' });
+    const photoPage = await visitor.upload('/photos/new', { title: 'One' }, photo);
+    const shown = /href="(\/_moln\/files\/[^"]+)">a\.png/.exec(photoPage)?.[1] ?? '';
+    assert.equal(await visitor.get(shown.replaceAll('&amp;', '&')), 'bytes of it');
     const range = { headers: { range: 'bytes=5-14' } };
     const piece = await node.get('blog', url, range);
     assert.deepEqual([piece.status, piece.body], [206, 'the drawer']);

@@ -4,7 +4,7 @@
  */
 import { makeAsset, readBuild, type Build, type BuiltAsset } from './build.ts';
 import { renderFirstPage, titleOf, type FirstPage } from './first-page.ts';
-import { html, jsonScript, type Html } from './html.ts';
+import { html, jsonScript, type Html } from '../base/html.ts';
 
 export type { BuiltAsset, FirstPage };
 

@@ -12,7 +12,7 @@ import type {
 } from '../api/model.ts';
 import { isoTime } from '../base/time.ts';
 import { formatBytes } from '../base/units.ts';
-import { html, type Html, type HtmlValue } from './html.ts';
+import { html, type Html, type HtmlValue } from '../base/html.ts';
 
 export interface FirstPage {
   readonly path: string;

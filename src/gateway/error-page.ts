@@ -2,6 +2,7 @@
  * Complete answers that the gateway gives in its own name: a quiet page for people, problem details (RFC 9457) or
  * one line of text for programs. The id is also in the access log. Nothing from outside is written unescaped.
  */
+import { escapeHtml } from '../base/html.ts';
 import { randomId } from '../base/ids.ts';
 import { systemClock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
@@ -151,20 +152,6 @@ function advice(status: number): string {
   if (status >= 500) return 'It is not your fault. Trying again in a moment may help.';
   return 'Going back and trying again may help.';
 }
-
-export function escapeHtml(text: string): string {
-  return text.replaceAll(
-    /[&<>"']/g,
-    (character) => ESCAPES.get(character) ?? `&#${character.charCodeAt(0)};`,
-  );
-}
-
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['&', '&amp;'],
-  ['<', '&lt;'],
-  ['>', '&gt;'],
-  ['"', '&quot;'],
-]);
 
 /** Control characters would break plain text apart. */
 function oneLine(text: string): string {

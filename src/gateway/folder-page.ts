@@ -1,8 +1,8 @@
 /** What is in a folder, as a small page for people: names, sizes and times, sorted as the query asks. */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
+import { escapeHtml } from '../base/html.ts';
 import { isoTime } from '../base/time.ts';
-import { escapeHtml } from './error-page.ts';
 
 /** A folder with more is not listed to its end. */
 export const LISTED_MAX = 5000;

@@ -87,6 +87,7 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
   function editPage(one: AnyModel, row: AnyRow | undefined): View {
     const base = `${path}/${one.table}`;
     const form = Form({
+      files: Object.values<Field>(one.fields).some(({ kind }) => kind === 'file'),
       action: row === undefined ? base : `${base}/${row.id}`,
       method: row === undefined ? 'post' : 'patch',
       children: [Inputs({ model: one, row }), tag('button', {}, 'Save')],
@@ -104,7 +105,10 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
 
 function listOf(one: AnyModel, rows: readonly AnyRow[], base: string): View {
   const shown = Object.entries<Field>(one.fields)
-    .filter(([, field]) => field.options.hidden !== true && field.kind !== 'json')
+    .filter(
+      ([, field]) =>
+        field.options.hidden !== true && field.kind !== 'json' && field.kind !== 'file',
+    )
     .slice(0, COLUMNS_MAX);
   const head = tag('tr', {}, [
     tag('th', {}, 'Id'),

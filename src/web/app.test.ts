@@ -1,21 +1,31 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { App } from './app.ts';
 import { files, useFiles } from './files.ts';
 import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
+import { Island } from './islands.ts';
 import { Live } from './live.ts';
+import { serve } from './serve.ts';
 import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
+const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
+
 const posts: Controller = {
+  uploadBytesMax: 2 * 1024 ** 2,
   before: [(c) => (c.query('stop') === undefined ? undefined : c.json({ stopped: true }, 403))],
   index: (c) => c.respond([{ id: 1 }], () => '<html><p>one</p></html>'),
-  show: (c) => (c.params['id'] === '1' ? { id: 1 } : undefined),
+  show: (c) => {
+    if (c.params['id'] === '1') return { id: 1 };
+    throw new MolnError('WEB_NOT_FOUND', `There is no post ${c.params['id']}`);
+  },
   async create(c) {
     const form = await c.form();
     c.flash(`Made ${String(form['title'])}`);
@@ -25,12 +35,26 @@ const posts: Controller = {
     throw new Error('secret detail');
   },
   'GET /live': () => Live({ of: [{ table: 'posts' }], children: 'Hello' }),
+  'POST /upload': async (c) => {
+    const { photo, others } = await c.form();
+    const sizes = [photo, ...((others as File[] | undefined) ?? [])].map((one) =>
+      one instanceof File ? [one.name, one.size] : one,
+    );
+    return c.json({ sizes, text: photo instanceof File ? await photo.text() : '' });
+  },
+  'WS /:id/echo': (c) => ({
+    open: (socket) => socket.send(`Hello ${c.params['id']}`),
+    message: (message, socket) => {
+      if (message === 'throw') throw new Error('secret detail');
+      socket.send(message);
+    },
+    close: () => undefined,
+  }),
+  'GET /island': () => Island({ of: Hello, with: { name: '"><b>' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
 
-async function start(
-  log: LogRecord[] = [],
-): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+async function startApp(log: LogRecord[] = []): Promise<App> {
   const database = new SqliteDatabase(':memory:');
   const logger = createLogger({
     part: 'test',
@@ -43,8 +67,16 @@ async function start(
     migrations: [],
     jobs: [],
     publicFolder: '/nowhere',
+    islands: new Map([[Hello, 'hello#Hello']]),
+    islandScript: 'let all;',
   };
-  const app = await App.start(parts, { database, log: logger });
+  return await App.start(parts, { database, log: logger });
+}
+
+async function start(
+  log: LogRecord[] = [],
+): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+  const app = await startApp(log);
   return (path, init) => app.fetch(new Request(`http://app.test${path}`, init));
 }
 
@@ -74,6 +106,8 @@ test('what goes wrong is a page or a problem, with an id that is in the log', as
   const missing = await ask('/posts/2.json');
   assert.equal(missing.status, 404);
   assert.equal(missing.headers.get('content-type'), 'application/problem+json');
+  const wild = await ask('/posts/%3Cscript%3E', { headers: { accept: 'text/html' } });
+  assert.match(await wild.text(), /There is no post &lt;script&gt;/);
   assert.equal(
     (
       await ask('/posts/token', {
@@ -116,6 +150,92 @@ test('forged forms and sessions are refused', async () => {
   assert.equal(await post(token, { cookie, origin: 'http://app.test' }), 303);
 });
 
+test('files of a form are taken from those who have its token, up to a limit, and are gone afterwards', async (t) => {
+  const temporary = process.env['TMPDIR'];
+  const folder = mkdtempSync(join(tmpdir(), 'moln-upload-test-'));
+  process.env['TMPDIR'] = folder;
+  t.after(() => {
+    if (temporary === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = temporary;
+    rmSync(folder, { recursive: true });
+  });
+  const ask = await start();
+  const first = await ask('/posts/token');
+  const { token } = (await first.json()) as { token: string };
+  const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  const send = async (parts: readonly (readonly [string, string | File])[]): Promise<Response> => {
+    const body = new FormData();
+    for (const [name, value] of parts) body.append(name, value);
+    const encoded = new Response(body);
+    const type = encoded.headers.get('content-type') ?? '';
+    const headers = { cookie, 'content-type': type };
+    const bytes = await encoded.arrayBuffer();
+    return await ask('/posts/upload', { method: 'POST', body: bytes, headers });
+  };
+  const photo = new File(['bytes of it'], 'größe.png', { type: 'image/png' });
+  const others = ['a', 'bc'].map((text) => ['others[]', new File([text], text)] as const);
+  const taken = await send([['_csrf', token], ['photo', photo], ...others]);
+  assert.deepEqual(await taken.json(), {
+    sizes: [
+      ['größe.png', 11],
+      ['a', 1],
+      ['bc', 2],
+    ],
+    text: 'bytes of it',
+  });
+  const none = await send([
+    ['_csrf', token],
+    ['photo', new File([], '')],
+  ]);
+  assert.deepEqual(await none.json(), { sizes: [null], text: '' });
+  assert.equal(
+    (
+      await send([
+        ['photo', photo],
+        ['_csrf', token],
+      ])
+    ).status,
+    403,
+  );
+  assert.equal(
+    (
+      await send([
+        ['_csrf', 'x'],
+        ['photo', photo],
+      ])
+    ).status,
+    403,
+  );
+  const large = new File([new Uint8Array(3 * 1024 ** 2)], 'large');
+  assert.equal(
+    (
+      await send([
+        ['_csrf', token],
+        ['photo', large],
+      ])
+    ).status,
+    413,
+  );
+  const text = 'x'.repeat(1024 ** 2 + 1);
+  assert.equal(
+    (
+      await send([
+        ['_csrf', token],
+        ['title', text],
+      ])
+    ).status,
+    413,
+  );
+  const broken = {
+    cookie,
+    'x-csrf-token': token,
+    'content-type': 'multipart/form-data; boundary=b',
+  };
+  const body = '--b\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\nhalf';
+  assert.equal((await ask('/posts/upload', { method: 'POST', body, headers: broken })).status, 400);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
 test('what is flashed is shown once', async () => {
   const ask = await start();
   const json = { 'content-type': 'application/json' };
@@ -155,6 +275,63 @@ test('a live page is told of changes, when they are sure', async () => {
   assert.equal(await next(), 'data: 1\n\n');
   leave.abort();
   assert.equal((await ask('/_moln/live?tables=')).status, 400);
+});
+
+test('an island is in the page as it is at first, with what takes it over', async () => {
+  const ask = await start();
+  const page = await (await ask('/posts/island')).text();
+  const [, src = ''] = /<script src="([^"]+)" type="module">/.exec(page) ?? [];
+  assert.match(
+    page,
+    /data-island="hello#Hello" data-props="\{&quot;name&quot;:&quot;\\&quot;&gt;&lt;b&gt;&quot;\}"/,
+  );
+  assert.match(page, />Hello &quot;&gt;&lt;b&gt;<\/moln-island>/);
+  const script = await ask(src);
+  assert.equal(await script.text(), 'let all;');
+  assert.match(script.headers.get('cache-control') ?? '', /immutable/);
+});
+
+test('a WebSocket is what its action gives, and ends when that throws or the app does', async (t) => {
+  const log: LogRecord[] = [];
+  const app = await startApp(log);
+  const served = await serve(app, { port: 0, host: '127.0.0.1' });
+  t.after(() => served.close());
+  const { port } = served.server.address() as AddressInfo;
+  const connect = async (path: string, origin?: string) => {
+    const headers = origin === undefined ? {} : { headers: { origin } };
+    const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, headers as never);
+    client.binaryType = 'arraybuffer';
+    const heard: unknown[] = [];
+    const end = Promise.withResolvers<number>();
+    const told = Promise.withResolvers<void>();
+    client.addEventListener('message', ({ data }) => {
+      heard.push(data instanceof ArrayBuffer ? new Uint8Array(data) : data);
+      if (heard.length === 3) told.resolve();
+    });
+    client.addEventListener('close', ({ code }) => end.resolve(code));
+    const opened = new Promise<boolean>((resolve) => {
+      client.addEventListener('open', () => resolve(true));
+      client.addEventListener('error', () => resolve(false));
+    });
+    return { client, heard, end: end.promise, told: told.promise, opened: await opened };
+  };
+  const one = await connect('/posts/7/echo');
+  one.client.send('text');
+  one.client.send(new Uint8Array([1, 2]));
+  await one.told;
+  assert.deepEqual(one.heard, ['Hello 7', 'text', new Uint8Array([1, 2])]);
+  one.client.send('throw');
+  assert.equal(await one.end, 1011);
+  assert.match(JSON.stringify(log), /GET \/posts\/7\/echo failed.*secret detail/);
+  const large = await connect('/posts/7/echo');
+  large.client.send('x'.repeat(1024 ** 2 + 1));
+  assert.equal(await large.end, 1009);
+  assert.equal((await connect('/posts/7/echo', 'http://evil.test')).opened, false);
+  assert.equal((await connect('/posts/7/nothing')).opened, false);
+  assert.equal((await connect('/posts/7/echo?stop')).opened, false);
+  const last = await connect('/posts/7/echo');
+  app[Symbol.dispose]();
+  assert.equal(await last.end, 1001);
 });
 
 test('files are put, shown for a time, and removed', async (t) => {

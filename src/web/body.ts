@@ -2,38 +2,36 @@
 import { MolnError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 import type { Given } from './model.ts';
+import { type MultipartOptions, readMultipart } from './multipart.ts';
 
 /** Of a form or JSON without files. */
 export const FORM_BYTES_MAX: number = 1024 ** 2;
-/** Of a form with files, which are in memory while it is read. */
+/** Of a form with files, unless the controller says `uploadBytesMax`. */
 export const UPLOAD_BYTES_MAX: number = 32 * 1024 ** 2;
 
+/** How files are taken. */
+export type UploadOptions = Pick<MultipartOptions, 'admit' | 'bytesMax' | 'folder'>;
+
 /** Throws `WEB_BODY_TOO_LARGE` or `WEB_BAD_BODY`. */
-export async function readForm(request: Request): Promise<Given> {
+export async function readForm(request: Request, uploads: UploadOptions): Promise<Given> {
   const type =
     (request.headers.get('content-type') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (request.body === null) return {};
-  const isUpload = type === 'multipart/form-data';
-  const bytes = await readBytes(request, isUpload ? UPLOAD_BYTES_MAX : FORM_BYTES_MAX);
-  if (type === 'application/json' || type.endsWith('+json')) return readJson(bytes);
-  if (!isUpload && type !== 'application/x-www-form-urlencoded') {
-    if (bytes.length === 0) return {};
-    throw new MolnError('WEB_BAD_BODY', `A body of type "${type}" is no form`, {
-      hint: 'Send application/x-www-form-urlencoded, multipart/form-data or application/json',
-    });
-  }
-  const headers = { 'content-type': request.headers.get('content-type') ?? '' };
-  try {
-    return fieldsOf(await new Response(bytes, { headers }).formData());
-  } catch (error) {
-    throw new MolnError('WEB_BAD_BODY', 'The form that was sent cannot be read', { cause: error });
-  }
+  if (type === 'multipart/form-data')
+    return fieldsOf(await readMultipart(request, { ...uploads, textBytesMax: FORM_BYTES_MAX }));
+  const text = await readText(request);
+  if (type === 'application/json' || type.endsWith('+json')) return readJson(text);
+  if (type === 'application/x-www-form-urlencoded') return fieldsOf(new URLSearchParams(text));
+  if (text === '') return {};
+  throw new MolnError('WEB_BAD_BODY', `A body of type "${type}" is no form`, {
+    hint: 'Send application/x-www-form-urlencoded, multipart/form-data or application/json',
+  });
 }
 
-function readJson(bytes: Uint8Array<ArrayBuffer>): Given {
+function readJson(text: string): Given {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = JSON.parse(text);
   } catch (error) {
     throw new MolnError('WEB_BAD_BODY', 'The body is not JSON', { cause: error });
   }
@@ -42,31 +40,32 @@ function readJson(bytes: Uint8Array<ArrayBuffer>): Given {
 }
 
 /** Of fields that come several times the last counts, as with a box and its hidden twin; `name[]` gives them all. */
-function fieldsOf(form: FormData): Given {
-  const fields: Record<string, unknown> = {};
+function fieldsOf(form: Iterable<readonly [string, unknown]>): Given {
+  const fields = new Map<string, unknown>();
   for (const [name, value] of form) {
-    if (!name.endsWith('[]')) fields[name] = value;
-    else
-      fields[name.slice(0, -2)] = [
-        ...((fields[name.slice(0, -2)] as unknown[] | undefined) ?? []),
-        value,
-      ];
+    const list = name.endsWith('[]') ? name.slice(0, -2) : undefined;
+    if (list === undefined) fields.set(name, value);
+    else fields.set(list, [fields.get(list) ?? [], value].flat());
   }
-  return fields;
+  return Object.fromEntries(fields);
 }
 
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readText(request: Request): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {
     length += chunk.length;
-    if (length > bytesMax) {
+    if (length > FORM_BYTES_MAX) {
       throw new MolnError(
         'WEB_BODY_TOO_LARGE',
-        `The request has more than ${formatBytes(bytesMax)}`,
+        `The request has more than ${formatBytes(FORM_BYTES_MAX)}`,
       );
     }
     chunks.push(chunk);
   }
-  return new Uint8Array(Buffer.concat(chunks));
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    throw new MolnError('WEB_BAD_BODY', 'The body is not UTF-8', { cause: error });
+  }
 }

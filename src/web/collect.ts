@@ -2,9 +2,14 @@
 import { MolnError } from '../base/errors.ts';
 import type { AppParts } from './app.ts';
 import { Job } from './jobs.ts';
+import { REMOVE_FILE } from './kept-files.ts';
+import { DELIVER_MAIL } from './mail.ts';
 import { type Migration, readMigration } from './migrate.ts';
 import { Model } from './model.ts';
 import type { Controller } from './routes.ts';
+
+/** Jobs that every app has. */
+const OWN: readonly Job[] = [DELIVER_MAIL, REMOVE_FILE].map((each) => each as unknown as Job);
 
 type Module = Readonly<Record<string, unknown>>;
 
@@ -15,6 +20,9 @@ export interface AppModules {
   readonly jobs: Readonly<Record<string, Module>>;
   /** Texts by the files' names without `.sql`. */
   readonly migrations: Readonly<Record<string, string>>;
+  /** Below `app/islands`. */
+  readonly islands: Readonly<Record<string, Module>>;
+  readonly islandScript: string;
   readonly publicFolder: string;
 }
 
@@ -24,6 +32,8 @@ export function collectParts({
   models,
   jobs,
   migrations,
+  islands,
+  islandScript,
   publicFolder,
 }: AppModules): AppParts {
   return {
@@ -35,6 +45,12 @@ export function collectParts({
     migrations: Object.entries(migrations)
       .map(([name, text]): Migration => readMigration(name, text))
       .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    islands: new Map(
+      Object.entries(islands).flatMap(([file, module]) =>
+        Object.entries(module).map(([name, component]) => [component, `${file}#${name}`]),
+      ),
+    ),
+    islandScript,
     publicFolder,
   };
 }
@@ -53,7 +69,7 @@ function controllerOf(name: string, module: Module): Controller {
 }
 
 function jobsOf(jobs: AppModules['jobs']): readonly Job[] {
-  const byName = new Map<string, Job>();
+  const byName = new Map<string, Job>(OWN.map((each) => [each.name, each]));
   for (const [file, module] of Object.entries(jobs)) {
     for (const one of Object.values(module)) {
       if (!(one instanceof Job)) continue;

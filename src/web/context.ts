@@ -3,8 +3,12 @@
  * through every component.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MolnError } from '../base/errors.ts';
-import { readForm } from './body.ts';
+import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
 import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
 import type { Session } from './session.ts';
@@ -27,10 +31,11 @@ export interface ContextParts {
   readonly request: Request;
   readonly url: URL;
   readonly id: string;
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: Record<string, string>;
   readonly session: Session;
   readonly address: string;
   readonly isDev: boolean;
+  readonly origin?: string | undefined;
 }
 
 /** A form that cannot be taken: sentences by field, and what was sent. */
@@ -42,20 +47,26 @@ export interface Refused {
 
 const inRequest = new AsyncLocalStorage<Context>();
 
-export class Context {
+export class Context implements AsyncDisposable {
   readonly request: Request;
   readonly url: URL;
   /** In the log and on error pages. */
   readonly id: string;
   /** From the path: `:id` is `params.id`. */
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: Record<string, string>;
   readonly session: Session;
   /** Of the visitor, as the gateway says. */
   readonly address: string;
   readonly isDev: boolean;
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
+  /** Fields of requests that the answer depends on, for caches. */
+  readonly vary: Set<string> = new Set(['Accept', 'Cookie']);
+  readonly #origin: string | undefined;
+  /** Of a form with files. Set before the form is read. */
+  uploadBytesMax: number = UPLOAD_BYTES_MAX;
   #form: Promise<Given> | undefined;
+  #folder: string | undefined;
   #flashes: readonly Flash[] | undefined;
   #refused: Refused | undefined;
 
@@ -67,6 +78,18 @@ export class Context {
     this.session = parts.session;
     this.address = parts.address;
     this.isDev = parts.isDev;
+    this.#origin = parts.origin;
+  }
+
+  /** True when the visitor came over HTTPS. */
+  get isSecure(): boolean {
+    const scheme = this.request.headers.get('x-forwarded-proto');
+    return scheme === 'https' || this.url.protocol === 'https:';
+  }
+
+  /** Where visitors reach this app: for links in mails. `APP_URL` where it is set, else the host of this request, which the gateway has routed. */
+  get origin(): string {
+    return this.#origin ?? `${this.isSecure ? 'https' : 'http'}://${this.url.host}`;
   }
 
   /** A parameter of the query string. */
@@ -74,10 +97,29 @@ export class Context {
     return this.url.searchParams.get(name) ?? undefined;
   }
 
-  /** The fields of the form, or of the JSON object, that was sent. */
+  /** The fields of the form, or of the JSON object, that was sent. Files are `File`s that lie on disk until the request is answered. */
   form(): Promise<Given> {
-    this.#form ??= readForm(this.request);
+    this.#form ??= readForm(this.request, {
+      bytesMax: this.uploadBytesMax,
+      admit: (fields) => this.refuseForged(fields.get('_csrf')),
+      folder: () => (this.#folder ??= mkdtempSync(join(tmpdir(), 'moln-upload-'))),
+    });
     return this.#form;
+  }
+
+  /** Throws `WEB_FORGED` unless this, or the request's head, shows the token of the visitor's session. */
+  refuseForged(token: unknown): void {
+    const header = this.request.headers.get('x-csrf-token');
+    if (this.session.isToken(header ?? token)) return;
+    throw new MolnError(
+      'WEB_FORGED',
+      'This form is too old, or was not made by this site: go back, load the page again and repeat it',
+    );
+  }
+
+  /** The request is answered: its files go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
   }
 
   /** True when the client would rather have JSON: the path ends in .json, or Accept says so. */
@@ -169,6 +211,11 @@ export class Context {
 /** Runs `work` as a part of that request. */
 export function runInContext<T>(context: Context, work: () => T): T {
   return inRequest.run(context, work);
+}
+
+/** Undefined in jobs and while files are loaded. */
+export function contextIfAny(): Context | undefined {
+  return inRequest.getStore();
 }
 
 /** The request that is being answered. Throws `WEB_NO_REQUEST` in jobs and while files are loaded. */

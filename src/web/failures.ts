@@ -1,6 +1,6 @@
 /** What went wrong, as an answer: a decent page or problem+json for the visitor, with an id that is in the log too. */
+import { escapeHtml } from '../base/html.ts';
 import { isMolnError, type MolnError } from '../base/errors.ts';
-import { jsxEscape } from './jsx-runtime.ts';
 
 /** Of errors that are the client's doing, or that it should know of. All others are 500. */
 const STATUSES: Readonly<Record<string, number>> = {
@@ -8,6 +8,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   WEB_BODY_TOO_LARGE: 413,
   WEB_FORBIDDEN: 403,
   WEB_FORGED: 403,
+  WEB_IMAGE: 422,
   WEB_INVALID: 422,
   WEB_METHOD: 405,
   WEB_NOT_FOUND: 404,
@@ -63,12 +64,12 @@ export function failureAnswer(failure: Failure, error: unknown, wantsJson: boole
 }
 
 function page({ status, title, detail, id }: Failure): string {
-  const more = detail === undefined || detail === title ? '' : `<p>${jsxEscape(detail)}</p>`;
-  const again = status === 500 ? `<p>It was noted as <code>${jsxEscape(id)}</code>.</p>` : '';
+  const more = detail === undefined || detail === title ? '' : `<p>${escapeHtml(detail)}</p>`;
+  const again = status === 500 ? `<p>It was noted as <code>${escapeHtml(id)}</code>.</p>` : '';
   return (
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-    `<title>${jsxEscape(title)}</title><style>body{font:17px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;` +
-    `color-scheme:light dark}code{font-size:.9em}</style></head><body><h1>${jsxEscape(title)}</h1>${more}${again}` +
+    `<title>${escapeHtml(title)}</title><link rel="icon" href="data:,"><style>body{font:17px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;` +
+    `color-scheme:light dark}code{font-size:.9em}</style></head><body><h1>${escapeHtml(title)}</h1>${more}${again}` +
     `<p><a href="/">To the first page</a></p></body></html>`
   );
 }

@@ -3,6 +3,8 @@
  * Pure: text of a form or a value of JSON in, a value or a sentence out.
  */
 import { dateOf } from '../base/time.ts';
+import { formatBytes } from '../base/units.ts';
+import type { KeptFile } from './kept-files.ts';
 import type { StandardSchema } from './standard-schema.ts';
 import type { SqlValue } from './sql.ts';
 
@@ -14,6 +16,7 @@ export type FieldKind =
   | 'boolean'
   | 'datetime'
   | 'json'
+  | 'file'
   | 'reference';
 
 /** Characters of a `string` unless it says otherwise. */
@@ -52,6 +55,12 @@ export interface NumberOptions extends FieldOptions<number> {
   readonly max?: number;
 }
 
+export interface FileOptions extends FieldOptions<never> {
+  readonly bytesMax?: number;
+  /** `image/png`, or `image/*`; as the browser says, which nobody has to believe. */
+  readonly types?: readonly string[];
+}
+
 export interface ReferenceOptions extends FieldOptions<number> {
   /** What becomes of this row when that one is deleted; without it, that one cannot be deleted. */
   readonly onDelete?: 'cascade' | 'set null';
@@ -69,6 +78,8 @@ export interface Field<Value = unknown, Free extends boolean = boolean> {
     readonly oneOf?: readonly string[];
     readonly format?: 'email' | 'url' | 'password';
     readonly onDelete?: 'cascade' | 'set null';
+    readonly bytesMax?: number;
+    readonly types?: readonly string[];
     readonly default?: unknown;
     readonly check?: StandardSchema<unknown, never>;
   };
@@ -132,6 +143,13 @@ export function datetime<const O extends FieldOptions<Date> = FieldOptions<Date>
 /** Anything that JSON can say, kept as its text. */
 export function json<Value = unknown>(options?: FieldOptions<Value>): Field<Value, false> {
   return field('json', 'TEXT', { ...options });
+}
+
+/** A file that a form brings: the row has its key, name, size and type, the bytes lie in the app's `files`. */
+export function file<const O extends FileOptions = FileOptions>(
+  options?: O,
+): Field<ValueIn<KeptFile, O>, FreeIn<O>> {
+  return field('file', 'TEXT', { ...options });
 }
 
 /** A row of another model, by its id: `user_id: belongsTo('user')`. */
@@ -205,6 +223,7 @@ const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked
     return Number.isNaN(ms) ? { problem: 'must be a date and time' } : { value: dateOf(ms) };
   },
   json: readJson,
+  file: checkFile,
   reference: (given) => {
     const value = numberOf(given);
     return value !== undefined && Number.isSafeInteger(value) && value > 0
@@ -212,6 +231,20 @@ const CHECKS: Readonly<Record<FieldKind, (given: unknown, one: Field) => Checked
       : { problem: 'must be chosen' };
   },
 };
+
+/** Only what a form has brought: a key that somebody names may be of a file that is not theirs. */
+function checkFile(given: unknown, { options }: Field): Checked {
+  if (!(given instanceof File)) return { problem: 'must be a file' };
+  const { bytesMax, types } = options;
+  if (bytesMax !== undefined && given.size > bytesMax)
+    return { problem: `must have at most ${formatBytes(bytesMax)}` };
+  const isTaken = types?.some(
+    (type) =>
+      type === given.type || (type.endsWith('/*') && given.type.startsWith(type.slice(0, -1))),
+  );
+  if (isTaken === false) return { problem: `must be of type ${types?.join(', ')}` };
+  return { value: given };
+}
 
 /** A form has only text, so what begins like an object or a list is read as one. */
 function readJson(given: unknown): Checked {
@@ -270,7 +303,7 @@ function timeOf(given: string | number): number {
 /** As the column keeps it. */
 export function toColumn(one: Field, value: unknown): SqlValue {
   if (value === null || value === undefined) return null;
-  if (one.kind === 'json') return JSON.stringify(value);
+  if (one.kind === 'json' || one.kind === 'file') return JSON.stringify(value);
   if (value instanceof Date) return value.toISOString();
   if (typeof value === 'boolean') return value ? 1 : 0;
   return value as SqlValue;
@@ -281,5 +314,7 @@ export function fromColumn(one: Field, value: SqlValue | undefined): unknown {
   if (value === null || value === undefined) return null;
   if (one.kind === 'boolean') return value !== 0;
   if (one.kind === 'datetime') return dateOf(timeOf(value as string));
-  return one.kind === 'json' ? (JSON.parse(value as string) as unknown) : value;
+  return one.kind === 'json' || one.kind === 'file'
+    ? (JSON.parse(value as string) as unknown)
+    : value;
 }

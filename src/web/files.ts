@@ -38,7 +38,7 @@ const RANDOM_KEY_LENGTH = 26;
 const SHOWN_FOR_SECONDS = 3600;
 const USUAL_TYPE = 'application/octet-stream';
 /** A visitor's file must not act in the name of this site. */
-const SAFE_HEADERS: Readonly<Record<string, string>> = {
+export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
   'x-content-type-options': 'nosniff',
 };
@@ -95,7 +95,7 @@ export const files = {
 
 /** The answer to an address of `files.url`. Throws `WEB_NOT_FOUND` when it is another one, or over. */
 export async function shownFile(request: Request, url: URL): Promise<Response> {
-  const key = keyIn(url.pathname);
+  const key = keyIn(url.pathname, FILES_PATH);
   const until = Number(url.searchParams.get('until') ?? Number.NaN);
   const leftMs = until - systemClock.now();
   const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, until));
@@ -110,17 +110,19 @@ export async function shownFile(request: Request, url: URL): Promise<Response> {
   return new Response(found.body, { status: found.status, headers });
 }
 
-function keyIn(pathname: string): string {
+/** Empty for what is no address. */
+export function keyIn(pathname: string, prefix: string): string {
   try {
-    return decodeURIComponent(pathname.slice(FILES_PATH.length));
+    return decodeURIComponent(pathname.slice(prefix.length));
   } catch (error) {
     if (error instanceof URIError) return '';
     throw error;
   }
 }
 
-function sealOf(key: string, until: number): string {
-  return createHmac('sha256', `files ${sealing}`).update(`${until} ${key}`).digest('base64url');
+/** `what`: until when, in ms, or how wide. */
+export function sealOf(key: string, what: number): string {
+  return createHmac('sha256', `files ${sealing}`).update(`${what} ${key}`).digest('base64url');
 }
 
 function theKeeper(): FileKeeper {

@@ -223,6 +223,14 @@ function control(one: Field, props: InputProps, common: Props, value: unknown): 
     }
     case 'datetime':
       return tag('input', { ...common, ...required, type: 'datetime-local', value: text(value) });
+    case 'file':
+      return tag('input', {
+        ...common,
+        // What is there stays when nothing is chosen.
+        ...(props.row === undefined ? required : {}),
+        type: 'file',
+        ...given({ accept: options.types?.join(',') }),
+      });
     case 'json':
       return tag('textarea', { ...common, ...required, rows: ROWS_OF_TEXT }, text(value));
     case 'string': {

@@ -10,6 +10,14 @@ import {
   type JSXNode,
   jsx as element,
   type PropsWithChildren,
+  useCallback,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useReducer,
+  useRef,
+  useState,
 } from 'hono/jsx';
 import { jsxAttr, jsxEscape, jsxTemplate } from 'hono/jsx/jsx-runtime';
 
@@ -18,6 +26,7 @@ export { jsx, jsxs } from 'hono/jsx/jsx-runtime';
 export { jsxDEV } from 'hono/jsx/jsx-dev-runtime';
 export { type Child, element, type FC, Fragment, jsxAttr, jsxEscape, jsxTemplate, raw };
 export type { JSXNode, PropsWithChildren };
+export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useState };
 
 /** The text of what a view gave; views may be asynchronous at any depth. */
 export async function renderText(node: unknown): Promise<string> {

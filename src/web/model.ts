@@ -13,6 +13,7 @@ import {
   labelOf,
   toColumn,
 } from './fields.ts';
+import { removeFiles, withKeptFiles } from './kept-files.ts';
 import {
   type Condition,
   type Conditions,
@@ -235,8 +236,10 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     const found = typeof row === 'number' ? await this.find(row) : row;
     if (found === undefined) return false;
     const deleted = await new RowQuery(this.#source).where(same<F>('id', found.id)).delete();
-    if (deleted > 0) await this.options.afterDelete?.(found);
-    return deleted > 0;
+    if (deleted === 0) return false;
+    await removeFiles(this.fields, found);
+    await this.options.afterDelete?.(found);
+    return true;
   }
 
   /** Standard Schema: whoever takes one takes a model. */
@@ -309,10 +312,22 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 
   async #insert(given: Given): Promise<RowOfFields<F>> {
-    const hooked = this.options.beforeSave?.(given as Partial<RowOfFields<F>>) ?? given;
+    const row = await withKeptFiles(this.fields, await this.#hooked(given), (values) =>
+      this.#insertRow(values),
+    );
+    await this.options.afterSave?.(row);
+    return row;
+  }
+
+  /** As the hook wants it to be saved. */
+  async #hooked(given: Given): Promise<Given> {
+    return (await this.options.beforeSave?.(given as Partial<RowOfFields<F>>)) ?? given;
+  }
+
+  async #insertRow(values: Given): Promise<RowOfFields<F>> {
     const now = isoTime(systemClock.now());
     const set: (readonly [string, SqlValue])[] = [
-      ...this.#assignments((await hooked) as Given),
+      ...this.#assignments(values),
       ...(this.options.locking === true ? [['version', 1] as const] : []),
       ['created_at', now],
       ['updated_at', now],
@@ -320,16 +335,23 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     const names = set.map(([column]) => quoted(column)).join(', ');
     const sql = `INSERT INTO ${quoted(this.table)} (${names}) VALUES (${set.map(() => '?').join(', ')}) RETURNING *`;
     const { rows } = await this.#run({ sql, args: set.map(([, value]) => value) });
-    const row = this.#toRow(rows[0] ?? {});
-    await this.options.afterSave?.(row);
-    return row;
+    return this.#toRow(rows[0] ?? {});
   }
 
   async #change(row: RowOfFields<F> | number, given: Given): Promise<RowOfFields<F>> {
+    const values = await this.#hooked(given);
+    const hasFiles = Object.keys(values).some((name) => this.fields[name]?.kind === 'file');
+    const before = hasFiles ? await this.find(typeof row === 'number' ? row : row.id) : undefined;
+    const after = await withKeptFiles(this.fields, values, (kept) => this.#changeRow(row, kept));
+    if (before !== undefined) await removeFiles(this.fields, before, after);
+    await this.options.afterSave?.(after);
+    return after;
+  }
+
+  async #changeRow(row: RowOfFields<F> | number, values: Given): Promise<RowOfFields<F>> {
     const id = typeof row === 'number' ? row : row.id;
-    const hooked = this.options.beforeSave?.(given as Partial<RowOfFields<F>>) ?? given;
     const set: (readonly [string, SqlValue])[] = [
-      ...this.#assignments((await hooked) as Given),
+      ...this.#assignments(values),
       ['updated_at', isoTime(systemClock.now())],
     ];
     const seen =
@@ -342,9 +364,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     const args = [...set.map(([, value]) => value), id, ...(seen === undefined ? [] : [seen])];
     const [changed] = (await this.#run({ sql, args })).rows;
     if (changed === undefined) throw await this.#notChanged(id, seen);
-    const after = this.#toRow(changed);
-    await this.options.afterSave?.(after);
-    return after;
+    return this.#toRow(changed);
   }
 
   async #notChanged(id: number, seen: number | undefined): Promise<MolnError> {

@@ -5,9 +5,11 @@
 import { MolnError } from '../base/errors.ts';
 import { nearestName } from '../base/suggest.ts';
 import type { Action, Before } from './context.ts';
+import type { SocketAction } from './sockets.ts';
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
-type Method = (typeof METHODS)[number];
+/** `WS`: asked for with GET and an upgrade (RFC 6455). */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'WS'] as const;
+export type Method = (typeof METHODS)[number];
 
 /** The actions that have routes by their names. */
 export interface Actions {
@@ -30,7 +32,10 @@ export interface Controller extends Actions {
   /** There is one of it, as with a session: its paths have no `:id`. */
   readonly singular?: boolean;
   readonly before?: readonly Before[];
-  readonly [route: `${Method} /${string}`]: Action;
+  /** What a form with files may have, for all of its paths; default 32 MiB. */
+  readonly uploadBytesMax?: number;
+  readonly [route: `${Exclude<Method, 'WS'>} /${string}`]: Action;
+  readonly [socket: `WS /${string}`]: SocketAction;
 }
 
 export interface Route {
@@ -41,6 +46,7 @@ export interface Route {
   readonly name: string;
   readonly action: Action;
   readonly before: readonly Before[];
+  readonly uploadBytesMax: number | undefined;
 }
 
 export interface Found {
@@ -48,7 +54,7 @@ export interface Found {
   readonly params: Readonly<Record<string, string>>;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['path', 'singular', 'before']);
+const OPTIONS: ReadonlySet<string> = new Set(['path', 'singular', 'before', 'uploadBytesMax']);
 const REST: readonly (readonly [
   name: keyof Actions,
   methods: readonly Method[],
@@ -120,9 +126,16 @@ function controllerRoutes(name: string, one: Controller, base: string): readonly
     if (methods.length === 0 || typeof action !== 'function') throw unknownAction(name, key);
     const tail = rest === undefined ? (own?.[2] ?? '') : one.singular === true ? rest[3] : rest[2];
     const pattern = `${path}${tail === '/' ? '' : tail}` || '/';
-    const label = `${name}#${rest === undefined ? key : key}`;
+    const label = `${name}#${key}`;
     for (const method of methods)
-      routes.push({ method, pattern, name: label, action: action as Action, before });
+      routes.push({
+        method,
+        pattern,
+        name: label,
+        action: action as Action,
+        before,
+        uploadBytesMax: one.uploadBytesMax,
+      });
   }
   return routes;
 }
@@ -161,6 +174,12 @@ export class RouteTable {
       if (route.method === method) return { route, params };
     }
     return undefined;
+  }
+
+  /** The largest of those that answer at this path. */
+  uploadBytesMax(path: string): number | undefined {
+    const sizes = this.#matching(path).flatMap(({ route }) => route.uploadBytesMax ?? []);
+    return sizes.length === 0 ? undefined : Math.max(...sizes);
   }
 
   /** Methods that this path has. */

@@ -6,25 +6,33 @@ import { createServer, type Server } from 'node:http';
 import type { ListenOptions } from 'node:net';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { systemClock } from '../base/time.ts';
+import { type ConnectApp, SocketServer } from './sockets.ts';
 
-/** What is still under way after so long is cut. */
 const FINISH_WITHIN_MS = 8000;
 
-export type FetchApp = (request: Request, address: string) => Promise<Response>;
+export interface ServedApp {
+  fetch(request: Request, address: string): Promise<Response>;
+  connect: ConnectApp;
+}
 
 export interface Served {
   readonly server: Server;
-  close(): Promise<void>;
+  /** What is still under way after so long is cut; so are connections that browsers open to have some. */
+  close(withinMs?: number): Promise<void>;
 }
 
 /** Resolves when it listens; rejects with Node's error when it cannot. */
-export async function serve(fetch: FetchApp, where: ListenOptions): Promise<Served> {
+export async function serve(app: ServedApp, where: ListenOptions): Promise<Served> {
   const listener = getRequestListener(
     (request, bindings) =>
-      fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
+      app.fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
     { overrideGlobalObjects: false },
   );
   const server = createServer((request, response) => void listener(request, response));
+  const sockets = new SocketServer((request, address) => app.connect(request, address));
+  server.on('upgrade', (request, connection, head) => {
+    void sockets.upgrade(request, connection, head);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(where, () => {
@@ -32,10 +40,10 @@ export async function serve(fetch: FetchApp, where: ListenOptions): Promise<Serv
       resolve();
     });
   });
-  const close = async (): Promise<void> => {
+  const close = async (withinMs = FINISH_WITHIN_MS): Promise<void> => {
     const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
     server.closeIdleConnections();
-    using _cut = systemClock.after(FINISH_WITHIN_MS, () => server.closeAllConnections());
+    using _cut = systemClock.after(withinMs, () => server.closeAllConnections());
     await closed;
   };
   return { server, close };

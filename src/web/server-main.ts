@@ -10,8 +10,10 @@ import { useFiles } from './files.ts';
 import { S3Files, s3PlaceOf } from './files-s3.ts';
 import { HranaDatabase } from './hrana-database.ts';
 import { JobRunner } from './jobs.ts';
+import { useMail } from './mail.ts';
 import { migrate } from './migrate.ts';
 import { serve } from './serve.ts';
+import { smtpCarrier } from './smtp.ts';
 
 /** Runs until SIGTERM. Ends the process with one sentence when it cannot start. */
 export async function start(parts: AppParts): Promise<void> {
@@ -29,13 +31,14 @@ export async function start(parts: AppParts): Promise<void> {
     for (const name of await migrate(database, parts.migrations)) log.info(`Migrated: ${name}`);
     const place = s3PlaceOf(env);
     useFiles(place === undefined ? undefined : new S3Files(place));
-    const app = await App.start(parts, { database, log });
+    useMail(smtpCarrier({ url: env['MAIL_URL'], from: env['MAIL_FROM'] }));
+    const app = await App.start(parts, { database, log, origin: env['APP_URL'] });
     const socket = env['LISTEN_SOCKET'];
     const where =
       socket === undefined
         ? { port: Number(env['PORT'] ?? 3000), host: '127.0.0.1' }
         : { path: socket };
-    const served = await serve((request, address) => app.fetch(request, address), where);
+    const served = await serve(app, where);
     log.info('Ready');
     const jobs = new JobRunner({ jobs: parts.jobs, database, log });
     jobs.start();

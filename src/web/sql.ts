@@ -74,6 +74,10 @@ export async function transaction<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
+export function isInTransaction(): boolean {
+  return inTransaction.getStore() !== undefined;
+}
+
 /** Models say that they have changed rows; who listens hears of it when that is sure. */
 export function rowsChanged(table: string): void {
   const transaction = inTransaction.getStore();

@@ -1,34 +1,24 @@
 /// <reference types="node" />
 /** The door of the web framework: what apps import from `moln`. */
-export { adminPages } from './admin.ts';
-export { App, type AppOptions, type AppParts } from './app.ts';
-export { assetPath } from './assets.ts';
-export {
-  type Action,
-  type Before,
-  Context,
-  currentContext,
-  type Flash,
-  type Result,
-} from './context.ts';
+
+// For apps. `node scripts/web-page.ts` makes docs/web-reference.md of these.
+export { model, Model, type ModelOptions, type RowOf, type Outcome } from './model.ts';
 export {
   belongsTo,
   boolean,
   datetime,
-  type Field,
-  type FieldKind,
+  file,
   integer,
   json,
-  labelOf,
   number,
   string,
   text,
 } from './fields.ts';
-export { type FileBody, type FileKeeper, files, type StoredFile, useFiles } from './files.ts';
-export { FolderFiles } from './files-folder.ts';
-export { S3Files, s3PlaceOf } from './files-s3.ts';
-export { collectParts, type AppModules } from './collect.ts';
-export { failureAnswer, failureOf } from './failures.ts';
+export type { Page, RowQuery } from './row-query.ts';
+export { query, transaction } from './sql.ts';
+export { Shape, shape } from './shape.ts';
+export { type Controller, controller } from './routes.ts';
+export { type Action, type Before, Context, currentContext, type Result } from './context.ts';
 export {
   Button,
   Errors,
@@ -40,36 +30,48 @@ export {
   Stylesheet,
   type View,
 } from './forms.ts';
-export { HranaDatabase } from './hrana-database.ts';
-export { type FC, jsxEscape, type PropsWithChildren, raw, renderText } from './jsx-runtime.ts';
-export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
-export {
-  type FieldErrors,
-  type Fields,
-  type Given,
-  Model,
-  model,
-  type ModelOptions,
-  type NewRow,
-  type Outcome,
-  plural,
-  type RowOf,
-} from './model.ts';
-export { job, Job, JobRunner, type JobRun } from './jobs.ts';
+export { type FC, type PropsWithChildren, raw } from './jsx-runtime.ts';
+export { assetPath } from './assets.ts';
 export { Live } from './live.ts';
+export { Island } from './islands.ts';
+export { type Socket, type SocketHandlers } from './sockets.ts';
+export { job, Job, type JobRun } from './jobs.ts';
+export { type Mail, sendMail } from './mail.ts';
+export { type FileBody, files, type StoredFile } from './files.ts';
+export type { KeptFile } from './kept-files.ts';
+export { imageUrl } from './images.ts';
+export { cached, type CacheOptions } from './cache.ts';
+export { type Messages, type Plural, type Translation, translator } from './translate.ts';
 export { limitRate } from './own-tables.ts';
 export { hashPassword, verifyPassword } from './password.ts';
-export { type Controller, controller, type Route, routesOf, singular } from './routes.ts';
-export type { Page, RowQuery } from './row-query.ts';
-export { type FetchApp, serve, type Served } from './serve.ts';
-export { Shape, shape } from './shape.ts';
+export { digestOf, newToken } from './token.ts';
+export { adminPages } from './admin.ts';
+
+// For the workbench, and for apps that start themselves.
+export { App, type AppOptions, type AppParts } from './app.ts';
+export { type AppModules, collectParts } from './collect.ts';
+export { type Flash } from './context.ts';
+export { failureAnswer, failureOf } from './failures.ts';
+export { type Field, type FieldKind, labelOf } from './fields.ts';
+export { type FileKeeper, useFiles } from './files.ts';
+export { FolderFiles } from './files-folder.ts';
+export { S3Files, s3PlaceOf } from './files-s3.ts';
+export { HranaDatabase } from './hrana-database.ts';
+export { JobRunner } from './jobs.ts';
+export { renderText } from './jsx-runtime.ts';
+export { type MailCarrier, type ReadyMail, useMail } from './mail.ts';
+export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
+export { type FieldErrors, type Fields, type Given, type NewRow, plural } from './model.ts';
+export { type Route, routesOf, singular } from './routes.ts';
+export { serve, type Served, type ServedApp } from './serve.ts';
+export { mailSource } from './smtp.ts';
 export {
   type Connection,
   type Database,
   quoted,
-  query,
+  type SqlResult,
   type SqlValue,
-  transaction,
+  type Statement,
   useDatabase,
 } from './sql.ts';
 export { SqliteDatabase } from './sqlite-database.ts';

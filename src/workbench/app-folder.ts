@@ -6,6 +6,8 @@ import { type AppParts, collectParts } from '../web/web.ts';
 import { fill } from './templates.ts';
 
 export const BUILD_FILE = '.moln/build/server.js';
+/** Beside it. */
+export const ISLANDS_FILE = '.moln/build/islands.js';
 const SOURCE = /(?<!\.test)\.(?:ts|tsx|js|jsx)$/;
 
 export interface AppFiles {
@@ -13,6 +15,7 @@ export interface AppFiles {
   readonly controllers: Readonly<Record<string, string>>;
   readonly models: Readonly<Record<string, string>>;
   readonly jobs: Readonly<Record<string, string>>;
+  readonly islands: Readonly<Record<string, string>>;
   readonly migrations: Readonly<Record<string, string>>;
 }
 
@@ -38,6 +41,7 @@ export function listApp(root: string): AppFiles {
     controllers: filesBelow(root, 'app/controllers', SOURCE),
     models: filesBelow(root, 'app/models', SOURCE),
     jobs: filesBelow(root, 'app/jobs', SOURCE),
+    islands: filesBelow(root, 'app/islands', SOURCE),
     migrations: filesBelow(root, 'migrations', /\.sql$/),
   };
 }
@@ -62,6 +66,9 @@ export async function loadApp(
     models: await modules(files.models),
     controllers: what === 'all' ? await modules(files.controllers) : {},
     jobs: what === 'all' ? await modules(files.jobs) : {},
+    islands: what === 'all' ? await modules(files.islands) : {},
+    // Made by who serves them to browsers.
+    islandScript: '',
     migrations: migrationTexts(root, files),
     publicFolder: join(root, 'app', 'public'),
   });
@@ -80,7 +87,7 @@ export function migrationTexts(root: string, files: AppFiles): Readonly<Record<s
 export function entrySource(root: string): string {
   const files = listApp(root);
   const imports: string[] = [];
-  const listed = (kind: 'controllers' | 'models' | 'jobs'): string => {
+  const listed = (kind: 'controllers' | 'islands' | 'models' | 'jobs'): string => {
     const pairs = Object.entries(files[kind]).map(([name, path], at) => {
       imports.push(`import * as ${kind}${at} from ${JSON.stringify(`./${path}`)};`);
       return `${JSON.stringify(name)}: ${kind}${at}`;
@@ -90,8 +97,10 @@ export function entrySource(root: string): string {
   const models = listed('models');
   const jobs = listed('jobs');
   const controllers = listed('controllers');
+  const islands = listed('islands');
   const migrations = JSON.stringify(migrationTexts(root, files));
-  return fill('entry.ts', { imports: imports.join('\n'), controllers, models, jobs, migrations });
+  const lists = { controllers, islands, models, jobs, migrations };
+  return fill('entry.ts', { imports: imports.join('\n'), ...lists });
 }
 
 function filesBelow(

@@ -21,7 +21,7 @@ try {
     databaseUrl: process.env['DATABASE_URL'],
     log,
   });
-  process.stdout.write(`${server.url}  (Ctrl-C ends it)\n`);
+  process.stdout.write(`${server.url}  (Ctrl-C ends it; what the app does: ${server.url}_moln)\n`);
   const stop = (): void => void server[Symbol.asyncDispose]().then(() => process.exit(0));
   process.once('SIGINT', stop).once('SIGTERM', stop);
 } catch (error) {

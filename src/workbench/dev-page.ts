@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
-import { jsxEscape } from '../web/web.ts';
+import { html, type Html } from '../base/html.ts';
+import { devDocument } from './dev-document.ts';
 
 /** Lines of source before and after the one. */
 const LINES_AROUND = 5;
@@ -31,26 +32,24 @@ export function errorPage(error: unknown, root: string, request: string): Respon
   const details = isMolnError(error) ? error.details : undefined;
   const stack = error instanceof Error ? (error.stack ?? '') : '';
   const place = placeOf(stack, root);
-  const frame =
-    typeof details?.['frame'] === 'string' ? `<pre>${jsxEscape(details['frame'])}</pre>` : '';
-  const sql = typeof details?.['sql'] === 'string' ? `<pre>${jsxEscape(details['sql'])}</pre>` : '';
-  const hint =
-    isMolnError(error) && error.hint !== undefined
-      ? `<p class="hint">${jsxEscape(error.hint)}</p>`
-      : '';
-  const body =
-    `<p class="quiet">${jsxEscape(request)}</p><h1>${jsxEscape(messageOf(error))}</h1>${hint}${frame}${sql}` +
-    `${place === undefined ? '' : sourceLines(place, root)}<details><summary>Stack</summary><pre>${jsxEscape(stack)}</pre></details>`;
-  return new Response(
-    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error</title><style>${STYLE}</style></head><body>${body}</body></html>`,
-    {
-      status: 500,
-      headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' },
-    },
-  );
+  const shown = ['frame', 'sql'].map((name) => details?.[name]);
+  const hint = isMolnError(error) ? error.hint : undefined;
+  return devDocument({
+    title: 'Error',
+    status: 500,
+    body: html`<p class="quiet">${request} · <a href="/_moln">What the app did</a></p>
+      <h1>${messageOf(error).replaceAll(`${root}/`, '')}</h1>
+      ${hint === undefined ? '' : html`<p class="hint">${hint}</p>`}
+      ${shown.map((text) => (typeof text === 'string' ? html`<pre>${text}</pre>` : ''))}
+      ${place === undefined ? '' : sourceLines(place, root)}
+      <details>
+        <summary>Stack</summary>
+        <pre>${stack}</pre>
+      </details>`,
+  });
 }
 
-function sourceLines({ file, line }: Place, root: string): string {
+function sourceLines({ file, line }: Place, root: string): Html | string {
   let lines: readonly string[];
   try {
     lines = readFileSync(file, 'utf8').split('\n');
@@ -59,15 +58,12 @@ function sourceLines({ file, line }: Place, root: string): string {
     throw error;
   }
   const first = Math.max(1, line - LINES_AROUND);
-  const shown = lines.slice(first - 1, line + LINES_AROUND).map((text, at) => {
-    const number = first + at;
-    const row = `${String(number).padStart(4)}  ${jsxEscape(text)}`;
-    return number === line ? `<mark>${row}</mark>` : row;
+  const rows = lines.slice(first - 1, line + LINES_AROUND).map((text, at) => {
+    const row = `${String(first + at).padStart(4)}  ${text}\n`;
+    return first + at === line ? html`<mark>${row}</mark>` : row;
   });
-  return `<p><strong>${jsxEscape(relative(root, file))}:${line}</strong></p><pre>${shown.join('\n')}</pre>`;
+  return html`<p>
+      <strong>${relative(root, file)}:${line}</strong>
+    </p>
+    <pre>${rows}</pre>`;
 }
-
-const STYLE =
-  'body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}' +
-  'pre{overflow:auto;padding:.8rem;border:1px solid #8886}mark{display:block;background:#b3261e33;color:inherit}' +
-  'h1{font-size:1.4rem}.hint{font-weight:600}.quiet{opacity:.7}';

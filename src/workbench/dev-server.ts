@@ -5,10 +5,22 @@
 import { join } from 'node:path';
 import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, type Database, JobRunner, migrate, serve } from '../web/web.ts';
+import {
+  App,
+  type Database,
+  JobRunner,
+  migrate,
+  serve,
+  type ServedApp,
+  useMail,
+} from '../web/web.ts';
 import { openAppDatabase } from './app-database.ts';
-import { loadApp } from './app-folder.ts';
+import { listApp, loadApp } from './app-folder.ts';
+import { bundleIslands } from './compile.ts';
+import { dashboard } from './dev-dashboard.ts';
+import { DevMails } from './dev-mails.ts';
 import { errorPage } from './dev-page.ts';
+import { DevRecorder } from './dev-recorder.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { type AppLoader, installHooks } from './hooks.ts';
 import { refusePending } from './migrations.ts';
@@ -27,6 +39,9 @@ const listen = () => {
 listen();
 `;
 
+/** Whoever presses Ctrl-C waits for it. */
+const FINISH_WITHIN_MS = 300;
+
 export interface DevOptions {
   readonly root: string;
   readonly port: number;
@@ -37,6 +52,8 @@ export interface DevOptions {
 
 export class DevServer implements AsyncDisposable {
   readonly url: string;
+  readonly #recorder = new DevRecorder();
+  readonly #mails: DevMails;
   readonly #options: DevOptions;
   readonly #loader: AppLoader;
   readonly #database: Database;
@@ -52,6 +69,8 @@ export class DevServer implements AsyncDisposable {
   private constructor(options: DevOptions, database: Database) {
     this.#options = options;
     this.#database = database;
+    this.#mails = new DevMails(join(options.root, '.moln', 'mails'));
+    useMail(this.#mails);
     this.#loader = installHooks(options.root);
     this.url = `http://localhost:${options.port}/`;
   }
@@ -61,11 +80,14 @@ export class DevServer implements AsyncDisposable {
     const database = await openAppDatabase(options.root, options.databaseUrl);
     const server = new DevServer(options, database);
     await server.#load();
-    const served = await serve((request, address) => server.#fetch(request, address), {
-      port: options.port,
-      host: options.host,
-    });
-    server.#close = () => served.close();
+    const { port, host } = options;
+    const app: ServedApp = {
+      fetch: (request, address) => server.#fetch(request, address),
+      connect: async (request, address) =>
+        (await server.#app?.connect(request, address)) ?? new Response(null, { status: 503 }),
+    };
+    const served = await serve(app, { port, host });
+    server.#close = () => served.close(FINISH_WITHIN_MS);
     const folders = ['app', 'migrations'].map((name) => join(options.root, name));
     server.#watch = new FolderWatch(folders, () => server.#renew());
     return server;
@@ -89,14 +111,18 @@ export class DevServer implements AsyncDisposable {
       for (const name of await migrate(this.#database, parts.migrations))
         this.#options.log.info(`Migrated: ${name}`);
       const { log, root } = this.#options;
+      const islandScript = await bundleIslands(root, listApp(root).islands);
       this.#app?.[Symbol.dispose]();
-      this.#app = await App.start(parts, {
-        database: this.#database,
-        log,
-        isDev: true,
-        showError: async (error, { request, url }) =>
-          errorPage(error, root, `${request.method} ${url.pathname}`),
-      });
+      this.#app = await App.start(
+        { ...parts, islandScript },
+        {
+          database: this.#recorder.watched(this.#database),
+          log,
+          isDev: true,
+          showError: async (error, { request, url }) =>
+            errorPage(error, root, `${request.method} ${url.pathname}`),
+        },
+      );
       await this.#jobs?.[Symbol.asyncDispose]();
       this.#jobs = new JobRunner({ jobs: parts.jobs, database: this.#database, log });
       this.#jobs.start();
@@ -126,11 +152,20 @@ export class DevServer implements AsyncDisposable {
         headers: { 'content-type': 'text/javascript', 'cache-control': 'no-store' },
       });
     }
+    const shown = await dashboard(url.pathname, {
+      recorder: this.#recorder,
+      mails: this.#mails,
+      database: this.#database,
+      routes: this.#app?.routes ?? [],
+    });
+    if (shown !== undefined) return shown;
     const what = `${request.method} ${url.pathname}`;
     if (this.#problem !== undefined)
       return await withScript(errorPage(this.#problem, this.#options.root, what));
+    const app = this.#app;
+    if (app === undefined) return new Response(null, { status: 503 });
     return await withScript(
-      (await this.#app?.fetch(request, address)) ?? new Response(null, { status: 503 }),
+      await this.#recorder.record(request, () => app.fetch(request, address)),
     );
   }
 

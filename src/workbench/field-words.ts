@@ -19,6 +19,7 @@ const KINDS: Readonly<Record<string, string>> = {
   boolean: 'boolean',
   datetime: 'datetime',
   json: 'json',
+  file: 'file',
   belongs_to: 'belongsTo',
   references: 'belongsTo',
 };

@@ -5,14 +5,24 @@ import { join } from 'node:path';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { requireApp } from './app-folder.ts';
-import { authFiles, withUserNav } from './auth.ts';
 import { readFields } from './field-words.ts';
 import { linkFramework } from './link.ts';
 import { loadParts } from './load.ts';
 import { migrationText, pendingChange, refuseLoss, writeMigration } from './migrations.ts';
+import { withLink, withUserNav } from './navigation.ts';
 import { newApp } from './new-app.ts';
 import { writeNew } from './new-files.ts';
-import { controllerFile, jobFile, modelFile, scaffoldFiles } from './scaffold.ts';
+import {
+  capital,
+  controllerFile,
+  islandFile,
+  jobFile,
+  mailFile,
+  modelFile,
+  namesOf,
+  scaffoldFiles,
+} from './scaffold.ts';
+import { fillAll } from './templates.ts';
 
 const LAYOUT = 'app/views/layout.tsx';
 
@@ -30,7 +40,10 @@ export async function generateScaffold(
   name: string,
   words: readonly string[],
 ): Promise<readonly string[]> {
-  return await generate(root, scaffoldFiles(name, readFields(words)));
+  const paths = await generate(root, scaffoldFiles(name, readFields(words)));
+  const { path, many } = namesOf(name);
+  const label = capital(many.replaceAll('_', ' '));
+  return [...paths, ...(await changeLayout(root, (layout) => withLink(layout, path, label)))];
 }
 
 export async function generateModel(
@@ -55,14 +68,20 @@ export async function generateJob(root: string, name: string): Promise<readonly 
   return await writeNew(root, jobFile(name));
 }
 
-/** Users who sign up, in and out. */
+export async function generateIsland(root: string, name: string): Promise<readonly string[]> {
+  requireApp(root);
+  return await writeNew(root, islandFile(name));
+}
+
+export async function generateMail(root: string, name: string): Promise<readonly string[]> {
+  requireApp(root);
+  return await writeNew(root, mailFile(name));
+}
+
+/** Users who sign up, in and out, and set a forgotten password anew. */
 export async function generateAuth(root: string): Promise<readonly string[]> {
-  const paths = await generate(root, authFiles());
-  const layout = textIfAny(join(root, LAYOUT));
-  const changed = layout === undefined ? undefined : withUserNav(layout);
-  if (changed === undefined) return paths;
-  await writeFile(join(root, LAYOUT), changed);
-  return [...paths, LAYOUT];
+  const paths = await generate(root, fillAll('auth', {}), 'create_users');
+  return [...paths, ...(await changeLayout(root, withUserNav))];
 }
 
 /**
@@ -96,11 +115,24 @@ export async function generateMigration(
 async function generate(
   root: string,
   files: Readonly<Record<string, string>>,
+  migrationName?: string,
 ): Promise<readonly string[]> {
   requireApp(root);
   const paths = await writeNew(root, files);
-  const migration = await writePending(root, undefined, false);
+  const migration = await writePending(root, migrationName, false);
   return migration === undefined ? paths : [...paths, migration];
+}
+
+/** Gives the path when there was something to change. */
+async function changeLayout(
+  root: string,
+  change: (layout: string) => string | undefined,
+): Promise<readonly string[]> {
+  const layout = textIfAny(join(root, LAYOUT));
+  const changed = layout === undefined ? undefined : change(layout);
+  if (changed === undefined) return [];
+  await writeFile(join(root, LAYOUT), changed);
+  return [LAYOUT];
 }
 
 async function writePending(

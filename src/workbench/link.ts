@@ -16,6 +16,7 @@ const MANIFEST = `${JSON.stringify(
       '.': './web/web.ts',
       './jsx-runtime': './web/jsx-runtime.ts',
       './jsx-dev-runtime': './web/jsx-runtime.ts',
+      './island': './web/island-main.ts',
       './test': './workbench/testing-main.ts',
     },
   },

@@ -1,4 +1,5 @@
 /** The forms of a page, as a browser would send them: for tests that need no browser. Pure. */
+import { unescapeHtml } from '../base/html.ts';
 
 export interface PageForm {
   readonly action: string;
@@ -25,7 +26,8 @@ export function formsOf(html: string): readonly PageForm[] {
         if (type !== 'hidden') names.add(name);
         if (type === 'checkbox' && !/\schecked\b/i.test(text)) continue;
         const chosen = /<option\b([^>]*\bselected\b[^>]*)>/i.exec(whole)?.[1];
-        const value = tag === 'textarea' ? unescaped(inside) : attribute(chosen ?? text, 'value');
+        const value =
+          tag === 'textarea' ? unescapeHtml(inside) : attribute(chosen ?? text, 'value');
         fields[name] = value ?? (type === 'checkbox' ? 'on' : '');
       }
       return {
@@ -48,14 +50,5 @@ export function formWith(
 
 function attribute(text: string, name: string): string | undefined {
   const found = new RegExp(`\\b${name}="([^"]*)"`, 'i').exec(text)?.[1];
-  return found === undefined ? undefined : unescaped(found);
-}
-
-function unescaped(text: string): string {
-  return text
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&#39;', "'")
-    .replaceAll('&amp;', '&');
+  return found === undefined ? undefined : unescapeHtml(found);
 }

@@ -7,6 +7,7 @@ import { fill, type TemplateWords } from './templates.ts';
 const NAME = /^[a-z][a-z0-9_]{0,40}$/;
 /** Columns of the table that lists them all. */
 const COLUMNS_MAX = 4;
+const LONG: ReadonlySet<string> = new Set(['text', 'json']);
 
 interface Names extends TemplateWords {
   /** `blog_post` */
@@ -95,6 +96,20 @@ export function jobFile(name: string): Readonly<Record<string, string>> {
   return { [`app/jobs/${name}.ts`]: fill('scaffold/job.ts', { name, constant: row }) };
 }
 
+export function mailFile(name: string): Readonly<Record<string, string>> {
+  const { row, words } = namesOf(name);
+  return {
+    [`app/mails/${name}.tsx`]: fill('scaffold/mail.tsx', { constant: row, words: capital(words) }),
+  };
+}
+
+export function islandFile(name: string): Readonly<Record<string, string>> {
+  const { type, words } = namesOf(name);
+  return {
+    [`app/islands/${name}.tsx`]: fill('scaffold/island.tsx', { type, words: capital(words) }),
+  };
+}
+
 /** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
 export function scaffoldFiles(
   name: string,
@@ -124,28 +139,39 @@ function shownWords(
     const value = `${row}.${name}`;
     if (kind === 'boolean') return `{${value} ? 'yes' : 'no'}`;
     if (kind === 'datetime') return `{${value}?.toISOString().slice(0, 16).replace('T', ' ')}`;
+    if (kind === 'file')
+      return `{${value} && <a href={files.url(${value}.key)}>{${value}.name}</a>}`;
     return kind === 'json' ? `{JSON.stringify(${value})}` : `{${value}}`;
   };
-  const columns = fields.slice(0, COLUMNS_MAX);
+  const hasFiles = fields.some(({ kind }) => kind === 'file');
+  // A list of long texts is no list.
+  const short = fields.filter(({ kind }) => !LONG.has(kind));
+  const columns = (short.length === 0 ? fields : short).slice(0, COLUMNS_MAX);
   const cells = columns.map((each, at) =>
     at === 0
       ? `              <td>\n                <a href={\`${path}/\${${row}.id}\`}>${shown(each)}</a>\n              </td>\n`
       : `              <td>${shown(each)}</td>\n`,
   );
+  const define = ({ kind }: FieldWord): string => (kind === 'text' ? '<dd class="text">' : '<dd>');
   const label = (text: string): string => capital(text.replace(/_id$/, '').replaceAll('_', ' '));
   return {
     Words: capital(words),
+    files: hasFiles ? ' files' : '',
+    imports: hasFiles ? 'Button, files, Form, Inputs' : 'Button, Form, Inputs',
     Many: label(many),
     heads: columns.map(({ name }) => `            <th>${label(name)}</th>\n`).join(''),
     cells: cells.join(''),
     list: fields
-      .map((each) => `        <dt>${label(each.name)}</dt>\n        <dd>${shown(each)}</dd>\n`)
+      .map(
+        (each) =>
+          `        <dt>${label(each.name)}</dt>\n        ${define(each)}${shown(each)}</dd>\n`,
+      )
       .join(''),
   };
 }
 
 function testText(words: TemplateWords, fields: readonly FieldWord[]): string {
-  if (fields.some(({ target }) => target !== undefined))
+  if (fields.some(({ kind, target }) => target !== undefined || kind === 'file'))
     return fill('scaffold/list-test.ts', words);
   const filled = fields.map((each) => `${each.name}: ${sampleOf(each)}`).join(', ');
   const whole = fill('scaffold/test.ts', { ...words, filled });
@@ -156,7 +182,7 @@ function testText(words: TemplateWords, fields: readonly FieldWord[]): string {
   return whole + fill('scaffold/refused.ts', { ...words, required: required.name });
 }
 
-function capital(text: string): string {
+export function capital(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 

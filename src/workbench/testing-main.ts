@@ -8,7 +8,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, FolderFiles, JobRunner, migrate, SqliteDatabase, useFiles } from '../web/web.ts';
+import {
+  App,
+  FolderFiles,
+  JobRunner,
+  migrate,
+  type ReadyMail,
+  SqliteDatabase,
+  useFiles,
+  useMail,
+} from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
 import { formsOf, formWith } from './page-forms.ts';
 
@@ -37,36 +46,42 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
     now: () => systemClock.now(),
     sinks: [(record) => records.push(record)],
   });
+  const mails: ReadyMail[] = [];
+  useMail({ carry: async (mail) => void mails.push(mail) });
   const fileFolder = await mkdtemp(join(tmpdir(), 'moln-test-'));
   useFiles(new FolderFiles(fileFolder));
   const app = await App.start(parts, { database, log });
   const jobs = new JobRunner({ jobs: parts.jobs, database, log });
-  return new TestApp({ app, database, jobs, fileFolder }, records);
+  return new TestApp({ app, database, jobs, log: records, mails, fileFolder });
+}
+
+export interface TestAppParts {
+  readonly app: App;
+  readonly database: SqliteDatabase;
+  readonly jobs: JobRunner;
+  readonly log: readonly LogRecord[];
+  readonly mails: readonly ReadyMail[];
+  readonly fileFolder: string;
 }
 
 export class TestApp implements AsyncDisposable {
   /** What the app has logged. */
   readonly log: readonly LogRecord[];
+  /** What `runJobs` has sent. */
+  readonly mails: readonly ReadyMail[];
   readonly #app: App;
   readonly #database: SqliteDatabase;
   readonly #jobs: JobRunner;
   readonly #fileFolder: string;
   readonly #cookies = new Map<string, string>();
 
-  constructor(
-    parts: {
-      readonly app: App;
-      readonly database: SqliteDatabase;
-      readonly jobs: JobRunner;
-      readonly fileFolder: string;
-    },
-    log: readonly LogRecord[],
-  ) {
+  constructor(parts: TestAppParts) {
     this.#app = parts.app;
     this.#database = parts.database;
     this.#jobs = parts.jobs;
     this.#fileFolder = parts.fileFolder;
-    this.log = log;
+    this.log = parts.log;
+    this.mails = parts.mails;
   }
 
   /** The page at that path, after redirects. */

@@ -1,10 +1,11 @@
 /** The door of the workbench: what the commands for developers do. */
 import { globSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MolnError } from '../base/errors.ts';
 import { type Route, routesOf } from '../web/web.ts';
-import { BUILD_FILE, entrySource, requireApp } from './app-folder.ts';
-import { bundle } from './compile.ts';
+import { BUILD_FILE, entrySource, ISLANDS_FILE, listApp, requireApp } from './app-folder.ts';
+import { bundle, bundleIslands } from './compile.ts';
 import { linkFramework } from './link.ts';
 import { loadParts } from './load.ts';
 import { refusePending } from './migrations.ts';
@@ -20,7 +21,9 @@ export {
   createApp,
   generateAuth,
   generateController,
+  generateIsland,
   generateJob,
+  generateMail,
   generateMigration,
   generateModel,
   generateScaffold,
@@ -39,6 +42,7 @@ export async function buildApp(root: string): Promise<void> {
   routesOf(parts.controllers);
   refusePending(parts);
   await bundle(root, entrySource(root), join(root, BUILD_FILE));
+  await writeFile(join(root, ISLANDS_FILE), await bundleIslands(root, listApp(root).islands));
 }
 
 export async function appRoutes(root: string): Promise<readonly Route[]> {

@@ -17,7 +17,7 @@ const FOLDER: OptionSpec = {
 const FIELDS = {
   name: 'FIELD',
   description:
-    'NAME:TYPE with string, text, integer, number, boolean, datetime, json or belongs_to; then :optional, :unique, :index',
+    'NAME:TYPE with string, text, integer, number, boolean, datetime, json, file or belongs_to; then :optional, :unique, :index',
   variadic: true,
 };
 const NAME = { name: 'NAME', description: 'in the singular, such as post', required: true };
@@ -41,179 +41,175 @@ export const NEW: CommandSpec = {
   options: [FOLDER],
 };
 
+type Workbench = Awaited<ReturnType<typeof workbench>>;
+type Write = (bench: Workbench, folder: string, input: Input) => Promise<readonly string[]>;
+
+/** A command that writes files and tells which. */
+function generator(spec: Omit<CommandSpec, 'local' | 'run'>, write: Write): CommandSpec {
+  return {
+    ...spec,
+    local: true,
+    options: [FOLDER, ...(spec.options ?? [])],
+    run: async (context, input) => {
+      const files = await write(await workbench(), folderOf(context, input), input);
+      return told(
+        context,
+        { files },
+        files.map((path) => `  ${path}`),
+        [],
+      );
+    },
+  };
+}
+
+const nameOf = (input: Input): string => input.argument('NAME') ?? '';
+
 export const GENERATE: CommandSpec = {
   name: 'generate',
   summary: 'Write files of an app: models, controllers, views, migrations.',
   local: true,
   commands: [
-    {
-      name: 'scaffold',
-      summary: 'Model, migration, controller, views and test of one noun.',
-      local: true,
-      arguments: [NAME, FIELDS],
-      options: [FOLDER],
-      examples: [
-        ['moln generate scaffold post title:string body:text published:boolean', 'pages at /posts'],
-      ],
-      run: async (context, input) =>
-        written(
-          context,
-          await (
-            await workbench()
-          ).generateScaffold(
-            folderOf(context, input),
-            input.argument('NAME') ?? '',
-            input.rest('FIELD'),
-          ),
-        ),
-    },
-    {
-      name: 'model',
-      summary: 'A model and its migration.',
-      local: true,
-      arguments: [NAME, FIELDS],
-      options: [FOLDER],
-      examples: [['moln generate model comment body:text post:belongs_to', 'a table comments']],
-      run: async (context, input) =>
-        written(
-          context,
-          await (
-            await workbench()
-          ).generateModel(
-            folderOf(context, input),
-            input.argument('NAME') ?? '',
-            input.rest('FIELD'),
-          ),
-        ),
-    },
-    {
-      name: 'controller',
-      summary: 'A controller with these actions.',
-      local: true,
-      arguments: [
-        { ...NAME, description: 'such as reports or posts/comments' },
-        { name: 'ACTION', description: 'such as index', variadic: true },
-      ],
-      options: [FOLDER],
-      run: async (context, input) =>
-        written(
-          context,
-          await (
-            await workbench()
-          ).generateController(
-            folderOf(context, input),
-            input.argument('NAME') ?? '',
-            input.rest('ACTION'),
-          ),
-        ),
-    },
-    {
-      name: 'job',
-      summary: 'Work for later, done by any instance.',
-      local: true,
-      arguments: [{ ...NAME, description: 'such as send_digest' }],
-      options: [FOLDER],
-      run: async (context, input) =>
-        written(
-          context,
-          await (
-            await workbench()
-          ).generateJob(folderOf(context, input), input.argument('NAME') ?? ''),
-        ),
-    },
-    {
-      name: 'auth',
-      summary: 'Users who sign up, in and out.',
-      local: true,
-      options: [FOLDER],
-      run: async (context, input) =>
-        written(context, await (await workbench()).generateAuth(folderOf(context, input))),
-    },
-    {
-      name: 'migration',
-      summary: 'What the models want beyond the migrations, as SQL to read.',
-      local: true,
-      arguments: [{ name: 'NAME', description: 'default: it follows from what changes' }],
-      options: [
-        FOLDER,
-        { flags: '--empty', description: 'an empty one, to write by hand' },
-        { flags: '--allow-loss', description: 'also when columns or values would be gone' },
-      ],
-      run: async (context, input) =>
-        written(
-          context,
-          await (
-            await workbench()
-          ).generateMigration(folderOf(context, input), {
-            name: input.argument('NAME'),
-            isEmpty: input.flag('empty'),
-            allowsLoss: input.flag('allow-loss'),
-          }),
-        ),
-    },
+    generator(
+      {
+        name: 'scaffold',
+        summary: 'Model, migration, controller, views and test of one noun.',
+        arguments: [NAME, FIELDS],
+        examples: [
+          [
+            'moln generate scaffold post title:string body:text published:boolean',
+            'pages at /posts',
+          ],
+        ],
+      },
+      (bench, folder, input) => bench.generateScaffold(folder, nameOf(input), input.rest('FIELD')),
+    ),
+    generator(
+      {
+        name: 'model',
+        summary: 'A model and its migration.',
+        arguments: [NAME, FIELDS],
+        examples: [['moln generate model comment body:text post:belongs_to', 'a table comments']],
+      },
+      (bench, folder, input) => bench.generateModel(folder, nameOf(input), input.rest('FIELD')),
+    ),
+    generator(
+      {
+        name: 'controller',
+        summary: 'A controller with these actions.',
+        arguments: [
+          { ...NAME, description: 'such as reports or posts/comments' },
+          { name: 'ACTION', description: 'such as index', variadic: true },
+        ],
+      },
+      (bench, folder, input) =>
+        bench.generateController(folder, nameOf(input), input.rest('ACTION')),
+    ),
+    generator(
+      {
+        name: 'job',
+        summary: 'Work for later, done by any instance.',
+        arguments: [{ ...NAME, description: 'such as send_digest' }],
+      },
+      (bench, folder, input) => bench.generateJob(folder, nameOf(input)),
+    ),
+    generator(
+      {
+        name: 'mail',
+        summary: 'A mail that the app sends.',
+        arguments: [{ ...NAME, description: 'such as welcome' }],
+      },
+      (bench, folder, input) => bench.generateMail(folder, nameOf(input)),
+    ),
+    generator(
+      {
+        name: 'island',
+        summary: 'A component that goes on in the browser.',
+        arguments: [{ ...NAME, description: 'such as counter' }],
+      },
+      (bench, folder, input) => bench.generateIsland(folder, nameOf(input)),
+    ),
+    generator(
+      {
+        name: 'auth',
+        summary: 'Users who sign up, in and out, and set a forgotten password anew by mail.',
+      },
+      (bench, folder) => bench.generateAuth(folder),
+    ),
+    generator(
+      {
+        name: 'migration',
+        summary: 'What the models want beyond the migrations, as SQL to read.',
+        arguments: [{ name: 'NAME', description: 'default: it follows from what changes' }],
+        options: [
+          { flags: '--empty', description: 'an empty one, to write by hand' },
+          { flags: '--allow-loss', description: 'also when columns or values would be gone' },
+        ],
+      },
+      (bench, folder, input) =>
+        bench.generateMigration(folder, {
+          name: input.argument('NAME'),
+          isEmpty: input.flag('empty'),
+          allowsLoss: input.flag('allow-loss'),
+        }),
+    ),
   ],
 };
 
-export const DEV: CommandSpec = {
-  name: 'dev',
-  summary: 'Run an app here while it is written: changes show at once, mistakes with their line.',
-  local: true,
-  options: [
-    FOLDER,
-    { flags: '--port <PORT>', description: `default ${DEV_PORT}` },
-    { flags: '--host <ADDRESS>', description: 'default localhost: only this machine' },
-  ],
-  run: async (context, input) => {
+type Words = (bench: Workbench, folder: string, input: Input) => Promise<readonly string[]>;
+
+/** A command that is a process of its own: Node in the app's folder, with this terminal. */
+function ownProcess(spec: Omit<CommandSpec, 'local' | 'run'>, words: Words): CommandSpec {
+  return {
+    ...spec,
+    local: true,
+    options: [FOLDER, ...(spec.options ?? [])],
+    run: async (context, input) => {
+      const folder = folderOf(context, input);
+      return await runNode(context, folder, await words(await workbench(), folder, input));
+    },
+  };
+}
+
+export const DEV: CommandSpec = ownProcess(
+  {
+    name: 'dev',
+    summary: 'Run an app here while it is written: changes show at once, mistakes with their line.',
+    options: [
+      { flags: '--port <PORT>', description: `default ${DEV_PORT}` },
+      { flags: '--host <ADDRESS>', description: 'default localhost: only this machine' },
+    ],
+  },
+  (bench, folder, input) => {
     const port = Number(input.text('port') ?? DEV_PORT);
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
       throw usageError(`"${input.text('port')}" is not a port`, 'Write it as --port 3000');
     }
-    const folder = folderOf(context, input);
-    const words = await (
-      await workbench()
-    ).devWords(folder, { host: input.text('host') ?? 'localhost', port });
-    return await runNode(context, folder, words);
+    return bench.devWords(folder, { host: input.text('host') ?? 'localhost', port });
   },
-};
+);
 
-export const TEST: CommandSpec = {
-  name: 'test',
-  summary: "Run an app's tests.",
-  local: true,
-  arguments: [{ name: 'FILE', description: 'default: all of tests/', variadic: true }],
-  options: [FOLDER],
-  run: async (context, input) => {
-    const folder = folderOf(context, input);
-    return await runNode(
-      context,
-      folder,
-      await (await workbench()).testWords(folder, input.rest('FILE')),
-    );
+export const TEST: CommandSpec = ownProcess(
+  {
+    name: 'test',
+    summary: "Run an app's tests.",
+    arguments: [{ name: 'FILE', description: 'default: all of tests/', variadic: true }],
   },
-};
+  (bench, folder, input) => bench.testWords(folder, input.rest('FILE')),
+);
 
-export const REPL: CommandSpec = {
-  name: 'repl',
-  summary: "Talk to an app's models and database, in JavaScript.",
-  local: true,
-  options: [FOLDER],
-  run: async (context, input) => {
-    const folder = folderOf(context, input);
-    return await runNode(context, folder, await (await workbench()).runWords(folder, 'repl'));
-  },
-};
+export const REPL: CommandSpec = ownProcess(
+  { name: 'repl', summary: "Talk to an app's models and database, in JavaScript." },
+  (bench, folder) => bench.runWords(folder, 'repl'),
+);
 
 /** Of `moln db`. */
-export const SEED: CommandSpec = {
-  name: 'seed',
-  summary: "Fill an app's database here (or that of DATABASE_URL): runs seed() of app/seed.ts.",
-  local: true,
-  options: [FOLDER],
-  run: async (context, input) => {
-    const folder = folderOf(context, input);
-    return await runNode(context, folder, await (await workbench()).runWords(folder, 'seed'));
+export const SEED: CommandSpec = ownProcess(
+  {
+    name: 'seed',
+    summary: "Fill an app's database here (or that of DATABASE_URL): runs seed() of app/seed.ts.",
   },
-};
+  (bench, folder) => bench.runWords(folder, 'seed'),
+);
 
 export const MIGRATE: CommandSpec = {
   name: 'migrate',
@@ -310,15 +306,6 @@ async function runNode(
   const [code] = (await once(child, 'close')) as [number | null];
   context.signal.removeEventListener('abort', end);
   return context.signal.aborted ? EXIT.ok : (code ?? EXIT.failed);
-}
-
-function written(context: Context, paths: readonly string[]): number {
-  return told(
-    context,
-    { files: paths },
-    paths.map((path) => `  ${path}`),
-    [],
-  );
 }
 
 function told(

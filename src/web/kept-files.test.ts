@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createLogger } from '../base/log.ts';
+import { file, string } from './fields.ts';
+import { files, useFiles } from './files.ts';
+import { FolderFiles } from './files-folder.ts';
+import { imageUrl, shownImage } from './images.ts';
+import { JobRunner } from './jobs.ts';
+import { REMOVE_FILE } from './kept-files.ts';
+import { model } from './model.ts';
+import { makeOwnTables } from './own-tables.ts';
+import { transaction, useDatabase } from './sql.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+
+const Photo = model('photo', {
+  title: string({ unique: true }),
+  image: file({ bytesMax: 100, types: ['image/*'] }),
+});
+
+test('a row has a file: it comes with it, and goes with it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-kept-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  useFiles(new FolderFiles(folder));
+  await using database = new SqliteDatabase(':memory:');
+  await makeOwnTables(database);
+  useDatabase(database);
+  await database.script(
+    'CREATE TABLE photos (id INTEGER PRIMARY KEY, title TEXT UNIQUE, image TEXT, created_at TEXT, updated_at TEXT)',
+  );
+  const log = createLogger({ part: 'test', now: () => 0, sinks: [] });
+  const jobs = new JobRunner({ jobs: [REMOVE_FILE as never], database, log });
+  const image = (text: string, type = 'image/png') => new File([text], 'a.png', { type });
+  // Each is its bytes and a record of them.
+  const count = (): number => readdirSync(folder).length / 2;
+
+  const made = await Photo.tryCreate({ title: 'One', image: image('first') });
+  assert.ok(made.ok);
+  const { key, ...known } = made.row.image;
+  assert.deepEqual(known, { name: 'a.png', size: 5, type: 'image/png' });
+  assert.equal(await (await files.get(key))?.text(), 'first');
+
+  const problems = async (given: unknown): Promise<unknown> => {
+    const outcome = await Photo.tryCreate({ title: 'Two', image: given });
+    return outcome.ok ? undefined : outcome.errors['image'];
+  };
+  assert.deepEqual(await problems(undefined), ['Image is missing']);
+  assert.deepEqual(await problems({ key, name: 'mine' }), ['Image must be a file']);
+  assert.deepEqual(await problems(image('x', 'text/html')), ['Image must be of type image/*']);
+  assert.deepEqual(await problems(image('x'.repeat(101))), ['Image must have at most 100 B']);
+  const taken = await Photo.tryCreate({ title: 'One', image: image('other') });
+  assert.deepEqual(taken.ok ? [] : taken.errors['title'], ['Title is taken already']);
+  assert.equal(count(), 1);
+
+  const changed = await Photo.tryUpdate(made.row, { image: image('second') });
+  assert.ok(changed.ok);
+  const same = await Photo.tryUpdate(changed.row, { title: 'Uno' });
+  assert.ok(same.ok);
+  assert.equal(await jobs.drain(), 1);
+  assert.equal(await files.get(key), undefined);
+
+  await assert.rejects(
+    transaction(async () => {
+      await Photo.delete(same.row);
+      throw new Error('No');
+    }),
+  );
+  assert.equal(await jobs.drain(), 0);
+  const url = new URL(imageUrl(same.row.image, { width: 10 }), 'http://a.test');
+  const shown = await shownImage(url);
+  assert.match(shown.headers.get('content-security-policy') ?? '', /^sandbox/);
+  assert.equal(await shown.text(), 'second');
+  url.searchParams.set('width', '11');
+  await assert.rejects(shownImage(url), { code: 'WEB_NOT_FOUND' });
+
+  await Photo.delete(same.row);
+  assert.equal(await jobs.drain(), 1);
+  assert.equal(count(), 0);
+});

@@ -1,0 +1,58 @@
+/** Files that rows have: put into the app's files when the row is saved, and removed, by a job, when it no longer has them. */
+import type { Field } from './fields.ts';
+import { files } from './files.ts';
+import { job, type Job } from './jobs.ts';
+
+/** What a row has of a file. */
+export interface KeptFile {
+  /** For `files.get` and `files.url`. */
+  readonly key: string;
+  /** As the visitor called it. */
+  readonly name: string;
+  readonly size: number;
+  /** As the visitor's browser says. */
+  readonly type: string;
+}
+
+type Values = Readonly<Record<string, unknown>>;
+type FieldsByName = Readonly<Record<string, Field>>;
+
+/** The framework's own job, in every app. In a transaction it belongs to that, so nothing is lost when that is taken back. */
+export const REMOVE_FILE: Job<string> = job('moln_remove_file', async (key: string) => {
+  await files.delete(key);
+});
+
+/** Saves what has files: they are put first, and taken away again when `save` fails. */
+export async function withKeptFiles<T>(
+  fields: FieldsByName,
+  values: Values,
+  save: (values: Values) => Promise<T>,
+): Promise<T> {
+  const kept: Record<string, KeptFile> = {};
+  try {
+    for (const [name, value] of Object.entries(values)) {
+      if (fields[name]?.kind !== 'file' || !(value instanceof File)) continue;
+      kept[name] = { ...(await files.put(value)), name: value.name };
+    }
+    return await save({ ...values, ...kept });
+  } catch (error) {
+    for (const { key } of Object.values(kept)) await files.delete(key);
+    throw error;
+  }
+}
+
+/** Of a row that is gone, or is `after` now. */
+export async function removeFiles(
+  fields: FieldsByName,
+  before: Values,
+  after: Values = {},
+): Promise<void> {
+  for (const [name, { kind }] of Object.entries(fields)) {
+    const old = kind === 'file' ? keyOf(before[name]) : undefined;
+    if (old !== undefined && old !== keyOf(after[name])) await REMOVE_FILE.enqueue(old);
+  }
+}
+
+function keyOf(value: unknown): string | undefined {
+  return (value as KeptFile | null | undefined)?.key;
+}
