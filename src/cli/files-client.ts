@@ -66,6 +66,22 @@ export interface DiskFree {
   };
 }
 
+export interface Recovery {
+  readonly isRunning: boolean;
+  readonly doing: string;
+  readonly disks: number;
+  readonly catalogues: readonly string[];
+  readonly buckets: readonly string[];
+  readonly kept: readonly string[];
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly missingBlocks: number;
+  readonly missing: readonly string[];
+  readonly salvaged: number;
+  readonly incomplete: readonly string[];
+  readonly why?: string;
+}
+
 export interface FileWhy {
   readonly size: number;
   readonly policy: string;
@@ -185,6 +201,23 @@ export class FilesClient {
       method: 'DELETE',
       path: `/files/-/keys/${encodeURIComponent(id)}`,
     });
+  }
+
+  recover(folders: readonly string[], withCatalogue: boolean): Promise<Recovery> {
+    const json = { folders, withCatalogue };
+    return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json });
+  }
+
+  recovery(): Promise<Recovery> {
+    return this.#transport.json({ method: 'GET', path: '/files/-/recovery' });
+  }
+
+  checkpoint(): Promise<{
+    readonly madeAt: number;
+    readonly rows: number;
+    readonly bytes: number;
+  }> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/checkpoint' });
   }
 
   async storages(): Promise<readonly Storage[]> {

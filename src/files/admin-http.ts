@@ -3,10 +3,12 @@ import { isAbsolute } from 'node:path';
 import { parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
+import type { Checkpoints } from './checkpoint.ts';
 import { pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
 import type { PlaceTable } from './place-table.ts';
+import type { Recovery } from './recovery.ts';
 import type { Repair } from './repair.ts';
 import type { Store } from './store.ts';
 
@@ -16,6 +18,8 @@ export interface AdminOptions {
   readonly places: PlaceTable;
   readonly repair: Repair;
   readonly census: BlockCensus;
+  readonly recovery: Recovery;
+  readonly checkpoints: Checkpoints;
 }
 
 export class AdminHttp {
@@ -33,7 +37,7 @@ export class AdminHttp {
   }
 
   async #call(asked: Asked, noun: string, id: string): Promise<unknown> {
-    const { keys, places, repair } = this.#options;
+    const { keys, places, repair, recovery, checkpoints } = this.#options;
     const { method, request, caller } = asked;
     switch (`${method} ${noun}${id === '' ? '' : '/ID'}`) {
       case 'GET keys':
@@ -60,6 +64,14 @@ export class AdminHttp {
       case 'DELETE storage/ID':
         await places.look();
         return await repair.drain(places.find(id).id);
+      case 'POST checkpoint':
+        return await checkpoints.make();
+      case 'GET recovery':
+        return recovery.state();
+      case 'POST recovery': {
+        const { folders, withCatalogue } = readRecovery(await readJson(request));
+        return await recovery.start(folders, withCatalogue);
+      }
       case 'GET df':
         return await this.#df();
       default:
@@ -68,7 +80,7 @@ export class AdminHttp {
   }
 
   async #df(): Promise<unknown> {
-    const { store, places, repair, census } = this.#options;
+    const { store, places, repair, census, checkpoints } = this.#options;
     await places.look();
     const storages = places.views();
     const buckets = await store.buckets();
@@ -91,6 +103,7 @@ export class AdminHttp {
       })),
       storages,
       repair: repair.state(),
+      checkpoint: await checkpoints.state(),
       /** Absent while they are counted for the first time. */
       copies: await census.recent(),
     };
@@ -148,6 +161,25 @@ function readLimits(value: unknown): {
     ...(limitBytes === undefined ? {} : { limitBytes: limitBytes as number | null }),
     ...(keepFree === undefined ? {} : { keepFree: parseKeepFree(keepFree, 'keepFree') }),
   };
+}
+
+const RECOVERY_HINT = 'Give { "folders": ["/mnt/disk"], "withCatalogue": true }';
+
+function readRecovery(value: unknown): {
+  readonly folders: readonly string[];
+  readonly withCatalogue: boolean;
+} {
+  const { folders, withCatalogue = true } = record(value, RECOVERY_HINT);
+  const isList =
+    Array.isArray(folders) &&
+    folders.length > 0 &&
+    folders.every((one: unknown) => typeof one === 'string' && isAbsolute(one));
+  if (!isList || typeof withCatalogue !== 'boolean')
+    throw requestInvalid(
+      'A recovery needs absolute paths of folders of this machine',
+      RECOVERY_HINT,
+    );
+  return { folders: folders as readonly string[], withCatalogue };
 }
 
 function record(value: unknown, hint: string): Record<string, unknown> {

@@ -134,6 +134,25 @@ export class CatalogueLink implements Disposable {
     });
   }
 
+  /** All that `work` reads is of one moment. It is not tried again, for it may have given on what it read. */
+  async moment<T>(
+    work: (
+      read: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>,
+    ) => Promise<T>,
+  ): Promise<T> {
+    let { baton } = await this.#batch(null, [{ sql: 'BEGIN TRANSACTION READONLY' }], true);
+    try {
+      return await work(async (statements) => {
+        const { rows, baton: next } = await this.#batch(baton, statements, true);
+        baton = next;
+        return rows;
+      });
+    } finally {
+      // Also when a statement failed, and with it the stream has ended.
+      await this.#batch(baton, [{ sql: 'ROLLBACK' }], false).catch(() => undefined);
+    }
+  }
+
   /** Statements that need no reading before, in one transaction; for definitions of tables too. */
   async run(statements: readonly Statement[]): Promise<void> {
     const all = [{ sql: 'BEGIN IMMEDIATE' }, ...statements, { sql: 'COMMIT' }];

@@ -296,7 +296,8 @@ export function garbageOf(
     .map(({ id }) => id);
 }
 
-function todoRelease(bucket: string, fid: string, now: number): Statement {
+/** A content is used once less. */
+export function todoRelease(bucket: string, fid: string, now: number): Statement {
   return {
     sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'release', ?, ?, 0, ?, 0)`,
     args: [bucket, fid, randomId(8), now],

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import { type About, encodeAbout } from './about.ts';
 import { type Places, BlockWriter, type StoredBlock } from './block-writer.ts';
 import type { CatalogueLink, Row, Value } from './catalogue-link.ts';
 import type { Insert } from './changes.ts';
@@ -35,6 +36,9 @@ export interface WriteWish {
   readonly session: number;
   /** False for what may not lie in the catalogue: parts. */
   readonly mayInline: boolean;
+  readonly about?: About;
+  /** Default: a new one. */
+  readonly fid?: string;
 }
 
 /** A piece of a content that others are made of. */
@@ -268,7 +272,7 @@ export function contentInserts(content: StoredContent): readonly Insert[] {
 class ContentWriter {
   readonly #options: ContentOptions;
   readonly #wish: WriteWish;
-  readonly #fid = newFid('blocks');
+  readonly #fid: string;
   readonly #md5 = createHash('md5');
   readonly #sha256 = createHash('sha256');
   readonly #blocks: StoredBlock[] = [];
@@ -283,6 +287,7 @@ class ContentWriter {
   constructor(options: ContentOptions, wish: WriteWish) {
     this.#options = options;
     this.#wish = wish;
+    this.#fid = wish.fid ?? newFid('blocks');
     if (!wish.mayInline) this.#head = undefined;
   }
 
@@ -342,7 +347,7 @@ class ContentWriter {
 
   #begin(): BlockWriter {
     const { places, log, clock } = this.#options;
-    const { policy, session, name, size } = this.#wish;
+    const { policy, session, name, size, about } = this.#wish;
     const fid = this.#fid;
     const index = this.#blocks.length + (this.#ending === undefined ? 0 : 1);
     const left = size === undefined ? undefined : size - index * CHUNK_BYTES;
@@ -358,7 +363,7 @@ class ContentWriter {
           allocSeq: session,
           createdAt: clock.now(),
           policy: policy.text,
-          ...(index === 0 ? { name } : {}),
+          ...(index === 0 ? { name, about: encodeAbout({ size, ...about }) } : {}),
           maxBytes: CHUNK_BYTES,
           ...(left === undefined ? {} : { length: Math.min(left, CHUNK_BYTES) }),
         },

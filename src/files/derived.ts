@@ -118,6 +118,7 @@ export class DerivedObjects {
       size: options.size === undefined ? undefined : options.size + offset - keptBytes,
       session: session.seq,
       mayInline: kept.length === 0,
+      about: { at: keptBytes, fields: fieldsOf(current) },
     });
     const grown = content.size - (offset - keptBytes);
     options.accept?.({ size: grown, md5: content.md5, sha256: content.sha256 });

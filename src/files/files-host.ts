@@ -1,5 +1,6 @@
 /** The file store of this process: opened when the catalogue answers, with its storages, faces and background work. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { dirname, join } from 'node:path';
 import { findToken } from '../accounts/accounts.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -8,6 +9,7 @@ import { AccessKeys } from './access-keys.ts';
 import { AdminHttp } from './admin-http.ts';
 import { CatalogueLink } from './catalogue-link.ts';
 import { BlockCensus } from './census.ts';
+import { Checkpoints } from './checkpoint.ts';
 import { Collector } from './collector.ts';
 import { type FilesConfig, type FilesTroubles, LOCAL_HEADER } from './control.ts';
 import { filesAway, forbidden, unauthorized } from './errors.ts';
@@ -17,6 +19,7 @@ import { COLLECT_EVERY_MS, START_AGAIN_MS } from './limits.ts';
 import { NativeHttp } from './native-http.ts';
 import { PeerBlobs } from './peer-blobs.ts';
 import { PlaceTable } from './place-table.ts';
+import { Recovery } from './recovery.ts';
 import { Repair } from './repair.ts';
 import { createCatalogue } from './schema.ts';
 import { Sessions } from './sessions.ts';
@@ -187,11 +190,24 @@ export class FilesHost implements AsyncDisposable {
     places.onChange = () => {
       if (this.#isFirst()) repair.wake();
     };
-    stack.use(this.#collect({ places, collector, repair }));
+    const checkpoints = new Checkpoints({ link, contents, sessions, clock, log });
+    stack.use(this.#collect({ places, collector, repair, checkpoints }));
     for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
     if (this.#isFirst()) repair.wake();
     const census = new BlockCensus({ link, places, clock, log });
-    const admin = new AdminHttp({ store, keys, places, repair, census });
+    const recovery = stack.use(
+      new Recovery({
+        link,
+        store,
+        places,
+        sessions,
+        scratch: join(dirname(config.ownStorage), 'recovery'),
+        onBlocks: () => repair.wake(),
+        clock,
+        log,
+      }),
+    );
+    const admin = new AdminHttp({ store, keys, places, repair, census, recovery, checkpoints });
     this.#open = { native, admin, places, repair, store, census };
     this.#stack.use(stack.move());
   }
@@ -240,10 +256,12 @@ export class FilesHost implements AsyncDisposable {
     places,
     collector,
     repair,
+    checkpoints,
   }: {
     readonly places: PlaceTable;
     readonly collector: Collector;
     readonly repair: Repair;
+    readonly checkpoints: Checkpoints;
   }): AsyncDisposable {
     const { clock, log } = this.#options;
     const stop = new AbortController();
@@ -255,6 +273,7 @@ export class FilesHost implements AsyncDisposable {
           await places.look();
           while (!stop.signal.aborted && (await collector.step()));
           if (repair.state().missing > 0) repair.wake();
+          await checkpoints.step();
         } catch (error) {
           if (!stop.signal.aborted) log.warn('Collecting broke off', { why: messageOf(error) });
         }

@@ -72,6 +72,15 @@ export const REPAIR_PAGE = 500;
 export const REPAIR_AT_A_TIME = 4;
 /** What could not be mended is tried again. */
 export const REPAIR_AGAIN_MS: number = 30 * 1000;
+/** The catalogue's rows are put into blocks of their own so often when something has changed, and so many times rarer than that takes. */
+export const CHECKPOINT_EVERY_MS: number = 10 * 60 * 1000;
+export const CHECKPOINT_TIMES = 20;
+export const CHECKPOINT_PAGE = 1000;
+export const CHECKPOINTS_KEPT = 2;
+/** Rows of one page while a catalogue is brought back, blocks at a time, and names that are told of what is not whole. */
+export const RECOVER_PAGE = 200;
+export const RECOVER_AT_A_TIME = 4;
+export const RECOVER_TOLD_MAX = 100;
 /** Rows of one round of the collector, and how often it looks. */
 export const COLLECT_PAGE = 200;
 export const COLLECT_EVERY_MS: number = 60 * 1000;

@@ -64,6 +64,8 @@ export interface Fresh {
   readonly statements?: readonly Statement[];
   /** Of its size, counted in the bucket before. */
   readonly countedBytes?: number;
+  /** When it was written first; default: now. */
+  readonly mtime?: number;
 }
 
 export interface EnterOptions {
@@ -137,6 +139,7 @@ export class Objects {
       size: options.size,
       session: session.seq,
       mayInline: true,
+      about: { fields: fieldsOf(options) },
     });
     const { size, md5, sha256 } = content;
     const extra = options.accept?.({ size, md5, sha256 }) ?? {};
@@ -392,8 +395,8 @@ function rowOf(
   fresh: Fresh,
   { state, now }: { readonly state: BucketState; readonly now: number },
 ): VersionRow {
-  const { fid, data, size, etag, info } = fresh;
-  return { key, ...nextVersion(state), size, etag, mtime: now, marker: false, fid, data, info };
+  const { fid, data, size, etag, info, mtime = now } = fresh;
+  return { key, ...nextVersion(state), size, etag, mtime, marker: false, fid, data, info };
 }
 
 /** The version named `null` where it counts, if it is not the newest. */

@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Places } from './block-writer.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
+import { CHECKPOINT_POLICY, NO_BUCKET } from './checkpoint.ts';
 import { nearest } from './nearest.ts';
 import { asItCanBe, choose, judge, type Place } from './placement.ts';
 import { parsePolicy, type Policy } from './policy.ts';
@@ -131,7 +132,7 @@ export class Repair implements AsyncDisposable {
     const buckets = await this.#options.link.all('SELECT bucket, policy FROM bucket', []);
     const all = this.#options.places.all();
     const seen: Seen = { missing: 0, surplus: 0 };
-    for (const [bucket, policy] of buckets) {
+    for (const [bucket, policy] of [...buckets, [NO_BUCKET, CHECKPOINT_POLICY]]) {
       await this.#lookAt(text(bucket), asItCanBe(parsePolicy(text(policy)), all), seen);
     }
     this.#missing = seen.missing;

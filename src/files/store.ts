@@ -38,7 +38,7 @@ export interface StoreOptions {
 
 export class Store implements FileStore {
   readonly contents: Contents;
-  readonly #objects: Objects;
+  readonly objects: Objects;
   readonly #derived: DerivedObjects;
   readonly properties: StoredProperties;
   readonly locks: StoredLocks;
@@ -62,9 +62,9 @@ export class Store implements FileStore {
       sessions,
       clock,
     };
-    this.#objects = new Objects(parts);
-    this.#derived = new DerivedObjects({ ...parts, objects: this.#objects });
-    this.#uploads = new Uploads({ ...parts, objects: this.#objects });
+    this.objects = new Objects(parts);
+    this.#derived = new DerivedObjects({ ...parts, objects: this.objects });
+    this.#uploads = new Uploads({ ...parts, objects: this.objects });
     this.properties = new StoredProperties(link);
     this.locks = new StoredLocks(options);
   }
@@ -74,16 +74,16 @@ export class Store implements FileStore {
   changeBucket: FileStore['changeBucket'] = (name, change) => this.#buckets.change(name, change);
   deleteBucket: FileStore['deleteBucket'] = (name) => this.#buckets.delete(name);
 
-  head: FileStore['head'] = (...asked) => this.#objects.head(...asked);
-  read: FileStore['read'] = (info, range) => this.#objects.read(info, range);
-  put: FileStore['put'] = (...asked) => this.#objects.put(...asked);
+  head: FileStore['head'] = (...asked) => this.objects.head(...asked);
+  read: FileStore['read'] = (info, range) => this.objects.read(info, range);
+  put: FileStore['put'] = (...asked) => this.objects.put(...asked);
   copy: FileStore['copy'] = (...asked) => this.#derived.copy(...asked);
-  changeObject: FileStore['changeObject'] = (info, change) => this.#objects.change(info, change);
+  changeObject: FileStore['changeObject'] = (info, change) => this.objects.change(info, change);
   append: FileStore['append'] = (...asked) => this.#derived.append(...asked);
-  delete: FileStore['delete'] = (...asked) => this.#objects.delete(...asked);
+  delete: FileStore['delete'] = (...asked) => this.objects.delete(...asked);
   move: FileStore['move'] = (...asked) => this.#derived.move(...asked);
   undelete = (bucket: string, key: string): Promise<ObjectInfo> =>
-    this.#objects.undelete(bucket, key);
+    this.objects.undelete(bucket, key);
 
   createUpload: FileStore['createUpload'] = (...asked) => this.#uploads.create(...asked);
   upload: FileStore['upload'] = (...asked) => this.#uploads.get(...asked);

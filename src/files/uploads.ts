@@ -114,7 +114,7 @@ export class Uploads {
     const { bucket, key, upload, number: at } = to;
     if (!Number.isSafeInteger(at) || at < 1 || at > PARTS_MAX)
       throw partWrong(at, `has no number from 1 to ${PARTS_MAX}`);
-    await this.get(bucket, key, upload);
+    const { fields } = await this.get(bucket, key, upload);
     const state = await this.#options.buckets.need(bucket);
     checkQuota(bucket, state, options.size ?? 0);
     await using session = await this.#options.sessions.take();
@@ -124,6 +124,7 @@ export class Uploads {
       size: options.size,
       session: session.seq,
       mayInline: false,
+      about: { upload, part: at, fields },
     });
     const { size, md5, sha256, fid } = content;
     const kept = options.accept?.({ size, md5, sha256 });

@@ -12,7 +12,8 @@ import { EXIT, usageError } from '../errors.ts';
 import type { FileInfo } from '../files-client.ts';
 import { showSteps } from '../progress.ts';
 import { count } from '../words.ts';
-import { DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
+import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
+import { SALVAGE } from './recover.ts';
 import { readPlace } from './files-words.ts';
 
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
@@ -286,6 +287,8 @@ export const FILES: CommandSpec = {
     QUOTA,
     POLICY,
     KEYS,
+    CHECKPOINT,
+    SALVAGE,
   ],
 };
 
