@@ -133,9 +133,14 @@ export class Recovery implements AsyncDisposable {
     return this.#state;
   }
 
+  /** Resolves when nothing is under way. */
+  async ended(): Promise<void> {
+    await this.#running;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('The file process ends'));
-    await this.#running;
+    await this.ended();
   }
 
   async #open(folders: readonly string[], withCatalogue: boolean): Promise<Disks> {

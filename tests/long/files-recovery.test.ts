@@ -1,26 +1,12 @@
-/**
- * A cloud is lost and only its disks are left: its files come back into a new one, byte for byte, from the catalogue's own copy, from a
- * checkpoint among the blocks, and from bare blocks; also when one disk is missing and the last block was cut off.
- */
+/** A cloud is lost and only its disks are left: `moln recover` and `moln files salvage` on a new one, byte for byte. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { step } from '../testing/step.ts';
-import { TestNode } from '../testing/test-node.ts';
-import { until } from '../testing/until.ts';
+import { step } from '../../testing/step.ts';
+import { TestNode } from '../../testing/test-node.ts';
 
 interface Recovery {
   readonly catalogues: readonly string[];
@@ -96,18 +82,24 @@ test('files of a cloud that is lost come back from its disks', async (t) => {
     assert.equal((await node.json<Recovery>('recover', data, spare)).buckets.length, 0, 'twice');
   });
 
-  await step(
-    t,
-    'one disk alone, its last block cut off: the checkpoint tells the names',
-    async () => {
-      const disk = join(folder, 'disk');
-      cpSync(spare, disk, { recursive: true });
-      await using node = await TestNode.start(t);
-      const found = await node.json<Recovery>('recover', disk);
-      assert.match(found.catalogues.join(), /checkpoint/);
-      assert.deepEqual([found.buckets, found.missingBlocks], [['data'], 0]);
-      await same(node, Object.keys(files));
-      assert.deepEqual(new Map((await list(node)).map((info) => [info.key, info])), before);
-    },
-  );
+  await step(t, 'one disk alone: the checkpoint tells the names', async () => {
+    const disk = join(folder, 'disk');
+    cpSync(spare, disk, { recursive: true });
+    await using node = await TestNode.start(t);
+    const found = await node.json<Recovery>('recover', disk);
+    assert.match(found.catalogues.join(), /checkpoint/);
+    assert.deepEqual([found.buckets, found.missingBlocks], [['data'], 0]);
+    await same(node, Object.keys(files));
+    assert.deepEqual(new Map((await list(node)).map((info) => [info.key, info])), before);
+  });
+
+  await step(t, 'bare blocks alone: what is larger than the catalogue keeps itself', async () => {
+    await using node = await TestNode.start(t);
+    const found = await node.json<Recovery>('files', 'salvage', spare);
+    assert.deepEqual([found.catalogues, found.salvaged, found.incomplete], [[], 3, []]);
+    files['packed'] = files['renamed'] ?? Buffer.alloc(0);
+    await same(node, ['dir/large', 'dir/ümlaut %', 'packed']);
+    const nothing = await node.cli('recover', join(folder, 'nowhere'));
+    assert.match(nothing.stderr, /Nothing can be brought back from/);
+  });
 });
