@@ -1,7 +1,14 @@
 /** Files on one machine, as a user has them: `moln files`, `moln storage`, and native HTTP with a token. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,6 +31,11 @@ interface Storage {
     readonly counts: readonly Record<'wanted' | 'valid' | 'blocks', number>[];
     readonly lacking: { readonly blocks: number };
   };
+}
+
+interface Work {
+  readonly repair: { readonly rate?: number; readonly missing: number; readonly copied: number };
+  readonly workers: readonly { readonly name: string }[];
 }
 
 interface Why {
@@ -129,6 +141,25 @@ test('files of one machine', async (t) => {
   assert.match(metrics, /^moln_files_blocks\{(?=.*valid="2").*wanted="2".*\} 2$/m);
   assert.match(metrics, /^moln_files_place_free_bytes\{place="spare"\} \d+$/m);
   assert.match(metrics, /^moln_files_bucket_bytes\{bucket="photos"\} \d+$/m);
+
+  const spare = join(folder, 'spare', 'd');
+  const [block = ''] = readdirSync(spare, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  truncateSync(block, 1000);
+  const scrub = await node.cli('files', 'scrub', '--json');
+  assert.deepEqual(
+    [scrub.code, (JSON.parse(scrub.stdout) as { damaged: number }).damaged],
+    [1, 1],
+    'a damaged copy is found',
+  );
+  await until('the damaged copy is made anew', async () => {
+    return (await node.json<Why>('files', 'why', 'photos/2026/large')).isSatisfied;
+  });
+  const work = await node.json<Work>('files', 'repair', '--rate', '50MB');
+  assert.deepEqual([work.repair.rate, work.repair.missing], [50_000_000, 0]);
+  assert.ok(work.repair.copied >= 3);
+  assert.ok(work.workers.some(({ name }) => name === 'files-inventory'));
 
   const { accessKeyId, secretAccessKey } = await node.json<Record<string, string>>(
     'files',

@@ -82,6 +82,36 @@ export interface Recovery {
   readonly why?: string;
 }
 
+export interface Work {
+  readonly repair: {
+    readonly isRunning: boolean;
+    readonly doing: string;
+    readonly missing: number;
+    readonly lost: number;
+    readonly queued: number;
+    readonly queuedBytes: number;
+    readonly copied: number;
+    readonly copiedBytes: number;
+    readonly failed: number;
+    readonly bytesPerSecond?: number;
+    readonly rate?: number;
+    readonly why?: string;
+  };
+  readonly scrub: {
+    readonly isRunning: boolean;
+    readonly copies: number;
+    readonly bytes: number;
+    readonly damaged: number;
+    readonly unread: number;
+  };
+  readonly workers: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly status: string;
+    readonly lastError?: string;
+  }[];
+}
+
 export interface FileWhy {
   readonly size: number;
   readonly policy: string;
@@ -201,6 +231,23 @@ export class FilesClient {
       method: 'DELETE',
       path: `/files/-/keys/${encodeURIComponent(id)}`,
     });
+  }
+
+  work(): Promise<Work> {
+    return this.#transport.json({ method: 'GET', path: '/files/-/repair' });
+  }
+
+  /** Null: no limit. */
+  setRepairRate(rate: number | null): Promise<Work> {
+    return this.#transport.json({ method: 'PATCH', path: '/files/-/repair', json: { rate } });
+  }
+
+  scrub(): Promise<Work> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/scrub' });
+  }
+
+  repairNow(): Promise<Work> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/repair' });
   }
 
   recover(folders: readonly string[], withCatalogue: boolean): Promise<Recovery> {

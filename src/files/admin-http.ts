@@ -9,14 +9,14 @@ import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
 import type { PlaceTable } from './place-table.ts';
 import type { Recovery } from './recovery.ts';
-import type { Repair } from './repair.ts';
 import type { Store } from './store.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface AdminOptions {
   readonly store: Store;
   readonly keys: AccessKeys;
   readonly places: PlaceTable;
-  readonly repair: Repair;
+  readonly upkeep: Upkeep;
   readonly census: BlockCensus;
   readonly recovery: Recovery;
   readonly checkpoints: Checkpoints;
@@ -37,7 +37,7 @@ export class AdminHttp {
   }
 
   async #call(asked: Asked, noun: string, id: string): Promise<unknown> {
-    const { keys, places, repair, recovery, checkpoints } = this.#options;
+    const { keys, places, upkeep, recovery, checkpoints } = this.#options;
     const { method, request, caller } = asked;
     switch (`${method} ${noun}${id === '' ? '' : '/ID'}`) {
       case 'GET keys':
@@ -63,7 +63,18 @@ export class AdminHttp {
       }
       case 'DELETE storage/ID':
         await places.look();
-        return await repair.drain(places.find(id).id);
+        return await upkeep.repair.drain(places.find(id).id);
+      case 'GET repair':
+        return this.#work();
+      case 'PATCH repair':
+        await upkeep.repair.setRate(readRate(await readJson(request)));
+        return this.#work();
+      case 'POST repair':
+        upkeep.repair.wake();
+        return this.#work();
+      case 'POST scrub':
+        await upkeep.scrubNow();
+        return this.#work();
       case 'POST checkpoint':
         return await checkpoints.make();
       case 'GET recovery':
@@ -79,8 +90,17 @@ export class AdminHttp {
     }
   }
 
+  #work(): unknown {
+    const { upkeep } = this.#options;
+    return {
+      repair: upkeep.repair.state(),
+      scrub: upkeep.scrub.state(),
+      workers: upkeep.workers(),
+    };
+  }
+
   async #df(): Promise<unknown> {
-    const { store, places, repair, census, checkpoints } = this.#options;
+    const { store, places, upkeep, census, checkpoints } = this.#options;
     await places.look();
     const storages = places.views();
     const buckets = await store.buckets();
@@ -102,7 +122,7 @@ export class AdminHttp {
         policy,
       })),
       storages,
-      repair: repair.state(),
+      repair: upkeep.repair.state(),
       checkpoint: await checkpoints.state(),
       /** Absent while they are counted for the first time. */
       copies: await census.recent(),
@@ -161,6 +181,15 @@ function readLimits(value: unknown): {
     ...(limitBytes === undefined ? {} : { limitBytes: limitBytes as number | null }),
     ...(keepFree === undefined ? {} : { keepFree: parseKeepFree(keepFree, 'keepFree') }),
   };
+}
+
+const RATE_HINT = 'Give { "rate": 20000000 }, or null for no limit';
+
+function readRate(value: unknown): number | null {
+  const { rate } = record(value, RATE_HINT);
+  if (rate === null || (Number.isSafeInteger(rate) && Number(rate) > 0))
+    return rate as number | null;
+  throw requestInvalid('The rate of repair is bytes in a second', RATE_HINT);
 }
 
 const RECOVERY_HINT = 'Give { "folders": ["/mnt/disk"], "withCatalogue": true }';

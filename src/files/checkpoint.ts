@@ -20,19 +20,20 @@ import {
   CHECKPOINT_TIMES,
   CHECKPOINTS_KEPT,
 } from './limits.ts';
-import { parsePolicy } from './policy.ts';
+import type { Place } from './placement.ts';
+import { parsePolicy, type Policy } from './policy.ts';
 import { number, text } from './rows.ts';
 import { catalogueShape, type TableShape } from './schema.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Of rows that belong to no bucket, and of the blocks of a checkpoint. */
 export const NO_BUCKET = '';
-export const CHECKPOINT_POLICY = '5 copies';
 export const CHECKPOINT_MARK = 'c';
 const NAME = 'catalogue';
 const FORMAT = 1;
 const TIME_DIGITS = 11;
 const FID_DIGITS = 24;
+const COPIES_MAX = 5;
 /** What is of no use to another cluster, or is told by the disks. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['copy', 'alloc', 'lock', 'accesskey', 'place']);
 
@@ -46,9 +47,16 @@ export interface CheckpointState {
 export interface CheckpointsOptions {
   readonly link: CatalogueLink;
   readonly contents: Contents;
+  readonly places: { all(): readonly Place[] };
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** As many copies as there are places for them, up to five. */
+export function checkpointPolicy(places: readonly Place[]): Policy {
+  const usable = places.filter(({ state }) => state === 'good' || state === 'full').length;
+  return parsePolicy(`${Math.min(COPIES_MAX, Math.max(1, usable))} copies`);
 }
 
 /** Tables of a checkpoint, in the order in which they are written. */
@@ -96,7 +104,7 @@ export class Checkpoints {
       const packed = pipeline(Readable.from(lines), createZstdCompress(), () => undefined);
       return await contents.write(packed, {
         name: NAME,
-        policy: parsePolicy(CHECKPOINT_POLICY),
+        policy: checkpointPolicy(this.#options.places.all()),
         size: undefined,
         session: session.seq,
         mayInline: false,

@@ -1,6 +1,6 @@
 /** The bytes of objects and parts: cut into blocks when they come, put together again when they are read. */
 import { createHash, randomBytes } from 'node:crypto';
-import { messageOf } from '../base/errors.ts';
+import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { type About, encodeAbout } from './about.ts';
@@ -54,6 +54,8 @@ export interface ContentOptions {
   readonly link: CatalogueLink;
   readonly lookups: Lookups;
   readonly places: Places;
+  /** A copy that was read is damaged or gone. */
+  readonly onBadCopy?: (bucket: string, cid: string, place: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -84,6 +86,8 @@ export function blockId(fid: string, index: number): string {
 
 export class Contents {
   readonly #options: ContentOptions;
+  /** Moved for clients since the start. */
+  clientBytes = 0;
 
   constructor(options: ContentOptions) {
     this.#options = options;
@@ -93,7 +97,10 @@ export class Contents {
   async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
     const writer = new ContentWriter(this.#options, wish);
     try {
-      for await (const piece of body) await writer.push(piece);
+      for await (const piece of body) {
+        this.clientBytes += piece.length;
+        await writer.push(piece);
+      }
       return await writer.finish();
     } catch (error) {
       await writer.abandon(error);
@@ -186,7 +193,7 @@ export class Contents {
     cid: string,
     { range, places: ids }: { readonly range: Range; readonly places: readonly string[] },
   ): AsyncGenerator<Uint8Array> {
-    const { places, log } = this.#options;
+    const { places, log, onBadCopy } = this.#options;
     let at = range.start;
     let why = 'no copy is known';
     for (const round of ['known', 'asked again'] as const) {
@@ -198,6 +205,7 @@ export class Contents {
           const { body } = await blobs.get(cid, { start: at, end: range.end });
           for await (const piece of body) {
             at += piece.length;
+            this.clientBytes += piece.length;
             yield piece;
           }
           if (at === range.end) return;
@@ -205,7 +213,9 @@ export class Contents {
         } catch (error) {
           why = `${place.name}: ${messageOf(error)}`;
           log.warn('A copy could not be read', { cid, place: place.id, why: messageOf(error) });
-          places.suspect(place.id);
+          const isBad = isMolnError(error, 'BLOBS_CORRUPT') || isMolnError(error, 'BLOBS_MISSING');
+          if (isBad) onBadCopy?.(bucket, cid, place.id);
+          else places.suspect(place.id);
         }
       }
     }

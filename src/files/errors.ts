@@ -239,3 +239,9 @@ export function recoveryRuns(): MolnError {
     hint: 'It says how far it is to whoever started it; wait for its end',
   });
 }
+
+export function blockNotThere(cid: string): MolnError {
+  return new MolnError('FILES_BLOCK', `Block ${cid} is not where it should be copied from`, {
+    retryable: true,
+  });
+}

@@ -66,7 +66,7 @@ function blockFiles(disk: string): readonly string[] {
 
 test('files of a cluster that is lost', async (t) => {
   await using old = await FileKit.start({ places: 2 });
-  const { store, link, sessions } = old.parts();
+  const { store, link, sessions, places } = old.parts();
   const bytes = {
     large: randomBytes(17 * MIB + 5),
     part: randomBytes(5 * MIB),
@@ -99,7 +99,14 @@ test('files of a cluster that is lost', async (t) => {
   await store.delete('kept', 'versions');
   const data = await everything(old, 'data');
   const kept = await everything(old, 'kept');
-  const checkpoints = new Checkpoints({ link, contents: store.contents, sessions, clock, log });
+  const checkpoints = new Checkpoints({
+    link,
+    contents: store.contents,
+    places,
+    sessions,
+    clock,
+    log,
+  });
   const copyOf = (name: string): string => {
     const disk = join(old.folder, `copy-${name}`);
     cpSync(join(old.folder, name), disk, { recursive: true });

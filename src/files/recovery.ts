@@ -8,6 +8,7 @@ import { removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import { type BlockMark, type BlockPage, FIRST_MARK, readBlocks } from './blocks.ts';
 import { BlockWriter, type Places } from './block-writer.ts';
 import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import { insertsOf } from './changes.ts';
@@ -16,6 +17,7 @@ import { type CatalogueFile, Disks, rowFrom } from './disks.ts';
 import { recoveryRuns } from './errors.ts';
 import { RECOVER_AT_A_TIME, RECOVER_PAGE, RECOVER_TOLD_MAX } from './limits.ts';
 import { parsePolicy } from './policy.ts';
+import type { Block } from './repair-plan.ts';
 import { number, text } from './rows.ts';
 import { Salvage } from './salvage.ts';
 import type { Sessions } from './sessions.ts';
@@ -56,15 +58,6 @@ export interface RecoveryOptions {
   readonly log: Logger;
 }
 
-export interface Block {
-  readonly bucket: string;
-  readonly fid: string;
-  readonly index: number;
-  readonly cid: string;
-  readonly length: number;
-  readonly sha256: string;
-}
-
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
 const NOTHING: RecoveryState = {
@@ -102,7 +95,7 @@ export class Recovery implements AsyncDisposable {
   /** `withCatalogue` false: from bare blocks. Throws `FILES_RECOVERY_RUNS`, `FILES_NO_DISK`. */
   async start(folders: readonly string[], withCatalogue: boolean): Promise<RecoveryState> {
     if (this.#running !== undefined) throw recoveryRuns();
-    const { scratch, log } = this.#options;
+    const { scratch } = this.#options;
     this.#state = { ...fresh(), isRunning: true, doing: 'looking at the disks' };
     const opening = this.#open(folders, withCatalogue);
     // Others that come meanwhile are refused.
@@ -119,17 +112,7 @@ export class Recovery implements AsyncDisposable {
       await removeTree(scratch);
       throw error;
     }
-    this.#running = this.#run(disks)
-      .catch((error: unknown) => {
-        this.#state.why = messageOf(error);
-        log.error('The recovery broke off', { why: this.#state.why });
-      })
-      .finally(async () => {
-        disks[Symbol.dispose]();
-        await removeTree(scratch);
-        this.#state = { ...this.#state, isRunning: false, doing: 'done' };
-        this.#running = undefined;
-      });
+    this.#running = this.#runToEnd(disks);
     return this.#state;
   }
 
@@ -148,6 +131,20 @@ export class Recovery implements AsyncDisposable {
     await removeTree(scratch);
     await mkdir(scratch, { recursive: true, mode: 0o700 });
     return await Disks.open(folders, { scratch, withCatalogue, log });
+  }
+
+  async #runToEnd(disks: Disks): Promise<void> {
+    const { scratch, log } = this.#options;
+    try {
+      using _disks = disks;
+      await this.#run(disks);
+    } catch (error) {
+      this.#state.why = messageOf(error);
+      log.error('The recovery broke off', { why: this.#state.why });
+    }
+    await removeTree(scratch);
+    this.#state = { ...this.#state, isRunning: false, doing: 'done' };
+    this.#running = undefined;
   }
 
   async #run(disks: Disks): Promise<void> {
@@ -259,40 +256,19 @@ export class Recovery implements AsyncDisposable {
   /** Blocks of which no copy is here. */
   async #blocks(disks: Disks, bucket: string, policy: string): Promise<void> {
     const { link, places } = this.#options;
-    const lost = new Set(
-      places
-        .all()
-        .filter(({ state }) => state === 'lost')
-        .map(({ id }) => id),
-    );
-    const known = new Set(places.all().map(({ id }) => id));
-    for (let after: readonly [string, number] = ['', -1]; ;) {
+    const here = new Set(places.all().flatMap(({ id, state }) => (state === 'lost' ? [] : [id])));
+    for (let after: BlockMark | undefined = FIRST_MARK; after !== undefined;) {
       this.#stop.signal.throwIfAborted();
-      const rows = await link.all(
-        `SELECT fid, idx, cid, length, sha256 FROM chunk
-         WHERE bucket = ? AND (fid > ? OR (fid = ? AND idx > ?)) ORDER BY fid, idx LIMIT ${RECOVER_PAGE}`,
-        [bucket, after[0], after[0], after[1]],
-      );
-      const blocks = rows.map((row) => blockOf(bucket, row));
-      const [first, last] = [blocks[0], blocks.at(-1)];
-      if (first === undefined || last === undefined) return;
       this.#state.doing = `blocks of bucket "${bucket}"`;
-      const copies = await link.all(
-        'SELECT cid, place FROM copy WHERE bucket = ? AND cid >= ? AND cid <= ?',
-        [bucket, first.cid, last.cid],
-      );
-      const here = new Set(
-        copies
-          .filter(([, id]) => known.has(text(id)) && !lost.has(text(id)))
-          .map(([cid]) => text(cid)),
-      );
-      const waiting = blocks.filter(({ cid }) => !here.has(cid));
+      const { blocks, next }: BlockPage = await readBlocks(link, bucket, after);
+      const waiting = blocks.filter((one) => !one.places.some((id) => here.has(id)));
       const worker = async (): Promise<void> => {
-        for (let block = waiting.shift(); block !== undefined; block = waiting.shift())
-          if ((await this.#place(disks, block, policy)) === undefined) await this.#miss(block);
+        for (let one = waiting.shift(); one !== undefined; one = waiting.shift())
+          if ((await this.#place(disks, one.block, policy)) === undefined)
+            await this.#miss(one.block);
       };
       await Promise.all(Array.from({ length: RECOVER_AT_A_TIME }, worker));
-      after = [last.fid, last.index];
+      after = next;
     }
   }
 
@@ -395,17 +371,6 @@ function readAll(
   args: readonly string[],
 ): readonly Row[] {
   return file.prepare(sql).all(args).map(rowFrom);
-}
-
-function blockOf(bucket: string, [fid, idx, cid, length, sha256]: Row): Block {
-  return {
-    bucket,
-    fid: text(fid),
-    index: number(idx),
-    cid: text(cid),
-    length: number(length),
-    sha256: text(sha256),
-  };
 }
 
 function fresh(): Writable<RecoveryState> {

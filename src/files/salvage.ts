@@ -15,7 +15,7 @@ import { blockId, newFid } from './content.ts';
 import type { Disks } from './disks.ts';
 import { type FoundObject, objectOfContents } from './found-contents.ts';
 import { CHUNK_BYTES, POLICY_DEFAULT, RECOVER_TOLD_MAX } from './limits.ts';
-import type { Block } from './recovery.ts';
+import type { Block } from './repair-plan.ts';
 import { fieldsOf, text } from './rows.ts';
 import { segmentRows } from './segments.ts';
 import type { Store } from './store.ts';

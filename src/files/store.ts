@@ -32,6 +32,7 @@ export interface StoreOptions {
   readonly places: Places;
   readonly sessions: Sessions;
   readonly accessKey: (id: string) => Promise<AccessKey | undefined>;
+  readonly onBadCopy?: (bucket: string, cid: string, place: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }

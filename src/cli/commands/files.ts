@@ -14,6 +14,7 @@ import { showSteps } from '../progress.ts';
 import { count } from '../words.ts';
 import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
 import { SALVAGE } from './recover.ts';
+import { REPAIR, SCRUB } from './files-work.ts';
 import { readPlace } from './files-words.ts';
 
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
@@ -287,6 +288,8 @@ export const FILES: CommandSpec = {
     QUOTA,
     POLICY,
     KEYS,
+    REPAIR,
+    SCRUB,
     CHECKPOINT,
     SALVAGE,
   ],
