@@ -137,6 +137,7 @@ export class LinkedApps {
       all,
       ready,
       get: (id) => all().find((peer) => peer.id === id),
+      goneMs: () => Infinity,
       call: async (id, method, params, options) => {
         const answer = this.#methods(self, id, method).methods[method];
         if (answer === undefined) throw new Error(`No method "${method}"`);

@@ -50,7 +50,9 @@ clock.every(WORK_EVERY_MS, () => {
 });
 
 const runner = new WorkerRunner({ clock, log });
-runner.add(new PresenceKeeper({ registry, nodeId, fence, clock, log, lostAfterMs: LOST_AFTER_MS }));
+const onForgotten = (): void => say('forgotten');
+const presence = { registry, nodeId, fence, clock, log, lostAfterMs: LOST_AFTER_MS, onForgotten };
+runner.add(new PresenceKeeper(presence));
 runner.add(
   new PresenceWatch({
     registry,

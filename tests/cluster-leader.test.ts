@@ -174,7 +174,8 @@ test('a second agent of the same node id takes its place, and the first stays fe
       onFenced: () => calls.push('fenced'),
       onReturned: () => calls.push('returned'),
     });
-    const options = { registry, nodeId: 'twin', fence, clock, log: silentLogger };
+    const onForgotten = (): void => void calls.push('forgotten');
+    const options = { registry, nodeId: 'twin', fence, clock, log: silentLogger, onForgotten };
     return { keeper: new PresenceKeeper(options), calls };
   };
   const [old, young] = [keeperOf(), keeperOf()];

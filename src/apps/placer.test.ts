@@ -1,10 +1,10 @@
 /** How one app's slots change when nodes do: who takes over, who goes on until then, and which nodes must stay silent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PlacementNode } from '../cluster/cluster.ts';
+import { alonePeers, type Peers, type PlacementNode } from '../cluster/cluster.ts';
 import { CONDITIONS_MAX } from '../registry/registry.ts';
 import type { App, InstanceState, Release } from './model.ts';
-import { shiftAmong, shiftOf } from './placer.ts';
+import { outlived, shiftAmong, shiftOf } from './placer.ts';
 import type { NodeReport, ReportedInstance } from './reporter.ts';
 import { HEALTH_DEFAULTS, PLACEMENT_DEFAULTS } from './settings.ts';
 import type { Slot } from './slots.ts';
@@ -280,4 +280,19 @@ test('placer: 300 nodes are lost at once: all is moved, with no more conditions 
   const places = current.map((slot) => slot.node?.[0]);
   assert.deepEqual(new Set(places), new Set(['s', 'r']));
   assert.equal(places.filter((place) => place === 's').length, silent.length);
+});
+
+test('placer: what a forgotten node reported is kept for as long as it may run there', () => {
+  const here = alonePeers({ id: 'a', name: 'a' });
+  const silentFor = (ms: number): Peers => ({ ...here, goneMs: () => ms });
+  const reports = ['a', 'gone'].map((nodeId) => ({
+    nodeId,
+    report: { releases: [], instances: [] },
+  }));
+  const found = { release: release(), reports };
+  assert.deepEqual(outlived(silentFor(29_999), found), []);
+  assert.deepEqual(outlived(silentFor(30_000), found), ['gone']);
+  const byItsClock = { release: release({ lostAfterMs: 60_000 }), reports };
+  assert.deepEqual(outlived(silentFor(59_999), byItsClock), []);
+  assert.deepEqual(outlived(silentFor(60_000), byItsClock), ['gone']);
 });

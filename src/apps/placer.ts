@@ -11,7 +11,7 @@ import type { Condition, Operation, Registry } from '../registry/registry.ts';
 import { placementNodeOf } from './coordinator.ts';
 import type { FollowedApp, FollowedApps } from './followed-apps.ts';
 import type { App, Release } from './model.ts';
-import type { NodeReport } from './reporter.ts';
+import { mayRun, type NodeReport, reportRecords } from './reporter.ts';
 import { assignmentRecords, placementAppOf, type Slot } from './slots.ts';
 
 export interface PlacerOptions {
@@ -71,9 +71,9 @@ export class Placer {
     const nodes = peers.all().map(placementNodeOf);
     for (const { name } of await followed.list()) {
       if (term.signal.aborted) return;
-      if (shiftAmong(nodes, await followed.of(name)) !== undefined) {
-        await this.#tend(term, name, nodes);
-      }
+      const found = await followed.of(name);
+      if (shiftAmong(nodes, found) !== undefined) await this.#tend(term, name, nodes);
+      await this.#sweep(term, found);
     }
   }
 
@@ -96,10 +96,32 @@ export class Placer {
     log.info('Instances are placed anew', { app, slots: shift.slots });
   }
 
+  /** What forgotten nodes reported goes when nothing of it can run any more. */
+  async #sweep(term: LeaderTerm, found: FollowedApp): Promise<void> {
+    const gone = outlived(this.#options.peers, found);
+    if (found.app === undefined || gone.length === 0) return;
+    const records = reportRecords(this.#options.registry, found.app.name);
+    await term.commit(
+      [],
+      gone.map((id) => ({ kind: 'delete', key: records.keyOf(id) })),
+    );
+  }
+
   #isHeard(node: string): boolean {
     const state = this.#options.peers.get(node)?.state;
     return state !== undefined && isThere(state);
   }
+}
+
+/** Ids of forgotten nodes whose reports nobody needs any more. */
+export function outlived(
+  peers: Pick<Peers, 'get' | 'goneMs'>,
+  { release, reports }: Pick<FollowedApp, 'release' | 'reports'>,
+): readonly string[] {
+  if (release === undefined) return [];
+  return reports
+    .map(({ nodeId }) => nodeId)
+    .filter((id) => peers.get(id) === undefined && !mayRun(peers, id, release));
 }
 
 export function shiftAmong(nodes: readonly PlacementNode[], found: FollowedApp): Shift | undefined {

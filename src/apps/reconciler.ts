@@ -15,7 +15,7 @@ import { countsOf } from './slots.ts';
 import type { App, Release } from './model.ts';
 import type { Operations } from './operations.ts';
 import { type Action, type PlannedInstance, planActions } from './plan-actions.ts';
-import type { NodeReport } from './reporter.ts';
+import { mayRun, type NodeReport } from './reporter.ts';
 import { RECONCILE_EVERY_MS, STARTING_AT_ONCE_MAX, STARTING_COUNTS_MS } from './run-limits.ts';
 
 export interface ReconcilerOptions {
@@ -227,7 +227,7 @@ export class Reconciler implements Worker {
     if (fence.isFenced(release.plan.placement.lostAfterMs)) return new Set(singletons);
     const own = context.rollout.supervisor.of(name);
     const elsewhere = reports.filter(
-      ({ nodeId: id }) => id !== nodeId && isThere(peers, id, release),
+      ({ nodeId: id }) => id !== nodeId && mayRun(peers, id, release),
     );
     return new Set(
       singletons.filter(
@@ -303,13 +303,4 @@ export class Reconciler implements Worker {
       .finally(() => this.#stops.delete(stop));
     this.#stops.add(stop);
   }
-}
-
-/** Not counted as lost by the app's clock: what it reports may still run. */
-function isThere(peers: Peers, nodeId: string, release: Release): boolean {
-  const peer = peers.get(nodeId);
-  if (peer === undefined) return false;
-  const { lostAfterMs } = release.plan.placement;
-  if (lostAfterMs === undefined) return peer.state !== 'lost';
-  return peer.state === 'ready' || peer.state === 'draining' || peer.silentMs < lostAfterMs;
 }

@@ -5,10 +5,11 @@
  */
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { type Peers, PRESENCE_CLOCKS } from '../cluster/cluster.ts';
 import { Collection, type Registry, type Revision } from '../registry/registry.ts';
 import type { FollowedApps } from './followed-apps.ts';
 import type { InstanceSupervisor } from './instance-supervisor.ts';
-import type { DriverName, InstanceAddress, InstanceState } from './model.ts';
+import type { DriverName, InstanceAddress, InstanceState, Release } from './model.ts';
 import type { ReleaseStore } from './release-store.ts';
 
 export const REPORTS_PREFIX = '/instances/';
@@ -61,6 +62,20 @@ export function reportRecords(registry: Registry, app: string): Collection<Repor
 export async function reportsOf(registry: Registry, app: string): Promise<readonly NodeReport[]> {
   const records = await reportRecords(registry, app).list();
   return records.map(({ id, value }) => ({ nodeId: id, report: value }));
+}
+
+/** Not counted as lost by the app's clock: what the node reports may still run. One that was forgotten is silent from then on. */
+export function mayRun(
+  peers: Pick<Peers, 'get' | 'goneMs'>,
+  nodeId: string,
+  release: Release,
+): boolean {
+  const { lostAfterMs } = release.plan.placement;
+  const peer = peers.get(nodeId);
+  if (peer === undefined)
+    return peers.goneMs(nodeId) < (lostAfterMs ?? PRESENCE_CLOCKS.lostAfterMs);
+  if (lostAfterMs === undefined) return peer.state !== 'lost';
+  return peer.state === 'ready' || peer.state === 'draining' || peer.silentMs < lostAfterMs;
 }
 
 export interface ReporterOptions {

@@ -24,6 +24,7 @@ export function alonePeers(node: { readonly id: string; readonly name: string })
     all: () => [own],
     ready: () => [own],
     get: (id) => (id === node.id ? own : undefined),
+    goneMs: () => Infinity,
     call: () => Promise.reject(nodeUnknown()),
     open: () => Promise.resolve(new PassThrough().destroy(nodeUnknown())),
     onChange: () => ({ [Symbol.dispose]: () => {} }),

@@ -30,6 +30,8 @@ export interface NodeMethods {
 /** `PresenceWatch` is one. */
 export interface PresenceSource {
   get(nodeId: string): NodePresence;
+  /** Ids of all of them: of others nothing is kept. */
+  members(nodes: readonly string[]): void;
 }
 
 interface Connection {
@@ -44,6 +46,9 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
   readonly #listeners = new Set<() => void>();
+  /** When those were last heard that are members no more, by the monotonic clock. */
+  readonly #lastHeardMs = new Map<string, number>();
+  readonly #startedMs: number;
   readonly #renewals: Disposable;
   #members: readonly Member[] = [];
   #presence: PresenceSource | undefined;
@@ -58,6 +63,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
     this.#identity = options.identity;
     this.self = options.identity.node.id;
     this.#clock = options.clock;
+    this.#startedMs = options.clock.monotonicMs();
     this.#log = options.log;
     // Connections are made anew with the certificates and authorities of now, before the others drop the former ones.
     this.#renewals = options.identity.onRenewed(() => {
@@ -72,7 +78,11 @@ export class ClusterPeers implements Peers, AsyncDisposable {
 
   /** Oldest first. */
   setMembers(members: readonly Member[]): void {
+    const isGone = ({ id }: Member): boolean => !members.some((member) => member.id === id);
+    for (const { id, silentMs } of this.#members.filter(isGone).map((one) => this.#peer(one)))
+      this.#lastHeardMs.set(id, this.#clock.monotonicMs() - silentMs);
     this.#members = members;
+    this.#presence?.members(members.map(({ id }) => id));
     for (const [id, { client }] of this.#connections) {
       if (members.some((member) => member.id === id)) continue;
       this.#connections.delete(id);
@@ -84,6 +94,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   /** From now on silence counts. */
   setPresence(source: PresenceSource): void {
     this.#presence = source;
+    source.members(this.#members.map(({ id }) => id));
     this.presenceChanged();
   }
 
@@ -109,6 +120,10 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   get(nodeId: string): PeerNode | undefined {
     const member = this.#members.find(({ id }) => id === nodeId);
     return member === undefined ? undefined : this.#peer(member);
+  }
+
+  goneMs(nodeId: string): number {
+    return this.#clock.monotonicMs() - (this.#lastHeardMs.get(nodeId) ?? this.#startedMs);
   }
 
   onChange(call: () => void): Disposable {

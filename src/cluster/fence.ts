@@ -45,6 +45,7 @@ export class Fence implements Disposable {
   readonly #clock: Clock;
   readonly #guards = new Set<Guarded>();
   #sentAtMs = -Infinity;
+  #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -56,6 +57,7 @@ export class Fence implements Disposable {
    */
   confirm(sentAtMs: number, revision: Revision): void {
     this.wake();
+    if (this.#isClosed) return;
     this.#sentAtMs = Math.max(this.#sentAtMs, sentAtMs);
     for (const guarded of this.#guards) {
       if (this.isFenced(guarded.guard.lostAfterMs)) continue;
@@ -64,6 +66,13 @@ export class Fence implements Disposable {
       guarded.isFenced = false;
       guarded.guard.onReturned(revision);
     }
+  }
+
+  /** Fences all for good, now: this node is none of the cluster any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#sentAtMs = -Infinity;
+    this.wake();
   }
 
   /** True as of this very moment, also in a process that was stopped and whose timers have not run yet. */

@@ -19,7 +19,13 @@ import {
 import type { Clock } from '../base/time.ts';
 import { formatDuration } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
-import { Collection, type Operation, type Registry, type Stored } from '../registry/registry.ts';
+import {
+  Collection,
+  type Condition,
+  type Operation,
+  type Registry,
+  type Stored,
+} from '../registry/registry.ts';
 import type { Redemption } from './invites.ts';
 import {
   certificatesTooMany,
@@ -108,6 +114,13 @@ export const memberSchema: Schema<Member> = object({
   formerCertificates: optional(array(object({ serial: string(), notAfter: time }))),
 });
 
+const REVOKED_PREFIX = '/cluster/revoked/';
+
+/** Of commits that only a node may make that was not forgotten. */
+export function notForgotten(id: string): Condition {
+  return { key: `${REVOKED_PREFIX}${id}`, revision: 0 };
+}
+
 /** A node that must not come in any more. */
 export interface RevokedNode {
   readonly id: string;
@@ -148,7 +161,7 @@ export class Members {
     this.#names = new Collection({ registry, prefix: '/cluster/names/', schema: nameSchema });
     this.#revoked = new Collection({
       registry,
-      prefix: '/cluster/revoked/',
+      prefix: REVOKED_PREFIX,
       schema: revokedSchema,
     });
     this.#clock = options.clock;
@@ -211,7 +224,7 @@ export class Members {
       conditions: [
         { key: this.#nodes.keyOf(id), revision: known?.revision ?? 0 },
         { key: this.#names.keyOf(name), revision: holder?.revision ?? 0 },
-        { key: this.#revoked.keyOf(id), revision: 0 },
+        notForgotten(id),
       ],
       operations: [
         this.#nodes.putOperation(id, kept),

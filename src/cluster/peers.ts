@@ -44,6 +44,11 @@ export interface Peers {
   /** Those that may be asked and given work: `ready`, this node first. */
   ready(): readonly PeerNode[];
   get(nodeId: string): PeerNode | undefined;
+  /**
+   * How long, at least, a node was silent that was forgotten, in ms: from its last check-in that this node knows of, or
+   * from this node's own start. Infinity when it said good-bye.
+   */
+  goneMs(nodeId: string): number;
   /** JSON in, JSON out; throws the other side's `MolnError`, or `NET_RPC_…`. Nothing is repeated. */
   call(
     nodeId: string,

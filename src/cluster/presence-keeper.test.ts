@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { until } from '../../testing/until.ts';
+import { messageOf } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
 import { Fence } from './fence.ts';
@@ -38,7 +39,16 @@ async function stageOf(context: TestContext): Promise<Stage> {
       onFenced: () => calls.push('fenced'),
       onReturned: (revision) => calls.push(`returned ${revision}`),
     });
-    const options = { registry, nodeId, fence, clock, log, lostAfterMs: LOST_AFTER_MS };
+    const onForgotten = (why: unknown): void => void calls.push(messageOf(why));
+    const options = {
+      registry,
+      nodeId,
+      fence,
+      clock,
+      log,
+      lostAfterMs: LOST_AFTER_MS,
+      onForgotten,
+    };
     return { keeper: new PresenceKeeper(options), calls };
   };
   return { registry, clock, keeperOf };
@@ -110,4 +120,22 @@ test('the watch tells each change of a state once, and a good-bye at once', asyn
   stop.abort();
   assert.deepEqual(await watching, { kind: 'done' });
   watch[Symbol.dispose]();
+});
+
+test('a forgotten node is fenced at its next check-in, which nobody hears, and for good', async (context) => {
+  const { registry, clock, keeperOf } = await stageOf(context);
+  const { keeper, calls } = keeperOf('n1');
+  await keeper.step();
+  const heard = await revisionOf(registry, 'n1');
+  calls.splice(0);
+  await registry.commit(
+    [],
+    [{ kind: 'put', key: '/cluster/revoked/n1', value: Buffer.from('{}') }],
+  );
+  clock.advance(1000);
+  assert.deepEqual(await keeper.step(), { kind: 'done' });
+  assert.deepEqual(calls, ['fenced', 'This node was removed from the cluster']);
+  assert.equal(await revisionOf(registry, 'n1'), heard);
+  await keeper.leave();
+  assert.equal(await revisionOf(registry, 'n1'), heard);
 });

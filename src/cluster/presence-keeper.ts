@@ -1,6 +1,7 @@
 /**
  * Keeps this node's lease and check-in in the registry and tells the fence about each one that arrived. A second agent with
- * the same node id takes its place; the older one then stays fenced for good.
+ * the same node id takes its place; the older one then stays fenced for good. So does a node that was forgotten: from that
+ * commit on no check-in of it is taken, so that others may count its silence from there.
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
@@ -9,6 +10,8 @@ import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import type { Collection, Lease, Registry, Revision } from '../registry/registry.ts';
 import type { Fence } from './fence.ts';
+import { nodeForgotten } from './join-errors.ts';
+import { notForgotten } from './members.ts';
 import { CHECK_IN_MS, type CheckIn, type NodeLoad, PRESENCE_CLOCKS } from './presence.ts';
 import { presenceRecords } from './presence-records.ts';
 
@@ -24,6 +27,8 @@ export interface PresenceKeeperOptions {
   readonly checkInMs?: number;
   /** Told with each check-in. */
   readonly load?: () => NodeLoad;
+  /** With `CLUSTER_NODE_FORGOTTEN`, once: everything is fenced already. */
+  readonly onForgotten: (error: unknown) => void;
 }
 
 /** A lease is renewed when a third of it has passed. */
@@ -43,6 +48,7 @@ export class PresenceKeeper implements Worker {
   #status = 'Not heard yet';
   #isFailing = false;
   #isReplaced = false;
+  #isForgotten = false;
   #isLeaving = false;
 
   constructor(options: PresenceKeeperOptions) {
@@ -64,7 +70,7 @@ export class PresenceKeeper implements Worker {
     const { clock, fence, log } = this.#options;
     // First of all: a process that was stopped finds out here.
     fence.wake();
-    if (this.#isReplaced || this.#isLeaving) return { kind: 'done' };
+    if (this.#isOver || this.#isLeaving) return { kind: 'done' };
     const startedMs = clock.monotonicMs();
     try {
       await this.#keepLease();
@@ -79,7 +85,7 @@ export class PresenceKeeper implements Worker {
       else if (!this.#isFailing) log.warn('The registry does not hear this node', { error });
       this.#isFailing = true;
     }
-    if (this.#isReplaced) return { kind: 'done' };
+    if (this.#isOver) return { kind: 'done' };
     const tookMs = clock.monotonicMs() - startedMs;
     return { kind: 'idle', retryInMs: Math.max(1, this.#checkInMs - tookMs) };
   }
@@ -89,7 +95,7 @@ export class PresenceKeeper implements Worker {
    * not answer, the clocks do it.
    */
   async leave(): Promise<void> {
-    if (this.#isReplaced) return;
+    if (this.#isOver) return;
     this.#isLeaving = true;
     try {
       await this.#keepLease();
@@ -99,6 +105,10 @@ export class PresenceKeeper implements Worker {
         reason: messageOf(error),
       });
     }
+  }
+
+  get #isOver(): boolean {
+    return this.#isReplaced || this.#isForgotten;
   }
 
   async #keepLease(): Promise<void> {
@@ -118,12 +128,13 @@ export class PresenceKeeper implements Worker {
     const sentAtMs = clock.monotonicMs();
     const checkIn: CheckIn = { incarnation, count: this.#count + 1, wish, ...this.#load() };
     const result = await registry.commit(
-      [{ key: this.#records.keyOf(nodeId), revision: before }],
+      [{ key: this.#records.keyOf(nodeId), revision: before }, notForgotten(nodeId)],
       [this.#records.putOperation(nodeId, checkIn, this.#lease?.id)],
     );
     if (result.kind === 'conflict') {
       // The lease has ended, or somebody else is this node: the next look tells.
       this.#revision = undefined;
+      if (await this.#wasForgotten()) return;
       if ((await this.#found()) !== undefined) await this.#checkIn(wish);
       return;
     }
@@ -131,6 +142,16 @@ export class PresenceKeeper implements Worker {
     this.#revision = result.revision;
     this.#status = wish === 'stay' ? 'The registry hears this node' : 'It has said good-bye';
     if (wish === 'stay') fence.confirm(sentAtMs, result.revision);
+  }
+
+  async #wasForgotten(): Promise<boolean> {
+    const { registry, nodeId, fence, onForgotten } = this.#options;
+    if ((await registry.get(notForgotten(nodeId).key)) === undefined) return false;
+    this.#isForgotten = true;
+    this.#status = 'This node was forgotten';
+    fence.close();
+    onForgotten(nodeForgotten());
+    return true;
   }
 
   #load(): Pick<CheckIn, 'load'> {

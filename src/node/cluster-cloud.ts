@@ -12,6 +12,7 @@ import type {
 } from '../api/model.ts';
 import { removalsGone } from '../apps/apps.ts';
 import { MolnError } from '../base/errors.ts';
+import type { Clock } from '../base/time.ts';
 import { nearestName } from '../base/suggest.ts';
 import {
   encodeInvite,
@@ -51,6 +52,7 @@ export interface ClusterCloudOptions {
   readonly instancesByNode: () => Promise<ReadonlyMap<string, readonly { readonly id: string }[]>>;
   readonly why: (app: string) => Promise<readonly SlotDetail[]>;
   readonly databases: Pick<NodeDatabaseCloud, 'leave'>;
+  readonly clock: Clock;
 }
 
 export class NodeClusterCloud implements ClusterCloud {
@@ -142,10 +144,24 @@ export class NodeClusterCloud implements ClusterCloud {
     // The leader takes its member out of etcd, which needs another one to go on with.
     if ((await this.manager()).managers.join() === name) throw onlyManager(name);
     // A node that is still well hands over before nobody hears it any more; others take over from one that is not.
-    if (node.state === 'ready' || node.state === 'draining')
+    if (isWell(node)) {
+      await this.drainNode(name);
       await databases.leave(node.id, `${name} was forgotten`);
+      await this.#emptied(name);
+    }
     await cluster.members.forget(name, (id) => [removalsGone(id)]);
     events.tell('node', `${name} was forgotten`, { node: name });
+  }
+
+  /** Until others run what the node ran. What finds no other place, or does not end in time, ends with it. */
+  async #emptied(name: string): Promise<void> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + HANDOVER_MS_MAX;
+    while (clock.monotonicMs() < endMs) {
+      const node = await this.showNode(name);
+      if (node.instances.length === 0 || !isWell(node)) return;
+      await clock.sleep(HANDOVER_LOOK_MS);
+    }
   }
 
   async labelNode(name: string, { set, unset }: LabelChange): Promise<void> {
@@ -289,6 +305,14 @@ export class NodeClusterCloud implements ClusterCloud {
 
 /** As many as fit into a line that one pastes. */
 const INVITE_ADDRESSES = 6;
+
+/** A node that is forgotten is waited for so long. */
+const HANDOVER_MS_MAX = 30_000;
+const HANDOVER_LOOK_MS = 250;
+
+function isWell({ state }: Pick<NodeStatus, 'state'>): boolean {
+  return state === 'ready' || state === 'draining';
+}
 
 function reasonOf(node: NodeStatus, heard: string | undefined): string {
   const { state } = node;

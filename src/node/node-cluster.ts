@@ -79,6 +79,7 @@ export class NodeCluster implements AsyncDisposable {
   #watching: Promise<void> | undefined;
   #hasLeft = false;
   #onCluster: () => Promise<void> = () => Promise.resolve();
+  readonly #forgotten = Promise.withResolvers<unknown>();
 
   constructor(options: NodeClusterOptions) {
     this.#options = options;
@@ -189,8 +190,8 @@ export class NodeCluster implements AsyncDisposable {
       clock: this.#sleepless,
       log,
       load,
+      onForgotten: (why) => this.#forgotten.resolve(why),
     });
-    watch.members(this.peers.all().map(({ id }) => id));
     this.peers.setPresence(watch);
     workers.add(this.#keeper);
     workers.add(watch);
@@ -199,6 +200,11 @@ export class NodeCluster implements AsyncDisposable {
   /** Calls when the first companion is about to come in: the registry is etcd then. */
   onCluster(call: () => Promise<void>): void {
     this.#onCluster = call;
+  }
+
+  /** Fulfilled, with why, when this node finds out that it was forgotten. */
+  get forgotten(): Promise<unknown> {
+    return this.#forgotten.promise;
   }
 
   get hasLeft(): boolean {
@@ -312,7 +318,6 @@ export class NodeCluster implements AsyncDisposable {
       try {
         for await (const members of this.members.watch(signal)) {
           const list = [...members.values()].toSorted((a, b) => a.joinedAt - b.joinedAt);
-          this.#presence?.members(list.map(({ id }) => id));
           this.peers.setMembers(list);
         }
       } catch (error) {

@@ -198,6 +198,8 @@ async function launch(
       .then(call)
       .catch((error: unknown) => log.error('The node did not stop cleanly', { error }));
   };
+  const onForgotten = (why: unknown): void => end((one) => one.giveUp(why));
+  void cluster.forgotten.then(onForgotten);
   let node: MolnNode | undefined;
   const directory = new NodeDirectory({
     peers: cluster.peers,
@@ -241,7 +243,7 @@ async function launch(
       etcd,
       events,
       onManager: () => leadership.elect(),
-      onForgotten: (error) => end((one) => one.giveUp(error)),
+      onForgotten,
       clock,
       log: log.for('standby'),
     }),
@@ -352,6 +354,7 @@ async function launch(
     workers,
     metrics: nodeMetrics(hostFacts, () => virtualAddresses.heldCount),
     hostFacts,
+    clock,
     stop: () => end((one) => one.stop()),
   });
   const api: ApiServer = await openApi(base, { cloud, files }, choice, stack);

@@ -1,4 +1,7 @@
-/** A node that was forgotten has no way to etcd any more, though its certificate is good for weeks; everybody else has. */
+/**
+ * A node that was forgotten has no way to etcd any more, though its certificate is good for weeks; everybody else has. What
+ * it ran goes on elsewhere, and never beside it.
+ */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +16,7 @@ import { type EtcdTls, openEtcdRegistry, type Registry } from '../../src/registr
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
 import { Invariants } from '../../testing/invariants.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
+import { SINGLETON } from '../../testing/singleton-watch.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -60,6 +64,21 @@ async function clientAt(node: TestNode, credentials: KeyPair): Promise<Registry>
   return registry;
 }
 
+/** Nothing else may take it meanwhile, so that is where it goes. */
+async function leadTo(
+  cluster: TestCluster,
+  name: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const others = cluster.nodes.filter((node) => node.isRunning && node.name !== name);
+  const [asked] = others;
+  assert.ok(asked !== undefined);
+  for (const other of others) await asked.json('node', other.name, 'drain');
+  await work();
+  await cluster.runsOn(SINGLETON, [name], { seer: asked.name });
+  for (const other of others) await asked.json('node', other.name, 'undrain');
+}
+
 async function untilCutOff(seer: TestNode, name: string): Promise<void> {
   await until(
     `${name} to be cut off`,
@@ -85,10 +104,15 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
   assert.ok(!managers.includes('d'), 'the last one is a worker');
   const [a, b, c, d] = NAMES.map((name) => cluster.node(name));
   assert.ok(a !== undefined && b !== undefined && c !== undefined && d !== undefined);
+  let watching: Invariants | undefined;
+  await leadTo(cluster, 'c', async () => {
+    watching = await Invariants.watch(t, cluster);
+  });
+  assert.ok(watching !== undefined);
+  await using watched = watching;
   await a.json('deploy', appFolder(t, nodeApp('process.env.MOLN_INSTANCE')), '--name', 'app');
   await a.json('app', 'app', 'scale', '4');
   await cluster.runsOn('app', NAMES);
-  await using watched = await Invariants.watch(t, cluster);
   const stolen = await credentialsOf(c);
   const good = await credentialsOf(b);
   const authority = await authorityOf(a);
@@ -136,6 +160,22 @@ test('a forgotten manager is out of etcd, at no cost for anybody else', async (t
     assert.equal(await processOfEtcd(b), settled, 'nothing is restarted twice');
     await watched.hold();
   });
+
+  await step(
+    t,
+    'one that is forgotten in the moment in which it falls silent runs nothing twice',
+    async () => {
+      await leadTo(cluster, 'd', () => Promise.resolve());
+      await d.crash();
+      await cluster.sees('a', { a: 'ready', b: 'ready', d: 'suspect' });
+      await a.json('node', 'd', 'forget', '--yes');
+      await until(
+        'it runs elsewhere',
+        async () => (await cluster.placesOf(SINGLETON, 'a')).length === 1,
+      );
+      await watched.hold();
+    },
+  );
 });
 
 test('where one manager is left, a worker that is forgotten is cut off too', async (t) => {

@@ -93,6 +93,7 @@ const FORGET: CommandSpec = {
       const answer = await ask(context.io, `Type "${name}" to forget this node for good: `);
       if (answer !== name) throw usageError('Nothing was forgotten', `Type the name "${name}"`);
     }
+    context.words.note('If it still runs, others take over first: that may take half a minute');
     await context.client().forgetNode(name);
     if (context.json) context.words.json({ forgotten: name });
     else context.words.line(`Node ${name} is forgotten`);
