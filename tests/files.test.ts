@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -176,6 +177,24 @@ test('files of one machine', async (t) => {
   const same = await get(path, { authorization, 'if-none-match': etag });
   assert.equal(same.status, 304);
   assert.equal((await get(path)).status, 401);
+
+  const site = join(folder, 'site');
+  mkdirSync(join(site, 'img'), { recursive: true });
+  writeFileSync(join(site, 'index.html'), 'hello');
+  writeFileSync(join(site, 'img', 'ü 1%.png'), 'picture');
+  await node.json('files', 'create', 'www');
+  const sync = (...words: readonly string[]): Promise<unknown> =>
+    node.json('files', 'sync', ...words);
+  const both = ['img/ü 1%.png', 'index.html'];
+  assert.deepEqual(await sync(site, 'www/v1'), { copied: both, removed: [], same: 0 });
+  writeFileSync(join(site, 'index.html'), 'Hello');
+  rmSync(join(site, 'img'), { recursive: true });
+  const changed = { copied: ['index.html'], removed: ['img/ü 1%.png'], same: 0 };
+  assert.deepEqual(await sync(site, 'www/v1', '--delete'), changed, 'as long, and another one');
+  const down = join(folder, 'down');
+  assert.deepEqual(await sync('www', down), { copied: ['v1/index.html'], removed: [], same: 0 });
+  assert.equal(readFileSync(join(down, 'v1', 'index.html'), 'utf8'), 'Hello');
+  assert.deepEqual(await sync('www', down), { copied: [], removed: [], same: 1 });
 
   await node.kill();
   await node.restart();

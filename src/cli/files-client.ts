@@ -1,4 +1,5 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
+import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Transport } from './transport.ts';
 
@@ -20,6 +21,17 @@ export interface FileInfo {
   readonly size: number;
   readonly etag: string;
   readonly modifiedAt: number;
+}
+
+export interface FileUpload {
+  readonly upload: string;
+  readonly createdAt: number;
+}
+
+export interface FilePart {
+  readonly number: number;
+  readonly etag: string;
+  readonly size: number;
 }
 
 export interface FilePage {
@@ -184,8 +196,54 @@ export class FilesClient {
     return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?append`, body });
   }
 
-  get(bucket: string, key: string): Promise<Readable> {
+  get(bucket: string, key: string): Promise<IncomingMessage> {
     return this.#transport.bytes({ method: 'GET', path: pathOf(bucket, key) });
+  }
+
+  /** Begun for that very key and not completed. */
+  async uploads(bucket: string, key: string): Promise<readonly FileUpload[]> {
+    const path = `${pathOf(bucket, key)}?uploads`;
+    const { uploads } = await this.#transport.json<{ readonly uploads: readonly FileUpload[] }>({
+      method: 'GET',
+      path,
+    });
+    return uploads;
+  }
+
+  createUpload(bucket: string, key: string): Promise<{ readonly upload: string }> {
+    return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?uploads` });
+  }
+
+  async parts(bucket: string, key: string, upload: string): Promise<readonly FilePart[]> {
+    const path = `${pathOf(bucket, key)}?upload=${encodeURIComponent(upload)}`;
+    const { parts } = await this.#transport.json<{ readonly parts: readonly FilePart[] }>({
+      method: 'GET',
+      path,
+    });
+    return parts;
+  }
+
+  putPart(
+    to: { readonly bucket: string; readonly key: string },
+    { upload, number }: { readonly upload: string; readonly number: number },
+    body: { readonly type: string; readonly stream: Readable; readonly length: number },
+  ): Promise<FilePart> {
+    const query = `upload=${encodeURIComponent(upload)}&part=${number}`;
+    return this.#transport.json({
+      method: 'PUT',
+      path: `${pathOf(to.bucket, to.key)}?${query}`,
+      body,
+    });
+  }
+
+  completeUpload(
+    to: { readonly bucket: string; readonly key: string },
+    upload: string,
+    parts: readonly FilePart[],
+  ): Promise<FileInfo> {
+    const path = `${pathOf(to.bucket, to.key)}?upload=${encodeURIComponent(upload)}`;
+    const json = { parts: parts.map(({ number, etag }) => ({ number, etag })) };
+    return this.#transport.json({ method: 'POST', path, json });
   }
 
   remove(bucket: string, key: string): Promise<unknown> {
