@@ -28,6 +28,7 @@ import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
 import { FILES } from './commands/files.ts';
+import { MOUNT, UNMOUNT } from './commands/mount.ts';
 import { RECOVER } from './commands/recover.ts';
 import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
@@ -73,6 +74,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   DB,
   FILES,
   STORAGE,
+  MOUNT,
+  UNMOUNT,
   RECOVER,
   ROUTE,
   LISTENER,

@@ -268,6 +268,13 @@ export class FilesClient {
     return this.#transport.json({ method: 'GET', path: `${pathOf(bucket, key)}?why` });
   }
 
+  /** Where faces listen on this node. */
+  faces(): Promise<
+    Readonly<Record<'s3' | 'webdav', { readonly address: string; readonly port: number }>>
+  > {
+    return this.#transport.json({ method: 'GET', path: '/files/-/faces' });
+  }
+
   df(): Promise<DiskFree> {
     return this.#transport.json({ method: 'GET', path: '/files/-/df' });
   }

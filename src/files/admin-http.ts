@@ -4,6 +4,7 @@ import { parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
 import type { Checkpoints } from './checkpoint.ts';
+import type { FilesConfig } from './control.ts';
 import { pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
@@ -20,6 +21,7 @@ export interface AdminOptions {
   readonly census: BlockCensus;
   readonly recovery: Recovery;
   readonly checkpoints: Checkpoints;
+  readonly config: () => Pick<FilesConfig, 'address' | 'ports'>;
 }
 
 export class AdminHttp {
@@ -64,6 +66,11 @@ export class AdminHttp {
       case 'DELETE storage/ID':
         await places.look();
         return await upkeep.repair.drain(places.find(id).id);
+      case 'GET faces': {
+        const { address, ports } = this.#options.config();
+        const faces = Object.entries(ports).map(([face, port]) => [face, { address, port }]);
+        return Object.fromEntries(faces) as unknown;
+      }
       case 'GET repair':
         return this.#work();
       case 'PATCH repair':

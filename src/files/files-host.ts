@@ -219,7 +219,17 @@ export class FilesHost implements AsyncDisposable {
         log,
       }),
     );
-    const admin = new AdminHttp({ store, keys, places, upkeep, census, recovery, checkpoints });
+    const ports = (): FilesConfig => this.#config ?? config;
+    const admin = new AdminHttp({
+      config: ports,
+      store,
+      keys,
+      places,
+      upkeep,
+      census,
+      recovery,
+      checkpoints,
+    });
     this.#open = { native, admin, places, upkeep, store, census };
     this.#stack.use(stack.move());
   }
