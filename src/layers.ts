@@ -8,6 +8,7 @@ export const LEVELS: Readonly<Record<string, number>> = {
   base: 0,
   http: 1,
   net: 1,
+  slots: 1,
   sqlite: 1,
   web: 1,
   xml: 1,

@@ -1,14 +1,13 @@
 /** Stripes in memory behind the planner's interface: plain SQLite, one database a stripe, one writer at a time. */
-import {
-  evenSlotMap,
-  type SchemaChange,
-  type SlotMap,
-  type SqlRow,
-  type Stripes,
-  type StripeSession,
-  type StripeWrite,
-  type WriteOutcome,
+import type {
+  SchemaChange,
+  SqlRow,
+  Stripes,
+  StripeSession,
+  StripeWrite,
+  WriteOutcome,
 } from '../src/planner/planner.ts';
+import { evenSlotMap, type SlotMap } from '../src/slots/slots.ts';
 import { MemoryDatabase } from '../src/sqlite/sqlite.ts';
 
 export class MemoryStripes implements Stripes, Disposable {

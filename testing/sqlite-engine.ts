@@ -13,7 +13,6 @@ import {
   type Outcome,
   responseTooLarge,
   type RowStream,
-  scanStatement,
   type Session,
   SqlError,
   sqliteCodeName,
@@ -22,6 +21,7 @@ import {
   type StatementResult,
   valueBytes,
 } from '../src/hrana/hrana.ts';
+import { scanStatement } from '../src/sqlite/sqlite.ts';
 
 const BUSY_WAIT_MS = 3_000;
 const BUSY_POLL_MS = 5;

@@ -1,7 +1,7 @@
 /** SQL text or an SQLite file into a database, in many transactions: each is whole, and an error tells where it stopped. */
 import { MolnError } from '../base/errors.ts';
-import { liftLiterals, type SqlRow } from '../hrana/hrana.ts';
-import { PlainFile } from '../sqlite/sqlite.ts';
+import type { SqlRow } from '../hrana/hrana.ts';
+import { liftLiterals, PlainFile } from '../sqlite/sqlite.ts';
 import type { DatabaseStream, SqlStatement } from './db-client.ts';
 import type { Copied } from './db-copy-out.ts';
 import { Script, type ScriptStatement } from './db-script.ts';

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { MolnError, messageOf } from '../base/errors.ts';
-import { splitStatements } from '../hrana/hrana.ts';
+import { splitStatements } from '../sqlite/sqlite.ts';
 
 export interface ScriptStatement {
   readonly sql: string;

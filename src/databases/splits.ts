@@ -2,7 +2,7 @@
  * Splits as a database's record lists them: which stripe gives half of its slots to which new one, in order. The list only grows; how far
  * a split has come is in the slot map on stripe 0. So what is to be done follows from both, whoever looks.
  */
-import { evenSlotMap, movedSlots, type SlotMap, splitSlots } from '../planner/planner.ts';
+import { evenSlotMap, movedSlots, type SlotMap, splitSlots } from '../slots/slots.ts';
 import type { Collection, Registry, Stored } from '../registry/registry.ts';
 import { notReady, settingInvalid, stripeNotFound } from './errors.ts';
 import { STRIPES_MAX } from './limits.ts';

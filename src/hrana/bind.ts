@@ -3,7 +3,7 @@ import type { BoundStatement, SqlValue } from './database.ts';
 import { HranaError, SqlError } from './errors.ts';
 import type { HranaLimits } from './limits.ts';
 import type { NamedArgument, WireStatement } from './model.ts';
-import { scanStatement } from './placeholders.ts';
+import { scanStatement } from '../sqlite/sqlite.ts';
 
 /** Signs that the name of an argument may leave out. */
 const SIGNS = [':', '@', '$', '?'] as const;

@@ -19,7 +19,7 @@ import type {
   StreamResponse,
   WireStatement,
 } from './model.ts';
-import { scanStatement } from './placeholders.ts';
+import { scanStatement } from '../sqlite/sqlite.ts';
 import type { StoredSql } from './stored-sql.ts';
 import type { Stream } from './stream.ts';
 import { wholeTransaction } from './whole-transaction.ts';

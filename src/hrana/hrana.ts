@@ -19,6 +19,4 @@ export { HranaServer, type HranaServerOptions } from './hrana-server.ts';
 export type { HranaAnswer, HranaRequest, Write } from './http-endpoints.ts';
 export { DEFAULT_LIMITS, type HranaLimits } from './limits.ts';
 export type { NodeExchange } from './node-http.ts';
-export { scanStatement, type Scan } from './placeholders.ts';
-export { liftLiterals, type Split, splitStatements } from './statements.ts';
 export { sqliteCodeName } from './sqlite-codes.ts';

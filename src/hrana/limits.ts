@@ -74,7 +74,3 @@ export const DEFAULT_LIMITS: HranaLimits = {
 
 /** Streams and streams of an expired baton that are remembered to say so, rather than "invalid". */
 export const EXPIRED_REMEMBERED_MAX = 10_000;
-/** Texts whose placeholders are remembered. */
-export const SCANS_REMEMBERED_MAX = 1_000;
-/** Longer texts are scanned each time, so that memory stays bounded. */
-export const SCAN_REMEMBERED_CHARACTERS_MAX = 4_096;

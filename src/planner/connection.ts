@@ -19,7 +19,7 @@ import { runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange } from './schema-change.ts';
-import type { SlotMap } from './slots.ts';
+import type { SlotMap } from '../slots/slots.ts';
 import { FOREIGN_KEY, READ_ONLY, sqliteFailure } from './sqlite-errors.ts';
 import type { Stripes, StripeSession } from './stripes.ts';
 import { isBlank, type Parsed, parseStatement, splitScript, type Stmt } from './syntax.ts';

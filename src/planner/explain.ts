@@ -5,7 +5,7 @@ import type { Prepared } from './plan-cache.ts';
 import { decideRead } from './read-plan.ts';
 import { routeOf } from './routed-write.ts';
 import { stripeText } from './scatter-run.ts';
-import { slotHomes } from './slots.ts';
+import { slotHomes } from '../slots/slots.ts';
 import { OWN_STRIPE } from './stripes.ts';
 
 export interface Explanation {

@@ -4,7 +4,8 @@
  */
 import type { Catalogue } from './catalogue.ts';
 import { foldName, type Table } from './table.ts';
-import { slotOf, type SlotMap } from './slots.ts';
+import type { SlotMap } from '../slots/slots.ts';
+import { slotOf } from './key-slot.ts';
 import {
   type AstNode,
   type Edit,

@@ -17,15 +17,7 @@ export { Connection, type Result } from './connection.ts';
 export type { Explanation } from './explain.ts';
 export type { Given } from './parameters.ts';
 export { insertText, keyNames } from './gathered-write.ts';
-export {
-  evenSlotMap,
-  type MovingSlots,
-  movedSlots,
-  type SlotMap,
-  slotOf,
-  SLOTS,
-  splitSlots,
-} from './slots.ts';
+export { slotOf } from './key-slot.ts';
 export { OWN_STRIPE } from './stripes.ts';
 export { storedColumns, type StoredObject, type Table } from './table.ts';
 export { quoted } from './syntax.ts';

@@ -10,7 +10,7 @@ import { decideRead, type ReadShape } from './read-plan.ts';
 import { scatter, scatterStream, stripeStream } from './scatter-run.ts';
 import { loadSequences } from './sequence.ts';
 import { makeTriggers, type ScratchPool } from './scratch.ts';
-import { slotHomes } from './slots.ts';
+import { slotHomes } from '../slots/slots.ts';
 import type { StripeSession } from './stripes.ts';
 import { find, walk } from './syntax.ts';
 import type { TemporaryStore } from './temporary.ts';

@@ -1,7 +1,7 @@
 /** An UPDATE or DELETE that runs on the stripes as it is. */
 import type { Written } from './gathered-write.ts';
 import { type PinContext, pinned } from './pins.ts';
-import { slotHomes } from './slots.ts';
+import { slotHomes } from '../slots/slots.ts';
 import type { StripeSession, WriteOutcome } from './stripes.ts';
 import type { SqlRow } from './values.ts';
 import type { RoutedShape } from './write-plan.ts';

@@ -2,7 +2,7 @@
  * What the planner asks of the stripes, and all it knows of them: texts on one stripe inside one transaction over all.
  * The part that keeps stripes implements it; `testing/memory-stripes.ts` does so in process.
  */
-import type { SlotMap } from './slots.ts';
+import type { SlotMap } from '../slots/slots.ts';
 import type { StoredObject } from './table.ts';
 import type { SqlRow } from './values.ts';
 

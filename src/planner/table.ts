@@ -3,7 +3,7 @@
  * SQLite itself says what it means.
  */
 import type { MemoryDatabase } from '../sqlite/sqlite.ts';
-import type { Collation } from './slots.ts';
+import type { Collation } from './key-slot.ts';
 import { parseStatement, quoted } from './syntax.ts';
 import { type Affinity, affinityOf, type SqlRow, type SqlValue } from './values.ts';
 

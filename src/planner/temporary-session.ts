@@ -1,5 +1,5 @@
 /** A transaction over the stripes and over a connection's own database of temporary tables. */
-import type { SlotMap } from './slots.ts';
+import type { SlotMap } from '../slots/slots.ts';
 import { OWN_STRIPE, type StripeSession } from './stripes.ts';
 import type { Temporary, TemporaryStore } from './temporary.ts';
 

@@ -1,6 +1,11 @@
 /** Reads and writes YAML 1.2, of which JSON is a part; the only file that knows the library behind it. */
-import { isMap, isSeq, LineCounter, parseDocument, stringify, type Document } from 'yaml';
+import { createRequire } from 'node:module';
+import type { Document, LineCounter } from 'yaml';
 import { ConfigError } from '../base/errors.ts';
+
+const load = createRequire(import.meta.url);
+/** Loaded with the first text: an agent would have it in memory all its life, and mostly never reads one. */
+const library = (): typeof import('yaml') => load('yaml') as typeof import('yaml');
 
 /** What a text says, and where. */
 export interface YamlText {
@@ -14,6 +19,7 @@ const ALIASES_MAX = 100;
 
 /** Throws `ConfigError` with the line when the text is not YAML or has a key twice. */
 export function parseYaml(text: string): YamlText {
+  const { LineCounter, parseDocument } = library();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const wrong = document.errors[0] ?? document.warnings[0];
@@ -31,6 +37,7 @@ export function parseYaml(text: string): YamlText {
 }
 
 function lineOf(document: Document, lines: LineCounter, path: string): number | undefined {
+  const { isMap, isSeq } = library();
   const steps = path.split(/[.[\]]+/).filter((step) => step !== '');
   let node: unknown = document.contents;
   let at = rangeOf(node);
@@ -57,5 +64,5 @@ function rangeOf(node: unknown): number | undefined {
 
 /** As `parseYaml` reads it; what fits into a line is written in one. */
 export function writeYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 100 });
+  return library().stringify(value, { lineWidth: 100 });
 }

@@ -1,6 +1,7 @@
 /** What goes between the engine and a process that gathers; all of it is copied. */
 import { isMolnError, MolnError } from '../base/errors.ts';
-import { type SlotMap, type SqlRow, sqliteFailure, type StoredObject } from '../planner/planner.ts';
+import { type SqlRow, sqliteFailure, type StoredObject } from '../planner/planner.ts';
+import type { SlotMap } from '../slots/slots.ts';
 
 /** A reading text, and the schema that it was planned for. */
 export interface GatherJob {

@@ -6,11 +6,11 @@ import { Moment, type ReadLevel } from '../database/database.ts';
 import {
   OWN_STRIPE,
   type OwnTables,
-  type SlotMap,
   type SqlRow,
   type StripeSession,
   type WriteOutcome,
 } from '../planner/planner.ts';
+import type { SlotMap } from '../slots/slots.ts';
 import { fromStripe, readOnly } from './errors.ts';
 import type { Counts } from './figures.ts';
 import { runApart, unlessAborted } from './apart.ts';

@@ -10,12 +10,12 @@ import {
   type Outcome,
   responseTooLarge,
   type RowStream,
-  scanStatement,
   type Session,
   type SqlRow,
   type StatementResult,
   valueBytes,
 } from '../hrana/hrana.ts';
+import { scanStatement } from '../sqlite/sqlite.ts';
 import type { Connection, Explanation, Result, StripeSession } from '../planner/planner.ts';
 import type { Engine } from './engine.ts';
 import { errorPosition } from './error-position.ts';

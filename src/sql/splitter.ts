@@ -13,16 +13,14 @@ import {
   Together,
 } from '../database/database.ts';
 import {
-  movedSlots,
   type Planner,
   quoted,
   slotOf,
-  type SlotMap,
   type SqlRow,
-  splitSlots,
   storedColumns,
   type Table,
 } from '../planner/planner.ts';
+import { movedSlots, type SlotMap, splitSlots } from '../slots/slots.ts';
 import { limitMet } from './errors.ts';
 import {
   SPLIT_AGAIN_MS,

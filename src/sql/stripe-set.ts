@@ -5,7 +5,8 @@
  */
 import { isMolnError } from '../base/errors.ts';
 import type { CommitLog, Statement, StripeClient } from '../database/database.ts';
-import { evenSlotMap, type SlotMap, type Stripes, type StripeSession } from '../planner/planner.ts';
+import type { Stripes, StripeSession } from '../planner/planner.ts';
+import { evenSlotMap, type SlotMap } from '../slots/slots.ts';
 
 /** What all stripes have. */
 export interface Schema {

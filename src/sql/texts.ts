@@ -1,6 +1,6 @@
 /** What can be told from a text without planning it. */
-import { scanStatement } from '../hrana/hrana.ts';
 import { splitScript } from '../planner/planner.ts';
+import { scanStatement } from '../sqlite/sqlite.ts';
 
 /** libSQL's own words for a transaction that only reads. */
 export function startsReadOnly(sql: string): boolean {

@@ -11,12 +11,12 @@ import {
 } from '../database/database.ts';
 import type {
   SchemaChange,
-  SlotMap,
   SqlRow,
   StripeSession,
   StripeWrite,
   WriteOutcome,
 } from '../planner/planner.ts';
+import type { SlotMap } from '../slots/slots.ts';
 import { runApart } from './apart.ts';
 import { busy, fromStripe, OutOfOrder, SchemaMoved } from './errors.ts';
 import type { Counts } from './figures.ts';

@@ -21,3 +21,5 @@ export {
   type SqlRow,
 } from './memory.ts';
 export { PlainFile } from './plain-file.ts';
+export { type Scan, scanStatement } from './placeholders.ts';
+export { liftLiterals, type Split, splitStatements } from './statements.ts';

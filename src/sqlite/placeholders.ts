@@ -2,7 +2,10 @@
  * Reads a text for what must be known before it is executed: the names of its parameters, and whether it is one
  * statement. The rules are those of SQLite's tokenizer and of `sqlite3_complete` (https://sqlite.org/c3ref/complete.html).
  */
-import { SCAN_REMEMBERED_CHARACTERS_MAX, SCANS_REMEMBERED_MAX } from './limits.ts';
+/** Texts whose placeholders are remembered. */
+const SCANS_REMEMBERED_MAX = 1_000;
+/** Longer texts are scanned each time, so that memory stays bounded. */
+const SCAN_REMEMBERED_CHARACTERS_MAX = 4_096;
 
 export interface Scan {
   /** By number from 1: the name with its first character, null for `?` and for unused numbers. */

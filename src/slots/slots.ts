@@ -1,12 +1,8 @@
 /**
- * From a key to its stripe: canonical bytes, their hash, one of 1,024 slots, and the map from slots to stripes. The
- * golden test holds the hash still: a change would lose every stored row.
+ * The slot map of a database: which stripe has which of its slots. A key belongs to a slot for ever (`src/planner/key-slot.ts`);
+ * where the slot is changes. Apart from the planner, since those need it too who never see SQL. Pure.
  */
-import { isWhole, type SqlValue } from './values.ts';
-
 export const SLOTS = 1024;
-
-export type Collation = 'BINARY' | 'NOCASE' | 'RTRIM';
 
 export interface SlotMap {
   readonly version: number;
@@ -65,37 +61,4 @@ export function slotHomes(map: SlotMap): ReadonlySet<number> {
   const found = new Set(map.stripes);
   homes.set(map, found);
   return found;
-}
-
-/**
- * Equal exactly for keys that SQLite finds equal under the collation: 1 and 1.0 are, '1' is not; text folds as its
- * collation does; an integer and a real are compared by their exact values.
- */
-export function canonicalKey(key: SqlValue, collation: Collation): Buffer {
-  if (key === null) return Buffer.from([0]);
-  if (key instanceof Uint8Array) return Buffer.concat([Buffer.from([4]), key]);
-  if (typeof key === 'string') return Buffer.from(`\u0003${folded(key, collation)}`, 'utf8');
-  if (typeof key === 'bigint' || isWhole(key)) {
-    const bytes = Buffer.alloc(9, 1);
-    bytes.writeBigInt64BE(BigInt(key), 1);
-    return bytes;
-  }
-  const bytes = Buffer.alloc(9, 2);
-  bytes.writeDoubleBE(key, 1);
-  return bytes;
-}
-
-function folded(text: string, collation: Collation): string {
-  // NOCASE folds ASCII only (https://sqlite.org/datatype3.html#collation).
-  if (collation === 'NOCASE') return text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
-  return collation === 'RTRIM' ? text.replace(/ +$/, '') : text;
-}
-
-export function slotOf(key: SqlValue, collation: Collation): number {
-  let hash = 0x811c9dc5;
-  for (const byte of canonicalKey(key, collation)) hash = Math.imul(hash ^ byte, 0x01000193);
-  // FNV-1a leaves the low bits weak; the finalizer of MurmurHash3 mixes them.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) & (SLOTS - 1);
 }
