@@ -166,11 +166,8 @@ export class FilesHost implements AsyncDisposable {
     places.configure(config);
     await places.open();
     const sessions = stack.use(new Sessions({ link, node: config.node, clock, log }));
-    const keys = new AccessKeys({
-      link,
-      key: () => Buffer.from(this.#config?.key ?? '', 'base64'),
-      clock,
-    });
+    const key = (): Uint8Array => Buffer.from(this.#config?.key ?? '', 'base64');
+    const keys = new AccessKeys({ link, key, clock });
     const isFirst = (): boolean => this.#isFirst();
     const clientBytes = (): number => store.contents.clientBytes;
     const upkeep = stack.use(
@@ -182,6 +179,7 @@ export class FilesHost implements AsyncDisposable {
       places,
       sessions,
       accessKey: (id) => keys.get(id),
+      key,
       onBadCopy: (...copy) => {
         copies.miss(...copy).then(
           () => repair.wake(),
