@@ -78,7 +78,9 @@ class MemorySession implements StripeSession {
             rows.push(...statement.all(values));
             changes += Number(db.keep('SELECT changes()').all()[0]?.[0] ?? 0);
           }
-          return { changes, rows };
+          const inserts = /^\s*(?:insert|replace)\b/i.test(sql);
+          const [last] = db.keep('SELECT last_insert_rowid()').all()[0] ?? [];
+          return { changes, rows, lastInsertRowid: inserts ? BigInt(last as bigint) : undefined };
         }),
       );
     });

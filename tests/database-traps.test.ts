@@ -125,19 +125,23 @@ test('cascades and foreign keys that are looked at late', async () => {
   });
 });
 
-test('FTS5 and R-Tree follow, also over a hand-over and back', async () => {
+test('full text and R-Tree follow, also over a hand-over and back', async () => {
   await withPair(async (pair) => {
     const { primary, mirror } = pair;
     const found = async (copy: Stripe, word: string): Promise<SqlValue | undefined> =>
       (await look(copy, 'SELECT count(*) FROM f WHERE f MATCH ?', word))[0]?.[0];
     await run(primary, 'CREATE VIRTUAL TABLE f USING fts5(body)');
     await run(primary, 'CREATE VIRTUAL TABLE r USING rtree(id, x1, x2)');
+    await run(primary, 'CREATE VIRTUAL TABLE f4 USING fts4(body)');
+    await run(primary, "INSERT INTO f4 VALUES ('the old way'), ('another')");
     for (let n = 0; n < 50; n++) await run(primary, 'INSERT INTO f VALUES (?)', `word${n % 5} all`);
     await run(primary, 'INSERT INTO r VALUES (1, 0, 5), (2, 3, 9)');
     await mirrored(pair);
     assert.deepEqual([await found(mirror, 'all'), await found(mirror, 'word3')], [50n, 10n]);
     assert.deepEqual(await look(mirror, 'SELECT id FROM r WHERE x1 > 2'), [[2n]]);
     await handOver(pair);
+    await run(mirror, "INSERT INTO f4 VALUES ('old again')");
+    await run(mirror, "INSERT INTO f4 (f4) VALUES ('optimize')");
     await run(mirror, "DELETE FROM f WHERE body LIKE 'word3%'");
     await run(mirror, "INSERT INTO f VALUES ('fresh')");
     await run(mirror, "INSERT INTO f (f) VALUES ('integrity-check')");
@@ -145,6 +149,8 @@ test('FTS5 and R-Tree follow, also over a hand-over and back', async () => {
     const back = { ...pair, primary: mirror, mirror: primary };
     await mirrored(back);
     assert.deepEqual([await found(primary, 'all'), await found(primary, 'fresh')], [40n, 1n]);
+    const old = "SELECT docid FROM f4 WHERE f4 MATCH 'old' ORDER BY docid";
+    assert.deepEqual(await look(primary, old), [[1n], [3n]]);
     await handOver(back);
     await run(primary, "INSERT INTO f (f) VALUES ('integrity-check')");
     await run(primary, 'DROP TABLE f');

@@ -134,6 +134,25 @@ test('what cannot be is refused by name, and changes nothing', async () => {
   assert.deepEqual(tables.rows, [[BigInt(SCHEMA.length)]]);
 });
 
+test('full text over the text of another table is refused where it would miss rows', async () => {
+  const { connection } = await shop();
+  const refuse = async (sql: string): Promise<void> =>
+    assert.rejects(connection.execute(sql), { code: 'PLANNER_FTS_CONTENT' }, sql);
+  await connection.script(`CREATE TABLE spread(id INTEGER PRIMARY KEY, a);
+    INSERT INTO spread VALUES (1, 'x'), (2, 'y'), (3, 'x'), (4, 'z'), (5, 'x'), (6, 'y');
+    CREATE VIEW shown AS SELECT * FROM spread;
+    CREATE TABLE text(id INTEGER PRIMARY KEY, a);
+    CREATE VIRTUAL TABLE found USING fts5(a, content='text', content_rowid='id');
+    CREATE VIRTUAL TABLE bare USING fts5(a, content='');
+    CREATE TRIGGER bad AFTER DELETE ON text BEGIN DELETE FROM found WHERE rowid = old.id; END;
+    INSERT INTO text VALUES (1, 'x');`);
+  await refuse("CREATE VIRTUAL TABLE f USING fts5(a, content='spread')");
+  await refuse("CREATE VIRTUAL TABLE f USING fts5(a, content='shown')");
+  await refuse('DELETE FROM text');
+  await refuse("SELECT * FROM spread JOIN bare ON bare.rowid = id WHERE bare MATCH 'x'");
+  assert.equal(connection.explain('SELECT * FROM text').plan, 'P0');
+});
+
 test('the catalogue survives a new planner, and a change is seen by the others', async () => {
   const { connection, stripes } = await shop();
   using other = new Planner(stripes);
@@ -170,9 +189,9 @@ test('ids come from their source when there is one', async () => {
   assert.equal(await last('INSERT INTO plain(a) VALUES (1), (2)'), 1001n);
   assert.equal(await last('INSERT INTO plain VALUES (2000, 1)'), 2000n);
   assert.equal(await last('INSERT INTO plain VALUES (NULL, 1)'), 2001n);
-  assert.equal(await last('INSERT INTO uniq(a) VALUES (1), (2)'), 1001n);
-  assert.equal(await last('INSERT INTO uniq VALUES (NULL, 3)'), 1002n);
-  assert.equal(await last('INSERT INTO uniq DEFAULT VALUES'), 1003n);
+  assert.equal(await last('INSERT INTO uniq(a) VALUES (1), (2)'), 2n);
+  assert.equal(await last('INSERT INTO uniq VALUES (NULL, 3)'), 3n);
+  assert.equal(await last('INSERT INTO uniq DEFAULT VALUES'), 4n);
   assert.equal(await last('INSERT INTO keyless VALUES (1, 2)'), 1000n);
   assert.equal(await last('INSERT INTO keyless(b) VALUES (3)'), 1001n);
   const { rows } = await connection.execute('SELECT rowid, * FROM keyless ORDER BY rowid');

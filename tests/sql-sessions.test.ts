@@ -183,3 +183,34 @@ for (const count of [1, 3]) {
     );
   });
 }
+
+test('RETURNING of more than the client can be given changes nothing', async () => {
+  for (const count of [1, 3]) {
+    await using on = await startSql(count);
+    const session = await on.open();
+    const room = { rowsMax: 2, bytesMax: 100 };
+    const long = 'x'.repeat(200);
+    const refuse = async (sql: string): Promise<void> => {
+      await assert.rejects(session.execute(bound(sql), room), { code: 'RESPONSE_TOO_LARGE' }, sql);
+    };
+    await ask(session, 'CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT UNIQUE)');
+    await ask(session, "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+    const all = 'SELECT group_concat(a || b) FROM (SELECT * FROM t ORDER BY a)';
+    for (const begin of ['', 'BEGIN']) {
+      if (begin !== '') await ask(session, begin);
+      await refuse('UPDATE t SET b = b || 1 RETURNING a');
+      await refuse('DELETE FROM t RETURNING a');
+      await refuse(`UPDATE t SET b = '${long}' WHERE a = 2 RETURNING b`);
+      await refuse(`INSERT INTO t VALUES (4, '${long}') RETURNING *`);
+      await refuse('INSERT INTO t VALUES (4, 4) RETURNING zeroblob(200)');
+      await refuse('INSERT INTO t VALUES (4, 4), (5, 5), (6, 6) RETURNING a');
+      await refuse(
+        'INSERT INTO t VALUES (4, 4) ON CONFLICT DO NOTHING RETURNING hex(zeroblob(90))',
+      );
+      assert.deepEqual(await rows(session, all), [['1a,2b,3c']], `${count} ${begin}`);
+    }
+    await session.execute(bound("INSERT INTO t VALUES (4, 'd') RETURNING *"), room);
+    await ask(session, 'COMMIT');
+    assert.deepEqual(await rows(session, all), [['1a,2b,3c,4d']]);
+  }
+});

@@ -89,7 +89,15 @@ const TELLING_BARE: ReadonlySet<string> = new Set([
   'schema_version',
   'user_version',
 ]);
-const MODULES: ReadonlySet<string> = new Set(['fts5', 'rtree', 'rtree_i32', 'geopoly']);
+const MODULES: ReadonlySet<string> = new Set([
+  'fts3',
+  'fts4',
+  'fts5',
+  'fts5vocab',
+  'rtree',
+  'rtree_i32',
+  'geopoly',
+]);
 
 /** Throws `DATABASE_FORBIDDEN`; else notes in `deeds` what the statement does. Arguments as SQLite gives them. */
 export function judge(

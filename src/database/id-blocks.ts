@@ -39,8 +39,7 @@ export class IdBlocks {
    * One that has a block around it may still; the row's key then refuses the second.
    */
   async raiseAbove(id: number): Promise<void> {
-    if (id < this.#next) return;
-    await this.#reserve(0, id);
+    if (id > this.#last) await this.#reserve(0, id);
     this.#next = Math.max(this.#next, id + 1);
   }
 

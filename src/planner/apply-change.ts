@@ -1,6 +1,7 @@
 /** Runs a planned change of the schema on the stripes, with the rows that it touches. Inside one transaction. */
 import { bind, type Binding } from './binding.ts';
 import { type Catalogue, isParent } from './catalogue.ts';
+import { refused } from './full-text.ts';
 import type { Table } from './table.ts';
 import { gather, stripesOf } from './gather.ts';
 import { gatheredWrite, type WriteContext } from './gathered-write.ts';
@@ -18,12 +19,18 @@ export async function applyChange(
 ): Promise<number> {
   const { session } = context;
   let removed = 0;
-  const { catalogue, checkUnique, empty, fill, onlyEmpty, texts } = change;
+  const { catalogue, checkUnique, content, empty, fill, onlyEmpty, texts } = change;
   if (empty !== undefined && context.foreignKeys && isParent(empty, before)) {
     const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`);
     removed = await written({ ...binding, usesTrigger: false }, { ...context, catalogue: before });
   }
   if (checkUnique !== undefined) await tryUnique(checkUnique, before, context);
+  if (content !== undefined && (await hasRows(content, context, 1))) {
+    throw refused(
+      `The rows of "${content.name}" are spread over stripes, and a full-text table reads them on the first`,
+      `Create "${content.name}" anew with the comment "/* moln: single */", and copy its rows`,
+    );
+  }
   if (onlyEmpty !== undefined && (await hasRows(onlyEmpty.table, context))) {
     throw sqliteFailure(onlyEmpty.message);
   }
@@ -65,8 +72,8 @@ async function tryUnique(
   }
 }
 
-async function hasRows(table: Table, { session, slots }: WriteContext): Promise<boolean> {
-  for (const stripe of stripesOf(table, slots.count)) {
+async function hasRows(table: Table, { session, slots }: WriteContext, from = 0): Promise<boolean> {
+  for (const stripe of stripesOf(table, slots.count).slice(from)) {
     const text = `SELECT 1 FROM ${quoted(table.name)} LIMIT 1`;
     for await (const rows of session.rows(stripe, text, [])) if (rows.length > 0) return true;
   }

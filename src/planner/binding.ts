@@ -19,6 +19,8 @@ export interface Binding {
   readonly tables: readonly Table[];
   /** What is written, by folded name, with triggers' and cascades'; views and `sqlite_sequence` too. */
   readonly writes: ReadonlySet<string>;
+  /** Those that rows are put into and nothing else. */
+  readonly fed: ReadonlySet<string>;
   /** The base tables among them. */
   readonly written: readonly Table[];
   /** Tables, views and triggers of this connection alone: it meets none, some, or tables of that kind and nothing else. */
@@ -67,6 +69,7 @@ export function bind(catalogue: Catalogue, sql: string): Binding {
   const written = new Set<Table>();
   const touched = new Set<string>();
   const writes = new Set<string>();
+  const otherwise = new Set<string>();
   const functions = new Set<string>();
   const through = new Set<string>();
   let readsSchema = false;
@@ -79,6 +82,7 @@ export function bind(catalogue: Catalogue, sql: string): Binding {
     if (!TOUCHING.has(code)) continue;
     const name = foldName(first ?? '');
     touched.add(name);
+    if (code !== ACCESS.insert) otherwise.add(name);
     // Where only rows count SQLite does not say which schema it means; a view of `main` means that.
     const meant = tablesMeant(catalogue, name, schema, within);
     const isOwn = schema === 'temp' || meant.some((table) => table.schema === 'temp');
@@ -113,6 +117,7 @@ export function bind(catalogue: Catalogue, sql: string): Binding {
     columns: statement.columns,
     tables: [...tables],
     writes,
+    fed: new Set([...writes].filter((name) => !otherwise.has(name))),
     written: [...written],
     temporary: temporaryMet === 0 ? 'none' : onlyOwn ? 'only' : 'some',
     shadowed: [...tables].some(

@@ -10,6 +10,8 @@ export class ConnectionSettings implements Disposable {
   /** Until the transaction ends. */
   deferForeignKeys = false;
   queryOnly = false;
+  /** Looks at what RETURNING returns before it has happened; see `WriteContext`. */
+  admit: ((rows: readonly SqlRow[]) => void) | undefined;
   #tuned: MemoryDatabase | undefined;
 
   constructor(foreignKeys: boolean) {

@@ -237,11 +237,9 @@ export class Connection {
           this.#read({ catalogue: this.catalogue, binding, read: undefined, write: undefined }, []),
         );
       case 'ExplainStmt': {
-        const { columns } = this.catalogue.shadow.prepare(sql);
-        return this.#result(
-          this.catalogue.shadow.prepare(sql).all(),
-          columns.map(({ name }) => name),
-        );
+        const explained = this.catalogue.shadow.prepare(sql);
+        const names = explained.columns.map(({ name }) => name);
+        return this.#result(explained.all(), names);
       }
       default:
         return upkeep(node, sql, this) ? this.#result([]) : undefined;
@@ -411,6 +409,8 @@ export class Connection {
       deferForeignKeys: this.settings.deferForeignKeys,
       lastInsertRowid: this.#lastInsertRowid,
       inTransaction: this.#transaction !== undefined,
+      ids: settings.ids,
+      admit: this.settings.admit,
     };
   }
 

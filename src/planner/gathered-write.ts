@@ -2,17 +2,18 @@
  * The write that is always right: the tables are gathered, the original text runs over them in memory with triggers,
  * constraints and foreign keys as the user wrote them, and what has changed is written to the stripes row by row.
  */
-import { MolnError } from '../base/errors.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
+import { feed, fedTables, noteFeeds } from './full-text.ts';
 import { foldName, list, storedColumns, type Table } from './table.ts';
 import { type Fetch, gather, type GatherBudget, stripesOf } from './gather.ts';
 import { measured } from './measured.ts';
 import { makeTriggers, type Scratch, type ScratchPool } from './scratch.ts';
 import { applySequences, loadSequences } from './sequence.ts';
 import type { SlotMap } from '../slots/slots.ts';
+import { IdInUse, idsFor, largestOf } from './given-ids.ts';
 import { slotOf } from './key-slot.ts';
-import { OWN_STRIPE, type StripeSession, type StripeWrite } from './stripes.ts';
+import { type IdSource, OWN_STRIPE, type StripeSession, type StripeWrite } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import { identityOf, sameRow, type SqlRow, type SqlValue } from './values.ts';
 
@@ -31,6 +32,16 @@ export interface WriteContext {
   readonly signal?: AbortSignal | undefined;
   /** See `gather`. */
   readonly large?: WeakSet<Table>;
+  readonly ids: IdSource | undefined;
+  /** Throws when the client cannot be given what RETURNING returns: nothing has happened then. */
+  readonly admit: ((rows: readonly SqlRow[]) => void) | undefined;
+}
+
+/** Some rows instead of whole tables. */
+export interface Narrowed {
+  readonly fetches: readonly Fetch[];
+  /** Ids of new rows of the first table, which no row that is fetched may have. */
+  readonly given: ReadonlySet<SqlValue>;
 }
 
 export interface Written {
@@ -60,12 +71,16 @@ export async function gatheredWrite(
   sql: string,
   values: SqlRow,
   context: WriteContext,
-  only?: readonly Fetch[],
+  only?: Narrowed,
 ): Promise<Written> {
   const { catalogue, pool, session } = context;
-  const tables = only === undefined ? tablesOf(binding, context) : only.map(({ table }) => table);
+  const fed = only === undefined ? fedTables(binding, catalogue) : [];
+  const tables = (only?.fetches.map(({ table }) => table) ?? tablesOf(binding, context)).filter(
+    (table) => !fed.includes(table),
+  );
   const fetches =
-    only ?? tables.map((table) => ({ table, stripes: stripesOf(table, context.slots.count) }));
+    only?.fetches ??
+    tables.map((table) => ({ table, stripes: stripesOf(table, context.slots.count) }));
   const before = new Map(tables.map((table) => [table, new Map<string, Origin>()] as const));
   const scratch = pool.take(catalogue);
   try {
@@ -80,15 +95,29 @@ export async function gatheredWrite(
         for (const row of rows) seen?.set(rowKey(table, row), { row, stripe });
       },
     });
+    if (only !== undefined) checkFree(only, before);
+    const feeds = noteFeeds(scratch.db, fed);
+    if (feeds.length > 0) scratch.spoiled = true;
     const sequences = await loadSequences(catalogue, scratch, session);
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
       await writeBack(before, scratch, context);
       await applySequences(sequences, scratch, session);
+      const changes = written.changes + (await feed(scratch.db, feeds, session, binding));
+      return { ...written, changes };
     }
     return written;
   } finally {
     pool.give(scratch);
+  }
+}
+
+function checkFree({ fetches, given }: Narrowed, before: Before): void {
+  const table = fetches[0]?.table;
+  if (table?.rid === undefined || given.size === 0) return;
+  const at = storedColumns(table).indexOf(table.rid);
+  for (const { row } of before.get(table)?.values() ?? []) {
+    if (given.has(row[at] ?? null)) throw new IdInUse(`An id of "${table.name}" is in use`);
   }
 }
 
@@ -106,7 +135,6 @@ function tablesOf(binding: Binding, { catalogue, foreignKeys }: WriteContext): r
       }
     }
   }
-  for (const { name, sql } of found) refuseOutsideContent(name, sql);
   return [...found];
 }
 
@@ -116,15 +144,6 @@ function related(table: Table, all: readonly Table[]): readonly Table[] {
     (other) =>
       parents.includes(foldName(other.name)) ||
       other.foreignKeys.some(({ parent }) => foldName(parent) === foldName(table.name)),
-  );
-}
-
-function refuseOutsideContent(name: string, sql: string): void {
-  if (!/\busing\s+fts[\s\S]*\bcontent\s*=/i.test(sql)) return;
-  throw new MolnError(
-    'PLANNER_FTS_CONTENT',
-    `Full-text table "${name}" keeps its text in another table and cannot be used together with striped ones`,
-    { hint: 'Make its content table "single", or let the full-text table keep its own text' },
   );
 }
 
@@ -184,6 +203,7 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
         addRun(deletes, target, deleteText(table), keyValues(table, row));
       }
     }
+    await tellIds(table, added, context);
     for (const row of added) {
       for (const target of homesOf(table, row, context)) {
         addRun(inserts, target, insertText(table), row);
@@ -196,6 +216,19 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
       [...writes].map(async ([stripe, texts]) => context.session.write(stripe, texts)),
     );
   }
+}
+
+/** Ids that SQLite chose, or the text, are not to be given once more. */
+async function tellIds(
+  table: Table,
+  rows: readonly SqlRow[],
+  { ids, slots }: WriteContext,
+): Promise<void> {
+  const source = idsFor(table, ids, slots.count);
+  if (source === undefined || table.rid === undefined) return;
+  const at = storedColumns(table).indexOf(table.rid);
+  const largest = largestOf(rows.map((row) => row[at]));
+  if (largest !== undefined) await source.taken(table.counter, largest);
 }
 
 function everyStripe({ slots }: WriteContext): readonly number[] {

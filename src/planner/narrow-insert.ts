@@ -6,41 +6,20 @@ import { type Catalogue, isParent } from './catalogue.ts';
 import { type Column, foldName, list, type Table, type UniqueKey } from './table.ts';
 import type { Binding } from './binding.ts';
 import { type Fetch, stripesOf } from './gather.ts';
-import type { IdSource } from './stripes.ts';
 import { cut, type Edit, find, type InsertStmt, quoted, splice } from './syntax.ts';
 import type { SqlRow, SqlValue } from './values.ts';
+import type { Narrowed } from './gathered-write.ts';
+import type { GivenIds } from './given-ids.ts';
 import type { InsertShape } from './write-plan.ts';
 
-/** Rows whose ids are given by a source of ids rather than by the largest so far. */
-export async function withGivenIds(
-  shape: InsertShape,
-  rows: readonly SqlRow[],
-  ids: IdSource,
-): Promise<{ readonly shape: InsertShape; readonly rows: readonly SqlRow[] }> {
-  const { columns, table } = shape;
-  const name = table.ridHidden ? table.rowidName : table.rid;
-  if (name === undefined || table.rid === undefined) return { shape, rows };
-  const known = columns.findIndex((one) => foldName(one) === foldName(name));
-  const at = known < 0 ? columns.length : known;
-  const open = rows.filter((row) => (row[at] ?? null) === null).length;
-  if (open === 0) return { shape, rows };
-  let next = await ids.next(table.name, open);
-  const filled = rows.map((row): SqlRow => {
-    if ((row[at] ?? null) !== null) return row;
-    return [...row.slice(0, at), next++, ...row.slice(at + 1)];
-  });
-  return {
-    shape: known < 0 ? { ...shape, columns: [...columns, name], idAdded: true } : shape,
-    rows: filled,
-  };
-}
-
+/** The parser's span for it is the whole statement. */
+const DEFAULT_VALUES =
+  /^(?:\s|\)|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(default(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*values)/i;
 /** SQLite's default limit of an expression's depth is 1,000; of parameters 32,766. */
 const TERMS_MAX = 400;
 const PARAMETERS_MAX = 30_000;
 
-export interface NarrowInsert {
-  readonly fetches: readonly Fetch[];
+export interface NarrowInsert extends Narrowed {
   readonly sql: string;
   readonly values: SqlRow;
 }
@@ -55,8 +34,7 @@ export interface NarrowOptions {
 /** Undefined when it could need more rows than can be named. */
 export function narrowInsert(
   binding: Binding,
-  shape: InsertShape,
-  rows: readonly SqlRow[],
+  { given, rows, shape }: GivenIds,
   options: NarrowOptions,
 ): NarrowInsert | undefined {
   const { table } = shape;
@@ -68,6 +46,11 @@ export function narrowInsert(
       return undefined;
   }
   if (options.foreignKeys && !addParents(shape, rows, options.catalogue, terms)) return undefined;
+  // A hidden id is no key of the user's, and has to be free all the same.
+  if (table.ridHidden && table.rid !== undefined) {
+    const text = `${quoted(table.rid)} = ?`;
+    terms.get(table)?.push(...[...given].map((id) => ({ text, values: [id] })));
+  }
   const fetches: Fetch[] = [];
   for (const [one, found] of terms) {
     if (found.length > TERMS_MAX) return undefined;
@@ -82,7 +65,7 @@ export function narrowInsert(
     );
   }
   const text = withRows(binding, shape, rows, options.values);
-  return text === undefined ? undefined : { fetches, ...text };
+  return text === undefined ? undefined : { fetches, given, ...text };
 }
 
 interface Term {
@@ -200,11 +183,16 @@ function upsertStaysNear({ node, or, table }: InsertShape, options: NarrowOption
   return true;
 }
 
+/** Behind the last column, or the table where there are none. */
+function endOfNames({ columns, tblName }: InsertStmt): number {
+  const { offset, length } = columns?.at(-1)?.span ?? tblName.span;
+  return offset + length;
+}
+
 /** The list of columns with that of the id. */
 function columnsEdit(node: InsertStmt, columns: readonly string[]): Edit {
   const last = node.columns?.at(-1);
-  const before = last?.span ?? node.tblName.span;
-  const span = { offset: before.offset + before.length, length: 0 };
+  const span = { offset: endOfNames(node), length: 0 };
   const id = columns.at(-1) ?? 'rowid';
   return { span, text: last === undefined ? `(${list(columns)})` : `, ${quoted(id)}` };
 }
@@ -220,7 +208,11 @@ function withRows(
   const all: SqlValue[] = [...values];
   if (idAdded === true) edits.push(columnsEdit(node, columns));
   if (idAdded === true && node.body.type === 'DefaultValuesInsertBody') {
-    edits.push({ span: node.body.span, text: `VALUES (?${all.push(rows[0]?.[0] ?? null)})` });
+    const defaults = DEFAULT_VALUES.exec(sql.slice(endOfNames(node)));
+    if (defaults?.[1] === undefined) return undefined;
+    const offset = endOfNames(node) + defaults[0].length - defaults[1].length;
+    const id = `VALUES (?${all.push(rows[0]?.[0] ?? null)})`;
+    edits.push({ span: { offset, length: defaults[1].length }, text: id });
   }
   if (node.body.type === 'SelectInsertBody') {
     const width = rows[0]?.length ?? 0;

@@ -2,6 +2,7 @@
  * An INSERT whose rows go straight to the stripes where they belong: the source is evaluated at the coordinator, ids are
  * given, and each row is written where its key lies. Only for tables whose unique keys are local.
  */
+import { largestId, largestOf } from './given-ids.ts';
 import { list, type Table } from './table.ts';
 import type { Written } from './gathered-write.ts';
 import { stripeOfKey, type PinContext } from './pins.ts';
@@ -152,7 +153,8 @@ async function withIds(
   });
   if (open.length === 0) {
     if (ridReachesFar) return UNFIT;
-    await tellIds(table, filled, ridAt, context.ids);
+    const largest = largestOf(filled.map((row) => row[ridAt]));
+    if (largest !== undefined) await context.ids?.taken(table.counter, largest);
     // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
     return filled.every((row) => typeof row[ridAt] === 'bigint') || filled.length === 1
       ? { columns: full, rows: filled, ridAt }
@@ -167,24 +169,13 @@ async function withIds(
   // SQLite uses the id of a row that it ignores again, and nobody knows yet which it will be.
   const ignores = or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
   if (ignores && rows.length > 1 && context.ids === undefined) return UNFIT;
+  // An id that is in use after all would go unnoticed.
+  const quiet = ignores || or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
+  if (quiet && table.distkey?.name === table.rid && context.ids !== undefined) return UNFIT;
   const first = await nextId(table, rows.length, context);
   if (first === undefined) return UNFIT;
   for (const [index, row] of filled.entries()) row[ridAt] = first + BigInt(index);
   return { columns: full, rows: filled, ridAt };
-}
-
-async function tellIds(
-  table: Table,
-  rows: readonly SqlRow[],
-  ridAt: number,
-  ids: IdSource | undefined,
-): Promise<void> {
-  let largest: bigint | undefined;
-  for (const row of rows) {
-    const id = row[ridAt];
-    if (typeof id === 'bigint' && (largest === undefined || id > largest)) largest = id;
-  }
-  if (largest !== undefined) await ids?.taken(table.name, largest);
 }
 
 async function nextId(
@@ -192,26 +183,10 @@ async function nextId(
   count: number,
   { ids, session, stripeCount }: InsertContext,
 ): Promise<bigint | undefined> {
-  if (ids !== undefined) return await ids.next(table.name, count);
-  const stripes = table.place === 'striped' ? stripeCount : 1;
-  const text = `SELECT max(${quoted(table.rid ?? '')}) FROM ${quoted(table.name)}`;
-  const found = await Promise.all(
-    Array.from({ length: stripes }, async (_, stripe) => {
-      let largest: SqlValue = null;
-      for await (const batch of session.rows(stripe, text, [])) largest = batch[0]?.[0] ?? null;
-      return largest;
-    }),
-  );
-  let largest = 0n;
-  let some = false;
-  for (const one of found) {
-    if (typeof one !== 'bigint') continue;
-    if (!some || one > largest) largest = one;
-    some = true;
-  }
+  if (ids !== undefined) return await ids.next(table.counter, count);
+  const largest = (await largestId(table, session, stripeCount)) ?? 0n;
   // SQLite then looks for a free id at random.
-  if (largest > ID_MAX - BigInt(count)) return undefined;
-  return some ? largest + 1n : 1n;
+  return largest > ID_MAX - BigInt(count) ? undefined : largest + 1n;
 }
 
 function homesOf(

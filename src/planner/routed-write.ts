@@ -36,7 +36,7 @@ export async function routedWrite(
   return {
     rows: counted.flatMap(({ rows }) => rows),
     changes: counted.reduce((sum, { changes }) => sum + changes, 0),
-    lastInsertRowid,
+    lastInsertRowid: counted[0]?.lastInsertRowid ?? lastInsertRowid,
     rolledBack: false,
   };
 }

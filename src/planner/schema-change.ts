@@ -4,7 +4,8 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { Catalogue, type Definitions, distributionIn, shadowOf } from './catalogue.ts';
-import { type Distribution, foldName, type Table } from './table.ts';
+import { contentOf, type Distribution, foldName, type Table } from './table.ts';
+import { refused } from './full-text.ts';
 import { physicalTable } from './physical.ts';
 import { SEQUENCE_TABLE } from './sequence.ts';
 import { cut, type Edit, type Parsed, quoted, type Stmt, textOf } from './syntax.ts';
@@ -19,6 +20,8 @@ export interface PlannedChange {
   readonly empty?: Table;
   /** Cannot be done to a table that has rows. */
   readonly onlyEmpty?: { readonly table: Table; readonly message: string };
+  /** It is read by a full-text table from now on, so its rows have to be on the first stripe. */
+  readonly content?: Table;
   /** CREATE TABLE AS: the rows to put in. */
   readonly fill?: { readonly table: Table; readonly select: string };
 }
@@ -102,15 +105,34 @@ function distributionsAfter(
   if (node.type === 'CreateTableStmt') {
     const name = foldName(node.tblName.objName.text);
     if (old.table(name) !== undefined) return after;
-    const given = distributionIn(sql);
-    if (given === undefined) delete after[name];
-    else after[name] = given;
+    after[name] = { place: 'striped', ...distributionIn(sql), since: old.version + 1 };
+  } else if (node.type === 'CreateVirtualTableStmt') {
+    const content = contentTable(sql, old);
+    const name = foldName(content?.name ?? '');
+    if (content?.place === 'striped')
+      after[name] = { ...withoutColumn(after[name]), place: 'single' };
   } else if (node.type === 'DropTableStmt') {
     delete after[foldName(node.tblName.objName.text)];
   } else if (node.type === 'AlterTableStmt') {
     alterDistribution(node, after);
   }
   return after;
+}
+
+function withoutColumn({ since }: Partial<Distribution> = {}): Partial<Distribution> {
+  return since === undefined ? {} : { since };
+}
+
+/** That of a full-text table which keeps its columns elsewhere. */
+function contentTable(sql: string, old: Catalogue): Table | undefined {
+  const name = contentOf(sql);
+  if (name === undefined || name === '') return undefined;
+  const table = old.table(name, 'main');
+  if (table !== undefined) return table;
+  throw refused(
+    `The text of a full-text table cannot be that of "${name}", which is no table of this database`,
+    'Create the table first; a view cannot keep the text',
+  );
 }
 
 function alterDistribution(
@@ -173,8 +195,10 @@ function stripeTexts(
   switch (node.type) {
     case 'CreateTableStmt':
       return createTable(sql, node, next, first);
-    case 'CreateVirtualTableStmt':
-      return { texts: [sql] };
+    case 'CreateVirtualTableStmt': {
+      const content = contentTable(sql, old);
+      return { texts: [sql], ...(content?.place === 'striped' ? { content } : {}) };
+    }
     case 'CreateIndexStmt': {
       const table = next.table(node.tblName.text);
       const index = next.objects.find(

@@ -6,6 +6,7 @@
 import { MemoryDatabase } from '../sqlite/sqlite.ts';
 import { type Catalogue, makeSequence } from './catalogue.ts';
 import { definitionIn, fullName, list, ownColumns, type Schema, type Table } from './table.ts';
+import { withOwnContent } from './full-text.ts';
 import type { SqlRow } from './values.ts';
 
 /** Kept between statements; more are made when more run at once. */
@@ -29,7 +30,7 @@ export class Scratch implements Disposable {
       this.#loaded.add(table);
       if (!table.virtual) continue;
       this.spoiled = true;
-      this.db.exec(definitionIn(table.schema, table));
+      this.db.exec(definitionIn(table.schema, { sql: withOwnContent(table) }));
     }
   }
 

@@ -26,6 +26,8 @@ export interface WriteOutcome {
   readonly changes: number;
   /** What RETURNING gave, in order. */
   readonly rows: readonly SqlRow[];
+  /** Of the last run; left out when it inserted nothing, or only into temporary tables. */
+  readonly lastInsertRowid?: bigint | undefined;
 }
 
 /** A change of the schema: the texts run on every stripe in one transaction, and the catalogue is kept with it. */
@@ -95,10 +97,10 @@ export interface Stripes {
  * asks all stripes, and ids are those that SQLite would give.
  */
 export interface IdSource {
-  /** The first of `count` ids for a table. All are above every id that `taken` was told of. */
-  next(table: string, count: number): Promise<bigint>;
-  /** An id that a client chose itself: later ones are larger. */
-  taken(table: string, id: bigint): Promise<void>;
+  /** The first of `count` ids by a table's counter. All are above every id that `taken` was told of here. */
+  next(counter: string, count: number): Promise<bigint>;
+  /** An id that was chosen elsewhere: later ones are larger. */
+  taken(counter: string, id: bigint): Promise<void>;
   /** What it keeps to give may be in use: a single stripe gave ids by itself, and now there are more. Left out: it keeps nothing. */
   forget?(): void;
 }

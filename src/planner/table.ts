@@ -44,6 +44,8 @@ export interface Table {
   readonly name: string;
   readonly schema: Schema;
   readonly virtual: boolean;
+  /** The table that keeps the columns of a full-text one; '' for none; undefined when it keeps them itself. */
+  readonly content: string | undefined;
   readonly sql: string;
   readonly place: Place;
   /** The column whose value decides the stripe; also `rowid`'s stand-in. Of striped tables only. */
@@ -55,6 +57,8 @@ export interface Table {
   /** A name under which the rowid can be written in the user's own definition; undefined when all are taken. */
   readonly rowidName: string | undefined;
   readonly autoincrement: boolean;
+  /** What a source of ids knows the table by: another one for each table that ever had the name. */
+  readonly counter: string;
   /** The user's own primary key; empty when there is none. */
   readonly primary: readonly string[];
   /** The primary key on the stripes. */
@@ -77,6 +81,8 @@ export interface StoredObject {
 export interface Distribution {
   readonly place: Place;
   readonly column?: string;
+  /** The version of the schema that made the table; a table of before that was noted has none. */
+  readonly since?: number;
 }
 
 /** Names are equal without regard to ASCII case. */
@@ -129,6 +135,7 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
     name: object.name,
     schema: options.schema,
     virtual: options.virtual,
+    content: options.virtual ? contentOf(object.sql) : undefined,
     sql: object.sql,
     place,
     distkey,
@@ -136,6 +143,7 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
     ridHidden: rid !== undefined && ownRid === undefined,
     rowidName,
     autoincrement: ownRid !== undefined && /\bautoincrement\b/i.test(object.sql),
+    counter: counterOf(object.name, options),
     key: rid === undefined ? primary.map((row) => String(row[0])) : [rid],
     columns,
     columnsByName: new Map(columns.map((column) => [foldName(column.name), column])),
@@ -154,9 +162,21 @@ function placeOf({ distribution, schema, virtual }: TableOptions): Place {
   return virtual ? 'single' : (distribution?.place ?? 'striped');
 }
 
+function counterOf(name: string, { distribution }: TableOptions): string {
+  return distribution?.since === undefined ? foldName(name) : `#${distribution.since}`;
+}
+
 /** Full-text tables have a rowid of their own; the others name their key as a column. */
 function virtualRid(sql: string): string | undefined {
   return /\busing\s+fts/i.test(sql) ? 'rowid' : undefined;
+}
+
+/** See `Table`. */
+export function contentOf(sql: string): string | undefined {
+  if (!/\busing\s+fts[345]\b/i.test(sql)) return undefined;
+  const option =
+    /[,(]\s*content\s*=\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|\[([^\]]*)\]|([^\s,)]+))/i.exec(sql);
+  return option?.slice(1).find((one) => one !== undefined);
 }
 
 function columnOf(row: SqlRow, collations: ReadonlyMap<string, string>): Column {

@@ -151,7 +151,9 @@ function routedShape(
   catalogue: Catalogue,
 ): WriteShape {
   if (table.virtual && table.place === 'striped') return gathered('it is a virtual table');
-  if (hasSubquery(node)) return gathered('it has a subquery');
+  if (hasSubquery(node) && !(table.virtual && isInOnePlace(binding))) {
+    return gathered('it has a subquery');
+  }
   if (node.orderBy !== undefined || node.limit !== undefined) return gathered('it has a LIMIT');
   if (node.type === 'UpdateStmt') {
     const why = movesRows(node, table);
@@ -223,7 +225,7 @@ function insertShape(
   table: Table,
   catalogue: Catalogue,
 ): WriteShape {
-  if (table.virtual) return gathered('it is a virtual table');
+  if (table.virtual) return virtualInsert(binding, node, table, catalogue);
   if (node.orConflict === 'Fail' || node.orConflict === 'Rollback') {
     return gathered('it may stop half way');
   }
@@ -263,6 +265,25 @@ function insertShape(
     keyed: table.foreignKeys.length > 0 || (replaces(node, table) && isParent(table, catalogue)),
     narrow: needsRows(node, table, distkeyMissing),
   };
+}
+
+/** A virtual table keeps its rows as it likes, on the first stripe: only there SQLite itself can put them in. */
+function virtualInsert(
+  binding: Binding,
+  { orConflict }: InsertStmt,
+  table: Table,
+  catalogue: Catalogue,
+): WriteShape {
+  if (orConflict === 'Fail' || orConflict === 'Rollback') return gathered('it may stop half way');
+  if (!isInOnePlace(binding)) return gathered('its rows come from striped tables');
+  const edits = pushEdits(binding, catalogue);
+  if (typeof edits === 'string') return gathered(edits);
+  const sql = splice(binding.sql, edits);
+  return { kind: 'routed', table, sql, terms: [], items: [], unsteady: false, keyed: false };
+}
+
+function isInOnePlace({ tables }: Binding): boolean {
+  return tables.every(({ place }) => place === 'single' || place === 'reference');
 }
 
 function replaces({ orConflict }: InsertStmt, { sql }: Table): boolean {

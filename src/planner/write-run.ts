@@ -3,7 +3,8 @@ import { isMolnError } from '../base/errors.ts';
 import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
-import { narrowInsert, withGivenIds } from './narrow-insert.ts';
+import { ID_ATTEMPTS_MAX, idsFor, isIdInUse, raiseIds, withGivenIds } from './given-ids.ts';
+import { narrowInsert } from './narrow-insert.ts';
 import type { Table } from './table.ts';
 import { constant } from './pins.ts';
 import { type ReadContext, runRead } from './read-run.ts';
@@ -52,11 +53,14 @@ export async function runWrite(
   if (shape?.kind === 'temporary' && context.store !== undefined) {
     return await temporaryWrite(binding, shape, context.store, context);
   }
-  /** How many places may fail on their own: stripes, or rows. */
-  const spread = { stripes: 0 };
+  const spread: Spread = { stripes: 0 };
   let failure: unknown;
   try {
-    const written = await attempt(session, async () => onStripes(binding, shape, context, spread));
+    const written = await withFreeIds(shape, context, async () =>
+      attempt(session, async () =>
+        admitted(await onStripes(binding, shape, context, spread), context),
+      ),
+    );
     if (written !== undefined) return written;
   } catch (error) {
     failure = shape !== undefined && 'table' in shape ? asOwnError(error, shape.table) : error;
@@ -65,10 +69,38 @@ export async function runWrite(
   }
   try {
     return await attempt(session, async () =>
-      gatheredWrite(binding, context.text, context.pins.values, context),
+      admitted(await gatheredWrite(binding, context.text, context.pins.values, context), context),
     );
   } catch (error) {
     throw failure !== undefined && isMolnError(error, 'PLANNER_TOO_LARGE') ? failure : error;
+  }
+}
+
+function admitted<T extends Written | undefined>(written: T, { admit }: RunContext): T {
+  if (written !== undefined) admit?.(written.rows);
+  return written;
+}
+
+interface Spread {
+  /** How many places may fail on their own: stripes, or rows. */
+  stripes: number;
+}
+
+/** Tries an INSERT again when an id that it was given is in use: another node's, or one that a gathered write chose. */
+async function withFreeIds<T>(
+  shape: WriteShape | undefined,
+  { ids, pins, session }: RunContext,
+  work: () => Promise<T>,
+): Promise<T> {
+  const source = shape?.kind === 'insert' ? idsFor(shape.table, ids, pins.slots.count) : undefined;
+  if (shape?.kind !== 'insert' || source === undefined) return await work();
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempts === ID_ATTEMPTS_MAX || !isIdInUse(error, shape)) throw error;
+      await raiseIds(shape.table, source, session, pins.slots.count);
+    }
   }
 }
 
@@ -77,7 +109,7 @@ async function onStripes(
   binding: Binding,
   shape: WriteShape | undefined,
   context: RunContext,
-  spread: { stripes: number },
+  spread: Spread,
 ): Promise<Written | undefined> {
   const { foreignKeys, lastInsertRowid, pins, planner, session } = context;
   const { settings } = planner;
@@ -93,6 +125,7 @@ async function onStripes(
     return await routedWrite(shape, route, pins.values, session, context);
   }
   const rows = await sourceRows(binding, shape.node, context);
+  const ids = idsFor(shape.table, context.ids, slots.count);
   const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
   if (direct && !shape.returningHasParameters) {
     spread.stripes = rows.length;
@@ -100,15 +133,14 @@ async function onStripes(
       session,
       pins,
       stripeCount: slots.count,
-      ids: settings.ids,
+      ids,
       inTransaction: context.inTransaction,
       lastInsertRowid,
     });
     if (written !== UNFIT) return written;
   }
-  const filled =
-    settings.ids === undefined ? { shape, rows } : await withGivenIds(shape, rows, settings.ids);
-  const narrow = narrowInsert(binding, filled.shape, filled.rows, {
+  const filled = await withGivenIds(shape, rows, ids);
+  const narrow = narrowInsert(binding, filled, {
     catalogue: context.catalogue,
     stripeCount: slots.count,
     foreignKeys,
@@ -117,7 +149,7 @@ async function onStripes(
   if (narrow === undefined) return undefined;
   // A conflict that is found here is SQLite's own answer: nothing to try again.
   spread.stripes = 0;
-  const written = await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow.fetches);
+  const written = await gatheredWrite(binding, narrow.sql, narrow.values, context, narrow);
   // What stays of several rows then depends on the text itself.
   if (filled.rows.length > 1 && sqliteResultCode(written.failure) === MISMATCH) {
     spread.stripes = filled.rows.length;

@@ -47,6 +47,11 @@ export function isSchemaMoved(error: unknown): boolean {
   return error instanceof SchemaMoved || isMolnError(error, 'DATABASE_SCHEMA_CHANGED');
 }
 
+/** SQLite's SQLITE_ERROR, which it also gives for a table or column that it does not know. */
+export function isOfSchema(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 1;
+}
+
 /** A limit of `limits.ts` was met. */
 export function limitMet(limit: string, sentence: string, hint: string): MolnError {
   return new MolnError('SQL_LIMIT', sentence, { hint, details: { limit } });

@@ -13,22 +13,22 @@ export class TableIds implements IdSource {
     this.#database = database;
   }
 
-  async next(table: string, count: number): Promise<bigint> {
-    return BigInt(await this.#blocks(table).take(count));
+  async next(counter: string, count: number): Promise<bigint> {
+    return BigInt(await this.#blocks(counter).take(count));
   }
 
-  async taken(table: string, id: bigint): Promise<void> {
+  async taken(counter: string, id: bigint): Promise<void> {
     // Above it SQLite looks for a free id at random, which a stripe does by itself.
     if (id > 0n && id < BigInt(Number.MAX_SAFE_INTEGER))
-      await this.#blocks(table).raiseAbove(Number(id));
+      await this.#blocks(counter).raiseAbove(Number(id));
   }
 
   forget(): void {
     this.#tables.clear();
   }
 
-  #blocks(table: string): IdBlocks {
-    const name = encodeURIComponent(table.toLowerCase());
+  #blocks(counter: string): IdBlocks {
+    const name = encodeURIComponent(counter);
     const known = this.#tables.get(name);
     if (known !== undefined) return known;
     const blocks = new IdBlocks(this.#registry, this.#database, name);

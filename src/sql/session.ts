@@ -23,6 +23,7 @@ import {
   endsTransaction,
   interrupted,
   isPassing,
+  isOfSchema,
   isSchemaMoved,
   OutOfOrder,
   toClient,
@@ -32,7 +33,7 @@ import { askOwnPragma, ownPragma } from './own-pragma.ts';
 import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
 import { StreamedRows } from './streamed-rows.ts';
-import { isReadOnlyText, isSelect, scriptTexts, startsReadOnly } from './texts.ts';
+import { asksForSchema, isReadOnlyText, isSelect, scriptTexts, startsReadOnly } from './texts.ts';
 import { mayBeWhole, runWhole } from './whole-batch.ts';
 import { WriteSession } from './write-session.ts';
 
@@ -53,6 +54,7 @@ export class SqlSession implements Session {
   /** Of a statement that begins again. */
   #stripes: ReadonlySet<number> = new Set();
   #beginsReadOnly = false;
+  #room = ANY_ROOM;
 
   constructor(engine: Engine, caller: Caller, level: Level, onClose: () => void) {
     this.#engine = engine;
@@ -70,8 +72,9 @@ export class SqlSession implements Session {
 
   async execute(bound: BoundStatement, room: AnswerRoom): Promise<StatementResult> {
     const began = this.#engine.options.clock.monotonicMs();
-    const result = await this.#run(bound.sql, bound.values);
-    if (bound.wantRows) requireRoom(result.rows, room);
+    const given = bound.wantRows ? room : ANY_ROOM;
+    const result = await this.#run(bound.sql, bound.values, given);
+    requireRoom(result.rows, given);
     return {
       columns: columnsOf(result),
       rows: bound.wantRows ? result.rows : [],
@@ -88,7 +91,7 @@ export class SqlSession implements Session {
     const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
     // Each of its statements is planned by a connection that knows nothing of this one's temporary objects.
     if (!isPlain || this.#connection.hasTemporary) return undefined;
-    if (!this.isAutocommit || !mayBeWhole(statements)) return undefined;
+    if (!this.isAutocommit || !mayBeWhole(statements, room)) return undefined;
     const began = options.clock.monotonicMs();
     const shown = statements[0]?.sql ?? '';
     const results = await queries.watch(shown, this.#caller, async () =>
@@ -227,7 +230,9 @@ export class SqlSession implements Session {
     this.#onClose();
   }
 
-  async #run(sql: string, values: SqlRow): Promise<Result> {
+  async #run(sql: string, values: SqlRow, room: AnswerRoom = ANY_ROOM): Promise<Result> {
+    this.#room = room;
+    this.#connection.settings.admit = (rows): void => requireRoom(rows, room);
     const own = ownPragma(sql);
     if (own !== undefined) return this.#connection.plainResult(...askOwnPragma(own, this));
     const { clock } = this.#engine.options;
@@ -266,10 +271,16 @@ export class SqlSession implements Session {
     const text = this.#beginsReadOnly ? 'BEGIN' : sql;
     this.#stripes = new Set();
     if (wasOpen) this.#goesOn();
+    let isCurrent = false;
     for (let replans = 0; ; counts.retries++) {
       try {
+        if (!isCurrent && asksForSchema(text)) isCurrent = await this.#hasNewestSchema();
         return await run(text);
       } catch (error) {
+        if (!isCurrent && isOfSchema(error) && replans++ < REPLANS_MAX) {
+          isCurrent = await this.#hasNewestSchema();
+          if (!isCurrent) continue;
+        }
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
@@ -281,6 +292,21 @@ export class SqlSession implements Session {
           await clock.sleep(RETRY_PAUSE_MS, signal);
         else throw error;
       }
+    }
+  }
+
+  /** What was made through another node is not known here before a stripe is asked. If it was not, it is now, and this says false. */
+  async #hasNewestSchema(): Promise<boolean> {
+    const { set } = this.#engine;
+    const client = set.client(0);
+    const schemaVersion = set.schema.stripeVersion;
+    try {
+      await client.query({ sql: 'SELECT 1' }, this.#levelOf(client.name), { schemaVersion });
+      return true;
+    } catch (error) {
+      if (!isSchemaMoved(error)) throw error;
+      await set.reload();
+      return false;
     }
   }
 
@@ -324,6 +350,7 @@ export class SqlSession implements Session {
       lockWaitMs: limits.lockWaitMs,
       stripes: this.#stripes,
       signal,
+      room: this.#room,
       onCommit: (indexes) => this.seen.see(indexes),
     });
     return this.#write;
@@ -348,6 +375,8 @@ export class SqlSession implements Session {
     };
   }
 }
+
+const ANY_ROOM: AnswerRoom = { rowsMax: Infinity, bytesMax: Infinity };
 
 function columnsOf({ columns, declared }: Pick<Result, 'columns' | 'declared'>): readonly Column[] {
   return columns.map((name, at) => ({ name, declaredType: declared[at] ?? null }));

@@ -125,11 +125,11 @@ export class Splitter {
   /** A single stripe gives ids by itself; from now on they come from the counters, which have to be above. */
   async #raiseIds(tables: readonly Table[], { by }: Held): Promise<void> {
     const { ids } = this.#options.planner.settings;
-    for (const { name, place, rid } of tables) {
+    for (const { counter, name, place, rid } of tables) {
       if (place !== 'striped' || rid === undefined) continue;
       const sql = `SELECT max(${quoted(rid)}) FROM ${quoted(name)}`;
       const [[largest] = []] = (await by.get(0)?.run({ sql }))?.rows ?? [];
-      if (typeof largest === 'bigint') await ids?.taken(name, largest);
+      if (typeof largest === 'bigint') await ids?.taken(counter, largest);
     }
   }
 

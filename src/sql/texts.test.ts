@@ -43,12 +43,18 @@ test('where SQLite saw a mistake', () => {
 
 test('which batches may go to a stripe as a whole', () => {
   const of = (...texts: readonly string[]): boolean =>
-    mayBeWhole(texts.map((sql) => ({ sql, parameters: [], values: [], wantRows: true })));
+    mayBeWhole(
+      texts.map((sql) => ({ sql, parameters: [], values: [], wantRows: true })),
+      { rowsMax: 10, bytesMax: 200 },
+    );
   assert.ok(
     of('INSERT INTO t VALUES (1) RETURNING a', 'UPDATE t SET a = 1', 'REPLACE INTO t VALUES (2)'),
   );
   assert.ok(!of('SELECT 1'));
   assert.ok(!of('DELETE FROM t RETURNING a'));
+  assert.ok(!of('INSERT INTO t VALUES (1) RETURNING zeroblob(9e6)'));
+  assert.ok(!of(`INSERT INTO t VALUES ('${'x'.repeat(200)}') RETURNING *`));
+  assert.ok(of(`INSERT INTO t VALUES ('${'x'.repeat(200)}')`));
   assert.ok(!of('INSERT INTO t VALUES (last_insert_rowid())'));
   assert.ok(!of('INSERT INTO t VALUES (1)', 'PRAGMA foreign_keys = OFF'));
 });

@@ -1,10 +1,21 @@
 /** What can be told from a text without planning it. */
+import { sizeOf, type Statement } from '../database/database.ts';
+import type { AnswerRoom } from '../hrana/hrana.ts';
 import { splitScript } from '../planner/planner.ts';
 import { scanStatement } from '../sqlite/sqlite.ts';
+import { RETURNED_WHOLE_MAX } from './limits.ts';
 
 /** libSQL's own words for a transaction that only reads. */
 export function startsReadOnly(sql: string): boolean {
   return /^\s*begin\s+(?:transaction\s+)?readonly\s*;?\s*$/i.test(sql);
+}
+
+/** What it answers or does may follow from the schema alone, with no stripe asked. */
+export function asksForSchema(sql: string): boolean {
+  return (
+    /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:create|alter|drop|pragma|explain)\b/i.test(sql) ||
+    /sqlite_|pragma_/i.test(sql)
+  );
 }
 
 /** Statements of a script, without what is blank. */
@@ -15,6 +26,28 @@ export function scriptTexts(sql: string): readonly string[] {
 /** A text that reads, and nothing else: WITH may begin one that writes. */
 export function isSelect(sql: string): boolean {
   return /^\s*(?:select|values)\b/i.test(sql);
+}
+
+/**
+ * So much may come back that it must be possible to refuse it before it has happened: not a few rows of an INSERT, and as they were
+ * given.
+ */
+export function mayReturnMuch(
+  statements: readonly Statement[],
+  { bytesMax, rowsMax }: AnswerRoom,
+): boolean {
+  const returning = statements.filter(({ sql }) => /\breturning\b/i.test(sql));
+  if (returning.length === 0) return false;
+  return (
+    returning.length > Math.min(RETURNED_WHOLE_MAX, rowsMax) ||
+    returning.some(({ sql }) => !/^\s*(?:insert|replace)\b/i.test(sql) || computes(sql)) ||
+    returning.reduce((sum, one) => sum + sizeOf(one), 0) > bytesMax
+  );
+}
+
+/** What RETURNING gives is more than the columns. */
+function computes(sql: string): boolean {
+  return /[(|]/.test(sql.slice(sql.search(/\breturning\b/i)));
 }
 
 /** A guess by the first words, for clients that choose a connection by it. */

@@ -13,9 +13,10 @@ import type {
   StripeWrite,
   WriteOutcome,
 } from '../planner/planner.ts';
-import type { BoundStatement } from '../hrana/hrana.ts';
+import type { AnswerRoom, BoundStatement } from '../hrana/hrana.ts';
 import { fromStripe } from './errors.ts';
 import type { Schema, StripeSet } from './stripe-set.ts';
+import { mayReturnMuch } from './texts.ts';
 
 /** Of one call. */
 const STATEMENTS_MAX = 1000;
@@ -40,10 +41,14 @@ export interface BatchOptions {
   readonly onCommit: (indexes: ReadonlyMap<string, number>) => void;
 }
 
-export function mayBeWhole(statements: readonly BoundStatement[]): boolean {
+export function mayBeWhole(statements: readonly BoundStatement[], room: AnswerRoom): boolean {
   return (
     statements.length <= STATEMENTS_MAX &&
-    statements.every(({ sql }) => PLAIN.test(sql) && !OF_CONNECTION.test(sql))
+    statements.every(({ sql }) => PLAIN.test(sql) && !OF_CONNECTION.test(sql)) &&
+    !mayReturnMuch(
+      statements.map(({ sql, values }) => ({ sql, args: values })),
+      room,
+    )
   );
 }
 
@@ -136,6 +141,7 @@ class WholeBatch {
       return {
         changes: own.reduce((sum, { changes }) => sum + changes, 0),
         rows: own.flatMap(({ rows }) => rows),
+        lastInsertRowid: own.at(-1)?.lastInsertRowid,
       };
     });
   }

@@ -16,12 +16,14 @@ import type {
   StripeWrite,
   WriteOutcome,
 } from '../planner/planner.ts';
+import type { AnswerRoom } from '../hrana/hrana.ts';
 import type { SlotMap } from '../slots/slots.ts';
 import { runApart } from './apart.ts';
 import { busy, fromStripe, OutOfOrder, SchemaMoved } from './errors.ts';
 import type { Counts } from './figures.ts';
-import { KEEP_HELD_MS, RETURNED_WHOLE_MAX } from './limits.ts';
+import { KEEP_HELD_MS } from './limits.ts';
 import { keepCatalogue, type Schema, type StripeSet } from './stripe-set.ts';
+import { mayReturnMuch } from './texts.ts';
 
 export interface WriteSessionOptions {
   readonly set: StripeSet;
@@ -33,6 +35,8 @@ export interface WriteSessionOptions {
   /** Of the statement that runs now. */
   readonly signal: () => AbortSignal | undefined;
   /** Indexes for reads at `session` level, by the stripes' names. */
+  /** What the client can be given. */
+  readonly room: AnswerRoom;
   readonly onCommit: (indexes: ReadonlyMap<string, number>) => void;
 }
 
@@ -91,7 +95,10 @@ export class WriteSession implements StripeSession {
   ): Promise<readonly WriteOutcome[]> {
     const statements = writes.flatMap(({ sql, runs }) => runs.map((args) => ({ sql, args })));
     const results =
-      last && this.#held.size === 0 && this.#failure === undefined && !returnsMuch(statements)
+      last &&
+      this.#held.size === 0 &&
+      this.#failure === undefined &&
+      !mayReturnMuch(statements, this.#options.room)
         ? await this.#whole(stripe, statements)
         : await this.#run(stripe, statements);
     let at = 0;
@@ -100,6 +107,7 @@ export class WriteSession implements StripeSession {
       return {
         changes: own.reduce((sum, { changes }) => sum + changes, 0),
         rows: own.flatMap(({ rows }) => rows),
+        lastInsertRowid: own.at(-1)?.lastInsertRowid,
       };
     });
   }
@@ -284,11 +292,4 @@ export class WriteSession implements StripeSession {
       timer[Symbol.dispose]();
     }
   }
-}
-
-/** So much may come back that it must be possible to refuse it before it has happened. */
-function returnsMuch(statements: readonly Statement[]): boolean {
-  const [first] = statements;
-  if (first === undefined || !/\breturning\b/i.test(first.sql)) return false;
-  return statements.length > RETURNED_WHOLE_MAX || !/^\s*insert\b/i.test(first.sql);
 }

@@ -51,3 +51,57 @@ SELECT id FROM trt WHERE x0 >= 1
 DELETE FROM trt WHERE id = 1
 SELECT * FROM trt
 DROP TABLE trt
+DROP TABLE IF EXISTS docs
+DROP TABLE IF EXISTS fts
+DROP TABLE IF EXISTS r
+CREATE TABLE docs(id INTEGER PRIMARY KEY, title TEXT, body TEXT)
+CREATE VIRTUAL TABLE fts USING fts5(title, body, content='docs', content_rowid='id')
+CREATE TRIGGER docs_ai AFTER INSERT ON docs BEGIN INSERT INTO fts(rowid, title, body) VALUES (new.id, new.title, new.body); END
+CREATE TRIGGER docs_ad AFTER DELETE ON docs BEGIN INSERT INTO fts(fts, rowid, title, body) VALUES ('delete', old.id, old.title, old.body); END
+CREATE TRIGGER docs_au AFTER UPDATE ON docs BEGIN INSERT INTO fts(fts, rowid, title, body) VALUES ('delete', old.id, old.title, old.body); INSERT INTO fts(rowid, title, body) VALUES (new.id, new.title, new.body); END
+INSERT INTO docs(title, body) VALUES ('one','the quick fox'),('two','lazy dog'),('three','quick dog')
+SELECT rowid, title FROM fts WHERE fts MATCH 'quick' ORDER BY rowid
+SELECT d.id, d.title, snippet(fts, 1, '[', ']', '..', 4) FROM fts JOIN docs d ON d.id = fts.rowid WHERE fts MATCH 'dog' ORDER BY rank, d.id
+UPDATE docs SET body = 'slow cat' WHERE id = 3
+DELETE FROM docs WHERE id = 2
+SELECT rowid, * FROM fts WHERE fts MATCH 'dog OR cat'
+SELECT count(*) FROM fts
+INSERT INTO fts(fts) VALUES ('rebuild')
+INSERT INTO fts(fts) VALUES ('integrity-check')
+SELECT rowid FROM fts('fox')
+CREATE VIRTUAL TABLE cl USING fts5(a, content='')
+INSERT INTO cl(rowid, a) VALUES (1,'hello world')
+SELECT rowid FROM cl WHERE cl MATCH 'world'
+CREATE VIRTUAL TABLE cd USING fts5(a, b, content='', contentless_delete=1)
+INSERT INTO cd(rowid, a, b) VALUES (1,'hello world','x'),(2,'other','y')
+DELETE FROM cd WHERE rowid = 1
+SELECT rowid FROM cd WHERE cd MATCH 'other OR hello'
+CREATE VIRTUAL TABLE tri USING fts5(a, tokenize='trigram')
+INSERT INTO tri VALUES ('abcdef')
+SELECT * FROM tri WHERE a LIKE '%cde%'
+SELECT * FROM tri WHERE tri MATCH 'cde'
+CREATE VIRTUAL TABLE voc USING fts5vocab('tri','row')
+SELECT term, doc FROM voc ORDER BY term
+CREATE TABLE src(id INTEGER PRIMARY KEY, title TEXT, body TEXT)
+INSERT INTO src VALUES (1,'t1','alpha beta'),(2,'t2','beta gamma'),(3,'t3','delta')
+CREATE VIRTUAL TABLE own USING fts5(title, body)
+INSERT INTO own(rowid, title, body) SELECT id, title, body FROM src
+INSERT INTO own VALUES ('x','omega'),('y','beta')
+SELECT last_insert_rowid(), changes()
+SELECT s.id, s.title FROM own JOIN src s ON s.id = own.rowid WHERE own MATCH 'beta' ORDER BY s.id
+CREATE VIRTUAL TABLE none USING fts5(title, body, content='')
+INSERT INTO none(rowid, title, body) SELECT id, title, body FROM src
+SELECT rowid FROM none WHERE none MATCH 'beta' ORDER BY rowid
+CREATE TRIGGER src_i AFTER INSERT ON src BEGIN INSERT INTO none(rowid, title, body) VALUES (new.id, new.title, new.body); INSERT INTO own(rowid, title) VALUES (new.id + 100, new.title); END
+INSERT INTO src VALUES (4,'t4','beta beta')
+SELECT rowid FROM none WHERE none MATCH 'beta' ORDER BY rowid
+SELECT rowid, title FROM own ORDER BY rowid
+DELETE FROM own WHERE rowid IN (SELECT max(rowid) FROM own)
+SELECT rowid FROM own ORDER BY rowid
+UPDATE own SET body = 'zeta' WHERE own MATCH 'omega'
+SELECT rowid, body FROM own WHERE own MATCH 'zeta'
+CREATE VIRTUAL TABLE r USING rtree(id, a, b)
+INSERT INTO r SELECT id, id, id + 1 FROM own, (SELECT rowid AS id FROM own LIMIT 1)  WHERE own.rowid = id
+INSERT INTO r VALUES (10, 1, 2), (11, 5, 6) RETURNING id
+SELECT id FROM r WHERE a > 1 ORDER BY id
+SELECT count(*) FROM own
