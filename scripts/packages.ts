@@ -28,6 +28,7 @@ const NEEDS: readonly Need[] = [
   { program: 'php-cgi', package: 'php-cgi', why: 'PHP apps' },
   { program: 'php', package: 'php-cli', why: 'PHP apps' },
   { program: 'php-fpm*', package: 'php-fpm', why: 'PHP apps where php-cgi is missing' },
+  { program: 'mount.davfs', package: 'davfs2', why: 'a bucket as a folder of the system' },
   { program: 'litmus', package: 'litmus', why: 'the judge of WebDAV servers' },
   { program: 's3cmd', package: 's3cmd', why: 'a client of S3 that is not ours' },
   { program: 'rclone', package: 'rclone', why: 'a client of S3 and WebDAV that is not ours' },
@@ -93,7 +94,8 @@ async function isThere(program: string): Promise<boolean> {
 }
 
 function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(':').some((folder) => {
+  // What only root runs need not be on everybody's path.
+  return [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin'].some((folder) => {
     try {
       if (!program.endsWith('*')) {
         accessSync(join(folder, program), constants.X_OK);

@@ -13,6 +13,7 @@ import {
   CatalogueLink,
   createCatalogue,
   type Place,
+  type Places,
   Sessions,
   Store,
 } from '../src/files/files.ts';
@@ -31,8 +32,15 @@ export class FileKit implements AsyncDisposable {
   readonly stack: AsyncDisposableStack = new AsyncDisposableStack();
   readonly blobs: Map<string, LocalBlobs> = new Map();
   readonly places: Map<string, Place> = new Map();
+  readonly #places: Places = {
+    self: 'n1',
+    all: () => [...this.places.values()],
+    blobs: (id) => this.blobs.get(id),
+    suspect: () => undefined,
+  };
   #link: CatalogueLink | undefined;
   #store: Store | undefined;
+  #sessions: Sessions | undefined;
 
   static async start(options: FileKitOptions = {}): Promise<FileKit> {
     const kit = new FileKit();
@@ -48,6 +56,18 @@ export class FileKit implements AsyncDisposable {
   get link(): CatalogueLink {
     if (this.#link === undefined) throw new Error('The kit is not started');
     return this.#link;
+  }
+
+  /** What the parts below the store are made of. */
+  parts(): {
+    readonly store: Store;
+    readonly link: CatalogueLink;
+    readonly sessions: Sessions;
+    readonly places: Places;
+  } {
+    if (this.#sessions === undefined) throw new Error('The kit is not started');
+    const { store, link } = this;
+    return { store, link, sessions: this.#sessions, places: this.#places };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,6 +122,7 @@ export class FileKit implements AsyncDisposable {
     await createCatalogue(link);
     for (let at = 1; at <= places; at += 1) await this.#addPlace(`n${at}`);
     const sessions = this.stack.use(new Sessions({ link, node: 'n1', clock, log }));
+    this.#sessions = sessions;
     this.#store = new Store({
       link,
       sessions,
@@ -109,12 +130,7 @@ export class FileKit implements AsyncDisposable {
       log,
       key: () => Buffer.alloc(32, 2),
       accessKey: (id) => Promise.resolve(accessKeys.find((key) => key.id === id)),
-      places: {
-        self: 'n1',
-        all: () => [...this.places.values()],
-        blobs: (id) => this.blobs.get(id),
-        suspect: () => undefined,
-      },
+      places: this.#places,
     });
   }
 

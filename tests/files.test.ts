@@ -1,7 +1,15 @@
 /** Files on one machine, as a user has them: `moln files`, `moln storage`, and native HTTP with a token. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -24,6 +32,11 @@ interface Storage {
     readonly counts: readonly Record<'wanted' | 'valid' | 'blocks', number>[];
     readonly lacking: { readonly blocks: number };
   };
+}
+
+interface Work {
+  readonly repair: { readonly rate?: number; readonly missing: number; readonly copied: number };
+  readonly workers: readonly { readonly name: string }[];
 }
 
 interface Why {
@@ -130,6 +143,25 @@ test('files of one machine', async (t) => {
   assert.match(metrics, /^moln_files_place_free_bytes\{place="spare"\} \d+$/m);
   assert.match(metrics, /^moln_files_bucket_bytes\{bucket="photos"\} \d+$/m);
 
+  const spare = join(folder, 'spare', 'd');
+  const [block = ''] = readdirSync(spare, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  truncateSync(block, 1000);
+  const scrub = await node.cli('files', 'scrub', '--json');
+  assert.deepEqual(
+    [scrub.code, (JSON.parse(scrub.stdout) as { damaged: number }).damaged],
+    [1, 1],
+    'a damaged copy is found',
+  );
+  await until('the damaged copy is made anew', async () => {
+    return (await node.json<Why>('files', 'why', 'photos/2026/large')).isSatisfied;
+  });
+  const work = await node.json<Work>('files', 'repair', '--rate', '50MB');
+  assert.deepEqual([work.repair.rate, work.repair.missing], [50_000_000, 0]);
+  assert.ok(work.repair.copied >= 3);
+  assert.ok(work.workers.some(({ name }) => name === 'files-inventory'));
+
   const { accessKeyId, secretAccessKey } = await node.json<Record<string, string>>(
     'files',
     'keys',
@@ -145,6 +177,24 @@ test('files of one machine', async (t) => {
   const same = await get(path, { authorization, 'if-none-match': etag });
   assert.equal(same.status, 304);
   assert.equal((await get(path)).status, 401);
+
+  const site = join(folder, 'site');
+  mkdirSync(join(site, 'img'), { recursive: true });
+  writeFileSync(join(site, 'index.html'), 'hello');
+  writeFileSync(join(site, 'img', 'ü 1%.png'), 'picture');
+  await node.json('files', 'create', 'www');
+  const sync = (...words: readonly string[]): Promise<unknown> =>
+    node.json('files', 'sync', ...words);
+  const both = ['img/ü 1%.png', 'index.html'];
+  assert.deepEqual(await sync(site, 'www/v1'), { copied: both, removed: [], same: 0 });
+  writeFileSync(join(site, 'index.html'), 'Hello');
+  rmSync(join(site, 'img'), { recursive: true });
+  const changed = { copied: ['index.html'], removed: ['img/ü 1%.png'], same: 0 };
+  assert.deepEqual(await sync(site, 'www/v1', '--delete'), changed, 'as long, and another one');
+  const down = join(folder, 'down');
+  assert.deepEqual(await sync('www', down), { copied: ['v1/index.html'], removed: [], same: 0 });
+  assert.equal(readFileSync(join(down, 'v1', 'index.html'), 'utf8'), 'Hello');
+  assert.deepEqual(await sync('www', down), { copied: [], removed: [], same: 1 });
 
   await node.kill();
   await node.restart();

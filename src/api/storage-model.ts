@@ -67,8 +67,17 @@ export interface StorageDetail {
     readonly done:
       | {
           readonly isRunning: boolean;
+          /** In words. */
+          readonly doing: string;
+          /** Copies that are due now. */
+          readonly queued: number;
+          readonly queuedBytes: number;
           readonly copied: number;
           readonly failed: number;
+          /** Of the last copies; absent before the first. */
+          readonly bytesPerSecond: number | undefined;
+          /** At most so many bytes in a second; absent: no limit. */
+          readonly rate: number | undefined;
           /** Of the last copy that could not be made. */
           readonly why: string | undefined;
         }

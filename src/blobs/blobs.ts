@@ -16,9 +16,11 @@ export {
   type PutOptions,
   type Written,
 } from './model.ts';
+export { BareDisk } from './bare-disk.ts';
 export type { BackendOptions } from './backend.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
 export type { ScrubSettings } from './scrub.ts';
+export { ABOUT_BYTES_MAX } from './limits.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';
 export { type BlobHandler, blobHandler, type BlobHandlerOptions } from './blob-handler.ts';
 export { FarBlobs, type FarBlobsOptions, type PullSource } from './far-blobs.ts';

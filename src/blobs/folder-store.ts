@@ -137,7 +137,7 @@ export class FolderStore implements AsyncDisposable {
 
   #holdBack(morePackBytes: number): void {
     this.#packBytes += morePackBytes;
-    this.room.heldBackBytes = Math.min(PACK_BYTES, this.#packBytes) / 2;
+    this.room.heldBackBytes = Math.ceil(Math.min(PACK_BYTES, this.#packBytes) / 2);
   }
 
   /** What was being written when the process ended. */

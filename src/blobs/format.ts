@@ -13,6 +13,7 @@
  */
 import { crc32 } from 'node:zlib';
 import {
+  ABOUT_BYTES_MAX,
   BLOCK_BYTES,
   FID_CHARACTERS_MAX,
   META_BYTES_MAX,
@@ -42,6 +43,9 @@ export interface Trailer {
   readonly namesCrc: number;
   readonly tableCrc: number;
 }
+
+/** What is kept as JSON. */
+export type Names = Pick<BlobMeta, 'fid' | 'name' | 'policy' | 'about'>;
 
 /** What the payload is, as it is known when all of it has been seen. */
 export interface Payload {
@@ -76,7 +80,7 @@ export function overheadBytes(length: number, meta: BlobMeta): number {
 
 /** Throws `BLOBS_INVALID` for what cannot be kept. */
 export function checkMeta(meta: BlobMeta): void {
-  const { fid, index, allocSeq, name, policy, createdAt } = meta;
+  const { fid, index, allocSeq, name, policy, about, createdAt } = meta;
   if (fid.length === 0 || fid.length > FID_CHARACTERS_MAX) {
     throw invalid(`A fid has ${fid.length} characters, want 1 to ${FID_CHARACTERS_MAX}`);
   }
@@ -94,6 +98,9 @@ export function checkMeta(meta: BlobMeta): void {
   }
   if (policy !== undefined && policy.length > POLICY_CHARACTERS_MAX) {
     throw invalid(`The policy of a blob has more than ${POLICY_CHARACTERS_MAX} characters`);
+  }
+  if (about !== undefined && Buffer.byteLength(about) > ABOUT_BYTES_MAX) {
+    throw invalid(`What is said about a blob has more than ${ABOUT_BYTES_MAX} bytes`);
   }
 }
 
@@ -150,23 +157,17 @@ export function decodeTrailer(bytes: Buffer): Trailer | undefined {
   return trailer.namesBytes <= META_BYTES_MAX ? trailer : undefined;
 }
 
-function encodeNames({ fid, name, policy }: BlobMeta): Buffer {
-  return Buffer.from(JSON.stringify({ fid, name, policy }));
+function encodeNames({ fid, name, policy, about }: BlobMeta): Buffer {
+  return Buffer.from(JSON.stringify({ fid, name, policy, about }));
 }
 
 /** Undefined for bytes that are not what was written. */
-export function decodeNames(
-  bytes: Buffer,
-  trailer: Trailer,
-): Pick<BlobMeta, 'fid' | 'name' | 'policy'> | undefined {
+export function decodeNames(bytes: Buffer, trailer: Trailer): Names | undefined {
   if (bytes.length !== trailer.namesBytes || crc32(bytes) !== trailer.namesCrc) return undefined;
-  return JSON.parse(bytes.toString('utf8')) as Pick<BlobMeta, 'fid' | 'name' | 'policy'>;
+  return JSON.parse(bytes.toString('utf8')) as Names;
 }
 
-export function metaOf(
-  trailer: Trailer,
-  names: Pick<BlobMeta, 'fid' | 'name' | 'policy'>,
-): BlobMeta {
+export function metaOf(trailer: Trailer, names: Names): BlobMeta {
   const { index, allocSeq, createdAt } = trailer;
   return { ...names, index, allocSeq, createdAt };
 }

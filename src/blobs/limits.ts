@@ -8,6 +8,8 @@ export const FID_CHARACTERS_MAX = 128;
 /** `bucket/key`: a key has at most 1,024 bytes, a bucket 63. */
 export const NAME_BYTES_MAX = 4096;
 export const POLICY_CHARACTERS_MAX = 1024;
+/** With the names it goes over the wire as one header, and Node takes 16 KiB of headers. */
+export const ABOUT_BYTES_MAX: number = 4 * 1024;
 /** The record of names as it is kept. */
 export const META_BYTES_MAX: number = 16 * 1024;
 

@@ -20,6 +20,8 @@ export interface BlobMeta {
   /** `bucket/key`, with piece 0 only. */
   readonly name?: string;
   readonly policy?: string;
+  /** What else its owner wants to find when only disks are left, at most `ABOUT_BYTES_MAX`; nothing here reads it. */
+  readonly about?: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
 }

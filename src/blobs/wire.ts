@@ -74,7 +74,7 @@ export function encodeHeader(value: unknown): string {
 export function decodePutOptions(header: string | undefined): PutOptions {
   const value = decodeHeader(header);
   if (!isPutOptions(value)) throw invalid(`Header "${BLOB_HEADER}" does not say what is coming`);
-  const { fid, index, allocSeq, name, policy, createdAt, maxBytes, length, sha256 } = value;
+  const { fid, index, allocSeq, name, policy, about, createdAt, maxBytes, length, sha256 } = value;
   return {
     fid,
     index,
@@ -83,6 +83,7 @@ export function decodePutOptions(header: string | undefined): PutOptions {
     maxBytes,
     ...(name === undefined ? {} : { name }),
     ...(policy === undefined ? {} : { policy }),
+    ...(about === undefined ? {} : { about }),
     ...(length === undefined ? {} : { length }),
     ...(sha256 === undefined ? {} : { sha256 }),
   };
@@ -114,6 +115,7 @@ function isPutOptions(value: unknown): value is PutOptions {
     is('maxBytes', 'number') &&
     is('name', 'string', true) &&
     is('policy', 'string', true) &&
+    is('about', 'string', true) &&
     is('length', 'number', true) &&
     is('sha256', 'string', true)
   );

@@ -28,6 +28,8 @@ import { APPS, STATUS } from './commands/status.ts';
 import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
 import { FILES } from './commands/files.ts';
+import { MOUNT, UNMOUNT } from './commands/mount.ts';
+import { RECOVER } from './commands/recover.ts';
 import { STORAGE } from './commands/storage.ts';
 import { VERSION } from './commands/version.ts';
 import { DEV, GENERATE, MIGRATE, NEW, REPL, ROUTES, TEST } from './commands/web-app.ts';
@@ -72,6 +74,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   DB,
   FILES,
   STORAGE,
+  MOUNT,
+  UNMOUNT,
+  RECOVER,
   ROUTE,
   LISTENER,
   ADDRESS,

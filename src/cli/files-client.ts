@@ -1,4 +1,5 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
+import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Transport } from './transport.ts';
 
@@ -20,6 +21,17 @@ export interface FileInfo {
   readonly size: number;
   readonly etag: string;
   readonly modifiedAt: number;
+}
+
+export interface FileUpload {
+  readonly upload: string;
+  readonly createdAt: number;
+}
+
+export interface FilePart {
+  readonly number: number;
+  readonly etag: string;
+  readonly size: number;
 }
 
 export interface FilePage {
@@ -64,6 +76,52 @@ export interface DiskFree {
     }[];
     readonly lacking: { readonly blocks: number; readonly bytes: number };
   };
+}
+
+export interface Recovery {
+  readonly isRunning: boolean;
+  readonly doing: string;
+  readonly disks: number;
+  readonly catalogues: readonly string[];
+  readonly buckets: readonly string[];
+  readonly kept: readonly string[];
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly missingBlocks: number;
+  readonly missing: readonly string[];
+  readonly salvaged: number;
+  readonly incomplete: readonly string[];
+  readonly why?: string;
+}
+
+export interface Work {
+  readonly repair: {
+    readonly isRunning: boolean;
+    readonly doing: string;
+    readonly missing: number;
+    readonly lost: number;
+    readonly queued: number;
+    readonly queuedBytes: number;
+    readonly copied: number;
+    readonly copiedBytes: number;
+    readonly failed: number;
+    readonly bytesPerSecond?: number;
+    readonly rate?: number;
+    readonly why?: string;
+  };
+  readonly scrub: {
+    readonly isRunning: boolean;
+    readonly copies: number;
+    readonly bytes: number;
+    readonly damaged: number;
+    readonly unread: number;
+  };
+  readonly workers: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly status: string;
+    readonly lastError?: string;
+  }[];
 }
 
 export interface FileWhy {
@@ -138,8 +196,54 @@ export class FilesClient {
     return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?append`, body });
   }
 
-  get(bucket: string, key: string): Promise<Readable> {
+  get(bucket: string, key: string): Promise<IncomingMessage> {
     return this.#transport.bytes({ method: 'GET', path: pathOf(bucket, key) });
+  }
+
+  /** Begun for that very key and not completed. */
+  async uploads(bucket: string, key: string): Promise<readonly FileUpload[]> {
+    const path = `${pathOf(bucket, key)}?uploads`;
+    const { uploads } = await this.#transport.json<{ readonly uploads: readonly FileUpload[] }>({
+      method: 'GET',
+      path,
+    });
+    return uploads;
+  }
+
+  createUpload(bucket: string, key: string): Promise<{ readonly upload: string }> {
+    return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?uploads` });
+  }
+
+  async parts(bucket: string, key: string, upload: string): Promise<readonly FilePart[]> {
+    const path = `${pathOf(bucket, key)}?upload=${encodeURIComponent(upload)}`;
+    const { parts } = await this.#transport.json<{ readonly parts: readonly FilePart[] }>({
+      method: 'GET',
+      path,
+    });
+    return parts;
+  }
+
+  putPart(
+    to: { readonly bucket: string; readonly key: string },
+    { upload, number }: { readonly upload: string; readonly number: number },
+    body: { readonly type: string; readonly stream: Readable; readonly length: number },
+  ): Promise<FilePart> {
+    const query = `upload=${encodeURIComponent(upload)}&part=${number}`;
+    return this.#transport.json({
+      method: 'PUT',
+      path: `${pathOf(to.bucket, to.key)}?${query}`,
+      body,
+    });
+  }
+
+  completeUpload(
+    to: { readonly bucket: string; readonly key: string },
+    upload: string,
+    parts: readonly FilePart[],
+  ): Promise<FileInfo> {
+    const path = `${pathOf(to.bucket, to.key)}?upload=${encodeURIComponent(upload)}`;
+    const json = { parts: parts.map(({ number, etag }) => ({ number, etag })) };
+    return this.#transport.json({ method: 'POST', path, json });
   }
 
   remove(bucket: string, key: string): Promise<unknown> {
@@ -164,6 +268,13 @@ export class FilesClient {
     return this.#transport.json({ method: 'GET', path: `${pathOf(bucket, key)}?why` });
   }
 
+  /** Where faces listen on this node. */
+  faces(): Promise<
+    Readonly<Record<'s3' | 'webdav', { readonly address: string; readonly port: number }>>
+  > {
+    return this.#transport.json({ method: 'GET', path: '/files/-/faces' });
+  }
+
   df(): Promise<DiskFree> {
     return this.#transport.json({ method: 'GET', path: '/files/-/df' });
   }
@@ -185,6 +296,40 @@ export class FilesClient {
       method: 'DELETE',
       path: `/files/-/keys/${encodeURIComponent(id)}`,
     });
+  }
+
+  work(): Promise<Work> {
+    return this.#transport.json({ method: 'GET', path: '/files/-/repair' });
+  }
+
+  /** Null: no limit. */
+  setRepairRate(rate: number | null): Promise<Work> {
+    return this.#transport.json({ method: 'PATCH', path: '/files/-/repair', json: { rate } });
+  }
+
+  scrub(): Promise<Work> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/scrub' });
+  }
+
+  repairNow(): Promise<Work> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/repair' });
+  }
+
+  recover(folders: readonly string[], withCatalogue: boolean): Promise<Recovery> {
+    const json = { folders, withCatalogue };
+    return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json });
+  }
+
+  recovery(): Promise<Recovery> {
+    return this.#transport.json({ method: 'GET', path: '/files/-/recovery' });
+  }
+
+  checkpoint(): Promise<{
+    readonly madeAt: number;
+    readonly rows: number;
+    readonly bytes: number;
+  }> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/checkpoint' });
   }
 
   async storages(): Promise<readonly Storage[]> {

@@ -98,7 +98,7 @@ export class Transport {
   }
 
   /** The answer's bytes as they come. */
-  bytes(call: Call): Promise<Readable> {
+  bytes(call: Call): Promise<IncomingMessage> {
     return this.#send(call);
   }
 

@@ -1,6 +1,7 @@
 /** The databases of the cluster as people make, look at and drop them: records in the registry, and the process of this node. */
 import { existsSync } from 'node:fs';
 import type { Accounts, KnownToken } from '../accounts/accounts.ts';
+import { followAgain } from '../base/again.ts';
 import { randomId } from '../base/ids.ts';
 import { readTextIfAny } from '../base/disk.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
@@ -380,17 +381,12 @@ export class Databases implements AsyncDisposable {
     return new Map((await this.states()).map((one) => [one.id, one]));
   }
 
-  async #follow(work: () => Promise<void>): Promise<void> {
+  #follow(work: () => Promise<void>): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        await work();
-      } catch (error) {
-        if (!signal.aborted) log.warn('Cannot follow the databases and will retry', { error });
-      }
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    const onError = (error: unknown): void =>
+      log.warn('Cannot follow the databases and will retry', { error });
+    return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 
   /** To be called when what `cluster` says has changed. */

@@ -2,6 +2,7 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { messageOf, MolnError, type ErrorBody } from '../base/errors.ts';
 import { withDeadline } from '../base/time.ts';
+import { exchangeJson } from '../net/net.ts';
 import { CONTROL } from './control.ts';
 import { CONTROL_BYTES_MAX } from './limits.ts';
 
@@ -62,40 +63,17 @@ export class ControlClient implements Disposable {
     body: unknown,
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly value: unknown }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{
-      readonly status: number;
-      readonly value: unknown;
-    }>();
-    const fail = (error: unknown): void => reject(this.#away(messageOf(error)));
-    const text = JSON.stringify(body ?? {});
-    const request = httpRequest({
-      socketPath: this.#path,
-      agent: this.#agent,
-      method: 'POST',
-      path,
-      signal,
-      headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
-    });
-    request.on('error', fail);
-    request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('error', fail);
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > CONTROL_BYTES_MAX) request.destroy(new Error('The answer is too long'));
-        else chunks.push(chunk);
+    try {
+      return await exchangeJson({
+        socketPath: this.#path,
+        agent: this.#agent,
+        path,
+        body: body ?? {},
+        answerBytesMax: CONTROL_BYTES_MAX,
+        signal,
       });
-      response.on('end', () => {
-        try {
-          const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
-          resolve({ status: response.statusCode ?? 500, value });
-        } catch (error) {
-          fail(error);
-        }
-      });
-    });
-    request.end(text);
-    return await promise;
+    } catch (error) {
+      throw this.#away(messageOf(error));
+    }
   }
 }

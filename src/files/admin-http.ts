@@ -3,19 +3,25 @@ import { isAbsolute } from 'node:path';
 import { parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
+import type { Checkpoints } from './checkpoint.ts';
+import type { FilesConfig } from './control.ts';
 import { pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
 import type { PlaceTable } from './place-table.ts';
-import type { Repair } from './repair.ts';
+import type { Recovery } from './recovery.ts';
 import type { Store } from './store.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export interface AdminOptions {
   readonly store: Store;
   readonly keys: AccessKeys;
   readonly places: PlaceTable;
-  readonly repair: Repair;
+  readonly upkeep: Upkeep;
   readonly census: BlockCensus;
+  readonly recovery: Recovery;
+  readonly checkpoints: Checkpoints;
+  readonly config: () => Pick<FilesConfig, 'address' | 'ports'>;
 }
 
 export class AdminHttp {
@@ -33,7 +39,7 @@ export class AdminHttp {
   }
 
   async #call(asked: Asked, noun: string, id: string): Promise<unknown> {
-    const { keys, places, repair } = this.#options;
+    const { keys, places, upkeep, recovery, checkpoints } = this.#options;
     const { method, request, caller } = asked;
     switch (`${method} ${noun}${id === '' ? '' : '/ID'}`) {
       case 'GET keys':
@@ -59,7 +65,31 @@ export class AdminHttp {
       }
       case 'DELETE storage/ID':
         await places.look();
-        return await repair.drain(places.find(id).id);
+        return await upkeep.repair.drain(places.find(id).id);
+      case 'GET faces': {
+        const { address, ports } = this.#options.config();
+        const faces = Object.entries(ports).map(([face, port]) => [face, { address, port }]);
+        return Object.fromEntries(faces) as unknown;
+      }
+      case 'GET repair':
+        return this.#work();
+      case 'PATCH repair':
+        await upkeep.repair.setRate(readRate(await readJson(request)));
+        return this.#work();
+      case 'POST repair':
+        upkeep.repair.wake();
+        return this.#work();
+      case 'POST scrub':
+        await upkeep.scrubNow();
+        return this.#work();
+      case 'POST checkpoint':
+        return await checkpoints.make();
+      case 'GET recovery':
+        return recovery.state();
+      case 'POST recovery': {
+        const { folders, withCatalogue } = readRecovery(await readJson(request));
+        return await recovery.start(folders, withCatalogue);
+      }
       case 'GET df':
         return await this.#df();
       default:
@@ -67,8 +97,17 @@ export class AdminHttp {
     }
   }
 
+  #work(): unknown {
+    const { upkeep } = this.#options;
+    return {
+      repair: upkeep.repair.state(),
+      scrub: upkeep.scrub.state(),
+      workers: upkeep.workers(),
+    };
+  }
+
   async #df(): Promise<unknown> {
-    const { store, places, repair, census } = this.#options;
+    const { store, places, upkeep, census, checkpoints } = this.#options;
     await places.look();
     const storages = places.views();
     const buckets = await store.buckets();
@@ -90,7 +129,8 @@ export class AdminHttp {
         policy,
       })),
       storages,
-      repair: repair.state(),
+      repair: upkeep.repair.state(),
+      checkpoint: await checkpoints.state(),
       /** Absent while they are counted for the first time. */
       copies: await census.recent(),
     };
@@ -148,6 +188,34 @@ function readLimits(value: unknown): {
     ...(limitBytes === undefined ? {} : { limitBytes: limitBytes as number | null }),
     ...(keepFree === undefined ? {} : { keepFree: parseKeepFree(keepFree, 'keepFree') }),
   };
+}
+
+const RATE_HINT = 'Give { "rate": 20000000 }, or null for no limit';
+
+function readRate(value: unknown): number | null {
+  const { rate } = record(value, RATE_HINT);
+  if (rate === null || (Number.isSafeInteger(rate) && Number(rate) > 0))
+    return rate as number | null;
+  throw requestInvalid('The rate of repair is bytes in a second', RATE_HINT);
+}
+
+const RECOVERY_HINT = 'Give { "folders": ["/mnt/disk"], "withCatalogue": true }';
+
+function readRecovery(value: unknown): {
+  readonly folders: readonly string[];
+  readonly withCatalogue: boolean;
+} {
+  const { folders, withCatalogue = true } = record(value, RECOVERY_HINT);
+  const isList =
+    Array.isArray(folders) &&
+    folders.length > 0 &&
+    folders.every((one: unknown) => typeof one === 'string' && isAbsolute(one));
+  if (!isList || typeof withCatalogue !== 'boolean')
+    throw requestInvalid(
+      'A recovery needs absolute paths of folders of this machine',
+      RECOVERY_HINT,
+    );
+  return { folders: folders as readonly string[], withCatalogue };
 }
 
 function record(value: unknown, hint: string): Record<string, unknown> {

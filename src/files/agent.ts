@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type { Accounts, KnownToken } from '../accounts/accounts.ts';
+import { followAgain } from '../base/again.ts';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -279,17 +280,12 @@ export class Files implements AsyncDisposable {
     this.#tell();
   }
 
-  async #follow(work: () => Promise<void>): Promise<void> {
+  #follow(work: () => Promise<void>): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        await work();
-      } catch (error) {
-        if (!signal.aborted) log.warn('Cannot follow the file store and will retry', { error });
-      }
-      await clock.sleep(WATCH_AGAIN_MS, signal).catch(() => undefined);
-    }
+    const onError = (error: unknown): void =>
+      log.warn('Cannot follow the file store and will retry', { error });
+    return followAgain(work, { clock, signal, pauseMs: WATCH_AGAIN_MS, onError });
   }
 
   #keyOf({ key }: FilesRecord): Uint8Array {

@@ -2,9 +2,10 @@
  * The catalogue's database, asked in Hrana (version 3, JSON) over the unix socket of this node's database process, which leads on to
  * wherever the stripe is. Reads that wait go together. https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md
  */
-import { Agent, request as httpRequest } from 'node:http';
+import { Agent } from 'node:http';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import { exchangeJson } from '../net/net.ts';
 import { catalogueAway } from './errors.ts';
 import {
   BUSY_TRIES_MAX,
@@ -134,6 +135,25 @@ export class CatalogueLink implements Disposable {
     });
   }
 
+  /** All that `work` reads is of one moment. It is not tried again, for it may have given on what it read. */
+  async moment<T>(
+    work: (
+      read: (statements: readonly Statement[]) => Promise<readonly (readonly Row[])[]>,
+    ) => Promise<T>,
+  ): Promise<T> {
+    let { baton } = await this.#batch(null, [{ sql: 'BEGIN TRANSACTION READONLY' }], true);
+    try {
+      return await work(async (statements) => {
+        const { rows, baton: next } = await this.#batch(baton, statements, true);
+        baton = next;
+        return rows;
+      });
+    } finally {
+      // Also when a statement failed, and with it the stream has ended.
+      await this.#batch(baton, [{ sql: 'ROLLBACK' }], false).catch(() => undefined);
+    }
+  }
+
   /** Statements that need no reading before, in one transaction; for definitions of tables too. */
   async run(statements: readonly Statement[]): Promise<void> {
     const all = [{ sql: 'BEGIN IMMEDIATE' }, ...statements, { sql: 'COMMIT' }];
@@ -205,46 +225,22 @@ export class CatalogueLink implements Disposable {
   }
 
   async #post(body: object): Promise<PipelineAnswer> {
-    const { promise, resolve, reject } = Promise.withResolvers<PipelineAnswer>();
-    const fail = (error: unknown): void => {
-      reject(isMolnError(error) ? error : catalogueAway(messageOf(error)));
-    };
-    const text = JSON.stringify(body);
-    const request = httpRequest({
-      socketPath: this.#socketPath,
-      agent: this.#agent,
-      method: 'POST',
-      path: `/db/${CATALOGUE}/v3/pipeline`,
-      timeout: CATALOGUE_ANSWER_MS,
-      headers: {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(text),
-        'x-moln-local': '1',
-      },
-    });
-    request.on('error', fail);
-    request.on('timeout', () => request.destroy(new Error('it said nothing for too long')));
-    request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('error', fail);
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > ANSWER_BYTES_MAX) request.destroy(new Error('its answer is too long'));
-        else chunks.push(chunk);
+    let answer: Awaited<ReturnType<typeof exchangeJson>>;
+    try {
+      answer = await exchangeJson({
+        socketPath: this.#socketPath,
+        agent: this.#agent,
+        path: `/db/${CATALOGUE}/v3/pipeline`,
+        headers: { 'x-moln-local': '1' },
+        body,
+        answerBytesMax: ANSWER_BYTES_MAX,
+        silentMs: CATALOGUE_ANSWER_MS,
       });
-      response.on('end', () => {
-        try {
-          const value = JSON.parse(Buffer.concat(chunks).toString()) as PipelineAnswer & WireError;
-          if (response.statusCode === 200) resolve(value);
-          else fail(errorOf(value));
-        } catch (error) {
-          fail(error);
-        }
-      });
-    });
-    request.end(text);
-    return await promise;
+    } catch (error) {
+      throw catalogueAway(messageOf(error));
+    }
+    if (answer.status === 200) return answer.value as PipelineAnswer;
+    throw errorOf(answer.value as WireError);
   }
 }
 

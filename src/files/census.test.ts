@@ -83,7 +83,20 @@ test('metrics tell of own places, and of the whole on the node that repairs', ()
     totals: { buckets: 150, bytes: 0, objects: 0 },
     census: { countedAt: 0, counts: [], lacking: { blocks: 4, bytes: 0 } },
     repairs: 'one',
-    repair: { isRunning: false, missing: 0, copied: 1, failed: 0, why: undefined },
+    repair: {
+      isRunning: false,
+      doing: 'waits for something to repair',
+      missing: 0,
+      lost: 0,
+      queued: 0,
+      queuedBytes: 0,
+      copied: 1,
+      copiedBytes: 7,
+      failed: 0,
+      bytesPerSecond: undefined,
+      rate: undefined,
+      why: undefined,
+    },
     troubles: { troubles: [], warnings: [] },
   };
   const told = (name: string, of: StorageState = state): readonly number[] | undefined =>

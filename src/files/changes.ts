@@ -215,7 +215,8 @@ function writesOf(
   return writes;
 }
 
-function insertsOf(bucket: string, inserts: readonly Insert[]): Statement[] {
+/** Rows of one table together. */
+export function insertsOf(bucket: string, inserts: readonly Insert[]): Statement[] {
   const tables = new Map<
     string,
     { readonly columns: string; readonly rows: (readonly Value[])[] }

@@ -8,6 +8,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { BlobEntry, BlobStore } from '../blobs/blobs.ts';
 import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
+import type { Copies } from './copies.ts';
 import { COLLECT_PAGE, DROP_AGAIN_MS, DROP_AGAIN_MOST_MS, UPLOAD_KEPT_MS } from './limits.ts';
 import { number, text } from './rows.ts';
 
@@ -17,6 +18,7 @@ export interface CollectorOptions {
     views(): readonly { readonly id: string; readonly state: string }[];
     blobs(place: string): BlobStore | undefined;
   };
+  readonly copies: Pick<Copies, 'miss'>;
   /** Blocks were found missing: repair is to look. */
   readonly onMissing: () => void;
   readonly clock: Clock;
@@ -94,24 +96,12 @@ export class Collector {
     blobs: BlobStore,
     { page, copies }: { readonly page: readonly BlobEntry[]; readonly copies: readonly Row[] },
   ): Promise<void> {
-    const { link, log, onMissing } = this.#options;
+    const { copies: made, onMissing } = this.#options;
     const here = new Set(page.map(({ id }) => id));
     for (const row of copies) {
       const [cid, bucket] = [text(row[0]), text(row[1])];
       if (here.has(cid) || (await blobs.stat(cid)) !== undefined) continue;
-      const others = await link.all(
-        'SELECT 1 FROM copy WHERE bucket = ? AND cid = ? AND place <> ?',
-        [bucket, cid, place],
-      );
-      log.error('A block is missing', { place, cid, bucket, others: others.length });
-      if (others.length === 0) continue;
-      await link.run([
-        {
-          sql: 'DELETE FROM copy WHERE bucket = ? AND cid = ? AND place = ?',
-          args: [bucket, cid, place],
-        },
-      ]);
-      onMissing();
+      if (await made.miss(bucket, cid, place)) onMissing();
     }
   }
 
@@ -296,7 +286,8 @@ export function garbageOf(
     .map(({ id }) => id);
 }
 
-function todoRelease(bucket: string, fid: string, now: number): Statement {
+/** A content is used once less. */
+export function todoRelease(bucket: string, fid: string, now: number): Statement {
   return {
     sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'release', ?, ?, 0, ?, 0)`,
     args: [bucket, fid, randomId(8), now],

@@ -1,8 +1,9 @@
 /** The bytes of objects and parts: cut into blocks when they come, put together again when they are read. */
 import { createHash, randomBytes } from 'node:crypto';
-import { messageOf } from '../base/errors.ts';
+import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import { type About, encodeAbout } from './about.ts';
 import { type Places, BlockWriter, type StoredBlock } from './block-writer.ts';
 import type { CatalogueLink, Row, Value } from './catalogue-link.ts';
 import type { Insert } from './changes.ts';
@@ -36,6 +37,9 @@ export interface WriteWish {
   readonly session: number;
   /** False for what may not lie in the catalogue: parts. */
   readonly mayInline: boolean;
+  readonly about?: About;
+  /** Default: a new one. */
+  readonly fid?: string;
   /** Of what is to be encrypted. */
   readonly secret?: Uint8Array | undefined;
 }
@@ -60,6 +64,8 @@ export interface ContentOptions {
   readonly link: CatalogueLink;
   readonly lookups: Lookups;
   readonly places: Places;
+  /** A copy that was read is damaged or gone. */
+  readonly onBadCopy?: (bucket: string, cid: string, place: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -90,6 +96,8 @@ export function blockId(fid: string, index: number): string {
 
 export class Contents {
   readonly #options: ContentOptions;
+  /** Moved for clients since the start. */
+  clientBytes = 0;
 
   constructor(options: ContentOptions) {
     this.#options = options;
@@ -99,7 +107,10 @@ export class Contents {
   async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
     const writer = new ContentWriter(this.#options, wish);
     try {
-      for await (const piece of body) await writer.push(piece);
+      for await (const piece of body) {
+        this.clientBytes += piece.length;
+        await writer.push(piece);
+      }
       return await writer.finish();
     } catch (error) {
       await writer.abandon(error);
@@ -204,7 +215,7 @@ export class Contents {
     cid: string,
     { range, places: ids }: { readonly range: Range; readonly places: readonly string[] },
   ): AsyncGenerator<Uint8Array> {
-    const { places, log } = this.#options;
+    const { places, log, onBadCopy } = this.#options;
     let at = range.start;
     let why = 'no copy is known';
     for (const round of ['known', 'asked again'] as const) {
@@ -216,6 +227,7 @@ export class Contents {
           const { body } = await blobs.get(cid, { start: at, end: range.end });
           for await (const piece of body) {
             at += piece.length;
+            this.clientBytes += piece.length;
             yield piece;
           }
           if (at === range.end) return;
@@ -223,7 +235,9 @@ export class Contents {
         } catch (error) {
           why = `${place.name}: ${messageOf(error)}`;
           log.warn('A copy could not be read', { cid, place: place.id, why: messageOf(error) });
-          places.suspect(place.id);
+          const isBad = isMolnError(error, 'BLOBS_CORRUPT') || isMolnError(error, 'BLOBS_MISSING');
+          if (isBad) onBadCopy?.(bucket, cid, place.id);
+          else places.suspect(place.id);
         }
       }
     }
@@ -290,7 +304,7 @@ export function contentInserts(content: StoredContent): readonly Insert[] {
 class ContentWriter {
   readonly #options: ContentOptions;
   readonly #wish: WriteWish;
-  readonly #fid = newFid('blocks');
+  readonly #fid: string;
   readonly #md5 = createHash('md5');
   readonly #sha256 = createHash('sha256');
   readonly #encode: ((piece: Uint8Array) => Uint8Array) | undefined;
@@ -306,6 +320,7 @@ class ContentWriter {
   constructor(options: ContentOptions, wish: WriteWish) {
     this.#options = options;
     this.#wish = wish;
+    this.#fid = wish.fid ?? newFid('blocks');
     if (!wish.mayInline) this.#head = undefined;
     if (wish.secret !== undefined) this.#encode = coderOf(wish.secret, this.#fid, 0);
   }
@@ -367,7 +382,7 @@ class ContentWriter {
 
   #begin(): BlockWriter {
     const { places, log, clock } = this.#options;
-    const { policy, session, name, size } = this.#wish;
+    const { policy, session, name, size, about } = this.#wish;
     const fid = this.#fid;
     const index = this.#blocks.length + (this.#ending === undefined ? 0 : 1);
     const left = size === undefined ? undefined : size - index * CHUNK_BYTES;
@@ -383,7 +398,7 @@ class ContentWriter {
           allocSeq: session,
           createdAt: clock.now(),
           policy: policy.text,
-          ...(index === 0 ? { name } : {}),
+          ...(index === 0 ? { name, about: encodeAbout({ size, ...about }) } : {}),
           maxBytes: CHUNK_BYTES,
           ...(left === undefined ? {} : { length: Math.min(left, CHUNK_BYTES) }),
         },

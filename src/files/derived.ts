@@ -122,6 +122,7 @@ export class DerivedObjects {
       size: options.size === undefined ? undefined : options.size + offset - keptBytes,
       session: session.seq,
       mayInline: kept.length === 0,
+      about: { at: keptBytes, fields: fieldsOf(current) },
       secret: dataKey?.secret,
     });
     const grown = content.size - (offset - keptBytes);

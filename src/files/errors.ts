@@ -237,3 +237,25 @@ export function pathUnknown(method: string, path: string): MolnError {
     hint: 'Objects are at /files/BUCKET/KEY; see docs/files.md',
   });
 }
+
+/** A folder that was given for recovery. */
+export function noDisk(
+  folder: string,
+  why = 'neither a storage nor a data folder is in it',
+): MolnError {
+  return new MolnError('FILES_NO_DISK', `Nothing can be brought back from "${folder}": ${why}`, {
+    hint: 'Give the data folder of a node that is lost, or a folder that "moln storage add" was given',
+  });
+}
+
+export function recoveryRuns(): MolnError {
+  return new MolnError('FILES_RECOVERY_RUNS', 'A recovery is under way on this node already', {
+    hint: 'It says how far it is to whoever started it; wait for its end',
+  });
+}
+
+export function blockNotThere(cid: string): MolnError {
+  return new MolnError('FILES_BLOCK', `Block ${cid} is not where it should be copied from`, {
+    retryable: true,
+  });
+}

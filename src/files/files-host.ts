@@ -1,5 +1,6 @@
 /** The file store of this process: opened when the catalogue answers, with its storages, faces and background work. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { dirname, join } from 'node:path';
 import { findToken } from '../accounts/accounts.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -8,20 +9,22 @@ import { AccessKeys } from './access-keys.ts';
 import { AdminHttp } from './admin-http.ts';
 import { CatalogueLink } from './catalogue-link.ts';
 import { BlockCensus } from './census.ts';
+import { Checkpoints } from './checkpoint.ts';
 import { Collector } from './collector.ts';
 import { type FilesConfig, type FilesTroubles, LOCAL_HEADER } from './control.ts';
 import { filesAway, forbidden, unauthorized } from './errors.ts';
 import type { FaceContext, FaceMaker } from './faces.ts';
 import { readTarget } from './http-words.ts';
-import { COLLECT_EVERY_MS, START_AGAIN_MS } from './limits.ts';
+import { START_AGAIN_MS } from './limits.ts';
 import { NativeHttp } from './native-http.ts';
 import { PeerBlobs } from './peer-blobs.ts';
 import { PlaceTable } from './place-table.ts';
-import { Repair } from './repair.ts';
+import { Recovery } from './recovery.ts';
 import { createCatalogue } from './schema.ts';
 import { Sessions } from './sessions.ts';
 import { storageState, type StorageState, troublesOf } from './storage-state.ts';
 import { Store } from './store.ts';
+import { Upkeep } from './upkeep.ts';
 import { whyObject } from './why.ts';
 
 export interface FilesHostOptions {
@@ -34,7 +37,7 @@ interface Open {
   readonly native: NativeHttp;
   readonly admin: AdminHttp;
   readonly places: PlaceTable;
-  readonly repair: Repair;
+  readonly upkeep: Upkeep;
   readonly store: Store;
   readonly census: BlockCensus;
 }
@@ -92,7 +95,13 @@ export class FilesHost implements AsyncDisposable {
     const { nodes = [] } = this.#config ?? {};
     const repairs = nodes.find(({ state }) => state === 'ready')?.name;
     const { clock } = this.#options;
-    return await storageState({ ...open, repairs, isRepairing: this.#isFirst(), clock });
+    return await storageState({
+      ...open,
+      repair: open.upkeep.repair,
+      repairs,
+      isRepairing: this.#isFirst(),
+      clock,
+    });
   }
 
   /** From what is known anyway. */
@@ -146,33 +155,42 @@ export class FilesHost implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     await createCatalogue(link);
     const places = stack.use(
-      new PlaceTable({ link, far: (node, place) => this.#peers.far(node, place), clock, log }),
+      new PlaceTable({
+        link,
+        far: (node, place) => this.#peers.far(node, place),
+        source: (place, cid) => this.#peers.source(place, cid),
+        clock,
+        log,
+      }),
     );
     places.configure(config);
     await places.open();
     const sessions = stack.use(new Sessions({ link, node: config.node, clock, log }));
     const key = (): Uint8Array => Buffer.from(this.#config?.key ?? '', 'base64');
     const keys = new AccessKeys({ link, key, clock });
+    const isFirst = (): boolean => this.#isFirst();
+    const clientBytes = (): number => store.contents.clientBytes;
+    const upkeep = stack.use(
+      new Upkeep({ link, places, sessions, isFirst, clientBytes, clock, log }),
+    );
+    const { repair, copies } = upkeep;
     const store = new Store({
       link,
       places,
       sessions,
       accessKey: (id) => keys.get(id),
       key,
+      onBadCopy: (...copy) => {
+        copies.miss(...copy).then(
+          () => repair.wake(),
+          (error: unknown) => log.warn('A bad copy is not noted', { why: messageOf(error) }),
+        );
+      },
       clock,
       log,
     });
-    const repair = stack.use(
-      new Repair({
-        link,
-        places,
-        sessions,
-        setState: (place, state) => places.change(place, { state }),
-        clock,
-        log,
-      }),
-    );
-    const collector = new Collector({ link, places, onMissing: () => repair.wake(), clock, log });
+    const onMissing = (): void => repair.wake();
+    const collector = new Collector({ link, places, copies, onMissing, clock, log });
     const nameOf = (id: string): string => {
       const place = places.views().find((one) => one.id === id);
       return place === undefined ? id : `${place.nodeName}/${place.name}`;
@@ -182,15 +200,35 @@ export class FilesHost implements AsyncDisposable {
       store,
       why: (bucket, key) => whyObject({ link, store, contents, places, nameOf }, bucket, key),
     });
-    places.onChange = () => {
-      if (this.#isFirst()) repair.wake();
-    };
-    stack.use(this.#collect({ places, collector, repair }));
+    places.onChange = () => repair.wake();
+    const checkpoints = new Checkpoints({ link, contents, places, sessions, clock, log });
+    upkeep.start({ collector, checkpoints, isFirst, places, clock });
     for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
-    if (this.#isFirst()) repair.wake();
     const census = new BlockCensus({ link, places, clock, log });
-    const admin = new AdminHttp({ store, keys, places, repair, census });
-    this.#open = { native, admin, places, repair, store, census };
+    const recovery = stack.use(
+      new Recovery({
+        link,
+        store,
+        places,
+        sessions,
+        scratch: join(dirname(config.ownStorage), 'recovery'),
+        onBlocks: () => repair.wake(),
+        clock,
+        log,
+      }),
+    );
+    const ports = (): FilesConfig => this.#config ?? config;
+    const admin = new AdminHttp({
+      config: ports,
+      store,
+      keys,
+      places,
+      upkeep,
+      census,
+      recovery,
+      checkpoints,
+    });
+    this.#open = { native, admin, places, upkeep, store, census };
     this.#stack.use(stack.move());
   }
 
@@ -232,38 +270,5 @@ export class FilesHost implements AsyncDisposable {
   #isFirst(): boolean {
     const first = this.#config?.nodes.find(({ state }) => state === 'ready');
     return first === undefined || first.id === this.#config?.node;
-  }
-
-  #collect({
-    places,
-    collector,
-    repair,
-  }: {
-    readonly places: PlaceTable;
-    readonly collector: Collector;
-    readonly repair: Repair;
-  }): AsyncDisposable {
-    const { clock, log } = this.#options;
-    const stop = new AbortController();
-    const run = async (): Promise<void> => {
-      while (!stop.signal.aborted) {
-        try {
-          await clock.sleep(COLLECT_EVERY_MS, stop.signal);
-          if (!this.#isFirst()) continue;
-          await places.look();
-          while (!stop.signal.aborted && (await collector.step()));
-          if (repair.state().missing > 0) repair.wake();
-        } catch (error) {
-          if (!stop.signal.aborted) log.warn('Collecting broke off', { why: messageOf(error) });
-        }
-      }
-    };
-    const running = run();
-    return {
-      [Symbol.asyncDispose]: async () => {
-        stop.abort(new Error('The file process ends'));
-        await running;
-      },
-    };
   }
 }

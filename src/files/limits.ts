@@ -67,11 +67,31 @@ export const PLACES_EVERY_MS = 5000;
 export const PLACE_LOST_MS: number = 30 * 60 * 1000;
 /** A JSON body. */
 export const JSON_BYTES_MAX: number = 1024 * 1024;
-/** Blocks that repair looks at in one page, and copies that it makes at a time. */
+/** Blocks that repair looks at in one page, copies that it makes at a time, and that are known to be due at a time. */
 export const REPAIR_PAGE = 500;
 export const REPAIR_AT_A_TIME = 4;
+export const REPAIR_QUEUED_MAX = 10_000;
+/** It asks so often what other nodes did: policies, the rate, copies found bad. */
+export const REPAIR_NEWS_MS: number = 60 * 1000;
+/** Clients are busy when they moved so much while one copy was made; then repair rests so many times as long as that took. */
+export const CLIENT_BYTES_BUSY: number = 256 * KIB;
+export const REPAIR_YIELD_TIMES = 4;
+/** Blocks move from the fullest place to the emptiest when these differ by more than this share. */
+export const MOVE_ABOVE = 0.05;
+/** What lies in the places is compared with the catalogue so often; first so long after the start. */
+export const INVENTORY_EVERY_MS: number = 24 * 3600 * 1000;
+export const INVENTORY_FIRST_MS: number = 3600 * 1000;
 /** What could not be mended is tried again. */
 export const REPAIR_AGAIN_MS: number = 30 * 1000;
+/** The catalogue's rows are put into blocks of their own so often when something has changed, and so many times rarer than that takes. */
+export const CHECKPOINT_EVERY_MS: number = 10 * 60 * 1000;
+export const CHECKPOINT_TIMES = 20;
+export const CHECKPOINT_PAGE = 1000;
+export const CHECKPOINTS_KEPT = 2;
+/** Rows of one page while a catalogue is brought back, blocks at a time, and names that are told of what is not whole. */
+export const RECOVER_PAGE = 200;
+export const RECOVER_AT_A_TIME = 4;
+export const RECOVER_TOLD_MAX = 100;
 /** Rows of one round of the collector, and how often it looks. */
 export const COLLECT_PAGE = 200;
 export const COLLECT_EVERY_MS: number = 60 * 1000;

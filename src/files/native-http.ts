@@ -8,6 +8,7 @@ import { contentRange, parseRange, unsatisfiedRange } from '../http/range.ts';
 import { noBucket, noObject, pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson, wholeNumber } from './http-words.ts';
 import { LIST_PAGE_MAX } from './limits.ts';
+import { answerUpload, isAboutUploads } from './native-uploads.ts';
 import type { Conditions, ObjectInfo, PutOptions } from './model.ts';
 import type { Store } from './store.ts';
 import type { Why } from './why.ts';
@@ -41,6 +42,7 @@ export class NativeHttp {
     const { bucket, key } = asked;
     if (bucket === '') return await this.#root(asked);
     if (key === '') return await this.#bucket(asked);
+    if (isAboutUploads(asked.query)) return await this.#upload(asked);
     switch (asked.method) {
       case 'GET':
       case 'HEAD':
@@ -141,6 +143,12 @@ export class NativeHttp {
     const conditions = conditionsOf(request);
     const info = await this.#store.put(bucket, key, request, { ...options, conditions });
     sendJson(response, 201, shown(info), { etag: `"${info.etag}"` });
+  }
+
+  async #upload(asked: Asked): Promise<void> {
+    const { request, caller } = asked;
+    const options: PutOptions = { ...fieldsOf(request), owner: caller, ...sizeOf(request) };
+    await answerUpload(this.#store, asked, { ...options, conditions: conditionsOf(request) });
   }
 
   async #delete({ bucket, key, query, request, response }: Asked): Promise<void> {

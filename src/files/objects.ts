@@ -66,6 +66,8 @@ export interface Fresh {
   readonly statements?: readonly Statement[];
   /** Of its size, counted in the bucket before. */
   readonly countedBytes?: number;
+  /** When it was written first; default: now. */
+  readonly mtime?: number;
 }
 
 export interface EnterOptions {
@@ -158,6 +160,7 @@ export class Objects {
       size: options.size,
       session: session.seq,
       mayInline: true,
+      about: { fields: fieldsOf({ ...options, encryption: dataKey?.kept }) },
       secret: dataKey?.secret,
     });
     const { size, md5, sha256 } = content;
@@ -419,8 +422,8 @@ function rowOf(
   fresh: Fresh,
   { state, now }: { readonly state: BucketState; readonly now: number },
 ): VersionRow {
-  const { fid, data, size, etag, info } = fresh;
-  return { key, ...nextVersion(state), size, etag, mtime: now, marker: false, fid, data, info };
+  const { fid, data, size, etag, info, mtime = now } = fresh;
+  return { key, ...nextVersion(state), size, etag, mtime, marker: false, fid, data, info };
 }
 
 /** The version named `null` where it counts, if it is not the newest. */

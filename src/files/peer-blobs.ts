@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { silentLogger } from '../base/log.ts';
 import { type Clock, withDeadline } from '../base/time.ts';
 import {
+  type BlobCall,
   type BlobHandler,
   blobHandler,
   type BlobStore,
@@ -11,6 +12,7 @@ import {
   type HttpBlobCall,
   httpBlobCall,
   makeTicket,
+  type PullSource,
   ticketCheck,
 } from '../blobs/blobs.ts';
 import { openNodeDoor } from '../net/net.ts';
@@ -43,14 +45,20 @@ export class PeerBlobs implements Disposable {
     this.#options = options;
   }
 
-  far(node: string, place: string): BlobStore {
+  far(node: string, place: string): FarBlobs {
     const { clock } = this.#options;
-    const prefix = `/p/${encodeURIComponent(place)}`;
     return new FarBlobs({
-      call: (request) => this.#callOf(node).call({ ...request, path: `${prefix}${request.path}` }),
+      call: this.#callTo(node, place),
       ticket: (claim) =>
         makeTicket(this.#key(), { ...claim, node: place, expiresAt: clock.now() + TICKET_MS }),
     });
+  }
+
+  /** A ticket for another node, which fetches the blob from that place. */
+  source(place: string, id: string): PullSource {
+    const expiresAt = this.#options.clock.now() + TICKET_MS;
+    const claim = { id, verb: 'read', maxBytes: 0, allocSeq: 0 } as const;
+    return { node: place, ticket: makeTicket(this.#key(), { ...claim, node: place, expiresAt }) };
   }
 
   /** Throws `FILES_STORAGE_NOT_FOUND`. */
@@ -77,7 +85,13 @@ export class PeerBlobs implements Disposable {
   #handlerOf(store: BlobStore, place: string): BlobHandler {
     const { clock } = this.#options;
     const checkTicket = ticketCheck({ keys: () => [this.#key()], node: place, clock });
-    return blobHandler({ store, checkTicket, log: silentLogger });
+    const peer = (from: string): BlobCall => this.#callTo(from.slice(0, from.indexOf('/')), from);
+    return blobHandler({ store, checkTicket, log: silentLogger, peer });
+  }
+
+  #callTo(node: string, place: string): BlobCall {
+    const prefix = `/p/${encodeURIComponent(place)}`;
+    return (request) => this.#callOf(node).call({ ...request, path: `${prefix}${request.path}` });
   }
 
   #callOf(node: string): HttpBlobCall {

@@ -7,11 +7,19 @@ import { randomId } from '../base/ids.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { type BackendUsage, type BlobStore, type KeepFree, LocalBlobs } from '../blobs/blobs.ts';
-import type { Places } from './block-writer.ts';
+import {
+  type BackendUsage,
+  type BlobStore,
+  FarBlobs,
+  type KeepFree,
+  LocalBlobs,
+  type PullSource,
+  type Written,
+} from '../blobs/blobs.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
 import type { FilesConfig } from './control.ts';
-import { storageExists, storageNotFound } from './errors.ts';
+import type { CopyPlaces } from './copies.ts';
+import { blockNotThere, storageExists, storageNotFound } from './errors.ts';
 import { PLACE_LOST_MS, PLACES_EVERY_MS } from './limits.ts';
 import type { Place } from './placement.ts';
 import { number, text } from './rows.ts';
@@ -52,7 +60,9 @@ interface Known {
 export interface PlaceTableOptions {
   readonly link: CatalogueLink;
   /** To the storage of another node. */
-  readonly far: (node: string, place: string) => BlobStore;
+  readonly far: (node: string, place: string) => FarBlobs;
+  /** What lets another node read one blob of a place. */
+  readonly source: (place: string, cid: string) => PullSource;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -60,7 +70,7 @@ export interface PlaceTableOptions {
 const COLUMNS = 'id, node, name, path, backend, bytes, keep, state';
 const KEEP_FREE_OWN: KeepFree = '10%';
 
-export class PlaceTable implements Places, AsyncDisposable {
+export class PlaceTable implements CopyPlaces, AsyncDisposable {
   readonly #options: PlaceTableOptions;
   readonly #known = new Map<string, Known>();
   #config: FilesConfig | undefined;
@@ -101,6 +111,19 @@ export class PlaceTable implements Places, AsyncDisposable {
 
   blobs(place: string): BlobStore | undefined {
     return this.#known.get(place)?.blobs;
+  }
+
+  async copy(cid: string, way: Parameters<CopyPlaces['copy']>[1]): Promise<Written> {
+    const { from, to, maxBytes, allocSeq } = way;
+    const [source, target] = [this.blobs(from), this.blobs(to)];
+    if (source === undefined || target === undefined) throw storageNotFound(to, []);
+    if (target instanceof FarBlobs)
+      return await target.pull(cid, this.#options.source(from, cid), { maxBytes, allocSeq });
+    const stat = await source.stat(cid);
+    if (stat === undefined) throw blockNotThere(cid);
+    const { length, sha256, meta } = stat;
+    const { body } = await source.get(cid);
+    return await target.put(cid, body, { ...meta, length, sha256, maxBytes });
   }
 
   /** Only those of this node: what other nodes may ask for. */

@@ -1,71 +1,103 @@
 /**
- * Keeps copies where policies want them. Looks at every block when something has changed: a place came, went, is drained, or a policy is
- * another one. Each step writes down where a copy is going to be before it is made, so that it is no garbage on the way.
+ * Keeps copies where policies want them: a worker that goes through all blocks when something has changed (a place came, went, is drained,
+ * a policy is another one, a copy was found damaged), then makes the copies that lack, the blocks with the fewest first, and last evens out
+ * disks. It rests while clients are served, and keeps to the rate that people set.
  */
 import { messageOf } from '../base/errors.ts';
-import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Places } from './block-writer.ts';
-import type { CatalogueLink, Row } from './catalogue-link.ts';
-import { nearest } from './nearest.ts';
-import { asItCanBe, choose, judge, type Place } from './placement.ts';
+import type { StepResult, Worker } from '../base/worker.ts';
+import { type BlockMark, FIRST_MARK, readBlocks } from './blocks.ts';
+import type { CatalogueLink } from './catalogue-link.ts';
+import { checkpointPolicy, NO_BUCKET } from './checkpoint.ts';
+import type { Copies } from './copies.ts';
+import {
+  CLIENT_BYTES_BUSY,
+  REPAIR_AGAIN_MS,
+  REPAIR_AT_A_TIME,
+  REPAIR_NEWS_MS,
+  REPAIR_QUEUED_MAX,
+} from './limits.ts';
+import { asItCanBe, type Place } from './placement.ts';
+import type { PlaceView } from './place-table.ts';
 import { parsePolicy, type Policy } from './policy.ts';
-import { REPAIR_AGAIN_MS, REPAIR_AT_A_TIME, REPAIR_PAGE } from './limits.ts';
-import { number, text } from './rows.ts';
-import type { Sessions } from './sessions.ts';
+import { byUrgency, type CopyTask, type Move, moveOf, planOf, restMs } from './repair-plan.ts';
+import { text } from './rows.ts';
 
 export interface RepairState {
   readonly isRunning: boolean;
-  /** Blocks that lack a copy, as of the last whole look. */
+  /** What it does, in words. */
+  readonly doing: string;
+  /** Blocks that lack a copy for which there is no place, as of the last whole look. */
   readonly missing: number;
+  /** Blocks of which no copy is left in any place. */
+  readonly lost: number;
+  /** Copies that are known to be due now. */
+  readonly queued: number;
+  readonly queuedBytes: number;
   readonly copied: number;
+  readonly copiedBytes: number;
   readonly failed: number;
+  /** Of the last copies; undefined while none was made. */
+  readonly bytesPerSecond: number | undefined;
+  /** At most so much; undefined: as fast as it goes beside clients. */
+  readonly rate: number | undefined;
   /** Of a copy that could not be made, the last one. */
   readonly why: string | undefined;
 }
 
 export interface RepairOptions {
   readonly link: CatalogueLink;
-  readonly places: Places & {
-    views(): readonly {
-      readonly id: string;
-      readonly isLeaving: boolean;
-      readonly isForgotten: boolean;
-    }[];
+  readonly places: {
+    all(): readonly Place[];
+    views(): readonly Pick<PlaceView, 'id' | 'state' | 'usage' | 'isLeaving' | 'isForgotten'>[];
   };
-  readonly sessions: Sessions;
+  readonly copies: Copies;
+  /** Whether this node is the one that repairs. */
+  readonly isFirst: () => boolean;
+  /** Bytes that clients have moved through this process. */
+  readonly clientBytes: () => number;
   /** What changes a place's row. */
   readonly setState: (place: string, state: 'used' | 'drain' | 'removed') => Promise<void>;
+  readonly onWake: () => void;
   readonly clock: Clock;
-  readonly log: Logger;
 }
 
-interface Block {
-  readonly bucket: string;
-  readonly fid: string;
-  readonly index: number;
-  readonly cid: string;
-  readonly length: number;
-  readonly sha256: string;
-}
-
-/** Of a whole look at one bucket. */
-interface Seen {
+/** A look at all blocks: what is left of it. */
+interface Look {
+  readonly buckets: [bucket: string, policy: Policy][];
+  after: BlockMark;
+  readonly move: Move | undefined;
+  readonly bytesAt: Map<string, number>;
+  movedBytes: number;
   missing: number;
-  /** Copies that are where they should not be. */
-  surplus: number;
+  lost: number;
+  /** Copies of places that go were made, so that there is more to do at once. */
+  isAgain: boolean;
 }
 
-export class Repair implements AsyncDisposable {
+const SETTING = { path: 'repair', name: 'rate' } as const;
+
+export class Repair implements Worker {
+  readonly name = 'files-repair';
   readonly #options: RepairOptions;
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
-  #isWanted = false;
+  #isWanted = true;
+  #look: Look | undefined;
+  #queue: CopyTask[] = [];
   #missing = 0;
+  #lost = 0;
   #copied = 0;
+  #copiedBytes = 0;
   #failed = 0;
+  #bytesPerSecond: number | undefined;
+  #rate: number | undefined;
   #why: string | undefined;
-  #again: Disposable | undefined;
+  #clientBytes = 0;
+  /** Policies of all buckets, as it knows them. */
+  #policies = '';
+  #hasNotes = false;
+  #newsMs = 0;
+  /** Bytes of blocks by place, as the last look found them. */
+  #bytesAt: ReadonlyMap<string, number> = new Map();
 
   constructor(options: RepairOptions) {
     this.#options = options;
@@ -73,20 +105,31 @@ export class Repair implements AsyncDisposable {
 
   state(): RepairState {
     return {
-      isRunning: this.#running !== undefined,
+      isRunning: this.#look !== undefined || this.#queue.length > 0,
+      doing: this.status(),
       missing: this.#missing,
+      lost: this.#lost,
+      queued: this.#queue.length,
+      queuedBytes: this.#queue.reduce((sum, { block }) => sum + block.length, 0),
       copied: this.#copied,
+      copiedBytes: this.#copiedBytes,
       failed: this.#failed,
+      bytesPerSecond: this.#bytesPerSecond,
+      rate: this.#rate,
       why: this.#why,
     };
+  }
+
+  status(): string {
+    if (this.#queue.length > 0) return `makes ${this.#queue.length} copies`;
+    if (this.#look !== undefined) return 'looks at all blocks';
+    return this.#missing > 0 ? 'waits for places' : 'waits for something to repair';
   }
 
   /** Looks at everything, now or after what is looked at now. */
   wake(): void {
     this.#isWanted = true;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#options.onWake();
   }
 
   /** Copies leave this place, then it is removed. */
@@ -96,30 +139,47 @@ export class Repair implements AsyncDisposable {
     return { id: place, state: 'drain' };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error('The file process ends'));
-    this.#again?.[Symbol.dispose]();
-    await this.#running;
+  /** On all nodes, from now on. Null: no limit. */
+  async setRate(bytesPerSecond: number | null): Promise<void> {
+    const args = [NO_BUCKET, SETTING.path, SETTING.name];
+    await this.#options.link.run([
+      { sql: 'DELETE FROM property WHERE bucket = ? AND path = ? AND name = ?', args },
+      ...(bytesPerSecond === null
+        ? []
+        : [
+            {
+              sql: 'INSERT INTO property (bucket, path, name, value) VALUES (?, ?, ?, ?)',
+              args: [...args, String(bytesPerSecond)],
+            },
+          ]),
+    ]);
+    this.#rate = bytesPerSecond ?? undefined;
   }
 
-  async #run(): Promise<void> {
-    const { log } = this.#options;
-    while (this.#isWanted && !this.#stop.signal.aborted) {
-      this.#isWanted = false;
-      try {
-        await this.#lookAtAll();
-      } catch (error) {
-        this.#why = messageOf(error);
-        if (!this.#stop.signal.aborted) log.warn('Repair broke off', { why: this.#why });
-        this.#later();
-      }
+  async step(signal: AbortSignal): Promise<StepResult> {
+    if (!this.#options.isFirst()) {
+      this.#look = undefined;
+      this.#queue = [];
+      return { kind: 'idle', retryInMs: REPAIR_NEWS_MS };
     }
-    if (this.#missing > 0 && this.#canHelp()) this.#later();
-  }
-
-  #later(): void {
-    this.#again?.[Symbol.dispose]();
-    this.#again = this.#options.clock.after(REPAIR_AGAIN_MS, () => this.wake());
+    const isUrgent = this.#look === undefined || this.#queue.length >= REPAIR_QUEUED_MAX;
+    if (this.#queue.length > 0 && isUrgent) {
+      await this.#copySome(signal);
+      return { kind: 'busy' };
+    }
+    if (this.#look !== undefined) {
+      await this.#lookOn(this.#look);
+      return { kind: 'busy' };
+    }
+    if (this.#isWanted || (await this.#hasNews())) {
+      this.#isWanted = false;
+      this.#look = await this.#begin();
+      return { kind: 'busy' };
+    }
+    await this.#removeDrained();
+    const isWaiting = this.#missing > 0 && this.#canHelp();
+    if (isWaiting) this.#isWanted = true;
+    return { kind: 'idle', retryInMs: isWaiting ? REPAIR_AGAIN_MS : REPAIR_NEWS_MS };
   }
 
   /** With one place nothing can be done until there is another, which wakes it. */
@@ -127,211 +187,141 @@ export class Repair implements AsyncDisposable {
     return this.#options.places.all().filter(({ state }) => state === 'good').length > 1;
   }
 
-  async #lookAtAll(): Promise<void> {
-    const buckets = await this.#options.link.all('SELECT bucket, policy FROM bucket', []);
-    const all = this.#options.places.all();
-    const seen: Seen = { missing: 0, surplus: 0 };
-    for (const [bucket, policy] of buckets) {
-      await this.#lookAt(text(bucket), asItCanBe(parsePolicy(text(policy)), all), seen);
+  /** What other nodes did. */
+  async #hasNews(): Promise<boolean> {
+    const [policies = [], notes = [], rate = []] = await this.#options.link.read([
+      { sql: 'SELECT bucket, policy FROM bucket ORDER BY bucket' },
+      { sql: "SELECT 1 FROM todo WHERE kind = 'copy' LIMIT 1" },
+      {
+        sql: 'SELECT value FROM property WHERE bucket = ? AND path = ? AND name = ?',
+        args: [NO_BUCKET, SETTING.path, SETTING.name],
+      },
+    ]);
+    this.#rate = rate[0] === undefined ? undefined : Number(rate[0][0]);
+    this.#hasNotes = notes.length > 0;
+    this.#newsMs = this.#options.clock.monotonicMs();
+    return this.#hasNotes || JSON.stringify(policies) !== this.#policies;
+  }
+
+  async #begin(): Promise<Look> {
+    const { link, places } = this.#options;
+    await this.#hasNews();
+    const rows = await link.all('SELECT bucket, policy FROM bucket ORDER BY bucket', []);
+    this.#policies = JSON.stringify(rows);
+    // What was noted by now is seen by this look.
+    if (this.#hasNotes) await link.run([{ sql: "DELETE FROM todo WHERE kind = 'copy'" }]);
+    const all = places.all();
+    return {
+      buckets: [
+        ...rows.map(([bucket, policy]): [string, Policy] => [
+          text(bucket),
+          asItCanBe(parsePolicy(text(policy)), all),
+        ]),
+        [NO_BUCKET, checkpointPolicy(all)],
+      ],
+      after: FIRST_MARK,
+      move: this.#move(),
+      bytesAt: new Map(),
+      movedBytes: 0,
+      missing: 0,
+      lost: 0,
+      isAgain: false,
+    };
+  }
+
+  /** Only when all blocks have their copies. */
+  #move(): Move | undefined {
+    if (this.#missing > 0) return undefined;
+    const filled = this.#options.places.views().map(({ id, state, usage }) => {
+      const usedBytes = this.#bytesAt.get(id) ?? 0;
+      return { id, state, usedBytes, limitBytes: usage?.limitBytes ?? 0 };
+    });
+    return this.#bytesAt.size === 0 ? undefined : moveOf(filled);
+  }
+
+  /** One page more. */
+  async #lookOn(look: Look): Promise<void> {
+    const { link, places, copies } = this.#options;
+    const [bucket, policy] = look.buckets[0] ?? [];
+    if (bucket === undefined || policy === undefined) return await this.#end(look);
+    const { blocks, next } = await readBlocks(link, bucket, look.after);
+    const all = places.all();
+    for (const { block, places: ids } of blocks) {
+      for (const id of ids) add(look.bytesAt, id, block.length);
+      const move = look.movedBytes < (look.move?.bytes ?? 0) ? look.move : undefined;
+      const plan = planOf(block, { policy, ids, all, move });
+      this.#queue.push(...plan.copies);
+      for (const place of plan.surplus) await copies.drop(block, place);
+      for (const place of plan.forgotten) await copies.forget(block, place);
+      if (plan.lacking > 0) look.missing += 1;
+      if (plan.isLost) look.lost += 1;
+      if (plan.copies.some(({ instead }) => instead !== undefined)) look.movedBytes += block.length;
+      const leaves = all.some(({ id, state }) => ids.includes(id) && isLeaving(state));
+      if (plan.copies.length > 0 && leaves) look.isAgain = true;
     }
-    this.#missing = seen.missing;
+    this.#queue.sort(byUrgency);
+    if (next !== undefined) look.after = next;
+    else {
+      look.buckets.shift();
+      look.after = FIRST_MARK;
+    }
+  }
+
+  async #end(look: Look): Promise<void> {
+    this.#look = undefined;
+    this.#missing = look.missing;
+    this.#lost = look.lost;
+    this.#bytesAt = look.bytesAt;
+    // To even out disks all blocks are looked at once more, unless that was just done and no block fitted.
+    const isUneven =
+      this.#queue.length === 0 && look.move === undefined && this.#move() !== undefined;
+    if (look.isAgain || isUneven) this.#isWanted = true;
     await this.#removeDrained();
   }
 
-  async #lookAt(bucket: string, policy: Policy, seen: Seen): Promise<void> {
-    const { link } = this.#options;
-    let after: readonly [string, number] = ['', -1];
-    for (;;) {
-      this.#stop.signal.throwIfAborted();
-      const rows = await link.all(
-        `SELECT fid, idx, cid, length, sha256 FROM chunk
-         WHERE bucket = ? AND (fid > ? OR (fid = ? AND idx > ?)) ORDER BY fid, idx LIMIT ${REPAIR_PAGE}`,
-        [bucket, after[0], after[0], after[1]],
-      );
-      const blocks = rows.map((row) => blockOf(bucket, row));
-      const first = blocks[0];
-      const last = blocks.at(-1);
-      if (first === undefined || last === undefined) return;
-      const copies = await link.all(
-        'SELECT cid, place FROM copy WHERE bucket = ? AND cid >= ? AND cid <= ?',
-        [bucket, first.cid, last.cid],
-      );
-      await this.#see(blocks, copies, { policy, seen });
-      if (rows.length < REPAIR_PAGE) return;
-      after = [last.fid, last.index];
+  async #copySome(signal: AbortSignal): Promise<void> {
+    const { clock, clientBytes } = this.#options;
+    if (clock.monotonicMs() - this.#newsMs > REPAIR_NEWS_MS) await this.#hasNews();
+    const moved = clientBytes() - this.#clientBytes;
+    this.#clientBytes += moved;
+    const clientsAreBusy = moved > CLIENT_BYTES_BUSY;
+    const tasks = this.#queue.splice(0, clientsAreBusy ? 1 : REPAIR_AT_A_TIME);
+    const startMs = clock.monotonicMs();
+    const made = await Promise.all(tasks.map((task) => this.#copyOne(task)));
+    const bytes = made.reduce((sum, one) => sum + one, 0);
+    const tookMs = Math.max(1, clock.monotonicMs() - startMs);
+    const pauseMs = restMs({ bytes, tookMs, bytesPerSecond: this.#rate, clientsAreBusy });
+    this.#bytesPerSecond = Math.round((bytes * 1000) / (tookMs + pauseMs));
+    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+  }
+
+  /** Bytes of the copy that was made. */
+  async #copyOne({ block, to, from, instead }: CopyTask): Promise<number> {
+    const { copies } = this.#options;
+    let why: string | undefined;
+    try {
+      why = await copies.make(block, to, from);
+      if (why === undefined && instead !== undefined) await copies.drop(block, instead);
+    } catch (error) {
+      why = messageOf(error);
     }
-  }
-
-  async #see(
-    blocks: readonly Block[],
-    copies: readonly Row[],
-    { policy, seen }: { readonly policy: Policy; readonly seen: Seen },
-  ): Promise<void> {
-    const all = this.#options.places.all();
-    const placesOf = Map.groupBy(copies, ([cid]) => text(cid));
-    const waiting = [...blocks];
-    const worker = async (): Promise<void> => {
-      for (let block = waiting.shift(); block !== undefined; block = waiting.shift()) {
-        const ids = (placesOf.get(block.cid) ?? []).map(([, place]) => text(place));
-        await this.#mend(block, { policy, seen, ids, all });
-      }
-    };
-    await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, worker));
-  }
-
-  async #mend(
-    block: Block,
-    given: {
-      readonly policy: Policy;
-      readonly seen: Seen;
-      readonly ids: readonly string[];
-      readonly all: readonly Place[];
-    },
-  ): Promise<void> {
-    const { policy, seen, ids, all } = given;
-    const have = all.filter(({ id }) => ids.includes(id));
-    const verdict = judge(policy, have);
-    if (verdict.isSatisfied) {
-      await this.#trim(block, verdict.surplus);
-      await this.#forget(
-        block,
-        ids.filter((id) => !have.some((place) => place.id === id && place.state !== 'lost')),
-      );
-      return;
+    if (why === undefined) {
+      this.#copied += 1;
+      this.#copiedBytes += block.length;
+      return block.length;
     }
-    const wanted = choose(policy, { cid: block.cid, places: all, have });
-    let made = 0;
-    for (const place of wanted) {
-      if (await this.#copy(block, { to: place, from: ids })) made += 1;
-    }
-    if (verdict.missing.length > made) seen.missing += 1;
-    else if (have.some(({ state }) => state === 'drain' || state === 'lost')) this.#isWanted = true;
-  }
-
-  /** False when it could not be made now. */
-  async #copy(
-    block: Block,
-    { to, from }: { readonly to: Place; readonly from: readonly string[] },
-  ): Promise<boolean> {
-    const { places, log, sessions, clock } = this.#options;
-    const target = places.blobs(to.id);
-    if (target === undefined) return false;
-    await using session = await sessions.take();
-    for (const source of nearest(places, from)) {
-      const blobs = places.blobs(source.id);
-      if (blobs === undefined) continue;
-      try {
-        if (!(await this.#announce(block, to.id, session.seq))) return false;
-        const { body } = await blobs.get(block.cid);
-        await target.put(block.cid, body, {
-          fid: block.fid,
-          index: block.index,
-          allocSeq: session.seq,
-          createdAt: clock.now(),
-          maxBytes: block.length,
-          length: block.length,
-          sha256: block.sha256,
-        });
-        return await this.#enter(block, to.id);
-      } catch (error) {
-        this.#failed += 1;
-        this.#why = messageOf(error);
-        log.warn('A copy could not be made', {
-          cid: block.cid,
-          from: source.id,
-          to: to.id,
-          why: this.#why,
-        });
-        places.suspect(source.id);
-      }
-    }
-    return false;
-  }
-
-  /** From now on what lies there is no garbage. False when that place still has to remove the same block. */
-  async #announce({ bucket, cid }: Block, place: string, session: number): Promise<boolean> {
-    const args = [bucket, cid, place];
-    return await this.#options.link.transaction(
-      [
-        {
-          sql: "SELECT 1 FROM todo WHERE bucket = ? AND kind = 'drop' AND ref = ? AND place = ?",
-          args,
-        },
-        { sql: 'SELECT 1 FROM alloc WHERE bucket = ? AND cid = ? AND place = ?', args },
-      ],
-      ([drops, allocs]) => {
-        if ((drops ?? []).length > 0) return { writes: [], result: false };
-        if ((allocs ?? []).length > 0) return { writes: [], result: true };
-        return {
-          writes: [
-            {
-              sql: 'INSERT INTO alloc (bucket, cid, place, session) VALUES (?, ?, ?, ?)',
-              args: [...args, session],
-            },
-          ],
-          result: true,
-        };
-      },
-    );
-  }
-
-  /** The copy counts, unless the block has been given up meanwhile. */
-  async #enter({ bucket, fid, cid, index }: Block, place: string): Promise<boolean> {
-    const args = [bucket, cid, place];
-    const isThere = await this.#options.link.transaction(
-      [
-        {
-          sql: 'SELECT 1 FROM chunk WHERE bucket = ? AND fid = ? AND idx = ?',
-          args: [bucket, fid, index],
-        },
-        { sql: 'SELECT 1 FROM copy WHERE bucket = ? AND cid = ? AND place = ?', args },
-      ],
-      ([chunks, copies]) => ({
-        writes: [
-          { sql: 'DELETE FROM alloc WHERE bucket = ? AND cid = ? AND place = ?', args },
-          ...((chunks ?? []).length > 0 && (copies ?? []).length === 0
-            ? [{ sql: 'INSERT INTO copy (bucket, cid, place) VALUES (?, ?, ?)', args }]
-            : []),
-        ],
-        result: (chunks ?? []).length > 0,
-      }),
-    );
-    if (isThere) this.#copied += 1;
-    return isThere;
-  }
-
-  /** Copies that the policy does not want go, those of drained places above all. */
-  async #trim(block: Block, surplus: readonly Place[]): Promise<void> {
-    const { link, clock } = this.#options;
-    for (const place of surplus) {
-      if (place.state === 'away') continue;
-      const args = [block.bucket, block.cid, place.id];
-      await link.run([
-        { sql: 'DELETE FROM copy WHERE bucket = ? AND cid = ? AND place = ?', args },
-        {
-          sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'drop', ?, ?, 1, ?, 0)`,
-          args: [...args, clock.now()],
-        },
-      ]);
-    }
-  }
-
-  /** Copies in places that are lost count no more, as soon as there are enough others; should they come back, they are garbage. */
-  async #forget({ bucket, cid }: Block, places: readonly string[]): Promise<void> {
-    for (const place of places)
-      await this.#options.link.run([
-        {
-          sql: 'DELETE FROM copy WHERE bucket = ? AND cid = ? AND place = ?',
-          args: [bucket, cid, place],
-        },
-      ]);
+    this.#failed += 1;
+    this.#why = why;
+    // It waits for the next look, and holds up no other.
+    this.#missing += 1;
+    return 0;
   }
 
   /** A place that is drained, or whose node was forgotten, and that has nothing any more is a place no longer. */
   async #removeDrained(): Promise<void> {
     const { link, places, setState } = this.#options;
-    for (const { id, isLeaving, isForgotten } of places.views()) {
-      if (!isLeaving && !isForgotten) continue;
+    for (const { id, isLeaving: isDrained, isForgotten } of places.views()) {
+      if (!isDrained && !isForgotten) continue;
       const [copies, drops] = await link.read([
         { sql: 'SELECT 1 FROM copy WHERE place = ? LIMIT 1', args: [id] },
         { sql: "SELECT 1 FROM todo WHERE kind = 'drop' AND place = ? LIMIT 1", args: [id] },
@@ -342,13 +332,10 @@ export class Repair implements AsyncDisposable {
   }
 }
 
-function blockOf(bucket: string, [fid, idx, cid, length, sha256]: Row): Block {
-  return {
-    bucket,
-    fid: text(fid),
-    index: number(idx),
-    cid: text(cid),
-    length: number(length),
-    sha256: text(sha256),
-  };
+function add(sums: Map<string, number>, key: string, bytes: number): void {
+  sums.set(key, (sums.get(key) ?? 0) + bytes);
+}
+
+function isLeaving(state: Place['state']): boolean {
+  return state === 'drain' || state === 'lost';
 }

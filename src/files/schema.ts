@@ -2,6 +2,7 @@
  * The tables of the catalogue, format 1. All but the few of `''` are distributed by bucket, so that a change of one bucket is a transaction
  * of one stripe.
  */
+import { MemoryDatabase } from '../sqlite/sqlite.ts';
 import type { CatalogueLink } from './catalogue-link.ts';
 
 const BY_BUCKET = '/* moln: distribute by bucket */';
@@ -91,6 +92,34 @@ export async function createCatalogue(link: CatalogueLink): Promise<void> {
           ],
     result: undefined,
   }));
+}
+
+export interface TableShape {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** The columns of its primary key behind `bucket`, which is the first. */
+  readonly key: readonly string[];
+}
+
+/** The tables as SQLite understands them. */
+export function catalogueShape(): readonly TableShape[] {
+  using database = new MemoryDatabase();
+  return TABLES.map((text) => {
+    database.exec(`CREATE TABLE ${text}`);
+    const name = nameOf(text);
+    const info = database.prepare(`SELECT name, pk FROM pragma_table_info('${name}')`).all();
+    const columns = info.map(([column]) => String(column));
+    const key = info
+      .filter(([, at]) => Number(at) > 1)
+      .toSorted((one, other) => Number(one[1]) - Number(other[1]))
+      .map(([column]) => String(column));
+    return { name, columns, key };
+  });
+}
+
+/** As `createCatalogue`, in a file. */
+export function catalogueTables(): readonly string[] {
+  return TABLES.map((text) => `CREATE TABLE IF NOT EXISTS ${text}`);
 }
 
 function nameOf(text: string): string {

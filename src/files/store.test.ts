@@ -288,6 +288,7 @@ test('the file store of one machine', async (t) => {
         views: () => [{ id: 'n1/main', state: 'good' }],
         blobs: (id) => kit.blobs.get(id),
       },
+      copies: { miss: () => Promise.resolve(false) },
       onMissing: () => undefined,
       clock: systemClock,
       log: silentLogger,

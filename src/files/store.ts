@@ -33,6 +33,7 @@ export interface StoreOptions {
   readonly places: Places;
   readonly sessions: Sessions;
   readonly accessKey: (id: string) => Promise<AccessKey | undefined>;
+  readonly onBadCopy?: (bucket: string, cid: string, place: string) => void;
   /** The cluster's key of files. */
   readonly key: () => Uint8Array;
   readonly clock: Clock;
@@ -41,7 +42,7 @@ export interface StoreOptions {
 
 export class Store implements FileStore {
   readonly contents: Contents;
-  readonly #objects: Objects;
+  readonly objects: Objects;
   readonly #derived: DerivedObjects;
   readonly properties: StoredProperties;
   readonly locks: StoredLocks;
@@ -66,9 +67,9 @@ export class Store implements FileStore {
       keyring: new Keyring(options.key),
       clock,
     };
-    this.#objects = new Objects(parts);
-    this.#derived = new DerivedObjects({ ...parts, objects: this.#objects });
-    this.#uploads = new Uploads({ ...parts, objects: this.#objects });
+    this.objects = new Objects(parts);
+    this.#derived = new DerivedObjects({ ...parts, objects: this.objects });
+    this.#uploads = new Uploads({ ...parts, objects: this.objects });
     this.properties = new StoredProperties(link);
     this.locks = new StoredLocks(options);
   }
@@ -78,16 +79,16 @@ export class Store implements FileStore {
   changeBucket: FileStore['changeBucket'] = (name, change) => this.#buckets.change(name, change);
   deleteBucket: FileStore['deleteBucket'] = (name) => this.#buckets.delete(name);
 
-  head: FileStore['head'] = (...asked) => this.#objects.head(...asked);
-  read: FileStore['read'] = (...asked) => this.#objects.read(...asked);
-  put: FileStore['put'] = (...asked) => this.#objects.put(...asked);
+  head: FileStore['head'] = (...asked) => this.objects.head(...asked);
+  read: FileStore['read'] = (...asked) => this.objects.read(...asked);
+  put: FileStore['put'] = (...asked) => this.objects.put(...asked);
   copy: FileStore['copy'] = (...asked) => this.#derived.copy(...asked);
-  changeObject: FileStore['changeObject'] = (info, change) => this.#objects.change(info, change);
+  changeObject: FileStore['changeObject'] = (info, change) => this.objects.change(info, change);
   append: FileStore['append'] = (...asked) => this.#derived.append(...asked);
-  delete: FileStore['delete'] = (...asked) => this.#objects.delete(...asked);
+  delete: FileStore['delete'] = (...asked) => this.objects.delete(...asked);
   move: FileStore['move'] = (...asked) => this.#derived.move(...asked);
   undelete = (bucket: string, key: string): Promise<ObjectInfo> =>
-    this.#objects.undelete(bucket, key);
+    this.objects.undelete(bucket, key);
 
   createUpload: FileStore['createUpload'] = (...asked) => this.#uploads.create(...asked);
   upload: FileStore['upload'] = (...asked) => this.#uploads.get(...asked);

@@ -134,6 +134,7 @@ export class Uploads {
       size: options.size,
       session: session.seq,
       mayInline: false,
+      about: { upload, part: at, fields },
       secret: dataKey?.secret,
     });
     const { size, md5, sha256, fid } = content;

@@ -8,6 +8,7 @@ export {
   type TlsDoor,
 } from './first-byte.ts';
 export { bindTcp } from './listening.ts';
+export { exchangeJson } from './json-exchange.ts';
 export { lockName, takeNameLock } from './name-lock.ts';
 export { type NodeDoorAccess, type NodeDoorPlace, openNodeDoor } from './node-door.ts';
 export { decodeLines, encodeLine } from './ndjson.ts';

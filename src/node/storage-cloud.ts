@@ -82,8 +82,13 @@ export function detailOf(state: StorageState): StorageDetail {
           ? undefined
           : {
               isRunning: repair.isRunning,
+              doing: repair.doing,
+              queued: repair.queued,
+              queuedBytes: repair.queuedBytes,
               copied: repair.copied,
               failed: repair.failed,
+              bytesPerSecond: repair.bytesPerSecond,
+              rate: repair.rate,
               why: repair.why,
             },
     },

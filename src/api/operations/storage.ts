@@ -60,7 +60,17 @@ const detailSchema: Schema<Wire<StorageDetail>> = object({
   repair: object({
     node: optional(text),
     done: optional(
-      object({ isRunning: boolean(), copied: count, failed: count, why: optional(text) }),
+      object({
+        isRunning: boolean(),
+        doing: text,
+        queued: count,
+        queuedBytes: count,
+        copied: count,
+        failed: count,
+        bytesPerSecond: optional(count),
+        rate: optional(count),
+        why: optional(text),
+      }),
     ),
   }),
 });

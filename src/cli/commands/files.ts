@@ -1,26 +1,22 @@
 /** `moln files`: buckets, and what is in them. A place is `BUCKET` or `BUCKET/KEY`. */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { isMolnError } from '../../base/errors.ts';
+import { Readable } from 'node:stream';
 import { isoTime } from '../../base/time.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import type { FileInfo } from '../files-client.ts';
-import { showSteps } from '../progress.ts';
+import { getFile, putFile } from '../files-transfer.ts';
 import { count } from '../words.ts';
-import { DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
-import { readPlace } from './files-words.ts';
+import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
+import { SALVAGE } from './recover.ts';
+import { REPAIR, SCRUB } from './files-work.ts';
+import { SYNC } from './files-sync.ts';
+import { pages, readPlace } from './files-words.ts';
 
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
-const BYTES = 'application/octet-stream';
-const PAGE = 1000;
-const PUT_TRIES_MAX = 5;
-const PUT_AGAIN_MS = 1000;
-const SHOW_EVERY_BYTES: number = 8 * 1024 * 1024;
 
 const BUCKETS: CommandSpec = {
   name: 'buckets',
@@ -110,6 +106,10 @@ const PUT: CommandSpec = {
   examples: [
     ['moln files put cat.jpg photos/', ''],
     ['moln files put -r ./site www/', ''],
+    [
+      'moln files put disk.img backups/',
+      'when it breaks off, do it again: it goes on where it was',
+    ],
   ],
   run: async (context, input) => {
     const path = input.argument('FILE') ?? '';
@@ -280,80 +280,19 @@ export const FILES: CommandSpec = {
     UNDELETE,
     MV,
     APPEND,
+    SYNC,
     VERSIONS,
     WHY_FILE,
     DF,
     QUOTA,
     POLICY,
     KEYS,
+    REPAIR,
+    SCRUB,
+    CHECKPOINT,
+    SALVAGE,
   ],
 };
-
-async function* pages(
-  context: Context,
-  bucket: string,
-  { prefix, isDeep }: { readonly prefix: string; readonly isDeep: boolean },
-): AsyncGenerator<{ readonly objects: readonly FileInfo[]; readonly prefixes: readonly string[] }> {
-  for (let after: string | undefined; ;) {
-    const page = await context
-      .client()
-      .files()
-      .list(bucket, {
-        prefix,
-        limit: String(PAGE),
-        ...(isDeep ? {} : { delimiter: '/' }),
-        ...(after === undefined ? {} : { after }),
-      });
-    yield page;
-    if (page.next === undefined) return;
-    after = page.next.key;
-  }
-}
-
-async function putFile(
-  context: Context,
-  path: string,
-  { bucket, key }: { readonly bucket: string; readonly key: string },
-): Promise<FileInfo> {
-  const files = context.client().files();
-  if (path === '-')
-    return await files.put(bucket, key, { type: BYTES, stream: Readable.from(context.io.stdin) });
-  const from = resolve(context.io.cwd, path);
-  const { size } = await stat(from).catch((error: unknown) => {
-    throw usageError(`"${path}" cannot be read`, error instanceof Error ? error.message : '');
-  });
-  for (let tries = 1; ; tries += 1) {
-    const stream = shown(context, `${bucket}/${key}`, createReadStream(from), size);
-    try {
-      return await files.put(bucket, key, { type: BYTES, stream, length: size });
-    } catch (error) {
-      // As when a machine goes away while it is written to: it is sent to another one.
-      if (!isMolnError(error) || !error.retryable || tries >= PUT_TRIES_MAX) throw error;
-      await context.clock.sleep(PUT_AGAIN_MS, context.signal);
-    }
-  }
-}
-
-/** Says how far it is, on the way of the bytes. */
-function shown(context: Context, title: string, body: Readable, size: number): Readable {
-  if (size < SHOW_EVERY_BYTES) return body;
-  const display = showSteps(context, title);
-  let bytes = 0;
-  let next = SHOW_EVERY_BYTES;
-  const meter = new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      bytes += chunk.length;
-      if (bytes >= next) {
-        next = bytes + SHOW_EVERY_BYTES;
-        display?.step(`${formatBytes(bytes)} of ${formatBytes(size)}`);
-      }
-      done(null, chunk);
-    },
-  });
-  meter.once('close', () => display?.[Symbol.dispose]());
-  body.once('error', (error) => meter.destroy(error));
-  return body.pipe(meter);
-}
 
 async function putFolder(
   context: Context,
@@ -375,15 +314,6 @@ async function putFolder(
   return EXIT.ok;
 }
 
-async function getFile(
-  context: Context,
-  { bucket, key }: { readonly bucket: string; readonly key: string },
-  path: string,
-): Promise<void> {
-  const body = await context.client().files().get(bucket, key);
-  await pipeline(body, createWriteStream(path));
-}
-
 async function getFolder(
   context: Context,
   { bucket, key }: { readonly bucket: string; readonly key: string },
@@ -396,7 +326,6 @@ async function getFolder(
       const path = resolve(to, one.key.slice(key.length));
       // A key may hold anything: nothing is written outside of the folder.
       if (!path.startsWith(`${to}/`) || path.endsWith('/')) continue;
-      await mkdir(join(path, '..'), { recursive: true });
       await getFile(context, { bucket, key: one.key }, path);
       got.push(path);
     }

@@ -146,6 +146,16 @@ function copyColumns(most: number): readonly Column<CopyRow>[] {
   ];
 }
 
+/** ` It makes 12 copies (96 MB), at 20 MB/s of at most 20 MB/s.` */
+function repairNow(done: NonNullable<StorageDetail['repair']['done']>): string {
+  const { doing, queued, queuedBytes, bytesPerSecond, rate } = done;
+  const due = queued === 0 ? '' : ` (${formatBytes(queuedBytes)})`;
+  const speed =
+    queued === 0 || bytesPerSecond === undefined ? '' : `, at ${formatBytes(bytesPerSecond)}/s`;
+  const most = rate === undefined ? '' : `, at most ${formatBytes(rate)}/s`;
+  return ` It ${doing}${due}${speed}${most}.`;
+}
+
 function Copies(props: { readonly storage: StorageDetail }): VNode {
   const { copies, repair } = props.storage;
   if (copies === undefined) return <p class="nothing">They are being counted.</p>;
@@ -159,6 +169,7 @@ function Copies(props: { readonly storage: StorageDetail }): VNode {
           ? 'Nothing waits for repair.'
           : `${count(blocks, 'block')} (${formatBytes(bytes)}) wait for repair.`}
         {node === undefined ? '' : ` ${node} makes the copies that lack.`}
+        {done === undefined ? '' : repairNow(done)}
         {done === undefined ? '' : ` Since it started: ${done.copied} made, ${done.failed} failed.`}
         {done?.why === undefined ? '' : ` The last that failed: ${done.why}.`} Counted{' '}
         <Ago at={copies.countedAt} />.

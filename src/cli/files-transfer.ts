@@ -1,0 +1,196 @@
+/** Files on their way between here and a bucket: whole ones at once, large ones in parts, so that what breaks off goes on where it was. */
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { temporaryName } from '../base/disk.ts';
+import { isMolnError } from '../base/errors.ts';
+import { formatBytes } from '../base/units.ts';
+import type { Context } from './command.ts';
+import { usageError } from './errors.ts';
+import type { FileInfo, FilePart } from './files-client.ts';
+import { type Display, showSteps } from './progress.ts';
+
+export interface FilePlace {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+const MIB: number = 1024 * 1024;
+const BYTES = 'application/octet-stream';
+const TRIES_MAX = 5;
+const AGAIN_MS = 1000;
+const SHOW_EVERY_BYTES: number = 8 * MIB;
+/** Files from this size on go in parts. */
+const PARTS_FROM_BYTES: number = 64 * MIB;
+const PART_BYTES: number = 32 * MIB;
+/** S3 allows no more; larger files have larger parts. */
+const PARTS_MAX = 10_000;
+/** What tools upload in: ours, aws-cli's, rclone's, and others. */
+const PART_SIZES: readonly number[] = [32, 8, 5, 16, 64, 10, 15, 25, 50, 100].map(
+  (size) => size * MIB,
+);
+
+export async function putFile(context: Context, path: string, to: FilePlace): Promise<FileInfo> {
+  const { bucket, key } = to;
+  const files = context.client().files();
+  if (path === '-')
+    return await files.put(bucket, key, { type: BYTES, stream: Readable.from(context.io.stdin) });
+  const from = resolve(context.io.cwd, path);
+  const { size } = await stat(from).catch((error: unknown) => {
+    throw usageError(`"${path}" cannot be read`, error instanceof Error ? error.message : '');
+  });
+  using meter = new Meter(context, `${bucket}/${key}`, size);
+  if (size >= PARTS_FROM_BYTES) return await putInParts(context, from, { to, size, meter });
+  return await again(context, () => {
+    meter.bytes = 0;
+    const stream = meter.pass(createReadStream(from));
+    return files.put(bucket, key, { type: BYTES, stream, length: size });
+  });
+}
+
+/** What an upload that broke off has already, is not sent again. */
+async function putInParts(
+  context: Context,
+  path: string,
+  { to, size, meter }: { readonly to: FilePlace; readonly size: number; readonly meter: Meter },
+): Promise<FileInfo> {
+  const { bucket, key } = to;
+  const files = context.client().files();
+  const partBytes = partBytesOf(size);
+  const begun = (await files.uploads(bucket, key)).toSorted((a, b) => b.createdAt - a.createdAt);
+  const upload = begun[0]?.upload ?? (await files.createUpload(bucket, key)).upload;
+  const known = new Map<number, FilePart>(
+    begun.length === 0
+      ? []
+      : (await files.parts(bucket, key, upload)).map((part) => [part.number, part]),
+  );
+  const parts: FilePart[] = [];
+  for (let start = 0; start < size; start += partBytes) {
+    const number = parts.length + 1;
+    const range = { start, end: Math.min(start + partBytes, size) - 1 };
+    const length = range.end - start + 1;
+    const before = known.get(number);
+    if (before?.size === length && before.etag === (await md5Of(path, range))) {
+      meter.add(length);
+      parts.push(before);
+      continue;
+    }
+    const sent = meter.bytes;
+    const part = await again(context, () => {
+      meter.bytes = sent;
+      const stream = meter.pass(createReadStream(path, range));
+      return files.putPart(to, { upload, number }, { type: BYTES, stream, length });
+    });
+    parts.push(part);
+  }
+  return await again(context, () => files.completeUpload(to, upload, parts));
+}
+
+/** Under its name when all of it is there. */
+export async function getFile(context: Context, from: FilePlace, path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  try {
+    const body = await context.client().files().get(from.bucket, from.key);
+    const size = Number(body.headers['content-length'] ?? 0);
+    using meter = new Meter(context, `${from.bucket}/${from.key}`, size);
+    await pipeline(meter.pass(body), createWriteStream(temporary, { flags: 'wx' }));
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Whether the file here has the bytes that an object's tag tells of. A tag of parts of an unknown size is that of other bytes. */
+export async function isSame(
+  path: string,
+  { size, etag }: Pick<FileInfo, 'size' | 'etag'>,
+): Promise<boolean> {
+  if ((await stat(path)).size !== size) return false;
+  const [, parts] = /-(\d+)$/.exec(etag) ?? [];
+  if (parts === undefined) return (await md5Of(path)) === etag;
+  const wanted = Number(parts);
+  const sizes = new Set([partBytesOf(size), ...PART_SIZES]);
+  for (const partBytes of sizes) {
+    if (Math.ceil(size / partBytes) !== wanted) continue;
+    if ((await md5OfParts(path, size, partBytes)) === etag) return true;
+  }
+  return false;
+}
+
+function partBytesOf(size: number): number {
+  const least = Math.ceil(size / PARTS_MAX / MIB) * MIB;
+  return Math.max(PART_BYTES, least);
+}
+
+async function md5OfParts(path: string, size: number, partBytes: number): Promise<string> {
+  const all = createHash('md5');
+  let parts = 0;
+  for (let start = 0; start < size; start += partBytes) {
+    all.update(await md5Of(path, { start, end: Math.min(start + partBytes, size) - 1 }), 'hex');
+    parts += 1;
+  }
+  return `${all.digest('hex')}-${parts}`;
+}
+
+async function md5Of(
+  path: string,
+  range: { readonly start?: number; readonly end?: number } = {},
+): Promise<string> {
+  const hash = createHash('md5');
+  for await (const piece of createReadStream(path, range) as AsyncIterable<Buffer>)
+    hash.update(piece);
+  return hash.digest('hex');
+}
+
+/** As when a machine goes away while it is written to: it is sent to another one. */
+async function again<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isMolnError(error) || !error.retryable || tries >= TRIES_MAX) throw error;
+      await context.clock.sleep(AGAIN_MS, context.signal);
+    }
+  }
+}
+
+/** Says how far it is, on the way of the bytes. */
+class Meter implements Disposable {
+  readonly #display: Display | undefined;
+  readonly #size: number;
+  #next = SHOW_EVERY_BYTES;
+  bytes = 0;
+
+  constructor(context: Context, title: string, size: number) {
+    this.#size = size;
+    this.#display = size < SHOW_EVERY_BYTES ? undefined : showSteps(context, title);
+  }
+
+  pass(body: Readable): Readable {
+    const through = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        this.add(chunk.length);
+        done(null, chunk);
+      },
+    });
+    body.once('error', (error) => through.destroy(error));
+    return body.pipe(through);
+  }
+
+  add(bytes: number): void {
+    this.bytes += bytes;
+    if (this.bytes < this.#next) return;
+    this.#next = this.bytes + SHOW_EVERY_BYTES;
+    const share = Math.floor((100 * this.bytes) / this.#size);
+    this.#display?.step(`${formatBytes(this.bytes)} of ${formatBytes(this.#size)} (${share} %)`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#display?.[Symbol.dispose]();
+  }
+}

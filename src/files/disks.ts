@@ -1,0 +1,207 @@
+/**
+ * What lies on the disks of a cluster that is lost: the blobs of its storages, and what is left of its catalogue, as copies of the
+ * catalogue's database or as checkpoints among the blobs. A folder is the data folder of a node, a storage, or a place in which such are.
+ * Nothing is written to them.
+ */
+import { copyFile, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, systemCode } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { BareDisk, type BlobStat } from '../blobs/blobs.ts';
+import { PlainFile } from '../sqlite/sqlite.ts';
+import type { Row, Value } from './catalogue-link.ts';
+import { CHECKPOINT_MARK, checkpointTables, readCheckpoint } from './checkpoint.ts';
+import { blockId } from './content.ts';
+import { noDisk } from './errors.ts';
+import { catalogueTables } from './schema.ts';
+
+/** Rows of a catalogue as one file has them. */
+export interface CatalogueFile {
+  /** For people. */
+  readonly name: string;
+  /** A database's copy: the last entry of its log that it has; 0 for a checkpoint. */
+  readonly applied: number;
+  readonly file: PlainFile;
+}
+
+interface FoundDisks {
+  readonly disks: readonly BareDisk[];
+  /** SQLite files below data folders. */
+  readonly databases: readonly string[];
+}
+
+/** Below a folder that was given: `DATA/files/main`, and one level for those who keep disks side by side. */
+const DEPTH_MAX = 4;
+const COPY_NAME = /^s\d+\.sqlite$/;
+
+export class Disks implements Disposable {
+  readonly disks: readonly BareDisk[];
+  readonly catalogues: readonly CatalogueFile[];
+
+  private constructor(disks: readonly BareDisk[], catalogues: readonly CatalogueFile[]) {
+    this.disks = disks;
+    this.catalogues = catalogues;
+  }
+
+  /** `scratch`: an empty folder for what has to be opened. Throws `FILES_NO_DISK`. */
+  static async open(
+    folders: readonly string[],
+    options: { readonly scratch: string; readonly withCatalogue: boolean; readonly log: Logger },
+  ): Promise<Disks> {
+    const found: FoundDisks[] = [];
+    for (const folder of folders) {
+      const here = await lookIn(folder, DEPTH_MAX);
+      if (here.disks.length + here.databases.length === 0) throw noDisk(folder);
+      found.push(here);
+    }
+    const disks = found.flatMap((one) => one.disks);
+    if (!options.withCatalogue) return new Disks(disks, []);
+    const catalogues: CatalogueFile[] = [];
+    for (const path of found.flatMap(({ databases }) => databases)) {
+      const copy = join(options.scratch, `copy-${catalogues.length}.sqlite`);
+      const catalogue = await openCopy(path, copy, options.log);
+      if (catalogue !== undefined) catalogues.push(catalogue);
+    }
+    const bare = new Disks(disks, []);
+    catalogues.push(...(await bare.#checkpoint(options)));
+    return new Disks(disks, catalogues);
+  }
+
+  /** The first good copy. `sha256`: what it has to be. */
+  async read(cid: string, sha256?: string): Promise<{ bytes: Buffer; stat: BlobStat } | undefined> {
+    for (const disk of this.disks) {
+      const known = await disk.stat(cid);
+      if (known === undefined || (sha256 !== undefined && known.sha256 !== sha256)) continue;
+      const bytes = await disk.read(cid);
+      if (bytes !== undefined) return { bytes, stat: known };
+    }
+    return undefined;
+  }
+
+  async ids(prefix: string): Promise<ReadonlySet<string>> {
+    const ids = new Set<string>();
+    for (const disk of this.disks) for (const id of await disk.ids(prefix)) ids.add(id);
+    return ids;
+  }
+
+  async stat(cid: string): Promise<BlobStat | undefined> {
+    for (const disk of this.disks) {
+      const found = await disk.stat(cid);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { file } of this.catalogues) file[Symbol.dispose]();
+  }
+
+  /** The newest that is whole. */
+  async #checkpoint({
+    scratch,
+    log,
+  }: {
+    readonly scratch: string;
+    readonly log: Logger;
+  }): Promise<readonly CatalogueFile[]> {
+    const fids = new Set<string>();
+    for (let digit = 0; digit < 16; digit += 1)
+      for (const id of await this.ids(`${CHECKPOINT_MARK}${digit.toString(16)}`))
+        fids.add(id.slice(0, FID_DIGITS));
+    for (const [at, fid] of [...fids].toSorted().toReversed().entries()) {
+      const file = PlainFile.create(join(scratch, `checkpoint-${at}.sqlite`));
+      try {
+        for (const sql of catalogueTables()) file.exec(sql);
+        const inserts = new Map(
+          checkpointTables().map(({ name, columns }) => [
+            name,
+            file.prepare(`INSERT INTO ${name} VALUES (${columns.map(() => '?').join(', ')})`),
+          ]),
+        );
+        file.exec('BEGIN');
+        const { madeAt } = await readCheckpoint(this.#blocks(fid), (table, row) =>
+          inserts
+            .get(table)
+            ?.run(row.map((value) => (typeof value === 'number' ? BigInt(value) : value))),
+        );
+        file.exec('COMMIT');
+        return [{ name: `checkpoint of ${new Date(madeAt).toISOString()}`, applied: 0, file }];
+      } catch (error) {
+        file[Symbol.dispose]();
+        log.warn('A checkpoint cannot be read', { fid, why: messageOf(error) });
+      }
+    }
+    return [];
+  }
+
+  async *#blocks(fid: string): AsyncGenerator<Uint8Array> {
+    for (let index = 0; ; index += 1) {
+      const found = await this.read(blockId(fid, index));
+      if (found === undefined) return;
+      yield found.bytes;
+    }
+  }
+}
+
+const FID_DIGITS = 24;
+
+async function lookIn(folder: string, depth: number): Promise<FoundDisks> {
+  const disk = await BareDisk.open(folder);
+  if (disk !== undefined) return { disks: [disk], databases: [] };
+  if (depth === 0) return { disks: [], databases: [] };
+  const found: FoundDisks[] = [];
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    throw noDisk(folder, messageOf(error));
+  });
+  const databases = entries.flatMap(({ name }) =>
+    COPY_NAME.test(name) ? [join(folder, name)] : [],
+  );
+  for (const entry of entries)
+    if (entry.isDirectory()) found.push(await lookIn(join(folder, entry.name), depth - 1));
+  return {
+    disks: found.flatMap((one) => one.disks),
+    databases: [...databases, ...found.flatMap((one) => one.databases)],
+  };
+}
+
+/** Undefined for a database that is not the catalogue. It is copied first, for SQLite writes beside what it reads. */
+async function openCopy(
+  path: string,
+  copy: string,
+  log: Logger,
+): Promise<CatalogueFile | undefined> {
+  await copyFile(path, copy);
+  if (await exists(`${path}-wal`)) await copyFile(`${path}-wal`, `${copy}-wal`);
+  const file = PlainFile.create(copy);
+  try {
+    const tables = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    const names = new Set(tables.map(([name]) => String(name)));
+    if (['_moln_applied', 'bucket', 'usage', 'object', 'chunk'].every((name) => names.has(name))) {
+      const [row] = file.prepare('SELECT idx FROM _moln_applied').all();
+      file.exec('PRAGMA integrity_check');
+      return { name: path, applied: Number(row?.[0] ?? 0), file };
+    }
+  } catch (error) {
+    log.warn('A copy of a database cannot be read', { path, why: messageOf(error) });
+  }
+  file[Symbol.dispose]();
+  return undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** As the catalogue's own link gives it. */
+export function rowFrom(row: readonly unknown[]): Row {
+  return row.map((value): Value => {
+    if (typeof value === 'bigint') return Number(value);
+    return value as Value;
+  });
+}

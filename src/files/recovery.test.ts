@@ -1,0 +1,209 @@
+/** Files of a cluster that is lost, brought back from its disks: the old and the new one are real catalogues and real folders. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { cpSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { FileKit } from '../../testing/file-kit.ts';
+import { Checkpoints } from './checkpoint.ts';
+import type { ObjectInfo } from './model.ts';
+import { Recovery, type RecoveryState } from './recovery.ts';
+
+const MIB = 1024 * 1024;
+const log = silentLogger;
+const clock = systemClock;
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
+
+async function hashOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of body) hash.update(piece);
+  return hash.digest('hex');
+}
+
+/** All that can be seen of a bucket: every version with its bytes. */
+async function everything({ store }: FileKit, bucket: string): Promise<readonly unknown[]> {
+  const { objects } = await store.list(bucket, { limit: 1000, versions: true });
+  return await Promise.all(
+    objects.map(async (info) => [
+      info,
+      info.isDeleteMarker ? undefined : await hashOf(store.read(info)),
+    ]),
+  );
+}
+
+async function recover(
+  kit: FileKit,
+  folders: readonly string[],
+  withCatalogue: boolean,
+): Promise<RecoveryState> {
+  const { store, link, sessions, places } = kit.parts();
+  await using recovery = new Recovery({
+    link,
+    store,
+    sessions,
+    places,
+    scratch: join(kit.folder, 'recovery'),
+    onBlocks: () => undefined,
+    clock,
+    log,
+  });
+  await recovery.start(folders, withCatalogue);
+  await recovery.ended();
+  return recovery.state();
+}
+
+/** Files of blocks that have one of their own. */
+function blockFiles(disk: string): readonly string[] {
+  return readdirSync(join(disk, 'd'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.startsWith('0'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+test('files of a cluster that is lost', async (t) => {
+  await using old = await FileKit.start({ places: 2 });
+  const { store, link, sessions, places } = old.parts();
+  const bytes = {
+    large: randomBytes(17 * MIB + 5),
+    part: randomBytes(5 * MIB),
+    tail: randomBytes(700_000),
+    packed: randomBytes(70_000),
+    more: randomBytes(90_000),
+  };
+  const put = (key: string, body: Uint8Array, bucket = 'data'): Promise<ObjectInfo> =>
+    store.put(bucket, key, pieces(body), {
+      contentType: 'text/x-test',
+      meta: { of: key },
+      tags: { a: 'b' },
+      size: body.length,
+    });
+  await store.createBucket('data', { owner: 'ann', settings: { cors: [1] } });
+  await store.createBucket('kept', { owner: 'ann' });
+  await store.changeBucket('kept', { versioning: 'enabled' });
+  await put('dir/large ümlaut %', bytes.large);
+  await put('inline', Buffer.from('small'));
+  await put('grown', bytes.packed);
+  await store.append('data', 'grown', bytes.packed.length, pieces(bytes.more));
+  const { upload } = await store.createUpload('data', 'parts', { contentType: 'text/parts' });
+  const parts = [];
+  for (const [at, body] of [bytes.part, bytes.tail].entries())
+    parts.push(await store.putPart('data', 'parts', upload, at + 1, pieces(body), {}));
+  await store.completeUpload('data', 'parts', upload, parts, {});
+  await put('was', bytes.packed);
+  await store.move('data', 'was', 'is');
+  for (const body of [bytes.packed, bytes.more]) await put('versions', body, 'kept');
+  await store.delete('kept', 'versions');
+  const data = await everything(old, 'data');
+  const kept = await everything(old, 'kept');
+  const checkpoints = new Checkpoints({
+    link,
+    contents: store.contents,
+    places,
+    sessions,
+    clock,
+    log,
+  });
+  const copyOf = (name: string): string => {
+    const disk = join(old.folder, `copy-${name}`);
+    cpSync(join(old.folder, name), disk, { recursive: true });
+    return disk;
+  };
+
+  await t.test('the rows are those of the database, the blocks those of one disk', async () => {
+    await using fresh = await FileKit.start({ places: 2 });
+    const folders = [join(old.folder, 'databases'), copyOf('n2')];
+    const state = await recover(fresh, folders, true);
+    assert.deepEqual(
+      [state.buckets, state.why, state.missingBlocks],
+      [['data', 'kept'], undefined, 0],
+    );
+    assert.deepEqual(await everything(fresh, 'data'), data);
+    assert.deepEqual(await everything(fresh, 'kept'), kept);
+    const info = await fresh.store.bucket('data');
+    assert.deepEqual(info, await store.bucket('data'));
+    await fresh.store.put('data', 'afterwards', pieces(bytes.packed), {});
+  });
+
+  await checkpoints.make();
+  await put('after the checkpoint', bytes.more);
+
+  await t.test(
+    'a checkpoint tells the names, blocks what came later; one is cut on one disk',
+    async () => {
+      await using fresh = await FileKit.start({ places: 1 });
+      const disks = [copyOf('n1'), copyOf('n2')];
+      const [victim = ''] = blockFiles(disks[0] ?? '');
+      truncateSync(victim, 100_000);
+      const state = await recover(fresh, disks, true);
+      assert.match(state.catalogues.join(), /^checkpoint of/);
+      assert.deepEqual([state.missingBlocks, state.salvaged, state.incomplete], [0, 1, []]);
+      const now = await everything(old, 'data');
+      const plain = (all: readonly unknown[]): unknown =>
+        JSON.parse(JSON.stringify(all, (name, value) => (name === 'modifiedAt' ? 0 : value)));
+      assert.deepEqual(plain(await everything(fresh, 'data')), plain(now));
+    },
+  );
+
+  await t.test(
+    'bare blocks of one disk give what was written, under the names of then',
+    async () => {
+      await using fresh = await FileKit.start({ places: 1 });
+      const disk = copyOf('n1');
+      writeFileSync(join(disk, 'd', 'junk'), 'no folder');
+      const state = await recover(fresh, [disk], false);
+      assert.deepEqual([state.catalogues, state.incomplete, state.why], [[], [], undefined]);
+      const wanted: Record<string, readonly Uint8Array[]> = {
+        'after the checkpoint': [bytes.more],
+        'dir/large ümlaut %': [bytes.large],
+        grown: [bytes.packed, bytes.more],
+        parts: [bytes.part, bytes.tail],
+        was: [bytes.packed],
+      };
+      const { objects } = await fresh.store.list('data', { limit: 100 });
+      assert.deepEqual(
+        objects.map(({ key }) => key),
+        Object.keys(wanted),
+      );
+      for (const info of objects) {
+        const body = Buffer.concat([...(wanted[info.key] ?? [])]);
+        assert.equal(await hashOf(fresh.store.read(info)), await hashOf(pieces(body)), info.key);
+      }
+      const [, large, , made] = objects;
+      const before = await store.head('data', 'dir/large ümlaut %');
+      assert.deepEqual(
+        [large?.etag, large?.contentType, large?.meta, large?.tags],
+        [before?.etag, before?.contentType, before?.meta, before?.tags],
+      );
+      assert.equal(made?.etag, (await store.head('data', 'parts'))?.etag);
+      const versions = await fresh.store.head('kept', 'versions');
+      assert.ok(versions !== undefined);
+      assert.equal(await hashOf(fresh.store.read(versions)), await hashOf(pieces(bytes.more)));
+    },
+  );
+
+  await t.test('what is cut on every disk is told of, and the rest is there', async () => {
+    await using fresh = await FileKit.start({ places: 1 });
+    const disk = copyOf('n1');
+    for (const file of blockFiles(disk)) {
+      const isLast = file.endsWith('00000002');
+      if (isLast) truncateSync(file, 100);
+    }
+    const state = await recover(fresh, [disk], true);
+    assert.deepEqual([state.missingBlocks, state.missing], [1, ['data/dir/large ümlaut %']]);
+    const bare = await FileKit.start({ places: 1 });
+    await using _bare = bare;
+    const salvaged = await recover(bare, [disk], false);
+    assert.match(salvaged.incomplete.join(), /dir\/large.*16777216 of its 17825797 bytes/);
+    // With the other disk given later the object is whole.
+    const again = await recover(fresh, [copyOf('n2')], true);
+    assert.deepEqual([again.buckets, again.missingBlocks], [[], 0]);
+    const found = await fresh.store.head('data', 'dir/large ümlaut %');
+    assert.ok(found !== undefined);
+    assert.equal(await hashOf(fresh.store.read(found)), await hashOf(pieces(bytes.large)));
+    rmSync(disk, { recursive: true });
+  });
+});
