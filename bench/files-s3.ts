@@ -17,7 +17,7 @@ import {
   sign,
   signingKey,
   stringToSign,
-} from '../src/s3/signature-v4.ts';
+} from '../src/base/aws-signature.ts';
 import { summarizeProfiles } from './profile.ts';
 import { cpuSeconds } from './tools.ts';
 

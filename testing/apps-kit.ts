@@ -237,7 +237,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: {},
-    databaseOf: () => Promise.resolve({}),
+    servicesOf: () => Promise.resolve({}),
     urlOf: (host) => `http://${host}:${router.port}/`,
     ...(driver === undefined ? {} : { driver }),
   });

@@ -107,6 +107,7 @@ export class FileKit implements AsyncDisposable {
       sessions,
       clock,
       log,
+      key: () => Buffer.alloc(32, 2),
       accessKey: (id) => Promise.resolve(accessKeys.find((key) => key.id === id)),
       places: {
         self: 'n1',

@@ -135,6 +135,7 @@ test('an app from nothing to three instances', async (t) => {
     await typed('moln generate job publish');
     copyFileSync(join(WRITTEN, 'publish.ts.txt'), join(cwd, 'app/jobs/publish.ts'));
     copyFileSync(join(WRITTEN, 'admin.ts.txt'), join(cwd, 'app/controllers/admin.ts'));
+    copyFileSync(join(WRITTEN, 'drawer.ts.txt'), join(cwd, 'app/controllers/drawer.ts'));
     edit(
       'app/controllers/posts.ts',
       "c.flash('The post was created');",
@@ -149,6 +150,7 @@ test('an app from nothing to three instances', async (t) => {
     edit('app/views/posts.tsx', '</table>', '</table></Live>');
     edit('app/views/posts.tsx', 'Inputs,', 'Inputs, Live,');
     assert.match(await typed('moln deploy'), /blog is live: http:\/\/blog\.localhost/);
+    await typed('moln app blog env S3_BUCKET=blog-files');
     await visitor.submit('/users/new', { email: 'ada@example.org', password: 'correct horse' });
     assert.match(await typed('moln scale blog 3'), /blog runs web=3/);
     const version = /data-version="([^"]*)"/.exec(await visitor.get('/posts'))?.[1] ?? '';
@@ -168,6 +170,24 @@ test('an app from nothing to three instances', async (t) => {
       body: '{"title":"x","body":"x"}',
     });
     assert.equal(foreign.status, 403);
+  });
+
+  await step(t, 'what it puts into files is in the store of the cluster', async () => {
+    const body = 'from the drawer '.repeat(10_000);
+    const headers = { 'content-type': 'application/octet-stream' };
+    let made: Answer | undefined;
+    await until('the store takes it', async () => {
+      made = await node.get('blog', '/drawer', { method: 'POST', headers, body });
+      return made.status === 201;
+    });
+    const { url, size } = JSON.parse(made?.body ?? '') as { url: string; size: number };
+    assert.equal(size, body.length);
+    const range = { headers: { range: 'bytes=5-14' } };
+    const piece = await node.get('blog', url, range);
+    assert.deepEqual([piece.status, piece.body], [206, 'the drawer']);
+    assert.equal((await node.get('blog', `${url}0`)).status, 404);
+    const listed = await typed('moln files ls blog-files');
+    assert.ok(listed.includes(/files\/(\w+)/.exec(url)?.[1] ?? '?'), listed);
   });
 
   await step(t, 'a new field: its migration runs once, and no request fails', async () => {

@@ -21,7 +21,7 @@ export interface AppContextOptions {
   readonly rollout: RolloutContext;
   readonly urlOf: (host: string) => string;
   /** See `AppsOptions`. */
-  readonly databaseOf: (
+  readonly servicesOf: (
     app: string,
     settings: Readonly<Record<string, string>>,
   ) => Promise<Readonly<Record<string, string>>>;
@@ -35,7 +35,7 @@ export class AppContext {
   readonly rollout: RolloutContext;
   readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
-  readonly #databaseOf: AppContextOptions['databaseOf'];
+  readonly #servicesOf: AppContextOptions['servicesOf'];
 
   constructor(options: AppContextOptions) {
     this.store = options.store;
@@ -44,7 +44,7 @@ export class AppContext {
     this.drivers = options.drivers;
     this.rollout = options.rollout;
     this.#urlOf = options.urlOf;
-    this.#databaseOf = options.databaseOf;
+    this.#servicesOf = options.servicesOf;
   }
 
   /** Also those of apps that were removed, whose processes or files may still be on some node. */
@@ -75,7 +75,7 @@ export class AppContext {
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    return { ...(await this.#databaseOf(app, settings)), ...settings };
+    return { ...(await this.#servicesOf(app, settings)), ...settings };
   }
 
   /** What one process needs for a start, by the wishes of now. Throws when its release is gone. */

@@ -81,7 +81,7 @@ export interface AppsOptions {
   /** The agent's environment: registries and proxies for builds. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What Moln itself adds to an app's settings when an instance starts; these win over it. */
-  readonly databaseOf: (
+  readonly servicesOf: (
     app: string,
     settings: Readonly<Record<string, string>>,
   ) => Promise<Readonly<Record<string, string>>>;
@@ -166,8 +166,8 @@ export class Apps implements AsyncDisposable {
     const told = { nodeId, registry, followed, releases, gateways, log };
     const reporter = new Reporter({ ...told, supervisor });
     const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
-    const { urlOf, databaseOf } = this.#options;
-    const shape = { store, releases, folders, drivers, rollout, urlOf, databaseOf };
+    const { urlOf, servicesOf } = this.#options;
+    const shape = { store, releases, folders, drivers, rollout, urlOf, servicesOf };
     const context = new AppContext(shape);
     const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, log });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/time.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
+import { appKeyOf } from './app-keys.ts';
 import { keyNotFound } from './errors.ts';
 import { KEY_KNOWN_MS } from './limits.ts';
 import type { AccessKey, KeyGrant } from './model.ts';
@@ -40,6 +41,8 @@ export class AccessKeys {
   }
 
   async get(id: string): Promise<AccessKey | undefined> {
+    const own = appKeyOf(this.#key(), id);
+    if (own !== undefined) return own;
     const now = this.#clock.monotonicMs();
     const known = this.#known.get(id);
     if (known !== undefined && now - known.atMs < KEY_KNOWN_MS) return await known.key;

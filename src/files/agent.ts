@@ -19,6 +19,8 @@ import {
   ProcessSupervisor,
 } from '../databases/databases.ts';
 import type { Registry } from '../registry/registry.ts';
+import { appKey } from './app-keys.ts';
+import { isBucketName } from './buckets.ts';
 import {
   CONTROL,
   type FilesAccess,
@@ -139,6 +141,31 @@ export class Files implements AsyncDisposable {
   /** To be called when what `access` says has changed. */
   changed(): void {
     this.#tell();
+  }
+
+  /**
+   * What an app finds in its environment: a key of its own for the bucket that its settings name (`S3_BUCKET`), or the one of its own name. Empty
+   * while there is no file store, unless the settings name a bucket: then it is made.
+   */
+  async environmentOf(
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, string>>> {
+    const { registry, ports, address } = this.#options;
+    const bucket = settings['S3_BUCKET'] ?? app;
+    if (!isBucketName(bucket)) return {};
+    if (this.#record === undefined && settings['S3_BUCKET'] !== undefined)
+      await this.#make(`app ${app}`);
+    const record = this.#record ?? (await filesRecords(registry).get(FILES_ID))?.value;
+    if (record === undefined) return {};
+    const { id, secret } = appKey(this.#keyOf(record), app, bucket);
+    return {
+      S3_ENDPOINT: `http://${hostOf(address)}:${ports['s3'] ?? PORTS['s3']}`,
+      S3_REGION: 'us-east-1',
+      S3_BUCKET: bucket,
+      S3_ACCESS_KEY_ID: id,
+      S3_SECRET_ACCESS_KEY: secret,
+    };
   }
 
   /** Undefined while there is no process, or none that answers. */
@@ -265,11 +292,14 @@ export class Files implements AsyncDisposable {
     }
   }
 
+  #keyOf({ key }: FilesRecord): Uint8Array {
+    return this.#options.sealer.open(Buffer.from(key, 'base64'), SEAL_CONTEXT);
+  }
+
   #tell(): void {
-    const { peers, access, sealer, ports, address, ownStorage, databaseFolders } = this.#options;
+    const { peers, access, ports, address, ownStorage, databaseFolders } = this.#options;
     const record = this.#record;
     if (record === undefined || this.#tokens === undefined || this.#stop.signal.aborted) return;
-    const key = sealer.open(Buffer.from(record.key, 'base64'), SEAL_CONTEXT);
     const asked = Object.entries(ports).flatMap(([name, port]) =>
       port === undefined ? [] : [[name, port]],
     );
@@ -277,7 +307,7 @@ export class Files implements AsyncDisposable {
       node: peers.self,
       nodes: peers.all().map(nodeOf),
       access: access(),
-      key: Buffer.from(key).toString('base64'),
+      key: Buffer.from(this.#keyOf(record)).toString('base64'),
       tokens: this.#tokens,
       databaseSocket: processPaths(databaseFolders).socket,
       ownStorage,
@@ -290,6 +320,13 @@ export class Files implements AsyncDisposable {
     this.#told = text;
     this.#supervisor.configure(config);
   }
+}
+
+/** Where this machine reaches a face that listens on `address`. */
+function hostOf(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
 }
 
 function nodeOf(peer: PeerNode): FilesConfig['nodes'][number] {

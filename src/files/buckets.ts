@@ -23,6 +23,10 @@ type BucketChange = Parameters<FileStore['changeBucket']>[1];
 const NAME = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
 const ADDRESS = /^\d+\.\d+\.\d+\.\d+$/;
 
+export function isBucketName(name: string): boolean {
+  return NAME.test(name) && !ADDRESS.test(name);
+}
+
 export class Buckets {
   readonly #link: CatalogueLink;
   readonly #clock: Clock;
@@ -37,7 +41,7 @@ export class Buckets {
   }
 
   async create(name: string, wish: Wish): Promise<BucketInfo> {
-    if (!NAME.test(name) || ADDRESS.test(name)) throw bucketName(name);
+    if (!isBucketName(name)) throw bucketName(name);
     const created = this.#clock.now();
     const settings = wish.settings ?? {};
     // A write that was under way before it was made must not be taken in with garbage: the oldest open session fences it.

@@ -8,7 +8,13 @@ export interface Current {
   readonly size: number;
 }
 
-export type Failed = 'ifMatch' | 'ifNoneMatch' | 'ifModifiedSince' | 'ifUnmodifiedSince' | 'ifSize';
+export type Failed =
+  | 'ifMatch'
+  | 'ifNoneMatch'
+  | 'ifModifiedSince'
+  | 'ifUnmodifiedSince'
+  | 'ifSize'
+  | 'ifModifiedAt';
 
 /** The first that does not hold. `current` is undefined when nothing is there. Dates have seconds. */
 export function failedCondition(
@@ -16,7 +22,10 @@ export function failedCondition(
   current: Current | undefined,
 ): Failed | undefined {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince, ifSize } = conditions;
+  const { ifModifiedAt } = conditions;
   if (ifSize !== undefined && current?.size !== ifSize) return 'ifSize';
+  if (ifModifiedAt !== undefined && seconds(current?.mtime ?? Number.NaN) !== seconds(ifModifiedAt))
+    return 'ifModifiedAt';
   if (ifMatch !== undefined) {
     if (!matches(ifMatch, current)) return 'ifMatch';
   } else if (ifUnmodifiedSince !== undefined && current !== undefined) {

@@ -6,6 +6,7 @@ import type { Clock } from '../base/time.ts';
 import { type Places, BlockWriter, type StoredBlock } from './block-writer.ts';
 import type { CatalogueLink, Row, Value } from './catalogue-link.ts';
 import type { Insert } from './changes.ts';
+import { coderOf } from './encryption.ts';
 import { sizeWrong, unreadable } from './errors.ts';
 import { CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
 import type { Range, Received } from './model.ts';
@@ -35,6 +36,15 @@ export interface WriteWish {
   readonly session: number;
   /** False for what may not lie in the catalogue: parts. */
   readonly mayInline: boolean;
+  /** Of what is to be encrypted. */
+  readonly secret?: Uint8Array | undefined;
+}
+
+export interface ReadWish {
+  /** Ids of the places that have its first block, when they are known. */
+  readonly places?: readonly string[] | undefined;
+  /** Of what is encrypted. */
+  readonly secret?: Uint8Array | undefined;
 }
 
 /** A piece of a content that others are made of. */
@@ -97,21 +107,21 @@ export class Contents {
     }
   }
 
-  /** `places`: ids of those that have its first block, when they are known. */
   async *read(
     bucket: string,
     fid: string,
     range: Range,
-    places?: readonly string[],
+    how: ReadWish = {},
   ): AsyncGenerator<Uint8Array> {
-    if (!isSegmented(fid)) return yield* this.#readBlocks(bucket, fid, range, places);
+    if (!isSegmented(fid)) return yield* this.#readPlain(bucket, fid, range, how);
     let at = 0;
     for await (const { source, start, length } of this.segments(bucket, fid)) {
       const from = Math.max(range.start, at);
       const to = Math.min(range.end, at + length);
       if (from < to) {
         const offset = start - at;
-        yield* this.#readBlocks(bucket, source, { start: from + offset, end: to + offset });
+        const piece = { start: from + offset, end: to + offset };
+        yield* this.#readPlain(bucket, source, piece, { secret: how.secret });
       }
       at += length;
       if (at >= range.end) return;
@@ -145,6 +155,18 @@ export class Contents {
       [bucket, fid],
     );
     return rows.map(([, length]) => number(length));
+  }
+
+  async *#readPlain(
+    bucket: string,
+    fid: string,
+    range: Range,
+    { places, secret }: ReadWish,
+  ): AsyncGenerator<Uint8Array> {
+    const blocks = this.#readBlocks(bucket, fid, range, places);
+    if (secret === undefined) return yield* blocks;
+    const decode = coderOf(secret, fid, range.start);
+    for await (const piece of blocks) yield decode(piece);
   }
 
   async *#readBlocks(
@@ -271,6 +293,7 @@ class ContentWriter {
   readonly #fid = newFid('blocks');
   readonly #md5 = createHash('md5');
   readonly #sha256 = createHash('sha256');
+  readonly #encode: ((piece: Uint8Array) => Uint8Array) | undefined;
   readonly #blocks: StoredBlock[] = [];
   /** Of a content that may still be small. */
   #head: Uint8Array[] | undefined = [];
@@ -284,15 +307,17 @@ class ContentWriter {
     this.#options = options;
     this.#wish = wish;
     if (!wish.mayInline) this.#head = undefined;
+    if (wish.secret !== undefined) this.#encode = coderOf(wish.secret, this.#fid, 0);
   }
 
-  async push(piece: Uint8Array): Promise<void> {
-    if (piece.length === 0) return;
-    this.#md5.update(piece);
-    this.#sha256.update(piece);
-    this.#size += piece.length;
+  async push(plain: Uint8Array): Promise<void> {
+    if (plain.length === 0) return;
+    this.#md5.update(plain);
+    this.#sha256.update(plain);
+    this.#size += plain.length;
     const { size } = this.#wish;
     if (size !== undefined && this.#size > size) throw sizeWrong(size, this.#size);
+    const piece = this.#encode === undefined ? plain : this.#encode(plain);
     if (this.#head === undefined) return await this.#store(piece);
     this.#head.push(piece);
     if (this.#size <= INLINE_BYTES_MAX) return;

@@ -7,10 +7,11 @@ import {
   type Segment,
   type StoredContent,
 } from './content.ts';
+import { etagOf, isKeptSo, usualEncryption } from './encryption.ts';
 import { noObject, notAppendable, offsetWrong } from './errors.ts';
 import { INLINE_BYTES_MAX, TAIL_BYTES } from './limits.ts';
 import type { Buckets } from './buckets.ts';
-import type { FileStore, ObjectInfo, PutOptions, Range } from './model.ts';
+import type { CopyOptions, FileStore, ObjectInfo, PutOptions } from './model.ts';
 import { checkKey } from './object-checks.ts';
 import type { Fresh, Objects } from './objects.ts';
 import { parsePolicy } from './policy.ts';
@@ -35,23 +36,25 @@ export class DerivedObjects {
   async copy(
     from: ObjectInfo,
     to: { readonly bucket: string; readonly key: string },
-    options: PutOptions & { readonly range?: Range | undefined },
+    options: CopyOptions & { readonly keepsEncryption?: boolean },
   ): Promise<ObjectInfo> {
     const { objects } = this.#options;
-    const { range, ...put } = options;
+    const { range, sourceKey, keepsEncryption = false, ...put } = options;
+    const state = await this.#options.buckets.need(to.bucket);
+    const wish = put.encrypt ?? usualEncryption(state.settings);
     const fields = { ...fieldsOf(from), ...fieldsOf(put) };
     // Headers that are given are all of them.
     if (options.headers !== undefined && put.contentType === undefined)
       delete (fields as { contentType?: string }).contentType;
     const isWhole = range === undefined || (range.start <= 0 && range.end >= from.size);
-    const shares = isWhole && from.bucket === to.bucket && from.size > INLINE_BYTES_MAX;
+    const isOneBucket = from.bucket === to.bucket && from.size > INLINE_BYTES_MAX;
+    const shares = isWhole && isOneBucket && (keepsEncryption || isKeptSo(from.encryption, wish));
     if (!shares) {
       const size = Math.min(range?.end ?? from.size, from.size) - (range?.start ?? 0);
-      const wish = { ...put, ...fields, size };
-      return await objects.put(to.bucket, to.key, objects.read(from, range), wish);
+      const body = objects.read(from, range, sourceKey);
+      return await objects.put(to.bucket, to.key, body, { ...put, ...fields, size });
     }
     checkKey(to.key);
-    const state = await this.#options.buckets.need(to.bucket);
     const fid = from.fid;
     const extra = options.accept?.({ size: from.size, md5: from.etag, sha256: '' }) ?? {};
     // The same content under another name of the same bucket.
@@ -71,7 +74,7 @@ export class DerivedObjects {
         data: null,
         size: from.size,
         etag: from.etag,
-        info: fieldsOf({ ...fields, ...extra }),
+        info: fieldsOf({ ...fields, ...extra, encryption: from.encryption }),
         session: undefined,
         ...segmentRows(to.bucket, alias, {
           segments,
@@ -101,6 +104,7 @@ export class DerivedObjects {
     if (state.versioning !== 'off') throw notAppendable(`bucket "${bucket}" keeps versions`);
     const conditions = { ...options.conditions, ifMatch: current.etag, ifSize: offset };
     const { fid } = current;
+    const dataKey = objects.keyOf(current);
     const keeps = objects.isSmall(current)
       ? []
       : isSegmented(fid)
@@ -118,10 +122,12 @@ export class DerivedObjects {
       size: options.size === undefined ? undefined : options.size + offset - keptBytes,
       session: session.seq,
       mayInline: kept.length === 0,
+      secret: dataKey?.secret,
     });
     const grown = content.size - (offset - keptBytes);
     options.accept?.({ size: grown, md5: content.md5, sha256: content.sha256 });
-    const fresh = this.#appended(bucket, { state, current, kept, content, grown });
+    const etag = etagOf(content.md5, dataKey);
+    const fresh = this.#appended(bucket, { state, current, kept, content, grown, etag });
     return await objects.enter(bucket, key, { fresh, conditions });
   }
 
@@ -150,7 +156,11 @@ export class DerivedObjects {
     const source = await objects.head(bucket, from);
     if (source === undefined || source.isDeleteMarker) throw noObject(bucket, from);
     if (from === to) return source;
-    const moved = await this.copy(source, { bucket, key: to }, { conditions: options?.conditions });
+    const moved = await this.copy(
+      source,
+      { bucket, key: to },
+      { conditions: options?.conditions, keepsEncryption: true },
+    );
     await objects.delete(bucket, from, { conditions: { ifMatch: source.etag } });
     return moved;
   }
@@ -169,14 +179,15 @@ export class DerivedObjects {
       readonly kept: readonly Segment[];
       readonly content: StoredContent;
       readonly grown: number;
+      readonly etag: string;
     },
   ): Fresh {
-    const { state, current, kept, content, grown } = options;
+    const { state, current, kept, content, grown, etag } = options;
     const info = fieldsOf({ ...fieldsOf(current), checksums: {} });
     const size = current.size + grown;
     if (kept.length === 0) {
-      const { fid, data, md5, session } = content;
-      return { fid, data, size, etag: md5, info, session, inserts: contentInserts(content) };
+      const { fid, data, session } = content;
+      return { fid, data, size, etag, info, session, inserts: contentInserts(content) };
     }
     const alias = newFid('segments');
     const segments = [...kept, { part: 1, source: content.fid, start: 0, length: content.size }];
@@ -190,7 +201,7 @@ export class DerivedObjects {
       fid: alias,
       data: null,
       size,
-      etag: content.md5,
+      etag,
       info,
       session: content.session,
       ...rows,

@@ -110,6 +110,20 @@ export function partWrong(number: number, why: string): MolnError {
   return new MolnError('FILES_PART', `Part ${number} ${why}`, { details: { number } });
 }
 
+export function encrypted(): MolnError {
+  return new MolnError('FILES_ENCRYPTED', 'The object is encrypted with a key of its own', {
+    hint: 'Read it over S3 with the key that it was put with (x-amz-server-side-encryption-customer-key)',
+  });
+}
+
+export function encryptionKeyWrong(options: { readonly cause: unknown }): MolnError {
+  return new MolnError(
+    'FILES_ENCRYPTION_KEY',
+    'This is not the key that the object is encrypted with',
+    options,
+  );
+}
+
 export function partOrder(): MolnError {
   return new MolnError('FILES_PART_ORDER', 'The parts are not in the order of their numbers');
 }

@@ -151,16 +151,14 @@ export class FilesHost implements AsyncDisposable {
     places.configure(config);
     await places.open();
     const sessions = stack.use(new Sessions({ link, node: config.node, clock, log }));
-    const keys = new AccessKeys({
-      link,
-      key: () => Buffer.from(this.#config?.key ?? '', 'base64'),
-      clock,
-    });
+    const key = (): Uint8Array => Buffer.from(this.#config?.key ?? '', 'base64');
+    const keys = new AccessKeys({ link, key, clock });
     const store = new Store({
       link,
       places,
       sessions,
       accessKey: (id) => keys.get(id),
+      key,
       clock,
       log,
     });

@@ -37,6 +37,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   FILES_FULL: 507,
   FILES_UNAUTHORIZED: 401,
   FILES_FORBIDDEN: 403,
+  FILES_ENCRYPTED: 403,
 };
 
 /** Throws `FILES_REQUEST_INVALID`. */

@@ -48,10 +48,12 @@ export interface ObjectInfo {
   readonly isLatest: boolean;
   readonly owner: string | undefined;
   readonly acl: Json;
+  readonly partChecksums: readonly string[] | undefined;
   /** Of what came in parts, in order. */
   readonly partSizes: readonly number[] | undefined;
   /** Retention and legal hold, as the face keeps them. */
   readonly lock: Json;
+  readonly encryption: Encryption | undefined;
   /** Of the content; equal for copies that share their bytes. For people and for `why`. */
   readonly fid: string;
 }
@@ -65,6 +67,8 @@ export interface Conditions {
   readonly ifModifiedSince?: number | undefined;
   readonly ifUnmodifiedSince?: number | undefined;
   readonly ifSize?: number | undefined;
+  /** Exactly that second. */
+  readonly ifModifiedAt?: number | undefined;
 }
 
 /** A body as it was received. */
@@ -74,6 +78,20 @@ export interface Received {
   readonly md5: string;
   /** Hex. */
   readonly sha256: string;
+}
+
+/** How new bytes are to be encrypted: by a key of the cluster, by one that the cluster has for a name, or by the client's own (32 bytes), which is not kept. */
+export type EncryptionWish =
+  | { readonly by: 'cluster' }
+  | { readonly by: 'named'; readonly name: string }
+  | { readonly by: 'client'; readonly key: Uint8Array };
+
+/** What is kept of it with an object. */
+export interface Encryption {
+  readonly by: EncryptionWish['by'];
+  readonly name?: string;
+  /** The object's data key, sealed; base64. Nobody but the store uses it. */
+  readonly key: string;
 }
 
 /** What is kept with an object. */
@@ -87,6 +105,9 @@ export interface ObjectFields {
   readonly owner?: string | undefined;
   readonly acl?: Json;
   readonly lock?: Json;
+  readonly encryption?: Encryption | undefined;
+  /** Of what came in parts: each part's checksum, of the object's kind. */
+  readonly partChecksums?: readonly string[] | undefined;
 }
 
 /**
@@ -100,6 +121,14 @@ export interface PutOptions extends ObjectFields {
   /** As announced; more or less is `FILES_SIZE`. Room and quota are judged by it before the body is read. */
   readonly size?: number | undefined;
   readonly accept?: Accept | undefined;
+  /** Else as the bucket's setting `encryption` says. */
+  readonly encrypt?: EncryptionWish | undefined;
+}
+
+export interface CopyOptions extends PutOptions {
+  readonly range?: Range | undefined;
+  /** As for `read`. */
+  readonly sourceKey?: Uint8Array | undefined;
 }
 
 export interface Range {
@@ -159,6 +188,8 @@ export interface PartOptions {
   readonly checksums?: Readonly<Record<string, string>> | undefined;
   /** Of what it returns only `checksums` count. */
   readonly accept?: Accept | undefined;
+  /** The client's, of an upload that is encrypted by it. */
+  readonly key?: Uint8Array | undefined;
 }
 
 export interface UploadPage {
@@ -187,6 +218,8 @@ export interface AccessKey {
   readonly secret: string;
   readonly owner: string;
   readonly may: KeyGrant;
+  /** A bucket that is made when it is first used: an app's. */
+  readonly makes?: string | undefined;
 }
 
 /** WebDAV's dead properties; `path` is a key, a folder ends with `/`. */
@@ -255,7 +288,8 @@ export interface FileStore {
 
   /** The newest version, or one by its name; a delete marker is given with `isDeleteMarker`. */
   head(bucket: string, key: string, version?: string): Promise<ObjectInfo | undefined>;
-  read(info: ObjectInfo, range?: Range): AsyncIterable<Uint8Array>;
+  /** `key`: the client's, if the object is encrypted by it. Throws at once `FILES_ENCRYPTED` and `FILES_ENCRYPTION_KEY`. */
+  read(info: ObjectInfo, range?: Range, key?: Uint8Array): AsyncIterable<Uint8Array>;
   /** `FILES_CONDITION`, `FILES_QUOTA`, `FILES_FULL`, `FILES_SIZE`, `FILES_NO_BUCKET`. */
   put(
     bucket: string,
@@ -267,7 +301,7 @@ export interface FileStore {
   copy(
     from: ObjectInfo,
     to: { readonly bucket: string; readonly key: string },
-    options: PutOptions & { readonly range?: Range | undefined },
+    options: CopyOptions,
   ): Promise<ObjectInfo>;
   /** Of that very version; its content and time stay. `FILES_NO_OBJECT`. */
   changeObject(
@@ -304,7 +338,7 @@ export interface FileStore {
     bucket: string,
     key: string,
     options: PutOptions & { readonly checksumAlgorithm?: string | undefined },
-  ): Promise<{ readonly upload: string }>;
+  ): Promise<{ readonly upload: string; readonly encryption: Encryption | undefined }>;
   /** `FILES_NO_UPLOAD` here and below. */
   upload(bucket: string, key: string, upload: string): Promise<UploadInfo>;
   putPart(
@@ -324,7 +358,7 @@ export interface FileStore {
       readonly upload: string;
       readonly number: number;
     },
-    options: PartOptions,
+    options: PartOptions & { readonly sourceKey?: Uint8Array | undefined },
   ): Promise<PartInfo>;
   parts(
     bucket: string,
@@ -354,7 +388,10 @@ export interface FileStore {
       readonly conditions?: Conditions | undefined;
       readonly checksums?: Readonly<Record<string, string>> | undefined;
       readonly checksumType?: ChecksumType | undefined;
+      readonly partChecksums?: readonly string[] | undefined;
       readonly size?: number | undefined;
+      /** The client's: held against the upload's, if it is given. */
+      readonly key?: Uint8Array | undefined;
     },
   ): Promise<ObjectInfo>;
   abortUpload(bucket: string, key: string, upload: string): Promise<void>;

@@ -94,7 +94,7 @@ export class NativeHttp {
       versions: query.has('versions'),
       limit: Math.min(limit, LIST_PAGE_MAX),
     });
-    sendJson(response, 200, { bucket: info, ...page });
+    sendJson(response, 200, { bucket: info, ...page, objects: page.objects.map(shown) });
   }
 
   async #get(asked: Asked): Promise<void> {
@@ -125,20 +125,22 @@ export class NativeHttp {
     const [first, ...more] = wanted?.kind === 'ranges' ? wanted.ranges : [];
     const part = more.length > 0 ? undefined : first;
     const [start, end] = part === undefined ? [0, info.size] : [part.first, part.last + 1];
+    // Before the head goes out: it may need a key that this face does not take.
+    const body = this.#store.read(info, { start, end });
     response.writeHead(part === undefined ? 200 : 206, {
       ...headers,
       'content-length': end - start,
       ...(part === undefined ? {} : { 'content-range': contentRange(part, info.size) }),
     });
     if (method === 'HEAD' || start === end) response.end();
-    else await pipeline(Readable.from(this.#store.read(info, { start, end })), response);
+    else await pipeline(Readable.from(body), response);
   }
 
   async #put({ bucket, key, request, response, caller }: Asked): Promise<void> {
     const options: PutOptions = { ...fieldsOf(request), owner: caller, ...sizeOf(request) };
     const conditions = conditionsOf(request);
     const info = await this.#store.put(bucket, key, request, { ...options, conditions });
-    sendJson(response, 201, info, { etag: `"${info.etag}"` });
+    sendJson(response, 201, shown(info), { etag: `"${info.etag}"` });
   }
 
   async #delete({ bucket, key, query, request, response }: Asked): Promise<void> {
@@ -167,7 +169,7 @@ export class NativeHttp {
     else if (copy !== null) info = await this.#copy(asked, copy);
     else if (query.has('undelete')) info = await this.#store.undelete(bucket, key);
     else throw pathUnknown(method, path);
-    sendJson(response, 200, info, { etag: `"${info.etag}"` });
+    sendJson(response, 200, shown(info), { etag: `"${info.etag}"` });
   }
 
   async #copy({ bucket, key, request }: Asked, to: string): Promise<ObjectInfo> {
@@ -184,6 +186,13 @@ export class NativeHttp {
     const info = await this.#store.head(bucket, key);
     return info === undefined || info.isDeleteMarker ? 0 : info.size;
   }
+}
+
+/** Without the sealed key. */
+function shown(info: ObjectInfo): object {
+  if (info.encryption === undefined) return info;
+  const { by, name } = info.encryption;
+  return { ...info, encryption: { by, name } };
 }
 
 function headersOf(info: ObjectInfo): Record<string, string> {

@@ -6,6 +6,7 @@ import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import type { Change, Changes, Effect, Insert } from './changes.ts';
 import { checkConditions } from './conditions.ts';
 import { type Contents, contentInserts, isSegmented } from './content.ts';
+import { coderOf, type DataKey, etagOf, type Keyring, usualEncryption } from './encryption.ts';
 import { exists, noObject } from './errors.ts';
 import { INLINE_BYTES_MAX } from './limits.ts';
 import type { Lookups } from './lookups.ts';
@@ -48,6 +49,7 @@ export interface ObjectsOptions {
   readonly buckets: Buckets;
   readonly contents: Contents;
   readonly sessions: Sessions;
+  readonly keyring: Keyring;
   readonly clock: Clock;
 }
 
@@ -104,18 +106,35 @@ export class Objects {
     return info;
   }
 
-  async *read(info: ObjectInfo, range?: Range): AsyncGenerator<Uint8Array> {
-    const { bucket, size, fid } = info;
+  read(info: ObjectInfo, range?: Range, key?: Uint8Array): AsyncGenerator<Uint8Array> {
     const start = Math.max(0, range?.start ?? 0);
-    const end = Math.min(size, range?.end ?? size);
+    const end = Math.min(info.size, range?.end ?? info.size);
+    return this.#read(info, { start, end }, this.keyOf(info, key)?.secret);
+  }
+
+  /** Throws `FILES_ENCRYPTED` and `FILES_ENCRYPTION_KEY`. */
+  keyOf({ bucket, encryption }: ObjectInfo, key?: Uint8Array): DataKey | undefined {
+    return encryption === undefined
+      ? undefined
+      : this.#options.keyring.open(bucket, encryption, key);
+  }
+
+  async *#read(
+    info: ObjectInfo,
+    { start, end }: Range,
+    secret: Uint8Array | undefined,
+  ): AsyncGenerator<Uint8Array> {
     if (start >= end) return;
+    const { bucket, size, fid } = info;
     if (size > INLINE_BYTES_MAX || isSegmented(fid)) {
       const places = this.#places.get(info);
-      return yield* this.#options.contents.read(bucket, fid, { start, end }, places);
+      return yield* this.#options.contents.read(bucket, fid, { start, end }, { places, secret });
     }
     const data = this.#small.get(info) ?? (await this.#inline(info));
-    if (data === null) yield* this.#options.contents.read(bucket, fid, { start, end });
-    else yield data.subarray(start, end);
+    if (data === null)
+      return yield* this.#options.contents.read(bucket, fid, { start, end }, { secret });
+    const some = data.subarray(start, end);
+    yield secret === undefined ? some : coderOf(secret, fid, start)(some);
   }
 
   async put(
@@ -130,6 +149,8 @@ export class Objects {
     if (options.conditions !== undefined)
       checkConditions(options.conditions, present(await this.head(bucket, key)));
     if (state.quota !== null) await this.#checkRoom(bucket, key, options.size ?? 0);
+    const wish = options.encrypt ?? usualEncryption(state.settings);
+    const dataKey = wish === undefined ? undefined : this.#options.keyring.make(bucket, wish);
     await using session = await this.#options.sessions.take();
     const content = await this.#options.contents.write(body, {
       name: `${bucket}/${key}`,
@@ -137,6 +158,7 @@ export class Objects {
       size: options.size,
       session: session.seq,
       mayInline: true,
+      secret: dataKey?.secret,
     });
     const { size, md5, sha256 } = content;
     const extra = options.accept?.({ size, md5, sha256 }) ?? {};
@@ -144,8 +166,13 @@ export class Objects {
       fid: content.fid,
       data: content.data,
       size,
-      etag: md5,
-      info: fieldsOf({ ...options, ...extra }),
+      etag: etagOf(md5, dataKey),
+      info: fieldsOf({
+        ...options,
+        ...extra,
+        encryption: dataKey?.kept,
+        partChecksums: undefined,
+      }),
       session: session.seq,
       inserts: contentInserts(content),
     };

@@ -75,14 +75,18 @@ export function objectOf(bucket: string, row: VersionRow, isLatest: boolean): Ob
     acl: info.acl,
     partSizes: undefined,
     lock: info.lock,
+    encryption: info.encryption,
+    partChecksums: info.partChecksums,
     fid: row.fid ?? '',
   };
 }
 
 /** What is kept of the fields; others that the object has, as `conditions`, are left out. */
 export function fieldsOf(one: ObjectFields): ObjectFields {
-  const { contentType, headers, meta, tags, checksums, checksumType, owner, acl, lock } = one;
-  const all = { contentType, headers, meta, tags, checksums, checksumType, owner, acl, lock };
+  const { contentType, headers, meta, tags, checksums, checksumType, partChecksums } = one;
+  const { owner, acl, lock, encryption } = one;
+  const told = { contentType, headers, meta, tags, checksums, checksumType, partChecksums };
+  const all = { ...told, owner, acl, lock, encryption };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -203,6 +203,58 @@ test('the file store of one machine', async (t) => {
     assert.deepEqual(await usage(), [before[0], before[1] + 1]);
   });
 
+  await t.test('what is encrypted is not to be read on the storages', async () => {
+    await store.createBucket('sealed', {
+      owner: 'ann',
+      settings: { encryption: { usual: { by: 'cluster' } } },
+    });
+    const plain = Buffer.alloc(3 * 1024 * 1024 + 7, 'nobody may read this ');
+    const client = { by: 'client', key: Buffer.alloc(32, 'k') } as const;
+    const usual = await store.put('sealed', 'usual', pieces(plain), {});
+    const own = await store.put(
+      'sealed',
+      'own',
+      pieces(plain.subarray(0, 1000), plain.subarray(1000)),
+      { encrypt: client },
+    );
+    const small = await store.put('sealed', 'small', pieces('nobody may read this'), {});
+    assert.equal(usual.encryption?.by, 'cluster');
+    for (const info of [usual, own]) {
+      const cid = `${info.fid}00000000`;
+      const { body } = (await kit.blobs.get('n1/main')?.get(cid)) ?? assert.fail();
+      const stored = await bytesOf(body);
+      assert.equal(stored.length, plain.length);
+      assert.equal(stored.includes('nobody may'), false);
+    }
+    const [row] = await kit.link.all(
+      "SELECT data FROM object WHERE bucket = 'sealed' AND key = 'small'",
+      [],
+    );
+    assert.equal(Buffer.from(row?.[0] as Uint8Array).includes('nobody'), false);
+    assert.equal((await bytesOf(store.read(small, { start: 7, end: 10 }))).toString(), 'may');
+    const range = { start: 1_000_003, end: 2_000_000 };
+    const wanted = plain.subarray(range.start, range.end);
+    assert.deepEqual(await bytesOf(store.read(usual, range)), wanted);
+    assert.deepEqual(await bytesOf(store.read(own, range, client.key)), wanted);
+    assert.throws(() => store.read(own), code('FILES_ENCRYPTED'));
+    assert.throws(() => store.read(own, range, Buffer.alloc(32)), code('FILES_ENCRYPTION_KEY'));
+    const grown = await store.append('sealed', 'usual', plain.length, pieces('!'));
+    assert.deepEqual(await bytesOf(store.read(grown)), Buffer.concat([plain, Buffer.from('!')]));
+    const moved = await store.move('sealed', 'own', 'moved');
+    assert.deepEqual(await bytesOf(store.read(moved, range, client.key)), wanted);
+    const copy = await store.copy(
+      moved,
+      { bucket: 'sealed', key: 'copy' },
+      { sourceKey: client.key },
+    );
+    assert.equal(copy.encryption?.by, 'cluster');
+    assert.deepEqual(await bytesOf(store.read(copy)), plain);
+    await assert.rejects(
+      store.copy(moved, { bucket: 'photos', key: 'c' }, {}),
+      code('FILES_ENCRYPTED'),
+    );
+  });
+
   await t.test('properties and locks', async () => {
     const { properties, locks } = store;
     await properties.set('photos', 'd/', { '{DAV:}x': '<a/>', '{u}y': '2' });

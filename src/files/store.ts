@@ -11,6 +11,7 @@ import { NEAR_PLACES_MAX } from './limits.ts';
 import { StoredLocks } from './locks.ts';
 import { Lookups } from './lookups.ts';
 import { DerivedObjects } from './derived.ts';
+import { Keyring } from './encryption.ts';
 import type {
   AccessKey,
   BucketInfo,
@@ -32,6 +33,8 @@ export interface StoreOptions {
   readonly places: Places;
   readonly sessions: Sessions;
   readonly accessKey: (id: string) => Promise<AccessKey | undefined>;
+  /** The cluster's key of files. */
+  readonly key: () => Uint8Array;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -60,6 +63,7 @@ export class Store implements FileStore {
       buckets: this.#buckets,
       contents: this.contents,
       sessions,
+      keyring: new Keyring(options.key),
       clock,
     };
     this.#objects = new Objects(parts);
@@ -75,7 +79,7 @@ export class Store implements FileStore {
   deleteBucket: FileStore['deleteBucket'] = (name) => this.#buckets.delete(name);
 
   head: FileStore['head'] = (...asked) => this.#objects.head(...asked);
-  read: FileStore['read'] = (info, range) => this.#objects.read(info, range);
+  read: FileStore['read'] = (...asked) => this.#objects.read(...asked);
   put: FileStore['put'] = (...asked) => this.#objects.put(...asked);
   copy: FileStore['copy'] = (...asked) => this.#derived.copy(...asked);
   changeObject: FileStore['changeObject'] = (info, change) => this.#objects.change(info, change);

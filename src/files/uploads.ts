@@ -6,6 +6,7 @@ import type { Buckets } from './buckets.ts';
 import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import type { Changes } from './changes.ts';
 import { type Contents, contentInserts, newFid, type Segment } from './content.ts';
+import { etagOf as taggedBy, type Keyring, usualEncryption } from './encryption.ts';
 import { noUpload, partOrder, partSmall, partWrong, sizeWrong } from './errors.ts';
 import { PART_BYTES_MIN, PARTS_MAX, UPLOAD_KEPT_MS } from './limits.ts';
 import { behindPrefix, commonPrefix } from './listing.ts';
@@ -35,6 +36,7 @@ export interface UploadsOptions {
   readonly contents: Contents;
   readonly objects: Objects;
   readonly sessions: Sessions;
+  readonly keyring: Keyring;
   readonly clock: Clock;
 }
 
@@ -71,11 +73,15 @@ export class Uploads {
     bucket: string,
     key: string,
     options: Parameters<FileStore['createUpload']>[2],
-  ): Promise<{ readonly upload: string }> {
+  ): ReturnType<FileStore['createUpload']> {
     checkKey(key);
     const id = randomId(32);
+    const { settings } = await this.#options.buckets.need(bucket);
+    const wish = options.encrypt ?? usualEncryption(settings);
+    const encryption =
+      wish === undefined ? undefined : this.#options.keyring.make(bucket, wish).kept;
     const info: KeptInfo = {
-      fields: fieldsOf(options),
+      fields: fieldsOf({ ...options, encryption }),
       ...(options.owner === undefined ? {} : { owner: options.owner }),
       ...(options.checksumAlgorithm === undefined
         ? {}
@@ -90,7 +96,7 @@ export class Uploads {
           (rows ?? []).length > 0
             ? []
             : [{ table: 'upload', columns: UPLOAD_COLUMNS, rows: [row] }],
-        result: { upload: id },
+        result: { upload: id, encryption },
       }),
     });
   }
@@ -114,7 +120,11 @@ export class Uploads {
     const { bucket, key, upload, number: at } = to;
     if (!Number.isSafeInteger(at) || at < 1 || at > PARTS_MAX)
       throw partWrong(at, `has no number from 1 to ${PARTS_MAX}`);
-    await this.get(bucket, key, upload);
+    const { fields } = await this.get(bucket, key, upload);
+    const dataKey =
+      fields.encryption === undefined
+        ? undefined
+        : this.#options.keyring.open(bucket, fields.encryption, options.key);
     const state = await this.#options.buckets.need(bucket);
     checkQuota(bucket, state, options.size ?? 0);
     await using session = await this.#options.sessions.take();
@@ -124,12 +134,14 @@ export class Uploads {
       size: options.size,
       session: session.seq,
       mayInline: false,
+      secret: dataKey?.secret,
     });
     const { size, md5, sha256, fid } = content;
     const kept = options.accept?.({ size, md5, sha256 });
+    const etag = taggedBy(md5, dataKey);
     const checksums = { ...options.checksums, ...kept?.checksums };
     const now = this.#options.clock.now();
-    const info: PartInfo = { number: at, etag: md5, size, modifiedAt: now, checksums };
+    const info: PartInfo = { number: at, etag, size, modifiedAt: now, checksums };
     return await this.#options.changes.make(bucket, {
       touches: [`upload ${upload}`],
       reads: [readUpload(bucket, upload), readPart(bucket, upload, at)],
@@ -142,7 +154,7 @@ export class Uploads {
         if (before?.fid === fid) return { result: info };
         const bytes = size - (before?.size ?? 0);
         checkQuota(bucket, latest, bytes);
-        const row = [upload, at, fid, size, md5, now, JSON.stringify(checksums)];
+        const row = [upload, at, fid, size, etag, now, JSON.stringify(checksums)];
         const where = 'WHERE bucket = ? AND upload = ? AND number = ?';
         const statements: Statement[] = [];
         if (before !== undefined)
@@ -165,11 +177,12 @@ export class Uploads {
     from: ObjectInfo,
     range: Range | undefined,
     to: Parameters<FileStore['copyPart']>[2],
-    options: PartOptions,
+    options: Parameters<FileStore['copyPart']>[3],
   ): Promise<PartInfo> {
     const start = range?.start ?? 0;
     const size = Math.min(range?.end ?? from.size, from.size) - start;
-    return await this.putPart(to, this.#options.objects.read(from, range), { ...options, size });
+    const body = this.#options.objects.read(from, range, options.sourceKey);
+    return await this.putPart(to, body, { ...options, size });
   }
 
   async parts(
@@ -256,6 +269,8 @@ export class Uploads {
       fresh: used,
     });
     const { fields } = JSON.parse(text(row[3])) as KeptInfo;
+    if (fields.encryption !== undefined && options.key !== undefined)
+      this.#options.keyring.open(bucket, fields.encryption, options.key);
     return await this.#options.objects.enter(bucket, key, {
       conditions: options.conditions,
       touches: [`upload ${upload}`],
@@ -276,6 +291,7 @@ export class Uploads {
           ...fields,
           checksums: options.checksums,
           checksumType: options.checksumType,
+          partChecksums: options.partChecksums,
         }),
         session: undefined,
         inserts: rows.inserts,

@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
-import { AppRoutes, Apps, findTools } from '../apps/apps.ts';
+import { AppRoutes, Apps, type AppsOptions, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
@@ -18,7 +18,7 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
-import { ApiDoor, type Databases, processPaths } from '../databases/databases.ts';
+import { ApiDoor, processPaths } from '../databases/databases.ts';
 import type { Files } from '../files/files.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -368,11 +368,11 @@ export async function openApps(
   given: {
     readonly facts: NodeFacts;
     readonly cluster: NodeCluster;
-    readonly databases: Databases;
+    readonly servicesOf: AppsOptions['servicesOf'];
   },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
-  const { facts, cluster, databases } = given;
+  const { facts, cluster } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -395,7 +395,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
-    databaseOf: (app, settings) => databases.environmentOf(app, settings),
+    servicesOf: given.servicesOf,
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);

@@ -52,7 +52,7 @@ import {
 import { LateWelcome } from './welcome.ts';
 import { openAddresses } from './open-addresses.ts';
 import { openDatabases } from './open-databases.ts';
-import { openFiles } from './open-files.ts';
+import { appServices, openFiles } from './open-files.ts';
 import { RecordBook } from '../routes/routes.ts';
 import { furtherAddresses, ownAddresses } from './own-addresses.ts';
 
@@ -178,7 +178,8 @@ async function launch(
   const accounts = new Accounts({ registry: base.registry, clock, log: log.for('accounts') });
   const databases = await openDatabases(base, { cluster, accounts }, stack);
   const files = await openFiles(base, { cluster, accounts, databases, choice }, stack);
-  const apps = await openApps(base, gateway, { facts, cluster, databases }, stack);
+  const servicesOf = appServices(databases, files);
+  const apps = await openApps(base, gateway, { facts, cluster, servicesOf }, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,

@@ -1,4 +1,4 @@
-/** One step of a node's start: the files of the cluster, and what their process has to know of it. */
+/** One step of a node's start: the files of the cluster, what their process has to know of it, and what apps get of both. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Accounts } from '../accounts/accounts.ts';
@@ -55,4 +55,18 @@ export async function openFiles(
   stack.use(identity.onRenewed(() => files.changed()));
   stack.use(nodeRegistry.onPlace(() => files.changed()));
   return files;
+}
+
+/** What an app finds in its environment: its database and its bucket. */
+export function appServices(
+  databases: Databases,
+  files: Files,
+): (
+  app: string,
+  settings: Readonly<Record<string, string>>,
+) => Promise<Readonly<Record<string, string>>> {
+  return async (app, settings) => ({
+    ...(await databases.environmentOf(app, settings)),
+    ...(await files.environmentOf(app, settings)),
+  });
 }

@@ -69,10 +69,11 @@ const CANNED = {
 
 export function cannedAcl(name: string, owner: string, bucketOwner: string): Acl {
   if (!Object.hasOwn(CANNED, name)) throw invalidArgument('', 'x-amz-acl', name);
-  const more = CANNED[name as keyof typeof CANNED](bucketOwner).filter(
-    ({ grantee }) => grantee.kind !== 'user' || grantee.id !== owner,
-  );
-  return { owner, grants: [user(owner, 'FULL_CONTROL'), ...more] };
+  const more = CANNED[name as keyof typeof CANNED](bucketOwner);
+  const groups = more.filter(({ grantee }) => grantee.kind === 'group');
+  const others = more.filter(({ grantee }) => grantee.kind === 'user' && grantee.id !== owner);
+  // Groups come first: clients compare lists in order.
+  return { owner, grants: [...groups, user(owner, 'FULL_CONTROL'), ...others] };
 }
 
 export function privateAcl(owner: string): Acl {
@@ -80,11 +81,11 @@ export function privateAcl(owner: string): Acl {
 }
 
 const GRANT_FIELDS: Readonly<Record<string, Permission>> = {
-  'x-amz-grant-full-control': 'FULL_CONTROL',
   'x-amz-grant-read': 'READ',
   'x-amz-grant-write': 'WRITE',
   'x-amz-grant-read-acp': 'READ_ACP',
   'x-amz-grant-write-acp': 'WRITE_ACP',
+  'x-amz-grant-full-control': 'FULL_CONTROL',
 };
 
 /** The list that the fields of a request ask for; undefined when they ask for none. */

@@ -5,7 +5,7 @@ import { authenticate, type Sender, type SignedRequest } from './authenticate.ts
 import { decodeChunked } from './chunked-body.ts';
 import { S3Error } from './errors.ts';
 import { signV2, stringToSignV2 } from './signature-v2.ts';
-import { EMPTY_SHA256 } from './signature-v4.ts';
+import { EMPTY_SHA256 } from '../base/aws-signature.ts';
 import { parseTarget } from './uri.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';

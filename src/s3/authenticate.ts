@@ -16,7 +16,7 @@ import {
   sign,
   signingKey,
   stringToSign,
-} from './signature-v4.ts';
+} from '../base/aws-signature.ts';
 import type { Target } from './uri.ts';
 
 /** How far a client's clock may be from ours. */

@@ -16,6 +16,7 @@ import {
 } from './call.ts';
 import { parseCors, printCors, type CorsRule } from './cors.ts';
 import { childNamed, malformed, oneOf, readRoot, S3_NAMESPACE, textIn, truth } from './document.ts';
+import { type BucketEncryption, parseEncryption, printEncryption } from './encryption.ts';
 import { type S3Code, S3Error } from './errors.ts';
 import { type LifecycleRule, parseLifecycle, printLifecycle } from './lifecycle.ts';
 import { checkedAcl } from './object-fields.ts';
@@ -72,6 +73,14 @@ function handlers<T>(rules: Setting<T>): SettingHandlers {
     },
   };
 }
+
+export const encryption: SettingHandlers = handlers<BucketEncryption>({
+  name: 'encryption',
+  action: 'EncryptionConfiguration',
+  missing: 'ServerSideEncryptionConfigurationNotFoundError',
+  parse: parseEncryption,
+  print: printEncryption,
+});
 
 export const cors: SettingHandlers = handlers<readonly CorsRule[]>({
   name: 'cors',

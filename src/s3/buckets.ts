@@ -8,6 +8,7 @@ import { readRoot, S3_NAMESPACE, textIn } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 
+const USUAL_REGION = 'us-east-1';
 const OWNERSHIPS: readonly Ownership[] = [
   'BucketOwnerEnforced',
   'BucketOwnerPreferred',
@@ -59,12 +60,21 @@ export async function createBucket(call: Call): Promise<Answer> {
     if (!isMolnError(error, 'FILES_BUCKET_EXISTS')) throw error;
     const existing = await call.store.bucket(bucketName);
     const own = existing?.owner === caller;
+    if (own && isUsual(region) && isUsual(existing.settings['region'])) {
+      await call.store.changeBucket(bucketName, { settings: { acl: acl ?? null } });
+      return { status: 200, headers: { location: `/${bucketName}` } };
+    }
     throw new S3Error(own ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, {
       details: { BucketName: bucketName },
       cause: error,
     });
   }
   return { status: 200, headers: { location: `/${bucketName}` } };
+}
+
+/** In that region a bucket of one's own is made once more, which resets its access control list (AWS, "Error responses", BucketAlreadyOwnedByYou). */
+function isUsual(region: unknown): boolean {
+  return region === undefined || region === '' || region === USUAL_REGION;
 }
 
 export async function deleteBucket(call: Call): Promise<Answer> {
@@ -80,7 +90,7 @@ export async function headBucket(call: Call): Promise<Answer> {
   const region = bucket.settings['region'];
   return {
     status: 200,
-    headers: { 'x-amz-bucket-region': typeof region === 'string' ? region : 'us-east-1' },
+    headers: { 'x-amz-bucket-region': typeof region === 'string' ? region : USUAL_REGION },
   };
 }
 
@@ -88,7 +98,7 @@ export async function getLocation(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, { action: 's3:GetBucketLocation' });
   const region = bucket.settings['region'];
-  const text = typeof region === 'string' && region !== 'us-east-1' ? escapeText(region) : '';
+  const text = typeof region === 'string' && region !== USUAL_REGION ? escapeText(region) : '';
   return xmlAnswer(
     `${XML_HEAD}<LocationConstraint xmlns="${S3_NAMESPACE}">${text}</LocationConstraint>`,
   );

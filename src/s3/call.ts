@@ -1,6 +1,7 @@
 /** One request on its way through the S3 face, and what it is answered with. */
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isMolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type {
   AccessKey,
@@ -10,6 +11,7 @@ import type {
   ObjectInfo,
   Received,
 } from '../files/files.ts';
+import type { Answer } from '../http/answer.ts';
 import type { Acl, FindPerson } from './acl.ts';
 import type { Sender } from './authenticate.ts';
 import { type CheckedBody, checkedBody, readDocument } from './body.ts';
@@ -19,13 +21,7 @@ import { invalidArgument, S3Error } from './errors.ts';
 import type { ObjectLock } from './object-lock.ts';
 import type { Target } from './uri.ts';
 
-export interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
-  /** In place of `body`; its length is in the headers. */
-  readonly stream?: AsyncIterable<Uint8Array>;
-}
+export type { Answer };
 
 export interface CallParts {
   readonly store: FileStore;
@@ -43,40 +39,29 @@ export interface CallParts {
   readonly isSecure: boolean;
 }
 
-export class Call implements CallParts {
-  readonly store: FileStore;
-  readonly clock: Clock;
-  readonly people: FindPerson;
-  readonly id: string;
-  readonly method: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly target: Target;
-  readonly bucketName: string;
-  readonly key: string;
-  readonly sender: Sender;
-  readonly source: AsyncIterable<Uint8Array>;
-  readonly clientAddress: string;
-  readonly isSecure: boolean;
+/** Its parts are its fields. */
+const WithParts = class {
+  constructor(parts: CallParts) {
+    Object.assign(this, parts);
+  }
+} as new (parts: CallParts) => CallParts;
+
+export class Call extends WithParts {
   readonly query: ReadonlyMap<string, string>;
   readonly nowMs: number;
+  readonly #parts: CallParts;
   #bucket: BucketInfo | undefined;
 
   constructor(parts: CallParts) {
-    this.store = parts.store;
-    this.clock = parts.clock;
-    this.people = parts.people;
-    this.id = parts.id;
-    this.method = parts.method;
-    this.headers = parts.headers;
-    this.target = parts.target;
-    this.bucketName = parts.bucketName;
-    this.key = parts.key;
-    this.sender = parts.sender;
-    this.source = parts.source;
-    this.clientAddress = parts.clientAddress;
-    this.isSecure = parts.isSecure;
+    super(parts);
+    this.#parts = parts;
     this.query = new Map(parts.target.query);
     this.nowMs = parts.clock.now();
+  }
+
+  /** The same request, but for what is given. */
+  but(change: Partial<CallParts>): Call {
+    return new Call({ ...this.#parts, ...change });
   }
 
   get accessKey(): AccessKey | undefined {
@@ -94,9 +79,24 @@ export class Call implements CallParts {
   }
 
   async bucket(): Promise<BucketInfo> {
-    this.#bucket ??= await this.store.bucket(this.bucketName);
-    if (this.#bucket !== undefined) return this.#bucket;
+    this.#bucket ??= (await this.store.bucket(this.bucketName)) ?? (await this.#made());
+    if (this.#bucket !== undefined) {
+      expectOwner(this.#bucket, this.header('x-amz-expected-bucket-owner'));
+      return this.#bucket;
+    }
     throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: this.bucketName } });
+  }
+
+  /** An app's bucket, which nobody has used yet. */
+  async #made(): Promise<BucketInfo | undefined> {
+    const { owner, makes } = this.accessKey ?? {};
+    if (owner === undefined || makes !== this.bucketName) return undefined;
+    try {
+      return await this.store.createBucket(makes, { owner });
+    } catch (error) {
+      if (!isMolnError(error, 'FILES_BUCKET_EXISTS')) throw error;
+      return await this.store.bucket(makes);
+    }
   }
 
   /** Of the address; an empty one is refused. */
@@ -134,6 +134,11 @@ export class Call implements CallParts {
   }
 }
 
+/** A client may say whose bucket it means: somebody else's of that name is refused. */
+export function expectOwner(bucket: BucketInfo, owner: string | undefined): void {
+  if (owner !== undefined && owner !== bucket.owner) throw new S3Error('AccessDenied');
+}
+
 function digests(bytes: Buffer): Pick<Received, 'md5' | 'sha256'> {
   const hex = (name: string): string => createHash(name).update(bytes).digest('hex');
   return { md5: hex('md5'), sha256: hex('sha256') };
@@ -165,7 +170,15 @@ export function quoted(etag: string): string {
   return `"${etag}"`;
 }
 
-/** Once versions were on, every answer names one. */
+/** Of what was just written: only while versions are kept (AWS, PutObject). */
+export function newVersionHeader(
+  bucket: BucketInfo,
+  version: string,
+): Readonly<Record<string, string>> {
+  return bucket.versioning === 'enabled' ? { 'x-amz-version-id': version } : {};
+}
+
+/** Of what is read or removed: once versions were on, every answer names one. */
 export function versionHeader(
   bucket: BucketInfo,
   version: string | undefined,

@@ -10,7 +10,7 @@ import {
   type Scope,
   sign,
   trailerStringToSign,
-} from './signature-v4.ts';
+} from '../base/aws-signature.ts';
 
 export interface ChunkSigner {
   readonly key: Buffer;

@@ -27,7 +27,6 @@ export type S3Code =
   | 'InvalidLocationConstraint'
   | 'InvalidObjectState'
   | 'InvalidPart'
-  | 'InvalidPartNumber'
   | 'InvalidPartOrder'
   | 'InvalidPolicyDocument'
   | 'InvalidRange'
@@ -123,7 +122,7 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
   InvalidDigest: [400, 'The Content-MD5 you specified is not valid.'],
   InvalidEncryptionAlgorithmError: [
     400,
-    'The encryption request you specified is not valid. Supported value: AES256.',
+    'The Encryption request you specified is not valid. Supported value: AES256.',
   ],
   InvalidLocationConstraint: [400, 'The specified location-constraint is not valid'],
   InvalidObjectState: [403, 'The operation is not valid for the current state of the object.'],
@@ -131,7 +130,6 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
     400,
     "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
   ],
-  InvalidPartNumber: [416, 'The requested partnumber is not satisfiable'],
   InvalidPartOrder: [
     400,
     'The list of parts was not in ascending order. Parts must be ordered by part number.',

@@ -6,7 +6,7 @@ import { authorise } from './access.ts';
 import { type Answer, type Call, quoted, xmlAnswer } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { encodeUri } from './uri.ts';
+import { encodeUri } from '../base/uri.ts';
 
 const PAGE_MAX = 1000;
 
@@ -146,10 +146,7 @@ export async function listObjectsV2(call: Call): Promise<Answer> {
   const page = pageOf(call, 'max-keys');
   const token = call.query.get('continuation-token');
   const startAfter = call.query.get('start-after');
-  if (token === '') {
-    throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', '');
-  }
-  const after = token === undefined ? startAfter : keyOfToken(token);
+  const after = token === undefined || token === '' ? startAfter : keyOfToken(token);
   const found = await listed(call, page, after);
   const fetchOwner = call.query.get('fetch-owner') === 'true';
   const owners = fetchOwner

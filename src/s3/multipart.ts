@@ -1,16 +1,9 @@
 /** Uploads in parts. */
 import { isMolnError } from '../base/errors.ts';
-import type {
-  BucketInfo,
-  ObjectInfo,
-  PartInfo,
-  Range,
-  UploadInfo,
-  WantedPart,
-} from '../files/files.ts';
+import type { BucketInfo, PartInfo, Range, UploadInfo, WantedPart } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Wish } from './access.ts';
-import { type Answer, type Call, NO_CONTENT, quoted, versionHeader, xmlAnswer } from './call.ts';
+import { type Answer, type Call, newVersionHeader, NO_CONTENT, quoted, xmlAnswer } from './call.ts';
 import {
   CHECKSUM_NAMES,
   type ChecksumName,
@@ -27,15 +20,10 @@ import {
   S3_NAMESPACE,
   textIn,
 } from './document.ts';
+import { encryptionHeaders, keyOfPart, keyOfUpload } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { owner } from './listing.ts';
-import {
-  checkKey,
-  expiryHeader,
-  refuseEncryption,
-  writeConditions,
-  xmlTime,
-} from './object-fields.ts';
+import { checkKey, expiryHeader, writeConditions, xmlTime } from './object-fields.ts';
 import {
   copiedVersion,
   copySource,
@@ -46,6 +34,7 @@ import {
 
 const PART_NUMBER_MAX = 10_000;
 const PARTS_PAGE = 1000;
+const PART_CHECKSUMS_MAX = 1000;
 
 /** Kept with the upload as `crc32/FULL_OBJECT`. */
 interface UploadChecksum {
@@ -93,10 +82,9 @@ function checksumOfUpload(upload: UploadInfo): UploadChecksum | undefined {
 export async function createUpload(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   checkKey(call.key);
-  refuseEncryption(call);
   const checksum = askedChecksum(call);
   const options = await newObject(call, bucket);
-  const { upload } = await call.store.createUpload(bucket.name, call.key, {
+  const { upload, encryption } = await call.store.createUpload(bucket.name, call.key, {
     ...options,
     conditions: undefined,
     ...(checksum === undefined ? {} : { checksumAlgorithm: `${checksum.name}/${checksum.type}` }),
@@ -110,7 +98,7 @@ export async function createUpload(call: Call): Promise<Answer> {
         };
   return xmlAnswer(
     `${XML_HEAD}<InitiateMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Bucket', bucket.name)}${element('Key', call.key)}${element('UploadId', upload)}</InitiateMultipartUploadResult>`,
-    headers,
+    { ...headers, ...encryptionHeaders(call, encryption) },
   );
 }
 
@@ -139,16 +127,24 @@ function partNumber(call: Call): number {
 
 export async function putPart(call: Call): Promise<Answer> {
   const number = partNumber(call);
-  refuseEncryption(call);
   const { bucket, upload } = await openUpload(call, WRITE);
+  const key = keyOfPart(call, bucket, upload);
   const checksum = checksumOfUpload(upload);
   const body = call.body(checksum?.name);
   if ((body.size ?? 0) > PUT_BYTES_MAX) throw new S3Error('EntityTooLarge');
   const part = await call.store.putPart(bucket.name, call.key, upload.upload, number, body.bytes, {
     size: body.size,
+    key,
     accept: (received) => body.accept(received),
   });
-  return { status: 200, headers: { etag: quoted(part.etag), ...partChecksums(part) } };
+  return {
+    status: 200,
+    headers: {
+      etag: quoted(part.etag),
+      ...partChecksums(part),
+      ...encryptionHeaders(call, upload.fields.encryption),
+    },
+  };
 }
 
 function partChecksums(part: PartInfo): Readonly<Record<string, string>> {
@@ -159,19 +155,23 @@ function partChecksums(part: PartInfo): Readonly<Record<string, string>> {
 
 export async function copyPart(call: Call): Promise<Answer> {
   const number = partNumber(call);
-  refuseEncryption(call);
   const { bucket, upload } = await openUpload(call, WRITE);
+  const key = keyOfPart(call, bucket, upload);
   const source = await copySource(call);
   const range = copySourceRange(call, source.object);
   const part = await call.store.copyPart(
     source.object,
     range,
     { bucket: bucket.name, key: call.key, upload: upload.upload, number },
-    { checksums: await rangeChecksums(call, { upload, object: source.object, range }) },
+    {
+      checksums: await rangeChecksums(call, { upload, source, range }),
+      key,
+      sourceKey: source.key,
+    },
   );
   return xmlAnswer(
     `${XML_HEAD}<CopyPartResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(part.etag))}${element('LastModified', xmlTime(part.modifiedAt))}${sums(part.checksums)}</CopyPartResult>`,
-    copiedVersion(source),
+    { ...copiedVersion(source), ...encryptionHeaders(call, upload.fields.encryption) },
   );
 }
 
@@ -180,18 +180,19 @@ async function rangeChecksums(
   call: Call,
   from: {
     readonly upload: UploadInfo;
-    readonly object: ObjectInfo;
+    readonly source: Awaited<ReturnType<typeof copySource>>;
     readonly range: Range | undefined;
   },
 ): Promise<Readonly<Record<string, string>> | undefined> {
-  const { object, range } = from;
+  const { range } = from;
+  const { object, key } = from.source;
   const wanted = checksumOfUpload(from.upload);
   if (wanted === undefined) return undefined;
   const { name } = wanted;
   const known = object.checksumType === 'COMPOSITE' ? undefined : object.checksums[name];
   if (range === undefined && known !== undefined) return { [name]: known };
   const sum = checksumOf(name);
-  for await (const piece of call.store.read(object, range)) sum.update(piece);
+  for await (const piece of call.store.read(object, range, key)) sum.update(piece);
   return { [name]: sum.digest() };
 }
 
@@ -241,10 +242,13 @@ export async function completeUpload(call: Call): Promise<Answer> {
   authorise(call, bucket, WRITE);
   const wanted = wantedParts(await call.document());
   const id = call.query.get('uploadId') ?? '';
-  const summary = await summed(call, bucket, { id, wanted });
+  const upload = await uploadIfOpen(call, bucket, id);
+  const key = upload === undefined ? undefined : keyOfUpload(call, bucket, upload);
+  const summary = await summed(call, bucket, { upload, wanted });
   const size = call.header('x-amz-mp-object-size');
   const object = await call.store.completeUpload(bucket.name, call.key, id, wanted, {
     conditions: writeConditions(call),
+    key,
     ...summary,
     ...(size === undefined ? {} : { size: Number(size) }),
   });
@@ -256,13 +260,15 @@ export async function completeUpload(call: Call): Promise<Answer> {
       `${element('Key', call.key)}${element('ETag', quoted(object.etag))}${sums(object.checksums)}` +
       `${Object.keys(object.checksums).length === 0 ? '' : element('ChecksumType', object.checksumType)}</CompleteMultipartUploadResult>`,
     {
-      ...versionHeader(bucket, object.version),
+      ...newVersionHeader(bucket, object.version),
+      ...encryptionHeaders(call, object.encryption),
       ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
     },
   );
 }
 
 function wantedParts(document: Buffer): readonly WantedPart[] {
+  if (document.length === 0) throw malformed();
   const found = childrenNamed(readRoot(document, 'CompleteMultipartUpload'), 'Part');
   if (found.length === 0 || found.length > PART_NUMBER_MAX) throw malformed();
   let before = 0;
@@ -285,16 +291,17 @@ function wantedParts(document: Buffer): readonly WantedPart[] {
 async function summed(
   call: Call,
   bucket: BucketInfo,
-  asked: { readonly id: string; readonly wanted: readonly WantedPart[] },
+  asked: { readonly upload: UploadInfo | undefined; readonly wanted: readonly WantedPart[] },
 ): Promise<{
   readonly checksums?: Readonly<Record<string, string>>;
   readonly checksumType?: UploadChecksum['type'];
+  readonly partChecksums?: readonly string[];
 }> {
-  const upload = await uploadIfOpen(call, bucket, asked.id);
+  const { upload } = asked;
   const checksum = upload === undefined ? undefined : checksumOfUpload(upload);
-  if (checksum === undefined) return {};
+  if (upload === undefined || checksum === undefined) return {};
   const { name, type } = checksum;
-  const known = await partsOf(call, bucket, asked.id);
+  const known = await partsOf(call, bucket, upload.upload);
   const parts = asked.wanted.map(({ number, checksums }) => {
     const part = known.get(number);
     const value = part?.checksums[name];
@@ -313,7 +320,10 @@ async function summed(
       `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
     );
   }
-  return { checksums: { [name]: value }, checksumType: type };
+  // Kept in the object's row: of very many parts they would be most of it.
+  const kept =
+    parts.length > PART_CHECKSUMS_MAX ? {} : { partChecksums: parts.map((p) => p.value) };
+  return { checksums: { [name]: value }, checksumType: type, ...kept };
 }
 
 /** Undefined when it is complete already: a second call is answered as the first. */

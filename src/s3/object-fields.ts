@@ -6,6 +6,7 @@ import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { type Acl, aclOfHeaders, cannedAcl, isPublicAcl } from './acl.ts';
 import { authorise, ownership, publicAccess } from './access.ts';
 import { type Call, lockOf, setting, versionHeader } from './call.ts';
+import { encryptionHeaders } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { expiryOf, type LifecycleRule } from './lifecycle.ts';
 import {
@@ -80,11 +81,8 @@ export function keptHeaders(call: Call): Readonly<Record<string, string>> {
     const value = call.header(name);
     if (value !== undefined) kept[name] = fromField(value);
   }
-  const encoding = (call.header('content-encoding') ?? '')
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '' && one !== 'aws-chunked');
-  if (encoding.length > 0) kept['content-encoding'] = encoding.join(',');
+  const encoding = withoutChunked(call.header('content-encoding') ?? '');
+  if (encoding !== '') kept['content-encoding'] = encoding;
   const redirect = kept['x-amz-website-redirect-location'];
   if (redirect !== undefined && !/^(?:\/|https?:\/\/)/.test(redirect)) {
     throw invalidArgument(
@@ -101,35 +99,11 @@ export function keptHeaders(call: Call): Readonly<Record<string, string>> {
   return kept;
 }
 
-/** There is no encryption that a client could ask for: it is told so, and nothing is kept unencrypted against its wish. */
-export function refuseEncryption(call: Call): void {
-  const asked = call.header('x-amz-server-side-encryption');
-  const customer = call.header('x-amz-server-side-encryption-customer-algorithm');
-  if (asked !== undefined && !/^(?:AES256|aws:kms|aws:kms:dsse)$/.test(asked)) {
-    throw invalidArgument(
-      'The encryption method specified is not supported',
-      'x-amz-server-side-encryption',
-      asked,
-    );
-  }
-  if (
-    asked === 'AES256' &&
-    call.header('x-amz-server-side-encryption-aws-kms-key-id') !== undefined
-  ) {
-    throw invalidArgument(
-      'Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms',
-      'x-amz-server-side-encryption',
-      asked,
-    );
-  }
-  const names = Object.keys(call.headers).filter((name) =>
-    /^x-amz-(?:copy-source-)?server-side-encryption/.test(name),
-  );
-  if (customer !== undefined && customer !== 'AES256')
-    throw new S3Error('InvalidEncryptionAlgorithmError');
-  if (names.length > 0) {
-    throw new S3Error('NotImplemented', undefined, { details: { Header: names[0] ?? '' } });
-  }
+/** How a body came is no quality of the object. */
+function withoutChunked(text: string): string {
+  if (!/\baws-chunked\b/.test(text)) return text;
+  const rest = text.split(',').map((one) => one.trim());
+  return rest.filter((one) => one !== '' && one !== 'aws-chunked').join(', ');
 }
 
 /** The list of a new object; undefined for the private one of its owner. */
@@ -238,6 +212,7 @@ export function objectHeaders(
     'content-type': toField(object.contentType ?? DEFAULT_TYPE),
     ...versionHeader(bucket, object.version),
     ...lockHeaders(lockOf(object)),
+    ...encryptionHeaders(call, object.encryption),
   };
   for (const [name, value] of Object.entries(object.headers)) headers[name] = toField(value);
   for (const [name, value] of Object.entries(object.meta))

@@ -1,5 +1,5 @@
 /** DELETE of one object or version, and of many. */
-import type { BucketInfo } from '../files/files.ts';
+import type { BucketInfo, Conditions } from '../files/files.ts';
 import { isMolnError } from '../base/errors.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 import { mayDo } from './access.ts';
@@ -11,8 +11,9 @@ import {
   readRoot,
   S3_NAMESPACE,
   textIn,
+  type XmlElement,
 } from './document.ts';
-import { S3Error } from './errors.ts';
+import { invalidArgument, S3Error } from './errors.ts';
 import { writeConditions } from './object-fields.ts';
 import { isHeld } from './object-lock.ts';
 import { storeError } from './store-errors.ts';
@@ -33,7 +34,7 @@ async function deleteOne(
   what: {
     readonly key: string;
     readonly version: string | undefined;
-    readonly etag?: string | undefined;
+    readonly conditions: Conditions | undefined;
   },
 ): Promise<Gone> {
   const { key, version } = what;
@@ -43,9 +44,7 @@ async function deleteOne(
   if (version !== undefined && setting(bucket, 'lock') !== undefined) {
     await checkHeld(call, bucket, { key, version });
   }
-  const { etag } = what;
-  const listed = etag === undefined ? undefined : { ifMatch: [etag.replaceAll('"', '')] };
-  const conditions = call.method === 'DELETE' ? writeConditions(call) : listed;
+  const { conditions } = what;
   const gone = await call.store.delete(bucket.name, key, { version, conditions });
   return { version: gone.version, deleteMarker: gone.deleteMarker };
 }
@@ -70,7 +69,14 @@ export function bypasses(call: Call, bucket: BucketInfo, key: string): boolean {
 
 export async function deleteObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  const gone = await deleteOne(call, bucket, { key: call.key, version: call.version });
+  const conditions = {
+    ...writeConditions(call),
+    ...exactly(
+      call.header('x-amz-if-match-size'),
+      call.header('x-amz-if-match-last-modified-time'),
+    ),
+  };
+  const gone = await deleteOne(call, bucket, { key: call.key, version: call.version, conditions });
   return {
     status: 204,
     headers: {
@@ -80,6 +86,25 @@ export async function deleteObject(call: Call): Promise<Answer> {
   };
 }
 
+/** Size and time as they must be; a time of HTTP or of a document. */
+function exactly(size: string | undefined, time: string | undefined): Conditions {
+  if (size !== undefined && !/^\d{1,15}$/.test(size.trim()))
+    throw invalidArgument('Bad size', 'x-amz-if-match-size', size);
+  const at = time === undefined ? undefined : Date.parse(time);
+  if (Number.isNaN(at))
+    throw invalidArgument('Bad time', 'x-amz-if-match-last-modified-time', time ?? '');
+  return {
+    ...(size === undefined ? {} : { ifSize: Number(size) }),
+    ...(at === undefined ? {} : { ifModifiedAt: at }),
+  };
+}
+
+function listedConditions(one: XmlElement): Conditions {
+  const etag = textIn(one, 'ETag')?.trim().replaceAll('"', '');
+  const tag = etag === undefined ? {} : { ifMatch: etag === '*' ? etag : [etag] };
+  return { ...tag, ...exactly(textIn(one, 'Size'), textIn(one, 'LastModifiedTime')) };
+}
+
 export async function deleteObjects(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   const root = readRoot(await call.document(DOCUMENT_MAX), 'Delete');
@@ -87,7 +112,7 @@ export async function deleteObjects(call: Call): Promise<Answer> {
   const wanted = childrenNamed(root, 'Object').map((one) => ({
     key: textIn(one, 'Key') ?? neededText(one, 'Key'),
     version: textIn(one, 'VersionId')?.trim(),
-    etag: textIn(one, 'ETag')?.trim(),
+    conditions: listedConditions(one),
   }));
   if (wanted.length === 0 || wanted.length > KEYS_MAX) throw malformed();
   const lines: string[] = [];
@@ -110,7 +135,7 @@ async function deleteListed(
   one: {
     readonly key: string;
     readonly version: string | undefined;
-    readonly etag: string | undefined;
+    readonly conditions: Conditions;
     readonly quiet: boolean;
   },
 ): Promise<string> {

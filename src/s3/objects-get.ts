@@ -7,6 +7,7 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, missingObject } from './access.ts';
 import { type Answer, type Call, quoted, versionHeader, xmlAnswer } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
+import { keyToRead } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { objectHeaders, quotedTags, toField } from './object-fields.ts';
 
@@ -52,6 +53,9 @@ function deletedObject(call: Call, bucket: BucketInfo, marker: ObjectInfo): S3Er
 
 export async function getObject(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObject');
+  const key = keyToRead(call, object);
+  // Made for HEAD, too: it tells whether the key is the right one.
+  const whole = call.store.read(object, undefined, key);
   const headers = objectHeaders(call, bucket, object);
   applyOverrides(call, headers);
   const conditions = {
@@ -88,7 +92,11 @@ export async function getObject(call: Call): Promise<Answer> {
   }
   const status = range === undefined ? 200 : 206;
   if (call.method === 'HEAD' || length === 0) return { status, headers };
-  return { status, headers, stream: call.store.read(object, range) };
+  return {
+    status,
+    headers,
+    stream: range === undefined ? whole : call.store.read(object, range, key),
+  };
 }
 
 function withQuotes(text: string | undefined): string | undefined {
@@ -152,7 +160,7 @@ function partRange(
     );
   }
   if (part > (sizes?.length ?? 1)) {
-    throw new S3Error('InvalidPartNumber', undefined, {
+    throw new S3Error('InvalidPart', undefined, {
       details: { ActualPartCount: sizes?.length ?? 1, PartNumberRequested: part },
     });
   }
@@ -166,6 +174,8 @@ const ATTRIBUTES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSi
 
 export async function getObjectAttributes(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObject');
+  // For the check of the key alone.
+  void call.store.read(object, undefined, keyToRead(call, object));
   const asked = (call.header('x-amz-object-attributes') ?? '')
     .split(',')
     .map((one) => one.trim())
@@ -210,8 +220,11 @@ function objectParts(call: Call, object: ObjectInfo): string {
     );
   }
   const page = sizes.slice(after, after + most);
+  const [name = ''] = Object.keys(object.checksums);
   const parts = page.map(
-    (size, at) => `<Part>${element('PartNumber', after + at + 1)}${element('Size', size)}</Part>`,
+    (size, at) =>
+      `<Part>${element('PartNumber', after + at + 1)}${element('Size', size)}` +
+      `${element(`Checksum${name.toUpperCase()}`, object.partChecksums?.[after + at])}</Part>`,
   );
   return (
     `<ObjectParts>${element('PartsCount', sizes.length)}${element('PartNumberMarker', after)}` +

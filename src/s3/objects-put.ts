@@ -3,8 +3,17 @@ import type { BucketInfo, ObjectInfo, PutOptions, Range } from '../files/files.t
 import { evaluatePreconditions } from '../http/conditional.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, mayDo, missingObject } from './access.ts';
-import { type Answer, type Call, quoted, versionHeader, xmlAnswer } from './call.ts';
+import {
+  type Answer,
+  type Call,
+  expectOwner,
+  quoted,
+  setting,
+  newVersionHeader,
+  xmlAnswer,
+} from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
+import { askedEncryption, asksEncryption, encryptionHeaders, keyToRead } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import {
   checkKey,
@@ -18,7 +27,6 @@ import {
   newOwner,
   newTags,
   quotedTags,
-  refuseEncryption,
   writeConditions,
   xmlTime,
 } from './object-fields.ts';
@@ -30,7 +38,6 @@ export const PUT_BYTES_MAX: number = 5 * 1024 ** 3;
 export async function putObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   checkKey(call.key);
-  refuseEncryption(call);
   const options = await newObject(call, bucket);
   const body = call.body();
   if ((body.size ?? 0) > PUT_BYTES_MAX) throw new S3Error('EntityTooLarge');
@@ -40,18 +47,20 @@ export async function putObject(call: Call): Promise<Answer> {
     checksumType: 'FULL_OBJECT',
     accept: (received) => body.accept(received),
   });
-  return { status: 200, headers: putHeaders(bucket, object) };
+  return { status: 200, headers: putHeaders(call, bucket, object) };
 }
 
 export function putHeaders(
+  call: Call,
   bucket: BucketInfo,
   object: ObjectInfo,
 ): Readonly<Record<string, string>> {
   const expiry = expiryHeader(bucket, object);
   return {
     etag: quoted(object.etag),
-    ...versionHeader(bucket, object.version),
+    ...newVersionHeader(bucket, object.version),
     ...checksumHeaders(object),
+    ...encryptionHeaders(call, object.encryption),
     ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
   };
 }
@@ -74,12 +83,15 @@ export async function newObject(call: Call, bucket: BucketInfo): Promise<PutOpti
     acl,
     lock: newLock(call, bucket),
     conditions: writeConditions(call),
+    encrypt: askedEncryption(call, bucket),
   };
 }
 
 interface Source {
   readonly bucket: BucketInfo;
   readonly object: ObjectInfo;
+  /** The client's, if it is encrypted by it. */
+  readonly key: Uint8Array | undefined;
 }
 
 /** The object that `x-amz-copy-source` names, which the caller may read, and whose conditions hold. */
@@ -98,6 +110,7 @@ export async function copySource(call: Call): Promise<Source> {
   const bucket = await call.store.bucket(bucketName);
   if (bucket === undefined)
     throw new S3Error('NoSuchBucket', undefined, { details: { BucketName: bucketName } });
+  expectOwner(bucket, call.header('x-amz-source-expected-bucket-owner'));
   const object = await call.store.head(bucketName, key, version);
   if (object === undefined || (object.isDeleteMarker && version === undefined)) {
     throw missingObject(call, bucket, version);
@@ -115,7 +128,7 @@ export async function copySource(call: Call): Promise<Source> {
     object,
   });
   checkSourceConditions(call, object);
-  return { bucket, object };
+  return { bucket, object, key: keyToRead(call, object, 'source') };
 }
 
 function splitOnce(text: string, by: string): readonly [string, string?] {
@@ -157,7 +170,6 @@ function directive(call: Call, name: string): 'COPY' | 'REPLACE' {
 export async function copyObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   checkKey(call.key);
-  refuseEncryption(call);
   const metadata = directive(call, 'x-amz-metadata-directive');
   const tagging = directive(call, 'x-amz-tagging-directive');
   const options = await newObject(call, bucket);
@@ -169,6 +181,8 @@ export async function copyObject(call: Call): Promise<Answer> {
     (from.isLatest || bucket.versioning === 'off');
   const changes =
     metadata === 'REPLACE' ||
+    asksEncryption(call) ||
+    setting(bucket, 'encryption') !== undefined ||
     ['x-amz-storage-class', 'x-amz-website-redirect-location', 'x-amz-checksum-algorithm'].some(
       (name) => call.header(name) !== undefined,
     );
@@ -204,7 +218,8 @@ export async function copyObject(call: Call): Promise<Answer> {
       ...options,
       ...kept,
       tags: tagging === 'REPLACE' ? (options.tags ?? {}) : from.tags,
-      ...(await copiedChecksums(call, from)),
+      ...(await copiedChecksums(call, source)),
+      sourceKey: source.key,
     },
   );
   const sums = Object.entries(object.checksums)
@@ -212,11 +227,18 @@ export async function copyObject(call: Call): Promise<Answer> {
     .join('');
   return xmlAnswer(
     `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}${sums}</CopyObjectResult>`,
-    { ...versionHeader(bucket, object.version), ...copiedVersion(source) },
+    {
+      ...newVersionHeader(bucket, object.version),
+      ...copiedVersion(source),
+      ...encryptionHeaders(call, object.encryption),
+    },
   );
 }
 
-export function copiedVersion({ bucket, object }: Source): Readonly<Record<string, string>> {
+export function copiedVersion({
+  bucket,
+  object,
+}: Omit<Source, 'key'>): Readonly<Record<string, string>> {
   return bucket.versioning === 'off' ? {} : { 'x-amz-copy-source-version-id': object.version };
 }
 
@@ -248,7 +270,7 @@ function copiedHeaders(
 /** Those of the source, unless another one is asked for: then it is read once for it. */
 async function copiedChecksums(
   call: Call,
-  from: ObjectInfo,
+  { object: from, key }: Source,
 ): Promise<Pick<PutOptions, 'checksums' | 'checksumType'>> {
   const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase();
   if (asked === undefined || from.checksums[asked] !== undefined) {
@@ -257,7 +279,7 @@ async function copiedChecksums(
   if (!isChecksumName(asked))
     throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
   const sum = checksumOf(asked);
-  for await (const piece of call.store.read(from)) sum.update(piece);
+  for await (const piece of call.store.read(from, undefined, key)) sum.update(piece);
   return { checksums: { [asked]: sum.digest() }, checksumType: 'FULL_OBJECT' };
 }
 
@@ -274,11 +296,9 @@ export function copySourceRange(call: Call, object: ObjectInfo): Range | undefin
     );
   }
   if (Number(last) >= object.size) {
-    throw invalidArgument(
-      `Range specified is not valid for source object of size: ${object.size}`,
-      'x-amz-copy-source-range',
-      text,
-    );
+    throw new S3Error('InvalidRange', undefined, {
+      details: { RangeRequested: text, ActualObjectSize: object.size },
+    });
   }
   return { start: Number(first), end: Number(last) + 1 };
 }

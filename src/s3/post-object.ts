@@ -3,16 +3,16 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { sameSecret } from '../base/ids.ts';
 import type { AccessKey } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { type Answer, Call, quoted } from './call.ts';
+import { type Answer, type Call, quoted } from './call.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { checkKey } from './object-fields.ts';
 import { newObject, putHeaders } from './objects-put.ts';
 import { checkPostPolicy } from './post-policy.ts';
 import { boundaryOf, type PostedForm, readForm } from './posted-form.ts';
 import { signV2 } from './signature-v2.ts';
-import { ALGORITHM, parseCredential, sign, signingKey } from './signature-v4.ts';
+import { ALGORITHM, parseCredential, sign, signingKey } from '../base/aws-signature.ts';
 import { parseTagging, type Tags } from './tagging.ts';
-import { encodeUri } from './uri.ts';
+import { encodeUri } from '../base/uri.ts';
 
 export async function postObject(call: Call): Promise<Answer> {
   const boundary = boundaryOf(call.header('content-type') ?? '');
@@ -42,8 +42,7 @@ export async function postObject(call: Call): Promise<Answer> {
           { fields, bucket: call.bucketName },
           call.nowMs,
         );
-  const posted = new Call({
-    ...parts(call),
+  const posted = call.but({
     key,
     headers: headersOf(call.headers, form),
     sender: {
@@ -72,28 +71,8 @@ export async function postObject(call: Call): Promise<Answer> {
     key,
     etag: quoted(object.etag),
     location,
-    headers: { ...putHeaders(bucket, object), location },
+    headers: { ...putHeaders(posted, bucket, object), location },
   });
-}
-
-function parts(call: Call): ConstructorParameters<typeof Call>[0] {
-  const { store, clock, people, id, method, target, bucketName, source, clientAddress, isSecure } =
-    call;
-  return {
-    store,
-    clock,
-    people,
-    id,
-    method,
-    target,
-    bucketName,
-    source,
-    clientAddress,
-    isSecure,
-    headers: call.headers,
-    key: '',
-    sender: call.sender,
-  };
 }
 
 /** Undefined when nobody signed: then the bucket must be open to all. */

@@ -2,6 +2,7 @@
 import {
   getBucketAcl,
   cors,
+  encryption,
   fixed,
   lifecycle,
   objectLock,
@@ -69,12 +70,7 @@ const BUCKET: Readonly<Record<string, Methods>> = {
   },
   cors: of(cors),
   delete: { POST: deleteObjects },
-  encryption: {
-    GET: fixed({
-      action: 's3:GetEncryptionConfiguration',
-      missing: 'ServerSideEncryptionConfigurationNotFoundError',
-    }),
-  },
+  encryption: of(encryption),
   lifecycle: of(lifecycle),
   location: { GET: getLocation },
   logging: {

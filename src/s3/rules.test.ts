@@ -17,7 +17,8 @@ import { isHeld, mayChangeRetention } from './object-lock.ts';
 import { evaluatePolicy, isPublicPolicy, parsePolicy } from './policy.ts';
 import { checkPostPolicy } from './post-policy.ts';
 import { parseTagging, tagsOfHeader } from './tagging.ts';
-import { bucketOfHost, decodeUri, encodeUri, parseTarget } from './uri.ts';
+import { encodeUri } from '../base/uri.ts';
+import { bucketOfHost, decodeUri, parseTarget } from './uri.ts';
 import { matchesWild } from './wildcard.ts';
 
 const refused = (code: string) => (error: unknown) =>

@@ -1,14 +1,13 @@
 /** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
-import { Readable } from 'node:stream';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { FileStore } from '../files/files.ts';
 import { authenticate } from './authenticate.ts';
-import { type Answer, Call, type CallParts, setting } from './call.ts';
+import { type Answer, writeAnswer } from '../http/answer.ts';
+import { Call, type CallParts, setting } from './call.ts';
 import type { FindPerson } from './acl.ts';
 import { corsAnswer, type CorsRule } from './cors.ts';
 import { errorBody, S3Error } from './errors.ts';
@@ -55,6 +54,8 @@ export class S3Face {
     });
     server.on('request', (request, response) => void this.serve(request, response));
     server.on('checkContinue', (request, response) => void this.serve(request, response));
+    // Whatever else is expected is passed over, as S3 does.
+    server.on('checkExpectation', (request, response) => void this.serve(request, response));
     return server;
   }
 
@@ -63,7 +64,7 @@ export class S3Face {
     response.on('error', () => undefined);
     try {
       const answer = await this.#answer(request, { response, id });
-      await write(response, answer);
+      await writeAnswer(response, answer);
     } catch (error) {
       this.#failed(response, error, id);
     }
@@ -162,7 +163,7 @@ export class S3Face {
       isSecure: 'encrypted' in request.socket,
     };
     const call = new Call(parts);
-    if (site !== undefined) return websiteAnswer(call, (name) => new Call({ ...parts, key: name }));
+    if (site !== undefined) return websiteAnswer(call, (key) => call.but({ key }));
     return handlerOf(call)(call);
   }
 
@@ -173,7 +174,8 @@ export class S3Face {
     const { origin } = request.headers;
     if (origin === undefined || bucketName === '' || request.method === 'OPTIONS') return {};
     const rules = await this.#rules(bucketName);
-    return corsAnswer(rules, { origin, method: request.method ?? 'GET' }, false) ?? {};
+    const asked = request.headers['access-control-request-method'];
+    return corsAnswer(rules, { origin, method: asked ?? request.method ?? 'GET' }, false) ?? {};
   }
 
   async #rules(bucketName: string): Promise<readonly CorsRule[]> {
@@ -255,22 +257,6 @@ function whole(request: IncomingMessage): Promise<Buffer> {
       if (!request.complete) reject(new S3Error('IncompleteBody'));
     });
   });
-}
-
-async function write(response: ServerResponse, answer: Answer): Promise<void> {
-  const headers: Record<string, string | number> = { ...answer.headers };
-  const { body, stream } = answer;
-  if (stream === undefined) {
-    const bodiless = answer.status === 204 || answer.status === 304;
-    if (!bodiless && headers['content-length'] === undefined) {
-      headers['content-length'] = body === undefined ? 0 : Buffer.byteLength(body);
-    }
-    response.writeHead(answer.status, headers);
-    response.end(body);
-    return;
-  }
-  response.writeHead(answer.status, headers);
-  await pipeline(Readable.from(stream, { objectMode: false }), response);
 }
 
 /** With the first piece read: what cannot be read at all is still answered with an error. */

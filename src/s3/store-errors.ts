@@ -18,12 +18,20 @@ const CODES: Readonly<Record<string, S3Code>> = {
   FILES_PART_SMALL: 'EntityTooSmall',
   FILES_KEY: 'InvalidArgument',
   FILES_LOCKED: 'AccessDenied',
+  FILES_ENCRYPTED: 'InvalidRequest',
 };
 
 /** Undefined for what is nobody's fault but ours. */
 export function storeError(error: MolnError): S3Error | undefined {
   if (error.code === 'FILES_CONDITION' && error.details?.['exists'] === false) {
     return new S3Error('NoSuchKey', undefined, { cause: error });
+  }
+  if (error.code === 'FILES_ENCRYPTION_KEY') {
+    return new S3Error(
+      'InvalidRequest',
+      'The provided encryption parameters did not match the ones used originally.',
+      { cause: error },
+    );
   }
   const code = CODES[error.code];
   if (code !== undefined) {

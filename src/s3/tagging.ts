@@ -80,7 +80,9 @@ function checkedTags(pairs: readonly (readonly [string, string])[], most: number
 }
 
 export function printTagging(tags: Tags): string {
+  // In the order of their names, however they came.
   const set = Object.entries(tags)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `<Tag>${element('Key', name)}${element('Value', value)}</Tag>`)
     .join('');
   return `${XML_HEAD}<Tagging xmlns="${S3_NAMESPACE}"><TagSet>${set}</TagSet></Tagging>`;

@@ -1,14 +1,6 @@
 /** Percent-encoding as S3 does it, and what a request's target says. */
+import { encodeUri } from '../base/uri.ts';
 import { S3Error } from './errors.ts';
-
-/** Everything but RFC 3986's unreserved is encoded; `keepSlash` for paths. */
-export function encodeUri(text: string, keepSlash = false): string {
-  const encoded = encodeURIComponent(text.isWellFormed() ? text : text.toWellFormed()).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return keepSlash ? encoded.replaceAll('%2F', '/') : encoded;
-}
 
 /** As the listings with `encoding-type=url` do: a form's encoding, but slashes stay. */
 export function encodeListed(text: string): string {

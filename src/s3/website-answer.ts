@@ -3,7 +3,7 @@ import { escapeText } from '../xml/xml.ts';
 import { type Answer, type Call, setting } from './call.ts';
 import { S3Error } from './errors.ts';
 import { getObject } from './objects-get.ts';
-import { encodeUri } from './uri.ts';
+import { encodeUri } from '../base/uri.ts';
 import type { Website, WebsiteRedirect, WebsiteRule } from './website.ts';
 
 type WithKey = (key: string) => Call;

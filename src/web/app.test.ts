@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { App } from './app.ts';
+import { files, useFiles } from './files.ts';
+import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
 import { Live } from './live.ts';
 import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
@@ -150,4 +155,29 @@ test('a live page is told of changes, when they are sure', async () => {
   assert.equal(await next(), 'data: 1\n\n');
   leave.abort();
   assert.equal((await ask('/_moln/live?tables=')).status, 400);
+});
+
+test('files are put, shown for a time, and removed', async (t) => {
+  const ask = await start();
+  useFiles(undefined);
+  await assert.rejects(files.put('x'), { code: 'WEB_NO_FILES' });
+  const folder = mkdtempSync(join(tmpdir(), 'moln-web-files-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  useFiles(new FolderFiles(folder));
+  const stream = new Blob(['<script>', 'alert(1)</script>'], { type: 'text/html' });
+  const stored = await files.put(stream, { key: 'notes/å 1.html' });
+  assert.deepEqual(stored, { key: 'notes/å 1.html', size: 25, type: 'text/html' });
+  const shown = await ask(files.url(stored.key));
+  assert.equal(await shown.text(), '<script>alert(1)</script>');
+  assert.equal(shown.headers.get('content-type'), 'text/html');
+  assert.match(shown.headers.get('content-security-policy') ?? '', /^sandbox/);
+  assert.equal((await ask(files.url(stored.key, { seconds: -1 }))).status, 404);
+  assert.equal((await ask(files.url('other').replace('other', 'notes'))).status, 404);
+  assert.equal((await ask(`${files.url(stored.key)}x`)).status, 404);
+  const again = await files.put('second', { key: stored.key });
+  assert.equal(await (await files.get(again.key))?.text(), 'second');
+  assert.notEqual((await files.put('new')).key, (await files.put('new')).key);
+  await files.delete(stored.key);
+  assert.equal(await files.get(stored.key), undefined);
+  await assert.rejects(files.put('x', { key: '' }), { code: 'WEB_FILE_KEY' });
 });

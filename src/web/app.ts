@@ -10,6 +10,7 @@ import { Assets, useAssets } from './assets.ts';
 import { Context, type Result, runInContext } from './context.ts';
 import { failureAnswer, failureOf } from './failures.ts';
 import type { Job } from './jobs.ts';
+import { FILES_PATH, shownFile, useFileSecret } from './files.ts';
 import { isElement } from './jsx-runtime.ts';
 import { LIVE_PATH, LIVE_SCRIPT, LIVE_SCRIPT_PATH, LiveHub } from './live.ts';
 import type { Migration } from './migrate.ts';
@@ -75,6 +76,7 @@ export class App implements Disposable {
     useAssets(app.#assets);
     await makeOwnTables(options.database);
     app.#secret = await sharedSecret(options.database);
+    useFileSecret(app.#secret);
     return app;
   }
 
@@ -115,7 +117,7 @@ export class App implements Disposable {
     });
     const response = await runInContext(context, async () => {
       try {
-        const own = this.#own(context);
+        const own = await this.#own(context);
         if (own !== undefined) return own;
         const found = await this.#route(context);
         Object.assign(params, found.params);
@@ -128,7 +130,9 @@ export class App implements Disposable {
   }
 
   /** What the framework itself answers. */
-  #own({ request, url }: Context): Response | undefined {
+  #own({ request, url }: Context): Response | Promise<Response> | undefined {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
+    if (url.pathname.startsWith(FILES_PATH)) return shownFile(request, url);
     if (request.method !== 'GET') return undefined;
     if (url.pathname === LIVE_PATH) return this.#live.stream(request);
     if (url.pathname !== LIVE_SCRIPT_PATH) return undefined;

@@ -6,6 +6,8 @@ import { createLogger, formatJson, formatPlain } from '../base/log.ts';
 import { MolnError } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { App, type AppParts } from './app.ts';
+import { useFiles } from './files.ts';
+import { S3Files, s3PlaceOf } from './files-s3.ts';
 import { HranaDatabase } from './hrana-database.ts';
 import { JobRunner } from './jobs.ts';
 import { migrate } from './migrate.ts';
@@ -25,6 +27,8 @@ export async function start(parts: AppParts): Promise<void> {
   try {
     const database = new HranaDatabase(databaseUrl(env['DATABASE_URL']));
     for (const name of await migrate(database, parts.migrations)) log.info(`Migrated: ${name}`);
+    const place = s3PlaceOf(env);
+    useFiles(place === undefined ? undefined : new S3Files(place));
     const app = await App.start(parts, { database, log });
     const socket = env['LISTEN_SOCKET'];
     const where =

@@ -24,6 +24,9 @@ export {
   string,
   text,
 } from './fields.ts';
+export { type FileBody, type FileKeeper, files, type StoredFile, useFiles } from './files.ts';
+export { FolderFiles } from './files-folder.ts';
+export { S3Files, s3PlaceOf } from './files-s3.ts';
 export { collectParts, type AppModules } from './collect.ts';
 export { failureAnswer, failureOf } from './failures.ts';
 export {

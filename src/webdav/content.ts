@@ -4,15 +4,16 @@ import type { Conditions } from '../files/files.ts';
 import { evaluatePreconditions, parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { parseRange } from '../http/range.ts';
+import type { Answer } from '../http/answer.ts';
 import { escapeText } from '../xml/xml.ts';
-import { type DavAnswer, type DavCall, headerOf, mayUse } from './dav-call.ts';
+import { type DavCall, headerOf, mayUse } from './dav-call.ts';
 import { DavError } from './dav-error.ts';
 import { checkIf, checkLocks } from './locking.ts';
 import { checkParent, find, hrefOf, membersOf, type Resource } from './resource.ts';
 
 const MEMBERS_SHOWN = 10_000;
 
-export async function get(call: DavCall): Promise<DavAnswer> {
+export async function get(call: DavCall): Promise<Answer> {
   const found = await find(call.store, call.place);
   if (found.kind === 'none') throw new DavError(404, 'There is nothing here');
   if (found.kind !== 'file') return index(call, found);
@@ -83,7 +84,7 @@ function latin1(text: string): string {
 }
 
 /** For people who look with a browser. */
-async function index(call: DavCall, found: Resource): Promise<DavAnswer> {
+async function index(call: DavCall, found: Resource): Promise<Answer> {
   const { store, caller, place } = call;
   const names =
     found.kind === 'root'
@@ -125,7 +126,7 @@ function writeConditions(call: DavCall): Conditions | undefined {
   return ifMatch === undefined && ifNoneMatch === undefined ? undefined : { ifMatch, ifNoneMatch };
 }
 
-export async function put(call: DavCall): Promise<DavAnswer> {
+export async function put(call: DavCall): Promise<Answer> {
   const { store, caller } = call;
   if (headerOf(call, 'content-range') !== undefined)
     throw new DavError(400, 'A piece of a file cannot be put');
@@ -158,7 +159,7 @@ export async function put(call: DavCall): Promise<DavAnswer> {
   return { status: isNew ? 201 : 204, headers: etag };
 }
 
-export async function makeCollection(call: DavCall): Promise<DavAnswer> {
+export async function makeCollection(call: DavCall): Promise<Answer> {
   const { store, caller, place } = call;
   for await (const piece of call.body) {
     if (piece.length > 0) throw new DavError(415, 'MKCOL with a body is not known');
@@ -178,7 +179,7 @@ export async function makeCollection(call: DavCall): Promise<DavAnswer> {
   return { status: 201 };
 }
 
-async function makeBucket({ store, caller, place }: DavCall): Promise<DavAnswer> {
+async function makeBucket({ store, caller, place }: DavCall): Promise<Answer> {
   if (place.path !== '') throw new DavError(409, `There is no bucket "${place.bucket}"`);
   try {
     await store.createBucket(place.bucket, { owner: caller.owner });

@@ -12,14 +12,6 @@ export interface Caller {
   readonly readOnly: boolean;
 }
 
-export interface DavAnswer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
-  /** In place of `body`; its length is in the headers. */
-  readonly stream?: AsyncIterable<Uint8Array>;
-}
-
 export interface DavCall {
   readonly store: FileStore;
   readonly clock: Clock;

@@ -40,6 +40,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   FILES_CONDITION: 412,
   FILES_SIZE: 400,
   FILES_LOCKED: 423,
+  FILES_ENCRYPTED: 403,
   FILES_KEY: 403,
 };
 

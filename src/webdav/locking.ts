@@ -1,7 +1,8 @@
 /** Locks (RFC 4918, 6, 7, 9.10, 9.11), and whether a request shows that it knows those that are in its way. */
 import type { FileLock, FileStore } from '../files/files.ts';
+import type { Answer } from '../http/answer.ts';
 import { childNamed, elements, serialise, XML_HEAD, escapeText } from '../xml/xml.ts';
-import { type DavAnswer, type DavCall, depthOf, headerOf, readDocument } from './dav-call.ts';
+import { type DavCall, depthOf, headerOf, readDocument } from './dav-call.ts';
 import { DavError } from './dav-error.ts';
 import { ifHolds, type IfList, parseIf, type ResourceState, submittedTokens } from './if-header.ts';
 import {
@@ -101,7 +102,7 @@ function timeoutOf(call: DavCall): number {
   return TIMEOUT_MS;
 }
 
-export async function lock(call: DavCall): Promise<DavAnswer> {
+export async function lock(call: DavCall): Promise<Answer> {
   const root = await readDocument(call);
   if (root === undefined) return refresh(call);
   if (root.name !== 'lockinfo' || root.namespace !== 'DAV:')
@@ -155,7 +156,7 @@ function scopeOf(element: ReturnType<typeof childNamed>): 'exclusive' | 'shared'
   throw new DavError(400, 'The scope of a lock is exclusive or shared');
 }
 
-async function refresh(call: DavCall): Promise<DavAnswer> {
+async function refresh(call: DavCall): Promise<Answer> {
   const tokens = await checkIf(call);
   const { store, caller } = call;
   const { place } = await find(store, call.place);
@@ -177,7 +178,7 @@ async function refresh(call: DavCall): Promise<DavAnswer> {
   };
 }
 
-export async function unlock(call: DavCall): Promise<DavAnswer> {
+export async function unlock(call: DavCall): Promise<Answer> {
   const token = /^\s*<([^<>]+)>\s*$/.exec(headerOf(call, 'lock-token') ?? '')?.[1];
   if (token === undefined)
     throw new DavError(400, 'Want the token of the lock in the Lock-Token field');

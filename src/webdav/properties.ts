@@ -2,6 +2,7 @@
 import { isoTime } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import type { BucketInfo } from '../files/files.ts';
+import type { Answer } from '../http/answer.ts';
 import {
   childNamed,
   elements,
@@ -10,7 +11,7 @@ import {
   XML_HEAD,
   type XmlElement,
 } from '../xml/xml.ts';
-import { type DavAnswer, type DavCall, depthOf, mayUse, readDocument } from './dav-call.ts';
+import { type DavCall, depthOf, mayUse, readDocument } from './dav-call.ts';
 import { DavError } from './dav-error.ts';
 import { activeLocks, checkIf, checkLocks } from './locking.ts';
 import { find, hrefOf, membersOf, type Place, type Resource } from './resource.ts';
@@ -107,7 +108,7 @@ function wantedOf(root: XmlElement | undefined): Wanted {
   };
 }
 
-export async function propfind(call: DavCall): Promise<DavAnswer> {
+export async function propfind(call: DavCall): Promise<Answer> {
   const wanted = wantedOf(await readDocument(call));
   const depth = depthOf(call, 'infinity');
   const found = await find(call.store, call.place);
@@ -210,7 +211,7 @@ function propstat(properties: readonly string[], status: string, evenEmpty: bool
   return `<D:propstat><D:prop>${properties.join('')}</D:prop><D:status>HTTP/1.1 ${status}</D:status></D:propstat>`;
 }
 
-export function multistatus(responses: string): DavAnswer {
+export function multistatus(responses: string): Answer {
   return {
     status: 207,
     headers: { 'content-type': 'application/xml; charset="utf-8"' },
@@ -220,7 +221,7 @@ export function multistatus(responses: string): DavAnswer {
 
 const VALUE_BYTES_MAX = 64 * 1024;
 
-export async function proppatch(call: DavCall): Promise<DavAnswer> {
+export async function proppatch(call: DavCall): Promise<Answer> {
   const root = await readDocument(call);
   if (root === undefined || root.name !== 'propertyupdate' || root.namespace !== DAV) {
     throw new DavError(400, 'Want a propertyupdate document');

@@ -1,7 +1,8 @@
 /** DELETE, COPY and MOVE of files and of whole collections (RFC 4918, 9.6, 9.8, 9.9). */
 import type { FileStore, ObjectInfo } from '../files/files.ts';
+import type { Answer } from '../http/answer.ts';
 import { escapeText } from '../xml/xml.ts';
-import { checkMay, type DavAnswer, type DavCall, depthOf, headerOf } from './dav-call.ts';
+import { checkMay, type DavCall, depthOf, headerOf } from './dav-call.ts';
 import { DavError } from './dav-error.ts';
 import { checkIf, checkLocks } from './locking.ts';
 import { multistatus } from './properties.ts';
@@ -32,7 +33,7 @@ async function forEach(
   await Promise.all(running);
 }
 
-export async function remove(call: DavCall): Promise<DavAnswer> {
+export async function remove(call: DavCall): Promise<Answer> {
   const { store } = call;
   const tokens = await checkIf(call);
   const found = await find(store, call.place);
@@ -54,7 +55,7 @@ async function lockedBelow(
   call: DavCall,
   tokens: ReadonlySet<string>,
   found: Resource,
-): Promise<DavAnswer | undefined> {
+): Promise<Answer | undefined> {
   await checkLocks(call, tokens, { resource: found, membership: true });
   try {
     await checkLocks(call, tokens, { resource: found, tree: true });
@@ -93,7 +94,7 @@ function overwrites(call: DavCall): boolean {
   throw new DavError(400, `Overwrite is "${text}", want T or F`);
 }
 
-export async function copyOrMove(call: DavCall): Promise<DavAnswer> {
+export async function copyOrMove(call: DavCall): Promise<Answer> {
   const { store, caller } = call;
   const moves = call.method === 'MOVE';
   const wanted = destinationOf(call);

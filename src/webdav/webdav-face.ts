@@ -1,13 +1,12 @@
 /** The WebDAV face: an HTTP server that knows who asks, hands requests to their methods, and writes what comes of it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { FileStore } from '../files/files.ts';
+import { type Answer, writeAnswer } from '../http/answer.ts';
 import { get, makeCollection, put } from './content.ts';
-import { type Caller, checkMay, type DavAnswer, type DavCall } from './dav-call.ts';
+import { type Caller, checkMay, type DavCall } from './dav-call.ts';
 import { DavError, davErrorOf } from './dav-error.ts';
 import { lock, unlock } from './locking.ts';
 import { propfind, proppatch } from './properties.ts';
@@ -24,7 +23,7 @@ export interface WebDavFaceOptions {
 
 interface Method {
   readonly writes: boolean;
-  readonly run: (call: DavCall) => Promise<DavAnswer>;
+  readonly run: (call: DavCall) => Promise<Answer>;
 }
 
 const METHODS: Readonly<Record<string, Method>> = {
@@ -72,7 +71,7 @@ export class WebDavFace {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => undefined);
     try {
-      await write(response, await this.#answer(request, response));
+      await writeAnswer(response, await this.#answer(request, response));
     } catch (error) {
       const said = response.headersSent ? undefined : this.#said(error);
       if (said === undefined) response.destroy();
@@ -90,7 +89,7 @@ export class WebDavFace {
     return new DavError(500, 'Internal error');
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<DavAnswer> {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
     const name = request.method ?? 'GET';
     if (name === 'OPTIONS') return { status: 200, headers: OPTIONS };
     const caller = await this.#caller(request);
@@ -152,19 +151,4 @@ async function* bodyOf(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
   for await (const piece of request) yield piece as Uint8Array;
-}
-
-async function write(response: ServerResponse, answer: DavAnswer): Promise<void> {
-  const headers: Record<string, string> = { ...answer.headers };
-  const { body, stream } = answer;
-  if (stream !== undefined) {
-    response.writeHead(answer.status, headers);
-    await pipeline(Readable.from(stream, { objectMode: false }), response);
-    return;
-  }
-  if (answer.status !== 204 && answer.status !== 304 && headers['content-length'] === undefined) {
-    headers['content-length'] = String(body === undefined ? 0 : Buffer.byteLength(body));
-  }
-  response.writeHead(answer.status, headers);
-  response.end(body);
 }

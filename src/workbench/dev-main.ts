@@ -2,6 +2,8 @@
 import { createLogger, formatPlain } from '../base/log.ts';
 import { messageOf, systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
+import { useFiles } from '../web/web.ts';
+import { appFiles } from './app-files.ts';
 import { DevServer } from './dev-server.ts';
 
 const [host = 'localhost', port = '3000'] = process.argv.slice(2);
@@ -11,6 +13,7 @@ const log = createLogger({
   sinks: [(record) => void process.stdout.write(formatPlain(record))],
 });
 try {
+  useFiles(appFiles(process.cwd(), process.env));
   const server = await DevServer.start({
     root: process.cwd(),
     host,

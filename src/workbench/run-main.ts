@@ -3,7 +3,8 @@ import { start } from 'node:repl';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { migrate, query, transaction, useDatabase } from '../web/web.ts';
+import { migrate, query, transaction, useDatabase, useFiles } from '../web/web.ts';
+import { appFiles } from './app-files.ts';
 import { openAppDatabase } from './app-database.ts';
 import { installHooks } from './hooks.ts';
 import { loadApp } from './app-folder.ts';
@@ -16,6 +17,7 @@ try {
   const parts = await loadApp(root, (path) => hooks.load(path));
   await migrate(database, parts.migrations);
   useDatabase(database);
+  useFiles(appFiles(root, process.env));
   if (process.argv[2] === 'seed') await seed();
   else await converse(parts.models);
 } catch (error) {

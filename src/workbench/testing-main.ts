@@ -3,9 +3,12 @@
  * What tests of apps import from `moln/test`: the app in this process, with a database in memory of its own, asked as a browser
  * would: it keeps cookies, follows redirects and sends the forms that it was shown.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
-import { App, JobRunner, migrate, SqliteDatabase } from '../web/web.ts';
+import { App, FolderFiles, JobRunner, migrate, SqliteDatabase, useFiles } from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
 import { formsOf, formWith } from './page-forms.ts';
 
@@ -34,8 +37,11 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
     now: () => systemClock.now(),
     sinks: [(record) => records.push(record)],
   });
+  const fileFolder = await mkdtemp(join(tmpdir(), 'moln-test-'));
+  useFiles(new FolderFiles(fileFolder));
   const app = await App.start(parts, { database, log });
-  return new TestApp(app, database, new JobRunner({ jobs: parts.jobs, database, log }), records);
+  const jobs = new JobRunner({ jobs: parts.jobs, database, log });
+  return new TestApp({ app, database, jobs, fileFolder }, records);
 }
 
 export class TestApp implements AsyncDisposable {
@@ -44,12 +50,22 @@ export class TestApp implements AsyncDisposable {
   readonly #app: App;
   readonly #database: SqliteDatabase;
   readonly #jobs: JobRunner;
+  readonly #fileFolder: string;
   readonly #cookies = new Map<string, string>();
 
-  constructor(app: App, database: SqliteDatabase, jobs: JobRunner, log: readonly LogRecord[]) {
-    this.#app = app;
-    this.#database = database;
-    this.#jobs = jobs;
+  constructor(
+    parts: {
+      readonly app: App;
+      readonly database: SqliteDatabase;
+      readonly jobs: JobRunner;
+      readonly fileFolder: string;
+    },
+    log: readonly LogRecord[],
+  ) {
+    this.#app = parts.app;
+    this.#database = parts.database;
+    this.#jobs = parts.jobs;
+    this.#fileFolder = parts.fileFolder;
     this.log = log;
   }
 
@@ -105,6 +121,7 @@ export class TestApp implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#app[Symbol.dispose]();
     await this.#database[Symbol.asyncDispose]();
+    await rm(this.#fileFolder, { recursive: true, force: true });
   }
 
   async #follow(path: string, words: RequestWords): Promise<TestPage> {

@@ -1,0 +1,148 @@
+/**
+ * Files of an app: put, read, removed, and shown to visitors by addresses that are over after a time. Where they lie is a matter of the
+ * process (`useFiles`): in a folder while one writes the app, in the cluster's file store when it is deployed.
+ */
+import { createHmac } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { MolnError } from '../base/errors.ts';
+import { randomId, sameSecret } from '../base/ids.ts';
+import { systemClock } from '../base/time.ts';
+import { encodeUri } from '../base/uri.ts';
+
+export type FileBody =
+  | string
+  | Uint8Array
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>;
+
+export interface StoredFile {
+  readonly key: string;
+  readonly size: number;
+  readonly type: string;
+}
+
+/** Where files lie. */
+export interface FileKeeper {
+  /** Whole or not at all; gives its size. What was at that key is replaced. */
+  put(key: string, body: AsyncIterable<Uint8Array>, type: string): Promise<number>;
+  /** With its type, length and entity tag. `asked`: of a visitor; a range or a condition is answered as HTTP has it. */
+  get(key: string, asked?: Headers): Promise<Response | undefined>;
+  /** Nothing happens when it is not there. */
+  delete(key: string): Promise<void>;
+}
+
+export const FILES_PATH = '/_moln/files/';
+const KEY_BYTES_MAX = 900;
+const RANDOM_KEY_LENGTH = 26;
+const SHOWN_FOR_SECONDS = 3600;
+const USUAL_TYPE = 'application/octet-stream';
+/** A visitor's file must not act in the name of this site. */
+const SAFE_HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+  'x-content-type-options': 'nosniff',
+};
+const SHOWN_HEADERS = [
+  'accept-ranges',
+  'content-length',
+  'content-range',
+  'content-type',
+  'etag',
+  'last-modified',
+] as const;
+
+let inUse: FileKeeper | undefined;
+let sealing = '';
+
+/** Where files of this process lie; undefined when there is no place for them. */
+export function useFiles(keeper: FileKeeper | undefined): void {
+  inUse = keeper;
+}
+
+/** Seals addresses: the same in all instances of the app. */
+export function useFileSecret(secret: string): void {
+  sealing = secret;
+}
+
+export const files = {
+  /** Of any length: a stream is never held as a whole. Without a key it gets a new one. */
+  async put(
+    body: FileBody,
+    options: { readonly key?: string; readonly type?: string } = {},
+  ): Promise<StoredFile> {
+    const key = checkedKey(options.key ?? randomId(RANDOM_KEY_LENGTH));
+    const type =
+      options.type ?? (body instanceof Blob && body.type !== '' ? body.type : USUAL_TYPE);
+    const size = await theKeeper().put(key, piecesOf(body), type);
+    return { key, size, type };
+  },
+
+  /** As a response: its body is the file. An action may give it as its answer. */
+  async get(key: string): Promise<Response | undefined> {
+    return await theKeeper().get(checkedKey(key));
+  },
+
+  async delete(key: string): Promise<void> {
+    await theKeeper().delete(checkedKey(key));
+  },
+
+  /** An address on this site where whoever has it sees the file, for so long. */
+  url(key: string, options: { readonly seconds?: number } = {}): string {
+    const until = systemClock.now() + (options.seconds ?? SHOWN_FOR_SECONDS) * 1000;
+    return `${FILES_PATH}${encodeUri(checkedKey(key), true)}?until=${until}&seal=${sealOf(key, until)}`;
+  },
+} as const;
+
+/** The answer to an address of `files.url`. Throws `WEB_NOT_FOUND` when it is another one, or over. */
+export async function shownFile(request: Request, url: URL): Promise<Response> {
+  const key = keyIn(url.pathname);
+  const until = Number(url.searchParams.get('until') ?? Number.NaN);
+  const leftMs = until - systemClock.now();
+  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, until));
+  const found = isSealed && leftMs > 0 ? await theKeeper().get(key, request.headers) : undefined;
+  if (found === undefined) throw new MolnError('WEB_NOT_FOUND', 'There is no file at this address');
+  const headers = new Headers(SAFE_HEADERS);
+  for (const name of SHOWN_HEADERS) {
+    const value = found.headers.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  headers.set('cache-control', `private, max-age=${Math.floor(leftMs / 1000)}`);
+  return new Response(found.body, { status: found.status, headers });
+}
+
+function keyIn(pathname: string): string {
+  try {
+    return decodeURIComponent(pathname.slice(FILES_PATH.length));
+  } catch (error) {
+    if (error instanceof URIError) return '';
+    throw error;
+  }
+}
+
+function sealOf(key: string, until: number): string {
+  return createHmac('sha256', `files ${sealing}`).update(`${until} ${key}`).digest('base64url');
+}
+
+function theKeeper(): FileKeeper {
+  if (inUse !== undefined) return inUse;
+  throw new MolnError('WEB_NO_FILES', 'This app has no place for files: S3_ENDPOINT is not set', {
+    hint: 'Name a bucket with "moln app NAME env S3_BUCKET=BUCKET"; it is made when it is first used',
+  });
+}
+
+function checkedKey(key: string): string {
+  const bytes = Buffer.byteLength(key);
+  // oxlint-disable-next-line no-control-regex -- these cannot be in an address
+  if (bytes > 0 && bytes <= KEY_BYTES_MAX && key.isWellFormed() && !/[\0-\x1f\x7f]/.test(key))
+    return key;
+  throw new MolnError('WEB_FILE_KEY', `"${key.slice(0, 100)}" is no key of a file`, {
+    hint: `Take 1 to ${KEY_BYTES_MAX} bytes without control characters`,
+  });
+}
+
+async function* piecesOf(body: FileBody): AsyncGenerator<Uint8Array, void, undefined> {
+  if (typeof body === 'string') yield Buffer.from(body);
+  else if (body instanceof Uint8Array) yield body;
+  else if (body instanceof Blob) yield* body.stream();
+  else yield* Readable.from(body as AsyncIterable<Uint8Array>, { objectMode: false });
+}
