@@ -75,6 +75,11 @@ test('a WSGI app on the standard library', async (t) => {
   assert.equal((await app.ask('/none')).status, 204);
   const ignored = await app.ask('/ignore-body', { method: 'POST', body });
   assert.equal(ignored.body, 'did not read');
+  assert.equal(
+    ignored.headers.connection,
+    'close',
+    'said before: nobody sends the next one into the end',
+  );
   assert.equal((await app.ask('/boom')).status, 500);
   await until('the log to say why', () => app.log().includes('ValueError: on purpose'));
   await assert.rejects(app.ask('/late-boom'), 'a response that failed half-way is not a whole one');

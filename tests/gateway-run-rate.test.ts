@@ -10,7 +10,7 @@ import { ask } from '../testing/http.ts';
 import { killProcesses, processesOf } from '../testing/processes.ts';
 import { until } from '../testing/until.ts';
 
-const WORKERS = 2;
+const WORKERS = 3;
 const BURST = 10;
 
 test('workers count together, without a cache too', async (t) => {
@@ -30,12 +30,13 @@ test('workers count together, without a cache too', async (t) => {
   await using run = new FollowedCli(['gateway', 'run', file], env);
   await until('it to serve', () => /Serving/.test(run.stdout), { withinMs: 60_000 });
   const statuses: number[] = [];
-  // Each request is a connection of its own: the kernel gives them to both.
+  // Each request is a connection of its own: the kernel gives them to all.
   for (let time = 0; time < 5 * BURST; time++) {
     const { status } = await ask({ address: '127.0.0.1', port, host: 'site.test', path: '/' });
     statuses.push(status);
   }
   const letIn = statuses.filter((status) => status === 418).length;
-  assert.ok(letIn >= BURST && letIn <= BURST + WORKERS, statuses.join(' '));
+  // How far they go on account depends on how soon they are heard; each for itself, they would let in three bursts.
+  assert.ok(letIn >= BURST && letIn <= 2 * BURST, statuses.join(' '));
   assert.ok(statuses.slice(-BURST).every((status) => status === 429));
 });

@@ -109,7 +109,9 @@ class Exchange:
             if self.sent:
                 return False
             raise Refused(500, "The app failed; its log says why") from None
-        return self.keep_alive and await self.drain_body()
+        while self.keep_alive and not self.body_ended:
+            await self.read_body()
+        return self.keep_alive
 
     def scope(self):
         path, query = self.head.path
@@ -172,15 +174,10 @@ class Exchange:
                 self.body_ended = True
         return data
 
-    async def drain_body(self):
-        if self.expected:
-            return self.body_ended
-        total = 0
-        while not self.body_ended:
-            total += len(await self.read_body())
-            if total > UNREAD_BYTES_MAX:
-                return False
-        return True
+    @property
+    def body_keeps_alive(self):
+        """Whether what is left is known to be little enough to be read for the app: the response has to say so before."""
+        return self.body_ended or not (self.head.chunked or self.expected or self.left > UNREAD_BYTES_MAX)
 
     async def send(self, message):
         if self.connection.gone.is_set() and self.writer.is_closing():
@@ -234,6 +231,7 @@ class Exchange:
                 lines.append(b"transfer-encoding: chunked")
             else:
                 self.keep_alive = False
+        self.keep_alive = self.keep_alive and self.body_keeps_alive
         if not self.keep_alive:
             lines.append(b"connection: close")
         self.sent = True

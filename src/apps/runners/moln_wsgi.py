@@ -77,25 +77,24 @@ class Body(io.RawIOBase):
             raise Refused(400, "A chunk is malformed")
         return line.rstrip(b"\r\n")
 
+    @property
+    def keeps_alive(self):
+        """Whether what is left is known to be little enough to be read for the app: the response has to say so before."""
+        return self.ended or not (self.chunked or self.expected or self.left > UNREAD_BYTES_MAX)
+
     def drain(self):
-        """Reads the rest; False when that is too much and the connection has to be closed."""
-        if self.expected:
-            return self.ended
         buffer = bytearray(65536)
-        total = 0
         while not self.ended:
-            total += self.readinto(buffer)
-            if total > UNREAD_BYTES_MAX:
-                return False
-        return True
+            self.readinto(buffer)
 
 
 class Response:
     """What the app says, on its way out."""
 
-    def __init__(self, sink, head):
+    def __init__(self, sink, head, body):
         self.sink = sink
         self.head = head
+        self.body = body
         self.status = None
         self.headers = []
         self.sent = False
@@ -139,6 +138,7 @@ class Response:
                 self.headers.append(("Transfer-Encoding", "chunked"))
             else:
                 self.keep_alive = False
+        self.keep_alive = self.keep_alive and self.body.keeps_alive
         if not self.keep_alive:
             self.headers.append(("Connection", "close"))
         lines = [f"HTTP/1.1 {self.status}"] + [f"{name}: {value}" for name, value in self.headers]
@@ -222,7 +222,7 @@ class Handler(socketserver.BaseRequestHandler):
             lines.append(line)
 
     def answer(self, head, body):
-        response = Response(self.request, head)
+        response = Response(self.request, head, body)
         result = None
         try:
             result = self.server.app(self.environ(head, body), response.start)
@@ -244,7 +244,9 @@ class Handler(socketserver.BaseRequestHandler):
         finally:
             if hasattr(result, "close"):
                 result.close()
-        return response.keep_alive and body.drain()
+        if response.keep_alive:
+            body.drain()
+        return response.keep_alive
 
     def environ(self, head, body):
         path, query = head.path
