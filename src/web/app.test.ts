@@ -375,7 +375,14 @@ test('files are put, shown for a time, and removed', async (t) => {
   const again = await files.put('second', { key: stored.key });
   assert.equal(await (await files.get(again.key))?.text(), 'second');
   assert.notEqual((await files.put('new')).key, (await files.put('new')).key);
+  const answered = await files.get(again.key);
+  assert.match(answered?.headers.get('content-security-policy') ?? '', /^sandbox/);
+  await answered?.body?.cancel();
+  const head = await ask(files.url(again.key), { method: 'HEAD' });
+  assert.deepEqual([await head.text(), head.headers.get('content-length')], ['', '6']);
   await files.delete(stored.key);
   assert.equal(await files.get(stored.key), undefined);
-  await assert.rejects(files.put('x', { key: '' }), { code: 'WEB_FILE_KEY' });
+  for (const key of ['', 'a/../b', '..', './a', 'a\nb'])
+    await assert.rejects(files.put('x', { key }), { code: 'WEB_FILE_KEY' });
+  assert.equal((await files.put('x', { key: '.well/a..b' })).size, 1);
 });

@@ -114,7 +114,10 @@ export class App implements Disposable {
     const response = await this.#answer(request, url, id, address);
     const ms = Math.round((systemClock.monotonicMs() - startedMs) * 10) / 10;
     this.#options.log.info(`${request.method} ${url.pathname} ${response.status}`, { ms, id });
-    return isHead ? new Response(null, response) : response;
+    if (!isHead) return response;
+    // What would be its body is let go: a file of the store, an open one of the disk.
+    await response.body?.cancel();
+    return new Response(null, response);
   }
 
   /** A visitor who asks for a WebSocket: what an action `'WS /…'` gives, or why not. Never rejects. */
