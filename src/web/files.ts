@@ -86,7 +86,7 @@ export const files = {
     await theKeeper().delete(checkedKey(key));
   },
 
-  /** An address on this site where whoever has it sees the file, for so long. */
+  /** An address on this site where whoever has it sees the file, for so long; default an hour. */
   url(key: string, options: { readonly seconds?: number } = {}): string {
     const until = systemClock.now() + (options.seconds ?? SHOWN_FOR_SECONDS) * 1000;
     return `${FILES_PATH}${encodeUri(checkedKey(key), true)}?until=${until}&seal=${sealOf(key, { until })}`;
