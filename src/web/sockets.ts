@@ -136,11 +136,11 @@ function refuse(connection: Duplex, status: number): void {
 
 /** Undefined for what is no request to a path of a host: its head comes from whoever connects. */
 function webRequest({ url = '', headers }: IncomingMessage): Request | undefined {
-  const given = new Headers();
-  for (const [name, value] of Object.entries(headers))
-    for (const one of [value ?? []].flat()) given.append(name, one);
   if (!url.startsWith('/')) return undefined;
   try {
+    const given = new Headers();
+    for (const [name, value] of Object.entries(headers))
+      for (const one of [value ?? []].flat()) given.append(name, one);
     // Put together as text: resolved, "//path" would be another host.
     return new Request(`http://${headers.host ?? 'localhost'}${url}`, { headers: given });
   } catch (error) {
