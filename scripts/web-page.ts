@@ -68,14 +68,14 @@ function bodyOf(text: string): string {
   return /\{\n([\s\S]*?)\n\}/.exec(text)?.[1] ?? '';
 }
 
-/** Those that are neither private nor the constructor. */
+/** Those of an object that everybody may use. */
 function membersOf(body: string): readonly Declared[] {
   const found: Declared[] = [];
   const pattern =
-    /(?:^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^ {2}(?![ #*/}\]]|private|constructor)([\s\S]*?(?:;|\{)$)/gm;
+    /(?:^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^ {2}(?![ #*/}\]]|private|static|constructor)([\s\S]*?(?:;|\{)$)/gm;
   for (const [, comment = '', text = ''] of body.matchAll(pattern)) {
     const whole = oneLine(text.replace(/[;{]$/, '')).replace(/^(?:readonly|async) /, '');
-    const isValue = /^[^(]* = /.test(whole);
+    const isValue = /^\w+(?:: [^(]*)? = /.test(whole);
     const signature = isValue ? whole.replace(/ = .*$/, '') : whole.replace(/^get (\w+)\(\)/, '$1');
     if (!/^[[\w]/.test(signature)) continue;
     found.push({ comment: oneLine(proseOf(comment)), signature });

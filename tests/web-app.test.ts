@@ -161,6 +161,8 @@ test('an app from nothing to three instances', async (t) => {
     const mail = await page(`/${kept.exec(await page('/_moln/mails'))?.[0]}`);
     assert.match(mail, new RegExp(`href="${base}/password/edit\\?token=[\\w-]{43}"`));
     assert.match(await page('/_moln/jobs'), /None/);
+    // A name that somebody else lets lead here.
+    assert.equal((await ask({ ...place, host: 'evil.example', path: '/_moln/mails' })).status, 403);
     const asked = /_moln\/requests\/\w+(?=">POST \/users<)/.exec(await page('/_moln'))?.[0];
     assert.match(await page(`/${asked}`), /INSERT INTO &quot;users&quot;[\s\S]*ada@example\.org/);
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -53,6 +54,15 @@ const posts: Controller = {
   'GET /island': () => Island({ of: Hello, with: { name: '"><b>' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
+
+/** The status of the answer to this head. */
+async function statusOf(port: number, lines: readonly string[]): Promise<string | undefined> {
+  const connection = connect(port, '127.0.0.1');
+  connection.write(`${lines.join('\r\n')}\r\n\r\n`);
+  const [answer] = (await once(connection, 'data')) as [Buffer];
+  connection.destroy();
+  return answer.toString().split(' ')[1];
+}
 
 async function startApp(log: LogRecord[] = []): Promise<App> {
   const database = new SqliteDatabase(':memory:');
@@ -297,7 +307,7 @@ test('a WebSocket is what its action gives, and ends when that throws or the app
   const served = await serve(app, { port: 0, host: '127.0.0.1' });
   t.after(() => served.close());
   const { port } = served.server.address() as AddressInfo;
-  const connect = async (path: string, origin?: string) => {
+  const open = async (path: string, origin?: string) => {
     const headers = origin === undefined ? {} : { headers: { origin } };
     const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, headers as never);
     client.binaryType = 'arraybuffer';
@@ -315,7 +325,7 @@ test('a WebSocket is what its action gives, and ends when that throws or the app
     });
     return { client, heard, end: end.promise, told: told.promise, opened: await opened };
   };
-  const one = await connect('/posts/7/echo');
+  const one = await open('/posts/7/echo');
   one.client.send('text');
   one.client.send(new Uint8Array([1, 2]));
   await one.told;
@@ -323,13 +333,24 @@ test('a WebSocket is what its action gives, and ends when that throws or the app
   one.client.send('throw');
   assert.equal(await one.end, 1011);
   assert.match(JSON.stringify(log), /GET \/posts\/7\/echo failed.*secret detail/);
-  const large = await connect('/posts/7/echo');
+  const large = await open('/posts/7/echo');
   large.client.send('x'.repeat(1024 ** 2 + 1));
   assert.equal(await large.end, 1009);
-  assert.equal((await connect('/posts/7/echo', 'http://evil.test')).opened, false);
-  assert.equal((await connect('/posts/7/nothing')).opened, false);
-  assert.equal((await connect('/posts/7/echo?stop')).opened, false);
-  const last = await connect('/posts/7/echo');
+  assert.equal((await open('/posts/7/echo', 'http://evil.test')).opened, false);
+  assert.equal((await open('/posts/7/nothing')).opened, false);
+  assert.equal((await open('/posts/7/echo?stop')).opened, false);
+  const wants = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'];
+  for (const [path, host, status] of [
+    ['//', 'app.test', '404'],
+    ['//evil.test/posts/7/nothing', 'app.test', '404'],
+    ['http://evil.test/posts/7/echo', 'app.test', '400'],
+    ['/posts/7/echo', 'a b', '400'],
+    ['/posts/7/echo', 'user:secret@app.test', '400'],
+  ])
+    assert.equal(await statusOf(port, [`GET ${path} HTTP/1.1`, `Host: ${host}`, ...wants]), status);
+  const http2 = ['Connection: Upgrade', 'Upgrade: h2c', 'Accept: text/html'];
+  assert.equal(await statusOf(port, ['GET /posts HTTP/1.1', 'Host: app.test', ...http2]), '200');
+  const last = await open('/posts/7/echo');
   app[Symbol.dispose]();
   assert.equal(await last.end, 1001);
 });
@@ -354,7 +375,14 @@ test('files are put, shown for a time, and removed', async (t) => {
   const again = await files.put('second', { key: stored.key });
   assert.equal(await (await files.get(again.key))?.text(), 'second');
   assert.notEqual((await files.put('new')).key, (await files.put('new')).key);
+  const answered = await files.get(again.key);
+  assert.match(answered?.headers.get('content-security-policy') ?? '', /^sandbox/);
+  await answered?.body?.cancel();
+  const head = await ask(files.url(again.key), { method: 'HEAD' });
+  assert.deepEqual([await head.text(), head.headers.get('content-length')], ['', '6']);
   await files.delete(stored.key);
   assert.equal(await files.get(stored.key), undefined);
-  await assert.rejects(files.put('x', { key: '' }), { code: 'WEB_FILE_KEY' });
+  for (const key of ['', 'a/../b', '..', './a', 'a\nb'])
+    await assert.rejects(files.put('x', { key }), { code: 'WEB_FILE_KEY' });
+  assert.equal((await files.put('x', { key: '.well/a..b' })).size, 1);
 });

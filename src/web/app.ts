@@ -114,7 +114,12 @@ export class App implements Disposable {
     const response = await this.#answer(request, url, id, address);
     const ms = Math.round((systemClock.monotonicMs() - startedMs) * 10) / 10;
     this.#options.log.info(`${request.method} ${url.pathname} ${response.status}`, { ms, id });
-    return isHead ? new Response(null, response) : response;
+    if (!isHead) return response;
+    // What would be its body is let go: a file of the store, an open one of the disk.
+    await response.body
+      ?.cancel()
+      .catch((error: unknown) => this.#noteFailure(error, { request, url, id }));
+    return new Response(null, response);
   }
 
   /** A visitor who asks for a WebSocket: what an action `'WS /…'` gives, or why not. Never rejects. */
@@ -264,7 +269,10 @@ export class App implements Disposable {
     return failureAnswer(failure, error, context.wantsJson);
   }
 
-  #noteFailure(error: unknown, { request, url, id }: Context): void {
+  #noteFailure(
+    error: unknown,
+    { request, url, id }: Pick<Context, 'id' | 'request' | 'url'>,
+  ): void {
     this.#options.log.error(`${request.method} ${url.pathname} failed`, {
       id,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),

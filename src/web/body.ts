@@ -44,8 +44,11 @@ function fieldsOf(form: Iterable<readonly [string, unknown]>): Given {
   const fields = new Map<string, unknown>();
   for (const [name, value] of form) {
     const list = name.endsWith('[]') ? name.slice(0, -2) : undefined;
+    const known = list === undefined ? undefined : fields.get(list);
     if (list === undefined) fields.set(name, value);
-    else fields.set(list, [fields.get(list) ?? [], value].flat());
+    // In place: a form of 1 MiB may have 200,000 of them.
+    else if (Array.isArray(known)) known.push(value);
+    else fields.set(list, known === undefined ? [value] : [known, value]);
   }
   return Object.fromEntries(fields);
 }

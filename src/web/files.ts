@@ -37,8 +37,7 @@ const KEY_BYTES_MAX = 900;
 const RANDOM_KEY_LENGTH = 26;
 const SHOWN_FOR_SECONDS = 3600;
 const USUAL_TYPE = 'application/octet-stream';
-/** A visitor's file must not act in the name of this site. */
-export const SAFE_HEADERS: Readonly<Record<string, string>> = {
+const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
   'x-content-type-options': 'nosniff',
 };
@@ -77,19 +76,20 @@ export const files = {
     return { key, size, type };
   },
 
-  /** As a response: its body is the file. An action may give it as its answer. */
+  /** As a response: its body is the file. An action may give it as its answer; nothing in it runs in the name of this site. */
   async get(key: string): Promise<Response | undefined> {
-    return await theKeeper().get(checkedKey(key));
+    const found = await theKeeper().get(checkedKey(key));
+    return found === undefined ? undefined : harmless(found);
   },
 
   async delete(key: string): Promise<void> {
     await theKeeper().delete(checkedKey(key));
   },
 
-  /** An address on this site where whoever has it sees the file, for so long. */
+  /** An address on this site where whoever has it sees the file, for so long; default an hour. */
   url(key: string, options: { readonly seconds?: number } = {}): string {
     const until = systemClock.now() + (options.seconds ?? SHOWN_FOR_SECONDS) * 1000;
-    return `${FILES_PATH}${encodeUri(checkedKey(key), true)}?until=${until}&seal=${sealOf(key, until)}`;
+    return `${FILES_PATH}${encodeUri(checkedKey(key), true)}?until=${until}&seal=${sealOf(key, { until })}`;
   },
 } as const;
 
@@ -98,15 +98,21 @@ export async function shownFile(request: Request, url: URL): Promise<Response> {
   const key = keyIn(url.pathname, FILES_PATH);
   const until = Number(url.searchParams.get('until') ?? Number.NaN);
   const leftMs = until - systemClock.now();
-  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, until));
+  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, { until }));
   const found = isSealed && leftMs > 0 ? await theKeeper().get(key, request.headers) : undefined;
   if (found === undefined) throw new MolnError('WEB_NOT_FOUND', 'There is no file at this address');
+  const answer = harmless(found);
+  answer.headers.set('cache-control', `private, max-age=${Math.floor(leftMs / 1000)}`);
+  return answer;
+}
+
+/** A visitor's file must not act in the name of this site. */
+export function harmless(found: Response): Response {
   const headers = new Headers(SAFE_HEADERS);
   for (const name of SHOWN_HEADERS) {
     const value = found.headers.get(name);
     if (value !== null) headers.set(name, value);
   }
-  headers.set('cache-control', `private, max-age=${Math.floor(leftMs / 1000)}`);
   return new Response(found.body, { status: found.status, headers });
 }
 
@@ -120,9 +126,13 @@ export function keyIn(pathname: string, prefix: string): string {
   }
 }
 
-/** `what`: until when, in ms, or how wide. */
-export function sealOf(key: string, what: number): string {
-  return createHmac('sha256', `files ${sealing}`).update(`${what} ${key}`).digest('base64url');
+/** What an address is for is a part of it: else one for an hour would do as one of an image, for ever. */
+export function sealOf(
+  key: string,
+  what: { readonly until: number } | { readonly width: number },
+): string {
+  const text = JSON.stringify([what, key]);
+  return createHmac('sha256', `files ${sealing}`).update(text).digest('base64url');
 }
 
 function theKeeper(): FileKeeper {
@@ -135,10 +145,12 @@ function theKeeper(): FileKeeper {
 function checkedKey(key: string): string {
   const bytes = Buffer.byteLength(key);
   // oxlint-disable-next-line no-control-regex -- these cannot be in an address
-  if (bytes > 0 && bytes <= KEY_BYTES_MAX && key.isWellFormed() && !/[\0-\x1f\x7f]/.test(key))
-    return key;
+  const isText = key.isWellFormed() && !/[\0-\x1f\x7f]/.test(key);
+  // Browsers and S3 take ".." for the folder above.
+  const isPath = !/(?:^|\/)\.\.?(?:\/|$)/.test(key);
+  if (bytes > 0 && bytes <= KEY_BYTES_MAX && isText && isPath) return key;
   throw new MolnError('WEB_FILE_KEY', `"${key.slice(0, 100)}" is no key of a file`, {
-    hint: `Take 1 to ${KEY_BYTES_MAX} bytes without control characters`,
+    hint: `Take 1 to ${KEY_BYTES_MAX} bytes, no control characters, no "." or ".." between slashes`,
   });
 }
 

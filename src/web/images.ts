@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { sameSecret } from '../base/ids.ts';
 import { encodeUri } from '../base/uri.ts';
-import { files, keyIn, SAFE_HEADERS, sealOf } from './files.ts';
+import { files, harmless, keyIn, sealOf } from './files.ts';
 
 export const IMAGES_PATH = '/_moln/images/';
 const ORIGINAL_BYTES_MAX: number = 64 * 1024 ** 2;
@@ -31,41 +31,36 @@ export function imageUrl(
 ): string {
   if (!Number.isInteger(width) || width < 1 || width > WIDTH_MAX)
     throw new MolnError('WEB_IMAGE', `An image is 1 to ${WIDTH_MAX} wide, not ${width}`);
-  return `${IMAGES_PATH}${encodeUri(file.key, true)}?width=${width}&seal=${sealOf(file.key, width)}`;
+  return `${IMAGES_PATH}${encodeUri(file.key, true)}?width=${width}&seal=${sealOf(file.key, { width })}`;
 }
 
 /** The answer to such an address. Throws `WEB_NOT_FOUND`, or `WEB_IMAGE` for what is no image. */
 export async function shownImage(url: URL): Promise<Response> {
   const key = keyIn(url.pathname, IMAGES_PATH);
   const width = Number(url.searchParams.get('width'));
-  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, width));
+  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, { width }));
   const original = isSealed ? await files.get(key) : undefined;
   if (original === undefined)
     throw new MolnError('WEB_NOT_FOUND', 'There is no image at this address');
-  const headers = new Headers(SAFE_HEADERS);
-  headers.set('cache-control', 'public, max-age=31536000, immutable');
-  headers.set('content-type', original.headers.get('content-type') ?? 'application/octet-stream');
   const sharp = appPackage('sharp') as SharpPackage | undefined;
   const bytes = Number(original.headers.get('content-length') ?? Number.POSITIVE_INFINITY);
-  if (sharp === undefined || bytes > ORIGINAL_BYTES_MAX)
-    return new Response(original.body, { headers });
-  const made = await resized(sharp, await original.bytes(), width);
-  headers.set('content-type', 'image/webp');
-  return new Response(made, { headers });
+  const shown =
+    sharp === undefined || bytes > ORIGINAL_BYTES_MAX
+      ? original
+      : harmless(await resized(sharp, await original.bytes(), width));
+  shown.headers.set('cache-control', 'public, max-age=31536000, immutable');
+  return shown;
 }
 
 /** Turned as its camera was held; never wider than it is. */
-async function resized(
-  sharp: SharpPackage,
-  bytes: Uint8Array,
-  width: number,
-): Promise<Buffer<ArrayBuffer>> {
+async function resized(sharp: SharpPackage, bytes: Uint8Array, width: number): Promise<Response> {
   try {
-    return await sharp(bytes, { limitInputPixels: PIXELS_MAX })
+    const made = await sharp(bytes, { limitInputPixels: PIXELS_MAX })
       .rotate()
       .resize({ width, withoutEnlargement: true })
       .webp({ quality: QUALITY })
       .toBuffer();
+    return new Response(made, { headers: { 'content-type': 'image/webp' } });
   } catch (error) {
     throw new MolnError('WEB_IMAGE', 'This file is no image that can be read', { cause: error });
   }

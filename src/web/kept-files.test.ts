@@ -72,6 +72,12 @@ test('a row has a file: it comes with it, and goes with it', async (t) => {
   const shown = await shownImage(url);
   assert.match(shown.headers.get('content-security-policy') ?? '', /^sandbox/);
   assert.equal(await shown.text(), 'second');
+  // A seal is of one kind of address: that of `files.url` is over, this one never is.
+  const { searchParams } = new URL(files.url(same.row.image.key), url);
+  const lent = new URL(url);
+  lent.searchParams.set('width', searchParams.get('until') ?? '');
+  lent.searchParams.set('seal', searchParams.get('seal') ?? '');
+  await assert.rejects(shownImage(lent), { code: 'WEB_NOT_FOUND' });
   url.searchParams.set('width', '11');
   await assert.rejects(shownImage(url), { code: 'WEB_NOT_FOUND' });
 

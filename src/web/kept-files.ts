@@ -3,11 +3,14 @@ import type { Field } from './fields.ts';
 import { files } from './files.ts';
 import { job, type Job } from './jobs.ts';
 
+/** Rows have a name, not as much as a visitor likes. */
+const NAME_CHARACTERS_MAX = 255;
+
 /** What a row has of a file. */
 export interface KeptFile {
   /** For `files.get` and `files.url`. */
   readonly key: string;
-  /** As the visitor called it. */
+  /** As the visitor called it; its beginning when that is longer than 255 characters. */
   readonly name: string;
   readonly size: number;
   /** As the visitor's browser says. */
@@ -32,7 +35,7 @@ export async function withKeptFiles<T>(
   try {
     for (const [name, value] of Object.entries(values)) {
       if (fields[name]?.kind !== 'file' || !(value instanceof File)) continue;
-      kept[name] = { ...(await files.put(value)), name: value.name };
+      kept[name] = { ...(await files.put(value)), name: nameOf(value) };
     }
     return await save({ ...values, ...kept });
   } catch (error) {
@@ -51,6 +54,10 @@ export async function removeFiles(
     const old = kind === 'file' ? keyOf(before[name]) : undefined;
     if (old !== undefined && old !== keyOf(after[name])) await REMOVE_FILE.enqueue(old);
   }
+}
+
+function nameOf({ name }: File): string {
+  return name.slice(0, NAME_CHARACTERS_MAX).toWellFormed();
 }
 
 function keyOf(value: unknown): string | undefined {

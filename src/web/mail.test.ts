@@ -47,6 +47,7 @@ test('a mail belongs to its transaction, waits for a mail server that is away, a
 test('what is no mail, and a server that cannot be one, is said at once', async () => {
   const bad = (given: Partial<Mail>) => sendMail({ ...MAIL, ...given });
   await assert.rejects(bad({ to: 'ada@example.org\r\nBcc: eve@example.org' }), /is no address/);
+  await assert.rejects(bad({ to: 'ada,eve@example.org' }), /is no address/);
   await assert.rejects(bad({ to: [] }), /1 to 50 addresses/);
   await assert.rejects(bad({ text: 'x'.repeat(600_000) }), /at most 500000/);
   assert.throws(

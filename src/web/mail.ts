@@ -14,7 +14,8 @@ const MAIL_CHARACTERS_MAX = 500_000;
 /** Some ten hours, with the pauses of jobs. */
 const ATTEMPTS = 20;
 const RECIPIENTS_MAX = 50;
-const ADDRESS = /^[^\s@<>"]+@[^\s@<>",]+$/;
+/** One, of the kind that people have: what separates or comments addresses in RFC 5322 is in none. */
+const ADDRESS = /^[^\s@<>",;:()]+@[^\s@<>",;:()]+$/;
 
 export interface Mail {
   readonly to: string | readonly string[];

@@ -28,7 +28,11 @@ export async function serve(app: ServedApp, where: ListenOptions): Promise<Serve
       app.fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
     { overrideGlobalObjects: false },
   );
-  const server = createServer((request, response) => void listener(request, response));
+  const server = createServer(
+    // Any other upgrade, such as to HTTP/2, is declined by answering as usual (RFC 9110 §7.8).
+    { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
+    (request, response) => void listener(request, response),
+  );
   const sockets = new SocketServer((request, address) => app.connect(request, address));
   server.on('upgrade', (request, connection, head) => {
     void sockets.upgrade(request, connection, head);
@@ -43,7 +47,10 @@ export async function serve(app: ServedApp, where: ListenOptions): Promise<Serve
   const close = async (withinMs = FINISH_WITHIN_MS): Promise<void> => {
     const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
     server.closeIdleConnections();
-    using _cut = systemClock.after(withinMs, () => server.closeAllConnections());
+    using _cut = systemClock.after(withinMs, () => {
+      server.closeAllConnections();
+      sockets.cut();
+    });
     await closed;
   };
   return { server, close };

@@ -64,16 +64,27 @@ export class SocketServer {
   async upgrade(request: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
     connection.on('error', () => undefined);
     if (this.#server.clients.size >= SOCKETS_MAX) return refuse(connection, 503);
-    const peer = await this.#connect(webRequest(request), request.socket.remoteAddress ?? '');
+    const asked = webRequest(request);
+    if (asked === undefined) return refuse(connection, 400);
+    const peer = await this.#connect(asked, request.socket.remoteAddress ?? '');
     if (peer instanceof Response) return refuse(connection, peer.status);
     if (connection.destroyed) return await peer.close();
     this.#server.handleUpgrade(request, connection, head, (client) => serveSocket(client, peer));
+  }
+
+  /** Cuts those whose other end does not answer that it closes. */
+  cut(): void {
+    for (const client of this.#server.clients) client.terminate();
   }
 }
 
 function serveSocket(client: WebSocket, peer: SocketPeer): void {
   let isAlive = true;
+  /** Messages that came with one chunk of bytes all wait, though nothing more is read. */
+  let waiting = 0;
   const pings = systemClock.every(PING_MS, () => {
+    // Its answer to the last ping may be behind the message that is being handled.
+    if (client.isPaused) return;
     if (!isAlive) return client.terminate();
     isAlive = false;
     client.ping();
@@ -84,9 +95,15 @@ function serveSocket(client: WebSocket, peer: SocketPeer): void {
   });
   client.on('message', (data, isBinary) => {
     isAlive = true;
+    waiting += 1;
     client.pause();
     const message = isBinary ? bytesOf(data) : Buffer.from(bytesOf(data)).toString();
-    turn = turn.then(() => peer.message(message)).then(() => client.resume());
+    turn = turn
+      .then(() => peer.message(message))
+      .then(() => {
+        waiting -= 1;
+        if (waiting === 0) client.resume();
+      });
   });
   // A broken frame or connection is told by "close", which follows.
   client.on('error', () => undefined);
@@ -117,11 +134,19 @@ function refuse(connection: Duplex, status: number): void {
   connection.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
-function webRequest({ url = '/', headers }: IncomingMessage): Request {
-  const given = new Headers();
-  for (const [name, value] of Object.entries(headers))
-    for (const one of [value ?? []].flat()) given.append(name, one);
-  return new Request(new URL(url, `http://${headers.host ?? 'localhost'}`), { headers: given });
+/** Undefined for what is no request to a path of a host: its head comes from whoever connects. */
+function webRequest({ url = '', headers }: IncomingMessage): Request | undefined {
+  if (!url.startsWith('/')) return undefined;
+  try {
+    const given = new Headers();
+    for (const [name, value] of Object.entries(headers))
+      for (const one of [value ?? []].flat()) given.append(name, one);
+    // Put together as text: resolved, "//path" would be another host.
+    return new Request(`http://${headers.host ?? 'localhost'}${url}`, { headers: given });
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 function bytesOf(data: RawData): Uint8Array {

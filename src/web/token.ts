@@ -9,6 +9,7 @@ export interface NewToken {
   readonly digest: string;
 }
 
+/** `const { token, digest } = newToken();`: the token goes into the link, the digest into the table. */
 export function newToken(): NewToken {
   const token = randomSecret();
   return { token, digest: digestOf(token) };

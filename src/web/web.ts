@@ -19,6 +19,7 @@ export { query, transaction } from './sql.ts';
 export { Shape, shape } from './shape.ts';
 export { type Controller, controller } from './routes.ts';
 export { type Action, type Before, Context, currentContext, type Result } from './context.ts';
+export type { Session } from './session.ts';
 export {
   Button,
   Errors,

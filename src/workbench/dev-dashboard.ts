@@ -1,7 +1,11 @@
-/** `/_moln` in `moln dev`: what the app did lately. Requests with their statements and plans, jobs, mails, routes. Only looks. */
+/**
+ * `/_moln` in `moln dev`: what the app did lately. Requests with their statements and plans, jobs, mails, routes. Only looks, and
+ * only for who sits at this machine: mails have links that set passwords.
+ */
 import { messageOf } from '../base/errors.ts';
 import { html, Html } from '../base/html.ts';
 import { isoTime } from '../base/time.ts';
+import { isLoopback } from '../net/net.ts';
 import { type Database, mailSource, type Route, type Statement } from '../web/web.ts';
 import { devDocument } from './dev-document.ts';
 import type { DevMails, KeptMail } from './dev-mails.ts';
@@ -25,13 +29,16 @@ export interface DashboardParts {
   readonly routes: readonly Route[];
 }
 
-/** The page at that path; undefined when it is none of these. */
+/** The page at that address; undefined when it is none of these. `visitor`: the address of who asks. */
 export async function dashboard(
-  path: string,
+  { pathname, hostname }: URL,
+  visitor: string,
   parts: DashboardParts,
 ): Promise<Response | undefined> {
-  const [, first, kind = '', name, form] = path.split('/');
+  const [, first, kind = '', name, form] = pathname.split('/');
   if (first !== DASHBOARD.slice(1)) return undefined;
+  // The name of another site may lead here (DNS rebinding): its pages could read what they ask for.
+  if (!isLoopback(visitor) || !isOwnName(hostname)) return refused();
   if (kind === '') return page('', 'Requests', requestList(parts.recorder.requests));
   if (kind === 'requests') return await requestAnswer(name, parts);
   if (kind === 'jobs') return page('/jobs', 'Jobs', await jobList(parts.database));
@@ -52,6 +59,18 @@ async function requestAnswer(
 ): Promise<Response> {
   const found = recorder.requests.find((one) => one.id === id);
   return found === undefined ? gone() : page('', title(found), await requestPage(found, database));
+}
+
+function isOwnName(hostname: string): boolean {
+  return /^(?:.+\.)?localhost$/.test(hostname) || isLoopback(hostname.replace(/^\[|\]$/g, ''));
+}
+
+function refused(): Response {
+  return devDocument({
+    title: 'Not for you',
+    status: 403,
+    body: html`<h1>This is shown on the machine that runs moln dev only, as http://localhost</h1>`,
+  });
 }
 
 function gone(): Response {

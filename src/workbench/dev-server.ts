@@ -152,18 +152,21 @@ export class DevServer implements AsyncDisposable {
         headers: { 'content-type': 'text/javascript', 'cache-control': 'no-store' },
       });
     }
-    const shown = await dashboard(url.pathname, {
-      recorder: this.#recorder,
-      mails: this.#mails,
-      database: this.#database,
-      routes: this.#app?.routes ?? [],
-    });
+    const app = this.#app;
+    const shown =
+      app === undefined
+        ? undefined
+        : await dashboard(url, address, {
+            recorder: this.#recorder,
+            mails: this.#mails,
+            database: this.#database,
+            routes: app.routes,
+          });
     if (shown !== undefined) return shown;
     const what = `${request.method} ${url.pathname}`;
-    if (this.#problem !== undefined)
+    // Without an app there is always one.
+    if (app === undefined || this.#problem !== undefined)
       return await withScript(errorPage(this.#problem, this.#options.root, what));
-    const app = this.#app;
-    if (app === undefined) return new Response(null, { status: 503 });
     return await withScript(
       await this.#recorder.record(request, () => app.fetch(request, address)),
     );
