@@ -271,16 +271,10 @@ export class SqlSession implements Session {
     const text = this.#beginsReadOnly ? 'BEGIN' : sql;
     this.#stripes = new Set();
     if (wasOpen) this.#goesOn();
-    let isCurrent = false;
     for (let replans = 0; ; counts.retries++) {
       try {
-        if (!isCurrent && asksForSchema(text)) isCurrent = await this.#hasNewestSchema();
-        return await run(text);
+        return await this.#knowing(text, run);
       } catch (error) {
-        if (!isCurrent && isOfSchema(error) && replans++ < REPLANS_MAX) {
-          isCurrent = await this.#hasNewestSchema();
-          if (!isCurrent) continue;
-        }
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
@@ -295,18 +289,32 @@ export class SqlSession implements Session {
     }
   }
 
-  /** What was made through another node is not known here before a stripe is asked. If it was not, it is now, and this says false. */
-  async #hasNewestSchema(): Promise<boolean> {
+  /** What was made through another node is not known here before a stripe is asked: one is, where the answer may follow from that. */
+  async #knowing<T>(text: string, run: (text: string) => Promise<T>): Promise<T> {
+    if (asksForSchema(text)) {
+      await this.#learnSchema();
+      return await run(text);
+    }
+    try {
+      return await run(text);
+    } catch (error) {
+      if (!isOfSchema(error) || !(await this.#learnSchema())) throw error;
+      return await run(text);
+    }
+  }
+
+  /** Whether there was a newer one; then it is known now. */
+  async #learnSchema(): Promise<boolean> {
     const { set } = this.#engine;
     const client = set.client(0);
     const schemaVersion = set.schema.stripeVersion;
     try {
       await client.query({ sql: 'SELECT 1' }, this.#levelOf(client.name), { schemaVersion });
-      return true;
+      return false;
     } catch (error) {
       if (!isSchemaMoved(error)) throw error;
       await set.reload();
-      return false;
+      return true;
     }
   }
 
