@@ -142,6 +142,9 @@ test('what another node has made is known, and an id that it has used is not giv
   const all = 'SELECT (SELECT count(*) FROM log), count(*) FROM plain';
   assert.deepEqual(await rows(here, all), [[4n, 5n]]);
   await ask(here, 'CREATE TABLE more(x)');
+  assert.equal((await there.describe('SELECT x FROM more')).columns.length, 1);
+  await ask(here, 'DROP TABLE more');
+  await ask(here, 'CREATE TABLE more(x)');
   const names = "SELECT count(*) FROM sqlite_schema WHERE name = 'more'";
   assert.deepEqual(await rows(there, names), [[1n]]);
   await ask(here, 'CREATE VIEW seen AS SELECT 1 AS one');

@@ -194,25 +194,24 @@ export class SqlSession implements Session {
   }
 
   async describe(sql: string): Promise<Description> {
-    await this.#engine.set.load();
-    const { shadow } = this.#connection.catalogue;
-    try {
-      const { columns } = shadow.prepare(sql);
-      return {
-        columns: columns.map(({ name, declared }) => ({ name, declaredType: declared })),
-        isExplain: scanStatement(sql).isExplain,
-        isReadOnly: isReadOnlyText(sql),
-      };
-    } catch (error) {
-      throw toClient(error, errorPosition(messageOf(error), sql, shadow));
-    }
+    const columns = await this.#told(sql, ({ catalogue }) => catalogue.shadow.prepare(sql).columns);
+    return {
+      columns: columns.map(({ name, declared }) => ({ name, declaredType: declared })),
+      isExplain: scanStatement(sql).isExplain,
+      isReadOnly: isReadOnlyText(sql),
+    };
   }
 
   /** How a text would run and why not better: `moln why query`. */
-  async explain(sql: string, values: SqlRow = []): Promise<Explanation> {
+  explain(sql: string, values: SqlRow = []): Promise<Explanation> {
+    return this.#told(sql, (connection) => connection.explain(sql, values));
+  }
+
+  /** What follows from the schema alone. */
+  async #told<T>(sql: string, tell: (connection: Connection) => T): Promise<T> {
     await this.#engine.set.load();
     try {
-      return this.#connection.explain(sql, values);
+      return await this.#knowing(sql, async () => tell(this.#connection));
     } catch (error) {
       throw toClient(
         error,
