@@ -134,8 +134,16 @@ test('what another node has made is known, and an id that it has used is not giv
   await ask(there, "INSERT INTO plain(id, w) VALUES (2, 'two'), (3, 'three')");
   await ask(here, "INSERT INTO plain(w) VALUES ('again')");
   await ask(here, "INSERT OR REPLACE INTO plain(w) VALUES ('and again')");
+  await ask(here, 'CREATE TABLE named(k TEXT PRIMARY KEY)');
+  await ask(here, "INSERT INTO named VALUES ('a')");
+  await ask(there, "INSERT OR FAIL INTO named VALUES ('b'), ('c'), ('d'), ('e')");
+  for (const k of 'fghijk') await ask(here, 'INSERT INTO named VALUES (?)', k);
+  assert.deepEqual(await rows(here, 'SELECT count(DISTINCT rowid) FROM named'), [[11n]]);
   const all = 'SELECT (SELECT count(*) FROM log), count(*) FROM plain';
   assert.deepEqual(await rows(here, all), [[4n, 5n]]);
+  await ask(here, 'CREATE TABLE more(x)');
+  assert.equal((await there.describe('SELECT x FROM more')).columns.length, 1);
+  await ask(here, 'DROP TABLE more');
   await ask(here, 'CREATE TABLE more(x)');
   const names = "SELECT count(*) FROM sqlite_schema WHERE name = 'more'";
   assert.deepEqual(await rows(there, names), [[1n]]);

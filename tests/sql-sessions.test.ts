@@ -195,6 +195,8 @@ test('RETURNING of more than the client can be given changes nothing', async () 
     };
     await ask(session, 'CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT UNIQUE)');
     await ask(session, "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+    await ask(session, 'CREATE TABLE made(a INTEGER PRIMARY KEY, b DEFAULT (zeroblob(200)))');
+    await ask(session, 'CREATE TABLE counted(a INTEGER PRIMARY KEY, b AS (zeroblob(a)))');
     const all = 'SELECT group_concat(a || b) FROM (SELECT * FROM t ORDER BY a)';
     for (const begin of ['', 'BEGIN']) {
       if (begin !== '') await ask(session, begin);
@@ -203,11 +205,16 @@ test('RETURNING of more than the client can be given changes nothing', async () 
       await refuse(`UPDATE t SET b = '${long}' WHERE a = 2 RETURNING b`);
       await refuse(`INSERT INTO t VALUES (4, '${long}') RETURNING *`);
       await refuse('INSERT INTO t VALUES (4, 4) RETURNING zeroblob(200)');
+      await refuse(`INSERT INTO made VALUES (4, '${long.slice(150)}') RETURNING b, b, b`);
+      await refuse('INSERT INTO made(a) VALUES (4) RETURNING *');
+      await refuse('INSERT INTO counted(a) VALUES (200) RETURNING b');
       await refuse('INSERT INTO t VALUES (4, 4), (5, 5), (6, 6) RETURNING a');
       await refuse(
         'INSERT INTO t VALUES (4, 4) ON CONFLICT DO NOTHING RETURNING hex(zeroblob(90))',
       );
       assert.deepEqual(await rows(session, all), [['1a,2b,3c']], `${count} ${begin}`);
+      const others = 'SELECT (SELECT count(*) FROM made) + (SELECT count(*) FROM counted)';
+      assert.deepEqual(await rows(session, others), [[0n]]);
     }
     await session.execute(bound("INSERT INTO t VALUES (4, 'd') RETURNING *"), room);
     await ask(session, 'COMMIT');

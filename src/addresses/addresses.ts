@@ -2,6 +2,7 @@
  * The door of virtual addresses: addresses of a LAN that one node after the other holds, so that one that is lost takes nothing
  * with it. At most one node holds an address, whatever happens to its agent (`limits.ts` says why).
  */
+import { followAgain } from '../base/again.ts';
 import type { Logger } from '../base/log.ts';
 import { countingSleep } from '../base/uptime.ts';
 import type { Clock } from '../base/time.ts';
@@ -150,17 +151,14 @@ export class Addresses implements AsyncDisposable {
   }
 
   /** A change of the records is looked at at once. */
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
     const { log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const _view of this.#records.anything.watch(signal)) this.#wake();
-      } catch (error) {
-        if (!signal.aborted)
-          log.debug('Cannot follow the virtual addresses and will retry', { error });
-      }
-      await this.#sleepless.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    const onError = (error: unknown): void =>
+      log.debug('Cannot follow the virtual addresses and will retry', { error });
+    const work = async (): Promise<void> => {
+      for await (const _view of this.#records.anything.watch(signal)) this.#wake();
+    };
+    return followAgain(work, { clock: this.#sleepless, signal, pauseMs: RETRY_MS, onError });
   }
 }

@@ -6,7 +6,13 @@
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { type Clock, untilSecond } from '../base/time.ts';
-import { type LeaderTerm, type Peers, place, type PlacementNode } from '../cluster/cluster.ts';
+import {
+  type LeaderTerm,
+  noMember,
+  type Peers,
+  place,
+  type PlacementNode,
+} from '../cluster/cluster.ts';
 import type { Condition, Operation, Registry } from '../registry/registry.ts';
 import { placementNodeOf } from './coordinator.ts';
 import type { FollowedApp, FollowedApps } from './followed-apps.ts';
@@ -99,11 +105,11 @@ export class Placer {
 
   /** What forgotten nodes reported goes when nothing of it can run any more. */
   async #sweep(term: LeaderTerm, found: FollowedApp): Promise<void> {
-    const gone = outlived(this.#options.peers, found);
+    const gone = outlived(this.#options.peers, found).slice(0, LOST_AT_ONCE);
     if (found.app === undefined || gone.length === 0) return;
     const records = reportRecords(this.#options.registry, found.app.name);
     await term.commit(
-      [],
+      gone.map(noMember),
       gone.map((id) => ({ kind: 'delete', key: records.keyOf(id) })),
     );
   }

@@ -30,7 +30,13 @@ export {
   type RegistryState,
   wantedManagers,
 } from './managers.ts';
-export { type Member, type MemberCertificate, Members, type RevokedNode } from './members.ts';
+export {
+  type Member,
+  type MemberCertificate,
+  Members,
+  noMember,
+  type RevokedNode,
+} from './members.ts';
 export { connectNode, fetchAuthorityKey, type NodeAddress, remoteIssuer } from './node-client.ts';
 export type { ManagerAddress } from './node-file.ts';
 export { alonePeers } from './alone-peers.ts';

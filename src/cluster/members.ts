@@ -114,11 +114,17 @@ export const memberSchema: Schema<Member> = object({
   formerCertificates: optional(array(object({ serial: string(), notAfter: time }))),
 });
 
+const NODES_PREFIX = '/cluster/nodes/';
 const REVOKED_PREFIX = '/cluster/revoked/';
 
 /** Of commits that only a node may make that was not forgotten. */
 export function notForgotten(id: string): Condition {
   return { key: `${REVOKED_PREFIX}${id}`, revision: 0 };
+}
+
+/** Of commits that are about what a node left behind: it may have come in without our having heard of it yet. */
+export function noMember(id: string): Condition {
+  return { key: `${NODES_PREFIX}${id}`, revision: 0 };
 }
 
 /** A node that must not come in any more. */
@@ -157,7 +163,7 @@ export class Members {
   }) {
     const { registry } = options;
     this.#registry = registry;
-    this.#nodes = new Collection({ registry, prefix: '/cluster/nodes/', schema: memberSchema });
+    this.#nodes = new Collection({ registry, prefix: NODES_PREFIX, schema: memberSchema });
     this.#names = new Collection({ registry, prefix: '/cluster/names/', schema: nameSchema });
     this.#revoked = new Collection({
       registry,

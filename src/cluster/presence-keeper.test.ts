@@ -10,6 +10,7 @@ import { messageOf } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
 import { Fence } from './fence.ts';
+import type { NodeLoad } from './presence.ts';
 import { PresenceKeeper } from './presence-keeper.ts';
 import { PresenceWatch } from './presence-watch.ts';
 
@@ -19,7 +20,10 @@ const log = silentLogger;
 interface Stage {
   readonly registry: Registry;
   readonly clock: ManualClock;
-  readonly keeperOf: (nodeId: string) => { keeper: PresenceKeeper; calls: string[] };
+  readonly keeperOf: (
+    nodeId: string,
+    load?: () => NodeLoad,
+  ) => { keeper: PresenceKeeper; calls: string[] };
 }
 
 async function stageOf(context: TestContext): Promise<Stage> {
@@ -31,7 +35,7 @@ async function stageOf(context: TestContext): Promise<Stage> {
     await registry[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
-  const keeperOf: Stage['keeperOf'] = (nodeId) => {
+  const keeperOf: Stage['keeperOf'] = (nodeId, load) => {
     const fence = new Fence(clock);
     const calls: string[] = [];
     fence.guard({
@@ -48,6 +52,7 @@ async function stageOf(context: TestContext): Promise<Stage> {
       log,
       lostAfterMs: LOST_AFTER_MS,
       onForgotten,
+      ...(load === undefined ? {} : { load }),
     };
     return { keeper: new PresenceKeeper(options), calls };
   };
@@ -82,7 +87,8 @@ test('a check-in keeps the lease alive, opens the fence, and comes back after it
 
 test('the watch tells each change of a state once, and a good-bye at once', async (context) => {
   const { registry, clock, keeperOf } = await stageOf(context);
-  const [me, other] = [keeperOf('me').keeper, keeperOf('n1').keeper];
+  let load: NodeLoad = { cpuPercent: 1, memoryFreeMiB: 1 };
+  const [me, other] = [keeperOf('me').keeper, keeperOf('n1', () => load).keeper];
   const told: string[] = [];
   const watch = new PresenceWatch({
     registry,
@@ -111,6 +117,13 @@ test('the watch tells each change of a state once, and a good-bye at once', asyn
   await other.step();
   await until('it is back', () => told.length === 1);
   assert.deepEqual(told.splice(0), ['n1 ready']);
+  for (const disk of [{ diskFullMiB: 5 }, { diskFullMiB: 4 }, {}]) {
+    load = { cpuPercent: 1, memoryFreeMiB: 1, ...disk };
+    await other.step();
+    const revision = await revisionOf(registry, 'n1');
+    await until('it is heard', () => watch.get('n1').revision === revision);
+  }
+  assert.deepEqual(told.splice(0), ['n1 ready', 'n1 ready'], 'its disk is full, and is not');
   await pass(LOST_AFTER_MS + 500);
   assert.deepEqual(told.splice(0), ['n1 suspect', 'n1 lost']);
   assert.equal(watch.status(), '1 of 2 nodes are ready');

@@ -14,7 +14,7 @@ export interface PresenceWatchOptions {
   readonly clocks: PresenceClocks;
   readonly clock: Clock;
   readonly log: Logger;
-  /** After every change of a state, with what changed. Must not throw. */
+  /** After every change of a state, and when a disk is full or is no longer, with what changed. Must not throw. */
   readonly onChange: (changed: readonly NodePresence[]) => void;
 }
 
@@ -27,6 +27,8 @@ export class PresenceWatch implements Worker, Disposable {
   readonly #records: Collection<CheckIn>;
   readonly #presence: Presence;
   readonly #said = new Map<string, NodePresence['state']>();
+  /** Nodes whose disk is nearly full. */
+  readonly #full = new Set<string>();
   /** Looks when time alone may have changed something; what is heard meanwhile can only make that later. */
   #tick: Disposable | undefined;
   #isDisposed = false;
@@ -95,10 +97,20 @@ export class PresenceWatch implements Worker, Disposable {
     try {
       const { id, value, revision } = this.#records.decode(entry);
       this.#apply({ kind: 'checkIn', node: id, checkIn: value, revision });
+      this.#lookAtDisk(id);
     } catch (error) {
       // One node's strange record must not make all others silent.
       this.#options.log.warn('A check-in cannot be read', { error });
     }
+  }
+
+  #lookAtDisk(node: string): void {
+    const presence = this.#presence.get(node);
+    const isFull = presence.load?.diskFullMiB !== undefined;
+    if (isFull === this.#full.has(node)) return;
+    if (isFull) this.#full.add(node);
+    else this.#full.delete(node);
+    this.#options.onChange([presence]);
   }
 
   #apply(event: Parameters<Presence['apply']>[0]): void {

@@ -2,6 +2,7 @@
  * Lets a loop rest for long and still act at once: a rest ends early when something below one of the prefixes has changed, or
  * somebody said so. What changed while the loop was at work ends the next rest before it begins.
  */
+import { followAgain } from '../base/again.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -49,20 +50,18 @@ export class Attention implements Disposable {
     this.#stop.abort();
   }
 
-  async #follow(prefix: string): Promise<void> {
+  #follow(prefix: string): Promise<void> {
     const { registry, clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        const { revision } = await registry.list(prefix);
-        this.notice();
-        for await (const { changes } of registry.watch(prefix, revision + 1, signal)) {
-          if (changes.length > 0) this.notice();
-        }
-      } catch (error) {
-        if (!signal.aborted) log.debug('Cannot follow', { prefix, reason: messageOf(error) });
+    const onError = (error: unknown): void =>
+      log.debug('Cannot follow', { prefix, reason: messageOf(error) });
+    const work = async (): Promise<void> => {
+      const { revision } = await registry.list(prefix);
+      this.notice();
+      for await (const { changes } of registry.watch(prefix, revision + 1, signal)) {
+        if (changes.length > 0) this.notice();
       }
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    };
+    return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 }

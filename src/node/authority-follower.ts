@@ -3,6 +3,7 @@
  * drops the former one, each when the registry says so; and acknowledges it once it is durable and its doors, gateways and
  * etcd go by it. All of it is done again after a start, and changes nothing where it was done.
  */
+import { followAgain } from '../base/again.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -66,25 +67,21 @@ export class AuthorityFollower implements AsyncDisposable {
     await this.#catchingUp;
   }
 
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const rotation of this.#records.watch(signal)) {
-          this.#rotation = rotation;
-          this.#acknowledged = '';
-          this.#catchUp();
-        }
-      } catch (error) {
-        if (!signal.aborted) {
-          log.debug('Cannot follow the rotation of the authority and will retry', {
-            reason: messageOf(error),
-          });
-        }
+    const onError = (error: unknown): void =>
+      log.debug('Cannot follow the rotation of the authority and will retry', {
+        reason: messageOf(error),
+      });
+    const work = async (): Promise<void> => {
+      for await (const rotation of this.#records.watch(signal)) {
+        this.#rotation = rotation;
+        this.#acknowledged = '';
+        this.#catchUp();
       }
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    };
+    return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 
   #catchUp(): void {

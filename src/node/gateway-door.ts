@@ -2,6 +2,7 @@
  * What this node's gateways need to talk with those of other nodes: a listener of their own, credentials for both directions,
  * and who must not come in any more. Alone there is nobody to talk with, and no port is taken.
  */
+import { followAgain } from '../base/again.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { NodeDoorConfig } from '../gateway/config.ts';
@@ -70,22 +71,20 @@ export class GatewayDoor implements AsyncDisposable {
     await this.#following;
   }
 
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
     const { members, clock, log, onChange } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const records of members.watchRevoked(signal)) {
-          const revoked = [...records.keys()].toSorted();
-          if (revoked.join(' ') === this.#revoked.join(' ')) continue;
-          this.#revoked = revoked;
-          onChange();
-        }
-      } catch (error) {
-        // The list of before goes on to count.
-        if (!signal.aborted) log.warn('Cannot follow the deny-list and will retry', { error });
+    // The list of before goes on to count.
+    const onError = (error: unknown): void =>
+      log.warn('Cannot follow the deny-list and will retry', { error });
+    const work = async (): Promise<void> => {
+      for await (const records of members.watchRevoked(signal)) {
+        const revoked = [...records.keys()].toSorted();
+        if (revoked.join(' ') === this.#revoked.join(' ')) continue;
+        this.#revoked = revoked;
+        onChange();
       }
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    };
+    return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 }

@@ -2,6 +2,7 @@
  * What only one node of the cluster may do at a time, its duties, done by whoever leads. A node that is alone leads without
  * asking anybody; in a cluster the managers elect one.
  */
+import { followAgain } from '../base/again.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -82,17 +83,15 @@ export class Leadership implements AsyncDisposable {
   }
 
   /** A candidate takes over the moment that the leader's key ends. */
-  async #follow(election: LeaderElection): Promise<void> {
+  #follow(election: LeaderElection): Promise<void> {
     const { workers, clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const _change of election.changes(signal)) workers.wake(election.name);
-      } catch (error) {
-        if (!signal.aborted) log.warn('Cannot follow who leads and will retry', { error });
-      }
-      await clock.sleep(AGAIN_MS, signal).catch(() => undefined);
-    }
+    const onError = (error: unknown): void =>
+      log.warn('Cannot follow who leads and will retry', { error });
+    const work = async (): Promise<void> => {
+      for await (const _change of election.changes(signal)) workers.wake(election.name);
+    };
+    return followAgain(work, { clock, signal, pauseMs: AGAIN_MS, onError });
   }
 
   async #endAlone(): Promise<void> {

@@ -3,6 +3,7 @@
  * to having company. Alone, nothing of it costs anything: no check-ins, no election.
  */
 import { strict as assert } from 'node:assert';
+import { followAgain } from '../base/again.ts';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -311,19 +312,17 @@ export class NodeCluster implements AsyncDisposable {
     };
   }
 
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const members of this.members.watch(signal)) {
-          const list = [...members.values()].toSorted((a, b) => a.joinedAt - b.joinedAt);
-          this.peers.setMembers(list);
-        }
-      } catch (error) {
-        if (!signal.aborted) log.warn('Cannot follow the members and will retry', { error });
+    const onError = (error: unknown): void =>
+      log.warn('Cannot follow the members and will retry', { error });
+    const work = async (): Promise<void> => {
+      for await (const members of this.members.watch(signal)) {
+        const list = [...members.values()].toSorted((a, b) => a.joinedAt - b.joinedAt);
+        this.peers.setMembers(list);
       }
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    };
+    return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 }

@@ -1,4 +1,5 @@
 /** Keeps this node in touch with the registry when its managers change. */
+import { followAgain } from '../base/again.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { ManagerRecords } from '../cluster/cluster.ts';
@@ -34,19 +35,17 @@ export class PlaceFollower implements AsyncDisposable {
     await this.#loop;
   }
 
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
     const { nodeRegistry, records, clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const { epoch, endpoints } of records.watchState(signal)) {
-          const { place } = nodeRegistry;
-          if (place !== undefined) await nodeRegistry.follow({ ...place, epoch, endpoints });
-        }
-      } catch (error) {
-        if (!signal.aborted) log.warn('Cannot follow the managers and will retry', { error });
+    const onError = (error: unknown): void =>
+      log.warn('Cannot follow the managers and will retry', { error });
+    const work = async (): Promise<void> => {
+      for await (const { epoch, endpoints } of records.watchState(signal)) {
+        const { place } = nodeRegistry;
+        if (place !== undefined) await nodeRegistry.follow({ ...place, epoch, endpoints });
       }
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-    }
+    };
+    return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 }

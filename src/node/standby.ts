@@ -3,6 +3,7 @@
  * commit is answered only when that copy has it on its disk. A standby that is lost is left behind by the leader, which says
  * so; taking over is for a person, since nobody else can know that the silent machine is really gone.
  */
+import { followAgain } from '../base/again.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { boolean, integer, object, type Schema, string } from '../base/schema.ts';
@@ -300,20 +301,18 @@ export class Standby implements Duty, AsyncDisposable {
   }
 
   /** Who the standby is, as every node has to know for its own commits. */
-  async #follow(): Promise<void> {
+  #follow(): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        for await (const { records } of this.#records.watch(signal)) {
-          this.#current = records.get(ID);
-          this.#isRead = true;
-        }
-      } catch (error) {
-        if (!signal.aborted) log.debug('Cannot follow the standby', { reason: messageOf(error) });
+    const onError = (error: unknown): void =>
+      log.debug('Cannot follow the standby', { reason: messageOf(error) });
+    const work = async (): Promise<void> => {
+      for await (const { records } of this.#records.watch(signal)) {
+        this.#current = records.get(ID);
+        this.#isRead = true;
       }
-      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
-    }
+    };
+    return followAgain(work, { clock, signal, pauseMs: LOOK_EVERY_MS, onError });
   }
 
   /** A machine that held the registry and comes back finds out here that another one has taken over. */

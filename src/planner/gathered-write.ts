@@ -101,15 +101,26 @@ export async function gatheredWrite(
     const sequences = await loadSequences(catalogue, scratch, session);
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
-      await writeBack(before, scratch, context);
+      const areUnseen = only === undefined && areIdsUnseen(binding, context);
+      const replaced = await writeBack(before, scratch, areUnseen, context);
       await applySequences(sequences, scratch, session);
       const changes = written.changes + (await feed(scratch.db, feeds, session, binding));
-      return { ...written, changes };
+      const { lastInsertRowid } = written;
+      const last = replaced.get(targetOf(binding))?.get(lastInsertRowid) ?? lastInsertRowid;
+      return { ...written, changes, lastInsertRowid: last };
     }
     return written;
   } finally {
     pool.give(scratch);
   }
+}
+
+/** The table that an INSERT names. */
+function targetOf({ parsed, written }: Binding): Table | undefined {
+  const node = parsed?.node;
+  if (node?.type !== 'InsertStmt') return undefined;
+  const name = foldName(node.tblName.objName.text);
+  return written.find((table) => foldName(table.name) === name);
 }
 
 function checkFree({ fetches, given }: Narrowed, before: Before): void {
@@ -186,12 +197,19 @@ function onOff(on: boolean): string {
   return on ? 'ON' : 'OFF';
 }
 
-async function writeBack(before: Before, scratch: Scratch, context: WriteContext): Promise<void> {
+/** Tells the ids of rows that are not those that SQLite chose, by those. `areUnseen`: hidden ones may be others. */
+async function writeBack(
+  before: Before,
+  scratch: Scratch,
+  areUnseen: boolean,
+  context: WriteContext,
+): Promise<ReadonlyMap<Table | undefined, ReadonlyMap<SqlValue, bigint>>> {
+  const replaced = new Map<Table, ReadonlyMap<SqlValue, bigint>>();
   const inserts = new Map<number, StripeWrite[]>();
   const deletes = new Map<number, StripeWrite[]>();
   for (const [table, rows] of before) {
     const gone = new Map(rows);
-    const added: SqlRow[] = [];
+    let added: SqlRow[] = [];
     for (const row of scratch.read(table)) {
       const key = rowKey(table, row);
       const old = gone.get(key);
@@ -203,7 +221,14 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
         addRun(deletes, target, deleteText(table), keyValues(table, row));
       }
     }
-    await tellIds(table, added, context);
+    // Another node may have SQLite's choice in its block, and no stripe would notice.
+    if (areUnseen && table.ridHidden && table.distkey?.name !== table.rid) {
+      const ids = await sourceIds(table, rows, added, context);
+      replaced.set(table, ids);
+      added = added.map(([id = null, ...rest]) => [ids.get(id) ?? id, ...rest]);
+    } else {
+      await tellIds(table, added, context);
+    }
     for (const row of added) {
       for (const target of homesOf(table, row, context)) {
         addRun(inserts, target, insertText(table), row);
@@ -216,6 +241,32 @@ async function writeBack(before: Before, scratch: Scratch, context: WriteContext
       [...writes].map(async ([stripe, texts]) => context.session.write(stripe, texts)),
     );
   }
+  return replaced;
+}
+
+/** Neither the text nor a trigger can have seen a hidden id. */
+function areIdsUnseen(binding: Binding, { catalogue }: WriteContext): boolean {
+  const others = catalogue.objects.filter(({ type }) => type === 'trigger' || type === 'view');
+  return ![binding, ...others].some(({ sql }) => /rowid|\boid\b/i.test(sql));
+}
+
+/** Ids from the source for new rows, by those that SQLite chose. Empty where there is no source. */
+async function sourceIds(
+  table: Table,
+  before: ReadonlyMap<string, Origin>,
+  rows: readonly SqlRow[],
+  { ids, slots }: WriteContext,
+): Promise<ReadonlyMap<SqlValue, bigint>> {
+  const source = idsFor(table, ids, slots.count);
+  const known = new Set([...before.values()].map(({ row }) => row[0]));
+  const chosen = rows.map(([id = null]) => id).filter((id) => !known.has(id));
+  if (source === undefined || chosen.length === 0) return new Map();
+  let next = await source.next(table.counter, chosen.length);
+  if (chosen.some((_, at) => known.has(next + BigInt(at)))) {
+    await source.taken(table.counter, largestOf(known) ?? 0n);
+    next = await source.next(table.counter, chosen.length);
+  }
+  return new Map(chosen.map((id) => [id, next++]));
 }
 
 /** Ids that SQLite chose, or the text, are not to be given once more. */

@@ -63,7 +63,10 @@ export async function routedInsert(
     sql: `${sql}${shape.returning === '' ? tail : `${shape.returning}${rid === undefined ? '' : `, ${quoted(table.rid ?? '')}`}`}`,
     runs,
   });
-  const last = !context.inTransaction && perStripe.size === 1;
+  // Of a length that nobody knows before: it has to be possible to refuse it.
+  const isComputed = shape.unsteady || table.columns.some(({ generated }) => generated);
+  const last =
+    !context.inTransaction && perStripe.size === 1 && !(isComputed && shape.returning !== '');
   const outcomes = await everywhere([...perStripe.keys()], async (stripe) =>
     context.session.write(stripe, [write(perStripe.get(stripe) ?? [])], last),
   );

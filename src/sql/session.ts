@@ -194,25 +194,24 @@ export class SqlSession implements Session {
   }
 
   async describe(sql: string): Promise<Description> {
-    await this.#engine.set.load();
-    const { shadow } = this.#connection.catalogue;
-    try {
-      const { columns } = shadow.prepare(sql);
-      return {
-        columns: columns.map(({ name, declared }) => ({ name, declaredType: declared })),
-        isExplain: scanStatement(sql).isExplain,
-        isReadOnly: isReadOnlyText(sql),
-      };
-    } catch (error) {
-      throw toClient(error, errorPosition(messageOf(error), sql, shadow));
-    }
+    const columns = await this.#told(sql, ({ catalogue }) => catalogue.shadow.prepare(sql).columns);
+    return {
+      columns: columns.map(({ name, declared }) => ({ name, declaredType: declared })),
+      isExplain: scanStatement(sql).isExplain,
+      isReadOnly: isReadOnlyText(sql),
+    };
   }
 
   /** How a text would run and why not better: `moln why query`. */
-  async explain(sql: string, values: SqlRow = []): Promise<Explanation> {
+  explain(sql: string, values: SqlRow = []): Promise<Explanation> {
+    return this.#told(sql, (connection) => connection.explain(sql, values));
+  }
+
+  /** What follows from the schema alone. */
+  async #told<T>(sql: string, tell: (connection: Connection) => T): Promise<T> {
     await this.#engine.set.load();
     try {
-      return this.#connection.explain(sql, values);
+      return await this.#knowing(sql, async () => tell(this.#connection));
     } catch (error) {
       throw toClient(
         error,
@@ -271,16 +270,10 @@ export class SqlSession implements Session {
     const text = this.#beginsReadOnly ? 'BEGIN' : sql;
     this.#stripes = new Set();
     if (wasOpen) this.#goesOn();
-    let isCurrent = false;
     for (let replans = 0; ; counts.retries++) {
       try {
-        if (!isCurrent && asksForSchema(text)) isCurrent = await this.#hasNewestSchema();
-        return await run(text);
+        return await this.#knowing(text, run);
       } catch (error) {
-        if (!isCurrent && isOfSchema(error) && replans++ < REPLANS_MAX) {
-          isCurrent = await this.#hasNewestSchema();
-          if (!isCurrent) continue;
-        }
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
@@ -295,18 +288,32 @@ export class SqlSession implements Session {
     }
   }
 
-  /** What was made through another node is not known here before a stripe is asked. If it was not, it is now, and this says false. */
-  async #hasNewestSchema(): Promise<boolean> {
+  /** What was made through another node is not known here before a stripe is asked: one is, where the answer may follow from that. */
+  async #knowing<T>(text: string, run: (text: string) => Promise<T>): Promise<T> {
+    if (asksForSchema(text)) {
+      await this.#learnSchema();
+      return await run(text);
+    }
+    try {
+      return await run(text);
+    } catch (error) {
+      if (!isOfSchema(error) || !(await this.#learnSchema())) throw error;
+      return await run(text);
+    }
+  }
+
+  /** Whether there was a newer one; then it is known now. */
+  async #learnSchema(): Promise<boolean> {
     const { set } = this.#engine;
     const client = set.client(0);
     const schemaVersion = set.schema.stripeVersion;
     try {
       await client.query({ sql: 'SELECT 1' }, this.#levelOf(client.name), { schemaVersion });
-      return true;
+      return false;
     } catch (error) {
       if (!isSchemaMoved(error)) throw error;
       await set.reload();
-      return false;
+      return true;
     }
   }
 

@@ -55,6 +55,8 @@ test('which batches may go to a stripe as a whole', () => {
   assert.ok(!of('INSERT INTO t VALUES (1) RETURNING zeroblob(9e6)'));
   assert.ok(!of(`INSERT INTO t VALUES ('${'x'.repeat(200)}') RETURNING *`));
   assert.ok(of(`INSERT INTO t VALUES ('${'x'.repeat(200)}')`));
+  assert.ok(of(`INSERT INTO t VALUES ('${'x'.repeat(10)}') RETURNING a`));
+  assert.ok(!of(`INSERT INTO t VALUES ('${'x'.repeat(10)}') RETURNING a, a, a`));
   assert.ok(!of('INSERT INTO t VALUES (last_insert_rowid())'));
   assert.ok(!of('INSERT INTO t VALUES (1)', 'PRAGMA foreign_keys = OFF'));
 });

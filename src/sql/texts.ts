@@ -5,6 +5,11 @@ import { splitScript } from '../planner/planner.ts';
 import { scanStatement } from '../sqlite/sqlite.ts';
 import { RETURNED_WHOLE_MAX } from './limits.ts';
 
+/** Of one unit of UTF-16. */
+const UTF8_BYTES_MAX = 3;
+/** What a value counts beside its own bytes, see `valueBytes`. */
+const VALUE_BYTES = 16;
+
 /** libSQL's own words for a transaction that only reads. */
 export function startsReadOnly(sql: string): boolean {
   return /^\s*begin\s+(?:transaction\s+)?readonly\s*;?\s*$/i.test(sql);
@@ -30,7 +35,7 @@ export function isSelect(sql: string): boolean {
 
 /**
  * So much may come back that it must be possible to refuse it before it has happened: not a few rows of an INSERT, and as they were
- * given.
+ * given, once for each term at most. What a table itself adds to a row the planner knows (`routed-insert.ts`).
  */
 export function mayReturnMuch(
   statements: readonly Statement[],
@@ -40,14 +45,20 @@ export function mayReturnMuch(
   if (returning.length === 0) return false;
   return (
     returning.length > Math.min(RETURNED_WHOLE_MAX, rowsMax) ||
-    returning.some(({ sql }) => !/^\s*(?:insert|replace)\b/i.test(sql) || computes(sql)) ||
-    returning.reduce((sum, one) => sum + sizeOf(one), 0) > bytesMax
+    returning.some(
+      ({ sql }) => !/^\s*(?:insert|replace)\b/i.test(sql) || /[(|]/.test(returned(sql)),
+    ) ||
+    returning.reduce((sum, one) => sum + returnedBytesMax(one), 0) > bytesMax
   );
 }
 
-/** What RETURNING gives is more than the columns. */
-function computes(sql: string): boolean {
-  return /[(|]/.test(sql.slice(sql.search(/\breturning\b/i)));
+function returnedBytesMax(statement: Statement): number {
+  const terms = returned(statement.sql).split(',').length;
+  return terms * (sizeOf(statement) * UTF8_BYTES_MAX + VALUE_BYTES);
+}
+
+function returned(sql: string): string {
+  return sql.slice(sql.search(/\breturning\b/i));
 }
 
 /** A guess by the first words, for clients that choose a connection by it. */

@@ -34,9 +34,9 @@ export interface WriteSessionOptions {
   readonly stripes: ReadonlySet<number>;
   /** Of the statement that runs now. */
   readonly signal: () => AbortSignal | undefined;
-  /** Indexes for reads at `session` level, by the stripes' names. */
   /** What the client can be given. */
   readonly room: AnswerRoom;
+  /** Indexes for reads at `session` level, by the stripes' names. */
   readonly onCommit: (indexes: ReadonlyMap<string, number>) => void;
 }
 
