@@ -46,8 +46,8 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
   readonly #listeners = new Set<() => void>();
-  /** When those were last heard that are members no more, by the monotonic clock. */
-  readonly #lastHeardMs = new Map<string, number>();
+  /** When this node saw that they are no members any more, by the monotonic clock. */
+  readonly #goneAtMs = new Map<string, number>();
   readonly #startedMs: number;
   readonly #renewals: Disposable;
   #members: readonly Member[] = [];
@@ -78,9 +78,9 @@ export class ClusterPeers implements Peers, AsyncDisposable {
 
   /** Oldest first. */
   setMembers(members: readonly Member[]): void {
-    const isGone = ({ id }: Member): boolean => !members.some((member) => member.id === id);
-    for (const { id, silentMs } of this.#members.filter(isGone).map((one) => this.#peer(one)))
-      this.#lastHeardMs.set(id, this.#clock.monotonicMs() - silentMs);
+    for (const { id } of this.#members)
+      if (!members.some((member) => member.id === id))
+        this.#goneAtMs.set(id, this.#clock.monotonicMs());
     this.#members = members;
     this.#presence?.members(members.map(({ id }) => id));
     for (const [id, { client }] of this.#connections) {
@@ -123,7 +123,7 @@ export class ClusterPeers implements Peers, AsyncDisposable {
   }
 
   goneMs(nodeId: string): number {
-    return this.#clock.monotonicMs() - (this.#lastHeardMs.get(nodeId) ?? this.#startedMs);
+    return this.#clock.monotonicMs() - (this.#goneAtMs.get(nodeId) ?? this.#startedMs);
   }
 
   onChange(call: () => void): Disposable {

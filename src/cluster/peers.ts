@@ -45,8 +45,8 @@ export interface Peers {
   ready(): readonly PeerNode[];
   get(nodeId: string): PeerNode | undefined;
   /**
-   * How long, at least, a node was silent that was forgotten, in ms: from its last check-in that this node knows of, or
-   * from this node's own start. Infinity when it said good-bye.
+   * How long, at least, a node is forgotten, in ms: since this node saw it, or since its own start. What others last heard of it
+   * does not count, for its last check-in may not have been seen.
    */
   goneMs(nodeId: string): number;
   /** JSON in, JSON out; throws the other side's `MolnError`, or `NET_RPC_…`. Nothing is repeated. */
