@@ -246,7 +246,9 @@ test('an app from nothing to three instances', async (t) => {
     const warnings = async (): Promise<string> =>
       (await node.json<{ warnings: readonly string[] }>('status')).warnings.join();
     assert.match(await warnings(), /not served over S3 here: Port \d+ .*is taken/);
-    const kept = await node.get('blog', '/drawer', { method: 'POST', body: 'mine' });
+    const plain = { 'content-type': 'application/octet-stream' };
+    const drawer = { method: 'POST', headers: plain, body: 'mine' };
+    const kept = await node.get('blog', '/drawer', drawer);
     assert.deepEqual([kept.status, callers], [500, 0], 'no file goes to another program');
     stranger.close();
     await until('S3 listens', async () => !(await warnings()).includes('S3'));
