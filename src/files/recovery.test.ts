@@ -1,11 +1,12 @@
 /** Files of a cluster that is lost, brought back from its disks: the old and the new one are real catalogues and real folders. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { cpSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
+import { PlainFile } from '../sqlite/sqlite.ts';
 import { FileKit } from '../../testing/file-kit.ts';
 import { Checkpoints } from './checkpoint.ts';
 import type { ObjectInfo } from './model.ts';
@@ -113,6 +114,20 @@ test('files of a cluster that is lost', async (t) => {
     cpSync(join(old.folder, name), disk, { recursive: true });
     return disk;
   };
+  /** The databases, one page of the catalogue's overwritten. */
+  const damagedCopy = (page: 'first' | 'last'): string => {
+    const folder = copyOf('databases');
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (entry.name !== 's0.sqlite') continue;
+      const path = join(entry.parentPath, entry.name);
+      // What is in the log beside it goes into the file.
+      PlainFile.create(path)[Symbol.dispose]();
+      const file = readFileSync(path);
+      const at = page === 'first' ? 0 : file.length - 4096;
+      writeFileSync(path, file.fill(0x5a, at, at + 4096));
+    }
+    return folder;
+  };
   /** The large object's last block is cut on it. */
   const cutDisk = (): string => {
     const disk = copyOf('n1');
@@ -122,11 +137,16 @@ test('files of a cluster that is lost', async (t) => {
 
   await t.test('the rows are those of the database, the blocks those of one disk', async () => {
     await using fresh = await FileKit.start({ places: 2 });
-    const folders = [join(old.folder, 'databases'), copyOf('n2')];
+    const folders = [
+      damagedCopy('first'),
+      damagedCopy('last'),
+      join(old.folder, 'databases'),
+      copyOf('n2'),
+    ];
     const state = await recover(fresh, folders, true);
     assert.deepEqual(
-      [state.buckets, state.why, state.missingBlocks],
-      [['data', 'kept'], undefined, 0],
+      [state.buckets, state.why, state.missingBlocks, state.catalogues.length],
+      [['data', 'kept'], undefined, 0, 1],
     );
     assert.deepEqual(await everything(fresh, 'data'), data);
     assert.deepEqual(await everything(fresh, 'kept'), kept);
