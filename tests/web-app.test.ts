@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 import { get } from 'node:http';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -112,6 +113,13 @@ test('an app from nothing to three instances', async (t) => {
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   // Its own ports: the usual ones may be another node's.
   const [s3 = 0, webdav = 0] = await freePorts('127.0.0.1', 2);
+  let callers = 0;
+  const stranger = createServer((socket) => {
+    callers += 1;
+    socket.destroy();
+  });
+  await once(stranger.listen(s3, '127.0.0.1'), 'listening');
+  t.after(() => stranger.close());
   await using node = await TestNode.start(t, {
     args: ['--s3-port', String(s3), '--webdav-port', String(webdav)],
   });
@@ -237,6 +245,16 @@ test('an app from nothing to three instances', async (t) => {
       mails.received[0] ?? '',
       /^MAIL FROM:<blog@example\.org>.*\nRCPT TO:<ada@example\.org>/,
     );
+    const warnings = async (): Promise<string> =>
+      (await node.json<{ warnings: readonly string[] }>('status')).warnings.join();
+    assert.match(await warnings(), /not served over S3 here: Port \d+ .*is taken/);
+    const plain = { 'content-type': 'application/octet-stream' };
+    const drawer = { method: 'POST', headers: plain, body: 'mine' };
+    const kept = await node.get('blog', '/drawer', drawer);
+    assert.deepEqual([kept.status, callers], [500, 0], 'no file goes to another program');
+    stranger.close();
+    await until('S3 listens', async () => !(await warnings()).includes('S3'));
+    await typed('moln app blog restart');
     const link = /http:\/\/blog\.localhost[^\s)]*token=[\w-]+/.exec(mails.received[0] ?? '')?.[0];
     const set = { password: 'battery staple' };
     assert.match(

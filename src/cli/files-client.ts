@@ -268,10 +268,8 @@ export class FilesClient {
     return this.#transport.json({ method: 'GET', path: `${pathOf(bucket, key)}?why` });
   }
 
-  /** Where faces listen on this node. */
-  faces(): Promise<
-    Readonly<Record<'s3' | 'webdav', { readonly address: string; readonly port: number }>>
-  > {
+  /** Where faces are reached from this machine, those that listen: `http://HOST:PORT`. */
+  faces(): Promise<Readonly<Partial<Record<'s3' | 'webdav', string>>>> {
     return this.#transport.json({ method: 'GET', path: '/files/-/faces' });
   }
 

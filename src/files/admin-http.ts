@@ -4,8 +4,8 @@ import { parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
 import type { Checkpoints } from './checkpoint.ts';
-import type { FilesConfig } from './control.ts';
 import { pathUnknown, requestInvalid } from './errors.ts';
+import type { FaceTable } from './face-table.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
 import type { PlaceTable } from './place-table.ts';
@@ -21,7 +21,7 @@ export interface AdminOptions {
   readonly census: BlockCensus;
   readonly recovery: Recovery;
   readonly checkpoints: Checkpoints;
-  readonly config: () => Pick<FilesConfig, 'address' | 'ports'>;
+  readonly faces: Pick<FaceTable, 'listening'>;
 }
 
 export class AdminHttp {
@@ -66,11 +66,8 @@ export class AdminHttp {
       case 'DELETE storage/ID':
         await places.look();
         return await upkeep.repair.drain(places.find(id).id);
-      case 'GET faces': {
-        const { address, ports } = this.#options.config();
-        const faces = Object.entries(ports).map(([face, port]) => [face, { address, port }]);
-        return Object.fromEntries(faces) as unknown;
-      }
+      case 'GET faces':
+        return this.#options.faces.listening();
       case 'GET repair':
         return this.#work();
       case 'PATCH repair':

@@ -32,7 +32,13 @@ import {
 import { filesAway, unauthorized } from './errors.ts';
 import { filesPaths } from './files-process.ts';
 import { sendError } from './http-words.ts';
-import { CATALOGUE, START_WAIT_MS, TROUBLES_WITHIN_MS, WATCH_AGAIN_MS } from './limits.ts';
+import {
+  CATALOGUE,
+  FACE_WAIT_MS,
+  START_WAIT_MS,
+  TROUBLES_WITHIN_MS,
+  WATCH_AGAIN_MS,
+} from './limits.ts';
 import { FILES_ID, type FilesRecord, filesRecords } from './records.ts';
 import type { StorageState } from './storage-state.ts';
 
@@ -146,22 +152,31 @@ export class Files implements AsyncDisposable {
 
   /**
    * What an app finds in its environment: a key of its own for the bucket that its settings name (`S3_BUCKET`), or the one of its own name. Empty
-   * while there is no file store, unless the settings name a bucket: then it is made.
+   * while there is no file store, unless the settings name a bucket: then it is made. Empty too while the port of S3 is not known to be ours:
+   * another program would get the app's files, and keys without an address are tried elsewhere.
    */
   async environmentOf(
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    const { registry, ports, address } = this.#options;
+    const { registry, log } = this.#options;
     const bucket = settings['S3_BUCKET'] ?? app;
     if (!isBucketName(bucket)) return {};
     if (this.#record === undefined && settings['S3_BUCKET'] !== undefined)
       await this.#make(`app ${app}`);
     const record = this.#record ?? (await filesRecords(registry).get(FILES_ID))?.value;
     if (record === undefined) return {};
+    const endpoint = (await this.#serving(FACE_WAIT_MS))?.faces['s3'];
+    if (endpoint === undefined) {
+      log.warn('An app is started without S3, which does not listen here', {
+        app,
+        hint: 'See why with "moln status"; then restart the app',
+      });
+      return {};
+    }
     const { id, secret } = appKey(this.#keyOf(record), app, bucket);
     return {
-      S3_ENDPOINT: `http://${hostOf(address)}:${ports['s3'] ?? PORTS['s3']}`,
+      S3_ENDPOINT: endpoint,
       S3_REGION: 'us-east-1',
       S3_BUCKET: bucket,
       S3_ACCESS_KEY_ID: id,
@@ -224,18 +239,26 @@ export class Files implements AsyncDisposable {
     request: IncomingMessage,
     { isLocal }: { readonly isLocal: boolean },
   ): Promise<void> {
-    const { accounts, clock } = this.#options;
+    const { accounts } = this.#options;
     if (this.#record === undefined) {
       const [, token = ''] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
       const who = isLocal ? { name: 'local' } : await accounts.verifyToken(token);
       if (who === undefined) throw unauthorized();
       await this.#make(who.name);
     }
-    const deadlineMs = clock.monotonicMs() + START_WAIT_MS;
+    const state = await this.#serving(START_WAIT_MS);
+    if (state === undefined || state.why !== undefined)
+      throw filesAway(state?.why ?? 'it is being started');
+  }
+
+  /** The process's state once it serves, or what it is after so long. */
+  async #serving(withinMs: number): Promise<FilesState | undefined> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.monotonicMs() + withinMs;
     for (;;) {
       const state = await this.state();
-      if (state !== undefined && state.why === undefined) return;
-      if (clock.monotonicMs() > deadlineMs) throw filesAway(state?.why ?? 'it is being started');
+      if (state !== undefined && state.why === undefined) return state;
+      if (clock.monotonicMs() > deadlineMs) return state;
       await clock.sleep(WATCH_AGAIN_MS, this.#stop.signal);
     }
   }
@@ -316,13 +339,6 @@ export class Files implements AsyncDisposable {
     this.#told = text;
     this.#supervisor.configure(config);
   }
-}
-
-/** Where this machine reaches a face that listens on `address`. */
-function hostOf(address: string): string {
-  if (address === '0.0.0.0') return '127.0.0.1';
-  if (address === '::') return '[::1]';
-  return address.includes(':') ? `[${address}]` : address;
 }
 
 function nodeOf(peer: PeerNode): FilesConfig['nodes'][number] {

@@ -46,6 +46,8 @@ export interface FilesConfig {
 export interface FilesState {
   readonly pid: number;
   readonly memoryBytes: number;
+  /** By name, where this machine reaches those that listen: `http://HOST:PORT`. All have been tried once it serves. */
+  readonly faces: Readonly<Record<string, string>>;
   /** Why it does not serve yet. */
   readonly why?: string | undefined;
 }

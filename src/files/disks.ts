@@ -5,7 +5,7 @@
  */
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, systemCode } from '../base/errors.ts';
+import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { BareDisk, type BlobStat } from '../blobs/blobs.ts';
 import { PlainFile } from '../sqlite/sqlite.ts';
@@ -57,8 +57,8 @@ export class Disks implements Disposable {
     const disks = found.flatMap((one) => one.disks);
     if (!options.withCatalogue) return new Disks(disks, []);
     const catalogues: CatalogueFile[] = [];
-    for (const path of found.flatMap(({ databases }) => databases)) {
-      const copy = join(options.scratch, `copy-${catalogues.length}.sqlite`);
+    for (const [at, path] of found.flatMap(({ databases }) => databases).entries()) {
+      const copy = join(options.scratch, `copy-${at}.sqlite`);
       const catalogue = await openCopy(path, copy, options.log);
       if (catalogue !== undefined) catalogues.push(catalogue);
     }
@@ -164,27 +164,31 @@ async function lookIn(folder: string, depth: number): Promise<FoundDisks> {
   };
 }
 
-/** Undefined for a database that is not the catalogue. It is copied first, for SQLite writes beside what it reads. */
+/** Undefined for a database that is not the catalogue, or is damaged: another one tells. It is copied first, for SQLite writes beside what it reads. */
 async function openCopy(
   path: string,
   copy: string,
   log: Logger,
 ): Promise<CatalogueFile | undefined> {
-  await copyFile(path, copy);
-  if (await exists(`${path}-wal`)) await copyFile(`${path}-wal`, `${copy}-wal`);
-  const file = PlainFile.create(copy);
+  let file: PlainFile | undefined;
   try {
+    await copyFile(path, copy);
+    if (await exists(`${path}-wal`)) await copyFile(`${path}-wal`, `${copy}-wal`);
+    file = PlainFile.create(copy);
     const tables = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
     const names = new Set(tables.map(([name]) => String(name)));
     if (['_moln_applied', 'bucket', 'usage', 'object', 'chunk'].every((name) => names.has(name))) {
+      const [[verdict] = []] = file.prepare('PRAGMA integrity_check(1)').all();
+      if (verdict !== 'ok') throw new Error(`It is damaged: ${String(verdict)}`);
       const [row] = file.prepare('SELECT idx FROM _moln_applied').all();
-      file.exec('PRAGMA integrity_check');
       return { name: path, applied: Number(row?.[0] ?? 0), file };
     }
   } catch (error) {
+    // That is no fault of the disk that is read.
+    if (systemCode(error) === 'ENOSPC' || isMolnError(error, 'SQLITE_FULL')) throw error;
     log.warn('A copy of a database cannot be read', { path, why: messageOf(error) });
   }
-  file[Symbol.dispose]();
+  file?.[Symbol.dispose]();
   return undefined;
 }
 

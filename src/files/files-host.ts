@@ -13,6 +13,7 @@ import { Checkpoints } from './checkpoint.ts';
 import { Collector } from './collector.ts';
 import { type FilesConfig, type FilesTroubles, LOCAL_HEADER } from './control.ts';
 import { filesAway, forbidden, unauthorized } from './errors.ts';
+import { FaceTable } from './face-table.ts';
 import type { FaceContext, FaceMaker } from './faces.ts';
 import { readTarget } from './http-words.ts';
 import { START_AGAIN_MS } from './limits.ts';
@@ -40,6 +41,7 @@ interface Open {
   readonly upkeep: Upkeep;
   readonly store: Store;
   readonly census: BlockCensus;
+  readonly faces: FaceTable;
 }
 
 const ADMIN = '-';
@@ -107,11 +109,19 @@ export class FilesHost implements AsyncDisposable {
   /** From what is known anyway. */
   troubles(): FilesTroubles {
     const open = this.#open;
-    if (open !== undefined) return troublesOf(open.places.views(), open.census.known);
+    if (open !== undefined) {
+      const { troubles, warnings } = troublesOf(open.places.views(), open.census.known);
+      return { troubles, warnings: [...warnings, ...open.faces.warnings()] };
+    }
     return {
       troubles: this.why === undefined ? [] : [`files are not served: ${this.why}`],
       warnings: [],
     };
+  }
+
+  /** None while it does not serve. */
+  faces(): Readonly<Record<string, string>> {
+    return this.#open?.faces.listening() ?? {};
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -203,7 +213,15 @@ export class FilesHost implements AsyncDisposable {
     places.onChange = () => repair.wake();
     const checkpoints = new Checkpoints({ link, contents, places, sessions, clock, log });
     upkeep.start({ collector, checkpoints, isFirst, places, clock });
-    for (const face of this.#options.faces) await this.#openFace(face, { store, keys }, stack);
+    const faces = stack.use(
+      new FaceTable({
+        makers: this.#options.faces,
+        contextOf: (face) => this.#contextOf(face, { store, keys }),
+        clock,
+        log,
+      }),
+    );
+    await faces.open();
     const census = new BlockCensus({ link, places, clock, log });
     const recovery = stack.use(
       new Recovery({
@@ -217,9 +235,8 @@ export class FilesHost implements AsyncDisposable {
         log,
       }),
     );
-    const ports = (): FilesConfig => this.#config ?? config;
     const admin = new AdminHttp({
-      config: ports,
+      faces,
       store,
       keys,
       places,
@@ -228,22 +245,21 @@ export class FilesHost implements AsyncDisposable {
       recovery,
       checkpoints,
     });
-    this.#open = { native, admin, places, upkeep, store, census };
+    this.#open = { native, admin, places, upkeep, store, census, faces };
     this.#stack.use(stack.move());
   }
 
-  async #openFace(
-    face: FaceMaker,
+  #contextOf(
+    face: FaceMaker['name'],
     { store, keys }: { readonly store: Store; readonly keys: AccessKeys },
-    stack: AsyncDisposableStack,
-  ): Promise<void> {
+  ): FaceContext | undefined {
     const { clock, log } = this.#options;
-    const port = this.#config?.ports[face.name];
-    if (port === undefined) return;
-    const context: FaceContext = {
+    const port = this.#config?.ports[face];
+    if (port === undefined) return undefined;
+    return {
       store,
       clock,
-      log: log.for(face.name),
+      log: log.for(face),
       address: this.#config?.address ?? '127.0.0.1',
       port,
       keyOfToken: (token) => {
@@ -253,17 +269,6 @@ export class FilesHost implements AsyncDisposable {
       },
       people: async (id) => ((await keys.isOwner(id)) ? { id, name: id } : undefined),
     };
-    try {
-      stack.use(await face.open(context));
-      log.info('A face of files listens', { face: face.name, port });
-    } catch (error) {
-      // The others are served all the same.
-      log.error('A face of files does not listen', {
-        face: face.name,
-        port,
-        why: messageOf(error),
-      });
-    }
   }
 
   /** One node of the cluster does what is to be done once: the oldest that is ready. */

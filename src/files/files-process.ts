@@ -139,6 +139,7 @@ class ProcessDoor implements Disposable {
         const state: FilesState = {
           pid: process.pid,
           memoryBytes: process.memoryUsage.rss(),
+          faces: this.#host.faces(),
           why: this.#host.why,
         };
         return sendJson(response, 200, state);

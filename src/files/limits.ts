@@ -99,12 +99,16 @@ export const DROP_AGAIN_MS: number = 15 * 1000;
 export const DROP_AGAIN_MOST_MS: number = 24 * 3600 * 1000;
 export const STOP_TIMEOUT_MS: number = 10 * 1000;
 export const START_AGAIN_MS = 500;
+/** A port of a face that another program has is tried again. */
+export const FACE_AGAIN_MS: number = 3 * 1000;
 /** To the file process of another node. */
 export const PEER_CONNECT_MS = 3000;
 /** A ticket to a storage; clocks of nodes may differ by nearly so much. */
 export const TICKET_MS: number = 10 * 60 * 1000;
 /** The first request waits so long for the store to be made and its process to be started. */
 export const START_WAIT_MS: number = 60 * 1000;
+/** The start of an app waits so long for what it is to know of S3. */
+export const FACE_WAIT_MS: number = 15 * 1000;
 export const WATCH_AGAIN_MS = 100;
 /** Questions for rows of one bucket that go together, and such questions under way. */
 export const LOOKUPS_TOGETHER_MAX = 100;

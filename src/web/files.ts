@@ -138,7 +138,7 @@ export function sealOf(
 function theKeeper(): FileKeeper {
   if (inUse !== undefined) return inUse;
   throw new MolnError('WEB_NO_FILES', 'This app has no place for files: S3_ENDPOINT is not set', {
-    hint: 'Name a bucket with "moln app NAME env S3_BUCKET=BUCKET"; it is made when it is first used',
+    hint: 'Name a bucket with "moln app NAME env S3_BUCKET=BUCKET"; when one is named, "moln status" says why S3 is not there',
   });
 }
 

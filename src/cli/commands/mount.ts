@@ -50,8 +50,9 @@ export const MOUNT: CommandSpec = {
     // Says what is wrong with the name before anything is made.
     await client.files().list(bucket, { limit: '1' });
     const { webdav } = await client.files().faces();
+    if (webdav === undefined) throw noWebDav();
     const place = [bucket, ...key.split('/')].filter((part) => part !== '').map(encodeURIComponent);
-    const url = `http://${webdav.address}:${webdav.port}/${place.join('/')}/`;
+    const url = `${webdav}/${place.join('/')}/`;
     const { token, detail } = await client.createToken({
       name: tokenName(folder),
       scope: isReadOnly ? 'read' : 'deploy',
@@ -160,6 +161,13 @@ function saidBy(error: unknown): string {
   const { stderr } = error as { readonly stderr?: string };
   const said = (stderr ?? '').trim().split('\n').join('; ');
   return said === '' ? messageOf(error) : said;
+}
+
+/** A token must not go to a program that happens to have the port. */
+function noWebDav(): MolnError {
+  return new MolnError('CLI_NO_WEBDAV', 'WebDAV does not listen on this node', {
+    hint: 'See why with "moln status"; "moln up --webdav-port PORT" takes another port',
+  });
 }
 
 function notRoot(verb: string): MolnError {
