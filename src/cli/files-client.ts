@@ -1,6 +1,7 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { RecoveryState, RepairState, ScrubState } from '../files/files.ts';
 import type { Transport } from './transport.ts';
 
 export interface Bucket {
@@ -78,44 +79,9 @@ export interface DiskFree {
   };
 }
 
-export interface Recovery {
-  readonly isRunning: boolean;
-  readonly doing: string;
-  readonly disks: number;
-  readonly catalogues: readonly string[];
-  readonly buckets: readonly string[];
-  readonly kept: readonly string[];
-  readonly blocks: number;
-  readonly bytes: number;
-  readonly missingBlocks: number;
-  readonly missing: readonly string[];
-  readonly salvaged: number;
-  readonly incomplete: readonly string[];
-  readonly why?: string;
-}
-
 export interface Work {
-  readonly repair: {
-    readonly isRunning: boolean;
-    readonly doing: string;
-    readonly missing: number;
-    readonly lost: number;
-    readonly queued: number;
-    readonly queuedBytes: number;
-    readonly copied: number;
-    readonly copiedBytes: number;
-    readonly failed: number;
-    readonly bytesPerSecond?: number;
-    readonly rate?: number;
-    readonly why?: string;
-  };
-  readonly scrub: {
-    readonly isRunning: boolean;
-    readonly copies: number;
-    readonly bytes: number;
-    readonly damaged: number;
-    readonly unread: number;
-  };
+  readonly repair: RepairState;
+  readonly scrub: ScrubState;
   readonly workers: readonly {
     readonly name: string;
     readonly state: string;
@@ -313,12 +279,12 @@ export class FilesClient {
     return this.#transport.json({ method: 'POST', path: '/files/-/repair' });
   }
 
-  recover(folders: readonly string[], withCatalogue: boolean): Promise<Recovery> {
+  recover(folders: readonly string[], withCatalogue: boolean): Promise<RecoveryState> {
     const json = { folders, withCatalogue };
     return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json });
   }
 
-  recovery(): Promise<Recovery> {
+  recovery(): Promise<RecoveryState> {
     return this.#transport.json({ method: 'GET', path: '/files/-/recovery' });
   }
 

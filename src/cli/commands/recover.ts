@@ -1,9 +1,9 @@
 /** `moln recover` and `moln files salvage`: files back from the disks of a cluster that is lost. */
 import { resolve } from 'node:path';
 import { formatBytes } from '../../base/units.ts';
+import type { RecoveryState } from '../../files/files.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
-import type { Recovery } from '../files-client.ts';
 import { showSteps } from '../progress.ts';
 import { count } from '../words.ts';
 
@@ -57,7 +57,7 @@ async function bringBack(context: Context, input: Input, withCatalogue: boolean)
   return isWhole ? EXIT.ok : EXIT.failed;
 }
 
-function print(context: Context, state: Recovery): void {
+function print(context: Context, state: RecoveryState): void {
   const { words } = context;
   for (const name of state.catalogues) words.line(`Catalogue: ${name}`);
   if (state.catalogues.length === 0) words.line('Catalogue: none, names are from the blocks');
