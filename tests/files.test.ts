@@ -196,6 +196,8 @@ test('files of one machine', async (t) => {
   mkdirSync(join(down, 'v1'), { recursive: true });
   writeFileSync(join(down, 'v1', 'note'), 'stays');
   assert.deepEqual(await sync('www', down), { copied: ['v1/index.html'], removed: [], same: 1 });
+  const mistyped = await node.cli('files', 'sync', 'www/v2', down, '--delete');
+  assert.match(mistyped.stderr, /Nothing is in "www\/v2"/);
   assert.equal(readFileSync(join(down, 'v1', 'index.html'), 'utf8'), 'Hello');
 
   await node.kill();

@@ -54,6 +54,12 @@ export const SYNC: CommandSpec = {
     const local = await localFiles(folder, !isUp);
     const plan = await planOf({ folder, local, remote }, isUp);
     const removed = input.flag('delete') ? plan.remove : [];
+    // A name that is mistyped looks like a folder with nothing in it.
+    if (removed.length > 0 && (isUp ? local.size : remote.size) === 0)
+      throw usageError(
+        `Nothing is in "${from}": with --delete all of "${to}" would go`,
+        'Look at the name; what is to be emptied is emptied with "moln files rm" or "rm"',
+      );
     if (!input.flag('dry-run')) {
       await inParallel(plan.copy, async (path) => {
         const there = { bucket: place.bucket, key: `${place.key}${path}` };
