@@ -359,7 +359,7 @@ export function managerSentence(
     const more = nodes === 2 ? 'one more machine' : 'three managers';
     const copy =
       standby?.isInSync === true
-        ? `${standby.node} keeps a complete copy`
+        ? `${standby.node} keeps a complete copy of the registry`
         : 'changes are on one machine only';
     return `${nodes} nodes, ${managers} of them a manager, ${copy}: ${more} and failover is automatic`;
   }
