@@ -3,6 +3,7 @@
  * commit is answered only when that copy has it on its disk. A standby that is lost is left behind by the leader, which says
  * so; taking over is for a person, since nobody else can know that the silent machine is really gone.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { followAgain } from '../base/again.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -248,6 +249,7 @@ export class Standby implements Duty, AsyncDisposable {
     const { nodeRegistry, events, log } = this.#options;
     const { revision } = await nodeRegistry.live.list(PREFIX);
     const options = { deadlineMs: CATCH_UP_WITHIN_MS };
+    if (!(await this.#allKnowTheHolder())) return;
     try {
       await this.#ask(node.id, { revision, withLogs: true }, options);
     } catch (error) {
@@ -260,6 +262,14 @@ export class Standby implements Duty, AsyncDisposable {
     events.tell('manager', `${node.name} keeps a complete copy`, {
       node: node.name,
     });
+  }
+
+  /** Who still thinks that several machines hold the registry would wait for nobody. */
+  async #allKnowTheHolder(): Promise<boolean> {
+    const { place } = this.#options.nodeRegistry;
+    const others = this.#peers.ready().filter(({ id }) => id !== this.#peers.self);
+    const theirs = await Promise.all(others.map(({ id }) => this.#placeOf(id)));
+    return theirs.every((one) => isDeepStrictEqual(one?.endpoints, place?.endpoints));
   }
 
   /**
