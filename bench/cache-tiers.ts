@@ -19,8 +19,9 @@ import { hitRatio, lruHitRatio, withScans, zipfTrace } from '../testing/cache-tr
 const OBJECTS = 100_000;
 const REQUESTS = 1_000_000;
 const KEPT = 5000;
-const ENTRIES = 200_000;
+const ENTRIES = 1_000_000;
 const BODY_BYTES = 1024;
+const BUDGET_BYTES: number = 256 * 2 ** 20;
 const DISK_ENTRIES = 5000;
 const GENEROUS_BYTES: number = 2 ** 40;
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -49,15 +50,22 @@ function reportHitRatios(): void {
 
 /** With real entries, each of the same size. */
 function tierHitRatio(trace: Uint32Array): number {
-  const probe = new MemoryTier(GENEROUS_BYTES);
-  probe.set(keyOf(0), [storedOf(0, 0)]);
-  const tier = new MemoryTier(probe.stats.bytes * KEPT);
+  const tier = new MemoryTier(bytesOf(KEPT));
   return hitRatio(trace, (object) => {
     const key = keyOf(object);
     if (tier.find(key) !== undefined) return true;
     tier.set(key, [storedOf(object, 0)]);
     return false;
   });
+}
+
+/** Of a memory that has room for so many. */
+function bytesOf(entries: number): number {
+  const bytes = 500 * entries;
+  const probe = new MemoryTier(bytes);
+  for (let object = 0; object < 3 * entries; object++)
+    probe.set(keyOf(object), [storedOf(object, 0)]);
+  return (bytes * entries) / probe.stats.keys;
 }
 
 /** Keys of one length, so that all take the same. */
@@ -81,31 +89,55 @@ function storedOf(object: number, bodyBytes: number): Stored {
   return new Stored(key, entry, smallBody(Buffer.alloc(bodyBytes, object)), object + 1);
 }
 
+/** A million answers of 1 KB, by the process's own memory, and a memory that has room for a quarter of them. */
 function reportMemory(): void {
   const { gc } = globalThis;
   if (gc === undefined) {
     console.log('\nBytes of an entry: run with NODE_OPTIONS=--expose-gc');
     return;
   }
-  const used = (): number => {
-    gc();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
+  const used = (): { readonly heap: number; readonly rss: number } => {
+    // Buffers go some time after the objects that stand for them.
+    for (let round = 0; round < 3; round++) gc();
+    const { heapUsed, external, rss } = process.memoryUsage();
+    return { heap: heapUsed + external, rss };
+  };
+  const fill = (bytesMax: number): { readonly tier: MemoryTier; readonly text: number } => {
+    const tier = new MemoryTier(bytesMax);
+    let text = 0;
+    for (let object = 0; object < ENTRIES; object++) {
+      const stored = storedOf(object, BODY_BYTES);
+      tier.set(stored.key, [stored]);
+      text += stored.key.length + stored.entry.head.length;
+    }
+    return { tier, text: text / ENTRIES };
   };
   const before = used();
-  const tier = new MemoryTier(GENEROUS_BYTES);
-  let content = 0;
-  for (let object = 0; object < ENTRIES; object++) {
-    const stored = storedOf(object, BODY_BYTES);
-    tier.set(stored.key, [stored]);
-    content += BODY_BYTES + stored.key.length + stored.entry.head.length;
+  const { tier, text } = fill(GENEROUS_BYTES);
+  const after = used();
+  const { bytes } = tier.stats;
+  console.log(
+    `\n${ENTRIES} answers of ${BODY_BYTES} bytes, with ${text.toFixed(0)} of key and head each`,
+  );
+  const rows = [
+    ['counted by the tier', bytes],
+    ['heap and buffers', after.heap - before.heap],
+    ['resident memory', after.rss - before.rss],
+  ] as const;
+  for (const [name, all] of rows) {
+    const besides = all / ENTRIES - BODY_BYTES;
+    const own = (besides - text).toFixed(0);
+    console.log(
+      `  ${name.padEnd(22)}${(all / 2 ** 20).toFixed(0)} MiB: ${besides.toFixed(0)} bytes an answer besides its body, ${own} besides key and head`,
+    );
   }
-  const taken = (used() - before) / ENTRIES;
-  const own = content / ENTRIES;
-  const counted = tier.stats.bytes / ENTRIES - own;
-  console.log(`\nAn entry of ${BODY_BYTES} bytes: ${own.toFixed(0)} bytes of body, head and key`);
-  console.log(`  besides them measured            ${(taken - own).toFixed(0)}`);
-  console.log(`  besides them counted by the tier ${counted.toFixed(0)}`);
+  tier.clear();
+  const small = fill(BUDGET_BYTES);
+  const full = used();
+  const mib = (value: number): string => `${(value / 2 ** 20).toFixed(0)} MiB`;
+  console.log(
+    `  with a budget of ${mib(BUDGET_BYTES)}: ${small.tier.stats.keys} of them kept, ${mib(small.tier.stats.bytes)} counted, ${mib(full.heap - before.heap)} of heap and buffers`,
+  );
 }
 
 async function reportFind(): Promise<void> {

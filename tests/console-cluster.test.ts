@@ -6,6 +6,7 @@ import type { InviteDetail, SlotDetail } from '../src/api/model.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { TestBrowser, type Page } from '../testing/browser.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
+import { askHost } from './routes-kit.ts';
 import { focused, loginLink, pagesAreForEverybody, tabTo, text, until } from './console-kit.ts';
 
 const REGIONS = { one: 'north', two: 'south' } as const;
@@ -130,6 +131,20 @@ async function readsWithoutScripts({ browser, page }: Session): Promise<void> {
 }
 
 /** The only manager goes: the other node's console says that it may be old, on every page. */
+async function regionsAreShown({ cluster, page }: Session): Promise<void> {
+  const one = cluster.node('one');
+  // Nobody listens there: what counts is where it was to go.
+  const upstreams = '[{url: "http://127.0.0.1:1"}, {url: "http://127.0.0.1:2", region: south}]';
+  await one.json('route', 'set', 'far', 'host=far.example', `upstreams=${upstreams}`);
+  await page.goto(new URL('/gateway', page.url()).href);
+  const shown = page.locator('table', { hasText: 'Requests that could go to several regions' });
+  await until('requests by region', async () => {
+    await askHost(one, 'far.example');
+    return (await shown.count()) === 1 && /north.*%/.test((await shown.textContent()) ?? '');
+  });
+  await one.json('route', 'remove', 'far');
+}
+
 async function saysWhenManagersAreAway({ cluster, browser }: Session): Promise<void> {
   const left = await browser.page();
   await left.goto(await loginLink(cluster.node('two')));
@@ -152,6 +167,7 @@ const STORIES: readonly (readonly [string, (session: Session) => Promise<void>])
   ['a node is drained by keyboard, and the event appears in another tab', drainsByKeyboard],
   ['labels are set and removed, and a node does not forget itself', labelsAreSet],
   ['an app says why it runs where it runs', appSaysWhy],
+  ['where requests went is told by region', regionsAreShown],
   ['every page has names, contrast, visible focus and room on a phone', isAccessible],
   ['without scripts nodes and events can be read', readsWithoutScripts],
   ['while no manager answers every page says so', saysWhenManagersAreAway],

@@ -98,8 +98,19 @@ for (const [name, balance] of [
     assert.ok(idle.home > 90, `nobody is busy: ${JSON.stringify(idle)}`);
     Object.assign(site.use, { home: 0.9, east: 0.3, west: 0.5 });
     const before = site.chosen();
+    const counting = site.gateway.plane.answer({ kind: 'top', durationMs: 30 * SECOND_MS });
     const busy = await site.shares(60);
     const after = site.chosen();
+    const told = await counting;
+    assert(told.kind === 'top');
+    const flows = new Map(
+      told.top.regions?.map(({ from, to, requests }) => [`${from} ${to}`, requests]),
+    );
+    const all = ['home home', 'home east', 'home west'].map((flow) => flows.get(flow) ?? 0);
+    assert.ok(
+      all.every((requests) => requests > 10),
+      `as it happened: ${JSON.stringify(all)}`,
+    );
     const west = (after.west ?? 0) - (before.west ?? 0);
     assert.ok(west > (REQUESTS * busy.west) / 100 - 1, `the metrics say so: ${west}`);
     assert.ok(busy.home > 2 && busy.home < 30, `home is busy: ${JSON.stringify(busy)}`);

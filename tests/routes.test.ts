@@ -256,7 +256,13 @@ test('listeners open ports, or say why not', async (t) => {
   const same = ['listener', 'set', 'more', `port=${tcp}`, 'protocol=tcp', `upstreams=${upstream}`];
   assert.match(await refusal(node, ...same), /Listener "mail" already has port/);
   const own = ['listener', 'set', 'more', `port=${node.ports.http}`];
-  assert.match(await refusal(node, ...own), /The gateway itself already has port/);
+  assert.match(await refusal(node, ...own, 'protocol=https'), /The gateway itself already has/);
+  // A listener of the gateway's own is changed like any other, and is what it was when the record goes.
+  const home = { address, port: node.ports.http, host: 'shop.example.org', path: '/' };
+  await node.json(...own, 'redirect=https');
+  assert.equal((await ask(home)).status, 308);
+  await node.json('listener', 'remove', 'more');
+  assert.match((await ask(home)).body, /^one /);
   const pem = [
     'listener',
     'set',

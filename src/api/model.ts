@@ -3,6 +3,7 @@
  * Times are epoch milliseconds, sizes bytes, rates per second.
  */
 export type * from './address-model.ts';
+export type { ClusterTop } from './cache-model.ts';
 export type * from './certificate-model.ts';
 export type { ListenerDetail, RouteAnswer, RouteDetail } from './route-model.ts';
 export type {

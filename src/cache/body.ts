@@ -55,17 +55,14 @@ export interface Piece {
 export const TEXT_BYTES_MAX: number = 4096;
 
 /**
- * A small body as latin1 text: a buffer would take 280 bytes more, and what is sent with a head in one write has to be text anyway.
- * It lives in the heap, whose limit must leave room for it.
+ * A small body as latin1 text: what is sent with a head in one write has to be text anyway. Where the same bytes are
+ * outside of memory is not kept: to write them again costs less.
  */
 export class TextBody implements Body {
   readonly text: string;
-  /** Where the same bytes are outside of memory, if anywhere. */
-  block: Block | undefined;
 
-  constructor(text: string, block?: Block) {
+  constructor(text: string) {
     this.text = text;
-    this.block = block;
   }
 
   get bytes(): number {
@@ -86,7 +83,7 @@ export class TextBody implements Body {
 
   pieces({ from, to }: Section): readonly Piece[] {
     const bytes = Buffer.from(this.text, 'latin1');
-    return [{ bytes, block: this.block, from, length: to - from }];
+    return [{ bytes, block: undefined, from, length: to - from }];
   }
 }
 
@@ -153,7 +150,7 @@ export function isSmall(body: Body): body is SmallBody {
 
 export function smallBody(bytes: Buffer, block?: Block): SmallBody {
   if (bytes.length > TEXT_BYTES_MAX) return new BufferBody(bytes, block);
-  return new TextBody(bytes.toString('latin1'), block);
+  return new TextBody(bytes.toString('latin1'));
 }
 
 /** A body of several pieces, which may still grow at its end. */

@@ -6,7 +6,7 @@
 import { readdir } from 'node:fs/promises';
 import { ensureFolder, syncFolder } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
-import { isSmall, PieceBody, type Body, type Piece } from './body.ts';
+import { BufferBody, PieceBody, type Body, type Piece } from './body.ts';
 import {
   decodeHeader,
   decodePayload,
@@ -286,7 +286,7 @@ export class DiskTier implements ColdTier {
         const block = await this.#blockOf(piece);
         if (block === undefined) return undefined;
         piece.block = block;
-        if (isSmall(body)) body.block = block;
+        if (body instanceof BufferBody) body.block = block;
         pieces.push({ block: block.place, from: piece.from, length: piece.length });
       }
       plain.push({ entry, stamp, pieces });

@@ -3,7 +3,7 @@
  * What does not fit into memory goes to a tier on the side, so that a slow reader holds nobody up; only where there is no such tier does
  * the slowest reader set the pace.
  */
-import { PieceBody, smallBody, type Block, type Body, type Piece } from './body.ts';
+import { PieceBody, smallBody, TEXT_BYTES_MAX, type Block, type Body, type Piece } from './body.ts';
 
 /** A piece is at most so large: what a tier writes and checks at once. */
 export const PIECE_BYTES: number = 64 * 1024;
@@ -115,7 +115,10 @@ export class Fill {
     const { bytes } = this.body;
     const wanted = length >= 0 ? length - bytes : Math.max(bytes, FIRST_PIECE_BYTES);
     const size = Math.min(Math.max(wanted, atLeast), PIECE_BYTES);
-    const piece = { bytes: Buffer.allocUnsafeSlow(size), block: undefined, from: 0, length: 0 };
+    // What becomes text is gone in a moment, and may come from the pool.
+    const isText = length >= 0 && length <= TEXT_BYTES_MAX;
+    const own = isText ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    const piece = { bytes: own, block: undefined, from: 0, length: 0 };
     this.#heldBytes += size;
     this.#last = piece;
     this.body.append(piece);

@@ -1,54 +1,72 @@
-/** Stored answers in this process's memory, shared by reference. S3-FIFO decides what stays. */
-import { BufferBody, isSmall, PieceBody, type Body } from './body.ts';
-import { isList } from './decide.ts';
-import { Queued, S3Fifo } from './s3-fifo.ts';
+/**
+ * Stored answers in this process's memory, as records in slabs; what is large is kept beside them by reference. S3-FIFO
+ * decides what stays. The budget is of all that is taken: records and their holes, bodies, index, and what is remembered.
+ */
+import { randomShare } from '../base/ids.ts';
+import { isSmall, PieceBody, type Body } from './body.ts';
+import { KeyBytes } from './key-bytes.ts';
+import { KeyIndex } from './key-index.ts';
+import { OutsideBodies } from './outside-bodies.ts';
+import { isKeyAt, outsideNumbers, Packing, unpacked } from './packed-variants.ts';
+import { RecentVariants } from './recent-variants.ts';
+import { RECORD } from './record-log.ts';
+import { S3Fifo } from './s3-fifo.ts';
+import { Slabs, SLABS_BYTES_MAX } from './slabs.ts';
 import { asVariants, Stored, type Tier, type TierStats, type Variants } from './tier.ts';
 
-/** What a key costs besides its text, measured by `npm run bench -- cache`: map, queue and list. */
-const KEY_OVERHEAD_BYTES = 180;
-/** What a variant costs besides its head and body. */
-const VARIANT_OVERHEAD_BYTES = 220;
-/** What a buffer costs besides its bytes. */
+/** What a buffer costs besides its bytes, measured by `npm run bench -- cache`. */
 const BUFFER_OVERHEAD_BYTES = 280;
 /** What a piece of a large body costs besides its bytes. */
 const PIECE_OVERHEAD_BYTES = 350;
-/** What a tag costs besides its text. */
-const TAG_OVERHEAD_BYTES = 32;
+/** What an answer costs that was taken out, besides its text. */
+const TAKEN_OVERHEAD_BYTES = 700;
 /** A key that would take a larger share of all is not worth what it would displace. */
 const KEY_SHARE_MAX = 1 / 8;
-
-class Kept extends Queued {
-  variants: Variants;
-
-  constructor(key: string, variants: Variants) {
-    super(key);
-    this.variants = variants;
-  }
-}
+/** Slabs that are taken for copies before what they replace is free. */
+const SLABS_IN_HAND = 3;
 
 export class MemoryTier implements Tier {
   readonly name = 'memory';
   /** A key whose bodies are larger keeps them only where they are outside of memory. */
   readonly keyBytesMax: number;
-  readonly #kept = new Map<string, Kept>();
-  readonly #queues: S3Fifo<Kept>;
+  readonly #bytesMax: number;
+  /** What is asked for now. */
+  readonly #key = new KeyBytes(Math.floor(randomShare() * 2 ** 32));
+  readonly #slabs: Slabs;
+  readonly #fifo: S3Fifo;
+  readonly #index: KeyIndex;
+  readonly #bodies = new OutsideBodies();
+  readonly #recent: RecentVariants;
   #hits = 0;
   #misses = 0;
   #evicted = 0;
 
   constructor(bytesMax: number) {
-    this.keyBytesMax = Math.floor(bytesMax * KEY_SHARE_MAX);
-    this.#queues = new S3Fifo(bytesMax, ({ key }) => {
-      this.#kept.delete(key);
-      this.#evicted++;
+    this.#bytesMax = Math.min(bytesMax, SLABS_BYTES_MAX);
+    this.keyBytesMax = Math.floor(this.#bytesMax * KEY_SHARE_MAX);
+    this.#slabs = new Slabs(this.#bytesMax);
+    this.#recent = new RecentVariants(this.#bytesMax);
+    this.#index = new KeyIndex({
+      isKey: (place, key) => isKeyAt(this.#slabs.slabAt(place), this.#slabs.offsetOf(place), key),
+    });
+    this.#fifo = new S3Fifo(this.#slabs, {
+      evict: (place) => {
+        this.#evicted++;
+        this.#let(place);
+      },
+      moved: (from, to) => {
+        const hash = this.#hashAt(to);
+        this.#index.move(hash, from, to);
+        this.#recent.moved(hash, from, to);
+      },
     });
   }
 
   get stats(): TierStats {
     return {
-      keys: this.#kept.size,
-      bytes: this.#queues.bytes,
-      bytesMax: this.#queues.bytesMax,
+      keys: this.#fifo.count,
+      bytes: this.#fifo.bytes + this.#index.bytes + this.#recent.bytes,
+      bytesMax: this.#bytesMax,
       hits: this.#hits,
       misses: this.#misses,
       evicted: this.#evicted,
@@ -57,40 +75,54 @@ export class MemoryTier implements Tier {
   }
 
   mayHold(key: string): boolean {
-    return this.#kept.has(key);
+    return this.#key.read(key) && this.#index.find(this.#key) !== undefined;
   }
 
   find(key: string): Variants | undefined {
-    const kept = this.#kept.get(key);
-    if (kept === undefined) {
+    if (!this.#key.read(key)) return undefined;
+    const recent = this.#recent.find(this.#key.hash);
+    if (recent !== undefined && this.#isKey(recent.place)) {
+      this.#hits++;
+      this.#fifo.hit(recent.place);
+      return recent.variants;
+    }
+    const place = this.#index.find(this.#key);
+    if (place === undefined) {
       this.#misses++;
       return undefined;
     }
     this.#hits++;
-    this.#queues.hit(kept);
-    return kept.variants;
+    return this.#takenOut(place);
   }
 
   set(key: string, variants: readonly Stored[]): void {
-    const known = this.#kept.get(key);
-    const made = asVariants(variants.map((one) => this.#fitted(one)));
-    const bytes = made === undefined ? 0 : bytesOf(key, made);
-    if (made === undefined || bytes > this.keyBytesMax || !isComplete(made)) {
+    if (!this.#key.read(key)) return;
+    const known = this.#index.find(this.#key);
+    const packing = this.#packed(variants);
+    if (packing === undefined) {
       if (known !== undefined) this.#forget(known);
       return;
     }
-    if (known !== undefined) {
-      known.variants = made;
-      this.#queues.resize(known, bytes);
-      return;
+    const { hash } = this.#key;
+    const sizes = { hash, size: packing.size, outside: outsideBytes(packing.outside) };
+    let place: number;
+    if (known === undefined) place = this.#fifo.add(sizes, this.#room);
+    else {
+      this.#let(known);
+      place = this.#fifo.resize(known, sizes, this.#room);
     }
-    const kept = new Kept(key, made);
-    this.#kept.set(key, kept);
-    this.#queues.add(kept, bytes);
+    const at = { slab: this.#slabs.slabAt(place), offset: this.#slabs.offsetOf(place) };
+    packing.write(this.#key, at, this.#bodies);
+    this.#index.add(hash, place);
+    // What is outside may have grown, and the index.
+    this.#fifo.makeRoom(0, this.#room);
   }
 
   clear(): void {
-    for (const kept of this.#kept.values()) this.#forget(kept);
+    this.#fifo.clear();
+    this.#index.clear();
+    this.#recent.clear();
+    this.#bodies.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -98,11 +130,38 @@ export class MemoryTier implements Tier {
     return Promise.resolve();
   }
 
-  #forget(kept: Kept): void {
-    this.#kept.delete(kept.key);
-    this.#queues.remove(kept);
-    // Its place in the queue may outlive it for a while, its bytes may not.
-    kept.variants = [];
+  /** For records, bodies outside, and what the policy remembers. */
+  get #room(): number {
+    const inHand = SLABS_IN_HAND * this.#slabs.slabBytes;
+    return this.#bytesMax - this.#index.bytes - this.#recent.bytesMax - inHand;
+  }
+
+  #isKey(place: number): boolean {
+    return isKeyAt(this.#slabs.slabAt(place), this.#slabs.offsetOf(place), this.#key);
+  }
+
+  #takenOut(place: number): Variants | undefined {
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    const list = unpacked(slab, offset, this.#bodies);
+    const variants = asVariants(list);
+    const isAskedAgain = this.#fifo.hit(place) > 0;
+    if (isAskedAgain && variants !== undefined) {
+      const bytes = slab.word(offset, RECORD.size) + list.length * TAKEN_OVERHEAD_BYTES;
+      this.#recent.add({ hash: this.#key.hash, variants, place, bytes });
+    }
+    return variants;
+  }
+
+  /** Undefined when they are not to be kept. */
+  #packed(variants: readonly Stored[]): Packing | undefined {
+    const fitted = variants.map((one) => this.#fitted(one));
+    if (fitted.length === 0 || !fitted.every(({ body }) => body.alive)) return undefined;
+    const { slabBytes } = this.#slabs;
+    let packing = new Packing(this.#key, fitted);
+    if (packing.size > slabBytes) packing = new Packing(this.#key, fitted, false);
+    const bytes = packing.size + outsideBytes(packing.outside);
+    return packing.size > slabBytes || bytes > this.keyBytesMax ? undefined : packing;
   }
 
   /** A large body stays where it is outside of memory, if it is there; its head is kept here. */
@@ -115,23 +174,33 @@ export class MemoryTier implements Tier {
     );
     return new Stored(stored.key, stored.entry, PieceBody.of(outside), stored.stamp);
   }
-}
 
-function isComplete(variants: Variants): boolean {
-  return isList(variants) ? variants.every(({ body }) => body.alive) : variants.body.alive;
-}
-
-function bytesOf(key: string, variants: Variants): number {
-  let bytes = KEY_OVERHEAD_BYTES + key.length;
-  for (const { entry, body } of isList(variants) ? variants : [variants]) {
-    bytes += VARIANT_OVERHEAD_BYTES + entry.head.length + entry.varyValues.length;
-    bytes += entry.etag.length + entry.cacheStatus.length + body.memoryBytes + overheadOf(body);
-    for (const tag of entry.tags) bytes += tag.length + TAG_OVERHEAD_BYTES;
+  #forget(place: number): void {
+    this.#let(place);
+    this.#fifo.remove(place);
   }
+
+  /** What is in the record is not found any more, and not needed. */
+  #let(place: number): void {
+    const hash = this.#hashAt(place);
+    this.#index.remove(hash, place);
+    this.#recent.remove(hash, place);
+    const numbers = outsideNumbers(this.#slabs.slabAt(place), this.#slabs.offsetOf(place));
+    for (const number of numbers) this.#bodies.remove(number);
+  }
+
+  #hashAt(place: number): number {
+    return this.#slabs.slabAt(place).word(this.#slabs.offsetOf(place), RECORD.hash) >>> 0;
+  }
+}
+
+function outsideBytes(bodies: readonly Body[]): number {
+  let bytes = 0;
+  for (const body of bodies) bytes += body.memoryBytes + overheadOf(body);
   return bytes;
 }
 
 function overheadOf(body: Body): number {
-  if (isSmall(body)) return body instanceof BufferBody ? BUFFER_OVERHEAD_BYTES : 0;
+  if (isSmall(body)) return BUFFER_OVERHEAD_BYTES;
   return body.pieces({ from: 0, to: body.bytes }).length * PIECE_OVERHEAD_BYTES;
 }

@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { randomId } from '../base/ids.ts';
 import type { Clock } from '../base/time.ts';
-import { isSmall, PieceBody, type Body, type Piece } from './body.ts';
+import { BufferBody, PieceBody, type Body, type Piece } from './body.ts';
 import type { ColdTier } from './cold-tier.ts';
 import { diskHash } from './disk-format.ts';
 import { BEAT_EVERY_MS, MongoClaim } from './mongo-claim.ts';
@@ -247,7 +247,7 @@ export class MongoTier implements ColdTier {
     for (const { pieces } of plain) {
       for (const { piece, block, body } of pieces) {
         piece.block = block;
-        if (isSmall(body)) body.block = block;
+        if (body instanceof BufferBody) body.block = block;
       }
     }
     this.#lastStamp = Math.max(this.#lastStamp, stamp);

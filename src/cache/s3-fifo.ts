@@ -1,194 +1,220 @@
 /**
- * S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache eviction", SOSP 2023), bounded by bytes.
- * What is new waits in a small queue; what is not asked for there falls out, so a scan passes through without touching the main queue.
- * A hit is one comparison and at most one addition: nothing is moved.
+ * S3-FIFO (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache eviction", SOSP 2023) over logs of records, bounded
+ * by bytes. What is new waits in a small log; what is not asked for there falls out, so a scan passes through without touching the main
+ * one. A hit adds one to a number; what is to stay when its turn comes is copied to the end of the main log, which also closes holes.
  */
+import { outsideOf, RECORD, RecordLog, STATE } from './record-log.ts';
+import type { Slabs } from './slabs.ts';
 
 /** Share of the bytes that what is new may take. */
 const SMALL_SHARE = 0.1;
-/** A hit counts up to this. */
-const HITS_MAX = 3;
-/** Hits in the small queue that lead to the main one. With two, as in the paper, long scans cost more (see the bench). */
+/** Hits in the small log that lead to the main one. With two, as in the paper, long scans cost more (see the bench). */
 const PROMOTED_HITS = 1;
+/** When holes are more than this share of all slabs, they are closed before anything has to go. */
+const HOLE_SHARE: number = 1 / 8;
+/** Bytes copied for one record that comes in, after which one hit less counts: a bound on the time that takes. */
+const ROUND_BYTES: number = 1024 * 1024;
+/** Rounds after which holes are closed no more, and even what was asked for most goes. */
+const ROUNDS_MAX: number = STATE.hits + 1;
 
-/** What the policy keeps about an item; items extend it. */
-export class Queued {
-  readonly key: string;
-  bytes = 0;
-  hits = 0;
-  queue: Queue | undefined;
-  newer: Queued | undefined;
-
-  constructor(key: string) {
-    this.key = key;
-  }
+/** Who has the records. */
+export interface RecordOwner {
+  /** It has to go; its place is somebody else's afterwards. */
+  evict(place: number): void;
+  moved(from: number, to: number): void;
 }
 
-/** First in, first out. An item that left before its turn is skipped when that comes. */
-class Queue {
-  bytes = 0;
-  #oldest: Queued | undefined;
-  #newest: Queued | undefined;
-  /** Items in the chain, those that left included. */
-  #length = 0;
-  #left = 0;
+/** Numbers that are kept to remember one that fell out: the more, the longer it stays before another one takes its place. */
+const GHOST_SLOTS = 2;
 
-  push(item: Queued): void {
-    item.queue = this;
-    item.newer = undefined;
-    if (this.#newest === undefined) this.#oldest = item;
-    else this.#newest.newer = item;
-    this.#newest = item;
-    this.#length++;
-    this.bytes += item.bytes;
-  }
-
-  /** The oldest item, taken off. */
-  shift(): Queued | undefined {
-    for (;;) {
-      const item = this.#oldest;
-      if (item === undefined) return undefined;
-      this.#oldest = item.newer;
-      if (this.#oldest === undefined) this.#newest = undefined;
-      this.#length--;
-      item.newer = undefined;
-      if (item.queue === this) {
-        item.queue = undefined;
-        this.bytes -= item.bytes;
-        return item;
-      }
-      this.#left--;
-    }
-  }
-
-  leave(item: Queued): void {
-    item.queue = undefined;
-    this.bytes -= item.bytes;
-    this.#left++;
-    if (this.#left > 64 && this.#left * 2 > this.#length) this.#sweep();
-  }
-
-  /** Lets go of those that left, when they are most of the chain. */
-  #sweep(): void {
-    const kept: Queued[] = [];
-    for (let item = this.#oldest; item !== undefined; item = item.newer) {
-      if (item.queue === this) kept.push(item);
-    }
-    this.#oldest = undefined;
-    this.#newest = undefined;
-    this.#length = 0;
-    this.#left = 0;
-    this.bytes = 0;
-    for (const item of kept) this.push(item);
-  }
-}
-
-/** Keys that fell out lately, as hashes: two sets, of which the older is dropped when the younger is full. */
+/** Of keys that fell out lately, the hashes, each in the only place where it can be. */
 class Ghosts {
-  #young = new Set<number>();
-  #old = new Set<number>();
+  #hashes = new Uint32Array(64);
 
-  add(hash: number, countMax: number): void {
-    this.#young.add(hash);
-    if (this.#young.size * 2 < countMax) return;
-    this.#old = this.#young;
-    this.#young = new Set();
+  get bytes(): number {
+    return this.#hashes.byteLength;
+  }
+
+  /** Remembers about as many as `count`. */
+  add(hash: number, count: number): void {
+    if (count * GHOST_SLOTS > this.#hashes.length) this.#grow();
+    this.#hashes[hash & (this.#hashes.length - 1)] = hash;
   }
 
   /** Whether it was there; it is no more. */
   take(hash: number): boolean {
-    const young = this.#young.delete(hash);
-    return this.#old.delete(hash) || young;
+    const at = hash & (this.#hashes.length - 1);
+    if (hash === 0 || this.#hashes[at] !== hash) return false;
+    this.#hashes[at] = 0;
+    return true;
+  }
+
+  #grow(): void {
+    const old = this.#hashes;
+    this.#hashes = new Uint32Array(old.length * 2);
+    for (const hash of old) this.#hashes[hash & (this.#hashes.length - 1)] = hash;
   }
 }
 
-/** FNV-1a. Equal hashes of different keys only let one of them into the main queue early. */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at++) {
-    hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  }
-  // A small integer, which a set holds without a box.
-  return hash & 0x3fffffff;
-}
-
-export class S3Fifo<Item extends Queued> {
-  readonly bytesMax: number;
-  readonly #evict: (item: Item) => void;
-  readonly #small = new Queue();
-  readonly #main = new Queue();
+export class S3Fifo {
+  readonly #slabs: Slabs;
+  readonly #owner: RecordOwner;
+  readonly #small: RecordLog;
+  readonly #main: RecordLog;
   readonly #ghosts = new Ghosts();
-  #count = 0;
+  /** Records. */
+  count = 0;
+  #outside = 0;
+  /** Bytes that were copied for what comes in now. */
+  #copied = 0;
 
-  /** `evict` is told of each item that has to go; it is in no queue any more. */
-  constructor(bytesMax: number, evict: (item: Item) => void) {
-    this.bytesMax = bytesMax;
-    this.#evict = evict;
+  constructor(slabs: Slabs, owner: RecordOwner) {
+    this.#slabs = slabs;
+    this.#owner = owner;
+    this.#small = new RecordLog(slabs);
+    this.#main = new RecordLog(slabs);
   }
 
+  /** All that it takes. */
   get bytes(): number {
-    return this.#small.bytes + this.#main.bytes;
+    return this.#slabs.bytes + this.#outside + this.#ghosts.bytes;
   }
 
-  hit(item: Item): void {
-    if (item.hits < HITS_MAX) item.hits++;
+  /** Says how often it was asked for before. */
+  hit(place: number): number {
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    const state = slab.word(offset, RECORD.state);
+    const hits = state & STATE.hits;
+    if (hits < STATE.hits) slab.setWord(offset, RECORD.state, state + 1);
+    return hits;
   }
 
-  /** Takes an item of `bytes`, at most `bytesMax`, in; others may have to go for it. */
-  add(item: Item, bytes: number): void {
-    item.bytes = bytes;
-    item.hits = 0;
-    const known = this.#ghosts.take(hashOf(item.key));
-    (known ? this.#main : this.#small).push(item);
-    this.#count++;
-    this.#makeRoom();
+  /** The place of a new record. `bytesMax` of all; others may have to go. */
+  add(
+    {
+      hash,
+      size,
+      outside,
+    }: { readonly hash: number; readonly size: number; readonly outside: number },
+    bytesMax: number,
+  ): number {
+    const state = this.#ghosts.take(hash) ? STATE.main : 0;
+    return this.#append({ hash, state, size, outside }, bytesMax);
   }
 
-  /** The same item with another number of bytes, in its place. */
-  resize(item: Item, bytes: number): void {
-    if (item.queue === undefined) return;
-    item.queue.bytes += bytes - item.bytes;
-    item.bytes = bytes;
-    this.#makeRoom();
+  /** A place with another number of bytes, for the same key: it keeps its rank. */
+  resize(
+    place: number,
+    { size, outside }: { readonly size: number; readonly outside: number },
+    bytesMax: number,
+  ): number {
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    const state = slab.word(offset, RECORD.state);
+    if (size > slab.word(offset, RECORD.size)) {
+      const hash = slab.word(offset, RECORD.hash) >>> 0;
+      this.remove(place);
+      return this.#append({ hash, state, size, outside }, bytesMax);
+    }
+    this.#outside += outside - outsideOf(slab, offset);
+    this.#logOf(state).setOutside(place, outside);
+    return place;
   }
 
-  remove(item: Item): void {
-    if (item.queue === undefined) return;
-    item.queue.leave(item);
-    this.#count--;
+  remove(place: number): void {
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    this.#outside -= outsideOf(slab, offset);
+    this.#logOf(slab.word(offset, RECORD.state)).leave(place);
+    this.count--;
+    if (this.count === 0) this.clear();
   }
 
-  #makeRoom(): void {
-    while (this.bytes > this.bytesMax) {
-      const small = this.#small.bytes > this.bytesMax * SMALL_SHARE || this.#main.bytes === 0;
-      if (small) this.#shiftSmall();
-      else this.#shiftMain();
+  /** Until all that it takes is `bytes` less than `bytesMax`, or nothing is left. */
+  makeRoom(bytes: number, bytesMax: number): void {
+    this.#copied = 0;
+    while (this.bytes + bytes > bytesMax) {
+      if (this.#slabs.free()) continue;
+      const isSmallsTurn = this.#small.bytes > bytesMax * SMALL_SHARE || this.#main.bytes === 0;
+      if (!this.#shift(isSmallsTurn ? this.#small : this.#main) && !this.#slabs.free()) return;
     }
   }
 
-  #shiftSmall(): void {
-    const item = this.#small.shift();
-    if (item === undefined) return;
-    if (item.hits >= PROMOTED_HITS) {
-      item.hits = 0;
-      this.#main.push(item);
-      return;
-    }
-    this.#ghosts.add(hashOf(item.key), this.#count);
-    this.#drop(item);
+  clear(): void {
+    this.#small.clear();
+    this.#main.clear();
+    while (this.#slabs.free());
+    this.#outside = 0;
+    this.count = 0;
   }
 
-  #shiftMain(): void {
-    const item = this.#main.shift();
-    if (item === undefined) return;
-    if (item.hits > 0) {
-      item.hits--;
-      this.#main.push(item);
-    } else this.#drop(item);
+  #append(
+    start: {
+      readonly hash: number;
+      readonly state: number;
+      readonly size: number;
+      readonly outside: number;
+    },
+    bytesMax: number,
+  ): number {
+    const log = this.#logOf(start.state);
+    const isEnough = log.hasRoomFor(start.size) || this.#slabs.hasUnused;
+    this.makeRoom(start.outside + (isEnough ? 0 : this.#slabs.slabBytes), bytesMax);
+    this.count++;
+    this.#outside += start.outside;
+    return log.append(start);
   }
 
-  #drop(item: Queued): void {
-    this.#count--;
-    this.#evict(item as Item);
+  #logOf(state: number): RecordLog {
+    return (state & STATE.main) === 0 ? this.#small : this.#main;
+  }
+
+  /** Decides about the oldest record of a log; false when there is none. */
+  #shift(log: RecordLog): boolean {
+    const place = log.oldest();
+    if (place === undefined) return false;
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    const state = slab.word(offset, RECORD.state);
+    const hits = state & STATE.hits;
+    const rounds = Math.floor(this.#copied / ROUND_BYTES);
+    const closesHoles = this.#holeBytes > this.#slabs.bytes * HOLE_SHARE && rounds < ROUNDS_MAX;
+    if (log === this.#small && hits >= PROMOTED_HITS) this.#move(place, STATE.main);
+    else if (log === this.#main && hits > rounds) this.#move(place, state - 1);
+    else if (closesHoles) this.#move(place, state);
+    else this.#drop(log, place);
+    return true;
+  }
+
+  get #holeBytes(): number {
+    return this.#small.holeBytes + this.#main.holeBytes;
+  }
+
+  /** To the end of the log that `state` says. */
+  #move(place: number, state: number): void {
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    const size = slab.word(offset, RECORD.size);
+    const hash = slab.word(offset, RECORD.hash) >>> 0;
+    const start = { hash, state, size, outside: outsideOf(slab, offset) };
+    const from = this.#logOf(slab.word(offset, RECORD.state));
+    const to = this.#logOf(state).append(start);
+    const target = this.#slabs.slabAt(to);
+    slab.bytes.copy(target.bytes, this.#slabs.offsetOf(to), offset, offset + size);
+    target.setWord(this.#slabs.offsetOf(to), RECORD.state, state);
+    from.leave(place);
+    this.#copied += size;
+    this.#owner.moved(place, to);
+  }
+
+  #drop(log: RecordLog, place: number): void {
+    const slab = this.#slabs.slabAt(place);
+    const offset = this.#slabs.offsetOf(place);
+    this.#ghosts.add(slab.word(offset, RECORD.hash) >>> 0, this.count);
+    this.#outside -= outsideOf(slab, offset);
+    this.#owner.evict(place);
+    log.leave(place);
+    this.count--;
   }
 }

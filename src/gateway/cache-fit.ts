@@ -5,24 +5,21 @@ import { formatBytes } from '../base/units.ts';
 import { GATEWAY_CACHE_TOO_LARGE } from './errors.ts';
 
 const MIB = 1024 * 1024;
-/** Of the machine, or of the group of processes that this one is limited with: what a worker's heap may grow to. */
-const HEAP_SHARE = 3 / 4;
-/** Of that heap: small answers are text in it, with what is known of them; the rest is for connections. */
-const CACHE_SHARE = 2 / 3;
+/** Of the machine's memory, or of the group of processes that this one is limited with: the rest is for connections and for others. */
+const CACHE_SHARE = 1 / 2;
 
-/** In bytes; a limit of cgroups counts. */
-export function heapMost(
+/** What the cache of one worker may take, in bytes; a limit of cgroups counts. */
+export function cacheMost(
   machineBytes: number = totalmem(),
   groupBytes: number = process.constrainedMemory(),
 ): number {
   // Without a limit it is 0, or more than there is.
   const bytes = groupBytes > 0 ? Math.min(groupBytes, machineBytes) : machineBytes;
-  return Math.floor((bytes * HEAP_SHARE) / MIB) * MIB;
+  return Math.floor((bytes * CACHE_SHARE) / MIB) * MIB;
 }
 
 /** Throws `GATEWAY_CACHE_TOO_LARGE`. `memoryBytes`: of one worker. */
-export function requireCacheFits(memoryBytes: number, heapBytes: number = heapMost()): void {
-  const most = Math.floor(heapBytes * CACHE_SHARE);
+export function requireCacheFits(memoryBytes: number, most: number = cacheMost()): void {
   if (memoryBytes <= most) return;
   const asked = `${formatBytes(memoryBytes)} of memory for the cache of each worker`;
   throw new MolnError(

@@ -26,6 +26,7 @@ import type {
   GatewayQuestion,
   PurgeOrders,
   PurgeRequest,
+  TopReport,
 } from './gateway-question.ts';
 import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
 import { sweepInterval } from './sweep-interval.ts';
@@ -36,6 +37,7 @@ import { NodeDoor, type ProcessSockets } from './node-door.ts';
 import { Plane, type AccessRecorder } from './plane.ts';
 import { QuestionDoor } from './question-door.ts';
 import { ObeyedPurges, purge } from './purge-orders.ts';
+import { regionFlows } from './region-flows.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
 import { slowFigures } from './slow-figures.ts';
@@ -243,8 +245,13 @@ export class DataPlane implements AsyncDisposable {
       case 'slow':
         return { kind, slow: slowFigures(question.url, this.#plane) };
       case 'top':
-        return { kind, top: await measureTop(this.#plane, question.durationMs) };
+        return { kind, top: await this.#top(question.durationMs) };
     }
+  }
+
+  #top(durationMs: number): Promise<TopReport> {
+    const plane = this.#plane;
+    return measureTop(plane, durationMs, () => regionFlows(plane.table.routes()));
   }
 
   /** Of the cache; none without one. */

@@ -137,6 +137,15 @@ export interface TopReport {
   readonly seconds: number;
   readonly routes: readonly TopRow[];
   readonly urls: readonly TopRow[];
+  /** Of requests that could go to several regions; absent when none could. */
+  readonly regions?: readonly RegionFlow[];
+}
+
+/** Requests that gateways of one region had answered in another, or in their own. */
+export interface RegionFlow {
+  readonly from: string;
+  readonly to: string;
+  readonly requests: number;
 }
 
 export interface TopRow {

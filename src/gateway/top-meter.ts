@@ -4,7 +4,8 @@
  */
 import type { Clock } from '../base/time.ts';
 import { CACHE_HITS, CACHE_RESULTS, type CacheResult } from './cache-result.ts';
-import type { TopReport, TopRow } from './gateway-question.ts';
+import type { RegionFlow, TopReport, TopRow } from './gateway-question.ts';
+import { flowsSince, merged } from './region-flows.ts';
 
 /** URLs counted at once. */
 export const TOP_COUNTED_MAX = 4096;
@@ -71,16 +72,23 @@ export interface TopPlane {
   top: TopMeter | undefined;
 }
 
-/** Counts what comes from now on. Who asks while somebody else counts gets an account of their own. */
-export async function measureTop(plane: TopPlane, durationMs: number): Promise<TopReport> {
+/** Counts what comes from now on. Who asks while somebody else counts gets an account of their own. `flows`: as of now, by region. */
+export async function measureTop(
+  plane: TopPlane,
+  durationMs: number,
+  flows: () => readonly RegionFlow[],
+): Promise<TopReport> {
   const { clock } = plane;
   const sinceMs = clock.monotonicMs();
+  const before = flows();
   const meter = new TopMeter(plane.top);
   plane.top = meter;
   await clock.sleep(Math.min(durationMs, TOP_DURATION_MS_MAX));
   meter.close();
   if (plane.top === meter) plane.top = meter.open;
-  return meter.report((clock.monotonicMs() - sinceMs) / 1000);
+  const regions = flowsSince(before, flows());
+  const report = meter.report((clock.monotonicMs() - sinceMs) / 1000);
+  return regions.length === 0 ? report : { ...report, regions };
 }
 
 /** One report out of those of several processes that counted at the same time. */
@@ -94,7 +102,9 @@ export function mergeTop(reports: readonly TopReport[]): TopReport {
     }
     return most(rows.values());
   };
+  const regions = merged(reports.flatMap(({ regions: flows = [] }) => flows));
   return {
+    ...(regions.length === 0 ? {} : { regions }),
     seconds: reports.reduce((longest, { seconds }) => Math.max(longest, seconds), 0),
     routes: merge(reports.map(({ routes }) => routes)),
     urls: merge(reports.map(({ urls }) => urls)),

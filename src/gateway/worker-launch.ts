@@ -6,24 +6,16 @@ import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { MolnError } from '../base/errors.ts';
 import { processId, type ProcessId } from '../base/process-id.ts';
-import { heapMost } from './cache-fit.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
 import { compileCacheFolder, workerPaths, type WorkerFolders } from './worker-record.ts';
 
 export const WORKER_ENTRY: string = fileURLToPath(new URL('./gateway-main.ts', import.meta.url));
 
-const MIB = 1024 * 1024;
 /** Crash output beyond it is cut off at the next start. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 
-/**
- * In MiB. Nearly all that a request needs dies young; a larger young generation is not faster, but costs 20 MiB of memory. The old one
- * grows only when it is needed: its usual limit of 2 to 4 GiB would end a worker whose cache may be larger.
- */
-export const WORKER_NODE_FLAGS: readonly string[] = [
-  '--max-semi-space-size=4',
-  `--max-old-space-size=${Math.floor(heapMost() / MIB)}`,
-];
+/** In MiB. Nearly all that a request needs dies young; a larger young generation is not faster, but costs 20 MiB of memory. */
+export const WORKER_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=4'];
 
 const WARM_UP_TIMEOUT_MS = 20_000;
 

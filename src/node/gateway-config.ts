@@ -12,7 +12,7 @@ import { covers, type MirroredCertificates, readFacts } from '../certs/certs.ts'
 import type { AppCertificates } from './app-certificates.ts';
 import type { GatewayDoor } from './gateway-door.ts';
 import type { GatewaySharing } from './gateway-sharing.ts';
-import type { ListenPlace } from './listen-choice.ts';
+import { type ListenPlace, takesPlaceOf } from './listen-choice.ts';
 import type { PortConfig } from '../routes/routes.ts';
 import type { FurtherPorts } from './further-ports.ts';
 import type { RouteSet } from './route-mirror.ts';
@@ -83,7 +83,7 @@ export class GatewayConfigurer {
     const all = [...certificates, ...further];
     const sharing = node === undefined ? undefined : this.#options.sharing.config();
     return {
-      listeners: [...places, ...ports.flatMap(listenerIn)].map((place) => ({
+      listeners: listenersOf(places, ports.flatMap(listenerIn)).map((place) => ({
         ...place,
         ...(place.protocol === 'https' ? { tls } : {}),
         ...(place.protocol === 'https' && all.length > 0 ? { certificates: all } : {}),
@@ -104,6 +104,21 @@ export class GatewayConfigurer {
       ...(sharing === undefined ? {} : { sharing }),
     };
   }
+}
+
+/** A listener of the cluster that has a port of the node's own is that one: its connections go on. */
+function listenersOf(
+  places: readonly ListenPlace[],
+  further: GatewayConfigContent['listeners'],
+): GatewayConfigContent['listeners'] {
+  const own = places.filter((place) => !further.some((one) => takesPlaceOf(one, place)));
+  return [
+    ...own,
+    ...further.map((one) => {
+      const place = places.find((each) => takesPlaceOf(one, each));
+      return place?.address === one.address ? { ...one, id: place.id } : one;
+    }),
+  ];
 }
 
 function listenerIn(port: PortConfig): GatewayConfigContent['listeners'] {

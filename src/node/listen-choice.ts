@@ -56,6 +56,14 @@ export function chooseListeners(wishes: ListenWishes, facts: ListenFacts): Liste
   };
 }
 
+/** Whether a listener of the cluster is one of the node's own, said anew: the same port for the same protocol. */
+export function takesPlaceOf(
+  listener: Pick<ListenPlace, 'port'> & { readonly protocol: string },
+  own: Pick<ListenPlace, 'port'> & { readonly protocol: string },
+): boolean {
+  return listener.port === own.port && listener.protocol === own.protocol;
+}
+
 /** `http://127.0.0.1:8080` of a place; the usual port of the protocol is left out. */
 export function urlOf(place: Omit<ListenPlace, 'id'>, host?: string): string {
   const isAny = place.address === '::' || place.address === '0.0.0.0';

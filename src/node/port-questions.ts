@@ -5,7 +5,7 @@ import { integer, literal, object, string } from '../base/schema.ts';
 import type { NodeMethods, PeerNode, Peers } from '../cluster/cluster.ts';
 import type { GatewaySupervisor } from '../gateway/gateway.ts';
 import { type PortClaim, type PortConfig, type PortGround, portTaken } from '../routes/routes.ts';
-import type { ListenChoice } from './listen-choice.ts';
+import { type ListenChoice, takesPlaceOf } from './listen-choice.ts';
 import type { PortTrouble } from './further-ports.ts';
 
 const FREE = 'gateway.portFree';
@@ -104,9 +104,12 @@ export class PortQuestions {
     const { choice, supervisor } = this.#options;
     const address = wanted.address === '::' ? portGround(choice).address : wanted.address;
     const here = { ...wanted, address };
-    const taken = portTaken({ who: '', ...here }, claimsOf(choice));
+    const isReplaced = choice.gateway.some((place) => takesPlaceOf(here, place));
+    const claims = claimsOf(choice).filter((claim) => !takesPlaceOf(here, claim));
+    const taken = portTaken({ who: '', ...here }, claims);
     if (taken !== undefined) throw taken;
-    await supervisor.requirePort(here);
+    // The gateway has it already.
+    if (!isReplaced) await supervisor.requirePort(here);
   }
 }
 

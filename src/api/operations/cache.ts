@@ -116,6 +116,7 @@ const top: Schema<Wire<ClusterTop>> = object({
   seconds: number(),
   routes: rows,
   urls: rows,
+  regions: optional(array(object({ from: text, to: text, requests: count }))),
   silent: texts,
 });
 

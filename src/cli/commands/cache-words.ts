@@ -115,7 +115,8 @@ function variantWords(variant: StoredVariant): string {
   ].join(', ');
 }
 
-export function printTop({ words }: Context, { seconds, routes, urls }: TopReport): void {
+export function printTop({ words }: Context, report: TopReport): void {
+  const { seconds, routes, urls, regions = [] } = report;
   const table = (head: string, rows: readonly TopRow[]): void =>
     words.table(
       [head, 'REQUESTS/S', 'HITS', '5XX', 'MEAN', 'SLOWEST', 'SENT/S'],
@@ -138,6 +139,21 @@ export function printTop({ words }: Context, { seconds, routes, urls }: TopRepor
   table('ROUTE', routes);
   words.line();
   table('URL', urls);
+  if (regions.length === 0) return;
+  words.line();
+  words.table(
+    ['GATEWAYS IN', 'ANSWERED IN', 'REQUESTS/S', 'SHARE'],
+    regions.map(({ from, to, requests }) => [
+      from,
+      to,
+      (requests / seconds).toFixed(1),
+      share(requests, sumOf(regions, from)),
+    ]),
+  );
+}
+
+function sumOf(regions: NonNullable<TopReport['regions']>, of: string): number {
+  return regions.reduce((sum, { from, requests }) => sum + (from === of ? requests : 0), 0);
 }
 
 export function share(part: number, all: number): string {

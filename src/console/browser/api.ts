@@ -4,6 +4,7 @@ import type {
   AddressRow,
   AppDetail,
   CertificateList,
+  ClusterTop,
   DatabaseDetail,
   DatabaseSummary,
   EventDetail,
@@ -243,6 +244,9 @@ export const api = {
   removeAddress: async (address: string): Promise<void> => {
     await send(`/api/addresses/${encodeURIComponent(address)}`, { method: 'DELETE' });
   },
+  /** What comes within so many seconds, which is as long as the answer takes. */
+  gatewayTop: (seconds: number, signal?: AbortSignal): Promise<ClusterTop> =>
+    get(`/api/gateway/top?seconds=${seconds}`, signal),
   databases: (signal?: AbortSignal): Promise<readonly DatabaseSummary[]> =>
     get('/api/databases', signal),
   database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>

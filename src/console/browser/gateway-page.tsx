@@ -11,6 +11,7 @@ import { Certificates } from './certificates.tsx';
 import { DataTable } from './data-table.tsx';
 import { count, formatNumber } from './format.ts';
 import { NodeCharts } from './live-charts.tsx';
+import { RegionFlows } from './region-flows.tsx';
 import { appPath } from './router.ts';
 import { Section } from './section.tsx';
 import { StateMark } from './state-mark.tsx';
@@ -121,6 +122,7 @@ export function GatewayPage(props: View): VNode {
           empty="No app has an address yet."
         />
       </Section>
+      <RegionFlows />
       <Certificates />
       <Addresses />
       <Section id="gateway-workers" title="Workers" command="moln status">

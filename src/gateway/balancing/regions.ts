@@ -51,6 +51,11 @@ export class Regions<T> {
     return new Set(regionOf.values()).size < 2 ? undefined : new Regions(own, regionOf, options);
   }
 
+  /** The gateway's. */
+  get own(): string {
+    return this.#own;
+  }
+
   /** Shares as of the last look, by region. */
   get spill(): Spill {
     return this.#spill;
