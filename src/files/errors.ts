@@ -259,3 +259,11 @@ export function blockNotThere(cid: string): MolnError {
     retryable: true,
   });
 }
+
+export function publicBlocked(bucket: string): MolnError {
+  return new MolnError(
+    'FILES_PUBLIC_BLOCKED',
+    `Bucket "${bucket}" has a public access block: nothing in it can be shown to everybody`,
+    { hint: 'Remove that with "aws s3api delete-public-access-block" first' },
+  );
+}

@@ -254,14 +254,16 @@ export class FilesHost implements AsyncDisposable {
     { store, keys }: { readonly store: Store; readonly keys: AccessKeys },
   ): FaceContext | undefined {
     const { clock, log } = this.#options;
-    const port = this.#config?.ports[face];
-    if (port === undefined) return undefined;
+    const config = this.#config;
+    if (config === undefined) return undefined;
     return {
       store,
       clock,
       log: log.for(face),
-      address: this.#config?.address ?? '127.0.0.1',
-      port,
+      at:
+        face === 'website'
+          ? { socket: config.websiteSocket }
+          : { address: config.address, port: config.ports[face] },
       keyOfToken: (token) => {
         const found = findToken(this.#config?.tokens ?? [], token, clock.now());
         if (found === undefined) return Promise.resolve(undefined);

@@ -14,6 +14,7 @@ import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts'
 import { SALVAGE } from './recover.ts';
 import { REPAIR, SCRUB } from './files-work.ts';
 import { SYNC } from './files-sync.ts';
+import { WEBSITE } from './files-website.ts';
 import { pages, readPlace } from './files-words.ts';
 
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
@@ -282,6 +283,7 @@ export const FILES: CommandSpec = {
     APPEND,
     SYNC,
     VERSIONS,
+    WEBSITE,
     WHY_FILE,
     DF,
     QUOTA,
