@@ -1,7 +1,7 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import type { RecoveryState, RepairState, ScrubState } from '../files/files.ts';
+import type { RecoveryState, RecoveryWish, RepairState, ScrubState } from '../files/files.ts';
 import type { Transport } from './transport.ts';
 
 export interface Bucket {
@@ -288,9 +288,13 @@ export class FilesClient {
     return this.#transport.json({ method: 'POST', path: '/files/-/repair' });
   }
 
-  recover(folders: readonly string[], withCatalogue: boolean): Promise<RecoveryState> {
-    const json = { folders, withCatalogue };
-    return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json });
+  recover(wish: RecoveryWish): Promise<RecoveryState> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json: wish });
+  }
+
+  async recoveryKey(): Promise<string> {
+    const path = '/files/-/recovery-key';
+    return (await this.#transport.json<{ readonly key: string }>({ method: 'POST', path })).key;
   }
 
   recovery(): Promise<RecoveryState> {

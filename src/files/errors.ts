@@ -267,3 +267,13 @@ export function publicBlocked(bucket: string): MolnError {
     { hint: 'Remove that with "aws s3api delete-public-access-block" first' },
   );
 }
+
+export function recoveryKeyWrong(): MolnError {
+  return new MolnError(
+    'FILES_RECOVERY_KEY',
+    'This is no recovery key, or a part of it is missing',
+    {
+      hint: 'Give it as "moln files recovery-key" printed it: moln-recovery-1-…',
+    },
+  );
+}

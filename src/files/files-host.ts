@@ -21,6 +21,7 @@ import { NativeHttp } from './native-http.ts';
 import { PeerBlobs } from './peer-blobs.ts';
 import { PlaceTable } from './place-table.ts';
 import { Recovery } from './recovery.ts';
+import { encryptionKey, printRecoveryKey } from './recovery-key.ts';
 import { createCatalogue } from './schema.ts';
 import { Sessions } from './sessions.ts';
 import { storageState, type StorageState, troublesOf } from './storage-state.ts';
@@ -244,6 +245,7 @@ export class FilesHost implements AsyncDisposable {
       census,
       recovery,
       checkpoints,
+      recoveryKey: () => printRecoveryKey(encryptionKey(key())),
     });
     this.#open = { native, admin, places, upkeep, store, census, faces };
     this.#stack.use(stack.move());

@@ -8,7 +8,7 @@ export type * from './model.ts';
 export { choose, judge, type Place, type Verdict } from './placement.ts';
 export { parsePolicy, type Policy } from './policy.ts';
 export { createCatalogue } from './schema.ts';
-export type { RecoveryState } from './recovery.ts';
+export type { RecoveryState, RecoveryWish } from './recovery.ts';
 export type { RepairState } from './repair.ts';
 export type { ScrubState } from './scrub.ts';
 export { Sessions } from './sessions.ts';

@@ -11,7 +11,7 @@ import type { FileInfo } from '../files-client.ts';
 import { getFile, putFile } from '../files-transfer.ts';
 import { count } from '../words.ts';
 import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
-import { SALVAGE } from './recover.ts';
+import { RECOVERY_KEY, SALVAGE } from './recover.ts';
 import { REPAIR, SCRUB } from './files-work.ts';
 import { SYNC } from './files-sync.ts';
 import { WEBSITE } from './files-website.ts';
@@ -292,6 +292,7 @@ export const FILES: CommandSpec = {
     REPAIR,
     SCRUB,
     CHECKPOINT,
+    RECOVERY_KEY,
     SALVAGE,
   ],
 };
