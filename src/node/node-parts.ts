@@ -331,22 +331,16 @@ async function openRoutes(
     ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
     ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
+  const here = { workers: gatewayCount(options), websites: websiteSocket(folder.run) };
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
       recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
-      ground: {
-        ...portGround(choice),
-        workers: gatewayCount(options),
-        websites: websiteSocket(folder.run),
-      },
+      ground: { ...portGround(choice), ...here },
       peers,
       certs,
-      apply: async (set) => {
-        await configurer.apply(set);
-        certificates.changed();
-      },
+      apply: (set) => configurer.apply(set).then(() => certificates.changed()),
       ...shared,
     }),
   );

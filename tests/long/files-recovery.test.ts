@@ -73,13 +73,12 @@ test('files of a cloud that is lost come back from its disks', async (t) => {
       'create',
     );
     writeFileSync(join(folder, 'in'), sealed);
+    const who = ['--aws-sigv4', 'aws:amz:us-east-1:s3', '-u', `${accessKeyId}:${secretAccessKey}`];
+    const how = ['x-amz-server-side-encryption: AES256', 'x-amz-content-sha256: UNSIGNED-PAYLOAD'];
+    const fields = how.flatMap((line) => ['-H', line]);
+    const to = `http://127.0.0.1:${s3}/data/sealed`;
     const put = await runQuietly(
-      [
-        ...['curl', '-sS', '--fail-with-body', '-T', join(folder, 'in')],
-        ...['--aws-sigv4', 'aws:amz:us-east-1:s3', '-u', `${accessKeyId}:${secretAccessKey}`],
-        ...['-H', 'x-amz-server-side-encryption: AES256'],
-        ...['-H', 'x-amz-content-sha256: UNSIGNED-PAYLOAD', `http://127.0.0.1:${s3}/data/sealed`],
-      ],
+      ['curl', '-sS', '--fail-with-body', '-T', join(folder, 'in'), ...who, ...fields, to],
       { timeoutMs: 30_000 },
     );
     assert.ok(put.ok, put.output);
