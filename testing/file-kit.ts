@@ -25,6 +25,8 @@ export interface FileKitOptions {
   /** Back ends; each is a machine of its own for the policies. Default 1. */
   readonly places?: number;
   readonly accessKeys?: readonly AccessKey[];
+  /** A byte of which the cluster's key of files is made. */
+  readonly key?: number;
 }
 
 export class FileKit implements AsyncDisposable {
@@ -44,7 +46,7 @@ export class FileKit implements AsyncDisposable {
 
   static async start(options: FileKitOptions = {}): Promise<FileKit> {
     const kit = new FileKit();
-    await kit.#start(options.places ?? 1, options.accessKeys ?? []);
+    await kit.#start(options);
     return kit;
   }
 
@@ -75,7 +77,8 @@ export class FileKit implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #start(places: number, accessKeys: readonly AccessKey[]): Promise<void> {
+  async #start(options: FileKitOptions): Promise<void> {
+    const { places = 1, accessKeys = [] } = options;
     const folders = {
       folder: join(this.folder, 'databases'),
       runFolder: join(this.folder, 'run'),
@@ -128,7 +131,7 @@ export class FileKit implements AsyncDisposable {
       sessions,
       clock,
       log,
-      key: () => Buffer.alloc(32, 2),
+      key: () => Buffer.alloc(32, options.key ?? 2),
       accessKey: (id) => Promise.resolve(accessKeys.find((key) => key.id === id)),
       places: this.#places,
     });

@@ -1,10 +1,11 @@
 /** Databases and the storage of files in the console: lists, stripes, a statement that is ended, copies. Real node, real Chromium. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { TestBrowser } from '../testing/browser.ts';
+import { ask } from '../testing/http.ts';
 import { createHttpClient } from '../testing/libsql-clients.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { focused, loginLink, pagesAreForEverybody, text, until } from './console-kit.ts';
@@ -51,5 +52,41 @@ test('databases and storage in the console', async (t) => {
   await page.getByRole('rowheader', { name: 'photos' }).waitFor();
   await page.getByText('2 lack 1').waitFor();
   assert.match(await text(page, '.lead'), /^Files have one copy/);
-  await pagesAreForEverybody(browser, page, ['/storage']);
+  await page.getByText('have one copy, for there is one place').waitFor();
+  await page.getByRole('link', { name: 'photos' }).click();
+  await until('the page of the bucket', async () => (await text(page, 'h1')) === 'photos');
+  const dropped = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['dropped here'], 'note ü.txt'));
+    return data;
+  });
+  await page.dispatchEvent('.drop-zone', 'drop', { dataTransfer: dropped });
+  await page.getByRole('link', { name: 'note ü.txt' }).waitFor();
+  assert.equal((await node.cli('files', 'cat', 'photos/note ü.txt')).stdout, 'dropped here');
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'note ü.txt' }).click();
+  assert.equal(readFileSync(await (await download).path(), 'utf8'), 'dropped here');
+  await node.json('files', 'put', join(folder, 'large'), 'photos/2026/');
+  await page.getByRole('button', { name: '2026/' }).click();
+  await page.getByRole('button', { name: 'Why 2026/large' }).click();
+  await page.getByText('there is one storage only').waitFor();
+  await page.getByRole('button', { name: 'Remove 2026/large' }).click();
+  await page.getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByText('Nothing is here yet').waitFor();
+  await pagesAreForEverybody(browser, page, ['/storage', '/storage/photos']);
+  // What an upload by another site's page would carry.
+  const session = (await page.context().cookies()).find(({ name }) => name === 'moln_session');
+  const foreign = await ask({
+    address: node.address,
+    port: node.ports.api,
+    host: `localhost:${node.ports.api}`,
+    method: 'PUT',
+    path: '/files/photos/foreign',
+    headers: {
+      cookie: `moln_session=${session?.value ?? ''}`,
+      origin: 'http://evil.example',
+    },
+    body: 'x',
+  });
+  assert.equal(foreign.status, 403);
 });

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { runQuietly } from '../scripts/run.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
@@ -199,6 +200,43 @@ test('files of one machine', async (t) => {
   const mistyped = await node.cli('files', 'sync', 'www/v2', down, '--delete');
   assert.match(mistyped.stderr, /Nothing is in "www\/v2"/);
   assert.equal(readFileSync(join(down, 'v1', 'index.html'), 'utf8'), 'Hello');
+
+  const www = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+    ask({ address: node.address, port: node.ports.http, host: 'www.example.org', path, headers });
+  await node.json('files', 'website', 'www', '--error', 'v1/note');
+  assert.equal((await www('/v1/')).status, 404, 'no host leads to it');
+  const shown = await node.json('files', 'website', 'www', '--domain', 'www.example.org');
+  const website = { index: 'index.html', error: 'v1/note', rules: [] };
+  assert.deepEqual(shown, { bucket: 'www', website, hosts: ['www.example.org'] });
+  const home = await www('/v1/?x=1');
+  assert.deepEqual(
+    [home.status, home.body, home.headers['content-type']],
+    [200, 'Hello', 'text/html; charset=utf-8'],
+  );
+  const [moved, missing, piece, again] = await Promise.all([
+    www('/v1'),
+    www('/v1/nothing'),
+    www('/v1/', { range: 'bytes=1-2' }),
+    www('/v1/', { 'if-none-match': String(home.headers.etag) }),
+  ]);
+  assert.deepEqual([moved.status, moved.headers.location], [302, '/v1/']);
+  assert.deepEqual([missing.status, missing.body], [404, 'stays']);
+  assert.deepEqual([piece.status, piece.body, again.status], [206, 'el', 304]);
+  assert.match(String(home.headers['cache-status']), /stored/);
+  const other = await www('/v1/', { 'x-moln-bucket': 'photos' });
+  assert.equal(other.body, 'Hello', 'the route says which bucket');
+  const tls = ['--resolve', `www.example.org:${node.ports.https}:${node.address}`];
+  const secure = await runQuietly(
+    ['curl', '-sk', ...tls, `https://www.example.org:${node.ports.https}/v1/`],
+    { timeoutMs: 20_000 },
+  );
+  assert.equal(secure.output, 'Hello');
+  writeFileSync(join(site, 'index.html'), 'Anew');
+  await sync(site, 'www/v1');
+  await until('what is new is shown', async () => (await www('/v1/')).body === 'Anew');
+  const off = await node.json('files', 'website', 'www', '--off');
+  assert.deepEqual(off, { bucket: 'www', website: null, hosts: [] });
+  assert.equal((await www('/v1/')).status, 404);
 
   await node.kill();
   await node.restart();

@@ -211,6 +211,25 @@ test('who asks with cookies or credentials waits for nobody and shares nothing',
   assert.equal(asked.length, 2);
 });
 
+test('a piece of what is on its way is answered to who asked for it, whatever others ask meanwhile', async (t) => {
+  const go = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (request, response) => {
+    const ready = request.url === '/slow' ? go.promise : Promise.resolve();
+    void ready.then(() => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.setHeader('ETag', '"a"');
+      response.end('0123456789');
+    });
+  });
+  const piece = ask(gateway, '/slow', 'Range: bytes=2-4\r\n');
+  await until('the first request', () => asked.length > 0);
+  const other = await answerTo(ask(gateway, '/other', 'If-None-Match: "a"\r\n'));
+  assert.match(other, /^HTTP\/1.1 304 /);
+  go.resolve();
+  const answer = await answerTo(piece);
+  assert.match(answer, /^HTTP\/1.1 206 .*\r\n\r\n234$/s);
+});
+
 test('routes do not answer for each other', async (t) => {
   const { gateway, asked } = await stageWith(t, (_request, response) => {
     response.setHeader('Cache-Control', 'max-age=60');

@@ -13,7 +13,7 @@ import { URL_CHARACTERS_MAX } from './limits.ts';
 import { openApiDocument } from './openapi.ts';
 import { defineOperation, type Operation } from './operation.ts';
 import { OPERATIONS } from './operations/operations.ts';
-import { answersTo } from './origin.ts';
+import { answersTo, sessionCookie } from './origin.ts';
 import type { Pages } from './pages.ts';
 import { decodeQuery } from './query.ts';
 import { apart, boundPauses, readJson, requireContentType } from './request-body.ts';
@@ -52,14 +52,25 @@ export class Dispatcher {
         const { request, response, local } = exchange;
         await databases.serve(request, response, { isLocal: local });
       } else if (files !== undefined && FILES_PATH.test(exchange.path)) {
-        const { request, response, local } = exchange;
-        await files.serve(request, response, { isLocal: local });
+        const { request, response } = exchange;
+        await files.serve(request, response, { isLocal: await this.#isAdmin(exchange) });
       } else if (OPERATION_PATH.test(exchange.path)) await this.#operate(exchange, signal);
       else if (this.#options.pages === undefined) throw notFound(exchange.path);
       else await this.#options.pages.answer(exchange);
     } catch (error) {
       this.#fail(exchange, error);
     }
+  }
+
+  /**
+   * Whom the file store need not ask who it is: who comes over the unix socket, and the console's page, by its session. Tokens it checks itself.
+   */
+  async #isAdmin(exchange: Exchange): Promise<boolean> {
+    const { authorization, cookie } = exchange.request.headers;
+    if (exchange.local || authorization !== undefined || sessionCookie(cookie) === undefined)
+      return exchange.local;
+    requireScope(await this.#options.access.identify(exchange), 'admin');
+    return true;
   }
 
   #checkTarget({ request, local }: Exchange): void {

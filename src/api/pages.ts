@@ -9,10 +9,10 @@ import type { AppDetail } from './model.ts';
 import { isSameOrigin, sessionCookie, setSessionCookie } from './origin.ts';
 import { statusOfCode } from './statuses.ts';
 
-const PAGE = /^\/(?:apps|databases|nodes|routes|gateway|events|settings)?$/;
+const PAGE = /^\/(?:apps|databases|nodes|routes|gateway|events|settings|storage)?$/;
 const APP_PAGE = /^\/apps\/([^/]+)$/;
 const NODE_PAGE = /^\/nodes\/([^/]+)$/;
-const RECORD_PAGE = /^\/(?:databases|routes|listeners)\/([^/]+)$/;
+const RECORD_PAGE = /^\/(?:databases|routes|listeners|storage)\/([^/]+)$/;
 const EVENTS_PATH = '/events';
 const ROUTES_PATH = '/routes';
 

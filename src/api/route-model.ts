@@ -17,7 +17,7 @@ interface RecordDetail {
 export interface RouteDetail extends RecordDetail {
   readonly hosts: readonly string[];
   readonly path: string;
-  readonly target: 'upstreams' | 'app' | 'redirect' | 'respond';
+  readonly target: 'upstreams' | 'app' | 'bucket' | 'redirect' | 'respond';
   /** Where it leads, for people. */
   readonly leadsTo: string;
   readonly isCached: boolean;

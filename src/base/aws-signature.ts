@@ -1,5 +1,5 @@
 /** Signature version 4 of AWS: what is signed, and with what. Pure; who may do what is decided elsewhere. */
-import { createHmac, hash } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { encodeUri } from './uri.ts';
 
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -77,23 +77,24 @@ export function stringToSign(time: string, scope: Scope, canonical: string): str
 }
 
 const KEYS_MAX = 1000;
-const keys = new Map<string, Buffer>();
+const keys = new Map<string, KeyObject>();
 
-/** Kept for the next request: a day's key costs four HMACs. */
-export function signingKey(secret: string, { date, region, service }: Scope): Buffer {
+/** Kept for the next request: a day's key costs four HMACs, and each with bare bytes as its key seven times one with a `KeyObject`. */
+export function signingKey(secret: string, { date, region, service }: Scope): KeyObject {
   const name = `${secret}\n${date}\n${region}\n${service}`;
   const known = keys.get(name);
   if (known !== undefined) return known;
   if (keys.size >= KEYS_MAX) keys.clear();
-  let key = createHmac('sha256', `AWS4${secret}`).update(date).digest();
+  let bytes = createHmac('sha256', `AWS4${secret}`).update(date).digest();
   for (const step of [region, service, 'aws4_request']) {
-    key = createHmac('sha256', key).update(step).digest();
+    bytes = createHmac('sha256', bytes).update(step).digest();
   }
+  const key = createSecretKey(bytes);
   keys.set(name, key);
   return key;
 }
 
-export function sign(key: Buffer, text: string): string {
+export function sign(key: KeyObject, text: string): string {
   return createHmac('sha256', key).update(text).digest('hex');
 }
 

@@ -1,5 +1,5 @@
 /** Random ids, secrets and stable hashes. */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
@@ -25,6 +25,12 @@ export function randomId(length = 12): string {
   return id;
 }
 
+/** `length` hex digits. */
+export function randomHex(length: number): string {
+  const bytes = pooledBytes(Math.ceil(length / 2));
+  return Buffer.from(bytes).toString('hex').slice(0, length);
+}
+
 /** 256 bits, base64url: for tokens, login links and keys that travel. */
 export function randomSecret(): string {
   return randomBytes(32).toString('base64url');
@@ -42,7 +48,5 @@ export function sha256Hex(data: string | Uint8Array): string {
 
 /** Compares two strings in time that depends on the first one's length only. */
 export function sameSecret(actual: string, wanted: string): boolean {
-  const a = createHash('sha256').update(actual).digest();
-  const b = createHash('sha256').update(wanted).digest();
-  return timingSafeEqual(a, b);
+  return timingSafeEqual(hash('sha256', actual, 'buffer'), hash('sha256', wanted, 'buffer'));
 }

@@ -1,7 +1,7 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
-import type { RecoveryState, RepairState, ScrubState } from '../files/files.ts';
+import { Readable } from 'node:stream';
+import type { RecoveryState, RecoveryWish, RepairState, ScrubState } from '../files/files.ts';
 import type { Transport } from './transport.ts';
 
 export interface Bucket {
@@ -13,6 +13,10 @@ export interface Bucket {
   readonly quotaBytes: number | null;
   readonly bytes: number;
   readonly objects: number;
+  readonly settings: {
+    readonly website?: { readonly index?: string; readonly error?: string };
+    readonly policy?: string;
+  };
 }
 
 export interface FileInfo {
@@ -176,8 +180,13 @@ export class FilesClient {
     return uploads;
   }
 
-  createUpload(bucket: string, key: string): Promise<{ readonly upload: string }> {
-    return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?uploads` });
+  createUpload(
+    to: { readonly bucket: string; readonly key: string },
+    type: string,
+  ): Promise<{ readonly upload: string }> {
+    const path = `${pathOf(to.bucket, to.key)}?uploads`;
+    const body = { type, stream: Readable.from([]), length: 0 };
+    return this.#transport.json({ method: 'POST', path, body });
   }
 
   async parts(bucket: string, key: string, upload: string): Promise<readonly FilePart[]> {
@@ -279,9 +288,13 @@ export class FilesClient {
     return this.#transport.json({ method: 'POST', path: '/files/-/repair' });
   }
 
-  recover(folders: readonly string[], withCatalogue: boolean): Promise<RecoveryState> {
-    const json = { folders, withCatalogue };
-    return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json });
+  recover(wish: RecoveryWish): Promise<RecoveryState> {
+    return this.#transport.json({ method: 'POST', path: '/files/-/recovery', json: wish });
+  }
+
+  async recoveryKey(): Promise<string> {
+    const path = '/files/-/recovery-key';
+    return (await this.#transport.json<{ readonly key: string }>({ method: 'POST', path })).key;
   }
 
   recovery(): Promise<RecoveryState> {

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { temporaryName } from '../base/disk.ts';
 import { isMolnError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
+import { mediaTypeOf } from '../http/media-type.ts';
 import type { Context } from './command.ts';
 import { usageError } from './errors.ts';
 import type { FileInfo, FilePart } from './files-client.ts';
@@ -37,7 +38,10 @@ export async function putFile(context: Context, path: string, to: FilePlace): Pr
   const { bucket, key } = to;
   const files = context.client().files();
   if (path === '-')
-    return await files.put(bucket, key, { type: BYTES, stream: Readable.from(context.io.stdin) });
+    return await files.put(bucket, key, {
+      type: mediaTypeOf(key),
+      stream: Readable.from(context.io.stdin),
+    });
   const from = resolve(context.io.cwd, path);
   const { size } = await stat(from).catch((error: unknown) => {
     throw usageError(`"${path}" cannot be read`, error instanceof Error ? error.message : '');
@@ -47,33 +51,27 @@ export async function putFile(context: Context, path: string, to: FilePlace): Pr
   return await again(context, () => {
     meter.bytes = 0;
     const stream = meter.pass(createReadStream(from));
-    return files.put(bucket, key, { type: BYTES, stream, length: size });
+    return files.put(bucket, key, { type: mediaTypeOf(key), stream, length: size });
   });
 }
 
-/** What an upload that broke off has already, is not sent again. */
+/** What an upload of this file that broke off has already, is not sent again. */
 async function putInParts(
   context: Context,
   path: string,
   { to, size, meter }: { readonly to: FilePlace; readonly size: number; readonly meter: Meter },
 ): Promise<FileInfo> {
-  const { bucket, key } = to;
   const files = context.client().files();
   const partBytes = partBytesOf(size);
-  const begun = (await files.uploads(bucket, key)).toSorted((a, b) => b.createdAt - a.createdAt);
-  const upload = begun[0]?.upload ?? (await files.createUpload(bucket, key)).upload;
-  const known = new Map<number, FilePart>(
-    begun.length === 0
-      ? []
-      : (await files.parts(bucket, key, upload)).map((part) => [part.number, part]),
-  );
+  const begun = await begunUpload(context, path, { to, size });
+  const upload = begun?.upload ?? (await files.createUpload(to, mediaTypeOf(to.key))).upload;
   const parts: FilePart[] = [];
   for (let start = 0; start < size; start += partBytes) {
     const number = parts.length + 1;
     const range = { start, end: Math.min(start + partBytes, size) - 1 };
     const length = range.end - start + 1;
-    const before = known.get(number);
-    if (before?.size === length && before.etag === (await md5Of(path, range))) {
+    const before = begun?.parts.get(number);
+    if (before !== undefined) {
       meter.add(length);
       parts.push(before);
       continue;
@@ -87,6 +85,38 @@ async function putInParts(
     parts.push(part);
   }
   return await again(context, () => files.completeUpload(to, upload, parts));
+}
+
+interface BegunUpload {
+  readonly upload: string;
+  readonly parts: ReadonlyMap<number, FilePart>;
+}
+
+/** One that has parts, all of them as they are here: another one is of another client, or of what the file was before. */
+async function begunUpload(
+  context: Context,
+  path: string,
+  { to, size }: { readonly to: FilePlace; readonly size: number },
+): Promise<BegunUpload | undefined> {
+  const { bucket, key } = to;
+  const files = context.client().files();
+  const partBytes = partBytesOf(size);
+  const isHere = async ({ number, size: length, etag }: FilePart): Promise<boolean> => {
+    const start = (number - 1) * partBytes;
+    const end = Math.min(start + partBytes, size) - 1;
+    return length === end - start + 1 && etag === (await md5Of(path, { start, end }));
+  };
+  for (const { upload } of await files.uploads(bucket, key)) {
+    const parts = await files.parts(bucket, key, upload);
+    if (parts.length > 0 && (await every(parts, isHere)))
+      return { upload, parts: new Map(parts.map((part) => [part.number, part])) };
+  }
+  return undefined;
+}
+
+async function every<T>(list: readonly T[], holds: (one: T) => Promise<boolean>): Promise<boolean> {
+  for (const one of list) if (!(await holds(one))) return false;
+  return true;
 }
 
 /** Under its name when all of it is there. */

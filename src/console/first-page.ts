@@ -28,6 +28,7 @@ export interface FirstPage {
 
 const APP_PATH = /^\/apps\/[^/]+$/;
 const DATABASE_PATH = /^\/databases\/[^/]+$/;
+const STORAGE_PATH = /^\/storage(?:\/[^/]+)?$/;
 const NODE_PATH = /^\/nodes\/[^/]+$/;
 /** The newest ones; the rest is for `moln events`. */
 const EVENTS_SHOWN = 200;
@@ -96,7 +97,7 @@ function content(page: FirstPage): HtmlValue {
     return html`<h1>Databases</h1>
       ${command('moln db list')}`;
   }
-  if (path === '/storage') {
+  if (STORAGE_PATH.test(path)) {
     return html`<h1>Storage</h1>
       ${command('moln files df')}`;
   }

@@ -4,12 +4,12 @@ import { parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
 import type { Checkpoints } from './checkpoint.ts';
-import { pathUnknown, requestInvalid } from './errors.ts';
+import { pathUnknown, recoveryKeyWrong, requestInvalid } from './errors.ts';
 import type { FaceTable } from './face-table.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
 import type { PlaceTable } from './place-table.ts';
-import type { Recovery } from './recovery.ts';
+import type { Recovery, RecoveryWish } from './recovery.ts';
 import type { Store } from './store.ts';
 import type { Upkeep } from './upkeep.ts';
 
@@ -21,6 +21,8 @@ export interface AdminOptions {
   readonly census: BlockCensus;
   readonly recovery: Recovery;
   readonly checkpoints: Checkpoints;
+  /** As people keep it. */
+  readonly recoveryKey: () => string;
   readonly faces: Pick<FaceTable, 'listening'>;
 }
 
@@ -83,10 +85,11 @@ export class AdminHttp {
         return await checkpoints.make();
       case 'GET recovery':
         return recovery.state();
-      case 'POST recovery': {
-        const { folders, withCatalogue } = readRecovery(await readJson(request));
-        return await recovery.start(folders, withCatalogue);
-      }
+      case 'POST recovery':
+        return await recovery.start(readRecovery(await readJson(request)));
+      // Not GET: who only reads does not get it.
+      case 'POST recovery-key':
+        return { key: this.#options.recoveryKey() };
       case 'GET df':
         return await this.#df();
       default:
@@ -198,11 +201,8 @@ function readRate(value: unknown): number | null {
 
 const RECOVERY_HINT = 'Give { "folders": ["/mnt/disk"], "withCatalogue": true }';
 
-function readRecovery(value: unknown): {
-  readonly folders: readonly string[];
-  readonly withCatalogue: boolean;
-} {
-  const { folders, withCatalogue = true } = record(value, RECOVERY_HINT);
+function readRecovery(value: unknown): RecoveryWish {
+  const { folders, withCatalogue = true, key } = record(value, RECOVERY_HINT);
   const isList =
     Array.isArray(folders) &&
     folders.length > 0 &&
@@ -212,7 +212,8 @@ function readRecovery(value: unknown): {
       'A recovery needs absolute paths of folders of this machine',
       RECOVERY_HINT,
     );
-  return { folders: folders as readonly string[], withCatalogue };
+  if (key !== undefined && typeof key !== 'string') throw recoveryKeyWrong();
+  return { folders: folders as readonly string[], withCatalogue, key };
 }
 
 function record(value: unknown, hint: string): Record<string, unknown> {

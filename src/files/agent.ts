@@ -30,7 +30,7 @@ import {
   type FilesTroubles,
 } from './control.ts';
 import { filesAway, unauthorized } from './errors.ts';
-import { filesPaths } from './files-process.ts';
+import { filesPaths, websiteSocket } from './files-process.ts';
 import { sendError } from './http-words.ts';
 import {
   CATALOGUE,
@@ -69,7 +69,7 @@ const ENTRY: string = fileURLToPath(new URL('./files-main.ts', import.meta.url))
 const CODE_FOLDERS: readonly string[] = ['accounts', 'base', 'blobs', 'files', 'http', 'net'];
 const SEAL_CONTEXT = 'files/store';
 const KEY_BYTES = 32;
-const PORTS: Readonly<Record<string, number>> = { s3: 7430, webdav: 7431 };
+const PORTS: FilesConfig['ports'] = { s3: 7430, webdav: 7431 };
 
 export class Files implements AsyncDisposable {
   readonly #options: FilesOptions;
@@ -316,7 +316,7 @@ export class Files implements AsyncDisposable {
   }
 
   #tell(): void {
-    const { peers, access, ports, address, ownStorage, databaseFolders } = this.#options;
+    const { peers, access, ports, address, ownStorage, folders, databaseFolders } = this.#options;
     const record = this.#record;
     if (record === undefined || this.#tokens === undefined || this.#stop.signal.aborted) return;
     const asked = Object.entries(ports).flatMap(([name, port]) =>
@@ -331,7 +331,8 @@ export class Files implements AsyncDisposable {
       databaseSocket: processPaths(databaseFolders).socket,
       ownStorage,
       address,
-      ports: { ...PORTS, ...(Object.fromEntries(asked) as Record<string, number>) },
+      ports: { ...PORTS, ...(Object.fromEntries(asked) as Partial<FilesConfig['ports']>) },
+      websiteSocket: websiteSocket(folders.runFolder),
     };
     // Peers change with every word of presence; the process need not hear of what is nothing to it.
     const text = JSON.stringify(config);

@@ -227,7 +227,10 @@ async function* rowsOf(
 }
 
 /** `a > ? OR (a = ? AND b > ?)`: what comes behind a row in the order of its key. */
-function behind(key: readonly string[], values: Row): { readonly sql: string; readonly args: Row } {
+export function behind(
+  key: readonly string[],
+  values: Row,
+): { readonly sql: string; readonly args: Row } {
   const terms = key.map((column, at) => {
     const same = key.slice(0, at).map((one) => `${one} = ?`);
     return `(${[...same, `${column} > ?`].join(' AND ')})`;

@@ -1,6 +1,7 @@
 /** The bytes of objects and parts: cut into blocks when they come, put together again when they are read. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { isMolnError, messageOf } from '../base/errors.ts';
+import { randomHex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { type About, encodeAbout } from './about.ts';
@@ -70,7 +71,7 @@ export interface ContentOptions {
   readonly log: Logger;
 }
 
-const FID_BYTES = 12;
+const FID_DIGITS = 24;
 /** Blocks whose copies are asked for at once. */
 const BLOCKS_AHEAD = 32;
 const COPIES_ROWS_MAX = 320;
@@ -81,8 +82,7 @@ const SEGMENTED = 'f';
 
 /** 24 hex digits; the first one tells what it is made of. */
 export function newFid(kind: 'blocks' | 'segments'): string {
-  const digits = randomBytes(FID_BYTES).toString('hex').slice(1);
-  return `${kind === 'blocks' ? PLAIN : SEGMENTED}${digits}`;
+  return `${kind === 'blocks' ? PLAIN : SEGMENTED}${randomHex(FID_DIGITS - 1)}`;
 }
 
 export function isSegmented(fid: string): boolean {

@@ -40,7 +40,9 @@ export interface FilesConfig {
   readonly ownStorage: string;
   /** Where the faces listen. */
   readonly address: string;
-  readonly ports: Readonly<Record<string, number>>;
+  readonly ports: Readonly<Record<'s3' | 'webdav', number>>;
+  /** Where the gateways of this node ask for websites. */
+  readonly websiteSocket: string;
 }
 
 export interface FilesState {

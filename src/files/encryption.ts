@@ -7,6 +7,7 @@
  * the checksums of its block. Sealed is with AES-256-GCM (`secrets.ts`).
  */
 import { createCipheriv, createHmac, randomBytes } from 'node:crypto';
+import { isMolnError } from '../base/errors.ts';
 import { encrypted, encryptionKeyWrong } from './errors.ts';
 import type { Encryption, EncryptionWish } from './model.ts';
 import { deriveKey, seal, unseal } from './secrets.ts';
@@ -23,31 +24,47 @@ export interface DataKey {
 }
 
 export class Keyring {
-  readonly #clusterKey: () => Uint8Array;
+  readonly #key: () => Uint8Array;
 
-  constructor(clusterKey: () => Uint8Array) {
-    this.#clusterKey = clusterKey;
+  /** `key`: see `encryptionKey`. */
+  constructor(key: () => Uint8Array) {
+    this.#key = key;
   }
 
   /** For a new object. */
   make(bucket: string, wish: EncryptionWish): DataKey {
     const secret = randomBytes(KEY_BYTES);
-    const sealed = seal(this.#keyOf(wish), secret.toString('base64'), bucket);
     const name = wish.by === 'named' ? { name: wish.name } : {};
-    return { secret, kept: { by: wish.by, key: Buffer.from(sealed).toString('base64'), ...name } };
+    return {
+      secret,
+      kept: { by: wish.by, key: sealedBy(this.#keyOf(wish), secret, bucket), ...name },
+    };
+  }
+
+  /** Of one that another cluster has made, not of a client's. */
+  keptHere(bucket: string, { secret, kept }: DataKey): Encryption {
+    return { ...kept, key: sealedBy(this.#keyOf(wishOf(kept)), secret, bucket) };
+  }
+
+  canOpen(bucket: string, kept: Encryption): boolean {
+    try {
+      this.open(bucket, kept);
+      return true;
+    } catch (error) {
+      if (isMolnError(error)) return false;
+      throw error;
+    }
   }
 
   /** Throws `FILES_ENCRYPTED` when the client's key is missing, `FILES_ENCRYPTION_KEY` when it is another one. */
   open(bucket: string, kept: Encryption, clientKey?: Uint8Array): DataKey {
     if (kept.by === 'client' && clientKey === undefined) throw encrypted();
-    const wish =
-      kept.by === 'client'
-        ? { by: kept.by, key: clientKey ?? new Uint8Array() }
-        : kept.by === 'named'
-          ? { by: kept.by, name: kept.name ?? '' }
-          : { by: kept.by };
     try {
-      const secret = unseal(this.#keyOf(wish), Buffer.from(kept.key, 'base64'), bucket);
+      const secret = unseal(
+        this.#keyOf(wishOf(kept, clientKey)),
+        Buffer.from(kept.key, 'base64'),
+        bucket,
+      );
       return { secret: Buffer.from(secret, 'base64'), kept };
     } catch (error) {
       throw encryptionKeyWrong({ cause: error });
@@ -56,9 +73,18 @@ export class Keyring {
 
   #keyOf(wish: EncryptionWish): Uint8Array {
     if (wish.by === 'client') return wish.key;
-    const purpose = wish.by === 'named' ? `encryption by ${wish.name}` : 'encryption';
-    return deriveKey(this.#clusterKey(), purpose);
+    return wish.by === 'named' ? deriveKey(this.#key(), `by ${wish.name}`) : this.#key();
   }
+}
+
+function wishOf({ by, name = '' }: Encryption, clientKey?: Uint8Array): EncryptionWish {
+  if (by === 'client') return { by, key: clientKey ?? new Uint8Array() };
+  return by === 'named' ? { by, name } : { by };
+}
+
+function sealedBy(key: Uint8Array, secret: Uint8Array, bucket: string): string {
+  const plain = Buffer.from(secret).toString('base64');
+  return Buffer.from(seal(key, plain, bucket)).toString('base64');
 }
 
 /** Both ways. `at`: where in the content the first byte belongs. */

@@ -259,3 +259,21 @@ export function blockNotThere(cid: string): MolnError {
     retryable: true,
   });
 }
+
+export function publicBlocked(bucket: string): MolnError {
+  return new MolnError(
+    'FILES_PUBLIC_BLOCKED',
+    `Bucket "${bucket}" has a public access block: nothing in it can be shown to everybody`,
+    { hint: 'Remove that with "aws s3api delete-public-access-block" first' },
+  );
+}
+
+export function recoveryKeyWrong(): MolnError {
+  return new MolnError(
+    'FILES_RECOVERY_KEY',
+    'This is no recovery key, or a part of it is missing',
+    {
+      hint: 'Give it as "moln files recovery-key" printed it: moln-recovery-1-…',
+    },
+  );
+}

@@ -16,9 +16,10 @@ const ADDRESS = '127.0.0.1';
 function faceOf(name: FaceMaker['name']): FaceMaker {
   return {
     name,
-    async open({ address, port }) {
+    async open({ at }) {
       const server = createServer();
-      await bindTcp(server, { address, port });
+      assert.ok('port' in at);
+      await bindTcp(server, at);
       return { [Symbol.asyncDispose]: async () => void (await once(server.close(), 'close')) };
     },
   };
@@ -31,7 +32,8 @@ test('a face whose port is taken is told of, named to nobody, and listens when t
   const clock = new ManualClock();
   await using faces = new FaceTable({
     makers: [faceOf('s3'), faceOf('webdav')],
-    contextOf: (face) => (face === 's3' ? ({ address: ADDRESS, port } as FaceContext) : undefined),
+    contextOf: (face) =>
+      face === 's3' ? ({ at: { address: ADDRESS, port } } as FaceContext) : undefined,
     clock,
     log: silentLogger,
   });

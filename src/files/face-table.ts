@@ -8,7 +8,11 @@ import type { Clock } from '../base/time.ts';
 import type { FaceContext, FaceMaker } from './faces.ts';
 import { FACE_AGAIN_MS } from './limits.ts';
 
-const WORDS: Readonly<Record<FaceMaker['name'], string>> = { s3: 'S3', webdav: 'WebDAV' };
+const WORDS: Readonly<Record<FaceMaker['name'], string>> = {
+  s3: 'served over S3 here',
+  webdav: 'served over WebDAV here',
+  website: 'shown as websites by this node',
+};
 
 export interface FaceTableOptions {
   readonly makers: readonly FaceMaker[];
@@ -22,7 +26,8 @@ export class FaceTable implements AsyncDisposable {
   readonly #options: FaceTableOptions;
   readonly #stack = new AsyncDisposableStack();
   readonly #stop = new AbortController();
-  readonly #listening = new Map<string, string>();
+  /** By face: `http://HOST:PORT`; undefined where only gateways come. */
+  readonly #listening = new Map<FaceMaker['name'], string | undefined>();
   /** By face: why it does not listen. */
   readonly #silent = new Map<FaceMaker['name'], string>();
   #trying: Promise<void> | undefined;
@@ -39,14 +44,17 @@ export class FaceTable implements AsyncDisposable {
 
   /** Where this machine reaches those whose ports are this process's: `http://HOST:PORT`. */
   listening(): Readonly<Record<string, string>> {
-    return Object.fromEntries(this.#listening);
+    return Object.fromEntries(
+      [...this.#listening].flatMap(([face, url]) => (url === undefined ? [] : [[face, url]])),
+    );
   }
 
   /** Sentences. */
   warnings(): readonly string[] {
     return [...this.#silent].map(
       ([face, why]) =>
-        `Files are not served over ${WORDS[face]} here: ${why}; "moln up --${face}-port PORT" takes another one`,
+        `Files are not ${WORDS[face]}: ${why}` +
+        (face === 'website' ? '' : `; "moln up --${face}-port PORT" takes another one`),
     );
   }
 
@@ -75,17 +83,20 @@ export class FaceTable implements AsyncDisposable {
     const { log, contextOf } = this.#options;
     const context = contextOf(name);
     if (context === undefined) return;
-    const { address, port } = context;
+    const { at } = context;
     try {
       this.#stack.use(await open(context));
-      this.#listening.set(name, `http://${hostOf(address)}:${port}`);
+      this.#listening.set(
+        name,
+        'port' in at ? `http://${hostOf(at.address)}:${at.port}` : undefined,
+      );
       this.#silent.delete(name);
-      log.info('A face of files listens', { face: name, port });
+      log.info('A face of files listens', { face: name, ...at });
     } catch (error) {
       // The others are served all the same.
       const why = messageOf(error);
       if (this.#silent.get(name) !== why)
-        log.error('A face of files does not listen', { face: name, port, why });
+        log.error('A face of files does not listen', { face: name, ...at, why });
       this.#silent.set(name, why);
     }
   }

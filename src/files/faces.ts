@@ -1,14 +1,20 @@
 /** What a face of the file store gets. Faces live above and are handed in by the composition root. */
+import type { Server } from 'node:http';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import { bindTcp, listenUnix } from '../net/net.ts';
 import type { FileStore, KeyGrant } from './model.ts';
+
+/** Where a face listens: for everybody, or for the gateways of this machine. */
+export type FacePlace =
+  | { readonly address: string; readonly port: number }
+  | { readonly socket: string };
 
 export interface FaceContext {
   readonly store: FileStore;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly address: string;
-  readonly port: number;
+  readonly at: FacePlace;
   /** Whose token of the API this is; undefined when it is none. */
   readonly keyOfToken: (
     token: string,
@@ -22,8 +28,18 @@ export interface FaceContext {
 }
 
 export interface FaceMaker {
-  /** In `FilesConfig.ports`. */
-  readonly name: 's3' | 'webdav';
+  readonly name: 's3' | 'webdav' | 'website';
   /** Listens when it resolves. */
   readonly open: (context: FaceContext) => Promise<AsyncDisposable>;
+}
+
+/** Until it is disposed of, which ends what is under way. */
+export async function listenAt(server: Server, at: FacePlace): Promise<Disposable> {
+  await ('socket' in at ? listenUnix(server, at.socket) : bindTcp(server, at));
+  return {
+    [Symbol.dispose]() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }

@@ -21,6 +21,7 @@ import { NativeHttp } from './native-http.ts';
 import { PeerBlobs } from './peer-blobs.ts';
 import { PlaceTable } from './place-table.ts';
 import { Recovery } from './recovery.ts';
+import { encryptionKey, printRecoveryKey } from './recovery-key.ts';
 import { createCatalogue } from './schema.ts';
 import { Sessions } from './sessions.ts';
 import { storageState, type StorageState, troublesOf } from './storage-state.ts';
@@ -244,6 +245,7 @@ export class FilesHost implements AsyncDisposable {
       census,
       recovery,
       checkpoints,
+      recoveryKey: () => printRecoveryKey(encryptionKey(key())),
     });
     this.#open = { native, admin, places, upkeep, store, census, faces };
     this.#stack.use(stack.move());
@@ -254,14 +256,16 @@ export class FilesHost implements AsyncDisposable {
     { store, keys }: { readonly store: Store; readonly keys: AccessKeys },
   ): FaceContext | undefined {
     const { clock, log } = this.#options;
-    const port = this.#config?.ports[face];
-    if (port === undefined) return undefined;
+    const config = this.#config;
+    if (config === undefined) return undefined;
     return {
       store,
       clock,
       log: log.for(face),
-      address: this.#config?.address ?? '127.0.0.1',
-      port,
+      at:
+        face === 'website'
+          ? { socket: config.websiteSocket }
+          : { address: config.address, port: config.ports[face] },
       keyOfToken: (token) => {
         const found = findToken(this.#config?.tokens ?? [], token, clock.now());
         if (found === undefined) return Promise.resolve(undefined);

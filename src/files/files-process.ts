@@ -38,6 +38,11 @@ export function filesPaths({ runFolder, logFolder }: FilesFolders): FilesPaths {
   };
 }
 
+/** Where buckets are websites for the gateways of this machine, once its file process serves. */
+export function websiteSocket(runFolder: string): string {
+  return join(runFolder, 'files.websites');
+}
+
 /** Resolves when everything is closed. `exit` ends the process at once. */
 export async function runFiles(
   folders: FilesFolders,

@@ -1,7 +1,8 @@
 /**
  * What objects blocks alone tell of: contents with the names that their first blocks carry. Pure. What was written to one key is put
  * together in the order in which it was written, as the writes of that time did: whole ones replace, appended ones go on, parts of an
- * upload become one object.
+ * upload become one object. Blocks do not tell whether an upload was completed: it takes no place that something else has, nor any when a
+ * part is missing in the middle.
  */
 import type { About } from './about.ts';
 import type { Segment } from './content.ts';
@@ -24,21 +25,35 @@ export interface FoundObject {
   readonly isOfParts: boolean;
 }
 
-/** Of one key; the newest state that the contents make. Undefined when none of them can begin it. */
-export function objectOfContents(contents: readonly FoundContent[]): FoundObject | undefined {
+/** Of one key. */
+export interface FoundAtKey {
+  /** The newest state that the contents make; undefined when none of them can begin it. */
+  readonly object: FoundObject | undefined;
+  /** What uploads have of it that are not it. */
+  readonly aside: readonly { readonly upload: string; readonly object: FoundObject }[];
+}
+
+export function objectOfContents(contents: readonly FoundContent[]): FoundAtKey {
   const uploads = Map.groupBy(contents, ({ about }) => about.upload);
   const whole = uploads.get(undefined) ?? [];
   uploads.delete(undefined);
+  const aside: FoundAtKey['aside'][number][] = [];
   const steps = [
     ...whole.map((content) => ({ at: content.createdAt, apply: after(content) })),
-    ...[...uploads.values()].map((parts) => {
+    ...[...uploads].map(([upload = '', parts]) => {
       const made = ofParts(parts);
-      return { at: made.writtenAt, apply: () => made };
+      const apply: Step = (before) => {
+        if (before === undefined && made.segments.every(({ part }, at) => part === at + 1))
+          return made;
+        aside.push({ upload, object: made });
+        return before;
+      };
+      return { at: made.writtenAt, apply };
     }),
   ];
   let state: FoundObject | undefined;
   for (const { apply } of steps.toSorted((one, other) => one.at - other.at)) state = apply(state);
-  return state;
+  return { object: state, aside };
 }
 
 type Step = (before: FoundObject | undefined) => FoundObject | undefined;

@@ -37,8 +37,8 @@ export const QUEUED_BYTES_MAX: number = 1 * MIB;
 /** The beginning of a block that is kept until it is stored: another storage can take it from the start. */
 export const REPLAY_BYTES_MAX: number = 256 * KIB;
 
-/** Changes of one bucket in one transaction. */
-export const GROUP_MAX = 64;
+/** Changes of one bucket in one transaction: with more, all clients are in one and the next one has nobody. */
+export const GROUP_MAX = 32;
 /** Rows of one INSERT. */
 export const ROWS_PER_INSERT = 200;
 /** The catalogue's process is being started again, or a stripe changes its primary. */

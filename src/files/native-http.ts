@@ -9,8 +9,9 @@ import { noBucket, noObject, pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson, wholeNumber } from './http-words.ts';
 import { LIST_PAGE_MAX } from './limits.ts';
 import { answerUpload, isAboutUploads } from './native-uploads.ts';
-import type { Conditions, ObjectInfo, PutOptions } from './model.ts';
+import type { BucketInfo, Conditions, ObjectInfo, PutOptions } from './model.ts';
 import type { Store } from './store.ts';
+import { readWebsite, websiteSettings, type WebsiteWish } from './website.ts';
 import type { Why } from './why.ts';
 
 export interface NativeOptions {
@@ -73,8 +74,11 @@ export class NativeHttp {
       case 'PUT':
         return sendJson(response, 201, await this.#store.createBucket(bucket, { owner: caller }));
       case 'PATCH': {
-        const change = readChange(await readJson(request));
-        return sendJson(response, 200, await this.#store.changeBucket(bucket, change));
+        const { website, ...change } = readChange(await readJson(request));
+        const settings =
+          website === undefined ? {} : { settings: await this.#websiteOf(bucket, website) };
+        const changed = await this.#store.changeBucket(bucket, { ...change, ...settings });
+        return sendJson(response, 200, changed);
       }
       case 'DELETE':
         await this.#store.deleteBucket(bucket);
@@ -82,6 +86,12 @@ export class NativeHttp {
       default:
         throw pathUnknown(method, path);
     }
+  }
+
+  async #websiteOf(bucket: string, wish: WebsiteWish | null): Promise<BucketInfo['settings']> {
+    const info = await this.#store.bucket(bucket);
+    if (info === undefined) throw noBucket(bucket);
+    return websiteSettings(info, wish);
   }
 
   async #list({ bucket, query, response }: Asked): Promise<void> {
@@ -260,16 +270,21 @@ function conditionsOf({ headers }: IncomingMessage): Conditions | undefined {
   return Object.values(found).some((one) => one !== undefined) ? found : undefined;
 }
 
-function readChange(value: unknown): Parameters<Store['changeBucket']>[1] {
-  const known = new Set(['policy', 'quotaBytes', 'versioning']);
-  const hint = 'Give policy (text), quotaBytes (number or null) or versioning (enabled, suspended)';
+type BucketChange = Omit<Parameters<Store['changeBucket']>[1], 'settings'> & {
+  readonly website?: WebsiteWish | null;
+};
+
+function readChange(value: unknown): BucketChange {
+  const known = new Set(['policy', 'quotaBytes', 'versioning', 'website']);
+  const hint =
+    'Give policy (text), quotaBytes (number or null), versioning (enabled, suspended) or website';
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw requestInvalid('The change of a bucket is a JSON object', hint);
   const change = value as Record<string, unknown>;
   const strange = Object.keys(change).find((name) => !known.has(name));
   if (strange !== undefined)
     throw requestInvalid(`A bucket has no "${strange.slice(0, 50)}"`, hint);
-  const { policy, quotaBytes, versioning } = change;
+  const { policy, quotaBytes, versioning, website } = change;
   const isQuota =
     quotaBytes === undefined ||
     quotaBytes === null ||
@@ -278,5 +293,8 @@ function readChange(value: unknown): Parameters<Store['changeBucket']>[1] {
     versioning === undefined || versioning === 'enabled' || versioning === 'suspended';
   if ((policy !== undefined && typeof policy !== 'string') || !isQuota || !isVersioning)
     throw requestInvalid('The change of a bucket has a wrong value', hint);
-  return change as Parameters<Store['changeBucket']>[1];
+  return {
+    ...(change as BucketChange),
+    ...(website === undefined ? {} : { website: readWebsite(website) }),
+  };
 }

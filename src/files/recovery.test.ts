@@ -9,7 +9,8 @@ import { systemClock } from '../base/time.ts';
 import { PlainFile } from '../sqlite/sqlite.ts';
 import { FileKit } from '../../testing/file-kit.ts';
 import { Checkpoints } from './checkpoint.ts';
-import type { ObjectInfo } from './model.ts';
+import type { EncryptionWish, ObjectInfo } from './model.ts';
+import { encryptionKey, printRecoveryKey } from './recovery-key.ts';
 import { Recovery, type RecoveryState } from './recovery.ts';
 
 const MIB = 1024 * 1024;
@@ -37,10 +38,24 @@ async function everything({ store }: FileKit, bucket: string): Promise<readonly 
   );
 }
 
+/** As `everything`, but for the seals and what only a client's key reads. */
+async function secrets(kit: FileKit): Promise<readonly unknown[]> {
+  const { objects } = await kit.store.list('secret', { limit: 1000, versions: true });
+  return await Promise.all(
+    objects
+      .filter(({ encryption }) => encryption?.by !== 'client')
+      .map(async (info) => [
+        { ...info, encryption: { ...info.encryption, key: '' } },
+        await hashOf(kit.store.read(info)),
+      ]),
+  );
+}
+
 async function recover(
   kit: FileKit,
   folders: readonly string[],
   withCatalogue: boolean,
+  key?: string,
 ): Promise<RecoveryState> {
   const { store, link, sessions, places } = kit.parts();
   await using recovery = new Recovery({
@@ -53,7 +68,7 @@ async function recover(
     clock,
     log,
   });
-  await recovery.start(folders, withCatalogue);
+  await recovery.start({ folders, withCatalogue, key });
   await recovery.ended();
   return recovery.state();
 }
@@ -98,6 +113,18 @@ test('files of a cluster that is lost', async (t) => {
   await store.move('data', 'was', 'is');
   for (const body of [bytes.packed, bytes.more]) await put('versions', body, 'kept');
   await store.delete('kept', 'versions');
+  await store.createBucket('secret', { owner: 'ann' });
+  await store.changeBucket('secret', { versioning: 'enabled' });
+  const encrypted = (key: string, body: Uint8Array, encrypt: EncryptionWish): Promise<unknown> =>
+    store.put('secret', key, pieces(body), { encrypt, meta: { of: key } });
+  await encrypted('large', bytes.part, { by: 'cluster' });
+  await encrypted('large', bytes.packed, { by: 'named', name: 'mine' });
+  await encrypted('inline', Buffer.from('small'), { by: 'cluster' });
+  await encrypted('own', bytes.more, { by: 'client', key: Buffer.alloc(32, 9) });
+  const begun = await store.createUpload('secret', 'begun', { encrypt: { by: 'cluster' } });
+  const begunPart = await store.putPart('secret', 'begun', begun.upload, 1, pieces(bytes.tail), {});
+  const secret = await secrets(old);
+  const recoveryKey = printRecoveryKey(encryptionKey(Buffer.alloc(32, 2)));
   const data = await everything(old, 'data');
   const kept = await everything(old, 'kept');
   const checkpoints = new Checkpoints({
@@ -136,7 +163,7 @@ test('files of a cluster that is lost', async (t) => {
   };
 
   await t.test('the rows are those of the database, the blocks those of one disk', async () => {
-    await using fresh = await FileKit.start({ places: 2 });
+    await using fresh = await FileKit.start({ places: 2, key: 3 });
     const folders = [
       damagedCopy('first'),
       damagedCopy('last'),
@@ -145,21 +172,31 @@ test('files of a cluster that is lost', async (t) => {
     ];
     const state = await recover(fresh, folders, true);
     assert.deepEqual(
-      [state.buckets, state.why, state.missingBlocks, state.catalogues.length],
-      [['data', 'kept'], undefined, 0, 1],
+      [state.buckets, state.why, state.missingBlocks, state.catalogues.length, state.sealed],
+      [['data', 'kept', 'secret'], undefined, 0, 1, 4],
     );
     assert.deepEqual(await everything(fresh, 'data'), data);
     assert.deepEqual(await everything(fresh, 'kept'), kept);
     const info = await fresh.store.bucket('data');
     assert.deepEqual(info, await store.bucket('data'));
     await fresh.store.put('data', 'afterwards', pieces(bytes.packed), {});
+
+    const mistyped = recoveryKey.replace(/.$/, recoveryKey.endsWith('A') ? 'B' : 'A');
+    await assert.rejects(recover(fresh, folders, true, mistyped), { code: 'FILES_RECOVERY_KEY' });
+    const other = printRecoveryKey(encryptionKey(Buffer.alloc(32, 7)));
+    assert.equal((await recover(fresh, folders, true, other)).sealed, 4);
+    assert.equal((await recover(fresh, folders, true, recoveryKey)).sealed, 0);
+    assert.deepEqual(await secrets(fresh), secret);
+    const { upload: same } = begun;
+    const done = await fresh.store.completeUpload('secret', 'begun', same, [begunPart], {});
+    assert.equal(await hashOf(fresh.store.read(done)), await hashOf(pieces(bytes.tail)));
   });
 
   await checkpoints.make();
   await put('after the checkpoint', bytes.more);
 
   await t.test('a checkpoint tells the names, blocks what came later', async (own) => {
-    await using fresh = await FileKit.start({ places: 1 });
+    await using fresh = await FileKit.start({ places: 1, key: 3 });
     const cut = cutDisk();
     await own.test('what is cut on every disk is told of, and the rest is there', async () => {
       const state = await recover(fresh, [cut], true);
@@ -180,13 +217,14 @@ test('files of a cluster that is lost', async (t) => {
   await t.test(
     'bare blocks of one disk give what was written, under the names of then',
     async () => {
-      await using fresh = await FileKit.start({ places: 1 });
-      const cut = await recover(fresh, [cutDisk()], false);
+      await using fresh = await FileKit.start({ places: 1, key: 3 });
+      const cut = await recover(fresh, [cutDisk()], false, recoveryKey);
       assert.match(cut.incomplete.join(), /dir\/large.*8388608 of its 9437189 bytes/);
       const disk = copyOf('n1');
       writeFileSync(join(disk, 'd', 'junk'), 'no folder');
       const state = await recover(fresh, [disk], false);
       assert.deepEqual([state.catalogues, state.incomplete, state.why], [[], [], undefined]);
+      assert.deepEqual([cut.sealed, state.sealed, cut.ofParts, state.ofParts], [0, 0, 2, 0]);
       const wanted: Record<string, readonly Uint8Array[]> = {
         'after the checkpoint': [bytes.more],
         'dir/large ümlaut %': [bytes.large],
@@ -213,6 +251,10 @@ test('files of a cluster that is lost', async (t) => {
       const versions = await fresh.store.head('kept', 'versions');
       assert.ok(versions !== undefined);
       assert.equal(await hashOf(fresh.store.read(versions)), await hashOf(pieces(bytes.more)));
+      const opened = await fresh.store.head('secret', 'large');
+      assert.ok(opened !== undefined);
+      assert.equal(await hashOf(fresh.store.read(opened)), await hashOf(pieces(bytes.packed)));
+      assert.equal(opened.etag, (await store.head('secret', 'large'))?.etag);
     },
   );
 });

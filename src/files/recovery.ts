@@ -14,10 +14,13 @@ import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import { insertsOf } from './changes.ts';
 import { checkpointTables, NO_BUCKET } from './checkpoint.ts';
 import { type CatalogueFile, Disks, rowFrom } from './disks.ts';
+import { Keyring } from './encryption.ts';
 import { recoveryRuns } from './errors.ts';
 import { RECOVER_AT_A_TIME, RECOVER_PAGE, RECOVER_TOLD_MAX } from './limits.ts';
 import { parsePolicy } from './policy.ts';
+import { readRecoveryKey } from './recovery-key.ts';
 import type { Block } from './repair-plan.ts';
+import { resealAll } from './resealing.ts';
 import { number, text } from './rows.ts';
 import { Salvage } from './salvage.ts';
 import type { Sessions } from './sessions.ts';
@@ -41,6 +44,10 @@ export interface RecoveryState {
   readonly missing: readonly string[];
   /** Objects that came from their blocks alone, and contents of which not all blocks were there. */
   readonly salvaged: number;
+  /** Of them, those that came in parts: blocks do not tell whether the upload was completed. */
+  readonly ofParts: number;
+  /** Objects that were encrypted by the key of the lost cluster, which was not given: nobody can read them. */
+  readonly sealed: number;
   readonly incomplete: readonly string[];
   /** Why it broke off. */
   readonly why: string | undefined;
@@ -58,6 +65,15 @@ export interface RecoveryOptions {
   readonly log: Logger;
 }
 
+export interface RecoveryWish {
+  /** Of this machine, absolute. */
+  readonly folders: readonly string[];
+  /** False: from bare blocks. */
+  readonly withCatalogue: boolean;
+  /** Of the lost cluster, as people keep it. */
+  readonly key?: string | undefined;
+}
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
 const NOTHING: RecoveryState = {
@@ -72,6 +88,8 @@ const NOTHING: RecoveryState = {
   missingBlocks: 0,
   missing: [],
   salvaged: 0,
+  ofParts: 0,
+  sealed: 0,
   incomplete: [],
   why: undefined,
 };
@@ -92,9 +110,11 @@ export class Recovery implements AsyncDisposable {
     return this.#state;
   }
 
-  /** `withCatalogue` false: from bare blocks. Throws `FILES_RECOVERY_RUNS`, `FILES_NO_DISK`. */
-  async start(folders: readonly string[], withCatalogue: boolean): Promise<RecoveryState> {
+  /** Throws `FILES_RECOVERY_RUNS`, `FILES_NO_DISK`, `FILES_RECOVERY_KEY`. */
+  async start({ folders, withCatalogue, key }: RecoveryWish): Promise<RecoveryState> {
     if (this.#running !== undefined) throw recoveryRuns();
+    const secret = key === undefined ? undefined : readRecoveryKey(key);
+    const old = secret === undefined ? undefined : new Keyring(() => secret);
     const { scratch } = this.#options;
     this.#state = { ...fresh(), isRunning: true, doing: 'looking at the disks' };
     const opening = this.#open(folders, withCatalogue);
@@ -112,7 +132,7 @@ export class Recovery implements AsyncDisposable {
       await removeTree(scratch);
       throw error;
     }
-    this.#running = this.#runToEnd(disks);
+    this.#running = this.#runToEnd(disks, old);
     return this.#state;
   }
 
@@ -133,11 +153,11 @@ export class Recovery implements AsyncDisposable {
     return await Disks.open(folders, { scratch, withCatalogue, log });
   }
 
-  async #runToEnd(disks: Disks): Promise<void> {
+  async #runToEnd(disks: Disks, old: Keyring | undefined): Promise<void> {
     const { scratch, log } = this.#options;
     try {
       using _disks = disks;
-      await this.#run(disks);
+      await this.#run(disks, old);
     } catch (error) {
       this.#state.why = messageOf(error);
       log.error('The recovery broke off', { why: this.#state.why });
@@ -147,7 +167,7 @@ export class Recovery implements AsyncDisposable {
     this.#running = undefined;
   }
 
-  async #run(disks: Disks): Promise<void> {
+  async #run(disks: Disks, old: Keyring | undefined): Promise<void> {
     const { link, store, log } = this.#options;
     this.#state.disks = disks.disks.length;
     this.#state.catalogues = disks.catalogues.map(({ name }) => name);
@@ -165,6 +185,7 @@ export class Recovery implements AsyncDisposable {
       link,
       store,
       disks,
+      old,
       place: (block, policy) => this.#place(disks, block, policy),
       scratch: this.#options.scratch,
       signal: this.#stop.signal,
@@ -172,9 +193,22 @@ export class Recovery implements AsyncDisposable {
     });
     const found = await salvage.run(watermarksOf(chosen));
     this.#state.salvaged = found.objects;
+    this.#state.ofParts = found.ofParts;
     this.#state.incomplete = [...found.incomplete];
+    await this.#reseal(old);
     this.#options.onBlocks();
     log.info('Files were brought back', { audit: true, ...this.#state });
+  }
+
+  /** Also what an earlier recovery brought back without the key. */
+  async #reseal(old: Keyring | undefined): Promise<void> {
+    const { link, store } = this.#options;
+    const { signal } = this.#stop;
+    for (const [name] of await link.all('SELECT bucket FROM bucket', [])) {
+      const bucket = text(name);
+      this.#state.doing = `keys of what is encrypted in "${bucket}"`;
+      this.#state.sealed += await resealAll(link, { bucket, own: store.keyring, old, signal });
+    }
   }
 
   /** All rows of one bucket but where its blocks are. False when there is such a bucket here. */

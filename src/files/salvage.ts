@@ -13,8 +13,10 @@ import type { Insert } from './changes.ts';
 import { CHECKPOINT_MARK } from './checkpoint.ts';
 import { blockId, newFid } from './content.ts';
 import type { Disks } from './disks.ts';
+import { coderOf, type DataKey, etagOf, type Keyring } from './encryption.ts';
 import { type FoundObject, objectOfContents } from './found-contents.ts';
 import { CHUNK_BYTES, POLICY_DEFAULT, RECOVER_TOLD_MAX } from './limits.ts';
+import type { ObjectFields } from './model.ts';
 import type { Block } from './repair-plan.ts';
 import { fieldsOf, text } from './rows.ts';
 import { segmentRows } from './segments.ts';
@@ -24,6 +26,8 @@ export interface SalvageOptions {
   readonly link: CatalogueLink;
   readonly store: Store;
   readonly disks: Disks;
+  /** Opens what the lost cluster has encrypted; undefined: it comes back as it lies there. */
+  readonly old: Keyring | undefined;
   /** Writes a block to places of this cluster; its bytes, or undefined when no disk has it whole. */
   readonly place: (block: Block, policy: string) => Promise<Buffer | undefined>;
   /** A folder for its notes. */
@@ -34,6 +38,8 @@ export interface SalvageOptions {
 
 export interface Salvaged {
   readonly objects: number;
+  /** Of them, those that came in parts. */
+  readonly ofParts: number;
   /** Of what not all is there: `BUCKET/KEY: why`. */
   readonly incomplete: readonly string[];
 }
@@ -42,11 +48,14 @@ export interface Salvaged {
 const FID_DIGITS = 24;
 const PREFIXES = 256;
 const OWNER = 'recovery';
+/** Of uploads that were hardly completed, or of which another object is there. */
+const ASIDE = 'uploads not completed/';
 
 export class Salvage {
   readonly #options: SalvageOptions;
   readonly #incomplete: string[] = [];
   #objects = 0;
+  #ofParts = 0;
 
   constructor(options: SalvageOptions) {
     this.#options = options;
@@ -65,7 +74,7 @@ export class Salvage {
       this.#options.signal.throwIfAborted();
       await this.#bringBack(notes, String(bucket), String(key));
     }
-    return { objects: this.#objects, incomplete: this.#incomplete };
+    return { objects: this.#objects, ofParts: this.#ofParts, incomplete: this.#incomplete };
   }
 
   async #note(notes: PlainFile, watermarks: ReadonlyMap<string, number>): Promise<void> {
@@ -126,9 +135,11 @@ export class Salvage {
           { fid: String(fid), size, createdAt: Number(created), about: decodeAbout(String(about)) },
         ];
       });
-      const object = objectOfContents(contents);
-      if (object === undefined) return;
-      await this.#enter(notes, { bucket, key, policy: String(heads[0]?.[2]) }, object);
+      const { object, aside } = objectOfContents(contents);
+      const policy = String(heads[0]?.[2]);
+      if (object !== undefined) await this.#enter(notes, { bucket, key, policy }, object);
+      for (const { upload, object: other } of aside)
+        await this.#enter(notes, { bucket, key: `${ASIDE}${upload}/${key}`, policy }, other);
     } catch (error) {
       this.#options.signal.throwIfAborted();
       log.warn('An object could not be brought back', { bucket, key, why: messageOf(error) });
@@ -167,6 +178,7 @@ export class Salvage {
     await this.#needBucket(bucket, policy);
     const current = await store.head(bucket, key);
     if (current !== undefined && current.modifiedAt >= object.writtenAt) return;
+    const dataKey = this.#keyOf(bucket, object.fields);
     const inserts: Insert[] = [];
     const tags: string[] = [];
     const whole = createHash('md5');
@@ -177,6 +189,7 @@ export class Salvage {
         policy,
         whole,
         length,
+        secret: dataKey?.secret,
       });
       inserts.push(...insert);
       tags.push(md5);
@@ -193,7 +206,7 @@ export class Salvage {
         fid,
         data: null,
         size: object.size,
-        etag: object.isOfParts ? etagOfParts(tags) : whole.digest('hex'),
+        etag: object.isOfParts ? etagOfParts(tags) : etagOf(whole.digest('hex'), dataKey),
         info: fieldsOf(object.fields),
         mtime: object.writtenAt,
         session: undefined,
@@ -203,6 +216,13 @@ export class Salvage {
       conditions: current === undefined ? undefined : { ifMatch: current.etag },
     });
     this.#objects += 1;
+    if (object.isOfParts) this.#ofParts += 1;
+  }
+
+  #keyOf(bucket: string, { encryption }: ObjectFields): DataKey | undefined {
+    const { old } = this.#options;
+    const isOpen = encryption !== undefined && old?.canOpen(bucket, encryption) === true;
+    return isOpen ? old.open(bucket, encryption) : undefined;
   }
 
   /** Its blocks are written to this cluster; the rows that name them. */
@@ -214,6 +234,7 @@ export class Salvage {
       policy,
       whole,
       length,
+      secret,
     }: {
       readonly bucket: string;
       readonly fid: string;
@@ -221,16 +242,20 @@ export class Salvage {
       readonly whole: ReturnType<typeof createHash>;
       /** Of it, in the object. */
       readonly length: number;
+      readonly secret: Uint8Array | undefined;
     },
   ): Promise<{ readonly insert: readonly Insert[]; readonly md5: string }> {
     const blocks = blocksOf(notes, bucket, fid);
     const own = createHash('md5');
+    // Entity tags are those of the plain bytes.
+    const decode = secret === undefined ? (bytes: Uint8Array) => bytes : coderOf(secret, fid, 0);
     let left = length;
     for (const block of blocks) {
       const bytes = await this.#options.place(block, policy);
       if (bytes === undefined) throw new Error(`block ${block.index} is damaged on all disks`);
-      own.update(bytes);
-      whole.update(bytes.subarray(0, left));
+      const plain = decode(bytes);
+      own.update(plain);
+      whole.update(plain.subarray(0, left));
       left = Math.max(0, left - bytes.length);
     }
     const size = blocks.reduce((sum, one) => sum + one.length, 0);

@@ -12,6 +12,7 @@ import { StoredLocks } from './locks.ts';
 import { Lookups } from './lookups.ts';
 import { DerivedObjects } from './derived.ts';
 import { Keyring } from './encryption.ts';
+import { encryptionKey } from './recovery-key.ts';
 import type {
   AccessKey,
   BucketInfo,
@@ -43,6 +44,7 @@ export interface StoreOptions {
 export class Store implements FileStore {
   readonly contents: Contents;
   readonly objects: Objects;
+  readonly keyring: Keyring;
   readonly #derived: DerivedObjects;
   readonly properties: StoredProperties;
   readonly locks: StoredLocks;
@@ -53,6 +55,7 @@ export class Store implements FileStore {
   constructor(options: StoreOptions) {
     const { link, clock, sessions } = options;
     this.#options = options;
+    this.keyring = new Keyring(() => encryptionKey(options.key()));
     const changes = new Changes(link, (bucket, state) => this.#buckets.know(bucket, state));
     const lookups = new Lookups(link, () => nearestIds(options.places, NEAR_PLACES_MAX));
     this.contents = new Contents({ ...options, lookups });
@@ -64,7 +67,7 @@ export class Store implements FileStore {
       buckets: this.#buckets,
       contents: this.contents,
       sessions,
-      keyring: new Keyring(options.key),
+      keyring: this.keyring,
       clock,
     };
     this.objects = new Objects(parts);

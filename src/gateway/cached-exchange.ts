@@ -196,6 +196,8 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   protected enter(head: RequestHead, route: Route, on: Decided): void {
     const { room, request } = this;
     const { flights } = room.cache;
+    // Its conditions and ranges are read again when there is an answer; the plane's head is another one's by then.
+    if (!request.isPlain) this.hold(head);
     const flight = flightOf(request, on.decision, on.candidates);
     const turn =
       flight === undefined ? 'alone' : flights.enter(flight, request.key, this, room.nowMs());

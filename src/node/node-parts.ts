@@ -19,7 +19,7 @@ import { type Identity, Members, type NodeMethods, openIdentity } from '../clust
 import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
 import { ApiDoor, processPaths } from '../databases/databases.ts';
-import type { Files } from '../files/files.ts';
+import { type Files, websiteSocket } from '../files/files.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -331,18 +331,16 @@ async function openRoutes(
     ...(options.accessLog === undefined ? {} : { accessLog: options.accessLog }),
     ...(options.trace === undefined ? {} : { trace: options.trace }),
   });
+  const here = { workers: gatewayCount(options), websites: websiteSocket(folder.run) };
   const mirror: RouteMirror = stack.use(
     new RouteMirror({
       registry,
       apps: new AppRoutes({ self: peers.self, registry, dataFolder: folder.path, log }),
       recorded: new RecordedRoutes({ registry, log: log.for('routes') }),
-      ground: { ...portGround(choice), workers: gatewayCount(options) },
+      ground: { ...portGround(choice), ...here },
       peers,
       certs,
-      apply: async (set) => {
-        await configurer.apply(set);
-        certificates.changed();
-      },
+      apply: (set) => configurer.apply(set).then(() => certificates.changed()),
       ...shared,
     }),
   );

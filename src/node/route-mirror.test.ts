@@ -83,7 +83,7 @@ function entryOf(name: string, revision: number): ListResult['entries'][number] 
   };
 }
 
-const GROUND = { address: '::', httpsPort: 8443, workers: 1 };
+const GROUND = { address: '::', httpsPort: 8443, workers: 1, websites: '/websites' };
 
 const NOBODY: Pick<Peers, 'all' | 'onChange'> = {
   all: () => [],

@@ -43,7 +43,7 @@ export interface RouteMirrorOptions {
   /** Routes and listeners that are records. */
   readonly recorded: RecordedRoutes;
   /** What this node gives them. */
-  readonly ground: PortGround & { readonly workers: number };
+  readonly ground: PortGround & { readonly workers: number; readonly websites: string };
   readonly peers: Pick<Peers, 'all' | 'onChange'>;
   /** Resolves when every gateway process uses exactly this. */
   readonly apply: (set: RouteSet) => Promise<unknown>;
@@ -238,10 +238,13 @@ export class RouteMirror implements AsyncDisposable {
     if (composed !== this.#composed) this.#wanted++;
     this.#composed = composed;
     const { recorded, ground } = this.#options;
-    const { workers } = ground;
+    const { workers, websites } = ground;
     const answers = new Map(composed.routes.map((route) => [route.id, route]));
     const app = (name: string): AppAnswer | undefined => answers.get(`app/${name}`);
-    const { routes, refused } = mergeRoutes(recorded.routes({ workers, app }), composed.routes);
+    const { routes, refused } = mergeRoutes(
+      recorded.routes({ workers, websites, app }),
+      composed.routes,
+    );
     const ports = recorded.ports(ground);
     this.#set = {
       routes,

@@ -19,12 +19,14 @@ type ListenerFacts = Pick<ListenerDetail, 'protocol' | 'address' | 'port' | 'lea
 export function routeFacts(written: Written, apps: ReadonlySet<string>): RouteFacts {
   try {
     const route = routeSchema.decode(written, '');
-    const { host, path, cache, app } = route;
+    const { host, path, cache, app, bucket } = route;
+    const isCached =
+      bucket === undefined ? cache !== undefined && cache !== false : cache !== false;
     return {
       hosts: host,
       path,
       ...leadOf(route),
-      isCached: cache !== undefined && cache !== false,
+      isCached,
       troubles: app === undefined || apps.has(app) ? [] : [`There is no app "${app}"`],
     };
   } catch (error) {
@@ -46,11 +48,13 @@ export function outSentences(
 
 function leadOf({
   app,
+  bucket,
   upstreams,
   redirect,
   respond,
 }: WrittenRoute): Pick<RouteFacts, 'target' | 'leadsTo'> {
   if (app !== undefined) return { target: 'app', leadsTo: app };
+  if (bucket !== undefined) return { target: 'bucket', leadsTo: bucket };
   if (upstreams !== undefined) {
     return { target: 'upstreams', leadsTo: upstreams.map(({ url }) => url).join(', ') };
   }

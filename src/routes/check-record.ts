@@ -28,9 +28,10 @@ export function routeIdOf(name: string): string {
 
 export type RecordGround = Omit<Ground, 'folder'>;
 
-/** Any app, with somewhere to lead to: so that also what is about upstreams is looked at. */
-const SOME_APP: RecordGround = {
+/** Any app, any bucket, with somewhere to lead to: so that also what is about upstreams is looked at. */
+const SOME_GROUND: RecordGround = {
   workers: 1,
+  websites: '/websites',
   app: () => ({
     target: {
       kind: 'upstreams',
@@ -62,7 +63,7 @@ export function checkRoute(
       const what = 'Key "routes[0].host" is missing, want the host name that leads here';
       throw new ConfigError('routes[0].host', what, { hint: 'Write "host: www.example.org"' });
     }
-    const config = readRoute(name, written, SOME_APP);
+    const config = readRoute(name, written, SOME_GROUND);
     checkGatewayConfig({ ...ALONE, listeners: [], routes: [config] });
     return { route, config };
   });

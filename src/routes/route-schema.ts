@@ -35,6 +35,8 @@ export interface WrittenRoute extends WrittenBalance, WrittenSite {
   readonly upstreams?: readonly WrittenRouteUpstream[];
   /** Its name; in a cluster. */
   readonly app?: string;
+  /** Its name: what it shows as a website; in a cluster. */
+  readonly bucket?: string;
   readonly static?: {
     readonly root: string;
     readonly fallback?: string;
@@ -96,6 +98,7 @@ export const routeSchema: Schema<WrittenRoute> = object({
   path: withDefault(string(), '/'),
   upstreams: optional(oneOrMore(urlOr(upstream))),
   app: optional(string({ lengthMax: 100 })),
+  bucket: optional(string({ lengthMax: 63 })),
   static: optional(
     object({
       root: filePath,

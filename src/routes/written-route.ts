@@ -15,7 +15,11 @@ import { siteOf } from './written-site.ts';
 
 type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][number];
 
-const TARGETS = ['upstreams', 'app', 'static', 'redirect', 'respond', 'ready'] as const;
+const TARGETS = ['upstreams', 'app', 'bucket', 'static', 'redirect', 'respond', 'ready'] as const;
+/** Of them, those that only a cluster has. */
+const OF_CLUSTER: ReadonlySet<string> = new Set(['app', 'bucket']);
+/** Which bucket is asked for, at the socket of websites (`src/s3/website-door.ts`). */
+const BUCKET_FIELD = 'x-moln-bucket';
 
 /** `path` is its key. Its id is made of its place unless said. Throws `ConfigError`. */
 export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: string): RouteConfig {
@@ -26,7 +30,8 @@ export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: st
   // An app may have no instance to lead to just now; what is about upstreams then waits for one.
   const isIdle = one.app !== undefined && target.kind !== 'upstreams';
   const { rewrite: _rewrite, ...around } = one;
-  const site = siteOf(isIdle ? around : one, path, ground.folder);
+  const own = siteOf(isIdle ? around : one, path, ground.folder);
+  const site = one.bucket === undefined ? own : withBucket(own, one.bucket);
   return {
     id: id ?? `${one.host.join(',')}${one.path}`,
     hosts: one.host,
@@ -49,10 +54,11 @@ function answerOf(one: WrittenRoute, path: string, ground: Ground): AppAnswer {
   const named = TARGETS.filter((name) => one[name] !== undefined);
   if (named.length !== 1) {
     const found = named.length === 0 ? 'none of them' : named.join(' and ');
-    const known = TARGETS.filter((name) => name !== 'app' || ground.app !== undefined);
+    const known = TARGETS.filter((name) => !OF_CLUSTER.has(name) || ground.app !== undefined);
     throw new ConfigError(path, `"${path}" has ${found}, want one of ${known.join(', ')}`);
   }
   if (one.app !== undefined) return appAnswerOf(one, one.app, path, ground);
+  if (one.bucket !== undefined) return bucketAnswerOf(one, path, ground);
   const chosen = one.cache === undefined || one.cache === false ? undefined : one.cache;
   return {
     target: targetOf(one, path, ground.folder),
@@ -74,6 +80,26 @@ function appAnswerOf(one: WrittenRoute, name: string, path: string, { app }: Gro
   if (one.cache === undefined) return answer;
   if (one.cache === false || target.kind !== 'upstreams') return { target };
   return { target, cache: { ...cache, ...routeCacheOf(one.cache) } };
+}
+
+/** Cached unless that is turned off: what of it is fresh, the bucket's answers say. */
+function bucketAnswerOf({ cache }: WrittenRoute, path: string, { websites }: Ground): AppAnswer {
+  if (websites === undefined) {
+    const key = `${path}.bucket`;
+    throw new ConfigError(key, `Key "${key}" is for a cluster: a gateway by itself has no buckets`);
+  }
+  const address = { kind: 'socket', path: websites } as const;
+  return {
+    target: { kind: 'upstreams', upstreams: [{ id: 'websites', address }] },
+    ...(cache === false ? {} : { cache: routeCacheOf(cache ?? {}) }),
+  };
+}
+
+/** What was written about fields stays, but for that one. */
+function withBucket(site: RouteConfig['site'], bucket: string): RouteConfig['site'] {
+  const { request, ...rest } = site?.headers ?? {};
+  const set = { ...request?.set, [BUCKET_FIELD]: bucket };
+  return { ...site, headers: { ...rest, request: { ...request, set } } };
 }
 
 function targetOf(one: WrittenRoute, path: string, folder: string | undefined): RouteTarget {

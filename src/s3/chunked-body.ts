@@ -2,7 +2,7 @@
  * The coding `aws-chunked`: chunks with or without a signature, with or without fields after them. The bytes are passed on as they come;
  * the end is reached only if every signature, length and field was good, so whoever commits at the end commits nothing else.
  */
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, type KeyObject } from 'node:crypto';
 import { S3Error } from './errors.ts';
 import {
   chunkStringToSign,
@@ -13,7 +13,7 @@ import {
 } from '../base/aws-signature.ts';
 
 export interface ChunkSigner {
-  readonly key: Buffer;
+  readonly key: KeyObject;
   readonly time: string;
   readonly scope: Scope;
   /** The signature of the head. */

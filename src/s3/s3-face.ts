@@ -14,6 +14,7 @@ import { errorBody, S3Error } from './errors.ts';
 import { handlerOf } from './router.ts';
 import { storeError } from './store-errors.ts';
 import { bucketOfHost, parseTarget, type Target } from './uri.ts';
+import { gatewayAnswer, gatewayBucket, gatewayClient } from './website-door.ts';
 import { websiteAnswer, websiteBucket } from './website-answer.ts';
 
 export interface S3FaceOptions {
@@ -24,6 +25,8 @@ export interface S3FaceOptions {
   readonly people?: FindPerson | undefined;
   /** Names below which buckets are hosts. */
   readonly domains?: readonly string[];
+  /** Only gateways come here, each request for the website of a bucket that they name. */
+  readonly isBehindGateway?: boolean;
 }
 
 const HEAD_BYTES_MAX = 32 * 1024;
@@ -122,7 +125,8 @@ export class S3Face {
     const { target, id, common } = context;
     const { store, clock } = this.#options;
     const host = request.headers.host ?? '';
-    const site = websiteBucket(host);
+    const isBehindGateway = this.#options.isBehindGateway ?? false;
+    const site = isBehindGateway ? gatewayBucket(request.headers) : websiteBucket(host);
     const hostBucket = site ?? bucketOfHost(host, this.#domains);
     const slash = hostBucket === undefined ? target.path.indexOf('/', 1) : 0;
     const bucketName = hostBucket ?? target.path.slice(1, slash < 0 ? undefined : slash);
@@ -162,8 +166,9 @@ export class S3Face {
       clientAddress: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
       isSecure: 'encrypted' in request.socket,
     };
+    if (isBehindGateway) return gatewayAnswer({ ...parts, ...gatewayClient(request.headers) });
+    if (site !== undefined) return websiteAnswer(parts);
     const call = new Call(parts);
-    if (site !== undefined) return websiteAnswer(call, (key) => call.but({ key }));
     return handlerOf(call)(call);
   }
 

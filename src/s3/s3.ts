@@ -1,7 +1,6 @@
 /** Door of `s3`: the file store as Amazon's S3. */
 import { WorkerRunner } from '../base/worker.ts';
-import type { FaceMaker } from '../files/files.ts';
-import { bindTcp } from '../net/net.ts';
+import { type FaceMaker, listenAt } from '../files/files.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
 import { S3Face } from './s3-face.ts';
 
@@ -10,16 +9,23 @@ export { S3Face, type S3FaceOptions } from './s3-face.ts';
 
 export const s3Face: FaceMaker = {
   name: 's3',
-  async open({ store, clock, log, address, port, people }) {
+  async open({ store, clock, log, at, people }) {
     await using stack = new AsyncDisposableStack();
-    const server = new S3Face({ store, clock, log, people }).server();
-    await bindTcp(server, { address, port });
-    stack.defer(() => {
-      server.close();
-      server.closeAllConnections();
-    });
+    stack.use(await listenAt(new S3Face({ store, clock, log, people }).server(), at));
     const workers = stack.use(new WorkerRunner({ clock, log }));
     workers.add(new LifecycleWorker({ store, clock, log }));
+    return stack.move();
+  },
+};
+
+/** Websites of buckets, for the gateways of this machine: they say which bucket a request is for. */
+export const websiteFace: FaceMaker = {
+  name: 'website',
+  async open({ store, clock, log, at }) {
+    await using stack = new AsyncDisposableStack();
+    stack.use(
+      await listenAt(new S3Face({ store, clock, log, isBehindGateway: true }).server(), at),
+    );
     return stack.move();
   },
 };

@@ -1,19 +1,24 @@
 /** A bucket as a website: `http://BUCKET.s3-website.HOST/`. Only what everybody may read is shown. */
 import { escapeText } from '../xml/xml.ts';
-import { type Answer, type Call, setting } from './call.ts';
+import { mayDo } from './access.ts';
+import { type Answer, Call, type CallParts, setting } from './call.ts';
 import { S3Error } from './errors.ts';
 import { getObject } from './objects-get.ts';
 import { encodeUri } from '../base/uri.ts';
 import type { Website, WebsiteRedirect, WebsiteRule } from './website.ts';
 
 type WithKey = (key: string) => Call;
+type Site = { readonly site: Website; readonly withKey: WithKey };
 
 /** `BUCKET.s3-website…` */
 export function websiteBucket(host: string): string | undefined {
   return /^(.+?)\.s3-website[.-]/.exec(host.toLowerCase())?.[1];
 }
 
-export async function websiteAnswer(call: Call, withKey: WithKey): Promise<Answer> {
+/** What stands behind a `?` is the page's own business. */
+export async function websiteAnswer(parts: CallParts): Promise<Answer> {
+  const call = new Call({ ...parts, target: { ...parts.target, query: [] } });
+  const withKey = (key: string): Call => call.but({ key });
   try {
     if (call.method !== 'GET' && call.method !== 'HEAD') throw new S3Error('MethodNotAllowed');
     const bucket = await call.bucket();
@@ -26,10 +31,7 @@ export async function websiteAnswer(call: Call, withKey: WithKey): Promise<Answe
   }
 }
 
-async function siteAnswer(
-  call: Call,
-  where: { readonly site: Website; readonly withKey: WithKey },
-): Promise<Answer> {
+async function siteAnswer(call: Call, where: Site): Promise<Answer> {
   const { site, withKey } = where;
   if (site.redirectAll !== undefined) return redirected(call, site.redirectAll, call.key);
   const early = ruleFor(site.rules, call.key, undefined);
@@ -37,7 +39,7 @@ async function siteAnswer(
   const index = site.index ?? 'index.html';
   const key = call.key === '' || call.key.endsWith('/') ? call.key + index : call.key;
   try {
-    const answer = await getObject(withKey(key));
+    const answer = await objectAt(withKey(key));
     const to = answer.headers?.['x-amz-website-redirect-location'];
     return to === undefined ? answer : { status: 301, headers: { location: to } };
   } catch (error) {
@@ -56,11 +58,19 @@ async function exists(call: Call): Promise<boolean> {
   return object !== undefined && !object.isDeleteMarker;
 }
 
-async function errorPage(
-  error: S3Error,
-  call: Call,
-  { site, withKey }: { readonly site: Website; readonly withKey: WithKey },
-): Promise<Answer> {
+/** Whoever may read all that there could be at a key is told that nothing is; others learn nothing. */
+async function objectAt(call: Call): Promise<Answer> {
+  try {
+    return await getObject(call);
+  } catch (error) {
+    const isHidden = error instanceof S3Error && error.code === 'AccessDenied';
+    if (!isHidden || (await exists(call))) throw error;
+    const mayRead = mayDo(call, await call.bucket(), { action: 's3:GetObject' });
+    throw mayRead ? new S3Error('NoSuchKey', undefined, { details: { Key: call.key } }) : error;
+  }
+}
+
+async function errorPage(error: S3Error, call: Call, { site, withKey }: Site): Promise<Answer> {
   if (site.error === undefined || error.status < 400) return page(error, call.method);
   try {
     return { ...(await getObject(withKey(site.error))), status: error.status };

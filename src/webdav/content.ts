@@ -3,6 +3,7 @@ import { isMolnError } from '../base/errors.ts';
 import type { Conditions } from '../files/files.ts';
 import { evaluatePreconditions, parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate } from '../http/http-date.ts';
+import { mediaTypeOf } from '../http/media-type.ts';
 import { parseRange } from '../http/range.ts';
 import type { Answer } from '../http/answer.ts';
 import { escapeText } from '../xml/xml.ts';
@@ -147,7 +148,9 @@ export async function put(call: DavCall): Promise<Answer> {
   if (isNew) await checkParent(store, found.place);
   const length = headerOf(call, 'content-length');
   const language = headerOf(call, 'content-language');
-  const type = headerOf(call, 'content-type') ?? (isNew ? undefined : found.info.contentType);
+  const type =
+    headerOf(call, 'content-type') ??
+    (isNew ? mediaTypeOf(call.place.path) : found.info.contentType);
   const info = await store.put(found.place.bucket, found.place.path, call.body, {
     contentType: type,
     headers: language === undefined ? {} : { 'content-language': language },

@@ -1,7 +1,6 @@
 /** Door of `webdav`: the file store as a network folder. */
-import type { FaceContext, FaceMaker } from '../files/files.ts';
+import { type FaceContext, type FaceMaker, listenAt } from '../files/files.ts';
 import { sameSecret } from '../base/ids.ts';
-import { bindTcp } from '../net/net.ts';
 import type { Caller } from './dav-call.ts';
 import { WebDavFace } from './webdav-face.ts';
 
@@ -10,16 +9,12 @@ export { WebDavFace, type WebDavFaceOptions } from './webdav-face.ts';
 export const webDavFace: FaceMaker = {
   name: 'webdav',
   async open(context) {
-    const { store, clock, log, address, port } = context;
+    const { store, clock, log, at } = context;
     await using stack = new AsyncDisposableStack();
     const whoIs = (user: string, password: string): Promise<Caller | undefined> =>
       callerOf(context, user, password);
     const server = new WebDavFace({ store, clock, log, whoIs }).server();
-    await bindTcp(server, { address, port });
-    stack.defer(() => {
-      server.close();
-      server.closeAllConnections();
-    });
+    stack.use(await listenAt(server, at));
     return stack.move();
   },
 };

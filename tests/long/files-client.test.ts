@@ -80,6 +80,18 @@ test('files of a machine: large ones, and a mount', async (t) => {
     const same = await node.json<{ same: number }>('files', 'sync', join(folder, 'big'), 'data');
     assert.equal(same.same, 1, 'the tag of parts is known');
     await node.json('files', 'rm', 'data/large');
+    const other = join(folder, 'other');
+    writeFileSync(other, randomBytes(70 * MIB));
+    await using foreign = node.follow('files', 'put', other, 'data/large');
+    await until('a part of another file is there', async () => (await parts()).length > 0);
+    process.kill(foreign.pid, 'SIGKILL');
+    await foreign.ended();
+    const foreignParts = await parts();
+    await node.json('files', 'put', join(folder, 'big', 'large'), 'data/large');
+    assert.deepEqual(await parts(), foreignParts, 'what is of another client is left alone');
+    await node.json('files', 'get', 'data/large', join(folder, 'back'));
+    assert.equal(hashOf(readFileSync(join(folder, 'back'))), hashOf(large));
+    await node.json('files', 'rm', 'data/large');
   });
 
   await step(t, 'a bucket is a folder of the system', async () => {

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ask } from '../../testing/http.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -59,6 +60,16 @@ test('files keep two copies when machines come and go', async (t) => {
     const why = await a.json<Why>('files', 'why', 'data/large');
     assert.deepEqual([why.isSatisfied, why.copies, why.survives], [true, 2, 1]);
     for (const node of cluster.nodes) assert.equal(await read(node, 'large'), hashOf(large));
+  });
+
+  await step(t, 'a bucket is a website on every node', async () => {
+    await put(a, 'index.html', Buffer.from('<h1>Hello'));
+    await a.json('files', 'website', 'data', '--domain', 'www.example.org');
+    for (const { address, ports } of cluster.nodes) {
+      const question = { address, port: ports.http, host: 'www.example.org', path: '/' };
+      const { status, body } = await ask(question);
+      assert.deepEqual([status, body], [200, '<h1>Hello']);
+    }
   });
 
   await step(

@@ -36,7 +36,7 @@ const routeDetail: Schema<Wire<RouteDetail>> = object({
   written: route,
   hosts: texts,
   path: text,
-  target: literal('upstreams', 'app', 'redirect', 'respond'),
+  target: literal('upstreams', 'app', 'bucket', 'redirect', 'respond'),
   leadsTo: text,
   isCached: boolean(),
   requests: count,

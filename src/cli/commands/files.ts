@@ -11,9 +11,10 @@ import type { FileInfo } from '../files-client.ts';
 import { getFile, putFile } from '../files-transfer.ts';
 import { count } from '../words.ts';
 import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
-import { SALVAGE } from './recover.ts';
+import { RECOVERY_KEY, SALVAGE } from './recover.ts';
 import { REPAIR, SCRUB } from './files-work.ts';
 import { SYNC } from './files-sync.ts';
+import { WEBSITE } from './files-website.ts';
 import { pages, readPlace } from './files-words.ts';
 
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
@@ -282,6 +283,7 @@ export const FILES: CommandSpec = {
     APPEND,
     SYNC,
     VERSIONS,
+    WEBSITE,
     WHY_FILE,
     DF,
     QUOTA,
@@ -290,6 +292,7 @@ export const FILES: CommandSpec = {
     REPAIR,
     SCRUB,
     CHECKPOINT,
+    RECOVERY_KEY,
     SALVAGE,
   ],
 };

@@ -1,5 +1,7 @@
 /** `moln recover` and `moln files salvage`: files back from the disks of a cluster that is lost. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { messageOf } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { RecoveryState } from '../../files/files.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
@@ -15,10 +17,42 @@ const FOLDERS = {
   variadic: true,
 };
 
+const KEY = {
+  flags: '--key <FILE>',
+  description: 'with the recovery key of the lost cloud: reads what it has encrypted',
+};
+
+export const RECOVERY_KEY: CommandSpec = {
+  name: 'recovery-key',
+  summary:
+    'Give out the key that reads encrypted files after this cloud is lost; keep it elsewhere.',
+  arguments: [
+    { name: 'FILE', description: 'where it is written, for its owner only (default: shown)' },
+  ],
+  examples: [['moln files recovery-key /media/stick/files.key', 'then "moln recover DISKS --key"']],
+  run: async (context, input) => {
+    const key = await context.client().files().recoveryKey();
+    const file = input.argument('FILE');
+    if (file === undefined) {
+      if (context.json) context.words.json({ key });
+      else context.words.line(key);
+      return EXIT.ok;
+    }
+    const path = resolve(context.io.cwd, file);
+    await writeFile(path, `${key}\n`, { mode: 0o600, flag: 'wx' }).catch((error: unknown) => {
+      throw usageError(`"${file}" cannot be written`, messageOf(error));
+    });
+    if (context.json) context.words.json({ file: path });
+    else context.words.line(`${path} has the key: keep it where this cloud's disks are not`);
+    return EXIT.ok;
+  },
+};
+
 export const RECOVER: CommandSpec = {
   name: 'recover',
   summary: 'Bring all files of a lost cluster back into this one, from its disks.',
   arguments: [FOLDERS],
+  options: [KEY],
   examples: [
     ['moln recover /mnt/old-data', 'the data folder of a node that is gone'],
     ['moln recover /mnt/disk1 /mnt/disk2', 'give all disks that there are; they are only read'],
@@ -30,6 +64,7 @@ export const SALVAGE: CommandSpec = {
   name: 'salvage',
   summary: 'Bring files back from bare blocks, when no catalogue is left.',
   arguments: [FOLDERS],
+  options: [KEY],
   examples: [['moln files salvage /mnt/disk1', 'names are those that files had when written']],
   run: (context, input) => bringBack(context, input, false),
 };
@@ -39,7 +74,8 @@ async function bringBack(context: Context, input: Input, withCatalogue: boolean)
   if (folders.length === 0)
     throw usageError('Nothing says where the disks are', 'Give their folders');
   const files = context.client().files();
-  let state = await files.recover(folders, withCatalogue);
+  const key = await keyIn(context, input.text('key'));
+  let state = await files.recover({ folders, withCatalogue, key });
   {
     using display = showSteps(context, 'Bringing files back');
     for (let told = ''; state.isRunning;) {
@@ -50,11 +86,18 @@ async function bringBack(context: Context, input: Input, withCatalogue: boolean)
       state = await files.recovery();
     }
   }
-  const isWhole =
-    state.why === undefined && state.missingBlocks === 0 && state.incomplete.length === 0;
+  const lacks = state.missingBlocks + state.incomplete.length + state.sealed;
+  const isWhole = state.why === undefined && lacks === 0;
   if (context.json) context.words.json(state);
   else print(context, state);
   return isWhole ? EXIT.ok : EXIT.failed;
+}
+
+async function keyIn(context: Context, file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  return await readFile(resolve(context.io.cwd, file), 'utf8').catch((error: unknown) => {
+    throw usageError(`"${file}" cannot be read`, messageOf(error));
+  });
 }
 
 function print(context: Context, state: RecoveryState): void {
@@ -69,6 +112,14 @@ function print(context: Context, state: RecoveryState): void {
   if (state.salvaged > 0)
     words.line(
       `${count(state.salvaged, 'file')} from blocks alone, under the names they were written with`,
+    );
+  if (state.ofParts > 0)
+    words.line(
+      `${count(state.ofParts, 'file')} of them came in parts: blocks do not tell whether that upload was completed`,
+    );
+  if (state.sealed > 0)
+    words.line(
+      `${count(state.sealed, 'file')} encrypted by the lost cloud: do it again with its recovery key, --key FILE`,
     );
   if (state.missingBlocks > 0) {
     words.line(

@@ -25,6 +25,7 @@ import type {
   TokenDetail,
 } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
+import { mediaTypeOf } from '../../http/media-type.ts';
 import { readItems } from './ndjson.ts';
 
 /** The session has ended; only `moln console` helps. */
@@ -67,7 +68,22 @@ export interface LabelChange {
 interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
+  /** In place of a body: its bytes, under its type. */
+  readonly file?: File;
   readonly signal?: AbortSignal;
+}
+
+export interface FileRow {
+  readonly key: string;
+  readonly size: number;
+  readonly modifiedAt: number;
+}
+
+export interface FilePage {
+  readonly bucket: { readonly policy: string; readonly bytes: number; readonly objects: number };
+  readonly objects: readonly FileRow[];
+  readonly prefixes: readonly string[];
+  readonly next?: { readonly key: string };
 }
 
 async function failureOf(response: Response): Promise<MolnError> {
@@ -100,7 +116,9 @@ async function send(path: string, call: Call = {}): Promise<Response> {
       headers: {
         accept: 'application/json, application/x-ndjson',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.file === undefined ? {} : { 'content-type': mediaTypeOf(call.file.name) }),
       },
+      ...(call.file === undefined ? {} : { body: call.file }),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       ...(call.signal === undefined ? {} : { signal: call.signal }),
     });
@@ -164,6 +182,12 @@ function node(name: string): string {
 }
 
 export type AppAction = 'rollback' | 'scale' | 'restart' | 'start' | 'stop';
+
+/** An object, or its bucket. */
+export function fileUrl(bucket: string, key?: string): string {
+  const path = `/files/${encodeURIComponent(bucket)}`;
+  return key === undefined ? path : `${path}/${key.split('/').map(encodeURIComponent).join('/')}`;
+}
 
 function databaseUrl(name: string): string {
   return `/api/databases/${encodeURIComponent(name)}`;
@@ -252,6 +276,24 @@ export const api = {
   database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>
     get(databaseUrl(name), signal),
   storage: (signal?: AbortSignal): Promise<StorageDetail> => get('/api/storage', signal),
+  /** A page of a folder of a bucket, behind a key. */
+  files: (
+    bucket: string,
+    { prefix, after }: { readonly prefix: string; readonly after?: string | undefined },
+    signal?: AbortSignal,
+  ): Promise<FilePage> => {
+    const query = new URLSearchParams({ prefix, delimiter: '/', limit: '200' });
+    if (after !== undefined) query.set('after', after);
+    return get(`${fileUrl(bucket)}?${query.toString()}`, signal);
+  },
+  whyFile: (bucket: string, key: string): Promise<{ readonly sentence: string }> =>
+    get(`${fileUrl(bucket, key)}?why`),
+  putFile: async (bucket: string, key: string, file: File): Promise<void> => {
+    await send(fileUrl(bucket, key), { method: 'PUT', file });
+  },
+  removeFile: async (bucket: string, key: string): Promise<void> => {
+    await send(fileUrl(bucket, key), { method: 'DELETE' });
+  },
   killQuery: async (name: string, query: string): Promise<void> => {
     const path = `${databaseUrl(name)}/queries/${encodeURIComponent(query)}`;
     await send(path, { method: 'DELETE' });

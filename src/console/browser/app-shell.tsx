@@ -22,6 +22,7 @@ import { titleOf, usePage } from './router.ts';
 import { RoutesPage } from './routes-page.tsx';
 import { SettingsPage } from './settings-page.tsx';
 import { StoragePage } from './storage-page.tsx';
+import { BucketPage } from './bucket-page.tsx';
 import { LoggedOut } from './logged-out.tsx';
 import { useNow, usePolled, whileVisible } from './time-hooks.ts';
 
@@ -32,7 +33,7 @@ const NAVIGATION: readonly (readonly [string, string, readonly Page['kind'][]])[
   ['/', 'Overview', ['overview']],
   ['/#apps', 'Apps', ['app']],
   ['/databases', 'Databases', ['databases', 'database']],
-  ['/storage', 'Storage', ['storage']],
+  ['/storage', 'Storage', ['storage', 'bucket']],
   ['/nodes', 'Nodes', ['nodes', 'node']],
   ['/routes', 'Routes', ['routes', 'route', 'listener']],
   ['/gateway', 'Gateway', ['gateway']],
@@ -128,6 +129,8 @@ function PageBody(props: {
       return <DatabasePage key={page.name} name={page.name} />;
     case 'storage':
       return <StoragePage />;
+    case 'bucket':
+      return <BucketPage key={page.name} name={page.name} />;
     case 'nodes':
       return <NodesPage {...view} />;
     case 'node':

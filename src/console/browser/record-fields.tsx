@@ -5,12 +5,14 @@ import { type ListenerForm, type RouteForm, type Target } from './record-form.ts
 const TARGET_WORDS: readonly (readonly [Target, string, string])[] = [
   ['upstreams', 'Servers', 'http://10.0.0.2:9000 http://10.0.0.3:9000'],
   ['app', 'An app', ''],
+  ['bucket', 'A bucket, as a website', 'photos'],
   ['redirect', 'Another address', 'https://example.org$uri'],
   ['respond', 'A fixed answer', '410'],
 ];
 const LABELS: Readonly<Record<Target, string>> = {
   upstreams: 'Servers, with spaces between them',
   app: 'App',
+  bucket: 'Bucket',
   redirect: 'Address, of which $host, $uri and $path may be a part',
   respond: 'Status',
 };

@@ -2,7 +2,7 @@
 
 export type Written = Readonly<Record<string, unknown>>;
 
-export const TARGETS = ['upstreams', 'app', 'redirect', 'respond'] as const;
+export const TARGETS = ['upstreams', 'app', 'bucket', 'redirect', 'respond'] as const;
 export type Target = (typeof TARGETS)[number];
 
 export interface RouteForm {
@@ -29,11 +29,13 @@ export const NEW_ROUTE: Written = { host: '', upstreams: '' };
 export const NEW_LISTENER: Written = { port: '', protocol: 'tcp', upstreams: '' };
 
 export function routeForm(written: Written): RouteForm {
-  const { host, path, redirect, respond, upstreams, app, cache, compress, health } = written;
+  const { host, path, redirect, respond, upstreams, app, bucket, cache, compress, health } =
+    written;
   const target = TARGETS.find((name) => name in written) ?? 'upstreams';
   const leadsTo: Readonly<Record<Target, string>> = {
     upstreams: urlsOf(upstreams),
     app: textOf(app),
+    bucket: textOf(bucket),
     redirect: textOf(partOf(redirect, 'to')),
     respond: textOf(partOf(respond, 'status')),
   };
@@ -59,7 +61,7 @@ export function withRouteForm(written: Written, form: RouteForm): Written {
   const value = ((): unknown => {
     if (isSame) return written[target];
     if (target === 'upstreams') return listOf(leadsTo);
-    if (target === 'app') return leadsTo;
+    if (target === 'app' || target === 'bucket') return leadsTo;
     const known = asMap(written[target]);
     return target === 'redirect'
       ? { ...known, to: leadsTo }

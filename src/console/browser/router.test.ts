@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { appPath, nodePath, pageOf, recordPath } from './router.ts';
+import { appPath, bucketPath, nodePath, pageOf, recordPath } from './router.ts';
 
 test('paths name pages', () => {
   assert.deepEqual(pageOf('/'), { kind: 'overview' });
@@ -11,6 +11,7 @@ test('paths name pages', () => {
   assert.deepEqual(pageOf('/nodes/%E0%A4'), { kind: 'unknown', path: '/nodes/%E0%A4' });
   assert.deepEqual(pageOf('/events'), { kind: 'events' });
   assert.deepEqual(pageOf('/storage'), { kind: 'storage' });
+  assert.deepEqual(pageOf(bucketPath('photos')), { kind: 'bucket', name: 'photos' });
   assert.deepEqual(pageOf('/routes'), { kind: 'routes' });
   assert.deepEqual(pageOf(recordPath('route', 'shop')), { kind: 'route', name: 'shop' });
   assert.deepEqual(pageOf('/listeners/imap'), { kind: 'listener', name: 'imap' });

@@ -9,6 +9,7 @@ export type Page =
   | { readonly kind: 'databases' }
   | { readonly kind: 'database'; readonly name: string }
   | { readonly kind: 'storage' }
+  | { readonly kind: 'bucket'; readonly name: string }
   | { readonly kind: 'routes' }
   | { readonly kind: 'route'; readonly name: string }
   | { readonly kind: 'listener'; readonly name: string }
@@ -18,18 +19,21 @@ export type Page =
   | { readonly kind: 'unknown'; readonly path: string };
 
 /** Pages of one thing, by where its kind is. */
-const NAMED: Readonly<Record<string, 'app' | 'database' | 'node' | 'route' | 'listener'>> = {
+const NAMED: Readonly<
+  Record<string, 'app' | 'bucket' | 'database' | 'node' | 'route' | 'listener'>
+> = {
   apps: 'app',
   databases: 'database',
   nodes: 'node',
   routes: 'route',
   listeners: 'listener',
+  storage: 'bucket',
 };
 
 /** Pure: the page of a path. */
 export function pageOf(path: string): Page {
   const [, part, encoded] =
-    /^\/(apps|databases|nodes|routes|listeners)\/([^/]+)\/?$/.exec(path) ?? [];
+    /^\/(apps|databases|nodes|routes|listeners|storage)\/([^/]+)\/?$/.exec(path) ?? [];
   if (part !== undefined && encoded !== undefined) {
     try {
       const kind = NAMED[part] ?? 'node';
@@ -57,6 +61,10 @@ export function databasePath(name: string): string {
   return `/databases/${encodeURIComponent(name)}`;
 }
 
+export function bucketPath(name: string): string {
+  return `/storage/${encodeURIComponent(name)}`;
+}
+
 export function nodePath(name: string): string {
   return `/nodes/${encodeURIComponent(name)}`;
 }
@@ -70,6 +78,7 @@ export function titleOf(page: Page): string {
     case 'overview':
       return 'Overview';
     case 'app':
+    case 'bucket':
     case 'database':
     case 'node':
     case 'route':
@@ -108,7 +117,8 @@ function onLinkClick(event: MouseEvent): void {
   const link = (event.target as Element).closest('a');
   const href = link?.getAttribute('href');
   if (!plain || event.defaultPrevented || href === undefined || href === null) return;
-  if (!href.startsWith('/') || href.startsWith('/api/') || link?.hasAttribute('target')) return;
+  if (!href.startsWith('/') || href.startsWith('/api/')) return;
+  if (link?.hasAttribute('target') === true || link?.hasAttribute('download') === true) return;
   event.preventDefault();
   navigate(href);
 }

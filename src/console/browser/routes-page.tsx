@@ -81,6 +81,12 @@ function LeadsTo(props: { readonly route: RouteDetail }): VNode {
           app <a href={appPath(leadsTo)}>{leadsTo}</a>
         </>
       );
+    case 'bucket':
+      return (
+        <>
+          bucket <code>{leadsTo}</code>
+        </>
+      );
     case 'upstreams':
       return <code>{leadsTo}</code>;
     case 'redirect':

@@ -8,7 +8,7 @@ import { copyRows, type CopyRow, spaceLine } from './storage-facts.ts';
 import { DataTable } from './data-table.tsx';
 import { count, formatNumber } from './format.ts';
 import { Ago } from './moment.tsx';
-import { nodePath } from './router.ts';
+import { bucketPath, nodePath } from './router.ts';
 import { Section } from './section.tsx';
 import { StateMark } from './state-mark.tsx';
 import { usePolled } from './time-hooks.ts';
@@ -78,7 +78,12 @@ const PLACE_COLUMNS: readonly Column<StoragePlace>[] = [
 ];
 
 const BUCKET_COLUMNS: readonly Column<BucketRow>[] = [
-  { key: 'name', label: 'Bucket', by: ({ name }) => name, cell: ({ name }) => name },
+  {
+    key: 'name',
+    label: 'Bucket',
+    by: ({ name }) => name,
+    cell: ({ name }) => <a href={bucketPath(name)}>{name}</a>,
+  },
   {
     key: 'objects',
     label: 'Objects',
@@ -156,8 +161,31 @@ function repairNow(done: NonNullable<StorageDetail['repair']['done']>): string {
   return ` It ${doing}${due}${speed}${most}.`;
 }
 
+function lackLine(lack: {
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly places: number;
+}): string {
+  const { blocks, bytes, places } = lack;
+  if (blocks === 0) return 'Every block has its copies.';
+  const what = `${count(blocks, 'block')} (${formatBytes(bytes)})`;
+  return places < 2
+    ? `${what} ${blocks === 1 ? 'has' : 'have'} one copy, for there is one place; the second is made when there is another.`
+    : `${what} ${blocks === 1 ? 'waits' : 'wait'} for copies.`;
+}
+
+function repairLine(
+  done: StorageDetail['repair']['done'],
+  node: StorageDetail['repair']['node'],
+): string {
+  const who = node === undefined ? '' : ` ${node} makes the copies that lack.`;
+  if (done === undefined) return who;
+  const failed = done.why === undefined ? '' : ` The last that failed: ${done.why}.`;
+  return `${who}${repairNow(done)} Since it started: ${done.copied} made, ${done.failed} failed.${failed}`;
+}
+
 function Copies(props: { readonly storage: StorageDetail }): VNode {
-  const { copies, repair } = props.storage;
+  const { copies, places, repair } = props.storage;
   if (copies === undefined) return <p class="nothing">They are being counted.</p>;
   const { rows, most } = copyRows(copies.counts);
   const { blocks, bytes } = copies.lacking;
@@ -165,14 +193,9 @@ function Copies(props: { readonly storage: StorageDetail }): VNode {
   return (
     <>
       <p class="nothing">
-        {blocks === 0
-          ? 'Nothing waits for repair.'
-          : `${count(blocks, 'block')} (${formatBytes(bytes)}) wait for repair.`}
-        {node === undefined ? '' : ` ${node} makes the copies that lack.`}
-        {done === undefined ? '' : repairNow(done)}
-        {done === undefined ? '' : ` Since it started: ${done.copied} made, ${done.failed} failed.`}
-        {done?.why === undefined ? '' : ` The last that failed: ${done.why}.`} Counted{' '}
-        <Ago at={copies.countedAt} />.
+        {lackLine({ blocks, bytes, places: places.length })}
+        {/* With one place there is nothing to repair from, nor to. */}
+        {places.length < 2 ? '' : repairLine(done, node)} Counted <Ago at={copies.countedAt} />.
       </p>
       <DataTable
         caption="Blocks by copies wanted and copies there"
