@@ -8,10 +8,17 @@ import type { Connection, Database, SqlResult, SqlRow, Statement } from './sql.t
 /** Statements that are kept prepared. */
 const PREPARED_MAX = 200;
 
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly hasRows: boolean;
+  /** It changes nothing for certain. */
+  readonly isRead: boolean;
+}
+
 /** `path`: a file, or `:memory:`. */
 export class SqliteDatabase implements Database {
   readonly #file: DatabaseSync;
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #prepared = new Map<string, Prepared>();
   readonly #own: Connection = {
     run: async (statement) => this.#run(statement),
     script: async (text) => this.#file.exec(text),
@@ -62,23 +69,26 @@ export class SqliteDatabase implements Database {
   }
 
   #run({ sql, args }: Statement): SqlResult {
-    const statement = this.#prepare(sql);
+    const { statement, hasRows, isRead } = this.#prepare(sql);
     const values = args as readonly SQLInputValue[];
-    if (statement.columns().length > 0) {
-      const rows = statement.all(...values) as unknown as readonly SqlRow[];
-      const last = this.#file.prepare('SELECT changes() AS n, last_insert_rowid() AS id').get();
-      return { rows, changes: Number(last?.['n'] ?? 0), lastId: Number(last?.['id'] ?? 0) };
+    if (!hasRows) {
+      const { changes, lastInsertRowid } = statement.run(...values);
+      return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) };
     }
-    const { changes, lastInsertRowid } = statement.run(...values);
-    return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) };
+    const rows = statement.all(...values) as unknown as readonly SqlRow[];
+    if (isRead) return { rows, changes: 0, lastId: 0 };
+    const last = this.#file.prepare('SELECT changes() AS n, last_insert_rowid() AS id').get();
+    return { rows, changes: Number(last?.['n'] ?? 0), lastId: Number(last?.['id'] ?? 0) };
   }
 
-  #prepare(sql: string): StatementSync {
+  #prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) return known;
     if (this.#prepared.size >= PREPARED_MAX) this.#prepared.clear();
     const statement = this.#file.prepare(sql);
-    this.#prepared.set(sql, statement);
-    return statement;
+    const hasRows = statement.columns().length > 0;
+    const prepared = { statement, hasRows, isRead: /^\s*(?:SELECT|VALUES)\b/i.test(sql) };
+    this.#prepared.set(sql, prepared);
+    return prepared;
   }
 }
