@@ -25,7 +25,7 @@ import { type Controller, type Found, type Route, routesOf, RouteTable } from '.
 import { readCookie, Session, SESSION_COOKIE } from './session.ts';
 import { CLOSE, type Socket, type SocketHandlers, type SocketPeer } from './sockets.ts';
 import { type Database, useDatabase } from './sql.ts';
-import { type AnswerHead, plainOf } from './text-answer.ts';
+import { JSON_TYPE, plainOf } from './text-answer.ts';
 
 /** What the files of an app's folder make up. */
 export interface AppParts {
@@ -59,14 +59,17 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const OVERRIDES: ReadonlySet<string> = new Set(['PUT', 'PATCH', 'DELETE']);
 /** Browsers send these from any page without asking. */
 const FORM_TYPE = /^(?:application\/x-www-form-urlencoded|multipart\/form-data|text\/plain|$)/i;
-const HEADERS: readonly (readonly [name: string, value: string])[] = Object.entries({
+/** What a browser shows as a page is kept to what the app has; what others read is only never taken for one. */
+const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; " +
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
   'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'cross-origin-opener-policy': 'same-origin',
-});
+};
+const PAGE_HEAD: readonly string[] = Object.entries(PAGE_HEADERS).flat();
+const DATA_HEAD: readonly string[] = ['x-content-type-options', 'nosniff'];
 
 export class App implements Disposable {
   readonly routes: readonly Route[];
@@ -115,8 +118,10 @@ export class App implements Disposable {
     if (pathname === HEALTH_PATH) return new Response('ok\n');
     const startedMs = systemClock.monotonicMs();
     const id = randomId();
-    await using context = this.#context(request, asked, { id, address });
+    const context = this.#context(request, asked, { id, address });
     const given = await runInContext(context, () => this.#respond(context));
+    const ended = context.end();
+    if (ended !== undefined) await ended;
     const response = this.#finish(given, context);
     const ms = Math.round((systemClock.monotonicMs() - startedMs) * 10) / 10;
     const { status } = plainOf(response) ?? response;
@@ -289,16 +294,24 @@ export class App implements Disposable {
   #finish(given: Response, context: Context): Response {
     const { session } = context;
     const plain = plainOf(given);
-    // What the global `fetch` gave has headers that cannot be changed.
-    const response = plain === undefined ? new Response(given.body, given) : given;
-    const head: AnswerHead = plain ?? response.headers;
     const cookie = session.cookie(this.#secret, systemClock.now(), context.isSecure);
-    if (cookie !== undefined) head.append('set-cookie', cookie);
-    for (const [name, value] of HEADERS) if (!head.has(name)) head.set(name, value);
-    if (!head.has('cache-control'))
-      head.set('cache-control', session.isPersonal ? 'private, no-cache' : 'no-cache');
-    head.append('vary', context.varies);
-    head.set('x-request-id', context.id);
+    const cacheControl = session.isPersonal ? 'private, no-cache' : 'no-cache';
+    if (plain !== undefined) {
+      const own = plain.head[1] === JSON_TYPE ? DATA_HEAD : PAGE_HEAD;
+      plain.head.push(...own, 'cache-control', cacheControl, 'vary', context.varies);
+      plain.head.push('x-request-id', context.id);
+      if (cookie !== undefined) plain.head.push('set-cookie', cookie);
+      return given;
+    }
+    // What the global `fetch` gave has headers that cannot be changed.
+    const response = new Response(given.body, given);
+    const { headers } = response;
+    if (cookie !== undefined) headers.append('set-cookie', cookie);
+    for (const [name, value] of Object.entries(PAGE_HEADERS))
+      if (!headers.has(name)) headers.set(name, value);
+    if (!headers.has('cache-control')) headers.set('cache-control', cacheControl);
+    headers.append('vary', context.varies);
+    headers.set('x-request-id', context.id);
     return response;
   }
 }

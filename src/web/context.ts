@@ -13,7 +13,7 @@ import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
 import type { Asked } from './node-request.ts';
 import type { Session } from './session.ts';
-import { textAnswer } from './text-answer.ts';
+import { JSON_TYPE, textAnswer } from './text-answer.ts';
 
 export type FlashKind = 'notice' | 'error';
 export interface Flash {
@@ -47,11 +47,9 @@ export interface Refused {
   readonly values: Given;
 }
 
-const HTML = [['content-type', 'text/html; charset=utf-8']] as const;
-const JSON_TYPE = [['content-type', 'application/json']] as const;
 const inRequest = new AsyncLocalStorage<Context>();
 
-export class Context implements AsyncDisposable {
+export class Context {
   readonly request: Request;
   /** In the log and on error pages. */
   readonly id: string;
@@ -131,9 +129,10 @@ export class Context implements AsyncDisposable {
     );
   }
 
-  /** The request is answered: its files go. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+  /** The request is answered: its files go, if it brought some. */
+  end(): Promise<void> | undefined {
+    if (this.#folder === undefined) return undefined;
+    return rm(this.#folder, { recursive: true, force: true });
   }
 
   /** True when the client would rather have JSON: the path ends in .json, or Accept says so. */
@@ -152,11 +151,12 @@ export class Context implements AsyncDisposable {
 
   async html(node: unknown, status = 200): Promise<Response> {
     const text = await renderText(node);
-    return textAnswer(text.startsWith('<html') ? `<!doctype html>${text}` : text, status, HTML);
+    const page = text.startsWith('<html') ? `<!doctype html>${text}` : text;
+    return textAnswer(page, status, 'content-type', 'text/html; charset=utf-8');
   }
 
   json(data: unknown, status = 200): Response {
-    return textAnswer(JSON.stringify(data ?? null), status, JSON_TYPE);
+    return textAnswer(JSON.stringify(data ?? null), status, 'content-type', JSON_TYPE);
   }
 
   /** After a change: the browser asks for that page. Clients of JSON are told with `Location`. Only within this site. */
@@ -167,7 +167,7 @@ export class Context implements AsyncDisposable {
         hint: 'Give a Response of your own when that is what you want',
       });
     }
-    return textAnswer(null, status, [['location', target.pathname + target.search + target.hash]]);
+    return textAnswer(null, status, 'location', target.pathname + target.search + target.hash);
   }
 
   /** Something was done: browsers go to that page, clients of JSON get `data` (201 after POST), or 204 without it. */

@@ -100,9 +100,7 @@ function addressOf({ socket }: IncomingMessage): string {
   return socket.remoteAddress ?? '';
 }
 
-function writePlain({ status, text, fields }: PlainAnswer, outgoing: ServerResponse): void {
-  const head: string[] = [];
-  for (const [name, value] of fields) head.push(name, value);
+function writePlain({ status, text, head }: PlainAnswer, outgoing: ServerResponse): void {
   if (status !== 204 && status !== 304)
     head.push('content-length', String(Buffer.byteLength(text ?? '')));
   outgoing.writeHead(status, head);

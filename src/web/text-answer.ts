@@ -5,37 +5,14 @@
 
 import { standInFor } from './stand-in.ts';
 
-/** The head of an answer, as far as the app adds to it. */
-export interface AnswerHead {
-  has(name: string): boolean;
-  set(name: string, value: string): void;
-  append(name: string, value: string): void;
-}
+export const JSON_TYPE = 'application/json';
 
-/** What is written; names are in lower case. */
-export class PlainAnswer implements AnswerHead {
+/** What is written. */
+export interface PlainAnswer {
   readonly status: number;
   readonly text: string | null;
-  readonly fields: Map<string, string>;
-
-  constructor(text: string | null, status: number, fields: Iterable<readonly [string, string]>) {
-    this.text = text;
-    this.status = status;
-    this.fields = new Map(fields);
-  }
-
-  has(name: string): boolean {
-    return this.fields.has(name);
-  }
-
-  set(name: string, value: string): void {
-    this.fields.set(name, value);
-  }
-
-  append(name: string, value: string): void {
-    const before = this.fields.get(name);
-    this.fields.set(name, before === undefined ? value : `${before}, ${value}`);
-  }
+  /** Names, in lower case, and values, in turn: what its action gave, and then what is added to every answer. */
+  readonly head: string[];
 }
 
 class TextAnswer {
@@ -55,8 +32,11 @@ class TextAnswer {
     const plain = this.#plain;
     if (plain !== undefined) {
       this.#plain = undefined;
-      const { text, status } = plain;
-      this.#response = new Response(text, { status, headers: [...plain.fields] });
+      const { text, status, head } = plain;
+      const headers = new Headers();
+      for (let at = 0; at < head.length; at += 2)
+        headers.append(head[at] ?? '', head[at + 1] ?? '');
+      this.#response = new Response(text, { status, headers });
     }
     return this.#response as Response;
   }
@@ -64,16 +44,17 @@ class TextAnswer {
 
 standInFor(Response.prototype, TextAnswer.prototype, 'response');
 
-/** `fields`: names in lower case, and values, of its head. */
+/** `name` and `value` of the only field that its head has. */
 export function textAnswer(
   text: string | null,
   status: number,
-  fields: Iterable<readonly [string, string]>,
+  name: 'content-type' | 'location',
+  value: string,
 ): Response {
-  return new TextAnswer(new PlainAnswer(text, status, fields)) as unknown as Response;
+  return new TextAnswer({ text, status, head: [name, value] }) as unknown as Response;
 }
 
-/** What is to be written, when nobody has looked closer. What is added to it is a part of the answer. */
+/** What is to be written, when nobody has looked closer. What is added to its head is a part of the answer. */
 export function plainOf(answer: Response): PlainAnswer | undefined {
   return TextAnswer.plainOf(answer);
 }
