@@ -190,8 +190,11 @@ function attribute(tag: string, given: string, value: unknown): string {
   const name = attributeName(tag, given);
   if (typeof value === 'string') return ` ${name}="${escaped(value)}"`;
   if (typeof value === 'boolean' && BOOLEAN.has(name)) return value ? ` ${name}=""` : '';
-  if (typeof value === 'function')
-    throw new TypeError(`"${given}" of <${tag}> is a function: only islands can have those`);
+  if (typeof value === 'function') {
+    // Of an island: the browser puts it there.
+    if (name.startsWith('on')) return '';
+    throw new TypeError(`"${given}" of <${tag}> is a function, which HTML cannot have`);
+  }
   const isStyle = name === 'style' && typeof value === 'object';
   return ` ${name}="${escaped(isStyle ? styleText(value as Props) : String(value))}"`;
 }
