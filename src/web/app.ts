@@ -213,7 +213,12 @@ export class App implements Disposable {
         ? this.#found(method, pathname)
         : await this.#foundForChange(context);
       Object.assign(context.params, found.params);
-      return await this.#act(found.route, context);
+      const { before, action } = found.route;
+      const early = before.length === 0 ? undefined : await this.#before(found.route, context);
+      if (early !== undefined) return early;
+      const result = action(context);
+      const answer = toResponse(result instanceof Promise ? await result : result, context);
+      return answer instanceof Promise ? await answer : answer;
     } catch (error) {
       return await this.#fail(error, context);
     }
@@ -253,11 +258,6 @@ export class App implements Disposable {
       `${method} is not possible on ${pathname}, only ${allowed.join(', ')}`,
       { details: { allowed } },
     );
-  }
-
-  async #act(route: Route, context: Context): Promise<Response> {
-    const early = route.before.length === 0 ? undefined : await this.#before(route, context);
-    return early ?? (await toResponse(await route.action(context), context));
   }
 
   /** The answer that keeps the action from running, if there is one. */
