@@ -9,6 +9,7 @@ import { benchGateway } from './gateway.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSql } from './sql.ts';
 import { benchStorage } from './storage.ts';
+import { benchWeb } from './web.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   planner: benchPlanner,
   sql: benchSql,
   storage: benchStorage,
+  web: benchWeb,
 };
 
 const [part, ...options] = process.argv.slice(2);

@@ -25,6 +25,8 @@ const NEEDS: readonly Need[] = [
   { program: 'python3:ensurepip', package: 'python3-venv', why: 'Python apps with packages' },
   { program: 'gunicorn', package: 'gunicorn', why: 'Python apps on WSGI' },
   { program: 'python3:uvicorn', package: 'python3-uvicorn', why: 'Python apps on ASGI' },
+  { program: 'python3:flask', package: 'python3-flask', why: 'Python apps in Flask' },
+  { program: 'python3:django', package: 'python3-django', why: 'Python apps in Django' },
   { program: 'php-cgi', package: 'php-cgi', why: 'PHP apps' },
   { program: 'php', package: 'php-cli', why: 'PHP apps' },
   { program: 'php-fpm*', package: 'php-fpm', why: 'PHP apps where php-cgi is missing' },

@@ -224,3 +224,56 @@ for (const [server, files] of [
     assert.equal(await app.stop(), 0);
   });
 }
+
+const FLASK_APP = `
+from flask import Flask, request
+app = Flask(__name__)
+
+@app.route("/")
+def page():
+    return f"Flask at {request.url_root}"
+`;
+
+test('a Flask app as its tutorial writes it', async (t) => {
+  const files = { 'app.py': FLASK_APP, 'requirements.txt': 'flask\n' };
+  const app = await run(t, files, { withServers: true, explanation: /WSGI app app:app/ });
+  await answering(app);
+  const { status, body } = await app.ask('/', { headers: FORWARDED });
+  assert.deepEqual([status, body], [200, 'Flask at https://shop.example/']);
+});
+
+const DJANGO_SITE = {
+  'manage.py': `
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+`,
+  'requirements.txt': 'django\n',
+  'shop/__init__.py': '',
+  'shop/settings.py': `
+SECRET_KEY = "only in a test"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "shop.urls"
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+`,
+  'shop/urls.py': `
+from django.http import HttpResponse
+from django.urls import path
+urlpatterns = [path("", lambda request: HttpResponse("Django at " + request.get_host()))]
+`,
+  'shop/wsgi.py': `
+import os
+from django.core.wsgi import get_wsgi_application
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+application = get_wsgi_application()
+`,
+};
+
+test('a Django site as "startproject" writes it', async (t) => {
+  const app = await run(t, DJANGO_SITE, {
+    withServers: true,
+    explanation: /shop\.wsgi:application/,
+  });
+  await answering(app);
+  const { status, body } = await app.ask('/', { headers: FORWARDED });
+  assert.deepEqual([status, body], [200, 'Django at shop.example']);
+});

@@ -56,6 +56,22 @@ describe('upgrades', () => {
     socket.terminate();
   });
 
+  test('a stream of events counts as they do, and is no request that anybody waits for', async () => {
+    const over = Promise.withResolvers<void>();
+    await using gateway = await startWithApp((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+      response.write('data: 1\n\n');
+      void over.promise.then(() => response.end());
+    });
+    const loads = (): readonly unknown[] => Object.values(gateway.plane.stats().upstreams);
+    const client = gateway.connect();
+    client.send(GET);
+    await client.see(/data: 1/);
+    assert.deepEqual(loads(), [{ requests: 0, upgrades: 1 }]);
+    over.resolve();
+    await until('the stream is gone', () => loads().length === 0);
+  });
+
   test('bytes sent with the handshake arrive, and either side may close first', async () => {
     await using gateway = await Gateway.start([]);
     await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, (connection) => {

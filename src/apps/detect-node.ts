@@ -1,5 +1,6 @@
 /** Node: a start script, or the file that is obviously the server. */
 import { buildSteps, hasBuild } from './build-steps.ts';
+import { builtServer } from './built-server.ts';
 import { detectBuiltSite } from './detect-static.ts';
 import type { DetectInput, Found } from './detection.ts';
 import type { ProcessPlan } from './model.ts';
@@ -21,6 +22,12 @@ const DEVELOPMENT_SERVER =
 export function detectNode(input: DetectInput): Found | undefined {
   const manifest = readPackageJson(input.view);
   if (manifest === undefined) return bareServer(input);
+  const built = builtServer(input, manifest);
+  if (built !== undefined) {
+    const { name, file, env, steps } = built;
+    const server = found(input, `${name}, built, then ${file}`, ['{node}', file], env);
+    return { ...server, build: [...server.build, ...steps] };
+  }
   const start = manifest.scripts['start'];
   const develops = start !== undefined && DEVELOPMENT_SERVER.test(start.trim());
   if (start !== undefined && !develops) {
@@ -58,8 +65,13 @@ function bareServer(input: DetectInput): Found | undefined {
   return any === undefined ? undefined : found(input, any, ['{node}', any]);
 }
 
-function found(input: DetectInput, what: string, command: readonly string[]): Found {
-  const web: ProcessPlan = { command, env: { NODE_ENV: 'production' }, kind: 'http' };
+function found(
+  input: DetectInput,
+  what: string,
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Found {
+  const web: ProcessPlan = { command, env: { NODE_ENV: 'production', ...env }, kind: 'http' };
   return {
     kind: 'node',
     explanation: `Node app, ${what}`,

@@ -48,6 +48,37 @@ const RUNNER = 'python3 {runners}/python_runner.py';
 
 const NODE: readonly Case[] = [
   {
+    what: 'SvelteKit with the adapter for Node: the server that its build writes',
+    files: {
+      'package.json': packageJson({
+        scripts: { dev: 'vite dev', build: 'vite build', preview: 'vite preview' },
+        devDependencies: { '@sveltejs/adapter-node': '6', '@sveltejs/kit': '3', vite: '8' },
+      }),
+    },
+    kind: 'node',
+    explanation: 'Node app, SvelteKit, built, then build/index.js',
+    processes: { web: '{node} build/index.js' },
+    build: [INSTALL_ALL, 'npm run build', PRUNE],
+  },
+  {
+    what: 'Next.js in its standalone form: not by its start script',
+    files: {
+      'next.config.mjs': "export default { output: 'standalone' };",
+      'package.json': packageJson({
+        scripts: { build: 'next build', start: 'next start' },
+        dependencies: { next: '16', react: '19' },
+      }),
+    },
+    kind: 'node',
+    explanation: 'Node app, Next.js, standalone, built, then .next/standalone/server.js',
+    processes: { web: '{node} .next/standalone/server.js' },
+    build: [
+      INSTALL_ALL,
+      'npm run build',
+      'sh -c cp -R .next/static .next/standalone/.next/ && if [ -d public ]; then cp -R public .next/standalone/; fi',
+    ],
+  },
+  {
     what: 'an express app with a lockfile',
     files: {
       'package.json': packageJson({

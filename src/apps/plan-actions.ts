@@ -75,7 +75,7 @@ export function drainedBecause(
 ): string | undefined {
   if (instance.requests === 0 && instance.upgrades === 0) return 'nothing is under way on it';
   const waited = now - (instance.drainingSince ?? now);
-  // Upgraded connections (WebSockets) live long; requests that take so long are given up.
+  // Upgraded connections (WebSockets) and streams of events live long; requests that take so long are given up.
   const limit = instance.upgrades > 0 ? UPGRADED_DRAIN_TIMEOUT_MS : DRAIN_TIMEOUT_MS;
   return waited < limit ? undefined : `it had ${Math.round(limit / 1000)} s to finish`;
 }

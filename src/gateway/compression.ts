@@ -1,6 +1,6 @@
 /** Whether an answer leaves compressed, and what its head then says (RFC 9110 8.4, 8.8.1, 12.5.3). */
 import { chooseEncoding } from '../http/accept-encoding.ts';
-import { isCompressible } from '../http/media-type.ts';
+import { EVENT_STREAM, isCompressible } from '../http/media-type.ts';
 import { changedHead, fieldIn, varyLine } from './head-text.ts';
 import { literally } from './path-pattern.ts';
 import type { CompressCoding, CompressConfig } from './site-config.ts';
@@ -8,8 +8,6 @@ import type { CompressCoding, CompressConfig } from './site-config.ts';
 /** Below it a coding costs more than it saves. */
 const BYTES_MIN = 1024;
 const CODINGS: readonly CompressCoding[] = ['zstd', 'br', 'gzip'];
-/** Each event has to leave at once, and is small. */
-const EVENT_STREAM = 'text/event-stream';
 
 const LENGTH_FIELDS: ReadonlySet<string> = new Set([
   'content-length',
@@ -67,6 +65,7 @@ export class Compression {
     const length = fieldIn(head, 'content-length');
     if (length !== undefined && Number(length) < this.#bytesMin) return false;
     const type = fieldIn(head, 'content-type')?.split(';')[0]?.trim().toLowerCase();
+    // Each event has to leave at once, and is small.
     if (type === undefined || type === EVENT_STREAM) return false;
     const shrinks =
       this.#types === undefined

@@ -193,8 +193,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
     }
     const framing = this.plane.responseFraming;
     framing.read(head, false);
-    upstream.requests--;
-    upstream.upgrades++;
+    this.lasts();
     this.phase = PHASE.tunnel;
     connection.request.status = 101;
     connection.request.answering = true;

@@ -3,11 +3,12 @@
  * one fails. Who is asked for and what becomes of the answer is the business of those who extend it.
  */
 import { systemCode } from '../base/errors.ts';
-import type { ResponseFraming } from '../http/framing.ts';
+import { BODY, type ResponseFraming } from '../http/framing.ts';
 import { FIELD } from '../http/field-names.ts';
 import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { isEventStream } from '../http/media-type.ts';
 import { chooseUpstream } from './balance.ts';
 import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
@@ -64,6 +65,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   private upstreamKeepsAlive = false;
   /** The head of the answer is being dealt with, perhaps with all of its body. */
   private isHeading = false;
+  private isLasting = false;
 
   constructor(plane: Plane) {
     this.plane = plane;
@@ -237,13 +239,17 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const { socket, upstream } = this;
     this.socket = undefined;
     this.upstream = undefined;
-    if (upstream !== undefined) {
-      if (this.phase === PHASE.tunnel) upstream.upgrades--;
-      else upstream.requests--;
-    }
+    upstream?.left(this.isLasting);
+    this.isLasting = false;
     this.phase = PHASE.rest;
     socket?.discard();
     this.balanced?.left();
+  }
+
+  /** Whoever waits for the upstream to finish need not wait for this. */
+  protected lasts(): void {
+    this.isLasting = true;
+    this.upstream?.lasts();
   }
 
   /** There will be no answer; in the middle of one this breaks the connection. */
@@ -334,6 +340,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (this.balanced !== undefined && this.isReplaced(this.balanced, head.status)) return;
     if (this.times !== undefined) this.times.headMs = plane.clock.monotonicMs();
     this.phase = PHASE.body;
+    // A stream of events has no length (HTML §9.2).
+    if (framing.kind !== BODY.length && isEventStream(head.value(FIELD.contentType))) this.lasts();
     this.isHeading = true;
     this.answerHead(head, bytes, from, to);
     this.isHeading = false;
@@ -348,7 +356,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       this.socket = undefined;
       this.upstream = undefined;
       this.phase = PHASE.rest;
-      upstream.requests--;
+      upstream.left(this.isLasting);
+      this.isLasting = false;
       // A slow client may have paused it.
       if (socket.socket.isPaused()) socket.socket.resume();
       upstream.release(socket, this.plane.coarseMs);

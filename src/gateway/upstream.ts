@@ -138,6 +138,7 @@ export class UpstreamSocket {
 export class Upstream implements Candidate {
   readonly config: UpstreamConfig;
   requests = 0;
+  /** What goes on for as long as somebody listens: upgraded connections, and streams of events. */
   upgrades = 0;
   downUntilMs = 0;
   /** The greater of what its node and what it itself says, 0 to 1. */
@@ -175,6 +176,17 @@ export class Upstream implements Candidate {
 
   get load(): number {
     return this.requests + this.upgrades;
+  }
+
+  /** A request turned out to be one that goes on for as long as somebody listens. */
+  lasts(): void {
+    this.requests--;
+    this.upgrades++;
+  }
+
+  left(isLasting: boolean): void {
+    if (isLasting) this.upgrades--;
+    else this.requests--;
   }
 
   get idleSockets(): number {

@@ -97,10 +97,22 @@ export function mediaTypeOf(path: string): string {
   return TYPES.get(name.slice(dot + 1).toLowerCase()) ?? UNKNOWN_TYPE;
 }
 
+/** Events, one after the other, for as long as somebody listens (HTML §9.2). */
+export const EVENT_STREAM = 'text/event-stream';
+
+export function isEventStream(contentType: string | undefined): boolean {
+  return contentType !== undefined && bareType(contentType) === EVENT_STREAM;
+}
+
+/** Without parameters, in lower case. */
+function bareType(contentType: string): string {
+  const end = contentType.indexOf(';');
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+}
+
 /** Whether compressing a body of this Content-Type is worth the work. */
 export function isCompressible(contentType: string): boolean {
-  const end = contentType.indexOf(';');
-  const type = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+  const type = bareType(contentType);
   return (
     type.startsWith('text/') ||
     type.endsWith('+json') ||

@@ -19,11 +19,13 @@ import { isElement } from './jsx-runtime.ts';
 import { LIVE_PATH, LIVE_SCRIPT, LIVE_SCRIPT_PATH, LiveHub } from './live.ts';
 import type { Migration } from './migrate.ts';
 import type { Model } from './model.ts';
+import { type Asked, askedOf } from './node-request.ts';
 import { makeOwnTables, sharedSecret } from './own-tables.ts';
 import { type Controller, type Found, type Route, routesOf, RouteTable } from './routes.ts';
 import { readCookie, Session, SESSION_COOKIE } from './session.ts';
 import { CLOSE, type Socket, type SocketHandlers, type SocketPeer } from './sockets.ts';
 import { type Database, useDatabase } from './sql.ts';
+import { JSON_TYPE, plainOf } from './text-answer.ts';
 
 /** What the files of an app's folder make up. */
 export interface AppParts {
@@ -49,13 +51,16 @@ export interface AppOptions {
   readonly showError?: (error: unknown, context: Context) => Promise<Response>;
 }
 
+/** What begins so is the framework's own. */
+const OWN_PATHS = '/_moln/';
 /** Answers "yes" to whoever asks whether this instance can be given requests. */
 const HEALTH_PATH = '/up';
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const OVERRIDES: ReadonlySet<string> = new Set(['PUT', 'PATCH', 'DELETE']);
 /** Browsers send these from any page without asking. */
 const FORM_TYPE = /^(?:application\/x-www-form-urlencoded|multipart\/form-data|text\/plain|$)/i;
-const HEADERS: Readonly<Record<string, string>> = {
+/** What a browser shows as a page is kept to what the app has; what others read is only never taken for one. */
+const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; " +
     "base-uri 'self'; form-action 'self'; frame-ancestors 'self'",
@@ -63,6 +68,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'cross-origin-opener-policy': 'same-origin',
 };
+const PAGE_HEAD: readonly string[] = Object.entries(PAGE_HEADERS).flat();
+const DATA_HEAD: readonly string[] = ['x-content-type-options', 'nosniff'];
 
 export class App implements Disposable {
   readonly routes: readonly Route[];
@@ -104,43 +111,47 @@ export class App implements Disposable {
 
   /** Never rejects. `address`: whoever is connected, when no gateway says better. */
   async fetch(request: Request, address = ''): Promise<Response> {
-    const url = new URL(request.url);
-    const asset = this.#assets.answer(request, url) ?? this.#islands.answer(request, url);
+    const asked = askedOf(request);
+    const { method, pathname } = asked;
+    const asset = this.#assets.answer(asked) ?? this.#islands.answer(asked);
     if (asset !== undefined) return asset;
-    if (url.pathname === HEALTH_PATH) return new Response('ok\n');
+    if (pathname === HEALTH_PATH) return new Response('ok\n');
     const startedMs = systemClock.monotonicMs();
     const id = randomId();
-    const isHead = request.method === 'HEAD';
-    const response = await this.#answer(request, url, id, address);
+    const context = this.#context(request, asked, { id, address });
+    const given = await runInContext(context, () => this.#respond(context));
+    const ended = context.end();
+    if (ended !== undefined) await ended;
+    const response = this.#finish(given, context);
     const ms = Math.round((systemClock.monotonicMs() - startedMs) * 10) / 10;
-    this.#options.log.info(`${request.method} ${url.pathname} ${response.status}`, { ms, id });
-    if (!isHead) return response;
+    const { status } = plainOf(response) ?? response;
+    this.#options.log.info(`${method} ${pathname} ${status}`, { ms, id });
+    if (method !== 'HEAD') return response;
     // What would be its body is let go: a file of the store, an open one of the disk.
-    await response.body
-      ?.cancel()
-      .catch((error: unknown) => this.#noteFailure(error, { request, url, id }));
+    await response.body?.cancel().catch((error: unknown) => this.#noteFailure(error, context));
     return new Response(null, response);
   }
 
   /** A visitor who asks for a WebSocket: what an action `'WS /…'` gives, or why not. Never rejects. */
   async connect(request: Request, address = ''): Promise<SocketPeer | Response> {
-    const url = new URL(request.url);
-    const context = this.#context(request, url, { id: randomId(), address });
+    const asked = askedOf(request);
+    const { pathname } = asked;
+    const context = this.#context(request, asked, { id: randomId(), address });
     return await runInContext(context, async () => {
       try {
         // Browsers let any page connect, with the visitor's cookies: they say from where.
         refuseForeign(request);
-        const found = this.#table.find('WS', url.pathname);
+        const found = this.#table.find('WS', pathname);
         if (found === undefined)
-          throw new MolnError('WEB_NOT_FOUND', `There is no WebSocket ${url.pathname}`);
+          throw new MolnError('WEB_NOT_FOUND', `There is no WebSocket ${pathname}`);
         Object.assign(context.params, found.params);
         const given = await this.#before(found.route, context);
         if (given !== undefined) return given;
         const handlers = await found.route.action(context);
         if (handlers instanceof Response) return handlers;
         if (typeof handlers !== 'object' || handlers === null)
-          throw new MolnError('WEB_NOT_FOUND', `There is nothing at ${url.pathname}`);
-        this.#options.log.info(`WS ${url.pathname}`, { id: context.id });
+          throw new MolnError('WEB_NOT_FOUND', `There is nothing at ${pathname}`);
+        this.#options.log.info(`WS ${pathname}`, { id: context.id });
         return this.#peer(handlers, context);
       } catch (error) {
         return await this.#fail(error, context);
@@ -176,14 +187,14 @@ export class App implements Disposable {
 
   #context(
     request: Request,
-    url: URL,
+    asked: Asked,
     { id, address }: { readonly id: string; readonly address: string },
   ): Context {
-    const cookie = readCookie(request.headers.get('cookie'), SESSION_COOKIE);
-    const forwarded = request.headers.get('x-forwarded-for')?.split(',')[0]?.trim();
+    const cookie = readCookie(asked.header('cookie'), SESSION_COOKIE);
+    const forwarded = asked.header('x-forwarded-for')?.split(',')[0]?.trim();
     return new Context({
       request,
-      url,
+      asked,
       id,
       session: Session.read(cookie, this.#secret, systemClock.now()),
       isDev: this.#options.isDev === true,
@@ -193,60 +204,59 @@ export class App implements Disposable {
     });
   }
 
-  async #answer(request: Request, url: URL, id: string, address: string): Promise<Response> {
-    await using context = this.#context(request, url, { id, address });
-    const response = await runInContext(context, async () => {
-      try {
-        const own = await this.#own(context);
-        if (own !== undefined) return own;
-        const found = await this.#route(context);
-        Object.assign(context.params, found.params);
-        return await this.#act(found.route, context);
-      } catch (error) {
-        return await this.#fail(error, context);
-      }
-    });
-    return this.#finish(response, context);
+  async #respond(context: Context): Promise<Response> {
+    try {
+      const own = this.#own(context);
+      if (own !== undefined) return await own;
+      const { method, pathname } = context.asked;
+      const found = SAFE.has(method)
+        ? this.#found(method, pathname)
+        : await this.#foundForChange(context);
+      Object.assign(context.params, found.params);
+      const { before, action } = found.route;
+      const early = before.length === 0 ? undefined : await this.#before(found.route, context);
+      if (early !== undefined) return early;
+      const result = action(context);
+      const answer = toResponse(result instanceof Promise ? await result : result, context);
+      return answer instanceof Promise ? await answer : answer;
+    } catch (error) {
+      return await this.#fail(error, context);
+    }
   }
 
   /** What the framework itself answers. */
-  #own({ request, url }: Context): Response | Promise<Response> | undefined {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
-    if (url.pathname.startsWith(FILES_PATH)) return shownFile(request, url);
-    if (url.pathname.startsWith(IMAGES_PATH)) return shownImage(url);
-    if (request.method !== 'GET') return undefined;
-    if (url.pathname === LIVE_PATH) return this.#live.stream(request);
-    if (url.pathname !== LIVE_SCRIPT_PATH) return undefined;
+  #own({ request, asked }: Context): Response | Promise<Response> | undefined {
+    const { method, pathname } = asked;
+    if (!pathname.startsWith(OWN_PATHS)) return undefined;
+    if (method !== 'GET' && method !== 'HEAD') return undefined;
+    if (pathname.startsWith(FILES_PATH)) return shownFile(request, asked.url);
+    if (pathname.startsWith(IMAGES_PATH)) return shownImage(asked.url);
+    if (method !== 'GET') return undefined;
+    if (pathname === LIVE_PATH) return this.#live.stream(request);
+    if (pathname !== LIVE_SCRIPT_PATH) return undefined;
     return new Response(LIVE_SCRIPT, {
       headers: { 'content-type': 'text/javascript; charset=utf-8' },
     });
   }
 
-  /** Finds what a request asks for; a form's `_method` counts as the method. */
-  async #route(context: Context): Promise<Found> {
-    const { request, url } = context;
-    const path = url.pathname.replace(/\.json$/, '');
-    if (!SAFE.has(request.method)) refuseForeign(request);
-    context.uploadBytesMax = this.#table.uploadBytesMax(path) ?? UPLOAD_BYTES_MAX;
-    const method = await methodOf(context);
+  /** The route of a request that may change something: not from another site, and a form's `_method` counts as the method. */
+  async #foundForChange(context: Context): Promise<Found> {
+    const { pathname } = context.asked;
+    refuseForeign(context.request);
+    context.uploadBytesMax = this.#table.uploadBytesMax(bare(pathname)) ?? UPLOAD_BYTES_MAX;
+    return this.#found(await methodOf(context), pathname);
+  }
+
+  #found(method: string, pathname: string): Found {
+    const path = bare(pathname);
     const found = this.#table.find(method === 'HEAD' ? 'GET' : method, path);
     if (found !== undefined) return found;
     const allowed = this.#table.allowed(path);
-    if (allowed.length === 0)
-      throw new MolnError('WEB_NOT_FOUND', `There is no page ${url.pathname}`);
+    if (allowed.length === 0) throw new MolnError('WEB_NOT_FOUND', `There is no page ${pathname}`);
     throw new MolnError(
       'WEB_METHOD',
-      `${method} is not possible on ${url.pathname}, only ${allowed.join(', ')}`,
-      {
-        details: { allowed },
-      },
-    );
-  }
-
-  async #act(route: Route, context: Context): Promise<Response> {
-    return (
-      (await this.#before(route, context)) ??
-      (await toResponse(await route.action(context), context))
+      `${method} is not possible on ${pathname}, only ${allowed.join(', ')}`,
+      { details: { allowed } },
     );
   }
 
@@ -269,11 +279,13 @@ export class App implements Disposable {
     return failureAnswer(failure, error, context.wantsJson);
   }
 
-  #noteFailure(
-    error: unknown,
-    { request, url, id }: Pick<Context, 'id' | 'request' | 'url'>,
-  ): void {
-    this.#options.log.error(`${request.method} ${url.pathname} failed`, {
+  /** For `serve`: the body of an answer failed on its way. */
+  cut(request: Request, error: unknown): void {
+    this.#noteFailure(error, { asked: askedOf(request), id: '' });
+  }
+
+  #noteFailure(error: unknown, { asked, id }: Pick<Context, 'asked' | 'id'>): void {
+    this.#options.log.error(`${asked.method} ${asked.pathname} failed`, {
       id,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
@@ -281,20 +293,32 @@ export class App implements Disposable {
 
   #finish(given: Response, context: Context): Response {
     const { session } = context;
-    // What `fetch` gave has headers that cannot be changed.
-    const response = new Response(given.body, given);
+    const plain = plainOf(given);
     const cookie = session.cookie(this.#secret, systemClock.now(), context.isSecure);
-    if (cookie !== undefined) response.headers.append('set-cookie', cookie);
-    for (const [name, value] of Object.entries(HEADERS)) {
-      if (!response.headers.has(name)) response.headers.set(name, value);
+    const cacheControl = session.isPersonal ? 'private, no-cache' : 'no-cache';
+    if (plain !== undefined) {
+      const own = plain.head[1] === JSON_TYPE ? DATA_HEAD : PAGE_HEAD;
+      plain.head.push(...own, 'cache-control', cacheControl, 'vary', context.varies);
+      plain.head.push('x-request-id', context.id);
+      if (cookie !== undefined) plain.head.push('set-cookie', cookie);
+      return given;
     }
-    if (!response.headers.has('cache-control')) {
-      response.headers.set('cache-control', session.isPersonal ? 'private, no-cache' : 'no-cache');
-    }
-    response.headers.append('vary', [...context.vary].join(', '));
-    response.headers.set('x-request-id', context.id);
+    // What the global `fetch` gave has headers that cannot be changed.
+    const response = new Response(given.body, given);
+    const { headers } = response;
+    if (cookie !== undefined) headers.append('set-cookie', cookie);
+    for (const [name, value] of Object.entries(PAGE_HEADERS))
+      if (!headers.has(name)) headers.set(name, value);
+    if (!headers.has('cache-control')) headers.set('cache-control', cacheControl);
+    headers.append('vary', context.varies);
+    headers.set('x-request-id', context.id);
     return response;
   }
+}
+
+/** The path of what is asked for in whichever form: `/posts.json` is that of `/posts`. */
+function bare(pathname: string): string {
+  return pathname.endsWith('.json') ? pathname.slice(0, -5) : pathname;
 }
 
 /** A page elsewhere must not act in a visitor's name: browsers say where a request comes from. */
@@ -314,7 +338,6 @@ function refuseForeign(request: Request): void {
 /** The method that is meant. Forms must show the token of the visitor's session, and may name a method that browsers do not have. */
 async function methodOf(context: Context): Promise<string> {
   const { request } = context;
-  if (SAFE.has(request.method)) return request.method;
   const isForm = FORM_TYPE.test(request.headers.get('content-type') ?? '');
   const isShown = request.headers.has('x-csrf-token');
   const fields = isForm && !isShown ? await context.form() : {};
@@ -324,11 +347,11 @@ async function methodOf(context: Context): Promise<string> {
   return request.method === 'POST' && OVERRIDES.has(override) ? override : request.method;
 }
 
-async function toResponse(result: Result, context: Context): Promise<Response> {
+function toResponse(result: Result, context: Context): Response | Promise<Response> {
   if (result instanceof Response) return result;
   if (result === undefined || result === null) {
     throw new MolnError('WEB_NOT_FOUND', `There is nothing at ${context.url.pathname}`);
   }
-  if (isElement(result)) return await context.html(result);
+  if (isElement(result)) return context.html(result);
   return typeof result === 'string' ? new Response(result) : context.json(result);
 }

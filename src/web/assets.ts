@@ -8,6 +8,7 @@ import { extname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { nearestName } from '../base/suggest.ts';
+import type { Asked } from './node-request.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
@@ -68,24 +69,21 @@ export class Assets {
   }
 
   /** The answer to a request for a file, or undefined when there is none of that name. */
-  answer(request: Request, url: URL): Response | undefined {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
-    const asset = this.#files.get(url.pathname.slice(1));
-    if (asset === undefined) return undefined;
+  answer(asked: Asked): Response | undefined {
+    const { method, pathname } = asked;
+    const asset = this.#files.get(pathname.slice(1));
+    if (asset === undefined || (method !== 'GET' && method !== 'HEAD')) return undefined;
     const etag = `"${asset.fingerprint}"`;
-    const isNamed = url.searchParams.get('v') === asset.fingerprint;
+    const isNamed = asked.url.searchParams.get('v') === asset.fingerprint;
     const headers = {
       etag,
       'cache-control': isNamed ? FOREVER : 'no-cache',
       'content-type': TYPES[extname(asset.file).toLowerCase()] ?? 'application/octet-stream',
       'x-content-type-options': 'nosniff',
     };
-    if (request.headers.get('if-none-match') === etag)
-      return new Response(null, { status: 304, headers });
+    if (asked.header('if-none-match') === etag) return new Response(null, { status: 304, headers });
     const body =
-      request.method === 'HEAD'
-        ? null
-        : (Readable.toWeb(createReadStream(asset.file)) as ReadableStream);
+      method === 'HEAD' ? null : (Readable.toWeb(createReadStream(asset.file)) as ReadableStream);
     return new Response(body, { headers: { ...headers, 'content-length': String(asset.bytes) } });
   }
 }

@@ -11,7 +11,9 @@ import { MolnError } from '../base/errors.ts';
 import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
 import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
+import type { Asked } from './node-request.ts';
 import type { Session } from './session.ts';
+import { JSON_TYPE, textAnswer } from './text-answer.ts';
 
 export type FlashKind = 'notice' | 'error';
 export interface Flash {
@@ -29,7 +31,7 @@ export type Before = (
 
 export interface ContextParts {
   readonly request: Request;
-  readonly url: URL;
+  readonly asked: Asked;
   readonly id: string;
   readonly params: Record<string, string>;
   readonly session: Session;
@@ -47,9 +49,8 @@ export interface Refused {
 
 const inRequest = new AsyncLocalStorage<Context>();
 
-export class Context implements AsyncDisposable {
+export class Context {
   readonly request: Request;
-  readonly url: URL;
   /** In the log and on error pages. */
   readonly id: string;
   /** From the path: `:id` is `params.id`. */
@@ -58,10 +59,12 @@ export class Context implements AsyncDisposable {
   /** Of the visitor, as the gateway says. */
   readonly address: string;
   readonly isDev: boolean;
+  /** What the app asks of the request, at less cost. */
+  readonly asked: Asked;
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
   /** Fields of requests that the answer depends on, for caches. */
-  readonly vary: Set<string> = new Set(['Accept', 'Cookie']);
+  varies = 'Accept, Cookie';
   readonly #origin: string | undefined;
   /** Of a form with files. Set before the form is read. */
   uploadBytesMax: number = UPLOAD_BYTES_MAX;
@@ -72,7 +75,7 @@ export class Context implements AsyncDisposable {
 
   constructor(parts: ContextParts) {
     this.request = parts.request;
-    this.url = parts.url;
+    this.asked = parts.asked;
     this.id = parts.id;
     this.params = parts.params;
     this.session = parts.session;
@@ -81,9 +84,18 @@ export class Context implements AsyncDisposable {
     this.#origin = parts.origin;
   }
 
+  /** The answer depends on this field of the request too. */
+  varyBy(name: string): void {
+    if (!this.varies.split(', ').includes(name)) this.varies += `, ${name}`;
+  }
+
+  get url(): URL {
+    return this.asked.url;
+  }
+
   /** True when the visitor came over HTTPS. */
   get isSecure(): boolean {
-    const scheme = this.request.headers.get('x-forwarded-proto');
+    const scheme = this.asked.header('x-forwarded-proto');
     return scheme === 'https' || this.url.protocol === 'https:';
   }
 
@@ -109,7 +121,7 @@ export class Context implements AsyncDisposable {
 
   /** Throws `WEB_FORGED` unless this, or the request's head, shows the token of the visitor's session. */
   refuseForged(token: unknown): void {
-    const header = this.request.headers.get('x-csrf-token');
+    const header = this.asked.header('x-csrf-token');
     if (this.session.isToken(header ?? token)) return;
     throw new MolnError(
       'WEB_FORGED',
@@ -117,15 +129,16 @@ export class Context implements AsyncDisposable {
     );
   }
 
-  /** The request is answered: its files go. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+  /** The request is answered: its files go, if it brought some. */
+  end(): Promise<void> | undefined {
+    if (this.#folder === undefined) return undefined;
+    return rm(this.#folder, { recursive: true, force: true });
   }
 
   /** True when the client would rather have JSON: the path ends in .json, or Accept says so. */
   get wantsJson(): boolean {
-    if (this.url.pathname.endsWith('.json')) return true;
-    const accept = this.request.headers.get('accept') ?? '';
+    if (this.asked.pathname.endsWith('.json')) return true;
+    const accept = this.asked.header('accept') ?? '';
     const json = accept.indexOf('json');
     const html = accept.indexOf('html');
     return json !== -1 && (html === -1 || json < html);
@@ -138,15 +151,12 @@ export class Context implements AsyncDisposable {
 
   async html(node: unknown, status = 200): Promise<Response> {
     const text = await renderText(node);
-    const type = { 'content-type': 'text/html; charset=utf-8' };
-    return new Response(text.startsWith('<html') ? `<!doctype html>${text}` : text, {
-      status,
-      headers: type,
-    });
+    const page = text.startsWith('<html') ? `<!doctype html>${text}` : text;
+    return textAnswer(page, status, 'content-type', 'text/html; charset=utf-8');
   }
 
   json(data: unknown, status = 200): Response {
-    return Response.json(data ?? null, { status });
+    return textAnswer(JSON.stringify(data ?? null), status, 'content-type', JSON_TYPE);
   }
 
   /** After a change: the browser asks for that page. Clients of JSON are told with `Location`. Only within this site. */
@@ -157,10 +167,7 @@ export class Context implements AsyncDisposable {
         hint: 'Give a Response of your own when that is what you want',
       });
     }
-    return new Response(null, {
-      status,
-      headers: { location: target.pathname + target.search + target.hash },
-    });
+    return textAnswer(null, status, 'location', target.pathname + target.search + target.hash);
   }
 
   /** Something was done: browsers go to that page, clients of JSON get `data` (201 after POST), or 204 without it. */

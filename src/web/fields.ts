@@ -300,6 +300,21 @@ function timeOf(given: string | number): number {
   return typeof given === 'number' ? given : Date.parse(given);
 }
 
+/** Of the text that `toColumn` makes, `2026-01-31T09:30:00.000Z`; others are left to `Date.parse`, which takes four times as long. */
+function keptTime(text: string): number {
+  if (text.length !== 24 || !text.endsWith('Z') || text[10] !== 'T' || text[19] !== '.')
+    return Date.parse(text);
+  const date = Date.UTC(digits(text, 0, 4), digits(text, 5, 7) - 1, digits(text, 8, 10));
+  const seconds = (digits(text, 11, 13) * 60 + digits(text, 14, 16)) * 60 + digits(text, 17, 19);
+  return date + seconds * 1000 + digits(text, 20, 23);
+}
+
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) value = value * 10 + text.charCodeAt(at) - 48;
+  return value;
+}
+
 /** As the column keeps it. */
 export function toColumn(one: Field, value: unknown): SqlValue {
   if (value === null || value === undefined) return null;
@@ -313,7 +328,7 @@ export function toColumn(one: Field, value: unknown): SqlValue {
 export function fromColumn(one: Field, value: SqlValue | undefined): unknown {
   if (value === null || value === undefined) return null;
   if (one.kind === 'boolean') return value !== 0;
-  if (one.kind === 'datetime') return dateOf(timeOf(value as string));
+  if (one.kind === 'datetime') return dateOf(keptTime(value as string));
   return one.kind === 'json' || one.kind === 'file'
     ? (JSON.parse(value as string) as unknown)
     : value;

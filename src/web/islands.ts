@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { MolnError } from '../base/errors.ts';
 import { currentContext } from './context.ts';
+import type { Asked } from './node-request.ts';
 import { type Child, element, Fragment, type JSX } from './jsx-runtime.ts';
 
 const SCRIPT_PATH = '/_moln/islands.js';
@@ -42,9 +43,9 @@ export class Islands {
   }
 
   /** The answer to a request for the script, or undefined for other paths. */
-  answer(request: Request, url: URL): Response | undefined {
-    if (url.pathname !== SCRIPT_PATH || request.method !== 'GET') return undefined;
-    const isNamed = url.searchParams.get('v') === this.#fingerprint;
+  answer(asked: Asked): Response | undefined {
+    if (asked.pathname !== SCRIPT_PATH || asked.method !== 'GET') return undefined;
+    const isNamed = asked.url.searchParams.get('v') === this.#fingerprint;
     return new Response(this.#script, {
       headers: {
         'content-type': 'text/javascript; charset=utf-8',

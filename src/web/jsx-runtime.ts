@@ -1,43 +1,248 @@
 /**
- * JSX of apps, rendered to text on the server: what the compiler asks for as `moln/jsx-runtime`. The only file that knows
- * Hono, whose JSX this is. Everything that is put into a page is escaped unless it went through `raw`.
+ * JSX of apps, as text: what the compiler asks for as `moln/jsx-runtime`. An element whose children are known is text at once; a component
+ * is called when its turn comes, so one that is left out of the page never runs, and may be asynchronous at any depth.
+ * Everything that is put into a page is escaped unless it went through `raw`. The types of HTML are Hono's, nothing else.
  */
-import { raw } from 'hono/html';
-import {
-  type Child,
-  Fragment,
-  type FC,
-  type JSXNode,
-  jsx as element,
-  type PropsWithChildren,
-  useCallback,
-  useEffect,
-  useId,
-  useLayoutEffect,
-  useMemo,
-  useReducer,
-  useRef,
-  useState,
-} from 'hono/jsx';
-import { jsxAttr, jsxEscape, jsxTemplate } from 'hono/jsx/jsx-runtime';
+import type { Child, FC, PropsWithChildren } from 'hono/jsx';
+import type { JSX } from 'hono/jsx/jsx-runtime';
 
-export type { JSX } from 'hono/jsx/jsx-runtime';
-export { jsx, jsxs } from 'hono/jsx/jsx-runtime';
-export { jsxDEV } from 'hono/jsx/jsx-dev-runtime';
-export { type Child, element, type FC, Fragment, jsxAttr, jsxEscape, jsxTemplate, raw };
-export type { JSXNode, PropsWithChildren };
-export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useState };
+export type { Child, FC, JSX, PropsWithChildren };
 
-/** The text of what a view gave; views may be asynchronous at any depth. */
-export async function renderText(node: unknown): Promise<string> {
-  return String(await (node as { toString(): string | Promise<string> }).toString());
+type Props = Readonly<Record<string, unknown>>;
+type Component = (props: never) => unknown;
+
+/** Text that is HTML already. */
+class Html {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+/** An element that waits for its turn: a component, or what has one in it. */
+class Pending {
+  readonly tag: string | Component;
+  readonly props: Props;
+
+  constructor(tag: string | Component, props: Props) {
+    this.tag = tag;
+    this.props = props;
+  }
+}
+
+/** HTML that is to stand in the page as it is: whoever gives it answers for it. */
+export function raw(html: string): JSX.Element {
+  return new Html(html) as unknown as JSX.Element;
+}
+
+export function Fragment({ children }: { readonly children?: Child }): Child {
+  return children;
+}
+
+/** What the compiler makes of `<tag …>`; children are among the properties. */
+export function jsx(tag: string | Component, props: Props): JSX.Element {
+  return made(tag, props) as unknown as JSX.Element;
+}
+export { jsx as jsxs, jsx as jsxDEV };
+
+/** The same for code without JSX. */
+export function element(
+  tag: string | Component,
+  props: Props,
+  ...children: readonly unknown[]
+): JSX.Element {
+  return jsx(tag, children.length === 0 ? props : { ...props, children });
+}
+
+function made(tag: string | Component, props: Props): Html | Pending {
+  if (typeof tag !== 'string' && tag !== Fragment) return new Pending(tag, props);
+  const inner = readyText(inside(props));
+  if (inner === undefined) return new Pending(tag, props);
+  return new Html(typeof tag === 'string' ? tagText(tag, props, inner) : inner);
 }
 
 /** True for what JSX makes, not for data. */
-export function isElement(value: unknown): value is JSXNode {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (value instanceof String ? 'isEscaped' in value : 'tag' in value && 'props' in value)
-  );
+export function isElement(value: unknown): boolean {
+  return value instanceof Html || value instanceof Pending;
+}
+
+/** The text of what a view gave; a text that a view gave is HTML already. */
+export async function renderText(view: unknown): Promise<string> {
+  const node = await view;
+  return typeof node === 'string' ? node : await textOf(node);
+}
+
+/** The text of children, unless a component or a promise is among them. */
+function readyText(child: unknown): string | undefined {
+  if (typeof child === 'string') return escaped(child);
+  if (child instanceof Html) return child.text;
+  if (Array.isArray(child)) {
+    let text = '';
+    for (const each of child) {
+      const next = readyText(each);
+      if (next === undefined) return undefined;
+      text += next;
+    }
+    return text;
+  }
+  if (child instanceof Pending || child instanceof Promise) return undefined;
+  return isNothing(child) ? '' : escaped(String(child));
+}
+
+function textOf(node: unknown): string | Promise<string> {
+  if (node instanceof Promise) return node.then(textOf);
+  if (Array.isArray(node)) return joined(node);
+  if (!(node instanceof Pending)) return readyText(node) ?? '';
+  const { tag, props } = node;
+  if (typeof tag !== 'string') return textOf(tag(props as never));
+  const inner = textOf(inside(props));
+  return typeof inner === 'string'
+    ? tagText(tag, props, inner)
+    : inner.then((text) => tagText(tag, props, text));
+}
+
+/** From the first promise on, all of the rest runs at once. */
+function joined(nodes: readonly unknown[]): string | Promise<string> {
+  let text = '';
+  for (const [at, node] of nodes.entries()) {
+    const next = textOf(node);
+    if (typeof next === 'string') text += next;
+    else {
+      // In an asynchronous function, so that one that throws leaves no other one's failure unheard.
+      const rest = nodes.slice(at + 1).map(async (each) => await textOf(each));
+      return Promise.all([next, ...rest]).then((texts) => text + texts.join(''));
+    }
+  }
+  return text;
+}
+
+function inside(props: Props): unknown {
+  const given = props['dangerouslySetInnerHTML'] as { readonly __html: string } | undefined;
+  return given === undefined ? props['children'] : new Html(given.__html);
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'boolean';
+}
+
+/** Elements without an end (HTML §13.1.2). */
+const VOID: ReadonlySet<string> = new Set(
+  'area base br col embed hr img input link meta source track wbr'.split(' '),
+);
+
+function tagText(tag: string, props: Props, inner: string): string {
+  let head = `<${tag}`;
+  for (const name in props) {
+    if (name === 'children' || name === 'key' || name === 'ref') continue;
+    const value = props[name];
+    if (value !== undefined && value !== null) head += attribute(tag, name, value);
+  }
+  return VOID.has(tag) ? `${head}/>` : `${head}>${inner}</${tag}>`;
+}
+
+/** With a value of `true` these are there, with `false` they are not; others say so in words, as `aria-hidden` does. */
+const BOOLEAN: ReadonlySet<string> = new Set(
+  (
+    'allowfullscreen async autofocus autoplay checked controls default defer disabled download formnovalidate hidden inert ismap ' +
+    'itemscope loop multiple muted nomodule novalidate open playsinline readonly required reversed selected'
+  ).split(' '),
+);
+const RENAMED: Readonly<Record<string, string>> = {
+  className: 'class',
+  htmlFor: 'for',
+  crossOrigin: 'crossorigin',
+  httpEquiv: 'http-equiv',
+  itemProp: 'itemprop',
+  fetchPriority: 'fetchpriority',
+  noModule: 'nomodule',
+  formAction: 'formaction',
+};
+/** Properties of SVG that CSS has too: their attributes have a dash. */
+const DASHED =
+  /^(?:clip|fill|flood|stop|stroke|font|text|dominant|alignment|baseline|color|image|shape|pointer|vector|marker|letter|word|writing)(?:Path|Rule|Opacity|Color|Width|Linecap|Linejoin|Miterlimit|Dasharray|Dashoffset|Family|Size|Style|Weight|Variant|Anchor|Decoration|Rendering|Baseline|Shift|Interpolation|Events|Effect|Start|Mid|End|Spacing|Mode)$/;
+/** What an attribute's name may not have (HTML §13.1.2.3). */
+// oxlint-disable-next-line no-control-regex -- control characters are what this is about
+const NO_NAME = /[\s"'<>/=\u0000-\u001F\u007F]|^$/;
+const NAMES_MAX = 1000;
+const names = new Map<string, string>();
+
+/** The name that HTML has for it. Names come from code, but `{...props}` may bring any. */
+function attributeName(tag: string, name: string): string {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  if (NO_NAME.test(name)) throw new TypeError(`"${name}" of <${tag}> is no name of an attribute`);
+  const dashed = DASHED.test(name)
+    ? name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)
+    : name;
+  const found = RENAMED[name] ?? (BOOLEAN.has(name.toLowerCase()) ? name.toLowerCase() : dashed);
+  if (names.size >= NAMES_MAX) names.clear();
+  names.set(name, found);
+  return found;
+}
+
+function attribute(tag: string, given: string, value: unknown): string {
+  if (given === 'dangerouslySetInnerHTML') return '';
+  const name = attributeName(tag, given);
+  if (typeof value === 'string') return ` ${name}="${escaped(value)}"`;
+  if (typeof value === 'boolean' && BOOLEAN.has(name)) return value ? ` ${name}=""` : '';
+  if (typeof value === 'function') {
+    // Of an island: the browser puts it there.
+    if (name.startsWith('on')) return '';
+    throw new TypeError(`"${given}" of <${tag}> is a function, which HTML cannot have`);
+  }
+  const isStyle = name === 'style' && typeof value === 'object';
+  return ` ${name}="${escaped(isStyle ? styleText(value as Props) : String(value))}"`;
+}
+
+/** Of CSS: numbers of all others are pixels. */
+const UNITLESS =
+  /^(?:--|opacity$|order$|zIndex$|z-index$|flex|lineHeight$|line-height$|fontWeight$|font-weight$|grid|columnCount$|scale$|tabSize$|zoom$|animationIterationCount$|aspectRatio$|strokeOpacity$|fillOpacity$)/;
+
+function styleText(style: Props): string {
+  return Object.entries(style)
+    .filter(([, value]) => !isNothing(value))
+    .map(([name, value]) => {
+      const dashed = name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`);
+      const isLength = typeof value === 'number' && value !== 0 && !UNITLESS.test(name);
+      return `${name.startsWith('--') ? name : dashed}:${String(value)}${isLength ? 'px' : ''}`;
+    })
+    .join(';');
+}
+
+const SPECIAL = /[&<>"']/;
+
+function escaped(text: string): string {
+  const first = text.search(SPECIAL);
+  if (first === -1) return text;
+  let made = '';
+  let from = 0;
+  for (let at = first; at < text.length; at++) {
+    const entity = entityOf(text.charCodeAt(at));
+    if (entity === '') continue;
+    made += text.slice(from, at) + entity;
+    from = at + 1;
+  }
+  return made + text.slice(from);
+}
+
+function entityOf(code: number): string {
+  switch (code) {
+    case 38:
+      return '&amp;';
+    case 60:
+      return '&lt;';
+    case 62:
+      return '&gt;';
+    case 34:
+      return '&quot;';
+    case 39:
+      return '&#39;';
+    default:
+      return '';
+  }
 }

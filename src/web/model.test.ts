@@ -77,10 +77,9 @@ test('rows keep what they are given, and queries find them', async () => {
   );
   assert.equal((await Post.page('drop table')).number, 1);
   assert.equal(await Post.where({ likes: { gt: 1 } }).update({ published: true }), 4);
-  assert.deepEqual(
-    await query`SELECT count(*) AS n FROM posts WHERE title = ${"' OR 1=1"}`,
-    [{ n: 0 }].map((row) => Object.assign(Object.create(null), row)),
-  );
+  assert.deepEqual(await query`SELECT count(*) AS n FROM posts WHERE title = ${"' OR 1=1"}`, [
+    { n: 0 },
+  ]);
   // @ts-expect-error -- the compiler knows the fields; a request does not ask it
   assert.throws(() => Post.where({ titel: 'x' }), /There is no field of "post" called "titel"/);
 });

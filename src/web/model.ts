@@ -113,6 +113,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   readonly options: ModelOptions<F>;
   /** With the columns that every table has. */
   readonly columns: Fields;
+  readonly #columnList: readonly (readonly [name: string, field: Field])[];
   readonly #prototype: object;
   readonly #source: RowSource<RowOfFields<F>>;
 
@@ -130,12 +131,14 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
       created_at: datetime(),
       updated_at: datetime(),
     };
+    this.#columnList = Object.entries(this.columns);
     const hidden = Object.keys(fields).filter((each) => fields[each]?.options.hidden === true);
     this.#prototype = rowPrototype(new Set(hidden));
     this.#source = {
       name,
       table: this.table,
       columns: Object.keys(this.columns),
+      selected: Object.keys(this.columns).map(quoted).join(', '),
       run: (statement) => this.#run(statement),
       toSql: (column, value) => toColumn(this.#column(column), value),
       toRow: (row) => this.#toRow(row),
@@ -401,8 +404,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   #toRow(row: SqlRow): RowOfFields<F> {
     const values = Object.create(this.#prototype) as Record<string, unknown>;
-    for (const [name, one] of Object.entries(this.columns))
-      values[name] = fromColumn(one, row[name]);
+    for (const [name, one] of this.#columnList) values[name] = fromColumn(one, row[name]);
     return values as RowOfFields<F>;
   }
 

@@ -155,6 +155,8 @@ function unknownAction(name: string, key: string): MolnError {
 
 /** Asks the table; paths that are spelled out win over those with parameters. */
 export class RouteTable {
+  /** Those without parameters, by method and path. */
+  readonly #spelledOut = new Map<string, Found>();
   readonly #bySize = new Map<
     number,
     { readonly route: Route; readonly parts: readonly string[] }[]
@@ -163,6 +165,8 @@ export class RouteTable {
   constructor(routes: readonly Route[]) {
     for (const route of routes) {
       const parts = partsOf(route.pattern);
+      if (!parts.some((part) => part.startsWith(':')))
+        this.#spelledOut.set(`${route.method} ${route.pattern}`, { route, params: {} });
       this.#bySize.set(parts.length, [...(this.#bySize.get(parts.length) ?? []), { route, parts }]);
     }
     for (const list of this.#bySize.values())
@@ -170,6 +174,8 @@ export class RouteTable {
   }
 
   find(method: string, path: string): Found | undefined {
+    const known = this.#spelledOut.get(`${method} ${path}`);
+    if (known !== undefined) return known;
     for (const { route, params } of this.#matching(path)) {
       if (route.method === method) return { route, params };
     }

@@ -43,6 +43,8 @@ export interface RowSource<Row> {
   readonly name: string;
   readonly table: string;
   readonly columns: readonly string[];
+  /** All of them in SQL. */
+  readonly selected: string;
   run(statement: Statement): Promise<SqlResult>;
   toSql(column: string, value: unknown): SqlValue;
   toRow(row: SqlRow): Row;
@@ -112,9 +114,8 @@ export class RowQuery<Row> {
   }
 
   async all(): Promise<readonly Row[]> {
-    const { table, columns } = this.#source;
-    const list = columns.map(quoted).join(', ');
-    const { rows } = await this.#run(`SELECT ${list} FROM ${quoted(table)}`, true);
+    const { table, selected } = this.#source;
+    const { rows } = await this.#run(`SELECT ${selected} FROM ${quoted(table)}`, true);
     return rows.map((row) => this.#source.toRow(row));
   }
 

@@ -2,16 +2,25 @@
  * An app behind a socket. The only file that knows the adapter between Node's requests and those of the Web. `close` lets what is
  * under way finish.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenOptions } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
+import { nodeRequest } from './node-request.ts';
 import { type ConnectApp, SocketServer } from './sockets.ts';
+import { type PlainAnswer, plainOf } from './text-answer.ts';
 
 const FINISH_WITHIN_MS = 8000;
 
 export interface ServedApp {
+  /** Never rejects. */
   fetch(request: Request, address: string): Promise<Response>;
+  /** The body of an answer failed on its way. */
+  cut(request: Request, error: unknown): void;
   connect: ConnectApp;
 }
 
@@ -23,15 +32,17 @@ export interface Served {
 
 /** Resolves when it listens; rejects with Node's error when it cannot. */
 export async function serve(app: ServedApp, where: ListenOptions): Promise<Served> {
-  const listener = getRequestListener(
-    (request, bindings) =>
-      app.fetch(request, (bindings as HttpBindings).incoming.socket.remoteAddress ?? ''),
+  const withBody = getRequestListener(
+    (request, bindings) => app.fetch(request, addressOf((bindings as HttpBindings).incoming)),
     { overrideGlobalObjects: false },
   );
   const server = createServer(
     // Any other upgrade, such as to HTTP/2, is declined by answering as usual (RFC 9110 §7.8).
     { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
-    (request, response) => void listener(request, response),
+    (incoming, outgoing) => {
+      const isRead = incoming.method === 'GET' || incoming.method === 'HEAD';
+      void (isRead ? answerRead(app, incoming, outgoing) : withBody(incoming, outgoing));
+    },
   );
   const sockets = new SocketServer((request, address) => app.connect(request, address));
   server.on('upgrade', (request, connection, head) => {
@@ -54,4 +65,44 @@ export async function serve(app: ServedApp, where: ListenOptions): Promise<Serve
     await closed;
   };
   return { server, close };
+}
+
+/** Most requests by far: nothing to read, and mostly one text to write. */
+async function answerRead(
+  app: ServedApp,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
+  let request: Request;
+  try {
+    request = nodeRequest(incoming, outgoing);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    outgoing.writeHead(400).end();
+    return;
+  }
+  const answer = await app.fetch(request, addressOf(incoming));
+  const plain = plainOf(answer);
+  if (plain !== undefined) return writePlain(plain, outgoing);
+  outgoing.writeHead(answer.status, [...answer.headers].flat());
+  if (answer.body === null) return void outgoing.end();
+  // What comes later, such as events, has its head at once; what is there already goes with it.
+  using _head = systemClock.after(0, () => outgoing.flushHeaders());
+  try {
+    await pipeline(Readable.fromWeb(answer.body as ReadableStream), outgoing);
+  } catch (error) {
+    // A visitor who leaves is no failure.
+    if (systemCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') app.cut(request, error);
+  }
+}
+
+function addressOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? '';
+}
+
+function writePlain({ status, text, head }: PlainAnswer, outgoing: ServerResponse): void {
+  if (status !== 204 && status !== 304)
+    head.push('content-length', String(Buffer.byteLength(text ?? '')));
+  outgoing.writeHead(status, head);
+  outgoing.end(text);
 }

@@ -23,6 +23,7 @@ test('who sends faster than messages are handled waits, however small they are',
   const served = await serve(
     {
       fetch: async () => new Response(),
+      cut: () => undefined,
       connect: async () => ({
         open: async () => undefined,
         message: async () => {

@@ -3,15 +3,23 @@
  * transaction is open, whoever does not belong to it waits.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import type { Connection, Database, SqlResult, SqlRow, Statement } from './sql.ts';
+import type { Connection, Database, SqlResult, SqlRow, SqlValue, Statement } from './sql.ts';
 
 /** Statements that are kept prepared. */
 const PREPARED_MAX = 200;
 
+interface Prepared {
+  readonly statement: StatementSync;
+  /** Of its columns; none for what gives no rows. */
+  readonly names: readonly string[];
+  /** It changes nothing for certain. */
+  readonly isRead: boolean;
+}
+
 /** `path`: a file, or `:memory:`. */
 export class SqliteDatabase implements Database {
   readonly #file: DatabaseSync;
-  readonly #prepared = new Map<string, StatementSync>();
+  readonly #prepared = new Map<string, Prepared>();
   readonly #own: Connection = {
     run: async (statement) => this.#run(statement),
     script: async (text) => this.#file.exec(text),
@@ -62,23 +70,35 @@ export class SqliteDatabase implements Database {
   }
 
   #run({ sql, args }: Statement): SqlResult {
-    const statement = this.#prepare(sql);
+    const { statement, names, isRead } = this.#prepare(sql);
     const values = args as readonly SQLInputValue[];
-    if (statement.columns().length > 0) {
-      const rows = statement.all(...values) as unknown as readonly SqlRow[];
-      const last = this.#file.prepare('SELECT changes() AS n, last_insert_rowid() AS id').get();
-      return { rows, changes: Number(last?.['n'] ?? 0), lastId: Number(last?.['id'] ?? 0) };
+    if (names.length === 0) {
+      const { changes, lastInsertRowid } = statement.run(...values);
+      return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) };
     }
-    const { changes, lastInsertRowid } = statement.run(...values);
-    return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) };
+    const lists = statement.all(...values) as unknown as readonly (readonly SqlValue[])[];
+    const rows = lists.map((list) => rowOf(names, list));
+    if (isRead) return { rows, changes: 0, lastId: 0 };
+    const last = this.#file.prepare('SELECT changes() AS n, last_insert_rowid() AS id').get();
+    return { rows, changes: Number(last?.['n'] ?? 0), lastId: Number(last?.['id'] ?? 0) };
   }
 
-  #prepare(sql: string): StatementSync {
+  #prepare(sql: string): Prepared {
     const known = this.#prepared.get(sql);
     if (known !== undefined) return known;
     if (this.#prepared.size >= PREPARED_MAX) this.#prepared.clear();
     const statement = this.#file.prepare(sql);
-    this.#prepared.set(sql, statement);
-    return statement;
+    // Rows come as lists: the objects that SQLite's binding makes cost more, to make and to read.
+    statement.setReturnArrays(true);
+    const names = statement.columns().map(({ name }) => name);
+    const prepared = { statement, names, isRead: /^\s*(?:SELECT|VALUES)\b/i.test(sql) };
+    this.#prepared.set(sql, prepared);
+    return prepared;
   }
+}
+
+function rowOf(names: readonly string[], values: readonly SqlValue[]): SqlRow {
+  const row: Record<string, SqlValue> = {};
+  for (let at = 0; at < names.length; at++) row[names[at] ?? ''] = values[at] ?? null;
+  return row;
 }

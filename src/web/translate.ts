@@ -81,8 +81,8 @@ function asked<Language extends string>(languages: readonly Language[]): Languag
   const wanted = context.session.get(SESSION_VALUE);
   const own = languages.find((each) => each === wanted);
   if (own !== undefined) return own;
-  context.vary.add('Accept-Language');
-  const header = context.request.headers.get('accept-language') ?? '';
+  context.varyBy('Accept-Language');
+  const header = context.asked.header('accept-language') ?? '';
   return bestLanguage(header, languages) ?? first;
 }
 

@@ -83,6 +83,7 @@ export class DevServer implements AsyncDisposable {
     const { port, host } = options;
     const app: ServedApp = {
       fetch: (request, address) => server.#fetch(request, address),
+      cut: (request, error) => server.#app?.cut(request, error),
       connect: async (request, address) =>
         (await server.#app?.connect(request, address)) ?? new Response(null, { status: 503 }),
     };

@@ -26,7 +26,8 @@ function blank(text: string): string {
   return text.replace(NOT_CODE, (match) => match.replace(/[^\n]/g, ' '));
 }
 
-const CODE = /^(?:src|testing|tests|scripts|bench)\/.*\.tsx?$/;
+/** Not an app that is measured: it is written as its own users would. */
+const CODE = /^(?!bench\/web\/app\/)(?:src|testing|tests|scripts|bench)\/.*\.tsx?$/;
 
 export interface SourceFile {
   readonly path: string;
