@@ -178,12 +178,6 @@ export class Listener implements ConnectionOwner {
     for (const connection of this.connections) connection.socket.destroy();
   }
 
-  sharesReads(accepted: ClientSocket): boolean {
-    const { peers } = this;
-    const isKnown = accepted instanceof Socket && peers?.knows(accepted) === true;
-    return this.plane.sharesReads && !isKnown;
-  }
-
   clientAddress(socket: ClientSocket): string {
     const client = socket instanceof Socket ? this.peers?.clientOf(socket) : undefined;
     return client ?? socket.remoteAddress ?? '';
