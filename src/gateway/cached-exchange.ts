@@ -273,8 +273,9 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const { connection, request } = this;
     const { requestFraming: framing, target } = connection.plane;
     const fragment = clientFragment(connection, target.authority);
+    const about = { framing, target, connection, fragment };
     const textFor = (decision: Decision<Stored>): string =>
-      requestHeadText(head, framing, target, fragment, connection, this.changeFor(decision, route));
+      requestHeadText(head, { ...about, change: this.changeFor(decision, route) });
     const headText = textFor(on.decision);
     const { kind } = on.decision;
     const isPlain = kind !== 'revalidate' && kind !== 'complete';

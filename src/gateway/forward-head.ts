@@ -158,40 +158,53 @@ export function together(
 }
 
 /**
- * The head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
+ * Writes the head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
  * `connection.localAuthority` is Host for a client that sent none.
  */
-export function requestHeadText(
+export function putRequestHead(
+  sink: HeadSink,
   head: RequestHead,
-  framing: RequestFraming,
-  target: RequestTarget,
-  fragment: string,
-  connection: { readonly localAuthority: string },
-  change?: HeadChange,
-): string {
+  on: {
+    readonly framing: RequestFraming;
+    readonly target: RequestTarget;
+    readonly fragment: string;
+    readonly connection: { readonly localAuthority: string };
+    readonly change?: HeadChange | undefined;
+  },
+): void {
+  const { framing, target, fragment, connection, change } = on;
   const originForm = head.buffer[head.targetStart] === 0x2f && !target.replaced;
   const session = mayHoldSession(head);
   const dropped = session ? REQUEST_DROPPED | COOKIE_DROPPED : REQUEST_DROPPED;
   const names = change === undefined ? framing.names : [...framing.names, ...change.drop];
-  let text: string;
   if (originForm && head.minor === 1) {
-    text = keptLines(head, head.methodStart, dropped, names);
+    putKeptLines(sink, head, head.methodStart, dropped, names);
   } else {
     const authority = target.authority === '' ? connection.localAuthority : target.authority;
-    text = `${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`;
-    text += keptLines(head, head.lineAt(0), dropped | HOST_DROPPED, names);
+    sink.text(`${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`);
+    putKeptLines(sink, head, head.lineAt(0), dropped | HOST_DROPPED, names);
   }
-  if (session) text += otherCookies(head);
-  text += fragment;
-  if (change !== undefined) text += change.lines;
-  if (framing.kind === BODY.length) text += `Content-Length: ${framing.length}\r\n`;
-  else if (framing.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
-  if (framing.expectContinue) text += 'Expect: 100-continue\r\n';
-  if (framing.upgrade) text += upgradeLines(head);
+  if (session) sink.text(otherCookies(head));
+  sink.text(fragment);
+  if (change !== undefined) sink.text(change.lines);
+  if (framing.kind === BODY.length) sink.text(`Content-Length: ${framing.length}\r\n`);
+  else if (framing.kind === BODY.chunked) sink.text('Transfer-Encoding: chunked\r\n');
+  if (framing.expectContinue) sink.text('Expect: 100-continue\r\n');
+  if (framing.upgrade) sink.text(upgradeLines(head));
   else if ((head.seen & TE_BIT) !== 0 && wantsTrailers(head)) {
-    text += 'TE: trailers\r\nConnection: TE\r\n';
+    sink.text('TE: trailers\r\nConnection: TE\r\n');
   }
-  return `${text}\r\n`;
+  sink.text('\r\n');
+}
+
+/** The same as text. */
+export function requestHeadText(
+  head: RequestHead,
+  on: Parameters<typeof putRequestHead>[2],
+): string {
+  const text = new HeadText(head);
+  putRequestHead(text, head, on);
+  return text.value;
 }
 
 /** The same for another gateway process that is asked in the origin's place: without a word about the client, whose target it is. */

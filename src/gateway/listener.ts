@@ -188,7 +188,7 @@ export class Listener implements ConnectionOwner {
     this.plane.connections--;
   }
 
-  /** Connections whose handshake has not ended count too: they come to `accept` only then. Call after new limits. */
+  /** Connections whose handshake has not ended count too: they come to `accept` only then, others at once. Call after new limits. */
   limitHandshakes(): void {
     const { server, plane } = this;
     // Plain sockets move to other objects, so that the server would count them for ever.

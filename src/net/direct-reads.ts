@@ -38,8 +38,8 @@ function divert(socket: Socket, take: BytesTaker): void {
     const size = streamBaseState[kReadBytesOrError] ?? 0;
     if (size <= 0) usual?.call(this, bytes);
     else if (socket.readableFlowing === true && socket.readableLength === 0) take(readBuffer, size);
-    // It was read before the pause: a record of TLS may hold more than one read.
-    else socket.push(Buffer.from(readBuffer.subarray(0, size)));
+    // TLS had read it before the pause. The stream keeps it, and reads on by itself until it is full.
+    else if (!socket.push(Buffer.from(readBuffer.subarray(0, size)))) stopReading.call(socket);
   };
   socket.on('pause', stopReading);
   socket.on('resume', goOnReading);
