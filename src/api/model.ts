@@ -112,7 +112,7 @@ export interface ManagerStatus {
   readonly leaderWhy: string;
   readonly managers: readonly string[];
   readonly mode: 'automatic' | 'pinned';
-  /** The node that keeps a complete copy of the registry while one machine holds it. */
+  /** The node that keeps a complete copy of registry and databases while one machine holds them. */
   readonly standby: { readonly node: string; readonly isInSync: boolean } | undefined;
   readonly endpoints: readonly string[];
 }

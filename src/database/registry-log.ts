@@ -51,6 +51,8 @@ export interface RegistryLogOptions {
   readonly registry: Registry;
   readonly database: string;
   readonly clock: Clock;
+  /** Resolves when what was committed up to there will not be lost any more; left out: it never is. The registry's commits wait by themselves. */
+  readonly confirm?: (revision: Revision) => Promise<void>;
 }
 
 /** So few new entries are got one by one; for more the whole bucket is read. */
@@ -66,12 +68,14 @@ export class RegistryLog implements CommitLog {
   readonly #registry: Registry;
   readonly #database: string;
   readonly #clock: Clock;
+  readonly #confirm: (revision: Revision) => Promise<void>;
   readonly #keys = new Map<string, LogKeys>();
 
   constructor(options: RegistryLogOptions) {
     this.#registry = options.registry;
     this.#database = options.database;
     this.#clock = options.clock;
+    this.#confirm = options.confirm ?? (() => Promise.resolve());
   }
 
   async append(
@@ -123,6 +127,8 @@ export class RegistryLog implements CommitLog {
 
   async head(stripe: string): Promise<Head> {
     const found = await this.#registry.get(this.#keysOf(stripe).head);
+    // What nobody may count on yet is not shown, nor applied by a mirror.
+    await this.#confirm(found?.revision ?? 0);
     return decodeHead(found?.value, found?.revision ?? 0);
   }
 

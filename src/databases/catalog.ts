@@ -8,21 +8,20 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
-import type { Collection, Registry, Stored } from '../registry/registry.ts';
+import type { Collection, Registry, Revision, Stored } from '../registry/registry.ts';
 import {
   CONTROL,
   type DatabasesConfig,
   type DatabaseState,
-  type LogPlace,
   type Moved,
   type MoveRequest,
-  type PeerAccess,
   type ProcessState,
   type Restored,
   type RestoreRequest,
 } from './control.ts';
 import { nameInvalid, nameTaken, notFound, notReady, stripeNotFound, tooMany } from './errors.ts';
 import {
+  CAUGHT_UP_TIMEOUT_MS,
   DATABASES_MAX,
   LEAVE_TIMEOUT_MS,
   MOVE_TIMEOUT_MS,
@@ -31,6 +30,7 @@ import {
   STRIPES_AUTO_MAX,
 } from './limits.ts';
 import { decidePlaces } from './places.ts';
+import { type Company, processConfig } from './process-config.ts';
 import { processPaths } from './process-record.ts';
 import { askSplit, withStripes } from './splits.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
@@ -62,9 +62,7 @@ export interface DatabasesOptions {
   readonly accounts: Accounts;
   readonly peers: Pick<Peers, 'self' | 'all' | 'ready' | 'onChange'>;
   /** Where the logs belong now, and what it takes to call other nodes; undefined while alone. Asked at each config. */
-  readonly cluster: () =>
-    | { readonly log: LogPlace; readonly access: Omit<PeerAccess, 'nodes'> }
-    | undefined;
+  readonly cluster: () => Company | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -329,6 +327,24 @@ export class Databases implements AsyncDisposable {
     return (await this.processState())?.databases ?? [];
   }
 
+  /** Of the standby: resolves when its copy of the logs has all that they have now. Throws while that cannot be said. */
+  async caughtUp(): Promise<void> {
+    if (await this.#hasNone()) return;
+    await this.supervisor.ask(CONTROL.caughtUp, {}, CAUGHT_UP_TIMEOUT_MS);
+  }
+
+  /** Of the standby: whether its copy of the logs is at least as new as that. True when there are no databases. */
+  async hasLogsOf(revision: Revision): Promise<boolean> {
+    if (await this.#hasNone()) return true;
+    const answer = (await this.supervisor.ask(CONTROL.mirrored, {})) as { revision?: Revision };
+    return answer.revision !== undefined && answer.revision >= revision;
+  }
+
+  /** The process may be on its way still when there is one already. */
+  async #hasNone(): Promise<boolean> {
+    return !this.supervisor.isWanted && (await this.#records.list()).length === 0;
+  }
+
   /** Undefined while there is no process, or none that answers. */
   async processState(): Promise<ProcessState | undefined> {
     if (!this.supervisor.isWanted) return undefined;
@@ -402,31 +418,16 @@ export class Databases implements AsyncDisposable {
     if (known === undefined || where === undefined || this.#tokens === undefined) return;
     const isNeeded = known.size > 0 || existsSync(folders.folder);
     if (!isNeeded || this.#stop.signal.aborted) return;
-    const company = cluster();
-    const config: DatabasesConfig = {
-      node: peers.self,
-      log: company?.log ?? { kind: 'embedded' },
-      peers:
-        company === undefined
-          ? undefined
-          : {
-              ...company.access,
-              nodes: peers
-                .all()
-                .filter(({ id }) => id !== peers.self)
-                .map(({ id, address, gatewayPort }) => ({ id, host: address, port: gatewayPort })),
-            },
-      databases: [...known].map(([name, record]) => ({
-        name,
-        id: record.id,
-        stripes: record.stripes,
-        splits: record.splits ?? [],
-        places: where.get(record.id)?.stripes ?? [],
-        tokenKey: Buffer.from(this.#key(record)).toString('base64'),
-      })),
+    const config = processConfig({
+      self: peers.self,
+      nodes: peers.all(),
+      company: cluster(),
+      databases: known,
+      places: where,
       dropped: this.#gone,
       tokens: this.#tokens,
-    };
+      keyOf: (record) => this.#key(record),
+    });
     // Peers change with every word of presence; the process need not hear of what is nothing to it.
     const text = JSON.stringify(config);
     if (text === this.#told) return;

@@ -22,6 +22,15 @@ export type LogPlace =
       readonly tls: EtcdTls | undefined;
       /** The oldest node: it was alone once, and moves what it had. */
       readonly isFounder: boolean;
+      /** This node's id. */
+      readonly node: string;
+      /** This node has the only member of etcd. */
+      readonly isHolder: boolean;
+      /**
+       * Of the registry in that etcd, where it stands who keeps a copy of the logs; undefined when nobody has to: etcd has several members,
+       * or somebody else looks after it.
+       */
+      readonly standbyPrefix: string | undefined;
     };
 
 /** Another node, as its database process is reached: through its gateways' door. */
@@ -193,6 +202,10 @@ export const CONTROL = {
   /** Hands over what is led here to whoever has everything. */
   leave: '/control/leave',
   restore: '/control/restore',
+  /** Of the standby: answers when its copy of the logs has all that they have now. */
+  caughtUp: '/control/caught-up',
+  /** Of the standby: at which revision its copy is true. */
+  mirrored: '/control/mirrored',
   /** Never answered: it ends with the process. */
   watch: '/control/watch',
 } as const;

@@ -18,7 +18,7 @@ import {
   type RestoreRequest,
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
-import { LEAVE_MS } from './limits.ts';
+import { LEAVE_MS, OPENING_LOOK_MS, OPENING_MS_MAX } from './limits.ts';
 import type { Logs } from './logs.ts';
 import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
@@ -28,6 +28,8 @@ import type { Snapshots } from './snapshots.ts';
 export interface DatabaseHostOptions {
   readonly folder: string;
   readonly logs: Logs;
+  /** Follows what the config says of other nodes. */
+  readonly links: PeerLinks;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the process: it is started again, and nothing is lost by it. */
@@ -44,7 +46,6 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #pool: ReaderPool;
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
-  readonly #links: PeerLinks;
   readonly #pulses: Pulses;
   readonly #stop = new AbortController();
   /** Until then it leads nothing new: it is about to go. */
@@ -58,19 +59,24 @@ export class DatabaseHost implements AsyncDisposable {
   constructor(options: DatabaseHostOptions) {
     this.#options = options;
     this.#pool = new ReaderPool({ clock: options.clock });
-    this.#links = new PeerLinks({ clock: options.clock });
-    this.#pulses = new Pulses({ links: this.#links, clock: options.clock });
+    this.#pulses = new Pulses({ links: options.links, clock: options.clock });
   }
 
-  /** Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
-  serverOf(name: string, options: WireWanted): HranaServer {
-    const config = this.#config?.databases.find((one) => one.name === name);
-    if (config === undefined) {
-      throw notFound(name, this.#config?.databases.map((one) => one.name) ?? []);
+  /**
+   * Waits for one that is being opened, as after a start of the process. Throws `DATABASES_NOT_FOUND`, `DATABASES_NOT_READY`, and what
+   * `OpenDatabase.server` throws.
+   */
+  async serverOf(name: string, options: WireWanted): Promise<HranaServer> {
+    const { clock } = this.#options;
+    const givenUpMs = clock.monotonicMs() + OPENING_MS_MAX;
+    for (;;) {
+      const server = this.#serverOf(name, options);
+      if (server !== undefined) return server;
+      const isLate = this.#stop.signal.aborted || clock.monotonicMs() > givenUpMs;
+      if (this.#why !== undefined || isLate)
+        throw notReady(name, this.#why ?? 'it is being opened');
+      await clock.sleep(OPENING_LOOK_MS, this.#stop.signal).catch(() => undefined);
     }
-    const server = this.#open.get(config.id)?.server(options);
-    if (server === undefined) throw notReady(name, this.#why ?? 'it is being opened');
-    return server;
   }
 
   /** Answers the agent. */
@@ -100,6 +106,11 @@ export class DatabaseHost implements AsyncDisposable {
         const { folder } = this.#options;
         return await this.#byName(database).history.restore(at, id, join(folder, id));
       }
+      case CONTROL.caughtUp:
+        await this.#options.logs.caughtUp();
+        return {};
+      case CONTROL.mirrored:
+        return { revision: await this.#options.logs.mirroredRevision() };
       case CONTROL.leave: {
         const { why } = body as { readonly why: string };
         this.#leadsAgainMs = this.#options.clock.monotonicMs() + LEAVE_MS;
@@ -115,7 +126,6 @@ export class DatabaseHost implements AsyncDisposable {
     this.#stop.abort(new Error('The process ends'));
     await this.#turn;
     await Promise.all([...this.#open.values()].map((one) => one[Symbol.asyncDispose]()));
-    this.#links[Symbol.dispose]();
     await this.#pulses[Symbol.asyncDispose]();
     await this.#pool[Symbol.asyncDispose]();
   }
@@ -143,6 +153,16 @@ export class DatabaseHost implements AsyncDisposable {
 
   /** Asked for its port by the state. */
   port: () => number = () => 0;
+
+  /** Undefined while it is being opened, and before this process has been told anything. */
+  #serverOf(name: string, options: WireWanted): HranaServer | undefined {
+    if (this.#config === undefined) return undefined;
+    const { databases } = this.#config;
+    const config = databases.find((one) => one.name === name);
+    if (config !== undefined) return this.#open.get(config.id)?.server(options);
+    const names = databases.map((one) => one.name);
+    throw notFound(name, names);
+  }
 
   #mayLead(): boolean {
     return this.#options.clock.monotonicMs() > this.#leadsAgainMs;
@@ -184,7 +204,7 @@ export class DatabaseHost implements AsyncDisposable {
   }
 
   async #apply(config: DatabasesConfig): Promise<void> {
-    this.#links.configure(config.peers);
+    this.#options.links.configure(config.peers);
     const logs = await this.#options.logs.follow(config.log, this.#stop.signal);
     const wanted = new Set(config.databases.map(({ id }) => id));
     for (const [id, database] of this.#open) {
@@ -205,14 +225,15 @@ export class DatabaseHost implements AsyncDisposable {
   }
 
   #database(config: DatabaseConfig, node: string, registry: SwitchableRegistry): OpenDatabase {
-    const { folder, clock, logger } = this.#options;
+    const { folder, logs, links, clock, logger } = this.#options;
     return new OpenDatabase({
       config,
       folder: join(folder, config.id),
       registry,
       record: { node, life: this.#life },
       pool: this.#pool,
-      links: this.#links,
+      confirm: (revision) => logs.confirm(revision),
+      links,
       tokens: () => this.#config?.tokens ?? [],
       mayLead: () => this.#mayLead(),
       isGone: (peer) => this.#pulses.isGone(peer),

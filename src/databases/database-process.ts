@@ -8,9 +8,10 @@ import { systemClock } from '../base/time.ts';
 import { takeNameLock } from '../net/net.ts';
 import { CONTROL } from './control.ts';
 import { DatabaseHost } from './database-host.ts';
-import { CONNECT_RETRY_MS, STOP_TIMEOUT_MS } from './limits.ts';
+import { CONNECT_RETRY_MS, LEAVING_CONFIRM_MS, STOP_TIMEOUT_MS } from './limits.ts';
 import { LocalDoor } from './local-door.ts';
 import { Logs } from './logs.ts';
+import { PeerLinks } from './peer-link.ts';
 import { PeerServer } from './peer-server.ts';
 import { type DatabaseFolders, processPaths, writeProcessRecord } from './process-record.ts';
 
@@ -36,9 +37,11 @@ export async function runDatabases(
     await clock.sleep(CONNECT_RETRY_MS);
   }
   stack.use(lock);
-  const logs = stack.use(new Logs({ own: paths.ownLog, note: paths.logNote, clock, log: logger }));
+  const links = stack.use(new PeerLinks({ clock }));
+  const { ownLog: own, logNote: note, logMirror: mirror } = paths;
+  const logs = stack.use(new Logs({ own, note, mirror, links, clock, log: logger }));
   const host = stack.use(
-    new DatabaseHost({ folder: folders.folder, logs, clock, logger, onStuck: exit }),
+    new DatabaseHost({ folder: folders.folder, logs, links, clock, logger, onStuck: exit }),
   );
   const door = stack.use(
     new LocalDoor({
@@ -61,6 +64,7 @@ export async function runDatabases(
       beforeLead: (...asked) => host.beforeLead(...asked),
       lead: (...asked) => host.lead(...asked),
       snapshots: (database) => host.snapshots(database),
+      mirrored: (...asked) => logs.mirrored(...asked),
     }),
   );
   await peers.open();
@@ -70,6 +74,7 @@ export async function runDatabases(
   logger.info('The database process ends');
   // Whatever is still under way then is rolled back or found in the log at the next start.
   clock.after(STOP_TIMEOUT_MS, exit);
+  using _leaving = clock.after(LEAVING_CONFIRM_MS, () => logs.leave());
   await host.control(CONTROL.leave, { why: 'the process that led it ended' });
 }
 

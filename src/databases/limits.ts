@@ -26,6 +26,9 @@ export const STOP_TIMEOUT_MS = 10_000;
 export const ASK_TIMEOUT_MS = 5000;
 /** Of a control message; 200 databases with their copies stay far below it. */
 export const CONTROL_BYTES_MAX: number = 16 * 1024 * 1024;
+/** So long a client's request waits for a database that is being opened, and how often it looks. */
+export const OPENING_MS_MAX = 10_000;
+export const OPENING_LOOK_MS = 20;
 /** A new database, until every stripe is led. */
 export const READY_TIMEOUT_MS = 60_000;
 
@@ -72,6 +75,14 @@ export const LEADS_EVERY_MS = 5000;
 export const LEAVE_MS = 30_000;
 /** All moves of a node that stops. */
 export const LEAVE_TIMEOUT_MS = 10_000;
+/** The standby's copy has a commit of the logs within this, or it is asked again. */
+export const MIRRORED_WITHIN_MS = 5000;
+/** A commit that the standby has not confirmed for so long is said to be unknown; the leader says long before that it is away. */
+export const CONFIRM_MS_MAX = 90_000;
+/** A standby whose copy of the logs is longer in coming is asked again. */
+export const CAUGHT_UP_TIMEOUT_MS = 8000;
+/** As `CONFIRM_MS_MAX`, while the process ends. */
+export const LEAVING_CONFIRM_MS = 2000;
 /** A piece of a snapshot on its way to another node. */
 export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
 /** A copy that is not the preferred one looks less often by so much for each before it. */

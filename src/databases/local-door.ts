@@ -20,8 +20,8 @@ export interface LocalDoorOptions {
   /** The file that keeps the port. */
   readonly portFile: string;
   readonly log: Logger;
-  /** The wire of a database. Throws `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
-  readonly serverOf: (name: string, options: WireWanted) => HranaServer;
+  /** The wire of a database. Rejects with `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
+  readonly serverOf: (name: string, options: WireWanted) => Promise<HranaServer>;
   /** Answers one control path. Throws a `MolnError`. */
   readonly control: (path: string, body: unknown) => Promise<unknown>;
 }
@@ -67,13 +67,12 @@ export class LocalDoor implements Disposable {
       void this.#answer(request, response, isPrivate);
     });
     server.on('upgrade', (request, socket, head) => {
-      try {
-        const { server: hrana } = this.#find(request, isPrivate);
-        hrana.upgrade(request, socket, head);
-      } catch (error) {
-        socket.on('error', () => undefined);
-        socket.end(refusal(error));
-      }
+      // Before the wire has it; whoever it is will see that it is closed.
+      socket.on('error', () => undefined);
+      this.#find(request, isPrivate).then(
+        ({ server: hrana }) => hrana.upgrade(request, socket, head),
+        (error: unknown) => socket.end(refusal(error)),
+      );
     });
     this.#servers.push(server);
     return server;
@@ -89,17 +88,17 @@ export class LocalDoor implements Disposable {
         await this.#control(request.url, request, response);
         return;
       }
-      const { server, path } = this.#find(request, isPrivate);
+      const { server, path } = await this.#find(request, isPrivate);
       await server.serve({ request, response, path });
     } catch (error) {
       this.#fail(response, error);
     }
   }
 
-  #find(
+  async #find(
     request: IncomingMessage,
     isPrivate: boolean,
-  ): { readonly server: HranaServer; readonly path: string } {
+  ): Promise<{ readonly server: HranaServer; readonly path: string }> {
     const [, name, path = ''] = PATH.exec(request.url ?? '') ?? [];
     if (name === undefined) {
       throw new MolnError('DATABASES_PATH', 'Databases are at /db/NAME/', {
@@ -108,7 +107,7 @@ export class LocalDoor implements Disposable {
     }
     const isLocal = isPrivate && request.headers[LOCAL_HEADER] === '1';
     const [start = '', level] = LEVEL.exec(path) ?? [];
-    const server = this.#options.serverOf(name, { isLocal, level });
+    const server = await this.#options.serverOf(name, { isLocal, level });
     return { server, path: path.slice(start.length) };
   }
 

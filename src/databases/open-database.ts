@@ -8,7 +8,7 @@ import type { Clock } from '../base/time.ts';
 import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
 import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Registry, Revision } from '../registry/registry.ts';
 import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
 import type { DatabaseConfig, DatabaseState, Moved } from './control.ts';
@@ -34,6 +34,8 @@ export interface OpenDatabaseOptions {
   readonly folder: string;
   /** Holds the logs. */
   readonly registry: Registry;
+  /** See `RegistryLogOptions`. */
+  readonly confirm: (revision: Revision) => Promise<void>;
   /** This life of this node. */
   readonly record: PrimaryRecord;
   readonly pool: ReaderPool;
@@ -84,8 +86,8 @@ export class OpenDatabase implements AsyncDisposable {
   constructor(options: OpenDatabaseOptions) {
     this.#options = options;
     this.#config = options.config;
-    const { registry, config, folder, record, links, clock, logger: log } = options;
-    this.#log = new RegistryLog({ registry, database: config.id, clock });
+    const { registry, confirm, config, folder, record, links, clock, logger: log } = options;
+    this.#log = new RegistryLog({ registry, database: config.id, clock, confirm });
     this.snapshots = new Snapshots({
       folder: join(folder, 'snapshots'),
       database: config.id,
@@ -113,9 +115,10 @@ export class OpenDatabase implements AsyncDisposable {
     return this.#options.config.name;
   }
 
-  /** Undefined while it is being opened. Throws `SQL_READ_LEVEL`, and `DATABASES_LEVELS_MANY`. */
+  /** Undefined while it is being opened. Throws `DATABASES_NOT_READY` when that failed, `SQL_READ_LEVEL`, and `DATABASES_LEVELS_MANY`. */
   server({ isLocal, level }: WireWanted): HranaServer | undefined {
     const engine = this.#engine;
+    if (engine === undefined && this.#why !== undefined) throw notReady(this.name, this.#why);
     if (engine === undefined) return undefined;
     const key = `${isLocal ? 'local' : 'token'} ${level ?? ''}`;
     const known = this.#wires.get(key);

@@ -11,6 +11,7 @@ import {
   type StripeView,
 } from '../database/database.ts';
 import { listenUnix } from '../net/net.ts';
+import type { Revision } from '../registry/registry.ts';
 import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
 import type { Snapshots } from './snapshots.ts';
 
@@ -23,6 +24,8 @@ export interface PeerServerOptions {
   readonly beforeLead: (database: string, stripe: string) => Promise<Applied>;
   /** Has this node's copy lead; false when another one does, or this node is about to go. */
   readonly lead: (database: string, stripe: string, options: LeadOptions) => Promise<boolean>;
+  /** This node is the standby: everything that the etcd of that epoch had at `revision` is on its disk. */
+  readonly mirrored: (revision: Revision, epoch: number) => Promise<void>;
   /** Those of a database that are kept here. */
   readonly snapshots: (database: string) => Snapshots;
 }
@@ -78,6 +81,7 @@ class Peer {
     const open = (id: string): StripeTransaction => this.#transaction(id);
     this.#calls = {
       ping: () => Promise.resolve(),
+      mirrored: (...args: Parameters<PeerServerOptions['mirrored']>) => options.mirrored(...args),
       execute: (database: string, name: string, ...args: Parameters<Stripe['execute']>) =>
         stripe(database, name).execute(...args),
       query: (database: string, name: string, ...args: Parameters<Stripe['query']>) =>

@@ -31,6 +31,8 @@ export interface ProcessPaths {
   readonly ownLog: string;
   /** Says that the logs have moved to etcd. */
   readonly logNote: string;
+  /** What the standby keeps of the logs. */
+  readonly logMirror: string;
   /** Where other nodes come in, handed on by the gateways' door. */
   readonly peerSocket: string;
   /** The port for apps, kept so that their settings stay good. */
@@ -59,6 +61,7 @@ export function processPaths({ folder, runFolder, logFolder }: DatabaseFolders):
     output: join(logFolder, 'databases.out'),
     ownLog: join(folder, 'log.sqlite'),
     logNote: join(folder, 'log.json'),
+    logMirror: join(folder, 'log-mirror.sqlite'),
     peerSocket: join(runFolder, 'databases.peers'),
     port: join(folder, 'port.json'),
   };

@@ -31,6 +31,7 @@ import type { NodeCluster } from './node-cluster.ts';
 import type { NodeDirectory } from './node-directory.ts';
 import type { Standby } from './standby.ts';
 import type { NodeRegistry } from './node-registry.ts';
+import { hostOf } from './registry-place.ts';
 import { noAddress } from './join-node.ts';
 import { troublesOf } from './sentence.ts';
 
@@ -333,9 +334,7 @@ function holdsRegistry(
   { endpoints, foreign }: Pick<RegistryPlace, 'endpoints' | 'foreign'>,
 ): boolean {
   if (foreign !== undefined) return true;
-  return endpoints.some(
-    (endpoint) => new URL(endpoint).hostname.replace(/^\[|\]$/g, '') === address,
-  );
+  return endpoints.some((endpoint) => hostOf(endpoint) === address);
 }
 
 /** No manager answers: what still works, and what a person can do when the only one never comes back. */
@@ -359,7 +358,7 @@ export function managerSentence(
     const more = nodes === 2 ? 'one more machine' : 'three managers';
     const copy =
       standby?.isInSync === true
-        ? `${standby.node} keeps a complete copy of the registry`
+        ? `${standby.node} keeps a complete copy`
         : 'changes are on one machine only';
     return `${nodes} nodes, ${managers} of them a manager, ${copy}: ${more} and failover is automatic`;
   }

@@ -243,6 +243,7 @@ async function launch(
       cluster,
       etcd,
       events,
+      logs: databases,
       onManager: () => leadership.elect(),
       onForgotten,
       clock,

@@ -5,7 +5,7 @@ import { Databases, type LogPlace, type PeerAccess } from '../databases/database
 import type { NodeCluster } from './node-cluster.ts';
 import type { Base } from './node-parts.ts';
 import { etcdTls, type NodeRegistry } from './node-registry.ts';
-import { logPrefixOf } from './registry-place.ts';
+import { hostOf, logPrefixOf, prefixOf } from './registry-place.ts';
 
 /** The databases of the cluster, and the process of this node that serves them once there is one. */
 export async function openDatabases(
@@ -41,6 +41,8 @@ function databaseCompany(
   const isTls = place.endpoints.some((endpoint) => endpoint.startsWith('https:'));
   const [oldest] = peers.all();
   const { certificate, trustedPem, cluster, node } = identity;
+  const [only = ''] = place.endpoints;
+  const isAlone = place.endpoints.length === 1 && place.foreign === undefined;
   return {
     log: {
       kind: 'etcd',
@@ -50,6 +52,9 @@ function databaseCompany(
       epoch: place.epoch,
       tls: isTls ? etcdTls(identity, place) : undefined,
       isFounder: oldest?.id === peers.self,
+      node: peers.self,
+      isHolder: isAlone && peers.get(peers.self)?.address === hostOf(only),
+      standbyPrefix: isAlone ? prefixOf(cluster.id) : undefined,
     },
     access: {
       clusterId: cluster.id,

@@ -45,6 +45,11 @@ export function prefixOf(clusterId: string): string {
   return `/moln/${clusterId}/`;
 }
 
+/** The address of one of its managers. */
+export function hostOf(endpoint: string): string {
+  return new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
+}
+
 /** The same for the logs of its databases: outside of what every node keeps a copy of. */
 export function logPrefixOf(clusterId: string): string {
   return `/moln-databases/${clusterId}/`;

@@ -6,7 +6,7 @@
 import { followAgain } from '../base/again.ts';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { boolean, integer, object, type Schema, string } from '../base/schema.ts';
+import { boolean, integer, object, optional } from '../base/schema.ts';
 import { type Clock, isoTime, untilSecond } from '../base/time.ts';
 import {
   duringTerm,
@@ -20,15 +20,22 @@ import {
   type RegistryPlace,
   registryPlaceSchema,
 } from '../cluster/cluster.ts';
-import { Collection, type CommitGate } from '../registry/registry.ts';
+import {
+  type Collection,
+  type CommitGate,
+  STANDBY_ID as ID,
+  STANDBY_PREFIX as PREFIX,
+  type StandbyRecord,
+  standbyRecords,
+} from '../registry/registry.ts';
 import { isForgotten } from './welcome.ts';
+import type { Databases } from '../databases/databases.ts';
 import type { Duty } from './leadership.ts';
 import type { NodeCluster } from './node-cluster.ts';
 import type { NodeRegistry } from './node-registry.ts';
 import type { OwnEtcd } from './own-etcd.ts';
+import { hostOf } from './registry-place.ts';
 
-const PREFIX = '/managers/standby/';
-const ID = 'now';
 const LOOK_EVERY_MS = 1000;
 /** What is followed is asked for all the same so often: etcd has lost events before. */
 const READ_AGAIN_MS = 30_000;
@@ -46,23 +53,22 @@ const ASK_EVERY_MS = 3000;
 /** The same with several managers, of which the majority may have been given up by a person. */
 const ASK_SELDOM_MS = 30_000;
 
-interface StandbyRecord {
-  /** Id of the node. */
-  readonly node: string;
-  /** It has everything, and every commit waits for it. */
-  readonly isInSync: boolean;
-}
-
-const recordSchema: Schema<StandbyRecord> = object({ node: string(), isInSync: boolean() });
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 /** Of one epoch: revisions of a later one are above all of an earlier one, and would say yes to anything. */
-const mirroredSchema = object({ revision: count, epoch: count });
+const mirroredSchema = object({
+  revision: count,
+  epoch: count,
+  /** The logs of the databases too, as they are now. */
+  withLogs: optional(boolean()),
+});
 
 export interface StandbyOptions {
   readonly nodeRegistry: NodeRegistry;
   readonly cluster: NodeCluster;
   readonly etcd: OwnEtcd;
   readonly events: Events;
+  /** The copy of the databases' logs that is kept beside that of the registry. */
+  readonly logs: Pick<Databases, 'caughtUp' | 'hasLogsOf'>;
   /** This node may lead from now on. */
   readonly onManager: () => Promise<void>;
   /** The others do not let this node in any more. */
@@ -90,8 +96,8 @@ export class Standby implements Duty, AsyncDisposable {
   constructor(options: StandbyOptions) {
     this.#options = options;
     const { registry, live } = options.nodeRegistry;
-    this.#records = new Collection({ registry, prefix: PREFIX, schema: recordSchema });
-    this.#live = new Collection({ registry: live, prefix: PREFIX, schema: recordSchema });
+    this.#records = standbyRecords(registry);
+    this.#live = standbyRecords(live);
   }
 
   /** Commits of this node wait for the standby from now on, whenever there is one. */
@@ -125,16 +131,17 @@ export class Standby implements Duty, AsyncDisposable {
     const [id] = this.#waiting;
     if (id === undefined) return undefined;
     const name = this.#peers.get(id)?.name ?? id;
-    return `Changes wait for ${name}, which keeps the copy of the registry. If it stays away, they go on without it in half a minute`;
+    return `Changes wait for ${name}, which keeps the copy. If it stays away, they go on without it in half a minute`;
   }
 
   methods(): NodeMethods['methods'] {
     const { nodeRegistry } = this.#options;
     return {
       'cluster.mirrored': async (params, { signal }) => {
-        const { revision, epoch } = mirroredSchema.decode(params, '');
+        const { revision, epoch, withLogs } = mirroredSchema.decode(params, '');
         if (nodeRegistry.place?.epoch !== epoch) throw otherEpoch(epoch);
         await this.#mirrored(revision, signal);
+        if (withLogs === true) await this.#options.logs.caughtUp();
         return {};
       },
       'cluster.place': () => Promise.resolve(nodeRegistry.place ?? {}),
@@ -146,7 +153,7 @@ export class Standby implements Duty, AsyncDisposable {
     const { clock, nodeRegistry } = this.#options;
     const { signal } = term;
     const registry = duringTerm(nodeRegistry.live, term);
-    const records = new Collection({ registry, prefix: PREFIX, schema: recordSchema });
+    const records = standbyRecords(registry);
     while (!signal.aborted) {
       const { place } = nodeRegistry;
       if (place !== undefined && place.foreign === undefined) await this.#look(place, records);
@@ -174,9 +181,7 @@ export class Standby implements Duty, AsyncDisposable {
     if (!mirror.status().isComplete) {
       throw refused('This node has no complete copy', 'Ask the node that was the standby');
     }
-    const last = (await this.#records.get(ID))?.value;
-    const isStandby = last?.isInSync === true && last.node === this.#peers.self;
-    if (!isStandby && !force) throw behind(mirror.status().seenAt);
+    if (!force && !(await this.#hasEverything())) throw behind(mirror.status().seenAt);
     log.warn('This node takes the registry over', { audit: true, epoch: place.epoch + 1 });
     await nodeRegistry.takeOver((token) => etcd.startAnew(token));
     await this.#records.delete(ID);
@@ -242,16 +247,17 @@ export class Standby implements Duty, AsyncDisposable {
   ): Promise<void> {
     const { nodeRegistry, events, log } = this.#options;
     const { revision } = await nodeRegistry.live.list(PREFIX);
+    const options = { deadlineMs: CATCH_UP_WITHIN_MS };
     try {
-      await this.#ask(node.id, revision, { deadlineMs: CATCH_UP_WITHIN_MS });
+      await this.#ask(node.id, { revision, withLogs: true }, options);
     } catch (error) {
       log.debug('The standby has not caught up yet', { reason: messageOf(error) });
       return;
     }
     // What was committed between that look and this record has waited for nobody: the mark counts once it has come too.
     const { revision: marked } = await records.put(ID, { ...current, isInSync: true });
-    await this.#ask(node.id, marked, { deadlineMs: CATCH_UP_WITHIN_MS }).catch(() => undefined);
-    events.tell('manager', `${node.name} keeps a complete copy of the registry`, {
+    await this.#ask(node.id, { revision: marked, withLogs: true }, options).catch(() => undefined);
+    events.tell('manager', `${node.name} keeps a complete copy`, {
       node: node.name,
     });
   }
@@ -278,7 +284,7 @@ export class Standby implements Duty, AsyncDisposable {
           ? { deadlineMs: LEAVING_CONFIRM_MS }
           : { deadlineMs: CONFIRM_WITHIN_MS, signal };
         this.#waiting.add(current.node);
-        await this.#ask(current.node, revision, options);
+        await this.#ask(current.node, { revision }, options);
         this.#waiting.delete(current.node);
         return;
       } catch (error) {
@@ -289,9 +295,20 @@ export class Standby implements Duty, AsyncDisposable {
     }
   }
 
-  async #ask(node: string, revision: number, options: PeerCallOptions): Promise<void> {
+  async #ask(
+    node: string,
+    wanted: { readonly revision: number; readonly withLogs?: boolean },
+    options: PeerCallOptions,
+  ): Promise<void> {
     const epoch = this.#options.nodeRegistry.place?.epoch ?? 0;
-    await this.#peers.call(node, 'cluster.mirrored', { revision, epoch }, options);
+    await this.#peers.call(node, 'cluster.mirrored', { ...wanted, epoch }, options);
+  }
+
+  /** This node was waited for with every commit, of the registry and of the logs, since it was said to have everything. */
+  async #hasEverything(): Promise<boolean> {
+    const last = await this.#records.get(ID);
+    if (last?.value.isInSync !== true || last.value.node !== this.#peers.self) return false;
+    return await this.#options.logs.hasLogsOf(last.revision);
   }
 
   async #mirrored(revision: number, signal: AbortSignal): Promise<void> {
@@ -369,10 +386,6 @@ function isDue(current: StandbyRecord | undefined, wanted: readonly PeerNode[]):
 /** Who leads, and whether there is a standby, cannot wait for the standby: the leader says when that is away. */
 function isForLeading(key: string): boolean {
   return key.startsWith(PREFIX) || key.startsWith(LEADER_PREFIX);
-}
-
-function hostOf(endpoint: string): string {
-  return new URL(endpoint).hostname.replace(/^\[|\]$/g, '');
 }
 
 function otherEpoch(epoch: number): MolnError {

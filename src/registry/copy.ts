@@ -10,7 +10,7 @@ import type { Entry, Operation, Registry, RegistryReader, Revision } from './con
 import { COMMIT_BYTES_MAX, OPERATIONS_MAX } from './limits.ts';
 
 export interface CopyOptions {
-  readonly from: RegistryReader;
+  readonly from: Pick<RegistryReader, 'list'>;
   /** Empty, or an earlier attempt at the same copy. */
   readonly to: Registry;
   /** Called when nearly all is there. When it resolves, nobody may commit to `from` any more. */
@@ -63,7 +63,7 @@ function marksOf(registry: Registry): Collection<{ readonly state: 'copying' | '
 
 /** Writes what differs, in commits of their own: only the mark makes it one. */
 async function makeEqual(
-  from: RegistryReader,
+  from: CopyOptions['from'],
   to: Registry,
 ): Promise<{ readonly keys: number; readonly revision: Revision }> {
   const source = await from.list('');

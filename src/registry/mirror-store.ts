@@ -1,4 +1,5 @@
 /** The file of a mirror: entries of some prefixes as they were at the last revision that was heard of. A cache. */
+import { open } from 'node:fs/promises';
 import {
   type Database,
   migrate,
@@ -34,6 +35,7 @@ interface EntryRow {
 
 export class MirrorStore implements Disposable {
   readonly #db: Database;
+  readonly #path: string;
   readonly #get: Statement<EntryRow>;
   readonly #list: Statement<EntryRow>;
   readonly #put: Statement<object>;
@@ -53,6 +55,7 @@ export class MirrorStore implements Disposable {
     const { path, sourceId, durability = 'full' } = options;
     const db = openDatabase({ path, durability, exclusive: true, check: true });
     this.#db = db;
+    this.#path = path;
     try {
       migrate(db, { application: APPLICATION, migrations: MIGRATIONS });
       transaction(db, () => forgetOther(db, sourceId));
@@ -77,6 +80,17 @@ export class MirrorStore implements Disposable {
 
   [Symbol.dispose](): void {
     this.#db[Symbol.dispose]();
+  }
+
+  /** With `normal` durability: all that was written before the call is on the disk when it resolves. */
+  async sync(): Promise<void> {
+    // What a commit has written is in there, checked by sums, until a checkpoint has synced the rest.
+    const log = await open(`${this.#path}-wal`, 'r');
+    try {
+      await log.datasync();
+    } finally {
+      await log.close();
+    }
   }
 
   get(key: string): Entry | undefined {

@@ -9,6 +9,7 @@ import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import type { Registry } from './contract.ts';
 import { copyRegistry } from './copy.ts';
+import { readMirror, removeMirror } from './mirror-file.ts';
 import { MirrorStore } from './mirror-store.ts';
 import { openMirror, type RegistryMirror } from './mirror.ts';
 import { openSqliteRegistry } from './sqlite-registry.ts';
@@ -205,4 +206,37 @@ test('a registry can be made of it when the first one is lost', async (context) 
   await copyRegistry({ from: on, to: fresh, freeze: () => Promise.resolve() });
   assert.equal((await keys(fresh, '/apps/')).length, 150);
   assert.equal(plain(await fresh.get('/apps/7'))?.value, '7');
+});
+
+test('with a nudge it learns by a commit that nothing is missing, and what it has is read without it', async (context) => {
+  const { folder, source } = await makeBed(context);
+  let nudges = 0;
+  const nudge = async (): Promise<void> => {
+    nudges++;
+    await put(source, '/mark', String(nudges));
+  };
+  const path = join(folder, 'logs.sqlite');
+  const options = { path, source, prefixes: ['/'], clock: systemClock, log: silentLogger };
+  const on = openMirror({ ...options, sourceId: 'one', durability: 'grouped', nudge });
+  const { revision } = await source.commit(
+    [],
+    Array.from({ length: 20 }, (_, n) => putOf(`/k${n}`, 'v')),
+  );
+  const signal = AbortSignal.timeout(10_000);
+  await on.appliedAt(revision, signal);
+  assert.equal(nudges, 0);
+  // Nothing brings a revision that nobody has made.
+  await on.appliedAt(revision + 1, signal);
+  assert.equal(nudges, 1);
+  await on[Symbol.asyncDispose]();
+
+  const keysOf = async (sourceId: string, prefix = '/'): Promise<readonly string[] | undefined> =>
+    await readMirror({ path, sourceId, prefix }, async (copy) => {
+      assert.equal(copy.revision, revision + 1);
+      return (await copy.list('')).entries.map(({ key }) => key);
+    });
+  assert.equal((await keysOf('one'))?.length, 21);
+  assert.equal(await keysOf('one', '/never/'), undefined);
+  await removeMirror(path);
+  assert.equal(await keysOf('one'), undefined);
 });

@@ -21,8 +21,16 @@ export interface MirrorOptions {
   readonly sourceId: string;
   /** None begins another. */
   readonly prefixes: readonly string[];
-  /** `full` is the default, and what makes `appliedAt` mean the disk; `normal` may lose the last commits with the power. */
-  readonly durability?: 'normal' | 'full';
+  /**
+   * `full` is the default, and what makes `appliedAt` mean the disk; `grouped` means the same with one fsync for all that comes while
+   * one is under way; `normal` may lose the last commits with the power.
+   */
+  readonly durability?: 'normal' | 'full' | 'grouped';
+  /**
+   * Makes a commit below the prefixes. Given, it tells by its coming whether something is missing; left out, all is listed and compared,
+   * which is for small sources.
+   */
+  readonly nudge?: () => Promise<unknown>;
   /** How often the source is asked whether it is there; 2 s by default. */
   readonly probeEveryMs?: number;
   /** Without an answer in this time the source counts as away; 2 s by default. */
@@ -53,6 +61,8 @@ interface Mirrored {
   readonly history: WatchHistory;
   /** Newest that was heard, also when nothing of it is kept here. */
   heard: Revision;
+  /** Up to here it is on the disk, as far as it is kept. */
+  synced: Revision;
 }
 
 interface Waiter {
@@ -71,14 +81,16 @@ export function openMirror(options: MirrorOptions): RegistryMirror {
 
 function openStore(options: MirrorOptions): MirrorStore {
   const { path, log } = options;
+  const { sourceId, durability = 'full' } = options;
+  const store = { path, sourceId, durability: durability === 'full' ? 'full' : 'normal' } as const;
   try {
-    return new MirrorStore(options);
+    return new MirrorStore(store);
   } catch (error) {
     if (!isMolnError(error, 'SQLITE_CORRUPT')) throw error;
     log.warn('The mirror of the registry is damaged and begins anew', { path, error });
     for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true });
     renameSync(path, `${path}.damaged`);
-    return new MirrorStore(options);
+    return new MirrorStore(store);
   }
 }
 
@@ -92,6 +104,8 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   readonly #listeners = new Set<() => void>();
   readonly #probed = Promise.withResolvers<void>();
   #catchingUp: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #isSyncing = false;
   #isLive = false;
   #seenAt: number | undefined;
   /** By the monotonic clock. */
@@ -102,7 +116,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     this.#store = store;
     this.#mirrored = options.prefixes.map((prefix) => {
       const heard = store.revisionOf(prefix) ?? 0;
-      return { prefix, history: new WatchHistory(heard, HISTORY), heard };
+      return { prefix, history: new WatchHistory(heard, HISTORY), heard, synced: heard };
     });
     this.#loops = [this.#probe(), ...this.#mirrored.map((one) => this.#follow(one))];
   }
@@ -130,7 +144,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
 
   /** Everything up to here is in the file; 0 when something was never loaded. */
   revision(): Revision {
-    return Math.min(...this.#mirrored.map(({ heard }) => heard));
+    return Math.min(...this.#mirrored.map(({ synced }) => synced));
   }
 
   /**
@@ -194,7 +208,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     for (const waiter of this.#waiters) waiter.fail(closed());
     for (const { history } of this.#mirrored) history.wakeAll();
     for (const call of this.#listeners) call();
-    await Promise.all([...this.#loops, this.#catchingUp]);
+    await Promise.all([...this.#loops, this.#catchingUp, this.#syncing]);
     this.#store[Symbol.dispose]();
   }
 
@@ -263,7 +277,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
       if (batch.revision <= one.heard) continue;
       const kept = this.#store.apply(prefix, batch);
       one.heard = batch.revision;
-      this.#tellApplied();
+      this.#settle();
       if (kept.changes.length === 0) continue;
       one.history.push(kept);
     }
@@ -275,6 +289,33 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     for (const call of this.#listeners) call();
   }
 
+  /** What was heard counts as soon as it is on the disk. */
+  #settle(): void {
+    if (this.#options.durability === 'grouped') {
+      if (!this.#isSyncing) this.#syncing = this.#sync();
+      return;
+    }
+    for (const one of this.#mirrored) one.synced = one.heard;
+    this.#tellApplied();
+  }
+
+  async #sync(): Promise<void> {
+    this.#isSyncing = true;
+    while (!this.#stop.signal.aborted && this.#mirrored.some((one) => one.synced < one.heard)) {
+      const heard = this.#mirrored.map((one) => one.heard);
+      try {
+        await this.#store.sync();
+      } catch (error) {
+        this.#options.log.error('The mirror cannot be written to the disk', { error });
+        await this.#options.clock.sleep(RETRY_MS, this.#stop.signal).catch(() => undefined);
+        continue;
+      }
+      for (const [at, one] of this.#mirrored.entries()) one.synced = heard[at] ?? one.synced;
+      this.#tellApplied();
+    }
+    this.#isSyncing = false;
+  }
+
   #tellApplied(): void {
     const applied = this.revision();
     for (const waiter of this.#waiters) if (waiter.revision <= applied) waiter.done();
@@ -282,21 +323,16 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
 
   /**
    * Commits that change nothing, and those of others in the same etcd, make revisions that no watch brings. While somebody
-   * waits, the source is listed: when that is what is here, it is true at that revision too.
+   * waits, a commit that it does bring is made; or the source is listed: when that is what is here, it is true at that revision too.
    */
   async #catchUp(): Promise<void> {
-    const { source, clock } = this.#options;
+    const { nudge, clock } = this.#options;
     const { signal } = this.#stop;
     await clock.sleep(CATCH_UP_MS, signal).catch(() => undefined);
     while (this.#waiters.size > 0 && !signal.aborted) {
       try {
-        for (const one of this.#mirrored) {
-          const { entries, revision } = await source.list(one.prefix);
-          if (signal.aborted) break;
-          const isSame = one.heard >= revision || this.#store.isSame(one.prefix, entries);
-          if (isSame) one.heard = Math.max(one.heard, revision);
-        }
-        this.#tellApplied();
+        if (nudge === undefined) await this.#compare();
+        else await nudge();
       } catch (error) {
         this.#options.log.debug('The mirror cannot compare yet', { reason: messageOf(error) });
       }
@@ -305,13 +341,23 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
     this.#catchingUp = undefined;
   }
 
+  async #compare(): Promise<void> {
+    for (const one of this.#mirrored) {
+      const { entries, revision } = await this.#options.source.list(one.prefix);
+      if (this.#stop.signal.aborted) return;
+      const isSame = one.heard >= revision || this.#store.isSame(one.prefix, entries);
+      if (isSame) one.heard = Math.max(one.heard, revision);
+    }
+    this.#settle();
+  }
+
   /** All anew: whoever watches has to list again, for what led here is not known. */
   async #load(one: Mirrored): Promise<void> {
     const result = await this.#options.source.list(one.prefix);
     this.#store.replace(one.prefix, result);
     one.heard = result.revision;
     one.history.restart(result.revision);
-    this.#tellApplied();
+    this.#settle();
   }
 
   /** Until it is stopped; a failure is a reason to wait. */

@@ -31,8 +31,10 @@ export {
   openMirror,
   type RegistryMirror,
 } from './mirror.ts';
+export { type MirrorCopy, readMirror, removeMirror } from './mirror-file.ts';
 export { type ReadableMirror, ReadThrough } from './read-through.ts';
 export { type CommitGate, SwitchableRegistry } from './switchable.ts';
+export { STANDBY_ID, STANDBY_PREFIX, type StandbyRecord, standbyRecords } from './standby.ts';
 export { type HistoryLimits, openSqliteRegistry } from './sqlite-registry.ts';
 export type {
   EtcdAdmin,

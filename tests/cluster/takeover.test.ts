@@ -6,7 +6,10 @@ import { test } from 'node:test';
 import type { AppDetail, ManagerStatus } from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
+import { ask, type Answer } from '../../testing/http.ts';
 import { Invariants } from '../../testing/invariants.ts';
+import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -28,6 +31,57 @@ async function twoInSync(cluster: TestCluster): Promise<readonly [TestNode, Test
   return [cluster.node('one'), two];
 }
 
+function clientOf(node: TestNode, authToken: string): Client {
+  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
+  return createHttpClient({ url, authToken, intMode: 'number' });
+}
+
+async function numbersIn(client: Client): Promise<readonly number[]> {
+  const { rows } = await client.execute('SELECT n FROM counted ORDER BY n');
+  return rows.map((row) => Number(row['n']));
+}
+
+/** Two rows at once, mostly on two stripes, until one is not acknowledged; resolves to the last that was. */
+async function writePairs(client: Client): Promise<number> {
+  const sql = 'INSERT INTO pairs (n, side) VALUES (?, ?)';
+  for (let n = 1; ; n++) {
+    try {
+      await client.batch(
+        [
+          { sql, args: [n, 'left'] },
+          { sql, args: [n, 'right'] },
+        ],
+        'write',
+      );
+    } catch {
+      return n - 1;
+    }
+  }
+}
+
+/** Of the API of that node, as its own user. */
+function askFiles(node: TestNode, key: string, body?: string): Promise<Answer> {
+  const { address } = node;
+  const socketPath = join(node.dataFolder, 'run', 'api.sock');
+  const place = { address, port: 0, host: 'localhost', socketPath, path: `/files/box/${key}` };
+  return ask(body === undefined ? place : { ...place, method: 'PUT', body });
+}
+
+function textOf(key: string): string {
+  return `text of ${key}`;
+}
+
+/** Until one is not acknowledged; resolves to the keys that were. */
+async function writeFiles(node: TestNode): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for (;;) {
+    const key = `${keys.length}.txt`;
+    const answer = await askFiles(node, key, textOf(key)).catch(() => undefined);
+    if (answer === undefined || answer.status >= 300) return keys;
+    keys.push(key);
+  }
+}
+
 async function untilNobodyAnswers(node: TestNode): Promise<ManagerStatus> {
   return until(
     `${node.name} to say that no manager answers`,
@@ -45,6 +99,20 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
   await one.json('deploy', appFolder(t, APP), '--name', 'app', '--domain', 'shop.example.org');
   await one.json('app', 'app', 'scale', '2');
   await cluster.runsOn('app', ['one', 'two']);
+  await one.json('db', 'create', 'shop', '--stripes', '2');
+  const { token } = await one.json<{ readonly token: string }>('db', 'token', 'shop');
+  const [throughOne, throughTwo] = [clientOf(one, token), clientOf(two, token)];
+  await throughOne.execute(COUNTED);
+  await throughOne.execute('CREATE TABLE pairs (id INTEGER PRIMARY KEY, n INTEGER, side TEXT)');
+  const counting = new CountingClient(throughOne);
+  await one.json('files', 'create', 'box');
+  await until('two storages', async () => {
+    const storages = await one.json<readonly { readonly state: string }[]>('storage', 'list');
+    return storages.filter(({ state }) => state === 'good').length === 2;
+  });
+  const filing = writeFiles(one);
+  const pairing = writePairs(clientOf(two, token));
+  counting.start();
   await using watched = await Invariants.watch(t, cluster);
   await using load = cluster.load('app', ['two']);
 
@@ -58,9 +126,10 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     }
   })();
   await until('some acknowledged writes', () => acknowledged >= 5, { withinMs: 30_000 });
+  await until('rows', () => counting.acknowledged.size >= 50, { withinMs: 30_000 });
   const killedMs = performance.now();
   await one.kill();
-  await writing;
+  await Promise.all([writing, counting.stop()]);
   for (const name of readdirSync(one.dataFolder)) {
     rmSync(join(one.dataFolder, name), { recursive: true, force: true });
   }
@@ -80,6 +149,28 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     assert.ok(release !== undefined);
     const last = Number(/^d(\d+)\./.exec(domains[0] ?? '')?.[1] ?? 0);
     assert.ok(last >= acknowledged, `${last} of ${acknowledged} acknowledged writes`);
+    const pairs = await pairing;
+    await until('the database to serve', async () => {
+      assert.deepEqual(counting.problems(await numbersIn(throughTwo)), []);
+      return true;
+    });
+    const halves = 'SELECT n, count(*) AS sides FROM pairs GROUP BY n HAVING sides <> 2';
+    assert.deepEqual((await throughTwo.execute(halves)).rows, [], 'transactions are whole');
+    const newest = (await throughTwo.execute('SELECT max(n) AS n FROM pairs')).rows[0]?.['n'];
+    assert.ok(Number(newest) >= pairs, `${Number(newest)} of ${pairs} acknowledged pairs`);
+    await throughTwo.execute('INSERT INTO counted (n) VALUES (-1)');
+    const keys = await filing;
+    for (const key of keys) {
+      const { body } = await until(`${key} to be read`, async () => {
+        const answer = await askFiles(two, key);
+        return answer.status === 200 ? answer : undefined;
+      });
+      assert.equal(body, textOf(key));
+    }
+    await askFiles(two, 'later', textOf('later'));
+    t.diagnostic(
+      `${counting.acknowledged.size} rows, ${pairs} pairs and ${keys.length} files were acknowledged`,
+    );
     await cluster.runsOn('app', ['two', 'two'], { seer: 'two' });
     await two.json('app', 'app', 'env', 'COUNT=many');
     await until('the change to be live', async () =>
@@ -94,6 +185,10 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     await three.join(await cluster.invite('two'));
     await cluster.sees('two', { two: 'ready', three: 'ready' });
     await until('three to serve', async () => (await three.get('app')).body.startsWith('many'));
+    await until('three to have the rows', async () => {
+      assert.deepEqual(counting.problems(await numbersIn(clientOf(three, token))), []);
+      return true;
+    });
     await watched.hold();
     const later = (await load.stop()).filter(({ startedMs }) => startedMs > killedMs);
     assert.deepEqual(failuresOf(later, killedMs), [], 'only what was in flight there may fail');
@@ -105,6 +200,10 @@ test('the first comes back after a takeover: it follows, and its own registry is
   const [one, two] = await twoInSync(cluster);
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
   await one.json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
+  await one.json('db', 'create', 'shop');
+  const { token } = await one.json<{ readonly token: string }>('db', 'token', 'shop');
+  await clientOf(one, token).execute(COUNTED);
+  await clientOf(one, token).execute('INSERT INTO counted (n) VALUES (1)');
   await until('both to serve', async () => (await two.get('site')).status === 200);
   await using watched = await Invariants.watch(t, cluster);
   await using load = cluster.load('site', ['two']);
@@ -113,12 +212,19 @@ test('the first comes back after a takeover: it follows, and its own registry is
   await two.json<ManagerStatus>('manager', 'takeover', '--yes');
   await until('one to be missed', async () => (await cluster.states('two'))['one'] !== 'ready');
   await two.json('app', 'app', 'env', 'COUNT=after');
+  await until('the database to be written', async () =>
+    clientOf(two, token).execute('INSERT INTO counted (n) VALUES (2)'),
+  );
   await one.restart();
   await cluster.sees('two', { one: 'ready', two: 'ready' });
   await cluster.sees('one', { one: 'ready', two: 'ready' });
   await until('one to know what happened', async () => {
     const { env } = await one.json<AppDetail>('app', 'app');
     return env['COUNT'] === 'after';
+  });
+  await until('one to have the rows of both times', async () => {
+    assert.deepEqual(await numbersIn(clientOf(one, token)), [1, 2]);
+    return true;
   });
   const { managers } = await one.json<ManagerStatus>('manager');
   assert.deepEqual(managers, ['two']);

@@ -9,8 +9,10 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EventDetail, ManagerStatus, NodeDetail } from '../../src/api/model.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
 import { Invariants } from '../../testing/invariants.ts';
 import type { CliResult } from '../../testing/moln.ts';
+import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -55,6 +57,11 @@ function change(node: TestNode, word: string): Change {
   return begun;
 }
 
+function clientOf(node: TestNode, authToken: string): Client {
+  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
+  return createHttpClient({ url, authToken, intMode: 'number' });
+}
+
 async function wordOf(node: TestNode): Promise<string | undefined> {
   const nodes = await node.json<readonly NodeDetail[]>('nodes');
   return nodes.find(({ name }) => name === 'one')?.labels['word'];
@@ -64,6 +71,9 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
   await using cluster = await TestCluster.form(t, ['one', 'two']);
   const [one, two] = [cluster.node('one'), cluster.node('two')];
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
+  await one.json('db', 'create', 'shop', '--stripes', '2');
+  const { token } = await one.json<{ readonly token: string }>('db', 'token', 'shop');
+  await clientOf(one, token).execute(COUNTED);
   await untilInSync(one, 1);
   await using watched = await Invariants.watch(t, cluster);
   await using load = cluster.load('app', ['two']);
@@ -93,8 +103,28 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
     assert.equal(await wordOf(two), 'late');
   });
 
+  await step(t, 'nor is a row, while its machine hangs', async () => {
+    const client = clientOf(one, token);
+    const counting = new CountingClient(client, 1000);
+    two.freeze();
+    counting.start();
+    await pause(STOPPED_MS);
+    const meanwhile = [...counting.times];
+    two.thaw();
+    assert.deepEqual(meanwhile, []);
+    await until('rows', () => counting.acknowledged.size > 20);
+    await counting.stop();
+    const { rows } = await client.execute('SELECT n FROM counted WHERE n >= 1000');
+    assert.deepEqual(counting.problems(rows.map((row) => Number(row['n']))), []);
+    await cluster.sees('one', READY);
+    await until('the standby to have everything', async () => {
+      return (await one.json<ManagerStatus>('manager')).standby?.isInSync;
+    });
+  });
+
   let acknowledged = 'late';
   let killedMs = Infinity;
+  const counting = new CountingClient(clientOf(one, token), 2000);
   await step(t, 'the first dies for good while the standby hangs', async () => {
     await cluster.sees('one', READY);
     let isOver = false;
@@ -105,13 +135,15 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
         acknowledged = word;
       }
     })();
+    counting.start();
     await until('some acknowledged changes', () => acknowledged === 'w3', { withinMs: 30_000 });
+    await until('rows', () => counting.acknowledged.size > 20);
     two.pause();
     await pause(STOPPED_MS);
     isOver = true;
     killedMs = performance.now();
     await one.kill();
-    await writing;
+    await Promise.all([writing, counting.stop()]);
     for (const name of readdirSync(one.dataFolder)) {
       rmSync(join(one.dataFolder, name), { recursive: true, force: true });
     }
@@ -131,6 +163,11 @@ test('no change is acknowledged that the standby has not got', { timeout: 400_00
     const number = Number(acknowledged.slice(1));
     // The one that was under way may be there or not.
     assert.match((await wordOf(two)) ?? '', new RegExp(`^w(?:${number}|${number + 1})$`));
+    await until('the database to serve', async () => {
+      const { rows } = await clientOf(two, token).execute('SELECT n FROM counted WHERE n >= 2000');
+      assert.deepEqual(counting.problems(rows.map((row) => Number(row['n']))), []);
+      return true;
+    });
     await two.json('app', 'app', 'env', 'WORD=after');
     await cluster.runsOn('app', ['two'], { seer: 'two' });
     await until('two to serve the last change', async () => {

@@ -79,7 +79,7 @@ async function showManager(context: Context): Promise<number> {
   row('Managers', `${manager.managers.join(' ')} (${manager.mode})`);
   if (manager.standby !== undefined) {
     const { node, isInSync } = manager.standby;
-    row('Standby', `${node}, ${isInSync ? 'with all of the registry' : 'not complete yet'}`);
+    row('Standby', `${node}, ${isInSync ? 'with everything' : 'not complete yet'}`);
   }
   row('Registry', manager.isLive ? manager.engine : `${manager.engine}, which does not answer`);
   if (manager.endpoints.length > 0) row('At', manager.endpoints.join(' '));

@@ -5,7 +5,7 @@ import type { NodeRole } from './node-facts.ts';
 const WORDS: Readonly<Record<NodeRole, readonly [string, string]>> = {
   leader: ['Leader', 'A manager that runs the schedulers now'],
   manager: ['Manager', 'Holds the registry'],
-  standby: ['Standby', 'Keeps a complete copy of the registry'],
+  standby: ['Standby', 'Keeps a complete copy of registry and databases'],
   worker: ['Worker', 'Runs apps and a gateway'],
 };
 
