@@ -153,14 +153,12 @@ async function measureLatency(
       core: loadCore,
       program: 'h2load',
       args: [
-        ...[
-          '--h1',
-          '-t1',
-          `-c${CONNECTIONS}`,
-          `--rps=${rate}`,
-          `-D${seconds}`,
-          `--log-file=${log}`,
-        ],
+        '--h1',
+        '-t1',
+        `-c${CONNECTIONS}`,
+        `--rps=${rate}`,
+        `-D${seconds}`,
+        `--log-file=${log}`,
         `http://127.0.0.1:${server.port}/hit`,
       ],
     });
