@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { takeReads } from './direct-reads.ts';
 import { DirectWriter } from './direct-writes.ts';
 import { proveHandles } from './handle-proof.ts';
@@ -22,6 +22,7 @@ class Pair implements AsyncDisposable {
   }
 
   static async open(): Promise<Pair> {
+    assert.equal(await proveHandles(), true);
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -54,8 +55,6 @@ async function all(socket: Socket): Promise<Buffer> {
 function piece(number: number): Buffer {
   return Buffer.alloc(PIECE_BYTES, number % 251);
 }
-
-before(async () => assert.equal(await proveHandles(), true));
 
 for (const isDirect of [true, false]) {
   const way = isDirect ? 'directly' : 'through streams, as in a Node that is not as expected';

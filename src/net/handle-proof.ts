@@ -12,7 +12,7 @@ import { streamBinding, trust } from './stream-binding.ts';
 const PIECE_BYTES = 16 * 1024;
 /** More than any kernel keeps for a reader that does not read. */
 const PIECES_MAX = 4096;
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 5000;
 
 let proof: Promise<boolean> | undefined;
 
@@ -37,6 +37,7 @@ async function prove(): Promise<boolean> {
     const came = once(server, 'connection', { signal }) as Promise<[Socket]>;
     client = connect({ path, allowHalfOpen: true });
     [accepted] = await came;
+    if (client.connecting) await once(client, 'connect', { signal });
     if (await carries(accepted, client, signal)) return true;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
