@@ -6,6 +6,7 @@ import { benchCoalescing } from './coalescing.ts';
 import { benchDatabase } from './database.ts';
 import { benchFiles } from './files.ts';
 import { benchGateway } from './gateway.ts';
+import { benchGatewayLoad } from './gateway-load.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSql } from './sql.ts';
 import { benchStorage } from './storage.ts';
@@ -19,6 +20,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   database: benchDatabase,
   files: benchFiles,
   gateway: benchGateway,
+  'gateway-load': benchGatewayLoad,
   planner: benchPlanner,
   sql: benchSql,
   storage: benchStorage,

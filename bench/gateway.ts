@@ -197,7 +197,7 @@ export async function benchGateway(options: readonly string[]): Promise<void> {
   if (values.profile !== undefined) console.log(await summarizeProfiles(values.profile));
 }
 
-async function writeFiles(folder: string): Promise<string> {
+export async function writeFiles(folder: string): Promise<string> {
   const files = join(folder, 'files');
   await mkdir(join(files, 'static'), { recursive: true });
   await writeFile(join(files, 'static', '1k.bin'), Buffer.alloc(1024, 'x'));
@@ -300,7 +300,7 @@ function loader(
 
 const DAY_MS = 86_400_000;
 
-async function certificate(): Promise<KeyPair> {
+export async function certificate(): Promise<KeyPair> {
   const now = systemClock.now();
   return await createAuthority({
     commonName: '127.0.0.1',

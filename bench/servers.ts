@@ -20,6 +20,8 @@ export interface Place {
   /** Files `1k.bin` and `1m.bin`. */
   readonly files: string;
   readonly core: number;
+  /** Of our workers that share ports: which one it is. The first unless said. */
+  readonly slot?: number;
   readonly port: number;
   /** For bytes that are led on unread. */
   readonly tcpPort: number;
@@ -43,6 +45,7 @@ export interface Server {
 }
 
 export async function startMoln(place: Place, nodeFlags: readonly string[]): Promise<Server> {
+  const { slot = 1 } = place;
   const folders = { runFolder: join(place.folder, 'run'), logFolder: join(place.folder, 'logs') };
   await mkdir(folders.runFolder, { recursive: true });
   await mkdir(folders.logFolder, { recursive: true });
@@ -56,11 +59,11 @@ export async function startMoln(place: Place, nodeFlags: readonly string[]): Pro
       WORKER_ENTRY,
       folders.runFolder,
       folders.logFolder,
-      '1',
+      String(slot),
       place.accessLog ? 'access-log' : 'no-access-log',
     ],
   });
-  const link = await connectWorker(workerPaths(folders, 1).socket);
+  const link = await connectWorker(workerPaths(folders, slot).socket);
   const verdict = await link.configure(molnConfig(place));
   if (verdict.kind === 'refused') throw verdict.error;
   link.close();

@@ -21,6 +21,7 @@ import type {
 } from '../src/gateway/config.ts';
 import { DataPlane, type SharingPlace } from '../src/gateway/data-plane.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
+import { proveHandles } from '../src/net/net.ts';
 
 /** Fails a test that would otherwise hang. */
 const PATIENCE_MS = 10_000;
@@ -34,8 +35,8 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 }
 
 export class Gateway implements AsyncDisposable {
-  /** How the gateways of this process read from clients. */
-  static sharesReads = true;
+  /** Whether the gateways of this process use what is beneath Node's sockets. */
+  static usesHandles = true;
   readonly plane: DataPlane;
   readonly entries: AccessEntry[] = [];
   readonly folder: string;
@@ -60,7 +61,6 @@ export class Gateway implements AsyncDisposable {
       log,
       clock,
       reusePort: false,
-      sharesReads: Gateway.sharesReads,
       ...(place === undefined ? {} : { place }),
       accessLog: { record: (entry) => this.entries.push({ ...entry }) },
     });
@@ -77,6 +77,7 @@ export class Gateway implements AsyncDisposable {
       readonly place?: SharingPlace;
     } = {},
   ): Promise<Gateway> {
+    if (Gateway.usesHandles) await proveHandles();
     const folder = await mkdtemp(join(tmpdir(), 'moln-gateway-'));
     const { log = silentLogger, clock = systemClock, place } = options;
     const gateway = new Gateway(folder, log, clock, place);

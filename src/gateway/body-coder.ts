@@ -98,7 +98,7 @@ export class BodyCoder implements Responder {
     const { out } = this.#connection;
     if (this.#isChunked) out.past(chunkLine(bytes.length), bytes, '\r\n');
     else out.past('', bytes, '');
-    if (out.socket.writableNeedDrain) this.#encoder.pause();
+    if (out.isFull) this.#encoder.pause();
   }
 
   #ended(): void {

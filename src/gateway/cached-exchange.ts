@@ -9,7 +9,6 @@ import {
   CACHE_NAME,
   CacheRequest,
   type CacheStatus,
-  cacheKey,
   cacheStatusLine,
   type Candidates,
   type Decision,
@@ -43,6 +42,7 @@ import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
 import { type HeadChange, requestHeadText, together } from './forward-head.ts';
 import type { Tier } from './key-owner.ts';
+import { keyOf } from './known-keys.ts';
 import { ProxyExchange } from './proxy.ts';
 import type { Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
@@ -111,11 +111,10 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     this.sinceMs = connection.plane.coarseMs;
     this.fields.scanner = head;
     const { authority } = target;
-    const key = cacheKey({
+    const key = keyOf(target, {
       space: this.settings.space,
       scheme: connection.owner.protocol,
       authority: authority === '' ? connection.localAuthority : authority,
-      target: target.target,
     });
     const hasBody = framing.kind !== BODY.none;
     request.read({ method: connection.request.method, key, fields: this.fields, hasBody });
@@ -276,8 +275,9 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const { connection, request } = this;
     const { requestFraming: framing, target } = connection.plane;
     const fragment = clientFragment(connection, target.authority);
+    const about = { framing, target, connection, fragment };
     const textFor = (decision: Decision<Stored>): string =>
-      requestHeadText(head, framing, target, fragment, connection, this.changeFor(decision, route));
+      requestHeadText(head, { ...about, change: this.changeFor(decision, route) });
     const headText = textFor(on.decision);
     const { kind } = on.decision;
     const isPlain = kind !== 'revalidate' && kind !== 'complete';

@@ -1,4 +1,6 @@
 /** Events of client sockets. One function for all: a closure for each would cost memory for every idle connection. */
+import { Socket } from 'node:net';
+import { type BytesTaker, takeReads } from '../net/net.ts';
 import type { ClientSocket } from './client-socket.ts';
 
 export interface ClientEvents {
@@ -13,6 +15,12 @@ const LISTENER = Symbol('listener');
 
 interface HeardSocket extends ClientSocket {
   [LISTENER]: ClientEvents;
+}
+
+/** Starts reading from a socket that was accepted paused. */
+export function startReading(socket: ClientSocket, take: BytesTaker): void {
+  if (socket instanceof Socket) takeReads(socket, take);
+  else socket.on('data', (chunk) => take(chunk, chunk.length));
 }
 
 /** From now on the socket's events go to `listener`. */

@@ -6,16 +6,15 @@ import type { ChunkSink } from '../http/chunked.ts';
 import { BODY } from '../http/framing.ts';
 import type { RequestHead } from '../http/head.ts';
 import { HttpError, isHttpError } from '../http/http-error.ts';
-import { startReading } from './accepted-socket.ts';
 import type { AnswerShape } from './answer-shape.ts';
-import { listenTo, type ClientEvents } from './client-events.ts';
+import { listenTo, startReading, type ClientEvents } from './client-events.ts';
 import { ClientRequest } from './client-request.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { localAuthority } from './client-fragment.ts';
 import { STATE, STATUS_CLIENT_GONE } from './connection-state.ts';
 import { failureAnswer, type FailureDetails } from './error-page.ts';
 import { DISCARD_BYTES_MAX, LEAVING_FRESH_MS, LEAVING_KEPT_MS } from './limits.ts';
-import { Outbox } from './outbox.ts';
+import { type Outbox, outboxOf } from './outbox.ts';
 import { Linger } from './linger.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
@@ -61,14 +60,12 @@ export class Connection implements ChunkSink, ClientEvents {
   private leaving = false;
 
   /** Takes over an accepted, paused socket. */
-  constructor(accepted: ClientSocket, owner: ConnectionOwner) {
+  constructor(socket: ClientSocket, owner: ConnectionOwner) {
     this.owner = owner;
     this.plane = owner.plane;
-    const socket = startReading(accepted, owner.sharesReads(accepted), (buffer, size) =>
-      this.received(buffer, size),
-    );
     this.socket = socket;
-    this.out = new Outbox(socket);
+    startReading(socket, (buffer, size) => this.received(buffer, size));
+    this.out = outboxOf(socket);
     this.clientAddress = owner.clientAddress(socket);
     this.sinceMs = owner.plane.coarseMs;
   }

@@ -57,8 +57,6 @@ export interface DataPlaneOptions {
   readonly accessLog?: AccessRecorder;
   /** Share ports with other processes. */
   readonly reusePort: boolean;
-  /** False: as if Node had no handle to move; see `accepted-socket.ts`. True unless said. */
-  readonly sharesReads?: boolean;
   readonly clock?: Clock;
   /** Tells this process from others that share a folder; `1` unless said. */
   readonly name?: string;
@@ -127,7 +125,6 @@ export class DataPlane implements AsyncDisposable {
       log: options.log,
       accessLog: options.accessLog,
       sockets: this.#sockets,
-      sharesReads: options.sharesReads ?? true,
       random: createRandom(randomInt(1, 0x7fff_ffff)),
       table: RouteTable.build(EMPTY_CONFIG, undefined),
     });

@@ -73,27 +73,65 @@ const TRAILER_FORBIDDEN = fieldSet(
   FIELD.endpointLoadMetrics,
 );
 
+/** What a head is written to, in the order of its bytes; an `Outbox` is one. */
+export interface HeadSink {
+  text(text: string): void;
+  /** The bytes `from..to` of the head that is passed on. */
+  copied(buffer: Buffer, from: number, to: number): void;
+}
+
+/** A head as text, for those who change more about it or need it again. */
+class HeadText implements HeadSink {
+  value = '';
+  private readonly head: FieldScanner;
+
+  constructor(head: FieldScanner) {
+    this.head = head;
+  }
+
+  text(text: string): void {
+    this.value += text;
+  }
+
+  copied(_buffer: Buffer, from: number, to: number): void {
+    this.value += this.head.slice(from, to);
+  }
+}
+
 /** The bytes from `from` to the end of the fields, without lines of dropped fields. */
+function putKeptLines(
+  sink: HeadSink,
+  head: FieldScanner,
+  from: number,
+  dropped: number,
+  names: readonly string[],
+): void {
+  const { buffer } = head;
+  const end = head.end - 2;
+  let at = from;
+  if ((head.seen & dropped) !== 0 || names.length > 0) {
+    for (let index = 0; index < head.count; index++) {
+      const drops =
+        (dropped & (1 << (head.ids[index] ?? 0))) !== 0 ||
+        (names.length > 0 && names.includes(head.nameAt(index).toLowerCase()));
+      if (!drops) continue;
+      const line = head.lineAt(index);
+      if (line > at) sink.copied(buffer, at, line);
+      at = head.lineAt(index + 1);
+    }
+  }
+  if (at < end) sink.copied(buffer, at, end);
+}
+
 function keptLines(
   head: FieldScanner,
   from: number,
   dropped: number,
   names: readonly string[],
 ): string {
-  const end = head.end - 2;
-  if ((head.seen & dropped) === 0 && names.length === 0) return head.slice(from, end);
-  let text = '';
-  let at = from;
-  for (let index = 0; index < head.count; index++) {
-    const drops =
-      (dropped & (1 << (head.ids[index] ?? 0))) !== 0 ||
-      (names.length > 0 && names.includes(head.nameAt(index).toLowerCase()));
-    if (!drops) continue;
-    const line = head.lineAt(index);
-    if (line > at) text += head.slice(at, line);
-    at = head.lineAt(index + 1);
-  }
-  return at < end ? text + head.slice(at, end) : text;
+  const text = new HeadText(head);
+  putKeptLines(text, head, from, dropped, names);
+  return text.value;
 }
 
 /** What is changed about a head on its way. */
@@ -120,40 +158,53 @@ export function together(
 }
 
 /**
- * The head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
+ * Writes the head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
  * `connection.localAuthority` is Host for a client that sent none.
  */
-export function requestHeadText(
+export function putRequestHead(
+  sink: HeadSink,
   head: RequestHead,
-  framing: RequestFraming,
-  target: RequestTarget,
-  fragment: string,
-  connection: { readonly localAuthority: string },
-  change?: HeadChange,
-): string {
+  on: {
+    readonly framing: RequestFraming;
+    readonly target: RequestTarget;
+    readonly fragment: string;
+    readonly connection: { readonly localAuthority: string };
+    readonly change?: HeadChange | undefined;
+  },
+): void {
+  const { framing, target, fragment, connection, change } = on;
   const originForm = head.buffer[head.targetStart] === 0x2f && !target.replaced;
   const session = mayHoldSession(head);
   const dropped = session ? REQUEST_DROPPED | COOKIE_DROPPED : REQUEST_DROPPED;
   const names = change === undefined ? framing.names : [...framing.names, ...change.drop];
-  let text: string;
   if (originForm && head.minor === 1) {
-    text = keptLines(head, head.methodStart, dropped, names);
+    putKeptLines(sink, head, head.methodStart, dropped, names);
   } else {
     const authority = target.authority === '' ? connection.localAuthority : target.authority;
-    text = `${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`;
-    text += keptLines(head, head.lineAt(0), dropped | HOST_DROPPED, names);
+    sink.text(`${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`);
+    putKeptLines(sink, head, head.lineAt(0), dropped | HOST_DROPPED, names);
   }
-  if (session) text += otherCookies(head);
-  text += fragment;
-  if (change !== undefined) text += change.lines;
-  if (framing.kind === BODY.length) text += `Content-Length: ${framing.length}\r\n`;
-  else if (framing.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
-  if (framing.expectContinue) text += 'Expect: 100-continue\r\n';
-  if (framing.upgrade) text += upgradeLines(head);
+  if (session) sink.text(otherCookies(head));
+  sink.text(fragment);
+  if (change !== undefined) sink.text(change.lines);
+  if (framing.kind === BODY.length) sink.text(`Content-Length: ${framing.length}\r\n`);
+  else if (framing.kind === BODY.chunked) sink.text('Transfer-Encoding: chunked\r\n');
+  if (framing.expectContinue) sink.text('Expect: 100-continue\r\n');
+  if (framing.upgrade) sink.text(upgradeLines(head));
   else if ((head.seen & TE_BIT) !== 0 && wantsTrailers(head)) {
-    text += 'TE: trailers\r\nConnection: TE\r\n';
+    sink.text('TE: trailers\r\nConnection: TE\r\n');
   }
-  return `${text}\r\n`;
+  sink.text('\r\n');
+}
+
+/** The same as text. */
+export function requestHeadText(
+  head: RequestHead,
+  on: Parameters<typeof putRequestHead>[2],
+): string {
+  const text = new HeadText(head);
+  putRequestHead(text, head, on);
+  return text.value;
 }
 
 /** The same for another gateway process that is asked in the origin's place: without a word about the client, whose target it is. */
@@ -208,22 +259,35 @@ export interface ResponseHeadOptions {
   readonly lines: string;
 }
 
-/** The head to send to the client, for a final answer. */
-export function responseHeadText(head: ResponseHead, options: ResponseHeadOptions): string {
+/** Writes the head to send to the client, for a final answer. */
+export function putResponseHead(
+  sink: HeadSink,
+  head: ResponseHead,
+  options: ResponseHeadOptions,
+): void {
   let dropped = RESPONSE_DROPPED;
   // A 204 has no length (RFC 9110 8.6); a body that is chunked towards the client has none either.
   if (options.kind === BODY.chunked || head.status === 204) dropped |= LENGTH_DROPPED;
   if (options.kind !== BODY.chunked) dropped |= TRAILER_DROPPED;
-  let text: string;
   if (head.minor === 1) {
-    text = keptLines(head, head.start, dropped, options.names);
+    putKeptLines(sink, head, head.start, dropped, options.names);
   } else {
-    text = `HTTP/1.1 ${head.slice(head.statusStart, head.statusEnd)}\r\n`;
-    text += keptLines(head, head.lineAt(0), dropped, options.names);
+    sink.text(`HTTP/1.1 ${head.slice(head.statusStart, head.statusEnd)}\r\n`);
+    putKeptLines(sink, head, head.lineAt(0), dropped, options.names);
   }
-  if ((head.seen & DATE_BIT) === 0) text += options.dateLine;
-  if (options.kind === BODY.chunked) text += 'Transfer-Encoding: chunked\r\n';
-  return `${text}${options.lines}${options.connection}\r\n`;
+  // One by one: putting them together first costs more than writing them.
+  if ((head.seen & DATE_BIT) === 0) sink.text(options.dateLine);
+  if (options.kind === BODY.chunked) sink.text('Transfer-Encoding: chunked\r\n');
+  if (options.lines !== '') sink.text(options.lines);
+  if (options.connection !== '') sink.text(options.connection);
+  sink.text('\r\n');
+}
+
+/** The same as text. */
+export function responseHeadText(head: ResponseHead, options: ResponseHeadOptions): string {
+  const text = new HeadText(head);
+  putResponseHead(text, head, options);
+  return text.value;
 }
 
 /** An interim answer (1xx but 101): hop-by-hop fields and framing do not belong there. */

@@ -10,6 +10,7 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
+import { proveHandles } from '../net/net.ts';
 import { AccessLogs } from './access-logs.ts';
 import { checkGatewayConfig } from './config-check.ts';
 import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
@@ -96,6 +97,9 @@ export class GatewayProcess implements AsyncDisposable {
       protocol: CONTROL_PROTOCOL,
       ...(this.#options.code === undefined ? {} : { code: this.#options.code }),
     });
+    if (!(await proveHandles())) {
+      log.warn('Sockets of this Node are not as expected: the gateway works, and costs more');
+    }
     await this.#plane.serveSockets(paths.handover);
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.listen(paths.socket);

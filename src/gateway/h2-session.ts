@@ -191,11 +191,6 @@ export class H2Session implements ConnectionOwner, OwnedConnection, ServerHost, 
 
   // ConnectionOwner -----------------------------------------------------------------------------------------
 
-  /** Streams have no handle to move. */
-  sharesReads(): boolean {
-    return false;
-  }
-
   clientAddress({ remoteAddress = '' }: ClientSocket): string {
     return remoteAddress;
   }

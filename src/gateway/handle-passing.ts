@@ -1,9 +1,10 @@
 /**
  * Listening sockets from one process to another over a unix socket (SCM_RIGHTS). Node does that for its children alone, so this
  * uses the handles beneath `node:net`, which are not documented: where they are not, `undefined` says so, and nothing is lost
- * but what this is for. The only file that knows of them.
+ * but what this is for.
  */
 import type { Server, Socket } from 'node:net';
+import { nodeBinding, type StreamBinding, streamBinding } from '../net/net.ts';
 
 /** A listening socket of another process; `net.Server` can listen on it. */
 export interface ListeningHandle {
@@ -24,15 +25,6 @@ interface PipeBinding {
   readonly PipeConnectWrap: new () => object;
   readonly constants: { readonly IPC: number };
 }
-interface StreamBinding {
-  readonly WriteWrap: new () => object;
-  readonly streamBaseState: Readonly<Record<number, number>>;
-  readonly kReadBytesOrError: number;
-}
-interface WithBinding {
-  binding?(name: string): unknown;
-}
-
 /** Of one message; more is nobody who should be talking here. */
 const LINE_CHARACTERS_MAX = 4096;
 
@@ -137,21 +129,11 @@ export class HandleChannel {
 }
 
 function load(): { readonly pipes: PipeBinding; readonly stream: StreamBinding } | undefined {
-  const binding = (name: string): unknown => (process as unknown as WithBinding).binding?.(name);
-  try {
-    const pipes = binding('pipe_wrap') as Partial<PipeBinding> | undefined;
-    const stream = binding('stream_wrap') as Partial<StreamBinding> | undefined;
-    const isThere =
-      typeof pipes?.Pipe === 'function' &&
-      typeof pipes.PipeConnectWrap === 'function' &&
-      pipes.constants?.IPC !== undefined &&
-      typeof stream?.WriteWrap === 'function' &&
-      stream.streamBaseState !== undefined &&
-      stream.kReadBytesOrError !== undefined;
-    return isThere ? { pipes: pipes as PipeBinding, stream: stream as StreamBinding } : undefined;
-  } catch (error) {
-    // "No such module", in a Node that has done away with them.
-    if (error instanceof Error) return undefined;
-    throw error;
-  }
+  const pipes = nodeBinding('pipe_wrap') as Partial<PipeBinding> | undefined;
+  const stream = streamBinding();
+  const isThere =
+    typeof pipes?.Pipe === 'function' &&
+    typeof pipes.PipeConnectWrap === 'function' &&
+    pipes.constants?.IPC !== undefined;
+  return isThere && stream !== undefined ? { pipes: pipes as PipeBinding, stream } : undefined;
 }

@@ -178,12 +178,6 @@ export class Listener implements ConnectionOwner {
     for (const connection of this.connections) connection.socket.destroy();
   }
 
-  sharesReads(accepted: ClientSocket): boolean {
-    const { peers } = this;
-    const isKnown = accepted instanceof Socket && peers?.knows(accepted) === true;
-    return this.plane.sharesReads && !isKnown;
-  }
-
   clientAddress(socket: ClientSocket): string {
     const client = socket instanceof Socket ? this.peers?.clientOf(socket) : undefined;
     return client ?? socket.remoteAddress ?? '';
@@ -194,7 +188,7 @@ export class Listener implements ConnectionOwner {
     this.plane.connections--;
   }
 
-  /** Connections whose handshake has not ended count too: they come to `accept` only then. Call after new limits. */
+  /** Connections whose handshake has not ended count too: they come to `accept` only then, others at once. Call after new limits. */
   limitHandshakes(): void {
     const { server, plane } = this;
     // Plain sockets move to other objects, so that the server would count them for ever.

@@ -1,43 +1,38 @@
 /**
- * What is on its way out of one socket. Small pieces of one event are gathered as latin1 text and leave in
- * one write; large ones are copied into pooled buffers, so that the bytes they came from may be reused at once.
+ * What is on its way out of one socket. Small pieces of one event are gathered and leave in one write; what may be overwritten
+ * is copied, so that the bytes it came from can be used again at once.
  */
-import { latin1 } from '../http/latin1.ts';
+import { Socket } from 'node:net';
+import { latin1, writeLatin1 } from '../http/latin1.ts';
+import { DirectWriter } from '../net/net.ts';
 import type { BodyCoder } from './body-coder.ts';
 import type { ClientSocket } from './client-socket.ts';
+import { type Pooled, takePooled } from './pooled-buffers.ts';
 
 /** Pieces up to this size are gathered; the kernel takes as much in one write without a further copy. */
 export const SMALL_BYTES_MAX = 16_384;
-/** Room of a pooled buffer: the largest read and the text gathered before it. */
-const POOLED_BYTES = 64 * 1024 + 2 * SMALL_BYTES_MAX;
-/** Buffers kept for reuse: about 6 MiB in all. */
-const POOLED_BUFFERS_MAX = 64;
 
-const pool: Buffer[] = [];
-
-function takeBuffer(): Buffer {
-  return pool.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
-}
-
-function giveBuffer(buffer: Buffer): void {
-  if (pool.length < POOLED_BUFFERS_MAX) pool.push(buffer);
-}
-
-export class Outbox {
+export abstract class Outbox {
   readonly socket: ClientSocket;
   /** Takes all that is written while there is one: the body of an answer that leaves compressed. */
   coder: BodyCoder | undefined;
   /** Bytes handed over so far. */
   bytes = 0;
-  private gathered = '';
 
   constructor(socket: ClientSocket) {
     this.socket = socket;
   }
 
+  /** True when the socket takes no more before 'drain'. */
+  abstract get isFull(): boolean;
+  protected abstract putText(text: string): void;
+  protected abstract putCopied(buffer: Buffer, from: number, to: number): void;
+  /** Hands what was gathered to the socket. */
+  protected abstract send(): void;
+
   /** True when the reader is slow: write no more before 'drain'. */
   get blocked(): boolean {
-    return this.socket.writableNeedDrain || (this.coder !== undefined && this.coder.blocked);
+    return this.isFull || (this.coder !== undefined && this.coder.blocked);
   }
 
   /** Latin1 text; it leaves with the next `flush`, or earlier. */
@@ -47,35 +42,18 @@ export class Outbox {
       return;
     }
     this.bytes += text.length;
-    this.gathered = this.gathered === '' ? text : this.gathered + text;
-    if (this.gathered.length > SMALL_BYTES_MAX) this.flush();
+    this.putText(text);
   }
 
   /** The bytes `from..to`, which may be overwritten as soon as this returns. */
   copied(buffer: Buffer, from: number, to: number): void {
-    const size = to - from;
+    if (from === to) return;
     if (this.coder !== undefined) {
-      if (size > 0) this.coder.write(Buffer.from(buffer.subarray(from, to)));
+      this.coder.write(Buffer.from(buffer.subarray(from, to)));
       return;
     }
-    if (size <= SMALL_BYTES_MAX) {
-      if (size > 0) this.text(latin1(buffer, from, to));
-      return;
-    }
-    let at = from;
-    while (at < to) {
-      const pooled = takeBuffer();
-      let used = 0;
-      if (this.gathered !== '') {
-        used = pooled.write(this.gathered, 0, 'latin1');
-        this.gathered = '';
-      }
-      const take = Math.min(to - at, POOLED_BYTES - used);
-      buffer.copy(pooled, used, at, at + take);
-      at += take;
-      this.bytes += take;
-      this.socket.write(pooled.subarray(0, used + take), () => giveBuffer(pooled));
-    }
+    this.bytes += to - from;
+    this.putCopied(buffer, from, to);
   }
 
   /** Bytes that nobody changes any more. */
@@ -84,17 +62,13 @@ export class Outbox {
       if (buffer.length > 0) this.coder.write(buffer);
       return;
     }
-    if (buffer.length <= SMALL_BYTES_MAX) {
-      this.text(latin1(buffer, 0, buffer.length));
-      return;
-    }
     this.bytes += buffer.length;
-    if (this.gathered === '') {
-      this.socket.write(buffer);
+    if (buffer.length <= SMALL_BYTES_MAX) {
+      this.putCopied(buffer, 0, buffer.length);
       return;
     }
     this.socket.cork();
-    this.flush();
+    this.send();
     this.socket.write(buffer);
     this.socket.uncork();
   }
@@ -105,18 +79,15 @@ export class Outbox {
       this.coder.write(buffer.subarray(0, size), done);
       return;
     }
-    this.flush();
+    this.send();
     this.bytes += size;
     this.socket.write(buffer.subarray(0, size), done);
   }
 
-  /** Hands what was gathered to the socket. */
+  /** The end of what came in one event: what was gathered goes. */
   flush(): void {
     if (this.coder !== undefined) this.coder.pass();
-    if (this.gathered === '') return;
-    const text = this.gathered;
-    this.gathered = '';
-    this.socket.write(text, 'latin1');
+    this.send();
   }
 
   /** What comes out of the coder. */
@@ -134,4 +105,85 @@ export class Outbox {
     this.flush();
     this.socket.end();
   }
+}
+
+/** Of a socket of the system: pieces are gathered as bytes. */
+export class SocketOutbox extends Outbox {
+  private readonly writer: DirectWriter;
+  private gathered: Pooled | undefined;
+  private used = 0;
+
+  constructor(socket: Socket) {
+    super(socket);
+    this.writer = new DirectWriter(socket);
+  }
+
+  override get isFull(): boolean {
+    return this.writer.blocked;
+  }
+
+  protected override putText(text: string): void {
+    const { length } = text;
+    const at = this.used;
+    const into = (this.gathered ??= takePooled());
+    if (at + length <= into.bytes.length) {
+      writeLatin1(into.bytes, text, at);
+      this.used = at + length;
+    } else {
+      this.putCopied(Buffer.from(text, 'latin1'), 0, length);
+    }
+  }
+
+  protected override putCopied(buffer: Buffer, from: number, to: number): void {
+    let at = from;
+    while (at < to) {
+      const { bytes } = (this.gathered ??= takePooled());
+      const end = Math.min(to, at + bytes.length - this.used);
+      this.used += buffer.copy(bytes, this.used, at, end);
+      at = end;
+      if (this.used === bytes.length) this.send();
+    }
+  }
+
+  protected override send(): void {
+    const { gathered, used } = this;
+    if (gathered === undefined) return;
+    this.gathered = undefined;
+    this.used = 0;
+    this.writer.write(gathered.bytes.subarray(0, used), gathered.give);
+  }
+}
+
+/** Of a stream of HTTP/2: pieces are gathered as text, since answers that repeat are known by their text there. */
+export class StreamOutbox extends Outbox {
+  private gathered = '';
+
+  override get isFull(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
+  protected override putText(text: string): void {
+    this.gathered = this.gathered === '' ? text : this.gathered + text;
+    if (this.gathered.length > SMALL_BYTES_MAX) this.send();
+  }
+
+  protected override putCopied(buffer: Buffer, from: number, to: number): void {
+    if (to - from <= SMALL_BYTES_MAX) {
+      this.putText(latin1(buffer, from, to));
+      return;
+    }
+    this.send();
+    this.socket.write(Buffer.from(buffer.subarray(from, to)));
+  }
+
+  protected override send(): void {
+    if (this.gathered === '') return;
+    const text = this.gathered;
+    this.gathered = '';
+    this.socket.write(text, 'latin1');
+  }
+}
+
+export function outboxOf(socket: ClientSocket): Outbox {
+  return socket instanceof Socket ? new SocketOutbox(socket) : new StreamOutbox(socket);
 }

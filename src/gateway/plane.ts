@@ -34,8 +34,6 @@ export class Plane {
   readonly sockets: ListeningSockets;
   /** Numbers in 0..1 for balancing. */
   readonly random: () => number;
-  /** Client sockets read into one buffer, see `accepted-socket.ts`. */
-  readonly sharesReads: boolean;
   readonly edges: EdgeModules;
   table: RouteTable;
   limits: GatewayLimits = DEFAULT_GATEWAY_LIMITS;
@@ -78,7 +76,6 @@ export class Plane {
     readonly accessLog: AccessRecorder | undefined;
     readonly sockets: ListeningSockets;
     readonly random: () => number;
-    readonly sharesReads: boolean;
     readonly table: RouteTable;
   }) {
     this.clock = options.clock;
@@ -87,7 +84,6 @@ export class Plane {
     this.accessLog = options.accessLog;
     this.sockets = options.sockets;
     this.random = options.random;
-    this.sharesReads = options.sharesReads;
     this.table = options.table;
     this.requestHead = this.newRequestHead();
   }

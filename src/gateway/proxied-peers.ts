@@ -71,11 +71,6 @@ export class ProxiedPeers {
     socket.on('end', onEnd);
   }
 
-  /** Whether a header was read from it; then it cannot be read in another way any more. */
-  knows(socket: Socket): boolean {
-    return this.#clients.has(keyOf(socket));
-  }
-
   /** Undefined when the connection itself says who the client is. */
   clientOf(socket: Socket): string | undefined {
     const client = this.#clients.get(keyOf(socket));

@@ -10,11 +10,12 @@ import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
 import {
   lastChunkText,
-  requestHeadText,
+  putRequestHead,
   switchingHeadText,
   together,
   upgradeProtocols,
 } from './forward-head.ts';
+import { KeptHead } from './kept-head.ts';
 import type { AnswerWatcher, Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
 import { beginStreamed, passInterim } from './streamed-answer.ts';
@@ -55,19 +56,19 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
     }
     this.upgrading = framing.upgrade && upgradeProtocols(head) !== '';
     this.requestKind = framing.kind;
-    const headText = requestHeadText(
-      head,
+    const kept = KeptHead.take();
+    putRequestHead(kept, head, {
       framing,
-      plane.target,
-      clientFragment(connection, plane.target.authority),
+      target: plane.target,
+      fragment: clientFragment(connection, plane.target.authority),
       connection,
-      together(connection.request.trace?.change, connection.shape?.request),
-    );
+      change: together(connection.request.trace?.change, connection.shape?.request),
+    });
     connection.answerBy(this);
     this.times = connection.request.times;
     const gathered = connection.shape?.gathered;
-    const first = gathered === undefined ? '' : bodyText(gathered, framing.kind);
-    this.ask(route, headText + first, connection.body.done);
+    if (gathered !== undefined) kept.text(bodyText(gathered, framing.kind));
+    this.ask(route, kept, connection.body.done);
   }
 
   protected get method(): string {

@@ -173,10 +173,6 @@ class QuestionOwner implements ConnectionOwner {
     this.#closed = on.closed;
   }
 
-  sharesReads(): boolean {
-    return this.plane.sharesReads;
-  }
-
   clientAddress(_socket: ClientSocket): string {
     return '';
   }

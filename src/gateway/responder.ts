@@ -58,8 +58,6 @@ export interface ConnectionOwner {
   readonly dispatch: Dispatch;
   /** Whole lines for the head of every answer; usually none. */
   readonly answerLines: string;
-  /** Whether its bytes may come through the buffer that all share. */
-  sharesReads(accepted: ClientSocket): boolean;
   /** Of the client, also when a trusted proxy is in between. */
   clientAddress(socket: ClientSocket): string;
   closed(connection: OwnedConnection): void;

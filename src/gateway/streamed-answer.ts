@@ -4,7 +4,12 @@ import type { ResponseHead } from '../http/head.ts';
 import type { AnswerBody } from './answer-body.ts';
 import type { Connection } from './connection.ts';
 import { HSTS_FIELD } from './https-only.ts';
-import { type HeadChange, interimHeadText, responseHeadText } from './forward-head.ts';
+import {
+  type HeadChange,
+  interimHeadText,
+  putResponseHead,
+  responseHeadText,
+} from './forward-head.ts';
 
 const UNCHANGED: HeadChange = { drop: [], lines: '' };
 
@@ -24,18 +29,18 @@ export function beginStreamed(
   connection.request.status = head.status;
   connection.request.answering = true;
   const { shape } = connection;
-  const text = responseHeadText(head, {
+  const options = {
     names: dropped.length === 0 ? framing.names : [...framing.names, ...dropped],
     kind: body.toClient,
     connection: shape === undefined ? connection.connectionLine : '',
     dateLine: plane.dateLine,
     lines,
-  });
+  };
   if (shape === undefined) {
-    connection.out.text(text);
+    putResponseHead(connection.out, head, options);
     return;
   }
-  shape.begin(connection, text.slice(0, -2));
+  shape.begin(connection, responseHeadText(head, options).slice(0, -2));
   // The coder frames what comes out of it.
   if (connection.out.coder !== undefined) body.toClient = BODY.close;
 }

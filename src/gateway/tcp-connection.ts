@@ -9,19 +9,17 @@ import {
   type ProxiedEnds,
   proxyHeader,
   readProxyHeader,
+  takeReads,
   wantedServerName,
 } from '../net/net.ts';
-import { startReading } from './accepted-socket.ts';
 import type { BalancerAddress, BalancerConfig } from './balancer-config.ts';
 import type { TargetChoice } from './balancer-pools.ts';
 import type { BalancerMeter } from './balancer-port.ts';
 import type { BalancerTarget } from './balancer-target.ts';
 import { type ClientEvents, listenTo } from './client-events.ts';
-import { Outbox } from './outbox.ts';
+import { type Outbox, SocketOutbox } from './outbox.ts';
 import type { Plane } from './plane.ts';
 
-/** Sockets to upstreams read into this one: what arrives is used up before the callback returns. */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /** `opening`: something has to be read before an upstream can be chosen. */
@@ -83,10 +81,9 @@ export class TcpConnection implements ClientEvents {
     };
     this.expectsHeader = owner.trusts(accepted.remoteAddress);
     this.expectsName = config.sni !== undefined;
-    this.client = startReading(accepted, plane.sharesReads, (buffer, size) =>
-      this.clientBytes(buffer, size),
-    );
-    this.clientOut = new Outbox(this.client);
+    this.client = accepted;
+    takeReads(accepted, (buffer, size) => this.clientBytes(buffer, size));
+    this.clientOut = new SocketOutbox(this.client);
   }
 
   start(): void {
@@ -203,7 +200,7 @@ export class TcpConnection implements ClientEvents {
     this.target = target;
     this.tried.push(target);
     this.upstreamFailure = undefined;
-    const socket = dial(target.config.address, (size) => this.upstreamBytes(size));
+    const socket = dial(target.config.address);
     this.upstream = socket;
     socket.on('connect', () => this.join(socket, target));
     socket.on('drain', () => {
@@ -222,7 +219,8 @@ export class TcpConnection implements ClientEvents {
 
   private join(socket: Socket, target: BalancerTarget): void {
     const { config, held } = this;
-    const out = new Outbox(socket);
+    takeReads(socket, (buffer, size) => this.upstreamBytes(buffer, size));
+    const out = new SocketOutbox(socket);
     this.upstreamOut = out;
     this.state = STATE.joined;
     this.sinceMs = this.plane.coarseMs;
@@ -235,11 +233,11 @@ export class TcpConnection implements ClientEvents {
     if (!out.blocked) this.client.resume();
   }
 
-  private upstreamBytes(size: number): void {
+  private upstreamBytes(buffer: Buffer, size: number): void {
     this.bytesOut += size;
     this.owner.meter.bytesOut += size;
     this.sinceMs = this.plane.coarseMs;
-    this.clientOut.copied(readBuffer, 0, size);
+    this.clientOut.copied(buffer, 0, size);
     this.clientOut.flush();
     if (this.clientOut.blocked) this.upstream?.pause();
   }
@@ -315,18 +313,8 @@ function endpoint(address: string | undefined, port: number | undefined): Endpoi
   return { address: address ?? '', port: port ?? 0 };
 }
 
-function dial(address: BalancerAddress, take: (size: number) => void): Socket {
-  const options = {
-    allowHalfOpen: true,
-    noDelay: true,
-    onread: {
-      buffer: readBuffer,
-      callback: (size: number): boolean => {
-        take(size);
-        return true;
-      },
-    },
-  };
+function dial(address: BalancerAddress): Socket {
+  const options = { allowHalfOpen: true, noDelay: true };
   return address.kind === 'socket'
     ? connect({ ...options, path: address.path })
     : connect({ ...options, host: address.host, port: address.port });

@@ -13,6 +13,7 @@ import { chooseUpstream } from './balance.ts';
 import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { statedLoad } from './load-report.ts';
+import type { KeptHead } from './kept-head.ts';
 import type { Plane } from './plane.ts';
 import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
@@ -54,7 +55,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected times: RequestTimes | undefined;
   /** Only for routes that have chosen something about their upstreams. */
   protected balanced: BalancedRequest | undefined;
-  private headText = '';
+  /** All of it, until there is an answer. */
+  private head: KeptHead | string = '';
   private readonly tried: Upstream[] = [];
   /** Something of the answer came: from here on there is no retry. */
   private answerBegan = false;
@@ -95,10 +97,10 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
 
   // Reaching an upstream ------------------------------------------------------------------------------------
 
-  /** `headText`: all of the head. */
-  protected ask(route: AskedRoute, headText: string, requestDone: boolean): void {
+  /** `head`: all of it; a `KeptHead` is given back when it is not needed any more. */
+  protected ask(route: AskedRoute, head: KeptHead | string, requestDone: boolean): void {
     this.route = route;
-    this.headText = headText;
+    this.head = head;
     this.requestDone = requestDone;
     this.requestBytesSent = 0;
     this.answerBegan = false;
@@ -114,7 +116,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       this.obtain(route);
       return;
     }
-    this.balanced = new BalancedRequest(balancer, this.plane, this, headText);
+    this.balanced = new BalancedRequest(balancer, this.plane, this, head.toString());
     if (this.mayHedge) this.balanced.armHedge();
     this.obtain(route);
   }
@@ -198,7 +200,9 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.phase = PHASE.head;
     this.sinceMs = this.plane.coarseMs;
     this.times?.sent(this.plane.clock.monotonicMs());
-    socket.out.text(this.headText);
+    const { head } = this;
+    if (typeof head === 'string') socket.out.text(head);
+    else socket.out.copied(head.bytes, 0, head.size);
     // Sent once more, and the body was empty: its end went with the socket that died.
     if (this.requestDone) this.sendEnd();
   }
@@ -255,9 +259,15 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   /** There will be no answer; in the middle of one this breaks the connection. */
   protected giveUp(status: number, error: string, options?: FailureOptions): void {
     this.leave();
-    this.headText = '';
+    this.forgetHead();
     this.balanced = undefined;
     this.failed(status, error, options);
+  }
+
+  private forgetHead(): void {
+    const { head } = this;
+    this.head = '';
+    if (typeof head !== 'string') head.give();
   }
 
   protected refuseSwitch(): void {
@@ -365,7 +375,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     } else {
       this.leave();
     }
-    this.headText = '';
+    this.forgetHead();
     this.balanced = undefined;
   }
 

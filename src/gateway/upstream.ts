@@ -3,12 +3,13 @@
  * left the config is retired: idle sockets close at once, busy ones when they are done.
  */
 import { connect, type Socket } from 'node:net';
-import type { Candidate } from './balance.ts';
 import type { TLSSocket } from 'node:tls';
+import { takeReads } from '../net/net.ts';
+import type { Candidate } from './balance.ts';
 import type { UpstreamAddress, UpstreamConfig } from './config.ts';
 import { NODE_REUSE_MS, STATED_LOAD_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
-import { Outbox } from './outbox.ts';
+import { type Outbox, SocketOutbox } from './outbox.ts';
 
 /** Idle sockets kept for one upstream; more are closed. */
 const IDLE_SOCKETS_MAX = 256;
@@ -21,13 +22,6 @@ const IDLE_MARGIN_MS = 1000;
 /** Pause after a failed connect; doubles up to the second value. */
 const DOWN_FIRST_MS = 250;
 const DOWN_MOST_MS = 5000;
-
-/**
- * Every socket of every upstream reads into this one: what arrives is used up before the callback returns.
- * It stays in the processor's cache, and a thousand idle sockets need no read buffers.
- */
-const READ_BYTES = 64 * 1024;
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 /** Who uses a socket for the moment. Bytes are valid only during the call. */
 export interface UpstreamUser {
@@ -60,19 +54,7 @@ export class UpstreamSocket {
     this.upstream = upstream;
     this.user = user;
     const { address } = upstream.config;
-    const options = {
-      allowHalfOpen: true,
-      noDelay: true,
-      onread: {
-        buffer: readBuffer,
-        callback: (size: number): boolean => {
-          // An idle socket has nothing to say.
-          if (this.user === undefined) this.socket.destroy();
-          else this.user.upstreamBytes(readBuffer, 0, size);
-          return true;
-        },
-      },
-    };
+    const options = { allowHalfOpen: true, noDelay: true };
     if (address.kind === 'node') {
       this.socket = this.connectFar(upstream.farConnect(address));
     } else {
@@ -81,11 +63,12 @@ export class UpstreamSocket {
           ? connect({ ...options, path: address.path })
           : connect({ ...options, host: address.host, port: address.port });
       this.socket.on('connect', () => {
+        takeReads(this.socket, (buffer, size) => this.took(buffer, size));
         this.connected = true;
         this.user?.upstreamConnected();
       });
     }
-    this.out = new Outbox(this.socket);
+    this.out = new SocketOutbox(this.socket);
     this.socket.on('drain', () => this.user?.upstreamDrained());
     this.socket.on('end', () => {
       if (this.user === undefined || !this.connected) this.socket.destroy();
@@ -102,16 +85,21 @@ export class UpstreamSocket {
     });
   }
 
+  private took(buffer: Buffer, size: number): void {
+    // An idle socket has nothing to say.
+    if (this.user === undefined) this.socket.destroy();
+    else this.user.upstreamBytes(buffer, 0, size);
+  }
+
   /** Names the instance, and counts as connected when the other gateway has reached it. */
   private connectFar(socket: TLSSocket): Socket {
     socket.once('secureConnect', () => socket.write(`${this.upstream.id}\n`));
-    socket.on('data', (bytes: Buffer) => {
+    takeReads(socket, (bytes, size) => {
       if (this.connected) {
-        if (this.user === undefined) socket.destroy();
-        else this.user.upstreamBytes(bytes, 0, bytes.length);
+        this.took(bytes, size);
         return;
       }
-      if (bytes.length !== 1 || bytes[0] !== REACHED) {
+      if (size !== 1 || bytes[0] !== REACHED) {
         socket.destroy();
         return;
       }

@@ -130,8 +130,15 @@ export class FieldScanner {
   }
 
   valueAt(index: number): string {
-    const at = index * OFFSETS_PER_FIELD;
-    return this.slice(this.offsets[at + 2] ?? 0, this.offsets[at + 3] ?? 0);
+    return this.slice(this.valueStart(index), this.valueEnd(index));
+  }
+
+  valueStart(index: number): number {
+    return this.offsets[index * OFFSETS_PER_FIELD + 2] ?? 0;
+  }
+
+  valueEnd(index: number): number {
+    return this.offsets[index * OFFSETS_PER_FIELD + 3] ?? 0;
   }
 
   /** First byte of the field's line; for `count` the empty line. */

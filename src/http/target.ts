@@ -7,6 +7,7 @@ import { FIELD } from './field-names.ts';
 import type { RequestHead } from './head.ts';
 import { parseHost } from './host.ts';
 import { HttpError } from './http-error.ts';
+import { KnownTexts, NO_PLACE } from './known-texts.ts';
 
 const SLASH = 0x2f;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
@@ -21,6 +22,9 @@ interface KnownHost {
   readonly host: string;
 }
 
+const authorities = new KnownTexts();
+const targets = new KnownTexts();
+
 const NO_HOST: KnownHost = { authority: '', host: '' };
 
 /** Checks a Host value. Throws HttpError 400. */
@@ -32,7 +36,7 @@ function hostOf(authority: string): KnownHost {
     throw new HttpError(400, 'HTTP_BAD_HOST', 'The host of the request is not a valid name');
   }
   if (hosts.size >= HOSTS_REMEMBERED_MAX) hosts.clear();
-  // A string of its own: a slice would keep the whole head in memory.
+  // A string of its own: one that was cut out of the head would keep all of it in memory.
   const own = Buffer.from(authority, 'latin1').toString('latin1');
   const made = { authority: own, host: parsed.host };
   hosts.set(own, made);
@@ -49,6 +53,8 @@ export class RequestTarget {
   target = '';
   /** The target up to its query; `/` for `*`. */
   path = '';
+  /** Of the target among those that come again (see `KnownTexts`), for what is remembered of them. */
+  place: number = NO_PLACE;
   /** It is not the one in the head any more. */
   replaced = false;
 
@@ -58,9 +64,9 @@ export class RequestTarget {
     if (method === 'CONNECT' || method === 'TRACE') {
       throw new HttpError(501, 'HTTP_BAD_METHOD', `The method ${method} is not served here`);
     }
-    const host = head.value(FIELD.host);
-    this.setHost(host === undefined ? NO_HOST : hostOf(host));
-    this.target = head.target;
+    this.readHost(head);
+    this.target = targets.find(head.buffer, head.targetStart, head.targetEnd);
+    this.place = targets.place;
     this.replaced = false;
     if (head.buffer[head.targetStart] !== SLASH) this.readOtherForm(method);
     this.readPath();
@@ -70,7 +76,18 @@ export class RequestTarget {
   replace(target: string): void {
     this.replaced = true;
     this.target = target;
+    this.place = NO_PLACE;
     this.readPath();
+  }
+
+  private readHost(head: RequestHead): void {
+    const index = head.indexOf(FIELD.host);
+    if (index < 0) {
+      this.setHost(NO_HOST);
+      return;
+    }
+    const from = head.valueStart(index);
+    this.setHost(hostOf(authorities.find(head.buffer, from, head.valueEnd(index))));
   }
 
   private readPath(): void {

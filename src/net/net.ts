@@ -25,6 +25,10 @@ export {
   readProxyHeader,
 } from './proxy-protocol.ts';
 export { AddressRanges, isAddressRange } from './address-ranges.ts';
+export { type BytesTaker, takeReads } from './direct-reads.ts';
+export { DirectWriter } from './direct-writes.ts';
+export { proveHandles } from './handle-proof.ts';
+export { nodeBinding, type StreamBinding, streamBinding } from './stream-binding.ts';
 export {
   type RpcContext,
   type RpcMethod,

@@ -1,0 +1,35 @@
+/** Keys of the cache for targets that come again: putting one together costs more than the rest of looking it up. */
+import { cacheKey } from '../cache/cache.ts';
+import { KnownTexts } from '../http/known-texts.ts';
+import type { RequestTarget } from '../http/target.ts';
+
+interface KnownKey {
+  readonly space: string;
+  readonly scheme: 'http' | 'https';
+  readonly authority: string;
+  readonly target: string;
+  readonly key: string;
+}
+
+/** By the place of the target. */
+const known: (KnownKey | undefined)[] = Array.from({ length: KnownTexts.places }, () => undefined);
+
+/** `authority`: that of the target, or what stands for it. */
+export function keyOf(
+  { target, place }: RequestTarget,
+  on: { readonly space: string; readonly scheme: 'http' | 'https'; readonly authority: string },
+): string {
+  const { space, scheme, authority } = on;
+  const last = known[place];
+  if (
+    last?.target === target &&
+    last.authority === authority &&
+    last.space === space &&
+    last.scheme === scheme
+  ) {
+    return last.key;
+  }
+  const key = cacheKey({ space, scheme, authority, target });
+  if (place >= 0) known[place] = { space, scheme, authority, target, key };
+  return key;
+}

@@ -1,0 +1,74 @@
+/**
+ * Reads of all sockets into one buffer, past their streams. Node allocates 64 KiB for each read and its stream asks many questions
+ * about it; both cost more than a small request itself. The end, errors, and what comes in spite of a pause take the stream's way.
+ */
+import type { Socket } from 'node:net';
+import { provenBinding } from './stream-binding.ts';
+
+/** The bytes `0..size` are valid only during the call. */
+export type BytesTaker = (buffer: Buffer, size: number) => void;
+
+interface ReadingHandle {
+  onread?: (this: object, bytes: unknown) => void;
+  reading?: boolean;
+  useUserBuffer(buffer: Buffer): unknown;
+  readStart(): unknown;
+  readStop(): unknown;
+}
+
+const READ_BYTES = 64 * 1024;
+/** What came is used up before anything else is read. It stays in the processor's cache, and idle sockets need none. */
+const readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+/** Starts reading from a connected socket; a pause holds it up as ever. */
+export function takeReads(socket: Socket, take: BytesTaker): void {
+  divert(socket, take);
+  socket.on('data', (chunk: Buffer) => take(chunk, chunk.length));
+  socket.resume();
+}
+
+function divert(socket: Socket, take: BytesTaker): void {
+  const binding = provenBinding();
+  const handle = readingHandle(socket);
+  if (binding === undefined || handle === undefined) return;
+  const { streamBaseState, kReadBytesOrError } = binding;
+  const usual = handle.onread;
+  handle.useUserBuffer(readBuffer);
+  handle.onread = function (bytes): void {
+    const size = streamBaseState[kReadBytesOrError] ?? 0;
+    if (size <= 0) usual?.call(this, bytes);
+    else if (socket.readableFlowing === true && socket.readableLength === 0) take(readBuffer, size);
+    // TLS had read it before the pause. The stream keeps it, and reads on by itself until it is full.
+    else if (!socket.push(Buffer.from(readBuffer.subarray(0, size)))) stopReading.call(socket);
+  };
+  socket.on('pause', stopReading);
+  socket.on('resume', goOnReading);
+}
+
+function readingHandle(socket: Socket): ReadingHandle | undefined {
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle: Partial<ReadingHandle> | null;
+  };
+  const isAsExpected =
+    typeof handle?.onread === 'function' &&
+    typeof handle.useUserBuffer === 'function' &&
+    typeof handle.readStart === 'function' &&
+    typeof handle.readStop === 'function';
+  return isAsExpected ? (handle as ReadingHandle) : undefined;
+}
+
+/** The stream would go on until it is full. */
+function stopReading(this: Socket): void {
+  const handle = readingHandle(this);
+  if (handle === undefined) return;
+  handle.reading = false;
+  handle.readStop();
+}
+
+/** The stream was not told of what came, and believes that it still waits for it. */
+function goOnReading(this: Socket): void {
+  const handle = readingHandle(this);
+  if (handle === undefined || handle.reading === true) return;
+  handle.reading = true;
+  handle.readStart();
+}
