@@ -1,13 +1,16 @@
 /** A database of a real node through the command line: shell, dump, restore, export, import. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import type { DatabaseDetail, RestoredDatabase } from '../src/api/api.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
 
+/** A folder of a database. */
+const ID = /^[a-z0-9]{12}$/;
 const SCRIPT = `
 CREATE TABLE orders (id INTEGER PRIMARY KEY, who TEXT REFERENCES people(name), sum REAL, paper BLOB);
 CREATE TABLE people (name TEXT PRIMARY KEY, kind TEXT);
@@ -120,4 +123,18 @@ test('a database is had as it was at a time, over two stripes, and goes on from 
   }
   const taken = await node.cli('db', 'restore', 'shop', '--at', first, '--as', 'after');
   assert.match(taken.stderr, /is a database "after" already/);
+
+  const folder = join(node.dataFolder, 'databases');
+  const folders = (): readonly string[] => readdirSync(folder).filter((name) => ID.test(name));
+  const known = folders();
+  const killed = node.cli('db', 'restore', 'shop', '--at', first, '--as', 'torn');
+  await until('the restore to have begun', () => folders().length > known.length, {
+    pauseMsMax: 2,
+  });
+  await node.kill();
+  assert.notEqual((await killed).code, 0);
+  await node.restart();
+  await until('nothing to be left of it', () => isDeepStrictEqual(folders(), known));
+  assert.equal((await node.cli('db', 'show', 'torn')).code, 1);
+  await restore(first, 'torn');
 });

@@ -30,8 +30,10 @@ import {
   STRIPES_AUTO_MAX,
 } from './limits.ts';
 import { decidePlaces } from './places.ts';
+import { type DatabaseView, viewOf } from './database-view.ts';
 import { type Company, processConfig } from './process-config.ts';
 import { processPaths } from './process-record.ts';
+import { type Claim, Restores } from './restores.ts';
 import { askSplit, withStripes } from './splits.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import {
@@ -76,16 +78,6 @@ export interface CreateRequest {
   readonly by: string;
 }
 
-/** A database as this node sees it. */
-export interface DatabaseView {
-  readonly name: string;
-  readonly record: DatabaseRecord;
-  /** Undefined while the process does not answer. */
-  readonly state: DatabaseState | undefined;
-  /** Who is to lead, where that was asked for. */
-  readonly asked: readonly AskedLead[];
-}
-
 const COPIES_DEFAULT = 2;
 const RETRY_MS = 1000;
 const READY_LOOK_MS = 50;
@@ -95,6 +87,7 @@ export class Databases implements AsyncDisposable {
   readonly #options: DatabasesOptions;
   readonly #records: Collection<DatabaseRecord>;
   readonly #dropped: Collection<DroppedRecord>;
+  readonly #restores: Restores;
   readonly #places: Collection<PlacesRecord>;
   readonly #stop = new AbortController();
   #known: ReadonlyMap<string, DatabaseRecord> | undefined;
@@ -111,6 +104,9 @@ export class Databases implements AsyncDisposable {
     this.supervisor = new ProcessSupervisor({ folders, clock, log });
     this.#records = databaseRecords(registry);
     this.#dropped = droppedRecords(registry);
+    const ask = async (asked: RestoreRequest): Promise<Restored> =>
+      (await this.supervisor.ask(CONTROL.restore, asked, RESTORE_TIMEOUT_MS)) as Restored;
+    this.#restores = new Restores({ dropped: this.#dropped, ask, clock });
     this.#places = placesRecords(registry);
   }
 
@@ -124,7 +120,7 @@ export class Databases implements AsyncDisposable {
       this.#follow(async () => {
         for await (const { records } of this.#records.watch(signal)) {
           // Before it is told that one is gone, it must know that it was dropped.
-          this.#gone = (await this.#dropped.list()).map(({ id }) => id);
+          await this.#readDropped();
           this.#known = records;
           this.#tell();
         }
@@ -175,18 +171,22 @@ export class Databases implements AsyncDisposable {
     const { value } = await this.#get(name);
     if (!isDatabaseName(as)) throw nameInvalid(as);
     if ((await this.#records.get(as)) !== undefined) throw nameTaken(as);
-    const id = randomId();
-    const asked: RestoreRequest = { database: name, at, id };
-    const answer = await this.supervisor.ask(CONTROL.restore, asked, RESTORE_TIMEOUT_MS);
-    const restored = answer as Restored;
     const { clock, peers } = this.#options;
-    const tokenKey = this.#seal(newTokenKey(), id);
-    const stripes = Array.from({ length: restored.stripes }, () => [peers.self]);
-    const past = withStripes(value, restored.stripes);
-    const record = { ...past, id, by, createdAt: clock.now(), tokenKey };
-    // The other copies come by themselves.
-    await this.#enter(as, record, { stripes });
-    return restored;
+    try {
+      return await this.#restores.make({ name, at, as }, async (id, { stripes }, claim) => {
+        const tokenKey = this.#seal(newTokenKey(), id);
+        const past = withStripes(value, stripes);
+        const record = { ...past, id, by, createdAt: clock.now(), tokenKey };
+        // The other copies come by themselves.
+        const places = { stripes: Array.from({ length: stripes }, () => [peers.self]) };
+        await this.#enter(as, record, places, claim);
+      });
+    } catch (error) {
+      // What there is of it goes.
+      await this.#readDropped();
+      this.#tell();
+      throw error;
+    }
   }
 
   async list(): Promise<readonly DatabaseView[]> {
@@ -373,13 +373,26 @@ export class Databases implements AsyncDisposable {
     await Promise.all(this.#following);
   }
 
+  async #readDropped(): Promise<void> {
+    this.#gone = await this.#restores.dropped();
+  }
+
   /** Resolves when it can be used. */
-  async #enter(name: string, record: DatabaseRecord, places: PlacesRecord): Promise<void> {
+  async #enter(
+    name: string,
+    record: DatabaseRecord,
+    places: PlacesRecord,
+    claim: Claim = { conditions: [], operations: [] },
+  ): Promise<void> {
     const { registry, log } = this.#options;
     const { id, by } = record;
     const result = await registry.commit(
-      [{ key: this.#records.keyOf(name), revision: 0 }],
-      [this.#records.putOperation(name, record), this.#places.putOperation(id, places)],
+      [{ key: this.#records.keyOf(name), revision: 0 }, ...claim.conditions],
+      [
+        this.#records.putOperation(name, record),
+        this.#places.putOperation(id, places),
+        ...claim.operations,
+      ],
     );
     if (result.kind === 'conflict') throw nameTaken(name);
     log.info('Database created', { audit: true, name, id, by });
@@ -484,13 +497,4 @@ export class Databases implements AsyncDisposable {
 
 function sealContext(id: string): string {
   return `database-tokens/${id}`;
-}
-
-function viewOf(
-  { id: name, value: record }: Stored<DatabaseRecord>,
-  states: ReadonlyMap<string, DatabaseState>,
-  places: ReadonlyMap<string, PlacesRecord> | undefined,
-): DatabaseView {
-  const asked = places?.get(record.id)?.asked ?? [];
-  return { name, record, state: states.get(record.id), asked };
 }

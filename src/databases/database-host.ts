@@ -15,6 +15,7 @@ import {
   type DatabasesConfig,
   type MoveRequest,
   type ProcessState,
+  type Restored,
   type RestoreRequest,
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
@@ -46,6 +47,8 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #pool: ReaderPool;
   readonly #life = randomId();
   readonly #open = new Map<string, OpenDatabase>();
+  /** Ids of databases that are being made of others. */
+  readonly #restoring = new Set<string>();
   readonly #pulses: Pulses;
   readonly #stop = new AbortController();
   /** Until then it leads nothing new: it is about to go. */
@@ -104,9 +107,7 @@ export class DatabaseHost implements AsyncDisposable {
         return await this.#byName(database).move(stripe, to, why);
       }
       case CONTROL.restore: {
-        const { database, at, id } = body as RestoreRequest;
-        const { folder } = this.#options;
-        return await this.#byName(database).history.restore(at, id, join(folder, id));
+        return await this.#restore(body as RestoreRequest);
       }
       case CONTROL.caughtUp:
         await this.#options.logs.caughtUp();
@@ -256,13 +257,27 @@ export class DatabaseHost implements AsyncDisposable {
     });
   }
 
+  /** Nobody may know of it any more when it is done: then it goes again. */
+  async #restore({ database, at, id }: RestoreRequest): Promise<Restored> {
+    const { folder, logs } = this.#options;
+    this.#restoring.add(id);
+    try {
+      return await this.#byName(database).history.restore(at, id, join(folder, id));
+    } finally {
+      this.#restoring.delete(id);
+      const { dropped = [] } = this.#config ?? {};
+      if (dropped.includes(id) && logs.registry !== undefined)
+        await this.#removeDropped(dropped, logs.registry);
+    }
+  }
+
   /** The log first: while the folder is there, this is done again. */
   async #removeDropped(dropped: readonly string[], logs: SwitchableRegistry): Promise<void> {
     const { folder, logger } = this.#options;
     await ensureFolder(folder);
     const here = (await readdir(folder)).filter((name) => ID.test(name));
     for (const id of here) {
-      if (!dropped.includes(id)) continue;
+      if (!dropped.includes(id) || this.#restoring.has(id)) continue;
       await logs.commit([], [{ kind: 'deletePrefix', prefix: `/db/${id}/` }]);
       await removeTree(join(folder, id));
       logger.info('A dropped database is removed', { id });

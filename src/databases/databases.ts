@@ -1,12 +1,7 @@
 /** Door of `databases`: the databases of a cluster, and this node's process that serves them. */
 export { ApiDoor, type Origin } from './api-door.ts';
-export {
-  type CreateRequest,
-  Databases,
-  type DatabasesOptions,
-  type DatabaseView,
-  type KeySealer,
-} from './catalog.ts';
+export { type CreateRequest, Databases, type DatabasesOptions, type KeySealer } from './catalog.ts';
+export type { DatabaseView } from './database-view.ts';
 export type {
   DatabaseState,
   LogPlace,

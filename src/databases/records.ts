@@ -50,7 +50,7 @@ export interface PlacesRecord {
   readonly asked?: readonly AskedLead[] | undefined;
 }
 
-/** Under `/dropped-databases/ID`. */
+/** Under `/dropped-databases/ID`: of what is not to be there, and of what is still being made of another one. */
 export interface DroppedRecord {
   readonly name: string;
   readonly at: number;
