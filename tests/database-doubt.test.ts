@@ -1,8 +1,14 @@
 /** Appends whose answers are lost: each transaction happens once or not at all, and its client is told which. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
 import type { Stripe } from '../src/database/database.ts';
+import { copyRegistry, openSqliteRegistry, SwitchableRegistry } from '../src/registry/registry.ts';
 import {
   type DatabaseUnderTest,
   look,
@@ -150,4 +156,34 @@ test('an interactive transaction in doubt', async () => {
     }
     assert.deepEqual(await ids(primary), [1]);
   });
+});
+
+test('it never arrived, and the log is a copy of itself by then: the term is over, and the stripe goes on', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-doubt-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const open = (name: string): ReturnType<typeof openSqliteRegistry> =>
+    openSqliteRegistry({ path: join(folder, name), clock: systemClock, log: silentLogger });
+  await using registry = new SwitchableRegistry(await open('before.sqlite'));
+  await using on = await startDatabase({ registry });
+  const faulty = faultyLog(on.log);
+  const primary = await on.copy('n1', { log: faulty.log });
+  assert.ok(await primary.lead());
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
+  faulty.next('requestLost');
+  faulty.blind(Infinity);
+  const inserted = insert(primary, 1);
+  await registry.switchTo(async (freeze) => {
+    const next = await open('after.sqlite');
+    // Its revisions are others.
+    for (let n = 0; n < 20; n++)
+      await next.commit([], [{ kind: 'put', key: '/n', value: Buffer.of(n) }]);
+    await next.commit([], [{ kind: 'delete', key: '/n' }]);
+    await copyRegistry({ from: registry.current, to: next, freeze });
+    return next;
+  });
+  faulty.blind(0);
+  await assert.rejects(inserted, (error) => isMolnError(error, 'DATABASE_NOT_PRIMARY'));
+  assert.ok(await primary.lead());
+  await insert(primary, 1);
+  assert.deepEqual(await ids(primary), [1]);
 });

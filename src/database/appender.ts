@@ -36,6 +36,8 @@ export class Appender {
   #head: Head;
   /** Another copy is known to have taken over. */
   #isOver = false;
+  /** The log has refused this term. */
+  #isFenced = false;
 
   constructor(options: AppenderOptions) {
     this.#options = options;
@@ -109,7 +111,8 @@ export class Appender {
         return { kind: 'appended' };
       }
       case 'absent':
-        return await this.#bar(entry, why);
+        // Nothing of this term gets there any more. A log that was taken over may be at another revision, or lack entries.
+        return this.#isFenced ? this.#over() : await this.#bar(entry, why);
     }
   }
 
@@ -120,6 +123,7 @@ export class Appender {
     // The lost one may have come first, or the term is over: look again, or say so.
     if (result.kind === 'refused') {
       if (result.moved.length === 0) return this.#over();
+      this.#isFenced ||= result.fenced.length > 0;
       return undefined;
     }
     this.#head = result.heads[0] ?? this.#head;

@@ -58,6 +58,8 @@ export class DatabaseHost implements AsyncDisposable {
   #why: string | undefined;
   /** Configs are applied one after the other. */
   #turn: Promise<void> = Promise.resolve();
+  /** Aborts when there is another config. */
+  #newer = new AbortController();
 
   constructor(options: DatabaseHostOptions) {
     this.#options = options;
@@ -182,17 +184,23 @@ export class DatabaseHost implements AsyncDisposable {
   }
 
   #take(config: DatabasesConfig): void {
+    const { links, logs } = this.#options;
     this.#config = config;
-    this.#turn = this.#turn.then(() => this.#applyUntilDone(config));
+    // What the one before waits for may hang on this: who is reached where, and where the logs are.
+    links.configure(config.peers);
+    logs.expect(config.log);
+    this.#newer.abort(new Error('There is another config'));
+    this.#newer = new AbortController();
+    const signal = AbortSignal.any([this.#stop.signal, this.#newer.signal]);
+    this.#turn = this.#turn.then(() => this.#applyUntilDone(config, signal));
   }
 
   /** What hangs on a log that cannot be reached yet is tried again, until there is another config. */
-  async #applyUntilDone(config: DatabasesConfig): Promise<void> {
+  async #applyUntilDone(config: DatabasesConfig, signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
-    const { signal } = this.#stop;
-    while (config === this.#config && !signal.aborted) {
+    while (!signal.aborted) {
       try {
-        await this.#apply(config);
+        await this.#apply(config, signal);
         this.#why = undefined;
         return;
       } catch (error) {
@@ -204,9 +212,8 @@ export class DatabaseHost implements AsyncDisposable {
     }
   }
 
-  async #apply(config: DatabasesConfig): Promise<void> {
-    this.#options.links.configure(config.peers);
-    const logs = await this.#options.logs.follow(config.log, this.#stop.signal);
+  async #apply(config: DatabasesConfig, signal: AbortSignal): Promise<void> {
+    const logs = await this.#options.logs.follow(config.log, signal);
     const wanted = new Set(config.databases.map(({ id }) => id));
     for (const [id, database] of this.#open) {
       if (wanted.has(id)) continue;

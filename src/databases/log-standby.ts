@@ -206,6 +206,6 @@ function unconfirmed(why: string): MolnError {
   return new MolnError(
     'DATABASES_LOGS_UNCONFIRMED',
     `The other machine has not confirmed a change of a database: ${why}`,
-    { hint: 'Read again what was to be changed before you repeat it' },
+    { hint: 'Read again what was to be changed before you repeat it', retryable: true },
   );
 }

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { readTextIfAny, writeFileAtomic } from '../base/disk.ts';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, withDeadline } from '../base/time.ts';
 import {
   copyRegistry,
   ETCD_REVISION_BASE,
@@ -23,7 +23,7 @@ import {
   SwitchableRegistry,
 } from '../registry/registry.ts';
 import type { LogPlace } from './control.ts';
-import { LOG_BYTES_MAX } from './limits.ts';
+import { LOG_BYTES_MAX, MIRRORED_WITHIN_MS } from './limits.ts';
 import { LogStandby, MIRRORED } from './log-standby.ts';
 import type { PeerLinks } from './peer-link.ts';
 
@@ -36,7 +36,7 @@ export interface LogsOptions {
   readonly note: string;
   /** Of the copy that this node keeps as the standby. */
   readonly mirror: string;
-  readonly links: PeerLinks;
+  readonly links: Pick<PeerLinks, 'call'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -49,7 +49,10 @@ export class Logs implements AsyncDisposable {
   #place: LogPlace | undefined;
   /** Who must have what is committed; pending while that is about to change, undefined: nobody else. */
   #standby: PromiseWithResolvers<LogStandby | undefined> = Promise.withResolvers();
+  #isStandbyKnown = false;
   #own: LogStandby | undefined;
+  /** Aborts when the logs of `#own` are somewhere else by now. */
+  #moved = new AbortController();
   readonly #leaving = new AbortController();
 
   constructor(options: LogsOptions) {
@@ -61,7 +64,14 @@ export class Logs implements AsyncDisposable {
     return this.#registry;
   }
 
-  /** Resolves when the logs are there and can be used. Rejects, to be asked again, while that cannot be said. */
+  /** As soon as it is known where the logs are: nobody waits any longer for a copy of those of another epoch. */
+  expect(place: LogPlace): void {
+    const now = this.#place;
+    if (now?.kind === 'etcd' && place.kind === 'etcd' && now.epoch !== place.epoch)
+      this.#moved.abort();
+  }
+
+  /** Resolves when the logs are there and can be used. Rejects, to be asked again, while that cannot be said, and when the signal aborts. */
   async follow(place: LogPlace, signal: AbortSignal): Promise<SwitchableRegistry> {
     const before = this.#place;
     if (place.kind === 'embedded') {
@@ -92,8 +102,11 @@ export class Logs implements AsyncDisposable {
 
   /** Of the standby: everything that the etcd of that epoch had at `revision` is on its disk. */
   async mirrored(revision: Revision, epoch: number): Promise<void> {
+    const late = (): MolnError => otherEpoch(epoch);
+    const keeper = await withDeadline(MIRRORED_WITHIN_MS, late, () => this.#keeper());
+    // The epoch of that keeper: it may have been waited for.
     if (this.#place?.kind !== 'etcd' || this.#place.epoch !== epoch) throw otherEpoch(epoch);
-    await (await this.#keeper()).mirrored(revision);
+    await keeper.mirrored(revision);
   }
 
   /** Of the standby: everything that the logs have now is on its disk. */
@@ -172,7 +185,7 @@ export class Logs implements AsyncDisposable {
         // Of an empty file nothing is to be made equal: another node may have moved its logs there.
         if (hasLogs || !(await isCopyComplete(etcd)))
           await copyLogs(registry.current, etcd, freeze);
-        this.#standby = Promise.withResolvers();
+        this.#forgetStandby();
         return etcd;
       });
       log.info('The logs of the databases have moved to etcd', { audit: true });
@@ -217,6 +230,10 @@ export class Logs implements AsyncDisposable {
     const prefix = place.kind === 'etcd' ? place.standbyPrefix : undefined;
     if (place.kind === 'etcd' && prefix !== undefined) {
       this.#own?.setEndpoints(place.endpoints);
+      if (this.#own === undefined) {
+        this.#forgetStandby();
+        this.#moved = new AbortController();
+      }
       this.#own ??= new LogStandby({
         node: place.node,
         epoch: place.epoch,
@@ -225,7 +242,7 @@ export class Logs implements AsyncDisposable {
         registry: await this.#openEtcd(place, prefix),
         path,
         links,
-        leaving: this.#leaving.signal,
+        leaving: AbortSignal.any([this.#leaving.signal, this.#moved.signal]),
         clock,
         log,
       });
@@ -233,15 +250,21 @@ export class Logs implements AsyncDisposable {
       await this.#endStandby();
       await removeMirror(path);
     }
+    this.#isStandbyKnown = true;
     this.#standby.resolve(this.#own);
   }
 
-  /** What is committed waits until it is known who has to have it. */
   async #endStandby(): Promise<void> {
     const own = this.#own;
     this.#own = undefined;
-    if (own !== undefined) this.#standby = Promise.withResolvers();
+    if (own !== undefined) this.#forgetStandby();
     await own?.[Symbol.asyncDispose]();
+  }
+
+  /** What is committed waits until it is known who has to have it. Who waits already goes on waiting. */
+  #forgetStandby(): void {
+    if (this.#isStandbyKnown) this.#standby = Promise.withResolvers();
+    this.#isStandbyKnown = false;
   }
 
   async #keeper(): Promise<LogStandby> {
@@ -307,7 +330,7 @@ function superseded(): MolnError {
   return new MolnError(
     'DATABASES_LOGS_UNCONFIRMED',
     'Another machine has taken the registry over since a change of a database was made',
-    { hint: 'Read again what was to be changed before you repeat it' },
+    { hint: 'Read again what was to be changed before you repeat it', retryable: true },
   );
 }
 

@@ -92,6 +92,8 @@ export class Standby implements Duty, AsyncDisposable {
   readonly #waiting = new Set<string>();
   /** When the leader last asked for the record, by the monotonic clock. */
   #lookedAtMs = -Infinity;
+  /** Revision of the leader's word which the standby has, with what the logs had then. */
+  #marked: number | undefined;
   #loops: readonly Promise<void>[] = [];
 
   constructor(options: StandbyOptions) {
@@ -210,8 +212,9 @@ export class Standby implements Duty, AsyncDisposable {
     const isFresh = this.#isRead && clock.monotonicMs() - this.#lookedAtMs < READ_AGAIN_MS;
     if (isFresh && !isDue(this.#current, wanted)) return;
     this.#lookedAtMs = clock.monotonicMs();
-    const current = (await records.get(ID))?.value;
-    if (current === undefined) {
+    const stored = await records.get(ID);
+    const current = stored?.value;
+    if (stored === undefined || current === undefined) {
       const next = wanted.find(({ state }) => state === 'ready');
       if (next === undefined) return;
       await this.#prepare(next);
@@ -230,6 +233,8 @@ export class Standby implements Duty, AsyncDisposable {
       });
     } else if (!current.isInSync && node.state === 'ready') {
       await this.#catchUp(node, current, records);
+    } else if (node.state === 'ready' && this.#marked !== stored.revision) {
+      await this.#bringMark(node, stored.revision);
     }
   }
 
@@ -256,9 +261,8 @@ export class Standby implements Duty, AsyncDisposable {
       log.debug('The standby has not caught up yet', { reason: messageOf(error) });
       return;
     }
-    // What was committed between that look and this record has waited for nobody: the mark counts once it has come too.
     const { revision: marked } = await records.put(ID, { ...current, isInSync: true });
-    await this.#ask(node.id, { revision: marked, withLogs: true }, options).catch(() => undefined);
+    await this.#bringMark(node, marked);
     events.tell('manager', `${node.name} keeps a complete copy`, {
       node: node.name,
     });
@@ -270,6 +274,18 @@ export class Standby implements Duty, AsyncDisposable {
     const others = this.#peers.ready().filter(({ id }) => id !== this.#peers.self);
     const theirs = await Promise.all(others.map(({ id }) => this.#placeOf(id)));
     return theirs.every((one) => isDeepStrictEqual(one?.endpoints, place?.endpoints));
+  }
+
+  /** What was committed before that word has waited for nobody: it counts once it has come too, also where nothing is changed after it. */
+  async #bringMark(node: PeerNode, revision: number): Promise<void> {
+    try {
+      const options = { deadlineMs: CATCH_UP_WITHIN_MS };
+      await this.#ask(node.id, { revision, withLogs: true }, options);
+      this.#marked = revision;
+    } catch (error) {
+      this.#options.log.debug('The standby has not got the mark yet', { reason: messageOf(error) });
+      this.#lookedAtMs = -Infinity;
+    }
   }
 
   /**

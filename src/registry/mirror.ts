@@ -114,10 +114,14 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
   constructor(options: MirrorOptions, store: MirrorStore) {
     this.#options = options;
     this.#store = store;
+    // A process that ended may have left in the file what it had not synced.
+    const isSynced = options.durability !== 'grouped';
     this.#mirrored = options.prefixes.map((prefix) => {
       const heard = store.revisionOf(prefix) ?? 0;
-      return { prefix, history: new WatchHistory(heard, HISTORY), heard, synced: heard };
+      const synced = isSynced ? heard : 0;
+      return { prefix, history: new WatchHistory(heard, HISTORY), heard, synced };
     });
+    this.#settle();
     this.#loops = [this.#probe(), ...this.#mirrored.map((one) => this.#follow(one))];
   }
 
