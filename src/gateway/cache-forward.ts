@@ -25,7 +25,8 @@ import { IncomingBody } from './incoming-body.ts';
 import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream } from './upstream.ts';
-import { type AskedRoute, type FailureOptions, UpstreamExchange } from './upstream-exchange.ts';
+import type { FailureOptions } from './exchange-phase.ts';
+import { type AskedRoute, UpstreamExchange } from './upstream-exchange.ts';
 
 /** How a request came to its answer. */
 export interface Delivery {

@@ -50,7 +50,7 @@ import { type Asker, sharedForward } from './shared-forward.ts';
 import { StoredAnswer } from './stored-answer.ts';
 import { beginStreamed, passInterim } from './streamed-answer.ts';
 import type { Upstream } from './upstream.ts';
-import type { FailureOptions } from './upstream-exchange.ts';
+import type { FailureOptions } from './exchange-phase.ts';
 
 const NO_STORED: Candidates<Stored> = undefined;
 

@@ -20,7 +20,8 @@ import type { AnswerWatcher, Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
 import { beginStreamed, passInterim } from './streamed-answer.ts';
 import type { Upstream } from './upstream.ts';
-import { type FailureOptions, PHASE, UpstreamExchange } from './upstream-exchange.ts';
+import { type FailureOptions, PHASE } from './exchange-phase.ts';
+import { UpstreamExchange } from './upstream-exchange.ts';
 
 /** A tunnel without a byte in either direction; web sockets that are alive ping far more often. */
 const TUNNEL_IDLE_MS = 3_600_000;

@@ -14,7 +14,7 @@ import type { Tier } from './key-owner.ts';
 import { SHARING } from './limits.ts';
 import { QUESTION_FIELD, questionLine, readRefusal, REFUSAL_FIELD } from './question.ts';
 import type { Sharer, Sharing } from './sharing.ts';
-import { type FailureOptions, PHASE } from './upstream-exchange.ts';
+import { type FailureOptions, PHASE } from './exchange-phase.ts';
 
 /** Who wants the answer. */
 export interface Asker {

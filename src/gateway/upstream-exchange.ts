@@ -12,6 +12,7 @@ import { isEventStream } from '../http/media-type.ts';
 import { chooseUpstream } from './balance.ts';
 import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
+import { type FailureOptions, PHASE } from './exchange-phase.ts';
 import { statedLoad } from './load-report.ts';
 import type { KeptHead } from './kept-head.ts';
 import type { Plane } from './plane.ts';
@@ -31,15 +32,9 @@ const BACKLOG_PAUSE_MS = 10;
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-export const PHASE = { rest: 0, connecting: 1, head: 2, body: 3, tunnel: 4 } as const;
-
 /** What asking takes of a route. */
 export type AskedRoute = Pick<Route, 'upstreams' | 'balancer' | 'regions' | 'limits'> &
   Partial<Pick<Route, 'totals'>>;
-
-export interface FailureOptions {
-  readonly retryAfterS: number;
-}
 
 export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected readonly plane: Plane;
@@ -111,13 +106,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.partial = undefined;
     this.tried.length = 0;
     const { balancer } = route;
-    if (balancer === undefined) {
-      this.balanced = undefined;
-      this.obtain(route);
-      return;
-    }
-    this.balanced = new BalancedRequest(balancer, this.plane, this, head.toString());
-    if (this.mayHedge) this.balanced.armHedge();
+    this.balanced = balancer && new BalancedRequest(balancer, this.plane, this, head.toString());
+    if (this.mayHedge) this.balanced?.armHedge();
     this.obtain(route);
   }
 
