@@ -53,6 +53,8 @@ export class Logs implements AsyncDisposable {
   #own: LogStandby | undefined;
   /** Aborts when the logs of `#own` are somewhere else by now. */
   #moved = new AbortController();
+  /** The etcd that is being opened; given up when it turns out to be of another epoch. */
+  #opening: { readonly epoch: number; readonly stop: AbortController } | undefined;
   readonly #leaving = new AbortController();
 
   constructor(options: LogsOptions) {
@@ -64,11 +66,11 @@ export class Logs implements AsyncDisposable {
     return this.#registry;
   }
 
-  /** As soon as it is known where the logs are: nobody waits any longer for a copy of those of another epoch. */
+  /** As soon as it is known where the logs are: nobody waits any longer for an etcd of another epoch, nor for the copy of its logs. */
   expect(place: LogPlace): void {
-    const now = this.#place;
-    if (now?.kind === 'etcd' && place.kind === 'etcd' && now.epoch !== place.epoch)
-      this.#moved.abort();
+    if (place.kind !== 'etcd') return;
+    if (this.#place?.kind === 'etcd' && this.#place.epoch !== place.epoch) this.#moved.abort();
+    if (this.#opening?.epoch !== place.epoch) this.#opening?.stop.abort();
   }
 
   /** Resolves when the logs are there and can be used. Rejects, to be asked again, while that cannot be said, and when the signal aborts. */
@@ -139,7 +141,10 @@ export class Logs implements AsyncDisposable {
   async #toEtcd(place: EtcdPlace, signal: AbortSignal): Promise<void> {
     const noted = await this.#noted();
     if (noted !== undefined && noted > place.epoch) throw otherEpoch(place.epoch);
-    const etcd = await this.#openEtcd(place);
+    const stop = new AbortController();
+    this.#opening = { epoch: place.epoch, stop };
+    const etcd = await this.#openEtcd(place, place.prefix);
+    stop.signal.addEventListener('abort', () => etcd.hurry?.(), { once: true });
     try {
       if (noted === undefined && place.isFounder) await this.#found(etcd);
       else if (noted !== undefined && noted < place.epoch && place.isHolder)
@@ -149,6 +154,8 @@ export class Logs implements AsyncDisposable {
     } catch (error) {
       if (this.#registry?.current !== etcd) await etcd[Symbol.asyncDispose]();
       throw error;
+    } finally {
+      this.#opening = undefined;
     }
     if (noted !== place.epoch) await this.#note(place.epoch);
   }
@@ -201,8 +208,7 @@ export class Logs implements AsyncDisposable {
     return await openSqliteRegistry({ path: own, clock, log, bytesMax: LOG_BYTES_MAX });
   }
 
-  /** `prefix` left out: that of the logs. */
-  async #openEtcd(place: EtcdPlace, prefix: string = place.prefix): Promise<Registry> {
+  async #openEtcd(place: EtcdPlace, prefix: string): Promise<Registry> {
     const { clock, log } = this.#options;
     // Its certificate is asked for at each connection.
     const tls = (): EtcdTls => {
@@ -218,6 +224,7 @@ export class Logs implements AsyncDisposable {
       epoch: place.epoch,
       client: place.client,
       mustAnswer: true,
+      ...(this.#opening === undefined ? {} : { signal: this.#opening.stop.signal }),
       clock,
       log,
     });

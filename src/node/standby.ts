@@ -28,6 +28,7 @@ import {
   STANDBY_PREFIX as PREFIX,
   type StandbyRecord,
   standbyRecords,
+  type Stored,
 } from '../registry/registry.ts';
 import { isForgotten } from './welcome.ts';
 import type { Databases } from '../databases/databases.ts';
@@ -48,6 +49,8 @@ const LEAVING_CONFIRM_MS = 1000;
 const CONFIRM_MS_MAX = 90_000;
 const RETRY_MS = 200;
 const CATCH_UP_WITHIN_MS = 10_000;
+/** A standby that is there and does not get on is left out after this, before those who wait are told that nobody knows. */
+const FAILS_MS_MAX = 30_000;
 const CALL_WITHIN_MS = 20_000;
 /** How often the others are asked whether somebody has taken over, while there is one manager or none answers. */
 const ASK_EVERY_MS = 3000;
@@ -92,8 +95,8 @@ export class Standby implements Duty, AsyncDisposable {
   readonly #waiting = new Set<string>();
   /** When the leader last asked for the record, by the monotonic clock. */
   #lookedAtMs = -Infinity;
-  /** Revision of the leader's word which the standby has, with what the logs had then. */
-  #marked: number | undefined;
+  /** Since when the standby fails to say that it has everything, though it is there. */
+  #failsSinceMs: number | undefined;
   #loops: readonly Promise<void>[] = [];
 
   constructor(options: StandbyOptions) {
@@ -233,8 +236,8 @@ export class Standby implements Duty, AsyncDisposable {
       });
     } else if (!current.isInSync && node.state === 'ready') {
       await this.#catchUp(node, current, records);
-    } else if (node.state === 'ready' && this.#marked !== stored.revision) {
-      await this.#bringMark(node, stored.revision);
+    } else if (node.state === 'ready') {
+      await this.#bringWord(node, stored, records);
     }
   }
 
@@ -261,8 +264,8 @@ export class Standby implements Duty, AsyncDisposable {
       log.debug('The standby has not caught up yet', { reason: messageOf(error) });
       return;
     }
-    const { revision: marked } = await records.put(ID, { ...current, isInSync: true });
-    await this.#bringMark(node, marked);
+    const stored = await records.put(ID, { ...current, isInSync: true });
+    await this.#bringWord(node, stored, records);
     events.tell('manager', `${node.name} keeps a complete copy`, {
       node: node.name,
     });
@@ -276,15 +279,31 @@ export class Standby implements Duty, AsyncDisposable {
     return theirs.every((one) => isDeepStrictEqual(one?.endpoints, place?.endpoints));
   }
 
-  /** What was committed before that word has waited for nobody: it counts once it has come too, also where nothing is changed after it. */
-  async #bringMark(node: PeerNode, revision: number): Promise<void> {
+  /**
+   * Brings it the leader's word, after which alone that counts: what was committed before has waited for nobody. Asked again now and then:
+   * one that is there and cannot go on, as with a full disk, is left out in the end.
+   */
+  async #bringWord(
+    node: PeerNode,
+    { value, revision: word }: Stored<StandbyRecord>,
+    records: Collection<StandbyRecord>,
+  ): Promise<void> {
+    const { nodeRegistry, events, clock, log } = this.#options;
     try {
-      const options = { deadlineMs: CATCH_UP_WITHIN_MS };
-      await this.#ask(node.id, { revision, withLogs: true }, options);
-      this.#marked = revision;
+      const { revision: now } = await nodeRegistry.live.list(PREFIX);
+      const revision = Math.max(word, now);
+      await this.#ask(node.id, { revision, withLogs: true }, { deadlineMs: CATCH_UP_WITHIN_MS });
+      this.#failsSinceMs = undefined;
     } catch (error) {
-      this.#options.log.debug('The standby has not got the mark yet', { reason: messageOf(error) });
       this.#lookedAtMs = -Infinity;
+      this.#failsSinceMs ??= clock.monotonicMs();
+      const why = messageOf(error);
+      log.debug('The standby does not say that it has everything', { why });
+      if (clock.monotonicMs() - this.#failsSinceMs < FAILS_MS_MAX) return;
+      this.#failsSinceMs = undefined;
+      await records.put(ID, { ...value, isInSync: false });
+      const text = `${node.name} cannot keep the copy (${why}): changes are on one machine only`;
+      events.tell('manager', text, { node: node.name });
     }
   }
 

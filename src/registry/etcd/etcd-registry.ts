@@ -47,6 +47,8 @@ export interface EtcdRegistryOptions {
   readonly patienceMs?: number;
   /** By default opening fails when no member answers; false: it opens, and answers later. */
   readonly mustAnswer?: boolean;
+  /** While it is opened: when this aborts, what does not answer soon is given up. */
+  readonly signal?: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
 }

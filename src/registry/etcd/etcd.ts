@@ -10,13 +10,19 @@ import type { EtcdRegistryOptions } from './etcd-registry.ts';
 export async function openEtcdRegistry(options: EtcdRegistryOptions): Promise<Registry> {
   const { EtcdRegistry } = await import('./etcd-registry.ts');
   const registry = new EtcdRegistry(options);
-  if (options.mustAnswer === false) return registry;
+  const { mustAnswer, signal } = options;
+  if (mustAnswer === false) return registry;
+  const hurry = (): void => registry.hurry();
+  signal?.addEventListener('abort', hurry, { once: true });
   try {
+    if (signal?.aborted === true) hurry();
     await registry.commit([], []);
     return registry;
   } catch (error) {
     await registry[Symbol.asyncDispose]();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', hurry);
   }
 }
 
