@@ -152,6 +152,7 @@ export class Apps implements AsyncDisposable {
     };
     const supervisor = new InstanceSupervisor({
       context: shared,
+      guard: () => this.#opened?.guard.note(),
       parts: (record) => this.#parts(record),
       wake: () => {
         workers.wake('instances');

@@ -31,7 +31,9 @@ export interface StartRequest {
 }
 
 export interface SupervisorOptions {
-  readonly context: Omit<InstanceContext, 'changed'>;
+  readonly context: Omit<InstanceContext, 'changed' | 'guard'>;
+  /** See `InstanceContext`. */
+  readonly guard: () => void;
   /** What a restart needs, by the app's wishes of now. */
   readonly parts: (record: InstanceRecord) => Promise<LaunchParts>;
   /** Ends this worker's pause. */
@@ -49,7 +51,8 @@ export class InstanceSupervisor implements Worker {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#context = { ...options.context, changed: () => this.#changed() };
+    const { context, guard } = options;
+    this.#context = { ...context, guard, changed: () => this.#changed() };
   }
 
   status(): string {

@@ -2,7 +2,7 @@
  * One instance: its process, its record on disk and its life. It is told to `check` regularly and to `drain` or `stop`;
  * everything else it does by itself. Its process does not end with the agent.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, statSync } from 'node:fs';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -23,6 +23,7 @@ import {
   startProblem,
 } from './instance-life.ts';
 import { type InstanceRecord, writeRecord } from './instance-record.ts';
+import { letGo, spawnInstance } from './held-start.ts';
 import { launchSpec } from './launch-plan.ts';
 import { lastLines } from './log-reader.ts';
 import type { LogStore } from './log-store.ts';
@@ -65,6 +66,8 @@ export interface InstanceContext {
   readonly runners: string;
   /** Monotonic milliseconds of the last restart because of failed probes. */
   readonly silentRestarts: { lastAt: number };
+  /** Called when the process of a singleton exists, before it begins: from then on it ends in time when this agent does not. */
+  readonly guard: () => void;
   /** Called after every change of state or address. */
   readonly changed: () => void;
 }
@@ -296,8 +299,13 @@ export class SupervisedInstance {
     const child = this.#spawn(this.#spec(parts));
     this.#child = child;
     this.#exit = undefined;
-    if (child.pid !== undefined)
-      await this.#save({ processId: processId(child.pid) ?? { pid: child.pid, startTicks: -1 } });
+    if (child.pid !== undefined) {
+      const { pid } = child;
+      const saved = this.#save({ processId: processId(pid) ?? { pid, startTicks: -1 } });
+      if (this.#record.singleton !== undefined) this.#context.guard();
+      letGo(child);
+      await saved;
+    }
     this.#probeAt = 0;
     this.#probePauseMs = PROBE_START_FIRST_MS;
     this.#dispatch({ kind: 'launched' });
@@ -315,14 +323,7 @@ export class SupervisedInstance {
     );
     try {
       this.#logOffset = statSync(this.#folders.log).size;
-      const child = spawn(plan.file, plan.args, {
-        cwd: plan.cwd,
-        env: plan.env,
-        detached: true,
-        stdio: ['ignore', output, output],
-        ...(plan.uid === undefined ? {} : { uid: plan.uid, gid: plan.gid ?? plan.uid }),
-      });
-      child.unref();
+      const child = spawnInstance(plan, { output, isHeld: this.#record.singleton !== undefined });
       child.on('error', (error) => {
         this.#exit = notStarted(startProblem(error, spec.command[0] ?? ''));
         this.#context.changed();

@@ -19,7 +19,7 @@ export interface RunRequest {
   readonly stdin: Readable | undefined;
 }
 
-export type OneOffContext = Omit<InstanceContext, 'changed' | 'logs' | 'silentRestarts'>;
+export type OneOffContext = Omit<InstanceContext, 'changed' | 'guard' | 'logs' | 'silentRestarts'>;
 
 /** A fresh sandbox with the current release, settings and secrets, and a folder of its own for its time. */
 export async function* runOneOff(

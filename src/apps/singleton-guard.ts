@@ -80,10 +80,15 @@ export class SingletonGuard implements Worker {
     return { kind: 'idle', retryInMs: EXTEND_EVERY_MS };
   }
 
-  /** To be awaited before a singleton is started: it is guarded from its first moment. */
+  /** To be awaited before a singleton is started: whatever is noted from then on is guarded. */
   async ready(): Promise<void> {
-    this.#write(this.#lines());
+    this.note();
     await this.#keepRunning();
+  }
+
+  /** Until when each may run that exists now. */
+  note(): void {
+    this.#write(this.#lines());
   }
 
   /** The instances have ended: nothing is left to guard. */
