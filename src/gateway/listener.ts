@@ -191,7 +191,6 @@ export class Listener implements ConnectionOwner {
   /** Connections whose handshake has not ended count too: they come to `accept` only then, others at once. Call after new limits. */
   limitHandshakes(): void {
     const { server, plane } = this;
-    // Plain sockets move to other objects, so that the server would count them for ever.
     if (server !== undefined && this.protocol === 'https') {
       server.maxConnections = plane.limits.connectionsMax;
     }

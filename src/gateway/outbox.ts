@@ -12,6 +12,8 @@ import { type Pooled, takePooled } from './pooled-buffers.ts';
 /** Pieces up to this size are gathered; the kernel takes as much in one write without a further copy. */
 export const SMALL_BYTES_MAX = 16_384;
 
+const nothing = (): void => undefined;
+
 export abstract class Outbox {
   readonly socket: ClientSocket;
   /** Takes all that is written while there is one: the body of an answer that leaves compressed. */
@@ -37,6 +39,7 @@ export abstract class Outbox {
 
   /** Latin1 text; it leaves with the next `flush`, or earlier. */
   text(text: string): void {
+    if (text === '') return;
     if (this.coder !== undefined) {
       this.coder.write(Buffer.from(text, 'latin1'));
       return;
@@ -150,7 +153,14 @@ export class SocketOutbox extends Outbox {
     if (gathered === undefined) return;
     this.gathered = undefined;
     this.used = 0;
-    this.writer.write(gathered.bytes.subarray(0, used), gathered.give);
+    const bytes = gathered.bytes.subarray(0, used);
+    if (used > SMALL_BYTES_MAX || !this.writer.hasWaiting) {
+      this.writer.write(bytes, gathered.give);
+      return;
+    }
+    // A slow reader of many small pieces would keep a whole buffer for each.
+    this.writer.write(Buffer.from(bytes), nothing);
+    gathered.give();
   }
 }
 

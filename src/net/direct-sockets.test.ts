@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { takeReads } from './direct-reads.ts';
 import { DirectWriter } from './direct-writes.ts';
 import { proveHandles } from './handle-proof.ts';
@@ -165,4 +166,39 @@ test('a side that has ended still reads', async () => {
   writer.write(Buffer.from('answer'), () => undefined);
   pair.near.end();
   assert.equal(String(await answered), 'answer');
+});
+
+test('a socket over TLS that is destroyed takes nothing of what was decrypted', async (t) => {
+  assert.equal(await proveHandles(), true);
+  const key = { identity: 'test', psk: Buffer.alloc(16, 7) };
+  const ciphers = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const;
+  const server = createTlsServer({ ...ciphers, pauseOnConnect: true, pskCallback: () => key.psk });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert(typeof address === 'object' && address !== null);
+  const came = once(server, 'secureConnection') as Promise<[TLSSocket]>;
+  const far = connectTls({
+    ...ciphers,
+    port: address.port,
+    host: '127.0.0.1',
+    pskCallback: () => key,
+    checkServerIdentity: () => undefined,
+  });
+  far.on('error', () => undefined);
+  const [near] = await came;
+  t.after(() => {
+    far.destroy();
+    server.close();
+  });
+  const closed = once(near, 'close');
+  let reads = 0;
+  takeReads(near, () => {
+    reads++;
+    near.destroy();
+  });
+  // Four records, of which one read of the kernel brings several.
+  far.write(Buffer.alloc(60_000));
+  await closed;
+  assert.equal(reads, 1);
 });

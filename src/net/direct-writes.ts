@@ -33,6 +33,11 @@ export class DirectWriter {
     return this.#waiting > 0 || this.#socket.writableNeedDrain;
   }
 
+  /** True when what is written now waits behind something else. */
+  get hasWaiting(): boolean {
+    return this.#waiting > 0 || this.#socket.writableLength > 0;
+  }
+
   /** `done` is called when the bytes may be used for something else, perhaps before this returns. */
   write(bytes: Uint8Array, done: () => void): void {
     const socket = this.#socket;
