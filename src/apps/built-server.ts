@@ -26,7 +26,10 @@ const SVELTEKIT_ENV = {
   ADDRESS_HEADER: 'x-forwarded-for',
 };
 const NEXT_CONFIGS = ['js', 'mjs', 'ts'].map((extension) => `next.config.${extension}`);
+const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 const STANDALONE = /\boutput\s*:\s*(['"`])standalone\1/;
+/** Its build is not where it is looked for then. */
+const ELSEWHERE = /\bdistDir\s*:/;
 /** Next.js leaves these two to who deploys it (its docs, `output`). */
 const NEXT_COPIES =
   'cp -R .next/static .next/standalone/.next/ && if [ -d public ]; then cp -R public .next/standalone/; fi';
@@ -35,12 +38,15 @@ export function builtServer(input: DetectInput, manifest: PackageJson): BuiltSer
   if (!hasBuild(input)) return undefined;
   const uses = (name: string): boolean =>
     manifest.dependencies.has(name) || manifest.devDependencies.has(name);
+  const { build = '', prestart } = manifest.scripts;
   const start = manifest.scripts['start']?.trim();
-  if (uses('next') && (start === undefined || start === 'next start')) return next(input.view);
+  if (uses('next') && prestart === undefined && (start === undefined || start === 'next start'))
+    return next(input.view);
   if (start !== undefined) return undefined;
   if (uses('@sveltejs/adapter-node'))
     return { name: 'SvelteKit', file: 'build/index.js', env: SVELTEKIT_ENV, steps: [] };
-  if (uses('nuxt'))
+  // `nuxt generate` writes a static site.
+  if (uses('nuxt') && !/\bgenerate\b/.test(build))
     return {
       name: 'Nuxt',
       file: '.output/server/index.mjs',
@@ -51,7 +57,8 @@ export function builtServer(input: DetectInput, manifest: PackageJson): BuiltSer
 }
 
 function next(view: TreeView): BuiltServer | undefined {
-  if (!NEXT_CONFIGS.some((name) => STANDALONE.test(view.readText(name) ?? ''))) return undefined;
+  const configs = NEXT_CONFIGS.map((name) => (view.readText(name) ?? '').replace(COMMENT, ''));
+  if (!configs.some((text) => STANDALONE.test(text) && !ELSEWHERE.test(text))) return undefined;
   return {
     name: 'Next.js, standalone',
     file: '.next/standalone/server.js',

@@ -79,6 +79,19 @@ const NODE: readonly Case[] = [
     ],
   },
   {
+    what: 'Next.js whose standalone form is only a comment',
+    files: {
+      'next.config.mjs': "export default {\n  // output: 'standalone',\n};",
+      'package.json': packageJson({
+        scripts: { build: 'next build', start: 'next start' },
+        dependencies: { next: '16', react: '19' },
+      }),
+    },
+    kind: 'node',
+    explanation: /next start/,
+    build: [INSTALL_ALL, 'npm run build'],
+  },
+  {
     what: 'an express app with a lockfile',
     files: {
       'package.json': packageJson({

@@ -19,6 +19,8 @@ import { SqliteDatabase } from './sqlite-database.ts';
 
 const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
 
+let shared: Response | undefined;
+
 const posts: Controller = {
   uploadBytesMax: 2 * 1024 ** 2,
   before: [(c) => (c.query('stop') === undefined ? undefined : c.json({ stopped: true }, 403))],
@@ -52,6 +54,11 @@ const posts: Controller = {
     close: () => undefined,
   }),
   'GET /island': () => Island({ of: Hello, with: { name: '"><b>' } }),
+  'GET /shared': (c) => {
+    c.flash('Yours');
+    return (shared ??= c.json({ all: 1 }));
+  },
+  'GET /no-head': () => new Response('', { headers: { 'x-name': 'a\u0001b' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
 
@@ -259,6 +266,30 @@ test('what is flashed is shown once', async () => {
   ]);
   const again = await ask('/posts/token', { headers: { cookie: cookieOf(shown) } });
   assert.deepEqual(((await again.json()) as { flashes: unknown }).flashes, []);
+});
+
+test('an answer that an action gives to many has the head of each', async () => {
+  const ask = await start();
+  const [one, other] = [await ask('/posts/shared'), await ask('/posts/shared')];
+  for (const answer of [one, other]) assert.equal(answer.headers.getSetCookie().length, 1);
+  assert.notEqual(one.headers.get('x-request-id'), other.headers.get('x-request-id'));
+});
+
+test('what cannot be asked for or answered ends that request alone', async (t) => {
+  const log: LogRecord[] = [];
+  const served = await serve(await startApp(log), { port: 0, host: '127.0.0.1' });
+  t.after(() => served.close());
+  const { port } = served.server.address() as AddressInfo;
+  for (const [target, host, status] of [
+    ['/posts/no-head', 'a', '500'],
+    ['/posts?stop', '1.2.3.999', '400'],
+    ['/posts?stop', 'a:99999', '400'],
+    ['/', 'a/posts/1?', '400'],
+    ['http://me:secret@a/posts/1', 'a', '400'],
+    ['/posts/1', 'a', '200'],
+  ] as const)
+    assert.equal(await statusOf(port, [`GET ${target} HTTP/1.1`, `Host: ${host}`]), status, host);
+  assert.ok(log.some(({ level, message }) => level === 'error' && /no-head failed/.test(message)));
 });
 
 test('a live page is told of changes, when they are sure', async () => {

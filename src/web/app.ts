@@ -25,7 +25,7 @@ import { type Controller, type Found, type Route, routesOf, RouteTable } from '.
 import { readCookie, Session, SESSION_COOKIE } from './session.ts';
 import { CLOSE, type Socket, type SocketHandlers, type SocketPeer } from './sockets.ts';
 import { type Database, useDatabase } from './sql.ts';
-import { JSON_TYPE, plainOf } from './text-answer.ts';
+import { JSON_TYPE, plainOf, withHead } from './text-answer.ts';
 
 /** What the files of an app's folder make up. */
 export interface AppParts {
@@ -279,7 +279,7 @@ export class App implements Disposable {
     return failureAnswer(failure, error, context.wantsJson);
   }
 
-  /** For `serve`: the body of an answer failed on its way. */
+  /** For `serve`: an answer could not be written, or its body failed on its way. */
   cut(request: Request, error: unknown): void {
     this.#noteFailure(error, { asked: askedOf(request), id: '' });
   }
@@ -298,10 +298,10 @@ export class App implements Disposable {
     const cacheControl = session.isPersonal ? 'private, no-cache' : 'no-cache';
     if (plain !== undefined) {
       const own = plain.head[1] === JSON_TYPE ? DATA_HEAD : PAGE_HEAD;
-      plain.head.push(...own, 'cache-control', cacheControl, 'vary', context.varies);
-      plain.head.push('x-request-id', context.id);
-      if (cookie !== undefined) plain.head.push('set-cookie', cookie);
-      return given;
+      const more = [...own, 'cache-control', cacheControl, 'vary', context.varies];
+      more.push('x-request-id', context.id);
+      if (cookie !== undefined) more.push('set-cookie', cookie);
+      return withHead(plain, more);
     }
     // What the global `fetch` gave has headers that cannot be changed.
     const response = new Response(given.body, given);

@@ -48,6 +48,9 @@ test('elements, attributes and children are as HTML has them', async () => {
   for (const [node, text] of cases) assert.equal(await renderText(node), text);
   assert.throws(() => jsx('p', { 'x onload=y': 1 }), /is no name of an attribute/);
   assert.throws(() => jsx('p', { title: () => 1 }), /is a function/);
+  assert.throws(() => jsx('p', { title: later('a') }), /is a promise/);
+  assert.throws(() => jsx('p onload=x', {}), /is no name of an element/);
+  assert.equal(await renderText(jsx('p', { constructor: 'x' })), '<p constructor="x"></p>');
 });
 
 test('components run when their turn comes, may wait at any depth, and keep their places', async () => {
@@ -68,4 +71,10 @@ test('components run when their turn comes, may wait at any depth, and keep thei
 test('the first mistake is told, and no other one goes unheard', async () => {
   const page = element('p', {}, element(BrokenLater, {}), element(Broken, {}));
   await assert.rejects(renderText(page), /Too late|Out of order/);
+  // One that fails before its turn, with nobody listening yet.
+  const Waits = async ({ children }: { readonly children?: unknown }): Promise<unknown> => {
+    await new Promise(setImmediate);
+    return children;
+  };
+  await assert.rejects(renderText(element(Waits, {}, BrokenLater())), /Too late/);
 });

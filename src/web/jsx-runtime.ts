@@ -60,10 +60,19 @@ export function element(
 }
 
 function made(tag: string | Component, props: Props): Html | Pending {
-  if (typeof tag !== 'string' && tag !== Fragment) return new Pending(tag, props);
-  const inner = readyText(inside(props));
-  if (inner === undefined) return new Pending(tag, props);
+  const isComponent = typeof tag !== 'string' && tag !== Fragment;
+  const inner = isComponent ? undefined : readyText(inside(props));
+  if (inner === undefined) {
+    expectFailures(props['children']);
+    return new Pending(tag, props);
+  }
   return new Html(typeof tag === 'string' ? tagText(tag, props, inner) : inner);
+}
+
+/** A promise may fail before its turn comes: that is told then, and must not end the process as one that nobody waits for. */
+function expectFailures(child: unknown): void {
+  if (child instanceof Promise) child.catch(() => undefined);
+  else if (Array.isArray(child)) for (const each of child) expectFailures(each);
 }
 
 /** True for what JSX makes, not for data. */
@@ -130,19 +139,30 @@ function isNothing(value: unknown): boolean {
   return value === undefined || value === null || typeof value === 'boolean';
 }
 
-/** Elements without an end (HTML §13.1.2). */
-const VOID: ReadonlySet<string> = new Set(
-  'area base br col embed hr img input link meta source track wbr'.split(' '),
+/** Elements that are known, and whether they are without an end (HTML §13.1.2). */
+const tags = new Map<string, boolean>(
+  'area base br col embed hr img input link meta source track wbr'
+    .split(' ')
+    .map((tag) => [tag, true]),
 );
 
+function isVoid(tag: string): boolean {
+  const known = tags.get(tag);
+  if (known !== undefined) return known;
+  if (!/^[a-z][\w:.-]*$/i.test(tag)) throw new TypeError(`"${tag}" is no name of an element`);
+  if (tags.size < NAMES_MAX) tags.set(tag, false);
+  return false;
+}
+
 function tagText(tag: string, props: Props, inner: string): string {
+  const hasEnd = !isVoid(tag);
   let head = `<${tag}`;
   for (const name in props) {
     if (name === 'children' || name === 'key' || name === 'ref') continue;
     const value = props[name];
     if (value !== undefined && value !== null) head += attribute(tag, name, value);
   }
-  return VOID.has(tag) ? `${head}/>` : `${head}>${inner}</${tag}>`;
+  return hasEnd ? `${head}>${inner}</${tag}>` : `${head}/>`;
 }
 
 /** With a value of `true` these are there, with `false` they are not; others say so in words, as `aria-hidden` does. */
@@ -152,16 +172,15 @@ const BOOLEAN: ReadonlySet<string> = new Set(
     'itemscope loop multiple muted nomodule novalidate open playsinline readonly required reversed selected'
   ).split(' '),
 );
-const RENAMED: Readonly<Record<string, string>> = {
-  className: 'class',
-  htmlFor: 'for',
-  crossOrigin: 'crossorigin',
-  httpEquiv: 'http-equiv',
-  itemProp: 'itemprop',
-  fetchPriority: 'fetchpriority',
-  noModule: 'nomodule',
-  formAction: 'formaction',
-};
+const RENAMED: ReadonlyMap<string, string> = new Map([
+  ['className', 'class'],
+  ['htmlFor', 'for'],
+  ['crossOrigin', 'crossorigin'],
+  ['httpEquiv', 'http-equiv'],
+  ['itemProp', 'itemprop'],
+  ['fetchPriority', 'fetchpriority'],
+  ['formAction', 'formaction'],
+]);
 /** Properties of SVG that CSS has too: their attributes have a dash. */
 const DASHED =
   /^(?:clip|fill|flood|stop|stroke|font|text|dominant|alignment|baseline|color|image|shape|pointer|vector|marker|letter|word|writing)(?:Path|Rule|Opacity|Color|Width|Linecap|Linejoin|Miterlimit|Dasharray|Dashoffset|Family|Size|Style|Weight|Variant|Anchor|Decoration|Rendering|Baseline|Shift|Interpolation|Events|Effect|Start|Mid|End|Spacing|Mode)$/;
@@ -179,7 +198,8 @@ function attributeName(tag: string, name: string): string {
   const dashed = DASHED.test(name)
     ? name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)
     : name;
-  const found = RENAMED[name] ?? (BOOLEAN.has(name.toLowerCase()) ? name.toLowerCase() : dashed);
+  const found =
+    RENAMED.get(name) ?? (BOOLEAN.has(name.toLowerCase()) ? name.toLowerCase() : dashed);
   if (names.size >= NAMES_MAX) names.clear();
   names.set(name, found);
   return found;
@@ -195,6 +215,8 @@ function attribute(tag: string, given: string, value: unknown): string {
     if (name.startsWith('on')) return '';
     throw new TypeError(`"${given}" of <${tag}> is a function, which HTML cannot have`);
   }
+  if (value instanceof Promise)
+    throw new TypeError(`"${given}" of <${tag}> is a promise: wait for it first`);
   const isStyle = name === 'style' && typeof value === 'object';
   return ` ${name}="${escaped(isStyle ? styleText(value as Props) : String(value))}"`;
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
-import { belongsTo, boolean, datetime, integer, json, string, text } from './fields.ts';
+import { belongsTo, boolean, datetime, fromColumn, integer, json, string, text } from './fields.ts';
 import { model, type RowOf } from './model.ts';
 import { limitRate, makeOwnTables } from './own-tables.ts';
-import { query, transaction, useDatabase } from './sql.ts';
+import { query, type SqlResult, transaction, useDatabase } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
 const User = model('user', {
@@ -173,4 +173,29 @@ test('a rate is limited over all instances', async () => {
   await limitRate('bob', { times: 3, seconds: 60 });
   await limitRate('eve', { times: 1, seconds: -1 });
   await limitRate('eve', { times: 1, seconds: -1 });
+});
+
+test('times in the database are read as `Date.parse` reads them, however they are written', () => {
+  for (const kept of [
+    '2026-01-31T09:30:05.123Z',
+    '2024-02-29T23:59:59.999Z',
+    '0050-01-01T00:00:00.000Z',
+    '2026-13-01T00:00:00.000Z',
+    '2026-00-01T00:00:00.000Z',
+    '2026-01-31T25:00:00.000Z',
+    '2026-01-31T09:30:05.12xZ',
+    '20x6-01-31T09:30:05.123Z',
+    '2026/01/31T09:30:05.123Z',
+    '2026-01-31 09:30:05Z',
+  ])
+    assert.equal((fromColumn(datetime(), kept) as Date).getTime(), Date.parse(kept), kept);
+});
+
+test('rows of a statement that is kept have the columns that the table has now', async () => {
+  await using database = new SqliteDatabase(':memory:');
+  const run = (sql: string): Promise<SqlResult> => database.run({ sql, args: [] });
+  await run('CREATE TABLE t AS SELECT 1 AS a, 2 AS b, 3 AS c');
+  assert.deepEqual((await run('SELECT * FROM t')).rows, [{ a: 1, b: 2, c: 3 }]);
+  await run('ALTER TABLE t DROP COLUMN b');
+  assert.deepEqual((await run('SELECT * FROM t')).rows, [{ a: 1, c: 3 }]);
 });

@@ -15,8 +15,12 @@ export interface Asked {
   header(name: string): string | null;
 }
 
-/** A host and a target that a URL leaves as they are. */
-const PLAIN_HOST = /^[a-z0-9.-]+(?::[1-9]\d{0,4})?$/;
+/** A host that a URL may have for certain, so that its own text need not be asked: `1.2.3.999`, say, is none. */
+const PLAIN_HOST =
+  /^(?!.*xn--)(?:127\.0\.0\.1|(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::(?:[1-9]\d{0,3}|[1-5]\d{4}))?$/;
+/** What ends a host in a URL: the path must be the one that was asked for. */
+const NO_HOST = /[\s/?#@\\]/;
+/** A target that a URL leaves as it is. */
 const PLAIN_TARGET = /^\/[\w\-.~/%+,;:@!$&()*=]*(?:\?[\w\-.~/%+,;:@!$&()*=?]*)?$/;
 const DOT_SEGMENT = /\/\.{1,2}(?:[/?]|$)|%2e/i;
 
@@ -45,10 +49,12 @@ class NodeAsked implements Asked {
   get url(): URL {
     if (this.#url !== undefined) return this.#url;
     const { url = '', headers } = this.incoming;
+    const { host = 'localhost' } = headers;
+    if (NO_HOST.test(host)) throw new TypeError(`"${host}" is no host`);
     // Put together as text: resolved, "//path" would be another host.
-    const text = url.startsWith('/') ? `http://${headers.host ?? 'localhost'}${url}` : url;
-    const made = new URL(text);
-    if (made.protocol !== 'http:' && made.protocol !== 'https:')
+    const made = new URL(url.startsWith('/') ? `http://${host}${url}` : url);
+    const isHttp = made.protocol === 'http:' || made.protocol === 'https:';
+    if (!isHttp || made.username !== '' || made.password !== '')
       throw new TypeError(`"${url}" is no target`);
     return (this.#url = made);
   }

@@ -19,7 +19,7 @@ const FINISH_WITHIN_MS = 8000;
 export interface ServedApp {
   /** Never rejects. */
   fetch(request: Request, address: string): Promise<Response>;
-  /** The body of an answer failed on its way. */
+  /** An answer could not be written, or its body failed on its way. */
   cut(request: Request, error: unknown): void;
   connect: ConnectApp;
 }
@@ -81,19 +81,26 @@ async function answerRead(
     outgoing.writeHead(400).end();
     return;
   }
-  const answer = await app.fetch(request, addressOf(incoming));
+  try {
+    await write(await app.fetch(request, addressOf(incoming)), outgoing);
+  } catch (error) {
+    // A visitor who leaves is no failure.
+    if (systemCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return;
+    app.cut(request, error);
+    if (outgoing.headersSent) outgoing.destroy();
+    else outgoing.writeHead(500, 'Internal Server Error').end();
+  }
+}
+
+/** Rejects when its head is not one of HTTP, its body was read already, or fails. */
+async function write(answer: Response, outgoing: ServerResponse): Promise<void> {
   const plain = plainOf(answer);
   if (plain !== undefined) return writePlain(plain, outgoing);
   outgoing.writeHead(answer.status, [...answer.headers].flat());
   if (answer.body === null) return void outgoing.end();
   // What comes later, such as events, has its head at once; what is there already goes with it.
   using _head = systemClock.after(0, () => outgoing.flushHeaders());
-  try {
-    await pipeline(Readable.fromWeb(answer.body as ReadableStream), outgoing);
-  } catch (error) {
-    // A visitor who leaves is no failure.
-    if (systemCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE') app.cut(request, error);
-  }
+  await pipeline(Readable.fromWeb(answer.body as ReadableStream), outgoing);
 }
 
 function addressOf({ socket }: IncomingMessage): string {
@@ -101,8 +108,8 @@ function addressOf({ socket }: IncomingMessage): string {
 }
 
 function writePlain({ status, text, head }: PlainAnswer, outgoing: ServerResponse): void {
-  if (status !== 204 && status !== 304)
-    head.push('content-length', String(Buffer.byteLength(text ?? '')));
-  outgoing.writeHead(status, head);
+  const hasLength = status !== 204 && status !== 304;
+  const length = hasLength ? ['content-length', String(Buffer.byteLength(text ?? ''))] : [];
+  outgoing.writeHead(status, [...head, ...length]);
   outgoing.end(text);
 }

@@ -10,8 +10,9 @@ const PREPARED_MAX = 200;
 
 interface Prepared {
   readonly statement: StatementSync;
-  /** Of its columns; none for what gives no rows. */
+  /** Of its columns; none for what gives no rows. Of `*` they change with the table, under a statement that is kept. */
   readonly names: readonly string[];
+  readonly isStar: boolean;
   /** It changes nothing for certain. */
   readonly isRead: boolean;
 }
@@ -70,14 +71,15 @@ export class SqliteDatabase implements Database {
   }
 
   #run({ sql, args }: Statement): SqlResult {
-    const { statement, names, isRead } = this.#prepare(sql);
+    const { statement, names, isStar, isRead } = this.#prepare(sql);
     const values = args as readonly SQLInputValue[];
     if (names.length === 0) {
       const { changes, lastInsertRowid } = statement.run(...values);
       return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) };
     }
     const lists = statement.all(...values) as unknown as readonly (readonly SqlValue[])[];
-    const rows = lists.map((list) => rowOf(names, list));
+    const current = isStar ? namesOf(statement) : names;
+    const rows = lists.map((list) => rowOf(current, list));
     if (isRead) return { rows, changes: 0, lastId: 0 };
     const last = this.#file.prepare('SELECT changes() AS n, last_insert_rowid() AS id').get();
     return { rows, changes: Number(last?.['n'] ?? 0), lastId: Number(last?.['id'] ?? 0) };
@@ -90,11 +92,15 @@ export class SqliteDatabase implements Database {
     const statement = this.#file.prepare(sql);
     // Rows come as lists: the objects that SQLite's binding makes cost more, to make and to read.
     statement.setReturnArrays(true);
-    const names = statement.columns().map(({ name }) => name);
-    const prepared = { statement, names, isRead: /^\s*(?:SELECT|VALUES)\b/i.test(sql) };
+    const isRead = /^\s*(?:SELECT|VALUES)\b/i.test(sql);
+    const prepared = { statement, names: namesOf(statement), isStar: sql.includes('*'), isRead };
     this.#prepared.set(sql, prepared);
     return prepared;
   }
+}
+
+function namesOf(statement: StatementSync): readonly string[] {
+  return statement.columns().map(({ name }) => name);
 }
 
 function rowOf(names: readonly string[], values: readonly SqlValue[]): SqlRow {

@@ -12,7 +12,7 @@ export interface PlainAnswer {
   readonly status: number;
   readonly text: string | null;
   /** Names, in lower case, and values, in turn: what its action gave, and then what is added to every answer. */
-  readonly head: string[];
+  readonly head: readonly string[];
 }
 
 class TextAnswer {
@@ -54,7 +54,12 @@ export function textAnswer(
   return new TextAnswer({ text, status, head: [name, value] }) as unknown as Response;
 }
 
-/** What is to be written, when nobody has looked closer. What is added to its head is a part of the answer. */
+/** The same with more in its head. A new one: an action may give one answer to many visitors, and what is added is of one of them. */
+export function withHead({ text, status, head }: PlainAnswer, more: readonly string[]): Response {
+  return new TextAnswer({ text, status, head: [...head, ...more] }) as unknown as Response;
+}
+
+/** What is to be written, when nobody has looked closer. */
 export function plainOf(answer: Response): PlainAnswer | undefined {
   return TextAnswer.plainOf(answer);
 }
