@@ -76,17 +76,21 @@ test('databases and storage in the console', async (t) => {
   await pagesAreForEverybody(browser, page, ['/storage', '/storage/photos']);
   // What an upload by another site's page would carry.
   const session = (await page.context().cookies()).find(({ name }) => name === 'moln_session');
+  const at = { address: node.address, port: node.ports.api, host: `localhost:${node.ports.api}` };
+  const cookie = `moln_session=${session?.value ?? ''}`;
   const foreign = await ask({
-    address: node.address,
-    port: node.ports.api,
-    host: `localhost:${node.ports.api}`,
+    ...at,
     method: 'PUT',
     path: '/files/photos/foreign',
-    headers: {
-      cookie: `moln_session=${session?.value ?? ''}`,
-      origin: 'http://evil.example',
-    },
+    headers: { cookie, origin: 'http://evil.example' },
     body: 'x',
   });
   assert.equal(foreign.status, 403);
+  const own = await ask({ ...at, path: '/files/photos/note%20%C3%BC.txt', headers: { cookie } });
+  const { headers } = own;
+  assert.deepEqual(
+    [own.body, headers['content-security-policy'], headers['cross-origin-resource-policy']],
+    ['dropped here', 'sandbox', 'same-origin'],
+    'no page of this origin, nor a part of one of another',
+  );
 });

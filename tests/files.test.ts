@@ -223,6 +223,10 @@ test('files of one machine', async (t) => {
   assert.deepEqual([missing.status, missing.body], [404, 'stays']);
   assert.deepEqual([piece.status, piece.body, again.status], [206, 'el', 304]);
   assert.match(String(home.headers['cache-status']), /stored/);
+  const asS3 = await www('/v1/note', { 'x-amz-expected-bucket-owner': 'nobody' });
+  assert.equal(asS3.status, 200, 'caches would give a refusal to everybody');
+  const cut = await www('/v1/none', { range: 'bytes=0-1' });
+  assert.deepEqual([cut.status, cut.body], [404, 'stays'], 'a range of what is not there');
   const other = await www('/v1/', { 'x-moln-bucket': 'photos' });
   assert.equal(other.body, 'Hello', 'the route says which bucket');
   const tls = ['--resolve', `www.example.org:${node.ports.https}:${node.address}`];

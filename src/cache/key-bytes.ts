@@ -19,12 +19,15 @@ export class KeyBytes {
   readonly #seed: number;
   readonly #bytes: Buffer;
   readonly #words: Int32Array;
+  /** One for each word: with a seed alone there are keys that have one hash whatever the seed is (Aumasson, Bernstein: "SipHash", 2012). */
+  readonly #secrets: Int32Array;
 
-  /** With a seed that nobody knows, nobody can make keys that have one hash. */
+  /** Of 32 bits, and nobody else's: then nobody can make keys that have one hash. */
   constructor(seed: number) {
     this.#seed = seed;
     this.#words = new Int32Array(KEY_CHARACTERS_MAX / WORD_BYTES + 1);
     this.#bytes = Buffer.from(this.#words.buffer);
+    this.#secrets = this.#words.map((_word, at) => mixed(seed + Math.imul(at + 1, 0x9e3779b9)));
   }
 
   /** False: it is too long. */
@@ -37,15 +40,14 @@ export class KeyBytes {
     const over = count * WORD_BYTES - this.length;
     if (over > 0) words[count - 1] = (words[count - 1] ?? 0) & (-1 >>> (over * 8));
     // MurmurHash3 of 32 bits.
+    const secrets = this.#secrets;
     let hash = this.#seed ^ this.length;
     for (let at = 0; at < count; at++) {
-      const word = Math.imul(words[at] ?? 0, 0xcc9e2d51);
+      const word = Math.imul((words[at] ?? 0) ^ (secrets[at] ?? 0), 0xcc9e2d51);
       hash ^= Math.imul((word << 15) | (word >>> 17), 0x1b873593);
       hash = Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64;
     }
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    this.hash = (hash ^ (hash >>> 16)) >>> 0;
+    this.hash = mixed(hash) >>> 0;
     return true;
   }
 
@@ -62,4 +64,11 @@ export class KeyBytes {
     const count = keySize(this.length) / WORD_BYTES;
     for (let at = 0; at < count; at++) slab.setWord(offset, at, this.#words[at] ?? 0);
   }
+}
+
+/** The end of MurmurHash3: each bit depends on all. */
+function mixed(value: number): number {
+  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }

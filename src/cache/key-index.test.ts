@@ -54,3 +54,34 @@ test('a million keys take less than 24 bytes each, and hardly two of them have o
   // By chance: a million squared, by two, by 2^32.
   assert(hashes.size > 999_750, `${hashes.size}`);
 });
+
+/** Times what was multiplied, 1; by Newton. */
+function inverse(odd: number): number {
+  let found = odd;
+  for (let round = 0; round < 5; round++) found = Math.imul(found, 2 - Math.imul(odd, found));
+  return found;
+}
+
+/** The word that MurmurHash3 makes this of. */
+function wordOf(made: number): number {
+  const turned = Math.imul(made, inverse(0x1b873593));
+  return Math.imul((turned >>> 15) | (turned << 17), inverse(0xcc9e2d51));
+}
+
+test('keys that have one MurmurHash3 with any seed have hashes of their own', () => {
+  const pairs = 10;
+  const key = new KeyBytes(7);
+  const hashes = new Set<number>();
+  for (let choice = 0; choice < 2 ** pairs; choice++) {
+    const bytes = Buffer.alloc(pairs * 8);
+    for (let pair = 0; pair < pairs; pair++) {
+      // The one bit goes to the top of the state, where the other one takes it away.
+      const isOther = ((choice >>> pair) & 1) !== 0;
+      bytes.writeInt32LE(wordOf(isOther ? 1 << 18 : 0), pair * 8);
+      bytes.writeInt32LE(wordOf(isOther ? 1 << 31 : 0), pair * 8 + 4);
+    }
+    key.read(bytes.toString('latin1'));
+    hashes.add(key.hash);
+  }
+  assert(hashes.size > 2 ** pairs - 3, `${hashes.size}`);
+});

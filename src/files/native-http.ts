@@ -223,6 +223,8 @@ function headersOf(info: ObjectInfo): Record<string, string> {
     // What others put here must not run as a page of this origin.
     'content-security-policy': 'sandbox',
     'x-content-type-options': 'nosniff',
+    // Nor be a part of a page of another one: apps on other ports are the same site, so browsers send the session for them, too.
+    'cross-origin-resource-policy': 'same-origin',
     ...info.headers,
     ...(Object.fromEntries(meta) as Record<string, string>),
     ...(info.version === 'null' ? {} : { 'x-moln-version': info.version }),

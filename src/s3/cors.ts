@@ -69,6 +69,9 @@ export function printCors(rules: readonly CorsRule[]): string {
   return `${XML_HEAD}<CORSConfiguration xmlns="${S3_NAMESPACE}">${inside}</CORSConfiguration>`;
 }
 
+/** What answers depend on when a bucket has rules. */
+export const CORS_VARY = 'Origin, Access-Control-Request-Headers, Access-Control-Request-Method';
+
 export interface CorsQuestion {
   readonly origin: string;
   readonly method: string;
@@ -95,7 +98,7 @@ export function corsAnswer(
     const answer: Record<string, string> = {
       'access-control-allow-origin': origin === '*' ? '*' : question.origin,
       'access-control-allow-methods': rule.methods.join(', '),
-      vary: 'Origin, Access-Control-Request-Headers, Access-Control-Request-Method',
+      vary: CORS_VARY,
     };
     if (origin !== '*') answer['access-control-allow-credentials'] = 'true';
     if (rule.exposed.length > 0) answer['access-control-expose-headers'] = rule.exposed.join(', ');

@@ -9,7 +9,7 @@ import { authenticate } from './authenticate.ts';
 import { type Answer, writeAnswer } from '../http/answer.ts';
 import { Call, type CallParts, setting } from './call.ts';
 import type { FindPerson } from './acl.ts';
-import { corsAnswer, type CorsRule } from './cors.ts';
+import { corsAnswer, type CorsRule, CORS_VARY } from './cors.ts';
 import { errorBody, S3Error } from './errors.ts';
 import { handlerOf } from './router.ts';
 import { storeError } from './store-errors.ts';
@@ -177,10 +177,15 @@ export class S3Face {
     bucketName: string,
   ): Promise<Readonly<Record<string, string>>> {
     const { origin } = request.headers;
-    if (origin === undefined || bucketName === '' || request.method === 'OPTIONS') return {};
+    const { isBehindGateway = false } = this.#options;
+    if (bucketName === '' || request.method === 'OPTIONS') return {};
+    if (origin === undefined && !isBehindGateway) return {};
     const rules = await this.#rules(bucketName);
-    const asked = request.headers['access-control-request-method'];
-    return corsAnswer(rules, { origin, method: asked ?? request.method ?? 'GET' }, false) ?? {};
+    // A shared cache must not give this to those whom a rule allows.
+    const unallowed = isBehindGateway && rules.length > 0 ? { vary: CORS_VARY } : {};
+    if (origin === undefined) return unallowed;
+    const method = request.headers['access-control-request-method'] ?? request.method ?? 'GET';
+    return corsAnswer(rules, { origin, method }, false) ?? unallowed;
   }
 
   async #rules(bucketName: string): Promise<readonly CorsRule[]> {

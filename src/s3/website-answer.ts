@@ -1,4 +1,5 @@
 /** A bucket as a website: `http://BUCKET.s3-website.HOST/`. Only what everybody may read is shown. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { escapeText } from '../xml/xml.ts';
 import { mayDo } from './access.ts';
 import { type Answer, Call, type CallParts, setting } from './call.ts';
@@ -73,11 +74,19 @@ async function objectAt(call: Call): Promise<Answer> {
 async function errorPage(error: S3Error, call: Call, { site, withKey }: Site): Promise<Answer> {
   if (site.error === undefined || error.status < 400) return page(error, call.method);
   try {
-    return { ...(await getObject(withKey(site.error))), status: error.status };
+    const whole = withKey(site.error).but({ headers: withoutPiece(call.headers) });
+    return { ...(await getObject(whole)), status: error.status };
   } catch (second) {
     if (second instanceof S3Error) return page(error, call.method);
     throw second;
   }
+}
+
+/** Conditions and ranges are about what is not there, not about the page that says so. */
+function withoutPiece(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !name.startsWith('if-') && name !== 'range'),
+  );
 }
 
 function ruleFor(

@@ -30,11 +30,19 @@ export function gatewayClient(
 }
 
 export async function gatewayAnswer(parts: CallParts): Promise<Answer> {
-  const answer = await websiteAnswer(parts);
+  const answer = await websiteAnswer({ ...parts, headers: withoutWishes(parts.headers) });
   const isForAll = !(await dependsOnClient(parts.store, parts.bucketName));
   const { headers = {} } = answer;
   if (!isForAll) return { ...answer, headers: { ...headers, ...NOT_SHARED } };
   return 'cache-control' in headers ? answer : { ...answer, headers: { ...headers, ...FRESH } };
+}
+
+/**
+ * Without what S3 clients ask for in fields, such as the key of an object or whose bucket it has to be: the cache would
+ * give the answer, or the refusal, to everybody.
+ */
+function withoutWishes(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('x-amz-')));
 }
 
 /** A policy with conditions may be about addresses, times or where a client comes from. */

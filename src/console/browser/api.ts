@@ -183,10 +183,10 @@ function node(name: string): string {
 
 export type AppAction = 'rollback' | 'scale' | 'restart' | 'start' | 'stop';
 
-/** An object, or its bucket. */
+/** An object, or its bucket. Slashes are escaped, too: browsers would take `..` between them away, and mean another object. */
 export function fileUrl(bucket: string, key?: string): string {
   const path = `/files/${encodeURIComponent(bucket)}`;
-  return key === undefined ? path : `${path}/${key.split('/').map(encodeURIComponent).join('/')}`;
+  return key === undefined ? path : `${path}/${encodeURIComponent(key)}`;
 }
 
 function databaseUrl(name: string): string {
