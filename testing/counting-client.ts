@@ -1,11 +1,23 @@
 /** Writes 0, 1, 2 … into a database one after the other, and knows which were acknowledged, and of which nobody can say. */
-import type { Client } from './libsql-clients.ts';
+import { type Client, createHttpClient } from './libsql-clients.ts';
+import type { TestNode } from './test-node.ts';
 
 /** Errors that say that nothing was changed. */
 const NOTHING_DONE =
   /^(?:DATABASE_NOT_PRIMARY|DATABASE_NOT_COMMITTED|DATABASES_NOT_READY|DATABASES_PEER_AWAY|DATABASES_NOT_FOUND)$/;
 
 export const COUNTED = 'CREATE TABLE counted (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)';
+
+/** Of the database `shop`, through that node. */
+export function clientOf(node: TestNode, authToken: string): Client {
+  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
+  return createHttpClient({ url, authToken, intMode: 'number' });
+}
+
+export async function numbersIn(client: Client): Promise<readonly number[]> {
+  const { rows } = await client.execute('SELECT n FROM counted ORDER BY n');
+  return rows.map((row) => Number(row['n']));
+}
 
 export class CountingClient {
   readonly acknowledged: Set<number> = new Set();

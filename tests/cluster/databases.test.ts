@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DatabaseDetail } from '../../src/api/api.ts';
-import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
-import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
+import { clientOf, COUNTED, CountingClient, numbersIn } from '../../testing/counting-client.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 const PLACED_WITHIN_MS = 90_000;
-
-function clientOf(node: TestNode, authToken: string): Client {
-  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
-  return createHttpClient({ url, authToken, intMode: 'number' });
-}
-
-async function numbersIn(client: Client): Promise<readonly number[]> {
-  const { rows } = await client.execute('SELECT n FROM counted ORDER BY n');
-  return rows.map((row) => Number(row['n']));
-}
 
 /** Resolves to the nodes with a copy, the primary first, when there are so many and all have everything. */
 async function copies(seer: TestNode, count: number, notOn = ''): Promise<readonly string[]> {

@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import type { AppDetail, ManagerStatus } from '../../src/api/model.ts';
 import { step } from '../../testing/step.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
-import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
+import { clientOf, COUNTED, CountingClient, numbersIn } from '../../testing/counting-client.ts';
 import { ask, type Answer } from '../../testing/http.ts';
 import { Invariants } from '../../testing/invariants.ts';
-import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
+import type { Client } from '../../testing/libsql-clients.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -29,16 +29,6 @@ async function twoInSync(cluster: TestCluster): Promise<readonly [TestNode, Test
     throw new Error(sentence);
   });
   return [cluster.node('one'), two];
-}
-
-function clientOf(node: TestNode, authToken: string): Client {
-  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
-  return createHttpClient({ url, authToken, intMode: 'number' });
-}
-
-async function numbersIn(client: Client): Promise<readonly number[]> {
-  const { rows } = await client.execute('SELECT n FROM counted ORDER BY n');
-  return rows.map((row) => Number(row['n']));
 }
 
 /** Two rows at once, mostly on two stripes, until one is not acknowledged; resolves to the last that was. */

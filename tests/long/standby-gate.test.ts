@@ -9,10 +9,9 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EventDetail, ManagerStatus, NodeDetail } from '../../src/api/model.ts';
 import { appFolder, nodeApp } from '../../testing/app-folder.ts';
-import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
+import { clientOf, COUNTED, CountingClient } from '../../testing/counting-client.ts';
 import { Invariants } from '../../testing/invariants.ts';
 import type { CliResult } from '../../testing/moln.ts';
-import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -55,11 +54,6 @@ function change(node: TestNode, word: string): Change {
   const begun: Change = { word, result, answer: undefined };
   void result.then((answer) => (begun.answer = answer));
   return begun;
-}
-
-function clientOf(node: TestNode, authToken: string): Client {
-  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
-  return createHttpClient({ url, authToken, intMode: 'number' });
 }
 
 async function wordOf(node: TestNode): Promise<string | undefined> {
