@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DatabaseDetail, StripeDetail } from '../../src/api/api.ts';
-import { COUNTED, CountingClient } from '../../testing/counting-client.ts';
-import { type Client, createHttpClient } from '../../testing/libsql-clients.ts';
+import { clientOf, COUNTED, CountingClient } from '../../testing/counting-client.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -12,11 +11,6 @@ import { until } from '../../testing/until.ts';
 const WITHIN_MS = 90_000;
 const STRIPES = 3;
 const OF_ONE = 1_000_000;
-
-function clientOf(node: TestNode, authToken: string): Client {
-  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
-  return createHttpClient({ url, authToken, intMode: 'number' });
-}
 
 async function stripesOf(seer: TestNode): Promise<readonly StripeDetail[]> {
   return (await seer.json<DatabaseDetail>('db', 'show', 'shop')).stripeDetails;
