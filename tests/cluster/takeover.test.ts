@@ -13,23 +13,13 @@ import type { Client } from '../../testing/libsql-clients.ts';
 import { failuresOf } from '../../testing/paced-load.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
+import { twoInSync, untilNobodyAnswers } from '../../testing/two-machines.ts';
 import { until } from '../../testing/until.ts';
 
 const APP = {
   ...nodeApp('process.env.COUNT + " " + process.env.MOLN_INSTANCE'),
   'moln.json': JSON.stringify({ lostAfter: '5s' }),
 };
-
-/** Two nodes of which the second has everything that the first has. */
-async function twoInSync(cluster: TestCluster): Promise<readonly [TestNode, TestNode]> {
-  const two = cluster.node('two');
-  await until('the standby to be there', async () => {
-    const { standby, sentence } = await two.json<ManagerStatus>('manager');
-    if (standby?.isInSync === true) return true;
-    throw new Error(sentence);
-  });
-  return [cluster.node('one'), two];
-}
 
 /** Two rows at once, mostly on two stripes, until one is not acknowledged; resolves to the last that was. */
 async function writePairs(client: Client): Promise<number> {
@@ -70,17 +60,6 @@ async function writeFiles(node: TestNode): Promise<readonly string[]> {
     if (answer === undefined || answer.status >= 300) return keys;
     keys.push(key);
   }
-}
-
-async function untilNobodyAnswers(node: TestNode): Promise<ManagerStatus> {
-  return until(
-    `${node.name} to say that no manager answers`,
-    async () => {
-      const seen = await node.json<ManagerStatus>('manager');
-      return seen.isLive ? undefined : seen;
-    },
-    { withinMs: 30_000 },
-  );
 }
 
 test('the first is killed while it writes, and its disk wiped: takeover brings all back', async (t) => {
@@ -183,41 +162,4 @@ test('the first is killed while it writes, and its disk wiped: takeover brings a
     const later = (await load.stop()).filter(({ startedMs }) => startedMs > killedMs);
     assert.deepEqual(failuresOf(later, killedMs), [], 'only what was in flight there may fail');
   });
-});
-
-test('the first comes back after a takeover: it follows, and its own registry is set aside', async (t) => {
-  await using cluster = await TestCluster.form(t, ['one', 'two']);
-  const [one, two] = await twoInSync(cluster);
-  await one.json('deploy', appFolder(t, APP), '--name', 'app');
-  await one.json('deploy', appFolder(t, { 'index.html': 'hello' }), '--name', 'site');
-  await one.json('db', 'create', 'shop');
-  const { token } = await one.json<{ readonly token: string }>('db', 'token', 'shop');
-  await clientOf(one, token).execute(COUNTED);
-  await clientOf(one, token).execute('INSERT INTO counted (n) VALUES (1)');
-  await until('both to serve', async () => (await two.get('site')).status === 200);
-  await using watched = await Invariants.watch(t, cluster);
-  await using load = cluster.load('site', ['two']);
-  await one.kill();
-  await untilNobodyAnswers(two);
-  await two.json<ManagerStatus>('manager', 'takeover', '--yes');
-  await until('one to be missed', async () => (await cluster.states('two'))['one'] !== 'ready');
-  await two.json('app', 'app', 'env', 'COUNT=after');
-  await until('the database to be written', async () =>
-    clientOf(two, token).execute('INSERT INTO counted (n) VALUES (2)'),
-  );
-  await one.restart();
-  await cluster.sees('two', { one: 'ready', two: 'ready' });
-  await cluster.sees('one', { one: 'ready', two: 'ready' });
-  await until('one to know what happened', async () => {
-    const { env } = await one.json<AppDetail>('app', 'app');
-    return env['COUNT'] === 'after';
-  });
-  await until('one to have the rows of both times', async () => {
-    assert.deepEqual(await numbersIn(clientOf(one, token)), [1, 2]);
-    return true;
-  });
-  const { managers } = await one.json<ManagerStatus>('manager');
-  assert.deepEqual(managers, ['two']);
-  await watched.hold();
-  assert.deepEqual(failuresOf(await load.stop()), []);
 });

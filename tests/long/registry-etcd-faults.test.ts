@@ -4,15 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
-import { isMolnError } from '../src/base/errors.ts';
-import { randomId } from '../src/base/ids.ts';
-import { silentLogger } from '../src/base/log.ts';
-import { systemClock } from '../src/base/time.ts';
-import { openEtcdRegistry, type Registry, type WatchBatch } from '../src/registry/registry.ts';
-import { type EtcdUnderTest, startEtcd } from '../testing/etcd-kit.ts';
-import { commit, follow, plain, put, putOf, rejects, take } from '../testing/registry-kit.ts';
-import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.ts';
-import { until } from '../testing/until.ts';
+import { isMolnError } from '../../src/base/errors.ts';
+import { randomId } from '../../src/base/ids.ts';
+import { silentLogger } from '../../src/base/log.ts';
+import { systemClock } from '../../src/base/time.ts';
+import { openEtcdRegistry, type Registry, type WatchBatch } from '../../src/registry/registry.ts';
+import { type EtcdUnderTest, startEtcd } from '../../testing/etcd-kit.ts';
+import { commit, follow, plain, put, putOf, rejects, take } from '../../testing/registry-kit.ts';
+import { startTcpProxy, type TcpProxy } from '../../testing/tcp-proxy.ts';
+import { until } from '../../testing/until.ts';
 
 /** Time for tests in which nobody ever answers. */
 const SHORT_PATIENCE_MS = 1000;
