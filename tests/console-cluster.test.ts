@@ -1,12 +1,12 @@
 /** The console of a cluster as a person meets it: two real nodes, real Chromium, mostly by keyboard. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { InviteDetail, SlotDetail } from '../src/api/model.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { TestBrowser, type Page } from '../testing/browser.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
-import { askHost } from './routes-kit.ts';
+import { askHost, startServer } from './routes-kit.ts';
 import { focused, loginLink, pagesAreForEverybody, tabTo, text, until } from './console-kit.ts';
 
 const REGIONS = { one: 'north', two: 'south' } as const;
@@ -17,6 +17,8 @@ interface Session {
   readonly browser: TestBrowser;
   /** Logged in at the node that leads. */
   readonly page: Page;
+  /** Of the story. */
+  readonly t: TestContext;
 }
 
 function row(page: Page, name: string): Promise<string> {
@@ -130,11 +132,10 @@ async function readsWithoutScripts({ browser, page }: Session): Promise<void> {
   await plain.close();
 }
 
-/** The only manager goes: the other node's console says that it may be old, on every page. */
-async function regionsAreShown({ cluster, page }: Session): Promise<void> {
+async function regionsAreShown({ cluster, page, t }: Session): Promise<void> {
   const one = cluster.node('one');
-  // Nobody listens there: what counts is where it was to go.
-  const upstreams = '[{url: "http://127.0.0.1:1"}, {url: "http://127.0.0.1:2", region: south}]';
+  const [near, far] = [await startServer(t, 'near'), await startServer(t, 'far')];
+  const upstreams = `[{url: "${near}"}, {url: "${far}", region: south}]`;
   await one.json('route', 'set', 'far', 'host=far.example', `upstreams=${upstreams}`);
   await page.goto(new URL('/gateway', page.url()).href);
   const shown = page.locator('table', { hasText: 'Requests that could go to several regions' });
@@ -145,6 +146,7 @@ async function regionsAreShown({ cluster, page }: Session): Promise<void> {
   await one.json('route', 'remove', 'far');
 }
 
+/** The only manager goes: the other node's console says that it may be old, on every page. */
 async function saysWhenManagersAreAway({ cluster, browser }: Session): Promise<void> {
   const left = await browser.page();
   await left.goto(await loginLink(cluster.node('two')));
@@ -181,6 +183,6 @@ test('the console of a cluster in a real browser', async (t) => {
   const page = await browser.page();
   await page.goto(await loginLink(one));
   for (const [title, story] of STORIES) {
-    await t.test(title, () => story({ cluster, browser, page }));
+    await t.test(title, (of) => story({ cluster, browser, page, t: of }));
   }
 });
