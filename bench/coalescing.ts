@@ -247,6 +247,7 @@ async function startGateways(
           authority: authority.certificatePem,
           clusterId: CLUSTER,
           revoked: [],
+          silent: [],
         },
         locals: [],
         sharing: { self: { node, name, region }, nodes: nodes.filter((one) => one.node !== node) },

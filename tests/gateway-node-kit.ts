@@ -131,6 +131,7 @@ export async function doorOf(
     authority: authority.pair.certificatePem,
     clusterId: authority.clusterId,
     revoked: [],
+    silent: [],
   };
 }
 

@@ -126,3 +126,34 @@ async function answerOfDoor(nodes: TwoNodes, name: string, wanted: string): Prom
   await client.closed();
   assert.equal(client.text, wanted);
 }
+
+test('what waits for a node that fell silent is asked of another; what must not be sent twice waits on', async () => {
+  await using nodes = await TwoNodes.start();
+  const held: (() => void)[] = [];
+  const other = await startApp(nodes.one, (request, response) => {
+    if (request.url === '/hold') held.push(() => response.end());
+    else response.end('the other');
+  });
+  await nodes.one.route(proxyRoute([socketUpstream(other, 'other')]));
+  const holding = Array.from({ length: 5 }, () => answer(nodes.one, { path: '/hold' }));
+  await until('the other to be busy', () => held.length === holding.length);
+  await using silent = await RawOrigin.start(`${nodes.two.folder}/silent.sock`, () => {});
+  const ids = ['a', 'b'] as const;
+  nodes.two.locals = ids.map((id) => socketUpstream(silent.path, id));
+  await nodes.two.route();
+  await nodes.one.route(
+    proxyRoute([...ids.map((id) => nodes.far(id)), socketUpstream(other, 'other')]),
+  );
+  const asked = [answer(nodes.one), answer(nodes.one)];
+  const posted = answer(nodes.one, { method: 'POST', send: 'a body' });
+  await until('three requests there', () => silent.seen.split('HTTP/1.1').length === 4);
+  await until('the body too', () => silent.seen.includes('a body'));
+  if (nodes.one.node !== undefined) nodes.one.node = { ...nodes.one.node, silent: ['two'] };
+  await nodes.one.route(proxyRoute([socketUpstream(other, 'other')]));
+  for (const one of asked) assert.deepEqual(await one, { status: 200, text: 'the other' });
+  const late = silent.connections.find(({ seen }) => seen.includes('a body'));
+  late?.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate');
+  assert.deepEqual(await posted, { status: 200, text: 'late' });
+  for (const end of held) end();
+  await Promise.all(holding);
+});

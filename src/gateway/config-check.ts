@@ -146,7 +146,7 @@ const redirectStatus: Schema<301 | 302 | 307 | 308> = {
 };
 
 const LOCALS_MAX = 20_000;
-const REVOKED_MAX = 100_000;
+const NODES_MAX = 100_000;
 
 const nodeId = string({ pattern: /^[0-9a-z]{1,32}$/, patternMeans: 'letters and digits' });
 
@@ -306,7 +306,8 @@ const nodeDoor: Schema<NodeDoorConfig> = object({
   key: pem,
   authority: pem,
   clusterId: nodeId,
-  revoked: array(nodeId, { itemsMax: REVOKED_MAX }),
+  revoked: array(nodeId, { itemsMax: NODES_MAX }),
+  silent: array(nodeId, { itemsMax: NODES_MAX }),
 });
 
 const sharingSelf = { node: nodeId, name: string({ lengthMax: 253 }), region: id };

@@ -107,6 +107,8 @@ export interface NodeDoorConfig {
   readonly clusterId: string;
   /** Ids of nodes whose certificates count for nothing. */
   readonly revoked: readonly string[];
+  /** Ids of nodes that are not heard: what waits for them is asked of others where it may. */
+  readonly silent: readonly string[];
 }
 
 /** Answers to authorities, by which they know whose a host is. */

@@ -41,6 +41,7 @@ import { regionFlows } from './region-flows.ts';
 import type { Dispatch } from './responder.ts';
 import { RouteTable } from './route-table.ts';
 import { slowFigures } from './slow-figures.ts';
+import { SilentNodes } from './silent-nodes.ts';
 import { Sharing, type SharingCounts } from './sharing.ts';
 import { StaticFiles } from './static-files.ts';
 import { measureTop } from './top-meter.ts';
@@ -102,6 +103,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #balancers: Balancers;
   readonly #door: NodeDoor;
   readonly #nodes: NodeClient = new NodeClient();
+  readonly #silent = new SilentNodes();
   readonly #name: string;
   readonly #place: SharingPlace | undefined;
   readonly #questions: QuestionDoor;
@@ -192,6 +194,7 @@ export class DataPlane implements AsyncDisposable {
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
     }
+    this.#silent.take(config.node?.silent ?? [], [...before, ...this.#retired], plane.coarseMs);
     const wanted = new Map(config.listeners.map((item) => [item.id, item]));
     for (const [id, listener] of this.#listeners) {
       const item = wanted.get(id);

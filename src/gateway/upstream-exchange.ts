@@ -373,6 +373,10 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.sinceMs = this.plane.coarseMs;
   }
 
+  upstreamSilent(): void {
+    if (!this.promoteHedge()) this.mayAskAnother(this.upstream);
+  }
+
   upstreamEnded(): void {
     if (this.phase === PHASE.body && this.answerEnds()) return;
     this.broken('The upstream closed the connection');

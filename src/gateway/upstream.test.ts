@@ -18,6 +18,9 @@ class Listener implements UpstreamUser {
     this.hear(buffer.toString('latin1', from, to));
   }
   upstreamDrained(): void {}
+  upstreamSilent(): void {
+    this.hear('silent');
+  }
   upstreamEnded(): void {
     this.hear('ended');
   }

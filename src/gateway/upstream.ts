@@ -28,6 +28,8 @@ export interface UpstreamUser {
   upstreamConnected(): void;
   upstreamBytes(buffer: Buffer, from: number, to: number): void;
   upstreamDrained(): void;
+  /** Its node is not heard any more; it may come back. */
+  upstreamSilent(): void;
   /** The upstream sends no more. */
   upstreamEnded(): void;
   /** Always the last call; `error` is undefined for an orderly close. */
@@ -141,6 +143,7 @@ export class Upstream implements Candidate {
   private downMs = 0;
   /** The one that became idle last is taken first; the others may age and go. */
   private readonly idle: UpstreamSocket[] = [];
+  private readonly sockets = new Set<UpstreamSocket>();
 
   constructor(config: UpstreamConfig, nodes?: NodeClient) {
     this.config = config;
@@ -203,7 +206,9 @@ export class Upstream implements Candidate {
 
   /** A new connection; the user hears `upstreamConnected` or `upstreamClosed`. */
   connect(user: UpstreamUser): UpstreamSocket {
-    return new UpstreamSocket(this, user);
+    const socket = new UpstreamSocket(this, user);
+    this.sockets.add(socket);
+    return socket;
   }
 
   /** Takes back a socket whose last answer is complete and that may be used again. */
@@ -267,7 +272,13 @@ export class Upstream implements Candidate {
     for (const socket of this.idle.splice(0)) socket.discard();
   }
 
+  /** Its node is not heard any more: whoever waits for it may turn to another one. */
+  fellSilent(): void {
+    for (const { user } of [...this.sockets]) user?.upstreamSilent();
+  }
+
   closed(socket: UpstreamSocket): void {
+    this.sockets.delete(socket);
     if (socket.user !== undefined) return;
     const index = this.idle.indexOf(socket);
     if (index >= 0) this.idle.splice(index, 1);

@@ -14,6 +14,7 @@ const DOOR: NodeDoorConfig = {
   authority: 'CA',
   clusterId: 'c1',
   revoked: [],
+  silent: [],
 };
 const SET = {
   routes: [

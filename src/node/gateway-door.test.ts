@@ -46,7 +46,15 @@ class Around {
   }
 
   members(...ids: readonly string[]): void {
-    this.nodes = ids.map(peer);
+    this.#tell(ids.map(peer));
+  }
+
+  become(changed: PeerNode): void {
+    this.#tell(this.nodes.map((node) => (node.id === changed.id ? changed : node)));
+  }
+
+  #tell(nodes: PeerNode[]): void {
+    this.nodes = nodes;
     for (const call of this.#calls) call();
   }
 
@@ -87,6 +95,7 @@ test('no door while the node is alone; one as soon as it has company', async () 
     authority: 'CA',
     clusterId: 'c1',
     revoked: [],
+    silent: [],
   });
   around.members('here', 'there', 'far');
   assert.equal(around.changes, 1, 'more company is no news');
@@ -95,6 +104,20 @@ test('no door while the node is alone; one as soon as it has company', async () 
   around.members('here');
   assert.notEqual(door.config(), undefined, 'routes may lead out for a moment more');
   assert.equal(around.changes, 1);
+});
+
+test('who is not heard is named, once', async () => {
+  const around = new Around();
+  around.nodes = [peer('here'), peer('there')];
+  await using door = around.door;
+  door.start();
+  around.become({ ...peer('there'), state: 'suspect' });
+  assert.deepEqual(door.config()?.silent, ['there']);
+  around.become({ ...peer('there'), state: 'lost' });
+  assert.equal(around.changes, 1, 'lost is no news');
+  around.become(peer('there'));
+  assert.deepEqual(door.config()?.silent, []);
+  assert.equal(around.changes, 2);
 });
 
 test('who is forgotten is refused from then on', async () => {

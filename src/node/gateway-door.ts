@@ -2,11 +2,12 @@
  * What this node's gateways need to talk with those of other nodes: a listener of their own, credentials for both directions,
  * and who must not come in any more. Alone there is nobody to talk with, and no port is taken.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { followAgain } from '../base/again.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { NodeDoorConfig } from '../gateway/config.ts';
-import type { Identity, Members, Peers } from '../cluster/cluster.ts';
+import type { Identity, Members, PeerNode, Peers } from '../cluster/cluster.ts';
 
 const RETRY_MS = 1_000;
 
@@ -25,6 +26,7 @@ export class GatewayDoor implements AsyncDisposable {
   readonly #options: GatewayDoorOptions;
   readonly #stop = new AbortController();
   #revoked: readonly string[] = [];
+  #silent: readonly string[] = [];
   #hasCompany = false;
   #peersChange: Disposable | undefined;
   #following: Promise<void> | undefined;
@@ -35,12 +37,16 @@ export class GatewayDoor implements AsyncDisposable {
 
   start(): void {
     const { peers, onChange } = this.#options;
-    const hasCompany = (): boolean => peers.all().length > 1;
-    this.#hasCompany = hasCompany();
+    const look = (): void => {
+      const all = peers.all();
+      this.#hasCompany ||= all.length > 1;
+      this.#silent = all.filter(isSilent).map(({ id }) => id);
+    };
+    look();
     this.#peersChange = peers.onChange(() => {
-      if (this.#hasCompany || !hasCompany()) return;
-      this.#hasCompany = true;
-      onChange();
+      const before = [this.#hasCompany, this.#silent];
+      look();
+      if (!isDeepStrictEqual(before, [this.#hasCompany, this.#silent])) onChange();
     });
     this.#following = this.#follow();
   }
@@ -62,6 +68,7 @@ export class GatewayDoor implements AsyncDisposable {
       authority: trustedPem,
       clusterId: identity.cluster.id,
       revoked: this.#revoked,
+      silent: this.#silent,
     };
   }
 
@@ -87,4 +94,8 @@ export class GatewayDoor implements AsyncDisposable {
     };
     return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
+}
+
+function isSilent({ state }: PeerNode): boolean {
+  return state === 'suspect' || state === 'lost';
 }

@@ -11,8 +11,6 @@ import { until } from '../../testing/until.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 const READY = { a: 'ready', b: 'ready', c: 'ready' } as const;
-/** "Routing away < 2 s", and room for a slow machine. */
-const SUSPECT_WITHIN_MS = 4000;
 
 /** Answers which instance it is; comes back elsewhere five seconds after its node was last heard. */
 const APP = {
@@ -99,13 +97,10 @@ test('three nodes: each may be lost and come back', async (t) => {
     watched.frozen();
     c.freeze();
     await cluster.sees('a', { ...READY, c: 'suspect' }, 20_000);
-    const routedMs = frozenMs + SUSPECT_WITHIN_MS;
-    await until('requests after that', () => performance.now() > routedMs + 1000);
+    const before = load.answered;
+    await until('requests to be answered while it hangs', () => load.answered > before + 500);
     c.thaw();
-    const asked = await load.stop();
-    const later = asked.filter(({ startedMs }) => startedMs > routedMs);
-    assert.ok(later.length > 0);
-    assert.deepEqual(failuresOf(later, frozenMs), []);
+    assert.deepEqual(failuresOf(await load.stop(), frozenMs), []);
     await watched.hold();
   });
 

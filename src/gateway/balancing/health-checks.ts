@@ -79,6 +79,10 @@ class HealthCheck implements UpstreamUser {
     // One small head is all there is to send.
   }
 
+  upstreamSilent(): void {
+    // Its time-out says so too.
+  }
+
   upstreamEnded(): void {
     this.#end(false);
   }

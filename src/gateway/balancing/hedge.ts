@@ -75,6 +75,10 @@ export class Hedge implements UpstreamUser {
     // A head without a body is all there is to send.
   }
 
+  upstreamSilent(): void {
+    this.#lose();
+  }
+
   upstreamEnded(): void {
     this.#lose();
   }
