@@ -29,7 +29,7 @@ export function judge(observations: readonly Observation[], total: number): Verd
     ...checkBank(reads, total),
     ...checkLongFork(of('fork').map(({ read }) => read)),
     ...rows(of('write'), of('sight')),
-    ...registers(of('register')),
+    ...registers(of('register'), of('unwritten')),
     ...oldLists(of('old'), history),
   ];
   return {
@@ -42,7 +42,7 @@ export function judge(observations: readonly Observation[], total: number): Verd
       counters: of('fork').length,
       notes: of('write').length,
       sights: of('sight').length,
-      registers: of('register').length,
+      registers: new Set(of('register').map(({ id }) => id)).size,
       old: of('old').length,
       refused: of('refused').length,
     },
@@ -82,12 +82,18 @@ function rows(writes: readonly Of<'write'>[], sights: readonly Of<'sight'>[]): r
   });
 }
 
-function registers(all: readonly Of<'register'>[]): readonly string[] {
+/** The last that is said of one counts. */
+function registers(
+  said: readonly Of<'register'>[],
+  unwritten: readonly Of<'unwritten'>[],
+): readonly string[] {
+  const byId = new Map(said.map((one) => [one.id, one]));
+  for (const { id } of unwritten) byId.delete(id);
   const step = (state: number, [kind, value]: Of<'register'>['op']): number | undefined => {
     if (kind === 'w') return value;
     return state === value ? state : undefined;
   };
-  return [...Map.groupBy(all, ({ key }) => key)].flatMap(([key, mine]) => {
+  return [...Map.groupBy(byId.values(), ({ key }) => key)].flatMap(([key, mine]) => {
     const calls = mine.map(({ op, began, ended }) => ({ op, began, ended: ended ?? Infinity }));
     return isLinearizable(calls, 0, step)
       ? []

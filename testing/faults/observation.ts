@@ -35,13 +35,17 @@ export type Observation =
       readonly began: number;
       readonly rows: readonly number[];
     }
+  /** A write is told when it begins, so that one of a client that was killed is known, and again when it ends. */
   | {
       readonly kind: 'register';
+      readonly id: string;
       readonly key: number;
       readonly op: readonly ['w' | 'r', number];
       readonly began: number;
       readonly ended: number | null;
     }
+  /** That one changed nothing. */
+  | { readonly kind: 'unwritten'; readonly id: string }
   /** An error that says that nothing was changed, or that a read must be repeated. */
   | { readonly kind: 'refused'; readonly code: string }
   /** A promise that was broken at once. */

@@ -231,6 +231,7 @@ export class Worker {
       );
       return say({
         kind: 'register',
+        id: `${this.#value()}`,
         key,
         op: ['r', Number(rows[0]?.[0] ?? 0)],
         began,
@@ -240,13 +241,15 @@ export class Worker {
     const value = this.#value();
     const sql =
       'INSERT INTO register (id, v) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET v = ?2';
+    const write = { kind: 'register', id: `${value}`, key, op: ['w', value], began } as const;
+    say({ ...write, ended: null });
     try {
       await this.#leader(key % leaders.length).execute([{ sql, args: [id, BigInt(value)] }]);
-      say({ kind: 'register', key, op: ['w', value], began, ended: monotonicMs() });
     } catch (error) {
-      if (isUnknown(error)) say({ kind: 'register', key, op: ['w', value], began, ended: null });
+      if (!isUnknown(error)) say({ kind: 'unwritten', id: write.id });
       throw error;
     }
+    say({ ...write, ended: monotonicMs() });
   }
 
   async #oldList(): Promise<void> {
