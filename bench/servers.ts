@@ -2,11 +2,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeCacheEnvironment } from '../src/base/code-cache.ts';
 import { systemClock } from '../src/base/time.ts';
 import type { KeyPair } from '../src/cluster/x509.ts';
 import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
 import { DEFAULT_GATEWAY_LIMITS } from '../src/gateway/limits.ts';
-import { warmUp, WORKER_ENTRY, WORKER_NODE_FLAGS } from '../src/gateway/worker-launch.ts';
+import { loadWorker, WORKER_ENTRY, WORKER_NODE_FLAGS } from '../src/gateway/worker-launch.ts';
 import { WorkerLink } from '../src/gateway/worker-link.ts';
 import { workerPaths } from '../src/gateway/worker-record.ts';
 import { childOf, startPinned, stop, untilListening } from './tools.ts';
@@ -49,10 +50,11 @@ export async function startMoln(place: Place, nodeFlags: readonly string[]): Pro
   const folders = { runFolder: join(place.folder, 'run'), logFolder: join(place.folder, 'logs') };
   await mkdir(folders.runFolder, { recursive: true });
   await mkdir(folders.logFolder, { recursive: true });
-  await warmUp(folders);
+  await loadWorker(folders);
   const child = startPinned({
     core: place.core,
     program: process.execPath,
+    environment: codeCacheEnvironment(folders.runFolder),
     args: [
       ...WORKER_NODE_FLAGS,
       ...nodeFlags,

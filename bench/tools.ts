@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly core: number;
   readonly program: string;
   readonly args: readonly string[];
+  /** Beside this process's own. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** The command line that runs a program on one core. */
@@ -80,7 +82,7 @@ export function startPinned(
   const [program, ...args] = pinned(options);
   return spawn(program, args, {
     stdio: ['ignore', output, 'inherit'],
-    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
+    env: { ...process.env, ...options.environment, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
   });
 }
 

@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module';
 import { systemClock } from './base/time.ts';
 
-// It is meant for this process: gateways have a cache of their own, and what people run has none of ours.
+// It is meant for this process: what people run has none of ours.
 delete process.env['NODE_COMPILE_CACHE'];
 const FLUSH_EVERY_MS = 60_000;
 const LINGER_MS = 2000;

@@ -3,6 +3,7 @@
  * which sees what is committed while a group waits for the log.
  */
 import assert from 'node:assert/strict';
+import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
@@ -191,3 +192,6 @@ function answer({ id, name, args }: Request): Reply {
     return { id, failure: failureBody(error) };
   }
 }
+
+// The first thread that has the code writes down what was compiled, for those after it.
+flushCompileCache();

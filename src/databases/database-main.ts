@@ -1,9 +1,8 @@
 /**
  * Entry of the database process: `node database-main.ts FOLDER RUN_FOLDER LOG_FOLDER CODE`. SIGTERM closes everything in order; SIGINT
- * and SIGHUP are left to the agent.
+ * and SIGHUP are left to the agent. With `warm-up` as CODE it only loads the code, for the cache of what is compiled, and ends.
  */
-import { enableCompileCache, flushCompileCache } from 'node:module';
-import { join } from 'node:path';
+import { flushCompileCache } from 'node:module';
 
 const [folder, runFolder, logFolder, code] = process.argv.slice(2);
 if (
@@ -16,9 +15,8 @@ if (
   process.exit(2);
 }
 
-// The gateways' own: whoever may write there may end this process anyway.
-enableCompileCache(join(runFolder, 'compile-cache'));
 const { runDatabases } = await import('./database-process.ts');
 flushCompileCache();
-await runDatabases({ folder, runFolder, logFolder }, code, () => process.exit(1));
+if (code !== 'warm-up')
+  await runDatabases({ folder, runFolder, logFolder }, code, () => process.exit(1));
 process.exit(0);

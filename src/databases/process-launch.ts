@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
+import { codeCacheEnvironment, fillCodeCache } from '../base/code-cache.ts';
 import { processId, type ProcessId } from '../base/process-id.ts';
 import { messageOf } from '../base/errors.ts';
 import { startFailed } from './errors.ts';
@@ -22,10 +23,19 @@ export async function launchProcess(
   const output = await open(path, 'a', 0o600);
   try {
     if ((await output.stat()).size > OUTPUT_BYTES_MAX) await output.truncate(0);
-    const words = [kind.entry, folder, runFolder, logFolder, code, ...kind.words];
-    const child = spawn(process.execPath, words, {
+    const words = (last: string): readonly string[] => [
+      kind.entry,
+      folder,
+      runFolder,
+      logFolder,
+      last,
+      ...kind.words,
+    ];
+    await fillCodeCache(kind.name.replace(' ', '-'), code, { runFolder, words: words('warm-up') });
+    const child = spawn(process.execPath, words(code), {
       detached: true,
       cwd: '/',
+      env: codeCacheEnvironment(runFolder),
       stdio: ['ignore', output.fd, output.fd],
     });
     await once(child, 'spawn');

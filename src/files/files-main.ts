@@ -1,9 +1,9 @@
 /**
  * Entry of the file process: `node files-main.ts FOLDER RUN_FOLDER LOG_FOLDER CODE FACES`. FACES is the module that exports `faces`: it knows
- * parts above this one. SIGTERM closes everything in order; SIGINT and SIGHUP are left to the agent.
+ * parts above this one. SIGTERM closes everything in order; SIGINT and SIGHUP are left to the agent. With `warm-up` as CODE it only loads
+ * the code, for the cache of what is compiled, and ends.
  */
-import { enableCompileCache, flushCompileCache } from 'node:module';
-import { join } from 'node:path';
+import { flushCompileCache } from 'node:module';
 import type { FaceMaker } from './faces.ts';
 
 const [folder, runFolder, logFolder, code, facesModule] = process.argv.slice(2);
@@ -18,9 +18,9 @@ if (
   process.exit(2);
 }
 
-enableCompileCache(join(runFolder, 'compile-cache'));
 const { runFiles } = await import('./files-process.ts');
 const { faces } = (await import(facesModule)) as { readonly faces: readonly FaceMaker[] };
 flushCompileCache();
-await runFiles({ folder, runFolder, logFolder }, { code, faces, exit: () => process.exit(1) });
+if (code !== 'warm-up')
+  await runFiles({ folder, runFolder, logFolder }, { code, faces, exit: () => process.exit(1) });
 process.exit(0);

@@ -73,8 +73,8 @@ export class GatewaySupervisor implements AsyncDisposable {
     requireShortPath(workerPaths(this.#options, workers).socket);
     await ensureFolder(runFolder);
     await ensureFolder(logFolder);
-    await warmUp(this.#options);
     this.#code = await codeOf(CODE_FOLDERS);
+    await warmUp(this.#options, this.#code);
     const living = await livingWorkers(this.#options);
     const adopted = [...living]
       .filter(([, record]) => this.#isOfNow(record))

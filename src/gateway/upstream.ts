@@ -274,7 +274,7 @@ export class Upstream implements Candidate {
 
   /** Its node is not heard any more: whoever waits for it may turn to another one. */
   fellSilent(): void {
-    for (const { user } of [...this.sockets]) user?.upstreamSilent();
+    for (const { user } of this.sockets) user?.upstreamSilent();
   }
 
   closed(socket: UpstreamSocket): void {

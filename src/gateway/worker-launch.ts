@@ -1,13 +1,18 @@
 /** Starts a gateway worker as a process of its own session, which outlives the agent. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import {
+  codeCacheEnvironment,
+  fillCodeCache,
+  loadCode,
+  type LoadedCode,
+} from '../base/code-cache.ts';
 import { MolnError } from '../base/errors.ts';
 import { processId, type ProcessId } from '../base/process-id.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
-import { compileCacheFolder, workerPaths, type WorkerFolders } from './worker-record.ts';
+import { workerPaths, type WorkerFolders } from './worker-record.ts';
 
 export const WORKER_ENTRY: string = fileURLToPath(new URL('./gateway-main.ts', import.meta.url));
 
@@ -17,29 +22,21 @@ const OUTPUT_BYTES_MAX = 1024 * 1024;
 /** In MiB. Nearly all that a request needs dies young; a larger young generation is not faster, but costs 20 MiB of memory. */
 export const WORKER_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=4'];
 
-const WARM_UP_TIMEOUT_MS = 20_000;
-
-/** Fills the compile cache if there is none: once for a data folder. That it failed costs memory and time, no more. */
-export async function warmUp(folders: WorkerFolders): Promise<void> {
-  if (!existsSync(compileCacheFolder(folders.runFolder))) await loadWorker(folders);
+/** So that workers find what they are made of compiled. `code`: see `codeOf`. */
+export async function warmUp(folders: WorkerFolders, code: string): Promise<void> {
+  await fillCodeCache('gateway', code, wordsToLoad(folders));
 }
 
 /** Loads what is on disk as a worker would, in a process of its own; answers what is wrong with it. */
-export async function loadWorker({
-  runFolder,
-  logFolder,
-}: WorkerFolders): Promise<string | undefined> {
-  const words = [WORKER_ENTRY, runFolder, logFolder, 'warm-up'];
-  const stdio = ['ignore', 'ignore', 'pipe'] as const;
-  const child = spawn(process.execPath, words, {
-    cwd: '/',
-    stdio: [...stdio],
-    timeout: WARM_UP_TIMEOUT_MS,
-  });
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return code === 0 ? undefined : said.trim();
+export function loadWorker(folders: WorkerFolders): Promise<string | undefined> {
+  return loadCode(wordsToLoad(folders));
+}
+
+function wordsToLoad({ runFolder, logFolder }: WorkerFolders): LoadedCode {
+  return {
+    runFolder,
+    words: [...WORKER_NODE_FLAGS, WORKER_ENTRY, runFolder, logFolder, 'warm-up'],
+  };
 }
 
 /** `code`: what is on disk, see `codeOf`; the process says in its record that it runs that. */
@@ -61,7 +58,12 @@ export async function launchWorker(
         String(slot),
         code,
       ],
-      { detached: true, cwd: '/', stdio: ['ignore', output.fd, output.fd] },
+      {
+        detached: true,
+        cwd: '/',
+        env: codeCacheEnvironment(folders.runFolder),
+        stdio: ['ignore', output.fd, output.fd],
+      },
     );
     await once(child, 'spawn');
     child.unref();

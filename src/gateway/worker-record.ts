@@ -58,11 +58,6 @@ export function workerPaths(folders: WorkerFolders, slot: number): WorkerPaths {
   };
 }
 
-/** Stripped and compiled sources of the workers, by content and Node version. */
-export function compileCacheFolder(runFolder: string): string {
-  return join(runFolder, 'compile-cache');
-}
-
 export async function writeWorkerRecord(path: string, record: WorkerRecord): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(record)}\n`);
 }
