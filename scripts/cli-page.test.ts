@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { COMMANDS } from '../src/cli/cli.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { parseCommandLine } from '../src/cli/parser.ts';
 import { CLI_PAGE, cliPage } from './cli-page.ts';
 

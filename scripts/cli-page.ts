@@ -1,6 +1,6 @@
 /** Writes `docs/cli.md` from the table of commands, which is also what `--help` prints. A test keeps the two equal. */
 import { writeFileSync } from 'node:fs';
-import { COMMANDS } from '../src/cli/cli.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
 import type { ArgumentSpec, CommandSpec, OptionSpec } from '../src/cli/command.ts';
 import { COMMON_OPTIONS, REMOTE_OPTIONS } from '../src/cli/parser.ts';
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
-import { COMMANDS, runCli } from './cli.ts';
+import { runCli } from './cli.ts';
+import { COMMANDS } from './commands.ts';
 import type { StartNode } from './up.ts';
 
 interface Ran {

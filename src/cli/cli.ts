@@ -7,32 +7,8 @@ import { systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { MolnClient } from './client.ts';
 import type { CommandSpec, Context, Input } from './command.ts';
-import { APP, SCALE_APP } from './commands/app.ts';
-import { AUTHORITY } from './commands/authority.ts';
-import { CACHE } from './commands/cache.ts';
-import { ADDRESS } from './commands/address.ts';
-import { CERTIFICATE } from './commands/certificate.ts';
-import { EVENTS, MANAGER, REGIONS, WHY } from './commands/cluster.ts';
-import { CONSOLE } from './commands/console.ts';
-import { DB } from './commands/db.ts';
-import { DEPLOY } from './commands/deploy.ts';
-import { DOCTOR } from './commands/doctor.ts';
-import { DOWN } from './commands/down.ts';
-import { GATEWAY, GATEWAY_RUN } from './commands/gateway.ts';
-import { INVITE } from './commands/invite.ts';
 import { JOIN } from './commands/join.ts';
-import { LISTENER } from './commands/listener.ts';
-import { NODE, NODES } from './commands/node.ts';
-import { ROUTE } from './commands/route.ts';
-import { APPS, STATUS } from './commands/status.ts';
-import { TOKEN } from './commands/token.ts';
 import { UP } from './commands/up.ts';
-import { FILES } from './commands/files.ts';
-import { MOUNT, UNMOUNT } from './commands/mount.ts';
-import { RECOVER } from './commands/recover.ts';
-import { STORAGE } from './commands/storage.ts';
-import { VERSION } from './commands/version.ts';
-import { DEV, GENERATE, MIGRATE, NEW, REPL, ROUTES, TEST } from './commands/web-app.ts';
 import { chooseDataFolder } from './data-folder.ts';
 import { errorBody, EXIT, exitCodeOf, interruptedError } from './errors.ts';
 import { topHelp } from './help.ts';
@@ -45,52 +21,6 @@ import { printable, Words } from './words.ts';
 
 export type { CliIo } from './io.ts';
 export type { JoinNode, RunningNode, StartNode, UpOptions } from './up.ts';
-
-/** All commands, in the order of the help page. */
-export const COMMANDS: readonly CommandSpec[] = [
-  UP,
-  INVITE,
-  JOIN,
-  DEPLOY,
-  SCALE_APP,
-  NEW,
-  GENERATE,
-  DEV,
-  TEST,
-  MIGRATE,
-  ROUTES,
-  REPL,
-  STATUS,
-  APPS,
-  APP,
-  NODES,
-  NODE,
-  REGIONS,
-  MANAGER,
-  AUTHORITY,
-  CERTIFICATE,
-  EVENTS,
-  WHY,
-  DB,
-  FILES,
-  STORAGE,
-  MOUNT,
-  UNMOUNT,
-  RECOVER,
-  ROUTE,
-  LISTENER,
-  ADDRESS,
-  CACHE,
-  GATEWAY,
-  CONSOLE,
-  TOKEN,
-  DOCTOR,
-  DOWN,
-  VERSION,
-];
-
-/** They live by signals of their own; everything else ends its streams and returns. */
-const OWN_SIGNALS: ReadonlySet<CommandSpec> = new Set([UP, JOIN, GATEWAY_RUN]);
 
 /** What the CLI cannot import: the node, made by the composition root. */
 export interface CliParts {
@@ -106,7 +36,8 @@ export async function runCli(
 ): Promise<number> {
   const readerGone = watchReader(io);
   try {
-    const parsed = parseCommandLine(versionWord(argv), COMMANDS, topHelp(COMMANDS));
+    const commands = await commandsFor(argv);
+    const parsed = parseCommandLine(versionWord(argv), commands, topHelp(commands));
     if (parsed.kind === 'text') {
       io.stdout.write(parsed.text);
       return EXIT.ok;
@@ -115,6 +46,13 @@ export async function runCli(
   } catch (error) {
     return readerGone.aborted ? EXIT.ok : printError(error, argv, io);
   }
+}
+
+/** A node stays, so its process loads no command but its own. */
+async function commandsFor(argv: readonly string[]): Promise<readonly CommandSpec[]> {
+  const node = [UP, JOIN];
+  if (node.some(({ name }) => name === argv[0])) return node;
+  return (await import('./commands.ts')).COMMANDS;
 }
 
 /** A reader such as `head` that has seen enough ends the command, silently: that is no error. */
@@ -137,9 +75,10 @@ async function runCommand(
 ): Promise<number> {
   if (spec.run === undefined) throw new Error(`Command "${spec.name}" does nothing`);
   const stop = new AbortController();
-  using _signals = OWN_SIGNALS.has(spec)
-    ? undefined
-    : onStopSignals(() => stop.abort(interruptedError()), io.signals);
+  using _signals =
+    spec.ownSignals === true
+      ? undefined
+      : onStopSignals(() => stop.abort(interruptedError()), io.signals);
   const signal = AbortSignal.any([stop.signal, parts.readerGone]);
   return await spec.run(contextOf(input, io, parts, signal), input);
 }

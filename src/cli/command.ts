@@ -35,6 +35,8 @@ export interface CommandSpec {
   readonly passThrough?: boolean;
   /** About this machine only: takes no --url. */
   readonly local?: boolean;
+  /** It lives by signals of its own; everything else ends its streams and returns. */
+  readonly ownSignals?: boolean;
   /** Prints the result and returns the exit code. */
   readonly run?: (context: Context, input: Input) => Promise<number>;
   readonly commands?: readonly CommandSpec[];

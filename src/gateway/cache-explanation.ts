@@ -15,7 +15,8 @@ import type {
   KeyOwner,
   StoredVariant,
 } from './gateway-question.ts';
-import { askedUrl, keyOf } from './purge-keys.ts';
+import { askedUrl } from './asked-url.ts';
+import { keyOf } from './purge-keys.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Sharer, Sharing } from './sharing.ts';
 

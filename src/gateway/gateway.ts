@@ -30,7 +30,7 @@ export type {
   TopRow,
 } from './gateway-question.ts';
 export { DEFAULT_GATEWAY_LIMITS, DEFAULT_ROUTE_LIMITS } from './limits.ts';
-export { askedUrl } from './purge-keys.ts';
+export { askedUrl } from './asked-url.ts';
 export {
   PURGE_ORDERS_MAX,
   PURGE_TARGETS_MAX,

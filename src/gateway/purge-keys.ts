@@ -1,35 +1,11 @@
 /** Pure: from what a person purges to what the cache of this process knows it by. */
 import { cacheKey, type PurgeTarget as CacheTarget } from '../cache/cache.ts';
-import { MolnError } from '../base/errors.ts';
+import { askedUrl, type AskedUrl } from './asked-url.ts';
 import type { PurgeTarget } from './gateway-question.ts';
 import type { Route, RouteTable } from './route-table.ts';
 
 /** The beginning of a route's keys, see `CacheRoom.settingsFor`. */
 export type SpaceOf = (route: Route) => string;
-
-/** A URL as requests have it. */
-export interface AskedUrl {
-  readonly scheme: 'http' | 'https';
-  /** Lower-case, without port. */
-  readonly host: string;
-  readonly authority: string;
-  readonly path: string;
-  /** Path and query. */
-  readonly target: string;
-}
-
-/** Throws `CONFIG_INVALID`. */
-export function askedUrl(text: string): AskedUrl {
-  const url = URL.parse(text);
-  const scheme = url?.protocol.slice(0, -1);
-  if (url === null || (scheme !== 'http' && scheme !== 'https')) {
-    throw new MolnError('CONFIG_INVALID', `"${text}" is no URL that begins with http or https`, {
-      hint: 'Write it as the browser shows it, like http://blog.localhost:8080/page',
-    });
-  }
-  const { hostname: host, host: authority, pathname: path, search } = url;
-  return { scheme, host, authority, path, target: `${path}${search}` };
-}
 
 /** Undefined: everything. Nothing: no route of this process could have stored it. */
 export function purgeKeys(

@@ -10,7 +10,7 @@ import {
   type Schema,
 } from '../base/schema.ts';
 import type { PurgeOrders, PurgeTarget } from './gateway-question.ts';
-import { askedUrl } from './purge-keys.ts';
+import { askedUrl } from './asked-url.ts';
 
 /** In one request. */
 export const PURGE_TARGETS_MAX = 100;

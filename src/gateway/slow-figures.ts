@@ -1,5 +1,5 @@
 /** What this process knows of where the time goes. */
-import { askedUrl } from './purge-keys.ts';
+import { askedUrl } from './asked-url.ts';
 import type { Plane } from './plane.ts';
 import type { SlowFigures } from './slow-report.ts';
 

@@ -28,12 +28,13 @@ type Listener = Pick<GatewayFile['content']['listeners'][number], 'address' | 'p
 
 const FILE = { name: 'FILE', description: 'what it serves, in YAML or JSON', required: true };
 
-export const GATEWAY_RUN: CommandSpec = {
+const GATEWAY_RUN: CommandSpec = {
   name: 'run',
   summary:
     'Serve what the file says, in the foreground; SIGHUP reads it again, SIGUSR2 goes over to the program on disk.',
   arguments: [FILE],
   local: true,
+  ownSignals: true,
   examples: [
     ['moln gateway run site.yml', 'until Ctrl-C'],
     ['pkill -USR2 -f "gateway run"', 'Moln was updated: the new program takes over'],

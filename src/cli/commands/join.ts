@@ -8,6 +8,7 @@ export const JOIN: CommandSpec = {
   name: 'join',
   summary: 'Make this machine a node of the cluster that the invite is from, in the foreground.',
   local: true,
+  ownSignals: true,
   arguments: [{ name: 'LINE', description: 'what "moln invite" printed there', required: true }],
   options: UP_OPTIONS,
   examples: [

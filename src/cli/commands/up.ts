@@ -22,6 +22,7 @@ export const UP: CommandSpec = {
   name: 'up',
   summary: 'Start a node on this machine, in the foreground.',
   local: true,
+  ownSignals: true,
   options: UP_OPTIONS,
   examples: [
     ['moln up', 'a cloud of one machine'],
