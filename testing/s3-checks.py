@@ -699,11 +699,11 @@ def checksums():
     got = main.get_object_attributes(Bucket=name, Key='k', ObjectAttributes=['ETag', 'Checksum', 'ObjectSize', 'StorageClass'])
     assert got['Checksum']['ChecksumSHA256'] == value and got['ObjectSize'] == 5 and got['ETag'] == hashlib.md5(b'hello').hexdigest()
     refused('BadDigest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256=base64.b64encode(bytes(32)).decode())
-    refused('InvalidRequest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256='bad')
+    refused('BadDigest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256='bad')
     one, two = b'A' * PART, b'B' * 5
     digest = lambda body: hashlib.sha256(body).digest()
     wanted = base64.b64encode(digest(digest(one) + digest(two))).decode() + '-2'
-    for code, claimed in [('InvalidRequest', 'bad'), ('BadDigest', base64.b64encode(bytes(32)).decode() + '-2')]:
+    for code, claimed in [('BadDigest', 'bad'), ('BadDigest', base64.b64encode(bytes(32)).decode() + '-2')]:
         refused(code, 400, upload, name, 'm', one, two, ChecksumAlgorithm='SHA256', complete={'ChecksumSHA256': claimed})
     _, _, answer = upload(name, 'm', one, two, ChecksumAlgorithm='SHA256', complete={'ChecksumSHA256': wanted})
     assert answer['ChecksumSHA256'] == wanted, answer
