@@ -1,0 +1,19 @@
+import type { TestLife } from '../testing/test-node.ts';
+
+/** Plays the test that nodes live in. */
+export class BenchLife implements TestLife, AsyncDisposable {
+  readonly #ends: (() => void)[] = [];
+  passed = false;
+
+  after(cleanUp: () => void): void {
+    this.#ends.push(cleanUp);
+  }
+
+  diagnostic(message: string): void {
+    console.error(message);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of this.#ends.toReversed()) end();
+  }
+}
