@@ -9,6 +9,7 @@ import {
   BACKGROUND_SHARE,
   BLOB_WORK_BYTES,
   CLIENT_GRACE_MS,
+  TURN_LOOK_MS,
 } from './limits.ts';
 import type {
   AppendOptions,
@@ -90,7 +91,7 @@ export class Pace {
     this.#allowed = Math.min(bytes, this.#allowed + more);
     this.#allowedMs = now;
     if (!isQuiet && this.#allowed < bytes)
-      return Math.min(CLIENT_GRACE_MS, ((bytes - this.#allowed) * 1000) / rate);
+      return Math.min(TURN_LOOK_MS, ((bytes - this.#allowed) * 1000) / rate);
     this.#allowed = 0;
     return 0;
   }
