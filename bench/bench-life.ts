@@ -1,6 +1,6 @@
+/** The life of a measurement that uses real nodes, as tests know it: what is to be cleaned up at its end. */
 import type { TestLife } from '../testing/test-node.ts';
 
-/** Plays the test that nodes live in. */
 export class BenchLife implements TestLife, AsyncDisposable {
   readonly #ends: (() => void)[] = [];
   passed = false;
