@@ -12,6 +12,7 @@ import { BlobNode } from '../../testing/blob-kit.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { systemClock } from '../base/time.ts';
 import { BACKGROUND_BYTES_PER_SECOND_MIN, CLIENT_GRACE_MS, TURN_LOOK_MS } from './limits.ts';
+import type { BlobStore } from './model.ts';
 import { Pace } from './pace.ts';
 
 blobConformance('in the background', async () => {
@@ -54,9 +55,9 @@ test('the background moves at will while no client waits, and a little while one
 
   const { store } = node;
   const stuck = Promise.withResolvers<void>();
-  const slow = { ...store, get: () => stuck.promise.then(() => store.get(blobId(1))) };
+  const slow: Partial<BlobStore> = { get: () => stuck.promise.then(() => store.get(blobId(1))) };
   await store.put(blobId(1), inPieces(blobBytes(1, 1000)), putOptions());
-  const waiting = pace.clients(slow as unknown as typeof store).get(blobId(1));
+  const waiting = pace.clients(slow as BlobStore).get(blobId(1));
   const moved = (await movedIn(pace, clock, 4)) / BACKGROUND_BYTES_PER_SECOND_MIN;
   assert.ok(moved > 1 && moved < 6, `${moved} times the least`);
 
