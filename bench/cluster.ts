@@ -15,6 +15,7 @@ import { failuresOf, PacedLoad, type Asked } from '../testing/paced-load.ts';
 import { TestCluster } from '../testing/test-cluster.ts';
 import type { TestLife, TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
+import { BenchLife } from './bench-life.ts';
 import { clusterTable, type Figure } from './cluster-report.ts';
 import { deployApps, routeChanges } from './cluster-routes.ts';
 import { cpuSeconds, hurry, hurryProcess, memoryOf, median } from './tools.ts';
@@ -42,24 +43,6 @@ export async function benchCluster(words: readonly string[]): Promise<void> {
   const bench = new ClusterBench(life, { rate: Number(values.rate), apps: Number(values.apps) });
   await bench.run();
   life.passed = true;
-}
-
-/** Plays the test that nodes live in. */
-class BenchLife implements TestLife, AsyncDisposable {
-  readonly #ends: (() => void)[] = [];
-  passed = false;
-
-  after(cleanUp: () => void): void {
-    this.#ends.push(cleanUp);
-  }
-
-  diagnostic(message: string): void {
-    console.error(message);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const end of this.#ends.toReversed()) end();
-  }
 }
 
 class ClusterBench {

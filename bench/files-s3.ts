@@ -55,7 +55,14 @@ export async function benchS3(options: readonly string[]): Promise<void> {
     ['puts', 'PUT'],
     ['gets', 'GET'],
   ] as const) {
-    const requests = Array.from({ length: count }, (_, at) => requestOf(method, at, ready.port));
+    const requests = Array.from({ length: count }, (_, at) =>
+      signedRequest({
+        method,
+        path: `/${BUCKET}/folder-${at % 100}/object-${at}`,
+        host: `127.0.0.1:${ready.port}`,
+        key: KEY,
+      }),
+    );
     const before = pids.map(cpuSeconds);
     const start = performance.now();
     await send(requests, clients, ready.port);
@@ -74,14 +81,20 @@ export async function benchS3(options: readonly string[]): Promise<void> {
 }
 
 /** Signed as clients of S3 do. */
-function requestOf(method: 'PUT' | 'GET', at: number, port: number): Buffer {
-  const path = `/${BUCKET}/folder-${at % 100}/object-${at}`;
+export function signedRequest(ask: {
+  readonly method: 'PUT' | 'GET';
+  /** With the bucket. */
+  readonly path: string;
+  readonly host: string;
+  readonly key: { readonly id: string; readonly secret: string };
+}): Buffer {
+  const { method, path, host, key } = ask;
   const time = basicTime(Date.now());
   const scope = { date: time.slice(0, 8), region: 'us-east-1', service: 's3' };
   const body = method === 'PUT' ? BODY : Buffer.alloc(0);
   const payloadHash = method === 'PUT' ? bodyHash : EMPTY_SHA256;
   const headers = {
-    host: `127.0.0.1:${port}`,
+    host,
     'x-amz-content-sha256': payloadHash,
     'x-amz-date': time,
   };
@@ -94,12 +107,12 @@ function requestOf(method: 'PUT' | 'GET', at: number, port: number): Buffer {
     signedHeaders,
     payloadHash,
   });
-  const signature = sign(signingKey(KEY.secret, scope), stringToSign(time, scope, canonical));
+  const signature = sign(signingKey(key.secret, scope), stringToSign(time, scope, canonical));
   const lines = [
     `${method} ${path} HTTP/1.1`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${body.length}`,
-    `authorization: ${ALGORITHM} Credential=${KEY.id}/${scopeText(scope)}, SignedHeaders=${signedHeaders.join(';')}, Signature=${signature}`,
+    `authorization: ${ALGORITHM} Credential=${key.id}/${scopeText(scope)}, SignedHeaders=${signedHeaders.join(';')}, Signature=${signature}`,
   ];
   return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]);
 }
@@ -124,7 +137,7 @@ async function send(requests: readonly Buffer[], clients: number, port: number):
 }
 
 /** Throws what the answer says when it is not 200, and when a get has other bytes. */
-async function answered(socket: Socket, request: Buffer): Promise<void> {
+export async function answered(socket: Socket, request: Buffer): Promise<void> {
   const isGet = request.subarray(0, 3).equals(Buffer.from('GET'));
   socket.write(request);
   const pieces: Buffer[] = [];

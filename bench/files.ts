@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- files`: the storage node beside the disk that it writes to. Options: `--mib N`, `--small N`, `--folder DIR`.
- * `npm run bench -- files s3`: small objects over S3, see `files-s3.ts`.
+ * `npm run bench -- files s3`: small objects over S3, see `files-s3.ts`. `npm run bench -- files repair`: a lost node, see `files-repair.ts`.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import type { BlobStore } from '../src/blobs/blobs.ts';
 import { blobId, putOptions } from '../testing/blob-conformance.ts';
 import { BlobNode, ServedBlobs } from '../testing/blob-kit.ts';
+import { benchRepair } from './files-repair.ts';
 import { benchS3 } from './files-s3.ts';
 
 const MIB: number = 1024 * 1024;
@@ -27,6 +28,7 @@ interface Cost {
 
 export async function benchFiles(options: readonly string[]): Promise<void> {
   if (options[0] === 's3') return await benchS3(options.slice(1));
+  if (options[0] === 'repair') return await benchRepair(options.slice(1));
   const { values } = parseArgs({
     args: [...options],
     options: {

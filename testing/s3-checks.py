@@ -4,6 +4,7 @@
 Prints one line for each check that fails and a line of sums; exits with 1 when one failed."""
 import base64
 import datetime
+import email.utils
 import hashlib
 import hmac
 import http.client
@@ -44,11 +45,13 @@ def check(function):
     return function
 
 
-def bucket(by=main, **options):
+def bucket(by=main, versioned=False, **options):
     global counter
     counter += 1
     name = f'checks-{int(time.time() * 1000)}-{counter}'
     by.create_bucket(Bucket=name, **options)
+    if versioned:
+        by.put_bucket_versioning(Bucket=name, VersioningConfiguration={'Status': 'Enabled'})
     return name
 
 
@@ -305,6 +308,29 @@ def conditional_writes():
     refused('NoSuchKey', 404, by.put_object, Bucket=name, Key='none', Body=b'four')
     undo()
     assert main.get_object(Bucket=name, Key='k')['Body'].read() == b'three'
+
+
+@check
+def conditional_deletes():
+    for name in [bucket(), bucket(versioned=True)]:
+        by = client(KEYS[0])
+        etag = main.put_object(Bucket=name, Key='k', Body=b'')['ETag']
+        for field, bad, good in [('If-Match', '"bad"', etag), ('x-amz-if-match-size', '9', '0'),
+                                 ('x-amz-if-match-last-modified-time', 'Thu, 01 Jan 2015 00:00:00 GMT', None)]:
+            undo = with_field(by, 'DeleteObject', field, bad)
+            refused('PreconditionFailed', 412, by.delete_object, Bucket=name, Key='k')
+            by.delete_object(Bucket=name, Key='never')
+            undo()
+            undo = with_field(by, 'DeleteObject', field, good or email.utils.formatdate(main.head_object(Bucket=name, Key='k')['LastModified'].timestamp(), usegmt=True))
+            marker = by.delete_object(Bucket=name, Key='k').get('DeleteMarker')
+            undo()
+            undo = with_field(by, 'DeleteObject', field, bad)
+            if marker:
+                refused('PreconditionFailed', 412, by.delete_object, Bucket=name, Key='k')
+            else:
+                by.delete_object(Bucket=name, Key='k')
+            undo()
+            main.put_object(Bucket=name, Key='k', Body=b'')
 
 
 @check
@@ -609,7 +635,11 @@ def policies():
     main.put_object_tagging(Bucket=name, Key='asdf', Tagging={'TagSet': [{'Key': 'security', 'Value': 'public'}]})
     alt.get_object(Bucket=name, Key='asdf')
     refused('AccessDenied', 403, alt.get_object, Bucket=name, Key='public/x')
-    for bad in ['{}', 'x', statement(Action='s3:GetObject', Resource='arn:aws:s3:::elsewhere/*'), statement(Action='ec2:Run', Resource=f'arn:aws:s3:::{name}/*')]:
+    main.put_bucket_policy(Bucket=name, Policy=statement(Action='s3:ListBucket', Resource=f'arn:aws:s3:::{name}', Condition={'StringLike': {'s3:prefix': 'public/*'}}))
+    refused('404', 404, alt.head_object, Bucket=name, Key='public/none')
+    refused('403', 403, alt.head_object, Bucket=name, Key='private/none')
+    excepted = {'Effect': 'Allow', 'NotPrincipal': {'AWS': ALT}, 'Action': 's3:GetObject', 'Resource': f'arn:aws:s3:::{name}/*'}
+    for bad in [json.dumps({'Statement': [excepted]}), '{}', 'x', statement(Action='s3:GetObject', Resource='arn:aws:s3:::elsewhere/*'), statement(Action='ec2:Run', Resource=f'arn:aws:s3:::{name}/*')]:
         refused('MalformedPolicy', 400, main.put_bucket_policy, Bucket=name, Policy=bad)
 
 
@@ -629,8 +659,14 @@ def public_access():
     refused('OwnershipControlsNotFoundError', 404, main.get_bucket_ownership_controls, Bucket=name)
     main.put_bucket_ownership_controls(Bucket=name, OwnershipControls={'Rules': [{'ObjectOwnership': 'BucketOwnerEnforced'}]})
     assert main.get_bucket_ownership_controls(Bucket=name)['OwnershipControls']['Rules'][0]['ObjectOwnership'] == 'BucketOwnerEnforced'
-    refused('AccessControlListNotSupported', 400, main.put_bucket_acl, Bucket=name, ACL='public-read')
+    for acl in ['public-read', 'private']:
+        refused('AccessControlListNotSupported', 400, main.put_bucket_acl, Bucket=name, ACL=acl)
+        refused('AccessControlListNotSupported', 400, main.put_object, Bucket=name, Key='k', Body=b'', ACL=acl)
+    main.put_object(Bucket=name, Key='k', Body=b'', ACL='bucket-owner-full-control')
     main.delete_bucket_ownership_controls(Bucket=name)
+    main.put_bucket_acl(Bucket=name, ACL='public-read')
+    refused('InvalidBucketAclWithObjectOwnership', 400, main.put_bucket_ownership_controls, Bucket=name,
+            OwnershipControls={'Rules': [{'ObjectOwnership': 'BucketOwnerEnforced'}]})
 
 
 @check
@@ -699,16 +735,22 @@ def checksums():
     got = main.get_object_attributes(Bucket=name, Key='k', ObjectAttributes=['ETag', 'Checksum', 'ObjectSize', 'StorageClass'])
     assert got['Checksum']['ChecksumSHA256'] == value and got['ObjectSize'] == 5 and got['ETag'] == hashlib.md5(b'hello').hexdigest()
     refused('BadDigest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256=base64.b64encode(bytes(32)).decode())
-    refused('InvalidRequest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256='bad')
+    refused('BadDigest', 400, main.put_object, Bucket=name, Key='k', Body=b'hello', ChecksumSHA256='bad')
     one, two = b'A' * PART, b'B' * 5
     digest = lambda body: hashlib.sha256(body).digest()
     wanted = base64.b64encode(digest(digest(one) + digest(two))).decode() + '-2'
-    for code, claimed in [('InvalidRequest', 'bad'), ('BadDigest', base64.b64encode(bytes(32)).decode() + '-2')]:
+    for code, claimed in [('BadDigest', 'bad'), ('BadDigest', base64.b64encode(bytes(32)).decode() + '-2')]:
         refused(code, 400, upload, name, 'm', one, two, ChecksumAlgorithm='SHA256', complete={'ChecksumSHA256': claimed})
     _, _, answer = upload(name, 'm', one, two, ChecksumAlgorithm='SHA256', complete={'ChecksumSHA256': wanted})
     assert answer['ChecksumSHA256'] == wanted, answer
     got = main.get_object_attributes(Bucket=name, Key='m', ObjectAttributes=['ObjectParts', 'Checksum'])
     assert got['ObjectParts']['TotalPartsCount'] == 2 and got['Checksum']['ChecksumSHA256'] == wanted, got
+    undo = with_field(main, 'GetObject', 'x-amz-checksum-mode', 'ENABLED')
+    for number, body in enumerate((one, two), 1):
+        part = main.get_object(Bucket=name, Key='m', PartNumber=number)
+        assert part['Body'].read() == body and part['ChecksumSHA256'] == base64.b64encode(digest(body)).decode(), part
+        assert part['ResponseMetadata']['HTTPHeaders']['x-amz-checksum-type'] == 'COMPOSITE'
+    undo()
     assert [part['ChecksumSHA256'] for part in got['ObjectParts']['Parts']] == [base64.b64encode(digest(body)).decode() for body in (one, two)], got
     if boto3.__version__ >= '1.36':
         _, _, answer = upload(name, 'f', one, two, ChecksumAlgorithm='CRC32', ChecksumType='FULL_OBJECT')
@@ -804,6 +846,11 @@ def customer_keys():
     refused('InvalidEncryptionAlgorithmError', 400, main.put_object, Bucket=name, Key='k', Body=b'', **{**a, 'SSECustomerAlgorithm': 'AES192'})
     main.copy_object(Bucket=name, Key='c', CopySource=f'{name}/k', **b, **customer('a', 'CopySource'))
     assert main.get_object(Bucket=name, Key='c', **b)['Body'].read() == data
+    started = {'Bucket': name, 'Key': 'parts', 'UploadId': main.create_multipart_upload(Bucket=name, Key='parts', **a)['UploadId']}
+    summed = main.upload_part(**started, PartNumber=1, Body=b'x', ChecksumAlgorithm='CRC32', **a)
+    ended = {**started, 'MultipartUpload': {'Parts': [{'PartNumber': 1, 'ETag': summed['ETag']}]}}
+    refused('InvalidArgument', 400, main.complete_multipart_upload, **ended)
+    main.abort_multipart_upload(**started)
     main.copy_object(Bucket=name, Key='plain', CopySource=f'{name}/k', **customer('a', 'CopySource'))
     assert main.get_object(Bucket=name, Key='plain')['Body'].read() == data
     refused('InvalidRequest', 400, main.get_object, Bucket=name, Key='plain', **a)

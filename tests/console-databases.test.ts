@@ -86,6 +86,15 @@ test('databases and storage in the console', async (t) => {
     body: 'x',
   });
   assert.equal(foreign.status, 403);
+  const noted = readFileSync(join(node.dataFolder, 'logs', 'agent.jsonl'), 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('"Files are changed"'))
+    .map((line) => JSON.parse(line) as Readonly<Record<'by' | 'method' | 'path', string>>);
+  const put = noted.find(
+    ({ method, path }) => method === 'PUT' && path.startsWith('/files/photos/note'),
+  );
+  assert.ok(put !== undefined && put.by !== 'local', 'the log says who it was');
+  assert.ok(!noted.some(({ path }) => path.includes('foreign')), 'and of nobody else');
   const own = await ask({ ...at, path: '/files/photos/note%20%C3%BC.txt', headers: { cookie } });
   const { headers } = own;
   assert.deepEqual(

@@ -6,7 +6,14 @@ export const DATABASE_PATH: RegExp = /^\/db\//;
 export const FILES_PATH: RegExp = /^\/files(?:\/|$)/;
 
 /** The same for `/files/…`. */
-export type FilesDoor = Pick<DatabaseDoor, 'serve'>;
+export interface FilesDoor {
+  /** `by`: the name of whoever it need not ask, who is then `isLocal` too. */
+  serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin: { readonly isLocal: boolean; readonly by: string | undefined },
+  ): Promise<void>;
+}
 
 export interface DatabaseDoor {
   /** Never rejects; resolves when the answer is out or the client has left. `isLocal`: over the API's unix socket. */

@@ -53,7 +53,8 @@ export class Dispatcher {
         await databases.serve(request, response, { isLocal: local });
       } else if (files !== undefined && FILES_PATH.test(exchange.path)) {
         const { request, response } = exchange;
-        await files.serve(request, response, { isLocal: await this.#isAdmin(exchange) });
+        const admin = await this.#adminOf(exchange);
+        await files.serve(request, response, { isLocal: admin !== undefined, by: admin });
       } else if (OPERATION_PATH.test(exchange.path)) await this.#operate(exchange, signal);
       else if (this.#options.pages === undefined) throw notFound(exchange.path);
       else await this.#options.pages.answer(exchange);
@@ -63,14 +64,20 @@ export class Dispatcher {
   }
 
   /**
-   * Whom the file store need not ask who it is: who comes over the unix socket, and the console's page, by its session. Tokens it checks itself.
+   * The name of whom the file store need not ask who it is: who comes over the unix socket, and the console's page, by its session. Tokens it
+   * checks itself.
    */
-  async #isAdmin(exchange: Exchange): Promise<boolean> {
-    const { authorization, cookie } = exchange.request.headers;
-    if (exchange.local || authorization !== undefined || sessionCookie(cookie) === undefined)
-      return exchange.local;
-    requireScope(await this.#options.access.identify(exchange), 'admin');
-    return true;
+  async #adminOf(exchange: Exchange): Promise<string | undefined> {
+    const { access, log } = this.#options;
+    const { local, method, path, request } = exchange;
+    const { authorization, cookie } = request.headers;
+    const isPage = authorization === undefined && sessionCookie(cookie) !== undefined;
+    if (!local && !isPage) return undefined;
+    const caller = await access.identify(exchange);
+    requireScope(caller, 'admin');
+    if (!local && method !== 'GET' && method !== 'HEAD')
+      log.info('Files are changed', { audit: true, by: caller.name, method, path });
+    return caller.name;
   }
 
   #checkTarget({ request, local }: Exchange): void {

@@ -137,7 +137,11 @@ async function pull(
   from: { readonly node: string; readonly ticket: string },
 ): Promise<Written> {
   if (peer === undefined) throw invalid('This storage node copies from no other');
-  const source = new FarBlobs({ call: peer(from.node), ticket: () => from.ticket });
+  const source = new FarBlobs({
+    call: peer(from.node),
+    ticket: () => from.ticket,
+    isBackground: true,
+  });
   const stat = await source.stat(id);
   if (stat === undefined) {
     throw new MolnError('BLOBS_MISSING', `Blob ${id} is not on node "${from.node}" either`);

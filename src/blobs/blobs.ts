@@ -19,6 +19,7 @@ export {
 export { BareDisk } from './bare-disk.ts';
 export type { BackendOptions } from './backend.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
+export { Pace } from './pace.ts';
 export type { ScrubSettings } from './scrub.ts';
 export { ABOUT_BYTES_MAX } from './limits.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';
@@ -34,4 +35,10 @@ export {
   type TicketClaim,
   type TicketVerb,
 } from './ticket.ts';
-export type { BlobCall, BlobRequest, BlobResponse } from './wire.ts';
+export {
+  BACKGROUND,
+  type BlobCall,
+  type BlobRequest,
+  type BlobResponse,
+  CLASS_HEADER,
+} from './wire.ts';

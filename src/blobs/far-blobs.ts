@@ -18,10 +18,12 @@ import type {
 import { SURVEY, type TicketClaim } from './ticket.ts';
 import {
   ANSWER_BYTES_MAX,
+  BACKGROUND,
   BLOB_HEADER,
   type BlobCall,
   type BlobResponse,
   broken,
+  CLASS_HEADER,
   decodeStat,
   encodeHeader,
   errorFrom,
@@ -36,6 +38,8 @@ export interface FarBlobsOptions {
   readonly call: BlobCall;
   /** A ticket that the node takes: `makeTicket` with its name and a time. */
   readonly ticket: (claim: TicketClaim) => string;
+  /** Goes after what clients ask of the node. */
+  readonly isBackground?: boolean;
 }
 
 interface Ask {
@@ -167,10 +171,15 @@ export class FarBlobs implements BlobStore {
 
   async #ask(claim: TicketClaim, { method, query, headers, body }: Ask): Promise<BlobResponse> {
     requireBlobId(claim.id);
-    const answer = await this.#options.call({
+    const { call, ticket, isBackground = false } = this.#options;
+    const answer = await call({
       method,
       path: `/c/${claim.id}${query === undefined ? '' : `?${query}`}`,
-      headers: { ...headers, [TICKET_HEADER]: this.#options.ticket(claim) },
+      headers: {
+        ...headers,
+        ...(isBackground ? { [CLASS_HEADER]: BACKGROUND } : {}),
+        [TICKET_HEADER]: ticket(claim),
+      },
       ...(body === undefined ? {} : { body }),
     });
     return await checked(answer);

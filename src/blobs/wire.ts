@@ -20,6 +20,9 @@ export const BLOB_HEADER = 'moln-blob';
 export const STAT_HEADER = 'moln-stat';
 export const LENGTH_HEADER = 'moln-length';
 export const SHA256_HEADER = 'moln-sha256';
+/** With `BACKGROUND`: what is asked goes after what clients ask. */
+export const CLASS_HEADER = 'moln-class';
+export const BACKGROUND = 'background';
 
 /** Bytes of an answer that is JSON. */
 export const ANSWER_BYTES_MAX: number = 4 * 1024 * 1024;

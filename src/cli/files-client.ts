@@ -37,6 +37,8 @@ export interface FilePart {
   readonly number: number;
   readonly etag: string;
   readonly size: number;
+  /** Base64, of what it was given: `sha256` of parts that came over native HTTP. */
+  readonly checksums: Readonly<Record<string, string>>;
 }
 
 export interface FilePage {

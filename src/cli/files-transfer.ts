@@ -101,10 +101,14 @@ async function begunUpload(
   const { bucket, key } = to;
   const files = context.client().files();
   const partBytes = partBytesOf(size);
-  const isHere = async ({ number, size: length, etag }: FilePart): Promise<boolean> => {
+  const isHere = async ({ number, size: length, checksums }: FilePart): Promise<boolean> => {
     const start = (number - 1) * partBytes;
     const end = Math.min(start + partBytes, size) - 1;
-    return length === end - start + 1 && etag === (await md5Of(path, { start, end }));
+    if (length !== end - start + 1) return false;
+    // Not the tag: that of an encrypted part is not its MD5.
+    return (
+      checksums['sha256'] === (await hashOf(path, 'sha256', { start, end })).toString('base64')
+    );
   };
   for (const { upload } of await files.uploads(bucket, key)) {
     const parts = await files.parts(bucket, key, upload);
@@ -167,14 +171,21 @@ async function md5OfParts(path: string, size: number, partBytes: number): Promis
   return `${all.digest('hex')}-${parts}`;
 }
 
-async function md5Of(
-  path: string,
-  range: { readonly start?: number; readonly end?: number } = {},
-): Promise<string> {
-  const hash = createHash('md5');
+interface FileRange {
+  readonly start?: number;
+  /** Inclusive. */
+  readonly end?: number;
+}
+
+async function md5Of(path: string, range: FileRange = {}): Promise<string> {
+  return (await hashOf(path, 'md5', range)).toString('hex');
+}
+
+async function hashOf(path: string, name: 'md5' | 'sha256', range: FileRange): Promise<Buffer> {
+  const hash = createHash(name);
   for await (const piece of createReadStream(path, range) as AsyncIterable<Buffer>)
     hash.update(piece);
-  return hash.digest('hex');
+  return hash.digest();
 }
 
 /** As when a machine goes away while it is written to: it is sent to another one. */

@@ -129,11 +129,11 @@ export class Files implements AsyncDisposable {
       );
   }
 
-  /** Requests for `/files/…`: as `DatabaseDoor` of the API. Never rejects. */
+  /** Requests for `/files/…`: as `FilesDoor` of the API. Never rejects. */
   async serve(
     request: IncomingMessage,
     response: ServerResponse,
-    origin: { readonly isLocal: boolean },
+    origin: { readonly isLocal: boolean; readonly by: string | undefined },
   ): Promise<void> {
     try {
       await this.#ready(request, origin);
@@ -237,14 +237,14 @@ export class Files implements AsyncDisposable {
   /** The first request of somebody who may makes the store, and waits for it. */
   async #ready(
     request: IncomingMessage,
-    { isLocal }: { readonly isLocal: boolean },
+    { by }: { readonly by: string | undefined },
   ): Promise<void> {
     const { accounts } = this.#options;
     if (this.#record === undefined) {
       const [, token = ''] = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-      const who = isLocal ? { name: 'local' } : await accounts.verifyToken(token);
-      if (who === undefined) throw unauthorized();
-      await this.#make(who.name);
+      const name = by ?? (await accounts.verifyToken(token))?.name;
+      if (name === undefined) throw unauthorized();
+      await this.#make(name);
     }
     const state = await this.#serving(START_WAIT_MS);
     if (state === undefined || state.why !== undefined)

@@ -96,8 +96,6 @@ export function blockId(fid: string, index: number): string {
 
 export class Contents {
   readonly #options: ContentOptions;
-  /** Moved for clients since the start. */
-  clientBytes = 0;
 
   constructor(options: ContentOptions) {
     this.#options = options;
@@ -107,10 +105,7 @@ export class Contents {
   async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
     const writer = new ContentWriter(this.#options, wish);
     try {
-      for await (const piece of body) {
-        this.clientBytes += piece.length;
-        await writer.push(piece);
-      }
+      for await (const piece of body) await writer.push(piece);
       return await writer.finish();
     } catch (error) {
       await writer.abandon(error);
@@ -227,7 +222,6 @@ export class Contents {
           const { body } = await blobs.get(cid, { start: at, end: range.end });
           for await (const piece of body) {
             at += piece.length;
-            this.clientBytes += piece.length;
             yield piece;
           }
           if (at === range.end) return;

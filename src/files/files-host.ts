@@ -168,7 +168,7 @@ export class FilesHost implements AsyncDisposable {
     const places = stack.use(
       new PlaceTable({
         link,
-        far: (node, place) => this.#peers.far(node, place),
+        far: (node, place, transfers) => this.#peers.far(node, place, transfers),
         source: (place, cid) => this.#peers.source(place, cid),
         clock,
         log,
@@ -180,10 +180,7 @@ export class FilesHost implements AsyncDisposable {
     const key = (): Uint8Array => Buffer.from(this.#config?.key ?? '', 'base64');
     const keys = new AccessKeys({ link, key, clock });
     const isFirst = (): boolean => this.#isFirst();
-    const clientBytes = (): number => store.contents.clientBytes;
-    const upkeep = stack.use(
-      new Upkeep({ link, places, sessions, isFirst, clientBytes, clock, log }),
-    );
+    const upkeep = stack.use(new Upkeep({ link, places, sessions, isFirst, clock, log }));
     const { repair, copies } = upkeep;
     const store = new Store({
       link,

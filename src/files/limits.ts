@@ -67,15 +67,15 @@ export const PLACES_EVERY_MS = 5000;
 export const PLACE_LOST_MS: number = 30 * 60 * 1000;
 /** A JSON body. */
 export const JSON_BYTES_MAX: number = 1024 * 1024;
-/** Blocks that repair looks at in one page, copies that it makes at a time, and that are known to be due at a time. */
+/** Blocks that repair looks at in one page, copies that it makes at a time and in one step, and that are known to be due at a time. */
 export const REPAIR_PAGE = 500;
 export const REPAIR_AT_A_TIME = 4;
+export const REPAIR_IN_A_STEP = 64;
 export const REPAIR_QUEUED_MAX = 10_000;
 /** It asks so often what other nodes did: policies, the rate, copies found bad. */
 export const REPAIR_NEWS_MS: number = 60 * 1000;
-/** Clients are busy when they moved so much while one copy was made; then repair rests so many times as long as that took. */
-export const CLIENT_BYTES_BUSY: number = 256 * KIB;
-export const REPAIR_YIELD_TIMES = 4;
+/** One rest for the sake of its rate, which may be another one afterwards. */
+export const REPAIR_REST_MS = 1000;
 /** Blocks move from the fullest place to the emptiest when these differ by more than this share. */
 export const MOVE_ABOVE = 0.05;
 /** What lies in the places is compared with the catalogue so often; first so long after the start. */

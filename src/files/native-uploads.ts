@@ -2,7 +2,7 @@
 import { pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson, wholeNumber } from './http-words.ts';
 import { LIST_PAGE_MAX, PARTS_MAX } from './limits.ts';
-import type { PutOptions, WantedPart } from './model.ts';
+import type { ObjectFields, PutOptions, Received, WantedPart } from './model.ts';
 import type { Store } from './store.ts';
 
 export function isAboutUploads(query: URLSearchParams): boolean {
@@ -29,7 +29,11 @@ export async function answerUpload(store: Store, asked: Asked, options: PutOptio
     case 'PUT upload': {
       const part = wholeNumber(query.get('part') ?? '', 'number of a part');
       const { size } = options;
-      const made = await store.putPart(bucket, key, id, part, request, { size });
+      // Tells whoever goes on later what there is, also where the tag is not that of the bytes.
+      const accept = ({ sha256 }: Received): Partial<ObjectFields> => ({
+        checksums: { sha256: Buffer.from(sha256, 'hex').toString('base64') },
+      });
+      const made = await store.putPart(bucket, key, id, part, request, { size, accept });
       return sendJson(response, 201, made, { etag: `"${made.etag}"` });
     }
     case 'GET upload':

@@ -4,10 +4,12 @@ import type { Duplex } from 'node:stream';
 import { silentLogger } from '../base/log.ts';
 import { type Clock, withDeadline } from '../base/time.ts';
 import {
+  BACKGROUND,
   type BlobCall,
   type BlobHandler,
   blobHandler,
   type BlobStore,
+  CLASS_HEADER,
   FarBlobs,
   type HttpBlobCall,
   httpBlobCall,
@@ -26,9 +28,12 @@ export interface PeerBlobsOptions {
   readonly config: () => FilesConfig | undefined;
 }
 
+/** For whom bytes are moved: what is not for clients goes after what is. */
+export type Transfers = 'clients' | 'background';
+
 /** The places of this node. */
 export interface OwnPlaces {
-  own(place: string): BlobStore | undefined;
+  own(place: string, transfers: Transfers): BlobStore | undefined;
 }
 
 const PATH = /^\/p\/([^/]+)(\/.*)$/;
@@ -45,12 +50,13 @@ export class PeerBlobs implements Disposable {
     this.#options = options;
   }
 
-  far(node: string, place: string): FarBlobs {
+  far(node: string, place: string, transfers: Transfers): FarBlobs {
     const { clock } = this.#options;
     return new FarBlobs({
       call: this.#callTo(node, place),
       ticket: (claim) =>
         makeTicket(this.#key(), { ...claim, node: place, expiresAt: clock.now() + TICKET_MS }),
+      isBackground: transfers === 'background',
     });
   }
 
@@ -69,7 +75,8 @@ export class PeerBlobs implements Disposable {
   ): Promise<void> {
     const [, name = '', path = ''] = PATH.exec(request.url ?? '') ?? [];
     const place = decodeURIComponent(name);
-    const store = places.own(place);
+    const isBackground = request.headers[CLASS_HEADER] === BACKGROUND;
+    const store = places.own(place, isBackground ? 'background' : 'clients');
     if (store === undefined) throw storageNotFound(place, []);
     const handler = this.#handlers.get(store) ?? this.#handlerOf(store, place);
     this.#handlers.set(store, handler);

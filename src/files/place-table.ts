@@ -13,6 +13,7 @@ import {
   FarBlobs,
   type KeepFree,
   LocalBlobs,
+  Pace,
   type PullSource,
   type Written,
 } from '../blobs/blobs.ts';
@@ -21,6 +22,7 @@ import type { FilesConfig } from './control.ts';
 import type { CopyPlaces } from './copies.ts';
 import { blockNotThere, storageExists, storageNotFound } from './errors.ts';
 import { PLACE_LOST_MS, PLACES_EVERY_MS } from './limits.ts';
+import type { Transfers } from './peer-blobs.ts';
 import type { Place } from './placement.ts';
 import { number, text } from './rows.ts';
 
@@ -51,7 +53,9 @@ export interface PlaceView extends Omit<PlaceRow, 'backend' | 'state'> {
 
 interface Known {
   row: PlaceRow;
-  readonly blobs: BlobStore;
+  readonly blobs: Readonly<Record<Transfers, BlobStore>>;
+  /** When it is this node's. */
+  readonly own: LocalBlobs | undefined;
   usage: BackendUsage | undefined;
   /** Since when it does not answer. */
   awaySinceMs: number | undefined;
@@ -60,7 +64,7 @@ interface Known {
 export interface PlaceTableOptions {
   readonly link: CatalogueLink;
   /** To the storage of another node. */
-  readonly far: (node: string, place: string) => FarBlobs;
+  readonly far: (node: string, place: string, transfers: Transfers) => FarBlobs;
   /** What lets another node read one blob of a place. */
   readonly source: (place: string, cid: string) => PullSource;
   readonly clock: Clock;
@@ -73,6 +77,8 @@ const KEEP_FREE_OWN: KeepFree = '10%';
 export class PlaceTable implements CopyPlaces, AsyncDisposable {
   readonly #options: PlaceTableOptions;
   readonly #known = new Map<string, Known>();
+  /** All its own ones share this process and often a disk. */
+  readonly #pace: Pace;
   #config: FilesConfig | undefined;
   #looking: Promise<void> | undefined;
   #lookedMs = -Infinity;
@@ -83,6 +89,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
 
   constructor(options: PlaceTableOptions) {
     this.#options = options;
+    this.#pace = new Pace(options.clock);
   }
 
   get self(): string {
@@ -110,12 +117,12 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
   }
 
   blobs(place: string): BlobStore | undefined {
-    return this.#known.get(place)?.blobs;
+    return this.#known.get(place)?.blobs.clients;
   }
 
   async copy(cid: string, way: Parameters<CopyPlaces['copy']>[1]): Promise<Written> {
     const { from, to, maxBytes, allocSeq } = way;
-    const [source, target] = [this.blobs(from), this.blobs(to)];
+    const [source, target] = [from, to].map((place) => this.#known.get(place)?.blobs.background);
     if (source === undefined || target === undefined) throw storageNotFound(to, []);
     if (target instanceof FarBlobs)
       return await target.pull(cid, this.#options.source(from, cid), { maxBytes, allocSeq });
@@ -127,9 +134,9 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
   }
 
   /** Only those of this node: what other nodes may ask for. */
-  own(place: string): BlobStore | undefined {
+  own(place: string, transfers: Transfers): BlobStore | undefined {
     const known = this.#known.get(place);
-    return known?.row.node === this.self ? known.blobs : undefined;
+    return known?.own === undefined ? undefined : known.blobs[transfers];
   }
 
   suspect(place: string): void {
@@ -172,10 +179,10 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
       keepFree: wish.keepFree,
       state: 'used',
     };
-    const blobs = await this.#openOwn(before, true);
-    const [usage] = (await blobs.usage()).backends;
+    const opened = await this.#openOwn(before, true);
+    const [usage] = (await opened.usage()).backends;
     const row = { ...before, backend: usage?.id ?? null };
-    this.#known.set(row.id, { row, blobs, usage, awaySinceMs: undefined });
+    this.#known.set(row.id, { row, ...this.#paced(opened), usage, awaySinceMs: undefined });
     await this.#options.link.run([
       {
         sql: `INSERT INTO place (bucket, ${COLUMNS}) VALUES ('', ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -243,8 +250,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#looking?.catch(() => undefined);
-    for (const { blobs } of this.#known.values())
-      if (blobs instanceof LocalBlobs) await blobs[Symbol.asyncDispose]();
+    for (const { own } of this.#known.values()) await own?.[Symbol.asyncDispose]();
     this.#known.clear();
   }
 
@@ -262,11 +268,11 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
       rows.filter(({ state }) => state !== 'removed').map((row) => [row.id, row]),
     );
     let isChanged = false;
-    for (const [id, { blobs }] of this.#known) {
+    for (const [id, { own }] of this.#known) {
       if (wanted.has(id)) continue;
       this.#known.delete(id);
       isChanged = true;
-      if (blobs instanceof LocalBlobs) await blobs[Symbol.asyncDispose]();
+      await own?.[Symbol.asyncDispose]();
     }
     for (const row of wanted.values()) isChanged = (await this.#adopt(row)) || isChanged;
     await Promise.all([...this.#known.values()].map((known) => this.#ask(known)));
@@ -286,16 +292,28 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
       known.row = row;
       return isChanged;
     }
-    if (known !== undefined && known.blobs instanceof LocalBlobs) {
+    if (known?.own !== undefined) {
       this.#known.delete(row.id);
-      await known.blobs[Symbol.asyncDispose]();
+      await known.own[Symbol.asyncDispose]();
     }
-    const blobs =
+    const { far } = this.#options;
+    const stores =
       row.node === this.self
-        ? await this.#openOwn(row, false)
-        : this.#options.far(row.node, row.id);
-    this.#known.set(row.id, { row, blobs, usage: undefined, awaySinceMs: undefined });
+        ? this.#paced(await this.#openOwn(row, false))
+        : {
+            own: undefined,
+            blobs: {
+              clients: far(row.node, row.id, 'clients'),
+              background: far(row.node, row.id, 'background'),
+            },
+          };
+    this.#known.set(row.id, { row, ...stores, usage: undefined, awaySinceMs: undefined });
     return true;
+  }
+
+  #paced(own: LocalBlobs): Pick<Known, 'own' | 'blobs'> {
+    const blobs = { clients: this.#pace.clients(own), background: this.#pace.background(own) };
+    return { own, blobs };
   }
 
   async #openOwn(row: PlaceRow, isNew: boolean): Promise<LocalBlobs> {
@@ -318,7 +336,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
 
   async #ask(known: Known): Promise<void> {
     try {
-      const [usage] = (await known.blobs.usage()).backends;
+      const [usage] = (await known.blobs.clients.usage()).backends;
       known.usage = usage;
       known.awaySinceMs = undefined;
     } catch (error) {

@@ -74,10 +74,9 @@ test('disks are evened out when they differ by more than 5 points', () => {
   assert.deepEqual(moveOf([filled('a', 1000, 1000, 'full'), filled('b', 0)])?.from, 'a');
 });
 
-test('repair rests for its rate and for clients', () => {
-  const given = { bytes: 1000, tookMs: 100, bytesPerSecond: undefined, clientsAreBusy: false };
+test('repair rests for its rate', () => {
+  const given = { bytes: 1000, tookMs: 100, bytesPerSecond: undefined };
   assert.equal(restMs(given), 0);
   assert.equal(restMs({ ...given, bytesPerSecond: 1000 }), 900);
   assert.equal(restMs({ ...given, bytesPerSecond: 1_000_000 }), 0);
-  assert.equal(restMs({ ...given, clientsAreBusy: true }), 400);
 });

@@ -1,7 +1,7 @@
 /** What repair does next, decided without asking anybody: which copies are made first, what moves to even out disks, how long it rests. Pure. */
 import { choose, judge, type Place } from './placement.ts';
 import type { Policy } from './policy.ts';
-import { MOVE_ABOVE, REPAIR_YIELD_TIMES } from './limits.ts';
+import { MOVE_ABOVE } from './limits.ts';
 
 export interface Block {
   readonly bucket: string;
@@ -121,14 +121,13 @@ export function byUrgency(one: CopyTask, other: CopyTask): number {
   return one.valid === other.valid ? 0 : one.valid - other.valid;
 }
 
-/** So long nothing is copied after `bytes` that took `tookMs`: for the rate that people set, and for clients that use the same disks. */
+/** So long nothing is copied after `bytes` that took `tookMs`: for the rate that people set. */
 export function restMs(given: {
   readonly bytes: number;
   readonly tookMs: number;
   readonly bytesPerSecond: number | undefined;
-  readonly clientsAreBusy: boolean;
 }): number {
-  const { bytes, tookMs, bytesPerSecond, clientsAreBusy } = given;
-  const byRate = bytesPerSecond === undefined ? 0 : (bytes / bytesPerSecond) * 1000 - tookMs;
-  return Math.max(0, byRate, clientsAreBusy ? tookMs * REPAIR_YIELD_TIMES : 0);
+  const { bytes, tookMs, bytesPerSecond } = given;
+  if (bytesPerSecond === undefined) return 0;
+  return Math.max(0, (bytes / bytesPerSecond) * 1000 - tookMs);
 }

@@ -1,7 +1,7 @@
 /**
  * Keeps copies where policies want them: a worker that goes through all blocks when something has changed (a place came, went, is drained,
  * a policy is another one, a copy was found damaged), then makes the copies that lack, the blocks with the fewest first, and last evens out
- * disks. It rests while clients are served, and keeps to the rate that people set.
+ * disks. It keeps to the rate that people set; each node lets its clients go first (`src/blobs/pace.ts`).
  */
 import { messageOf } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
@@ -11,11 +11,12 @@ import type { CatalogueLink } from './catalogue-link.ts';
 import { checkpointPolicy, NO_BUCKET } from './checkpoint.ts';
 import type { Copies } from './copies.ts';
 import {
-  CLIENT_BYTES_BUSY,
   REPAIR_AGAIN_MS,
   REPAIR_AT_A_TIME,
+  REPAIR_IN_A_STEP,
   REPAIR_NEWS_MS,
   REPAIR_QUEUED_MAX,
+  REPAIR_REST_MS,
 } from './limits.ts';
 import { asItCanBe, type Place } from './placement.ts';
 import type { PlaceView } from './place-table.ts';
@@ -54,8 +55,6 @@ export interface RepairOptions {
   readonly copies: Copies;
   /** Whether this node is the one that repairs. */
   readonly isFirst: () => boolean;
-  /** Bytes that clients have moved through this process. */
-  readonly clientBytes: () => number;
   /** What changes a place's row. */
   readonly setState: (place: string, state: 'used' | 'drain' | 'removed') => Promise<void>;
   readonly onWake: () => void;
@@ -91,7 +90,6 @@ export class Repair implements Worker {
   #bytesPerSecond: number | undefined;
   #rate: number | undefined;
   #why: string | undefined;
-  #clientBytes = 0;
   /** Policies of all buckets, as it knows them. */
   #policies = '';
   #hasNotes = false;
@@ -280,19 +278,33 @@ export class Repair implements Worker {
   }
 
   async #copySome(signal: AbortSignal): Promise<void> {
-    const { clock, clientBytes } = this.#options;
-    if (clock.monotonicMs() - this.#newsMs > REPAIR_NEWS_MS) await this.#hasNews();
-    const moved = clientBytes() - this.#clientBytes;
-    this.#clientBytes += moved;
-    const clientsAreBusy = moved > CLIENT_BYTES_BUSY;
-    const tasks = this.#queue.splice(0, clientsAreBusy ? 1 : REPAIR_AT_A_TIME);
+    const { clock } = this.#options;
+    await this.#hearNews();
+    // With a rate it copies little and rests, else as much as may wait for the next look.
+    const few = this.#rate === undefined ? REPAIR_IN_A_STEP : REPAIR_AT_A_TIME;
+    const tasks = this.#queue.splice(0, few);
     const startMs = clock.monotonicMs();
-    const made = await Promise.all(tasks.map((task) => this.#copyOne(task)));
-    const bytes = made.reduce((sum, one) => sum + one, 0);
-    const tookMs = Math.max(1, clock.monotonicMs() - startMs);
-    const pauseMs = restMs({ bytes, tookMs, bytesPerSecond: this.#rate, clientsAreBusy });
-    this.#bytesPerSecond = Math.round((bytes * 1000) / (tookMs + pauseMs));
-    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+    let bytes = 0;
+    const lane = async (): Promise<void> => {
+      for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
+        bytes += await this.#copyOne(task);
+        if (signal.aborted) return;
+      }
+    };
+    await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
+    for (;;) {
+      const tookMs = Math.max(1, clock.monotonicMs() - startMs);
+      this.#bytesPerSecond = Math.round((bytes * 1000) / tookMs);
+      const pauseMs = restMs({ bytes, tookMs, bytesPerSecond: this.#rate });
+      if (pauseMs === 0) return;
+      // In short rests, for the rate may become another one.
+      await clock.sleep(Math.min(pauseMs, REPAIR_REST_MS), signal);
+      await this.#hearNews();
+    }
+  }
+
+  async #hearNews(): Promise<void> {
+    if (this.#options.clock.monotonicMs() - this.#newsMs > REPAIR_NEWS_MS) await this.#hasNews();
   }
 
   /** Bytes of the copy that was made. */

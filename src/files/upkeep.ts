@@ -12,7 +12,7 @@ import { Scrub, type ScrubState } from './scrub.ts';
 import type { Sessions } from './sessions.ts';
 import type { PlaceTable } from './place-table.ts';
 
-export interface UpkeepOptions extends Pick<RepairOptions, 'link' | 'isFirst' | 'clientBytes'> {
+export interface UpkeepOptions extends Pick<RepairOptions, 'link' | 'isFirst'> {
   readonly places: PlaceTable & CopyPlaces;
   readonly sessions: Sessions;
   readonly clock: Clock;

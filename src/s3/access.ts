@@ -28,6 +28,13 @@ export interface PublicAccess {
 
 export type Ownership = 'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter';
 
+/** Where the bucket's owner owns all, its list may grant nobody else anything. */
+export function checkLists(value: Ownership, { owner, grants }: Acl): void {
+  const isOwn = grants.every(({ grantee }) => grantee.kind === 'user' && grantee.id === owner);
+  if (value === 'BucketOwnerEnforced' && !isOwn)
+    throw new S3Error('InvalidBucketAclWithObjectOwnership');
+}
+
 export function publicAccess(bucket: BucketInfo): PublicAccess | undefined {
   return setting<PublicAccess>(bucket, 'publicAccess');
 }
@@ -176,7 +183,9 @@ function contextOf(call: Call, wish: Wish): ReadonlyMap<string, readonly string[
 /** One who may not list the bucket does not learn what is not there. */
 export function missingObject(call: Call, bucket: BucketInfo, version?: string): S3Error {
   const list = { of: 'bucket', permission: 'READ' } as const;
-  const mayList = mayDo(call, bucket, { action: 's3:ListBucket', list });
+  // As the list that would have it: policies may allow those of some prefixes.
+  const context = { 's3:prefix': call.key };
+  const mayList = mayDo(call, bucket, { action: 's3:ListBucket', list, context });
   if (!mayList) return new S3Error('AccessDenied');
   return version === undefined
     ? new S3Error('NoSuchKey', undefined, { details: { Key: call.key } })

@@ -96,11 +96,11 @@ function checkSdk(sdk: string | undefined, name: ChecksumName): void {
   }
 }
 
-/** Base64 of exactly the digest's length. */
+/** Base64 of exactly the digest's length: anything else is the digest of nothing. */
 export function checkDigest(name: ChecksumName, value: string): void {
   const bytes = Buffer.from(value, 'base64');
   if (bytes.length === DIGEST_BYTES[name] && bytes.toString('base64') === value) return;
-  throw new S3Error('InvalidRequest', `Value for x-amz-checksum-${name} header is invalid.`);
+  throw new S3Error('BadDigest', `Value for x-amz-checksum-${name} header is invalid.`);
 }
 
 /** Hex, or undefined when there is none. */

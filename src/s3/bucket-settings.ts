@@ -3,7 +3,7 @@ import type { BucketInfo, Json } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Ownership, policyOf, publicAccess, type PublicAccess } from './access.ts';
 import { aclOfHeaders, isPublicAcl, parseAcl, printAcl } from './acl.ts';
-import { bucketAcl } from './access.ts';
+import { bucketAcl, checkLists } from './access.ts';
 import { ownershipOf } from './buckets.ts';
 import {
   type Answer,
@@ -135,10 +135,12 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
   name: 'ownership',
   action: 'BucketOwnershipControls',
   missing: 'OwnershipControlsNotFoundError',
-  parse(bytes) {
+  parse(bytes, bucket) {
     const rule = childNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
     if (rule === undefined) throw malformed();
-    return ownershipOf(textIn(rule, 'ObjectOwnership')?.trim());
+    const value = ownershipOf(textIn(rule, 'ObjectOwnership')?.trim());
+    checkLists(value, bucketAcl(bucket));
+    return value;
   },
   print: (value) =>
     `${XML_HEAD}<OwnershipControls xmlns="${S3_NAMESPACE}"><Rule>${element('ObjectOwnership', value)}</Rule></OwnershipControls>`,
@@ -246,12 +248,9 @@ export async function putBucketAcl(call: Call): Promise<Answer> {
       'InvalidRequest',
       'This request does not support both a body and ACL headers',
     );
-  const acl = checkedAcl(
-    bucket,
-    asked ?? (await parseAcl(document, bucket.owner, call.people)),
-    bucket.owner,
-  );
-  if (acl !== undefined) await call.store.changeBucket(bucket.name, { settings: { acl } });
+  const wanted = asked ?? (await parseAcl(document, bucket.owner, call.people));
+  const acl = checkedAcl(bucket, wanted);
+  await call.store.changeBucket(bucket.name, { settings: { acl } });
   return EMPTY;
 }
 

@@ -1,7 +1,7 @@
 /** Making, finding and removing buckets. */
 import { isMolnError } from '../base/errors.ts';
 import { aclOfHeaders } from './acl.ts';
-import { authorise, type Ownership } from './access.ts';
+import { authorise, checkLists, type Ownership } from './access.ts';
 import { isBucketName } from './bucket-names.ts';
 import { type Answer, type Call, NO_CONTENT, xmlAnswer } from './call.ts';
 import { readRoot, S3_NAMESPACE, textIn } from './document.ts';
@@ -45,12 +45,7 @@ export async function createBucket(call: Call): Promise<Answer> {
   const acl = await aclOfHeaders(call.headers, { owner: caller, bucketOwner: caller }, call.people);
   const asked = call.header('x-amz-object-ownership');
   const ownership = asked === undefined ? undefined : ownershipOf(asked);
-  if (ownership === 'BucketOwnerEnforced' && acl !== undefined && acl.grants.length > 1) {
-    throw new S3Error(
-      'InvalidRequest',
-      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
-    );
-  }
+  if (ownership !== undefined && acl !== undefined) checkLists(ownership, acl);
   const locks = call.header('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true';
   const settings = {
     ...(acl === undefined ? {} : { acl }),

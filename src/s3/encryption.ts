@@ -168,16 +168,16 @@ export function keyOfPart(
   );
 }
 
-/** Of the end of an upload: the key is needed where there are checksums, and held against the upload's where it is given. */
+/** Of the end of an upload: the key is needed where it or a part has a checksum, and held against the upload's where it is given. */
 export function keyOfUpload(
   call: Call,
   bucket: BucketInfo,
-  upload: UploadInfo,
+  { upload, hasChecksums }: { readonly upload: UploadInfo; readonly hasChecksums: boolean },
 ): Uint8Array | undefined {
   if (upload.fields.encryption?.by !== 'client') return undefined;
   refuseBlocked(bucket);
   const key = clientKey(call);
-  if (key !== undefined || upload.checksumAlgorithm === undefined) return key;
+  if (key !== undefined || !hasChecksums) return key;
   throw invalidArgument(
     'Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.',
     FIELD,

@@ -244,7 +244,7 @@ export async function completeUpload(call: Call): Promise<Answer> {
   const wanted = wantedParts(await aboutBody(call).document());
   const id = call.query.get('uploadId') ?? '';
   const upload = await uploadIfOpen(call, bucket, id);
-  const key = upload === undefined ? undefined : keyOfUpload(call, bucket, upload);
+  const key = upload === undefined ? undefined : await endingKey(call, bucket, upload);
   const summary = await summed(call, bucket, { upload, wanted });
   const size = call.header('x-amz-mp-object-size');
   const object = await call.store.completeUpload(bucket.name, call.key, id, wanted, {
@@ -266,6 +266,19 @@ export async function completeUpload(call: Call): Promise<Answer> {
       ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
     },
   );
+}
+
+async function endingKey(
+  call: Call,
+  bucket: BucketInfo,
+  upload: UploadInfo,
+): Promise<Uint8Array | undefined> {
+  if (upload.fields.encryption?.by !== 'client') return undefined;
+  const parts = await partsOf(call, bucket, upload.upload);
+  const hasChecksums =
+    upload.checksumAlgorithm !== undefined ||
+    [...parts.values()].some(({ checksums }) => Object.keys(checksums).length > 0);
+  return keyOfUpload(call, bucket, { upload, hasChecksums });
 }
 
 /** The checksum that the request names is the object's, not that of the document. */

@@ -3,7 +3,7 @@ import { isoTime } from '../base/time.ts';
 import type { BucketInfo, Conditions, ObjectInfo } from '../files/files.ts';
 import { parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
-import { type Acl, aclOfHeaders, cannedAcl, isPublicAcl } from './acl.ts';
+import { type Acl, aclOfHeaders, isPublicAcl } from './acl.ts';
 import { authorise, ownership, publicAccess } from './access.ts';
 import { type Call, lockOf, setting, versionHeader } from './call.ts';
 import { encryptionHeaders } from './encryption.ts';
@@ -110,26 +110,25 @@ function withoutChunked(text: string): string {
 export async function newObjectAcl(call: Call, bucket: BucketInfo): Promise<Acl | undefined> {
   const owner = newOwner(call, bucket);
   const asked = await aclOfHeaders(call.headers, { owner, bucketOwner: bucket.owner }, call.people);
-  return checkedAcl(bucket, asked, owner);
+  if (asked === undefined || isGivenAnyway(call, bucket, asked)) return undefined;
+  return checkedAcl(bucket, asked);
 }
 
-export function checkedAcl(
-  bucket: BucketInfo,
-  asked: Acl | undefined,
-  owner: string,
-): Acl | undefined {
-  if (asked === undefined) return undefined;
-  if (ownership(bucket) === 'BucketOwnerEnforced') {
-    const harmless = asked.grants.every(
-      ({ grantee, permission }) =>
-        grantee.kind === 'user' && grantee.id === bucket.owner && permission === 'FULL_CONTROL',
-    );
-    const full = cannedAcl('bucket-owner-full-control', owner, bucket.owner);
-    if (!harmless && JSON.stringify(asked) !== JSON.stringify(full)) {
-      throw new S3Error('AccessControlListNotSupported');
-    }
-    return undefined;
-  }
+/** Where the bucket's owner owns all, a request may still say so. */
+function isGivenAnyway(call: Call, bucket: BucketInfo, { grants }: Acl): boolean {
+  if (ownership(bucket) !== 'BucketOwnerEnforced') return false;
+  const canned = call.header('x-amz-acl');
+  if (canned !== undefined) return canned === 'bucket-owner-full-control';
+  return grants.every(
+    ({ grantee, permission }) =>
+      grantee.kind === 'user' && grantee.id === bucket.owner && permission === 'FULL_CONTROL',
+  );
+}
+
+/** A list that may be set. Where the bucket's owner owns all, none may. */
+export function checkedAcl(bucket: BucketInfo, asked: Acl): Acl {
+  if (ownership(bucket) === 'BucketOwnerEnforced')
+    throw new S3Error('AccessControlListNotSupported');
   if (publicAccess(bucket)?.blockAcls === true && isPublicAcl(asked))
     throw new S3Error('AccessDenied');
   return asked;
@@ -221,10 +220,12 @@ export function objectHeaders(
   if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
   const expiry = expiryHeader(bucket, object);
   if (expiry !== undefined) headers['x-amz-expiration'] = expiry;
-  if (call.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED') {
-    Object.assign(headers, checksumHeaders(object));
-  }
+  if (asksChecksum(call)) Object.assign(headers, checksumHeaders(object));
   return headers;
+}
+
+export function asksChecksum(call: Call): boolean {
+  return call.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
 }
 
 export function checksumHeaders(

@@ -64,8 +64,8 @@ export async function putObjectAcl(call: Call): Promise<Answer> {
   const document = await call.document();
   const owner = object.owner ?? bucket.owner;
   const asked = await aclOfHeaders(call.headers, { owner, bucketOwner: bucket.owner }, call.people);
-  const acl = checkedAcl(bucket, asked ?? (await parseAcl(document, owner, call.people)), owner);
-  if (acl !== undefined) await call.store.changeObject(object, { acl });
+  const acl = checkedAcl(bucket, asked ?? (await parseAcl(document, owner, call.people)));
+  await call.store.changeObject(object, { acl });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
 

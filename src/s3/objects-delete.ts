@@ -45,7 +45,28 @@ async function deleteOne(
     await checkHeld(call, bucket, { key, version });
   }
   const { conditions } = what;
-  const gone = await call.store.delete(bucket.name, key, { version, conditions });
+  try {
+    const gone = await call.store.delete(bucket.name, key, { version, conditions });
+    return { version: gone.version, deleteMarker: gone.deleteMarker };
+  } catch (error) {
+    if (isMolnError(error, 'FILES_CONDITION') && error.details?.['exists'] === false)
+      return await goneBefore(call, bucket, what);
+    throw error;
+  }
+}
+
+/** Nothing is there, so the condition asks for nothing. A marker is there: it is what the condition may be about. */
+async function goneBefore(
+  call: Call,
+  bucket: BucketInfo,
+  { key, version, conditions }: Parameters<typeof deleteOne>[2],
+): Promise<Gone> {
+  const marker = await call.store.head(bucket.name, key, version);
+  if (marker === undefined) return { version: undefined, deleteMarker: false };
+  const { ifMatch, ifSize, ifModifiedAt } = conditions ?? {};
+  const isMet = ifMatch === '*' && ifSize === undefined && ifModifiedAt === undefined;
+  if (!isMet) throw new S3Error('PreconditionFailed');
+  const gone = await call.store.delete(bucket.name, key, { version, conditions: undefined });
   return { version: gone.version, deleteMarker: gone.deleteMarker };
 }
 

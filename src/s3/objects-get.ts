@@ -9,7 +9,13 @@ import { type Answer, type Call, quoted, versionHeader, xmlAnswer } from './call
 import { S3_NAMESPACE } from './document.ts';
 import { keyToRead } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { objectHeaders, quotedTags, toField } from './object-fields.ts';
+import {
+  asksChecksum,
+  checksumHeaders,
+  objectHeaders,
+  quotedTags,
+  toField,
+} from './object-fields.ts';
 
 const OVERRIDES = [
   'content-type',
@@ -86,9 +92,10 @@ export async function getObject(call: Call): Promise<Answer> {
   headers['content-length'] = String(length);
   if (range !== undefined) {
     headers['content-range'] = `bytes ${range.start}-${range.end - 1}/${object.size}`;
-    // A checksum of the whole says nothing about a piece of it.
+    // A checksum of the whole says nothing about a piece of it, unless that is a part.
     for (const name of Object.keys(headers))
       if (name.startsWith('x-amz-checksum-')) delete headers[name];
+    if (asksChecksum(call)) Object.assign(headers, partChecksum(object, call.number('partNumber')));
   }
   const status = range === undefined ? 200 : 206;
   if (call.method === 'HEAD' || length === 0) return { status, headers };
@@ -144,6 +151,18 @@ function wantedRange(
   if (verdict.kind === 'ignore' || verdict.ranges.length !== 1) return undefined;
   const [range] = verdict.ranges;
   return range === undefined ? undefined : { start: range.first, end: range.last + 1 };
+}
+
+function partChecksum(
+  object: ObjectInfo,
+  part: number | undefined,
+): Readonly<Record<string, string>> {
+  if (object.partSizes === undefined) return part === 1 ? checksumHeaders(object) : {};
+  const value = part === undefined ? undefined : object.partChecksums?.[part - 1];
+  const [name] = Object.keys(object.checksums);
+  return value === undefined || name === undefined
+    ? {}
+    : checksumHeaders({ checksums: { [name]: value }, checksumType: object.checksumType });
 }
 
 function partRange(

@@ -74,6 +74,7 @@ function parseStatement(value: unknown, bucket: string): Statement {
   const effect = value['Effect'];
   if (effect !== 'Allow' && effect !== 'Deny') bad('Invalid effect');
   const principals = either(value, 'Principal', principalsOf);
+  if (principals.except && effect === 'Allow') bad('Allow with NotPrincipal is not allowed.');
   const actions = either(value, 'Action', textsOf);
   const resources = either(value, 'Resource', textsOf);
   if (!actions.list.every((action) => /^(?:\*|s3:[A-Za-z*?]+)$/i.test(action)))
