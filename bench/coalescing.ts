@@ -16,6 +16,7 @@ import { DEFAULT_GATEWAY_LIMITS, GatewaySupervisor } from '../src/gateway/gatewa
 import { freePorts } from '../testing/free-ports.ts';
 import { until } from '../testing/until.ts';
 import { FirstPackets } from './first-packets.ts';
+import { threadCpuMs } from './tools.ts';
 
 const ADDRESS = '127.0.0.1';
 const CLUSTER = 'bench';
@@ -113,7 +114,10 @@ export async function benchCoalescing(options: readonly string[]): Promise<void>
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const { ports, supervisors } = await startGateways(folder, originPort);
   try {
-    const one = { bytes: BODY_BYTES, clients, origin, ports };
+    const pids = supervisors.flatMap((supervisor) =>
+      supervisor.workers().flatMap(({ pid }) => pid ?? []),
+    );
+    const one = { bytes: BODY_BYTES, clients, origin, ports, pids };
     // Code that has run a few times only is several times slower.
     for (let round = 0; round < WARM_UPS; round++) {
       await crowd({ ...one, path: `/cold-small${round}`, bytes: SMALL_BYTES });
@@ -144,6 +148,8 @@ interface CrowdResult {
   readonly together: number;
   /** From the first client's first byte to each other's, ascending. */
   readonly behindMs: readonly number[];
+  /** Processor time of all gateway processes from the origin's first byte to the last client's. */
+  readonly cpuMs: number;
   /** The same as the gateways sent them; undefined where nobody could hear it. */
   readonly sentMs: readonly number[] | undefined;
   readonly whole: number;
@@ -156,6 +162,8 @@ async function crowd(on: {
   readonly clients: number;
   readonly origin: Origin;
   readonly ports: readonly number[];
+  /** Of the gateways' processes. */
+  readonly pids: readonly number[];
   /** The first client leaves when all have seen the first byte. */
   readonly leaves?: boolean;
 }): Promise<CrowdResult> {
@@ -181,9 +189,11 @@ async function crowd(on: {
     await systemClock.sleep(GATHERING_MS);
     origin.begin();
   }
+  const before = cpuMs(on.pids);
   await until('the first byte at all', () => all.every(({ firstByteMs }) => firstByteMs > 0), {
     withinMs: WITHIN_MS,
   });
+  const spentMs = cpuMs(on.pids) - before;
   const sent = await packets?.times();
   const { asked, openMost: together } = origin;
   const firstMs = Math.min(...all.map(({ firstByteMs }) => firstByteMs));
@@ -199,6 +209,7 @@ async function crowd(on: {
   return {
     asked: Math.max(asked, origin.asked),
     together,
+    cpuMs: spentMs,
     sentMs: sent?.map((ms) => ms - (sent[0] ?? 0)),
     behindMs: all.map(({ firstByteMs }) => firstByteMs - firstMs).toSorted((a, b) => a - b),
     whole: left.filter(isWhole).length,
@@ -206,9 +217,14 @@ async function crowd(on: {
   };
 }
 
+function cpuMs(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + threadCpuMs(pid), 0);
+}
+
 function print(what: string, result: CrowdResult): void {
   const { asked, together, behindMs, sentMs, whole, seconds } = result;
-  const sent = sentMs === undefined ? '' : `; as the gateways sent it: ${spread(sentMs)}`;
+  const each = `${((1000 * result.cpuMs) / behindMs.length).toFixed(1)} µs of processor each`;
+  const sent = sentMs === undefined ? '' : `; as the gateways sent it: ${spread(sentMs)}, ${each}`;
   process.stdout.write(
     `${what}: ${asked} requests at the origin (${together} together); first byte behind the first client's: ` +
       `${spread(behindMs)}${sent}; ${whole} whole, ${seconds.toFixed(1)} s\n`,
