@@ -19,6 +19,9 @@ function disposableTimer(timer: NodeJS.Timeout): Disposable {
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
+/** The global is a getter. */
+const { performance } = globalThis;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),

@@ -201,29 +201,34 @@ function decideOnParts<S extends HasEntry>(
 ): Decision<S> | undefined {
   const { entry } = stored;
   if (request.method === 'HEAD') return undefined;
-  const wanted = wantedRange(request, entry);
+  const wanted = wantedRanges(request, entry);
   if (wanted === 'unsatisfiable') return undefined;
-  if (wanted !== undefined && covers(spans, wanted)) return undefined;
+  if (wanted?.every((range) => covers(spans, range)) === true) return undefined;
   if (wanted === undefined || unusable(request, entry, nowMs, settings) !== undefined) {
     return without('miss', 'partial');
   }
   const fetch = strongTag(entry) === undefined ? undefined : gapOf(spans, wanted);
-  // Asking for the wanted range as it is costs no more when nothing of it is there.
-  const helps = fetch !== undefined && fetch.last - fetch.first < wanted.last - wanted.first;
+  // Asking for what is wanted as it is costs no more when nothing of it is there.
+  const helps = fetch !== undefined && bytesOf([fetch]) < bytesOf(wanted);
   return helps ? decision('complete', 'partial', stored, { fetch }) : without('miss', 'partial');
 }
 
 /** The bytes that the request is about; undefined when that is for the upstream to say. */
-function wantedRange(request: CacheRequest, entry: Entry): ByteRange | 'unsatisfiable' | undefined {
-  const whole = { first: 0, last: entry.length - 1 };
+function wantedRanges(
+  request: CacheRequest,
+  entry: Entry,
+): readonly ByteRange[] | 'unsatisfiable' | undefined {
+  const whole = [{ first: 0, last: entry.length - 1 }];
   if ((request.bits & REQUEST.range) === 0) return whole;
   const ifRange = request.fields.get('if-range');
   if (ifRange !== undefined && ifRange.trim() !== strongTag(entry)) return undefined;
   const verdict = parseRange(request.fields.get('range') ?? '', entry.length);
   if (verdict.kind === 'ignore') return whole;
-  if (verdict.kind === 'unsatisfiable') return 'unsatisfiable';
-  const [only] = verdict.ranges;
-  return verdict.ranges.length === 1 ? only : undefined;
+  return verdict.kind === 'unsatisfiable' ? 'unsatisfiable' : verdict.ranges;
+}
+
+function bytesOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
 function decision<S extends HasEntry>(

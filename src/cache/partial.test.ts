@@ -48,8 +48,16 @@ test('what is missing, when it is in one piece', () => {
     [span(22, 39), span(25, 39)],
   ];
   for (const [wanted, gap] of table) {
-    assert.deepEqual(gapOf(spans, wanted), gap, `${wanted.first}-${wanted.last}`);
+    assert.deepEqual(gapOf(spans, [wanted]), gap, `${wanted.first}-${wanted.last}`);
   }
+});
+
+test('what is missing of several ranges, when nothing between is stored', () => {
+  const spans = [span(5, 9), span(20, 24)];
+  assert.equal(gapOf(spans, [span(5, 6), span(21, 22)]), undefined);
+  assert.deepEqual(gapOf(spans, [span(5, 6), span(22, 27)]), span(25, 27));
+  assert.deepEqual(gapOf(spans, [span(12, 13), span(6, 8), span(15, 21)]), span(12, 19));
+  assert.equal(gapOf(spans, [span(0, 1), span(12, 13)]), undefined);
 });
 
 test('every way to join parts gives the bytes of the whole', () => {

@@ -40,18 +40,29 @@ export function covers(spans: readonly ByteRange[], { first, last }: ByteRange):
   return spans.some((span) => span.first <= first && last <= span.last);
 }
 
-/** The bytes of the range that are missing, when they are in one piece; undefined when they are in several. */
-export function gapOf(spans: readonly ByteRange[], wanted: ByteRange): ByteRange | undefined {
-  let { first, last } = wanted;
+/** From the first to the last byte that is missing of the ranges, when nothing in between is stored; else undefined. */
+export function gapOf(
+  spans: readonly ByteRange[],
+  wanted: readonly ByteRange[],
+): ByteRange | undefined {
+  const missing = wanted.map((range) => trimmed(spans, range)).filter((gap) => gap !== undefined);
+  if (missing.length === 0) return undefined;
+  const first = Math.min(...missing.map((gap) => gap.first));
+  const last = Math.max(...missing.map((gap) => gap.last));
+  const within = spans.some((span) => span.first > first && span.last < last);
+  return within ? undefined : { first, last };
+}
+
+/** Without what is stored at both ends of the range; undefined when nothing is left. */
+function trimmed(spans: readonly ByteRange[], range: ByteRange): ByteRange | undefined {
+  let { first, last } = range;
   for (const span of spans) {
     if (span.first <= first && first <= span.last) first = span.last + 1;
   }
   for (const span of spans.toReversed()) {
     if (span.first <= last && last <= span.last) last = span.first - 1;
   }
-  if (first > last) return undefined;
-  const within = spans.some((span) => span.first > first && span.last < last);
-  return within ? undefined : { first, last };
+  return first > last ? undefined : { first, last };
 }
 
 /** Where a byte of the complete body is among the stored ones; undefined when it is not there. */

@@ -2,6 +2,7 @@
  * What an upstream's answer means for the store and for the client, after `decide` had the request forwarded. The
  * outcome is a list of deeds for whoever owns tiers and sockets; nothing is done here.
  */
+import { answerWith, holds } from './answer.ts';
 import { isList, select, type Candidates, type Decision, type HasEntry } from './decide.ts';
 import { isSameVariant, mayServeOnFailure, type Entry } from './entry.ts';
 import { freshen, freshenByHead, identified, listOf, type Update } from './freshen.ts';
@@ -161,10 +162,18 @@ function settlePart<S extends HasEntry>(
   const stored = completing ? decision.stored : partnerOf(request, part, candidates);
   if (stored !== undefined && mayJoin(stored.entry, part)) {
     const joined = join(stored.entry, part);
-    if (joined !== undefined) return { kind: 'join', stored, join: joined };
+    if (joined !== undefined && answers(request, joined.entry)) {
+      return { kind: 'join', stored, join: joined };
+    }
   }
   if (completing) return { kind: 'retry' };
+  if (!answers(request, part)) return pass('not-a-part');
   return { kind: 'store', entry: part, replaces: replacedBy(part, candidates) };
+}
+
+/** RFC 9110 15.3.7: an origin may send less than it was asked for, which its client has to see as it is. */
+function answers(request: CacheRequest, entry: Entry): boolean {
+  return holds(entry, answerWith(request, entry, { lines: '', boundary: () => '' }).body);
 }
 
 /** The stored answer that the part belongs to. */

@@ -8,7 +8,7 @@ const MIB = 1024 * 1024;
 /** Of the machine's memory, or of the group of processes that this one is limited with: the rest is for connections and for others. */
 const CACHE_SHARE = 1 / 2;
 
-/** What the cache of one worker may take, in bytes; a limit of cgroups counts. */
+/** What a cache may take, in bytes; a limit of cgroups counts. */
 export function cacheMost(
   machineBytes: number = totalmem(),
   groupBytes: number = process.constrainedMemory(),
@@ -18,10 +18,10 @@ export function cacheMost(
   return Math.floor((bytes * CACHE_SHARE) / MIB) * MIB;
 }
 
-/** Throws `GATEWAY_CACHE_TOO_LARGE`. `memoryBytes`: of one worker. */
+/** Throws `GATEWAY_CACHE_TOO_LARGE`. `memoryBytes`: of one worker, or of all that are started together. */
 export function requireCacheFits(memoryBytes: number, most: number = cacheMost()): void {
   if (memoryBytes <= most) return;
-  const asked = `${formatBytes(memoryBytes)} of memory for the cache of each worker`;
+  const asked = `${formatBytes(memoryBytes)} of memory for the cache`;
   throw new MolnError(
     GATEWAY_CACHE_TOO_LARGE,
     `The config wants ${asked}, and ${formatBytes(most)} is the most that fits here`,

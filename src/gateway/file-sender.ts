@@ -88,7 +88,7 @@ export class FileSender implements Responder {
     }
     this.position += size;
     this.sinceMs = connection.plane.coarseMs;
-    connection.out.pooled(buffer, size, () => release(buffer));
+    connection.out.lent(buffer.subarray(0, size), () => release(buffer));
     this.pump();
   }
 

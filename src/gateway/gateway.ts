@@ -3,7 +3,7 @@ export { certificateTroubles } from './certificates.ts';
 export { DEFAULT_BALANCER } from './balancer-limits.ts';
 export { type AgentState, AgentPort } from './agent-answer.ts';
 export { askWorkers, type AskedWorkers } from './ask-workers.ts';
-export { requireCacheFits } from './cache-fit.ts';
+export { cacheMost, requireCacheFits } from './cache-fit.ts';
 export { CACHE_HITS } from './cache-result.ts';
 export { checkGatewayConfig } from './config-check.ts';
 export {

@@ -11,6 +11,8 @@ import { type Pooled, takePooled } from './pooled-buffers.ts';
 
 /** Pieces up to this size are gathered; the kernel takes as much in one write without a further copy. */
 export const SMALL_BYTES_MAX = 16_384;
+/** Of large pieces, before they leave: a slow reader may keep as many. */
+const PIECES_BYTES_MAX: number = 256 * 1024;
 
 const nothing = (): void => undefined;
 
@@ -29,6 +31,10 @@ export abstract class Outbox {
   abstract get isFull(): boolean;
   protected abstract putText(text: string): void;
   protected abstract putCopied(buffer: Buffer, from: number, to: number): void;
+  /** Bytes that nobody changes any more. */
+  protected abstract putOwned(buffer: Buffer): void;
+  /** Leaves at once, after what was gathered. */
+  protected abstract sendLent(buffer: Buffer, done: () => void): void;
   /** Hands what was gathered to the socket. */
   protected abstract send(): void;
 
@@ -66,25 +72,17 @@ export abstract class Outbox {
       return;
     }
     this.bytes += buffer.length;
-    if (buffer.length <= SMALL_BYTES_MAX) {
-      this.putCopied(buffer, 0, buffer.length);
-      return;
-    }
-    this.socket.cork();
-    this.send();
-    this.socket.write(buffer);
-    this.socket.uncork();
+    this.putOwned(buffer);
   }
 
-  /** The first `size` bytes of a buffer that `done` takes back. */
-  pooled(buffer: Buffer, size: number, done: () => void): void {
+  /** Bytes that `done` takes back: until then nobody changes them. */
+  lent(buffer: Buffer, done: () => void): void {
     if (this.coder !== undefined) {
-      this.coder.write(buffer.subarray(0, size), done);
+      this.coder.write(buffer, done);
       return;
     }
-    this.send();
-    this.bytes += size;
-    this.socket.write(buffer.subarray(0, size), done);
+    this.bytes += buffer.length;
+    this.sendLent(buffer, done);
   }
 
   /** The end of what came in one event: what was gathered goes. */
@@ -113,8 +111,13 @@ export abstract class Outbox {
 /** Of a socket of the system: pieces are gathered as bytes. */
 export class SocketOutbox extends Outbox {
   private readonly writer: DirectWriter;
+  /** The first piece, as long as it is all there is and nobody changes it: it leaves as it is. */
+  private only: string | Buffer | undefined;
   private gathered: Pooled | undefined;
   private used = 0;
+  /** Large ones, with what was gathered before and between them. */
+  private pieces: Buffer[] = [];
+  private piecesBytes = 0;
 
   constructor(socket: Socket) {
     super(socket);
@@ -126,6 +129,41 @@ export class SocketOutbox extends Outbox {
   }
 
   protected override putText(text: string): void {
+    if (this.isEmpty && text.length <= SMALL_BYTES_MAX) this.only = text;
+    else this.gatherText(text);
+  }
+
+  protected override putCopied(buffer: Buffer, from: number, to: number): void {
+    this.gatherOnly();
+    this.gather(buffer, from, to);
+  }
+
+  protected override putOwned(buffer: Buffer): void {
+    if (buffer.length > SMALL_BYTES_MAX) this.addPiece(buffer);
+    else if (this.isEmpty) this.only = buffer;
+    else this.putCopied(buffer, 0, buffer.length);
+  }
+
+  protected override sendLent(buffer: Buffer, done: () => void): void {
+    this.send();
+    this.writer.write(buffer, done);
+  }
+
+  private get isEmpty(): boolean {
+    return this.only === undefined && this.gathered === undefined && this.pieces.length === 0;
+  }
+
+  /** It is not the only one any more. */
+  private gatherOnly(): void {
+    const { only } = this;
+    if (only === undefined) return;
+    this.only = undefined;
+    if (typeof only === 'string') this.gatherText(only);
+    else this.gather(only, 0, only.length);
+  }
+
+  private gatherText(text: string): void {
+    this.gatherOnly();
     const { length } = text;
     const at = this.used;
     const into = (this.gathered ??= takePooled());
@@ -133,11 +171,11 @@ export class SocketOutbox extends Outbox {
       writeLatin1(into.bytes, text, at);
       this.used = at + length;
     } else {
-      this.putCopied(Buffer.from(text, 'latin1'), 0, length);
+      this.gather(Buffer.from(text, 'latin1'), 0, length);
     }
   }
 
-  protected override putCopied(buffer: Buffer, from: number, to: number): void {
+  private gather(buffer: Buffer, from: number, to: number): void {
     let at = from;
     while (at < to) {
       const { bytes } = (this.gathered ??= takePooled());
@@ -148,11 +186,52 @@ export class SocketOutbox extends Outbox {
     }
   }
 
-  protected override send(): void {
+  private addPiece(buffer: Buffer): void {
+    this.gatherOnly();
+    this.addGathered();
+    this.pieces.push(buffer);
+    this.piecesBytes += buffer.length;
+    if (this.piecesBytes >= PIECES_BYTES_MAX) this.send();
+  }
+
+  /** A copy: a slow reader would keep a whole buffer for a head. */
+  private addGathered(): void {
     const { gathered, used } = this;
     if (gathered === undefined) return;
+    this.pieces.push(Buffer.from(gathered.bytes.subarray(0, used)));
+    this.forgetGathered();
+    gathered.give();
+  }
+
+  private forgetGathered(): void {
     this.gathered = undefined;
     this.used = 0;
+  }
+
+  protected override send(): void {
+    const { only, gathered } = this;
+    if (only !== undefined) {
+      this.only = undefined;
+      if (typeof only === 'string') this.writer.writeText(only);
+      else this.writer.write(only, nothing);
+    } else if (this.pieces.length > 0) {
+      this.sendPieces();
+    } else if (gathered !== undefined) {
+      this.sendGathered(gathered);
+    }
+  }
+
+  private sendPieces(): void {
+    this.addGathered();
+    const { pieces } = this;
+    this.pieces = [];
+    this.piecesBytes = 0;
+    this.writer.writeAll(pieces, nothing);
+  }
+
+  private sendGathered(gathered: Pooled): void {
+    const { used } = this;
+    this.forgetGathered();
     const bytes = gathered.bytes.subarray(0, used);
     if (used > SMALL_BYTES_MAX || !this.writer.hasWaiting) {
       this.writer.write(bytes, gathered.give);
@@ -184,6 +263,16 @@ export class StreamOutbox extends Outbox {
     }
     this.send();
     this.socket.write(Buffer.from(buffer.subarray(from, to)));
+  }
+
+  protected override putOwned(buffer: Buffer): void {
+    if (buffer.length > SMALL_BYTES_MAX) this.sendLent(buffer, nothing);
+    else this.putText(latin1(buffer, 0, buffer.length));
+  }
+
+  protected override sendLent(buffer: Buffer, done: () => void): void {
+    this.send();
+    this.socket.write(buffer, done);
   }
 
   protected override send(): void {

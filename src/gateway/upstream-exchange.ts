@@ -104,7 +104,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.connectTimedOut = false;
     this.retriedFresh = false;
     this.partial = undefined;
-    this.tried.length = 0;
+    // Setting it is a call into V8, even when nothing changes.
+    if (this.tried.length > 0) this.tried.length = 0;
     const { balancer } = route;
     this.balanced = balancer && new BalancedRequest(balancer, this.plane, this, head.toString());
     if (this.mayHedge) this.balanced?.armHedge();
@@ -192,7 +193,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.times?.sent(this.plane.clock.monotonicMs());
     const { head } = this;
     if (typeof head === 'string') socket.out.text(head);
-    else socket.out.copied(head.bytes, 0, head.size);
+    else head.sendTo(socket.out, this.requestDone);
     // Sent once more, and the body was empty: its end went with the socket that died.
     if (this.requestDone) this.sendEnd();
   }

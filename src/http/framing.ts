@@ -11,6 +11,7 @@ export const BODY = { none: 0, length: 1, chunked: 2, close: 3 } as const;
 export type BodyKind = (typeof BODY)[keyof typeof BODY];
 
 const FRAMING_FIELDS = fieldSet(FIELD.contentLength, FIELD.transferEncoding);
+const LENGTH_BIT = fieldSet(FIELD.contentLength);
 const HOST_BIT = fieldSet(FIELD.host);
 const CONNECTION_BIT = fieldSet(FIELD.connection);
 const UPGRADE_BIT = fieldSet(FIELD.upgrade);
@@ -100,7 +101,7 @@ export class RequestFraming extends ConnectionOptions {
       return;
     }
     this.kind = BODY.length;
-    this.length = parseContentLength(head.value(FIELD.contentLength) ?? '');
+    this.length = contentLength(head);
   }
 }
 
@@ -124,8 +125,7 @@ export class ResponseFraming extends ConnectionOptions {
     const framed = (head.seen & FRAMING_FIELDS) !== 0;
     if (framed) {
       refuseDoubleFraming(head);
-      const length = head.value(FIELD.contentLength);
-      if (length !== undefined) this.length = parseContentLength(length);
+      if ((head.seen & LENGTH_BIT) !== 0) this.length = contentLength(head);
     }
     const status = head.status;
     if (toHead || status < 200 || status === 204 || status === 304) return;
@@ -166,13 +166,16 @@ function requireChunked(value: string): void {
   throw badFraming('The last transfer coding is not "chunked", or it is there twice');
 }
 
-/** Digits only (RFC 9112 6.3), up to 2^53 - 1. Lists, signs, spaces and hexadecimal are errors. */
-export function parseContentLength(value: string): number {
-  const length = value.length;
-  if (length === 0 || length > 16) throw badFraming('Content-Length is not a usable number');
+/** Digits only (RFC 9112 6.3), up to 2^53 - 1. Lists, signs, spaces and hexadecimal are errors. Read where it is: a string costs more. */
+function contentLength(head: FieldScanner): number {
+  const { buffer } = head;
+  const index = head.indexOf(FIELD.contentLength);
+  const from = head.valueStart(index);
+  const to = head.valueEnd(index);
+  if (from === to || to - from > 16) throw badFraming('Content-Length is not a usable number');
   let bytes = 0;
-  for (let index = 0; index < length; index++) {
-    const digit = value.charCodeAt(index) - 0x30;
+  for (let at = from; at < to; at++) {
+    const digit = (buffer[at] ?? 0) - 0x30;
     if (digit < 0 || digit > 9) throw badFraming('Content-Length is not a number');
     bytes = bytes * 10 + digit;
   }

@@ -71,8 +71,13 @@ for (const isDirect of [true, false]) {
     const send = (): void => {
       const bytes = piece(sent.length);
       sent.push(bytes);
+      const [half, rest] = [bytes.subarray(0, PIECE_BYTES / 2), bytes.subarray(PIECE_BYTES / 2)];
       if (sent.length % 7 === 0) pair.near.write(bytes, () => freed++);
-      else writer.write(bytes, () => freed++);
+      else if (sent.length % 7 === 1) writer.writeAll([half, rest], () => freed++);
+      else if (sent.length % 7 === 2) {
+        writer.writeText(bytes.toString('latin1'));
+        freed++;
+      } else writer.write(bytes, () => freed++);
     };
     while (!writer.blocked) send();
     // Who goes on all the same loses nothing.
@@ -154,6 +159,26 @@ test('a socket that is destroyed gives back what waits, and takes no more', asyn
   write();
   await closed;
   assert.equal(freed, written);
+});
+
+test('after the end of what is written nobody is told to write on', async () => {
+  await using pair = await Pair.open();
+  const writer = new DirectWriter(pair.near);
+  let written = 0;
+  let freed = 0;
+  while (!writer.blocked) {
+    written++;
+    writer.write(piece(written), () => freed++);
+  }
+  let drains = 0;
+  pair.near.on('drain', () => drains++);
+  const finished = once(pair.near, 'finish');
+  pair.near.end();
+  const received = await all(pair.far);
+  await finished;
+  assert.equal(received.length, written * PIECE_BYTES);
+  assert.equal(freed, written);
+  assert.equal(drains, 0);
 });
 
 test('a side that has ended still reads', async () => {

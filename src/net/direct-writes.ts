@@ -9,9 +9,14 @@ import { TLSSocket } from 'node:tls';
 import { getSystemErrorName } from 'node:util';
 import { provenBinding, type StreamBinding, type WriteRequest } from './stream-binding.ts';
 
+/** Each answers an error as a negative number, or 0. */
 interface WritingHandle {
-  /** An error as a negative number, or 0. The bytes must stay as they are until the request completes. */
+  /** The bytes must stay as they are until the request completes. */
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
+  /** The same. */
+  writev(request: WriteRequest, pieces: readonly Uint8Array[], areBytes: true): number;
+  /** Copied when the kernel does not take it at once. */
+  writeLatin1String(request: WriteRequest, text: string): number;
 }
 
 /** Handed to every write; one that the kernel does not take at once keeps it. */
@@ -40,34 +45,76 @@ export class DirectWriter {
 
   /** `done` is called when the bytes may be used for something else, perhaps before this returns. */
   write(bytes: Uint8Array, done: () => void): void {
+    const handle = this.#handle();
+    if (handle === undefined) {
+      this.#socket.write(bytes, done);
+      return;
+    }
+    const request = this.#request();
+    this.#wrote(handle.writeBuffer(request, bytes), bytes, done);
+  }
+
+  /** In one call of the system. */
+  writeAll(pieces: readonly Uint8Array[], done: () => void): void {
     const socket = this.#socket;
-    const binding = this.#binding;
+    const handle = this.#handle();
+    if (handle === undefined) {
+      socket.cork();
+      for (const [index, piece] of pieces.entries()) {
+        if (index < pieces.length - 1) socket.write(piece);
+        else socket.write(piece, done);
+      }
+      socket.uncork();
+      return;
+    }
+    const request = this.#request();
+    this.#wrote(handle.writev(request, pieces, true), pieces, done);
+  }
+
+  /** Latin1. */
+  writeText(text: string): void {
+    const handle = this.#handle();
+    if (handle === undefined) {
+      this.#socket.write(text, 'latin1');
+      return;
+    }
+    const request = this.#request();
+    this.#wrote(handle.writeLatin1String(request, text), undefined, nothing);
+  }
+
+  /** Undefined: the stream has to be written to. */
+  #handle(): WritingHandle | undefined {
+    const socket = this.#socket;
+    if (this.#binding === undefined || socket.writableLength > 0 || socket.connecting) {
+      return undefined;
+    }
     const { _handle: handle } = socket as unknown as {
       readonly _handle: Partial<WritingHandle> | null;
     };
-    if (
-      binding === undefined ||
-      handle?.writeBuffer === undefined ||
-      socket.writableLength > 0 ||
-      socket.connecting
-    ) {
-      socket.write(bytes, done);
-      return;
-    }
-    const request = (spare ??= new binding.WriteWrap());
-    const code = handle.writeBuffer(request, bytes);
+    return handle?.writeBuffer === undefined ? undefined : (handle as WritingHandle);
+  }
+
+  #request(): WriteRequest {
+    if (this.#binding === undefined) throw new Error('Nothing is known of handles');
+    return (spare ??= new this.#binding.WriteWrap());
+  }
+
+  /** What became of a write with the spare request. */
+  #wrote(code: number, bytes: WriteRequest['bytes'], done: () => void): void {
+    const binding = this.#binding;
     if (code !== 0) {
       done();
-      socket.destroy(writeError(code));
-    } else if (binding.streamBaseState[binding.kLastWriteWasAsync] === 0) {
+      this.#socket.destroy(writeError(code));
+    } else if (binding?.streamBaseState[binding.kLastWriteWasAsync] === 0) {
       done();
-    } else {
+    } else if (spare !== undefined) {
+      const request = spare;
       spare = undefined;
       this.#wait(request, bytes, done);
     }
   }
 
-  #wait(request: WriteRequest, bytes: Uint8Array, done: () => void): void {
+  #wait(request: WriteRequest, bytes: WriteRequest['bytes'], done: () => void): void {
     this.#waiting++;
     // Nothing else holds them.
     request.bytes = bytes;
@@ -77,11 +124,13 @@ export class DirectWriter {
       const socket = this.#socket;
       if (socket.destroyed) return;
       if (status < 0) socket.destroy(writeError(status));
-      // Otherwise the stream says it.
-      else if (!this.blocked) socket.emit('drain');
+      // Otherwise the stream says it; and after an end nobody does, as there is nothing left to write.
+      else if (!this.blocked && !socket.writableEnded) socket.emit('drain');
     };
   }
 }
+
+const nothing = (): void => undefined;
 
 /** As Node says it. */
 function writeError(errno: number): Error {

@@ -1,6 +1,6 @@
 /**
- * Whether what is beneath `node:net` in this Node is what `direct-reads.ts` and `direct-writes.ts` take it for: tried once, over a
- * socket that nobody else knows of. Before that, and when it fails, everything goes through streams, and only speed is lost.
+ * Whether what is beneath `node:net` in this Node is what `direct-reads.ts` and `direct-writes.ts` take it for: tried once, over
+ * sockets of its own. Before that, and when it fails, everything goes through streams, and only speed is lost.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -26,31 +26,41 @@ async function prove(): Promise<boolean> {
   const found = streamBinding();
   if (found === undefined) return false;
   trust(found);
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+  // Each kind of socket has a handle of its own.
   const path = `\0moln-${randomBytes(12).toString('hex')}`;
+  if ((await isProven({ path })) && (await isProven({ host: '127.0.0.1', port: 0 }))) return true;
+  trust(undefined);
+  return false;
+}
+
+type Place = { readonly path: string } | { readonly host: string; readonly port: number };
+
+async function isProven(place: Place): Promise<boolean> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   let client: Socket | undefined;
   let accepted: Socket | undefined;
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    server.listen(path);
+    server.listen(place);
     await once(server, 'listening', { signal });
     const came = once(server, 'connection', { signal }) as Promise<[Socket]>;
-    client = connect({ path, allowHalfOpen: true });
+    const bound = server.address();
+    const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+    client = connect({ ...place, ...('port' in place && { port }), allowHalfOpen: true });
     // What breaks does not go on: that is what is looked at.
     client.on('error', () => undefined);
     [accepted] = await came;
     accepted.on('error', () => undefined);
     if (client.connecting) await once(client, 'connect', { signal });
-    if (await carries(accepted, client, signal)) return true;
+    return await carries(accepted, client, signal);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
+    return false;
   } finally {
     client?.destroy();
     accepted?.destroy();
     server.close();
   }
-  trust(undefined);
-  return false;
 }
 
 function byteAt(position: number): number {
@@ -62,8 +72,16 @@ async function carries(writing: Socket, reading: Socket, signal: AbortSignal): P
   const writer = new DirectWriter(writing);
   let sent = 0;
   let freed = 0;
+  const piece = (size: number): Buffer => Buffer.alloc(size, byteAt(sent * PIECE_BYTES));
   const send = (): void => {
-    writer.write(Buffer.alloc(PIECE_BYTES, byteAt(sent * PIECE_BYTES)), () => freed++);
+    const free = (): unknown => freed++;
+    const half = PIECE_BYTES / 2;
+    if (sent % 3 === 0) writer.write(piece(PIECE_BYTES), free);
+    else if (sent % 3 === 1) writer.writeAll([piece(half), piece(half)], free);
+    else {
+      writer.writeText(piece(PIECE_BYTES).toString('latin1'));
+      freed++;
+    }
     sent++;
   };
   send();

@@ -5,7 +5,7 @@
 
 /** Of one write that the kernel does not take at once. */
 export interface WriteRequest {
-  bytes?: Uint8Array;
+  bytes?: Uint8Array | readonly Uint8Array[] | undefined;
   oncomplete?: (status: number) => void;
 }
 

@@ -24,14 +24,15 @@ import {
   type WrittenRoute,
   regionName,
 } from '../routes/routes.ts';
-import type { AccessLogFormat } from '../gateway/gateway.ts';
+import { type AccessLogFormat, cacheMost } from '../gateway/gateway.ts';
 
 const WORKERS_MAX = 256;
 /** A balancer that looks every two seconds and believes the third "no" knows by then. */
 const DRAIN_MS = 10_000;
 /** Of traces that begin here. */
 const TRACE_SAMPLE = 0.01;
-const CACHE_MEMORY_BYTES: number = 256 * 1024 * 1024;
+/** Less where less fits. */
+const CACHE_MEMORY_BYTES: number = Math.min(256 * 1024 * 1024, cacheMost());
 
 export interface FileLimits {
   readonly requestHead?: number;

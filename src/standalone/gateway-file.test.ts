@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
@@ -242,7 +242,12 @@ describe('what is wrong is said with line and key', () => {
     [
       'a cache beyond the machine',
       `workers: 1\n${LISTENERS}routes: [{ upstreams: [{ url: "unix:/a" }], cache: true }]\ncache: { memory: 9999GB }`,
-      /^FILE:4: The config wants .* of memory for the cache of each worker, and .* is the most that fits here$/,
+      /^FILE:4: The config wants .* of memory for the cache, and .* is the most that fits here$/,
+    ],
+    [
+      'a cache of all workers beyond the machine',
+      `workers: 64\n${LISTENERS}routes: [{ upstreams: [{ url: "unix:/a" }], cache: true }]\ncache: { memory: ${totalmem()} }`,
+      /^FILE:4: The config wants .* of memory for the cache, and/,
     ],
     [
       'aliases that grow without end',

@@ -44,7 +44,7 @@ export function readGatewayFile(path: string): GatewayFile {
     written = (words) => asWritten(words, shape);
     const ordered = orderedOf(shape, dirname(path));
     checkGatewayConfig({ ...withCertificates(content, ordered, NOTHING_YET), version: 1 });
-    if (content.cache !== undefined) fitting(content.cache.memoryBytes);
+    if (content.cache !== undefined) fitting(shape.cache.memory);
     const { workers, agent, drain: drainMs } = shape;
     return { workers, content, ordered, agent, drainMs };
   } catch (error) {

@@ -1,9 +1,11 @@
 /** Parts that origins send: stored, reused, joined, completed (RFC 9111 3.3, 3.4; RFC 9110 15.3.7). */
+import { multipart } from './ranges.ts';
 import type { CacheCase, CaseTable, Line, OriginAnswer, Step } from './case.ts';
 
 const BODY = 'abcdefghij';
 const LONG = 'Cache-Control: max-age=60';
 const TAG = 'ETag: "a"';
+const TEXT: readonly Line[] = [LONG, TAG, 'Content-Type: text/plain'];
 
 /** The origin sends these bytes of the ten. */
 function part(first: number, last: number, lines: readonly Line[] = [LONG, TAG]): OriginAnswer {
@@ -51,12 +53,13 @@ export const PARTIAL: CaseTable = {
         again('7-', 'hij'),
       ],
       'several ranges out of one part': [
-        fill(2, 7),
-        {
-          lines: ['Range: bytes=2-2,7-7'],
-          origin: part(2, 2),
-          expect: { from: 'origin', status: 206 },
-        },
+        fill(2, 7, TEXT),
+        again('2-2,7-7', multipart(['2-2', 'c'], ['7-7', 'h'])),
+      ],
+      'several ranges out of several parts': [
+        fill(0, 2, TEXT),
+        fill(7, 9, TEXT),
+        again('8-8,1-2', multipart(['8-8', 'i'], ['1-2', 'bc'])),
       ],
       'a HEAD is answered from a part': [
         fill(0, 4),
@@ -333,6 +336,57 @@ export const PARTIAL: CaseTable = {
             body: 'fg',
             asked: { Range: 'bytes=5-6', 'If-Range': null },
           },
+        },
+      ],
+      'what is missing of several ranges': [
+        fill(0, 4, TEXT),
+        {
+          lines: ['Range: bytes=0-1,3-7'],
+          origin: part(5, 7, TEXT),
+          expect: {
+            from: 'joined',
+            status: 206,
+            body: multipart(['0-1', 'ab'], ['3-7', 'defgh']),
+            asked: { Range: 'bytes=5-7', 'If-Range': '"a"' },
+          },
+        },
+        again('0-7', 'abcdefgh'),
+      ],
+      'several ranges with too much between them are asked for as they are': [
+        fill(4, 5),
+        {
+          lines: ['Range: bytes=0-0,9-9'],
+          origin: part(0, 0),
+          expect: { from: 'origin', status: 206, body: 'a', asked: { Range: 'bytes=0-0,9-9' } },
+        },
+      ],
+      'less than was asked for goes to the client as it came': [
+        {
+          lines: ['Range: bytes=2-7'],
+          origin: part(2, 4),
+          expect: {
+            from: 'origin',
+            status: 206,
+            body: 'cde',
+            fields: { 'Content-Range': 'bytes 2-4/10' },
+          },
+        },
+      ],
+      'less than the rest completes nothing: all is asked for': [
+        fill(0, 4),
+        {
+          origin: part(5, 6),
+          originAgain: { lines: [LONG, TAG], body: BODY },
+          expect: { from: 'origin', body: BODY },
+        },
+      ],
+      'less than is missing of several ranges: they are asked for as they are': [
+        fill(0, 4),
+        {
+          lines: ['Range: bytes=0-1,3-7'],
+          origin: part(5, 6),
+          originAgain: { lines: [LONG, TAG], body: BODY },
+          expect: { from: 'origin', status: 206 },
         },
       ],
       'an origin that sends everything instead is believed': [

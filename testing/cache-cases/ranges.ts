@@ -44,7 +44,7 @@ const UNSATISFIABLE: Omit<Expected, 'from'> = {
 };
 
 /** A body of several parts, as RFC 9110 14.6 frames it. */
-function multipart(...ranges: readonly (readonly [string, string])[]): string {
+export function multipart(...ranges: readonly (readonly [string, string])[]): string {
   const parts = ranges.map(
     ([span, bytes]) =>
       `--SEPARATOR\r\nContent-Type: text/plain\r\nContent-Range: bytes ${span}/10\r\n\r\n${bytes}`,
