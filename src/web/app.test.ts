@@ -82,6 +82,7 @@ async function startApp(log: LogRecord[] = []): Promise<App> {
     controllers: { posts },
     models: [],
     migrations: [],
+    policies: [],
     jobs: [],
     publicFolder: '/nowhere',
     islands: new Map([[Hello, 'hello#Hello']]),

@@ -21,6 +21,7 @@ import type { Migration } from './migrate.ts';
 import type { Model } from './model.ts';
 import { type Asked, askedOf } from './node-request.ts';
 import { makeOwnTables, sharedSecret } from './own-tables.ts';
+import { type Policy, usePolicies } from './policy.ts';
 import { type Controller, type Found, type Route, routesOf, RouteTable } from './routes.ts';
 import { readCookie, Session, SESSION_COOKIE } from './session.ts';
 import { CLOSE, type Socket, type SocketHandlers, type SocketPeer } from './sockets.ts';
@@ -33,6 +34,7 @@ export interface AppParts {
   readonly controllers: Readonly<Record<string, Controller>>;
   readonly models: readonly Model[];
   readonly migrations: readonly Migration[];
+  readonly policies: readonly Policy[];
   readonly jobs: readonly Job[];
   readonly publicFolder: string;
   /** By `file#export`. */
@@ -94,6 +96,7 @@ export class App implements Disposable {
   static async start(parts: AppParts, options: AppOptions): Promise<App> {
     const app = new App(parts, options);
     useDatabase(options.database);
+    usePolicies(parts.policies);
     forgetCached();
     useAssets(app.#assets);
     useIslands(app.#islands);

@@ -4,7 +4,7 @@
  */
 import { assetPath } from './assets.ts';
 import { currentContext } from './context.ts';
-import { type Field, labelOf } from './fields.ts';
+import { type Field, isClosed, labelOf } from './fields.ts';
 import { type Child, element, Fragment, type JSX } from './jsx-runtime.ts';
 import type { Given, Model } from './model.ts';
 import type { Page } from './row-query.ts';
@@ -99,7 +99,7 @@ export function Inputs(props: {
   readonly row?: object | undefined;
 }): View {
   const names = Object.entries(props.model.fields as Readonly<Record<string, Field>>)
-    .filter(([, one]) => one.options.hidden !== true)
+    .filter(([, one]) => !isClosed(one))
     .map(([name]) => name);
   const version = (props.row as { readonly version?: number } | undefined)?.version;
   return all(

@@ -14,6 +14,7 @@ export {
   string,
   text,
 } from './fields.ts';
+export { authorize, can, Policy, policy, type Rules, withoutPolicies } from './policy.ts';
 export type { Page, RowQuery } from './row-query.ts';
 export { query, transaction } from './sql.ts';
 export { Shape, shape } from './shape.ts';
@@ -62,7 +63,8 @@ export { JobRunner } from './jobs.ts';
 export { renderText } from './jsx-runtime.ts';
 export { type MailCarrier, type ReadyMail, useMail } from './mail.ts';
 export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
-export { type FieldErrors, type Fields, type Given, type NewRow, plural } from './model.ts';
+export { type FieldErrors, type Fields, type Given, type NewRow } from './model.ts';
+export { plural } from './names.ts';
 export { type Route, routesOf, singular } from './routes.ts';
 export { serve, type Served, type ServedApp } from './serve.ts';
 export { mailSource } from './smtp.ts';
