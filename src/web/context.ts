@@ -215,6 +215,21 @@ export class Context {
   }
 }
 
+/**
+ * Asks once in each request, however often it is called: `const teams = oncePerRequest(() => …)`. Outside of requests each call asks.
+ * For what the request itself changes it is too old.
+ */
+export function oncePerRequest<Value>(ask: () => Promise<Value>): () => Promise<Value> {
+  const known = new WeakMap<Context, Promise<Value>>();
+  return async () => {
+    const context = inRequest.getStore();
+    if (context === undefined) return await ask();
+    const asked = known.get(context) ?? ask();
+    known.set(context, asked);
+    return await asked;
+  };
+}
+
 /** Runs `work` as a part of that request. */
 export function runInContext<T>(context: Context, work: () => T): T {
   return inRequest.run(context, work);

@@ -17,12 +17,15 @@ import {
   SqliteDatabase,
   useFiles,
   useMail,
+  usePasswordCost,
 } from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
 import { formsOf, formWith, formWithButton, type PageForm } from './page-forms.ts';
 
 const ORIGIN = 'http://test.localhost';
 const REDIRECTS_MAX = 10;
+/** Of passwords: a test signs up many people, and keeps none of them. */
+const PASSWORD_COST = 1024;
 
 /** What a form is filled in with. */
 export type Filled = Readonly<Record<string, string | File>>;
@@ -50,6 +53,7 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
     sinks: [(record) => records.push(record)],
   });
   const mails: ReadyMail[] = [];
+  usePasswordCost(PASSWORD_COST);
   useMail({ carry: async (mail) => void mails.push(mail) });
   const fileFolder = await mkdtemp(join(tmpdir(), 'moln-test-'));
   useFiles(new FolderFiles(fileFolder));
