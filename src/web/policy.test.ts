@@ -87,7 +87,7 @@ async function start() {
       log: createLogger({
         part: 'test',
         now: () => 0,
-        sinks: [({ fields: { error } }) => error !== undefined && reasons.push(String(error))],
+        sinks: [({ fields: { error } }) => typeof error === 'string' && reasons.push(error)],
       }),
     },
   );

@@ -202,5 +202,6 @@ function forbidden(verb: string, name: string): MolnError {
 }
 
 function nameOf(model: unknown): string {
-  return String((model as { readonly name?: unknown }).name ?? 'this');
+  const { name } = model as { readonly name?: unknown };
+  return typeof name === 'string' ? name : 'this';
 }

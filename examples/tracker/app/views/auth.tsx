@@ -1,28 +1,7 @@
-import { Button, Form, Input } from 'moln';
-import { currentUser } from '../auth.ts';
+import { Form, Input } from 'moln';
 import { Forgotten, NewPassword } from '../models/password_reset.ts';
 import { SignIn, SignUp } from '../models/user.ts';
 import { Layout } from './layout.tsx';
-
-/** Who is signed in, for the layout. */
-export async function UserNav() {
-  const user = await currentUser();
-  if (user === undefined) {
-    return (
-      <>
-        <a href="/session/new">Sign in</a> <a href="/users/new">Sign up</a>
-      </>
-    );
-  }
-  return (
-    <>
-      <span class="quiet">{user.name}</span>
-      <Button action="/session" method="delete">
-        Sign out
-      </Button>
-    </>
-  );
-}
 
 export function NewUser() {
   return (

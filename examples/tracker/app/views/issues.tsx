@@ -120,7 +120,7 @@ export async function ShowIssue({ team, issue, comments, attachments, people }: 
         </p>
         {issue.body !== null && <p class="text box">{issue.body}</p>}
       </Live>
-      <p class="actions">
+      <div class="actions">
         {(await can('update', issue)) && (
           <a class="button" href={`${path}/edit`}>
             Edit
@@ -131,7 +131,7 @@ export async function ShowIssue({ team, issue, comments, attachments, people }: 
             Delete the issue
           </Button>
         )}
-      </p>
+      </div>
       <section aria-labelledby="attachments">
         <h2 id="attachments">Attachments</h2>
         <Live of={[Attachment]}>
@@ -185,7 +185,7 @@ function Comments({ comments, people }: Pick<Whole, 'comments' | 'people'>) {
     <ol class="comments">
       {comments.map(async (comment) => (
         <li id={`comment-${comment.id}`} class="box">
-          <p class="facts">
+          <div class="facts">
             <Who people={people} id={comment.author_id} /> <When at={comment.created_at} />
             {(await can('delete', comment)) && (
               <Button
@@ -196,7 +196,7 @@ function Comments({ comments, people }: Pick<Whole, 'comments' | 'people'>) {
                 Delete
               </Button>
             )}
-          </p>
+          </div>
           <p class="text">{comment.body}</p>
         </li>
       ))}

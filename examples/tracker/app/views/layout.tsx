@@ -1,6 +1,6 @@
 import { assetPath, Flashes, type PropsWithChildren, Stylesheet } from 'moln';
 import type { Team } from '../models/team.ts';
-import { UserNav } from './auth.tsx';
+import { UserNav } from './user_nav.tsx';
 
 /** What is around every page. With a team there are links to its parts, and its search. */
 export function Layout({
