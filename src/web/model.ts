@@ -171,6 +171,13 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     return this.rows.order(...names);
   }
 
+  search(
+    text: string,
+    ...fields: readonly (keyof RowOfFields<F> & string)[]
+  ): RowQuery<RowOfFields<F>> {
+    return this.rows.search(text, ...fields);
+  }
+
   async all(): Promise<readonly RowOfFields<F>[]> {
     return await this.rows.all();
   }

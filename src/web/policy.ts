@@ -140,6 +140,18 @@ export function seenRows<F extends Fields>(
   );
 }
 
+/** For queries that no policy can be asked about. */
+export function refuseGuarded(of: Named): void {
+  if (policyFor(of) === undefined) return;
+  throw new MolnError(
+    'WEB_UNGUARDED',
+    `A typed query of ${of.name} would show what the visitor may not see: its policy knows rows, not queries`,
+    {
+      hint: 'Ask the model, or say withoutPolicies(() => …) when the query itself is narrow enough',
+    },
+  );
+}
+
 export async function guardCreate<F extends Fields>(of: Model<F>, values: Given): Promise<void> {
   const found = policyFor(of);
   if (found === undefined || (await found.allows('create', values))) return;
