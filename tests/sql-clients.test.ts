@@ -20,7 +20,7 @@ import {
   transaction,
   useDatabase,
 } from '../src/web/web.ts';
-import { sql, typedQueries } from '../src/web/kysely.ts';
+import { sql, typedQueries } from '../src/web/kysely-main.ts';
 import { serveSql, startSql } from '../testing/sql-kit.ts';
 
 async function withClients(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { belongsTo, boolean, datetime, integer, string } from './fields.ts';
-import { sql, typedQueries } from './kysely.ts';
+import { sql, typedQueries } from './kysely-main.ts';
 import { model } from './model.ts';
 import { onRowsChanged, transaction, useDatabase } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
