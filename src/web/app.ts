@@ -143,7 +143,7 @@ export class App implements Disposable {
     return await runInContext(context, async () => {
       try {
         // Browsers let any page connect, with the visitor's cookies: they say from where.
-        refuseForeign(request);
+        refuseForeign(asked);
         const found = this.#table.find('WS', pathname);
         if (found === undefined)
           throw new MolnError('WEB_NOT_FOUND', `There is no WebSocket ${pathname}`);
@@ -245,7 +245,7 @@ export class App implements Disposable {
   /** The route of a request that may change something: not from another site, and a form's `_method` counts as the method. */
   async #foundForChange(context: Context): Promise<Found> {
     const { pathname } = context.asked;
-    refuseForeign(context.request);
+    refuseForeign(context.asked);
     context.uploadBytesMax = this.#table.uploadBytesMax(bare(pathname)) ?? UPLOAD_BYTES_MAX;
     return this.#found(await methodOf(context), pathname);
   }
@@ -274,7 +274,7 @@ export class App implements Disposable {
 
   async #fail(error: unknown, context: Context): Promise<Response> {
     const failure = failureOf(error, context.id);
-    if (failure.status >= 500) {
+    if (failure.status === 500) {
       this.#noteFailure(error, context);
       if (this.#options.showError !== undefined && !context.wantsJson)
         return await this.#options.showError(error, context);
@@ -325,13 +325,10 @@ function bare(pathname: string): string {
 }
 
 /** A page elsewhere must not act in a visitor's name: browsers say where a request comes from. */
-function refuseForeign(request: Request): void {
-  const site = request.headers.get('sec-fetch-site');
-  const origin = request.headers.get('origin');
-  const host =
-    request.headers.get('x-forwarded-host') ??
-    request.headers.get('host') ??
-    new URL(request.url).host;
+function refuseForeign(asked: Asked): void {
+  const site = asked.header('sec-fetch-site');
+  const origin = asked.header('origin');
+  const host = asked.header('x-forwarded-host') ?? asked.header('host') ?? asked.url.host;
   const isForeign =
     (site !== null && site !== 'same-origin' && site !== 'none') ||
     (origin !== null && (!URL.canParse(origin) || new URL(origin).host !== host));
@@ -340,14 +337,14 @@ function refuseForeign(request: Request): void {
 
 /** The method that is meant. Forms must show the token of the visitor's session, and may name a method that browsers do not have. */
 async function methodOf(context: Context): Promise<string> {
-  const { request } = context;
-  const isForm = FORM_TYPE.test(request.headers.get('content-type') ?? '');
-  const isShown = request.headers.has('x-csrf-token');
+  const { asked } = context;
+  const isForm = FORM_TYPE.test(asked.header('content-type') ?? '');
+  const isShown = asked.header('x-csrf-token') !== null;
   const fields = isForm && !isShown ? await context.form() : {};
   if (isForm) context.refuseForged(fields['_csrf']);
   const named = fields['_method'];
   const override = typeof named === 'string' ? named.toUpperCase() : '';
-  return request.method === 'POST' && OVERRIDES.has(override) ? override : request.method;
+  return asked.method === 'POST' && OVERRIDES.has(override) ? override : asked.method;
 }
 
 function toResponse(result: Result, context: Context): Response | Promise<Response> {

@@ -74,7 +74,7 @@ async function start() {
   const app = await App.start(
     {
       controllers: { notes, admin: adminPages({ models: [Note], before: [() => undefined] }) },
-      models: [Team, Note, Label],
+      models: [],
       policies: [notePolicy, teamPolicy],
       migrations: [],
       jobs: [],
