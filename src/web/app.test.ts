@@ -9,7 +9,7 @@ import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { until } from '../../testing/until.ts';
 import { App } from './app.ts';
-import { UPLOADS_MAX } from './context.ts';
+import { oncePerRequest, UPLOADS_MAX } from './context.ts';
 import { files, useFiles } from './files.ts';
 import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
@@ -22,6 +22,8 @@ import { SqliteDatabase } from './sqlite-database.ts';
 const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
 
 let shared: Response | undefined;
+let asked = 0;
+const askedOnce = oncePerRequest(async () => ++asked);
 
 /** What the platform makes of a request. */
 async function againOf(request: Request): Promise<readonly string[]> {
@@ -68,6 +70,7 @@ const posts: Controller = {
   },
   'GET /again': async (c) => await againOf(c.request),
   'POST /again': async (c) => await againOf(c.request),
+  'GET /once': async () => [await askedOnce(), await askedOnce()],
   'GET /function': () => () => 1,
   'GET /no-head': () => new Response('', { headers: { 'x-name': 'a\u0001b' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
@@ -328,6 +331,13 @@ test('what an action is given is a Request to the platform too', async (t) => {
   const headers = { 'content-type': 'application/json' };
   const sent = await fetch(url, { method: 'POST', body: '{"a":1}', headers });
   assert.deepEqual(await sent.json(), ['POST', '/posts/again', '{"a":1}']);
+});
+
+test('what is asked once in a request is asked again in the next one', async () => {
+  const ask = await start();
+  assert.deepEqual(await (await ask('/posts/once')).json(), [1, 1]);
+  assert.deepEqual(await (await ask('/posts/once')).json(), [2, 2]);
+  assert.deepEqual([await askedOnce(), await askedOnce()], [3, 4]);
 });
 
 test('what cannot be said in JSON is a failure, not an empty answer', async () => {

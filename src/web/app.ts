@@ -166,6 +166,7 @@ export class App implements Disposable {
   #peer(handlers: SocketHandlers, context: Context): SocketPeer {
     let own: Socket | undefined;
     const guarded = async (work: () => void | Promise<void>): Promise<void> => {
+      context.turn = {};
       try {
         await runInContext(context, work);
       } catch (error) {

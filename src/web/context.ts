@@ -64,6 +64,8 @@ export class Context {
   readonly isDev: boolean;
   /** What the app asks of the request, at less cost. */
   readonly asked: Asked;
+  /** Another one for each message of a WebSocket: what was asked once may be another thing by then. */
+  turn: object = {};
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
   /** Fields of requests that the answer depends on, for caches. */
@@ -246,16 +248,17 @@ export class Context {
 }
 
 /**
- * Asks once in each request, however often it is called: `const teams = oncePerRequest(() => …)`. Outside of requests each call asks.
+ * Asks once in each request, however often it is called: `const teams = oncePerRequest(() => …)`. Outside of requests each call asks;
+ * of a WebSocket, each message is a request.
  * For what the request itself changes it is too old.
  */
 export function oncePerRequest<Value>(ask: () => Promise<Value>): () => Promise<Value> {
-  const known = new WeakMap<Context, Promise<Value>>();
+  const known = new WeakMap<object, Promise<Value>>();
   return async () => {
     const context = inRequest.getStore();
     if (context === undefined) return await ask();
-    const asked = known.get(context) ?? ask();
-    known.set(context, asked);
+    const asked = known.get(context.turn) ?? ask();
+    known.set(context.turn, asked);
     return await asked;
   };
 }

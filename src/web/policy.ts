@@ -120,9 +120,11 @@ export async function authorize(verb: string, row: object, values: Given = {}): 
   throw forbidden(verb, nameOf(Reflect.get(row, MODEL_OF) ?? row));
 }
 
-/** For pages that show models with and without policies. */
+/** For pages that show models with and without policies. Of a row that is not there yet: whether some may be made at all. */
 export async function mayChange(verb: string, of: Named, row?: object): Promise<boolean> {
-  return policyFor(of) === undefined || (await can(verb, row ?? of));
+  const found = policyFor(of);
+  if (found === undefined) return true;
+  return row === undefined ? found.rules[verb] !== undefined : await found.allows(verb, row);
 }
 
 /** Which rows of the model the visitor may see; undefined: all. */

@@ -4,23 +4,20 @@ import {
   type Context,
   currentContext,
   digestOf,
+  oncePerRequest,
   verifyPassword,
   withoutPolicies,
 } from 'moln';
 import { User } from './models/user.ts';
 
 /** The user of this request, or undefined. */
-export async function currentUser(): Promise<User | undefined> {
-  const { locals, session } = currentContext();
-  if (!('user' in locals)) {
-    // Who it is has to be known before any policy can say what they may.
-    const user = await withoutPolicies(() => User.find(session.get('user_id')));
-    // A new password ends the sessions that began with the old one.
-    const isCurrent = user !== undefined && session.get('password') === markOf(user);
-    locals.user = isCurrent ? user : undefined;
-  }
-  return locals.user as User | undefined;
-}
+export const currentUser = oncePerRequest(async (): Promise<User | undefined> => {
+  const { session } = currentContext();
+  // Who it is has to be known before any policy can say what they may.
+  const user = await withoutPolicies(() => User.find(session.get('user_id')));
+  // A new password ends the sessions that began with the old one.
+  return user !== undefined && session.get('password') === markOf(user) ? user : undefined;
+});
 
 /** The user, in actions behind `requireUser`. */
 export async function theUser(): Promise<User> {
@@ -44,7 +41,6 @@ export function signIn(c: Context, user: User): Response {
   c.session.clear();
   c.session.set('user_id', user.id);
   c.session.set('password', markOf(user));
-  c.locals.user = user;
   c.flash('You are signed in');
   return c.redirect(back ?? '/');
 }
