@@ -11,6 +11,16 @@ import {
   sqliteTable,
   text,
 } from '../testing/libsql-clients.ts';
+import {
+  belongsTo,
+  HranaDatabase,
+  integer as integerField,
+  model,
+  string,
+  transaction,
+  useDatabase,
+} from '../src/web/web.ts';
+import { sql, typedQueries } from '../src/web/kysely-main.ts';
 import { serveSql, startSql } from '../testing/sql-kit.ts';
 
 async function withClients(
@@ -28,7 +38,63 @@ async function withClients(
   }
 }
 
+const Team = model('team', { name: string({ unique: true }) });
+const Player = model(
+  'player',
+  { name: string(), team_id: belongsTo('team', { onDelete: 'cascade' }), points: integerField() },
+  { distribute: { by: 'team_id' } },
+);
+const db = typedQueries({ teams: Team, players: Player });
+
 for (const count of [1, 3]) {
+  test(`models and typed queries of the web framework over ${count} stripes`, async () => {
+    await using on = await startSql(count);
+    await using served = await serveSql(on.engine);
+    await using database = new HranaDatabase(`${served.url}/`);
+    useDatabase(database);
+    await database.script(
+      `CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_at TEXT, updated_at TEXT);
+       CREATE TABLE players (id INTEGER PRIMARY KEY, name TEXT NOT NULL, team_id INTEGER NOT NULL REFERENCES teams (id) ON DELETE CASCADE,
+         points INTEGER NOT NULL, created_at TEXT, updated_at TEXT) /* moln: distribute by team_id */;`,
+    );
+    const teams = await transaction(async () => {
+      const made = [];
+      for (const name of ['Red', 'Green', 'Blue']) made.push(await Team.create({ name }));
+      for (const { id } of made)
+        for (const points of [1, 2]) await Player.create({ name: 'One', team_id: id, points });
+      return made;
+    });
+    assert.equal((await Team.tryCreate({ name: 'Red' })).ok, false);
+    const sums = db
+      .selectFrom('players')
+      .innerJoin('teams', 'teams.id', 'players.team_id')
+      .select(({ fn }) => ['teams.name', fn.sum<number>('players.points').as('points')])
+      .groupBy('teams.name')
+      .orderBy('teams.name');
+    const undone = transaction(async () => {
+      const [first] = teams;
+      await db
+        .updateTable('players')
+        .set({ points: sql`points + 10` })
+        .where('team_id', '=', first?.id ?? 0)
+        .execute();
+      assert.deepEqual(
+        (await sums.execute()).map(({ points }) => points),
+        [3, 3, 23],
+      );
+      throw new Error('No');
+    });
+    await assert.rejects(undone, /No/);
+    assert.deepEqual(await sums.execute(), [
+      { name: 'Blue', points: 3 },
+      { name: 'Green', points: 3 },
+      { name: 'Red', points: 3 },
+    ]);
+    await Team.delete(teams[0]?.id ?? 0);
+    assert.equal(await Player.search('ONE', 'name').count(), 4);
+    assert.equal(await Player.where({ team_id: [] }).count(), 0);
+  });
+
   test(`values, batches, transactions and errors over ${count} stripes`, async () => {
     await withClients(count, async (client, url) => {
       await client.execute('DROP TABLE IF EXISTS notes');

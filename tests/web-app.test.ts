@@ -1,6 +1,6 @@
 /** An app in the web framework, from nothing to three instances, by what a person types. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
@@ -11,70 +11,21 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
-import { formsOf, formWith } from '../src/workbench/page-forms.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { MOLN, runMoln } from '../testing/moln.ts';
 import { TestBrowser } from '../testing/browser.ts';
+import { copyExample } from '../testing/examples.ts';
 import { startMailServer } from '../testing/mail-server.ts';
 import { failuresOf, PacedLoad } from '../testing/paced-load.ts';
 import { step } from '../testing/step.ts';
-import { type AskOptions, TestNode } from '../testing/test-node.ts';
+import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
+import { Visitor } from '../testing/visitor.ts';
 
+const TSC = fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url));
 /** What a person writes into files of the app. */
 const WRITTEN = fileURLToPath(new URL('../testing/web-app', import.meta.url));
-
-type Send = (path: string, options: AskOptions) => Promise<Answer>;
-
-/** As a person who looks at a page: its cookies are kept, its forms are filled in. */
-class Visitor {
-  readonly #send: Send;
-  #cookie = '';
-
-  constructor(send: Send) {
-    this.#send = send;
-  }
-
-  async get(path: string): Promise<string> {
-    return (await this.#ask(path, {})).body;
-  }
-
-  async submit(path: string, fields: Readonly<Record<string, string>>): Promise<string> {
-    const form = formWith(formsOf(await this.get(path)), Object.keys(fields));
-    assert.ok(form, `${path} has a form with ${Object.keys(fields).join(', ')}`);
-    const body = new URLSearchParams({ ...form.fields, ...fields }).toString();
-    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const answer = await this.#ask(form.action, { method: form.method, headers, body });
-    const next = answer.headers.location;
-    return next === undefined ? answer.body : await this.get(next);
-  }
-
-  /** Sends the form of that page with a file. */
-  async upload(
-    path: string,
-    fields: Readonly<Record<string, string>>,
-    file: File,
-  ): Promise<string> {
-    const form = formWith(formsOf(await this.get(path)), Object.keys(fields));
-    const data = new FormData();
-    for (const [name, value] of Object.entries({ ...form?.fields, ...fields }))
-      data.set(name, value);
-    data.set('image', file);
-    const sent = new Response(data);
-    const headers = { 'content-type': sent.headers.get('content-type') ?? '' };
-    const body = await sent.text();
-    const answer = await this.#ask(form?.action ?? '', { method: 'POST', headers, body });
-    return await this.get(answer.headers.location ?? '/nothing');
-  }
-
-  async #ask(path: string, options: AskOptions): Promise<Answer> {
-    const headers = { ...options.headers, accept: 'text/html', cookie: this.#cookie };
-    const answer = await this.#send(path, { ...options, headers });
-    for (const line of answer.headers['set-cookie'] ?? []) this.#cookie = line.split(';')[0] ?? '';
-    return answer;
-  }
-}
 
 /** What a live page hears, up to the first change. */
 function firstChange(node: TestNode, path: string): Promise<string> {
@@ -296,7 +247,7 @@ test('an app from nothing to three instances', async (t) => {
     const { url, size } = JSON.parse(made?.body ?? '') as { url: string; size: number };
     assert.equal(size, body.length);
     const photo = new File(['bytes of it'], 'a.png', { type: 'image/png' });
-    const photoPage = await visitor.upload('/photos/new', { title: 'One' }, photo);
+    const photoPage = await visitor.submit('/photos/new', { title: 'One', image: photo });
     const shown = /href="(\/_moln\/files\/[^"]+)">a\.png/.exec(photoPage)?.[1] ?? '';
     assert.equal(await visitor.get(shown.replaceAll('&amp;', '&')), 'bytes of it');
     const range = { headers: { range: 'bytes=5-14' } };
@@ -305,6 +256,32 @@ test('an app from nothing to three instances', async (t) => {
     assert.equal((await node.get('blog', `${url}0`)).status, 404);
     const listed = await typed('moln files ls blog-files');
     assert.ok(listed.includes(/files\/(\w+)/.exec(url)?.[1] ?? '?'), listed);
+  });
+
+  await step(t, 'the tracker of the examples is deployed beside it, and used', async () => {
+    const blog = cwd;
+    cwd = join(folder, 'tracker');
+    copyExample('tracker', cwd);
+    assert.match(await typed('moln test'), /pass 9\n.*fail 0/);
+    // By now it leads to the framework's types.
+    execFileSync(TSC, ['-p', '.'], { cwd });
+    await typed('moln deploy');
+    await typed('moln app tracker env S3_BUCKET=tracker-files');
+    const ada = new Visitor((path, options) => node.get('tracker', path, options));
+    const user = { name: 'Ada', email: 'ada@example.org', password: 'correct horse' };
+    await ada.submit('/users/new', user);
+    const board = await ada.submit('/teams/new', { name: 'Engine' });
+    const team = /href="(\/teams\/\d+)"/.exec(board)?.[1] ?? '';
+    await ada.submit(`${team}/issues/new`, { title: 'The pump leaks' });
+    assert.match(await ada.press(team, 'Move "The pump leaks" to Done'), /Done[\s\S]*The pump/);
+    const issue = /href="(\/issues\/\d+)"/.exec(await ada.get(team))?.[1] ?? '';
+    await ada.press(issue, 'Say it', { body: 'The seal is old' });
+    const file = new File(['lines'], 'drawing.txt');
+    const page = await ada.press(issue, 'Attach', { file });
+    assert.match(page, /drawing\.txt was attached[\s\S]*The seal is old/);
+    assert.match(await ada.get(`${team}/issues?q=SEAL`), /Comments[\s\S]*The seal is old/);
+    assert.equal((await node.get('tracker', issue)).status, 303);
+    cwd = blog;
   });
 
   await step(t, 'a new field: its migration runs once, and no request fails', async () => {

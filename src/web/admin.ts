@@ -8,6 +8,7 @@ import { type Field, labelOf } from './fields.ts';
 import { Button, Flashes, Form, Inputs, Pages, type View } from './forms.ts';
 import { type Child, element } from './jsx-runtime.ts';
 import type { Fields, Given, Model, RowBase } from './model.ts';
+import { mayChange } from './policy.ts';
 import type { Controller } from './routes.ts';
 
 /** Columns of a list. */
@@ -56,7 +57,9 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
       return page(path, byTable, one.table, [
         listOf(one, found.rows as readonly AnyRow[], `${path}/${one.table}`),
         Pages({ page: found }),
-        tag('p', {}, link(`${path}/${one.table}/new`, `New ${one.name}`)),
+        (await mayChange('create', one))
+          ? tag('p', {}, link(`${path}/${one.table}/new`, `New ${one.name}`))
+          : null,
       ]);
     },
     'GET /:table/new': (c) => editPage(modelOf(c), undefined),
@@ -67,7 +70,7 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
       c.flash(`The ${one.name} was created`);
       return c.done(`${path}/${one.table}`, made.row);
     },
-    'GET /:table/:id': async (c) => editPage(modelOf(c), await rowOf(c)),
+    'GET /:table/:id': async (c) => await editPage(modelOf(c), await rowOf(c)),
     'PATCH /:table/:id': async (c) => {
       const one = modelOf(c);
       const row = await rowOf(c);
@@ -84,16 +87,18 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
     },
   };
 
-  function editPage(one: AnyModel, row: AnyRow | undefined): View {
+  /** Without what the policy of the model refuses. */
+  async function editPage(one: AnyModel, row: AnyRow | undefined): Promise<View> {
     const base = `${path}/${one.table}`;
+    const mayChangeIt = await mayChange(row === undefined ? 'create' : 'update', one, row);
     const form = Form({
       files: Object.values<Field>(one.fields).some(({ kind }) => kind === 'file'),
       action: row === undefined ? base : `${base}/${row.id}`,
       method: row === undefined ? 'post' : 'patch',
-      children: [Inputs({ model: one, row }), tag('button', {}, 'Save')],
+      children: [Inputs({ model: one, row }), mayChangeIt ? tag('button', {}, 'Save') : null],
     });
     const remove =
-      row === undefined
+      row === undefined || !(await mayChange('delete', one, row))
         ? null
         : Button({ action: `${base}/${row.id}`, method: 'delete', children: 'Delete' });
     return page(path, byTable, row === undefined ? `New ${one.name}` : `${one.name} ${row.id}`, [

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
+import { until } from '../../testing/until.ts';
 import { App } from './app.ts';
+import { oncePerRequest, UPLOADS_MAX } from './context.ts';
 import { files, useFiles } from './files.ts';
 import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
@@ -20,6 +22,14 @@ import { SqliteDatabase } from './sqlite-database.ts';
 const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
 
 let shared: Response | undefined;
+let asked = 0;
+const askedOnce = oncePerRequest(async () => ++asked);
+
+/** What the platform makes of a request. */
+async function againOf(request: Request): Promise<readonly string[]> {
+  const again = new Request(request, { headers: { 'x-more': '1' } });
+  return [again.method, new URL(again.url).pathname, await again.text()];
+}
 
 const posts: Controller = {
   uploadBytesMax: 2 * 1024 ** 2,
@@ -58,6 +68,10 @@ const posts: Controller = {
     c.flash('Yours');
     return (shared ??= c.json({ all: 1 }));
   },
+  'GET /again': async (c) => await againOf(c.request),
+  'POST /again': async (c) => await againOf(c.request),
+  'GET /once': async () => [await askedOnce(), await askedOnce()],
+  'GET /function': () => () => 1,
   'GET /no-head': () => new Response('', { headers: { 'x-name': 'a\u0001b' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
 };
@@ -82,6 +96,7 @@ async function startApp(log: LogRecord[] = []): Promise<App> {
     controllers: { posts },
     models: [],
     migrations: [],
+    policies: [],
     jobs: [],
     publicFolder: '/nowhere',
     islands: new Map([[Hello, 'hello#Hello']]),
@@ -251,6 +266,21 @@ test('files of a form are taken from those who have its token, up to a limit, an
   const body = '--b\r\ncontent-disposition: form-data; name="photo"; filename="a"\r\n\r\nhalf';
   assert.equal((await ask('/posts/upload', { method: 'POST', body, headers: broken })).status, 400);
   assert.deepEqual(readdirSync(folder), []);
+
+  const open = Array.from({ length: UPLOADS_MAX }, () => {
+    const { readable, writable } = new TransformStream<Uint8Array>();
+    const writer = writable.getWriter();
+    void writer.write(Buffer.from(body));
+    const init = { method: 'POST', body: readable, headers: broken, duplex: 'half' } as const;
+    return { writer, answer: ask('/posts/upload', init) };
+  });
+  await until('all of them to be on disk', () => readdirSync(folder).length === UPLOADS_MAX);
+  const small = [['_csrf', token] as const, ['photo', photo] as const];
+  const refused = await send(small);
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '5']);
+  for (const { writer } of open) await writer.close();
+  for (const { answer } of open) assert.equal((await answer).status, 400);
+  assert.equal((await send(small)).status, 200);
 });
 
 test('what is flashed is shown once', async () => {
@@ -290,6 +320,35 @@ test('what cannot be asked for or answered ends that request alone', async (t) =
   ] as const)
     assert.equal(await statusOf(port, [`GET ${target} HTTP/1.1`, `Host: ${host}`]), status, host);
   assert.ok(log.some(({ level, message }) => level === 'error' && /no-head failed/.test(message)));
+});
+
+test('what an action is given is a Request to the platform too', async (t) => {
+  const served = await serve(await startApp(), { port: 0, host: '127.0.0.1' });
+  t.after(() => served.close());
+  const { port } = served.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/posts/again`;
+  assert.deepEqual(await (await fetch(url)).json(), ['GET', '/posts/again', '']);
+  const headers = { 'content-type': 'application/json' };
+  const sent = await fetch(url, { method: 'POST', body: '{"a":1}', headers });
+  assert.deepEqual(await sent.json(), ['POST', '/posts/again', '{"a":1}']);
+});
+
+test('what is asked once in a request is asked again in the next one', async () => {
+  const ask = await start();
+  assert.deepEqual(await (await ask('/posts/once')).json(), [1, 1]);
+  assert.deepEqual(await (await ask('/posts/once')).json(), [2, 2]);
+  assert.deepEqual([await askedOnce(), await askedOnce()], [3, 4]);
+});
+
+test('what cannot be said in JSON is a failure, not an empty answer', async () => {
+  const log: LogRecord[] = [];
+  const ask = await start(log);
+  assert.equal((await ask('/posts/function')).status, 500);
+  assert.ok(
+    log.some(({ fields }) =>
+      /A function cannot be said in JSON/.test(String(fields['error'] as string)),
+    ),
+  );
 });
 
 test('a live page is told of changes, when they are sure', async () => {

@@ -21,6 +21,7 @@ import type { Migration } from './migrate.ts';
 import type { Model } from './model.ts';
 import { type Asked, askedOf } from './node-request.ts';
 import { makeOwnTables, sharedSecret } from './own-tables.ts';
+import { type Policy, usePolicies } from './policy.ts';
 import { type Controller, type Found, type Route, routesOf, RouteTable } from './routes.ts';
 import { readCookie, Session, SESSION_COOKIE } from './session.ts';
 import { CLOSE, type Socket, type SocketHandlers, type SocketPeer } from './sockets.ts';
@@ -33,6 +34,7 @@ export interface AppParts {
   readonly controllers: Readonly<Record<string, Controller>>;
   readonly models: readonly Model[];
   readonly migrations: readonly Migration[];
+  readonly policies: readonly Policy[];
   readonly jobs: readonly Job[];
   readonly publicFolder: string;
   /** By `file#export`. */
@@ -94,6 +96,7 @@ export class App implements Disposable {
   static async start(parts: AppParts, options: AppOptions): Promise<App> {
     const app = new App(parts, options);
     useDatabase(options.database);
+    usePolicies(parts.policies);
     forgetCached();
     useAssets(app.#assets);
     useIslands(app.#islands);
@@ -140,7 +143,7 @@ export class App implements Disposable {
     return await runInContext(context, async () => {
       try {
         // Browsers let any page connect, with the visitor's cookies: they say from where.
-        refuseForeign(request);
+        refuseForeign(asked);
         const found = this.#table.find('WS', pathname);
         if (found === undefined)
           throw new MolnError('WEB_NOT_FOUND', `There is no WebSocket ${pathname}`);
@@ -163,6 +166,7 @@ export class App implements Disposable {
   #peer(handlers: SocketHandlers, context: Context): SocketPeer {
     let own: Socket | undefined;
     const guarded = async (work: () => void | Promise<void>): Promise<void> => {
+      context.turn = {};
       try {
         await runInContext(context, work);
       } catch (error) {
@@ -242,7 +246,7 @@ export class App implements Disposable {
   /** The route of a request that may change something: not from another site, and a form's `_method` counts as the method. */
   async #foundForChange(context: Context): Promise<Found> {
     const { pathname } = context.asked;
-    refuseForeign(context.request);
+    refuseForeign(context.asked);
     context.uploadBytesMax = this.#table.uploadBytesMax(bare(pathname)) ?? UPLOAD_BYTES_MAX;
     return this.#found(await methodOf(context), pathname);
   }
@@ -271,7 +275,7 @@ export class App implements Disposable {
 
   async #fail(error: unknown, context: Context): Promise<Response> {
     const failure = failureOf(error, context.id);
-    if (failure.status >= 500) {
+    if (failure.status === 500) {
       this.#noteFailure(error, context);
       if (this.#options.showError !== undefined && !context.wantsJson)
         return await this.#options.showError(error, context);
@@ -322,13 +326,10 @@ function bare(pathname: string): string {
 }
 
 /** A page elsewhere must not act in a visitor's name: browsers say where a request comes from. */
-function refuseForeign(request: Request): void {
-  const site = request.headers.get('sec-fetch-site');
-  const origin = request.headers.get('origin');
-  const host =
-    request.headers.get('x-forwarded-host') ??
-    request.headers.get('host') ??
-    new URL(request.url).host;
+function refuseForeign(asked: Asked): void {
+  const site = asked.header('sec-fetch-site');
+  const origin = asked.header('origin');
+  const host = asked.header('x-forwarded-host') ?? asked.header('host') ?? asked.url.host;
   const isForeign =
     (site !== null && site !== 'same-origin' && site !== 'none') ||
     (origin !== null && (!URL.canParse(origin) || new URL(origin).host !== host));
@@ -337,14 +338,14 @@ function refuseForeign(request: Request): void {
 
 /** The method that is meant. Forms must show the token of the visitor's session, and may name a method that browsers do not have. */
 async function methodOf(context: Context): Promise<string> {
-  const { request } = context;
-  const isForm = FORM_TYPE.test(request.headers.get('content-type') ?? '');
-  const isShown = request.headers.has('x-csrf-token');
+  const { asked } = context;
+  const isForm = FORM_TYPE.test(asked.header('content-type') ?? '');
+  const isShown = asked.header('x-csrf-token') !== null;
   const fields = isForm && !isShown ? await context.form() : {};
   if (isForm) context.refuseForged(fields['_csrf']);
   const named = fields['_method'];
   const override = typeof named === 'string' ? named.toUpperCase() : '';
-  return request.method === 'POST' && OVERRIDES.has(override) ? override : request.method;
+  return asked.method === 'POST' && OVERRIDES.has(override) ? override : asked.method;
 }
 
 function toResponse(result: Result, context: Context): Response | Promise<Response> {

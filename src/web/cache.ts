@@ -3,6 +3,7 @@
  * made of; other instances have it until its time is over.
  */
 import { systemClock } from '../base/time.ts';
+import { refusingPolicies } from './policy.ts';
 import { isInTransaction, onRowsChanged } from './sql.ts';
 
 /** The one that was not asked for longest goes first. */
@@ -39,7 +40,7 @@ export async function cached<Value>(
   { seconds, of = [] }: CacheOptions,
   work: () => Value | Promise<Value>,
 ): Promise<Value> {
-  if (isInTransaction()) return await work();
+  if (isInTransaction()) return await refusingPolicies(work);
   const nowMs = systemClock.monotonicMs();
   const known = entries.get(key);
   entries.delete(key);
@@ -48,7 +49,7 @@ export async function cached<Value>(
     return (await known.value) as Value;
   }
   // It begins when the entry is there for changes to remove.
-  const value = Promise.resolve().then(work);
+  const value = Promise.resolve().then(() => refusingPolicies(work));
   const entry = {
     value,
     untilMs: nowMs + seconds * 1000,

@@ -6,6 +6,7 @@ import { REMOVE_FILE } from './kept-files.ts';
 import { DELIVER_MAIL } from './mail.ts';
 import { type Migration, readMigration } from './migrate.ts';
 import { Model } from './model.ts';
+import { Policy } from './policy.ts';
 import type { Controller } from './routes.ts';
 
 /** Jobs that every app has. */
@@ -14,9 +15,10 @@ const OWN: readonly Job[] = [DELIVER_MAIL, REMOVE_FILE].map((each) => each as un
 type Module = Readonly<Record<string, unknown>>;
 
 export interface AppModules {
-  /** By their paths below `app/controllers`, `app/models` and `app/jobs`, without extension. */
+  /** By their paths below `app/controllers`, `app/models`, `app/policies` and `app/jobs`, without extension. */
   readonly controllers: Readonly<Record<string, Module>>;
   readonly models: Readonly<Record<string, Module>>;
+  readonly policies: Readonly<Record<string, Module>>;
   readonly jobs: Readonly<Record<string, Module>>;
   /** Texts by the files' names without `.sql`. */
   readonly migrations: Readonly<Record<string, string>>;
@@ -26,10 +28,11 @@ export interface AppModules {
   readonly publicFolder: string;
 }
 
-/** Throws `WEB_NO_CONTROLLER`, `WEB_MODEL_TWICE` or `WEB_JOB_TWICE`, which name the file. */
+/** Throws `WEB_NO_CONTROLLER`, `WEB_MODEL_TWICE`, `WEB_POLICY_TWICE` or `WEB_JOB_TWICE`, which name the file. */
 export function collectParts({
   controllers,
   models,
+  policies,
   jobs,
   migrations,
   islands,
@@ -41,6 +44,7 @@ export function collectParts({
       Object.entries(controllers).map(([name, module]) => [name, controllerOf(name, module)]),
     ),
     models: modelsOf(models),
+    policies: policiesOf(policies),
     jobs: jobsOf(jobs),
     migrations: Object.entries(migrations)
       .map(([name, text]): Migration => readMigration(name, text))
@@ -86,6 +90,24 @@ function jobsOf(jobs: AppModules['jobs']): readonly Job[] {
     }
   }
   return [...byName.values()];
+}
+
+function policiesOf(policies: AppModules['policies']): readonly Policy[] {
+  const byModel = new Map<Model, Policy>();
+  for (const [file, module] of Object.entries(policies)) {
+    for (const one of Object.values(module)) {
+      if (!(one instanceof Policy)) continue;
+      if (byModel.has(one.model)) {
+        throw new MolnError(
+          'WEB_POLICY_TWICE',
+          `app/policies/${file} is about "${one.model.name}", which has a policy already`,
+          { hint: 'Put all rules of a model into one policy' },
+        );
+      }
+      byModel.set(one.model, one);
+    }
+  }
+  return [...byModel.values()];
 }
 
 function modelsOf(models: AppModules['models']): readonly Model[] {

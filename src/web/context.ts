@@ -11,7 +11,7 @@ import { MolnError } from '../base/errors.ts';
 import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
 import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
-import type { Asked } from './node-request.ts';
+import { type Asked, wholeRequest } from './node-request.ts';
 import type { Session } from './session.ts';
 import { JSON_TYPE, textAnswer } from './text-answer.ts';
 
@@ -47,10 +47,13 @@ export interface Refused {
   readonly values: Given;
 }
 
+/** Forms with files that one instance reads, or has on its disk, at the same time. */
+export const UPLOADS_MAX = 50;
+let uploads = 0;
+
 const inRequest = new AsyncLocalStorage<Context>();
 
 export class Context {
-  readonly request: Request;
   /** In the log and on error pages. */
   readonly id: string;
   /** From the path: `:id` is `params.id`. */
@@ -61,20 +64,25 @@ export class Context {
   readonly isDev: boolean;
   /** What the app asks of the request, at less cost. */
   readonly asked: Asked;
+  /** Another one for each message of a WebSocket: what was asked once may be another thing by then. */
+  turn: object = {};
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
   /** Fields of requests that the answer depends on, for caches. */
   varies = 'Accept, Cookie';
+  readonly #request: Request;
+  #whole: Request | undefined;
   readonly #origin: string | undefined;
   /** Of a form with files. Set before the form is read. */
   uploadBytesMax: number = UPLOAD_BYTES_MAX;
   #form: Promise<Given> | undefined;
   #folder: string | undefined;
+  #isUpload = false;
   #flashes: readonly Flash[] | undefined;
   #refused: Refused | undefined;
 
   constructor(parts: ContextParts) {
-    this.request = parts.request;
+    this.#request = parts.request;
     this.asked = parts.asked;
     this.id = parts.id;
     this.params = parts.params;
@@ -87,6 +95,11 @@ export class Context {
   /** The answer depends on this field of the request too. */
   varyBy(name: string): void {
     if (!this.varies.split(', ').includes(name)) this.varies += `, ${name}`;
+  }
+
+  /** The Web's own, with all that it has; `asked` costs less. */
+  get request(): Request {
+    return (this.#whole ??= wholeRequest(this.#request));
   }
 
   get url(): URL {
@@ -111,9 +124,12 @@ export class Context {
 
   /** The fields of the form, or of the JSON object, that was sent. Files are `File`s that lie on disk until the request is answered. */
   form(): Promise<Given> {
-    this.#form ??= readForm(this.request, {
+    this.#form ??= readForm(this.#request, {
       bytesMax: this.uploadBytesMax,
-      admit: (fields) => this.refuseForged(fields.get('_csrf')),
+      admit: (fields) => {
+        this.refuseForged(fields.get('_csrf'));
+        this.#admitUpload();
+      },
       folder: () => (this.#folder ??= mkdtempSync(join(tmpdir(), 'moln-upload-'))),
     });
     return this.#form;
@@ -129,8 +145,20 @@ export class Context {
     );
   }
 
+  #admitUpload(): void {
+    if (uploads >= UPLOADS_MAX) {
+      throw new MolnError('WEB_BUSY', 'Too many files are being sent here: try again in a moment', {
+        retryable: true,
+      });
+    }
+    uploads++;
+    this.#isUpload = true;
+  }
+
   /** The request is answered: its files go, if it brought some. */
   end(): Promise<void> | undefined {
+    if (this.#isUpload) uploads--;
+    this.#isUpload = false;
     if (this.#folder === undefined) return undefined;
     return rm(this.#folder, { recursive: true, force: true });
   }
@@ -156,7 +184,11 @@ export class Context {
   }
 
   json(data: unknown, status = 200): Response {
-    return textAnswer(JSON.stringify(data ?? null), status, 'content-type', JSON_TYPE);
+    const text: string | undefined = JSON.stringify(data ?? null);
+    if (text !== undefined) return textAnswer(text, status, 'content-type', JSON_TYPE);
+    throw new MolnError('WEB_NO_JSON', `A ${typeof data} cannot be said in JSON`, {
+      hint: 'Give data: did the action forget to call a function?',
+    });
   }
 
   /** After a change: the browser asks for that page. Clients of JSON are told with `Location`. Only within this site. */
@@ -174,7 +206,7 @@ export class Context {
   done(path: string, data?: unknown): Response {
     if (!this.wantsJson) return this.redirect(path);
     if (data === undefined) return new Response(null, { status: 204 });
-    const status = this.request.method === 'POST' ? 201 : 200;
+    const status = this.asked.method === 'POST' ? 201 : 200;
     return Response.json(data, { status, headers: { location: path } });
   }
 
@@ -213,6 +245,22 @@ export class Context {
     }
     return this.#flashes;
   }
+}
+
+/**
+ * Asks once in each request, however often it is called: `const teams = oncePerRequest(() => …)`. Outside of requests each call asks;
+ * of a WebSocket, each message is a request.
+ * For what the request itself changes it is too old.
+ */
+export function oncePerRequest<Value>(ask: () => Promise<Value>): () => Promise<Value> {
+  const known = new WeakMap<object, Promise<Value>>();
+  return async () => {
+    const context = inRequest.getStore();
+    if (context === undefined) return await ask();
+    const asked = known.get(context.turn) ?? ask();
+    known.set(context.turn, asked);
+    return await asked;
+  };
 }
 
 /** Runs `work` as a part of that request. */

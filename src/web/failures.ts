@@ -6,6 +6,7 @@ import { isMolnError, type MolnError } from '../base/errors.ts';
 const STATUSES: Readonly<Record<string, number>> = {
   WEB_BAD_BODY: 400,
   WEB_BODY_TOO_LARGE: 413,
+  WEB_BUSY: 503,
   WEB_FORBIDDEN: 403,
   WEB_FORGED: 403,
   WEB_IMAGE: 422,
@@ -15,6 +16,9 @@ const STATUSES: Readonly<Record<string, number>> = {
   WEB_STALE: 409,
   WEB_TOO_MANY: 429,
 };
+
+/** After so long who was told that there is too much may come again. */
+const BUSY_SECONDS = 5;
 
 const TITLES: Readonly<Record<number, string>> = {
   400: 'This request could not be understood',
@@ -26,6 +30,7 @@ const TITLES: Readonly<Record<number, string>> = {
   422: 'Some fields are not as they should be',
   429: 'Too many attempts',
   500: 'Something went wrong',
+  503: 'Too much at once',
 };
 
 export interface Failure {
@@ -51,6 +56,7 @@ export function failureAnswer(failure: Failure, error: unknown, wantsJson: boole
   const headers = new Headers({ 'cache-control': 'no-store' });
   const details = isMolnError(error) ? error.details : undefined;
   if (status === 429) headers.set('retry-after', String(Number(details?.['seconds'] ?? 60)));
+  if (status === 503) headers.set('retry-after', String(BUSY_SECONDS));
   if (wantsJson) {
     headers.set('content-type', 'application/problem+json');
     const errors = status === 422 ? { errors: details?.['errors'] } : {};

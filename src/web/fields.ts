@@ -36,6 +36,8 @@ export interface FieldOptions<Value> {
   readonly label?: string;
   /** Never taken from a form, never in JSON: for digests and the like. */
   readonly hidden?: boolean;
+  /** `false`: for code alone to set, never taken from a form; shown all the same. */
+  readonly editable?: boolean;
   /** Any Standard Schema (valibot, zod, arktype, …), asked after the field's own rules. */
   readonly check?: StandardSchema<unknown, Value>;
 }
@@ -175,6 +177,11 @@ export function labelOf(name: string, one: Field): string {
   if (one.options.label !== undefined) return one.options.label;
   const words = name.replace(/_id$/, '').replaceAll('_', ' ');
   return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+/** True for what code alone may set. */
+export function isClosed({ options }: Field): boolean {
+  return options.hidden === true || options.editable === false;
 }
 
 /** What a person or a client gave for a field, as the value that it means. */

@@ -86,10 +86,13 @@ export const files = {
     await theKeeper().delete(checkedKey(key));
   },
 
-  /** An address on this site where whoever has it sees the file, for so long; default an hour. */
-  url(key: string, options: { readonly seconds?: number } = {}): string {
-    const until = systemClock.now() + (options.seconds ?? SHOWN_FOR_SECONDS) * 1000;
-    return `${FILES_PATH}${encodeUri(checkedKey(key), true)}?until=${until}&seal=${sealOf(key, { until })}`;
+  /** An address on this site where whoever has it sees the file, for so long; default an hour. `name`: what it is saved as. */
+  url(key: string, options: { readonly seconds?: number; readonly name?: string } = {}): string {
+    const { name, seconds = SHOWN_FOR_SECONDS } = options;
+    const until = systemClock.now() + seconds * 1000;
+    const query = new URLSearchParams({ until: String(until), seal: sealOf(key, { until, name }) });
+    if (name !== undefined) query.set('name', name);
+    return `${FILES_PATH}${encodeUri(checkedKey(key), true)}?${query}`;
   },
 } as const;
 
@@ -98,11 +101,15 @@ export async function shownFile(request: Request, url: URL): Promise<Response> {
   const key = keyIn(url.pathname, FILES_PATH);
   const until = Number(url.searchParams.get('until') ?? Number.NaN);
   const leftMs = until - systemClock.now();
-  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, { until }));
+  const name = url.searchParams.get('name') ?? undefined;
+  const isSealed = sameSecret(url.searchParams.get('seal') ?? '', sealOf(key, { until, name }));
   const found = isSealed && leftMs > 0 ? await theKeeper().get(key, request.headers) : undefined;
   if (found === undefined) throw new MolnError('WEB_NOT_FOUND', 'There is no file at this address');
   const answer = harmless(found);
   answer.headers.set('cache-control', `private, max-age=${Math.floor(leftMs / 1000)}`);
+  // RFC 6266, section 4.3, and RFC 8187, section 3.2.1.
+  if (name !== undefined)
+    answer.headers.set('content-disposition', `inline; filename*=UTF-8''${encodeUri(name)}`);
   return answer;
 }
 
@@ -129,7 +136,7 @@ export function keyIn(pathname: string, prefix: string): string {
 /** What an address is for is a part of it: else one for an hour would do as one of an image, for ever. */
 export function sealOf(
   key: string,
-  what: { readonly until: number } | { readonly width: number },
+  what: { readonly until: number; readonly name?: string | undefined } | { readonly width: number },
 ): string {
   const text = JSON.stringify([what, key]);
   return createHmac('sha256', `files ${sealing}`).update(text).digest('base64url');

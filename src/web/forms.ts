@@ -4,7 +4,7 @@
  */
 import { assetPath } from './assets.ts';
 import { currentContext } from './context.ts';
-import { type Field, labelOf } from './fields.ts';
+import { type Field, isClosed, labelOf } from './fields.ts';
 import { type Child, element, Fragment, type JSX } from './jsx-runtime.ts';
 import type { Given, Model } from './model.ts';
 import type { Page } from './row-query.ts';
@@ -30,12 +30,15 @@ export interface FormProps {
   /** The form sends files. */
   readonly files?: boolean;
   readonly class?: string;
+  /** What is changed: with `locking`, an older version than the one that is kept is refused. */
+  readonly row?: object | undefined;
   readonly children?: unknown;
 }
 
 /** A form with its token; methods that browsers do not have travel in a hidden field. */
-export function Form({ action, method = 'post', files, children, ...rest }: FormProps): View {
+export function Form({ action, method = 'post', files, row, children, ...rest }: FormProps): View {
   const isGet = method === 'get';
+  const version = (row as { readonly version?: number } | undefined)?.version;
   return tag(
     'form',
     {
@@ -50,6 +53,9 @@ export function Form({ action, method = 'post', files, children, ...rest }: Form
     isGet || method === 'post'
       ? null
       : tag('input', { type: 'hidden', name: '_method', value: method }),
+    version === undefined
+      ? null
+      : tag('input', { type: 'hidden', name: 'version', value: version }),
     children,
   );
 }
@@ -99,7 +105,7 @@ export function Inputs(props: {
   readonly row?: object | undefined;
 }): View {
   const names = Object.entries(props.model.fields as Readonly<Record<string, Field>>)
-    .filter(([, one]) => one.options.hidden !== true)
+    .filter(([, one]) => !isClosed(one))
     .map(([name]) => name);
   const version = (props.row as { readonly version?: number } | undefined)?.version;
   return all(
@@ -142,10 +148,12 @@ export function Button(props: {
   readonly action: string;
   readonly method?: FormMethod;
   readonly class?: string;
+  /** What it does, for who does not see what is around it. */
+  readonly label?: string;
   readonly children?: unknown;
 }): View {
   const { action, method = 'post', children } = props;
-  const button = tag('button', props.class === undefined ? {} : { class: props.class }, children);
+  const button = tag('button', given({ class: props.class, 'aria-label': props.label }), children);
   return Form({ action, method, class: 'inline', children: button });
 }
 

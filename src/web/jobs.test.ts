@@ -5,7 +5,7 @@ import { ManualClock } from '../../testing/manual-clock.ts';
 import { latestTime, readCron } from './cron.ts';
 import { job, type Job, JobRunner } from './jobs.ts';
 import { makeOwnTables } from './own-tables.ts';
-import { transaction, useDatabase } from './sql.ts';
+import { isInTransaction, transaction, useDatabase } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
 const log = createLogger({ part: 'test', now: () => 0, sinks: [] });
@@ -39,6 +39,18 @@ test('a job is done once, belongs to its transaction, and a key keeps it single'
     [0, 1],
   );
   assert.deepEqual(seen, [1]);
+});
+
+test('a job that is begun at once is no part of the transaction that put it in', async () => {
+  await using made = await database();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const look = job('look', () => resolve(isInTransaction()));
+  await using runner = new JobRunner({ jobs: forRunner(look), database: made, log });
+  runner.start();
+  // Until it looks for nothing any more.
+  for (let times = 0; times < 100; times++) await Promise.resolve();
+  await transaction(async () => await look.enqueue(undefined));
+  assert.equal(await promise, false);
 });
 
 test('what fails is tried again with growing pauses, then kept with its reason; a dead instance is replaced', async () => {

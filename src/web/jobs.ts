@@ -2,6 +2,7 @@
  * Work for later, kept in the app's database: done at least once, by whichever instance takes it first. Put into a transaction, it is
  * there when that is. Who works on one holds it by a lease, so that it is done elsewhere when an instance dies.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { MolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
@@ -125,7 +126,8 @@ export class JobRunner implements AsyncDisposable {
   #looking: Promise<void> | undefined;
   #again = false;
   #sweptMs = 0;
-  readonly #wake = (): void => this.#look();
+  /** As whoever made this, not as who puts a job in: their request and their transaction are no part of the work. */
+  readonly #wake = AsyncLocalStorage.bind((): void => this.#look());
 
   constructor({ jobs, database, log, clock = systemClock }: JobRunnerOptions) {
     this.#jobs = new Map(jobs.map((each) => [each.name, each]));

@@ -10,10 +10,20 @@ import {
   type Field,
   fromColumn,
   integer,
+  isClosed,
   labelOf,
   toColumn,
 } from './fields.ts';
 import { removeFiles, withKeptFiles } from './kept-files.ts';
+import { plural, refuseName } from './names.ts';
+import {
+  guardCreate,
+  guardDelete,
+  guardUpdate,
+  MODEL_OF,
+  seenRows,
+  unseenReferences,
+} from './policy.ts';
 import {
   type Condition,
   type Conditions,
@@ -90,8 +100,6 @@ export interface ModelOptions<F extends Fields> {
   readonly afterDelete?: (row: RowOfFields<F>) => void | Promise<void>;
 }
 
-const NAME = /^[a-z][a-z0-9_]{0,62}$/;
-
 /**
  * Defines a model.
  *
@@ -133,13 +141,14 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     };
     this.#columnList = Object.entries(this.columns);
     const hidden = Object.keys(fields).filter((each) => fields[each]?.options.hidden === true);
-    this.#prototype = rowPrototype(new Set(hidden));
+    this.#prototype = rowPrototype(this, new Set(hidden));
     this.#source = {
       name,
       table: this.table,
       columns: Object.keys(this.columns),
       selected: Object.keys(this.columns).map(quoted).join(', '),
       run: (statement) => this.#run(statement),
+      seen: (write) => seenRows(this, write),
       toSql: (column, value) => toColumn(this.#column(column), value),
       toRow: (row) => this.#toRow(row),
       assignments: (changes) => [
@@ -160,6 +169,13 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   order(...names: readonly Order<RowOfFields<F>>[]): RowQuery<RowOfFields<F>> {
     return this.rows.order(...names);
+  }
+
+  search(
+    text: string,
+    ...fields: readonly (keyof RowOfFields<F> & string)[]
+  ): RowQuery<RowOfFields<F>> {
+    return this.rows.search(text, ...fields);
   }
 
   async all(): Promise<readonly RowOfFields<F>[]> {
@@ -203,7 +219,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     return await this.#insert(checked.row);
   }
 
-  /** What a request gave, as a new row, or what is wrong with it. Fields that it does not know or that are hidden are left out. */
+  /** What a request gave, as a new row, or what is wrong with it. Fields that it does not know, or that are for code alone, are left out. */
   async tryCreate(
     given: Given,
     further: Partial<RowOfFields<F>> = {},
@@ -238,8 +254,9 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   async delete(row: RowOfFields<F> | number): Promise<boolean> {
     const found = typeof row === 'number' ? await this.find(row) : row;
     if (found === undefined) return false;
-    const deleted = await new RowQuery(this.#source).where(same<F>('id', found.id)).delete();
-    if (deleted === 0) return false;
+    await guardDelete(this, found.id);
+    const sql = `DELETE FROM ${quoted(this.table)} WHERE "id" = ?`;
+    if ((await this.#run({ sql, args: [found.id] })).changes === 0) return false;
     await removeFiles(this.fields, found);
     await this.options.afterDelete?.(found);
     return true;
@@ -279,6 +296,8 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
       },
     );
     if (!checked.ok) return checked;
+    const unseen = await unseenReferences(this, checked.row, how.further);
+    if (unseen !== undefined) return { ok: false, errors: unseen, values: given };
     try {
       return { ok: true, row: await act(checked.row) };
     } catch (error) {
@@ -300,7 +319,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     for (const [name, one] of Object.entries(this.fields)) {
       const isGiven = given[name] !== undefined;
       const byCode = how.takesHidden || (how.further !== undefined && name in how.further);
-      if (one.options.hidden === true && !byCode) continue;
+      if (isClosed(one) && !byCode) continue;
       if (how.isPartial && !isGiven) continue;
       const checked = await checkField(one, given[name]);
       if ('problem' in checked) errors[name] = [`${labelOf(name, one)} ${checked.problem}`];
@@ -315,9 +334,9 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 
   async #insert(given: Given): Promise<RowOfFields<F>> {
-    const row = await withKeptFiles(this.fields, await this.#hooked(given), (values) =>
-      this.#insertRow(values),
-    );
+    const values = await this.#hooked(given);
+    await guardCreate(this, values);
+    const row = await withKeptFiles(this.fields, values, (kept) => this.#insertRow(kept));
     await this.options.afterSave?.(row);
     return row;
   }
@@ -343,6 +362,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   async #change(row: RowOfFields<F> | number, given: Given): Promise<RowOfFields<F>> {
     const values = await this.#hooked(given);
+    await guardUpdate(this, typeof row === 'number' ? row : row.id, values);
     const hasFiles = Object.keys(values).some((name) => this.fields[name]?.kind === 'file');
     const before = hasFiles ? await this.find(typeof row === 'number' ? row : row.id) : undefined;
     const after = await withKeptFiles(this.fields, values, (kept) => this.#changeRow(row, kept));
@@ -413,9 +433,10 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 }
 
-/** Rows turn themselves into JSON without what is hidden. */
-function rowPrototype(hidden: ReadonlySet<string>): object {
+/** Rows know their model, and turn themselves into JSON without what is hidden. */
+function rowPrototype(of: object, hidden: ReadonlySet<string>): object {
   return Object.create(Object.prototype, {
+    [MODEL_OF]: { value: of },
     toJSON: {
       value(this: Given): Given {
         return Object.fromEntries(Object.entries(this).filter(([name]) => !hidden.has(name)));
@@ -459,41 +480,4 @@ function constraintErrors(
     Object.entries(of.fields as Fields).find(([, each]) => each.kind === 'reference') ?? [];
   if (name === undefined || one === undefined) return undefined;
   return { [name]: [`${labelOf(name, one)} is not there any more`] };
-}
-
-function refuseName(name: string, word: string): void {
-  if (
-    NAME.test(word) &&
-    !['id', 'created_at', 'updated_at', 'version'].includes(word) &&
-    !/^(?:sqlite|moln)_/.test(word)
-  )
-    return;
-  throw new MolnError(
-    'WEB_BAD_NAME',
-    `"${word}" in model "${name}" cannot be a name of a model, table or field`,
-    {
-      hint: 'Write it in lower case with _, such as published_at; id, created_at, updated_at and version are there already',
-    },
-  );
-}
-
-const IRREGULAR: Readonly<Record<string, string>> = {
-  child: 'children',
-  man: 'men',
-  person: 'people',
-  woman: 'women',
-  datum: 'data',
-  mouse: 'mice',
-  news: 'news',
-  series: 'series',
-};
-
-/** `posts` of `post`, `categories` of `category`. */
-export function plural(name: string): string {
-  const cut = name.lastIndexOf('_') + 1;
-  const word = name.slice(cut);
-  const irregular = IRREGULAR[word];
-  if (irregular !== undefined) return name.slice(0, cut) + irregular;
-  if (/[^aeiou]y$/.test(word)) return `${name.slice(0, -1)}ies`;
-  return /(?:s|x|z|ch|sh)$/.test(word) ? `${name}es` : `${name}s`;
 }

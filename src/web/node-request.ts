@@ -79,6 +79,10 @@ class NodeRequest {
     return #asked in request ? request.#asked : undefined;
   }
 
+  static wholeOf(request: object): Request | undefined {
+    return #asked in request ? request.request : undefined;
+  }
+
   get method(): string {
     return this.#asked.method;
   }
@@ -114,6 +118,17 @@ standInFor(Request.prototype, NodeRequest.prototype, 'request');
 /** Throws TypeError for what is no request to a path of a host. `incoming`: GET or HEAD. */
 export function nodeRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request {
   return new NodeRequest(new NodeAsked(incoming, outgoing)) as unknown as Request;
+}
+
+/** One that also the platform takes for a Request, as `new Request(…)` and `fetch` do. */
+export function wholeRequest(request: Request): Request {
+  const known = NodeRequest.wholeOf(request);
+  if (known !== undefined || Object.getPrototypeOf(request) === Request.prototype)
+    return known ?? request;
+  // One with a body, of the adapter.
+  const { body, headers, method, signal, url } = request;
+  const init = { method, headers, signal, body, duplex: 'half' } as const;
+  return new Request(url, init);
 }
 
 export function askedOf(request: Request): Asked {

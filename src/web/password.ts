@@ -6,12 +6,18 @@ const COST = 2 ** 15;
 const BLOCK_SIZE = 8;
 const KEY_BYTES = 32;
 const MEMORY_BYTES_MAX: number = 128 * 1024 ** 2;
+let currentCost: number = COST;
+
+/** For tests, whose passwords nobody tries: a power of 2. */
+export function usePasswordCost(cost: number): void {
+  currentCost = cost;
+}
 
 /** The digest to keep: `scrypt$32768$8$SALT$KEY`. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
-  const key = await derive(password, salt, COST, BLOCK_SIZE);
-  return `scrypt$${COST}$${BLOCK_SIZE}$${salt.toString('base64url')}$${key.toString('base64url')}`;
+  const key = await derive(password, salt, currentCost, BLOCK_SIZE);
+  return `scrypt$${currentCost}$${BLOCK_SIZE}$${salt.toString('base64url')}$${key.toString('base64url')}`;
 }
 
 /** Without a digest, for a name that nobody has, it takes as long and is false: time tells nobody which names exist. */
@@ -19,7 +25,8 @@ export async function verifyPassword(
   password: string,
   digest: string | undefined,
 ): Promise<boolean> {
-  const [, cost = COST, blockSize = BLOCK_SIZE, salt = 'none', key = ''] = digest?.split('$') ?? [];
+  const [, cost = currentCost, blockSize = BLOCK_SIZE, salt = 'none', key = ''] =
+    digest?.split('$') ?? [];
   const wanted = Buffer.from(key, 'base64url');
   const found = await derive(
     password,

@@ -9,6 +9,7 @@ import { quoted, type SqlResult, type SqlRow, type SqlValue, type Statement } fr
 /** Rows that one answer of `page` may have. */
 export const PAGE_ROWS_MAX = 1000;
 const PAGE_ROWS = 20;
+const SEARCH_WORDS_MAX = 10;
 
 /** What may be asked of a field: a value, one of several, or a comparison. */
 export type Condition<Value> =
@@ -46,6 +47,8 @@ export interface RowSource<Row> {
   /** All of them in SQL. */
   readonly selected: string;
   run(statement: Statement): Promise<SqlResult>;
+  /** Which of them the visitor may see, when that is not all; undefined: all. `write`: what else is to be done with them all at once. */
+  seen(write: 'update' | 'delete' | undefined): Promise<Conditions<Row> | undefined> | undefined;
   toSql(column: string, value: unknown): SqlValue;
   toRow(row: SqlRow): Row;
   /** The assignments of an update, checked. */
@@ -62,6 +65,14 @@ interface Parts {
 interface Term {
   readonly sql: string;
   readonly args: readonly SqlValue[];
+}
+
+interface Run {
+  /** It has an order, and may have a limit. */
+  readonly isList?: boolean;
+  /** Values in front of those of the conditions. */
+  readonly first?: readonly SqlValue[];
+  readonly write?: 'update' | 'delete';
 }
 
 const COMPARISONS: Readonly<Record<string, string>> = {
@@ -97,6 +108,21 @@ export class RowQuery<Row> {
     return this.#with({ where: [...this.#parts.where, { sql: `(${sql})`, args }] });
   }
 
+  /**
+   * Each of these words, with letters of either case, is in one of these fields. `text` may come straight from a request: its first 10
+   * words count, and without any all rows match.
+   */
+  search(text: string, ...fields: readonly (keyof Row & string)[]): RowQuery<Row> {
+    const columns = fields.map((field) => quoted(this.#known(field)));
+    const words = text.split(/\s+/).filter((word) => word !== '');
+    const terms = words.slice(0, SEARCH_WORDS_MAX).map((word): Term => {
+      const pattern = `%${word.replace(/[\\%_]/g, '\\$&')}%`;
+      const either = columns.map((column) => `${column} LIKE ? ESCAPE '\\'`);
+      return { sql: `(${either.join(' OR ')})`, args: columns.map(() => pattern) };
+    });
+    return this.#with({ where: [...this.#parts.where, ...terms] });
+  }
+
   order(...names: readonly Order<Row>[]): RowQuery<Row> {
     const terms = names.map((name) => {
       const isDown = name.startsWith('-');
@@ -115,7 +141,7 @@ export class RowQuery<Row> {
 
   async all(): Promise<readonly Row[]> {
     const { table, selected } = this.#source;
-    const { rows } = await this.#run(`SELECT ${selected} FROM ${quoted(table)}`, true);
+    const { rows } = await this.#run(`SELECT ${selected} FROM ${quoted(table)}`, { isList: true });
     return rows.map((row) => this.#source.toRow(row));
   }
 
@@ -124,10 +150,7 @@ export class RowQuery<Row> {
   }
 
   async count(): Promise<number> {
-    const { rows } = await this.#run(
-      `SELECT count(*) AS n FROM ${quoted(this.#source.table)}`,
-      false,
-    );
+    const { rows } = await this.#run(`SELECT count(*) AS n FROM ${quoted(this.#source.table)}`);
     return Number(rows[0]?.['n'] ?? 0);
   }
 
@@ -154,22 +177,20 @@ export class RowQuery<Row> {
     if (set.length === 0) return 0;
     const text = set.map(([column]) => `${quoted(column)} = ?`).join(', ');
     const sql = `UPDATE ${quoted(this.#source.table)} SET ${text}`;
-    return (
-      await this.#run(
-        sql,
-        false,
-        set.map(([, value]) => value),
-      )
-    ).changes;
+    const first = set.map(([, value]) => value);
+    return (await this.#run(sql, { write: 'update', first })).changes;
   }
 
   /** Deletes all that match; gives how many. */
   async delete(): Promise<number> {
-    return (await this.#run(`DELETE FROM ${quoted(this.#source.table)}`, false)).changes;
+    const sql = `DELETE FROM ${quoted(this.#source.table)}`;
+    return (await this.#run(sql, { write: 'delete' })).changes;
   }
 
-  async #run(head: string, isList: boolean, first: readonly SqlValue[] = []): Promise<SqlResult> {
-    const { where, order, limit, offset } = this.#parts;
+  async #run(head: string, { isList = false, first = [], write }: Run = {}): Promise<SqlResult> {
+    const { order, limit, offset } = this.#parts;
+    const seen = this.#source.seen(write);
+    const { where } = seen === undefined ? this.#parts : this.where((await seen) ?? {}).#parts;
     const parts = [head];
     if (where.length > 0) parts.push(`WHERE ${where.map(({ sql }) => sql).join(' AND ')}`);
     if (isList && order.length > 0) parts.push(`ORDER BY ${order.join(', ')}`);
@@ -185,6 +206,7 @@ export class RowQuery<Row> {
     if (condition === null) return { sql: `${name} IS NULL`, args: [] };
     if (Array.isArray(condition)) {
       const list = condition as readonly unknown[];
+      if (list.length === 0) return { sql: '0', args: [] };
       return { sql: `${name} IN (${list.map(() => '?').join(', ')})`, args: list.map(arg) };
     }
     if (

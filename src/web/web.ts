@@ -14,11 +14,19 @@ export {
   string,
   text,
 } from './fields.ts';
+export { authorize, can, Policy, policy, type Rules, withoutPolicies } from './policy.ts';
 export type { Page, RowQuery } from './row-query.ts';
 export { query, transaction } from './sql.ts';
 export { Shape, shape } from './shape.ts';
 export { type Controller, controller } from './routes.ts';
-export { type Action, type Before, Context, currentContext, type Result } from './context.ts';
+export {
+  type Action,
+  type Before,
+  Context,
+  currentContext,
+  oncePerRequest,
+  type Result,
+} from './context.ts';
 export type { Session } from './session.ts';
 export {
   Button,
@@ -60,9 +68,11 @@ export { S3Files, s3PlaceOf } from './files-s3.ts';
 export { HranaDatabase } from './hrana-database.ts';
 export { JobRunner } from './jobs.ts';
 export { renderText } from './jsx-runtime.ts';
+export { usePasswordCost } from './password.ts';
 export { type MailCarrier, type ReadyMail, useMail } from './mail.ts';
 export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
-export { type FieldErrors, type Fields, type Given, type NewRow, plural } from './model.ts';
+export { type FieldErrors, type Fields, type Given, type NewRow } from './model.ts';
+export { plural } from './names.ts';
 export { type Route, routesOf, singular } from './routes.ts';
 export { serve, type Served, type ServedApp } from './serve.ts';
 export { mailSource } from './smtp.ts';

@@ -14,6 +14,7 @@ export interface AppFiles {
   /** Paths from the app's folder, by names without extension. */
   readonly controllers: Readonly<Record<string, string>>;
   readonly models: Readonly<Record<string, string>>;
+  readonly policies: Readonly<Record<string, string>>;
   readonly jobs: Readonly<Record<string, string>>;
   readonly islands: Readonly<Record<string, string>>;
   readonly migrations: Readonly<Record<string, string>>;
@@ -40,6 +41,7 @@ export function listApp(root: string): AppFiles {
   return {
     controllers: filesBelow(root, 'app/controllers', SOURCE),
     models: filesBelow(root, 'app/models', SOURCE),
+    policies: filesBelow(root, 'app/policies', SOURCE),
     jobs: filesBelow(root, 'app/jobs', SOURCE),
     islands: filesBelow(root, 'app/islands', SOURCE),
     migrations: filesBelow(root, 'migrations', /\.sql$/),
@@ -65,6 +67,7 @@ export async function loadApp(
   return collectParts({
     models: await modules(files.models),
     controllers: what === 'all' ? await modules(files.controllers) : {},
+    policies: what === 'all' ? await modules(files.policies) : {},
     jobs: what === 'all' ? await modules(files.jobs) : {},
     islands: what === 'all' ? await modules(files.islands) : {},
     // Made by who serves them to browsers.
@@ -87,7 +90,7 @@ export function migrationTexts(root: string, files: AppFiles): Readonly<Record<s
 export function entrySource(root: string): string {
   const files = listApp(root);
   const imports: string[] = [];
-  const listed = (kind: 'controllers' | 'islands' | 'models' | 'jobs'): string => {
+  const listed = (kind: 'controllers' | 'islands' | 'models' | 'policies' | 'jobs'): string => {
     const pairs = Object.entries(files[kind]).map(([name, path], at) => {
       imports.push(`import * as ${kind}${at} from ${JSON.stringify(`./${path}`)};`);
       return `${JSON.stringify(name)}: ${kind}${at}`;
@@ -95,11 +98,12 @@ export function entrySource(root: string): string {
     return `{ ${pairs.join(', ')} }`;
   };
   const models = listed('models');
+  const policies = listed('policies');
   const jobs = listed('jobs');
   const controllers = listed('controllers');
   const islands = listed('islands');
   const migrations = JSON.stringify(migrationTexts(root, files));
-  const lists = { controllers, islands, models, jobs, migrations };
+  const lists = { controllers, islands, models, policies, jobs, migrations };
   return fill('entry.ts', { imports: imports.join('\n'), ...lists });
 }
 

@@ -14,6 +14,7 @@ export const ENTRIES: Readonly<Record<string, string>> = {
   moln: join(WEB, 'web.ts'),
   'moln/jsx-runtime': join(WEB, 'jsx-runtime.ts'),
   'moln/jsx-dev-runtime': join(WEB, 'jsx-runtime.ts'),
+  'moln/kysely': join(WEB, 'kysely-main.ts'),
   'moln/island': join(WEB, 'island-main.ts'),
   'moln/server': join(WEB, 'server-main.ts'),
   'moln/test': join(import.meta.dirname, 'testing-main.ts'),

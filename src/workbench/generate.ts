@@ -20,6 +20,7 @@ import {
   mailFile,
   modelFile,
   namesOf,
+  policyFile,
   scaffoldFiles,
 } from './scaffold.ts';
 import { fillAll } from './templates.ts';
@@ -66,6 +67,23 @@ export async function generateController(
 export async function generateJob(root: string, name: string): Promise<readonly string[]> {
   requireApp(root);
   return await writeNew(root, jobFile(name));
+}
+
+/** Throws `WORKBENCH_NO_FILE` without the model, or without users to tell apart. */
+export async function generatePolicy(root: string, name: string): Promise<readonly string[]> {
+  requireApp(root);
+  for (const path of ['app/auth.ts', `app/models/${namesOf(name).one}.ts`]) {
+    if (textIfAny(join(root, path)) !== undefined) continue;
+    const how = path === 'app/auth.ts' ? 'auth' : `scaffold ${name}`;
+    throw new MolnError(
+      'WORKBENCH_NO_FILE',
+      `A policy of ${name} wants ${path}, which is not there`,
+      {
+        hint: `Make it with "moln generate ${how}"`,
+      },
+    );
+  }
+  return await writeNew(root, policyFile(name));
 }
 
 export async function generateIsland(root: string, name: string): Promise<readonly string[]> {

@@ -17,6 +17,7 @@ const MANIFEST = `${JSON.stringify(
       './jsx-runtime': './web/jsx-runtime.ts',
       './jsx-dev-runtime': './web/jsx-runtime.ts',
       './island': './web/island-main.ts',
+      './kysely': './web/kysely-main.ts',
       './test': './workbench/testing-main.ts',
     },
   },

@@ -11,7 +11,7 @@ export function withLink(layout: string, path: string, label: string): string | 
 export function withUserNav(layout: string): string | undefined {
   if (layout.includes('UserNav')) return undefined;
   const text = atMark(layout, (indent) => `${MARK}\n${indent}<UserNav />`);
-  return text?.replace('\n\n', "\nimport { UserNav } from './auth.tsx';\n\n");
+  return text?.replace('\n\n', "\nimport { UserNav } from './user_nav.tsx';\n\n");
 }
 
 function atMark(layout: string, filled: (indent: string) => string): string | undefined {

@@ -8,6 +8,16 @@ export interface PageForm {
   readonly fields: Readonly<Record<string, string>>;
   /** Names of everything that can be filled in. */
   readonly names: ReadonlySet<string>;
+  /** What is written on its buttons. */
+  readonly buttons: readonly FormButton[];
+  /** It sends files. */
+  readonly hasFiles: boolean;
+}
+
+export interface FormButton {
+  readonly label: string;
+  /** What it adds when it is the one that was pressed. */
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 /** All forms of the page, in order. */
@@ -25,9 +35,8 @@ export function formsOf(html: string): readonly PageForm[] {
         const type = single === undefined ? '' : (attribute(text, 'type') ?? 'text');
         if (type !== 'hidden') names.add(name);
         if (type === 'checkbox' && !/\schecked\b/i.test(text)) continue;
-        const chosen = /<option\b([^>]*\bselected\b[^>]*)>/i.exec(whole)?.[1];
         const value =
-          tag === 'textarea' ? unescapeHtml(inside) : attribute(chosen ?? text, 'value');
+          tag === 'textarea' ? unescapeHtml(inside) : attribute(chosen(whole) ?? text, 'value');
         fields[name] = value ?? (type === 'checkbox' ? 'on' : '');
       }
       return {
@@ -35,9 +44,44 @@ export function formsOf(html: string): readonly PageForm[] {
         method: (attribute(head, 'method') ?? 'get').toUpperCase(),
         fields,
         names,
+        buttons: buttonsOf(body),
+        hasFiles: attribute(head, 'enctype') === 'multipart/form-data',
       };
     },
   );
+}
+
+/** The option that a browser sends of this select: the one that is selected, else the first. */
+function chosen(select: string): string | undefined {
+  return (
+    /<option\b([^>]*\bselected\b[^>]*)>/i.exec(select)?.[1] ??
+    /<option\b([^>]*)>/i.exec(select)?.[1]
+  );
+}
+
+function buttonsOf(body: string): readonly FormButton[] {
+  return [...body.matchAll(/<button\b([^>]*)>([\s\S]*?)<\/button>/gi)].map(
+    ([, head = '', inside = '']) => {
+      const name = attribute(head, 'name');
+      const label = unescapeHtml(inside.replace(/<[^>]*>/g, ''));
+      return {
+        label: attribute(head, 'aria-label') ?? label.replace(/\s+/g, ' ').trim(),
+        fields: name === undefined ? {} : { [name]: attribute(head, 'value') ?? '' },
+      };
+    },
+  );
+}
+
+/** The first form with this button, by the text on it, and what the button adds. */
+export function formWithButton(
+  forms: readonly PageForm[],
+  label: string,
+): { readonly form: PageForm; readonly button: FormButton } | undefined {
+  for (const form of forms) {
+    const button = form.buttons.find((each) => each.label === label);
+    if (button !== undefined) return { form, button };
+  }
+  return undefined;
 }
 
 /** The first form that has all of these fields. Nobody signs in with a button that deletes. */

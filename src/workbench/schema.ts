@@ -42,7 +42,23 @@ const ON_DELETE: Readonly<Record<string, string>> = { cascade: 'CASCADE', 'set n
 /** What the models want. */
 export function wantedSchema(models: readonly Model[]): Schema {
   const tables = new Map(models.map((one) => [one.name, one.table]));
-  return new Map(models.map((one) => [one.table, wantedTable(one, tables)]));
+  return parentsFirst(new Map(models.map((one) => [one.table, wantedTable(one, tables)])));
+}
+
+/** A table after those that it refers to, so that it goes before them on the way back. Those that refer to each other are as they come. */
+function parentsFirst(schema: Schema): Schema {
+  const sorted = new Map<string, Table>();
+  const begun = new Set<string>();
+  const add = (name: string): void => {
+    const table = schema.get(name);
+    if (table === undefined || begun.has(name)) return;
+    begun.add(name);
+    for (const { references } of table.columns.values())
+      if (references !== undefined) add(references.table);
+    sorted.set(name, table);
+  };
+  for (const name of schema.keys()) add(name);
+  return sorted;
 }
 
 function wantedTable(one: Model, tables: ReadonlyMap<string, string>): Table {

@@ -17,12 +17,18 @@ import {
   SqliteDatabase,
   useFiles,
   useMail,
+  usePasswordCost,
 } from '../web/web.ts';
 import { loadApp } from './app-folder.ts';
-import { formsOf, formWith } from './page-forms.ts';
+import { formsOf, formWith, formWithButton, type PageForm } from './page-forms.ts';
 
 const ORIGIN = 'http://test.localhost';
 const REDIRECTS_MAX = 10;
+/** Of passwords: a test signs up many people, and keeps none of them. */
+const PASSWORD_COST = 1024;
+
+/** What a form is filled in with. */
+export type Filled = Readonly<Record<string, string | File>>;
 
 export interface RequestWords {
   readonly method?: string;
@@ -47,6 +53,7 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
     sinks: [(record) => records.push(record)],
   });
   const mails: ReadyMail[] = [];
+  usePasswordCost(PASSWORD_COST);
   useMail({ carry: async (mail) => void mails.push(mail) });
   const fileFolder = await mkdtemp(join(tmpdir(), 'moln-test-'));
   useFiles(new FolderFiles(fileFolder));
@@ -64,24 +71,13 @@ export interface TestAppParts {
   readonly fileFolder: string;
 }
 
-export class TestApp implements AsyncDisposable {
-  /** What the app has logged. */
-  readonly log: readonly LogRecord[];
-  /** What `runJobs` has sent. */
-  readonly mails: readonly ReadyMail[];
+/** Somebody with a browser of their own. */
+export class TestVisitor {
   readonly #app: App;
-  readonly #database: SqliteDatabase;
-  readonly #jobs: JobRunner;
-  readonly #fileFolder: string;
   readonly #cookies = new Map<string, string>();
 
-  constructor(parts: TestAppParts) {
-    this.#app = parts.app;
-    this.#database = parts.database;
-    this.#jobs = parts.jobs;
-    this.#fileFolder = parts.fileFolder;
-    this.log = parts.log;
-    this.mails = parts.mails;
+  constructor(app: App) {
+    this.#app = app;
   }
 
   /** The page at that path, after redirects. */
@@ -113,30 +109,18 @@ export class TestApp implements AsyncDisposable {
     return response;
   }
 
-  /** Does the jobs that are due; gives how many there were. */
-  async runJobs(): Promise<number> {
-    return await this.#jobs.drain();
-  }
-
   /** Sends a form as a browser does, and gives the page that comes in the end. */
   async send(
     path: string,
-    method: string,
-    fields: Readonly<Record<string, string>>,
+    { method, hasFiles }: Pick<PageForm, 'method' | 'hasFiles'>,
+    fields: Filled,
   ): Promise<TestPage> {
-    const query = new URLSearchParams(fields);
-    if (method === 'GET') return await this.get(`${path}?${query}`);
-    return await this.#follow(path, {
-      method,
-      body: query,
-      headers: { accept: 'text/html', origin: ORIGIN },
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#app[Symbol.dispose]();
-    await this.#database[Symbol.asyncDispose]();
-    await rm(this.#fileFolder, { recursive: true, force: true });
+    const body = hasFiles ? new FormData() : new URLSearchParams();
+    for (const [name, value] of Object.entries(fields))
+      body.set(name, typeof value === 'string' || hasFiles ? (value as string) : value.name);
+    if (method === 'GET') return await this.get(`${path}?${body as URLSearchParams}`);
+    const headers = { accept: 'text/html', origin: ORIGIN };
+    return await this.#follow(path, { method, body, headers });
   }
 
   async #follow(path: string, words: RequestWords): Promise<TestPage> {
@@ -158,6 +142,39 @@ export class TestApp implements AsyncDisposable {
   }
 }
 
+/** The app, and a first visitor. */
+export class TestApp extends TestVisitor implements AsyncDisposable {
+  /** What the app has logged. */
+  readonly log: readonly LogRecord[];
+  /** What `runJobs` has sent. */
+  readonly mails: readonly ReadyMail[];
+  readonly #parts: TestAppParts;
+
+  constructor(parts: TestAppParts) {
+    super(parts.app);
+    this.#parts = parts;
+    this.log = parts.log;
+    this.mails = parts.mails;
+  }
+
+  /** Somebody else, who is not signed in. */
+  visitor(): TestVisitor {
+    return new TestVisitor(this.#parts.app);
+  }
+
+  /** Does the jobs that are due; gives how many there were. */
+  async runJobs(): Promise<number> {
+    return await this.#parts.jobs.drain();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { app, database, fileFolder } = this.#parts;
+    app[Symbol.dispose]();
+    await database[Symbol.asyncDispose]();
+    await rm(fileFolder, { recursive: true, force: true });
+  }
+}
+
 /** A page that a visitor sees. */
 export class TestPage {
   /** Where one is after redirects. */
@@ -165,27 +182,39 @@ export class TestPage {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  readonly #app: TestApp;
+  readonly #visitor: TestVisitor;
 
-  constructor(app: TestApp, path: string, status: number, headers: Headers, text: string) {
-    this.#app = app;
+  constructor(visitor: TestVisitor, path: string, status: number, headers: Headers, text: string) {
+    this.#visitor = visitor;
     this.path = path;
     this.status = status;
     this.headers = headers;
     this.text = text;
   }
 
-  /** Fills in the first form that has these fields, and sends it. */
-  async submit(fields: Readonly<Record<string, string>>): Promise<TestPage> {
-    const form = formWith(formsOf(this.text), Object.keys(fields));
-    if (form === undefined) {
-      throw new Error(
-        `${this.path} (${this.status}) has no form with ${Object.keys(fields).join(', ') || 'a button'}:\n${this.text}`,
-      );
-    }
-    return await this.#app.send(form.action === '' ? this.path : form.action, form.method, {
-      ...form.fields,
-      ...fields,
-    });
+  /** Fills in the first form that has these fields, and sends it. A `File` is one that is chosen. */
+  async submit(fields: Filled): Promise<TestPage> {
+    const names = Object.keys(fields);
+    const form = formWith(formsOf(this.text), names);
+    if (form === undefined) throw this.#without(`form with ${names.join(', ') || 'a button'}`);
+    return await this.#send(form, fields);
+  }
+
+  /** Presses the first button with this text on it (or this `aria-label`), after its form was filled in with these fields. */
+  async press(label: string, fields: Filled = {}): Promise<TestPage> {
+    const found = formWithButton(formsOf(this.text), label);
+    if (found === undefined) throw this.#without(`button "${label}"`);
+    const missing = Object.keys(fields).find((name) => !found.form.names.has(name));
+    if (missing !== undefined) throw this.#without(`field ${missing} beside the button "${label}"`);
+    return await this.#send(found.form, { ...fields, ...found.button.fields });
+  }
+
+  async #send(form: PageForm, fields: Filled): Promise<TestPage> {
+    const path = form.action === '' ? this.path : form.action;
+    return await this.#visitor.send(path, form, { ...form.fields, ...fields });
+  }
+
+  #without(what: string): Error {
+    return new Error(`${this.path} (${this.status}) has no ${what}:\n${this.text}`);
   }
 }

@@ -26,6 +26,7 @@ export {
   generateMail,
   generateMigration,
   generateModel,
+  generatePolicy,
   generateScaffold,
 } from './generate.ts';
 

@@ -10,6 +10,8 @@ export const ENTRY: RegExp = /^src\/(?:main|warm-up-main|(?:[^/]+\/)+[^/]*-main)
 
 /** Packages that more than one file may import. */
 export const SPREAD_PACKAGES: Readonly<Record<string, string>> = {
+  kysely:
+    'src/web/kysely-main.ts hands it to apps; a test proves that an app with a Kysely of its own runs',
   preact: 'a view library: every view of src/console/browser is written in it',
   ws: 'src/hrana/web-socket.ts and src/web/sockets.ts serve with it; tests need a peer that is not ours',
 };

@@ -130,6 +130,15 @@ export const GENERATE: CommandSpec = {
     ),
     generator(
       {
+        name: 'policy',
+        summary: 'Who may do what with the rows of a model.',
+        arguments: [NAME],
+        examples: [['moln generate policy post', 'app/policies/post.ts']],
+      },
+      (bench, folder, input) => bench.generatePolicy(folder, nameOf(input)),
+    ),
+    generator(
+      {
         name: 'auth',
         summary: 'Users who sign up, in and out, and set a forgotten password anew by mail.',
       },
