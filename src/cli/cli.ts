@@ -36,7 +36,7 @@ export async function runCli(
 ): Promise<number> {
   const readerGone = watchReader(io);
   try {
-    const commands = await commandsFor(argv);
+    const commands = nodeCommands(argv) ?? (await import('./commands.ts')).COMMANDS;
     const parsed = parseCommandLine(versionWord(argv), commands, topHelp(commands));
     if (parsed.kind === 'text') {
       io.stdout.write(parsed.text);
@@ -49,10 +49,9 @@ export async function runCli(
 }
 
 /** A node stays, so its process loads no command but its own. */
-async function commandsFor(argv: readonly string[]): Promise<readonly CommandSpec[]> {
+function nodeCommands([first]: readonly string[]): readonly CommandSpec[] | undefined {
   const node = [UP, JOIN];
-  if (node.some(({ name }) => name === argv[0])) return node;
-  return (await import('./commands.ts')).COMMANDS;
+  return node.some(({ name }) => name === first) ? node : undefined;
 }
 
 /** A reader such as `head` that has seen enough ends the command, silently: that is no error. */

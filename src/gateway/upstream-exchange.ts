@@ -218,14 +218,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const { plane, upstream, socket, sinceMs } = this;
     plane.clock.after(BACKLOG_PAUSE_MS, () => {
       const waits = this.phase === PHASE.connecting && this.socket === socket;
-      if (
-        waits &&
-        this.upstream === upstream &&
-        this.sinceMs === sinceMs &&
-        upstream !== undefined
-      ) {
-        this.connectTo(upstream);
-      }
+      const isSame = this.upstream === upstream && this.sinceMs === sinceMs;
+      if (waits && isSame && upstream !== undefined) this.connectTo(upstream);
     });
   }
 
