@@ -75,7 +75,10 @@ const WORK: readonly (readonly ['insert' | 'read', string])[] = [
   ['read', 'stale'],
 ];
 
-async function serve(etcd: EtcdUnderTest | undefined, profile: string | undefined): Promise<Served> {
+async function serve(
+  etcd: EtcdUnderTest | undefined,
+  profile: string | undefined,
+): Promise<Served> {
   const root = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const folders = { folder: join(root, 'data'), runFolder: root, logFolder: root };
   await mkdir(folders.folder);
@@ -84,7 +87,7 @@ async function serve(etcd: EtcdUnderTest | undefined, profile: string | undefine
   const child = spawn(process.execPath, words, { stdio: ['ignore', 'inherit', 'inherit'] });
   const { pid } = child;
   if (pid === undefined) throw new Error('The database process has no id');
-  const { socket } = processPaths(folders);
+  const { socket, appSocket } = processPaths(folders);
   const control = new ControlClient({ path: socket, away: (why) => new Error(why) as never });
   const tokenKey = newTokenKey();
   const config: DatabasesConfig = {
@@ -118,7 +121,7 @@ async function serve(etcd: EtcdUnderTest | undefined, profile: string | undefine
     pid,
     token,
     etcdPids: etcd?.members.flatMap((member) => member.pid ?? []) ?? [],
-    ports: { port: { port }, socket: { path: socket } },
+    ports: { port: { port }, socket: { path: appSocket } },
     async [Symbol.asyncDispose]() {
       control[Symbol.dispose]();
       await stop(child);

@@ -4,6 +4,7 @@
  * as much as the server would be what is measured.
  */
 import { connect, type Socket } from 'node:net';
+import { latin1 } from '../src/http/latin1.ts';
 
 export interface Load {
   /** A unix socket, or a port on loopback. */
@@ -36,7 +37,10 @@ function requestOf(n: number): string {
   const stmt =
     load.kind === 'read'
       ? { sql: 'SELECT name, n FROM item WHERE id = ?', args: [id] }
-      : { sql: 'INSERT INTO item (name, n) VALUES (?, ?)', args: [{ type: 'text', value: `name ${n}` }, id] };
+      : {
+          sql: 'INSERT INTO item (name, n) VALUES (?, ?)',
+          args: [{ type: 'text', value: `name ${n}` }, id],
+        };
   const body = JSON.stringify({ requests: [{ type: 'execute', stmt }, { type: 'close' }] });
   return `POST ${load.base}v2/pipeline HTTP/1.1\r\nhost: localhost\r\n${
     load.token === undefined ? '' : `authorization: Bearer ${load.token}\r\n`
@@ -55,8 +59,8 @@ function start(): Socket {
     sentAt = performance.now();
     socket.write(requestOf(next++), 'latin1');
   };
-  const take = (size: number, buffer: Buffer): boolean => {
-    answer += buffer.latin1Slice(0, size);
+  const take = (size: number, buffer: Uint8Array): boolean => {
+    answer += latin1(buffer as Buffer, 0, size);
     const head = answer.indexOf('\r\n\r\n');
     const length = Number(/^content-length: (\d+)/im.exec(answer)?.[1] ?? Number.NaN);
     if (head < 0 || !(answer.length >= head + 4 + length)) return true;
@@ -82,7 +86,12 @@ setTimeout(() => {
     const seconds = (performance.now() - began) / 1000;
     const sorted = times.toSorted((a, b) => a - b);
     const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? 0;
-    const measured: Measured = { statements: times.length, seconds, p50Ms: at(0.5), p99Ms: at(0.99) };
+    const measured: Measured = {
+      statements: times.length,
+      seconds,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+    };
     process.stdout.write(`${JSON.stringify(measured)}\n`, () => process.exit(0));
   }, load.seconds * 1000);
 }, load.warmSeconds * 1000);

@@ -22,6 +22,8 @@ export interface DatabaseFolders {
 
 export interface ProcessPaths {
   readonly socket: string;
+  /** For apps: whoever comes in there shows a token. */
+  readonly appSocket: string;
   readonly record: string;
   /** Structured log of the process. */
   readonly log: string;
@@ -46,9 +48,11 @@ export const CODE_FOLDERS: readonly string[] = [
   'database',
   'databases',
   'hrana',
+  'http',
   'net',
   'planner',
   'registry',
+  'slots',
   'sql',
   'sqlite',
 ];
@@ -56,6 +60,7 @@ export const CODE_FOLDERS: readonly string[] = [
 export function processPaths({ folder, runFolder, logFolder }: DatabaseFolders): ProcessPaths {
   return {
     socket: join(runFolder, 'databases.sock'),
+    appSocket: join(runFolder, 'databases.apps'),
     record: join(runFolder, 'databases.json'),
     log: join(logFolder, 'databases.jsonl'),
     output: join(logFolder, 'databases.out'),
