@@ -31,9 +31,10 @@ export function takeReads(socket: Socket, take: BytesTaker): () => void {
   socket.on('data', onData);
   socket.resume();
   return () => {
-    socket.pause();
     taker = undefined;
+    // The handle reads on, as the stream believes: what it brings waits in the stream.
     socket.off('data', onData).off('pause', stopReading).off('resume', goOnReading);
+    socket.pause();
   };
 }
 
