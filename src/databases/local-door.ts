@@ -2,6 +2,7 @@
  * The HTTP faces of the database process: its private socket, for the agent and for what is handed on of the API's own socket; and, for everybody
  * who shows a token, a port on loopback and a unix socket, which live on while the agent does not.
  */
+import { chmod } from 'node:fs/promises';
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -27,6 +28,7 @@ import { isQuickTarget } from './quick-target.ts';
 
 const LOOPBACK = '127.0.0.1';
 const KEEP_ALIVE_MS = 60_000;
+const FOR_EVERYBODY = 0o666;
 
 export interface LocalDoorOptions {
   /** The private one. */
@@ -81,6 +83,8 @@ export class LocalDoor implements Disposable {
     this.#ofApps.emit('listening');
     this.#port = await openKept(this.#appServer(), portFile);
     await listenUnix(this.#appServer(), appSocket);
+    // As the port is: a token lets in.
+    await chmod(appSocket, FOR_EVERYBODY);
     this.#servers.push(this.#private);
     await listenUnix(this.#private, socket);
   }
