@@ -60,8 +60,14 @@ export async function benchDatabaseHttp(options: readonly string[]): Promise<voi
           const seconds = Number(values.seconds);
           const { token, ports } = served;
           await report(`${kind} ${level}, ${where}`, served, {
-            ...{ at: ports[where], base, token, kind, clients, seconds },
-            ...{ warmSeconds: 1.5, rows: ROWS },
+            at: ports[where],
+            base,
+            token,
+            kind,
+            clients,
+            seconds,
+            warmSeconds: 1.5,
+            rows: ROWS,
           });
         }
       }
@@ -96,7 +102,11 @@ async function serve(
     peers: undefined,
     databases: [
       {
-        ...{ name: 'bench', id: 'bench0000000', stripes: 1, splits: [], places: [[NODE]] },
+        name: 'bench',
+        id: 'bench0000000',
+        stripes: 1,
+        splits: [],
+        places: [[NODE]],
         tokenKey: Buffer.from(tokenKey).toString('base64'),
       },
     ],
@@ -132,8 +142,16 @@ async function serve(
 
 function placeOf(endpoints: readonly string[]): LogPlace {
   return {
-    ...{ kind: 'etcd', endpoints, prefix: '/bench/', client: NODE, epoch: 1, tls: undefined },
-    ...{ isFounder: true, node: NODE, isHolder: false, standbyPrefix: undefined },
+    kind: 'etcd',
+    endpoints,
+    prefix: '/bench/',
+    client: NODE,
+    epoch: 1,
+    tls: undefined,
+    isFounder: true,
+    node: NODE,
+    isHolder: false,
+    standbyPrefix: undefined,
   };
 }
 

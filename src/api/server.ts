@@ -144,8 +144,8 @@ export class ApiServer implements AsyncDisposable {
     this.#closing.abort(new Error('The API closes'));
     const deadline = Promise.withResolvers<void>();
     using _timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, deadline.resolve);
-    const answered = [...this.#underWay, this.#options.statements?.drain()];
-    await Promise.race([Promise.all(answered), deadline.promise]);
+    const statements = this.#options.statements?.drain() ?? Promise.resolve();
+    await Promise.race([Promise.all([...this.#underWay, statements]), deadline.promise]);
     this.#local.closeAllConnections();
     this.#remote.close();
     this.#remote.closeAllConnections();

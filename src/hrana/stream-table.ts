@@ -80,7 +80,12 @@ export class StreamTable {
     });
     const stored = new StoredSql(limits);
     const held: HeldStream = {
-      ...{ id, callerId: caller.id, stream, stored, secret: undefined, hasBaton: false },
+      id,
+      callerId: caller.id,
+      stream,
+      stored,
+      secret: undefined,
+      hasBaton: false,
     };
     this.#streams.set(id, held);
     return held;

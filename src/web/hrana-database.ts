@@ -95,7 +95,7 @@ export class HranaDatabase implements Database {
     this.#post = async (body, headers) => {
       try {
         const place = { socketPath: socket, path: endpoint.pathname, agent: this.#agent };
-        return await posted({ ...place, headers }, body);
+        return await posted(place, body, headers);
       } catch (error) {
         // Nobody was reached there, nor will be.
         if (!isNoWay(error)) throw error;
@@ -161,10 +161,18 @@ async function fetched(
 }
 
 /** `fetch` knows no unix sockets. */
-function posted(options: RequestOptions, body: string): Promise<Answered> {
+function posted(
+  place: RequestOptions,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const headers = { ...options.headers, 'content-length': Buffer.byteLength(body) };
-    const asked = request({ ...options, method: 'POST', headers, timeout: ANSWER_WITHIN_MS });
+    const asked = request({
+      ...place,
+      method: 'POST',
+      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+      timeout: ANSWER_WITHIN_MS,
+    });
     asked.on('timeout', () => asked.destroy(new Error(`No answer within ${ANSWER_WITHIN_MS} ms`)));
     asked.on('error', reject);
     asked.on('response', (response) => {
