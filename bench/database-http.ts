@@ -86,10 +86,10 @@ async function serve(
   profile: string | undefined,
 ): Promise<Served> {
   const root = await mkdtemp(join(tmpdir(), 'moln-bench-'));
-  const folders = { folder: join(root, 'data'), runFolder: root, logFolder: root };
-  await mkdir(folders.folder);
+  const folders = { folder: join(root, 'data'), runFolder: join(root, 'run'), logFolder: root };
+  for (const folder of [folders.folder, folders.runFolder]) await mkdir(folder);
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  const words = [...flags, MAIN, folders.folder, root, root, 'bench'];
+  const words = [...flags, MAIN, folders.folder, folders.runFolder, root, 'bench'];
   const child = spawn(process.execPath, words, { stdio: ['ignore', 'inherit', 'inherit'] });
   const { pid } = child;
   if (pid === undefined) throw new Error('The database process has no id');
