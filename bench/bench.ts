@@ -4,6 +4,7 @@ import { benchCache } from './cache.ts';
 import { benchCluster } from './cluster.ts';
 import { benchCoalescing } from './coalescing.ts';
 import { benchDatabase } from './database.ts';
+import { benchDatabaseHttp } from './database-http.ts';
 import { benchFiles } from './files.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayLoad } from './gateway-load.ts';
@@ -18,6 +19,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   cluster: benchCluster,
   coalescing: benchCoalescing,
   database: benchDatabase,
+  'database-http': benchDatabaseHttp,
   files: benchFiles,
   gateway: benchGateway,
   'gateway-load': benchGatewayLoad,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import { type Client, createHttpClient, createSocketClient } from '../testing/libsql-clients.ts';
+import { HranaDatabase } from '../src/web/hrana-database.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
 import type { DatabaseDetail, DatabaseSummary, QueryPlan } from '../src/api/api.ts';
@@ -185,14 +186,20 @@ test('an app finds the database of its name, or the one that its settings name',
   await node.json('db', 'create', 'shop');
   await node.json(
     'deploy',
-    appFolder(t, nodeApp('process.env.DATABASE_URL ?? "none"')),
+    appFolder(t, nodeApp('`${process.env.DATABASE_URL} ${process.env.DATABASE_SOCKET}`')),
     '--name',
     'shop',
   );
-  const url = (await node.get('shop')).body;
+  const [url = '', socket] = (await node.get('shop')).body.split(' ');
   const client = createHttpClient({ url, intMode: 'bigint' });
   await client.execute(NOTES);
   await client.execute("INSERT INTO notes (text) VALUES ('from the app')");
+  const nowhere = url.replace(/:[0-9]+/, ':1');
+  await using near = new HranaDatabase(nowhere, socket);
+  const found = await near.run({ sql: 'SELECT text FROM notes', args: [] });
+  assert.deepEqual(found.rows, [{ text: 'from the app' }], 'over the unix socket');
+  await using wrong = new HranaDatabase(nowhere.replace(/.$/, '!'), socket);
+  await assert.rejects(wrong.run({ sql: 'SELECT 1', args: [] }), { code: 'AUTH_JWT_INVALID' });
   await node.crash();
   assert.equal((await client.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 1n);
   await node.restart();

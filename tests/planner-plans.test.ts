@@ -172,9 +172,9 @@ test('ids come from their source when there is one', async () => {
       taken.set(table, first + BigInt(count));
       return Promise.resolve(first);
     },
-    taken: (table: string, id: bigint): Promise<void> => {
+    taken: (table: string, id: bigint): Promise<boolean> => {
       if (id >= (taken.get(table) ?? 1000n)) taken.set(table, id + 1n);
-      return Promise.resolve();
+      return Promise.resolve(false);
     },
   };
   using planner = new Planner(stripes, { ids });

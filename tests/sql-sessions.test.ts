@@ -1,6 +1,9 @@
 /** Sessions over real stripes: autocommit, transactions, savepoints, schema, ids. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
+import { SqlEngine, TableIds } from '../src/sql/sql.ts';
 import { ask, bound, rows, startSql } from '../testing/sql-kit.ts';
 import { until } from '../testing/until.ts';
 
@@ -219,5 +222,37 @@ test('RETURNING of more than the client can be given changes nothing', async () 
     await session.execute(bound("INSERT INTO t VALUES (4, 'd') RETURNING *"), room);
     await ask(session, 'COMMIT');
     assert.deepEqual(await rows(session, all), [['1a,2b,3c,4d']]);
+  }
+});
+
+test('an id that is chosen by hand is given to no other row, whatever blocks nodes have', async () => {
+  await using on = await startSql(3);
+  const one = await on.open();
+  await using node = new SqlEngine({
+    name: 'shop',
+    stripes: on.stripes,
+    log: on.on.log,
+    ids: new TableIds(on.on.registry, 'shop'),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  const other = await node.openSession({ id: 'test', readOnly: false });
+  // The id is the key itself, a key beside it, and a hidden one.
+  for (const [table, id] of [
+    ['near (id INTEGER PRIMARY KEY, c)', 'id'],
+    ['far (id INTEGER PRIMARY KEY, c) /* moln: distribute by c */', 'id'],
+    ['hidden (c, d) /* moln: distribute by c */', 'rowid'],
+  ] as const) {
+    const [name = ''] = table.split(' ');
+    await ask(one, `CREATE TABLE ${table}`);
+    for (let c = 0n; c < 3n; c++) await ask(one, `INSERT INTO ${name} (c) VALUES (?)`, c);
+    for (let chosen = 4n; chosen < 12n; chosen++)
+      await ask(other, `INSERT INTO ${name} (${id}, c) VALUES (?, ?)`, chosen, chosen * 100n);
+    for (let c = 3n; c < 12n; c++) await ask(one, `INSERT INTO ${name} (c) VALUES (?)`, c);
+    assert.deepEqual(
+      await rows(other, `SELECT count(*), count(DISTINCT ${id}) FROM ${name}`),
+      [[20n, 20n]],
+      name,
+    );
   }
 });

@@ -1,5 +1,6 @@
 /** What the API needs of the node for `/db/NAME/…`: whoever serves databases checks who asks, and answers in their own protocol. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 export const DATABASE_PATH: RegExp = /^\/db\//;
@@ -29,4 +30,16 @@ export interface DatabaseDoor {
     head: Buffer,
     origin: { readonly isLocal: boolean },
   ): void;
+}
+
+/** Connections over which statements of databases come, before anything else looks at them. */
+export interface StatementDoor {
+  /** Takes it over, or hands it over at the first request that is none. `isMeant`: whether this node answers to a Host field. */
+  take(options: {
+    readonly socket: Socket;
+    readonly isMeant: (host: string | undefined) => boolean;
+    readonly handOver: (socket: Socket) => void;
+  }): void;
+  /** Resolves when what was asked over them is answered; they are ended. */
+  drain(): Promise<void>;
 }

@@ -8,11 +8,22 @@ import type { Duplex } from 'node:stream';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { FirstByteListener, listenUnix, type TlsCredentials, type TlsDoor } from '../net/net.ts';
+import {
+  FirstByteListener,
+  listenUnix,
+  proveHandles,
+  type TlsCredentials,
+  type TlsDoor,
+} from '../net/net.ts';
 import { Access } from './access.ts';
 import type { Cloud } from './cloud.ts';
 import type { ConsoleAssets } from './console-assets.ts';
-import { DATABASE_PATH, type DatabaseDoor, type FilesDoor } from './database-door.ts';
+import {
+  DATABASE_PATH,
+  type DatabaseDoor,
+  type FilesDoor,
+  type StatementDoor,
+} from './database-door.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Exchange } from './exchange.ts';
 import { FailureLimit } from './failure-limit.ts';
@@ -37,6 +48,8 @@ export interface ApiServerOptions {
   readonly console?: ConsoleAssets;
   /** Absent: there is nothing below `/db/`. */
   readonly databases?: DatabaseDoor;
+  /** Absent: statements of databases come in as any other request. */
+  readonly statements?: StatementDoor;
   readonly files?: FilesDoor;
   /** Host names, in lower case, that this node answers to beside localhost and any address. Asked each time. */
   readonly names?: () => Iterable<string>;
@@ -84,7 +97,7 @@ export class ApiServer implements AsyncDisposable {
     this.#listener = new FirstByteListener({
       clock,
       log,
-      onConnection: (socket) => this.#remote.emit('connection', socket),
+      onConnection: (socket) => this.#connected(socket),
     });
   }
 
@@ -93,6 +106,8 @@ export class ApiServer implements AsyncDisposable {
     if (unixSocket !== undefined) await listenUnix(this.#local, unixSocket);
     if (tls !== undefined) this.setTls(tls);
     if (tcp === undefined) return;
+    // Statements cost less then; without it all goes through streams.
+    if (this.#options.statements !== undefined) await proveHandles();
     // node:http starts its sweep for slow heads when a server itself listens; this one is handed its sockets.
     this.#remote.emit('listening');
     try {
@@ -129,7 +144,8 @@ export class ApiServer implements AsyncDisposable {
     this.#closing.abort(new Error('The API closes'));
     const deadline = Promise.withResolvers<void>();
     using _timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, deadline.resolve);
-    await Promise.race([Promise.all(this.#underWay), deadline.promise]);
+    const statements = this.#options.statements?.drain() ?? Promise.resolve();
+    await Promise.race([Promise.all([...this.#underWay, statements]), deadline.promise]);
     this.#local.closeAllConnections();
     this.#remote.close();
     this.#remote.closeAllConnections();
@@ -161,6 +177,22 @@ export class ApiServer implements AsyncDisposable {
     // The 100 is sent when the operation wants the body: a refused upload is then never sent at all.
     server.on('checkContinue', take);
     return server;
+  }
+
+  #connected(socket: Socket): void {
+    const { statements, names } = this.#options;
+    if (statements === undefined) {
+      this.#remote.emit('connection', socket);
+      return;
+    }
+    statements.take({
+      socket,
+      isMeant: (host) => answersTo(host, names?.() ?? []),
+      handOver: (given) => {
+        this.#remote.emit('connection', given);
+        given.resume();
+      },
+    });
   }
 
   /** A WebSocket of a database. */

@@ -45,3 +45,22 @@ test('no id is given twice, by any node, and none below one that was used', asyn
     /below 2\^53/,
   );
 });
+
+test('whoever takes an id by hand is told when somebody may still give it', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-ids-'));
+  context.after(() => rm(folder, { recursive: true }));
+  await using registry = await openSqliteRegistry({
+    path: join(folder, 'registry.sqlite'),
+    clock: systemClock,
+    log: silentLogger,
+  });
+  const one = new IdBlocks(registry, 'shop', 'items');
+  const other = new IdBlocks(registry, 'shop', 'items');
+  assert.equal(await one.take(), 1);
+  assert.equal(await other.raiseAbove(BLOCK_IDS), true, 'the block of another');
+  assert.equal(await one.raiseAbove(1), true, 'it was given, perhaps to a row on its way');
+  assert.equal(await one.raiseAbove(5), false, 'nobody else has it, and here it is passed over');
+  assert.equal(await one.take(), 6);
+  assert.equal(await other.raiseAbove(BLOCK_IDS + 1), false, 'in no block');
+  assert.ok((await other.take()) > BLOCK_IDS + 1);
+});

@@ -24,7 +24,7 @@ export class IdBlocks {
 
   /** The first of `count` ids in a row. */
   async take(count = 1): Promise<number> {
-    if (count > BLOCK_IDS) return await this.#reserve(count, 0);
+    if (count > BLOCK_IDS) return (await this.#reserve(count, 0)).used + 1;
     while (this.#next + count - 1 > this.#last) {
       this.#taking ??= this.#refill();
       await this.#taking;
@@ -35,40 +35,45 @@ export class IdBlocks {
   }
 
   /**
-   * A row was inserted with an id that its author chose: this node gives no smaller one from now on, and none does from a new block.
-   * One that has a block around it may still; the row's key then refuses the second.
+   * A row is inserted with an id that its author chose: this node gives no smaller one from now on, and none does from a new block. True when it may be in a block
+   * that somebody has, or was given to a row that is on its way.
    */
-  async raiseAbove(id: number): Promise<void> {
-    if (id > this.#last) await this.#reserve(0, id);
+  async raiseAbove(id: number): Promise<boolean> {
+    const isOwn = id >= this.#next && id <= this.#last;
+    const before = id > this.#last ? (await this.#reserve(0, id)).before : id;
     this.#next = Math.max(this.#next, id + 1);
+    return !isOwn && before >= id;
   }
 
   async #refill(): Promise<void> {
     try {
-      const first = await this.#reserve(BLOCK_IDS, 0);
-      this.#next = first;
-      this.#last = first + BLOCK_IDS - 1;
+      const { used } = await this.#reserve(BLOCK_IDS, 0);
+      this.#next = used + 1;
+      this.#last = used + BLOCK_IDS;
     } finally {
       this.#taking = undefined;
     }
   }
 
-  /** Moves the counter to `count` above where it is, or above `least`. */
-  async #reserve(count: number, least: number): Promise<number> {
+  /** Moves the counter to `count` above `used`: where it was before, or `least`. */
+  async #reserve(
+    count: number,
+    least: number,
+  ): Promise<{ readonly before: number; readonly used: number }> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const found = await this.#registry.get(this.#key);
       const before = found === undefined ? 0 : Number(Buffer.from(found.value).toString());
       if (!Number.isSafeInteger(before))
         throw corrupt(`The counter "${this.#key}" is not a number`);
       const used = Math.max(before, least);
-      if (count === 0 && used === before) return before + 1;
+      if (count === 0 && used === before) return { before, used };
       if (!Number.isSafeInteger(used + count)) throw exhausted(this.#key);
       try {
         const result = await this.#registry.commit(
           [{ key: this.#key, revision: found?.revision ?? 0 }],
           [{ kind: 'put', key: this.#key, value: Buffer.from(String(used + count)) }],
         );
-        if (result.kind === 'committed') return used + 1;
+        if (result.kind === 'committed') return { before, used };
       } catch (error) {
         // At worst a block is lost.
         if (!isMolnError(error, 'REGISTRY_OUTCOME_UNKNOWN')) throw error;

@@ -72,3 +72,7 @@ export const PAST_BYTES_MAX: number = 1024 * 1024 * 1024;
 export const PAST_PIECES_MAX = 48;
 /** Entries that stay in the log behind a snapshot, for mirrors that are a little late. */
 export const LOG_ENTRIES_KEPT = 1024;
+/** Reads of single rows beside the stripe's thread that take longer, so many in a row, find their pages on the disk; the thread reads for so long then. */
+export const NEAR_READ_MS_MAX = 5;
+export const NEAR_READS_LATE_MAX = 3;
+export const NEAR_READS_REST_MS = 1000;

@@ -18,22 +18,34 @@ export class Reader implements Disposable {
     this.#now = now;
   }
 
-  /** Whether a statement touches so few rows that it cannot take long. */
-  isQuick(statement: Statement): boolean {
-    this.#forgetOld();
-    const known = this.#quick.get(statement.sql);
-    if (known !== undefined) return known;
-    const { deeds } = this.#connection.prepare(statement.sql);
-    const quick =
-      !deeds.recursive &&
-      isQuickPlan(this.#connection.plan(statement), (index) => this.#uniqueColumns(index));
-    if (this.#quick.size >= QUICK_KEPT) this.#quick.clear();
-    this.#quick.set(statement.sql, quick);
-    return quick;
+  /**
+   * Runs a statement that touches so few rows that it cannot take long; undefined when this one may. Throws `DATABASE_SCHEMA_CHANGED` when the file has another
+   * version than it was planned for.
+   */
+  quick(
+    statement: Statement,
+    readMs: number,
+    planned: number | undefined,
+  ): StatementResult | undefined {
+    // What is remembered is of one schema, and looking before each statement costs more than it: so it is looked at afterwards.
+    for (;;) {
+      try {
+        const isFor = planned === undefined || this.#schemaVersion === planned;
+        const result = isFor && this.#isQuick(statement) ? this.#run(statement, readMs) : undefined;
+        if (isFor && !this.#forgetOld()) return result;
+        if (!isFor) this.requireSchema(planned);
+      } catch (error) {
+        if (!this.#forgetOld()) throw error;
+      }
+    }
   }
 
   query(statement: Statement, readMs: number): StatementResult {
     this.#forgetOld();
+    return this.#run(statement, readMs);
+  }
+
+  #run(statement: Statement, readMs: number): StatementResult {
     const deadline = this.#now() + readMs;
     const prepared = this.#connection.prepare(statement.sql);
     return this.#connection.run(prepared, statement, () => this.#now() > deadline);
@@ -80,6 +92,18 @@ export class Reader implements Disposable {
     this.#connection[Symbol.dispose]();
   }
 
+  #isQuick(statement: Statement): boolean {
+    const known = this.#quick.get(statement.sql);
+    if (known !== undefined) return known;
+    const { deeds } = this.#connection.prepare(statement.sql);
+    const quick =
+      !deeds.recursive &&
+      isQuickPlan(this.#connection.plan(statement), (index) => this.#uniqueColumns(index));
+    if (this.#quick.size >= QUICK_KEPT) this.#quick.clear();
+    this.#quick.set(statement.sql, quick);
+    return quick;
+  }
+
   #uniqueColumns(index: string): number | undefined {
     const count = this.#connection.ownValue(
       `SELECT (SELECT count(*) FROM pragma_index_info(?1))
@@ -103,14 +127,15 @@ export class Reader implements Disposable {
     return hash.digest('hex');
   }
 
-  /** Another connection changes the schema. */
-  #forgetOld(): void {
+  /** Another connection changes the schema: true when it has since this was asked last. */
+  #forgetOld(): boolean {
     const schema = this.#connection.ownValue('PRAGMA schema_version') as bigint;
-    if (schema === this.#schema) return;
+    if (schema === this.#schema) return false;
     this.#schema = schema;
     this.#schemaVersion = undefined;
     this.#quick.clear();
     this.#connection.forget();
+    return true;
   }
 }
 

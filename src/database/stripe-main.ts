@@ -128,10 +128,8 @@ class StripeThread implements Calls {
   }
 
   query(statement: Statement, readMs: number, planned: number | undefined): QueryAnswer {
-    const reader = this.#needReader();
-    reader.requireSchema(planned);
-    if (!reader.isQuick(statement)) return { kind: 'slow' };
-    return { kind: 'rows', result: reader.query(statement, readMs) };
+    const result = this.#needReader().quick(statement, readMs, planned);
+    return result === undefined ? { kind: 'slow' } : { kind: 'rows', result };
   }
 
   close(): void {

@@ -15,6 +15,7 @@ import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
+import { Reads } from './reads.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { LeadOptions, StripeOptions, StripeStatus } from './stripe-options.ts';
 import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
@@ -30,6 +31,7 @@ const NOTHING: Applied = { index: 0, hash: NO_HASH, schemaVersion: 0, epoch: 0 }
 export class Stripe implements StripeClient, AsyncDisposable {
   readonly #options: StripeOptions;
   #thread: StripeThread;
+  #reads: Reads;
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   #applied: Applied = NOTHING;
@@ -47,7 +49,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   constructor(options: StripeOptions) {
     this.#options = options;
-    this.#thread = this.#newThread();
+    [this.#thread, this.#reads] = this.#newThread();
   }
 
   get name(): string {
@@ -141,11 +143,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
     if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
-    const readMs = this.#options.readMs ?? READ_MS_MAX;
-    const planned = expect?.schemaVersion;
-    const answer = await this.#thread.call('query', statement, readMs, planned);
-    if (answer.kind === 'rows') return answer.result;
-    return await this.#options.slowReads.query(this.#options.path, statement, readMs, planned);
+    return await this.#reads.query(statement, expect?.schemaVersion);
   }
 
   async view(): Promise<StripeView> {
@@ -213,7 +211,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.#poke();
     await this.#following;
     await this.release();
-    await this.#inTurn(async () => this.#thread.close());
+    await this.#inTurn(async () => this.#close());
   }
 
   #leading(): PrimaryTerm {
@@ -325,12 +323,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const { path, logger, log, snapshots } = this.#options;
     logger.error('A copy is built anew', { stripe: this.name, why });
     if (old === 'keep') this.#quarantined = why;
-    await this.#thread.close();
+    await this.#close();
     if (old === 'keep') await putAside(path);
     else await removeCopy(path);
     const snapshot = await log.snapshot(this.name);
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
-    this.#thread = this.#newThread();
+    [this.#thread, this.#reads] = this.#newThread();
     await this.#open('mirror');
     // What does not fit now cannot be mended by building it once more.
     await this.#replay(Infinity);
@@ -475,6 +473,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.#moved(await this.#thread.call('open', role));
   }
 
+  async #close(): Promise<void> {
+    this.#reads[Symbol.dispose]();
+    await this.#thread.close();
+  }
+
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#turn;
     const mine = before.then(work, work);
@@ -482,9 +485,10 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await mine;
   }
 
-  #newThread(): StripeThread {
-    const { path, crashAt } = this.#options;
-    return new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
+  #newThread(): readonly [StripeThread, Reads] {
+    const { path, crashAt, slowReads: pool, clock, readMs } = this.#options;
+    const thread = new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
+    return [thread, new Reads({ stripe: this.name, path, thread, pool, clock, readMs })];
   }
 }
 

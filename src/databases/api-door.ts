@@ -12,6 +12,7 @@ import {
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { LOCAL_HEADER } from './control.ts';
+import { AWAY_BODY } from './errors.ts';
 import { TUNNELS_MAX } from './limits.ts';
 
 /** Of one connection (RFC 9110 §7.6.1), so not to be handed on. */
@@ -144,10 +145,6 @@ function unavailable(response: ServerResponse): void {
     response.destroy();
     return;
   }
-  const text = JSON.stringify({
-    message: 'The database process does not answer; ask again in a moment',
-    code: 'DATABASES_AWAY',
-  });
   response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
-  response.end(text);
+  response.end(AWAY_BODY);
 }

@@ -1,7 +1,7 @@
 /** Who a client of a database is, by the token that it shows: one of the database's own, or one of the API. */
 import { findToken, type KnownToken } from '../accounts/accounts.ts';
 import { type Caller, HranaError } from '../hrana/hrana.ts';
-import { callerId, readToken } from './tokens.ts';
+import type { KnownTokens } from './tokens.ts';
 
 /** Whoever uses the API's own socket, or runs on the node as its user. */
 export const LOCAL_CALLER: Caller = { id: 'local', readOnly: false };
@@ -13,7 +13,7 @@ export function callerOf(
   token: string | undefined,
   known: {
     /** Of the database. */
-    readonly tokenKey: Uint8Array;
+    readonly ofDatabase: KnownTokens;
     /** Of the API. */
     readonly tokens: readonly KnownToken[];
     readonly now: number;
@@ -26,9 +26,9 @@ export function callerOf(
       { status: UNAUTHORIZED },
     );
   }
-  const { tokenKey, tokens, now } = known;
-  const grant = readToken(tokenKey, token, now);
-  if (grant !== undefined) return { id: callerId(token), readOnly: grant.readOnly };
+  const { ofDatabase, tokens, now } = known;
+  const own = ofDatabase.find(token, now);
+  if (own !== undefined) return { id: own.id, readOnly: own.grant.readOnly };
   const ofApi = findToken(tokens, token, now);
   if (ofApi !== undefined) return { id: `token:${ofApi.id}`, readOnly: ofApi.scope === 'read' };
   throw new HranaError(

@@ -305,21 +305,21 @@ export class Databases implements AsyncDisposable {
 
   /**
    * What an app finds in its environment: the database that its settings name (`DATABASE_NAME`), or the one of its own name. Empty when
-   * there is none.
+   * there is none, or when they say where its database is.
    */
   async environmentOf(
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    const name = settings['DATABASE_NAME'] ?? app;
+    const { DATABASE_NAME: name = app, DATABASE_URL: own } = settings;
     const found = isDatabaseName(name) ? await this.#records.get(name) : undefined;
-    const port = Number(await readTextIfAny(processPaths(this.#options.folders).port));
-    if (found === undefined || !(port > 0)) return {};
+    const { port: portFile, appSocket } = processPaths(this.#options.folders);
+    const port = Number(await readTextIfAny(portFile));
+    if (found === undefined || !(port > 0) || own !== undefined) return {};
     const grant = { name: `app ${app}`, readOnly: false, expiresAt: undefined };
     const token = makeToken(this.#key(found.value), grant);
-    return {
-      DATABASE_URL: `http://127.0.0.1:${port}/db/${name}/?authToken=${token}`,
-    };
+    const url = `http://127.0.0.1:${port}/db/${name}/?authToken=${token}`;
+    return { DATABASE_URL: url, DATABASE_SOCKET: appSocket };
   }
 
   /** What this node's process says of its databases. */

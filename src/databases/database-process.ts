@@ -46,7 +46,9 @@ export async function runDatabases(
   const door = stack.use(
     new LocalDoor({
       socket: paths.socket,
+      appSocket: paths.appSocket,
       portFile: paths.port,
+      clock,
       log: logger,
       serverOf: (name, options) => host.serverOf(name, options),
       control: (path, body) => host.control(path, body),

@@ -117,3 +117,9 @@ export function tooManyLevels(name: string): MolnError {
     { hint: 'Use "PRAGMA moln_read" for the others' },
   );
 }
+
+/** What a client of the API reads while the process is away: an error as clients of libSQL know it. */
+export const AWAY_BODY: string = JSON.stringify({
+  message: 'The database process does not answer; ask again in a moment',
+  code: 'DATABASES_AWAY',
+});

@@ -34,6 +34,10 @@ export const READY_TIMEOUT_MS = 60_000;
 
 /** A token of a database. */
 export const TOKEN_CHARACTERS_MAX = 512;
+/** Of one database, whose signatures need not be checked again. */
+export const TOKENS_KNOWN_MAX = 1000;
+/** How often connections of clients to the API are looked at; see `ApiConnection.sweep`. */
+export const API_SWEEP_MS = 30_000;
 /** Sockets of clients that the API hands on and that have become WebSockets. */
 export const TUNNELS_MAX = 2000;
 

@@ -1,24 +1,43 @@
 /**
- * The HTTP faces of the database process: its private socket, for the agent and for what the API hands on, and a port on loopback for
- * the apps of this machine, which lives on while the agent does not.
+ * The HTTP faces of the database process: its private socket, for the agent and for what is handed on of the API's own socket; and, for everybody
+ * who shows a token, a port on loopback and a unix socket, which live on while the agent does not.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { chmod } from 'node:fs/promises';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http';
+import { createServer, type Server } from 'node:net';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { readTextIfAny, writeFileAtomic } from '../base/disk.ts';
-import type { HranaServer } from '../hrana/hrana.ts';
-import { bindTcp, listenUnix } from '../net/net.ts';
+import type { Clock } from '../base/time.ts';
+import {
+  type HranaAnswer,
+  type HranaRequest,
+  type HranaServer,
+  QuickConnection,
+} from '../hrana/hrana.ts';
+import { bindTcp, listenUnix, proveHandles } from '../net/net.ts';
 import { CONTROL, LOCAL_HEADER } from './control.ts';
 import { CONTROL_BYTES_MAX } from './limits.ts';
 import type { WireWanted } from './open-database.ts';
+import { isQuickTarget } from './quick-target.ts';
 
 const LOOPBACK = '127.0.0.1';
 const KEEP_ALIVE_MS = 60_000;
+const FOR_EVERYBODY = 0o666;
 
 export interface LocalDoorOptions {
+  /** The private one. */
   readonly socket: string;
+  /** That of apps. */
+  readonly appSocket: string;
   /** The file that keeps the port. */
   readonly portFile: string;
+  readonly clock: Clock;
   readonly log: Logger;
   /** The wire of a database. Rejects with `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
   readonly serverOf: (name: string, options: WireWanted) => Promise<HranaServer>;
@@ -33,11 +52,19 @@ const PATH = /^\/db\/([^/?#]{1,100})(?:\/([^?#]*))?(?:\?.*)?$/;
 
 export class LocalDoor implements Disposable {
   readonly #options: LocalDoorOptions;
+  /** Those that listen. */
   readonly #servers: Server[] = [];
+  readonly #private: HttpServer;
+  /** Serves what comes in by port and socket of apps and is not quick; it listens nowhere. */
+  readonly #ofApps: HttpServer;
+  readonly #quick = new Set<QuickConnection>();
+  #sweeps: Disposable | undefined;
   #port = 0;
 
   constructor(options: LocalDoorOptions) {
     this.#options = options;
+    this.#ofApps = this.#httpServer({ isPrivate: false });
+    this.#private = this.#httpServer({ isPrivate: true });
   }
 
   /** On loopback; 0 before `open`. */
@@ -46,36 +73,79 @@ export class LocalDoor implements Disposable {
   }
 
   async open(): Promise<void> {
-    const { socket, portFile } = this.#options;
-    const own = this.#server({ isPrivate: false });
-    this.#port = await openKept(own, portFile);
-    await listenUnix(this.#server({ isPrivate: true }), socket);
+    const { socket, appSocket, portFile, clock, log } = this.#options;
+    if (!(await proveHandles()))
+      log.warn('Sockets of this Node are not as expected: databases work, and cost more');
+    this.#sweeps = clock.every(KEEP_ALIVE_MS, () => {
+      for (const connection of this.#quick) connection.sweep();
+    });
+    // Otherwise it would not look for clients that are slow with a head.
+    this.#ofApps.emit('listening');
+    this.#port = await openKept(this.#appServer(), portFile);
+    await listenUnix(this.#appServer(), appSocket);
+    // As the port is: a token lets in.
+    await chmod(appSocket, FOR_EVERYBODY);
+    this.#servers.push(this.#private);
+    await listenUnix(this.#private, socket);
   }
 
   /** Nobody new comes in; what is open is ended by those who serve it. */
   [Symbol.dispose](): void {
-    for (const server of this.#servers) {
-      server.close();
-      server.closeIdleConnections();
-    }
+    this.#sweeps?.[Symbol.dispose]();
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#quick) connection.close();
+    for (const server of [this.#ofApps, this.#private]) server.closeIdleConnections();
   }
 
-  #server(options: { readonly isPrivate: boolean }): Server {
+  #appServer(): Server {
+    // Half-open, as node:http has it: a client may finish sending before it has read the answer.
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const connection = new QuickConnection({
+        socket,
+        clock: this.#options.clock,
+        isQuick: isQuickTarget,
+        answer: (request) => this.#answerQuick(request),
+        handOver: (given) => {
+          this.#ofApps.emit('connection', given);
+          given.resume();
+        },
+        onGone: () => this.#quick.delete(connection),
+        keepAliveMs: KEEP_ALIVE_MS,
+      });
+      this.#quick.add(connection);
+      connection.start();
+    });
+    this.#servers.push(server);
+    return server;
+  }
+
+  #httpServer(options: { readonly isPrivate: boolean }): HttpServer {
     const { isPrivate } = options;
-    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 });
+    const server = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 });
     server.on('request', (request, response) => {
       void this.#answer(request, response, isPrivate);
     });
     server.on('upgrade', (request, socket, head) => {
       // Before the wire has it; whoever it is will see that it is closed.
       socket.on('error', () => undefined);
-      this.#find(request, isPrivate).then(
+      const { url, headers } = request;
+      this.#find(url, isPrivate && headers[LOCAL_HEADER] === '1').then(
         ({ server: hrana }) => hrana.upgrade(request, socket, head),
         (error: unknown) => socket.end(refusal(error)),
       );
     });
-    this.#servers.push(server);
     return server;
+  }
+
+  /** Never rejects. */
+  async #answerQuick(request: HranaRequest): Promise<HranaAnswer> {
+    try {
+      const { server, path } = await this.#find(request.path, false);
+      return await server.answer({ ...request, path });
+    } catch (error) {
+      const body = JSON.stringify(this.#failed(error));
+      return { status: statusOf(error), type: 'application/json', body };
+    }
   }
 
   async #answer(
@@ -88,7 +158,8 @@ export class LocalDoor implements Disposable {
         await this.#control(request.url, request, response);
         return;
       }
-      const { server, path } = await this.#find(request, isPrivate);
+      const isLocal = isPrivate && request.headers[LOCAL_HEADER] === '1';
+      const { server, path } = await this.#find(request.url, isLocal);
       await server.serve({ request, response, path });
     } catch (error) {
       this.#fail(response, error);
@@ -96,16 +167,15 @@ export class LocalDoor implements Disposable {
   }
 
   async #find(
-    request: IncomingMessage,
-    isPrivate: boolean,
+    target: string | undefined,
+    isLocal: boolean,
   ): Promise<{ readonly server: HranaServer; readonly path: string }> {
-    const [, name, path = ''] = PATH.exec(request.url ?? '') ?? [];
+    const [, name, path = ''] = PATH.exec(target ?? '') ?? [];
     if (name === undefined) {
       throw new MolnError('DATABASES_PATH', 'Databases are at /db/NAME/', {
         hint: 'Use an address such as http://HOST:7420/db/shop/',
       });
     }
-    const isLocal = isPrivate && request.headers[LOCAL_HEADER] === '1';
     const [start = '', level] = LEVEL.exec(path) ?? [];
     const server = await this.#options.serverOf(name, { isLocal, level });
     return { server, path: path.slice(start.length) };
@@ -125,8 +195,15 @@ export class LocalDoor implements Disposable {
       response.destroy();
       return;
     }
-    if (!isMolnError(error)) this.#options.log.error('A request failed', { error });
-    sendJson(response, statusOf(error), failureOf(error));
+    sendJson(response, statusOf(error), this.#failed(error));
+  }
+
+  /** As clients of libSQL read errors, and as the agent does. */
+  #failed(error: unknown): unknown {
+    if (isMolnError(error))
+      return { error: error.toJSON(), message: error.message, code: error.code };
+    this.#options.log.error('A request failed', { error });
+    return { message: 'The node failed; its log tells more', code: 'INTERNAL_ERROR' };
   }
 }
 
@@ -147,13 +224,6 @@ async function openKept(server: Server, file: string): Promise<number> {
   if (found === null || typeof found === 'string') throw new Error('A bound server has an address');
   await writeFileAtomic(file, `${found.port}\n`);
   return found.port;
-}
-
-/** As clients of libSQL read errors, and as the agent does. */
-function failureOf(error: unknown): unknown {
-  if (isMolnError(error))
-    return { error: error.toJSON(), message: error.message, code: error.code };
-  return { message: 'The node failed; its log tells more', code: 'INTERNAL_ERROR' };
 }
 
 function statusOf(error: unknown): number {

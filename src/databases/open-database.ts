@@ -26,6 +26,7 @@ import { Snapshots } from './snapshots.ts';
 import { SplitDuty } from './split-duty.ts';
 import { firstStripes, slotCounts } from './splits.ts';
 import { stripeState, unlessAway } from './stripe-state.ts';
+import { KnownTokens } from './tokens.ts';
 
 export interface OpenDatabaseOptions {
   /** `places` of it change; see `place`. */
@@ -77,6 +78,7 @@ export class OpenDatabase implements AsyncDisposable {
   readonly snapshots: Snapshots;
   readonly history: History;
   #config: DatabaseConfig;
+  #tokens: KnownTokens;
   #engine: SqlEngine | undefined;
   /** By who may come in and how it reads. */
   readonly #wires = new Map<string, Wire>();
@@ -86,6 +88,7 @@ export class OpenDatabase implements AsyncDisposable {
   constructor(options: OpenDatabaseOptions) {
     this.#options = options;
     this.#config = options.config;
+    this.#tokens = tokensOf(options.config);
     const { registry, confirm, config, folder, record, links, clock, logger: log } = options;
     this.#log = new RegistryLog({ registry, database: config.id, clock, confirm });
     this.snapshots = new Snapshots({
@@ -144,6 +147,7 @@ export class OpenDatabase implements AsyncDisposable {
     if (isDeepStrictEqual(config, this.#config)) return;
     const { tokenKey } = this.#config;
     this.#config = config;
+    if (tokenKey !== config.tokenKey) this.#tokens = tokensOf(config);
     await this.#try(async () => {
       await this.#placeCopies();
       // Who has come in by the old key must not stay.
@@ -377,8 +381,11 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   #callerOf(token: string | undefined): Caller {
-    const tokenKey = Buffer.from(this.#config.tokenKey, 'base64');
     const { tokens, clock } = this.#options;
-    return callerOf(token, { tokenKey, tokens: tokens(), now: clock.now() });
+    return callerOf(token, { ofDatabase: this.#tokens, tokens: tokens(), now: clock.now() });
   }
+}
+
+function tokensOf({ tokenKey }: DatabaseConfig): KnownTokens {
+  return new KnownTokens(Buffer.from(tokenKey, 'base64'));
 }

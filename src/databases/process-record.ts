@@ -22,6 +22,8 @@ export interface DatabaseFolders {
 
 export interface ProcessPaths {
   readonly socket: string;
+  /** For apps, which may run as other users: whoever comes in there shows a token. */
+  readonly appSocket: string;
   readonly record: string;
   /** Structured log of the process. */
   readonly log: string;
@@ -46,9 +48,11 @@ export const CODE_FOLDERS: readonly string[] = [
   'database',
   'databases',
   'hrana',
+  'http',
   'net',
   'planner',
   'registry',
+  'slots',
   'sql',
   'sqlite',
 ];
@@ -56,6 +60,8 @@ export const CODE_FOLDERS: readonly string[] = [
 export function processPaths({ folder, runFolder, logFolder }: DatabaseFolders): ProcessPaths {
   return {
     socket: join(runFolder, 'databases.sock'),
+    // The data folder lets others through, and nothing that is in it.
+    appSocket: join(folder, '..', 'databases.sock'),
     record: join(runFolder, 'databases.json'),
     log: join(logFolder, 'databases.jsonl'),
     output: join(logFolder, 'databases.out'),

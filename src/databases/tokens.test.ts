@@ -1,10 +1,14 @@
 /** Tokens of one database: what opens it, and what does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { callerId, makeToken, newTokenKey, readToken } from './tokens.ts';
+import { callerId, type DatabaseGrant, KnownTokens, makeToken, newTokenKey } from './tokens.ts';
 
 const NOW = 1_800_000_000_000;
 const GRANT = { name: 'ci', readOnly: true, expiresAt: NOW + 1000 };
+
+function readToken(key: Uint8Array, token: string, now: number): DatabaseGrant | undefined {
+  return new KnownTokens(key).find(token, now)?.grant;
+}
 
 test('a token says what it was made for, until its time is over', () => {
   const key = newTokenKey();
@@ -41,5 +45,16 @@ test('nothing else opens', () => {
     'molndb.'.padEnd(10_000, 'A'),
   ]) {
     assert.equal(readToken(key, wrong, NOW), undefined, wrong.slice(0, 80));
+  }
+});
+
+test('a token that is known ends with its time all the same, and is of one key', () => {
+  const key = newTokenKey();
+  const token = makeToken(key, GRANT);
+  const known = new KnownTokens(key);
+  for (let time = 0; time < 2; time++) {
+    assert.deepEqual(known.find(token, NOW), { id: callerId(token), grant: GRANT });
+    assert.equal(known.find(token, NOW + 1000), undefined);
+    assert.equal(known.find(makeToken(newTokenKey(), GRANT), NOW), undefined);
   }
 });

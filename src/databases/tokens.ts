@@ -6,7 +6,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { sha256Hex } from '../base/ids.ts';
-import { TOKEN_CHARACTERS_MAX } from './limits.ts';
+import { TOKEN_CHARACTERS_MAX, TOKENS_KNOWN_MAX } from './limits.ts';
 
 export interface DatabaseGrant {
   /** Who it was made for. */
@@ -41,14 +41,40 @@ export function makeToken(key: Uint8Array, grant: DatabaseGrant): string {
   return `molndb.${text}.${sign(key, text).toString('base64url')}`;
 }
 
-/** Undefined when it is not of this database, or its time is over. */
-export function readToken(key: Uint8Array, token: string, now: number): DatabaseGrant | undefined {
+/** Tokens of one key as they come again and again: a signature is good for ever, so it is checked once, and only the time each time. */
+export class KnownTokens {
+  readonly #key: Uint8Array;
+  readonly #known = new Map<string, { readonly id: string; readonly grant: DatabaseGrant }>();
+
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  /** `id`: see `callerId`. Undefined when it is not of this database, or its time is over. */
+  find(
+    token: string,
+    now: number,
+  ): { readonly id: string; readonly grant: DatabaseGrant } | undefined {
+    let found = this.#known.get(token);
+    if (found === undefined) {
+      const grant = readSigned(this.#key, token);
+      if (grant === undefined) return undefined;
+      found = { id: callerId(token), grant };
+      if (this.#known.size >= TOKENS_KNOWN_MAX) this.#known.clear();
+      this.#known.set(token, found);
+    }
+    const { expiresAt } = found.grant;
+    return expiresAt !== undefined && expiresAt <= now ? undefined : found;
+  }
+}
+
+function readSigned(key: Uint8Array, token: string): DatabaseGrant | undefined {
   if (token.length > TOKEN_CHARACTERS_MAX) return undefined;
   const [, text, signature] = SHAPE.exec(token) ?? [];
   if (text === undefined || signature === undefined) return undefined;
   if (!timingSafeEqual(sign(key, text), Buffer.from(signature, 'base64url'))) return undefined;
   const payload = JSON.parse(Buffer.from(text, 'base64url').toString()) as Payload;
-  if (payload.v !== 1 || (payload.e !== undefined && payload.e <= now)) return undefined;
+  if (payload.v !== 1) return undefined;
   return { name: payload.n, readOnly: payload.r === 1, expiresAt: payload.e };
 }
 

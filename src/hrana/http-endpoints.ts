@@ -3,6 +3,7 @@
  * database, and bodies come and go through functions.
  */
 import type { Logger } from '../base/log.ts';
+import type { ClientPresence } from './client-presence.ts';
 import type { Caller } from './database.ts';
 import { cursorEntries } from './cursor.ts';
 import { JSON_ENCODING, PROTOBUF_ENCODING, type Encoded, type Encoding } from './encodings.ts';
@@ -21,8 +22,7 @@ export interface HranaRequest {
   readonly authorization: string | undefined;
   /** The whole body; rejects with `HRANA_BODY_TOO_LARGE` before more than that is held. */
   readBody(bytesMax: number): Promise<Uint8Array>;
-  /** Aborted when the client leaves. */
-  readonly signal: AbortSignal;
+  readonly client: ClientPresence;
 }
 
 /** Resolves when the client is ready for more; rejects when it has left. */
@@ -120,15 +120,15 @@ async function pipeline(
   const bytes = await request.readBody(limits.bodyBytesMax);
   const { baton, requests } = encoding.decodePipeline(bytes, limits);
   const held = streams.take(caller, baton);
-  request.signal.addEventListener('abort', () => held.stream.interrupt());
+  request.client.onLeft(() => held.stream.interrupt());
   const budget = new Budget(limits.answerBytesMax);
   const results: StreamResult[] = [];
   for (const one of requests) {
     // Nobody can go on with the stream: its next baton is not going to be read.
-    if (request.signal.aborted) break;
+    if (request.client.hasLeft) break;
     results.push(await answerOne(one, held, budget, options));
   }
-  if (request.signal.aborted) await held.stream.close();
+  if (request.client.hasLeft) await held.stream.close();
   const body = encoding.encodePipeline({ baton: streams.release(held), results });
   return { status: 200, type: encoding.type, body };
 }
@@ -193,7 +193,7 @@ async function cursor(
   const { baton, batch } = encoding.decodeCursor(bytes, limits);
   const held = streams.take(caller, baton);
   const { stream, stored } = held;
-  request.signal.addEventListener('abort', () => stream.interrupt());
+  request.client.onLeft(() => stream.interrupt());
   const steps = readySteps(batch, stored);
   const body = async (write: Write): Promise<void> => {
     try {
@@ -206,7 +206,7 @@ async function cursor(
       });
     } catch (error) {
       await stream.close();
-      if (request.signal.aborted) return;
+      if (request.client.hasLeft) return;
       if (held.secret === undefined) await write(encoding.encodeCursorHead(undefined));
       await write(encoding.encodeEntries([{ type: 'error', error: wireError(error, log) }]));
     }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { HttpClient } from './client-presence.ts';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
@@ -35,17 +36,17 @@ test('a statement whose client leaves is interrupted', async () => {
     clock: systemClock,
     log: silentLogger,
   });
-  const left = new AbortController();
+  const client = new HttpClient();
   const body = { requests: [{ type: 'execute', stmt: { sql: 'SELECT 1' } }] };
   const answer = server.answer({
     method: 'POST',
     path: 'v3/pipeline',
     authorization: undefined,
     readBody: () => Promise.resolve(Buffer.from(JSON.stringify(body))),
-    signal: left.signal,
+    client,
   });
   await runs.promise;
-  left.abort();
+  client.leave();
   await answer;
   assert.equal(isClosed, true);
   assert.equal(server.open.streams, 0);

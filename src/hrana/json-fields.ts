@@ -2,6 +2,7 @@
  * Reads what JSON.parse gave, field by field. Unknown fields are ignored, as Hrana asks; a wrong one is `HRANA_PROTO_ERROR`
  * with its path.
  */
+import { isUtf8 } from 'node:buffer';
 import { ProtocolError } from './errors.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -20,14 +21,10 @@ const BACKSLASH = 0x5c;
  */
 export function parseJson(bytes: Uint8Array, depthMax: number): unknown {
   checkDepth(bytes, depthMax);
-  let text: string;
+  if (!isUtf8(bytes)) throw new ProtocolError('The message is not UTF-8');
+  const { buffer, byteOffset, byteLength } = bytes;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new ProtocolError('The message is not UTF-8');
-  }
-  try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString()) as unknown;
   } catch {
     throw new ProtocolError('The message is not JSON');
   }

@@ -72,5 +72,10 @@ export const DEFAULT_LIMITS: HranaLimits = {
   pingMs: 30_000,
 };
 
+/** Of a request that is answered without node:http, head and body together: what one read of a socket may bring. */
+export const QUICK_REQUEST_BYTES_MAX: number = 64 * 1024;
+/** Of a whole answer, written at a time. */
+export const ANSWER_PIECE_BYTES: number = 256 * 1024;
+
 /** Streams and streams of an expired baton that are remembered to say so, rather than "invalid". */
 export const EXPIRED_REMEMBERED_MAX = 10_000;

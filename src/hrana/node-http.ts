@@ -2,15 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/time.ts';
 import { formatBytes } from '../base/units.ts';
+import { type ClientPresence, HttpClient } from './client-presence.ts';
 import type { Encoded } from './encodings.ts';
 import { HranaError } from './errors.ts';
 import type { HranaAnswer, HranaRequest, Write } from './http-endpoints.ts';
-import type { HranaLimits } from './limits.ts';
+import { ANSWER_PIECE_BYTES, type HranaLimits } from './limits.ts';
 
 /** What is left of a body that is too large is read and dropped for so long, so that the client reads the answer. */
 const REFUSED_BODY_LINGER_MS = 3_000;
-/** Of a whole answer, written at a time. */
-const PIECE_BYTES: number = 256 * 1024;
 
 export interface NodeExchange {
   readonly request: IncomingMessage;
@@ -28,9 +27,9 @@ export interface ServeOptions {
 /** Never rejects. Resolves when the answer is out or the client has left. */
 export async function serveNode(exchange: NodeExchange, options: ServeOptions): Promise<void> {
   const { request, response, path } = exchange;
-  const left = new AbortController();
+  const client = new HttpClient();
   response.once('close', () => {
-    if (!response.writableFinished) left.abort(new Error('The client left'));
+    if (!response.writableFinished) client.leave();
   });
   // A broken connection is told by "close".
   response.on('error', () => undefined);
@@ -38,18 +37,18 @@ export async function serveNode(exchange: NodeExchange, options: ServeOptions): 
     method: request.method ?? '',
     path,
     authorization: request.headers.authorization,
-    signal: left.signal,
+    client,
     readBody: (bytesMax) => readBody(request, bytesMax, options),
   });
-  if (left.signal.aborted) return;
-  await send(exchange, answer, left.signal, options);
+  if (client.hasLeft) return;
+  await send(exchange, answer, client, options);
   dropRest(request, options.clock);
 }
 
 async function send(
   { request, response }: NodeExchange,
   { status, type, body, headers }: HranaAnswer,
-  signal: AbortSignal,
+  client: ClientPresence,
   { clock, limits }: ServeOptions,
 ): Promise<void> {
   const head = {
@@ -60,36 +59,40 @@ async function send(
   };
   if (typeof body !== 'function') {
     response.writeHead(status, { ...head, 'content-length': Buffer.byteLength(body) });
-    if (body.length <= PIECE_BYTES) {
+    if (body.length <= ANSWER_PIECE_BYTES) {
       response.end(request.method === 'HEAD' ? undefined : body);
       return;
     }
   } else response.writeHead(status, head);
   const write: Write = async (piece) => {
-    signal.throwIfAborted();
+    requireClient(client);
     if (response.write(piece)) return;
     const drained = Promise.withResolvers<void>();
     using _stall = clock.after(limits.answerStallMs, () => response.destroy());
     response.once('drain', drained.resolve).once('close', drained.resolve);
     await drained.promise;
     response.off('drain', drained.resolve).off('close', drained.resolve);
-    signal.throwIfAborted();
+    requireClient(client);
   };
   try {
     await (typeof body === 'function' ? body(write) : writeWhole(body, write));
   } catch (error) {
     // There is nobody to answer any more.
-    if (!signal.aborted) throw error;
+    if (!client.hasLeft) throw error;
   } finally {
     response.end();
   }
 }
 
+function requireClient({ hasLeft }: ClientPresence): void {
+  if (hasLeft) throw new Error('The client left');
+}
+
 /** In pieces, so that a client which takes none of it is noticed. */
 async function writeWhole(body: Encoded, write: Write): Promise<void> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    await write(bytes.subarray(at, at + PIECE_BYTES));
+  for (let at = 0; at < bytes.length; at += ANSWER_PIECE_BYTES) {
+    await write(bytes.subarray(at, at + ANSWER_PIECE_BYTES));
   }
 }
 
@@ -127,7 +130,7 @@ function readBody(
   });
 }
 
-function tooLarge(bytesMax: number): HranaError {
+export function tooLarge(bytesMax: number): HranaError {
   return new HranaError(
     'HRANA_BODY_TOO_LARGE',
     `The body has more than ${formatBytes(bytesMax)}: send fewer statements at a time`,

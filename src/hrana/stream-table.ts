@@ -21,6 +21,8 @@ export interface HeldStream {
   readonly stored: StoredSql;
   /** The second half of the only baton that is good now; undefined while a request is under way. */
   secret: string | undefined;
+  /** Somebody may ask for it once it has ended. */
+  hasBaton: boolean;
 }
 
 export interface StreamTableOptions {
@@ -56,6 +58,7 @@ export class StreamTable {
   /** The next baton; undefined when the stream has ended. */
   release(held: HeldStream): string | undefined {
     if (held.stream.isOver) return undefined;
+    held.hasBaton = true;
     held.secret = randomSecret();
     return `${held.id}.${held.secret}`;
   }
@@ -76,7 +79,14 @@ export class StreamTable {
       onClosed: () => this.#forget(id),
     });
     const stored = new StoredSql(limits);
-    const held: HeldStream = { id, callerId: caller.id, stream, stored, secret: undefined };
+    const held: HeldStream = {
+      id,
+      callerId: caller.id,
+      stream,
+      stored,
+      secret: undefined,
+      hasBaton: false,
+    };
     this.#streams.set(id, held);
     return held;
   }
@@ -110,6 +120,7 @@ export class StreamTable {
     this.#streams.delete(id);
     const { callerId, stream } = held;
     this.#options.quota.give(callerId);
+    if (!held.hasBaton) return;
     this.#ended.set(id, { callerId, why: stream.endedBy });
     if (this.#ended.size <= EXPIRED_REMEMBERED_MAX) return;
     const [oldest] = this.#ended.keys();

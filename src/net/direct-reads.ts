@@ -20,14 +20,26 @@ const READ_BYTES = 64 * 1024;
 /** What came is used up before anything else is read. It stays in the processor's cache, and idle sockets need none. */
 const readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
-/** Starts reading from a connected socket; a pause holds it up as ever. */
-export function takeReads(socket: Socket, take: BytesTaker): void {
-  divert(socket, take);
-  socket.on('data', (chunk: Buffer) => take(chunk, chunk.length));
+/**
+ * Starts reading from a connected socket; a pause holds it up as ever. What it gives back ends it: the socket is paused then, and whatever comes
+ * goes to its stream.
+ */
+export function takeReads(socket: Socket, take: BytesTaker): () => void {
+  let taker: BytesTaker | undefined = take;
+  divert(socket, () => taker);
+  const onData = (chunk: Buffer): void => taker?.(chunk, chunk.length);
+  socket.on('data', onData);
   socket.resume();
+  return () => {
+    taker = undefined;
+    // The handle reads on, as the stream believes: what it brings waits in the stream.
+    socket.off('data', onData).off('pause', stopReading).off('resume', goOnReading);
+    socket.pause();
+  };
 }
 
-function divert(socket: Socket, take: BytesTaker): void {
+/** `taker`: undefined when reads are its no more. */
+function divert(socket: Socket, taker: () => BytesTaker | undefined): void {
   const binding = provenBinding();
   const handle = readingHandle(socket);
   if (binding === undefined || handle === undefined) return;
@@ -36,8 +48,10 @@ function divert(socket: Socket, take: BytesTaker): void {
   handle.useUserBuffer(readBuffer);
   handle.onread = function (bytes): void {
     const size = streamBaseState[kReadBytesOrError] ?? 0;
+    const take = taker();
     if (size <= 0) usual?.call(this, bytes);
-    else if (socket.readableFlowing === true && socket.readableLength === 0) take(readBuffer, size);
+    else if (take !== undefined && socket.readableFlowing === true && socket.readableLength === 0)
+      take(readBuffer, size);
     // TLS had read it before the pause. The stream keeps it, and reads on by itself until it is full.
     else if (!socket.push(Buffer.from(readBuffer.subarray(0, size)))) stopReading.call(socket);
   };

@@ -125,6 +125,27 @@ for (const isDirect of [true, false]) {
   });
 }
 
+for (const isDirect of [true, false]) {
+  test(`reads that are given back go to the stream, ${isDirect ? 'directly' : 'through streams'}`, async () => {
+    await using pair = await Pair.open();
+    const binding = provenBinding();
+    if (!isDirect) trust(undefined);
+    const came = Promise.withResolvers<Buffer>();
+    const release = takeReads(pair.near, (bytes, size) => {
+      release();
+      came.resolve(Buffer.from(bytes.subarray(0, size)));
+    });
+    trust(binding);
+    pair.far.write('one');
+    assert.equal(String(await came.promise), 'one');
+    pair.near.unshift(Buffer.from('one'));
+    pair.far.end('two');
+    const rest: Buffer[] = [];
+    for await (const piece of pair.near as AsyncIterable<Buffer>) rest.push(piece);
+    assert.equal(String(Buffer.concat(rest)), 'onetwo');
+  });
+}
+
 test('a reader that resets ends the socket with an error, and every buffer comes back', async () => {
   await using pair = await Pair.open();
   const writer = new DirectWriter(pair.near);

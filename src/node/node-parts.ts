@@ -18,7 +18,7 @@ import { WorkerRunner } from '../base/worker.ts';
 import { type Identity, Members, type NodeMethods, openIdentity } from '../cluster/cluster.ts';
 import { askIfWelcome, type Welcome } from './welcome.ts';
 import { Console } from '../console/console.ts';
-import { ApiDoor, processPaths } from '../databases/databases.ts';
+import { ApiConnections, ApiDoor, processPaths } from '../databases/databases.ts';
 import { type Files, websiteSocket } from '../files/files.ts';
 import { GatewaySupervisor, livingWorkers } from '../gateway/gateway.ts';
 import { bindTcp, checkSocketPath, portUse } from '../net/net.ts';
@@ -411,12 +411,13 @@ export async function openApi(
 ): Promise<ApiServer> {
   const console = new Console({ folder: join(ROOT, 'dist', 'console') });
   await console.load();
-  const { socket } = processPaths({
+  const { socket, appSocket } = processPaths({
     folder: folder.databases,
     runFolder: folder.run,
     logFolder: folder.logs,
   });
   const databases = stack.use(new ApiDoor(socket));
+  const statements = stack.use(new ApiConnections({ process: appSocket, clock }));
   const api = stack.use(
     new ApiServer({
       cloud,
@@ -425,6 +426,7 @@ export async function openApi(
       version: moduleVersion(),
       console,
       databases,
+      statements,
       files,
       names: () => [identity.node.name],
     }),

@@ -64,6 +64,11 @@ interface Origin {
   readonly stripe: number;
 }
 
+/** Ids that the source gave for this statement. */
+interface GivenBefore {
+  readonly given: ReadonlySet<SqlValue> | undefined;
+}
+
 type Before = ReadonlyMap<Table, Map<string, Origin>>;
 
 export async function gatheredWrite(
@@ -102,7 +107,10 @@ export async function gatheredWrite(
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
       const areUnseen = only === undefined && areIdsUnseen(binding, context);
-      const replaced = await writeBack(before, scratch, areUnseen, context);
+      const replaced = await writeBack(before, scratch, areUnseen, {
+        ...context,
+        given: only?.given,
+      });
       await applySequences(sequences, scratch, session);
       const changes = written.changes + (await feed(scratch.db, feeds, session, binding));
       const { lastInsertRowid } = written;
@@ -202,7 +210,7 @@ async function writeBack(
   before: Before,
   scratch: Scratch,
   areUnseen: boolean,
-  context: WriteContext,
+  context: WriteContext & GivenBefore,
 ): Promise<ReadonlyMap<Table | undefined, ReadonlyMap<SqlValue, bigint>>> {
   const replaced = new Map<Table, ReadonlyMap<SqlValue, bigint>>();
   const inserts = new Map<number, StripeWrite[]>();
@@ -227,7 +235,7 @@ async function writeBack(
       replaced.set(table, ids);
       added = added.map(([id = null, ...rest]) => [ids.get(id) ?? id, ...rest]);
     } else {
-      await tellIds(table, added, context);
+      await tellIds(table, rows, added, context);
     }
     for (const row of added) {
       for (const target of homesOf(table, row, context)) {
@@ -269,17 +277,35 @@ async function sourceIds(
   return new Map(chosen.map((id) => [id, next++]));
 }
 
-/** Ids that SQLite chose, or the text, are not to be given once more. */
+/**
+ * Ids that SQLite chose, or the text, are not to be given once more. Where rows of equal ids are on different stripes, no stripe would notice that: so whoever
+ * may be about to give one has to begin anew.
+ */
 async function tellIds(
   table: Table,
+  before: ReadonlyMap<string, Origin>,
   rows: readonly SqlRow[],
-  { ids, slots }: WriteContext,
+  { given, ids, session, slots }: WriteContext & GivenBefore,
 ): Promise<void> {
   const source = idsFor(table, ids, slots.count);
   if (source === undefined || table.rid === undefined) return;
   const at = storedColumns(table).indexOf(table.rid);
-  const largest = largestOf(rows.map((row) => row[at]));
-  if (largest !== undefined) await source.taken(table.counter, largest);
+  const known = new Set([...before.values()].map(({ row }) => row[at]));
+  const chosen = rows
+    .map((row) => row[at])
+    .filter((id) => !known.has(id) && !given?.has(id ?? null));
+  const isFar = table.distkey?.name !== table.rid;
+  let mayBeGiven = false;
+  // The largest first: those below it need not be asked of the registry one by one.
+  for (const id of new Set(chosen.filter((one) => typeof one === 'bigint').toSorted(descending))) {
+    mayBeGiven = (await source.taken(table.counter, id)) || mayBeGiven;
+    if (!isFar || mayBeGiven) break;
+  }
+  if (isFar && mayBeGiven) await session.renewSchema?.();
+}
+
+function descending(one: bigint, other: bigint): number {
+  return one < other ? 1 : -1;
 }
 
 function everyStripe({ slots }: WriteContext): readonly number[] {

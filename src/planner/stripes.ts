@@ -76,6 +76,8 @@ export interface StripeSession {
     last?: boolean,
   ): Promise<readonly WriteOutcome[]>;
   alter(change: SchemaChange): Promise<void>;
+  /** Counts as a change of the schema and is none: whatever is planned for the one before does nothing, and begins anew. Left out: nobody else plans. */
+  renewSchema?(): Promise<void>;
   /** On every stripe, or on those that are used later: the caller cannot tell. */
   savepoint(name: string): Promise<void>;
   release(name: string): Promise<void>;
@@ -99,8 +101,8 @@ export interface Stripes {
 export interface IdSource {
   /** The first of `count` ids by a table's counter. All are above every id that `taken` was told of here. */
   next(counter: string, count: number): Promise<bigint>;
-  /** An id that was chosen elsewhere: later ones are larger. */
-  taken(counter: string, id: bigint): Promise<void>;
-  /** What it keeps to give may be in use: a single stripe gave ids by itself, and now there are more. Left out: it keeps nothing. */
+  /** An id that was chosen elsewhere: later ones are larger. True when somebody may have it to give all the same, or be giving it now. */
+  taken(counter: string, id: bigint): Promise<boolean>;
+  /** The schema has changed. What it keeps to give may be in use: somebody chose ids by himself, or a single stripe did. Left out: it keeps nothing. */
   forget?(): void;
 }

@@ -47,6 +47,7 @@ export function withTemporary({
       return store.write(writes);
     },
     alter: (change) => session.alter(change),
+    renewSchema: async () => session.renewSchema?.(),
     savepoint: async (name) => {
       store.begin();
       store.savepoint('SAVEPOINT', name);

@@ -17,10 +17,10 @@ export class TableIds implements IdSource {
     return BigInt(await this.#blocks(counter).take(count));
   }
 
-  async taken(counter: string, id: bigint): Promise<void> {
+  async taken(counter: string, id: bigint): Promise<boolean> {
     // Above it SQLite looks for a free id at random, which a stripe does by itself.
-    if (id > 0n && id < BigInt(Number.MAX_SAFE_INTEGER))
-      await this.#blocks(counter).raiseAbove(Number(id));
+    if (id <= 0n || id >= BigInt(Number.MAX_SAFE_INTEGER)) return false;
+    return await this.#blocks(counter).raiseAbove(Number(id));
   }
 
   forget(): void {

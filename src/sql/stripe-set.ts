@@ -45,24 +45,24 @@ export class StripeSet implements Stripes {
   readonly log: CommitLog;
   readonly #clients: StripeClient[];
   readonly #more: ((stripe: number) => StripeClient) | undefined;
-  readonly #onMany: (() => void) | undefined;
+  readonly #onChange: (() => void) | undefined;
   readonly #first: SlotMap;
   #schema: Schema;
   #loading: Promise<void> | undefined;
 
-  /** `clients`: the stripes that the database began with; `more` gives those that came since; `onMany`: it is no longer one. */
+  /** `clients`: the stripes that the database began with; `more` gives those that came since; `onChange`: the schema or the slot map has. */
   constructor(
     clients: readonly StripeClient[],
     log: CommitLog,
     options: {
       readonly more?: (stripe: number) => StripeClient;
-      readonly onMany?: () => void;
+      readonly onChange?: () => void;
     } = {},
   ) {
     this.log = log;
     this.#clients = [...clients];
     this.#more = options.more;
-    this.#onMany = options.onMany;
+    this.#onChange = options.onChange;
     this.#first = evenSlotMap(clients.length);
     this.#schema = { catalogue: '', slots: this.#first, version: 0, stripeVersion: -1 };
   }
@@ -106,8 +106,9 @@ export class StripeSet implements Stripes {
   /** A transaction that changed the schema was committed. */
   adopt(schema: Schema): void {
     if (schema.stripeVersion <= this.#schema.stripeVersion) return;
-    if (this.count === 1 && schema.slots.count > 1) this.#onMany?.();
+    const isFirst = this.#schema.stripeVersion < 0;
     this.#schema = schema;
+    if (!isFirst) this.#onChange?.();
   }
 
   /** Reads the catalogue if that was not done yet. */

@@ -130,6 +130,12 @@ export class WriteSession implements StripeSession {
     };
   }
 
+  async renewSchema(): Promise<void> {
+    if (this.#changed !== undefined) return;
+    const { catalogue, version } = this.#planned;
+    await this.alter({ texts: [], catalogue, schemaVersion: version + 1 });
+  }
+
   savepoint(name: string): Promise<void> {
     this.#savepoints.push({ name, changed: this.#changed });
     this.#tell({ savepoint: 'open', name });

@@ -2,6 +2,7 @@
  * The database of a deployed app: a database of the cluster over Hrana 3 (libSQL's protocol) in JSON. A statement by itself is
  * one request; a transaction is a stream, tied together by batons. Nothing is tried again: an unknown outcome is said.
  */
+import { Agent, request, type RequestOptions } from 'node:http';
 import { MolnError } from '../base/errors.ts';
 import type { Connection, Database, SqlResult, SqlRow, SqlValue, Statement } from './sql.ts';
 
@@ -59,22 +60,49 @@ export class SqlError extends Error {
   }
 }
 
-/** `url`: as DATABASE_URL has it, `http://HOST:PORT/db/NAME/?authToken=TOKEN`. */
-export class HranaDatabase implements Database {
-  readonly #endpoint: string;
-  readonly #token: string | undefined;
+interface Answered {
+  readonly isOk: boolean;
+  readonly status: number;
+  readonly text: string;
+}
 
-  constructor(url: string) {
+type Post = (body: string, headers: Readonly<Record<string, string>>) => Promise<Answered>;
+
+export class HranaDatabase implements Database {
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 64 });
+  #post: Post;
+
+  /** `url`: as DATABASE_URL has it, `http://HOST:PORT/db/NAME/?authToken=TOKEN`; `socket`: as DATABASE_SOCKET, where the same costs less. */
+  constructor(url: string, socket?: string) {
     if (!URL.canParse(url)) {
       throw new MolnError('WEB_DATABASE_URL', 'DATABASE_URL is not a URL', {
         hint: 'It looks like http://HOST:7420/db/NAME/?authToken=TOKEN',
       });
     }
     const parsed = new URL(url);
-    this.#token = parsed.searchParams.get('authToken') ?? undefined;
+    const token = parsed.searchParams.get('authToken');
+    this.#headers = {
+      'content-type': 'application/json',
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    };
     parsed.search = '';
     if (!parsed.pathname.endsWith('/')) parsed.pathname += '/';
-    this.#endpoint = new URL('v3/pipeline', parsed).href;
+    const endpoint = new URL('v3/pipeline', parsed);
+    const overNetwork: Post = (body, headers) => fetched(endpoint.href, body, headers);
+    this.#post = overNetwork;
+    if (socket === undefined) return;
+    this.#post = async (body, headers) => {
+      try {
+        const place = { socketPath: socket, path: endpoint.pathname, agent: this.#agent };
+        return await posted(place, body, headers);
+      } catch (error) {
+        // Nobody was reached there, nor will be.
+        if (!isNoWay(error)) throw error;
+        this.#post = overNetwork;
+        return await overNetwork(body, headers);
+      }
+    };
   }
 
   async run(statement: Statement): Promise<SqlResult> {
@@ -100,22 +128,15 @@ export class HranaDatabase implements Database {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    // Nothing is held between statements.
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#agent.destroy();
+    return Promise.resolve();
   }
 
   async #ask(baton: string | null, requests: readonly WireRequest[]): Promise<WirePipeline> {
-    let response: Response;
+    let answer: Answered;
     try {
-      response = await fetch(this.#endpoint, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
-        },
-        body: JSON.stringify({ baton, requests }),
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-      });
+      answer = await this.#post(JSON.stringify({ baton, requests }), this.#headers);
     } catch (error) {
       throw new MolnError('WEB_DATABASE_AWAY', 'The database did not answer', {
         retryable: true,
@@ -123,10 +144,54 @@ export class HranaDatabase implements Database {
         cause: error,
       });
     }
-    const body = (await response.json()) as WirePipeline & WireError;
-    if (!response.ok) throw new SqlError(body.code ?? `HTTP_${response.status}`, body.message);
+    const body = JSON.parse(answer.text) as WirePipeline & WireError;
+    if (!answer.isOk) throw new SqlError(body.code ?? `HTTP_${answer.status}`, body.message);
     return body;
   }
+}
+
+async function fetched(
+  endpoint: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answered> {
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const response = await fetch(endpoint, { method: 'POST', headers, body, signal });
+  return { isOk: response.ok, status: response.status, text: await response.text() };
+}
+
+/** `fetch` knows no unix sockets. */
+function posted(
+  place: RequestOptions,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const asked = request({
+      ...place,
+      method: 'POST',
+      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+      timeout: ANSWER_WITHIN_MS,
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`No answer within ${ANSWER_WITHIN_MS} ms`)));
+    asked.on('error', reject);
+    asked.on('response', (response) => {
+      const pieces: Buffer[] = [];
+      response.on('data', (piece: Buffer) => pieces.push(piece));
+      response.on('error', reject);
+      response.on('end', () => {
+        const status = response.statusCode ?? 0;
+        const isOk = status >= 200 && status < 300;
+        resolve({ isOk, status, text: Buffer.concat(pieces).toString() });
+      });
+    });
+    asked.end(body);
+  });
+}
+
+function isNoWay(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOENT' || code === 'EACCES';
 }
 
 /** The statements of one transaction, one after the other. */

@@ -27,7 +27,7 @@ export async function start(parts: AppParts): Promise<void> {
     ],
   });
   try {
-    const database = new HranaDatabase(databaseUrl(env['DATABASE_URL']));
+    const database = new HranaDatabase(databaseUrl(env['DATABASE_URL']), env['DATABASE_SOCKET']);
     for (const name of await migrate(database, parts.migrations)) log.info(`Migrated: ${name}`);
     const place = s3PlaceOf(env);
     useFiles(place === undefined ? undefined : new S3Files(place));

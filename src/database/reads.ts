@@ -1,0 +1,71 @@
+/**
+ * Reads on a copy of a stripe, each where it costs least and holds nobody up. Single rows are read here, beside the stripe's thread: to wake that and to copy question
+ * and answer costs several times what such a read does. When some in a row take long all the same, their pages come from a slow disk, for which everybody
+ * would wait; then the thread reads for a while. What may take long runs in a process that can be killed.
+ */
+import type { Clock } from '../base/time.ts';
+import { closed } from './errors.ts';
+import {
+  NEAR_READ_MS_MAX,
+  NEAR_READS_LATE_MAX,
+  NEAR_READS_REST_MS,
+  READ_MS_MAX,
+} from './limits.ts';
+import { Reader } from './reader.ts';
+import type { Statement, StatementResult } from './statement.ts';
+import type { SlowReads } from './stripe-options.ts';
+import type { StripeThread } from './stripe-thread.ts';
+
+export interface ReadsOptions {
+  readonly stripe: string;
+  readonly path: string;
+  readonly thread: StripeThread;
+  readonly pool: SlowReads;
+  readonly clock: Clock;
+  readonly readMs: number | undefined;
+}
+
+export class Reads implements Disposable {
+  readonly #options: ReadsOptions;
+  #reader: Reader | undefined;
+  #isClosed = false;
+  /** That took long, one after the other. */
+  #late = 0;
+  #nearAgainMs = -Infinity;
+
+  constructor(options: ReadsOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with `DATABASE_SCHEMA_CHANGED` and `DATABASE_CLOSED`, and with what is wrong with the statement. */
+  async query(statement: Statement, planned: number | undefined): Promise<StatementResult> {
+    const { stripe, path, thread, pool, clock, readMs = READ_MS_MAX } = this.#options;
+    if (this.#isClosed) throw closed(stripe);
+    const beganMs = clock.monotonicMs();
+    if (beganMs < this.#nearAgainMs) {
+      const answer = await thread.call('query', statement, readMs, planned);
+      if (answer.kind === 'rows') return answer.result;
+    } else {
+      this.#reader ??= new Reader(path, () => clock.monotonicMs());
+      const result = this.#reader.quick(statement, readMs, planned);
+      this.#took(beganMs);
+      if (result !== undefined) return result;
+    }
+    return await pool.query(path, statement, readMs, planned);
+  }
+
+  #took(beganMs: number): void {
+    const endMs = this.#options.clock.monotonicMs();
+    this.#late = endMs - beganMs > NEAR_READ_MS_MAX ? this.#late + 1 : 0;
+    if (this.#late < NEAR_READS_LATE_MAX) return;
+    this.#late = 0;
+    this.#nearAgainMs = endMs + NEAR_READS_REST_MS;
+  }
+
+  /** Before the thread lets go of the file, which cleans up after the last connection. */
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    this.#reader?.[Symbol.dispose]();
+    this.#reader = undefined;
+  }
+}

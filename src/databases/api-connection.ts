@@ -1,0 +1,268 @@
+/**
+ * A connection to the API over which statements come, as nearly all do: whole requests for `/db/NAME/…/pipeline`. Their bytes go to the database process as they are, over a
+ * connection of its own, and the answers come back; who asks is checked there. The first request that is anything else goes to the API's own server, and the
+ * connection with it.
+ */
+import { connect, type Socket } from 'node:net';
+import { FIELD } from '../http/field-names.ts';
+import { BODY, ResponseFraming } from '../http/framing.ts';
+import { ResponseHead } from '../http/head.ts';
+import { isHttpError } from '../http/http-error.ts';
+import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
+import { WholeRequest } from '../http/whole-request.ts';
+import { QUICK_REQUEST_BYTES_MAX } from '../hrana/hrana.ts';
+import { DirectWriter, takeReads } from '../net/net.ts';
+import { AWAY_BODY } from './errors.ts';
+import { isQuickTarget } from './quick-target.ts';
+
+export interface ApiConnectionOptions {
+  readonly socket: Socket;
+  /** Of the database process, where whoever comes shows a token. */
+  readonly process: string;
+  /** Whether this node answers to a Host field. */
+  readonly isMeant: (host: string | undefined) => boolean;
+  /** Takes the socket over; what was read of it is put back. Whoever does so lets it go on. */
+  readonly handOver: (socket: Socket) => void;
+  /** It is not this one's any more: closed, or handed over. */
+  readonly onGone: () => void;
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+/** Asked and done with in one go, so one does for all. */
+const request = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
+
+export class ApiConnection {
+  readonly #options: ApiConnectionOptions;
+  readonly #socket: Socket;
+  readonly #writer: DirectWriter;
+  #process: ProcessConnection | undefined;
+  /** What came and could not be looked at, or was not all there. */
+  #held = NOTHING;
+  #isBusy = false;
+  #isOver = false;
+  /** Ends when nothing is under way any more. */
+  #isEnding = false;
+  #quietSweeps = 0;
+  #release: (() => void) | undefined;
+  readonly #onEnd = (): void => this.end();
+  readonly #onClose = (): void => this.#leave();
+  // "close" follows.
+  readonly #onError = (): void => undefined;
+  readonly #onDrain = (): void => this.#process?.resume();
+
+  constructor(options: ApiConnectionOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.#writer = new DirectWriter(options.socket);
+  }
+
+  start(): void {
+    const { socket } = this.#options;
+    socket.on('end', this.#onEnd).on('close', this.#onClose);
+    socket.on('error', this.#onError).on('drain', this.#onDrain);
+    this.#release = takeReads(socket, (buffer, size) => this.#take(buffer, size));
+  }
+
+  /** To be called at equal times: what was quiet meanwhile is let go of, first the process, then the client. */
+  sweep(): void {
+    if (this.#isBusy) return;
+    this.#quietSweeps++;
+    if (this.#quietSweeps > 1) this.#letGo();
+    if (this.#quietSweeps > QUIET_SWEEPS_MAX) this.#socket.destroySoon();
+  }
+
+  /** Now, or when its request is answered. */
+  end(): void {
+    this.#isEnding = true;
+    if (!this.#isBusy) this.#socket.destroySoon();
+  }
+
+  #take(buffer: Buffer, size: number): void {
+    this.#quietSweeps = 0;
+    if (this.#isBusy) {
+      this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
+      // Requests that do not wait for answers are not gathered without end.
+      if (this.#held.length > QUICK_REQUEST_BYTES_MAX) this.#socket.pause();
+    } else if (this.#held.length === 0) this.#look(buffer, size);
+    else {
+      const held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
+      this.#look(held, held.length);
+    }
+  }
+
+  #look(buffer: Buffer, size: number): void {
+    const look = request.look(buffer, 0, size);
+    if (look === 'part') {
+      this.#held = Buffer.from(buffer.subarray(0, size));
+      return;
+    }
+    const isOurs =
+      look === 'whole' &&
+      isQuickTarget(request.head.target) &&
+      this.#options.isMeant(request.head.value(FIELD.host));
+    if (!isOurs) {
+      this.#handOver(Buffer.from(buffer.subarray(0, size)));
+      return;
+    }
+    this.#held = request.end < size ? Buffer.from(buffer.subarray(request.end, size)) : NOTHING;
+    this.#isBusy = true;
+    if (!request.keepAlive) this.#isEnding = true;
+    this.#process ??= this.#connect();
+    this.#process.ask(Buffer.from(buffer.subarray(0, request.end)));
+  }
+
+  #connect(): ProcessConnection {
+    const connection: ProcessConnection = new ProcessConnection(this.#options.process, {
+      onBytes: (buffer, size) => {
+        this.#writer.write(Buffer.from(buffer.subarray(0, size)), () => undefined);
+        if (this.#writer.blocked) connection.pause();
+      },
+      onAnswered: () => this.#answered(),
+      onLost: (hasBegun) => {
+        if (this.#process === connection) this.#process = undefined;
+        if (this.#isOver || !this.#isBusy) return;
+        if (hasBegun) this.#socket.destroy();
+        else {
+          this.#writer.write(AWAY, () => undefined);
+          this.#socket.destroySoon();
+        }
+      },
+    });
+    return connection;
+  }
+
+  #answered(): void {
+    this.#isBusy = false;
+    this.#quietSweeps = 0;
+    if (this.#isOver) return;
+    if (this.#isEnding && this.#held.length === 0) {
+      this.#socket.destroySoon();
+      return;
+    }
+    const held = this.#held;
+    this.#held = NOTHING;
+    if (held.length > 0) this.#look(held, held.length);
+    if (!this.#isOver && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #handOver(read: Buffer): void {
+    const { socket } = this.#options;
+    this.#release?.();
+    this.#leave();
+    socket.off('end', this.#onEnd).off('close', this.#onClose);
+    socket.off('error', this.#onError).off('drain', this.#onDrain);
+    socket.unshift(read);
+    this.#options.handOver(socket);
+  }
+
+  #leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#letGo();
+    this.#options.onGone();
+  }
+
+  #letGo(): void {
+    this.#process?.close();
+    this.#process = undefined;
+  }
+}
+
+const AWAY: Buffer = Buffer.from(
+  `HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: ${AWAY_BODY.length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n${AWAY_BODY}`,
+);
+/** With sweeps every 30 s a client may pause for as long as the database process tells it. */
+const QUIET_SWEEPS_MAX = 3;
+
+interface ProcessEvents {
+  /** Of an answer; valid during the call. */
+  readonly onBytes: (buffer: Buffer, size: number) => void;
+  /** An answer is out as a whole. */
+  readonly onAnswered: () => void;
+  /** `hasBegun`: a part of an answer is out. */
+  readonly onLost: (hasBegun: boolean) => void;
+}
+
+/** To the database process, for one client: one request at a time. */
+class ProcessConnection {
+  readonly #socket: Socket;
+  readonly #writer: DirectWriter;
+  readonly #events: ProcessEvents;
+  readonly #head = new ResponseHead(RESPONSE_HEAD_LIMITS);
+  readonly #framing = new ResponseFraming();
+  /** Of a head that is not all there. */
+  #held = NOTHING;
+  /** Of the answer's body; undefined while its head is awaited. */
+  #left: number | undefined;
+
+  constructor(path: string, events: ProcessEvents) {
+    this.#events = events;
+    this.#socket = connect({ path });
+    this.#writer = new DirectWriter(this.#socket);
+    // "close" follows.
+    this.#socket.on('error', () => undefined);
+    this.#socket.on('close', () => events.onLost(this.#left !== undefined));
+    this.#socket.once('connect', () => {
+      takeReads(this.#socket, (buffer, size) => this.#take(buffer, size));
+    });
+  }
+
+  ask(bytes: Buffer): void {
+    this.#writer.write(bytes, () => undefined);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** Whatever is under way there is stopped. */
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #take(buffer: Buffer, size: number): void {
+    if (this.#left === undefined) {
+      const bytes =
+        this.#held.length === 0
+          ? buffer.subarray(0, size)
+          : Buffer.concat([this.#held, buffer.subarray(0, size)]);
+      this.#held = NOTHING;
+      if (!this.#isHead(bytes)) return;
+      this.#pass(bytes, bytes.length);
+    } else this.#pass(buffer, size);
+  }
+
+  /** The process answers with a length, always; anything else is not it. */
+  #isHead(bytes: Buffer): boolean {
+    this.#head.reset(0);
+    try {
+      if (!this.#head.scan(bytes, bytes.length)) {
+        this.#held = Buffer.from(bytes);
+        return false;
+      }
+      this.#framing.read(this.#head, false);
+    } catch (error) {
+      if (!isHttpError(error)) throw error;
+      this.#socket.destroy();
+      return false;
+    }
+    if (this.#framing.kind === BODY.length) {
+      this.#left = this.#head.end + this.#framing.length;
+      return true;
+    }
+    this.#socket.destroy();
+    return false;
+  }
+
+  #pass(buffer: Buffer, size: number): void {
+    this.#left = (this.#left ?? 0) - size;
+    this.#events.onBytes(buffer, size);
+    if (this.#left > 0) return;
+    this.#left = undefined;
+    this.#events.onAnswered();
+  }
+}

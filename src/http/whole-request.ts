@@ -1,0 +1,73 @@
+/**
+ * Requests as programs send them to a service: a POST whose head and body are there together, of a stated length. Whoever serves those itself, and has
+ * a full HTTP server for all others, looks here first. Pure; what is broken or unusual in any way is "other".
+ */
+import { FIELD } from './field-names.ts';
+import { BODY, RequestFraming } from './framing.ts';
+import { RequestHead } from './head.ts';
+import { isHttpError } from './http-error.ts';
+import { DEFAULT_HEAD_LIMITS } from './limits.ts';
+
+const OFFSETS_PER_FIELD = 4;
+
+/** `part`: the rest may still come. `other`: not for whoever looks here. */
+export type Look = 'whole' | 'part' | 'other';
+
+/** One at a time; reused from request to request. */
+export class WholeRequest {
+  readonly head: RequestHead = new RequestHead(DEFAULT_HEAD_LIMITS);
+  readonly #framing: RequestFraming = new RequestFraming();
+  readonly #bytesMax: number;
+
+  /** `bytesMax`: of head and body. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Valid while a look was `whole`. */
+  get bodyStart(): number {
+    return this.head.end;
+  }
+
+  /** One past the body. */
+  get end(): number {
+    return this.head.end + this.#framing.length;
+  }
+
+  /** What the client wants of the connection afterwards. */
+  get keepAlive(): boolean {
+    return this.#framing.keepAlive;
+  }
+
+  /** At the request that begins at `from`; the bytes must stay as they are while it is read. */
+  look(buffer: Buffer, from: number, to: number): Look {
+    const { head } = this;
+    head.reset(from);
+    try {
+      if (!head.scan(buffer, to)) return to - from < this.#bytesMax ? 'part' : 'other';
+      this.#framing.read(head);
+    } catch (error) {
+      if (!isHttpError(error)) throw error;
+      return 'other';
+    }
+    const { kind, expectContinue } = this.#framing;
+    const isPlain = kind === BODY.length && !expectContinue && head.indexOf(FIELD.upgrade) < 0;
+    if (!isPlain || head.minor !== 1 || head.method !== 'POST') return 'other';
+    if (this.end - from > this.#bytesMax) return 'other';
+    return this.end <= to ? 'whole' : 'part';
+  }
+
+  /** The value of the only field of that name, in lower case; undefined when there is none, null when there are several. */
+  field(name: string): string | undefined | null {
+    const { head } = this;
+    let found: string | undefined;
+    for (let index = 0; index < head.count; index++) {
+      const at = index * OFFSETS_PER_FIELD;
+      const length = (head.offsets[at + 1] ?? 0) - (head.offsets[at] ?? 0);
+      if (length !== name.length || head.nameAt(index).toLowerCase() !== name) continue;
+      if (found !== undefined) return null;
+      found = head.valueAt(index);
+    }
+    return found;
+  }
+}
