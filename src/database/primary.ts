@@ -165,6 +165,8 @@ export class PrimaryTerm {
   async confirmed(): Promise<void> {
     await this.unsettled();
     await this.#confirmation.answer();
+    // A mirror may have shown it by then, and reads do not wait in the thread's queue.
+    await this.#committing;
     this.requireTerm();
   }
 
