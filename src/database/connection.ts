@@ -202,17 +202,23 @@ export class Connection implements Disposable {
   }
 
   /** Steps of the plan as SQLite words them. */
-  plan(statement: Statement): readonly string[] {
-    const steps = this.#guarded(noDeeds(), () =>
-      this.#raw.prepare(`EXPLAIN QUERY PLAN ${statement.sql}`).all(),
-    ) as unknown as SqlValue[][];
-    return steps.map((step) => String(step[3]));
+  plan({ sql }: Statement): readonly string[] {
+    return this.#explained(`EXPLAIN QUERY PLAN ${sql}`).map((step) => String(step[3]));
+  }
+
+  /** Opcodes of the program that SQLite made of it. */
+  program({ sql }: Statement): readonly string[] {
+    return this.#explained(`EXPLAIN ${sql}`).map((step) => String(step[1]));
   }
 
   [Symbol.dispose](): void {
     this.#prepared.clear();
     this.#own.clear();
     if (this.#raw.isOpen) this.#raw.close();
+  }
+
+  #explained(sql: string): SqlValue[][] {
+    return this.#guarded(noDeeds(), () => this.#raw.prepare(sql).all()) as unknown as SqlValue[][];
   }
 
   #trusted<T>(call: () => T): T {

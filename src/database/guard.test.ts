@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import { prepareFile } from './applied.ts';
 import { Connection, type ConnectionMode } from './connection.ts';
-import { isQuickPlan } from './quick-plan.ts';
+import { isQuickPlan, isQuickProgram } from './quick-plan.ts';
 
 function open(context: TestContext): {
   readonly folder: string;
@@ -145,7 +145,9 @@ test('only what finds single rows by a whole key is quick', (context) => {
     ['sqlite_autoindex_t_2', 2],
   ]);
   const quick = (sql: string): boolean =>
-    isQuickPlan(connection.plan({ sql }), (name) => columns.get(name));
+    !connection.prepare(sql).deeds.slowCalls &&
+    isQuickPlan(connection.plan({ sql }), (name) => columns.get(name)) &&
+    isQuickProgram(connection.program({ sql }));
   for (const sql of [
     'SELECT 1',
     'SELECT * FROM t WHERE id = ?',
@@ -163,6 +165,11 @@ test('only what finds single rows by a whole key is quick', (context) => {
     'SELECT * FROM t WHERE c = ?',
     'SELECT * FROM t WHERE id > ?',
     'SELECT * FROM t WHERE id IN (SELECT c FROM t)',
+    // Each looks up single rows, and together they do so ever more often, or long for one.
+    'SELECT count(*) FROM t x, t y WHERE x.id IN (?, ?) AND y.id IN (?, ?)',
+    'SELECT b, (SELECT count(*) FROM t y WHERE y.id IN (?, ?)) FROM t x WHERE id IN (?, ?)',
+    "SELECT b LIKE '%a%a%a%a%b' FROM t WHERE id = ?",
+    'SELECT length(randomblob(1000000000))',
     'SELECT b, (SELECT group_concat(b) FROM t y WHERE y.c = x.id) FROM t x WHERE id = ?',
     'WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c',
   ]) {

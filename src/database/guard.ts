@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:sqlite';
 import { forbidden } from './errors.ts';
+import { isQuickFunction } from './quick-plan.ts';
 
 /** What a statement does, as SQLite's authorizer tells. */
 export interface Deeds {
@@ -14,11 +15,20 @@ export interface Deeds {
   inserts: boolean;
   /** Has a recursive part, which may never end. */
   recursive: boolean;
+  /** Calls a function that may take long. */
+  slowCalls: boolean;
   defersForeignKeys: boolean;
 }
 
 export function noDeeds(): Deeds {
-  return { ddl: false, writes: false, inserts: false, recursive: false, defersForeignKeys: false };
+  return {
+    ddl: false,
+    writes: false,
+    inserts: false,
+    recursive: false,
+    slowCalls: false,
+    defersForeignKeys: false,
+  };
 }
 
 /** Names of ours: of a copy's own tables, and of those in which the layers above keep what belongs to the database. */
@@ -181,6 +191,7 @@ function judgeRest(deeds: Deeds, action: number, second: string | null): void {
       if (deeds.ddl) return;
       throw forbidden('REINDEX', 'Every copy does that by itself when it is needed');
     case constants.SQLITE_FUNCTION:
+      if (!isQuickFunction(second ?? '')) deeds.slowCalls = true;
       if (second?.toLowerCase() !== 'load_extension') return;
       throw forbidden('load_extension()', 'Extensions cannot be loaded');
     case constants.SQLITE_RECURSIVE:

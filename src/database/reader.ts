@@ -3,7 +3,7 @@ import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { schemaChanged } from './errors.ts';
-import { isQuickPlan } from './quick-plan.ts';
+import { isQuickPlan, isQuickProgram } from './quick-plan.ts';
 import type { SqlValue, Statement, StatementResult, StripeDigest } from './statement.ts';
 
 export class Reader implements Disposable {
@@ -98,7 +98,9 @@ export class Reader implements Disposable {
     const { deeds } = this.#connection.prepare(statement.sql);
     const quick =
       !deeds.recursive &&
-      isQuickPlan(this.#connection.plan(statement), (index) => this.#uniqueColumns(index));
+      !deeds.slowCalls &&
+      isQuickPlan(this.#connection.plan(statement), (index) => this.#uniqueColumns(index)) &&
+      isQuickProgram(this.#connection.program(statement));
     if (this.#quick.size >= QUICK_KEPT) this.#quick.clear();
     this.#quick.set(statement.sql, quick);
     return quick;
