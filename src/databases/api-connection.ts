@@ -40,15 +40,22 @@ export class ApiConnection {
   #held = NOTHING;
   #isBusy = false;
   #isOver = false;
-  /** Ends when nothing is under way any more. */
+  /** Ends when nothing is under way any more; nothing more is looked at. */
   #isEnding = false;
   #quietSweeps = 0;
   #release: (() => void) | undefined;
-  readonly #onEnd = (): void => this.end();
+  /** As node:http has it: whoever sends nothing more has left. A client that was killed says no more than that, and its statement has to end. */
+  readonly #onEnd = (): void => {
+    this.#isEnding = true;
+    this.#socket.destroySoon();
+  };
   readonly #onClose = (): void => this.#leave();
   // "close" follows.
   readonly #onError = (): void => undefined;
-  readonly #onDrain = (): void => this.#process?.resume();
+  readonly #onDrain = (): void => {
+    this.#quietSweeps = 0;
+    this.#process?.resume();
+  };
 
   constructor(options: ApiConnectionOptions) {
     this.#options = options;
@@ -63,11 +70,22 @@ export class ApiConnection {
     this.#release = takeReads(socket, (buffer, size) => this.#take(buffer, size));
   }
 
-  /** To be called at equal times: what was quiet meanwhile is let go of, first the process, then the client. */
+  /**
+   * To be called at equal times: what was quiet meanwhile is let go of, first the process, then the client. Who is slow with a request goes to the API's own
+   * server, which has times for that; who does not take an answer is cut.
+   */
   sweep(): void {
-    if (this.#isBusy) return;
+    const isStalled = this.#writer.blocked;
+    if (this.#isBusy && !isStalled) return;
+    if (!this.#isBusy && !this.#isEnding && this.#held.length > 0) {
+      this.#handOver(this.#held);
+      return;
+    }
     this.#quietSweeps++;
-    if (this.#quietSweeps > 1) this.#letGo();
+    if (this.#quietSweeps > 1) {
+      if (isStalled) this.#socket.destroy();
+      this.#letGo();
+    }
     if (this.#quietSweeps > QUIET_SWEEPS_MAX) this.#socket.destroySoon();
   }
 
@@ -78,7 +96,7 @@ export class ApiConnection {
   }
 
   #take(buffer: Buffer, size: number): void {
-    this.#quietSweeps = 0;
+    if (this.#isEnding) return;
     if (this.#isBusy) {
       this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
       // Requests that do not wait for answers are not gathered without end.
@@ -106,6 +124,7 @@ export class ApiConnection {
     }
     this.#held = request.end < size ? Buffer.from(buffer.subarray(request.end, size)) : NOTHING;
     this.#isBusy = true;
+    this.#quietSweeps = 0;
     if (!request.keepAlive) this.#isEnding = true;
     this.#process ??= this.#connect();
     this.#process.ask(Buffer.from(buffer.subarray(0, request.end)));
@@ -119,7 +138,9 @@ export class ApiConnection {
       },
       onAnswered: () => this.#answered(),
       onLost: (hasBegun) => {
-        if (this.#process === connection) this.#process = undefined;
+        // One that was let go of says nothing of the request that went over the next.
+        if (this.#process !== connection) return;
+        this.#process = undefined;
         if (this.#isOver || !this.#isBusy) return;
         if (hasBegun) this.#socket.destroy();
         else {
@@ -135,14 +156,15 @@ export class ApiConnection {
     this.#isBusy = false;
     this.#quietSweeps = 0;
     if (this.#isOver) return;
-    if (this.#isEnding && this.#held.length === 0) {
+    if (this.#isEnding) {
       this.#socket.destroySoon();
       return;
     }
     const held = this.#held;
     this.#held = NOTHING;
     if (held.length > 0) this.#look(held, held.length);
-    if (!this.#isOver && this.#socket.isPaused()) this.#socket.resume();
+    const isFull = this.#held.length > QUICK_REQUEST_BYTES_MAX;
+    if (!this.#isOver && !isFull && this.#socket.isPaused()) this.#socket.resume();
   }
 
   #handOver(read: Buffer): void {

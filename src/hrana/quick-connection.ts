@@ -41,12 +41,14 @@ export class QuickConnection {
   /** Of the request that is being answered. */
   #client: HttpClient | undefined;
   #isOver = false;
-  #hasEnded = false;
+  /** Nothing more is looked at. */
+  #isEnding = false;
   #wasQuiet = false;
   #release: (() => void) | undefined;
+  /** As node:http has it: whoever sends nothing more has left. A client that was killed says no more than that, and its statement has to end. */
   readonly #onEnd = (): void => {
-    this.#hasEnded = true;
-    if (this.#client === undefined) this.#socket.destroySoon();
+    this.#isEnding = true;
+    this.#socket.destroySoon();
   };
   readonly #onClose = (): void => {
     this.#client?.leave();
@@ -66,20 +68,22 @@ export class QuickConnection {
     this.#release = takeReads(this.#socket, (buffer, size) => this.#take(buffer, size));
   }
 
-  /** To be called every `keepAliveMs`: ends a connection that has been quiet since the last time, also in the middle of a request. */
+  /** To be called every `keepAliveMs`: ends a connection that has been quiet since the last time. Who is slow with a request goes to node:http, which has times for that. */
   sweep(): void {
-    if (this.#client !== undefined) return;
-    if (this.#wasQuiet) this.#socket.destroySoon();
+    if (this.#client !== undefined || this.#isEnding) return;
+    if (this.#held.length > 0) this.#handOver(this.#held);
+    else if (this.#wasQuiet) this.#socket.destroySoon();
     this.#wasQuiet = true;
   }
 
   /** Now, or when its request is answered. */
   close(): void {
-    this.#hasEnded = true;
+    this.#isEnding = true;
     if (this.#client === undefined) this.#socket.destroySoon();
   }
 
   #take(buffer: Buffer, size: number): void {
+    if (this.#isEnding) return;
     this.#wasQuiet = false;
     if (this.#client !== undefined) {
       this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
@@ -128,13 +132,16 @@ export class QuickConnection {
     this.#client = undefined;
     this.#wasQuiet = false;
     if (this.#isOver) return;
-    if (!keepAlive || (this.#hasEnded && this.#held.length === 0)) this.#socket.destroySoon();
-    else {
-      const held = this.#held;
-      this.#held = NOTHING;
-      if (held.length > 0) this.#look(held, held.length);
-      if (!this.#isOver && this.#socket.isPaused()) this.#socket.resume();
+    if (!keepAlive || this.#isEnding) {
+      this.#isEnding = true;
+      this.#socket.destroySoon();
+      return;
     }
+    const held = this.#held;
+    this.#held = NOTHING;
+    if (held.length > 0) this.#look(held, held.length);
+    const isFull = this.#held.length > QUICK_REQUEST_BYTES_MAX;
+    if (!this.#isOver && !isFull && this.#socket.isPaused()) this.#socket.resume();
   }
 
   async #send({ status, type, body, headers }: HranaAnswer, keepAlive: boolean): Promise<void> {
