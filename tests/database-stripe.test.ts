@@ -121,6 +121,8 @@ test('an interactive transaction sees its own writes, and nobody else does befor
   const primary = await on.copy('n1');
   await primary.lead();
   await run(primary, ITEMS);
+  // The process that reads has started then: a transaction does not wait so long.
+  await look(primary, 'SELECT count(*) FROM items');
   const hold = await primary.begin();
   await hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" });
   await errorOf(hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" }));
