@@ -42,12 +42,14 @@ export class Reads implements Disposable {
     const { stripe, path, thread, pool, clock, readMs = READ_MS_MAX } = this.#options;
     if (this.#isClosed) throw closed(stripe);
     const beganMs = clock.monotonicMs();
-    if (beganMs < this.#nearAgainMs) {
+    const reader = this.#reader;
+    if (reader === undefined || beganMs < this.#nearAgainMs) {
       const answer = await thread.call('query', statement, readMs, planned);
+      // There may be no file before the thread has opened it.
+      if (!this.#isClosed) this.#reader ??= new Reader(path, () => clock.monotonicMs());
       if (answer.kind === 'rows') return answer.result;
     } else {
-      this.#reader ??= new Reader(path, () => clock.monotonicMs());
-      const result = this.#reader.quick(statement, readMs, planned);
+      const result = reader.quick(statement, readMs, planned);
       this.#took(beganMs);
       if (result !== undefined) return result;
     }
