@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer as createHttpServer, type ServerResponse } from 'node:http';
+import { createServer as createHttpServer, type Server, type ServerResponse } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ interface Kit {
   readonly connection: ApiConnection;
   readonly asked: ServerResponse[];
   readonly given: Socket[];
+  readonly server: Server;
   readonly received: () => string;
 }
 
@@ -60,7 +61,7 @@ async function start(context: TestContext): Promise<Kit> {
     server.close();
     await rm(folder, { recursive: true });
   });
-  return { client, near, connection, asked, given, received: () => received };
+  return { client, near, connection, asked, given, server, received: () => received };
 }
 
 function answer(response: ServerResponse | undefined, body = 'ok'): void {
@@ -124,4 +125,16 @@ test('who is slow with a request, or takes no answers, does not stay', async (co
   });
   assert.equal(given.length, 0);
   assert.equal(String(slow.near.read()), REQUEST.slice(0, -1));
+});
+
+test('a process that ends in the middle is told apart from one that is away', async (context) => {
+  const { client, asked, server, received } = await start(context);
+  client.write(REQUEST);
+  await until('it is asked', () => asked.length === 1);
+  server.closeAllConnections();
+  await until('it is answered', () => received().includes('DATABASE_OUTCOME_UNKNOWN'));
+  const next = await start(context);
+  next.server.close();
+  next.client.write(REQUEST);
+  await until('it is answered', () => next.received().includes('DATABASES_AWAY'));
 });

@@ -12,7 +12,7 @@ import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { WholeRequest } from '../http/whole-request.ts';
 import { QUICK_REQUEST_BYTES_MAX } from '../hrana/hrana.ts';
 import { DirectWriter, takeReads } from '../net/net.ts';
-import { AWAY_BODY } from './errors.ts';
+import { AWAY_BODY, LOST_BODY } from './errors.ts';
 import { isQuickTarget } from './quick-target.ts';
 
 export interface ApiConnectionOptions {
@@ -137,14 +137,14 @@ export class ApiConnection {
         if (this.#writer.blocked) connection.pause();
       },
       onAnswered: () => this.#answered(),
-      onLost: (hasBegun) => {
+      onLost: (when) => {
         // One that was let go of says nothing of the request that went over the next.
         if (this.#process !== connection) return;
         this.#process = undefined;
         if (this.#isOver || !this.#isBusy) return;
-        if (hasBegun) this.#socket.destroy();
+        if (when === 'answering') this.#socket.destroy();
         else {
-          this.#writer.write(AWAY, () => undefined);
+          this.#writer.write(when === 'connecting' ? AWAY : LOST, () => undefined);
           this.#socket.destroySoon();
         }
       },
@@ -190,9 +190,8 @@ export class ApiConnection {
   }
 }
 
-const AWAY: Buffer = Buffer.from(
-  `HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: ${AWAY_BODY.length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n${AWAY_BODY}`,
-);
+const AWAY: Buffer = refusal('503 Service Unavailable', 'retry-after: 1\r\n', AWAY_BODY);
+const LOST: Buffer = refusal('502 Bad Gateway', '', LOST_BODY);
 /** With sweeps every 30 s a client may pause for as long as the database process tells it. */
 const QUIET_SWEEPS_MAX = 3;
 
@@ -201,8 +200,14 @@ interface ProcessEvents {
   readonly onBytes: (buffer: Buffer, size: number) => void;
   /** An answer is out as a whole. */
   readonly onAnswered: () => void;
-  /** `hasBegun`: a part of an answer is out. */
-  readonly onLost: (hasBegun: boolean) => void;
+  /** `connecting`: nothing has got there; `answering`: a part of an answer is out. */
+  readonly onLost: (when: 'connecting' | 'connected' | 'answering') => void;
+}
+
+function refusal(status: string, fields: string, body: string): Buffer {
+  return Buffer.from(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${fields}connection: close\r\n\r\n${body}`,
+  );
 }
 
 /** To the database process, for one client: one request at a time. */
@@ -216,6 +221,7 @@ class ProcessConnection {
   #held = NOTHING;
   /** Of the answer's body; undefined while its head is awaited. */
   #left: number | undefined;
+  #hasConnected = false;
 
   constructor(path: string, events: ProcessEvents) {
     this.#events = events;
@@ -223,8 +229,12 @@ class ProcessConnection {
     this.#writer = new DirectWriter(this.#socket);
     // "close" follows.
     this.#socket.on('error', () => undefined);
-    this.#socket.on('close', () => events.onLost(this.#left !== undefined));
+    this.#socket.on('close', () => {
+      if (this.#left !== undefined) events.onLost('answering');
+      else events.onLost(this.#hasConnected ? 'connected' : 'connecting');
+    });
     this.#socket.once('connect', () => {
+      this.#hasConnected = true;
       takeReads(this.#socket, (buffer, size) => this.#take(buffer, size));
     });
   }

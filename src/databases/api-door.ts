@@ -11,8 +11,9 @@ import {
 } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { systemCode } from '../base/errors.ts';
 import { LOCAL_HEADER } from './control.ts';
-import { AWAY_BODY } from './errors.ts';
+import { AWAY_BODY, LOST_BODY } from './errors.ts';
 import { TUNNELS_MAX } from './limits.ts';
 
 /** Of one connection (RFC 9110 §7.6.1), so not to be handed on. */
@@ -25,6 +26,9 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+
+/** Nothing has got to the process. */
+const UNREACHED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'EAGAIN']);
 
 export interface Origin {
   /** It came over the API's unix socket. */
@@ -54,7 +58,7 @@ export class ApiDoor implements Disposable {
         headers: onwardHeaders(request, origin),
       });
       response.once('close', () => onward.destroy());
-      onward.on('error', () => unavailable(response));
+      onward.on('error', (error) => unavailable(response, error));
       onward.on('response', (answer) => {
         answer.on('error', () => response.destroy());
         response.writeHead(answer.statusCode ?? 502, answerHeaders(answer));
@@ -140,11 +144,16 @@ function webSocketHead({ url, headers }: IncomingMessage, { isLocal }: Origin): 
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function unavailable(response: ServerResponse): void {
+function unavailable(response: ServerResponse, error: unknown): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
-  response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
-  response.end(AWAY_BODY);
+  if (UNREACHED.has(systemCode(error) ?? '')) {
+    response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
+    response.end(AWAY_BODY);
+  } else {
+    response.writeHead(502, { 'content-type': 'application/json' });
+    response.end(LOST_BODY);
+  }
 }

@@ -123,3 +123,10 @@ export const AWAY_BODY: string = JSON.stringify({
   message: 'The database process does not answer; ask again in a moment',
   code: 'DATABASES_AWAY',
 });
+
+/** The same when it was asked and then said nothing: what was asked may have happened. */
+export const LOST_BODY: string = JSON.stringify({
+  message:
+    'The database process ended before it answered; read before you repeat what changes rows',
+  code: 'DATABASE_OUTCOME_UNKNOWN',
+});
