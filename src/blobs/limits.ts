@@ -49,6 +49,8 @@ export const MOVES_MAX = 32;
 /** While clients are busy, background transfers move this share of what clients move, and at least so many bytes a second. */
 export const BACKGROUND_SHARE = 0.1;
 export const BACKGROUND_BYTES_PER_SECOND_MIN: number = 4 * 1024 * 1024;
+/** Timers of a busy process are late: what the background may move is kept for so long, or it would not get its least. */
+export const BACKGROUND_LATE_MS = 100;
 /** What beginning a transfer costs, as bytes that are moved. */
 export const BLOB_WORK_BYTES: number = 64 * 1024;
 /** Clients count as busy for so long after something was done for them: the next request is often on its way, or waits for the catalogue. */
