@@ -57,3 +57,5 @@ export const BLOB_WORK_BYTES: number = 64 * 1024;
 export const CLIENT_GRACE_MS = 100;
 /** A transfer that waits looks again so often whether clients have gone. */
 export const TURN_LOOK_MS = 10;
+/** Whoever waits for a copy of one node from another is told after each so many bytes of it: at the least that the background gets, several times before he gives up. */
+export const PROGRESS_BYTES: number = 512 * 1024;
