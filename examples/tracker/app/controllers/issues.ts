@@ -2,7 +2,7 @@ import { authorize, controller } from 'moln';
 import { requireUser } from '../auth.ts';
 import { Attachment } from '../models/attachment.ts';
 import { Comment } from '../models/comment.ts';
-import { Issue } from '../models/issue.ts';
+import { deleteIssue, Issue } from '../models/issue.ts';
 import { Team } from '../models/team.ts';
 import { peopleOf, User } from '../models/user.ts';
 import { EditIssue, ShowIssue } from '../views/issues.tsx';
@@ -62,7 +62,7 @@ export const issues = controller({
 
   async destroy(c) {
     const issue = await Issue.get(c.params.id);
-    await Issue.delete(issue);
+    await deleteIssue(issue);
     c.flash('The issue was deleted');
     return c.done(`/teams/${issue.team_id}`);
   },
