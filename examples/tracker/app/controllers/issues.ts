@@ -56,7 +56,10 @@ export const issues = controller({
     const issue = await Issue.get(c.params.id);
     const { state } = await c.form();
     const moved = await Issue.tryUpdate(issue, { state });
-    if (!moved.ok) return c.redirect(`/teams/${issue.team_id}`);
+    if (!moved.ok) {
+      const around = await teamOf(issue);
+      return c.invalid(moved, () => EditIssue({ issue, ...around }));
+    }
     return c.done(`/teams/${issue.team_id}#issue-${issue.id}`, moved.row);
   },
 
