@@ -89,9 +89,7 @@ function proseOf(comment: string): string {
   return text
     .join('\n')
     .trim()
-    .replace(/((?:^ {3,4}\S.*\n?)+)/gm, (lines) =>
-      fenced(lines.replace(/^ {3,4}/gm, '').trimEnd()),
-    );
+    .replace(/((?:^ {3,}\S.*\n?)+)/gm, (lines) => fenced(lines.replace(/^ {3,4}/gm, '').trimEnd()));
 }
 
 /** Inline, also when it has the sign that marks it. */

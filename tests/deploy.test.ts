@@ -218,7 +218,10 @@ test('settings are shown, secrets never are, and both reach the app', async (t) 
 
 test('logs are followed live, commands run in the app and end with their exit code', async (t) => {
   await using node = await TestNode.start(t);
-  const folder = appFolder(t, nodeApp('(console.log("asked " + request.url), "ok")'));
+  const folder = appFolder(
+    t,
+    nodeApp('(request.url !== "/" && console.log("asked " + request.url), "ok")'),
+  );
   await node.json('deploy', folder, '--name', 'app');
   await node.get('app', '/before');
   await using logs = node.follow('app', 'app', 'logs', '-f');

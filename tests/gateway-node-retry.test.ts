@@ -157,3 +157,20 @@ test('what waits for a node that fell silent is asked of another; what must not 
   for (const end of held) end();
   await Promise.all(holding);
 });
+
+test('what waits for a node that fell silent waits on while nobody else is well', async () => {
+  await using nodes = await TwoNodes.start();
+  const says = (text: string): string =>
+    `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+  await using silent = await RawOrigin.start(`${nodes.two.folder}/silent.sock`, (one, origin) => {
+    if (origin.connections.length > 1) one.socket.write(says('moved'));
+  });
+  const ids = ['a', 'b'] as const;
+  await nodes.lead(...ids.map((id) => socketUpstream(silent.path, id)));
+  const asked = answer(nodes.one);
+  await until('the request there', () => silent.seen.includes('\r\n\r\n'));
+  if (nodes.one.node !== undefined) nodes.one.node = { ...nodes.one.node, silent: ['two'] };
+  await nodes.one.route(proxyRoute(ids.map((id) => nodes.far(id))));
+  silent.connections[0]?.socket.write(says('late'));
+  assert.deepEqual(await asked, { status: 200, text: 'late' });
+});

@@ -33,7 +33,8 @@ export async function fillCodeCache(
   code: string,
   { runFolder, words }: LoadedCode,
 ): Promise<void> {
-  const marker = join(codeCacheFolder(runFolder), `filled-${kind}`);
+  // Node keeps what each user compiled apart, and one may not write over the other's marker.
+  const marker = join(codeCacheFolder(runFolder), `filled-${kind}-${process.getuid?.() ?? 'all'}`);
   if ((await readFile(marker, 'utf8').catch(() => '')) === code) return;
   if ((await loadCode({ runFolder, words })) !== undefined) return;
   await writeFile(marker, code).catch(() => undefined);

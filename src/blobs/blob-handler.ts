@@ -4,6 +4,7 @@ import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { invalid, refusedTicket } from './errors.ts';
 import { FarBlobs } from './far-blobs.ts';
+import { PROGRESS_BYTES } from './limits.ts';
 import {
   isBlobId,
   type BlobRange,
@@ -121,10 +122,11 @@ async function change(
     return await store.append(id, whole(query.get('append')), bodyOf(asked), settings);
   }
   if (query.has('pull')) {
-    return await pull(options, id, ticket, {
+    const from = {
       node: query.get('pull') ?? '',
       ticket: header(request, SOURCE_TICKET_HEADER) ?? '',
-    });
+    };
+    return await pull(options, id, ticket, { from, onBytes: progress(asked.response) });
   }
   throw invalid('A storage node is asked to change a blob, but not how');
 }
@@ -134,8 +136,12 @@ async function pull(
   { store, peer }: BlobHandlerOptions,
   id: string,
   { maxBytes }: Ticket,
-  from: { readonly node: string; readonly ticket: string },
+  way: {
+    readonly from: { readonly node: string; readonly ticket: string };
+    readonly onBytes: (bytes: number) => void;
+  },
 ): Promise<Written> {
+  const { from, onBytes } = way;
   if (peer === undefined) throw invalid('This storage node copies from no other');
   const source = new FarBlobs({
     call: peer(from.node),
@@ -147,8 +153,29 @@ async function pull(
     throw new MolnError('BLOBS_MISSING', `Blob ${id} is not on node "${from.node}" either`);
   }
   const { length, sha256, meta } = stat;
-  const content = await source.get(id);
-  return await store.put(id, content.body, { ...meta, length, sha256, maxBytes });
+  const { body } = await source.get(id);
+  return await store.put(id, counted(body, onBytes), { ...meta, length, sha256, maxBytes });
+}
+
+/** Whoever waits for a copy, which may go after clients for long, hears that it goes on: by 102, RFC 2518 section 10.1. */
+function progress(response: ServerResponse): (bytes: number) => void {
+  let untold = 0;
+  return (bytes) => {
+    untold += bytes;
+    if (untold < PROGRESS_BYTES) return;
+    untold = 0;
+    response.writeProcessing();
+  };
+}
+
+async function* counted(
+  body: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    onBytes(piece.length);
+    yield piece;
+  }
 }
 
 /** The ticket says how much may come, and for which placement. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import {
@@ -31,6 +33,29 @@ test('a node copies a blob from another one', async () => {
   await failsWith('BLOBS_TOO_LARGE', west.store.pull(id, { node: 'east', ticket }, other));
   const pull = west.store.pull(blobId(2), { node: 'east', ticket }, limits);
   await failsWith('BLOBS_TICKET', pull);
+});
+
+test('whoever waits for a copy hears that it goes on', async () => {
+  await using east = await ServedBlobs.start({ name: 'east' });
+  await using west = await ServedBlobs.start({ name: 'west', peer: () => east.call });
+  const id = blobId(1);
+  await east.store.put(id, inPieces(blobBytes(1, 3_000_000)), putOptions());
+  const headers = {
+    'moln-ticket': west.ticket({ id, verb: 'write', maxBytes: 3_000_000, allocSeq: 9 }),
+    'moln-source-ticket': east.ticket({ id, verb: 'read', maxBytes: 0, allocSeq: 0 }),
+  };
+  const path = `/c/${id}?pull=east`;
+  const pull = request({ host: '127.0.0.1', port: west.port, method: 'POST', path, headers });
+  let heard = 0;
+  pull.on('information', ({ statusCode }) => {
+    assert.equal(statusCode, 102);
+    heard += 1;
+  });
+  pull.end();
+  const [answer] = (await once(pull, 'response')) as [IncomingMessage];
+  answer.resume();
+  assert.equal(answer.statusCode, 200);
+  assert.ok(heard >= 3, `${heard} times`);
 });
 
 test('a ticket allows one thing, on one node, for some time', async () => {

@@ -49,9 +49,13 @@ export const MOVES_MAX = 32;
 /** While clients are busy, background transfers move this share of what clients move, and at least so many bytes a second. */
 export const BACKGROUND_SHARE = 0.1;
 export const BACKGROUND_BYTES_PER_SECOND_MIN: number = 4 * 1024 * 1024;
+/** Timers of a busy process are late: what the background may move is kept for so long, or it would not get its least. */
+export const BACKGROUND_LATE_MS = 100;
 /** What beginning a transfer costs, as bytes that are moved. */
 export const BLOB_WORK_BYTES: number = 64 * 1024;
 /** Clients count as busy for so long after something was done for them: the next request is often on its way, or waits for the catalogue. */
 export const CLIENT_GRACE_MS = 100;
 /** A transfer that waits looks again so often whether clients have gone. */
 export const TURN_LOOK_MS = 10;
+/** Whoever waits for a copy of one node from another is told after each so many bytes of it: at the least that the background gets, several times before he gives up. */
+export const PROGRESS_BYTES: number = 512 * 1024;

@@ -6,6 +6,7 @@
 import type { Clock } from '../base/time.ts';
 import {
   BACKGROUND_BYTES_PER_SECOND_MIN,
+  BACKGROUND_LATE_MS,
   BACKGROUND_SHARE,
   BLOB_WORK_BYTES,
   CLIENT_GRACE_MS,
@@ -87,12 +88,13 @@ export class Pace {
     this.#average(now);
     const rate = Math.max(BACKGROUND_BYTES_PER_SECOND_MIN, BACKGROUND_SHARE * this.#bytesPerSecond);
     const more = ((now - this.#allowedMs) * rate) / 1000;
-    // What was not used is not kept for later.
-    this.#allowed = Math.min(bytes, this.#allowed + more);
+    // Little is kept for later: only what a busy process is late by.
+    const most = Math.max(bytes, (rate * BACKGROUND_LATE_MS) / 1000);
+    this.#allowed = Math.min(most, this.#allowed + more);
     this.#allowedMs = now;
     if (!isQuiet && this.#allowed < bytes)
       return Math.min(TURN_LOOK_MS, ((bytes - this.#allowed) * 1000) / rate);
-    this.#allowed = 0;
+    this.#allowed = isQuiet ? 0 : this.#allowed - bytes;
     return 0;
   }
 

@@ -5,7 +5,8 @@
  *     POST /c/ID?append=OFFSET   ?seal   ?truncate=LENGTH   ?verify   ?pull=NODE (Moln-Source-Ticket: to read there)
  *     GET /list?after=ID&limit=N&skipAway=true      GET /usage
  *
- * Each with a Moln-Ticket (`ticket.ts`). Answers are JSON but for the bytes of a blob; a failure is an error body with a status.
+ * Each with a Moln-Ticket (`ticket.ts`). Answers are JSON but for the bytes of a blob; a failure is an error body with a status. While a pull goes on, it
+ * says 102 now and then.
  */
 import type { ErrorBody } from '../base/errors.ts';
 import { isMolnError, MolnError } from '../base/errors.ts';

@@ -76,3 +76,5 @@ export const LOG_ENTRIES_KEPT = 1024;
 export const NEAR_READ_MS_MAX = 5;
 export const NEAR_READS_LATE_MAX = 3;
 export const NEAR_READS_REST_MS = 1000;
+/** Of one turn of the event loop, so that whoever asks again at once does not keep all others from theirs. */
+export const NEAR_READS_PER_TURN = 32;

@@ -1,13 +1,14 @@
 /**
  * Reads on a copy of a stripe, each where it costs least and holds nobody up. Single rows are read here, beside the stripe's thread: to wake that and to copy question
  * and answer costs several times what such a read does. When some in a row take long all the same, their pages come from a slow disk, for which everybody
- * would wait; then the thread reads for a while. What may take long runs in a process that can be killed.
+ * would wait; then the thread reads for a while. So it does when there are many in one turn of the event loop. What may take long runs in a process that can be killed.
  */
 import type { Clock } from '../base/time.ts';
 import { closed } from './errors.ts';
 import {
   NEAR_READ_MS_MAX,
   NEAR_READS_LATE_MAX,
+  NEAR_READS_PER_TURN,
   NEAR_READS_REST_MS,
   READ_MS_MAX,
 } from './limits.ts';
@@ -32,6 +33,8 @@ export class Reads implements Disposable {
   /** That took long, one after the other. */
   #late = 0;
   #nearAgainMs = -Infinity;
+  /** Read here in this turn of the event loop. */
+  #inTurn = 0;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
@@ -43,12 +46,14 @@ export class Reads implements Disposable {
     if (this.#isClosed) throw closed(stripe);
     const beganMs = clock.monotonicMs();
     const reader = this.#reader;
-    if (reader === undefined || beganMs < this.#nearAgainMs) {
+    const isNear = beganMs >= this.#nearAgainMs && this.#inTurn < NEAR_READS_PER_TURN;
+    if (reader === undefined || !isNear) {
       const answer = await thread.call('query', statement, readMs, planned);
       // There may be no file before the thread has opened it.
       if (!this.#isClosed) this.#reader ??= new Reader(path, () => clock.monotonicMs());
       if (answer.kind === 'rows') return answer.result;
     } else {
+      if (this.#inTurn++ === 0) setImmediate(() => (this.#inTurn = 0));
       const result = reader.quick(statement, readMs, planned);
       this.#took(beganMs);
       if (result !== undefined) return result;

@@ -82,6 +82,8 @@ export class Repair implements Worker {
   #isWanted = true;
   #look: Look | undefined;
   #queue: CopyTask[] = [];
+  /** Copies that are being made. */
+  readonly #underWay = new Set<CopyTask>();
   #missing = 0;
   #lost = 0;
   #copied = 0;
@@ -102,13 +104,14 @@ export class Repair implements Worker {
   }
 
   state(): RepairState {
+    const due = [...this.#queue, ...this.#underWay];
     return {
-      isRunning: this.#look !== undefined || this.#queue.length > 0,
+      isRunning: this.#look !== undefined || due.length > 0,
       doing: this.status(),
       missing: this.#missing,
       lost: this.#lost,
-      queued: this.#queue.length,
-      queuedBytes: this.#queue.reduce((sum, { block }) => sum + block.length, 0),
+      queued: due.length,
+      queuedBytes: due.reduce((sum, { block }) => sum + block.length, 0),
       copied: this.#copied,
       copiedBytes: this.#copiedBytes,
       failed: this.#failed,
@@ -119,7 +122,8 @@ export class Repair implements Worker {
   }
 
   status(): string {
-    if (this.#queue.length > 0) return `makes ${this.#queue.length} copies`;
+    const due = this.#queue.length + this.#underWay.size;
+    if (due > 0) return `makes ${due} copies`;
     if (this.#look !== undefined) return 'looks at all blocks';
     return this.#missing > 0 ? 'waits for places' : 'waits for something to repair';
   }
@@ -281,17 +285,19 @@ export class Repair implements Worker {
     const { clock } = this.#options;
     await this.#hearNews();
     // With a rate it copies little and rests, else as much as may wait for the next look.
-    const few = this.#rate === undefined ? REPAIR_IN_A_STEP : REPAIR_AT_A_TIME;
-    const tasks = this.#queue.splice(0, few);
+    let left = this.#rate === undefined ? REPAIR_IN_A_STEP : REPAIR_AT_A_TIME;
     const startMs = clock.monotonicMs();
-    let bytes = 0;
+    const startBytes = this.#copiedBytes;
     const lane = async (): Promise<void> => {
-      for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
-        bytes += await this.#copyOne(task);
-        if (signal.aborted) return;
+      while (left > 0 && !signal.aborted) {
+        left -= 1;
+        const task = this.#queue.shift();
+        if (task === undefined) return;
+        await this.#copyOne(task);
       }
     };
     await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
+    const bytes = this.#copiedBytes - startBytes;
     for (;;) {
       const tookMs = Math.max(1, clock.monotonicMs() - startMs);
       this.#bytesPerSecond = Math.round((bytes * 1000) / tookMs);
@@ -307,26 +313,28 @@ export class Repair implements Worker {
     if (this.#options.clock.monotonicMs() - this.#newsMs > REPAIR_NEWS_MS) await this.#hasNews();
   }
 
-  /** Bytes of the copy that was made. */
-  async #copyOne({ block, to, from, instead }: CopyTask): Promise<number> {
+  async #copyOne(task: CopyTask): Promise<void> {
     const { copies } = this.#options;
+    const { block, to, from, instead } = task;
     let why: string | undefined;
+    this.#underWay.add(task);
     try {
       why = await copies.make(block, to, from);
       if (why === undefined && instead !== undefined) await copies.drop(block, instead);
     } catch (error) {
       why = messageOf(error);
+    } finally {
+      this.#underWay.delete(task);
     }
     if (why === undefined) {
       this.#copied += 1;
       this.#copiedBytes += block.length;
-      return block.length;
+      return;
     }
     this.#failed += 1;
     this.#why = why;
     // It waits for the next look, and holds up no other.
     this.#missing += 1;
-    return 0;
   }
 
   /** A place that is drained, or whose node was forgotten, and that has nothing any more is a place no longer. */

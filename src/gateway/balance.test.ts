@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseUpstream, createRandom, type Candidate } from './balance.ts';
+import { chooseUpstream, createRandom, hasFit, type Candidate } from './balance.ts';
 
 function candidates(...loads: readonly number[]): Candidate[] {
   return loads.map((load) => ({ load, downUntilMs: 0 }));
@@ -48,6 +48,8 @@ test('those that are down or were tried are passed over', () => {
   ];
   assert.deepEqual(counts([a, b, c]), [0, 1000, 0]);
   assert.deepEqual(counts([a, b, c], [b]), [0, 0, 1000]);
+  assert.equal(hasFit([a, b], [], 100), true);
+  assert.equal(hasFit([a, b], [b], 100), false);
 });
 
 test('when all are down, they are tried all the same', () => {

@@ -37,6 +37,15 @@ export function chooseUpstream(
   return isBetter(candidates[b], candidates[a], random) ? b : a;
 }
 
+/** Whether one that is not excluded is fine. */
+export function hasFit(
+  candidates: readonly Candidate[],
+  excluded: readonly Candidate[],
+  nowMs: number,
+): boolean {
+  return candidates.some((one) => one.downUntilMs <= nowMs && !excluded.includes(one));
+}
+
 /**
  * By what is under way, as long as the machines are as busy; else an instance counts for what its machine has left. Of two
  * with as much under way both get their share: a machine that was quieter a second ago is not to get everything.

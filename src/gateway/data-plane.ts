@@ -194,7 +194,8 @@ export class DataPlane implements AsyncDisposable {
     for (const upstream of before) {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
     }
-    this.#silent.take(config.node?.silent ?? [], [...before, ...this.#retired], plane.coarseMs);
+    const mayBeAsked = new Set([...before, ...this.#retired]);
+    this.#silent.take(config.node?.silent ?? [], mayBeAsked, plane.coarseMs);
     const wanted = new Map(config.listeners.map((item) => [item.id, item]));
     for (const [id, listener] of this.#listeners) {
       const item = wanted.get(id);

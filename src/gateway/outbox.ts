@@ -67,8 +67,9 @@ export abstract class Outbox {
 
   /** Bytes that nobody changes any more. */
   owned(buffer: Buffer): void {
+    if (buffer.length === 0) return;
     if (this.coder !== undefined) {
-      if (buffer.length > 0) this.coder.write(buffer);
+      this.coder.write(buffer);
       return;
     }
     this.bytes += buffer.length;

@@ -1,6 +1,6 @@
 /**
  * Nodes that are not heard any more. A request that waits there may wait for as long as a machine hangs, so it is asked of
- * another upstream where that does no harm; all others wait on, since a silent node may come back.
+ * another upstream that is well, where that does no harm; all others wait on, since a silent node may come back.
  */
 import type { Upstream } from './upstream.ts';
 

@@ -9,7 +9,7 @@ import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { isEventStream } from '../http/media-type.ts';
-import { chooseUpstream } from './balance.ts';
+import { chooseUpstream, hasFit } from './balance.ts';
 import type { Regions } from './balancing/regions.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { type FailureOptions, PHASE } from './exchange-phase.ts';
@@ -368,8 +368,13 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.sinceMs = this.plane.coarseMs;
   }
 
+  /** It may come back, so it is left only for one that is well. */
   upstreamSilent(): void {
-    if (!this.promoteHedge()) this.mayAskAnother(this.upstream);
+    const { upstream, route, balanced, plane } = this;
+    if (upstream === undefined || route === undefined || this.promoteHedge()) return;
+    const tried = [...this.tried, upstream];
+    const isFit = balanced?.hasFit(tried) ?? hasFit(route.upstreams, tried, plane.coarseMs);
+    if (isFit) this.mayAskAnother(upstream);
   }
 
   upstreamEnded(): void {

@@ -274,7 +274,9 @@ export class Upstream implements Candidate {
 
   /** Its node is not heard any more: whoever waits for it may turn to another one. */
   fellSilent(): void {
-    for (const { user } of this.sockets) user?.upstreamSilent();
+    // Who turns to another one may make room for a request that comes here.
+    const now = [...this.sockets];
+    for (const { user } of now) user?.upstreamSilent();
   }
 
   closed(socket: UpstreamSocket): void {

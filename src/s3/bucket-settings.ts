@@ -25,7 +25,7 @@ import {
   parseLockConfiguration,
   printLockConfiguration,
 } from './object-lock.ts';
-import { isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
+import { checkNewPolicy, isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
 import { BUCKET_TAGS_MAX, parseTagging, printTagging, type Tags } from './tagging.ts';
 import { parseWebsite, printWebsite, type Website } from './website.ts';
 
@@ -201,6 +201,7 @@ export const policy: SettingHandlers = {
     authorise(call, bucket, { action: 's3:PutBucketPolicy' });
     const text = (await call.document(POLICY_BYTES_MAX)).toString('utf8');
     const parsed = parsePolicy(text, bucket.name);
+    checkNewPolicy(parsed);
     if (publicAccess(bucket)?.blockPolicy === true && isPublicPolicy(parsed))
       throw new S3Error('AccessDenied');
     await call.store.changeBucket(bucket.name, { settings: { policy: text } });

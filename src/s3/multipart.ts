@@ -274,10 +274,11 @@ async function endingKey(
   upload: UploadInfo,
 ): Promise<Uint8Array | undefined> {
   if (upload.fields.encryption?.by !== 'client') return undefined;
-  const parts = await partsOf(call, bucket, upload.upload);
   const hasChecksums =
     upload.checksumAlgorithm !== undefined ||
-    [...parts.values()].some(({ checksums }) => Object.keys(checksums).length > 0);
+    [...(await partsOf(call, bucket, upload.upload)).values()].some(
+      ({ checksums }) => Object.keys(checksums).length > 0,
+    );
   return keyOfUpload(call, bucket, { upload, hasChecksums });
 }
 

@@ -61,8 +61,9 @@ async function goneBefore(
   bucket: BucketInfo,
   { key, version, conditions }: Parameters<typeof deleteOne>[2],
 ): Promise<Gone> {
-  const marker = await call.store.head(bucket.name, key, version);
-  if (marker === undefined) return { version: undefined, deleteMarker: false };
+  const found = await call.store.head(bucket.name, key, version);
+  // What came since then is not what was asked about.
+  if (found?.isDeleteMarker !== true) return { version: undefined, deleteMarker: false };
   const { ifMatch, ifSize, ifModifiedAt } = conditions ?? {};
   const isMet = ifMatch === '*' && ifSize === undefined && ifModifiedAt === undefined;
   if (!isMet) throw new S3Error('PreconditionFailed');

@@ -74,7 +74,6 @@ function parseStatement(value: unknown, bucket: string): Statement {
   const effect = value['Effect'];
   if (effect !== 'Allow' && effect !== 'Deny') bad('Invalid effect');
   const principals = either(value, 'Principal', principalsOf);
-  if (principals.except && effect === 'Allow') bad('Allow with NotPrincipal is not allowed.');
   const actions = either(value, 'Action', textsOf);
   const resources = either(value, 'Resource', textsOf);
   if (!actions.list.every((action) => /^(?:\*|s3:[A-Za-z*?]+)$/i.test(action)))
@@ -139,6 +138,12 @@ function conditionsOf(value: unknown): Conditions {
       return { operator, key: key.toLowerCase(), values: list.map(String) };
     });
   });
+}
+
+/** What is refused only where a policy is put: one that is kept already stays in force. Throws MalformedPolicy. */
+export function checkNewPolicy({ statements }: Policy): void {
+  if (statements.some(({ effect, exceptPrincipals }) => effect === 'Allow' && exceptPrincipals))
+    bad('Allow with NotPrincipal is not allowed.');
 }
 
 /** A deny anywhere wins. */

@@ -14,7 +14,7 @@ import {
   removesLoneMarker,
 } from './lifecycle.ts';
 import { isHeld, mayChangeRetention } from './object-lock.ts';
-import { evaluatePolicy, isPublicPolicy, parsePolicy } from './policy.ts';
+import { checkNewPolicy, evaluatePolicy, isPublicPolicy, parsePolicy } from './policy.ts';
 import { checkPostPolicy } from './post-policy.ts';
 import { parseTagging, tagsOfHeader } from './tagging.ts';
 import { encodeUri } from '../base/uri.ts';
@@ -116,6 +116,16 @@ test('policies: a deny wins, conditions are weighed', () => {
   assert.deepEqual(
     [isPublicPolicy(policy(allow)), isPublicPolicy(some), isPublicPolicy(from)],
     [true, false, false],
+  );
+  const { Principal: _everybody, ...rest } = allow;
+  const kept = policy({ ...rest, NotPrincipal: { AWS: 'ann' } });
+  assert.throws(() => checkNewPolicy(kept), refused('MalformedPolicy'));
+  assert.equal(ask(kept, { caller: 'bob' }), 'allow', 'what was put before goes on');
+  const others = policy(allow, { ...rest, Effect: 'Deny', NotPrincipal: { AWS: 'ann' } });
+  checkNewPolicy(others);
+  assert.deepEqual(
+    ['ann', 'bob'].map((caller) => ask(others, { caller })),
+    ['allow', 'deny'],
   );
   for (const bad of [
     { ...allow, Effect: 'Maybe' },

@@ -9,12 +9,13 @@ import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { until } from '../../testing/until.ts';
 import { App } from './app.ts';
-import { oncePerRequest, UPLOADS_MAX } from './context.ts';
+import { UPLOADS_MAX } from './context.ts';
 import { files, useFiles } from './files.ts';
 import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
 import { Island } from './islands.ts';
 import { Live } from './live.ts';
+import { oncePerRequest } from './once-per-request.ts';
 import { serve } from './serve.ts';
 import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -70,7 +71,19 @@ const posts: Controller = {
   },
   'GET /again': async (c) => await againOf(c.request),
   'POST /again': async (c) => await againOf(c.request),
+  'POST /read': async (c) => {
+    const { a } = await c.form();
+    return [a, c.request.headers.get('content-type'), c.request instanceof Request];
+  },
   'GET /once': async () => [await askedOnce(), await askedOnce()],
+  'GET /later': () => {
+    let lines = 0;
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      controller.enqueue(Buffer.from(`${await askedOnce()} `));
+      if (++lines === 2) controller.close();
+    };
+    return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }));
+  },
   'GET /function': () => () => 1,
   'GET /no-head': () => new Response('', { headers: { 'x-name': 'a\u0001b' } }),
   'GET /token': (c) => c.json({ token: c.session.token, flashes: c.takeFlashes() }),
@@ -331,6 +344,13 @@ test('what an action is given is a Request to the platform too', async (t) => {
   const headers = { 'content-type': 'application/json' };
   const sent = await fetch(url, { method: 'POST', body: '{"a":1}', headers });
   assert.deepEqual(await sent.json(), ['POST', '/posts/again', '{"a":1}']);
+  // Also when its body was read.
+  const read = await fetch(url.replace('again', 'read'), {
+    method: 'POST',
+    body: '{"a":1}',
+    headers,
+  });
+  assert.deepEqual(await read.json(), [1, 'application/json', true]);
 });
 
 test('what is asked once in a request is asked again in the next one', async () => {
@@ -338,6 +358,8 @@ test('what is asked once in a request is asked again in the next one', async () 
   assert.deepEqual(await (await ask('/posts/once')).json(), [1, 1]);
   assert.deepEqual(await (await ask('/posts/once')).json(), [2, 2]);
   assert.deepEqual([await askedOnce(), await askedOnce()], [3, 4]);
+  // What still comes when the request is answered may come for long.
+  assert.equal(await (await ask('/posts/later')).text(), '5 6 ');
 });
 
 test('what cannot be said in JSON is a failure, not an empty answer', async () => {

@@ -166,12 +166,14 @@ export class App implements Disposable {
   #peer(handlers: SocketHandlers, context: Context): SocketPeer {
     let own: Socket | undefined;
     const guarded = async (work: () => void | Promise<void>): Promise<void> => {
-      context.turn = {};
+      const turn = (context.turn = {});
       try {
         await runInContext(context, work);
       } catch (error) {
         this.#noteFailure(error, context);
         own?.close(CLOSE.failed, 'Something went wrong');
+      } finally {
+        if (context.turn === turn) context.turn = undefined;
       }
     };
     return {
@@ -229,14 +231,15 @@ export class App implements Disposable {
   }
 
   /** What the framework itself answers. */
-  #own({ request, asked }: Context): Response | Promise<Response> | undefined {
+  #own(context: Context): Response | Promise<Response> | undefined {
+    const { asked } = context;
     const { method, pathname } = asked;
     if (!pathname.startsWith(OWN_PATHS)) return undefined;
     if (method !== 'GET' && method !== 'HEAD') return undefined;
-    if (pathname.startsWith(FILES_PATH)) return shownFile(request, asked.url);
+    if (pathname.startsWith(FILES_PATH)) return shownFile(context.request, asked.url);
     if (pathname.startsWith(IMAGES_PATH)) return shownImage(asked.url);
     if (method !== 'GET') return undefined;
-    if (pathname === LIVE_PATH) return this.#live.stream(request);
+    if (pathname === LIVE_PATH) return this.#live.stream(context.request);
     if (pathname !== LIVE_SCRIPT_PATH) return undefined;
     return new Response(LIVE_SCRIPT, {
       headers: { 'content-type': 'text/javascript; charset=utf-8' },

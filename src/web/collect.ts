@@ -28,7 +28,7 @@ export interface AppModules {
   readonly publicFolder: string;
 }
 
-/** Throws `WEB_NO_CONTROLLER`, `WEB_MODEL_TWICE`, `WEB_POLICY_TWICE` or `WEB_JOB_TWICE`, which name the file. */
+/** Throws `WEB_NO_CONTROLLER`, `WEB_NO_POLICY`, `WEB_MODEL_TWICE`, `WEB_POLICY_TWICE` or `WEB_JOB_TWICE`, which name the file. */
 export function collectParts({
   controllers,
   models,
@@ -95,8 +95,14 @@ function jobsOf(jobs: AppModules['jobs']): readonly Job[] {
 function policiesOf(policies: AppModules['policies']): readonly Policy[] {
   const byModel = new Map<Model, Policy>();
   for (const [file, module] of Object.entries(policies)) {
-    for (const one of Object.values(module)) {
-      if (!(one instanceof Policy)) continue;
+    const found = Object.values(module).filter((each) => each instanceof Policy);
+    if (found.length === 0) {
+      // Else its rows would be for everybody, and nobody would hear of it.
+      throw new MolnError('WEB_NO_POLICY', `app/policies/${file} exports no policy`, {
+        hint: 'Write it as "export const postPolicy = policy(Post, { … });"; what policies share lies elsewhere in app',
+      });
+    }
+    for (const one of found) {
       if (byModel.has(one.model)) {
         throw new MolnError(
           'WEB_POLICY_TWICE',

@@ -64,8 +64,8 @@ export class Context {
   readonly isDev: boolean;
   /** What the app asks of the request, at less cost. */
   readonly asked: Asked;
-  /** Another one for each message of a WebSocket: what was asked once may be another thing by then. */
-  turn: object = {};
+  /** Of what `oncePerRequest` asks. Another one for each message of a WebSocket, and none after the answer: by then it may be another thing. */
+  turn: object | undefined = {};
   /** For what `before` found and actions and views want, such as the user. */
   readonly locals: Record<string, unknown> = {};
   /** Fields of requests that the answer depends on, for caches. */
@@ -78,6 +78,7 @@ export class Context {
   #form: Promise<Given> | undefined;
   #folder: string | undefined;
   #isUpload = false;
+  #isOver = false;
   #flashes: readonly Flash[] | undefined;
   #refused: Refused | undefined;
 
@@ -124,7 +125,7 @@ export class Context {
 
   /** The fields of the form, or of the JSON object, that was sent. Files are `File`s that lie on disk until the request is answered. */
   form(): Promise<Given> {
-    this.#form ??= readForm(this.#request, {
+    this.#form ??= readForm(this.request, {
       bytesMax: this.uploadBytesMax,
       admit: (fields) => {
         this.refuseForged(fields.get('_csrf'));
@@ -146,6 +147,8 @@ export class Context {
   }
 
   #admitUpload(): void {
+    if (this.#isOver)
+      throw new MolnError('WEB_BAD_BODY', 'The request was answered before its files came');
     if (uploads >= UPLOADS_MAX) {
       throw new MolnError('WEB_BUSY', 'Too many files are being sent here: try again in a moment', {
         retryable: true,
@@ -157,6 +160,8 @@ export class Context {
 
   /** The request is answered: its files go, if it brought some. */
   end(): Promise<void> | undefined {
+    this.turn = undefined;
+    this.#isOver = true;
     if (this.#isUpload) uploads--;
     this.#isUpload = false;
     if (this.#folder === undefined) return undefined;
@@ -245,22 +250,6 @@ export class Context {
     }
     return this.#flashes;
   }
-}
-
-/**
- * Asks once in each request, however often it is called: `const teams = oncePerRequest(() => …)`. Outside of requests each call asks;
- * of a WebSocket, each message is a request.
- * For what the request itself changes it is too old.
- */
-export function oncePerRequest<Value>(ask: () => Promise<Value>): () => Promise<Value> {
-  const known = new WeakMap<object, Promise<Value>>();
-  return async () => {
-    const context = inRequest.getStore();
-    if (context === undefined) return await ask();
-    const asked = known.get(context.turn) ?? ask();
-    known.set(context.turn, asked);
-    return await asked;
-  };
 }
 
 /** Runs `work` as a part of that request. */

@@ -146,6 +146,22 @@ test('somebody who was slower does not overwrite', async () => {
   assert.equal((await Post.get(post.id)).title, 'Two');
 });
 
+test('words of a visitor are found in any of the fields, and mean nothing else', async () => {
+  await using _database = await database();
+  for (const title of ['The Pump leaks', '100% done', 'a\\b'])
+    await Post.create({ title, tags: [] });
+  const found = async (text: string): Promise<readonly string[]> =>
+    (await Post.search(text, 'title', 'body').all()).map(({ title }) => title);
+  assert.deepEqual(await found(' LEAKS\npump '), ['The Pump leaks']);
+  assert.deepEqual(await found('pump done'), []);
+  assert.deepEqual(await found('0%'), ['100% done']);
+  assert.deepEqual(await found('0_'), []);
+  assert.deepEqual(await found('\\'), ['a\\b']);
+  assert.equal((await found('')).length, 3);
+  assert.deepEqual(await found(`'); DROP TABLE posts; --`), []);
+  assert.deepEqual(await found('_'.repeat(60_000)), []);
+});
+
 test('a transaction is all or nothing, and keeps others out', async () => {
   await using _database = await database();
   const failed = transaction(async () => {

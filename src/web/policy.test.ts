@@ -5,9 +5,12 @@ import { createLogger } from '../base/log.ts';
 import { adminPages } from './admin.ts';
 import { App } from './app.ts';
 import { cached } from './cache.ts';
+import { collectParts } from './collect.ts';
 import { currentContext } from './context.ts';
 import { belongsTo, string } from './fields.ts';
+import { typedQueries } from './kysely-main.ts';
 import { model } from './model.ts';
+import { oncePerRequest } from './once-per-request.ts';
 import { authorize, can, policy, withoutPolicies } from './policy.ts';
 import type { Controller } from './routes.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -27,13 +30,18 @@ const notePolicy = policy(Note, {
   see: async () => {
     // Rules see everything: else this would ask itself.
     assert.ok((await Note.count()) >= 3);
-    return who() !== 'nobody' && { team_id: teamOf() };
+    // As of a user whom nobody has found: there is no such team.
+    const team = who() === 'guest' ? undefined : teamOf();
+    return who() !== 'nobody' && { team_id: team as number };
   },
   create: ({ team_id }) => team_id === teamOf(),
   update: ({ author, team_id }) => author === who() && team_id === teamOf(),
   pin: ({ author }) => author === who(),
 });
-const teamPolicy = policy(Team, { see: () => ({ id: teamOf() }) });
+const teams = oncePerRequest(() => Team.all());
+const teamPolicy = policy(Team, {
+  see: async () => ({ id: (await teams()).map(({ id }) => id).filter((id) => id === teamOf()) }),
+});
 
 const notes: Controller = {
   index: async () => (await Note.all()).map(({ text }) => text),
@@ -57,6 +65,22 @@ const notes: Controller = {
   },
   'GET /count': async () => await withoutPolicies(async () => await Note.count()),
   'GET /popular': async () => await cached('popular', { seconds: 60 }, () => Note.all()),
+  'GET /may-cached': async (c) => {
+    const note = await Note.get(1);
+    return c.json(await cached('may', { seconds: 60 }, () => can('pin', note)));
+  },
+  'GET /teams': async () => [(await teams()).length, (await Team.all()).length],
+  'GET /teams-later': async () => [(await Team.all()).length, (await teams()).length],
+  'POST /given': async (c) => {
+    const { id, ...values } = await c.form();
+    const row = id === undefined ? Note.create(values as never) : Note.update(Number(id), values);
+    return c.json((await row).team_id);
+  },
+  'GET /typed': async () => {
+    const db = typedQueries({ notes: Note, labels: Label });
+    const ours = db.selectFrom('notes').select('id');
+    return await db.selectFrom('labels').selectAll().where('note_id', 'in', ours).execute();
+  },
   'POST /clear': async () => await Note.where({ author: 'ada' }).delete(),
   'GET /may/:verb': async (c) => {
     const [first] = await Note.all();
@@ -119,6 +143,7 @@ test('what a visitor may not see is not there', async () => {
   assert.deepEqual(await app.ask('ada', 'GET', '/notes'), [200, ['Ours', 'Also ours']]);
   assert.deepEqual(await app.ask('eve', 'GET', '/notes'), [200, ['Theirs']]);
   assert.deepEqual(await app.ask('nobody', 'GET', '/notes'), [200, []]);
+  assert.deepEqual(await app.ask('guest', 'GET', '/notes'), [200, []]);
   assert.equal(await app.status('ada', 'GET', '/notes/1'), 200);
   assert.equal(await app.status('eve', 'GET', '/notes/1'), 404);
   assert.deepEqual(await app.ask('eve', 'GET', '/notes/count'), [200, 3]);
@@ -138,9 +163,13 @@ test('what a visitor may not do is refused, before and after the change', async 
   assert.equal(refused, 422);
   assert.deepEqual((problem as { errors: unknown }).errors, { team_id: ['Team is not there'] });
   assert.equal(await app.status('eve', 'POST', '/notes', { text: 'More', team_id: 2 }), 201);
-  // Code may put it there; the row as it would be is asked for all the same.
   assert.equal(await app.status('ada', 'PATCH', '/notes/1', { team_id: 2 }), 422);
-  assert.equal(await withoutPolicies(() => Note.count()), 5);
+  // What code gives is asked for all the same: the new row, and the row as it would be.
+  const forged = { text: 'More', author: 'eve', team_id: 1 };
+  assert.equal(await app.status('eve', 'POST', '/notes/given', forged), 403);
+  assert.equal(await app.status('ada', 'POST', '/notes/given', { id: 1, team_id: 2 }), 403);
+  assert.deepEqual(await app.ask('ada', 'POST', '/notes/given', { id: 1, team_id: 1 }), [200, 1]);
+  assert.equal(await Note.count(), 5);
 });
 
 test('what only code may set, and rows that one may not see, are not taken from requests', async () => {
@@ -153,6 +182,12 @@ test('what only code may set, and rows that one may not see, are not taken from 
   assert.equal(await app.status('eve', 'POST', '/notes/labels', { word: 'a', note_id: 1 }), 422);
 });
 
+test('what rules have asked, who see everything, is not what the visitor gets', async () => {
+  await using app = await start();
+  assert.deepEqual(await app.ask('eve', 'GET', '/notes/teams'), [200, [1, 1]]);
+  assert.deepEqual(await app.ask('eve', 'GET', '/notes/teams-later'), [200, [1, 1]]);
+});
+
 test('words of the app, and slips', async () => {
   await using app = await start();
   assert.deepEqual(await app.ask('ada', 'POST', '/notes/1/pin'), [200, 'pinned']);
@@ -162,6 +197,8 @@ test('words of the app, and slips', async () => {
   assert.deepEqual(await app.ask('ada', 'GET', '/notes/may/delete'), [200, false]);
   assert.equal(await app.status('ada', 'GET', '/notes/may/pim'), 500);
   assert.match(app.reasons.at(-1) ?? '', /policy of note has no rule called "pim"/);
+  assert.equal(await app.status('ada', 'GET', '/notes/may/see'), 500);
+  assert.match(app.reasons.at(-1) ?? '', /may be seen of note is no yes or no/);
   await assert.rejects(can('update', Label), /There is no policy of label/);
 });
 
@@ -171,7 +208,17 @@ test('what cannot be asked row by row, or is kept for others, has to say so', as
   assert.match(app.reasons.at(-1) ?? '', /would delete all that match/);
   assert.equal(await app.status('ada', 'GET', '/notes/popular'), 500);
   assert.match(app.reasons.at(-1) ?? '', /what is cached is for all of them/);
+  assert.equal(await app.status('ada', 'GET', '/notes/may-cached'), 500);
+  assert.equal(await app.status('ada', 'GET', '/notes/typed'), 500);
+  assert.match(app.reasons.at(-1) ?? '', /A typed query of note would show/);
   assert.equal(await withoutPolicies(() => Note.count()), 3);
+});
+
+test('a file of policies without one is refused: its rows would be for everybody', () => {
+  const none = { controllers: {}, models: {}, jobs: {}, migrations: {}, islands: {} };
+  const policies = { note: { rules: { see: () => false } } };
+  const modules = { ...none, policies, islandScript: '', publicFolder: '/nowhere' };
+  assert.throws(() => collectParts(modules), /app\/policies\/note exports no policy/);
 });
 
 test('admin pages have what the policy allows, and nothing else', async () => {

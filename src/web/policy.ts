@@ -19,7 +19,7 @@ type Rule<Row> = (row: Row) => Answer<boolean | Conditions<Row>>;
 
 /** Rules of one model. What there is no rule for, nobody may do. */
 export interface Rules<F extends Fields> {
-  /** The rows that the visitor may know of: all, none, or those with these values. */
+  /** The rows that the visitor may know of: all, none, or those with these values. With `undefined` among them: none. */
   readonly see: () => Answer<boolean | Conditions<RowOfFields<F>>>;
   /** Of what a new row would have. */
   readonly create?: (values: NewRow<F>) => Answer<boolean>;
@@ -40,20 +40,27 @@ export class Policy {
   }
 
   async allows(verb: string, row: unknown): Promise<boolean> {
-    const rule = this.rules[verb];
+    const rule = verb === 'see' ? undefined : this.rules[verb];
     if (rule === undefined) return this.#isKnown(verb);
     return (await withoutPolicies(() => rule(row as never))) === true;
   }
 
   async seen(): Promise<Conditions<RowOfFields<Fields>>> {
     const seen = await withoutPolicies(this.rules.see);
-    if (typeof seen !== 'boolean') return seen;
-    return seen ? {} : { id: [] };
+    if (seen === true) return {};
+    // A query takes a condition without a value for none: who is not signed in would see what everybody has.
+    const isNothing = !seen || Object.values(seen).includes(undefined);
+    return isNothing ? { id: [] } : seen;
   }
 
   /** False for what there just is no rule for. A slip must not look like a "no". */
   #isKnown(verb: string): false {
     if (CHANGES.has(verb)) return false;
+    if (verb === 'see') {
+      throw new MolnError('WEB_NO_RULE', `What may be seen of ${this.model.name} is no yes or no`, {
+        hint: 'Ask the model: what it gives a visitor is what they may see',
+      });
+    }
     const near = nearestName(verb, [...CHANGES, ...Object.keys(this.rules)]);
     throw new MolnError(
       'WEB_NO_RULE',
@@ -71,7 +78,9 @@ export class Policy {
 const CHANGES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** On the prototypes of rows: the model that they are of. */
 export const MODEL_OF: unique symbol = Symbol('model');
-const mode = new AsyncLocalStorage<'off' | 'refused'>();
+/** How policies are taken now: asked for a visitor, not asked, or refused because what is read is kept for others. */
+export type PolicyMode = 'asked' | 'off' | 'refused';
+const mode = new AsyncLocalStorage<PolicyMode>();
 let policies: ReadonlyMap<object, Policy> = new Map();
 
 /**
@@ -91,6 +100,10 @@ export function usePolicies(all: readonly Policy[]): void {
   policies = new Map(all.map((each) => [each.model, each]));
 }
 
+export function policyMode(): PolicyMode {
+  return mode.getStore() ?? 'asked';
+}
+
 /** What `work` reads and changes is the app's own doing: signing in, counting for everybody. Rules themselves run so. */
 export function withoutPolicies<T>(work: () => T): T {
   return mode.run('off', work);
@@ -98,7 +111,7 @@ export function withoutPolicies<T>(work: () => T): T {
 
 /** For what is kept and shown to others: rows of models with policies throw there, unless the app says that it means them. */
 export function refusingPolicies<T>(work: () => T): T {
-  return mode.getStore() === 'off' ? work() : mode.run('refused', work);
+  return policyMode() === 'off' ? work() : mode.run('refused', work);
 }
 
 /**
@@ -108,7 +121,10 @@ export function refusingPolicies<T>(work: () => T): T {
 export async function can(verb: string, row: object, values: Given = {}): Promise<boolean> {
   const model: unknown = Reflect.get(row, MODEL_OF) ?? row;
   const found = policies.get(model as object);
-  if (found !== undefined) return await found.allows(verb, model === row ? values : row);
+  if (found !== undefined) {
+    refuseKept(nameOf(model));
+    return await found.allows(verb, model === row ? values : row);
+  }
   throw new MolnError('WEB_NO_RULE', `There is no policy of ${nameOf(model)}`, {
     hint: 'Write one with "moln generate policy NAME"; give a row, or a model and the values of a new row',
   });
@@ -201,12 +217,17 @@ export async function unseenReferences<F extends Fields>(
 function policyFor(of: Named): Policy | undefined {
   if (policies.size === 0) return undefined;
   const found = policies.get(of);
-  const now = mode.getStore();
-  if (found === undefined || now === 'off' || contextIfAny() === undefined) return undefined;
-  if (now === undefined) return found;
+  const isAsked = policyMode() !== 'off' && contextIfAny() !== undefined;
+  if (found === undefined || !isAsked) return undefined;
+  refuseKept(of.name);
+  return found;
+}
+
+function refuseKept(name: string): void {
+  if (policyMode() !== 'refused') return;
   throw new MolnError(
     'WEB_UNGUARDED',
-    `What each visitor may see of ${of.name} differs, and what is cached is for all of them`,
+    `What each visitor may see of ${name} differs, and what is cached is for all of them`,
     { hint: 'Say withoutPolicies(() => …) around it when everybody may see it' },
   );
 }

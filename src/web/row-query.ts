@@ -10,6 +10,8 @@ import { quoted, type SqlResult, type SqlRow, type SqlValue, type Statement } fr
 export const PAGE_ROWS_MAX = 1000;
 const PAGE_ROWS = 20;
 const SEARCH_WORDS_MAX = 10;
+/** Of what is searched for: SQLite takes no pattern of more than 50,000 bytes. */
+const SEARCH_CHARACTERS_MAX = 1000;
 
 /** What may be asked of a field: a value, one of several, or a comparison. */
 export type Condition<Value> =
@@ -48,7 +50,7 @@ export interface RowSource<Row> {
   readonly selected: string;
   run(statement: Statement): Promise<SqlResult>;
   /** Which of them the visitor may see, when that is not all; undefined: all. `write`: what else is to be done with them all at once. */
-  seen(write: 'update' | 'delete' | undefined): Promise<Conditions<Row> | undefined> | undefined;
+  seen(write: 'update' | 'delete' | undefined): Promise<Conditions<Row>> | undefined;
   toSql(column: string, value: unknown): SqlValue;
   toRow(row: SqlRow): Row;
   /** The assignments of an update, checked. */
@@ -109,12 +111,15 @@ export class RowQuery<Row> {
   }
 
   /**
-   * Each of these words, with letters of either case, is in one of these fields. `text` may come straight from a request: its first 10
-   * words count, and without any all rows match.
+   * Each of these words is in one of these fields; A to Z are the same as a to z. `text` may come straight from a request: the first 10
+   * words of its first 1000 characters count, and without any all rows match.
    */
   search(text: string, ...fields: readonly (keyof Row & string)[]): RowQuery<Row> {
     const columns = fields.map((field) => quoted(this.#known(field)));
-    const words = text.split(/\s+/).filter((word) => word !== '');
+    const words = text
+      .slice(0, SEARCH_CHARACTERS_MAX)
+      .split(/\s+/)
+      .filter((word) => word !== '');
     const terms = words.slice(0, SEARCH_WORDS_MAX).map((word): Term => {
       const pattern = `%${word.replace(/[\\%_]/g, '\\$&')}%`;
       const either = columns.map((column) => `${column} LIKE ? ESCAPE '\\'`);
@@ -190,7 +195,7 @@ export class RowQuery<Row> {
   async #run(head: string, { isList = false, first = [], write }: Run = {}): Promise<SqlResult> {
     const { order, limit, offset } = this.#parts;
     const seen = this.#source.seen(write);
-    const { where } = seen === undefined ? this.#parts : this.where((await seen) ?? {}).#parts;
+    const { where } = seen === undefined ? this.#parts : this.where(await seen).#parts;
     const parts = [head];
     if (where.length > 0) parts.push(`WHERE ${where.map(({ sql }) => sql).join(' AND ')}`);
     if (isList && order.length > 0) parts.push(`ORDER BY ${order.join(', ')}`);

@@ -19,14 +19,8 @@ export type { Page, RowQuery } from './row-query.ts';
 export { query, transaction } from './sql.ts';
 export { Shape, shape } from './shape.ts';
 export { type Controller, controller } from './routes.ts';
-export {
-  type Action,
-  type Before,
-  Context,
-  currentContext,
-  oncePerRequest,
-  type Result,
-} from './context.ts';
+export { type Action, type Before, Context, currentContext, type Result } from './context.ts';
+export { oncePerRequest } from './once-per-request.ts';
 export type { Session } from './session.ts';
 export {
   Button,

@@ -127,7 +127,11 @@ class Person {
       issue.files.set(file.name, content);
     });
     await this.does('move a card', async () => {
-      await this.sends(this.team, `Move "${issue.title}" to In progress`, {});
+      const { body } = await this.visitor.ask(`${issue.path}.json`);
+      const { state } = JSON.parse(body) as { readonly state?: string };
+      // It is there already when only the answer was lost: then there is no button for it.
+      if (state !== 'doing')
+        await this.sends(this.team, `Move "${issue.title}" to In progress`, {});
       issue.state = 'doing';
     });
     await this.does('find it', () => this.sees(`${this.team}/issues?q=${issue.title}`, issue.path));

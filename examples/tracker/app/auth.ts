@@ -10,14 +10,17 @@ import {
 } from 'moln';
 import { User } from './models/user.ts';
 
-/** The user of this request, or undefined. */
-export const currentUser = oncePerRequest(async (): Promise<User | undefined> => {
+const foundUser = oncePerRequest(async (): Promise<User | undefined> => {
   const { session } = currentContext();
-  // Who it is has to be known before any policy can say what they may.
-  const user = await withoutPolicies(() => User.find(session.get('user_id')));
+  const user = await User.find(session.get('user_id'));
   // A new password ends the sessions that began with the old one.
   return user !== undefined && session.get('password') === markOf(user) ? user : undefined;
 });
+
+/** The user of this request, or undefined. Who it is has to be known before any policy can say what they may. */
+export async function currentUser(): Promise<User | undefined> {
+  return await withoutPolicies(foundUser);
+}
 
 /** The user, in actions behind `requireUser`. */
 export async function theUser(): Promise<User> {

@@ -45,6 +45,13 @@ test('a file is attached, shown by its name, and goes with the issue', async () 
 
   assert.match((await attached.press('Delete drawing ä.txt')).text, /The attachment was deleted/);
   assert.equal((await bob.get(path)).status, 404);
+
+  const again = await (await bob.get(page.path)).press('Attach', { file });
+  await app.runJobs();
+  assert.equal((await again.press('Attach', { file })).status, 200);
+  await (await ada.get(page.path)).press('Delete the issue');
+  // Each of its files is taken away.
+  assert.equal(await app.runJobs(), 2);
 });
 
 test('words are found in issues and in comments', async () => {

@@ -59,6 +59,11 @@ export class BalancedRequest implements Asking {
     return chosen.upstream;
   }
 
+  /** Whether another one may be asked at once, and is well. */
+  hasFit(tried: readonly Upstream[]): boolean {
+    return this.#balancer.hasFit(tried, this.#plane.clock.monotonicMs());
+  }
+
   #hold(member: Member, nowMs: number): void {
     this.#member = member;
     this.#isHeld = true;

@@ -10,6 +10,7 @@ import type { Member } from './member.ts';
 
 const DRAWS = 2000;
 const HEALTH = { path: '/', intervalMs: 1000, timeoutMs: 1000, rise: 1, fall: 1 };
+const LIMITS = { perUpstream: 1, queue: 0, queueTimeoutMs: 0 };
 const EJECT = { failures: 1, shareMax: 0.5, timeMs: 100, timeMsMax: 100 };
 
 class Route {
@@ -136,6 +137,23 @@ test('when nobody is well, all but the withdrawn are asked', () => {
   assert.equal(route.share('a', 1000), 50);
   route.member('b').checked(true, 1000, HEALTH);
   assert.equal(route.share('b', 1000), 100);
+});
+
+test('whether another one is well', () => {
+  const route = new Route('abc', { eject: EJECT, limits: LIMITS });
+  const isWell = (tried = ''): boolean => {
+    const upstreams = Array.from(tried, (name) => route.member(name).upstream);
+    return route.balancer.hasFit(upstreams, 0);
+  };
+  assert.equal(isWell('ab'), true);
+  assert.equal(isWell('abc'), false);
+  route.told('c', 'drain');
+  assert.equal(isWell('ab'), false);
+  route.member('b').upstream.connectFailed(0);
+  assert.equal(isWell('a'), false);
+  assert.equal(isWell(), true);
+  route.member('a').upstream.requests++;
+  assert.equal(isWell(), false);
 });
 
 test('latency decides for ewma, and what is busy gets less', () => {

@@ -114,6 +114,19 @@ export class Balancer {
     return unfit.length > 0 ? this.#pick(unfit, asking, nowMs, random) : undefined;
   }
 
+  /** Whether one that was not tried is well, and takes a request at once. */
+  hasFit(tried: readonly Upstream[], nowMs: number): boolean {
+    if (this.waiting > 0) return false;
+    return this.members.some(
+      (member) =>
+        !tried.includes(member.upstream) &&
+        !member.isWithdrawn &&
+        !member.isDraining &&
+        member.isFit(nowMs) &&
+        member.hasRoom(this.config),
+    );
+  }
+
   /** A key stays in its region as it stays at its upstream. */
   #near(
     fit: readonly Member[],

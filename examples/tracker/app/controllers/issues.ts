@@ -2,7 +2,7 @@ import { authorize, controller } from 'moln';
 import { requireUser } from '../auth.ts';
 import { Attachment } from '../models/attachment.ts';
 import { Comment } from '../models/comment.ts';
-import { Issue } from '../models/issue.ts';
+import { deleteIssue, Issue } from '../models/issue.ts';
 import { Team } from '../models/team.ts';
 import { peopleOf, User } from '../models/user.ts';
 import { EditIssue, ShowIssue } from '../views/issues.tsx';
@@ -56,13 +56,16 @@ export const issues = controller({
     const issue = await Issue.get(c.params.id);
     const { state } = await c.form();
     const moved = await Issue.tryUpdate(issue, { state });
-    if (!moved.ok) return c.redirect(`/teams/${issue.team_id}`);
+    if (!moved.ok) {
+      const around = await teamOf(issue);
+      return c.invalid(moved, () => EditIssue({ issue, ...around }));
+    }
     return c.done(`/teams/${issue.team_id}#issue-${issue.id}`, moved.row);
   },
 
   async destroy(c) {
     const issue = await Issue.get(c.params.id);
-    await Issue.delete(issue);
+    await deleteIssue(issue);
     c.flash('The issue was deleted');
     return c.done(`/teams/${issue.team_id}`);
   },

@@ -10,7 +10,7 @@ export const teams = controller({
   async show(c) {
     const team = await Team.get(c.params.id);
     const board = await boardOf(team);
-    return c.respond(board, () => Board({ team, board }));
+    return c.respond({ columns: board.columns }, () => Board({ team, board }));
   },
 
   new: () => NewTeam(),

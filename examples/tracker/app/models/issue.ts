@@ -1,4 +1,5 @@
-import { belongsTo, model, type RowOf, string, text } from 'moln';
+import { belongsTo, model, type RowOf, string, text, transaction, withoutPolicies } from 'moln';
+import { Attachment } from './attachment.ts';
 
 export const STATES = { open: 'Open', doing: 'In progress', done: 'Done' } as const;
 export type State = keyof typeof STATES;
@@ -18,3 +19,16 @@ export const Issue = model(
 );
 
 export type Issue = RowOf<typeof Issue>;
+
+/** With what belongs to it. The database takes the rows along by itself, but knows nothing of their files. */
+export async function deleteIssue(issue: Issue): Promise<void> {
+  await transaction(async () => {
+    await withoutPolicies(async () => {
+      const { id: issue_id, team_id } = issue;
+      for (const each of await Attachment.where({ team_id, issue_id }).all())
+        await Attachment.delete(each);
+    });
+    // Undoes that too when the visitor may not.
+    await Issue.delete(issue);
+  });
+}

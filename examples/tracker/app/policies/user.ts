@@ -5,7 +5,5 @@ import { isMe, myPeople } from '../roles.ts';
 export const userPolicy = policy(User, {
   /** People know those whom they share a team with, so only they can be assigned. */
   see: async () => ({ id: await myPeople() }),
-  /** Signing up. */
-  create: () => true,
   update: ({ id }) => isMe(id),
 });
