@@ -103,6 +103,6 @@ export interface IdSource {
   next(counter: string, count: number): Promise<bigint>;
   /** An id that was chosen elsewhere: later ones are larger. True when somebody may have it to give all the same, or be giving it now. */
   taken(counter: string, id: bigint): Promise<boolean>;
-  /** The schema has changed. What it keeps to give may be in use: somebody chose ids by himself, or a single stripe did. Left out: it keeps nothing. */
+  /** Another node has changed the schema. What it keeps to give may be in use: somebody there chose ids by himself, or a single stripe did here. Left out: it keeps nothing. */
   forget?(): void;
 }

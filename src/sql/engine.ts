@@ -57,7 +57,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
     this.limits = { ...DEFAULT_SQL_LIMITS, ...options.limits };
     this.set = new StripeSet(options.stripes, options.log, {
       ...(options.more === undefined ? {} : { more: options.more }),
-      onChange: () => options.ids?.forget?.(),
+      onForeign: () => options.ids?.forget?.(),
     });
     this.gatherers = new GatherPool(options.clock);
     this.queries = new LiveQueries(options.clock, options.logger, this.limits);

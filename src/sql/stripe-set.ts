@@ -45,24 +45,24 @@ export class StripeSet implements Stripes {
   readonly log: CommitLog;
   readonly #clients: StripeClient[];
   readonly #more: ((stripe: number) => StripeClient) | undefined;
-  readonly #onChange: (() => void) | undefined;
+  readonly #onForeign: (() => void) | undefined;
   readonly #first: SlotMap;
   #schema: Schema;
   #loading: Promise<void> | undefined;
 
-  /** `clients`: the stripes that the database began with; `more` gives those that came since; `onChange`: the schema or the slot map has. */
+  /** `clients`: the stripes that the database began with; `more` gives those that came since; `onForeign`: another node has changed the schema or the slot map, or one stripe became several. */
   constructor(
     clients: readonly StripeClient[],
     log: CommitLog,
     options: {
       readonly more?: (stripe: number) => StripeClient;
-      readonly onChange?: () => void;
+      readonly onForeign?: () => void;
     } = {},
   ) {
     this.log = log;
     this.#clients = [...clients];
     this.#more = options.more;
-    this.#onChange = options.onChange;
+    this.#onForeign = options.onForeign;
     this.#first = evenSlotMap(clients.length);
     this.#schema = { catalogue: '', slots: this.#first, version: 0, stripeVersion: -1 };
   }
@@ -103,12 +103,15 @@ export class StripeSet implements Stripes {
     return Array.from({ length: count }, (_, stripe) => this.client(stripe));
   }
 
-  /** A transaction that changed the schema was committed. */
+  /** A transaction of this node that changed the schema was committed. */
   adopt(schema: Schema): void {
+    this.#take(schema, this.count === 1 && schema.slots.count > 1);
+  }
+
+  #take(schema: Schema, isForeign: boolean): void {
     if (schema.stripeVersion <= this.#schema.stripeVersion) return;
-    const isFirst = this.#schema.stripeVersion < 0;
     this.#schema = schema;
-    if (!isFirst) this.#onChange?.();
+    if (isForeign) this.#onForeign?.();
   }
 
   /** Reads the catalogue if that was not done yet. */
@@ -131,12 +134,14 @@ export class StripeSet implements Stripes {
       const rows = await this.#catalogueRows(transaction);
       const [version, catalogue] = rows.find(([row]) => row !== SLOTS_ROW) ?? [];
       const [, slots] = rows.find(([row]) => row === SLOTS_ROW) ?? [];
-      this.adopt({
+      const schema = {
         catalogue: typeof catalogue === 'string' ? catalogue : '',
         slots: typeof slots === 'string' ? (JSON.parse(slots) as SlotMap) : this.#first,
         version: Number(version ?? 0),
         stripeVersion,
-      });
+      };
+      // At first nothing is known that another node could have made old.
+      this.#take(schema, this.#schema.stripeVersion >= 0);
     } finally {
       await transaction.rollBack();
     }
