@@ -7,7 +7,7 @@ import { closeSync, statSync } from 'node:fs';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, type ProcessId, processId, signalProcess } from '../base/process-id.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, untilSecond } from '../base/time.ts';
 import type { AppFolders, InstanceFolders } from './app-folders.ts';
 import type { Driver, Drivers, LaunchSpec } from './driver.ts';
 import { freePort } from './free-port.ts';
@@ -198,7 +198,7 @@ export class SupervisedInstance {
       return;
     }
     if (this.#unsaved) await this.#exclusively(() => this.#save({}));
-    if (this.#probeIsDue(now)) this.#startProbe(signal);
+    if (this.#probes() && !this.#probing && now >= this.#probeAt) this.#startProbe(signal);
   }
 
   /** Milliseconds until `check` has something to do, as far as that is known. */
@@ -398,10 +398,6 @@ export class SupervisedInstance {
     return this.#record.kind === 'http' && PROBED.has(this.#life.state);
   }
 
-  #probeIsDue(now: number): boolean {
-    return this.#probes() && !this.#probing && now >= this.#probeAt;
-  }
-
   #startProbe(signal: AbortSignal): void {
     const uid = this.#driver().ownUid ? this.#record.uid : undefined;
     const target = {
@@ -443,7 +439,8 @@ export class SupervisedInstance {
     }
     if (wasStarting && this.#life.state === 'starting') {
       this.#probePauseMs = Math.min(this.#probePauseMs * 1.5, PROBE_START_MOST_MS);
-    } else this.#probePauseMs = this.#life.failures === 0 ? PROBE_EVERY_MS : PROBE_AGAIN_MS;
+    } else if (this.#life.failures > 0) this.#probePauseMs = PROBE_AGAIN_MS;
+    else this.#probePauseMs = untilSecond(this.#context.clock, PROBE_EVERY_MS);
     this.#probeAt = this.#context.clock.monotonicMs() + this.#probePauseMs;
   }
 

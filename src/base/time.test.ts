@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import { untilSecond } from './time.ts';
+import { untilBeat, untilSecond } from './time.ts';
 
 test('a pause of a second or more ends on a whole second, and is never longer', () => {
   const at = (nowMs: number) => ({ monotonicMs: () => nowMs });
@@ -9,4 +9,11 @@ test('a pause of a second or more ends on a whole second, and is never longer', 
   assert.equal(untilSecond(at(1000), 1000), 1000);
   assert.equal(untilSecond(at(1000.5), 1000), 999.5);
   assert.equal(untilSecond(at(5900), 30_000), 29_100);
+});
+
+test('what is done at a beat is done once for each, also when the timer was early', () => {
+  const at = (nowMs: number) => ({ now: () => nowMs });
+  assert.equal(untilBeat(at(75_000), 750), 750);
+  assert.equal(untilBeat(at(75_010), 750), 740);
+  assert.equal(untilBeat(at(75_749), 750), 751);
 });

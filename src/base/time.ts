@@ -54,6 +54,16 @@ export function untilSecond(clock: Pick<Clock, 'monotonicMs'>, ms: number): numb
   return dueMs - nowMs;
 }
 
+/**
+ * How long to pause until the wall clock shows a whole multiple of `periodMs`. What the machines tell each other every so
+ * often is told at one moment that way, as far as their clocks agree, and wakes each of them once instead of once for each.
+ */
+export function untilBeat(clock: Pick<Clock, 'now'>, periodMs: number): number {
+  const leftMs = periodMs - (clock.now() % periodMs);
+  // A timer may end a little early: that was this beat.
+  return leftMs < BEAT_EARLY_MS ? leftMs + periodMs : leftMs;
+}
+
 /** As `clock.every(1000, call)`, on whole seconds. */
 export function everySecond(clock: Clock, call: () => void): Disposable {
   let timer: Disposable;
@@ -68,6 +78,7 @@ export function everySecond(clock: Clock, call: () => void): Disposable {
 }
 
 const SECOND_MS = 1000;
+const BEAT_EARLY_MS = 2;
 
 /** For formats that want a date where none is meant, so that equal content gives equal bytes. */
 export const EPOCH: Date = new Date(0);

@@ -6,7 +6,7 @@
 import { messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, untilBeat } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import type {
   Collection,
@@ -64,8 +64,8 @@ export interface LeaderElectionOptions {
 
 /** The least that etcd grants with its usual election timeout: after the death of its own leader it counts anew. */
 export const LEADER_TTL_MS = 2000;
-/** Renewals in one life of the lease. */
-const RENEWALS_PER_TTL = 3;
+/** With the default life it is renewed when the node checks in; one renewal may fail before the term is over. */
+const RENEW_RATIO = 3 / 8;
 /** A leader stops this part of its lease's life before the others may notice that it ended. */
 const MARGIN_RATIO = 0.2;
 /** After resigning for an error the others have so many lives of the lease to take over. */
@@ -115,17 +115,20 @@ export class LeaderElection implements Worker, AsyncDisposable {
 
   async step(): Promise<StepResult> {
     if (this.#isClosed) return { kind: 'done' };
-    const soonMs = this.#ttlMs / RENEWALS_PER_TTL;
     try {
       if (this.#leading === undefined) await this.#campaign();
       else await this.#hold(this.#leading);
     } catch (error) {
       // A leader goes on until its time is over; its timer sees to that.
       this.#status = `The registry does not answer: ${messageOf(error)}`;
-      return { kind: 'idle', retryInMs: soonMs };
+      return { kind: 'idle', retryInMs: this.#soonMs() };
     }
     // Whoever only waits is woken by `changes`, and looks by itself for the case that this fails.
-    return { kind: 'idle', retryInMs: this.#leading === undefined ? this.#ttlMs : soonMs };
+    return { kind: 'idle', retryInMs: this.#leading === undefined ? this.#ttlMs : this.#soonMs() };
+  }
+
+  #soonMs(): number {
+    return untilBeat(this.#options.clock, this.#ttlMs * RENEW_RATIO);
   }
 
   /** Yields whenever it changed who leads: the next step should come at once. Until the signal aborts. */

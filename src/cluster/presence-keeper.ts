@@ -6,7 +6,7 @@
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, untilBeat } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
 import type { Collection, Lease, Registry, Revision } from '../registry/registry.ts';
 import type { Fence } from './fence.ts';
@@ -71,7 +71,6 @@ export class PresenceKeeper implements Worker {
     // First of all: a process that was stopped finds out here.
     fence.wake();
     if (this.#isOver || this.#isLeaving) return { kind: 'done' };
-    const startedMs = clock.monotonicMs();
     try {
       await this.#keepLease();
       await this.#checkIn('stay');
@@ -86,8 +85,7 @@ export class PresenceKeeper implements Worker {
       this.#isFailing = true;
     }
     if (this.#isOver) return { kind: 'done' };
-    const tookMs = clock.monotonicMs() - startedMs;
-    return { kind: 'idle', retryInMs: Math.max(1, this.#checkInMs - tookMs) };
+    return { kind: 'idle', retryInMs: untilBeat(clock, this.#checkInMs) };
   }
 
   /**

@@ -89,13 +89,14 @@ export class PresenceWatch implements Worker, Disposable {
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    this.#tick?.[Symbol.dispose]();
-    this.#tick = undefined;
+    this.#disarm();
   }
 
   #hear(entry: Entry): void {
     try {
       const { id, value, revision } = this.#records.decode(entry);
+      // Time alone changes nothing so soon after this node has heard itself: with each check-in the look is put off.
+      if (id === this.#options.nodeId) this.#disarm();
       this.#apply({ kind: 'checkIn', node: id, checkIn: value, revision });
       this.#lookAtDisk(id);
     } catch (error) {
@@ -131,6 +132,11 @@ export class PresenceWatch implements Worker, Disposable {
       changed.push(this.#presence.get(node));
     }
     return changed;
+  }
+
+  #disarm(): void {
+    this.#tick?.[Symbol.dispose]();
+    this.#tick = undefined;
   }
 
   #arm(atMs: number): void {

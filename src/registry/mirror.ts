@@ -6,7 +6,7 @@
 import { renameSync, rmSync } from 'node:fs';
 import { isMolnError, MolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { type Clock, withDeadline } from '../base/time.ts';
+import { type Clock, untilSecond, withDeadline } from '../base/time.ts';
 import type { Entry, ListResult, RegistryReader, Revision, WatchBatch } from './contract.ts';
 import { closed, compacted } from './errors.ts';
 import { MirrorStore } from './mirror-store.ts';
@@ -374,7 +374,7 @@ export class RegistryMirror implements RegistryReader, AsyncDisposable {
       } catch (error) {
         if (!signal.aborted) log.debug('The mirror will try again', { reason: messageOf(error) });
       }
-      await clock.sleep(everyMs, signal).catch((error: unknown) => {
+      await clock.sleep(untilSecond(clock, everyMs), signal).catch((error: unknown) => {
         if (!signal.aborted) throw error;
       });
     }
