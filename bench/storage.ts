@@ -6,7 +6,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { choose, parsePolicy, type Place, type Policy } from '../src/files/files.ts';
+import type { Place, Policy } from '../src/files/files.ts';
+import { choose } from '../src/files/placement.ts';
+import { parsePolicy } from '../src/files/policy.ts';
 import { type Seeded, seeded } from '../testing/seeded.ts';
 import { plotSvg } from './plot.ts';
 

@@ -8,15 +8,11 @@ import { LocalBlobs } from '../src/blobs/blobs.ts';
 import type { DatabasesConfig, ProcessState } from '../src/databases/control.ts';
 import { ProcessSupervisor } from '../src/databases/process-supervisor.ts';
 import { processPaths } from '../src/databases/process-record.ts';
-import {
-  type AccessKey,
-  CatalogueLink,
-  createCatalogue,
-  type Place,
-  type Places,
-  Sessions,
-  Store,
-} from '../src/files/files.ts';
+import { CatalogueLink } from '../src/files/catalogue-link.ts';
+import type { AccessKey, Place, Places } from '../src/files/files.ts';
+import { createCatalogue } from '../src/files/schema.ts';
+import { Sessions } from '../src/files/sessions.ts';
+import { Store } from '../src/files/store.ts';
 import { until } from './until.ts';
 
 const GIB: number = 1024 ** 3;

@@ -30,7 +30,6 @@ import {
   type FilesTroubles,
 } from './control.ts';
 import { filesAway, unauthorized } from './errors.ts';
-import { filesPaths, websiteSocket } from './files-process.ts';
 import { sendError } from './http-words.ts';
 import {
   CATALOGUE,
@@ -39,6 +38,7 @@ import {
   TROUBLES_WITHIN_MS,
   WATCH_AGAIN_MS,
 } from './limits.ts';
+import { filesPaths, websiteSocket } from './paths.ts';
 import { FILES_ID, type FilesRecord, filesRecords } from './records.ts';
 import type { StorageState } from './storage-state.ts';
 

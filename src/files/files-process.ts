@@ -1,6 +1,5 @@
 /** The file process from its arguments to its end; the entry is `files-main.ts`. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { ensureFolder, writeFileAtomic } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import { openLogFile } from '../base/log-file.ts';
@@ -13,35 +12,7 @@ import type { FaceMaker } from './faces.ts';
 import { FilesHost } from './files-host.ts';
 import { readJson, sendError, sendJson } from './http-words.ts';
 import { START_AGAIN_MS, STOP_TIMEOUT_MS } from './limits.ts';
-
-export interface FilesFolders {
-  readonly folder: string;
-  readonly runFolder: string;
-  readonly logFolder: string;
-}
-
-export interface FilesPaths {
-  readonly socket: string;
-  readonly peerSocket: string;
-  readonly record: string;
-  readonly log: string;
-  readonly output: string;
-}
-
-export function filesPaths({ runFolder, logFolder }: FilesFolders): FilesPaths {
-  return {
-    socket: join(runFolder, 'files.sock'),
-    peerSocket: join(runFolder, 'files.peers'),
-    record: join(runFolder, 'files.json'),
-    log: join(logFolder, 'files.jsonl'),
-    output: join(logFolder, 'files.out'),
-  };
-}
-
-/** Where buckets are websites for the gateways of this machine, once its file process serves. */
-export function websiteSocket(runFolder: string): string {
-  return join(runFolder, 'files.websites');
-}
+import { type FilesFolders, type FilesPaths, filesPaths } from './paths.ts';
 
 /** Resolves when everything is closed. `exit` ends the process at once. */
 export async function runFiles(
