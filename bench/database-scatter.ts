@@ -5,7 +5,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type Database, openDatabase } from '../src/sqlite/sqlite.ts';
 import { ask, startSql } from '../testing/sql-kit.ts';
 import { allowedCores, median } from './tools.ts';
@@ -28,36 +27,53 @@ const QUERIES: readonly string[] = [
 
 export async function benchDatabaseScatter(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
-  using plain = openDatabase({ path: join(folder, 'plain.sqlite') });
-  await using on = await startSql(STRIPES);
-  const session = await on.open();
-  await ask(session, TABLE);
-  plain.exec(TABLE);
-  for (let from = 1; from <= ROWS; from += CHUNK) {
-    const values = [BigInt(from), BigInt(from + CHUNK - 1)];
-    await ask(session, FILL, ...values);
-    plain.prepare(FILL).run(...values);
+  const fills = Array.from({ length: ROWS / CHUNK }, (_, at) => [
+    BigInt(at * CHUNK + 1),
+    BigInt((at + 1) * CHUNK),
+  ]);
+  // One after the other, for SQLite holds this thread, and primaries have leases to renew.
+  const alone = await measured(join(folder, 'plain.sqlite'), (db) => {
+    db.exec(TABLE);
+    for (const values of fills) db.prepare(FILL).run(...values);
+  });
+  const striped: number[] = [];
+  const files: string[] = [];
+  {
+    await using on = await startSql(STRIPES, { database: { folder } });
+    const session = await on.open();
+    await ask(session, TABLE);
+    for (const values of fills) await ask(session, FILL, ...values);
+    for (const sql of QUERIES)
+      striped.push(await timed(async () => void (await ask(session, sql))));
+    files.push(...on.stripes.map(({ name }) => join(folder, 'n1', `${name}.sqlite`)));
   }
-  const files = on.stripes.map(({ name }) => join(on.on.folder, 'n1', `${name}.sqlite`));
+  const parts: (readonly number[])[] = [];
+  for (const path of files) parts.push(await measured(path));
   const cores = Math.min(allowedCores().length, STRIPES);
   console.log(
     `\nAggregates over ${ROWS} rows, ms: ${STRIPES} stripes, plain SQLite, best possible on ${cores} cores`,
   );
-  for (const sql of QUERIES) {
-    const striped = await timed(async () => void (await ask(session, sql)));
-    const alone = await timed(() => run(plain, sql));
-    const parts: number[] = [];
-    for (const path of files) {
-      using part = openDatabase({ path });
-      parts.push(await timed(() => run(part, sql)));
-    }
-    const best = parts.reduce((sum, ms) => sum + ms, 0) / cores;
+  for (const [at, sql] of QUERIES.entries()) {
+    const best = parts.reduce((sum, part) => sum + (part[at] ?? 0), 0) / cores;
+    const [ours = 0, plain = 0] = [striped[at], alone[at]];
     console.log(
-      `${striped.toFixed(0).padStart(6)} ${alone.toFixed(0).padStart(6)} ${best.toFixed(0).padStart(6)}   ` +
-        `${(striped / best).toFixed(2)} × the best, ${(striped / alone).toFixed(2)} × SQLite   ${sql}`,
+      `${ours.toFixed(0).padStart(6)} ${plain.toFixed(0).padStart(6)} ${best.toFixed(0).padStart(6)}   ` +
+        `${(ours / best).toFixed(2)} × the best, ${(ours / plain).toFixed(2)} × SQLite   ${sql}`,
     );
   }
   await rm(folder, { recursive: true });
+}
+
+/** What each query takes over one file. */
+async function measured(
+  path: string,
+  prepare?: (db: Database) => void,
+): Promise<readonly number[]> {
+  using db = openDatabase({ path });
+  prepare?.(db);
+  const times: number[] = [];
+  for (const sql of QUERIES) times.push(await timed(() => run(db, sql)));
+  return times;
 }
 
 function run(db: Database, sql: string): void {
@@ -70,8 +86,6 @@ async function timed(work: () => Promise<void> | void): Promise<number> {
     const began = performance.now();
     await work();
     times.push(performance.now() - began);
-    // SQLite holds this thread, and primaries have leases to renew.
-    await pause(20);
   }
   return median(times);
 }

@@ -59,7 +59,7 @@ test('rows that a foreign key leads to are read from their stripe, and no others
 const KINDS: readonly string[] = ['NO ACTION', 'CASCADE', 'SET NULL', 'RESTRICT', 'SET DEFAULT'];
 
 test('statements that break and keep foreign keys, as many as chance finds, say what SQLite says', async () => {
-  for (const seed of [1, 2, 3, 4, 5, 6]) {
+  for (const seed of [1, 2, 3]) {
     const random = seeded(seed);
     const kind = (): string => random.pick(KINDS);
     const late = (): string => random.pick(['', ' DEFERRABLE INITIALLY DEFERRED']);

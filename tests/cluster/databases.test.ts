@@ -59,6 +59,8 @@ test('a database goes from one node to three, and its primary’s node is killed
     async () => {
       const wanted = await numbersIn(clientOf(a, token));
       const [, other = ''] = await copies(a, 2);
+      // A time is noted when there is something new.
+      await clientOf(a, token).execute('CREATE TABLE noted (x INTEGER PRIMARY KEY)');
       const from = Date.now();
       const at = await until('a note of that time', async () => {
         const { restorable } = await a.json<DatabaseDetail>('db', 'show', 'shop');
