@@ -13,6 +13,8 @@ import { openDatabase } from '../src/sqlite/sqlite.ts';
 import { openEtcdRegistry, type Registry } from '../src/registry/registry.ts';
 import { type DatabaseUnderTest, run, startDatabase } from '../testing/database-kit.ts';
 import { startEtcd } from '../testing/etcd-kit.ts';
+import { benchDatabaseMemory } from './database-memory.ts';
+import { benchDatabaseScatter } from './database-scatter.ts';
 
 const SECONDS = 2;
 const CLIENTS = [1, 64, 256] as const;
@@ -21,7 +23,10 @@ const MOVES = 6;
 const LARGE_BYTES = 200_000;
 const LARGE_ENTRIES = 300;
 
-export async function benchDatabase(): Promise<void> {
+/** `options`: `scatter` or `memory` alone, for what those measure; left out: one stripe. */
+export async function benchDatabase(options: readonly string[]): Promise<void> {
+  if (options.includes('scatter')) return await benchDatabaseScatter();
+  if (options.includes('memory')) return await benchDatabaseMemory();
   await reportSqlite();
   await reportOn('embedded log', undefined);
   await using etcd = await startEtcd(3);

@@ -1,7 +1,7 @@
 /**
  * Clients of a database as a process of their own: `node hrana-load.ts JSON`, see `Load`. Each has one connection that is kept, and sends its next
  * statement when the last one is answered. Prints what they measured as JSON. Nothing of HTTP is read but what says where an answer ends: a client that costs
- * as much as the server would be what is measured.
+ * as much as the server would be what is measured. Goes on until its input ends, so that its CPU time can be read.
  */
 import { connect, type Socket } from 'node:net';
 import { latin1 } from '../src/http/latin1.ts';
@@ -78,6 +78,7 @@ function start(): Socket {
 }
 
 for (let client = 0; client < load.clients; client++) start();
+process.stdin.on('end', () => process.exit(0)).resume();
 setTimeout(() => {
   isMeasuring = true;
   const began = performance.now();
@@ -92,6 +93,6 @@ setTimeout(() => {
       p50Ms: at(0.5),
       p99Ms: at(0.99),
     };
-    process.stdout.write(`${JSON.stringify(measured)}\n`, () => process.exit(0));
+    process.stdout.write(`${JSON.stringify(measured)}\n`);
   }, load.seconds * 1000);
 }, load.warmSeconds * 1000);

@@ -30,12 +30,14 @@ export async function benchPlanner(): Promise<void> {
     await connection.execute(fill, row);
     plain.keep(fill).run(row);
   }
-  console.log(`\nµs of CPU a statement, ${STRIPES} stripes, ${ROWS} rows   planned    SQLite`);
+  console.log(
+    `\nµs of CPU a statement, ${STRIPES} stripes, ${ROWS} rows   planned    SQLite  overhead`,
+  );
   for (const [name, sql, values] of CASES) {
     const planned = await cost(async (at) => void (await connection.execute(sql, values(at))));
     const alone = await cost((at) => void plain.keep(sql).all(values(at + 1_000_000)));
     console.log(
-      `${name.padEnd(44)} ${planned.toFixed(1).padStart(10)} ${alone.toFixed(1).padStart(9)}`,
+      `${name.padEnd(44)} ${planned.toFixed(1).padStart(10)} ${alone.toFixed(1).padStart(9)} ${(planned - alone).toFixed(1).padStart(9)}`,
     );
   }
 }

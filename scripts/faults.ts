@@ -27,6 +27,11 @@ async function main(): Promise<boolean> {
     console.error('Say what to break: npm run test:faults -- database [--minutes 30]');
     return false;
   }
+  const minutes = Number(values.minutes ?? MINUTES);
+  if (!(minutes > 0)) {
+    console.error(`--minutes ${values.minutes} is no number of minutes: --minutes 30`);
+    return false;
+  }
   if (!(await ensurePackages())) return false;
   const seed = Number(values.seed ?? randomSeed());
   const faults = FAULTS.filter(({ name }) => name.includes(values.only ?? ''));
@@ -35,7 +40,7 @@ async function main(): Promise<boolean> {
   try {
     await runFaults({
       seed,
-      minutes: Number(values.minutes ?? MINUTES),
+      minutes,
       faults,
       faultMs: FAULT_MS,
       faultsPerRound: FAULTS_PER_ROUND,

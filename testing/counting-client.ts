@@ -9,8 +9,8 @@ const NOTHING_DONE =
 export const COUNTED = 'CREATE TABLE counted (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)';
 
 /** Of the database `shop`, through that node. */
-export function clientOf(node: TestNode, authToken: string): Client {
-  const url = `http://${node.address}:${node.ports.api}/db/shop/`;
+export function clientOf(node: TestNode, authToken: string, database = 'shop'): Client {
+  const url = `http://${node.address}:${node.ports.api}/db/${database}/`;
   return createHttpClient({ url, authToken, intMode: 'number' });
 }
 

@@ -7,7 +7,9 @@ export type Fault =
   /** It does not happen, and nobody is told. */
   | 'requestLost'
   /** It is on its way until `land` is called. */
-  | 'late';
+  | 'late'
+  /** It happens, and its answer is on the way until `land` is called. */
+  | 'answerLate';
 
 export interface FaultyLog {
   readonly log: CommitLog;
@@ -15,7 +17,7 @@ export interface FaultyLog {
   next(...faults: readonly Fault[]): void;
   /** Answers to `head` fail so many times. */
   blind(times: number): void;
-  /** What was late arrives; tells how many of them the log still took. */
+  /** What was late arrives; tells how many requests of them the log still took. */
   land(): Promise<number>;
   /** Indexes that were sent, also those that were lost. */
   readonly sent: readonly number[];
@@ -25,6 +27,7 @@ export function faultyLog(real: CommitLog): FaultyLog {
   const faults: Fault[] = [];
   const sent: number[] = [];
   let late: (() => ReturnType<CommitLog['append']>)[] = [];
+  const answers: (() => void)[] = [];
   let blindness = 0;
   const lost = (): Error => new Error('the network lost it');
   const append: CommitLog['append'] = async (appends, reads) => {
@@ -32,6 +35,11 @@ export function faultyLog(real: CommitLog): FaultyLog {
     const fault = faults.shift();
     if (fault === undefined) return real.append(appends, reads);
     if (fault === 'answerLost') await real.append(appends, reads);
+    if (fault === 'answerLate') {
+      const answer = await real.append(appends, reads);
+      await new Promise<void>((resolve) => void answers.push(resolve));
+      return answer;
+    }
     if (fault === 'late') late.push(() => real.append(appends, reads));
     throw lost();
   };
@@ -55,6 +63,7 @@ export function faultyLog(real: CommitLog): FaultyLog {
     blind: (times) => void (blindness = times),
     sent,
     async land() {
+      for (const answer of answers.splice(0)) answer();
       const results = await Promise.all(late.map((one) => one()));
       late = [];
       return results.filter(({ kind }) => kind === 'appended').length;

@@ -110,7 +110,7 @@ test('a data folder that is closed to others, and deep, does not matter', { skip
     `cd ${data}/.. && ls; ls ${data}; ls ${data}/apps`,
     'inside',
   );
-  assert.equal(listing, `${basename(data)}\napps\none\n`);
+  assert.equal(listing, `${basename(data)}\napps\ndoors\none\n`);
   await running.apps.remove('one');
   assert.equal(existsSync(address.path), false);
 });

@@ -4,10 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import type { Stripe } from '../src/database/database.ts';
+import { Moment, type Stripe } from '../src/database/database.ts';
 import { copyRegistry, openSqliteRegistry, SwitchableRegistry } from '../src/registry/registry.ts';
 import {
   type DatabaseUnderTest,
@@ -17,6 +18,7 @@ import {
   startDatabase,
 } from '../testing/database-kit.ts';
 import { type FaultyLog, faultyLog } from '../testing/faulty-log.ts';
+import { until } from '../testing/until.ts';
 
 interface Setting {
   readonly on: DatabaseUnderTest;
@@ -53,6 +55,30 @@ test('it happened, and the answer was lost: the head tells', async () => {
     faulty.blind(2);
     await insert(primary, 1);
     assert.deepEqual(await ids(primary), [1]);
+  });
+});
+
+test('a mirror shows it, and the primary waits for the answer: a strong read there waits too', async () => {
+  await setting(async ({ on, faulty, primary }) => {
+    const sql = 'SELECT id FROM t WHERE id = 1';
+    const strong = async (stripe: Stripe): Promise<unknown> =>
+      (await stripe.query({ sql }, { kind: 'strong' })).rows;
+    const asMoment = async (stripe: Stripe): Promise<unknown> => {
+      await using moment = await Moment.open(on.log, [stripe]);
+      return (await moment.query('s1', { sql })).rows;
+    };
+    const mirror = await on.copy('n4');
+    // Its process has started from here on.
+    await asMoment(primary);
+    faulty.next('answerLate');
+    const inserted = insert(primary, 1);
+    await until('the mirror shows it', async () => isDeepStrictEqual(await strong(mirror), [[1n]]));
+    const reads = [strong(primary), asMoment(primary)];
+    // Long enough for whoever does not wait.
+    for (let n = 0; n < 20; n++) await strong(mirror);
+    await faulty.land();
+    assert.deepEqual(await Promise.all(reads), [[[1n]], [[1n]]]);
+    await inserted;
   });
 });
 

@@ -186,10 +186,21 @@ test('an app finds the database of its name, or the one that its settings name',
   await node.json('db', 'create', 'shop');
   await node.json(
     'deploy',
-    appFolder(t, nodeApp('`${process.env.DATABASE_URL} ${process.env.DATABASE_SOCKET}`')),
+    appFolder(
+      t,
+      nodeApp(`
+        (require('node:http').get({ socketPath: process.env.DATABASE_SOCKET, path: '/db/shop/health' }, (answer) => {
+          globalThis.health = answer.statusCode;
+        }).on('error', (error) => { globalThis.health = error.code; }),
+        [process.env.DATABASE_URL, process.env.DATABASE_SOCKET, globalThis.health].join(' '))`),
+    ),
     '--name',
     'shop',
   );
+  // Also in the sandbox of an app, where the rest of the data folder is hidden.
+  const health = async (): Promise<string | undefined> =>
+    (await node.get('shop')).body.split(' ')[2];
+  await until('the app reaches the socket', async () => (await health()) === '200');
   const [url = '', socket] = (await node.get('shop')).body.split(' ');
   const client = createHttpClient({ url, intMode: 'bigint' });
   await client.execute(NOTES);

@@ -48,11 +48,14 @@ const SOCKET_FOLDER = 'socket';
 export class AppFolders {
   /** `<data>/apps` */
   readonly apps: string;
+  /** `<data>/doors`: sockets for all apps, such as that of databases. */
+  readonly doors: string;
   readonly #asRoot: boolean;
   readonly #shortBase: string;
 
   constructor(options: { readonly data: string }) {
     this.apps = join(options.data, 'apps');
+    this.doors = join(options.data, 'doors');
     this.#asRoot = process.geteuid?.() === 0;
     const name = `moln-${sha256Hex(options.data).slice(0, 10)}`;
     this.#shortBase = this.#asRoot

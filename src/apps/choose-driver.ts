@@ -55,6 +55,8 @@ export interface DriverFolders {
   readonly node: string;
   /** Folder with the programs that serve Python and PHP apps. */
   readonly runners: string;
+  /** Folder of sockets that are for all apps, if there is one. */
+  readonly doors?: string;
 }
 
 /** Looks at folders and tries a sandbox; takes some 50 ms as root, nothing otherwise. */
@@ -79,7 +81,11 @@ export async function openDrivers(folders: DriverFolders, force?: 'plain'): Prom
     why: choice.why,
     view: {
       hidden: [folders.data, ...facts.closedFolders],
-      readable: [dirname(folders.node), folders.runners],
+      readable: [
+        dirname(folders.node),
+        folders.runners,
+        ...(folders.doors === undefined ? [] : [folders.doors]),
+      ],
     },
   });
   const plain = new PlainDriver(choice.name === 'plain' ? choice : { why: '', ownUid: false });

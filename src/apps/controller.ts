@@ -138,7 +138,9 @@ export class Apps implements AsyncDisposable {
     const folders = this.#folders;
     await ensureFolder(folders.apps, 0o711);
     await this.#releases.start();
-    const drivers = await openDrivers({ data, node, runners }, this.#options.driver);
+    await ensureFolder(folders.doors, 0o755);
+    const { doors } = folders;
+    const drivers = await openDrivers({ data, node, runners, doors }, this.#options.driver);
     const silentRestarts = { lastAt: -Infinity };
     const shared = {
       folders,

@@ -129,12 +129,12 @@ export interface SandboxView {
   readonly readable: readonly string[];
 }
 
-/** POSIX sh knows descriptors of one digit only: 3 is /tmp, 4 to 9 are the folders that are shown. */
-const SHOWN_MAX = 6;
+/** POSIX sh knows descriptors of one digit only: 3 is the app's /tmp, 4 to 9 are hidden folders as they were. */
+const COVERS_MAX = 6;
 
 /**
  * The mounts of the sandbox. Folders that are hidden get an empty tmpfs on top; what the app may see below them is
- * mounted back at its own path, through descriptors that were opened before. Runs as root in fresh
+ * mounted back at its own path, through a descriptor of the folder that was opened before. Runs as root in fresh
  * namespaces, with the app's argv as positional parameters.
  */
 export function sandboxScript(spec: LaunchSpec, view: SandboxView): string {
@@ -142,23 +142,28 @@ export function sandboxScript(spec: LaunchSpec, view: SandboxView): string {
   const shown = [
     ...outermost(spec.writable).map((path) => ({ path, readOnly: false })),
     ...outermost([...spec.readable, ...view.readable]).map((path) => ({ path, readOnly: true })),
-  ].filter(({ path }) => covers.some((cover) => isWithin(path, cover)));
-  assert(shown.length <= SHOWN_MAX, `A sandbox shows at most ${SHOWN_MAX} folders`);
+  ].flatMap(({ path, readOnly }) => {
+    const cover = covers.find((one) => isWithin(path, one));
+    return cover === undefined ? [] : [{ path, readOnly, cover }];
+  });
+  const opened = [...new Set(shown.map(({ cover }) => cover))];
+  assert(opened.length <= COVERS_MAX, `A sandbox shows parts of at most ${COVERS_MAX} folders`);
   // Outer folders first, or they would bury the inner ones.
   shown.sort((a, b) => a.path.length - b.path.length);
 
   const lines = ['set -e', 'umask 022', `exec 3<${shellQuote(spec.tmpFolder)}`];
-  for (const [index, { path }] of shown.entries()) {
-    lines.push(`exec ${index + 4}<${shellQuote(path)}`);
+  for (const [index, cover] of opened.entries()) {
+    lines.push(`exec ${index + 4}<${shellQuote(cover)}`);
   }
   for (const cover of covers) lines.push(coverLine(cover));
-  for (const [index, { path, readOnly }] of shown.entries()) {
+  for (const { path, readOnly, cover } of shown) {
     const at = shellQuote(path);
-    lines.push(`mkdir -p ${at}`, bind(index + 4, at));
+    const below = cover === '/' ? path : path.slice(cover.length);
+    lines.push(`mkdir -p ${at}`, bind(opened.indexOf(cover) + 4, at, below));
     if (readOnly) lines.push(`mount -o remount,bind,ro ${at}`);
   }
   lines.push('exec 3<&-');
-  for (const index of shown.keys()) lines.push(`exec ${index + 4}<&-`);
+  for (const index of opened.keys()) lines.push(`exec ${index + 4}<&-`);
   return [...lines, ...becomeApp(spec, INIT_LINES)].join('\n');
 }
 
@@ -176,6 +181,6 @@ function coverLine(cover: string): string {
   return `[ ! -d ${at} ] || mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev tmpfs ${at}`;
 }
 
-function bind(from: number, to: string): string {
-  return `mount --no-canonicalize --bind /proc/self/fd/${from} ${to}`;
+function bind(from: number, to: string, below = ''): string {
+  return `mount --no-canonicalize --bind ${shellQuote(`/proc/self/fd/${from}${below}`)} ${to}`;
 }

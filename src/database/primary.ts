@@ -23,7 +23,6 @@ import {
   WRITE_MS_MAX,
 } from './limits.ts';
 import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
-import { SharedQuestion } from './shared-question.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { StripeThread } from './stripe-thread.ts';
 import type { GroupAnswer } from './thread-calls.ts';
@@ -88,11 +87,9 @@ export class PrimaryTerm {
   readonly #queue: (Job | Turn)[] = [];
   readonly #gauge = new LogGauge();
   readonly #stop = new AbortController();
-  readonly #confirmation = new SharedQuestion(() => this.confirm());
   #running: Promise<void> | undefined;
   #committing: Promise<void> = Promise.resolve();
   #lost: Error | undefined;
-  #holder: Hold | undefined;
   #transactions = 0;
   #entries = 0;
   #bytes = 0;
@@ -159,20 +156,6 @@ export class PrimaryTerm {
     const now = await log.primary(stripe);
     if (now?.epoch !== epoch) this.lose(notPrimary(stripe, 'its term is over'));
     this.requireTerm();
-  }
-
-  /** The same, one question for all who ask at a time. What others may know of by then is in the file. */
-  async confirmed(): Promise<void> {
-    await this.unsettled();
-    await this.#confirmation.answer();
-    // A mirror may have shown it by then, and reads do not wait in the thread's queue.
-    await this.#committing;
-    this.requireTerm();
-  }
-
-  /** Waits for a transaction over several stripes whose entry others may know of already, and this file not yet. */
-  async unsettled(): Promise<void> {
-    if (this.#holder?.isPending === true) await this.#holder.over;
   }
 
   /** Nothing new is begun; resolves when what was begun is over. */
@@ -356,10 +339,8 @@ export class PrimaryTerm {
       turn.reject(error);
       throw error;
     }
-    this.#holder = hold;
     turn.take(hold);
     await hold.over;
-    this.#holder = undefined;
   }
 
   async #group(jobs: readonly Job[]): Promise<void> {

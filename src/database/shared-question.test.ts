@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { SharedQuestion } from './shared-question.ts';
 
 test('whoever comes while a question is under way waits for the next, and shares it', async () => {
-  const asked: PromiseWithResolvers<void>[] = [];
+  const asked: PromiseWithResolvers<number>[] = [];
   const question = new SharedQuestion(() => {
-    const one = Promise.withResolvers<void>();
+    const one = Promise.withResolvers<number>();
     asked.push(one);
     return one.promise;
   });
@@ -21,6 +21,6 @@ test('whoever comes while a question is under way waits for the next, and shares
   await assert.rejects(first, /out of reach/);
   await turn();
   assert.equal(asked.length, 2);
-  asked[1]?.resolve();
-  await Promise.all(late);
+  asked[1]?.resolve(7);
+  assert.deepEqual(await Promise.all(late), [7, 7]);
 });

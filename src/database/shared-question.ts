@@ -1,24 +1,25 @@
 /** One answer for everybody who asked before the question was put: a question that is under way already is too old for who comes now. */
-export class SharedQuestion {
-  readonly #ask: () => Promise<void>;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
+export class SharedQuestion<T> {
+  readonly #ask: () => Promise<T>;
+  #running: Promise<unknown> = Promise.resolve();
+  #next: Promise<T> | undefined;
 
-  constructor(ask: () => Promise<void>) {
+  constructor(ask: () => Promise<T>) {
     this.#ask = ask;
   }
 
   /** The answer to a question that is put after this call. */
-  answer(): Promise<void> {
+  answer(): Promise<T> {
     this.#next ??= this.#afterThis();
     return this.#next;
   }
 
-  async #afterThis(): Promise<void> {
+  async #afterThis(): Promise<T> {
     // How that one ends is for those who wait for it.
     await Promise.allSettled([this.#running]);
     this.#next = undefined;
-    this.#running = this.#ask();
-    await this.#running;
+    const running = this.#ask();
+    this.#running = running;
+    return await running;
   }
 }

@@ -10,12 +10,14 @@ import type { Applied } from './applied.ts';
 import type { SnapshotRecord, Term } from './commit-log.ts';
 import { putAside, removeCopy } from './copy-file.ts';
 import { crashPoint } from './crash-points.ts';
-import { hex, NO_HASH, sameHash } from './entry.ts';
+import { hex, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
+import { Progress } from './progress.ts';
 import { Reads } from './reads.ts';
+import { SharedQuestion } from './shared-question.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { LeadOptions, StripeOptions, StripeStatus } from './stripe-options.ts';
 import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
@@ -26,7 +28,6 @@ import type { Role } from './thread-calls.ts';
 /** Also without a hint a mirror looks at the log so often. */
 const LOOK_EVERY_MS = 1000;
 const PAUSE_MS = 200;
-const NOTHING: Applied = { index: 0, hash: NO_HASH, schemaVersion: 0, epoch: 0 };
 
 export class Stripe implements StripeClient, AsyncDisposable {
   readonly #options: StripeOptions;
@@ -34,7 +35,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #reads: Reads;
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
-  #applied: Applied = NOTHING;
+  readonly #progress = new Progress();
   /** A mirror had then all that the log had. */
   #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
@@ -44,7 +45,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Only one at a time looks at the log or changes the role. */
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | undefined;
-  readonly #waiters = new Set<() => void>();
+  readonly #logEnd = new SharedQuestion(() => this.#askLogEnd());
   readonly #wake = new EventTarget();
 
   constructor(options: StripeOptions) {
@@ -62,7 +63,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return {
       name,
       role: epoch === undefined ? 'mirror' : 'primary',
-      applied: this.#applied,
+      applied: this.#progress.applied,
       epoch,
       quarantined: this.#quarantined,
     };
@@ -95,7 +96,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Everything that the log has now is in the file. */
   async catchUp(): Promise<Applied> {
     await this.#inTurn(async () => this.#catchUp());
-    return this.#applied;
+    return this.#progress.applied;
   }
 
   /** Becomes primary: false when another copy is, but for the one whose term is `replaces`. `why` is for people. */
@@ -127,7 +128,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     expect?: Expectation,
   ): Promise<TransactionResult> {
     const results = await this.#leading().execute(statements, expect?.schemaVersion);
-    return { results, index: this.#applied.index };
+    return { results, index: this.#progress.applied.index };
   }
 
   /** A transaction whose statements come one by one. */
@@ -148,7 +149,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async view(): Promise<StripeView> {
     const term = this.#leading();
-    await term.unsettled();
+    await this.#becomeCurrent();
     const view = await this.#options.slowReads.view(this.#options.path);
     const { index } = view.applied;
     const { head } = term.appender;
@@ -195,7 +196,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#inTurn(async () => {
       let wanted = await reference();
       // Its file may be an entry behind the log.
-      while (wanted.index < this.#applied.index) wanted = await reference();
+      while (wanted.index < this.#progress.applied.index) wanted = await reference();
       if (this.#role !== 'mirror') throw notPrimary(this.name, 'only a mirror is compared');
       await this.#catchUp(wanted.index);
       const own = await this.digest();
@@ -220,11 +221,17 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return this.#term;
   }
 
-  /** Everything that was acknowledged before now is in the file. */
+  /** Everything that anybody may know of by now is in the file: also what a mirror shows of an append that its primary has no answer to yet. */
   async #becomeCurrent(): Promise<void> {
-    if (this.#term !== undefined) return await this.#term.confirmed();
-    const head = await this.#options.log.head(this.name);
-    await this.#reached(head.index);
+    await this.#reached(await this.#logEnd.answer());
+  }
+
+  async #askLogEnd(): Promise<number> {
+    const term = this.#term;
+    const { index } = await this.#options.log.head(this.name);
+    // Its own append, or another primary's: then the term is over.
+    if (term !== undefined && index > term.appender.head.index) await term.confirm();
+    return index;
   }
 
   async #notOlderThan(maxMs: number): Promise<void> {
@@ -234,19 +241,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   async #reached(index: number): Promise<void> {
-    while (this.#applied.index < index) {
-      if (this.#stop.signal.aborted) throw closed(this.name);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiters.add(resolve);
-      this.#poke();
-      await promise;
-    }
-  }
-
-  #moved(applied: Applied): void {
-    this.#applied = applied;
-    for (const wake of this.#waiters) wake();
-    this.#waiters.clear();
+    await this.#progress.reached(index, () => this.#poke(), this.#stop.signal);
   }
 
   #poke(): void {
@@ -268,7 +263,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       }
       await this.#pause(LOOK_EVERY_MS);
     }
-    for (const wake of this.#waiters) wake();
+    this.#progress.wake();
     await hints;
   }
 
@@ -309,7 +304,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** A copy that has more than the log, or something else, never was a copy of it. */
   async #checkHead(): Promise<void> {
-    const { index, hash } = this.#applied;
+    const { index, hash } = this.#progress.applied;
     const head = await this.#options.log.head(this.name);
     if (head.index > index) return;
     if (head.index < index || !sameHash(head.hash, hash)) {
@@ -336,8 +331,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #replay(last: number): Promise<void> {
     const { log } = this.#options;
-    let reading = log.read(this.name, this.#applied.index + 1);
-    while (this.#applied.index < last) {
+    let reading = log.read(this.name, this.#progress.applied.index + 1);
+    while (this.#progress.applied.index < last) {
       const entries = await reading;
       const wanted = entries.filter(({ index }) => index <= last);
       const newest = wanted.at(-1);
@@ -346,7 +341,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       reading = log.read(this.name, newest.index + 1);
       // How that ends is looked at in the next round, if there is one.
       void settled(reading);
-      this.#moved(await this.#thread.call('apply', wanted));
+      this.#progress.moved(await this.#thread.call('apply', wanted));
     }
   }
 
@@ -379,7 +374,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#catchUp();
     crashPoint('promotion:caught-up');
     const head = await log.head(name);
-    if (head.index !== this.#applied.index) throw trimmed(name, this.#applied.index + 1);
+    if (head.index !== this.#progress.applied.index)
+      throw trimmed(name, this.#progress.applied.index + 1);
     await this.#open('primary');
     const { epoch } = lease;
     const term = new PrimaryTerm({
@@ -391,7 +387,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       clock,
       logger,
       onLost: (reason) => this.#lost(term, reason),
-      onApplied: (applied) => this.#moved(applied),
+      onApplied: (applied) => this.#progress.moved(applied),
       signal: this.#stop.signal,
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
@@ -403,11 +399,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     crashPoint('promotion:after-barrier');
     const passed = appended.kind === 'appended' ? barrier : appended.barrier;
     if (passed === undefined) throw notPrimary(name, 'the log did not take its first entry');
-    this.#moved(await this.#thread.call('passed', passed, epoch));
+    this.#progress.moved(await this.#thread.call('passed', passed, epoch));
     this.#lease = lease;
     this.#renewal = clock.every(lease.ttlMs / 3, () => void this.#renew(lease, term));
     this.#term = term;
-    logger.info('Leads a stripe', { stripe: name, epoch, index: this.#applied.index });
+    logger.info('Leads a stripe', { stripe: name, epoch, index: this.#progress.applied.index });
   }
 
   /** A lease is liveness only: while it cannot be renewed, appends and strong reads fail by themselves. */
@@ -470,7 +466,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #open(role: Role): Promise<void> {
     this.#role = role;
-    this.#moved(await this.#thread.call('open', role));
+    this.#progress.moved(await this.#thread.call('open', role));
   }
 
   async #close(): Promise<void> {

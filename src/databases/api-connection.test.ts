@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { until } from '../../testing/until.ts';
-import { QUICK_REQUEST_BYTES_MAX } from '../hrana/hrana.ts';
+import { QUICK_REQUEST_BYTES_MAX } from '../hrana/limits.ts';
 import { ApiConnection } from './api-connection.ts';
 
 const REQUEST = 'POST /db/shop/v2/pipeline HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}';

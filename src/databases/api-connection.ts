@@ -9,8 +9,8 @@ import { BODY, ResponseFraming } from '../http/framing.ts';
 import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
-import { WholeRequest } from '../http/whole-request.ts';
-import { QUICK_REQUEST_BYTES_MAX } from '../hrana/hrana.ts';
+import type { WholeRequest } from '../http/whole-request.ts';
+import { RequestConnection } from '../hrana/hrana.ts';
 import { DirectWriter, takeReads } from '../net/net.ts';
 import { AWAY_BODY, LOST_BODY } from './errors.ts';
 import { isQuickTarget } from './quick-target.ts';
@@ -27,31 +27,11 @@ export interface ApiConnectionOptions {
   readonly onGone: () => void;
 }
 
-const NOTHING: Buffer = Buffer.alloc(0);
-/** Asked and done with in one go, so one does for all. */
-const request = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
-
 export class ApiConnection {
   readonly #options: ApiConnectionOptions;
-  readonly #socket: Socket;
-  readonly #writer: DirectWriter;
+  readonly #connection: RequestConnection;
   #process: ProcessConnection | undefined;
-  /** What came and could not be looked at, or was not all there. */
-  #held = NOTHING;
-  #isBusy = false;
-  #isOver = false;
-  /** Ends when nothing is under way any more; nothing more is looked at. */
-  #isEnding = false;
   #quietSweeps = 0;
-  #release: (() => void) | undefined;
-  /** As node:http has it: whoever sends nothing more has left. A client that was killed says no more than that, and its statement has to end. */
-  readonly #onEnd = (): void => {
-    this.#isEnding = true;
-    this.#socket.destroySoon();
-  };
-  readonly #onClose = (): void => this.#leave();
-  // "close" follows.
-  readonly #onError = (): void => undefined;
   readonly #onDrain = (): void => {
     this.#quietSweeps = 0;
     this.#process?.resume();
@@ -59,15 +39,22 @@ export class ApiConnection {
 
   constructor(options: ApiConnectionOptions) {
     this.#options = options;
-    this.#socket = options.socket;
-    this.#writer = new DirectWriter(options.socket);
+    const { socket } = options;
+    this.#connection = new RequestConnection({
+      socket,
+      take: (request, bytes) => this.#take(request, bytes),
+      handOver: options.handOver,
+      onGone: () => {
+        socket.off('drain', this.#onDrain);
+        this.#letGo();
+        options.onGone();
+      },
+    });
   }
 
   start(): void {
-    const { socket } = this.#options;
-    socket.on('end', this.#onEnd).on('close', this.#onClose);
-    socket.on('error', this.#onError).on('drain', this.#onDrain);
-    this.#release = takeReads(socket, (buffer, size) => this.#take(buffer, size));
+    this.#options.socket.on('drain', this.#onDrain);
+    this.#connection.start();
   }
 
   /**
@@ -75,113 +62,59 @@ export class ApiConnection {
    * server, which has times for that; who does not take an answer is cut.
    */
   sweep(): void {
-    const isStalled = this.#writer.blocked;
-    if (this.#isBusy && !isStalled) return;
-    if (!this.#isBusy && !this.#isEnding && this.#held.length > 0) {
-      this.#handOver(this.#held);
+    const isStalled = this.#connection.writer.blocked;
+    if (this.#connection.isBusy && !isStalled) return;
+    if (this.#connection.isWaiting) {
+      this.#connection.handOver();
       return;
     }
     this.#quietSweeps++;
     if (this.#quietSweeps > 1) {
-      if (isStalled) this.#socket.destroy();
+      if (isStalled) this.#options.socket.destroy();
       this.#letGo();
     }
-    if (this.#quietSweeps > QUIET_SWEEPS_MAX) this.#socket.destroySoon();
+    if (this.#quietSweeps > QUIET_SWEEPS_MAX) this.#connection.end();
   }
 
   /** Now, or when its request is answered. */
   end(): void {
-    this.#isEnding = true;
-    if (!this.#isBusy) this.#socket.destroySoon();
+    this.#connection.end();
   }
 
-  #take(buffer: Buffer, size: number): void {
-    if (this.#isEnding) return;
-    if (this.#isBusy) {
-      this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
-      // Requests that do not wait for answers are not gathered without end.
-      if (this.#held.length > QUICK_REQUEST_BYTES_MAX) this.#socket.pause();
-    } else if (this.#held.length === 0) this.#look(buffer, size);
-    else {
-      const held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
-      this.#look(held, held.length);
-    }
-  }
-
-  #look(buffer: Buffer, size: number): void {
-    const look = request.look(buffer, 0, size);
-    if (look === 'part') {
-      this.#held = Buffer.from(buffer.subarray(0, size));
-      return;
-    }
-    const isOurs =
-      look === 'whole' &&
-      isQuickTarget(request.head.target) &&
-      this.#options.isMeant(request.head.value(FIELD.host));
-    if (!isOurs) {
-      this.#handOver(Buffer.from(buffer.subarray(0, size)));
-      return;
-    }
-    this.#held = request.end < size ? Buffer.from(buffer.subarray(request.end, size)) : NOTHING;
-    this.#isBusy = true;
+  /** False when it is for the API's own server. */
+  #take(request: WholeRequest, bytes: Buffer): boolean {
+    const { head, end } = request;
+    if (!isQuickTarget(head.target) || !this.#options.isMeant(head.value(FIELD.host))) return false;
     this.#quietSweeps = 0;
-    if (!request.keepAlive) this.#isEnding = true;
     this.#process ??= this.#connect();
-    this.#process.ask(Buffer.from(buffer.subarray(0, request.end)));
+    this.#process.ask(Buffer.from(bytes.subarray(0, end)));
+    return true;
   }
 
   #connect(): ProcessConnection {
+    const client = this.#connection;
     const connection: ProcessConnection = new ProcessConnection(this.#options.process, {
       onBytes: (buffer, size) => {
-        this.#writer.write(Buffer.from(buffer.subarray(0, size)), () => undefined);
-        if (this.#writer.blocked) connection.pause();
+        client.writer.write(Buffer.from(buffer.subarray(0, size)), () => undefined);
+        if (client.writer.blocked) connection.pause();
       },
-      onAnswered: () => this.#answered(),
+      onAnswered: () => {
+        this.#quietSweeps = 0;
+        client.answered();
+      },
       onLost: (when) => {
         // One that was let go of says nothing of the request that went over the next.
         if (this.#process !== connection) return;
         this.#process = undefined;
-        if (this.#isOver || !this.#isBusy) return;
-        if (when === 'answering') this.#socket.destroy();
+        if (client.isOver || !client.isBusy) return;
+        if (when === 'answering') this.#options.socket.destroy();
         else {
-          this.#writer.write(when === 'connecting' ? AWAY : LOST, () => undefined);
-          this.#socket.destroySoon();
+          client.writer.write(when === 'connecting' ? AWAY : LOST, () => undefined);
+          this.#options.socket.destroySoon();
         }
       },
     });
     return connection;
-  }
-
-  #answered(): void {
-    this.#isBusy = false;
-    this.#quietSweeps = 0;
-    if (this.#isOver) return;
-    if (this.#isEnding) {
-      this.#socket.destroySoon();
-      return;
-    }
-    const held = this.#held;
-    this.#held = NOTHING;
-    if (held.length > 0) this.#look(held, held.length);
-    const isFull = this.#held.length > QUICK_REQUEST_BYTES_MAX;
-    if (!this.#isOver && !isFull && this.#socket.isPaused()) this.#socket.resume();
-  }
-
-  #handOver(read: Buffer): void {
-    const { socket } = this.#options;
-    this.#release?.();
-    this.#leave();
-    socket.off('end', this.#onEnd).off('close', this.#onClose);
-    socket.off('error', this.#onError).off('drain', this.#onDrain);
-    socket.unshift(read);
-    this.#options.handOver(socket);
-  }
-
-  #leave(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#letGo();
-    this.#options.onGone();
   }
 
   #letGo(): void {
@@ -209,6 +142,8 @@ function refusal(status: string, fields: string, body: string): Buffer {
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n${fields}connection: close\r\n\r\n${body}`,
   );
 }
+
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** To the database process, for one client: one request at a time. */
 class ProcessConnection {

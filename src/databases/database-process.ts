@@ -1,4 +1,5 @@
 /** The database process from its arguments to its end; the entry is `database-main.ts`. */
+import { dirname } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { ensureFolder } from '../base/disk.ts';
 import { openLogFile } from '../base/log-file.ts';
@@ -30,6 +31,7 @@ export async function runDatabases(
   const stopped = Promise.withResolvers<void>();
   process.on('SIGTERM', () => stopped.resolve());
   await ensureFolder(folders.folder);
+  await ensureFolder(dirname(paths.appSocket), 0o755);
   await using stack = new AsyncDisposableStack();
   // Another process on these files would be a second primary of the same life.
   let lock: AsyncDisposable | undefined;

@@ -60,8 +60,8 @@ export const CODE_FOLDERS: readonly string[] = [
 export function processPaths({ folder, runFolder, logFolder }: DatabaseFolders): ProcessPaths {
   return {
     socket: join(runFolder, 'databases.sock'),
-    // The data folder lets others through, and nothing that is in it.
-    appSocket: join(folder, '..', 'databases.sock'),
+    // The data folder lets others through, and of what is in it this folder alone; sandboxes of apps show it.
+    appSocket: join(folder, '..', 'doors', 'db.sock'),
     record: join(runFolder, 'databases.json'),
     log: join(logFolder, 'databases.jsonl'),
     output: join(logFolder, 'databases.out'),

@@ -16,6 +16,8 @@ const WORDS: Readonly<Record<Explanation['plan'], string>> = {
   'routed insert': 'each row goes to its stripe',
   'narrow insert': 'rows go to their stripes one after the other',
   'routed write': 'the stripes that have the rows change them',
+  'narrow write':
+    'the rows and those that foreign keys lead to are read, then changed where they are',
   'gathered write': 'the rows are gathered, then changed where they are',
 };
 

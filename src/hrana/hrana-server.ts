@@ -1,6 +1,7 @@
 /** The wire of one database: what a listener mounts. Owns its streams and WebSockets, no port. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { Deadlines } from '../base/deadlines.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Caller, Database } from './database.ts';
@@ -36,7 +37,8 @@ export class HranaServer implements AsyncDisposable {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#quota = new StreamQuota(this.#limits);
-    const common = { ...options, limits: this.#limits, quota: this.#quota };
+    const idle = new Deadlines(options.clock, this.#limits.streamIdleMs);
+    const common = { ...options, limits: this.#limits, quota: this.#quota, idle };
     this.#streams = new StreamTable(common);
     this.#sockets = new WebSockets({
       ...common,

@@ -6,12 +6,12 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { statusLine } from '../http/status.ts';
-import { WholeRequest } from '../http/whole-request.ts';
-import { DirectWriter, takeReads } from '../net/net.ts';
+import type { WholeRequest } from '../http/whole-request.ts';
 import { HttpClient } from './client-presence.ts';
 import type { HranaAnswer, HranaRequest } from './http-endpoints.ts';
-import { ANSWER_PIECE_BYTES, DEFAULT_LIMITS, QUICK_REQUEST_BYTES_MAX } from './limits.ts';
+import { ANSWER_PIECE_BYTES, DEFAULT_LIMITS } from './limits.ts';
 import { tooLarge } from './node-http.ts';
+import { RequestConnection } from './request-connection.ts';
 
 export interface QuickConnectionOptions {
   readonly socket: Socket;
@@ -28,165 +28,100 @@ export interface QuickConnectionOptions {
   readonly keepAliveMs: number;
 }
 
-const NOTHING: Buffer = Buffer.alloc(0);
-/** Asked and done with in one go, so one does for all. */
-const request = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
-
 export class QuickConnection {
   readonly #options: QuickConnectionOptions;
-  readonly #socket: Socket;
-  readonly #writer: DirectWriter;
-  /** What came and could not be looked at, or was not all there. */
-  #held = NOTHING;
+  readonly #connection: RequestConnection;
   /** Of the request that is being answered. */
   #client: HttpClient | undefined;
-  #isOver = false;
-  /** Nothing more is looked at. */
-  #isEnding = false;
   #wasQuiet = false;
-  #release: (() => void) | undefined;
-  /** As node:http has it: whoever sends nothing more has left. A client that was killed says no more than that, and its statement has to end. */
-  readonly #onEnd = (): void => {
-    this.#isEnding = true;
-    this.#socket.destroySoon();
-  };
-  readonly #onClose = (): void => {
-    this.#client?.leave();
-    this.#leave();
-  };
-  // "close" follows.
-  readonly #onError = (): void => undefined;
 
   constructor(options: QuickConnectionOptions) {
     this.#options = options;
-    this.#socket = options.socket;
-    this.#writer = new DirectWriter(options.socket);
+    this.#connection = new RequestConnection({
+      socket: options.socket,
+      take: (request, bytes) => this.#take(request, bytes),
+      handOver: options.handOver,
+      onGone: () => {
+        this.#client?.leave();
+        options.onGone();
+      },
+    });
   }
 
   start(): void {
-    this.#socket.on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
-    this.#release = takeReads(this.#socket, (buffer, size) => this.#take(buffer, size));
+    this.#connection.start();
   }
 
   /** To be called every `keepAliveMs`: ends a connection that has been quiet since the last time. Who is slow with a request goes to node:http, which has times for that. */
   sweep(): void {
-    if (this.#client !== undefined || this.#isEnding) return;
-    if (this.#held.length > 0) this.#handOver(this.#held);
-    else if (this.#wasQuiet) this.#socket.destroySoon();
+    if (this.#connection.isBusy || this.#connection.isEnding) return;
+    if (this.#connection.isWaiting) this.#connection.handOver();
+    else if (this.#wasQuiet) this.#connection.end();
     this.#wasQuiet = true;
   }
 
   /** Now, or when its request is answered. */
   close(): void {
-    this.#isEnding = true;
-    if (this.#client === undefined) this.#socket.destroySoon();
+    this.#connection.end();
   }
 
-  #take(buffer: Buffer, size: number): void {
-    if (this.#isEnding) return;
+  /** False when it is for node:http. */
+  #take(request: WholeRequest, bytes: Buffer): boolean {
+    const path = request.head.target;
+    const authorization = request.field('authorization');
+    if (authorization === null || !this.#options.isQuick(path)) return false;
     this.#wasQuiet = false;
-    if (this.#client !== undefined) {
-      this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
-      // Requests that do not wait for answers are not gathered without end.
-      if (this.#held.length > QUICK_REQUEST_BYTES_MAX) this.#socket.pause();
-    } else if (this.#held.length === 0) this.#look(buffer, size);
-    else {
-      const held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
-      this.#look(held, held.length);
-    }
-  }
-
-  #look(buffer: Buffer, size: number): void {
-    const look = request.look(buffer, 0, size);
-    if (look === 'part') {
-      this.#held = Buffer.from(buffer.subarray(0, size));
-      return;
-    }
-    const target = look === 'whole' ? request.head.target : '';
-    const authorization = look === 'whole' ? request.field('authorization') : undefined;
-    if (look === 'other' || authorization === null || !this.#options.isQuick(target)) {
-      this.#handOver(Buffer.from(buffer.subarray(0, size)));
-      return;
-    }
-    const body = Buffer.from(buffer.subarray(request.bodyStart, request.end));
-    this.#held = request.end < size ? Buffer.from(buffer.subarray(request.end, size)) : NOTHING;
+    const body = Buffer.from(bytes.subarray(request.bodyStart, request.end));
     const client = new HttpClient();
     this.#client = client;
-    const { keepAlive } = request;
-    void this.#answer(
-      {
-        method: 'POST',
-        path: target,
-        authorization,
-        client,
-        readBody: (bytesMax) =>
-          body.length > bytesMax ? Promise.reject(tooLarge(bytesMax)) : Promise.resolve(body),
-      },
-      keepAlive,
-    );
+    void this.#answer({
+      method: 'POST',
+      path,
+      authorization,
+      client,
+      readBody: (bytesMax) =>
+        body.length > bytesMax ? Promise.reject(tooLarge(bytesMax)) : Promise.resolve(body),
+    });
+    return true;
   }
 
-  async #answer(asked: HranaRequest, keepAlive: boolean): Promise<void> {
+  async #answer(asked: HranaRequest): Promise<void> {
     const answer = await this.#options.answer(asked);
-    if (!this.#isOver) await this.#send(answer, keepAlive);
+    if (!this.#connection.isOver) await this.#send(answer);
     this.#client = undefined;
     this.#wasQuiet = false;
-    if (this.#isOver) return;
-    if (!keepAlive || this.#isEnding) {
-      this.#isEnding = true;
-      this.#socket.destroySoon();
-      return;
-    }
-    const held = this.#held;
-    this.#held = NOTHING;
-    if (held.length > 0) this.#look(held, held.length);
-    const isFull = this.#held.length > QUICK_REQUEST_BYTES_MAX;
-    if (!this.#isOver && !isFull && this.#socket.isPaused()) this.#socket.resume();
+    this.#connection.answered();
   }
 
-  async #send({ status, type, body, headers }: HranaAnswer, keepAlive: boolean): Promise<void> {
+  async #send({ status, type, body, headers }: HranaAnswer): Promise<void> {
     if (typeof body === 'function') throw new Error('An answer in pieces is not for here');
     const { keepAliveMs, clock } = this.#options;
+    const { writer } = this.#connection;
     let head = `${statusLine(status)}\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
-    head += keepAlive
-      ? `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveMs / 1000}\r\n`
-      : 'connection: close\r\n';
+    head += this.#connection.isEnding
+      ? 'connection: close\r\n'
+      : `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveMs / 1000}\r\n`;
     head += `cache-control: no-store\r\nx-content-type-options: nosniff\r\ndate: ${dateNow(clock)}\r\n\r\n`;
     const bytes =
       typeof body === 'string'
         ? Buffer.from(head + body)
         : Buffer.concat([Buffer.from(head), body]);
     for (let at = 0; at < bytes.length; at += ANSWER_PIECE_BYTES) {
-      this.#writer.write(bytes.subarray(at, at + ANSWER_PIECE_BYTES), () => undefined);
-      if (this.#writer.blocked) await this.#drained();
-      if (this.#isOver) return;
+      writer.write(bytes.subarray(at, at + ANSWER_PIECE_BYTES), () => undefined);
+      if (writer.blocked) await this.#drained();
+      if (this.#connection.isOver) return;
     }
   }
 
   /** Resolves when the client has taken what was written, or is cut because it takes nothing. */
   async #drained(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const socket = this.#socket;
-    using _stall = this.#options.clock.after(DEFAULT_LIMITS.answerStallMs, () => socket.destroy());
+    const { socket, clock } = this.#options;
+    using _stall = clock.after(DEFAULT_LIMITS.answerStallMs, () => socket.destroy());
     socket.once('drain', resolve).once('close', resolve);
     await promise;
     socket.off('drain', resolve).off('close', resolve);
-  }
-
-  #handOver(read: Buffer): void {
-    const { socket } = this.#options;
-    this.#release?.();
-    this.#leave();
-    socket.off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
-    socket.unshift(read);
-    this.#options.handOver(socket);
-  }
-
-  #leave(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.onGone();
   }
 }
 

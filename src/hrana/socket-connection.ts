@@ -2,6 +2,7 @@
  * One WebSocket: messages in, answers out, many streams side by side. Requests of one stream are executed in their order,
  * different streams do not wait for each other. Knows no WebSocket library.
  */
+import type { Deadlines } from '../base/deadlines.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Caller, Database } from './database.ts';
@@ -41,6 +42,7 @@ export interface SocketConnectionOptions {
   readonly authenticate: (token: string | undefined) => Promise<Caller>;
   readonly quota: StreamQuota;
   readonly clock: Clock;
+  readonly idle: Deadlines;
   readonly limits: HranaLimits;
   readonly log: Logger;
 }

@@ -3,6 +3,7 @@
  * that it was given to.
  */
 import { randomId, randomSecret, sameSecret } from '../base/ids.ts';
+import type { Deadlines } from '../base/deadlines.ts';
 import type { Clock } from '../base/time.ts';
 import type { Caller, Database } from './database.ts';
 import { HranaError } from './errors.ts';
@@ -28,6 +29,7 @@ export interface HeldStream {
 export interface StreamTableOptions {
   readonly database: Database;
   readonly clock: Clock;
+  readonly idle: Deadlines;
   readonly limits: HranaLimits;
   readonly quota: StreamQuota;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Deadlines } from '../base/deadlines.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import type { Database, Session } from './database.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -35,6 +36,7 @@ function stream(session: Switch, clock: ManualClock, endsWhenIdle = true): Strea
     caller: { id: 'ada', readOnly: false },
     clock,
     limits: DEFAULT_LIMITS,
+    idle: new Deadlines(clock, DEFAULT_LIMITS.streamIdleMs),
     endsWhenIdle,
     onClosed: () => undefined,
   });

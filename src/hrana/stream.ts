@@ -2,6 +2,7 @@
  * One SQL stream: a session of the engine, its requests one after the other, and the times after which it is closed so
  * that nobody waits for a client that has gone.
  */
+import type { Deadlines } from '../base/deadlines.ts';
 import type { Clock } from '../base/time.ts';
 import type { Caller, Database, Session } from './database.ts';
 import { HranaError } from './errors.ts';
@@ -12,6 +13,8 @@ export interface StreamOptions {
   readonly caller: Caller;
   readonly clock: Clock;
   readonly limits: HranaLimits;
+  /** Of streams that nobody asks anything; shared by many. */
+  readonly idle: Deadlines;
   /** A stream over HTTP ends when it is idle, one over WebSocket lives as long as its connection. */
   readonly endsWhenIdle: boolean;
   /** Called once, however it ended, when the session is closed. */
@@ -137,12 +140,12 @@ export class Stream {
       await this.close();
       return;
     }
-    const { clock, limits, endsWhenIdle } = this.#options;
+    const { clock, limits, idle, endsWhenIdle } = this.#options;
     if (this.#transactionTimer !== undefined) {
       const words = `no request came for ${limits.transactionIdleMs} ms`;
       this.#idleTimer = clock.after(limits.transactionIdleMs, () => this.#endTransaction(words));
     } else if (endsWhenIdle || this.cursor !== undefined) {
-      this.#idleTimer = clock.after(limits.streamIdleMs, () => this.#expire());
+      this.#idleTimer = idle.begin(() => this.#expire());
     }
   }
 

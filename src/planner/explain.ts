@@ -18,6 +18,7 @@ export interface Explanation {
     | 'routed insert'
     | 'narrow insert'
     | 'routed write'
+    | 'narrow write'
     | 'gathered write';
   /** Where it runs, or what is read from; empty for the coordinator alone. */
   readonly stripes: readonly number[];
@@ -92,9 +93,6 @@ function explainWrite(
   if (write === undefined || write.kind === 'gather') {
     return gathered('gathered write', all, binding.sql, write?.why ?? '');
   }
-  if (write.keyed && foreignKeys && write.kind === 'routed') {
-    return gathered('gathered write', all, binding.sql, 'foreign keys lead to or from the table');
-  }
   if (write.kind === 'insert') {
     const stripes = Array.from({ length: stripeCount }, (_, stripe) => stripe);
     const why = write.narrow ?? (write.keyed && foreignKeys ? 'it has foreign keys' : undefined);
@@ -114,6 +112,16 @@ function explainWrite(
       binding.sql,
       'it calls a function that differs from stripe to stripe',
     );
+  }
+  if (write.keyed && foreignKeys) {
+    const why = 'foreign keys lead to or from the table: rows that they lead to are read too';
+    return {
+      plan: 'narrow write',
+      stripes: route,
+      stripeTexts: [write.sql],
+      combine: undefined,
+      why,
+    };
   }
   const { distkey } = write.table;
   return {

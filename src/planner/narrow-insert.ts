@@ -9,6 +9,7 @@ import { type Fetch, stripesOf } from './gather.ts';
 import { cut, type Edit, find, type InsertStmt, quoted, splice } from './syntax.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 import type { Narrowed } from './gathered-write.ts';
+import { type PinContext, stripeOfKey } from './pins.ts';
 import type { GivenIds } from './given-ids.ts';
 import type { InsertShape } from './write-plan.ts';
 
@@ -26,9 +27,8 @@ export interface NarrowInsert extends Narrowed {
 
 export interface NarrowOptions {
   readonly catalogue: Catalogue;
-  readonly stripeCount: number;
+  readonly pins: PinContext;
   readonly foreignKeys: boolean;
-  readonly values: SqlRow;
 }
 
 /** Undefined when it could need more rows than can be named. */
@@ -39,32 +39,26 @@ export function narrowInsert(
 ): NarrowInsert | undefined {
   const { table } = shape;
   if (rows.length === 0 || binding.usesTrigger) return undefined;
-  if (!upsertStaysNear(shape, options)) return undefined;
+  if (!upsertStaysNear(shape, rows, options)) return undefined;
   const terms = new Map<Table, Term[]>([[table, []]]);
   for (const key of table.uniques) {
-    if (key.columns === undefined || !addKey(table, key.columns, terms, shape, rows))
+    if (key.columns === undefined || !addKey(table, key.columns, terms, { shape, rows, options }))
       return undefined;
   }
-  if (options.foreignKeys && !addParents(shape, rows, options.catalogue, terms)) return undefined;
-  // A hidden id is no key of the user's, and has to be free all the same.
+  if (options.foreignKeys && !addParents(terms, { shape, rows, options })) return undefined;
+  // A hidden id is no key of the user's, and has to be free all the same: where the row comes to lie, as with a routed insert.
   if (table.ridHidden && table.rid !== undefined) {
-    const text = `${quoted(table.rid)} = ?`;
-    terms.get(table)?.push(...[...given].map((id) => ({ text, values: [id] })));
+    const own = terms.get(table);
+    for (const row of rows) own?.push(...hiddenId(shape, row, given, options));
   }
   const fetches: Fetch[] = [];
   for (const [one, found] of terms) {
     if (found.length > TERMS_MAX) return undefined;
-    const own = one === table && table.rid !== undefined ? [newest(table.rid, table.name)] : [];
-    fetches.push(
-      fetchOf(
-        one,
-        [...found.map(({ text }) => text), ...own],
-        found.flatMap((term) => term.values),
-        options,
-      ),
-    );
+    const own = one === table && table.rid !== undefined && choosesId(shape, rows);
+    const all = own ? [...found, newest(table.rid ?? '', table.name)] : found;
+    fetches.push(fetchOf(one, all, options));
   }
-  const text = withRows(binding, shape, rows, options.values);
+  const text = withRows(binding, shape, rows, options.pins.values);
   return text === undefined ? undefined : { fetches, given, ...text };
 }
 
@@ -72,23 +66,43 @@ interface Term {
   /** With `?` for its values, in order. */
   readonly text: string;
   readonly values: readonly SqlValue[];
+  /** The only one where such rows can lie. */
+  readonly stripe: number | undefined;
 }
 
-function newest(rid: string, table: string): string {
-  return `${quoted(rid)} = (SELECT max(${quoted(rid)}) FROM ${quoted(table)})`;
+function hiddenId(
+  shape: InsertShape,
+  row: SqlRow,
+  given: GivenIds['given'],
+  { pins }: NarrowOptions,
+): readonly Term[] {
+  const { distkey, rid, rowidName } = shape.table;
+  const id = valueIn(shape, rowidName ?? '')?.(row) ?? null;
+  if (!given.has(id)) return [];
+  const key = valueIn(shape, distkey?.name ?? '')?.(row);
+  const stripe = key === undefined ? undefined : stripeOfKey(shape.table, key, pins);
+  return [{ text: `${quoted(rid ?? '')} = ?`, values: [id], stripe }];
 }
 
-function fetchOf(
-  table: Table,
-  terms: readonly string[],
-  values: SqlRow,
-  { stripeCount }: NarrowOptions,
-): Fetch {
+/** SQLite gives a row the next id after the newest. */
+function newest(rid: string, table: string): Term {
+  const text = `${quoted(rid)} = (SELECT max(${quoted(rid)}) FROM ${quoted(table)})`;
+  return { text, values: [], stripe: undefined };
+}
+
+function choosesId(shape: InsertShape, rows: readonly SqlRow[]): boolean {
+  const { autoincrement, rid, ridHidden, rowidName } = shape.table;
+  const reader = valueIn(shape, (ridHidden ? rowidName : rid) ?? '');
+  return autoincrement || reader === undefined || rows.some((row) => reader(row) === null);
+}
+
+function fetchOf(table: Table, terms: readonly Term[], { pins }: NarrowOptions): Fetch {
+  const known = terms.map(({ stripe }) => stripe).filter((stripe) => stripe !== undefined);
   return {
     table,
-    stripes: stripesOf(table, stripeCount),
-    where: terms.length === 0 ? '0' : terms.join(' OR '),
-    values,
+    stripes: known.length < terms.length ? stripesOf(table, pins.slots.count) : [...new Set(known)],
+    where: terms.map(({ text }) => text).join(' OR '),
+    values: terms.flatMap(({ values }) => values),
   };
 }
 
@@ -104,17 +118,28 @@ function valueIn(
   return isNull || (column === undefined && name === table.rid) ? (): SqlValue => null : undefined;
 }
 
+interface Inserted {
+  readonly shape: InsertShape;
+  readonly rows: readonly SqlRow[];
+  readonly options: NarrowOptions;
+}
+
 function addKey(
   target: Table,
   key: NonNullable<UniqueKey['columns']>,
   terms: Map<Table, Term[]>,
-  shape: InsertShape,
-  rows: readonly SqlRow[],
+  { shape, rows, options: { pins } }: Inserted,
   from: readonly string[] = key.map(({ name }) => name),
 ): boolean {
   const readers = from.map((name) => valueIn(shape, name));
   if (readers.some((reader) => reader === undefined)) return false;
   const text = `(${key.map(({ name, collation }) => `${quoted(name)} = ? COLLATE ${collation}`).join(' AND ')})`;
+  const { distkey } = target;
+  // What a coarser collation finds equal may lie elsewhere.
+  const at = key.findIndex(
+    ({ name, collation }) =>
+      distkey?.name === name && (collation === distkey.collation || collation === 'BINARY'),
+  );
   const found = terms.get(target) ?? [];
   terms.set(target, found);
   for (const row of rows) {
@@ -125,19 +150,17 @@ function addKey(
       return typeof value === 'bigint' && column?.affinity === 'real' ? Number(value) : value;
     });
     // NULL collides with nothing and names no parent.
-    if (!values.includes(null)) found.push({ text, values });
+    if (values.includes(null)) continue;
+    const stripe = at < 0 ? undefined : stripeOfKey(target, values[at] ?? null, pins);
+    found.push({ text, values, stripe });
   }
   return true;
 }
 
-function addParents(
-  shape: InsertShape,
-  rows: readonly SqlRow[],
-  catalogue: Catalogue,
-  terms: Map<Table, Term[]>,
-): boolean {
+function addParents(terms: Map<Table, Term[]>, inserted: Inserted): boolean {
+  const { rows, shape, options } = inserted;
   for (const { columns, parent: name, parentColumns } of shape.table.foreignKeys) {
-    const parent = catalogue.table(name);
+    const parent = options.catalogue.table(name);
     if (parent === undefined) return false;
     const named = parentColumns.length > 0 ? parentColumns : parent.primary;
     const key = named.map((one) => columnOf(parent, one));
@@ -148,20 +171,34 @@ function addParents(
     if (givesId && rows.some((row) => (valueIn(shape, rid ?? '')?.(row) ?? null) === null)) {
       return false;
     }
+    // Both kept and compared alike, or SQLite looks for another value than is given.
+    const isAlike = columns.every((one, at) => {
+      const own = columnOf(shape.table, one)?.affinity;
+      return own === 'blob' || own === key[at]?.affinity;
+    });
+    if (!isAlike) return false;
     const plain = key.flatMap((one) => (one === undefined ? [] : [one]));
-    if (!addKey(parent, plain, terms, shape, rows, columns)) return false;
+    if (!addKey(parent, plain, terms, inserted, columns)) return false;
   }
   return true;
 }
 
-function columnOf(table: Table, name: string): Pick<Column, 'name' | 'collation'> | undefined {
+function columnOf(table: Table, name: string): Column | undefined {
   return table.columns.find((one) => foldName(one.name) === foldName(name));
 }
 
 /** An upsert that changes keys, or reads other rows, could collide with what nobody named. */
-function upsertStaysNear({ node, or, table }: InsertShape, options: NarrowOptions): boolean {
+function upsertStaysNear(
+  { node, or, table }: InsertShape,
+  rows: readonly SqlRow[],
+  options: NarrowOptions,
+): boolean {
   const replaces = or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
-  if (options.foreignKeys && replaces && isParent(table, options.catalogue)) return false;
+  if (options.foreignKeys && replaces) {
+    // A child that is replaced would mend what another row of the text breaks, for its own parent is not there.
+    if (isParent(table, options.catalogue)) return false;
+    if (table.foreignKeys.length > 0 && rows.length > 1) return false;
+  }
   if (node.body.type !== 'SelectInsertBody') return true;
   const fixed = new Set(
     [

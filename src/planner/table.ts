@@ -38,6 +38,8 @@ export interface ForeignKey {
   readonly columns: readonly string[];
   /** Empty: the parent's primary key. */
   readonly parentColumns: readonly string[];
+  /** What becomes of the row when its parent goes, in capitals. */
+  readonly onDelete: string;
 }
 
 export interface Table {
@@ -288,12 +290,22 @@ function readUniques(
 }
 
 function readForeignKeys(db: MemoryDatabase, table: string, schema: Schema): readonly ForeignKey[] {
-  const keys = new Map<SqlValue, { parent: string; columns: string[]; parentColumns: string[] }>();
+  const keys = new Map<
+    SqlValue,
+    { parent: string; columns: string[]; parentColumns: string[]; onDelete: string }
+  >();
   const rows = db
-    .prepare('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?, ?) ORDER BY id, seq')
+    .prepare(
+      'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(?, ?) ORDER BY id, seq',
+    )
     .all([table, schema]);
-  for (const [id = null, parent, from, to] of rows) {
-    const key = keys.get(id) ?? { parent: String(parent), columns: [], parentColumns: [] };
+  for (const [id = null, parent, from, to, onDelete] of rows) {
+    const key = keys.get(id) ?? {
+      parent: String(parent),
+      columns: [],
+      parentColumns: [],
+      onDelete: String(onDelete).toUpperCase(),
+    };
     key.columns.push(String(from));
     if (typeof to === 'string') key.parentColumns.push(to);
     keys.set(id, key);

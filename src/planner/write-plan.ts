@@ -37,6 +37,8 @@ export interface TemporaryShape {
 export interface RoutedShape {
   readonly kind: 'routed';
   readonly table: Table;
+  /** Undefined for virtual tables. */
+  readonly node: Extract<Stmt, { type: 'UpdateStmt' | 'DeleteStmt' }> | undefined;
   readonly sql: string;
   readonly terms: readonly Expr[];
   readonly items: readonly Item[];
@@ -74,7 +76,7 @@ export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
   const { parsed, writes, written } = binding;
   if (parsed === undefined) return gathered('the text can be read by SQLite only');
   if (binding.usesTrigger) return gathered('it fires a trigger');
-  const table = writes.size === 1 && written.length === 1 ? written[0] : undefined;
+  const table = writes.size === 1 && written.length === 1 ? written[0] : targetOf(binding);
   if (table?.schema === 'temp') return temporaryShape(binding, parsed.node, table, catalogue);
   if (binding.usesView || binding.shadowed) return gathered('it uses a view');
   if (table === undefined) return gathered('it writes several tables');
@@ -87,6 +89,15 @@ export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
     return routedShape(binding, node, table, catalogue);
   }
   return gathered('it is no INSERT, UPDATE or DELETE');
+}
+
+/** Of an UPDATE or DELETE that writes other tables too: without triggers, that is what foreign keys do. */
+function targetOf({ parsed, written, writes }: Binding): Table | undefined {
+  const node = parsed?.node;
+  if (node?.type !== 'UpdateStmt' && node?.type !== 'DeleteStmt') return undefined;
+  if (writes.size !== written.length || node.tblName.dbName !== undefined) return undefined;
+  const name = foldName(node.tblName.objName.text);
+  return written.find((table) => foldName(table.name) === name && table.schema === 'main');
 }
 
 function temporaryShape(
@@ -167,6 +178,7 @@ function routedShape(
   return {
     kind: 'routed',
     table,
+    node,
     sql: splice(binding.sql, [...edits, ...stars]),
     terms: node.whereClause === undefined ? [] : conjuncts(node.whereClause),
     items: [{ name: foldName(alias), table }],
@@ -279,7 +291,16 @@ function virtualInsert(
   const edits = pushEdits(binding, catalogue);
   if (typeof edits === 'string') return gathered(edits);
   const sql = splice(binding.sql, edits);
-  return { kind: 'routed', table, sql, terms: [], items: [], unsteady: false, keyed: false };
+  return {
+    kind: 'routed',
+    table,
+    node: undefined,
+    sql,
+    terms: [],
+    items: [],
+    unsteady: false,
+    keyed: false,
+  };
 }
 
 function isInOnePlace({ tables }: Binding): boolean {

@@ -5,6 +5,7 @@ import { type Binding, bind } from './binding.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { ID_ATTEMPTS_MAX, idsFor, isIdInUse, raiseIds, withGivenIds } from './given-ids.ts';
 import { narrowInsert } from './narrow-insert.ts';
+import { narrowKeyed } from './narrow-keyed.ts';
 import type { Table } from './table.ts';
 import { constant } from './pins.ts';
 import { type ReadContext, runRead } from './read-run.ts';
@@ -119,9 +120,13 @@ async function onStripes(
   const { slots } = pins;
   if (settings.force === 'gather' || shape === undefined || !('table' in shape)) return undefined;
   if (shape.kind === 'routed') {
-    if (shape.keyed && foreignKeys) return undefined;
     const route = routeOf(shape, pins);
     if (route === undefined) return undefined;
+    if (shape.keyed && foreignKeys) {
+      const narrow = await narrowKeyed(shape, route, context);
+      if (narrow === undefined) return undefined;
+      return await gatheredWrite(binding, context.text, pins.values, context, narrow);
+    }
     const exact = route.length > 1 ? await exactly(binding, shape.table, context) : undefined;
     if (exact !== undefined) return exact;
     spread.stripes = route.length;
@@ -145,9 +150,8 @@ async function onStripes(
   const filled = await withGivenIds(shape, rows, ids);
   const narrow = narrowInsert(binding, filled, {
     catalogue: context.catalogue,
-    stripeCount: slots.count,
+    pins,
     foreignKeys,
-    values: pins.values,
   });
   if (narrow === undefined) return undefined;
   // A conflict that is found here is SQLite's own answer: nothing to try again.

@@ -1,4 +1,5 @@
 /** Statements that run now, so that they can be seen and stopped, and those that took long. */
+import { Deadlines } from '../base/deadlines.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Caller } from '../hrana/hrana.ts';
@@ -44,6 +45,7 @@ export class LiveQueries {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #limits: SqlLimits;
+  readonly #deadlines: Deadlines;
   readonly #running = new Map<number, Running>();
   readonly #slow: SlowQuery[] = [];
   #next = 1;
@@ -52,6 +54,7 @@ export class LiveQueries {
     this.#clock = clock;
     this.#logger = logger;
     this.#limits = limits;
+    this.#deadlines = new Deadlines(clock, limits.statementMs);
   }
 
   /** Runs a statement under the eyes of everybody. `stop` is aborted when it is killed or has taken too long. */
@@ -83,6 +86,7 @@ export class LiveQueries {
     const startedAt = this.#clock.now();
     this.#running.set(id, { sql, caller: caller.id, startedAt, beganMs, stop });
     const clock = this.#clock;
+    const deadlines = this.#deadlines;
     const end = (failure: unknown): void => {
       if (!this.#running.delete(id)) return;
       const durationMs = clock.monotonicMs() - beganMs;
@@ -93,7 +97,7 @@ export class LiveQueries {
       stop,
       failure: undefined,
       async step(work) {
-        using _timer = clock.after(statementMs, () =>
+        using _deadline = deadlines.begin(() =>
           stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
         );
         return await work();

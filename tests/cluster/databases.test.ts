@@ -53,6 +53,31 @@ test('a database goes from one node to three, and its primary’s node is killed
     t.diagnostic(`${through.acknowledged.size} writes, longest pause ${through.longestPauseMs} ms`);
   });
 
+  await step(
+    t,
+    'what it was at a time is restored through a node that does not lead it',
+    async () => {
+      const wanted = await numbersIn(clientOf(a, token));
+      const [, other = ''] = await copies(a, 2);
+      // A time is noted when there is something new.
+      await clientOf(a, token).execute('CREATE TABLE noted (x INTEGER PRIMARY KEY)');
+      const from = Date.now();
+      const at = await until('a note of that time', async () => {
+        const { restorable } = await a.json<DatabaseDetail>('db', 'show', 'shop');
+        return (restorable?.to ?? 0) >= from && new Date(restorable?.to ?? 0).toISOString();
+      });
+      await cluster.node(other).json('db', 'restore', 'shop', '--at', at, '--as', 'past');
+      const past = await a.json<{ readonly token: string }>('db', 'token', 'past');
+      for (const node of cluster.nodes) {
+        const found = await until('the restored rows', () =>
+          numbersIn(clientOf(node, past.token, 'past')),
+        );
+        assert.deepEqual(found, wanted);
+      }
+      await a.json('db', 'drop', 'past', '--yes');
+    },
+  );
+
   await step(t, 'the node of the primary is killed: another copy leads', async () => {
     const [primary = ''] = await copies(a, 2);
     const [survivor = '', other = ''] = cluster.names.filter((name) => name !== primary);

@@ -1,0 +1,140 @@
+/**
+ * A connection of whole requests, see `WholeRequest`: one is answered at a time, and what comes meanwhile is held, within bounds. The first request that is
+ * not for whoever answers goes to another server, and the connection with it. Knows nothing of how answers are made.
+ */
+import type { Socket } from 'node:net';
+import { WholeRequest } from '../http/whole-request.ts';
+import { DirectWriter, takeReads } from '../net/net.ts';
+import { QUICK_REQUEST_BYTES_MAX } from './limits.ts';
+
+export interface RequestConnectionOptions {
+  readonly socket: Socket;
+  /** Takes a request, to call `answered` later; or not: then it is for another server. Both are valid during the call. */
+  readonly take: (request: WholeRequest, bytes: Buffer) => boolean;
+  /** Takes the socket over; what was read of it is put back. Whoever does so lets it go on. */
+  readonly handOver: (socket: Socket) => void;
+  /** It is not this connection's any more: closed, or handed over. */
+  readonly onGone: () => void;
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+/** Asked and done with in one go, so one does for all. */
+const request = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
+
+export class RequestConnection {
+  readonly writer: DirectWriter;
+  readonly #options: RequestConnectionOptions;
+  readonly #socket: Socket;
+  /** What came and could not be looked at, or was not all there. */
+  #held = NOTHING;
+  #isBusy = false;
+  #isOver = false;
+  /** Ends when nothing is under way any more; nothing more is looked at. */
+  #isEnding = false;
+  #release: (() => void) | undefined;
+  /** As node:http has it: whoever sends nothing more has left. A client that was killed says no more than that, and its statement has to end. */
+  readonly #onEnd = (): void => {
+    this.#isEnding = true;
+    this.#socket.destroySoon();
+  };
+  readonly #onClose = (): void => this.#leave();
+  // "close" follows.
+  readonly #onError = (): void => undefined;
+
+  constructor(options: RequestConnectionOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.writer = new DirectWriter(options.socket);
+  }
+
+  /** A request is being answered. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** No answer is wanted any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** The answer that is being made is the last one. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** A part of a request has come, and nothing is being answered. */
+  get isWaiting(): boolean {
+    return !this.#isBusy && !this.#isEnding && this.#held.length > 0;
+  }
+
+  start(): void {
+    this.#socket.on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
+    this.#release = takeReads(this.#socket, (buffer, size) => this.#take(buffer, size));
+  }
+
+  /** Ends now, or when its request is answered. */
+  end(): void {
+    this.#isEnding = true;
+    if (!this.#isBusy) this.#socket.destroySoon();
+  }
+
+  /** The request that was taken has its answer: the next one's turn. */
+  answered(): void {
+    this.#isBusy = false;
+    if (this.#isOver) return;
+    if (this.#isEnding) {
+      this.#socket.destroySoon();
+      return;
+    }
+    const held = this.#held;
+    this.#held = NOTHING;
+    if (held.length > 0) this.#look(held, held.length);
+    const isFull = this.#held.length > QUICK_REQUEST_BYTES_MAX;
+    if (!this.#isOver && !isFull && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** With what was read and not looked at; nothing may be under way. */
+  handOver(read: Buffer = this.#held): void {
+    const socket = this.#socket;
+    this.#release?.();
+    this.#leave();
+    socket.off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
+    socket.unshift(read);
+    this.#options.handOver(socket);
+  }
+
+  #take(buffer: Buffer, size: number): void {
+    if (this.#isEnding) return;
+    if (this.#isBusy) {
+      this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
+      // Requests that do not wait for answers are not gathered without end.
+      if (this.#held.length > QUICK_REQUEST_BYTES_MAX) this.#socket.pause();
+    } else if (this.#held.length === 0) this.#look(buffer, size);
+    else {
+      const held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
+      this.#look(held, held.length);
+    }
+  }
+
+  #look(buffer: Buffer, size: number): void {
+    const look = request.look(buffer, 0, size);
+    if (look === 'part') {
+      this.#held = Buffer.from(buffer.subarray(0, size));
+      return;
+    }
+    const { end, keepAlive } = request;
+    this.#isBusy = look === 'whole' && this.#options.take(request, buffer);
+    if (!this.#isBusy) {
+      this.handOver(Buffer.from(buffer.subarray(0, size)));
+      return;
+    }
+    this.#held = end < size ? Buffer.from(buffer.subarray(end, size)) : NOTHING;
+    if (!keepAlive) this.#isEnding = true;
+  }
+
+  #leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.onGone();
+  }
+}

@@ -1,0 +1,103 @@
+/** Foreign keys over stripes: what a statement asks of which stripes, and that it says what one SQLite says. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Planner } from '../src/planner/planner.ts';
+import { MemoryStripes } from '../testing/memory-stripes.ts';
+import { NEVER, PlannerPair } from '../testing/planner-pair.ts';
+import { seeded } from '../testing/seeded.ts';
+
+const SHOP: readonly string[] = [
+  'CREATE TABLE country(code TEXT PRIMARY KEY) /* moln: reference */',
+  'CREATE TABLE customer(id INTEGER PRIMARY KEY, name TEXT, country TEXT REFERENCES country)',
+  'CREATE TABLE purchase(customer INTEGER REFERENCES customer ON DELETE CASCADE, no INTEGER, note TEXT, PRIMARY KEY (customer, no))',
+  "INSERT INTO country VALUES ('se'), ('no')",
+  'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 600) INSERT INTO customer SELECT i, i, NULL FROM c',
+  'INSERT INTO purchase SELECT id, 1, NULL FROM customer',
+];
+
+test('rows that a foreign key leads to are read from their stripe, and no others', async () => {
+  using stripes = new MemoryStripes(4);
+  let last = 1_000_000n;
+  const ids = {
+    next: (_: string, count: number): Promise<bigint> => {
+      const first = last + 1n;
+      last += BigInt(count);
+      return Promise.resolve(first);
+    },
+    taken: (): Promise<boolean> => Promise.resolve(false),
+  };
+  using planner = new Planner(stripes, { exact: NEVER, ids });
+  const connection = planner.connect();
+  for (const sql of SHOP) await connection.execute(sql);
+  const asked = async (sql: string): Promise<{ readonly on: number; readonly texts: number }> => {
+    stripes.log = [];
+    await connection.execute(sql);
+    const on = new Set(stripes.log.map((line) => line.split(':')[0]));
+    return { on: on.size, texts: stripes.log.length };
+  };
+  for (const sql of [
+    'INSERT INTO purchase VALUES (7, 2, NULL)',
+    'INSERT INTO purchase VALUES (7, 3, NULL), (7, 4, NULL)',
+    'DELETE FROM customer WHERE id = 7',
+  ]) {
+    const { on, texts } = await asked(sql);
+    assert.equal(on, 1, sql);
+    assert.ok(texts < 12, sql);
+  }
+  // A reference table is read on the first stripe.
+  for (const sql of [
+    "INSERT INTO customer VALUES (1000, 'x', 'se')",
+    "UPDATE customer SET country = 'no' WHERE id = 8",
+  ])
+    assert.ok((await asked(sql)).on <= 2, sql);
+  const { rows } = await connection.execute(
+    'SELECT count(*), count(DISTINCT customer) FROM purchase',
+  );
+  assert.deepEqual(rows, [[599n, 599n]]);
+});
+
+const KINDS: readonly string[] = ['NO ACTION', 'CASCADE', 'SET NULL', 'RESTRICT', 'SET DEFAULT'];
+
+test('statements that break and keep foreign keys, as many as chance finds, say what SQLite says', async () => {
+  for (const seed of [1, 2, 3]) {
+    const random = seeded(seed);
+    const kind = (): string => random.pick(KINDS);
+    const late = (): string => random.pick(['', ' DEFERRABLE INITIALLY DEFERRED']);
+    using pair = new PlannerPair([1, 3, 8], { foreignKeys: true, exact: NEVER });
+    const type = random.pick(['INTEGER', 'TEXT', '']);
+    await pair.ask(
+      `CREATE TABLE a(id INTEGER PRIMARY KEY, u ${random.pick(['TEXT', 'INTEGER'])} UNIQUE, n)`,
+    );
+    await pair.ask(
+      `CREATE TABLE b(id INTEGER PRIMARY KEY, a ${type} DEFAULT 2 REFERENCES a(id) ON DELETE ${kind()}${late()}, u TEXT REFERENCES a(u) ON DELETE ${kind()}, up INTEGER REFERENCES b(id) ON DELETE ${kind()}${late()})`,
+    );
+    await pair.ask(
+      `CREATE TABLE c(b INTEGER REFERENCES b(id) ON DELETE ${kind()}, k INTEGER, a INTEGER REFERENCES a(id)${late()}, PRIMARY KEY (b, k))`,
+    );
+    const id = (): string => random.pick(['1', '2', '3', '4', '5', '6', 'NULL', "'3'", '2.0']);
+    const ids = (): string => Array.from({ length: 1 + random.below(3) }, id).join(', ');
+    const statements: readonly (() => string)[] = [
+      () => `INSERT INTO a VALUES (${id()}, ${id()}, 1)`,
+      () => `INSERT OR REPLACE INTO a VALUES (${id()}, ${id()}, 2)`,
+      () => `INSERT INTO b VALUES (${id()}, ${id()}, ${id()}, ${id()})`,
+      () =>
+        `INSERT INTO b VALUES (${id()}, ${id()}, NULL, ${id()}), (${id()}, NULL, NULL, ${id()})`,
+      () =>
+        `INSERT OR REPLACE INTO b VALUES (${id()}, ${id()}, NULL, NULL), (${id()}, ${id()}, NULL, NULL)`,
+      () => `INSERT INTO c VALUES (${id()}, ${id()}, ${id()})`,
+      () => `UPDATE b SET a = ${id()} WHERE id IN (${ids()})`,
+      () => `UPDATE b SET u = ${id()}, up = ${id()} WHERE id = ${id()}`,
+      () => `UPDATE OR IGNORE c SET a = ${id()} WHERE k > ${id()}`,
+      () => `UPDATE a SET n = n + 1 WHERE id = ${id()} RETURNING *`,
+      () => `DELETE FROM a WHERE id IN (${ids()})`,
+      () => `DELETE FROM a WHERE u = ${id()}`,
+      () => `DELETE FROM b WHERE id IN (${ids()}) OR up IN (${ids()})`,
+      () => `DELETE FROM c WHERE b = ${id()}`,
+    ];
+    for (let n = 0; n < 80; n++) {
+      await pair.ask(random.pick(statements)());
+      for (const table of ['a', 'b', 'c'])
+        await pair.ask(`SELECT * FROM ${table} ORDER BY 1, 2`, { ordered: true });
+    }
+  }
+});
