@@ -28,6 +28,8 @@ export type Landing = 'settled' | 'failed';
 export interface Waiter {
   /** Flights that this request has waited for. */
   waits: number;
+  /** Others wait for it in their turn: it is woken before those who do not. */
+  readonly passesOn?: boolean;
   wake(landing: Landing): void;
 }
 
@@ -94,9 +96,10 @@ export class Flights {
 
   /** Wakes all that wait. */
   landed(flight: string, landing: Landing): void {
-    const waiting = this.#waiting.get(flight);
+    const waiting = [...(this.#waiting.get(flight) ?? [])];
     this.#waiting.delete(flight);
-    for (const waiter of waiting ?? []) waiter.wake(landing);
+    for (const waiter of waiting) if (waiter.passesOn === true) waiter.wake(landing);
+    for (const waiter of waiting) if (waiter.passesOn !== true) waiter.wake(landing);
   }
 
   /** The answer was not to be stored: the next ones need not wait for one another. Call before `landed`. */

@@ -7,6 +7,7 @@ import { CacheRefusals } from './cache-refusals.ts';
 import type { GatewayCacheConfig } from './config.ts';
 import { SHARING } from './limits.ts';
 import type { Plane } from './plane.ts';
+import type { CrowdAnswer } from './crowd-answer.ts';
 import { ReadyAnswers } from './ready-answers.ts';
 import type { Route } from './route-table.ts';
 import type { Sharing } from './sharing.ts';
@@ -33,6 +34,8 @@ export class CacheRoom implements AsyncDisposable {
   /** To owners of keys, under way. */
   readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
+  /** While those are woken who waited for one answer: what the first of them got. */
+  crowd: CrowdAnswer | undefined;
   readonly refusals: CacheRefusals = new CacheRefusals();
   /** Of bodies on their way into the store. */
   fillBytes = 0;
