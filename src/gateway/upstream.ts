@@ -243,12 +243,14 @@ export class Upstream implements Candidate {
     socket.user = undefined;
     socket.reuseUntilMs ??= nowMs + this.reuseMs;
     const isOld = nowMs >= socket.reuseUntilMs || socket.idleMs === 0;
-    const next = isOld || !socket.socket.writable ? undefined : this.turns?.takeFor(this);
-    if (next !== undefined) {
-      socket.reused = true;
-      socket.user = next;
-      next.upstreamTurn(socket);
-      return;
+    if (!isOld && this.turns !== undefined && socket.socket.writable) {
+      const next = this.turns.takeFor(this);
+      if (next !== undefined) {
+        socket.reused = true;
+        socket.user = next;
+        next.upstreamTurn(socket);
+        return;
+      }
     }
     if (this.retired || isOld || this.idle.length >= IDLE_SOCKETS_MAX) {
       socket.discard();
