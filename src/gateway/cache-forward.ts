@@ -46,6 +46,8 @@ export interface Delivery {
 
 /** The client that a forward was begun for. */
 export interface ForwardClient {
+  /** It is another gateway process, where clients wait. */
+  readonly passesOn: boolean;
   chosen(upstream: Upstream): void;
   interim(head: ResponseHead): void;
   deliver(delivery: Delivery): void;
@@ -142,7 +144,9 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
   /** Somebody who read the body has gone. */
   readerLeft(): void {
     const { filling } = this;
+    const { flight = '' } = this.order;
     if (this.mode !== 'fill' || filling === undefined || filling.fill.readers > 0) return;
+    if (this.room.cache.flights.isAwaited(flight)) return;
     const { entry } = filling.stored;
     if (!isWorthFinishing(entry.length, filling.fill.body.bytes)) this.abandon();
   }
@@ -220,8 +224,9 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     try {
       return isFew && !incoming.done ? incoming.feed(bytes, from, to, this) : from;
     } finally {
+      const isPassedOn = this.client?.passesOn === true;
       this.deliver(opening);
-      this.land('settled');
+      this.land('settled', isPassedOn);
     }
   }
 
@@ -395,12 +400,10 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     this.land(landing);
   }
 
-  private land(landing: 'settled' | 'failed'): void {
+  private land(landing: 'settled' | 'failed', isPassedOn = false): void {
     const { flight } = this.order;
     if (this.hasLanded || flight === undefined) return;
     this.hasLanded = true;
-    this.room.crowd = undefined;
-    this.room.cache.flights.landed(flight, landing);
-    this.room.crowd = undefined;
+    this.room.landed(flight, landing, isPassedOn);
   }
 }
