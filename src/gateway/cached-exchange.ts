@@ -96,12 +96,12 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   begin(head: RequestHead, route: Route): void {
     const { connection, room, request } = this;
     const { requestFraming: framing, target } = connection.plane;
+    if (this.route !== route) this.settings = room.settingsFor(route);
     this.route = route;
     this.turn++;
     this.waits = 0;
     this.held = undefined;
     this.missed = undefined;
-    this.settings = room.settingsFor(route);
     this.sinceMs = connection.plane.coarseMs;
     this.fields.scanner = head;
     const { authority } = target;

@@ -86,6 +86,7 @@ export class StoredAnswer {
 
   /** Reads no more. */
   close(): void {
+    if (this.body === undefined) return;
     this.reader?.close();
     this.reader = undefined;
     this.body = undefined;
