@@ -78,7 +78,7 @@ export const CACHE_DISK_BYTES_MIN: number = 64 * 1024 * KIB;
 /** Of one request on its way to an upstream. */
 export const ASKING = {
   /** One that must not be sent twice goes only to connections that were in use this lately. */
-  unsafeRestedMsMax: SECOND,
+  unsafeRestedMsMax: 1000,
   /** Interim answers before the final one. */
   interimsMax: 16,
   /** Upstreams that die with it, before it is given up. */
