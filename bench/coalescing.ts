@@ -1,8 +1,10 @@
 /**
  * `npm run bench -- coalescing`: many clients ask for one cold object at the same time, at several gateways with several processes
  * each, over real sockets and TLS between the gateways. The origin shows the first byte when all wait for it, and the rest when all
- * have seen it.
+ * have seen it. Beside it as many processes that do nothing but write the same bytes to as many clients: no server is faster here.
  */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
@@ -13,6 +15,7 @@ import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { createAuthority, issueCertificate } from '../src/cluster/x509.ts';
 import { DEFAULT_GATEWAY_LIMITS, GatewaySupervisor } from '../src/gateway/gateway.ts';
+import { proveHandles, takeReads } from '../src/net/net.ts';
 import { freePorts } from '../testing/free-ports.ts';
 import { until } from '../testing/until.ts';
 import { FirstPackets } from './first-packets.ts';
@@ -90,15 +93,50 @@ class Client {
   constructor(port: number, path: string) {
     this.path = path;
     this.socket = connect(port, ADDRESS);
-    this.socket.on('data', (chunk: Buffer) => {
-      if (this.firstByteMs === 0) this.firstByteMs = performance.now();
-      this.bytes += chunk.length;
-    });
     this.socket.on('error', () => undefined);
+    this.socket.once('connect', () => {
+      takeReads(this.socket, (_bytes, size) => {
+        if (this.firstByteMs === 0) this.firstByteMs = performance.now();
+        this.bytes += size;
+      });
+    });
   }
 
   ask(): void {
     this.socket.write(`GET ${this.path} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
+  }
+}
+
+/** Processes that answer all who wait with the same bytes, at a word. */
+class NullServers implements Disposable {
+  readonly #children: readonly ChildProcess[];
+  readonly ports: readonly number[];
+
+  private constructor(children: readonly ChildProcess[], ports: readonly number[]) {
+    this.#children = children;
+    this.ports = ports;
+  }
+
+  /** As many as there are gateway processes. */
+  static async start(): Promise<NullServers> {
+    const ports = await freePorts(ADDRESS, GATEWAYS);
+    const children = Array.from({ length: GATEWAYS * WORKERS }, (_, at) =>
+      fork(`${import.meta.dirname}/null-crowd-main.ts`, [`${ports[at % GATEWAYS]}`]),
+    );
+    await Promise.all(children.map((child) => once(child, 'message')));
+    return new NullServers(children, ports);
+  }
+
+  get pids(): readonly number[] {
+    return this.#children.flatMap(({ pid }) => pid ?? []);
+  }
+
+  begin(): void {
+    for (const child of this.#children) child.send('go');
+  }
+
+  [Symbol.dispose](): void {
+    for (const child of this.#children) child.kill();
   }
 }
 
@@ -109,7 +147,9 @@ export async function benchCoalescing(options: readonly string[]): Promise<void>
   });
   const clients = Number(values.clients ?? CLIENTS);
   const rounds = Number(values.rounds ?? 3);
+  await proveHandles();
   await using origin = new Origin();
+  using nothing = await NullServers.start();
   const originPort = await origin.start();
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-'));
   const { ports, supervisors } = await startGateways(folder, originPort);
@@ -118,11 +158,18 @@ export async function benchCoalescing(options: readonly string[]): Promise<void>
       supervisor.workers().flatMap(({ pid }) => pid ?? []),
     );
     const one = { bytes: BODY_BYTES, clients, origin, ports, pids };
+    const bound = { ...one, bytes: 0, ports: nothing.ports, pids: nothing.pids };
+    const begin = (): void => nothing.begin();
     // Code that has run a few times only is several times slower.
     for (let round = 0; round < WARM_UPS; round++) {
       await crowd({ ...one, path: `/cold-small${round}`, bytes: SMALL_BYTES });
+      await crowd({ ...bound, path: `/cold-null${round}`, begin });
     }
     for (let round = 1; round <= rounds; round++) {
+      print(
+        'nothing but a write to each client',
+        await crowd({ ...bound, path: `/cold-null${WARM_UPS + round}`, begin }),
+      );
       print(
         `${clients} clients, one cold object of 10 MB`,
         await crowd({ ...one, path: `/cold${round}` }),
@@ -150,6 +197,8 @@ interface CrowdResult {
   readonly behindMs: readonly number[];
   /** Processor time of all gateway processes from the origin's first byte to the last client's. */
   readonly cpuMs: number;
+  /** The same of the process that plays all clients. */
+  readonly clientMs: number;
   /** The same as the gateways sent them; undefined where nobody could hear it. */
   readonly sentMs: readonly number[] | undefined;
   readonly whole: number;
@@ -166,6 +215,8 @@ async function crowd(on: {
   readonly pids: readonly number[];
   /** The first client leaves when all have seen the first byte. */
   readonly leaves?: boolean;
+  /** Answers those who wait; the origin unless said. */
+  readonly begin?: () => void;
 }): Promise<CrowdResult> {
   const { origin, path, ports } = on;
   origin.reset();
@@ -185,15 +236,15 @@ async function crowd(on: {
   let packets: FirstPackets | undefined;
   if (isHeld) packets = await FirstPackets.listen(ports);
   for (const client of all) client.ask();
-  if (isHeld) {
-    await systemClock.sleep(GATHERING_MS);
-    origin.begin();
-  }
+  if (isHeld) await systemClock.sleep(GATHERING_MS);
   const before = cpuMs(on.pids);
+  const clientBefore = process.cpuUsage();
+  if (isHeld) (on.begin ?? (() => origin.begin()))();
   await until('the first byte at all', () => all.every(({ firstByteMs }) => firstByteMs > 0), {
     withinMs: WITHIN_MS,
   });
   const spentMs = cpuMs(on.pids) - before;
+  const { user, system } = process.cpuUsage(clientBefore);
   const sent = await packets?.times();
   const { asked, openMost: together } = origin;
   const firstMs = Math.min(...all.map(({ firstByteMs }) => firstByteMs));
@@ -210,6 +261,7 @@ async function crowd(on: {
     asked: Math.max(asked, origin.asked),
     together,
     cpuMs: spentMs,
+    clientMs: (user + system) / 1000,
     sentMs: sent?.map((ms) => ms - (sent[0] ?? 0)),
     behindMs: all.map(({ firstByteMs }) => firstByteMs - firstMs).toSorted((a, b) => a - b),
     whole: left.filter(isWhole).length,
@@ -223,7 +275,9 @@ function cpuMs(pids: readonly number[]): number {
 
 function print(what: string, result: CrowdResult): void {
   const { asked, together, behindMs, sentMs, whole, seconds } = result;
-  const each = `${((1000 * result.cpuMs) / behindMs.length).toFixed(1)} µs of processor each`;
+  const each = [result.cpuMs, result.clientMs]
+    .map((ms) => `${((1000 * ms) / behindMs.length).toFixed(1)} µs`)
+    .join(' of processor each, the client ');
   const sent = sentMs === undefined ? '' : `; as the gateways sent it: ${spread(sentMs)}, ${each}`;
   process.stdout.write(
     `${what}: ${asked} requests at the origin (${together} together); first byte behind the first client's: ` +

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Gateway, proxyRoute, socketUpstream, startApp, until } from './gateway-kit.ts';
 
+/** More than the kernel takes for somebody who does not read. */
+const DEAF_BYTES: number = 16 * 1024 * 1024;
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
 describe('limits', () => {
@@ -134,6 +136,34 @@ describe('limits', () => {
     await busy.see(/Connection: close\r\n[^]*done/);
     await drained;
     assert.equal(gateway.plane.stats().connections, 0);
+  });
+
+  test('a client that does not read its answer is cut off, wherever that comes from', async () => {
+    await using gateway = await Gateway.start([]);
+    const app = await startApp(gateway, (_request, response) => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.end(Buffer.alloc(DEAF_BYTES));
+    });
+    const root = join(gateway.folder, 'site');
+    await mkdir(root);
+    await writeFile(join(root, 'large'), Buffer.alloc(DEAF_BYTES));
+    const limits = { idleTimeoutMs: 60 };
+    gateway.cache = { memoryBytes: 8 * DEAF_BYTES };
+    const proxied = proxyRoute([socketUpstream(app)], limits);
+    await gateway.route(
+      { ...proxied, path: '/proxied' },
+      { ...proxied, id: 'cached', path: '/cached', cache: {} },
+      { id: 's', hosts: ['*'], path: '/file', target: { kind: 'static', root }, limits },
+    );
+    for (const [at, path] of ['/proxied', '/cached', '/file/large'].entries()) {
+      const client = gateway.connect();
+      client.socket.pause();
+      client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await until(`the end of ${path}`, () => gateway.entries.length > at);
+      await until('its connection too', () => gateway.plane.stats().connections === 0);
+      const { status, bytesOut, error } = gateway.entries.at(-1) ?? {};
+      assert.ok(error !== undefined && (bytesOut ?? 0) < DEAF_BYTES, `${path} ${status} ${error}`);
+    }
   });
 
   test('a client that asks without reading is not asked for more', async () => {

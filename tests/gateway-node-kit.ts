@@ -1,12 +1,20 @@
 /** For the tests of requests between nodes: gateways of one cluster with real certificates, and strangers at their doors. */
+import { once } from 'node:events';
 import { request, type IncomingMessage, type RequestOptions } from 'node:http';
+import {
+  connect as connectTcp,
+  createServer,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { randomId } from '../src/base/ids.ts';
 import type { Clock } from '../src/base/time.ts';
 import { createAuthority, issueCertificate, type KeyPair } from '../src/cluster/x509.ts';
 import type { NodeDoorConfig, UpstreamConfig } from '../src/gateway/config.ts';
 import { freePorts } from '../testing/free-ports.ts';
-import { Client, Gateway, proxyRoute } from './gateway-kit.ts';
+import { Client, Gateway, proxyRoute, until } from './gateway-kit.ts';
 
 const DAY_MS = 86_400_000;
 const ADDRESS = '127.0.0.1';
@@ -109,6 +117,71 @@ export class TwoNodes implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.one[Symbol.asyncDispose]();
     await this.two[Symbol.asyncDispose]();
+  }
+}
+
+/** In front of the door of node two: takes connections, and leads them there when it is told to. */
+export class HeldDoor implements AsyncDisposable {
+  /** Those that were not led on yet. */
+  readonly held: Socket[] = [];
+  readonly #all: Socket[] = [];
+  readonly #server: Server;
+  readonly #port: number;
+  #isOpen = false;
+
+  private constructor(port: number) {
+    this.#port = port;
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => {
+      this.held.push(socket);
+      this.#all.push(socket);
+      if (this.#isOpen) this.lead();
+    });
+  }
+
+  static async start(nodes: TwoNodes): Promise<HeldDoor> {
+    const door = new HeldDoor(nodes.two.node?.port ?? 0);
+    await new Promise<void>((resolve) => door.#server.listen(0, ADDRESS, 1024, resolve));
+    return door;
+  }
+
+  /** An instance of node two, which is reached through here. */
+  far(id: string): UpstreamConfig {
+    const { port } = this.#server.address() as AddressInfo;
+    return { id, address: { kind: 'node', node: 'two', host: ADDRESS, port } };
+  }
+
+  /** Every connection that was begun is here. */
+  async settled(): Promise<void> {
+    const last = connectTcp((this.#server.address() as AddressInfo).port, ADDRESS);
+    await once(last, 'connect');
+    await until('the last one', () => this.held.some((one) => one.remotePort === last.localPort));
+    this.held.splice(
+      this.held.findIndex((one) => one.remotePort === last.localPort),
+      1,
+    );
+    last.destroy();
+  }
+
+  leadFirst(): void {
+    const near = this.held.shift();
+    if (near === undefined) throw new Error('Nobody has come');
+    const far = connectTcp(this.#port, ADDRESS);
+    for (const socket of [near, far]) socket.on('error', () => socket.destroy());
+    near.once('close', () => far.destroy());
+    far.once('close', () => near.destroy());
+    near.pipe(far);
+    far.pipe(near);
+  }
+
+  /** All, and whoever comes from now on. */
+  lead(): void {
+    this.#isOpen = true;
+    while (this.held.length > 0) this.leadFirst();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#all) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 }
 

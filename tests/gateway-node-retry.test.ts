@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { freePorts } from '../testing/free-ports.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
-import { NODE_DOOR } from '../src/gateway/limits.ts';
+import { NODE_CONNECTING_MAX, NODE_DOOR } from '../src/gateway/limits.ts';
 import type { UpstreamConfig } from '../src/gateway/config.ts';
 import { proxyRoute, RawOrigin, socketUpstream, startApp, until } from './gateway-kit.ts';
-import { answer, TwoNodes } from './gateway-node-kit.ts';
+import { answer, HeldDoor, TwoNodes } from './gateway-node-kit.ts';
 
 /** A process of its own at `place`, which ends with the nodes. */
 async function startInstance(nodes: TwoNodes, place: string): Promise<ChildProcess> {
@@ -173,4 +173,62 @@ test('what waits for a node that fell silent waits on while nobody else is well'
   await nodes.one.route(proxyRoute(ids.map((id) => nodes.far(id))));
   silent.connections[0]?.socket.write(says('late'));
   assert.deepEqual(await asked, { status: 200, text: 'late' });
+});
+
+test('a request that still connects to a node that fell silent goes to another one, whatever its method', async () => {
+  await using nodes = await TwoNodes.start({ clock: new ManualClock() });
+  await using door = await HeldDoor.start(nodes);
+  const held: (() => void)[] = [];
+  const other = await startApp(nodes.one, (request, response) => {
+    if (request.url === '/hold') held.push(() => response.end());
+    else response.end('the other');
+  });
+  const well = socketUpstream(other, 'other');
+  // Knows nobody else.
+  const only = { ...proxyRoute([door.far('one')]), id: 'only', path: '/only' };
+  await nodes.one.route(only, proxyRoute([well]));
+  const holding = Array.from({ length: 5 }, () => answer(nodes.one, { path: '/hold' }));
+  await until('the other to be busy', () => held.length === holding.length);
+  const post = { method: 'POST', send: 'a body' } as const;
+  const alone = answer(nodes.one, { ...post, path: '/only' });
+  await until('its connection', () => door.held.length === 1);
+  await nodes.one.route(only, proxyRoute([door.far('one'), well]));
+  const posted = [answer(nodes.one, post), answer(nodes.one, post)];
+  await until('their connections', () => door.held.length === 3);
+  if (nodes.one.node !== undefined) nodes.one.node = { ...nodes.one.node, silent: ['two'] };
+  await nodes.one.route(only, proxyRoute([door.far('one'), well]));
+  for (const one of posted) assert.deepEqual(await one, { status: 200, text: 'the other' });
+  nodes.two.locals = [socketUpstream(other)];
+  await nodes.two.route();
+  door.lead();
+  assert.deepEqual(await alone, { status: 200, text: 'the other' });
+  for (const end of held) end();
+  await Promise.all(holding);
+});
+
+test('so many handshakes with a node are under way and no more; who waits gets a connection that is free', async () => {
+  await using nodes = await TwoNodes.start({ clock: new ManualClock() });
+  await using door = await HeldDoor.start(nodes);
+  const more = 8;
+  await nodes.lead(socketUpstream(await startApp(nodes.two, (_, response) => response.end('ok'))));
+  await nodes.one.route(proxyRoute([door.far('one')]));
+  const all = NODE_CONNECTING_MAX + more;
+  let answered = 0;
+  const asked = Array.from({ length: all }, async () => {
+    const { status } = await answer(nodes.one);
+    assert.equal(status, 200);
+    answered++;
+  });
+  await until(
+    'all to be under way',
+    () => nodes.one.plane.stats().upstreams['one']?.requests === all,
+  );
+  await door.settled();
+  assert.equal(door.held.length, NODE_CONNECTING_MAX);
+  door.leadFirst();
+  // One has the connection, one the turn that was free then; all others who wait get the connection after it.
+  await until('those who waited', () => answered === more);
+  assert.equal(door.held.length, NODE_CONNECTING_MAX);
+  door.lead();
+  await Promise.all(asked);
 });

@@ -281,6 +281,34 @@ test('who is believed to be there and is not costs no request', async () => {
   assert.ok(gateways.asked.length <= PATHS.length + 2);
 });
 
+test('what an owner has taken and does not answer, since its node fell silent, is asked of the origin', async () => {
+  const held: (() => void)[] = [];
+  const seen = new Set<string>();
+  await using gateways = await SharingGateways.start(TWO, ({ url = '' }, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    if (seen.has(url)) response.end('again');
+    else held.push(() => response.end('late'));
+    seen.add(url);
+  });
+  const [one] = gateways.all;
+  assert.ok(one?.node !== undefined);
+  const clients = PATHS.map((path) => ask(one, path));
+  await until('all at the origin', () => held.length === PATHS.length);
+  const byOwner = one.plane.sharingCounts?.asked ?? 0;
+  assert.ok(byOwner > 0 && byOwner < PATHS.length, `${byOwner} of ${PATHS.length}`);
+  one.node = { ...one.node, silent: ['n1'] };
+  await gateways.share(({ node }) => node !== 'n1');
+  await until('the others too', () => gateways.asked.length === PATHS.length + byOwner);
+  await until('their answers', () => countOf(clients, 'again') === byOwner);
+  for (const release of held) release();
+  await Promise.all(clients.map(answerTo));
+  assert.equal(countOf(clients, 'late'), PATHS.length - byOwner);
+});
+
+function countOf(clients: readonly { readonly text: string }[], body: string): number {
+  return clients.filter(({ text }) => text.endsWith(body)).length;
+}
+
 test('processes that disagree about who is there serve all the same', async () => {
   await using gateways = await SharingGateways.start([...TWO, ...REGIONS], (_request, response) => {
     response.setHeader('Cache-Control', 'max-age=60');

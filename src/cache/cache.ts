@@ -69,3 +69,4 @@ export { DEFAULT_SETTINGS, type CacheSettings } from './settings.ts';
 export { settle, settleFailure, type Outcome } from './settle.ts';
 export { makeEntry, mayStore, type NotStored, type StoreVerdict } from './store.ts';
 export { Stored, type Tier, type TierStats, type Variants } from './tier.ts';
+export { matchesVary } from './vary.ts';

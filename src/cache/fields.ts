@@ -82,9 +82,11 @@ export class HeadFields implements Fields {
     const { scanner } = this;
     const known = KNOWN.get(name);
     if (known !== undefined) return scanner.joined(known);
+    const isUnclassed = UNCLASSED.has(name);
+    if (isUnclassed && (scanner.seen & OTHERS) === 0) return undefined;
     let joined: string | undefined;
     for (let index = 0; index < scanner.count; index++) {
-      if (scanner.ids[index] !== FIELD.other && !isClassed(name)) continue;
+      if (isUnclassed && scanner.ids[index] !== FIELD.other) continue;
       if (!hasName(scanner, index, name)) continue;
       const value = scanner.valueAt(index);
       joined = joined === undefined ? value : `${joined}, ${value}`;
@@ -119,9 +121,7 @@ const UNCLASSED: ReadonlySet<string> = new Set([
   'set-cookie',
 ]);
 
-function isClassed(name: string): boolean {
-  return !UNCLASSED.has(name);
-}
+const OTHERS = fieldSet(FIELD.other);
 
 function hasName(scanner: FieldScanner, index: number, name: string): boolean {
   const from = scanner.offsets[index * 4] ?? 0;

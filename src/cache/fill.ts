@@ -57,6 +57,12 @@ export class Fill {
     return this.#wasFull;
   }
 
+  /** So much can come before anybody reads: it stays here until somebody does. */
+  keeps(bytes: number): boolean {
+    const held = this.body.bytes + bytes;
+    return held <= this.#limit && held <= this.#windowBytes;
+  }
+
   get readers(): number {
     return this.body.readers.size;
   }

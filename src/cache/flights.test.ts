@@ -10,7 +10,11 @@ import type { Stored } from './tier.ts';
 
 class Waiting implements Waiter {
   waits = 0;
+  readonly passesOn: boolean;
   readonly landings: string[] = [];
+  constructor(passesOn = false) {
+    this.passesOn = passesOn;
+  }
   wake(landing: string): void {
     this.landings.push(landing);
   }
@@ -31,6 +35,26 @@ test('one leads, the others wait and are woken once, and then the next one leads
   flights.landed('f', 'failed');
   flights.landed('g', 'failed');
   assert.equal(flights.size, 0);
+});
+
+test('those for whom others wait are woken first, and the crowd in a moment', () => {
+  const flights = new Flights();
+  const [near, gone, far] = [new Waiting(), new Waiting(), new Waiting(true)];
+  const all = [near, gone, far];
+  for (const one of [new Waiting(), ...all]) flights.enter('f', 'k', one, 0);
+  const wakeCrowd = flights.landed('f', 'settled');
+  assert.deepEqual(
+    all.map(({ landings }) => landings),
+    [[], [], ['settled']],
+  );
+  assert.equal(flights.isAwaited('f'), true);
+  flights.leave('f', gone);
+  wakeCrowd?.();
+  assert.deepEqual([near.landings, gone.landings], [['settled'], []]);
+  assert.equal(flights.isAwaited('f'), false);
+  // The one who led may be such a one himself.
+  for (const one of [new Waiting(true), near]) flights.enter('f', 'k', one, 0);
+  assert.notEqual(flights.landed('f', 'settled', true), undefined);
 });
 
 test('who enters anew while being woken does not wake himself', () => {

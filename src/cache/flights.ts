@@ -28,6 +28,8 @@ export type Landing = 'settled' | 'failed';
 export interface Waiter {
   /** Flights that this request has waited for. */
   waits: number;
+  /** Others wait for it in their turn: it is woken before those for whom nobody waits. */
+  readonly passesOn?: boolean;
   wake(landing: Landing): void;
 }
 
@@ -52,6 +54,8 @@ export function flightOf<S extends HasEntry>(
 
 export class Flights {
   readonly #waiting = new Map<string, Set<Waiter>>();
+  /** Of flights that have landed: those who are woken in a moment. */
+  readonly #waking = new Map<string, Set<Waiter>>();
   /** Keys whose last answer was of use to its own request only, and until when that is believed. */
   readonly #alone = new Map<string, number>();
 
@@ -82,21 +86,41 @@ export class Flights {
     return false;
   }
 
-  /** Somebody waits for it. */
+  /** Somebody waits for it, or was not woken yet. */
   isAwaited(flight: string): boolean {
-    return (this.#waiting.get(flight)?.size ?? 0) > 0;
+    return sizeOf(this.#waiting.get(flight)) + sizeOf(this.#waking.get(flight)) > 0;
   }
 
   /** The request is gone, or waits no longer. */
   leave(flight: string, waiter: Waiter): void {
     this.#waiting.get(flight)?.delete(waiter);
+    this.#waking.get(flight)?.delete(waiter);
   }
 
-  /** Wakes all that wait. */
-  landed(flight: string, landing: Landing): void {
-    const waiting = this.#waiting.get(flight);
+  /**
+   * Wakes all that wait; or only those for whom others wait, so that what these have to say is not held up behind a crowd: what is answered
+   * wakes the crowd, and is to be called in a moment. `isPassedOn`: the one who led has somebody who waits for it too.
+   */
+  landed(flight: string, landing: Landing, isPassedOn = false): (() => void) | undefined {
+    const crowd = this.#waiting.get(flight) ?? new Set();
     this.#waiting.delete(flight);
-    for (const waiter of waiting ?? []) waiter.wake(landing);
+    const first = [...crowd].filter((waiter) => waiter.passesOn === true);
+    for (const waiter of first) {
+      crowd.delete(waiter);
+      waiter.wake(landing);
+    }
+    const isLate = isPassedOn || first.length > 0;
+    if (isLate && crowd.size > 0 && !this.#waking.has(flight)) {
+      this.#waking.set(flight, crowd);
+      return () => this.#wake(flight, crowd, landing);
+    }
+    this.#wake(flight, crowd, landing);
+    return undefined;
+  }
+
+  #wake(flight: string, crowd: Set<Waiter>, landing: Landing): void {
+    if (this.#waking.get(flight) === crowd) this.#waking.delete(flight);
+    for (const waiter of crowd) waiter.wake(landing);
   }
 
   /** The answer was not to be stored: the next ones need not wait for one another. Call before `landed`. */
@@ -111,4 +135,8 @@ export class Flights {
   shared(key: string): void {
     this.#alone.delete(key);
   }
+}
+
+function sizeOf(waiters: ReadonlySet<Waiter> | undefined): number {
+  return waiters?.size ?? 0;
 }

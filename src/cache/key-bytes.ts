@@ -16,6 +16,8 @@ export class KeyBytes {
   /** Of 32 bits. */
   hash = 0;
   length = 0;
+  /** It is asked for several times in a row: here, on its way, and by the next request. */
+  #key: string | undefined;
   readonly #seed: number;
   readonly #bytes: Buffer;
   readonly #words: Int32Array;
@@ -32,7 +34,9 @@ export class KeyBytes {
 
   /** False: it is too long. */
   read(key: string): boolean {
+    if (key === this.#key) return true;
     if (key.length > KEY_CHARACTERS_MAX) return false;
+    this.#key = key;
     this.length = writeLatin1(this.#bytes, key, 0);
     const words = this.#words;
     const count = keySize(this.length) / WORD_BYTES;

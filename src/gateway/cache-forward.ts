@@ -46,6 +46,8 @@ export interface Delivery {
 
 /** The client that a forward was begun for. */
 export interface ForwardClient {
+  /** It is another gateway process, where clients wait. */
+  readonly passesOn: boolean;
   chosen(upstream: Upstream): void;
   interim(head: ResponseHead): void;
   deliver(delivery: Delivery): void;
@@ -82,6 +84,8 @@ export interface ForwardOrder {
   readonly hotUntilMs?: number | undefined;
 }
 
+/** Of a body, which come with its head: more of it would hold up the heads of those who are woken last. */
+const FIRST_BYTES_MAX: number = 16 * 1024;
 /** Taken for a body whose length is not told. */
 const UNKNOWN_BYTES: number = 1024 * 1024;
 
@@ -95,6 +99,8 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
   protected client: ForwardClient | undefined;
   protected mode: Mode = 'head';
   protected filling: Filling | undefined;
+  /** The answer's head, while what came with it is looked at. */
+  private opening: Omit<Delivery, 'decision'> | undefined;
   private stamp = 0;
   private requestedMs = 0;
   private hasLanded = false;
@@ -138,7 +144,9 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
   /** Somebody who read the body has gone. */
   readerLeft(): void {
     const { filling } = this;
+    const { flight = '' } = this.order;
     if (this.mode !== 'fill' || filling === undefined || filling.fill.readers > 0) return;
+    if (this.room.cache.flights.isAwaited(flight)) return;
     const { entry } = filling.stored;
     if (!isWorthFinishing(entry.length, filling.fill.body.bytes)) this.abandon();
   }
@@ -199,8 +207,27 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     const outcome = settle(order.request, on, response, order.settings);
     this.carryOut(outcome, head);
     if (this.mode === 'over' || this.mode === 'head') return;
-    if (this.incoming.done) this.complete(from === to);
-    else if (from < to) this.answerBytes(bytes, from, to);
+    const at = this.open(bytes, from, to);
+    if (this.incoming.done) this.complete(at === to);
+    else if (at < to) this.answerBytes(bytes, at, to);
+  }
+
+  /**
+   * Answers those who wait for what is being stored. A little that came with the head is there before they are, so that each is sent
+   * both in one write. Answers where the body is left.
+   */
+  private open(bytes: Buffer, from: number, to: number): number {
+    const { opening, filling, incoming } = this;
+    if (opening === undefined || filling === undefined) return from;
+    this.opening = undefined;
+    const isFew = to - from <= FIRST_BYTES_MAX && filling.fill.keeps(to - from);
+    try {
+      return isFew && !incoming.done ? incoming.feed(bytes, from, to, this) : from;
+    } finally {
+      const isPassedOn = this.client?.passesOn === true;
+      this.deliver(opening);
+      this.land('settled', isPassedOn);
+    }
   }
 
   private carryOut(outcome: Outcome<Stored>, head: ResponseHead): void {
@@ -256,18 +283,17 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     this.filling = filling;
     this.room.refusals.forget(this.order.request.key);
     this.mode = 'fill';
-    this.land('settled');
     const { entry, body } = filling.stored;
     const age = new HeadFields(head).get('age');
     const ageLine = age === undefined ? '' : `Age: ${age}\r\n`;
-    this.deliver({
+    this.opening = {
       entry,
       body,
       fwdStatus: head.status,
       isStored: true,
       ageLine,
       isShared: this.isShared,
-    });
+    };
   }
 
   private passThrough(head: ResponseHead, why: string): void {
@@ -374,10 +400,10 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     this.land(landing);
   }
 
-  private land(landing: 'settled' | 'failed'): void {
+  private land(landing: 'settled' | 'failed', isPassedOn = false): void {
     const { flight } = this.order;
     if (this.hasLanded || flight === undefined) return;
     this.hasLanded = true;
-    this.room.cache.flights.landed(flight, landing);
+    this.room.landed(flight, landing, isPassedOn);
   }
 }

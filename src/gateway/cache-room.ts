@@ -1,12 +1,13 @@
 /** The cache of one gateway process, as its connections share it: the tiers, and what is on its way into them. */
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { type CacheSettings, DEFAULT_SETTINGS, HttpCache } from '../cache/cache.ts';
+import { type CacheSettings, DEFAULT_SETTINGS, HttpCache, type Landing } from '../cache/cache.ts';
 import type { CacheForward } from './cache-forward.ts';
 import { CacheRefusals } from './cache-refusals.ts';
 import type { GatewayCacheConfig } from './config.ts';
 import { SHARING } from './limits.ts';
 import type { Plane } from './plane.ts';
+import type { CrowdAnswer } from './crowd-answer.ts';
 import { ReadyAnswers } from './ready-answers.ts';
 import type { Route } from './route-table.ts';
 import type { Sharing } from './sharing.ts';
@@ -33,6 +34,8 @@ export class CacheRoom implements AsyncDisposable {
   /** To owners of keys, under way. */
   readonly notices: Set<{ sweep(horizonMs: number): void }> = new Set();
   readonly ready: ReadyAnswers = new ReadyAnswers();
+  /** While those are woken who waited for one answer: what the first of them got. */
+  crowd: CrowdAnswer | undefined;
   readonly refusals: CacheRefusals = new CacheRefusals();
   /** Of bodies on their way into the store. */
   fillBytes = 0;
@@ -116,6 +119,22 @@ export class CacheRoom implements AsyncDisposable {
   /** Epoch milliseconds. */
   nowMs(): number {
     return this.plane.clock.now();
+  }
+
+  /** Wakes those who wait. A crowd, when other processes have what they are sent in the next turn of the event loop. */
+  landed(flight: string, landing: Landing, isPassedOn: boolean): void {
+    const { flights } = this.cache;
+    const wakeCrowd = this.#together(() => flights.landed(flight, landing, isPassedOn));
+    if (wakeCrowd === undefined) return;
+    // This process may also be the one that leads it to them: it reads it in the turn after this one.
+    setImmediate(() => setImmediate(() => this.#together(wakeCrowd)));
+  }
+
+  #together<T>(wake: () => T): T {
+    this.crowd = undefined;
+    const woken = wake();
+    this.crowd = undefined;
+    return woken;
   }
 
   sweep(horizonMs: number): void {

@@ -14,6 +14,7 @@ import {
 } from '../cache/cache.ts';
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
+import type { Connection } from './connection.ts';
 import type { HeadChange } from './forward-head.ts';
 import { type NoticePlace, tellOwners } from './owner-notice.ts';
 import type { AnswerWatcher } from './responder.ts';
@@ -26,7 +27,24 @@ export function noteOf(head: ResponseHead, status: CacheStatus): HeadChange {
   return { drop: CACHE_STATUS, lines: cacheStatusLine({ ...status, prior }) };
 }
 
-export class PassWatcher implements AnswerWatcher {
+/** Of the answer to a request that goes past the store. */
+export function watcherFor(
+  decision: Decision,
+  on: {
+    readonly room: CacheRoom;
+    readonly connection: Connection;
+    readonly request: CacheRequest;
+    readonly settings: CacheSettings;
+  },
+): AnswerWatcher {
+  const { connection, request } = on;
+  if (isSafe(request.method)) return new PassWatcher(decision, on);
+  const { authority, target } = connection.request;
+  const place = { authority: authority || connection.localAuthority, target };
+  return new UnsafeWatcher(decision, { ...on, place });
+}
+
+class PassWatcher implements AnswerWatcher {
   private readonly decision: Decision;
   private readonly request: CacheRequest;
   private readonly settings: CacheSettings;
@@ -58,11 +76,11 @@ export function isRead(method: string): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-export function isSafe(method: string): boolean {
+function isSafe(method: string): boolean {
   return isRead(method) || method === 'OPTIONS' || method === 'TRACE';
 }
 
-export class UnsafeWatcher implements AnswerWatcher {
+class UnsafeWatcher implements AnswerWatcher {
   private readonly decision: Decision;
   private readonly request: CacheRequest;
   private readonly room: CacheRoom;

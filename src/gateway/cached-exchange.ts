@@ -3,7 +3,6 @@
  * these serves all requests of a connection in turn.
  */
 import {
-  ageMs,
   behind,
   type Body,
   CACHE_NAME,
@@ -16,8 +15,8 @@ import {
   type Entry,
   flightOf,
   isList,
+  isSmall,
   forwardChange,
-  freshMs,
   HeadFields,
   type Landing,
   settleFailure,
@@ -29,6 +28,7 @@ import { BODY } from '../http/framing.ts';
 import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { statusLine } from '../http/status.ts';
 import { AnswerBody } from './answer-body.ts';
+import { type AnswerNote, noteLines, ttlOf } from './answer-note.ts';
 import {
   CacheForward,
   type Delivery,
@@ -37,9 +37,10 @@ import {
 } from './cache-forward.ts';
 import { CACHE_RESULT, resultOf } from './cache-result.ts';
 import type { CacheRoom, RouteSettings } from './cache-room.ts';
-import { isRead, isSafe, noteOf, PassWatcher, UnsafeWatcher } from './cache-watchers.ts';
+import { isRead, noteOf, watcherFor } from './cache-watchers.ts';
 import { clientFragment } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
+import { CrowdAnswer } from './crowd-answer.ts';
 import { type HeadChange, requestHeadText, together } from './forward-head.ts';
 import type { Tier } from './key-owner.ts';
 import { keyOf } from './known-keys.ts';
@@ -54,14 +55,6 @@ import type { FailureOptions } from './exchange-phase.ts';
 
 const NO_STORED: Candidates<Stored> = undefined;
 
-/** What is said of a stored answer beside itself. */
-interface AnswerNote {
-  readonly nowMs: number;
-  readonly status: CacheStatus;
-  readonly ageLine?: string | undefined;
-  readonly isShared?: boolean | undefined;
-}
-
 /** What a request was decided on. */
 interface Decided {
   readonly decision: Decision<Stored>;
@@ -70,6 +63,7 @@ interface Decided {
 
 export class CachedExchange implements Proxy, ForwardClient, Waiter {
   waits = 0;
+  readonly passesOn: boolean = false;
   protected readonly connection: Connection;
   readonly room: CacheRoom;
   protected readonly request: CacheRequest = new CacheRequest();
@@ -102,12 +96,12 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   begin(head: RequestHead, route: Route): void {
     const { connection, room, request } = this;
     const { requestFraming: framing, target } = connection.plane;
+    if (this.route !== route) this.settings = room.settingsFor(route);
     this.route = route;
     this.turn++;
     this.waits = 0;
     this.held = undefined;
     this.missed = undefined;
-    this.settings = room.settingsFor(route);
     this.sinceMs = connection.plane.coarseMs;
     this.fields.scanner = head;
     const { authority } = target;
@@ -173,7 +167,10 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
       const status: CacheStatus = isShared
         ? { kind: 'miss', why: missed, ttlS, collapsed: true }
         : { kind, why: decision.why, ttlS };
-      if (kind === 'hit' && !isShared && request.isPlain) this.prepare(stored, { nowMs, status });
+      if (kind === 'hit' && request.isPlain) {
+        if (isShared) this.prepareForCrowd(stored, missed, { nowMs, status });
+        else this.prepare(stored, { nowMs, status });
+      }
       this.answer(entry, body, { nowMs, status });
       return;
     }
@@ -186,8 +183,27 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   protected prepare(stored: Stored, on: AnswerNote): void {
     const { room, request } = this;
     if (!this.connection.plain || !room.ready.wants(stored)) return;
-    const parts = this.partsOf(stored.entry, on);
+    const parts = noteLines(stored.entry, on, this.name);
     room.ready.add(stored, on.nowMs, () => this.stored.textOf(request, stored, parts));
+  }
+
+  /** For the others who waited with it. */
+  private prepareForCrowd(stored: Stored, why: Why, on: AnswerNote): void {
+    const { room, request, name } = this;
+    if (!this.connection.plain || isSmall(stored.body)) return;
+    const lines = noteLines(stored.entry, on, name);
+    room.crowd = CrowdAnswer.of(stored, { request, name, why }, lines);
+  }
+
+  /** As one who waited with it was answered a moment ago. */
+  private answerAlike(why: Why | undefined): boolean {
+    const { room, request, connection, name } = this;
+    const { crowd } = room;
+    if (crowd === undefined || why === undefined) return false;
+    if (!request.isPlain || !connection.plain || !crowd.fits({ request, name, why })) return false;
+    connection.request.cache = CACHE_RESULT.collapsed;
+    this.stored.sendAlike(crowd);
+    return true;
   }
 
   // Asking an upstream --------------------------------------------------------------------------------------
@@ -301,11 +317,7 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   /** Past the store. What the answer makes untrue is removed from it. */
   protected goAround(head: RequestHead, route: Route, decision: Decision<Stored>): void {
     const { connection, room, request, settings } = this;
-    const { authority, target } = connection.request;
-    const place = { authority: authority || connection.localAuthority, target };
-    const watcher = isSafe(request.method)
-      ? new PassWatcher(decision, { request: request.keep(), settings })
-      : new UnsafeWatcher(decision, { room, place, request: request.keep(), settings });
+    const watcher = watcherFor(decision, { room, connection, request: request.keep(), settings });
     connection.request.cache = CACHE_RESULT.pass;
     connection.proxy ??= new ProxyExchange(connection);
     connection.proxy.begin(head, route, watcher);
@@ -317,8 +329,10 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     this.flight = undefined;
     if (held === undefined || route === undefined) return;
     if (landing === 'settled') {
-      this.readAgain(held);
-      this.look(held, route);
+      if (!this.answerAlike(this.missed)) {
+        this.readAgain(held);
+        this.look(held, route);
+      }
     } else {
       const nowMs = room.nowMs();
       const stored =
@@ -421,29 +435,17 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
   // Answering -----------------------------------------------------------------------------------------------
 
   private answer(entry: Entry, body: Body, on: AnswerNote): void {
-    this.stored.send(this.request, { entry, body }, this.partsOf(entry, on));
+    const { status, isShared } = on;
+    this.connection.request.cache = isShared === true ? CACHE_RESULT.shared : resultOf(status);
+    this.stored.send(this.request, { entry, body }, noteLines(entry, on, this.name));
   }
 
-  /** What is new about a stored head. */
-  private partsOf(entry: Entry, on: AnswerNote): { readonly age: string; readonly lines: string } {
-    const { status, nowMs } = on;
-    this.connection.request.cache = on.isShared === true ? CACHE_RESULT.shared : resultOf(status);
-    const age = on.ageLine ?? `Age: ${Math.floor(ageMs(entry, nowMs) / 1000)}\r\n`;
-    return {
-      age,
-      lines: cacheStatusLine({ ...status, name: this.name, prior: entry.cacheStatus }),
-    };
-  }
-
-  private answerUnsatisfied(decision: Decision<Stored>): void {
+  private answerUnsatisfied({ kind, why }: Decision<Stored>): void {
+    const { connection } = this;
     this.over();
-    const { kind, why } = decision;
-    this.connection.request.cache = CACHE_RESULT.miss;
-    const line = cacheStatusLine({ kind, why });
-    this.connection.answerBodyless(
-      504,
-      `${statusLine(504)}\r\n${this.connection.plane.dateLine}${line}Content-Length: 0\r\n`,
-    );
+    connection.request.cache = CACHE_RESULT.miss;
+    const lines = `${connection.plane.dateLine}${cacheStatusLine({ kind, why })}Content-Length: 0\r\n`;
+    connection.answerBodyless(504, `${statusLine(504)}\r\n${lines}`);
   }
 
   /** Nothing of the request is needed any more. */
@@ -493,8 +495,4 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     connection.request.error = 'The client did not read';
     connection.abort();
   }
-}
-
-function ttlOf(entry: Entry, nowMs: number): number {
-  return Math.floor(freshMs(entry, nowMs) / 1000);
 }

@@ -75,6 +75,18 @@ export const SOCKET_PATH_BYTES_MAX = 107;
 export const CACHE_MEMORY_BYTES_MIN: number = 1024 * KIB;
 export const CACHE_DISK_BYTES_MIN: number = 64 * 1024 * KIB;
 
+/** Of one request on its way to an upstream. */
+export const ASKING = {
+  /** One that must not be sent twice goes only to connections that were in use this lately. */
+  unsafeRestedMsMax: 1000,
+  /** Interim answers before the final one. */
+  interimsMax: 16,
+  /** Upstreams that die with it, before it is given up. */
+  retriesMax: 3,
+  /** Before connecting again to an upstream whose backlog is full; the connect time-out bounds it all. */
+  backlogPauseMs: 10,
+} as const;
+
 /** Of the port for gateways of other nodes. Who goes beyond one of them loses the connection. */
 export const NODE_DOOR = {
   /** Per process, handshakes included. */
@@ -100,6 +112,12 @@ export const NODE_DOOR = {
  * in what it leads through untouched: this is how long it has to wait for the last one.
  */
 export const NODE_REUSE_MS: number = 5 * SECOND;
+
+/**
+ * Handshakes under way from one process to one other node; what wants one more waits. Half a second of a slow processor's time, and
+ * still some hundred connections a second to a node that is 100 ms away.
+ */
+export const NODE_CONNECTING_MAX = 64;
 
 /** Of questions between gateway processes about keys that one of them owns. Beyond one of the first three the origin is asked instead. */
 export const SHARING = {

@@ -12,6 +12,8 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import type { NodeDoorConfig, UpstreamAddress } from './config.ts';
+import { ConnectTurns } from './connect-turns.ts';
+import type { Upstream } from './upstream.ts';
 
 export const NODE_PROTOCOL = 'moln-instance/1';
 /** Answers to the line that names an instance. */
@@ -25,8 +27,10 @@ export class NodeClient {
   #context: SecureContext | undefined;
   /** Of the last connection to a node, so that the next one need not prove everything again. */
   readonly #sessions = new Map<string, Buffer>();
-  /** What is open, by the node it was opened to. */
-  readonly #sockets = new Map<TLSSocket, string>();
+  /** What is open, and for what. */
+  readonly #sockets = new Map<TLSSocket, { readonly node: string; readonly upstream: Upstream }>();
+  /** By node. */
+  readonly #turns = new Map<string, ConnectTurns>();
 
   /**
    * New connections use these credentials; what is open stays, unless the node was forgotten. Undefined: there are no other
@@ -53,13 +57,33 @@ export class NodeClient {
     const revoked = new Set(config.revoked);
     // A session that goes on proves nothing anew.
     for (const node of this.#sessions.keys()) if (revoked.has(node)) this.#sessions.delete(node);
-    for (const [socket, node] of this.#sockets) {
+    for (const [socket, { node }] of this.#sockets) {
       if (revoked.has(node)) socket.destroy(new Error(`Node ${node} was forgotten`));
     }
   }
 
+  /** Who makes connections to that node, and who waits for one. */
+  turns(node: string): ConnectTurns {
+    let turns = this.#turns.get(node);
+    if (turns === undefined) {
+      turns = new ConnectTurns();
+      this.#turns.set(node, turns);
+    }
+    return turns;
+  }
+
+  /** What leads to other nodes and has a connection, or is waited for. */
+  inUse(): ReadonlySet<Upstream> {
+    const found = new Set<Upstream>();
+    for (const { upstream } of this.#sockets.values()) found.add(upstream);
+    for (const { upstreams } of this.#turns.values()) {
+      for (const upstream of upstreams) found.add(upstream);
+    }
+    return found;
+  }
+
   /** The socket says `secureConnect` when the other side is that node; then the instance is to be named. */
-  connect(address: NodeAddress): TLSSocket {
+  connect(upstream: Upstream, address: NodeAddress): TLSSocket {
     const { node, host, port } = address;
     const config = this.#config;
     const context = this.#context;
@@ -81,8 +105,9 @@ export class NodeClient {
     };
     const socket = connect(options);
     socket.setNoDelay(true);
-    this.#sockets.set(socket, node);
+    this.#sockets.set(socket, { node, upstream });
     socket.once('close', () => this.#sockets.delete(socket));
+    this.turns(node).began(socket);
     socket.once('secureConnect', () => {
       // A server that chooses no protocol passes the handshake (RFC 7301 3.2).
       if (socket.alpnProtocol !== NODE_PROTOCOL) {

@@ -233,7 +233,7 @@ export class SocketOutbox extends Outbox {
   private sendGathered(gathered: Pooled): void {
     const { used } = this;
     this.forgetGathered();
-    const bytes = gathered.bytes.subarray(0, used);
+    const bytes = gathered.first(used);
     if (used > SMALL_BYTES_MAX || !this.writer.hasWaiting) {
       this.writer.write(bytes, gathered.give);
       return;

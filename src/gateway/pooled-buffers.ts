@@ -2,6 +2,8 @@
 
 export interface Pooled {
   readonly bytes: Buffer;
+  /** The first of them. Those of one site are often as many, and a view is dearer than the bytes. */
+  first(size: number): Buffer;
   /** Its bytes are not needed any more. */
   readonly give: () => void;
 }
@@ -18,8 +20,14 @@ export function takePooled(): Pooled {
 }
 
 function newPooled(): Pooled {
+  const bytes = Buffer.allocUnsafeSlow(POOLED_BYTES);
+  let view = bytes;
   const pooled: Pooled = {
-    bytes: Buffer.allocUnsafeSlow(POOLED_BYTES),
+    bytes,
+    first: (size) => {
+      if (view.length !== size) view = bytes.subarray(0, size);
+      return view;
+    },
     give: () => {
       if (pool.length < POOLED_MAX) pool.push(pooled);
     },

@@ -21,6 +21,7 @@ const TIMED_OUT = 504;
 
 export class QuestionExchange extends CachedExchange {
   question: Question;
+  override readonly passesOn = true;
 
   constructor(connection: Connection, room: CacheRoom, route: Route, question: Question) {
     super(connection, room, route);

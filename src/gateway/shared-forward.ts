@@ -174,6 +174,14 @@ class SharedForward extends CacheForward {
     super.failed(status, error, options);
   }
 
+  /** The origin is asked instead, unless readers would see what is on its way break off for that. */
+  override upstreamSilent(): void {
+    if (!this.isAsking) super.upstreamSilent();
+    else if (this.mode === 'head' || this.restLines() !== undefined) {
+      this.giveUp(502, 'The process that owns the key is not heard any more');
+    }
+  }
+
   override sweep(horizonMs: number): void {
     const isLate =
       this.isAsking &&
@@ -189,13 +197,19 @@ class SharedForward extends CacheForward {
     this.send(this.order.headText);
   }
 
+  /** By which the origin is asked for what is not there of a body; undefined when that cannot be done. */
+  private restLines(): string | undefined {
+    const { filling, order } = this;
+    if (filling === undefined || (order.request.bits & REQUEST.range) !== 0) return undefined;
+    return resumeLines(filling.stored.entry, filling.fill.body.bytes);
+  }
+
   /** The owner is gone in the middle of a body. */
   private askForRest(): boolean {
     const { filling, order } = this;
-    if (filling === undefined || (order.request.bits & REQUEST.range) !== 0) return false;
-    const { fill, stored } = filling;
-    const lines = resumeLines(stored.entry, fill.body.bytes);
-    if (lines === undefined) return false;
+    const lines = this.restLines();
+    if (filling === undefined || lines === undefined) return false;
+    const { fill } = filling;
     this.isAsking = false;
     this.sharing.counts.missed++;
     this.resumedAt = fill.body.bytes;

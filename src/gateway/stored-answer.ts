@@ -16,12 +16,14 @@ import {
 import { chunkLine, LAST_CHUNK } from '../http/chunked.ts';
 import { statusLine } from '../http/status.ts';
 import type { Connection } from './connection.ts';
+import type { CrowdAnswer } from './crowd-answer.ts';
 import { changedHead } from './head-text.ts';
 import { HSTS_FIELD } from './https-only.ts';
 
 /** What is left to send: bytes that are there, or a part of a stored body. */
 type Piece = Buffer | Section;
 
+const ALL: Section = { from: 0, to: Infinity };
 const BOUNDARY_CHARACTERS = 24;
 
 /** One of these serves all answers of a connection in turn. */
@@ -84,10 +86,24 @@ export class StoredAnswer {
 
   /** Reads no more. */
   close(): void {
+    if (this.body === undefined) return;
     this.reader?.close();
     this.reader = undefined;
     this.body = undefined;
     this.pieces = [];
+  }
+
+  /** As another one of its crowd was answered; the connection is plain. */
+  sendAlike({ status, head, body, isChunked }: CrowdAnswer): void {
+    const { connection } = this;
+    this.isChunked = isChunked;
+    this.body = body;
+    this.pieces = [ALL];
+    this.sinceMs = connection.plane.coarseMs;
+    connection.request.status = status;
+    connection.request.answering = true;
+    connection.out.text(head);
+    this.pump();
   }
 
   private stream({ status, body: wanted }: Answer, head: string, entry: Entry, body: Body): void {

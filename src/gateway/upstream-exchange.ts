@@ -15,21 +15,13 @@ import { BalancedRequest, type BalancedSender } from './balancing/balanced-reque
 import { type FailureOptions, PHASE } from './exchange-phase.ts';
 import { statedLoad } from './load-report.ts';
 import type { KeptHead } from './kept-head.ts';
+import { ASKING } from './limits.ts';
 import type { Plane } from './plane.ts';
 import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
 import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
 
-/** A request that must not be sent twice goes only to sockets that were in use this lately. */
-const UNSAFE_RESTED_MS_MAX = 1000;
-/** Interim answers before the final one. */
-const INTERIMS_MAX = 16;
 const RETRY_AFTER_S = 1;
-/** Upstreams that die with a request, before it is given up. */
-const RETRIES_MAX = 3;
-/** Before connecting again to an upstream whose backlog is full; the connect time-out bounds it all. */
-const BACKLOG_PAUSE_MS = 10;
-
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /** What asking takes of a route. */
@@ -166,7 +158,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     upstream.requests++;
     this.chosen(upstream);
     this.sinceMs = nowMs;
-    const rested = IDEMPOTENT.has(this.method) ? Infinity : UNSAFE_RESTED_MS_MAX;
+    const rested = IDEMPOTENT.has(this.method) ? Infinity : ASKING.unsafeRestedMsMax;
     const idle = upstream.takeIdle(this, nowMs, rested);
     if (idle === undefined) this.connectTo(upstream);
     else this.sendHead(idle);
@@ -176,6 +168,12 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.phase = PHASE.connecting;
     if (this.times?.askedMs === 0) this.times.askedMs = this.plane.clock.monotonicMs();
     this.socket = upstream.connect(this);
+  }
+
+  upstreamTurn(socket: UpstreamSocket): void {
+    this.socket = socket;
+    this.sinceMs = this.plane.coarseMs;
+    if (socket.connected) this.upstreamConnected();
   }
 
   upstreamConnected(): void {
@@ -206,17 +204,21 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.leave();
     if (upstream === undefined || route === undefined) return;
     upstream.connectFailed(this.plane.coarseMs);
-    this.tried.push(upstream);
+    this.obtainAnother(upstream, route);
+  }
+
+  private obtainAnother(failed: Upstream, route: AskedRoute): void {
+    this.tried.push(failed);
     if (route.totals !== undefined) route.totals.retries++;
     this.obtain(route);
-    // An idle socket of another upstream is ready at once, and the body was held.
+    // An idle socket is ready at once, and the body was held.
     if (this.phase === PHASE.head) this.reached();
   }
 
   /** The backlog of a unix socket is full: many clients came at once, and the app will take them in a moment. */
   private connectLater(): void {
     const { plane, upstream, socket, sinceMs } = this;
-    plane.clock.after(BACKLOG_PAUSE_MS, () => {
+    plane.clock.after(ASKING.backlogPauseMs, () => {
       const waits = this.phase === PHASE.connecting && this.socket === socket;
       const isSame = this.upstream === upstream && this.sinceMs === sinceMs;
       if (waits && isSame && upstream !== undefined) this.connectTo(upstream);
@@ -231,7 +233,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     upstream?.left(this.isLasting);
     this.isLasting = false;
     this.phase = PHASE.rest;
-    socket?.discard();
+    upstream?.drop(this, socket);
     this.balanced?.left();
   }
 
@@ -316,7 +318,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   }
 
   private passInterim(head: ResponseHead): void {
-    if (++this.interims > INTERIMS_MAX) {
+    if (++this.interims > ASKING.interimsMax) {
       this.giveUp(502, 'The upstream sends interim answers without end');
       return;
     }
@@ -368,13 +370,15 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.sinceMs = this.plane.coarseMs;
   }
 
-  /** It may come back, so it is left only for one that is well. */
+  /** It may come back, so it is left only for one that is well; by any request of which nothing was sent yet. */
   upstreamSilent(): void {
     const { upstream, route, balanced, plane } = this;
     if (upstream === undefined || route === undefined || this.promoteHedge()) return;
     const tried = [...this.tried, upstream];
     const isFit = balanced?.hasFit(tried) ?? hasFit(route.upstreams, tried, plane.coarseMs);
-    if (isFit) this.mayAskAnother(upstream);
+    if (!isFit) return;
+    if (this.phase === PHASE.connecting) this.connectFailed();
+    else this.mayAskAnother(upstream);
   }
 
   upstreamEnded(): void {
@@ -419,17 +423,13 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const { route } = this;
     const isHarmless = IDEMPOTENT.has(this.method) && !this.answerBegan;
     if (!isHarmless || this.requestBytesSent > 0 || !this.requestDone) return false;
-    const most = this.balanced?.retriesMax ?? RETRIES_MAX;
+    const most = this.balanced?.retriesMax ?? ASKING.retriesMax;
     if (failed === undefined || route === undefined || this.tried.length >= most) return false;
     if (route.upstreams.every((each) => each === failed || this.tried.includes(each))) return false;
     if (this.balanced?.takeRetry() === false) return false;
     if (this.upstream !== undefined) this.leave();
-    this.tried.push(failed);
-    if (route.totals !== undefined) route.totals.retries++;
     this.retriedFresh = false;
-    this.obtain(route);
-    // It may have been an idle socket, which is ready at once.
-    if (this.phase === PHASE.head) this.reached();
+    this.obtainAnother(failed, route);
     return true;
   }
 
@@ -468,7 +468,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (taken === undefined) return false;
     balanced.adopt(hedge);
     if (upstream !== undefined) upstream.requests--;
-    socket?.discard();
+    upstream?.drop(this, socket);
     taken.user = this;
     this.socket = taken;
     this.upstream = hedge.upstream;

@@ -11,6 +11,7 @@ import { Upstream, type UpstreamSocket, type UpstreamUser } from './upstream.ts'
 class Listener implements UpstreamUser {
   readonly heard: string[] = [];
   private wake: () => void = () => {};
+  upstreamTurn(): void {}
   upstreamConnected(): void {
     this.hear('connected');
   }
@@ -61,6 +62,7 @@ describe('an upstream', () => {
   async function connected(): Promise<UpstreamSocket> {
     const user = new Listener();
     const socket = upstream.connect(user);
+    assert.ok(socket !== undefined, 'nobody waits for a unix socket');
     await user.until('connected');
     return socket;
   }

@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { takeReads } from '../net/net.ts';
 import type { Candidate } from './balance.ts';
 import type { UpstreamAddress, UpstreamConfig } from './config.ts';
+import type { ConnectTurns } from './connect-turns.ts';
 import { NODE_REUSE_MS, STATED_LOAD_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
 import { type Outbox, SocketOutbox } from './outbox.ts';
@@ -25,6 +26,8 @@ const DOWN_MOST_MS = 5000;
 
 /** Who uses a socket for the moment. Bytes are valid only during the call. */
 export interface UpstreamUser {
+  /** It had to wait for it: a socket that connects now, or one that has become free. */
+  upstreamTurn(socket: UpstreamSocket): void;
   upstreamConnected(): void;
   upstreamBytes(buffer: Buffer, from: number, to: number): void;
   upstreamDrained(): void;
@@ -137,6 +140,8 @@ export class Upstream implements Candidate {
   /** It has said on an answer how busy it is, so that only further answers say how it is now. */
   statesLoad = false;
   private readonly nodes: NodeClient | undefined;
+  /** On another node, with which only so many handshakes are under way. */
+  private readonly turns: ConnectTurns | undefined;
   private nodeLoad = 0;
   private ownLoad = 0;
   private ownLoadAtMs = 0;
@@ -146,14 +151,16 @@ export class Upstream implements Candidate {
   private readonly sockets = new Set<UpstreamSocket>();
 
   constructor(config: UpstreamConfig, nodes?: NodeClient) {
+    const { address } = config;
     this.config = config;
     this.nodes = nodes;
+    this.turns = address.kind === 'node' ? nodes?.turns(address.node) : undefined;
   }
 
   /** Only for addresses on other nodes. */
   farConnect(address: Extract<UpstreamAddress, { kind: 'node' }>): TLSSocket {
     if (this.nodes === undefined) throw new Error('There are no other nodes');
-    return this.nodes.connect(address);
+    return this.nodes.connect(this, address);
   }
 
   get id(): string {
@@ -204,19 +211,48 @@ export class Upstream implements Candidate {
     }
   }
 
-  /** A new connection; the user hears `upstreamConnected` or `upstreamClosed`. */
-  connect(user: UpstreamUser): UpstreamSocket {
+  /**
+   * A new connection; the user hears `upstreamConnected` or `upstreamClosed`. Undefined: too many are being made, and before either the
+   * user hears `upstreamTurn`, unless it is `drop`ped.
+   */
+  connect(user: UpstreamUser): UpstreamSocket | undefined {
+    if (this.turns?.isFull !== true) return this.open(user);
+    this.turns.wait(this, user);
+    return undefined;
+  }
+
+  private open(user: UpstreamUser): UpstreamSocket {
     const socket = new UpstreamSocket(this, user);
     this.sockets.add(socket);
     return socket;
+  }
+
+  /** One who waits may connect. */
+  giveTurn(user: UpstreamUser): void {
+    user.upstreamTurn(this.open(user));
+  }
+
+  /** The user wants no connection any more, whether it has one (`socket`) or waits for it. */
+  drop(user: UpstreamUser, socket: UpstreamSocket | undefined): void {
+    if (socket === undefined) this.turns?.leave(this, user);
+    else socket.discard();
   }
 
   /** Takes back a socket whose last answer is complete and that may be used again. */
   release(socket: UpstreamSocket, nowMs: number): void {
     socket.user = undefined;
     socket.reuseUntilMs ??= nowMs + this.reuseMs;
-    const isOld = nowMs >= socket.reuseUntilMs;
-    if (this.retired || isOld || this.idle.length >= IDLE_SOCKETS_MAX || socket.idleMs === 0) {
+    const isOld = nowMs >= socket.reuseUntilMs || socket.idleMs === 0;
+    if (!isOld && this.turns !== undefined && socket.socket.writable) {
+      const next = this.turns.takeFor(this);
+      if (next !== undefined) {
+        socket.reused = true;
+        socket.user = next;
+        next.upstreamTurn(socket);
+        return;
+      }
+    }
+    if (this.retired || isOld || this.idle.length >= IDLE_SOCKETS_MAX) {
       socket.discard();
       return;
     }
@@ -276,7 +312,9 @@ export class Upstream implements Candidate {
   fellSilent(): void {
     // Who turns to another one may make room for a request that comes here.
     const now = [...this.sockets];
+    const waiting = this.turns?.waitingFor(this) ?? [];
     for (const { user } of now) user?.upstreamSilent();
+    for (const user of waiting) user.upstreamSilent();
   }
 
   closed(socket: UpstreamSocket): void {

@@ -4,7 +4,7 @@
  * head that is not all there yet is continued, not started anew. Says nothing about meaning; framing and
  * routing are read off it by `framing.ts` and `target.ts`.
  */
-import { classify, FIELD, HASH_FACTOR, TOKEN_FOLDED, TWIN } from './field-names.ts';
+import { classify, HASH_FACTOR, TOKEN_FOLDED, TWIN } from './field-names.ts';
 import { HttpError } from './http-error.ts';
 import { latin1 } from './latin1.ts';
 import { METHOD_BYTES_MAX, type HeadLimits } from './limits.ts';
@@ -42,9 +42,9 @@ export class FieldScanner {
   end = 0;
   /** Number of fields. */
   count = 0;
-  /** Bit of every known field that occurs. */
+  /** Bit of every known field that occurs, and that of `other` when there is one that is not known. */
   seen = 0;
-  /** Bit of every known field that occurs more than once. */
+  /** The same of those that occur more than once. */
   repeated = 0;
   protected readonly limits: HeadLimits;
   /** Per field: name from, name to, value from, value to. */
@@ -191,7 +191,7 @@ export class FieldScanner {
         `The head has more than ${this.limits.headersMax} fields`,
       );
     }
-    const bit = id === FIELD.other ? 0 : 1 << id;
+    const bit = 1 << id;
     this.repeated |= this.seen & bit;
     this.seen |= bit;
     this.ids[index] = id;

@@ -50,8 +50,14 @@ class HealthCheck implements UpstreamUser {
 
   start(clock: Clock): void {
     this.#timer = clock.after(this.#config.timeoutMs, () => this.#end(false));
-    this.#socket = this.#member.upstream.connect(this);
-    this.#socket.socket.unref();
+    const socket = this.#member.upstream.connect(this);
+    if (socket !== undefined) this.upstreamTurn(socket);
+  }
+
+  upstreamTurn(socket: UpstreamSocket): void {
+    this.#socket = socket;
+    socket.socket.unref();
+    if (socket.connected) this.upstreamConnected();
   }
 
   upstreamConnected(): void {
@@ -95,7 +101,7 @@ class HealthCheck implements UpstreamUser {
     const done = this.#done;
     this.#done = undefined;
     this.#timer?.[Symbol.dispose]();
-    this.#socket?.discard();
+    this.#member.upstream.drop(this, this.#socket);
     done?.(isGood);
   }
 }

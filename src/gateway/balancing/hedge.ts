@@ -44,9 +44,9 @@ export class Hedge implements UpstreamUser {
     this.#send(idle);
   }
 
-  /** Gives its socket away; the request under way is the new owner's to count off. */
+  /** Gives its socket away, if it has one by now; the request under way is the new owner's to count off. */
   give(): UpstreamSocket | undefined {
-    this.#isOver = true;
+    if (this.#socket !== undefined) this.#isOver = true;
     return this.#socket;
   }
 
@@ -54,7 +54,12 @@ export class Hedge implements UpstreamUser {
     if (this.#isOver) return;
     this.#isOver = true;
     this.upstream.requests--;
-    this.#socket?.discard();
+    this.upstream.drop(this, this.#socket);
+  }
+
+  upstreamTurn(socket: UpstreamSocket): void {
+    this.#socket = socket;
+    if (socket.connected) this.#send(socket);
   }
 
   upstreamConnected(): void {
