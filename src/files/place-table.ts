@@ -120,9 +120,13 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     return this.#known.get(place)?.blobs.clients;
   }
 
+  background(place: string): BlobStore | undefined {
+    return this.#known.get(place)?.blobs.background;
+  }
+
   async copy(cid: string, way: Parameters<CopyPlaces['copy']>[1]): Promise<Written> {
     const { from, to, maxBytes, allocSeq } = way;
-    const [source, target] = [from, to].map((place) => this.#known.get(place)?.blobs.background);
+    const [source, target] = [from, to].map((place) => this.background(place));
     if (source === undefined || target === undefined) throw storageNotFound(to, []);
     if (target instanceof FarBlobs)
       return await target.pull(cid, this.#options.source(from, cid), { maxBytes, allocSeq });
