@@ -96,35 +96,37 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
     ...set(local),
   ];
   const body = [
-    ...[2, 3, V128, 1, I32],
-    ...[...get(tables), ...load(), ...set(low)],
-    ...[...get(tables), ...load(LANE_BYTES), ...set(high)],
-    ...[...get(to), ...get(bytes), ...add, ...set(end)],
-    ...[0x03, NO_VALUE],
-    ...[...get(from), ...load(), ...set(value)],
-    ...get(to),
-    ...[...get(to), ...load()],
-    ...[...get(low), ...get(value), ...constant(15), ...splat, ...and, ...swizzle, ...xor],
-    ...[...get(high), ...get(value), ...constant(4), ...shiftRight, ...swizzle, ...xor],
-    ...store,
-    ...[...forward(from), ...forward(to)],
-    ...[...get(to), ...get(end), ...isLess, 0x0d, 0],
-    ...[0x0b, 0x0b],
-  ];
+    [2, 3, V128, 1, I32],
+    [...get(tables), ...load(), ...set(low)],
+    [...get(tables), ...load(LANE_BYTES), ...set(high)],
+    [...get(to), ...get(bytes), ...add, ...set(end)],
+    [0x03, NO_VALUE],
+    [...get(from), ...load(), ...set(value)],
+    get(to),
+    [...get(to), ...load()],
+    [...get(low), ...get(value), ...constant(15), ...splat, ...and, ...swizzle, ...xor],
+    [...get(high), ...get(value), ...constant(4), ...shiftRight, ...swizzle, ...xor],
+    store,
+    [...forward(from), ...forward(to)],
+    [...get(to), ...get(end), ...isLess, 0x0d, 0],
+    [0x0b, 0x0b],
+  ].flat();
   const name = (text: string): readonly number[] => [text.length, ...Buffer.from(text)];
   const section = (id: number, content: readonly number[]): readonly number[] => [
     id,
     ...lengthOf(content),
     ...content,
   ];
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 4, I32, I32, I32, I32, 0]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, PAGES]),
-    ...section(7, [2, ...name('memory'), 2, 0, ...name('addMultiple'), 0, 0]),
-    ...section(10, [1, ...lengthOf(body), ...body]),
-  ]);
+  return Uint8Array.from(
+    [
+      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      section(1, [1, 0x60, 4, I32, I32, I32, I32, 0]),
+      section(3, [1, 0]),
+      section(5, [1, 0, PAGES]),
+      section(7, [2, ...name('memory'), 2, 0, ...name('addMultiple'), 0, 0]),
+      section(10, [1, ...lengthOf(body), ...body]),
+    ].flat(),
+  );
 }
 
 /** LEB128 of what is below 2^14. */

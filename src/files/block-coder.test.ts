@@ -175,7 +175,7 @@ test('cold blocks lie as shares', async (t) => {
   });
 
   await t.test('any machine may be away', async () => {
-    for (const [id, own] of [...kit.blobs]) {
+    for (const [id, own] of Array.from(kit.blobs)) {
       kit.blobs.delete(id);
       const range = { start: 3 * MIB, end: 8 * MIB + 9 };
       const wanted = await hashOf(pieces(bytes.large.subarray(range.start, range.end)));
