@@ -11,10 +11,12 @@ import {
   type BackendUsage,
   type BlobStore,
   FarBlobs,
+  isRented,
   type KeepFree,
   LocalBlobs,
   Pace,
   type PullSource,
+  RentedBlobs,
   type Written,
 } from '../blobs/blobs.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
@@ -24,6 +26,7 @@ import { blockNotThere, storageExists, storageNotFound } from './errors.ts';
 import { PLACE_LOST_MS, PLACES_EVERY_MS } from './limits.ts';
 import type { Transfers } from './peer-blobs.ts';
 import type { Place } from './placement.ts';
+import { rentedKey } from './recovery-key.ts';
 import { number, text } from './rows.ts';
 
 /** A row of `place`. */
@@ -51,11 +54,14 @@ export interface PlaceView extends Omit<PlaceRow, 'backend' | 'state'> {
   readonly usage: BackendUsage | undefined;
 }
 
+/** A folder here, or one of another machine that is rented. */
+type OwnBlobs = BlobStore & AsyncDisposable;
+
 interface Known {
   row: PlaceRow;
   readonly blobs: Readonly<Record<Transfers, BlobStore>>;
   /** When it is this node's. */
-  readonly own: LocalBlobs | undefined;
+  readonly own: OwnBlobs | undefined;
   usage: BackendUsage | undefined;
   /** Since when it does not answer. */
   awaySinceMs: number | undefined;
@@ -315,13 +321,25 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     return true;
   }
 
-  #paced(own: LocalBlobs): Pick<Known, 'own' | 'blobs'> {
+  #paced(own: OwnBlobs): Pick<Known, 'own' | 'blobs'> {
     const blobs = { clients: this.#pace.clients(own), background: this.#pace.background(own) };
     return { own, blobs };
   }
 
-  async #openOwn(row: PlaceRow, isNew: boolean): Promise<LocalBlobs> {
+  async #openOwn(row: PlaceRow, isNew: boolean): Promise<OwnBlobs> {
     const { clock, log } = this.#options;
+    if (isRented(row.path))
+      return await RentedBlobs.open({
+        url: row.path,
+        nodeId: this.self,
+        id: row.backend ?? undefined,
+        create: isNew,
+        limitBytes: row.limitBytes ?? undefined,
+        keepFree: row.keepFree,
+        key: rentedKey(Buffer.from(this.#config?.key ?? '', 'base64')),
+        clock,
+        log,
+      });
     return await LocalBlobs.open({
       backends: [
         {
@@ -363,6 +381,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
       region: node?.region ?? '',
       labels: new Set([...(node?.labels ?? []), row.name]),
       freeBytes: usage?.freeBytes ?? 0,
+      ...(isRented(row.path) ? { isRented: true } : {}),
     };
     return { ...base, state: this.#stateOf({ row, usage, awaySinceMs }, node?.state) };
   }
