@@ -63,7 +63,7 @@ interface Known {
   /** When it is this node's. */
   readonly own: OwnBlobs | undefined;
   usage: BackendUsage | undefined;
-  /** Since when it does not answer. */
+  /** Since when it does not answer, or says that it is away. */
   awaySinceMs: number | undefined;
 }
 
@@ -360,7 +360,11 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     try {
       const [usage] = (await known.blobs.clients.usage()).backends;
       known.usage = usage;
-      known.awaySinceMs = undefined;
+      // Its node answers, its disk or the machine that it is rented on does not: that is no better.
+      const isAway = usage?.state === 'away';
+      known.awaySinceMs = isAway
+        ? (known.awaySinceMs ?? this.#options.clock.monotonicMs())
+        : undefined;
     } catch (error) {
       const { id } = known.row;
       if (known.awaySinceMs === undefined)
