@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { randomId } from '../base/ids.ts';
-import { isMolnError, messageOf } from '../base/errors.ts';
+import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import {
@@ -370,7 +370,8 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
       if (known.awaySinceMs === undefined)
         this.#options.log.warn('A storage does not answer', { place: id, why: messageOf(error) });
       known.awaySinceMs ??= this.#options.clock.monotonicMs();
-      if (!isMolnError(error)) throw error;
+      // What a disk says that is gone is no fault of ours.
+      if (!isMolnError(error) && systemCode(error) === undefined) throw error;
     }
   }
 
