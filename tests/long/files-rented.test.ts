@@ -15,6 +15,7 @@ import {
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemCode } from '../../src/base/errors.ts';
 import { freePorts } from '../../testing/free-ports.ts';
 import { step } from '../../testing/step.ts';
 import { TestNode } from '../../testing/test-node.ts';
@@ -93,7 +94,7 @@ class Server {
     const child = this.#child;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    for (const pid of [...descendantsOf(child.pid), child.pid]) process.kill(pid, 'SIGKILL');
+    for (const pid of [child.pid, ...descendantsOf(child.pid)]) kill(pid);
     await ended;
   }
 
@@ -102,6 +103,15 @@ class Server {
     return readdirSync(join(this.space, 'd'), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !entry.name.startsWith('c'))
       .map((entry) => join(entry.parentPath, entry.name));
+  }
+}
+
+/** It may end by itself when another one does. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (systemCode(error) !== 'ESRCH') throw error;
   }
 }
 
@@ -177,6 +187,10 @@ test('a storage that is rented', async (t) => {
 
   await step(t, 'it is away, which the status says, and comes back', async () => {
     await server.stop();
+    await settled('it is away', async () => (await storageState('space')) === 'away');
+    await settled('the status says so', async () =>
+      /storage .*\/space is away: .*refused/.test((await node.cli('status')).stdout),
+    );
     await read();
     server.start();
     await settled('it is good', async () => (await storageState('space')) === 'good');
