@@ -115,7 +115,8 @@ export class SftpSession implements Disposable {
     this.#child.stderr?.on('data', (bytes: Buffer) => {
       this.#said = `${this.#said}${bytes.toString()}`.slice(-ERROR_CHARACTERS);
     });
-    this.#child.stdin?.on('error', () => this.#fail(undefined));
+    // Why it does not read any more it says before it ends.
+    this.#child.stdin?.on('error', () => this.#child.kill('SIGKILL'));
     this.#child.once('error', (error) => this.#fail(error));
     this.#child.once('close', () => this.#fail(undefined));
   }
