@@ -189,7 +189,7 @@ test('a storage that is rented', async (t) => {
     await server.stop();
     await settled('it is away', async () => (await storageState('space')) === 'away');
     await settled('the status says so', async () =>
-      /storage .*\/space is away: .*refused/.test((await node.cli('status')).stdout),
+      /Storage .*\/space is away: .*refused/.test((await node.cli('status')).stdout),
     );
     await read();
     server.start();
