@@ -31,6 +31,7 @@ const NEEDS: readonly Need[] = [
   { program: 'php', package: 'php-cli', why: 'PHP apps' },
   { program: 'php-fpm*', package: 'php-fpm', why: 'PHP apps where php-cgi is missing' },
   { program: 'mount.davfs', package: 'davfs2', why: 'a bucket as a folder of the system' },
+  { program: 'sshd', package: 'openssh-server', why: 'a storage that is rented, over SFTP' },
   { program: 'litmus', package: 'litmus', why: 'the judge of WebDAV servers' },
   { program: 's3cmd', package: 's3cmd', why: 'a client of S3 that is not ours' },
   { program: 'rclone', package: 'rclone', why: 'a client of S3 and WebDAV that is not ours' },

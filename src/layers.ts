@@ -6,6 +6,7 @@
  */
 export const LEVELS: Readonly<Record<string, number>> = {
   base: 0,
+  erasure: 1,
   http: 1,
   net: 1,
   slots: 1,

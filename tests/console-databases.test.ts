@@ -89,11 +89,15 @@ test('databases and storage in the console', async (t) => {
   const noted = readFileSync(join(node.dataFolder, 'logs', 'agent.jsonl'), 'utf8')
     .split('\n')
     .filter((line) => line.includes('"Files are changed"'))
-    .map((line) => JSON.parse(line) as Readonly<Record<'by' | 'method' | 'path', string>>);
+    .map(
+      (line) =>
+        JSON.parse(line) as Readonly<Record<'by' | 'method' | 'path', string> & { status: number }>,
+    );
   const put = noted.find(
     ({ method, path }) => method === 'PUT' && path.startsWith('/files/photos/note'),
   );
   assert.ok(put !== undefined && put.by !== 'local', 'the log says who it was');
+  assert.ok(put.status === 200 || put.status === 201, 'and how it ended');
   assert.ok(!noted.some(({ path }) => path.includes('foreign')), 'and of nobody else');
   const own = await ask({ ...at, path: '/files/photos/note%20%C3%BC.txt', headers: { cookie } });
   const { headers } = own;

@@ -68,16 +68,27 @@ export class Dispatcher {
    * checks itself.
    */
   async #adminOf(exchange: Exchange): Promise<string | undefined> {
-    const { access, log } = this.#options;
-    const { local, method, path, request } = exchange;
+    const { access } = this.#options;
+    const { local, method, request } = exchange;
     const { authorization, cookie } = request.headers;
     const isPage = authorization === undefined && sessionCookie(cookie) !== undefined;
     if (!local && !isPage) return undefined;
     const caller = await access.identify(exchange);
     requireScope(caller, 'admin');
-    if (!local && method !== 'GET' && method !== 'HEAD')
-      log.info('Files are changed', { audit: true, by: caller.name, method, path });
+    if (!local && method !== 'GET' && method !== 'HEAD') this.#auditFiles(exchange, caller.name);
     return caller.name;
+  }
+
+  /** Written when it is known how it ended. */
+  #auditFiles({ method, path, response }: Exchange, by: string): void {
+    response.once('close', () => {
+      const { statusCode: status, writableFinished } = response;
+      const fields = { audit: true, by, method, path, status };
+      const { log } = this.#options;
+      if (!writableFinished) log.info('A change of files broke off', fields);
+      else if (status >= 400) log.info('A change of files was refused', fields);
+      else log.info('Files are changed', fields);
+    });
   }
 
   #checkTarget({ request, local }: Exchange): void {

@@ -32,8 +32,10 @@ export interface BucketRow {
   readonly versioning: 'off' | 'enabled' | 'suspended';
 }
 
-/** Blocks that want and have the same number of copies. */
+/** Blocks that want and have the same number of copies, or of shares. */
 export interface CopyCount {
+  /** `4+2`: these lie as shares, and shares are counted. */
+  readonly code?: string;
   readonly wanted: number;
   /** In places that are not lost, and not being emptied. */
   readonly valid: number;

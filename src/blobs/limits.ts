@@ -59,3 +59,8 @@ export const CLIENT_GRACE_MS = 100;
 export const TURN_LOOK_MS = 10;
 /** Whoever waits for a copy of one node from another is told after each so many bytes of it: at the least that the background gets, several times before he gives up. */
 export const PROGRESS_BYTES: number = 512 * 1024;
+
+/** A rented storage that does not answer for so long is away. */
+export const RENTED_ANSWER_MS: number = 20 * 1000;
+/** Blocks of one blob on their way to or from it. */
+export const RENTED_AT_ONCE = 16;

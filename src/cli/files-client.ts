@@ -76,6 +76,8 @@ export interface DiskFree {
   readonly repair: { readonly isRunning: boolean; readonly missing: number; readonly why?: string };
   readonly copies?: {
     readonly counts: readonly {
+      /** `4+2`: shares are counted. */
+      readonly code?: string;
       readonly wanted: number;
       readonly valid: number;
       readonly blocks: number;
@@ -107,6 +109,8 @@ export interface FileWhy {
   readonly blocks: readonly {
     readonly cid: string;
     readonly copies: readonly { readonly place: string; readonly state: string }[];
+    readonly code?: string;
+    readonly shares: readonly { readonly place: string; readonly state: string }[];
     readonly missing: readonly string[];
   }[];
 }

@@ -3,6 +3,7 @@
  * the block has anyway. Written with the bytes, so it knows of no later change: a new name, other fields, a removal.
  */
 import { ABOUT_BYTES_MAX } from '../blobs/blobs.ts';
+import type { Code } from '../erasure/erasure.ts';
 import type { ObjectFields } from './model.ts';
 
 export interface About {
@@ -14,6 +15,17 @@ export interface About {
   readonly part?: number | undefined;
   /** It was appended: where in the object it begins. What was there from that byte on, it has too. */
   readonly at?: number | undefined;
+  /** Of a blob that is a share: of what. The rest is as it was said of the block. */
+  readonly share?: ShareAbout | undefined;
+}
+
+export interface ShareAbout {
+  readonly code: Code;
+  readonly number: number;
+  /** Of the block. */
+  readonly length: number;
+  /** Of the block, in hex. */
+  readonly sha256: string;
 }
 
 /** Without the fields when they are too long for it. */

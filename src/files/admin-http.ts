@@ -1,6 +1,6 @@
 /** What is about the store rather than about files: `/files/-/keys`, `/files/-/storage`, `/files/-/df`, in JSON. */
 import { isAbsolute } from 'node:path';
-import { parseKeepFree } from '../blobs/blobs.ts';
+import { checkRented, isRented, parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
 import type { Checkpoints } from './checkpoint.ts';
@@ -164,8 +164,12 @@ const STORAGE_HINT = 'Give { "path": "/srv/spare", "limitBytes": 200000000000, "
 
 function readStorage(value: unknown): Parameters<PlaceTable['add']>[0] {
   const { path, name, ...rest } = record(value, STORAGE_HINT);
-  if (typeof path !== 'string' || !isAbsolute(path))
-    throw requestInvalid('A storage needs the absolute path of a folder', STORAGE_HINT);
+  if (typeof path !== 'string' || (!isAbsolute(path) && !isRented(path)))
+    throw requestInvalid(
+      'A storage needs the absolute path of a folder, or sftp://…',
+      STORAGE_HINT,
+    );
+  if (isRented(path)) checkRented(path);
   const { limitBytes, keepFree = '10%' } = readLimits(rest);
   return {
     path,

@@ -92,6 +92,8 @@ test('metrics tell of own places, and of the whole on the node that repairs', ()
       queuedBytes: 0,
       copied: 1,
       copiedBytes: 7,
+      codesQueued: 0,
+      coded: 0,
       failed: 0,
       bytesPerSecond: undefined,
       rate: undefined,

@@ -35,7 +35,14 @@ const TIME_DIGITS = 11;
 const FID_DIGITS = 24;
 const COPIES_MAX = 5;
 /** What is of no use to another cluster, or is told by the disks. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['copy', 'alloc', 'lock', 'accesskey', 'place']);
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'copy',
+  'coded',
+  'alloc',
+  'lock',
+  'accesskey',
+  'place',
+]);
 
 export interface CheckpointState {
   /** Of the newest one, milliseconds since the epoch; undefined while there is none. */

@@ -11,6 +11,7 @@ import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import type { Copies } from './copies.ts';
 import { COLLECT_PAGE, DROP_AGAIN_MS, DROP_AGAIN_MOST_MS, UPLOAD_KEPT_MS } from './limits.ts';
 import { number, text } from './rows.ts';
+import { blockOfBlob } from './shares.ts';
 
 export interface CollectorOptions {
   readonly link: CatalogueLink;
@@ -52,22 +53,33 @@ export class Collector {
 
   /** Compares what lies in each place with what the catalogue says: removes garbage, and finds what is missing. */
   async takeInventory(): Promise<void> {
-    const { link, places, log } = this.#options;
+    const { places, log } = this.#options;
+    await this.#forgetAllocs();
     for (const { id, state } of places.views()) {
       const blobs = places.blobs(id);
       if (blobs === undefined || !['good', 'full', 'drain'].includes(state)) continue;
-      const [lowest, counter] = await link.read([
-        { sql: "SELECT min(seq) FROM session WHERE bucket = '' AND open = 1" },
-        { sql: "SELECT ord FROM usage WHERE bucket = ''" },
-      ]);
-      const next = number(counter?.[0]?.[0] ?? 0) + 1;
-      const watermark = Number(lowest?.[0]?.[0] ?? next);
       try {
-        await this.#inventory(id, blobs, watermark);
+        await this.#inventory(id, blobs, await this.#watermark());
       } catch (error) {
         log.warn('The inventory of a storage broke off', { place: id, why: messageOf(error) });
       }
     }
+  }
+
+  /** What sessions before it wrote is in the catalogue by now, or never will be. */
+  async #watermark(): Promise<number> {
+    const [lowest, counter] = await this.#options.link.read([
+      { sql: "SELECT min(seq) FROM session WHERE bucket = '' AND open = 1" },
+      { sql: "SELECT ord FROM usage WHERE bucket = ''" },
+    ]);
+    return Number(lowest?.[0]?.[0] ?? number(counter?.[0]?.[0] ?? 0) + 1);
+  }
+
+  /** Of copies that processes that are gone did not make to the end. */
+  async #forgetAllocs(): Promise<void> {
+    await this.#options.link.run([
+      { sql: 'DELETE FROM alloc WHERE session < ?', args: [await this.#watermark()] },
+    ]);
   }
 
   async #inventory(place: string, blobs: BlobStore, watermark: number): Promise<void> {
@@ -185,17 +197,21 @@ export class Collector {
       const page = new Set((chunks ?? []).map(([, cid]) => text(cid)));
       const isWhole = page.size < COLLECT_PAGE;
       const last = (chunks ?? []).at(-1)?.[0] ?? -1;
-      const going = (copies ?? []).filter(([cid]) => page.has(text(cid)));
+      const going = (copies ?? []).filter(([cid]) => page.has(blockOfBlob(text(cid))));
       return {
         writes: [
           ...(sources ?? []).map(([source]) => todoRelease(bucket, text(source), now)),
           ...going.map(([cid, place]) =>
             todoDrop(bucket, { cid: text(cid), place: text(place), now }),
           ),
-          ...[...page].map((cid) => ({
+          ...[...new Set(going.map(([cid]) => text(cid)))].map((cid) => ({
             sql: 'DELETE FROM copy WHERE bucket = ? AND cid = ?',
             args: [bucket, cid],
           })),
+          {
+            sql: 'DELETE FROM coded WHERE bucket = ? AND cid >= ? AND cid <= ?',
+            args: [bucket, text(chunks?.[0]?.[1] ?? ''), text(chunks?.at(-1)?.[1] ?? '')],
+          },
           {
             sql: 'DELETE FROM chunk WHERE bucket = ? AND fid = ? AND idx <= ?',
             args: [...args, last],

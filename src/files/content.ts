@@ -1,6 +1,5 @@
 /** The bytes of objects and parts: cut into blocks when they come, put together again when they are read. */
 import { createHash } from 'node:crypto';
-import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomHex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -8,14 +7,16 @@ import { type About, encodeAbout } from './about.ts';
 import { type Places, BlockWriter, type StoredBlock } from './block-writer.ts';
 import type { CatalogueLink, Row, Value } from './catalogue-link.ts';
 import type { Insert } from './changes.ts';
+import { CopyReader } from './copy-reader.ts';
 import { coderOf } from './encryption.ts';
 import { sizeWrong, unreadable } from './errors.ts';
 import { CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
 import type { Range, Received } from './model.ts';
 import type { Lookups } from './lookups.ts';
 import type { Policy } from './policy.ts';
-import { nearest } from './nearest.ts';
 import { number, text } from './rows.ts';
+import { type CodedBlock, readShares } from './share-reader.ts';
+import { codedOf, codedReads } from './shares.ts';
 
 /** A content that is written and not yet in the catalogue. */
 export interface StoredContent extends Received {
@@ -71,18 +72,35 @@ export interface ContentOptions {
   readonly log: Logger;
 }
 
-const FID_DIGITS = 24;
+/** Of a block's name, behind the fid. */
+const INDEX_DIGITS = 8;
+/** Of a fid, behind its first digit. */
+const RANDOM_DIGITS = 16;
+const MINUTE_DIGITS = 7;
+const MINUTE_MS = 60_000;
 /** Blocks whose copies are asked for at once. */
 const BLOCKS_AHEAD = 32;
 const COPIES_ROWS_MAX = 320;
 const SEGMENTS_PAGE = 2000;
-/** First digit of a fid. */
-const PLAIN = '0';
+/** First digit of a fid; 0 in older ones, which do not end with a time. */
+const PLAIN = '1';
 const SEGMENTED = 'f';
 
-/** 24 hex digits; the first one tells what it is made of. */
-export function newFid(kind: 'blocks' | 'segments'): string {
-  return `${kind === 'blocks' ? PLAIN : SEGMENTED}${randomHex(FID_DIGITS - 1)}`;
+/** Of a content that is blocks: 24 hex digits, what it is made of, random ones, the minute. */
+export function blocksFid(nowMs: number): string {
+  const minutes = Math.floor(nowMs / MINUTE_MS);
+  return `${PLAIN}${randomHex(RANDOM_DIGITS)}${minutes.toString(16).padStart(MINUTE_DIGITS, '0')}`;
+}
+
+/** Of one that is pieces of others. */
+export function segmentsFid(): string {
+  return `${SEGMENTED}${randomHex(RANDOM_DIGITS + MINUTE_DIGITS)}`;
+}
+
+/** When its bytes were written; undefined when its name does not tell: before names did. */
+export function writtenAt(fid: string): number | undefined {
+  if (!fid.startsWith(PLAIN)) return undefined;
+  return Number.parseInt(fid.slice(-MINUTE_DIGITS), 16) * MINUTE_MS;
 }
 
 export function isSegmented(fid: string): boolean {
@@ -91,14 +109,20 @@ export function isSegmented(fid: string): boolean {
 
 /** A block's name says what it is a piece of. */
 export function blockId(fid: string, index: number): string {
-  return `${fid}${index.toString(16).padStart(8, '0')}`;
+  return `${fid}${index.toString(16).padStart(INDEX_DIGITS, '0')}`;
+}
+
+function partsOf(cid: string): readonly [fid: string, index: number] {
+  return [cid.slice(0, -INDEX_DIGITS), Number.parseInt(cid.slice(-INDEX_DIGITS), 16)];
 }
 
 export class Contents {
   readonly #options: ContentOptions;
+  readonly #reader: CopyReader;
 
   constructor(options: ContentOptions) {
     this.#options = options;
+    this.#reader = new CopyReader(options);
   }
 
   /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. */
@@ -204,38 +228,40 @@ export class Contents {
     }
   }
 
-  /** From the nearest copy; when it breaks off, the next one goes on where it was. */
+  /** From the nearest copy; when there is none (any more), from shares. */
   async *#readBlock(
     bucket: string,
     cid: string,
     { range, places: ids }: { readonly range: Range; readonly places: readonly string[] },
   ): AsyncGenerator<Uint8Array> {
-    const { places, log, onBadCopy } = this.#options;
     let at = range.start;
-    let why = 'no copy is known';
+    let why: string | undefined;
     for (const round of ['known', 'asked again'] as const) {
       const where = round === 'known' ? ids : await this.#placesOf(bucket, cid);
-      for (const place of nearest(places, where)) {
-        try {
-          const blobs = places.blobs(place.id);
-          if (blobs === undefined) continue;
-          const { body } = await blobs.get(cid, { start: at, end: range.end });
-          for await (const piece of body) {
-            at += piece.length;
-            yield piece;
-          }
-          if (at === range.end) return;
-          why = `${place.name} has less of it`;
-        } catch (error) {
-          why = `${place.name}: ${messageOf(error)}`;
-          log.warn('A copy could not be read', { cid, place: place.id, why: messageOf(error) });
-          const isBad = isMolnError(error, 'BLOBS_CORRUPT') || isMolnError(error, 'BLOBS_MISSING');
-          if (isBad) onBadCopy?.(bucket, cid, place.id);
-          else places.suspect(place.id);
-        }
-      }
+      const left = { start: at, end: range.end };
+      const ended = yield* this.#reader.read(bucket, cid, left, where);
+      if (ended.at === range.end) return;
+      ({ at } = ended);
+      why = ended.why ?? why;
     }
-    throw unreadable(cid, why);
+    const block = await this.#codedBlock(bucket, cid);
+    if (block === undefined) throw unreadable(cid, why ?? 'no copy is known');
+    yield* readShares(this.#reader, block, { start: at, end: range.end });
+  }
+
+  /** Undefined when it has no shares. */
+  async #codedBlock(bucket: string, cid: string): Promise<CodedBlock | undefined> {
+    const [coded, copies, chunk] = await this.#options.link.read([
+      ...codedReads(bucket, cid),
+      {
+        sql: 'SELECT length FROM chunk WHERE bucket = ? AND fid = ? AND idx = ?',
+        args: [bucket, ...partsOf(cid)],
+      },
+    ]);
+    const found = codedOf(coded, copies).get(cid);
+    const length = chunk?.[0]?.[0];
+    if (found === undefined || length === undefined) return undefined;
+    return { bucket, cid, length: number(length), coded: found };
   }
 
   async #placesOf(bucket: string, cid: string): Promise<readonly string[]> {
@@ -314,7 +340,7 @@ class ContentWriter {
   constructor(options: ContentOptions, wish: WriteWish) {
     this.#options = options;
     this.#wish = wish;
-    this.#fid = wish.fid ?? newFid('blocks');
+    this.#fid = wish.fid ?? blocksFid(options.clock.now());
     if (!wish.mayInline) this.#head = undefined;
     if (wish.secret !== undefined) this.#encode = coderOf(wish.secret, this.#fid, 0);
   }

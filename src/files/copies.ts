@@ -5,12 +5,14 @@
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Written } from '../blobs/blobs.ts';
+import type { BlobStore, Written } from '../blobs/blobs.ts';
 import type { CatalogueLink, Statement } from './catalogue-link.ts';
 import type { Places } from './block-writer.ts';
 import { nearest } from './nearest.ts';
 import type { Block } from './repair-plan.ts';
 import type { Sessions } from './sessions.ts';
+import type { Held } from './share-plan.ts';
+import { blockOfBlob, codedOf, codedReads } from './shares.ts';
 
 export interface CopyPlaces extends Places {
   /** From place to place: a far one fetches it itself. What is kept with the blob goes along. */
@@ -23,6 +25,8 @@ export interface CopyPlaces extends Places {
       readonly allocSeq: number;
     },
   ): Promise<Written>;
+  /** As `blobs`, for what lets clients go first. */
+  background(place: string): BlobStore | undefined;
 }
 
 export interface CopiesOptions {
@@ -34,6 +38,8 @@ export interface CopiesOptions {
 }
 
 const COPY = 'bucket = ? AND cid = ? AND place = ?';
+export const STILL_TO_REMOVE = 'the place still has to remove the same block';
+export const TOO_LATE = 'it took so long that it was given up';
 
 export class Copies {
   readonly #options: CopiesOptions;
@@ -49,8 +55,7 @@ export class Copies {
     let why = 'no copy can be read';
     for (const source of nearest(places, from)) {
       try {
-        if (!(await this.#announce(block, to, session.seq)))
-          return 'the place still has to remove the same block';
+        if (!(await this.announce([{ block, place: to }], session.seq))) return STILL_TO_REMOVE;
         const written = await places.copy(block.cid, {
           from: source.id,
           to,
@@ -58,8 +63,7 @@ export class Copies {
           allocSeq: session.seq,
         });
         if (written.sha256 === block.sha256) {
-          await this.#enter(block, to);
-          return undefined;
+          return (await this.enter(block, to)) ? undefined : TOO_LATE;
         }
         why = `${source.name} has other bytes`;
       } catch (error) {
@@ -72,16 +76,9 @@ export class Copies {
   }
 
   /** It counts no more, and the place removes it. */
-  async drop({ bucket, cid }: Block, place: string): Promise<void> {
+  async drop(block: Block, place: string): Promise<void> {
     const { link, clock } = this.#options;
-    const args = [bucket, cid, place];
-    await link.run([
-      { sql: `DELETE FROM copy WHERE ${COPY}`, args },
-      {
-        sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'drop', ?, ?, 1, ?, 0)`,
-        args: [...args, clock.now()],
-      },
-    ]);
+    await link.run(dropStatements({ block, place }, clock.now()));
   }
 
   /** It counts no more; should its place come back, it is garbage. */
@@ -91,17 +88,30 @@ export class Copies {
     ]);
   }
 
-  /** It is damaged or not there: it counts no more if there is another one, and repair is told. True when it did not count any more. */
+  /**
+   * It is damaged or not there: it counts no more if the block can be read without it, and repair is told. True when it did not count any
+   * more.
+   */
   async miss(bucket: string, cid: string, place: string): Promise<boolean> {
     const { link, clock, log } = this.#options;
     const args = [bucket, cid, place];
     const todo = "bucket = ? AND kind = 'copy' AND ref = ? AND place = ?";
+    const block = blockOfBlob(cid);
     const reads: readonly Statement[] = [
-      { sql: 'SELECT 1 FROM copy WHERE bucket = ? AND cid = ? AND place <> ?', args },
       { sql: `SELECT 1 FROM todo WHERE ${todo}`, args },
+      { sql: 'SELECT place FROM copy WHERE bucket = ? AND cid = ?', args: [bucket, block] },
+      ...codedReads(bucket, block),
     ];
-    const isForgotten = await link.transaction(reads, ([others, known]) => {
-      if ((others ?? []).length === 0) return { writes: [], result: false };
+    const isForgotten = await link.transaction(reads, ([known, copies, coded, shares]) => {
+      const left = {
+        copies: (copies ?? []).filter(([one]) => cid !== block || one !== place),
+        shares: (shares ?? []).filter(([id, one]) => id !== cid || one !== place),
+      };
+      const found = codedOf(coded, left.shares).get(block);
+      const isCoded =
+        found !== undefined &&
+        found.places.filter(({ length }) => length > 0).length >= found.code.data;
+      if (left.copies.length === 0 && !isCoded) return { writes: [], result: false };
       const note = {
         sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'copy', ?, ?, 0, ?, 0)`,
         args: [...args, clock.now()],
@@ -113,26 +123,44 @@ export class Copies {
     return isForgotten;
   }
 
-  /** From now on what lies there is no garbage. False when that place still has to remove the same block. */
-  async #announce({ bucket, cid }: Block, place: string, session: number): Promise<boolean> {
-    const args = [bucket, cid, place];
-    const reads: readonly Statement[] = [
-      {
-        sql: "SELECT 1 FROM todo WHERE bucket = ? AND kind = 'drop' AND ref = ? AND place = ?",
-        args,
-      },
-      { sql: `SELECT 1 FROM alloc WHERE ${COPY}`, args },
-    ];
-    return await this.#options.link.transaction(reads, ([drops, allocs]) => {
-      if ((drops ?? []).length > 0) return { writes: [], result: false };
-      if ((allocs ?? []).length > 0) return { writes: [], result: true };
-      const sql = 'INSERT INTO alloc (bucket, cid, place, session) VALUES (?, ?, ?, ?)';
-      return { writes: [{ sql, args: [...args, session] }], result: true };
+  /** From now on what lies there is no garbage. False when one of the places still has to remove the same. */
+  async announce(held: readonly Held[], session: number): Promise<boolean> {
+    const reads = held.flatMap(({ block: { bucket, cid }, place }): readonly Statement[] => {
+      const args = [bucket, cid, place];
+      const drop = "bucket = ? AND kind = 'drop' AND ref = ? AND place = ?";
+      return [
+        { sql: `SELECT 1 FROM todo WHERE ${drop}`, args },
+        { sql: `SELECT session FROM alloc WHERE ${COPY}`, args },
+      ];
+    });
+    return await this.#options.link.transaction(reads, (rows) => {
+      if (held.some((_, at) => (rows[2 * at] ?? []).length > 0))
+        return { writes: [], result: false };
+      const writes = held.map(({ block: { bucket, cid }, place }, at): Statement => {
+        const args = [bucket, cid, place];
+        return (rows[2 * at + 1] ?? []).length > 0
+          ? { sql: `UPDATE alloc SET session = ? WHERE ${COPY}`, args: [session, ...args] }
+          : {
+              sql: 'INSERT INTO alloc (bucket, cid, place, session) VALUES (?, ?, ?, ?)',
+              args: [...args, session],
+            };
+      });
+      return { writes, result: true };
     });
   }
 
-  /** The copy counts, unless the block has been given up meanwhile: then it is garbage. */
-  async #enter({ bucket, fid, cid, index }: Block, place: string): Promise<void> {
+  /** What was announced is not made after all: what lies there is garbage. */
+  async withdraw(held: readonly Held[]): Promise<void> {
+    await this.#options.link.run(
+      held.map(({ block: { bucket, cid }, place }) => ({
+        sql: `DELETE FROM alloc WHERE ${COPY}`,
+        args: [bucket, cid, place],
+      })),
+    );
+  }
+
+  /** The copy counts, unless the block has been given up meanwhile: then it is garbage. False when it was not announced any more. */
+  async enter({ bucket, fid, cid, index }: Block, place: string): Promise<boolean> {
     const args = [bucket, cid, place];
     const reads: readonly Statement[] = [
       {
@@ -140,15 +168,34 @@ export class Copies {
         args: [bucket, fid, index],
       },
       { sql: `SELECT 1 FROM copy WHERE ${COPY}`, args },
+      { sql: `SELECT 1 FROM alloc WHERE ${COPY}`, args },
     ];
-    await this.#options.link.transaction(reads, ([chunks, copies]) => ({
-      writes: [
-        { sql: `DELETE FROM alloc WHERE ${COPY}`, args },
-        ...((chunks ?? []).length > 0 && (copies ?? []).length === 0
-          ? [{ sql: 'INSERT INTO copy (bucket, cid, place) VALUES (?, ?, ?)', args }]
-          : []),
-      ],
-      result: undefined,
-    }));
+    return await this.#options.link.transaction(reads, ([chunks, copies, allocs]) => {
+      if ((allocs ?? []).length === 0) return { writes: [], result: (copies ?? []).length > 0 };
+      return {
+        writes: [
+          { sql: `DELETE FROM alloc WHERE ${COPY}`, args },
+          ...((chunks ?? []).length > 0 && (copies ?? []).length === 0
+            ? [{ sql: 'INSERT INTO copy (bucket, cid, place) VALUES (?, ?, ?)', args }]
+            : []),
+        ],
+        result: true,
+      };
+    });
   }
+}
+
+/** It counts no more, and its place is to remove it. */
+export function dropStatements(
+  { block: { bucket, cid }, place }: Held,
+  now: number,
+): readonly Statement[] {
+  const args = [bucket, cid, place];
+  return [
+    { sql: `DELETE FROM copy WHERE ${COPY}`, args },
+    {
+      sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'drop', ?, ?, 1, ?, 0)`,
+      args: [...args, now],
+    },
+  ];
 }

@@ -3,7 +3,7 @@ import {
   type Contents,
   contentInserts,
   isSegmented,
-  newFid,
+  segmentsFid,
   type Segment,
   type StoredContent,
 } from './content.ts';
@@ -58,7 +58,7 @@ export class DerivedObjects {
     const fid = from.fid;
     const extra = options.accept?.({ size: from.size, md5: from.etag, sha256: '' }) ?? {};
     // The same content under another name of the same bucket.
-    const alias = newFid('segments');
+    const alias = segmentsFid();
     const args = [to.bucket, fid];
     const parts = isSegmented(fid) ? await this.#segmentsOf(to.bucket, fid) : undefined;
     const segments = parts ?? [{ part: 1, source: fid, start: 0, length: from.size }];
@@ -190,7 +190,7 @@ export class DerivedObjects {
       const { fid, data, session } = content;
       return { fid, data, size, etag, info, session, inserts: contentInserts(content) };
     }
-    const alias = newFid('segments');
+    const alias = segmentsFid();
     const segments = [...kept, { part: 1, source: content.fid, start: 0, length: content.size }];
     const rows = segmentRows(bucket, alias, {
       segments,

@@ -7,13 +7,17 @@ import { copyFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { blockOf, SHARES_MAX } from '../erasure/erasure.ts';
 import { BareDisk, type BlobStat } from '../blobs/blobs.ts';
 import { PlainFile } from '../sqlite/sqlite.ts';
+import { decodeAbout, encodeAbout, type ShareAbout } from './about.ts';
 import type { Row, Value } from './catalogue-link.ts';
 import { CHECKPOINT_MARK, checkpointTables, readCheckpoint } from './checkpoint.ts';
 import { blockId } from './content.ts';
 import { noDisk } from './errors.ts';
 import { catalogueTables } from './schema.ts';
+import { sumOf } from './share-reader.ts';
+import { blockOfBlob, shareId } from './shares.ts';
 
 /** Rows of a catalogue as one file has them. */
 export interface CatalogueFile {
@@ -67,8 +71,16 @@ export class Disks implements Disposable {
     return new Disks(disks, catalogues);
   }
 
-  /** The first good copy. `sha256`: what it has to be. */
+  /** The first good copy, or what shares make. `sha256`: what it has to be. */
   async read(cid: string, sha256?: string): Promise<{ bytes: Buffer; stat: BlobStat } | undefined> {
+    const whole = await this.#copy(cid, sha256);
+    return whole ?? (await this.#ofShares(cid, sha256));
+  }
+
+  async #copy(
+    cid: string,
+    sha256?: string,
+  ): Promise<{ bytes: Buffer; stat: BlobStat } | undefined> {
     for (const disk of this.disks) {
       const known = await disk.stat(cid);
       if (known === undefined || (sha256 !== undefined && known.sha256 !== sha256)) continue;
@@ -78,18 +90,58 @@ export class Disks implements Disposable {
     return undefined;
   }
 
+  /** Of blocks, also of those of which only shares are there. */
   async ids(prefix: string): Promise<ReadonlySet<string>> {
     const ids = new Set<string>();
-    for (const disk of this.disks) for (const id of await disk.ids(prefix)) ids.add(id);
+    for (const disk of this.disks)
+      for (const id of await disk.ids(prefix)) ids.add(blockOfBlob(id));
     return ids;
   }
 
+  /** Of a block, also when only shares of it are there. */
   async stat(cid: string): Promise<BlobStat | undefined> {
     for (const disk of this.disks) {
       const found = await disk.stat(cid);
       if (found !== undefined) return found;
     }
+    for await (const { stat: found } of this.#shares(cid)) return found;
     return undefined;
+  }
+
+  /** Undefined when there are too few, or what they make is damaged. */
+  async #ofShares(
+    cid: string,
+    sha256: string | undefined,
+  ): Promise<{ bytes: Buffer; stat: BlobStat } | undefined> {
+    const have = new Map<number, Uint8Array>();
+    for await (const { share, stat: found, read } of this.#shares(cid)) {
+      if (sha256 !== undefined && share.sha256 !== sha256) continue;
+      const bytes = have.has(share.number) ? undefined : await read();
+      if (bytes === undefined) continue;
+      have.set(share.number, bytes);
+      if (have.size < share.code.data) continue;
+      const whole = blockOf(share.code, have, share.length);
+      return sumOf(whole) === share.sha256 ? { bytes: whole, stat: found } : undefined;
+    }
+    return undefined;
+  }
+
+  /** `stat`: as that of the block. */
+  async *#shares(cid: string): AsyncGenerator<{
+    readonly share: ShareAbout;
+    readonly stat: BlobStat;
+    readonly read: () => Promise<Buffer | undefined>;
+  }> {
+    for (let number = 0; number < SHARES_MAX; number += 1)
+      for (const disk of this.disks) {
+        const id = shareId(cid, number);
+        const found = await disk.stat(id);
+        const { share, ...about } = decodeAbout(found?.meta.about);
+        if (found === undefined || share === undefined) continue;
+        const { length, sha256 } = share;
+        const meta = { ...found.meta, about: encodeAbout(about) };
+        yield { share, stat: { ...found, length, sha256, meta }, read: () => disk.read(id) };
+      }
   }
 
   [Symbol.dispose](): void {

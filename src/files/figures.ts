@@ -79,9 +79,9 @@ function wholeFamilies({ buckets, census, repair }: StorageState): readonly Metr
     ),
     family(
       'moln_files_blocks',
-      'Blocks by copies wanted and copies that count',
-      (census?.counts ?? []).map(({ wanted, valid, blocks }) =>
-        sample({ wanted: String(wanted), valid: String(valid) }, blocks),
+      'Blocks by copies wanted and copies that count, or shares of a code',
+      (census?.counts ?? []).map(({ code = '', wanted, valid, blocks }) =>
+        sample({ code, wanted: String(wanted), valid: String(valid) }, blocks),
       ),
     ),
     family(
@@ -93,6 +93,12 @@ function wholeFamilies({ buckets, census, repair }: StorageState): readonly Metr
       'moln_files_copies_made_total',
       'Copies that repair has made',
       [sample({}, repair.copied)],
+      'counter',
+    ),
+    family(
+      'moln_files_blocks_coded_total',
+      'Blocks that were put into shares, or had lost ones made anew',
+      [sample({}, repair.coded)],
       'counter',
     ),
     family(

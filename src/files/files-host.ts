@@ -206,7 +206,8 @@ export class FilesHost implements AsyncDisposable {
     const { contents } = store;
     const native = new NativeHttp({
       store,
-      why: (bucket, key) => whyObject({ link, store, contents, places, nameOf }, bucket, key),
+      why: (bucket, key) =>
+        whyObject({ link, store, contents, places, nameOf, clock }, bucket, key),
     });
     places.onChange = () => repair.wake();
     const checkpoints = new Checkpoints({ link, contents, places, sessions, clock, log });

@@ -20,6 +20,7 @@ export interface Asked {
 
 const PREFIX = '/files';
 const STATUSES: Readonly<Record<string, number>> = {
+  BLOBS_INVALID: 400,
   FILES_NO_BUCKET: 404,
   FILES_NO_OBJECT: 404,
   FILES_NO_UPLOAD: 404,

@@ -78,6 +78,12 @@ export const REPAIR_NEWS_MS: number = 60 * 1000;
 export const REPAIR_REST_MS = 1000;
 /** Blocks move from the fullest place to the emptiest when these differ by more than this share. */
 export const MOVE_ABOVE = 0.05;
+/** Smaller blocks stay copies: their shares would cost more in rows and requests than they save. */
+export const CODED_BYTES_MIN: number = 256 * KIB;
+/** Blocks are looked at so often while a policy makes shares of those that have become cold. */
+export const COLD_LOOK_EVERY_MS: number = 3600 * 1000;
+/** Of a share that is lost, made anew at a time while a client reads it. */
+export const REBUILT_BYTES: number = 256 * KIB;
 /** What lies in the places is compared with the catalogue so often; first so long after the start. */
 export const INVENTORY_EVERY_MS: number = 24 * 3600 * 1000;
 export const INVENTORY_FIRST_MS: number = 3600 * 1000;

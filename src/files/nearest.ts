@@ -1,7 +1,7 @@
 /** In which order copies are tried for reading. Pure. */
 import type { Place } from './placement.ts';
 
-/** This node first, then its zone, then its region; what was heard of lately before what is away. */
+/** This node first, then its zone, then its region, then what is rented; what was heard of lately before what is away. */
 export function nearest(
   places: { readonly self: string; all(): readonly Place[] },
   ids: readonly string[],
@@ -9,7 +9,8 @@ export function nearest(
   const all = places.all();
   const own = all.find(({ node }) => node === places.self);
   const rank = (place: Place): number => {
-    const away = place.state === 'away' || place.state === 'lost' ? 10 : 0;
+    const isAway = place.state === 'away' || place.state === 'lost';
+    const away = (isAway ? 10 : 0) + (place.isRented === true ? 5 : 0);
     if (place.node === places.self) return away;
     if (own === undefined || place.region !== own.region) return away + 3;
     return away + (place.zone === own.zone ? 1 : 2);

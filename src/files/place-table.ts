@@ -4,17 +4,19 @@
  */
 import { basename } from 'node:path';
 import { randomId } from '../base/ids.ts';
-import { isMolnError, messageOf } from '../base/errors.ts';
+import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import {
   type BackendUsage,
   type BlobStore,
   FarBlobs,
+  isRented,
   type KeepFree,
   LocalBlobs,
   Pace,
   type PullSource,
+  RentedBlobs,
   type Written,
 } from '../blobs/blobs.ts';
 import type { CatalogueLink, Row } from './catalogue-link.ts';
@@ -24,6 +26,7 @@ import { blockNotThere, storageExists, storageNotFound } from './errors.ts';
 import { PLACE_LOST_MS, PLACES_EVERY_MS } from './limits.ts';
 import type { Transfers } from './peer-blobs.ts';
 import type { Place } from './placement.ts';
+import { rentedKey } from './recovery-key.ts';
 import { number, text } from './rows.ts';
 
 /** A row of `place`. */
@@ -51,13 +54,16 @@ export interface PlaceView extends Omit<PlaceRow, 'backend' | 'state'> {
   readonly usage: BackendUsage | undefined;
 }
 
+/** A folder here, or one of another machine that is rented. */
+type OwnBlobs = BlobStore & AsyncDisposable;
+
 interface Known {
   row: PlaceRow;
   readonly blobs: Readonly<Record<Transfers, BlobStore>>;
   /** When it is this node's. */
-  readonly own: LocalBlobs | undefined;
+  readonly own: OwnBlobs | undefined;
   usage: BackendUsage | undefined;
-  /** Since when it does not answer. */
+  /** Since when it does not answer, or says that it is away. */
   awaySinceMs: number | undefined;
 }
 
@@ -120,9 +126,13 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     return this.#known.get(place)?.blobs.clients;
   }
 
+  background(place: string): BlobStore | undefined {
+    return this.#known.get(place)?.blobs.background;
+  }
+
   async copy(cid: string, way: Parameters<CopyPlaces['copy']>[1]): Promise<Written> {
     const { from, to, maxBytes, allocSeq } = way;
-    const [source, target] = [from, to].map((place) => this.#known.get(place)?.blobs.background);
+    const [source, target] = [from, to].map((place) => this.background(place));
     if (source === undefined || target === undefined) throw storageNotFound(to, []);
     if (target instanceof FarBlobs)
       return await target.pull(cid, this.#options.source(from, cid), { maxBytes, allocSeq });
@@ -311,13 +321,25 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     return true;
   }
 
-  #paced(own: LocalBlobs): Pick<Known, 'own' | 'blobs'> {
+  #paced(own: OwnBlobs): Pick<Known, 'own' | 'blobs'> {
     const blobs = { clients: this.#pace.clients(own), background: this.#pace.background(own) };
     return { own, blobs };
   }
 
-  async #openOwn(row: PlaceRow, isNew: boolean): Promise<LocalBlobs> {
+  async #openOwn(row: PlaceRow, isNew: boolean): Promise<OwnBlobs> {
     const { clock, log } = this.#options;
+    if (isRented(row.path))
+      return await RentedBlobs.open({
+        url: row.path,
+        nodeId: this.self,
+        id: row.backend ?? undefined,
+        create: isNew,
+        limitBytes: row.limitBytes ?? undefined,
+        keepFree: row.keepFree,
+        key: rentedKey(Buffer.from(this.#config?.key ?? '', 'base64')),
+        clock,
+        log,
+      });
     return await LocalBlobs.open({
       backends: [
         {
@@ -338,13 +360,18 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     try {
       const [usage] = (await known.blobs.clients.usage()).backends;
       known.usage = usage;
-      known.awaySinceMs = undefined;
+      // Its node answers, its disk or the machine that it is rented on does not: that is no better.
+      const isAway = usage?.state === 'away';
+      known.awaySinceMs = isAway
+        ? (known.awaySinceMs ?? this.#options.clock.monotonicMs())
+        : undefined;
     } catch (error) {
       const { id } = known.row;
       if (known.awaySinceMs === undefined)
         this.#options.log.warn('A storage does not answer', { place: id, why: messageOf(error) });
       known.awaySinceMs ??= this.#options.clock.monotonicMs();
-      if (!isMolnError(error)) throw error;
+      // What a disk says that is gone is no fault of ours.
+      if (!isMolnError(error) && systemCode(error) === undefined) throw error;
     }
   }
 
@@ -359,6 +386,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
       region: node?.region ?? '',
       labels: new Set([...(node?.labels ?? []), row.name]),
       freeBytes: usage?.freeBytes ?? 0,
+      ...(isRented(row.path) ? { isRented: true } : {}),
     };
     return { ...base, state: this.#stateOf({ row, usage, awaySinceMs }, node?.state) };
   }

@@ -15,6 +15,8 @@ export interface Place {
   readonly region: string;
   readonly labels: ReadonlySet<string>;
   readonly freeBytes: number;
+  /** On a machine of somebody else: read last. */
+  readonly isRented?: boolean;
   /** away: its copies are believed in; lost: they count no more; drain: they are sources, and no more than that. */
   readonly state: 'good' | 'full' | 'drain' | 'away' | 'lost';
 }

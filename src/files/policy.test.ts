@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import { asItCanBe, choose, judge, type Place, ranked } from './placement.ts';
-import { parsePolicy, slotText } from './policy.ts';
+import { codeText, parsePolicy, slotText } from './policy.ts';
 
 const GIB: number = 1024 ** 3;
 
@@ -34,11 +34,22 @@ test('policies are read', () => {
     ['east & ssd, !east', 'east & ssd, !east · - · min 2'],
     ['2 across host; ack 1', 'any, any · host · min 1'],
     ['3 copies; ack all; must', 'any, any, any · - · min 3 · must'],
+    ['ec 4+2', 'any, any · - · min 2 · 4+2 across host after 0 h'],
+    ['ec 2+1 across storage after 12h', 'any, any · - · min 2 · 2+1 across place after 12 h'],
+    [
+      '3 across zone; ec 6 + 3 after 30d; min 1',
+      'any, any, any · zone · min 1 · 6+3 across host after 720 h',
+    ],
   ];
   for (const [text, wanted] of rows) {
-    const { slots, across, min, isMust } = parsePolicy(text);
+    const { slots, across, min, isMust, coded } = parsePolicy(text);
     const seen = `${slots.map(slotText).join(', ')} · ${across ?? '-'} · min ${min}${isMust ? ' · must' : ''}`;
-    assert.equal(seen, wanted, text);
+    const { code, afterMs = 0 } = coded ?? {};
+    const shares =
+      code === undefined
+        ? ''
+        : ` · ${codeText(code)} across ${coded?.across} after ${afterMs / 3_600_000} h`;
+    assert.equal(`${seen}${shares}`, wanted, text);
   }
 });
 
@@ -51,7 +62,13 @@ test('what is no policy is refused with what is wrong', () => {
     ['1 copy: east, west', /2 places for 1/],
     ['2 copies; min 3', /3 of 2/],
     ['2 copies; fast', /"fast"/],
-    ['ec 4+2', /not there yet/],
+    ['ec 4', /is not as/],
+    ['ec 1+1', /2 shares of data at least/],
+    ['ec 4+0', /1 of parity/],
+    ['ec 18+3', /20 together/],
+    ['ec 4+2 after 5y', /is not as/],
+    ['ec 4+2 across planet', /"planet"/],
+    ['ec 4+2; ec 6+3', /twice/],
     ['ea st', /"ea st"/],
   ];
   for (const [text, why] of rows)

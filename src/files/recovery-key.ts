@@ -15,6 +15,11 @@ export function encryptionKey(clusterKey: Uint8Array): Uint8Array {
   return deriveKey(clusterKey, 'encryption');
 }
 
+/** Seals what lies on rented storages; the recovery key opens that, too. */
+export function rentedKey(clusterKey: Uint8Array): Uint8Array {
+  return deriveKey(encryptionKey(clusterKey), 'rented storages');
+}
+
 export function printRecoveryKey(key: Uint8Array): string {
   return `${PREFIX}${Buffer.concat([key, checkOf(key)]).toString('base64url')}`;
 }

@@ -76,7 +76,7 @@ async function recover(
 /** Files of blocks that have one of their own. */
 function blockFiles(disk: string): readonly string[] {
   return readdirSync(join(disk, 'd'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.startsWith('0'))
+    .filter((entry) => entry.isFile() && entry.name.startsWith('1'))
     .map((entry) => join(entry.parentPath, entry.name));
 }
 

@@ -295,7 +295,12 @@ export class Recovery implements AsyncDisposable {
       this.#stop.signal.throwIfAborted();
       this.#state.doing = `blocks of bucket "${bucket}"`;
       const { blocks, next }: BlockPage = await readBlocks(link, bucket, after);
-      const waiting = blocks.filter((one) => !one.places.some((id) => here.has(id)));
+      const isHere = (ids: readonly string[]): boolean => ids.some((id) => here.has(id));
+      const waiting = blocks.filter(
+        ({ places: ids, coded }) =>
+          !isHere(ids) &&
+          (coded === undefined || coded.places.filter(isHere).length < coded.code.data),
+      );
       const worker = async (): Promise<void> => {
         for (let one = waiting.shift(); one !== undefined; one = waiting.shift())
           if ((await this.#place(disks, one.block, policy)) === undefined)

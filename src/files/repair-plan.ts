@@ -117,7 +117,7 @@ export function moveOf(places: readonly Filled[]): Move | undefined {
 }
 
 /** The fewest copies first; those of one kind as they were found. */
-export function byUrgency(one: CopyTask, other: CopyTask): number {
+export function byUrgency(one: Pick<CopyTask, 'valid'>, other: Pick<CopyTask, 'valid'>): number {
   return one.valid === other.valid ? 0 : one.valid - other.valid;
 }
 

@@ -1,16 +1,19 @@
 /**
  * Keeps copies where policies want them: a worker that goes through all blocks when something has changed (a place came, went, is drained,
- * a policy is another one, a copy was found damaged), then makes the copies that lack, the blocks with the fewest first, and last evens out
- * disks. It keeps to the rate that people set; each node lets its clients go first (`src/blobs/pace.ts`).
+ * a policy is another one, a copy was found damaged) or may have become cold, then makes the copies and shares that lack, the blocks with
+ * the fewest first, and last puts cold blocks into shares and evens out disks. It keeps to the rate that people set; each node lets its
+ * clients go first (`src/blobs/pace.ts`).
  */
 import { messageOf } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
+import type { BlockCoder } from './block-coder.ts';
 import { type BlockMark, FIRST_MARK, readBlocks } from './blocks.ts';
 import type { CatalogueLink } from './catalogue-link.ts';
 import { checkpointPolicy, NO_BUCKET } from './checkpoint.ts';
 import type { Copies } from './copies.ts';
 import {
+  COLD_LOOK_EVERY_MS,
   REPAIR_AGAIN_MS,
   REPAIR_AT_A_TIME,
   REPAIR_IN_A_STEP,
@@ -21,8 +24,9 @@ import {
 import { asItCanBe, type Place } from './placement.ts';
 import type { PlaceView } from './place-table.ts';
 import { parsePolicy, type Policy } from './policy.ts';
-import { byUrgency, type CopyTask, type Move, moveOf, planOf, restMs } from './repair-plan.ts';
+import { type Block, byUrgency, type Move, moveOf, restMs } from './repair-plan.ts';
 import { text } from './rows.ts';
+import { type FormPlan, heldOf, planBlock, type RepairTask } from './share-plan.ts';
 
 export interface RepairState {
   readonly isRunning: boolean;
@@ -37,6 +41,9 @@ export interface RepairState {
   readonly queuedBytes: number;
   readonly copied: number;
   readonly copiedBytes: number;
+  /** Blocks that are to become shares, or are to have all of them again, and that were since this process began. */
+  readonly codesQueued: number;
+  readonly coded: number;
   readonly failed: number;
   /** Of the last copies; undefined while none was made. */
   readonly bytesPerSecond: number | undefined;
@@ -53,6 +60,7 @@ export interface RepairOptions {
     views(): readonly Pick<PlaceView, 'id' | 'state' | 'usage' | 'isLeaving' | 'isForgotten'>[];
   };
   readonly copies: Copies;
+  readonly coder: BlockCoder;
   /** Whether this node is the one that repairs. */
   readonly isFirst: () => boolean;
   /** What changes a place's row. */
@@ -81,13 +89,16 @@ export class Repair implements Worker {
   readonly #options: RepairOptions;
   #isWanted = true;
   #look: Look | undefined;
-  #queue: CopyTask[] = [];
-  /** Copies that are being made. */
-  readonly #underWay = new Set<CopyTask>();
+  #queue: RepairTask[] = [];
+  /** What is being made. */
+  readonly #underWay = new Set<RepairTask>();
+  /** Of the queue: blocks to be looked at again when these are done. */
+  readonly #changing = new WeakSet<RepairTask>();
   #missing = 0;
   #lost = 0;
   #copied = 0;
   #copiedBytes = 0;
+  #coded = 0;
   #failed = 0;
   #bytesPerSecond: number | undefined;
   #rate: number | undefined;
@@ -95,7 +106,10 @@ export class Repair implements Worker {
   /** Policies of all buckets, as it knows them. */
   #policies = '';
   #hasNotes = false;
+  /** A policy puts cold blocks into shares. */
+  #hasCodes = false;
   #newsMs = 0;
+  #lookedMs = 0;
   /** Bytes of blocks by place, as the last look found them. */
   #bytesAt: ReadonlyMap<string, number> = new Map();
 
@@ -114,6 +128,8 @@ export class Repair implements Worker {
       queuedBytes: due.reduce((sum, { block }) => sum + block.length, 0),
       copied: this.#copied,
       copiedBytes: this.#copiedBytes,
+      codesQueued: due.filter((task) => 'shares' in task).length,
+      coded: this.#coded,
       failed: this.#failed,
       bytesPerSecond: this.#bytesPerSecond,
       rate: this.#rate,
@@ -122,8 +138,13 @@ export class Repair implements Worker {
   }
 
   status(): string {
-    const due = this.#queue.length + this.#underWay.size;
-    if (due > 0) return `makes ${due} copies`;
+    const due = [...this.#queue, ...this.#underWay];
+    const codes = due.filter((task) => 'shares' in task).length;
+    const parts = [
+      due.length > codes ? `makes ${due.length - codes} copies` : '',
+      codes > 0 ? `puts ${codes} blocks into shares` : '',
+    ].filter((part) => part !== '');
+    if (parts.length > 0) return parts.join(', ');
     if (this.#look !== undefined) return 'looks at all blocks';
     return this.#missing > 0 ? 'waits for places' : 'waits for something to repair';
   }
@@ -166,14 +187,14 @@ export class Repair implements Worker {
     }
     const isUrgent = this.#look === undefined || this.#queue.length >= REPAIR_QUEUED_MAX;
     if (this.#queue.length > 0 && isUrgent) {
-      await this.#copySome(signal);
+      await this.#doSome(signal);
       return { kind: 'busy' };
     }
     if (this.#look !== undefined) {
       await this.#lookOn(this.#look);
       return { kind: 'busy' };
     }
-    if (this.#isWanted || (await this.#hasNews())) {
+    if (this.#isWanted || (await this.#hasNews()) || this.#mayBeCold()) {
       this.#isWanted = false;
       this.#look = await this.#begin();
       return { kind: 'busy' };
@@ -182,6 +203,12 @@ export class Repair implements Worker {
     const isWaiting = this.#missing > 0 && this.#canHelp();
     if (isWaiting) this.#isWanted = true;
     return { kind: 'idle', retryInMs: isWaiting ? REPAIR_AGAIN_MS : REPAIR_NEWS_MS };
+  }
+
+  #mayBeCold(): boolean {
+    return (
+      this.#hasCodes && this.#options.clock.monotonicMs() - this.#lookedMs >= COLD_LOOK_EVERY_MS
+    );
   }
 
   /** With one place nothing can be done until there is another, which wakes it. */
@@ -210,17 +237,17 @@ export class Repair implements Worker {
     await this.#hasNews();
     const rows = await link.all('SELECT bucket, policy FROM bucket ORDER BY bucket', []);
     this.#policies = JSON.stringify(rows);
+    this.#lookedMs = this.#options.clock.monotonicMs();
     // What was noted by now is seen by this look.
     if (this.#hasNotes) await link.run([{ sql: "DELETE FROM todo WHERE kind = 'copy'" }]);
     const all = places.all();
+    const buckets = rows.map(([bucket, policy]): [string, Policy] => [
+      text(bucket),
+      asItCanBe(parsePolicy(text(policy)), all),
+    ]);
+    this.#hasCodes = buckets.some(([, { coded }]) => coded !== undefined);
     return {
-      buckets: [
-        ...rows.map(([bucket, policy]): [string, Policy] => [
-          text(bucket),
-          asItCanBe(parsePolicy(text(policy)), all),
-        ]),
-        [NO_BUCKET, checkpointPolicy(all)],
-      ],
+      buckets: [...buckets, [NO_BUCKET, checkpointPolicy(all)]],
       after: FIRST_MARK,
       move: this.#move(),
       bytesAt: new Map(),
@@ -243,23 +270,27 @@ export class Repair implements Worker {
 
   /** One page more. */
   async #lookOn(look: Look): Promise<void> {
-    const { link, places, copies } = this.#options;
+    const { link, places, clock } = this.#options;
     const [bucket, policy] = look.buckets[0] ?? [];
     if (bucket === undefined || policy === undefined) return await this.#end(look);
     const { blocks, next } = await readBlocks(link, bucket, look.after);
     const all = places.all();
-    for (const { block, places: ids } of blocks) {
-      for (const id of ids) add(look.bytesAt, id, block.length);
+    for (const placed of blocks) {
+      const held = heldOf(placed);
+      for (const { block, place } of held) add(look.bytesAt, place, block.length);
       const move = look.movedBytes < (look.move?.bytes ?? 0) ? look.move : undefined;
-      const plan = planOf(block, { policy, ids, all, move });
-      this.#queue.push(...plan.copies);
-      for (const place of plan.surplus) await copies.drop(block, place);
-      for (const place of plan.forgotten) await copies.forget(block, place);
+      const plan = planBlock(placed, { policy, all, move, nowMs: clock.now() });
+      this.#queue.push(...plan.tasks);
+      if (plan.isChanging) for (const task of plan.tasks) this.#changing.add(task);
+      await this.#takeAway(placed.block, policy, plan);
       if (plan.lacking > 0) look.missing += 1;
       if (plan.isLost) look.lost += 1;
-      if (plan.copies.some(({ instead }) => instead !== undefined)) look.movedBytes += block.length;
-      const leaves = all.some(({ id, state }) => ids.includes(id) && isLeaving(state));
-      if (plan.copies.length > 0 && leaves) look.isAgain = true;
+      const [first] = plan.tasks;
+      if (first !== undefined && 'instead' in first && first.instead !== undefined)
+        look.movedBytes += first.block.length;
+      const ids = new Set(held.map(({ place }) => place));
+      const leaves = all.some(({ id, state }) => ids.has(id) && isLeaving(state));
+      if (plan.tasks.length > 0 && leaves) look.isAgain = true;
     }
     this.#queue.sort(byUrgency);
     if (next !== undefined) look.after = next;
@@ -267,6 +298,14 @@ export class Repair implements Worker {
       look.buckets.shift();
       look.after = FIRST_MARK;
     }
+  }
+
+  async #takeAway(block: Block, policy: Policy, plan: FormPlan): Promise<void> {
+    const { copies, coder } = this.#options;
+    for (const held of plan.surplus) await copies.drop(held.block, held.place);
+    for (const held of plan.forgotten) await copies.forget(held.block, held.place);
+    if (plan.copiesGo.length > 0) await coder.dropCopies(block, plan.copiesGo);
+    if (plan.sharesGo) await coder.dropShares(block, policy.slots.length);
   }
 
   async #end(look: Look): Promise<void> {
@@ -281,7 +320,7 @@ export class Repair implements Worker {
     await this.#removeDrained();
   }
 
-  async #copySome(signal: AbortSignal): Promise<void> {
+  async #doSome(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     await this.#hearNews();
     // With a rate it copies little and rests, else as much as may wait for the next look.
@@ -293,7 +332,7 @@ export class Repair implements Worker {
         left -= 1;
         const task = this.#queue.shift();
         if (task === undefined) return;
-        await this.#copyOne(task);
+        await this.#doOne(task);
       }
     };
     await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
@@ -313,21 +352,27 @@ export class Repair implements Worker {
     if (this.#options.clock.monotonicMs() - this.#newsMs > REPAIR_NEWS_MS) await this.#hasNews();
   }
 
-  async #copyOne(task: CopyTask): Promise<void> {
-    const { copies } = this.#options;
-    const { block, to, from, instead } = task;
+  async #doOne(task: RepairTask): Promise<void> {
+    const { copies, coder } = this.#options;
+    const { block } = task;
     let why: string | undefined;
     this.#underWay.add(task);
     try {
-      why = await copies.make(block, to, from);
-      if (why === undefined && instead !== undefined) await copies.drop(block, instead);
+      if ('shares' in task) why = await coder.encode(task);
+      else if ('whole' in task) why = await coder.restore(block, task.whole);
+      else {
+        why = await copies.make(block, task.to, task.from);
+        if (why === undefined && task.instead !== undefined) await copies.drop(block, task.instead);
+      }
     } catch (error) {
       why = messageOf(error);
     } finally {
       this.#underWay.delete(task);
     }
     if (why === undefined) {
-      this.#copied += 1;
+      if (this.#changing.has(task)) this.#isWanted = true;
+      if ('shares' in task) this.#coded += 1;
+      else this.#copied += 1;
       this.#copiedBytes += block.length;
       return;
     }

@@ -11,7 +11,7 @@ import { decodeAbout } from './about.ts';
 import type { CatalogueLink } from './catalogue-link.ts';
 import type { Insert } from './changes.ts';
 import { CHECKPOINT_MARK } from './checkpoint.ts';
-import { blockId, newFid } from './content.ts';
+import { blockId, segmentsFid } from './content.ts';
 import type { Disks } from './disks.ts';
 import { coderOf, type DataKey, etagOf, type Keyring } from './encryption.ts';
 import { type FoundObject, objectOfContents } from './found-contents.ts';
@@ -196,7 +196,7 @@ export class Salvage {
     }
     const [only] = object.segments;
     const isPlain = object.segments.length === 1 && only !== undefined && !object.isOfParts;
-    const fid = isPlain ? only.source : newFid('segments');
+    const fid = isPlain ? only.source : segmentsFid();
     const fresh = new Set(object.segments.map(({ source }) => source));
     const rows = isPlain
       ? { inserts: [], statements: [] }

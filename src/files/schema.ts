@@ -29,6 +29,8 @@ const TABLES: readonly string[] = [
   `chunk(bucket TEXT NOT NULL, fid TEXT NOT NULL, idx INTEGER NOT NULL, cid TEXT NOT NULL, length INTEGER NOT NULL,
     sha256 TEXT NOT NULL, PRIMARY KEY (bucket, fid, idx))`,
   `copy(bucket TEXT NOT NULL, cid TEXT NOT NULL, place TEXT NOT NULL, PRIMARY KEY (bucket, cid, place))`,
+  // Blocks that lie as shares. code: K+M; sums: SHA-256 of all shares, in order. Which places have them is in \`copy\`.
+  `coded(bucket TEXT NOT NULL, cid TEXT NOT NULL, code TEXT NOT NULL, sums BLOB NOT NULL, PRIMARY KEY (bucket, cid))`,
   `upload(bucket TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, created INTEGER NOT NULL, info TEXT NOT NULL,
     done TEXT, PRIMARY KEY (bucket, id))`,
   `part(bucket TEXT NOT NULL, upload TEXT NOT NULL, number INTEGER NOT NULL, fid TEXT NOT NULL, size INTEGER NOT NULL,

@@ -12,6 +12,7 @@ import type { CatalogueLink } from './catalogue-link.ts';
 import { NO_BUCKET } from './checkpoint.ts';
 import type { Copies } from './copies.ts';
 import { text } from './rows.ts';
+import { heldOf } from './share-plan.ts';
 
 export interface ScrubState {
   readonly isRunning: boolean;
@@ -77,11 +78,10 @@ export class Scrub implements Worker {
     const [bucket] = this.#buckets ?? [];
     if (bucket === undefined) return { kind: 'idle' };
     const { blocks, next } = await readBlocks(link, bucket, this.#after);
-    for (const { block, places } of blocks)
-      for (const place of places) {
-        signal.throwIfAborted();
-        await this.#read(bucket, block, place);
-      }
+    for (const { block, place } of blocks.flatMap(heldOf)) {
+      signal.throwIfAborted();
+      await this.#read(bucket, block, place);
+    }
     this.#after = next ?? FIRST_MARK;
     if (next === undefined) this.#buckets = this.#buckets?.slice(1);
     if (this.#buckets?.length !== 0) return { kind: 'busy' };

@@ -1,12 +1,17 @@
 /** The file store of one machine, over the real catalogue and real folders. */
 import assert from 'node:assert/strict';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { FileKit } from '../../testing/file-kit.ts';
+import { until } from '../../testing/until.ts';
 import { BlockCensus } from './census.ts';
 import { Collector } from './collector.ts';
+import type { FilesConfig } from './control.ts';
+import { PlaceTable } from './place-table.ts';
 
 async function* pieces(...all: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
   for (const one of all) yield await Promise.resolve(Buffer.from(one));
@@ -335,6 +340,36 @@ test('the file store of one machine', async (t) => {
       code('FILES_SESSION_OVER'),
     );
     await store.put('photos', 'late', pieces(bytes), {});
+  });
+
+  await t.test('a storage whose disk is away is lost after half an hour', async () => {
+    let skippedMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
+    const none = (): never => assert.fail('there is no other node');
+    const own = join(kit.folder, 'own');
+    await using table = new PlaceTable({
+      link: kit.link,
+      far: none,
+      source: none,
+      clock,
+      log: silentLogger,
+    });
+    const node = { id: 'n9', name: 'n9', state: 'ready' };
+    const config = { node: 'n9', nodes: [node], ownStorage: own, key: '' };
+    table.configure(config as unknown as FilesConfig);
+    await table.open();
+    const states = async (): Promise<readonly string[]> => {
+      skippedMs += 10_000;
+      await table.look();
+      return table.all().map(({ state }) => state);
+    };
+    assert.deepEqual(await states(), ['good']);
+    renameSync(own, `${own}-away`);
+    assert.deepEqual(await states(), ['away']);
+    skippedMs += 31 * 60_000;
+    assert.deepEqual(await states(), ['lost']);
+    renameSync(`${own}-away`, own);
+    await until('it is good again', async () => (await states()).join() === 'good');
   });
 
   await t.test('copies of blocks are counted', async () => {

@@ -2,6 +2,7 @@
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { type Worker, WorkerRunner, type WorkerState } from '../base/worker.ts';
+import { BlockCoder } from './block-coder.ts';
 import type { Checkpoints } from './checkpoint.ts';
 import type { Collector } from './collector.ts';
 import type { CopyPlaces } from './copies.ts';
@@ -33,6 +34,7 @@ export class Upkeep implements AsyncDisposable {
     this.repair = new Repair({
       ...options,
       copies: this.copies,
+      coder: new BlockCoder({ ...options, copies: this.copies }),
       setState: (place, state) => places.change(place, { state }),
       onWake: () => runner.wake('files-repair'),
     });

@@ -5,7 +5,7 @@ import type { Clock } from '../base/time.ts';
 import type { Buckets } from './buckets.ts';
 import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
 import type { Changes } from './changes.ts';
-import { type Contents, contentInserts, newFid, type Segment } from './content.ts';
+import { type Contents, contentInserts, segmentsFid, type Segment } from './content.ts';
 import { etagOf as taggedBy, type Keyring, usualEncryption } from './encryption.ts';
 import { noUpload, partOrder, partSmall, partWrong, sizeWrong } from './errors.ts';
 import { PART_BYTES_MIN, PARTS_MAX, UPLOAD_KEPT_MS } from './limits.ts';
@@ -255,7 +255,7 @@ export class Uploads {
     const size = chosen.reduce((sum, part) => sum + part.size, 0);
     if (options.size !== undefined && options.size !== size) throw sizeWrong(options.size, size);
     const state = await this.#options.buckets.need(bucket);
-    const fid = newFid('segments');
+    const fid = segmentsFid();
     const segments = chosen.map(({ number: part, fid: source, size: length }): Segment => {
       return { part, source, start: 0, length };
     });

@@ -53,7 +53,9 @@ const detailSchema: Schema<Wire<StorageDetail>> = object({
   copies: optional(
     object({
       countedAt: time,
-      counts: array(object({ wanted: count, valid: count, blocks: count, bytes: count })),
+      counts: array(
+        object({ code: optional(text), wanted: count, valid: count, blocks: count, bytes: count }),
+      ),
       lacking: object({ blocks: count, bytes: count }),
     }),
   ),

@@ -25,20 +25,23 @@ export const WHY_FILE: CommandSpec = {
     context.words.line(why.sentence);
     if (why.isInline) return EXIT.ok;
     context.words.table(
-      ['BLOCK', 'COPIES', 'MISSING'],
+      ['BLOCK', 'COPIES', 'SHARES', 'MISSING'],
       why.blocks
         .slice(0, BLOCKS_SHOWN)
-        .map(({ cid, copies, missing }) => [
+        .map(({ cid, copies, code, shares, missing }) => [
           cid,
-          copies
-            .map(({ place, state }) => (state === 'good' ? place : `${place} (${state})`))
-            .join(', '),
+          copies.map(placeWords).join(', '),
+          code === undefined ? '-' : `${code}: ${shares.map(placeWords).join(', ')}`,
           missing.join(', '),
         ]),
     );
     return EXIT.ok;
   },
 };
+
+function placeWords({ place, state }: { readonly place: string; readonly state: string }): string {
+  return state === 'good' ? place : `${place} (${state})`;
+}
 
 export const DF: CommandSpec = {
   name: 'df',
@@ -66,8 +69,8 @@ export const DF: CommandSpec = {
     context.words.line();
     context.words.table(
       ['COPIES WANTED', 'VALID', 'BLOCKS', 'BYTES'],
-      copies.counts.map(({ wanted, valid, blocks, bytes }) => [
-        String(wanted),
+      copies.counts.map(({ code, wanted, valid, blocks, bytes }) => [
+        code === undefined ? String(wanted) : `${wanted} shares (${code})`,
         String(valid),
         String(blocks),
         formatBytes(bytes),

@@ -65,16 +65,23 @@ export const SCRUB: CommandSpec = {
 
 function print(context: Context, { repair, workers }: Work): void {
   const { words } = context;
-  const { queued, queuedBytes, bytesPerSecond = 0, rate, missing, lost, why } = repair;
+  const { codesQueued, queuedBytes, bytesPerSecond = 0, rate, missing, lost, why } = repair;
+  const queued = repair.queued - codesQueued;
   const left =
     bytesPerSecond === 0 ? '' : `, ${formatDuration((queuedBytes / bytesPerSecond) * 1000)} left`;
-  if (queued > 0)
+  if (repair.queued > 0) {
+    const due = [
+      ...(queued > 0 ? [`${copiesOf(queued)} to make`] : []),
+      ...(codesQueued > 0 ? [`${count(codesQueued, 'block')} to put into shares`] : []),
+    ];
     words.line(
-      `${copiesOf(queued)} to make (${formatBytes(queuedBytes)}), ${formatBytes(bytesPerSecond)}/s${left}`,
+      `${due.join(', ')} (${formatBytes(queuedBytes)}), ${formatBytes(bytesPerSecond)}/s${left}`,
     );
+  }
   words.line(
     `${copiesOf(repair.copied)} made (${formatBytes(repair.copiedBytes)}), ${repair.failed} failed; rate: ${rate === undefined ? 'no limit' : `${formatBytes(rate)}/s`}`,
   );
+  if (repair.coded > 0) words.line(`${count(repair.coded, 'block')} put into shares`);
   if (missing > 0)
     words.line(`${count(missing, 'block')} lack copies for which there is no place now`);
   if (lost > 0) words.line(`${count(lost, 'block')} have no copy in any storage`);

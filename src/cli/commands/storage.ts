@@ -13,12 +13,22 @@ const LIMITS = [
 
 const ADD: CommandSpec = {
   name: 'add',
-  summary: 'Give files a folder of this machine more.',
-  arguments: [{ name: 'DIR', description: 'an empty or a new one', required: true }],
+  summary: 'Give files a folder more, of this machine or rented on another one.',
+  arguments: [
+    {
+      name: 'DIR',
+      description: 'an empty or a new one, or sftp://USER@HOST:PORT/FOLDER',
+      required: true,
+    },
+  ],
   options: LIMITS,
-  examples: [['moln storage add /srv/spare --limit 200GB --keep-free 10%', '']],
+  examples: [
+    ['moln storage add /srv/spare --limit 200GB --keep-free 10%', ''],
+    ['moln storage add sftp://moln@backup.example.com/moln --limit 1TB', ''],
+  ],
   run: async (context, input) => {
-    const path = resolve(context.io.cwd, input.argument('DIR') ?? '');
+    const wish = input.argument('DIR') ?? '';
+    const path = wish.startsWith('sftp://') ? wish : resolve(context.io.cwd, wish);
     const made = await context
       .client()
       .files()

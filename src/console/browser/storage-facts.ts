@@ -2,26 +2,32 @@
 import type { StorageDetail, StoragePlace } from '../../api/model.ts';
 import { formatBytes } from '../../base/units.ts';
 
-/** Blocks that want the same number of copies. */
+/** Blocks that want the same number of copies, or of shares. */
 export interface CopyRow {
+  /** `4+2` of shares. */
+  readonly code?: string;
   readonly wanted: number;
   /** By the number of copies that there are. */
   readonly blocks: readonly number[];
 }
 
-/** A row for each number of copies that is wanted; `most`: of copies wanted or there. */
+/** A row for each number of copies, or of shares, that is wanted; `most`: of copies wanted or there. */
 export function copyRows(counts: NonNullable<StorageDetail['copies']>['counts']): {
   readonly rows: readonly CopyRow[];
   readonly most: number;
 } {
   const most = Math.max(0, ...counts.flatMap(({ wanted, valid }) => [wanted, valid]));
-  const rows = [...Map.groupBy(counts, ({ wanted }) => wanted)].map(([wanted, group]) => ({
-    wanted,
-    blocks: Array.from(
+  const groups = Map.groupBy(counts, ({ wanted, code = '' }) => `${wanted} ${code}`);
+  const rows = [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { wanted, code } = first;
+    const blocks = Array.from(
       { length: most + 1 },
       (_, valid) => group.find((one) => one.valid === valid)?.blocks ?? 0,
-    ),
-  }));
+    );
+    return [{ wanted, blocks, ...(code === undefined ? {} : { code }) }];
+  });
   return { rows: rows.toSorted((one, other) => one.wanted - other.wanted), most };
 }
 

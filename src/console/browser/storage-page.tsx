@@ -138,7 +138,10 @@ function copyColumns(most: number): readonly Column<CopyRow>[] {
       key: 'wanted',
       label: 'Blocks that want',
       by: ({ wanted }) => wanted,
-      cell: ({ wanted }) => (wanted === 1 ? '1 copy' : `${wanted} copies`),
+      cell: ({ wanted, code }) => {
+        if (code !== undefined) return `${wanted} shares (${code})`;
+        return wanted === 1 ? '1 copy' : `${wanted} copies`;
+      },
     },
     ...Array.from({ length: most + 1 }, (_, valid) => ({
       key: `valid${valid}`,

@@ -1,0 +1,212 @@
+/** A storage over SFTP, by the server of OpenSSH: what it is given, what it does to it, and that it goes away and comes back. */
+import assert from 'node:assert/strict';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import {
+  blobBytes,
+  blobId,
+  bytesOf,
+  failsWith,
+  inPieces,
+  putOptions,
+  sha256,
+} from '../../testing/blob-conformance.ts';
+import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
+import { parseSftp, sshCommand } from './sftp-session.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SERVER = '/usr/lib/openssh/sftp-server';
+
+/** Only what time is, is said by the test. */
+let skippedMs = 0;
+const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
+
+function options(folder: string, changes: Partial<RentedOptions> = {}): RentedOptions {
+  return {
+    url: `sftp://someone@host.example${folder}`,
+    nodeId: 'n1',
+    limitBytes: 100 * MIB,
+    keepFree: 0,
+    key: Buffer.alloc(32, 7),
+    command: [SERVER],
+    clock,
+    log: silentLogger,
+    ...changes,
+  };
+}
+
+function filesOf(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+test('what may be rented', () => {
+  assert.deepEqual(parseSftp('sftp://ann@[::1]:2222/srv/my%20files/'), {
+    user: 'ann',
+    host: '::1',
+    port: 2222,
+    folder: '/srv/my files',
+  });
+  for (const text of [
+    'sftp://ann:secret@host/srv',
+    'sftp://host',
+    'sftp://-oProxyCommand=x/srv',
+    'sftp://-l@host/srv',
+    'http://host/srv',
+    'sftp://host/srv?x',
+  ])
+    assert.equal(parseSftp(text), undefined, text);
+  const target = parseSftp('sftp://host/srv');
+  assert.ok(target !== undefined);
+  assert.deepEqual(sshCommand(target).slice(-4), ['-s', '--', 'host', 'sftp']);
+});
+
+test('a storage over SFTP', async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'moln-rented-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const folder = join(home, 'space');
+  await using store = await RentedBlobs.open(options(folder, { create: true }));
+
+  await t.test('what was put is read back, whole and in ranges', async () => {
+    for (const [i, length] of [0, 1, 65_536, 65_537, 3 * MIB + 5].entries()) {
+      const bytes = blobBytes(i, length);
+      const id = blobId(i);
+      const written = await store.put(id, inPieces(bytes), putOptions({ length }));
+      assert.deepEqual(written, { length, sha256: sha256(bytes) });
+      const content = await store.get(id);
+      assert.deepEqual([content.length, content.sha256], [length, written.sha256]);
+      assert.ok((await bytesOf(content)).equals(bytes));
+      for (const [start, end] of [
+        [0, 1],
+        [65_535, 65_537],
+        [100_000, 900_000],
+        [length, length + 10],
+      ] as const) {
+        const part = await bytesOf(await store.get(id, { start, end }));
+        assert.ok(part.equals(bytes.subarray(start, end)), `${length}: ${start}-${end}`);
+      }
+      const { maxBytes: _, length: __, ...meta } = putOptions();
+      assert.deepEqual(await store.stat(id), { ...written, meta, sealed: true });
+      assert.equal(await store.verify(id), 'good');
+    }
+    const ids = (await store.list(undefined, 3)).map(({ id }) => id);
+    assert.deepEqual(ids, [0, 1, 2].map(blobId));
+    assert.deepEqual(await store.list(ids[2], 9), [
+      { id: blobId(3), length: 65_537, allocSeq: 7 },
+      { id: blobId(4), length: 3 * MIB + 5, allocSeq: 7 },
+    ]);
+  });
+
+  await t.test('nothing of it can be read there', () => {
+    const all = filesOf(folder).map((path) => readFileSync(path));
+    for (const words of ['a key.txt', 'bucket'])
+      assert.ok(
+        all.every((bytes) => !bytes.includes(words)),
+        words,
+      );
+    const plain = blobBytes(4, 3 * MIB + 5).subarray(0, 32);
+    assert.ok(all.every((bytes) => !bytes.includes(plain)));
+  });
+
+  await t.test('what is not as announced is refused, and nothing of it stays', async () => {
+    const before = filesOf(folder).length;
+    const bytes = blobBytes(1, 400_000);
+    const put = (changes: object): Promise<unknown> =>
+      store.put(blobId(9), inPieces(bytes), putOptions(changes));
+    await failsWith('BLOBS_TOO_LARGE', put({ maxBytes: 399_999 }));
+    await failsWith('BLOBS_LENGTH', put({ length: 400_001 }));
+    await failsWith('BLOBS_HASH', put({ sha256: '0'.repeat(64) }));
+    await failsWith('BLOBS_INVALID', store.put('../x', inPieces(bytes), putOptions()));
+    await failsWith('BLOBS_FULL', put({ maxBytes: 200 * MIB }));
+    await failsWith('BLOBS_MISSING', store.get(blobId(9)));
+    await failsWith('BLOBS_INVALID', store.append(blobId(9)));
+    assert.equal(filesOf(folder).length, before);
+  });
+
+  await t.test('it is replaced and removed', async () => {
+    const bytes = blobBytes(5, 100_000);
+    await store.put(blobId(0), inPieces(bytes), putOptions({ allocSeq: 9 }));
+    assert.ok((await bytesOf(await store.get(blobId(0)))).equals(bytes));
+    assert.equal(await store.delete(blobId(0)), true);
+    assert.equal(await store.delete(blobId(0)), false);
+    assert.equal(await store.verify(blobId(0)), 'missing');
+    assert.equal(filesOf(join(folder, 'd')).length, 4);
+  });
+
+  await t.test('it lies: what does not open is no copy, and is put aside', async () => {
+    const pathOf = (at: number): string =>
+      filesOf(join(folder, 'd')).find((path) => path.includes(blobId(at))) ?? '';
+    const flipped = readFileSync(pathOf(4));
+    flipped[70_000] = (flipped[70_000] ?? 0) ^ 1;
+    writeFileSync(pathOf(4), flipped);
+    await failsWith('BLOBS_CORRUPT', store.get(blobId(4)).then(bytesOf));
+    assert.equal(await store.verify(blobId(4)), 'corrupt');
+    assert.equal(await store.verify(blobId(4)), 'missing');
+    assert.equal(filesOf(join(folder, 'q')).length, 1);
+    // One blob in the place of another, and one that is gone.
+    writeFileSync(pathOf(3), readFileSync(pathOf(2)));
+    assert.equal(await store.verify(blobId(3)), 'corrupt');
+    rmSync(pathOf(2));
+    await failsWith('BLOBS_MISSING', store.get(blobId(2)));
+  });
+
+  await t.test('what it has is found again, what was half written is gone', async () => {
+    const bytes = blobBytes(6, 200_000);
+    await store.put(blobId(6), inPieces(bytes), putOptions());
+    writeFileSync(join(folder, 't', 'half'), 'x');
+    await using again = await RentedBlobs.open(options(folder));
+    assert.ok((await bytesOf(await again.get(blobId(6)))).equals(bytes));
+    assert.deepEqual(await again.list(undefined, 10), await store.list(undefined, 10));
+    const [one, other] = [(await store.usage()).backends[0], (await again.usage()).backends[0]];
+    assert.deepEqual([one?.usedBytes, one?.id], [other?.usedBytes, other?.id]);
+    assert.deepEqual(readdirSync(join(folder, 't')), []);
+    await using strange = await RentedBlobs.open(options(folder, { key: Buffer.alloc(32, 8) }));
+    await failsWith('BLOBS_CORRUPT', strange.get(blobId(6)));
+  });
+
+  await t.test('it is away when it does not answer, or is another folder', async () => {
+    const stateOf = async (rented: RentedBlobs): Promise<string> => {
+      const [usage] = (await rented.usage()).backends;
+      return `${usage?.state}: ${usage?.reason ?? ''}`;
+    };
+    for (const [changes, why] of [
+      [{ command: ['false'] }, /away: the connection ended/],
+      [{ command: ['sh', '-c', 'echo Permission denied >&2'] }, /away: Permission denied/],
+      [{ command: ['cat'] }, /away: what answers does not speak SFTP/],
+      [{ nodeId: 'n2' }, /away: .*belongs to node "n1"/],
+      [{ id: 'other' }, /away: .*not "other"/],
+    ] as const) {
+      await using other = await RentedBlobs.open(options(folder, changes));
+      assert.match(await stateOf(other), why);
+      await failsWith('BLOBS_AWAY', other.get(blobId(6)));
+    }
+    const moved = join(home, 'moved');
+    renameSync(folder, moved);
+    mkdirSync(folder);
+    await using empty = await RentedBlobs.open(options(folder));
+    assert.match(await stateOf(empty), /away: .*no file "NODE"/);
+    rmSync(folder, { recursive: true });
+    renameSync(moved, folder);
+    skippedMs += 60_000;
+    assert.match(await stateOf(empty), /^good/);
+    assert.equal((await empty.get(blobId(6))).length, 200_000);
+    await assert.rejects(
+      RentedBlobs.open(options(home, { create: true })),
+      /is not empty, and no storage of Moln/,
+    );
+  });
+});

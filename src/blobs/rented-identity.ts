@@ -1,0 +1,89 @@
+/**
+ * Whose a rented storage is: its file `NODE`, as of a folder of this machine (`identity.ts`); and how its folders are named. Without that file
+ * it is away, never empty.
+ */
+import { randomId } from '../base/ids.ts';
+import { away, invalid } from './errors.ts';
+import { SEALED_BLOCK_BYTES } from './sealed-file.ts';
+import type { SftpSession } from './sftp-session.ts';
+
+export interface Identity {
+  readonly format: number;
+  readonly node: string;
+  readonly id: string;
+}
+
+export interface Expected {
+  readonly url: string;
+  readonly folder: string;
+  readonly nodeId: string;
+  /** Undefined: any of this node. */
+  readonly id: string | undefined;
+  /** It may be made when nothing is there. */
+  readonly isNew: boolean;
+}
+
+const FORMAT = 1;
+const IDENTITY_BYTES_MAX = 4096;
+const ID_CHARACTERS = 12;
+/** Of ids, by which blobs are spread over folders. */
+export const PREFIX_DIGITS = 2;
+export const PREFIXES: readonly string[] = Array.from({ length: 16 ** PREFIX_DIGITS }, (_, at) =>
+  at.toString(16).padStart(PREFIX_DIGITS, '0'),
+);
+
+/** Throws `BLOBS_AWAY` when it is not the one that is expected, `BLOBS_INVALID` when it cannot be made one. */
+export async function identify(session: SftpSession, expected: Expected): Promise<Identity> {
+  const { url, folder, nodeId, id, isNew } = expected;
+  const path = `${folder}/NODE`;
+  if ((await session.size(path)) === undefined) {
+    if (!isNew) throw away(url, 'it has no file "NODE", as if it was another folder');
+    return await make(session, expected);
+  }
+  const found = readIdentity(await wholeOf(session, path, IDENTITY_BYTES_MAX));
+  if (found === undefined || found.format > FORMAT) throw away(url, 'its file "NODE" is damaged');
+  if (found.node !== nodeId) throw away(url, `it belongs to node "${found.node}"`);
+  if (id !== undefined && found.id !== id)
+    throw away(url, `it is back end "${found.id}", not "${id}"`);
+  return found;
+}
+
+async function make(session: SftpSession, { url, folder, nodeId }: Expected): Promise<Identity> {
+  await session.makeFolder(folder);
+  if ((await session.list(folder)).length > 0)
+    throw invalid(`"${url}" is not empty, and no storage of Moln`);
+  for (const name of ['t', 'd', 'q']) await session.makeFolder(`${folder}/${name}`);
+  await Promise.all(PREFIXES.map((prefix) => session.makeFolder(`${folder}/d/${prefix}`)));
+  const identity = { format: FORMAT, node: nodeId, id: randomId(ID_CHARACTERS) };
+  const path = `${folder}/NODE`;
+  await session.write(`${path}.new`, one(Buffer.from(`${JSON.stringify(identity)}\n`)), 1);
+  await session.rename(`${path}.new`, path);
+  return identity;
+}
+
+/** Bytes of a file from `start` on, up to `end` or as many as there are. */
+export async function wholeOf(
+  session: SftpSession,
+  path: string,
+  end: number,
+  start = 0,
+): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const how = { pieceBytes: SEALED_BLOCK_BYTES, atOnce: 1 };
+  for await (const piece of session.read(path, { start, end }, how)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+function readIdentity(bytes: Buffer): Identity | undefined {
+  try {
+    const { format, node, id } = JSON.parse(bytes.toString()) as Partial<Identity>;
+    const isOne = typeof format === 'number' && typeof node === 'string' && typeof id === 'string';
+    return isOne ? { format, node, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}

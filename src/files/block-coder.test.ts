@@ -1,0 +1,363 @@
+/** Blocks that become shares and copies again, over a real catalogue and real folders; and a process that ends between any two steps of it. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import type { BlobStore } from '../blobs/blobs.ts';
+import { FileKit } from '../../testing/file-kit.ts';
+import { BlockCoder } from './block-coder.ts';
+import { FIRST_MARK, readBlocks } from './blocks.ts';
+import type { CatalogueLink } from './catalogue-link.ts';
+import { BlockCensus } from './census.ts';
+import { Checkpoints } from './checkpoint.ts';
+import { Collector } from './collector.ts';
+import { Copies, type CopyPlaces } from './copies.ts';
+import type { ObjectInfo } from './model.ts';
+import { Recovery } from './recovery.ts';
+import { Repair } from './repair.ts';
+import type { PlacedBlock } from './share-plan.ts';
+import { blockOfBlob, shareId } from './shares.ts';
+import { whyObject } from './why.ts';
+
+const MIB = 1024 * 1024;
+const log = silentLogger;
+const clock = systemClock;
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
+
+async function hashOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of body) hash.update(piece);
+  return hash.digest('hex');
+}
+
+interface Worked {
+  readonly repair: Repair;
+  readonly collector: Collector;
+  /** Until nothing is left to do. */
+  readonly settle: () => Promise<void>;
+}
+
+/** What works behind the files of a kit; `link` and `blobs` may be those of a process that is about to end. */
+function workers(
+  kit: FileKit,
+  { link, blobs }: { link: CatalogueLink; blobs: (id: string) => BlobStore | undefined },
+): Worked {
+  const { sessions, places: known } = kit.parts();
+  const places: CopyPlaces = {
+    ...known,
+    background: blobs,
+    copy: async (cid, { from, to, maxBytes, allocSeq }) => {
+      const [source, target] = [blobs(from), blobs(to)];
+      const stat = await source?.stat(cid);
+      if (source === undefined || target === undefined || stat === undefined)
+        throw new Error('It is not there');
+      const { body } = await source.get(cid);
+      return await target.put(cid, body, { ...stat.meta, maxBytes, allocSeq });
+    },
+  };
+  const options = { link, places, sessions, clock, log };
+  const copies = new Copies(options);
+  const views = [...kit.places.values()].map(({ id, state }) => ({ id, state }));
+  const repair = new Repair({
+    link,
+    places: {
+      all: () => known.all(),
+      views: () =>
+        views.map((view) => ({
+          ...view,
+          usage: undefined,
+          isLeaving: false,
+          isForgotten: false,
+        })),
+    },
+    copies,
+    coder: new BlockCoder({ ...options, copies }),
+    isFirst: () => true,
+    setState: () => Promise.resolve(),
+    onWake: () => undefined,
+    clock,
+  });
+  const collector = new Collector({
+    link,
+    places: { views: () => [...kit.places.values()], blobs },
+    copies,
+    onMissing: () => repair.wake(),
+    clock,
+    log,
+  });
+  const { signal } = new AbortController();
+  const settle = async (): Promise<void> => {
+    do {
+      repair.wake();
+      while ((await repair.step(signal)).kind === 'busy');
+      while (await collector.step());
+    } while (repair.state().isRunning);
+  };
+  return { repair, collector, settle };
+}
+
+async function blocksOf(kit: FileKit, bucket: string): Promise<readonly PlacedBlock[]> {
+  return (await readBlocks(kit.link, bucket, FIRST_MARK)).blocks;
+}
+
+/** How many places have it, or each of its shares. */
+function heldTimes({ places, coded }: PlacedBlock): string {
+  const shares = coded?.places.map(({ length }) => length).join('+');
+  return shares === undefined ? `${places.length}` : `${places.length} ${shares}`;
+}
+
+test('cold blocks lie as shares', async (t) => {
+  await using kit = await FileKit.start({ places: 4 });
+  const { store, link, sessions, places } = kit.parts();
+  const blobs = (id: string): BlobStore | undefined => kit.blobs.get(id);
+  const { repair, collector, settle } = workers(kit, { link, blobs });
+  const bytes = { large: randomBytes(9 * MIB + 5), small: randomBytes(70_000) };
+  await store.createBucket('cold', { owner: 'ann' });
+  const put = (key: string, body: Uint8Array): Promise<ObjectInfo> =>
+    store.put('cold', key, pieces(body), { size: body.length, contentType: 'text/x-test' });
+  const large = await put('large', bytes.large);
+  await put('small', bytes.small);
+  const hash = await hashOf(pieces(bytes.large));
+  const isWhole = async (): Promise<void> => assert.equal(await hashOf(store.read(large)), hash);
+  const times = async (): Promise<readonly string[]> =>
+    (await blocksOf(kit, 'cold')).map(heldTimes).toSorted();
+  const setState = (id: string, state: 'good' | 'lost'): void => {
+    const place = kit.places.get(id);
+    if (place !== undefined) kit.places.set(id, { ...place, state });
+  };
+
+  await t.test('three shares on three machines instead of two copies', async () => {
+    await store.changeBucket('cold', { policy: 'ec 2+1' });
+    await settle();
+    assert.deepEqual(await times(), ['0 1+1+1', '0 1+1+1', '2']);
+    assert.equal(repair.state().coded, 2);
+    for (const { coded } of await blocksOf(kit, 'cold'))
+      assert.equal(new Set(coded?.places.flat()).size, coded === undefined ? 0 : 3);
+    await isWhole();
+    for (const [start, end] of [
+      [0, 1],
+      [4 * MIB - 3, 4 * MIB + 7],
+      [8 * MIB - 5, 8 * MIB + 600_000],
+      [9 * MIB, 9 * MIB + 5],
+    ] as const)
+      assert.equal(
+        await hashOf(store.read(large, { start, end })),
+        await hashOf(pieces(bytes.large.subarray(start, end))),
+      );
+    const why = await whyObject(
+      { link, store, contents: store.contents, places, nameOf: (id) => id, clock },
+      'cold',
+      'large',
+    );
+    assert.match(why.sentence, /policy is met; 2 of 2 blocks lie as 2\+1 shares/);
+    assert.deepEqual([why.isSatisfied, why.coded, why.survives], [true, 2, 1]);
+    assert.deepEqual(
+      why.blocks.map(({ code, shares }) => [code, shares.length]),
+      [
+        ['2+1', 3],
+        ['2+1', 3],
+      ],
+    );
+    const census = await new BlockCensus({ link, places, clock, log }).recent();
+    assert.deepEqual(census?.lacking.blocks, 0);
+    assert.deepEqual(
+      census?.counts.map(({ code, wanted, valid, blocks }) => [code, wanted, valid, blocks]),
+      [
+        [undefined, 2, 2, 1],
+        ['2+1', 3, 3, 2],
+      ],
+    );
+  });
+
+  await t.test('any machine may be away', async () => {
+    for (const [id, own] of Array.from(kit.blobs)) {
+      kit.blobs.delete(id);
+      const range = { start: 3 * MIB, end: 8 * MIB + 9 };
+      const wanted = await hashOf(pieces(bytes.large.subarray(range.start, range.end)));
+      assert.equal(await hashOf(store.read(large, range)), wanted);
+      kit.blobs.set(id, own);
+    }
+  });
+
+  await t.test('a share that is gone is found and made anew', async () => {
+    const [first] = (await blocksOf(kit, 'cold')).filter(({ coded }) => coded !== undefined);
+    const [place = ''] = first?.coded?.places[0] ?? [];
+    await blobs(place)?.delete(shareId(first?.block.cid ?? '', 0));
+    await isWhole();
+    await collector.takeInventory();
+    assert.ok((await times()).includes('0 0+1+1'));
+    await settle();
+    assert.deepEqual(await times(), ['0 1+1+1', '0 1+1+1', '2']);
+    await isWhole();
+  });
+
+  await t.test('shares of a lost machine are made anew on another', async () => {
+    const [id = ''] = (await blocksOf(kit, 'cold')).flatMap(({ coded }) => coded?.places[1] ?? []);
+    setState(id, 'lost');
+    const own = kit.blobs.get(id);
+    kit.blobs.delete(id);
+    await settle();
+    const blocks = await blocksOf(kit, 'cold');
+    assert.ok(blocks.every(({ coded }) => coded?.places.flat().includes(id) !== true));
+    assert.deepEqual(blocks.map(heldTimes).toSorted(), ['0 1+1+1', '0 1+1+1', '2']);
+    await isWhole();
+    if (own !== undefined) kit.blobs.set(id, own);
+    setState(id, 'good');
+  });
+
+  const folders = [...kit.places.values()].map(({ node }) => join(kit.folder, node));
+  const checkpoints = new Checkpoints({
+    link,
+    contents: store.contents,
+    places,
+    sessions,
+    clock,
+    log,
+  });
+  await checkpoints.make();
+  await put('later', bytes.large);
+  await settle();
+  await t.test('disks alone give them, by rows and by blocks, with one of them gone', async () => {
+    await using fresh = await FileKit.start({ places: 2, key: 3 });
+    await using recovery = new Recovery({
+      ...fresh.parts(),
+      scratch: join(fresh.folder, 'recovery'),
+      onBlocks: () => undefined,
+      clock,
+      log,
+    });
+    await recovery.start({ folders: folders.slice(1), withCatalogue: true });
+    await recovery.ended();
+    const { missingBlocks, salvaged, incomplete, why } = recovery.state();
+    assert.deepEqual([missingBlocks, salvaged, incomplete, why], [0, 1, [], undefined]);
+    for (const key of ['large', 'later']) {
+      const info = await fresh.store.head('cold', key);
+      assert.ok(info !== undefined);
+      assert.equal(await hashOf(fresh.store.read(info)), hash);
+      assert.deepEqual([info.etag, info.contentType], [large.etag, 'text/x-test']);
+    }
+  });
+
+  await t.test(
+    'what is removed leaves nothing behind, copies come back when they are wanted',
+    async () => {
+      await store.delete('cold', 'large');
+      await link.run([{ sql: 'UPDATE trash SET until = 0' }]);
+      await settle();
+      await store.changeBucket('cold', { policy: '2 copies' });
+      await settle();
+      assert.deepEqual(await times(), ['2', '2', '2']);
+      assert.deepEqual(await link.all('SELECT cid FROM coded', []), []);
+      const later = await store.head('cold', 'later');
+      assert.ok(later !== undefined);
+      assert.equal(await hashOf(store.read(later)), hash);
+      await assertTidy(kit, 'cold', collector);
+    },
+  );
+});
+
+/** Storages have what the catalogue says, once the sessions of now are over, and nothing else of this bucket. */
+async function assertTidy(kit: FileKit, bucket: string, collector: Collector): Promise<void> {
+  await kit.link.run([{ sql: "UPDATE session SET open = 0 WHERE bucket = ''" }]);
+  await collector.takeInventory();
+  const rows = await kit.link.all('SELECT cid, place FROM copy', []);
+  const wanted = rows.map((row) => row.join(' ')).toSorted();
+  const seen: string[] = [];
+  for (const [place, blobs] of kit.blobs)
+    for (const { id } of await blobs.list(undefined, 1000)) seen.push(`${id} ${place}`);
+  assert.deepEqual(seen.toSorted(), wanted, bucket);
+  assert.deepEqual(await kit.link.all('SELECT cid FROM alloc', []), []);
+}
+
+test('a process that ends between any two steps loses nothing', async () => {
+  await using kit = await FileKit.start({ places: 3 });
+  const { store, link } = kit.parts();
+  const blobs = (id: string): BlobStore | undefined => kit.blobs.get(id);
+  const healthy = workers(kit, { link, blobs });
+  const bytes = randomBytes(300_001);
+  const hash = await hashOf(pieces(bytes));
+  await store.createBucket('cold', { owner: 'ann' });
+  const object = await store.put('cold', 'object', pieces(bytes), {});
+  const forms = [
+    ['ec 2+1', '0 1+1+1'],
+    ['2 copies', '2'],
+  ] as const;
+  const seen = new Set<string>();
+  for (let steps = 1, isWhole = false; !isWhole; steps += 1) {
+    isWhole = true;
+    for (const [policy, wanted] of forms) {
+      await store.changeBucket('cold', { policy });
+      const dying = new Dying(steps);
+      const { settle } = workers(kit, {
+        link: dying.link(link),
+        blobs: (id) => dying.blobs(blobs(id)),
+      });
+      await settle().catch((error: unknown) => assert.match(String(error), /killed/));
+      isWhole &&= !dying.isDead;
+      assert.equal(await hashOf(store.read(object)), hash, `after ${steps} steps to ${policy}`);
+      const [before] = await blocksOf(kit, 'cold');
+      if (before !== undefined) seen.add(heldTimes(before));
+      await healthy.settle();
+      assert.equal(await hashOf(store.read(object)), hash, `after ${steps} steps and more`);
+      assert.deepEqual((await blocksOf(kit, 'cold')).map(heldTimes), [wanted]);
+    }
+  }
+  // It ended in the middle, too.
+  assert.ok(seen.has('2 1+1+1') && seen.has('1 1+1+1'), [...seen].join());
+  assert.equal(blockOfBlob(object.fid), object.fid);
+  await assertTidy(kit, 'cold', healthy.collector);
+});
+
+/** A process that ends after so many steps: the last one is done, and nobody hears of it. */
+class Dying {
+  isDead = false;
+  #left: number;
+
+  constructor(steps: number) {
+    this.#left = steps;
+  }
+
+  link(link: CatalogueLink): CatalogueLink {
+    const read: CatalogueLink['read'] = (...args) => this.#step(() => link.read(...args));
+    const some = {
+      read,
+      all: async (sql: string, args: Parameters<CatalogueLink['all']>[1]) =>
+        (await read([{ sql, args }]))[0] ?? [],
+      one: async (sql: string, args: Parameters<CatalogueLink['one']>[1]) =>
+        (await read([{ sql, args }]))[0]?.[0],
+      run: (...args: Parameters<CatalogueLink['run']>) =>
+        this.#step(() => link.run(...args), 'changes'),
+      transaction: <T>(...args: Parameters<typeof link.transaction<T>>): Promise<T> =>
+        this.#step(() => link.transaction<T>(...args), 'changes'),
+    };
+    return some as unknown as CatalogueLink;
+  }
+
+  blobs(store: BlobStore | undefined): BlobStore | undefined {
+    if (store === undefined) return undefined;
+    const some: Partial<BlobStore> = {
+      put: (...args) => this.#step(() => store.put(...args), 'changes'),
+      delete: (...args) => this.#step(() => store.delete(...args), 'changes'),
+      get: (...args) => this.#step(() => store.get(...args)),
+      stat: (...args) => this.#step(() => store.stat(...args)),
+      verify: (...args) => this.#step(() => store.verify(...args)),
+    };
+    return some as BlobStore;
+  }
+
+  async #step<T>(work: () => Promise<T>, kind?: 'changes'): Promise<T> {
+    if (this.isDead) throw new Error('It was killed');
+    if (kind === undefined) return await work();
+    this.#left -= 1;
+    const isLast = this.#left === 0;
+    if (isLast) this.isDead = true;
+    const result = await work();
+    if (isLast) throw new Error('It was killed');
+    return result;
+  }
+}
