@@ -46,7 +46,7 @@ export async function benchWeb(options: readonly string[]): Promise<void> {
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
-      /** Of the servers. */
+      /** Of the servers: `moln,fastify`. */
       only: { type: 'string', default: '' },
       'no-times': { type: 'boolean', default: false },
       /** A folder for CPU profiles of Moln. */
@@ -59,7 +59,8 @@ export async function benchWeb(options: readonly string[]): Promise<void> {
   try {
     const file = await makeDatabase(folder);
     for (const start of await starters(folder, file, values.profile)) {
-      if (start.name.includes(values.only)) servers.push(await start.run());
+      if (values.only === '' || values.only.split(',').includes(start.name))
+        servers.push(await start.run());
     }
     await sameAnswers(servers);
     await report(servers, { rounds: Number(values.rounds), seconds: Number(values.seconds) });

@@ -71,6 +71,8 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'cross-origin-opener-policy': 'same-origin',
 };
+/** Who shows no cookie and got no session. */
+const OF_NOBODY = { cookie: undefined, cacheControl: 'no-cache' } as const;
 const PAGE_HEAD: readonly string[] = Object.entries(PAGE_HEADERS).flat();
 const DATA_HEAD: readonly string[] = ['x-content-type-options', 'nosniff'];
 
@@ -222,13 +224,15 @@ export class App implements Disposable {
     asked: Asked,
     { id, address }: { readonly id: string; readonly address: string },
   ): Context {
-    const cookie = readCookie(asked.header('cookie'), SESSION_COOKIE);
     const forwarded = asked.header('x-forwarded-for')?.split(',')[0]?.trim();
     return new Context({
       request,
       asked,
       id,
-      session: Session.read(cookie, this.#secret, systemClock.now()),
+      session: () => {
+        const cookie = readCookie(asked.header('cookie'), SESSION_COOKIE);
+        return Session.read(cookie, this.#secret, systemClock.now());
+      },
       isDev: this.#options.isDev === true,
       origin: this.#options.origin,
       params: {},
@@ -257,7 +261,7 @@ export class App implements Disposable {
   }
 
   #run({ route, params }: Found, context: Context): Response | Promise<Response> {
-    Object.assign(context.params, params);
+    for (const name in params) context.params[name] = params[name] ?? '';
     const isBare = route.before.length === 0 && route.after.length === 0;
     return isBare ? acted(route, context) : this.#runAmong(route, context);
   }
@@ -346,11 +350,22 @@ export class App implements Disposable {
     });
   }
 
-  #finish(given: Response, context: Context): Response {
+  /** What is in the head because of who asks. */
+  #ofSession(context: Context): {
+    readonly cookie?: string | undefined;
+    readonly cacheControl: string;
+  } {
     const { session } = context;
+    return {
+      cookie: session.cookie(this.#secret, systemClock.now(), () => context.isSecure),
+      cacheControl: session.isPersonal ? 'private, no-cache' : 'no-cache',
+    };
+  }
+
+  #finish(given: Response, context: Context): Response {
     const plain = plainOf(given);
-    const cookie = session.cookie(this.#secret, systemClock.now(), context.isSecure);
-    const cacheControl = session.isPersonal ? 'private, no-cache' : 'no-cache';
+    const isKnown = context.hasSession || context.asked.header('cookie') !== null;
+    const { cookie, cacheControl } = isKnown ? this.#ofSession(context) : OF_NOBODY;
     if (plain !== undefined) {
       const own = plain.head[1] === JSON_TYPE ? DATA_HEAD : PAGE_HEAD;
       const more = [...own, 'cache-control', cacheControl, 'vary', context.varies];
@@ -358,7 +373,7 @@ export class App implements Disposable {
       if (cookie !== undefined) more.push('set-cookie', cookie);
       return withHead(plain, more);
     }
-    if (context.laterParts !== undefined) session.seal();
+    if (context.laterParts !== undefined) context.session.seal();
     // What the global `fetch` gave has headers that cannot be changed.
     const response = new Response(given.body, given);
     const { headers } = response;

@@ -42,7 +42,8 @@ export interface ContextParts {
   readonly asked: Asked;
   readonly id: string;
   readonly params: Record<string, string>;
-  readonly session: Session;
+  /** Finds out who the visitor is, when somebody asks. */
+  readonly session: () => Session;
   readonly address: string;
   readonly isDev: boolean;
   readonly origin?: string | undefined;
@@ -65,7 +66,6 @@ export class Context {
   readonly id: string;
   /** From the path: `:id` is `params.id`. */
   readonly params: Record<string, string>;
-  readonly session: Session;
   /** Of the visitor, as the gateway says. */
   readonly address: string;
   readonly isDev: boolean;
@@ -79,6 +79,8 @@ export class Context {
   varies = 'Accept, Cookie';
   readonly #request: Request;
   #whole: Request | undefined;
+  readonly #openSession: () => Session;
+  #session: Session | undefined;
   readonly #origin: string | undefined;
   readonly #failedPart: (error: unknown) => string;
   /** Resolves when all parts of a page are made that come after its head; undefined: there are none. */
@@ -97,7 +99,7 @@ export class Context {
     this.asked = parts.asked;
     this.id = parts.id;
     this.params = parts.params;
-    this.session = parts.session;
+    this.#openSession = parts.session;
     this.address = parts.address;
     this.isDev = parts.isDev;
     this.#origin = parts.origin;
@@ -112,6 +114,15 @@ export class Context {
   /** The Web's own, with all that it has; `asked` costs less. */
   get request(): Request {
     return (this.#whole ??= wholeRequest(this.#request));
+  }
+
+  get session(): Session {
+    return (this.#session ??= this.#openSession());
+  }
+
+  /** False: nobody has asked for the session so far. */
+  get hasSession(): boolean {
+    return this.#session !== undefined;
   }
 
   get url(): URL {

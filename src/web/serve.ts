@@ -112,8 +112,10 @@ function addressOf({ socket }: IncomingMessage): string {
 }
 
 function writePlain({ status, text, head }: PlainAnswer, outgoing: ServerResponse): void {
+  const body = text ?? '';
+  const bytes = Buffer.byteLength(body);
   const hasLength = status !== 204 && status !== 304;
-  const length = hasLength ? ['content-length', String(Buffer.byteLength(text ?? ''))] : [];
-  outgoing.writeHead(status, [...head, ...length]);
-  outgoing.end(text);
+  outgoing.writeHead(status, hasLength ? [...head, 'content-length', String(bytes)] : [...head]);
+  // Text of one byte a character is the same in both, and Latin-1 is copied as it is.
+  outgoing.end(body, bytes === body.length ? 'latin1' : 'utf8');
 }

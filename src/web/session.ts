@@ -102,11 +102,11 @@ export class Session {
   }
 
   /** The value of `Set-Cookie`, when there is something to tell. Throws `WEB_SESSION_FULL`. */
-  cookie(secret: string, nowMs: number, isSecure: boolean): string | undefined {
+  cookie(secret: string, nowMs: number, isSecure: () => boolean): string | undefined {
     const nowSeconds = Math.floor(nowMs / 1000);
     const isOld = this.#wasStored && this.#until - nowSeconds < LIFE_SECONDS - RENEW_SECONDS;
     if (!this.#isChanged && !isOld) return undefined;
-    const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
+    const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure() ? '; Secure' : ''}`;
     if (Object.keys(this.#values).length === 0)
       return `${SESSION_COOKIE}=; Max-Age=0; ${attributes}`;
     const stored: Stored = { values: this.#values, until: nowSeconds + LIFE_SECONDS };
