@@ -125,9 +125,9 @@ async function rates(
 ): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>();
   for (const [scenario, path] of Object.entries(SCENARIOS)) {
-    await load(nodes, path, WARM_S);
+    await until('it to be warm', () => load(nodes, path, WARM_S), WITHIN);
     for (const each of shares) each.limit(share);
-    await load(nodes, path, 1);
+    await until('it to keep up', () => load(nodes, path, 1), WITHIN);
     const all: number[] = [];
     for (let round = 0; round < rounds; round++) all.push(await load(nodes, path, seconds));
     for (const each of shares) each.limit(undefined);
