@@ -12,6 +12,7 @@ import { benchPlanner } from './planner.ts';
 import { benchSql } from './sql.ts';
 import { benchStorage } from './storage.ts';
 import { benchWeb } from './web.ts';
+import { benchWebCluster } from './web-cluster.ts';
 
 const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   balance: benchBalance,
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   sql: benchSql,
   storage: benchStorage,
   web: benchWeb,
+  'web-cluster': benchWebCluster,
 };
 
 const [part, ...options] = process.argv.slice(2);

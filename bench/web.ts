@@ -3,7 +3,7 @@
  * same few bytes of JSON, each server on one core. And what a person waits for: the first page of `moln dev`, an app's own tests, the start of what is deployed.
  */
 import { execFile, type ChildProcess, spawn } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -46,7 +46,7 @@ export async function benchWeb(options: readonly string[]): Promise<void> {
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '2' },
-      /** Of the servers. */
+      /** Of the servers: `moln,fastify`. */
       only: { type: 'string', default: '' },
       'no-times': { type: 'boolean', default: false },
       /** A folder for CPU profiles of Moln. */
@@ -59,7 +59,8 @@ export async function benchWeb(options: readonly string[]): Promise<void> {
   try {
     const file = await makeDatabase(folder);
     for (const start of await starters(folder, file, values.profile)) {
-      if (start.name.includes(values.only)) servers.push(await start.run());
+      if (values.only === '' || values.only.split(',').includes(start.name))
+        servers.push(await start.run());
     }
     await sameAnswers(servers);
     await report(servers, { rounds: Number(values.rounds), seconds: Number(values.seconds) });
@@ -204,6 +205,7 @@ async function reportTimes(folder: string): Promise<void> {
   const rows: Readonly<Record<string, () => Promise<number>>> = {
     '`moln dev`, typed, to the first page': () =>
       firstAnswer(MOLN, ['dev', '--host', '127.0.0.1', '--port'], { cwd, env, path: '/' }),
+    'an edit of a view in `moln dev`, to the page that shows it': () => editShown(cwd, env),
     '`moln test`: what the generators wrote': () => took(() => moln('test', cwd)),
     'an instance, started, to its first answer': () =>
       firstAnswer(process.execPath, [BUILD_FILE], { cwd, env: deployed, path: '/up' }),
@@ -221,6 +223,32 @@ async function took(work: () => Promise<void>): Promise<number> {
   const began = performance.now();
   await work();
   return performance.now() - began;
+}
+
+/** Milliseconds from saving a view to having the page of which the open one was told. */
+async function editShown(cwd: string, env: NodeJS.ProcessEnv): Promise<number> {
+  const [port = 0] = await freePorts('127.0.0.1', 1);
+  const words = ['dev', '--host', '127.0.0.1', '--port', String(port)];
+  const child = spawn(MOLN, words, { cwd, env, stdio: 'ignore' });
+  try {
+    const base = `http://127.0.0.1:${port}`;
+    while (!(await isAnswered(`${base}/`))) await pause(5);
+    const told = (await fetch(`${base}/_moln/changes`)).body?.getReader();
+    await told?.read();
+    const view = join(cwd, 'app/views/home.tsx');
+    const text = await readFile(view, 'utf8');
+    const began = performance.now();
+    await writeFile(view, text.replace('<h1>', '<h1>Edited at last. '));
+    await told?.read();
+    const page = await (await fetch(`${base}/`)).text();
+    const ms = performance.now() - began;
+    if (!page.includes('Edited at last')) throw new Error(`The page is the old one:\n${page}`);
+    await told?.cancel();
+    await writeFile(view, text);
+    return ms;
+  } finally {
+    await stop(child);
+  }
 }
 
 /** Milliseconds from starting that program, with a port as its last word and as PORT, to its first answer. */

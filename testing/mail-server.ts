@@ -8,11 +8,12 @@ export interface MailServer extends AsyncDisposable {
   readonly received: readonly string[];
 }
 
-/** `refusals`: so many mails are put off before one is taken. */
-export async function startMailServer(refusals = 0): Promise<MailServer> {
+/** `refusals`: so many mails are put off before one is taken. `full`: a recipient whose mailbox is full for the first mail. */
+export async function startMailServer(refusals = 0, full = ''): Promise<MailServer> {
   const received: string[] = [];
   const sockets = new Set<Socket>();
   let left = refusals;
+  let isFull = full !== '';
   const server = createServer((socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)).on('error', () => undefined));
     let text = '';
@@ -27,7 +28,10 @@ export async function startMailServer(refusals = 0): Promise<MailServer> {
         say('354 Go on');
       } else if (verb === 'QUIT') socket.end('221 Bye\r\n');
       else if (verb === 'MAIL' && left-- > 0) say('451 Not now');
-      else {
+      else if (verb === 'RCPT' && isFull && line.includes(full)) {
+        isFull = false;
+        say('452 Full');
+      } else {
         if (verb === 'MAIL' || verb === 'RCPT') envelope += `${line}\n`;
         say('250 Good');
       }

@@ -46,6 +46,26 @@ function firstChange(node: TestNode, path: string): Promise<string> {
   return promise;
 }
 
+/** A page of which the slow part is let come when all before it is there. */
+function cameInParts(
+  where: { readonly host: string; readonly port: number },
+  host: string,
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const common = { ...where, headers: { host }, agent: false };
+  get({ ...common, path: '/later' }, (answer) => {
+    let heard = '';
+    answer.setEncoding('utf8').on('data', (text: string) => {
+      const wasHere = heard.includes('It comes');
+      heard += text;
+      if (wasHere || !heard.includes('It comes')) return;
+      get({ ...common, path: '/later/now' }, (done) => void done.resume());
+    });
+    answer.once('end', () => resolve(heard));
+  }).once('error', reject);
+  return promise;
+}
+
 /** What comes back by a WebSocket of the deployed app. */
 async function echoed(node: TestNode, path: string, text: string): Promise<string> {
   const host = `blog.localhost:${node.ports.http}`;
@@ -101,6 +121,7 @@ test('an app from nothing to three instances', async (t) => {
   });
 
   await step(t, 'moln dev shows changes at once, and mistakes with their line', async () => {
+    copyFileSync(join(WRITTEN, 'later.tsx.txt'), join(cwd, 'app/controllers/later.tsx'));
     const [port = 0] = await freePorts('127.0.0.1', 1);
     const dev = spawn(MOLN, ['dev', '--port', String(port), '--host', '127.0.0.1'], { cwd, env });
     t.after(() => dev.kill('SIGKILL'));
@@ -144,6 +165,12 @@ test('an app from nothing to three instances', async (t) => {
     await shownPage.goto(base);
     await shownPage.click('moln-island button');
     await shownPage.waitForSelector('text=Counter 2');
+    const plainPage = await browser.page({ javaScript: false });
+    await plainPage.goto(`${base}/later`, { waitUntil: 'commit' });
+    await plainPage.waitForSelector('text=It comes');
+    await page('/later/now');
+    await plainPage.waitForSelector('text=It came');
+    assert.equal(await plainPage.isVisible('text=It comes'), false);
     assert.deepEqual(browser.problems, []);
     edit('app/views/home.tsx', '<h1>', '<h1>{nobody.name}');
     await until('the mistake', async () =>
@@ -184,6 +211,9 @@ test('an app from nothing to three instances', async (t) => {
     edit('app/views/posts.tsx', '</table>', '</table></Live>');
     edit('app/views/posts.tsx', 'Inputs,', 'Inputs, Live,');
     assert.match(await typed('moln deploy'), /blog is live: http:\/\/blog\.localhost/);
+    const gateway = { host: node.address, port: node.ports.http };
+    const inParts = await cameInParts(gateway, `blog.localhost:${node.ports.http}`);
+    assert.match(inParts, /It comes[\s\S]*It came[\s\S]*<\/html>$/);
     await using mails = await startMailServer();
     await typed(
       `moln app blog env MAIL_URL=${mails.url} MAIL_FROM=blog@example.org S3_BUCKET=blog-files`,

@@ -9,7 +9,6 @@ import { MolnError } from '../base/errors.ts';
 import { createLogger, type LogRecord } from '../base/log.ts';
 import { until } from '../../testing/until.ts';
 import { App } from './app.ts';
-import { UPLOADS_MAX } from './context.ts';
 import { files, useFiles } from './files.ts';
 import { FolderFiles } from './files-folder.ts';
 import type { Controller } from './routes.ts';
@@ -19,6 +18,7 @@ import { oncePerRequest } from './once-per-request.ts';
 import { serve } from './serve.ts';
 import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { UPLOADS_MAX, UPLOADS_OF_ADDRESS_MAX } from './uploads.ts';
 
 const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
 
@@ -35,6 +35,11 @@ async function againOf(request: Request): Promise<readonly string[]> {
 const posts: Controller = {
   uploadBytesMax: 2 * 1024 ** 2,
   before: [(c) => (c.query('stop') === undefined ? undefined : c.json({ stopped: true }, 403))],
+  after: [
+    (c, answer) =>
+      c.query('noted') === undefined ? undefined : c.json({ status: answer.status }, 202),
+    (c, answer) => void (c.query('noted') === 'twice' && answer.headers.set('x-after', 'yes')),
+  ],
   index: (c) => c.respond([{ id: 1 }], () => '<html><p>one</p></html>'),
   show: (c) => {
     if (c.params['id'] === '1') return { id: 1 };
@@ -122,7 +127,7 @@ async function start(
   log: LogRecord[] = [],
 ): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
   const app = await startApp(log);
-  return (path, init) => app.fetch(new Request(`http://app.test${path}`, init));
+  return async (path, init) => await app.fetch(new Request(`http://app.test${path}`, init));
 }
 
 test('one action answers browsers and clients of JSON', async () => {
@@ -135,7 +140,12 @@ test('one action answers browsers and clients of JSON', async () => {
     await (await ask('/posts', { headers: { accept: 'application/json' } })).json(),
     [{ id: 1 }],
   );
-  assert.equal((await ask('/posts?stop')).status, 403);
+  assert.equal((await ask('/posts?stop&noted')).status, 403);
+  const noted = await ask('/posts?noted=twice');
+  assert.deepEqual(
+    [noted.status, noted.headers.get('x-after'), await noted.json()],
+    [202, 'yes', { status: 200 }],
+  );
   assert.equal(await (await ask('/posts', { method: 'HEAD' })).text(), '');
   const sent = {
     method: 'POST',
@@ -208,12 +218,15 @@ test('files of a form are taken from those who have its token, up to a limit, an
   const first = await ask('/posts/token');
   const { token } = (await first.json()) as { token: string };
   const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
-  const send = async (parts: readonly (readonly [string, string | File])[]): Promise<Response> => {
+  const send = async (
+    parts: readonly (readonly [string, string | File])[],
+    address = '10.2.0.0',
+  ): Promise<Response> => {
     const body = new FormData();
     for (const [name, value] of parts) body.append(name, value);
     const encoded = new Response(body);
     const type = encoded.headers.get('content-type') ?? '';
-    const headers = { cookie, 'content-type': type };
+    const headers = { cookie, 'content-type': type, 'x-forwarded-for': address };
     const bytes = await encoded.arrayBuffer();
     return await ask('/posts/upload', { method: 'POST', body: bytes, headers });
   };
@@ -233,44 +246,15 @@ test('files of a form are taken from those who have its token, up to a limit, an
     ['photo', new File([], '')],
   ]);
   assert.deepEqual(await none.json(), { sizes: [null], text: '' });
-  assert.equal(
-    (
-      await send([
-        ['photo', photo],
-        ['_csrf', token],
-      ])
-    ).status,
-    403,
-  );
-  assert.equal(
-    (
-      await send([
-        ['_csrf', 'x'],
-        ['photo', photo],
-      ])
-    ).status,
-    403,
-  );
   const large = new File([new Uint8Array(3 * 1024 ** 2)], 'large');
-  assert.equal(
-    (
-      await send([
-        ['_csrf', token],
-        ['photo', large],
-      ])
-    ).status,
-    413,
-  );
   const text = 'x'.repeat(1024 ** 2 + 1);
-  assert.equal(
-    (
-      await send([
-        ['_csrf', token],
-        ['title', text],
-      ])
-    ).status,
-    413,
-  );
+  for (const [status, ...fields] of [
+    [403, ['photo', photo], ['_csrf', token]],
+    [403, ['_csrf', 'x'], ['photo', photo]],
+    [413, ['_csrf', token], ['photo', large]],
+    [413, ['_csrf', token], ['title', text]],
+  ] as const)
+    assert.equal((await send(fields)).status, status);
   const broken = {
     cookie,
     'x-csrf-token': token,
@@ -280,17 +264,26 @@ test('files of a form are taken from those who have its token, up to a limit, an
   assert.equal((await ask('/posts/upload', { method: 'POST', body, headers: broken })).status, 400);
   assert.deepEqual(readdirSync(folder), []);
 
-  const open = Array.from({ length: UPLOADS_MAX }, () => {
+  const upload = (address: string) => {
     const { readable, writable } = new TransformStream<Uint8Array>();
     const writer = writable.getWriter();
     void writer.write(Buffer.from(body));
-    const init = { method: 'POST', body: readable, headers: broken, duplex: 'half' } as const;
+    const headers = { ...broken, 'x-forwarded-for': address };
+    const init = { method: 'POST', body: readable, headers, duplex: 'half' } as const;
     return { writer, answer: ask('/posts/upload', init) };
-  });
-  await until('all of them to be on disk', () => readdirSync(folder).length === UPLOADS_MAX);
+  };
   const small = [['_csrf', token] as const, ['photo', photo] as const];
-  const refused = await send(small);
-  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '5']);
+  const open: ReturnType<typeof upload>[] = [];
+  const refused = async (address: string) => {
+    const { status, headers } = await send(small, address);
+    return [status, headers.get('retry-after')];
+  };
+  for (let from = 0; open.length < UPLOADS_MAX; from++) {
+    for (let at = 0; at < UPLOADS_OF_ADDRESS_MAX; at++) open.push(upload(`10.0.0.${from}`));
+    await until('them to be on disk', () => readdirSync(folder).length === open.length);
+    if (from === 0) assert.deepEqual(await refused('10.0.0.0'), [429, '5']);
+  }
+  assert.deepEqual(await refused('10.1.0.0'), [503, '5']);
   for (const { writer } of open) await writer.close();
   for (const { answer } of open) assert.equal((await answer).status, 400);
   assert.equal((await send(small)).status, 200);

@@ -9,8 +9,9 @@ import { systemClock } from '../base/time.ts';
 import { Assets, useAssets } from './assets.ts';
 import { UPLOAD_BYTES_MAX } from './body.ts';
 import { forgetCached } from './cache.ts';
+import { useModels } from './cascade.ts';
 import { Context, type Result, runInContext } from './context.ts';
-import { failureAnswer, failureOf } from './failures.ts';
+import { failedPart, failureAnswer, failureOf } from './failures.ts';
 import { IMAGES_PATH, shownImage } from './images.ts';
 import { Islands, useIslands } from './islands.ts';
 import type { Job } from './jobs.ts';
@@ -70,6 +71,8 @@ const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'cross-origin-opener-policy': 'same-origin',
 };
+/** Who shows no cookie and got no session. */
+const OF_NOBODY = { cookie: undefined, cacheControl: 'no-cache' } as const;
 const PAGE_HEAD: readonly string[] = Object.entries(PAGE_HEADERS).flat();
 const DATA_HEAD: readonly string[] = ['x-content-type-options', 'nosniff'];
 
@@ -96,6 +99,7 @@ export class App implements Disposable {
   static async start(parts: AppParts, options: AppOptions): Promise<App> {
     const app = new App(parts, options);
     useDatabase(options.database);
+    useModels(parts.models);
     usePolicies(parts.policies);
     forgetCached();
     useAssets(app.#assets);
@@ -112,27 +116,51 @@ export class App implements Disposable {
     for (const socket of this.#sockets) socket.close(CLOSE.goingAway, 'Connect again');
   }
 
-  /** Never rejects. `address`: whoever is connected, when no gateway says better. */
-  async fetch(request: Request, address = ''): Promise<Response> {
+  /** Never rejects; what an action gives at once is answered at once. `address`: whoever is connected, when no gateway says better. */
+  fetch(request: Request, address = ''): Response | Promise<Response> {
     const asked = askedOf(request);
-    const { method, pathname } = asked;
     const asset = this.#assets.answer(asked) ?? this.#islands.answer(asked);
     if (asset !== undefined) return asset;
-    if (pathname === HEALTH_PATH) return new Response('ok\n');
+    if (asked.pathname === HEALTH_PATH) return new Response('ok\n');
     const startedMs = systemClock.monotonicMs();
-    const id = randomId();
-    const context = this.#context(request, asked, { id, address });
-    const given = await runInContext(context, () => this.#respond(context));
-    const ended = context.end();
-    if (ended !== undefined) await ended;
+    const context = this.#context(request, asked, { id: randomId(), address });
+    const given = runInContext(context, () => this.#respond(context));
+    return given instanceof Promise
+      ? given.then((answer) => this.#answered(answer, context, startedMs))
+      : this.#answered(given, context, startedMs);
+  }
+
+  #answered(given: Response, context: Context, startedMs: number): Response | Promise<Response> {
+    const ended = this.#end(context);
+    return ended === undefined
+      ? this.#told(given, context, startedMs)
+      : ended.then(() => this.#told(given, context, startedMs));
+  }
+
+  /** With its whole head, and in the log. */
+  #told(given: Response, context: Context, startedMs: number): Response | Promise<Response> {
+    const { asked, id } = context;
     const response = this.#finish(given, context);
     const ms = Math.round((systemClock.monotonicMs() - startedMs) * 10) / 10;
     const { status } = plainOf(response) ?? response;
-    this.#options.log.info(`${method} ${pathname} ${status}`, { ms, id });
-    if (method !== 'HEAD') return response;
-    // What would be its body is let go: a file of the store, an open one of the disk.
+    this.#options.log.info(`${asked.method} ${asked.pathname} ${status}`, { ms, id });
+    return asked.method === 'HEAD' ? this.#headOnly(response, context) : response;
+  }
+
+  /** What would be its body is let go: a file of the store, an open one of the disk. */
+  async #headOnly(response: Response, context: Context): Promise<Response> {
     await response.body?.cancel().catch((error: unknown) => this.#noteFailure(error, context));
     return new Response(null, response);
+  }
+
+  /** What a request has made goes when nothing needs it any more, which is later than its answer when parts of a page come later. */
+  #end(context: Context): Promise<void> | undefined {
+    const { laterParts } = context;
+    if (laterParts === undefined) return context.end();
+    laterParts
+      .then(() => context.end())
+      .catch((error: unknown) => this.#noteFailure(error, context));
+    return undefined;
   }
 
   /** A visitor who asks for a WebSocket: what an action `'WS /…'` gives, or why not. Never rejects. */
@@ -196,38 +224,54 @@ export class App implements Disposable {
     asked: Asked,
     { id, address }: { readonly id: string; readonly address: string },
   ): Context {
-    const cookie = readCookie(asked.header('cookie'), SESSION_COOKIE);
     const forwarded = asked.header('x-forwarded-for')?.split(',')[0]?.trim();
     return new Context({
       request,
       asked,
       id,
-      session: Session.read(cookie, this.#secret, systemClock.now()),
+      session: () => {
+        const cookie = readCookie(asked.header('cookie'), SESSION_COOKIE);
+        return Session.read(cookie, this.#secret, systemClock.now());
+      },
       isDev: this.#options.isDev === true,
       origin: this.#options.origin,
       params: {},
       address: forwarded ?? address,
+      failedPart: (error) => this.#failedPart(error, { asked, id }),
     });
   }
 
-  async #respond(context: Context): Promise<Response> {
+  #respond(context: Context): Response | Promise<Response> {
     try {
-      const own = this.#own(context);
-      if (own !== undefined) return await own;
-      const { method, pathname } = context.asked;
-      const found = SAFE.has(method)
-        ? this.#found(method, pathname)
-        : await this.#foundForChange(context);
-      Object.assign(context.params, found.params);
-      const { before, action } = found.route;
-      const early = before.length === 0 ? undefined : await this.#before(found.route, context);
-      if (early !== undefined) return early;
-      const result = action(context);
-      const answer = toResponse(result instanceof Promise ? await result : result, context);
-      return answer instanceof Promise ? await answer : answer;
+      const answer = this.#act(context);
+      return answer instanceof Promise
+        ? answer.catch((error: unknown) => this.#fail(error, context))
+        : answer;
     } catch (error) {
-      return await this.#fail(error, context);
+      return this.#fail(error, context);
     }
+  }
+
+  #act(context: Context): Response | Promise<Response> {
+    const own = this.#own(context);
+    if (own !== undefined) return own;
+    const { method, pathname } = context.asked;
+    if (SAFE.has(method)) return this.#run(this.#found(method, pathname), context);
+    return this.#foundForChange(context).then((found) => this.#run(found, context));
+  }
+
+  #run({ route, params }: Found, context: Context): Response | Promise<Response> {
+    for (const name in params) context.params[name] = params[name] ?? '';
+    const isBare = route.before.length === 0 && route.after.length === 0;
+    return isBare ? acted(route, context) : this.#runAmong(route, context);
+  }
+
+  async #runAmong(route: Route, context: Context): Promise<Response> {
+    const early = await this.#before(route, context);
+    if (early !== undefined) return early;
+    let answer = await acted(route, context);
+    for (const after of route.after) answer = (await after(context, answer)) ?? answer;
+    return answer;
   }
 
   /** What the framework itself answers. */
@@ -286,6 +330,14 @@ export class App implements Disposable {
     return failureAnswer(failure, error, context.wantsJson);
   }
 
+  /** What a visitor sees instead of a part of a page; the rest of it is sent all the same. */
+  #failedPart(error: unknown, context: Pick<Context, 'asked' | 'id'>): string {
+    const failure = failureOf(error, context.id);
+    if (failure.status === 500) this.#noteFailure(error, context);
+    const isShown = this.#options.isDev === true && failure.status === 500;
+    return failedPart(failure, isShown ? stackOf(error) : '');
+  }
+
   /** For `serve`: an answer could not be written, or its body failed on its way. */
   cut(request: Request, error: unknown): void {
     this.#noteFailure(error, { asked: askedOf(request), id: '' });
@@ -294,15 +346,26 @@ export class App implements Disposable {
   #noteFailure(error: unknown, { asked, id }: Pick<Context, 'asked' | 'id'>): void {
     this.#options.log.error(`${asked.method} ${asked.pathname} failed`, {
       id,
-      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      error: stackOf(error),
     });
   }
 
-  #finish(given: Response, context: Context): Response {
+  /** What is in the head because of who asks. */
+  #ofSession(context: Context): {
+    readonly cookie?: string | undefined;
+    readonly cacheControl: string;
+  } {
     const { session } = context;
+    return {
+      cookie: session.cookie(this.#secret, systemClock.now(), () => context.isSecure),
+      cacheControl: session.isPersonal ? 'private, no-cache' : 'no-cache',
+    };
+  }
+
+  #finish(given: Response, context: Context): Response {
     const plain = plainOf(given);
-    const cookie = session.cookie(this.#secret, systemClock.now(), context.isSecure);
-    const cacheControl = session.isPersonal ? 'private, no-cache' : 'no-cache';
+    const isKnown = context.hasSession || context.asked.header('cookie') !== null;
+    const { cookie, cacheControl } = isKnown ? this.#ofSession(context) : OF_NOBODY;
     if (plain !== undefined) {
       const own = plain.head[1] === JSON_TYPE ? DATA_HEAD : PAGE_HEAD;
       const more = [...own, 'cache-control', cacheControl, 'vary', context.varies];
@@ -310,6 +373,7 @@ export class App implements Disposable {
       if (cookie !== undefined) more.push('set-cookie', cookie);
       return withHead(plain, more);
     }
+    if (context.laterParts !== undefined) context.session.seal();
     // What the global `fetch` gave has headers that cannot be changed.
     const response = new Response(given.body, given);
     const { headers } = response;
@@ -321,6 +385,10 @@ export class App implements Disposable {
     headers.set('x-request-id', context.id);
     return response;
   }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** The path of what is asked for in whichever form: `/posts.json` is that of `/posts`. */
@@ -349,6 +417,13 @@ async function methodOf(context: Context): Promise<string> {
   const named = fields['_method'];
   const override = typeof named === 'string' ? named.toUpperCase() : '';
   return asked.method === 'POST' && OVERRIDES.has(override) ? override : asked.method;
+}
+
+function acted({ action }: Route, context: Context): Response | Promise<Response> {
+  const result = action(context);
+  return result instanceof Promise
+    ? result.then((one) => toResponse(one, context))
+    : toResponse(result, context);
 }
 
 function toResponse(result: Result, context: Context): Response | Promise<Response> {

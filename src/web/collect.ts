@@ -2,7 +2,7 @@
 import { MolnError } from '../base/errors.ts';
 import type { AppParts } from './app.ts';
 import { Job } from './jobs.ts';
-import { REMOVE_FILE } from './kept-files.ts';
+import { REMOVE_FILES } from './kept-files.ts';
 import { DELIVER_MAIL } from './mail.ts';
 import { type Migration, readMigration } from './migrate.ts';
 import { Model } from './model.ts';
@@ -10,7 +10,7 @@ import { Policy } from './policy.ts';
 import type { Controller } from './routes.ts';
 
 /** Jobs that every app has. */
-const OWN: readonly Job[] = [DELIVER_MAIL, REMOVE_FILE].map((each) => each as unknown as Job);
+const OWN: readonly Job[] = [DELIVER_MAIL, REMOVE_FILES].map((each) => each as unknown as Job);
 
 type Module = Readonly<Record<string, unknown>>;
 

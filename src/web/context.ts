@@ -7,13 +7,16 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ReadableStream as Streams } from 'node:stream/web';
 import { MolnError } from '../base/errors.ts';
 import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
 import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
 import { type Asked, wholeRequest } from './node-request.ts';
 import type { Session } from './session.ts';
+import { StreamedPage } from './streamed-page.ts';
 import { JSON_TYPE, textAnswer } from './text-answer.ts';
+import { admitUpload } from './uploads.ts';
 
 export type FlashKind = 'notice' | 'error';
 export interface Flash {
@@ -28,16 +31,24 @@ export type Action = (context: Context) => Result | Promise<Result>;
 export type Before = (
   context: Context,
 ) => Response | undefined | void | Promise<Response | undefined | void>;
+/** Runs after actions, in turn, with what they answered; what it gives, unless undefined, is the answer instead. */
+export type After = (
+  context: Context,
+  answer: Response,
+) => Response | undefined | void | Promise<Response | undefined | void>;
 
 export interface ContextParts {
   readonly request: Request;
   readonly asked: Asked;
   readonly id: string;
   readonly params: Record<string, string>;
-  readonly session: Session;
+  /** Finds out who the visitor is, when somebody asks. */
+  readonly session: () => Session;
   readonly address: string;
   readonly isDev: boolean;
   readonly origin?: string | undefined;
+  /** Notes why a part of a page could not be made; gives what the visitor sees instead, as HTML. */
+  readonly failedPart: (error: unknown) => string;
 }
 
 /** A form that cannot be taken: sentences by field, and what was sent. */
@@ -47,10 +58,7 @@ export interface Refused {
   readonly values: Given;
 }
 
-/** Forms with files that one instance reads, or has on its disk, at the same time. */
-export const UPLOADS_MAX = 50;
-let uploads = 0;
-
+const HTML_TYPE = 'text/html; charset=utf-8';
 const inRequest = new AsyncLocalStorage<Context>();
 
 export class Context {
@@ -58,7 +66,6 @@ export class Context {
   readonly id: string;
   /** From the path: `:id` is `params.id`. */
   readonly params: Record<string, string>;
-  readonly session: Session;
   /** Of the visitor, as the gateway says. */
   readonly address: string;
   readonly isDev: boolean;
@@ -72,12 +79,17 @@ export class Context {
   varies = 'Accept, Cookie';
   readonly #request: Request;
   #whole: Request | undefined;
+  readonly #openSession: () => Session;
+  #session: Session | undefined;
   readonly #origin: string | undefined;
+  readonly #failedPart: (error: unknown) => string;
+  /** Resolves when all parts of a page are made that come after its head; undefined: there are none. */
+  laterParts: Promise<void> | undefined;
   /** Of a form with files. Set before the form is read. */
   uploadBytesMax: number = UPLOAD_BYTES_MAX;
   #form: Promise<Given> | undefined;
   #folder: string | undefined;
-  #isUpload = false;
+  #upload: Disposable | undefined;
   #isOver = false;
   #flashes: readonly Flash[] | undefined;
   #refused: Refused | undefined;
@@ -87,10 +99,11 @@ export class Context {
     this.asked = parts.asked;
     this.id = parts.id;
     this.params = parts.params;
-    this.session = parts.session;
+    this.#openSession = parts.session;
     this.address = parts.address;
     this.isDev = parts.isDev;
     this.#origin = parts.origin;
+    this.#failedPart = parts.failedPart;
   }
 
   /** The answer depends on this field of the request too. */
@@ -101,6 +114,15 @@ export class Context {
   /** The Web's own, with all that it has; `asked` costs less. */
   get request(): Request {
     return (this.#whole ??= wholeRequest(this.#request));
+  }
+
+  get session(): Session {
+    return (this.#session ??= this.#openSession());
+  }
+
+  /** False: nobody has asked for the session so far. */
+  get hasSession(): boolean {
+    return this.#session !== undefined;
   }
 
   get url(): URL {
@@ -149,21 +171,15 @@ export class Context {
   #admitUpload(): void {
     if (this.#isOver)
       throw new MolnError('WEB_BAD_BODY', 'The request was answered before its files came');
-    if (uploads >= UPLOADS_MAX) {
-      throw new MolnError('WEB_BUSY', 'Too many files are being sent here: try again in a moment', {
-        retryable: true,
-      });
-    }
-    uploads++;
-    this.#isUpload = true;
+    this.#upload = admitUpload(this.address);
   }
 
   /** The request is answered: its files go, if it brought some. */
   end(): Promise<void> | undefined {
     this.turn = undefined;
     this.#isOver = true;
-    if (this.#isUpload) uploads--;
-    this.#isUpload = false;
+    this.#upload?.[Symbol.dispose]();
+    this.#upload = undefined;
     if (this.#folder === undefined) return undefined;
     return rm(this.#folder, { recursive: true, force: true });
   }
@@ -183,9 +199,15 @@ export class Context {
   }
 
   async html(node: unknown, status = 200): Promise<Response> {
-    const text = await renderText(node);
-    const page = text.startsWith('<html') ? `<!doctype html>${text}` : text;
-    return textAnswer(page, status, 'content-type', 'text/html; charset=utf-8');
+    const page = new StreamedPage();
+    const text = await renderText(node, page);
+    const html = text.startsWith('<html') ? `<!doctype html>${text}` : text;
+    if (!page.hasParts) return textAnswer(html, status, 'content-type', HTML_TYPE);
+    // Cookies go with the head: forms that come later need a session that is known by then.
+    void this.session.token;
+    this.laterParts = page.made();
+    const body = Streams.from(page.bytes(html, this.#failedPart)) as ReadableStream;
+    return new Response(body, { status, headers: { 'content-type': HTML_TYPE } });
   }
 
   json(data: unknown, status = 200): Response {
@@ -245,6 +267,8 @@ export class Context {
   /** What was flashed before this request; shown once. */
   takeFlashes(): readonly Flash[] {
     if (this.#flashes === undefined) {
+      // They stay for a page that shows them in time.
+      if (this.session.isSent) return [];
       this.#flashes = this.session.get<readonly Flash[]>('flash') ?? [];
       if (this.#flashes.length > 0) this.session.set('flash', undefined);
     }

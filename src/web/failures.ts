@@ -79,3 +79,12 @@ function page({ status, title, detail, id }: Failure): string {
     `<p><a href="/">To the first page</a></p></body></html>`
   );
 }
+
+/** In a page whose head is sent. `developer`: what they alone are to see. */
+export function failedPart({ title, detail, status, id }: Failure, developer = ''): string {
+  const noted = status === 500 ? `It was noted as <code>${escapeHtml(id)}</code>.` : '';
+  const words = [status === 500 ? 'This part of the page could not be shown.' : title, noted];
+  const more = detail === undefined || detail === title ? '' : ` ${escapeHtml(detail)}`;
+  const source = developer === '' ? '' : `<pre>${escapeHtml(developer)}</pre>`;
+  return `<div role="alert"><p>${words.join(' ').trim()}${more}</p>${source}</div>`;
+}

@@ -44,6 +44,24 @@ export function Fragment({ children }: { readonly children?: Child }): Child {
   return children;
 }
 
+/**
+ * A part of the page that is slow: what stands before it is sent at once, with `fallback` in its place, and the rest when the part is there.
+ * Slow parts of one page are made at the same time. Where nothing can come later, as in a mail, it is what is inside.
+ *
+ *     <Suspense fallback={<p>Counting …</p>}><Statistics /></Suspense>
+ */
+export function Suspense(props: {
+  readonly fallback?: Child;
+  readonly children?: Child;
+}): JSX.Element {
+  return props.children as JSX.Element;
+}
+
+/** Takes the slow parts of a page; gives what stands in its text for one. */
+export interface LaterParts {
+  place(part: Promise<string>, fallback: string): string;
+}
+
 /** What the compiler makes of `<tag …>`; children are among the properties. */
 export function jsx(tag: string | Component, props: Props): JSX.Element {
   return made(tag, props) as unknown as JSX.Element;
@@ -80,10 +98,10 @@ export function isElement(value: unknown): boolean {
   return value instanceof Html || value instanceof Pending;
 }
 
-/** The text of what a view gave; a text that a view gave is HTML already. */
-export async function renderText(view: unknown): Promise<string> {
+/** The text of what a view gave; a text that a view gave is HTML already. `later` takes what the text need not wait for. */
+export async function renderText(view: unknown, later?: LaterParts): Promise<string> {
   const node = await view;
-  return typeof node === 'string' ? node : await textOf(node);
+  return typeof node === 'string' ? node : await textOf(node, later);
 }
 
 /** The text of children, unless a component or a promise is among them. */
@@ -103,31 +121,45 @@ function readyText(child: unknown): string | undefined {
   return isNothing(child) ? '' : escaped(String(child));
 }
 
-function textOf(node: unknown): string | Promise<string> {
-  if (node instanceof Promise) return node.then(textOf);
-  if (Array.isArray(node)) return joined(node);
+function textOf(node: unknown, later: LaterParts | undefined): string | Promise<string> {
+  if (node instanceof Promise) return node.then((one) => textOf(one, later));
+  if (Array.isArray(node)) return joined(node, later);
   if (!(node instanceof Pending)) return readyText(node) ?? '';
   const { tag, props } = node;
-  if (typeof tag !== 'string') return textOf(tag(props as never));
-  const inner = textOf(inside(props));
+  if (tag === Suspense && later !== undefined) return suspended(props, later);
+  if (typeof tag !== 'string') return textOf(tag(props as never), later);
+  const inner = textOf(inside(props), later);
   return typeof inner === 'string'
     ? tagText(tag, props, inner)
     : inner.then((text) => tagText(tag, props, text));
 }
 
 /** From the first promise on, all of the rest runs at once. */
-function joined(nodes: readonly unknown[]): string | Promise<string> {
+function joined(
+  nodes: readonly unknown[],
+  later: LaterParts | undefined,
+): string | Promise<string> {
   let text = '';
   for (const [at, node] of nodes.entries()) {
-    const next = textOf(node);
+    const next = textOf(node, later);
     if (typeof next === 'string') text += next;
     else {
       // In an asynchronous function, so that one that throws leaves no other one's failure unheard.
-      const rest = nodes.slice(at + 1).map(async (each) => await textOf(each));
+      const rest = nodes.slice(at + 1).map(async (each) => await textOf(each, later));
       return Promise.all([next, ...rest]).then((texts) => text + texts.join(''));
     }
   }
   return text;
+}
+
+function suspended({ children, fallback }: Props, later: LaterParts): string | Promise<string> {
+  const part = textOf(children, later);
+  if (typeof part === 'string') return part;
+  expectFailures(part);
+  const meanwhile = textOf(fallback, undefined);
+  return typeof meanwhile === 'string'
+    ? later.place(part, meanwhile)
+    : meanwhile.then((text) => later.place(part, text));
 }
 
 function inside(props: Props): unknown {

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLogger } from '../base/log.ts';
-import { file, string } from './fields.ts';
+import { useModels } from './cascade.ts';
+import { belongsTo, file, string } from './fields.ts';
 import { files, useFiles } from './files.ts';
 import { FolderFiles } from './files-folder.ts';
 import { imageUrl, shownImage } from './images.ts';
 import { JobRunner } from './jobs.ts';
-import { REMOVE_FILE } from './kept-files.ts';
-import { model } from './model.ts';
+import { REMOVE_FILES } from './kept-files.ts';
+import { model, type RowOf } from './model.ts';
 import { makeOwnTables } from './own-tables.ts';
 import { transaction, useDatabase } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -18,6 +19,16 @@ import { SqliteDatabase } from './sqlite-database.ts';
 const Photo = model('photo', {
   title: string({ unique: true }),
   image: file({ bytesMax: 100, types: ['image/*'] }),
+});
+const Album = model('album', { title: string() });
+/** Pages lie in each other, and in an album. */
+const Page = model('page', {
+  album_id: belongsTo('album', { onDelete: 'cascade' }),
+  page_id: belongsTo('page', { onDelete: 'cascade', optional: true }),
+});
+const Picture = model('picture', {
+  page_id: belongsTo('page', { onDelete: 'cascade' }),
+  image: file(),
 });
 
 test('a row has a file: it comes with it, and goes with it', async (t) => {
@@ -31,7 +42,7 @@ test('a row has a file: it comes with it, and goes with it', async (t) => {
     'CREATE TABLE photos (id INTEGER PRIMARY KEY, title TEXT UNIQUE, image TEXT, created_at TEXT, updated_at TEXT)',
   );
   const log = createLogger({ part: 'test', now: () => 0, sinks: [] });
-  const jobs = new JobRunner({ jobs: [REMOVE_FILE as never], database, log });
+  const jobs = new JobRunner({ jobs: [REMOVE_FILES as never], database, log });
   const image = (text: string, type = 'image/png') => new File([text], 'a.png', { type });
   // Each is its bytes and a record of them.
   const count = (): number => readdirSync(folder).length / 2;
@@ -84,4 +95,45 @@ test('a row has a file: it comes with it, and goes with it', async (t) => {
   await Photo.delete(same.row);
   assert.equal(await jobs.drain(), 1);
   assert.equal(count(), 0);
+});
+
+test('files of rows that the database deletes with another one go too, unless that is taken back', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-kept-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  useFiles(new FolderFiles(folder));
+  await using database = new SqliteDatabase(':memory:');
+  await makeOwnTables(database);
+  useDatabase(database);
+  useModels([Album, Page, Picture, Photo] as never);
+  t.after(() => useModels([]));
+  await database.script(`
+    CREATE TABLE albums (id INTEGER PRIMARY KEY, title TEXT, created_at TEXT, updated_at TEXT);
+    CREATE TABLE pages (id INTEGER PRIMARY KEY, album_id INTEGER REFERENCES albums (id) ON DELETE CASCADE,
+      page_id INTEGER REFERENCES pages (id) ON DELETE CASCADE, created_at TEXT, updated_at TEXT);
+    CREATE TABLE pictures (id INTEGER PRIMARY KEY, page_id INTEGER REFERENCES pages (id) ON DELETE CASCADE, image TEXT,
+      created_at TEXT, updated_at TEXT);`);
+  const log = createLogger({ part: 'test', now: () => 0, sinks: [] });
+  const jobs = new JobRunner({ jobs: [REMOVE_FILES as never], database, log });
+  const count = (): number => readdirSync(folder).length / 2;
+  const image = new File(['x'], 'a.png');
+  const make = async (): Promise<RowOf<typeof Album>> => {
+    const album = await Album.create({ title: 'One' });
+    const outer = await Page.create({ album_id: album.id });
+    const inner = await Page.create({ album_id: album.id, page_id: outer.id });
+    await Page.update(outer, { page_id: inner.id });
+    for (const { id } of [outer, inner, inner])
+      assert.ok((await Picture.tryCreate({ page_id: id, image })).ok);
+    return album;
+  };
+  const [one] = [await make(), await make()];
+  assert.equal(count(), 6);
+  const undone = transaction(async () => {
+    await Album.delete(one);
+    throw new Error('No');
+  });
+  await assert.rejects(undone, /No/);
+  assert.equal(await jobs.drain(), 0);
+  assert.ok(await Album.delete(one));
+  assert.equal(await jobs.drain(), 1);
+  assert.deepEqual([count(), await Picture.count(), await Page.count()], [3, 3, 2]);
 });

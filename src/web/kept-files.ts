@@ -5,6 +5,8 @@ import { job, type Job } from './jobs.ts';
 
 /** Rows have a name, not as much as a visitor likes. */
 const NAME_CHARACTERS_MAX = 255;
+/** Files that one job removes. */
+const REMOVED_TOGETHER = 100;
 
 /** What a row has of a file. */
 export interface KeptFile {
@@ -21,9 +23,12 @@ type Values = Readonly<Record<string, unknown>>;
 type FieldsByName = Readonly<Record<string, Field>>;
 
 /** The framework's own job, in every app. In a transaction it belongs to that, so nothing is lost when that is taken back. */
-export const REMOVE_FILE: Job<string> = job('moln_remove_file', async (key: string) => {
-  await files.delete(key);
-});
+export const REMOVE_FILES: Job<string | readonly string[]> = job(
+  'moln_remove_file',
+  async (keys: string | readonly string[]) => {
+    for (const key of [keys].flat()) await files.delete(key);
+  },
+);
 
 /** Saves what has files: they are put first, and taken away again when `save` fails. */
 export async function withKeptFiles<T>(
@@ -44,22 +49,23 @@ export async function withKeptFiles<T>(
   }
 }
 
-/** Of a row that is gone, or is `after` now. */
-export async function removeFiles(
-  fields: FieldsByName,
-  before: Values,
-  after: Values = {},
-): Promise<void> {
-  for (const [name, { kind }] of Object.entries(fields)) {
-    const old = kind === 'file' ? keyOf(before[name]) : undefined;
-    if (old !== undefined && old !== keyOf(after[name])) await REMOVE_FILE.enqueue(old);
-  }
+/** By and by, after the transaction that one is in. */
+export async function removeFiles(keys: readonly string[]): Promise<void> {
+  for (let at = 0; at < keys.length; at += REMOVED_TOGETHER)
+    await REMOVE_FILES.enqueue(keys.slice(at, at + REMOVED_TOGETHER));
+}
+
+export function hasFiles(fields: FieldsByName): boolean {
+  return Object.values(fields).some(({ kind }) => kind === 'file');
+}
+
+export function fileKeys(fields: FieldsByName, row: Values): readonly string[] {
+  return Object.entries(fields)
+    .filter(([, { kind }]) => kind === 'file')
+    .map(([name]) => (row[name] as KeptFile | null | undefined)?.key)
+    .filter((key) => key !== undefined);
 }
 
 function nameOf({ name }: File): string {
   return name.slice(0, NAME_CHARACTERS_MAX).toWellFormed();
-}
-
-function keyOf(value: unknown): string | undefined {
-  return (value as KeptFile | null | undefined)?.key;
 }

@@ -44,6 +44,31 @@ test('a mail belongs to its transaction, waits for a mail server that is away, a
   assert.match(mail, /here \(http:\/\/a\.test\/\?a=1&b=2\)/);
 });
 
+test('whom the mail server refuses while it takes others is tried again, and only they', async () => {
+  await using database = new SqliteDatabase(':memory:');
+  await makeOwnTables(database);
+  useDatabase(database);
+  await using server = await startMailServer(0, 'bob@example.org');
+  useMail(smtpCarrier({ url: server.url, from: 'Blog <blog@example.org>' }));
+  const clock = new ManualClock(Date.now() + 1000);
+  const log = createLogger({ part: 'test', now: () => 0, sinks: [] });
+  const jobs = new JobRunner({ jobs: [DELIVER_MAIL as never], database, log, clock });
+  await sendMail({ ...MAIL, to: ['ada@example.org', 'bob@example.org'] });
+  assert.equal(await jobs.drain(), 1);
+  clock.advance(10_000);
+  assert.equal(await jobs.drain(), 1);
+  assert.equal(await jobs.drain(), 0);
+  assert.equal(server.received.length, 2);
+  const [first = '', second = ''] = server.received;
+  assert.match(first, /^MAIL FROM:<blog@example\.org>\nRCPT TO:<ada@example\.org>\n\w/);
+  assert.match(second, /^MAIL FROM:<blog@example\.org>\nRCPT TO:<bob@example\.org>\n\w/);
+  // It is the same mail.
+  for (const name of ['To', 'Message-ID']) {
+    const line = new RegExp(`^${name}: .*$`, 'm');
+    assert.equal(line.exec(second)?.[0], line.exec(first)?.[0]);
+  }
+});
+
 test('what is no mail, and a server that cannot be one, is said at once', async () => {
   const bad = (given: Partial<Mail>) => sendMail({ ...MAIL, ...given });
   await assert.rejects(bad({ to: 'ada@example.org\r\nBcc: eve@example.org' }), /is no address/);

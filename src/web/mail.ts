@@ -14,6 +14,8 @@ const MAIL_CHARACTERS_MAX = 500_000;
 /** Some ten hours, with the pauses of jobs. */
 const ATTEMPTS = 20;
 const RECIPIENTS_MAX = 50;
+/** Before those are tried again whom the mail server has refused, while it took others. */
+const PAUSE_SECONDS = 5;
 /** One, of the kind that people have: what separates or comments addresses in RFC 5322 is in none. */
 const ADDRESS = /^[^\s@<>",;:()]+@[^\s@<>",;:()]+$/;
 
@@ -33,6 +35,8 @@ export interface ReadyMail {
   /** The same at every attempt: mail servers drop what they have had. */
   readonly id: string;
   readonly to: readonly string[];
+  /** Those who do not have it yet, when that is not all of them. */
+  readonly left?: readonly string[] | undefined;
   readonly subject: string;
   readonly text: string;
   readonly html?: string | undefined;
@@ -41,8 +45,8 @@ export interface ReadyMail {
 }
 
 export interface MailCarrier {
-  /** Resolves when somebody else is responsible for it. */
-  carry(mail: ReadyMail): Promise<void>;
+  /** Resolves when somebody else is responsible for it, with those of its recipients for whom nobody is; rejects when that is all of them. */
+  carry(mail: ReadyMail): Promise<readonly string[]>;
 }
 
 let current: MailCarrier | undefined;
@@ -57,7 +61,10 @@ export const DELIVER_MAIL: Job<ReadyMail> = job('moln_mail', deliver, { attempts
 
 async function deliver(mail: ReadyMail): Promise<void> {
   if (current === undefined) throw new MolnError('WEB_MAIL_URL', 'Nobody carries mail here');
-  await current.carry(mail);
+  const left = await current.carry(mail);
+  // Whoever has it is not to get it again.
+  if (left.length > 0)
+    await DELIVER_MAIL.enqueue({ ...mail, left }, { delaySeconds: PAUSE_SECONDS });
 }
 
 /**

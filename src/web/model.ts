@@ -14,16 +14,18 @@ import {
   labelOf,
   toColumn,
 } from './fields.ts';
-import { removeFiles, withKeptFiles } from './kept-files.ts';
+import { filesAlong, takesFilesAlong } from './cascade.ts';
+import { fileKeys, removeFiles, withKeptFiles } from './kept-files.ts';
 import { plural, refuseName } from './names.ts';
 import {
+  guardChange,
   guardCreate,
-  guardDelete,
-  guardUpdate,
+  isGuarded,
   MODEL_OF,
   seenRows,
   unseenReferences,
 } from './policy.ts';
+import { constraintErrors, invalid, noSuchRow, stale } from './row-errors.ts';
 import {
   type Condition,
   type Conditions,
@@ -31,6 +33,8 @@ import {
   type Page,
   RowQuery,
   type RowSource,
+  stillSo,
+  type Term,
 } from './row-query.ts';
 import {
   quoted,
@@ -40,8 +44,12 @@ import {
   type SqlValue,
   type Statement,
   theConnection,
+  transaction,
 } from './sql.ts';
 import type { StandardSchema, Verdict } from './standard-schema.ts';
+
+/** So often a change is begun anew because others change the same row. */
+const GUARDED_ATTEMPTS_MAX = 10;
 
 export type Fields = Readonly<Record<string, Field>>;
 
@@ -201,7 +209,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   async get(id: unknown): Promise<RowOfFields<F>> {
     const row = await this.find(id);
     if (row !== undefined) return row;
-    throw new MolnError('WEB_NOT_FOUND', `There is no ${this.name} ${String(id)}`);
+    throw noSuchRow(this.name, id);
   }
 
   /** Rows by their ids, with one statement: what a list needs of those that its rows belong to. */
@@ -254,12 +262,12 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   async delete(row: RowOfFields<F> | number): Promise<boolean> {
     const found = typeof row === 'number' ? await this.find(row) : row;
     if (found === undefined) return false;
-    await guardDelete(this, found.id);
-    const sql = `DELETE FROM ${quoted(this.table)} WHERE "id" = ?`;
-    if ((await this.#run({ sql, args: [found.id] })).changes === 0) return false;
-    await removeFiles(this.fields, found);
-    await this.options.afterDelete?.(found);
-    return true;
+    const { id } = found;
+    const deleted = takesFilesAlong(this.name)
+      ? await transaction(() => this.#delete(id))
+      : await this.#delete(id);
+    if (deleted !== undefined) await this.options.afterDelete?.(deleted);
+    return deleted !== undefined;
   }
 
   /** Standard Schema: whoever takes one takes a model. */
@@ -287,21 +295,14 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     how: { readonly isPartial: boolean; readonly further: object },
     act: (values: Given) => Promise<RowOfFields<F>>,
   ): Promise<Outcome<RowOfFields<F>>> {
-    const checked = await this.#check(
-      { ...given, ...how.further },
-      {
-        isPartial: how.isPartial,
-        takesHidden: false,
-        further: how.further,
-      },
-    );
+    const checked = await this.#check({ ...given, ...how.further }, { ...how, takesHidden: false });
     if (!checked.ok) return checked;
     const unseen = await unseenReferences(this, checked.row, how.further);
     if (unseen !== undefined) return { ok: false, errors: unseen, values: given };
     try {
       return { ok: true, row: await act(checked.row) };
     } catch (error) {
-      const errors = constraintErrors(this, error);
+      const errors = constraintErrors(this.fields, error);
       if (errors === undefined) throw error;
       return { ok: false, errors, values: given };
     }
@@ -361,46 +362,80 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 
   async #change(row: RowOfFields<F> | number, given: Given): Promise<RowOfFields<F>> {
+    const id = typeof row === 'number' ? row : row.id;
+    const seen =
+      this.options.locking === true && typeof row !== 'number' ? versionOf(row) : undefined;
     const values = await this.#hooked(given);
-    await guardUpdate(this, typeof row === 'number' ? row : row.id, values);
     const hasFiles = Object.keys(values).some((name) => this.fields[name]?.kind === 'file');
-    const before = hasFiles ? await this.find(typeof row === 'number' ? row : row.id) : undefined;
-    const after = await withKeptFiles(this.fields, values, (kept) => this.#changeRow(row, kept));
-    if (before !== undefined) await removeFiles(this.fields, before, after);
+    const before = hasFiles ? await this.get(id) : undefined;
+    // Files are taken only from who may change the row.
+    if (before !== undefined) await guardChange(this, 'update', before, values);
+    const after = await withKeptFiles(this.fields, values, async (kept) => {
+      const changed = await this.#guarded('update', id, kept, (still) =>
+        this.#changed(this.#updateOf(id, kept, seen, still)),
+      );
+      if (changed !== undefined) return changed;
+      throw (await this.find(id)) === undefined ? noSuchRow(this.name, id) : stale(this.name);
+    });
+    if (before !== undefined) {
+      const kept = fileKeys(this.fields, after);
+      await removeFiles(fileKeys(this.fields, before).filter((key) => !kept.includes(key)));
+    }
     await this.options.afterSave?.(after);
     return after;
   }
 
-  async #changeRow(row: RowOfFields<F> | number, values: Given): Promise<RowOfFields<F>> {
-    const id = typeof row === 'number' ? row : row.id;
+  /**
+   * Changes one row while it is as its policy was asked about it; when somebody else was faster, the policy is asked about what it is
+   * then. Undefined: there is none to change.
+   */
+  async #guarded(
+    verb: 'update' | 'delete',
+    id: number,
+    values: Given,
+    change: (still: Term) => Promise<RowOfFields<F> | undefined>,
+  ): Promise<RowOfFields<F> | undefined> {
+    if (!isGuarded(this)) return await change({ sql: '', args: [] });
+    for (let attempt = 0; attempt < GUARDED_ATTEMPTS_MAX; attempt++) {
+      const [kept] = await new RowQuery(this.#source).where(same<F>('id', id)).kept();
+      if (kept === undefined) return undefined;
+      await guardChange(this, verb, this.#toRow(kept), values);
+      const changed = await change(stillSo(kept));
+      if (changed !== undefined) return changed;
+    }
+    throw stale(this.name);
+  }
+
+  async #delete(id: number): Promise<RowOfFields<F> | undefined> {
+    const along = await filesAlong(this.name, id);
+    const deleted = await this.#guarded('delete', id, {}, (still) => {
+      const sql = `DELETE FROM ${quoted(this.table)} WHERE "id" = ?${still.sql} RETURNING *`;
+      return this.#changed({ sql, args: [id, ...still.args] });
+    });
+    if (deleted !== undefined) await removeFiles([...fileKeys(this.fields, deleted), ...along]);
+    return deleted;
+  }
+
+  #updateOf(id: number, values: Given, seen: number | undefined, still: Term): Statement {
     const set: (readonly [string, SqlValue])[] = [
       ...this.#assignments(values),
       ['updated_at', isoTime(systemClock.now())],
     ];
-    const seen =
-      this.options.locking === true && typeof row !== 'number' ? versionOf(row) : undefined;
     const assignments = set.map(([column]) => `${quoted(column)} = ?`);
     if (this.options.locking === true) assignments.push('"version" = "version" + 1');
-    const sql =
-      `UPDATE ${quoted(this.table)} SET ${assignments.join(', ')} ` +
-      `WHERE "id" = ?${seen === undefined ? '' : ' AND "version" = ?'} RETURNING *`;
-    const args = [...set.map(([, value]) => value), id, ...(seen === undefined ? [] : [seen])];
-    const [changed] = (await this.#run({ sql, args })).rows;
-    if (changed === undefined) throw await this.#notChanged(id, seen);
-    return this.#toRow(changed);
+    const version = seen === undefined ? [] : [seen];
+    return {
+      sql:
+        `UPDATE ${quoted(this.table)} SET ${assignments.join(', ')} ` +
+        `WHERE "id" = ?${seen === undefined ? '' : ' AND "version" = ?'}${still.sql} RETURNING *`,
+      args: [...set.map(([, value]) => value), id, ...version, ...still.args],
+    };
   }
 
-  async #notChanged(id: number, seen: number | undefined): Promise<MolnError> {
-    if (seen !== undefined && (await this.find(id)) !== undefined) {
-      return new MolnError(
-        'WEB_STALE',
-        `Somebody else has changed this ${this.name} in the meantime`,
-        {
-          hint: 'Load it again and repeat the change',
-        },
-      );
-    }
-    return new MolnError('WEB_NOT_FOUND', `There is no ${this.name} ${id}`);
+  /** The row that a statement has changed. */
+  async #changed(statement: Statement): Promise<RowOfFields<F> | undefined> {
+    const [row] = (await this.#run(statement)).rows;
+    return row === undefined ? undefined : this.#toRow(row);
   }
 
   #assignments(values: Given): (readonly [string, SqlValue])[] {
@@ -454,30 +489,4 @@ function same<F extends Fields>(
 
 function versionOf(row: object): number {
   return Number((row as { readonly version?: unknown }).version ?? 0);
-}
-
-function invalid(name: string, errors: FieldErrors): MolnError {
-  const sentences = Object.values(errors).flat();
-  return new MolnError('WEB_INVALID', `A ${name} cannot be saved: ${sentences.join('; ')}`, {
-    details: { errors },
-  });
-}
-
-/** `UNIQUE constraint failed: users.email`, and its like for rows that are referred to, as a sentence at the field. */
-function constraintErrors(
-  of: Model<never> | { readonly fields: Fields; readonly table: string },
-  error: unknown,
-): FieldErrors | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const columns = /UNIQUE constraint failed: (.+)$/.exec(error.message)?.[1];
-  if (columns !== undefined) {
-    const [first = ''] = columns.split(', ').map((each) => each.slice(each.indexOf('.') + 1));
-    const one = (of.fields as Fields)[first];
-    return { [first]: [`${one === undefined ? first : labelOf(first, one)} is taken already`] };
-  }
-  if (!error.message.includes('FOREIGN KEY constraint failed')) return undefined;
-  const [name, one] =
-    Object.entries(of.fields as Fields).find(([, each]) => each.kind === 'reference') ?? [];
-  if (name === undefined || one === undefined) return undefined;
-  return { [name]: [`${labelOf(name, one)} is not there any more`] };
 }

@@ -22,6 +22,7 @@ const Note = model('note', {
   team_id: belongsTo('team'),
 });
 const Label = model('label', { word: string(), note_id: belongsTo('note') });
+const Card = model('card', { text: string(), owner: string({ editable: false }) });
 
 const who = (): string => currentContext().query('as') ?? '';
 /** Whose team is which: Ada and Bob have the first, Eve has the second. */
@@ -42,6 +43,25 @@ const teams = oncePerRequest(() => Team.all());
 const teamPolicy = policy(Team, {
   see: async () => ({ id: (await teams()).map(({ id }) => id).filter((id) => id === teamOf()) }),
 });
+/** What another instance does after the policy was asked about a card, and before that card is changed. */
+let meanwhile: () => Promise<unknown> = () => Promise.resolve();
+const cardPolicy = policy(Card, {
+  see: () => ({ owner: who() }),
+  update: async ({ owner }) => {
+    const isAllowed = owner === who();
+    await meanwhile();
+    return isAllowed;
+  },
+  delete: async ({ owner }) => {
+    const isAllowed = owner === who();
+    await meanwhile();
+    return isAllowed;
+  },
+});
+const cards: Controller = {
+  update: async (c) => c.json(await Card.update(Number(c.params['id']), await c.form())),
+  destroy: async (c) => c.json(await Card.delete(Number(c.params['id']))),
+};
 
 const notes: Controller = {
   index: async () => (await Note.all()).map(({ text }) => text),
@@ -93,13 +113,18 @@ async function start() {
   await database.script(`
     CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT, created_at TEXT, updated_at TEXT);
     CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, author TEXT, team_id INTEGER REFERENCES teams (id), created_at TEXT, updated_at TEXT);
+    CREATE TABLE cards (id INTEGER PRIMARY KEY, text TEXT, owner TEXT, created_at TEXT, updated_at TEXT);
     CREATE TABLE labels (id INTEGER PRIMARY KEY, word TEXT, note_id INTEGER REFERENCES notes (id), created_at TEXT, updated_at TEXT);`);
   const reasons: string[] = [];
   const app = await App.start(
     {
-      controllers: { notes, admin: adminPages({ models: [Note], before: [() => undefined] }) },
+      controllers: {
+        notes,
+        cards,
+        admin: adminPages({ models: [Note], before: [() => undefined] }),
+      },
       models: [],
-      policies: [notePolicy, teamPolicy],
+      policies: [notePolicy, teamPolicy, cardPolicy],
       migrations: [],
       jobs: [],
       publicFolder: '/nowhere',
@@ -135,7 +160,13 @@ async function start() {
   };
   const status = async (...words: Parameters<typeof ask>): Promise<number> =>
     (await ask(...words))[0];
-  return { ask, status, reasons, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+  return {
+    ask,
+    status,
+    reasons,
+    database,
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  };
 }
 
 test('what a visitor may not see is not there', async () => {
@@ -170,6 +201,43 @@ test('what a visitor may not do is refused, before and after the change', async 
   assert.equal(await app.status('ada', 'POST', '/notes/given', { id: 1, team_id: 2 }), 403);
   assert.deepEqual(await app.ask('ada', 'POST', '/notes/given', { id: 1, team_id: 1 }), [200, 1]);
   assert.equal(await Note.count(), 5);
+});
+
+test('a row that is given away after its policy was asked is not changed', async () => {
+  await using app = await start();
+  for (const text of ['One', 'Two', 'Three']) await Card.create({ text, owner: 'ada' });
+  const once = (sql: string): void => {
+    meanwhile = async () => {
+      meanwhile = () => Promise.resolve();
+      await app.database.run({ sql, args: [] });
+    };
+  };
+  once("UPDATE cards SET owner = 'eve' WHERE id = 1");
+  assert.equal(await app.status('ada', 'PATCH', '/cards/1', { text: 'Mine' }), 404);
+  assert.deepEqual(
+    { ...(await Card.get(1)), created_at: 0, updated_at: 0 },
+    {
+      id: 1,
+      text: 'One',
+      owner: 'eve',
+      created_at: 0,
+      updated_at: 0,
+    },
+  );
+  once("UPDATE cards SET owner = 'eve' WHERE id = 2");
+  assert.deepEqual(await app.ask('ada', 'DELETE', '/cards/2'), [200, false]);
+  assert.equal((await Card.get(2)).owner, 'eve');
+  // Another change of it is no reason to refuse: the policy is asked again, and both are there.
+  once("UPDATE cards SET text = 'Theirs' WHERE id = 3");
+  assert.equal(await app.status('ada', 'PATCH', '/cards/3', { owner: 'ada' }), 200);
+  assert.equal((await Card.get(3)).text, 'Theirs');
+  // Whoever is always faster wins.
+  let count = 0;
+  meanwhile = () =>
+    app.database.run({ sql: `UPDATE cards SET text = 'Again ${++count}' WHERE id = 3`, args: [] });
+  assert.equal(await app.status('ada', 'PATCH', '/cards/3', { text: 'Late' }), 409);
+  meanwhile = () => Promise.resolve();
+  assert.equal(await app.status('ada', 'DELETE', '/cards/3'), 200);
 });
 
 test('what only code may set, and rows that one may not see, are not taken from requests', async () => {

@@ -176,23 +176,23 @@ export async function guardCreate<F extends Fields>(of: Model<F>, values: Given)
   throw forbidden('create', of.name);
 }
 
-export async function guardUpdate<F extends Fields>(
-  of: Model<F>,
-  id: number,
-  values: Given,
+/** Whether changes of its rows are to be asked about. */
+export function isGuarded(of: Named): boolean {
+  return policyFor(of) !== undefined;
+}
+
+/** `row`: as it is, freshly read; `values`: what an update would give it. */
+export async function guardChange(
+  of: Named,
+  verb: 'update' | 'delete',
+  row: object,
+  values: Given = {},
 ): Promise<void> {
   const found = policyFor(of);
   if (found === undefined) return;
-  const row = await of.get(id);
   const after = Object.assign(Object.create(Object.getPrototypeOf(row) as object), row, values);
-  for (const each of [row, after])
-    if (!(await found.allows('update', each))) throw forbidden('update', of.name);
-}
-
-export async function guardDelete<F extends Fields>(of: Model<F>, id: number): Promise<void> {
-  const found = policyFor(of);
-  if (found === undefined || (await found.allows('delete', await of.get(id)))) return;
-  throw forbidden('delete', of.name);
+  for (const each of verb === 'update' ? [row, after] : [row])
+    if (!(await found.allows(verb, each))) throw forbidden(verb, of.name);
 }
 
 /** Of what a request gave: rows that it refers to and that the visitor may not know of. `further`: what code has decided. */

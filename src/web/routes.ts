@@ -4,7 +4,7 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { nearestName } from '../base/suggest.ts';
-import type { Action, Before } from './context.ts';
+import type { Action, After, Before } from './context.ts';
 import type { SocketAction } from './sockets.ts';
 
 /** `WS`: asked for with GET and an upgrade (RFC 6455). */
@@ -32,6 +32,7 @@ export interface Controller extends Actions {
   /** There is one of it, as with a session: its paths have no `:id`. */
   readonly singular?: boolean;
   readonly before?: readonly Before[];
+  readonly after?: readonly After[];
   /** What a form with files may have, for all of its paths; default 32 MiB. */
   readonly uploadBytesMax?: number;
   readonly [route: `${Exclude<Method, 'WS'>} /${string}`]: Action;
@@ -46,6 +47,7 @@ export interface Route {
   readonly name: string;
   readonly action: Action;
   readonly before: readonly Before[];
+  readonly after: readonly After[];
   readonly uploadBytesMax: number | undefined;
 }
 
@@ -54,7 +56,13 @@ export interface Found {
   readonly params: Readonly<Record<string, string>>;
 }
 
-const OPTIONS: ReadonlySet<string> = new Set(['path', 'singular', 'before', 'uploadBytesMax']);
+const OPTIONS: ReadonlySet<string> = new Set([
+  'path',
+  'singular',
+  'before',
+  'after',
+  'uploadBytesMax',
+]);
 const REST: readonly (readonly [
   name: keyof Actions,
   methods: readonly Method[],
@@ -116,7 +124,7 @@ function basePath(
 
 function controllerRoutes(name: string, one: Controller, base: string): readonly Route[] {
   const path = base === '/' ? '' : base;
-  const before = one.before ?? [];
+  const { before = [], after = [] } = one;
   const routes: Route[] = [];
   for (const [key, action] of Object.entries(one)) {
     if (OPTIONS.has(key)) continue;
@@ -134,6 +142,7 @@ function controllerRoutes(name: string, one: Controller, base: string): readonly
         name: label,
         action: action as Action,
         before,
+        after,
         uploadBytesMax: one.uploadBytesMax,
       });
   }

@@ -64,7 +64,8 @@ interface Parts {
   readonly offset: number;
 }
 
-interface Term {
+/** A piece of a statement. */
+export interface Term {
   readonly sql: string;
   readonly args: readonly SqlValue[];
 }
@@ -145,9 +146,13 @@ export class RowQuery<Row> {
   }
 
   async all(): Promise<readonly Row[]> {
+    return (await this.kept()).map((row) => this.#source.toRow(row));
+  }
+
+  /** As the database keeps them: times and JSON are text, a boolean is 0 or 1. */
+  async kept(): Promise<readonly SqlRow[]> {
     const { table, selected } = this.#source;
-    const { rows } = await this.#run(`SELECT ${selected} FROM ${quoted(table)}`, { isList: true });
-    return rows.map((row) => this.#source.toRow(row));
+    return (await this.#run(`SELECT ${selected} FROM ${quoted(table)}`, { isList: true })).rows;
   }
 
   async first(): Promise<Row | undefined> {
@@ -246,6 +251,12 @@ export class RowQuery<Row> {
   #with(parts: Partial<Parts>): RowQuery<Row> {
     return new RowQuery(this.#source, { ...this.#parts, ...parts });
   }
+}
+
+/** What a statement adds to its condition, so that it finds the row only while nothing of it has changed. */
+export function stillSo(row: SqlRow): Term {
+  const terms = Object.keys(row).map((column) => ` AND ${quoted(column)} IS ?`);
+  return { sql: terms.join(''), args: Object.values(row) };
 }
 
 /** Names of columns become SQL, so only known ones get through, whatever a request may bring. */

@@ -18,7 +18,7 @@ const FINISH_WITHIN_MS = 8000;
 
 export interface ServedApp {
   /** Never rejects. */
-  fetch(request: Request, address: string): Promise<Response>;
+  fetch(request: Request, address: string): Response | Promise<Response>;
   /** An answer could not be written, or its body failed on its way. */
   cut(request: Request, error: unknown): void;
   connect: ConnectApp;
@@ -41,7 +41,8 @@ export async function serve(app: ServedApp, where: ListenOptions): Promise<Serve
     { shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket' },
     (incoming, outgoing) => {
       const isRead = incoming.method === 'GET' || incoming.method === 'HEAD';
-      void (isRead ? answerRead(app, incoming, outgoing) : withBody(incoming, outgoing));
+      if (isRead) answerRead(app, incoming, outgoing);
+      else void withBody(incoming, outgoing);
     },
   );
   const sockets = new SocketServer((request, address) => app.connect(request, address));
@@ -68,11 +69,7 @@ export async function serve(app: ServedApp, where: ListenOptions): Promise<Serve
 }
 
 /** Most requests by far: nothing to read, and mostly one text to write. */
-async function answerRead(
-  app: ServedApp,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-): Promise<void> {
+function answerRead(app: ServedApp, incoming: IncomingMessage, outgoing: ServerResponse): void {
   let request: Request;
   try {
     request = nodeRequest(incoming, outgoing);
@@ -81,19 +78,26 @@ async function answerRead(
     outgoing.writeHead(400).end();
     return;
   }
-  try {
-    await write(await app.fetch(request, addressOf(incoming)), outgoing);
-  } catch (error) {
+  const cut = (error: unknown): void => {
     // A visitor who leaves is no failure.
     if (systemCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return;
     app.cut(request, error);
     if (outgoing.headersSent) outgoing.destroy();
     else outgoing.writeHead(500, 'Internal Server Error').end();
+  };
+  try {
+    const answer = app.fetch(request, addressOf(incoming));
+    const plain = answer instanceof Promise ? undefined : plainOf(answer);
+    if (plain === undefined) write(answer, outgoing).catch(cut);
+    else writePlain(plain, outgoing);
+  } catch (error) {
+    cut(error);
   }
 }
 
 /** Rejects when its head is not one of HTTP, its body was read already, or fails. */
-async function write(answer: Response, outgoing: ServerResponse): Promise<void> {
+async function write(given: Response | Promise<Response>, outgoing: ServerResponse): Promise<void> {
+  const answer = await given;
   const plain = plainOf(answer);
   if (plain !== undefined) return writePlain(plain, outgoing);
   outgoing.writeHead(answer.status, [...answer.headers].flat());
@@ -108,8 +112,10 @@ function addressOf({ socket }: IncomingMessage): string {
 }
 
 function writePlain({ status, text, head }: PlainAnswer, outgoing: ServerResponse): void {
+  const body = text ?? '';
+  const bytes = Buffer.byteLength(body);
   const hasLength = status !== 204 && status !== 304;
-  const length = hasLength ? ['content-length', String(Buffer.byteLength(text ?? ''))] : [];
-  outgoing.writeHead(status, [...head, ...length]);
-  outgoing.end(text);
+  outgoing.writeHead(status, hasLength ? [...head, 'content-length', String(bytes)] : [...head]);
+  // Text of one byte a character is the same in both, and Latin-1 is copied as it is.
+  outgoing.end(body, bytes === body.length ? 'latin1' : 'utf8');
 }

@@ -24,6 +24,7 @@ interface Stored {
 export class Session {
   #values: Record<string, unknown>;
   #isChanged = false;
+  #isSent = false;
   readonly #wasStored: boolean;
   readonly #until: number;
 
@@ -45,8 +46,19 @@ export class Session {
     return this.#values[name] as Value | undefined;
   }
 
+  /** True when the head of the answer is made, with its cookie: nothing more can be kept. */
+  get isSent(): boolean {
+    return this.#isSent;
+  }
+
+  /** From now on changes throw `WEB_SESSION_SENT`. */
+  seal(): void {
+    this.#isSent = true;
+  }
+
   /** `undefined` removes it. */
   set(name: string, value: unknown): void {
+    this.#refuseLate();
     if (value === undefined) delete this.#values[name];
     else this.#values[name] = value;
     this.#isChanged = true;
@@ -54,8 +66,20 @@ export class Session {
 
   /** Forgets everything: what signing out does, and signing in before it says who it is. */
   clear(): void {
+    this.#refuseLate();
     this.#values = {};
     this.#isChanged = true;
+  }
+
+  #refuseLate(): void {
+    if (!this.#isSent) return;
+    throw new MolnError(
+      'WEB_SESSION_SENT',
+      'The session cannot change: its cookie is sent already',
+      {
+        hint: 'Change it in the action, or in a part of the page that is outside of <Suspense>',
+      },
+    );
   }
 
   /** What a form sends back, to show that it is ours. */
@@ -78,11 +102,11 @@ export class Session {
   }
 
   /** The value of `Set-Cookie`, when there is something to tell. Throws `WEB_SESSION_FULL`. */
-  cookie(secret: string, nowMs: number, isSecure: boolean): string | undefined {
+  cookie(secret: string, nowMs: number, isSecure: () => boolean): string | undefined {
     const nowSeconds = Math.floor(nowMs / 1000);
     const isOld = this.#wasStored && this.#until - nowSeconds < LIFE_SECONDS - RENEW_SECONDS;
     if (!this.#isChanged && !isOld) return undefined;
-    const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`;
+    const attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure() ? '; Secure' : ''}`;
     if (Object.keys(this.#values).length === 0)
       return `${SESSION_COOKIE}=; Max-Age=0; ${attributes}`;
     const stored: Stored = { values: this.#values, until: nowSeconds + LIFE_SECONDS };

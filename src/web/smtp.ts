@@ -36,7 +36,8 @@ export function smtpCarrier({ url, from }: MailSettings): MailCarrier {
     carry: async (mail) => {
       const sender = mail.from ?? from ?? (user.includes('@') ? user : undefined);
       if (sender === undefined || sender === '') throw notSet('MAIL_FROM');
-      await transport.sendMail(message(mail, sender));
+      const { rejected } = await transport.sendMail(message(mail, sender));
+      return rejected;
     },
   };
 }
@@ -48,12 +49,13 @@ export async function mailSource(mail: ReadyMail): Promise<string> {
   return (sent.message as Buffer).toString();
 }
 
-function message(mail: ReadyMail, from: string) {
+function message({ left, ...mail }: ReadyMail, from: string) {
   const domain = /@([^\s>]+)/.exec(from)?.[1] ?? 'localhost';
   return {
     ...mail,
     to: [...mail.to],
     from,
+    ...(left === undefined ? {} : { envelope: { from, to: [...left] } }),
     messageId: `<${mail.id}@${domain}>`,
     // Nothing of a mail names files or addresses to be read on the way.
     disableFileAccess: true,

@@ -19,7 +19,14 @@ export type { Page, RowQuery } from './row-query.ts';
 export { query, transaction } from './sql.ts';
 export { Shape, shape } from './shape.ts';
 export { type Controller, controller } from './routes.ts';
-export { type Action, type Before, Context, currentContext, type Result } from './context.ts';
+export {
+  type Action,
+  type After,
+  type Before,
+  Context,
+  currentContext,
+  type Result,
+} from './context.ts';
 export { oncePerRequest } from './once-per-request.ts';
 export type { Session } from './session.ts';
 export {
@@ -33,7 +40,7 @@ export {
   Stylesheet,
   type View,
 } from './forms.ts';
-export { type FC, type PropsWithChildren, raw } from './jsx-runtime.ts';
+export { type FC, type PropsWithChildren, raw, Suspense } from './jsx-runtime.ts';
 export { assetPath } from './assets.ts';
 export { Live } from './live.ts';
 export { Island } from './islands.ts';

@@ -23,13 +23,14 @@ export class DevMails implements MailCarrier {
     this.#folder = folder;
   }
 
-  async carry(mail: ReadyMail): Promise<void> {
+  async carry(mail: ReadyMail): Promise<readonly string[]> {
     await mkdir(this.#folder, { recursive: true });
     const at = isoTime(systemClock.now());
     const name = `${at.replaceAll(/[-:.]/g, '')}-${mail.id}`;
     const kept: KeptMail = { ...mail, name, at };
     await writeFile(join(this.#folder, `${name}.json`), JSON.stringify(kept, undefined, 2));
     for (const old of (await this.#names()).slice(KEPT)) await rm(join(this.#folder, old));
+    return [];
   }
 
   /** The newest first. */

@@ -34,7 +34,7 @@ export class DevRecorder {
   }
 
   /** Answers a request, and remembers it when it was the app that answered, not a file. */
-  async record(request: Request, answer: () => Promise<Response>): Promise<Response> {
+  async record(request: Request, answer: () => Response | Promise<Response>): Promise<Response> {
     const queries: QueryRecord[] = [];
     const startedMs = systemClock.monotonicMs();
     const at = isoTime(systemClock.now());

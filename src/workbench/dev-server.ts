@@ -167,10 +167,8 @@ export class DevServer implements AsyncDisposable {
     const what = `${request.method} ${url.pathname}`;
     // Without an app there is always one.
     if (app === undefined || this.#problem !== undefined)
-      return await withScript(errorPage(this.#problem, this.#options.root, what));
-    return await withScript(
-      await this.#recorder.record(request, () => app.fetch(request, address)),
-    );
+      return withScript(errorPage(this.#problem, this.#options.root, what));
+    return withScript(await this.#recorder.record(request, () => app.fetch(request, address)));
   }
 
   /** Tells the page which version of the app is current, now and whenever that changes. */
@@ -197,11 +195,12 @@ export class DevServer implements AsyncDisposable {
   }
 }
 
-/** The page with the script that loads it again. */
-async function withScript(response: Response): Promise<Response> {
-  if (response.headers.get('content-type')?.startsWith('text/html') !== true) return response;
-  const text = await response.text();
-  const end = text.lastIndexOf('</body>');
-  const page = end === -1 ? text + SCRIPT : text.slice(0, end) + SCRIPT + text.slice(end);
-  return new Response(page, response);
+/** The page with the script that loads it again: at its end, for it may come in parts. Browsers take that for the end of its body. */
+function withScript(response: Response): Response {
+  const isPage = response.headers.get('content-type')?.startsWith('text/html') === true;
+  if (!isPage || response.body === null) return response;
+  const flush = (controller: TransformStreamDefaultController<Uint8Array>): void =>
+    controller.enqueue(Buffer.from(SCRIPT));
+  const added = new TransformStream<Uint8Array, Uint8Array>({ flush });
+  return new Response(response.body.pipeThrough(added), response);
 }

@@ -54,7 +54,12 @@ export async function testApp(root: string = process.cwd()): Promise<TestApp> {
   });
   const mails: ReadyMail[] = [];
   usePasswordCost(PASSWORD_COST);
-  useMail({ carry: async (mail) => void mails.push(mail) });
+  useMail({
+    carry: async (mail) => {
+      mails.push(mail);
+      return [];
+    },
+  });
   const fileFolder = await mkdtemp(join(tmpdir(), 'moln-test-'));
   useFiles(new FolderFiles(fileFolder));
   const app = await App.start(parts, { database, log });
