@@ -19,7 +19,7 @@ const NAMES = ['a', 'b', 'c'] as const;
 const APP = 'web';
 const ROWS = 100;
 /** Through each gateway. */
-const CONNECTIONS = 32;
+const CONNECTIONS = 16;
 const WARM_S = 3;
 const WITHIN = { withinMs: 120_000 } as const;
 const SCENARIOS = { page: '/', 'JSON hello': '/hello' } as const;
@@ -142,7 +142,7 @@ async function load(nodes: readonly TestNode[], path: string, seconds: number): 
   const each = nodes.map(async ({ address, ports }) => {
     const host = `Host: ${APP}.localhost:${ports.http}`;
     const url = `http://${address}:${ports.http}${path}`;
-    const words = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-H', host, url];
+    const words = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--timeout', '10s', '-H', host, url];
     const { stdout } = await run('wrk', words);
     const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
     if (!(requests > 0) || /Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
