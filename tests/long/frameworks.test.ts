@@ -60,8 +60,7 @@ await fastify.listen({ port: process.env.PORT || 3000 });`,
         scripts: { start: 'node src/index.ts' },
         dependencies: { hono: '4.13.19', '@hono/node-server': '2.1.8' },
       }),
-      'src/index.ts': `import { serve } from '@hono/node-server';
-import { Hono } from 'hono';
+      'src/index.ts': `import { serve } from '@hono/node-server'; import { Hono } from 'hono';
 const app = new Hono();
 app.get('/', (c) => c.text('Hello from Hono'));
 serve({ fetch: app.fetch, port: Number(process.env.PORT ?? 3000) });`,
@@ -103,8 +102,7 @@ export default function Page() { return <h1>Hello from Next, port {process.env.P
           vite: '8.3.8',
         },
       }),
-      'vite.config.js': `import adapter from '@sveltejs/adapter-node';
-import { sveltekit } from '@sveltejs/kit/vite';
+      'vite.config.js': `import adapter from '@sveltejs/adapter-node'; import { sveltekit } from '@sveltejs/kit/vite';
 export default { plugins: [sveltekit({ adapter: adapter() })] };`,
       'src/app.html': `<!doctype html><html lang="en"><head>%sveltekit.head%</head><body><div>%sveltekit.body%</div></body></html>`,
       'src/routes/+page.server.js': `export const load = ({ url }) => ({ origin: url.origin });`,
