@@ -14,7 +14,7 @@ import {
   labelOf,
   toColumn,
 } from './fields.ts';
-import { filesAlong, takesFilesAlong } from './cascade.ts';
+import { filesOfGone, rowsAlong, takesFilesAlong } from './cascade.ts';
 import { fileKeys, removeFiles, withKeptFiles } from './kept-files.ts';
 import { plural, refuseName } from './names.ts';
 import {
@@ -407,12 +407,13 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 
   async #delete(id: number): Promise<RowOfFields<F> | undefined> {
-    const along = await filesAlong(this.name, id);
+    const along = await rowsAlong(this.name, id);
     const deleted = await this.#guarded('delete', id, {}, (still) => {
       const sql = `DELETE FROM ${quoted(this.table)} WHERE "id" = ?${still.sql} RETURNING *`;
       return this.#changed({ sql, args: [id, ...still.args] });
     });
-    if (deleted !== undefined) await removeFiles([...fileKeys(this.fields, deleted), ...along]);
+    if (deleted === undefined) return undefined;
+    await removeFiles([...fileKeys(this.fields, deleted), ...(await filesOfGone(along))]);
     return deleted;
   }
 
