@@ -304,25 +304,6 @@ test('what is flashed is shown once', async () => {
   assert.deepEqual(((await again.json()) as { flashes: unknown }).flashes, []);
 });
 
-test('what is answered to a known visitor is theirs alone, and renews their session, though no action asks for it', async (t) => {
-  const ask = await start();
-  const headFor = async (cookie: string): Promise<readonly (string | null)[]> => {
-    const { headers } = await ask('/posts/1', cookie === '' ? {} : { headers: { cookie } });
-    return ['cache-control', 'vary', 'set-cookie'].map((name) => headers.get(name));
-  };
-  const vary = 'Accept, Cookie';
-  for (const cookie of ['', 'other=1', 'app_session=forged'])
-    assert.deepEqual(await headFor(cookie), ['no-cache', vary, null]);
-  const first = await ask('/posts/token');
-  const cookie = (first.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
-  assert.deepEqual(await headFor(cookie), ['private, no-cache', vary, null]);
-  const day = 24 * 3600 * 1000;
-  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * day });
-  assert.match((await headFor(cookie))[2] ?? '', /^app_session=.*; Max-Age=1209600; /);
-  t.mock.timers.setTime(Date.now() + 13 * day);
-  assert.deepEqual(await headFor(cookie), ['no-cache', vary, null]);
-});
-
 test('an answer that an action gives to many has the head of each', async () => {
   const ask = await start();
   const [one, other] = [await ask('/posts/shared'), await ask('/posts/shared')];

@@ -33,7 +33,11 @@ export function takesFilesAlong(name: string): boolean {
 
 /** Rows with files that go with that row. In the transaction that deletes it they are all. */
 export async function rowsAlong(name: string, id: number): Promise<readonly RowAlong[]> {
-  return await withoutPolicies(() => Array.fromAsync(rowsBelow(name, [id], new Set())));
+  const along: RowAlong[] = [];
+  await withoutPolicies(async () => {
+    for await (const row of rowsBelow(name, [id], new Set())) along.push(row);
+  });
+  return along;
 }
 
 /** Keys of the files of those that are gone: where no migration has done what a model says, rows stay. */
