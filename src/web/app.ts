@@ -366,6 +366,7 @@ export class App implements Disposable {
     const plain = plainOf(given);
     const isKnown = context.hasSession || context.asked.header('cookie') !== null;
     const { cookie, cacheControl } = isKnown ? this.#ofSession(context) : OF_NOBODY;
+    if (context.laterParts !== undefined) context.session.seal();
     if (plain !== undefined) {
       const own = plain.head[1] === JSON_TYPE ? DATA_HEAD : PAGE_HEAD;
       const more = [...own, 'cache-control', cacheControl, 'vary', context.varies];
@@ -373,7 +374,6 @@ export class App implements Disposable {
       if (cookie !== undefined) more.push('set-cookie', cookie);
       return withHead(plain, more);
     }
-    if (context.laterParts !== undefined) context.session.seal();
     // What the global `fetch` gave has headers that cannot be changed.
     const response = new Response(given.body, given);
     const { headers } = response;

@@ -12,6 +12,13 @@ interface Child {
   readonly reference: string;
 }
 
+/** A row that goes with another one, as models say, and its files. */
+interface RowAlong {
+  readonly model: Model;
+  readonly id: number;
+  readonly keys: readonly string[];
+}
+
 let models: readonly Model[] = [];
 
 /** The models of this process's app. */
@@ -24,17 +31,33 @@ export function takesFilesAlong(name: string): boolean {
   return childrenOf(name).length > 0;
 }
 
-/** Keys of the files that go with that row; none of its own. In the transaction that deletes it they are all. */
-export async function filesAlong(name: string, id: number): Promise<readonly string[]> {
-  return await withoutPolicies(() => filesBelow(name, [id], new Set()));
+/** Rows with files that go with that row. In the transaction that deletes it they are all. */
+export async function rowsAlong(name: string, id: number): Promise<readonly RowAlong[]> {
+  const along: RowAlong[] = [];
+  await withoutPolicies(async () => {
+    for await (const row of rowsBelow(name, [id], new Set())) along.push(row);
+  });
+  return along;
 }
 
-async function filesBelow(
+/** Keys of the files of those that are gone: where no migration has done what a model says, rows stay. */
+export async function filesOfGone(along: readonly RowAlong[]): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for (const [model, rows] of Map.groupBy(along, (row) => row.model)) {
+    for (let at = 0; at < rows.length; at += ROWS) {
+      const some = rows.slice(at, at + ROWS);
+      const left = await withoutPolicies(() => model.byId(some.map(({ id }) => id)));
+      keys.push(...some.filter(({ id }) => !left.has(id)).flatMap((row) => row.keys));
+    }
+  }
+  return keys;
+}
+
+async function* rowsBelow(
   name: string,
   ids: readonly number[],
   seen: Set<string>,
-): Promise<readonly string[]> {
-  const keys: string[] = [];
+): AsyncGenerator<RowAlong> {
   for (const { model, reference } of childrenOf(name)) {
     for (let after: number | undefined = 0; after !== undefined;) {
       const rows = await model
@@ -44,13 +67,15 @@ async function filesBelow(
       // Rows may lead to each other in a circle.
       const fresh = rows.filter(({ id }) => !seen.has(`${model.name} ${id}`));
       for (const { id } of fresh) seen.add(`${model.name} ${id}`);
-      keys.push(...fresh.flatMap((row) => fileKeys(model.fields, row)));
+      for (const row of fresh) {
+        const keys = fileKeys(model.fields, row);
+        if (keys.length > 0) yield { model, id: row.id, keys };
+      }
       const below = fresh.map(({ id }) => id);
-      if (below.length > 0) keys.push(...(await filesBelow(model.name, below, seen)));
+      if (below.length > 0) yield* rowsBelow(model.name, below, seen);
       after = rows.length < ROWS ? undefined : rows.at(-1)?.id;
     }
   }
-  return keys;
 }
 
 /** Those that have files, or lead to some. */

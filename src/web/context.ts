@@ -199,14 +199,14 @@ export class Context {
   }
 
   async html(node: unknown, status = 200): Promise<Response> {
-    const page = new StreamedPage();
+    const page = new StreamedPage(this.#failedPart);
     const text = await renderText(node, page);
     const html = text.startsWith('<html') ? `<!doctype html>${text}` : text;
     if (!page.hasParts) return textAnswer(html, status, 'content-type', HTML_TYPE);
     // Cookies go with the head: forms that come later need a session that is known by then.
     void this.session.token;
     this.laterParts = page.made();
-    const body = Streams.from(page.bytes(html, this.#failedPart)) as ReadableStream;
+    const body = Streams.from(page.bytes(html)) as ReadableStream;
     return new Response(body, { status, headers: { 'content-type': HTML_TYPE } });
   }
 

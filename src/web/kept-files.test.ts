@@ -136,4 +136,11 @@ test('files of rows that the database deletes with another one go too, unless th
   assert.ok(await Album.delete(one));
   assert.equal(await jobs.drain(), 1);
   assert.deepEqual([count(), await Picture.count(), await Page.count()], [3, 3, 2]);
+  // What the model says and no migration did: the row stays, and so does its file.
+  await database.script(`
+    DROP TABLE pictures;
+    CREATE TABLE pictures (id INTEGER PRIMARY KEY, page_id INTEGER REFERENCES pages (id) ON DELETE SET NULL, image TEXT,
+      created_at TEXT, updated_at TEXT);`);
+  assert.ok(await Album.delete(await make()));
+  assert.deepEqual([await jobs.drain(), count(), await Picture.count()], [0, 6, 3]);
 });

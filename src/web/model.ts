@@ -14,7 +14,7 @@ import {
   labelOf,
   toColumn,
 } from './fields.ts';
-import { filesAlong, takesFilesAlong } from './cascade.ts';
+import { filesOfGone, rowsAlong, takesFilesAlong } from './cascade.ts';
 import { fileKeys, removeFiles, withKeptFiles } from './kept-files.ts';
 import { plural, refuseName } from './names.ts';
 import {
@@ -371,7 +371,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     // Files are taken only from who may change the row.
     if (before !== undefined) await guardChange(this, 'update', before, values);
     const after = await withKeptFiles(this.fields, values, async (kept) => {
-      const changed = await this.#guarded('update', id, kept, (still) =>
+      const changed = await this.#guarded('update', { id, seen, values: kept }, (still) =>
         this.#changed(this.#updateOf(id, kept, seen, still)),
       );
       if (changed !== undefined) return changed;
@@ -387,19 +387,24 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   /**
    * Changes one row while it is as its policy was asked about it; when somebody else was faster, the policy is asked about what it is
-   * then. Undefined: there is none to change.
+   * then. Undefined: there is none to change, or not of the version that was seen.
    */
   async #guarded(
     verb: 'update' | 'delete',
-    id: number,
-    values: Given,
+    {
+      id,
+      seen,
+      values,
+    }: { readonly id: number; readonly seen?: number | undefined; readonly values?: Given },
     change: (still: Term) => Promise<RowOfFields<F> | undefined>,
   ): Promise<RowOfFields<F> | undefined> {
     if (!isGuarded(this)) return await change({ sql: '', args: [] });
     for (let attempt = 0; attempt < GUARDED_ATTEMPTS_MAX; attempt++) {
       const [kept] = await new RowQuery(this.#source).where(same<F>('id', id)).kept();
       if (kept === undefined) return undefined;
-      await guardChange(this, verb, this.#toRow(kept), values);
+      const row = this.#toRow(kept);
+      await guardChange(this, verb, row, values);
+      if (seen !== undefined && versionOf(row) !== seen) return undefined;
       const changed = await change(stillSo(kept));
       if (changed !== undefined) return changed;
     }
@@ -407,12 +412,13 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   }
 
   async #delete(id: number): Promise<RowOfFields<F> | undefined> {
-    const along = await filesAlong(this.name, id);
-    const deleted = await this.#guarded('delete', id, {}, (still) => {
+    const along = await rowsAlong(this.name, id);
+    const deleted = await this.#guarded('delete', { id }, (still) => {
       const sql = `DELETE FROM ${quoted(this.table)} WHERE "id" = ?${still.sql} RETURNING *`;
       return this.#changed({ sql, args: [id, ...still.args] });
     });
-    if (deleted !== undefined) await removeFiles([...fileKeys(this.fields, deleted), ...along]);
+    if (deleted === undefined) return undefined;
+    await removeFiles([...fileKeys(this.fields, deleted), ...(await filesOfGone(along))]);
     return deleted;
   }
 

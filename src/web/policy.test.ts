@@ -22,7 +22,11 @@ const Note = model('note', {
   team_id: belongsTo('team'),
 });
 const Label = model('label', { word: string(), note_id: belongsTo('note') });
-const Card = model('card', { text: string(), owner: string({ editable: false }) });
+const Card = model(
+  'card',
+  { text: string(), owner: string({ editable: false }) },
+  { locking: true },
+);
 
 const who = (): string => currentContext().query('as') ?? '';
 /** Whose team is which: Ada and Bob have the first, Eve has the second. */
@@ -61,6 +65,10 @@ const cardPolicy = policy(Card, {
 const cards: Controller = {
   update: async (c) => c.json(await Card.update(Number(c.params['id']), await c.form())),
   destroy: async (c) => c.json(await Card.delete(Number(c.params['id']))),
+  'PATCH /:id/form': async (c) => {
+    const made = await Card.tryUpdate(await Card.get(c.params['id']), await c.form());
+    return c.json(made.ok);
+  },
 };
 
 const notes: Controller = {
@@ -113,7 +121,7 @@ async function start() {
   await database.script(`
     CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT, created_at TEXT, updated_at TEXT);
     CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, author TEXT, team_id INTEGER REFERENCES teams (id), created_at TEXT, updated_at TEXT);
-    CREATE TABLE cards (id INTEGER PRIMARY KEY, text TEXT, owner TEXT, created_at TEXT, updated_at TEXT);
+    CREATE TABLE cards (id INTEGER PRIMARY KEY, text TEXT, owner TEXT, version INTEGER, created_at TEXT, updated_at TEXT);
     CREATE TABLE labels (id INTEGER PRIMARY KEY, word TEXT, note_id INTEGER REFERENCES notes (id), created_at TEXT, updated_at TEXT);`);
   const reasons: string[] = [];
   const app = await App.start(
@@ -220,6 +228,7 @@ test('a row that is given away after its policy was asked is not changed', async
       id: 1,
       text: 'One',
       owner: 'eve',
+      version: 1,
       created_at: 0,
       updated_at: 0,
     },
@@ -236,6 +245,14 @@ test('a row that is given away after its policy was asked is not changed', async
   meanwhile = () =>
     app.database.run({ sql: `UPDATE cards SET text = 'Again ${++count}' WHERE id = 3`, args: [] });
   assert.equal(await app.status('ada', 'PATCH', '/cards/3', { text: 'Late' }), 409);
+  assert.equal(count, 20);
+  // Whoever brings an old version is told so at once: for the row as it is, and as it would be.
+  meanwhile = () => Promise.resolve(++count);
+  const form = (version: string) =>
+    app.status('ada', 'PATCH', '/cards/3/form', { text: 'Mine', version });
+  assert.equal(await form('1'), 409);
+  assert.equal(count, 22);
+  assert.equal(await form('2'), 200);
   meanwhile = () => Promise.resolve();
   assert.equal(await app.status('ada', 'DELETE', '/cards/3'), 200);
 });

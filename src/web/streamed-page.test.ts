@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { MolnError } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
+import { until } from '../../testing/until.ts';
 import { App } from './app.ts';
 import { currentContext } from './context.ts';
 import { Form } from './forms.ts';
@@ -210,4 +211,8 @@ test('who leaves before the slow part, and who asks for the head alone, harm nob
   assert.equal(status, 200);
   assert.match(await (await fetch(url)).text(), /End<\/body>/);
   assert.deepEqual(app.reasons, []);
+  // What fails is noted all the same.
+  await fetch(`http://127.0.0.1:${app.port}/broken`, { method: 'HEAD' });
+  waitFor('broken').resolve();
+  await until('the note', () => app.reasons.some((reason) => reason.includes('secret detail')));
 });

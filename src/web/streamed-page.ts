@@ -6,15 +6,22 @@ import { randomId } from '../base/ids.ts';
 import type { LaterParts } from './jsx-runtime.ts';
 
 interface Part {
+  /** Never rejects. */
   readonly text: Promise<string>;
   /** CSS for when it is there. */
   readonly hiding: string;
 }
 
 export class StreamedPage implements LaterParts {
+  readonly #instead: (error: unknown) => string;
   readonly #parts: Part[] = [];
   /** Stands in the page's text for a part that comes later; nobody who writes text for the page knows it. */
   #mark = '';
+
+  /** `instead`: HTML for a part that failed. Asked when it does, whether or not the visitor is still there. */
+  constructor(instead: (error: unknown) => string) {
+    this.#instead = instead;
+  }
 
   /** True when there is something to wait for. */
   get hasParts(): boolean {
@@ -22,13 +29,12 @@ export class StreamedPage implements LaterParts {
   }
 
   place(text: Promise<string>, fallback: string): string {
-    // It may fail before its turn comes, and that is told then.
-    text.catch(() => undefined);
     if (this.#mark === '') this.#mark = randomId(20);
     const at = this.#parts.length;
     const id = `moln-wait-${at}`;
     const isShown = fallback !== '';
-    this.#parts.push({ text, hiding: isShown ? `<style>#${id}{display:none}</style>` : '' });
+    const hiding = isShown ? `<style>#${id}{display:none}</style>` : '';
+    this.#parts.push({ text: text.catch(this.#instead), hiding });
     const shown = isShown ? `<moln-wait id="${id}" role="status">${fallback}</moln-wait>` : '';
     return `${shown}<!--${this.#mark}:${at}-->`;
   }
@@ -36,24 +42,22 @@ export class StreamedPage implements LaterParts {
   /** Resolves when nothing of the page is being made any more. */
   async made(): Promise<void> {
     // Parts of a part are there before it is.
-    for (let at = 0; at < this.#parts.length; at++)
-      await this.#parts[at]?.text.catch(() => undefined);
+    for (let at = 0; at < this.#parts.length; at++) await this.#parts[at]?.text;
   }
 
-  /** `text`: what `renderText` gave with this page. `instead`: HTML for a part that failed. */
-  async *bytes(text: string, instead: (error: unknown) => string): AsyncGenerator<Uint8Array> {
-    for await (const piece of this.#pieces(text, instead))
-      if (piece !== '') yield Buffer.from(piece);
+  /** `text`: what `renderText` gave with this page. */
+  async *bytes(text: string): AsyncGenerator<Uint8Array> {
+    for await (const piece of this.#pieces(text)) if (piece !== '') yield Buffer.from(piece);
   }
 
-  async *#pieces(text: string, instead: (error: unknown) => string): AsyncGenerator<string> {
+  async *#pieces(text: string): AsyncGenerator<string> {
     let from = 0;
     for (const { 0: mark, 1: number, index } of text.matchAll(this.#marks)) {
       yield text.slice(from, index);
       from = index + mark.length;
       const part = this.#parts[Number(number)];
       if (part === undefined) continue;
-      yield* this.#pieces(part.hiding + (await part.text.catch(instead)), instead);
+      yield* this.#pieces(part.hiding + (await part.text));
     }
     yield text.slice(from);
   }

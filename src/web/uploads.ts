@@ -1,4 +1,4 @@
-/** Forms with files that one instance reads, or has on its disk, at the same time; nobody has all of them. */
+/** Forms with files that one instance reads, or has on its disk, at the same time; no one address has all of them. */
 import { MolnError } from '../base/errors.ts';
 
 /** Of all visitors. */

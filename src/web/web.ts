@@ -59,6 +59,7 @@ export { adminPages } from './admin.ts';
 
 // For the workbench, and for apps that start themselves.
 export { App, type AppOptions, type AppParts } from './app.ts';
+export { useModels } from './cascade.ts';
 export { type AppModules, collectParts } from './collect.ts';
 export { type Flash } from './context.ts';
 export { failureAnswer, failureOf } from './failures.ts';
@@ -74,6 +75,7 @@ export { type MailCarrier, type ReadyMail, useMail } from './mail.ts';
 export { appliedMigrations, migrate, type Migration, readMigration, rollback } from './migrate.ts';
 export { type FieldErrors, type Fields, type Given, type NewRow } from './model.ts';
 export { plural } from './names.ts';
+export { makeOwnTables } from './own-tables.ts';
 export { type Route, routesOf, singular } from './routes.ts';
 export { serve, type Served, type ServedApp } from './serve.ts';
 export { mailSource } from './smtp.ts';

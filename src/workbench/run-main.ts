@@ -3,7 +3,15 @@ import { start } from 'node:repl';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { migrate, query, transaction, useDatabase, useFiles } from '../web/web.ts';
+import {
+  makeOwnTables,
+  migrate,
+  query,
+  transaction,
+  useDatabase,
+  useFiles,
+  useModels,
+} from '../web/web.ts';
 import { appFiles } from './app-files.ts';
 import { openAppDatabase } from './app-database.ts';
 import { installHooks } from './hooks.ts';
@@ -16,7 +24,9 @@ const database = await openAppDatabase(root, process.env['DATABASE_URL']);
 try {
   const parts = await loadApp(root, (path) => hooks.load(path));
   await migrate(database, parts.migrations);
+  await makeOwnTables(database);
   useDatabase(database);
+  useModels(parts.models);
   useFiles(appFiles(root, process.env));
   if (process.argv[2] === 'seed') await seed();
   else await converse(parts.models);

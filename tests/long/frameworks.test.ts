@@ -1,4 +1,4 @@
-/** Apps in the frameworks that people use, each as its own first page writes it, deployed unchanged. */
+/** A small app in each of the frameworks that people use, written for no platform but for a PORT, deployed unchanged. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
