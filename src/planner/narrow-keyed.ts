@@ -9,7 +9,7 @@ import type { Narrowed } from './gathered-write.ts';
 import { constant, type PinContext, stripeOfKey } from './pins.ts';
 import { type Column, foldName, type ForeignKey, storedColumns, type Table } from './table.ts';
 import type { StripeSession } from './stripes.ts';
-import { cut, quoted } from './syntax.ts';
+import { cut, numbersIn, quoted } from './syntax.ts';
 import { applyAffinity, identityOf, type SqlRow, type SqlValue } from './values.ts';
 import type { RoutedShape } from './write-plan.ts';
 
@@ -33,16 +33,15 @@ export async function narrowKeyed(
 ): Promise<Narrowed | undefined> {
   const { node, table, unsteady } = shape;
   if (node === undefined || unsteady || table.place === 'temporary') return undefined;
-  const { edits } = context.pins.parameters;
-  const where =
-    node.whereClause === undefined ? '' : cut(context.pins.sql, node.whereClause.span, edits);
-  const numbers = [...where.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number));
+  const { parameters, sql, values } = context.pins;
+  const span = node.whereClause?.span;
+  const numbers = span === undefined ? [] : numbersIn(span, parameters);
   const fetch: Fetch = {
     table,
     stripes: table.place === 'striped' ? route : [0],
     alias: node.tblName.alias?.text ?? node.tblName.objName.text,
-    where,
-    values: context.pins.values.slice(0, Math.max(0, ...numbers)),
+    where: span === undefined ? '' : cut(sql, span, parameters.edits),
+    values: values.slice(0, Math.max(0, ...numbers)),
   };
   const rows = new KeyedRows(context);
   try {
@@ -82,13 +81,18 @@ class KeyedRows {
   }
 
   async read(fetch: Fetch): Promise<readonly SqlRow[]> {
-    const found: SqlRow[] = [];
-    for (const stripe of fetch.stripes) {
-      const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
-      for await (const rows of this.#context.session.rows(stripe, text, fetch.values ?? []))
-        found.push(...rows);
-      if (found.length > KEYS_MAX) throw new Wide();
-    }
+    const { session } = this.#context;
+    const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
+    // All at once: stripes that are asked together are held in an order that needs no second attempt.
+    const parts = await Promise.allSettled(
+      fetch.stripes.map((stripe) =>
+        Array.fromAsync(session.rows(stripe, text, fetch.values ?? [])),
+      ),
+    );
+    const failed = parts.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    const found = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value.flat() : []));
+    if (found.length > KEYS_MAX) throw new Wide();
     return found;
   }
 
