@@ -118,3 +118,35 @@ test('a text of WHERE that looks like a parameter is none', async () => {
   await pair.ask('UPDATE b SET text = ?, a = ? WHERE id = ? /* ?3 */', { values: ['x', 1n, 1n] });
   await pair.ask('SELECT * FROM b');
 });
+
+test('what a cascade fires is known too where others made the tables', async () => {
+  using stripes = new MemoryStripes(3);
+  for (const script of [
+    [
+      'CREATE TABLE a(id INTEGER PRIMARY KEY)',
+      'CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a ON DELETE CASCADE)',
+      'CREATE TABLE noted(b INTEGER)',
+      'CREATE TRIGGER note AFTER DELETE ON b BEGIN INSERT INTO noted VALUES (old.id); END',
+      'INSERT INTO a VALUES (1)',
+      'INSERT INTO b VALUES (2, 1)',
+    ],
+    ['DELETE FROM a'],
+  ]) {
+    using planner = new Planner(stripes, { foreignKeys: true });
+    const connection = planner.connect();
+    for (const sql of script) await connection.execute(sql);
+    const { rows } = await connection.execute('SELECT * FROM noted');
+    assert.deepEqual(rows, script.length > 1 ? [] : [[2n]]);
+  }
+});
+
+test('without foreign keys a child comes before its parent, as in a dump', async () => {
+  using pair = new PlannerPair([1, 3], { foreignKeys: true });
+  await pair.ask('CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a)');
+  await pair.ask('INSERT INTO b VALUES (1, 2)');
+  await pair.ask('PRAGMA foreign_keys = OFF');
+  await pair.ask('INSERT INTO b VALUES (1, 2)');
+  await pair.ask('PRAGMA foreign_keys = ON');
+  await pair.ask('INSERT INTO b VALUES (2, 2)');
+  await pair.ask('SELECT * FROM b');
+});
