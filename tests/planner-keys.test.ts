@@ -150,3 +150,24 @@ test('without foreign keys a child comes before its parent, as in a dump', async
   await pair.ask('INSERT INTO b VALUES (2, 2)');
   await pair.ask('SELECT * FROM b');
 });
+
+test('cascades in a circle end: a tree, and two tables that lead to each other', async () => {
+  using pair = new PlannerPair([1, 3], { foreignKeys: true, exact: NEVER });
+  await pair.ask(
+    'CREATE TABLE tree(id INTEGER PRIMARY KEY, up INTEGER REFERENCES tree ON DELETE CASCADE)',
+  );
+  await pair.ask('INSERT INTO tree VALUES (1, NULL), (2, 1), (3, 2), (4, NULL), (5, 5)');
+  await pair.ask(
+    'CREATE TABLE a(id INTEGER PRIMARY KEY, b INTEGER REFERENCES b ON DELETE CASCADE)',
+  );
+  await pair.ask(
+    'CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a ON DELETE CASCADE)',
+  );
+  await pair.ask('INSERT INTO a VALUES (1, NULL), (2, NULL)');
+  await pair.ask('INSERT INTO b VALUES (1, 1), (2, 2)');
+  await pair.ask('UPDATE a SET b = 1 WHERE id = 1');
+  for (const sql of ['DELETE FROM tree WHERE id IN (1, 5)', 'DELETE FROM a WHERE id = 1'])
+    await pair.ask(sql);
+  for (const table of ['tree', 'a', 'b'])
+    await pair.ask(`SELECT * FROM ${table} ORDER BY id`, { ordered: true });
+});

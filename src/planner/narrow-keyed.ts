@@ -189,6 +189,8 @@ class KeyedRows {
     this.#want(child, columns, values);
     if (key.onDelete === 'NO ACTION' || key.onDelete === 'RESTRICT') return;
     const found = await this.#readAll(child, columns, values);
+    // Also where keys lead in a circle.
+    if (found.length === 0) return;
     if (key.onDelete === 'CASCADE') return await this.remove(child, found);
     const isSet = (name: string): boolean =>
       key.columns.some((one) => foldName(one) === foldName(name));
