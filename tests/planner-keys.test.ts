@@ -56,6 +56,12 @@ test('rows that a foreign key leads to are read from their stripe, and no others
     "UPDATE customer SET country = 'no' WHERE id = 8",
   ])
     assert.ok((await asked(sql)).on <= 2, sql);
+  for (const [plan, sql] of [
+    ['narrow write', "UPDATE customer SET country = 'no' WHERE id = 8"],
+    ['narrow write', 'DELETE FROM customer WHERE id = 8'],
+    ['gathered write', "UPDATE country SET code = 'dk' WHERE code = 'se'"],
+  ] as const)
+    assert.equal(connection.explain(sql).plan, plan, sql);
   const { rows } = await connection.execute(
     'SELECT count(*), count(DISTINCT customer) FROM purchase',
   );

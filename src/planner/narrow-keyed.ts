@@ -25,14 +25,34 @@ export interface KeyedContext {
 /** It could need more rows than can be named. */
 class Wide extends Error {}
 
+/** What the text itself tells of why the rows that it needs cannot be named; undefined when it is for them to tell. */
+export function whyWide(
+  { node, table, unsteady }: RoutedShape,
+  catalogue: Catalogue,
+): string | undefined {
+  if (unsteady) return 'it calls a function that differs from call to call';
+  if (node?.type !== 'UpdateStmt') return undefined;
+  if (node.orConflict === 'Replace') return 'it may replace rows that foreign keys lead to';
+  if (table.columns.some(({ generated }) => generated)) return 'it computes a column';
+  const set = new Set(
+    node.sets.flatMap(({ colNames }) => colNames.map(({ text }) => foldName(text))),
+  );
+  const isSet = (name: string): boolean => set.has(foldName(name));
+  // Other rows may have the key already, or be children by it.
+  const uniques = table.uniques.flatMap(({ columns }) => columns ?? table.columns);
+  return uniques.some(({ name }) => isSet(name)) || isParentBy(table, isSet, catalogue)
+    ? 'it changes a key that other rows may have, or lead to'
+    : undefined;
+}
+
 /** Undefined when it could need more rows than can be named, or what only SQLite can tell. */
 export async function narrowKeyed(
   shape: RoutedShape,
   route: readonly number[],
   context: KeyedContext,
 ): Promise<Narrowed | undefined> {
-  const { node, table, unsteady } = shape;
-  if (node === undefined || unsteady || table.place === 'temporary') return undefined;
+  const { node, table } = shape;
+  if (node === undefined || whyWide(shape, context.catalogue) !== undefined) return undefined;
   const { parameters, sql, values } = context.pins;
   const span = node.whereClause?.span;
   const numbers = span === undefined ? [] : numbersIn(span, parameters);
@@ -115,19 +135,14 @@ class KeyedRows {
   change(
     table: Table,
     rows: readonly SqlRow[],
-    { orConflict, sets }: Extract<NonNullable<RoutedShape['node']>, { type: 'UpdateStmt' }>,
+    { sets }: Extract<NonNullable<RoutedShape['node']>, { type: 'UpdateStmt' }>,
   ): void {
-    if (orConflict === 'Replace' || table.columns.some(({ generated }) => generated))
-      throw new Wide();
     const given = new Map<string, SqlValue | undefined>();
     for (const { colNames, expr } of sets) {
       const value = colNames.length === 1 ? constant(expr, this.#context.pins) : undefined;
       for (const { text } of colNames) given.set(foldName(text), value);
     }
     const isSet = (name: string): boolean => given.has(foldName(name));
-    // Other rows may have the key already, or be children by it.
-    const uniques = table.uniques.flatMap(({ columns }) => columns ?? table.columns);
-    if (uniques.some(({ name }) => isSet(name)) || this.#isParentBy(table, isSet)) throw new Wide();
     this.#itself(table, rows);
     const names = storedColumns(table).map(foldName);
     for (const key of table.foreignKeys) {
@@ -147,17 +162,6 @@ class KeyedRows {
       );
       this.#parents(table, key, after);
     }
-  }
-
-  #isParentBy(table: Table, isSet: (name: string) => boolean): boolean {
-    return this.#context.catalogue
-      .tablesBeside(table)
-      .some(({ foreignKeys }) =>
-        foreignKeys.some(
-          (key) =>
-            foldName(key.parent) === foldName(table.name) && parentColumns(key, table).some(isSet),
-        ),
-      );
   }
 
   #itself(table: Table, rows: readonly SqlRow[]): void {
@@ -195,7 +199,12 @@ class KeyedRows {
     const isSet = (name: string): boolean =>
       key.columns.some((one) => foldName(one) === foldName(name));
     const isShared = child.foreignKeys.some((other) => other !== key && other.columns.some(isSet));
-    if (key.onDelete !== 'SET NULL' || isShared || this.#isParentBy(child, isSet)) throw new Wide();
+    if (
+      key.onDelete !== 'SET NULL' ||
+      isShared ||
+      isParentBy(child, isSet, this.#context.catalogue)
+    )
+      throw new Wide();
     // Either may be part of what has to be unique.
     const isComputed = child.columns.some(({ generated }) => generated);
     if (isComputed || child.uniques.some(({ columns: of }) => of === undefined)) throw new Wide();
@@ -243,6 +252,18 @@ class KeyedRows {
     if (at < 0 && values.length > 0) return new Set(stripesOf(table, pins.slots.count));
     return new Set(values.map((row) => stripeOfKey(table, row[at] ?? null, pins)));
   }
+}
+
+/** Children lead to one of these columns. */
+function isParentBy(table: Table, isOne: (name: string) => boolean, catalogue: Catalogue): boolean {
+  return catalogue
+    .tablesBeside(table)
+    .some(({ foreignKeys }) =>
+      foreignKeys.some(
+        (key) =>
+          foldName(key.parent) === foldName(table.name) && parentColumns(key, table).some(isOne),
+      ),
+    );
 }
 
 /** And notes it. */
