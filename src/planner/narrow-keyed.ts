@@ -105,13 +105,15 @@ class KeyedRows {
     const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
     // All at once: stripes that are asked together are held in an order that needs no second attempt.
     const parts = await Promise.allSettled(
-      fetch.stripes.map((stripe) =>
-        Array.fromAsync(session.rows(stripe, text, fetch.values ?? [])),
-      ),
+      fetch.stripes.map(async (stripe) => {
+        const rows: SqlRow[] = [];
+        for await (const some of session.rows(stripe, text, fetch.values ?? [])) rows.push(...some);
+        return rows;
+      }),
     );
     const failed = parts.find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
-    const found = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value.flat() : []));
+    const found = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value : []));
     if (found.length > KEYS_MAX) throw new Wide();
     return found;
   }
