@@ -256,6 +256,14 @@ test('a primary that was replaced and does not know it answers nothing from its 
   assert.deepEqual(rows, [['free']]);
 });
 
+test('the log of a database is gone: its primary answers nothing from its old state', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  await on.registry.commit([], [{ kind: 'deletePrefix', prefix: '/db/shop/' }]);
+  const asked = primary.query({ sql: 'SELECT v FROM t WHERE id = 1' }, { kind: 'strong' });
+  await assert.rejects(asked, (error) => isMolnError(error, 'DATABASE_NOT_PRIMARY'));
+});
+
 test('a full disk: what was acknowledged is in the log, and the copy goes on when there is room', async (context) => {
   await using on = await startDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'moln-full-'));

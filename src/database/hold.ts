@@ -115,7 +115,8 @@ export class Hold implements StripeTransaction {
   /** Nothing of it happened. Without effect when it is over. */
   async rollBack(): Promise<void> {
     // Once it is prepared it may be in the log, whatever its coordinator believes: that is found out.
-    if (this.isPending) await this.settle({ kind: 'unknown', why: 'it was rolled back' });
+    if (this.#state === 'prepared' && this.#isCross)
+      await this.settle({ kind: 'unknown', why: 'it was rolled back' });
     else if (this.#settled !== undefined) await this.#settled;
     else if (this.#state !== 'over') await this.#rollBack();
   }
@@ -124,11 +125,6 @@ export class Hold implements StripeTransaction {
     if (this.#reason !== undefined) throw this.#reason;
     if (this.#state === state) return;
     throw limitMet('transaction', 'The transaction is over', 'Begin a new one', 21);
-  }
-
-  /** Its entry is, or will be, in a log that others read, and not yet in the file: a strong read has to wait for `over`. */
-  get isPending(): boolean {
-    return this.#state === 'prepared' && this.#isCross;
   }
 
   async #prepare(cross: boolean): Promise<Share> {

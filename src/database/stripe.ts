@@ -228,9 +228,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #askLogEnd(): Promise<number> {
     const term = this.#term;
+    const known = term?.appender.head.index ?? 0;
     const { index } = await this.#options.log.head(this.name);
-    // Its own append, or another primary's: then the term is over.
-    if (term !== undefined && index > term.appender.head.index) await term.confirm();
+    // Its own append, or another primary's; or the log of a database that is gone. Of those the term is over.
+    if (term !== undefined && (index < known || index > term.appender.head.index))
+      await term.confirm();
     return index;
   }
 

@@ -21,7 +21,7 @@ export async function applyChange(
   let removed = 0;
   const { catalogue, checkUnique, content, empty, fill, onlyEmpty, texts } = change;
   if (empty !== undefined && context.foreignKeys && isParent(empty, before)) {
-    const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`);
+    const binding = bind(before, `DELETE FROM ${quoted(empty.name)}`, context);
     removed = await written({ ...binding, usesTrigger: false }, { ...context, catalogue: before });
   }
   if (checkUnique !== undefined) await tryUnique(checkUnique, before, context);
@@ -41,7 +41,7 @@ export async function applyChange(
   });
   if (fill !== undefined) {
     const sql = `INSERT INTO main.${quoted(fill.table.name)} ${fill.select}`;
-    await written(bind(after, sql), { ...context, catalogue: after });
+    await written(bind(after, sql, context), { ...context, catalogue: after });
   }
   return removed;
 }

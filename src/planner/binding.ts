@@ -61,9 +61,22 @@ export function shownBy({ columns }: Binding): {
   };
 }
 
-/** Throws SQLite's error for a text that does not fit the schema. */
-export function bind(catalogue: Catalogue, sql: string): Binding {
-  const { statement, accesses } = catalogue.shadow.inspect(sql);
+/** Switches of a connection that decide what a program meets: what cascades write and fire, and what a REPLACE fires. */
+export interface Reach {
+  readonly foreignKeys: boolean;
+  readonly recursiveTriggers: boolean;
+}
+
+/** Throws SQLite's error for a text that does not fit the schema. Without `reach`: for texts that only read. */
+export function bind(catalogue: Catalogue, sql: string, reach?: Reach): Binding {
+  const { shadow } = catalogue;
+  if (reach !== undefined) {
+    const { foreignKeys, recursiveTriggers } = reach;
+    shadow.exec(
+      `PRAGMA foreign_keys = ${Number(foreignKeys)}; PRAGMA recursive_triggers = ${Number(recursiveTriggers)}`,
+    );
+  }
+  const { statement, accesses } = shadow.inspect(sql);
   const parsed = parseStatement(sql);
   const tables = new Set<Table>();
   const written = new Set<Table>();

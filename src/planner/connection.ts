@@ -95,7 +95,7 @@ export class Connection {
   /** Runs the first statement of `sql`. `signal` ends it between batches of rows, never inside SQLite. */
   async execute(sql: string, given?: Given, signal?: AbortSignal): Promise<Result> {
     const { catalogue } = this;
-    let prepared = this.settings.recursiveTriggers ? undefined : this.#plans.find(sql, catalogue);
+    let prepared = this.#plans.find(sql, catalogue, this.settings);
     if (prepared === undefined) {
       if (isBlank(sql)) return this.#result([]);
       const parsed = parseStatement(sql);
@@ -104,7 +104,7 @@ export class Connection {
         const done = await this.#control(parsed.node, sql);
         if (done !== undefined) return done;
       }
-      prepared = this.#prepare(sql, catalogue);
+      prepared = this.#plans.prepare(sql, catalogue, this.settings);
     }
     const { binding } = prepared;
     if (prepared.write !== undefined && this.settings.queryOnly) {
@@ -192,7 +192,8 @@ export class Connection {
 
   #prepared(sql: string): Prepared {
     const plans = this.#plans;
-    return plans.find(sql, this.catalogue) ?? plans.prepare(sql, this.catalogue);
+    const { catalogue, settings } = this;
+    return plans.find(sql, catalogue, settings) ?? plans.prepare(sql, catalogue, settings);
   }
 
   /** What is temporary belongs to the transaction too. */
@@ -234,7 +235,7 @@ export class Connection {
         return this.#result([]);
       case 'PragmaStmt':
         return await runPragma(node, sql, this, async (binding) =>
-          this.#read({ catalogue: this.catalogue, binding, read: undefined, write: undefined }, []),
+          this.#read({ binding, read: undefined }, []),
         );
       case 'ExplainStmt': {
         const explained = this.catalogue.shadow.prepare(sql);
@@ -243,17 +244,6 @@ export class Connection {
       }
       default:
         return upkeep(node, sql, this) ? this.#result([]) : undefined;
-    }
-  }
-
-  /** With recursive triggers a REPLACE fires those of DELETE, which its program must name. */
-  #prepare(sql: string, catalogue: Catalogue): Prepared {
-    if (!this.settings.recursiveTriggers) return this.#plans.prepare(sql, catalogue);
-    catalogue.shadow.exec('PRAGMA recursive_triggers = ON');
-    try {
-      return makePlan(sql, catalogue);
-    } finally {
-      catalogue.shadow.exec('PRAGMA recursive_triggers = OFF');
     }
   }
 
@@ -314,7 +304,11 @@ export class Connection {
     else await transaction.release(at);
   }
 
-  async #read({ binding, read }: Prepared, values: SqlRow, signal?: AbortSignal): Promise<Result> {
+  async #read(
+    { binding, read }: Pick<Prepared, 'binding' | 'read'>,
+    values: SqlRow,
+    signal?: AbortSignal,
+  ): Promise<Result> {
     const opened = this.#transaction?.session ?? (await this.#open('read'));
     try {
       const shape = read ?? readShape(binding, this.catalogue);
@@ -460,7 +454,7 @@ export class Connection {
     const temporary = this.#temporary;
     const context = this.#writeContext(session);
     if (first !== undefined) {
-      this.#totalChanges += await written(bind(context.catalogue, first), context);
+      this.#totalChanges += await written(bind(context.catalogue, first, context), context);
     }
     if (temporary !== undefined && objects !== undefined) temporary.objects = objects;
     if (change !== undefined) {
@@ -469,7 +463,7 @@ export class Connection {
     }
     if (objects !== undefined) temporary?.store?.define(texts);
     if (fill === undefined) return;
-    const { binding, write } = makePlan(fill, this.catalogue);
+    const { binding, write } = makePlan(fill, this.catalogue, this.settings);
     const filled = await runWrite(binding, write, this.#runContext(binding, [], session));
     if (filled.failure !== undefined) throw filled.failure;
   }

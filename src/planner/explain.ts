@@ -1,5 +1,6 @@
 /** What would happen to a text, and why nothing better: the data of `moln why query`. */
 import { type Fetch, fetchesOf, fetchText, stripesOf } from './gather.ts';
+import { whyWide } from './narrow-keyed.ts';
 import type { PinContext } from './pins.ts';
 import type { Prepared } from './plan-cache.ts';
 import { decideRead } from './read-plan.ts';
@@ -114,6 +115,8 @@ function explainWrite(
     );
   }
   if (write.keyed && foreignKeys) {
+    const wide = whyWide(write, pins.catalogue);
+    if (wide !== undefined) return gathered('gathered write', all, binding.sql, wide);
     const why = 'foreign keys lead to or from the table: rows that they lead to are read too';
     return {
       plan: 'narrow write',

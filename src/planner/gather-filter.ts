@@ -8,7 +8,16 @@ import type { Table } from './table.ts';
 import { resolve } from './colocation.ts';
 import { conjuncts, type Item, itemOf } from './pins.ts';
 import { plainItems } from './push.ts';
-import { type AstNode, cut, type Expr, find, JOIN, type SelectFrom, walk } from './syntax.ts';
+import {
+  type AstNode,
+  cut,
+  type Expr,
+  find,
+  JOIN,
+  numbersIn,
+  type SelectFrom,
+  walk,
+} from './syntax.ts';
 
 export interface TableFilter {
   /** The table's name in the terms. */
@@ -55,19 +64,15 @@ export function tableFilters(
       const texts = terms.map(
         (term) => `(${cut(binding.sql, term.span, binding.parameters.edits)})`,
       );
-      const parameters = Math.max(0, ...terms.flatMap((term) => numbersIn(term, binding)));
+      const parameters = Math.max(
+        0,
+        ...terms.flatMap(({ span }) => numbersIn(span, binding.parameters)),
+      );
       const where = texts.join(' AND ');
       found.set(table, { alias: name, where, parameters, terms, items, at });
     }
   }
   return found;
-}
-
-function numbersIn({ span }: Expr, { parameters }: Binding): readonly number[] {
-  const end = span.offset + span.length;
-  return parameters.edits
-    .filter((edit) => edit.span.offset >= span.offset && edit.span.offset < end)
-    .map(({ text }) => Number(text.slice(1)));
 }
 
 function namesTableTwice(node: AstNode, catalogue: Catalogue): boolean {

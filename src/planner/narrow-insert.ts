@@ -79,7 +79,7 @@ function hiddenId(
   const { distkey, rid, rowidName } = shape.table;
   const id = valueIn(shape, rowidName ?? '')?.(row) ?? null;
   if (!given.has(id)) return [];
-  const key = valueIn(shape, distkey?.name ?? '')?.(row);
+  const key = distkey?.name === rid ? id : valueIn(shape, distkey?.name ?? '')?.(row);
   const stripe = key === undefined ? undefined : stripeOfKey(shape.table, key, pins);
   return [{ text: `${quoted(rid ?? '')} = ?`, values: [id], stripe }];
 }

@@ -9,7 +9,7 @@ import type { Narrowed } from './gathered-write.ts';
 import { constant, type PinContext, stripeOfKey } from './pins.ts';
 import { type Column, foldName, type ForeignKey, storedColumns, type Table } from './table.ts';
 import type { StripeSession } from './stripes.ts';
-import { cut, quoted } from './syntax.ts';
+import { cut, numbersIn, quoted } from './syntax.ts';
 import { applyAffinity, identityOf, type SqlRow, type SqlValue } from './values.ts';
 import type { RoutedShape } from './write-plan.ts';
 
@@ -25,24 +25,43 @@ export interface KeyedContext {
 /** It could need more rows than can be named. */
 class Wide extends Error {}
 
+/** What the text itself tells of why the rows that it needs cannot be named; undefined when it is for them to tell. */
+export function whyWide(
+  { node, table, unsteady }: RoutedShape,
+  catalogue: Catalogue,
+): string | undefined {
+  if (unsteady) return 'it calls a function that differs from call to call';
+  if (node?.type !== 'UpdateStmt') return undefined;
+  if (node.orConflict === 'Replace') return 'it may replace rows that foreign keys lead to';
+  if (table.columns.some(({ generated }) => generated)) return 'it computes a column';
+  const set = new Set(
+    node.sets.flatMap(({ colNames }) => colNames.map(({ text }) => foldName(text))),
+  );
+  const isSet = (name: string): boolean => set.has(foldName(name));
+  // Other rows may have the key already, or be children by it.
+  const uniques = table.uniques.flatMap(({ columns }) => columns ?? table.columns);
+  return uniques.some(({ name }) => isSet(name)) || isParentBy(table, isSet, catalogue)
+    ? 'it changes a key that other rows may have, or lead to'
+    : undefined;
+}
+
 /** Undefined when it could need more rows than can be named, or what only SQLite can tell. */
 export async function narrowKeyed(
   shape: RoutedShape,
   route: readonly number[],
   context: KeyedContext,
 ): Promise<Narrowed | undefined> {
-  const { node, table, unsteady } = shape;
-  if (node === undefined || unsteady || table.place === 'temporary') return undefined;
-  const { edits } = context.pins.parameters;
-  const where =
-    node.whereClause === undefined ? '' : cut(context.pins.sql, node.whereClause.span, edits);
-  const numbers = [...where.matchAll(/\?(\d+)/g)].map(([, number]) => Number(number));
+  const { node, table } = shape;
+  if (node === undefined || whyWide(shape, context.catalogue) !== undefined) return undefined;
+  const { parameters, sql, values } = context.pins;
+  const span = node.whereClause?.span;
+  const numbers = span === undefined ? [] : numbersIn(span, parameters);
   const fetch: Fetch = {
     table,
     stripes: table.place === 'striped' ? route : [0],
     alias: node.tblName.alias?.text ?? node.tblName.objName.text,
-    where,
-    values: context.pins.values.slice(0, Math.max(0, ...numbers)),
+    where: span === undefined ? '' : cut(sql, span, parameters.edits),
+    values: values.slice(0, Math.max(0, ...numbers)),
   };
   const rows = new KeyedRows(context);
   try {
@@ -82,13 +101,20 @@ class KeyedRows {
   }
 
   async read(fetch: Fetch): Promise<readonly SqlRow[]> {
-    const found: SqlRow[] = [];
-    for (const stripe of fetch.stripes) {
-      const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
-      for await (const rows of this.#context.session.rows(stripe, text, fetch.values ?? []))
-        found.push(...rows);
-      if (found.length > KEYS_MAX) throw new Wide();
-    }
+    const { session } = this.#context;
+    const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
+    // All at once: stripes that are asked together are held in an order that needs no second attempt.
+    const parts = await Promise.allSettled(
+      fetch.stripes.map(async (stripe) => {
+        const rows: SqlRow[] = [];
+        for await (const some of session.rows(stripe, text, fetch.values ?? [])) rows.push(...some);
+        return rows;
+      }),
+    );
+    const failed = parts.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    const found = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value : []));
+    if (found.length > KEYS_MAX) throw new Wide();
     return found;
   }
 
@@ -111,19 +137,14 @@ class KeyedRows {
   change(
     table: Table,
     rows: readonly SqlRow[],
-    { orConflict, sets }: Extract<NonNullable<RoutedShape['node']>, { type: 'UpdateStmt' }>,
+    { sets }: Extract<NonNullable<RoutedShape['node']>, { type: 'UpdateStmt' }>,
   ): void {
-    if (orConflict === 'Replace' || table.columns.some(({ generated }) => generated))
-      throw new Wide();
     const given = new Map<string, SqlValue | undefined>();
     for (const { colNames, expr } of sets) {
       const value = colNames.length === 1 ? constant(expr, this.#context.pins) : undefined;
       for (const { text } of colNames) given.set(foldName(text), value);
     }
     const isSet = (name: string): boolean => given.has(foldName(name));
-    // Other rows may have the key already, or be children by it.
-    const uniques = table.uniques.flatMap(({ columns }) => columns ?? table.columns);
-    if (uniques.some(({ name }) => isSet(name)) || this.#isParentBy(table, isSet)) throw new Wide();
     this.#itself(table, rows);
     const names = storedColumns(table).map(foldName);
     for (const key of table.foreignKeys) {
@@ -143,17 +164,6 @@ class KeyedRows {
       );
       this.#parents(table, key, after);
     }
-  }
-
-  #isParentBy(table: Table, isSet: (name: string) => boolean): boolean {
-    return this.#context.catalogue
-      .tablesBeside(table)
-      .some(({ foreignKeys }) =>
-        foreignKeys.some(
-          (key) =>
-            foldName(key.parent) === foldName(table.name) && parentColumns(key, table).some(isSet),
-        ),
-      );
   }
 
   #itself(table: Table, rows: readonly SqlRow[]): void {
@@ -185,11 +195,18 @@ class KeyedRows {
     this.#want(child, columns, values);
     if (key.onDelete === 'NO ACTION' || key.onDelete === 'RESTRICT') return;
     const found = await this.#readAll(child, columns, values);
+    // Also where keys lead in a circle.
+    if (found.length === 0) return;
     if (key.onDelete === 'CASCADE') return await this.remove(child, found);
     const isSet = (name: string): boolean =>
       key.columns.some((one) => foldName(one) === foldName(name));
     const isShared = child.foreignKeys.some((other) => other !== key && other.columns.some(isSet));
-    if (key.onDelete !== 'SET NULL' || isShared || this.#isParentBy(child, isSet)) throw new Wide();
+    if (
+      key.onDelete !== 'SET NULL' ||
+      isShared ||
+      isParentBy(child, isSet, this.#context.catalogue)
+    )
+      throw new Wide();
     // Either may be part of what has to be unique.
     const isComputed = child.columns.some(({ generated }) => generated);
     if (isComputed || child.uniques.some(({ columns: of }) => of === undefined)) throw new Wide();
@@ -237,6 +254,18 @@ class KeyedRows {
     if (at < 0 && values.length > 0) return new Set(stripesOf(table, pins.slots.count));
     return new Set(values.map((row) => stripeOfKey(table, row[at] ?? null, pins)));
   }
+}
+
+/** Children lead to one of these columns. */
+function isParentBy(table: Table, isOne: (name: string) => boolean, catalogue: Catalogue): boolean {
+  return catalogue
+    .tablesBeside(table)
+    .some(({ foreignKeys }) =>
+      foreignKeys.some(
+        (key) =>
+          foldName(key.parent) === foldName(table.name) && parentColumns(key, table).some(isOne),
+      ),
+    );
 }
 
 /** And notes it. */

@@ -151,6 +151,13 @@ export function cut(sql: string, part: Span, edits: readonly Edit[]): string {
   );
 }
 
+/** The numbers of the parameters in `part` of a statement. */
+export function numbersIn({ offset, length }: Span, { edits }: Parameters): readonly number[] {
+  return edits
+    .filter(({ span }) => span.offset >= offset && span.offset < offset + length)
+    .map(({ text }) => Number(text.slice(1)));
+}
+
 /** Quoted as an identifier, whatever is in it. */
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;

@@ -108,7 +108,7 @@ export function readTable(db: MemoryDatabase, object: StoredObject, options: Tab
   const columns = described
     // 1 is a hidden column of a virtual table.
     .filter((row) => row[5] !== 1n)
-    .map((row): Column => columnOf(row, collations));
+    .map((row): Column => columnOf(row, collations, options.strict));
   const primary = described
     .filter((row) => Number(row[4]) > 0)
     .sort((a, b) => Number(a[4]) - Number(b[4]));
@@ -181,13 +181,14 @@ export function contentOf(sql: string): string | undefined {
   return option?.slice(1).find((one) => one !== undefined);
 }
 
-function columnOf(row: SqlRow, collations: ReadonlyMap<string, string>): Column {
+function columnOf(row: SqlRow, collations: ReadonlyMap<string, string>, strict: boolean): Column {
   const name = String(row[0]);
   const declared = String(row[1] ?? '');
   return {
     name,
     declared,
-    affinity: affinityOf(declared),
+    // Elsewhere the word means numbers.
+    affinity: strict && foldName(declared) === 'any' ? 'blob' : affinityOf(declared),
     collation: knownCollation(collations.get(foldName(name))),
     generated: row[5] === 2n || row[5] === 3n,
     notNull: row[2] === 1n,

@@ -37,7 +37,7 @@ export interface TemporaryShape {
 export interface RoutedShape {
   readonly kind: 'routed';
   readonly table: Table;
-  /** Undefined for virtual tables. */
+  /** Undefined for an INSERT into a virtual table. */
   readonly node: Extract<Stmt, { type: 'UpdateStmt' | 'DeleteStmt' }> | undefined;
   readonly sql: string;
   readonly terms: readonly Expr[];

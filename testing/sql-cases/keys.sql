@@ -131,3 +131,12 @@ DELETE FROM orphan WHERE id = 2
 UPDATE orphan SET id = 3
 UPDATE orphan SET gone = NULL
 DROP TABLE orphan
+CREATE TABLE anything(k ANY PRIMARY KEY, n INTEGER) STRICT
+INSERT INTO anything VALUES ('5', 1), (5, 2), ('6', 3), (6.0, 4), ('x', 5)
+SELECT n FROM anything WHERE k = '5'
+SELECT n FROM anything WHERE k = 5
+SELECT n FROM anything WHERE k IN ('6', '7')
+SELECT n FROM anything WHERE k = 6
+UPDATE anything SET n = 9 WHERE k = '6'
+DELETE FROM anything WHERE k = '5'
+SELECT * FROM anything ORDER BY n
