@@ -164,16 +164,27 @@ test('a storage over SFTP', async (t) => {
     await failsWith('BLOBS_MISSING', store.get(blobId(2)));
   });
 
+  await t.test('only one has it, under whatever address', async () => {
+    const url = `sftp://someone@host.example:22${folder}`;
+    const other = RentedBlobs.open(options(folder, { url, create: true }));
+    await assert.rejects(other, /away: another process has it/);
+  });
+
   await t.test('what it has is found again, what was half written is gone', async () => {
     const bytes = blobBytes(6, 200_000);
     await store.put(blobId(6), inPieces(bytes), putOptions());
     writeFileSync(join(folder, 't', 'half'), 'x');
+    const [had, one] = [await store.list(undefined, 10), (await store.usage()).backends[0]];
+    await store[Symbol.asyncDispose]();
     await using again = await RentedBlobs.open(options(folder));
     assert.ok((await bytesOf(await again.get(blobId(6)))).equals(bytes));
-    assert.deepEqual(await again.list(undefined, 10), await store.list(undefined, 10));
-    const [one, other] = [(await store.usage()).backends[0], (await again.usage()).backends[0]];
+    assert.deepEqual(await again.list(undefined, 10), had);
+    const [other] = (await again.usage()).backends;
     assert.deepEqual([one?.usedBytes, one?.id], [other?.usedBytes, other?.id]);
     assert.deepEqual(readdirSync(join(folder, 't')), []);
+  });
+
+  await t.test('another key opens nothing', async () => {
     await using strange = await RentedBlobs.open(options(folder, { key: Buffer.alloc(32, 8) }));
     await failsWith('BLOBS_CORRUPT', strange.get(blobId(6)));
   });

@@ -9,6 +9,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { away, corrupt, full, invalid, missing } from './errors.ts';
 import { checkMeta, requireBlobId } from './format.ts';
+import { claimId } from './identity.ts';
 import {
   BLOCK_BYTES,
   FULL_BELOW_BYTES,
@@ -93,6 +94,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   #open: Open | undefined;
   #opening: Promise<Open> | undefined;
   #identity: Identity | undefined;
+  /** No other process, and nothing here under another address, changes what lies there. */
+  #claim: AsyncDisposable | undefined;
   #triedMs = -Infinity;
   #why = 'it is not connected yet';
   #room: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
@@ -110,7 +113,10 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     try {
       await blobs.#connected();
     } catch (error) {
-      if (options.create === true) throw error;
+      if (options.create === true) {
+        await blobs[Symbol.asyncDispose]();
+        throw error;
+      }
     }
     return blobs;
   }
@@ -242,6 +248,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     this.#isClosed = true;
     await this.#opening?.catch(() => undefined);
     this.#open?.session[Symbol.dispose]();
+    await this.#claim?.[Symbol.asyncDispose]();
+    this.#claim = undefined;
   }
 
   /** Throws `BLOBS_AWAY`. */
@@ -276,6 +284,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
         id: this.#identity?.id ?? id,
         isNew: create === true && this.#identity === undefined,
       });
+      this.#claim ??= await claimId(url, identity.id);
+      await this.#removeHalves(session);
       if (this.#identity === undefined) await this.#load(session);
       this.#identity = identity;
       return { session, identity };
@@ -285,13 +295,17 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     }
   }
 
-  /** What was half written is removed. Of two files of one blob the newer one counts. */
+  /** What was being written when it ended before. */
+  async #removeHalves(session: SftpSession): Promise<void> {
+    const folder = `${this.#target.folder}/t`;
+    for (const { name } of await session.list(folder)) await session.remove(`${folder}/${name}`);
+  }
+
+  /** Of two files of one blob the newer one counts. */
   async #load(session: SftpSession): Promise<void> {
     const { folder } = this.#target;
     this.#index.clear();
     this.#usedBytes = 0;
-    for (const { name } of await session.list(`${folder}/t`))
-      await session.remove(`${folder}/t/${name}`);
     const left = [...PREFIXES];
     const lane = async (): Promise<void> => {
       for (let prefix = left.pop(); prefix !== undefined; prefix = left.pop())
