@@ -136,11 +136,11 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     try {
       const seal = new Seal(this.#options.key, { id, salt });
       const pieces = sealing(seal, id, { body, options: { maxBytes, length, sha256 }, meta, seen });
-      await this.#asked(session.write(temporary, pieces, RENTED_AT_ONCE));
-      const name: SealedName = { id, salt, allocSeq: meta.allocSeq, length: seen.length };
-      await this.#asked(session.rename(temporary, this.#pathOf(name)));
+      const nameOf = (): SealedName => ({ id, salt, allocSeq: meta.allocSeq, length: seen.length });
+      const how = { path: () => this.#pathOf(nameOf()), atOnce: RENTED_AT_ONCE };
+      await this.#asked(session.write(temporary, pieces, how));
       const before = this.#index.get(id);
-      this.#note(name);
+      this.#note(nameOf());
       if (before !== undefined) await this.#asked(session.remove(this.#pathOf(before)));
       return seen;
     } catch (error) {

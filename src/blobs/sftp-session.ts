@@ -181,11 +181,20 @@ export class SftpSession implements Disposable {
     return found.filter(({ name }) => name !== '.' && name !== '..');
   }
 
-  /** A new file, on its disk when it resolves. Pieces are at most a packet long; so many are under way at a time. */
-  async write(path: string, pieces: AsyncIterable<Uint8Array>, atOnce: number): Promise<void> {
+  /**
+   * A new file, on its disk when it resolves; it is called `temporary` until all of it is there, then `path()`. Pieces are at most a packet
+   * long; so many are under way at a time.
+   */
+  async write(
+    temporary: string,
+    pieces: AsyncIterable<Uint8Array>,
+    { path, atOnce }: { readonly path: () => string; readonly atOnce: number },
+  ): Promise<void> {
     const { write, create, exclusive } = OPEN_FLAGS;
     const flags = write | create | exclusive;
-    const handle = await this.#handle((id) => packetWithAttributes(SFTP.open, id, path, flags));
+    const handle = await this.#handle((id) =>
+      packetWithAttributes(SFTP.open, id, temporary, flags),
+    );
     const underWay: Promise<unknown>[] = [];
     try {
       let at = 0;
@@ -199,7 +208,10 @@ export class SftpSession implements Disposable {
         at += piece.length;
       }
       await Promise.all(underWay);
-      await this.#ask((id) => packet(SFTP.extended, id, SYNC, handle), SFTP.status);
+      await this.#sync(handle);
+      await this.rename(temporary, path());
+      // No request syncs a folder; the file systems of Linux write a file's new name when they sync the file.
+      await this.#sync(handle);
     } finally {
       await Promise.allSettled(underWay);
       await this.#close(handle);
@@ -295,6 +307,7 @@ export class SftpSession implements Disposable {
       try {
         const answer = await this.#ask((id) => packet(SFTP.read, id, handle, at, left), SFTP.data);
         const part = answer.bytes();
+        if (part.length === 0) break;
         parts.push(part);
         got += part.length;
       } catch (error) {
@@ -307,6 +320,10 @@ export class SftpSession implements Disposable {
 
   async #handle(make: (id: number) => Buffer): Promise<Buffer> {
     return (await this.#ask(make, SFTP.handle)).bytes();
+  }
+
+  async #sync(handle: Buffer): Promise<void> {
+    await this.#ask((id) => packet(SFTP.extended, id, SYNC, handle), SFTP.status);
   }
 
   async #close(handle: Buffer): Promise<void> {
