@@ -23,6 +23,7 @@ import {
   putOptions,
   sha256,
 } from '../../testing/blob-conformance.ts';
+import { until } from '../../testing/until.ts';
 import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 import { parseSftp, sshCommand } from './sftp-session.ts';
 
@@ -182,6 +183,33 @@ test('a storage over SFTP', async (t) => {
     const [other] = (await again.usage()).backends;
     assert.deepEqual([one?.usedBytes, one?.id], [other?.usedBytes, other?.id]);
     assert.deepEqual(readdirSync(join(folder, 't')), []);
+  });
+
+  await t.test('names that lie are found', async () => {
+    const path = filesOf(join(folder, 'd')).find((one) => one.includes(blobId(1))) ?? '';
+    renameSync(path, path.replace('.7.1', '.8.1'));
+    await using again = await RentedBlobs.open(options(folder));
+    assert.equal((await again.list(undefined, 1))[0]?.allocSeq, 8);
+    assert.equal(await again.verify(blobId(1)), 'corrupt');
+    const long = filesOf(join(folder, 'd')).find((one) => one.includes(blobId(6))) ?? '';
+    const bytes = readFileSync(long);
+    writeFileSync(long, Buffer.concat([bytes, Buffer.alloc(MIB)]));
+    await assert.rejects(again.get(blobId(6)), /longer than its name says/);
+    writeFileSync(long, bytes);
+    assert.equal(await again.verify(blobId(6)), 'good');
+  });
+
+  await t.test('what a connection left that ended is gone with the next one', async () => {
+    const pid = join(home, 'pid');
+    const command = ['sh', '-c', `echo $$ >${pid}; exec ${SERVER}`];
+    await using broken = await RentedBlobs.open(options(folder, { command }));
+    writeFileSync(join(folder, 't', 'half'), 'x');
+    process.kill(Number(readFileSync(pid, 'utf8')));
+    await until('it is connected again', async () => {
+      skippedMs += 60_000;
+      await broken.get(blobId(6));
+      return readdirSync(join(folder, 't')).length === 0;
+    });
   });
 
   await t.test('another key opens nothing', async () => {

@@ -363,8 +363,13 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     const start = sealedBytes(name.length);
     const bytes = await this.#asked(session.size(path), name);
     if (bytes === undefined) throw this.#gone(name);
+    if (bytes - start > SEALED_BLOCK_BYTES) throw corrupt(name.id, 'it is longer than its name says');
     const tail = await this.#asked(wholeOf(session, path, bytes, start), name);
-    return new Seal(this.#options.key, name).openMeta(tail);
+    const found = new Seal(this.#options.key, name).openMeta(tail);
+    // Of the name only id and salt are in the key.
+    if (found.length !== name.length || found.meta.allocSeq !== name.allocSeq)
+      throw corrupt(name.id, 'its name is another one');
+    return found;
   }
 
   /** It lied: kept for a person to look at, and no blob any more. */
