@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import {
@@ -55,7 +56,7 @@ function filesOf(folder: string): readonly string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-test('what may be rented', () => {
+test('what may be rented', async () => {
   assert.deepEqual(parseSftp('sftp://ann@[::1]:2222/srv/my%20files/'), {
     user: 'ann',
     host: '::1',
@@ -69,8 +70,15 @@ test('what may be rented', () => {
     'sftp://-l@host/srv',
     'http://host/srv',
     'sftp://host/srv?x',
+    'sftp://host/%zz',
+    'sftp://host/a%0ab',
   ])
     assert.equal(parseSftp(text), undefined, text);
+  const secret = { url: 'sftp://ann:secret@host/srv', create: true };
+  await assert.rejects(
+    RentedBlobs.open(options('', secret)),
+    (error) => isMolnError(error, 'BLOBS_INVALID') && !error.message.includes('secret'),
+  );
   const target = parseSftp('sftp://host/srv');
   assert.ok(target !== undefined);
   assert.deepEqual(sshCommand(target).slice(-4), ['-s', '--', 'host', 'sftp']);

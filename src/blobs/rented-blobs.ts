@@ -76,11 +76,11 @@ export function isRented(path: string): boolean {
   return path.startsWith('sftp://');
 }
 
-/** Throws `BLOBS_INVALID`. */
+/** Throws `BLOBS_INVALID`, which does not repeat the address: a password may be in it. */
 export function checkRented(url: string): SftpTarget {
   const target = parseSftp(url);
   if (target === undefined)
-    throw invalid(`"${url}" is not as sftp://USER@HOST:PORT/FOLDER, without a password`);
+    throw invalid('A rented storage is given as sftp://USER@HOST:PORT/FOLDER, without a password');
   return target;
 }
 

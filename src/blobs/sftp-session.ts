@@ -61,7 +61,7 @@ export function parseSftp(text: string): SftpTarget | undefined {
   if (!text.startsWith('sftp://') || !URL.canParse(text)) return undefined;
   const { username, password, hostname, port, pathname, search, hash } = new URL(text);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  const folder = decodeURIComponent(pathname).replace(/\/+$/, '');
+  const folder = decoded(pathname)?.replace(/\/+$/, '') ?? '';
   const isGood =
     password === '' &&
     search === '' &&
@@ -69,6 +69,7 @@ export function parseSftp(text: string): SftpTarget | undefined {
     HOST.test(host) &&
     !host.startsWith('-') &&
     folder.startsWith('/') &&
+    !/\p{Cc}/u.test(folder) &&
     (username === '' || (USER.test(username) && !username.startsWith('-')));
   if (!isGood) return undefined;
   return {
@@ -79,7 +80,16 @@ export function parseSftp(text: string): SftpTarget | undefined {
   };
 }
 
-/** Nobody is there to be asked for a password or about a host. */
+/** Undefined when it is badly encoded. */
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nobody is there to be asked for a password or about a host; and that machine gets nothing of this one, whatever logins are configured to give. */
 export function sshCommand({ user, host, port }: SftpTarget): readonly string[] {
   return [
     'ssh',
@@ -87,6 +97,10 @@ export function sshCommand({ user, host, port }: SftpTarget): readonly string[] 
     '-oConnectTimeout=10',
     '-oServerAliveInterval=10',
     '-oServerAliveCountMax=3',
+    '-oForwardAgent=no',
+    '-oForwardX11=no',
+    '-oClearAllForwardings=yes',
+    '-oPermitLocalCommand=no',
     ...(port === undefined ? [] : ['-p', String(port)]),
     ...(user === undefined ? [] : ['-l', user]),
     '-s',
