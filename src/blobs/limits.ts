@@ -64,3 +64,5 @@ export const PROGRESS_BYTES: number = 512 * 1024;
 export const RENTED_ANSWER_MS: number = 20 * 1000;
 /** Blocks of one blob on their way to or from it. */
 export const RENTED_AT_ONCE = 16;
+/** Of all blobs together: 2 MiB of blocks, as much as `ssh` has under way, so that over 1 Mbit/s each is answered in time. */
+export const RENTED_REQUESTS = 32;

@@ -25,6 +25,7 @@ import {
   sha256,
 } from '../../testing/blob-conformance.ts';
 import { until } from '../../testing/until.ts';
+import { RENTED_REQUESTS } from './limits.ts';
 import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 import { parseSftp, sshCommand } from './sftp-session.ts';
 
@@ -218,6 +219,28 @@ test('a storage over SFTP', async (t) => {
       await broken.get(blobId(6));
       return readdirSync(join(folder, 't')).length === 0;
     });
+  });
+
+  await t.test('many writes at once have few requests under way', async () => {
+    const [live, most] = [new Set<Disposable>(), { requests: 0 }];
+    const after: RentedOptions['clock']['after'] = (ms, work) => {
+      const timer = systemClock.after(ms, work);
+      live.add(timer);
+      most.requests = Math.max(most.requests, live.size);
+      return {
+        [Symbol.dispose]: () => {
+          live.delete(timer);
+          timer[Symbol.dispose]();
+        },
+      };
+    };
+    await using other = await RentedBlobs.open(options(folder, { clock: { ...clock, after } }));
+    const numbers = Array.from({ length: 6 }, (_, at) => 10 + at);
+    const put = (at: number): Promise<unknown> =>
+      other.put(blobId(at), inPieces(blobBytes(at, 2 * MIB)), putOptions({ length: 2 * MIB }));
+    await Promise.all(numbers.map(put));
+    assert.equal(most.requests, RENTED_REQUESTS);
+    for (const at of numbers) assert.equal(await other.delete(blobId(at)), true);
   });
 
   await t.test('another key opens nothing', async () => {

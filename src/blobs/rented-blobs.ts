@@ -17,6 +17,7 @@ import {
   LOOK_EVERY_MS,
   RENTED_ANSWER_MS,
   RENTED_AT_ONCE,
+  RENTED_REQUESTS,
 } from './limits.ts';
 import type {
   AppendOptions,
@@ -274,7 +275,12 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
 
   async #connect(): Promise<Open> {
     const { command = sshCommand(this.#target), clock } = this.#options;
-    const session = await SftpSession.open({ command, answerMs: RENTED_ANSWER_MS, clock });
+    const session = await SftpSession.open({
+      command,
+      answerMs: RENTED_ANSWER_MS,
+      atOnce: RENTED_REQUESTS,
+      clock,
+    });
     try {
       const { url, nodeId, id, create } = this.#options;
       const identity = await identify(session, {

@@ -28,6 +28,8 @@ export interface SftpOptions {
   readonly command: readonly string[];
   /** A request that is not answered for so long ends the session. */
   readonly answerMs: number;
+  /** Requests under way; more wait here, or those of many writes would not be answered in time over a slow line. */
+  readonly atOnce: number;
   readonly clock: Clock;
 }
 
@@ -115,6 +117,8 @@ export class SftpSession implements Disposable {
   readonly #child: ChildProcess;
   readonly #cutter = new PacketCutter();
   readonly #waiting = new Map<number, Waiting>();
+  /** Called when there may be room for one more request. */
+  readonly #queue: (() => void)[] = [];
   readonly #greeted = Promise.withResolvers<PacketReader>();
   #nextId = 1;
   #said = '';
@@ -346,8 +350,10 @@ export class SftpSession implements Disposable {
   }
 
   async #ask(make: (id: number) => Buffer, wanted: number): Promise<PacketReader> {
+    const { clock, answerMs, atOnce } = this.#options;
+    while (this.#end === undefined && this.#waiting.size >= atOnce)
+      await new Promise<void>((resolve) => this.#queue.push(resolve));
     if (this.#end !== undefined) throw this.#end;
-    const { clock, answerMs } = this.#options;
     const id = this.#nextId;
     this.#nextId = (id + 1) % 2 ** 32;
     const { promise, resolve, reject } = Promise.withResolvers<PacketReader>();
@@ -374,6 +380,7 @@ export class SftpSession implements Disposable {
         const waiting = this.#waiting.get(id);
         if (waiting === undefined) throw new Error('what answers does not speak SFTP');
         this.#waiting.delete(id);
+        this.#queue.shift()?.();
         waiting.timer[Symbol.dispose]();
         waiting.resolve(answer);
       }
@@ -393,6 +400,7 @@ export class SftpSession implements Disposable {
       reject(this.#end);
     }
     this.#waiting.clear();
+    for (const resolve of this.#queue.splice(0)) resolve();
     this.#child.kill('SIGKILL');
   }
 }
