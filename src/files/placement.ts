@@ -95,7 +95,9 @@ function mix(value: number): number {
 /** Copies are on different machines as soon as there are so many that could have them; until then on different disks. */
 export function asItCanBe(policy: Policy, places: readonly Place[]): Policy {
   if (policy.across !== undefined) return policy;
-  const isPossible = match(policy.slots, [places.filter(isHere)], 'host').every((place) => place !== undefined);
+  const isPossible = match(policy.slots, [places.filter(isHere)], 'host').every(
+    (place) => place !== undefined,
+  );
   return isPossible ? { ...policy, across: 'host' } : policy;
 }
 
