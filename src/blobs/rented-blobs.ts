@@ -369,7 +369,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     const start = sealedBytes(name.length);
     const bytes = await this.#asked(session.size(path), name);
     if (bytes === undefined) throw this.#gone(name);
-    if (bytes - start > SEALED_BLOCK_BYTES) throw corrupt(name.id, 'it is longer than its name says');
+    if (bytes - start > SEALED_BLOCK_BYTES)
+      throw corrupt(name.id, 'it is longer than its name says');
     const tail = await this.#asked(wholeOf(session, path, bytes, start), name);
     const found = new Seal(this.#options.key, name).openMeta(tail);
     // Of the name only id and salt are in the key.
