@@ -25,7 +25,7 @@ import {
   sha256,
 } from '../../testing/blob-conformance.ts';
 import { until } from '../../testing/until.ts';
-import { RENTED_REQUESTS } from './limits.ts';
+import { RENTED_REQUESTS, RENTED_USAGE_MS } from './limits.ts';
 import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 import { parseSftp, sshCommand } from './sftp-session.ts';
 
@@ -212,6 +212,7 @@ test('a storage over SFTP', async (t) => {
     const pid = join(home, 'pid');
     const command = ['sh', '-c', `echo $$ >${pid}; exec ${SERVER}`];
     await using broken = await RentedBlobs.open(options(folder, { command }));
+    await broken.get(blobId(6));
     writeFileSync(join(folder, 't', 'half'), 'x');
     process.kill(Number(readFileSync(pid, 'utf8')));
     await until('it is connected again', async () => {
@@ -243,6 +244,16 @@ test('a storage over SFTP', async (t) => {
     for (const at of numbers) assert.equal(await other.delete(blobId(at)), true);
   });
 
+  await t.test('who asks how it is does not wait for one that hangs', async () => {
+    const after: RentedOptions['clock']['after'] = (ms, work) =>
+      systemClock.after(ms === RENTED_USAGE_MS ? 1 : ms, work);
+    const changes = { command: ['sleep', '100'], clock: { ...clock, after } };
+    const hanging = await RentedBlobs.open(options(folder, changes));
+    const [usage] = (await hanging.usage()).backends;
+    assert.deepEqual([usage?.state, usage?.reason], ['away', 'it is not connected yet']);
+    await hanging[Symbol.asyncDispose]();
+  });
+
   await t.test('another key opens nothing', async () => {
     await using strange = await RentedBlobs.open(options(folder, { key: Buffer.alloc(32, 8) }));
     await failsWith('BLOBS_CORRUPT', strange.get(blobId(6)));
@@ -261,18 +272,18 @@ test('a storage over SFTP', async (t) => {
       [{ id: 'other' }, /away: .*not "other"/],
     ] as const) {
       await using other = await RentedBlobs.open(options(folder, changes));
-      assert.match(await stateOf(other), why);
+      await until(String(why), async () => why.test(await stateOf(other)));
       await failsWith('BLOBS_AWAY', other.get(blobId(6)));
     }
     const moved = join(home, 'moved');
     renameSync(folder, moved);
     mkdirSync(folder);
     await using empty = await RentedBlobs.open(options(folder));
-    assert.match(await stateOf(empty), /away: .*no file "NODE"/);
+    await until('it is another one', async () => /no file "NODE"/.test(await stateOf(empty)));
     rmSync(folder, { recursive: true });
     renameSync(moved, folder);
     skippedMs += 60_000;
-    assert.match(await stateOf(empty), /^good/);
+    await until('it is good', async () => /^good/.test(await stateOf(empty)));
     assert.equal((await empty.get(blobId(6))).length, 200_000);
     await assert.rejects(
       RentedBlobs.open(options(home, { create: true })),

@@ -18,6 +18,7 @@ import {
   RENTED_ANSWER_MS,
   RENTED_AT_ONCE,
   RENTED_REQUESTS,
+  RENTED_USAGE_MS,
 } from './limits.ts';
 import type {
   AppendOptions,
@@ -94,6 +95,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   #reservedBytes = 0;
   #open: Open | undefined;
   #opening: Promise<Open> | undefined;
+  /** The last one, from its start on. */
+  #session: SftpSession | undefined;
   #identity: Identity | undefined;
   /** No other process, and nothing here under another address, changes what lies there. */
   #claim: AsyncDisposable | undefined;
@@ -108,16 +111,15 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     this.#target = checkRented(options.url);
   }
 
-  /** With `create` it throws when it cannot be used; else it is away until it can. */
+  /** With `create` it throws when it cannot be used; else it is away until it can, and nobody waits for that. */
   static async open(options: RentedOptions): Promise<RentedBlobs> {
     const blobs = new RentedBlobs(options);
+    if (options.create !== true) return blobs;
     try {
       await blobs.#connected();
     } catch (error) {
-      if (options.create === true) {
-        await blobs[Symbol.asyncDispose]();
-        throw error;
-      }
+      await blobs[Symbol.asyncDispose]();
+      throw error;
     }
     return blobs;
   }
@@ -232,7 +234,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     const base = { path: this.#options.url, blobs: this.#index.size, usedBytes: this.#usedBytes };
     let usage: BackendUsage;
     try {
-      const { identity } = await this.#connected();
+      const { identity } = await this.#connectedSoon();
       const { limitBytes, roomBytes, diskBytes } = await this.#space();
       const freeBytes = Math.max(0, roomBytes);
       const state = freeBytes < FULL_BELOW_BYTES ? 'full' : 'good';
@@ -247,8 +249,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    this.#session?.[Symbol.dispose]();
     await this.#opening?.catch(() => undefined);
-    this.#open?.session[Symbol.dispose]();
     await this.#claim?.[Symbol.asyncDispose]();
     this.#claim = undefined;
   }
@@ -273,15 +275,25 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     }
   }
 
+  /** Whoever asks how it is asks all storages, and files wait for that when they start. */
+  async #connectedSoon(): Promise<Open> {
+    const { clock, url } = this.#options;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    using _timer = clock.after(RENTED_USAGE_MS, () => reject(away(url, this.#why)));
+    return await Promise.race([this.#connected(), late]);
+  }
+
   async #connect(): Promise<Open> {
     const { command = sshCommand(this.#target), clock } = this.#options;
-    const session = await SftpSession.open({
+    const session = SftpSession.start({
       command,
       answerMs: RENTED_ANSWER_MS,
       atOnce: RENTED_REQUESTS,
       clock,
     });
+    this.#session = session;
     try {
+      await session.greeted();
       const { url, nodeId, id, create } = this.#options;
       const identity = await identify(session, {
         url,
@@ -400,7 +412,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
       if (isMolnError(error)) throw error;
       if (error instanceof SftpError) {
         if (name !== undefined && (await this.#isGone(name))) throw this.#gone(name);
-        throw away(this.#options.url, `it refuses: ${error.message}`);
+        this.#why = `it refuses: ${error.message}`;
+        throw away(this.#options.url, this.#why);
       }
       this.#why = messageOf(error);
       throw this.#open?.session.isOver === true ? away(this.#options.url, this.#why) : error;

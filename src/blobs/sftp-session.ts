@@ -139,20 +139,30 @@ export class SftpSession implements Disposable {
     this.#child.once('close', () => this.#fail(undefined));
   }
 
-  /** Throws what `ssh` says when there is no such machine, or it lets nobody in. */
-  static async open(options: SftpOptions): Promise<SftpSession> {
-    const session = new SftpSession(options);
-    try {
-      await session.#greet();
-    } catch (error) {
-      session[Symbol.dispose]();
-      throw error;
-    }
-    return session;
+  /** Nothing may be asked before it is `greeted`. */
+  static start(options: SftpOptions): SftpSession {
+    return new SftpSession(options);
   }
 
   get isOver(): boolean {
     return this.#end !== undefined;
+  }
+
+  /** Throws what `ssh` says when there is no such machine, or it lets nobody in. */
+  async greeted(): Promise<void> {
+    const { clock, answerMs } = this.#options;
+    const late = (): void => this.#fail(new Error(`no answer within ${answerMs} ms`));
+    using _timer = clock.after(answerMs, late);
+    this.#child.stdin?.write(packet(SFTP.init, SFTP_VERSION));
+    const greeting = await this.#greeted.promise;
+    greeting.uint32();
+    const offered = new Set<string>();
+    while (!greeting.isAtEnd) {
+      offered.add(greeting.text());
+      greeting.text();
+    }
+    const lacking = NEEDED.filter((name) => !offered.has(name));
+    if (lacking.length > 0) throw new Error(`its SFTP server does not offer ${lacking.join(', ')}`);
   }
 
   /** Whether it was made: it may be there. */
@@ -298,22 +308,6 @@ export class SftpSession implements Disposable {
 
   [Symbol.dispose](): void {
     this.#fail(new Error('it was closed'));
-  }
-
-  async #greet(): Promise<void> {
-    const { clock, answerMs } = this.#options;
-    const late = (): void => this.#fail(new Error(`no answer within ${answerMs} ms`));
-    using _timer = clock.after(answerMs, late);
-    this.#child.stdin?.write(packet(SFTP.init, SFTP_VERSION));
-    const greeting = await this.#greeted.promise;
-    greeting.uint32();
-    const offered = new Set<string>();
-    while (!greeting.isAtEnd) {
-      offered.add(greeting.text());
-      greeting.text();
-    }
-    const lacking = NEEDED.filter((name) => !offered.has(name));
-    if (lacking.length > 0) throw new Error(`its SFTP server does not offer ${lacking.join(', ')}`);
   }
 
   /** Servers may give less than was asked for. */
