@@ -267,6 +267,7 @@ test('a storage over SFTP', async (t) => {
     for (const [changes, why] of [
       [{ command: ['false'] }, /away: the connection ended/],
       [{ command: ['sh', '-c', 'echo Permission denied >&2'] }, /away: Permission denied/],
+      [{ command: ['no-such-ssh'] }, /away: there is no program "no-such-ssh" on this machine/],
       [{ command: ['cat'] }, /away: what answers does not speak SFTP/],
       [{ nodeId: 'n2' }, /away: .*belongs to node "n1"/],
       [{ id: 'other' }, /away: .*not "other"/],

@@ -3,6 +3,7 @@
  * `ssh` is configured with there, and Moln keeps no secret for it. Many requests are under way at a time.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import {
   OPEN_FLAGS,
@@ -135,7 +136,10 @@ export class SftpSession implements Disposable {
     });
     // Why it does not read any more it says before it ends.
     this.#child.stdin?.on('error', () => this.#child.kill('SIGKILL'));
-    this.#child.once('error', (error) => this.#fail(error));
+    this.#child.once('error', (error) => {
+      const isThere = systemCode(error) !== 'ENOENT';
+      this.#fail(isThere ? error : new Error(`there is no program "${program}" on this machine`));
+    });
     this.#child.once('close', () => this.#fail(undefined));
   }
 
