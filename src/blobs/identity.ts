@@ -91,14 +91,20 @@ async function readIdentity(path: string): Promise<Identity | undefined> {
   }
 }
 
-/** Dispose of it to let others have the back end. By its id, so that two mounts of one disk are one. */
+/** Dispose of it to let others have the back end. By its id, so that two mounts of one disk, or two addresses of one folder, are one. */
+export async function claimId(path: string, id: string): Promise<AsyncDisposable> {
+  const claim = await takeNameLock(`blobs ${id}`);
+  if (claim === undefined) throw away(path, 'another process has it');
+  return claim;
+}
+
+/** As `claimId`, and says in the folder who it is. */
 export async function claimBackend(
   path: string,
   id: string,
   process: { readonly pid: number; readonly now: number },
 ): Promise<AsyncDisposable> {
-  const claim = await takeNameLock(`blobs ${id}`);
-  if (claim === undefined) throw away(path, 'another process has it');
+  const claim = await claimId(path, id);
   try {
     const text = `${JSON.stringify({ pid: process.pid, since: process.now })}\n`;
     await writeFile(join(path, LOCK_FILE), text, { mode: 0o600 });

@@ -62,5 +62,9 @@ export const PROGRESS_BYTES: number = 512 * 1024;
 
 /** A rented storage that does not answer for so long is away. */
 export const RENTED_ANSWER_MS: number = 20 * 1000;
+/** Who asks how it is hears after so long at the latest that it is away, until it is connected. */
+export const RENTED_USAGE_MS = 2000;
 /** Blocks of one blob on their way to or from it. */
 export const RENTED_AT_ONCE = 16;
+/** Of all blobs together: 2 MiB of blocks, as much as `ssh` has under way, so that over 1 Mbit/s each is answered in time. */
+export const RENTED_REQUESTS = 32;

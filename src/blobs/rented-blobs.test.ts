@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import {
@@ -23,6 +24,8 @@ import {
   putOptions,
   sha256,
 } from '../../testing/blob-conformance.ts';
+import { until } from '../../testing/until.ts';
+import { RENTED_REQUESTS, RENTED_USAGE_MS } from './limits.ts';
 import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 import { parseSftp, sshCommand } from './sftp-session.ts';
 
@@ -54,7 +57,7 @@ function filesOf(folder: string): readonly string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-test('what may be rented', () => {
+test('what may be rented', async () => {
   assert.deepEqual(parseSftp('sftp://ann@[::1]:2222/srv/my%20files/'), {
     user: 'ann',
     host: '::1',
@@ -68,8 +71,15 @@ test('what may be rented', () => {
     'sftp://-l@host/srv',
     'http://host/srv',
     'sftp://host/srv?x',
+    'sftp://host/%zz',
+    'sftp://host/a%0ab',
   ])
     assert.equal(parseSftp(text), undefined, text);
+  const secret = { url: 'sftp://ann:secret@host/srv', create: true };
+  await assert.rejects(
+    RentedBlobs.open(options('', secret)),
+    (error) => isMolnError(error, 'BLOBS_INVALID') && !error.message.includes('secret'),
+  );
   const target = parseSftp('sftp://host/srv');
   assert.ok(target !== undefined);
   assert.deepEqual(sshCommand(target).slice(-4), ['-s', '--', 'host', 'sftp']);
@@ -164,16 +174,87 @@ test('a storage over SFTP', async (t) => {
     await failsWith('BLOBS_MISSING', store.get(blobId(2)));
   });
 
+  await t.test('only one has it, under whatever address', async () => {
+    const url = `sftp://someone@host.example:22${folder}`;
+    const other = RentedBlobs.open(options(folder, { url, create: true }));
+    await assert.rejects(other, /away: another process has it/);
+  });
+
   await t.test('what it has is found again, what was half written is gone', async () => {
     const bytes = blobBytes(6, 200_000);
     await store.put(blobId(6), inPieces(bytes), putOptions());
     writeFileSync(join(folder, 't', 'half'), 'x');
+    const [had, one] = [await store.list(undefined, 10), (await store.usage()).backends[0]];
+    await store[Symbol.asyncDispose]();
     await using again = await RentedBlobs.open(options(folder));
     assert.ok((await bytesOf(await again.get(blobId(6)))).equals(bytes));
-    assert.deepEqual(await again.list(undefined, 10), await store.list(undefined, 10));
-    const [one, other] = [(await store.usage()).backends[0], (await again.usage()).backends[0]];
+    assert.deepEqual(await again.list(undefined, 10), had);
+    const [other] = (await again.usage()).backends;
     assert.deepEqual([one?.usedBytes, one?.id], [other?.usedBytes, other?.id]);
     assert.deepEqual(readdirSync(join(folder, 't')), []);
+  });
+
+  await t.test('names that lie are found', async () => {
+    const path = filesOf(join(folder, 'd')).find((one) => one.includes(blobId(1))) ?? '';
+    renameSync(path, path.replace('.7.1', '.8.1'));
+    await using again = await RentedBlobs.open(options(folder));
+    assert.equal((await again.list(undefined, 1))[0]?.allocSeq, 8);
+    assert.equal(await again.verify(blobId(1)), 'corrupt');
+    const long = filesOf(join(folder, 'd')).find((one) => one.includes(blobId(6))) ?? '';
+    const bytes = readFileSync(long);
+    writeFileSync(long, Buffer.concat([bytes, Buffer.alloc(MIB)]));
+    await assert.rejects(again.get(blobId(6)), /longer than its name says/);
+    writeFileSync(long, bytes);
+    assert.equal(await again.verify(blobId(6)), 'good');
+  });
+
+  await t.test('what a connection left that ended is gone with the next one', async () => {
+    const pid = join(home, 'pid');
+    const command = ['sh', '-c', `echo $$ >${pid}; exec ${SERVER}`];
+    await using broken = await RentedBlobs.open(options(folder, { command }));
+    await broken.get(blobId(6));
+    writeFileSync(join(folder, 't', 'half'), 'x');
+    process.kill(Number(readFileSync(pid, 'utf8')));
+    await until('it is connected again', async () => {
+      skippedMs += 60_000;
+      await broken.get(blobId(6));
+      return readdirSync(join(folder, 't')).length === 0;
+    });
+  });
+
+  await t.test('many writes at once have few requests under way', async () => {
+    const [live, most] = [new Set<Disposable>(), { requests: 0 }];
+    const after: RentedOptions['clock']['after'] = (ms, work) => {
+      const timer = systemClock.after(ms, work);
+      live.add(timer);
+      most.requests = Math.max(most.requests, live.size);
+      return {
+        [Symbol.dispose]: () => {
+          live.delete(timer);
+          timer[Symbol.dispose]();
+        },
+      };
+    };
+    await using other = await RentedBlobs.open(options(folder, { clock: { ...clock, after } }));
+    const numbers = Array.from({ length: 6 }, (_, at) => 10 + at);
+    const put = (at: number): Promise<unknown> =>
+      other.put(blobId(at), inPieces(blobBytes(at, 2 * MIB)), putOptions({ length: 2 * MIB }));
+    await Promise.all(numbers.map(put));
+    assert.equal(most.requests, RENTED_REQUESTS);
+    for (const at of numbers) assert.equal(await other.delete(blobId(at)), true);
+  });
+
+  await t.test('who asks how it is does not wait for one that hangs', async () => {
+    const after: RentedOptions['clock']['after'] = (ms, work) =>
+      systemClock.after(ms === RENTED_USAGE_MS ? 1 : ms, work);
+    const changes = { command: ['sleep', '100'], clock: { ...clock, after } };
+    const hanging = await RentedBlobs.open(options(folder, changes));
+    const [usage] = (await hanging.usage()).backends;
+    assert.deepEqual([usage?.state, usage?.reason], ['away', 'it is not connected yet']);
+    await hanging[Symbol.asyncDispose]();
+  });
+
+  await t.test('another key opens nothing', async () => {
     await using strange = await RentedBlobs.open(options(folder, { key: Buffer.alloc(32, 8) }));
     await failsWith('BLOBS_CORRUPT', strange.get(blobId(6)));
   });
@@ -186,23 +267,24 @@ test('a storage over SFTP', async (t) => {
     for (const [changes, why] of [
       [{ command: ['false'] }, /away: the connection ended/],
       [{ command: ['sh', '-c', 'echo Permission denied >&2'] }, /away: Permission denied/],
+      [{ command: ['no-such-ssh'] }, /away: there is no program "no-such-ssh" on this machine/],
       [{ command: ['cat'] }, /away: what answers does not speak SFTP/],
       [{ nodeId: 'n2' }, /away: .*belongs to node "n1"/],
       [{ id: 'other' }, /away: .*not "other"/],
     ] as const) {
       await using other = await RentedBlobs.open(options(folder, changes));
-      assert.match(await stateOf(other), why);
+      await until(String(why), async () => why.test(await stateOf(other)));
       await failsWith('BLOBS_AWAY', other.get(blobId(6)));
     }
     const moved = join(home, 'moved');
     renameSync(folder, moved);
     mkdirSync(folder);
     await using empty = await RentedBlobs.open(options(folder));
-    assert.match(await stateOf(empty), /away: .*no file "NODE"/);
+    await until('it is another one', async () => /no file "NODE"/.test(await stateOf(empty)));
     rmSync(folder, { recursive: true });
     renameSync(moved, folder);
     skippedMs += 60_000;
-    assert.match(await stateOf(empty), /^good/);
+    await until('it is good', async () => (await stateOf(empty)).startsWith('good'));
     assert.equal((await empty.get(blobId(6))).length, 200_000);
     await assert.rejects(
       RentedBlobs.open(options(home, { create: true })),

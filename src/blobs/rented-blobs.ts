@@ -9,6 +9,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { away, corrupt, full, invalid, missing } from './errors.ts';
 import { checkMeta, requireBlobId } from './format.ts';
+import { claimId } from './identity.ts';
 import {
   BLOCK_BYTES,
   FULL_BELOW_BYTES,
@@ -16,6 +17,8 @@ import {
   LOOK_EVERY_MS,
   RENTED_ANSWER_MS,
   RENTED_AT_ONCE,
+  RENTED_REQUESTS,
+  RENTED_USAGE_MS,
 } from './limits.ts';
 import type {
   AppendOptions,
@@ -75,11 +78,11 @@ export function isRented(path: string): boolean {
   return path.startsWith('sftp://');
 }
 
-/** Throws `BLOBS_INVALID`. */
+/** Throws `BLOBS_INVALID`, which does not repeat the address: a password may be in it. */
 export function checkRented(url: string): SftpTarget {
   const target = parseSftp(url);
   if (target === undefined)
-    throw invalid(`"${url}" is not as sftp://USER@HOST:PORT/FOLDER, without a password`);
+    throw invalid('A rented storage is given as sftp://USER@HOST:PORT/FOLDER, without a password');
   return target;
 }
 
@@ -92,7 +95,11 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   #reservedBytes = 0;
   #open: Open | undefined;
   #opening: Promise<Open> | undefined;
+  /** The last one, from its start on. */
+  #session: SftpSession | undefined;
   #identity: Identity | undefined;
+  /** No other process, and nothing here under another address, changes what lies there. */
+  #claim: AsyncDisposable | undefined;
   #triedMs = -Infinity;
   #why = 'it is not connected yet';
   #room: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
@@ -104,13 +111,15 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     this.#target = checkRented(options.url);
   }
 
-  /** With `create` it throws when it cannot be used; else it is away until it can. */
+  /** With `create` it throws when it cannot be used; else it is away until it can, and nobody waits for that. */
   static async open(options: RentedOptions): Promise<RentedBlobs> {
     const blobs = new RentedBlobs(options);
+    if (options.create !== true) return blobs;
     try {
       await blobs.#connected();
     } catch (error) {
-      if (options.create === true) throw error;
+      await blobs[Symbol.asyncDispose]();
+      throw error;
     }
     return blobs;
   }
@@ -130,11 +139,11 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     try {
       const seal = new Seal(this.#options.key, { id, salt });
       const pieces = sealing(seal, id, { body, options: { maxBytes, length, sha256 }, meta, seen });
-      await this.#asked(session.write(temporary, pieces, RENTED_AT_ONCE));
-      const name: SealedName = { id, salt, allocSeq: meta.allocSeq, length: seen.length };
-      await this.#asked(session.rename(temporary, this.#pathOf(name)));
+      const nameOf = (): SealedName => ({ id, salt, allocSeq: meta.allocSeq, length: seen.length });
+      const how = { path: () => this.#pathOf(nameOf()), atOnce: RENTED_AT_ONCE };
+      await this.#asked(session.write(temporary, pieces, how));
       const before = this.#index.get(id);
-      this.#note(name);
+      this.#note(nameOf());
       if (before !== undefined) await this.#asked(session.remove(this.#pathOf(before)));
       return seen;
     } catch (error) {
@@ -225,7 +234,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     const base = { path: this.#options.url, blobs: this.#index.size, usedBytes: this.#usedBytes };
     let usage: BackendUsage;
     try {
-      const { identity } = await this.#connected();
+      const { identity } = await this.#connectedSoon();
       const { limitBytes, roomBytes, diskBytes } = await this.#space();
       const freeBytes = Math.max(0, roomBytes);
       const state = freeBytes < FULL_BELOW_BYTES ? 'full' : 'good';
@@ -240,8 +249,10 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    this.#session?.[Symbol.dispose]();
     await this.#opening?.catch(() => undefined);
-    this.#open?.session[Symbol.dispose]();
+    await this.#claim?.[Symbol.asyncDispose]();
+    this.#claim = undefined;
   }
 
   /** Throws `BLOBS_AWAY`. */
@@ -264,10 +275,25 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     }
   }
 
+  /** Whoever asks how it is asks all storages, and files wait for that when they start. */
+  async #connectedSoon(): Promise<Open> {
+    const { clock, url } = this.#options;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    using _timer = clock.after(RENTED_USAGE_MS, () => reject(away(url, this.#why)));
+    return await Promise.race([this.#connected(), late]);
+  }
+
   async #connect(): Promise<Open> {
     const { command = sshCommand(this.#target), clock } = this.#options;
-    const session = await SftpSession.open({ command, answerMs: RENTED_ANSWER_MS, clock });
+    const session = SftpSession.start({
+      command,
+      answerMs: RENTED_ANSWER_MS,
+      atOnce: RENTED_REQUESTS,
+      clock,
+    });
+    this.#session = session;
     try {
+      await session.greeted();
       const { url, nodeId, id, create } = this.#options;
       const identity = await identify(session, {
         url,
@@ -276,6 +302,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
         id: this.#identity?.id ?? id,
         isNew: create === true && this.#identity === undefined,
       });
+      this.#claim ??= await claimId(url, identity.id);
+      await this.#removeHalves(session);
       if (this.#identity === undefined) await this.#load(session);
       this.#identity = identity;
       return { session, identity };
@@ -285,13 +313,17 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     }
   }
 
-  /** What was half written is removed. Of two files of one blob the newer one counts. */
+  /** What was being written when it ended before. */
+  async #removeHalves(session: SftpSession): Promise<void> {
+    const folder = `${this.#target.folder}/t`;
+    for (const { name } of await session.list(folder)) await session.remove(`${folder}/${name}`);
+  }
+
+  /** Of two files of one blob the newer one counts. */
   async #load(session: SftpSession): Promise<void> {
     const { folder } = this.#target;
     this.#index.clear();
     this.#usedBytes = 0;
-    for (const { name } of await session.list(`${folder}/t`))
-      await session.remove(`${folder}/t/${name}`);
     const left = [...PREFIXES];
     const lane = async (): Promise<void> => {
       for (let prefix = left.pop(); prefix !== undefined; prefix = left.pop())
@@ -349,8 +381,14 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     const start = sealedBytes(name.length);
     const bytes = await this.#asked(session.size(path), name);
     if (bytes === undefined) throw this.#gone(name);
+    if (bytes - start > SEALED_BLOCK_BYTES)
+      throw corrupt(name.id, 'it is longer than its name says');
     const tail = await this.#asked(wholeOf(session, path, bytes, start), name);
-    return new Seal(this.#options.key, name).openMeta(tail);
+    const found = new Seal(this.#options.key, name).openMeta(tail);
+    // Of the name only id and salt are in the key.
+    if (found.length !== name.length || found.meta.allocSeq !== name.allocSeq)
+      throw corrupt(name.id, 'its name is another one');
+    return found;
   }
 
   /** It lied: kept for a person to look at, and no blob any more. */
@@ -374,7 +412,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
       if (isMolnError(error)) throw error;
       if (error instanceof SftpError) {
         if (name !== undefined && (await this.#isGone(name))) throw this.#gone(name);
-        throw away(this.#options.url, `it refuses: ${error.message}`);
+        this.#why = `it refuses: ${error.message}`;
+        throw away(this.#options.url, this.#why);
       }
       this.#why = messageOf(error);
       throw this.#open?.session.isOver === true ? away(this.#options.url, this.#why) : error;

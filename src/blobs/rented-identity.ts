@@ -56,8 +56,8 @@ async function make(session: SftpSession, { url, folder, nodeId }: Expected): Pr
   await Promise.all(PREFIXES.map((prefix) => session.makeFolder(`${folder}/d/${prefix}`)));
   const identity = { format: FORMAT, node: nodeId, id: randomId(ID_CHARACTERS) };
   const path = `${folder}/NODE`;
-  await session.write(`${path}.new`, one(Buffer.from(`${JSON.stringify(identity)}\n`)), 1);
-  await session.rename(`${path}.new`, path);
+  const text = Buffer.from(`${JSON.stringify(identity)}\n`);
+  await session.write(`${path}.new`, one(text), { path: () => path, atOnce: 1 });
   return identity;
 }
 

@@ -3,6 +3,7 @@
  * `ssh` is configured with there, and Moln keeps no secret for it. Many requests are under way at a time.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import {
   OPEN_FLAGS,
@@ -28,6 +29,8 @@ export interface SftpOptions {
   readonly command: readonly string[];
   /** A request that is not answered for so long ends the session. */
   readonly answerMs: number;
+  /** Requests under way; more wait here, or those of many writes would not be answered in time over a slow line. */
+  readonly atOnce: number;
   readonly clock: Clock;
 }
 
@@ -61,7 +64,7 @@ export function parseSftp(text: string): SftpTarget | undefined {
   if (!text.startsWith('sftp://') || !URL.canParse(text)) return undefined;
   const { username, password, hostname, port, pathname, search, hash } = new URL(text);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  const folder = decodeURIComponent(pathname).replace(/\/+$/, '');
+  const folder = decoded(pathname)?.replace(/\/+$/, '') ?? '';
   const isGood =
     password === '' &&
     search === '' &&
@@ -69,6 +72,7 @@ export function parseSftp(text: string): SftpTarget | undefined {
     HOST.test(host) &&
     !host.startsWith('-') &&
     folder.startsWith('/') &&
+    !/\p{Cc}/u.test(folder) &&
     (username === '' || (USER.test(username) && !username.startsWith('-')));
   if (!isGood) return undefined;
   return {
@@ -79,7 +83,16 @@ export function parseSftp(text: string): SftpTarget | undefined {
   };
 }
 
-/** Nobody is there to be asked for a password or about a host. */
+/** Undefined when it is badly encoded. */
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nobody is there to be asked for a password or about a host; and that machine gets nothing of this one, whatever logins are configured to give. */
 export function sshCommand({ user, host, port }: SftpTarget): readonly string[] {
   return [
     'ssh',
@@ -87,6 +100,10 @@ export function sshCommand({ user, host, port }: SftpTarget): readonly string[] 
     '-oConnectTimeout=10',
     '-oServerAliveInterval=10',
     '-oServerAliveCountMax=3',
+    '-oForwardAgent=no',
+    '-oForwardX11=no',
+    '-oClearAllForwardings=yes',
+    '-oPermitLocalCommand=no',
     ...(port === undefined ? [] : ['-p', String(port)]),
     ...(user === undefined ? [] : ['-l', user]),
     '-s',
@@ -101,6 +118,8 @@ export class SftpSession implements Disposable {
   readonly #child: ChildProcess;
   readonly #cutter = new PacketCutter();
   readonly #waiting = new Map<number, Waiting>();
+  /** Called when there may be room for one more request. */
+  readonly #queue: (() => void)[] = [];
   readonly #greeted = Promise.withResolvers<PacketReader>();
   #nextId = 1;
   #said = '';
@@ -117,24 +136,37 @@ export class SftpSession implements Disposable {
     });
     // Why it does not read any more it says before it ends.
     this.#child.stdin?.on('error', () => this.#child.kill('SIGKILL'));
-    this.#child.once('error', (error) => this.#fail(error));
+    this.#child.once('error', (error) => {
+      const isThere = systemCode(error) !== 'ENOENT';
+      this.#fail(isThere ? error : new Error(`there is no program "${program}" on this machine`));
+    });
     this.#child.once('close', () => this.#fail(undefined));
   }
 
-  /** Throws what `ssh` says when there is no such machine, or it lets nobody in. */
-  static async open(options: SftpOptions): Promise<SftpSession> {
-    const session = new SftpSession(options);
-    try {
-      await session.#greet();
-    } catch (error) {
-      session[Symbol.dispose]();
-      throw error;
-    }
-    return session;
+  /** Nothing may be asked before it is `greeted`. */
+  static start(options: SftpOptions): SftpSession {
+    return new SftpSession(options);
   }
 
   get isOver(): boolean {
     return this.#end !== undefined;
+  }
+
+  /** Throws what `ssh` says when there is no such machine, or it lets nobody in. */
+  async greeted(): Promise<void> {
+    const { clock, answerMs } = this.#options;
+    const late = (): void => this.#fail(new Error(`no answer within ${answerMs} ms`));
+    using _timer = clock.after(answerMs, late);
+    this.#child.stdin?.write(packet(SFTP.init, SFTP_VERSION));
+    const greeting = await this.#greeted.promise;
+    greeting.uint32();
+    const offered = new Set<string>();
+    while (!greeting.isAtEnd) {
+      offered.add(greeting.text());
+      greeting.text();
+    }
+    const lacking = NEEDED.filter((name) => !offered.has(name));
+    if (lacking.length > 0) throw new Error(`its SFTP server does not offer ${lacking.join(', ')}`);
   }
 
   /** Whether it was made: it may be there. */
@@ -181,11 +213,20 @@ export class SftpSession implements Disposable {
     return found.filter(({ name }) => name !== '.' && name !== '..');
   }
 
-  /** A new file, on its disk when it resolves. Pieces are at most a packet long; so many are under way at a time. */
-  async write(path: string, pieces: AsyncIterable<Uint8Array>, atOnce: number): Promise<void> {
+  /**
+   * A new file, on its disk when it resolves; it is called `temporary` until all of it is there, then `path()`. Pieces are at most a packet
+   * long; so many are under way at a time.
+   */
+  async write(
+    temporary: string,
+    pieces: AsyncIterable<Uint8Array>,
+    { path, atOnce }: { readonly path: () => string; readonly atOnce: number },
+  ): Promise<void> {
     const { write, create, exclusive } = OPEN_FLAGS;
     const flags = write | create | exclusive;
-    const handle = await this.#handle((id) => packetWithAttributes(SFTP.open, id, path, flags));
+    const handle = await this.#handle((id) =>
+      packetWithAttributes(SFTP.open, id, temporary, flags),
+    );
     const underWay: Promise<unknown>[] = [];
     try {
       let at = 0;
@@ -199,7 +240,10 @@ export class SftpSession implements Disposable {
         at += piece.length;
       }
       await Promise.all(underWay);
-      await this.#ask((id) => packet(SFTP.extended, id, SYNC, handle), SFTP.status);
+      await this.#sync(handle);
+      await this.rename(temporary, path());
+      // No request syncs a folder; the file systems of Linux write a file's new name when they sync the file.
+      await this.#sync(handle);
     } finally {
       await Promise.allSettled(underWay);
       await this.#close(handle);
@@ -270,22 +314,6 @@ export class SftpSession implements Disposable {
     this.#fail(new Error('it was closed'));
   }
 
-  async #greet(): Promise<void> {
-    const { clock, answerMs } = this.#options;
-    const late = (): void => this.#fail(new Error(`no answer within ${answerMs} ms`));
-    using _timer = clock.after(answerMs, late);
-    this.#child.stdin?.write(packet(SFTP.init, SFTP_VERSION));
-    const greeting = await this.#greeted.promise;
-    greeting.uint32();
-    const offered = new Set<string>();
-    while (!greeting.isAtEnd) {
-      offered.add(greeting.text());
-      greeting.text();
-    }
-    const lacking = NEEDED.filter((name) => !offered.has(name));
-    if (lacking.length > 0) throw new Error(`its SFTP server does not offer ${lacking.join(', ')}`);
-  }
-
   /** Servers may give less than was asked for. */
   async #readWhole(handle: Buffer, start: number, bytes: number): Promise<Buffer> {
     const parts: Buffer[] = [];
@@ -295,6 +323,7 @@ export class SftpSession implements Disposable {
       try {
         const answer = await this.#ask((id) => packet(SFTP.read, id, handle, at, left), SFTP.data);
         const part = answer.bytes();
+        if (part.length === 0) break;
         parts.push(part);
         got += part.length;
       } catch (error) {
@@ -309,14 +338,20 @@ export class SftpSession implements Disposable {
     return (await this.#ask(make, SFTP.handle)).bytes();
   }
 
+  async #sync(handle: Buffer): Promise<void> {
+    await this.#ask((id) => packet(SFTP.extended, id, SYNC, handle), SFTP.status);
+  }
+
   async #close(handle: Buffer): Promise<void> {
     if (this.isOver) return;
     await this.#ask((id) => packet(SFTP.close, id, handle), SFTP.status);
   }
 
   async #ask(make: (id: number) => Buffer, wanted: number): Promise<PacketReader> {
+    const { clock, answerMs, atOnce } = this.#options;
+    while (this.#end === undefined && this.#waiting.size >= atOnce)
+      await new Promise<void>((resolve) => this.#queue.push(resolve));
     if (this.#end !== undefined) throw this.#end;
-    const { clock, answerMs } = this.#options;
     const id = this.#nextId;
     this.#nextId = (id + 1) % 2 ** 32;
     const { promise, resolve, reject } = Promise.withResolvers<PacketReader>();
@@ -343,6 +378,7 @@ export class SftpSession implements Disposable {
         const waiting = this.#waiting.get(id);
         if (waiting === undefined) throw new Error('what answers does not speak SFTP');
         this.#waiting.delete(id);
+        this.#queue.shift()?.();
         waiting.timer[Symbol.dispose]();
         waiting.resolve(answer);
       }
@@ -362,6 +398,7 @@ export class SftpSession implements Disposable {
       reject(this.#end);
     }
     this.#waiting.clear();
+    for (const resolve of this.#queue.splice(0)) resolve();
     this.#child.kill('SIGKILL');
   }
 }

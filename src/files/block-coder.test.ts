@@ -15,6 +15,7 @@ import { Checkpoints } from './checkpoint.ts';
 import { Collector } from './collector.ts';
 import { Copies, type CopyPlaces } from './copies.ts';
 import type { ObjectInfo } from './model.ts';
+import type { Place } from './placement.ts';
 import { Recovery } from './recovery.ts';
 import { Repair } from './repair.ts';
 import type { PlacedBlock } from './share-plan.ts';
@@ -36,6 +37,7 @@ async function hashOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 interface Worked {
+  readonly coder: BlockCoder;
   readonly repair: Repair;
   readonly collector: Collector;
   /** Until nothing is left to do. */
@@ -62,6 +64,7 @@ function workers(
   };
   const options = { link, places, sessions, clock, log };
   const copies = new Copies(options);
+  const coder = new BlockCoder({ ...options, copies });
   const views = [...kit.places.values()].map(({ id, state }) => ({ id, state }));
   const repair = new Repair({
     link,
@@ -76,7 +79,7 @@ function workers(
         })),
     },
     copies,
-    coder: new BlockCoder({ ...options, copies }),
+    coder,
     isFirst: () => true,
     setState: () => Promise.resolve(),
     onWake: () => undefined,
@@ -98,7 +101,7 @@ function workers(
       while (await collector.step());
     } while (repair.state().isRunning);
   };
-  return { repair, collector, settle };
+  return { coder, repair, collector, settle };
 }
 
 async function blocksOf(kit: FileKit, bucket: string): Promise<readonly PlacedBlock[]> {
@@ -273,6 +276,45 @@ async function assertTidy(kit: FileKit, bucket: string, collector: Collector): P
   assert.deepEqual(seen.toSorted(), wanted, bucket);
   assert.deepEqual(await kit.link.all('SELECT cid FROM alloc', []), []);
 }
+
+test('what a block was goes only while all that it is now can be read', async () => {
+  await using kit = await FileKit.start({ places: 3 });
+  const { store, link } = kit.parts();
+  const { coder, collector } = workers(kit, { link, blobs: (id) => kit.blobs.get(id) });
+  await store.createBucket('cold', { owner: 'ann' });
+  await store.put('cold', 'object', pieces(randomBytes(300_000)), {});
+  const [placed] = await blocksOf(kit, 'cold');
+  assert.ok(placed !== undefined);
+  const { block, places: had } = placed;
+  const ids = [...kit.places.keys()];
+  const [first = '', second = '', third = ''] = ids;
+  /** What there is of it after `work`, in which one place is in that state. */
+  const heldAfter = async (
+    id: string,
+    state: Place['state'],
+    work: () => Promise<void>,
+  ): Promise<string> => {
+    const place = kit.places.get(id);
+    assert.ok(place !== undefined);
+    kit.places.set(id, { ...place, state });
+    await work();
+    kit.places.set(id, place);
+    return (await blocksOf(kit, 'cold')).map(heldTimes).join();
+  };
+  const shares = ids.map((to, number) => ({ number, to }));
+  const code = { data: 2, parity: 1 };
+  assert.equal(await coder.encode({ block, code, shares, valid: Infinity }), undefined);
+  const dropCopies = (): Promise<void> => coder.dropCopies(block, had);
+  assert.equal(await heldAfter(third, 'away', dropCopies), '2 1+1+1');
+  assert.equal(await heldAfter(third, 'lost', dropCopies), '2 1+1+1');
+  assert.equal(await heldAfter(third, 'full', dropCopies), '0 1+1+1');
+  while (await collector.step());
+  for (const place of [first, second]) assert.equal(await coder.restore(block, place), undefined);
+  const dropShares = (): Promise<void> => coder.dropShares(block, 2);
+  assert.equal(await heldAfter(second, 'away', dropShares), '2 1+1+1');
+  assert.equal(await heldAfter(second, 'lost', dropShares), '2 1+1+1');
+  assert.equal(await heldAfter(third, 'away', dropShares), '2');
+});
 
 test('a process that ends between any two steps loses nothing', async () => {
   await using kit = await FileKit.start({ places: 3 });

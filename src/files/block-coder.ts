@@ -17,6 +17,7 @@ import {
 import { CopyReader } from './copy-reader.ts';
 import { blockNotThere } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { isHere } from './placement.ts';
 import type { Block } from './repair-plan.ts';
 import { text } from './rows.ts';
 import type { Held, ShareTask } from './share-plan.ts';
@@ -131,7 +132,7 @@ export class BlockCoder {
     return why;
   }
 
-  /** Copies of a block whose shares are all there; looked at once more in the transaction that takes them away. */
+  /** Copies of a block whose shares are all there; looked at once more in the transaction that takes them away, as are the places. */
   async dropCopies(block: Block, places: readonly string[]): Promise<void> {
     const { link, clock } = this.#options;
     const { bucket, cid } = block;
@@ -139,21 +140,24 @@ export class BlockCoder {
     await link.transaction([copyRead(block), ...codedReads(bucket, cid)], (rows) => {
       const [copies = [], coded, shares] = rows;
       const found = codedOf(coded, shares).get(cid);
-      const isWhole = found?.places.every(({ length }) => length > 0) === true;
+      const here = this.#here();
+      const isWhole = found?.places.every((ids) => ids.some((id) => here.has(id))) === true;
       const going = copies.map(([place]) => text(place)).filter((place) => places.includes(place));
       const writes = isWhole ? going.flatMap((place) => dropStatements({ block, place }, now)) : [];
       return { writes, result: undefined };
     });
   }
 
-  /** Shares of a block that has so many copies; looked at once more in the transaction that takes them away. */
+  /** Shares of a block that has so many copies; looked at once more, as above. */
   async dropShares(block: Block, copiesMin: number): Promise<void> {
     const { link, clock, places } = this.#options;
     const { bucket, cid } = block;
     const now = clock.now();
     const lost = new Set(places.all().flatMap(({ id, state }) => (state === 'lost' ? [id] : [])));
     await link.transaction([copyRead(block), codedReads(bucket, cid)[1]], ([copies, shares]) => {
-      if ((copies ?? []).length < copiesMin) return { writes: [], result: undefined };
+      const here = this.#here();
+      const left = (copies ?? []).filter(([place]) => here.has(text(place)));
+      if (left.length < copiesMin) return { writes: [], result: undefined };
       const held = (shares ?? []).map(([id, place]): Held => {
         return { block: { ...block, cid: text(id) }, place: text(place) };
       });
@@ -165,6 +169,11 @@ export class BlockCoder {
       const rest = { sql: 'DELETE FROM coded WHERE bucket = ? AND cid = ?', args: [bucket, cid] };
       return { writes: [...going, rest], result: undefined };
     });
+  }
+
+  /** Ids of places whose copies can be read now. */
+  #here(): ReadonlySet<string> {
+    return new Set(this.#options.places.all().flatMap((place) => (isHere(place) ? place.id : [])));
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {

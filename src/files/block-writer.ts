@@ -7,7 +7,7 @@ import type { Logger } from '../base/log.ts';
 import type { BlobStore, PutOptions, Written } from '../blobs/blobs.ts';
 import { BlockFeed } from './block-feed.ts';
 import { noStorage, policyUnmet, storageFull } from './errors.ts';
-import { choose, judge, type Place } from './placement.ts';
+import { choose, isHere, judge, type Place } from './placement.ts';
 import type { Policy } from './policy.ts';
 
 /** Where blocks lie, as this process sees it now. */
@@ -165,7 +165,7 @@ export class BlockWriter {
 }
 
 function nothingFree(places: readonly Place[]): Error {
-  if (places.some(({ state }) => state === 'good' || state === 'full')) return storageFull();
+  if (places.some(isHere)) return storageFull();
   return places.length === 0
     ? storageFull()
     : noStorage(places.map(({ name, state }) => `${name} is ${state}`).join(', '));

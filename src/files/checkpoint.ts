@@ -20,7 +20,7 @@ import {
   CHECKPOINT_TIMES,
   CHECKPOINTS_KEPT,
 } from './limits.ts';
-import type { Place } from './placement.ts';
+import { isHere, type Place } from './placement.ts';
 import { parsePolicy, type Policy } from './policy.ts';
 import { number, text } from './rows.ts';
 import { catalogueShape, type TableShape } from './schema.ts';
@@ -62,7 +62,7 @@ export interface CheckpointsOptions {
 
 /** As many copies as there are places for them, up to five. */
 export function checkpointPolicy(places: readonly Place[]): Policy {
-  const usable = places.filter(({ state }) => state === 'good' || state === 'full').length;
+  const usable = places.filter(isHere).length;
   return parsePolicy(`${Math.min(COPIES_MAX, Math.max(1, usable))} copies`);
 }
 

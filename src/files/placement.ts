@@ -31,6 +31,11 @@ export interface Verdict {
   readonly survives: number;
 }
 
+/** What it has can be read now; of one that is away that is only believed. */
+export function isHere({ state }: Pick<Place, 'state'>): boolean {
+  return state === 'good' || state === 'full';
+}
+
 /** Candidates that are weighed at first: a policy seldom needs to look further. */
 const BEST = 32;
 
@@ -90,8 +95,9 @@ function mix(value: number): number {
 /** Copies are on different machines as soon as there are so many that could have them; until then on different disks. */
 export function asItCanBe(policy: Policy, places: readonly Place[]): Policy {
   if (policy.across !== undefined) return policy;
-  const usable = places.filter(({ state }) => state === 'good' || state === 'full');
-  const isPossible = match(policy.slots, [usable], 'host').every((place) => place !== undefined);
+  const isPossible = match(policy.slots, [places.filter(isHere)], 'host').every(
+    (place) => place !== undefined,
+  );
   return isPossible ? { ...policy, across: 'host' } : policy;
 }
 

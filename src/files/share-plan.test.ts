@@ -97,6 +97,8 @@ test('what a block needs', () => {
     ['2 copies', 'a b c', '| a · b · c', 'restore ? first 2; restore ? first 2'],
     ['2 copies', 'a b c', 'a | a · b · c', 'copy whole a>? first 1'],
     ['2 copies', 'a b c', 'a b | a · b · c', 'shares go'],
+    ['2 copies', 'a b=away c', 'a b | a · b · c', ''],
+    ['2 copies', 'a b=away c d', 'a b d | a · b · c', 'drop whole@d'],
     ['2 copies', 'a=lost b=lost c', 'a | a · b · c', 'lacks 1; lost'],
     ['ec 3+1', 'a b c d', 'a b | a · b · c', 'shares go'],
   ];

@@ -4,7 +4,7 @@
 import { type Code, shareCount } from '../erasure/erasure.ts';
 import { writtenAt } from './content.ts';
 import { CODED_BYTES_MIN } from './limits.ts';
-import { choose, judge, type Place, type Verdict } from './placement.ts';
+import { choose, isHere, judge, type Place, type Verdict } from './placement.ts';
 import { codeText, type CodePolicy, type Domain, type Policy } from './policy.ts';
 import { type Block, type CopyTask, type Move, planOf } from './repair-plan.ts';
 import { type Coded, INDEX_MAX, isSameCode, shareBlock } from './shares.ts';
@@ -256,10 +256,9 @@ function wholeShares(
       .filter((id) => kept.get(number)?.id !== id)
       .map((place) => ({ block: shareBlock(block, coded, number), place })),
   );
-  const isHere = [...kept.values()].every(({ state }) => state === 'good' || state === 'full');
   const isThere = (id: string): boolean => !['away', 'lost'].includes(stateOf(id));
   const surplus = others.filter(({ place }) => isThere(place));
-  const copiesGo = isHere ? ids.filter(isThere) : [];
+  const copiesGo = [...kept.values()].every(isHere) ? ids.filter(isThere) : [];
   const copies = ids.map((place) => ({ block, place }));
   const isQuiet = surplus.length + copiesGo.length === 0;
   return {
@@ -308,7 +307,9 @@ function planWhole(
   const plan = planOf(block, { policy, ids, all, move: undefined });
   const isReadable = there >= coded.code.data;
   const hasCopy = all.some(({ id, state }) => state !== 'lost' && ids.includes(id));
-  const isWhole = plan.copies.length === 0 && plan.lacking === 0 && hasCopy;
+  // One that is away is believed in as long as nothing goes for it.
+  const staying = ids.filter((id) => !plan.surplus.includes(id));
+  const here = all.filter((place) => staying.includes(place.id) && isHere(place));
   const ofShares = plan.copies.map(({ to, valid }): WholeTask => ({
     block,
     whole: to,
@@ -320,7 +321,7 @@ function planWhole(
     isChanging: true,
     surplus: plan.surplus.map((place) => ({ block, place })),
     forgotten: plan.forgotten.map((place) => ({ block, place })),
-    sharesGo: isWhole,
+    sharesGo: judge(policy, here).isSatisfied,
     lacking: plan.lacking,
     isLost: !hasCopy && !isReadable,
   };

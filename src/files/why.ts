@@ -7,7 +7,7 @@ import type { CatalogueLink } from './catalogue-link.ts';
 import { type Contents, isSegmented, writtenAt } from './content.ts';
 import { noObject } from './errors.ts';
 import { CODED_BYTES_MIN } from './limits.ts';
-import { asItCanBe, choose, judge, type Place } from './placement.ts';
+import { asItCanBe, choose, isHere, judge, type Place } from './placement.ts';
 import { codeText, parsePolicy, type Policy } from './policy.ts';
 import { judgeShares, type PlacedBlock, sharesPolicy } from './share-plan.ts';
 import type { Store } from './store.ts';
@@ -140,10 +140,6 @@ function whyBlock(
   };
 }
 
-function isUsable({ state }: Place): boolean {
-  return state === 'good' || state === 'full';
-}
-
 function sentenceOf({
   isInline,
   missing,
@@ -165,7 +161,7 @@ function sentenceOf({
   const lacks = first.missing.join(', ');
   const what = first.code === undefined ? 'a copy' : 'a share';
   const need = `${missing.length} of ${blocks.length} blocks lack ${what} (${lacks})`;
-  return all.filter(isUsable).length < 2
+  return all.filter(isHere).length < 2
     ? `${need}: there is one storage only. The other copies are made as soon as there is another one`
     : `${need}: it is made as soon as a storage can take it`;
 }

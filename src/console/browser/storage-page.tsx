@@ -204,7 +204,7 @@ function Copies(props: { readonly storage: StorageDetail }): VNode {
         caption="Blocks by copies wanted and copies there"
         columns={copyColumns(most)}
         rows={rows}
-        rowKey={({ wanted }) => String(wanted)}
+        rowKey={({ wanted, code = '' }) => `${wanted} ${code}`}
         empty="No block is stored: small files lie in the catalogue, which has copies of its own."
       />
     </>
