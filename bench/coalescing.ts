@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- coalescing`: many clients ask for one cold object at the same time, at several gateways with several processes
  * each, over real sockets and TLS between the gateways. The origin shows the first byte when all wait for it, and the rest when all
- * have seen it. Beside it as many processes that do nothing but write the same bytes to as many clients: no server is faster here.
+ * have seen it. Beside it as many processes that do nothing but write the same bytes to as many clients: no faster can ours be.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
  * `null-crowd-main.ts PORT`: takes requests without looking at them, and answers all of them with the same few bytes when its parent
- * says so. What a crowd costs any server on this machine: a write for each client, and nothing else.
+ * says so. What a crowd costs any process of Node on this machine: a write for each client, and nothing else.
  */
 import { createServer } from 'node:net';
 import { DirectWriter, proveHandles, takeReads } from '../src/net/net.ts';

@@ -79,6 +79,57 @@ test('a crowd for one cold object is one request at the origin', async (t) => {
   assert.equal(statuses.filter((one) => one.endsWith('; collapsed')).length, CROWD - 1);
 });
 
+test('a crowd gets one answer, and each of it what he asked for', async (t) => {
+  const go = Promise.withResolvers<void>();
+  const rest = Promise.withResolvers<void>();
+  const { gateway, asked } = await stageWith(t, (request, response) => {
+    const ready = request.url === '/cold' ? go.promise : Promise.resolve();
+    void ready.then(() => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.setHeader('Vary', 'Accept-Language');
+      response.setHeader('ETag', '"one"');
+      response.write(`${request.headers['accept-language'] ?? 'no'} language,`);
+      void rest.promise.then(() => response.end('the end'));
+    });
+  });
+  const askFor = (lines: string, version = '1.1'): Client => {
+    const client = gateway.connect();
+    client.send(`GET /cold HTTP/${version}\r\nHost: a.test\r\n${lines}\r\n`);
+    return client;
+  };
+  const first = askFor('');
+  await until('the first request', () => asked.length > 0);
+  const [one, old, two] = [askFor(''), askFor('', '1.0'), askFor('')];
+  const [known, last] = [askFor('If-None-Match: "one"\r\n'), askFor('Connection: close\r\n')];
+  const [other, three] = [askFor('Accept-Language: sv\r\n'), askFor('')];
+  const all = [first, one, old, two, known, last, other, three];
+  await until('all to be there', () => gateway.plane.stats().connections === all.length);
+  rest.resolve();
+  await answerTo(ask(gateway, '/other'));
+  go.resolve();
+  const END = /the end\r\n0\r\n\r\n$/;
+  for (const client of [first, one, two, other, three]) await client.see(END);
+  assert.match(one.text, /^HTTP\/1\.1 200 .*\r\n\r\n[^\r]*\r\nno language,/s);
+  assert.match(statusOf(one.text), /^Moln; fwd=uri-miss; ttl=\d+; collapsed$/);
+  for (const client of [one, two, three]) assert.equal(headOf(client), headOf(one));
+  assert.match(other.text, /sv language,/);
+  assert.match(await answerTo(old), /\r\nConnection: close\r\n\r\nno language,the end$/);
+  assert.match(await answerTo(last), /\r\nConnection: close\r\n.*\r\nno language,/s);
+  await known.see(/^HTTP\/1\.1 304 [^]*\r\n\r\n$/);
+  assert.equal(asked.filter(({ url }) => url === '/cold').length, 2);
+  // Their connections go on.
+  for (const client of [one, known]) {
+    client.clear();
+    client.send('GET /cold HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    await client.see(/^HTTP\/1\.1 200 [^]*no language,the end$/);
+    assert.match(statusOf(client.text), /^Moln; hit/);
+  }
+});
+
+function headOf({ text }: Client): string {
+  return text.slice(0, text.indexOf('\r\n\r\n'));
+}
+
 test('readers stream from what is on its way', async (t) => {
   const rest = Promise.withResolvers<void>();
   const { gateway, asked } = await stageWith(t, (_request, response) => {

@@ -176,7 +176,8 @@ test('what waits for a node that fell silent waits on while nobody else is well'
 });
 
 test('a request that still connects to a node that fell silent goes to another one, whatever its method', async () => {
-  await using nodes = await TwoNodes.start({ clock: new ManualClock() });
+  const clock = new ManualClock();
+  await using nodes = await TwoNodes.start({ clock });
   await using door = await HeldDoor.start(nodes);
   const held: (() => void)[] = [];
   const other = await startApp(nodes.one, (request, response) => {
@@ -198,10 +199,16 @@ test('a request that still connects to a node that fell silent goes to another o
   if (nodes.one.node !== undefined) nodes.one.node = { ...nodes.one.node, silent: ['two'] };
   await nodes.one.route(only, proxyRoute([door.far('one'), well]));
   for (const one of posted) assert.deepEqual(await one, { status: 200, text: 'the other' });
+  // As soon as it is heard again it is asked again, however many have left it.
+  if (nodes.one.node !== undefined) nodes.one.node = { ...nodes.one.node, silent: [] };
+  await nodes.one.route(only, proxyRoute([door.far('one'), well]));
+  clock.advance(600);
+  const again = answer(nodes.one, post);
+  await until('one more connection', () => door.held.length === 4);
   nodes.two.locals = [socketUpstream(other)];
   await nodes.two.route();
   door.lead();
-  assert.deepEqual(await alone, { status: 200, text: 'the other' });
+  for (const one of [alone, again]) assert.deepEqual(await one, { status: 200, text: 'the other' });
   for (const end of held) end();
   await Promise.all(holding);
 });

@@ -57,11 +57,13 @@ export function untilSecond(clock: Pick<Clock, 'monotonicMs'>, ms: number): numb
 /**
  * How long to pause until the wall clock shows a whole multiple of `periodMs`. What the machines tell each other every so
  * often is told at one moment that way, as far as their clocks agree, and wakes each of them once instead of once for each.
+ * `tookMs`: what was done last took so long. When it missed a beat by that, it is done again at once: one beat is missed, not two.
  */
-export function untilBeat(clock: Pick<Clock, 'now'>, periodMs: number): number {
+export function untilBeat(clock: Pick<Clock, 'now'>, periodMs: number, tookMs: number): number {
   const leftMs = periodMs - (clock.now() % periodMs);
   // A timer may end a little early: that was this beat.
-  return leftMs < BEAT_EARLY_MS ? leftMs + periodMs : leftMs;
+  const pauseMs = leftMs < BEAT_EARLY_MS ? leftMs + periodMs : leftMs;
+  return tookMs + pauseMs > periodMs + BEAT_EARLY_MS ? AT_ONCE_MS : pauseMs;
 }
 
 /** As `clock.every(1000, call)`, on whole seconds. */
@@ -79,6 +81,7 @@ export function everySecond(clock: Clock, call: () => void): Disposable {
 
 const SECOND_MS = 1000;
 const BEAT_EARLY_MS = 2;
+const AT_ONCE_MS = 1;
 
 /** For formats that want a date where none is meant, so that equal content gives equal bytes. */
 export const EPOCH: Date = new Date(0);

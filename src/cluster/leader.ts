@@ -115,20 +115,23 @@ export class LeaderElection implements Worker, AsyncDisposable {
 
   async step(): Promise<StepResult> {
     if (this.#isClosed) return { kind: 'done' };
+    const startedMs = this.#options.clock.monotonicMs();
     try {
       if (this.#leading === undefined) await this.#campaign();
       else await this.#hold(this.#leading);
     } catch (error) {
       // A leader goes on until its time is over; its timer sees to that.
       this.#status = `The registry does not answer: ${messageOf(error)}`;
-      return { kind: 'idle', retryInMs: this.#soonMs() };
+      return { kind: 'idle', retryInMs: this.#soonMs(startedMs) };
     }
     // Whoever only waits is woken by `changes`, and looks by itself for the case that this fails.
-    return { kind: 'idle', retryInMs: this.#leading === undefined ? this.#ttlMs : this.#soonMs() };
+    const retryInMs = this.#leading === undefined ? this.#ttlMs : this.#soonMs(startedMs);
+    return { kind: 'idle', retryInMs };
   }
 
-  #soonMs(): number {
-    return untilBeat(this.#options.clock, this.#ttlMs * RENEW_RATIO);
+  #soonMs(startedMs: number): number {
+    const { clock } = this.#options;
+    return untilBeat(clock, this.#ttlMs * RENEW_RATIO, clock.monotonicMs() - startedMs);
   }
 
   /** Yields whenever it changed who leads: the next step should come at once. Until the signal aborts. */

@@ -10,7 +10,7 @@ import { messageOf } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { openSqliteRegistry, type Registry } from '../registry/registry.ts';
 import { Fence } from './fence.ts';
-import type { NodeLoad } from './presence.ts';
+import { CHECK_IN_MS, type NodeLoad } from './presence.ts';
 import { PresenceKeeper } from './presence-keeper.ts';
 import { PresenceWatch } from './presence-watch.ts';
 
@@ -85,6 +85,22 @@ test('a check-in keeps the lease alive, opens the fence, and comes back after it
   assert.match(calls[1] ?? '', /^returned \d+$/);
 });
 
+test('it checks in at a beat, and at once when it took so long that it missed one', async (context) => {
+  const { clock, keeperOf } = await stageOf(context);
+  let tookMs = 0;
+  const load = (): NodeLoad => {
+    clock.advance(tookMs);
+    return { cpuPercent: 1, memoryFreeMiB: 1 };
+  };
+  const { keeper } = keeperOf('n1', load);
+  clock.advance(CHECK_IN_MS - (clock.now() % CHECK_IN_MS));
+  assert.deepEqual(await keeper.step(), { kind: 'idle', retryInMs: CHECK_IN_MS });
+  tookMs = CHECK_IN_MS - 50;
+  assert.deepEqual(await keeper.step(), { kind: 'idle', retryInMs: 50 });
+  // Late by its machine, and slow by its registry.
+  assert.deepEqual(await keeper.step(), { kind: 'idle', retryInMs: 1 });
+});
+
 test('the watch tells each change of a state once, and a good-bye at once', async (context) => {
   const { registry, clock, keeperOf } = await stageOf(context);
   let load: NodeLoad = { cpuPercent: 1, memoryFreeMiB: 1 };
@@ -116,6 +132,14 @@ test('the watch tells each change of a state once, and a good-bye at once', asyn
   assert.deepEqual(told.splice(0), ['n1 suspect']);
   await other.step();
   await until('it is back', () => told.length === 1);
+  assert.deepEqual(told.splice(0), ['n1 ready']);
+  await pass(1500);
+  clock.advance(499);
+  assert.deepEqual(told, []);
+  clock.advance(1);
+  assert.deepEqual(told.splice(0), ['n1 suspect'], 'by time alone, between two check-ins');
+  await other.step();
+  await until('it is back once more', () => told.length === 1);
   assert.deepEqual(told.splice(0), ['n1 ready']);
   for (const disk of [{ diskFullMiB: 5 }, { diskFullMiB: 4 }, {}]) {
     load = { cpuPercent: 1, memoryFreeMiB: 1, ...disk };

@@ -71,6 +71,7 @@ export class PresenceKeeper implements Worker {
     // First of all: a process that was stopped finds out here.
     fence.wake();
     if (this.#isOver || this.#isLeaving) return { kind: 'done' };
+    const startedMs = clock.monotonicMs();
     try {
       await this.#keepLease();
       await this.#checkIn('stay');
@@ -85,7 +86,8 @@ export class PresenceKeeper implements Worker {
       this.#isFailing = true;
     }
     if (this.#isOver) return { kind: 'done' };
-    return { kind: 'idle', retryInMs: untilBeat(clock, this.#checkInMs) };
+    const tookMs = clock.monotonicMs() - startedMs;
+    return { kind: 'idle', retryInMs: untilBeat(clock, this.#checkInMs, tookMs) };
   }
 
   /**

@@ -201,13 +201,13 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const { upstream, route } = this;
     this.balanced?.failed();
     if (this.promoteHedge()) return;
-    this.leave();
     if (upstream === undefined || route === undefined) return;
     upstream.connectFailed(this.plane.coarseMs);
     this.obtainAnother(upstream, route);
   }
 
   private obtainAnother(failed: Upstream, route: AskedRoute): void {
+    if (this.upstream !== undefined) this.leave();
     this.tried.push(failed);
     if (route.totals !== undefined) route.totals.retries++;
     this.obtain(route);
@@ -377,7 +377,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const tried = [...this.tried, upstream];
     const isFit = balanced?.hasFit(tried) ?? hasFit(route.upstreams, tried, plane.coarseMs);
     if (!isFit) return;
-    if (this.phase === PHASE.connecting) this.connectFailed();
+    // That it is passed over was said once for all who wait there.
+    if (this.phase === PHASE.connecting) this.obtainAnother(upstream, route);
     else this.mayAskAnother(upstream);
   }
 
@@ -427,7 +428,6 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     if (failed === undefined || route === undefined || this.tried.length >= most) return false;
     if (route.upstreams.every((each) => each === failed || this.tried.includes(each))) return false;
     if (this.balanced?.takeRetry() === false) return false;
-    if (this.upstream !== undefined) this.leave();
     this.retriedFresh = false;
     this.obtainAnother(failed, route);
     return true;
