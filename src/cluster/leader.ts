@@ -66,6 +66,8 @@ export interface LeaderElectionOptions {
 export const LEADER_TTL_MS = 2000;
 /** With the default life it is renewed when the node checks in; one renewal may fail before the term is over. */
 const RENEW_RATIO = 3 / 8;
+/** After a renewal that failed; what is left of the term is short. */
+const RENEW_AGAIN_MS = 250;
 /** A leader stops this part of its lease's life before the others may notice that it ended. */
 const MARGIN_RATIO = 0.2;
 /** After resigning for an error the others have so many lives of the lease to take over. */
@@ -122,7 +124,9 @@ export class LeaderElection implements Worker, AsyncDisposable {
     } catch (error) {
       // A leader goes on until its time is over; its timer sees to that.
       this.#status = `The registry does not answer: ${messageOf(error)}`;
-      return { kind: 'idle', retryInMs: this.#soonMs(startedMs) };
+      const soonMs = this.#soonMs(startedMs);
+      const isHurry = this.#leading !== undefined;
+      return { kind: 'idle', retryInMs: isHurry ? Math.min(RENEW_AGAIN_MS, soonMs) : soonMs };
     }
     // Whoever only waits is woken by `changes`, and looks by itself for the case that this fails.
     const retryInMs = this.#leading === undefined ? this.#ttlMs : this.#soonMs(startedMs);

@@ -139,7 +139,13 @@ test('three nodes: each may be lost and come back', async (t) => {
     await cluster.node('c').kill();
     await cluster.node('a').json('node', 'c', 'forget', '--yes');
     await cluster.sees('a', { a: 'ready', b: 'ready' });
-    await assert.rejects(cluster.node('c').restart(), /forgotten|not a node|removed|refused/i);
+    const c = cluster.node('c');
+    // It may be up for a moment before a manager has told it.
+    const end = c.restart().then(async () => {
+      await c.ended();
+      throw new Error(c.output);
+    });
+    await assert.rejects(end, /forgotten|not a node|removed|refused/i);
     assert.equal((await cluster.node('a').get('app')).status, 200);
     await watched.hold();
   });
