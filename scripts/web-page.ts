@@ -68,7 +68,7 @@ function bodyOf(text: string): string {
   return /\{\n([\s\S]*?)\n\}/.exec(text)?.[1] ?? '';
 }
 
-/** Those of an object that everybody may use. */
+/** Those of an object that everybody may use; `@internal` in a comment says that only Moln does. */
 function membersOf(body: string): readonly Declared[] {
   const found: Declared[] = [];
   const pattern =
@@ -77,7 +77,7 @@ function membersOf(body: string): readonly Declared[] {
     const whole = oneLine(text.replace(/[;{]$/, '')).replace(/^(?:readonly|async) /, '');
     const isValue = /^\w+(?:: [^(]*)? = /.test(whole);
     const signature = isValue ? whole.replace(/ = .*$/, '') : whole.replace(/^get (\w+)\(\)/, '$1');
-    if (!/^[[\w]/.test(signature)) continue;
+    if (!/^[[\w]/.test(signature) || comment.includes('@internal')) continue;
     found.push({ comment: oneLine(proseOf(comment)), signature });
   }
   return found;

@@ -125,8 +125,8 @@ export class LeaderElection implements Worker, AsyncDisposable {
       // A leader goes on until its time is over; its timer sees to that.
       this.#status = `The registry does not answer: ${messageOf(error)}`;
       const soonMs = this.#soonMs(startedMs);
-      const isHurry = this.#leading !== undefined;
-      return { kind: 'idle', retryInMs: isHurry ? Math.min(RENEW_AGAIN_MS, soonMs) : soonMs };
+      const mostMs = this.#leading === undefined ? Infinity : RENEW_AGAIN_MS;
+      return { kind: 'idle', retryInMs: Math.min(soonMs, mostMs) };
     }
     // Whoever only waits is woken by `changes`, and looks by itself for the case that this fails.
     const retryInMs = this.#leading === undefined ? this.#ttlMs : this.#soonMs(startedMs);

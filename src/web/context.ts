@@ -83,7 +83,7 @@ export class Context {
   #session: Session | undefined;
   readonly #origin: string | undefined;
   readonly #failedPart: (error: unknown) => string;
-  /** Resolves when all parts of a page are made that come after its head; undefined: there are none. */
+  /** Resolves when all parts of a page are made that come after its head; undefined: there are none. @internal */
   laterParts: Promise<void> | undefined;
   /** Of a form with files. Set before the form is read. */
   uploadBytesMax: number = UPLOAD_BYTES_MAX;
@@ -120,7 +120,7 @@ export class Context {
     return (this.#session ??= this.#openSession());
   }
 
-  /** False: nobody has asked for the session so far. */
+  /** False: nobody has asked for the session so far. @internal */
   get hasSession(): boolean {
     return this.#session !== undefined;
   }
@@ -174,7 +174,7 @@ export class Context {
     this.#upload = admitUpload(this.address);
   }
 
-  /** The request is answered: its files go, if it brought some. */
+  /** The request is answered: its files go, if it brought some. @internal */
   end(): Promise<void> | undefined {
     this.turn = undefined;
     this.#isOver = true;

@@ -149,7 +149,7 @@ export class RowQuery<Row> {
     return (await this.kept()).map((row) => this.#source.toRow(row));
   }
 
-  /** As the database keeps them: times and JSON are text, a boolean is 0 or 1. */
+  /** As the database keeps them: times and JSON are text, a boolean is 0 or 1. @internal */
   async kept(): Promise<readonly SqlRow[]> {
     const { table, selected } = this.#source;
     return (await this.#run(`SELECT ${selected} FROM ${quoted(table)}`, { isList: true })).rows;

@@ -51,7 +51,7 @@ export class Session {
     return this.#isSent;
   }
 
-  /** From now on changes throw `WEB_SESSION_SENT`. */
+  /** From now on changes throw `WEB_SESSION_SENT`. @internal */
   seal(): void {
     this.#isSent = true;
   }
@@ -101,7 +101,7 @@ export class Session {
     return this.#isChanged || this.#wasStored;
   }
 
-  /** The value of `Set-Cookie`, when there is something to tell. Throws `WEB_SESSION_FULL`. */
+  /** The value of `Set-Cookie`, when there is something to tell. Throws `WEB_SESSION_FULL`. @internal */
   cookie(secret: string, nowMs: number, isSecure: () => boolean): string | undefined {
     const nowSeconds = Math.floor(nowMs / 1000);
     const isOld = this.#wasStored && this.#until - nowSeconds < LIFE_SECONDS - RENEW_SECONDS;
