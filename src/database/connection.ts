@@ -14,6 +14,8 @@ import { type Deeds, judge, noDeeds } from './guard.ts';
 import {
   COMPOUND_SELECT_MAX,
   EXPRESSION_DEPTH_MAX,
+  NEAR_BYTES_MAX,
+  NEAR_ROWS_MAX,
   PARAMETERS_MAX,
   ROW_BYTES_MAX,
   ROWS_MAX,
@@ -21,6 +23,7 @@ import {
   STATEMENTS_KEPT,
   VALUE_LENGTH_MAX,
 } from './limits.ts';
+import type { ProgramStep } from './quick-plan.ts';
 import type { Column, SqlValue, Statement, StatementResult } from './statement.ts';
 import { sizeOfValue } from './statement.ts';
 
@@ -41,6 +44,7 @@ const BUSY_TIMEOUT_MS = 10_000;
 const WAL_BYTES_KEPT: number = 16 * 1024 * 1024;
 /** Rows between two looks at the clock. */
 const ROWS_PER_LOOK = 256;
+const NEAR_ROWS_PER_LOOK = 16;
 
 export class Connection implements Disposable {
   readonly #raw: DatabaseSync;
@@ -165,20 +169,33 @@ export class Connection implements Disposable {
     }
   }
 
+  /** The rows of a SELECT that gives one at each step (`isSteppedProgram`); undefined when there are more than `NEAR_ROWS_MAX`, or when they take long. */
+  runFew(
+    prepared: Prepared,
+    statement: Statement,
+    isLate: () => boolean,
+  ): StatementResult | undefined {
+    const { columns } = prepared;
+    try {
+      const rows = this.#guarded(noDeeds(), () => collectFew(rowsOf(prepared, statement), isLate));
+      return rows && { columns, rows, changes: 0, lastInsertRowid: undefined };
+    } catch (error) {
+      this.#forget(prepared);
+      throw error;
+    }
+  }
+
   #forget(prepared: Prepared): void {
     for (const [sql, kept] of this.#prepared) {
       if (kept === prepared) this.#prepared.delete(sql);
     }
   }
 
-  #run(prepared: Prepared, { args, named }: Statement, isLate: () => boolean): StatementResult {
-    const { statement, columns, deeds } = prepared;
-    const values = (
-      named === undefined ? [...(args ?? [])] : [named, ...(args ?? [])]
-    ) as SQLInputValue[];
+  #run(prepared: Prepared, statement: Statement, isLate: () => boolean): StatementResult {
+    const { columns, deeds } = prepared;
     return this.#guarded(noDeeds(), () => {
       if (columns.length === 0) {
-        const done = statement.run(...values);
+        const done = prepared.statement.run(...valuesOf(statement));
         return {
           columns,
           rows: [],
@@ -186,10 +203,7 @@ export class Connection implements Disposable {
           lastInsertRowid: deeds.inserts ? BigInt(done.lastInsertRowid) : undefined,
         };
       }
-      const rows = collect(
-        statement.iterate(...values) as unknown as Iterable<readonly SqlValue[]>,
-        isLate,
-      );
+      const rows = collect(rowsOf(prepared, statement), isLate);
       if (!deeds.writes) return { columns, rows, changes: 0, lastInsertRowid: undefined };
       const [counts] = this.own('SELECT changes(), last_insert_rowid()');
       return {
@@ -206,9 +220,12 @@ export class Connection implements Disposable {
     return this.#explained(`EXPLAIN QUERY PLAN ${sql}`).map((step) => String(step[3]));
   }
 
-  /** Opcodes of the program that SQLite made of it. */
-  program({ sql }: Statement): readonly string[] {
-    return this.#explained(`EXPLAIN ${sql}`).map((step) => String(step[1]));
+  /** The program that SQLite made of it. */
+  program({ sql }: Statement): readonly ProgramStep[] {
+    return this.#explained(`EXPLAIN ${sql}`).map((step) => ({
+      opcode: String(step[1]),
+      jump: Number(step[3]),
+    }));
   }
 
   [Symbol.dispose](): void {
@@ -241,6 +258,29 @@ export class Connection implements Disposable {
       this.#deeds = undefined;
     }
   }
+}
+
+function valuesOf({ args = [], named }: Statement): SQLInputValue[] {
+  return (named === undefined ? [...args] : [named, ...args]) as SQLInputValue[];
+}
+
+function rowsOf({ statement }: Prepared, values: Statement): Iterable<readonly SqlValue[]> {
+  return statement.iterate(...valuesOf(values)) as unknown as Iterable<readonly SqlValue[]>;
+}
+
+function collectFew(
+  rows: Iterable<readonly SqlValue[]>,
+  isLate: () => boolean,
+): readonly (readonly SqlValue[])[] | undefined {
+  const all: (readonly SqlValue[])[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (all.push(row) > NEAR_ROWS_MAX) return undefined;
+    for (const value of row) bytes += sizeOfValue(value);
+    if (bytes > NEAR_BYTES_MAX || (all.length % NEAR_ROWS_PER_LOOK === 0 && isLate()))
+      return undefined;
+  }
+  return all;
 }
 
 function collect(

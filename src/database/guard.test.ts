@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import { prepareFile } from './applied.ts';
 import { Connection, type ConnectionMode } from './connection.ts';
-import { isQuickPlan, isQuickProgram } from './quick-plan.ts';
+import { isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
 
 function open(context: TestContext): {
   readonly folder: string;
@@ -174,5 +174,43 @@ test('only what finds single rows by a whole key is quick', (context) => {
     'WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c',
   ]) {
     assert.equal(quick(sql), false, sql);
+  }
+});
+
+test('what gives a row at each step can be left at any time, and nothing else can', (context) => {
+  const connection = open(context).as('reader');
+  const stepped = (sql: string): boolean => isSteppedProgram(connection.program({ sql }));
+  for (const sql of [
+    'SELECT * FROM t',
+    'SELECT id, b FROM t ORDER BY id DESC LIMIT ?',
+    'SELECT * FROM t WHERE b = ? ORDER BY c LIMIT 20',
+    'SELECT * FROM t WHERE id > ? ORDER BY id LIMIT 20',
+    'SELECT * FROM t WHERE c = ?',
+    'SELECT a, coalesce(b, 1), iif(c > 2, b, c), b + c FROM t WHERE id BETWEEN ? AND ?',
+  ]) {
+    assert.equal(stepped(sql), true, sql);
+  }
+  for (const sql of [
+    'SELECT 1',
+    'SELECT * FROM t WHERE id = ?',
+    // Passes rows over, as many as there are.
+    'SELECT * FROM t WHERE c + 1 = ?',
+    'SELECT * FROM t WHERE c = ? AND b > ?',
+    'SELECT * FROM t ORDER BY id LIMIT 20 OFFSET ?',
+    'SELECT DISTINCT c FROM t',
+    // Gives its first row when it has seen all.
+    'SELECT * FROM t ORDER BY c + 1 LIMIT 20',
+    'SELECT count(*) FROM t',
+    'SELECT id, (SELECT count(*) FROM t) FROM t',
+    'SELECT c, sum(b) FROM t GROUP BY c',
+    'SELECT id, row_number() OVER (ORDER BY c) FROM t',
+    // Loops in loops.
+    'SELECT * FROM t x, t y',
+    'SELECT * FROM t x JOIN t y ON y.id = x.c',
+    'SELECT id, (SELECT max(b) FROM t y WHERE y.c = x.id) FROM t x',
+    'SELECT id FROM t UNION ALL SELECT c FROM t',
+    'SELECT * FROM t WHERE id IN (SELECT c FROM t)',
+  ]) {
+    assert.equal(stepped(sql), false, sql);
   }
 });

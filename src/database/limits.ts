@@ -76,5 +76,8 @@ export const LOG_ENTRIES_KEPT = 1024;
 export const NEAR_READ_MS_MAX = 5;
 export const NEAR_READS_LATE_MAX = 3;
 export const NEAR_READS_REST_MS = 1000;
+/** A page of a list is read there too, up to so many rows and bytes. */
+export const NEAR_ROWS_MAX = 256;
+export const NEAR_BYTES_MAX: number = 256 * 1024;
 /** Of one turn of the event loop, so that whoever asks again at once does not keep all others from theirs. */
 export const NEAR_READS_PER_TURN = 32;

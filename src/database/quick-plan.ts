@@ -1,6 +1,7 @@
 /**
  * Whether a statement is sure to be over at once, from SQLite's own words about its plan and its program: it looks up single rows by whole keys and
- * does nothing else. A running statement cannot be stopped in its thread, so everything else runs in a process that can be killed.
+ * does nothing else. Or whether it can be left at any time, because it does nothing but give one row after the other, as a page of a list does. A running
+ * statement cannot be stopped between its rows, so everything else runs in a process that can be killed.
  * Pure. The words are not an interface: what is not known counts as slow, which is always right.
  */
 
@@ -27,9 +28,51 @@ export function isQuickFunction(name: string): boolean {
   return QUICK_FUNCTIONS.has(name.toLowerCase());
 }
 
+/** One step of SQLite's program; which one it jumps to, if it is one that jumps, and else something else. */
+export interface ProgramStep {
+  readonly opcode: string;
+  readonly jump: number;
+}
+
 /** One loop is as long as a list of the text at most; loops in each other are its product. */
-export function isQuickProgram(opcodes: readonly string[]): boolean {
-  return opcodes.filter((opcode) => LOOPS.has(opcode)).length <= 1;
+export function isQuickProgram(program: readonly ProgramStep[]): boolean {
+  return program.filter(({ opcode }) => LOOPS.has(opcode)).length <= 1;
+}
+
+/** Each takes a moment, wherever it stands. `Count`, for one, does not: it goes through a whole table. */
+const SHORT_STEPS: ReadonlySet<string> = new Set(
+  `Add Affinity BitAnd BitNot BitOr Blob Cast Column Concat Copy DeferredSeek Divide FinishSeek Function Halt IdxRowid Init Int64 Integer IsTrue Move
+   Multiply MustBeInt Noop Not Null OpenRead PureFunc Real RealAffinity Remainder ResultRow Rowid SCopy ShiftLeft ShiftRight String String8
+   Subtract Transaction Variable`
+    .trim()
+    .split(/\s+/),
+);
+const SHORT_JUMPS: ReadonlySet<string> = new Set(
+  `DecrJumpZero Eq Ge Goto Gt IdxGE IdxGT IdxLE IdxLT If IfNot IsNull Last Le Lt Ne NotNull Rewind SeekGE SeekGT SeekLE SeekLT`.split(
+    ' ',
+  ),
+);
+
+/**
+ * Whether all that it does is one walk along a table or an index, with a row for its client in each round of it: no filter passes
+ * rows over, nothing is sorted or added up first. So whoever runs it has the next row at once, or its end.
+ */
+export function isSteppedProgram(program: readonly ProgramStep[]): boolean {
+  const loops = program.flatMap(({ opcode }, at) => (LOOPS.has(opcode) ? [at] : []));
+  const [end, another] = loops;
+  if (end === undefined || another !== undefined) return false;
+  const { opcode: loop, jump: begin } = program[end] ?? { opcode: '', jump: Infinity };
+  if ((loop !== 'Next' && loop !== 'Prev') || begin > end) return false;
+  const row = program.findIndex(({ opcode }, at) => at >= begin && opcode === 'ResultRow');
+  if (row < 0 || row > end) return false;
+  return program.every(({ opcode, jump }, at) => {
+    if (at === end || SHORT_STEPS.has(opcode)) return true;
+    if (!SHORT_JUMPS.has(opcode)) return false;
+    // What is set up once stands behind the walk and leads to the second step.
+    if (jump <= at) return at > end && opcode === 'Goto' && jump === 1;
+    const isWithin = at >= begin && at < end;
+    return !isWithin || jump <= row || jump > end;
+  });
 }
 
 /** `columnsOf` gives the number of columns of an index, undefined when it does not hold each value once. */

@@ -3,13 +3,14 @@ import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { schemaChanged } from './errors.ts';
-import { isQuickPlan, isQuickProgram } from './quick-plan.ts';
+import { NEAR_READ_MS_MAX } from './limits.ts';
+import { isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
 import type { SqlValue, Statement, StatementResult, StripeDigest } from './statement.ts';
 
 export class Reader implements Disposable {
   readonly #connection: Connection;
   readonly #now: () => number;
-  readonly #quick = new Map<string, boolean>();
+  readonly #paces = new Map<string, Pace>();
   #schema = 0n;
   #schemaVersion: number | undefined;
 
@@ -19,7 +20,7 @@ export class Reader implements Disposable {
   }
 
   /**
-   * Runs a statement that touches so few rows that it cannot take long; undefined when this one may. Throws `DATABASE_SCHEMA_CHANGED` when the file has another
+   * Runs a statement that touches so few rows that it cannot take long, or that can be left when it does; undefined for all others. Throws `DATABASE_SCHEMA_CHANGED` when the file has another
    * version than it was planned for.
    */
   quick(
@@ -31,7 +32,7 @@ export class Reader implements Disposable {
     for (;;) {
       try {
         const isFor = planned === undefined || this.#schemaVersion === planned;
-        const result = isFor && this.#isQuick(statement) ? this.#run(statement, readMs) : undefined;
+        const result = isFor ? this.#runAtPace(statement, readMs) : undefined;
         if (isFor && !this.#forgetOld()) return result;
         if (!isFor) this.requireSchema(planned);
       } catch (error) {
@@ -43,6 +44,18 @@ export class Reader implements Disposable {
   query(statement: Statement, readMs: number): StatementResult {
     this.#forgetOld();
     return this.#run(statement, readMs);
+  }
+
+  #runAtPace(statement: Statement, readMs: number): StatementResult | undefined {
+    const pace = this.#paceOf(statement);
+    if (pace === 'quick') return this.#run(statement, readMs);
+    if (pace === 'slow') return undefined;
+    const deadline = this.#now() + NEAR_READ_MS_MAX;
+    const prepared = this.#connection.prepare(statement.sql);
+    const result = this.#connection.runFew(prepared, statement, () => this.#now() > deadline);
+    // It most likely has as many rows the next time.
+    if (result === undefined) this.#paces.set(statement.sql, 'slow');
+    return result;
   }
 
   #run(statement: Statement, readMs: number): StatementResult {
@@ -92,18 +105,23 @@ export class Reader implements Disposable {
     this.#connection[Symbol.dispose]();
   }
 
-  #isQuick(statement: Statement): boolean {
-    const known = this.#quick.get(statement.sql);
+  #paceOf(statement: Statement): Pace {
+    const known = this.#paces.get(statement.sql);
     if (known !== undefined) return known;
+    const pace = this.#foundPace(statement);
+    if (this.#paces.size >= PACES_KEPT) this.#paces.clear();
+    this.#paces.set(statement.sql, pace);
+    return pace;
+  }
+
+  #foundPace(statement: Statement): Pace {
     const { deeds } = this.#connection.prepare(statement.sql);
-    const quick =
-      !deeds.recursive &&
-      !deeds.slowCalls &&
-      isQuickPlan(this.#connection.plan(statement), (index) => this.#uniqueColumns(index)) &&
-      isQuickProgram(this.#connection.program(statement));
-    if (this.#quick.size >= QUICK_KEPT) this.#quick.clear();
-    this.#quick.set(statement.sql, quick);
-    return quick;
+    if (deeds.recursive || deeds.slowCalls) return 'slow';
+    const program = this.#connection.program(statement);
+    if (isSteppedProgram(program)) return 'stepped';
+    const plan = this.#connection.plan(statement);
+    const isQuick = isQuickPlan(plan, (index) => this.#uniqueColumns(index));
+    return isQuick && isQuickProgram(program) ? 'quick' : 'slow';
   }
 
   #uniqueColumns(index: string): number | undefined {
@@ -135,13 +153,16 @@ export class Reader implements Disposable {
     if (schema === this.#schema) return false;
     this.#schema = schema;
     this.#schemaVersion = undefined;
-    this.#quick.clear();
+    this.#paces.clear();
     this.#connection.forget();
     return true;
   }
 }
 
-const QUICK_KEPT = 2000;
+/** `quick`: few steps in all. `stepped`: few steps to each row. */
+type Pace = 'quick' | 'stepped' | 'slow';
+
+const PACES_KEPT = 2000;
 
 /** Type and length go before the bytes, so that no two rows look alike. */
 function hashValue(hash: ReturnType<typeof createHash>, value: SqlValue): void {

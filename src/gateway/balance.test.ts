@@ -64,3 +64,29 @@ test('nothing is left', () => {
   const two = candidates(0, 0);
   assert.equal(chooseUpstream(two, two, 0, Math.random), -1);
 });
+
+test('one on this machine is asked unless one elsewhere has far less to do', () => {
+  const here = (load: number, busy = 0): Candidate => ({ load, downUntilMs: 0, busy });
+  const there = (load: number, busy = 0): Candidate => ({ ...here(load, busy), isFar: true });
+  assert.deepEqual(counts([here(0), there(0), there(0)]), [1000, 0, 0]);
+  assert.deepEqual(counts([here(3), there(0), there(0)]), [1000, 0, 0]);
+  const [stay = 0, ...gone] = counts([here(15), there(0), there(0)]);
+  assert.ok(stay > 200 && stay < 300, `a quarter stays, not ${stay}`);
+  for (const share of gone) assert.ok(share > 300);
+});
+
+test('nothing goes to machines that are as busy, and much to quiet ones', () => {
+  const here: Candidate = { load: 15, downUntilMs: 0, busy: 1 };
+  const there = (busy: number): Candidate => ({ load: 0, downUntilMs: 0, busy, isFar: true });
+  const [, , toBusy = 0] = counts([here, here, there(1)]);
+  assert.equal(toBusy, 0);
+  const [, , toQuiet = 0] = counts([here, here, there(0.3)]);
+  assert.ok(toQuiet > 850, `${toQuiet} of 1000`);
+});
+
+test('those elsewhere are asked when there is nobody here, by power of two choices', () => {
+  const there = (load: number): Candidate => ({ load, downUntilMs: 0, isFar: true });
+  assert.deepEqual(counts([there(3), there(2)]), [0, 1000]);
+  const here: Candidate = { load: 0, downUntilMs: 200 };
+  assert.deepEqual(counts([here, there(3), there(2)]), [0, 0, 1000]);
+});

@@ -1,4 +1,8 @@
-/** Which upstream gets the next request: power of two choices by what is under way, past those that failed lately. */
+/**
+ * Which upstream gets the next request: power of two choices by what is under way, past those that failed lately. Where some are on this
+ * machine and others on other nodes, one here is asked unless one elsewhere has far less to do: the way there costs both machines a
+ * gateway's work and TLS, which for a small answer is more than the answer.
+ */
 
 /** What choosing needs to know of an upstream. */
 export interface Candidate {
@@ -8,7 +12,12 @@ export interface Candidate {
   readonly downUntilMs: number;
   /** How busy it is or the machine it is on, 0 to 1, as far as it is known. */
   readonly busy?: number;
+  /** On another node, by way of its gateway. */
+  readonly isFar?: boolean;
 }
+
+/** One on another node has to have so many times less under way. Two mean little: each gateway knows of its own requests alone. */
+const FAR_COST = 4;
 
 /**
  * Index of the chosen one, or -1 when all are excluded. `random` gives numbers in 0..1. When every candidate is
@@ -28,6 +37,25 @@ export function chooseUpstream(
   const healthy = usable.filter((index) => (candidates[index]?.downUntilMs ?? 0) <= nowMs);
   const from = healthy.length > 0 ? healthy : usable;
   if (from.length === 0) return -1;
+  if (from.length === 1) return from[0] ?? -1;
+  const near = from.filter((index) => candidates[index]?.isFar !== true);
+  if (near.length > 0 && near.length < from.length) {
+    const far = from.filter((index) => candidates[index]?.isFar === true);
+    const [here = -1, there = -1] = [
+      better(candidates, near, random),
+      better(candidates, far, random),
+    ];
+    return isWorthTheWay(candidates[there], candidates[here], random) ? there : here;
+  }
+  return better(candidates, from, random);
+}
+
+/** The better one of two that are drawn; of one that one. */
+function better(
+  candidates: readonly Candidate[],
+  from: readonly number[],
+  random: () => number,
+): number {
   const first = Math.floor(random() * from.length);
   if (from.length === 1) return from[0] ?? -1;
   // The second is another one, each with equal chance.
@@ -44,6 +72,20 @@ export function hasFit(
   nowMs: number,
 ): boolean {
   return candidates.some((one) => one.downUntilMs <= nowMs && !excluded.includes(one));
+}
+
+/**
+ * What a busy machine would have to do once more counts for more, so that where all are as busy nothing moves. The nearer the two come, the
+ * fewer go: what is known of other machines is a second old, and all gateways know the same.
+ */
+function isWorthTheWay(
+  far: Candidate | undefined,
+  near: Candidate | undefined,
+  random: () => number,
+): boolean {
+  const farCost = (FAR_COST * ((far?.load ?? 0) + 1)) / leftOf(far) ** 2;
+  const nearCost = ((near?.load ?? 0) + 1) / leftOf(near);
+  return random() * nearCost > farCost;
 }
 
 /**

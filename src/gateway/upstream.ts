@@ -130,6 +130,7 @@ export class UpstreamSocket {
 
 export class Upstream implements Candidate {
   readonly config: UpstreamConfig;
+  readonly isFar: boolean;
   requests = 0;
   /** What goes on for as long as somebody listens: upgraded connections, and streams of events. */
   upgrades = 0;
@@ -154,6 +155,7 @@ export class Upstream implements Candidate {
     const { address } = config;
     this.config = config;
     this.nodes = nodes;
+    this.isFar = address.kind === 'node';
     this.turns = address.kind === 'node' ? nodes?.turns(address.node) : undefined;
   }
 
@@ -169,7 +171,7 @@ export class Upstream implements Candidate {
 
   /** How long its sockets may be used again. */
   private get reuseMs(): number {
-    return this.config.address.kind === 'node' ? NODE_REUSE_MS : Infinity;
+    return this.isFar ? NODE_REUSE_MS : Infinity;
   }
 
   get load(): number {
