@@ -49,6 +49,7 @@ export function faultyLog(real: CommitLog): FaultyLog {
       if (blindness-- > 0) throw lost();
       return real.head(stripe);
     },
+    heads: (...args) => real.heads(...args),
     read: (...args) => real.read(...args),
     watch: (...args) => real.watch(...args),
     primary: (...args) => real.primary(...args),

@@ -108,6 +108,8 @@ export interface CommitLog {
    */
   append(appends: readonly Append[], reads?: readonly ReadStripe[]): Promise<AppendResult>;
   head(stripe: string): Promise<Head>;
+  /** Of several at once: each is the newest at some moment after the call. */
+  heads(stripes: readonly string[]): Promise<readonly Head[]>;
   /**
    * Entries from `from` on, in order and without a gap, as many as there are up to limits of its own; empty when there is none
    * yet. Throws `DATABASE_TRIMMED` when the log does not reach back so far, `DATABASE_CORRUPT` when one is not what it should be.

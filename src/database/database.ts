@@ -31,6 +31,7 @@ export { buildCopyAt } from './restore.ts';
 export { isInReach, markAt, surplus, type TimeMark, TimeMarks } from './time-marks.ts';
 export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
 export { FolderSnapshots, hashFile, type SnapshotStore } from './snapshot-store.ts';
+export { SharedQuestion } from './shared-question.ts';
 export { sizeOf } from './statement.ts';
 export type {
   Column,

@@ -130,6 +130,11 @@ export function notCurrent(stripes: string): MolnError {
   );
 }
 
+/** What was to be looked at takes more than a moment: it is read another way. */
+export function notAtOnce(): MolnError {
+  return new MolnError('DATABASE_NOT_AT_ONCE', 'The statement may take long', { retryable: true });
+}
+
 /** A view was closed, was open for too long, or its process had to be ended. */
 export function viewEnded(why: string): MolnError {
   return new MolnError('DATABASE_VIEW_ENDED', `What was read as of one moment is over: ${why}`, {

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import { prepareFile } from './applied.ts';
 import { Connection, type ConnectionMode } from './connection.ts';
-import { isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
+import { isFlatProgram, isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
 
 function open(context: TestContext): {
   readonly folder: string;
@@ -212,5 +212,36 @@ test('what gives a row at each step can be left at any time, and nothing else ca
     'SELECT * FROM t WHERE id IN (SELECT c FROM t)',
   ]) {
     assert.equal(stepped(sql), false, sql);
+  }
+});
+
+test('what goes through tables one after the other takes as long as they are', (context) => {
+  const connection = open(context).as('reader');
+  const flat = (sql: string): boolean => isFlatProgram(connection.program({ sql }));
+  for (const sql of [
+    'SELECT 1',
+    'SELECT * FROM t WHERE c + 1 = ?',
+    'SELECT * FROM t ORDER BY c + 1 LIMIT 20 OFFSET ?',
+    'SELECT DISTINCT c + 1 FROM t',
+    'SELECT count(*), max(b) FROM t WHERE a > ?',
+    'SELECT c + 1, sum(b) FROM t GROUP BY c + 1',
+    'SELECT c, sum(b) FROM t GROUP BY c ORDER BY 2 DESC',
+    'SELECT * FROM t x JOIN t y ON y.id = x.c',
+    'SELECT id FROM t UNION ALL SELECT c FROM t',
+  ]) {
+    assert.equal(flat(sql), true, sql);
+  }
+  for (const sql of [
+    'SELECT * FROM t x, t y',
+    'SELECT * FROM t x JOIN t y ON y.b = x.c',
+    'SELECT * FROM t x LEFT JOIN t y ON y.b = x.b AND y.a > x.a',
+    'SELECT id, (SELECT max(b) FROM t y WHERE y.c = x.id) FROM t x',
+    'SELECT * FROM t x WHERE EXISTS (SELECT 1 FROM t y WHERE y.b > x.c)',
+    'SELECT sum(b) OVER (ORDER BY c) FROM t',
+    'SELECT id FROM t UNION ALL SELECT c FROM t UNION ALL SELECT b FROM t UNION ALL SELECT a FROM t UNION ALL SELECT id FROM t',
+    'WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n',
+    'SELECT value FROM t, json_each(t.b)',
+  ]) {
+    assert.equal(flat(sql), false, sql);
   }
 });

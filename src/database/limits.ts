@@ -79,5 +79,7 @@ export const NEAR_READS_REST_MS = 1000;
 /** A page of a list is read there too, up to so many rows and bytes. */
 export const NEAR_ROWS_MAX = 256;
 export const NEAR_BYTES_MAX: number = 256 * 1024;
+/** In a file that is no larger, going through whole tables takes some milliseconds at most. */
+export const NEAR_FILE_BYTES_MAX: number = 256 * 1024;
 /** Of one turn of the event loop, so that whoever asks again at once does not keep all others from theirs. */
 export const NEAR_READS_PER_TURN = 32;

@@ -68,11 +68,49 @@ export function isSteppedProgram(program: readonly ProgramStep[]): boolean {
   return program.every(({ opcode, jump }, at) => {
     if (at === end || SHORT_STEPS.has(opcode)) return true;
     if (!SHORT_JUMPS.has(opcode)) return false;
-    // What is set up once stands behind the walk and leads to the second step.
-    if (jump <= at) return at > end && opcode === 'Goto' && jump === 1;
+    if (jump <= at) return isSetUp(program, at);
     const isWithin = at >= begin && at < end;
     return !isWithin || jump <= row || jump > end;
   });
+}
+
+/** What sorting, grouping and looking up single rows need besides; each takes a moment, or as long as its table is in a small file. */
+const FLAT_STEPS: ReadonlySet<string> = new Set(
+  `AggFinal AggStep CollSeq Compare Count Delete IdxInsert Insert Jump MakeRecord NewRowid NullRow OffsetLimit OpenEphemeral OpenPseudo Return Sequence
+   SorterData SorterInsert SorterOpen`
+    .trim()
+    .split(/\s+/),
+);
+const FLAT_JUMPS: ReadonlySet<string> = new Set(
+  `Found Gosub IfNotZero IfNullRow IfPos NotExists NotFound Once SeekRowid Sort SorterSort`.split(
+    ' ',
+  ),
+);
+const FLAT_LOOPS_MAX = 4;
+
+/** Whether it goes through tables or what it has sorted one after the other, and never through one for each row of another. */
+export function isFlatProgram(program: readonly ProgramStep[]): boolean {
+  const loops = program.flatMap(({ opcode, jump }, end) =>
+    LOOPS.has(opcode) ? [{ opcode, begin: jump, end }] : [],
+  );
+  if (loops.length > FLAT_LOOPS_MAX) return false;
+  const areApart = loops.every(
+    (loop, at) =>
+      loop.opcode !== 'VNext' && loop.begin <= loop.end && loop.begin > (loops[at - 1]?.end ?? -1),
+  );
+  if (!areApart) return false;
+  return program.every(({ opcode, jump }, at) => {
+    if (LOOPS.has(opcode) || SHORT_STEPS.has(opcode) || FLAT_STEPS.has(opcode)) return true;
+    if (!SHORT_JUMPS.has(opcode) && !FLAT_JUMPS.has(opcode)) return false;
+    // The step 0 is none that anybody leads to.
+    return jump > at || (opcode === 'Last' && jump === 0) || isSetUp(program, at);
+  });
+}
+
+/** What is set up once stands at the end of a program and leads to its second step. */
+function isSetUp(program: readonly ProgramStep[], at: number): boolean {
+  const { opcode, jump } = program[at] ?? { opcode: '', jump: 0 };
+  return opcode === 'Goto' && jump === 1 && at === program.length - 1;
 }
 
 /** `columnsOf` gives the number of columns of an index, undefined when it does not hold each value once. */

@@ -3,8 +3,8 @@ import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { schemaChanged } from './errors.ts';
-import { NEAR_READ_MS_MAX } from './limits.ts';
-import { isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
+import { NEAR_FILE_BYTES_MAX, NEAR_READ_MS_MAX } from './limits.ts';
+import { isFlatProgram, isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
 import type { SqlValue, Statement, StatementResult, StripeDigest } from './statement.ts';
 
 export class Reader implements Disposable {
@@ -13,6 +13,7 @@ export class Reader implements Disposable {
   readonly #paces = new Map<string, Pace>();
   #schema = 0n;
   #schemaVersion: number | undefined;
+  #pageBytes: number | undefined;
 
   constructor(path: string, now: () => number) {
     this.#connection = new Connection(path, 'reader');
@@ -41,6 +42,21 @@ export class Reader implements Disposable {
     }
   }
 
+  /** The same with the entry that it is as of. */
+  look(
+    statement: Statement,
+    readMs: number,
+    planned: number | undefined,
+  ): StatementResult | undefined {
+    this.#connection.own('BEGIN');
+    try {
+      const result = this.quick(statement, readMs, planned);
+      return result && { ...result, at: this.applied().index };
+    } finally {
+      this.#connection.own('COMMIT');
+    }
+  }
+
   query(statement: Statement, readMs: number): StatementResult {
     this.#forgetOld();
     return this.#run(statement, readMs);
@@ -49,6 +65,7 @@ export class Reader implements Disposable {
   #runAtPace(statement: Statement, readMs: number): StatementResult | undefined {
     const pace = this.#paceOf(statement);
     if (pace === 'quick') return this.#run(statement, readMs);
+    if (pace === 'flat') return this.#isSmall() ? this.#run(statement, readMs) : undefined;
     if (pace === 'slow') return undefined;
     const deadline = this.#now() + NEAR_READ_MS_MAX;
     const prepared = this.#connection.prepare(statement.sql);
@@ -105,6 +122,12 @@ export class Reader implements Disposable {
     this.#connection[Symbol.dispose]();
   }
 
+  #isSmall(): boolean {
+    this.#pageBytes ??= Number(this.#connection.ownValue('PRAGMA page_size'));
+    const pages = Number(this.#connection.ownValue('PRAGMA page_count'));
+    return pages * this.#pageBytes <= NEAR_FILE_BYTES_MAX;
+  }
+
   #paceOf(statement: Statement): Pace {
     const known = this.#paces.get(statement.sql);
     if (known !== undefined) return known;
@@ -121,7 +144,8 @@ export class Reader implements Disposable {
     if (isSteppedProgram(program)) return 'stepped';
     const plan = this.#connection.plan(statement);
     const isQuick = isQuickPlan(plan, (index) => this.#uniqueColumns(index));
-    return isQuick && isQuickProgram(program) ? 'quick' : 'slow';
+    if (isQuick && isQuickProgram(program)) return 'quick';
+    return isFlatProgram(program) ? 'flat' : 'slow';
   }
 
   #uniqueColumns(index: string): number | undefined {
@@ -159,8 +183,8 @@ export class Reader implements Disposable {
   }
 }
 
-/** `quick`: few steps in all. `stepped`: few steps to each row. */
-type Pace = 'quick' | 'stepped' | 'slow';
+/** `quick`: few steps in all. `stepped`: few steps to each row. `flat`: as many as there are rows, which are few in a small file. */
+type Pace = 'quick' | 'stepped' | 'flat' | 'slow';
 
 const PACES_KEPT = 2000;
 

@@ -4,7 +4,7 @@
  * would wait; then the thread reads for a while. So it does when there are many in one turn of the event loop. What may take long runs in a process that can be killed.
  */
 import type { Clock } from '../base/time.ts';
-import { closed } from './errors.ts';
+import { closed, notAtOnce } from './errors.ts';
 import {
   NEAR_READ_MS_MAX,
   NEAR_READS_LATE_MAX,
@@ -40,24 +40,34 @@ export class Reads implements Disposable {
     this.#options = options;
   }
 
-  /** Rejects with `DATABASE_SCHEMA_CHANGED` and `DATABASE_CLOSED`, and with what is wrong with the statement. */
-  async query(statement: Statement, planned: number | undefined): Promise<StatementResult> {
+  /**
+   * Rejects with `DATABASE_SCHEMA_CHANGED` and `DATABASE_CLOSED`, and with what is wrong with the statement. `isLook`: at once or not at
+   * all (`DATABASE_NOT_AT_ONCE`), and the result says which entry it is as of.
+   */
+  async query(
+    statement: Statement,
+    planned: number | undefined,
+    isLook: boolean,
+  ): Promise<StatementResult> {
     const { stripe, path, thread, pool, clock, readMs = READ_MS_MAX } = this.#options;
     if (this.#isClosed) throw closed(stripe);
     const beganMs = clock.monotonicMs();
     const reader = this.#reader;
     const isNear = beganMs >= this.#nearAgainMs && this.#inTurn < NEAR_READS_PER_TURN;
     if (reader === undefined || !isNear) {
-      const answer = await thread.call('query', statement, readMs, planned);
+      const answer = await thread.call('query', statement, readMs, planned, isLook);
       // There may be no file before the thread has opened it.
       if (!this.#isClosed) this.#reader ??= new Reader(path, () => clock.monotonicMs());
       if (answer.kind === 'rows') return answer.result;
     } else {
       if (this.#inTurn++ === 0) setImmediate(() => (this.#inTurn = 0));
-      const result = reader.quick(statement, readMs, planned);
+      const result = isLook
+        ? reader.look(statement, readMs, planned)
+        : reader.quick(statement, readMs, planned);
       this.#took(beganMs);
       if (result !== undefined) return result;
     }
+    if (isLook) throw notAtOnce();
     return await pool.query(path, statement, readMs, planned);
   }
 

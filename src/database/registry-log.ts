@@ -70,6 +70,8 @@ export class RegistryLog implements CommitLog {
   readonly #clock: Clock;
   readonly #confirm: (revision: Revision) => Promise<void>;
   readonly #keys = new Map<string, LogKeys>();
+  /** As they were when somebody asked for several. */
+  readonly #heads = new Map<string, Head>();
 
   constructor(options: RegistryLogOptions) {
     this.#registry = options.registry;
@@ -130,6 +132,29 @@ export class RegistryLog implements CommitLog {
     // What nobody may count on yet is not shown, nor applied by a mirror.
     await this.#confirm(found?.revision ?? 0);
     return decodeHead(found?.value, found?.revision ?? 0);
+  }
+
+  /** Most of the time nothing has changed since the last question, which one commit that changes nothing tells. */
+  async heads(stripes: readonly string[]): Promise<readonly Head[]> {
+    const known = stripes.map((stripe) => this.#heads.get(stripe));
+    const conditions = known.flatMap((head, at) =>
+      head === undefined
+        ? []
+        : [{ key: this.#keysOf(stripes[at] ?? '').head, revision: head.revision }],
+    );
+    const isAskable = conditions.length > 0 && conditions.length <= TRANSACTION_STRIPES_MAX;
+    const told = isAskable ? await this.#registry.commit(conditions, []) : undefined;
+    const moved = told?.kind === 'conflict' ? told.failed : [];
+    return await Promise.all(
+      stripes.map(async (stripe, at) => {
+        const before = known[at];
+        const isAsBefore = told !== undefined && !moved.includes(this.#keysOf(stripe).head);
+        if (before !== undefined && isAsBefore) return before;
+        const head = await this.head(stripe);
+        this.#heads.set(stripe, head);
+        return head;
+      }),
+    );
   }
 
   async read(stripe: string, from: number): Promise<readonly Entry[]> {

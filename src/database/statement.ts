@@ -44,6 +44,8 @@ export interface StatementResult {
   readonly changes: number;
   /** Undefined when it inserted nothing. */
   readonly lastInsertRowid: bigint | undefined;
+  /** Of a look: the newest entry that it saw. */
+  readonly at?: number;
 }
 
 /** SHA-256 of each table's rows in the order of its key, all at one entry. */
@@ -54,12 +56,14 @@ export interface StripeDigest {
 
 /**
  * `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here, if the
- * copy knew within `maxMs` that it had all; else as `strong`.
+ * copy knew within `maxMs` that it had all; else as `strong`. `look`: what is here and can be had at once, with the entry that it is as
+ * of, for whoever asks the log afterwards whether that was all; `isAgain`: it was not, so everything that there is by now.
  */
 export type ReadLevel =
   | { readonly kind: 'strong' }
   | { readonly kind: 'session'; readonly index: number }
-  | { readonly kind: 'stale'; readonly maxMs?: number };
+  | { readonly kind: 'stale'; readonly maxMs?: number }
+  | { readonly kind: 'look'; readonly isAgain: boolean };
 
 /** Bytes of text and values, for limits. */
 export function sizeOf(statement: Statement): number {

@@ -127,8 +127,16 @@ class StripeThread implements Calls {
     return this.#needWriter().applied;
   }
 
-  query(statement: Statement, readMs: number, planned: number | undefined): QueryAnswer {
-    const result = this.#needReader().quick(statement, readMs, planned);
+  query(
+    statement: Statement,
+    readMs: number,
+    planned: number | undefined,
+    isLook: boolean,
+  ): QueryAnswer {
+    const reader = this.#needReader();
+    const result = isLook
+      ? reader.look(statement, readMs, planned)
+      : reader.quick(statement, readMs, planned);
     return result === undefined ? { kind: 'slow' } : { kind: 'rows', result };
   }
 

@@ -141,10 +141,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     level: ReadLevel,
     expect?: Expectation,
   ): Promise<StatementResult> {
-    if (level.kind === 'strong') await this.#becomeCurrent();
+    const isLook = level.kind === 'look';
+    if (isLook ? level.isAgain : level.kind === 'strong') await this.#becomeCurrent();
     if (level.kind === 'session') await this.#reached(level.index);
     if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
-    return await this.#reads.query(statement, expect?.schemaVersion);
+    return await this.#reads.query(statement, expect?.schemaVersion, isLook);
   }
 
   async view(): Promise<StripeView> {

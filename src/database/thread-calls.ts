@@ -54,7 +54,12 @@ export interface Calls {
   rollBack(): void;
   barrier(facts: EntryFacts): EncodedEntry;
   passed(barrier: EncodedEntry, epoch: number): Applied;
-  query(statement: Statement, readMs: number, planned: number | undefined): QueryAnswer;
+  query(
+    statement: Statement,
+    readMs: number,
+    planned: number | undefined,
+    isLook: boolean,
+  ): QueryAnswer;
   close(): void;
 }
 

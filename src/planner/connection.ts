@@ -15,7 +15,7 @@ import { ownText } from './own-text.ts';
 import { makePlan, type PlanCache, type Prepared } from './plan-cache.ts';
 import type { Planner } from './planner.ts';
 import { keyChecks, runPragma } from './pragmas.ts';
-import { runRead, streamRead } from './read-run.ts';
+import { asOfOneMoment, runRead, streamRead } from './read-run.ts';
 import { attempt, type RunContext, runWrite } from './write-run.ts';
 import { readShape } from './read-plan.ts';
 import { isSchemaStatement, planChange } from './schema-change.ts';
@@ -312,7 +312,8 @@ export class Connection {
     const opened = this.#transaction?.session ?? (await this.#open('read'));
     try {
       const shape = read ?? readShape(binding, this.catalogue);
-      const rows = await runRead(binding, shape, this.#runContext(binding, values, opened, signal));
+      const context = this.#runContext(binding, values, opened, signal);
+      const rows = await asOfOneMoment(opened, binding.sql, () => runRead(binding, shape, context));
       return { ...this.#result(rows), ...shownBy(binding) };
     } finally {
       if (this.#transaction === undefined) await opened.rollback();

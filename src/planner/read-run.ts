@@ -75,6 +75,24 @@ export async function runRead(
   }
 }
 
+/** Reads until what was read fits together: as long as the session thinks it worth that, by looks, and else as of a moment that it holds. */
+export async function asOfOneMoment<T>(
+  session: StripeSession,
+  sql: string,
+  read: () => Promise<T>,
+): Promise<T> {
+  while (session.looks?.(sql) === true) {
+    try {
+      const rows = await read();
+      if (await session.isOneMoment?.()) return rows;
+    } catch (error) {
+      // What does not fit together may well not add up.
+      if (await session.isOneMoment?.()) throw error;
+    }
+  }
+  return await read();
+}
+
 const QUICK_FUNCTIONS: ReadonlySet<string> = new Set(
   (
     'abs coalesce ifnull iif length lower nullif typeof upper date datetime julianday strftime time unixepoch ' +

@@ -53,6 +53,13 @@ export interface StripeSession {
   /** Two texts need not see the same rows. */
   readonly isMoving?: boolean;
   /**
+   * Begins to read each stripe as it is when it is asked, which is cheap and worth something only if `isOneMoment` says so afterwards. False: `sql` is
+   * read as of one moment from the start. Left out: always so.
+   */
+  looks?(sql: string): boolean;
+  /** Whether all that was read since fits together and was there when this was asked; if not it is to be read again. */
+  isOneMoment?(): Promise<boolean>;
+  /**
    * Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. `only`: nothing else
    * is read in a session that only reads.
    */

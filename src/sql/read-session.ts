@@ -16,7 +16,11 @@ import type { Counts } from './figures.ts';
 import { runApart, unlessAborted } from './apart.ts';
 import type { GatherJob } from './gather-calls.ts';
 import type { GatherPool } from './gather-pool.ts';
+import { Looks } from './looks.ts';
 import type { Schema, StripeSet } from './stripe-set.ts';
+
+/** Then stripes change too fast for it. */
+const LOOKS_MAX = 3;
 
 export interface ReadSessionOptions {
   readonly set: StripeSet;
@@ -37,6 +41,8 @@ export class ReadSession implements StripeSession {
   readonly #options: ReadSessionOptions;
   #schema: Schema;
   #moment: Promise<Moment> | undefined;
+  #looks: Looks | undefined;
+  #lookedTimes = 0;
 
   constructor(options: ReadSessionOptions) {
     this.#options = options;
@@ -57,6 +63,20 @@ export class ReadSession implements StripeSession {
     return this.#options.isLoose;
   }
 
+  looks(sql: string): boolean {
+    const { isLoose, isTransaction, set } = this.#options;
+    const before = this.#looks;
+    const isWorthIt =
+      !isLoose && !isTransaction && this.#lookedTimes++ < LOOKS_MAX && !set.isSlow(sql);
+    const isAgain = before !== undefined;
+    this.#looks = isWorthIt && before?.isSlow !== true ? new Looks(set, sql, isAgain) : undefined;
+    return this.#looks !== undefined;
+  }
+
+  async isOneMoment(): Promise<boolean> {
+    return this.#looks === undefined || (await this.#looks.isOneMoment());
+  }
+
   async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
     return await runApart(this.#options.set, sql, values, this.#options.signal());
   }
@@ -72,9 +92,11 @@ export class ReadSession implements StripeSession {
     const statement = { sql, args: values };
     const expect = { schemaVersion: this.#schema.stripeVersion };
     const near = isLoose || (only && !isTransaction);
+    const looks = near ? undefined : this.#looks;
     const asked = near
       ? client.query(statement, levelOf(client.name), expect)
-      : this.#opened().then(async (moment) => moment.query(client.name, statement));
+      : (looks?.query(client, statement, expect) ??
+        this.#opened().then(async (moment) => moment.query(client.name, statement)));
     try {
       yield (await unlessAborted(asked, signal())).rows;
     } catch (error) {

@@ -4,7 +4,12 @@
  * schema; so a statement that was planned for an older one is noticed wherever it arrives.
  */
 import { isMolnError } from '../base/errors.ts';
-import type { CommitLog, Statement, StripeClient } from '../database/database.ts';
+import {
+  type CommitLog,
+  SharedQuestion,
+  type Statement,
+  type StripeClient,
+} from '../database/database.ts';
 import type { Stripes, StripeSession } from '../planner/planner.ts';
 import { evenSlotMap, type SlotMap } from '../slots/slots.ts';
 
@@ -23,6 +28,8 @@ const CATALOGUE_TABLE =
   'CREATE TABLE _moln_catalogue(version INTEGER PRIMARY KEY, text TEXT NOT NULL)';
 /** The row with the slot map; it is missing before slots have moved for the first time. */
 const SLOTS_ROW = -1n;
+const SLOW_TEXTS_KEPT = 1000;
+const SLOW_TIMES = 3;
 
 /** What one stripe runs when the schema or the slot map changes: on all it makes a new version, stripe 0 keeps both. */
 export function keepCatalogue(
@@ -43,6 +50,9 @@ export function keepCatalogue(
 
 export class StripeSet implements Stripes {
   readonly log: CommitLog;
+  /** Texts that could not be looked at, with how often in a row. */
+  readonly #slow = new Map<string, number>();
+  readonly #ends: SharedQuestion<ReadonlyMap<string, number>>;
   readonly #clients: StripeClient[];
   readonly #more: ((stripe: number) => StripeClient) | undefined;
   readonly #onForeign: (() => void) | undefined;
@@ -60,6 +70,11 @@ export class StripeSet implements Stripes {
     } = {},
   ) {
     this.log = log;
+    this.#ends = new SharedQuestion(async () => {
+      const names = this.clientsOf(this.count).map(({ name }) => name);
+      const heads = await log.heads(names);
+      return new Map(names.map((name, at) => [name, heads[at]?.index ?? 0]));
+    });
     this.#clients = [...clients];
     this.#more = options.more;
     this.#onForeign = options.onForeign;
@@ -101,6 +116,25 @@ export class StripeSet implements Stripes {
 
   clientsOf(count: number): readonly StripeClient[] {
     return Array.from({ length: count }, (_, stripe) => this.client(stripe));
+  }
+
+  /** It takes more than a look; once may be chance. */
+  isSlow(text: string): boolean {
+    return (this.#slow.get(text) ?? 0) >= SLOW_TIMES;
+  }
+
+  noteSlow(text: string): void {
+    if (this.#slow.size >= SLOW_TEXTS_KEPT) this.#slow.clear();
+    this.#slow.set(text, (this.#slow.get(text) ?? 0) + 1);
+  }
+
+  noteQuick(text: string): void {
+    this.#slow.delete(text);
+  }
+
+  /** The newest entry of each stripe, by name, at moments after the call. */
+  async ends(): Promise<ReadonlyMap<string, number>> {
+    return await this.#ends.answer();
   }
 
   /** A transaction of this node that changed the schema was committed. */

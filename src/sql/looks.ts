@@ -1,0 +1,65 @@
+/**
+ * One statement that reads several stripes without stopping anybody: each is read as it is, on the nearest copy, and afterwards the log is asked once whether
+ * what was seen is all that there is. A log only grows, so a stripe whose newest entry is then the one that was seen had it at every moment in between: all
+ * were as they were seen when the last of them was. That is a moment, and later than the statement's beginning. See `Moment` for what takes longer.
+ */
+import { isMolnError } from '../base/errors.ts';
+import type {
+  Expectation,
+  Statement,
+  StatementResult,
+  StripeClient,
+} from '../database/database.ts';
+import type { StripeSet } from './stripe-set.ts';
+
+export class Looks {
+  readonly #set: StripeSet;
+  readonly #text: string;
+  readonly #isAgain: boolean;
+  /** The entry that each stripe was seen at, by name. */
+  readonly #seen = new Map<string, number>();
+  #isSlow = false;
+  #isSpoilt = false;
+
+  /** Of the statement `text`. `isAgain`: what the nearest copies had was not all. */
+  constructor(set: StripeSet, text: string, isAgain: boolean) {
+    this.#set = set;
+    this.#text = text;
+    this.#isAgain = isAgain;
+  }
+
+  /** It takes more than looks. */
+  get isSlow(): boolean {
+    return this.#isSlow;
+  }
+
+  async query(
+    client: StripeClient,
+    statement: Statement,
+    expect: Expectation,
+  ): Promise<StatementResult> {
+    const level = { kind: 'look', isAgain: this.#isAgain } as const;
+    try {
+      const result = await client.query(statement, level, expect);
+      // A node that runs an older program tells no entry.
+      const before = this.#seen.get(client.name) ?? result.at;
+      if (result.at === undefined || before !== result.at) this.#isSpoilt = true;
+      else this.#seen.set(client.name, result.at);
+      return result;
+    } catch (error) {
+      if (isMolnError(error, 'DATABASE_NOT_AT_ONCE')) {
+        this.#isSlow = true;
+        this.#set.noteSlow(this.#text);
+      }
+      throw error;
+    }
+  }
+
+  async isOneMoment(): Promise<boolean> {
+    if (this.#isSlow || this.#isSpoilt) return false;
+    const ends = this.#seen.size === 0 ? new Map<string, number>() : await this.#set.ends();
+    const isOne = [...this.#seen].every(([name, index]) => ends.get(name) === index);
+    if (isOne) this.#set.noteQuick(this.#text);
+    return isOne;
+  }
+}
