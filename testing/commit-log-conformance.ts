@@ -193,6 +193,22 @@ function testSeveral(check: Check): void {
     assert.deepEqual(await texts(log, 'b'), ['both', 'alone']);
   });
 
+  check('the heads of several are what each has by now', async (log) => {
+    const [a, b] = [await claim(log, 'a'), await claim(log, 'b')];
+    const heads = async (): Promise<void> => {
+      const each = [await log.head('a'), await log.head('b'), await log.head('never')];
+      assert.deepEqual(await log.heads(['a', 'b', 'never']), each);
+    };
+    await heads();
+    await append(log, 'a', a, 'one');
+    await heads();
+    await heads();
+    await append(log, 'b', b, 'one');
+    await append(log, 'a', a, 'two');
+    await heads();
+    assert.deepEqual(await log.heads([]), []);
+  });
+
   check('a stripe that was only read must not have moved', async (log) => {
     const [a, b] = [await claim(log, 'a'), await claim(log, 'b')];
     const at = await append(log, 'b', b, 'read');

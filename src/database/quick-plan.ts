@@ -76,7 +76,7 @@ export function isSteppedProgram(program: readonly ProgramStep[]): boolean {
 
 /** What sorting, grouping and looking up single rows need besides; each takes a moment, or as long as its table is in a small file. */
 const FLAT_STEPS: ReadonlySet<string> = new Set(
-  `AggFinal AggStep CollSeq Compare Count Delete IdxInsert Insert Jump MakeRecord NewRowid NullRow OffsetLimit OpenEphemeral OpenPseudo Return Sequence
+  `AddImm AggFinal AggStep CollSeq Compare Count Delete IdxInsert Insert Jump MakeRecord NewRowid NullRow OffsetLimit OpenEphemeral OpenPseudo Return Sequence
    SorterData SorterInsert SorterOpen`
     .trim()
     .split(/\s+/),

@@ -57,7 +57,7 @@ export async function runRead(
       if (context.natural === true && plan.shape.combine === undefined) {
         return await naturally(binding, shape, context);
       }
-      const exact = await exactly(binding, shape, context);
+      const exact = plan.shape.isOrdered ? undefined : await exactly(binding, shape, context);
       if (exact !== undefined) return exact;
       try {
         return await scatter(plan.shape, plan.stripes, pins, {
@@ -127,7 +127,7 @@ export async function* streamRead(
   } else if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
     yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values, true);
   } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
-    const exact = await exactly(binding, shape, context);
+    const exact = plan.shape.isOrdered ? undefined : await exactly(binding, shape, context);
     if (exact !== undefined) yield exact;
     else yield* scatterStream(plan.shape, plan.stripes, pins, { session, signal });
   } else {
@@ -136,7 +136,7 @@ export async function* streamRead(
 }
 
 /**
- * Tables of a few rows are gathered all the same: SQLite then decides what SQL leaves open (the order of rows without ORDER BY,
+ * Tables of a few rows are gathered all the same, unless the order of the result is certain: SQLite then decides what SQL leaves open (the order of rows without ORDER BY,
  * of equal ones, of the terms of a sum), and stripes make no difference. Undefined when a table is larger than that.
  */
 async function exactly(

@@ -31,6 +31,8 @@ import {
 type Made = Pick<ScatterShape, 'stripeText' | 'combine'> & {
   readonly limit?: Limit | undefined;
   readonly byRid?: boolean;
+  readonly isOrdered?: boolean;
+  readonly ridOrder?: ScatterShape['ridOrder'];
   readonly nextText?: string;
 };
 
@@ -75,6 +77,8 @@ export function scatterShape(
     combine: made.combine,
     limit: made.limit,
     byRid: made.byRid === true,
+    isOrdered: made.isOrdered === true,
+    ridOrder: made.ridOrder,
     nextText: made.nextText ?? '',
     items,
     terms,
@@ -156,6 +160,7 @@ function concatenated(options: Concatenation): Made | string {
           nextText: withRid(options, rid, `${rid} > ?${options.parameters + 1}`),
           combine: undefined,
           byRid: true,
+          isOrdered: true,
         };
   }
   const terms = body.orderBy ?? [];
@@ -165,6 +170,8 @@ function concatenated(options: Concatenation): Made | string {
     if (typeof key === 'string') return key;
     keys.push(key);
   }
+  // No two rows are equal then.
+  let isOrdered = keys.some(({ column }) => column !== undefined && column === ridOf(items));
   if (keys.length === 0) {
     // Without an order SQLite shows the first rows by rowid.
     const [item] = items;
@@ -176,10 +183,12 @@ function concatenated(options: Concatenation): Made | string {
       text: `"${item.name.replaceAll('"', '""')}"."${rid}"`,
       collation: 'BINARY',
       tail: '',
+      column: undefined,
     });
-  }
-  if (rid !== undefined && terms.length > 0) {
-    keys.push({ text: rid, collation: 'BINARY', tail: '' });
+    isOrdered = rid !== undefined;
+  } else if (rid !== undefined && !isOrdered) {
+    keys.push({ text: rid, collation: 'BINARY', tail: '', column: undefined });
+    isOrdered = true;
   }
   const starless = select.columns.every(({ type }) => type === 'ExprResultColumn');
   const shown = starless ? select.columns.length : undefined;
@@ -221,7 +230,19 @@ function concatenated(options: Concatenation): Made | string {
       text: `SELECT ${outputs.join(', ')} FROM _g ORDER BY ${keys.map(({ tail }, at) => `_s${at}${tail}`).join(', ')}${limit}`,
     },
     limit: body.limit,
+    isOrdered,
+    ridOrder: keys.length === 1 && isOrdered ? orderOf(keys[0]) : undefined,
   };
+}
+
+function orderOf(key: SortKey | undefined): ScatterShape['ridOrder'] {
+  return key?.tail.startsWith(' DESC') === true ? 'descending' : 'ascending';
+}
+
+/** Of a text that reads one table: the column that is its rowid, as written in its definition. */
+function ridOf(items: readonly Item[]): string | undefined {
+  const [item, another] = items;
+  return another === undefined ? item?.table?.rid : undefined;
 }
 
 /** The text with the rowid behind its columns, in its order. */
@@ -245,6 +266,8 @@ interface SortKey {
   readonly collation: Column['collation'];
   /** DESC and NULLS. */
   readonly tail: string;
+  /** Undefined: an expression. */
+  readonly column: string | undefined;
 }
 
 function sortKey(
@@ -272,6 +295,7 @@ function sortKey(
     text: sql.slice(expr.span.offset, expr.span.offset + expr.span.length),
     collation: collation ?? column?.column.collation ?? 'BINARY',
     tail,
+    column: column?.column.name,
   };
 }
 

@@ -51,15 +51,24 @@ export function scatterStripes(
   return stripes.length === 0 ? [...homes].slice(0, 1) : stripes;
 }
 
+/** Offset and limit of the whole; undefined without a limit, and where SQLite has to say what it means. */
+function rangeOf(
+  { limit }: ScatterShape,
+  context: PinContext,
+): { readonly from: bigint; readonly count: bigint } | undefined {
+  if (limit === undefined) return undefined;
+  const count = constant(limit.expr, context);
+  const offset = limit.offset === undefined ? 0n : constant(limit.offset, context);
+  if (typeof count !== 'bigint' || typeof offset !== 'bigint' || count < 0n) return undefined;
+  return { from: offset < 0n ? 0n : offset, count };
+}
+
 /** The text for the stripes with its limit, which is limit and offset of the whole. */
 export function stripeText(shape: ScatterShape, context: PinContext): string {
-  if (shape.limit === undefined) return shape.stripeText;
-  const limit = constant(shape.limit.expr, context);
-  const offset = shape.limit.offset === undefined ? 0n : constant(shape.limit.offset, context);
-  if (typeof limit !== 'bigint' || typeof offset !== 'bigint' || limit < 0n)
-    return shape.stripeText;
-  const count = limit + (offset < 0n ? 0n : offset);
-  return count > LIMIT_PUSHED_MAX ? shape.stripeText : `${shape.stripeText} LIMIT ${count}`;
+  const range = rangeOf(shape, context);
+  const count = range === undefined ? undefined : range.from + range.count;
+  if (count === undefined || count > LIMIT_PUSHED_MAX) return shape.stripeText;
+  return `${shape.stripeText} LIMIT ${count}`;
 }
 
 export async function scatter(
@@ -91,6 +100,18 @@ export async function scatter(
       for (const row of rows) found.push(row);
     });
     return shape.byRid ? withoutRid(found.sort(byLast)) : found;
+  }
+  const range = rangeOf(shape, pins);
+  if (shape.ridOrder !== undefined && (shape.limit === undefined || range !== undefined)) {
+    // Whole numbers need no SQLite to be compared.
+    const found: SqlRow[] = [];
+    await perStripe((rows) => {
+      for (const row of rows) found.push(row);
+    });
+    found.sort(shape.ridOrder === 'ascending' ? byLast : (a, b) => byLast(b, a));
+    if (range === undefined) return withoutRid(found);
+    const from = Number(range.from);
+    return withoutRid(found.slice(from, from + Number(range.count)));
   }
   const db = combiners.take();
   try {

@@ -19,6 +19,10 @@ export interface ScatterShape {
     | undefined;
   /** Without `combine`: the last column is the rowid, by which SQLite would order the rows; it does not show. */
   readonly byRid: boolean;
+  /** P2: its rows come in the only order that they can have, or in that in which SQLite would find them. */
+  readonly isOrdered: boolean;
+  /** With `combine`: its last column is the only key, and it is the rowid; which way. */
+  readonly ridOrder: 'ascending' | 'descending' | undefined;
   /** With `byRid`: the rows behind a rowid, which is its last parameter. */
   readonly nextText: string;
   /** P2 with a limit: the stripes need no more rows than limit and offset together. */

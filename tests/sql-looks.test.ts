@@ -1,0 +1,132 @@
+/** What several stripes answer at once is read without a moment held, and is of one moment all the same. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { StripeClient } from '../src/database/database.ts';
+import { silentLogger } from '../src/base/log.ts';
+import { systemClock } from '../src/base/time.ts';
+import { SqlEngine, type SqlSession, TableIds } from '../src/sql/sql.ts';
+import { bound, ROOM, type SqlUnderTest, startSql } from '../testing/sql-kit.ts';
+
+const STRIPES = 3;
+const PAGE = 'SELECT id, title FROM posts ORDER BY id DESC LIMIT ?';
+const SUM = 'SELECT sum(balance) FROM accounts';
+
+async function rowsOf(session: SqlSession, sql: string, ...values: readonly bigint[]) {
+  return (await session.execute(bound(sql, values), ROOM)).rows;
+}
+
+/** The same stripes; `onLooked` is waited for after each look. */
+function engineOver(sql: SqlUnderTest, onLooked: (stripe: string) => Promise<void>): SqlEngine {
+  const stripes = sql.stripes.map(
+    (stripe): StripeClient =>
+      new Proxy(stripe as StripeClient, {
+        get: (target, name) => {
+          const value: unknown = Reflect.get(target, name, target);
+          if (typeof value !== 'function') return value;
+          if (name !== 'query') return value.bind(target) as unknown;
+          return async (...words: Parameters<StripeClient['query']>) => {
+            const result = await target.query(...words);
+            if (words[1].kind === 'look') await onLooked(target.name);
+            return result;
+          };
+        },
+      }),
+  );
+  return new SqlEngine({
+    name: 'shop',
+    stripes,
+    log: sql.on.log,
+    ids: new TableIds(sql.on.registry, 'shop'),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+}
+
+test('a page of rows of all stripes opens no moment and has what was written just before', async () => {
+  await using sql = await startSql(STRIPES);
+  const [writer, reader] = [await sql.open(), await sql.open()];
+  await writer.sequence('CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT)');
+  const before = sql.engine.figures.moments;
+  for (let id = 1n; id <= 50n; id++) {
+    await writer.execute(bound('INSERT INTO posts VALUES (?, ?)', [id, `post ${id}`]), ROOM);
+    const rows = await rowsOf(reader, PAGE, 20n);
+    const ids = rows.map(([one]) => one);
+    const wanted = Array.from({ length: Number(id) }, (_, at) => id - BigInt(at)).slice(0, 20);
+    assert.deepEqual(ids, wanted);
+  }
+  assert.deepEqual(await rowsOf(reader, 'SELECT count(*), max(title) FROM posts'), [
+    [50n, 'post 9'],
+  ]);
+  assert.deepEqual(await rowsOf(reader, 'SELECT id FROM posts ORDER BY id LIMIT 3 OFFSET 4'), [
+    [5n],
+    [6n],
+    [7n],
+  ]);
+  // A machine that is held up between two rows takes them for slow now and then.
+  assert.ok(sql.engine.figures.moments - before < 25, 'most pages are read by looks');
+});
+
+test('a transaction between two looks is seen whole or not at all', async () => {
+  await using sql = await startSql(STRIPES);
+  const other = await sql.open();
+  await other.sequence('CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER)');
+  const ids = Array.from({ length: 30 }, (_, at) => at + 1);
+  await other.sequence(`INSERT INTO accounts VALUES ${ids.map((id) => `(${id}, 100)`).join(', ')}`);
+  let transfers = 0;
+  /** From everybody to the first, so over all stripes. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const transfer = async (): Promise<void> => {
+    transfers++;
+    turn = turn.then(() => moved());
+    await turn;
+  };
+  const moved = async (): Promise<void> => {
+    await other.sequence(
+      `BEGIN; UPDATE accounts SET balance = balance - 1 WHERE id > 1;
+       UPDATE accounts SET balance = balance + 29 WHERE id = 1; COMMIT`,
+    );
+  };
+  let looks = 0;
+  let isFirst = true;
+  await using engine = engineOver(sql, async () => {
+    looks++;
+    if (!isFirst) return;
+    isFirst = false;
+    await transfer();
+  });
+  const session = await engine.openSession({ id: 'ann', readOnly: false });
+  for (let round = 0; round < 5; round++) {
+    isFirst = true;
+    assert.deepEqual(await rowsOf(session, SUM), [[3000n]]);
+  }
+  assert.ok(transfers > 0 && looks > STRIPES, `${looks} looks, ${transfers} transfers`);
+  // The statement that is disturbed each time it looks gets its moment.
+  let calls = 0;
+  await using busy = engineOver(sql, async () => {
+    if (calls++ < 40) await transfer();
+  });
+  const disturbed = await busy.openSession({ id: 'ann', readOnly: false });
+  assert.deepEqual(await rowsOf(disturbed, SUM), [[3000n]]);
+});
+
+test('what takes more than a look is read as of a moment, and nobody hears of it', async () => {
+  await using sql = await startSql(STRIPES);
+  const session = await sql.open();
+  await session.sequence('CREATE TABLE wide (id INTEGER PRIMARY KEY, a INTEGER, b TEXT)');
+  const rows = (from: number): string =>
+    Array.from(
+      { length: 1000 },
+      (_, at) => `(${from + at}, ${at % 7}, '${'x'.repeat(300)}')`,
+    ).join();
+  for (let from = 1; from < 4000; from += 1000)
+    await session.sequence(`INSERT INTO wide VALUES ${rows(from)}`);
+  const before = sql.engine.figures.moments;
+  for (let round = 0; round < 5; round++) {
+    const [found] = await rowsOf(
+      session,
+      'SELECT a, count(*), length(max(b)) FROM wide GROUP BY a',
+    );
+    assert.deepEqual(found, [0n, 572n, 300n]);
+  }
+  assert.ok(sql.engine.figures.moments >= before + 5);
+});
