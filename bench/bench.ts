@@ -7,6 +7,7 @@ import { benchDatabase } from './database.ts';
 import { benchDatabaseHttp } from './database-http.ts';
 import { benchFiles } from './files.ts';
 import { benchGateway } from './gateway.ts';
+import { benchGatewayConfig } from './gateway-config.ts';
 import { benchGatewayLoad } from './gateway-load.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSql } from './sql.ts';
@@ -23,6 +24,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   'database-http': benchDatabaseHttp,
   files: benchFiles,
   gateway: benchGateway,
+  'gateway-config': benchGatewayConfig,
   'gateway-load': benchGatewayLoad,
   planner: benchPlanner,
   sql: benchSql,

@@ -29,7 +29,7 @@ const READERS = 30;
 const BODY = Buffer.alloc(4 * 1024 * 1024, 'all of it, and never a byte of another one. ');
 const SHOWN = BODY.length / 2;
 
-/** An origin whose `/big…` stops in the middle until it may go on. */
+/** An origin whose `/big…` stops in the middle until it may go on, and whose `/late…` is answered from the second time on. */
 class Origin {
   readonly asked: IncomingMessage[] = [];
   readonly server = createServer((request, response) => this.#answer(request, response));
@@ -39,9 +39,14 @@ class Origin {
     for (const go of this.#held.splice(0)) go();
   }
 
+  #times(path: string): number {
+    return this.asked.filter(({ url }) => url === path).length;
+  }
+
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.asked.push(request);
     response.setHeader('Cache-Control', 'max-age=600');
+    if (request.url?.startsWith('/late') === true && this.#times(request.url) === 1) return;
     if (request.url?.startsWith('/big') !== true) {
       response.end(`small ${request.url ?? ''}`);
       return;
@@ -269,4 +274,48 @@ test('processes share one cache, whatever becomes of one of them', async (t) => 
       else assert.deepEqual(said[0]?.owners, []);
     }
   });
+});
+
+test('a process that hangs with questions taken keeps nobody at the others', async (t) => {
+  const place = await placeFor(t);
+  const { origin, port } = place;
+  const asked = (path: string): number => origin.asked.filter(({ url }) => url === path).length;
+  place.write(3);
+  await using run = new FollowedCli(['gateway', 'run', place.file], place.env);
+  await run.says(/Serving/);
+  for (const [path, shown, whole] of [
+    ['/late', 0, Buffer.from('small /late')],
+    ['/big', SHOWN, BODY],
+  ] as const) {
+    // Who was away a moment ago is passed over for another.
+    const owner = await until('three that agree', async () => {
+      const said = await place.why(path);
+      return said.length === 3 && ownerIn(said);
+    });
+    const readers = Array.from({ length: READERS }, () => new Reader(port, path));
+    await until('all to be there', () => {
+      const there = new Set(place.pids().flatMap((pid) => [...clientsOf(pid, port)]));
+      return readers.every(({ socket }) => there.has(socket.localPort ?? -1));
+    });
+    await until('what comes before the pause', () => readers.every(({ bytes }) => bytes >= shown));
+    await until('the origin to be asked', () => asked(path) > 0);
+    // Each process turns twice: whoever asks has asked, and the owner has taken it.
+    for (let turn = 0; turn < 2; turn++) assert.equal((await place.why(path)).length, 3);
+    assert.equal(asked(path), 1);
+    const stuck = clientsOf(owner.pid, port);
+    const others = readers.filter(({ socket }) => !stuck.has(socket.localPort ?? 0));
+    assert.ok(others.length > 0, 'others have clients too');
+    process.kill(owner.pid, 'SIGSTOP');
+    try {
+      await until('the others’ clients to be answered', () => others.every((one) => one.isOver), {
+        withinMs: 25_000,
+      });
+      for (const { body } of others) assert.equal(hash(body), hash(whole));
+      assert.ok(place.pids().includes(owner.pid), 'nobody has replaced it meanwhile');
+      assert.ok(asked(path) <= 3, `once by each process, not ${asked(path)} times`);
+    } finally {
+      process.kill(owner.pid, 'SIGCONT');
+    }
+    for (const { socket } of readers) socket.destroy();
+  }
 });

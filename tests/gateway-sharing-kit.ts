@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RouteConfig, SharingNode } from '../src/gateway/config.ts';
 import { freePorts } from '../testing/free-ports.ts';
+import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.ts';
 import { type Client, Gateway, proxyRoute, socketUpstream, startApp } from './gateway-kit.ts';
 import { Authority, doorOf } from './gateway-node-kit.ts';
 
@@ -27,23 +28,29 @@ export class SharingGateways implements AsyncDisposable {
   readonly asked: IncomingMessage[] = [];
   readonly #folder: string;
   readonly #configs: readonly SharingNode[];
+  /** To the doors of the nodes, for those of other regions; empty unless they are far. */
+  readonly links: readonly TcpProxy[];
   #routes: readonly RouteConfig[] = [];
 
   private constructor(
     folder: string,
     nodes: readonly (readonly Gateway[])[],
     configs: readonly SharingNode[],
+    links: readonly TcpProxy[],
   ) {
     this.#folder = folder;
     this.nodes = nodes;
     this.all = nodes.flat();
     this.#configs = configs;
+    this.links = links;
   }
 
+  /** `oneWayMs`: what goes from one region to another comes so much later. */
   static async start(
     wishes: readonly NodeWish[],
     handler: Handler,
     route: Partial<RouteConfig> = {},
+    { oneWayMs }: { readonly oneWayMs?: number } = {},
   ): Promise<SharingGateways> {
     const folder = await mkdtemp(join(tmpdir(), 'moln-shared-'));
     const authority = await Authority.create();
@@ -73,7 +80,10 @@ export class SharingGateways implements AsyncDisposable {
         );
       }),
     );
-    const made = new SharingGateways(folder, nodes, configs);
+    const far = oneWayMs === undefined ? [] : configs;
+    const links = await Promise.all(far.map((one) => startTcpProxy(one)));
+    for (const link of links) link.delay(oneWayMs ?? 0);
+    const made = new SharingGateways(folder, nodes, configs, links);
     const path = await startApp(nodes[0]?.[0] ?? made.#none(), (request, response) => {
       made.asked.push(request);
       handler(request, response);
@@ -102,7 +112,10 @@ export class SharingGateways implements AsyncDisposable {
         if (this.#configs.length > 1) {
           gateway.sharing = {
             self: { node, name, region },
-            nodes: this.#configs.filter((one) => one !== own && knows(one)),
+            nodes: this.#configs.flatMap((one, at) => {
+              const link = one.region === region ? undefined : this.links[at];
+              return one === own || !knows(one) ? [] : { ...one, port: link?.port ?? one.port };
+            }),
           };
         }
         await gateway.route(...this.#routes);
@@ -112,6 +125,7 @@ export class SharingGateways implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.all.map((gateway) => gateway[Symbol.asyncDispose]()));
+    for (const link of this.links) await link[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -12,6 +12,7 @@ import { formatPrometheus, mergeFamilies } from '../src/base/metrics.ts';
 import { systemClock } from '../src/base/time.ts';
 import type { AccessEntry } from '../src/gateway/access-log.ts';
 import type { GatewayConfig, RouteConfig } from '../src/gateway/config.ts';
+import { GATEWAY_CONFIG_BEHIND } from '../src/gateway/errors.ts';
 import { GATEWAY_PORT_TAKEN, GatewaySupervisor } from '../src/gateway/gateway.ts';
 import { WorkerLink } from '../src/gateway/worker-link.ts';
 import { workerPaths } from '../src/gateway/worker-record.ts';
@@ -54,6 +55,58 @@ test('a route change under load fails no request and closes no upgraded connecti
   for (const echo of echoes) echo.close();
   await gateway.stop({ drainMs: 5000 });
   assert.deepEqual(processesOf(stage.folder), []);
+});
+
+test('of a change goes over what has changed; what is known of all other routes stays', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor(1);
+  await gateway.start();
+  const gone = { id: 'gone', address: { kind: 'socket', path: `${stage.folder}/gone` } } as const;
+  const alone = { ...stage.route(stage.a), id: 'app/alone', hosts: ['alone.test'] };
+  assert.ok(alone.target.kind === 'upstreams');
+  const eject = { failures: 1, shareMax: 0.5, timeMs: 600_000, timeMsMax: 600_000 };
+  const other: RouteConfig = {
+    ...alone,
+    id: 'app/other',
+    hosts: ['other.test'],
+    target: { kind: 'upstreams', upstreams: [...alone.target.upstreams, gone] },
+    balance: { algorithm: 'round-robin', eject },
+  };
+  await gateway.apply(stage.config([stage.route(stage.a), alone, other]));
+  const seen = async (): Promise<readonly unknown[]> => {
+    const [stats] = await gateway.stats();
+    return [stats?.unfit?.['app/other'], stats?.routes['app/other']?.requests];
+  };
+  for (let count = 0; count < 4; count++) {
+    assert.equal((await stage.ask('/', 'other.test')).body, 'a');
+  }
+  assert.deepEqual(await seen(), [['gone'], 4]);
+  const version = await gateway.apply(stage.config([stage.route(stage.b), other]));
+  assert.equal((await stage.ask()).body, 'b');
+  assert.equal((await stage.ask('/', 'alone.test')).status, 404);
+  assert.deepEqual(await seen(), [['gone'], 4]);
+  // Who has another config than it is taken for says so, and goes on with that.
+  const { socket } = workerPaths(stage.folders, 1);
+  const { link } = await WorkerLink.connect(socket, systemClock);
+  const change = { from: version - 1, version: version + 5, gone: ['app/x'] };
+  const verdict = await link.change({ ...change, routes: [], set: {}, unset: [] });
+  link.close();
+  assert.ok(verdict.kind === 'refused');
+  assert.equal(verdict.error.code, GATEWAY_CONFIG_BEHIND);
+  assert.equal((await stage.ask()).body, 'b');
+  // A process that is new has none, and gets all of it.
+  const [pid] = pids(gateway);
+  assert.ok(pid !== undefined);
+  process.kill(pid, 'SIGKILL');
+  await until('a new process that serves', () => {
+    const [worker] = gateway.workers();
+    return worker?.pid !== pid && worker?.state === 'serving';
+  });
+  await gateway.apply(stage.config([stage.route(stage.a), other]));
+  for (const host of ['x.test', 'other.test']) {
+    assert.equal((await stage.ask('/', host)).body, 'a');
+  }
+  await gateway.stop({ drainMs: 0 });
 });
 
 test('load of an upstream counts requests and upgrades over all workers', async () => {

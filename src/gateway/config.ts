@@ -5,6 +5,7 @@
 import type { CacheSettings } from '../cache/cache.ts';
 import type { BalanceConfig } from './balancing/balance-config.ts';
 import type { BalancerConfig, BalancerTotals } from './balancer-config.ts';
+import type { ConfigChange } from './config-change.ts';
 import type {
   CacheTierStats,
   GatewayAnswer,
@@ -263,6 +264,8 @@ export type GatewayCommand =
       /** Sockets where processes that are to leave hand over their listening sockets. */
       readonly takeFrom?: readonly string[];
     }
+  /** Of the config in use, answered as a config; a process that has another one says GATEWAY_CONFIG_BEHIND, and gets all of it. */
+  | { readonly kind: 'change'; readonly change: ConfigChange }
   | { readonly kind: 'stats' }
   /** How busy the nodes of upstreams are, 0 to 1, by upstream id; absent means idle. Not answered. */
   | { readonly kind: 'loads'; readonly loads: Readonly<Record<string, number>> }

@@ -6,6 +6,8 @@ export const GATEWAY_PORT_TAKEN = 'GATEWAY_PORT_TAKEN';
 export const GATEWAY_LISTEN_FAILED = 'GATEWAY_LISTEN_FAILED';
 /** A worker refused a config; it goes on with the one before. */
 export const GATEWAY_CONFIG_REFUSED = 'GATEWAY_CONFIG_REFUSED';
+/** A worker was told what to change about a config that it does not use; it gets the whole one then. */
+export const GATEWAY_CONFIG_BEHIND = 'GATEWAY_CONFIG_BEHIND';
 /** What the cache may keep in memory is more than a worker can have. */
 export const GATEWAY_CACHE_TOO_LARGE = 'GATEWAY_CACHE_TOO_LARGE';
 /** A worker did not start, or does not answer on its control socket. */

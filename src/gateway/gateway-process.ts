@@ -13,10 +13,16 @@ import type { Clock } from '../base/time.ts';
 import { proveHandles } from '../net/net.ts';
 import { AccessLogs } from './access-logs.ts';
 import { checkGatewayConfig } from './config-check.ts';
-import type { GatewayCommand, GatewayReply, GatewayStats } from './config.ts';
+import type { GatewayCommand, GatewayConfig, GatewayReply, GatewayStats } from './config.ts';
+import { type ConfigChange, changedConfig } from './config-change.ts';
 import { CONTROL_PROTOCOL, MessageChannel } from './control-protocol.ts';
 import { DataPlane, type SharingPlace } from './data-plane.ts';
-import { GATEWAY_CONFIG_REFUSED, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
+import {
+  GATEWAY_CONFIG_BEHIND,
+  GATEWAY_CONFIG_REFUSED,
+  GATEWAY_STOPPED,
+  GATEWAY_WORKER_FAILED,
+} from './errors.ts';
 import { cacheFamilies, sharingFamilies } from './cache-families.ts';
 import type { GatewayQuestion } from './gateway-question.ts';
 import { ProcessMetrics } from './metrics.ts';
@@ -59,6 +65,7 @@ export class GatewayProcess implements AsyncDisposable {
   #useCheck: Disposable | undefined;
   #unusedChecks = 0;
   #version = 0;
+  #config: GatewayConfig | undefined;
   #configs: Promise<void> = Promise.resolve();
   #draining: Promise<void> | undefined;
 
@@ -184,6 +191,11 @@ export class GatewayProcess implements AsyncDisposable {
           channel.send(await this.#configure(command.config, command.takeFrom));
         });
         return;
+      case 'change':
+        this.#configs = this.#configs.then(async () => {
+          channel.send(await this.#change(command.change));
+        });
+        return;
       case 'stats':
         channel.send({ kind: 'stats', stats: this.#stats() });
         return;
@@ -207,8 +219,27 @@ export class GatewayProcess implements AsyncDisposable {
   async #configure(value: unknown, takeFrom?: readonly string[]): Promise<GatewayReply> {
     const asked = (value as { readonly version?: unknown } | null)?.version;
     const version = typeof asked === 'number' ? asked : -1;
+    return await this.#use(version, () => checkGatewayConfig(value), takeFrom);
+  }
+
+  /** The agent has checked what comes of it, and has the same code. */
+  async #change(change: ConfigChange): Promise<GatewayReply> {
+    const before = this.#config;
+    const { from, version } = change;
+    if (before?.version !== from) {
+      const message = `This worker uses config version ${this.#version}, not ${from}`;
+      return { kind: 'refused', version, code: GATEWAY_CONFIG_BEHIND, message };
+    }
+    return await this.#use(version, () => changedConfig(before, change));
+  }
+
+  async #use(
+    version: number,
+    wanted: () => GatewayConfig,
+    takeFrom?: readonly string[],
+  ): Promise<GatewayReply> {
     try {
-      const config = checkGatewayConfig(value);
+      const config = wanted();
       if (this.#draining !== undefined) {
         throw new MolnError(GATEWAY_STOPPED, 'This worker is draining');
       }
@@ -219,7 +250,10 @@ export class GatewayProcess implements AsyncDisposable {
         );
       }
       // The agent repeats itself after a lost connection.
-      if (version > this.#version) await this.#plane.apply(config, takeFrom);
+      if (version > this.#version) {
+        await this.#plane.apply(config, takeFrom);
+        this.#config = config;
+      }
       this.#version = version;
       return { kind: 'applied', version };
     } catch (error) {

@@ -119,12 +119,14 @@ export const NODE_REUSE_MS: number = 5 * SECOND;
  */
 export const NODE_CONNECTING_MAX = 64;
 
-/** Of questions between gateway processes about keys that one of them owns. Beyond one of the first three the origin is asked instead. */
+/** Of questions between gateway processes about keys that one of them owns. Beyond one of the first four the origin is asked instead. */
 export const SHARING = {
   /** The other process is on this machine, or one round trip away. */
   connectTimeoutMs: 500,
   /** From the question to the word that it is being answered, which comes at once. */
   acceptTimeoutMs: 1000,
+  /** Without a byte after that word: the process is asked whether it still turns, and has as long to say so. */
+  silentMs: 2000,
   /** Under way from one process to one other. */
   questionsMax: 4000,
   /** Who did not take a question is asked no other for so long; then one may try. */

@@ -1,7 +1,8 @@
 /**
  * Which route answers a request: exact host, then the longest wildcard, then `*`; within a host the longest path
  * prefix on segment borders. A host tier without a fitting path is passed over, so `*` may still answer.
- * A table never changes; a new config makes a new one, which takes over meters and upstreams with the same id.
+ * A table never changes; a new config makes a new one, which takes over routes that are the same object in both, and of others meters and
+ * upstreams with the same id.
  */
 import { Balancer } from './balancing/balancer.ts';
 import { Regions } from './balancing/regions.ts';
@@ -53,14 +54,18 @@ export class RouteTable {
   readonly #wildcards: ReadonlyMap<string, HostRoutes>;
   readonly #any: HostRoutes | undefined;
   readonly #challenges: HttpChallenges | undefined;
+  readonly #region: string | undefined;
+  readonly #accessLog: AccessLogFormat | undefined;
 
   private constructor(
+    config: GatewayConfig,
     routes: ReadonlyMap<string, Route>,
     upstreams: ReadonlyMap<string, Upstream>,
     hosts: ReadonlyMap<string, HostRoutes>,
-    challenges: HttpChallenges | undefined,
   ) {
-    this.#challenges = challenges;
+    this.#region = config.region;
+    this.#accessLog = config.accessLog;
+    this.#challenges = HttpChallenges.of(config);
     this.#routes = routes;
     this.#upstreams = upstreams;
     const exact = new Map<string, HostRoutes>();
@@ -89,11 +94,17 @@ export class RouteTable {
       upstreams.set(wanted.id, made);
       return made;
     };
+    const isAlike = previous?.isAlike(config) === true;
     for (const item of config.routes) {
       const { target, balance } = item;
       const configs = target.kind === 'upstreams' ? target.upstreams : [];
       const made = configs.map(upstreamOf);
       const before = previous?.route(item.id);
+      if (isAlike && before?.config === item) {
+        routes.set(item.id, before);
+        for (const host of item.hosts) addRoute(hosts, host, before);
+        continue;
+      }
       const route: Route = {
         id: item.id,
         config: item,
@@ -132,7 +143,12 @@ export class RouteTable {
     for (const upstream of previous?.upstreams() ?? []) {
       if (upstreams.get(upstream.config.id) !== upstream) upstream.retire();
     }
-    return new RouteTable(routes, upstreams, hosts, HttpChallenges.of(config));
+    return new RouteTable(config, routes, upstreams, hosts);
+  }
+
+  /** Whether a route with the same config would be the same route. */
+  private isAlike({ region, accessLog }: GatewayConfig): boolean {
+    return region === this.#region && accessLog === this.#accessLog;
   }
 
   /** `host`: lower-case, without port. `path`: as received, without the query. */

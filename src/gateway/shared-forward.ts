@@ -8,6 +8,8 @@ import type { RequestHead, ResponseHead } from '../http/head.ts';
 import { CacheForward, type ForwardOrder } from './cache-forward.ts';
 import type { CacheRoom } from './cache-room.ts';
 import type { Connection } from './connection.ts';
+import { checkOwner } from './owner-check.ts';
+import type { NoticePlace } from './owner-notice.ts';
 import { resumeLines, resumeSkip } from './fill-resume.ts';
 import { questionHeadText } from './forward-head.ts';
 import type { Tier } from './key-owner.ts';
@@ -54,9 +56,9 @@ export function sharedForward(room: CacheRoom, sharing: Sharing, on: SharedOrder
   const { names } = connection.plane.requestFraming;
   const change = forwardChange(request, order.decision);
   const { authority, target } = connection.request;
+  const place = { authority: authority === '' ? connection.localAuthority : authority, target };
   const headText = questionHeadText(on.head, {
-    target,
-    authority: authority === '' ? connection.localAuthority : authority,
+    ...place,
     names: [...names, ...change.drop, QUESTION_FIELD],
     lines:
       change.lines +
@@ -70,7 +72,7 @@ export function sharedForward(room: CacheRoom, sharing: Sharing, on: SharedOrder
       }),
   });
   sharing.counts.asked++;
-  return new SharedForward(room, order, { sharing, sharer: step.member, headText });
+  return new SharedForward(room, order, { sharing, sharer: step.member, headText, place });
 }
 
 /** Answers for those who say who they are may be of no use to others although those for nobody in particular are. */
@@ -82,6 +84,7 @@ class SharedForward extends CacheForward {
   private readonly sharing: Sharing;
   private readonly sharer: Sharer;
   private readonly question: string;
+  private readonly place: NoticePlace;
   /** The owner is asked, not the origin. */
   private isAsking = true;
   /** It has said that it answers. */
@@ -94,12 +97,18 @@ class SharedForward extends CacheForward {
   constructor(
     room: CacheRoom,
     order: ForwardOrder,
-    on: { readonly sharing: Sharing; readonly sharer: Sharer; readonly headText: string },
+    on: {
+      readonly sharing: Sharing;
+      readonly sharer: Sharer;
+      readonly headText: string;
+      readonly place: NoticePlace;
+    },
   ) {
     super(room, order);
     this.sharing = on.sharing;
     this.sharer = on.sharer;
     this.question = on.headText;
+    this.place = on.place;
   }
 
   override begin(): void {
@@ -183,12 +192,13 @@ class SharedForward extends CacheForward {
   }
 
   override sweep(horizonMs: number): void {
-    const isLate =
-      this.isAsking &&
-      !this.isAccepted &&
-      this.phase === PHASE.head &&
-      horizonMs - this.sinceMs >= SHARING.acceptTimeoutMs;
-    if (isLate) this.giveUp(504, 'The process that owns the key says nothing');
+    const { isAsking, isAccepted, phase } = this;
+    const silentMs = horizonMs - this.sinceMs;
+    if (isAsking && isAccepted && silentMs >= SHARING.silentMs) {
+      checkOwner(this.room, this.sharer, this.place);
+    }
+    const isLate = !isAccepted && phase === PHASE.head && silentMs >= SHARING.acceptTimeoutMs;
+    if (isAsking && isLate) this.giveUp(504, 'The process that owns the key says nothing');
     else super.sweep(horizonMs);
   }
 

@@ -41,6 +41,7 @@ export class Sharer implements KeyMember {
   readonly #plane: Plane;
   /** Monotonic; 0: nothing is known against it. */
   #awayUntilMs = 0;
+  #checkedMs = -Infinity;
 
   constructor(
     plane: Plane,
@@ -80,6 +81,14 @@ export class Sharer implements KeyMember {
 
   missed(): void {
     this.#awayUntilMs = this.#plane.coarseMs + SHARING.awayMs;
+  }
+
+  /** Whether it is time to ask if it still turns; counts as asked then. */
+  mayCheck(): boolean {
+    const { coarseMs } = this.#plane;
+    if (coarseMs - this.#checkedMs < SHARING.silentMs) return false;
+    this.#checkedMs = coarseMs;
+    return true;
   }
 
   /** For one question. */

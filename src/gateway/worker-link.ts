@@ -4,6 +4,7 @@ import { MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
 import type { GatewayCommand, GatewayConfig, GatewayReply, GatewayStats } from './config.ts';
+import type { ConfigChange } from './config-change.ts';
 import { MessageChannel } from './control-protocol.ts';
 import { GATEWAY_WORKER_FAILED } from './errors.ts';
 
@@ -67,10 +68,19 @@ export class WorkerLink {
 
   /** Rejects when the connection ends before the answer. */
   configure(config: GatewayConfig, takeFrom: readonly string[] = []): Promise<ConfigVerdict> {
+    const more = takeFrom.length === 0 ? {} : { takeFrom };
+    return this.#bring(config.version, { kind: 'config', config, ...more });
+  }
+
+  /** The same with what is different from the config in use there; refused with GATEWAY_CONFIG_BEHIND if that is another one. */
+  change(change: ConfigChange): Promise<ConfigVerdict> {
+    return this.#bring(change.version, { kind: 'change', change });
+  }
+
+  #bring(version: number, command: GatewayCommand): Promise<ConfigVerdict> {
     return this.#ask((resolve) => {
-      this.#configs.set(config.version, resolve);
-      const more = takeFrom.length === 0 ? {} : { takeFrom };
-      this.#channel.send({ kind: 'config', config, ...more });
+      this.#configs.set(version, resolve);
+      this.#channel.send(command);
     });
   }
 

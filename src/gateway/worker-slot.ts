@@ -7,9 +7,10 @@ import type { Logger } from '../base/log.ts';
 import { isRunning, signalProcess, type ProcessId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
 import type { GatewayConfig, GatewayStats } from './config.ts';
+import { changeBetween } from './config-change.ts';
 import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
-import { GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
-import { WorkerLink, type WorkerHello } from './worker-link.ts';
+import { GATEWAY_CONFIG_BEHIND, GATEWAY_STOPPED, GATEWAY_WORKER_FAILED } from './errors.ts';
+import { type ConfigVerdict, WorkerLink, type WorkerHello } from './worker-link.ts';
 import { launchWorker } from './worker-launch.ts';
 import { removeWorkerFiles, workerPaths, type WorkerFolders } from './worker-record.ts';
 
@@ -68,6 +69,8 @@ export class WorkerSlot {
   #link: WorkerLink | undefined;
   #wanted: GatewayConfig | undefined;
   #takeFrom: readonly string[] = [];
+  /** What the process at the other end of the link has said to use. */
+  #inUse: GatewayConfig | undefined;
   #version = 0;
   #state: GatewayWorkerState['state'] = 'starting';
   #restarts = 0;
@@ -217,6 +220,7 @@ export class WorkerSlot {
       const { link, hello } = connected;
       if (this.#stop.signal.aborted) return link.close();
       this.#link = link;
+      this.#inUse = undefined;
       this.#version = hello.version;
       if (hello.version > 0) this.#state = 'serving';
       this.#ready.resolve(hello);
@@ -274,8 +278,9 @@ export class WorkerSlot {
     const wanted = this.#wanted;
     if (wanted === undefined) return;
     try {
-      const verdict = await link.configure(wanted, this.#takeFrom);
+      const verdict = await this.#send(link, wanted);
       if (verdict.kind === 'applied') {
+        this.#inUse = wanted;
         this.#version = wanted.version;
         this.#state = 'serving';
       } else {
@@ -288,6 +293,16 @@ export class WorkerSlot {
       // The connection ended; the loop connects again or starts anew, and then brings it again.
       this.#lastError = messageOf(error);
     }
+  }
+
+  /** What has changed, to a process that is known to have the rest. */
+  async #send(link: WorkerLink, wanted: GatewayConfig): Promise<ConfigVerdict> {
+    if (this.#inUse !== undefined && this.#takeFrom.length === 0) {
+      const verdict = await link.change(changeBetween(this.#inUse, wanted));
+      const isBehind = verdict.kind === 'refused' && verdict.error.code === GATEWAY_CONFIG_BEHIND;
+      if (!isBehind) return verdict;
+    }
+    return await link.configure(wanted, this.#takeFrom);
   }
 
   #settle(version: number, outcome: ApplyOutcome): void {

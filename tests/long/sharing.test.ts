@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CacheExplanations, PurgeAnswer } from '../../src/api/api.ts';
-import { appFolder, nodeApp } from '../../testing/app-folder.ts';
+import { appFolder } from '../../testing/app-folder.ts';
 import { ask, type Answer } from '../../testing/http.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
@@ -11,12 +11,20 @@ import { until } from '../../testing/until.ts';
 
 const CROWD = 200;
 const HOST = 'app.localhost';
-/** Counts by path, so that each answer says how many times its path was asked for. */
-const APP = nodeApp(
-  `(globalThis.counts = globalThis.counts ?? {},
-    response.setHeader('Cache-Control', request.url.startsWith('/own') ? 'no-store' : 'max-age=3600'),
-    request.url + ' ' + (counts[request.url] = (counts[request.url] ?? 0) + 1))`,
-);
+/** Counts by path, so that each answer says how many times its path was asked for. `/late…` is answered from the second time on. */
+const APP = {
+  'package.json': JSON.stringify({ name: 'app', scripts: { start: 'node server.js' } }),
+  'server.js': `const counts = new Map();
+const server = require('node:http').createServer(({ url }, response) => {
+  const count = (counts.get(url) ?? 0) + 1;
+  counts.set(url, count);
+  response.setHeader('Cache-Control', url.startsWith('/own') ? 'no-store' : 'max-age=3600');
+  if (count > 1 || !url.startsWith('/late')) response.end(url + ' ' + count);
+});
+server.listen(process.env.LISTEN_SOCKET ?? Number(process.env.PORT));
+process.on('SIGTERM', () => process.exit(0));
+`,
+};
 
 /** All say the same host, so it is the same URL wherever they come in. */
 function get(node: TestNode, path: string): Promise<Answer> {
@@ -33,6 +41,18 @@ async function explained(seer: TestNode, path: string): Promise<CacheExplanation
   return (await seer.json<CacheExplanations>('why', 'cached', url)).explanations;
 }
 
+/** Whether all six processes have the same one in mind as the owner of all for some key. */
+async function agree(seer: TestNode): Promise<boolean> {
+  const said = await explained(seer, '/');
+  const owners = new Set(
+    said.map(({ owners: named }) => {
+      const owner = named.find(({ tier }) => tier === 'cluster');
+      return `${owner?.node} ${owner?.worker}`;
+    }),
+  );
+  return said.length === 6 && owners.size === 1 && !owners.has('undefined undefined');
+}
+
 test('three gateways with two processes each are one cache', async (t) => {
   await using cluster = await TestCluster.form(t, ['one', 'two', 'three'], {
     args: ['--gateways', '2'],
@@ -42,16 +62,7 @@ test('three gateways with two processes each are one cache', async (t) => {
   const [one, , three] = ['one', 'two', 'three'].map((name) => cluster.node(name));
   assert.ok(one !== undefined && three !== undefined);
   await one.json('deploy', appFolder(t, APP), '--name', 'app');
-  await until('all to know all', async () => {
-    const said = await explained(one, '/');
-    const owners = new Set(
-      said.map(({ owners: named }) => {
-        const owner = named.find(({ tier }) => tier === 'cluster');
-        return `${owner?.node} ${owner?.worker}`;
-      }),
-    );
-    return said.length === 6 && owners.size === 1 && !owners.has('undefined undefined');
-  });
+  await until('all to know all', () => agree(one));
 
   await step(t, 'a crowd everywhere is one request at the app', async () => {
     for (const path of ['/a', '/b', '/c']) {
@@ -84,6 +95,40 @@ test('three gateways with two processes each are one cache', async (t) => {
     assert.equal(done.nodes.length, 3);
     for (const { variants } of await explained(one, '/a')) assert.deepEqual(variants, []);
     for (const { body } of await crowd(nodes, '/a')) assert.equal(body, '/a 2');
+  });
+
+  await step(t, 'a process of another node hangs: who waits for it asks the app', async () => {
+    const [place] = await cluster.placesOf('app', 'one');
+    const asker = nodes.find(({ name }) => name === place);
+    assert.ok(asker !== undefined);
+    let path = '';
+    let tries = 0;
+    const owner = await until('one to own it on another node', async () => {
+      path = `/late${tries++}`;
+      const said = await explained(asker, path);
+      return said.find(
+        ({ node, owners }) =>
+          node !== place && owners.some(({ tier, isSelf }) => tier === 'cluster' && isSelf),
+      );
+    });
+    const asked = [get(asker, path), get(asker, path)];
+    // All turn twice: it is asked, and has taken it.
+    for (let turn = 0; turn < 2; turn++) await explained(asker, path);
+    process.kill(owner.pid, 'SIGSTOP');
+    try {
+      for (const { status, body } of await Promise.all(asked)) {
+        assert.equal(status, 200);
+        assert.match(body, new RegExp(`^${path} [23]$`));
+      }
+      const alive = cluster.node(owner.node).processes();
+      assert.ok(
+        alive.some(({ pid }) => pid === owner.pid),
+        'nobody has replaced it meanwhile',
+      );
+    } finally {
+      process.kill(owner.pid, 'SIGCONT');
+    }
+    await until('all to agree again', () => agree(one));
   });
 
   await step(t, 'a node is lost: its keys are others’, and no request fails', async () => {
