@@ -5,6 +5,7 @@ import { benchCluster } from './cluster.ts';
 import { benchCoalescing } from './coalescing.ts';
 import { benchDatabase } from './database.ts';
 import { benchDatabaseHttp } from './database-http.ts';
+import { benchDatabasePeers } from './database-peers.ts';
 import { benchFiles } from './files.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayConfig } from './gateway-config.ts';
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   coalescing: benchCoalescing,
   database: benchDatabase,
   'database-http': benchDatabaseHttp,
+  'database-peers': benchDatabasePeers,
   files: benchFiles,
   gateway: benchGateway,
   'gateway-config': benchGatewayConfig,

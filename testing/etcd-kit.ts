@@ -27,17 +27,20 @@ export interface EtcdUnderTest extends AsyncDisposable {
   leader(): Promise<EtcdMember>;
 }
 
-type Changes = Partial<Pick<EtcdMemberOptions, 'quotaBytes' | 'timing' | 'tls' | 'onSpawn'>>;
+type Changes = Partial<Pick<EtcdMemberOptions, 'quotaBytes' | 'timing' | 'tls' | 'onSpawn'>> & {
+  /** Where the members' folders are made: in memory unless said. */
+  readonly within?: string;
+};
 
 /** In memory where the system has such a folder: members that are killed, not machines, need no disk. */
 const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** Waits until there is a leader. `tls` is for the admin client, where the members want certificates. */
 export async function startEtcd(
   count: number,
-  changes: Changes = {},
+  { within = FOLDER, ...changes }: Changes = {},
   tls?: () => EtcdTls,
 ): Promise<EtcdUnderTest> {
-  const folder = await mkdtemp(join(FOLDER, 'moln-etcd-'));
+  const folder = await mkdtemp(join(within, 'moln-etcd-'));
   const options = await optionsOf(folder, count, changes);
   const members = options.map((one) => new EtcdMember(one));
   const endpoints = members.map((member) => member.endpoint);
@@ -94,7 +97,7 @@ async function kill(member: EtcdMember): Promise<void> {
 async function optionsOf(
   folder: string,
   count: number,
-  changes: Changes,
+  changes: Omit<Changes, 'within'>,
 ): Promise<readonly EtcdMemberOptions[]> {
   const address = '127.0.0.1';
   const ports = await freePorts(address, 2 * count);

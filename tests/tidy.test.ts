@@ -58,6 +58,21 @@ function levelProblem({ from, path, typeOnly, byUrl }: Import): string | undefin
   return `${head}: use the door src/${target}/${target}.ts`;
 }
 
+test('the thread of a stripe, of which there are many, loads no part but the base', () => {
+  const loaded = new Set(['src/database/stripe-main.ts']);
+  for (const file of loaded) {
+    for (const { from, path, typeOnly, byUrl } of IMPORTS) {
+      if (from.path === file && path !== undefined && !typeOnly && !byUrl) loaded.add(path);
+    }
+  }
+  assert.ok(loaded.has('src/database/writer.ts'));
+  expectNone(
+    [...loaded]
+      .filter((path) => !/^src\/(?:base|database)\//.test(path))
+      .map((path) => `${path} is loaded in each stripe's thread: that costs memory of each`),
+  );
+});
+
 test('every import names a file that is there', () => {
   expectNone(
     IMPORTS.flatMap(({ from, path, specifier }) => {

@@ -19,11 +19,7 @@ import { summarize } from './changeset.ts';
 import { Connection } from './connection.ts';
 import { crashPoint } from './crash-points.ts';
 import { type Entry, hex, sameHash } from './entry.ts';
-import { corrupt } from './errors.ts';
-import { sqliteResultCode } from '../sqlite/sqlite.ts';
-
-/** Result codes that speak of the disk, not of the data. */
-const OF_THE_DISK: ReadonlySet<number> = new Set([5, 7, 10, 13]);
+import { corrupt, isOfDisk } from './errors.ts';
 
 export class Applier implements Disposable {
   readonly #connection: Connection;
@@ -55,7 +51,7 @@ export class Applier implements Disposable {
     } catch (error) {
       this.#applied = before;
       this.#forget();
-      if (isMolnError(error) || OF_THE_DISK.has(sqliteResultCode(error) ?? -1)) throw error;
+      if (isMolnError(error) || isOfDisk(error)) throw error;
       throw corrupt(
         `Entry ${before.index + 1} or one after it cannot be applied: ${messageOf(error)}`,
       );

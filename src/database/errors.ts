@@ -20,6 +20,15 @@ export function fromSqlite(error: unknown): unknown {
   return error;
 }
 
+/** Primary result codes that speak of the disk, not of the data: busy, no memory, IO error, full. */
+const OF_DISK: ReadonlySet<number> = new Set([5, 7, 10, 13]);
+
+/** Whether `node:sqlite` threw it because of the disk. */
+export function isOfDisk(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error)) return false;
+  return typeof error.errcode === 'number' && OF_DISK.has(error.errcode & 0xff);
+}
+
 /** Names of SQLite's result codes that clients look at (https://sqlite.org/rescode.html). */
 const RESULT_NAMES: Readonly<Record<number, string>> = {
   1: 'SQLITE_ERROR',

@@ -1,5 +1,7 @@
-/** Limits of the database. Each has a unit, and an error names the one that was met. */
-import { VALUE_BYTES_MAX } from '../registry/registry.ts';
+/**
+ * Limits of the database. Each has a unit, and an error names the one that was met. Threads and processes of stripes read them too, so nothing is
+ * imported here: the registry's code alone would cost each of them 5 MiB.
+ */
 
 /** Client transactions that share one entry of the log. */
 export const GROUP_TRANSACTIONS_MAX = 200;
@@ -8,8 +10,6 @@ export const GROUP_BYTES_MAX: number = 256 * 1024;
 
 /** The changes of one entry, packed, that go into the log's own key; more goes into chunks. */
 export const ENTRY_INLINE_BYTES_MAX: number = 256 * 1024;
-/** One chunk of a large entry. */
-export const CHUNK_BYTES: number = VALUE_BYTES_MAX;
 /** The changes of one transaction before they are packed. The session holds them in memory. */
 export const TRANSACTION_BYTES_MAX: number = 64 * 1024 * 1024;
 /** Rows that one transaction may change. */

@@ -4,7 +4,13 @@
  */
 import { isMolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
-import type { Condition, Operation, Registry, Revision } from '../registry/registry.ts';
+import {
+  type Condition,
+  type Operation,
+  type Registry,
+  type Revision,
+  VALUE_BYTES_MAX,
+} from '../registry/registry.ts';
 import type {
   Append,
   AppendResult,
@@ -28,7 +34,6 @@ import {
 } from './entry.ts';
 import { corrupt, limitMet, trimmed } from './errors.ts';
 import {
-  CHUNK_BYTES,
   ENTRY_INLINE_BYTES_MAX,
   PRIMARY_TTL_MS,
   READ_BYTES_MAX,
@@ -61,6 +66,8 @@ const SINGLE_READS_MAX = 16;
 const TRIM_BUCKETS_MAX = 32;
 /** Entries of a bucket that is needed further on: a key and a prefix each. */
 const TRIM_ENTRIES_MAX = 32;
+/** One chunk of a large entry. */
+const CHUNK_BYTES: number = VALUE_BYTES_MAX;
 /** Before a watch that failed is begun again. */
 const WATCH_PAUSE_MS = 200;
 
