@@ -1,16 +1,19 @@
-/** A storage in somebody else's bucket, by our own S3 face: what it is given, what it does to it, and that it goes away and comes back. */
+/** A storage in somebody else's bucket, by our own S3 face: what it is given, what it does to it, that it goes away and comes back, and what a recovery reads of it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { checkRented, RentedBlobs, type RentedOptions } from '../src/blobs/blobs.ts';
+import { Checkpoints } from '../src/files/checkpoint.ts';
 import type { FileStore } from '../src/files/files.ts';
+import { encryptionKey, printRecoveryKey, rentedKey } from '../src/files/recovery-key.ts';
+import { Recovery } from '../src/files/recovery.ts';
 import { S3Face } from '../src/s3/s3.ts';
 import {
   blobBytes,
@@ -206,6 +209,36 @@ test('a storage in a rented bucket', async (t) => {
     },
   );
 
+  await t.test('an answer that breaks off is no end of the blob', async () => {
+    let left = 1;
+    const half = createServer((request, response) => {
+      const isBlob = request.headers.range !== undefined && /\/d\//.test(request.url ?? '');
+      const ask = { port, host: '127.0.0.1', method: request.method, path: request.url };
+      const passed = httpRequest({ ...ask, headers: request.headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 0, answer.headers);
+        const isCut = isBlob && Number(answer.headers['content-length']) > MIB && left-- > 0;
+        if (isCut)
+          answer.once('data', (piece: Buffer) => response.write(piece, () => response.destroy()));
+        else answer.pipe(response);
+      });
+      request.pipe(passed);
+    });
+    half.listen(0, '127.0.0.1');
+    await once(half, 'listening');
+    t.after(async () => stop(half));
+    const at = half.address() as AddressInfo;
+    const url = `s3+http://work@127.0.0.1:${at.port}/${BUCKET}/cut`;
+    await using cut = await RentedBlobs.open(options({ create: true, url }));
+    const bytes = blobBytes(7, 3 * MIB);
+    await cut.put(blobId(7), inPieces(bytes), putOptions());
+    await assert.rejects(cut.get(blobId(7)).then(bytesOf));
+    await until('it is connected again', async () => {
+      skippedMs += 60_000;
+      return (await cut.usage()).backends[0]?.state === 'good';
+    });
+    assert.ok((await bytesOf(await cut.get(blobId(7)))).equals(bytes));
+  });
+
   await t.test('what is not empty is not taken', async () => {
     await store.put(BUCKET, 'other/thing', inPieces(Buffer.from('x')), {});
     const url = `s3+http://work@127.0.0.1:${port}/${BUCKET}/other`;
@@ -214,4 +247,80 @@ test('a storage in a rented bucket', async (t) => {
       /is not empty, and no storage of Moln/,
     );
   });
+});
+
+test('files of a lost cloud are brought back from the bucket that it rented', async (t) => {
+  await using theirs = await FileKit.start({ accessKeys: [KEY] });
+  await theirs.store.createBucket(BUCKET, { owner: KEY.owner });
+  const server = await serve(theirs.store);
+  t.after(async () => stop(server));
+  const { port } = server.address() as AddressInfo;
+  const keysFile = join(theirs.folder, '.aws', 'credentials');
+  mkdirSync(dirname(keysFile));
+  writeFileSync(
+    keysFile,
+    `[default]\naws_access_key_id=${KEY.id}\naws_secret_access_key=${KEY.secret}\n`,
+  );
+  const url = `s3+http://127.0.0.1:${port}/${BUCKET}`;
+  await using old = await FileKit.start({ key: 3 });
+  const bytes = new Map([
+    ['large', blobBytes(1, 9 * MIB + 5)],
+    ['packed', blobBytes(2, 70_000)],
+    ['inline', blobBytes(3, 5)],
+  ]);
+  await old.store.createBucket('data', { owner: 'ann' });
+  for (const [key, body] of bytes) await old.store.put('data', key, inPieces(body), {});
+  const { link, sessions, places } = old.parts();
+  await new Checkpoints({
+    link,
+    sessions,
+    places,
+    contents: old.store.contents,
+    clock: systemClock,
+    log: silentLogger,
+  }).make();
+  const secret = encryptionKey(Buffer.alloc(32, 3));
+  const options = { url, key: rentedKey(secret), keysFile, clock, log: silentLogger };
+  const space = { nodeId: 'n1', keepFree: 0, limitBytes: 100 * MIB } as const;
+  await using rented = await RentedBlobs.open({ ...options, ...space, create: true });
+  // As repair does it, all copies.
+  for (const blobs of old.blobs.values())
+    for (const { id } of await blobs.list(undefined, 1000)) {
+      const { body, length } = await blobs.get(id);
+      const meta = (await blobs.stat(id))?.meta ?? putOptions();
+      await rented.put(id, body, { ...meta, length, maxBytes: length });
+    }
+
+  await using fresh = await FileKit.start({ key: 4 });
+  const home = process.env['HOME'];
+  process.env['HOME'] = theirs.folder;
+  t.after(() => {
+    process.env['HOME'] = home;
+  });
+  const { store } = fresh;
+  await using recovery = new Recovery({
+    ...fresh.parts(),
+    scratch: join(fresh.folder, 'recovery'),
+    onBlocks: () => undefined,
+    clock: systemClock,
+    log: silentLogger,
+  });
+  const wish = { folders: [url], withCatalogue: true };
+  await failsWith('FILES_RECOVERY_KEY_MISSING', recovery.start(wish));
+  const wrong = printRecoveryKey(encryptionKey(Buffer.alloc(32, 5)));
+  await recovery.start({ ...wish, key: wrong });
+  await recovery.ended();
+  assert.deepEqual([recovery.state().why, recovery.state().buckets], [undefined, []]);
+  await recovery.start({ ...wish, key: printRecoveryKey(secret) });
+  await recovery.ended();
+  const { why, buckets, catalogues } = recovery.state();
+  assert.deepEqual([why, buckets], [undefined, ['data']]);
+  assert.match(catalogues.join(), /^checkpoint of/);
+  for (const [key, body] of bytes) {
+    const info = await store.head('data', key);
+    assert.ok(info !== undefined, key);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of store.read(info)) pieces.push(piece);
+    assert.ok(Buffer.concat(pieces).equals(body), key);
+  }
 });

@@ -17,6 +17,7 @@ export {
   type Written,
 } from './model.ts';
 export { BareDisk } from './bare-disk.ts';
+export { BareRented } from './bare-rented.ts';
 export type { BackendOptions } from './backend.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
 export { Pace } from './pace.ts';

@@ -6,7 +6,6 @@
 import { createHash } from 'node:crypto';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
 import { away, corrupt, full, invalid, missing } from './errors.ts';
 import { checkMeta, requireBlobId } from './format.ts';
 import { claimId } from './identity.ts';
@@ -15,9 +14,7 @@ import {
   FULL_BELOW_BYTES,
   LOOK_AGAIN_MS,
   LOOK_EVERY_MS,
-  RENTED_ANSWER_MS,
   RENTED_AT_ONCE,
-  RENTED_REQUESTS,
   RENTED_USAGE_MS,
 } from './limits.ts';
 import type {
@@ -34,6 +31,7 @@ import type {
   Written,
 } from './model.ts';
 import { checkRented, type RentedAddress } from './rented-address.ts';
+import { type RentedMeans, reach } from './rented-connection.ts';
 import { FolderRefused, type RentedFolder } from './rented-folder.ts';
 import { identify, type Identity, PREFIX_DIGITS, PREFIXES, wholeOf } from './rented-identity.ts';
 import {
@@ -48,12 +46,9 @@ import {
   sealedRange,
   SEALED_BLOCK_BYTES,
 } from './sealed-file.ts';
-import { S3Folder } from './s3-folder.ts';
-import { usualKeysFile } from './s3-keys.ts';
-import { SftpSession, sshCommand } from './sftp-session.ts';
 import { keepFreeBytes, type SpaceRules } from './space.ts';
 
-export interface RentedOptions extends SpaceRules {
+export interface RentedOptions extends SpaceRules, RentedMeans {
   /** As `rented-address.ts` reads it. */
   readonly url: string;
   readonly nodeId: string;
@@ -63,11 +58,6 @@ export interface RentedOptions extends SpaceRules {
   readonly create?: boolean;
   /** Of this storage: what lies there is sealed with keys derived from it. */
   readonly key: Uint8Array;
-  /** What speaks SFTP; default: `ssh`. */
-  readonly command?: readonly string[];
-  /** Where the keys of a bucket are; default: `~/.aws/credentials`. */
-  readonly keysFile?: string;
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -278,7 +268,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   }
 
   async #connect(): Promise<Open> {
-    const session = this.#begin();
+    const session = reach(this.#target, this.#options);
     this.#session = session;
     try {
       await session.greeted();
@@ -299,14 +289,6 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
       session[Symbol.dispose]();
       throw error;
     }
-  }
-
-  #begin(): RentedFolder {
-    const { command = sshCommand(this.#target), keysFile = usualKeysFile(), clock } = this.#options;
-    const how = { answerMs: RENTED_ANSWER_MS, atOnce: RENTED_REQUESTS, clock };
-    return this.#target.scheme === 'sftp'
-      ? SftpSession.start({ command, ...how })
-      : new S3Folder({ address: this.#target, keysFile, ...how });
   }
 
   /** What was being written when it ended before. */

@@ -80,8 +80,7 @@ export class S3Folder implements RentedFolder {
   async makeFolder(): Promise<void> {}
 
   async size(path: string): Promise<number | undefined> {
-    const answer = await this.#ask({ method: 'HEAD', path }, NOT_FOUND);
-    await wholeOf(answer);
+    const { answer } = await this.#whole({ method: 'HEAD', path }, NOT_FOUND);
     return answer.statusCode === NOT_FOUND
       ? undefined
       : Number(answer.headers['content-length'] ?? 0);
@@ -122,7 +121,7 @@ export class S3Folder implements RentedFolder {
         if (bytes > RENTED_PUT_BYTES_MAX) throw tooLarge('', RENTED_PUT_BYTES_MAX);
       }
       const body = Buffer.concat(parts, bytes);
-      await wholeOf(await this.#ask({ method: 'PUT', path: path(), body }));
+      await this.#whole({ method: 'PUT', path: path(), body });
     } finally {
       this.#puts -= 1;
       this.#queue.shift()?.();
@@ -137,7 +136,7 @@ export class S3Folder implements RentedFolder {
     if (start >= end) return;
     const headers = { range: `bytes=${start}-${end - 1}` };
     const answer = await this.#ask({ method: 'GET', path, headers }, BEHIND_END);
-    if (answer.statusCode === BEHIND_END) return void (await wholeOf(answer));
+    if (answer.statusCode === BEHIND_END) return void answer.resume();
     let kept: Buffer[] = [];
     let length = 0;
     try {
@@ -161,17 +160,15 @@ export class S3Folder implements RentedFolder {
 
   async rename(from: string, to: string): Promise<void> {
     const headers = { 'x-amz-copy-source': encodeUri(from, true) };
-    const answer = await this.#ask({ method: 'PUT', path: to, headers });
-    const bytes = await wholeOf(answer);
+    const { bytes } = await this.#whole({ method: 'PUT', path: to, headers });
     // A copy that fails on the way is told with 200.
-    if (answer.statusCode !== 200 || bytes.includes('<Error>'))
-      throw new FolderRefused('it did not copy an object');
+    if (bytes.includes('<Error>')) throw new FolderRefused('it did not copy an object');
     await this.remove(from);
   }
 
   /** S3 does not say whether it was there. */
   async remove(path: string): Promise<boolean> {
-    await wholeOf(await this.#ask({ method: 'DELETE', path }, NOT_FOUND));
+    await this.#whole({ method: 'DELETE', path }, NOT_FOUND);
     return true;
   }
 
@@ -192,7 +189,7 @@ export class S3Folder implements RentedFolder {
   ): Promise<{ readonly page: XmlElement; readonly prefix: string }> {
     const [, bucket = '', rest] = /^\/([^/]+)(?:\/(.*))?$/.exec(folder) ?? [];
     const prefix = rest === undefined ? '' : `${rest}/`;
-    const answer = await this.#ask({
+    const { bytes } = await this.#whole({
       method: 'GET',
       path: `/${bucket}`,
       query: [
@@ -203,13 +200,24 @@ export class S3Folder implements RentedFolder {
         ...(after === undefined ? [] : [['continuation-token', after] as const]),
       ],
     });
-    const bytes = await wholeOf(answer);
     try {
       return { page: parseXml(bytes, { bytesMax: ANSWER_BYTES_MAX }), prefix };
     } catch (error) {
       throw new FolderRefused(`what answers does not speak S3: ${messageOf(error)}`, {
         cause: error,
       });
+    }
+  }
+
+  async #whole(
+    ask: Ask,
+    also?: number,
+  ): Promise<{ readonly answer: IncomingMessage; readonly bytes: Buffer }> {
+    const answer = await this.#ask(ask, also);
+    try {
+      return { answer, bytes: await wholeOf(answer) };
+    } catch (error) {
+      throw error instanceof FolderRefused ? error : this.#over(error);
     }
   }
 
@@ -257,6 +265,8 @@ export class S3Folder implements RentedFolder {
       signal: this.#stop.signal,
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${answerMs} ms`)));
+    // Once there is an answer, whoever reads that hears of it.
+    outgoing.on('error', () => outgoing.destroy());
     outgoing.end(body);
     const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
     return answer;

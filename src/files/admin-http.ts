@@ -215,10 +215,10 @@ function readRecovery(value: unknown): RecoveryWish {
   const isList =
     Array.isArray(folders) &&
     folders.length > 0 &&
-    folders.every((one: unknown) => typeof one === 'string' && isAbsolute(one));
+    folders.every((one: unknown) => typeof one === 'string' && (isAbsolute(one) || isRented(one)));
   if (!isList || typeof withCatalogue !== 'boolean')
     throw requestInvalid(
-      'A recovery needs absolute paths of folders of this machine',
+      'A recovery needs absolute paths of folders of this machine, sftp://… or s3://…',
       RECOVERY_HINT,
     );
   if (key !== undefined && typeof key !== 'string') throw recoveryKeyWrong();
