@@ -8,9 +8,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { basicTime } from '../src/s3/authenticate.ts';
 import {
   ALGORITHM,
+  basicTime,
   canonicalRequest,
   EMPTY_SHA256,
   scopeText,

@@ -63,6 +63,29 @@ test('databases and storage in the console', async (t) => {
   await page.dispatchEvent('.drop-zone', 'drop', { dataTransfer: dropped });
   await page.getByRole('link', { name: 'note ü.txt' }).waitFor();
   assert.equal((await node.cli('files', 'cat', 'photos/note ü.txt')).stdout, 'dropped here');
+  // A slow line, until the page has said how far it is.
+  const devtools = await page.context().newCDPSession(page);
+  const line = (uploadThroughput: number): Promise<unknown> =>
+    devtools.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+  await line(128 * 1024);
+  const slow = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(2 * 1024 * 1024)], 'slow'));
+    return data;
+  });
+  await page.dispatchEvent('.drop-zone', 'drop', { dataTransfer: slow });
+  const progress = page.getByRole('progressbar', { name: 'slow sent' });
+  await until('some of it is sent', async () => {
+    const value = Number(await progress.getAttribute('value'));
+    return value > 0 && value < 2 * 1024 * 1024;
+  });
+  await line(-1);
+  await page.getByRole('link', { name: 'slow' }).waitFor();
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: 'note ü.txt' }).click();
   assert.equal(readFileSync(await (await download).path(), 'utf8'), 'dropped here');

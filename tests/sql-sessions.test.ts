@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
+import type { BoundStatement } from '../src/hrana/hrana.ts';
 import { SqlEngine, TableIds } from '../src/sql/sql.ts';
-import { ask, bound, rows, startSql } from '../testing/sql-kit.ts';
+import { ask, bound, ROOM, rows, startSql } from '../testing/sql-kit.ts';
 import { until } from '../testing/until.ts';
 
 for (const count of [1, 3]) {
@@ -47,6 +48,39 @@ for (const count of [1, 3]) {
     await on.stripes[0]?.catchUp();
   });
 }
+
+test('statements of an open transaction go to its stripe together: all, or one by one', async () => {
+  await using on = await startSql(2);
+  const session = await on.open();
+  await ask(session, 'CREATE TABLE item (k TEXT PRIMARY KEY, v INTEGER NOT NULL)');
+  const put = (k: string, v: number | null): BoundStatement =>
+    bound('INSERT INTO item VALUES (?, ?)', [k, v === null ? null : BigInt(v)]);
+  const more = bound("UPDATE item SET v = v + 10 WHERE k = 'a'");
+  const count = "SELECT k, v FROM item WHERE k = 'a'";
+  await ask(session, 'BEGIN');
+  assert.equal(await session.transaction([put('a', 1), more], ROOM), undefined, 'nothing is held');
+  assert.deepEqual(await rows(session, count), []);
+  const done = await session.transaction([put('a', 1), more, more], ROOM);
+  assert.deepEqual(
+    done?.map(({ affectedRows }) => affectedRows),
+    [1, 1, 1],
+  );
+  assert.equal(session.isAutocommit, false);
+  assert.deepEqual(await rows(session, count), [['a', 21n]]);
+  assert.equal(await session.transaction([more, put('a', 5)], ROOM), undefined, 'one fails');
+  assert.deepEqual(await rows(session, count), [['a', 21n]]);
+  assert.equal(await session.transaction([more, put('a', null)], ROOM), undefined);
+  const other = await on.open();
+  assert.deepEqual(await rows(other, count), []);
+  await ask(session, 'COMMIT');
+  assert.deepEqual(await rows(other, count), [['a', 21n]]);
+  await ask(session, 'BEGIN');
+  await rows(session, count);
+  assert.equal((await session.transaction([more], ROOM))?.length, 1);
+  await ask(session, 'ROLLBACK');
+  assert.deepEqual(await rows(session, count), [['a', 21n]]);
+  await on.stripes[0]?.catchUp();
+});
 
 test('read levels, tokens, read-only callers, and what runs', async () => {
   await using on = await startSql(2, { limits: { slowMs: 0 } });

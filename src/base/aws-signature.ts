@@ -1,5 +1,6 @@
 /** Signature version 4 of AWS: what is signed, and with what. Pure; who may do what is decided elsewhere. */
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { isoTime } from './time.ts';
 import { encodeUri } from './uri.ts';
 
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
@@ -27,6 +28,11 @@ export function parseCredential(text: string): Credential | undefined {
 
 export function scopeText({ date, region, service }: Scope): string {
   return `${date}/${region}/${service}/aws4_request`;
+}
+
+/** `20260102T030405Z`. */
+export function basicTime(ms: number): string {
+  return isoTime(ms).replace(/[-:]|\.\d+/g, '');
 }
 
 export interface CanonicalParts {

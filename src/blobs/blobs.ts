@@ -17,10 +17,12 @@ export {
   type Written,
 } from './model.ts';
 export { BareDisk } from './bare-disk.ts';
+export { BareRented } from './bare-rented.ts';
 export type { BackendOptions } from './backend.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
 export { Pace } from './pace.ts';
-export { checkRented, isRented, RentedBlobs, type RentedOptions } from './rented-blobs.ts';
+export { checkRented, isRented } from './rented-address.ts';
+export { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 export type { ScrubSettings } from './scrub.ts';
 export { ABOUT_BYTES_MAX } from './limits.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';

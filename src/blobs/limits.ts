@@ -68,3 +68,6 @@ export const RENTED_USAGE_MS = 2000;
 export const RENTED_AT_ONCE = 16;
 /** Of all blobs together: 2 MiB of blocks, as much as `ssh` has under way, so that over 1 Mbit/s each is answered in time. */
 export const RENTED_REQUESTS = 32;
+/** Objects of a rented bucket that are put at once, each whole in memory, and how large one may be: a block of a file, sealed, is little more than 8 MiB. */
+export const RENTED_PUTS = 3;
+export const RENTED_PUT_BYTES_MAX: number = 64 * 1024 * 1024;

@@ -27,7 +27,8 @@ import {
 import { until } from '../../testing/until.ts';
 import { RENTED_REQUESTS, RENTED_USAGE_MS } from './limits.ts';
 import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
-import { parseSftp, sshCommand } from './sftp-session.ts';
+import { parseRented } from './rented-address.ts';
+import { sshCommand } from './sftp-session.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -58,7 +59,8 @@ function filesOf(folder: string): readonly string[] {
 }
 
 test('what may be rented', async () => {
-  assert.deepEqual(parseSftp('sftp://ann@[::1]:2222/srv/my%20files/'), {
+  assert.deepEqual(parseRented('sftp://ann@[::1]:2222/srv/my%20files/'), {
+    scheme: 'sftp',
     user: 'ann',
     host: '::1',
     port: 2222,
@@ -74,13 +76,13 @@ test('what may be rented', async () => {
     'sftp://host/%zz',
     'sftp://host/a%0ab',
   ])
-    assert.equal(parseSftp(text), undefined, text);
+    assert.equal(parseRented(text), undefined, text);
   const secret = { url: 'sftp://ann:secret@host/srv', create: true };
   await assert.rejects(
     RentedBlobs.open(options('', secret)),
     (error) => isMolnError(error, 'BLOBS_INVALID') && !error.message.includes('secret'),
   );
-  const target = parseSftp('sftp://host/srv');
+  const target = parseRented('sftp://host/srv');
   assert.ok(target !== undefined);
   assert.deepEqual(sshCommand(target).slice(-4), ['-s', '--', 'host', 'sftp']);
 });
@@ -252,6 +254,19 @@ test('a storage over SFTP', async (t) => {
     const [usage] = (await hanging.usage()).backends;
     assert.deepEqual([usage?.state, usage?.reason], ['away', 'it is not connected yet']);
     await hanging[Symbol.asyncDispose]();
+  });
+
+  await t.test('making one that broke off is gone on with', async () => {
+    const other = join(home, 'other');
+    for (const name of ['t', 'd', 'd/00']) mkdirSync(join(other, name), { recursive: true });
+    writeFileSync(join(other, 'NODE.new'), '{"for');
+    writeFileSync(join(other, 'd', '00', 'thing'), 'x');
+    const again = (): Promise<RentedBlobs> => RentedBlobs.open(options(other, { create: true }));
+    await assert.rejects(again(), /is not empty, and no storage of Moln/);
+    rmSync(join(other, 'd', '00', 'thing'));
+    await using made = await again();
+    await made.put(blobId(1), inPieces(blobBytes(1, 1000)), putOptions());
+    assert.equal((await bytesOf(await made.get(blobId(1)))).length, 1000);
   });
 
   await t.test('another key opens nothing', async () => {

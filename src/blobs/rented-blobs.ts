@@ -1,12 +1,11 @@
 /**
- * A storage on a machine that somebody else runs, reached over SFTP: blobs lie there sealed (`sealed-file.ts`), and nothing is believed of it
+ * A storage on a machine that somebody else runs, reached over SFTP or S3: blobs lie there sealed (`sealed-file.ts`), and nothing is believed of it
  * that does not open. What it has is listed once when it is opened, for only this process changes it; when the connection ends, it is away, and
  * tried again.
  */
 import { createHash } from 'node:crypto';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { Clock } from '../base/time.ts';
 import { away, corrupt, full, invalid, missing } from './errors.ts';
 import { checkMeta, requireBlobId } from './format.ts';
 import { claimId } from './identity.ts';
@@ -15,9 +14,7 @@ import {
   FULL_BELOW_BYTES,
   LOOK_AGAIN_MS,
   LOOK_EVERY_MS,
-  RENTED_ANSWER_MS,
   RENTED_AT_ONCE,
-  RENTED_REQUESTS,
   RENTED_USAGE_MS,
 } from './limits.ts';
 import type {
@@ -33,6 +30,9 @@ import type {
   PutOptions,
   Written,
 } from './model.ts';
+import { checkRented, type RentedAddress } from './rented-address.ts';
+import { type RentedMeans, reach } from './rented-connection.ts';
+import { FolderRefused, type RentedFolder } from './rented-folder.ts';
 import { identify, type Identity, PREFIX_DIGITS, PREFIXES, wholeOf } from './rented-identity.ts';
 import {
   newSalt,
@@ -46,11 +46,10 @@ import {
   sealedRange,
   SEALED_BLOCK_BYTES,
 } from './sealed-file.ts';
-import { parseSftp, SftpError, SftpSession, sshCommand, type SftpTarget } from './sftp-session.ts';
 import { keepFreeBytes, type SpaceRules } from './space.ts';
 
-export interface RentedOptions extends SpaceRules {
-  /** `sftp://USER@HOST:PORT/FOLDER`. */
+export interface RentedOptions extends SpaceRules, RentedMeans {
+  /** As `rented-address.ts` reads it. */
   readonly url: string;
   readonly nodeId: string;
   /** As its file `NODE` says; undefined: any of this node. */
@@ -59,36 +58,21 @@ export interface RentedOptions extends SpaceRules {
   readonly create?: boolean;
   /** Of this storage: what lies there is sealed with keys derived from it. */
   readonly key: Uint8Array;
-  /** What speaks SFTP; default: `ssh`. */
-  readonly command?: readonly string[];
-  readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** As long as it is connected. */
 interface Open {
-  readonly session: SftpSession;
+  readonly session: RentedFolder;
   readonly identity: Identity;
 }
 
 /** What is kept with a blob is about this much longer as a file than its payload. */
 const META_BYTES = 1024;
 
-export function isRented(path: string): boolean {
-  return path.startsWith('sftp://');
-}
-
-/** Throws `BLOBS_INVALID`, which does not repeat the address: a password may be in it. */
-export function checkRented(url: string): SftpTarget {
-  const target = parseSftp(url);
-  if (target === undefined)
-    throw invalid('A rented storage is given as sftp://USER@HOST:PORT/FOLDER, without a password');
-  return target;
-}
-
 export class RentedBlobs implements BlobStore, AsyncDisposable {
   readonly #options: RentedOptions;
-  readonly #target: SftpTarget;
+  readonly #target: RentedAddress;
   readonly #index = new Map<BlobId, SealedName>();
   #usedBytes = 0;
   #sorted: readonly BlobId[] | undefined;
@@ -96,7 +80,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   #open: Open | undefined;
   #opening: Promise<Open> | undefined;
   /** The last one, from its start on. */
-  #session: SftpSession | undefined;
+  #session: RentedFolder | undefined;
   #identity: Identity | undefined;
   /** No other process, and nothing here under another address, changes what lies there. */
   #claim: AsyncDisposable | undefined;
@@ -284,13 +268,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   }
 
   async #connect(): Promise<Open> {
-    const { command = sshCommand(this.#target), clock } = this.#options;
-    const session = SftpSession.start({
-      command,
-      answerMs: RENTED_ANSWER_MS,
-      atOnce: RENTED_REQUESTS,
-      clock,
-    });
+    const session = reach(this.#target, this.#options);
     this.#session = session;
     try {
       await session.greeted();
@@ -314,13 +292,13 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
   }
 
   /** What was being written when it ended before. */
-  async #removeHalves(session: SftpSession): Promise<void> {
+  async #removeHalves(session: RentedFolder): Promise<void> {
     const folder = `${this.#target.folder}/t`;
     for (const { name } of await session.list(folder)) await session.remove(`${folder}/${name}`);
   }
 
   /** Of two files of one blob the newer one counts. */
-  async #load(session: SftpSession): Promise<void> {
+  async #load(session: RentedFolder): Promise<void> {
     const { folder } = this.#target;
     this.#index.clear();
     this.#usedBytes = 0;
@@ -335,7 +313,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
     await Promise.all(Array.from({ length: RENTED_AT_ONCE }, lane));
   }
 
-  async #loaded(session: SftpSession, name: SealedName): Promise<void> {
+  async #loaded(session: RentedFolder, name: SealedName): Promise<void> {
     const other = this.#index.get(name.id);
     const isNewer = other === undefined || other.allocSeq <= name.allocSeq;
     if (isNewer) this.#note(name);
@@ -410,7 +388,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
       return await work;
     } catch (error) {
       if (isMolnError(error)) throw error;
-      if (error instanceof SftpError) {
+      if (error instanceof FolderRefused) {
         if (name !== undefined && (await this.#isGone(name))) throw this.#gone(name);
         this.#why = `it refuses: ${error.message}`;
         throw away(this.#options.url, this.#why);

@@ -4,8 +4,8 @@
  */
 import { randomId } from '../base/ids.ts';
 import { away, invalid } from './errors.ts';
+import type { RentedFolder } from './rented-folder.ts';
 import { SEALED_BLOCK_BYTES } from './sealed-file.ts';
-import type { SftpSession } from './sftp-session.ts';
 
 export interface Identity {
   readonly format: number;
@@ -26,6 +26,7 @@ export interface Expected {
 const FORMAT = 1;
 const IDENTITY_BYTES_MAX = 4096;
 const ID_CHARACTERS = 12;
+const FOLDERS: readonly string[] = ['t', 'd', 'q'];
 /** Of ids, by which blobs are spread over folders. */
 export const PREFIX_DIGITS = 2;
 export const PREFIXES: readonly string[] = Array.from({ length: 16 ** PREFIX_DIGITS }, (_, at) =>
@@ -33,7 +34,7 @@ export const PREFIXES: readonly string[] = Array.from({ length: 16 ** PREFIX_DIG
 );
 
 /** Throws `BLOBS_AWAY` when it is not the one that is expected, `BLOBS_INVALID` when it cannot be made one. */
-export async function identify(session: SftpSession, expected: Expected): Promise<Identity> {
+export async function identify(session: RentedFolder, expected: Expected): Promise<Identity> {
   const { url, folder, nodeId, id, isNew } = expected;
   const path = `${folder}/NODE`;
   if ((await session.size(path)) === undefined) {
@@ -48,22 +49,39 @@ export async function identify(session: SftpSession, expected: Expected): Promis
   return found;
 }
 
-async function make(session: SftpSession, { url, folder, nodeId }: Expected): Promise<Identity> {
+async function make(session: RentedFolder, { url, folder, nodeId }: Expected): Promise<Identity> {
   await session.makeFolder(folder);
-  if ((await session.list(folder)).length > 0)
+  if (!(await isFree(session, folder)))
     throw invalid(`"${url}" is not empty, and no storage of Moln`);
-  for (const name of ['t', 'd', 'q']) await session.makeFolder(`${folder}/${name}`);
+  for (const name of FOLDERS) await session.makeFolder(`${folder}/${name}`);
   await Promise.all(PREFIXES.map((prefix) => session.makeFolder(`${folder}/d/${prefix}`)));
   const identity = { format: FORMAT, node: nodeId, id: randomId(ID_CHARACTERS) };
   const path = `${folder}/NODE`;
+  await session.remove(`${path}.new`);
   const text = Buffer.from(`${JSON.stringify(identity)}\n`);
   await session.write(`${path}.new`, one(text), { path: () => path, atOnce: 1 });
   return identity;
 }
 
+/** Empty, but for what making one of it left that broke off. */
+async function isFree(session: RentedFolder, folder: string): Promise<boolean> {
+  const names = (await session.list(folder)).map(({ name }) => name);
+  if (names.some((name) => name !== 'NODE.new' && !FOLDERS.includes(name))) return false;
+  const listed = async (path: string): Promise<readonly string[]> =>
+    (await session.list(`${folder}/${path}`)).map(({ name }) => name);
+  const left = names.filter((name) => FOLDERS.includes(name));
+  const inside = await Promise.all(
+    left.map(async (name) => (await listed(name)).map((one) => `${name}/${one}`)),
+  );
+  const prefixes = inside.flat();
+  if (prefixes.some((path) => !PREFIXES.includes(path.replace(/^d\//, '')))) return false;
+  const blobs = await Promise.all(prefixes.map(listed));
+  return blobs.flat().length === 0;
+}
+
 /** Bytes of a file from `start` on, up to `end` or as many as there are. */
 export async function wholeOf(
-  session: SftpSession,
+  session: RentedFolder,
   path: string,
   end: number,
   start = 0,

@@ -5,6 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import type { RentedAddress } from './rented-address.ts';
+import { FolderRefused, type RentedFolder } from './rented-folder.ts';
 import {
   OPEN_FLAGS,
   packet,
@@ -15,14 +17,6 @@ import {
   SFTP_VERSION,
   STATUS,
 } from './sftp-packets.ts';
-
-export interface SftpTarget {
-  readonly user: string | undefined;
-  readonly host: string;
-  readonly port: number | undefined;
-  /** Absolute. */
-  readonly folder: string;
-}
 
 export interface SftpOptions {
   /** What speaks SFTP on its standard input and output. */
@@ -35,7 +29,7 @@ export interface SftpOptions {
 }
 
 /** What it answered that was no success. */
-export class SftpError extends Error {
+export class SftpError extends FolderRefused {
   readonly status: number;
 
   constructor(status: number, message: string) {
@@ -56,44 +50,8 @@ const ROOM = 'statvfs@openssh.com';
 /** Without them a put could not be made durable, or not at once. */
 const NEEDED = [RENAME, SYNC, ROOM] as const;
 const ERROR_CHARACTERS = 300;
-const USER = /^[A-Za-z0-9._-]{1,64}$/;
-const HOST = /^[A-Za-z0-9._:-]{1,255}$/;
-
-/** `sftp://USER@HOST:PORT/FOLDER`. Undefined when it is anything else; passwords have no place in it. */
-export function parseSftp(text: string): SftpTarget | undefined {
-  if (!text.startsWith('sftp://') || !URL.canParse(text)) return undefined;
-  const { username, password, hostname, port, pathname, search, hash } = new URL(text);
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  const folder = decoded(pathname)?.replace(/\/+$/, '') ?? '';
-  const isGood =
-    password === '' &&
-    search === '' &&
-    hash === '' &&
-    HOST.test(host) &&
-    !host.startsWith('-') &&
-    folder.startsWith('/') &&
-    !/\p{Cc}/u.test(folder) &&
-    (username === '' || (USER.test(username) && !username.startsWith('-')));
-  if (!isGood) return undefined;
-  return {
-    user: username === '' ? undefined : username,
-    host,
-    port: port === '' ? undefined : Number(port),
-    folder,
-  };
-}
-
-/** Undefined when it is badly encoded. */
-function decoded(path: string): string | undefined {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Nobody is there to be asked for a password or about a host; and that machine gets nothing of this one, whatever logins are configured to give. */
-export function sshCommand({ user, host, port }: SftpTarget): readonly string[] {
+export function sshCommand({ user, host, port }: RentedAddress): readonly string[] {
   return [
     'ssh',
     '-oBatchMode=yes',
@@ -113,7 +71,7 @@ export function sshCommand({ user, host, port }: SftpTarget): readonly string[] 
   ];
 }
 
-export class SftpSession implements Disposable {
+export class SftpSession implements RentedFolder {
   readonly #options: SftpOptions;
   readonly #child: ChildProcess;
   readonly #cutter = new PacketCutter();
@@ -213,10 +171,7 @@ export class SftpSession implements Disposable {
     return found.filter(({ name }) => name !== '.' && name !== '..');
   }
 
-  /**
-   * A new file, on its disk when it resolves; it is called `temporary` until all of it is there, then `path()`. Pieces are at most a packet
-   * long; so many are under way at a time.
-   */
+  /** Pieces are at most a packet long; so many are under way at a time. */
   async write(
     temporary: string,
     pieces: AsyncIterable<Uint8Array>,
@@ -250,7 +205,6 @@ export class SftpSession implements Disposable {
     }
   }
 
-  /** From `start` to `end`, in pieces of that size but for the last; ends early where the file does. */
   async *read(
     path: string,
     { start, end }: { readonly start: number; readonly end: number },

@@ -166,11 +166,16 @@ function readStorage(value: unknown): Parameters<PlaceTable['add']>[0] {
   const { path, name, ...rest } = record(value, STORAGE_HINT);
   if (typeof path !== 'string' || (!isAbsolute(path) && !isRented(path)))
     throw requestInvalid(
-      'A storage needs the absolute path of a folder, or sftp://…',
+      'A storage needs the absolute path of a folder, sftp://… or s3://…',
       STORAGE_HINT,
     );
-  if (isRented(path)) checkRented(path);
   const { limitBytes, keepFree = '10%' } = readLimits(rest);
+  const isBucket = isRented(path) && checkRented(path).scheme !== 'sftp';
+  if (isBucket && typeof limitBytes !== 'number')
+    throw requestInvalid(
+      'A rented bucket does not say how much fits, so it needs a limit',
+      'moln storage add s3://… --limit 1TB',
+    );
   return {
     path,
     keepFree,
@@ -210,10 +215,10 @@ function readRecovery(value: unknown): RecoveryWish {
   const isList =
     Array.isArray(folders) &&
     folders.length > 0 &&
-    folders.every((one: unknown) => typeof one === 'string' && isAbsolute(one));
+    folders.every((one: unknown) => typeof one === 'string' && (isAbsolute(one) || isRented(one)));
   if (!isList || typeof withCatalogue !== 'boolean')
     throw requestInvalid(
-      'A recovery needs absolute paths of folders of this machine',
+      'A recovery needs absolute paths of folders of this machine, sftp://… or s3://…',
       RECOVERY_HINT,
     );
   if (key !== undefined && typeof key !== 'string') throw recoveryKeyWrong();

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
-import { systemClock } from '../base/time.ts';
+import { type Clock, systemClock } from '../base/time.ts';
 import type { BlobStore } from '../blobs/blobs.ts';
 import { FileKit } from '../../testing/file-kit.ts';
 import { BlockCoder } from './block-coder.ts';
@@ -47,7 +47,15 @@ interface Worked {
 /** What works behind the files of a kit; `link` and `blobs` may be those of a process that is about to end. */
 function workers(
   kit: FileKit,
-  { link, blobs }: { link: CatalogueLink; blobs: (id: string) => BlobStore | undefined },
+  {
+    link,
+    blobs,
+    repairClock = clock,
+  }: {
+    link: CatalogueLink;
+    blobs: (id: string) => BlobStore | undefined;
+    repairClock?: Clock;
+  },
 ): Worked {
   const { sessions, places: known } = kit.parts();
   const places: CopyPlaces = {
@@ -83,7 +91,7 @@ function workers(
     isFirst: () => true,
     setState: () => Promise.resolve(),
     onWake: () => undefined,
-    clock,
+    clock: repairClock,
   });
   const collector = new Collector({
     link,
@@ -403,3 +411,39 @@ class Dying {
     return result;
   }
 }
+
+test('repair keeps to the rate that people set, also when they change it while it rests', async () => {
+  await using kit = await FileKit.start({ places: 4 });
+  const { store, link } = kit.parts();
+  const blobs = (id: string): BlobStore | undefined => kit.blobs.get(id);
+  let restedMs = 0;
+  let onRest = async (): Promise<void> => {};
+  // Time goes on only while it rests.
+  const repairClock: Clock = {
+    ...clock,
+    monotonicMs: () => restedMs,
+    sleep: async (ms) => {
+      restedMs += ms;
+      await onRest();
+    },
+  };
+  const { repair, settle } = workers(kit, { link, blobs, repairClock });
+  await store.createBucket('data', { owner: 'ann' });
+  await store.changeBucket('data', { policy: '1 copy' });
+  for (let at = 0; at < 12; at += 1)
+    await store.put('data', `key-${at}`, pieces(randomBytes(100_000)), {});
+  const copied = async (policy: string): Promise<number> => {
+    const before = repair.state().copiedBytes;
+    await store.changeBucket('data', { policy });
+    await settle();
+    return repair.state().copiedBytes - before;
+  };
+  await repair.setRate(50_000);
+  assert.equal(await copied('2 copies'), 1_200_000);
+  assert.ok(restedMs >= 24_000, `${restedMs} ms`);
+  const before = restedMs;
+  await repair.setRate(1);
+  onRest = () => repair.setRate(null);
+  assert.equal(await copied('3 copies'), 1_200_000);
+  assert.ok(restedMs - before <= 1000, `${restedMs - before} ms`);
+});

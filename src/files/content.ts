@@ -74,8 +74,10 @@ export interface ContentOptions {
 
 /** Of a block's name, behind the fid. */
 const INDEX_DIGITS = 8;
-/** Of a fid, behind its first digit. */
-const RANDOM_DIGITS = 16;
+/** Of a fid, behind its first digit: some that it has in common with those made before and after it, then its number among them. */
+const RANDOM_DIGITS = 13;
+const RUN_DIGITS = 3;
+const RUN_LENGTH: number = 16 ** RUN_DIGITS;
 const MINUTE_DIGITS = 7;
 const MINUTE_MS = 60_000;
 /** Blocks whose copies are asked for at once. */
@@ -86,15 +88,27 @@ const SEGMENTS_PAGE = 2000;
 const PLAIN = '1';
 const SEGMENTED = 'f';
 
-/** Of a content that is blocks: 24 hex digits, what it is made of, random ones, the minute. */
+/** Of the fids to come. */
+let run = { random: '', next: RUN_LENGTH };
+
+/**
+ * Of a content that is blocks: 24 hex digits, what it is made of, random ones, a number, the minute. Those of one process that follow
+ * each other lie side by side in the catalogue, so that a transaction of many changes few of its pages.
+ */
 export function blocksFid(nowMs: number): string {
-  const minutes = Math.floor(nowMs / MINUTE_MS);
-  return `${PLAIN}${randomHex(RANDOM_DIGITS)}${minutes.toString(16).padStart(MINUTE_DIGITS, '0')}`;
+  if (run.next === RUN_LENGTH) run = { random: randomHex(RANDOM_DIGITS), next: 0 };
+  const number = hex(run.next, RUN_DIGITS);
+  run.next += 1;
+  return `${PLAIN}${run.random}${number}${hex(Math.floor(nowMs / MINUTE_MS), MINUTE_DIGITS)}`;
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
 }
 
 /** Of one that is pieces of others. */
 export function segmentsFid(): string {
-  return `${SEGMENTED}${randomHex(RANDOM_DIGITS + MINUTE_DIGITS)}`;
+  return `${SEGMENTED}${randomHex(RANDOM_DIGITS + RUN_DIGITS + MINUTE_DIGITS)}`;
 }
 
 /** When its bytes were written; undefined when its name does not tell: before names did. */
@@ -109,7 +123,7 @@ export function isSegmented(fid: string): boolean {
 
 /** A block's name says what it is a piece of. */
 export function blockId(fid: string, index: number): string {
-  return `${fid}${index.toString(16).padStart(INDEX_DIGITS, '0')}`;
+  return `${fid}${hex(index, INDEX_DIGITS)}`;
 }
 
 function partsOf(cid: string): readonly [fid: string, index: number] {

@@ -1,20 +1,23 @@
 /**
  * What lies on the disks of a cluster that is lost: the blobs of its storages, and what is left of its catalogue, as copies of the
- * catalogue's database or as checkpoints among the blobs. A folder is the data folder of a node, a storage, or a place in which such are.
+ * catalogue's database or as checkpoints among the blobs. A folder is the data folder of a node, a storage, or a place in which such are; or
+ * it is the address of a rented storage.
  * Nothing is written to them.
  */
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMolnError, messageOf, systemCode } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { Clock } from '../base/time.ts';
 import { blockOf, SHARES_MAX } from '../erasure/erasure.ts';
-import { BareDisk, type BlobStat } from '../blobs/blobs.ts';
+import { BareDisk, BareRented, type BlobStat, isRented } from '../blobs/blobs.ts';
 import { PlainFile } from '../sqlite/sqlite.ts';
 import { decodeAbout, encodeAbout, type ShareAbout } from './about.ts';
 import type { Row, Value } from './catalogue-link.ts';
 import { CHECKPOINT_MARK, checkpointTables, readCheckpoint } from './checkpoint.ts';
 import { blockId } from './content.ts';
-import { noDisk } from './errors.ts';
+import { noDisk, rentedKeyMissing } from './errors.ts';
+import { rentedKey } from './recovery-key.ts';
 import { catalogueTables } from './schema.ts';
 import { sumOf } from './share-reader.ts';
 import { blockOfBlob, shareId } from './shares.ts';
@@ -28,10 +31,22 @@ export interface CatalogueFile {
   readonly file: PlainFile;
 }
 
+type FoundDisk = BareDisk | BareRented;
+
 interface FoundDisks {
-  readonly disks: readonly BareDisk[];
+  readonly disks: readonly FoundDisk[];
   /** SQLite files below data folders. */
   readonly databases: readonly string[];
+}
+
+export interface DisksOptions {
+  /** An empty folder for what has to be opened. */
+  readonly scratch: string;
+  readonly withCatalogue: boolean;
+  /** The lost cluster's key, which rented storages need. */
+  readonly secret: Uint8Array | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** Below a folder that was given: `DATA/files/main`, and one level for those who keep disks side by side. */
@@ -39,36 +54,45 @@ const DEPTH_MAX = 4;
 const COPY_NAME = /^s\d+\.sqlite$/;
 
 export class Disks implements Disposable {
-  readonly disks: readonly BareDisk[];
+  readonly disks: readonly FoundDisk[];
   readonly catalogues: readonly CatalogueFile[];
 
-  private constructor(disks: readonly BareDisk[], catalogues: readonly CatalogueFile[]) {
+  /** Connections. */
+  readonly #opened: DisposableStack;
+
+  private constructor(
+    disks: readonly FoundDisk[],
+    catalogues: readonly CatalogueFile[],
+    opened: DisposableStack,
+  ) {
     this.disks = disks;
     this.catalogues = catalogues;
+    this.#opened = opened;
   }
 
-  /** `scratch`: an empty folder for what has to be opened. Throws `FILES_NO_DISK`. */
-  static async open(
-    folders: readonly string[],
-    options: { readonly scratch: string; readonly withCatalogue: boolean; readonly log: Logger },
-  ): Promise<Disks> {
+  /** Throws `FILES_NO_DISK`, `FILES_RECOVERY_KEY_MISSING`, and why a rented one cannot be read. */
+  static async open(folders: readonly string[], options: DisksOptions): Promise<Disks> {
     const found: FoundDisks[] = [];
+    using opened = new DisposableStack();
     for (const folder of folders) {
-      const here = await lookIn(folder, DEPTH_MAX);
+      const here = isRented(folder)
+        ? await lookAt(folder, options)
+        : await lookIn(folder, DEPTH_MAX);
       if (here.disks.length + here.databases.length === 0) throw noDisk(folder);
+      for (const disk of here.disks) if (disk instanceof BareRented) opened.use(disk);
       found.push(here);
     }
     const disks = found.flatMap((one) => one.disks);
-    if (!options.withCatalogue) return new Disks(disks, []);
+    if (!options.withCatalogue) return new Disks(disks, [], opened.move());
     const catalogues: CatalogueFile[] = [];
     for (const [at, path] of found.flatMap(({ databases }) => databases).entries()) {
       const copy = join(options.scratch, `copy-${at}.sqlite`);
       const catalogue = await openCopy(path, copy, options.log);
       if (catalogue !== undefined) catalogues.push(catalogue);
     }
-    const bare = new Disks(disks, []);
+    const bare = new Disks(disks, [], new DisposableStack());
     catalogues.push(...(await bare.#checkpoint(options)));
-    return new Disks(disks, catalogues);
+    return new Disks(disks, catalogues, opened.move());
   }
 
   /** The first good copy, or what shares make. `sha256`: what it has to be. */
@@ -145,6 +169,7 @@ export class Disks implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#opened.dispose();
     for (const { file } of this.catalogues) file[Symbol.dispose]();
   }
 
@@ -196,6 +221,11 @@ export class Disks implements Disposable {
 }
 
 const FID_DIGITS = 24;
+
+async function lookAt(url: string, { secret, clock }: DisksOptions): Promise<FoundDisks> {
+  if (secret === undefined) throw rentedKeyMissing();
+  return { disks: [await BareRented.open({ url, key: rentedKey(secret), clock })], databases: [] };
+}
 
 async function lookIn(folder: string, depth: number): Promise<FoundDisks> {
   const disk = await BareDisk.open(folder);

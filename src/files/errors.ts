@@ -268,6 +268,14 @@ export function publicBlocked(bucket: string): MolnError {
   );
 }
 
+export function rentedKeyMissing(): MolnError {
+  return new MolnError(
+    'FILES_RECOVERY_KEY_MISSING',
+    'What lies on a rented storage is sealed, and the recovery key of the lost cloud opens it',
+    { hint: 'Give the file that "moln files recovery-key FILE" wrote there: --key FILE' },
+  );
+}
+
 export function recoveryKeyWrong(): MolnError {
   return new MolnError(
     'FILES_RECOVERY_KEY',

@@ -26,7 +26,7 @@ import { blockNotThere, storageExists, storageNotFound } from './errors.ts';
 import { PLACE_LOST_MS, PLACES_EVERY_MS } from './limits.ts';
 import type { Transfers } from './peer-blobs.ts';
 import type { Place } from './placement.ts';
-import { rentedKey } from './recovery-key.ts';
+import { encryptionKey, rentedKey } from './recovery-key.ts';
 import { number, text } from './rows.ts';
 
 /** A row of `place`. */
@@ -336,7 +336,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
         create: isNew,
         limitBytes: row.limitBytes ?? undefined,
         keepFree: row.keepFree,
-        key: rentedKey(Buffer.from(this.#config?.key ?? '', 'base64')),
+        key: rentedKey(encryptionKey(Buffer.from(this.#config?.key ?? '', 'base64'))),
         clock,
         log,
       });

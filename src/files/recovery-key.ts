@@ -15,9 +15,9 @@ export function encryptionKey(clusterKey: Uint8Array): Uint8Array {
   return deriveKey(clusterKey, 'encryption');
 }
 
-/** Seals what lies on rented storages; the recovery key opens that, too. */
-export function rentedKey(clusterKey: Uint8Array): Uint8Array {
-  return deriveKey(encryptionKey(clusterKey), 'rented storages');
+/** Seals what lies on rented storages; the recovery key, which is the encryption key, opens that, too. */
+export function rentedKey(key: Uint8Array): Uint8Array {
+  return deriveKey(key, 'rented storages');
 }
 
 export function printRecoveryKey(key: Uint8Array): string {

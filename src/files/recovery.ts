@@ -66,7 +66,7 @@ export interface RecoveryOptions {
 }
 
 export interface RecoveryWish {
-  /** Of this machine, absolute. */
+  /** Of this machine, absolute, or addresses of rented storages. */
   readonly folders: readonly string[];
   /** False: from bare blocks. */
   readonly withCatalogue: boolean;
@@ -110,14 +110,14 @@ export class Recovery implements AsyncDisposable {
     return this.#state;
   }
 
-  /** Throws `FILES_RECOVERY_RUNS`, `FILES_NO_DISK`, `FILES_RECOVERY_KEY`. */
+  /** Throws `FILES_RECOVERY_RUNS`, `FILES_NO_DISK`, `FILES_RECOVERY_KEY`, `FILES_RECOVERY_KEY_MISSING`. */
   async start({ folders, withCatalogue, key }: RecoveryWish): Promise<RecoveryState> {
     if (this.#running !== undefined) throw recoveryRuns();
     const secret = key === undefined ? undefined : readRecoveryKey(key);
     const old = secret === undefined ? undefined : new Keyring(() => secret);
     const { scratch } = this.#options;
     this.#state = { ...fresh(), isRunning: true, doing: 'looking at the disks' };
-    const opening = this.#open(folders, withCatalogue);
+    const opening = this.#open(folders, withCatalogue, secret);
     // Others that come meanwhile are refused.
     this.#running = opening.then(
       () => undefined,
@@ -146,11 +146,15 @@ export class Recovery implements AsyncDisposable {
     await this.ended();
   }
 
-  async #open(folders: readonly string[], withCatalogue: boolean): Promise<Disks> {
-    const { scratch, log } = this.#options;
+  async #open(
+    folders: readonly string[],
+    withCatalogue: boolean,
+    secret: Uint8Array | undefined,
+  ): Promise<Disks> {
+    const { scratch, clock, log } = this.#options;
     await removeTree(scratch);
     await mkdir(scratch, { recursive: true, mode: 0o700 });
-    return await Disks.open(folders, { scratch, withCatalogue, log });
+    return await Disks.open(folders, { scratch, withCatalogue, secret, clock, log });
   }
 
   async #runToEnd(disks: Disks, old: Keyring | undefined): Promise<void> {

@@ -6,6 +6,8 @@ import { MemoryDatabase } from '../sqlite/sqlite.ts';
 import type { CatalogueLink } from './catalogue-link.ts';
 
 const BY_BUCKET = '/* moln: distribute by bucket */';
+/** Rows lie in the order of their keys: one tree for a table in place of two, and no id to be found for each row. Older catalogues have it not. */
+const BY_KEY = 'WITHOUT ROWID';
 
 /** Columns of `object` and `older`, which follow bucket and key. */
 const VERSION = `
@@ -75,7 +77,7 @@ export async function createCatalogue(link: CatalogueLink): Promise<void> {
   const names = new Set(known.map(([name]) => name));
   const missing = [
     ...TABLES.filter((text) => !names.has(nameOf(text))).map(
-      (text) => `CREATE TABLE IF NOT EXISTS ${text} ${BY_BUCKET}`,
+      (text) => `CREATE TABLE IF NOT EXISTS ${text} ${BY_KEY} ${BY_BUCKET}`,
     ),
     ...INDEXES.filter((text) => !names.has(nameOf(text))).map(
       (text) => `CREATE INDEX IF NOT EXISTS ${text}`,
@@ -121,7 +123,7 @@ export function catalogueShape(): readonly TableShape[] {
 
 /** As `createCatalogue`, in a file. */
 export function catalogueTables(): readonly string[] {
-  return TABLES.map((text) => `CREATE TABLE IF NOT EXISTS ${text}`);
+  return TABLES.map((text) => `CREATE TABLE IF NOT EXISTS ${text} ${BY_KEY}`);
 }
 
 function nameOf(text: string): string {

@@ -160,3 +160,10 @@ test('a name tells when its bytes were written', () => {
   assert.equal(writtenAt(`0${'f'.repeat(23)}`), undefined);
   assert.deepEqual([fid.length, segmentsFid().length], [24, 24]);
 });
+
+test('names of contents that follow each other lie side by side, and no two are the same', () => {
+  const names = Array.from({ length: 20_000 }, () => blocksFid(NOW));
+  assert.equal(new Set(names).size, names.length);
+  const beginnings = new Set(names.map((name) => name.slice(0, 14)));
+  assert.ok(beginnings.size <= 6, `${beginnings.size} beginnings`);
+});

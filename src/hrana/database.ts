@@ -88,8 +88,8 @@ export interface Session {
   readonly isAutocommit: boolean;
   execute(statement: BoundStatement, room: AnswerRoom): Promise<StatementResult>;
   /**
-   * All statements as one transaction, outside of which the session is. Undefined says that nothing has happened; they are
-   * then executed one by one. An error ends the batch. An engine may leave it out.
+   * All statements as one transaction, when the session is outside of one; else as the next ones of the open one, which stays open. Undefined
+   * says that nothing has happened; they are then executed one by one. An error ends the batch. An engine may leave it out.
    */
   transaction?(
     statements: readonly BoundStatement[],

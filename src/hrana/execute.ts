@@ -114,12 +114,12 @@ async function executeBatch(
   steps: readonly ReadyStep[],
   context: ExecuteContext,
 ): Promise<BatchResult> {
-  const whole = await wholeTransaction(session, steps, context);
-  if (whole !== undefined) return whole;
-  const states: StepState[] = [];
-  const results: (StatementResult | null)[] = [];
-  const errors: (WireError | null)[] = [];
-  for (const { condition, sql, statement } of steps) {
+  const results: (StatementResult | null)[] = [
+    ...(await wholeTransaction(session, steps, context)),
+  ];
+  const errors: (WireError | null)[] = results.map(() => null);
+  const states: StepState[] = results.map(() => 'ok');
+  for (const { condition, sql, statement } of steps.slice(results.length)) {
     let result: StatementResult | null = null;
     let error: WireError | null = null;
     context.stream.check();

@@ -2,7 +2,6 @@
  * Who sends a request: signature version 4 or 2, in the head or in the address, or nobody. Says also how the body is vouched for.
  */
 import { sameSecret } from '../base/ids.ts';
-import { isoTime } from '../base/time.ts';
 import type { AccessKey } from '../files/files.ts';
 import { parseHttpDate } from '../http/http-date.ts';
 import type { ChunkSigner } from './chunked-body.ts';
@@ -10,6 +9,7 @@ import { S3Error } from './errors.ts';
 import { signV2, stringToSignV2 } from './signature-v2.ts';
 import {
   ALGORITHM,
+  basicTime,
   canonicalRequest,
   type Credential,
   parseCredential,
@@ -281,11 +281,6 @@ function timeOf(
   const ms = parseHttpDate(text);
   if (ms === undefined) return undefined;
   return { ms, text: basicTime(ms) };
-}
-
-/** `20260102T030405Z`. */
-export function basicTime(ms: number): string {
-  return isoTime(ms).replace(/[-:]|\.\d+/g, '');
 }
 
 const STREAMING = /^STREAMING-(?:(AWS4-HMAC-SHA256)|UNSIGNED)-PAYLOAD(-TRAILER)?$/;

@@ -34,7 +34,7 @@ import { type Level, SeenEntries } from './read-level.ts';
 import { ReadSession } from './read-session.ts';
 import { StreamedRows } from './streamed-rows.ts';
 import { asksForSchema, isReadOnlyText, isSelect, scriptTexts, startsReadOnly } from './texts.ts';
-import { mayBeWhole, runWhole } from './whole-batch.ts';
+import { type BatchOptions, mayBeWhole, runWhole } from './whole-batch.ts';
 import { WriteSession } from './write-session.ts';
 
 /** A schema that changes faster than a statement can be planned. */
@@ -90,8 +90,10 @@ export class SqlSession implements Session {
     const { settings } = this.#connection;
     const isPlain = !settings.queryOnly && !settings.recursiveTriggers && !this.#caller.readOnly;
     // Each of its statements is planned by a connection that knows nothing of this one's temporary objects.
-    if (!isPlain || this.#connection.hasTemporary) return undefined;
-    if (!this.isAutocommit || !mayBeWhole(statements, room)) return undefined;
+    if (!isPlain || this.#connection.hasTemporary || !mayBeWhole(statements, room))
+      return undefined;
+    const run = this.isAutocommit ? this.#alone() : this.#within();
+    if (run === undefined) return undefined;
     const began = options.clock.monotonicMs();
     const shown = statements[0]?.sql ?? '';
     const results = await queries.watch(shown, this.#caller, async () =>
@@ -102,10 +104,7 @@ export class SqlSession implements Session {
           connection.settings.foreignKeys = settings.foreignKeys;
           return connection;
         },
-        onCommit: (indexes) => {
-          counts.commits++;
-          this.seen.see(indexes);
-        },
+        run,
       }),
     );
     if (results === undefined) return undefined;
@@ -121,6 +120,27 @@ export class SqlSession implements Session {
         ...this.#outcome({ ...result, lastInsertRowid: this.#connection.lastInsertRowid }, began),
       };
     });
+  }
+
+  /** As a transaction of their own. */
+  #alone(): BatchOptions['run'] {
+    const { counts, set } = this.#engine;
+    const { stripeVersion: schemaVersion } = set.schema;
+    return async (stripe, statements) => {
+      const client = set.client(stripe);
+      const { index, results } = await client.execute(statements, { schemaVersion });
+      counts.commits++;
+      this.seen.see(new Map([[client.name, index]]));
+      return results;
+    };
+  }
+
+  /** As the next ones of the open transaction. */
+  #within(): BatchOptions['run'] | undefined {
+    const write = this.#write;
+    if (write === undefined || write.schema !== this.#engine.set.schema) return undefined;
+    this.#goesOn();
+    return async (stripe, statements) => write.together(stripe, statements);
   }
 
   async stream(bound: BoundStatement): Promise<RowStream> {
@@ -338,6 +358,7 @@ export class SqlSession implements Session {
   #begin(mode: 'read' | 'write'): StripeSession {
     const { counts, limits, options, planner, set } = this.#engine;
     const signal = (): AbortSignal | undefined => this.#stop?.signal;
+    this.#write = undefined;
     if (mode === 'read' || this.#beginsReadOnly || this.#caller.readOnly) {
       return new ReadSession({
         set,

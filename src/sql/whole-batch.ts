@@ -1,5 +1,6 @@
 /**
- * A transaction whose statements are all known, sent to its stripe in one call, which groups it with others'. Each statement is
+ * A transaction whose statements are all known, sent to its stripe in one call, which groups it with others'; or what is known of an
+ * open one, in one call too. Each statement is
  * planned by itself up to the moment when it would write; if all of them come to one stripe with one text, those go there
  * together, and the answers come back to where each plan waits. Nothing has happened when that is not so.
  */
@@ -38,7 +39,8 @@ interface Part {
 export interface BatchOptions {
   readonly set: StripeSet;
   readonly connect: (session: () => StripeSession) => Connection;
-  readonly onCommit: (indexes: ReadonlyMap<string, number>) => void;
+  /** Runs them on a stripe. Undefined when nothing of them has happened and they are to go another way. */
+  readonly run: (stripe: number, statements: readonly Statement[]) => Promise<Answers | undefined>;
 }
 
 export function mayBeWhole(statements: readonly BoundStatement[], room: AnswerRoom): boolean {
@@ -123,7 +125,7 @@ class WholeBatch {
   give(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const { reject } of this.#parts.values()) reject(error);
+    this.#reject(this.#parts.values(), error);
   }
 
   async #write(
@@ -159,22 +161,23 @@ class WholeBatch {
   async #send(): Promise<void> {
     this.#isOver = true;
     const parts = [...this.#parts].toSorted(([a], [b]) => a - b).map(([, part]) => part);
-    const client = this.#options.set.client(this.#stripe ?? 0);
     const statements = parts.flatMap((part) => part.statements);
     if (statements.length === 0) return;
     try {
-      const { index, results } = await client.execute(statements, {
-        schemaVersion: this.#planned.stripeVersion,
-      });
+      const results = await this.#options.run(this.#stripe ?? 0, statements);
+      if (results === undefined) return this.#reject(parts, new Unfit());
       this.hasHappened = true;
-      this.#options.onCommit(new Map([[client.name, index]]));
       let from = 0;
       for (const part of parts) part.resolve(results.slice(from, (from += part.statements.length)));
     } catch (error) {
       // Only an error of a stripe says that nothing has happened, and this one does not.
       if (!isMolnError(error) || error.code === 'DATABASE_OUTCOME_UNKNOWN') this.unknown = error;
-      for (const { reject } of parts) reject(fromStripe(error));
+      this.#reject(parts, fromStripe(error));
     }
+  }
+
+  #reject(parts: Iterable<Part>, error: unknown): void {
+    for (const { reject } of parts) reject(error);
   }
 }
 

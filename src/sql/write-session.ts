@@ -40,6 +40,9 @@ export interface WriteSessionOptions {
   readonly onCommit: (indexes: ReadonlyMap<string, number>) => void;
 }
 
+/** Savepoint of statements that run in one call. */
+const TOGETHER = '_moln_together';
+
 type Steps = Parameters<StripeTransaction['runAll']>[0];
 type Results = Awaited<ReturnType<StripeTransaction['runAll']>>;
 
@@ -70,6 +73,11 @@ export class WriteSession implements StripeSession {
 
   get slots(): SlotMap {
     return this.#planned.slots;
+  }
+
+  /** What its statements are planned by; undefined once it has changed that itself. */
+  get schema(): Schema | undefined {
+    return this.#changed === undefined ? this.#planned : undefined;
   }
 
   get isUntouched(): boolean {
@@ -110,6 +118,20 @@ export class WriteSession implements StripeSession {
         lastInsertRowid: own.at(-1)?.lastInsertRowid,
       };
     });
+  }
+
+  /** On a stripe that it holds already. Undefined when nothing of them has happened: one by one they tell which of them fails, and why. */
+  async together(stripe: number, statements: readonly Statement[]): Promise<Results | undefined> {
+    if (!this.#held.has(stripe)) return undefined;
+    await this.savepoint(TOGETHER);
+    try {
+      return await this.#run(stripe, statements);
+    } catch {
+      await this.rollbackTo(TOGETHER);
+      return undefined;
+    } finally {
+      await this.release(TOGETHER);
+    }
   }
 
   async alter({ texts, catalogue, schemaVersion }: SchemaChange): Promise<void> {

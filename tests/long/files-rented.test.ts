@@ -1,4 +1,4 @@
-/** A storage that is rented over SFTP, by a real sshd: copies lie there sealed, it goes away and comes back, and it lies. */
+/** Storages that are rented over SFTP, by a real sshd, and in a bucket of another cloud: copies lie there sealed, it goes away and comes back, and it lies. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -202,4 +202,45 @@ test('a storage that is rented', async (t) => {
     await settled('the other one is gone', async () => (await storageState('main')) === 'none');
     await read();
   });
+});
+
+test('a bucket of another cloud that is rented', async (t) => {
+  const [port = 0] = await freePorts('127.0.0.1', 1);
+  await using theirs = await TestNode.start(t, { args: ['--s3-port', String(port)] });
+  await theirs.json('files', 'create', 'rented');
+  const key = await theirs.json<{
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+  }>('files', 'keys', 'create');
+  const home = mkdtempSync(join(tmpdir(), 'moln-home-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  mkdirSync(join(home, '.aws'));
+  writeFileSync(
+    join(home, '.aws', 'credentials'),
+    `[theirs]\naws_access_key_id = ${key.accessKeyId}\naws_secret_access_key = ${key.secretAccessKey}\n`,
+  );
+  await using node = await TestNode.start(t, { env: { HOME: home } });
+  const bytes = randomBytes(9 * MIB);
+  const [input, output] = [join(home, 'in'), join(home, 'out')];
+  writeFileSync(input, bytes);
+  await node.json('files', 'create', 'data');
+  await node.json('files', 'put', input, 'data/key');
+  const url = `s3+http://theirs@127.0.0.1:${port}/rented/place`;
+  const unlimited = await node.cli('storage', 'add', url);
+  assert.match(unlimited.stderr, /it needs a limit/);
+  await node.json('storage', 'add', url, '--limit', '100MB');
+  const hasCopies = async (): Promise<boolean> => {
+    const { isSatisfied, blocks } = await node.json<Why>('files', 'why', 'data/key');
+    return isSatisfied && blocks.every(({ copies }) => copies.length === 2);
+  };
+  await until('the second copies are there', hasCopies, { withinMs: WITHIN_MS });
+  await node.json('files', 'policy', 'data', '1 copy: place');
+  await node.json('storage', 'remove', 'main');
+  const isGone = async (): Promise<boolean> => {
+    const storages = await node.json<readonly Storage[]>('storage', 'list');
+    return storages.every(({ name }) => name === 'place');
+  };
+  await until('the other one is gone', isGone, { withinMs: WITHIN_MS });
+  await node.json('files', 'get', 'data/key', output);
+  assert.ok(readFileSync(output).equals(bytes));
 });

@@ -56,6 +56,7 @@ export const RECOVER: CommandSpec = {
   examples: [
     ['moln recover /mnt/old-data', 'the data folder of a node that is gone'],
     ['moln recover /mnt/disk1 /mnt/disk2', 'give all disks that there are; they are only read'],
+    ['moln recover s3://HOST/BUCKET --key files.key', 'and what is rented, as it was added'],
   ],
   run: (context, input) => bringBack(context, input, true),
 };
@@ -70,7 +71,9 @@ export const SALVAGE: CommandSpec = {
 };
 
 async function bringBack(context: Context, input: Input, withCatalogue: boolean): Promise<number> {
-  const folders = input.rest('FOLDER').map((folder) => resolve(context.io.cwd, folder));
+  const folders = input
+    .rest('FOLDER')
+    .map((folder) => (folder.includes('://') ? folder : resolve(context.io.cwd, folder)));
   if (folders.length === 0)
     throw usageError('Nothing says where the disks are', 'Give their folders');
   const files = context.client().files();

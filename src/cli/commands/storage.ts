@@ -17,7 +17,8 @@ const ADD: CommandSpec = {
   arguments: [
     {
       name: 'DIR',
-      description: 'an empty or a new one, or sftp://USER@HOST:PORT/FOLDER',
+      description:
+        'an empty or a new one, sftp://USER@HOST:PORT/FOLDER, or s3://PROFILE@HOST/BUCKET/PREFIX',
       required: true,
     },
   ],
@@ -25,10 +26,11 @@ const ADD: CommandSpec = {
   examples: [
     ['moln storage add /srv/spare --limit 200GB --keep-free 10%', ''],
     ['moln storage add sftp://moln@backup.example.com/moln --limit 1TB', ''],
+    ['moln storage add s3://s3.eu-north-1.amazonaws.com/my-bucket/moln --limit 1TB', ''],
   ],
   run: async (context, input) => {
     const wish = input.argument('DIR') ?? '';
-    const path = wish.startsWith('sftp://') ? wish : resolve(context.io.cwd, wish);
+    const path = wish.includes('://') ? wish : resolve(context.io.cwd, wish);
     const made = await context
       .client()
       .files()

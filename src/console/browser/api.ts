@@ -68,8 +68,6 @@ export interface LabelChange {
 interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
-  /** In place of a body: its bytes, under its type. */
-  readonly file?: File;
   readonly signal?: AbortSignal;
 }
 
@@ -116,9 +114,7 @@ async function send(path: string, call: Call = {}): Promise<Response> {
       headers: {
         accept: 'application/json, application/x-ndjson',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(call.file === undefined ? {} : { 'content-type': mediaTypeOf(call.file.name) }),
       },
-      ...(call.file === undefined ? {} : { body: call.file }),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       ...(call.signal === undefined ? {} : { signal: call.signal }),
     });
@@ -128,6 +124,23 @@ async function send(path: string, call: Call = {}): Promise<Response> {
   }
   if (!response.ok) throw await failureOf(response);
   return response;
+}
+
+/** `onSent` is told how many bytes are on their way, which `fetch` does not say. */
+async function sendFile(path: string, file: File, onSent: (bytes: number) => void): Promise<void> {
+  const request = new XMLHttpRequest();
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  request.open('PUT', path);
+  request.setRequestHeader('accept', 'application/json');
+  request.setRequestHeader('content-type', mediaTypeOf(file.name));
+  request.upload.onprogress = ({ loaded }): void => onSent(loaded);
+  request.onloadend = (): void => resolve();
+  request.send(file);
+  await ended;
+  const { status, responseText } = request;
+  if (status === 0)
+    throw new MolnError(UNREACHABLE, 'The node does not answer', { retryable: true });
+  if (status >= 300) throw await failureOf(new Response(responseText, { status }));
 }
 
 async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -288,9 +301,12 @@ export const api = {
   },
   whyFile: (bucket: string, key: string): Promise<{ readonly sentence: string }> =>
     get(`${fileUrl(bucket, key)}?why`),
-  putFile: async (bucket: string, key: string, file: File): Promise<void> => {
-    await send(fileUrl(bucket, key), { method: 'PUT', file });
-  },
+  putFile: (
+    bucket: string,
+    key: string,
+    file: File,
+    onSent: (bytes: number) => void,
+  ): Promise<void> => sendFile(fileUrl(bucket, key), file, onSent),
   removeFile: async (bucket: string, key: string): Promise<void> => {
     await send(fileUrl(bucket, key), { method: 'DELETE' });
   },

@@ -153,7 +153,7 @@ export function BucketPage(props: { readonly name: string }): VNode {
       <Section id="files" title="Files" command={`moln files ls ${name}/${prefix}`}>
         <DropZone
           folder={prefix}
-          put={(file) => api.putFile(name, `${prefix}${file.name}`, file)}
+          put={(file, onSent) => api.putFile(name, `${prefix}${file.name}`, file, onSent)}
           onSettled={refresh}
         />
         <p role="status" class="nothing">

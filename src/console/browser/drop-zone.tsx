@@ -1,4 +1,4 @@
-/** Where files are dropped, or chosen, to be put one after the other; each says how it ended. */
+/** Where files are dropped, or chosen, to be put one after the other; each says how far it is and how it ended. */
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { formatBytes } from '../../base/units.ts';
@@ -8,6 +8,7 @@ interface Put {
   readonly id: number;
   readonly name: string;
   readonly bytes: number;
+  readonly sentBytes: number;
   readonly state: 'waiting' | 'under way' | 'there' | 'failed';
   readonly why?: string;
 }
@@ -28,7 +29,7 @@ const MARKS: Readonly<Record<Put['state'], string>> = {
 export function DropZone(props: {
   /** Where they go, for people. */
   readonly folder: string;
-  readonly put: (file: File) => Promise<void>;
+  readonly put: (file: File, onSent: (bytes: number) => void) => Promise<void>;
   readonly onSettled: () => void;
 }): VNode {
   const [puts, setPuts] = useState<readonly Put[]>([]);
@@ -44,13 +45,14 @@ export function DropZone(props: {
         id,
         name: folder + name,
         bytes: size,
+        sentBytes: 0,
         state: 'waiting',
       })),
     );
     for (const [id, file] of files.entries()) {
       tell(id, { state: 'under way' });
       try {
-        await props.put(file);
+        await props.put(file, (sentBytes) => tell(id, { sentBytes }));
         tell(id, { state: 'there' });
       } catch (error) {
         tell(id, { state: 'failed', why: sentenceOf(error) });
@@ -87,9 +89,12 @@ export function DropZone(props: {
       </label>
       {puts.length === 0 ? null : (
         <ul>
-          {puts.map(({ id, name, bytes, state, why }) => (
+          {puts.map(({ id, name, bytes, sentBytes, state, why }) => (
             <li key={id} class={TONES[state]}>
               {MARKS[state]} {name}, {formatBytes(bytes)}: {why ?? state}
+              {state === 'under way' ? (
+                <progress aria-label={`${name} sent`} value={sentBytes} max={bytes} />
+              ) : null}
             </li>
           ))}
         </ul>
