@@ -41,10 +41,8 @@ export function chooseUpstream(
   const near = from.filter((index) => candidates[index]?.isFar !== true);
   if (near.length > 0 && near.length < from.length) {
     const far = from.filter((index) => candidates[index]?.isFar === true);
-    const [here = -1, there = -1] = [
-      better(candidates, near, random),
-      better(candidates, far, random),
-    ];
+    const here = better(candidates, near, random);
+    const there = better(candidates, far, random);
     return isWorthTheWay(candidates[there], candidates[here], random) ? there : here;
   }
   return better(candidates, from, random);
