@@ -25,6 +25,7 @@ import type {
   TokenDetail,
 } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
+import { type DatabaseRow, type PipelineAnswer, rowsOf } from './database-rows.ts';
 import { mediaTypeOf } from '../../http/media-type.ts';
 import { readItems } from './ndjson.ts';
 
@@ -32,6 +33,8 @@ import { readItems } from './ndjson.ts';
 export const LOGGED_OUT = 'CONSOLE_LOGGED_OUT';
 /** No answer at all: the node stops, restarts or is away. */
 export const UNREACHABLE = 'CONSOLE_UNREACHABLE';
+/** Longer than one statement may wait, not much. */
+const READ_TOKEN_MS = 60_000;
 
 /** What may change in an app's settings; secrets go in and never come out. */
 export interface EnvChange {
@@ -70,6 +73,8 @@ interface Call {
   readonly body?: unknown;
   /** In place of a body: its bytes, under its type. */
   readonly file?: File;
+  /** Of a database. */
+  readonly token?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -117,6 +122,7 @@ async function send(path: string, call: Call = {}): Promise<Response> {
         accept: 'application/json, application/x-ndjson',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(call.file === undefined ? {} : { 'content-type': mediaTypeOf(call.file.name) }),
+        ...(call.token === undefined ? {} : { authorization: `Bearer ${call.token}` }),
       },
       ...(call.file === undefined ? {} : { body: call.file }),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
@@ -191,6 +197,13 @@ export function fileUrl(bucket: string, key?: string): string {
 
 function databaseUrl(name: string): string {
   return `/api/databases/${encodeURIComponent(name)}`;
+}
+
+/** For statements that only read; ends by itself. */
+async function readToken(database: string): Promise<string> {
+  const body = { for: 'console', readOnly: true, ttlMs: READ_TOKEN_MS };
+  const response = await send(`${databaseUrl(database)}/tokens`, { method: 'POST', body });
+  return ((await response.json()) as CreatedToken).token;
 }
 
 export const api = {
@@ -275,6 +288,14 @@ export const api = {
     get('/api/databases', signal),
   database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>
     get(databaseUrl(name), signal),
+  /** Rows of a statement that reads, as the database's own wire has them (Hrana 3 over HTTP). */
+  rows: async (name: string, sql: string, signal: AbortSignal): Promise<readonly DatabaseRow[]> => {
+    const token = await readToken(name);
+    const body = { requests: [{ type: 'execute', stmt: { sql } }, { type: 'close' }] };
+    const path = `/db/${encodeURIComponent(name)}/v3/pipeline`;
+    const response = await send(path, { method: 'POST', body, token, signal });
+    return rowsOf((await response.json()) as PipelineAnswer);
+  },
   storage: (signal?: AbortSignal): Promise<StorageDetail> => get('/api/storage', signal),
   /** A page of a folder of a bucket, behind a key. */
   files: (
