@@ -1,9 +1,10 @@
 /** Forms with files that one instance reads, or has on its disk, at the same time; no one address has all of them. */
+import { peerGroup } from '../base/addresses.ts';
 import { MolnError } from '../base/errors.ts';
 
 /** Of all visitors. */
 export const UPLOADS_MAX = 50;
-/** Of those, from one address. */
+/** Of those, from one address (IPv6: of one /64, which one machine commonly owns). */
 export const UPLOADS_OF_ADDRESS_MAX = 10;
 const SECONDS = 5;
 
@@ -17,7 +18,8 @@ export function admitUpload(address: string): Disposable {
       retryable: true,
     });
   }
-  const own = byAddress.get(address) ?? 0;
+  const from = peerGroup(address);
+  const own = byAddress.get(from) ?? 0;
   if (own >= UPLOADS_OF_ADDRESS_MAX) {
     throw new MolnError(
       'WEB_TOO_MANY',
@@ -26,13 +28,13 @@ export function admitUpload(address: string): Disposable {
     );
   }
   all++;
-  byAddress.set(address, own + 1);
-  return { [Symbol.dispose]: () => end(address) };
+  byAddress.set(from, own + 1);
+  return { [Symbol.dispose]: () => end(from) };
 }
 
-function end(address: string): void {
+function end(from: string): void {
   all--;
-  const left = (byAddress.get(address) ?? 0) - 1;
-  if (left > 0) byAddress.set(address, left);
-  else byAddress.delete(address);
+  const left = (byAddress.get(from) ?? 0) - 1;
+  if (left > 0) byAddress.set(from, left);
+  else byAddress.delete(from);
 }
