@@ -8,7 +8,10 @@ interface Answered {
   readonly response?: {
     readonly result?: {
       readonly cols: readonly { readonly name: string | null }[];
-      readonly rows: readonly (readonly { readonly type: string; readonly value?: string | number }[])[];
+      readonly rows: readonly (readonly {
+        readonly type: string;
+        readonly value?: string | number;
+      }[])[];
     };
   };
   readonly error?: { readonly message: string; readonly code?: string | null };
