@@ -19,7 +19,7 @@ export interface Question {
   readonly path: string;
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly timeoutMs?: number;
   /** Of connections that are kept; default: one a request. */
   readonly agent?: Agent;

@@ -57,7 +57,7 @@ export interface TestNodeOptions {
 export interface AskOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   /** Of connections that are kept; default: one a request. */
   readonly agent?: Agent;
 }

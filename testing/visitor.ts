@@ -57,7 +57,7 @@ export class Visitor {
       data.set(name, value as string);
     const sent = new Response(data);
     const headers = { 'content-type': sent.headers.get('content-type') ?? '' };
-    return await this.ask(action, { method, headers, body: await sent.text() });
+    return await this.ask(action, { method, headers, body: await sent.bytes() });
   }
 
   async #followed(answer: Answer): Promise<string> {

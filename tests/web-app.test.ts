@@ -22,6 +22,7 @@ import { step } from '../testing/step.ts';
 import { TestNode } from '../testing/test-node.ts';
 import { until } from '../testing/until.ts';
 import { Visitor } from '../testing/visitor.ts';
+import { loginLink, pagesAreForEverybody } from './console-kit.ts';
 
 const TSC = fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url));
 /** What a person writes into files of the app. */
@@ -189,18 +190,19 @@ test('an app from nothing to three instances', async (t) => {
     copyFileSync(join(WRITTEN, 'seed.ts.txt'), join(cwd, 'app/seed.ts'));
     assert.match(await typed('moln db seed'), /Seeded/);
     await typed('moln generate job publish');
+    await typed('moln generate job never');
     copyFileSync(join(WRITTEN, 'publish.ts.txt'), join(cwd, 'app/jobs/publish.ts'));
     copyFileSync(join(WRITTEN, 'admin.ts.txt'), join(cwd, 'app/controllers/admin.ts'));
     copyFileSync(join(WRITTEN, 'drawer.ts.txt'), join(cwd, 'app/controllers/drawer.ts'));
     edit(
       'app/controllers/posts.ts',
       "c.flash('The post was created');",
-      'await publish.enqueue({ id: made.row.id });\n    $&',
+      'await publish.enqueue({ id: made.row.id });\n    await never.enqueue({ id: 7 });\n    $&',
     );
     edit(
       'app/controllers/posts.ts',
       'import',
-      "import { publish } from '../jobs/publish.ts';\nimport",
+      "import { never } from '../jobs/never.ts';\nimport { publish } from '../jobs/publish.ts';\nimport",
     );
     edit(
       'app/controllers/home.ts',
@@ -264,6 +266,18 @@ test('an app from nothing to three instances', async (t) => {
       body: '{"title":"x","body":"x"}',
     });
     assert.equal(foreign.status, 403);
+  });
+
+  await step(t, 'a job that fails is in the console with its reason', async () => {
+    await using browser = await TestBrowser.start();
+    const console = await browser.page();
+    await console.goto(await loginLink(node));
+    await console.waitForSelector('.sentence');
+    await console.goto(new URL('/apps/blog', console.url()).href);
+    const row = console.getByRole('row', { name: /never.*\{"id":7\}.*Not written yet: 7/ });
+    await row.waitFor();
+    await pagesAreForEverybody(browser, console, ['/apps/blog']);
+    assert.deepEqual(browser.problems, []);
   });
 
   await step(t, 'what it puts into files is in the store of the cluster', async () => {

@@ -1,6 +1,6 @@
 /** Sets of IP addresses written as `10.0.0.0/8`, `fd00::/8` or single ones. */
 import { BlockList, isIP } from 'node:net';
-import { plainAddress } from './addresses.ts';
+import { plainAddress } from '../base/addresses.ts';
 
 /** Also mapped into IPv6, an IPv4 address is in the ranges of its own family. */
 export class AddressRanges {

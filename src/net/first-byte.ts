@@ -14,7 +14,7 @@ import {
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { isLoopback, peerGroup } from './addresses.ts';
+import { isLoopback, peerGroup } from '../base/addresses.ts';
 import { offeredProtocols } from './client-hello.ts';
 import {
   CONNECTIONS_MAX,

@@ -1,5 +1,5 @@
 /** Door of `net`: listeners and line streams; knows sockets, not HTTP. */
-export { isLoopback, peerGroup, plainAddress } from './addresses.ts';
+export { isLoopback, peerGroup, plainAddress } from '../base/addresses.ts';
 export { CLIENT_HELLO_BYTES_MAX, offeredProtocols, wantedServerName } from './client-hello.ts';
 export {
   FirstByteListener,

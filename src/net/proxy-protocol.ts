@@ -3,7 +3,7 @@
  * that say between which addresses it was made first. Pure; whom to believe is decided by who reads it.
  */
 import { isIP, isIPv4 } from 'node:net';
-import { plainAddress } from './addresses.ts';
+import { plainAddress } from '../base/addresses.ts';
 
 /** One end of a connection, as `Socket` names it. */
 export interface Endpoint {

@@ -18,7 +18,7 @@ import { oncePerRequest } from './once-per-request.ts';
 import { serve } from './serve.ts';
 import { onRowsChanged, rowsChanged, transaction } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
-import { UPLOADS_MAX, UPLOADS_OF_ADDRESS_MAX } from './uploads.ts';
+import { UPLOADS_MAX, UPLOADS_OF_NETWORK_MAX } from './uploads.ts';
 
 const Hello = ({ name }: { readonly name: string }) => `Hello ${name}`;
 
@@ -279,9 +279,11 @@ test('files of a form are taken from those who have its token, up to a limit, an
     return [status, headers.get('retry-after')];
   };
   for (let from = 0; open.length < UPLOADS_MAX; from++) {
-    for (let at = 0; at < UPLOADS_OF_ADDRESS_MAX; at++) open.push(upload(`10.0.0.${from}`));
+    // Whoever has an address of IPv6 has a network of them.
+    for (let at = 0; at < UPLOADS_OF_NETWORK_MAX; at++)
+      open.push(upload(from === 0 ? `2001:db8::${at}` : `10.0.0.${from}`));
     await until('them to be on disk', () => readdirSync(folder).length === open.length);
-    if (from === 0) assert.deepEqual(await refused('10.0.0.0'), [429, '5']);
+    if (from === 0) assert.deepEqual(await refused('2001:db8::a:1'), [429, '5']);
   }
   assert.deepEqual(await refused('10.1.0.0'), [503, '5']);
   for (const { writer } of open) await writer.close();

@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ReadableStream as Streams } from 'node:stream/web';
+import { peerGroup } from '../base/addresses.ts';
 import { MolnError } from '../base/errors.ts';
 import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
 import { renderText } from './jsx-runtime.ts';
@@ -140,6 +141,11 @@ export class Context {
     return this.#origin ?? `${this.isSecure ? 'https' : 'http'}://${this.url.host}`;
   }
 
+  /** Whom limits count: the address, of IPv6 its network of 64 bits, for one machine commonly has all of that. */
+  get network(): string {
+    return peerGroup(this.address);
+  }
+
   /** A parameter of the query string. */
   query(name: string): string | undefined {
     return this.url.searchParams.get(name) ?? undefined;
@@ -171,7 +177,7 @@ export class Context {
   #admitUpload(): void {
     if (this.#isOver)
       throw new MolnError('WEB_BAD_BODY', 'The request was answered before its files came');
-    this.#upload = admitUpload(this.address);
+    this.#upload = admitUpload(this.network);
   }
 
   /** The request is answered: its files go, if it brought some. @internal */

@@ -33,17 +33,26 @@ export function readMigration(name: string, text: string): Migration {
   };
 }
 
-/** Names of those that this database has, the oldest first. */
-export async function appliedMigrations(database: Database): Promise<readonly string[]> {
+/** Names of those that this database has, the oldest first; `among`: only these are of interest, which is sooner answered. */
+export async function appliedMigrations(
+  database: Database,
+  among?: readonly string[],
+): Promise<readonly string[]> {
   // Making what is there would be a change of the schema all the same, which all writers wait for.
   const made = await database.run({
     sql: "SELECT 1 AS n FROM sqlite_master WHERE type = 'table' AND name = 'moln_migrations'",
     args: [],
   });
-  if (made.rows.length === 0) await database.script(TABLE);
+  if (made.rows.length === 0) {
+    await database.script(TABLE);
+    // Whatever another instance enters meanwhile, it enters but once.
+    return [];
+  }
+  // All of a table is read in a process that the database has to start first; rows by their keys are not.
+  const those = among === undefined ? '' : `WHERE name IN (${among.map(() => '?').join(', ')})`;
   const { rows } = await database.run({
-    sql: 'SELECT name FROM moln_migrations ORDER BY name',
-    args: [],
+    sql: `SELECT name FROM moln_migrations ${those} ORDER BY name`,
+    args: among ?? [],
   });
   return rows.map(({ name }) => String(name));
 }
@@ -53,7 +62,8 @@ export async function migrate(
   database: Database,
   migrations: readonly Migration[],
 ): Promise<readonly string[]> {
-  const applied = new Set(await appliedMigrations(database));
+  const names = migrations.map(({ name }) => name);
+  const applied = new Set(await appliedMigrations(database, names));
   const done: string[] = [];
   for (const migration of migrations) {
     if (applied.has(migration.name)) continue;

@@ -17,17 +17,15 @@ const SECRET_CHARACTERS = 52;
 const SWEEP_MS = 60_000;
 let sweptMs = 0;
 
-/** Makes them, one after the other. */
+/** Makes those that are missing. */
 export async function makeOwnTables(database: Database): Promise<void> {
   const { rows } = await database.run({
     sql: "SELECT name FROM sqlite_master WHERE name LIKE 'moln!_%' ESCAPE '!'",
     args: [],
   });
   const there = new Set(rows.map(({ name }) => name));
-  for (const sql of TABLES) {
-    const name = /EXISTS (\w+)/.exec(sql)?.[1] ?? '';
-    if (!there.has(name)) await database.script(sql);
-  }
+  const missing = TABLES.filter((sql) => !there.has(/EXISTS (\w+)/.exec(sql)?.[1] ?? ''));
+  if (missing.length > 0) await database.script(missing.join(';\n'));
 }
 
 /** What sessions are signed with: made by the first instance, the same for all, kept in the database. */

@@ -96,15 +96,20 @@ export function routesOf(controllers: Readonly<Record<string, Controller>>): rea
     if (other !== undefined) {
       throw new MolnError(
         'WEB_ROUTE_CLASH',
-        `${route.name} and ${other.name} both answer ${route.method} ${route.pattern}`,
+        `${placeOf(route)} and ${placeOf(other)} both answer ${route.method} ${route.pattern}`,
         {
-          hint: 'Give one of the controllers another path',
+          hint: 'Give one of them another path',
         },
       );
     }
     seen.set(shape, route);
   }
   return routes;
+}
+
+function placeOf({ name }: Route): string {
+  const [file, action] = name.split('#');
+  return `"${action}" of app/controllers/${file}`;
 }
 
 /** `posts/comments` lies below `posts`: `/posts/:post_id/comments`. */

@@ -1,4 +1,4 @@
-/** What the head of an answer says of who asks, though its action does not ask for the session. */
+/** What the heads of answers say: of who asks, though an action does not ask for the session, and of what they are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '../base/log.ts';
@@ -12,6 +12,7 @@ const PARTS: AppParts = {
   controllers: {
     home: {
       'GET /one': () => ({ id: 1 }),
+      'GET /page': (c: Context) => c.html('<html><p>one</p></html>'),
       'GET /token': (c: Context) => c.json(c.session.token),
     },
   },
@@ -41,4 +42,23 @@ test('what is answered to a known visitor is theirs alone, and renews their sess
   assert.match((await headOf('/one', cookie))[2] ?? '', /^app_session=.*; Max-Age=1209600; /);
   t.mock.timers.setTime(Date.now() + 13 * DAY_MS);
   assert.deepEqual(await headOf('/one', cookie), ['no-cache', VARY, null]);
+});
+
+test('a page is kept to what the app has, data is taken for no page, and health is said to whoever asks', async () => {
+  await using database = new SqliteDatabase(':memory:');
+  using app = await App.start(PARTS, { database, log: silentLogger });
+  const ask = async (path: string): Promise<Response> =>
+    await app.fetch(new Request(`http://app.test${path}`));
+  const page = (await ask('/page')).headers;
+  assert.match(page.get('content-security-policy') ?? '', /default-src 'self';.*frame-ancestors/);
+  const names = ['referrer-policy', 'x-content-type-options', 'cross-origin-opener-policy', 'vary'];
+  assert.deepEqual(
+    names.map((name) => page.get(name)),
+    ['same-origin', 'nosniff', 'same-origin', VARY],
+  );
+  const data = (await ask('/one')).headers;
+  assert.equal(data.get('x-content-type-options'), 'nosniff');
+  assert.notEqual(data.get('x-request-id'), page.get('x-request-id'));
+  const health = await ask('/up');
+  assert.deepEqual([health.status, await health.text()], [200, 'ok\n']);
 });

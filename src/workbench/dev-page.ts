@@ -27,11 +27,17 @@ export function placeOf(stack: string, root: string): Place | undefined {
   return undefined;
 }
 
+/** Of an error that knows it better than its stack. */
+function placeIn(details: Readonly<Record<string, unknown>> | undefined): Place | undefined {
+  const { file, line } = details ?? {};
+  return typeof file === 'string' && typeof line === 'number' ? { file, line } : undefined;
+}
+
 /** HTML for the browser, with status 500. */
 export function errorPage(error: unknown, root: string, request: string): Response {
   const details = isMolnError(error) ? error.details : undefined;
   const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const place = placeOf(stack, root);
+  const place = placeIn(details) ?? placeOf(stack, root);
   const shown = ['frame', 'sql'].map((name) => details?.[name]);
   const hint = isMolnError(error) ? error.hint : undefined;
   return devDocument({

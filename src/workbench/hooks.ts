@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { systemCode } from '../base/errors.ts';
 import { compile, ENTRIES } from './compile.ts';
+import { missingImport } from './missing-import.ts';
 
 const COMPILED: ReadonlySet<string> = new Set(['.ts', '.tsx', '.jsx', '.mts']);
 
@@ -22,11 +24,20 @@ export function installHooks(root: string): AppLoader {
   const start = pathToFileURL(`${root}/`).href;
   let version = 0;
   const isOwn = (url: string): boolean => url.startsWith(start) && !url.includes('/node_modules/');
+  const found = <T>(specifier: string, parent: string | undefined, resolve: () => T): T => {
+    try {
+      return resolve();
+    } catch (error) {
+      const importer = parent?.split('?')[0] ?? '';
+      if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND' || !isOwn(importer)) throw error;
+      throw missingImport(root, fileURLToPath(importer), specifier);
+    }
+  };
   registerHooks({
     resolve: (specifier, context, next) => {
       const entry = ENTRIES[specifier];
       if (entry !== undefined) return { url: pathToFileURL(entry).href, shortCircuit: true };
-      const resolved = next(specifier, context);
+      const resolved = found(specifier, context.parentURL, () => next(specifier, context));
       if (version === 0 || !isOwn(resolved.url) || resolved.url.includes('?')) return resolved;
       return { ...resolved, url: `${resolved.url}?v=${version}` };
     },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { runMoln } from '../../testing/moln.ts';
+import { REGISTRY_SETTINGS, registryAway } from '../../testing/npm-registry.ts';
 import { TestNode } from '../../testing/test-node.ts';
 
 interface Example {
@@ -160,26 +161,6 @@ application = get_wsgi_application()
     page: /Hello from PHP at php\.localhost/,
   },
 ];
-
-/** How this machine reaches npm's registry, as its agent would have it. */
-const REGISTRY_SETTINGS = Object.fromEntries(
-  Object.entries(process.env).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined &&
-      /^(?:npm_config_registry|https?_proxy|no_proxy|node_extra_ca_certs)$/i.test(entry[0]),
-  ),
-);
-
-/** Why packages cannot be had from npm, or undefined. */
-async function registryAway(): Promise<string | undefined> {
-  try {
-    const url = REGISTRY_SETTINGS['npm_config_registry'] ?? 'https://registry.npmjs.org/';
-    await fetch(url, { signal: AbortSignal.timeout(10_000) });
-    return undefined;
-  } catch (error) {
-    return `npm's registry does not answer: ${String(error)}`;
-  }
-}
 
 test('apps in other frameworks are deployed as they are', async (t) => {
   await using node = await TestNode.start(t, { env: REGISTRY_SETTINGS });

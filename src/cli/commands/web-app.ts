@@ -302,14 +302,16 @@ async function runNode(
   folder: string,
   words: readonly string[],
 ): Promise<number> {
+  const isTerminal = context.io.stdout === process.stdout && process.stdout.isTTY;
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
     cwd: folder,
     // What the compiler made of the framework is kept, so that it starts twice as fast.
     env: { NODE_COMPILE_CACHE: join(folder, '.moln', 'cache'), ...context.io.env },
-    stdio: ['inherit', 'pipe', 'pipe'],
+    // Its terminal is its own: the REPL edits lines and knows those before.
+    stdio: isTerminal ? 'inherit' : ['inherit', 'pipe', 'pipe'],
   });
-  child.stdout.pipe(context.io.stdout, { end: false });
-  child.stderr.pipe(context.io.stderr, { end: false });
+  child.stdout?.pipe(context.io.stdout, { end: false });
+  child.stderr?.pipe(context.io.stderr, { end: false });
   const end = (): void => void child.kill('SIGTERM');
   context.signal.addEventListener('abort', end, { once: true });
   const [code] = (await once(child, 'close')) as [number | null];

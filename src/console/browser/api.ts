@@ -25,6 +25,7 @@ import type {
   TokenDetail,
 } from '../../api/model.ts';
 import { MolnError } from '../../base/errors.ts';
+import { type DatabaseRow, type PipelineAnswer, rowsOf } from './database-rows.ts';
 import { mediaTypeOf } from '../../http/media-type.ts';
 import { readItems } from './ndjson.ts';
 
@@ -32,6 +33,8 @@ import { readItems } from './ndjson.ts';
 export const LOGGED_OUT = 'CONSOLE_LOGGED_OUT';
 /** No answer at all: the node stops, restarts or is away. */
 export const UNREACHABLE = 'CONSOLE_UNREACHABLE';
+/** Longer than one statement may wait, not much. */
+const READ_TOKEN_MS = 60_000;
 
 /** What may change in an app's settings; secrets go in and never come out. */
 export interface EnvChange {
@@ -68,6 +71,8 @@ export interface LabelChange {
 interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
+  /** Of a database. */
+  readonly token?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -114,6 +119,7 @@ async function send(path: string, call: Call = {}): Promise<Response> {
       headers: {
         accept: 'application/json, application/x-ndjson',
         ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.token === undefined ? {} : { authorization: `Bearer ${call.token}` }),
       },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       ...(call.signal === undefined ? {} : { signal: call.signal }),
@@ -206,6 +212,13 @@ function databaseUrl(name: string): string {
   return `/api/databases/${encodeURIComponent(name)}`;
 }
 
+/** For statements that only read; ends by itself. */
+async function readToken(database: string): Promise<string> {
+  const body = { for: 'console', readOnly: true, ttlMs: READ_TOKEN_MS };
+  const response = await send(`${databaseUrl(database)}/tokens`, { method: 'POST', body });
+  return ((await response.json()) as CreatedToken).token;
+}
+
 export const api = {
   status: (signal?: AbortSignal): Promise<Status> => get('/api/status', signal),
   app: (name: string, signal?: AbortSignal): Promise<AppDetail> => get(app(name), signal),
@@ -288,6 +301,14 @@ export const api = {
     get('/api/databases', signal),
   database: (name: string, signal?: AbortSignal): Promise<DatabaseDetail> =>
     get(databaseUrl(name), signal),
+  /** Rows of a statement that reads, as the database's own wire has them (Hrana 3 over HTTP). */
+  rows: async (name: string, sql: string, signal: AbortSignal): Promise<readonly DatabaseRow[]> => {
+    const token = await readToken(name);
+    const body = { requests: [{ type: 'execute', stmt: { sql } }, { type: 'close' }] };
+    const path = `/db/${encodeURIComponent(name)}/v3/pipeline`;
+    const response = await send(path, { method: 'POST', body, token, signal });
+    return rowsOf((await response.json()) as PipelineAnswer);
+  },
   storage: (signal?: AbortSignal): Promise<StorageDetail> => get('/api/storage', signal),
   /** A page of a folder of a bucket, behind a key. */
   files: (

@@ -10,6 +10,7 @@ import { AppDomains } from './app-domains.tsx';
 import { AppEnv } from './app-env.tsx';
 import { AppHistory } from './app-history.tsx';
 import { AppInstances } from './app-instances.tsx';
+import { AppJobs } from './app-jobs.tsx';
 import { AppLogs } from './app-logs.tsx';
 import { AppPlacement } from './app-placement.tsx';
 import { AppRemoval } from './app-removal.tsx';
@@ -23,6 +24,8 @@ import { StateMark } from './state-mark.tsx';
 import { usePolled } from './time-hooks.ts';
 
 const DETAIL_EVERY_MS = 2000;
+/** As it is detected: has jobs. */
+const WEB_APP = "App in Moln's web framework";
 
 type Question = 'restart' | 'stop' | undefined;
 
@@ -169,6 +172,7 @@ function Parts(props: {
       <AppPlacement app={detail.name} />
       <AppHistory detail={detail} action={action} />
       <AppLogs app={detail.name} />
+      {detail.explanation === WEB_APP ? <AppJobs app={detail.name} /> : null}
       <AppEnv detail={detail} action={action} />
       {rest}
     </>

@@ -13,7 +13,7 @@ export const password = controller({
     const given = await Forgotten.check(await c.form());
     if (!given.ok) return c.invalid(given, () => ForgottenPassword());
     const { email } = given.values;
-    await limitRate(`password ${c.address}`, { times: 20, seconds: 3600 });
+    await limitRate(`password ${c.network}`, { times: 20, seconds: 3600 });
     await limitRate(`password ${email.toLowerCase()}`, { times: 5, seconds: 3600 });
     await sendPasswordReset.enqueue({ email, origin: c.origin });
     c.flash('If that address belongs to somebody here, a mail is on its way');

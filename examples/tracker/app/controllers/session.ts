@@ -12,7 +12,7 @@ export const session = controller({
     const given = await SignIn.check(await c.form());
     if (!given.ok) return c.invalid(given, () => NewSession());
     const { email, password } = given.values;
-    await limitRate(`sign-in ${c.address}`, { times: 20, seconds: 300 });
+    await limitRate(`sign-in ${c.network}`, { times: 20, seconds: 300 });
     await limitRate(`sign-in ${email.toLowerCase()}`, { times: 10, seconds: 300 });
     const user = await userWith(email, password);
     if (user !== undefined) return signIn(c, user);

@@ -7,7 +7,7 @@ export const users = controller({
   new: () => NewUser(),
 
   async create(c) {
-    await limitRate(`sign-up ${c.address}`, { times: 10, seconds: 3600 });
+    await limitRate(`sign-up ${c.network}`, { times: 10, seconds: 3600 });
     const given = await SignUp.check(await c.form());
     if (!given.ok) return c.invalid(given, () => NewUser());
     const { name, email, password } = given.values;
