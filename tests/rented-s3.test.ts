@@ -10,6 +10,7 @@ import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { checkRented, RentedBlobs, type RentedOptions } from '../src/blobs/blobs.ts';
+import { S3Folder } from '../src/blobs/s3-folder.ts';
 import { Checkpoints } from '../src/files/checkpoint.ts';
 import type { FileStore } from '../src/files/files.ts';
 import { encryptionKey, printRecoveryKey, rentedKey } from '../src/files/recovery-key.ts';
@@ -237,6 +238,19 @@ test('a storage in a rented bucket', async (t) => {
       return (await cut.usage()).backends[0]?.state === 'good';
     });
     assert.ok((await bytesOf(await cut.get(blobId(7)))).equals(bytes));
+  });
+
+  await t.test('more is listed than one answer has', async () => {
+    const names = Array.from({ length: 1005 }, (_, at) => `name & ${at}`);
+    const put = async (name: string): Promise<unknown> =>
+      store.put(BUCKET, `many/${name}`, inPieces(Buffer.from('x')), {});
+    await Promise.all(names.map(put));
+    const address = checkRented(`s3+http://work@127.0.0.1:${port}/${BUCKET}/many`);
+    const how = { address, keysFile: credentials, answerMs: 60_000, atOnce: 4, clock };
+    using folder = new S3Folder(how);
+    await folder.greeted();
+    const listed = await folder.list(address.folder);
+    assert.deepEqual(listed.map(({ name }) => name).toSorted(), names.toSorted());
   });
 
   await t.test('what is not empty is not taken', async () => {

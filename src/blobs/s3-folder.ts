@@ -2,7 +2,7 @@
  * A bucket of somebody else's S3 as a folder, signed with `AWS Signature Version 4`, addressed by path. A file is one object and comes with one
  * PUT, so it is never there in part. https://docs.aws.amazon.com/AmazonS3/latest/API/
  */
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as plainRequest } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
@@ -10,7 +10,6 @@ import {
   ALGORITHM,
   basicTime,
   canonicalRequest,
-  EMPTY_SHA256,
   scopeText,
   sign,
   signingKey,
@@ -20,7 +19,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
 import { encodeUri } from '../base/uri.ts';
 import { childNamed, childrenNamed, parseXml, textOf, type XmlElement } from '../xml/xml.ts';
-import { tooLarge } from './errors.ts';
+import { invalid } from './errors.ts';
 import { RENTED_PUT_BYTES_MAX, RENTED_PUTS } from './limits.ts';
 import type { RentedAddress } from './rented-address.ts';
 import { FolderRefused, type RentedFolder } from './rented-folder.ts';
@@ -42,7 +41,8 @@ interface Ask {
   readonly path: string;
   readonly query?: readonly (readonly [string, string])[];
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  /** In pieces. */
+  readonly body?: readonly Uint8Array[];
 }
 
 /** Nobody says how much fits; what may be used is the owner's limit. */
@@ -99,8 +99,8 @@ export class S3Folder implements RentedFolder {
         found.push({ name: nameOf(one, 'Key'), bytes: Number(childText(one, 'Size')) });
       for (const one of childrenNamed(page, 'CommonPrefixes'))
         found.push({ name: nameOf(one, 'Prefix').replace(/\/$/, ''), bytes: 0 });
-      after = childNamed(page, 'NextContinuationToken') && childText(page, 'NextContinuationToken');
-    } while (after !== undefined);
+      after = childText(page, 'NextContinuationToken');
+    } while (after !== '');
     return found;
   }
 
@@ -118,10 +118,12 @@ export class S3Folder implements RentedFolder {
       for await (const piece of pieces) {
         parts.push(piece);
         bytes += piece.length;
-        if (bytes > RENTED_PUT_BYTES_MAX) throw tooLarge('', RENTED_PUT_BYTES_MAX);
+        if (bytes > RENTED_PUT_BYTES_MAX)
+          throw invalid(
+            `A blob of more than ${RENTED_PUT_BYTES_MAX} bytes does not fit into a rented bucket`,
+          );
       }
-      const body = Buffer.concat(parts, bytes);
-      await this.#whole({ method: 'PUT', path: path(), body });
+      await this.#whole({ method: 'PUT', path: path(), body: parts });
     } finally {
       this.#puts -= 1;
       this.#queue.shift()?.();
@@ -248,7 +250,7 @@ export class S3Folder implements RentedFolder {
 
   async #send(ask: Ask): Promise<IncomingMessage> {
     const { address, answerMs } = this.#options;
-    const { method, path, query = [], body } = ask;
+    const { method, path, query = [], body = [] } = ask;
     const text = query.map(([name, value]) => `${encodeUri(name)}=${encodeUri(value)}`).join('&');
     const send = address.scheme === 's3' ? tlsRequest : plainRequest;
     const outgoing = send({
@@ -259,7 +261,9 @@ export class S3Folder implements RentedFolder {
       path: `${encodeUri(path, true)}${text === '' ? '' : `?${text}`}`,
       headers: {
         ...this.#signed(ask),
-        ...(method === 'PUT' ? { 'content-length': body?.length ?? 0 } : {}),
+        ...(method === 'PUT'
+          ? { 'content-length': body.reduce((sum, { length }) => sum + length, 0) }
+          : {}),
       },
       timeout: answerMs,
       signal: this.#stop.signal,
@@ -267,19 +271,22 @@ export class S3Folder implements RentedFolder {
     outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${answerMs} ms`)));
     // Once there is an answer, whoever reads that hears of it.
     outgoing.on('error', () => outgoing.destroy());
-    outgoing.end(body);
+    for (const piece of body) outgoing.write(piece);
+    outgoing.end();
     const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
     return answer;
   }
 
-  #signed({ method, path, query = [], headers = {}, body }: Ask): Record<string, string> {
+  #signed({ method, path, query = [], headers = {}, body = [] }: Ask): Record<string, string> {
     const keys = this.#keys;
     if (keys === undefined) throw new Error('it is not greeted');
     const { address, clock } = this.#options;
     const name = address.host.includes(':') ? `[${address.host}]` : address.host;
     const time = basicTime(clock.now());
     const scope = { date: time.slice(0, 8), region: keys.region, service: 's3' };
-    const payloadHash = body === undefined ? EMPTY_SHA256 : hash('sha256', body);
+    const payload = createHash('sha256');
+    for (const piece of body) payload.update(piece);
+    const payloadHash = payload.digest('hex');
     const all: Record<string, string> = {
       ...headers,
       host: address.port === undefined ? name : `${name}:${address.port}`,
