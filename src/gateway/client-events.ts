@@ -20,7 +20,7 @@ interface HeardSocket extends ClientSocket {
 /** Starts reading from a socket that was accepted paused. */
 export function startReading(socket: ClientSocket, take: BytesTaker): void {
   if (socket instanceof Socket) takeReads(socket, take);
-  else socket.on('data', (chunk) => take(chunk, chunk.length));
+  else socket.on('data', (chunk) => take(chunk, chunk.length, true));
 }
 
 /** From now on the socket's events go to `listener`. */

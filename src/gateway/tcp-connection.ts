@@ -21,6 +21,8 @@ import { type Outbox, SocketOutbox } from './outbox.ts';
 import type { Plane } from './plane.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
+const OWN = { mayOwn: true } as const;
+const nothing = (): void => undefined;
 
 /** `opening`: something has to be read before an upstream can be chosen. */
 const STATE = { opening: 0, connecting: 1, joined: 2, closed: 3 } as const;
@@ -82,7 +84,7 @@ export class TcpConnection implements ClientEvents {
     this.expectsHeader = owner.trusts(accepted.remoteAddress);
     this.expectsName = config.sni !== undefined;
     this.client = accepted;
-    takeReads(accepted, (buffer, size) => this.clientBytes(buffer, size));
+    takeReads(accepted, (buffer, size, lasts) => this.clientBytes(buffer, size, lasts), OWN);
     this.clientOut = new SocketOutbox(this.client);
   }
 
@@ -117,8 +119,8 @@ export class TcpConnection implements ClientEvents {
 
   // The client ----------------------------------------------------------------------------------------------
 
-  /** The bytes `0..size` are valid only during the call. */
-  private clientBytes(buffer: Buffer, size: number): void {
+  /** See `BytesTaker`. */
+  private clientBytes(buffer: Buffer, size: number, lasts: boolean): void {
     this.bytesIn += size;
     this.owner.meter.bytesIn += size;
     const { upstreamOut } = this;
@@ -128,8 +130,7 @@ export class TcpConnection implements ClientEvents {
       return;
     }
     this.sinceMs = this.plane.coarseMs;
-    upstreamOut.copied(buffer, 0, size);
-    upstreamOut.flush();
+    pass(upstreamOut, buffer, size, lasts);
     if (upstreamOut.blocked) this.client.pause();
   }
 
@@ -219,7 +220,7 @@ export class TcpConnection implements ClientEvents {
 
   private join(socket: Socket, target: BalancerTarget): void {
     const { config, held } = this;
-    takeReads(socket, (buffer, size) => this.upstreamBytes(buffer, size));
+    takeReads(socket, (buffer, size, lasts) => this.upstreamBytes(buffer, size, lasts), OWN);
     const out = new SocketOutbox(socket);
     this.upstreamOut = out;
     this.state = STATE.joined;
@@ -233,12 +234,11 @@ export class TcpConnection implements ClientEvents {
     if (!out.blocked) this.client.resume();
   }
 
-  private upstreamBytes(buffer: Buffer, size: number): void {
+  private upstreamBytes(buffer: Buffer, size: number, lasts: boolean): void {
     this.bytesOut += size;
     this.owner.meter.bytesOut += size;
     this.sinceMs = this.plane.coarseMs;
-    this.clientOut.copied(buffer, 0, size);
-    this.clientOut.flush();
+    pass(this.clientOut, buffer, size, lasts);
     if (this.clientOut.blocked) this.upstream?.pause();
   }
 
@@ -306,6 +306,15 @@ export class TcpConnection implements ClientEvents {
       protocol: 'tcp',
       error: this.error,
     });
+  }
+}
+
+/** Bytes that last may wait as they are: the side that they come from is not read while the other one is blocked. */
+function pass(out: Outbox, buffer: Buffer, size: number, lasts: boolean): void {
+  if (lasts) out.lent(size === buffer.length ? buffer : buffer.subarray(0, size), nothing);
+  else {
+    out.copied(buffer, 0, size);
+    out.flush();
   }
 }
 

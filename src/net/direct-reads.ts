@@ -5,11 +5,12 @@
 import type { Socket } from 'node:net';
 import { provenBinding } from './stream-binding.ts';
 
-/** The bytes `0..size` are valid only during the call. */
-export type BytesTaker = (buffer: Buffer, size: number) => void;
+/** The bytes `0..size` are valid only during the call; those that last, until the socket is read again. */
+export type BytesTaker = (buffer: Buffer, size: number, lasts: boolean) => void;
 
 interface ReadingHandle {
-  onread?: (this: object, bytes: unknown) => void;
+  /** What it returns is read into from then on. */
+  onread?: (this: object, bytes: unknown) => Buffer | undefined;
   reading?: boolean;
   useUserBuffer(buffer: Buffer): unknown;
   readStart(): unknown;
@@ -20,14 +21,24 @@ const READ_BYTES = 64 * 1024;
 /** What came is used up before anything else is read. It stays in the processor's cache, and idle sockets need none. */
 const readBuffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
+/** Of a socket that brings much at a time. */
+const OWN_BYTES: number = 256 * 1024;
+/** Of such sockets, until they close; further ones go on with the buffer of all. */
+const OWN_MAX = 128;
+let own = 0;
+
 /**
  * Starts reading from a connected socket; a pause holds it up as ever. What it gives back ends it: the socket is paused then, and whatever comes
- * goes to its stream.
+ * goes to its stream. `mayOwn`: a socket that fills the buffer of all gets one of its own, whose bytes last.
  */
-export function takeReads(socket: Socket, take: BytesTaker): () => void {
+export function takeReads(
+  socket: Socket,
+  take: BytesTaker,
+  { mayOwn = false }: { readonly mayOwn?: boolean } = {},
+): () => void {
   let taker: BytesTaker | undefined = take;
-  divert(socket, () => taker);
-  const onData = (chunk: Buffer): void => taker?.(chunk, chunk.length);
+  divert(socket, () => taker, mayOwn);
+  const onData = (chunk: Buffer): void => taker?.(chunk, chunk.length, true);
   socket.on('data', onData);
   socket.resume();
   return () => {
@@ -39,24 +50,36 @@ export function takeReads(socket: Socket, take: BytesTaker): () => void {
 }
 
 /** `taker`: undefined when reads are its no more. */
-function divert(socket: Socket, taker: () => BytesTaker | undefined): void {
+function divert(socket: Socket, taker: () => BytesTaker | undefined, mayOwn: boolean): void {
   const binding = provenBinding();
   const handle = readingHandle(socket);
   if (binding === undefined || handle === undefined) return;
   const { streamBaseState, kReadBytesOrError } = binding;
   const usual = handle.onread;
   handle.useUserBuffer(readBuffer);
-  handle.onread = function (bytes): void {
+  let buffer = readBuffer;
+  handle.onread = function (bytes): Buffer | undefined {
     const size = streamBaseState[kReadBytesOrError] ?? 0;
     const take = taker();
+    const filled = buffer;
+    if (mayOwn && size === READ_BYTES && filled === readBuffer && own < OWN_MAX) {
+      buffer = ownBuffer(socket);
+    }
     if (size <= 0) usual?.call(this, bytes);
     else if (take !== undefined && socket.readableFlowing === true && socket.readableLength === 0)
-      take(readBuffer, size);
+      take(filled, size, filled !== readBuffer);
     // TLS had read it before the pause. The stream keeps it, and reads on by itself until it is full.
-    else if (!socket.push(Buffer.from(readBuffer.subarray(0, size)))) stopReading.call(socket);
+    else if (!socket.push(Buffer.from(filled.subarray(0, size)))) stopReading.call(socket);
+    return buffer === filled ? undefined : buffer;
   };
   socket.on('pause', stopReading);
   socket.on('resume', goOnReading);
+}
+
+function ownBuffer(socket: Socket): Buffer {
+  own++;
+  socket.once('close', () => own--);
+  return Buffer.allocUnsafeSlow(OWN_BYTES);
 }
 
 function readingHandle(socket: Socket): ReadingHandle | undefined {

@@ -90,11 +90,12 @@ async function carries(writing: Socket, reading: Socket, signal: AbortSignal): P
   let received = 0;
   let isInOrder = true;
   const drained = once(writing, 'drain', { signal });
-  takeReads(reading, (bytes, size) => {
+  const take = (bytes: Buffer, size: number): void => {
     // Of each read the first byte and the last.
     isInOrder &&= bytes[0] === byteAt(received) && bytes[size - 1] === byteAt(received + size - 1);
     received += size;
-  });
+  };
+  takeReads(reading, take, { mayOwn: true });
   await drained;
   send();
   // It has not ended before; a promise that nobody awaits yet could fail unheard.
