@@ -56,8 +56,7 @@ function requestOf(n: number): string {
 
 function nameOf(n: number): string {
   if (load.rowBytes === undefined) return `name ${n}`;
-  const from = (n * 7919) % load.rowBytes;
-  return text.slice(from, from + load.rowBytes);
+  return randomBytes((load.rowBytes * 3) / 4).toString('base64');
 }
 
 function failed(what: string): never {

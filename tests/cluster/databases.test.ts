@@ -92,7 +92,7 @@ test('a database goes from one node to three, and its primary’s node is killed
           if (!isGood) throw new Error(JSON.stringify(stripeDetails));
           return stripeDetails.map((one) =>
             one.copies
-              .map(({ node }) => REGIONS[node])
+              .map(({ node }) => REGIONS[node] ?? node)
               .toSorted()
               .join(),
           );
