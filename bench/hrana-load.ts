@@ -34,10 +34,6 @@ const load = JSON.parse(process.argv[2] ?? '') as Load;
 const times: number[] = [];
 let next = 1;
 let isMeasuring = false;
-/** Of which each row has another piece. */
-const text = randomBytes(load.rowBytes ?? 0)
-  .toString('base64')
-  .repeat(2);
 
 function requestOf(n: number): string {
   const id = { type: 'integer', value: String(load.kind === 'read' ? 1 + (n % load.rows) : n) };
