@@ -1,6 +1,6 @@
 /** What a stripe costs that nobody uses: memory of the process that a node runs, with one stripe and with many. */
 import { serve, type Served } from './database-process.ts';
-import { type Memory, memoryOf } from './tools.ts';
+import { type Memory, memoryOf, mib } from './tools.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 
 const STRIPES = [1, 17] as const;
@@ -31,8 +31,4 @@ async function use({ database }: Served): Promise<void> {
     "INSERT INTO item WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000) SELECT i, 'item ' || i FROM c",
   );
   await database.run({ sql: 'SELECT count(*) FROM item', args: [] });
-}
-
-function mib(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1);
 }

@@ -13,6 +13,7 @@ import { openDatabase } from '../src/sqlite/sqlite.ts';
 import { openEtcdRegistry, type Registry } from '../src/registry/registry.ts';
 import { type DatabaseUnderTest, run, startDatabase } from '../testing/database-kit.ts';
 import { startEtcd } from '../testing/etcd-kit.ts';
+import { benchDatabaseLog } from './database-log.ts';
 import { benchDatabaseMemory } from './database-memory.ts';
 import { benchDatabaseScatter } from './database-scatter.ts';
 
@@ -23,10 +24,11 @@ const MOVES = 6;
 const LARGE_BYTES = 200_000;
 const LARGE_ENTRIES = 500;
 
-/** `options`: `scatter`, `memory` or `moves` alone, for what those measure; left out: one stripe, and its moves. */
+/** `options`: `scatter`, `memory`, `log-quota` or `moves` alone, for what those measure; left out: one stripe, and its moves. */
 export async function benchDatabase(options: readonly string[]): Promise<void> {
   if (options.includes('scatter')) return await benchDatabaseScatter();
   if (options.includes('memory')) return await benchDatabaseMemory();
+  if (options.includes('log-quota')) return await benchDatabaseLog(options);
   const isWhole = !options.includes('moves');
   if (isWhole) {
     await reportSqlite();

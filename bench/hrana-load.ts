@@ -3,6 +3,7 @@
  * statement when the last one is answered. Prints what they measured as JSON. Nothing of HTTP is read but what says where an answer ends: a client that costs
  * as much as the server would be what is measured. Goes on until its input ends, so that its CPU time can be read.
  */
+import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { latin1 } from '../src/http/latin1.ts';
 
@@ -18,6 +19,8 @@ export interface Load {
   readonly seconds: number;
   /** Rows to read from, by ids from 1 on. */
   readonly rows: number;
+  /** Bytes of text in a row that is inserted, of a kind that cannot be packed well; left out: some. */
+  readonly rowBytes?: number;
 }
 
 export interface Measured {
@@ -39,12 +42,17 @@ function requestOf(n: number): string {
       ? { sql: 'SELECT name, n FROM item WHERE id = ?', args: [id] }
       : {
           sql: 'INSERT INTO item (name, n) VALUES (?, ?)',
-          args: [{ type: 'text', value: `name ${n}` }, id],
+          args: [{ type: 'text', value: nameOf(n) }, id],
         };
   const body = JSON.stringify({ requests: [{ type: 'execute', stmt }, { type: 'close' }] });
   return `POST ${load.base}v2/pipeline HTTP/1.1\r\nhost: localhost\r\n${
     load.token === undefined ? '' : `authorization: Bearer ${load.token}\r\n`
   }content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+}
+
+function nameOf(n: number): string {
+  if (load.rowBytes === undefined) return `name ${n}`;
+  return randomBytes((load.rowBytes * 3) / 4).toString('base64');
 }
 
 function failed(what: string): never {

@@ -155,6 +155,11 @@ export function childOf(pid: number): number {
   return Number(child);
 }
 
+/** With one digit behind the point. */
+export function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

@@ -9,6 +9,7 @@ import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 const PLACED_WITHIN_MS = 90_000;
+const REGIONS: Readonly<Record<string, string>> = { a: 'north', b: 'north', c: 'south' };
 
 /** Resolves to the nodes with a copy, the primary first, when there are so many and all have everything. */
 async function copies(seer: TestNode, count: number, notOn = ''): Promise<readonly string[]> {
@@ -29,7 +30,7 @@ async function copies(seer: TestNode, count: number, notOn = ''): Promise<readon
 }
 
 test('a database goes from one node to three, and its primary’s node is killed under writes', async (t) => {
-  await using cluster = await TestCluster.form(t, ['a']);
+  await using cluster = await TestCluster.form(t, ['a'], { regions: REGIONS });
   const a = cluster.node('a');
   await a.json('db', 'create', 'shop');
   const { token } = await a.json<{ readonly token: string }>('db', 'token', 'shop');
@@ -40,7 +41,7 @@ test('a database goes from one node to three, and its primary’s node is killed
   await step(t, 'two nodes join: the logs move under writes, nothing is lost', async () => {
     const net = a.address.slice(0, a.address.lastIndexOf('.'));
     for (const [at, name] of ['b', 'c'].entries()) {
-      const node = await cluster.add(t, name, `${net}.${at + 2}`);
+      const node = await cluster.add(t, name, `${net}.${at + 2}`, { regions: REGIONS });
       await node.join(await cluster.invite('a'));
     }
     await cluster.isManagedBy(3, 'a');
@@ -77,6 +78,40 @@ test('a database goes from one node to three, and its primary’s node is killed
       await a.json('db', 'drop', 'past', '--yes');
     },
   );
+
+  await step(t, 'a database has copies in the regions that were asked for', async () => {
+    /** Of each stripe's copies, when all have everything. */
+    const regions = (name: string, count: number): Promise<readonly string[]> =>
+      until(
+        `copies of ${name}`,
+        async () => {
+          const { stripeDetails } = await a.json<DatabaseDetail>('db', 'show', name);
+          const isGood = stripeDetails.every(
+            (one) => one.copies.length === count && one.copies.every(({ lag }) => lag < 50),
+          );
+          if (!isGood) throw new Error(JSON.stringify(stripeDetails));
+          return stripeDetails.map((one) =>
+            one.copies
+              .map(({ node }) => REGIONS[node] ?? node)
+              .toSorted()
+              .join(),
+          );
+        },
+        { withinMs: PLACED_WITHIN_MS },
+      );
+    const create = (name: string, ...words: readonly string[]): Promise<unknown> =>
+      a.json('db', 'create', name, '--stripes', '2', ...words);
+    await create('both', '--spread', 'region=north', '--spread', 'region=south');
+    assert.deepEqual(await regions('both', 2), ['north,south', 'north,south']);
+    // Evenly spread, a stripe would be in the north.
+    await create('southern', '--copies', '1', '--spread', 'region=south');
+    assert.deepEqual(await regions('southern', 1), ['south', 'south']);
+    const { token: own } = await a.json<{ readonly token: string }>('db', 'token', 'southern');
+    await clientOf(a, own, 'southern').execute(COUNTED);
+    await clientOf(a, own, 'southern').execute('INSERT INTO counted (n) VALUES (1), (2)');
+    assert.deepEqual(await numbersIn(clientOf(cluster.node('b'), own, 'southern')), [1, 2]);
+    for (const name of ['both', 'southern']) await a.json('db', 'drop', name, '--yes');
+  });
 
   await step(t, 'the node of the primary is killed: another copy leads', async () => {
     const [primary = ''] = await copies(a, 2);
