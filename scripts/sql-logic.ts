@@ -49,8 +49,13 @@ async function run(file: string): Promise<readonly LogicDifference[]> {
   console.log(
     `${file}: ${played.records} records, ${played.errors} errors, ${played.differences.length} differences; statements/s SQLite: ${perSecond(played.records, plainMs)}, ${speeds.join(', ')}`,
   );
-  for (const { database, line, kind, sql, got, want } of played.differences.slice(0, Number(values.shown))) {
-    console.log(`  line ${line}, ${database}, ${kind}: ${short(sql)}\n    got  ${short(got)}\n    want ${short(want)}`);
+  for (const { database, line, kind, sql, got, want } of played.differences.slice(
+    0,
+    Number(values.shown),
+  )) {
+    console.log(
+      `  line ${line}, ${database}, ${kind}: ${short(sql)}\n    got  ${short(got)}\n    want ${short(want)}`,
+    );
   }
   return played.differences;
 }

@@ -1,7 +1,7 @@
 /** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
 export type { Applied } from './applied.ts';
 export { type CandidateOptions, runCandidate } from './candidate.ts';
-export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
+export type { CommitLog, Head, PrimaryRecord, ReadStripe, SnapshotRecord } from './commit-log.ts';
 export { touchedRows, type TouchedRow } from './changeset.ts';
 export { type EncodedEntry, encodeEntry, type Entry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';

@@ -4,7 +4,7 @@
  * for, and no two moments see two changes in opposite order. When the stripes change too fast for that, they are held for as long as
  * it takes to open the views.
  */
-import type { CommitLog } from './commit-log.ts';
+import type { CommitLog, ReadStripe } from './commit-log.ts';
 import { notCurrent, schemaChanged } from './errors.ts';
 import type { Statement, StatementResult } from './statement.ts';
 import type { Expectation, StripeClient, StripeTransaction, StripeView } from './stripe-client.ts';
@@ -49,6 +49,11 @@ export class Moment implements AsyncDisposable {
     }
   }
 
+  /** Where the logs of all stripes are at this moment; undefined when a single one has moved on already. */
+  get position(): readonly ReadStripe[] | undefined {
+    return positionOf([...this.#views]);
+  }
+
   async query(stripe: string, statement: Statement): Promise<StatementResult> {
     const view = this.#views.get(stripe);
     if (view === undefined) throw new Error(`Stripe "${stripe}" was not named at the beginning`);
@@ -88,10 +93,17 @@ async function isOneMoment(
 ): Promise<boolean> {
   // A view has everything that was there when it was asked for, and one alone is a moment: its stripe may move on.
   if (views.length === 1) return true;
-  const reads = views.flatMap(({ epoch, head: at }, index) =>
-    at === undefined ? [] : [{ stripe: stripes[index]?.name ?? '', epoch, at }],
+  const reads = positionOf(views.map((view, at) => [stripes[at]?.name ?? '', view]));
+  return reads !== undefined && (await log.append([], reads)).kind === 'appended';
+}
+
+function positionOf(
+  views: readonly (readonly [stripe: string, view: StripeView])[],
+): readonly ReadStripe[] | undefined {
+  const reads = views.flatMap(([stripe, { epoch, head: at }]) =>
+    at === undefined ? [] : [{ stripe, epoch, at }],
   );
-  return reads.length === views.length && (await log.append([], reads)).kind === 'appended';
+  return reads.length === views.length ? reads : undefined;
 }
 
 /** In the order of their names, as transactions do. */

@@ -18,12 +18,17 @@ export interface GatherBudget {
 
 export const GATHER_BUDGET: GatherBudget = { rowsMax: 1_000_000, bytesMax: 256 * 1024 * 1024 };
 
+/** So much of a table is read whole where a part of it would do: the same text serves every such statement. */
+const SMALL_TABLE: GatherBudget = { rowsMax: 500, bytesMax: 128 * 1024 };
+
 /** Which rows of one table. */
 export interface Fetch {
   readonly table: Table;
   readonly stripes: readonly number[];
   /** The table's name in the terms. */
   readonly alias?: string;
+  /** All rows if they are few; a table of more is noted here, and the gathering fails. */
+  readonly smallOr?: WeakSet<Table>;
   /** Terms over the columns as the stripes have them. */
   readonly where?: string;
   readonly values?: SqlRow;
@@ -76,6 +81,19 @@ export function fetchesOf(
   });
 }
 
+/** The same, with tables read whole that may be small enough; `wide` are those that are not. */
+export function smallWhole(
+  fetches: readonly Fetch[],
+  wide: WeakSet<Table>,
+  count: number,
+): readonly Fetch[] {
+  return fetches.map((fetch) => {
+    const { table, where = '' } = fetch;
+    if (where === '' || table.place === 'temporary' || wide.has(table)) return fetch;
+    return { table, stripes: stripesOf(table, count), smallOr: wide };
+  });
+}
+
 export class Budget {
   readonly #budget: GatherBudget;
   #rows = 0;
@@ -111,7 +129,12 @@ export async function gather(fetches: readonly Fetch[], options: GatherOptions):
   options.scratch.open(fetches.map(({ table }) => table));
   const perStripe = new Map<number, Wanted[]>();
   for (const fetch of fetches) {
-    const budget = options.large === undefined ? shared : new Budget(options.budget);
+    const budget =
+      fetch.smallOr !== undefined
+        ? new Budget(SMALL_TABLE)
+        : options.large === undefined
+          ? shared
+          : new Budget(options.budget);
     for (const stripe of fetch.stripes) {
       const wanted = perStripe.get(stripe) ?? [];
       perStripe.set(stripe, wanted);
@@ -152,15 +175,15 @@ async function fetchTogether(
   options: GatherOptions,
 ): Promise<boolean> {
   const width = Math.max(...wanted.map(({ fetch }) => storedColumns(fetch.table).length));
-  const limit = limitOf(options);
   const texts = wanted.map(({ fetch }, at) => {
+    const limit = limitOf(fetch, options);
     const filler = Array.from({ length: width - storedColumns(fetch.table).length }, () => 'NULL');
     const text = fetchText(fetch, [String(at)], filler);
     return limit === '' ? text : `SELECT * FROM (${text}${limit})`;
   });
   let begun = false;
   try {
-    for await (const rows of options.session.rows(stripe, texts.join(' UNION ALL '), [])) {
+    for await (const rows of options.session.rows(stripe, texts.join(' UNION ALL '), [], 'table')) {
       begun = true;
       const byTable = Map.groupBy(rows, ([at]) => Number(at));
       for (const [at, own] of byTable) {
@@ -184,13 +207,18 @@ async function fetchTogether(
 
 async function fetchOne(one: Wanted, stripe: number, options: GatherOptions): Promise<void> {
   const { fetch } = one;
-  const limit = limitOf(options);
+  const limit = limitOf(fetch, options);
   const { rid } = fetch.table;
   if (limit === '' && rid !== undefined && !fetch.table.virtual && (fetch.where ?? '') === '') {
     await fetchPages(one, stripe, rid, options);
     return;
   }
-  const source = options.session.rows(stripe, `${fetchText(fetch)}${limit}`, fetch.values ?? []);
+  const source = options.session.rows(
+    stripe,
+    `${fetchText(fetch)}${limit}`,
+    fetch.values ?? [],
+    'table',
+  );
   for await (const rows of source) take(one, stripe, rows, options);
 }
 
@@ -208,7 +236,7 @@ async function fetchPages(
     const page = ` ORDER BY ${quoted(rid)} LIMIT ${PAGE_ROWS}`;
     const text = `${fetchText({ ...fetch, where: from })}${page}`;
     let count = 0;
-    for await (const rows of options.session.rows(stripe, text, [])) {
+    for await (const rows of options.session.rows(stripe, text, [], 'table')) {
       take(one, stripe, rows, options);
       count += rows.length;
       last = (rows.at(-1)?.[at] ?? last) as bigint | undefined;
@@ -218,12 +246,13 @@ async function fetchPages(
 }
 
 /** Where only small tables are wanted, no more is read than tells that one is not. */
-function limitOf({ budget, large }: GatherOptions): string {
+function limitOf({ smallOr }: Fetch, { budget, large }: GatherOptions): string {
+  if (smallOr !== undefined) return ` LIMIT ${SMALL_TABLE.rowsMax + 1}`;
   return large === undefined ? '' : ` LIMIT ${budget.rowsMax + 1}`;
 }
 
 function take(
-  { budget, fetch: { table } }: Wanted,
+  { budget, fetch: { smallOr, table } }: Wanted,
   stripe: number,
   rows: readonly SqlRow[],
   { scratch, signal, see, large }: GatherOptions,
@@ -232,7 +261,7 @@ function take(
   try {
     budget.spend(`table "${table.name}"`, rows);
   } catch (error) {
-    large?.add(table);
+    (smallOr ?? large)?.add(table);
     throw error;
   }
   see?.(table, stripe, rows);

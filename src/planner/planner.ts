@@ -24,6 +24,7 @@ export { quoted } from './syntax.ts';
 export type {
   IdSource,
   OwnTables,
+  RowsUse,
   SchemaChange,
   Stripes,
   StripeSession,
@@ -64,6 +65,8 @@ export class Planner implements Disposable {
   readonly coercion: Coercion = new Coercion();
   /** Tables that were found too large to be gathered for the sake of order alone. */
   readonly large: WeakSet<Table> = new WeakSet();
+  /** Tables that were found too large to be read whole where a part of them would do. */
+  readonly wide: WeakSet<Table> = new WeakSet();
   /** What all connections' temporary tables take. */
   readonly temporaryRoom: TemporaryRoom;
   #catalogue: Catalogue;

@@ -3,7 +3,7 @@ import { isMolnError } from '../base/errors.ts';
 import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
-import { fetchesOf, gather, type GatherBudget } from './gather.ts';
+import { fetchesOf, gather, type GatherBudget, smallWhole } from './gather.ts';
 import type { PinContext } from './pins.ts';
 import type { Planner } from './planner.ts';
 import { decideRead, type ReadShape } from './read-plan.ts';
@@ -107,7 +107,7 @@ export async function* streamRead(
   if (plan.name === 'P1' && typeof walk === 'object' && walk.byRid) {
     yield* stripeStream(walk, plan.stripe, pins, { session, signal });
   } else if (plan.name === 'P1' || (plan.name === 'P0' && plan.on === 'stripe')) {
-    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values, true);
+    yield* session.rows(plan.name === 'P1' ? plan.stripe : 0, plan.sql, pins.values, 'only');
   } else if (plan.name === 'P2' && plan.shape.combine === undefined) {
     const exact = await exactly(binding, shape, context);
     if (exact !== undefined) yield exact;
@@ -201,7 +201,7 @@ async function onStripe(
   { pins, session, signal }: ReadContext,
 ): Promise<readonly SqlRow[]> {
   const rows: SqlRow[] = [];
-  for await (const batch of session.rows(stripe, sql, pins.values, true)) {
+  for await (const batch of session.rows(stripe, sql, pins.values, 'only')) {
     signal?.throwIfAborted();
     for (const row of batch) rows.push(row);
   }
@@ -221,14 +221,25 @@ async function gathered(
   const scratch = pool.take(catalogue);
   try {
     const fetches = fetchesOf(binding.tables, filters, pins, pins.slots.count);
-    await gather(fetches, {
+    const options = {
       session,
       scratch,
       signal,
       ...(exact === undefined
         ? { budget: settings.budget }
         : { budget: exact, large: planner.large }),
-    });
+    };
+    for (let whole = true; whole;) {
+      const wanted = smallWhole(fetches, planner.wide, pins.slots.count);
+      try {
+        await gather(wanted, options);
+        whole = false;
+      } catch (error) {
+        if (!isMolnError(error, 'PLANNER_TOO_LARGE')) throw error;
+        if (!wanted.some(({ smallOr, table }) => smallOr?.has(table))) throw error;
+        scratch.clear();
+      }
+    }
     if (binding.readsSequence) await loadSequences(catalogue, scratch, session);
     if (binding.readsSchema) {
       scratch.spoiled = true;

@@ -152,7 +152,7 @@ export async function* stripeStream(
   const text = `${shape.stripeText} LIMIT ${PAGE_ROWS + 1}`;
   const values = pins.values.slice(0, shape.stripeParameters);
   const first: SqlRow[] = [];
-  for await (const rows of context.session.rows(stripe, text, values, true)) first.push(...rows);
+  for await (const rows of context.session.rows(stripe, text, values, 'only')) first.push(...rows);
   if (first.length <= PAGE_ROWS) yield withoutRid(first);
   else yield* scatterStream(shape, [stripe], pins, context);
 }

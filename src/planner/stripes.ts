@@ -15,6 +15,12 @@ export interface OwnTables {
   readonly rows: (sql: string, values: SqlRow) => readonly SqlRow[];
 }
 
+/**
+ * What rows are for, in a session that only reads. `only`: nothing else is read in it. `table`: they are a table's, or the part of it
+ * that its own terms leave, and the same text may come again.
+ */
+export type RowsUse = 'only' | 'table';
+
 export interface StripeWrite {
   readonly sql: string;
   /** The text runs once for each; integers are bigint, reals number. `?N` takes the Nth; never more than it has. */
@@ -52,15 +58,12 @@ export interface StripeSession {
   readonly slots?: SlotMap;
   /** Two texts need not see the same rows. */
   readonly isMoving?: boolean;
-  /**
-   * Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. `only`: nothing else
-   * is read in a session that only reads.
-   */
+  /** Rows in batches; the source waits while a batch is being used. Stops reading when the loop is left. */
   rows(
     stripe: number,
     sql: string,
     values: SqlRow,
-    only?: boolean,
+    use?: RowsUse,
   ): AsyncIterable<readonly SqlRow[]>;
   /**
    * A text that reads no table and may take long, or for ever: somewhere where it can be stopped. Left out: it runs in the

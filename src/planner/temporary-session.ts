@@ -30,8 +30,8 @@ export function withTemporary({
           },
         }
       : {}),
-    rows: (stripe, sql, values, only) =>
-      stripe === OWN_STRIPE ? ownRows(store, sql, values) : session.rows(stripe, sql, values, only),
+    rows: (stripe, sql, values, use) =>
+      stripe === OWN_STRIPE ? ownRows(store, sql, values) : session.rows(stripe, sql, values, use),
     ...(session.apart === undefined
       ? {}
       : { apart: async (sql, values) => (await session.apart?.(sql, values)) ?? [] }),

@@ -7,6 +7,7 @@ import { type IdSource, Planner } from '../planner/planner.ts';
 import { Counts, type SqlFigures } from './figures.ts';
 import { GatherPool } from './gather-pool.ts';
 import { DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
+import { KeptRowsOfNow } from './kept-rows.ts';
 import { LiveQueries } from './queries.ts';
 import { type Level, parseLevel } from './read-level.ts';
 import { SqlSession } from './session.ts';
@@ -37,6 +38,7 @@ export interface Engine {
   readonly queries: LiveQueries;
   readonly counts: Counts;
   readonly gatherers: GatherPool;
+  readonly keptRows: KeptRowsOfNow;
 }
 
 const DEFAULT_LEVEL: Level = { kind: 'snapshot' };
@@ -50,6 +52,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   readonly queries: LiveQueries;
   readonly counts: Counts = new Counts();
   readonly gatherers: GatherPool;
+  readonly keptRows: KeptRowsOfNow = new KeptRowsOfNow();
   readonly #sessions = new Set<Session>();
 
   constructor(options: SqlEngineOptions) {

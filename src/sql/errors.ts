@@ -62,6 +62,15 @@ export function interrupted(why: string): SqlError {
   return new SqlError('SQLITE_INTERRUPT', `interrupted: ${why}`);
 }
 
+/** What was kept of one moment cannot be completed, for the stripes have moved on: the statement begins again. */
+export class ReadMoved extends Error {
+  override readonly name = 'ReadMoved';
+
+  constructor() {
+    super('The stripes have moved on while the statement read');
+  }
+}
+
 /** Stripes were wanted in another order than all transactions take them in: the statement begins again with all of them. */
 export class OutOfOrder extends Error {
   override readonly name = 'OutOfOrder';

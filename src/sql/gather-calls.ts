@@ -1,6 +1,6 @@
 /** What goes between the engine and a process that gathers; all of it is copied. */
 import { isMolnError, MolnError } from '../base/errors.ts';
-import { type SqlRow, sqliteFailure, type StoredObject } from '../planner/planner.ts';
+import { type RowsUse, type SqlRow, sqliteFailure, type StoredObject } from '../planner/planner.ts';
 import type { SlotMap } from '../slots/slots.ts';
 
 /** A reading text, and the schema that it was planned for. */
@@ -24,18 +24,24 @@ export interface Failure {
 
 export type ToProcess =
   | { readonly kind: 'run'; readonly job: GatherJob }
-  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly SqlRow[] }
-  | { readonly kind: 'noRows'; readonly id: number; readonly failure: Failure };
+  /** What was asked for in one message. */
+  | { readonly kind: 'answers'; readonly answers: readonly Answer[] };
+
+export type Answer =
+  | { readonly id: number; readonly rows: readonly SqlRow[] }
+  | { readonly id: number; readonly failure: Failure };
+
+/** Rows of a stripe are wanted. */
+export interface Ask {
+  readonly id: number;
+  readonly stripe: number;
+  readonly sql: string;
+  readonly values: SqlRow;
+  readonly use: RowsUse | undefined;
+}
 
 export type FromProcess =
-  /** Rows of a stripe are wanted. */
-  | {
-      readonly kind: 'ask';
-      readonly id: number;
-      readonly stripe: number;
-      readonly sql: string;
-      readonly values: SqlRow;
-    }
+  | { readonly kind: 'ask'; readonly asks: readonly Ask[] }
   | { readonly kind: 'done'; readonly rows: readonly SqlRow[] }
   | { readonly kind: 'failed'; readonly failure: Failure };
 

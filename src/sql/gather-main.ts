@@ -2,8 +2,15 @@
  * A process that runs reading texts for the engine: gathers the rows that it asks for and lets SQLite compute over them, which nobody
  * can stop but by ending the process. One text at a time; it ends with its parent.
  */
-import { Planner, type SqlRow, type Stripes, type StripeSession } from '../planner/planner.ts';
 import {
+  Planner,
+  type RowsUse,
+  type SqlRow,
+  type Stripes,
+  type StripeSession,
+} from '../planner/planner.ts';
+import {
+  type Ask,
   errorOf,
   failureOf,
   type FromProcess,
@@ -18,16 +25,19 @@ interface Waiting {
 
 const waiting = new Map<number, Waiting>();
 let next = 0;
+let asks: Ask[] = [];
 let kept:
   | { readonly planner: Planner; readonly catalogue: string; readonly slots: number }
   | undefined;
 
 process.on('message', (message: ToProcess) => {
   if (message.kind === 'run') return void run(message.job);
-  const asked = waiting.get(message.id);
-  waiting.delete(message.id);
-  if (message.kind === 'rows') asked?.resolve(message.rows);
-  else asked?.reject(errorOf(message.failure));
+  for (const answer of message.answers) {
+    const asked = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if ('rows' in answer) asked?.resolve(answer.rows);
+    else asked?.reject(errorOf(answer.failure));
+  }
 });
 process.on('disconnect', () => process.exit());
 
@@ -60,7 +70,7 @@ function session(): StripeSession {
   const nothing = (): Promise<void> => Promise.resolve();
   const refused = (): Promise<never> => Promise.reject(new Error('It only reads'));
   return {
-    rows: (stripe, sql, values) => rowsOf(stripe, sql, values),
+    rows: (stripe, sql, values, use) => rowsOf(stripe, sql, values, use),
     write: refused,
     alter: refused,
     savepoint: nothing,
@@ -75,12 +85,20 @@ async function* rowsOf(
   stripe: number,
   sql: string,
   values: SqlRow,
+  use: RowsUse | undefined,
 ): AsyncGenerator<readonly SqlRow[]> {
   const id = next++;
   const { promise, resolve, reject } = Promise.withResolvers<readonly SqlRow[]>();
   waiting.set(id, { resolve, reject });
-  say({ kind: 'ask', id, stripe, sql, values });
+  asks.push({ id, stripe, sql, values, use });
+  if (asks.length === 1) setImmediate(sendAsks);
   yield await promise;
+}
+
+/** What is asked for in one turn goes as one message. */
+function sendAsks(): void {
+  say({ kind: 'ask', asks });
+  asks = [];
 }
 
 function say(message: FromProcess): void {

@@ -42,6 +42,9 @@ export const SLOW_KEPT = 100;
 export const SHOWN_TEXT_MAX = 2000;
 /** Rows that RETURNING may give back for it to go to a stripe in one call, after which it can no longer be refused. */
 export const RETURNED_WHOLE_MAX = 1000;
+/** Rows of small tables that are kept while nothing is written: of one database, and of one text. */
+export const KEPT_ROWS_BYTES_MAX: number = 4 * MIB;
+export const KEPT_TEXT_BYTES_MAX: number = 128 * 1024;
 /** Processes that compute over gathered rows, statements that wait for one, and V8's heap of one; SQLite's own memory comes on top. */
 export const GATHERERS_MAX = 3;
 export const GATHERS_WAITING_MAX = 1000;

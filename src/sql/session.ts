@@ -26,6 +26,7 @@ import {
   isOfSchema,
   isSchemaMoved,
   OutOfOrder,
+  ReadMoved,
   toClient,
 } from './errors.ts';
 import { REPLAN_PAUSE_MS, RETRY_PAUSE_MS } from './limits.ts';
@@ -277,6 +278,7 @@ export class SqlSession implements Session {
         if (wasOpen && (endsTransaction(error) || signal.aborted))
           await this.#rollBack(() => this.#connection.abandon());
         if (error instanceof OutOfOrder && !wasOpen) this.#stripes = error.stripes;
+        else if (error instanceof ReadMoved && replans++ < REPLANS_MAX) continue;
         else if (isSchemaMoved(error) && replans++ < REPLANS_MAX) {
           // A copy that is read from may lag behind the schema by a little.
           if (replans > 1) await clock.sleep(REPLAN_PAUSE_MS, signal);
@@ -343,6 +345,7 @@ export class SqlSession implements Session {
         set,
         counts,
         gatherers: this.#engine.gatherers,
+        keptRows: this.#engine.keptRows,
         budget: planner.settings.budget,
         levelOf: (stripe) => this.#levelOf(stripe),
         isLoose: mode === 'read' && (this.level.kind === 'stale' || this.level.kind === 'session'),

@@ -28,13 +28,20 @@ export function* keyed(random: Seeded, size: number): Generator<CorpusStatement>
 }
 
 const value = (random: Seeded): string =>
-  random.pick([() => String(random.below(20)), () => `'${random.pick('abcdefgh'.split(''))}'`, () => 'NULL', () => `${random.below(20)}.5`, () => `'${random.below(20)}'`])();
+  random.pick([
+    () => String(random.below(20)),
+    () => `'${random.pick('abcdefgh'.split(''))}'`,
+    () => 'NULL',
+    () => `${random.below(20)}.5`,
+    () => `'${random.below(20)}'`,
+  ])();
 const number = (random: Seeded): string => String(random.below(20));
 const word = (random: Seeded): string => `'${random.pick('abcdefghABC'.split(''))}'`;
 
 function insert(random: Seeded, table: number): string {
   const or = random.pick(['', '', ' OR IGNORE', ' OR REPLACE']);
-  const row = (): string => `(${random.chance(0.1) ? value(random) : number(random)}, ${word(random)}, ${value(random)})`;
+  const row = (): string =>
+    `(${random.chance(0.1) ? value(random) : number(random)}, ${word(random)}, ${value(random)})`;
   const rows = Array.from({ length: 1 + random.below(4) }, row).join(', ');
   return `INSERT${or} INTO k${table}(a, b, c) VALUES ${rows}`;
 }
@@ -71,16 +78,20 @@ function statement(random: Seeded, table: number): string {
     () => `SELECT x.b FROM ${k} AS x RIGHT JOIN k${other} AS y ON x.a = y.a WHERE ${where('y')}`,
     () => `SELECT b FROM ${k} WHERE ${where(k)} UNION SELECT b FROM k${other} ORDER BY 1 LIMIT 5`,
     () => `SELECT DISTINCT c FROM ${k} WHERE ${where(k)} ORDER BY c DESC`,
-    () => `SELECT a, (SELECT count(*) FROM k${other} AS o WHERE o.b = ${k}.b) FROM ${k} WHERE ${where(k)}`,
+    () =>
+      `SELECT a, (SELECT count(*) FROM k${other} AS o WHERE o.b = ${k}.b) FROM ${k} WHERE ${where(k)}`,
     () => `SELECT a, row_number() OVER (PARTITION BY b ORDER BY a, c) FROM ${k}`,
-    () => `WITH w(a, n) AS (SELECT a, count(*) FROM ${k} GROUP BY a) SELECT w.a, n FROM w JOIN k${other} AS o ON o.a = w.a`,
+    () =>
+      `WITH w(a, n) AS (SELECT a, count(*) FROM ${k} GROUP BY a) SELECT w.a, n FROM w JOIN k${other} AS o ON o.a = w.a`,
     () => `UPDATE ${k} SET c = ${v()} WHERE ${where(k)}`,
     () => `UPDATE OR IGNORE ${k} SET a = a + 1 WHERE ${where(k)}`,
     () => `UPDATE OR REPLACE ${k} SET b = ${w()} WHERE ${where(k)}`,
     () => `UPDATE ${k} SET a = ${n()}, b = ${w()} WHERE ${where(k)}`,
     () => `DELETE FROM ${k} WHERE ${where(k)} AND (SELECT count(*) FROM ${k}) > 10`,
     () => `DELETE FROM ${k} WHERE a = ${n()} RETURNING a, b`,
-    () => `INSERT OR IGNORE INTO ${k}(a, b, c) SELECT a, b, c FROM k${other} WHERE ${where(`k${other}`)}`,
-    () => `INSERT INTO ${k}(a, b, c) VALUES (${n()}, ${w()}, ${v()}) ON CONFLICT DO UPDATE SET c = excluded.a`,
+    () =>
+      `INSERT OR IGNORE INTO ${k}(a, b, c) SELECT a, b, c FROM k${other} WHERE ${where(`k${other}`)}`,
+    () =>
+      `INSERT INTO ${k}(a, b, c) VALUES (${n()}, ${w()}, ${v()}) ON CONFLICT DO UPDATE SET c = excluded.a`,
   ])();
 }

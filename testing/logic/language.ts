@@ -12,8 +12,34 @@ const script = (text: string): readonly CorpusStatement[] =>
     .filter((line) => line !== '')
     .map(inOrder);
 
-const VALUES = ['1', '2', '3', 'NULL', '-1', '2.0', "'1'", "'hello'", "''", "x'303132'", '1e300', '9223372036854775807'];
-const TYPES = ['INTEGER', 'TEXT', 'REAL', 'BLOB', '', 'INTEGER UNIQUE', 'TEXT UNIQUE', 'REAL UNIQUE', 'INTEGER PRIMARY KEY', 'TEXT PRIMARY KEY', 'TEXT COLLATE NOCASE', 'FLOAT PRIMARY KEY'];
+const VALUES = [
+  '1',
+  '2',
+  '3',
+  'NULL',
+  '-1',
+  '2.0',
+  "'1'",
+  "'hello'",
+  "''",
+  "x'303132'",
+  '1e300',
+  '9223372036854775807',
+];
+const TYPES = [
+  'INTEGER',
+  'TEXT',
+  'REAL',
+  'BLOB',
+  '',
+  'INTEGER UNIQUE',
+  'TEXT UNIQUE',
+  'REAL UNIQUE',
+  'INTEGER PRIMARY KEY',
+  'TEXT PRIMARY KEY',
+  'TEXT COLLATE NOCASE',
+  'FLOAT PRIMARY KEY',
+];
 
 /** IN with lists, empty ones, tables, subqueries, over columns of every affinity. */
 export function* membership(random: Seeded, size: number): Generator<CorpusStatement> {
@@ -184,12 +210,24 @@ const DEFINITIONS = `
 
 export function* definitions(): Generator<CorpusStatement> {
   yield* script(DEFINITIONS);
-  yield* script(DEFINITIONS.replaceAll('x INTEGER, y VARCHAR(8)', 'y VARCHAR(8) PRIMARY KEY, x INTEGER').replaceAll(/VALUES\((\w+),('\w+')\)/g, 'VALUES($2,$1)'));
+  yield* script(
+    DEFINITIONS.replaceAll(
+      'x INTEGER, y VARCHAR(8)',
+      'y VARCHAR(8) PRIMARY KEY, x INTEGER',
+    ).replaceAll(/VALUES\((\w+),('\w+')\)/g, 'VALUES($2,$1)'),
+  );
 }
 
 /** The same name made and dropped again and again, in other shapes. */
 export function* namedTwice(random: Seeded, size: number): Generator<CorpusStatement> {
-  const shapes = ['(a, b)', '(a INTEGER PRIMARY KEY, b)', '(a TEXT PRIMARY KEY, b UNIQUE)', '(a, b, PRIMARY KEY(b, a)) WITHOUT ROWID', '(a UNIQUE, b, UNIQUE(a, b))', '(a INTEGER PRIMARY KEY AUTOINCREMENT, b NOT NULL DEFAULT 7)'];
+  const shapes = [
+    '(a, b)',
+    '(a INTEGER PRIMARY KEY, b)',
+    '(a TEXT PRIMARY KEY, b UNIQUE)',
+    '(a, b, PRIMARY KEY(b, a)) WITHOUT ROWID',
+    '(a UNIQUE, b, UNIQUE(a, b))',
+    '(a INTEGER PRIMARY KEY AUTOINCREMENT, b NOT NULL DEFAULT 7)',
+  ];
   for (let at = 0; at < size; at += 1) {
     const name = `n${random.below(4)}`;
     const own = random.pick(['', '', '', 'TEMP ']);
@@ -285,8 +323,17 @@ export function* replacing(random: Seeded, size: number): Generator<CorpusStatem
     CREATE UNIQUE INDEX t2c ON t2(c, d) WHERE c > 2
   `);
   const verb = (): string =>
-    random.pick(['INSERT', 'INSERT OR REPLACE', 'REPLACE', 'INSERT OR IGNORE', 'INSERT OR ABORT', 'INSERT OR FAIL', 'INSERT OR ROLLBACK']);
-  const value = (): string => random.pick(['1', '2', '3', '4', '5', "'a'", "'A'", "'b'", 'NULL', '2.0', "'3'"]);
+    random.pick([
+      'INSERT',
+      'INSERT OR REPLACE',
+      'REPLACE',
+      'INSERT OR IGNORE',
+      'INSERT OR ABORT',
+      'INSERT OR FAIL',
+      'INSERT OR ROLLBACK',
+    ]);
+  const value = (): string =>
+    random.pick(['1', '2', '3', '4', '5', "'a'", "'A'", "'b'", 'NULL', '2.0', "'3'"]);
   const row = (columns: number): string => `(${Array.from({ length: columns }, value).join(', ')})`;
   const rows = (columns: number): string =>
     Array.from({ length: 1 + random.below(3) }, () => row(columns)).join(', ');
@@ -338,7 +385,7 @@ export function* triggers(random: Seeded, size: number): Generator<CorpusStateme
       'INSERT INTO t2(k, n) VALUES(hex(randomblob(0)), 1) ON CONFLICT(k) DO UPDATE SET n = n + 1;',
       'UPDATE t2 SET n = n + 1; DELETE FROM log WHERE id < (SELECT max(id) FROM log) - 20;',
       "INSERT OR IGNORE INTO t2 VALUES('x', (SELECT count(*) FROM t1));",
-      "SELECT RAISE(IGNORE) WHERE (SELECT count(*) FROM t1) > 25;",
+      'SELECT RAISE(IGNORE) WHERE (SELECT count(*) FROM t1) > 25;',
       "SELECT RAISE(ABORT, 'too many') WHERE (SELECT count(*) FROM log) > 30;",
       "SELECT RAISE(FAIL, 'failed') WHERE (SELECT n FROM t2 LIMIT 1) = 7;",
     ]);
@@ -352,7 +399,11 @@ export function* triggers(random: Seeded, size: number): Generator<CorpusStateme
     const event = random.pick(['INSERT', 'UPDATE', 'DELETE']);
     const name = `r${random.below(6)}`;
     const own = random.pick(['', '', '', '', 'TEMP ']);
-    const when = random.pick(['', '', event === 'DELETE' ? ' WHEN old.x > 1' : ' WHEN new.x IS NOT NULL']);
+    const when = random.pick([
+      '',
+      '',
+      event === 'DELETE' ? ' WHEN old.x > 1' : ' WHEN new.x IS NOT NULL',
+    ]);
     const of = event === 'UPDATE' && random.chance(0.5) ? ' OF x' : '';
     const actions = `${random.chance(0.7) ? rowBody(event) : ''} ${random.chance(0.6) ? body() : 'SELECT 2;'}`;
     const number = random.below(5);

@@ -59,7 +59,12 @@ export function* readRecords(text: string): Generator<LogicRecord> {
     const [word, ...words] = head.text.trim().split(/\s+/);
     if (word === 'halt') return;
     if (word === 'hash-threshold') continue;
-    yield recordOf(word, words, head.line, rest.map((one) => one.text));
+    yield recordOf(
+      word,
+      words,
+      head.line,
+      rest.map((one) => one.text),
+    );
   }
 }
 
@@ -159,7 +164,9 @@ export function writeRecords(records: Iterable<LogicRecord>): string {
     }
     const { types, sort, label, sql, wanted } = record;
     const head = ['query', types, sort, ...(label === undefined ? [] : [label])].join(' ');
-    parts.push([head, sql, ...(wanted === undefined ? [] : ['----', ...shownWanted(wanted)])].join('\n'));
+    parts.push(
+      [head, sql, ...(wanted === undefined ? [] : ['----', ...shownWanted(wanted)])].join('\n'),
+    );
   }
   return `${parts.join('\n\n')}\n`;
 }

@@ -115,8 +115,12 @@ function compound(random: Seeded): CorpusStatement {
     (all, one) => `${all}\n${random.pick(['UNION', 'UNION ALL', 'EXCEPT', 'INTERSECT'])}\n${one}`,
   );
   const roll = random.below(10);
-  if (roll === 0) return plain(`SELECT count(*), min(v), max(v) FROM (${sql.replace(/SELECT (\S+)/, 'SELECT $1 AS v')})`);
-  if (roll === 1) return { sql: `${sql}\nORDER BY 1 DESC LIMIT ${random.below(20)} OFFSET 2`, ordered: true };
+  if (roll === 0)
+    return plain(
+      `SELECT count(*), min(v), max(v) FROM (${sql.replace(/SELECT (\S+)/, 'SELECT $1 AS v')})`,
+    );
+  if (roll === 1)
+    return { sql: `${sql}\nORDER BY 1 DESC LIMIT ${random.below(20)} OFFSET 2`, ordered: true };
   if (roll === 2) return { sql: `${sql}\nORDER BY 1`, ordered: true };
   if (roll === 3) {
     const table = 1 + random.below(TABLES);
