@@ -1,5 +1,5 @@
 /**
- * `node scripts/sql-logic.ts [--stripes 1,3,8] [--memory] [--shown N] PATH…`: runs files of SQL tests in the format of SQLite's
+ * `node scripts/sql-logic.ts [--stripes 1,3,8] [--memory] [--sqlite-ids] [--shown N] PATH…`: runs files of SQL tests in the format of SQLite's
  * "sqllogictest" (`testing/logic`), each in databases of its own, beside plain SQLite, and tells every difference.
  * `--generate FOLDER [--seed N] [--size N]` writes files of our own of that format there.
  */
@@ -16,6 +16,7 @@ const { values, positionals } = parseArgs({
   options: {
     stripes: { type: 'string', default: '1,3,8' },
     memory: { type: 'boolean', default: false },
+    'sqlite-ids': { type: 'boolean', default: false },
     shown: { type: 'string', default: '10' },
     generate: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -42,7 +43,9 @@ async function run(file: string): Promise<readonly LogicDifference[]> {
   const counts = values.stripes.split(',').map(Number);
   const databases = values.memory
     ? counts.map((count) => plannerOf(count))
-    : await Promise.all(counts.map(engineOf));
+    : await Promise.all(
+        counts.map((count) => engineOf(count, { sqliteIds: values['sqlite-ids'] })),
+      );
   const played = await play(readRecords(readFileSync(file, 'utf8')), databases);
   const [plainMs = 0, ...tookMs] = played.tookMs;
   const speeds = tookMs.map((ms, at) => `${counts[at]}: ${perSecond(played.records, ms)}`);

@@ -10,9 +10,15 @@ export interface LogicDatabase extends AsyncDisposable {
   rows(sql: string): Promise<readonly SqlRow[]>;
 }
 
-/** Real stripes, as `src/sql` runs them for a client. */
-export async function engineOf(stripes: number): Promise<LogicDatabase> {
-  const on = await startSql(stripes);
+/**
+ * Real stripes, as `src/sql` runs them for a client. `sqliteIds`: rows that name no id get the one that SQLite would give; else a larger
+ * one, as nodes do that give ids without asking each other.
+ */
+export async function engineOf(
+  stripes: number,
+  options: { readonly sqliteIds: boolean },
+): Promise<LogicDatabase> {
+  const on = await startSql(stripes, options);
   const session = await on.open();
   return {
     name: `${stripes} stripes`,
