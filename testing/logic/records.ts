@@ -118,7 +118,7 @@ function compareRows(one: readonly string[], other: readonly string[]): number {
 function logicValue(value: SqlValue, type: string): string {
   if (value === null) return 'NULL';
   if (type === 'I') return String(asInteger(value));
-  if (type === 'R') return Number(asText(value)).toFixed(3);
+  if (type === 'R') return (Number.parseFloat(asText(value)) || 0).toFixed(3);
   const text = asText(value);
   // eslint-disable-next-line no-control-regex -- the format says so.
   return text === '' ? '(empty)' : text.replace(/[^ -~]/g, '@');
