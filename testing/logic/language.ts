@@ -241,7 +241,7 @@ export function* namedTwice(random: Seeded, size: number): Generator<CorpusState
         `DROP VIEW ${random.pick(['', 'IF EXISTS '])}v_${name}`,
         `CREATE ${random.pick(['', 'UNIQUE '])}INDEX i_${name} ON ${name}(b)`,
         `DROP INDEX ${random.pick(['', 'IF EXISTS '])}i_${name}`,
-        `CREATE ${own}TRIGGER r_${name} AFTER INSERT ON ${name} BEGIN UPDATE ${name} SET b = b + 1 WHERE a = new.a - 1; END`,
+        `CREATE TRIGGER r_${name} AFTER INSERT ON ${name} BEGIN UPDATE ${name} SET b = b + 1 WHERE a = new.a - 1; END`,
         `DROP TRIGGER ${random.pick(['', 'IF EXISTS '])}r_${name}`,
         `INSERT INTO ${name} VALUES(${number}, ${random.below(9)})`,
         `INSERT INTO ${name}(b) VALUES(${number}), (${random.below(9)})`,
@@ -382,7 +382,7 @@ export function* triggers(random: Seeded, size: number): Generator<CorpusStateme
     random.pick([
       'SELECT 1;',
       "INSERT INTO log(what, became) VALUES('made', 1);",
-      'INSERT INTO t2(k, n) VALUES(hex(randomblob(0)), 1) ON CONFLICT(k) DO UPDATE SET n = n + 1;',
+      "INSERT INTO t2(k, n) VALUES(lower('MADE'), 1) ON CONFLICT(k) DO UPDATE SET n = n + 1;",
       'UPDATE t2 SET n = n + 1; DELETE FROM log WHERE id < (SELECT max(id) FROM log) - 20;',
       "INSERT OR IGNORE INTO t2 VALUES('x', (SELECT count(*) FROM t1));",
       'SELECT RAISE(IGNORE) WHERE (SELECT count(*) FROM t1) > 25;',
