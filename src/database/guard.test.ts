@@ -238,7 +238,7 @@ test('what goes through tables one after the other takes as long as they are', (
     'SELECT id, (SELECT max(b) FROM t y WHERE y.c = x.id) FROM t x',
     'SELECT * FROM t x WHERE EXISTS (SELECT 1 FROM t y WHERE y.b > x.c)',
     'SELECT sum(b) OVER (ORDER BY c) FROM t',
-    'SELECT id FROM t UNION ALL SELECT c FROM t UNION ALL SELECT b FROM t UNION ALL SELECT a FROM t UNION ALL SELECT id FROM t',
+    'SELECT id FROM t UNION ALL SELECT c FROM t UNION ALL SELECT b FROM t UNION ALL SELECT a FROM t UNION ALL SELECT id FROM t UNION ALL SELECT id FROM t UNION ALL SELECT id FROM t UNION ALL SELECT id FROM t UNION ALL SELECT id FROM t',
     'WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n',
     'SELECT value FROM t, json_each(t.b)',
   ]) {

@@ -86,7 +86,7 @@ const FLAT_JUMPS: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
-const FLAT_LOOPS_MAX = 4;
+const FLAT_LOOPS_MAX = 8;
 
 /** Whether it goes through tables or what it has sorted one after the other, and never through one for each row of another. */
 export function isFlatProgram(program: readonly ProgramStep[]): boolean {

@@ -10,8 +10,19 @@ import { Reader } from './reader.ts';
 import type { ReaderReply, ReaderRequest } from './reader-process.ts';
 
 const FILES_KEPT = 16;
-const views = new Map<number, Reader>();
-const readers = new Map<string, { readonly reader: Reader; readonly ino: number }>();
+/** Connections that no view uses now: a new one costs more than most views. */
+const RESTING_KEPT = 32;
+
+interface OpenFile {
+  readonly path: string;
+  /** A copy that is built anew is another file under the same name. */
+  readonly ino: number;
+  readonly reader: Reader;
+}
+
+const views = new Map<number, OpenFile>();
+const resting: OpenFile[] = [];
+const readers = new Map<string, OpenFile>();
 
 process.on('message', (request: ReaderRequest) => {
   let reply: ReaderReply;
@@ -39,10 +50,9 @@ function answer(request: ReaderRequest): unknown {
     case 'open':
       return openView(request.view, request.path);
     case 'look':
-      return viewOf(request.view).query(request.statement, request.readMs);
+      return viewOf(request.view).reader.query(request.statement, request.readMs);
     case 'shut':
-      viewOf(request.view)[Symbol.dispose]();
-      return void views.delete(request.view);
+      return shutView(request.view);
   }
 }
 
@@ -57,18 +67,28 @@ function copy(path: string, to: string): Applied {
 }
 
 function openView(view: number, path: string): Applied {
-  const reader = newReader(path);
-  views.set(view, reader);
-  return reader.hold();
+  const { ino } = statSync(path);
+  const at = resting.findLastIndex((one) => one.path === path && one.ino === ino);
+  const rested = at < 0 ? undefined : resting.splice(at, 1)[0];
+  const file = rested ?? { path, ino, reader: newReader(path) };
+  views.set(view, file);
+  return file.reader.hold();
 }
 
-function viewOf(view: number): Reader {
-  const reader = views.get(view);
-  if (reader === undefined) throw viewEnded('it is not known here');
-  return reader;
+function shutView(view: number): void {
+  const file = viewOf(view);
+  views.delete(view);
+  file.reader.letGo();
+  resting.push(file);
+  if (resting.length > RESTING_KEPT) resting.shift()?.reader[Symbol.dispose]();
 }
 
-/** A copy that is built anew is another file under the same name. */
+function viewOf(view: number): OpenFile {
+  const file = views.get(view);
+  if (file === undefined) throw viewEnded('it is not known here');
+  return file;
+}
+
 function readerOf(path: string): Reader {
   const { ino } = statSync(path);
   const known = readers.get(path);
@@ -81,7 +101,7 @@ function readerOf(path: string): Reader {
     readers.delete(oldest);
   }
   const reader = newReader(path);
-  readers.set(path, { reader, ino });
+  readers.set(path, { path, ino, reader });
   return reader;
 }
 

@@ -99,6 +99,11 @@ export class Reader implements Disposable {
     return this.applied();
   }
 
+  /** The end of `hold`. */
+  letGo(): void {
+    this.#connection.exec('ROLLBACK');
+  }
+
   /** All tables at one entry. */
   digest(): StripeDigest {
     this.#connection.exec('BEGIN');

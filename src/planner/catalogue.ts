@@ -151,7 +151,10 @@ export function shadowOf({
   // Names in views and triggers may be of what comes later or was dropped since.
   for (const { sql } of objects) db.exec(sql);
   if (sequence === true) makeSequence(db);
-  for (const one of temporary) db.exec(definitionIn('temp', one));
+  // A trigger on a table of the database belongs to a temporary table of that name once one is renamed, so it may stand before it.
+  const isTrigger = ({ type }: StoredObject): boolean => type === 'trigger';
+  for (const one of temporary) if (!isTrigger(one)) db.exec(definitionIn('temp', one));
+  for (const one of temporary) if (isTrigger(one)) db.exec(definitionIn('temp', one));
   db.exec(
     `PRAGMA user_version = ${userVersion ?? 0}; PRAGMA application_id = ${applicationId ?? 0}`,
   );

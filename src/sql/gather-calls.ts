@@ -24,18 +24,23 @@ export interface Failure {
 
 export type ToProcess =
   | { readonly kind: 'run'; readonly job: GatherJob }
-  | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly SqlRow[] }
-  | { readonly kind: 'noRows'; readonly id: number; readonly failure: Failure };
+  /** What was asked for in one message. */
+  | { readonly kind: 'answers'; readonly answers: readonly Answer[] };
+
+export type Answer =
+  | { readonly id: number; readonly rows: readonly SqlRow[] }
+  | { readonly id: number; readonly failure: Failure };
+
+/** Rows of a stripe are wanted. */
+export interface Ask {
+  readonly id: number;
+  readonly stripe: number;
+  readonly sql: string;
+  readonly values: SqlRow;
+}
 
 export type FromProcess =
-  /** Rows of a stripe are wanted. */
-  | {
-      readonly kind: 'ask';
-      readonly id: number;
-      readonly stripe: number;
-      readonly sql: string;
-      readonly values: SqlRow;
-    }
+  | { readonly kind: 'ask'; readonly asks: readonly Ask[] }
   | { readonly kind: 'done'; readonly rows: readonly SqlRow[] }
   | { readonly kind: 'failed'; readonly failure: Failure };
 

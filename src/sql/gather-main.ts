@@ -4,6 +4,7 @@
  */
 import { Planner, type SqlRow, type Stripes, type StripeSession } from '../planner/planner.ts';
 import {
+  type Ask,
   errorOf,
   failureOf,
   type FromProcess,
@@ -18,16 +19,19 @@ interface Waiting {
 
 const waiting = new Map<number, Waiting>();
 let next = 0;
+let asks: Ask[] = [];
 let kept:
   | { readonly planner: Planner; readonly catalogue: string; readonly slots: number }
   | undefined;
 
 process.on('message', (message: ToProcess) => {
   if (message.kind === 'run') return void run(message.job);
-  const asked = waiting.get(message.id);
-  waiting.delete(message.id);
-  if (message.kind === 'rows') asked?.resolve(message.rows);
-  else asked?.reject(errorOf(message.failure));
+  for (const answer of message.answers) {
+    const asked = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if ('rows' in answer) asked?.resolve(answer.rows);
+    else asked?.reject(errorOf(answer.failure));
+  }
 });
 process.on('disconnect', () => process.exit());
 
@@ -79,8 +83,15 @@ async function* rowsOf(
   const id = next++;
   const { promise, resolve, reject } = Promise.withResolvers<readonly SqlRow[]>();
   waiting.set(id, { resolve, reject });
-  say({ kind: 'ask', id, stripe, sql, values });
+  asks.push({ id, stripe, sql, values });
+  if (asks.length === 1) setImmediate(sendAsks);
   yield await promise;
+}
+
+/** What is asked for in one turn goes as one message. */
+function sendAsks(): void {
+  say({ kind: 'ask', asks });
+  asks = [];
 }
 
 function say(message: FromProcess): void {

@@ -7,6 +7,8 @@ import type { Clock } from '../base/time.ts';
 import type { SqlRow } from '../planner/planner.ts';
 import { limitMet } from './errors.ts';
 import {
+  type Answer,
+  type Ask,
   errorOf,
   failureOf,
   type FromProcess,
@@ -110,21 +112,27 @@ async function work(
   /** Of a stripe: what the process makes of it says less. */
   let failure: unknown;
   const say = (message: ToProcess): void => void child.send(message, () => {});
-  const answer = async ({
-    id,
-    sql,
-    stripe,
-    values,
-  }: FromProcess & { kind: 'ask' }): Promise<void> => {
+  let answers: Answer[] = [];
+  const sendAnswers = (): void => {
+    say({ kind: 'answers', answers });
+    answers = [];
+  };
+  const answerTo = async ({ id, sql, stripe, values }: Ask): Promise<Answer> => {
     try {
-      say({ kind: 'rows', id, rows: await rows(stripe, sql, values) });
+      return { id, rows: await rows(stripe, sql, values) };
     } catch (error) {
       failure ??= error;
-      say({ kind: 'noRows', id, failure: failureOf(error) });
+      return { id, failure: failureOf(error) };
     }
   };
+  const answer = async (ask: Ask): Promise<void> => {
+    const found = await answerTo(ask);
+    answers.push(found);
+    // A message costs more than most answers: those of one turn go as one.
+    if (answers.length === 1) setImmediate(sendAnswers);
+  };
   const onMessage = (message: FromProcess): void => {
-    if (message.kind === 'ask') void answer(message);
+    if (message.kind === 'ask') for (const ask of message.asks) void answer(ask);
     else if (message.kind === 'done') resolve(message.rows);
     else reject((failure ?? errorOf(message.failure)) as Error);
   };
