@@ -19,8 +19,8 @@ const NAMES = ['a', 'b', 'c'] as const;
 const APP = 'web';
 const ROWS = 100;
 /** Through each gateway. */
-const CONNECTIONS = 16;
-const WARM_S = 3;
+const CONNECTIONS = 32;
+const WARM_S = 10;
 const WITHIN = { withinMs: 120_000 } as const;
 const SCENARIOS = { page: '/', 'JSON hello': '/hello' } as const;
 const run = promisify(execFile);

@@ -64,8 +64,8 @@ test('an instance on another node says it to the gateway where the client is, no
   client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   await client.see(/Link: <\/a>[^]*A: b\r\n[^]*busy\r\n0\r\nC: d\r\n\r\n$/);
   assert.doesNotMatch(client.text, /load-metrics/i);
-  const other = await startApp(nodes.one, (_request, response) => response.end('other'));
-  await nodes.one.route(proxyRoute([nodes.far('app'), socketUpstream(other, 'other')]));
+  const other = await startApp(nodes.two, (_request, response) => response.end('other'), 'other');
+  await nodes.lead(socketUpstream(origin.path, 'app'), socketUpstream(other, 'other'));
   const share = await shareOfBusy(nodes.one);
   assert.ok(share < FEW && share > 0, `${share} of ${REQUESTS} went to the busy one`);
 });

@@ -10,6 +10,9 @@ import type { UpstreamConfig } from '../src/gateway/config.ts';
 import { proxyRoute, RawOrigin, socketUpstream, startApp, until } from './gateway-kit.ts';
 import { answer, HeldDoor, TwoNodes } from './gateway-node-kit.ts';
 
+/** Requests that one beside the gateway has under way, so that others are asked on another node. */
+const MANY = 100;
+
 /** A process of its own at `place`, which ends with the nodes. */
 async function startInstance(nodes: TwoNodes, place: string): Promise<ChildProcess> {
   const child = fork(`${import.meta.dirname}/gateway/instance-main.ts`, [place]);
@@ -29,17 +32,17 @@ test('a request whose instance is killed before a byte of the answer is answered
   ] as const) {
     await using nodes = await TwoNodes.start();
     const child = await startInstance(nodes, path(nodes));
-    const held = Promise.withResolvers<() => void>();
+    const held: (() => void)[] = [];
     const other = await startApp(nodes.one, (request, response) => {
-      if (request.url === '/hold') held.resolve(() => response.end());
+      if (request.url === '/hold') held.push(() => response.end());
       else response.end('the other');
     });
     await nodes.one.route(proxyRoute([socketUpstream(other, 'other')]));
-    const holding = answer(nodes.one, { path: '/hold' });
-    const release = await held.promise;
+    const holding = Array.from({ length: MANY }, () => answer(nodes.one, { path: '/hold' }));
+    await until('the other to be busy', () => held.length === MANY);
     nodes.two.locals = [socketUpstream(path(nodes), 'dies')];
     await nodes.two.route();
-    // The other has a request under way, so the one that dies is asked first.
+    // The other has so much to do that the one that dies is asked first, though it is on another node.
     await nodes.one.route(proxyRoute([nodes.far('dies'), socketUpstream(other, 'other')]));
     const asked = once(child, 'message');
     const headers = { 'Content-Length': send.length };
@@ -47,8 +50,8 @@ test('a request whose instance is killed before a byte of the answer is answered
     await asked;
     child.kill('SIGKILL');
     assert.equal((await answered).status, status, `${method} ${send}`);
-    release();
-    await holding;
+    for (const end of held) end();
+    await Promise.all(holding);
   }
 });
 
@@ -135,7 +138,7 @@ test('what waits for a node that fell silent is asked of another; what must not 
     else response.end('the other');
   });
   await nodes.one.route(proxyRoute([socketUpstream(other, 'other')]));
-  const holding = Array.from({ length: 5 }, () => answer(nodes.one, { path: '/hold' }));
+  const holding = Array.from({ length: MANY }, () => answer(nodes.one, { path: '/hold' }));
   await until('the other to be busy', () => held.length === holding.length);
   await using silent = await RawOrigin.start(`${nodes.two.folder}/silent.sock`, () => {});
   const ids = ['a', 'b'] as const;
@@ -188,7 +191,7 @@ test('a request that still connects to a node that fell silent goes to another o
   // Knows nobody else.
   const only = { ...proxyRoute([door.far('one')]), id: 'only', path: '/only' };
   await nodes.one.route(only, proxyRoute([well]));
-  const holding = Array.from({ length: 5 }, () => answer(nodes.one, { path: '/hold' }));
+  const holding = Array.from({ length: MANY }, () => answer(nodes.one, { path: '/hold' }));
   await until('the other to be busy', () => held.length === holding.length);
   const post = { method: 'POST', send: 'a body' } as const;
   const alone = answer(nodes.one, { ...post, path: '/only' });

@@ -18,6 +18,8 @@ export interface Candidate {
 
 /** One on another node has to have so many times less under way. Two mean little: each gateway knows of its own requests alone. */
 const FAR_COST = 4;
+/** From that on more and more go there, and all at this many times more. */
+const FAR_SPREAD = 3;
 
 /**
  * Index of the chosen one, or -1 when all are excluded. `random` gives numbers in 0..1. When every candidate is
@@ -83,7 +85,7 @@ function isWorthTheWay(
 ): boolean {
   const farCost = (FAR_COST * ((far?.load ?? 0) + 1)) / leftOf(far) ** 2;
   const nearCost = ((near?.load ?? 0) + 1) / leftOf(near);
-  return random() * nearCost > farCost;
+  return random() < (nearCost / farCost - 1) / FAR_SPREAD;
 }
 
 /**
