@@ -1,21 +1,19 @@
 /** Back-pressure, caching, tunnels and drains over HTTP/2. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { ClientHttp2Stream } from 'node:http2';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import {
-  type Gateway,
-  proxyRoute,
-  RawOrigin,
-  socketUpstream,
-  startApp,
-  until,
-} from './gateway-kit.ts';
-import { acceptOf, H2Client, startH2 } from './gateway-h2-kit.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { Gateway, proxyRoute, RawOrigin, socketUpstream, startApp, until } from './gateway-kit.ts';
+import { acceptOf, H2Client, httpsListener, issue, startH2 } from './gateway-h2-kit.ts';
 
 const MIB = 1024 * 1024;
 /** Sockets, pipes and windows on the way; far below what is sent. */
 const IN_FLIGHT_MAX: number = 8 * MIB;
+/** An answer of 1 MiB takes a minute. */
+const SLOW_BYTES_PER_MS: number = MIB / 64_000;
 
 function route(path: string, target: string, more: object = {}): ReturnType<typeof proxyRoute> {
   return { ...proxyRoute([socketUpstream(target, path)]), id: path, path, ...more };
@@ -61,6 +59,40 @@ describe('back-pressure', () => {
     });
     await once(stream, 'end');
     assert.equal(got, total);
+  });
+
+  test('who takes an answer slowly gets all of it, and who takes nothing is not waited for', async () => {
+    const clock = new ManualClock();
+    await using gateway = await Gateway.start([], {
+      clock,
+      listeners: [httpsListener(await issue(['a.example']))],
+      limits: { keepAliveTimeoutMs: 20_000 },
+    });
+    const root = join(gateway.folder, 'site');
+    await mkdir(root);
+    // Of this size it is handed over at once, and the connection has nothing more to do for it.
+    await writeFile(join(root, 'whole'), Buffer.alloc(MIB, 'x'));
+    await gateway.route({ id: 's', hosts: ['*'], path: '/', target: { kind: 'static', root } });
+    const client = new H2Client(gateway);
+    const ask = (): ClientHttp2Stream =>
+      client.session.request({ ':path': '/whole', ':authority': 'a.example' });
+    const slow = ask();
+    slow.on('error', () => undefined);
+    let got = 0;
+    slow.on('data', ({ length }: Buffer) => {
+      got += length;
+      slow.pause();
+      clock.advance(length / SLOW_BYTES_PER_MS);
+      setImmediate(() => slow.resume());
+    });
+    await once(slow, 'close');
+    assert.equal(got, MIB);
+    const deaf = ask();
+    deaf.on('error', () => undefined);
+    await once(deaf, 'response');
+    for (let second = 0; second < 60; second++) clock.advance(1000);
+    await until('its end', () => deaf.destroyed);
+    assert.notEqual(deaf.rstCode, 0);
   });
 
   test('an upstream that reads slowly stops its client, and nobody else', async () => {

@@ -109,6 +109,26 @@ test('of a change goes over what has changed; what is known of all other routes 
   await gateway.stop({ drainMs: 0 });
 });
 
+test('what an agent that died had on its way does not stay, though the next one gives the same version', async () => {
+  await using stage = await Stage.open();
+  await using gateway = stage.supervisor(1);
+  await gateway.start();
+  const version = await gateway.apply(stage.config([stage.route(stage.a)]));
+  const other = { ...stage.route(stage.a), id: 'app/other', hosts: ['other.test'] };
+  const { link } = await WorkerLink.connect(workerPaths(stage.folders, 1).socket, systemClock);
+  const late = { ...stage.config([stage.route(stage.a), other]), version: version + 1 };
+  const verdict = await link.configure(late);
+  link.close();
+  assert.equal(verdict.kind, 'applied');
+  assert.equal(await gateway.apply(stage.config([stage.route(stage.b)])), version + 1);
+  assert.equal((await stage.ask()).body, 'b');
+  // What is told of the next is what changes about the one that is in use.
+  await gateway.apply(stage.config([stage.route(stage.a)]));
+  assert.equal((await stage.ask()).body, 'a');
+  assert.equal((await stage.ask('/', 'other.test')).status, 404);
+  await gateway.stop({ drainMs: 0 });
+});
+
 test('load of an upstream counts requests and upgrades over all workers', async () => {
   await using stage = await Stage.open();
   await using gateway = stage.supervisor();

@@ -6,6 +6,8 @@ export interface ClientSocket {
   /** All that was written has left, and no more will come. */
   readonly writableFinished: boolean;
   readonly writableNeedDrain: boolean;
+  /** Bytes that wait. */
+  readonly writableLength: number;
   write(text: string, encoding: 'latin1'): unknown;
   write(bytes: Uint8Array, done?: () => void): unknown;
   cork(): void;

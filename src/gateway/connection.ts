@@ -280,6 +280,8 @@ export class Connection implements ChunkSink, ClientEvents {
 
   /** Checks time limits; `horizonMs` is now minus the sweep's grain. */
   sweep(horizonMs: number): void {
+    const isAnswered = this.state === STATE.head || this.state === STATE.closing;
+    if (this.out.wasTaken() && isAnswered) this.sinceMs = this.plane.coarseMs;
     const waitedMs = horizonMs - this.sinceMs;
     const { limits } = this.plane;
     if (this.state === STATE.head) {

@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
@@ -249,8 +250,9 @@ export class GatewayProcess implements AsyncDisposable {
           `Config version ${version} is older than ${this.#version}, which is in use`,
         );
       }
-      // The agent repeats itself after a lost connection.
-      if (version > this.#version) {
+      // The agent repeats itself after a lost connection. One that began while a config of the one before was being applied says the
+      // same version of another.
+      if (version > this.#version || !isDeepStrictEqual(config, this.#config)) {
         await this.#plane.apply(config, takeFrom);
         this.#config = config;
       }

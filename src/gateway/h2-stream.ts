@@ -201,6 +201,10 @@ export class H2Stream implements ClientSocket, StreamTaker {
     return this.stream !== undefined && this.stream.needsDrain;
   }
 
+  get writableLength(): number {
+    return this.stream?.queuedBytes ?? 0;
+  }
+
   write(data: string | Uint8Array, how?: 'latin1' | (() => void)): void {
     const done = typeof how === 'function' ? how : undefined;
     const { second } = this.home.plane;

@@ -22,6 +22,7 @@ export abstract class Outbox {
   coder: BodyCoder | undefined;
   /** Bytes handed over so far. */
   bytes = 0;
+  private unsentBefore = 0;
 
   constructor(socket: ClientSocket) {
     this.socket = socket;
@@ -29,6 +30,8 @@ export abstract class Outbox {
 
   /** True when the socket takes no more before 'drain'. */
   abstract get isFull(): boolean;
+  /** Written and not taken yet; it shrinks while the reader takes some. */
+  protected abstract get unsentBytes(): number;
   protected abstract putText(text: string): void;
   protected abstract putCopied(buffer: Buffer, from: number, to: number): void;
   /** Bytes that nobody changes any more. */
@@ -41,6 +44,13 @@ export abstract class Outbox {
   /** True when the reader is slow: write no more before 'drain'. */
   get blocked(): boolean {
     return this.isFull || (this.coder !== undefined && this.coder.blocked);
+  }
+
+  /** Whether the reader has taken some since this was asked last: of a large write nothing else says so before its end. */
+  wasTaken(): boolean {
+    const { unsentBytes, unsentBefore } = this;
+    this.unsentBefore = unsentBytes;
+    return unsentBytes < unsentBefore;
   }
 
   /** Latin1 text; it leaves with the next `flush`, or earlier. */
@@ -127,6 +137,10 @@ export class SocketOutbox extends Outbox {
 
   override get isFull(): boolean {
     return this.writer.blocked;
+  }
+
+  protected override get unsentBytes(): number {
+    return this.writer.unsentBytes;
   }
 
   protected override putText(text: string): void {
@@ -250,6 +264,10 @@ export class StreamOutbox extends Outbox {
 
   override get isFull(): boolean {
     return this.socket.writableNeedDrain;
+  }
+
+  protected override get unsentBytes(): number {
+    return this.socket.writableLength;
   }
 
   protected override putText(text: string): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { takeReads } from './direct-reads.ts';
 import { DirectWriter } from './direct-writes.ts';
@@ -90,6 +90,30 @@ for (const isDirect of [true, false]) {
     pair.near.end();
     assert.equal(Buffer.concat(sent).equals(await received), true);
     assert.equal(freed, sent.length);
+  });
+
+  test(`of one large write is known how much has not left, ${way}`, async () => {
+    await using pair = await Pair.open();
+    const binding = provenBinding();
+    if (!isDirect) trust(undefined);
+    const writer = new DirectWriter(pair.near);
+    trust(binding);
+    assert.equal(writer.unsentBytes, 0);
+    const total = 32 * 1024 * 1024;
+    const done = Promise.withResolvers<void>();
+    writer.write(Buffer.alloc(total), done.resolve);
+    const before = writer.unsentBytes;
+    assert.ok(before > 0);
+    let received = 0;
+    let after: number | undefined;
+    takeReads(pair.far, (_bytes, size) => {
+      received += size;
+      // The kernel does not keep as much as the rest: the write is still under way.
+      if (received > total / 2) after ??= writer.unsentBytes;
+    });
+    await done.promise;
+    assert.ok(after !== undefined && after > 0 && after < before, `${before}, then ${after}`);
+    assert.equal(writer.unsentBytes, 0);
   });
 
   test(`a pause holds reads up, and what follows comes in order, ${way}`, async () => {
@@ -214,7 +238,12 @@ test('a side that has ended still reads', async () => {
   assert.equal(String(await answered), 'answer');
 });
 
-test('a socket over TLS that is destroyed takes nothing of what was decrypted', async (t) => {
+interface TlsPair {
+  readonly near: TLSSocket;
+  readonly far: TLSSocket;
+}
+
+async function tlsPair(t: TestContext): Promise<TlsPair> {
   assert.equal(await proveHandles(), true);
   const key = { identity: 'test', psk: Buffer.alloc(16, 7) };
   const ciphers = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const;
@@ -237,6 +266,30 @@ test('a socket over TLS that is destroyed takes nothing of what was decrypted', 
     far.destroy();
     server.close();
   });
+  return { near, far };
+}
+
+test('of one large write over TLS is known how much has not left', async (t) => {
+  const { near, far } = await tlsPair(t);
+  const writer = new DirectWriter(near);
+  const total = 32 * 1024 * 1024;
+  const done = Promise.withResolvers<void>();
+  writer.write(Buffer.alloc(total), done.resolve);
+  let before: number | undefined;
+  let after: number | undefined;
+  let received = 0;
+  takeReads(far, (_bytes, size) => {
+    received += size;
+    before ??= writer.unsentBytes;
+    if (received > total / 2) after ??= writer.unsentBytes;
+  });
+  await done.promise;
+  assert.ok(before !== undefined && after !== undefined && after < before, `${before}, ${after}`);
+  assert.equal(writer.unsentBytes, 0);
+});
+
+test('a socket over TLS that is destroyed takes nothing of what was decrypted', async (t) => {
+  const { near, far } = await tlsPair(t);
   const closed = once(near, 'close');
   let reads = 0;
   takeReads(near, () => {

@@ -17,6 +17,10 @@ interface WritingHandle {
   writev(request: WriteRequest, pieces: readonly Uint8Array[], areBytes: true): number;
   /** Copied when the kernel does not take it at once. */
   writeLatin1String(request: WriteRequest, text: string): number;
+  /** Bytes that wait; over TLS all of a write until its end. */
+  readonly writeQueueSize: number;
+  /** Beneath TLS: what of that waits. */
+  readonly _parent?: { readonly writeQueueSize?: number };
 }
 
 /** Handed to every write; one that the kernel does not take at once keeps it. */
@@ -41,6 +45,17 @@ export class DirectWriter {
   /** True when what is written now waits behind something else. */
   get hasWaiting(): boolean {
     return this.#waiting > 0 || this.#socket.writableLength > 0;
+  }
+
+  /** Grows with what waits, and shrinks while the other side takes it, also in the middle of one large write. */
+  get unsentBytes(): number {
+    if (!this.hasWaiting) return 0;
+    const { _handle: handle, writableLength } = this.#socket as unknown as {
+      readonly _handle: Partial<WritingHandle> | null;
+      readonly writableLength: number;
+    };
+    const beneath = handle?._parent?.writeQueueSize ?? 0;
+    return writableLength + (handle?.writeQueueSize ?? 0) + beneath;
   }
 
   /** `done` is called when the bytes may be used for something else, perhaps before this returns. */
