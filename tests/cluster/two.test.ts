@@ -82,7 +82,7 @@ test('apps spread, both gateways serve them, and any node takes commands', async
     const seen = new Set<string>();
     // One at a time is answered by the instance beside the gateway, many by both.
     await until(`answers of both instances through ${node.name}`, async () => {
-      const answers = await Promise.all(Array.from({ length: 32 }, () => node.get('app')));
+      const answers = await Promise.all(Array.from({ length: 64 }, () => node.get('app')));
       for (const { status, body } of answers) {
         assert.equal(status, 200, body);
         seen.add(body);
