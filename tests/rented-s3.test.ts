@@ -2,10 +2,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer, request as httpRequest, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
@@ -31,6 +37,7 @@ import { until } from '../testing/until.ts';
 const MIB = 1024 * 1024;
 const BUCKET = 'space';
 const KEY = { id: 'MKRENTED', secret: 'secret-of-the-rented', owner: 'them', may: 'all' } as const;
+const LATER_KEY = { ...KEY, id: 'MKLATER' };
 
 /** Only what time is, is said by the test. */
 let skippedMs = 0;
@@ -49,6 +56,27 @@ async function stop(server: Server): Promise<void> {
   server.close();
   server.closeAllConnections();
   await closed;
+}
+
+/** Passes on what `handle` does not take; gives its port. */
+async function between(
+  t: TestContext,
+  port: number,
+  handle: (request: IncomingMessage, response: ServerResponse) => boolean,
+): Promise<number> {
+  const server = createServer((request, response) => {
+    if (handle(request, response)) return;
+    const ask = { port, host: '127.0.0.1', method: request.method, path: request.url };
+    const passed = httpRequest({ ...ask, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(passed);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(async () => stop(server));
+  return (server.address() as AddressInfo).port;
 }
 
 test('addresses of buckets', () => {
@@ -73,7 +101,7 @@ test('addresses of buckets', () => {
 });
 
 test('a storage in a rented bucket', async (t) => {
-  await using kit = await FileKit.start({ accessKeys: [KEY] });
+  await using kit = await FileKit.start({ accessKeys: [KEY, LATER_KEY] });
   const { store } = kit;
   await store.createBucket(BUCKET, { owner: KEY.owner });
   let server = await serve(store);
@@ -240,6 +268,99 @@ test('a storage in a rented bucket', async (t) => {
     assert.ok((await bytesOf(await cut.get(blobId(7)))).equals(bytes));
   });
 
+  await t.test('who reads on later keeps no answer waiting', async () => {
+    const bytes = blobBytes(8, 16 * MIB);
+    await store.put(BUCKET, 'long/one', inPieces(bytes), {});
+    let underWay = 0;
+    const counted = await between(t, port, (_, response) => {
+      underWay += 1;
+      response.once('close', () => (underWay -= 1));
+      return false;
+    });
+    const address = checkRented(`s3+http://work@127.0.0.1:${counted}/${BUCKET}/long`);
+    using folder = new S3Folder({
+      address,
+      keysFile: credentials,
+      answerMs: 60_000,
+      atOnce: 4,
+      clock,
+    });
+    await folder.greeted();
+    const range = { start: 0, end: bytes.length };
+    const reading = folder.read(`${address.folder}/one`, range, { pieceBytes: 65_552 });
+    const pieces = [(await reading.next()).value as Buffer];
+    await until('all that was asked is answered', () => underWay === 0);
+    for await (const piece of reading) pieces.push(piece);
+    assert.ok(Buffer.concat(pieces).equals(bytes));
+    assert.equal(folder.isOver, false);
+  });
+
+  await t.test('it is away while its keys are refused, and new ones are found', async () => {
+    let isRefused = false;
+    const refusing = await between(t, port, ({ headers }, response) => {
+      const isTaken = isRefused && headers.authorization?.includes(`=${KEY.id}/`) === true;
+      if (isTaken) response.writeHead(403).end();
+      return isTaken;
+    });
+    const keysFile = join(kit.folder, 'keys-that-end');
+    const keys = ({ id, secret }: { readonly id: string; readonly secret: string }): void =>
+      writeFileSync(keysFile, `[work]\naws_access_key_id=${id}\naws_secret_access_key=${secret}\n`);
+    keys(KEY);
+    const url = `s3+http://work@127.0.0.1:${refusing}/${BUCKET}/ends`;
+    await using ends = await RentedBlobs.open(options({ create: true, url, keysFile }));
+    const bytes = blobBytes(1, 1000);
+    await ends.put(blobId(1), inPieces(bytes), putOptions());
+    isRefused = true;
+    skippedMs += 60_000;
+    const [gone] = (await ends.usage()).backends;
+    assert.deepEqual([gone?.state, gone?.reason], ['away', 'it refuses: 403 Forbidden']);
+    keys(LATER_KEY);
+    skippedMs += 60_000;
+    assert.equal((await ends.usage()).backends[0]?.state, 'good');
+    assert.ok((await bytesOf(await ends.get(blobId(1)))).equals(bytes));
+  });
+
+  await t.test('who asked before it was connected again hears that it is away', async () => {
+    const parked: ServerResponse[] = [];
+    let cuts = 0;
+    const shaky = await between(t, port, (request, response) => {
+      const isPart = request.headers.range !== undefined;
+      if (isPart && request.url?.includes(`/${blobId(1)}.`) === true) parked.push(response);
+      else if (isPart && cuts-- > 0)
+        response.writeHead(206, { 'content-length': 9 }).write('x', () => response.destroy());
+      else return false;
+      return true;
+    });
+    const url = `s3+http://work@127.0.0.1:${shaky}/${BUCKET}/shaky`;
+    await using shared = await RentedBlobs.open(options({ create: true, url }));
+    for (const at of [1, 2]) await shared.put(blobId(at), inPieces(blobBytes(at, 9)), putOptions());
+    const early = failsWith('BLOBS_AWAY', shared.get(blobId(1)));
+    await until('it is asked', () => parked.length > 0);
+    cuts = 1;
+    await failsWith('BLOBS_AWAY', shared.get(blobId(2)));
+    await until('it is connected again', async () => {
+      skippedMs += 60_000;
+      return (await shared.usage()).backends[0]?.state === 'good';
+    });
+    for (const response of parked) response.destroy();
+    await early;
+  });
+
+  await t.test('what gives no whole list, or no parts, is not believed', async () => {
+    const list = '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>';
+    const odd = await between(t, port, (request, response) => {
+      response.end(request.url?.includes('list-type') === true ? list : 'all of it');
+      return true;
+    });
+    const address = checkRented(`s3+http://work@127.0.0.1:${odd}/${BUCKET}/odd`);
+    const how = { address, keysFile: credentials, answerMs: 60_000, atOnce: 4, clock };
+    using folder = new S3Folder(how);
+    await folder.greeted();
+    await assert.rejects(folder.list(address.folder), /how its list goes on/);
+    const part = folder.read(`${address.folder}/one`, { start: 4, end: 6 }, { pieceBytes: 65_552 });
+    await assert.rejects(part.next(), /does not give parts/);
+  });
+
   await t.test('more is listed than one answer has', async () => {
     const names = Array.from({ length: 1005 }, (_, at) => `name & ${at}`);
     const put = async (name: string): Promise<unknown> =>
@@ -318,6 +439,23 @@ test('files of a lost cloud are brought back from the bucket that it rented', as
     onBlocks: () => undefined,
     clock: systemClock,
     log: silentLogger,
+  });
+  await t.test('a checkpoint that cannot be had now is not passed over', async (t2) => {
+    const shaky = await between(t2, port, (request, response) => {
+      const isTaken = /\/d\/c[^/]\//.test(request.url ?? '') && request.method === 'GET';
+      if (isTaken) response.writeHead(503).end();
+      return isTaken;
+    });
+    await using broken = new Recovery({
+      ...fresh.parts(),
+      scratch: join(fresh.folder, 'broken'),
+      onBlocks: () => undefined,
+      clock: { ...systemClock, sleep: () => Promise.resolve() },
+      log: silentLogger,
+    });
+    const folders = [`s3+http://127.0.0.1:${shaky}/${BUCKET}`];
+    const key = printRecoveryKey(secret);
+    await failsWith('BLOBS_AWAY', broken.start({ folders, withCatalogue: true, key }));
   });
   const wish = { folders: [url], withCatalogue: true };
   await failsWith('FILES_RECOVERY_KEY_MISSING', recovery.start(wish));

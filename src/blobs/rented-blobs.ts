@@ -32,7 +32,7 @@ import type {
 } from './model.ts';
 import { checkRented, type RentedAddress } from './rented-address.ts';
 import { type RentedMeans, reach } from './rented-connection.ts';
-import { FolderRefused, type RentedFolder } from './rented-folder.ts';
+import { FolderOver, FolderRefused, type RentedFolder } from './rented-folder.ts';
 import { identify, type Identity, PREFIX_DIGITS, PREFIXES, wholeOf } from './rented-identity.ts';
 import {
   newSalt,
@@ -394,7 +394,8 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
         throw away(this.#options.url, this.#why);
       }
       this.#why = messageOf(error);
-      throw this.#open?.session.isOver === true ? away(this.#options.url, this.#why) : error;
+      const isOver = error instanceof FolderOver || this.#open?.session.isOver === true;
+      throw isOver ? away(this.#options.url, this.#why) : error;
     }
   }
 

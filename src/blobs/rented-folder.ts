@@ -34,3 +34,6 @@ export interface RentedFolder extends Disposable {
 
 /** It answered, and it was no. */
 export class FolderRefused extends Error {}
+
+/** It does not answer; whoever asks again meanwhile may have another session by now. */
+export class FolderOver extends Error {}

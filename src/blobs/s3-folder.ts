@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request as plainRequest } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { isDeepStrictEqual } from 'node:util';
 import {
   ALGORITHM,
   basicTime,
@@ -20,9 +21,9 @@ import type { Clock } from '../base/time.ts';
 import { encodeUri } from '../base/uri.ts';
 import { childNamed, childrenNamed, parseXml, textOf, type XmlElement } from '../xml/xml.ts';
 import { invalid } from './errors.ts';
-import { RENTED_PUT_BYTES_MAX, RENTED_PUTS } from './limits.ts';
+import { RENTED_AT_ONCE, RENTED_PUT_BYTES_MAX, RENTED_PUTS } from './limits.ts';
 import type { RentedAddress } from './rented-address.ts';
-import { FolderRefused, type RentedFolder } from './rented-folder.ts';
+import { FolderOver, FolderRefused, type RentedFolder } from './rented-folder.ts';
 import { readS3Keys, type S3Keys } from './s3-keys.ts';
 
 export interface S3FolderOptions {
@@ -50,6 +51,9 @@ const ROOM_BYTES: number = 2 ** 50;
 const ANSWER_BYTES_MAX: number = 4 * 1024 * 1024;
 const TRIES = 4;
 const AGAIN_MS = 200;
+const PARTIAL = 206;
+/** What keys that are over or changed may get. */
+const KEYS_REFUSED: ReadonlySet<number> = new Set([400, 401, 403]);
 const NOT_FOUND = 404;
 const BEHIND_END = 416;
 const TOO_MANY = 429;
@@ -99,7 +103,11 @@ export class S3Folder implements RentedFolder {
         found.push({ name: nameOf(one, 'Key'), bytes: Number(childText(one, 'Size')) });
       for (const one of childrenNamed(page, 'CommonPrefixes'))
         found.push({ name: nameOf(one, 'Prefix').replace(/\/$/, ''), bytes: 0 });
-      after = childText(page, 'NextContinuationToken');
+      const next = childText(page, 'NextContinuationToken');
+      // A list that is not whole would be blobs that are not there.
+      if (next === '' ? childText(page, 'IsTruncated') === 'true' : next === after)
+        throw new FolderRefused('it does not say how its list goes on');
+      after = next;
     } while (after !== '');
     return found;
   }
@@ -130,34 +138,24 @@ export class S3Folder implements RentedFolder {
     }
   }
 
+  /** In parts, each there before any of it is given: an answer that waits for whoever reads would be one that does not come. */
   async *read(
     path: string,
     { start, end }: { readonly start: number; readonly end: number },
     { pieceBytes }: { readonly pieceBytes: number },
   ): AsyncGenerator<Buffer> {
-    if (start >= end) return;
-    const headers = { range: `bytes=${start}-${end - 1}` };
-    const answer = await this.#ask({ method: 'GET', path, headers }, BEHIND_END);
-    if (answer.statusCode === BEHIND_END) return void answer.resume();
-    let kept: Buffer[] = [];
-    let length = 0;
-    try {
-      for await (const piece of answer as AsyncIterable<Buffer>) {
-        kept.push(piece);
-        length += piece.length;
-        if (length < pieceBytes) continue;
-        const all = Buffer.concat(kept, length);
-        let at = 0;
-        for (; length - at >= pieceBytes; at += pieceBytes) yield all.subarray(at, at + pieceBytes);
-        kept = [all.subarray(at)];
-        length -= at;
-      }
-    } catch (error) {
-      throw this.#over(error);
-    } finally {
-      answer.destroy();
+    const partBytes = pieceBytes * RENTED_AT_ONCE;
+    const part = (at: number): Promise<Buffer> =>
+      this.#part(path, at, Math.min(end, at + partBytes));
+    let next = start < end ? part(start) : undefined;
+    for (let at = start; next !== undefined; at += partBytes) {
+      const bytes: Buffer = await next;
+      next = bytes.length === partBytes && at + partBytes < end ? part(at + partBytes) : undefined;
+      // Whoever awaits it later hears of it.
+      next?.catch(() => undefined);
+      for (let from = 0; from < bytes.length; from += pieceBytes)
+        yield bytes.subarray(from, from + pieceBytes);
     }
-    if (length > 0) yield Buffer.concat(kept, length);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -174,8 +172,11 @@ export class S3Folder implements RentedFolder {
     return true;
   }
 
-  room(): Promise<{ readonly freeBytes: number; readonly sizeBytes: number }> {
-    return Promise.resolve({ freeBytes: ROOM_BYTES, sizeBytes: 0 });
+  /** Also whether it still lets us in: nothing else is asked of one that nobody reads. */
+  async room(folder: string): Promise<{ readonly freeBytes: number; readonly sizeBytes: number }> {
+    if ((await this.size(`${folder}/NODE`)) === undefined)
+      throw new FolderRefused('it has no file "NODE" any more');
+    return { freeBytes: ROOM_BYTES, sizeBytes: 0 };
   }
 
   [Symbol.dispose](): void {
@@ -203,12 +204,24 @@ export class S3Folder implements RentedFolder {
       ],
     });
     try {
-      return { page: parseXml(bytes, { bytesMax: ANSWER_BYTES_MAX }), prefix };
+      const page = parseXml(bytes, { bytesMax: ANSWER_BYTES_MAX });
+      if (page.name !== 'ListBucketResult') throw new Error(`it gives <${page.name}> for a list`);
+      return { page, prefix };
     } catch (error) {
       throw new FolderRefused(`what answers does not speak S3: ${messageOf(error)}`, {
         cause: error,
       });
     }
+  }
+
+  async #part(path: string, start: number, end: number): Promise<Buffer> {
+    const headers = { range: `bytes=${start}-${end - 1}` };
+    const { answer, bytes } = await this.#whole({ method: 'GET', path, headers }, BEHIND_END);
+    if (answer.statusCode === BEHIND_END) return Buffer.alloc(0);
+    // Of another part nothing would open, and it would count as changed.
+    if (answer.statusCode !== PARTIAL || bytes.length > end - start)
+      throw new FolderRefused('it does not give parts of objects');
+    return bytes;
   }
 
   async #whole(
@@ -228,12 +241,17 @@ export class S3Folder implements RentedFolder {
     const { clock } = this.#options;
     for (let tries = 1; ; tries += 1) {
       let failure: unknown;
+      const keys = this.#keys;
       try {
         const answer = await this.#send(ask);
         const status = answer.statusCode ?? 0;
         if ((status >= 200 && status < 300) || status === also) return answer;
         failure = new FolderRefused(await refusalOf(answer));
-        if (status < 500 && status !== TOO_MANY) throw failure;
+        if (status < 500 && status !== TOO_MANY) {
+          if (tries < TRIES && KEYS_REFUSED.has(status) && (await this.#hasOtherKeys(keys)))
+            continue;
+          throw failure;
+        }
       } catch (error) {
         if (error instanceof FolderRefused) throw error;
         failure = error;
@@ -243,9 +261,16 @@ export class S3Folder implements RentedFolder {
     }
   }
 
-  #over(error: unknown): unknown {
+  /** Keys that end with their time are written anew beside us. When they cannot be read now, what was refused is told. */
+  async #hasOtherKeys(refused: S3Keys | undefined): Promise<boolean> {
+    const { keysFile, address } = this.#options;
+    this.#keys = await readS3Keys(keysFile, address.user).catch(() => this.#keys);
+    return !isDeepStrictEqual(this.#keys, refused);
+  }
+
+  #over(error: unknown): FolderOver {
     this.isOver = true;
-    return error;
+    return new FolderOver(messageOf(error), { cause: error });
   }
 
   async #send(ask: Ask): Promise<IncomingMessage> {

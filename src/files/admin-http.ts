@@ -62,7 +62,9 @@ export class AdminHttp {
       case 'PATCH storage/ID': {
         await places.look();
         const found = places.find(id);
-        await places.change(found.id, readLimits(await readJson(request)));
+        const limits = readLimits(await readJson(request));
+        if (limits.limitBytes === null) requireLimit(found.path, null);
+        await places.change(found.id, limits);
         return places.find(found.id);
       }
       case 'DELETE storage/ID':
@@ -170,18 +172,23 @@ function readStorage(value: unknown): Parameters<PlaceTable['add']>[0] {
       STORAGE_HINT,
     );
   const { limitBytes, keepFree = '10%' } = readLimits(rest);
-  const isBucket = isRented(path) && checkRented(path).scheme !== 'sftp';
-  if (isBucket && typeof limitBytes !== 'number')
-    throw requestInvalid(
-      'A rented bucket does not say how much fits, so it needs a limit',
-      'moln storage add s3://… --limit 1TB',
-    );
+  requireLimit(path, limitBytes);
   return {
     path,
     keepFree,
     ...(typeof limitBytes === 'number' ? { limitBytes } : {}),
     ...(typeof name === 'string' ? { name } : {}),
   };
+}
+
+/** Throws what is wrong with the address, too. */
+function requireLimit(path: string, limitBytes: number | null | undefined): void {
+  const isBucket = isRented(path) && checkRented(path).scheme !== 'sftp';
+  if (isBucket && typeof limitBytes !== 'number')
+    throw requestInvalid(
+      'A rented bucket does not say how much fits, so it needs a limit',
+      'Give one, as with --limit 1TB',
+    );
 }
 
 function readLimits(value: unknown): {

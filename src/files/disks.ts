@@ -57,7 +57,7 @@ export class Disks implements Disposable {
   readonly disks: readonly FoundDisk[];
   readonly catalogues: readonly CatalogueFile[];
 
-  /** Connections. */
+  /** Connections, and files of catalogues. */
   readonly #opened: DisposableStack;
 
   private constructor(
@@ -88,10 +88,14 @@ export class Disks implements Disposable {
     for (const [at, path] of found.flatMap(({ databases }) => databases).entries()) {
       const copy = join(options.scratch, `copy-${at}.sqlite`);
       const catalogue = await openCopy(path, copy, options.log);
-      if (catalogue !== undefined) catalogues.push(catalogue);
+      if (catalogue === undefined) continue;
+      opened.use(catalogue.file);
+      catalogues.push(catalogue);
     }
     const bare = new Disks(disks, [], new DisposableStack());
-    catalogues.push(...(await bare.#checkpoint(options)));
+    const checkpoint = await bare.#checkpoint(options);
+    for (const { file } of checkpoint) opened.use(file);
+    catalogues.push(...checkpoint);
     return new Disks(disks, catalogues, opened.move());
   }
 
@@ -170,7 +174,6 @@ export class Disks implements Disposable {
 
   [Symbol.dispose](): void {
     this.#opened.dispose();
-    for (const { file } of this.catalogues) file[Symbol.dispose]();
   }
 
   /** The newest that is whole. */
@@ -205,6 +208,8 @@ export class Disks implements Disposable {
         return [{ name: `checkpoint of ${new Date(madeAt).toISOString()}`, applied: 0, file }];
       } catch (error) {
         file[Symbol.dispose]();
+        // An older one would bring back less, and what it brings back stays.
+        if (isMolnError(error, 'BLOBS_AWAY')) throw error;
         log.warn('A checkpoint cannot be read', { fid, why: messageOf(error) });
       }
     }

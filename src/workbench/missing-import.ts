@@ -17,7 +17,9 @@ export function missingImport(root: string, importer: string, specifier: string)
 }
 
 function hintOf(importer: string, specifier: string): string {
-  if (!/^\.{0,2}\//.test(specifier)) return `Install it with "npm install ${specifier}"`;
+  // Of what is imported only the package: npm takes "a/b" for a repository of somebody's.
+  if (!/^\.{0,2}\//.test(specifier))
+    return `Install it with "npm install ${/^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier}"`;
   const folder = dirname(specifier);
   const near = nearestName(basename(specifier), namesIn(join(dirname(importer), folder)));
   return near === undefined

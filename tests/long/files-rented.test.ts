@@ -229,6 +229,8 @@ test('a bucket of another cloud that is rented', async (t) => {
   const unlimited = await node.cli('storage', 'add', url);
   assert.match(unlimited.stderr, /it needs a limit/);
   await node.json('storage', 'add', url, '--limit', '100MB');
+  const endless = await node.cli('storage', 'limit', 'place', '--limit', 'none');
+  assert.match(endless.stderr, /it needs a limit/);
   const hasCopies = async (): Promise<boolean> => {
     const { isSatisfied, blocks } = await node.json<Why>('files', 'why', 'data/key');
     return isSatisfied && blocks.every(({ copies }) => copies.length === 2);
