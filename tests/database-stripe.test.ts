@@ -152,3 +152,19 @@ test('an interactive transaction that is left alone is rolled back, and says so'
   assert.equal(error.details?.['limit'], 'transactionIdleMs');
   assert.deepEqual(await look(primary, 'SELECT name FROM items'), [['b']]);
 });
+
+test('statements that go to a transaction in one call have the time of one, and it goes on', async () => {
+  await using on = await startDatabase();
+  // After twice that the kit ends the process.
+  const primary = await on.copy('n1', { statementMs: 1500 });
+  await primary.lead();
+  await run(primary, ITEMS);
+  const hold = await primary.begin();
+  await hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" });
+  const sql =
+    'WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 100000) SELECT count(*) FROM c';
+  const error = await errorOf(hold.runAll(Array.from({ length: 2000 }, () => ({ sql }))));
+  assert.equal(error.details?.['limit'], 'statementMs');
+  await hold.commit();
+  assert.deepEqual(await look(primary, 'SELECT name FROM items'), [['a']]);
+});

@@ -1,6 +1,7 @@
 /** What several stripes answer at once is read without a moment held, and is of one moment all the same. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MolnError } from '../src/base/errors.ts';
 import type { StripeClient } from '../src/database/database.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
@@ -15,8 +16,11 @@ async function rowsOf(session: SqlSession, sql: string, ...values: readonly bigi
   return (await session.execute(bound(sql, values), ROOM)).rows;
 }
 
-/** The same stripes; `onLooked` is waited for after each look. */
-function engineOver(sql: SqlUnderTest, onLooked: (stripe: string) => Promise<void>): SqlEngine {
+/** The same stripes; `onLooked` is waited for after each look, which fails as it does. */
+function engineOver(
+  sql: SqlUnderTest,
+  onLooked: (stripe: string, isAgain: boolean) => Promise<void>,
+): SqlEngine {
   const stripes = sql.stripes.map(
     (stripe): StripeClient =>
       new Proxy(stripe as StripeClient, {
@@ -26,7 +30,7 @@ function engineOver(sql: SqlUnderTest, onLooked: (stripe: string) => Promise<voi
           if (name !== 'query') return value.bind(target) as unknown;
           return async (...words: Parameters<StripeClient['query']>) => {
             const result = await target.query(...words);
-            if (words[1].kind === 'look') await onLooked(target.name);
+            if (words[1].kind === 'look') await onLooked(target.name, words[1].isAgain);
             return result;
           };
         },
@@ -129,4 +133,20 @@ test('what takes more than a look is read as of a moment, and nobody hears of it
     assert.deepEqual(found, [0n, 572n, 300n]);
   }
   assert.ok(sql.engine.figures.moments >= before + 5);
+});
+
+test('what only a copy that is behind refuses is no error', async () => {
+  await using sql = await startSql(STRIPES);
+  await (await sql.open()).sequence('CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance)');
+  let refusals = 0;
+  await using engine = engineOver(sql, async (_, isAgain) => {
+    if (isAgain) return;
+    refusals++;
+    await Promise.reject(
+      new MolnError('DATABASE_SQL', 'string or blob too big', { details: { resultCode: 18 } }),
+    );
+  });
+  const session = await engine.openSession({ id: 'ann', readOnly: false });
+  assert.deepEqual(await rowsOf(session, 'SELECT * FROM accounts ORDER BY id'), []);
+  assert.equal(refusals, STRIPES);
 });

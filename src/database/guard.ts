@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:sqlite';
 import { forbidden } from './errors.ts';
-import { isQuickFunction } from './quick-plan.ts';
+import { isGrowingFunction, isQuickFunction } from './quick-plan.ts';
 
 /** What a statement does, as SQLite's authorizer tells. */
 export interface Deeds {
@@ -17,6 +17,8 @@ export interface Deeds {
   recursive: boolean;
   /** Calls a function that may take long. */
   slowCalls: boolean;
+  /** Calls one whose result may be longer than what it is given. */
+  growingCalls: boolean;
   defersForeignKeys: boolean;
 }
 
@@ -27,6 +29,7 @@ export function noDeeds(): Deeds {
     inserts: false,
     recursive: false,
     slowCalls: false,
+    growingCalls: false,
     defersForeignKeys: false,
   };
 }
@@ -192,6 +195,7 @@ function judgeRest(deeds: Deeds, action: number, second: string | null): void {
       throw forbidden('REINDEX', 'Every copy does that by itself when it is needed');
     case constants.SQLITE_FUNCTION:
       if (!isQuickFunction(second ?? '')) deeds.slowCalls = true;
+      if (isGrowingFunction(second ?? '')) deeds.growingCalls = true;
       if (second?.toLowerCase() !== 'load_extension') return;
       throw forbidden('load_extension()', 'Extensions cannot be loaded');
     case constants.SQLITE_RECURSIVE:

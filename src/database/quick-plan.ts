@@ -24,6 +24,17 @@ const QUICK_FUNCTIONS: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
+/** Of those, the ones whose result may be longer than what they are given: in each other they double it again and again. */
+const GROWING_FUNCTIONS: ReadonlySet<string> = new Set(
+  `group_concat hex json json_array json_group_array json_group_object json_object json_quote quote strftime string_agg`.split(
+    ' ',
+  ),
+);
+
+export function isGrowingFunction(name: string): boolean {
+  return GROWING_FUNCTIONS.has(name.toLowerCase());
+}
+
 export function isQuickFunction(name: string): boolean {
   return QUICK_FUNCTIONS.has(name.toLowerCase());
 }
@@ -87,19 +98,23 @@ const FLAT_JUMPS: ReadonlySet<string> = new Set(
   ),
 );
 const FLAT_LOOPS_MAX = 8;
+/** A small file may hold some ten thousand rows, and each takes as long as the program is. */
+const FLAT_PROGRAM_MAX = 200;
 
 /** Whether it goes through tables or what it has sorted one after the other, and never through one for each row of another. */
 export function isFlatProgram(program: readonly ProgramStep[]): boolean {
   const loops = program.flatMap(({ opcode, jump }, end) =>
     LOOPS.has(opcode) ? [{ opcode, begin: jump, end }] : [],
   );
-  if (loops.length > FLAT_LOOPS_MAX) return false;
+  if (loops.length > FLAT_LOOPS_MAX || program.length > FLAT_PROGRAM_MAX) return false;
   const areApart = loops.every(
     (loop, at) =>
       loop.opcode !== 'VNext' && loop.begin <= loop.end && loop.begin > (loops[at - 1]?.end ?? -1),
   );
   if (!areApart) return false;
   return program.every(({ opcode, jump }, at) => {
+    // A text that is put behind another one is copied for each row.
+    if (opcode === 'Concat') return false;
     if (LOOPS.has(opcode) || SHORT_STEPS.has(opcode) || FLAT_STEPS.has(opcode)) return true;
     if (!SHORT_JUMPS.has(opcode) && !FLAT_JUMPS.has(opcode)) return false;
     // The step 0 is none that anybody leads to.

@@ -3,9 +3,15 @@ import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { schemaChanged } from './errors.ts';
-import { NEAR_FILE_BYTES_MAX, NEAR_READ_MS_MAX } from './limits.ts';
+import { NEAR_FILE_BYTES_MAX, NEAR_READ_MS_MAX, NEAR_STATEMENT_BYTES_MAX } from './limits.ts';
 import { isFlatProgram, isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
-import type { SqlValue, Statement, StatementResult, StripeDigest } from './statement.ts';
+import {
+  sizeOf,
+  type SqlValue,
+  type Statement,
+  type StatementResult,
+  type StripeDigest,
+} from './statement.ts';
 
 export class Reader implements Disposable {
   readonly #connection: Connection;
@@ -65,7 +71,10 @@ export class Reader implements Disposable {
   #runAtPace(statement: Statement, readMs: number): StatementResult | undefined {
     const pace = this.#paceOf(statement);
     if (pace === 'quick') return this.#run(statement, readMs);
-    if (pace === 'flat') return this.#isSmall() ? this.#run(statement, readMs) : undefined;
+    if (pace === 'flat') {
+      const isShort = sizeOf(statement) <= NEAR_STATEMENT_BYTES_MAX && this.#isSmall();
+      return isShort ? this.#run(statement, readMs) : undefined;
+    }
     if (pace === 'slow') return undefined;
     const deadline = this.#now() + NEAR_READ_MS_MAX;
     const prepared = this.#connection.prepare(statement.sql);
@@ -150,7 +159,7 @@ export class Reader implements Disposable {
     const plan = this.#connection.plan(statement);
     const isQuick = isQuickPlan(plan, (index) => this.#uniqueColumns(index));
     if (isQuick && isQuickProgram(program)) return 'quick';
-    return isFlatProgram(program) ? 'flat' : 'slow';
+    return !deeds.growingCalls && isFlatProgram(program) ? 'flat' : 'slow';
   }
 
   #uniqueColumns(index: string): number | undefined {

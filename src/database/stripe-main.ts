@@ -8,6 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { Applier } from './applier.ts';
+import { tooLong } from './connection.ts';
 import { setCrashHook } from './crash-points.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
 import { failureBody, schemaChanged } from './errors.ts';
@@ -88,13 +89,17 @@ class StripeThread implements Calls {
     return writer.applied.schemaVersion;
   }
 
+  /** All of them have the time of one statement: whoever waits takes the thread for stuck after twice that. */
   steps(steps: readonly Step[], statementMs: number): readonly StatementResult[] {
     const writer = this.#needWriter();
+    const until = now() + statementMs;
     try {
       return steps.flatMap((step) => {
         if ('savepoint' in step) return writer.savepoint(step);
         if ('schemaVersion' in step) return writer.raiseSchema(step.schemaVersion);
-        return writer.step(step, statementMs);
+        const leftMs = until - now();
+        if (leftMs <= 0) throw tooLong();
+        return writer.step(step, leftMs);
       });
     } catch (error) {
       throw error instanceof GroupLost ? causeOf(error) : error;

@@ -175,19 +175,21 @@ function concatenated(options: Concatenation): Made | string {
   if (keys.length === 0) {
     // Without an order SQLite shows the first rows by rowid.
     const [item] = items;
-    const rid = item?.table?.rid;
-    if (items.length !== 1 || item === undefined || rid === undefined) {
+    const own = ridOf(items);
+    if (item === undefined || own === undefined) {
       return 'it has LIMIT without ORDER BY over several tables';
     }
     keys.push({
-      text: `"${item.name.replaceAll('"', '""')}"."${rid}"`,
+      text: `${quoted(item.name)}.${quoted(own)}`,
       collation: 'BINARY',
+      collate: '',
       tail: '',
       column: undefined,
     });
+    // Through an index SQLite would find others first.
     isOrdered = rid !== undefined;
   } else if (rid !== undefined && !isOrdered) {
-    keys.push({ text: rid, collation: 'BINARY', tail: '', column: undefined });
+    keys.push({ text: rid, collation: 'BINARY', collate: '', tail: '', column: undefined });
     isOrdered = true;
   }
   const starless = select.columns.every(({ type }) => type === 'ExprResultColumn');
@@ -196,7 +198,6 @@ function concatenated(options: Concatenation): Made | string {
   const last = select.columns.at(-1);
   if (last === undefined) return 'it shows no column';
   const end = last.span.offset + last.span.length;
-  const order = keys.map(({ text, tail }) => `${text}${tail}`).join(', ');
   const head = cut(sql, { offset: select.span.offset, length: end - select.span.offset }, edits);
   const rest = cut(
     sql,
@@ -211,6 +212,10 @@ function concatenated(options: Concatenation): Made | string {
     return 'it sorts by more than plain columns beside *';
   }
   const outputs = Array.from({ length: width }, (_, at) => `_c${at}`);
+  // By their places: a name would stand for the result column that has it as alias.
+  const order = keys
+    .map(({ collate, tail }, at) => `${width + at + 1}${collate}${tail}`)
+    .join(', ');
   const limit = body.limit === undefined ? '' : ` ${cut(sql, body.limit.span, edits)}`;
   return {
     stripeText: `${head}${added}${rest} ORDER BY ${order}`,
@@ -264,6 +269,8 @@ function withRid({ sql, select, edits }: Concatenation, rid: string, behind?: st
 interface SortKey {
   readonly text: string;
   readonly collation: Column['collation'];
+  /** The COLLATE that the term itself has. */
+  readonly collate: string;
   /** DESC and NULLS. */
   readonly tail: string;
   /** Undefined: an expression. */
@@ -294,6 +301,7 @@ function sortKey(
   return {
     text: sql.slice(expr.span.offset, expr.span.offset + expr.span.length),
     collation: collation ?? column?.column.collation ?? 'BINARY',
+    collate: collation === undefined ? '' : ` COLLATE ${collation}`,
     tail,
     column: column?.column.name,
   };

@@ -51,6 +51,8 @@ export class Looks {
         this.#isSlow = true;
         this.#set.noteSlow(this.#text);
       }
+      // A copy that is behind may refuse what is right by now.
+      if (!this.#isAgain) this.#isSpoilt = true;
       throw error;
     }
   }

@@ -74,7 +74,8 @@ export class ReadSession implements StripeSession {
   }
 
   async isOneMoment(): Promise<boolean> {
-    return this.#looks === undefined || (await this.#looks.isOneMoment());
+    if (this.#looks === undefined) return true;
+    return await unlessAborted(this.#looks.isOneMoment(), this.#options.signal());
   }
 
   async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
