@@ -30,6 +30,7 @@ const CATALOGUE_TABLE =
 const SLOTS_ROW = -1n;
 const SLOW_TEXTS_KEPT = 1000;
 const SLOW_TIMES = 3;
+const SLOW_TEXT_MAX = 16_384;
 
 /** What one stripe runs when the schema or the slot map changes: on all it makes a new version, stripe 0 keeps both. */
 export function keepCatalogue(
@@ -118,9 +119,9 @@ export class StripeSet implements Stripes {
     return Array.from({ length: count }, (_, stripe) => this.client(stripe));
   }
 
-  /** It takes more than a look; once may be chance. */
+  /** It takes more than a look; once may be chance. What is as long as that is not remembered. */
   isSlow(text: string): boolean {
-    return (this.#slow.get(text) ?? 0) >= SLOW_TIMES;
+    return text.length > SLOW_TEXT_MAX || (this.#slow.get(text) ?? 0) >= SLOW_TIMES;
   }
 
   noteSlow(text: string): void {
