@@ -49,7 +49,7 @@ import { type Gateways, type NodeReport, Reporter } from './reporter.ts';
 import { appMethods } from './app-methods.ts';
 import { clusterLogs } from './cluster-logs.ts';
 import { Placer } from './placer.ts';
-import { countsOf, type Slot } from './slots.ts';
+import { countsOf, nodesOf, type Slot } from './slots.ts';
 import { noRelease, notHere, nothingBefore, releaseNotFound } from './run-errors.ts';
 import { LOG_TAIL_LINES_MAX } from './run-limits.ts';
 import type { Tools } from './tools.ts';
@@ -223,6 +223,14 @@ export class Apps implements AsyncDisposable {
     const { supervisor } = context.rollout;
     const { log } = this.#options;
     return appMethods({ local, copier, logs: this.#logReader, commands, supervisor, log });
+  }
+
+  /** All apps, and the ids of the nodes that run them, as far as is known. */
+  async placed(): Promise<readonly { readonly app: App; readonly nodes: readonly string[] }[]> {
+    const { followed } = this.#all();
+    const slotsOf = async (app: App) => nodesOf((await followed.of(app.name)).slots);
+    const apps = await followed.list();
+    return await Promise.all(apps.map(async (app) => ({ app, nodes: await slotsOf(app) })));
   }
 
   /** For the leader: keeps every instance where it belongs, until the term is over. */

@@ -32,7 +32,7 @@ import {
 import { decidePlaces } from './places.ts';
 import { type DatabaseView, viewOf } from './database-view.ts';
 import { type Company, processConfig } from './process-config.ts';
-import { processPaths } from './process-record.ts';
+import { type DatabaseFolders, processPaths } from './process-record.ts';
 import { type Claim, Restores } from './restores.ts';
 import { askSplit, withStripes } from './splits.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
@@ -40,6 +40,7 @@ import {
   type AskedLead,
   checkCopies,
   checkStripes,
+  databaseOfApp,
   databaseRecords,
   type DatabaseRecord,
   type DroppedRecord,
@@ -48,7 +49,6 @@ import {
   type PlacesRecord,
   placesRecords,
 } from './records.ts';
-import type { DatabaseFolders } from './process-record.ts';
 import { type DatabaseGrant, makeToken, newTokenKey } from './tokens.ts';
 
 /** Seals what only nodes may read. */
@@ -311,11 +311,11 @@ export class Databases implements AsyncDisposable {
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    const { DATABASE_NAME: name = app, DATABASE_URL: own } = settings;
-    const found = isDatabaseName(name) ? await this.#records.get(name) : undefined;
+    const name = databaseOfApp(app, settings);
+    const found = name === undefined ? undefined : await this.#records.get(name);
     const { port: portFile, appSocket } = processPaths(this.#options.folders);
     const port = Number(await readTextIfAny(portFile));
-    if (found === undefined || !(port > 0) || own !== undefined) return {};
+    if (found === undefined || !(port > 0)) return {};
     const grant = { name: `app ${app}`, readOnly: false, expiresAt: undefined };
     const token = makeToken(this.#key(found.value), grant);
     const url = `http://127.0.0.1:${port}/db/${name}/?authToken=${token}`;

@@ -12,11 +12,17 @@ import { LEAD_EVERY_MS, PREFERENCE_MS, SNAPSHOT_EVERY_MS } from './limits.ts';
 
 export class Copy implements AsyncDisposable {
   readonly stripe: Stripe;
+  #isStarted = false;
   readonly #stop = new AbortController();
   #duties: readonly Promise<void>[] = [];
 
   constructor(stripe: Stripe) {
     this.stripe = stripe;
+  }
+
+  /** What is read here; undefined before the copy has had once all that the log has, if that could be reached. */
+  get started(): Stripe | undefined {
+    return this.#isStarted ? this.stripe : undefined;
   }
 
   /** `rank`: how many copies should rather lead. */
@@ -33,6 +39,7 @@ export class Copy implements AsyncDisposable {
     const { signal } = this.#stop;
     const { record, rank, mayLead, isGone, ...shared } = options;
     await stripe.start();
+    this.#isStarted = true;
     const everyMs = LEAD_EVERY_MS + rank * PREFERENCE_MS;
     this.#duties = [
       runCandidate({ ...shared, stripe, record, everyMs, mayLead, isGone }, signal),

@@ -17,6 +17,6 @@ export { cannotLead, moveWaits, splitWaits } from './errors.ts';
 export { databaseFamilies } from './figures.ts';
 export { DatabasePlacer } from './placer.ts';
 export type { ProcessKind } from './process-kind.ts';
-export { checkForPeople, isSystemDatabase } from './records.ts';
+export { checkForPeople, databaseOfApp, isSystemDatabase } from './records.ts';
 export { type DatabaseFolders, processPaths } from './process-record.ts';
 export { ProcessSupervisor } from './process-supervisor.ts';

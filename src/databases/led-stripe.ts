@@ -28,7 +28,7 @@ export interface LedStripeOptions {
   readonly databaseName: string;
   readonly log: CommitLog;
   readonly links: PeerLinks;
-  /** This node's copy, if it has one now. */
+  /** This node's copy, if it has one that can be read now. */
   readonly own: () => Stripe | undefined;
   readonly node: string;
   readonly clock: Clock;

@@ -6,6 +6,11 @@ export const NAME_LENGTH_MAX = 40;
 /** One transaction may touch all of them; see `TRANSACTION_STRIPES_MAX` of `src/database`. */
 export const STRIPES_MAX = 63;
 export const COPIES_MAX = 7;
+/** Copies of a database beside those that keep it safe, where its apps run; and how large one may be, in bytes of a node's disk. */
+export const NEAR_COPIES_MAX = 8;
+export const NEAR_BYTES_MAX: number = 512 * 1024 * 1024;
+/** How often it is looked whether a database that was larger is small by now. */
+export const NEAR_LOOK_MS: number = 60 * 1000;
 /** Stripes that `auto` takes at most. */
 export const STRIPES_AUTO_MAX = 8;
 

@@ -326,7 +326,7 @@ export class OpenDatabase implements AsyncDisposable {
         databaseName: name,
         log: this.#log,
         links,
-        own: () => this.#copies.get(number)?.stripe,
+        own: () => this.#copies.get(number)?.started,
         node: record.node,
         clock,
       });

@@ -9,7 +9,14 @@ import { duringTerm, type Events, type LeaderTerm, type Peers } from '../cluster
 import type { Registry, Stored } from '../registry/registry.ts';
 import type { DatabaseState, Moved, MoveRequest } from './control.ts';
 import { decideMove, type LeadsInput, type StripeMove } from './leads.ts';
-import { COPY_LAG_MAX, LEADS_EVERY_MS, MOVE_AGAIN_MS } from './limits.ts';
+import {
+  COPY_LAG_MAX,
+  LEADS_EVERY_MS,
+  MOVE_AGAIN_MS,
+  NEAR_BYTES_MAX,
+  NEAR_LOOK_MS,
+} from './limits.ts';
+import { decideNear } from './near.ts';
 import { decidePlaces, type PlacesInput } from './places.ts';
 import {
   type DatabaseRecord,
@@ -26,6 +33,8 @@ export interface DatabasePlacerOptions {
   readonly own: () => Promise<readonly DatabaseState[]>;
   /** What each node's process says, by the node's id; who does not answer is left out. */
   readonly states: () => Promise<ReadonlyMap<string, readonly DatabaseState[]>>;
+  /** The nodes that run apps with a database, by its name. */
+  readonly readers: () => Promise<ReadonlyMap<string, readonly string[]>>;
   /** Asks the process of the node that leads. */
   readonly move: (node: string, request: MoveRequest) => Promise<Moved>;
   readonly events: Pick<Events, 'tell'>;
@@ -56,6 +65,8 @@ export class DatabasePlacer {
   readonly #moving = new Map<string, Promise<void>>();
   /** Not before, after a move that failed. */
   readonly #notBeforeMs = new Map<string, number>();
+  /** Too large for copies where it is used; not asked again before. By the database's id. */
+  readonly #largeUntilMs = new Map<string, number>();
   #wake = Promise.withResolvers<void>();
   #primaries: ReadonlyMap<string, readonly (string | null)[]> = new Map();
   #askedMs = -Infinity;
@@ -96,7 +107,11 @@ export class DatabasePlacer {
     let asked: Promise<States> | undefined;
     const states = (): Promise<States> => (asked ??= this.#options.states());
     const copies = countOf(placed.flatMap(({ stored }) => stored.value.stripes.flat()));
-    for (const one of placed) await this.#place(registry, one, copies, states);
+    const readers = await this.#options.readers();
+    for (const one of placed) {
+      const near = await this.#near(one, readers.get(one.name) ?? [], states);
+      await this.#place(registry, { ...one, near }, copies, states);
+    }
     const leads = countOf(placed.flatMap(({ primaries }) => primaries));
     for (const one of placed) await this.#lead(one, leads, states);
     return true;
@@ -117,28 +132,47 @@ export class DatabasePlacer {
     this.#askedMs = now;
   }
 
+  /** As they should be: a copy more only of what is small. */
+  async #near(
+    { record: { id }, stored, primaries }: Placed,
+    readers: readonly string[],
+    states: () => Promise<States>,
+  ): Promise<readonly string[]> {
+    const { clock, peers } = this.#options;
+    const { near = [] } = stored.value;
+    const next = decideNear({ near, readers, nodes: peers.all(), primaries });
+    const isMore = next.some((one) => !near.includes(one));
+    if (!isMore) return next;
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= (this.#largeUntilMs.get(id) ?? -Infinity)) {
+      if (bytesIn(await states(), id) <= NEAR_BYTES_MAX) return next;
+      this.#largeUntilMs.set(id, nowMs + NEAR_LOOK_MS);
+    }
+    return near.filter((one) => next.includes(one));
+  }
+
   async #place(
     registry: Registry,
-    { name, record, stored, primaries }: Placed,
+    { name, record, stored, primaries, near }: Placed & { readonly near: readonly string[] },
     totals: ReadonlyMap<string, number>,
     states: () => Promise<States>,
   ): Promise<void> {
     const nodes = this.#options.peers.all();
-    const { stripes, asked = [] } = stored.value;
+    const { stripes, asked = [], near: nearBefore = [] } = stored.value;
     const decide = (isCurrent: PlacesInput['isCurrent']): PlacesInput['places'] =>
       decidePlaces({ record, places: stripes, asked, primaries, totals, nodes, isCurrent });
     const isNew = (next: PlacesInput['places']): boolean =>
       next.some((each, at) => each !== stripes[at]);
     // Whether copies are current is asked only when it matters.
-    if (!isNew(decide(NO)) && !isNew(decide(YES))) return;
-    const next = decide(currentIn(await states(), record.id));
-    if (!isNew(next)) return;
+    const isSettled = !isNew(decide(NO)) && !isNew(decide(YES));
+    const next = isSettled ? stripes : decide(currentIn(await states(), record.id));
+    if (!isNew(next) && near.join(' ') === nearBefore.join(' ')) return;
     const kept = asked.filter(({ node }) => nodes.some(({ id }) => id === node));
     const { log } = this.#options;
     try {
-      const value = { stripes: next, asked: kept };
+      const value = { stripes: next, near, asked: kept };
       await placesRecords(registry).put(record.id, value, { ifRevision: stored.revision });
-      log.info('Copies of a database are placed anew', { database: name, places: next });
+      log.info('Copies of a database are placed anew', { database: name, places: next, near });
     } catch (error) {
       // Somebody has asked for a move just now: decided anew with the next look.
       if (!isMolnError(error, 'REGISTRY_CONFLICT')) throw error;
@@ -197,6 +231,17 @@ function currentIn(states: States, database: string): PlacesInput['isCurrent'] {
       ?.stripes.find(({ number }) => number === stripe);
     return found !== undefined && found.head - found.applied <= COPY_LAG_MAX;
   };
+}
+
+/** Of one copy of everything. */
+function bytesIn(states: States, database: string): number {
+  const stripes = [...states.values()].flatMap(
+    (all) => all.find(({ id }) => id === database)?.stripes ?? [],
+  );
+  const largest = new Map<number, number>();
+  for (const { number, fileBytes } of stripes)
+    largest.set(number, Math.max(fileBytes, largest.get(number) ?? 0));
+  return [...largest.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function countOf(ids: readonly (string | null)[]): ReadonlyMap<string, number> {

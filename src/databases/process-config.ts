@@ -2,7 +2,7 @@
 import type { KnownToken } from '../accounts/accounts.ts';
 import type { PeerNode } from '../cluster/cluster.ts';
 import type { DatabasesConfig, LogPlace, PeerAccess } from './control.ts';
-import type { DatabaseRecord, PlacesRecord } from './records.ts';
+import { allPlaces, type DatabaseRecord, type PlacesRecord } from './records.ts';
 
 /** Where the logs belong now, and what it takes to call other nodes. */
 export interface Company {
@@ -45,7 +45,7 @@ export function processConfig(known: Known): DatabasesConfig {
       id: record.id,
       stripes: record.stripes,
       splits: record.splits ?? [],
-      places: places.get(record.id)?.stripes ?? [],
+      places: allPlaces(places.get(record.id) ?? { stripes: [] }),
       tokenKey: Buffer.from(keyOf(record)).toString('base64'),
     })),
     dropped,

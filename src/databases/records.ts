@@ -47,6 +47,8 @@ export interface AskedLead {
 /** Under `/database-places/ID`: the nodes that have a copy, by stripe, in the order in which they take over; those that are to go come last. */
 export interface PlacesRecord {
   readonly stripes: readonly (readonly string[])[];
+  /** Nodes that have a copy of each stripe because an app that uses the database runs there; see `near.ts`. They may be among those of a stripe. */
+  readonly near?: readonly string[] | undefined;
   readonly asked?: readonly AskedLead[] | undefined;
 }
 
@@ -73,6 +75,7 @@ const recordSchema: Schema<DatabaseRecord> = object({
 
 const placesSchema: Schema<PlacesRecord> = object({
   stripes: array(array(string())),
+  near: optional(array(string())),
   asked: optional(
     array(
       object({
@@ -112,6 +115,19 @@ export function placesRecords(registry: Registry): Collection<PlacesRecord> {
 
 export function droppedRecords(registry: Registry): Collection<DroppedRecord> {
   return new Collection({ registry, prefix: DROPPED_PREFIX, schema: droppedSchema });
+}
+
+/** The nodes that have copies, by stripe: those that keep it safe first. */
+export function allPlaces({ stripes, near = [] }: PlacesRecord): readonly (readonly string[])[] {
+  return stripes.map((nodes) => [...nodes, ...near.filter((id) => !nodes.includes(id))]);
+}
+
+/** The one that an app with these settings uses, if there is one of that name; undefined: they say where its database is. */
+export function databaseOfApp(
+  app: string,
+  { DATABASE_NAME: name = app, DATABASE_URL: own }: Readonly<Record<string, string>>,
+): string | undefined {
+  return own === undefined && isDatabaseName(name) ? name : undefined;
 }
 
 /** Of stripe `number`, from 0. */

@@ -11,6 +11,7 @@ import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
 import { DatabasePlacer } from '../databases/databases.ts';
+import { databaseReaders } from './database-readers.ts';
 import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
 import { Leadership } from './leadership.ts';
@@ -268,6 +269,7 @@ async function launch(
           peers: cluster.peers,
           own: () => databases.states(),
           states: () => databaseCloud.statesByNode(),
+          readers: () => databaseReaders(apps),
           move: (nodeId, request) => databaseCloud.moveFrom(nodeId, request),
           events,
           clock,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DatabaseDetail } from '../../src/api/api.ts';
 import { clientOf, COUNTED, CountingClient, numbersIn } from '../../testing/counting-client.ts';
+import { appFolder, nodeApp } from '../../testing/app-folder.ts';
 import { step } from '../../testing/step.ts';
 import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
@@ -110,6 +111,15 @@ test('a database goes from one node to three, and its primary’s node is killed
     await clientOf(a, own, 'southern').execute(COUNTED);
     await clientOf(a, own, 'southern').execute('INSERT INTO counted (n) VALUES (1), (2)');
     assert.deepEqual(await numbersIn(clientOf(cluster.node('b'), own, 'southern')), [1, 2]);
+    // The app of that name finds its database beside each of its instances.
+    await a.json('deploy', appFolder(t, nodeApp('"here"')), '--name', 'southern');
+    await a.json('app', 'southern', 'scale', '3');
+    assert.deepEqual(await regions('southern', 3), ['north,north,south', 'north,north,south']);
+    await clientOf(a, own, 'southern').execute('INSERT INTO counted (n) VALUES (3)');
+    for (const node of cluster.nodes)
+      assert.deepEqual(await numbersIn(clientOf(node, own, 'southern')), [1, 2, 3]);
+    await a.json('app', 'southern', 'remove', '--yes');
+    assert.deepEqual(await regions('southern', 1), ['south', 'south']);
     for (const name of ['both', 'southern']) await a.json('db', 'drop', name, '--yes');
   });
 

@@ -216,12 +216,14 @@ async function isWhole(cluster: TestCluster, seer: string): Promise<void> {
     { withinMs: WITHIN_MS },
   );
   await until(
-    'two copies of each stripe',
+    'a copy of each stripe beside each instance',
     async () => {
       const { stripeDetails } = await cluster.node(seer).json<DatabaseDetail>('db', 'show', APP);
       const isGood = stripeDetails.every(
         ({ copies, primary }) =>
-          primary !== undefined && copies.length === 2 && copies.every(({ lag }) => lag < 50),
+          primary !== undefined &&
+          copies.length === NAMES.length &&
+          copies.every(({ lag }) => lag < 50),
       );
       if (!isGood) throw new Error(JSON.stringify(stripeDetails));
       return true;

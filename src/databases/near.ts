@@ -1,0 +1,34 @@
+/**
+ * Which nodes have a copy beside those that keep a database safe, because an app that uses it runs there: what it reads is then answered by its own
+ * node, which asks nobody but the log. Pure. Such a copy keeps nothing safe and is counted nowhere: it comes and goes with the app.
+ */
+import { NEAR_COPIES_MAX } from './limits.ts';
+import type { PlaceNode } from './places.ts';
+
+export interface NearInput {
+  /** As it is. */
+  readonly near: readonly string[];
+  /** Where its apps run, by id. */
+  readonly readers: readonly string[];
+  /** Every member. */
+  readonly nodes: readonly PlaceNode[];
+  /** See `LeadsInput`. */
+  readonly primaries: readonly (string | null)[];
+}
+
+/** The same array when nothing is to change. */
+export function decideNear({ near, readers, nodes, primaries }: NearInput): readonly string[] {
+  const stateOf = (id: string): PlaceNode['state'] | undefined =>
+    nodes.find((node) => node.id === id)?.state;
+  const mayStay = (id: string): boolean =>
+    readers.includes(id) && ['ready', 'suspect', 'lost'].includes(stateOf(id) ?? '');
+  const stay = near.filter((id) => mayStay(id) || (leads(id) && stateOf(id) !== undefined));
+  const come = readers.filter((id) => stateOf(id) === 'ready' && !stay.includes(id)).toSorted();
+  const next = [...stay, ...come.slice(0, Math.max(0, NEAR_COPIES_MAX - stay.length))];
+  return next.join(' ') === near.join(' ') ? near : next;
+
+  /** It led because others were away, and is to hand over first. */
+  function leads(id: string): boolean {
+    return primaries.includes(id);
+  }
+}
