@@ -159,6 +159,10 @@ test('moln dev says in which file and line a mistake is, and what to do', async 
     await shown('the missing name', /export named 'Sales'[\s\S]*app\/controllers\/reports\.ts:2/);
     app.write(REPORTS, controllerOf("import { chart } from 'chart-of';", '  index: chart,'));
     await shown('the missing package', /Install it with "npm install chart-of"/);
+    // What the app has an answer to is Node's own error.
+    const tried = "const why = await import('chart-of').catch(({ code }) => code);";
+    app.write(REPORTS, controllerOf(tried, '  index: () => `without: ${why}`,'));
+    await shown('what the app does without it', /without: ERR_MODULE_NOT_FOUND/);
   });
 
   await step(t, 'two actions at one address', async () => {

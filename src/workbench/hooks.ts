@@ -24,13 +24,17 @@ export function installHooks(root: string): AppLoader {
   const start = pathToFileURL(`${root}/`).href;
   let version = 0;
   const isOwn = (url: string): boolean => url.startsWith(start) && !url.includes('/node_modules/');
+  /** For the developer, by Node's own: that is what an app sees which tries an import and has an answer to its failing. */
+  const missing = new WeakMap<object, Error>();
   const found = <T>(specifier: string, parent: string | undefined, resolve: () => T): T => {
     try {
       return resolve();
     } catch (error) {
       const importer = parent?.split('?')[0] ?? '';
-      if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND' || !isOwn(importer)) throw error;
-      throw missingImport(root, fileURLToPath(importer), specifier);
+      const isMissing = error instanceof Error && systemCode(error) === 'ERR_MODULE_NOT_FOUND';
+      if (isMissing && isOwn(importer))
+        missing.set(error, missingImport(root, fileURLToPath(importer), specifier));
+      throw error;
     }
   };
   registerHooks({
@@ -54,10 +58,14 @@ export function installHooks(root: string): AppLoader {
   });
   process.setSourceMapsEnabled(true);
   return {
-    load: async (path) =>
-      (await import(
-        `${pathToFileURL(path).href}${version === 0 ? '' : `?v=${version}`}`
-      )) as Readonly<Record<string, unknown>>,
+    load: async (path) => {
+      const url = `${pathToFileURL(path).href}${version === 0 ? '' : `?v=${version}`}`;
+      try {
+        return (await import(url)) as Readonly<Record<string, unknown>>;
+      } catch (error) {
+        throw (error instanceof Error && missing.get(error)) || error;
+      }
+    },
     renew: () => {
       version++;
     },
