@@ -1,11 +1,14 @@
 /** A part of a core for some processes and all that they start: a control group of the kernel, version 2 or 1. Needs root. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemCode } from '../src/base/errors.ts';
 
 const V2 = '/sys/fs/cgroup';
 const V1 = '/sys/fs/cgroup/cpu';
 /** The kernel's own: it gives out 5 ms at a time, so that of a shorter one a core takes all. */
 const PERIOD_MICROS = 100_000;
+const EMPTY_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 20;
 
 export class CpuShare implements Disposable {
   readonly #folder: string;
@@ -44,9 +47,24 @@ export class CpuShare implements Disposable {
   /** Its processes go back to the others. */
   [Symbol.dispose](): void {
     this.limit(undefined);
+    const endMs = performance.now() + EMPTY_WITHIN_MS;
+    while (!this.#isRemoved()) {
+      if (performance.now() > endMs) throw new Error(`${this.#folder} does not become empty`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_EVERY_MS);
+    }
+  }
+
+  /** What is ending cannot be moved any more, and is still there for a moment. */
+  #isRemoved(): boolean {
     const processes = readFileSync(join(this.#folder, 'cgroup.procs'), 'utf8').split('\n');
-    for (const pid of processes.filter((one) => one !== ''))
-      writeFileSync(join(this.#isV2 ? V2 : V1, 'cgroup.procs'), pid);
-    rmdirSync(this.#folder);
+    try {
+      for (const pid of processes.filter((one) => one !== ''))
+        writeFileSync(join(this.#isV2 ? V2 : V1, 'cgroup.procs'), pid);
+      rmdirSync(this.#folder);
+      return true;
+    } catch (error) {
+      if (!['ESRCH', 'EBUSY'].includes(systemCode(error) ?? '')) throw error;
+      return false;
+    }
   }
 }
