@@ -8,7 +8,7 @@ import { Balancer } from './balancing/balancer.ts';
 import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
 import { HttpChallenges } from './challenges.ts';
-import { pathKey } from './config-check.ts';
+import { pathKey } from './routes-check.ts';
 import { routeLimits } from './limits.ts';
 import type { AccessLogFormat } from './log-settings.ts';
 import { RouteMeter } from './route-meter.ts';
