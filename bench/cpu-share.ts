@@ -33,6 +33,11 @@ export class CpuShare implements Disposable {
     return ['sh', '-c', `echo $$ > ${group}; exec "$@"`, 'sh'];
   }
 
+  /** A process that runs already. */
+  add(pid: number): void {
+    writeFileSync(join(this.#folder, 'cgroup.procs'), String(pid));
+  }
+
   /** So many percent of one core; undefined: as much as there is. */
   limit(percent: number | undefined): void {
     const micros = percent === undefined ? undefined : (PERIOD_MICROS * percent) / 100;

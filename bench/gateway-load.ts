@@ -1,6 +1,7 @@
 /**
  * Two gateway workers beside one, and how long hits take while half of a core's power is asked for. On a machine with two cores the
- * load generator shares them, so what two workers can do is computed from the CPU time that they took.
+ * load generator shares them, so what two workers can do is computed from the CPU time that they took; and measured, with a quarter of a
+ * core for each worker, so that enough is left for the load.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { freePorts } from '../testing/free-ports.ts';
+import { CpuShare } from './cpu-share.ts';
 import { certificate, writeFiles } from './gateway.ts';
 import { type Place, type Server, startMoln } from './servers.ts';
 import {
@@ -27,6 +29,8 @@ const RAW_UPSTREAM = fileURLToPath(new URL('./raw-upstream.ts', import.meta.url)
 const CONNECTIONS = 64;
 /** Of what one core can do. */
 const LOAD = 0.5;
+/** Of a core, in percent, for each of the workers whose throughput is compared. */
+const WORKER_SHARE = 25;
 const QUANTILES: readonly number[] = [0.5, 0.99, 0.999];
 
 const run = promisify(execFile);
@@ -80,6 +84,7 @@ export async function benchGatewayLoad(options: readonly string[]): Promise<void
       loadCore: otherCore,
     };
     const oneMicros = await compareWorkers(alone, pair, plan);
+    await compareThroughput(alone, pair, plan);
     await measureLatency(alone, oneMicros, { ...plan, folder });
   } finally {
     for (const server of servers) await server.stop();
@@ -118,6 +123,33 @@ async function compareWorkers(
   }
   console.log(`two workers: ${median(factors).toFixed(2)} × one (median)\n`);
   return median(one);
+}
+
+/** By throughput. The load generator is the same for both, and has what the workers must not take. */
+async function compareThroughput(
+  alone: Server,
+  pair: readonly Server[],
+  { rounds, seconds }: Plan,
+): Promise<void> {
+  using groups = new DisposableStack();
+  for (const { pid } of [alone, ...pair]) {
+    const group = groups.use(new CpuShare(`moln-bench-${pid}`));
+    group.add(pid);
+    group.limit(WORKER_SHARE);
+  }
+  const factors: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const [single, both] = [
+      await hits([alone], seconds, undefined),
+      await hits(pair, seconds, undefined),
+    ];
+    factors.push(both.requests / single.requests);
+    console.log(
+      `${WORKER_SHARE} % of a core for each worker: one ${Math.round(single.requests / seconds)} hits/s, ` +
+        `two ${Math.round(both.requests / seconds)}, ${(both.requests / single.requests).toFixed(2)} times as many`,
+    );
+  }
+  console.log(`two workers: ${median(factors).toFixed(2)} × one by throughput (median)\n`);
 }
 
 /** Requests that were answered, and the CPU seconds of each server. */

@@ -16,7 +16,7 @@ import {
   type Schema,
 } from '../base/schema.ts';
 import { parseHost } from '../http/host.ts';
-import { balanceSchema, checkBalance } from './balancing/balance-check.ts';
+import { balanceSchema } from './balancing/balance-check.ts';
 import { balancersSchema, checkBalancers, trustedRanges } from './balancer-check.ts';
 import type {
   CertificatePair,
@@ -35,7 +35,8 @@ import type {
   UpstreamAddress,
   UpstreamConfig,
 } from './config.ts';
-import { checkRedirect, pathPattern, siteSchema } from './site-check.ts';
+import { checkRoutes, requireNew } from './routes-check.ts';
+import { pathPattern, siteSchema } from './site-check.ts';
 import {
   CACHE_DISK_BYTES_MIN,
   CACHE_MEMORY_BYTES_MIN,
@@ -170,6 +171,7 @@ const upstream: Schema<UpstreamConfig> = object({
   address,
   weight: optional(integer({ min: 0, max: UPSTREAM_WEIGHT_MAX })),
   region: optional(region),
+  backup: optional(boolean()),
 });
 
 const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {
@@ -231,17 +233,34 @@ const routeCache: Schema<RouteCacheConfig> = object({
 
 const accessLog = optional(literal('json', 'combined', 'off'));
 
-const route: Schema<RouteConfig> = object({
-  id,
-  hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
-  path: routePath,
-  target,
-  limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
-  cache: optional(routeCache),
-  accessLog,
-  balance: optional(balanceSchema),
-  site: optional(siteSchema),
-});
+function once(inner: Schema<RouteConfig>): Schema<RouteConfig> {
+  return {
+    ...inner,
+    decode(value, path) {
+      if (passed.has(value as object)) return value as RouteConfig;
+      const decoded = inner.decode(value, path);
+      passed.add(decoded);
+      return decoded;
+    },
+  };
+}
+
+/** Routes that came out of a check. Nobody changes them, so they are good wherever they come again. */
+const passed = new WeakSet<object>();
+
+const route: Schema<RouteConfig> = once(
+  object({
+    id,
+    hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
+    path: routePath,
+    target,
+    limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
+    cache: optional(routeCache),
+    accessLog,
+    balance: optional(balanceSchema),
+    site: optional(siteSchema),
+  }),
+);
 
 const ipAddress = checked(string({ lengthMax: 100 }), (value, path) => {
   const text = value.includes(':') ? `[${value}]` : value;
@@ -425,68 +444,4 @@ function requireFitting(item: ListenerConfig, path: string): void {
     const message = `Listener "${item.id}" is https already and cannot redirect to it`;
     throw new ConfigError(`${path}.redirectHttpsPort`, message);
   }
-}
-
-function checkRoutes(routes: readonly RouteConfig[]): void {
-  const ids = new Set<string>();
-  const places = new Map<string, string>();
-  const upstreams = new Map<string, string>();
-  for (const [index, item] of routes.entries()) {
-    const path = `routes[${index}]`;
-    requireNew(ids, item.id, `${path}.id`);
-    if (item.hosts.length === 0) {
-      throw new ConfigError(`${path}.hosts`, `Route "${item.id}" has no hosts, want at least one`);
-    }
-    for (const [at, host] of item.hosts.entries()) {
-      const place = `${host}${pathKey(item.path)}/`;
-      const other = places.get(place);
-      if (other !== undefined) {
-        throw new ConfigError(
-          `${path}.hosts[${at}]`,
-          `Routes "${other}" and "${item.id}" both want host "${host}" with path "${item.path}"`,
-        );
-      }
-      places.set(place, item.id);
-    }
-    checkBalance(item, `${path}.balance`);
-    if (item.target.kind === 'redirect') checkRedirect(item.target, `${path}.target`);
-    if (item.site?.rewrite !== undefined && item.target.kind !== 'upstreams') {
-      const what = `Route "${item.id}" has a rewrite, which is for upstreams alone`;
-      throw new ConfigError(`${path}.site.rewrite`, what);
-    }
-    if (item.target.kind === 'upstreams') {
-      checkUpstreams(item.target.upstreams, `${path}.target.upstreams`, upstreams);
-    }
-  }
-}
-
-/** The same upstream may serve several routes; the same id with two addresses is a mistake. */
-function checkUpstreams(
-  list: readonly UpstreamConfig[],
-  path: string,
-  known: Map<string, string>,
-): void {
-  const here = new Set<string>();
-  for (const [index, item] of list.entries()) {
-    requireNew(here, item.id, `${path}[${index}].id`);
-    const place = JSON.stringify(item.address);
-    const other = known.get(item.id);
-    if (other !== undefined && other !== place) {
-      throw new ConfigError(
-        `${path}[${index}].address`,
-        `Upstream "${item.id}" has two addresses: ${other} and ${place}`,
-      );
-    }
-    known.set(item.id, place);
-  }
-}
-
-function requireNew(known: Set<string>, name: string, path: string): void {
-  if (known.has(name)) throw new ConfigError(path, `Key "${path}" repeats the id "${name}"`);
-  known.add(name);
-}
-
-/** `/a/` and `/a` are the same place; `/` is the empty key. */
-export function pathKey(path: string): string {
-  return path.endsWith('/') ? path.slice(0, -1) : path;
 }

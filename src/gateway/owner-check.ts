@@ -1,6 +1,7 @@
 /**
  * Asks a process that owns keys whether it still turns, when somebody has waited there for long without a byte: a process that hangs
- * keeps its connections. Asked over another connection than theirs, since between nodes one may lead through a third process.
+ * keeps its connections. To another node the way leads through any of its processes, and that one may hang while the owner turns. The
+ * system there deals out connections, so it is asked over as many new ones as there are processes: sooner or later one of them goes that way.
  */
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
@@ -8,11 +9,26 @@ import { SHARING } from './limits.ts';
 import type { NoticePlace } from './owner-notice.ts';
 import { PeerNotice } from './peer-notice.ts';
 import { REMOVE_METHOD } from './question.ts';
-import type { Sharer } from './sharing.ts';
+import type { Sharer, Sharing } from './sharing.ts';
 
 /** Whoever waits there for what the origin can give as well leaves when there is no answer. Again and again, while somebody waits. */
-export function checkOwner(room: CacheRoom, owner: Sharer, place: NoticePlace): void {
-  if (owner.mayCheck()) new OwnerCheck(room, owner).send(place);
+export function checkOwner(
+  room: CacheRoom,
+  { owner, sharing, place }: CheckedOwner & { readonly place: NoticePlace },
+): void {
+  if (!owner.mayCheck()) return;
+  for (let way = 0; way < waysTo({ owner, sharing }); way++)
+    new OwnerCheck(room, owner).send(place);
+}
+
+interface CheckedOwner {
+  readonly owner: Sharer;
+  readonly sharing: Sharing;
+}
+
+function waysTo({ owner, sharing }: CheckedOwner): number {
+  if (owner.upstream?.isFar !== true) return 1;
+  return sharing.members.filter(({ node }) => node === owner.node).length;
 }
 
 class OwnerCheck extends PeerNotice {
@@ -27,10 +43,13 @@ class OwnerCheck extends PeerNotice {
 
   send({ authority, target }: NoticePlace): void {
     this.#room.notices.add(this);
-    const times = { responseTimeoutMs: SHARING.silentMs, idleTimeoutMs: SHARING.silentMs };
+    const { silentMs } = SHARING;
+    const route = this.#owner.route({ responseTimeoutMs: silentMs, idleTimeoutMs: silentMs });
+    const limits = { ...route.limits, connectTimeoutMs: silentMs };
+    const upstreams = route.upstreams.map((upstream) => upstream.once());
     // It names no key, so there is nothing to remove.
     const head = `${REMOVE_METHOD} ${target} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`;
-    this.say(this.#owner.route(times), head);
+    this.say({ ...route, limits, upstreams }, head);
   }
 
   /** Whatever it says: it turns. */

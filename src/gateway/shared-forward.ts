@@ -195,7 +195,7 @@ class SharedForward extends CacheForward {
     const { isAsking, isAccepted, phase } = this;
     const silentMs = horizonMs - this.sinceMs;
     if (isAsking && isAccepted && silentMs >= SHARING.silentMs) {
-      checkOwner(this.room, this.sharer, this.place);
+      checkOwner(this.room, { owner: this.sharer, sharing: this.sharing, place: this.place });
     }
     const isLate = !isAccepted && phase === PHASE.head && silentMs >= SHARING.acceptTimeoutMs;
     if (isAsking && isLate) this.giveUp(504, 'The process that owns the key says nothing');

@@ -8,7 +8,7 @@ import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, signalProcess } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
-import { checkGatewayConfig } from './config-check.ts';
+import { ConfigChecker } from './config-checker.ts';
 import type { GatewayConfig, GatewayStats, UpstreamLoad } from './config.ts';
 import type { AnswerTo, GatewayQuestion } from './gateway-question.ts';
 import { CONTROL_PROTOCOL } from './control-protocol.ts';
@@ -57,6 +57,7 @@ export class GatewaySupervisor implements AsyncDisposable {
   #code = '';
   #adopted = false;
   #applying: Promise<unknown> = Promise.resolve();
+  readonly #checker = new ConfigChecker();
   #state: 'new' | 'running' | 'detached' | 'stopped' = 'new';
   /** Monotonic; a worker on its way out is killed then. */
   #leaveDeadlineMs = Infinity;
@@ -223,7 +224,7 @@ export class GatewaySupervisor implements AsyncDisposable {
   async #applyNow(content: GatewayConfigContent): Promise<number> {
     this.#requireRunning();
     const slots = this.#slots.map((slot) => slot.state().slot).toSorted((a, b) => a - b);
-    const config = checkGatewayConfig({ ...content, slots, version: this.#version + 1 });
+    const config = this.#checker.check({ ...content, slots, version: this.#version + 1 });
     await this.#requirePorts(config);
     this.#requireRunning();
     this.#version = config.version;

@@ -304,6 +304,13 @@ export class Upstream implements Candidate {
     }
   }
 
+  /** The same place for one request, over a connection of its own that nobody uses again. */
+  once(): Upstream {
+    const made = new Upstream(this.config, this.nodes);
+    made.retire();
+    return made;
+  }
+
   /** No new requests come: idle sockets close now, the others when they are released. */
   retire(): void {
     this.retired = true;

@@ -10,16 +10,20 @@ import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
 const CROWD = 200;
+const LED = 60;
 const HOST = 'app.localhost';
-/** Counts by path, so that each answer says how many times its path was asked for. `/late…` is answered from the second time on. */
+/** Counts by path, so that each answer says how many times its path was asked for. `/late…` is answered from the second time on, or with `/own-now`. */
 const APP = {
   'package.json': JSON.stringify({ name: 'app', scripts: { start: 'node server.js' } }),
   'server.js': `const counts = new Map();
+const held = [];
 const server = require('node:http').createServer(({ url }, response) => {
   const count = (counts.get(url) ?? 0) + 1;
   counts.set(url, count);
   response.setHeader('Cache-Control', url.startsWith('/own') ? 'no-store' : 'max-age=3600');
+  if (url === '/own-now') for (const answer of held.splice(0)) answer();
   if (count > 1 || !url.startsWith('/late')) response.end(url + ' ' + count);
+  else held.push(() => response.end(url + ' ' + count));
 });
 server.listen(process.env.LISTEN_SOCKET ?? Number(process.env.PORT));
 process.on('SIGTERM', () => process.exit(0));
@@ -130,6 +134,38 @@ test('three gateways with two processes each are one cache', async (t) => {
     }
     await until('all to agree again', () => agree(one));
   });
+
+  await step(
+    t,
+    'a process that only leads questions on hangs: who waits asks the app',
+    async () => {
+      const [place] = await cluster.placesOf('app', 'one');
+      const asker = nodes.find(({ name }) => name === place);
+      assert.ok(asker !== undefined);
+      const leader = (await explained(asker, '/')).find(({ node }) => node !== place);
+      assert.ok(leader !== undefined);
+      // Some of them belong to the other process of that node, and about half of those are asked by way of this one.
+      const paths = Array.from({ length: LED }, (_, at) => `/late-led${at}`);
+      const asked = paths.map(async (path) => ({ path, ...(await get(asker, path)) }));
+      for (let turn = 0; turn < 2; turn++) await explained(asker, '/');
+      process.kill(leader.pid, 'SIGSTOP');
+      try {
+        await get(asker, '/own-now');
+        for (const { path, status, body } of await Promise.all(asked)) {
+          assert.equal(status, 200);
+          assert.match(body, new RegExp(`^${path} [1-9]$`));
+        }
+        const alive = cluster.node(leader.node).processes();
+        assert.ok(
+          alive.some(({ pid }) => pid === leader.pid),
+          'nobody has replaced it meanwhile',
+        );
+      } finally {
+        process.kill(leader.pid, 'SIGCONT');
+      }
+      await until('all to agree again', () => agree(one));
+    },
+  );
 
   await step(t, 'a node is lost: its keys are others’, and no request fails', async () => {
     // Not the one with the only instance.
