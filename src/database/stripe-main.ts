@@ -139,10 +139,15 @@ class StripeThread implements Calls {
     isLook: boolean,
   ): QueryAnswer {
     const reader = this.#needReader();
-    const result = isLook
-      ? reader.look(statement, readMs, planned)
-      : reader.quick(statement, readMs, planned);
-    return result === undefined ? { kind: 'slow' } : { kind: 'rows', result };
+    reader.hold();
+    try {
+      const result = isLook
+        ? reader.look(statement, readMs, planned)
+        : reader.quick(statement, readMs, planned);
+      return result === undefined ? { kind: 'slow' } : { kind: 'rows', result };
+    } finally {
+      reader.letGo();
+    }
   }
 
   close(): void {

@@ -487,7 +487,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #newThread(): readonly [StripeThread, Reads] {
     const { path, crashAt, slowReads: pool, clock, readMs } = this.#options;
     const thread = new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
-    return [thread, new Reads({ stripe: this.name, path, thread, pool, clock, readMs })];
+    const applied = (): number => this.#progress.applied.index;
+    return [thread, new Reads({ stripe: this.name, path, thread, pool, clock, readMs, applied })];
   }
 }
 
