@@ -305,3 +305,28 @@ test('a full disk: what was acknowledged is in the log, and the copy goes on whe
   await sameCopies(primary, mirror);
   for (const copy of [primary, mirror]) assert.equal(copy.status.quarantined, undefined);
 });
+
+test('a read that waits for a copy that cannot follow says so in time', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  let isCut = false;
+  const log = new Proxy(on.log, {
+    get: (target, name) => {
+      if (name === 'read' && isCut) return () => Promise.reject(new Error('cut off'));
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  const mirror = await on.copy('n2', { log, readMs: 300 });
+  isCut = true;
+  await run(primary, 'INSERT INTO t VALUES (21, ?)', 'x');
+  const count = { sql: 'SELECT count(*) FROM t' };
+  for (const level of [{ kind: 'strong' }, { kind: 'look', isAgain: true }] as const)
+    await assert.rejects(mirror.query(count, level), { code: 'DATABASE_BEHIND', retryable: true });
+  assert.deepEqual(await look(mirror, count.sql), [[20n]]);
+  isCut = false;
+  await until('it follows', async () => mirror.catchUp());
+  const { index } = primary.status.applied;
+  const { rows } = await mirror.query(count, { kind: 'session', index });
+  assert.deepEqual(rows, [[21n]]);
+});

@@ -150,3 +150,23 @@ test('what only a copy that is behind refuses is no error', async () => {
   assert.deepEqual(await rowsOf(session, 'SELECT * FROM accounts ORDER BY id'), []);
   assert.equal(refusals, STRIPES);
 });
+
+test('a copy that does not get to what was acknowledged is not waited for: the statement reads as of a moment', async () => {
+  await using sql = await startSql(STRIPES);
+  const writer = await sql.open();
+  await writer.sequence(
+    'CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance INTEGER); INSERT INTO accounts VALUES (1, 5), (2, 7), (3, 9)',
+  );
+  let looks = 0;
+  await using engine = engineOver(sql, () => {
+    looks++;
+    return Promise.reject(new MolnError('DATABASE_BEHIND', 'It is behind', { retryable: true }));
+  });
+  const session = await engine.openSession({ id: 'ann', readOnly: false });
+  for (let times = 1; times <= 4; times++) {
+    assert.deepEqual(await rowsOf(session, SUM), [[21n]]);
+    assert.equal(engine.figures.moments, times);
+  }
+  // Unlike a text that takes long, it is tried again: the copy may be there by now.
+  assert.ok(looks >= 4);
+});

@@ -169,6 +169,17 @@ export class Connection implements Disposable {
     }
   }
 
+  /** A SELECT that gives one row at most (`isSingleProgram`), in one call of SQLite. */
+  runSingle({ columns, statement }: Prepared, asked: Statement): StatementResult {
+    const rows = this.#guarded(noDeeds(), () => statement.all(...valuesOf(asked)));
+    return {
+      columns,
+      rows: collect(rows as unknown as SqlValue[][], () => false),
+      changes: 0,
+      lastInsertRowid: undefined,
+    };
+  }
+
   /** The rows of a SELECT that gives one at each step (`isSteppedProgram`); undefined when there are more than `NEAR_ROWS_MAX`, or when they take long. */
   runFew(
     prepared: Prepared,

@@ -139,6 +139,15 @@ export function notCurrent(stripes: string): MolnError {
   );
 }
 
+/** A copy does not get to what was acknowledged: its log or its disk is slow, or it cannot be applied. */
+export function behind(stripe: string, has: number, wanted: number): MolnError {
+  return new MolnError(
+    'DATABASE_BEHIND',
+    `The copy of stripe "${stripe}" on this node has entry ${has} and does not get to ${wanted}`,
+    { hint: 'Ask again, or at level "stale"; "moln db stripes" shows all copies', retryable: true },
+  );
+}
+
 /** What was to be looked at takes more than a moment: it is read another way. */
 export function notAtOnce(): MolnError {
   return new MolnError('DATABASE_NOT_AT_ONCE', 'The statement may take long', { retryable: true });

@@ -6,8 +6,10 @@ import { LogGauge, pressureOf } from './log-gauge.ts';
 test('writers are slowed down from half of the limit on, and stopped at it', () => {
   assert.deepEqual(pressureOf(0, 1000), { kind: 'none' });
   assert.deepEqual(pressureOf(500, 1000), { kind: 'none' });
-  assert.deepEqual(pressureOf(600, 1000), { kind: 'slow', pauseMs: 10 });
-  assert.deepEqual(pressureOf(999, 1000), { kind: 'slow', pauseMs: 50 });
+  assert.deepEqual(pressureOf(600, 1000), { kind: 'slow', pauseMs: 13 });
+  assert.deepEqual(pressureOf(750, 1000), { kind: 'slow', pauseMs: 50 });
+  assert.deepEqual(pressureOf(950, 1000), { kind: 'slow', pauseMs: 450 });
+  assert.deepEqual(pressureOf(999, 1000), { kind: 'slow', pauseMs: 2000 });
   assert.deepEqual(pressureOf(1000, 1000), { kind: 'full' });
 });
 

@@ -9,13 +9,16 @@ export type Pressure =
 
 /** At this part of the limit primaries begin to slow down. */
 const SLOW_FROM = 0.5;
-const PAUSE_MS_MAX = 50;
+/** Half of the way from there to the limit. A large file's snapshot takes long, and to wait is better than to be refused. */
+const PAUSE_MS = 50;
+const PAUSE_MS_MAX = 2000;
 
 export function pressureOf(bytes: number, bytesMax: number): Pressure {
   if (bytes >= bytesMax) return { kind: 'full' };
-  const over = bytes / bytesMax - SLOW_FROM;
+  const over = bytes - bytesMax * SLOW_FROM;
   if (over <= 0) return { kind: 'none' };
-  return { kind: 'slow', pauseMs: Math.ceil((PAUSE_MS_MAX * over) / (1 - SLOW_FROM)) };
+  const pauseMs = Math.ceil((PAUSE_MS * over) / (bytesMax - bytes));
+  return { kind: 'slow', pauseMs: Math.min(pauseMs, PAUSE_MS_MAX) };
 }
 
 /** Entries are counted together until they make so much. */

@@ -1,10 +1,26 @@
 /** How far a copy is in its log, and who waits until it is further. */
+import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { NO_HASH } from './entry.ts';
+import { behind } from './errors.ts';
 
 export class Progress {
   #applied: Applied = { index: 0, hash: NO_HASH, schemaVersion: 0, epoch: 0 };
   readonly #waiters = new Set<() => void>();
+  readonly #stripe: { readonly name: string; readonly clock: Clock };
+  readonly #ended: AbortSignal;
+  readonly #hurry: () => void;
+
+  /** `ended` ends all waiting, with its reason. `hurry` is called as long as somebody waits for an entry that is not there. */
+  constructor(
+    stripe: { readonly name: string; readonly clock: Clock },
+    ended: AbortSignal,
+    hurry: () => void,
+  ) {
+    this.#stripe = stripe;
+    this.#ended = ended;
+    this.#hurry = hurry;
+  }
 
   get applied(): Applied {
     return this.#applied;
@@ -21,14 +37,25 @@ export class Progress {
     this.#waiters.clear();
   }
 
-  /** Resolves when the file contains the entry; `hurry` is called as long as it does not. Throws the signal's reason. */
-  async reached(index: number, hurry: () => void, signal: AbortSignal): Promise<void> {
+  /** Resolves when the file contains the entry. Rejects with `DATABASE_BEHIND` when it does not within that time. */
+  async reached(index: number, withinMs: number): Promise<void> {
+    if (this.#applied.index >= index) return;
+    const { name, clock } = this.#stripe;
+    let look = (): void => {};
+    let isLate = false;
+    using _deadline = clock.after(withinMs, () => {
+      isLate = true;
+      look();
+    });
     while (this.#applied.index < index) {
-      signal.throwIfAborted();
+      this.#ended.throwIfAborted();
+      if (isLate) throw behind(name, this.#applied.index, index);
       const { promise, resolve } = Promise.withResolvers<void>();
+      look = resolve;
       this.#waiters.add(resolve);
-      hurry();
+      this.#hurry();
       await promise;
+      this.#waiters.delete(resolve);
     }
   }
 }

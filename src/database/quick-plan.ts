@@ -50,6 +50,11 @@ export function isQuickProgram(program: readonly ProgramStep[]): boolean {
   return program.filter(({ opcode }) => LOOPS.has(opcode)).length <= 1;
 }
 
+/** Of those that are quick: one row at most. */
+export function isSingleProgram(program: readonly ProgramStep[]): boolean {
+  return program.every(({ opcode }) => !LOOPS.has(opcode));
+}
+
 /** Each takes a moment, wherever it stands. `Count`, for one, does not: it goes through a whole table. */
 const SHORT_STEPS: ReadonlySet<string> = new Set(
   `Add Affinity BitAnd BitNot BitOr Blob Cast Column Concat Copy DeferredSeek Divide FinishSeek Function Halt IdxRowid Init Int64 Integer IsTrue Move

@@ -4,7 +4,13 @@ import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { schemaChanged } from './errors.ts';
 import { NEAR_FILE_BYTES_MAX, NEAR_READ_MS_MAX, NEAR_STATEMENT_BYTES_MAX } from './limits.ts';
-import { isFlatProgram, isQuickPlan, isQuickProgram, isSteppedProgram } from './quick-plan.ts';
+import {
+  isFlatProgram,
+  isQuickPlan,
+  isQuickProgram,
+  isSingleProgram,
+  isSteppedProgram,
+} from './quick-plan.ts';
 import {
   sizeOf,
   type SqlValue,
@@ -20,6 +26,7 @@ export class Reader implements Disposable {
   #schema = 0n;
   #schemaVersion: number | undefined;
   #pageBytes: number | undefined;
+  #held: Applied | undefined;
 
   constructor(path: string, now: () => number) {
     this.#connection = new Connection(path, 'reader');
@@ -40,27 +47,23 @@ export class Reader implements Disposable {
       try {
         const isFor = planned === undefined || this.#schemaVersion === planned;
         const result = isFor ? this.#runAtPace(statement, readMs) : undefined;
-        if (isFor && !this.#forgetOld()) return result;
+        if (isFor && (this.#held !== undefined || !this.#forgetOld())) return result;
         if (!isFor) this.requireSchema(planned);
       } catch (error) {
-        if (!this.#forgetOld()) throw error;
+        if (this.#held !== undefined || !this.#forgetOld()) throw error;
       }
     }
   }
 
-  /** The same with the entry that it is as of. */
+  /** The same with the entry that it is as of; between `hold` and `letGo`. */
   look(
     statement: Statement,
     readMs: number,
     planned: number | undefined,
   ): StatementResult | undefined {
-    this.#connection.own('BEGIN');
-    try {
-      const result = this.quick(statement, readMs, planned);
-      return result && { ...result, at: this.applied().index };
-    } finally {
-      this.#connection.own('COMMIT');
-    }
+    const at = this.applied().index;
+    const result = this.quick(statement, readMs, planned);
+    return result && { ...result, at };
   }
 
   query(statement: Statement, readMs: number): StatementResult {
@@ -70,6 +73,8 @@ export class Reader implements Disposable {
 
   #runAtPace(statement: Statement, readMs: number): StatementResult | undefined {
     const pace = this.#paceOf(statement);
+    if (pace === 'single')
+      return this.#connection.runSingle(this.#connection.prepare(statement.sql), statement);
     if (pace === 'quick') return this.#run(statement, readMs);
     if (pace === 'flat') {
       const isShort = sizeOf(statement) <= NEAR_STATEMENT_BYTES_MAX && this.#isSmall();
@@ -99,18 +104,27 @@ export class Reader implements Disposable {
   }
 
   applied(): Applied {
-    return readApplied(this.#connection);
+    return this.#held ?? readApplied(this.#connection);
   }
 
   /** From now on it sees the file as it is now. */
   hold(): Applied {
-    this.#connection.exec('BEGIN');
-    return this.applied();
+    this.#connection.own('BEGIN');
+    try {
+      this.#forgetOld();
+      this.#held = this.applied();
+      return this.#held;
+    } catch (error) {
+      this.letGo();
+      throw error;
+    }
   }
 
   /** The end of `hold`. */
   letGo(): void {
-    this.#connection.exec('ROLLBACK');
+    this.#held = undefined;
+    // SQLite ends it by itself after some errors.
+    if (this.#connection.inTransaction) this.#connection.own('ROLLBACK');
   }
 
   /** All tables at one entry. */
@@ -158,7 +172,7 @@ export class Reader implements Disposable {
     if (isSteppedProgram(program)) return 'stepped';
     const plan = this.#connection.plan(statement);
     const isQuick = isQuickPlan(plan, (index) => this.#uniqueColumns(index));
-    if (isQuick && isQuickProgram(program)) return 'quick';
+    if (isQuick && isQuickProgram(program)) return isSingleProgram(program) ? 'single' : 'quick';
     return !deeds.growingCalls && isFlatProgram(program) ? 'flat' : 'slow';
   }
 
@@ -197,8 +211,8 @@ export class Reader implements Disposable {
   }
 }
 
-/** `quick`: few steps in all. `stepped`: few steps to each row. `flat`: as many as there are rows, which are few in a small file. */
-type Pace = 'quick' | 'stepped' | 'flat' | 'slow';
+/** `single`: one row at most, at once. `quick`: few steps in all. `stepped`: few steps to each row. `flat`: as many as there are rows, which are few in a small file. */
+type Pace = 'single' | 'quick' | 'stepped' | 'flat' | 'slow';
 
 const PACES_KEPT = 2000;
 

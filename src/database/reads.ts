@@ -24,6 +24,8 @@ export interface ReadsOptions {
   readonly pool: SlowReads;
   readonly clock: Clock;
   readonly readMs: number | undefined;
+  /** The newest entry that the file is known to contain. */
+  readonly applied: () => number;
 }
 
 export class Reads implements Disposable {
@@ -35,6 +37,8 @@ export class Reads implements Disposable {
   #nearAgainMs = -Infinity;
   /** Read here in this turn of the event loop. */
   #inTurn = 0;
+  /** Since then the reader sees the file as it was with that entry. */
+  #heldAt: number | undefined;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
@@ -60,7 +64,8 @@ export class Reads implements Disposable {
       if (!this.#isClosed) this.#reader ??= new Reader(path, () => clock.monotonicMs());
       if (answer.kind === 'rows') return answer.result;
     } else {
-      if (this.#inTurn++ === 0) setImmediate(() => (this.#inTurn = 0));
+      if (this.#inTurn++ === 0) setImmediate(() => this.#endTurn());
+      this.#hold(reader);
       const result = isLook
         ? reader.look(statement, readMs, planned)
         : reader.quick(statement, readMs, planned);
@@ -69,6 +74,28 @@ export class Reads implements Disposable {
     }
     if (isLook) throw notAtOnce();
     return await pool.query(path, statement, readMs, planned);
+  }
+
+  /**
+   * The reads of one turn see the file as it is at the first of them, for to lock it for each costs more than to read a row; but each sees every entry that is known
+   * to be there.
+   */
+  #hold(reader: Reader): void {
+    const applied = this.#options.applied();
+    if (this.#heldAt === applied) return;
+    this.#letGo();
+    reader.hold();
+    this.#heldAt = applied;
+  }
+
+  #letGo(): void {
+    if (this.#heldAt !== undefined) this.#reader?.letGo();
+    this.#heldAt = undefined;
+  }
+
+  #endTurn(): void {
+    this.#inTurn = 0;
+    this.#letGo();
   }
 
   #took(beganMs: number): void {

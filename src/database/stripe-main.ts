@@ -62,13 +62,14 @@ class StripeThread implements Calls {
     writer.begin();
     try {
       const isAlone = transactions.length === 1;
-      const now = writer.applied.schemaVersion;
+      const untilMs = now() + statementMs;
+      const version = writer.applied.schemaVersion;
       const outcomes = transactions.map((statements, at) => {
-        const wanted = planned[at] ?? now;
+        const wanted = planned[at] ?? version;
         return outcomeBody(
-          wanted === now
-            ? writer.run(statements, { isAlone, statementMs })
-            : { kind: 'failed', error: schemaChanged(wanted, now), at: 0 },
+          wanted === version
+            ? writer.run(statements, { isAlone, statementMs: untilMs - now() })
+            : { kind: 'failed', error: schemaChanged(wanted, version), at: 0 },
         );
       });
       const entry = writer.finish(facts);
@@ -139,10 +140,15 @@ class StripeThread implements Calls {
     isLook: boolean,
   ): QueryAnswer {
     const reader = this.#needReader();
-    const result = isLook
-      ? reader.look(statement, readMs, planned)
-      : reader.quick(statement, readMs, planned);
-    return result === undefined ? { kind: 'slow' } : { kind: 'rows', result };
+    reader.hold();
+    try {
+      const result = isLook
+        ? reader.look(statement, readMs, planned)
+        : reader.quick(statement, readMs, planned);
+      return result === undefined ? { kind: 'slow' } : { kind: 'rows', result };
+    } finally {
+      reader.letGo();
+    }
   }
 
   close(): void {

@@ -13,7 +13,7 @@ import { crashPoint } from './crash-points.ts';
 import { hex, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { LOG_ENTRIES_KEPT, READ_MS_MAX } from './limits.ts';
+import { LOG_ENTRIES_KEPT, LOOK_WAIT_MS, READ_MS_MAX } from './limits.ts';
 import { PrimaryTerm } from './primary.ts';
 import { Progress } from './progress.ts';
 import { Reads } from './reads.ts';
@@ -35,7 +35,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #reads: Reads;
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
-  readonly #progress = new Progress();
+  readonly #progress: Progress;
   /** A mirror had then all that the log had. */
   #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
@@ -50,6 +50,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   constructor(options: StripeOptions) {
     this.#options = options;
+    this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
     [this.#thread, this.#reads] = this.#newThread();
   }
 
@@ -142,8 +143,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
     expect?: Expectation,
   ): Promise<StatementResult> {
     const isLook = level.kind === 'look';
-    if (isLook ? level.isAgain : level.kind === 'strong') await this.#becomeCurrent();
-    if (level.kind === 'session') await this.#reached(level.index);
+    if (level.kind === 'strong') await this.#becomeCurrent();
+    if (isLook && level.isAgain) await this.#becomeCurrent(LOOK_WAIT_MS);
+    if (level.kind === 'session') await this.#progress.reached(level.index, this.#readMs);
     if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
     return await this.#reads.query(statement, expect?.schemaVersion, isLook);
   }
@@ -154,13 +156,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const view = await this.#options.slowReads.view(this.#options.path);
     const { index } = view.applied;
     const { head } = term.appender;
-    const readMs = this.#options.readMs ?? READ_MS_MAX;
     return {
       index,
       schemaVersion: view.applied.schemaVersion,
       epoch: term.options.epoch,
       head: head.index === index ? head : undefined,
-      query: (statement) => view.query(statement, readMs),
+      query: (statement) => view.query(statement, this.#readMs),
       [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
     };
   }
@@ -223,8 +224,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   /** Everything that anybody may know of by now is in the file: also what a mirror shows of an append that its primary has no answer to yet. */
-  async #becomeCurrent(): Promise<void> {
-    await this.#reached(await this.#logEnd.answer());
+  async #becomeCurrent(withinMs: number = this.#readMs): Promise<void> {
+    await this.#progress.reached(await this.#logEnd.answer(), withinMs);
   }
 
   async #askLogEnd(): Promise<number> {
@@ -243,8 +244,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
   }
 
-  async #reached(index: number): Promise<void> {
-    await this.#progress.reached(index, () => this.#poke(), this.#stop.signal);
+  get #readMs(): number {
+    return this.#options.readMs ?? READ_MS_MAX;
   }
 
   #poke(): void {
@@ -487,7 +488,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #newThread(): readonly [StripeThread, Reads] {
     const { path, crashAt, slowReads: pool, clock, readMs } = this.#options;
     const thread = new StripeThread({ path, ...(crashAt === undefined ? {} : { crashAt }) });
-    return [thread, new Reads({ stripe: this.name, path, thread, pool, clock, readMs })];
+    const applied = (): number => this.#progress.applied.index;
+    return [thread, new Reads({ stripe: this.name, path, thread, pool, clock, readMs, applied })];
   }
 }
 

@@ -30,7 +30,7 @@ export type Outcome =
   | { readonly kind: 'done'; readonly results: readonly StatementResult[] }
   /** Rolled back; the others of the group are not touched. `at` is the statement's place. */
   | { readonly kind: 'failed'; readonly error: unknown; readonly at: number }
-  /** Changes the schema, so it must run without others. Nothing was changed. */
+  /** Changes the schema, or takes more time than is left for the group, so it must run without others. Nothing was changed. */
   | { readonly kind: 'alone' };
 
 /** The transaction of SQLite is gone, with all that ran in it: the group has to be run again, one by one. */
@@ -109,15 +109,24 @@ export class Writer implements Disposable {
     this.#rowsBefore = this.#rows();
   }
 
-  /** Runs one whole transaction. `isAlone`: no other is in the group, so it may change the schema. */
+  /**
+   * Runs one whole transaction. `isAlone`: no other is in the group, so it may change the schema. Its statements share `statementMs`: whoever waits
+   * takes the thread for stuck after twice that.
+   */
   run(
     statements: readonly Statement[],
     options: { readonly isAlone: boolean; readonly statementMs: number },
   ): Outcome {
     const results: StatementResult[] = [];
+    const { isAlone } = options;
+    const untilMs = this.#now() + options.statementMs;
     this.#connection.own('SAVEPOINT client');
     try {
-      for (const statement of statements) results.push(this.#statement(statement, options));
+      for (const statement of statements) {
+        const statementMs = untilMs - this.#now();
+        if (statementMs < 0) throw tooLong();
+        results.push(this.#statement(statement, { isAlone, statementMs }));
+      }
       this.checkForeignKeys();
       this.#connection.own('RELEASE client');
       this.#transactions++;
@@ -125,9 +134,10 @@ export class Writer implements Disposable {
     } catch (error) {
       this.#requireOpen(error);
       this.#connection.exec('ROLLBACK TO client; RELEASE client');
-      if (error === ALONE) return { kind: 'alone' };
+      // By itself it has the time that others of the group have used.
+      if (error === ALONE || (!isAlone && this.#now() > untilMs)) return { kind: 'alone' };
       // What it had done before its schema change was noted already. It is alone, so there is nothing else.
-      if (options.isAlone) this.#reset();
+      if (isAlone) this.#reset();
       return { kind: 'failed', error: fromSqlite(error), at: results.length };
     }
   }

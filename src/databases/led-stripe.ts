@@ -34,6 +34,9 @@ export interface LedStripeOptions {
   readonly clock: Clock;
 }
 
+/** At once when it is here. */
+type Picked = StripeClient | Promise<StripeClient | undefined>;
+
 /** Nothing was done, and another copy may do it. */
 const AGAIN: ReadonlySet<string> = new Set([
   'DATABASE_NOT_PRIMARY',
@@ -72,8 +75,7 @@ export class LedStripe implements StripeClient {
     level: ReadLevel,
     expect?: Expectation,
   ): Promise<StatementResult> {
-    const pick = async (): Promise<StripeClient | undefined> =>
-      this.#options.own() ?? (await this.#primary());
+    const pick = (): Picked => this.#options.own() ?? this.#primary();
     return await this.#led((stripe) => stripe.query(statement, level, expect), true, pick);
   }
 
@@ -81,12 +83,13 @@ export class LedStripe implements StripeClient {
   async #led<T>(
     work: (stripe: StripeClient) => Promise<T>,
     isRead = false,
-    pick: () => Promise<StripeClient | undefined> = () => this.#primary(),
+    pick: () => Picked = () => this.#primary(),
   ): Promise<T> {
     const { clock, databaseName } = this.#options;
     const untilMs = clock.monotonicMs() + TAKEOVER_MS;
     for (;;) {
-      const stripe = await pick();
+      const picked = pick();
+      const stripe = picked instanceof Promise ? await picked : picked;
       let why = 'no copy of it leads';
       try {
         if (stripe !== undefined) return await work(stripe);
@@ -103,10 +106,13 @@ export class LedStripe implements StripeClient {
     }
   }
 
-  async #primary(): Promise<StripeClient | undefined> {
-    const { own, node, log, links, database, name } = this.#options;
-    const here = own();
-    if (here?.status.role === 'primary') return here;
+  #primary(): Picked {
+    const here = this.#options.own();
+    return here?.primary === undefined ? this.#elsewhere() : here;
+  }
+
+  async #elsewhere(): Promise<StripeClient | undefined> {
+    const { node, log, links, database, name } = this.#options;
     this.#leader ??= (await log.primary(name))?.node;
     if (this.#leader === undefined) return undefined;
     if (this.#leader !== node)

@@ -374,7 +374,7 @@ export class OpenDatabase implements AsyncDisposable {
       database,
       authenticate: isLocal
         ? () => Promise.resolve(LOCAL_CALLER)
-        : (token) => Promise.resolve().then(() => this.#callerOf(token)),
+        : async (token) => this.#callerOf(token),
       clock,
       log,
     });

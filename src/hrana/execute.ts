@@ -2,13 +2,7 @@
 import type { Logger } from '../base/log.ts';
 import { bindStatement, checkLength } from './bind.ts';
 import { holds, type StepState } from './conditions.ts';
-import {
-  valueBytes,
-  type AnswerRoom,
-  type BoundStatement,
-  type Session,
-  type StatementResult,
-} from './database.ts';
+import { valueBytes, type AnswerRoom, type Session, type StatementResult } from './database.ts';
 import { wireError, type WireError } from './errors.ts';
 import type { HranaLimits } from './limits.ts';
 import type {
@@ -83,7 +77,9 @@ export async function execute(
   switch (request.type) {
     case 'execute': {
       const bound = bindStatement(request.sql, request.statement, context.limits);
-      return { type: 'execute', result: await executeOne(session, bound, context) };
+      const result = await session.execute(bound, roomIn(context));
+      context.budget.take(result);
+      return { type: 'execute', result };
     }
     case 'batch':
       return { type: 'batch', result: await executeBatch(session, request.steps, context) };
@@ -98,15 +94,8 @@ export async function execute(
   }
 }
 
-async function executeOne(
-  session: Session,
-  bound: BoundStatement,
-  { limits, budget }: ExecuteContext,
-): Promise<StatementResult> {
-  const room: AnswerRoom = { rowsMax: limits.rowsMax, bytesMax: Math.max(0, budget.left) };
-  const result = await session.execute(bound, room);
-  budget.take(result);
-  return result;
+function roomIn({ limits, budget }: ExecuteContext): AnswerRoom {
+  return { rowsMax: limits.rowsMax, bytesMax: Math.max(0, budget.left) };
 }
 
 async function executeBatch(
@@ -126,7 +115,8 @@ async function executeBatch(
     if (condition === undefined || holds(condition, states, () => session.isAutocommit)) {
       try {
         const bound = bindStatement(sql(), statement, context.limits);
-        result = await executeOne(session, bound, context);
+        result = await session.execute(bound, roomIn(context));
+        context.budget.take(result);
       } catch (thrown) {
         error = wireError(thrown, context.log);
       }

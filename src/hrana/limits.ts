@@ -76,6 +76,8 @@ export const DEFAULT_LIMITS: HranaLimits = {
 export const QUICK_REQUEST_BYTES_MAX: number = 64 * 1024;
 /** Of a whole answer, written at a time. */
 export const ANSWER_PIECE_BYTES: number = 256 * 1024;
+/** Answers that wait for the end of a turn of the event loop. */
+export const OUTBOX_ANSWERS_MAX = 16;
 
 /** Streams and streams of an expired baton that are remembered to say so, rather than "invalid". */
 export const EXPIRED_REMEMBERED_MAX = 10_000;

@@ -11,6 +11,7 @@ import { HttpClient } from './client-presence.ts';
 import type { HranaAnswer, HranaRequest } from './http-endpoints.ts';
 import { ANSWER_PIECE_BYTES, DEFAULT_LIMITS } from './limits.ts';
 import { tooLarge } from './node-http.ts';
+import { writeSoon } from './outbox.ts';
 import { RequestConnection } from './request-connection.ts';
 
 export interface QuickConnectionOptions {
@@ -87,6 +88,10 @@ export class QuickConnection {
 
   async #answer(asked: HranaRequest): Promise<void> {
     const answer = await this.#options.answer(asked);
+    writeSoon(() => void this.#finish(answer));
+  }
+
+  async #finish(answer: HranaAnswer): Promise<void> {
     if (!this.#connection.isOver) await this.#send(answer);
     this.#client = undefined;
     this.#wasQuiet = false;

@@ -24,6 +24,8 @@ export interface StreamOptions {
 export class Stream {
   readonly #options: StreamOptions;
   #session: Promise<Session> | undefined;
+  /** The same when it is there. */
+  #opened: Session | undefined;
   /** The end of the last request so far. */
   #tail: Promise<void> = Promise.resolve();
   #underWay = 0;
@@ -63,15 +65,14 @@ export class Stream {
    */
   async run<T>(work: (session: Session) => Promise<T>): Promise<T> {
     if (this.#isFinishing) throw closed();
-    this.#underWay += 1;
+    const before = this.#underWay++ === 0 ? undefined : this.#tail;
     this.#idleTimer?.[Symbol.dispose]();
-    const before = this.#tail;
     const done = Promise.withResolvers<void>();
     this.#tail = done.promise;
     try {
-      await before;
+      if (before !== undefined) await before;
       this.check();
-      const session = await (this.#session ??= this.#open());
+      const session = this.#opened ?? (await (this.#session ??= this.#open()));
       this.check();
       this.#running = session;
       try {
@@ -83,7 +84,10 @@ export class Stream {
     } finally {
       this.#underWay -= 1;
       done.resolve();
-      if (this.#underWay === 0) await this.#rest();
+      if (this.#underWay === 0) {
+        const ending = this.#rest();
+        if (ending !== undefined) await ending;
+      }
     }
   }
 
@@ -114,7 +118,8 @@ export class Stream {
 
   async #open(): Promise<Session> {
     try {
-      return await this.#options.database.openSession(this.#options.caller);
+      this.#opened = await this.#options.database.openSession(this.#options.caller);
+      return this.#opened;
     } catch (error) {
       // The next request tries again.
       this.#session = undefined;
@@ -125,21 +130,18 @@ export class Stream {
   async #close(): Promise<void> {
     this.#idleTimer?.[Symbol.dispose]();
     this.#transactionTimer?.[Symbol.dispose]();
-    await this.#tail;
+    if (this.#underWay > 0) await this.#tail;
     // One that could not be opened has nothing to let go of.
-    const session = await this.#session?.catch(() => undefined);
-    await this.cursor?.[Symbol.asyncDispose]();
+    const session = this.#opened ?? (await this.#session?.catch(() => undefined));
+    if (this.cursor !== undefined) await this.cursor[Symbol.asyncDispose]();
     await session?.close();
     this.#options.onClosed();
   }
 
   /** Nothing is under way: ends what has run out of time meanwhile, or begins to count. */
-  async #rest(): Promise<void> {
-    if (this.#closing !== undefined) return;
-    if (this.#ended !== undefined) {
-      await this.close();
-      return;
-    }
+  #rest(): Promise<void> | undefined {
+    if (this.#closing !== undefined) return undefined;
+    if (this.#ended !== undefined) return this.close();
     const { clock, limits, idle, endsWhenIdle } = this.#options;
     if (this.#transactionTimer !== undefined) {
       const words = `no request came for ${limits.transactionIdleMs} ms`;
@@ -147,6 +149,7 @@ export class Stream {
     } else if (endsWhenIdle || this.cursor !== undefined) {
       this.#idleTimer = idle.begin(() => this.#expire());
     }
+    return undefined;
   }
 
   #watchTransaction(session: Session): void {

@@ -197,8 +197,11 @@ export class Connection {
   }
 
   /** What is temporary belongs to the transaction too. */
-  async #open(mode: 'read' | 'write', savepoints?: readonly string[]): Promise<StripeSession> {
-    return this.#with(await this.#stripes.begin(mode), savepoints);
+  #open(mode: 'read' | 'write', savepoints?: readonly string[]): Promise<StripeSession> {
+    const begun = this.#stripes.begin(mode);
+    return this.#temporary === undefined
+      ? begun
+      : begun.then((session) => this.#with(session, savepoints));
   }
 
   #with(session: StripeSession, savepoints?: readonly string[]): StripeSession {

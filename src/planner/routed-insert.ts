@@ -7,7 +7,7 @@ import { list, type Table } from './table.ts';
 import type { Written } from './gathered-write.ts';
 import { stripeOfKey, type PinContext } from './pins.ts';
 import { everywhere } from './routed-write.ts';
-import type { IdSource, StripeSession, StripeWrite, WriteOutcome } from './stripes.ts';
+import type { IdSource, StripeSession, WriteOutcome } from './stripes.ts';
 import { quoted } from './syntax.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 import type { InsertShape } from './write-plan.ts';
@@ -35,51 +35,36 @@ export async function routedInsert(
   if (rows.length === 0) {
     return { rows: [], changes: 0, lastInsertRowid: context.lastInsertRowid, rolledBack: false };
   }
-  const filled = await withIds(shape, rows, context);
+  const { columns, ridAt: rid, sql } = textOf(shape);
+  const filling = withIds(shape, rows, context);
+  const filled = filling instanceof Promise ? await filling : filling;
   if (filled === UNFIT) return UNFIT;
   const perStripe = new Map<number, SqlRow[]>();
-  for (const row of filled.rows) {
-    for (const stripe of homesOf(table, filled.columns, row, context)) {
+  for (const row of filled) {
+    for (const stripe of homesOf(table, columns, row, context)) {
       const runs = perStripe.get(stripe) ?? [];
       perStripe.set(stripe, runs);
       runs.push(row);
     }
   }
   if (shape.unsteady && (perStripe.size > 1 || table.place === 'reference')) return UNFIT;
-  const rid = filled.ridAt;
-  const tail =
-    shape.returning === ''
-      ? rid === undefined
-        ? ''
-        : ` RETURNING ${quoted(table.rid ?? '')}`
-      : '';
-  const marks = filled.columns.map((_, at) => `?${at + 1}`).join(', ');
-  const into = `INSERT ${shape.or} INTO ${quoted(table.name)}`;
-  const sql =
-    filled.columns.length === 0
-      ? `${into} DEFAULT VALUES`
-      : `${into}(${list(filled.columns)}) VALUES (${marks})`;
-  const write = (runs: readonly SqlRow[]): StripeWrite => ({
-    sql: `${sql}${shape.returning === '' ? tail : `${shape.returning}${rid === undefined ? '' : `, ${quoted(table.rid ?? '')}`}`}`,
-    runs,
-  });
   // Of a length that nobody knows before: it has to be possible to refuse it.
   const isComputed = shape.unsteady || table.columns.some(({ generated }) => generated);
   const last =
     !context.inTransaction && perStripe.size === 1 && !(isComputed && shape.returning !== '');
-  const outcomes = await everywhere([...perStripe.keys()], async (stripe) =>
-    context.session.write(stripe, [write(perStripe.get(stripe) ?? [])], last),
+  const outcomes = await everywhere([...perStripe.keys()], (stripe) =>
+    context.session.write(stripe, [{ sql, runs: perStripe.get(stripe) ?? [] }], last),
   );
   const counted = table.place === 'reference' ? outcomes.slice(0, 1) : outcomes;
   const returned = counted.flatMap((one) => one.rows);
-  const written = rid === undefined ? undefined : lastOf(returned, filled.rows, rid);
+  const written = rid === undefined ? undefined : lastOf(returned, filled, rid);
   return {
     rows:
       shape.returning === ''
         ? []
         : rid === undefined
-          ? asGiven(counted, [...perStripe.values()], filled.rows)
-          : inSourceOrder(returned, filled.rows, rid).map((row) => row.slice(0, -1)),
+          ? asGiven(counted, [...perStripe.values()], filled)
+          : inSourceOrder(returned, filled, rid).map((row) => row.slice(0, -1)),
     changes: counted.reduce((sum, { changes }) => sum + changes, 0),
     lastInsertRowid: written ?? context.lastInsertRowid,
     rolledBack: false,
@@ -131,54 +116,95 @@ function lastOf(
   return typeof id === 'bigint' ? id : undefined;
 }
 
-interface Filled {
+/** What one row runs on its stripe. */
+interface RowText {
+  /** Those that the shape gives, and the rid. */
   readonly columns: readonly string[];
-  readonly rows: readonly SqlRow[];
-  /** Where the rid is among the columns; undefined for WITHOUT ROWID. */
+  /** Where the rid is among them; undefined for WITHOUT ROWID. */
   readonly ridAt: number | undefined;
+  /** Returns what the shape does, and the rid. */
+  readonly sql: string;
 }
 
-/** Gives an id to every row that has none. */
-async function withIds(
-  { table, columns, or, ridReachesFar }: InsertShape,
+const texts = new WeakMap<InsertShape, RowText>();
+
+/** Made once for each shape. */
+function textOf(shape: InsertShape): RowText {
+  const known = texts.get(shape);
+  if (known !== undefined) return known;
+  const { table, or, returning } = shape;
+  const { rid } = table;
+  const hasRid = rid === undefined || shape.columns.includes(rid);
+  const columns = hasRid ? shape.columns : [...shape.columns, rid];
+  const marks = columns.map((_, at) => `?${at + 1}`).join(', ');
+  const into = `INSERT ${or} INTO ${quoted(table.name)}`;
+  const source = columns.length === 0 ? ' DEFAULT VALUES' : `(${list(columns)}) VALUES (${marks})`;
+  const tail = rid === undefined ? '' : `${returning === '' ? ' RETURNING' : ','} ${quoted(rid)}`;
+  const text: RowText = {
+    columns,
+    ridAt: rid === undefined ? undefined : columns.indexOf(rid),
+    sql: `${into}${source}${returning}${tail}`,
+  };
+  texts.set(shape, text);
+  return text;
+}
+
+/** Gives an id to every row that has none; at once where none is to be asked for. */
+function withIds(
+  shape: InsertShape,
   rows: readonly SqlRow[],
   context: InsertContext,
-): Promise<Filled | typeof UNFIT> {
-  if (table.rid === undefined) return { columns, rows, ridAt: undefined };
-  const at = columns.indexOf(table.rid);
-  const full = at >= 0 ? columns : [...columns, table.rid];
-  const ridAt = at >= 0 ? at : columns.length;
+): readonly SqlRow[] | typeof UNFIT | Promise<readonly SqlRow[] | typeof UNFIT> {
+  const { table, columns, or, ridReachesFar } = shape;
+  const { ridAt } = textOf(shape);
+  if (ridAt === undefined) return rows;
+  const hasRid = ridAt < columns.length;
   const open: number[] = [];
   const filled = rows.map((row, index): SqlValue[] => {
     const value = row[ridAt] ?? null;
     if (value === null) open.push(index);
-    return [...row.slice(0, columns.length), ...(at >= 0 ? [] : [null])];
+    return hasRid ? row.slice(0, columns.length) : [...row.slice(0, columns.length), null];
   });
   if (open.length === 0) {
     if (ridReachesFar) return UNFIT;
-    const largest = largestOf(filled.map((row) => row[ridAt]));
-    if (largest !== undefined) await context.ids?.taken(table.counter, largest);
-    // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
-    return filled.every((row) => typeof row[ridAt] === 'bigint') || filled.length === 1
-      ? { columns: full, rows: filled, ridAt }
-      : UNFIT;
+    return withChosenIds(table, filled, ridAt, context);
   }
   // Chosen and given ids in one statement: the order decides which are free.
   if (open.length !== rows.length) return UNFIT;
   // All rows of the table are in one place, which finds the next id by itself.
-  if (!table.autoincrement && (table.place === 'single' || context.stripeCount === 1)) {
-    return { columns: full, rows: filled, ridAt };
-  }
+  if (!table.autoincrement && (table.place === 'single' || context.stripeCount === 1))
+    return filled;
   // SQLite uses the id of a row that it ignores again, and nobody knows yet which it will be.
   const ignores = or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
   if (ignores && rows.length > 1 && context.ids === undefined) return UNFIT;
   // An id that is in use after all would go unnoticed.
   const quiet = ignores || or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
   if (quiet && table.distkey?.name === table.rid && context.ids !== undefined) return UNFIT;
+  return withNextIds(table, filled, ridAt, context);
+}
+
+async function withChosenIds(
+  table: Table,
+  rows: readonly SqlRow[],
+  ridAt: number,
+  { ids }: InsertContext,
+): Promise<readonly SqlRow[] | typeof UNFIT> {
+  const largest = largestOf(rows.map((row) => row[ridAt]));
+  if (largest !== undefined) await ids?.taken(table.counter, largest);
+  // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
+  return rows.length === 1 || rows.every((row) => typeof row[ridAt] === 'bigint') ? rows : UNFIT;
+}
+
+async function withNextIds(
+  table: Table,
+  rows: readonly SqlValue[][],
+  ridAt: number,
+  context: InsertContext,
+): Promise<readonly SqlRow[] | typeof UNFIT> {
   const first = await nextId(table, rows.length, context);
   if (first === undefined) return UNFIT;
-  for (const [index, row] of filled.entries()) row[ridAt] = first + BigInt(index);
-  return { columns: full, rows: filled, ridAt };
+  for (const [index, row] of rows.entries()) row[ridAt] = first + BigInt(index);
+  return rows;
 }
 
 async function nextId(

@@ -46,6 +46,8 @@ export async function everywhere(
   stripes: readonly number[],
   work: (stripe: number) => Promise<readonly WriteOutcome[]>,
 ): Promise<readonly WriteOutcome[]> {
+  const [only] = stripes;
+  if (only !== undefined && stripes.length === 1) return await work(only);
   const settled = await Promise.allSettled(stripes.map(async (stripe) => work(stripe)));
   const failed = settled.find((one) => one.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

@@ -13,11 +13,11 @@ import { readShape } from './read-plan.ts';
 import { routedInsert, UNFIT } from './routed-insert.ts';
 import { routedWrite, routeOf } from './routed-write.ts';
 import { asOwnError } from './sqlite-errors.ts';
-import type { StripeSession } from './stripes.ts';
+import type { IdSource, StripeSession } from './stripes.ts';
 import { cut, type Edit, type InsertStmt, splice } from './syntax.ts';
 import type { TemporaryStore } from './temporary.ts';
 import type { SqlRow } from './values.ts';
-import type { TemporaryShape, WriteShape } from './write-plan.ts';
+import type { InsertShape, TemporaryShape, WriteShape } from './write-plan.ts';
 
 export type RunContext = ReadContext & WriteContext;
 
@@ -57,7 +57,7 @@ export async function runWrite(
   const spread: Spread = { stripes: 0 };
   let failure: unknown;
   try {
-    const written = await withFreeIds(shape, context, async () =>
+    const written = await withFreeIds(shape, context, () =>
       attempt(session, async () => {
         const result = await onStripes(binding, shape, context, spread);
         // An answer that is too long is so wherever the text runs.
@@ -91,13 +91,23 @@ interface Spread {
 }
 
 /** Tries an INSERT again when an id that it was given is in use: another node's, or one that a gathered write chose. */
-async function withFreeIds<T>(
+function withFreeIds<T>(
   shape: WriteShape | undefined,
-  { ids, pins, session }: RunContext,
+  context: RunContext,
   work: () => Promise<T>,
 ): Promise<T> {
+  const { ids, pins } = context;
   const source = shape?.kind === 'insert' ? idsFor(shape.table, ids, pins.slots.count) : undefined;
-  if (shape?.kind !== 'insert' || source === undefined) return await work();
+  if (shape?.kind !== 'insert' || source === undefined) return work();
+  return untilFree(shape, source, context, work);
+}
+
+async function untilFree<T>(
+  shape: InsertShape,
+  source: IdSource,
+  { pins, session }: RunContext,
+  work: () => Promise<T>,
+): Promise<T> {
   for (let attempts = 1; ; attempts += 1) {
     try {
       return await work();
@@ -132,7 +142,7 @@ async function onStripes(
     spread.stripes = route.length;
     return await routedWrite(shape, route, pins.values, session, context);
   }
-  const rows = await sourceRows(binding, shape.node, context);
+  const rows = givenRows(shape.node, context) ?? (await sourceRows(binding, shape.node, context));
   const ids = idsFor(shape.table, context.ids, slots.count);
   const direct = shape.narrow === undefined && !(shape.keyed && foreignKeys);
   if (direct && !shape.returningHasParameters) {
@@ -183,7 +193,21 @@ async function exactly(
   }
 }
 
-/** The rows that an INSERT is to put in. */
+/** The rows that an INSERT is to put in, when the text and its parameters say them. */
+function givenRows(
+  { body }: InsertStmt,
+  { pins }: Pick<RunContext, 'pins'>,
+): readonly SqlRow[] | undefined {
+  if (body.type === 'DefaultValuesInsertBody') return [[]];
+  const { compounds, select } = body.select;
+  if (select.type !== 'SelectValues' || compounds !== undefined) return undefined;
+  const rows = select.values.map((row) => row.values.map((one) => constant(one, pins)));
+  return rows.every((row) => row.every((value) => value !== undefined))
+    ? (rows as SqlRow[])
+    : undefined;
+}
+
+/** The same when they have to be read. */
 async function sourceRows(
   { parameters, sql }: Binding,
   node: InsertStmt,
@@ -192,10 +216,6 @@ async function sourceRows(
   if (node.body.type === 'DefaultValuesInsertBody') return [[]];
   const { select } = node.body;
   const { catalogue, pins } = context;
-  if (select.select.type === 'SelectValues' && select.compounds === undefined) {
-    const rows = select.select.values.map((row) => row.values.map((one) => constant(one, pins)));
-    if (rows.every((row) => row.every((value) => value !== undefined))) return rows as SqlRow[];
-  }
   const head = node.with === undefined ? '' : `${cut(sql, node.with.span, parameters.edits)} `;
   const text = `${head}${cut(sql, select.span, parameters.edits)}`;
   const source = bind(catalogue, text);
@@ -232,7 +252,7 @@ async function fromSource(
   context: RunContext,
 ): Promise<ReturnType<TemporaryStore['run']>> {
   const { lastInsertRowid, pins } = context;
-  const rows = await sourceRows(binding, node, context);
+  const rows = givenRows(node, context) ?? (await sourceRows(binding, node, context));
   const width = rows[0]?.length;
   if (width === undefined) {
     return { rows: [], changes: 0, totalChanges: 0, lastInsertRowid };

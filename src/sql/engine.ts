@@ -74,8 +74,8 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   }
 
   /** Rejects while stripe 0 cannot be reached for the first time. */
-  async openSession(caller: Caller): Promise<SqlSession> {
-    return await this.#open(caller, DEFAULT_LEVEL);
+  openSession(caller: Caller): Promise<SqlSession> {
+    return this.#open(caller, DEFAULT_LEVEL);
   }
 
   /** The same database for clients that begin with another read level, such as `stale:5s`. Throws `SQL_READ_LEVEL`. */
@@ -104,7 +104,7 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
   }
 
   async #open(caller: Caller, level: Level): Promise<SqlSession> {
-    await this.set.load();
+    if (!this.set.isLoaded) await this.set.load();
     const session = new SqlSession(this, caller, level, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     return session;

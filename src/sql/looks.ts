@@ -51,6 +51,7 @@ export class Looks {
         this.#isSlow = true;
         this.#set.noteSlow(this.#text);
       }
+      if (isMolnError(error, 'DATABASE_BEHIND')) this.#isSlow = true;
       // A copy that is behind may refuse what is right by now.
       if (!this.#isAgain) this.#isSpoilt = true;
       throw error;

@@ -64,8 +64,9 @@ export class LiveQueries {
     work: (stop: AbortController) => Promise<T>,
   ): Promise<T> {
     const query = this.begin(sql, caller);
+    using _deadline = this.#deadline(query.stop);
     try {
-      return await query.step(() => work(query.stop));
+      return await work(query.stop);
     } catch (error) {
       query.failure = error;
       throw error;
@@ -76,7 +77,7 @@ export class LiveQueries {
 
   /** A statement whose rows are asked for bit by bit: each step may take as long as a whole statement. */
   begin(sql: string, caller: Caller): LiveStatement {
-    const { queriesMax, statementMs } = this.#limits;
+    const { queriesMax } = this.#limits;
     if (this.#running.size >= queriesMax) {
       throw limitMet('queriesMax', `${queriesMax} statements run already`, 'Ask again later');
     }
@@ -86,7 +87,6 @@ export class LiveQueries {
     const startedAt = this.#clock.now();
     this.#running.set(id, { sql, caller: caller.id, startedAt, beganMs, stop });
     const clock = this.#clock;
-    const deadlines = this.#deadlines;
     const end = (failure: unknown): void => {
       if (!this.#running.delete(id)) return;
       const durationMs = clock.monotonicMs() - beganMs;
@@ -96,16 +96,21 @@ export class LiveQueries {
     return {
       stop,
       failure: undefined,
-      async step(work) {
-        using _deadline = deadlines.begin(() =>
-          stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
-        );
+      step: async (work) => {
+        using _deadline = this.#deadline(stop);
         return await work();
       },
       [Symbol.dispose]() {
         end(this.failure);
       },
     };
+  }
+
+  #deadline(stop: AbortController): Disposable {
+    const { statementMs } = this.#limits;
+    return this.#deadlines.begin(() =>
+      stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
+    );
   }
 
   /** Statements that run now. */

@@ -245,7 +245,10 @@ export class SqlSession implements Session {
   }
 
   async close(): Promise<void> {
-    await this.#rollBack(() => this.#connection.close());
+    // Most of the time there is nothing to roll back.
+    const isIdle = this.isAutocommit && !this.#connection.hasTemporary;
+    if (isIdle) this.#connection.settings[Symbol.dispose]();
+    else await this.#rollBack(() => this.#connection.close());
     this.#onClose();
   }
 
@@ -258,9 +261,9 @@ export class SqlSession implements Session {
     const { counts, queries } = this.#engine;
     const began = clock.monotonicMs();
     try {
-      return await queries.watch(sql, this.#caller, async (stop) => {
+      return await queries.watch(sql, this.#caller, (stop) => {
         this.#stop = stop;
-        return await this.#attempts(sql, stop.signal, async (text) =>
+        return this.#attempts(sql, stop.signal, (text) =>
           this.#connection.execute(text, values, stop.signal),
         );
       });

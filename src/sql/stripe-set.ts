@@ -149,9 +149,14 @@ export class StripeSet implements Stripes {
     if (isForeign) this.#onForeign?.();
   }
 
+  /** The catalogue was read. */
+  get isLoaded(): boolean {
+    return this.#schema.stripeVersion >= 0;
+  }
+
   /** Reads the catalogue if that was not done yet. */
   async load(): Promise<void> {
-    if (this.#schema.stripeVersion < 0) await this.reload();
+    if (!this.isLoaded) await this.reload();
   }
 
   /** Reads the catalogue, once for all who ask at a time. */

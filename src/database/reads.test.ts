@@ -1,0 +1,57 @@
+/** Reads of one turn of the event loop share what they see of the file, but never miss an entry that is known to be there. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { systemClock } from '../base/time.ts';
+import { until } from '../../testing/until.ts';
+import { Connection } from './connection.ts';
+import { GROUP_ID_BYTES } from './entry.ts';
+import { ReaderPool } from './reader-pool.ts';
+import { Reads } from './reads.ts';
+import type { SqlValue } from './statement.ts';
+import { StripeThread } from './stripe-thread.ts';
+
+const SELECT = { sql: 'SELECT n FROM t WHERE id = 1' };
+
+test('what is read in one turn is as new as what is known when it is asked', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-reads-'));
+  const path = join(folder, 's.sqlite');
+  const thread = new StripeThread({ path });
+  await using pool = new ReaderPool({ clock: systemClock });
+  let applied = 1;
+  const options = { stripe: 's', path, thread, pool, clock: systemClock, readMs: undefined };
+  const reads = new Reads({ ...options, applied: () => applied });
+  const read = async (): Promise<SqlValue | undefined> =>
+    (await reads.query(SELECT, undefined, false)).rows[0]?.[0];
+  try {
+    await thread.call('open', 'primary');
+    for (const sql of [
+      'CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)',
+      'INSERT INTO t VALUES (1, 1)',
+    ]) {
+      const facts = { epoch: 1, group: randomBytes(GROUP_ID_BYTES), cross: false };
+      await thread.call('group', [[{ sql }]], facts, 10_000, [undefined]);
+      await thread.call('commit');
+    }
+    // The first one goes by the thread.
+    assert.equal(await read(), 1n);
+
+    using writer = new Connection(path, 'writer');
+    const before = read();
+    writer.exec('UPDATE t SET n = 2');
+    const shared = read();
+    applied++;
+    const after = read();
+    assert.deepEqual(await Promise.all([before, shared, after]), [1n, 1n, 2n]);
+
+    writer.exec('UPDATE t SET n = 3');
+    await until('a later turn shows what nobody told of', async () => (await read()) === 3n);
+  } finally {
+    reads[Symbol.dispose]();
+    await thread.close();
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,60 @@
+/** What one group of transactions may take of the stripe's time. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Statement } from './statement.ts';
+import { type Outcome, Writer } from './writer.ts';
+
+/** A look at the clock takes so long. */
+const LOOK_MS = 10;
+
+function newWriter(context: TestContext): Writer {
+  const folder = mkdtempSync(join(tmpdir(), 'moln-writer-'));
+  let nowMs = 0;
+  const writer = new Writer(join(folder, 's.sqlite'), () => (nowMs += LOOK_MS));
+  context.after(() => {
+    writer[Symbol.dispose]();
+    rmSync(folder, { recursive: true });
+  });
+  writer.begin();
+  writer.run([{ sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY)' }], {
+    isAlone: true,
+    statementMs: 1000,
+  });
+  return writer;
+}
+
+function inserts(count: number): readonly Statement[] {
+  return Array.from({ length: count }, () => ({ sql: 'INSERT INTO t DEFAULT VALUES' }));
+}
+
+function count(writer: Writer): unknown {
+  const outcome = writer.run([{ sql: 'SELECT count(*) FROM t' }], {
+    isAlone: false,
+    statementMs: 1000,
+  });
+  return outcome.kind === 'done' ? outcome.results[0]?.rows[0]?.[0] : outcome;
+}
+
+test('all statements of a transaction share the time of one', (context) => {
+  const writer = newWriter(context);
+  const run = (of: number, isAlone: boolean): Outcome =>
+    writer.run(inserts(of), { isAlone, statementMs: 1000 });
+  assert.equal(run(5, false).kind, 'done');
+  assert.equal(count(writer), 5n);
+  // Others may have used the time: it is to be run by itself, and has done nothing.
+  assert.equal(run(500, false).kind, 'alone');
+  assert.equal(count(writer), 5n);
+  const late = run(500, true);
+  assert.ok(late.kind === 'failed');
+  assert.match(String(late.error), /took too long/);
+  assert.ok(late.at > 5 && late.at < 500, String(late.at));
+});
+
+test('one that comes when the time of its group is used up does nothing', (context) => {
+  const writer = newWriter(context);
+  assert.equal(writer.run(inserts(1), { isAlone: false, statementMs: -1 }).kind, 'alone');
+  assert.equal(count(writer), 0n);
+});
