@@ -62,17 +62,18 @@ async function stop(server: Server): Promise<void> {
 async function between(
   t: TestContext,
   port: number,
-  handle: (request: IncomingMessage, response: ServerResponse) => boolean,
+  handle: (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>,
 ): Promise<number> {
-  const server = createServer((request, response) => {
-    if (handle(request, response)) return;
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (await handle(request, response)) return;
     const ask = { port, host: '127.0.0.1', method: request.method, path: request.url };
     const passed = httpRequest({ ...ask, headers: request.headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 0, answer.headers);
       answer.pipe(response);
     });
     request.pipe(passed);
-  });
+  };
+  const server = createServer((request, response) => void pass(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(async () => stop(server));
@@ -237,6 +238,34 @@ test('a storage in a rented bucket', async (t) => {
       assert.ok((await bytesOf(await again.get(blobId(6)))).equals(bytes));
     },
   );
+
+  await t.test('two nodes that add it at the same moment: one of them gets it', async () => {
+    const both = Promise.withResolvers<void>();
+    const one = Promise.withResolvers<unknown>();
+    let claims = 0;
+    const narrow = await between(t, port, async ({ method, url }) => {
+      if (method !== 'PUT' || url?.endsWith('/twice/NODE') !== true) return false;
+      claims += 1;
+      if (claims === 2) both.resolve();
+      await (claims === 1 ? both.promise : one.promise);
+      return false;
+    });
+    const url = `s3+http://work@127.0.0.1:${narrow}/${BUCKET}/twice`;
+    const opening = ['n1', 'n2'].map((nodeId) =>
+      RentedBlobs.open(options({ create: true, url, nodeId })),
+    );
+    one.resolve(Promise.any(opening));
+    const opened = await Promise.allSettled(opening);
+    const got = opened.flatMap((each) => ('value' in each ? [each.value] : []));
+    for (const each of got) await each[Symbol.asyncDispose]();
+    assert.equal(got.length, 1);
+    const winner = opened.findIndex(({ status }) => status === 'fulfilled') + 1;
+    await assert.rejects(opening[2 - winner] ?? Promise.resolve(), (error) => {
+      assert.ok(isMolnError(error, 'BLOBS_AWAY'));
+      assert.match(error.message, new RegExp(`it belongs to node "n${winner}"`));
+      return true;
+    });
+  });
 
   await t.test('an answer that breaks off is no end of the blob', async () => {
     let left = 1;
