@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseUpstream, createRandom, hasFit, type Candidate } from './balance.ts';
+import { chooseUpstream, createRandom, hasFit, standing, type Candidate } from './balance.ts';
 
 function candidates(...loads: readonly number[]): Candidate[] {
   return loads.map((load) => ({ load, downUntilMs: 0 }));
@@ -90,4 +90,23 @@ test('those elsewhere are asked when there is nobody here, by power of two choic
   assert.deepEqual(counts([there(3), there(2)]), [0, 1000]);
   const here: Candidate = { load: 0, downUntilMs: 200 };
   assert.deepEqual(counts([here, there(3), there(2)]), [0, 0, 1000]);
+});
+
+test('backups are asked only in place of the others', () => {
+  const well = (): Candidate => ({ load: 0, downUntilMs: 0 });
+  const down = (): Candidate => ({ load: 0, downUntilMs: 200 });
+  const namesOf = (list: readonly Candidate[], tried: readonly number[] = []): string => {
+    // The last two are the backups.
+    const excluded = tried.map((at) => list[at] ?? well());
+    const found = standing(list, new Set(list.slice(-2)), excluded, 100);
+    return found.map((one) => 'abcd'[list.indexOf(one)]).join('');
+  };
+  assert.equal(namesOf([well(), well(), well(), well()]), 'ab');
+  assert.equal(namesOf([well(), down(), well(), well()]), 'a');
+  assert.equal(namesOf([well(), down(), well(), well()], [0]), 'cd');
+  assert.equal(namesOf([down(), down(), down(), well()]), 'd');
+  assert.equal(namesOf([down(), down(), down(), well()], [3]), 'ab');
+  assert.equal(namesOf([down(), down(), down(), down()]), 'ab');
+  assert.equal(namesOf([down(), down(), down(), down()], [0, 1, 2]), 'd');
+  assert.equal(namesOf([well(), well(), well(), well()], [0, 1, 2, 3]), '');
 });

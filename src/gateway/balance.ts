@@ -65,6 +65,23 @@ function better(
   return isBetter(candidates[b], candidates[a], random) ? b : a;
 }
 
+/**
+ * Those to choose from where some are backups: while one of the others is fine and not excluded, the others; then the backups that are.
+ * Where nobody is fine, those that are left of the others come before the backups too.
+ */
+export function standing<T extends Candidate>(
+  candidates: readonly T[],
+  backups: ReadonlySet<T>,
+  excluded: readonly T[],
+  nowMs: number,
+): readonly T[] {
+  const left = candidates.filter((one) => !excluded.includes(one));
+  const fine = left.filter((one) => one.downUntilMs <= nowMs);
+  const from = fine.length > 0 ? fine : left;
+  const others = from.filter((one) => !backups.has(one));
+  return others.length > 0 ? others : from;
+}
+
 /** Whether one that is not excluded is fine. */
 export function hasFit(
   candidates: readonly Candidate[],

@@ -53,6 +53,7 @@ function routeOf({ token, answer }: HttpChallenge): Route {
     // Whether it was asked is told with the order.
     logFormat: 'off',
     upstreams: [],
+    backups: undefined,
     balancer: undefined,
     regions: undefined,
     site: undefined,

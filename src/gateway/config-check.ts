@@ -170,6 +170,7 @@ const upstream: Schema<UpstreamConfig> = object({
   address,
   weight: optional(integer({ min: 0, max: UPSTREAM_WEIGHT_MAX })),
   region: optional(region),
+  backup: optional(boolean()),
 });
 
 const target: Schema<RouteTarget> = union<RouteTarget, 'kind'>('kind', {

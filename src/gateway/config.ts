@@ -218,6 +218,8 @@ export interface UpstreamConfig {
   readonly weight?: number;
   /** Where it is; the gateway's own unless said. */
   readonly region?: string;
+  /** Asked only when none of the others is well, or none that may be asked again is left. */
+  readonly backup?: boolean;
 }
 
 export type UpstreamAddress =

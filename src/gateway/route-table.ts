@@ -31,6 +31,8 @@ export interface Route {
   readonly logFormat: AccessLogFormat;
   /** Empty unless the target is `upstreams`. */
   readonly upstreams: readonly Upstream[];
+  /** Of them, those that are asked in place of the others alone; undefined when there are none, or the balancer knows them. */
+  readonly backups: ReadonlySet<Upstream> | undefined;
   /** Undefined for power of two choices and nothing else. */
   readonly balancer: Balancer | undefined;
   /** Undefined when there is none to choose, or the balancer does. */
@@ -105,6 +107,7 @@ export class RouteTable {
         for (const host of item.hosts) addRoute(hosts, host, before);
         continue;
       }
+      const backups = new Set(made.filter((_, index) => configs[index]?.backup === true));
       const route: Route = {
         id: item.id,
         config: item,
@@ -114,6 +117,7 @@ export class RouteTable {
         slow: before?.slow ?? new SlowMeter(),
         logFormat: item.accessLog ?? config.accessLog ?? 'json',
         upstreams: made,
+        backups: balance === undefined && backups.size > 0 ? backups : undefined,
         balancer:
           balance === undefined
             ? undefined
@@ -131,7 +135,7 @@ export class RouteTable {
                 all: made,
                 configs,
                 before: before?.regions,
-                useOf: usableUse,
+                useOf: (one, nowMs) => (backups.has(one) ? undefined : usableUse(one, nowMs)),
                 isProbed: (upstream) => upstream.statesLoad,
               })
             : undefined,

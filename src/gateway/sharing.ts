@@ -96,6 +96,7 @@ export class Sharer implements KeyMember {
     const { connectTimeoutMs } = SHARING;
     return {
       upstreams: this.upstream === undefined ? [] : [this.upstream],
+      backups: undefined,
       balancer: undefined,
       regions: undefined,
       limits: { ...DEFAULT_ROUTE_LIMITS, ...times, connectTimeoutMs },

@@ -9,13 +9,13 @@ import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { isEventStream } from '../http/media-type.ts';
-import { chooseUpstream, hasFit } from './balance.ts';
-import type { Regions } from './balancing/regions.ts';
+import { hasFit } from './balance.ts';
 import { BalancedRequest, type BalancedSender } from './balancing/balanced-request.ts';
 import { type FailureOptions, PHASE } from './exchange-phase.ts';
 import { statedLoad } from './load-report.ts';
 import type { KeptHead } from './kept-head.ts';
 import { ASKING } from './limits.ts';
+import { choosePlain } from './plain-choice.ts';
 import type { Plane } from './plane.ts';
 import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
@@ -25,7 +25,7 @@ const RETRY_AFTER_S = 1;
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /** What asking takes of a route. */
-export type AskedRoute = Pick<Route, 'upstreams' | 'balancer' | 'regions' | 'limits'> &
+export type AskedRoute = Pick<Route, 'upstreams' | 'backups' | 'balancer' | 'regions' | 'limits'> &
   Partial<Pick<Route, 'totals'>>;
 
 export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
@@ -110,16 +110,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       this.obtainBalanced(balanced, false);
       return;
     }
-    const { regions } = route;
-    const from = regions === undefined ? route.upstreams : this.nearest(route.upstreams, regions);
-    this.askOf(from[chooseUpstream(from, this.tried, plane.coarseMs, plane.random)]);
-  }
-
-  /** Those of the region whose turn it is; all when none of them may be asked. */
-  private nearest(all: readonly Upstream[], regions: Regions<Upstream>): readonly Upstream[] {
-    const { coarseMs, random } = this.plane;
-    const usable = all.filter((one) => one.downUntilMs <= coarseMs && !this.tried.includes(one));
-    return usable.length === 0 ? all : regions.narrow(usable, coarseMs, random());
+    this.askOf(choosePlain(route, this.tried, plane.coarseMs, plane.random));
   }
 
   /** False when there is no room; then it waits for some, or has been given up. */

@@ -56,7 +56,8 @@ function leadOf({
   if (app !== undefined) return { target: 'app', leadsTo: app };
   if (bucket !== undefined) return { target: 'bucket', leadsTo: bucket };
   if (upstreams !== undefined) {
-    return { target: 'upstreams', leadsTo: upstreams.map(({ url }) => url).join(', ') };
+    const places = upstreams.map(({ url, backup }) => (backup === true ? `${url} (backup)` : url));
+    return { target: 'upstreams', leadsTo: places.join(', ') };
   }
   if (redirect !== undefined) return { target: 'redirect', leadsTo: redirect.to };
   return { target: 'respond', leadsTo: String(respond?.status ?? '') };

@@ -26,6 +26,7 @@ export interface WrittenRouteUpstream {
   readonly url: string;
   readonly weight?: number;
   readonly region?: string;
+  readonly backup?: boolean;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -83,6 +84,7 @@ const upstream: Schema<WrittenRouteUpstream> = object({
   url: string(),
   weight: optional(integer({ min: 0, max: 256 })),
   region: optional(regionName),
+  backup: optional(boolean()),
 });
 
 const onlyTrue: Schema<true> = {

@@ -131,7 +131,7 @@ function upstreamsOf(
   path: string,
   folder: string | undefined,
 ): RouteTarget {
-  const list = upstreams.map(({ url, weight, region }, at) => {
+  const list = upstreams.map(({ url, weight, region, backup }, at) => {
     const key = `${path}[${at}].url`;
     const upstream = upstreamOf(url, key);
     if (folder === undefined && upstream.address.kind === 'socket') {
@@ -142,6 +142,7 @@ function upstreamsOf(
       ...upstream,
       ...(weight === undefined ? {} : { weight }),
       ...(region === undefined ? {} : { region }),
+      ...(backup === undefined ? {} : { backup }),
     };
   });
   return { kind: 'upstreams', upstreams: unique(list, path) };

@@ -115,9 +115,27 @@ test('what a route chooses about its upstreams reaches the workers', () => {
   );
 });
 
+test('which upstreams are backups reaches the workers', () => {
+  const { content } = read(
+    `${LISTENERS}routes: [{ upstreams: [{ url: "http://a" }, { url: "http://b", backup: true }] }]`,
+  );
+  const [route] = content.routes;
+  assert.ok(route?.target.kind === 'upstreams');
+  assert.deepEqual(
+    route.target.upstreams.map(({ backup }) => backup),
+    [undefined, true],
+  );
+  assert.equal(route.balance, undefined, 'it needs no weights');
+});
+
 describe('what is wrong is said with line and key', () => {
   const cases: readonly (readonly [what: string, text: string, refusal: RegExp])[] = [
     ['no YAML', 'listeners: [', /^FILE: Line 1 is not valid YAML: /],
+    [
+      'a backup that is neither',
+      `${LISTENERS}routes:\n  - upstreams: [{ url: "http://a", backup: 1 }]`,
+      /^FILE:3: Key "routes\[0\]\.upstreams\[0\]\.backup" is a number, want true or false$/,
+    ],
     [
       'a key twice',
       `${LISTENERS}${LISTENERS}`,

@@ -30,6 +30,7 @@ class Route {
     const configs = Array.from(names, (id): UpstreamConfig => ({
       id,
       address: { kind: 'socket', path: `/run/${id}.sock` },
+      backup: id === id.toUpperCase(),
     }));
     const upstreams = configs.map((one) => {
       const upstream = this.#upstreams.get(one.id) ?? new Upstream(one);
@@ -175,4 +176,38 @@ test('what is known stays over a change, and is forgotten with its key', () => {
   assert.equal(route.balancer.budget, budget);
   route.change('ab', {});
   assert.ok(route.share('b', 1050) > 40);
+});
+
+test('backups are asked when none of the others is well, not when they are full', () => {
+  const route = new Route('aBC', { algorithm: 'round-robin', health: HEALTH, limits: LIMITS });
+  const check = (name: string, isGood: boolean): void =>
+    route.member(name).checked(isGood, 1000, HEALTH);
+  assert.equal(route.share('a', 1000), 100);
+  assert.equal(route.next(1000, route.member('B').token), 'B', 'who has begun there stays there');
+  route.member('a').upstream.requests = 1;
+  assert.equal(route.next(1000), 'full');
+  check('a', false);
+  assert.equal(route.share('B', 1000), 50);
+  check('B', false);
+  assert.equal(route.share('C', 1000), 100);
+  check('C', false);
+  route.member('a').upstream.requests = 0;
+  assert.equal(route.share('a', 1000), 100, 'when nobody is well, they are the last again');
+  check('C', true);
+  assert.equal(route.share('C', 1000), 100);
+  check('a', true);
+  assert.equal(route.share('a', 1000), 100);
+});
+
+test('a backup that failed is tried again in need, one of the others at once', () => {
+  const eject = { ...EJECT, shareMax: 1 };
+  const route = new Route('abC', { algorithm: 'round-robin', eject });
+  route.balancer.failed(route.member('C'), 1000);
+  assert.equal(route.share('C', 2000), 0, 'nobody needs it');
+  route.balancer.failed(route.member('a'), 2000);
+  route.balancer.failed(route.member('b'), 2000);
+  assert.equal(route.next(2050), 'C');
+  route.balancer.succeeded(route.member('C'), 1, 2060);
+  assert.equal(route.next(2060), 'C');
+  assert.ok('ab'.includes(route.next(3000)), 'by force');
 });

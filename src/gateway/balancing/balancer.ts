@@ -50,6 +50,7 @@ export class Balancer {
   hedges = 0;
   #queue: WaitQueue | undefined;
   readonly regions: Regions<Member> | undefined;
+  readonly #hasBackups: boolean;
   readonly #health: HealthChecks | undefined;
   readonly #agents: AgentChecks | undefined;
 
@@ -58,15 +59,18 @@ export class Balancer {
     this.members = upstreams.map((upstream, index) => {
       const known = previous?.members.find((one) => one.upstream === upstream);
       const member = known ?? new Member(upstream);
-      member.reconfigure(configs[index]?.weight ?? DEFAULT_UPSTREAM_WEIGHT, config);
+      const { weight = DEFAULT_UPSTREAM_WEIGHT, backup = false } = configs[index] ?? {};
+      member.reconfigure({ weight, isBackup: backup }, config);
       return member;
     });
+    this.#hasBackups = this.members.some(({ isBackup }) => isBackup);
     this.regions = Regions.of({
       own: region,
       all: this.members,
       configs,
       before: previous === undefined ? undefined : previous.regions,
-      useOf: (member, nowMs) => (member.isFit(nowMs) ? member.use(config) : undefined),
+      useOf: (member, nowMs) =>
+        member.isFit(nowMs) && !member.isBackup ? member.use(config) : undefined,
       isProbed: ({ upstream }) => upstream.statesLoad,
     });
     // Who waits is woken by requests of the new config too.
@@ -94,14 +98,16 @@ export class Balancer {
     const unfit: Member[] = [];
     let isFull = false;
     let probe: Member | undefined;
+    const sparesBackups = this.#hasBackups && this.#isOtherFit(asking.tried, nowMs);
     for (const member of this.members) {
       if (member.isWithdrawn || asking.tried.includes(member.upstream)) continue;
+      const isSpared = sparesBackups && member.isBackup;
       if (!member.hasRoom(config)) {
-        isFull ||= member.isFit(nowMs);
+        isFull ||= !isSpared && member.isFit(nowMs);
         continue;
       }
       if (asking.token === member.token && member.isFit(nowMs)) return member;
-      if (member.isDraining) continue;
+      if (member.isDraining || isSpared) continue;
       if (member.wantsProbe(nowMs)) probe = member;
       member.weigh(nowMs, config.slowStartMs);
       (member.isFit(nowMs) ? fit : unfit).push(member);
@@ -111,7 +117,8 @@ export class Balancer {
       return this.#pick(this.#near(fit, asking, nowMs, random), asking, nowMs, random);
     if (isFull) return 'full';
     // A wrong suspicion must not starve a route.
-    return unfit.length > 0 ? this.#pick(unfit, asking, nowMs, random) : undefined;
+    const others = unfit.filter(({ isBackup }) => !isBackup);
+    return this.#pick(others.length > 0 ? others : unfit, asking, nowMs, random);
   }
 
   /** Whether one that was not tried is well, and takes a request at once. */
@@ -124,6 +131,18 @@ export class Balancer {
         !member.isDraining &&
         member.isFit(nowMs) &&
         member.hasRoom(this.config),
+    );
+  }
+
+  /** Whether one that is no backup may be asked, at once or when it has room. */
+  #isOtherFit(tried: readonly Upstream[], nowMs: number): boolean {
+    return this.members.some(
+      (member) =>
+        !member.isBackup &&
+        !tried.includes(member.upstream) &&
+        !member.isWithdrawn &&
+        !member.isDraining &&
+        member.isFit(nowMs),
     );
   }
 

@@ -25,6 +25,8 @@ export class Member implements Choice, Turn {
   readonly latency: PeakEwma = new PeakEwma();
   /** Configured. */
   weight: number = DEFAULT_UPSTREAM_WEIGHT;
+  /** Configured: asked in place of the others alone. */
+  isBackup = false;
   /** As of the last `weigh`. */
   share = 1;
   turn = 0;
@@ -158,8 +160,12 @@ export class Member implements Choice, Turn {
   }
 
   /** What is no longer configured must not count. */
-  reconfigure(weight: number, config: BalanceConfig): void {
+  reconfigure(
+    { weight, isBackup }: { readonly weight: number; readonly isBackup: boolean },
+    config: BalanceConfig,
+  ): void {
     this.weight = weight;
+    this.isBackup = isBackup;
     if (config.health === undefined) this.health = UNCHECKED;
     if (config.agent === undefined) this.agent = NOTHING_SAID;
     if (config.eject === undefined) this.ejection = NEVER_EJECTED;
