@@ -12,7 +12,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { isMolnError } from '../src/base/errors.ts';
+import { isMolnError, messageOf } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { checkRented, RentedBlobs, type RentedOptions } from '../src/blobs/blobs.ts';
@@ -62,17 +62,18 @@ async function stop(server: Server): Promise<void> {
 async function between(
   t: TestContext,
   port: number,
-  handle: (request: IncomingMessage, response: ServerResponse) => boolean,
+  handle: (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>,
 ): Promise<number> {
-  const server = createServer((request, response) => {
-    if (handle(request, response)) return;
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (await handle(request, response)) return;
     const ask = { port, host: '127.0.0.1', method: request.method, path: request.url };
     const passed = httpRequest({ ...ask, headers: request.headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 0, answer.headers);
       answer.pipe(response);
     });
     request.pipe(passed);
-  });
+  };
+  const server = createServer((request, response) => void pass(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(async () => stop(server));
@@ -237,6 +238,27 @@ test('a storage in a rented bucket', async (t) => {
       assert.ok((await bytesOf(await again.get(blobId(6)))).equals(bytes));
     },
   );
+
+  await t.test('two nodes that add it at the same moment: one of them gets it', async () => {
+    const both = Promise.withResolvers<void>();
+    let claims = 0;
+    const narrow = await between(t, port, async ({ method, url }) => {
+      if (method !== 'PUT' || url?.endsWith('/twice/NODE') !== true) return false;
+      claims += 1;
+      if (claims === 2) both.resolve();
+      await (claims === 1 ? both.promise : Promise.any(opening));
+      return false;
+    });
+    const url = `s3+http://work@127.0.0.1:${narrow}/${BUCKET}/twice`;
+    const opening = ['n1', 'n2'].map((nodeId) =>
+      RentedBlobs.open(options({ create: true, url, nodeId })),
+    );
+    const opened = await Promise.allSettled(opening);
+    for (const each of opened) if ('value' in each) await each.value[Symbol.asyncDispose]();
+    assert.deepEqual(opened.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+    const said = opened.map((each) => ('reason' in each ? messageOf(each.reason) : ''));
+    assert.match(said.join(''), said[0] === '' ? /belongs to node "n1"/ : /belongs to node "n2"/);
+  });
 
   await t.test('an answer that breaks off is no end of the blob', async () => {
     let left = 1;

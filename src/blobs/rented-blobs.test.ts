@@ -28,7 +28,7 @@ import { until } from '../../testing/until.ts';
 import { RENTED_REQUESTS, RENTED_USAGE_MS } from './limits.ts';
 import { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 import { parseRented } from './rented-address.ts';
-import { sshCommand } from './sftp-session.ts';
+import { sshCommand, SftpSession } from './sftp-session.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -121,6 +121,20 @@ test('a storage over SFTP', async (t) => {
       { id: blobId(3), length: 65_537, allocSeq: 7 },
       { id: blobId(4), length: 3 * MIB + 5, allocSeq: 7 },
     ]);
+  });
+
+  await t.test('what two claim is of the first', async () => {
+    const how = { command: [SERVER], answerMs: 10_000, atOnce: 4, clock };
+    using first = SftpSession.start(how);
+    using second = SftpSession.start(how);
+    await Promise.all([first.greeted(), second.greeted()]);
+    const claimed = join(home, 'claimed');
+    mkdirSync(claimed);
+    const path = join(claimed, 'NODE');
+    assert.equal(await first.claim(path, Buffer.from('first')), true);
+    assert.equal(await second.claim(path, Buffer.from('second')), false);
+    assert.deepEqual(readdirSync(claimed), ['NODE']);
+    assert.equal(readFileSync(path, 'utf8'), 'first');
   });
 
   await t.test('nothing of it can be read there', () => {

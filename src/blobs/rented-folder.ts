@@ -20,6 +20,8 @@ export interface RentedFolder extends Disposable {
     pieces: AsyncIterable<Uint8Array>,
     how: { readonly path: () => string; readonly atOnce: number },
   ): Promise<void>;
+  /** A small file, whole and durable. False when its name is taken: of two who claim it at the same moment one gets it. */
+  claim(path: string, bytes: Uint8Array): Promise<boolean>;
   /** From `start` to `end`, in pieces of that size but for the last; ends early where the file does. */
   read(
     path: string,

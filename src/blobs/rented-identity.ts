@@ -39,8 +39,9 @@ export async function identify(session: RentedFolder, expected: Expected): Promi
   const path = `${folder}/NODE`;
   if ((await session.size(path)) === undefined) {
     if (!isNew) throw away(url, 'it has no file "NODE", as if it was another folder');
-    return await make(session, expected);
+    await make(session, expected);
   }
+  // Also of one that was just made: another node may have been faster.
   const found = readIdentity(await wholeOf(session, path, IDENTITY_BYTES_MAX));
   if (found === undefined || found.format > FORMAT) throw away(url, 'its file "NODE" is damaged');
   if (found.node !== nodeId) throw away(url, `it belongs to node "${found.node}"`);
@@ -49,24 +50,29 @@ export async function identify(session: RentedFolder, expected: Expected): Promi
   return found;
 }
 
-async function make(session: RentedFolder, { url, folder, nodeId }: Expected): Promise<Identity> {
+/** Whose it is afterwards, its file says. */
+async function make(session: RentedFolder, { url, folder, nodeId }: Expected): Promise<void> {
   await session.makeFolder(folder);
   if (!(await isFree(session, folder)))
     throw invalid(`"${url}" is not empty, and no storage of Moln`);
   for (const name of FOLDERS) await session.makeFolder(`${folder}/${name}`);
   await Promise.all(PREFIXES.map((prefix) => session.makeFolder(`${folder}/d/${prefix}`)));
   const identity = { format: FORMAT, node: nodeId, id: randomId(ID_CHARACTERS) };
-  const path = `${folder}/NODE`;
-  await session.remove(`${path}.new`);
   const text = Buffer.from(`${JSON.stringify(identity)}\n`);
-  await session.write(`${path}.new`, one(text), { path: () => path, atOnce: 1 });
-  return identity;
+  if (!(await session.claim(`${folder}/NODE`, text))) return;
+  for (const { name } of await session.list(folder))
+    if (isHalf(name)) await session.remove(`${folder}/${name}`);
+}
+
+/** Of a claim that broke off. */
+function isHalf(name: string): boolean {
+  return name.startsWith('NODE.new');
 }
 
 /** Empty, but for what making one of it left that broke off. */
 async function isFree(session: RentedFolder, folder: string): Promise<boolean> {
   const names = (await session.list(folder)).map(({ name }) => name);
-  if (names.some((name) => name !== 'NODE.new' && !FOLDERS.includes(name))) return false;
+  if (names.some((name) => !isHalf(name) && !FOLDERS.includes(name))) return false;
   const listed = async (path: string): Promise<readonly string[]> =>
     (await session.list(`${folder}/${path}`)).map(({ name }) => name);
   const left = names.filter((name) => FOLDERS.includes(name));
@@ -100,8 +106,4 @@ function readIdentity(bytes: Buffer): Identity | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(bytes);
 }

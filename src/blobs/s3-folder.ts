@@ -55,8 +55,12 @@ const PARTIAL = 206;
 /** What keys that are over or changed may get. */
 const KEYS_REFUSED: ReadonlySet<number> = new Set([400, 401, 403]);
 const NOT_FOUND = 404;
+/** Somebody else writes the same object at this moment. */
+const CONFLICT = 409;
+const CONDITION_FAILED = 412;
 const BEHIND_END = 416;
 const TOO_MANY = 429;
+const NOT_IMPLEMENTED = 501;
 
 export class S3Folder implements RentedFolder {
   readonly #options: S3FolderOptions;
@@ -136,6 +140,15 @@ export class S3Folder implements RentedFolder {
       this.#puts -= 1;
       this.#queue.shift()?.();
     }
+  }
+
+  /** Where conditions of writes are not known, the last of two gets it. */
+  async claim(path: string, bytes: Uint8Array): Promise<boolean> {
+    const put = { method: 'PUT', path, body: [bytes] } as const;
+    const headers = { 'if-none-match': '*' };
+    const { answer } = await this.#whole({ ...put, headers }, CONDITION_FAILED, NOT_IMPLEMENTED);
+    if (answer.statusCode === NOT_IMPLEMENTED) await this.#whole(put);
+    return answer.statusCode !== CONDITION_FAILED;
   }
 
   /** In parts, each there before any of it is given: an answer that waits for whoever reads would be one that does not come. */
@@ -226,7 +239,7 @@ export class S3Folder implements RentedFolder {
 
   async #whole(
     ask: Ask,
-    also?: number,
+    ...also: readonly number[]
   ): Promise<{ readonly answer: IncomingMessage; readonly bytes: Buffer }> {
     const answer = await this.#ask(ask, also);
     try {
@@ -236,8 +249,8 @@ export class S3Folder implements RentedFolder {
     }
   }
 
-  /** Answers of success, and of status `also`; the others are thrown. What may pass is tried again: all that is asked may be done twice. */
-  async #ask(ask: Ask, also?: number): Promise<IncomingMessage> {
+  /** Answers of success, and of a status in `also`; the others are thrown. What may pass is tried again: all that is asked may be done twice. */
+  async #ask(ask: Ask, also: readonly number[]): Promise<IncomingMessage> {
     const { clock } = this.#options;
     for (let tries = 1; ; tries += 1) {
       let failure: unknown;
@@ -245,9 +258,9 @@ export class S3Folder implements RentedFolder {
       try {
         const answer = await this.#send(ask);
         const status = answer.statusCode ?? 0;
-        if ((status >= 200 && status < 300) || status === also) return answer;
+        if ((status >= 200 && status < 300) || also.includes(status)) return answer;
         failure = new FolderRefused(await refusalOf(answer));
-        if (status < 500 && status !== TOO_MANY) {
+        if (status < 500 && status !== TOO_MANY && status !== CONFLICT) {
           if (tries < TRIES && KEYS_REFUSED.has(status) && (await this.#hasOtherKeys(keys)))
             continue;
           throw failure;

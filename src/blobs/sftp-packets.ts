@@ -15,6 +15,7 @@ export const SFTP = {
   remove: 13,
   mkdir: 14,
   stat: 17,
+  rename: 18,
   status: 101,
   handle: 102,
   data: 103,

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { systemCode } from '../base/errors.ts';
+import { randomId } from '../base/ids.ts';
 import type { Clock } from '../base/time.ts';
 import type { RentedAddress } from './rented-address.ts';
 import { FolderRefused, type RentedFolder } from './rented-folder.ts';
@@ -50,6 +51,7 @@ const ROOM = 'statvfs@openssh.com';
 /** Without them a put could not be made durable, or not at once. */
 const NEEDED = [RENAME, SYNC, ROOM] as const;
 const ERROR_CHARACTERS = 300;
+const CLAIM_CHARACTERS = 8;
 /** Nobody is there to be asked for a password or about a host; and that machine gets nothing of this one, whatever logins are configured to give. */
 export function sshCommand({ user, host, port }: RentedAddress): readonly string[] {
   return [
@@ -171,11 +173,39 @@ export class SftpSession implements RentedFolder {
     return found.filter(({ name }) => name !== '.' && name !== '..');
   }
 
-  /** Pieces are at most a packet long; so many are under way at a time. */
   async write(
     temporary: string,
     pieces: AsyncIterable<Uint8Array>,
     { path, atOnce }: { readonly path: () => string; readonly atOnce: number },
+  ): Promise<void> {
+    await this.#write(temporary, pieces, {
+      atOnce,
+      name: () => this.rename(temporary, path()),
+    });
+  }
+
+  async claim(path: string, bytes: Uint8Array): Promise<boolean> {
+    const temporary = `${path}.new-${randomId(CLAIM_CHARACTERS)}`;
+    try {
+      await this.#write(temporary, one(bytes), {
+        atOnce: 1,
+        // The old rename, which OpenSSH makes of a link: it does not replace what is there.
+        name: async () =>
+          void (await this.#ask((id) => packet(SFTP.rename, id, temporary, path), SFTP.status)),
+      });
+      return true;
+    } catch (error) {
+      if (!(error instanceof SftpError) || (await this.size(path)) === undefined) throw error;
+      await this.remove(temporary);
+      return false;
+    }
+  }
+
+  /** Pieces are at most a packet long; so many are under way at a time. `name` gives it its own name. */
+  async #write(
+    temporary: string,
+    pieces: AsyncIterable<Uint8Array>,
+    { atOnce, name }: { readonly atOnce: number; readonly name: () => Promise<void> },
   ): Promise<void> {
     const { write, create, exclusive } = OPEN_FLAGS;
     const flags = write | create | exclusive;
@@ -196,7 +226,7 @@ export class SftpSession implements RentedFolder {
       }
       await Promise.all(underWay);
       await this.#sync(handle);
-      await this.rename(temporary, path());
+      await name();
       // No request syncs a folder; the file systems of Linux write a file's new name when they sync the file.
       await this.#sync(handle);
     } finally {
@@ -355,4 +385,8 @@ export class SftpSession implements RentedFolder {
     for (const resolve of this.#queue.splice(0)) resolve();
     this.#child.kill('SIGKILL');
   }
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
 }

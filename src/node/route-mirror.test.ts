@@ -85,7 +85,8 @@ function entryOf(name: string, revision: number): ListResult['entries'][number] 
 
 const GROUND = { address: '::', httpsPort: 8443, workers: 1, websites: '/websites' };
 
-const NOBODY: Pick<Peers, 'all' | 'onChange'> = {
+const NOBODY: Pick<Peers, 'self' | 'all' | 'onChange'> = {
+  self: 'here',
   all: () => [],
   onChange: () => ({ [Symbol.dispose]: () => {} }),
 };
@@ -214,7 +215,8 @@ test('an app, its release and its instances become a route at one revision', asy
     hosts: ['shop.localhost'],
     target: { kind: 'upstreams', upstreams: [{ id: 'a', address: ADDRESS }] },
   });
-  assert.deepEqual(set?.locals, [{ id: 'a', address: ADDRESS }]);
+  const websites = { id: 'websites/here', address: { kind: 'socket', path: '/websites' } };
+  assert.deepEqual(set?.locals, [{ id: 'a', address: ADDRESS }, websites]);
   assert.equal(applies.length, 3, 'with the report there is a local, with the app a route');
 });
 

@@ -4,12 +4,13 @@
  * watch for all. Several commits that arrive while one set is being applied become one further set. When nothing can be
  * read, the gateways go on with what they have.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { AppRoutes, ComposedRoutes, RouteReport } from '../apps/apps.ts';
 import type { Peers } from '../cluster/cluster.ts';
-import type { RouteConfig } from '../gateway/config.ts';
+import type { RouteConfig, UpstreamConfig } from '../gateway/config.ts';
 import type { PurgeOrders } from '../gateway/gateway.ts';
 import type { Change, Entry, RegistryReader, Revision } from '../registry/registry.ts';
 import type { CertMirror } from '../certs/certs.ts';
@@ -20,6 +21,7 @@ import {
   RecordedRoutes,
 } from '../routes/routes.ts';
 import { mergeRoutes } from './merge-routes.ts';
+import { ownWebsites, websitePlaces } from './website-places.ts';
 import { NO_PURGES, PURGES_KEY, readPurges } from './purge-log.ts';
 
 const EVERYTHING = '/';
@@ -29,7 +31,7 @@ const RETRY_MS = 500;
 export interface RouteSet {
   readonly routes: readonly RouteConfig[];
   /** What the gateways of other nodes may reach on this one. */
-  readonly locals: ComposedRoutes['locals'];
+  readonly locals: readonly UpstreamConfig[];
   readonly purges?: PurgeOrders;
   /** Ports beside the node's own. */
   readonly ports?: readonly PortConfig[];
@@ -42,9 +44,9 @@ export interface RouteMirrorOptions {
   readonly certs?: Pick<CertMirror, 'reset' | 'take'>;
   /** Routes and listeners that are records. */
   readonly recorded: RecordedRoutes;
-  /** What this node gives them. */
+  /** What this node gives them; `websites`: the socket at which its buckets are some. */
   readonly ground: PortGround & { readonly workers: number; readonly websites: string };
-  readonly peers: Pick<Peers, 'all' | 'onChange'>;
+  readonly peers: Pick<Peers, 'self' | 'all' | 'onChange'>;
   /** Resolves when every gateway process uses exactly this. */
   readonly apply: (set: RouteSet) => Promise<unknown>;
   readonly log: Logger;
@@ -63,6 +65,7 @@ export class RouteMirror implements AsyncDisposable {
   #composed: ComposedRoutes = { routes: [], locals: [] };
   #set: RouteSet = { routes: [], locals: [] };
   #purges: PurgeOrders = NO_PURGES;
+  #websites: readonly UpstreamConfig[] = [];
   #refused = '';
   /** Until something was read there is nothing to hand over: gateways of an earlier agent serve what they have. */
   #isRead = false;
@@ -84,10 +87,10 @@ export class RouteMirror implements AsyncDisposable {
    * refuse them.
    */
   async start(): Promise<void> {
-    const { apps, peers, log } = this.#options;
-    apps.setPeers(peers.all());
+    const { peers, log } = this.#options;
+    this.#takePeers();
     this.#peersChange = peers.onChange(() => {
-      apps.setPeers(peers.all());
+      this.#takePeers();
       this.#look();
     });
     let from: Revision | undefined;
@@ -152,6 +155,18 @@ export class RouteMirror implements AsyncDisposable {
     await this.#loop;
     await this.#applying;
     for (const waiter of this.#waiters) waiter.done();
+  }
+
+  #takePeers(): void {
+    const { apps, ground, peers } = this.#options;
+    const all = peers.all();
+    apps.setPeers(all);
+    const websites = websitePlaces(all, { self: peers.self, socket: ground.websites });
+    if (isDeepStrictEqual(websites, this.#websites)) return;
+    this.#websites = websites;
+    const leadsThere = ({ target }: RouteConfig): boolean =>
+      target.kind === 'upstreams' && target.upstreams.some(({ id }) => id === websites[0]?.id);
+    if (this.#set.routes.some(leadsThere)) this.#wanted++;
   }
 
   async #list(): Promise<Revision> {
@@ -237,18 +252,18 @@ export class RouteMirror implements AsyncDisposable {
     if (composed === this.#composed && this.#reached === this.#wanted) return;
     if (composed !== this.#composed) this.#wanted++;
     this.#composed = composed;
-    const { recorded, ground } = this.#options;
-    const { workers, websites } = ground;
+    const { recorded, ground, peers } = this.#options;
+    const { workers } = ground;
     const answers = new Map(composed.routes.map((route) => [route.id, route]));
     const app = (name: string): AppAnswer | undefined => answers.get(`app/${name}`);
     const { routes, refused } = mergeRoutes(
-      recorded.routes({ workers, websites, app }),
+      recorded.routes({ workers, websites: this.#websites, app }),
       composed.routes,
     );
     const ports = recorded.ports(ground);
     this.#set = {
       routes,
-      locals: composed.locals,
+      locals: [...composed.locals, ownWebsites(peers.self, ground.websites)],
       ...purgesIn(this.#purges),
       ...(ports.length === 0 ? {} : { ports }),
     };

@@ -31,7 +31,7 @@ export type RecordGround = Omit<Ground, 'folder'>;
 /** Any app, any bucket, with somewhere to lead to: so that also what is about upstreams is looked at. */
 const SOME_GROUND: RecordGround = {
   workers: 1,
-  websites: '/websites',
+  websites: [{ id: 'websites', address: { kind: 'socket', path: '/websites' } }],
   app: () => ({
     target: {
       kind: 'upstreams',

@@ -16,8 +16,8 @@ export interface Ground {
   readonly workers: number | undefined;
   /** Undefined of an app that there is not. Absent where there are no apps. */
   readonly app?: (name: string) => AppAnswer | undefined;
-  /** The socket of this machine at which buckets are websites. Absent where there are none. */
-  readonly websites?: string;
+  /** Where buckets are websites. Absent where there are none. */
+  readonly websites?: Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'];
 }
 
 /** The path of a file that a key names. Throws `ConfigError` with `instead` where there are no files. */

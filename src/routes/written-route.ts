@@ -18,7 +18,7 @@ type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][n
 const TARGETS = ['upstreams', 'app', 'bucket', 'static', 'redirect', 'respond', 'ready'] as const;
 /** Of them, those that only a cluster has. */
 const OF_CLUSTER: ReadonlySet<string> = new Set(['app', 'bucket']);
-/** Which bucket is asked for, at the socket of websites (`src/s3/website-door.ts`). */
+/** Which bucket is asked for, where websites are (`src/s3/website-door.ts`). */
 const BUCKET_FIELD = 'x-moln-bucket';
 
 /** `path` is its key. Its id is made of its place unless said. Throws `ConfigError`. */
@@ -88,9 +88,8 @@ function bucketAnswerOf({ cache }: WrittenRoute, path: string, { websites }: Gro
     const key = `${path}.bucket`;
     throw new ConfigError(key, `Key "${key}" is for a cluster: a gateway by itself has no buckets`);
   }
-  const address = { kind: 'socket', path: websites } as const;
   return {
-    target: { kind: 'upstreams', upstreams: [{ id: 'websites', address }] },
+    target: { kind: 'upstreams', upstreams: websites },
     ...(cache === false ? {} : { cache: routeCacheOf(cache ?? {}) }),
   };
 }

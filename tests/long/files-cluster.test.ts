@@ -72,6 +72,21 @@ test('files keep two copies when machines come and go', async (t) => {
     }
   });
 
+  await step(t, 'its file process is away: another node shows the website', async () => {
+    const b = cluster.node('b');
+    await put(a, 'away.html', Buffer.from('<h1>Away'));
+    await b.crash();
+    const fileProcess = () => b.processes().filter(({ command }) => /files-main/.test(command));
+    assert.equal(fileProcess().length, 1);
+    for (const { pid } of fileProcess()) process.kill(pid, 'SIGKILL');
+    await until('it is gone', () => fileProcess().length === 0);
+    const { address, ports } = b;
+    const question = { address, port: ports.http, host: 'www.example.org', path: '/away.html' };
+    const { status, body } = await ask(question);
+    assert.deepEqual([status, body], [200, '<h1>Away']);
+    await b.restart();
+  });
+
   await step(
     t,
     'a machine is killed: everything is read and written, and copied anew',

@@ -1,0 +1,39 @@
+/**
+ * Where this node's gateways find buckets that are websites: at the file process beside them, and while that is away by way of the gateways of
+ * other nodes. Pure.
+ */
+import type { PeerNode } from '../cluster/cluster.ts';
+import type { UpstreamConfig } from '../gateway/config.ts';
+
+/** Other nodes that may be asked: one that answers is enough. */
+export const WEBSITE_BACKUPS_MAX = 3;
+
+/** What gateways of other nodes may reach here; `socket` is where this node's file process shows websites. */
+export function ownWebsites(self: string, socket: string): UpstreamConfig {
+  return { id: idOf(self), address: { kind: 'socket', path: socket } };
+}
+
+/** The nearest of `peers` that are well, behind what is here. */
+export function websitePlaces(
+  peers: readonly PeerNode[],
+  { self, socket }: { readonly self: string; readonly socket: string },
+): readonly UpstreamConfig[] {
+  const region = peers.find(({ id }) => id === self)?.region;
+  const others = peers.filter(({ id, state }) => id !== self && state === 'ready');
+  const near = others.filter((one) => one.region === region);
+  const far = others.filter((one) => one.region !== region);
+  const backups = [...near, ...far].slice(0, WEBSITE_BACKUPS_MAX).map((one): UpstreamConfig => {
+    const { id, address: host, gatewayPort: port } = one;
+    return {
+      id: idOf(id),
+      region: one.region,
+      address: { kind: 'node', node: id, host, port },
+      backup: true,
+    };
+  });
+  return [ownWebsites(self, socket), ...backups];
+}
+
+function idOf(node: string): string {
+  return `websites/${node}`;
+}
