@@ -45,6 +45,9 @@ export async function routedInsert(
       runs.push(row);
     }
   }
+  // Which of the rows a stripe has ignored it does not say.
+  const isMixed = filled.ridAt === undefined && shape.returning !== '' && perStripe.size > 1;
+  if (isMixed && ignores(shape)) return UNFIT;
   if (shape.unsteady && (perStripe.size > 1 || table.place === 'reference')) return UNFIT;
   const rid = filled.ridAt;
   const tail =
@@ -86,14 +89,13 @@ export async function routedInsert(
   };
 }
 
-/** The same where rows have no rid: each run gave one row, unless some were ignored. */
+/** The same where rows have no rid: each run gave one row, or there is one stripe. */
 function asGiven(
   outcomes: readonly WriteOutcome[],
   runs: readonly (readonly SqlRow[])[],
   rows: readonly SqlRow[],
 ): readonly SqlRow[] {
-  const returned = outcomes.flatMap((one) => one.rows);
-  if (outcomes.some((one, at) => one.rows.length !== runs[at]?.length)) return returned;
+  if (outcomes.length === 1) return outcomes[0]?.rows ?? [];
   const places = new Map(rows.map((row, at) => [row, at] as const));
   return outcomes
     .flatMap((one, stripe) =>
@@ -140,10 +142,11 @@ interface Filled {
 
 /** Gives an id to every row that has none. */
 async function withIds(
-  { table, columns, or, ridReachesFar }: InsertShape,
+  shape: InsertShape,
   rows: readonly SqlRow[],
   context: InsertContext,
 ): Promise<Filled | typeof UNFIT> {
+  const { table, columns, or, ridReachesFar } = shape;
   if (table.rid === undefined) return { columns, rows, ridAt: undefined };
   const at = columns.indexOf(table.rid);
   const full = at >= 0 ? columns : [...columns, table.rid];
@@ -158,8 +161,9 @@ async function withIds(
     if (ridReachesFar) return UNFIT;
     const largest = largestOf(filled.map((row) => row[ridAt]));
     if (largest !== undefined) await context.ids?.taken(table.counter, largest);
-    // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
-    return filled.every((row) => typeof row[ridAt] === 'bigint') || filled.length === 1
+    // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known, nor which of two with one id.
+    const chosen = new Set(filled.map((row) => row[ridAt]).filter((id) => typeof id === 'bigint'));
+    return chosen.size === filled.length || filled.length === 1
       ? { columns: full, rows: filled, ridAt }
       : UNFIT;
   }
@@ -170,15 +174,19 @@ async function withIds(
     return { columns: full, rows: filled, ridAt };
   }
   // SQLite uses the id of a row that it ignores again, and nobody knows yet which it will be.
-  const ignores = or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
-  if (ignores && rows.length > 1 && context.ids === undefined) return UNFIT;
+  const mayIgnore = ignores(shape);
+  if (mayIgnore && rows.length > 1 && context.ids === undefined) return UNFIT;
   // An id that is in use after all would go unnoticed.
-  const quiet = ignores || or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
+  const quiet = mayIgnore || or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
   if (quiet && table.distkey?.name === table.rid && context.ids !== undefined) return UNFIT;
   const first = await nextId(table, rows.length, context);
   if (first === undefined) return UNFIT;
   for (const [index, row] of filled.entries()) row[ridAt] = first + BigInt(index);
   return { columns: full, rows: filled, ridAt };
+}
+
+function ignores({ or, table }: InsertShape): boolean {
+  return or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
 }
 
 async function nextId(

@@ -93,3 +93,13 @@ CREATE TABLE newest_by_table(id INTEGER PRIMARY KEY, a UNIQUE ON CONFLICT REPLAC
 INSERT INTO newest_by_table VALUES (1, 1), (18, 2), (24, 3)
 INSERT INTO newest_by_table VALUES (9, 3), (NULL, 4) RETURNING id
 SELECT * FROM newest ORDER BY id
+CREATE TABLE chosen(id INTEGER PRIMARY KEY, a, b)
+INSERT INTO chosen VALUES (5, 0, 0)
+INSERT OR IGNORE INTO chosen VALUES (15, 'a', 1), (29, 'b', 2), (5, 'c', 3), (15, 'd', 4), (3, 'e', 5) RETURNING *
+INSERT OR IGNORE INTO chosen VALUES (40, 'a', 1), (41, 'b', 2), (40, 'd', 4)
+INSERT OR REPLACE INTO chosen VALUES (15, 'x', 1), (29, 'y', 2), (15, 'z', 4) RETURNING *
+SELECT * FROM chosen ORDER BY id
+CREATE TABLE pairs(a REAL, b, PRIMARY KEY (a, b)) WITHOUT ROWID
+INSERT INTO pairs VALUES (1, 'x'), (5, 'y'), (11, 'z')
+INSERT OR IGNORE INTO pairs VALUES (0, 1), (1, 'x'), (2, 2), (3, 3), (4, 4), (5, 'y'), (6, 6), (7, 7), (8, 8), (0, 1), (9, 9) RETURNING *
+SELECT * FROM pairs ORDER BY a, b
