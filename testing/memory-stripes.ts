@@ -1,6 +1,7 @@
 /** Stripes in memory behind the planner's interface: plain SQLite, one database a stripe, one writer at a time. */
 import type {
   SchemaChange,
+  Sightings,
   SqlRow,
   Stripes,
   StripeSession,
@@ -18,10 +19,15 @@ export class MemoryStripes implements Stripes, Disposable {
   /** Texts that the stripes were given, newest last: for tests that look at plans. */
   log: string[] | undefined;
   readonly batchRows: number;
+  /** Readers look, and so may use what was kept: see `Sightings`. */
+  isLookedAt = false;
+  /** Writes so far, those that were undone too, by stripe. */
+  readonly writes: number[];
 
   constructor(count: number, batchRows = 100) {
     this.slots = evenSlotMap(count);
     this.batchRows = batchRows;
+    this.writes = Array.from({ length: count }, () => 0);
     this.databases = Array.from({ length: count }, () => new MemoryDatabase());
   }
 
@@ -43,11 +49,39 @@ class MemorySession implements StripeSession {
   readonly #stripes: MemoryStripes;
   readonly #mode: 'read' | 'write';
   readonly #before: { readonly catalogue: string; readonly schemaVersion: number };
+  #lookedTimes = 0;
+  #used: ReadonlyMap<number, number> = new Map();
 
   constructor(stripes: MemoryStripes, mode: 'read' | 'write') {
     this.#stripes = stripes;
     this.#mode = mode;
     this.#before = { catalogue: stripes.catalogue, schemaVersion: stripes.schemaVersion };
+  }
+
+  /** What was kept is tried once. */
+  looks(): boolean {
+    this.#used = new Map();
+    return this.#stripes.isLookedAt && this.#mode === 'read' && this.#lookedTimes++ < 2;
+  }
+
+  get sightings(): Sightings | undefined {
+    if (this.#lookedTimes === 0) return undefined;
+    return {
+      of: (stripe) => this.#stripes.writes[stripe],
+      use: (at) => {
+        if (this.#lookedTimes === 1) this.#used = new Map(at);
+        return this.#lookedTimes === 1;
+      },
+    };
+  }
+
+  isOneMoment(): Promise<boolean> {
+    const isNow = [...this.#used].every(([stripe, at]) => this.#stripes.writes[stripe] === at);
+    return Promise.resolve(isNow);
+  }
+
+  #written(stripe: number): void {
+    this.#stripes.writes[stripe] = (this.#stripes.writes[stripe] ?? 0) + 1;
   }
 
   #database(stripe: number): MemoryDatabase {
@@ -67,6 +101,7 @@ class MemorySession implements StripeSession {
 
   write(stripe: number, writes: readonly StripeWrite[]): Promise<readonly WriteOutcome[]> {
     const db = this.#database(stripe);
+    this.#written(stripe);
     return new Promise((resolve) => {
       resolve(
         writes.map(({ sql, runs }) => {
@@ -90,6 +125,7 @@ class MemorySession implements StripeSession {
     return this.#everywhere(() => {
       for (const db of this.#stripes.databases) for (const text of texts) db.exec(text);
       for (const db of this.#stripes.databases) db.forget();
+      for (const stripe of this.#stripes.writes.keys()) this.#written(stripe);
       this.#stripes.catalogue = catalogue;
       this.#stripes.schemaVersion = schemaVersion;
     });
@@ -121,6 +157,8 @@ class MemorySession implements StripeSession {
   #exec(sql: string): Promise<void> {
     return this.#everywhere(() => {
       for (const db of this.#stripes.databases) db.exec(sql);
+      if (!sql.startsWith('ROLLBACK')) return;
+      for (const stripe of this.#stripes.writes.keys()) this.#written(stripe);
     });
   }
 

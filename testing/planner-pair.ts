@@ -32,6 +32,8 @@ export class PlannerPair implements Disposable {
   constructor(stripeCounts: readonly number[], settings: Partial<PlannerSettings> = {}) {
     this.plain = new MemoryDatabase({ foreignKeys: settings.foreignKeys ?? true });
     this.stripes = stripeCounts.map((count) => new MemoryStripes(count));
+    // In every second one what was read is kept.
+    for (const [at, stripes] of this.stripes.entries()) stripes.isLookedAt = at % 2 === 1;
     this.planners = this.stripes.map((stripes) => new Planner(stripes, settings));
     this.connections = this.planners.map((planner) => planner.connect());
   }

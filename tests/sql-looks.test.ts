@@ -170,3 +170,39 @@ test('a copy that does not get to what was acknowledged is not waited for: the s
   // Unlike a text that takes long, it is tried again: the copy may be there by now.
   assert.ok(looks >= 4);
 });
+
+test('small tables are not read again while nobody writes', async () => {
+  await using sql = await startSql(STRIPES);
+  const writer = await sql.open();
+  await writer.sequence(
+    `CREATE TABLE posts (id INTEGER PRIMARY KEY, likes INTEGER); CREATE TABLE liked (id INTEGER PRIMARY KEY, post INTEGER);
+     INSERT INTO posts VALUES (1, 10), (2, 20), (3, 30), (4, 40); INSERT INTO liked VALUES (1, 2), (2, 2), (3, 4)`,
+  );
+  let looks = 0;
+  await using engine = engineOver(sql, async () => {
+    looks++;
+    await Promise.resolve();
+  });
+  const session = await engine.openSession({ id: 'ann', readOnly: false });
+  const asked = async (
+    text: string,
+  ): Promise<{ readonly rows: unknown; readonly looks: number }> => {
+    const before = looks;
+    const rows = await rowsOf(session, text);
+    return { rows, looks: looks - before };
+  };
+  const total = (from: number): string => `SELECT sum(likes) FROM posts WHERE likes > ${from}`;
+  const inOnePlace = (from: number): string =>
+    `SELECT p.id, count(*) FROM posts AS p JOIN liked AS l ON l.post = p.id WHERE p.likes > ${from} GROUP BY p.id`;
+  assert.deepEqual(await asked(total(15)), { rows: [[90n]], looks: STRIPES });
+  assert.deepEqual(await asked(total(25)), { rows: [[70n]], looks: 0 });
+  const joined = [
+    [2n, 2n],
+    [4n, 1n],
+  ];
+  assert.deepEqual(await asked(inOnePlace(15)), { rows: joined, looks: 2 * STRIPES });
+  assert.deepEqual(await asked(inOnePlace(5)), { rows: joined, looks: 0 });
+  await writer.execute(bound('UPDATE posts SET likes = 41 WHERE id = 4'), ROOM);
+  assert.deepEqual((await asked(total(25))).rows, [[71n]]);
+  assert.deepEqual((await asked(inOnePlace(40))).rows, [[4n, 1n]]);
+});

@@ -377,11 +377,12 @@ export class Connection {
       else if (this.#temporary?.store?.inTransaction === false) await this.abandon();
       throw error;
     }
+    // Also of rows that OR FAIL has kept.
+    if (own !== undefined && done.keysOpen === true) own.keysOpen = true;
     if (done.failure !== undefined) {
       this.#written(binding, done);
       throw done.failure;
     }
-    if (own !== undefined && done.keysOpen === true) own.keysOpen = true;
     return this.#written(binding, done);
   }
 

@@ -36,6 +36,8 @@ export interface GatherOptions {
   readonly signal?: AbortSignal | undefined;
   /** The budget is each table's own, and a table that breaks it is noted here. */
   readonly large?: WeakSet<Table>;
+  /** Each table by a text of its own, which a stripe knows from the second time on. */
+  readonly oneByOne?: boolean;
   /** Told of every batch before it is put in. */
   readonly see?: (table: Table, stripe: number, rows: readonly SqlRow[]) => void;
 }
@@ -135,7 +137,8 @@ async function fetchAll(
   options: GatherOptions,
 ): Promise<void> {
   const plain = wanted.filter(({ fetch }) => (fetch.values ?? []).length === 0);
-  const together = plain.length < 3 ? [] : plain.slice(0, TOGETHER_MAX);
+  const together =
+    plain.length < 3 || options.oneByOne === true ? [] : plain.slice(0, TOGETHER_MAX);
   const rest = new Set(wanted);
   if (together.length > 0 && (await fetchTogether(together, stripe, options))) {
     for (const one of together) rest.delete(one);

@@ -11,7 +11,7 @@ import type { SqlRow, SqlValue } from './values.ts';
 import type { Narrowed } from './gathered-write.ts';
 import { type PinContext, stripeOfKey } from './pins.ts';
 import type { GivenIds } from './given-ids.ts';
-import type { InsertShape } from './write-plan.ts';
+import { type InsertShape, replaces } from './write-plan.ts';
 
 /** The parser's span for it is the whole statement. */
 const DEFAULT_VALUES =
@@ -55,7 +55,7 @@ export function narrowInsert(
   for (const [one, found] of terms) {
     if (found.length > TERMS_MAX) return undefined;
     const own = one === table && table.rid !== undefined && choosesId(shape, rows);
-    const all = own ? [...found, newest(table.rid ?? '', table.name)] : found;
+    const all = own ? [...found, newest(shape, rows.length)] : found;
     fetches.push(fetchOf(one, all, options));
   }
   const text = withRows(binding, shape, rows, options.pins.values);
@@ -84,9 +84,11 @@ function hiddenId(
   return [{ text: `${quoted(rid ?? '')} = ?`, values: [id], stripe }];
 }
 
-/** SQLite gives a row the next id after the newest. */
-function newest(rid: string, table: string): Term {
-  const text = `${quoted(rid)} = (SELECT max(${quoted(rid)}) FROM ${quoted(table)})`;
+/** SQLite gives a row the next id after the newest, which rows before it may have replaced: one for each unique key. */
+function newest({ node, table }: InsertShape, rows: number): Term {
+  const gone = replaces(node, table) ? (rows - 1) * table.uniques.length : 0;
+  const rid = quoted(table.rid ?? '');
+  const text = `${rid} IN (SELECT ${rid} FROM ${quoted(table.name)} ORDER BY ${rid} DESC LIMIT ${1 + gone})`;
   return { text, values: [], stripe: undefined };
 }
 
@@ -189,12 +191,11 @@ function columnOf(table: Table, name: string): Column | undefined {
 
 /** An upsert that changes keys, or reads other rows, could collide with what nobody named. */
 function upsertStaysNear(
-  { node, or, table }: InsertShape,
+  { node, table }: InsertShape,
   rows: readonly SqlRow[],
   options: NarrowOptions,
 ): boolean {
-  const replaces = or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
-  if (options.foreignKeys && replaces) {
+  if (options.foreignKeys && replaces(node, table)) {
     // A child that is replaced would mend what another row of the text breaks, for its own parent is not there.
     if (isParent(table, options.catalogue)) return false;
     if (table.foreignKeys.length > 0 && rows.length > 1) return false;

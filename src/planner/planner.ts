@@ -6,6 +6,7 @@ import type { Table } from './table.ts';
 import { Coercion } from './coercion.ts';
 import { Connection } from './connection.ts';
 import { GATHER_BUDGET, type GatherBudget } from './gather.ts';
+import { KeptTables } from './kept-tables.ts';
 import { Combiners } from './scatter-run.ts';
 import { ScratchPool } from './scratch.ts';
 import { PlanCache } from './plan-cache.ts';
@@ -25,6 +26,7 @@ export type {
   IdSource,
   OwnTables,
   SchemaChange,
+  Sightings,
   Stripes,
   StripeSession,
   StripeWrite,
@@ -64,6 +66,7 @@ export class Planner implements Disposable {
   readonly coercion: Coercion = new Coercion();
   /** Tables that were found too large to be gathered for the sake of order alone. */
   readonly large: WeakSet<Table> = new WeakSet();
+  readonly keeps: KeptTables = new KeptTables();
   /** What all connections' temporary tables take. */
   readonly temporaryRoom: TemporaryRoom;
   #catalogue: Catalogue;

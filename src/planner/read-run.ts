@@ -4,6 +4,7 @@ import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
 import { fetchesOf, gather, type GatherBudget } from './gather.ts';
+import { gatherKept } from './kept-tables.ts';
 import type { PinContext } from './pins.ts';
 import type { Planner } from './planner.ts';
 import { decideRead, type ReadShape } from './read-plan.ts';
@@ -57,7 +58,9 @@ export async function runRead(
       if (context.natural === true && plan.shape.combine === undefined) {
         return await naturally(binding, shape, context);
       }
-      const exact = plan.shape.isOrdered ? undefined : await exactly(binding, shape, context);
+      const isKept = session.sightings !== undefined && planner.keeps.areCalm(binding.tables);
+      const exact =
+        plan.shape.isOrdered && !isKept ? undefined : await exactly(binding, shape, context);
       if (exact !== undefined) return exact;
       try {
         return await scatter(plan.shape, plan.stripes, pins, {
@@ -235,18 +238,24 @@ async function gathered(
   if (exact === undefined && session.gathered !== undefined) {
     return await session.gathered(text, pins.values);
   }
-  const { settings } = planner;
-  const scratch = pool.take(catalogue);
+  const { keeps, settings } = planner;
+  // What is put into a scratch for these would be kept with the rows.
+  const isOwn = binding.readsSequence || binding.readsSchema;
+  const sightings = isOwn ? undefined : session.sightings;
+  const scratch = pool.take(catalogue, sightings !== undefined);
   try {
-    const fetches = fetchesOf(binding.tables, filters, pins, pins.slots.count);
-    await gather(fetches, {
+    const { count } = pins.slots;
+    const fetches = fetchesOf(binding.tables, filters, pins, count);
+    const options = {
       session,
       scratch,
       signal,
       ...(exact === undefined
         ? { budget: settings.budget }
         : { budget: exact, large: planner.large }),
-    });
+    };
+    if (sightings === undefined) await gather(fetches, options);
+    else await gatherKept(fetches, { ...options, sightings, keeps, count });
     if (binding.readsSequence) await loadSequences(catalogue, scratch, session);
     if (binding.readsSchema) {
       scratch.spoiled = true;

@@ -47,6 +47,9 @@ export async function routedInsert(
       runs.push(row);
     }
   }
+  // Which of the rows a stripe has ignored it does not say.
+  const isMixed = rid === undefined && shape.returning !== '' && perStripe.size > 1;
+  if (isMixed && ignores(shape)) return UNFIT;
   if (shape.unsteady && (perStripe.size > 1 || table.place === 'reference')) return UNFIT;
   // Of a length that nobody knows before: it has to be possible to refuse it.
   const isComputed = shape.unsteady || table.columns.some(({ generated }) => generated);
@@ -71,14 +74,13 @@ export async function routedInsert(
   };
 }
 
-/** The same where rows have no rid: each run gave one row, unless some were ignored. */
+/** The same where rows have no rid: each run gave one row, or there is one stripe. */
 function asGiven(
   outcomes: readonly WriteOutcome[],
   runs: readonly (readonly SqlRow[])[],
   rows: readonly SqlRow[],
 ): readonly SqlRow[] {
-  const returned = outcomes.flatMap((one) => one.rows);
-  if (outcomes.some((one, at) => one.rows.length !== runs[at]?.length)) return returned;
+  if (outcomes.length === 1) return outcomes[0]?.rows ?? [];
   const places = new Map(rows.map((row, at) => [row, at] as const));
   return outcomes
     .flatMap((one, stripe) =>
@@ -175,10 +177,10 @@ function withIds(
   if (!table.autoincrement && (table.place === 'single' || context.stripeCount === 1))
     return filled;
   // SQLite uses the id of a row that it ignores again, and nobody knows yet which it will be.
-  const ignores = or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
-  if (ignores && rows.length > 1 && context.ids === undefined) return UNFIT;
+  const mayIgnore = ignores(shape);
+  if (mayIgnore && rows.length > 1 && context.ids === undefined) return UNFIT;
   // An id that is in use after all would go unnoticed.
-  const quiet = ignores || or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
+  const quiet = mayIgnore || or === 'OR REPLACE' || /\bconflict\s+replace\b/i.test(table.sql);
   if (quiet && table.distkey?.name === table.rid && context.ids !== undefined) return UNFIT;
   return withNextIds(table, filled, ridAt, context);
 }
@@ -191,8 +193,9 @@ async function withChosenIds(
 ): Promise<readonly SqlRow[] | typeof UNFIT> {
   const largest = largestOf(rows.map((row) => row[ridAt]));
   if (largest !== undefined) await ids?.taken(table.counter, largest);
-  // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known.
-  return rows.length === 1 || rows.every((row) => typeof row[ridAt] === 'bigint') ? rows : UNFIT;
+  // Ids of other kinds than integers are the stripe's to judge; which row came last is then not known, nor which of two with one id.
+  const chosen = new Set(rows.map((row) => row[ridAt]).filter((id) => typeof id === 'bigint'));
+  return chosen.size === rows.length || rows.length === 1 ? rows : UNFIT;
 }
 
 async function withNextIds(
@@ -205,6 +208,10 @@ async function withNextIds(
   if (first === undefined) return UNFIT;
   for (const [index, row] of rows.entries()) row[ridAt] = first + BigInt(index);
   return rows;
+}
+
+function ignores({ or, table }: InsertShape): boolean {
+  return or === 'OR IGNORE' || /\bconflict\s+ignore\b/i.test(table.sql);
 }
 
 async function nextId(

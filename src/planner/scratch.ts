@@ -11,11 +11,16 @@ import type { SqlRow } from './values.ts';
 
 /** Kept between statements; more are made when more run at once. */
 const KEPT = 4;
+/** A scratch that took more memory than this is not kept: SQLite gives none of it back. */
+const KEPT_BYTES_MAX: number = 16 * 1024 * 1024;
 
 export class Scratch implements Disposable {
   readonly db: MemoryDatabase;
   readonly catalogue: Catalogue;
   readonly #loaded = new Set<Table>();
+  /** Tables whose rows stay for the next statement that reads, all of them as of `at`: the entry of each stripe's log. */
+  readonly kept: Set<Table> = new Set();
+  readonly at: Map<number, number> = new Map();
   /** Holds what the next statement must not see: it is thrown away. */
   spoiled = false;
 
@@ -49,8 +54,30 @@ export class Scratch implements Disposable {
   }
 
   clear(): void {
-    for (const table of this.#loaded) this.db.exec(`DELETE FROM ${fullName(table)}`);
-    this.#loaded.clear();
+    this.forget();
+    this.tidy();
+  }
+
+  /** Nothing is kept. */
+  forget(): void {
+    this.kept.clear();
+    this.at.clear();
+  }
+
+  /** Leaves what is kept. */
+  tidy(): void {
+    for (const table of this.#loaded) {
+      if (this.kept.has(table)) continue;
+      this.db.exec(`DELETE FROM ${fullName(table)}`);
+      this.#loaded.delete(table);
+    }
+  }
+
+  get bytes(): number {
+    const [row] = this.db
+      .keep('SELECT page_count * page_size FROM pragma_page_count, pragma_page_size')
+      .all();
+    return Number(row?.[0] ?? 0);
   }
 
   [Symbol.dispose](): void {
@@ -61,11 +88,17 @@ export class Scratch implements Disposable {
 export class ScratchPool implements Disposable {
   #free: Scratch[] = [];
 
-  take(catalogue: Catalogue): Scratch {
-    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
-      if (free.catalogue === catalogue) return free;
-      free[Symbol.dispose]();
-    }
+  /** `filled`: rather one that keeps rows than an empty one. */
+  take(catalogue: Catalogue, filled = false): Scratch {
+    for (const free of this.#free) if (free.catalogue !== catalogue) free[Symbol.dispose]();
+    this.#free = this.#free.filter((free) => free.catalogue === catalogue);
+    const wanted = this.#free.findLastIndex(({ kept }) => kept.size > 0 === filled);
+    const found = wanted < 0 && filled ? this.#free.length - 1 : wanted;
+    const [free] = found < 0 ? [] : this.#free.splice(found, 1);
+    return free ?? this.#make(catalogue);
+  }
+
+  #make(catalogue: Catalogue): Scratch {
     const db = new MemoryDatabase();
     fill(db, catalogue, 'main');
     if (catalogue.sequence) makeSequence(db);
@@ -79,11 +112,11 @@ export class ScratchPool implements Disposable {
   }
 
   give(scratch: Scratch): void {
-    if (scratch.spoiled || this.#free.length >= KEPT) {
+    if (scratch.spoiled || this.#free.length >= KEPT || scratch.bytes > KEPT_BYTES_MAX) {
       scratch[Symbol.dispose]();
       return;
     }
-    scratch.clear();
+    scratch.tidy();
     this.#free.push(scratch);
   }
 

@@ -15,6 +15,14 @@ export interface OwnTables {
   readonly rows: (sql: string, values: SqlRow) => readonly SqlRow[];
 }
 
+/** The entry of its log that each stripe was seen at, of a session that looks: rows that are kept with it stand for another look. */
+export interface Sightings {
+  /** Undefined when the stripe was not seen, or changed meanwhile. */
+  of(stripe: number): number | undefined;
+  /** What was seen at these is used now. False: nothing that was kept may be used. */
+  use(at: ReadonlyMap<number, number>): boolean;
+}
+
 export interface StripeWrite {
   readonly sql: string;
   /** The text runs once for each; integers are bigint, reals number. `?N` takes the Nth; never more than it has. */
@@ -57,6 +65,8 @@ export interface StripeSession {
    * read as of one moment from the start. Left out: always so.
    */
   looks?(sql: string): boolean;
+  /** Of what is read since `looks`. Left out: what is read is not to be kept. */
+  readonly sightings?: Sightings | undefined;
   /** Whether all that was read since fits together and was there when this was asked; if not it is to be read again. */
   isOneMoment?(): Promise<boolean>;
   /**

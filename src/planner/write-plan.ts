@@ -307,7 +307,7 @@ function isInOnePlace({ tables }: Binding): boolean {
   return tables.every(({ place }) => place === 'single' || place === 'reference');
 }
 
-function replaces({ orConflict }: InsertStmt, { sql }: Table): boolean {
+export function replaces({ orConflict }: InsertStmt, { sql }: Table): boolean {
   return orConflict === 'Replace' || /\bconflict\s+replace\b/i.test(sql);
 }
 

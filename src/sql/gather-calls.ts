@@ -12,8 +12,13 @@ export interface GatherJob {
   readonly slots: SlotMap;
   /** Definitions of the connection alone; their rows are asked for as those of `OWN_STRIPE`. */
   readonly temporary: readonly StoredObject[];
+  /** What was seen before may be used, is only noted for later, or neither: see `Sightings`. */
+  readonly sightings: 'used' | 'noted' | 'none';
   readonly budget: { readonly rowsMax: number; readonly bytesMax: number };
 }
+
+/** The catalogue may be long: it is left out when it is that of the job before. */
+export type SentJob = Omit<GatherJob, 'catalogue'> & { readonly catalogue: string | undefined };
 
 export interface Failure {
   readonly message: string;
@@ -23,13 +28,19 @@ export interface Failure {
 }
 
 export type ToProcess =
-  | { readonly kind: 'run'; readonly job: GatherJob }
+  | { readonly kind: 'run'; readonly job: SentJob }
   /** What was asked for in one message. */
   | { readonly kind: 'answers'; readonly answers: readonly Answer[] };
 
 export type Answer =
-  | { readonly id: number; readonly rows: readonly SqlRow[] }
+  | ({ readonly id: number } & SeenRows)
   | { readonly id: number; readonly failure: Failure };
+
+export interface SeenRows {
+  readonly rows: readonly SqlRow[];
+  /** The entry of the stripe's log that they are as of, if that is known. */
+  readonly at?: number | undefined;
+}
 
 /** Rows of a stripe are wanted. */
 export interface Ask {
@@ -41,8 +52,11 @@ export interface Ask {
 
 export type FromProcess =
   | { readonly kind: 'ask'; readonly asks: readonly Ask[] }
-  | { readonly kind: 'done'; readonly rows: readonly SqlRow[] }
-  | { readonly kind: 'failed'; readonly failure: Failure };
+  /** `used`: what was seen before, by stripe. */
+  | { readonly kind: 'done'; readonly rows: readonly SqlRow[]; readonly used: Used }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly used: Used };
+
+export type Used = ReadonlyMap<number, number>;
 
 export function failureOf(error: unknown): Failure {
   if (isMolnError(error)) {

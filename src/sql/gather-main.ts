@@ -2,24 +2,32 @@
  * A process that runs reading texts for the engine: gathers the rows that it asks for and lets SQLite compute over them, which nobody
  * can stop but by ending the process. One text at a time; it ends with its parent.
  */
-import { Planner, type SqlRow, type Stripes, type StripeSession } from '../planner/planner.ts';
+import {
+  Planner,
+  type Sightings,
+  type SqlRow,
+  type Stripes,
+  type StripeSession,
+} from '../planner/planner.ts';
 import {
   type Ask,
   errorOf,
   failureOf,
   type FromProcess,
-  type GatherJob,
+  type SeenRows,
+  type SentJob,
   type ToProcess,
 } from './gather-calls.ts';
 
 interface Waiting {
-  readonly resolve: (rows: readonly SqlRow[]) => void;
+  readonly resolve: (answer: SeenRows) => void;
   readonly reject: (error: Error) => void;
 }
 
 const waiting = new Map<number, Waiting>();
 let next = 0;
 let asks: Ask[] = [];
+let catalogue = '';
 let kept:
   | { readonly planner: Planner; readonly catalogue: string; readonly slots: number }
   | undefined;
@@ -29,42 +37,74 @@ process.on('message', (message: ToProcess) => {
   for (const answer of message.answers) {
     const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
-    if ('rows' in answer) asked?.resolve(answer.rows);
+    if ('rows' in answer) asked?.resolve(answer);
     else asked?.reject(errorOf(answer.failure));
   }
 });
 process.on('disconnect', () => process.exit());
 
-async function run(job: GatherJob): Promise<void> {
+async function run(job: SentJob): Promise<void> {
+  const seen = new Seen(job.sightings === 'used');
+  const opened = session(seen, job.sightings === 'none' ? undefined : seen);
   try {
-    const planner = plannerOf(job);
-    const { rows } = await planner
-      .connect(planner.stripes, job.temporary)
-      .execute(job.sql, job.values);
-    say({ kind: 'done', rows });
+    // With temporary tables a connection has scratches of its own, which are made anew.
+    const temporary = job.temporary.length === 0 ? undefined : job.temporary;
+    const begin = (): Promise<StripeSession> => Promise.resolve(opened);
+    const connection = plannerOf(job).connect({ begin }, temporary);
+    const { rows } = await connection.execute(job.sql, job.values);
+    say({ kind: 'done', rows, used: seen.used });
   } catch (error) {
-    say({ kind: 'failed', failure: failureOf(error) });
+    say({ kind: 'failed', failure: failureOf(error), used: seen.used });
   }
 }
 
-function plannerOf({ budget, catalogue, slots, version }: GatherJob): Planner {
+/** What one text has seen of the stripes. */
+class Seen implements Sightings {
+  readonly #mayUse: boolean;
+  readonly #at = new Map<number, number | undefined>();
+  used: ReadonlyMap<number, number> = new Map();
+
+  constructor(mayUse: boolean) {
+    this.#mayUse = mayUse;
+  }
+
+  see(stripe: number, at: number | undefined): void {
+    const before = this.#at.has(stripe) ? this.#at.get(stripe) : at;
+    this.#at.set(stripe, before === at ? at : undefined);
+  }
+
+  of(stripe: number): number | undefined {
+    return this.#at.get(stripe);
+  }
+
+  use(at: ReadonlyMap<number, number>): boolean {
+    if (!this.#mayUse) return false;
+    this.used = new Map(at);
+    for (const [stripe, index] of at) this.see(stripe, index);
+    return true;
+  }
+}
+
+function plannerOf({ budget, catalogue: told, slots, version }: SentJob): Planner {
+  if (told !== undefined) catalogue = told;
   if (kept?.catalogue === catalogue && kept.slots === slots.version) return kept.planner;
   kept?.planner[Symbol.dispose]();
   const stripes: Stripes = {
     slots,
     catalogue,
     schemaVersion: version,
-    begin: () => Promise.resolve(session()),
+    begin: () => Promise.reject(new Error('Each text has a session of its own')),
   };
   kept = { planner: new Planner(stripes, { budget }), catalogue, slots: slots.version };
   return kept.planner;
 }
 
-function session(): StripeSession {
+function session(seen: Seen, sightings: Sightings | undefined): StripeSession {
   const nothing = (): Promise<void> => Promise.resolve();
   const refused = (): Promise<never> => Promise.reject(new Error('It only reads'));
   return {
-    rows: (stripe, sql, values) => rowsOf(stripe, sql, values),
+    sightings,
+    rows: (stripe, sql, values) => rowsOf(stripe, sql, values, seen),
     write: refused,
     alter: refused,
     savepoint: nothing,
@@ -79,13 +119,16 @@ async function* rowsOf(
   stripe: number,
   sql: string,
   values: SqlRow,
+  seen: Seen,
 ): AsyncGenerator<readonly SqlRow[]> {
   const id = next++;
-  const { promise, resolve, reject } = Promise.withResolvers<readonly SqlRow[]>();
+  const { promise, resolve, reject } = Promise.withResolvers<SeenRows>();
   waiting.set(id, { resolve, reject });
   asks.push({ id, stripe, sql, values });
   if (asks.length === 1) setImmediate(sendAsks);
-  yield await promise;
+  const { at, rows } = await promise;
+  seen.see(stripe, at);
+  yield rows;
 }
 
 /** What is asked for in one turn goes as one message. */

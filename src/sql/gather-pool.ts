@@ -13,20 +13,26 @@ import {
   failureOf,
   type FromProcess,
   type GatherJob,
+  type SeenRows,
   type ToProcess,
+  type Used,
 } from './gather-calls.ts';
 import { GATHER_HEAP_MB, GATHER_IDLE_MS, GATHERERS_MAX, GATHERS_WAITING_MAX } from './limits.ts';
 
 export interface Gathering {
   readonly job: GatherJob;
   /** Rows of a stripe. */
-  readonly rows: (stripe: number, sql: string, values: SqlRow) => Promise<readonly SqlRow[]>;
+  readonly rows: (stripe: number, sql: string, values: SqlRow) => Promise<SeenRows>;
+  /** Rows that were seen before were used. */
+  readonly onUsed: (used: Used) => void;
   readonly signal: AbortSignal | undefined;
 }
 
 export class GatherPool implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #all = new Set<ChildProcess>();
+  /** What each was told last. */
+  readonly #catalogues = new WeakMap<ChildProcess, string>();
   readonly #idle = new Map<ChildProcess, Disposable>();
   readonly #waiting: (() => void)[] = [];
   #isClosed = false;
@@ -38,7 +44,10 @@ export class GatherPool implements AsyncDisposable {
   async run(gathering: Gathering): Promise<readonly SqlRow[]> {
     const child = this.#take() ?? (await this.#turn());
     try {
-      return await work(child, gathering);
+      const { catalogue } = gathering.job;
+      const isKnown = this.#catalogues.get(child) === catalogue;
+      this.#catalogues.set(child, catalogue);
+      return await work(child, gathering, isKnown);
     } finally {
       this.#give(child);
     }
@@ -106,7 +115,8 @@ export class GatherPool implements AsyncDisposable {
 
 async function work(
   child: ChildProcess,
-  { job, rows, signal }: Gathering,
+  { job, onUsed, rows, signal }: Gathering,
+  isCatalogueKnown: boolean,
 ): Promise<readonly SqlRow[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly SqlRow[]>();
   /** Of a stripe: what the process makes of it says less. */
@@ -119,7 +129,7 @@ async function work(
   };
   const answerTo = async ({ id, sql, stripe, values }: Ask): Promise<Answer> => {
     try {
-      return { id, rows: await rows(stripe, sql, values) };
+      return { id, ...(await rows(stripe, sql, values)) };
     } catch (error) {
       failure ??= error;
       return { id, failure: failureOf(error) };
@@ -132,8 +142,12 @@ async function work(
     if (answers.length === 1) setImmediate(sendAnswers);
   };
   const onMessage = (message: FromProcess): void => {
-    if (message.kind === 'ask') for (const ask of message.asks) void answer(ask);
-    else if (message.kind === 'done') resolve(message.rows);
+    if (message.kind === 'ask') {
+      for (const ask of message.asks) void answer(ask);
+      return;
+    }
+    onUsed(message.used);
+    if (message.kind === 'done') resolve(message.rows);
     else reject((failure ?? errorOf(message.failure)) as Error);
   };
   const onExit = (): void =>
@@ -153,7 +167,7 @@ async function work(
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     signal?.throwIfAborted();
-    say({ kind: 'run', job });
+    say({ kind: 'run', job: isCatalogueKnown ? { ...job, catalogue: undefined } : job });
     return await promise;
   } finally {
     child.off('message', onMessage);

@@ -10,22 +10,52 @@ import type {
   StatementResult,
   StripeClient,
 } from '../database/database.ts';
+import type { Sightings } from '../planner/planner.ts';
 import type { StripeSet } from './stripe-set.ts';
 
-export class Looks {
+export class Looks implements Sightings {
   readonly #set: StripeSet;
   readonly #text: string;
   readonly #isAgain: boolean;
+  /** What was seen for statements before this one may be used. */
+  readonly mayUse: boolean;
+  #usesKept = false;
   /** The entry that each stripe was seen at, by name. */
   readonly #seen = new Map<string, number>();
   #isSlow = false;
   #isSpoilt = false;
 
-  /** Of the statement `text`. `isAgain`: what the nearest copies had was not all. */
-  constructor(set: StripeSet, text: string, isAgain: boolean) {
+  /** Of the statement `text`. `before`: what was seen then was not all. */
+  constructor(set: StripeSet, text: string, before: Looks | undefined) {
     this.#set = set;
     this.#text = text;
-    this.#isAgain = isAgain;
+    this.mayUse = before === undefined;
+    // The nearest copies were not asked for what was kept.
+    this.#isAgain = before !== undefined && !before.usesKept;
+  }
+
+  get usesKept(): boolean {
+    return this.#usesKept;
+  }
+
+  of(stripe: number): number | undefined {
+    return this.#isSpoilt ? undefined : this.#seen.get(this.#set.client(stripe).name);
+  }
+
+  use(at: ReadonlyMap<number, number>): boolean {
+    if (!this.mayUse) return false;
+    for (const [stripe, index] of at) {
+      this.#usesKept = true;
+      this.#see(this.#set.client(stripe).name, index);
+    }
+    return true;
+  }
+
+  /** A node that runs an older program tells no entry. */
+  #see(name: string, index: number | undefined): void {
+    const before = this.#seen.get(name) ?? index;
+    if (index === undefined || before !== index) this.#isSpoilt = true;
+    else this.#seen.set(name, index);
   }
 
   /** It takes more than looks. */
@@ -41,10 +71,7 @@ export class Looks {
     const level = { kind: 'look', isAgain: this.#isAgain } as const;
     try {
       const result = await client.query(statement, level, expect);
-      // A node that runs an older program tells no entry.
-      const before = this.#seen.get(client.name) ?? result.at;
-      if (result.at === undefined || before !== result.at) this.#isSpoilt = true;
-      else this.#seen.set(client.name, result.at);
+      this.#see(client.name, result.at);
       return result;
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_AT_ONCE')) {

@@ -6,6 +6,7 @@ import { Moment, type ReadLevel } from '../database/database.ts';
 import {
   OWN_STRIPE,
   type OwnTables,
+  type Sightings,
   type SqlRow,
   type StripeSession,
   type WriteOutcome,
@@ -66,11 +67,15 @@ export class ReadSession implements StripeSession {
   looks(sql: string): boolean {
     const { isLoose, isTransaction, set } = this.#options;
     const before = this.#looks;
+    if (before?.usesKept !== true) this.#lookedTimes++;
     const isWorthIt =
-      !isLoose && !isTransaction && this.#lookedTimes++ < LOOKS_MAX && !set.isSlow(sql);
-    const isAgain = before !== undefined;
-    this.#looks = isWorthIt && before?.isSlow !== true ? new Looks(set, sql, isAgain) : undefined;
+      !isLoose && !isTransaction && this.#lookedTimes <= LOOKS_MAX && !set.isSlow(sql);
+    this.#looks = isWorthIt && before?.isSlow !== true ? new Looks(set, sql, before) : undefined;
     return this.#looks !== undefined;
+  }
+
+  get sightings(): Sightings | undefined {
+    return this.#looks;
   }
 
   async isOneMoment(): Promise<boolean> {
@@ -108,15 +113,19 @@ export class ReadSession implements StripeSession {
   async gathered(sql: string, values: SqlRow, own?: OwnTables): Promise<readonly SqlRow[]> {
     const { budget, gatherers, signal } = this.#options;
     const { catalogue, slots, version } = this.#schema;
+    const looks = this.#looks;
+    const sightings = looks === undefined ? 'none' : looks.mayUse ? 'used' : 'noted';
+    const temporary = own?.objects ?? [];
     return await gatherers.run({
-      job: { sql, values, catalogue, version, slots, budget, temporary: own?.objects ?? [] },
+      job: { sql, values, catalogue, version, slots, budget, temporary, sightings },
       rows: async (stripe, text, args) => {
-        if (stripe === OWN_STRIPE) return own?.rows(text, args) ?? [];
+        if (stripe === OWN_STRIPE) return { rows: own?.rows(text, args) ?? [] };
         const all: SqlRow[] = [];
         for await (const rows of this.rows(stripe, text, args))
           for (const row of rows) all.push(row);
-        return all;
+        return { rows: all, at: looks?.of(stripe) };
       },
+      onUsed: (at) => looks?.use(at),
       signal: signal(),
     });
   }

@@ -33,6 +33,7 @@ export async function engineOf(
 /** The planner alone over stripes in memory, which begins at once. */
 export function plannerOf(stripes: number, settings: Partial<PlannerSettings> = {}): LogicDatabase {
   const memory = new MemoryStripes(stripes, 2000);
+  memory.isLookedAt = true;
   const planner = new Planner(memory, settings);
   const connection = planner.connect();
   return {

@@ -9,6 +9,7 @@ import {
 } from '../sql-corpus.ts';
 import { compounds, oneTable } from './selects.ts';
 import { definitions, membership, namedTwice, replacing, triggers, updating } from './language.ts';
+import { features } from './features.ts';
 import { keyed } from './keyed.ts';
 import type { LogicRecord } from './records.ts';
 
@@ -51,6 +52,7 @@ export const FAMILIES: Readonly<Record<string, LogicFamily>> = {
   'evidence-triggers': triggers,
   'ddl-twice': namedTwice,
   'keyed-rows': keyed,
+  features,
 };
 
 /** The records of one family. */

@@ -73,3 +73,11 @@ ROLLBACK
 SELECT changes(), total_changes()
 SELECT * FROM w
 SELECT last_insert_rowid()
+CREATE TABLE late_parent(id INTEGER PRIMARY KEY)
+CREATE TABLE late_child(id INTEGER PRIMARY KEY, parent REFERENCES late_parent DEFERRABLE INITIALLY DEFERRED, u UNIQUE)
+BEGIN
+INSERT OR FAIL INTO late_child VALUES (1, 7, 1), (2, 8, 1)
+COMMIT
+INSERT INTO late_parent VALUES (7)
+COMMIT
+SELECT * FROM late_child
