@@ -5,6 +5,7 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
   childrenNamed,
+  elements,
   malformed,
   neededText,
   oneOf,
@@ -16,6 +17,7 @@ import {
   type XmlElement,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
+import { OBJECT_TAGS_MAX, tagsIn } from './tagging.ts';
 
 export interface LifecycleFilter {
   readonly prefix?: string | undefined;
@@ -41,6 +43,7 @@ export interface LifecycleRule {
 
 const RULES_MAX = 1000;
 const ID_LENGTH_MAX = 255;
+const NEWER_MAX = 100;
 const DAY_MS = 86_400_000;
 
 export function parseLifecycle(bytes: Uint8Array): readonly LifecycleRule[] {
@@ -75,10 +78,11 @@ function parseRule(from: XmlElement): LifecycleRule {
   if (expiration === undefined && noncurrent === undefined && abort === undefined) {
     throw new S3Error('InvalidRequest', 'At least one action needs to be specified in a rule');
   }
+  const filter = parseFilter(from);
   const rule: LifecycleRule = {
     id,
     enabled,
-    filter: parseFilter(from),
+    filter,
     ...(expiration === undefined ? {} : parseExpiration(expiration)),
     noncurrentDays:
       noncurrent === undefined ? undefined : positive(textIn(noncurrent, 'NoncurrentDays')),
@@ -90,7 +94,35 @@ function parseRule(from: XmlElement): LifecycleRule {
       abort === undefined ? undefined : positive(neededText(abort, 'DaysAfterInitiation')),
   };
   if (noncurrent !== undefined && rule.noncurrentDays === undefined) throw malformed();
+  checkRule(rule);
   return rule;
+}
+
+/** What does not go together (AWS, "Lifecycle configuration elements"). */
+function checkRule({
+  filter,
+  newerNoncurrent,
+  abortUploadDays,
+  removeLoneMarkers,
+}: LifecycleRule): void {
+  if (newerNoncurrent !== undefined && (newerNoncurrent < 1 || newerNoncurrent > NEWER_MAX)) {
+    throw invalidArgument(
+      `'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be between 1 and ${NEWER_MAX}`,
+      'NewerNoncurrentVersions',
+      String(newerNoncurrent),
+    );
+  }
+  const hasTags = Object.keys(filter.tags).length > 0;
+  const hasSizes = filter.largerThan !== undefined || filter.smallerThan !== undefined;
+  if (abortUploadDays !== undefined && (hasTags || hasSizes)) {
+    throw new S3Error(
+      'InvalidRequest',
+      'AbortIncompleteMultipartUpload cannot be specified with Tags or object sizes.',
+    );
+  }
+  if (removeLoneMarkers !== undefined && hasTags) {
+    throw new S3Error('InvalidRequest', 'ExpiredObjectDeleteMarker cannot be specified with Tags.');
+  }
 }
 
 function parseExpiration(
@@ -131,16 +163,18 @@ function parseFilter(from: XmlElement): LifecycleFilter {
   if (childNamed(from, 'Prefix') !== undefined) throw malformed();
   const and = childNamed(filter, 'And');
   const inside = and ?? filter;
-  const tags = Object.fromEntries(
-    childrenNamed(inside, 'Tag').map((tag) => [neededText(tag, 'Key'), neededText(tag, 'Value')]),
-  );
-  return {
-    form: and === undefined ? 'filter' : 'and',
-    prefix: textIn(inside, 'Prefix'),
-    tags,
-    largerThan: wholeNumber(textIn(inside, 'ObjectSizeGreaterThan')),
-    smallerThan: wholeNumber(textIn(inside, 'ObjectSizeLessThan')),
-  };
+  if (and === undefined && elements(filter).length > 1) throw malformed();
+  const tags = tagsIn(inside, OBJECT_TAGS_MAX);
+  const largerThan = wholeNumber(textIn(inside, 'ObjectSizeGreaterThan'));
+  const smallerThan = wholeNumber(textIn(inside, 'ObjectSizeLessThan'));
+  if (largerThan !== undefined && smallerThan !== undefined && largerThan >= smallerThan) {
+    throw new S3Error(
+      'InvalidRequest',
+      "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'",
+    );
+  }
+  const prefix = textIn(inside, 'Prefix');
+  return { form: and === undefined ? 'filter' : 'and', prefix, tags, largerThan, smallerThan };
 }
 
 export function printLifecycle(rules: readonly LifecycleRule[]): string {

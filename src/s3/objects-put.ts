@@ -30,14 +30,14 @@ import {
   writeConditions,
   xmlTime,
 } from './object-fields.ts';
+import { PUT_BYTES_MAX } from './body.ts';
 import { decodeUri } from './uri.ts';
 import { checksumOf, isChecksumName } from './checksums.ts';
-
-export const PUT_BYTES_MAX: number = 5 * 1024 ** 3;
 
 export async function putObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   checkKey(call.key);
+  refuseAppending(call);
   const options = await newObject(call, bucket);
   const body = call.body();
   if ((body.size ?? 0) > PUT_BYTES_MAX) throw new S3Error('EntityTooLarge');
@@ -48,6 +48,14 @@ export async function putObject(call: Call): Promise<Answer> {
     accept: (received) => body.accept(received),
   });
   return { status: 200, headers: putHeaders(call, bucket, object) };
+}
+
+/** Appending is for directory buckets; passed over it would put the piece in place of the whole. */
+function refuseAppending(call: Call): void {
+  if (call.header('x-amz-write-offset-bytes') === undefined) return;
+  throw new S3Error('NotImplemented', undefined, {
+    details: { Header: 'x-amz-write-offset-bytes' },
+  });
 }
 
 export function putHeaders(
@@ -98,7 +106,9 @@ interface Source {
 export async function copySource(call: Call): Promise<Source> {
   const text = call.header('x-amz-copy-source') ?? '';
   const [path, query] = splitOnce(text, '?');
-  const version = query === undefined ? undefined : /^versionId=(.+)$/.exec(query)?.[1];
+  const version = query === undefined ? undefined : /^versionId=(.*)$/.exec(query)?.[1];
+  if (version === '')
+    throw invalidArgument('Version id cannot be the empty string', 'x-amz-copy-source', text);
   const [bucketName, key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
   if (bucketName === '' || key === undefined || key === '') {
     throw invalidArgument(
@@ -226,7 +236,8 @@ export async function copyObject(call: Call): Promise<Answer> {
     .map(([name, value]) => element(`Checksum${name.toUpperCase()}`, value))
     .join('');
   return xmlAnswer(
-    `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}${sums}</CopyObjectResult>`,
+    `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}` +
+      `${sums}${sums === '' ? '' : element('ChecksumType', object.checksumType)}</CopyObjectResult>`,
     {
       ...newVersionHeader(bucket, object.version),
       ...copiedVersion(source),

@@ -2,10 +2,13 @@
 import {
   conditionHolds,
   type Conditions,
+  asksForValues,
+  comparesPatterns,
   type ConditionContext,
   isConditionOperator,
 } from './policy-conditions.ts';
 import { S3Error } from './errors.ts';
+import { hasVariables, withVariables } from './policy-variables.ts';
 import { matchesWild } from './wildcard.ts';
 
 export interface Statement {
@@ -17,6 +20,7 @@ export interface Statement {
   readonly resources: readonly string[];
   readonly exceptResources: boolean;
   readonly conditions: Conditions;
+  readonly hasVariables: boolean;
 }
 
 export interface Policy {
@@ -37,6 +41,7 @@ export type PolicyVerdict = 'allow' | 'deny' | 'none';
 
 export const POLICY_BYTES_MAX = 20_480;
 const VERSIONS: ReadonlySet<unknown> = new Set(['2012-10-17', '2008-10-17', undefined]);
+const POLICY_KEYS: ReadonlySet<string> = new Set(['Version', 'Id', 'Statement']);
 const STATEMENT_KEYS: ReadonlySet<string> = new Set(
   'Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition'.split(' '),
 );
@@ -56,18 +61,24 @@ export function parsePolicy(text: string, bucket: string): Policy {
     throw new S3Error('MalformedPolicy', 'This policy contains invalid Json', { cause });
   }
   if (!isRecord(document)) bad("Policies must be valid JSON and the first byte must be '{'");
-  if (!VERSIONS.has(document['Version'])) bad('The policy must contain a valid version string');
+  const unknown = Object.keys(document).find((key) => !POLICY_KEYS.has(key));
+  if (unknown !== undefined) bad(`Unknown field ${unknown}`);
+  const version = document['Version'];
+  if (!VERSIONS.has(version)) bad('The policy must contain a valid version string');
   const list = document['Statement'];
   const statements = Array.isArray(list) ? list : list === undefined ? [] : [list];
   if (statements.length === 0) bad('Missing required field Statement');
-  return { statements: statements.map((one: unknown) => parseStatement(one, bucket)) };
+  const knowsVariables = version === '2012-10-17';
+  return {
+    statements: statements.map((one: unknown) => parseStatement(one, bucket, knowsVariables)),
+  };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function parseStatement(value: unknown, bucket: string): Statement {
+function parseStatement(value: unknown, bucket: string, knowsVariables: boolean): Statement {
   if (!isRecord(value)) bad('A statement must be an object');
   const unknown = Object.keys(value).find((key) => !STATEMENT_KEYS.has(key));
   if (unknown !== undefined) bad(`Policy has an unknown field ${unknown}`);
@@ -85,6 +96,8 @@ function parseStatement(value: unknown, bucket: string): Statement {
       bad('Policy has invalid resource');
     }
   }
+  const conditions = conditionsOf(value['Condition']);
+  const texts = [...resources.list, ...conditions.flatMap(({ values }) => values)];
   return {
     effect,
     principals: principals.list,
@@ -93,7 +106,8 @@ function parseStatement(value: unknown, bucket: string): Statement {
     exceptActions: actions.except,
     resources: resources.list.map((one) => (one === '*' ? '*' : one.slice(ARN.length))),
     exceptResources: resources.except,
-    conditions: conditionsOf(value['Condition']),
+    conditions,
+    hasVariables: knowsVariables && texts.some(hasVariables),
   };
 }
 
@@ -150,11 +164,26 @@ export function checkNewPolicy({ statements }: Policy): void {
 export function evaluatePolicy(policy: Policy, question: PolicyQuestion): PolicyVerdict {
   let verdict: PolicyVerdict = 'none';
   for (const statement of policy.statements) {
-    if (!applies(statement, question)) continue;
+    const said = statement.hasVariables ? filled(statement, question.context) : statement;
+    if (!applies(said, question)) continue;
     if (statement.effect === 'Deny') return 'deny';
     verdict = 'allow';
   }
   return verdict;
+}
+
+/** What a variable has no value for matches nothing. */
+function filled(statement: Statement, context: ConditionContext): Statement {
+  const texts = (from: readonly string[], isPattern: boolean): readonly string[] =>
+    from.flatMap((text) => withVariables(text, context, isPattern) ?? []);
+  return {
+    ...statement,
+    resources: texts(statement.resources, true),
+    conditions: statement.conditions.map((one) => ({
+      ...one,
+      values: texts(one.values, comparesPatterns(one.operator)),
+    })),
+  };
 }
 
 function applies(statement: Statement, question: PolicyQuestion): boolean {
@@ -176,7 +205,7 @@ function namesCaller(principal: string, caller: string | undefined): boolean {
   return principal === caller || (name ?? account) === caller;
 }
 
-/** Keys that, asked for fixed values, keep everybody else out. */
+/** Keys that, asked for fixed values, keep everybody else out (AWS, "The meaning of 'public'"). */
 const RESTRICTING: ReadonlySet<string> = new Set([
   'aws:sourceip',
   'aws:sourcearn',
@@ -196,9 +225,15 @@ export function isPublicPolicy(policy: Policy): boolean {
       one.effect === 'Allow' &&
       (one.exceptPrincipals || one.principals.includes('*')) &&
       !one.conditions.some(
-        ({ key, values }) =>
-          RESTRICTING.has(key) &&
-          values.every((value) => !/^(?:\*|0\.0\.0\.0\/0|::\/0)$/.test(value)),
+        ({ operator, key, values }) =>
+          RESTRICTING.has(key) && asksForValues(operator) && values.every(isFixed),
       ),
   );
+}
+
+/** No wildcard, no variable, no range of addresses as wide as the world. */
+function isFixed(value: string): boolean {
+  const [, four, bits] = /^([\d.]+)?[\da-f:]*\/(\d+)$/i.exec(value) ?? [];
+  if (bits !== undefined) return Number(bits) >= (four === undefined ? 32 : 8);
+  return !/[*?]|\$\{/.test(value);
 }

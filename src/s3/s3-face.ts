@@ -1,5 +1,6 @@
 /** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
@@ -59,7 +60,22 @@ export class S3Face {
     server.on('checkContinue', (request, response) => void this.serve(request, response));
     // Whatever else is expected is passed over, as S3 does.
     server.on('checkExpectation', (request, response) => void this.serve(request, response));
+    server.on('clientError', (error, socket) => this.#unread(error, socket));
     return server;
+  }
+
+  /** What is no HTTP that Node reads: a field too long, a length that is none. */
+  #unread(error: Error, socket: Duplex): void {
+    if (!socket.writable || isGone(error)) {
+      socket.destroy();
+      return;
+    }
+    const tooLong = 'code' in error && error.code === 'HPE_HEADER_OVERFLOW';
+    const said = new S3Error(tooLong ? 'RequestHeaderSectionTooLarge' : 'BadRequest');
+    const body = errorBody(said, { resource: '', requestId: randomId(16).toUpperCase() });
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -169,7 +185,10 @@ export class S3Face {
     if (isBehindGateway) return gatewayAnswer({ ...parts, ...gatewayClient(request.headers) });
     if (site !== undefined) return websiteAnswer(parts);
     const call = new Call(parts);
-    return handlerOf(call)(call);
+    const answer = await handlerOf(call)(call);
+    if (call.offersToPay && setting(await call.bucket(), 'requestPayment') === 'Requester')
+      common['x-amz-request-charged'] = 'requester';
+    return answer;
   }
 
   async #cors(
