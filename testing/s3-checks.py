@@ -927,6 +927,29 @@ def requester_pays():
     assert 'RequestCharged' not in alt.get_object(Bucket=name, Key='k', RequestPayer='requester')
 
 
+@check
+def logging():
+    name, target = bucket(), bucket()
+    log = lambda **more: main.put_bucket_logging(Bucket=name, BucketLoggingStatus={'LoggingEnabled': {'TargetBucket': target, 'TargetPrefix': 'x/', **more}})
+    for bad in [f'{target}-none', bucket(alt), target]:
+        refused('InvalidTargetBucketForLogging', 400, log, TargetBucket=bad)
+    assert signed('PUT', f'/{name}?logging', body=f'<BucketLoggingStatus><LoggingEnabled><TargetBucket>{target}</TargetBucket></LoggingEnabled></BucketLoggingStatus>'.encode())[0] == 400
+    service = {'Effect': 'Allow', 'Principal': {'Service': 'logging.s3.amazonaws.com'}, 'Action': 's3:PutObject', 'Resource': f'arn:aws:s3:::{target}/x/*',
+               'Condition': {'ArnLike': {'aws:SourceArn': f'arn:aws:s3:::{name}'}, 'StringEquals': {'aws:SourceAccount': MAIN}}}
+    main.put_bucket_policy(Bucket=target, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [service]}))
+    assert main.get_bucket_policy_status(Bucket=target)['PolicyStatus']['IsPublic'] is False
+    refused('InvalidTargetBucketForLogging', 400, log, TargetPrefix='elsewhere/')
+    refused('AccessDenied', 403, alt.put_bucket_logging, Bucket=name, BucketLoggingStatus={})
+    log(TargetGrants=[{'Grantee': {'Type': 'CanonicalUser', 'ID': ALT}, 'Permission': 'READ'}])
+    got = main.get_bucket_logging(Bucket=name)['LoggingEnabled']
+    assert (got['TargetBucket'], got['TargetPrefix'], got['TargetGrants'][0]['Grantee']['ID'], got['TargetGrants'][0]['Permission']) == (target, 'x/', ALT, 'READ'), got
+    main.put_bucket_logging(Bucket=name, BucketLoggingStatus={})
+    assert 'LoggingEnabled' not in main.get_bucket_logging(Bucket=name)
+    main.delete_bucket_policy(Bucket=target)
+    main.put_bucket_acl(Bucket=target, ACL='log-delivery-write')
+    log(TargetPrefix='')
+
+
 # --- encryption
 
 def customer(letter, prefix=''):

@@ -25,6 +25,7 @@ import {
   parseLockConfiguration,
   printLockConfiguration,
 } from './object-lock.ts';
+import { checkTarget, type Logging, parseLogging, printLogging } from './logging.ts';
 import { checkNewPolicy, isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
 import { BUCKET_TAGS_MAX, parseTagging, printTagging, type Tags } from './tagging.ts';
 import { parseWebsite, printWebsite, type Website } from './website.ts';
@@ -246,6 +247,21 @@ export async function putBucketAcl(call: Call): Promise<Answer> {
   });
   const acl = await askedAcl(call, bucket, bucket.owner);
   await call.store.changeBucket(bucket.name, { settings: { acl } });
+  return EMPTY;
+}
+
+export async function getLogging(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:GetBucketLogging' });
+  return xmlAnswer(await printLogging(setting<Logging>(bucket, 'logging'), call.people));
+}
+
+export async function putLogging(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:PutBucketLogging' });
+  const logging = await parseLogging(await call.document(), call.people);
+  if (logging !== undefined) checkTarget(bucket, await call.store.bucket(logging.bucket), logging);
+  await call.store.changeBucket(bucket.name, { settings: { logging: logging ?? null } });
   return EMPTY;
 }
 

@@ -84,6 +84,11 @@ export class Call extends WithParts {
     return typeof value === 'object' ? value.join(',') : value;
   }
 
+  /** The bucket, if the operation has come so far as to look. */
+  get seenBucket(): BucketInfo | undefined {
+    return this.#bucket;
+  }
+
   async bucket(): Promise<BucketInfo> {
     this.#bucket ??= (await this.store.bucket(this.bucketName)) ?? (await this.#made());
     if (this.#bucket !== undefined) {

@@ -30,6 +30,8 @@ export interface Policy {
 export interface PolicyQuestion {
   /** Undefined is nobody in particular. */
   readonly caller: string | undefined;
+  /** In place of a caller: what of the cloud itself asks, such as `logging.s3.amazonaws.com`. */
+  readonly service?: string;
   /** `s3:GetObject`. */
   readonly action: string;
   /** `bucket` or `bucket/key`. */
@@ -46,6 +48,8 @@ const STATEMENT_KEYS: ReadonlySet<string> = new Set(
   'Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition'.split(' '),
 );
 const ARN = 'arn:aws:s3:::';
+/** Before principals that are services; no id of anybody has a space. */
+const SERVICE = 'service ';
 
 function bad(message: string): never {
   throw new S3Error('MalformedPolicy', message);
@@ -136,7 +140,9 @@ function principalsOf(value: unknown): readonly string[] {
   for (const [kind, names] of Object.entries(value)) {
     if (!['AWS', 'CanonicalUser', 'Service', 'Federated'].includes(kind))
       bad('Invalid principal in policy');
-    if (kind === 'AWS' || kind === 'CanonicalUser') out.push(...textsOf(names, 'principal'));
+    const texts = textsOf(names, 'principal');
+    if (kind === 'AWS' || kind === 'CanonicalUser') out.push(...texts);
+    if (kind === 'Service') out.push(...texts.map((name) => SERVICE + name));
   }
   return out;
 }
@@ -188,7 +194,7 @@ function filled(statement: Statement, context: ConditionContext): Statement {
 
 function applies(statement: Statement, question: PolicyQuestion): boolean {
   const action = question.action.toLowerCase();
-  const principal = statement.principals.some((one) => namesCaller(one, question.caller));
+  const principal = statement.principals.some((one) => namesCaller(one, question));
   if (principal === statement.exceptPrincipals) return false;
   const acts = statement.actions.some((one) => matchesWild(one.toLowerCase(), action));
   if (acts === statement.exceptActions) return false;
@@ -198,8 +204,9 @@ function applies(statement: Statement, question: PolicyQuestion): boolean {
 }
 
 /** `*`, an id, or `arn:aws:iam::ACCOUNT:root` or `…:user/NAME`. */
-function namesCaller(principal: string, caller: string | undefined): boolean {
+function namesCaller(principal: string, { caller, service }: PolicyQuestion): boolean {
   if (principal === '*') return true;
+  if (service !== undefined) return principal === SERVICE + service;
   if (caller === undefined) return false;
   const [, account, name] = /^arn:aws:iam::([^:]*):(?:root|user\/(.+))$/.exec(principal) ?? [];
   return principal === caller || (name ?? account) === caller;

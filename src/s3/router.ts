@@ -1,6 +1,7 @@
 /** Which operation a request asks for. The address and the method decide; a copy is told by its field. */
 import {
   getBucketAcl,
+  getLogging,
   cors,
   encryption,
   fixed,
@@ -14,6 +15,7 @@ import {
   policyStatus,
   publicAccessBlock,
   putBucketAcl,
+  putLogging,
   requestPayment,
   type SettingHandlers,
   tagging,
@@ -83,11 +85,8 @@ const BUCKET: Readonly<Record<string, Methods>> = {
   lifecycle: of(lifecycle),
   location: { GET: getLocation },
   logging: {
-    GET: fixed({
-      action: 's3:GetBucketLogging',
-      xml: `<BucketLoggingStatus xmlns="${S3_NAMESPACE}"/>`,
-    }),
-    PUT: onlyEmpty('s3:PutBucketLogging', 'BucketLoggingStatus'),
+    GET: getLogging,
+    PUT: putLogging,
   },
   metrics: none('Metrics', 'ListMetricsConfigurationsResult'),
   notification: {
