@@ -32,7 +32,7 @@ import {
 } from './object-fields.ts';
 import { PUT_BYTES_MAX } from './body.ts';
 import { decodeUri } from './uri.ts';
-import { checksumOf, isChecksumName } from './checksums.ts';
+import { type ChecksumName, checksumOf, fullObjectChecksum, isChecksumName } from './checksums.ts';
 
 export async function putObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
@@ -278,20 +278,35 @@ function copiedHeaders(
   return headers;
 }
 
-/** Those of the source, unless another one is asked for: then it is read once for it. */
+/**
+ * Those of the source, unless another one is asked for, or it is composed of the sums of parts, which a copy has none of (AWS, "Checking
+ * object integrity"). Then the source is read once for it, if it cannot be put together.
+ */
 async function copiedChecksums(
   call: Call,
   { object: from, key }: Source,
 ): Promise<Pick<PutOptions, 'checksums' | 'checksumType'>> {
-  const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase();
-  if (asked === undefined || from.checksums[asked] !== undefined) {
+  const isComposed = from.checksumType === 'COMPOSITE';
+  const own = isComposed ? Object.keys(from.checksums)[0] : undefined;
+  const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase() ?? own;
+  if (asked === undefined || (!isComposed && from.checksums[asked] !== undefined)) {
     return { checksums: from.checksums, checksumType: from.checksumType };
   }
   if (!isChecksumName(asked))
     throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
+  const known =
+    isComposed && from.checksums[asked] !== undefined ? ofParts(from, asked) : undefined;
+  if (known !== undefined) return { checksums: { [asked]: known }, checksumType: 'FULL_OBJECT' };
   const sum = checksumOf(asked);
   for await (const piece of call.store.read(from, undefined, key)) sum.update(piece);
   return { checksums: { [asked]: sum.digest() }, checksumType: 'FULL_OBJECT' };
+}
+
+/** Of the whole out of those of its parts, as far as they are known and of a kind that allows it. */
+function ofParts({ partChecksums, partSizes }: ObjectInfo, name: ChecksumName): string | undefined {
+  if (partChecksums === undefined || partSizes?.length !== partChecksums.length) return undefined;
+  const parts = partChecksums.map((value, at) => ({ value, bytes: partSizes[at] ?? 0 }));
+  return fullObjectChecksum(name, parts);
 }
 
 /** `x-amz-copy-source-range`: exactly `bytes=a-b`, within the source. */
