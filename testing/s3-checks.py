@@ -773,6 +773,12 @@ def checksums():
         assert part['ResponseMetadata']['HTTPHeaders']['x-amz-checksum-type'] == 'COMPOSITE'
     undo()
     assert [part['ChecksumSHA256'] for part in got['ObjectParts']['Parts']] == [base64.b64encode(digest(body)).decode() for body in (one, two)], got
+    for algorithm, whole in [('SHA256', digest(one + two)), ('CRC32', zlib.crc32(one + two).to_bytes(4, 'big'))]:
+        upload(name, 'm', one, two, ChecksumAlgorithm=algorithm)
+        main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/m')
+        head = main.head_object(Bucket=name, Key='copy', ChecksumMode='ENABLED')
+        assert head[f'Checksum{algorithm}'] == base64.b64encode(whole).decode(), head
+        assert head['ResponseMetadata']['HTTPHeaders']['x-amz-checksum-type'] == 'FULL_OBJECT'
     if boto3.__version__ >= '1.36':
         _, _, answer = upload(name, 'f', one, two, ChecksumAlgorithm='CRC32', ChecksumType='FULL_OBJECT')
         assert answer['ChecksumCRC32'] == base64.b64encode(zlib.crc32(one + two).to_bytes(4, 'big')).decode(), answer
@@ -817,6 +823,14 @@ def lifecycle():
     wrong('InvalidArgument', {'Rules': one()['Rules'] * 2})
     wrong('MalformedXML', one(Status='enabled'))
     wrong('InvalidArgument', one(Expiration={'Days': 0}))
+    moves = {'Transitions': [{'Days': 30, 'StorageClass': 'STANDARD_IA'}, {'Days': 60, 'StorageClass': 'GLACIER_IR'}], 'Expiration': {'Days': 90},
+             'NoncurrentVersionTransitions': [{'NoncurrentDays': 30, 'NewerNoncurrentVersions': 2, 'StorageClass': 'ONEZONE_IA'}]}
+    main.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=one(**moves))
+    assert main.get_bucket_lifecycle_configuration(Bucket=name)['Rules'] == one(**moves)['Rules'], main.get_bucket_lifecycle_configuration(Bucket=name)['Rules']
+    for code, move in [('InvalidArgument', {'Days': 29, 'StorageClass': 'STANDARD_IA'}), ('InvalidStorageClass', {'Days': 1, 'StorageClass': 'DEEP_ARCHIVE'}),
+                       ('MalformedXML', {'Days': 1, 'StorageClass': 'STANDARD'}), ('MalformedXML', {'StorageClass': 'GLACIER_IR'}),
+                       ('InvalidArgument', {'Days': 90, 'StorageClass': 'GLACIER_IR'})]:
+        wrong(code, one(**{**moves, 'Transitions': [move]}))
     main.delete_bucket_lifecycle(Bucket=name)
 
 
