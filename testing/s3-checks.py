@@ -360,7 +360,8 @@ def copies():
     assert (got['Metadata'], got['ContentType']) == ({'b': '2'}, 'x/y'), got
     main.copy_object(Bucket=name, Key='bare', CopySource=f'{name}/k', MetadataDirective='REPLACE')
     assert main.head_object(Bucket=name, Key='bare')['Metadata'] == {}
-    refused('NoSuchKey', 404, main.copy_object, Bucket=name, Key='x', CopySource=f'{name}/none')
+    missing = refused('NoSuchKey', 404, main.copy_object, Bucket=name, Key='x', CopySource=f'{name}/none')
+    assert missing['Error']['Key'] == 'none' and missing['ResponseMetadata']['HostId'], missing
     refused('NoSuchBucket', 404, main.copy_object, Bucket=name, Key='x', CopySource=f'{name}-none/none')
     etag = main.head_object(Bucket=name, Key='k')['ETag']
     main.copy_object(Bucket=name, Key='y', CopySource=f'{name}/k', CopySourceIfMatch=etag)
@@ -684,6 +685,7 @@ def public_access():
         refused('AccessControlListNotSupported', 400, main.put_bucket_acl, Bucket=name, ACL=acl)
         refused('AccessControlListNotSupported', 400, main.put_object, Bucket=name, Key='k', Body=b'', ACL=acl)
     main.put_object(Bucket=name, Key='k', Body=b'', ACL='bucket-owner-full-control')
+    refused('MalformedXML', 400, main.put_bucket_ownership_controls, Bucket=name, OwnershipControls={'Rules': [{'ObjectOwnership': 'Nobody'}]})
     main.delete_bucket_ownership_controls(Bucket=name)
     main.put_bucket_acl(Bucket=name, ACL='public-read')
     refused('InvalidBucketAclWithObjectOwnership', 400, main.put_bucket_ownership_controls, Bucket=name,
@@ -1059,6 +1061,9 @@ def object_locks():
     put(plain, 'k')
     refused('ObjectLockConfigurationNotFoundError', 404, main.get_object_lock_configuration, Bucket=plain)
     refused('InvalidBucketState', 409, main.put_object_lock_configuration, Bucket=plain, ObjectLockConfiguration=config)
+    holds = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectLegalHold', 'Resource': f'arn:aws:s3:::{name}/*'}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [holds]}))
+    refused('AccessDenied', 403, main.put_object, Bucket=name, Key='h', Body=b'', ObjectLockLegalHoldStatus='ON')
     forever = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectRetention', 'Resource': f'arn:aws:s3:::{name}/*',
                'Condition': {'NumericGreaterThan': {'s3:object-lock-remaining-retention-days': '10'}}}
     reads = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObjectRetention', 'Resource': f'arn:aws:s3:::{name}/*'}

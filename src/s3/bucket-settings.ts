@@ -4,7 +4,7 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Ownership, policyOf, publicAccess, type PublicAccess } from './access.ts';
 import { isPublicAcl, printAcl } from './acl.ts';
 import { bucketAcl, checkLists } from './access.ts';
-import { ownershipOf } from './buckets.ts';
+import { OWNERSHIPS } from './buckets.ts';
 import {
   type Answer,
   type Call,
@@ -142,7 +142,7 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
   parse(bytes, bucket) {
     const rule = childNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
     if (rule === undefined) throw malformed();
-    const value = ownershipOf(textIn(rule, 'ObjectOwnership')?.trim());
+    const value = oneOf(textIn(rule, 'ObjectOwnership'), ...OWNERSHIPS);
     checkLists(value, bucketAcl(bucket));
     return value;
   },

@@ -13,13 +13,13 @@ import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 const USUAL_REGION = 'us-east-1';
 /** Any will do that looks like one. */
 const REGION = /^[A-Za-z0-9-]{0,64}$/;
-const OWNERSHIPS: readonly Ownership[] = [
+export const OWNERSHIPS: readonly Ownership[] = [
   'BucketOwnerEnforced',
   'BucketOwnerPreferred',
   'ObjectWriter',
 ];
 
-export function ownershipOf(text: string | undefined): Ownership {
+function ownershipOf(text: string | undefined): Ownership {
   const found = OWNERSHIPS.find((one) => one === text);
   if (found === undefined)
     throw invalidArgument(

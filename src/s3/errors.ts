@@ -302,6 +302,6 @@ export function errorBody(
     .join('');
   return (
     `${XML_HEAD}<Error><Code>${error.code}</Code><Message>${escapeText(error.message)}</Message>${details}` +
-    `<Resource>${escapeText(where.resource)}</Resource><RequestId>${where.requestId}</RequestId></Error>`
+    `<Resource>${escapeText(where.resource)}</Resource><RequestId>${where.requestId}</RequestId><HostId>${where.requestId}</HostId></Error>`
   );
 }

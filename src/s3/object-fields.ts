@@ -171,11 +171,9 @@ export function newLock(call: Call, bucket: BucketInfo): ObjectLock | undefined 
   if (asked !== undefined && configuration === undefined) {
     throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
   }
-  if (asked?.mode !== undefined)
-    authorise(call, bucket, {
-      action: 's3:PutObjectRetention',
-      list: { of: 'bucket', permission: 'WRITE' },
-    });
+  const list = { of: 'bucket', permission: 'WRITE' } as const;
+  if (asked?.mode !== undefined) authorise(call, bucket, { action: 's3:PutObjectRetention', list });
+  if (asked?.hold !== undefined) authorise(call, bucket, { action: 's3:PutObjectLegalHold', list });
   const given = configuration === undefined ? undefined : defaultLock(configuration, call.nowMs);
   return asked === undefined ? given : { ...given, ...withoutUndefined(asked) };
 }

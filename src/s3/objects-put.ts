@@ -123,7 +123,7 @@ export async function copySource(call: Call): Promise<Source> {
   expectOwner(bucket, call.header('x-amz-source-expected-bucket-owner'));
   const object = await call.store.head(bucketName, key, version);
   if (object === undefined || (object.isDeleteMarker && version === undefined)) {
-    throw missingObject(call, bucket, version);
+    throw missingObject(call.but({ key }), bucket, version);
   }
   if (object.isDeleteMarker) {
     throw new S3Error(

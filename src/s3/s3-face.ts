@@ -130,7 +130,11 @@ export class S3Face {
       seen,
     }: { readonly response: ServerResponse; readonly id: string; readonly seen: Seen },
   ): Promise<Answer> {
-    const common: Record<string, string> = { 'x-amz-request-id': id, server: 'Moln' };
+    const common: Record<string, string> = {
+      'x-amz-request-id': id,
+      'x-amz-id-2': id,
+      server: 'Moln',
+    };
     let resource = request.url ?? '/';
     try {
       const target = parseTarget(request.url ?? '/');
