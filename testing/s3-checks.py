@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 import sys
 import time
 import traceback
@@ -18,7 +19,10 @@ import zlib
 
 import boto3
 from botocore import UNSIGNED
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.client import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 ADDRESS, KEYS, ONLY = sys.argv[1], [one.split(':') for one in sys.argv[2:5]], sys.argv[5:]
@@ -79,6 +83,15 @@ def keys(answer):
 
 def prefixes(answer):
     return [one['Prefix'] for one in answer.get('CommonPrefixes', [])]
+
+
+def signed(method, path, headers=None, body=b''):
+    """What no method of every boto3 sends: signed by the first key; status and body of the answer."""
+    request = AWSRequest(method=method, url=ADDRESS + path, data=body, headers=headers or {})
+    S3SigV4Auth(Credentials(*KEYS[0][:2]), 's3', 'us-east-1').add_auth(request)
+    prepared = request.prepare()
+    status, _, text = raw(method, path, dict(prepared.headers.items()), prepared.body)
+    return status, text
 
 
 def raw(method, path, headers=None, body=None, host=None):
@@ -288,6 +301,7 @@ def conditions():
 
 def with_field(by, event, field, value):
     def add(request, **_):
+        del request.headers[field]
         request.headers[field] = value
     by.meta.events.register(f'before-sign.s3.{event}', add)
     return lambda: by.meta.events.unregister(f'before-sign.s3.{event}', add)
@@ -346,7 +360,8 @@ def copies():
     assert (got['Metadata'], got['ContentType']) == ({'b': '2'}, 'x/y'), got
     main.copy_object(Bucket=name, Key='bare', CopySource=f'{name}/k', MetadataDirective='REPLACE')
     assert main.head_object(Bucket=name, Key='bare')['Metadata'] == {}
-    refused('NoSuchKey', 404, main.copy_object, Bucket=name, Key='x', CopySource=f'{name}/none')
+    missing = refused('NoSuchKey', 404, main.copy_object, Bucket=name, Key='x', CopySource=f'{name}/none')
+    assert missing['Error']['Key'] == 'none' and missing['ResponseMetadata']['HostId'], missing
     refused('NoSuchBucket', 404, main.copy_object, Bucket=name, Key='x', CopySource=f'{name}-none/none')
     etag = main.head_object(Bucket=name, Key='k')['ETag']
     main.copy_object(Bucket=name, Key='y', CopySource=f'{name}/k', CopySourceIfMatch=etag)
@@ -638,6 +653,13 @@ def policies():
     main.put_bucket_policy(Bucket=name, Policy=statement(Action='s3:ListBucket', Resource=f'arn:aws:s3:::{name}', Condition={'StringLike': {'s3:prefix': 'public/*'}}))
     refused('404', 404, alt.head_object, Bucket=name, Key='public/none')
     refused('403', 403, alt.head_object, Bucket=name, Key='private/none')
+    put(name, f'home/{ALT}/x', 'home/else/x')
+    main.put_bucket_policy(Bucket=name, Policy=statement(Action='s3:GetObject', Resource=f'arn:aws:s3:::{name}/home/${{aws:username}}/*'))
+    alt.get_object(Bucket=name, Key=f'home/{ALT}/x')
+    refused('AccessDenied', 403, alt.get_object, Bucket=name, Key='home/else/x')
+    main.put_bucket_policy(Bucket=name, Policy=statement(Action='s3:PutObjectTagging', Resource=f'arn:aws:s3:::{name}/*', Condition={'StringEquals': {'s3:RequestObjectTag/a': 'b'}}))
+    alt.put_object_tagging(Bucket=name, Key='asdf', Tagging={'TagSet': [{'Key': 'a', 'Value': 'b'}]})
+    refused('AccessDenied', 403, alt.put_object_tagging, Bucket=name, Key='asdf', Tagging={'TagSet': [{'Key': 'a', 'Value': 'c'}]})
     excepted = {'Effect': 'Allow', 'NotPrincipal': {'AWS': ALT}, 'Action': 's3:GetObject', 'Resource': f'arn:aws:s3:::{name}/*'}
     for bad in [json.dumps({'Statement': [excepted]}), '{}', 'x', statement(Action='s3:GetObject', Resource='arn:aws:s3:::elsewhere/*'), statement(Action='ec2:Run', Resource=f'arn:aws:s3:::{name}/*')]:
         refused('MalformedPolicy', 400, main.put_bucket_policy, Bucket=name, Policy=bad)
@@ -663,6 +685,7 @@ def public_access():
         refused('AccessControlListNotSupported', 400, main.put_bucket_acl, Bucket=name, ACL=acl)
         refused('AccessControlListNotSupported', 400, main.put_object, Bucket=name, Key='k', Body=b'', ACL=acl)
     main.put_object(Bucket=name, Key='k', Body=b'', ACL='bucket-owner-full-control')
+    refused('MalformedXML', 400, main.put_bucket_ownership_controls, Bucket=name, OwnershipControls={'Rules': [{'ObjectOwnership': 'Nobody'}]})
     main.delete_bucket_ownership_controls(Bucket=name)
     main.put_bucket_acl(Bucket=name, ACL='public-read')
     refused('InvalidBucketAclWithObjectOwnership', 400, main.put_bucket_ownership_controls, Bucket=name,
@@ -752,6 +775,12 @@ def checksums():
         assert part['ResponseMetadata']['HTTPHeaders']['x-amz-checksum-type'] == 'COMPOSITE'
     undo()
     assert [part['ChecksumSHA256'] for part in got['ObjectParts']['Parts']] == [base64.b64encode(digest(body)).decode() for body in (one, two)], got
+    for algorithm, whole in [('SHA256', digest(one + two)), ('CRC32', zlib.crc32(one + two).to_bytes(4, 'big'))]:
+        upload(name, 'm', one, two, ChecksumAlgorithm=algorithm)
+        main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/m')
+        head = main.head_object(Bucket=name, Key='copy', ChecksumMode='ENABLED')
+        assert head[f'Checksum{algorithm}'] == base64.b64encode(whole).decode(), head
+        assert head['ResponseMetadata']['HTTPHeaders']['x-amz-checksum-type'] == 'FULL_OBJECT'
     if boto3.__version__ >= '1.36':
         _, _, answer = upload(name, 'f', one, two, ChecksumAlgorithm='CRC32', ChecksumType='FULL_OBJECT')
         assert answer['ChecksumCRC32'] == base64.b64encode(zlib.crc32(one + two).to_bytes(4, 'big')).decode(), answer
@@ -796,6 +825,14 @@ def lifecycle():
     wrong('InvalidArgument', {'Rules': one()['Rules'] * 2})
     wrong('MalformedXML', one(Status='enabled'))
     wrong('InvalidArgument', one(Expiration={'Days': 0}))
+    moves = {'Transitions': [{'Days': 30, 'StorageClass': 'STANDARD_IA'}, {'Days': 60, 'StorageClass': 'GLACIER_IR'}], 'Expiration': {'Days': 90},
+             'NoncurrentVersionTransitions': [{'NoncurrentDays': 30, 'NewerNoncurrentVersions': 2, 'StorageClass': 'ONEZONE_IA'}]}
+    main.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=one(**moves))
+    assert main.get_bucket_lifecycle_configuration(Bucket=name)['Rules'] == one(**moves)['Rules'], main.get_bucket_lifecycle_configuration(Bucket=name)['Rules']
+    for code, move in [('InvalidArgument', {'Days': 29, 'StorageClass': 'STANDARD_IA'}), ('InvalidStorageClass', {'Days': 1, 'StorageClass': 'DEEP_ARCHIVE'}),
+                       ('MalformedXML', {'Days': 1, 'StorageClass': 'STANDARD'}), ('MalformedXML', {'StorageClass': 'GLACIER_IR'}),
+                       ('InvalidArgument', {'Days': 90, 'StorageClass': 'GLACIER_IR'})]:
+        wrong(code, one(**{**moves, 'Transitions': [move]}))
     main.delete_bucket_lifecycle(Bucket=name)
 
 
@@ -820,6 +857,113 @@ def other_settings():
     assert 'TopicConfigurations' not in main.get_bucket_notification_configuration(Bucket=name)
     refused('ServerSideEncryptionConfigurationNotFoundError', 404, main.get_bucket_encryption, Bucket=name)
     refused('ReplicationConfigurationNotFoundError', 404, main.get_bucket_replication, Bucket=name)
+
+
+@check
+def what_there_is_none_of():
+    name = bucket()
+    put(name, 'k')
+    for method, path in [('PUT', '?abac'), ('GET', '?metadataConfiguration'), ('PUT', '/k?renameObject'), ('PUT', '/k?encryption'), ('GET', '/k?torrent'),
+                         ('POST', '/k?select&select-type=2')]:
+        status, text = signed(method, f'/{name}{path}', body=b'<x/>')
+        assert status == 501 and b'NotImplemented' in text, (method, path, status, text)
+    for field in ['x-amz-write-offset-bytes', 'x-amz-server-side-encryption-context']:
+        assert signed('PUT', f'/{name}/k', {field: '5'}, b'more')[0] == 501
+    assert main.get_object(Bucket=name, Key='k')['Body'].read() == b'k'
+    assert main.list_bucket_inventory_configurations(Bucket=name)['IsTruncated'] is False
+    refused('NoSuchConfiguration', 404, main.get_bucket_analytics_configuration, Bucket=name, Id='x')
+    refused('NoSuchConfiguration', 404, main.delete_bucket_metrics_configuration, Bucket=name, Id='x')
+    refused('AccessDenied', 403, alt.list_bucket_metrics_configurations, Bucket=name)
+    main.delete_bucket_replication(Bucket=name)
+    refused('InvalidObjectState', 403, main.restore_object, Bucket=name, Key='k', RestoreRequest={'Days': 1})
+
+
+@check
+def what_is_wrong():
+    name = bucket()
+    assert b'InvalidArgument' in signed('GET', f'/{name}?list-type=3')[1]
+    assert b'InvalidArgument' in signed('GET', '/?max-buckets=0')[1]
+    assert b'<Bucket>' not in signed('GET', '/?bucket-region=mars-north-7')[1]
+    assert f'<Name>{name}</Name>'.encode() in signed('GET', '/?bucket-region=us-east-1')[1]
+    assert b'InvalidLocationConstraint' in signed('PUT', f'/{name}-x', body=b'<CreateBucketConfiguration><LocationConstraint>no such!</LocationConstraint></CreateBucketConfiguration>')[1]
+    signed('PUT', f'/{name}-t', body=b'<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>')
+    assert main.get_bucket_tagging(Bucket=f'{name}-t')['TagSet'] == [{'Key': 'a', 'Value': 'b'}]
+    put(name, 'k')
+    assert b'InvalidArgument' in signed('PUT', f'/{name}/c', {'x-amz-copy-source': f'/{name}/k?versionId='})[1]
+    assert b'UserKeyMustBeSpecified' in signed('POST', f'/{name}?delete', body=b'<Delete><Object><Key></Key></Object></Delete>')[1]
+    assert b'InvalidArgument' in signed('PUT', f'/{name}/k', {'x-amz-tagging': 'a=b&a=c'})[1]
+    assert b'InvalidTag' in signed('PUT', f'/{name}/k', {'x-amz-tagging': 'a=b*'})[1]
+    assert b'MissingSecurityHeader' in signed('PUT', f'/{name}/k?acl')[1]
+    both = signed('PUT', f'/{name}/k?acl', {'x-amz-acl': 'private'}, b'<AccessControlPolicy/>')
+    assert both[0] == 400 and b'InvalidRequest' in both[1], both
+    started = main.create_multipart_upload(Bucket=name, Key='u', StorageClass='STANDARD_IA')['UploadId']
+    assert main.list_multipart_uploads(Bucket=name)['Uploads'][0]['StorageClass'] == 'STANDARD_IA'
+    assert main.list_parts(Bucket=name, Key='u', UploadId=started)['StorageClass'] == 'STANDARD_IA'
+    host = urllib.parse.urlparse(ADDRESS)
+    for field, code in [('Content-Length: -1', b'BadRequest'), ('x-long: ' + 'x' * 40000, b'RequestHeaderSectionTooLarge')]:
+        with socket.create_connection((host.hostname, host.port), 30) as plain:
+            plain.sendall(f'PUT /{name}/k HTTP/1.1\r\nHost: {host.netloc}\r\n{field}\r\n\r\n'.encode())
+            answer = b''.join(iter(lambda: plain.recv(65536), b''))
+        assert answer.startswith(b'HTTP/1.1 400') and code in answer, answer
+
+
+@check
+def wrong_documents():
+    name = bucket()
+    rule = {'ID': 'r', 'Status': 'Enabled', 'Expiration': {'Days': 1}, 'Filter': {'Prefix': ''}}
+    abort = {'ID': 'r', 'Status': 'Enabled', 'AbortIncompleteMultipartUpload': {'DaysAfterInitiation': 1}}
+    for code, one in [('InvalidArgument', {**rule, 'NoncurrentVersionExpiration': {'NoncurrentDays': 1, 'NewerNoncurrentVersions': 101}}),
+                      ('MalformedXML', {**rule, 'Filter': {'Prefix': 'a', 'Tag': {'Key': 'a', 'Value': 'b'}}}),
+                      ('InvalidRequest', {**rule, 'Filter': {'And': {'ObjectSizeGreaterThan': 500, 'ObjectSizeLessThan': 100}}}),
+                      ('InvalidRequest', {**abort, 'Filter': {'Tag': {'Key': 'a', 'Value': 'b'}}}),
+                      ('InvalidTag', {**rule, 'Filter': {'And': {'Tags': [{'Key': 'a', 'Value': 'b'}, {'Key': 'a', 'Value': 'c'}]}}})]:
+        refused(code, 400, main.put_bucket_lifecycle_configuration, Bucket=name, LifecycleConfiguration={'Rules': [one]})
+    site = lambda redirect, **condition: {'IndexDocument': {'Suffix': 'i'}, 'RoutingRules': [{**condition, 'Redirect': redirect}]}
+    for code, one in [('InvalidRequest', {'RedirectAllRequestsTo': {'HostName': 'x', 'Protocol': 'ftp'}}),
+                      ('MalformedXML', {'RedirectAllRequestsTo': {'HostName': 'x'}, 'IndexDocument': {'Suffix': 'i'}}),
+                      ('InvalidRequest', site({'ReplaceKeyPrefixWith': 'a', 'ReplaceKeyWith': 'b'})),
+                      ('InvalidRequest', site({'HttpRedirectCode': '200', 'HostName': 'a'})),
+                      ('InvalidRequest', site({'HostName': 'a'}, Condition={'HttpErrorCodeReturnedEquals': '200'})),
+                      ('MalformedXML', site({}))]:
+        refused(code, 400, main.put_bucket_website, Bucket=name, WebsiteConfiguration=one)
+
+
+@check
+def requester_pays():
+    name = bucket()
+    put(name, 'k')
+    statement = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': f'arn:aws:s3:::{name}/*'}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [statement]}))
+    main.put_bucket_request_payment(Bucket=name, RequestPaymentConfiguration={'Payer': 'Requester'})
+    main.get_object(Bucket=name, Key='k')
+    refused('AccessDenied', 403, alt.get_object, Bucket=name, Key='k')
+    assert alt.get_object(Bucket=name, Key='k', RequestPayer='requester')['RequestCharged'] == 'requester'
+    refused('AccessDenied', 403, nobody.get_object, Bucket=name, Key='k', RequestPayer='requester')
+    main.put_bucket_request_payment(Bucket=name, RequestPaymentConfiguration={'Payer': 'BucketOwner'})
+    assert 'RequestCharged' not in alt.get_object(Bucket=name, Key='k', RequestPayer='requester')
+
+
+@check
+def logging():
+    name, target = bucket(), bucket()
+    log = lambda **more: main.put_bucket_logging(Bucket=name, BucketLoggingStatus={'LoggingEnabled': {'TargetBucket': target, 'TargetPrefix': 'x/', **more}})
+    for bad in [f'{target}-none', bucket(alt), target]:
+        refused('InvalidTargetBucketForLogging', 400, log, TargetBucket=bad)
+    assert signed('PUT', f'/{name}?logging', body=f'<BucketLoggingStatus><LoggingEnabled><TargetBucket>{target}</TargetBucket></LoggingEnabled></BucketLoggingStatus>'.encode())[0] == 400
+    service = {'Effect': 'Allow', 'Principal': {'Service': 'logging.s3.amazonaws.com'}, 'Action': 's3:PutObject', 'Resource': f'arn:aws:s3:::{target}/x/*',
+               'Condition': {'ArnLike': {'aws:SourceArn': f'arn:aws:s3:::{name}'}, 'StringEquals': {'aws:SourceAccount': MAIN}}}
+    main.put_bucket_policy(Bucket=target, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [service]}))
+    assert main.get_bucket_policy_status(Bucket=target)['PolicyStatus']['IsPublic'] is False
+    refused('InvalidTargetBucketForLogging', 400, log, TargetPrefix='elsewhere/')
+    refused('AccessDenied', 403, alt.put_bucket_logging, Bucket=name, BucketLoggingStatus={})
+    log(TargetGrants=[{'Grantee': {'Type': 'CanonicalUser', 'ID': ALT}, 'Permission': 'READ'}])
+    got = main.get_bucket_logging(Bucket=name)['LoggingEnabled']
+    assert (got['TargetBucket'], got['TargetPrefix'], got['TargetGrants'][0]['Grantee']['ID'], got['TargetGrants'][0]['Permission']) == (target, 'x/', ALT, 'READ'), got
+    main.put_bucket_logging(Bucket=name, BucketLoggingStatus={})
+    assert 'LoggingEnabled' not in main.get_bucket_logging(Bucket=name)
+    main.delete_bucket_policy(Bucket=target)
+    main.put_bucket_acl(Bucket=target, ACL='log-delivery-write')
+    log(TargetPrefix='')
 
 
 # --- encryption
@@ -861,7 +1005,8 @@ def customer_keys():
     refused('InvalidRequest', 400, main.upload_part, PartNumber=1, Body=b'', **where, **b)
     one = main.upload_part(PartNumber=1, Body=first, **where, **a)['ETag']
     two = main.upload_part_copy(PartNumber=2, CopySource=f'{name}/c', **where, **a, **customer('b', 'CopySource'))['CopyPartResult']['ETag']
-    main.complete_multipart_upload(**where, MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': one}, {'PartNumber': 2, 'ETag': two}]})
+    # Newer ones sum each part, and then the end needs the key.
+    main.complete_multipart_upload(**where, **(a if boto3.__version__ >= '1.36' else {}), MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': one}, {'PartNumber': 2, 'ETag': two}]})
     middle = main.get_object(Bucket=name, Key='m', Range=f'bytes={len(first) - 5}-{len(first) + 20}', **a)['Body'].read()
     assert middle == first[-5:] + data[:21]
 
@@ -916,6 +1061,16 @@ def object_locks():
     put(plain, 'k')
     refused('ObjectLockConfigurationNotFoundError', 404, main.get_object_lock_configuration, Bucket=plain)
     refused('InvalidBucketState', 409, main.put_object_lock_configuration, Bucket=plain, ObjectLockConfiguration=config)
+    holds = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectLegalHold', 'Resource': f'arn:aws:s3:::{name}/*'}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [holds]}))
+    refused('AccessDenied', 403, main.put_object, Bucket=name, Key='h', Body=b'', ObjectLockLegalHoldStatus='ON')
+    forever = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectRetention', 'Resource': f'arn:aws:s3:::{name}/*',
+               'Condition': {'NumericGreaterThan': {'s3:object-lock-remaining-retention-days': '10'}}}
+    reads = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObjectRetention', 'Resource': f'arn:aws:s3:::{name}/*'}
+    version = main.put_object(Bucket=name, Key='p', Body=b'x')['VersionId']
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [forever, reads]}))
+    refused('AccessDenied', 403, main.put_object_retention, Bucket=name, Key='p', Retention={'Mode': 'GOVERNANCE', 'RetainUntilDate': until})
+    assert alt.get_object_retention(Bucket=name, Key='p', VersionId=version)['Retention']['Mode'] == 'GOVERNANCE'
     refused('InvalidRequest', 400, main.put_object_retention, Bucket=plain, Key='k', Retention={'Mode': 'GOVERNANCE', 'RetainUntilDate': until})
 
 
@@ -952,6 +1107,12 @@ def forms():
     v2 = [('key', 'foo v2'), ('AWSAccessKeyId', KEYS[0][0]), ('signature', signature), ('policy', policy.decode()), ('success_action_redirect', 'http://localhost/x?a=b')]
     status, fields, _ = form(name, v2)
     assert status == 303 and fields['location'].startswith('http://localhost/x?a=b&bucket='), fields
+    assert b'BadDigest' in form(name, [('key', 'sum'), ('x-amz-checksum-sha256', base64.b64encode(bytes(32)).decode())])[2]
+    summed = base64.b64encode(hashlib.sha256(b'bar').digest()).decode()
+    tagging = '<Tagging><TagSet><Tag><Key>a b</Key><Value>c+d</Value></Tag></TagSet></Tagging>'
+    status, fields, _ = form(name, [('key', 'sum'), ('tagging', tagging), ('x-amz-checksum-sha256', summed)])
+    assert (status, fields['x-amz-checksum-sha256']) == (204, summed), fields
+    assert main.get_object_tagging(Bucket=name, Key='sum')['TagSet'] == [{'Key': 'a b', 'Value': 'c+d'}]
     assert form(name, [(key, 'bad' if key == 'key' else value) for key, value in v2])[0] == 403
     assert form(name, [('key', 'x'), ('AWSAccessKeyId', KEYS[0][0]), ('policy', policy.decode())])[0] == 400
 

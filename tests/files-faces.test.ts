@@ -1,6 +1,6 @@
 /** The faces of the file store on a real node, by clients that are not ours: boto3, s3cmd, rclone, litmus. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -107,5 +107,27 @@ test('S3 and WebDAV of one node', async (t) => {
     await rclone('check', '--download', source, 'dav:shared/xml');
     await rclone('moveto', 'dav:shared/xml', 'dav:shared/moved');
     await rclone('check', '--download', source, 's3:shared/moved');
+  });
+
+  await t.test('s3cmd: accesses are logged in another bucket', async () => {
+    const [key] = keys;
+    assert.ok(key !== undefined);
+    const s3cmd = (...words: readonly string[]) =>
+      run(['s3cmd', '-c', join(folder, 's3cfg'), ...words]);
+    await s3cmd('mb', 's3://logs');
+    await s3cmd('accesslog', '--access-logging-target-prefix=s3://logs/shared/', 's3://shared');
+    await s3cmd('get', 's3://shared/moved/parser.ts', join(folder, 'parser.ts'));
+    // What is gathered is put at the latest when the node stops.
+    await node.stop();
+    await node.restart();
+    const log = join(folder, 'log');
+    await until('the log is there', async () => {
+      const found = /s3:\/\/logs\/shared\/\S+/.exec(await s3cmd('ls', 's3://logs/shared/'));
+      return found !== null && (await s3cmd('get', '--force', found[0], log)) !== '';
+    });
+    assert.match(
+      readFileSync(log, 'utf8'),
+      /^\S+ shared \[.* REST\.GET\.OBJECT moved\/parser\.ts "GET /m,
+    );
   });
 });

@@ -51,6 +51,7 @@ export function objectAcl(bucket: BucketInfo, object: ObjectInfo): Acl {
   return aclOf(object.acl) ?? privateAcl(object.owner ?? bucket.owner);
 }
 
+const DAY_MS = 86_400_000;
 const POLICIES_MAX = 200;
 const policies = new Map<string, Policy>();
 
@@ -78,7 +79,7 @@ export function mayDo(call: Call, bucket: BucketInfo, wish: Wish): boolean {
   const { caller } = call;
   const isOwner = caller !== undefined && caller === bucket.owner;
   const granted = keyGrants(call, bucket, wish.action);
-  if (granted === 'no') return false;
+  if (granted === 'no' || (!isOwner && !offersToPay(call, bucket))) return false;
   const verdict = policyVerdict(call, bucket, wish);
   if (verdict === 'deny' && !(isOwner && POLICY_ACTIONS.has(wish.action))) return false;
   if (verdict === 'allow' || granted === 'yes') return true;
@@ -91,6 +92,12 @@ export function mayDo(call: Call, bucket: BucketInfo, wish: Wish): boolean {
       ? objectAcl(bucket, wish.object)
       : bucketAcl(bucket);
   return aclAllows(acl, caller, list.permission, options);
+}
+
+/** Where the requester pays, it has to say so, and to be somebody (AWS, "Using Requester Pays buckets"). */
+function offersToPay(call: Call, bucket: BucketInfo): boolean {
+  if (setting<string>(bucket, 'requestPayment') !== 'Requester') return true;
+  return call.caller !== undefined && call.offersToPay;
 }
 
 export function authorise(call: Call, bucket: BucketInfo, wish: Wish): void {
@@ -132,7 +139,7 @@ function policyVerdict(call: Call, bucket: BucketInfo, wish: Wish): 'allow' | 'd
     action: wish.action,
     resource:
       isBucketWide || BUCKET_ACTIONS.test(wish.action) ? bucket.name : `${bucket.name}/${key}`,
-    context: contextOf(call, wish),
+    context: contextOf(call, bucket, wish),
   });
   const shut = publicAccess(bucket)?.restrictBuckets === true && caller !== bucket.owner;
   return verdict === 'allow' && shut && isPublicPolicy(policy) ? 'none' : verdict;
@@ -142,7 +149,27 @@ function policyVerdict(call: Call, bucket: BucketInfo, wish: Wish): 'allow' | 'd
 const BUCKET_ACTIONS =
   /^s3:(?:ListBucket|CreateBucket|DeleteBucket|(?:Get|Put|Delete)(?:Bucket|Lifecycle|Encryption|Accelerate|Replication)|ListBucketMultipartUploads)/;
 
-function contextOf(call: Call, wish: Wish): ReadonlyMap<string, readonly string[]> {
+const AUTH_TYPES: Readonly<Record<Call['sender']['how'], string | undefined>> = {
+  anonymous: undefined,
+  form: 'POST',
+  'header-v2': 'REST-HEADER',
+  'header-v4': 'REST-HEADER',
+  'query-v2': 'REST-QUERY-STRING',
+  'query-v4': 'REST-QUERY-STRING',
+};
+
+/** What policies may limit of a retention. */
+export const REMAINING_DAYS = 's3:object-lock-remaining-retention-days';
+
+export function remainingDays(untilMs: number, nowMs: number): string {
+  return String(Math.floor((untilMs - nowMs) / DAY_MS));
+}
+
+function contextOf(
+  call: Call,
+  bucket: BucketInfo,
+  wish: Wish,
+): ReadonlyMap<string, readonly string[]> {
   const context = new Map<string, readonly string[]>();
   const add = (name: string, value: string | undefined): void => {
     if (value !== undefined) context.set(name, [value]);
@@ -160,11 +187,17 @@ function contextOf(call: Call, wish: Wish): ReadonlyMap<string, readonly string[
   add('s3:delimiter', call.query.get('delimiter'));
   add('s3:max-keys', call.query.get('max-keys'));
   add('s3:versionid', call.query.get('versionId'));
-  add('s3:signatureversion', call.sender.how.endsWith('v4') ? 'AWS4-HMAC-SHA256' : 'AWS');
-  add('s3:authtype', call.sender.how.startsWith('query') ? 'REST-QUERY-STRING' : 'REST-HEADER');
+  if (call.sender.how !== 'anonymous')
+    add('s3:signatureversion', call.sender.how.endsWith('v2') ? 'AWS' : 'AWS4-HMAC-SHA256');
+  add('s3:authtype', AUTH_TYPES[call.sender.how]);
+  add('aws:resourceaccount', bucket.owner);
+  add('s3:resourceaccount', bucket.owner);
   for (const name of Object.keys(call.headers)) {
     if (name.startsWith('x-amz-')) add(`s3:${name}`, call.header(name));
+    if (name.startsWith('x-amz-object-lock-')) add(`s3:${name.slice(6)}`, call.header(name));
   }
+  const until = Date.parse(call.header('x-amz-object-lock-retain-until-date') ?? '');
+  if (!Number.isNaN(until)) add(REMAINING_DAYS, remainingDays(until, call.nowMs));
   add('s3:if-none-match', call.header('if-none-match'));
   add('s3:if-match', call.header('if-match'));
   for (const [name, value] of Object.entries(wish.object?.tags ?? {})) {

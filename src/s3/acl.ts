@@ -36,7 +36,7 @@ export type FindPerson = (idOrEmail: string) => Promise<Person | undefined>;
 
 export const ALL_USERS = 'http://acs.amazonaws.com/groups/global/AllUsers';
 export const AUTHENTICATED_USERS = 'http://acs.amazonaws.com/groups/global/AuthenticatedUsers';
-const LOG_DELIVERY = 'http://acs.amazonaws.com/groups/s3/LogDelivery';
+export const LOG_DELIVERY = 'http://acs.amazonaws.com/groups/s3/LogDelivery';
 const GROUPS: ReadonlySet<string> = new Set([ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY]);
 const PERMISSIONS: readonly Permission[] = [
   'FULL_CONTROL',
@@ -155,6 +155,11 @@ export async function parseAcl(bytes: Uint8Array, owner: string, find: FindPerso
   const list = childNamed(root, 'AccessControlList');
   if (said === undefined || list === undefined) throw new S3Error('MalformedACLError');
   if (textIn(said, 'ID') !== owner) throw new S3Error('AccessDenied');
+  return { owner, grants: await grantsIn(list, find) };
+}
+
+/** The elements `Grant` in another. */
+export async function grantsIn(list: XmlElement, find: FindPerson): Promise<readonly Grant[]> {
   const grants: Grant[] = [];
   for (const one of childrenNamed(list, 'Grant')) {
     const permission = PERMISSIONS.find((name) => name === textIn(one, 'Permission'));
@@ -163,7 +168,7 @@ export async function parseAcl(bytes: Uint8Array, owner: string, find: FindPerso
     grants.push({ grantee: await granteeOf(grantee, find), permission });
   }
   if (grants.length > GRANTS_MAX) throw new S3Error('MalformedACLError');
-  return { owner, grants };
+  return grants;
 }
 
 async function granteeOf(from: XmlElement, find: FindPerson): Promise<Grantee> {
@@ -181,22 +186,28 @@ async function granteeOf(from: XmlElement, find: FindPerson): Promise<Grantee> {
 }
 
 export async function printAcl(acl: Acl, find: FindPerson): Promise<string> {
-  const named = async (id: string): Promise<string> =>
-    `${element('ID', id)}${element('DisplayName', (await find(id))?.name ?? id)}`;
-  let grants = '';
-  for (const { grantee, permission } of acl.grants) {
+  return (
+    `${XML_HEAD}<AccessControlPolicy xmlns="${S3_NAMESPACE}"><Owner>${await named(acl.owner, find)}</Owner>` +
+    `<AccessControlList>${await printGrants(acl.grants, find)}</AccessControlList></AccessControlPolicy>`
+  );
+}
+
+export async function printGrants(grants: readonly Grant[], find: FindPerson): Promise<string> {
+  let text = '';
+  for (const { grantee, permission } of grants) {
     const [type, inside] =
       grantee.kind === 'user'
-        ? ['CanonicalUser', await named(grantee.id)]
+        ? ['CanonicalUser', await named(grantee.id, find)]
         : ['Group', `<URI>${escapeText(grantee.uri)}</URI>`];
-    grants +=
+    text +=
       `<Grant><Grantee xmlns:xsi="${XSI}" xsi:type="${type}">${inside}</Grantee>` +
       `<Permission>${permission}</Permission></Grant>`;
   }
-  return (
-    `${XML_HEAD}<AccessControlPolicy xmlns="${S3_NAMESPACE}"><Owner>${await named(acl.owner)}</Owner>` +
-    `<AccessControlList>${grants}</AccessControlList></AccessControlPolicy>`
-  );
+  return text;
+}
+
+async function named(id: string, find: FindPerson): Promise<string> {
+  return `${element('ID', id)}${element('DisplayName', (await find(id))?.name ?? id)}`;
 }
 
 /** `caller` undefined is nobody in particular. The owner may always read and change the list itself. */

@@ -44,7 +44,7 @@ export interface Sender {
   /** Undefined for nobody in particular. */
   readonly key: AccessKey | undefined;
   readonly payload: Payload;
-  readonly how: 'anonymous' | 'header-v4' | 'header-v2' | 'query-v4' | 'query-v2';
+  readonly how: 'anonymous' | 'form' | 'header-v4' | 'header-v2' | 'query-v4' | 'query-v2';
 }
 
 type FindKey = (id: string) => Promise<AccessKey | undefined>;

@@ -15,6 +15,9 @@ import {
 import { decodeChunked } from './chunked-body.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 
+/** Of one request. */
+export const PUT_BYTES_MAX: number = 5 * 1024 ** 3;
+
 export interface BodyHeaders {
   readonly [name: string]: string | readonly string[] | undefined;
 }
@@ -161,16 +164,44 @@ export function checkedBody(source: AsyncIterable<Uint8Array>, rules: BodyRules)
           },
         });
       }
-      const checksums: Record<string, string> = {};
-      for (const [name, sum] of sums) checksums[name] = sum.digest();
-      if (wanted !== undefined && said !== undefined && checksums[wanted.name] !== said) {
-        throw new S3Error(
-          'BadDigest',
-          `The ${wanted.name.toUpperCase()} you specified did not match the calculated checksum.`,
-        );
-      }
-      return { checksums };
+      return { checksums: digestsOf(sums.values(), wanted?.name, said) };
     },
+  };
+}
+
+/** Throws when the one that the client spoke of is another. */
+function digestsOf(
+  sums: Iterable<Checksum>,
+  name: ChecksumName | undefined,
+  said: string | undefined,
+): Readonly<Record<string, string>> {
+  const checksums: Record<string, string> = {};
+  for (const sum of sums) checksums[sum.name] = sum.digest();
+  if (name !== undefined && said !== undefined && checksums[name] !== said) {
+    throw new S3Error(
+      'BadDigest',
+      `The ${name.toUpperCase()} you specified did not match the calculated checksum.`,
+    );
+  }
+  return checksums;
+}
+
+/** The file of a form, held against the checksum that a field of it says. */
+export function summedBody(
+  source: AsyncIterable<Uint8Array>,
+  headers: BodyHeaders,
+): {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  accept(): { readonly checksums: Readonly<Record<string, string>> };
+} {
+  const named = field(headers, 'x-amz-checksum-algorithm');
+  const given =
+    named === undefined ? headers : { ...headers, 'x-amz-sdk-checksum-algorithm': named };
+  const wanted = wantedChecksum(given, false);
+  const sums = wanted === undefined ? [] : [checksumOf(wanted.name)];
+  return {
+    bytes: sums.length === 0 ? source : summed(source, sums),
+    accept: () => ({ checksums: digestsOf(sums, wanted?.name, wanted?.value) }),
   };
 }
 

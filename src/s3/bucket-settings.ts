@@ -2,9 +2,9 @@
 import type { BucketInfo, Json } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Ownership, policyOf, publicAccess, type PublicAccess } from './access.ts';
-import { aclOfHeaders, isPublicAcl, parseAcl, printAcl } from './acl.ts';
+import { isPublicAcl, printAcl } from './acl.ts';
 import { bucketAcl, checkLists } from './access.ts';
-import { ownershipOf } from './buckets.ts';
+import { OWNERSHIPS } from './buckets.ts';
 import {
   type Answer,
   type Call,
@@ -19,12 +19,13 @@ import { childNamed, malformed, oneOf, readRoot, S3_NAMESPACE, textIn, truth } f
 import { type BucketEncryption, parseEncryption, printEncryption } from './encryption.ts';
 import { type S3Code, S3Error } from './errors.ts';
 import { type LifecycleRule, parseLifecycle, printLifecycle } from './lifecycle.ts';
-import { checkedAcl } from './object-fields.ts';
+import { askedAcl } from './object-fields.ts';
 import {
   type LockConfiguration,
   parseLockConfiguration,
   printLockConfiguration,
 } from './object-lock.ts';
+import { checkTarget, type Logging, parseLogging, printLogging } from './logging.ts';
 import { checkNewPolicy, isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
 import { BUCKET_TAGS_MAX, parseTagging, printTagging, type Tags } from './tagging.ts';
 import { parseWebsite, printWebsite, type Website } from './website.ts';
@@ -34,6 +35,8 @@ interface Setting<T> {
   readonly name: string;
   /** As in `s3:GetBucketCORS`: the rest of the action's name. */
   readonly action: string;
+  /** Who may remove it; who may put it, unless it is said. */
+  readonly removeAction?: string;
   readonly missing: S3Code;
   readonly parse: (bytes: Buffer, bucket: BucketInfo) => T;
   readonly print: (value: T) => string;
@@ -67,7 +70,7 @@ function handlers<T>(rules: Setting<T>): SettingHandlers {
     },
     async remove(call) {
       const bucket = await call.bucket();
-      authorise(call, bucket, { action: `s3:Put${rules.action}` });
+      authorise(call, bucket, { action: rules.removeAction ?? `s3:Put${rules.action}` });
       await change(call, null);
       return NO_CONTENT;
     },
@@ -101,6 +104,7 @@ export const lifecycle: SettingHandlers = handlers<readonly LifecycleRule[]>({
 export const website: SettingHandlers = handlers<Website>({
   name: 'website',
   action: 'BucketWebsite',
+  removeAction: 's3:DeleteBucketWebsite',
   missing: 'NoSuchWebsiteConfiguration',
   parse: parseWebsite,
   print: printWebsite,
@@ -138,7 +142,7 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
   parse(bytes, bucket) {
     const rule = childNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
     if (rule === undefined) throw malformed();
-    const value = ownershipOf(textIn(rule, 'ObjectOwnership')?.trim());
+    const value = oneOf(textIn(rule, 'ObjectOwnership'), ...OWNERSHIPS);
     checkLists(value, bucketAcl(bucket));
     return value;
   },
@@ -241,17 +245,23 @@ export async function putBucketAcl(call: Call): Promise<Answer> {
     action: 's3:PutBucketAcl',
     list: { of: 'bucket', permission: 'WRITE_ACP' },
   });
-  const document = await call.document();
-  const who = { owner: bucket.owner, bucketOwner: bucket.owner };
-  const asked = await aclOfHeaders(call.headers, who, call.people);
-  if (asked !== undefined && document.length > 0)
-    throw new S3Error(
-      'InvalidRequest',
-      'This request does not support both a body and ACL headers',
-    );
-  const wanted = asked ?? (await parseAcl(document, bucket.owner, call.people));
-  const acl = checkedAcl(bucket, wanted);
+  const acl = await askedAcl(call, bucket, bucket.owner);
   await call.store.changeBucket(bucket.name, { settings: { acl } });
+  return EMPTY;
+}
+
+export async function getLogging(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:GetBucketLogging' });
+  return xmlAnswer(await printLogging(setting<Logging>(bucket, 'logging'), call.people));
+}
+
+export async function putLogging(call: Call): Promise<Answer> {
+  const bucket = await call.bucket();
+  authorise(call, bucket, { action: 's3:PutBucketLogging' });
+  const logging = await parseLogging(await call.document(), call.people);
+  if (logging !== undefined) checkTarget(bucket, await call.store.bucket(logging.bucket), logging);
+  await call.store.changeBucket(bucket.name, { settings: { logging: logging ?? null } });
   return EMPTY;
 }
 
@@ -267,6 +277,34 @@ export function fixed(
     if ('missing' in options)
       throw new S3Error(options.missing, undefined, { details: { BucketName: bucket.name } });
     return xmlAnswer(`${XML_HEAD}${options.xml}`);
+  };
+}
+
+/** Settings that have an id each, of which a bucket has none. */
+export function none(kind: string, root: string): Readonly<Record<'GET' | 'DELETE', Handler>> {
+  const missing = (call: Call): S3Error =>
+    new S3Error('NoSuchConfiguration', undefined, {
+      details: { ConfigurationId: call.query.get('id') ?? '' },
+    });
+  return {
+    async GET(call) {
+      authorise(call, await call.bucket(), { action: `s3:Get${kind}Configuration` });
+      if (call.query.has('id')) throw missing(call);
+      return xmlAnswer(
+        `${XML_HEAD}<${root} xmlns="${S3_NAMESPACE}">${element('IsTruncated', false)}</${root}>`,
+      );
+    },
+    async DELETE(call) {
+      authorise(call, await call.bucket(), { action: `s3:Put${kind}Configuration` });
+      throw missing(call);
+    },
+  };
+}
+
+export function nothingToRemove(action: string): Handler {
+  return async (call) => {
+    authorise(call, await call.bucket(), { action });
+    return NO_CONTENT;
   };
 }
 

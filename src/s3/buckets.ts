@@ -4,18 +4,22 @@ import { aclOfHeaders } from './acl.ts';
 import { authorise, checkLists, type Ownership } from './access.ts';
 import { isBucketName } from './bucket-names.ts';
 import { type Answer, type Call, NO_CONTENT, xmlAnswer } from './call.ts';
-import { readRoot, S3_NAMESPACE, textIn } from './document.ts';
+import type { BucketInfo } from '../files/files.ts';
+import { childNamed, readRoot, S3_NAMESPACE, textIn } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
+import { BUCKET_TAGS_MAX, type Tags, tagsIn } from './tagging.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 
 const USUAL_REGION = 'us-east-1';
-const OWNERSHIPS: readonly Ownership[] = [
+/** Any will do that looks like one. */
+const REGION = /^[A-Za-z0-9-]{0,64}$/;
+export const OWNERSHIPS: readonly Ownership[] = [
   'BucketOwnerEnforced',
   'BucketOwnerPreferred',
   'ObjectWriter',
 ];
 
-export function ownershipOf(text: string | undefined): Ownership {
+function ownershipOf(text: string | undefined): Ownership {
   const found = OWNERSHIPS.find((one) => one === text);
   if (found === undefined)
     throw invalidArgument(
@@ -38,10 +42,7 @@ export async function createBucket(call: Call): Promise<Answer> {
   }
   if (caller === undefined || call.accessKey?.may !== 'all') throw new S3Error('AccessDenied');
   const document = await call.document();
-  const region =
-    document.length === 0
-      ? undefined
-      : textIn(readRoot(document, 'CreateBucketConfiguration'), 'LocationConstraint');
+  const { region, tags } = document.length === 0 ? NOTHING_SAID : parseCreation(document);
   const acl = await aclOfHeaders(call.headers, { owner: caller, bucketOwner: caller }, call.people);
   const asked = call.header('x-amz-object-ownership');
   const ownership = asked === undefined ? undefined : ownershipOf(asked);
@@ -52,6 +53,7 @@ export async function createBucket(call: Call): Promise<Answer> {
     ...(ownership === undefined ? {} : { ownership }),
     ...(region === undefined || region === '' ? {} : { region }),
     ...(locks ? { lock: {} } : {}),
+    ...(tags === undefined ? {} : { tagging: tags }),
   };
   try {
     await call.store.createBucket(bucketName, { owner: caller, settings });
@@ -72,6 +74,28 @@ export async function createBucket(call: Call): Promise<Answer> {
   return made;
 }
 
+const NOTHING_SAID = { region: undefined, tags: undefined };
+
+function parseCreation(document: Buffer): {
+  readonly region: string | undefined;
+  readonly tags: Tags | undefined;
+} {
+  const root = readRoot(document, 'CreateBucketConfiguration');
+  const region = textIn(root, 'LocationConstraint');
+  if (region !== undefined && !REGION.test(region)) {
+    throw new S3Error('InvalidLocationConstraint', undefined, {
+      details: { LocationConstraint: region },
+    });
+  }
+  const tags = childNamed(root, 'Tags');
+  return { region, tags: tags === undefined ? undefined : tagsIn(tags, BUCKET_TAGS_MAX) };
+}
+
+export function regionOf(bucket: BucketInfo): string {
+  const region = bucket.settings['region'];
+  return typeof region === 'string' ? region : USUAL_REGION;
+}
+
 /** In that region a bucket of one's own is made once more, which resets its access control list (AWS, "Error responses", BucketAlreadyOwnedByYou). */
 function isUsual(region: unknown): boolean {
   return region === undefined || region === '' || region === USUAL_REGION;
@@ -87,18 +111,17 @@ export async function deleteBucket(call: Call): Promise<Answer> {
 export async function headBucket(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, { action: 's3:ListBucket', list: { of: 'bucket', permission: 'READ' } });
-  const region = bucket.settings['region'];
   return {
     status: 200,
-    headers: { 'x-amz-bucket-region': typeof region === 'string' ? region : USUAL_REGION },
+    headers: { 'x-amz-bucket-region': regionOf(bucket), 'x-amz-access-point-alias': 'false' },
   };
 }
 
 export async function getLocation(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, { action: 's3:GetBucketLocation' });
-  const region = bucket.settings['region'];
-  const text = typeof region === 'string' && region !== USUAL_REGION ? escapeText(region) : '';
+  const region = regionOf(bucket);
+  const text = region === USUAL_REGION ? '' : escapeText(region);
   return xmlAnswer(
     `${XML_HEAD}<LocationConstraint xmlns="${S3_NAMESPACE}">${text}</LocationConstraint>`,
   );

@@ -73,9 +73,20 @@ export class Call extends WithParts {
     return this.sender.key?.owner;
   }
 
+  /** It takes the costs, as buckets may ask for. */
+  get offersToPay(): boolean {
+    const said = this.header('x-amz-request-payer') ?? this.query.get('x-amz-request-payer');
+    return said?.toLowerCase() === 'requester';
+  }
+
   header(name: string): string | undefined {
     const value = this.headers[name];
     return typeof value === 'object' ? value.join(',') : value;
+  }
+
+  /** The bucket, if the operation has come so far as to look. */
+  get seenBucket(): BucketInfo | undefined {
+    return this.#bucket;
   }
 
   async bucket(): Promise<BucketInfo> {

@@ -30,6 +30,7 @@ import { invalidArgument, S3Error } from './errors.ts';
 
 const FIELD = 'x-amz-server-side-encryption';
 const NAME_FIELD = `${FIELD}-aws-kms-key-id`;
+const CONTEXT_FIELD = `${FIELD}-context`;
 const CLIENT_FIELD = `${FIELD}-customer`;
 const SOURCE_FIELD = 'x-amz-copy-source-server-side-encryption-customer';
 const KEY_BYTES = 32;
@@ -49,6 +50,8 @@ export interface BucketEncryption {
 export function askedEncryption(call: Call, bucket: BucketInfo): EncryptionWish | undefined {
   const method = call.header(FIELD);
   const name = call.header(NAME_FIELD);
+  if (call.header(CONTEXT_FIELD) !== undefined)
+    throw new S3Error('NotImplemented', undefined, { details: { Header: CONTEXT_FIELD } });
   if (namesClientKey(call, CLIENT_FIELD)) {
     if (method !== undefined) {
       throw invalidArgument(

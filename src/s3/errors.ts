@@ -7,6 +7,7 @@ export type S3Code =
   | 'AuthorizationHeaderMalformed'
   | 'AuthorizationQueryParametersError'
   | 'BadDigest'
+  | 'BadRequest'
   | 'BucketAlreadyExists'
   | 'BucketAlreadyOwnedByYou'
   | 'BucketNotEmpty'
@@ -51,6 +52,7 @@ export type S3Code =
   | 'MissingSecurityHeader'
   | 'NoSuchBucket'
   | 'NoSuchBucketPolicy'
+  | 'NoSuchConfiguration'
   | 'NoSuchCORSConfiguration'
   | 'NoSuchKey'
   | 'NoSuchLifecycleConfiguration'
@@ -68,6 +70,7 @@ export type S3Code =
   | 'PreconditionFailed'
   | 'QuotaExceeded'
   | 'ReplicationConfigurationNotFoundError'
+  | 'RequestHeaderSectionTooLarge'
   | 'RequestTimeTooSkewed'
   | 'RequestTimeout'
   | 'ServerSideEncryptionConfigurationNotFoundError'
@@ -77,6 +80,7 @@ export type S3Code =
   | 'StorageFull'
   | 'TooManyBuckets'
   | 'UnresolvableGrantByEmailAddress'
+  | 'UserKeyMustBeSpecified'
   | 'XAmzContentChecksumMismatch'
   | 'XAmzContentSHA256Mismatch';
 
@@ -90,6 +94,7 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
     'The authorization query parameters that you provided are not valid.',
   ],
   BadDigest: [400, 'The Content-MD5 you specified did not match what we received.'],
+  BadRequest: [400, 'An error occurred when parsing the HTTP request.'],
   BucketAlreadyExists: [
     409,
     'The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.',
@@ -180,6 +185,7 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
   NoSuchBucket: [404, 'The specified bucket does not exist'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
   NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
+  NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
   NoSuchObjectLockConfiguration: [
@@ -211,6 +217,10 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
   PreconditionFailed: [412, 'At least one of the pre-conditions you specified did not hold'],
   QuotaExceeded: [403, 'The quota of the bucket is used up'],
   ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
+  RequestHeaderSectionTooLarge: [
+    400,
+    'Your request header section exceeds the maximum allowed size.',
+  ],
   RequestTimeTooSkewed: [
     403,
     'The difference between the request time and the current time is too large.',
@@ -234,6 +244,10 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
   UnresolvableGrantByEmailAddress: [
     400,
     'The e-mail address you provided does not match any account on record.',
+  ],
+  UserKeyMustBeSpecified: [
+    400,
+    'The bucket POST must contain the specified field name. If it is specified, check the order of the fields.',
   ],
   XAmzContentChecksumMismatch: [400, 'The provided checksum does not match what was computed.'],
   XAmzContentSHA256Mismatch: [
@@ -288,6 +302,6 @@ export function errorBody(
     .join('');
   return (
     `${XML_HEAD}<Error><Code>${error.code}</Code><Message>${escapeText(error.message)}</Message>${details}` +
-    `<Resource>${escapeText(where.resource)}</Resource><RequestId>${where.requestId}</RequestId></Error>`
+    `<Resource>${escapeText(where.resource)}</Resource><RequestId>${where.requestId}</RequestId><HostId>${where.requestId}</HostId></Error>`
   );
 }

@@ -7,6 +7,7 @@ import type { BucketInfo, FileStore, ObjectInfo } from '../files/files.ts';
 import { lockOf, setting } from './call.ts';
 import {
   abortsUpload,
+  classFor,
   expiresNoncurrent,
   expiryOf,
   type LifecycleRule,
@@ -17,6 +18,12 @@ import { isHeld } from './object-lock.ts';
 const PAGE = 500;
 /** Rules speak of days. */
 const ROUND_MS = 3_600_000;
+
+const CLASS_FIELD = 'x-amz-storage-class';
+
+function classOf({ headers }: ObjectInfo): string {
+  return headers[CLASS_FIELD] ?? 'STANDARD';
+}
 
 interface Place {
   readonly bucket: string;
@@ -31,6 +38,7 @@ export class LifecycleWorker implements Worker {
   #todo: Place[] = [];
   #roundAt = 0;
   #removed = 0;
+  #moved = 0;
 
   constructor(options: { readonly store: FileStore; readonly clock: Clock; readonly log: Logger }) {
     this.#store = options.store;
@@ -40,9 +48,10 @@ export class LifecycleWorker implements Worker {
 
   status(): string {
     const where = this.#todo[0]?.bucket;
+    const done = `${this.#removed} removed, ${this.#moved} of another storage class`;
     return where === undefined
-      ? `Waits for the next round; ${this.#removed} removed`
-      : `Looks through ${where}; ${this.#removed} removed`;
+      ? `Waits for the next round; ${done}`
+      : `Looks through ${where}; ${done}`;
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {
@@ -138,12 +147,12 @@ export class LifecycleWorker implements Worker {
     if (latest === undefined) return;
     for (const [index, one] of versions.entries()) {
       const newer = versions[index - 1];
-      if (newer === undefined || isHeld(lockOf(one), nowMs, false)) continue;
-      if (
-        !expiresNoncurrent(rules, { ...one, replacedAt: newer.modifiedAt, newer: index - 1 }, nowMs)
-      )
-        continue;
-      await this.#remove(bucket, one, one.version);
+      if (newer === undefined) continue;
+      const subject = { ...one, replacedAt: newer.modifiedAt, newer: index - 1 };
+      if (!isHeld(lockOf(one), nowMs, false) && expiresNoncurrent(rules, subject, nowMs))
+        await this.#remove(bucket, one, one.version);
+      else if (!one.isDeleteMarker)
+        await this.#move(one, classFor(rules, { ...subject, has: classOf(one) }, nowMs));
     }
     if (latest.isDeleteMarker) {
       if (versions.length === 1 && removesLoneMarker(rules, latest))
@@ -151,9 +160,32 @@ export class LifecycleWorker implements Worker {
       return;
     }
     const expiry = expiryOf(rules, latest);
-    if (expiry === undefined || nowMs < expiry.at) return;
+    if (expiry === undefined || nowMs < expiry.at) {
+      await this.#move(latest, classFor(rules, { ...latest, has: classOf(latest) }, nowMs));
+      return;
+    }
     if (bucket.versioning === 'off' && isHeld(lockOf(latest), nowMs, false)) return;
     await this.#remove(bucket, latest, undefined);
+  }
+
+  /** To another storage class, if one is due. */
+  async #move(object: ObjectInfo, to: string | undefined): Promise<void> {
+    if (to === undefined) return;
+    try {
+      const headers = { ...object.headers, [CLASS_FIELD]: to };
+      await this.#store.changeObject(object, { headers });
+      this.#moved++;
+    } catch (error) {
+      this.#failed(object, error);
+    }
+  }
+
+  #failed({ bucket, key }: ObjectInfo, error: unknown): void {
+    this.#log.warn('A lifecycle rule could not be carried out', {
+      bucket,
+      key,
+      error: messageOf(error),
+    });
   }
 
   /** On the condition that it is still the same: somebody may have put it anew meanwhile. */
@@ -167,11 +199,7 @@ export class LifecycleWorker implements Worker {
       await this.#store.delete(bucket.name, object.key, { version, conditions });
       this.#removed++;
     } catch (error) {
-      this.#log.warn('A lifecycle rule could not be carried out', {
-        bucket: bucket.name,
-        key: object.key,
-        error: messageOf(error),
-      });
+      this.#failed(object, error);
     }
   }
 }

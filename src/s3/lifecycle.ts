@@ -5,6 +5,7 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
   childrenNamed,
+  elements,
   malformed,
   neededText,
   oneOf,
@@ -16,6 +17,18 @@ import {
   type XmlElement,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
+import {
+  checkNewer,
+  dueAt,
+  dueClass,
+  goesDown,
+  midnight,
+  parseNoncurrentTransitions,
+  parseTransitions,
+  printTransitions,
+  type Transition,
+} from './lifecycle-transitions.ts';
+import { OBJECT_TAGS_MAX, tagsIn } from './tagging.ts';
 
 export interface LifecycleFilter {
   readonly prefix?: string | undefined;
@@ -37,11 +50,12 @@ export interface LifecycleRule {
   readonly noncurrentDays?: number | undefined;
   readonly newerNoncurrent?: number | undefined;
   readonly abortUploadDays?: number | undefined;
+  readonly transitions?: readonly Transition[] | undefined;
+  readonly noncurrentTransitions?: readonly Transition[] | undefined;
 }
 
 const RULES_MAX = 1000;
 const ID_LENGTH_MAX = 255;
-const DAY_MS = 86_400_000;
 
 export function parseLifecycle(bytes: Uint8Array): readonly LifecycleRule[] {
   const found = childrenNamed(readRoot(bytes, 'LifecycleConfiguration'), 'Rule');
@@ -59,26 +73,20 @@ function parseRule(from: XmlElement): LifecycleRule {
     throw invalidArgument('ID length should not exceed allowed limit of 255', 'ID', id);
   }
   const enabled = oneOf(textIn(from, 'Status'), 'Enabled', 'Disabled') === 'Enabled';
-  if (
-    childrenNamed(from, 'Transition').length +
-      childrenNamed(from, 'NoncurrentVersionTransition').length >
-    0
-  ) {
-    throw new S3Error(
-      'InvalidStorageClass',
-      'There is one storage class, STANDARD: nothing can go to another',
-    );
-  }
   const expiration = childNamed(from, 'Expiration');
   const noncurrent = childNamed(from, 'NoncurrentVersionExpiration');
   const abort = childNamed(from, 'AbortIncompleteMultipartUpload');
-  if (expiration === undefined && noncurrent === undefined && abort === undefined) {
+  const transitions = parseTransitions(from);
+  const noncurrentTransitions = parseNoncurrentTransitions(from);
+  const moves = transitions.length + noncurrentTransitions.length;
+  if (expiration === undefined && noncurrent === undefined && abort === undefined && moves === 0) {
     throw new S3Error('InvalidRequest', 'At least one action needs to be specified in a rule');
   }
+  const filter = parseFilter(from);
   const rule: LifecycleRule = {
     id,
     enabled,
-    filter: parseFilter(from),
+    filter,
     ...(expiration === undefined ? {} : parseExpiration(expiration)),
     noncurrentDays:
       noncurrent === undefined ? undefined : positive(textIn(noncurrent, 'NoncurrentDays')),
@@ -88,9 +96,37 @@ function parseRule(from: XmlElement): LifecycleRule {
         : wholeNumber(textIn(noncurrent, 'NewerNoncurrentVersions')),
     abortUploadDays:
       abort === undefined ? undefined : positive(neededText(abort, 'DaysAfterInitiation')),
+    ...(transitions.length === 0 ? {} : { transitions }),
+    ...(noncurrentTransitions.length === 0 ? {} : { noncurrentTransitions }),
   };
   if (noncurrent !== undefined && rule.noncurrentDays === undefined) throw malformed();
+  checkRule(rule);
   return rule;
+}
+
+/** What does not go together (AWS, "Lifecycle configuration elements"). */
+function checkRule(rule: LifecycleRule): void {
+  const { filter, newerNoncurrent, abortUploadDays, removeLoneMarkers, days, transitions } = rule;
+  checkNewer(newerNoncurrent, 'NoncurrentVersionExpiration');
+  const hasTags = Object.keys(filter.tags).length > 0;
+  const hasSizes = filter.largerThan !== undefined || filter.smallerThan !== undefined;
+  if (abortUploadDays !== undefined && (hasTags || hasSizes)) {
+    throw new S3Error(
+      'InvalidRequest',
+      'AbortIncompleteMultipartUpload cannot be specified with Tags or object sizes.',
+    );
+  }
+  const lastDays = Math.max(-1, ...(transitions ?? []).map((one) => one.days ?? -1));
+  if (days !== undefined && days <= lastDays) {
+    throw invalidArgument(
+      "'Days' in the Expiration action must be greater than 'Days' in the Transition action",
+      'Days',
+      String(days),
+    );
+  }
+  if (removeLoneMarkers !== undefined && hasTags) {
+    throw new S3Error('InvalidRequest', 'ExpiredObjectDeleteMarker cannot be specified with Tags.');
+  }
 }
 
 function parseExpiration(
@@ -102,11 +138,7 @@ function parseExpiration(
   const given = [days, dateText, removeLoneMarkers].filter((one) => one !== undefined);
   if (given.length !== 1) throw malformed();
   if (dateText === undefined) return { days, removeLoneMarkers };
-  const date = /^\d{4}-\d\d-\d\d(?:T[\d:.]+Z)?$/.test(dateText) ? Date.parse(dateText) : Number.NaN;
-  if (Number.isNaN(date)) throw malformed();
-  if (date % DAY_MS !== 0)
-    throw invalidArgument("'Date' must be at midnight GMT", 'Date', dateText);
-  return { date };
+  return { date: midnight(dateText) };
 }
 
 function positive(text: string | undefined): number | undefined {
@@ -131,16 +163,18 @@ function parseFilter(from: XmlElement): LifecycleFilter {
   if (childNamed(from, 'Prefix') !== undefined) throw malformed();
   const and = childNamed(filter, 'And');
   const inside = and ?? filter;
-  const tags = Object.fromEntries(
-    childrenNamed(inside, 'Tag').map((tag) => [neededText(tag, 'Key'), neededText(tag, 'Value')]),
-  );
-  return {
-    form: and === undefined ? 'filter' : 'and',
-    prefix: textIn(inside, 'Prefix'),
-    tags,
-    largerThan: wholeNumber(textIn(inside, 'ObjectSizeGreaterThan')),
-    smallerThan: wholeNumber(textIn(inside, 'ObjectSizeLessThan')),
-  };
+  if (and === undefined && elements(filter).length > 1) throw malformed();
+  const tags = tagsIn(inside, OBJECT_TAGS_MAX);
+  const largerThan = wholeNumber(textIn(inside, 'ObjectSizeGreaterThan'));
+  const smallerThan = wholeNumber(textIn(inside, 'ObjectSizeLessThan'));
+  if (largerThan !== undefined && smallerThan !== undefined && largerThan >= smallerThan) {
+    throw new S3Error(
+      'InvalidRequest',
+      "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'",
+    );
+  }
+  const prefix = textIn(inside, 'Prefix');
+  return { form: and === undefined ? 'filter' : 'and', prefix, tags, largerThan, smallerThan };
 }
 
 export function printLifecycle(rules: readonly LifecycleRule[]): string {
@@ -171,6 +205,8 @@ function printRule(rule: LifecycleRule): string {
     element('NewerNoncurrentVersions', rule.newerNoncurrent);
   return (
     `<Rule>${element('ID', rule.id)}${forms[filter.form]}<Status>${rule.enabled ? 'Enabled' : 'Disabled'}</Status>` +
+    printTransitions(rule.transitions, 'Transition') +
+    printTransitions(rule.noncurrentTransitions, 'NoncurrentVersionTransition') +
     (expiration === '' ? '' : `<Expiration>${expiration}</Expiration>`) +
     (noncurrent === ''
       ? ''
@@ -199,11 +235,6 @@ function applies(rule: LifecycleRule, subject: LifecycleSubject): boolean {
     (largerThan === undefined || subject.size > largerThan) &&
     (smallerThan === undefined || subject.size < smallerThan)
   );
-}
-
-/** Days count from the midnight after, as AWS rounds. */
-function dueAt(fromMs: number, days: number): number {
-  return Math.ceil((fromMs + days * DAY_MS) / DAY_MS) * DAY_MS;
 }
 
 /** When a current object expires, and by which rule; undefined when none says so. */
@@ -241,6 +272,26 @@ export function expiresNoncurrent(
       subject.newer >= (rule.newerNoncurrent ?? 0) &&
       nowMs >= dueAt(subject.replacedAt, rule.noncurrentDays),
   );
+}
+
+/** The storage class that a rule gives to an object now, `replacedAt` and `newer` if it is an older version; undefined when it keeps its own. */
+export function classFor(
+  rules: readonly LifecycleRule[],
+  subject: LifecycleSubject & Partial<NoncurrentSubject> & { readonly has: string },
+  nowMs: number,
+): string | undefined {
+  const { replacedAt, newer = 0, has } = subject;
+  let to: string | undefined;
+  for (const rule of rules) {
+    const { largerThan, smallerThan } = rule.filter;
+    const transitions = replacedAt === undefined ? rule.transitions : rule.noncurrentTransitions;
+    const saysSizes = largerThan !== undefined || smallerThan !== undefined;
+    if (transitions === undefined || !applies(rule, subject)) continue;
+    if (!goesDown(subject.size, saysSizes)) continue;
+    const sinceMs = replacedAt ?? subject.modifiedAt;
+    to = dueClass(transitions, { has: to ?? has, sinceMs, newer }, nowMs) ?? to;
+  }
+  return to;
 }
 
 /** A delete marker with nothing behind it. */

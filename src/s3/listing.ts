@@ -3,12 +3,14 @@ import { isoTime } from '../base/time.ts';
 import type { BucketInfo, ListPage, ObjectInfo } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise } from './access.ts';
+import { regionOf } from './buckets.ts';
 import { type Answer, type Call, quoted, xmlAnswer } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { encodeUri } from '../base/uri.ts';
 
 const PAGE_MAX = 1000;
+const BUCKETS_MAX = 10_000;
 
 interface Page {
   readonly prefix: string;
@@ -47,19 +49,31 @@ export async function listBuckets(call: Call): Promise<Answer> {
   if (caller === undefined) throw new S3Error('AccessDenied');
   const prefix = call.query.get('prefix') ?? '';
   const after = call.query.get('continuation-token') ?? '';
-  const limit = call.number('max-buckets') ?? 10_000;
+  const region = call.query.get('bucket-region');
+  const limit = call.number('max-buckets') ?? BUCKETS_MAX;
+  if (limit < 1 || limit > BUCKETS_MAX) {
+    throw invalidArgument(
+      `Argument max-buckets must be an integer between 1 and ${BUCKETS_MAX}`,
+      'max-buckets',
+      String(limit),
+    );
+  }
   const may = call.accessKey?.may ?? 'all';
   const seen = (bucket: BucketInfo): boolean =>
     may === 'all' ? bucket.owner === caller : may.some((one) => one.bucket === bucket.name);
   const all = (await call.store.buckets()).filter(
-    (bucket) => seen(bucket) && bucket.name.startsWith(prefix) && bucket.name > after,
+    (bucket) =>
+      seen(bucket) &&
+      bucket.name.startsWith(prefix) &&
+      bucket.name > after &&
+      (region === undefined || regionOf(bucket) === region),
   );
   const page = all.slice(0, limit);
   const next = all.length > page.length ? page.at(-1)?.name : undefined;
   const buckets = page
     .map(
-      ({ name, createdAt }) =>
-        `<Bucket>${element('Name', name)}${element('CreationDate', isoTime(createdAt))}</Bucket>`,
+      (bucket) =>
+        `<Bucket>${element('Name', bucket.name)}${element('CreationDate', isoTime(bucket.createdAt))}${element('BucketRegion', regionOf(bucket))}</Bucket>`,
     )
     .join('');
   return xmlAnswer(
@@ -98,12 +112,16 @@ async function ownersOf(
   return owners;
 }
 
+function checksumElements({ checksums, checksumType }: ObjectInfo): string {
+  const [name] = Object.keys(checksums);
+  if (name === undefined) return '';
+  return element('ChecksumAlgorithm', name.toUpperCase()) + element('ChecksumType', checksumType);
+}
+
 function contents(object: ObjectInfo, page: Page, ownerText: string): string {
-  const [checksum] = Object.keys(object.checksums);
   return (
     `<Contents>${element('Key', page.encode(object.key))}${element('LastModified', isoTime(object.modifiedAt))}` +
-    `${element('ETag', quoted(object.etag))}${element('ChecksumAlgorithm', checksum?.toUpperCase())}` +
-    `${element('ChecksumType', checksum === undefined ? undefined : object.checksumType)}${element('Size', object.size)}` +
+    `${element('ETag', quoted(object.etag))}${checksumElements(object)}${element('Size', object.size)}` +
     `${ownerText}<StorageClass>${object.headers['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass></Contents>`
   );
 }
@@ -210,7 +228,7 @@ export async function listVersions(call: Call): Promise<Answer> {
     const name = object.isDeleteMarker ? 'DeleteMarker' : 'Version';
     const content = object.isDeleteMarker
       ? ''
-      : `${element('ETag', quoted(object.etag))}${element('Size', object.size)}<StorageClass>${object.headers['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass>`;
+      : `${element('ETag', quoted(object.etag))}${checksumElements(object)}${element('Size', object.size)}<StorageClass>${object.headers['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass>`;
     return (
       `<${name}>${element('Key', page.encode(object.key))}${element('VersionId', object.version)}${element('IsLatest', object.isLatest)}` +
       `${element('LastModified', isoTime(object.modifiedAt))}${content}${owners.get(object.owner ?? bucket.owner) ?? ''}</${name}>`
@@ -247,7 +265,7 @@ export async function listUploads(call: Call): Promise<Answer> {
     const [algorithm, type] = one.checksumAlgorithm?.split('/') ?? [];
     uploads +=
       `<Upload>${element('Key', page.encode(one.key))}${element('UploadId', one.upload)}${await owner(call, id, 'Initiator')}` +
-      `${await owner(call, id)}<StorageClass>STANDARD</StorageClass>${element('Initiated', isoTime(one.createdAt))}` +
+      `${await owner(call, id)}<StorageClass>${one.fields.headers?.['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass>${element('Initiated', isoTime(one.createdAt))}` +
       `${element('ChecksumAlgorithm', algorithm?.toUpperCase())}${element('ChecksumType', type)}</Upload>`;
   }
   const { next } = found;

@@ -4,7 +4,7 @@ import type { BucketInfo, PartInfo, Range, UploadInfo, WantedPart } from '../fil
 import { element, XML_HEAD } from '../xml/xml.ts';
 import { authorise, type Wish } from './access.ts';
 import { type Answer, type Call, newVersionHeader, NO_CONTENT, quoted, xmlAnswer } from './call.ts';
-import { checkDigest } from './body.ts';
+import { checkDigest, PUT_BYTES_MAX } from './body.ts';
 import {
   CHECKSUM_NAMES,
   type ChecksumName,
@@ -25,13 +25,7 @@ import { encryptionHeaders, keyOfPart, keyOfUpload } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { owner } from './listing.ts';
 import { checkKey, expiryHeader, writeConditions, xmlTime } from './object-fields.ts';
-import {
-  copiedVersion,
-  copySource,
-  copySourceRange,
-  newObject,
-  PUT_BYTES_MAX,
-} from './objects-put.ts';
+import { copiedVersion, copySource, copySourceRange, newObject } from './objects-put.ts';
 
 const PART_NUMBER_MAX = 10_000;
 const PARTS_PAGE = 1000;
@@ -217,7 +211,7 @@ export async function listParts(call: Call): Promise<Answer> {
   const id = upload.owner ?? bucket.owner;
   return xmlAnswer(
     `${XML_HEAD}<ListPartsResult xmlns="${S3_NAMESPACE}">${element('Bucket', bucket.name)}${element('Key', call.key)}${element('UploadId', upload.upload)}` +
-      `${await owner(call, id, 'Initiator')}${await owner(call, id)}<StorageClass>STANDARD</StorageClass>${element('PartNumberMarker', after)}` +
+      `${await owner(call, id, 'Initiator')}${await owner(call, id)}<StorageClass>${upload.fields.headers?.['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass>${element('PartNumberMarker', after)}` +
       `${element('NextPartNumberMarker', page.parts.at(-1)?.number ?? 0)}${element('MaxParts', most)}${element('IsTruncated', page.next !== undefined)}` +
       `${element('ChecksumAlgorithm', checksum?.name.toUpperCase())}${element('ChecksumType', checksum?.type)}${parts.join('')}</ListPartsResult>`,
   );

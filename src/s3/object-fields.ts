@@ -3,7 +3,7 @@ import { isoTime } from '../base/time.ts';
 import type { BucketInfo, Conditions, ObjectInfo } from '../files/files.ts';
 import { parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
-import { type Acl, aclOfHeaders, isPublicAcl } from './acl.ts';
+import { type Acl, aclOfHeaders, isPublicAcl, parseAcl } from './acl.ts';
 import { authorise, ownership, publicAccess } from './access.ts';
 import { type Call, lockOf, setting, versionHeader } from './call.ts';
 import { encryptionHeaders } from './encryption.ts';
@@ -126,12 +126,30 @@ function isGivenAnyway(call: Call, bucket: BucketInfo, { grants }: Acl): boolean
 }
 
 /** A list that may be set. Where the bucket's owner owns all, none may. */
-export function checkedAcl(bucket: BucketInfo, asked: Acl): Acl {
+function checkedAcl(bucket: BucketInfo, asked: Acl): Acl {
   if (ownership(bucket) === 'BucketOwnerEnforced')
     throw new S3Error('AccessControlListNotSupported');
   if (publicAccess(bucket)?.blockAcls === true && isPublicAcl(asked))
     throw new S3Error('AccessDenied');
   return asked;
+}
+
+/** The list that a request for `?acl` asks for: in its fields or as its document. */
+export async function askedAcl(call: Call, bucket: BucketInfo, owner: string): Promise<Acl> {
+  const document = await call.document();
+  const who = { owner, bucketOwner: bucket.owner };
+  const asked = await aclOfHeaders(call.headers, who, call.people);
+  if (asked !== undefined && document.length > 0) {
+    throw new S3Error(
+      'InvalidRequest',
+      'This request does not support both a body and ACL headers',
+    );
+  }
+  if (asked === undefined && document.length === 0)
+    throw new S3Error('MissingSecurityHeader', undefined, {
+      details: { MissingHeaderName: 'x-amz-acl' },
+    });
+  return checkedAcl(bucket, asked ?? (await parseAcl(document, owner, call.people)));
 }
 
 /** Who owns what is put: the caller, or the bucket's owner where that is the rule. */
@@ -153,11 +171,9 @@ export function newLock(call: Call, bucket: BucketInfo): ObjectLock | undefined 
   if (asked !== undefined && configuration === undefined) {
     throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
   }
-  if (asked?.mode !== undefined)
-    authorise(call, bucket, {
-      action: 's3:PutObjectRetention',
-      list: { of: 'bucket', permission: 'WRITE' },
-    });
+  const list = { of: 'bucket', permission: 'WRITE' } as const;
+  if (asked?.mode !== undefined) authorise(call, bucket, { action: 's3:PutObjectRetention', list });
+  if (asked?.hold !== undefined) authorise(call, bucket, { action: 's3:PutObjectLegalHold', list });
   const given = configuration === undefined ? undefined : defaultLock(configuration, call.nowMs);
   return asked === undefined ? given : { ...given, ...withoutUndefined(asked) };
 }

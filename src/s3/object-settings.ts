@@ -1,7 +1,7 @@
 /** What belongs to an object beside its bytes and can be changed by itself: tags, access control list, retention, legal hold. */
 import type { ObjectInfo } from '../files/files.ts';
-import { objectAcl } from './access.ts';
-import { aclOfHeaders, parseAcl, printAcl } from './acl.ts';
+import { objectAcl, REMAINING_DAYS, remainingDays, type Wish } from './access.ts';
+import { printAcl } from './acl.ts';
 import {
   type Answer,
   type Call,
@@ -13,7 +13,7 @@ import {
   xmlAnswer,
 } from './call.ts';
 import { S3Error } from './errors.ts';
-import { checkedAcl } from './object-fields.ts';
+import { askedAcl } from './object-fields.ts';
 import {
   mayChangeRetention,
   parseLegalHold,
@@ -24,21 +24,18 @@ import {
 import { bypasses } from './objects-delete.ts';
 import { findObject } from './objects-get.ts';
 import { OBJECT_TAGS_MAX, parseTagging, printTagging } from './tagging.ts';
-import { authorise } from './access.ts';
 
 export async function getObjectTagging(call: Call): Promise<Answer> {
-  const { bucket, object } = await findObject(call, 's3:GetObjectTagging', 'READ_ACP');
+  const { bucket, object } = await findObject(call, 's3:GetObjectTagging', {
+    permission: 'READ_ACP',
+  });
   return xmlAnswer(printTagging(object.tags), versionHeader(bucket, object.version));
 }
 
 export async function putObjectTagging(call: Call): Promise<Answer> {
-  const { bucket, object } = await findObject(call, 's3:PutObjectTagging', 'WRITE_ACP');
   const tags = parseTagging(await call.document(), OBJECT_TAGS_MAX);
-  const action = call.version === undefined ? 's3:PutObjectTagging' : 's3:PutObjectVersionTagging';
-  authorise(call, bucket, {
-    action,
-    list: { of: 'object', permission: 'WRITE_ACP' },
-    object,
+  const { bucket, object } = await findObject(call, 's3:PutObjectTagging', {
+    permission: 'WRITE_ACP',
     requestTags: tags,
   });
   await call.store.changeObject(object, { tags });
@@ -46,13 +43,15 @@ export async function putObjectTagging(call: Call): Promise<Answer> {
 }
 
 export async function deleteObjectTagging(call: Call): Promise<Answer> {
-  const { bucket, object } = await findObject(call, 's3:DeleteObjectTagging', 'WRITE_ACP');
+  const { bucket, object } = await findObject(call, 's3:DeleteObjectTagging', {
+    permission: 'WRITE_ACP',
+  });
   await call.store.changeObject(object, { tags: {} });
   return { ...NO_CONTENT, headers: versionHeader(bucket, object.version) };
 }
 
 export async function getObjectAcl(call: Call): Promise<Answer> {
-  const { bucket, object } = await findObject(call, 's3:GetObjectAcl', 'READ_ACP');
+  const { bucket, object } = await findObject(call, 's3:GetObjectAcl', { permission: 'READ_ACP' });
   return xmlAnswer(
     await printAcl(objectAcl(bucket, object), call.people),
     versionHeader(bucket, object.version),
@@ -60,21 +59,22 @@ export async function getObjectAcl(call: Call): Promise<Answer> {
 }
 
 export async function putObjectAcl(call: Call): Promise<Answer> {
-  const { bucket, object } = await findObject(call, 's3:PutObjectAcl', 'WRITE_ACP');
-  const document = await call.document();
-  const owner = object.owner ?? bucket.owner;
-  const asked = await aclOfHeaders(call.headers, { owner, bucketOwner: bucket.owner }, call.people);
-  const acl = checkedAcl(bucket, asked ?? (await parseAcl(document, owner, call.people)));
+  const { bucket, object } = await findObject(call, 's3:PutObjectAcl', { permission: 'WRITE_ACP' });
+  const acl = await askedAcl(call, bucket, object.owner ?? bucket.owner);
   await call.store.changeObject(object, { acl });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
 
-async function lockable(call: Call, action: string): Promise<ObjectInfo> {
+async function lockable(
+  call: Call,
+  action: string,
+  context: Wish['context'] = {},
+): Promise<ObjectInfo> {
   const bucket = await call.bucket();
   if (setting(bucket, 'lock') === undefined) {
     throw new S3Error('InvalidRequest', 'Bucket is missing Object Lock Configuration');
   }
-  return (await findObject(call, action, 'WRITE_ACP')).object;
+  return (await findObject(call, action, { permission: 'WRITE_ACP', context })).object;
 }
 
 export async function getRetention(call: Call): Promise<Answer> {
@@ -85,8 +85,9 @@ export async function getRetention(call: Call): Promise<Answer> {
 }
 
 export async function putRetention(call: Call): Promise<Answer> {
-  const object = await lockable(call, 's3:PutObjectRetention');
   const wanted = parseRetention(await call.document());
+  const days = wanted === undefined ? undefined : remainingDays(wanted.until, call.nowMs);
+  const object = await lockable(call, 's3:PutObjectRetention', { [REMAINING_DAYS]: days });
   const lock = lockOf(object);
   const bypassGovernance = bypasses(call, await call.bucket(), call.key);
   if (!mayChangeRetention(lock, wanted, { nowMs: call.nowMs, bypassGovernance })) {
@@ -98,6 +99,16 @@ export async function putRetention(call: Call): Promise<Answer> {
   const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
   await call.store.changeObject(object, { lock: { ...hold, ...wanted } });
   return EMPTY;
+}
+
+/** No storage class of ours is an archive: there is nothing to bring back. */
+export async function restoreObject(call: Call): Promise<Answer> {
+  const { object } = await findObject(call, 's3:RestoreObject');
+  throw new S3Error(
+    'InvalidObjectState',
+    "Restore is not allowed for the object's current storage class",
+    { details: { StorageClass: object.headers['x-amz-storage-class'] ?? 'STANDARD' } },
+  );
 }
 
 export async function getLegalHold(call: Call): Promise<Answer> {

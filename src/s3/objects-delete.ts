@@ -137,6 +137,7 @@ export async function deleteObjects(call: Call): Promise<Answer> {
     conditions: listedConditions(one),
   }));
   if (wanted.length === 0 || wanted.length > KEYS_MAX) throw malformed();
+  if (wanted.some(({ key }) => key === '')) throw new S3Error('UserKeyMustBeSpecified');
   const lines: string[] = [];
   let next = 0;
   const work = async (): Promise<void> => {

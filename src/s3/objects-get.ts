@@ -4,7 +4,8 @@ import { evaluatePreconditions } from '../http/conditional.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { parseRange } from '../http/range.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { authorise, missingObject } from './access.ts';
+import { authorise, missingObject, type Wish } from './access.ts';
+import type { Permission } from './acl.ts';
 import { type Answer, type Call, quoted, versionHeader, xmlAnswer } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
 import { keyToRead } from './encryption.ts';
@@ -26,11 +27,25 @@ const OVERRIDES = [
   'content-encoding',
 ] as const;
 
+/** What of a version is a right of its own (AWS, "Actions defined by Amazon S3"). */
+const OF_VERSIONS: Readonly<Record<string, string>> = {
+  's3:GetObject': 's3:GetObjectVersion',
+  's3:GetObjectAcl': 's3:GetObjectVersionAcl',
+  's3:PutObjectAcl': 's3:PutObjectVersionAcl',
+  's3:GetObjectAttributes': 's3:GetObjectVersionAttributes',
+  's3:GetObjectTagging': 's3:GetObjectVersionTagging',
+  's3:PutObjectTagging': 's3:PutObjectVersionTagging',
+  's3:DeleteObjectTagging': 's3:DeleteObjectVersionTagging',
+};
+
 /** The object of the address, which the caller may use; errors as AWS has them for what is not there. */
 export async function findObject(
   call: Call,
   action: string,
-  permission: 'READ' | 'READ_ACP' | 'WRITE_ACP' = 'READ',
+  {
+    permission = 'READ',
+    ...more
+  }: { readonly permission?: Permission } & Pick<Wish, 'context' | 'requestTags'> = {},
 ): Promise<{ readonly bucket: BucketInfo; readonly object: ObjectInfo }> {
   const { version } = call;
   const [bucket, object] = await Promise.all([
@@ -38,11 +53,14 @@ export async function findObject(
     call.store.head(call.bucketName, call.key, version),
   ]);
   if (object === undefined) throw missingObject(call, bucket, version);
-  const versioned =
-    version === undefined ? action : action.replace(/^(s3:(?:Get|Put|Delete)Object)/, '$1Version');
   if (object.isDeleteMarker) throw deletedObject(call, bucket, object);
-  authorise(call, bucket, { action: versioned, list: { of: 'object', permission }, object });
+  const list = { of: 'object', permission } as const;
+  authorise(call, bucket, { action: versionedAction(action, version), list, object, ...more });
   return { bucket, object };
+}
+
+function versionedAction(action: string, version: string | undefined): string {
+  return version === undefined ? action : (OF_VERSIONS[action] ?? action);
 }
 
 function deletedObject(call: Call, bucket: BucketInfo, marker: ObjectInfo): S3Error {
@@ -193,6 +211,8 @@ const ATTRIBUTES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSi
 
 export async function getObjectAttributes(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObject');
+  const action = versionedAction('s3:GetObjectAttributes', call.version);
+  authorise(call, bucket, { action, list: { of: 'object', permission: 'READ' }, object });
   // For the check of the key alone.
   void call.store.read(object, undefined, keyToRead(call, object));
   const asked = (call.header('x-amz-object-attributes') ?? '')

@@ -30,14 +30,14 @@ import {
   writeConditions,
   xmlTime,
 } from './object-fields.ts';
+import { PUT_BYTES_MAX } from './body.ts';
 import { decodeUri } from './uri.ts';
-import { checksumOf, isChecksumName } from './checksums.ts';
-
-export const PUT_BYTES_MAX: number = 5 * 1024 ** 3;
+import { type ChecksumName, checksumOf, fullObjectChecksum, isChecksumName } from './checksums.ts';
 
 export async function putObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   checkKey(call.key);
+  refuseAppending(call);
   const options = await newObject(call, bucket);
   const body = call.body();
   if ((body.size ?? 0) > PUT_BYTES_MAX) throw new S3Error('EntityTooLarge');
@@ -48,6 +48,14 @@ export async function putObject(call: Call): Promise<Answer> {
     accept: (received) => body.accept(received),
   });
   return { status: 200, headers: putHeaders(call, bucket, object) };
+}
+
+/** Appending is for directory buckets; passed over it would put the piece in place of the whole. */
+function refuseAppending(call: Call): void {
+  if (call.header('x-amz-write-offset-bytes') === undefined) return;
+  throw new S3Error('NotImplemented', undefined, {
+    details: { Header: 'x-amz-write-offset-bytes' },
+  });
 }
 
 export function putHeaders(
@@ -98,7 +106,9 @@ interface Source {
 export async function copySource(call: Call): Promise<Source> {
   const text = call.header('x-amz-copy-source') ?? '';
   const [path, query] = splitOnce(text, '?');
-  const version = query === undefined ? undefined : /^versionId=(.+)$/.exec(query)?.[1];
+  const version = query === undefined ? undefined : /^versionId=(.*)$/.exec(query)?.[1];
+  if (version === '')
+    throw invalidArgument('Version id cannot be the empty string', 'x-amz-copy-source', text);
   const [bucketName, key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
   if (bucketName === '' || key === undefined || key === '') {
     throw invalidArgument(
@@ -113,7 +123,7 @@ export async function copySource(call: Call): Promise<Source> {
   expectOwner(bucket, call.header('x-amz-source-expected-bucket-owner'));
   const object = await call.store.head(bucketName, key, version);
   if (object === undefined || (object.isDeleteMarker && version === undefined)) {
-    throw missingObject(call, bucket, version);
+    throw missingObject(call.but({ key }), bucket, version);
   }
   if (object.isDeleteMarker) {
     throw new S3Error(
@@ -226,7 +236,8 @@ export async function copyObject(call: Call): Promise<Answer> {
     .map(([name, value]) => element(`Checksum${name.toUpperCase()}`, value))
     .join('');
   return xmlAnswer(
-    `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}${sums}</CopyObjectResult>`,
+    `${XML_HEAD}<CopyObjectResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(object.etag))}${element('LastModified', xmlTime(object.modifiedAt))}` +
+      `${sums}${sums === '' ? '' : element('ChecksumType', object.checksumType)}</CopyObjectResult>`,
     {
       ...newVersionHeader(bucket, object.version),
       ...copiedVersion(source),
@@ -267,20 +278,35 @@ function copiedHeaders(
   return headers;
 }
 
-/** Those of the source, unless another one is asked for: then it is read once for it. */
+/**
+ * Those of the source, unless another one is asked for, or it is composed of the sums of parts, which a copy has none of (AWS, "Checking
+ * object integrity"). Then the source is read once for it, if it cannot be put together.
+ */
 async function copiedChecksums(
   call: Call,
   { object: from, key }: Source,
 ): Promise<Pick<PutOptions, 'checksums' | 'checksumType'>> {
-  const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase();
-  if (asked === undefined || from.checksums[asked] !== undefined) {
+  const isComposed = from.checksumType === 'COMPOSITE';
+  const own = isComposed ? Object.keys(from.checksums)[0] : undefined;
+  const asked = call.header('x-amz-checksum-algorithm')?.toLowerCase() ?? own;
+  if (asked === undefined || (!isComposed && from.checksums[asked] !== undefined)) {
     return { checksums: from.checksums, checksumType: from.checksumType };
   }
   if (!isChecksumName(asked))
     throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.');
+  const known =
+    isComposed && from.checksums[asked] !== undefined ? ofParts(from, asked) : undefined;
+  if (known !== undefined) return { checksums: { [asked]: known }, checksumType: 'FULL_OBJECT' };
   const sum = checksumOf(asked);
   for await (const piece of call.store.read(from, undefined, key)) sum.update(piece);
   return { checksums: { [asked]: sum.digest() }, checksumType: 'FULL_OBJECT' };
+}
+
+/** Of the whole out of those of its parts, as far as they are known and of a kind that allows it. */
+function ofParts({ partChecksums, partSizes }: ObjectInfo, name: ChecksumName): string | undefined {
+  if (partChecksums === undefined || partSizes?.length !== partChecksums.length) return undefined;
+  const parts = partChecksums.map((value, at) => ({ value, bytes: partSizes[at] ?? 0 }));
+  return fullObjectChecksum(name, parts);
 }
 
 /** `x-amz-copy-source-range`: exactly `bytes=a-b`, within the source. */

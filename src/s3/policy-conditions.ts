@@ -69,6 +69,18 @@ export function isConditionOperator(text: string): boolean {
   return name === 'Null' || Object.hasOwn(OPERATORS, name);
 }
 
+export function comparesPatterns(operator: string): boolean {
+  const [, , name = ''] = NAME.exec(operator) ?? [];
+  return OPERATORS[name]?.compare === alike;
+}
+
+/** Whether the condition holds only for a request that has one of the values. */
+export function asksForValues(operator: string): boolean {
+  const [, quantifier, name = '', ifExists] = NAME.exec(operator) ?? [];
+  if (quantifier === 'ForAllValues' || ifExists !== undefined) return false;
+  return Object.hasOwn(OPERATORS, name) && OPERATORS[name]?.not !== true;
+}
+
 export function conditionHolds(condition: Condition, context: ConditionContext): boolean {
   const [, quantifier, name = '', ifExists] = NAME.exec(condition.operator) ?? [];
   const actual = context.get(condition.key) ?? [];

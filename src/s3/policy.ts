@@ -2,10 +2,13 @@
 import {
   conditionHolds,
   type Conditions,
+  asksForValues,
+  comparesPatterns,
   type ConditionContext,
   isConditionOperator,
 } from './policy-conditions.ts';
 import { S3Error } from './errors.ts';
+import { hasVariables, withVariables } from './policy-variables.ts';
 import { matchesWild } from './wildcard.ts';
 
 export interface Statement {
@@ -17,6 +20,7 @@ export interface Statement {
   readonly resources: readonly string[];
   readonly exceptResources: boolean;
   readonly conditions: Conditions;
+  readonly hasVariables: boolean;
 }
 
 export interface Policy {
@@ -26,6 +30,8 @@ export interface Policy {
 export interface PolicyQuestion {
   /** Undefined is nobody in particular. */
   readonly caller: string | undefined;
+  /** In place of a caller: what of the cloud itself asks, such as `logging.s3.amazonaws.com`. */
+  readonly service?: string;
   /** `s3:GetObject`. */
   readonly action: string;
   /** `bucket` or `bucket/key`. */
@@ -37,10 +43,13 @@ export type PolicyVerdict = 'allow' | 'deny' | 'none';
 
 export const POLICY_BYTES_MAX = 20_480;
 const VERSIONS: ReadonlySet<unknown> = new Set(['2012-10-17', '2008-10-17', undefined]);
+const POLICY_KEYS: ReadonlySet<string> = new Set(['Version', 'Id', 'Statement']);
 const STATEMENT_KEYS: ReadonlySet<string> = new Set(
   'Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition'.split(' '),
 );
 const ARN = 'arn:aws:s3:::';
+/** Before principals that are services; no id of anybody has a space. */
+const SERVICE = 'service ';
 
 function bad(message: string): never {
   throw new S3Error('MalformedPolicy', message);
@@ -56,18 +65,24 @@ export function parsePolicy(text: string, bucket: string): Policy {
     throw new S3Error('MalformedPolicy', 'This policy contains invalid Json', { cause });
   }
   if (!isRecord(document)) bad("Policies must be valid JSON and the first byte must be '{'");
-  if (!VERSIONS.has(document['Version'])) bad('The policy must contain a valid version string');
+  const unknown = Object.keys(document).find((key) => !POLICY_KEYS.has(key));
+  if (unknown !== undefined) bad(`Unknown field ${unknown}`);
+  const version = document['Version'];
+  if (!VERSIONS.has(version)) bad('The policy must contain a valid version string');
   const list = document['Statement'];
   const statements = Array.isArray(list) ? list : list === undefined ? [] : [list];
   if (statements.length === 0) bad('Missing required field Statement');
-  return { statements: statements.map((one: unknown) => parseStatement(one, bucket)) };
+  const knowsVariables = version === '2012-10-17';
+  return {
+    statements: statements.map((one: unknown) => parseStatement(one, bucket, knowsVariables)),
+  };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function parseStatement(value: unknown, bucket: string): Statement {
+function parseStatement(value: unknown, bucket: string, knowsVariables: boolean): Statement {
   if (!isRecord(value)) bad('A statement must be an object');
   const unknown = Object.keys(value).find((key) => !STATEMENT_KEYS.has(key));
   if (unknown !== undefined) bad(`Policy has an unknown field ${unknown}`);
@@ -85,6 +100,8 @@ function parseStatement(value: unknown, bucket: string): Statement {
       bad('Policy has invalid resource');
     }
   }
+  const conditions = conditionsOf(value['Condition']);
+  const texts = [...resources.list, ...conditions.flatMap(({ values }) => values)];
   return {
     effect,
     principals: principals.list,
@@ -93,7 +110,8 @@ function parseStatement(value: unknown, bucket: string): Statement {
     exceptActions: actions.except,
     resources: resources.list.map((one) => (one === '*' ? '*' : one.slice(ARN.length))),
     exceptResources: resources.except,
-    conditions: conditionsOf(value['Condition']),
+    conditions,
+    hasVariables: knowsVariables && texts.some(hasVariables),
   };
 }
 
@@ -122,7 +140,9 @@ function principalsOf(value: unknown): readonly string[] {
   for (const [kind, names] of Object.entries(value)) {
     if (!['AWS', 'CanonicalUser', 'Service', 'Federated'].includes(kind))
       bad('Invalid principal in policy');
-    if (kind === 'AWS' || kind === 'CanonicalUser') out.push(...textsOf(names, 'principal'));
+    const texts = textsOf(names, 'principal');
+    if (kind === 'AWS' || kind === 'CanonicalUser') out.push(...texts);
+    if (kind === 'Service') out.push(...texts.map((name) => SERVICE + name));
   }
   return out;
 }
@@ -150,16 +170,31 @@ export function checkNewPolicy({ statements }: Policy): void {
 export function evaluatePolicy(policy: Policy, question: PolicyQuestion): PolicyVerdict {
   let verdict: PolicyVerdict = 'none';
   for (const statement of policy.statements) {
-    if (!applies(statement, question)) continue;
+    const said = statement.hasVariables ? filled(statement, question.context) : statement;
+    if (!applies(said, question)) continue;
     if (statement.effect === 'Deny') return 'deny';
     verdict = 'allow';
   }
   return verdict;
 }
 
+/** What a variable has no value for matches nothing. */
+function filled(statement: Statement, context: ConditionContext): Statement {
+  const texts = (from: readonly string[], isPattern: boolean): readonly string[] =>
+    from.flatMap((text) => withVariables(text, context, isPattern) ?? []);
+  return {
+    ...statement,
+    resources: texts(statement.resources, true),
+    conditions: statement.conditions.map((one) => ({
+      ...one,
+      values: texts(one.values, comparesPatterns(one.operator)),
+    })),
+  };
+}
+
 function applies(statement: Statement, question: PolicyQuestion): boolean {
   const action = question.action.toLowerCase();
-  const principal = statement.principals.some((one) => namesCaller(one, question.caller));
+  const principal = statement.principals.some((one) => namesCaller(one, question));
   if (principal === statement.exceptPrincipals) return false;
   const acts = statement.actions.some((one) => matchesWild(one.toLowerCase(), action));
   if (acts === statement.exceptActions) return false;
@@ -169,14 +204,15 @@ function applies(statement: Statement, question: PolicyQuestion): boolean {
 }
 
 /** `*`, an id, or `arn:aws:iam::ACCOUNT:root` or `…:user/NAME`. */
-function namesCaller(principal: string, caller: string | undefined): boolean {
+function namesCaller(principal: string, { caller, service }: PolicyQuestion): boolean {
   if (principal === '*') return true;
+  if (service !== undefined) return principal === SERVICE + service;
   if (caller === undefined) return false;
   const [, account, name] = /^arn:aws:iam::([^:]*):(?:root|user\/(.+))$/.exec(principal) ?? [];
   return principal === caller || (name ?? account) === caller;
 }
 
-/** Keys that, asked for fixed values, keep everybody else out. */
+/** Keys that, asked for fixed values, keep everybody else out (AWS, "The meaning of 'public'"). */
 const RESTRICTING: ReadonlySet<string> = new Set([
   'aws:sourceip',
   'aws:sourcearn',
@@ -196,9 +232,15 @@ export function isPublicPolicy(policy: Policy): boolean {
       one.effect === 'Allow' &&
       (one.exceptPrincipals || one.principals.includes('*')) &&
       !one.conditions.some(
-        ({ key, values }) =>
-          RESTRICTING.has(key) &&
-          values.every((value) => !/^(?:\*|0\.0\.0\.0\/0|::\/0)$/.test(value)),
+        ({ operator, key, values }) =>
+          RESTRICTING.has(key) && asksForValues(operator) && values.every(isFixed),
       ),
   );
+}
+
+/** No wildcard, no variable, no range of addresses as wide as the world. */
+function isFixed(value: string): boolean {
+  const [, four, bits] = /^([\d.]+)?[\da-f:]*\/(\d+)$/i.exec(value) ?? [];
+  if (bits !== undefined) return Number(bits) >= (four === undefined ? 32 : 8);
+  return !/[*?]|\$\{/.test(value);
 }

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { sameSecret } from '../base/ids.ts';
 import type { AccessKey } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
+import { PUT_BYTES_MAX, summedBody } from './body.ts';
 import { type Answer, type Call, quoted } from './call.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { checkKey } from './object-fields.ts';
@@ -11,7 +12,7 @@ import { checkPostPolicy } from './post-policy.ts';
 import { boundaryOf, type PostedForm, readForm } from './posted-form.ts';
 import { signV2 } from './signature-v2.ts';
 import { ALGORITHM, parseCredential, sign, signingKey } from '../base/aws-signature.ts';
-import { parseTagging, type Tags } from './tagging.ts';
+import { headerOfTags, OBJECT_TAGS_MAX, parseTagging, type Tags } from './tagging.ts';
 import { encodeUri } from '../base/uri.ts';
 
 export async function postObject(call: Call): Promise<Answer> {
@@ -36,33 +37,35 @@ export async function postObject(call: Call): Promise<Answer> {
   const sender = await signer(call, fields);
   const limits =
     sender === undefined
-      ? { sizeMin: 0, sizeMax: Number.POSITIVE_INFINITY }
+      ? { sizeMin: 0, sizeMax: PUT_BYTES_MAX }
       : checkPostPolicy(
           fields.get('policy') ?? '',
           { fields, bucket: call.bucketName },
           call.nowMs,
         );
+  const headers = headersOf(call.headers, form);
   const posted = call.but({
     key,
-    headers: headersOf(call.headers, form),
+    headers,
     sender: {
       key: sender,
       payload: { kind: 'plain', sha256: undefined },
-      how: sender === undefined ? 'anonymous' : 'header-v4',
+      how: sender === undefined ? 'anonymous' : 'form',
     },
   });
   const bucket = await posted.bucket();
   const options = await newObject(posted, bucket);
-  const tags = fields.get('tagging');
-  const object = await call.store.put(bucket.name, key, limited(form.file, limits.sizeMax), {
+  const body = summedBody(limited(form.file, limits.sizeMax), headers);
+  const object = await call.store.put(bucket.name, key, body.bytes, {
     ...options,
-    tags: tags === undefined ? options.tags : tagsOfForm(tags),
+    checksumType: 'FULL_OBJECT',
     accept(received) {
       if (received.size < limits.sizeMin) {
         throw new S3Error('EntityTooSmall', undefined, {
           details: { ProposedSize: received.size, MinSizeAllowed: limits.sizeMin },
         });
       }
+      return body.accept();
     },
   });
   const location = `http${call.isSecure ? 's' : ''}://${call.header('host') ?? ''}/${bucket.name}/${encodeUri(key, true)}`;
@@ -146,12 +149,13 @@ function headersOf(headers: IncomingHttpHeaders, form: PostedForm): IncomingHttp
       /^(?:cache-control|content-type|content-disposition|content-encoding|expires|x-amz-(?!signature|credential|algorithm|date).*)$/;
     if (known.test(name)) out[name] = Buffer.from(value, 'utf8').toString('latin1');
     if (name === 'acl') out['x-amz-acl'] = value;
+    if (name === 'tagging') out['x-amz-tagging'] = headerOfTags(tagsOfForm(value));
   }
   return out;
 }
 
 function tagsOfForm(text: string): Tags {
-  return parseTagging(Buffer.from(text), 10);
+  return parseTagging(Buffer.from(text), OBJECT_TAGS_MAX);
 }
 
 async function* limited(

@@ -1,4 +1,5 @@
 /** The policy of a browser's upload: its date and conditions, held against the fields of the form. Pure. */
+import { PUT_BYTES_MAX } from './body.ts';
 import { S3Error } from './errors.ts';
 
 export interface PostPolicy {
@@ -32,14 +33,14 @@ export function checkPostPolicy(
   if (expiration <= nowMs) refuse('Policy expired.');
   const covered = new Set<string>(FREE_FIELDS);
   let sizeMin = 0;
-  let sizeMax = Number.POSITIVE_INFINITY;
+  let sizeMax = PUT_BYTES_MAX;
   const valueOf = (name: string): string =>
     name === 'bucket' ? (form.fields.get('bucket') ?? form.bucket) : (form.fields.get(name) ?? '');
   for (const condition of conditions) {
     const [kind, name, value, more] = normalise(condition);
     if (kind === 'content-length-range') {
       sizeMin = wholeNumber(name);
-      sizeMax = wholeNumber(value);
+      sizeMax = Math.min(wholeNumber(value), PUT_BYTES_MAX);
       continue;
     }
     covered.add(name);

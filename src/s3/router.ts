@@ -1,10 +1,13 @@
 /** Which operation a request asks for. The address and the method decide; a copy is told by its field. */
 import {
   getBucketAcl,
+  getLogging,
   cors,
   encryption,
   fixed,
   lifecycle,
+  none,
+  nothingToRemove,
   objectLock,
   onlyEmpty,
   ownershipControls,
@@ -12,6 +15,7 @@ import {
   policyStatus,
   publicAccessBlock,
   putBucketAcl,
+  putLogging,
   requestPayment,
   type SettingHandlers,
   tagging,
@@ -27,7 +31,7 @@ import {
 } from './buckets.ts';
 import type { Call, Handler } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
-import { S3Error } from './errors.ts';
+import { invalidArgument, S3Error } from './errors.ts';
 import { listBuckets, listObjects, listObjectsV2, listUploads, listVersions } from './listing.ts';
 import {
   abortUpload,
@@ -47,6 +51,7 @@ import {
   putObjectAcl,
   putObjectTagging,
   putRetention,
+  restoreObject,
 } from './object-settings.ts';
 import { deleteObject, deleteObjects } from './objects-delete.ts';
 import { getObject, getObjectAttributes } from './objects-get.ts';
@@ -68,18 +73,22 @@ const BUCKET: Readonly<Record<string, Methods>> = {
       xml: `<AccelerateConfiguration xmlns="${S3_NAMESPACE}"/>`,
     }),
   },
+  analytics: none('Analytics', 'ListBucketAnalyticsConfigurationResult'),
   cors: of(cors),
   delete: { POST: deleteObjects },
   encryption: of(encryption),
+  'intelligent-tiering': none(
+    'IntelligentTiering',
+    'ListBucketIntelligentTieringConfigurationsOutput',
+  ),
+  inventory: none('Inventory', 'ListInventoryConfigurationsResult'),
   lifecycle: of(lifecycle),
   location: { GET: getLocation },
   logging: {
-    GET: fixed({
-      action: 's3:GetBucketLogging',
-      xml: `<BucketLoggingStatus xmlns="${S3_NAMESPACE}"/>`,
-    }),
-    PUT: onlyEmpty('s3:PutBucketLogging', 'BucketLoggingStatus'),
+    GET: getLogging,
+    PUT: putLogging,
   },
+  metrics: none('Metrics', 'ListMetricsConfigurationsResult'),
   notification: {
     GET: fixed({
       action: 's3:GetBucketNotification',
@@ -97,6 +106,7 @@ const BUCKET: Readonly<Record<string, Methods>> = {
       action: 's3:GetReplicationConfiguration',
       missing: 'ReplicationConfigurationNotFoundError',
     }),
+    DELETE: nothingToRemove('s3:PutReplicationConfiguration'),
   },
   requestPayment: { GET: requestPayment.get, PUT: requestPayment.put },
   tagging: of(tagging),
@@ -109,28 +119,30 @@ const BUCKET: Readonly<Record<string, Methods>> = {
 const OBJECT: Readonly<Record<string, Methods>> = {
   acl: { GET: getObjectAcl, PUT: putObjectAcl },
   attributes: { GET: getObjectAttributes },
+  encryption: {},
   'legal-hold': { GET: getLegalHold, PUT: putLegalHold },
+  restore: { POST: restoreObject },
   retention: { GET: getRetention, PUT: putRetention },
   tagging: { GET: getObjectTagging, PUT: putObjectTagging, DELETE: deleteObjectTagging },
   uploads: { POST: createUpload },
 };
 
-/** Operations of AWS that there are none of here. */
-const ELSEWHERE = [
-  'analytics',
-  'inventory',
-  'intelligent-tiering',
-  'metrics',
+/** Operations of AWS that there are none of here. A name that is missing would be taken for a put or get of the object itself. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  'abac',
+  'metadataConfiguration',
+  'metadataInventoryTable',
+  'metadataJournalTable',
   'metadataTable',
+  'renameObject',
   'select',
-  'restore',
-  'torrent',
   'session',
-];
+  'torrent',
+]);
 
 function named(call: Call, table: Readonly<Record<string, Methods>>): Handler | undefined {
   for (const [name] of call.target.query) {
-    if (ELSEWHERE.includes(name))
+    if (ELSEWHERE.has(name))
       throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
     if (!Object.hasOwn(table, name)) continue;
     const handler = table[name]?.[call.method];
@@ -162,7 +174,7 @@ export function handlerOf(call: Call): Handler {
 function bucketHandler(call: Call): Handler | undefined {
   switch (call.method) {
     case 'GET':
-      return call.query.get('list-type') === '2' ? listObjectsV2 : listObjects;
+      return listing(call.query.get('list-type'));
     case 'HEAD':
       return headBucket;
     case 'PUT':
@@ -174,6 +186,12 @@ function bucketHandler(call: Call): Handler | undefined {
     default:
       return undefined;
   }
+}
+
+function listing(type: string | undefined): Handler {
+  if (type === undefined) return listObjects;
+  if (type === '2') return listObjectsV2;
+  throw invalidArgument('Invalid List Type specified in Request', 'list-type', type);
 }
 
 function objectHandler(call: Call): Handler | undefined {

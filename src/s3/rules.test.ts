@@ -56,6 +56,38 @@ function policy(...statements: readonly object[]): ReturnType<typeof parsePolicy
   return parsePolicy(JSON.stringify({ Version: '2012-10-17', Statement: statements }), 'b');
 }
 
+test('policies: variables', () => {
+  const statement = (key: string, more: object = {}) => ({
+    Effect: 'Allow',
+    Principal: '*',
+    Action: 's3:GetObject',
+    Resource: `arn:aws:s3:::b/${key}`,
+    ...more,
+  });
+  const ask = (of: ReturnType<typeof policy>, key: string, username?: string) =>
+    evaluatePolicy(of, {
+      caller: username,
+      action: 's3:GetObject',
+      resource: `b/${key}`,
+      context: new Map(username === undefined ? [] : [['aws:username', [username]]]),
+    });
+  const home = policy(statement('home/${aws:username}/*'));
+  assert.equal(ask(home, 'home/ann/x', 'ann'), 'allow');
+  assert.equal(ask(home, 'home/bob/x', 'ann'), 'none');
+  assert.equal(ask(home, 'home/bob/x', '*'), 'none', 'a name is no pattern');
+  assert.equal(ask(home, 'home/*/x', '*'), 'allow');
+  assert.equal(ask(home, 'home//x'), 'none', 'nobody has no name');
+  assert.equal(ask(policy(statement("${aws:username, 'guest'}")), 'guest'), 'allow');
+  assert.equal(ask(policy(statement('${*}')), 'x'), 'none');
+  assert.equal(ask(policy(statement('${*}')), '*'), 'allow');
+  const same = policy(
+    statement('*', { Condition: { StringEquals: { 'aws:username': '${aws:username}' } } }),
+  );
+  assert.equal(ask(same, 'x', 'a*'), 'allow');
+  const old = parsePolicy(JSON.stringify({ Statement: statement('${aws:username}') }), 'b');
+  assert.equal(ask(old, 'ann', 'ann'), 'none', 'before 2012-10-17 there were none');
+});
+
 test('policies: a deny wins, conditions are weighed', () => {
   const allow = {
     Effect: 'Allow',
@@ -116,6 +148,19 @@ test('policies: a deny wins, conditions are weighed', () => {
   assert.deepEqual(
     [isPublicPolicy(policy(allow)), isPublicPolicy(some), isPublicPolicy(from)],
     [true, false, false],
+  );
+  const conditioned = (condition: object) =>
+    isPublicPolicy(policy({ ...allow, Condition: condition }));
+  assert.deepEqual(
+    [
+      { NotIpAddress: { 'aws:SourceIp': '10.0.0.0/8' } },
+      { IpAddress: { 'aws:SourceIp': '10.0.0.0/7' } },
+      { IpAddress: { 'aws:SourceIp': '2001:db8::/32' } },
+      { StringLike: { 'aws:SourceVpc': 'vpc-*' } },
+      { StringEqualsIfExists: { 'aws:SourceVpc': 'vpc-1' } },
+      { StringEquals: { 'aws:SourceVpc': 'vpc-1' } },
+    ].map(conditioned),
+    [true, true, false, true, true, false],
   );
   const { Principal: _everybody, ...rest } = allow;
   const kept = policy({ ...rest, NotPrincipal: { AWS: 'ann' } });
@@ -293,6 +338,6 @@ test('names, addresses, tags', () => {
     ['y', ''],
   ]);
   assert.deepEqual(tagsOfHeader('a=b%20c&d'), { a: 'b c', d: '' });
-  assert.throws(() => tagsOfHeader('a=1&a=2'), refused('InvalidTag'));
+  assert.throws(() => tagsOfHeader('a=1&a=2'), refused('InvalidArgument'));
   assert.throws(() => parseTagging(Buffer.from('<Tagging/>'), 10), refused('MalformedXML'));
 });

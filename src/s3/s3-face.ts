@@ -1,10 +1,12 @@
 /** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { FileStore } from '../files/files.ts';
+import type { Access } from './access-log.ts';
 import { authenticate } from './authenticate.ts';
 import { type Answer, writeAnswer } from '../http/answer.ts';
 import { Call, type CallParts, setting } from './call.ts';
@@ -25,8 +27,16 @@ export interface S3FaceOptions {
   readonly people?: FindPerson | undefined;
   /** Names below which buckets are hosts. */
   readonly domains?: readonly string[];
+  /** Is told of each access to a bucket, after its answer. */
+  readonly note?: (access: Access) => void;
   /** Only gateways come here, each request for the website of a bucket that they name. */
   readonly isBehindGateway?: boolean;
+}
+
+/** Of a request on its way, for the log. */
+interface Seen {
+  call?: Call;
+  code?: string;
 }
 
 const HEAD_BYTES_MAX = 32 * 1024;
@@ -59,18 +69,49 @@ export class S3Face {
     server.on('checkContinue', (request, response) => void this.serve(request, response));
     // Whatever else is expected is passed over, as S3 does.
     server.on('checkExpectation', (request, response) => void this.serve(request, response));
+    server.on('clientError', (error, socket) => this.#unread(error, socket));
     return server;
+  }
+
+  /** What is no HTTP that Node reads: a field too long, a length that is none. */
+  #unread(error: Error, socket: Duplex): void {
+    if (!socket.writable || isGone(error)) {
+      socket.destroy();
+      return;
+    }
+    const tooLong = 'code' in error && error.code === 'HPE_HEADER_OVERFLOW';
+    const said = new S3Error(tooLong ? 'RequestHeaderSectionTooLarge' : 'BadRequest');
+    const body = errorBody(said, { resource: '', requestId: randomId(16).toUpperCase() });
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const id = randomId(16).toUpperCase();
+    const startedAt = this.#options.clock.now();
+    const seen: Seen = {};
     response.on('error', () => undefined);
     try {
-      const answer = await this.#answer(request, { response, id });
+      const answer = await this.#answer(request, { response, id, seen });
+      const answeredAt = this.#options.clock.now();
       await writeAnswer(response, answer);
+      this.#note({ seen, answer, startedAt, answeredAt });
     } catch (error) {
       this.#failed(response, error, id);
     }
+  }
+
+  #note({
+    seen,
+    ...of
+  }: Pick<Access, 'answer' | 'startedAt' | 'answeredAt'> & { readonly seen: Seen }): void {
+    const { call, code } = seen;
+    const bucket = call?.seenBucket;
+    if (call === undefined || bucket === undefined || setting(bucket, 'logging') === undefined)
+      return;
+    const endedAt = this.#options.clock.now();
+    this.#options.note?.({ call, bucket, code, endedAt, ...of });
   }
 
   /** After the head has gone out nothing can be said any more: the client sees a connection that breaks off. */
@@ -83,18 +124,29 @@ export class S3Face {
 
   async #answer(
     request: IncomingMessage,
-    { response, id }: { readonly response: ServerResponse; readonly id: string },
+    {
+      response,
+      id,
+      seen,
+    }: { readonly response: ServerResponse; readonly id: string; readonly seen: Seen },
   ): Promise<Answer> {
-    const common: Record<string, string> = { 'x-amz-request-id': id, server: 'Moln' };
+    const common: Record<string, string> = {
+      'x-amz-request-id': id,
+      'x-amz-id-2': id,
+      server: 'Moln',
+    };
     let resource = request.url ?? '/';
     try {
       const target = parseTarget(request.url ?? '/');
       resource = target.path;
-      const answer = await opened(await this.#routed(request, { target, response, id, common }));
+      const answer = await opened(
+        await this.#routed(request, { target, response, id, common, seen }),
+      );
       return { ...answer, headers: { ...common, ...answer.headers } };
     } catch (error) {
       if (response.headersSent) throw error;
       const said = this.#said(error, id);
+      seen.code = said.code;
       if (!request.complete && request.headers.expect !== undefined) common['connection'] = 'close';
       return errorAnswer(said, { common, resource, id, method: request.method ?? 'GET' });
     }
@@ -120,9 +172,10 @@ export class S3Face {
       readonly response: ServerResponse;
       readonly id: string;
       readonly common: Record<string, string>;
+      readonly seen: Seen;
     },
   ): Promise<Answer> {
-    const { target, id, common } = context;
+    const { target, id, common, seen } = context;
     const { store, clock } = this.#options;
     const host = request.headers.host ?? '';
     const isBehindGateway = this.#options.isBehindGateway ?? false;
@@ -169,7 +222,11 @@ export class S3Face {
     if (isBehindGateway) return gatewayAnswer({ ...parts, ...gatewayClient(request.headers) });
     if (site !== undefined) return websiteAnswer(parts);
     const call = new Call(parts);
-    return handlerOf(call)(call);
+    seen.call = call;
+    const answer = await handlerOf(call)(call);
+    if (call.offersToPay && setting(await call.bucket(), 'requestPayment') === 'Requester')
+      common['x-amz-request-charged'] = 'requester';
+    return answer;
   }
 
   async #cors(

@@ -1,6 +1,8 @@
 /** Door of `s3`: the file store as Amazon's S3. */
 import { WorkerRunner } from '../base/worker.ts';
 import { type FaceMaker, listenAt } from '../files/files.ts';
+import type { Access } from './access-log.ts';
+import { AccessLogWorker } from './access-log-worker.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
 import { S3Face } from './s3-face.ts';
 
@@ -11,9 +13,14 @@ export const s3Face: FaceMaker = {
   name: 's3',
   async open({ store, clock, log, at, people }) {
     await using stack = new AsyncDisposableStack();
-    stack.use(await listenAt(new S3Face({ store, clock, log, people }).server(), at));
+    const logs = new AccessLogWorker({ store, clock, log });
+    // At the end, when nobody asks any more.
+    stack.defer(() => logs.finish());
+    const note = (access: Access): void => logs.note(access);
+    stack.use(await listenAt(new S3Face({ store, clock, log, people, note }).server(), at));
     const workers = stack.use(new WorkerRunner({ clock, log }));
     workers.add(new LifecycleWorker({ store, clock, log }));
+    workers.add(logs);
     return stack.move();
   },
 };

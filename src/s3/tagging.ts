@@ -1,4 +1,5 @@
 /** Tags of buckets and objects, in documents and in fields. Pure. */
+import { encodeUri } from '../base/uri.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
@@ -7,6 +8,7 @@ import {
   neededText,
   readRoot,
   S3_NAMESPACE,
+  type XmlElement,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { decodeUri } from './uri.ts';
@@ -17,11 +19,18 @@ export const OBJECT_TAGS_MAX = 10;
 export const BUCKET_TAGS_MAX = 50;
 const NAME_LENGTH_MAX = 128;
 const VALUE_LENGTH_MAX = 256;
+/** Of names and values (AWS, "Object tagging"). */
+const ALLOWED = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 
 export function parseTagging(bytes: Uint8Array, most: number): Tags {
   const root = readRoot(bytes, 'Tagging');
   const set = childNamed(root, 'TagSet');
   if (set === undefined) throw malformed();
+  return tagsIn(set, most);
+}
+
+/** Of the elements `Tag` in another. */
+export function tagsIn(set: XmlElement, most: number): Tags {
   const pairs = childrenNamed(set, 'Tag').map(
     (tag) => [neededText(tag, 'Key'), neededText(tag, 'Value')] as const,
   );
@@ -39,7 +48,22 @@ export function tagsOfHeader(text: string): Tags {
       const value = at < 0 ? '' : pair.slice(at + 1);
       return [decodeForm(name), decodeForm(value)] as const;
     });
+  if (new Set(pairs.map(([name]) => name)).size < pairs.length) throw badField(text);
   return checkedTags(pairs, OBJECT_TAGS_MAX);
+}
+
+/** As the field `x-amz-tagging` has them. */
+export function headerOfTags(tags: Tags): string {
+  const pairs = Object.entries(tags);
+  return pairs.map(([name, value]) => `${encodeUri(name)}=${encodeUri(value)}`).join('&');
+}
+
+function badField(text: string): S3Error {
+  return invalidArgument(
+    "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+    'x-amz-tagging',
+    text,
+  );
 }
 
 function decodeForm(text: string): string {
@@ -47,11 +71,7 @@ function decodeForm(text: string): string {
     return decodeUri(text.replaceAll('+', ' '));
   } catch {
     // Broken escapes: the field as a whole is what is wrong.
-    throw invalidArgument(
-      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-      'x-amz-tagging',
-      text,
-    );
+    throw badField(text);
   }
 }
 
@@ -66,9 +86,9 @@ function checkedTags(pairs: readonly (readonly [string, string])[], most: number
   }
   const tags: Record<string, string> = {};
   for (const [name, value] of pairs) {
-    if (name === '' || name.length > NAME_LENGTH_MAX)
+    if (name === '' || name.length > NAME_LENGTH_MAX || !ALLOWED.test(name))
       throw new S3Error('InvalidTag', 'The TagKey you have provided is invalid');
-    if (value.length > VALUE_LENGTH_MAX)
+    if (value.length > VALUE_LENGTH_MAX || !ALLOWED.test(value))
       throw new S3Error('InvalidTag', 'The TagValue you have provided is invalid');
     if (Object.hasOwn(tags, name))
       throw new S3Error('InvalidTag', 'Cannot provide multiple Tags with the same key');

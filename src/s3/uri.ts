@@ -20,6 +20,8 @@ export function decodeUri(text: string): string {
 export interface Target {
   /** Still encoded. */
   readonly rawPath: string;
+  /** Still encoded, without the question mark. */
+  readonly rawQuery: string;
   /** Decoded. */
   readonly path: string;
   /** Names and values decoded, in the order of the request. */
@@ -32,18 +34,18 @@ export function parseTarget(url: string): Target {
   if (!rest.startsWith('/')) rest = rest.replace(/^[a-z]+:\/\/[^/?]*/i, '');
   const mark = rest.indexOf('?');
   const rawPath = mark < 0 ? rest : rest.slice(0, mark);
+  const rawQuery = mark < 0 ? '' : rest.slice(mark + 1);
   const query: (readonly [string, string])[] = [];
-  if (mark >= 0) {
-    for (const pair of rest.slice(mark + 1).split('&')) {
-      if (pair === '') continue;
-      const equals = pair.indexOf('=');
-      const name = equals < 0 ? pair : pair.slice(0, equals);
-      const value = equals < 0 ? '' : pair.slice(equals + 1);
-      query.push([decodeUri(name.replaceAll('+', ' ')), decodeUri(value.replaceAll('+', ' '))]);
-    }
+  for (const pair of rawQuery.split('&')) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    const name = equals < 0 ? pair : pair.slice(0, equals);
+    const value = equals < 0 ? '' : pair.slice(equals + 1);
+    query.push([decodeUri(name.replaceAll('+', ' ')), decodeUri(value.replaceAll('+', ' '))]);
   }
   return {
     rawPath: rawPath === '' ? '/' : rawPath,
+    rawQuery,
     path: decodeUri(rawPath === '' ? '/' : rawPath),
     query,
   };

@@ -10,7 +10,7 @@ import {
   textIn,
   type XmlElement,
 } from './document.ts';
-import { invalidArgument } from './errors.ts';
+import { invalidArgument, S3Error } from './errors.ts';
 
 export interface WebsiteRedirect {
   readonly protocol?: string | undefined;
@@ -40,9 +40,11 @@ export function parseWebsite(bytes: Uint8Array): Website {
   const all = childNamed(root, 'RedirectAllRequestsTo');
   const index = childNamed(root, 'IndexDocument');
   const error = childNamed(root, 'ErrorDocument');
+  const list = childNamed(root, 'RoutingRules');
   if (all !== undefined) {
+    if (index !== undefined || error !== undefined || list !== undefined) throw malformed();
     return {
-      redirectAll: { host: neededText(all, 'HostName'), protocol: textIn(all, 'Protocol') },
+      redirectAll: { host: neededText(all, 'HostName'), protocol: protocolIn(all) },
       rules: [],
     };
   }
@@ -51,9 +53,8 @@ export function parseWebsite(bytes: Uint8Array): Website {
   if (suffix === '' || suffix.includes('/')) {
     throw invalidArgument('The IndexDocument Suffix is not well formed', 'IndexDocument', suffix);
   }
-  const list = childNamed(root, 'RoutingRules');
   const rules = list === undefined ? [] : childrenNamed(list, 'RoutingRule').map(parseRule);
-  if (rules.length > RULES_MAX) throw malformed();
+  if (rules.length > RULES_MAX || (list !== undefined && rules.length === 0)) throw malformed();
   return {
     index: suffix,
     error: error === undefined ? undefined : neededText(error, 'Key'),
@@ -65,17 +66,45 @@ function parseRule(rule: XmlElement): WebsiteRule {
   const redirect = childNamed(rule, 'Redirect');
   if (redirect === undefined) throw malformed();
   const condition = childNamed(rule, 'Condition');
-  return {
-    prefix: condition === undefined ? undefined : textIn(condition, 'KeyPrefixEquals'),
-    error: condition === undefined ? undefined : textIn(condition, 'HttpErrorCodeReturnedEquals'),
-    redirect: {
-      protocol: textIn(redirect, 'Protocol'),
-      host: textIn(redirect, 'HostName'),
-      replacePrefix: textIn(redirect, 'ReplaceKeyPrefixWith'),
-      replaceKey: textIn(redirect, 'ReplaceKeyWith'),
-      status: textIn(redirect, 'HttpRedirectCode'),
-    },
+  const replacePrefix = textIn(redirect, 'ReplaceKeyPrefixWith');
+  const replaceKey = textIn(redirect, 'ReplaceKeyWith');
+  if (replacePrefix !== undefined && replaceKey !== undefined) {
+    throw new S3Error(
+      'InvalidRequest',
+      'You can only define ReplaceKeyPrefix or ReplaceKey but not both.',
+    );
+  }
+  const to: WebsiteRedirect = {
+    protocol: protocolIn(redirect),
+    host: textIn(redirect, 'HostName'),
+    replacePrefix,
+    replaceKey,
+    status: codeIn(redirect, 'HttpRedirectCode', /^30[1-8]$/),
   };
+  const isEmpty = Object.values(to).every((value) => value === undefined);
+  const prefix = condition === undefined ? undefined : textIn(condition, 'KeyPrefixEquals');
+  const error =
+    condition === undefined
+      ? undefined
+      : codeIn(condition, 'HttpErrorCodeReturnedEquals', /^[45]\d\d$/);
+  const asksNothing = condition !== undefined && prefix === undefined && error === undefined;
+  if (isEmpty || asksNothing) throw malformed();
+  return { prefix, error, redirect: to };
+}
+
+function protocolIn(from: XmlElement): string | undefined {
+  const text = textIn(from, 'Protocol')?.trim();
+  if (text === undefined || text === 'http' || text === 'https') return text;
+  throw new S3Error(
+    'InvalidRequest',
+    'Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.',
+  );
+}
+
+function codeIn(from: XmlElement, name: string, allowed: RegExp): string | undefined {
+  const text = textIn(from, name)?.trim();
+  if (text === undefined || allowed.test(text)) return text;
+  throw new S3Error('InvalidRequest', `The provided HTTP code (${text}) in ${name} is not valid.`);
 }
 
 export function printWebsite(site: Website): string {
