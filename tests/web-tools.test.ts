@@ -160,7 +160,7 @@ test('moln dev says in which file and line a mistake is, and what to do', async 
     app.write(REPORTS, controllerOf("import { chart } from 'chart-of';", '  index: chart,'));
     await shown('the missing package', /Install it with "npm install chart-of"/);
     // What the app has an answer to is Node's own error.
-    const tried = "const why = await import('chart-of').catch(({ code }) => code);";
+    const tried = "const at = 'chart-of', why = await import(at).catch(({ code }) => code);";
     app.write(REPORTS, controllerOf(tried, '  index: () => `without: ${why}`,'));
     await shown('what the app does without it', /without: ERR_MODULE_NOT_FOUND/);
   });
