@@ -28,14 +28,17 @@ export function routeIdOf(name: string): string {
 
 export type RecordGround = Omit<Ground, 'folder'>;
 
-/** Any app, any bucket, with somewhere to lead to: so that also what is about upstreams is looked at. */
+/**
+ * Any app, any bucket, with somewhere to lead to: so that also what is about upstreams is looked at. At a socket, as instances may be: what
+ * is only for hosts and ports would be refused later, and all routes with it.
+ */
 const SOME_GROUND: RecordGround = {
   workers: 1,
   websites: [{ id: 'websites', address: { kind: 'socket', path: '/websites' } }],
   app: () => ({
     target: {
       kind: 'upstreams',
-      upstreams: [{ id: 'some', address: { kind: 'tcp', host: 'localhost', port: 1 } }],
+      upstreams: [{ id: 'some', address: { kind: 'socket', path: '/some' } }],
     },
   }),
 };

@@ -12,7 +12,10 @@ import { until } from '../../testing/until.ts';
 const CROWD = 200;
 const LED = 60;
 const HOST = 'app.localhost';
-/** Counts by path, so that each answer says how many times its path was asked for. `/late…` is answered from the second time on, or with `/own-now`. */
+/**
+ * Counts by path, so that each answer says how many times its path was asked for. `/late…` is answered from the second time on, or with
+ * `/own-now`; `/own-held` says how many wait for that.
+ */
 const APP = {
   'package.json': JSON.stringify({ name: 'app', scripts: { start: 'node server.js' } }),
   'server.js': `const counts = new Map();
@@ -21,6 +24,7 @@ const server = require('node:http').createServer(({ url }, response) => {
   const count = (counts.get(url) ?? 0) + 1;
   counts.set(url, count);
   response.setHeader('Cache-Control', url.startsWith('/own') ? 'no-store' : 'max-age=3600');
+  if (url === '/own-held') return response.end(String(held.length));
   if (url === '/own-now') for (const answer of held.splice(0)) answer();
   if (count > 1 || !url.startsWith('/late')) response.end(url + ' ' + count);
   else held.push(() => response.end(url + ' ' + count));
@@ -146,7 +150,11 @@ test('three gateways with two processes each are one cache', async (t) => {
       assert.ok(leader !== undefined);
       // Some of them belong to the other process of that node, and about half of those are asked by way of this one.
       const paths = Array.from({ length: LED }, (_, at) => `/late-led${at}`);
+      const held = async (): Promise<number> => Number((await get(asker, '/own-held')).body);
+      const before = await held();
       const asked = paths.map(async (path) => ({ path, ...(await get(asker, path)) }));
+      // What reached the app only after `/own-now` would never be answered.
+      await until('all to wait at the app', async () => (await held()) === before + LED);
       for (let turn = 0; turn < 2; turn++) await explained(asker, '/');
       process.kill(leader.pid, 'SIGSTOP');
       try {

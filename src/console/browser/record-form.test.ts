@@ -52,3 +52,22 @@ test('what is filled in is written, and the rest stays', () => {
   );
   assert.deepEqual(port, { port: 8081, protocol: 'http' });
 });
+
+test('servers that stay keep what is written about them', () => {
+  const near = { url: 'http://a:1', weight: 2, region: 'east' };
+  const backup = { url: 'http://b:1', backup: true };
+  const route: Written = { host: 'a.example', upstreams: [near, backup] };
+  const led = (leadsTo: string): unknown =>
+    withRouteForm(route, { ...routeForm(route), leadsTo })['upstreams'];
+  assert.deepEqual(led('http://a:1 http://c:1 http://b:1'), [near, 'http://c:1', backup]);
+  assert.deepEqual(led('http://b:1'), backup);
+  assert.deepEqual(led('http://c:1'), 'http://c:1');
+  const listener: Written = {
+    port: 1,
+    protocol: 'tcp',
+    upstreams: { url: 'tcp://a:1', weight: 2 },
+  };
+  const more = { ...listenerForm(listener), upstreams: 'tcp://a:1 tcp://b:1' };
+  const { upstreams } = withListenerForm(listener, more);
+  assert.deepEqual(upstreams, [{ url: 'tcp://a:1', weight: 2 }, 'tcp://b:1']);
+});

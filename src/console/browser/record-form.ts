@@ -60,7 +60,7 @@ export function withRouteForm(written: Written, form: RouteForm): Written {
   const isSame = before.target === target && before.leadsTo === leadsTo;
   const value = ((): unknown => {
     if (isSame) return written[target];
-    if (target === 'upstreams') return listOf(leadsTo);
+    if (target === 'upstreams') return serversOf(leadsTo, written[target]);
     if (target === 'app' || target === 'bucket') return leadsTo;
     const known = asMap(written[target]);
     return target === 'redirect'
@@ -98,7 +98,9 @@ export function withListenerForm(written: Written, form: ListenerForm): Written 
   const before = listenerForm(written);
   const leads = form.protocol === 'tcp' || form.protocol === 'udp';
   const upstreams =
-    before.upstreams === form.upstreams ? written['upstreams'] : listOf(form.upstreams);
+    before.upstreams === form.upstreams
+      ? written['upstreams']
+      : serversOf(form.upstreams, written['upstreams']);
   return tidy({
     ...written,
     protocol: form.protocol,
@@ -115,13 +117,33 @@ function chosen(value: unknown, was: boolean, is: boolean): unknown {
 }
 
 function urlsOf(upstreams: unknown): string {
-  const list: readonly unknown[] = Array.isArray(upstreams) ? upstreams : [upstreams];
-  return list.map((one) => textOf(typeof one === 'object' ? partOf(one, 'url') : one)).join(' ');
+  return listIn(upstreams).map(urlOf).join(' ');
+}
+
+function urlOf(upstream: unknown): string {
+  return textOf(typeof upstream === 'object' ? partOf(upstream, 'url') : upstream);
+}
+
+/** Those that stay are as they are written, with their weights and regions. */
+function serversOf(words: string, written: unknown): unknown {
+  const known = new Map(listIn(written).map((one) => [urlOf(one), one]));
+  return oneOrAll(wordsOf(words).map((url) => known.get(url) ?? url));
+}
+
+function listOf(words: string): unknown {
+  return oneOrAll(wordsOf(words));
+}
+
+function wordsOf(words: string): readonly string[] {
+  return words.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+function listIn(written: unknown): readonly unknown[] {
+  return Array.isArray(written) ? written : [written];
 }
 
 /** One is written by itself. */
-function listOf(words: string): unknown {
-  const list = words.split(/[\s,]+/).filter((word) => word !== '');
+function oneOrAll(list: readonly unknown[]): unknown {
   return list.length === 1 ? list[0] : list;
 }
 

@@ -211,3 +211,22 @@ test('a backup that failed is tried again in need, one of the others at once', (
   assert.equal(route.next(2060), 'C');
   assert.ok('ab'.includes(route.next(3000)), 'by force');
 });
+
+test('no request leaves where it waits for a backup that it would not be given', () => {
+  const route = new Route('abC', { limits: LIMITS });
+  const tried = [route.member('a').upstream];
+  assert.ok(route.balancer.hasFit(tried, 1000));
+  route.member('b').upstream.requests = 1;
+  assert.equal(route.balancer.hasFit(tried, 1000), false);
+  route.member('b').upstream.connectFailed(1000);
+  assert.ok(route.balancer.hasFit(tried, 1000));
+});
+
+test('a backup that failed long ago keeps none of the others in', () => {
+  const route = new Route('aC', { algorithm: 'round-robin', eject: EJECT });
+  route.balancer.failed(route.member('C'), 1000);
+  route.balancer.failed(route.member('a'), 1050);
+  assert.equal(route.share('a', 1060), 100, 'the last one is never taken out');
+  route.balancer.failed(route.member('a'), 2000);
+  assert.equal(route.next(2010), 'C');
+});

@@ -98,7 +98,7 @@ export class Balancer {
     const unfit: Member[] = [];
     let isFull = false;
     let probe: Member | undefined;
-    const sparesBackups = this.#hasBackups && this.#isOtherFit(asking.tried, nowMs);
+    const sparesBackups = this.#sparesBackups(asking.tried, nowMs);
     for (const member of this.members) {
       if (member.isWithdrawn || asking.tried.includes(member.upstream)) continue;
       const isSpared = sparesBackups && member.isBackup;
@@ -124,8 +124,10 @@ export class Balancer {
   /** Whether one that was not tried is well, and takes a request at once. */
   hasFit(tried: readonly Upstream[], nowMs: number): boolean {
     if (this.waiting > 0) return false;
+    const sparesBackups = this.#sparesBackups(tried, nowMs);
     return this.members.some(
       (member) =>
+        !(sparesBackups && member.isBackup) &&
         !tried.includes(member.upstream) &&
         !member.isWithdrawn &&
         !member.isDraining &&
@@ -135,14 +137,17 @@ export class Balancer {
   }
 
   /** Whether one that is no backup may be asked, at once or when it has room. */
-  #isOtherFit(tried: readonly Upstream[], nowMs: number): boolean {
-    return this.members.some(
-      (member) =>
-        !member.isBackup &&
-        !tried.includes(member.upstream) &&
-        !member.isWithdrawn &&
-        !member.isDraining &&
-        member.isFit(nowMs),
+  #sparesBackups(tried: readonly Upstream[], nowMs: number): boolean {
+    return (
+      this.#hasBackups &&
+      this.members.some(
+        (member) =>
+          !member.isBackup &&
+          !tried.includes(member.upstream) &&
+          !member.isWithdrawn &&
+          !member.isDraining &&
+          member.isFit(nowMs),
+      )
     );
   }
 
@@ -190,7 +195,10 @@ export class Balancer {
   /** A request to `member` has failed; `latencyMs`: of an answer that is no sign of too much load. */
   failed(member: Member, nowMs: number, latencyMs?: number): void {
     const { eject } = this.config;
-    const out = this.members.filter((one) => one.ejection.untilMs > 0).length;
+    // A backup whose time is over is not asked until it is needed: it must not keep the others in.
+    const isOut = ({ isBackup, ejection }: Member): boolean =>
+      ejection.untilMs > (isBackup ? nowMs : 0);
+    const out = this.members.filter(isOut).length;
     const allowed = eject !== undefined && mayEject(out, this.members.length, eject.shareMax);
     member.failed({ nowMs, allowed, latencyMs }, this.config);
   }
