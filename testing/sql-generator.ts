@@ -9,6 +9,7 @@ import {
   CONSTANTS,
   type GeneratedColumn,
   type GeneratedTable,
+  keysOfOneKind,
   REFERENCE_ACTIONS,
   TYPES,
 } from './sql-words.ts';
@@ -123,7 +124,7 @@ export class SqlGenerator {
         : [{ name: 'id', type: 'INTEGER', collation: '' }, ...columns];
     return {
       name,
-      create: `${create} ${name}(${parts.join(', ')})${tail} ${clause}`.trim(),
+      create: `${create} ${name}(${keysOfOneKind(parts).join(', ')})${tail} ${clause}`.trim(),
       columns: all,
       integerKey,
       generated,

@@ -206,3 +206,43 @@ test('small tables are not read again while nobody writes', async () => {
   assert.deepEqual((await asked(total(25))).rows, [[71n]]);
   assert.deepEqual((await asked(inOnePlace(40))).rows, [[4n, 1n]]);
 });
+
+test('a table of which a look cannot have all rows is not tried again', async () => {
+  await using sql = await startSql(STRIPES);
+  const session = await sql.open();
+  const rows = 'WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)';
+  await session.sequence(
+    `CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT);
+     ${rows.replace('WITH', 'WITH RECURSIVE')} INSERT INTO posts SELECT i, 'post ' || i FROM n`,
+  );
+  const before = sql.engine.figures.moments;
+  for (let times = 0; times < 10; times++)
+    assert.equal((await rowsOf(session, PAGE, 20n)).length, 20);
+  const moments = sql.engine.figures.moments - before;
+  assert.ok(moments < 5, `${moments} of 10 pages opened a moment`);
+});
+
+test('a statement that was stopped before it began leaves the process that gathers ready for the next', async () => {
+  await using sql = await startSql(STRIPES);
+  const session = await sql.open();
+  await session.sequence(
+    'CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO a VALUES (1, 1), (2, 3)',
+  );
+  const { gatherers, planner, set } = sql.engine;
+  const stopped = gatherers.run({
+    job: {
+      ...set.schema,
+      sql: 'SELECT 1',
+      values: [],
+      temporary: [],
+      sightings: 'none',
+      budget: planner.settings.budget,
+    },
+    rows: () => Promise.resolve({ rows: [] }),
+    onUsed: () => {},
+    signal: AbortSignal.abort(new Error('Its client has left')),
+  });
+  await assert.rejects(stopped, /has left/);
+  const above = 'SELECT id FROM a WHERE n > (SELECT avg(n) FROM a)';
+  assert.deepEqual(await rowsOf(session, above), [[2n]]);
+});

@@ -194,7 +194,14 @@ async function fetchOne(one: Wanted, stripe: number, options: GatherOptions): Pr
     return;
   }
   const source = options.session.rows(stripe, `${fetchText(fetch)}${limit}`, fetch.values ?? []);
-  for await (const rows of source) take(one, stripe, rows, options);
+  try {
+    for await (const rows of source) take(one, stripe, rows, options);
+  } catch (error) {
+    // The part of it that a statement needs may well be had at once.
+    if (options.oneByOne === true && isMolnError(error, 'DATABASE_NOT_AT_ONCE'))
+      options.large?.add(fetch.table);
+    throw error;
+  }
 }
 
 /** A whole table in the order of its rowid. */

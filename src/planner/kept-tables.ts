@@ -16,7 +16,7 @@ const REST = 3;
 
 /** Which tables are worth being kept. */
 export class KeptTables {
-  /** Found too large. */
+  /** Found too large, or to take longer than a look. */
   readonly large: WeakSet<Table> = new WeakSet();
   readonly #rests = new WeakMap<Table, number>();
 

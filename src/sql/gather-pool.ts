@@ -44,6 +44,8 @@ export class GatherPool implements AsyncDisposable {
   async run(gathering: Gathering): Promise<readonly SqlRow[]> {
     const child = this.#take() ?? (await this.#turn());
     try {
+      // Before it counts as told.
+      gathering.signal?.throwIfAborted();
       const { catalogue } = gathering.job;
       const isKnown = this.#catalogues.get(child) === catalogue;
       this.#catalogues.set(child, catalogue);
@@ -166,7 +168,6 @@ async function work(
   child.once('exit', onExit);
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    signal?.throwIfAborted();
     say({ kind: 'run', job: isCatalogueKnown ? { ...job, catalogue: undefined } : job });
     return await promise;
   } finally {

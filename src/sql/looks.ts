@@ -75,8 +75,9 @@ export class Looks implements Sightings {
       return result;
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_AT_ONCE')) {
+        // Of all stripes that it was asked of, once.
+        if (!this.#isSlow) this.#set.noteSlow(this.#text);
         this.#isSlow = true;
-        this.#set.noteSlow(this.#text);
       }
       if (isMolnError(error, 'DATABASE_BEHIND')) this.#isSlow = true;
       // A copy that is behind may refuse what is right by now.
