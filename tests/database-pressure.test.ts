@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
-import { systemClock } from '../src/base/time.ts';
+import { type Clock, systemClock } from '../src/base/time.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { runSnapshots, type Stripe } from '../src/database/database.ts';
+import { TRANSACTION_TOTAL_MS } from '../src/database/limits.ts';
 import { look, run, sameCopies, startDatabase } from '../testing/database-kit.ts';
 import { until } from '../testing/until.ts';
 
@@ -52,6 +53,38 @@ test('a log at its limit takes nothing more until it is trimmed', async () => {
   await duty;
   const mirror = await on.copy('n2', { primaryTtlMs: TTL_MS });
   await sameCopies(stripe, mirror);
+});
+
+test('who waits for a log that is nearly full does not keep a stripe from being handed over', async () => {
+  await using on = await startDatabase();
+  const began: string[] = [];
+  const pause = Promise.withResolvers<void>();
+  const paused = Promise.withResolvers<void>();
+  let isNearlyFull = false;
+  const clock: Clock = {
+    ...systemClock,
+    after: (ms, call) => {
+      if (isNearlyFull && ms === TRANSACTION_TOTAL_MS) began.push('a transaction');
+      return systemClock.after(ms, call);
+    },
+    sleep: async (_ms, signal) => {
+      if (!isNearlyFull) return await systemClock.sleep(1, signal);
+      paused.resolve();
+      await pause.promise;
+    },
+  };
+  const stripe = await on.copy('n1', { logBytesMax: LOG_BYTES_MAX, primaryTtlMs: TTL_MS, clock });
+  assert.ok(await stripe.lead());
+  await run(stripe, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)');
+  for (let id = 0n; id < 3n; id++) await insert(stripe, id);
+  isNearlyFull = true;
+  const refused = assert.rejects(stripe.begin(), { code: 'DATABASE_NOT_PRIMARY' });
+  await paused.promise;
+  const released = stripe.release();
+  await refused;
+  pause.resolve();
+  await released;
+  assert.deepEqual(began, []);
 });
 
 test('a stripe is handed to the copy that should lead', async () => {

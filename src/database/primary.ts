@@ -304,6 +304,8 @@ export class PrimaryTerm {
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
         const { pressure } = this;
         if (pressure.kind === 'slow') await this.options.clock.sleep(pressure.pauseMs);
+        // Refused meanwhile, as all that waited.
+        if (this.#queue[0] !== first) continue;
         if ('take' in first) {
           this.#queue.shift();
           await this.#lend(first);

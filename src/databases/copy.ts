@@ -20,9 +20,10 @@ export class Copy implements AsyncDisposable {
     this.stripe = stripe;
   }
 
-  /** What is read here; undefined before the copy has had once all that the log has, if that could be reached. */
+  /** What is read here; undefined before the copy has had once all that the log has, if that could be reached, and while it has nothing. */
   get started(): Stripe | undefined {
-    return this.#isStarted ? this.stripe : undefined;
+    const hasAny = this.stripe.status.applied.index > 0;
+    return this.#isStarted && hasAny ? this.stripe : undefined;
   }
 
   /** `rank`: how many copies should rather lead. */

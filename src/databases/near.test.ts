@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NEAR_COPIES_MAX } from './limits.ts';
-import { decideNear, type NearInput } from './near.ts';
+import { bytesOf, decideNear, type NearInput } from './near.ts';
 import type { PlaceNode } from './places.ts';
 
 function decide(changes: Partial<NearInput>, away: Record<string, PlaceNode['state']> = {}) {
@@ -39,4 +39,15 @@ test('an app on many nodes has some copies, and those that are there stay', () =
   const first = decide({ readers });
   assert.equal(first.length, NEAR_COPIES_MAX);
   assert.equal(decide({ near: first, readers: readers.toReversed() }), first);
+});
+
+test('a database is as large as its largest copies, and not known by halves', () => {
+  const copies = [
+    { number: 0, fileBytes: 5 },
+    { number: 1, fileBytes: 7 },
+    { number: 0, fileBytes: 2 },
+  ];
+  assert.equal(bytesOf(2, copies), 12);
+  assert.equal(bytesOf(3, copies), undefined);
+  assert.equal(bytesOf(1, []), undefined, 'nobody answers');
 });

@@ -2,6 +2,7 @@
  * Which nodes have a copy beside those that keep a database safe, because an app that uses it runs there: what it reads is then answered by its own
  * node, which asks nobody but the log. Pure. Such a copy keeps nothing safe and is counted nowhere: it comes and goes with the app.
  */
+import type { StripeState } from './control.ts';
 import { NEAR_COPIES_MAX } from './limits.ts';
 import type { PlaceNode } from './places.ts';
 
@@ -31,4 +32,16 @@ export function decideNear({ near, readers, nodes, primaries }: NearInput): read
   function leads(id: string): boolean {
     return primaries.includes(id);
   }
+}
+
+/** How large one copy of everything is; undefined while that is not known of every stripe. `copies` are all that are known of. */
+export function bytesOf(
+  stripes: number,
+  copies: readonly Pick<StripeState, 'number' | 'fileBytes'>[],
+): number | undefined {
+  const largest = new Map<number, number>();
+  for (const { number, fileBytes } of copies)
+    largest.set(number, Math.max(fileBytes, largest.get(number) ?? 0));
+  if (largest.size < stripes) return undefined;
+  return [...largest.values()].reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -7,7 +7,7 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import { type Clock, untilSecond } from '../base/time.ts';
 import { duringTerm, type Events, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
 import type { Registry, Stored } from '../registry/registry.ts';
-import type { DatabaseState, Moved, MoveRequest } from './control.ts';
+import type { DatabaseState, Moved, MoveRequest, StripeState } from './control.ts';
 import { decideMove, type LeadsInput, type StripeMove } from './leads.ts';
 import {
   COPY_LAG_MAX,
@@ -16,7 +16,7 @@ import {
   NEAR_BYTES_MAX,
   NEAR_LOOK_MS,
 } from './limits.ts';
-import { decideNear } from './near.ts';
+import { bytesOf, decideNear } from './near.ts';
 import { decidePlaces, type PlacesInput } from './places.ts';
 import {
   type DatabaseRecord,
@@ -134,7 +134,7 @@ export class DatabasePlacer {
 
   /** As they should be: a copy more only of what is small. */
   async #near(
-    { record: { id }, stored, primaries }: Placed,
+    { record, stored, primaries }: Placed,
     readers: readonly string[],
     states: () => Promise<States>,
   ): Promise<readonly string[]> {
@@ -144,9 +144,11 @@ export class DatabasePlacer {
     const isMore = next.some((one) => !near.includes(one));
     if (!isMore) return next;
     const nowMs = clock.monotonicMs();
-    if (nowMs >= (this.#largeUntilMs.get(id) ?? -Infinity)) {
-      if (bytesIn(await states(), id) <= NEAR_BYTES_MAX) return next;
-      this.#largeUntilMs.set(id, nowMs + NEAR_LOOK_MS);
+    if (nowMs >= (this.#largeUntilMs.get(record.id) ?? -Infinity)) {
+      const bytes = bytesOf(record.stripes, copiesIn(await states(), record.id));
+      if (bytes !== undefined && bytes <= NEAR_BYTES_MAX) return next;
+      // What is not known now may be with the next look.
+      if (bytes !== undefined) this.#largeUntilMs.set(record.id, nowMs + NEAR_LOOK_MS);
     }
     return near.filter((one) => next.includes(one));
   }
@@ -170,7 +172,8 @@ export class DatabasePlacer {
     const kept = asked.filter(({ node }) => nodes.some(({ id }) => id === node));
     const { log } = this.#options;
     try {
-      const value = { stripes: next, near, asked: kept };
+      // A node that runs an older program knows no such key, and cannot read a record that has it.
+      const value = { stripes: next, ...(near.length > 0 ? { near } : {}), asked: kept };
       await placesRecords(registry).put(record.id, value, { ifRevision: stored.revision });
       log.info('Copies of a database are placed anew', { database: name, places: next, near });
     } catch (error) {
@@ -233,15 +236,10 @@ function currentIn(states: States, database: string): PlacesInput['isCurrent'] {
   };
 }
 
-/** Of one copy of everything. */
-function bytesIn(states: States, database: string): number {
-  const stripes = [...states.values()].flatMap(
+function copiesIn(states: States, database: string): readonly StripeState[] {
+  return [...states.values()].flatMap(
     (all) => all.find(({ id }) => id === database)?.stripes ?? [],
   );
-  const largest = new Map<number, number>();
-  for (const { number, fileBytes } of stripes)
-    largest.set(number, Math.max(fileBytes, largest.get(number) ?? 0));
-  return [...largest.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function countOf(ids: readonly (string | null)[]): ReadonlyMap<string, number> {
