@@ -939,6 +939,8 @@ def requester_pays():
     refused('AccessDenied', 403, alt.get_object, Bucket=name, Key='k')
     assert alt.get_object(Bucket=name, Key='k', RequestPayer='requester')['RequestCharged'] == 'requester'
     refused('AccessDenied', 403, nobody.get_object, Bucket=name, Key='k', RequestPayer='requester')
+    assert signed('GET', '/', {'x-amz-request-payer': 'requester'})[0] == 200
+    assert signed('GET', f'/{name}/k?session=1', {})[0] == 200
     main.put_bucket_request_payment(Bucket=name, RequestPaymentConfiguration={'Payer': 'BucketOwner'})
     assert 'RequestCharged' not in alt.get_object(Bucket=name, Key='k', RequestPayer='requester')
 
@@ -1064,6 +1066,13 @@ def object_locks():
     holds = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectLegalHold', 'Resource': f'arn:aws:s3:::{name}/*'}
     main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [holds]}))
     refused('AccessDenied', 403, main.put_object, Bucket=name, Key='h', Body=b'', ObjectLockLegalHoldStatus='ON')
+    releases = {**holds, 'Condition': {'StringEquals': {'s3:object-lock-legal-hold': 'OFF'}}}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [releases]}))
+    held = main.put_object(Bucket=name, Key='h', Body=b'')['VersionId']
+    main.put_object_legal_hold(Bucket=name, Key='h', VersionId=held, LegalHold={'Status': 'ON'})
+    refused('AccessDenied', 403, main.put_object_legal_hold, Bucket=name, Key='h', VersionId=held, LegalHold={'Status': 'OFF'})
+    main.delete_bucket_policy(Bucket=name)
+    main.put_object_legal_hold(Bucket=name, Key='h', VersionId=held, LegalHold={'Status': 'OFF'})
     forever = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectRetention', 'Resource': f'arn:aws:s3:::{name}/*',
                'Condition': {'NumericGreaterThan': {'s3:object-lock-remaining-retention-days': '10'}}}
     reads = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObjectRetention', 'Resource': f'arn:aws:s3:::{name}/*'}

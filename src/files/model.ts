@@ -264,6 +264,8 @@ export interface Locks {
   clear(bucket: string, path: string): Promise<void>;
 }
 
+export type ObjectChange = Pick<ObjectFields, 'meta' | 'headers' | 'tags' | 'acl' | 'lock'>;
+
 export interface FileStore {
   /** `FILES_BUCKET_EXISTS` with the owner in its details, `FILES_BUCKET_NAME`. */
   createBucket(
@@ -303,10 +305,13 @@ export interface FileStore {
     to: { readonly bucket: string; readonly key: string },
     options: CopyOptions,
   ): Promise<ObjectInfo>;
-  /** Of that very version; its content and time stay. `FILES_NO_OBJECT`. */
+  /**
+   * Of that very version; its content and time stay. A function gets what is there in the transaction, which may have come after `info`:
+   * a version named `null` is replaced by another of that name. `FILES_NO_OBJECT`.
+   */
   changeObject(
     info: ObjectInfo,
-    change: Pick<ObjectFields, 'meta' | 'headers' | 'tags' | 'acl' | 'lock'>,
+    change: ObjectChange | ((now: ObjectInfo) => ObjectChange),
   ): Promise<ObjectInfo>;
   /** `FILES_OFFSET`, with `length` in its details, when the object is not that long. Offset 0 makes it. */
   append(

@@ -228,7 +228,7 @@ export class Objects {
 
   async change(
     info: ObjectInfo,
-    change: Pick<ObjectFields, 'meta' | 'headers' | 'tags' | 'acl' | 'lock'>,
+    change: Parameters<FileStore['changeObject']>[1],
   ): Promise<ObjectInfo> {
     const { bucket, key, version } = info;
     return await this.#options.changes.make(bucket, {
@@ -239,7 +239,9 @@ export class Objects {
         const isLatest = current?.version === version;
         const row = isLatest ? current : firstVersion(rows[1]);
         if (row === undefined) throw noObject(bucket, key);
-        const changed: VersionRow = { ...row, info: fieldsOf({ ...row.info, ...change }) };
+        const fields =
+          typeof change === 'function' ? change(objectOf(bucket, row, isLatest)) : change;
+        const changed: VersionRow = { ...row, info: fieldsOf({ ...row.info, ...fields }) };
         const where = isLatest ? 'object' : 'older';
         return {
           statements: [

@@ -88,7 +88,9 @@ export class AccessLogWorker implements Worker {
 
   /** What is gathered, at the end of the process. */
   async finish(): Promise<void> {
-    for (const [name, batch] of this.#batches) {
+    // Those of now: one that cannot be put is kept, behind all others, and would come again without end.
+    const gathered = [...this.#batches];
+    for (const [name, batch] of gathered) {
       try {
         await this.#deliver(name, batch);
       } catch (error) {

@@ -139,4 +139,21 @@ test('access logs', async (t) => {
     );
     assert.equal((await worker.step()).kind, 'idle');
   });
+
+  await t.test('the end comes, also when nothing can be put', async () => {
+    let tries = 0;
+    const away: FileStore = Object.assign(Object.create(store), {
+      bucket: (name: string) => store.bucket(name),
+      put() {
+        assert.ok(++tries < 10, 'It is tried without end');
+        return Promise.reject(new Error('away'));
+      },
+    });
+    const clock = new ManualClock(AT);
+    const worker = new AccessLogWorker({ store: away, clock, log: silentLogger });
+    worker.note(accessOf(store, photos, { url: '/photos/5' }));
+    await worker.finish();
+    assert.equal(tries, 1);
+    assert.match(worker.status(), /1 passed over/);
+  });
 });

@@ -67,7 +67,7 @@ export function accessLine(access: Access): string {
     word(bucket.owner),
     bucket.name,
     `[${timeOf(access.startedAt)}]`,
-    call.clientAddress,
+    word(call.clientAddress),
     word(call.caller),
     call.id,
     operationOf(call),

@@ -158,6 +158,12 @@ const AUTH_TYPES: Readonly<Record<Call['sender']['how'], string | undefined>> = 
   'query-v4': 'REST-QUERY-STRING',
 };
 
+const LOCK_FIELDS: ReadonlySet<string> = new Set([
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
+  'x-amz-object-lock-legal-hold',
+]);
+
 /** What policies may limit of a retention. */
 export const REMAINING_DAYS = 's3:object-lock-remaining-retention-days';
 
@@ -194,7 +200,7 @@ function contextOf(
   add('s3:resourceaccount', bucket.owner);
   for (const name of Object.keys(call.headers)) {
     if (name.startsWith('x-amz-')) add(`s3:${name}`, call.header(name));
-    if (name.startsWith('x-amz-object-lock-')) add(`s3:${name.slice(6)}`, call.header(name));
+    if (LOCK_FIELDS.has(name)) add(`s3:${name.slice(6)}`, call.header(name));
   }
   const until = Date.parse(call.header('x-amz-object-lock-retain-until-date') ?? '');
   if (!Number.isNaN(until)) add(REMAINING_DAYS, remainingDays(until, call.nowMs));

@@ -51,6 +51,8 @@ export class Call extends WithParts {
   readonly nowMs: number;
   readonly #parts: CallParts;
   #bucket: BucketInfo | undefined;
+  /** What a form has made of it: only its fields say who sends it. */
+  posted: Call | undefined;
 
   constructor(parts: CallParts) {
     super(parts);

@@ -3,11 +3,26 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FileKit } from '../../testing/file-kit.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
+import { until } from '../../testing/until.ts';
 import { silentLogger } from '../base/log.ts';
+import type { FileStore } from '../files/files.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
 import { parseLifecycle } from './lifecycle.ts';
 
 const DAY_MS = 86_400_000;
+
+/** The store, where `after` happens between a list and what is done about it. */
+function interrupted(store: FileStore, after: () => Promise<unknown>): FileStore {
+  return Object.assign(Object.create(store), {
+    bucket: (name: string) => store.bucket(name),
+    buckets: () => store.buckets(),
+    async list(...asked: Parameters<FileStore['list']>) {
+      const page = await store.list(...asked);
+      await after();
+      return page;
+    },
+  });
+}
 
 async function* pieces(bytes: number): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(Buffer.alloc(bytes, 'x'));
@@ -59,4 +74,33 @@ test('lifecycle rules are carried out', async () => {
   ];
   assert.deepEqual([now?.version, now?.modifiedAt], [last.version, last.modifiedAt]);
   assert.deepEqual(before?.meta, { a: 'b' });
+});
+
+test('what is put anew meanwhile stays as it is put', async () => {
+  await using kit = await FileKit.start();
+  const { store } = kit;
+  const days = (prefix: string, what: string): string =>
+    `<Rule><ID>${prefix}</ID><Filter><Prefix>${prefix}</Prefix></Filter><Status>Enabled</Status>${what}</Rule>`;
+  const lifecycle = parseLifecycle(
+    Buffer.from(
+      `<LifecycleConfiguration>${days('down', '<Transition><Days>30</Days><StorageClass>STANDARD_IA</StorageClass></Transition>')}` +
+        `${days('gone', '<Expiration><Days>30</Days></Expiration>')}</LifecycleConfiguration>`,
+    ),
+  );
+  await store.createBucket('photos', { owner: 'ann', settings: { lifecycle } });
+  const put = (key: string, headers: Record<string, string>) =>
+    store.put('photos', key, pieces(200 * 1024), { headers });
+  const old = await put('down', { 'cache-control': 'old' });
+  await put('gone', {});
+  await until('the next second', () => Date.now() >= old.modifiedAt + 2000);
+  const round = interrupted(store, async () => {
+    await put('down', { 'content-encoding': 'gzip' });
+    await put('gone', {});
+  });
+  const clock = new ManualClock(old.modifiedAt + 40 * DAY_MS);
+  const worker = new LifecycleWorker({ store: round, clock, log: silentLogger });
+  while ((await worker.step(new AbortController().signal)).kind === 'busy');
+  assert.deepEqual((await store.head('photos', 'down'))?.headers, { 'content-encoding': 'gzip' });
+  assert.ok((await store.head('photos', 'gone')) !== undefined);
+  assert.match(worker.status(), /0 removed, 0 of another/);
 });

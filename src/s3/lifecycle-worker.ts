@@ -168,13 +168,16 @@ export class LifecycleWorker implements Worker {
     await this.#remove(bucket, latest, undefined);
   }
 
-  /** To another storage class, if one is due. */
+  /** To another storage class, if one is due, and it is still the same. */
   async #move(object: ObjectInfo, to: string | undefined): Promise<void> {
     if (to === undefined) return;
     try {
-      const headers = { ...object.headers, [CLASS_FIELD]: to };
-      await this.#store.changeObject(object, { headers });
-      this.#moved++;
+      let isSame = false;
+      await this.#store.changeObject(object, (now) => {
+        isSame = now.fid === object.fid && now.modifiedAt === object.modifiedAt;
+        return isSame ? { headers: { ...now.headers, [CLASS_FIELD]: to } } : {};
+      });
+      if (isSame) this.#moved++;
     } catch (error) {
       this.#failed(object, error);
     }
@@ -195,7 +198,9 @@ export class LifecycleWorker implements Worker {
     version: string | undefined,
   ): Promise<void> {
     try {
-      const conditions = version === undefined ? { ifMatch: [object.etag] } : undefined;
+      const conditions = object.isDeleteMarker
+        ? { ifNoneMatch: '*' }
+        : { ifMatch: [object.etag], ifModifiedAt: object.modifiedAt };
       await this.#store.delete(bucket.name, object.key, { version, conditions });
       this.#removed++;
     } catch (error) {

@@ -1,4 +1,5 @@
 /** What belongs to an object beside its bytes and can be changed by itself: tags, access control list, retention, legal hold. */
+import { isoTime } from '../base/time.ts';
 import type { ObjectInfo } from '../files/files.ts';
 import { objectAcl, REMAINING_DAYS, remainingDays, type Wish } from './access.ts';
 import { printAcl } from './acl.ts';
@@ -16,6 +17,7 @@ import { S3Error } from './errors.ts';
 import { askedAcl } from './object-fields.ts';
 import {
   mayChangeRetention,
+  type ObjectLock,
   parseLegalHold,
   parseRetention,
   printLegalHold,
@@ -86,18 +88,30 @@ export async function getRetention(call: Call): Promise<Answer> {
 
 export async function putRetention(call: Call): Promise<Answer> {
   const wanted = parseRetention(await call.document());
-  const days = wanted === undefined ? undefined : remainingDays(wanted.until, call.nowMs);
-  const object = await lockable(call, 's3:PutObjectRetention', { [REMAINING_DAYS]: days });
-  const lock = lockOf(object);
+  const asked = wanted ?? { mode: undefined, until: undefined };
+  const object = await lockable(call, 's3:PutObjectRetention', {
+    's3:object-lock-mode': asked.mode,
+    's3:object-lock-retain-until-date':
+      asked.until === undefined ? undefined : isoTime(asked.until),
+    [REMAINING_DAYS]:
+      asked.until === undefined ? undefined : remainingDays(asked.until, call.nowMs),
+  });
   const bypassGovernance = bypasses(call, await call.bucket(), call.key);
-  if (!mayChangeRetention(lock, wanted, { nowMs: call.nowMs, bypassGovernance })) {
+  const check = (lock: ObjectLock | undefined): void => {
+    if (mayChangeRetention(lock, wanted, { nowMs: call.nowMs, bypassGovernance })) return;
     throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
-  }
+  };
+  check(lockOf(object));
   if (wanted !== undefined && wanted.until <= call.nowMs) {
     throw new S3Error('InvalidArgument', 'The retain until date must be in the future!');
   }
-  const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
-  await call.store.changeObject(object, { lock: { ...hold, ...wanted } });
+  // Judged by what is there when it is written: a hold or a longer time may have come meanwhile.
+  await call.store.changeObject(object, (now) => {
+    const lock = lockOf(now);
+    check(lock);
+    const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
+    return { lock: { ...hold, ...wanted } };
+  });
   return EMPTY;
 }
 
@@ -118,8 +132,10 @@ export async function getLegalHold(call: Call): Promise<Answer> {
 }
 
 export async function putLegalHold(call: Call): Promise<Answer> {
-  const object = await lockable(call, 's3:PutObjectLegalHold');
   const hold = parseLegalHold(await call.document());
-  await call.store.changeObject(object, { lock: { ...lockOf(object), hold } });
+  const object = await lockable(call, 's3:PutObjectLegalHold', {
+    's3:object-lock-legal-hold': hold ? 'ON' : 'OFF',
+  });
+  await call.store.changeObject(object, (now) => ({ lock: { ...lockOf(now), hold } }));
   return EMPTY;
 }

@@ -2,7 +2,8 @@
 import type { ConditionContext } from './policy-conditions.ts';
 import { plainPattern } from './wildcard.ts';
 
-const VARIABLE = /\$\{\s*([^},]*?)\s*(?:,\s*'([^']*)'\s*)?\}/g;
+/** Its inside is taken apart by hand: a policy is somebody else's, and no expression may go back and forth over its spaces. */
+const VARIABLE = /\$\{([^{}]*)\}/g;
 /** Written so because they mean something else outside of braces. */
 const CHARACTERS: ReadonlySet<string> = new Set(['*', '?', '$']);
 
@@ -21,7 +22,11 @@ export function withVariables(
 ): string | undefined {
   if (!hasVariables(text)) return text;
   let isKnown = true;
-  const filled = text.replace(VARIABLE, (_all, name: string, usual: string | undefined) => {
+  const filled = text.replace(VARIABLE, (all, inside: string) => {
+    const comma = inside.indexOf(',');
+    const name = (comma < 0 ? inside : inside.slice(0, comma)).trim();
+    const usual = comma < 0 ? undefined : /^'([^']*)'$/.exec(inside.slice(comma + 1).trim())?.[1];
+    if (comma >= 0 && usual === undefined) return all;
     const value = CHARACTERS.has(name) ? name : (context.get(name.toLowerCase())?.[0] ?? usual);
     isKnown &&= value !== undefined;
     return isPattern ? plainPattern(value ?? '') : (value ?? '');

@@ -25,6 +25,8 @@ export interface Statement {
 
 export interface Policy {
   readonly statements: readonly Statement[];
+  /** The first field beside those that a policy has. */
+  readonly unknown?: string | undefined;
 }
 
 export interface PolicyQuestion {
@@ -66,7 +68,6 @@ export function parsePolicy(text: string, bucket: string): Policy {
   }
   if (!isRecord(document)) bad("Policies must be valid JSON and the first byte must be '{'");
   const unknown = Object.keys(document).find((key) => !POLICY_KEYS.has(key));
-  if (unknown !== undefined) bad(`Unknown field ${unknown}`);
   const version = document['Version'];
   if (!VERSIONS.has(version)) bad('The policy must contain a valid version string');
   const list = document['Statement'];
@@ -75,6 +76,7 @@ export function parsePolicy(text: string, bucket: string): Policy {
   const knowsVariables = version === '2012-10-17';
   return {
     statements: statements.map((one: unknown) => parseStatement(one, bucket, knowsVariables)),
+    unknown,
   };
 }
 
@@ -161,7 +163,8 @@ function conditionsOf(value: unknown): Conditions {
 }
 
 /** What is refused only where a policy is put: one that is kept already stays in force. Throws MalformedPolicy. */
-export function checkNewPolicy({ statements }: Policy): void {
+export function checkNewPolicy({ statements, unknown }: Policy): void {
+  if (unknown !== undefined) bad(`Unknown field ${unknown}`);
   if (statements.some(({ effect, exceptPrincipals }) => effect === 'Allow' && exceptPrincipals))
     bad('Allow with NotPrincipal is not allowed.');
 }

@@ -53,6 +53,7 @@ export async function postObject(call: Call): Promise<Answer> {
       how: sender === undefined ? 'anonymous' : 'form',
     },
   });
+  call.posted = posted;
   const bucket = await posted.bucket();
   const options = await newObject(posted, bucket);
   const body = summedBody(limited(form.file, limits.sizeMax), headers);
@@ -143,7 +144,8 @@ async function signerV4(
 
 /** Fields of the form that are fields of a put. */
 function headersOf(headers: IncomingHttpHeaders, form: PostedForm): IncomingHttpHeaders {
-  const out: IncomingHttpHeaders = { host: headers.host };
+  const { host, referer } = headers;
+  const out: IncomingHttpHeaders = { host, referer, 'user-agent': headers['user-agent'] };
   for (const [name, value] of form.fields) {
     const known =
       /^(?:cache-control|content-type|content-disposition|content-encoding|expires|x-amz-(?!signature|credential|algorithm|date).*)$/;

@@ -128,21 +128,20 @@ const OBJECT: Readonly<Record<string, Methods>> = {
 };
 
 /** Operations of AWS that there are none of here. A name that is missing would be taken for a put or get of the object itself. */
-const ELSEWHERE: ReadonlySet<string> = new Set([
+const BUCKET_ELSEWHERE: ReadonlySet<string> = new Set([
   'abac',
   'metadataConfiguration',
   'metadataInventoryTable',
   'metadataJournalTable',
   'metadataTable',
-  'renameObject',
-  'select',
   'session',
-  'torrent',
 ]);
+const OBJECT_ELSEWHERE: ReadonlySet<string> = new Set(['renameObject', 'select', 'torrent']);
 
 function named(call: Call, table: Readonly<Record<string, Methods>>): Handler | undefined {
+  const elsewhere = table === BUCKET ? BUCKET_ELSEWHERE : OBJECT_ELSEWHERE;
   for (const [name] of call.target.query) {
-    if (ELSEWHERE.has(name))
+    if (elsewhere.has(name))
       throw new S3Error('NotImplemented', `The operation "${name}" is not implemented`);
     if (!Object.hasOwn(table, name)) continue;
     const handler = table[name]?.[call.method];

@@ -86,6 +86,9 @@ test('policies: variables', () => {
   assert.equal(ask(same, 'x', 'a*'), 'allow');
   const old = parsePolicy(JSON.stringify({ Statement: statement('${aws:username}') }), 'b');
   assert.equal(ask(old, 'ann', 'ann'), 'none', 'before 2012-10-17 there were none');
+  const spaces = ' '.repeat(9000);
+  assert.equal(ask(policy(statement(`\${${spaces}`)), 'x'), 'none', 'in no time');
+  assert.equal(ask(policy(statement(`\${${spaces},${spaces}`)), 'x'), 'none', 'in no time');
 });
 
 test('policies: a deny wins, conditions are weighed', () => {
@@ -162,6 +165,8 @@ test('policies: a deny wins, conditions are weighed', () => {
     ].map(conditioned),
     [true, true, false, true, true, false],
   );
+  const more = parsePolicy(JSON.stringify({ Statement: allow, Comment: 'x' }), 'b');
+  assert.throws(() => checkNewPolicy(more), refused('MalformedPolicy'));
   const { Principal: _everybody, ...rest } = allow;
   const kept = policy({ ...rest, NotPrincipal: { AWS: 'ann' } });
   assert.throws(() => checkNewPolicy(kept), refused('MalformedPolicy'));

@@ -50,6 +50,8 @@ export class S3Face {
   readonly #options: S3FaceOptions;
   readonly #domains: readonly string[];
   readonly #people: FindPerson;
+  /** The last answer of each connection. */
+  readonly #answering = new WeakMap<Duplex, ServerResponse>();
 
   constructor(options: S3FaceOptions) {
     this.#options = options;
@@ -75,7 +77,10 @@ export class S3Face {
 
   /** What is no HTTP that Node reads: a field too long, a length that is none. */
   #unread(error: Error, socket: Duplex): void {
-    if (!socket.writable || isGone(error)) {
+    // What is behind an answer that has begun would be taken for a piece of it.
+    const begun = this.#answering.get(socket);
+    const isAnswering = begun?.headersSent === true && !begun.writableFinished;
+    if (!socket.writable || isAnswering || isGone(error)) {
       socket.destroy();
       return;
     }
@@ -92,6 +97,7 @@ export class S3Face {
     const startedAt = this.#options.clock.now();
     const seen: Seen = {};
     response.on('error', () => undefined);
+    this.#answering.set(request.socket, response);
     try {
       const answer = await this.#answer(request, { response, id, seen });
       const answeredAt = this.#options.clock.now();
@@ -106,7 +112,8 @@ export class S3Face {
     seen,
     ...of
   }: Pick<Access, 'answer' | 'startedAt' | 'answeredAt'> & { readonly seen: Seen }): void {
-    const { call, code } = seen;
+    const { code } = seen;
+    const call = seen.call?.posted ?? seen.call;
     const bucket = call?.seenBucket;
     if (call === undefined || bucket === undefined || setting(bucket, 'logging') === undefined)
       return;
@@ -224,7 +231,8 @@ export class S3Face {
     const call = new Call(parts);
     seen.call = call;
     const answer = await handlerOf(call)(call);
-    if (call.offersToPay && setting(await call.bucket(), 'requestPayment') === 'Requester')
+    const bucket = call.seenBucket;
+    if (call.offersToPay && bucket?.settings['requestPayment'] === 'Requester')
       common['x-amz-request-charged'] = 'requester';
     return answer;
   }
