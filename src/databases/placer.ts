@@ -107,9 +107,10 @@ export class DatabasePlacer {
     let asked: Promise<States> | undefined;
     const states = (): Promise<States> => (asked ??= this.#options.states());
     const copies = countOf(placed.flatMap(({ stored }) => stored.value.stripes.flat()));
-    const readers = await this.#options.readers();
+    const readers = await this.#readers();
     for (const one of placed) {
-      const near = await this.#near(one, readers.get(one.name) ?? [], states);
+      const known = readers && (readers.get(one.name) ?? []);
+      const near = known ? await this.#near(one, known, states) : (one.stored.value.near ?? []);
       await this.#place(registry, { ...one, near }, copies, states);
     }
     const leads = countOf(placed.flatMap(({ primaries }) => primaries));
@@ -130,6 +131,16 @@ export class DatabasePlacer {
     this.#primaries = new Map(states.map(({ id, primaries }) => [id, primaries]));
     this.#seen = seen;
     this.#askedMs = now;
+  }
+
+  /** Undefined while that cannot be read: copies that keep a database safe do not wait for it. */
+  async #readers(): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
+    try {
+      return await this.#options.readers();
+    } catch (error) {
+      this.#options.log.warn('It is not known where apps use databases', { why: messageOf(error) });
+      return undefined;
+    }
   }
 
   /** As they should be: a copy more only of what is small. */
