@@ -94,7 +94,8 @@ export class HttpCache implements AsyncDisposable {
   readonly #loading = new Map<string, Promise<Candidates<Stored>>>();
   #lastStamp: number;
   #saving: Promise<void> = Promise.resolve();
-  /** Changes that wait for what the disk has under their key. */
+  /** Changes that wait for what the disk has under their key, in order: each is made of what the one before left. */
+  readonly #changes = new Map<string, ((candidates: Candidates<Stored>) => Candidates<Stored>)[]>();
   readonly #changing = new Set<Promise<void>>();
 
   private constructor(options: HttpCacheOptions, cold: ColdTier | undefined, purges: Purges) {
@@ -357,9 +358,9 @@ export class HttpCache implements AsyncDisposable {
     const hot = this.#hot;
     const isHere = this.#memory.mayHold(key) || this.#cold?.mayHold(key) === true;
     const isCopy = !isHere && hot !== undefined && (hotUntilMs !== undefined || hot.mayHold(key));
-    const apply = (candidates: Candidates<Stored>): void => {
+    const apply = (candidates: Candidates<Stored>): Candidates<Stored> => {
       // Removed since: neither it nor its successor is wanted any more.
-      if (this.#removals.covers(key, of.stamp)) return;
+      if (this.#removals.covers(key, of.stamp)) return candidates;
       const list = listOf(candidates).filter(
         (one) =>
           !gone.some((old) => isSameStored(one, old)) && !this.#removals.covers(key, one.stamp),
@@ -370,17 +371,29 @@ export class HttpCache implements AsyncDisposable {
       if (isCopy && (hotUntilMs !== undefined || made === undefined)) {
         hot.set(key, left, hotUntilMs);
       } else this.#set(key, left);
+      return asVariants(left);
     };
     if (isCopy) apply(hot.find(key));
     else if (this.#memory.mayHold(key) || this.#cold?.mayHold(key) !== true) {
       apply(this.#memory.find(key));
-    } else {
-      const changed = this.#loadFromDisk(key).then((list) => {
-        apply(this.#memory.mayHold(key) ? this.#memory.find(key) : asVariants(list));
-        this.#changing.delete(changed);
-      });
-      this.#changing.add(changed);
+    } else this.#changeLater(key, apply);
+  }
+
+  #changeLater(key: string, apply: (candidates: Candidates<Stored>) => Candidates<Stored>): void {
+    const known = this.#changes.get(key);
+    if (known !== undefined) {
+      known.push(apply);
+      return;
     }
+    const changes = [apply];
+    this.#changes.set(key, changes);
+    const changed = this.#loadFromDisk(key).then((list) => {
+      this.#changes.delete(key);
+      let now = this.#memory.mayHold(key) ? this.#memory.find(key) : asVariants(list);
+      for (const change of changes) now = change(now);
+      this.#changing.delete(changed);
+    });
+    this.#changing.add(changed);
   }
 
   #set(key: string, variants: readonly Stored[]): void {

@@ -343,6 +343,7 @@ export const VALIDATION: CaseTable = {
           expect: { from: 'validated', body: 'one' },
         },
         { lines: ['Foo: 2'], expect: { from: 'cache', body: 'two' } },
+        { lines: ['Foo: 1'], expect: { from: 'cache', body: 'one' } },
         {
           lines: ['Foo: 3'],
           origin: not(LONG, 'ETag: "b"', 'Vary: Foo'),
