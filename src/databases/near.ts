@@ -21,17 +21,14 @@ export interface NearInput {
 export function decideNear({ near, readers, nodes, primaries }: NearInput): readonly string[] {
   const stateOf = (id: string): PlaceNode['state'] | undefined =>
     nodes.find((node) => node.id === id)?.state;
+  // It led because others were away, and is to hand over first.
+  const leads = (id: string): boolean => primaries.includes(id);
   const mayStay = (id: string): boolean =>
     readers.includes(id) && ['ready', 'suspect', 'lost'].includes(stateOf(id) ?? '');
   const stay = near.filter((id) => mayStay(id) || (leads(id) && stateOf(id) !== undefined));
   const come = readers.filter((id) => stateOf(id) === 'ready' && !stay.includes(id)).toSorted();
   const next = [...stay, ...come.slice(0, Math.max(0, NEAR_COPIES_MAX - stay.length))];
   return next.join(' ') === near.join(' ') ? near : next;
-
-  /** It led because others were away, and is to hand over first. */
-  function leads(id: string): boolean {
-    return primaries.includes(id);
-  }
 }
 
 /** How large one copy of everything is; undefined while that is not known of every stripe. `copies` are all that are known of. */

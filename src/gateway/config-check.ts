@@ -1,6 +1,6 @@
 /**
- * Strict check of a whole `GatewayConfig`, done by the worker that is asked to apply it: an unknown key, a double
- * id or two routes for the same place refuse the config as a whole, and the one before stays.
+ * Strict check of a whole `GatewayConfig`, done by the worker that gets one whole, and by the agent before it sends what has changed
+ * (`config-checker.ts`): an unknown key, a double id or two routes for the same place refuse the config as a whole, and the one before stays.
  */
 import { isAbsolute, normalize } from 'node:path';
 import { ConfigError } from '../base/errors.ts';
