@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { isMolnError, messageOf } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { EtcdUpkeep } from '../src/registry/registry.ts';
@@ -59,8 +60,20 @@ interface Run {
 async function keepInOrder({ admin }: EtcdUnderTest, run: Run): Promise<void> {
   const upkeep = new EtcdUpkeep({ admin, clock: systemClock, log: silentLogger });
   while (!run.isOver) {
-    const done = await upkeep.step();
-    if (done.kind === 'idle') await pause(done.retryInMs ?? LOOK_EVERY_MS);
+    const done = await whenAnswered(() => upkeep.step());
+    if (done?.kind === 'busy') continue;
+    await pause((done?.kind === 'idle' ? done.retryInMs : undefined) ?? LOOK_EVERY_MS);
+  }
+}
+
+/** Undefined when a member is too busy to answer: the next look will tell, and a manager tries again, too. */
+async function whenAnswered<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isMolnError(error, 'REGISTRY_UNAVAILABLE')) throw error;
+    console.log(messageOf(error));
+    return undefined;
   }
 }
 
@@ -69,9 +82,10 @@ async function tell({ admin, endpoints }: EtcdUnderTest, run: Run): Promise<numb
   const began = performance.now();
   let most = 0;
   while (!run.isOver) {
-    const statuses = await Promise.all(endpoints.map((endpoint) => admin.status(endpoint)));
-    const largest = Math.max(...statuses.map(({ dbBytes }) => dbBytes));
-    const used = Math.max(...statuses.map(({ dbBytesInUse }) => dbBytesInUse));
+    const asked = endpoints.map((endpoint) => whenAnswered(() => admin.status(endpoint)));
+    const statuses = (await Promise.all(asked)).filter((status) => status !== undefined);
+    const largest = Math.max(0, ...statuses.map(({ dbBytes }) => dbBytes));
+    const used = Math.max(0, ...statuses.map(({ dbBytesInUse }) => dbBytesInUse));
     most = Math.max(most, largest);
     const seconds = Math.round((performance.now() - began) / 1000);
     console.log(
