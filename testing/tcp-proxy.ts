@@ -4,6 +4,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
+  /** Taken so far. */
+  readonly connections: number;
   /** Bytes that came from clients so far, forwarded or held. */
   readonly bytesAsked: number;
   /** Bytes that came from the target so far. */
@@ -46,6 +48,7 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   let delayMs = 0;
   let holding: 'none' | 'requests' | 'answers' | 'both' = 'none';
   let refusing = false;
+  let connections = 0;
   let bytesAsked = 0;
   let bytesAnswered = 0;
   const pass = (pair: Pair, to: Socket, data: Buffer): void => {
@@ -64,6 +67,7 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   };
   const server = createServer((client) => {
     if (refusing) return void client.resetAndDestroy();
+    connections++;
     const pair: Pair = {
       client,
       target: connect(target.port, '127.0.0.1'),
@@ -102,6 +106,9 @@ export async function startTcpProxy(target: { readonly port: number }): Promise<
   };
   return {
     port,
+    get connections() {
+      return connections;
+    },
     get bytesAsked() {
       return bytesAsked;
     },

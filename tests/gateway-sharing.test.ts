@@ -1,9 +1,20 @@
 /** One request at the origin, whoever is asked: caches of several gateway processes, nodes and regions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SHARING } from '../src/gateway/limits.ts';
 import { until } from './gateway-kit.ts';
-import { answerTo, ask, bodyOf, get, SharingGateways, statusOf } from './gateway-sharing-kit.ts';
+import {
+  answerTo,
+  ask,
+  bodyOf,
+  get,
+  type Handler,
+  SharingGateways,
+  statusOf,
+} from './gateway-sharing-kit.ts';
 
+/** Of one node. */
+const PROCESSES = 4;
 const COLD_BYTES: number = 512 * 1024;
 const CROWD = 200;
 
@@ -308,6 +319,30 @@ test('what an owner has taken and does not answer, since its node fell silent, i
 function countOf(clients: readonly { readonly text: string }[], body: string): number {
   return clients.filter(({ text }) => text.endsWith(body)).length;
 }
+
+test('a slow origin costs no more connections a round than a node has processes', async () => {
+  const held: (() => void)[] = [];
+  const nodes = [
+    { region: 'east', workers: 1 },
+    { region: 'west', workers: PROCESSES },
+  ];
+  const hold: Handler = (_request, response) => held.push(() => response.end('late'));
+  await using gateways = await SharingGateways.start(nodes, hold, {}, { oneWayMs: 0 });
+  const [asker] = gateways.all;
+  const west = gateways.links[1];
+  assert.ok(asker !== undefined && west !== undefined);
+  const clients = PATHS.map((path) => ask(asker, path));
+  await until('all at the origin', () => held.length === PATHS.length);
+  const before = west.connections;
+  const fromMs = performance.now();
+  // The first round does not know yet how many of them are slow.
+  await until('a third round', () => west.connections - before > 3 * PROCESSES);
+  const rounds = 1 + Math.floor((performance.now() - fromMs) / SHARING.silentMs);
+  assert.ok(west.connections - before <= (rounds + 1) * PROCESSES, `${west.connections - before}`);
+  for (const release of held) release();
+  await Promise.all(clients.map(answerTo));
+  assert.equal(countOf(clients, 'late'), PATHS.length);
+});
 
 test('processes that disagree about who is there serve all the same', async () => {
   await using gateways = await SharingGateways.start([...TWO, ...REGIONS], (_request, response) => {

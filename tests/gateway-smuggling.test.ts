@@ -346,6 +346,75 @@ describe('smuggling', () => {
   });
 });
 
+/** Each leads to one route as it is written, and to another for those who take it otherwise. */
+const AMBIGUOUS = [
+  '/%61dmin/users',
+  '/./admin/users',
+  '//admin/users',
+  '/public/../admin',
+  '/public/%2e%2e/admin',
+  '/public/..%2fadmin',
+  '/public/..%5Cadmin',
+  '/public\\..\\admin',
+  '/public/..;/admin',
+  '/admin;a=b/users',
+  '/admin%2fusers',
+  '/admin/../public',
+  'http://a/public/../admin',
+];
+
+/** They stay within one route, and go on as they are. */
+const WITHIN_ONE = [
+  '/a/../b',
+  '/http://b.test//c',
+  '/admin/%2e/users',
+  '/admin/x%2Fy',
+  '/admin/a;b=c',
+  '/.well-known/x',
+  '/h%C3%A4/%20',
+  '/?next=/../admin',
+];
+
+describe('paths that can be read in two ways', () => {
+  test('are refused when that would lead to different routes', async () => {
+    await using gateway = await Gateway.start([]);
+    await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+    const route = proxyRoute([socketUpstream(origin.path)]);
+    await gateway.route(
+      ...['/', '/admin', '/public'].map((path) => ({ ...route, id: `app${path}`, path })),
+    );
+    for (const path of AMBIGUOUS) {
+      const client = gateway.connect();
+      client.send(`GET ${path} HTTP/1.1\r\n${H}\r\n`);
+      await client.closed();
+      assert.match(client.text, /^HTTP\/1\.1 400 /, path);
+    }
+    assert.equal(origin.seen, '');
+    for (const path of WITHIN_ONE) {
+      const client = gateway.connect();
+      client.send(`GET ${path} HTTP/1.1\r\n${H}Connection: close\r\n\r\n`);
+      await client.closed();
+      assert.match(client.text, /^HTTP\/1\.1 200 /, path);
+      assert.ok(origin.seen.includes(`GET ${path} HTTP/1.1\r\n`), path);
+    }
+  });
+
+  test('lead nowhere when one of the ways does', async () => {
+    await using gateway = await Gateway.start([]);
+    await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, () => undefined);
+    await gateway.route({ ...proxyRoute([socketUpstream(origin.path)]), path: '/api' });
+    for (const path of ['/api/../internal', '/api/%2e./internal', '/api/..%2finternal']) {
+      const client = gateway.connect();
+      client.send(`GET ${path} HTTP/1.1\r\n${H}Connection: close\r\n\r\n`);
+      await client.closed();
+      assert.match(client.text, /^HTTP\/1\.1 404 /, path);
+    }
+    assert.equal(origin.seen, '');
+  });
+});
+
 /** Answers of an origin that may not be passed on. */
 const BAD_ANSWERS: readonly (readonly [string, string])[] = [
   [

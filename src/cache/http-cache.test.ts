@@ -11,19 +11,31 @@ import { HttpCache, VARIANTS_MAX, type Filling, type HttpCacheDisk } from './htt
 const NOW_MS = 1_795_176_000_000;
 const MEBIBYTE = 1024 * 1024;
 
+const owned = new WeakMap<TestContext, AsyncDisposableStack>();
+
+/** What is opened last is closed first; hooks run the other way round, and a cache still writes to its folder. */
+function ownedBy(context: TestContext): AsyncDisposableStack {
+  let stack = owned.get(context);
+  if (stack === undefined) {
+    stack = new AsyncDisposableStack();
+    owned.set(context, stack);
+    context.after(() => stack?.disposeAsync());
+  }
+  return stack;
+}
+
 async function cacheOf(
   context: TestContext,
   disk?: HttpCacheDisk,
   memoryBytesMax = 8 * MEBIBYTE,
 ): Promise<HttpCache> {
-  const cache = await HttpCache.open({ memoryBytesMax, bodyBytesMax: 100 * MEBIBYTE, disk });
-  context.after(() => cache[Symbol.asyncDispose]());
-  return cache;
+  const options = { memoryBytesMax, bodyBytesMax: 100 * MEBIBYTE, disk };
+  return ownedBy(context).use(await HttpCache.open(options));
 }
 
 async function diskOf(context: TestContext): Promise<HttpCacheDisk> {
   const folder = await mkdtemp(join(tmpdir(), 'moln-cache-'));
-  context.after(() => rm(folder, { recursive: true }));
+  ownedBy(context).defer(() => rm(folder, { recursive: true }));
   return { folder, bytesMax: 64 * MEBIBYTE };
 }
 

@@ -16,6 +16,7 @@ import { failureAnswer, type FailureDetails } from './error-page.ts';
 import { DISCARD_BYTES_MAX, LEAVING_FRESH_MS, LEAVING_KEPT_MS } from './limits.ts';
 import { type Outbox, outboxOf } from './outbox.ts';
 import { Linger } from './linger.ts';
+import { routeFor } from './path-check.ts';
 import type { Plane } from './plane.ts';
 import { RequestBody } from './request-body.ts';
 import type { ConnectionOwner, Proxy, Responder } from './responder.ts';
@@ -421,7 +422,7 @@ export class Connection implements ChunkSink, ClientEvents {
     this.expectsContinue = framing.expectContinue;
     body.start(framing);
     this.state = body.done ? STATE.busy : STATE.body;
-    const route = plane.table.match(target.host, target.path);
+    const route = routeFor(plane.table, target);
     if (route === undefined) {
       this.fail(404, 'No route', { reason: 'No site has this address here' });
       return;

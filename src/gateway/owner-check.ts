@@ -2,6 +2,7 @@
  * Asks a process that owns keys whether it still turns, when somebody has waited there for long without a byte: a process that hangs
  * keeps its connections. To another node the way leads through any of its processes, and that one may hang while the owner turns. The
  * system there deals out connections, so it is asked over as many new ones as there are processes: sooner or later one of them goes that way.
+ * When an origin is slow, so is every owner of the node: they share that number, since each connection is a handshake for both sides.
  */
 import type { ResponseHead } from '../http/head.ts';
 import type { CacheRoom } from './cache-room.ts';
@@ -28,7 +29,13 @@ interface CheckedOwner {
 
 function waysTo({ owner, sharing }: CheckedOwner): number {
   if (owner.upstream?.isFar !== true) return 1;
-  return sharing.members.filter(({ node }) => node === owner.node).length;
+  const there = sharing.members.filter(({ node }) => node === owner.node);
+  return waysEach({ processes: there.length, slow: there.filter(({ isSlow }) => isSlow).length });
+}
+
+/** Connections for each of the `slow` owners of a node: together no more than it has processes, but one at least. */
+export function waysEach(node: { readonly processes: number; readonly slow: number }): number {
+  return Math.max(1, Math.floor(node.processes / Math.max(1, node.slow)));
 }
 
 class OwnerCheck extends PeerNotice {

@@ -91,6 +91,11 @@ export class Sharer implements KeyMember {
     return true;
   }
 
+  /** Somebody waits there for long: it was asked in this round of questions or the last one. */
+  get isSlow(): boolean {
+    return this.#plane.coarseMs - this.#checkedMs < 2 * SHARING.silentMs;
+  }
+
   /** For one question. */
   route(times: Pick<RouteLimits, 'responseTimeoutMs' | 'idleTimeoutMs'>): AskedRoute {
     const { connectTimeoutMs } = SHARING;

@@ -8,6 +8,7 @@ import type { RequestHead } from './head.ts';
 import { parseHost } from './host.ts';
 import { HttpError } from './http-error.ts';
 import { KnownTexts, NO_PLACE } from './known-texts.ts';
+import { isPlainPath } from './path-readings.ts';
 
 const SLASH = 0x2f;
 const ABSOLUTE = /^https?:\/\/([^/?]*)(.*)$/i;
@@ -24,6 +25,8 @@ interface KnownHost {
 
 const authorities = new KnownTexts();
 const targets = new KnownTexts();
+/** The last plain path at each of their places: to look is dearer than to compare with what was met before. */
+const plain: string[] = Array.from({ length: KnownTexts.places }, () => '');
 
 const NO_HOST: KnownHost = { authority: '', host: '' };
 
@@ -53,6 +56,8 @@ export class RequestTarget {
   target = '';
   /** The target up to its query; `/` for `*`. */
   path = '';
+  /** The path leads everybody to the same place, see `readingsOf`. */
+  isPlain = true;
   /** Of the target among those that come again (see `KnownTexts`), for what is remembered of them. */
   place: number = NO_PLACE;
   /** It is not the one in the head any more. */
@@ -94,6 +99,12 @@ export class RequestTarget {
     const query = this.target.indexOf('?');
     this.path = query < 0 ? this.target : this.target.slice(0, query);
     if (this.target === '*') this.path = '/';
+    const { place, path } = this;
+    if (place !== NO_PLACE && plain[place] === path) this.isPlain = true;
+    else {
+      this.isPlain = isPlainPath(path);
+      if (place !== NO_PLACE && this.isPlain) plain[place] = path;
+    }
   }
 
   private setHost(known: KnownHost): void {

@@ -1,0 +1,31 @@
+/**
+ * A path that leads to one route as it came, and to another as its readers may take it, would let whoever asks choose the route: past a
+ * password of `/admin`, say, by `/%61dmin` or `/public/../admin`.
+ */
+import { HttpError } from '../http/http-error.ts';
+import { readingsOf } from '../http/path-readings.ts';
+import type { RequestTarget } from '../http/target.ts';
+import type { Route, RouteTable } from './route-table.ts';
+
+/**
+ * The route of a request; none when one of the readings of its path has none. Throws HttpError 400 when they lead to several. What stays
+ * within one goes on as it came.
+ */
+export function routeFor(
+  table: RouteTable,
+  { host, path, isPlain }: Pick<RequestTarget, 'host' | 'path' | 'isPlain'>,
+): Route | undefined {
+  const route = table.match(host, path);
+  if (isPlain || route === undefined) return route;
+  for (const reading of readingsOf(path)) {
+    const other = table.match(host, reading);
+    if (other === route) continue;
+    if (other === undefined) return undefined;
+    throw new HttpError(
+      400,
+      'HTTP_AMBIGUOUS_PATH',
+      'The path can be read in two ways, which lead to different routes',
+    );
+  }
+  return route;
+}
