@@ -269,7 +269,7 @@ export class Objects {
     key: string,
     options: Parameters<FileStore['delete']>[2] & { readonly state: BucketState },
   ): Promise<Deleted> {
-    const { version, conditions, state } = options;
+    const { version, conditions, bypassGovernance, state } = options;
     const now = this.#options.clock.now();
     const own = keyReads(bucket, key, state);
     const asked =
@@ -292,7 +292,10 @@ export class Objects {
         checkConditions(conditions, present(target));
         if (target === undefined)
           return { result: { version, deleteMarker: false, existed: false } };
-        const pieces = removeVersion({ bucket, current, next: firstVersion(next), now }, target);
+        const pieces = removeVersion(
+          { bucket, current, next: firstVersion(next), now, bypassGovernance },
+          target,
+        );
         return { ...pieces, result: { version, deleteMarker: target.marker, existed: true } };
       },
     });

@@ -1,21 +1,15 @@
 /** What a request says is to be kept with an object, and how it is given back. */
 import { isoTime } from '../base/time.ts';
-import type { BucketInfo, Conditions, ObjectInfo } from '../files/files.ts';
+import type { BucketInfo, Conditions, ObjectInfo, ObjectLock } from '../files/files.ts';
 import { parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { type Acl, aclOfHeaders, isPublicAcl, parseAcl } from './acl.ts';
 import { authorise, ownership, publicAccess } from './access.ts';
-import { type Call, lockOf, setting, versionHeader } from './call.ts';
+import { type Call, setting, versionHeader } from './call.ts';
 import { encryptionHeaders } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { expiryOf, type LifecycleRule } from './lifecycle.ts';
-import {
-  defaultLock,
-  type LockConfiguration,
-  lockHeaders,
-  lockOfHeaders,
-  type ObjectLock,
-} from './object-lock.ts';
+import { defaultLock, type LockConfiguration, lockHeaders, lockOfHeaders } from './object-lock.ts';
 import { tagsOfHeader, type Tags } from './tagging.ts';
 
 const META_PREFIX = 'x-amz-meta-';
@@ -226,7 +220,7 @@ export function objectHeaders(
     'accept-ranges': 'bytes',
     'content-type': toField(object.contentType ?? DEFAULT_TYPE),
     ...versionHeader(bucket, object.version),
-    ...lockHeaders(lockOf(object)),
+    ...lockHeaders(object.lock),
     ...encryptionHeaders(call, object.encryption),
   };
   for (const [name, value] of Object.entries(object.headers)) headers[name] = toField(value);

@@ -1,13 +1,12 @@
 /** What belongs to an object beside its bytes and can be changed by itself: tags, access control list, retention, legal hold. */
 import { isoTime } from '../base/time.ts';
-import type { ObjectInfo } from '../files/files.ts';
+import type { ObjectInfo, ObjectLock } from '../files/files.ts';
 import { objectAcl, REMAINING_DAYS, remainingDays, type Wish } from './access.ts';
 import { printAcl } from './acl.ts';
 import {
   type Answer,
   type Call,
   EMPTY,
-  lockOf,
   NO_CONTENT,
   setting,
   versionHeader,
@@ -17,7 +16,6 @@ import { S3Error } from './errors.ts';
 import { askedAcl } from './object-fields.ts';
 import {
   mayChangeRetention,
-  type ObjectLock,
   parseLegalHold,
   parseRetention,
   printLegalHold,
@@ -81,7 +79,7 @@ async function lockable(
 
 export async function getRetention(call: Call): Promise<Answer> {
   const object = await lockable(call, 's3:GetObjectRetention');
-  const lock = lockOf(object);
+  const { lock } = object;
   if (lock?.mode === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
   return xmlAnswer(printRetention(lock));
 }
@@ -101,13 +99,13 @@ export async function putRetention(call: Call): Promise<Answer> {
     if (mayChangeRetention(lock, wanted, { nowMs: call.nowMs, bypassGovernance })) return;
     throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
   };
-  check(lockOf(object));
+  check(object.lock);
   if (wanted !== undefined && wanted.until <= call.nowMs) {
     throw new S3Error('InvalidArgument', 'The retain until date must be in the future!');
   }
   // Judged by what is there when it is written: a hold or a longer time may have come meanwhile.
   await call.store.changeObject(object, (now) => {
-    const lock = lockOf(now);
+    const { lock } = now;
     check(lock);
     const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
     return { lock: { ...hold, ...wanted } };
@@ -126,7 +124,7 @@ export async function restoreObject(call: Call): Promise<Answer> {
 }
 
 export async function getLegalHold(call: Call): Promise<Answer> {
-  const lock = lockOf(await lockable(call, 's3:GetObjectLegalHold'));
+  const { lock } = await lockable(call, 's3:GetObjectLegalHold');
   if (lock?.hold === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
   return xmlAnswer(printLegalHold(lock));
 }
@@ -136,6 +134,6 @@ export async function putLegalHold(call: Call): Promise<Answer> {
   const object = await lockable(call, 's3:PutObjectLegalHold', {
     's3:object-lock-legal-hold': hold ? 'ON' : 'OFF',
   });
-  await call.store.changeObject(object, (now) => ({ lock: { ...lockOf(now), hold } }));
+  await call.store.changeObject(object, (now) => ({ lock: { ...now.lock, hold } }));
   return EMPTY;
 }

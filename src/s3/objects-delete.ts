@@ -3,7 +3,7 @@ import type { BucketInfo, Conditions } from '../files/files.ts';
 import { isMolnError } from '../base/errors.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 import { mayDo } from './access.ts';
-import { type Answer, type Call, lockOf, setting, versionHeader, xmlAnswer } from './call.ts';
+import { type Answer, type Call, versionHeader, xmlAnswer } from './call.ts';
 import {
   childrenNamed,
   malformed,
@@ -15,7 +15,6 @@ import {
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { writeConditions } from './object-fields.ts';
-import { isHeld } from './object-lock.ts';
 import { storeError } from './store-errors.ts';
 
 const KEYS_MAX = 1000;
@@ -41,12 +40,14 @@ async function deleteOne(
   const action = version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
   const list = { of: 'bucket', permission: 'WRITE' } as const;
   if (!mayDo(call, bucket, { action, list, key })) throw new S3Error('AccessDenied');
-  if (version !== undefined && setting(bucket, 'lock') !== undefined) {
-    await checkHeld(call, bucket, { key, version });
-  }
   const { conditions } = what;
+  const bypassGovernance = bypasses(call, bucket, key);
   try {
-    const gone = await call.store.delete(bucket.name, key, { version, conditions });
+    const gone = await call.store.delete(bucket.name, key, {
+      version,
+      conditions,
+      bypassGovernance,
+    });
     return { version: gone.version, deleteMarker: gone.deleteMarker };
   } catch (error) {
     if (isMolnError(error, 'FILES_CONDITION') && error.details?.['exists'] === false)
@@ -69,18 +70,6 @@ async function goneBefore(
   if (!isMet) throw new S3Error('PreconditionFailed');
   const gone = await call.store.delete(bucket.name, key, { version, conditions: undefined });
   return { version: gone.version, deleteMarker: gone.deleteMarker };
-}
-
-async function checkHeld(
-  call: Call,
-  bucket: BucketInfo,
-  { key, version }: { readonly key: string; readonly version: string },
-): Promise<void> {
-  const object = await call.store.head(bucket.name, key, version);
-  if (object === undefined || object.isDeleteMarker) return;
-  if (isHeld(lockOf(object), call.nowMs, bypasses(call, bucket, key))) {
-    throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
-  }
 }
 
 /** The field is set, and the caller may. */
