@@ -395,9 +395,11 @@ PART = 5 * 2**20
 
 def upload(name, key, *parts, by=main, complete=None, **options):
     started = by.create_multipart_upload(Bucket=name, Key=key, **options)
+    # Each part has the upload's checksum; newer ones would send one of their own choice.
+    same = {'ChecksumAlgorithm': options['ChecksumAlgorithm']} if 'ChecksumAlgorithm' in options else {}
     done = []
     for number, body in enumerate(parts, 1):
-        answer = by.upload_part(Bucket=name, Key=key, UploadId=started['UploadId'], PartNumber=number, Body=body)
+        answer = by.upload_part(Bucket=name, Key=key, UploadId=started['UploadId'], PartNumber=number, Body=body, **same)
         done.append({'PartNumber': number, 'ETag': answer['ETag'], **{name: value for name, value in answer.items() if name.startswith('Checksum')}})
     answer = by.complete_multipart_upload(Bucket=name, Key=key, UploadId=started['UploadId'], MultipartUpload={'Parts': done}, **(complete or {}))
     return started['UploadId'], done, answer
@@ -905,6 +907,105 @@ def what_is_wrong():
             plain.sendall(f'PUT /{name}/k HTTP/1.1\r\nHost: {host.netloc}\r\n{field}\r\n\r\n'.encode())
             answer = b''.join(iter(lambda: plain.recv(65536), b''))
         assert answer.startswith(b'HTTP/1.1 400') and code in answer, answer
+
+
+@check
+def newer_refusals():
+    name = bucket()
+    put(name, 'k')
+    at = f'/{name}'
+    say = lambda method, path, headers=None, body=b'': (lambda status, text: (status, text.partition(b'<Code>')[2].partition(b'<')[0].decode()))(*signed(method, at + path, headers, body))
+    assert say('GET', '/k', {'x-amz-security-token': 'wrong'}) == (400, 'InvalidToken')
+    token = main.generate_presigned_url('get_object', Params={'Bucket': name, 'Key': 'k'}) + '&X-Amz-Security-Token=wrong'
+    assert b'InvalidToken' in raw('GET', token[len(ADDRESS):])[2]
+    sha = base64.b64encode(hashlib.sha256(b'hello').digest()).decode()
+    assert say('PUT', '/c', {'x-amz-sdk-checksum-algorithm': 'CRC32'}, b'hello') == (400, 'InvalidRequest')
+    assert say('PUT', '/c', {'x-amz-sdk-checksum-algorithm': 'CRC32', 'x-amz-checksum-sha256': sha}, b'hello') == (400, 'BadDigest')
+    assert say('PUT', '/c', {'x-amz-checksum-md4': sha}, b'hello') == (400, 'InvalidRequest')
+    long = 'k' * 1025
+    for method in ['GET', 'PUT', 'DELETE']:
+        assert say(method, f'/{long}') == (400, 'KeyTooLongError'), method
+    assert b'KeyTooLongError' in signed('POST', f'{at}?delete', body=f'<Delete><Object><Key>{long}</Key></Object></Delete>'.encode())[1]
+    for bad in ['zone--x-s3', 'amzn-s3-demo-mine', 'some.mrap', 'some--table-s3']:
+        assert b'InvalidBucketName' in signed('PUT', f'/{bad}')[1], bad
+    started = main.create_multipart_upload(Bucket=name, Key='m', ChecksumAlgorithm='CRC32')['UploadId']
+    assert say('PUT', f'/m?partNumber=1&uploadId={started}', {'x-amz-checksum-sha256': sha}, b'hello') == (400, 'InvalidRequest')
+    etag = main.upload_part(Bucket=name, Key='m', UploadId=started, PartNumber=1, Body=b'hello', ChecksumAlgorithm='CRC32')['ETag']
+    ends = f'<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>'.encode()
+    for size in ['6', 'six']:
+        assert say('POST', f'/m?uploadId={started}', {'x-amz-mp-object-size': size}, ends) == (400, 'InvalidRequest'), size
+    assert say('POST', f'/m?uploadId={started}', {'x-amz-mp-object-size': '5'}, ends)[0] == 200
+    rule = '<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>http://a.b</AllowedOrigin>%s</CORSRule>'
+    for code, more in [('InvalidRequest', '<ExposeHeader>x-*</ExposeHeader>'), ('MalformedXML', '<MaxAgeSeconds>-1</MaxAgeSeconds>'),
+                       ('InvalidRequest', '<AllowedHeader>a*b*</AllowedHeader>')]:
+        assert say('PUT', '?cors', body=f'<CORSConfiguration>{rule % more}</CORSConfiguration>'.encode()) == (400, code), more
+    asks = {'Origin': 'http://a.b', 'Access-Control-Request-Method': 'GET'}
+    assert b'CORS is not enabled' in raw('OPTIONS', f'{at}/k', asks)[2]
+    main.put_bucket_cors(Bucket=name, CORSConfiguration={'CORSRules': [{'AllowedMethods': ['PUT'], 'AllowedOrigins': ['*']}]})
+    assert b'AccessForbidden' in raw('OPTIONS', f'{at}/k', asks)[2]
+    assert b'BadRequest' in raw('OPTIONS', f'{at}/k', {'Origin': 'http://a.b'})[2]
+    rules = [{'ObjectOwnership': 'ObjectWriter'}] * 2
+    refused('MalformedXML', 400, main.put_bucket_ownership_controls, Bucket=name, OwnershipControls={'Rules': rules})
+    far = bucket(CreateBucketConfiguration={'LocationConstraint': 'my_zone.1'})
+    assert main.get_bucket_location(Bucket=far)['LocationConstraint'] == 'my_zone.1'
+
+
+@check
+def policies_that_cannot_be():
+    name = bucket()
+    one = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': f'arn:aws:s3:::{name}/*'}
+    set_policy = lambda *statements: main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': statements}))
+    asks = lambda operator, key, value: {**one, 'Condition': {operator: {key: value}}}
+    for bad in [asks('StringEquals', 's3:nonsense', 'x'), asks('StringEquals', 'aws:Nonsense', 'x'), asks('StringEquals', 'nonsense', 'x'),
+                asks('IpAddress', 'aws:SourceIp', '10.0.0.0/33'), {**one, 'Action': ['s3:GetObject', 's3:ListBucket']}, {**one, 'Resource': f'arn:aws:s3:::{name}'}]:
+        refused('MalformedPolicy', 400, set_policy, bad)
+    refused('MalformedPolicy', 400, set_policy, {**one, 'Sid': 'same'}, {**one, 'Sid': 'same'})
+    refused('MalformedPolicy', 400, set_policy, {**one, 'Sid': 'x' * 21000})
+    both = {**one, 'Action': ['s3:GetObject', 's3:ListBucket'], 'Resource': [f'arn:aws:s3:::{name}', f'arn:aws:s3:::{name}/*']}
+    for good in [both, {**both, 'Resource': f'arn:aws:s3:::{name}*'}, {**one, 'Action': 's3:*'}, {**one, 'Condition': {'IpAddress': {'aws:SourceIp': ['10.0.0.0/8', '::1']}}},
+                 asks('StringEquals', 'aws:PrincipalTag/team', 'x'), asks('StringLike', 's3:RequestObjectTag/a', '*'), asks('StringEquals', 'sts:ExternalId', 'x')]:
+        set_policy(good)
+
+
+@check
+def tags_are_a_right_of_their_own():
+    name = bucket(versioned=True)
+    version = main.put_object(Bucket=name, Key='k', Body=b'x', Tagging='a=b')['VersionId']
+    target = bucket(by=alt)
+    allow = lambda *actions: main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Principal': '*', 'Action': [f's3:{one}' for one in actions], 'Resource': f'arn:aws:s3:::{name}/*'}]}))
+    counted = lambda **more: 'x-amz-tagging-count' in alt.get_object(Bucket=name, Key='k', **more)['ResponseMetadata']['HTTPHeaders']
+    copies = lambda: alt.copy_object(Bucket=target, Key='k', CopySource={'Bucket': name, 'Key': 'k', 'VersionId': version})
+    allow('GetObject', 'GetObjectVersion', 'GetObjectTagging')
+    assert counted() and not counted(VersionId=version)
+    refused('AccessDenied', 403, copies)
+    allow('GetObject', 'GetObjectVersion', 'GetObjectVersionTagging')
+    assert counted(VersionId=version) and not counted()
+    copies()
+    assert alt.get_object_tagging(Bucket=target, Key='k')['TagSet'] == [{'Key': 'a', 'Value': 'b'}]
+
+
+@check
+def bucket_keys():
+    name = bucket()
+    kms = {'ServerSideEncryption': 'aws:kms', 'SSEKMSKeyId': 'mine'}
+    told = lambda answer: answer.get('BucketKeyEnabled')
+    head = lambda key: told(main.head_object(Bucket=name, Key=key))
+    assert told(main.put_object(Bucket=name, Key='k', Body=b'x', BucketKeyEnabled=True, **kms)) is True and head('k') is True
+    assert not told(main.put_object(Bucket=name, Key='none', Body=b'x', **kms)) and not head('none')
+    assert not told(main.put_object(Bucket=name, Key='other', Body=b'x', BucketKeyEnabled=True, ServerSideEncryption='AES256'))
+    assert not told(main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/k', **kms)) and not head('copy')
+    assert told(main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/none', BucketKeyEnabled=True, **kms)) is True and head('copy') is True
+    assert signed('PUT', f'/{name}/k', {'x-amz-server-side-encryption-bucket-key-enabled': 'maybe'})[0] == 400
+    rule = {'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'aws:kms', 'KMSMasterKeyID': 'mine'}, 'BucketKeyEnabled': True}
+    main.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={'Rules': [rule]})
+    assert told(main.put_object(Bucket=name, Key='usual', Body=b'x')) is True
+    assert not told(main.put_object(Bucket=name, Key='off', Body=b'x', BucketKeyEnabled=False))
+    started = main.create_multipart_upload(Bucket=name, Key='m')
+    assert told(started) is True
+    part = main.upload_part(Bucket=name, Key='m', UploadId=started['UploadId'], PartNumber=1, Body=b'x')
+    ended = main.complete_multipart_upload(Bucket=name, Key='m', UploadId=started['UploadId'], MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': part['ETag']}]})
+    assert told(part) is True and told(ended) is True and head('m') is True
 
 
 @check

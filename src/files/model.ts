@@ -279,7 +279,11 @@ export interface FileStore {
   /** `FILES_BUCKET_EXISTS` with the owner in its details, `FILES_BUCKET_NAME`. */
   createBucket(
     name: string,
-    options: { readonly owner: string; readonly settings?: Readonly<Record<string, Json>> },
+    options: {
+      readonly owner: string;
+      readonly settings?: Readonly<Record<string, Json>>;
+      readonly versioning?: Versioning;
+    },
   ): Promise<BucketInfo>;
   bucket(name: string): Promise<BucketInfo | undefined>;
   /** In order of names. */

@@ -23,6 +23,7 @@ import type { Target } from './uri.ts';
 const SKEW_MS = 15 * 60_000;
 const PRESIGNED_SECONDS_MAX = 604_800;
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
+const TOKEN = 'x-amz-security-token';
 
 export interface SignedRequest {
   readonly method: string;
@@ -93,7 +94,14 @@ function queryOf(request: SignedRequest, name: string): string | undefined {
   return request.target.query.find(([key]) => key === name)?.[1];
 }
 
-async function keyFor(id: string, findKey: FindKey): Promise<AccessKey> {
+/** No key of ours is a temporary one. */
+export function refuseToken(token: string | undefined): void {
+  if (token !== undefined && token !== '') throw new S3Error('InvalidToken');
+}
+
+async function keyFor(request: SignedRequest, id: string, findKey: FindKey): Promise<AccessKey> {
+  const inQuery = request.target.query.find(([name]) => name.toLowerCase() === TOKEN)?.[1];
+  refuseToken(headerOf(request, TOKEN) ?? inQuery);
   const key = await findKey(id);
   if (key !== undefined) return key;
   throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: id } });
@@ -111,7 +119,7 @@ async function headerV4(
   const [, credentialText = '', signedText = '', signature = ''] = PARTS.exec(authorization) ?? [];
   const credential = parseCredential(credentialText);
   if (credential === undefined) throw new S3Error('AuthorizationHeaderMalformed');
-  const key = await keyFor(credential.accessKey, findKey);
+  const key = await keyFor(request, credential.accessKey, findKey);
   const time = timeOf(headerOf(request, 'x-amz-date') ?? headerOf(request, 'date'));
   if (time === undefined) {
     throw new S3Error(
@@ -172,7 +180,7 @@ async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number):
       'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
     );
   }
-  const key = await keyFor(credential.accessKey, findKey);
+  const key = await keyFor(request, credential.accessKey, findKey);
   checkScope(credential, time.text, 'AuthorizationQueryParametersError');
   if (time.ms > nowMs + SKEW_MS) throw new S3Error('AccessDenied', 'Request is not yet valid');
   if (nowMs > time.ms + seconds * 1000) throw new S3Error('AccessDenied', 'Request has expired');
@@ -331,7 +339,7 @@ async function headerV2(
     );
   }
   checkSkew(time.ms, nowMs);
-  const key = await keyFor(id, findKey);
+  const key = await keyFor(request, id, findKey);
   verifyV2(request, { secret: key.secret, signature, expires: undefined });
   return { key, payload: unsignedPayload(request), how: 'header-v2' };
 }
@@ -339,7 +347,7 @@ async function headerV2(
 async function queryV2(request: SignedRequest, findKey: FindKey, nowMs: number): Promise<Sender> {
   const expires = queryOf(request, 'Expires') ?? '';
   if (!/^\d{1,12}$/.test(expires)) throw new S3Error('AccessDenied', 'Missing or bad Expires');
-  const key = await keyFor(queryOf(request, 'AWSAccessKeyId') ?? '', findKey);
+  const key = await keyFor(request, queryOf(request, 'AWSAccessKeyId') ?? '', findKey);
   if (nowMs > Number(expires) * 1000) throw new S3Error('AccessDenied', 'Request has expired');
   verifyV2(request, {
     secret: key.secret,

@@ -15,7 +15,15 @@ import {
   xmlAnswer,
 } from './call.ts';
 import { parseCors, printCors, type CorsRule } from './cors.ts';
-import { childNamed, malformed, oneOf, readRoot, S3_NAMESPACE, textIn, truth } from './document.ts';
+import {
+  childrenNamed,
+  malformed,
+  oneOf,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  truth,
+} from './document.ts';
 import { type BucketEncryption, parseEncryption, printEncryption } from './encryption.ts';
 import { type S3Code, S3Error } from './errors.ts';
 import { type LifecycleRule, parseLifecycle, printLifecycle } from './lifecycle.ts';
@@ -26,7 +34,7 @@ import {
   printLockConfiguration,
 } from './object-lock.ts';
 import { checkTarget, type Logging, parseLogging, printLogging } from './logging.ts';
-import { checkNewPolicy, isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
+import { checkNewPolicy, isPublicPolicy, parsePolicy } from './policy.ts';
 import { BUCKET_TAGS_MAX, parseTagging, printTagging, type Tags } from './tagging.ts';
 import { parseWebsite, printWebsite, type Website } from './website.ts';
 
@@ -140,8 +148,8 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
   action: 'BucketOwnershipControls',
   missing: 'OwnershipControlsNotFoundError',
   parse(bytes, bucket) {
-    const rule = childNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
-    if (rule === undefined) throw malformed();
+    const [rule, ...more] = childrenNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
+    if (rule === undefined || more.length > 0) throw malformed();
     const value = oneOf(textIn(rule, 'ObjectOwnership'), ...OWNERSHIPS);
     checkLists(value, bucketAcl(bucket));
     return value;
@@ -203,7 +211,7 @@ export const policy: SettingHandlers = {
   async put(call) {
     const bucket = await call.bucket();
     authorise(call, bucket, { action: 's3:PutBucketPolicy' });
-    const text = (await call.document(POLICY_BYTES_MAX)).toString('utf8');
+    const text = (await call.document()).toString('utf8');
     const parsed = parsePolicy(text, bucket.name);
     checkNewPolicy(parsed);
     if (publicAccess(bucket)?.blockPolicy === true && isPublicPolicy(parsed))

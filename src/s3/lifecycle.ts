@@ -167,6 +167,9 @@ function parseFilter(from: XmlElement): LifecycleFilter {
   const tags = tagsIn(inside, OBJECT_TAGS_MAX);
   const largerThan = wholeNumber(textIn(inside, 'ObjectSizeGreaterThan'));
   const smallerThan = wholeNumber(textIn(inside, 'ObjectSizeLessThan'));
+  if ((largerThan ?? 0) < 0 || (smallerThan ?? 0) < 0) {
+    throw new S3Error('InvalidRequest', 'Sizes of a filter must not be negative.');
+  }
   if (largerThan !== undefined && smallerThan !== undefined && largerThan >= smallerThan) {
     throw new S3Error(
       'InvalidRequest',

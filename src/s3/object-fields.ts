@@ -4,7 +4,7 @@ import type { BucketInfo, Conditions, ObjectInfo, ObjectLock } from '../files/fi
 import { parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { type Acl, aclOfHeaders, isPublicAcl, parseAcl } from './acl.ts';
-import { authorise, ownership, publicAccess } from './access.ts';
+import { authorise, mayDo, ownership, publicAccess, versionedAction } from './access.ts';
 import { type Call, setting, versionHeader } from './call.ts';
 import { encryptionHeaders } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
@@ -221,17 +221,22 @@ export function objectHeaders(
     'content-type': toField(object.contentType ?? DEFAULT_TYPE),
     ...versionHeader(bucket, object.version),
     ...lockHeaders(object.lock),
-    ...encryptionHeaders(call, object.encryption),
+    ...encryptionHeaders(call, object),
   };
   for (const [name, value] of Object.entries(object.headers)) headers[name] = toField(value);
   for (const [name, value] of Object.entries(object.meta))
     headers[META_PREFIX + name] = toField(value);
   const tags = Object.keys(object.tags).length;
-  if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
+  if (tags > 0 && mayReadTags(call, bucket, object)) headers['x-amz-tagging-count'] = String(tags);
   const expiry = expiryHeader(bucket, object);
   if (expiry !== undefined) headers['x-amz-expiration'] = expiry;
   if (asksChecksum(call)) Object.assign(headers, checksumHeaders(object));
   return headers;
+}
+
+function mayReadTags(call: Call, bucket: BucketInfo, object: ObjectInfo): boolean {
+  const action = versionedAction('s3:GetObjectTagging', call.version);
+  return mayDo(call, bucket, { action, list: { of: 'object', permission: 'READ_ACP' }, object });
 }
 
 export function asksChecksum(call: Call): boolean {

@@ -14,7 +14,7 @@ import {
   type XmlElement,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { writeConditions } from './object-fields.ts';
+import { checkKey, writeConditions } from './object-fields.ts';
 import { storeError } from './store-errors.ts';
 
 const KEYS_MAX = 1000;
@@ -153,6 +153,7 @@ async function deleteListed(
 ): Promise<string> {
   const name = element('Key', one.key) + element('VersionId', one.version);
   try {
+    checkKey(one.key);
     const gone = await deleteOne(call, bucket, one);
     if (one.quiet) return '';
     const marker = gone.deleteMarker

@@ -263,20 +263,24 @@ export class S3Face {
     const method = request.headers['access-control-request-method'];
     if (origin === undefined || method === undefined) {
       throw new S3Error(
-        'InvalidRequest',
-        'Insufficient information. Origin request header needed.',
-        { status: 400 },
+        'BadRequest',
+        origin === undefined
+          ? 'Insufficient information. Origin request header needed.'
+          : 'Invalid Access-Control-Request-Method: null',
       );
     }
     const headers = (request.headers['access-control-request-headers'] ?? '')
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== '');
-    const answer = corsAnswer(await this.#rules(bucketName), { origin, method, headers }, true);
+    const rules = await this.#rules(bucketName);
+    const answer = corsAnswer(rules, { origin, method, headers }, true);
     if (answer !== undefined) return { status: 200, headers: { ...answer } };
     throw new S3Error(
-      'AccessDenied',
-      "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+      'AccessForbidden',
+      rules.length === 0
+        ? 'CORSResponse: CORS is not enabled for this bucket.'
+        : "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
     );
   }
 }
