@@ -378,6 +378,8 @@ def copies():
 def multi_delete():
     name = bucket()
     put(name, 'a', 'b', 'c')
+    long = [{'Key': f'{at:04}' + '&' * 1020} for at in range(1000)]
+    assert len(main.delete_objects(Bucket=name, Delete={'Objects': long})['Deleted']) == 1000
     gone = main.delete_objects(Bucket=name, Delete={'Objects': [{'Key': 'a'}, {'Key': 'none'}]})
     assert sorted(one['Key'] for one in gone['Deleted']) == ['a', 'none']
     gone = main.delete_objects(Bucket=name, Delete={'Objects': [{'Key': 'b'}], 'Quiet': True})
@@ -835,6 +837,16 @@ def lifecycle():
                        ('MalformedXML', {'Days': 1, 'StorageClass': 'STANDARD'}), ('MalformedXML', {'StorageClass': 'GLACIER_IR'}),
                        ('InvalidArgument', {'Days': 90, 'StorageClass': 'GLACIER_IR'})]:
         wrong(code, one(**{**moves, 'Transitions': [move]}))
+    said = lambda answer: answer['ResponseMetadata']['HTTPHeaders']['x-amz-transition-default-minimum-object-size']
+    assert said(main.get_bucket_lifecycle_configuration(Bucket=name)) == 'all_storage_classes_128K'
+    undo = with_field(main, 'PutBucketLifecycleConfiguration', 'x-amz-transition-default-minimum-object-size', 'varies_by_storage_class')
+    assert said(main.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=one())) == 'varies_by_storage_class'
+    undo()
+    assert said(main.get_bucket_lifecycle_configuration(Bucket=name)) == 'varies_by_storage_class'
+    undo = with_field(main, 'PutBucketLifecycleConfiguration', 'x-amz-transition-default-minimum-object-size', '1')
+    wrong('InvalidArgument', one())
+    undo()
+    wrong('InvalidRequest', one(Filter={'ObjectSizeGreaterThan': -1}))
     main.delete_bucket_lifecycle(Bucket=name)
 
 
@@ -918,6 +930,8 @@ def newer_refusals():
     assert say('GET', '/k', {'x-amz-security-token': 'wrong'}) == (400, 'InvalidToken')
     token = main.generate_presigned_url('get_object', Params={'Bucket': name, 'Key': 'k'}) + '&X-Amz-Security-Token=wrong'
     assert b'InvalidToken' in raw('GET', token[len(ADDRESS):])[2]
+    both = raw('GET', token[len(ADDRESS):], {'Authorization': 'AWS4-HMAC-SHA256 Credential=x'})
+    assert both[0] == 400 and b'Only one auth mechanism' in both[2], both
     sha = base64.b64encode(hashlib.sha256(b'hello').digest()).decode()
     assert say('PUT', '/c', {'x-amz-sdk-checksum-algorithm': 'CRC32'}, b'hello') == (400, 'InvalidRequest')
     assert say('PUT', '/c', {'x-amz-sdk-checksum-algorithm': 'CRC32', 'x-amz-checksum-sha256': sha}, b'hello') == (400, 'BadDigest')
@@ -1224,6 +1238,12 @@ def forms():
     assert (status, fields['x-amz-checksum-sha256']) == (204, summed), fields
     assert main.get_object_tagging(Bucket=name, Key='sum')['TagSet'] == [{'Key': 'a b', 'Value': 'c+d'}]
     assert form(name, [(key, 'bad' if key == 'key' else value) for key, value in v2])[0] == 403
+    # In a policy, a dollar sign may be escaped, which no other JSON allows.
+    policy = base64.b64encode(json.dumps({'expiration': expires, 'conditions': [{'bucket': name}, {'key': 'a$b'}]}).replace('a$b', 'a\\$b').encode())
+    signature = base64.b64encode(hmac.new(KEYS[0][1].encode(), policy, hashlib.sha1).digest()).decode()
+    v2 = [('key', 'a$b'), ('AWSAccessKeyId', KEYS[0][0]), ('signature', signature), ('policy', policy.decode())]
+    assert form(name, v2)[0] == 204
+    assert b'InvalidToken' in form(name, [('x-amz-security-token', 'wrong'), *v2])[2]
     assert form(name, [('key', 'x'), ('AWSAccessKeyId', KEYS[0][0]), ('policy', policy.decode())])[0] == 400
 
 

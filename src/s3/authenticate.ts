@@ -5,7 +5,7 @@ import { sameSecret } from '../base/ids.ts';
 import type { AccessKey } from '../files/files.ts';
 import { parseHttpDate } from '../http/http-date.ts';
 import type { ChunkSigner } from './chunked-body.ts';
-import { S3Error } from './errors.ts';
+import { invalidArgument, S3Error } from './errors.ts';
 import { signV2, stringToSignV2 } from './signature-v2.ts';
 import {
   ALGORITHM,
@@ -56,6 +56,16 @@ export async function authenticate(
   nowMs: number,
 ): Promise<Sender> {
   const authorization = headerOf(request, 'authorization');
+  const isInQuery = ['X-Amz-Algorithm', 'X-Amz-Signature', 'Signature'].some(
+    (name) => queryOf(request, name) !== undefined,
+  );
+  if (authorization !== undefined && isInQuery) {
+    throw invalidArgument(
+      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      'Authorization',
+      authorization,
+    );
+  }
   if (authorization !== undefined) {
     if (authorization.startsWith(`${ALGORITHM} `)) {
       return headerV4(request, authorization, findKey, nowMs);

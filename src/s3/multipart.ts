@@ -15,6 +15,7 @@ import {
 } from './checksums.ts';
 import {
   childrenNamed,
+  LONG_DOCUMENT_BYTES_MAX,
   malformed,
   neededText,
   readRoot,
@@ -234,7 +235,7 @@ export async function abortUpload(call: Call): Promise<Answer> {
 export async function completeUpload(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, WRITE);
-  const wanted = wantedParts(await aboutBody(call).document());
+  const wanted = wantedParts(await aboutBody(call).document(LONG_DOCUMENT_BYTES_MAX));
   const id = call.query.get('uploadId') ?? '';
   const upload = await uploadIfOpen(call, bucket, id);
   const key = upload === undefined ? undefined : await endingKey(call, bucket, upload);

@@ -6,6 +6,7 @@ import { mayDo } from './access.ts';
 import { type Answer, type Call, versionHeader, xmlAnswer } from './call.ts';
 import {
   childrenNamed,
+  LONG_DOCUMENT_BYTES_MAX,
   malformed,
   neededText,
   readRoot,
@@ -19,8 +20,6 @@ import { storeError } from './store-errors.ts';
 
 const KEYS_MAX = 1000;
 const AT_ONCE = 16;
-/** `Content-MD5` aside, a document of a thousand keys of a thousand bytes. */
-const DOCUMENT_MAX: number = 4 * 1024 * 1024;
 
 interface Gone {
   readonly version: string | undefined;
@@ -118,7 +117,7 @@ function listedConditions(one: XmlElement): Conditions {
 
 export async function deleteObjects(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  const root = readRoot(await call.document(DOCUMENT_MAX), 'Delete');
+  const root = readRoot(await call.document(LONG_DOCUMENT_BYTES_MAX), 'Delete');
   const quiet = textIn(root, 'Quiet')?.trim() === 'true';
   const wanted = childrenNamed(root, 'Object').map((one) => ({
     key: textIn(one, 'Key') ?? neededText(one, 'Key'),
