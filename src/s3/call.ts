@@ -104,11 +104,14 @@ export class Call extends WithParts {
     }
   }
 
-  /** Of the address; an empty one is refused. */
+  /** Of the address; one that none can have is refused: answers name it in a field. */
   get version(): string | undefined {
     const version = this.query.get('versionId');
     if (version === '') {
       throw invalidArgument('Version id cannot be the empty string', 'versionId', '');
+    }
+    if (version !== undefined && !/^[\x21-\x7e]+$/.test(version)) {
+      throw invalidArgument('Invalid version id specified', 'versionId', version);
     }
     return version;
   }
