@@ -648,7 +648,19 @@ def policies():
     main.put_bucket_policy(Bucket=name, Policy=deny)
     refused('AccessDenied', 403, main.put_object, Bucket=name, Key='n', Body=b'')
     main.put_object(Bucket=name, Key='n', Body=b'', ACL='private')
+    writes = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObject', 'Resource': f'arn:aws:s3:::{name}/*',
+              'Condition': {'Null': {'s3:if-none-match': 'true'}, 'Bool': {'s3:ObjectCreationOperation': 'true'}}}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [writes]}))
+    refused('AccessDenied', 403, main.put_object, Bucket=name, Key='new', Body=b'')
+    started = main.create_multipart_upload(Bucket=name, Key='new')['UploadId']
+    etag = main.upload_part(Bucket=name, Key='new', UploadId=started, PartNumber=1, Body=b'x')['ETag']
+    whole = {'Bucket': name, 'Key': 'new', 'UploadId': started, 'MultipartUpload': {'Parts': [{'PartNumber': 1, 'ETag': etag}]}}
+    refused('AccessDenied', 403, main.complete_multipart_upload, **whole)
+    by = client(KEYS[0])
+    with_field(by, 'CompleteMultipartUpload', 'If-None-Match', '*')
+    by.complete_multipart_upload(**whole)
     main.delete_bucket_policy(Bucket=name)
+    main.delete_object(Bucket=name, Key='new')
     tagged = statement(Action='s3:GetObject', Resource=f'arn:aws:s3:::{name}/*', Condition={'StringEquals': {'s3:ExistingObjectTag/security': 'public'}})
     main.put_bucket_policy(Bucket=name, Policy=tagged)
     main.put_object_tagging(Bucket=name, Key='asdf', Tagging={'TagSet': [{'Key': 'security', 'Value': 'public'}]})
@@ -847,6 +859,13 @@ def lifecycle():
     wrong('InvalidArgument', one())
     undo()
     wrong('InvalidRequest', one(Filter={'ObjectSizeGreaterThan': -1}))
+    main.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=one(AbortIncompleteMultipartUpload={'DaysAfterInitiation': 3}))
+    started = main.create_multipart_upload(Bucket=name, Key='m')
+    assert started['AbortRuleId'] == 'r' and started['AbortDate'].hour == 0, started
+    parts = main.list_parts(Bucket=name, Key='m', UploadId=started['UploadId'])
+    assert (parts['AbortRuleId'], parts['AbortDate']) == ('r', started['AbortDate']), parts
+    main.put_object(Bucket=name, Key='k', Body=b'')
+    assert 'rule-id="r"' in main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/k')['Expiration']
     main.delete_bucket_lifecycle(Bucket=name)
 
 

@@ -205,6 +205,8 @@ function contextOf(
   add('aws:epochtime', String(Math.floor(call.nowMs / 1000)));
   add('aws:username', call.caller);
   add('aws:userid', call.caller);
+  add('aws:principalaccount', call.caller);
+  if (call.caller !== undefined) add('aws:principalarn', `arn:aws:iam::${call.caller}:root`);
   add('aws:principaltype', call.caller === undefined ? 'Anonymous' : 'User');
   add('s3:prefix', call.query.get('prefix'));
   add('s3:delimiter', call.query.get('delimiter'));
@@ -221,6 +223,10 @@ function contextOf(
   }
   const until = Date.parse(call.header('x-amz-object-lock-retain-until-date') ?? '');
   if (!Number.isNaN(until)) add(REMAINING_DAYS, remainingDays(until, call.nowMs));
+  // What makes an upload's parts makes no object (AWS, "Enforce conditional writes").
+  const isOfUpload =
+    call.query.has('uploads') || (call.method === 'PUT' && call.query.has('uploadId'));
+  if (wish.action === 's3:PutObject') add('s3:objectcreationoperation', String(!isOfUpload));
   add('s3:if-none-match', call.header('if-none-match'));
   add('s3:if-match', call.header('if-match'));
   for (const [name, value] of Object.entries(wish.object?.tags ?? {})) {

@@ -25,7 +25,7 @@ import {
 import { encryptionHeaders, keyOfPart, keyOfUpload } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { owner } from './listing.ts';
-import { expiryHeader, writeConditions, xmlTime } from './object-fields.ts';
+import { abortHeaders, expiryHeader, writeConditions, xmlTime } from './object-fields.ts';
 import { copiedVersion, copySource, copySourceRange, newObject } from './objects-put.ts';
 
 const PART_NUMBER_MAX = 10_000;
@@ -93,7 +93,11 @@ export async function createUpload(call: Call): Promise<Answer> {
         };
   return xmlAnswer(
     `${XML_HEAD}<InitiateMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Bucket', bucket.name)}${element('Key', call.key)}${element('UploadId', upload)}</InitiateMultipartUploadResult>`,
-    { ...headers, ...encryptionHeaders(call, { ...options, encryption }) },
+    {
+      ...headers,
+      ...abortHeaders(bucket, { key: call.key, createdAt: call.nowMs }),
+      ...encryptionHeaders(call, { ...options, encryption }),
+    },
   );
 }
 
@@ -214,6 +218,7 @@ export async function listParts(call: Call): Promise<Answer> {
       `${await owner(call, id, 'Initiator')}${await owner(call, id)}<StorageClass>${upload.fields.headers?.['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass>${element('PartNumberMarker', after)}` +
       `${element('NextPartNumberMarker', page.parts.at(-1)?.number ?? 0)}${element('MaxParts', most)}${element('IsTruncated', page.next !== undefined)}` +
       `${element('ChecksumAlgorithm', checksum?.name.toUpperCase())}${element('ChecksumType', checksum?.type)}${parts.join('')}</ListPartsResult>`,
+    abortHeaders(bucket, upload),
   );
 }
 
@@ -252,7 +257,6 @@ export async function completeUpload(call: Call): Promise<Answer> {
     });
   const host = call.header('host') ?? '';
   const location = `http${call.isSecure ? 's' : ''}://${host}${call.target.rawPath}`;
-  const expiry = expiryHeader(bucket, object);
   return xmlAnswer(
     `${XML_HEAD}<CompleteMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Location', location)}${element('Bucket', bucket.name)}` +
       `${element('Key', call.key)}${element('ETag', quoted(object.etag))}${sums(object.checksums)}` +
@@ -260,7 +264,7 @@ export async function completeUpload(call: Call): Promise<Answer> {
     {
       ...newVersionHeader(bucket, object.version),
       ...encryptionHeaders(call, object),
-      ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
+      ...expiryHeader(bucket, object),
     },
   );
 }

@@ -8,7 +8,7 @@ import { authorise, mayDo, ownership, publicAccess, versionedAction } from './ac
 import { type Call, setting, versionHeader } from './call.ts';
 import { encryptionHeaders } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { expiryOf, type LifecycleRule } from './lifecycle.ts';
+import { abortOf, expiryOf, type LifecycleRule } from './lifecycle.ts';
 import { defaultLock, type LockConfiguration, lockHeaders, lockOfHeaders } from './object-lock.ts';
 import { tagsOfHeader, type Tags } from './tagging.ts';
 
@@ -228,8 +228,7 @@ export function objectHeaders(
     headers[META_PREFIX + name] = toField(value);
   const tags = Object.keys(object.tags).length;
   if (tags > 0 && mayReadTags(call, bucket, object)) headers['x-amz-tagging-count'] = String(tags);
-  const expiry = expiryHeader(bucket, object);
-  if (expiry !== undefined) headers['x-amz-expiration'] = expiry;
+  Object.assign(headers, expiryHeader(bucket, object));
   if (asksChecksum(call)) Object.assign(headers, checksumHeaders(object));
   return headers;
 }
@@ -254,12 +253,30 @@ export function checksumHeaders(
   };
 }
 
-export function expiryHeader(bucket: BucketInfo, object: ObjectInfo): string | undefined {
+/** When a rule of the bucket ends an upload that is not completed. */
+export function abortHeaders(
+  bucket: BucketInfo,
+  upload: { readonly key: string; readonly createdAt: number },
+): Readonly<Record<string, string>> {
+  const rules = setting<readonly LifecycleRule[]>(bucket, 'lifecycle') ?? [];
+  const abort = abortOf(rules, upload);
+  if (abort === undefined) return {};
+  return {
+    'x-amz-abort-date': formatHttpDate(abort.at),
+    'x-amz-abort-rule-id': encodeURIComponent(abort.rule),
+  };
+}
+
+export function expiryHeader(
+  bucket: BucketInfo,
+  object: ObjectInfo,
+): Readonly<Record<string, string>> {
   const rules = setting<readonly LifecycleRule[]>(bucket, 'lifecycle');
-  if (rules === undefined) return undefined;
+  if (rules === undefined) return {};
   const expiry = expiryOf(rules, object);
-  if (expiry === undefined) return undefined;
-  return `expiry-date="${formatHttpDate(expiry.at)}", rule-id="${encodeURIComponent(expiry.rule)}"`;
+  if (expiry === undefined) return {};
+  const rule = encodeURIComponent(expiry.rule);
+  return { 'x-amz-expiration': `expiry-date="${formatHttpDate(expiry.at)}", rule-id="${rule}"` };
 }
 
 /** `2026-01-02T03:04:05.000Z`. */

@@ -68,13 +68,12 @@ export function putHeaders(
   bucket: BucketInfo,
   object: ObjectInfo,
 ): Readonly<Record<string, string>> {
-  const expiry = expiryHeader(bucket, object);
   return {
     etag: quoted(object.etag),
     ...newVersionHeader(bucket, object.version),
     ...checksumHeaders(object),
     ...encryptionHeaders(call, object),
-    ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
+    ...expiryHeader(bucket, object),
   };
 }
 
@@ -248,6 +247,7 @@ export async function copyObject(call: Call): Promise<Answer> {
     {
       ...newVersionHeader(bucket, object.version),
       ...copiedVersion(source),
+      ...expiryHeader(bucket, object),
       ...encryptionHeaders(call, object),
     },
   );
