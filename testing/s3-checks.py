@@ -447,6 +447,9 @@ def multipart():
     assert 'Uploads' not in main.list_multipart_uploads(Bucket=name)
     for key in ['a/1', 'a/2', 'b']:
         main.create_multipart_upload(Bucket=name, Key=key)
+    again = main.create_multipart_upload(Bucket=name, Key='b')['UploadId']
+    assert [one['UploadId'] for one in main.list_multipart_uploads(Bucket=name, Prefix='b')['Uploads']][-1] == again
+    main.abort_multipart_upload(Bucket=name, Key='b', UploadId=again)
     page = main.list_multipart_uploads(Bucket=name, Delimiter='/')
     assert ([one['Key'] for one in page['Uploads']], prefixes(page)) == (['b'], ['a/'])
     page = main.list_multipart_uploads(Bucket=name, MaxUploads=1)

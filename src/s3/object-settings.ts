@@ -1,4 +1,5 @@
 /** What belongs to an object beside its bytes and can be changed by itself: tags, access control list, retention, legal hold. */
+import { isMolnError } from '../base/errors.ts';
 import { isoTime } from '../base/time.ts';
 import type { ObjectInfo, ObjectLock } from '../files/files.ts';
 import { objectAcl, REMAINING_DAYS, remainingDays, type Wish } from './access.ts';
@@ -25,6 +26,20 @@ import { bypasses } from './objects-delete.ts';
 import { findObject } from './objects-get.ts';
 import { OBJECT_TAGS_MAX, parseTagging, printTagging } from './tagging.ts';
 
+/** What was found is changed, unless it has gone meanwhile. */
+async function change(
+  call: Call,
+  object: ObjectInfo,
+  what: Parameters<Call['store']['changeObject']>[1],
+): Promise<void> {
+  try {
+    await call.store.changeObject(object, what);
+  } catch (error) {
+    if (call.version === undefined || !isMolnError(error, 'FILES_NO_OBJECT')) throw error;
+    throw new S3Error('NoSuchVersion', undefined, { cause: error });
+  }
+}
+
 export async function getObjectTagging(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObjectTagging', {
     permission: 'READ_ACP',
@@ -38,7 +53,7 @@ export async function putObjectTagging(call: Call): Promise<Answer> {
     permission: 'WRITE_ACP',
     requestTags: tags,
   });
-  await call.store.changeObject(object, { tags });
+  await change(call, object, { tags });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
 
@@ -46,7 +61,7 @@ export async function deleteObjectTagging(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:DeleteObjectTagging', {
     permission: 'WRITE_ACP',
   });
-  await call.store.changeObject(object, { tags: {} });
+  await change(call, object, { tags: {} });
   return { ...NO_CONTENT, headers: versionHeader(bucket, object.version) };
 }
 
@@ -61,7 +76,7 @@ export async function getObjectAcl(call: Call): Promise<Answer> {
 export async function putObjectAcl(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:PutObjectAcl', { permission: 'WRITE_ACP' });
   const acl = await askedAcl(call, bucket, object.owner ?? bucket.owner);
-  await call.store.changeObject(object, { acl });
+  await change(call, object, { acl });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
 
@@ -104,7 +119,7 @@ export async function putRetention(call: Call): Promise<Answer> {
     throw new S3Error('InvalidArgument', 'The retain until date must be in the future!');
   }
   // Judged by what is there when it is written: a hold or a longer time may have come meanwhile.
-  await call.store.changeObject(object, (now) => {
+  await change(call, object, (now) => {
     const { lock } = now;
     check(lock);
     const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
@@ -134,6 +149,6 @@ export async function putLegalHold(call: Call): Promise<Answer> {
   const object = await lockable(call, 's3:PutObjectLegalHold', {
     's3:object-lock-legal-hold': hold ? 'ON' : 'OFF',
   });
-  await call.store.changeObject(object, (now) => ({ lock: { ...now.lock, hold } }));
+  await change(call, object, (now) => ({ lock: { ...now.lock, hold } }));
   return EMPTY;
 }

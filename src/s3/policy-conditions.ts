@@ -57,6 +57,7 @@ const OPERATORS: Readonly<Record<string, { readonly compare: Compare; readonly n
   DateLessThanEquals: { compare: dated((a, b) => a <= b) },
   DateGreaterThan: { compare: dated((a, b) => a > b) },
   DateGreaterThanEquals: { compare: dated((a, b) => a >= b) },
+  BinaryEquals: { compare: same },
   Bool: { compare: sameFolded },
   IpAddress: { compare: inRange },
   NotIpAddress: { compare: inRange, not: true },
