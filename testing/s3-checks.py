@@ -369,6 +369,12 @@ def copies():
     refused('PreconditionFailed', 412, main.copy_object, Bucket=name, Key='y', CopySource=f'{name}/k', CopySourceIfNoneMatch=etag)
     main.copy_object(Bucket=name, Key='y', CopySource=f'{name}/k', CopySourceIfNoneMatch='no')
     refused('AccessDenied', 403, alt.copy_object, Bucket=bucket(alt), Key='x', CopySource=f'{name}/k')
+    main.put_object(Bucket=name, Key='open', Body=b'', ACL='public-read')
+    for more in [{}, {'MetadataDirective': 'REPLACE'}]:
+        main.copy_object(Bucket=name, Key='shut', CopySource=f'{name}/open', **more)
+        refused('AccessDenied', 403, nobody.get_object, Bucket=name, Key='shut')
+    main.copy_object(Bucket=name, Key='shut', CopySource=f'{name}/open', ACL='public-read')
+    nobody.get_object(Bucket=name, Key='shut')
     main.put_object(Bucket=name, Key='zero', Body=b'')
     main.copy_object(Bucket=name, Key='zero2', CopySource=f'{name}/zero')
     assert main.head_object(Bucket=name, Key='zero2')['ContentLength'] == 0
@@ -1201,6 +1207,14 @@ def object_locks():
     put(plain, 'k')
     refused('ObjectLockConfigurationNotFoundError', 404, main.get_object_lock_configuration, Bucket=plain)
     refused('InvalidBucketState', 409, main.put_object_lock_configuration, Bucket=plain, ObjectLockConfiguration=config)
+    held = main.put_object(Bucket=name, Key='held', Body=b'x', ObjectLockLegalHoldStatus='ON')['VersionId']
+    main.copy_object(Bucket=plain, Key='free', CopySource=f'{name}/held')
+    assert 'ObjectLockLegalHoldStatus' not in main.head_object(Bucket=plain, Key='free')
+    copy = main.head_object(Bucket=name, Key='copy', VersionId=main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/held')['VersionId'])
+    assert copy['ObjectLockMode'] == 'GOVERNANCE' and 'ObjectLockLegalHoldStatus' not in copy
+    main.delete_object(Bucket=plain, Key='free')
+    gone = main.delete_objects(Bucket=name, Delete={'Objects': [{'Key': 'held', 'VersionId': held}]}, BypassGovernanceRetention=True)
+    assert gone['Errors'][0]['Code'] == 'AccessDenied', gone
     holds = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectLegalHold', 'Resource': f'arn:aws:s3:::{name}/*'}
     main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [holds]}))
     refused('AccessDenied', 403, main.put_object, Bucket=name, Key='h', Body=b'', ObjectLockLegalHoldStatus='ON')

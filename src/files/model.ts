@@ -312,7 +312,7 @@ export interface FileStore {
     body: AsyncIterable<Uint8Array>,
     options: PutOptions,
   ): Promise<ObjectInfo>;
-  /** Shares the bytes where it can. What is not given of the fields is as with `from`. */
+  /** Shares the bytes where it can. What is not given of the fields is as with `from`, but for its lock, which is that version's alone. */
   copy(
     from: ObjectInfo,
     to: { readonly bucket: string; readonly key: string },

@@ -240,7 +240,9 @@ test('the file store of one machine', async (t) => {
     await assert.rejects(hold(first), code('FILES_NO_OBJECT'));
     const older = await put('older');
     await put('older');
-    await hold(older);
+    const held = await hold(older);
+    const copy = await store.copy(held, { bucket: 'held', key: 'copy' }, {});
+    assert.equal(copy.lock, undefined);
     await assert.rejects(remove(older), code('FILES_HELD'));
     assert.deepEqual(await Promise.all([first, older].map(isThere)), [false, true]);
     const until = systemClock.now() + 3_600_000;

@@ -233,6 +233,8 @@ export async function copyObject(call: Call): Promise<Answer> {
     {
       ...options,
       ...kept,
+      // That of the source is not the copy's (AWS, CopyObject).
+      acl: options.acl ?? null,
       tags: tagging === 'REPLACE' ? (options.tags ?? {}) : from.tags,
       ...(await copiedChecksums(call, source)),
       sourceKey: source.key,
