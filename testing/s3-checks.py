@@ -369,6 +369,12 @@ def copies():
     refused('PreconditionFailed', 412, main.copy_object, Bucket=name, Key='y', CopySource=f'{name}/k', CopySourceIfNoneMatch=etag)
     main.copy_object(Bucket=name, Key='y', CopySource=f'{name}/k', CopySourceIfNoneMatch='no')
     refused('AccessDenied', 403, alt.copy_object, Bucket=bucket(alt), Key='x', CopySource=f'{name}/k')
+    main.put_object(Bucket=name, Key='open', Body=b'', ACL='public-read')
+    for more in [{}, {'MetadataDirective': 'REPLACE'}]:
+        main.copy_object(Bucket=name, Key='shut', CopySource=f'{name}/open', **more)
+        refused('AccessDenied', 403, nobody.get_object, Bucket=name, Key='shut')
+    main.copy_object(Bucket=name, Key='shut', CopySource=f'{name}/open', ACL='public-read')
+    nobody.get_object(Bucket=name, Key='shut')
     main.put_object(Bucket=name, Key='zero', Body=b'')
     main.copy_object(Bucket=name, Key='zero2', CopySource=f'{name}/zero')
     assert main.head_object(Bucket=name, Key='zero2')['ContentLength'] == 0
@@ -378,6 +384,8 @@ def copies():
 def multi_delete():
     name = bucket()
     put(name, 'a', 'b', 'c')
+    long = [{'Key': f'{at:04}' + '&' * 1020} for at in range(1000)]
+    assert len(main.delete_objects(Bucket=name, Delete={'Objects': long})['Deleted']) == 1000
     gone = main.delete_objects(Bucket=name, Delete={'Objects': [{'Key': 'a'}, {'Key': 'none'}]})
     assert sorted(one['Key'] for one in gone['Deleted']) == ['a', 'none']
     gone = main.delete_objects(Bucket=name, Delete={'Objects': [{'Key': 'b'}], 'Quiet': True})
@@ -395,9 +403,11 @@ PART = 5 * 2**20
 
 def upload(name, key, *parts, by=main, complete=None, **options):
     started = by.create_multipart_upload(Bucket=name, Key=key, **options)
+    # Each part has the upload's checksum; newer ones would send one of their own choice.
+    same = {'ChecksumAlgorithm': options['ChecksumAlgorithm']} if 'ChecksumAlgorithm' in options else {}
     done = []
     for number, body in enumerate(parts, 1):
-        answer = by.upload_part(Bucket=name, Key=key, UploadId=started['UploadId'], PartNumber=number, Body=body)
+        answer = by.upload_part(Bucket=name, Key=key, UploadId=started['UploadId'], PartNumber=number, Body=body, **same)
         done.append({'PartNumber': number, 'ETag': answer['ETag'], **{name: value for name, value in answer.items() if name.startswith('Checksum')}})
     answer = by.complete_multipart_upload(Bucket=name, Key=key, UploadId=started['UploadId'], MultipartUpload={'Parts': done}, **(complete or {}))
     return started['UploadId'], done, answer
@@ -443,6 +453,9 @@ def multipart():
     assert 'Uploads' not in main.list_multipart_uploads(Bucket=name)
     for key in ['a/1', 'a/2', 'b']:
         main.create_multipart_upload(Bucket=name, Key=key)
+    again = main.create_multipart_upload(Bucket=name, Key='b')['UploadId']
+    assert [one['UploadId'] for one in main.list_multipart_uploads(Bucket=name, Prefix='b')['Uploads']][-1] == again
+    main.abort_multipart_upload(Bucket=name, Key='b', UploadId=again)
     page = main.list_multipart_uploads(Bucket=name, Delimiter='/')
     assert ([one['Key'] for one in page['Uploads']], prefixes(page)) == (['b'], ['a/'])
     page = main.list_multipart_uploads(Bucket=name, MaxUploads=1)
@@ -644,7 +657,19 @@ def policies():
     main.put_bucket_policy(Bucket=name, Policy=deny)
     refused('AccessDenied', 403, main.put_object, Bucket=name, Key='n', Body=b'')
     main.put_object(Bucket=name, Key='n', Body=b'', ACL='private')
+    writes = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObject', 'Resource': f'arn:aws:s3:::{name}/*',
+              'Condition': {'Null': {'s3:if-none-match': 'true'}, 'Bool': {'s3:ObjectCreationOperation': 'true'}}}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [writes]}))
+    refused('AccessDenied', 403, main.put_object, Bucket=name, Key='new', Body=b'')
+    started = main.create_multipart_upload(Bucket=name, Key='new')['UploadId']
+    etag = main.upload_part(Bucket=name, Key='new', UploadId=started, PartNumber=1, Body=b'x')['ETag']
+    whole = {'Bucket': name, 'Key': 'new', 'UploadId': started, 'MultipartUpload': {'Parts': [{'PartNumber': 1, 'ETag': etag}]}}
+    refused('AccessDenied', 403, main.complete_multipart_upload, **whole)
+    by = client(KEYS[0])
+    with_field(by, 'CompleteMultipartUpload', 'If-None-Match', '*')
+    by.complete_multipart_upload(**whole)
     main.delete_bucket_policy(Bucket=name)
+    main.delete_object(Bucket=name, Key='new')
     tagged = statement(Action='s3:GetObject', Resource=f'arn:aws:s3:::{name}/*', Condition={'StringEquals': {'s3:ExistingObjectTag/security': 'public'}})
     main.put_bucket_policy(Bucket=name, Policy=tagged)
     main.put_object_tagging(Bucket=name, Key='asdf', Tagging={'TagSet': [{'Key': 'security', 'Value': 'public'}]})
@@ -833,6 +858,23 @@ def lifecycle():
                        ('MalformedXML', {'Days': 1, 'StorageClass': 'STANDARD'}), ('MalformedXML', {'StorageClass': 'GLACIER_IR'}),
                        ('InvalidArgument', {'Days': 90, 'StorageClass': 'GLACIER_IR'})]:
         wrong(code, one(**{**moves, 'Transitions': [move]}))
+    said = lambda answer: answer['ResponseMetadata']['HTTPHeaders']['x-amz-transition-default-minimum-object-size']
+    assert said(main.get_bucket_lifecycle_configuration(Bucket=name)) == 'all_storage_classes_128K'
+    undo = with_field(main, 'PutBucketLifecycleConfiguration', 'x-amz-transition-default-minimum-object-size', 'varies_by_storage_class')
+    assert said(main.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=one())) == 'varies_by_storage_class'
+    undo()
+    assert said(main.get_bucket_lifecycle_configuration(Bucket=name)) == 'varies_by_storage_class'
+    undo = with_field(main, 'PutBucketLifecycleConfiguration', 'x-amz-transition-default-minimum-object-size', '1')
+    wrong('InvalidArgument', one())
+    undo()
+    wrong('InvalidRequest', one(Filter={'ObjectSizeGreaterThan': -1}))
+    main.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=one(AbortIncompleteMultipartUpload={'DaysAfterInitiation': 3}))
+    started = main.create_multipart_upload(Bucket=name, Key='m')
+    assert started['AbortRuleId'] == 'r' and started['AbortDate'].hour == 0, started
+    parts = main.list_parts(Bucket=name, Key='m', UploadId=started['UploadId'])
+    assert (parts['AbortRuleId'], parts['AbortDate']) == ('r', started['AbortDate']), parts
+    main.put_object(Bucket=name, Key='k', Body=b'')
+    assert 'rule-id="r"' in main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/k')['Expiration']
     main.delete_bucket_lifecycle(Bucket=name)
 
 
@@ -905,6 +947,108 @@ def what_is_wrong():
             plain.sendall(f'PUT /{name}/k HTTP/1.1\r\nHost: {host.netloc}\r\n{field}\r\n\r\n'.encode())
             answer = b''.join(iter(lambda: plain.recv(65536), b''))
         assert answer.startswith(b'HTTP/1.1 400') and code in answer, answer
+
+
+@check
+def newer_refusals():
+    name = bucket()
+    put(name, 'k')
+    at = f'/{name}'
+    say = lambda method, path, headers=None, body=b'': (lambda status, text: (status, text.partition(b'<Code>')[2].partition(b'<')[0].decode()))(*signed(method, at + path, headers, body))
+    assert say('GET', '/k', {'x-amz-security-token': 'wrong'}) == (400, 'InvalidToken')
+    token = main.generate_presigned_url('get_object', Params={'Bucket': name, 'Key': 'k'}) + '&X-Amz-Security-Token=wrong'
+    assert b'InvalidToken' in raw('GET', token[len(ADDRESS):])[2]
+    both = raw('GET', token[len(ADDRESS):], {'Authorization': 'AWS4-HMAC-SHA256 Credential=x'})
+    assert both[0] == 400 and b'Only one auth mechanism' in both[2], both
+    sha = base64.b64encode(hashlib.sha256(b'hello').digest()).decode()
+    assert say('PUT', '/c', {'x-amz-sdk-checksum-algorithm': 'CRC32'}, b'hello') == (400, 'InvalidRequest')
+    assert say('PUT', '/c', {'x-amz-sdk-checksum-algorithm': 'CRC32', 'x-amz-checksum-sha256': sha}, b'hello') == (400, 'BadDigest')
+    assert say('PUT', '/c', {'x-amz-checksum-md4': sha}, b'hello') == (400, 'InvalidRequest')
+    long = 'k' * 1025
+    for method in ['GET', 'PUT', 'DELETE']:
+        assert say(method, f'/{long}') == (400, 'KeyTooLongError'), method
+    assert b'KeyTooLongError' in signed('POST', f'{at}?delete', body=f'<Delete><Object><Key>{long}</Key></Object></Delete>'.encode())[1]
+    assert say('DELETE', '/k?versionId=%00') == (400, 'InvalidArgument')
+    for bad in ['zone--x-s3', 'amzn-s3-demo-mine', 'some.mrap', 'some--table-s3']:
+        assert b'InvalidBucketName' in signed('PUT', f'/{bad}')[1], bad
+    started = main.create_multipart_upload(Bucket=name, Key='m', ChecksumAlgorithm='CRC32')['UploadId']
+    assert say('PUT', f'/m?partNumber=1&uploadId={started}', {'x-amz-checksum-sha256': sha}, b'hello') == (400, 'InvalidRequest')
+    etag = main.upload_part(Bucket=name, Key='m', UploadId=started, PartNumber=1, Body=b'hello', ChecksumAlgorithm='CRC32')['ETag']
+    ends = f'<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>'.encode()
+    for size in ['6', 'six']:
+        assert say('POST', f'/m?uploadId={started}', {'x-amz-mp-object-size': size}, ends) == (400, 'InvalidRequest'), size
+    assert say('POST', f'/m?uploadId={started}', {'x-amz-mp-object-size': '5'}, ends)[0] == 200
+    rule = '<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>http://a.b</AllowedOrigin>%s</CORSRule>'
+    for code, more in [('InvalidRequest', '<ExposeHeader>x-*</ExposeHeader>'), ('MalformedXML', '<MaxAgeSeconds>-1</MaxAgeSeconds>'),
+                       ('InvalidRequest', '<AllowedHeader>a*b*</AllowedHeader>')]:
+        assert say('PUT', '?cors', body=f'<CORSConfiguration>{rule % more}</CORSConfiguration>'.encode()) == (400, code), more
+    asks = {'Origin': 'http://a.b', 'Access-Control-Request-Method': 'GET'}
+    assert b'CORS is not enabled' in raw('OPTIONS', f'{at}/k', asks)[2]
+    main.put_bucket_cors(Bucket=name, CORSConfiguration={'CORSRules': [{'AllowedMethods': ['PUT'], 'AllowedOrigins': ['*']}]})
+    assert b'AccessForbidden' in raw('OPTIONS', f'{at}/k', asks)[2]
+    assert b'BadRequest' in raw('OPTIONS', f'{at}/k', {'Origin': 'http://a.b'})[2]
+    rules = [{'ObjectOwnership': 'ObjectWriter'}] * 2
+    refused('MalformedXML', 400, main.put_bucket_ownership_controls, Bucket=name, OwnershipControls={'Rules': rules})
+    far = bucket(CreateBucketConfiguration={'LocationConstraint': 'my_zone.1'})
+    assert main.get_bucket_location(Bucket=far)['LocationConstraint'] == 'my_zone.1'
+
+
+@check
+def policies_that_cannot_be():
+    name = bucket()
+    one = {'Effect': 'Allow', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': f'arn:aws:s3:::{name}/*'}
+    set_policy = lambda *statements: main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': statements}))
+    asks = lambda operator, key, value: {**one, 'Condition': {operator: {key: value}}}
+    for bad in [asks('StringEquals', 's3:nonsense', 'x'), asks('StringEquals', 'aws:Nonsense', 'x'), asks('StringEquals', 'nonsense', 'x'),
+                asks('IpAddress', 'aws:SourceIp', '10.0.0.0/33'), {**one, 'Action': ['s3:GetObject', 's3:ListBucket']}, {**one, 'Resource': f'arn:aws:s3:::{name}'}]:
+        refused('MalformedPolicy', 400, set_policy, bad)
+    refused('MalformedPolicy', 400, set_policy, {**one, 'Sid': 'same'}, {**one, 'Sid': 'same'})
+    refused('MalformedPolicy', 400, set_policy, {**one, 'Sid': 'x' * 21000})
+    both = {**one, 'Action': ['s3:GetObject', 's3:ListBucket'], 'Resource': [f'arn:aws:s3:::{name}', f'arn:aws:s3:::{name}/*']}
+    for good in [both, {**both, 'Resource': f'arn:aws:s3:::{name}*'}, {**one, 'Action': 's3:*'}, {**one, 'Condition': {'IpAddress': {'aws:SourceIp': ['10.0.0.0/8', '::1']}}},
+                 asks('StringEquals', 'aws:PrincipalTag/team', 'x'), asks('StringLike', 's3:RequestObjectTag/a', '*'), asks('StringEquals', 'sts:ExternalId', 'x')]:
+        set_policy(good)
+
+
+@check
+def tags_are_a_right_of_their_own():
+    name = bucket(versioned=True)
+    version = main.put_object(Bucket=name, Key='k', Body=b'x', Tagging='a=b')['VersionId']
+    target = bucket(by=alt)
+    allow = lambda *actions: main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Principal': '*', 'Action': [f's3:{one}' for one in actions], 'Resource': f'arn:aws:s3:::{name}/*'}]}))
+    counted = lambda **more: 'x-amz-tagging-count' in alt.get_object(Bucket=name, Key='k', **more)['ResponseMetadata']['HTTPHeaders']
+    copies = lambda: alt.copy_object(Bucket=target, Key='k', CopySource={'Bucket': name, 'Key': 'k', 'VersionId': version})
+    allow('GetObject', 'GetObjectVersion', 'GetObjectTagging')
+    assert counted() and not counted(VersionId=version)
+    refused('AccessDenied', 403, copies)
+    allow('GetObject', 'GetObjectVersion', 'GetObjectVersionTagging')
+    assert counted(VersionId=version) and not counted()
+    copies()
+    assert alt.get_object_tagging(Bucket=target, Key='k')['TagSet'] == [{'Key': 'a', 'Value': 'b'}]
+
+
+@check
+def bucket_keys():
+    name = bucket()
+    kms = {'ServerSideEncryption': 'aws:kms', 'SSEKMSKeyId': 'mine'}
+    told = lambda answer: answer.get('BucketKeyEnabled')
+    head = lambda key: told(main.head_object(Bucket=name, Key=key))
+    assert told(main.put_object(Bucket=name, Key='k', Body=b'x', BucketKeyEnabled=True, **kms)) is True and head('k') is True
+    assert not told(main.put_object(Bucket=name, Key='none', Body=b'x', **kms)) and not head('none')
+    assert not told(main.put_object(Bucket=name, Key='other', Body=b'x', BucketKeyEnabled=True, ServerSideEncryption='AES256'))
+    assert not told(main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/k', **kms)) and not head('copy')
+    assert told(main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/none', BucketKeyEnabled=True, **kms)) is True and head('copy') is True
+    assert signed('PUT', f'/{name}/k', {'x-amz-server-side-encryption-bucket-key-enabled': 'maybe'})[0] == 400
+    rule = {'ApplyServerSideEncryptionByDefault': {'SSEAlgorithm': 'aws:kms', 'KMSMasterKeyID': 'mine'}, 'BucketKeyEnabled': True}
+    main.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={'Rules': [rule]})
+    assert told(main.put_object(Bucket=name, Key='usual', Body=b'x')) is True
+    assert not told(main.put_object(Bucket=name, Key='off', Body=b'x', BucketKeyEnabled=False))
+    started = main.create_multipart_upload(Bucket=name, Key='m')
+    assert told(started) is True
+    part = main.upload_part(Bucket=name, Key='m', UploadId=started['UploadId'], PartNumber=1, Body=b'x')
+    ended = main.complete_multipart_upload(Bucket=name, Key='m', UploadId=started['UploadId'], MultipartUpload={'Parts': [{'PartNumber': 1, 'ETag': part['ETag']}]})
+    assert told(part) is True and told(ended) is True and head('m') is True
 
 
 @check
@@ -1063,6 +1207,14 @@ def object_locks():
     put(plain, 'k')
     refused('ObjectLockConfigurationNotFoundError', 404, main.get_object_lock_configuration, Bucket=plain)
     refused('InvalidBucketState', 409, main.put_object_lock_configuration, Bucket=plain, ObjectLockConfiguration=config)
+    held = main.put_object(Bucket=name, Key='held', Body=b'x', ObjectLockLegalHoldStatus='ON')['VersionId']
+    main.copy_object(Bucket=plain, Key='free', CopySource=f'{name}/held')
+    assert 'ObjectLockLegalHoldStatus' not in main.head_object(Bucket=plain, Key='free')
+    copy = main.head_object(Bucket=name, Key='copy', VersionId=main.copy_object(Bucket=name, Key='copy', CopySource=f'{name}/held')['VersionId'])
+    assert copy['ObjectLockMode'] == 'GOVERNANCE' and 'ObjectLockLegalHoldStatus' not in copy
+    main.delete_object(Bucket=plain, Key='free')
+    gone = main.delete_objects(Bucket=name, Delete={'Objects': [{'Key': 'held', 'VersionId': held}]}, BypassGovernanceRetention=True)
+    assert gone['Errors'][0]['Code'] == 'AccessDenied', gone
     holds = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObjectLegalHold', 'Resource': f'arn:aws:s3:::{name}/*'}
     main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [holds]}))
     refused('AccessDenied', 403, main.put_object, Bucket=name, Key='h', Body=b'', ObjectLockLegalHoldStatus='ON')
@@ -1123,6 +1275,12 @@ def forms():
     assert (status, fields['x-amz-checksum-sha256']) == (204, summed), fields
     assert main.get_object_tagging(Bucket=name, Key='sum')['TagSet'] == [{'Key': 'a b', 'Value': 'c+d'}]
     assert form(name, [(key, 'bad' if key == 'key' else value) for key, value in v2])[0] == 403
+    # In a policy, a dollar sign may be escaped, which no other JSON allows.
+    policy = base64.b64encode(json.dumps({'expiration': expires, 'conditions': [{'bucket': name}, {'key': 'a$b'}]}).replace('a$b', 'a\\$b').encode())
+    signature = base64.b64encode(hmac.new(KEYS[0][1].encode(), policy, hashlib.sha1).digest()).decode()
+    v2 = [('key', 'a$b'), ('AWSAccessKeyId', KEYS[0][0]), ('signature', signature), ('policy', policy.decode())]
+    assert form(name, v2)[0] == 204
+    assert b'InvalidToken' in form(name, [('x-amz-security-token', 'wrong'), *v2])[2]
     assert form(name, [('key', 'x'), ('AWSAccessKeyId', KEYS[0][0]), ('policy', policy.decode())])[0] == 400
 
 

@@ -62,7 +62,7 @@ export class Buckets {
       const state: BucketState = {
         owner: wish.owner,
         created,
-        versioning: 'off',
+        versioning: wish.versioning ?? 'off',
         policy: POLICY_DEFAULT,
         quota: null,
         settings,

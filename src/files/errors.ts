@@ -140,6 +140,12 @@ export function locked(path: string): MolnError {
   return new MolnError('FILES_LOCKED', `"${path}" is locked`);
 }
 
+export function held(key: string): MolnError {
+  return new MolnError('FILES_HELD', `A version of "${key}" is locked: it may not be removed yet`, {
+    hint: 'See its retention and legal hold over S3 (get-object-retention, get-object-legal-hold)',
+  });
+}
+
 export function exists(key: string): MolnError {
   return new MolnError('FILES_EXISTS', `There is something at "${key}" again`, {
     hint: 'Move it away first',

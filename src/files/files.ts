@@ -11,4 +11,5 @@ export type { RepairState } from './repair.ts';
 export type { ScrubState } from './scrub.ts';
 export { filesFamilies } from './figures.ts';
 export { websiteSocket } from './paths.ts';
+export { isHeld } from './retention.ts';
 export type { StorageState } from './storage-state.ts';

@@ -40,6 +40,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   FILES_FULL: 507,
   FILES_UNAUTHORIZED: 401,
   FILES_FORBIDDEN: 403,
+  FILES_HELD: 403,
   FILES_ENCRYPTED: 403,
 };
 

@@ -51,8 +51,7 @@ export interface ObjectInfo {
   readonly partChecksums: readonly string[] | undefined;
   /** Of what came in parts, in order. */
   readonly partSizes: readonly number[] | undefined;
-  /** Retention and legal hold, as the face keeps them. */
-  readonly lock: Json;
+  readonly lock: ObjectLock | undefined;
   readonly encryption: Encryption | undefined;
   /** Of the content; equal for copies that share their bytes. For people and for `why`. */
   readonly fid: string;
@@ -94,6 +93,16 @@ export interface Encryption {
   readonly key: string;
 }
 
+export type LockMode = 'GOVERNANCE' | 'COMPLIANCE';
+
+/** Retention and legal hold of one version, which is not removed while they last (`FILES_HELD`). */
+export interface ObjectLock {
+  readonly mode?: LockMode | undefined;
+  /** Milliseconds since the epoch. */
+  readonly until?: number | undefined;
+  readonly hold?: boolean | undefined;
+}
+
 /** What is kept with an object. */
 export interface ObjectFields {
   readonly contentType?: string | undefined;
@@ -104,7 +113,7 @@ export interface ObjectFields {
   readonly checksumType?: ChecksumType | undefined;
   readonly owner?: string | undefined;
   readonly acl?: Json;
-  readonly lock?: Json;
+  readonly lock?: ObjectLock | undefined;
   readonly encryption?: Encryption | undefined;
   /** Of what came in parts: each part's checksum, of the object's kind. */
   readonly partChecksums?: readonly string[] | undefined;
@@ -270,7 +279,11 @@ export interface FileStore {
   /** `FILES_BUCKET_EXISTS` with the owner in its details, `FILES_BUCKET_NAME`. */
   createBucket(
     name: string,
-    options: { readonly owner: string; readonly settings?: Readonly<Record<string, Json>> },
+    options: {
+      readonly owner: string;
+      readonly settings?: Readonly<Record<string, Json>>;
+      readonly versioning?: Versioning;
+    },
   ): Promise<BucketInfo>;
   bucket(name: string): Promise<BucketInfo | undefined>;
   /** In order of names. */
@@ -299,7 +312,7 @@ export interface FileStore {
     body: AsyncIterable<Uint8Array>,
     options: PutOptions,
   ): Promise<ObjectInfo>;
-  /** Shares the bytes where it can. What is not given of the fields is as with `from`. */
+  /** Shares the bytes where it can. What is not given of the fields is as with `from`, but for its lock, which is that version's alone. */
   copy(
     from: ObjectInfo,
     to: { readonly bucket: string; readonly key: string },
@@ -321,12 +334,15 @@ export interface FileStore {
     body: AsyncIterable<Uint8Array>,
     options?: PutOptions,
   ): Promise<ObjectInfo>;
+  /** `FILES_HELD` while a lock is on what would go: judged in the transaction, so a hold that was set before it counts. */
   delete(
     bucket: string,
     key: string,
     options?: {
       readonly version?: string | undefined;
       readonly conditions?: Conditions | undefined;
+      /** A retention of mode `GOVERNANCE` is passed over. */
+      readonly bypassGovernance?: boolean | undefined;
     },
   ): Promise<Deleted>;
   /** Rename within a bucket: one transaction, no bytes move. What is at `to` is replaced. */

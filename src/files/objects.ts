@@ -269,11 +269,13 @@ export class Objects {
     key: string,
     options: Parameters<FileStore['delete']>[2] & { readonly state: BucketState },
   ): Promise<Deleted> {
-    const { version, conditions, state } = options;
+    const { version, conditions, bypassGovernance, state } = options;
     const now = this.#options.clock.now();
     const own = keyReads(bucket, key, state);
     const asked =
       version === undefined ? [] : [readNext(bucket, key), readOlder(bucket, key, version)];
+    /** What an earlier try did, whose end is unknown. */
+    let done: Deleted | undefined;
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`],
       keys: [key],
@@ -283,17 +285,25 @@ export class Objects {
         const [next, named] = rows.slice(own.length);
         const current = currentOf(key);
         if (version === undefined) {
+          const hasMarker = current?.marker === true && current.version === done?.version;
+          if (done !== undefined && (current === undefined || hasMarker)) return { result: done };
           checkConditions(conditions, present(current));
           const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
           const { pieces, deleted } = removeKey(keyRows, key);
+          done = deleted;
           return { ...pieces, result: deleted };
         }
         const target = current?.version === version ? current : firstVersion(named);
+        if (done !== undefined && target === undefined) return { result: done };
         checkConditions(conditions, present(target));
         if (target === undefined)
           return { result: { version, deleteMarker: false, existed: false } };
-        const pieces = removeVersion({ bucket, current, next: firstVersion(next), now }, target);
-        return { ...pieces, result: { version, deleteMarker: target.marker, existed: true } };
+        const pieces = removeVersion(
+          { bucket, current, next: firstVersion(next), now, bypassGovernance },
+          target,
+        );
+        done = { version, deleteMarker: target.marker, existed: true };
+        return { ...pieces, result: done };
       },
     });
   }
@@ -309,6 +319,7 @@ export class Objects {
   ): Promise<ObjectInfo> {
     checkKey(to);
     const now = this.#options.clock.now();
+    let moved: VersionRow | undefined;
     return await this.#options.changes.make(bucket, {
       touches: [`key ${from}`, `key ${to}`],
       keys: [from, to],
@@ -317,9 +328,12 @@ export class Objects {
         checkState(state, latest, undefined);
         const source = currentOf(from);
         const current = currentOf(to);
+        // An earlier try did it, whose end is unknown.
+        if (moved !== undefined && current?.fid === moved.fid && current?.ord === moved.ord)
+          return { result: objectOf(bucket, current, true) };
         if (source === undefined || source.marker) throw noObject(bucket, from);
         checkConditions(conditions, present(current));
-        const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1 };
+        moved = { ...source, key: to, ord: latest.ord + 1 };
         const pieces = supersede(
           { bucket, state: latest, current, olderNull: undefined, now },
           moved,
@@ -353,6 +367,7 @@ export class Objects {
         args: [bucket, key],
       },
     ];
+    let back: VersionRow | undefined;
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`],
       keys: [key],
@@ -360,16 +375,19 @@ export class Objects {
       decide: (rows, latest, currentOf) => {
         checkState(state, latest, undefined);
         const current = currentOf(key);
+        if (back !== undefined && current?.fid === back.fid)
+          return { result: objectOf(bucket, current, true) };
         if (current !== undefined && !current.marker) throw exists(key);
         const [nexts, trash] = rows.slice(own.length);
         const next = firstVersion(nexts);
         if (current !== undefined && next !== undefined && !next.marker) {
           const pieces = removeVersion({ bucket, current, next, now }, current);
-          return { ...pieces, result: objectOf(bucket, next, true) };
+          back = next;
+          return { ...pieces, result: objectOf(bucket, back, true) };
         }
         const [trashed] = trash ?? [];
         if (trashed === undefined) throw noObject(bucket, key);
-        const back: VersionRow = { ...versionOf(trashed), ...nextVersion(latest) };
+        back = { ...versionOf(trashed), ...nextVersion(latest) };
         const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
         const pieces = supersede(keyRows, back);
         checkQuota(bucket, latest, back.size);

@@ -11,6 +11,7 @@ import { until } from '../../testing/until.ts';
 import { BlockCensus } from './census.ts';
 import { Collector } from './collector.ts';
 import type { FilesConfig } from './control.ts';
+import type { ObjectInfo } from './model.ts';
 import { PlaceTable } from './place-table.ts';
 
 async function* pieces(...all: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
@@ -181,6 +182,82 @@ test('the file store of one machine', async (t) => {
       [true, false, false],
     );
     assert.equal((await store.bucket('kept'))?.objects, 3);
+  });
+
+  await t.test('what was done before an answer was lost is not done again', async () => {
+    const { link } = kit;
+    const transaction = link.transaction.bind(link);
+    const { mock } = t.mock.method(link, 'transaction', (async (reads, decide) => {
+      await transaction(reads, decide);
+      return await transaction(reads, decide);
+    }) satisfies typeof link.transaction);
+    await store.createBucket('again', { owner: 'ann' });
+    await store.put('again', 'a', pieces('1'), {});
+    const moved = await store.move('again', 'a', 'b');
+    assert.equal(moved.key, 'b');
+    assert.equal(await store.head('again', 'a'), undefined);
+    await assert.rejects(store.move('again', 'a', 'b'), code('FILES_NO_OBJECT'));
+    const conditions = { ifMatch: [moved.etag] };
+    assert.equal((await store.delete('again', 'b', { conditions })).existed, true);
+    assert.equal((await store.delete('again', 'b')).existed, false);
+    assert.equal((await store.undelete('again', 'b')).etag, moved.etag);
+    await store.changeBucket('again', { versioning: 'enabled' });
+    const { version } = await store.put('again', 'c', pieces('1'), {});
+    const marker = await store.delete('again', 'c');
+    assert.deepEqual([marker.deleteMarker, marker.existed], [true, true]);
+    const gone = await store.delete('again', 'c', { version, conditions });
+    assert.deepEqual([gone.version, gone.existed], [version, true]);
+    const left = await store.list('again', { versions: true, limit: 10, prefix: 'c' });
+    assert.deepEqual(
+      left.objects.map((one) => one.version),
+      [marker.version],
+    );
+    mock.restore();
+  });
+
+  await t.test('what is held stays, whichever came first', async () => {
+    await store.createBucket('held', { owner: 'ann' });
+    await store.changeBucket('held', { versioning: 'enabled' });
+    const put = (key: string) => store.put('held', key, pieces('x'), {});
+    const hold = (info: ObjectInfo) => store.changeObject(info, { lock: { hold: true } });
+    const remove = ({ key, version }: ObjectInfo) => store.delete('held', key, { version });
+    const isThere = async ({ key, version }: ObjectInfo) =>
+      (await store.head('held', key, version)) !== undefined;
+    for (let round = 0; round < 20; round += 1) {
+      const info = await put('raced');
+      // Removing looks at the bucket first: without a wait of its own the hold would always be first.
+      const held = round % 2 === 0 ? hold(info) : store.bucket('held').then(() => hold(info));
+      const ends = await Promise.allSettled([held, remove(info)]);
+      const refused = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason);
+      const wanted = (await isThere(info)) ? 'FILES_HELD' : 'FILES_NO_OBJECT';
+      assert.deepEqual(
+        refused.map((error) => isMolnError(error) && error.code),
+        [wanted],
+      );
+    }
+    const first = await put('first');
+    await remove(first);
+    await assert.rejects(hold(first), code('FILES_NO_OBJECT'));
+    const older = await put('older');
+    await put('older');
+    const held = await hold(older);
+    const copy = await store.copy(held, { bucket: 'held', key: 'copy' }, {});
+    assert.equal(copy.lock, undefined);
+    await assert.rejects(remove(older), code('FILES_HELD'));
+    assert.deepEqual(await Promise.all([first, older].map(isThere)), [false, true]);
+    const until = systemClock.now() + 3_600_000;
+    const kept = await put('kept');
+    await store.changeObject(kept, { lock: { mode: 'GOVERNANCE', until } });
+    await assert.rejects(remove(kept), code('FILES_HELD'));
+    await store.delete('held', 'kept', { version: kept.version, bypassGovernance: true });
+    assert.equal(await isThere(kept), false);
+    await assert.rejects(store.deleteBucket('held'), code('FILES_BUCKET_NOT_EMPTY'));
+    // One without a name of its own is replaced where versions are not kept any more: not while it is held.
+    await store.changeBucket('held', { versioning: 'suspended' });
+    const unnamed = await hold(await put('unnamed'));
+    await assert.rejects(put('unnamed'), code('FILES_HELD'));
+    await assert.rejects(store.delete('held', 'unnamed'), code('FILES_HELD'));
+    assert.equal((await store.head('held', 'unnamed'))?.fid, unnamed.fid);
   });
 
   await t.test('an upload in parts', async () => {

@@ -62,6 +62,10 @@ const PART_COLUMNS = 'number, fid, size, etag, mtime, checksums';
 
 type CompleteOptions = Parameters<FileStore['completeUpload']>[4];
 
+/** Characters; of them those of the time, base 36, are enough for three thousand years. */
+const UPLOAD_ID_LENGTH = 32;
+const TIME_LENGTH = 9;
+
 export class Uploads {
   readonly #options: UploadsOptions;
 
@@ -75,7 +79,8 @@ export class Uploads {
     options: Parameters<FileStore['createUpload']>[2],
   ): ReturnType<FileStore['createUpload']> {
     checkKey(key);
-    const id = randomId(32);
+    const created = this.#options.clock.now();
+    const id = uploadId(created);
     const { settings } = await this.#options.buckets.need(bucket);
     const wish = options.encrypt ?? usualEncryption(settings);
     const encryption =
@@ -87,7 +92,7 @@ export class Uploads {
         ? {}
         : { checksumAlgorithm: options.checksumAlgorithm }),
     };
-    const row = [id, key, this.#options.clock.now(), JSON.stringify(info), null];
+    const row = [id, key, created, JSON.stringify(info), null];
     return await this.#options.changes.make(bucket, {
       touches: [`upload ${id}`],
       reads: [readUpload(bucket, id)],
@@ -453,4 +458,11 @@ function partOf(row: Row): PartRow {
 
 function infoOf({ number: at, etag, size, modifiedAt, checksums }: PartRow): PartInfo {
   return { number: at, etag, size, modifiedAt, checksums };
+}
+
+/** In the order of time: uploads of one key are listed from the first to the last. */
+function uploadId(createdMs: number): string {
+  return (
+    createdMs.toString(36).padStart(TIME_LENGTH, '0') + randomId(UPLOAD_ID_LENGTH - TIME_LENGTH)
+  );
 }

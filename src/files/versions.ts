@@ -7,6 +7,7 @@ import type { Row, Statement, Value } from './catalogue-link.ts';
 import type { Effect, Insert } from './changes.ts';
 import { TRASH_MS } from './limits.ts';
 import type { Deleted } from './model.ts';
+import { checkHeld } from './retention.ts';
 import {
   type BucketState,
   VERSION_COLUMNS,
@@ -66,7 +67,7 @@ export interface KeyRows {
   readonly now: number;
 }
 
-/** `fresh` becomes the newest version of its key. */
+/** `fresh` becomes the newest version of its key. Throws `FILES_HELD`. */
 export function supersede(rows: KeyRows, fresh: VersionRow): Pieces {
   const { bucket, state, current, olderNull, now } = rows;
   const inserts: Insert[] = [];
@@ -76,7 +77,7 @@ export function supersede(rows: KeyRows, fresh: VersionRow): Pieces {
   const goes = (one: VersionRow): void => {
     bytes -= one.size;
     objects -= one.marker ? 0 : 1;
-    inserts.push(...trashOf(one, now));
+    inserts.push(...trashOf(one, { now }));
   };
   if (current !== undefined) {
     const isReplaced =
@@ -95,23 +96,24 @@ export function supersede(rows: KeyRows, fresh: VersionRow): Pieces {
   return { inserts, statements, bytes, objects, takesOrd: true };
 }
 
-/** One version goes for good, as far as versions go: for a while it can be had back from the trash. */
+/** One version goes for good, as far as versions go: for a while it can be had back from the trash. Throws `FILES_HELD`. */
 export function removeVersion(
   rows: {
     readonly bucket: string;
     readonly current: VersionRow | undefined;
     readonly next: VersionRow | undefined;
     readonly now: number;
+    readonly bypassGovernance?: boolean | undefined;
   },
   target: VersionRow,
 ): Pieces {
-  const { bucket, current, next, now } = rows;
+  const { bucket, current, next } = rows;
   const statements: Statement[] = [];
   if (current?.ord !== target.ord) statements.push(dropOlder(bucket, target));
   else if (next === undefined) statements.push(dropCurrent(bucket, target.key));
   else statements.push(replaceCurrent(bucket, next), dropOlder(bucket, next));
   return {
-    inserts: trashOf(target, now),
+    inserts: trashOf(target, rows),
     statements,
     bytes: -target.size,
     objects: target.marker ? 0 : -1,
@@ -152,9 +154,11 @@ export function removeKey(rows: KeyRows, key: string): Removal {
   return { pieces: supersede(rows, marker), deleted: { version, deleteMarker: true, existed } };
 }
 
-function trashOf(one: VersionRow, now: number): Insert[] {
+/** All that goes goes this way. */
+function trashOf(one: VersionRow, how: Parameters<typeof checkHeld>[2]): Insert[] {
   if (one.marker) return [];
-  const row: readonly Value[] = [randomId(16), now + TRASH_MS, ...versionValues(one)];
+  checkHeld(one.key, one.info.lock, how);
+  const row: readonly Value[] = [randomId(16), how.now + TRASH_MS, ...versionValues(one)];
   return [{ table: 'trash', columns: `id, until, ${VERSION_COLUMNS}`, rows: [row] }];
 }
 

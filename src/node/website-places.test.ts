@@ -38,3 +38,15 @@ test('websites are found here, then at nodes that are well, the near ones first'
   });
   assert.deepEqual(websitePlaces([], own), [here]);
 });
+
+test('each node is a backup of as many others', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const peers = names.map((name) => peer(name, 'east'));
+  const chosen = names.flatMap((self) =>
+    websitePlaces(peers, { self, socket: '/run/websites' })
+      .slice(1)
+      .map(({ id }) => id),
+  );
+  const times = (name: string) => chosen.filter((id) => id === `websites/${name}`).length;
+  assert.deepEqual(names.map(times), [3, 3, 3, 3, 3, 3]);
+});

@@ -20,8 +20,14 @@ export function websitePlaces(
 ): readonly UpstreamConfig[] {
   const region = peers.find(({ id }) => id === self)?.region;
   const others = peers.filter(({ id, state }) => id !== self && state === 'ready');
-  const near = others.filter((one) => one.region === region);
-  const far = others.filter((one) => one.region !== region);
+  const near = behind(
+    self,
+    others.filter((one) => one.region === region),
+  );
+  const far = behind(
+    self,
+    others.filter((one) => one.region !== region),
+  );
   const backups = [...near, ...far].slice(0, WEBSITE_BACKUPS_MAX).map((one): UpstreamConfig => {
     const { id, address: host, gatewayPort: port } = one;
     return {
@@ -32,6 +38,12 @@ export function websitePlaces(
     };
   });
   return [ownWebsites(self, socket), ...backups];
+}
+
+/** In a ring, so that not all nodes have the same few to fall back on. */
+function behind(self: string, peers: readonly PeerNode[]): readonly PeerNode[] {
+  const ring = peers.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return [...ring.filter(({ id }) => id > self), ...ring.filter(({ id }) => id < self)];
 }
 
 function idOf(node: string): string {

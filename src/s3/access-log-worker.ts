@@ -21,6 +21,8 @@ const LOOK_MS = 15_000;
 const LOG_BYTES = 1024 * 1024;
 /** What one bucket may keep waiting while its logs cannot be put. */
 const WAITING_BYTES_MAX: number = 8 * LOG_BYTES;
+/** What all of them may. */
+const ALL_WAITING_BYTES_MAX: number = 4 * WAITING_BYTES_MAX;
 const UNIQUE_LENGTH = 16;
 const DAY_MS = 86_400_000;
 
@@ -39,6 +41,8 @@ export class AccessLogWorker implements Worker {
   readonly #log: Logger;
   /** By the bucket's name and the day. */
   readonly #batches = new Map<string, Batch>();
+  /** Bytes in all of them. */
+  #waiting = 0;
   #delivered = 0;
   #lost = 0;
 
@@ -65,15 +69,16 @@ export class AccessLogWorker implements Worker {
       lines: [],
       bytes: 0,
     };
-    this.#batches.set(name, batch);
-    Object.assign(batch, { source, logging });
-    if (batch.bytes >= WAITING_BYTES_MAX) {
+    if (batch.bytes >= WAITING_BYTES_MAX || this.#waiting >= ALL_WAITING_BYTES_MAX) {
       this.#lost++;
       return;
     }
+    this.#batches.set(name, batch);
+    Object.assign(batch, { source, logging });
     const line = accessLine(access);
     batch.lines.push(line);
     batch.bytes += line.length;
+    this.#waiting += line.length;
   }
 
   async step(): Promise<StepResult> {
@@ -109,13 +114,13 @@ export class AccessLogWorker implements Worker {
       unique: randomId(UNIQUE_LENGTH).toUpperCase(),
     });
     const target = await this.#store.bucket(logging.bucket);
+    // Those that come from now on are of the next log.
+    this.#batches.delete(name);
+    this.#waiting -= batch.bytes;
     if (target === undefined || target.owner !== source.owner || !mayDeliver(source, target, key)) {
-      this.#batches.delete(name);
       this.#passOver(batch, 'The target bucket does not take logs');
       return;
     }
-    // Those that come meanwhile are of the next log.
-    this.#batches.delete(name);
     try {
       await this.#put(target, { key, logging, text: lines.join('') });
       this.#delivered += count;
@@ -149,6 +154,7 @@ export class AccessLogWorker implements Worker {
 
   /** Before what has come meanwhile. */
   #keep(name: string, batch: Batch): void {
+    this.#waiting += batch.bytes;
     const since = this.#batches.get(name);
     if (since !== undefined) {
       batch.lines.push(...since.lines);

@@ -140,6 +140,26 @@ test('access logs', async (t) => {
     assert.equal((await worker.step()).kind, 'idle');
   });
 
+  await t.test('all logs together may wait for so long only', async () => {
+    const worker = new AccessLogWorker({ store, clock: new ManualClock(AT), log: silentLogger });
+    const asked = { url: '/photos/6', headers: { 'user-agent': 'x'.repeat(63 * 1024) } };
+    const note = (day: number, times: number) => {
+      const access = { ...accessOf(store, photos, asked), startedAt: AT + day * 24 * 60 * MINUTE };
+      for (let at = 0; at < times; at += 1) worker.note(access);
+    };
+    const lost = () => Number(/(\d+) passed over$/.exec(worker.status())?.[1]);
+    // Nearly 8 MiB each.
+    for (let day = 0; day < 4; day += 1) note(day, 128);
+    assert.equal(lost(), 0);
+    note(4, 32);
+    const passedOver = lost();
+    assert.ok(passedOver > 0 && passedOver < 32, worker.status());
+    await worker.step();
+    note(4, 32);
+    assert.equal(lost(), passedOver);
+    assert.match(worker.status(), /^4 logs are gathered; 128 accesses delivered/);
+  });
+
   await t.test('the end comes, also when nothing can be put', async () => {
     let tries = 0;
     const away: FileStore = Object.assign(Object.create(store), {

@@ -3,7 +3,13 @@ import type { BucketInfo, ObjectInfo } from '../files/files.ts';
 import { type Acl, aclAllows, type Permission, privateAcl } from './acl.ts';
 import { aclOf, type Call, setting } from './call.ts';
 import { S3Error } from './errors.ts';
-import { evaluatePolicy, isPublicPolicy, parsePolicy, type Policy } from './policy.ts';
+import {
+  BUCKET_ACTIONS,
+  evaluatePolicy,
+  isPublicPolicy,
+  parsePolicy,
+  type Policy,
+} from './policy.ts';
 
 export interface Wish {
   /** `s3:GetObject`. */
@@ -49,6 +55,21 @@ export function bucketAcl(bucket: BucketInfo): Acl {
 
 export function objectAcl(bucket: BucketInfo, object: ObjectInfo): Acl {
   return aclOf(object.acl) ?? privateAcl(object.owner ?? bucket.owner);
+}
+
+/** What of a version is a right of its own (AWS, "Actions defined by Amazon S3"). */
+const OF_VERSIONS: Readonly<Record<string, string>> = {
+  's3:GetObject': 's3:GetObjectVersion',
+  's3:GetObjectAcl': 's3:GetObjectVersionAcl',
+  's3:PutObjectAcl': 's3:PutObjectVersionAcl',
+  's3:GetObjectAttributes': 's3:GetObjectVersionAttributes',
+  's3:GetObjectTagging': 's3:GetObjectVersionTagging',
+  's3:PutObjectTagging': 's3:PutObjectVersionTagging',
+  's3:DeleteObjectTagging': 's3:DeleteObjectVersionTagging',
+};
+
+export function versionedAction(action: string, version: string | undefined): string {
+  return version === undefined ? action : (OF_VERSIONS[action] ?? action);
 }
 
 const DAY_MS = 86_400_000;
@@ -145,10 +166,6 @@ function policyVerdict(call: Call, bucket: BucketInfo, wish: Wish): 'allow' | 'd
   return verdict === 'allow' && shut && isPublicPolicy(policy) ? 'none' : verdict;
 }
 
-/** These are asked about the bucket, whatever the key. */
-const BUCKET_ACTIONS =
-  /^s3:(?:ListBucket|CreateBucket|DeleteBucket|(?:Get|Put|Delete)(?:Bucket|Lifecycle|Encryption|Accelerate|Replication)|ListBucketMultipartUploads)/;
-
 const AUTH_TYPES: Readonly<Record<Call['sender']['how'], string | undefined>> = {
   anonymous: undefined,
   form: 'POST',
@@ -188,6 +205,8 @@ function contextOf(
   add('aws:epochtime', String(Math.floor(call.nowMs / 1000)));
   add('aws:username', call.caller);
   add('aws:userid', call.caller);
+  add('aws:principalaccount', call.caller);
+  if (call.caller !== undefined) add('aws:principalarn', `arn:aws:iam::${call.caller}:root`);
   add('aws:principaltype', call.caller === undefined ? 'Anonymous' : 'User');
   add('s3:prefix', call.query.get('prefix'));
   add('s3:delimiter', call.query.get('delimiter'));
@@ -204,6 +223,10 @@ function contextOf(
   }
   const until = Date.parse(call.header('x-amz-object-lock-retain-until-date') ?? '');
   if (!Number.isNaN(until)) add(REMAINING_DAYS, remainingDays(until, call.nowMs));
+  // What makes an upload's parts makes no object (AWS, "Enforce conditional writes").
+  const isOfUpload =
+    call.query.has('uploads') || (call.method === 'PUT' && call.query.has('uploadId'));
+  if (wish.action === 's3:PutObject') add('s3:objectcreationoperation', String(!isOfUpload));
   add('s3:if-none-match', call.header('if-none-match'));
   add('s3:if-match', call.header('if-match'));
   for (const [name, value] of Object.entries(wish.object?.tags ?? {})) {

@@ -5,7 +5,7 @@ import { sameSecret } from '../base/ids.ts';
 import type { AccessKey } from '../files/files.ts';
 import { parseHttpDate } from '../http/http-date.ts';
 import type { ChunkSigner } from './chunked-body.ts';
-import { S3Error } from './errors.ts';
+import { invalidArgument, S3Error } from './errors.ts';
 import { signV2, stringToSignV2 } from './signature-v2.ts';
 import {
   ALGORITHM,
@@ -23,6 +23,7 @@ import type { Target } from './uri.ts';
 const SKEW_MS = 15 * 60_000;
 const PRESIGNED_SECONDS_MAX = 604_800;
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
+const TOKEN = 'x-amz-security-token';
 
 export interface SignedRequest {
   readonly method: string;
@@ -55,6 +56,16 @@ export async function authenticate(
   nowMs: number,
 ): Promise<Sender> {
   const authorization = headerOf(request, 'authorization');
+  const isInQuery = ['X-Amz-Algorithm', 'X-Amz-Signature', 'Signature'].some(
+    (name) => queryOf(request, name) !== undefined,
+  );
+  if (authorization !== undefined && isInQuery) {
+    throw invalidArgument(
+      'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+      'Authorization',
+      authorization,
+    );
+  }
   if (authorization !== undefined) {
     if (authorization.startsWith(`${ALGORITHM} `)) {
       return headerV4(request, authorization, findKey, nowMs);
@@ -93,7 +104,14 @@ function queryOf(request: SignedRequest, name: string): string | undefined {
   return request.target.query.find(([key]) => key === name)?.[1];
 }
 
-async function keyFor(id: string, findKey: FindKey): Promise<AccessKey> {
+/** No key of ours is a temporary one. */
+export function refuseToken(token: string | undefined): void {
+  if (token !== undefined && token !== '') throw new S3Error('InvalidToken');
+}
+
+async function keyFor(request: SignedRequest, id: string, findKey: FindKey): Promise<AccessKey> {
+  const inQuery = request.target.query.find(([name]) => name.toLowerCase() === TOKEN)?.[1];
+  refuseToken(headerOf(request, TOKEN) ?? inQuery);
   const key = await findKey(id);
   if (key !== undefined) return key;
   throw new S3Error('InvalidAccessKeyId', undefined, { details: { AWSAccessKeyId: id } });
@@ -111,7 +129,7 @@ async function headerV4(
   const [, credentialText = '', signedText = '', signature = ''] = PARTS.exec(authorization) ?? [];
   const credential = parseCredential(credentialText);
   if (credential === undefined) throw new S3Error('AuthorizationHeaderMalformed');
-  const key = await keyFor(credential.accessKey, findKey);
+  const key = await keyFor(request, credential.accessKey, findKey);
   const time = timeOf(headerOf(request, 'x-amz-date') ?? headerOf(request, 'date'));
   if (time === undefined) {
     throw new S3Error(
@@ -172,7 +190,7 @@ async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number):
       'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
     );
   }
-  const key = await keyFor(credential.accessKey, findKey);
+  const key = await keyFor(request, credential.accessKey, findKey);
   checkScope(credential, time.text, 'AuthorizationQueryParametersError');
   if (time.ms > nowMs + SKEW_MS) throw new S3Error('AccessDenied', 'Request is not yet valid');
   if (nowMs > time.ms + seconds * 1000) throw new S3Error('AccessDenied', 'Request has expired');
@@ -331,7 +349,7 @@ async function headerV2(
     );
   }
   checkSkew(time.ms, nowMs);
-  const key = await keyFor(id, findKey);
+  const key = await keyFor(request, id, findKey);
   verifyV2(request, { secret: key.secret, signature, expires: undefined });
   return { key, payload: unsignedPayload(request), how: 'header-v2' };
 }
@@ -339,7 +357,7 @@ async function headerV2(
 async function queryV2(request: SignedRequest, findKey: FindKey, nowMs: number): Promise<Sender> {
   const expires = queryOf(request, 'Expires') ?? '';
   if (!/^\d{1,12}$/.test(expires)) throw new S3Error('AccessDenied', 'Missing or bad Expires');
-  const key = await keyFor(queryOf(request, 'AWSAccessKeyId') ?? '', findKey);
+  const key = await keyFor(request, queryOf(request, 'AWSAccessKeyId') ?? '', findKey);
   if (nowMs > Number(expires) * 1000) throw new S3Error('AccessDenied', 'Request has expired');
   verifyV2(request, {
     secret: key.secret,

@@ -6,7 +6,6 @@ import type { Received } from '../files/files.ts';
 import type { Payload } from './authenticate.ts';
 import {
   type Checksum,
-  CHECKSUM_NAMES,
   type ChecksumName,
   checksumOf,
   DIGEST_BYTES,
@@ -51,8 +50,25 @@ interface WantedChecksum {
   readonly value: string | undefined;
 }
 
+/** Beside the checksums themselves. */
+const ABOUT_CHECKSUMS: ReadonlySet<string> = new Set(['algorithm', 'mode', 'type']);
+const CHECKSUM_FIELD = 'x-amz-checksum-';
+
+function givenChecksums(headers: BodyHeaders): readonly ChecksumName[] {
+  return Object.keys(headers).flatMap((field) => {
+    if (!field.startsWith(CHECKSUM_FIELD)) return [];
+    const name = field.slice(CHECKSUM_FIELD.length);
+    if (ABOUT_CHECKSUMS.has(name)) return [];
+    if (isChecksumName(name)) return [name];
+    throw new S3Error(
+      'InvalidRequest',
+      'The algorithm type you specified in x-amz-checksum- header is invalid.',
+    );
+  });
+}
+
 function wantedChecksum(headers: BodyHeaders, hasTrailer: boolean): WantedChecksum | undefined {
-  const given = CHECKSUM_NAMES.filter((name) => headers[`x-amz-checksum-${name}`] !== undefined);
+  const given = givenChecksums(headers);
   const trailer = field(headers, 'x-amz-trailer')?.toLowerCase().trim();
   const sdk = field(headers, 'x-amz-sdk-checksum-algorithm')?.toLowerCase();
   if (given.length > 1 || (given.length > 0 && trailer !== undefined)) {
@@ -86,15 +102,18 @@ function wantedChecksum(headers: BodyHeaders, hasTrailer: boolean): WantedChecks
     return { name: wanted, value: undefined };
   }
   if (hasTrailer) throw new S3Error('MalformedTrailerError');
-  // Clients of version 1 of the signature of checksums say only which one: taken, there is nothing to compare it with.
-  return sdk !== undefined && isChecksumName(sdk) ? { name: sdk, value: undefined } : undefined;
+  if (sdk === undefined) return undefined;
+  throw new S3Error(
+    'InvalidRequest',
+    'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
+  );
 }
 
 function checkSdk(sdk: string | undefined, name: ChecksumName): void {
   if (sdk !== undefined && sdk !== name) {
     throw new S3Error(
-      'InvalidRequest',
-      'Value for x-amz-sdk-checksum-algorithm header is invalid.',
+      'BadDigest',
+      'The checksum is not of the algorithm that the x-amz-sdk-checksum-algorithm header names.',
     );
   }
 }
@@ -120,7 +139,7 @@ function wantedMd5(headers: BodyHeaders): string | undefined {
 export interface BodyRules {
   readonly headers: BodyHeaders;
   readonly payload: Payload;
-  /** A checksum to take even if the client does not speak of one: an upload's. */
+  /** A checksum to take even if the client does not speak of one: an upload's, whose parts have no other. */
   readonly algorithm?: ChecksumName | undefined;
 }
 
@@ -131,6 +150,12 @@ export function checkedBody(source: AsyncIterable<Uint8Array>, rules: BodyRules)
   const md5 = wantedMd5(headers);
   const size = announcedSize(headers, payload);
   const sums = new Map<ChecksumName, Checksum>();
+  if (wanted !== undefined && wanted.name !== (rules.algorithm ?? wanted.name)) {
+    throw new S3Error(
+      'InvalidRequest',
+      `Checksum Type mismatch occurred, expected checksum Type: ${rules.algorithm ?? ''}, actual checksum Type: ${wanted.name}`,
+    );
+  }
   for (const name of [wanted?.name, rules.algorithm]) {
     if (name !== undefined) sums.set(name, checksumOf(name));
   }
@@ -186,6 +211,14 @@ function digestsOf(
   return checksums;
 }
 
+/** One that is only to be taken. */
+function namedChecksum(headers: BodyHeaders): WantedChecksum | undefined {
+  const name = field(headers, 'x-amz-checksum-algorithm')?.toLowerCase();
+  if (name === undefined) return undefined;
+  if (isChecksumName(name)) return { name, value: undefined };
+  throw new S3Error('InvalidRequest', 'Value for x-amz-checksum-algorithm header is invalid.');
+}
+
 /** The file of a form, held against the checksum that a field of it says. */
 export function summedBody(
   source: AsyncIterable<Uint8Array>,
@@ -194,10 +227,7 @@ export function summedBody(
   readonly bytes: AsyncIterable<Uint8Array>;
   accept(): { readonly checksums: Readonly<Record<string, string>> };
 } {
-  const named = field(headers, 'x-amz-checksum-algorithm');
-  const given =
-    named === undefined ? headers : { ...headers, 'x-amz-sdk-checksum-algorithm': named };
-  const wanted = wantedChecksum(given, false);
+  const wanted = wantedChecksum(headers, false) ?? namedChecksum(headers);
   const sums = wanted === undefined ? [] : [checksumOf(wanted.name)];
   return {
     bytes: sums.length === 0 ? source : summed(source, sums),

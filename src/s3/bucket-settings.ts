@@ -15,9 +15,17 @@ import {
   xmlAnswer,
 } from './call.ts';
 import { parseCors, printCors, type CorsRule } from './cors.ts';
-import { childNamed, malformed, oneOf, readRoot, S3_NAMESPACE, textIn, truth } from './document.ts';
+import {
+  childrenNamed,
+  malformed,
+  oneOf,
+  readRoot,
+  S3_NAMESPACE,
+  textIn,
+  truth,
+} from './document.ts';
 import { type BucketEncryption, parseEncryption, printEncryption } from './encryption.ts';
-import { type S3Code, S3Error } from './errors.ts';
+import { invalidArgument, type S3Code, S3Error } from './errors.ts';
 import { type LifecycleRule, parseLifecycle, printLifecycle } from './lifecycle.ts';
 import { askedAcl } from './object-fields.ts';
 import {
@@ -26,7 +34,7 @@ import {
   printLockConfiguration,
 } from './object-lock.ts';
 import { checkTarget, type Logging, parseLogging, printLogging } from './logging.ts';
-import { checkNewPolicy, isPublicPolicy, parsePolicy, POLICY_BYTES_MAX } from './policy.ts';
+import { checkNewPolicy, isPublicPolicy, parsePolicy } from './policy.ts';
 import { BUCKET_TAGS_MAX, parseTagging, printTagging, type Tags } from './tagging.ts';
 import { parseWebsite, printWebsite, type Website } from './website.ts';
 
@@ -40,6 +48,12 @@ interface Setting<T> {
   readonly missing: S3Code;
   readonly parse: (bytes: Buffer, bucket: BucketInfo) => T;
   readonly print: (value: T) => string;
+  /** A field of requests and answers that is kept as a setting of its own. */
+  readonly field?: {
+    readonly name: string;
+    readonly setting: string;
+    readonly words: readonly [usual: string, ...string[]];
+  };
 }
 
 export interface SettingHandlers {
@@ -49,8 +63,16 @@ export interface SettingHandlers {
 }
 
 function handlers<T>(rules: Setting<T>): SettingHandlers {
-  const change = async (call: Call, value: Json): Promise<void> => {
-    await call.store.changeBucket(call.bucketName, { settings: { [rules.name]: value } });
+  const change = async (call: Call, value: Json): Promise<BucketInfo> => {
+    const { field } = rules;
+    const more = field === undefined ? {} : { [field.setting]: wordOf(call, field) };
+    const settings = { [rules.name]: value, ...more };
+    return await call.store.changeBucket(call.bucketName, { settings });
+  };
+  const headers = (bucket: BucketInfo): Readonly<Record<string, string>> => {
+    const { field } = rules;
+    if (field === undefined) return {};
+    return { [field.name]: setting<string>(bucket, field.setting) ?? field.words[0] };
   };
   return {
     async get(call) {
@@ -60,13 +82,13 @@ function handlers<T>(rules: Setting<T>): SettingHandlers {
       if (value === undefined) {
         throw new S3Error(rules.missing, undefined, { details: { BucketName: bucket.name } });
       }
-      return xmlAnswer(rules.print(value));
+      return xmlAnswer(rules.print(value), headers(bucket));
     },
     async put(call) {
       const bucket = await call.bucket();
       authorise(call, bucket, { action: `s3:Put${rules.action}` });
-      await change(call, rules.parse(await call.document(), bucket));
-      return EMPTY;
+      const changed = await change(call, rules.parse(await call.document(), bucket));
+      return { ...EMPTY, headers: headers(changed) };
     },
     async remove(call) {
       const bucket = await call.bucket();
@@ -75,6 +97,17 @@ function handlers<T>(rules: Setting<T>): SettingHandlers {
       return NO_CONTENT;
     },
   };
+}
+
+/** Null for the usual one. */
+function wordOf(
+  call: Call,
+  { name, words }: NonNullable<Setting<unknown>['field']>,
+): string | null {
+  const said = call.header(name);
+  if (said === undefined || said === words[0]) return null;
+  if (words.includes(said)) return said;
+  throw invalidArgument(`The value of ${name} is not valid`, name, said);
 }
 
 export const encryption: SettingHandlers = handlers<BucketEncryption>({
@@ -99,6 +132,12 @@ export const lifecycle: SettingHandlers = handlers<readonly LifecycleRule[]>({
   missing: 'NoSuchLifecycleConfiguration',
   parse: parseLifecycle,
   print: printLifecycle,
+  // They differ in archives only, and rules that archive are refused: it is told of.
+  field: {
+    name: 'x-amz-transition-default-minimum-object-size',
+    setting: 'lifecycleMinimum',
+    words: ['all_storage_classes_128K', 'varies_by_storage_class'],
+  },
 });
 
 export const website: SettingHandlers = handlers<Website>({
@@ -140,8 +179,8 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
   action: 'BucketOwnershipControls',
   missing: 'OwnershipControlsNotFoundError',
   parse(bytes, bucket) {
-    const rule = childNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
-    if (rule === undefined) throw malformed();
+    const [rule, ...more] = childrenNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
+    if (rule === undefined || more.length > 0) throw malformed();
     const value = oneOf(textIn(rule, 'ObjectOwnership'), ...OWNERSHIPS);
     checkLists(value, bucketAcl(bucket));
     return value;
@@ -203,7 +242,7 @@ export const policy: SettingHandlers = {
   async put(call) {
     const bucket = await call.bucket();
     authorise(call, bucket, { action: 's3:PutBucketPolicy' });
-    const text = (await call.document(POLICY_BYTES_MAX)).toString('utf8');
+    const text = (await call.document()).toString('utf8');
     const parsed = parsePolicy(text, bucket.name);
     checkNewPolicy(parsed);
     if (publicAccess(bucket)?.blockPolicy === true && isPublicPolicy(parsed))

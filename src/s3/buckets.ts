@@ -12,7 +12,7 @@ import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 
 const USUAL_REGION = 'us-east-1';
 /** Any will do that looks like one. */
-const REGION = /^[A-Za-z0-9-]{0,64}$/;
+const REGION = /^[A-Za-z0-9._-]{0,64}$/;
 export const OWNERSHIPS: readonly Ownership[] = [
   'BucketOwnerEnforced',
   'BucketOwnerPreferred',
@@ -56,8 +56,8 @@ export async function createBucket(call: Call): Promise<Answer> {
     ...(tags === undefined ? {} : { tagging: tags }),
   };
   try {
-    await call.store.createBucket(bucketName, { owner: caller, settings });
-    if (locks) await call.store.changeBucket(bucketName, { versioning: 'enabled' });
+    const versioning = locks ? 'enabled' : 'off';
+    await call.store.createBucket(bucketName, { owner: caller, settings, versioning });
   } catch (error) {
     if (!isMolnError(error, 'FILES_BUCKET_EXISTS')) throw error;
     const existing = await call.store.bucket(bucketName);

@@ -3,14 +3,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isMolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
-import type {
-  AccessKey,
-  BucketInfo,
-  FileStore,
-  Json,
-  ObjectInfo,
-  Received,
-} from '../files/files.ts';
+import type { AccessKey, BucketInfo, FileStore, Json, Received } from '../files/files.ts';
 import type { Answer } from '../http/answer.ts';
 import type { Acl, FindPerson } from './acl.ts';
 import type { Sender } from './authenticate.ts';
@@ -18,7 +11,6 @@ import { type CheckedBody, checkedBody, readDocument } from './body.ts';
 import type { ChecksumName } from './checksums.ts';
 import { DOCUMENT_BYTES_MAX } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import type { ObjectLock } from './object-lock.ts';
 import type { Target } from './uri.ts';
 
 export type { Answer };
@@ -112,11 +104,14 @@ export class Call extends WithParts {
     }
   }
 
-  /** Of the address; an empty one is refused. */
+  /** Of the address; one that none can have is refused: answers name it in a field. */
   get version(): string | undefined {
     const version = this.query.get('versionId');
     if (version === '') {
       throw invalidArgument('Version id cannot be the empty string', 'versionId', '');
+    }
+    if (version !== undefined && !/^[\x21-\x7e]+$/.test(version)) {
+      throw invalidArgument('Invalid version id specified', 'versionId', version);
     }
     return version;
   }
@@ -173,10 +168,6 @@ export function setting<T>(bucket: BucketInfo, name: string): T | undefined {
 
 export function aclOf(value: Json): Acl | undefined {
   return (value ?? undefined) as Acl | undefined;
-}
-
-export function lockOf(info: ObjectInfo): ObjectLock | undefined {
-  return (info.lock ?? undefined) as ObjectLock | undefined;
 }
 
 export function quoted(etag: string): string {

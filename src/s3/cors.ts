@@ -42,17 +42,23 @@ export function parseCors(bytes: Uint8Array): readonly CorsRule[] {
         `Found unsupported HTTP method in CORS config. Unsupported method is ${method}`,
       );
     }
-    for (const origin of [...one.origins, ...one.headers]) {
-      if (origin.split('*').length <= 2) continue;
-      throw new S3Error(
-        'InvalidRequest',
-        `AllowedOrigin "${origin}" can not have more than one wildcard.`,
-      );
+    checkWildcards('AllowedOrigin', one.origins);
+    checkWildcards('AllowedHeader', one.headers);
+    const wild = one.exposed.find((name) => name.includes('*'));
+    if (wild !== undefined) {
+      throw new S3Error('InvalidRequest', `ExposeHeader "${wild}" can not have a wildcard.`);
     }
+    if ((one.maxAgeSeconds ?? 0) < 0) throw malformed();
     return one;
   });
   if (rules.length === 0 || rules.length > RULES_MAX) throw malformed();
   return rules;
+}
+
+function checkWildcards(name: string, values: readonly string[]): void {
+  const bad = values.find((value) => value.split('*').length > 2);
+  if (bad === undefined) return;
+  throw new S3Error('InvalidRequest', `${name} "${bad}" can not have more than one wildcard.`);
 }
 
 export function printCors(rules: readonly CorsRule[]): string {

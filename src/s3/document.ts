@@ -12,6 +12,8 @@ import { S3Error } from './errors.ts';
 
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 export const DOCUMENT_BYTES_MAX: number = 2 * 1024 * 1024;
+/** A thousand keys of 1,024 bytes, each of them escaped; ten thousand parts with checksums and indentation. */
+export const LONG_DOCUMENT_BYTES_MAX: number = 8 * 1024 * 1024;
 
 export { childNamed, childrenNamed, elements, textOf, type XmlElement };
 
@@ -19,7 +21,8 @@ export { childNamed, childrenNamed, elements, textOf, type XmlElement };
 export function readRoot(bytes: Uint8Array, name: string): XmlElement {
   if (bytes.length === 0) throw new S3Error('MissingRequestBodyError');
   try {
-    const root = parseXml(bytes, { bytesMax: DOCUMENT_BYTES_MAX, depthMax: 16 });
+    // How long it may be was judged while it was read.
+    const root = parseXml(bytes, { bytesMax: bytes.length, depthMax: 16 });
     if (root.name !== name) throw malformed();
     return root;
   } catch (error) {

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type {
   BucketInfo,
-  Encryption,
   EncryptionWish,
+  ObjectFields,
   ObjectInfo,
   UploadInfo,
 } from '../files/files.ts';
@@ -30,6 +30,8 @@ import { invalidArgument, S3Error } from './errors.ts';
 
 const FIELD = 'x-amz-server-side-encryption';
 const NAME_FIELD = `${FIELD}-aws-kms-key-id`;
+/** Kept with the object, as its storage class is. */
+export const BUCKET_KEY_FIELD: string = `${FIELD}-bucket-key-enabled`;
 const CONTEXT_FIELD = `${FIELD}-context`;
 const CLIENT_FIELD = `${FIELD}-customer`;
 const SOURCE_FIELD = 'x-amz-copy-source-server-side-encryption-customer';
@@ -78,6 +80,21 @@ export function askedEncryption(call: Call, bucket: BucketInfo): EncryptionWish 
     );
   }
   return method === undefined ? undefined : { by: 'cluster' };
+}
+
+/** An S3 Bucket Key is only told of: keys here are derived, and cost no request. It is for `aws:kms`; elsewhere it is passed over. */
+export function keptBucketKey(
+  call: Call,
+  bucket: BucketInfo,
+  asked: EncryptionWish | undefined,
+): Readonly<Record<string, string>> {
+  const text = call.header(BUCKET_KEY_FIELD)?.toLowerCase();
+  if (text !== undefined && text !== 'true' && text !== 'false')
+    throw invalidArgument('The value is neither true nor false', BUCKET_KEY_FIELD, text);
+  const usual = setting<BucketEncryption>(bucket, 'encryption');
+  const by = (asked ?? usual?.usual)?.by;
+  const isOn = text === undefined ? usual?.bucketKey === true : text === 'true';
+  return by === 'named' && isOn ? { [BUCKET_KEY_FIELD]: 'true' } : {};
 }
 
 /** Whether the request says anything of how to encrypt. */
@@ -199,7 +216,7 @@ function refuseBlocked(bucket: BucketInfo): void {
 /** What an answer says of it. The key's MD5 is that of the request: none is kept. */
 export function encryptionHeaders(
   call: Call,
-  kept: Pick<Encryption, 'by' | 'name'> | undefined,
+  { encryption: kept, headers = {} }: Pick<ObjectFields, 'encryption' | 'headers'>,
 ): Readonly<Record<string, string>> {
   switch (kept?.by) {
     case undefined:
@@ -207,7 +224,11 @@ export function encryptionHeaders(
     case 'cluster':
       return { [FIELD]: 'AES256' };
     case 'named':
-      return { [FIELD]: 'aws:kms', [NAME_FIELD]: kept.name ?? USUAL_NAME };
+      return {
+        [FIELD]: 'aws:kms',
+        [NAME_FIELD]: kept.name ?? USUAL_NAME,
+        ...(headers[BUCKET_KEY_FIELD] === 'true' ? { [BUCKET_KEY_FIELD]: 'true' } : {}),
+      };
     case 'client': {
       const md5 = call.header(`${CLIENT_FIELD}-key-md5`);
       if (md5 === undefined) return {};

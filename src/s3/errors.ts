@@ -3,6 +3,7 @@ import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 
 export type S3Code =
   | 'AccessControlListNotSupported'
+  | 'AccessForbidden'
   | 'AccessDenied'
   | 'AuthorizationHeaderMalformed'
   | 'AuthorizationQueryParametersError'
@@ -37,6 +38,7 @@ export type S3Code =
   | 'InvalidStorageClass'
   | 'InvalidTag'
   | 'InvalidTargetBucketForLogging'
+  | 'InvalidToken'
   | 'InvalidURI'
   | 'KeyTooLongError'
   | 'MalformedACLError'
@@ -88,6 +90,7 @@ export type S3Code =
 const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>> = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
   AccessDenied: [403, 'Access Denied'],
+  AccessForbidden: [403, 'Access Forbidden'],
   AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
   AuthorizationQueryParametersError: [
     400,
@@ -154,6 +157,7 @@ const KNOWN: Readonly<Record<S3Code, readonly [status: number, message: string]>
   InvalidStorageClass: [400, 'The storage class you specified is not valid'],
   InvalidTag: [400, 'The tag provided was not a valid tag.'],
   InvalidTargetBucketForLogging: [400, 'The target bucket for logging does not exist'],
+  InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
   InvalidURI: [400, "Couldn't parse the specified URI."],
   KeyTooLongError: [400, 'Your key is too long'],
   MalformedACLError: [

@@ -104,3 +104,24 @@ test('what is put anew meanwhile stays as it is put', async () => {
   assert.ok((await store.head('photos', 'gone')) !== undefined);
   assert.match(worker.status(), /0 removed, 0 of another/);
 });
+
+test('what is held meanwhile stays', async () => {
+  await using kit = await FileKit.start();
+  const { store } = kit;
+  const lifecycle = parseLifecycle(
+    Buffer.from(
+      '<LifecycleConfiguration><Rule><ID>a</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status>' +
+        '<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>',
+    ),
+  );
+  await store.createBucket('photos', { owner: 'ann', settings: { lifecycle } });
+  await store.changeBucket('photos', { versioning: 'enabled' });
+  const put = () => store.put('photos', 'k', pieces(100), {});
+  const [held, free, last] = [await put(), await put(), await put()];
+  const round = interrupted(store, () => store.changeObject(held, { lock: { hold: true } }));
+  const clock = new ManualClock(last.modifiedAt + 40 * DAY_MS);
+  const worker = new LifecycleWorker({ store: round, clock, log: silentLogger });
+  while ((await worker.step(new AbortController().signal)).kind === 'busy');
+  assert.deepEqual((await store.head('photos', 'k', held.version))?.lock, { hold: true });
+  assert.equal(await store.head('photos', 'k', free.version), undefined);
+});

@@ -3,8 +3,8 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
-import type { BucketInfo, FileStore, ObjectInfo } from '../files/files.ts';
-import { lockOf, setting } from './call.ts';
+import { type BucketInfo, type FileStore, isHeld, type ObjectInfo } from '../files/files.ts';
+import { setting } from './call.ts';
 import {
   abortsUpload,
   classFor,
@@ -13,7 +13,6 @@ import {
   type LifecycleRule,
   removesLoneMarker,
 } from './lifecycle.ts';
-import { isHeld } from './object-lock.ts';
 
 const PAGE = 500;
 /** Rules speak of days. */
@@ -149,7 +148,7 @@ export class LifecycleWorker implements Worker {
       const newer = versions[index - 1];
       if (newer === undefined) continue;
       const subject = { ...one, replacedAt: newer.modifiedAt, newer: index - 1 };
-      if (!isHeld(lockOf(one), nowMs, false) && expiresNoncurrent(rules, subject, nowMs))
+      if (!isHeld(one.lock, nowMs, false) && expiresNoncurrent(rules, subject, nowMs))
         await this.#remove(bucket, one, one.version);
       else if (!one.isDeleteMarker)
         await this.#move(one, classFor(rules, { ...subject, has: classOf(one) }, nowMs));
@@ -164,7 +163,6 @@ export class LifecycleWorker implements Worker {
       await this.#move(latest, classFor(rules, { ...latest, has: classOf(latest) }, nowMs));
       return;
     }
-    if (bucket.versioning === 'off' && isHeld(lockOf(latest), nowMs, false)) return;
     await this.#remove(bucket, latest, undefined);
   }
 

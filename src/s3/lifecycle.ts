@@ -167,6 +167,9 @@ function parseFilter(from: XmlElement): LifecycleFilter {
   const tags = tagsIn(inside, OBJECT_TAGS_MAX);
   const largerThan = wholeNumber(textIn(inside, 'ObjectSizeGreaterThan'));
   const smallerThan = wholeNumber(textIn(inside, 'ObjectSizeLessThan'));
+  if ((largerThan ?? 0) < 0 || (smallerThan ?? 0) < 0) {
+    throw new S3Error('InvalidRequest', 'Sizes of a filter must not be negative.');
+  }
   if (largerThan !== undefined && smallerThan !== undefined && largerThan >= smallerThan) {
     throw new S3Error(
       'InvalidRequest',
@@ -305,16 +308,24 @@ export function removesLoneMarker(
   );
 }
 
+/** When an upload that is not completed ends, and by which rule: the first that does it. */
+export function abortOf(
+  rules: readonly LifecycleRule[],
+  upload: { readonly key: string; readonly createdAt: number },
+): { readonly at: number; readonly rule: string } | undefined {
+  const found = rules.flatMap(({ id, enabled, filter, abortUploadDays }) =>
+    enabled && abortUploadDays !== undefined && upload.key.startsWith(filter.prefix ?? '')
+      ? [{ at: dueAt(upload.createdAt, abortUploadDays), rule: id }]
+      : [],
+  );
+  return found.toSorted((a, b) => a.at - b.at)[0];
+}
+
 export function abortsUpload(
   rules: readonly LifecycleRule[],
   upload: { readonly key: string; readonly createdAt: number },
   nowMs: number,
 ): boolean {
-  return rules.some(
-    ({ enabled, filter, abortUploadDays }) =>
-      enabled &&
-      abortUploadDays !== undefined &&
-      upload.key.startsWith(filter.prefix ?? '') &&
-      nowMs >= dueAt(upload.createdAt, abortUploadDays),
-  );
+  const abort = abortOf(rules, upload);
+  return abort !== undefined && nowMs >= abort.at;
 }

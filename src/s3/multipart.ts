@@ -15,6 +15,7 @@ import {
 } from './checksums.ts';
 import {
   childrenNamed,
+  LONG_DOCUMENT_BYTES_MAX,
   malformed,
   neededText,
   readRoot,
@@ -24,7 +25,7 @@ import {
 import { encryptionHeaders, keyOfPart, keyOfUpload } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { owner } from './listing.ts';
-import { checkKey, expiryHeader, writeConditions, xmlTime } from './object-fields.ts';
+import { abortHeaders, expiryHeader, writeConditions, xmlTime } from './object-fields.ts';
 import { copiedVersion, copySource, copySourceRange, newObject } from './objects-put.ts';
 
 const PART_NUMBER_MAX = 10_000;
@@ -76,7 +77,6 @@ function checksumOfUpload(upload: UploadInfo): UploadChecksum | undefined {
 
 export async function createUpload(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  checkKey(call.key);
   const checksum = askedChecksum(call);
   const options = await newObject(call, bucket);
   const { upload, encryption } = await call.store.createUpload(bucket.name, call.key, {
@@ -93,7 +93,11 @@ export async function createUpload(call: Call): Promise<Answer> {
         };
   return xmlAnswer(
     `${XML_HEAD}<InitiateMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Bucket', bucket.name)}${element('Key', call.key)}${element('UploadId', upload)}</InitiateMultipartUploadResult>`,
-    { ...headers, ...encryptionHeaders(call, encryption) },
+    {
+      ...headers,
+      ...abortHeaders(bucket, { key: call.key, createdAt: call.nowMs }),
+      ...encryptionHeaders(call, { ...options, encryption }),
+    },
   );
 }
 
@@ -137,7 +141,7 @@ export async function putPart(call: Call): Promise<Answer> {
     headers: {
       etag: quoted(part.etag),
       ...partChecksums(part),
-      ...encryptionHeaders(call, upload.fields.encryption),
+      ...encryptionHeaders(call, upload.fields),
     },
   };
 }
@@ -166,7 +170,7 @@ export async function copyPart(call: Call): Promise<Answer> {
   );
   return xmlAnswer(
     `${XML_HEAD}<CopyPartResult xmlns="${S3_NAMESPACE}">${element('ETag', quoted(part.etag))}${element('LastModified', xmlTime(part.modifiedAt))}${sums(part.checksums)}</CopyPartResult>`,
-    { ...copiedVersion(source), ...encryptionHeaders(call, upload.fields.encryption) },
+    { ...copiedVersion(source), ...encryptionHeaders(call, upload.fields) },
   );
 }
 
@@ -214,6 +218,7 @@ export async function listParts(call: Call): Promise<Answer> {
       `${await owner(call, id, 'Initiator')}${await owner(call, id)}<StorageClass>${upload.fields.headers?.['x-amz-storage-class'] ?? 'STANDARD'}</StorageClass>${element('PartNumberMarker', after)}` +
       `${element('NextPartNumberMarker', page.parts.at(-1)?.number ?? 0)}${element('MaxParts', most)}${element('IsTruncated', page.next !== undefined)}` +
       `${element('ChecksumAlgorithm', checksum?.name.toUpperCase())}${element('ChecksumType', checksum?.type)}${parts.join('')}</ListPartsResult>`,
+    abortHeaders(bucket, upload),
   );
 }
 
@@ -235,30 +240,47 @@ export async function abortUpload(call: Call): Promise<Answer> {
 export async function completeUpload(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, WRITE);
-  const wanted = wantedParts(await aboutBody(call).document());
+  const wanted = wantedParts(await aboutBody(call).document(LONG_DOCUMENT_BYTES_MAX));
   const id = call.query.get('uploadId') ?? '';
   const upload = await uploadIfOpen(call, bucket, id);
   const key = upload === undefined ? undefined : await endingKey(call, bucket, upload);
   const summary = await summed(call, bucket, { upload, wanted });
-  const size = call.header('x-amz-mp-object-size');
-  const object = await call.store.completeUpload(bucket.name, call.key, id, wanted, {
-    conditions: writeConditions(call),
-    key,
-    ...summary,
-    ...(size === undefined ? {} : { size: Number(size) }),
-  });
+  const object = await call.store
+    .completeUpload(bucket.name, call.key, id, wanted, {
+      conditions: writeConditions(call),
+      key,
+      ...summary,
+      size: announcedObjectSize(call),
+    })
+    .catch((error: unknown) => {
+      throw isMolnError(error, 'FILES_SIZE') ? sizeMismatch(error) : error;
+    });
   const host = call.header('host') ?? '';
   const location = `http${call.isSecure ? 's' : ''}://${host}${call.target.rawPath}`;
-  const expiry = expiryHeader(bucket, object);
   return xmlAnswer(
     `${XML_HEAD}<CompleteMultipartUploadResult xmlns="${S3_NAMESPACE}">${element('Location', location)}${element('Bucket', bucket.name)}` +
       `${element('Key', call.key)}${element('ETag', quoted(object.etag))}${sums(object.checksums)}` +
       `${Object.keys(object.checksums).length === 0 ? '' : element('ChecksumType', object.checksumType)}</CompleteMultipartUploadResult>`,
     {
       ...newVersionHeader(bucket, object.version),
-      ...encryptionHeaders(call, object.encryption),
-      ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
+      ...encryptionHeaders(call, object),
+      ...expiryHeader(bucket, object),
     },
+  );
+}
+
+function announcedObjectSize(call: Call): number | undefined {
+  const text = call.header('x-amz-mp-object-size');
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw sizeMismatch(undefined);
+  return Number(text);
+}
+
+function sizeMismatch(cause: unknown): S3Error {
+  return new S3Error(
+    'InvalidRequest',
+    "The provided 'x-amz-mp-object-size' header does not match what was computed.",
+    { cause },
   );
 }
 

@@ -1,21 +1,15 @@
 /** What a request says is to be kept with an object, and how it is given back. */
 import { isoTime } from '../base/time.ts';
-import type { BucketInfo, Conditions, ObjectInfo } from '../files/files.ts';
+import type { BucketInfo, Conditions, ObjectInfo, ObjectLock } from '../files/files.ts';
 import { parseEntityTagList } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { type Acl, aclOfHeaders, isPublicAcl, parseAcl } from './acl.ts';
-import { authorise, ownership, publicAccess } from './access.ts';
-import { type Call, lockOf, setting, versionHeader } from './call.ts';
+import { authorise, mayDo, ownership, publicAccess, versionedAction } from './access.ts';
+import { type Call, setting, versionHeader } from './call.ts';
 import { encryptionHeaders } from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { expiryOf, type LifecycleRule } from './lifecycle.ts';
-import {
-  defaultLock,
-  type LockConfiguration,
-  lockHeaders,
-  lockOfHeaders,
-  type ObjectLock,
-} from './object-lock.ts';
+import { abortOf, expiryOf, type LifecycleRule } from './lifecycle.ts';
+import { defaultLock, type LockConfiguration, lockHeaders, lockOfHeaders } from './object-lock.ts';
 import { tagsOfHeader, type Tags } from './tagging.ts';
 
 const META_PREFIX = 'x-amz-meta-';
@@ -226,18 +220,22 @@ export function objectHeaders(
     'accept-ranges': 'bytes',
     'content-type': toField(object.contentType ?? DEFAULT_TYPE),
     ...versionHeader(bucket, object.version),
-    ...lockHeaders(lockOf(object)),
-    ...encryptionHeaders(call, object.encryption),
+    ...lockHeaders(object.lock),
+    ...encryptionHeaders(call, object),
   };
   for (const [name, value] of Object.entries(object.headers)) headers[name] = toField(value);
   for (const [name, value] of Object.entries(object.meta))
     headers[META_PREFIX + name] = toField(value);
   const tags = Object.keys(object.tags).length;
-  if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
-  const expiry = expiryHeader(bucket, object);
-  if (expiry !== undefined) headers['x-amz-expiration'] = expiry;
+  if (tags > 0 && mayReadTags(call, bucket, object)) headers['x-amz-tagging-count'] = String(tags);
+  Object.assign(headers, expiryHeader(bucket, object));
   if (asksChecksum(call)) Object.assign(headers, checksumHeaders(object));
   return headers;
+}
+
+function mayReadTags(call: Call, bucket: BucketInfo, object: ObjectInfo): boolean {
+  const action = versionedAction('s3:GetObjectTagging', call.version);
+  return mayDo(call, bucket, { action, list: { of: 'object', permission: 'READ_ACP' }, object });
 }
 
 export function asksChecksum(call: Call): boolean {
@@ -255,12 +253,30 @@ export function checksumHeaders(
   };
 }
 
-export function expiryHeader(bucket: BucketInfo, object: ObjectInfo): string | undefined {
+/** When a rule of the bucket ends an upload that is not completed. */
+export function abortHeaders(
+  bucket: BucketInfo,
+  upload: { readonly key: string; readonly createdAt: number },
+): Readonly<Record<string, string>> {
+  const rules = setting<readonly LifecycleRule[]>(bucket, 'lifecycle') ?? [];
+  const abort = abortOf(rules, upload);
+  if (abort === undefined) return {};
+  return {
+    'x-amz-abort-date': formatHttpDate(abort.at),
+    'x-amz-abort-rule-id': encodeURIComponent(abort.rule),
+  };
+}
+
+export function expiryHeader(
+  bucket: BucketInfo,
+  object: ObjectInfo,
+): Readonly<Record<string, string>> {
   const rules = setting<readonly LifecycleRule[]>(bucket, 'lifecycle');
-  if (rules === undefined) return undefined;
+  if (rules === undefined) return {};
   const expiry = expiryOf(rules, object);
-  if (expiry === undefined) return undefined;
-  return `expiry-date="${formatHttpDate(expiry.at)}", rule-id="${encodeURIComponent(expiry.rule)}"`;
+  if (expiry === undefined) return {};
+  const rule = encodeURIComponent(expiry.rule);
+  return { 'x-amz-expiration': `expiry-date="${formatHttpDate(expiry.at)}", rule-id="${rule}"` };
 }
 
 /** `2026-01-02T03:04:05.000Z`. */

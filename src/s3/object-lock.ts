@@ -1,5 +1,6 @@
-/** Object lock: retention and legal hold, in documents and fields, and whether they let a version go. Pure. */
+/** Object lock: retention and legal hold, in documents and fields, and whether they may be changed. Pure. */
 import { isoTime } from '../base/time.ts';
+import type { LockMode, ObjectLock } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
@@ -12,16 +13,6 @@ import {
   wholeNumber,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-
-export type LockMode = 'GOVERNANCE' | 'COMPLIANCE';
-
-/** Of one version, as it is kept. */
-export interface ObjectLock {
-  readonly mode?: LockMode | undefined;
-  /** Milliseconds. */
-  readonly until?: number | undefined;
-  readonly hold?: boolean | undefined;
-}
 
 /** Of a bucket. */
 export interface LockConfiguration {
@@ -152,18 +143,6 @@ export function lockHeaders(lock: ObjectLock | undefined): Readonly<Record<strin
       ? {}
       : { 'x-amz-object-lock-legal-hold': lock.hold ? 'ON' : 'OFF' }),
   };
-}
-
-/** Whether a version may be removed now. */
-export function isHeld(
-  lock: ObjectLock | undefined,
-  nowMs: number,
-  bypassGovernance: boolean,
-): boolean {
-  if (lock === undefined) return false;
-  if (lock.hold === true) return true;
-  if (lock.until === undefined || lock.until <= nowMs) return false;
-  return lock.mode === 'COMPLIANCE' || !bypassGovernance;
 }
 
 /** Whether its retention may be made another. Longer is always possible. */

@@ -1,13 +1,13 @@
 /** What belongs to an object beside its bytes and can be changed by itself: tags, access control list, retention, legal hold. */
+import { isMolnError } from '../base/errors.ts';
 import { isoTime } from '../base/time.ts';
-import type { ObjectInfo } from '../files/files.ts';
+import type { ObjectInfo, ObjectLock } from '../files/files.ts';
 import { objectAcl, REMAINING_DAYS, remainingDays, type Wish } from './access.ts';
 import { printAcl } from './acl.ts';
 import {
   type Answer,
   type Call,
   EMPTY,
-  lockOf,
   NO_CONTENT,
   setting,
   versionHeader,
@@ -17,7 +17,6 @@ import { S3Error } from './errors.ts';
 import { askedAcl } from './object-fields.ts';
 import {
   mayChangeRetention,
-  type ObjectLock,
   parseLegalHold,
   parseRetention,
   printLegalHold,
@@ -26,6 +25,20 @@ import {
 import { bypasses } from './objects-delete.ts';
 import { findObject } from './objects-get.ts';
 import { OBJECT_TAGS_MAX, parseTagging, printTagging } from './tagging.ts';
+
+/** What was found is changed, unless it has gone meanwhile. */
+async function change(
+  call: Call,
+  object: ObjectInfo,
+  what: Parameters<Call['store']['changeObject']>[1],
+): Promise<void> {
+  try {
+    await call.store.changeObject(object, what);
+  } catch (error) {
+    if (call.version === undefined || !isMolnError(error, 'FILES_NO_OBJECT')) throw error;
+    throw new S3Error('NoSuchVersion', undefined, { cause: error });
+  }
+}
 
 export async function getObjectTagging(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:GetObjectTagging', {
@@ -40,7 +53,7 @@ export async function putObjectTagging(call: Call): Promise<Answer> {
     permission: 'WRITE_ACP',
     requestTags: tags,
   });
-  await call.store.changeObject(object, { tags });
+  await change(call, object, { tags });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
 
@@ -48,7 +61,7 @@ export async function deleteObjectTagging(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:DeleteObjectTagging', {
     permission: 'WRITE_ACP',
   });
-  await call.store.changeObject(object, { tags: {} });
+  await change(call, object, { tags: {} });
   return { ...NO_CONTENT, headers: versionHeader(bucket, object.version) };
 }
 
@@ -63,7 +76,7 @@ export async function getObjectAcl(call: Call): Promise<Answer> {
 export async function putObjectAcl(call: Call): Promise<Answer> {
   const { bucket, object } = await findObject(call, 's3:PutObjectAcl', { permission: 'WRITE_ACP' });
   const acl = await askedAcl(call, bucket, object.owner ?? bucket.owner);
-  await call.store.changeObject(object, { acl });
+  await change(call, object, { acl });
   return { status: 200, headers: versionHeader(bucket, object.version) };
 }
 
@@ -81,7 +94,7 @@ async function lockable(
 
 export async function getRetention(call: Call): Promise<Answer> {
   const object = await lockable(call, 's3:GetObjectRetention');
-  const lock = lockOf(object);
+  const { lock } = object;
   if (lock?.mode === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
   return xmlAnswer(printRetention(lock));
 }
@@ -101,13 +114,13 @@ export async function putRetention(call: Call): Promise<Answer> {
     if (mayChangeRetention(lock, wanted, { nowMs: call.nowMs, bypassGovernance })) return;
     throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
   };
-  check(lockOf(object));
+  check(object.lock);
   if (wanted !== undefined && wanted.until <= call.nowMs) {
     throw new S3Error('InvalidArgument', 'The retain until date must be in the future!');
   }
   // Judged by what is there when it is written: a hold or a longer time may have come meanwhile.
-  await call.store.changeObject(object, (now) => {
-    const lock = lockOf(now);
+  await change(call, object, (now) => {
+    const { lock } = now;
     check(lock);
     const hold = lock?.hold === undefined ? {} : { hold: lock.hold };
     return { lock: { ...hold, ...wanted } };
@@ -126,7 +139,7 @@ export async function restoreObject(call: Call): Promise<Answer> {
 }
 
 export async function getLegalHold(call: Call): Promise<Answer> {
-  const lock = lockOf(await lockable(call, 's3:GetObjectLegalHold'));
+  const { lock } = await lockable(call, 's3:GetObjectLegalHold');
   if (lock?.hold === undefined) throw new S3Error('NoSuchObjectLockConfiguration');
   return xmlAnswer(printLegalHold(lock));
 }
@@ -136,6 +149,6 @@ export async function putLegalHold(call: Call): Promise<Answer> {
   const object = await lockable(call, 's3:PutObjectLegalHold', {
     's3:object-lock-legal-hold': hold ? 'ON' : 'OFF',
   });
-  await call.store.changeObject(object, (now) => ({ lock: { ...lockOf(now), hold } }));
+  await change(call, object, (now) => ({ lock: { ...now.lock, hold } }));
   return EMPTY;
 }

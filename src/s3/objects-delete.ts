@@ -3,9 +3,10 @@ import type { BucketInfo, Conditions } from '../files/files.ts';
 import { isMolnError } from '../base/errors.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
 import { mayDo } from './access.ts';
-import { type Answer, type Call, lockOf, setting, versionHeader, xmlAnswer } from './call.ts';
+import { type Answer, type Call, versionHeader, xmlAnswer } from './call.ts';
 import {
   childrenNamed,
+  LONG_DOCUMENT_BYTES_MAX,
   malformed,
   neededText,
   readRoot,
@@ -14,14 +15,11 @@ import {
   type XmlElement,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
-import { writeConditions } from './object-fields.ts';
-import { isHeld } from './object-lock.ts';
+import { checkKey, writeConditions } from './object-fields.ts';
 import { storeError } from './store-errors.ts';
 
 const KEYS_MAX = 1000;
 const AT_ONCE = 16;
-/** `Content-MD5` aside, a document of a thousand keys of a thousand bytes. */
-const DOCUMENT_MAX: number = 4 * 1024 * 1024;
 
 interface Gone {
   readonly version: string | undefined;
@@ -41,12 +39,14 @@ async function deleteOne(
   const action = version === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion';
   const list = { of: 'bucket', permission: 'WRITE' } as const;
   if (!mayDo(call, bucket, { action, list, key })) throw new S3Error('AccessDenied');
-  if (version !== undefined && setting(bucket, 'lock') !== undefined) {
-    await checkHeld(call, bucket, { key, version });
-  }
   const { conditions } = what;
+  const bypassGovernance = bypasses(call, bucket, key);
   try {
-    const gone = await call.store.delete(bucket.name, key, { version, conditions });
+    const gone = await call.store.delete(bucket.name, key, {
+      version,
+      conditions,
+      bypassGovernance,
+    });
     return { version: gone.version, deleteMarker: gone.deleteMarker };
   } catch (error) {
     if (isMolnError(error, 'FILES_CONDITION') && error.details?.['exists'] === false)
@@ -69,18 +69,6 @@ async function goneBefore(
   if (!isMet) throw new S3Error('PreconditionFailed');
   const gone = await call.store.delete(bucket.name, key, { version, conditions: undefined });
   return { version: gone.version, deleteMarker: gone.deleteMarker };
-}
-
-async function checkHeld(
-  call: Call,
-  bucket: BucketInfo,
-  { key, version }: { readonly key: string; readonly version: string },
-): Promise<void> {
-  const object = await call.store.head(bucket.name, key, version);
-  if (object === undefined || object.isDeleteMarker) return;
-  if (isHeld(lockOf(object), call.nowMs, bypasses(call, bucket, key))) {
-    throw new S3Error('AccessDenied', 'Access Denied because object protected by object lock.');
-  }
 }
 
 /** The field is set, and the caller may. */
@@ -129,7 +117,7 @@ function listedConditions(one: XmlElement): Conditions {
 
 export async function deleteObjects(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  const root = readRoot(await call.document(DOCUMENT_MAX), 'Delete');
+  const root = readRoot(await call.document(LONG_DOCUMENT_BYTES_MAX), 'Delete');
   const quiet = textIn(root, 'Quiet')?.trim() === 'true';
   const wanted = childrenNamed(root, 'Object').map((one) => ({
     key: textIn(one, 'Key') ?? neededText(one, 'Key'),
@@ -164,6 +152,7 @@ async function deleteListed(
 ): Promise<string> {
   const name = element('Key', one.key) + element('VersionId', one.version);
   try {
+    checkKey(one.key);
     const gone = await deleteOne(call, bucket, one);
     if (one.quiet) return '';
     const marker = gone.deleteMarker

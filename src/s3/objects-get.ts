@@ -4,7 +4,7 @@ import { evaluatePreconditions } from '../http/conditional.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { parseRange } from '../http/range.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { authorise, missingObject, type Wish } from './access.ts';
+import { authorise, missingObject, versionedAction, type Wish } from './access.ts';
 import type { Permission } from './acl.ts';
 import { type Answer, type Call, quoted, versionHeader, xmlAnswer } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
@@ -27,17 +27,6 @@ const OVERRIDES = [
   'content-encoding',
 ] as const;
 
-/** What of a version is a right of its own (AWS, "Actions defined by Amazon S3"). */
-const OF_VERSIONS: Readonly<Record<string, string>> = {
-  's3:GetObject': 's3:GetObjectVersion',
-  's3:GetObjectAcl': 's3:GetObjectVersionAcl',
-  's3:PutObjectAcl': 's3:PutObjectVersionAcl',
-  's3:GetObjectAttributes': 's3:GetObjectVersionAttributes',
-  's3:GetObjectTagging': 's3:GetObjectVersionTagging',
-  's3:PutObjectTagging': 's3:PutObjectVersionTagging',
-  's3:DeleteObjectTagging': 's3:DeleteObjectVersionTagging',
-};
-
 /** The object of the address, which the caller may use; errors as AWS has them for what is not there. */
 export async function findObject(
   call: Call,
@@ -57,10 +46,6 @@ export async function findObject(
   const list = { of: 'object', permission } as const;
   authorise(call, bucket, { action: versionedAction(action, version), list, object, ...more });
   return { bucket, object };
-}
-
-function versionedAction(action: string, version: string | undefined): string {
-  return version === undefined ? action : (OF_VERSIONS[action] ?? action);
 }
 
 function deletedObject(call: Call, bucket: BucketInfo, marker: ObjectInfo): S3Error {

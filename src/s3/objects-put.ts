@@ -2,7 +2,7 @@
 import type { BucketInfo, ObjectInfo, PutOptions, Range } from '../files/files.ts';
 import { evaluatePreconditions } from '../http/conditional.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
-import { authorise, mayDo, missingObject } from './access.ts';
+import { authorise, mayDo, missingObject, versionedAction } from './access.ts';
 import {
   type Answer,
   type Call,
@@ -13,10 +13,16 @@ import {
   xmlAnswer,
 } from './call.ts';
 import { S3_NAMESPACE } from './document.ts';
-import { askedEncryption, asksEncryption, encryptionHeaders, keyToRead } from './encryption.ts';
+import {
+  askedEncryption,
+  asksEncryption,
+  BUCKET_KEY_FIELD,
+  encryptionHeaders,
+  keptBucketKey,
+  keyToRead,
+} from './encryption.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import {
-  checkKey,
   checksumHeaders,
   expiryHeader,
   fromField,
@@ -36,7 +42,6 @@ import { type ChecksumName, checksumOf, fullObjectChecksum, isChecksumName } fro
 
 export async function putObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  checkKey(call.key);
   refuseAppending(call);
   const options = await newObject(call, bucket);
   const body = call.body();
@@ -63,13 +68,12 @@ export function putHeaders(
   bucket: BucketInfo,
   object: ObjectInfo,
 ): Readonly<Record<string, string>> {
-  const expiry = expiryHeader(bucket, object);
   return {
     etag: quoted(object.etag),
     ...newVersionHeader(bucket, object.version),
     ...checksumHeaders(object),
-    ...encryptionHeaders(call, object.encryption),
-    ...(expiry === undefined ? {} : { 'x-amz-expiration': expiry }),
+    ...encryptionHeaders(call, object),
+    ...expiryHeader(bucket, object),
   };
 }
 
@@ -82,22 +86,25 @@ export async function newObject(call: Call, bucket: BucketInfo): Promise<PutOpti
     authorise(call, bucket, { action: 's3:PutObjectTagging', list, requestTags: tags });
   const acl = await newObjectAcl(call, bucket);
   const type = call.header('content-type');
+  const encrypt = askedEncryption(call, bucket);
   return {
     contentType: type === undefined || type === '' ? undefined : fromField(type),
-    headers: keptHeaders(call),
+    headers: { ...keptHeaders(call), ...keptBucketKey(call, bucket, encrypt) },
     meta: metaOf(call.headers),
     tags,
     owner: newOwner(call, bucket),
     acl,
     lock: newLock(call, bucket),
     conditions: writeConditions(call),
-    encrypt: askedEncryption(call, bucket),
+    encrypt,
   };
 }
 
 interface Source {
   readonly bucket: BucketInfo;
   readonly object: ObjectInfo;
+  /** As it was asked for. */
+  readonly version: string | undefined;
   /** The client's, if it is encrypted by it. */
   readonly key: Uint8Array | undefined;
 }
@@ -132,13 +139,13 @@ export async function copySource(call: Call): Promise<Source> {
     );
   }
   authorise(call, bucket, {
-    action: version === undefined ? 's3:GetObject' : 's3:GetObjectVersion',
+    action: versionedAction('s3:GetObject', version),
     list: { of: 'object', permission: 'READ' },
     key,
     object,
   });
   checkSourceConditions(call, object);
-  return { bucket, object, key: keyToRead(call, object, 'source') };
+  return { bucket, object, version, key: keyToRead(call, object, 'source') };
 }
 
 function splitOnce(text: string, by: string): readonly [string, string?] {
@@ -179,7 +186,6 @@ function directive(call: Call, name: string): 'COPY' | 'REPLACE' {
 
 export async function copyObject(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
-  checkKey(call.key);
   const metadata = directive(call, 'x-amz-metadata-directive');
   const tagging = directive(call, 'x-amz-tagging-directive');
   const options = await newObject(call, bucket);
@@ -227,6 +233,8 @@ export async function copyObject(call: Call): Promise<Answer> {
     {
       ...options,
       ...kept,
+      // That of the source is not the copy's (AWS, CopyObject).
+      acl: options.acl ?? null,
       tags: tagging === 'REPLACE' ? (options.tags ?? {}) : from.tags,
       ...(await copiedChecksums(call, source)),
       sourceKey: source.key,
@@ -241,7 +249,8 @@ export async function copyObject(call: Call): Promise<Answer> {
     {
       ...newVersionHeader(bucket, object.version),
       ...copiedVersion(source),
-      ...encryptionHeaders(call, object.encryption),
+      ...expiryHeader(bucket, object),
+      ...encryptionHeaders(call, object),
     },
   );
 }
@@ -249,13 +258,13 @@ export async function copyObject(call: Call): Promise<Answer> {
 export function copiedVersion({
   bucket,
   object,
-}: Omit<Source, 'key'>): Readonly<Record<string, string>> {
+}: Pick<Source, 'bucket' | 'object'>): Readonly<Record<string, string>> {
   return bucket.versioning === 'off' ? {} : { 'x-amz-copy-source-version-id': object.version };
 }
 
-function checkMayReadTags(call: Call, { bucket, object }: Source): void {
+function checkMayReadTags(call: Call, { bucket, object, version }: Source): void {
   const wish = {
-    action: 's3:GetObjectTagging',
+    action: versionedAction('s3:GetObjectTagging', version),
     list: { of: 'object', permission: 'READ' },
     key: object.key,
     object,
@@ -263,15 +272,20 @@ function checkMayReadTags(call: Call, { bucket, object }: Source): void {
   if (!mayDo(call, bucket, wish)) throw new S3Error('AccessDenied');
 }
 
-/** Storage class and redirect are the copy's own. */
+const OWN_FIELDS = [
+  'x-amz-website-redirect-location',
+  'x-amz-storage-class',
+  BUCKET_KEY_FIELD,
+] as const;
+
+/** Storage class, redirect and how it is encrypted are the copy's own. */
 function copiedHeaders(
   from: ObjectInfo,
   own: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const headers = { ...from.headers };
-  delete headers['x-amz-website-redirect-location'];
-  delete headers['x-amz-storage-class'];
-  for (const name of ['x-amz-website-redirect-location', 'x-amz-storage-class']) {
+  for (const name of OWN_FIELDS) delete headers[name];
+  for (const name of OWN_FIELDS) {
     const value = own[name];
     if (value !== undefined) headers[name] = value;
   }

@@ -57,6 +57,7 @@ const OPERATORS: Readonly<Record<string, { readonly compare: Compare; readonly n
   DateLessThanEquals: { compare: dated((a, b) => a <= b) },
   DateGreaterThan: { compare: dated((a, b) => a > b) },
   DateGreaterThanEquals: { compare: dated((a, b) => a >= b) },
+  BinaryEquals: { compare: same },
   Bool: { compare: sameFolded },
   IpAddress: { compare: inRange },
   NotIpAddress: { compare: inRange, not: true },
@@ -72,6 +73,11 @@ export function isConditionOperator(text: string): boolean {
 export function comparesPatterns(operator: string): boolean {
   const [, , name = ''] = NAME.exec(operator) ?? [];
   return OPERATORS[name]?.compare === alike;
+}
+
+export function comparesAddresses(operator: string): boolean {
+  const [, , name = ''] = NAME.exec(operator) ?? [];
+  return OPERATORS[name]?.compare === inRange;
 }
 
 /** Whether the condition holds only for a request that has one of the values. */
@@ -95,15 +101,31 @@ export function conditionHolds(condition: Condition, context: ConditionContext):
   return quantifier === 'ForAllValues' ? actual.every(one) : actual.some(one);
 }
 
+interface AddressRange {
+  readonly network: string;
+  readonly type: 'ipv4' | 'ipv6';
+  readonly length: number;
+}
+
+function rangeOf(text: string): AddressRange | undefined {
+  const [network = '', bits] = text.split('/');
+  const family = isIP(network);
+  const lengthMax = family === 4 ? 32 : 128;
+  const length = bits === undefined ? lengthMax : /^\d{1,3}$/.test(bits) ? Number(bits) : Infinity;
+  if (family === 0 || length > lengthMax) return undefined;
+  return { network, type: family === 4 ? 'ipv4' : 'ipv6', length };
+}
+
+/** An address or a range of them, or a variable that is to become one. */
+export function isAddressRange(text: string): boolean {
+  return rangeOf(text) !== undefined || text.includes('${');
+}
+
 function inRange(address: string, range: string): boolean {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
-  const [network = '', bits] = range.split('/');
-  const family = isIP(network);
-  if (family === 0 || isIP(plain) !== family) return false;
+  const wanted = rangeOf(range);
+  if (wanted === undefined || `ipv${isIP(plain)}` !== wanted.type) return false;
   const list = new BlockList();
-  const type = family === 4 ? 'ipv4' : 'ipv6';
-  const length = bits === undefined ? (family === 4 ? 32 : 128) : Number(bits);
-  if (!Number.isInteger(length) || length < 0 || length > (family === 4 ? 32 : 128)) return false;
-  list.addSubnet(network, length, type);
-  return list.check(plain, type);
+  list.addSubnet(wanted.network, wanted.length, wanted.type);
+  return list.check(plain, wanted.type);
 }

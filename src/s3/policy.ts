@@ -3,15 +3,19 @@ import {
   conditionHolds,
   type Conditions,
   asksForValues,
+  comparesAddresses,
   comparesPatterns,
   type ConditionContext,
+  isAddressRange,
   isConditionOperator,
 } from './policy-conditions.ts';
 import { S3Error } from './errors.ts';
+import { isConditionKey } from './policy-keys.ts';
 import { hasVariables, withVariables } from './policy-variables.ts';
 import { matchesWild } from './wildcard.ts';
 
 export interface Statement {
+  readonly id: string | undefined;
   readonly effect: 'Allow' | 'Deny';
   readonly principals: readonly string[];
   readonly exceptPrincipals: boolean;
@@ -43,7 +47,7 @@ export interface PolicyQuestion {
 
 export type PolicyVerdict = 'allow' | 'deny' | 'none';
 
-export const POLICY_BYTES_MAX = 20_480;
+const POLICY_BYTES_MAX = 20_480;
 const VERSIONS: ReadonlySet<unknown> = new Set(['2012-10-17', '2008-10-17', undefined]);
 const POLICY_KEYS: ReadonlySet<string> = new Set(['Version', 'Id', 'Statement']);
 const STATEMENT_KEYS: ReadonlySet<string> = new Set(
@@ -104,7 +108,9 @@ function parseStatement(value: unknown, bucket: string, knowsVariables: boolean)
   }
   const conditions = conditionsOf(value['Condition']);
   const texts = [...resources.list, ...conditions.flatMap(({ values }) => values)];
+  const id = value['Sid'];
   return {
+    id: typeof id === 'string' && id !== '' ? id : undefined,
     effect,
     principals: principals.list,
     exceptPrincipals: principals.except,
@@ -167,7 +173,37 @@ export function checkNewPolicy({ statements, unknown }: Policy): void {
   if (unknown !== undefined) bad(`Unknown field ${unknown}`);
   if (statements.some(({ effect, exceptPrincipals }) => effect === 'Allow' && exceptPrincipals))
     bad('Allow with NotPrincipal is not allowed.');
+  const ids = statements.flatMap(({ id }) => id ?? []);
+  if (new Set(ids).size < ids.length) bad('Statement IDs (SID) in a single policy must be unique.');
+  for (const statement of statements) {
+    if (!hasResources(statement)) bad('Action does not apply to any resource(s) in statement');
+    for (const { operator, key, values } of statement.conditions) {
+      if (!isConditionKey(key)) bad('Policy has an invalid condition key');
+      if (comparesAddresses(operator) && !values.every(isAddressRange))
+        bad(`Invalid IP range : ${values.join(', ')}`);
+    }
+  }
 }
+
+/** What is done to objects. */
+const OBJECT_ACTIONS =
+  /^s3:(?:(?:Get|Put|Delete|Restore|Replicate)Object|AbortMultipartUpload|ListMultipartUploadParts|BypassGovernance)[a-z]*$/i;
+
+/** Whether each action that is named in full finds a bucket, or objects, among the resources. */
+function hasResources(statement: Statement): boolean {
+  const { actions, exceptActions, resources, exceptResources } = statement;
+  if (exceptActions || exceptResources) return true;
+  const hasObjects = resources.some((one) => /[/*?]/.test(one));
+  const hasBuckets = resources.some((one) => !one.includes('/'));
+  return actions.every(
+    (action) =>
+      (hasObjects || !OBJECT_ACTIONS.test(action)) && (hasBuckets || !BUCKET_ACTIONS.test(action)),
+  );
+}
+
+/** These are asked about the bucket, whatever the key. */
+export const BUCKET_ACTIONS: RegExp =
+  /^s3:(?:ListBucket|CreateBucket|DeleteBucket|(?:Get|Put|Delete)(?:Bucket|Lifecycle|Encryption|Accelerate|Replication)|ListBucketMultipartUploads)/i;
 
 /** A deny anywhere wins. */
 export function evaluatePolicy(policy: Policy, question: PolicyQuestion): PolicyVerdict {

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { sameSecret } from '../base/ids.ts';
 import type { AccessKey } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
+import { refuseToken } from './authenticate.ts';
 import { PUT_BYTES_MAX, summedBody } from './body.ts';
 import { type Answer, type Call, quoted } from './call.ts';
 import { invalidArgument, S3Error } from './errors.ts';
@@ -81,6 +82,7 @@ export async function postObject(call: Call): Promise<Answer> {
 
 /** Undefined when nobody signed: then the bucket must be open to all. */
 async function signer(call: Call, fields: PostedForm['fields']): Promise<AccessKey | undefined> {
+  refuseToken(fields.get('x-amz-security-token'));
   const policy = fields.get('policy');
   const v4 = fields.get('x-amz-signature');
   const v2 = fields.get('signature');

@@ -41,6 +41,7 @@ import {
   listParts,
   putPart,
 } from './multipart.ts';
+import { checkKey } from './object-fields.ts';
 import {
   deleteObjectTagging,
   getLegalHold,
@@ -163,6 +164,7 @@ export function handlerOf(call: Call): Handler {
     const handler = named(call, BUCKET) ?? bucketHandler(call);
     if (handler !== undefined) return handler;
   } else {
+    checkKey(call.key);
     const handler = named(call, OBJECT) ?? objectHandler(call);
     if (handler !== undefined) return handler;
   }

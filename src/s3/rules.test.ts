@@ -13,11 +13,12 @@ import {
   printLifecycle,
   removesLoneMarker,
 } from './lifecycle.ts';
-import { isHeld, mayChangeRetention } from './object-lock.ts';
+import { mayChangeRetention } from './object-lock.ts';
 import { checkNewPolicy, evaluatePolicy, isPublicPolicy, parsePolicy } from './policy.ts';
 import { checkPostPolicy } from './post-policy.ts';
 import { parseTagging, tagsOfHeader } from './tagging.ts';
 import { encodeUri } from '../base/uri.ts';
+import { isHeld } from '../files/files.ts';
 import { bucketOfHost, decodeUri, parseTarget } from './uri.ts';
 import { matchesWild } from './wildcard.ts';
 

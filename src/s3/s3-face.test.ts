@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { FileKit } from '../../testing/file-kit.ts';
+import { until } from '../../testing/until.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import type { Access } from './access-log.ts';
@@ -47,6 +48,22 @@ test('the server', async (t) => {
     assert.deepEqual(
       accesses.map(({ bucket, call }) => [bucket.name, call.key]),
       [['photos', 'a b']],
+    );
+  });
+
+  await t.test('who is refused at the door has come to the bucket, too', async () => {
+    accesses.length = 0;
+    const authorization = 'AWS nobody:abc=';
+    const date = new Date().toUTCString();
+    for (const path of ['elsewhere/x', 'photos/x']) {
+      const headers = { authorization, 'x-amz-date': date };
+      const answer = await fetch(`http://127.0.0.1:${port}/${path}`, { headers });
+      assert.equal(answer.status, 403);
+    }
+    await until('it is told of', () => accesses.length > 0);
+    assert.deepEqual(
+      accesses.map(({ bucket, call, code }) => [bucket.name, call.key, call.caller, code]),
+      [['photos', 'x', undefined, 'InvalidAccessKeyId']],
     );
   });
 

@@ -5,9 +5,10 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { FileStore } from '../files/files.ts';
+import type { BucketInfo, FileStore } from '../files/files.ts';
 import type { Access } from './access-log.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, type Sender } from './authenticate.ts';
+import { isBucketName } from './bucket-names.ts';
 import { type Answer, writeAnswer } from '../http/answer.ts';
 import { Call, type CallParts, setting } from './call.ts';
 import type { FindPerson } from './acl.ts';
@@ -45,6 +46,12 @@ const HEAD_TIMEOUT_MS = 30_000;
 /** A body up to this is taken as a whole: a stream costs more than the copy. */
 const WHOLE_BYTES_MAX = 256 * 1024;
 const DOMAINS = ['localhost'];
+/** Until it is known who asks. */
+const ANONYMOUS: Sender = {
+  key: undefined,
+  payload: { kind: 'plain', sha256: undefined },
+  how: 'anonymous',
+};
 
 export class S3Face {
   readonly #options: S3FaceOptions;
@@ -102,23 +109,36 @@ export class S3Face {
       const answer = await this.#answer(request, { response, id, seen });
       const answeredAt = this.#options.clock.now();
       await writeAnswer(response, answer);
-      this.#note({ seen, answer, startedAt, answeredAt });
+      await this.#note({ seen, answer, startedAt, answeredAt });
     } catch (error) {
       this.#failed(response, error, id);
     }
   }
 
-  #note({
+  async #note({
     seen,
     ...of
-  }: Pick<Access, 'answer' | 'startedAt' | 'answeredAt'> & { readonly seen: Seen }): void {
+  }: Pick<Access, 'answer' | 'startedAt' | 'answeredAt'> & { readonly seen: Seen }): Promise<void> {
     const { code } = seen;
+    const { note } = this.#options;
     const call = seen.call?.posted ?? seen.call;
-    const bucket = call?.seenBucket;
-    if (call === undefined || bucket === undefined || setting(bucket, 'logging') === undefined)
-      return;
+    if (call === undefined || note === undefined) return;
     const endedAt = this.#options.clock.now();
-    this.#options.note?.({ call, bucket, code, endedAt, ...of });
+    const bucket =
+      call.seenBucket ?? (code === undefined ? undefined : await this.#refusedAt(call));
+    if (bucket === undefined || setting(bucket, 'logging') === undefined) return;
+    note({ call, bucket, code, endedAt, ...of });
+  }
+
+  /** The bucket of a request that was refused before anybody looked at one. */
+  async #refusedAt({ bucketName, id }: Call): Promise<BucketInfo | undefined> {
+    if (!isBucketName(bucketName)) return undefined;
+    try {
+      return await this.#options.store.bucket(bucketName);
+    } catch (error) {
+      this.#options.log.warn('A refused access is not logged', { id, error: messageOf(error) });
+      return undefined;
+    }
   }
 
   /** After the head has gone out nothing can be said any more: the client sees a connection that breaks off. */
@@ -198,19 +218,6 @@ export class S3Face {
       method === 'POST' &&
       key === '' &&
       /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
-    const anonymous = {
-      key: undefined,
-      payload: { kind: 'plain', sha256: undefined },
-      how: 'anonymous',
-    } as const;
-    const sender =
-      isForm || site !== undefined
-        ? anonymous
-        : await authenticate(
-            { method, target, hostBucket, headers: request.headers },
-            (keyId) => store.accessKey(keyId),
-            clock.now(),
-          );
     const parts: CallParts = {
       store,
       clock,
@@ -221,14 +228,23 @@ export class S3Face {
       target,
       bucketName,
       key,
-      sender,
+      sender: ANONYMOUS,
       source: bodyOf(request, context.response),
       clientAddress: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
       isSecure: 'encrypted' in request.socket,
     };
     if (isBehindGateway) return gatewayAnswer({ ...parts, ...gatewayClient(request.headers) });
     if (site !== undefined) return websiteAnswer(parts);
-    const call = new Call(parts);
+    // Who is refused here has come to this bucket, too.
+    seen.call = new Call(parts);
+    const sender = isForm
+      ? ANONYMOUS
+      : await authenticate(
+          { method, target, hostBucket, headers: request.headers },
+          (keyId) => store.accessKey(keyId),
+          clock.now(),
+        );
+    const call = new Call({ ...parts, sender });
     seen.call = call;
     const answer = await handlerOf(call)(call);
     const bucket = call.seenBucket;
@@ -263,20 +279,24 @@ export class S3Face {
     const method = request.headers['access-control-request-method'];
     if (origin === undefined || method === undefined) {
       throw new S3Error(
-        'InvalidRequest',
-        'Insufficient information. Origin request header needed.',
-        { status: 400 },
+        'BadRequest',
+        origin === undefined
+          ? 'Insufficient information. Origin request header needed.'
+          : 'Invalid Access-Control-Request-Method: null',
       );
     }
     const headers = (request.headers['access-control-request-headers'] ?? '')
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== '');
-    const answer = corsAnswer(await this.#rules(bucketName), { origin, method, headers }, true);
+    const rules = await this.#rules(bucketName);
+    const answer = corsAnswer(rules, { origin, method, headers }, true);
     if (answer !== undefined) return { status: 200, headers: { ...answer } };
     throw new S3Error(
-      'AccessDenied',
-      "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+      'AccessForbidden',
+      rules.length === 0
+        ? 'CORSResponse: CORS is not enabled for this bucket.'
+        : "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
     );
   }
 }

@@ -26,6 +26,11 @@ export function storeError(error: MolnError): S3Error | undefined {
   if (error.code === 'FILES_CONDITION' && error.details?.['exists'] === false) {
     return new S3Error('NoSuchKey', undefined, { cause: error });
   }
+  if (error.code === 'FILES_HELD') {
+    return new S3Error('AccessDenied', 'Access Denied because object protected by object lock.', {
+      cause: error,
+    });
+  }
   if (error.code === 'FILES_ENCRYPTION_KEY') {
     return new S3Error(
       'InvalidRequest',

@@ -41,6 +41,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   FILES_SIZE: 400,
   FILES_LOCKED: 423,
   FILES_ENCRYPTED: 403,
+  FILES_HELD: 403,
   FILES_KEY: 403,
 };
 
