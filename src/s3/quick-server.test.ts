@@ -165,6 +165,24 @@ test('small requests', async (t) => {
     },
   );
 
+  await t.test('slow readers get the bytes of their object and no others', async () => {
+    const other = LARGE.map((byte) => byte ^ 0x55);
+    await store.put('photos', 'other', pieces(Buffer.from(other)), {
+      size: other.length,
+      acl: cannedAcl('public-read', 'ann', 'ann'),
+    });
+    const read = async (reader: number): Promise<void> => {
+      const client = open();
+      const isOther = reader % 2 === 1;
+      client.send(`GET /photos/${isOther ? 'other' : 'large'} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      // Nothing is taken before all have asked.
+      await once(client.socket, 'readable');
+      if (reader % 4 === 3) client.socket.destroy();
+      else assert.ok((await client.answer()).body.equals(isOther ? other : LARGE));
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, reader) => read(reader)));
+  });
+
   await t.test('no HTTP is refused when the answer before it is out', async () => {
     const client = open();
     client.send('GET /photos/large HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n');

@@ -9,6 +9,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 import type { Socket } from 'node:net';
+import { giveBack } from '../base/piece-pool.ts';
 import type { Clock } from '../base/time.ts';
 import type { Answer } from '../http/answer.ts';
 import type { FieldScanner } from '../http/head.ts';
@@ -189,7 +190,7 @@ class QuickConnection {
     for await (const piece of stream) {
       if (this.#connection.isOver) return;
       left -= piece.length;
-      writer.write(piece, nothing);
+      writer.write(piece, () => giveBack(piece));
       if (writer.blocked) await this.#drained();
     }
     // What the client takes for the rest would be the next answer.
