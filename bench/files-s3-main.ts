@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
+import { proveHandles } from '../src/net/net.ts';
 import { S3Face } from '../src/s3/s3.ts';
 import { FileKit } from '../testing/file-kit.ts';
 
@@ -12,6 +13,7 @@ await using kit = await FileKit.start({
   places: 2,
   accessKeys: [{ id, secret, owner: 'bench', may: 'all' }],
 });
+await proveHandles();
 const { store } = kit;
 await store.createBucket(bucket, { owner: 'bench' });
 const server = new S3Face({ store, clock: systemClock, log: silentLogger }).server();

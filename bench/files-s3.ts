@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- files s3`: small objects over S3, with a file process and a database process of their own, both copies on this disk.
- * Options: `--count N`, `--clients N`, `--profile DIR` (CPU profiles of both processes).
+ * Options: `--count N`, `--clients N`, `--warm N` (requests before those that count: until then compiling is what is measured), `--profile DIR`
+ * (CPU profiles of both processes).
  */
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -36,6 +37,7 @@ export async function benchS3(options: readonly string[]): Promise<void> {
     options: {
       count: { type: 'string', default: '10000' },
       clients: { type: 'string', default: '64' },
+      warm: { type: 'string', default: '5000' },
       profile: { type: 'string' },
     },
   });
@@ -48,14 +50,15 @@ export async function benchS3(options: readonly string[]): Promise<void> {
       : { env: { ...process.env, NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` } },
   );
   const [ready] = (await once(child, 'message')) as [Ready];
-  const pids = [child.pid ?? 0, ready.databasePid];
+  const pids = [child.pid ?? 0, ready.databasePid, process.pid];
+  const warm = Number(values.warm);
   const count = Number(values.count);
   const clients = Number(values.clients);
   for (const [name, method] of [
     ['puts', 'PUT'],
     ['gets', 'GET'],
   ] as const) {
-    const requests = Array.from({ length: count }, (_, at) =>
+    const requests = Array.from({ length: warm + count }, (_, at) =>
       signedRequest({
         method,
         path: `/${BUCKET}/folder-${at % 100}/object-${at}`,
@@ -63,16 +66,17 @@ export async function benchS3(options: readonly string[]): Promise<void> {
         key: KEY,
       }),
     );
+    await send(requests.slice(0, warm), clients, ready.port);
     const before = pids.map(cpuSeconds);
     const start = performance.now();
-    await send(requests, clients, ready.port);
+    await send(requests.slice(warm), clients, ready.port);
     const seconds = (performance.now() - start) / 1000;
-    const [file, database] = pids.map((pid, at) =>
+    const [file, database, load] = pids.map((pid, at) =>
       (((cpuSeconds(pid) - (before[at] ?? 0)) * 1000) / count).toFixed(2),
     );
     console.log(
       `4 KiB over S3, ${clients} clients: ${Math.round(count / seconds)} ${name}/s; CPU of each: ` +
-        `file process ${file} ms, database process ${database} ms`,
+        `file process ${file} ms, database process ${database} ms, clients ${load} ms`,
     );
   }
   child.disconnect();

@@ -7,6 +7,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { giveBack } from '../src/base/piece-pool.ts';
 import type { BlobStore } from '../src/blobs/blobs.ts';
 import { blobId, putOptions } from '../testing/blob-conformance.ts';
 import { BlobNode, ServedBlobs } from '../testing/blob-kit.ts';
@@ -159,7 +160,7 @@ async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const _piece of body) continue;
+  for await (const piece of body) giveBack(piece);
 }
 
 /** So many at once. */

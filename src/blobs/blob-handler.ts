@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { giveBack } from '../base/piece-pool.ts';
 import { invalid, refusedTicket } from './errors.ts';
 import { FarBlobs } from './far-blobs.ts';
 import { PROGRESS_BYTES } from './limits.ts';
@@ -209,10 +210,17 @@ async function giveBytes(store: BlobStore, id: string, asked: Asked): Promise<vo
     if (response.destroyed) return;
     const before = last;
     last = piece;
-    if (before === undefined || response.write(before)) continue;
+    if (before === undefined || response.write(before, sentOf(before))) continue;
     await Promise.race([new Promise<void>((resolve) => response.once('drain', resolve)), gone]);
   }
   response.end(last);
+}
+
+/** Called when the kernel has it; after an error nobody knows. */
+function sentOf(piece: Uint8Array): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) giveBack(piece);
+  };
 }
 
 function rangeOf(text: string | undefined): BlobRange | undefined {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   blobBytes,
   blobConformance,
@@ -111,4 +112,30 @@ test('whoever calls may bring the connections, and they are kept', async () => {
   const store = new FarBlobs({ call: http.call, ticket: (claim) => made.ticket(claim) });
   for (let i = 0; i < 5; i++) await store.usage();
   assert.equal(connections, 1);
+});
+
+test('slow readers, of whom some leave, get the bytes of their blob and no others', async () => {
+  await using served = await ServedBlobs.start();
+  const bytes = 7_000_001;
+  const blobs = [1, 2, 3].map((n) => ({ id: blobId(n), body: blobBytes(n, bytes) }));
+  for (const { id, body } of blobs) await served.store.put(id, inPieces(body), putOptions());
+  const read = async (reader: number): Promise<void> => {
+    const { id, body } = blobs[reader % blobs.length] ?? assert.fail();
+    const ticket = served.ticket({ id, verb: 'read', maxBytes: 0, allocSeq: 0 });
+    const asked = { host: '127.0.0.1', port: served.port, agent: false, path: `/c/${id}` };
+    const sent = request({ ...asked, headers: { 'moln-ticket': ticket } });
+    sent.on('error', () => undefined).end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    const leavesAt = reader % 4 === 3 ? bytes / 3 : bytes;
+    let at = 0;
+    for await (const piece of answer as AsyncIterable<Buffer>) {
+      assert.ok(piece.equals(body.subarray(at, at + piece.length)), `reader ${reader} at ${at}`);
+      at += piece.length;
+      if (at >= leavesAt) break;
+      // Others are served meanwhile, with what was given back.
+      for (let turns = 0; turns < reader % 5; turns++) await turn();
+    }
+    assert.ok(at >= leavesAt, `reader ${reader} got ${at} bytes`);
+  };
+  await Promise.all(Array.from({ length: 16 }, (_, reader) => read(reader)));
 });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/disk.ts';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { giveBack } from '../base/piece-pool.ts';
 import type { Clock } from '../base/time.ts';
 import { BlobFiles } from './blob-files.ts';
 import { BlobFolders } from './blob-folders.ts';
@@ -400,8 +401,10 @@ export class FolderStore implements AsyncDisposable {
       if (content === undefined) return 'missing';
       const sums = new Sums();
       for await (const bytes of content.body) {
+        const { length } = bytes;
         sums.update(bytes);
-        await pace(bytes.length);
+        giveBack(bytes);
+        await pace(length);
       }
       const sha256 = Buffer.from(sums.finish().sha256).toString('hex');
       if (content.sha256 === undefined || content.sha256 === sha256) return 'good';

@@ -1,6 +1,7 @@
 /** Reading one closed blob, checked: the whole file, or a part of a file that many share. */
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { giveBack, PIECE_BYTES_MAX, takePiece } from '../base/piece-pool.ts';
 import { corrupt } from './errors.ts';
 import {
   decodeNames,
@@ -12,7 +13,7 @@ import {
   type Trailer,
   TRAILER_BYTES,
 } from './format.ts';
-import { BLOCK_BYTES, READ_BYTES } from './limits.ts';
+import { BLOCK_BYTES } from './limits.ts';
 import type { BlobId, BlobMeta, BlobRange } from './model.ts';
 
 /** What a payload is checked by. */
@@ -65,7 +66,10 @@ function decodeTail(tail: Buffer, trailer: Trailer): Image {
   return { id, length, sha256, crcs, meta: metaOf(trailer, names) };
 }
 
-/** The bytes of a range, each block of it checked before it is given on; the next piece is read meanwhile. */
+/**
+ * The bytes of a range, each block of it checked before it is given on; the next piece is read meanwhile. A piece may be given back
+ * (`piece-pool.ts`).
+ */
 export async function* readChecked(
   file: FileHandle,
   blob: Checked,
@@ -74,14 +78,16 @@ export async function* readChecked(
   const end = Math.min(range.end, blob.length);
   let at = range.start - (range.start % BLOCK_BYTES);
   if (range.start >= end) return;
-  const pieceAt = (from: number): Promise<Buffer> =>
-    readFully(file, blob.id, from, Math.min(READ_BYTES, blockEnd(end, blob) - from));
-  let next = pieceAt(at);
+  const pieceAt = (from: number): Promise<Buffer> => {
+    const length = Math.min(PIECE_BYTES_MAX, blockEnd(end, blob) - from);
+    return readFully(file, blob.id, from, length, takePiece(length));
+  };
+  let next: Promise<Buffer> | undefined = pieceAt(at);
   try {
-    while (at < end) {
-      const piece = await next;
+    while (next !== undefined) {
+      const piece: Buffer = await next;
       const behind = at + piece.length;
-      if (behind < end) next = pieceAt(behind);
+      next = behind < end ? pieceAt(behind) : undefined;
       checkBlocks(piece, at, blob);
       const from = Math.max(range.start - at, 0);
       yield piece.subarray(from, Math.min(end - at, piece.length));
@@ -89,7 +95,7 @@ export async function* readChecked(
     }
   } finally {
     // The file must not be closed under a read, and nobody waits for this one any more.
-    await next.catch(() => undefined);
+    await next?.then(giveBack, () => undefined);
   }
 }
 
@@ -114,8 +120,8 @@ export async function readFully(
   id: BlobId,
   position: number,
   length: number,
+  buffer: Buffer = Buffer.allocUnsafe(length),
 ): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
   for (let done = 0; done < length;) {
     const { bytesRead } = await file.read(buffer, done, length - done, position + done);
     if (bytesRead === 0) throw corrupt(id, `its file ends at ${position + done}`);

@@ -13,9 +13,8 @@ export const ABOUT_BYTES_MAX: number = 4 * 1024;
 /** The record of names as it is kept. */
 export const META_BYTES_MAX: number = 16 * 1024;
 
-/** Bytes that are written with one call, and read with one. */
+/** Bytes that are written with one call. */
 export const WRITE_BYTES: number = 512 * 1024;
-export const READ_BYTES: number = 256 * 1024;
 
 /** Smaller blobs share a file. */
 export const PACKED_BYTES_MAX: number = 256 * 1024;

@@ -9,9 +9,9 @@ import { BODY, ResponseFraming } from '../http/framing.ts';
 import { ResponseHead } from '../http/head.ts';
 import { isHttpError } from '../http/http-error.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
-import type { WholeRequest } from '../http/whole-request.ts';
-import { RequestConnection } from '../hrana/hrana.ts';
-import { DirectWriter, takeReads } from '../net/net.ts';
+import { WholeRequest } from '../http/whole-request.ts';
+import { QUICK_REQUEST_BYTES_MAX } from '../hrana/hrana.ts';
+import { DirectWriter, RequestConnection, takeReads } from '../net/net.ts';
 import { AWAY_BODY, LOST_BODY } from './errors.ts';
 import { isQuickTarget } from './quick-target.ts';
 
@@ -27,9 +27,11 @@ export interface ApiConnectionOptions {
   readonly onGone: () => void;
 }
 
+const wholeRequest = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
+
 export class ApiConnection {
   readonly #options: ApiConnectionOptions;
-  readonly #connection: RequestConnection;
+  readonly #connection: RequestConnection<WholeRequest>;
   #process: ProcessConnection | undefined;
   #quietSweeps = 0;
   readonly #onDrain = (): void => {
@@ -42,6 +44,7 @@ export class ApiConnection {
     const { socket } = options;
     this.#connection = new RequestConnection({
       socket,
+      request: wholeRequest,
       take: (request, bytes) => this.#take(request, bytes),
       handOver: options.handOver,
       onGone: () => {

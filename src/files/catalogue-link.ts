@@ -2,11 +2,10 @@
  * The catalogue's database, asked in Hrana (version 3, JSON) over the unix socket of this node's database process, which leads on to
  * wherever the stripe is. Reads that wait go together. https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md
  */
-import { Agent } from 'node:http';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
-import { exchangeJson } from '../net/net.ts';
 import { catalogueAway } from './errors.ts';
+import { type JsonAnswer, JsonDoor } from './json-door.ts';
 import {
   BUSY_TRIES_MAX,
   CATALOGUE,
@@ -79,19 +78,24 @@ const UNKNOWN = 'DATABASE_OUTCOME_UNKNOWN';
 const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024;
 
 export class CatalogueLink implements Disposable {
-  readonly #socketPath: string;
   readonly #clock: Clock;
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 16 });
+  readonly #door: JsonDoor;
   readonly #waiting: Waiting[] = [];
   #underWay = 0;
 
   constructor(options: { readonly socketPath: string; readonly clock: Clock }) {
-    this.#socketPath = options.socketPath;
     this.#clock = options.clock;
+    this.#door = new JsonDoor({
+      socketPath: options.socketPath,
+      path: `/db/${CATALOGUE}/v3/pipeline`,
+      fields: 'x-moln-local: 1\r\n',
+      answerBytesMax: ANSWER_BYTES_MAX,
+      silentMs: CATALOGUE_ANSWER_MS,
+    });
   }
 
   [Symbol.dispose](): void {
-    this.#agent.destroy();
+    this.#door[Symbol.dispose]();
   }
 
   /** Rows of each statement. Each sees all that was acknowledged before; together they are no snapshot. */
@@ -225,17 +229,9 @@ export class CatalogueLink implements Disposable {
   }
 
   async #post(body: object): Promise<PipelineAnswer> {
-    let answer: Awaited<ReturnType<typeof exchangeJson>>;
+    let answer: JsonAnswer;
     try {
-      answer = await exchangeJson({
-        socketPath: this.#socketPath,
-        agent: this.#agent,
-        path: `/db/${CATALOGUE}/v3/pipeline`,
-        headers: { 'x-moln-local': '1' },
-        body,
-        answerBytesMax: ANSWER_BYTES_MAX,
-        silentMs: CATALOGUE_ANSWER_MS,
-      });
+      answer = await this.#door.ask(body);
     } catch (error) {
       throw catalogueAway(messageOf(error));
     }

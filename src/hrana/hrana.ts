@@ -17,8 +17,7 @@ export {
 export { HranaError, responseTooLarge, SqlError } from './errors.ts';
 export { HranaServer, type HranaServerOptions } from './hrana-server.ts';
 export type { HranaAnswer, HranaRequest, Write } from './http-endpoints.ts';
-export { DEFAULT_LIMITS, type HranaLimits } from './limits.ts';
+export { DEFAULT_LIMITS, type HranaLimits, QUICK_REQUEST_BYTES_MAX } from './limits.ts';
 export type { NodeExchange } from './node-http.ts';
 export { QuickConnection, type QuickConnectionOptions } from './quick-connection.ts';
-export { RequestConnection } from './request-connection.ts';
 export { sqliteCodeName } from './sqlite-codes.ts';

@@ -6,13 +6,13 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../base/time.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { statusLine } from '../http/status.ts';
-import type { WholeRequest } from '../http/whole-request.ts';
+import { WholeRequest } from '../http/whole-request.ts';
+import { RequestConnection } from '../net/net.ts';
 import { HttpClient } from './client-presence.ts';
 import type { HranaAnswer, HranaRequest } from './http-endpoints.ts';
-import { ANSWER_PIECE_BYTES, DEFAULT_LIMITS } from './limits.ts';
+import { ANSWER_PIECE_BYTES, DEFAULT_LIMITS, QUICK_REQUEST_BYTES_MAX } from './limits.ts';
 import { tooLarge } from './node-http.ts';
 import { writeSoon } from './outbox.ts';
-import { RequestConnection } from './request-connection.ts';
 
 export interface QuickConnectionOptions {
   readonly socket: Socket;
@@ -29,9 +29,11 @@ export interface QuickConnectionOptions {
   readonly keepAliveMs: number;
 }
 
+const wholeRequest = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
+
 export class QuickConnection {
   readonly #options: QuickConnectionOptions;
-  readonly #connection: RequestConnection;
+  readonly #connection: RequestConnection<WholeRequest>;
   /** Of the request that is being answered. */
   #client: HttpClient | undefined;
   #wasQuiet = false;
@@ -40,6 +42,7 @@ export class QuickConnection {
     this.#options = options;
     this.#connection = new RequestConnection({
       socket: options.socket,
+      request: wholeRequest,
       take: (request, bytes) => this.#take(request, bytes),
       handOver: options.handOver,
       onGone: () => {

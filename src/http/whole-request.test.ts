@@ -45,3 +45,13 @@ test('a field that is there twice is said to be', () => {
   assert.equal(request.look(Buffer.from(text), 0, text.length), 'whole');
   assert.equal(request.field('authorization'), null);
 });
+
+test('other methods for whoever asks for them, without a length where there is no body', () => {
+  const asked = (text: string): Look =>
+    new WholeRequest(200, new Set(['GET', 'PUT'])).look(Buffer.from(text), 0, text.length);
+  assert.equal(asked('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), 'whole');
+  assert.equal(asked('GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n'), 'part');
+  assert.equal(asked('PUT / HTTP/1.1\r\nHost: a\r\n\r\n'), 'other');
+  assert.equal(asked('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na'), 'whole');
+  assert.equal(asked('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n'), 'other');
+});

@@ -1,5 +1,5 @@
 /**
- * Requests as programs send them to a service: a POST whose head and body are there together, of a stated length. Whoever serves those itself, and has
+ * Requests as programs send them to a service: head and body are there together, of a stated length. Whoever serves those itself, and has
  * a full HTTP server for all others, looks here first. Pure; what is broken or unusual in any way is "other".
  */
 import { FIELD } from './field-names.ts';
@@ -13,15 +13,21 @@ const OFFSETS_PER_FIELD = 4;
 /** `part`: the rest may still come. `other`: not for whoever looks here. */
 export type Look = 'whole' | 'part' | 'other';
 
+const POST: ReadonlySet<string> = new Set(['POST']);
+/** Need not say that they have no body. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE']);
+
 /** One at a time; reused from request to request. */
 export class WholeRequest {
   readonly head: RequestHead = new RequestHead(DEFAULT_HEAD_LIMITS);
   readonly #framing: RequestFraming = new RequestFraming();
-  readonly #bytesMax: number;
+  readonly #methods: ReadonlySet<string>;
+  readonly bytesMax: number;
 
   /** `bytesMax`: of head and body. */
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  constructor(bytesMax: number, methods: ReadonlySet<string> = POST) {
+    this.bytesMax = bytesMax;
+    this.#methods = methods;
   }
 
   /** Valid while a look was `whole`. */
@@ -44,16 +50,17 @@ export class WholeRequest {
     const { head } = this;
     head.reset(from);
     try {
-      if (!head.scan(buffer, to)) return to - from < this.#bytesMax ? 'part' : 'other';
+      if (!head.scan(buffer, to)) return to - from < this.bytesMax ? 'part' : 'other';
       this.#framing.read(head);
     } catch (error) {
       if (!isHttpError(error)) throw error;
       return 'other';
     }
     const { kind, expectContinue } = this.#framing;
-    const isPlain = kind === BODY.length && !expectContinue && head.indexOf(FIELD.upgrade) < 0;
-    if (!isPlain || head.minor !== 1 || head.method !== 'POST') return 'other';
-    if (this.end - from > this.#bytesMax) return 'other';
+    const isSized = kind === BODY.length || (kind === BODY.none && BODILESS.has(head.method));
+    const isPlain = isSized && !expectContinue && head.indexOf(FIELD.upgrade) < 0;
+    if (!isPlain || head.minor !== 1 || !this.#methods.has(head.method)) return 'other';
+    if (this.end - from > this.bytesMax) return 'other';
     return this.end <= to ? 'whole' : 'part';
   }
 

@@ -28,6 +28,11 @@ export { AddressRanges, isAddressRange } from './address-ranges.ts';
 export { type BytesTaker, takeReads } from './direct-reads.ts';
 export { DirectWriter } from './direct-writes.ts';
 export { proveHandles } from './handle-proof.ts';
+export {
+  RequestConnection,
+  type RequestConnectionOptions,
+  type RequestLook,
+} from './request-connection.ts';
 export { nodeBinding, type StreamBinding, streamBinding } from './stream-binding.ts';
 export {
   type RpcContext,

@@ -71,7 +71,8 @@ test('the server', async (t) => {
     const acl = cannedAcl('public-read', 'ann', 'ann');
     await store.put('photos', 'large', pieces(), { size: BYTES, acl });
     const socket = connect(port, '127.0.0.1');
-    socket.write('GET /photos/large HTTP/1.1\r\nHost: x\r\n\r\n');
+    // A field that is there twice is for node:http, which reads on meanwhile.
+    socket.write('GET /photos/large HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\n\r\n');
     await once(socket, 'readable');
     // Nothing is read until the server has met what is no HTTP: the answer is on its way still.
     const met = once(server, 'clientError');

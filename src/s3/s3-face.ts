@@ -1,5 +1,5 @@
 /** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
@@ -9,11 +9,13 @@ import type { BucketInfo, FileStore } from '../files/files.ts';
 import type { Access } from './access-log.ts';
 import { authenticate, type Sender } from './authenticate.ts';
 import { isBucketName } from './bucket-names.ts';
-import { type Answer, writeAnswer } from '../http/answer.ts';
+import type { Answer } from '../http/answer.ts';
 import { Call, type CallParts, setting } from './call.ts';
 import type { FindPerson } from './acl.ts';
 import { corsAnswer, type CorsRule, CORS_VARY } from './cors.ts';
 import { errorBody, S3Error } from './errors.ts';
+import { type Incoming, nodeIncoming } from './incoming.ts';
+import { QuickServer } from './quick-server.ts';
 import { handlerOf } from './router.ts';
 import { storeError } from './store-errors.ts';
 import { bucketOfHost, parseTarget, type Target } from './uri.ts';
@@ -43,8 +45,6 @@ interface Seen {
 const HEAD_BYTES_MAX = 32 * 1024;
 const KEEP_ALIVE_MS = 65_000;
 const HEAD_TIMEOUT_MS = 30_000;
-/** A body up to this is taken as a whole: a stream costs more than the copy. */
-const WHOLE_BYTES_MAX = 256 * 1024;
 const DOMAINS = ['localhost'];
 /** Until it is known who asks. */
 const ANONYMOUS: Sender = {
@@ -68,16 +68,21 @@ export class S3Face {
 
   /** A server that is not listening yet. */
   server(): Server {
-    const server = createServer({
+    const server = new QuickServer({
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: 0,
       maxHeaderSize: HEAD_BYTES_MAX,
+      clock: this.#options.clock,
+      serve: (incoming) => this.#serve(incoming),
     });
-    server.on('request', (request, response) => void this.serve(request, response));
-    server.on('checkContinue', (request, response) => void this.serve(request, response));
     // Whatever else is expected is passed over, as S3 does.
-    server.on('checkExpectation', (request, response) => void this.serve(request, response));
+    for (const event of ['request', 'checkContinue', 'checkExpectation'])
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+        response.on('error', () => undefined);
+        this.#answering.set(request.socket, response);
+        void this.#serve(nodeIncoming(request, response));
+      });
     server.on('clientError', (error, socket) => this.#unread(error, socket));
     return server;
   }
@@ -99,19 +104,17 @@ export class S3Face {
     );
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(incoming: Incoming): Promise<void> {
     const id = randomId(16).toUpperCase();
     const startedAt = this.#options.clock.now();
     const seen: Seen = {};
-    response.on('error', () => undefined);
-    this.#answering.set(request.socket, response);
     try {
-      const answer = await this.#answer(request, { response, id, seen });
+      const answer = await this.#answer(incoming, { id, seen });
       const answeredAt = this.#options.clock.now();
-      await writeAnswer(response, answer);
+      await incoming.write(answer);
       await this.#note({ seen, answer, startedAt, answeredAt });
     } catch (error) {
-      this.#failed(response, error, id);
+      this.#failed(incoming, error, id);
     }
   }
 
@@ -142,40 +145,34 @@ export class S3Face {
   }
 
   /** After the head has gone out nothing can be said any more: the client sees a connection that breaks off. */
-  #failed(response: ServerResponse, error: unknown, id: string): void {
-    if (!response.destroyed && !isGone(error)) {
+  #failed(incoming: Incoming, error: unknown, id: string): void {
+    if (!incoming.isGone() && !isGone(error)) {
       this.#options.log.error('An S3 answer broke off', { id, error: messageOf(error) });
     }
-    response.destroy();
+    incoming.cut();
   }
 
   async #answer(
-    request: IncomingMessage,
-    {
-      response,
-      id,
-      seen,
-    }: { readonly response: ServerResponse; readonly id: string; readonly seen: Seen },
+    incoming: Incoming,
+    { id, seen }: { readonly id: string; readonly seen: Seen },
   ): Promise<Answer> {
     const common: Record<string, string> = {
       'x-amz-request-id': id,
       'x-amz-id-2': id,
       server: 'Moln',
     };
-    let resource = request.url ?? '/';
+    let resource = incoming.target;
     try {
-      const target = parseTarget(request.url ?? '/');
+      const target = parseTarget(incoming.target);
       resource = target.path;
-      const answer = await opened(
-        await this.#routed(request, { target, response, id, common, seen }),
-      );
+      const answer = await opened(await this.#routed(incoming, { target, id, common, seen }));
       return { ...answer, headers: { ...common, ...answer.headers } };
     } catch (error) {
-      if (response.headersSent) throw error;
       const said = this.#said(error, id);
       seen.code = said.code;
-      if (!request.complete && request.headers.expect !== undefined) common['connection'] = 'close';
-      return errorAnswer(said, { common, resource, id, method: request.method ?? 'GET' });
+      if (!incoming.isComplete() && incoming.headers.expect !== undefined)
+        common['connection'] = 'close';
+      return errorAnswer(said, { common, resource, id, method: incoming.method });
     }
   }
 
@@ -193,54 +190,53 @@ export class S3Face {
   }
 
   async #routed(
-    request: IncomingMessage,
+    incoming: Incoming,
     context: {
       readonly target: Target;
-      readonly response: ServerResponse;
       readonly id: string;
       readonly common: Record<string, string>;
       readonly seen: Seen;
     },
   ): Promise<Answer> {
     const { target, id, common, seen } = context;
+    const { method, headers, socket } = incoming;
     const { store, clock } = this.#options;
-    const host = request.headers.host ?? '';
+    const host = headers.host ?? '';
     const isBehindGateway = this.#options.isBehindGateway ?? false;
-    const site = isBehindGateway ? gatewayBucket(request.headers) : websiteBucket(host);
+    const site = isBehindGateway ? gatewayBucket(headers) : websiteBucket(host);
     const hostBucket = site ?? bucketOfHost(host, this.#domains);
     const slash = hostBucket === undefined ? target.path.indexOf('/', 1) : 0;
     const bucketName = hostBucket ?? target.path.slice(1, slash < 0 ? undefined : slash);
     const key = slash < 0 ? '' : target.path.slice(slash + 1);
-    const method = request.method ?? 'GET';
-    Object.assign(common, await this.#cors(request, bucketName));
-    if (method === 'OPTIONS') return this.#preflight(request, bucketName);
+    Object.assign(common, await this.#cors(incoming, bucketName));
+    if (method === 'OPTIONS') return this.#preflight(incoming, bucketName);
     const isForm =
       method === 'POST' &&
       key === '' &&
-      /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
+      /^multipart\/form-data/i.test(headers['content-type'] ?? '');
     const parts: CallParts = {
       store,
       clock,
       people: this.#people,
       id,
       method,
-      headers: request.headers,
+      headers,
       target,
       bucketName,
       key,
       sender: ANONYMOUS,
-      source: bodyOf(request, context.response),
-      clientAddress: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
-      isSecure: 'encrypted' in request.socket,
+      source: incoming.body,
+      clientAddress: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      isSecure: 'encrypted' in socket,
     };
-    if (isBehindGateway) return gatewayAnswer({ ...parts, ...gatewayClient(request.headers) });
+    if (isBehindGateway) return gatewayAnswer({ ...parts, ...gatewayClient(headers) });
     if (site !== undefined) return websiteAnswer(parts);
     // Who is refused here has come to this bucket, too.
     seen.call = new Call(parts);
     const sender = isForm
       ? ANONYMOUS
       : await authenticate(
-          { method, target, hostBucket, headers: request.headers },
+          { method, target, hostBucket, headers },
           (keyId) => store.accessKey(keyId),
           clock.now(),
         );
@@ -254,18 +250,18 @@ export class S3Face {
   }
 
   async #cors(
-    request: IncomingMessage,
+    { method: asked, headers }: Incoming,
     bucketName: string,
   ): Promise<Readonly<Record<string, string>>> {
-    const { origin } = request.headers;
+    const { origin } = headers;
     const { isBehindGateway = false } = this.#options;
-    if (bucketName === '' || request.method === 'OPTIONS') return {};
+    if (bucketName === '' || asked === 'OPTIONS') return {};
     if (origin === undefined && !isBehindGateway) return {};
     const rules = await this.#rules(bucketName);
     // A shared cache must not give this to those whom a rule allows.
     const unallowed = isBehindGateway && rules.length > 0 ? { vary: CORS_VARY } : {};
     if (origin === undefined) return unallowed;
-    const method = request.headers['access-control-request-method'] ?? request.method ?? 'GET';
+    const method = headers['access-control-request-method'] ?? asked;
     return corsAnswer(rules, { origin, method }, false) ?? unallowed;
   }
 
@@ -274,9 +270,9 @@ export class S3Face {
     return (bucket === undefined ? undefined : setting<readonly CorsRule[]>(bucket, 'cors')) ?? [];
   }
 
-  async #preflight(request: IncomingMessage, bucketName: string): Promise<Answer> {
-    const { origin } = request.headers;
-    const method = request.headers['access-control-request-method'];
+  async #preflight({ headers: asked }: Incoming, bucketName: string): Promise<Answer> {
+    const { origin } = asked;
+    const method = asked['access-control-request-method'];
     if (origin === undefined || method === undefined) {
       throw new S3Error(
         'BadRequest',
@@ -285,7 +281,7 @@ export class S3Face {
           : 'Invalid Access-Control-Request-Method: null',
       );
     }
-    const headers = (request.headers['access-control-request-headers'] ?? '')
+    const headers = (asked['access-control-request-headers'] ?? '')
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== '');
@@ -323,35 +319,6 @@ function errorAnswer(
 function isGone(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE';
-}
-
-/** Asks for the body only when somebody reads it: a client that waits for 100 sends none to a request that is refused. */
-async function* bodyOf(
-  request: IncomingMessage,
-  response: ServerResponse,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
-  const length = Number(request.headers['content-length'] ?? Number.NaN);
-  if (length <= WHOLE_BYTES_MAX) {
-    if (length > 0) yield await whole(request);
-    return;
-  }
-  for await (const piece of request) yield piece as Uint8Array;
-}
-
-function whole(request: IncomingMessage): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    request.on('data', (piece: Buffer) => pieces.push(piece));
-    request.on('end', () => {
-      const [first = Buffer.alloc(0)] = pieces;
-      resolve(pieces.length <= 1 ? first : Buffer.concat(pieces));
-    });
-    request.on('error', reject);
-    request.on('close', () => {
-      if (!request.complete) reject(new S3Error('IncompleteBody'));
-    });
-  });
 }
 
 /** With the first piece read: what cannot be read at all is still answered with an error. */

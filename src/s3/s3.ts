@@ -1,6 +1,7 @@
 /** Door of `s3`: the file store as Amazon's S3. */
 import { WorkerRunner } from '../base/worker.ts';
 import { type FaceMaker, listenAt } from '../files/files.ts';
+import { proveHandles } from '../net/net.ts';
 import type { Access } from './access-log.ts';
 import { AccessLogWorker } from './access-log-worker.ts';
 import { LifecycleWorker } from './lifecycle-worker.ts';
@@ -13,6 +14,8 @@ export const s3Face: FaceMaker = {
   name: 's3',
   async open({ store, clock, log, at, people }) {
     await using stack = new AsyncDisposableStack();
+    if (!(await proveHandles()))
+      log.warn('Sockets of this Node are not as expected: S3 works, and costs more');
     const logs = new AccessLogWorker({ store, clock, log });
     // At the end, when nobody asks any more.
     stack.defer(() => logs.finish());

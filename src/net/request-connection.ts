@@ -1,16 +1,29 @@
 /**
- * A connection of whole requests, see `WholeRequest`: one is answered at a time, and what comes meanwhile is held, within bounds. The first request that is
+ * A connection of whole requests: one is answered at a time, and what comes meanwhile is held, within bounds. The first request that is
  * not for whoever answers goes to another server, and the connection with it. Knows nothing of how answers are made.
  */
 import type { Socket } from 'node:net';
-import { WholeRequest } from '../http/whole-request.ts';
-import { DirectWriter, takeReads } from '../net/net.ts';
-import { QUICK_REQUEST_BYTES_MAX } from './limits.ts';
+import { takeReads } from './direct-reads.ts';
+import { DirectWriter } from './direct-writes.ts';
 
-export interface RequestConnectionOptions {
+/** Looks at bytes, one request at a time; `WholeRequest` of `src/http` does. */
+export interface RequestLook {
+  /** Of head and body. */
+  readonly bytesMax: number;
+  /** `part`: the rest may still come. `other`: for another server. */
+  look(buffer: Buffer, from: number, to: number): 'whole' | 'part' | 'other';
+  /** One past the request, after a look that was `whole`. */
+  readonly end: number;
+  /** What the client wants of the connection afterwards. */
+  readonly keepAlive: boolean;
+}
+
+export interface RequestConnectionOptions<R extends RequestLook> {
   readonly socket: Socket;
+  /** Asked and done with in one go, so one does for all connections. */
+  readonly request: R;
   /** Takes a request, to call `answered` later; or not: then it is for another server. Both are valid during the call. */
-  readonly take: (request: WholeRequest, bytes: Buffer) => boolean;
+  readonly take: (request: R, bytes: Buffer) => boolean;
   /** Takes the socket over; what was read of it is put back. Whoever does so lets it go on. */
   readonly handOver: (socket: Socket) => void;
   /** It is not this connection's any more: closed, or handed over. */
@@ -18,12 +31,10 @@ export interface RequestConnectionOptions {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
-/** Asked and done with in one go, so one does for all. */
-const request = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
 
-export class RequestConnection {
+export class RequestConnection<R extends RequestLook> {
   readonly writer: DirectWriter;
-  readonly #options: RequestConnectionOptions;
+  readonly #options: RequestConnectionOptions<R>;
   readonly #socket: Socket;
   /** What came and could not be looked at, or was not all there. */
   #held = NOTHING;
@@ -41,7 +52,7 @@ export class RequestConnection {
   // "close" follows.
   readonly #onError = (): void => undefined;
 
-  constructor(options: RequestConnectionOptions) {
+  constructor(options: RequestConnectionOptions<R>) {
     this.#options = options;
     this.#socket = options.socket;
     this.writer = new DirectWriter(options.socket);
@@ -89,7 +100,7 @@ export class RequestConnection {
     const held = this.#held;
     this.#held = NOTHING;
     if (held.length > 0) this.#look(held, held.length);
-    const isFull = this.#held.length > QUICK_REQUEST_BYTES_MAX;
+    const isFull = this.#held.length > this.#options.request.bytesMax;
     if (!this.#isOver && !isFull && this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -108,7 +119,7 @@ export class RequestConnection {
     if (this.#isBusy) {
       this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
       // Requests that do not wait for answers are not gathered without end.
-      if (this.#held.length > QUICK_REQUEST_BYTES_MAX) this.#socket.pause();
+      if (this.#held.length > this.#options.request.bytesMax) this.#socket.pause();
     } else if (this.#held.length === 0) this.#look(buffer, size);
     else {
       const held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
@@ -117,6 +128,7 @@ export class RequestConnection {
   }
 
   #look(buffer: Buffer, size: number): void {
+    const { request } = this.#options;
     const look = request.look(buffer, 0, size);
     if (look === 'part') {
       this.#held = Buffer.from(buffer.subarray(0, size));

@@ -1,0 +1,29 @@
+/**
+ * Buffers for pieces of files on their way through this process. V8 begins a whole collection for each thirty megabytes or so of new ones, so whoever has done
+ * with a piece gives it back. Who keeps pieces, or does not know who else does, gives nothing back: then the collector has it, as any other.
+ */
+
+/** Of each buffer here. */
+export const PIECE_BYTES_MAX: number = 256 * 1024;
+/** Shorter ones are not worth a whole buffer. */
+const PIECE_BYTES_MIN: number = 64 * 1024;
+/** That wait to be used again, 4 MiB of them. */
+const IDLE_MAX = 16;
+
+const idle: ArrayBufferLike[] = [];
+/** From here, and not given back. */
+const lent = new WeakSet<ArrayBufferLike>();
+
+/** So many bytes, with whatever was in them. */
+export function takePiece(length: number): Buffer {
+  if (length < PIECE_BYTES_MIN || length > PIECE_BYTES_MAX) return Buffer.allocUnsafe(length);
+  const buffer = idle.pop() ?? new ArrayBuffer(PIECE_BYTES_MAX);
+  lent.add(buffer);
+  return Buffer.from(buffer, 0, length);
+}
+
+/** Nobody reads or sends it, or any part of it, any more. Once for each piece; does nothing for buffers that are from elsewhere. */
+export function giveBack(piece: Uint8Array): void {
+  const { buffer } = piece;
+  if (lent.delete(buffer) && idle.length < IDLE_MAX) idle.push(buffer);
+}

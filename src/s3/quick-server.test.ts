@@ -1,0 +1,216 @@
+/** Small requests are read and answered past node:http, and nobody can tell. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { FileKit } from '../../testing/file-kit.ts';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { proveHandles } from '../net/net.ts';
+import { cannedAcl } from './acl.ts';
+import { S3Face } from './s3-face.ts';
+
+const LARGE: Buffer = Buffer.from(
+  Uint8Array.from({ length: 12 * 1024 * 1024 }, (_, at) => (at * 7 + (at >> 12)) & 255),
+);
+/** For it a connection goes to node:http. */
+const TWICE = 'X-A: 1\r\nX-A: 2\r\n';
+
+/** One connection; answers in the order of its requests. */
+class Client {
+  readonly socket: Socket;
+  #bytes: Buffer = Buffer.alloc(0);
+  #more = Promise.withResolvers<void>();
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1');
+    this.socket.on('error', () => undefined);
+    for (const event of ['readable', 'close']) this.socket.on(event, () => this.#more.resolve());
+  }
+
+  send(text: string, body: string | Buffer = ''): void {
+    this.socket.write(Buffer.concat([Buffer.from(text, 'latin1'), Buffer.from(body)]));
+  }
+
+  async answer(method = 'GET'): Promise<{ readonly head: string; readonly body: Buffer }> {
+    let end = -1;
+    for (let least = 1; end < 0; least = this.#bytes.length + 1) {
+      await this.#fill(least);
+      end = this.#bytes.indexOf('\r\n\r\n');
+    }
+    const head = this.#bytes.toString('latin1', 0, end);
+    const length = method === 'HEAD' ? 0 : Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
+    await this.#fill(end + 4 + length);
+    const body = this.#bytes.subarray(end + 4, end + 4 + length);
+    this.#bytes = this.#bytes.subarray(end + 4 + length);
+    return { head, body };
+  }
+
+  /** Nothing is read but when somebody asks for more. */
+  async #fill(least: number): Promise<void> {
+    const pieces = [this.#bytes];
+    for (let length = this.#bytes.length; length < least;) {
+      this.#more = Promise.withResolvers();
+      const piece = this.socket.read() as Buffer | null;
+      if (piece !== null) {
+        pieces.push(piece);
+        length += piece.length;
+      } else if (this.socket.readableEnded || this.socket.destroyed)
+        throw new Error(`The connection ended after ${length} bytes`);
+      else await this.#more.promise;
+    }
+    this.#bytes = Buffer.concat(pieces);
+  }
+}
+
+/** Without what differs from request to request. */
+function said(head: string): string {
+  return head.replace(/^(x-amz-request-id|x-amz-id-2|date|last-modified): .*$/gim, '$1');
+}
+
+function withoutId(document: Buffer): string {
+  return document.toString().replace(/<(RequestId|HostId)>\w+/g, '<$1>');
+}
+
+test('small requests', async (t) => {
+  await using kit = await FileKit.start();
+  await proveHandles();
+  const { store } = kit;
+  await store.createBucket('photos', {
+    owner: 'ann',
+    settings: { acl: cannedAcl('public-read-write', 'ann', 'ann') },
+  });
+  const face = new S3Face({ store, clock: systemClock, log: silentLogger });
+  const server = face.server().listen(0, '127.0.0.1');
+  const requests: (string | undefined)[] = [];
+  server.on('request', (request) => requests.push(request.url));
+  kit.stack.defer(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const open = (): Client => {
+    const client = new Client(port);
+    kit.stack.defer(() => void client.socket.destroy());
+    return client;
+  };
+
+  await t.test('are answered as node:http answers them', async () => {
+    const acl = cannedAcl('public-read', 'ann', 'ann');
+    const small = Buffer.alloc(4096, 'y');
+    for (const [key, bytes] of [
+      ['small', small],
+      ['large', LARGE],
+      ['empty', Buffer.alloc(0)],
+    ] as const)
+      await store.put('photos', key, pieces(bytes), { size: bytes.length, acl });
+    const asked: readonly (readonly [method: string, target: string, more?: string])[] = [
+      ['GET', '/photos/small'],
+      ['GET', '/photos/large'],
+      ['GET', '/photos/large', 'Range: bytes=70000-9000000\r\n'],
+      ['GET', '/photos/empty'],
+      ['HEAD', '/photos/small'],
+      ['GET', '/photos/missing'],
+      ['HEAD', '/photos/missing'],
+      ['GET', '/photos?list-type=2&prefix=s'],
+      ['GET', '/photos/small', 'If-None-Match: *\r\n'],
+      ['GET', '/photos/small', 'Origin: http://a\r\n'],
+      ['PUT', '/photos/put', 'Content-Length: 0\r\n'],
+      ['PUT', '/photos/put', 'Content-MD5: x\r\nContent-Length: 0\r\n'],
+      ['GET', '/photos/small', 'Authorization: AWS4-HMAC-SHA256 nonsense\r\n'],
+      ['GET', '/photos/%ff'],
+      ['DELETE', '/photos/put'],
+    ];
+    for (const [method, target, more = ''] of asked) {
+      const request = `${method} ${target} HTTP/1.1\r\nHost: x\r\n${more}`;
+      const quick = open();
+      const usual = open();
+      quick.send(`${request}\r\n`);
+      const { head, body } = await quick.answer(method);
+      const before = requests.length;
+      usual.send(`${request}${TWICE}\r\n`);
+      const other = await usual.answer(method);
+      assert.equal(requests.length, before + 1);
+      assert.equal(said(head), said(other.head), `${method} ${target}`);
+      if (!head.includes('application/xml')) assert.ok(body.equals(other.body), target);
+      else assert.equal(withoutId(body), withoutId(other.body));
+    }
+  });
+
+  await t.test(
+    'of one connection, bytes and order, also where nobody waits for answers',
+    async () => {
+      const client = open();
+      const before = requests.length;
+      const bodies = [Buffer.alloc(4096, 'a'), Buffer.alloc(50_000, 'b'), Buffer.alloc(1, 'c')];
+      for (const [at, body] of bodies.entries())
+        client.send(
+          `PUT /photos/k${at} HTTP/1.1\r\nHost: x\r\nX-Amz-Acl: public-read\r\nContent-Length: ${body.length}\r\n\r\n`,
+          body,
+        );
+      for (const at of bodies.keys()) client.send(`GET /photos/k${at} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      for (const _ of bodies) assert.match((await client.answer()).head, /^HTTP\/1\.1 200 /);
+      for (const body of bodies) assert.ok((await client.answer()).body.equals(body));
+      assert.equal(requests.length, before);
+      // And what is not small goes another way.
+      client.send(
+        `PUT /photos/k HTTP/1.1\r\nHost: x\r\nX-Amz-Acl: public-read\r\nContent-Length: ${LARGE.length}\r\n\r\n`,
+        LARGE,
+      );
+      assert.match((await client.answer()).head, /^HTTP\/1\.1 200 /);
+      client.send('GET /photos/k HTTP/1.1\r\nHost: x\r\n\r\n');
+      assert.ok((await client.answer()).body.equals(LARGE));
+      assert.deepEqual(requests.slice(before), ['/photos/k', '/photos/k']);
+    },
+  );
+
+  await t.test('slow readers get the bytes of their object and no others', async () => {
+    const other = LARGE.map((byte) => byte ^ 0x55);
+    await store.put('photos', 'other', pieces(Buffer.from(other)), {
+      size: other.length,
+      acl: cannedAcl('public-read', 'ann', 'ann'),
+    });
+    const read = async (reader: number): Promise<void> => {
+      const client = open();
+      const isOther = reader % 2 === 1;
+      client.send(`GET /photos/${isOther ? 'other' : 'large'} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      // Nothing is taken before all have asked.
+      await once(client.socket, 'readable');
+      if (reader % 4 === 3) client.socket.destroy();
+      else assert.ok((await client.answer()).body.equals(isOther ? other : LARGE));
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, reader) => read(reader)));
+  });
+
+  await t.test('no HTTP is refused when the answer before it is out', async () => {
+    const client = open();
+    client.send('GET /photos/large HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n');
+    assert.ok((await client.answer()).body.equals(LARGE));
+    assert.match((await client.answer()).head, /^HTTP\/1\.1 400 /);
+    await once(client.socket.resume(), 'close');
+  });
+
+  await t.test('a client that wants it closed, one that leaves, a server that closes', async () => {
+    const client = open();
+    client.send('GET /photos/small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    assert.match((await client.answer()).head, /^connection: close$/im);
+    await once(client.socket.resume(), 'close');
+    const leaving = open();
+    leaving.send('GET /photos/large HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(leaving.socket, 'readable');
+    leaving.socket.destroy();
+    const idle = open();
+    idle.send('GET /photos/small HTTP/1.1\r\nHost: x\r\n\r\n');
+    await idle.answer();
+    const closed = once(server, 'close');
+    server.close();
+    await once(idle.socket.resume(), 'close');
+    server.closeAllConnections();
+    await closed;
+  });
+});
+
+async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield await Promise.resolve(bytes);
+}

@@ -1,0 +1,236 @@
+/**
+ * A server of node:http that reads small requests itself and answers them past it, for node:http costs as much as all the rest of a small object. A
+ * connection begins so; the first request that is anything but a plain one (`WholeRequest`) goes to node:http, and the connection with it.
+ */
+import {
+  type IncomingHttpHeaders,
+  Server,
+  type ServerOptions,
+  validateHeaderValue,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import { giveBack } from '../base/piece-pool.ts';
+import type { Clock } from '../base/time.ts';
+import type { Answer } from '../http/answer.ts';
+import type { FieldScanner } from '../http/head.ts';
+import { formatHttpDate } from '../http/http-date.ts';
+import { statusLine } from '../http/status.ts';
+import { WholeRequest } from '../http/whole-request.ts';
+import { RequestConnection } from '../net/net.ts';
+import type { Incoming } from './incoming.ts';
+
+/** Of head and body: what one read of a socket may bring. */
+const REQUEST_BYTES_MAX: number = 64 * 1024;
+/** Forms and documents, which are POSTs, are for node:http. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+/** A body up to this goes with its head in one buffer: the copy costs less than a second one. */
+const TOGETHER_BYTES_MAX: number = 16 * 1024;
+const wholeRequest = new WholeRequest(REQUEST_BYTES_MAX, METHODS);
+
+export interface QuickServerOptions extends ServerOptions {
+  readonly keepAliveTimeout: number;
+  readonly clock: Clock;
+  /** Never rejects. */
+  readonly serve: (incoming: Incoming) => Promise<void>;
+}
+
+export class QuickServer extends Server {
+  readonly #quick = new Set<QuickConnection>();
+  #sweeps: Disposable | undefined;
+
+  constructor(options: QuickServerOptions) {
+    super(options);
+    const { clock, keepAliveTimeout } = options;
+    const takeUsually = this.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+    this.removeAllListeners('connection');
+    this.on('connection', (socket: Socket) => {
+      const connection = new QuickConnection(socket, options, {
+        handOver: () => {
+          for (const take of takeUsually) take.call(this, socket);
+          socket.resume();
+        },
+        onGone: () => this.#quick.delete(connection),
+      });
+      this.#quick.add(connection);
+      connection.start();
+    });
+    this.on('listening', () => {
+      this.#sweeps = clock.every(keepAliveTimeout, () => {
+        for (const connection of this.#quick) connection.sweep();
+      });
+    });
+    this.on('close', () => this.#sweeps?.[Symbol.dispose]());
+  }
+
+  override closeIdleConnections(): void {
+    super.closeIdleConnections();
+    for (const connection of this.#quick) connection.end();
+  }
+
+  override closeAllConnections(): void {
+    super.closeAllConnections();
+    for (const connection of this.#quick) connection.cut();
+  }
+}
+
+class QuickConnection {
+  readonly #socket: Socket;
+  readonly #options: QuickServerOptions;
+  readonly #connection: RequestConnection<WholeRequest>;
+  #wasQuiet = false;
+
+  constructor(
+    socket: Socket,
+    options: QuickServerOptions,
+    events: { readonly handOver: () => void; readonly onGone: () => void },
+  ) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#connection = new RequestConnection({
+      socket,
+      request: wholeRequest,
+      take: (request, bytes) => this.#take(request, bytes),
+      ...events,
+    });
+  }
+
+  start(): void {
+    this.#connection.start();
+  }
+
+  /** To be called at equal times: ends a connection that was quiet meanwhile. Who is slow with a request goes to node:http, which has times for that. */
+  sweep(): void {
+    if (this.#connection.isBusy || this.#connection.isEnding) return;
+    if (this.#connection.isWaiting) this.#connection.handOver();
+    else if (this.#wasQuiet) this.#connection.end();
+    this.#wasQuiet = true;
+  }
+
+  /** Now, or when its request is answered. */
+  end(): void {
+    this.#connection.end();
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  /** False when it is for node:http. */
+  #take(request: WholeRequest, bytes: Buffer): boolean {
+    const headers = headersOf(request.head);
+    if (headers === undefined) return false;
+    this.#wasQuiet = false;
+    const { method, target } = request.head;
+    const body = Buffer.from(bytes.subarray(request.bodyStart, request.end));
+    void this.#options.serve({
+      method,
+      target,
+      headers,
+      socket: this.#socket,
+      body: only(body),
+      isComplete: () => true,
+      write: (answer) => this.#write(method, answer),
+      isGone: () => this.#connection.isOver,
+      cut: () => this.cut(),
+    });
+    return true;
+  }
+
+  async #write(method: string, answer: Answer): Promise<void> {
+    if (this.#connection.isOver) return;
+    const { status, body, stream } = answer;
+    const headers: Record<string, string> = { ...answer.headers };
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    if (stream === undefined && status !== 204 && status !== 304)
+      headers['content-length'] ??= String(bytes?.length ?? 0);
+    const head = this.#head(status, headers);
+    if (stream !== undefined) await this.#writeStream(head, stream, headers['content-length']);
+    else this.#writeWhole(head, method === 'HEAD' ? undefined : bytes);
+    this.#wasQuiet = false;
+    this.#connection.answered();
+  }
+
+  #head(status: number, headers: Readonly<Record<string, string>>): string {
+    const { clock, keepAliveTimeout } = this.#options;
+    let head = `${statusLine(status)}\r\n`;
+    let isLast = this.#connection.isEnding;
+    for (const name in headers) {
+      const value = headers[name] ?? '';
+      validateHeaderValue(name, value);
+      if (name === 'connection') isLast = true;
+      else head += `${name}: ${value}\r\n`;
+    }
+    if (isLast) this.#connection.end();
+    head += `Date: ${dateNow(clock)}\r\n`;
+    if (isLast) return `${head}Connection: close\r\n\r\n`;
+    return `${head}Connection: keep-alive\r\nKeep-Alive: timeout=${keepAliveTimeout / 1000}\r\n\r\n`;
+  }
+
+  #writeWhole(head: string, body: Uint8Array | undefined): void {
+    const { writer } = this.#connection;
+    if (body === undefined || body.length === 0) writer.writeText(head);
+    else if (body.length > TOGETHER_BYTES_MAX)
+      writer.writeAll([Buffer.from(head, 'latin1'), body], nothing);
+    else {
+      const bytes = Buffer.allocUnsafe(head.length + body.length);
+      bytes.write(head, 'latin1');
+      bytes.set(body, head.length);
+      writer.write(bytes, nothing);
+    }
+  }
+
+  async #writeStream(
+    head: string,
+    stream: AsyncIterable<Uint8Array>,
+    length: string | undefined,
+  ): Promise<void> {
+    const { writer } = this.#connection;
+    let left = Number(length);
+    writer.writeText(head);
+    for await (const piece of stream) {
+      if (this.#connection.isOver) return;
+      left -= piece.length;
+      writer.write(piece, () => giveBack(piece));
+      if (writer.blocked) await this.#drained();
+    }
+    // What the client takes for the rest would be the next answer.
+    if (left !== 0) throw new Error(`An answer of ${length} bytes lacks ${left}`);
+  }
+
+  async #drained(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#socket.once('drain', resolve).once('close', resolve);
+    await promise;
+    this.#socket.off('drain', resolve).off('close', resolve);
+  }
+}
+
+function nothing(): void {}
+
+/** As node:http has them; undefined when one is there twice, for which it has rules. */
+function headersOf(head: FieldScanner): IncomingHttpHeaders | undefined {
+  const headers = Object.create(null) as Record<string, string>;
+  for (let index = 0; index < head.count; index++) {
+    const name = head.nameAt(index).toLowerCase();
+    if (name in headers) return undefined;
+    headers[name] = head.valueAt(index);
+  }
+  return headers;
+}
+
+async function* only(body: Buffer): AsyncGenerator<Uint8Array, void, undefined> {
+  if (body.length > 0) yield await Promise.resolve(body);
+}
+
+let dateSecond = -1;
+let dateText = '';
+
+function dateNow(clock: Clock): string {
+  const now = clock.now();
+  const second = Math.floor(now / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = formatHttpDate(now);
+  }
+  return dateText;
+}
