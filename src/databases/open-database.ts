@@ -5,7 +5,13 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
+import {
+  type Loan,
+  type PrimaryRecord,
+  type ReaderPool,
+  RegistryLog,
+  Stripe,
+} from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
 import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
 import type { Registry, Revision } from '../registry/registry.ts';
@@ -286,7 +292,8 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   async #openCopy(number: number, rank: number): Promise<void> {
-    const { folder, record, pool, mayLead, isGone, clock, logger } = this.#options;
+    const { folder, record, pool, mayLead, isGone, clock, logger, links, registry, config } =
+      this.#options;
     const name = stripeName(number);
     const stripe = new Stripe({
       name,
@@ -298,6 +305,13 @@ export class OpenDatabase implements AsyncDisposable {
       clock,
       logger,
       onStuck: (ms) => this.#options.onStuck(this.name, ms),
+      loans: {
+        borrow: async (primary) =>
+          (await links.call(primary.node, 'lend', config.id, name, record.node)) as
+            | Loan
+            | undefined,
+        mayBeOut: () => registry.engine === 'etcd',
+      },
     });
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
