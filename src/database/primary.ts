@@ -166,7 +166,8 @@ export class PrimaryTerm {
   /** See `loans.ts`; undefined while anything is under way. */
   lend(borrower: string, recall: Recall): Loan | undefined {
     this.requireTerm();
-    if (this.#running !== undefined) return undefined;
+    // When it is about to end, nobody may wait any longer for what is in doubt.
+    if (this.#running !== undefined || this.options.signal.aborted) return undefined;
     return this.#lender.lend(borrower, this.appender.head.index, recall);
   }
 
