@@ -49,6 +49,7 @@ export { Stripe } from './stripe.ts';
 export type {
   FileView,
   LeadOptions,
+  LoanOptions,
   SlowReads,
   StripeOptions,
   StripeStatus,

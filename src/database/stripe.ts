@@ -60,6 +60,10 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return this.#options.name;
   }
 
+  get lentEnd(): number | undefined {
+    return this.logEnd.lent;
+  }
+
   get status(): StripeStatus {
     const { name } = this.#options;
     const epoch = this.#term?.options.epoch;

@@ -57,6 +57,10 @@ export class LedStripe implements StripeClient {
     this.name = options.name;
   }
 
+  get lentEnd(): number | undefined {
+    return this.#options.own()?.lentEnd;
+  }
+
   execute(statements: readonly Statement[], expect?: Expectation): Promise<TransactionResult> {
     return this.#led((stripe) => stripe.execute(statements, expect));
   }
