@@ -33,6 +33,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** What its primary lends, and other copies borrow. */
   readonly logEnd: LogEnd;
   readonly #options: StripeOptions;
+  readonly #readMs: number;
   #thread: StripeThread;
   #reads: Reads;
   readonly #stop = new AbortController();
@@ -51,6 +52,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   constructor(options: StripeOptions) {
     this.#options = options;
+    this.#readMs = options.readMs ?? READ_MS_MAX;
     this.logEnd = new LogEnd(options, () => this.#term);
     this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
     [this.#thread, this.#reads] = this.#newThread();
@@ -151,10 +153,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     expect?: Expectation,
   ): Promise<StatementResult> {
     const isLook = level.kind === 'look';
-    if (level.kind === 'strong') await this.#becomeCurrent();
+    if (level.kind === 'strong') await this.#becomeCurrent(level.waitMs);
     if (isLook && level.isAgain) await this.#becomeCurrent(LOOK_WAIT_MS);
-    if (level.kind === 'session') await this.#progress.reached(level.index, this.#readMs);
-    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
+    if (level.kind === 'session')
+      await this.#progress.reached(level.index, level.waitMs ?? this.#readMs);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity, level.waitMs);
     return await this.#reads.query(statement, expect?.schemaVersion, isLook);
   }
 
@@ -236,14 +239,10 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#progress.reached(await this.logEnd.now(), withinMs);
   }
 
-  async #notOlderThan(maxMs: number): Promise<void> {
+  async #notOlderThan(maxMs: number, waitMs: number | undefined): Promise<void> {
     const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
     // What a primary has is never older than its lease.
-    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
-  }
-
-  get #readMs(): number {
-    return this.#options.readMs ?? READ_MS_MAX;
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent(waitMs);
   }
 
   #poke(): void {

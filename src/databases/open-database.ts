@@ -269,19 +269,27 @@ export class OpenDatabase implements AsyncDisposable {
       await work();
       this.#why = undefined;
     } catch (error) {
-      this.#why = messageOf(error);
-      this.#options.logger.error('A database cannot be opened', { database: this.name, error });
+      this.#failed(error);
     }
   }
 
-  /** Opens what should be here and closes what should not be any more. */
+  #failed(error: unknown): void {
+    this.#why = messageOf(error);
+    this.#options.logger.error('A database cannot be opened', { database: this.name, error });
+  }
+
+  /** Opens what should be here and closes what should not be any more. While others serve the database, a new copy is filled beside: nobody waits for it. */
   async #placeCopies(): Promise<void> {
     const { record, folder } = this.#options;
     await Promise.all(
       this.#config.places.map(async (nodes, number) => {
         const rank = nodes.indexOf(record.node);
         const copy = this.#copies.get(number);
-        if (rank >= 0 && copy === undefined) await this.#openCopy(number, rank);
+        if (rank >= 0 && copy === undefined) {
+          const opening = this.#openCopy(number, rank);
+          if (this.#engine === undefined) await opening;
+          else opening.catch((error: unknown) => this.#failed(error));
+        }
         if (rank >= 0 || copy === undefined) return;
         this.#copies.delete(number);
         await copy[Symbol.asyncDispose]();
@@ -318,6 +326,8 @@ export class OpenDatabase implements AsyncDisposable {
     try {
       await copy.start({ log: this.#log, record, rank, mayLead, isGone, clock, logger });
     } catch (error) {
+      // It went again meanwhile.
+      if (this.#stack.disposed || this.#copies.get(number) !== copy) return;
       this.#copies.delete(number);
       await copy[Symbol.asyncDispose]();
       throw error;
