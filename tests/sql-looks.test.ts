@@ -77,10 +77,10 @@ test('while nothing is written, the log is not asked either', async () => {
   await session.sequence('CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT)');
   await session.sequence("INSERT INTO posts VALUES (1, 'a'), (2, 'b'), (3, 'c')");
   let questions = 0;
-  const { heads } = sql.on.log;
+  const heads = sql.on.log.heads.bind(sql.on.log);
   sql.on.log.heads = async (names) => {
     questions++;
-    return await heads.call(sql.on.log, names);
+    return await heads(names);
   };
   await until('reads without a question', async () => {
     const before = questions;

@@ -108,6 +108,7 @@ test('what was called back is not used, also when it comes only then', async () 
   copy.clock.advance(LOAN_AGAIN_MS);
   copy.ask();
   copy.borrower.recalled({ ...LOAN, number: 2 });
+  copy.borrower.recalled(LOAN);
   await copy.answer({ ...LOAN, number: 2 });
   assert.equal(copy.borrower.end(), undefined);
   copy.clock.advance(LOAN_AGAIN_MS);

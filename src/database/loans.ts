@@ -134,8 +134,9 @@ export class Borrower {
   }
 
   /** Its lender is about to append. */
-  recalled({ epoch, number }: Loan): void {
-    if (this.#recalled.epoch <= epoch) this.#recalled = { epoch, number };
+  recalled(loan: Loan): void {
+    // What was said before may come after it, by another connection.
+    if (this.#isGood(loan)) this.#recalled = loan;
     if (this.#loan !== undefined && !this.#isGood(this.#loan)) this.#loan = undefined;
     this.#againMs = this.#options.clock.monotonicMs() + LOAN_QUIET_MS;
   }

@@ -81,15 +81,17 @@ export class LedStripe implements StripeClient {
     level: ReadLevel,
     expect?: Expectation,
   ): Promise<StatementResult> {
-    const { clock, own } = this.#options;
-    const here = clock.monotonicMs() < this.#hereAgainMs ? undefined : own();
-    const read = (how: ReadLevel, pick?: () => Picked): Promise<StatementResult> =>
+    const { clock } = this.#options;
+    const pick = (): Picked => {
+      const mayHere = clock.monotonicMs() >= this.#hereAgainMs;
+      return (mayHere ? this.#options.own() : undefined) ?? this.#primary();
+    };
+    const read = (how: ReadLevel): Promise<StatementResult> =>
       this.#led((stripe) => stripe.query(statement, how, expect), true, pick);
     // Whoever looks decides by himself what to do then.
-    if (here === undefined || level.kind === 'look')
-      return await read(level, () => here ?? this.#primary());
+    if (level.kind === 'look') return await read(level);
     try {
-      return await read({ ...level, waitMs: HERE_WAIT_MS }, () => own() ?? this.#primary());
+      return await read({ ...level, waitMs: HERE_WAIT_MS });
     } catch (error) {
       if (!isMolnError(error, 'DATABASE_BEHIND')) throw error;
       this.#hereAgainMs = clock.monotonicMs() + HERE_REST_MS;
