@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import type { Stripe } from '../src/database/database.ts';
+import type { LoanOptions, Stripe } from '../src/database/database.ts';
 import {
   type AnswerRoom,
   HranaServer,
@@ -27,6 +27,13 @@ export type SqlKitOptions = Partial<SqlEngineOptions> & {
   readonly sqliteIds?: boolean;
 };
 
+/** Primaries borrow from themselves, whenever nothing is written. */
+const LOANS: LoanOptions = {
+  borrow: () => Promise.resolve(undefined),
+  mayBeOut: () => true,
+  quietMs: 0,
+};
+
 export const ROOM: AnswerRoom = { rowsMax: 1_000_000, bytesMax: 2 ** 30 };
 
 /** `count` stripes, led on node `n1`. */
@@ -34,7 +41,7 @@ export async function startSql(count: number, options: SqlKitOptions = {}): Prom
   const on = await startDatabase(options.database ?? {});
   const stripes: Stripe[] = [];
   for (let at = 0; at < count; at++) {
-    const stripe = await on.copy('n1', { name: `s${at}` });
+    const stripe = await on.copy('n1', { name: `s${at}`, loans: LOANS });
     await stripe.lead();
     stripes.push(stripe);
   }

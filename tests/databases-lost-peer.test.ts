@@ -3,13 +3,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomId } from '../src/base/ids.ts';
 import { MolnError } from '../src/base/errors.ts';
-import type { Expectation, Statement, Stripe } from '../src/database/database.ts';
+import { systemClock } from '../src/base/time.ts';
+import type { Expectation, ReadLevel, Statement, Stripe } from '../src/database/database.ts';
+import { LedStripe } from '../src/databases/led-stripe.ts';
 import { RemoteStripe } from '../src/databases/remote-stripe.ts';
+import { run, startDatabase } from '../testing/database-kit.ts';
 import { bound, ROOM, rows, startSql } from '../testing/sql-kit.ts';
 
 /** Calls of a peer, on a stripe of this process. `losing`: the answer to this call is lost, and the connection with it. */
 class Link {
   losing: string | undefined;
+  readonly asked: string[] = [];
   readonly #stripe: Stripe;
   readonly #transactions = new Map<string, Awaited<ReturnType<Stripe['begin']>>>();
 
@@ -18,6 +22,7 @@ class Link {
   }
 
   async call(_node: string, call: string, ...args: readonly unknown[]): Promise<unknown> {
+    this.asked.push(call);
     const value = await this.#run(call, args);
     if (call !== this.losing) return value;
     for (const one of this.#transactions.values()) await one.rollBack();
@@ -99,4 +104,40 @@ test('a connection is lost inside a transaction: it is over, and the session goe
   assert.ok(session.isAutocommit);
   await session.sequence('INSERT INTO t VALUES (2, 1)');
   assert.deepEqual(await rows(await on.open(), 'SELECT id FROM t'), [[2n]]);
+});
+
+test('a copy here that cannot follow keeps nobody from what the primary has', async () => {
+  await using on = await startDatabase();
+  let isCut = false;
+  const log = new Proxy(on.log, {
+    get: (target, name) => {
+      if (name === 'read' && isCut) return () => Promise.reject(new Error('cut off'));
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  const primary = await on.copy('n1');
+  await primary.lead();
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY)');
+  const mirror = await on.copy('n2', { log });
+  const link = new Link(primary);
+  const led = new LedStripe({
+    name: 's1',
+    database: 'd',
+    databaseName: 'shop',
+    log,
+    links: link,
+    own: () => mirror,
+    node: 'n2',
+    clock: systemClock,
+  });
+  const count = async (level: ReadLevel): Promise<unknown> =>
+    (await led.query({ sql: 'SELECT count(*) FROM t' }, level)).rows[0]?.[0];
+  assert.equal(await count({ kind: 'strong' }), 0n);
+  assert.deepEqual(link.asked, []);
+  isCut = true;
+  const { index } = await led.execute([{ sql: 'INSERT INTO t VALUES (1)' }]);
+  for (const level of [{ kind: 'strong' }, { kind: 'session', index }] as const)
+    assert.equal(await count(level), 1n);
+  assert.deepEqual(link.asked, ['execute', 'query', 'query']);
 });

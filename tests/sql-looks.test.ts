@@ -7,6 +7,7 @@ import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { SqlEngine, type SqlSession, TableIds } from '../src/sql/sql.ts';
 import { bound, ROOM, type SqlUnderTest, startSql } from '../testing/sql-kit.ts';
+import { until } from '../testing/until.ts';
 
 const STRIPES = 3;
 const PAGE = 'SELECT id, title FROM posts ORDER BY id DESC LIMIT ?';
@@ -68,6 +69,31 @@ test('a page of rows of all stripes opens no moment and has what was written jus
   ]);
   // A machine that is held up between two rows takes them for slow now and then.
   assert.ok(sql.engine.figures.moments - before < 25, 'most pages are read by looks');
+});
+
+test('while nothing is written, the log is not asked either', async () => {
+  await using sql = await startSql(STRIPES);
+  const session = await sql.open();
+  await session.sequence('CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT)');
+  await session.sequence("INSERT INTO posts VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+  let questions = 0;
+  const heads = sql.on.log.heads.bind(sql.on.log);
+  sql.on.log.heads = async (names) => {
+    questions++;
+    return await heads(names);
+  };
+  await until('reads without a question', async () => {
+    const before = questions;
+    for (let at = 0; at < 10; at++)
+      assert.deepEqual(await rowsOf(session, PAGE, 2n), [
+        [3n, 'c'],
+        [2n, 'b'],
+      ]);
+    return questions === before;
+  });
+  assert.ok(questions > 0, 'the first ones ask');
+  await session.sequence("INSERT INTO posts VALUES (4, 'd')");
+  assert.deepEqual(await rowsOf(session, PAGE, 1n), [[4n, 'd']]);
 });
 
 test('a transaction between two looks is seen whole or not at all', async () => {

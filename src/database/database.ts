@@ -15,6 +15,7 @@ export {
 } from './errors.ts';
 export { ReaderPool } from './reader-pool.ts';
 export { IdBlocks } from './id-blocks.ts';
+export type { Loan } from './loans.ts';
 export { Moment } from './moment.ts';
 export type {
   Expectation,
@@ -48,6 +49,7 @@ export { Stripe } from './stripe.ts';
 export type {
   FileView,
   LeadOptions,
+  LoanOptions,
   SlowReads,
   StripeOptions,
   StripeStatus,

@@ -138,6 +138,7 @@ export class Hold implements StripeTransaction {
       const entry = await thread.call('prepare', this.#term.facts(cross));
       this.#entry = entry;
       if (entry === undefined) return { kind: 'read', read: { stripe, epoch, at: head } };
+      await this.#term.recallAll();
       return { kind: 'append', append: { stripe, epoch, after: head, entry } };
     } catch (error) {
       await this.#rollBack();

@@ -61,6 +61,16 @@ export const READ_BYTES_MAX: number = 64 * 1024 * 1024;
 /** A primary that has not been heard of for so long may be replaced. The least that etcd grants with its usual timing. */
 export const PRIMARY_TTL_MS = 2000;
 
+/** What a primary lends (`loans.ts`) counts for so long by the clock of who borrows, and is over after so long by any other: a fifth more. */
+export const LOAN_MS = 500;
+export const LOAN_OVER_MS = 600;
+/** It lends nothing for so long after an append: what comes next would have to wait until it is given back. */
+export const LOAN_QUIET_MS = 100;
+/** Two questions within that are worth a loan. */
+export const LOAN_BUSY_MS = 100;
+/** How often it is asked for one at most, but after one was called back. */
+export const LOAN_AGAIN_MS = 200;
+
 /** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
 export const SNAPSHOT_AFTER_ENTRIES = 20_000;
 export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;

@@ -22,6 +22,7 @@ import {
   WAITING_TRANSACTIONS_MAX,
   WRITE_MS_MAX,
 } from './limits.ts';
+import { Lender, type Loan, type Recall } from './loans.ts';
 import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { StripeThread } from './stripe-thread.ts';
@@ -47,6 +48,8 @@ export interface PrimaryOptions {
   readonly onStuck: (statementMs: number) => void;
   readonly statementMs?: number;
   readonly logBytesMax?: number;
+  /** See `LOAN_QUIET_MS`. */
+  readonly loanQuietMs?: number | undefined;
 }
 
 /** Of one term, for status pages. */
@@ -86,6 +89,7 @@ export class PrimaryTerm {
   readonly statementMs: number;
   readonly #queue: (Job | Turn)[] = [];
   readonly #gauge = new LogGauge();
+  readonly #lender: Lender;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #committing: Promise<void> = Promise.resolve();
@@ -98,7 +102,8 @@ export class PrimaryTerm {
   constructor(options: PrimaryOptions) {
     this.options = options;
     this.statementMs = options.statementMs ?? WRITE_MS_MAX;
-    const { log, stripe, epoch, head, clock, logger, thread } = options;
+    const { log, stripe, epoch, head, clock, logger, thread, loanQuietMs: quietMs } = options;
+    this.#lender = new Lender({ epoch, clock, quietMs });
     this.appender = new Appender({
       log,
       stripe,
@@ -158,7 +163,20 @@ export class PrimaryTerm {
     this.requireTerm();
   }
 
-  /** Nothing new is begun; resolves when what was begun is over. */
+  /** See `loans.ts`; undefined while anything is under way. */
+  lend(borrower: string, recall: Recall): Loan | undefined {
+    this.requireTerm();
+    // When it is about to end, nobody may wait any longer for what is in doubt.
+    if (this.#running !== undefined || this.options.signal.aborted) return undefined;
+    return this.#lender.lend(borrower, this.appender.head.index, recall);
+  }
+
+  /** To be waited for before each append; undefined when nothing is lent. */
+  recallAll(): Promise<unknown> | undefined {
+    return this.#lender.recallAll();
+  }
+
+  /** Nothing new is begun, nor lent; resolves when what was begun is over. */
   async drain(): Promise<void> {
     this.#lost ??= notPrimary(this.options.stripe, 'it is being handed over');
     this.#rejectWaiting(this.#lost);
@@ -203,6 +221,8 @@ export class PrimaryTerm {
   /** True when the entry is in the log; false when it is ruled out, `failure` says why. Throws when the term is over. */
   async append(entry: EncodedEntry): Promise<{ readonly failure: Error | undefined }> {
     const { clock, stripe, thread } = this.options;
+    const recalling = this.recallAll();
+    if (recalling !== undefined) await recalling;
     const began = clock.monotonicMs();
     crashPoint('commit:before-append');
     const appended = await this.appender.append(entry, this.options.signal);

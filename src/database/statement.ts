@@ -60,10 +60,15 @@ export interface StripeDigest {
  * of, for whoever asks the log afterwards whether that was all; `isAgain`: it was not, so everything that there is by now.
  */
 export type ReadLevel =
-  | { readonly kind: 'strong' }
-  | { readonly kind: 'session'; readonly index: number }
-  | { readonly kind: 'stale'; readonly maxMs?: number }
+  | ({ readonly kind: 'strong' } & Patience)
+  | ({ readonly kind: 'session'; readonly index: number } & Patience)
+  | ({ readonly kind: 'stale'; readonly maxMs?: number } & Patience)
   | { readonly kind: 'look'; readonly isAgain: boolean };
+
+interface Patience {
+  /** The copy that is asked gets there in so long, or the answer is `DATABASE_BEHIND`; left out: as long as a read may take. */
+  readonly waitMs?: number;
+}
 
 /** Bytes of text and values, for limits. */
 export function sizeOf(statement: Statement): number {

@@ -2,7 +2,8 @@
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
-import type { CommitLog, PrimaryRecord } from './commit-log.ts';
+import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
+import type { Loan } from './loans.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import type { Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { Role } from './thread-calls.ts';
@@ -43,8 +44,19 @@ export interface StripeOptions {
   readonly readMs?: number;
   readonly primaryTtlMs?: number;
   readonly logBytesMax?: number;
+  /** Left out: nothing is lent or borrowed. */
+  readonly loans?: LoanOptions;
   /** Of tests only. */
   readonly crashAt?: string;
+}
+
+/** See `loans.ts`. */
+export interface LoanOptions {
+  /** Of the copy that leads, on another node. */
+  readonly borrow: (primary: Primary) => Promise<Loan | undefined>;
+  /** Whether copies of other processes may have borrowed from the primary before: then who leads next waits until that is over. */
+  readonly mayBeOut: () => boolean;
+  readonly quietMs?: number;
 }
 
 export interface LeadOptions {
@@ -52,6 +64,8 @@ export interface LeadOptions {
   readonly replaces?: number;
   /** Life of the primary that does not answer; see `PrimaryRecord.displaced`. */
   readonly displaces?: string;
+  /** The one that hands over has called back what it lent. */
+  readonly isSettled?: boolean;
   /** For people. */
   readonly why?: string;
 }

@@ -13,11 +13,11 @@ import { crashPoint } from './crash-points.ts';
 import { hex, sameHash } from './entry.ts';
 import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { LOG_ENTRIES_KEPT, LOOK_WAIT_MS, READ_MS_MAX } from './limits.ts';
+import { LOAN_OVER_MS, LOG_ENTRIES_KEPT, LOOK_WAIT_MS, READ_MS_MAX } from './limits.ts';
+import { LogEnd } from './log-end.ts';
 import { PrimaryTerm } from './primary.ts';
 import { Progress } from './progress.ts';
 import { Reads } from './reads.ts';
-import { SharedQuestion } from './shared-question.ts';
 import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { LeadOptions, StripeOptions, StripeStatus } from './stripe-options.ts';
 import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
@@ -30,7 +30,10 @@ const LOOK_EVERY_MS = 1000;
 const PAUSE_MS = 200;
 
 export class Stripe implements StripeClient, AsyncDisposable {
+  /** What its primary lends, and other copies borrow. */
+  readonly logEnd: LogEnd;
   readonly #options: StripeOptions;
+  readonly #readMs: number;
   #thread: StripeThread;
   #reads: Reads;
   readonly #stop = new AbortController();
@@ -45,17 +48,22 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Only one at a time looks at the log or changes the role. */
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | undefined;
-  readonly #logEnd = new SharedQuestion(() => this.#askLogEnd());
   readonly #wake = new EventTarget();
 
   constructor(options: StripeOptions) {
     this.#options = options;
+    this.#readMs = options.readMs ?? READ_MS_MAX;
+    this.logEnd = new LogEnd(options, () => this.#term);
     this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
     [this.#thread, this.#reads] = this.#newThread();
   }
 
   get name(): string {
     return this.#options.name;
+  }
+
+  get lentEnd(): number | undefined {
+    return this.logEnd.lent;
   }
 
   get status(): StripeStatus {
@@ -115,6 +123,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
       if (term === undefined) return;
       await (successor === undefined ? term.drain() : term.drainInTurn());
       crashPoint('release:drained');
+      // So that the successor need not wait until it is over by itself.
+      if (successor !== undefined) await term.recallAll();
       try {
         await successor?.(term.options.epoch);
         crashPoint('release:succeeded');
@@ -143,10 +153,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     expect?: Expectation,
   ): Promise<StatementResult> {
     const isLook = level.kind === 'look';
-    if (level.kind === 'strong') await this.#becomeCurrent();
+    if (level.kind === 'strong') await this.#becomeCurrent(level.waitMs);
     if (isLook && level.isAgain) await this.#becomeCurrent(LOOK_WAIT_MS);
-    if (level.kind === 'session') await this.#progress.reached(level.index, this.#readMs);
-    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity);
+    if (level.kind === 'session')
+      await this.#progress.reached(level.index, level.waitMs ?? this.#readMs);
+    if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity, level.waitMs);
     return await this.#reads.query(statement, expect?.schemaVersion, isLook);
   }
 
@@ -225,27 +236,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** Everything that anybody may know of by now is in the file: also what a mirror shows of an append that its primary has no answer to yet. */
   async #becomeCurrent(withinMs: number = this.#readMs): Promise<void> {
-    await this.#progress.reached(await this.#logEnd.answer(), withinMs);
+    await this.#progress.reached(await this.logEnd.now(), withinMs);
   }
 
-  async #askLogEnd(): Promise<number> {
-    const term = this.#term;
-    const known = term?.appender.head.index ?? 0;
-    const { index } = await this.#options.log.head(this.name);
-    // Its own append, or another primary's; or the log of a database that is gone. Of those the term is over.
-    if (term !== undefined && (index < known || index > term.appender.head.index))
-      await term.confirm();
-    return index;
-  }
-
-  async #notOlderThan(maxMs: number): Promise<void> {
+  async #notOlderThan(maxMs: number, waitMs: number | undefined): Promise<void> {
     const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
     // What a primary has is never older than its lease.
-    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent();
-  }
-
-  get #readMs(): number {
-    return this.#options.readMs ?? READ_MS_MAX;
+    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent(waitMs);
   }
 
   #poke(): void {
@@ -344,15 +341,16 @@ export class Stripe implements StripeClient, AsyncDisposable {
       // The next ones come while these are applied.
       reading = log.read(this.name, newest.index + 1);
       // How that ends is looked at in the next round, if there is one.
-      void settled(reading);
+      reading.catch(() => {});
       this.#progress.moved(await this.#thread.call('apply', wanted));
     }
   }
 
-  async #lead({ replaces, displaces: displaced, why }: LeadOptions): Promise<boolean> {
+  async #lead(options: LeadOptions): Promise<boolean> {
     if (this.#stop.signal.aborted) throw closed(this.name);
     if (this.#term !== undefined) return true;
     const { log, record, primaryTtlMs } = this.#options;
+    const { replaces, displaces: displaced, why } = options;
     // What is known already need not be replayed while nobody leads.
     await this.#catchUp();
     const claimed = { why, displaced, ...record };
@@ -363,7 +361,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (lease === undefined) return false;
     crashPoint('promotion:claimed');
     try {
-      await this.#promote(lease);
+      await this.#promote(lease, options.isSettled);
       return true;
     } catch (error) {
       await this.#give(lease);
@@ -373,8 +371,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   /** Nobody else can append any more: what the log has now is all. */
-  async #promote(lease: Term): Promise<void> {
-    const { name, log, clock, logger, onStuck, statementMs, logBytesMax } = this.#options;
+  async #promote(lease: Term, isSettled = false): Promise<void> {
+    const { name, log, clock, logger, onStuck, statementMs, logBytesMax, loans } = this.#options;
+    const claimedMs = clock.monotonicMs();
     await this.#catchUp();
     crashPoint('promotion:caught-up');
     const head = await log.head(name);
@@ -396,7 +395,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
       ...(logBytesMax === undefined ? {} : { logBytesMax }),
+      loanQuietMs: loans?.quietMs,
     });
+    // What the one before has lent, if it ever appended anything; see `loans.ts`.
+    if (!isSettled && head.index > 0 && loans?.mayBeOut() === true) {
+      await clock.sleep(claimedMs + LOAN_OVER_MS - clock.monotonicMs(), this.#stop.signal);
+      await lease.renew();
+    }
     const barrier = await this.#thread.call('barrier', term.facts(false));
     crashPoint('promotion:before-barrier');
     const appended = await term.appender.append(barrier, this.#stop.signal);
@@ -491,9 +496,4 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const applied = (): number => this.#progress.applied.index;
     return [thread, new Reads({ stripe: this.name, path, thread, pool, clock, readMs, applied })];
   }
-}
-
-/** Keeps a promise that nobody may wait for any more from ending the process. */
-async function settled(promise: Promise<unknown>): Promise<void> {
-  await Promise.allSettled([promise]);
 }

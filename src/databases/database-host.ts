@@ -6,7 +6,13 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { type Applied, type LeadOptions, ReaderPool, type Stripe } from '../database/database.ts';
+import {
+  type Applied,
+  type LeadOptions,
+  type Loan,
+  ReaderPool,
+  type Stripe,
+} from '../database/database.ts';
 import type { HranaServer } from '../hrana/hrana.ts';
 import type { SwitchableRegistry } from '../registry/registry.ts';
 import {
@@ -148,6 +154,14 @@ export class DatabaseHost implements AsyncDisposable {
   /** For other nodes: leads a stripe from now on, if it may. */
   async lead(database: string, name: string, options: LeadOptions): Promise<boolean> {
     return this.#mayLead() && (await this.#byId(database).copy(name).lead(options));
+  }
+
+  /** For other nodes: what this one's copy lends theirs; it is called back over the connection there. */
+  async lend(database: string, name: string, borrower: string): Promise<Loan | undefined> {
+    const { links } = this.#options;
+    return this.stripe(database, name).logEnd.lend(borrower, (loan) =>
+      links.call(borrower, 'recalled', database, name, loan),
+    );
   }
 
   snapshots(database: string): Snapshots {

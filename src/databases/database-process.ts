@@ -67,6 +67,7 @@ export async function runDatabases(
       stripe: (database, name) => host.stripe(database, name),
       beforeLead: (...asked) => host.beforeLead(...asked),
       lead: (...asked) => host.lead(...asked),
+      lend: (...asked) => host.lend(...asked),
       snapshots: (database) => host.snapshots(database),
       mirrored: (...asked) => logs.mirrored(...asked),
     }),

@@ -34,7 +34,7 @@ export async function handOver(options: HandOverOptions): Promise<Moved> {
     const late = (): MolnError =>
       notReady(name, `the node that was to lead said nothing for ${MOVE_TAKE_MS} ms`);
     const leads = await withDeadline(MOVE_TAKE_MS, late, () =>
-      links.call(to, 'lead', database, stripe.name, { replaces, why }),
+      links.call(to, 'lead', database, stripe.name, { replaces, why, isSettled: true }),
     );
     if (leads !== true) throw notReady(name, `another node leads ${stripe.name} already`);
     pauseMs = Math.round(clock.monotonicMs() - beganMs);

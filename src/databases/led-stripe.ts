@@ -17,7 +17,7 @@ import type {
   TransactionResult,
 } from '../database/database.ts';
 import { notReady } from './errors.ts';
-import { TAKEOVER_LOOK_MS, TAKEOVER_MS } from './limits.ts';
+import { HERE_REST_MS, HERE_WAIT_MS, TAKEOVER_LOOK_MS, TAKEOVER_MS } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
 import { RemoteStripe } from './remote-stripe.ts';
 
@@ -27,7 +27,7 @@ export interface LedStripeOptions {
   readonly database: string;
   readonly databaseName: string;
   readonly log: CommitLog;
-  readonly links: PeerLinks;
+  readonly links: Pick<PeerLinks, 'call'>;
   /** This node's copy, if it has one that can be read now. */
   readonly own: () => Stripe | undefined;
   readonly node: string;
@@ -51,10 +51,16 @@ export class LedStripe implements StripeClient {
   readonly #options: LedStripeOptions;
   /** The node that led it when it was last asked. */
   #leader: string | undefined;
+  /** Before that the copy here is not read: it was behind. */
+  #hereAgainMs = -Infinity;
 
   constructor(options: LedStripeOptions) {
     this.#options = options;
     this.name = options.name;
+  }
+
+  get lentEnd(): number | undefined {
+    return this.#options.own()?.lentEnd;
   }
 
   execute(statements: readonly Statement[], expect?: Expectation): Promise<TransactionResult> {
@@ -69,14 +75,28 @@ export class LedStripe implements StripeClient {
     return this.#led((stripe) => stripe.view(), true);
   }
 
-  /** By the copy here, if there is one: the level says how new it must be. */
+  /** By the copy here, if there is one: the level says how new it must be. One that does not get there soon is not asked for a while. */
   async query(
     statement: Statement,
     level: ReadLevel,
     expect?: Expectation,
   ): Promise<StatementResult> {
-    const pick = (): Picked => this.#options.own() ?? this.#primary();
-    return await this.#led((stripe) => stripe.query(statement, level, expect), true, pick);
+    const { clock } = this.#options;
+    const pick = (): Picked => {
+      const mayHere = clock.monotonicMs() >= this.#hereAgainMs;
+      return (mayHere ? this.#options.own() : undefined) ?? this.#primary();
+    };
+    const read = (how: ReadLevel): Promise<StatementResult> =>
+      this.#led((stripe) => stripe.query(statement, how, expect), true, pick);
+    // Whoever looks decides by himself what to do then.
+    if (level.kind === 'look') return await read(level);
+    try {
+      return await read({ ...level, waitMs: HERE_WAIT_MS });
+    } catch (error) {
+      if (!isMolnError(error, 'DATABASE_BEHIND')) throw error;
+      this.#hereAgainMs = clock.monotonicMs() + HERE_REST_MS;
+      return await read(level);
+    }
   }
 
   /** `isRead`: may be repeated whatever happened. */

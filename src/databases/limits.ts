@@ -69,6 +69,9 @@ export const WATCHED_MS = 5000;
 /** A call that finds no primary is tried again for so long: another copy takes over meanwhile. */
 export const TAKEOVER_MS = 10_000;
 export const TAKEOVER_LOOK_MS = 50;
+/** A copy here that does not get in so long to what a read must have is left alone for so long: the primary is asked. */
+export const HERE_WAIT_MS = 2000;
+export const HERE_REST_MS = 5000;
 /** A copy that lacks no more entries than that may be handed a stripe, and is asked so often to catch up. */
 export const MOVE_LAG_MAX = 50;
 export const MOVE_CATCH_UPS = 10;

@@ -5,7 +5,13 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { type PrimaryRecord, type ReaderPool, RegistryLog, Stripe } from '../database/database.ts';
+import {
+  type Loan,
+  type PrimaryRecord,
+  type ReaderPool,
+  RegistryLog,
+  Stripe,
+} from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
 import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
 import type { Registry, Revision } from '../registry/registry.ts';
@@ -263,19 +269,27 @@ export class OpenDatabase implements AsyncDisposable {
       await work();
       this.#why = undefined;
     } catch (error) {
-      this.#why = messageOf(error);
-      this.#options.logger.error('A database cannot be opened', { database: this.name, error });
+      this.#failed(error);
     }
   }
 
-  /** Opens what should be here and closes what should not be any more. */
+  #failed(error: unknown): void {
+    this.#why = messageOf(error);
+    this.#options.logger.error('A database cannot be opened', { database: this.name, error });
+  }
+
+  /** Opens what should be here and closes what should not be any more. While others serve the database, a new copy is filled beside: nobody waits for it. */
   async #placeCopies(): Promise<void> {
     const { record, folder } = this.#options;
     await Promise.all(
       this.#config.places.map(async (nodes, number) => {
         const rank = nodes.indexOf(record.node);
         const copy = this.#copies.get(number);
-        if (rank >= 0 && copy === undefined) await this.#openCopy(number, rank);
+        if (rank >= 0 && copy === undefined) {
+          const opening = this.#openCopy(number, rank);
+          if (this.#engine === undefined) await opening;
+          else opening.catch((error: unknown) => this.#failed(error));
+        }
         if (rank >= 0 || copy === undefined) return;
         this.#copies.delete(number);
         await copy[Symbol.asyncDispose]();
@@ -286,7 +300,8 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   async #openCopy(number: number, rank: number): Promise<void> {
-    const { folder, record, pool, mayLead, isGone, clock, logger } = this.#options;
+    const { folder, record, pool, mayLead, isGone, clock, logger, links, registry, config } =
+      this.#options;
     const name = stripeName(number);
     const stripe = new Stripe({
       name,
@@ -298,12 +313,21 @@ export class OpenDatabase implements AsyncDisposable {
       clock,
       logger,
       onStuck: (ms) => this.#options.onStuck(this.name, ms),
+      loans: {
+        borrow: async (primary) =>
+          (await links.call(primary.node, 'lend', config.id, name, record.node)) as
+            | Loan
+            | undefined,
+        mayBeOut: () => registry.engine === 'etcd',
+      },
     });
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
     try {
       await copy.start({ log: this.#log, record, rank, mayLead, isGone, clock, logger });
     } catch (error) {
+      // It went again meanwhile.
+      if (this.#stack.disposed || this.#copies.get(number) !== copy) return;
       this.#copies.delete(number);
       await copy[Symbol.asyncDispose]();
       throw error;

@@ -6,6 +6,7 @@ import {
   type Applied,
   failureBody,
   type LeadOptions,
+  type Loan,
   type Stripe,
   type StripeTransaction,
   type StripeView,
@@ -24,6 +25,8 @@ export interface PeerServerOptions {
   readonly beforeLead: (database: string, stripe: string) => Promise<Applied>;
   /** Has this node's copy lead; false when another one does, or this node is about to go. */
   readonly lead: (database: string, stripe: string, options: LeadOptions) => Promise<boolean>;
+  /** Of the copy here, which leads, to that of another node; see `src/database/loans.ts`. */
+  readonly lend: (database: string, stripe: string, borrower: string) => Promise<Loan | undefined>;
   /** This node is the standby: everything that the etcd of that epoch had at `revision` is on its disk. */
   readonly mirrored: (revision: Revision, epoch: number) => Promise<void>;
   /** Those of a database that are kept here. */
@@ -88,6 +91,10 @@ class Peer {
         stripe(database, name).query(...args),
       beforeLead: (database: string, name: string) => options.beforeLead(database, name),
       lead: (...args: Parameters<PeerServerOptions['lead']>) => options.lead(...args),
+      lend: (database: string, name: string, borrower: string) =>
+        options.lend(database, name, borrower),
+      recalled: async (database: string, name: string, loan: Loan) =>
+        stripe(database, name).logEnd.recalled(loan),
       begin: (database: string, name: string) => this.#begin(database, name),
       view: (database: string, name: string) => this.#view(database, name),
       viewQuery: (id: string, ...args: Parameters<StripeView['query']>) =>

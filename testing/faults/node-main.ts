@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { randomId } from '../../src/base/ids.ts';
 import { type Logger, silentLogger } from '../../src/base/log.ts';
 import { type Clock, systemClock } from '../../src/base/time.ts';
-import { runCandidate, runSnapshots, type Stripe } from '../../src/database/database.ts';
+import { type Loan, runCandidate, runSnapshots, type Stripe } from '../../src/database/database.ts';
 import { openEtcdRegistry } from '../../src/registry/registry.ts';
 import { startDatabase } from '../database-kit.ts';
 import { failureOfError } from '../database-nodes.ts';
-import { serve } from './wire.ts';
+import { serve, WireConnection } from './wire.ts';
 
 export interface NodeSetup {
   readonly folder: string;
@@ -32,6 +32,7 @@ export type NodeAsk =
 
 const SNAPSHOT_AFTER_ENTRIES = 1500;
 const KEEP_ENTRIES = 300;
+const PEER_PATIENCE_MS = 2000;
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as NodeSetup;
 const { folder, name: node, prefix, endpoints, port, address, ttlMs } = setup;
@@ -46,8 +47,21 @@ const on = await startDatabase({ registry, folder });
 const record = { node, life: randomId(), address };
 const stripes = new Map<string, Stripe>();
 const never = new AbortController().signal;
+/** To other nodes, by where they answer: the same way as clients come. */
+const peers = new Map<string, WireConnection>();
+const peer = (to: string): WireConnection => {
+  const known = peers.get(to) ?? new WireConnection(Number(to), PEER_PATIENCE_MS);
+  peers.set(to, known);
+  return known;
+};
 for (const name of setup.stripes) {
-  const stripe = await on.copy(node, { name, record, primaryTtlMs: ttlMs, clock });
+  const borrow = (primary: { readonly address?: string }): Promise<Loan | undefined> =>
+    peer(primary.address ?? '').call({ stripe: name, method: 'lend', args: [address] }) as Promise<
+      Loan | undefined
+    >;
+  // Something is written all the time: what is lent is called back at once.
+  const loans = { borrow, mayBeOut: () => true, quietMs: 0 };
+  const stripe = await on.copy(node, { name, record, primaryTtlMs: ttlMs, clock, loans });
   stripes.set(name, stripe);
   void runCandidate({ stripe, log: on.log, record, clock, logger, everyMs: 500 }, never);
   void runSnapshots(
@@ -63,7 +77,9 @@ for (const name of setup.stripes) {
     never,
   );
 }
-await serve(stripes, port);
+await serve(stripes, port, (borrower, name, loan) =>
+  peer(borrower).call({ stripe: name, method: 'recalled', args: [loan] }),
+);
 process.on('message', (message: NodeAsk) => {
   answer(message).then(
     (value) => process.send?.({ id: message.id, value }),

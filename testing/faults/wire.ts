@@ -8,8 +8,10 @@ import { deserialize, serialize } from 'node:v8';
 import { randomId } from '../../src/base/ids.ts';
 import { MolnError, type ErrorBody } from '../../src/base/errors.ts';
 import type {
+  Loan,
   Share,
   StatementResult,
+  Stripe,
   StripeClient,
   StripeTransaction,
   StripeView,
@@ -30,6 +32,8 @@ export interface WireRequest {
     | 'prepare'
     | 'settle'
     | 'look'
+    | 'lend'
+    | 'recalled'
     | 'close';
   /** Of an open transaction or view. */
   readonly handle?: string;
@@ -62,13 +66,17 @@ export function receive(socket: Socket, each: (message: unknown) => void): void 
   });
 }
 
+/** Calls back what was lent to the copy that answers there. */
+type RecallFrom = (borrower: string, stripe: string, loan: Loan) => Promise<unknown>;
+
 /** Resolves to the port. */
 export async function serve(
-  stripes: ReadonlyMap<string, StripeClient>,
+  stripes: ReadonlyMap<string, Stripe>,
   port: number,
+  recall: RecallFrom,
 ): Promise<Server> {
   const server = createServer((socket) => {
-    const session = new Session(stripes);
+    const session = new Session(stripes, recall);
     socket.setNoDelay(true);
     socket.on('error', () => {});
     socket.on('close', () => void session.end());
@@ -95,12 +103,14 @@ interface Open {
 }
 
 class Session {
-  readonly #stripes: ReadonlyMap<string, StripeClient>;
+  readonly #stripes: ReadonlyMap<string, Stripe>;
+  readonly #recall: RecallFrom;
   readonly #open = new Map<string, Open>();
   #ended = false;
 
-  constructor(stripes: ReadonlyMap<string, StripeClient>) {
+  constructor(stripes: ReadonlyMap<string, Stripe>, recall: RecallFrom) {
     this.#stripes = stripes;
+    this.#recall = recall;
   }
 
   async end(): Promise<void> {
@@ -130,6 +140,12 @@ class Session {
         const handle = await this.#keep({ view });
         return { handle, index, schemaVersion, epoch, head };
       }
+      case 'lend': {
+        const [borrower] = args as [string];
+        return client.logEnd.lend(borrower, (loan) => this.#recall(borrower, stripe, loan));
+      }
+      case 'recalled':
+        return client.logEnd.recalled(args[0] as Loan);
       default:
         return await this.#onOpen(method, handle ?? '', args);
     }

@@ -34,6 +34,7 @@ const PERIODS_PER_ROUND = 100_000;
 const KEYS_PER_PERIOD = 10;
 const STEPS_MAX = 4;
 const AMOUNT_MAX = 20;
+const READS_IN_A_ROW = 20;
 
 type Rows = readonly (readonly SqlValue[])[];
 
@@ -70,6 +71,7 @@ export class Worker {
       () => this.#counters(),
       () => this.#register(),
       () => this.#register(),
+      () => this.#watch(),
       () => this.#oldList(),
     ]);
     try {
@@ -215,29 +217,46 @@ export class Worker {
       say({ kind: 'broken', what: `A session on a copy misses row ${row} of entry ${index}` });
   }
 
+  /** One copy is read so often that it borrows what it needs for that. */
+  async #watch(): Promise<void> {
+    const { random, leaders, copies } = this.#options;
+    const key = this.#registerKey();
+    const copy = random.pick(copies[key % leaders.length] ?? []);
+    for (let read = 0; read < READS_IN_A_ROW; read++) await this.#readRegister(copy, key);
+  }
+
+  #registerKey(): number {
+    return this.#period() * KEYS_PER_PERIOD + this.#options.random.below(3);
+  }
+
+  async #readRegister(at: StripeClient, key: number): Promise<void> {
+    const began = monotonicMs();
+    const { rows } = await at.query(
+      { sql: 'SELECT v FROM register WHERE id = ?', args: [BigInt(key)] },
+      { kind: 'strong' },
+    );
+    this.#options.say({
+      kind: 'register',
+      id: `${this.#value()}`,
+      key,
+      op: ['r', Number(rows[0]?.[0] ?? 0)],
+      began,
+      ended: monotonicMs(),
+    });
+  }
+
   async #register(): Promise<void> {
     const { random, say, leaders, copies } = this.#options;
-    const key = this.#period() * KEYS_PER_PERIOD + random.below(3);
-    const id = BigInt(key);
-    const began = monotonicMs();
+    const key = this.#registerKey();
     if (random.chance(0.5)) {
       // Strong reads are answered by mirrors, too.
       const at = random.chance(0.5)
         ? this.#leader(key % leaders.length)
         : random.pick(copies[key % leaders.length] ?? []);
-      const { rows } = await at.query(
-        { sql: 'SELECT v FROM register WHERE id = ?', args: [id] },
-        { kind: 'strong' },
-      );
-      return say({
-        kind: 'register',
-        id: `${this.#value()}`,
-        key,
-        op: ['r', Number(rows[0]?.[0] ?? 0)],
-        began,
-        ended: monotonicMs(),
-      });
+      return await this.#readRegister(at, key);
     }
+    const id = BigInt(key);
+    const began = monotonicMs();
     const value = this.#value();
     const sql =
       'INSERT INTO register (id, v) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET v = ?2';

@@ -1,0 +1,66 @@
+/** One database of a node, whose copies come and go while it is served. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startDatabase } from '../../testing/database-kit.ts';
+import { until } from '../../testing/until.ts';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { DatabaseConfig } from './control.ts';
+import { OpenDatabase } from './open-database.ts';
+import { PeerLinks } from './peer-link.ts';
+
+const CONFIG: DatabaseConfig = {
+  name: 'shop',
+  id: 'shop',
+  stripes: 2,
+  splits: [],
+  places: [['n1'], ['n2']],
+  tokenKey: '',
+};
+
+test('a copy that is still being filled holds up no change, and may go again', async () => {
+  await using on = await startDatabase();
+  const other = await on.copy('n2', { name: 's1' });
+  assert.ok(await other.lead());
+  const cut = Promise.withResolvers<void>();
+  const registry: Registry = new Proxy(on.registry, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'get') return value.bind(target) as unknown;
+      return async (key: string) => {
+        if (key.includes('/s1/')) await cut.promise;
+        return await target.get(key);
+      };
+    },
+  });
+  using links = new PeerLinks({ clock: systemClock });
+  await using database = new OpenDatabase({
+    config: CONFIG,
+    folder: join(on.folder, 'n1'),
+    registry,
+    confirm: () => Promise.resolve(),
+    record: { node: 'n1', life: 'l1' },
+    pool: on.pool,
+    links,
+    tokens: () => [],
+    mayLead: () => true,
+    isGone: () => false,
+    clock: systemClock,
+    logger: silentLogger,
+    onStuck: () => assert.fail('a statement is stuck'),
+  });
+  await database.start();
+  const both = { ...CONFIG, places: [['n1'], ['n2', 'n1']] };
+  await database.change(both);
+  assert.equal(database.copy('s1').status.applied.index, 0);
+  cut.resolve();
+  await until('the copy to be filled', () => database.copy('s1').status.applied.index > 0);
+  await database.change(CONFIG);
+  assert.throws(() => database.copy('s1'), { code: 'DATABASES_NOT_READY' });
+  await database.change(both);
+  await until('the copy to be filled anew', () => database.copy('s1').status.applied.index > 0);
+  assert.equal((await database.state()).why, undefined);
+});
