@@ -9,6 +9,7 @@ import { PREPARED_MS, TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits
 import type { PrimaryTerm } from './primary.ts';
 import type { Outcome, Settled, Share, StripeTransaction } from './stripe-client.ts';
 import type { Statement, StatementResult, Step } from './statement.ts';
+import type { StripeThread } from './stripe-thread.ts';
 
 export class Hold implements StripeTransaction {
   /** Resolves when the stripe is free again. */
@@ -21,17 +22,25 @@ export class Hold implements StripeTransaction {
   #total: Disposable | undefined;
   #entry: EncodedEntry | undefined;
   #isCross = false;
-  #schemaVersion = 0;
+  readonly #schemaVersion: number;
+  #begun: Promise<void> | undefined;
   #preparing: Promise<Share> | undefined;
   #settled: Promise<Settled> | undefined;
   readonly #onEnd: () => void;
 
+  /** From now on it is its turn. */
   constructor(term: PrimaryTerm) {
     this.#term = term;
+    this.#schemaVersion = term.options.applied().schemaVersion;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.over = promise;
     this.#free = resolve;
     this.#onEnd = () => this.#fail(term.signal.reason as Error);
+    term.signal.addEventListener('abort', this.#onEnd, { once: true });
+    this.#total = term.options.clock.after(TRANSACTION_TOTAL_MS, () => {
+      this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
+    });
+    this.#rest();
   }
 
   get term(): PrimaryTerm {
@@ -40,16 +49,6 @@ export class Hold implements StripeTransaction {
 
   get schemaVersion(): number {
     return this.#schemaVersion;
-  }
-
-  async begin(): Promise<void> {
-    const { thread, clock } = this.#term.options;
-    this.#schemaVersion = await thread.call('begin');
-    this.#total = clock.after(TRANSACTION_TOTAL_MS, () => {
-      this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
-    });
-    this.#term.signal.addEventListener('abort', this.#onEnd, { once: true });
-    this.#rest();
   }
 
   async run(statement: Statement): Promise<StatementResult> {
@@ -63,8 +62,10 @@ export class Hold implements StripeTransaction {
     this.#require('open');
     this.#idle?.[Symbol.dispose]();
     try {
-      const { thread } = this.#term.options;
-      return await this.#term.inTime(thread.call('steps', steps, this.#term.statementMs));
+      const { statementMs } = this.#term;
+      return await this.#term.inTime(
+        this.#inside((thread) => thread.call('steps', steps, statementMs)),
+      );
     } finally {
       if (this.#state === 'open') this.#rest();
     }
@@ -121,6 +122,19 @@ export class Hold implements StripeTransaction {
     else if (this.#state !== 'over') await this.#rollBack();
   }
 
+  /** The thread begins when it is first asked for something, in the same message: nobody else has the stripe anyway. */
+  async #inside<T>(call: (thread: StripeThread) => Promise<T>): Promise<T> {
+    const { thread } = this.#term.options;
+    this.#begun ??= thread.call('begin');
+    const [begun, called] = await Promise.allSettled([this.#begun, call(thread)]);
+    if (begun.status === 'rejected') {
+      this.#term.lose(asError(begun.reason));
+      throw begun.reason;
+    }
+    if (called.status === 'rejected') throw called.reason;
+    return called.value;
+  }
+
   #require(state: 'open' | 'prepared'): void {
     if (this.#reason !== undefined) throw this.#reason;
     if (this.#state === state) return;
@@ -132,10 +146,11 @@ export class Hold implements StripeTransaction {
     this.#state = 'prepared';
     this.#isCross = cross;
     this.#idle?.[Symbol.dispose]();
-    const { stripe, epoch, thread } = this.#term.options;
+    const { stripe, epoch } = this.#term.options;
     const { head } = this.#term.appender;
     try {
-      const entry = await thread.call('prepare', this.#term.facts(cross));
+      const facts = this.#term.facts(cross);
+      const entry = await this.#inside((thread) => thread.call('prepare', facts));
       this.#entry = entry;
       if (entry === undefined) return { kind: 'read', read: { stripe, epoch, at: head } };
       return { kind: 'append', append: { stripe, epoch, after: head, entry } };
@@ -180,7 +195,7 @@ export class Hold implements StripeTransaction {
     // First of all, so that nobody adds to it meanwhile.
     this.#state = 'over';
     try {
-      await this.#term.options.thread.call('rollBack');
+      if (this.#begun !== undefined) await this.#term.options.thread.call('rollBack');
     } finally {
       this.#end();
     }

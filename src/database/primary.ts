@@ -41,6 +41,8 @@ export interface PrimaryOptions {
   readonly onLost: (reason: Error) => void;
   /** The file contains an entry more. */
   readonly onApplied: (applied: Applied) => void;
+  /** The newest that `onApplied` was told, or what the file had at first. */
+  readonly applied: () => Applied;
   /** Aborts when nobody will wait any longer, not even for what is in doubt. */
   readonly signal: AbortSignal;
   /** A statement cannot be stopped: only the end of the process helps. */
@@ -334,13 +336,10 @@ export class PrimaryTerm {
   }
 
   async #lend(turn: Turn): Promise<void> {
+    // Which may be of another schema.
+    await this.#committing;
+    if (this.#stop.signal.aborted) return turn.reject(this.#stop.signal.reason);
     const hold = new Hold(this);
-    try {
-      await hold.begin();
-    } catch (error) {
-      turn.reject(error);
-      throw error;
-    }
     turn.take(hold);
     await hold.over;
   }

@@ -392,6 +392,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       logger,
       onLost: (reason) => this.#lost(term, reason),
       onApplied: (applied) => this.#progress.moved(applied),
+      applied: () => this.#progress.applied,
       signal: this.#stop.signal,
       onStuck,
       ...(statementMs === undefined ? {} : { statementMs }),
