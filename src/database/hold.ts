@@ -19,6 +19,7 @@ export class Hold implements StripeTransaction {
   #state: 'open' | 'prepared' | 'over' = 'open';
   #reason: Error | undefined;
   #idle: Disposable | undefined;
+  #busy = 0;
   #total: Disposable | undefined;
   #entry: EncodedEntry | undefined;
   #isCross = false;
@@ -31,7 +32,7 @@ export class Hold implements StripeTransaction {
   /** From now on it is its turn. */
   constructor(term: PrimaryTerm) {
     this.#term = term;
-    this.#schemaVersion = term.options.applied().schemaVersion;
+    this.#schemaVersion = term.options.progress.applied.schemaVersion;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.over = promise;
     this.#free = resolve;
@@ -59,16 +60,27 @@ export class Hold implements StripeTransaction {
 
   /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
   async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
-    this.#require('open');
-    this.#idle?.[Symbol.dispose]();
-    try {
-      const { statementMs } = this.#term;
-      return await this.#term.inTime(
-        this.#inside((thread) => thread.call('steps', steps, statementMs)),
-      );
-    } finally {
-      if (this.#state === 'open') this.#rest();
-    }
+    const { statementMs } = this.#term;
+    return await this.#busily(async () =>
+      this.#term.inTime(this.#inside((thread) => thread.call('steps', steps, statementMs))),
+    );
+  }
+
+  /** Beside the thread, which would have to be woken, to begin, and to end what it has begun. */
+  async look(statement: Statement): Promise<StatementResult | undefined> {
+    if (this.#begun !== undefined) return undefined;
+    const { appender, options } = this.#term;
+    return await this.#busily(async () => {
+      try {
+        const result = await options.reads.query(statement, undefined, true);
+        // Unless something was begun in the meantime, of which it may have seen nothing.
+        const isAll = result.at === appender.head.index && this.#begun === undefined;
+        return isAll ? result : undefined;
+      } catch {
+        // The thread says what is wrong with it, and takes the time that it needs.
+        return undefined;
+      }
+    });
   }
 
   async prepare(): Promise<Share> {
@@ -122,6 +134,18 @@ export class Hold implements StripeTransaction {
     else if (this.#state !== 'over') await this.#rollBack();
   }
 
+  /** It is not idle while any of what was asked at a time goes on. */
+  async #busily<T>(work: () => Promise<T>): Promise<T> {
+    this.#require('open');
+    this.#busy++;
+    this.#idle?.[Symbol.dispose]();
+    try {
+      return await work();
+    } finally {
+      if (--this.#busy === 0 && this.#state === 'open') this.#rest();
+    }
+  }
+
   /** The thread begins when it is first asked for something, in the same message: nobody else has the stripe anyway. */
   async #inside<T>(call: (thread: StripeThread) => Promise<T>): Promise<T> {
     const { thread } = this.#term.options;
@@ -150,7 +174,10 @@ export class Hold implements StripeTransaction {
     const { head } = this.#term.appender;
     try {
       const facts = this.#term.facts(cross);
-      const entry = await this.#inside((thread) => thread.call('prepare', facts));
+      const entry =
+        this.#begun === undefined
+          ? undefined
+          : await this.#inside((thread) => thread.call('prepare', facts));
       this.#entry = entry;
       if (entry === undefined) return { kind: 'read', read: { stripe, epoch, at: head } };
       return { kind: 'append', append: { stripe, epoch, after: head, entry } };

@@ -7,7 +7,6 @@ import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Revision } from '../registry/registry.ts';
-import type { Applied } from './applied.ts';
 import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
@@ -24,6 +23,8 @@ import {
 } from './limits.ts';
 import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
+import type { Progress } from './progress.ts';
+import type { Reads } from './reads.ts';
 import type { StripeThread } from './stripe-thread.ts';
 import type { GroupAnswer } from './thread-calls.ts';
 import type { EntryFacts } from './writer.ts';
@@ -39,10 +40,10 @@ export interface PrimaryOptions {
   readonly logger: Logger;
   /** The term is over, or the file can no longer be written: called once. */
   readonly onLost: (reason: Error) => void;
-  /** The file contains an entry more. */
-  readonly onApplied: (applied: Applied) => void;
-  /** The newest that `onApplied` was told, or what the file had at first. */
-  readonly applied: () => Applied;
+  /** What the file contains; told of every entry more. */
+  readonly progress: Pick<Progress, 'applied' | 'moved'>;
+  /** Of the same file. */
+  readonly reads: Pick<Reads, 'query'>;
   /** Aborts when nobody will wait any longer, not even for what is in doubt. */
   readonly signal: AbortSignal;
   /** A statement cannot be stopped: only the end of the process helps. */
@@ -244,14 +245,14 @@ export class PrimaryTerm {
   /** The log has the entry: it has happened, even if this copy cannot write it, which ends the term. */
   async commit(): Promise<void> {
     await this.#orLose(async () =>
-      this.options.onApplied(await this.options.thread.call('commit')),
+      this.options.progress.moved(await this.options.thread.call('commit')),
     );
   }
 
   /** The barrier is in the log, and nothing is open. */
   async passed(barrier: EncodedEntry): Promise<void> {
-    const { thread, epoch, onApplied } = this.options;
-    onApplied(await thread.call('passed', barrier, epoch));
+    const { thread, epoch, progress } = this.options;
+    progress.moved(await thread.call('passed', barrier, epoch));
   }
 
   /** Tells when the thread hangs in a statement. */

@@ -92,7 +92,10 @@ export class WriteSession implements StripeSession {
   }
 
   async *rows(stripe: number, sql: string, values: SqlRow): AsyncGenerator<readonly SqlRow[]> {
-    const [result] = await this.#run(stripe, [{ sql, args: values }]);
+    const statement = { sql, args: values };
+    const hold = await this.#holdOf(stripe);
+    const seen = await hold.look?.(statement);
+    const [result] = seen === undefined ? await this.#run(stripe, [statement]) : [seen];
     if (result !== undefined) yield result.rows;
   }
 
@@ -228,8 +231,7 @@ export class WriteSession implements StripeSession {
   }
 
   async #run(stripe: number, steps: Steps): Promise<Results> {
-    const hold = this.#held.get(stripe) ?? (await this.#take(stripe));
-    this.#options.signal()?.throwIfAborted();
+    const hold = await this.#holdOf(stripe);
     const untold = this.#untold.get(stripe) ?? [];
     if (untold.length === 0 && steps.length === 0) return [];
     this.#untold.delete(stripe);
@@ -240,6 +242,12 @@ export class WriteSession implements StripeSession {
     } finally {
       this.#usedMs.set(stripe, this.#options.clock.monotonicMs());
     }
+  }
+
+  async #holdOf(stripe: number): Promise<StripeTransaction> {
+    const hold = this.#held.get(stripe) ?? (await this.#take(stripe));
+    this.#options.signal()?.throwIfAborted();
+    return hold;
   }
 
   #tell(step: SavepointStep): void {
