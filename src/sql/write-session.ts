@@ -51,6 +51,8 @@ export class WriteSession implements StripeSession {
   readonly #set: StripeSet;
   readonly #together: Together;
   readonly #held = new Map<number, StripeTransaction>();
+  /** What more was done to than looking at it. */
+  readonly #ran = new Set<number>();
   /** Savepoints that a stripe has not been told of yet. */
   readonly #untold = new Map<number, SavepointStep[]>();
   readonly #savepoints: { readonly name: string; readonly changed: Schema | undefined }[] = [];
@@ -178,7 +180,7 @@ export class WriteSession implements StripeSession {
     this.#changed = this.#savepoints[at]?.changed;
     this.#savepoints.length = at + 1;
     this.#tell({ savepoint: 'rollBack', name });
-    await Promise.all([...this.#held.keys()].map(async (stripe) => this.#run(stripe, [])));
+    await Promise.all([...this.#ran].map(async (stripe) => this.#run(stripe, [])));
   }
 
   /** A statement begins: stripes that it does not touch are not left alone for so long that they end the transaction. */
@@ -235,6 +237,7 @@ export class WriteSession implements StripeSession {
     const untold = this.#untold.get(stripe) ?? [];
     if (untold.length === 0 && steps.length === 0) return [];
     this.#untold.delete(stripe);
+    this.#ran.add(stripe);
     try {
       return await hold.runAll([...untold, ...steps]);
     } catch (error) {
